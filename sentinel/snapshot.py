@@ -1,0 +1,150 @@
+"""What a reader may see: an immutable picture of every series after the last tick.
+
+*Not ready*, *missing*, *blind* and *quiet* are four different things: a series that is not ready is `LEARNING` and its
+numbers are NaN; a missing tick leaves the numbers as they were and moves only `missing_ticks`; a series that cannot be
+judged is `BLIND` with a reason; a quiet one is `WATCHING` with a number below the alarm line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class State(Enum):
+    """State of a series; the value is its name in metrics, page, files and messages."""
+
+    LEARNING = "learning"
+    WATCHING = "watching"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    BLIND = "blind"
+
+
+class Reason(Enum):
+    """Why a series is blind, or what it is still learning; NONE otherwise."""
+
+    NONE = ""
+    WARM_UP = "warm_up"
+    CADENCE = "cadence"
+    STALE = "stale"
+    GAP = "gap"
+    STUCK = "stuck"
+    TOO_COARSE = "too_coarse"
+    OUT_OF_RANGE = "out_of_range"
+    IMPLAUSIBLE = "implausible"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleView:
+    """One alarm rule of one series."""
+
+    kind: str
+    """The channel: `lag1`."""
+    threshold: float
+    alpha: float
+    """Budgeted false alarms per tick."""
+    severity: str
+    """`warning` or `critical`."""
+    evidence: float
+    """log10(max(alpha * M, 1e-6)): 0 is the alarm line; NaN while not ready."""
+    alarm_id: str
+    """Id of the open alarm, empty while there is none."""
+    since_us: int
+    """When the open alarm was raised; -1 while there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesView:
+    """One series as a reader sees it. Not ready = NaN; times are microseconds since 1970-01-01 UTC, -1 = never."""
+
+    name: str
+    source: str
+    state: State
+    reason: Reason
+    since_us: int
+    """Event time at which the present state began."""
+    cadence_seconds: float
+    """NaN while the cadence is still being learnt."""
+    half_life_ticks: float
+    ticks: int
+    """Ticks closed so far, missing ones included."""
+    missing_ticks: int
+    warm_up_left: int
+    """Valid ticks still needed before the first verdict; 0 when ready."""
+    time_us: int
+    """End of the last closed tick."""
+    value: float
+    """Value of the last closed tick; NaN = missing."""
+    residual: float
+    lag1: float
+    lag1_low: float
+    lag1_high: float
+    """95 % band; -1 or 1 where the band is open."""
+    recovery_seconds: float
+    """-cadence / ln(lag1); NaN where lag1 is not in (0, 1)."""
+    recovery_low_seconds: float
+    recovery_high_seconds: float
+    """inf where the upper end of the band is open: then say "longer than `recovery_low_seconds`"."""
+    evidence: float
+    """Maximum over the rules."""
+    tie_share: float
+    thresholds: tuple[float, ...]
+    readings: tuple[float, ...]
+    """One per threshold, in null standard deviations; NaN while not ready."""
+    rules: tuple[RuleView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrogram:
+    """Readings over time, decimated to at most 512 columns."""
+
+    thresholds: NDArray[np.float64]
+    """Shape (detectors,)."""
+    time_us: NDArray[np.int64]
+    """Shape (columns,): end of the last tick in each column."""
+    readings: NDArray[np.int8]
+    """Shape (columns, detectors): reading * 16, clipped to ±127; -128 = not ready or missing."""
+    lag1: NDArray[np.float32]
+    """Shape (columns,); NaN while not ready. Likewise `low` and `high`, and `evidence`."""
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    evidence: NDArray[np.float32]
+
+
+class Snapshot(Protocol):
+    """The immutable picture; built by the pipeline, read by exposition, page, terminal and notifiers."""
+
+    @property
+    def taken_us(self) -> int:
+        """When it was taken, by the engine's clock."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of series."""
+        ...
+
+    def names(self) -> Sequence[str]:
+        """Names of all series, sorted."""
+        ...
+
+    def view(self, name: str) -> SeriesView:
+        """One series; KeyError if there is none of that name."""
+        ...
+
+    def views(self, limit: int | None = None) -> Iterator[SeriesView]:
+        """All series, the most alarming first (critical, warning, blind, watching, learning; then evidence)."""
+        ...
+
+    def counts(self) -> Mapping[tuple[str, State, Reason], int]:
+        """Number of series by source, state and reason."""
+        ...
+
+    def spectrogram(self, name: str) -> Spectrogram | None:
+        """Its history for pictures; None where none is kept."""
+        ...
