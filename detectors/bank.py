@@ -1,0 +1,215 @@
+"""Bank: many null detectors over many series, stepped as one fused recurrence.
+
+For the pair difference `C`, its variance `V` and the reading `Z` of each series and detector,
+
+    C <- f C + s,      V <- f^2 V + s^2,      Z = C / sqrt(V),      s = tanh(w p / 2) tanh(kappa (c - r p)).
+
+Without a pair all three stay as they are; a reset empties C and V first. `Z` is a self-normalised martingale at the
+null: near standard normal there, positive above the threshold, negative below. It is NaN until `warm_up` valid pairs
+have come since the start or the last reset: *not ready* is not a number.
+
+The kernel walks over the ticks in order, and within a tick over runs of consecutive series that fit the first-level
+cache: arguments, tanh, recurrence and reading each as one flat loop. Nothing is re-associated, so a block may be cut
+anywhere, bitwise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.activation import tanh
+from detectors.compiled import compiled
+from detectors.pairs import Pairs
+from detectors.tables import NullDetector
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Counts = NDArray[np.int64]
+
+_TILE = 64
+_PER_THREAD = 65_536  # (tick, series) pairs below which a second thread costs more than it brings
+
+
+class BankState(NamedTuple):
+    """Everything needed to continue, float64 and int64."""
+
+    cell: NDArray[np.float64]
+    """Pair differences `C`, shape (series, detector)."""
+    variance: NDArray[np.float64]
+    """`V`, shape (series, detector)."""
+    pairs: NDArray[np.int64]
+    """Valid pairs since the start or the last reset, shape (series,)."""
+
+
+class Bank:
+    """Detectors that share the input weight and kappa; thresholds ascending, half-lives free.
+
+    Parameters
+    ----------
+    detectors
+        In ascending order of threshold.
+    warm_up
+        Valid pairs before the first reading.
+    threads
+        Threads that share the series between them; the result does not depend on it.
+    """
+
+    def __init__(self, detectors: Sequence[NullDetector], *, warm_up: int = 50, threads: int = 1) -> None:
+        if not detectors:
+            raise ValueError("bank: no detectors; at least one is needed")
+        self.detectors = tuple(detectors)
+        self.thresholds = np.array([d.threshold for d in detectors])
+        if np.any(np.diff(self.thresholds) <= 0):
+            raise ValueError(f"bank: thresholds {self.thresholds.tolist()}; they must ascend")
+        for name in ("input_weight", "kappa"):
+            values = {getattr(d, name) for d in detectors}
+            if len(values) > 1:
+                raise ValueError(f"bank: {name} {sorted(values)}; all detectors of a bank must share it")
+        if warm_up < 1:
+            raise ValueError(f"bank: warm_up {warm_up}; at least 1 pair is needed")
+        self.warm_up = warm_up
+        self._threads = threads
+        self._w = self.detectors[0].input_weight
+        self._kappa = self.detectors[0].kappa
+        self._slope = np.array([-d.plus.candidate.weights["past"] for d in detectors])
+        self._forget = np.array([d.forgetting_factor for d in detectors])
+
+    def __len__(self) -> int:
+        """Number of detectors."""
+        return len(self.detectors)
+
+    def init(self, series: int) -> BankState:
+        """Empty cells for a number of series."""
+        shape = (series, len(self))
+        return BankState(np.zeros(shape), np.zeros(shape), np.zeros(series, dtype=np.int64))
+
+    def advance(
+        self, state: BankState, pairs: Pairs
+    ) -> tuple[BankState, NDArray[np.float64], NDArray[np.float64]]:
+        """Take in a block of pairs.
+
+        Parameters
+        ----------
+        state
+            State after the tick before; not modified.
+        pairs
+            T ticks of S series.
+
+        Returns
+        -------
+        The state after the last tick; readings `Z`, shape (tick, series, detector), in standard deviations of the
+        null, NaN where not ready; increments `s` of the same shape, in [-1, 1], 0 where there is no pair.
+
+        Raises
+        ------
+        ValueError
+            If the number of series differs from the state's.
+        """
+        if state.cell.shape != (pairs.series, len(self)):
+            raise ValueError(
+                f"bank: pairs of {pairs.series} series for a state of shape {state.cell.shape}; "
+                f"({pairs.series}, {len(self)}) is needed"
+            )
+        new = BankState(np.empty_like(state.cell), np.empty_like(state.variance), np.empty_like(state.pairs))
+        shape = (pairs.ticks, pairs.series, len(self))
+        readings, increments = np.empty(shape), np.empty(shape)
+
+        def run(first: int, last: int) -> None:
+            _advance(
+                pairs.past, pairs.present, pairs.valid, pairs.reset, *state, *new, readings, increments,
+                self._w, self._kappa, self._slope, self._forget, self.warm_up, first, last,
+            )  # fmt: skip
+
+        share_series(run, pairs.series, pairs.ticks, self._threads)
+        return new, readings, increments
+
+
+def share_series(run: Callable[[int, int], None], series: int, ticks: int, threads: int) -> None:
+    """Call `run(first, last)` over slices of the series, on several threads where the block is worth it."""
+    workers = max(1, min(threads, series, series * ticks // _PER_THREAD))
+    if workers == 1:
+        run(0, series)
+        return
+    edges = [series * k // workers for k in range(workers + 1)]
+    with ThreadPoolExecutor(workers) as pool:
+        for done in [pool.submit(run, a, b) for a, b in zip(edges, edges[1:], strict=False)]:
+            done.result()
+
+
+@compiled
+def _advance(
+    past: Floats, present: Floats, valid: Flags, reset: Flags,
+    cell0: Floats, variance0: Floats, pairs0: Counts, cell: Floats, variance: Floats, count: Counts,
+    readings: Floats, increments: Floats,
+    w: float, kappa: float, slope: Floats, forget: Floats, warm_up: int, first: int, last: int,
+) -> None:  # fmt: skip
+    # Flat views and long flat loops: short loops over detectors cost three times the arithmetic in them.
+    ticks, series = past.shape
+    D = forget.shape[0]
+    size = _TILE * D
+    past, present, valid, reset = past.reshape(-1), present.reshape(-1), valid.reshape(-1), reset.reshape(-1)
+    cell, variance, cell0, variance0 = cell.reshape(-1), variance.reshape(-1), cell0.reshape(-1), variance0.reshape(-1)
+    readings, increments = readings.reshape(-1), increments.reshape(-1)
+    g = np.empty(_TILE)
+    gg, pp, cc, h, z = np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+    slopes, all_valid, keep = np.empty(size), np.empty(size), np.empty(size)
+    for j in range(size):
+        slopes[j] = slope[j % D]
+        all_valid[j] = forget[j % D]
+    count[first:last] = pairs0[first:last]
+    cell[first * D : last * D] = cell0[first * D : last * D]
+    variance[first * D : last * D] = variance0[first * D : last * D]
+    for t in range(ticks):
+        for start in range(first, last, _TILE):
+            # one run: consecutive series of one tick
+            length = min(_TILE, last - start)
+            origin = t * series + start
+            complete = True
+            for k in range(length):
+                ok = valid[origin + k]
+                complete = complete and ok
+                g[k] = 0.5 * w * past[origin + k] if ok else 0.0
+                if reset[origin + k]:
+                    count[start + k] = 0
+                    cell[(start + k) * D : (start + k + 1) * D] = 0.0
+                    variance[(start + k) * D : (start + k + 1) * D] = 0.0
+                if ok:
+                    count[start + k] += 1
+            for k in range(length):
+                g[k] = tanh(g[k])
+            for k in range(length):
+                ok = valid[origin + k]
+                gg[k * D : (k + 1) * D] = g[k]
+                pp[k * D : (k + 1) * D] = past[origin + k] if ok else 0.0
+                cc[k * D : (k + 1) * D] = kappa * present[origin + k] if ok else 0.0
+            f = all_valid
+            if not complete:
+                f = keep
+                for k in range(length):
+                    if valid[origin + k]:
+                        keep[k * D : (k + 1) * D] = forget
+                    else:
+                        keep[k * D : (k + 1) * D] = 1.0
+            c = cell[start * D : (start + length) * D]
+            v = variance[start * D : (start + length) * D]
+            for j in range(length * D):
+                h[j] = tanh(cc[j] - slopes[j] * pp[j])
+            for j in range(length * D):
+                s = gg[j] * h[j]
+                h[j] = s
+                new_c = f[j] * c[j] + s
+                new_v = f[j] * f[j] * v[j] + s * s
+                c[j] = new_c
+                v[j] = new_v
+                z[j] = new_c / math.sqrt(new_v)
+            for k in range(length):
+                if count[start + k] < warm_up:
+                    z[k * D : (k + 1) * D] = np.nan
+            readings[origin * D : (origin + length) * D] = z[: length * D]
+            increments[origin * D : (origin + length) * D] = h[: length * D]

@@ -1,0 +1,64 @@
+"""What a bank is fed: for every tick and series a pair, or the word that there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Past and present values of T ticks of S series, axis order `(tick, series)`, dimensionless.
+
+    Where `valid` is False there is no pair and `past` and `present` are not looked at: the cells hold. `reset` empties
+    the cells before the tick's own pair, if any, is taken in.
+    """
+
+    past: NDArray[np.float64]
+    present: NDArray[np.float64]
+    valid: NDArray[np.bool_]
+    reset: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        shape = self.past.shape
+        if len(shape) != 2:
+            raise ValueError(f"pairs: past has shape {shape}; (tick, series) is needed")
+        for name, kind in (("past", np.float64), ("present", np.float64), ("valid", np.bool_), ("reset", np.bool_)):
+            array = getattr(self, name)
+            if array.shape != shape:
+                raise ValueError(f"pairs: {name} has shape {array.shape}, past has {shape}; all must have the same")
+            if array.dtype != kind:
+                raise ValueError(f"pairs: {name} is {array.dtype}; {np.dtype(kind)} is needed")
+
+    @property
+    def ticks(self) -> int:
+        """T."""
+        return self.past.shape[0]
+
+    @property
+    def series(self) -> int:
+        """S."""
+        return self.past.shape[1]
+
+    def __getitem__(self, ticks: slice) -> Pairs:
+        """A run of ticks, all series."""
+        return Pairs(self.past[ticks], self.present[ticks], self.valid[ticks], self.reset[ticks])
+
+    def columns(self, series: NDArray[np.int64]) -> Pairs:
+        """All ticks of the series with these positions, in this order."""
+        return Pairs(*(array[:, series] for array in (self.past, self.present, self.valid, self.reset)))
+
+
+def pairs_of(values: NDArray[np.float64], previous: NDArray[np.float64] | None = None) -> Pairs:
+    """Pairs of consecutive values `(tick, series)` that are already centred and scaled; NaN = missing.
+
+    A pair needs two consecutive values that differ: an exact tie is a stuck or coarse sensor, not persistence.
+    `previous` is the row before the first, shape `(series,)`; without it the first tick has no pair.
+    """
+    if previous is None:
+        previous = np.full(values.shape[1], np.nan)
+    past = np.vstack([previous[None, :], values[:-1]])
+    valid = np.isfinite(past) & np.isfinite(values) & (past != values)
+    return Pairs(np.where(valid, past, 0.0), np.where(valid, values, 0.0), valid, np.zeros(values.shape, dtype=bool))

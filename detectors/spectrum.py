@@ -1,0 +1,102 @@
+"""Spectrum: from the readings of all detectors at one tick to lag-1 autocorrelation, its band and recovery time.
+
+The readings fall with the threshold and change sign at the lag-1 autocorrelation: that zero crossing is the estimate.
+Inverting the test gives the band: a threshold whose reading lies within ±1.96 cannot be rejected at 5 %, so the
+crossings of the levels +1.96 and -1.96 are the lower and upper end of a 95 % band. Crossings are found from the top
+(the last threshold whose reading is above the level) and interpolated linearly in `atanh r`, in which the thresholds
+are evenly spaced. An end of the band that is not reached is open: -1 or 1.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.compiled import compiled
+
+LEVEL = 1.959963984540054
+"""Two-sided 95 % point of the normal distribution."""
+
+Floats = NDArray[np.float64]
+
+
+def thresholds(count: int = 16, lowest: float = -0.95, highest: float = 0.99) -> Floats:
+    """`count` thresholds, evenly spaced in atanh, from `lowest` to `highest`."""
+    if count < 3 or not -1.0 < lowest < highest < 1.0:
+        raise ValueError(
+            f"thresholds: {count} from {lowest} to {highest}; at least 3, ascending within (-1, 1), are needed"
+        )
+    grid: Floats = np.tanh(np.linspace(math.atanh(lowest), math.atanh(highest), count))
+    grid[0], grid[-1] = lowest, highest
+    return grid
+
+
+def crossings(readings: Floats, grid: Floats) -> tuple[Floats, Floats, Floats]:
+    """Lag-1 autocorrelation and the lower and upper end of its 95 % band.
+
+    Parameters
+    ----------
+    readings
+        Shape (tick, series, detector), NaN where not ready.
+    grid
+        Thresholds of the detectors, ascending, shape (detector,).
+
+    Returns
+    -------
+    Three arrays of shape (tick, series), NaN where not ready. The estimate lies within the grid (its ends mean "at or
+    beyond"); the band's ends are -1 and 1 where open.
+    """
+    shape = readings.shape[:2]
+    centre, low, high = np.empty(shape), np.empty(shape), np.empty(shape)
+    flat = readings.reshape(-1, grid.shape[0])
+    _crossings(flat, np.arctanh(grid), grid, LEVEL, centre.reshape(-1), low.reshape(-1), high.reshape(-1))
+    return centre, low, high
+
+
+@compiled
+def _crossings(
+    readings: Floats, u: Floats, grid: Floats, level: float, centre: Floats, low: Floats, high: Floats
+) -> None:
+    rows, D = readings.shape
+    for i in range(rows):
+        z = readings[i]
+        if math.isnan(z[0]):
+            centre[i] = low[i] = high[i] = np.nan
+            continue
+        # From the top: the upper end is met first, then the estimate, then the lower end.
+        j = D - 1
+        while j >= 0 and z[j] <= -level:
+            j -= 1
+        if j == D - 1:
+            high[i] = 1.0
+        elif j < 0:
+            high[i] = grid[0]
+        else:
+            high[i] = math.tanh(u[j] + (u[j + 1] - u[j]) * (z[j] + level) / (z[j] - z[j + 1]))
+        while j >= 0 and z[j] <= 0.0:
+            j -= 1
+        if j == D - 1:
+            centre[i] = grid[D - 1]
+        elif j < 0:
+            centre[i] = grid[0]
+        else:
+            centre[i] = math.tanh(u[j] + (u[j + 1] - u[j]) * z[j] / (z[j] - z[j + 1]))
+        while j >= 0 and z[j] <= level:
+            j -= 1
+        if j == D - 1:
+            low[i] = grid[D - 1]
+        elif j < 0:
+            low[i] = -1.0
+        else:
+            low[i] = math.tanh(u[j] + (u[j + 1] - u[j]) * (z[j] - level) / (z[j] - z[j + 1]))
+
+
+def recovery_time(lag1: Floats) -> Floats:
+    """`-1 / ln(lag1)` in ticks: how long a small knock takes to shrink to 1/e.
+
+    NaN where lag1 is not in (0, 1) (an overdamped return has none to speak of); inf at 1.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(lag1 >= 1.0, np.inf, np.where(lag1 > 0.0, -1.0 / np.log(lag1), np.nan))
