@@ -1,0 +1,9 @@
+"""`python -m sentinel`."""
+
+from __future__ import annotations
+
+import sys
+
+from sentinel.cli import entry_point
+
+sys.exit(entry_point())

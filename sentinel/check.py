@@ -1,0 +1,147 @@
+"""`sentinel check` and `sentinel schema`: what a configuration means, in words, before anything runs."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+
+from sentinel.configuration import (
+    AlarmSettings,
+    BankSettings,
+    Cadence,
+    CsvSource,
+    SeriesSettings,
+    Settings,
+    Source,
+    load,
+    print_duration,
+    print_season,
+)
+from sentinel.configuration.schema import schema_text
+from sentinel.configuration.sizes import print_size
+from sentinel.plan import STAMPS_FOR_CADENCE, defaults_for, plan_for
+
+_LISTED_CADENCES = (Cadence.parse("1h"), Cadence.parse("1d"))
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Load the configuration, print what it means; ConfigError with all its faults if it cannot be used."""
+    settings = load(arguments.config)
+    print(f"{arguments.config}: valid")
+    for line in summary(settings):
+        print(line)
+    return 0
+
+
+def print_schema(arguments: argparse.Namespace) -> int:
+    """Print the JSON Schema of configuration files."""
+    del arguments
+    print(schema_text(), end="")
+    return 0
+
+
+def summary(settings: Settings) -> Iterator[str]:
+    """The effective configuration, line by line."""
+    daemon, web = settings.daemon, settings.web
+    yield (
+        f"daemon: state in {daemon.state_dir}, saved every {print_duration(daemon.checkpoint_every)}; journal kept "
+        f"{print_duration(daemon.retention)}, at most {print_size(daemon.retention_bytes)}"
+    )
+    yield f"web: http://{web.listen}, up to {web.max_series} series one by one in /metrics"
+    if not settings.sources:
+        yield "sources: none; `sentinel run` needs at least one, `sentinel backtest` needs none"
+    for source in settings.sources:
+        yield f"source {source.name}: {_source(source)}"
+    for entry in settings.series or (SeriesSettings(),):
+        yield f"series {entry.match}:"
+        yield from (f"  {line}" for line in _series(settings, entry))
+    for name, bank in settings.banks.items():
+        yield f"bank {name}: {_bank(bank)}"
+    for rule in settings.alarms:
+        yield f"rule {rule.match}: {_rule(rule)}"
+    if not settings.alarms:
+        yield "rules: none; nothing will alarm"
+    for sink in settings.notify:
+        where = "standard error" if sink.path is None else sink.path
+        yield f"notify {sink.name}: JSON lines on {where}"
+    if not settings.notify:
+        yield "notify: nowhere; alarms are seen in /metrics and on the page only"
+
+
+def _source(source: Source) -> str:
+    every = print_duration(source.every)
+    if isinstance(source, CsvSource):
+        return f"{source.path}, read every {every}, times without an offset are {source.time_zone}"
+    pace = "real time" if source.ticks_per_second is None else f"{source.ticks_per_second:g} ticks per second"
+    return f"simulated {source.system}, seed {source.seed}, {pace}, asked every {every}"
+
+
+def _series(settings: Settings, entry: SeriesSettings) -> Iterator[str]:
+    seasons = ", ".join(print_season(season) for season in entry.season)
+    yield f"season {seasons}" if seasons else "no season is taken out"
+    name = _example(entry.match)
+    if entry.cadence is not None:
+        yield f"cadence {entry.cadence}, ticks close {print_duration(entry.lateness)} after their end"
+        yield from _effective(settings, name, entry.cadence)
+        return
+    yield f"cadence learnt from the first {STAMPS_FOR_CADENCE} event times"
+    for cadence in _LISTED_CADENCES:
+        yield f"if it is {cadence}:"
+        yield from (f"  {line}" for line in _effective(settings, name, cadence))
+
+
+def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
+    """What only the cadence decides, in ticks and in time."""
+    plan = plan_for(settings, name, cadence)
+    bank = settings.bank_for(name)
+    yield (
+        f"{_half_life('half-life', bank.half_life, plan.half_life, cadence)}; "
+        f"{_half_life('level', bank.level_half_life, plan.level_half_life, cadence)}"
+    )
+    yield (
+        f"ready after {_span(plan.warm_up, cadence)} = {plan.warm_up} ticks with a value; a gap of more than "
+        f"{_span(plan.max_gap, cadence)} = {plan.max_gap} ticks starts anew; "
+        f"stale after {print_duration(plan.stale_after_us)}"
+    )
+    for rule in settings.rules_for(name):
+        yield f"{rule.severity} above {rule.threshold:g}: {_budget(rule, cadence)}"
+    if not settings.rules_for(name):
+        yield "no rule is for these series; they never alarm"
+
+
+def _half_life(what: str, written: object, ticks: float, cadence: Cadence) -> str:
+    chosen = "" if written else " (by cadence)"
+    return f"{what} {_span(ticks, cadence)} = {ticks:.4g} ticks{chosen}"
+
+
+def _budget(rule: AlarmSettings, cadence: Cadence) -> str:
+    alpha = rule.alpha_per_tick(cadence)
+    if rule.false_alarms is not None:
+        return f"budget {rule.false_alarms} = alpha {alpha:.3g} per tick"
+    return f"alpha {alpha:.3g} per tick = 1 false alarm per {_span(1 / alpha, cadence)}"
+
+
+def _span(ticks: float, cadence: Cadence) -> str:
+    """So many ticks as time, in the unit a person would take, to three digits."""
+    seconds = ticks * cadence.seconds
+    for unit, size in (("y", 31_557_600), ("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def _bank(bank: BankSettings) -> str:
+    short, long = (defaults_for(cadence.microseconds) for cadence in _LISTED_CADENCES)
+    memory = bank.half_life or f"{short.half_life:g} ticks ({long.half_life:g} from a cadence of 1d on)"
+    return f"{bank.thresholds} detectors from {bank.lowest:g} to {bank.highest:g}, half-life {memory}"
+
+
+def _rule(rule: AlarmSettings) -> str:
+    budget = f"alpha {rule.alpha:g} per tick" if rule.alpha is not None else f"budget {rule.false_alarms}"
+    return f"{rule.severity} when the lag-1 autocorrelation is above {rule.threshold:g}, {budget} of each series"
+
+
+def _example(match: str) -> str:
+    """A name that the glob fits: what its series would be judged by."""
+    return re.sub(r"\[(?!!)(.)[^]]*\]", r"\1", match.replace("*", "x")).replace("?", "x")

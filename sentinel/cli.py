@@ -1,0 +1,153 @@
+"""The command line: what can be asked, and how an error leaves.
+
+Nothing heavy is imported here: each command imports its module when it runs, so `--help`, `--version` and `check`
+answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from sentinel import __version__
+from sentinel.errors import SentinelError
+
+INTERRUPTED = 130
+"""128 + SIGINT."""
+BROKEN_PIPE = 141
+"""128 + SIGPIPE: whoever read our output has gone."""
+
+_EPILOG = """exit codes: 0 done, 1 failure, 2 usage, 65 bad input data, 73 state folder not usable,
+75 something needed is down, 78 bad configuration"""
+
+
+def entry_point(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code. Errors with a message become one line per fault on standard error."""
+    parsed = _parser().parse_args(arguments)
+    module, function = parsed.handler.split(":")
+    try:
+        handler: Callable[[argparse.Namespace], int] = getattr(import_module(module), function)
+        code = handler(parsed)
+        sys.stdout.flush()
+    except SentinelError as error:
+        for line in str(error).split("\n"):
+            print(f"sentinel: {line}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # What is still buffered has nowhere to go; without this the interpreter complains at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sentinel",
+        description="Watches time series and warns, with a stated false-alarm budget, that one of them is losing "
+        "resilience.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"sentinel {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, handler: str, text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=_EPILOG)
+        made.set_defaults(handler=handler)
+        return made
+
+    _run_and_check(command)
+    _demo(command)
+    _backtest_and_plot(command)
+    _replay(command)
+    command("schema", "sentinel.check:print_schema", "print the JSON Schema of configuration files")
+    command("doctor", "sentinel.doctor:main", "say what this machine has and lacks")
+    return parser
+
+
+_Command = Callable[[str, str, str], argparse.ArgumentParser]
+
+
+def _run_and_check(command: _Command) -> None:
+    run = command("run", "sentinel.daemon:main", "watch the configured sources until stopped")
+    run.add_argument("config", metavar="CONFIG", help="YAML file, or a folder of *.yaml")
+    check = command("check", "sentinel.check:main", "check a configuration and say in words what it means")
+    check.add_argument("config", metavar="CONFIG", help="YAML file, or a folder of *.yaml")
+
+
+def _demo(command: _Command) -> None:
+    demo = command("demo", "sentinel.demo:main", "show the daemon at work on simulated lakes and two real series")
+    demo.add_argument("--seed", type=_seed, default=0, metavar="N", help="another lake [%(default)s]")
+    demo.add_argument("--headless", action="store_true", help="the summary only; exit code 1 if it went wrong")
+    demo.add_argument("--linger", type=float, default=0.0, metavar="SECONDS", help="keep serving after the end [0]")
+    demo.add_argument("--keep", metavar="DIR", help="keep state and picture in DIR [a temporary folder]")
+
+
+def _backtest_and_plot(command: _Command) -> None:
+    backtest = command("backtest", "sentinel.backtest:main", "analyse recorded series as if they came in live")
+    _input(backtest)
+    backtest.add_argument("--out", required=True, metavar="DIR", help="folder of the results; made if needed")
+    backtest.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of simulated parts [%(default)s]")
+    backtest.add_argument("--quiet", action="store_true", help="no progress, no summary")
+    plot = command("plot", "sentinel.backtest:plot_main", "draw the stability spectrogram of one series")
+    _input(plot)
+    plot.add_argument("--series", metavar="NAME", help="which series [the first]")
+    plot.add_argument("--out", required=True, metavar="FILE", help="picture to write, *.png or *.svg")
+
+
+def _input(parser: argparse.ArgumentParser) -> None:
+    """How a table is read, the same for `backtest` and `plot`."""
+    parser.add_argument("input", nargs="+", metavar="INPUT", help="CSV, Parquet or NDJSON, long or wide")
+    parser.add_argument("--config", metavar="FILE", help="settings: series, banks, alarms")
+    parser.add_argument("--by", action="append", default=[], metavar="COLUMN", help="column that splits the table")
+    parser.add_argument("--time-column", metavar="COLUMN", help="column of the event times [time]")
+    parser.add_argument("--series-column", metavar="COLUMN", help="long tables: column of the names [series]")
+    parser.add_argument("--value-column", metavar="COLUMN", help="long tables: column of the values [value]")
+    parser.add_argument(
+        "--conditioning",
+        choices=("full", "none"),
+        default="full",
+        help="none takes the values as residuals already [%(default)s]",
+    )
+    parser.add_argument("--cadence", type=_cadence, metavar="SPAN", help="15m, 1d, 1mo [from the first 50 times]")
+    parser.add_argument(
+        "--season", type=_season, action="append", default=[], metavar="SPAN", help="known period, such as 1d or 1y"
+    )
+
+
+def _replay(command: _Command) -> None:
+    replay = command("replay", "sentinel.replay:main", "run a journal through the pipeline again")
+    replay.add_argument("--state", required=True, metavar="DIR", help="state folder of a stopped daemon, or a copy")
+    replay.add_argument("--config", metavar="FILE", help="other settings than those in the journal")
+    replay.add_argument("--out", required=True, metavar="DIR", help="folder of the results; made if needed")
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise argparse.ArgumentTypeError(f"'{text}'; a whole number from 0 is allowed")
+    return int(text)
+
+
+def _cadence(text: str) -> str:
+    from sentinel.configuration import Cadence
+
+    return _checked(text, Cadence.parse)
+
+
+def _season(text: str) -> str:
+    from sentinel.configuration import parse_season
+
+    return _checked(text, parse_season)
+
+
+def _checked(text: str, parse: Callable[[str], object]) -> str:
+    """Text that parses, as text: a fault is a fault of usage here, the value is the command's."""
+    try:
+        parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}'; {error}") from None
+    return text

@@ -1,0 +1,149 @@
+"""Settings of the judgement: how a series is laid on its grid, what remembers it, and when it alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, Field, model_validator
+
+from sentinel.configuration.durations import Cadence, HalfLife, print_duration, print_season
+from sentinel.configuration.faults import Fault, refuse
+from sentinel.configuration.model import Part
+from sentinel.configuration.sources import Name, Text
+from sentinel.configuration.written import (
+    Duration,
+    PositiveDuration,
+    PositiveSeason,
+    WrittenBudget,
+    WrittenCadence,
+    WrittenHalfLife,
+)
+
+LARGEST_ALPHA = 0.1
+"""Above this a rule would alarm every few ticks; the betting needs alpha well below 1."""
+SHORTEST_HALF_LIFE_TICKS = 3.0
+LONGEST_HALF_LIFE_TICKS = 1e5
+SHORTEST_SEASON_TICKS = 4
+
+
+def _half_life(half_life: HalfLife) -> HalfLife:
+    if half_life.fixed_ticks and not SHORTEST_HALF_LIFE_TICKS <= half_life.fixed_ticks <= LONGEST_HALF_LIFE_TICKS:
+        raise ValueError("a half-life is 3 to 100000 ticks")
+    return half_life
+
+
+BankHalfLife: TypeAlias = Annotated[WrittenHalfLife, AfterValidator(_half_life)]
+Lag1: TypeAlias = Annotated[float, Field(gt=-1, lt=1)]
+
+
+class SeriesSettings(Part):
+    """How series are laid on a grid and conditioned; the first entry whose match fits a name wins."""
+
+    match: Text = "*"
+    """Series names, with * ? [abc] as in file names; * also spans '/'."""
+    cadence: WrittenCadence | None = None
+    """Spacing of the grid; null = learnt from the first 50 event times."""
+    lateness: Annotated[Duration, Field(ge=0)] = 0
+    """How long a tick waits for late observations before it closes."""
+    aggregate: Literal["last", "mean"] = "last"
+    """What several observations in one tick become."""
+    max_gap: PositiveDuration | None = None
+    """A longer gap starts the series anew in `learning`; null = 2 half-lives of its bank."""
+    season: tuple[PositiveSeason, ...] = ()
+    """Known periods that are taken out, such as [1d, 1y]."""
+    range: tuple[float | None, float | None] | None = None
+    """Lowest and highest possible value, either may be null; a value outside makes the series blind."""
+    stuck_after_ticks: Annotated[int, Field(ge=2)] = 20
+    """The same value this many ticks in a row makes the series blind."""
+    stale_after: PositiveDuration | None = None
+    """Without an observation for this long the series is blind; null = 3 cadences + lateness."""
+    bank: Name | None = None
+    """Name of its bank; null = the bank named default if there is one, else half-lives by cadence."""
+
+    @model_validator(mode="after")
+    def _range_and_cadence_agree(self) -> Self:
+        refuse(self._conflicts())
+        return self
+
+    def _conflicts(self) -> Iterator[Fault]:
+        low, high = self.range or (None, None)
+        if low is not None and high is not None and low >= high:
+            yield Fault(("range",), f"[{low:g}, {high:g}]; the lowest value comes first and is below the highest")
+        for position, season in enumerate(self.season):
+            if season in self.season[:position]:
+                yield Fault(("season", position), f"{print_season(season)} is there twice; name each season once")
+        if self.cadence is None:
+            return
+        for position, season in enumerate(self.season):
+            ticks = season / self.cadence.microseconds
+            if ticks < SHORTEST_SEASON_TICKS:
+                message = (
+                    f"{print_season(season)} spans {ticks:.3g} ticks of cadence {self.cadence}; "
+                    f"at least {SHORTEST_SEASON_TICKS} are needed"
+                )
+                yield Fault(("season", position), message)
+        for key, duration in (("max_gap", self.max_gap), ("stale_after", self.stale_after)):
+            if duration is not None and duration < self.cadence.microseconds:
+                message = f"{print_duration(duration)} is shorter than a tick; at least {self.cadence} is needed"
+                yield Fault((key,), message)
+
+
+class BankSettings(Part):
+    """A bank of detectors: how long it remembers, and on which thresholds it reads."""
+
+    half_life: BankHalfLife | None = None
+    """Memory of the detectors, as a duration or as `70 ticks`; null = by cadence."""
+    level_half_life: BankHalfLife | None = None
+    """Memory of the level and trend that are taken out; null = by cadence."""
+    warm_up_ticks: Annotated[int, Field(ge=20)] | None = None
+    """Ticks with a value before the first verdict; null = by half-life."""
+    thresholds: Annotated[int, Field(ge=2, le=256)] = 16
+    """Number of detectors, evenly spaced in atanh of the lag-1 autocorrelation."""
+    lowest: Lag1 = -0.95
+    """Threshold of the lowest detector."""
+    highest: Lag1 = 0.99
+    """Threshold of the highest detector."""
+
+    @model_validator(mode="after")
+    def _lowest_is_below_highest(self) -> Self:
+        if self.lowest >= self.highest:
+            message = f"{self.lowest:g} is not below highest, {self.highest:g}; lower it or raise highest"
+            refuse(iter([Fault(("lowest",), message)]))
+        return self
+
+
+class AlarmSettings(Part):
+    """A rule: alarm when the lag-1 autocorrelation is above a threshold, at a stated rate of false alarms."""
+
+    match: Text = "*"
+    """Series names the rule is for, with * ? [abc]; every rule that matches applies."""
+    kind: Literal["lag1"] = "lag1"
+    """What evidence is gathered on: lag1 = slowing, the lag-1 autocorrelation."""
+    threshold: Lag1
+    """Lag-1 autocorrelation above which evidence grows."""
+    alpha: Annotated[float, Field(gt=0, le=LARGEST_ALPHA)] | None = None
+    """Budgeted false alarms per tick; either this or false_alarms."""
+    false_alarms: WrittenBudget | None = None
+    """Budgeted false alarms per series in calendar time, such as 1 per 10y; either this or alpha."""
+    severity: Literal["warning", "critical"] = "warning"
+    """State of the series while the alarm is open."""
+    clear: Annotated[float, Field(gt=0, le=LARGEST_ALPHA)] = 1e-3
+    """The alarm ends when the opposite claim has gathered evidence at this alpha."""
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        if self.alpha is None and self.false_alarms is None:
+            message = "no budget came; alpha: 1e-4 (per tick) or false_alarms: 1 per 10y is needed"
+            refuse(iter([Fault((), message)]))
+        if self.alpha is not None and self.false_alarms is not None:
+            message = f"{self.false_alarms} came beside alpha {self.alpha:g}; only one of the two is allowed"
+            refuse(iter([Fault(("false_alarms",), message)]))
+        return self
+
+    def alpha_per_tick(self, cadence: Cadence) -> float:
+        """Budgeted false alarms per tick of that cadence, at most `LARGEST_ALPHA`."""
+        if self.alpha is not None:
+            return self.alpha
+        assert self.false_alarms is not None  # _one_budget
+        return min(self.false_alarms.alpha_per_tick(cadence), LARGEST_ALPHA)

@@ -1,0 +1,157 @@
+"""The command line, as a process: what it prints, how it ends, and how little it imports."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sentinel import __version__
+from sentinel.cli import entry_point
+
+ROOT = Path(__file__).parents[2]
+FULL = ROOT / "config" / "sentinel.full.yaml"
+HEAVY = ("torch", "numba", "polars", "statsmodels", "pandas")
+LIGHT = [["--help"], ["--version"], ["check", str(FULL)], ["backtest", "--help"]]
+
+
+def run(*arguments: str, code: str | None = None) -> subprocess.CompletedProcess[str]:
+    start = ["-c", code] if code else ["-m", "sentinel"]
+    command = [sys.executable, *start, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("arguments", LIGHT, ids=lambda arguments: arguments[0])
+def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
+    code = f"""
+import sys
+from sentinel.cli import entry_point
+try:
+    code = entry_point({arguments!r})
+except SystemExit as end:
+    code = end.code
+print(code or 0, [name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
+"""
+    assert run(code=code).stderr == "0 []\n"
+
+
+def test_light_commands_answer_at_once() -> None:
+    # The best of three: other processes may hold the machine's cores for a moment.
+    for arguments in LIGHT:
+        seconds = []
+        for _ in range(3):
+            before = time.perf_counter()
+            assert run(*arguments).returncode == 0
+            seconds.append(time.perf_counter() - before)
+        assert min(seconds) < 1.0, arguments  # 0.5 s on an idle machine
+
+
+def test_the_version_is_the_packages() -> None:
+    assert run("--version").stdout == f"sentinel {__version__}\n"
+
+
+def test_every_command_is_named_in_the_help() -> None:
+    text = run("--help").stdout
+    for name in ("run", "check", "demo", "backtest", "plot", "replay", "schema", "doctor"):
+        assert f"\n    {name} " in text
+
+
+def test_check_says_in_words_and_ticks_what_the_settings_mean(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "lake.yaml"
+    file.write_text(
+        "sources: [{kind: csv, name: lake, path: lake.csv}]\n"
+        "series: [{match: 'peter/*', cadence: 1d, season: [1y]}]\n"
+        "banks: {default: {half_life: 70d, warm_up_ticks: 100}}\n"
+        "alarms: [{threshold: 0.8, false_alarms: 1 per 10y}, {match: other, threshold: 0.9, alpha: 1e-4}]\n"
+    )
+    assert entry_point(["check", str(file)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{file}: valid\n")
+    assert "source lake: lake.csv, read every 30s" in said
+    assert "half-life 70 d = 70 ticks; level 30 d = 30 ticks (by cadence)" in said
+    assert "ready after 100 d = 100 ticks" in said
+    assert "warning above 0.8: budget 1 per 10y = alpha 0.000274 per tick" in said
+    assert "rule other: warning when the lag-1 autocorrelation is above 0.9, alpha 0.0001 per tick" in said
+    assert said.count("above 0.9") == 1  # that rule is not for peter/*
+
+
+def test_check_without_a_known_cadence_says_what_would_hold_per_hour_and_per_day(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "none.yaml"
+    file.write_text("alarms: [{threshold: 0.8, false_alarms: 1 per 10y}]\nnotify: []\n")
+    assert entry_point(["check", str(file)]) == 0
+    said = capsys.readouterr().out
+    assert "sources: none" in said
+    assert "if it is 1h:" in said
+    assert "budget 1 per 10y = alpha 1.14e-05 per tick" in said
+    assert "notify: nowhere" in said
+
+
+def test_check_lists_every_fault_and_exits_78(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text("web:\n  listen: here\n  max_series: many\n")
+    assert entry_point(["check", str(file)]) == 78
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert [line.split("; ")[0] for line in said.err.splitlines()] == [
+        f"sentinel: {file}:2: web.listen: 'here'",
+        f"sentinel: {file}:3: web.max_series: 'many'",
+    ]
+
+
+def test_schema_prints_what_is_published(capsys: pytest.CaptureFixture[str]) -> None:
+    assert entry_point(["schema"]) == 0
+    said = capsys.readouterr().out
+    assert said == (ROOT / "config" / "sentinel.schema.json").read_text("utf-8")
+    assert json.loads(said)["title"] == "sentinel configuration"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["watch"], "invalid choice: 'watch'"),
+        (["run"], "the following arguments are required: CONFIG"),
+        (["backtest", "lake.csv"], "the following arguments are required: --out"),
+        (["backtest", "lake.csv", "--out", "x", "--cadence", "60"], "argument --cadence: '60'; a cadence is"),
+        (["plot", "lake.csv", "--out", "x.png", "--season", "often"], "argument --season: 'often'; a season is"),
+        (["demo", "--seed", "-1"], "argument --seed: '-1'; a whole number from 0 is allowed"),
+    ],
+)
+def test_a_fault_of_usage_exits_2(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        entry_point(arguments)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.run(
+        [sys.executable, "-m", "sentinel", "schema"], stdout=writer, stderr=subprocess.PIPE, cwd=ROOT, check=False
+    )
+    os.close(writer)
+    assert (process.returncode, process.stderr) == (141, b"")
+
+
+def test_an_interrupt_exits_130_without_a_traceback(tmp_path: Path) -> None:
+    # A command that waits: the configuration is a pipe into which nobody writes.
+    pipe = tmp_path / "waits.yaml"
+    os.mkfifo(pipe)
+    process = subprocess.Popen([sys.executable, "-m", "sentinel", "check", str(pipe)], stdout=-1, stderr=-1, cwd=ROOT)
+    writer = os.open(pipe, os.O_WRONLY)  # returns once the command has opened its end
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    os.close(writer)
+    assert (process.returncode, said) == (130, b"")

@@ -1,0 +1,244 @@
+"""Settings: files that load, files that are refused with an exact message, and what settings promise in Python."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from sentinel.configuration import (
+    AlarmSettings,
+    BankSettings,
+    Budget,
+    Cadence,
+    CsvSource,
+    DaemonSettings,
+    HalfLife,
+    LogNotify,
+    LogSettings,
+    SeriesSettings,
+    Settings,
+    SimulateSource,
+    WebSettings,
+    fingerprint,
+    load,
+)
+from sentinel.configuration.durations import DAY, HOUR, MINUTE, SECOND, YEAR
+from sentinel.configuration.schema import schema_text
+from sentinel.configuration.tree import Node, Reader
+from sentinel.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+CASES = ROOT / "tests" / "config"
+BROKEN = sorted(CASES.glob("invalid-*.yaml"))
+GOOD = sorted(CASES.glob("good-*"))
+SHIPPED = [ROOT / "config" / "sentinel.yaml", ROOT / "config" / "sentinel.full.yaml"]
+SCHEMA = ROOT / "config" / "sentinel.schema.json"
+PARTS: list[type[BaseModel]] = [
+    Settings,
+    DaemonSettings,
+    LogSettings,
+    WebSettings,
+    CsvSource,
+    SimulateSource,
+    SeriesSettings,
+    BankSettings,
+    AlarmSettings,
+    LogNotify,
+]
+
+
+def header(file: Path, key: str) -> list[str]:
+    lines = file.read_bytes().decode("latin-1").splitlines()
+    return [line.removeprefix(f"# {key}: ") for line in lines if line.startswith(f"# {key}: ")]
+
+
+def tree(file: Path) -> Node:
+    root = Reader(file.read_text("utf-8"), str(file), []).root()
+    assert root is not None
+    return root
+
+
+def schema_accepts(document: object) -> bool:
+    return bool(jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf-8"))).is_valid(document))
+
+
+@pytest.mark.parametrize("file", BROKEN, ids=lambda file: file.stem)
+def test_a_broken_file_is_refused_with_exactly_its_message(file: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(file)
+    assert str(refused.value).replace(str(file), "{file}").splitlines() == header(file, "expect")
+    assert refused.value.exit_code == 78
+
+
+def test_there_are_at_least_28_broken_files() -> None:
+    assert len(BROKEN) >= 28
+
+
+@pytest.mark.parametrize("file", [*GOOD, *SHIPPED], ids=lambda file: file.stem)
+def test_a_good_file_loads_and_survives_the_journal(file: Path) -> None:
+    settings = load(file)
+    again = Settings.model_validate_json(settings.model_dump_json())
+    assert again == settings
+    assert fingerprint(again) == fingerprint(settings)
+
+
+@pytest.mark.parametrize("file", [file for file in [*GOOD, *SHIPPED] if file.is_file()], ids=lambda file: file.stem)
+def test_the_schema_accepts_good_files(file: Path) -> None:
+    assert schema_accepts(tree(file).plain())
+
+
+@pytest.mark.parametrize("file", BROKEN, ids=lambda file: file.stem)
+def test_the_schema_refuses_what_structure_alone_decides(file: Path) -> None:
+    [verdict] = header(file, "schema")
+    assert verdict in {"refuses", "accepts", "cannot tell"}
+    if verdict != "cannot tell":
+        assert schema_accepts(tree(file).plain()) == (verdict == "accepts")
+
+
+def test_the_published_schema_is_fresh() -> None:
+    assert SCHEMA.read_text("utf-8") == schema_text(), "run: sentinel schema > config/sentinel.schema.json"
+
+
+def test_every_key_is_described_in_the_schema() -> None:
+    schema = json.loads(schema_text())
+    for part in [schema, *schema["$defs"].values()]:
+        for key, field in part.get("properties", {}).items():
+            assert field.get("description"), key
+
+
+def test_numbers_and_words_are_those_of_yaml_1_2() -> None:
+    settings = load(CASES / "good-scalars.yaml")
+    assert settings.web.max_series == 16
+    assert settings.web.history_series == 15
+    assert [series.match for series in settings.series] == ["no", "1:30"]
+    assert settings.series[0].range == (-100.0, 0.5)
+    assert settings.series[0].lateness == 90 * MINUTE
+    assert settings.alarms[0].alpha == 1e-4
+
+
+def test_a_folder_is_merged_in_the_order_of_names() -> None:
+    settings = load(CASES / "good-folder")
+    assert [source.name for source in settings.sources] == ["lake", "river"]
+    assert settings.web == WebSettings(listen="127.0.0.1:0", max_series=10)
+    assert set(settings.banks) == {"default", "slow"}
+
+
+def test_a_key_in_two_files_of_a_folder_is_refused_with_both_places(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("web:\n  max_series: 1\n")
+    (tmp_path / "b.yaml").write_text("log: {}\nweb:\n  max_series: 2\n")
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path)
+    a, b = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    assert str(refused.value) == f"{b}:3: web.max_series: the key is in {a}:2 already; once is allowed"
+
+
+def test_faults_of_several_files_are_listed_in_order_with_each_files_own_positions(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("sources:\n  - {kind: csv, name: a, path: a.csv}\n  - {kind: csv, name: b}\n")
+    (tmp_path / "b.yaml").write_text("sources:\n  - {kind: csv, name: a, every: 5}\n")
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path)
+    places = [line.removeprefix(f"{tmp_path}/").split(": ")[:2] for line in str(refused.value).splitlines()]
+    assert places == [
+        ["a.yaml:3", "sources[1].path"],
+        ["b.yaml:2", "sources[0].every"],
+        ["b.yaml:2", "sources[0].path"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "a folder without *.yaml files; at least one is needed"),
+        (["a.yml"], "a folder is read by *.yaml; rename it to .yaml"),
+    ],
+)
+def test_a_folder_must_hold_yaml_files(tmp_path: Path, names: list[str], message: str) -> None:
+    for name in names:
+        (tmp_path / name).write_text("web: {}\n")
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        load(tmp_path)
+
+
+def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: No such file or directory"):
+        load(tmp_path / "none.yaml")
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60) | st.text(alphabet="{}[]:-,&*!|>'\"%@`# \n\tax10"))
+def test_any_text_is_settings_or_one_line_per_fault(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    file = tmp_path_factory.getbasetemp() / "any.yaml"
+    file.write_bytes(text.encode())
+    try:
+        said = load(file).model_dump_json()
+    except ConfigError as error:
+        said = str(error)
+    assert said.startswith("{") or all(line.startswith(f"{file}:") for line in said.split("\n"))
+
+
+def test_a_fault_stays_one_printable_line_whatever_the_key(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text('"we\\nb\\e[31m": 1\nlog: {level: "a\\u2028b"}\n')
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path / "a.yaml")
+    first, second = str(refused.value).splitlines()
+    assert r"we\nb\x1b[31m: unknown key" in first
+    assert r"'a\u2028b'; 'debug'" in second
+
+
+def test_in_python_a_duration_is_microseconds_and_may_be_written() -> None:
+    assert SeriesSettings(lateness=5 * SECOND) == SeriesSettings.model_validate({"lateness": "5s"})
+    assert CsvSource(kind="csv", name="a", path="a.csv").every == 30 * SECOND
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        Settings().log = LogSettings(level="debug")  # type: ignore[misc]
+
+
+def test_without_any_alarms_there_is_the_default_rule() -> None:
+    [rule] = Settings().alarms
+    assert (rule.kind, rule.match, rule.threshold, rule.alpha, rule.severity) == ("lag1", "*", 0.8, 1e-4, "warning")
+    assert Settings(alarms=()).rules_for("x") == ()
+
+
+def test_the_first_series_entry_that_matches_wins_and_names_its_bank() -> None:
+    settings = load(CASES / "good-lakes.yaml")
+    assert settings.series_for("peter/ph").cadence == Cadence.fixed(DAY)
+    assert settings.bank_for("peter/ph").half_life == HalfLife.parse("30d")
+    assert settings.series_for("paul/do_sat").cadence == Cadence.calendar(1)
+    assert settings.bank_for("paul/do_sat").half_life == HalfLife.parse("70 ticks")
+    assert settings.series_for("other") == SeriesSettings()
+    assert [rule.threshold for rule in settings.rules_for("paul/ph")] == [0.8, 0.9, -0.5]
+
+
+def test_of_two_rules_at_one_threshold_that_match_a_series_the_first_applies() -> None:
+    settings = Settings(
+        alarms=(
+            AlarmSettings(match="peter/*", threshold=0.8, alpha=1e-5),
+            AlarmSettings(threshold=0.8, alpha=1e-4),
+        )
+    )
+    assert [rule.alpha for rule in settings.rules_for("peter/ph")] == [1e-5]
+    assert [rule.alpha for rule in settings.rules_for("paul/ph")] == [1e-4]
+
+
+def test_a_budget_is_never_overdrawn_by_a_slow_cadence() -> None:
+    rule = AlarmSettings(threshold=0.8, false_alarms=Budget.parse("1 per 1mo"))
+    assert rule.alpha_per_tick(Cadence.parse("1h")) == pytest.approx(HOUR / (YEAR / 12))
+    assert rule.alpha_per_tick(Cadence.parse("1y")) == 0.1
+
+
+def test_the_listening_address_is_split() -> None:
+    assert WebSettings(listen="[::1]:0").address == ("::1", 0)
+
+
+def test_a_fingerprint_is_stable_and_tells_settings_apart() -> None:
+    assert fingerprint(BankSettings()) == fingerprint(BankSettings())
+    assert fingerprint(BankSettings()) != fingerprint(BankSettings(thresholds=17))
+    assert re.fullmatch("[0-9a-f]{16}", fingerprint(Settings()))

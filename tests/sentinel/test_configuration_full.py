@@ -1,0 +1,103 @@
+"""The two shipped files: the smallest one is small, the full one names every key and tells its defaults truly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from sentinel.configuration import Settings, load
+from sentinel.configuration.tree import Node, Reader
+from sentinel.simulate import SYSTEMS
+
+CONFIG = Path(__file__).parents[2] / "config"
+FULL = CONFIG / "sentinel.full.yaml"
+LINES = FULL.read_text("utf-8").splitlines()
+
+
+def parts(value: Any) -> Iterator[BaseModel]:
+    if isinstance(value, BaseModel):
+        yield value
+        for key in type(value).model_fields:
+            yield from parts(getattr(value, key))
+    elif isinstance(value, dict | tuple):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from parts(inner)
+
+
+def keys(node: Node, settings: Any) -> Iterator[tuple[str, int, Any]]:
+    """Every key of the file with its line and the part of the settings that holds it."""
+    if isinstance(node.content, list):
+        for inner, part in zip(node.content, settings, strict=True):
+            yield from keys(inner, part)
+    elif isinstance(node.content, dict):
+        for key, inner in node.content.items():
+            yield key, node.key_places[key][1], settings
+            yield from keys(inner, settings[key] if isinstance(settings, dict) else getattr(settings, key))
+
+
+def all_keys() -> list[tuple[str, int, Any]]:
+    root = Reader(FULL.read_text("utf-8"), "full", []).root()
+    assert root is not None
+    return list(keys(root, load(FULL)))
+
+
+def default_of(part: BaseModel, key: str) -> Any:
+    return type(part).model_fields[key].get_default(call_default_factory=True)
+
+
+def test_the_full_file_names_every_key_of_every_part() -> None:
+    named: dict[type[BaseModel], set[str]] = {}
+    for key, _, part in all_keys():
+        if isinstance(part, BaseModel):
+            named.setdefault(type(part), set()).add(key)
+    for part in parts(load(FULL)):
+        assert named[type(part)] == set(type(part).model_fields), type(part).__name__
+
+
+def test_what_the_full_file_marks_as_default_is_the_default() -> None:
+    marked = [(key, line, part) for key, line, part in all_keys() if re.search(r"# default(;|$)", LINES[line - 1])]
+    assert len(marked) > 50
+    for key, _, part in marked:
+        assert getattr(part, key) == default_of(part, key), key
+
+
+def test_what_the_full_file_says_the_default_would_be_is_the_default() -> None:
+    said = [
+        (key, part, match[1])
+        for key, line, part in all_keys()
+        if (match := re.search(r"# default is (null|\[\]|\"\*\")", LINES[line - 1]))
+    ]
+    assert len(said) >= 5
+    for key, part, text in said:
+        assert default_of(part, key) == {"null": None, "[]": (), '"*"': "*"}[text], key
+
+
+def test_every_other_key_of_the_full_file_has_a_comment_or_is_required() -> None:
+    for key, line, part in all_keys():
+        if not isinstance(part, BaseModel) or "#" in LINES[line - 1]:
+            continue
+        field = type(part).model_fields[key]
+        again = any(key == other and "#" in LINES[number - 1] for other, number, _ in all_keys())
+        assert isinstance(part, Settings) or field.is_required() or again, key
+
+
+@pytest.mark.parametrize("name", ["sentinel.yaml", "sentinel.full.yaml"])
+def test_editors_find_the_schema(name: str) -> None:
+    first = (CONFIG / name).read_text("utf-8").splitlines()[0]
+    assert first == "# yaml-language-server: $schema=sentinel.schema.json"
+    assert (CONFIG / "sentinel.schema.json").is_file()
+
+
+def test_the_smallest_file_is_one_csv_source() -> None:
+    settings = load(CONFIG / "sentinel.yaml")
+    assert [source.kind for source in settings.sources] == ["csv"]
+    assert settings.model_copy(update={"sources": (), "daemon": Settings().daemon}) == Settings()
+
+
+def test_the_full_file_names_every_simulated_system() -> None:
+    assert f"system: lake # one of {', '.join(SYSTEMS)}" in FULL.read_text("utf-8")

@@ -1,0 +1,120 @@
+"""The log: lines that machines read, whatever is logged."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import warnings
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentinel.logs import set_up
+from sentinel.tally import Tally
+
+LINE = re.compile(r'(?:^|\s)([a-z_]+)=("(?:[^"\\]|\\.)*"|[^\s"]+)')
+
+
+@pytest.fixture(autouse=True)
+def _root_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+
+
+def logged(form: str, level: str = "info") -> tuple[io.StringIO, Tally]:
+    stream, tally = io.StringIO(), Tally()
+    set_up(level, form, tally, stream)
+    return stream, tally
+
+
+def fields(line: str) -> dict[str, str]:
+    return {key: json.loads(text) if text.startswith('"') else text for key, text in LINE.findall(line)}
+
+
+def test_a_logfmt_line_has_time_level_message_component_then_extras() -> None:
+    stream, _ = logged("logfmt")
+    logging.getLogger("sentinel.sources.csv").info("source read", extra={"source": "lake", "late": True, "tick": None})
+    line = stream.getvalue()
+    assert re.fullmatch(
+        r'ts=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z level=info msg="source read" component=sources\.csv '
+        r"source=lake late=true tick=null\n",
+        line,
+    )
+
+
+def test_a_json_line_is_one_object_with_the_same_keys() -> None:
+    stream, _ = logged("json")
+    logging.getLogger("sentinel.engine").warning("slow %s", "turn", extra={"seconds": 1.5, "lag1": float("nan")})
+    line = json.loads(stream.getvalue())
+    assert list(line) == ["ts", "level", "msg", "component", "seconds", "lag1"]
+    assert (line["level"], line["msg"], line["component"]) == ("warning", "slow turn", "engine")
+    assert (line["seconds"], line["lag1"]) == (1.5, "nan")
+
+
+@given(st.text(), st.text())
+def test_no_value_breaks_out_of_its_line_or_its_key(message: str, value: str) -> None:
+    stream, _ = logged("logfmt")
+    logging.getLogger("sentinel").info("%s", message, extra={"series": value})
+    text = stream.getvalue()
+    assert text.splitlines() == [text.removesuffix("\n")]
+    assert fields(text)["msg"] == message
+    assert fields(text)["series"] == value
+
+
+def test_an_exception_stays_on_one_line() -> None:
+    stream, _ = logged("logfmt")
+
+    def fail() -> None:
+        raise ValueError("12 is not\na cadence")
+
+    try:
+        fail()
+    except ValueError:
+        logging.getLogger("sentinel.engine").exception("stopped")
+    [line] = stream.getvalue().splitlines()
+    assert fields(line)["error"] == "ValueError: 12 is not\na cadence"
+    assert "Traceback (most recent call last)" in fields(line)["traceback"]
+
+
+def test_warnings_and_errors_are_counted_even_where_they_are_not_written() -> None:
+    stream, tally = logged("logfmt", "error")
+    logger = logging.getLogger("sentinel.engine")
+    logger.info("one")
+    logger.warning("two")
+    logger.error("three")
+    logger.critical("four")
+    assert [fields(line)["msg"] for line in stream.getvalue().splitlines()] == ["three", "four"]
+    assert tally.get("sentinel_log_warnings_total") == 1
+    assert tally.get("sentinel_log_errors_total") == 2
+
+
+def test_the_counters_are_there_before_anything_happens() -> None:
+    _, tally = logged("logfmt")
+    names = {name for name, _ in tally.numbers()}
+    assert names == {"sentinel_log_warnings_total", "sentinel_log_errors_total"}
+
+
+def test_setting_up_again_replaces_the_first() -> None:
+    first, _ = logged("logfmt")
+    second, _ = logged("json", "debug")
+    logging.getLogger("sentinel").debug("hello")
+    assert first.getvalue() == ""
+    assert json.loads(second.getvalue())["msg"] == "hello"
+
+
+def test_pythons_own_warnings_become_records() -> None:
+    stream, tally = logged("logfmt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(True)  # catch_warnings has put the plain way of showing back
+        warnings.warn("old", FutureWarning, stacklevel=1)
+    assert "FutureWarning: old" in fields(stream.getvalue())["msg"]
+    assert tally.get("sentinel_log_warnings_total") == 1
