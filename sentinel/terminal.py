@@ -1,0 +1,165 @@
+"""The live view in the terminal: one block of two lines per series, as wide as 100 columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from math import atanh, isnan
+from time import monotonic
+
+from rich.console import Group, RenderableType
+from rich.live import Live as RichLive
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from sentinel.snapshot import SeriesView, Snapshot, State
+from sentinel.wording import (
+    evidence_in_words,
+    evidence_share,
+    lag1_in_words,
+    leading_rule,
+    reason_in_words,
+    recovery_in_words,
+)
+
+FRAMES_PER_SECOND = 8
+ROWS = 12
+"""Series shown; the most alarming when there are more."""
+SPECTRUM_WIDTH = 32
+BAR_WIDTH = 20
+FULL = 7.5
+"""Reading, in null standard deviations, of the deepest colour."""
+COLD, ZERO, WARM = (58, 122, 184), (244, 244, 242), (197, 80, 74)
+NOT_READY = "grey37"
+STATES = {
+    State.CRITICAL: ("◆", "bold red"),
+    State.WARNING: ("▲", "bold yellow"),
+    State.BLIND: ("━", "magenta"),
+    State.WATCHING: ("●", "green"),
+    State.LEARNING: ("◌", "bright_black"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the view says beside the series."""
+
+    address: str
+    """Where the page is served."""
+    observations_per_second: float
+    note: str = ""
+    """One more line, as how far the demonstration is."""
+
+
+def render(snapshot: Snapshot, facts: Facts) -> RenderableType:
+    """Make the view of one snapshot; it does not change afterwards."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 1, 0), show_edge=False, header_style="bright_black")
+    table.add_column("series", width=17, overflow="ellipsis", no_wrap=True)
+    table.add_column("state", width=21)
+    table.add_column(_scale(), width=SPECTRUM_WIDTH, no_wrap=True)
+    table.add_column("evidence ▏ alarm line", width=BAR_WIDTH + 1, no_wrap=True)
+    # By name within a state, so that rows keep their places while evidence moves.
+    views = sorted(islice(snapshot.views(ROWS), ROWS), key=lambda view: (_rank(view), view.name))
+    for view in views:
+        table.add_row(_name(view), _state(view), _spectrum(view), _evidence(view))
+    parts: list[RenderableType] = [_heading(snapshot, facts), Text(), table]
+    if len(snapshot) > len(views):
+        parts.append(Text(f"and {len(snapshot) - len(views):,} more series on the page", style="bright_black"))
+    if facts.note:
+        parts += [Text(), Text(facts.note)]
+    return Group(*parts)
+
+
+def _heading(snapshot: Snapshot, facts: Facts) -> Text:
+    number = f"{len(snapshot):,} series" if len(snapshot) != 1 else "1 series"
+    speed = f"{facts.observations_per_second:,.0f} observations/s"
+    return Text.assemble(
+        ("sentinel", "bold"), "  ", (facts.address, "underline"), f"   {number}   ", (speed, "bright_black")
+    )
+
+
+def _rank(view: SeriesView) -> int:
+    return list(STATES).index(view.state)
+
+
+def _scale() -> Text:
+    """Head of the spectrum: its lowest threshold, zero and its highest."""
+    half = SPECTRUM_WIDTH // 2
+    return Text("−0.99".ljust(half - 1) + "0" + "0.99".rjust(half))
+
+
+def _name(view: SeriesView) -> Text:
+    return Text(f"{_printable(view.name)}\n").append(_printable(view.source), "bright_black")
+
+
+def _state(view: SeriesView) -> Text:
+    sign, style = STATES[view.state]
+    text = Text(f"{sign} {view.state.value}", style)
+    if isnan(view.lag1) or view.state is State.BLIND:
+        return text.append(f"\n{reason_in_words(view)}", "not bold bright_black")
+    return text.append(f"\n{lag1_in_words(view)}", "not bold default")
+
+
+def _spectrum(view: SeriesView) -> Text:
+    """One cell per detector, and under it the place where the sign changes."""
+    text = Text()
+    width = max(1, SPECTRUM_WIDTH // max(1, len(view.readings)))
+    for reading in view.readings[: SPECTRUM_WIDTH // width]:
+        text.append(" " * width, Style(bgcolor=NOT_READY if isnan(reading) else _colour(reading)))
+    if isnan(view.lag1):
+        return text.append("\n")
+    cells = width * len(view.readings)
+    place = round(cells * (1 + atanh(min(0.99, max(-0.99, view.lag1))) / atanh(0.99)) / 2 - 0.5)
+    place = min(cells - 1, max(0, place))
+    recovery = f"recovery {recovery_in_words(view)}"
+    # The words stand where the arrow leaves room for them.
+    if len(recovery) + 2 <= place:
+        return text.append("\n" + recovery.ljust(place), "bright_black").append("▲")
+    return text.append("\n" + " " * place + "▲").append(f" {recovery}"[: cells - place - 1], "bright_black")
+
+
+def _colour(reading: float) -> str:
+    share = min(1.0, abs(reading) / FULL) ** 0.7
+    end = WARM if reading > 0 else COLD
+    red, green, blue = (round(middle + (far - middle) * share) for middle, far in zip(ZERO, end, strict=True))
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _evidence(view: SeriesView) -> Text:
+    rule = leading_rule(view)
+    if rule is None:
+        return Text("no alarm rule\n", "bright_black")
+    share = evidence_share(rule)
+    filled = 0 if isnan(share) else round(BAR_WIDTH * share)
+    past = rule.alarm_id or rule.evidence >= 0
+    bar = Text("━" * filled, "red" if past else "cyan").append("━" * (BAR_WIDTH - filled), "grey23")
+    return bar.append("▏", "red").append(f"\n{evidence_in_words(rule)}", "bright_black")
+
+
+def _printable(name: str) -> str:
+    """Keep control characters of a name away from the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
+class Live:
+    """Shows the view in the terminal while the block runs, at most `FRAMES_PER_SECOND`; a context manager."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        self._live = RichLive(refresh_per_second=FRAMES_PER_SECOND, transient=False) if enabled else None
+        self._due = 0.0
+
+    def __enter__(self) -> Live:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, snapshot: Snapshot, facts: Facts) -> None:
+        """Show this snapshot, unless the last one has only just been shown."""
+        if self._live and monotonic() >= self._due:
+            self._due = monotonic() + 1 / FRAMES_PER_SECOND
+            self._live.update(render(snapshot, facts))

@@ -1,0 +1,206 @@
+"""What the pages show: numbers of the snapshot turned into words, bars and links for the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from math import isnan
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from sentinel import __version__
+from sentinel.clock import MICROSECONDS, Clock
+from sentinel.snapshot import RuleView, SeriesView, Snapshot, Spectrogram, State
+from sentinel.tally import Tally
+from sentinel.web import bars
+from sentinel.wording import (
+    duration_in_words,
+    evidence_in_words,
+    evidence_share,
+    lag1_in_words,
+    leading_rule,
+    moment_in_words,
+    reason_in_words,
+    recovery_band_in_words,
+    recovery_in_words,
+    threshold_label,
+)
+
+ROWS = 200
+"""Series per page of the table."""
+PICTURES = 24
+"""Spectrograms per page."""
+ORDER = (State.CRITICAL, State.WARNING, State.BLIND, State.WATCHING, State.LEARNING)
+MEANINGS = {
+    State.CRITICAL: "evidence passed a critical alarm line",
+    State.WARNING: "evidence passed an alarm line",
+    State.BLIND: "cannot be judged",
+    State.WATCHING: "below the alarm line",
+    State.LEARNING: "no verdict yet",
+}
+
+
+def _stamp(name: str) -> str:
+    """Address of a static file that changes with its content, so that a browser never mixes two releases."""
+    content = (Path(__file__).parent / "static" / name).read_bytes()
+    return f"/static/{name}?{sha256(content).hexdigest()[:12]}"
+
+
+_environment = Environment(
+    loader=PackageLoader("sentinel.web"),
+    autoescape=select_autoescape(default=True, default_for_string=True),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.globals |= {
+    "version": __version__,
+    "css": _stamp("page.css"),
+    "script": _stamp("page.js"),
+    "icon": _stamp("favicon.svg"),
+    "bars": bars,
+}
+_environment.filters |= {
+    "moment": moment_in_words,
+    "duration": duration_in_words,
+    "threshold": threshold_label,
+    "path": lambda name: quote(name, safe="/", errors="replace"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """One alarm rule in words."""
+
+    rule: RuleView
+    share: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One series in words."""
+
+    view: SeriesView
+    reason: str
+    lag1: str
+    recovery: str
+    recovery_band: str
+    leading: RuleRow | None
+    rules: tuple[RuleRow, ...]
+    sentence: str
+    pictured: bool
+
+
+def status(
+    request: Request,
+    snapshot: Snapshot,
+    tally: Tally,
+    health: object,
+    settings_text: str,
+    clock: Clock,
+    first: int,
+) -> HTMLResponse:
+    """Show all series: counts, the table from row `first` on, the first spectrograms."""
+    views = list(snapshot.views(first + ROWS))[first:]
+    # By name within a state: rows that change places with every tick cannot be read.
+    views.sort(key=lambda view: (ORDER.index(view.state), view.name))
+    pictures = {view.name: snapshot.spectrogram(view.name) for view in views[:PICTURES]}
+    entries = [entry(view, pictures.get(view.name)) for view in views]
+    totals = dict.fromkeys(ORDER, 0)
+    for (_, state, _), number in snapshot.counts().items():
+        totals[state] += number
+    return _page(
+        request,
+        "status.html",
+        entries=entries,
+        cards=[one for one in entries if one.pictured],
+        totals=[(state.value, number, MEANINGS[state]) for state, number in totals.items()],
+        total=len(snapshot),
+        first=first,
+        rows=ROWS,
+        age=_age(snapshot, clock),
+        health=health,
+        sources=sources(tally),
+        settings_text=settings_text,
+    )
+
+
+def series(request: Request, snapshot: Snapshot, view: SeriesView) -> HTMLResponse:
+    """Show one series."""
+    return _page(request, "series.html", one=entry(view, snapshot.spectrogram(view.name)))
+
+
+def problem(request: Request, code: int, detail: str, headers: Mapping[str, str] | None) -> HTMLResponse:
+    """Say in one sentence what went wrong."""
+    return _page(request, "problem.html", status_code=code, headers=headers, code=code, detail=detail)
+
+
+def entry(view: SeriesView, picture: Spectrogram | None) -> Entry:
+    """Put one series into words."""
+    rules = tuple(RuleRow(rule, evidence_share(rule), evidence_in_words(rule)) for rule in view.rules)
+    leading = leading_rule(view)
+    return Entry(
+        view=view,
+        reason=reason_in_words(view),
+        lag1=lag1_in_words(view),
+        recovery=recovery_in_words(view),
+        recovery_band=recovery_band_in_words(view),
+        leading=next((row for row in rules if row.rule is leading), None),
+        rules=rules,
+        sentence=_sentence(picture) if picture is not None else "",
+        pictured=picture is not None,
+    )
+
+
+def sources(tally: Tally) -> list[dict[str, object]]:
+    """Give what is known of each source, by name."""
+    found: dict[str, dict[str, object]] = {}
+    for (name, labels), value in tally.numbers().items():
+        named = dict(labels)
+        if "source" in named and "reason" not in named:
+            found.setdefault(named["source"], {"name": named["source"]})[name.removeprefix("sentinel_")] = value
+    return [found[name] for name in sorted(found) if "source_up" in found[name]]
+
+
+def _sentence(picture: Spectrogram) -> str:
+    """Say what the picture shows to someone who cannot see it."""
+    ready = np.flatnonzero(~np.isnan(picture.lag1))
+    if not len(ready):
+        return "No reading is ready yet."
+    begin, end = ready[0], ready[-1]
+    evidence = picture.evidence[end]
+    stands = "" if isnan(evidence) else f" Evidence is {'past' if evidence >= 0 else 'below'} the alarm line."
+    # Only bands that lie apart are a change; the first readings after warm-up are wide.
+    if picture.low[end] > picture.high[begin]:
+        verb = "rose"
+    elif picture.high[end] < picture.low[begin]:
+        verb = "fell"
+    else:
+        verb = "changed no more than its band is wide,"
+    return (
+        f"Lag-1 autocorrelation {verb} from {picture.lag1[begin]:.2f} ({moment_in_words(int(picture.time_us[begin]))}) "
+        f"to {picture.lag1[end]:.2f} ({moment_in_words(int(picture.time_us[end]))}).{stands}"
+    )
+
+
+def _age(snapshot: Snapshot, clock: Clock) -> str:
+    age = (clock.now_us() - snapshot.taken_us) / MICROSECONDS
+    return "just now" if age < 1 else f"{duration_in_words(round(age))} ago"
+
+
+def _page(
+    request: Request,
+    template: str,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **values: object,
+) -> HTMLResponse:
+    text = _environment.get_template(template).render(path=request.url.path, **values)
+    return HTMLResponse(text.encode("utf-8", "replace"), status_code, headers)

@@ -1,0 +1,165 @@
+"""The text that Prometheus reads."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from sentinel import __version__
+from sentinel.exposition import METRICS, Exposition
+from sentinel.snapshot import Snapshot
+from sentinel.tally import Tally
+
+OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+
+
+def render(snapshot: Snapshot, tally: Tally, accept: str = "", max_series: int = 1000) -> str:
+    body, _ = Exposition(lambda: snapshot, tally, max_series).render(accept)
+    return body.decode()
+
+
+def own_lines(text: str) -> str:
+    """Our metrics only, without what differs between machines."""
+    lines = [line for line in text.splitlines() if re.match(r"(# \w+ )?sentinel_|# EOF", line)]
+    text = "\n".join(lines) + "\n"
+    return text.replace(f'"{__version__}"', '"VERSION"').replace(f'"{platform.python_version()}"', '"PYTHON"')
+
+
+def shown(text: str) -> set[str]:
+    return set(re.findall(r"^# TYPE (sentinel_\S+)", text, re.MULTILINE))
+
+
+def series_in(text: str) -> list[str]:
+    return re.findall(r'^sentinel_series_ready{series="([^"]*)"', text, re.MULTILINE)
+
+
+def test_the_text_format_is_the_golden_file(snapshot, tally, golden) -> None:
+    golden("exposition.prom", own_lines(render(snapshot, tally)))
+
+
+def test_the_openmetrics_format_is_the_golden_file(snapshot, tally, golden) -> None:
+    golden("exposition.openmetrics", own_lines(render(snapshot, tally, OPENMETRICS)))
+
+
+def test_every_metric_of_the_table_appears_and_no_other(snapshot, tally) -> None:
+    text = render(snapshot, tally)
+    assert shown(text) == {row.name for row in METRICS}
+    for line in text.splitlines():
+        assert line.startswith(("sentinel_", "process_", "python_", "# HELP ", "# TYPE "))
+
+
+def test_each_metric_has_the_labels_of_the_table(snapshot, tally) -> None:
+    labels = {row.name: set(row.labels) for row in METRICS}
+    for family in parse_text(render(snapshot, tally)):
+        for line in family.samples:
+            name = re.sub(r"_(bucket|sum|count)$", "", line.name) if family.type == "histogram" else line.name
+            if name in labels:
+                assert set(line.labels) - {"le"} == labels[name], line
+
+
+def test_names_end_in_their_unit_and_only_counters_in_total() -> None:
+    assert len({row.name for row in METRICS}) == len(METRICS)
+    for row in METRICS:
+        assert row.name.removesuffix("_total").endswith(row.unit)
+        assert row.name.endswith("_total") == (row.type == "counter")
+        assert row.help.endswith(".")
+
+
+def test_openmetrics_ends_with_eof_and_has_no_created_series(snapshot, tally) -> None:
+    body, content_type = Exposition(lambda: snapshot, tally).render(OPENMETRICS)
+    assert content_type.startswith("application/openmetrics-text")
+    assert body.endswith(b"# EOF\n")
+    assert b"_created" not in body
+    assert {family.name for family in parse_openmetrics(body.decode())} >= {"sentinel_series"}
+
+
+@pytest.mark.parametrize("accept", ["", "*/*", "text/html", "application/openmetrics-text;version=abc", ";;,,=", "\0"])
+def test_whatever_is_asked_for_there_is_an_answer(snapshot, tally, accept: str) -> None:
+    body, content_type = Exposition(lambda: snapshot, tally).render(accept)
+    assert b"sentinel_build_info" in body
+    assert content_type
+
+
+def test_numbers_that_are_not_ready_are_left_out(snapshot, tally) -> None:
+    text = render(snapshot, tally)
+    assert "NaN" not in text
+    assert 'sentinel_series_ready{series="lake/new",source="buoys"} 0.0' in text
+    assert 'lag1_autocorrelation{series="lake/new"' not in text
+    assert 'sentinel_series_last_tick_timestamp_seconds{series="lake/fresh"' not in text
+    assert 'lag1_autocorrelation{series="lake/control",source="buoys"} 0.35' in text
+
+
+def test_times_before_1970_are_shown(snapshot, tally) -> None:
+    assert re.search(r'last_tick_timestamp_seconds{series="<script>.*} -259200.0', render(snapshot, tally))
+
+
+def test_beyond_the_cap_alarms_are_shown_first_and_the_rest_is_counted(snapshot, tally) -> None:
+    text = render(snapshot, tally, max_series=3)
+    assert len(series_in(text)) == 3
+    assert {"grid/frequency", "lake/loaded"} < set(series_in(text))
+    assert f"sentinel_series_unexposed {len(snapshot) - 3:.1f}" in text
+
+
+def test_a_cap_of_zero_shows_none_one_by_one(snapshot, tally) -> None:
+    text = render(snapshot, tally, max_series=0)
+    assert series_in(text) == []
+    assert f"sentinel_series_unexposed {len(snapshot):.1f}" in text
+    assert 'sentinel_warning_series{source="buoys"} 1.0' in text
+
+
+def test_two_rules_on_one_threshold_make_one_line(snapshot, tally) -> None:
+    lines = re.findall(r"^sentinel_series_alpha{.*grid/frequency.*$", render(snapshot, tally), re.MULTILINE)
+    assert len(lines) == 1
+    assert lines[0].endswith(" 0.0001")
+
+
+def test_a_bad_value_is_left_out_and_the_scrape_goes_on(snapshot, tally, caplog) -> None:
+    tally._numbers["sentinel_journal_bytes", ()] = "full"
+    tally.add("sentinel_no_such_thing_total")
+    tally.add("sentinel_ticks_total", colour="blue")
+    tally.observe("sentinel_ready", 1.0)
+    exposition = Exposition(lambda: snapshot, tally)
+    for _ in range(2):
+        text = exposition.render()[0].decode()
+    assert shown(text) == {row.name for row in METRICS} - {"sentinel_journal_bytes"}
+    assert "no_such_thing" not in text
+    assert "blue" not in text
+    assert len(caplog.messages) == 4, "each is logged once, not at every scrape"
+
+
+def test_counters_without_labels_start_at_zero(snapshot) -> None:
+    text = render(snapshot, Tally())
+    assert "sentinel_commits_total 0.0" in text
+    assert 'sentinel_commit_duration_seconds_bucket{le="+Inf"} 0.0' in text
+    assert "sentinel_last_commit_timestamp_seconds" not in text, "a moment that never was is not 1970"
+
+
+@settings(max_examples=30, deadline=None)
+@given(name=st.text(st.characters(exclude_categories=())), lag1=st.floats(), ticks=st.integers(-5, 10**18))
+def test_any_name_and_any_number_gives_text_that_can_be_parsed(snapshot, name, lag1, ticks) -> None:
+    one = replace(snapshot.view("lake/control"), name=name, lag1=lag1, missing_ticks=ticks)
+    text = render(replace(snapshot, series={name: one}), Tally())
+    values = {line.labels["series"] for f in parse_text(text) for line in f.samples if "series" in line.labels}
+    assert len(values) == 1
+    assert ("lag1_autocorrelation{" in text) != np.isnan(lag1)
+
+
+def test_promtool_finds_nothing_to_say(snapshot, tally) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        assert os.environ.get("CI") != "true", "promtool is needed in CI"
+        pytest.skip("promtool is not installed")
+    text = render(snapshot, tally)
+    checked = subprocess.run([promtool, "check", "metrics"], input=text, text=True, capture_output=True, check=False)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")

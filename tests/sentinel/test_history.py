@@ -1,0 +1,108 @@
+"""History for pictures: any chunking gives the same picture, in bounded memory."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sentinel.history import MISSING, History
+from sentinel.snapshot import Spectrogram
+
+THRESHOLDS = np.array([-0.5, 0.0, 0.8])
+
+
+def ticks(count: int, seed: int = 1) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(seed)
+    readings = random.normal(scale=4, size=(count, 3))
+    readings[random.random((count, 3)) < 0.2] = np.nan
+    lines = random.uniform(-1, 1, size=(4, count))
+    lines[random.random((4, count)) < 0.2] = np.nan
+    time_us = np.cumsum(random.integers(1, 10**9, size=count))
+    return dict(
+        zip(("time_us", "readings", "lag1", "low", "high", "evidence"), (time_us, readings, *lines), strict=True)
+    )
+
+
+def parts(picture: Spectrogram) -> list[bytes]:
+    columns = (picture.time_us, picture.readings, picture.lag1, picture.low, picture.high, picture.evidence)
+    return [column.tobytes() for column in columns]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    columns=st.sampled_from([2, 4, 16]),
+    count=st.integers(1, 300),
+    cuts=st.lists(st.integers(0, 300), max_size=12),
+    seed=st.integers(0, 9),
+)
+def test_any_chunking_of_the_ticks_gives_bitwise_the_same_picture(columns, count, cuts, seed) -> None:
+    stream = ticks(count, seed)
+    whole, chunked = History(1, columns), History(1, columns)
+    whole.append("a", THRESHOLDS, **stream)
+    edges = [0, *sorted(min(cut, count) for cut in cuts), count]
+    for start, end in pairwise(edges):
+        chunked.append("a", THRESHOLDS, **{name: column[start:end] for name, column in stream.items()})
+    assert parts(whole.spectrogram("a")) == parts(chunked.spectrogram("a"))
+
+
+@pytest.mark.parametrize("count", [1, 511, 512, 513, 1024, 5000, 100_000])
+def test_there_are_never_more_than_512_columns_and_the_last_is_the_newest_tick(count: int) -> None:
+    stream = ticks(count)
+    history = History(1)
+    history.append("a", THRESHOLDS, **stream)
+    picture = history.spectrogram("a")
+    assert min(count, 256) <= len(picture.time_us) <= 512
+    assert picture.time_us[-1] == stream["time_us"][-1]
+    assert (np.diff(picture.time_us) > 0).all()
+    assert picture.readings.shape == (len(picture.time_us), 3)
+
+
+def test_a_column_is_the_mean_of_its_ticks_and_the_maximum_of_evidence() -> None:
+    history = History(1, columns=4)
+    one = np.array([1.0, 3.0, 5.0, np.nan])
+    history.append("a", THRESHOLDS, np.arange(1, 5), np.tile(one[:, None], 3), one / 10, one / 10, one / 10, one)
+    picture = history.spectrogram("a")
+    assert picture.time_us.tolist() == [2, 4]
+    assert picture.readings[:, 0].tolist() == [2 * 16, 5 * 16]
+    np.testing.assert_allclose(picture.lag1, [0.2, 0.5], atol=1e-6)
+    assert picture.evidence.tolist() == [3.0, 5.0]
+
+
+def test_not_ready_is_its_own_value_and_large_readings_are_clipped() -> None:
+    history = History(1)
+    readings = np.array([[np.nan, 1e9, -1e9]])
+    none = np.array([np.nan])
+    history.append("a", THRESHOLDS, np.array([7]), readings, none, none, none, none)
+    picture = history.spectrogram("a")
+    assert picture.readings.tolist() == [[MISSING, 127, -127]]
+    assert np.isnan([picture.lag1, picture.low, picture.high, picture.evidence]).all()
+
+
+def test_series_beyond_the_limit_have_no_picture() -> None:
+    history = History(max_series=2)
+    for name in "abc":
+        history.append(name, THRESHOLDS, **ticks(3))
+    assert [history.spectrogram(name) is None for name in "abc"] == [False, False, True]
+
+
+def test_other_thresholds_begin_the_picture_anew() -> None:
+    history = History(1)
+    history.append("a", THRESHOLDS, **ticks(5))
+    history.append("a", THRESHOLDS + 0.01, **ticks(3))
+    assert len(history.spectrogram("a").time_us) == 3
+
+
+def test_a_picture_is_a_copy() -> None:
+    history = History(1)
+    history.append("a", THRESHOLDS, **ticks(5))
+    history.spectrogram("a").readings[:] = 0
+    assert history.spectrogram("a").readings.any()
+
+
+def test_an_odd_number_of_columns_is_refused() -> None:
+    with pytest.raises(ValueError, match="columns=7; an even number"):
+        History(1, columns=7)

@@ -1,0 +1,92 @@
+"""The live view of the terminal."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from sentinel.terminal import Facts, render
+
+FACTS = Facts("http://127.0.0.1:9814", 123456.7, "tick 4,000 of 6,000")
+
+
+def screen(snapshot, colours: bool = False, width: int = 100) -> str:
+    console = Console(width=width, force_terminal=colours, color_system="truecolor" if colours else None)
+    with console.capture() as captured:
+        console.print(render(snapshot, FACTS))
+    return captured.get()
+
+
+def rows(text: str) -> list[str]:
+    return text.splitlines()
+
+
+def test_it_fits_in_100_columns(snapshot) -> None:
+    assert max(map(len, rows(screen(snapshot)))) <= 100
+
+
+def test_it_says_address_speed_and_progress(snapshot) -> None:
+    text = screen(snapshot)
+    assert "http://127.0.0.1:9814" in text
+    assert "123,457 observations/s" in text
+    assert "8 series" in text
+    assert "tick 4,000 of 6,000" in text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        r"grid/frequency +◆ critical",
+        r"0\.98 \(above 0\.95\) +recovery longer than 19\.5 h",
+        r"lake/loaded +▲ warning",
+        r"0\.91 \(0\.84 to 0\.95\) +recovery 10\.6 h +▲ +past the alarm line",
+        r"buoy 7 +━ blind",
+        r"the value is stuck",
+        r"elnino +● watching",
+        r"1/1,259 of an alarm",
+        r"lake/new +◌ learning",
+        r"34 more ticks needed +not ready",
+        r"learning the cadence",
+    ],
+)
+def test_it_says_in_words_what_each_series_is(snapshot, words: str) -> None:
+    assert re.search(words, screen(snapshot))
+
+
+def test_the_arrow_stands_where_the_sign_of_the_spectrum_changes(snapshot) -> None:
+    lines = rows(screen(snapshot))
+    start = next(line for line in lines if line.startswith("series")).index("−0.99")
+    under = lines[next(i for i, line in enumerate(lines) if line.startswith("lake/loaded")) + 1]
+    cell = (under.index("▲", start) - start) // 2
+    readings = snapshot.view("lake/loaded").readings
+    changes = next(index for index, reading in enumerate(readings) if reading < 0)
+    assert cell in (changes - 1, changes)
+
+
+def test_red_is_above_and_blue_below_the_threshold(snapshot) -> None:
+    line = next(line for line in rows(screen(snapshot, colours=True)) if "lake/loaded" in line)
+    cells = [tuple(map(int, cell)) for cell in re.findall(r"48;2;(\d+);(\d+);(\d+)m", line)]
+    assert cells[0][0] > cells[0][2]
+    assert cells[-1][2] > cells[-1][0]
+
+
+def only(snapshot, *names: str):
+    """Series without a verdict, of these names."""
+    return type(snapshot)({name: replace(snapshot.view("lake/new"), name=name) for name in names}, None)
+
+
+def test_control_characters_of_a_name_do_not_reach_the_terminal(snapshot) -> None:
+    text = screen(only(snapshot, "\x1b[2Jgone"))
+    assert "\x1b" not in text
+    assert "?[2Jgone" in text
+
+
+def test_more_series_than_rows_are_counted(snapshot) -> None:
+    assert "and 3 more series on the page" in screen(only(snapshot, *(f"s{i:02}" for i in range(15))))
+
+
+def test_no_series_is_a_view_too(snapshot) -> None:
+    assert "0 series" in screen(only(snapshot))
