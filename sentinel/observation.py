@@ -17,7 +17,7 @@ Cursor: TypeAlias = Mapping[str, object]
 """How far a source has been read: a JSON object that only the source itself understands."""
 
 OBSERVATIONS = pl.Schema({"series": pl.String, "time": pl.Datetime("us", "UTC"), "value": pl.Float64})
-"""Columns of a frame. No nulls, no NaN, no infinities: a source leaves such values out and counts them in `rejected`."""
+"""Columns of a frame. No nulls, no NaN, no infinities: a source leaves such values out and counts them as rejected."""
 
 
 @dataclass(frozen=True, slots=True)

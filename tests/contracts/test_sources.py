@@ -1,0 +1,455 @@
+"""What every source must do, run over every kind; then what each kind promises besides."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from sentinel.clock import ManualClock
+from sentinel.configuration import Cadence, CsvSource, SimulateSource
+from sentinel.errors import ConfigError, DataError
+from sentinel.observation import OBSERVATIONS, Cursor, Frame, Rejection
+from sentinel.simulate import DAY_US, EPOCH_2020_US, SYSTEMS, simulate
+from sentinel.sources import SOURCES, Source, SourceError, make_source
+from sentinel.sources.simulate import Playback
+
+NOW_US = EPOCH_2020_US + 10_000 * DAY_US
+SECOND_US = 1_000_000
+
+
+def csv_source(path: Path, **settings) -> Source:
+    return make_source(CsvSource(kind="csv", name="lake", path=str(path), **settings), ManualClock(NOW_US))
+
+
+def through_json(cursor: Cursor) -> Cursor:
+    """As the journal keeps it."""
+    return json.loads(json.dumps(cursor, allow_nan=False))
+
+
+def follow(source: Source, cursor: Cursor | None = None) -> tuple[list[Frame], Cursor]:
+    """All frames until the source has no more, each cursor taken through JSON, each frame held to the contract."""
+    frames: list[Frame] = []
+    while True:
+        frame = source.fetch(cursor)
+        assert_frame(frame, source.name)
+        frames.append(frame)
+        cursor = through_json(frame.cursor)
+        assert cursor == frame.cursor
+        if not frame.more:
+            return frames, cursor
+
+
+def assert_frame(frame: Frame, name: str) -> None:
+    assert frame.source == name
+    assert frame.observations.schema == OBSERVATIONS
+    assert sum(frame.observations.null_count().row(0)) == 0
+    assert frame.observations["value"].is_finite().all()
+    assert frame.observations["time"].is_sorted()
+    assert frame.more == (frame.complete_until_us is None)
+    assert set(frame.rejected) <= set(Rejection.ALL)
+    assert all(count > 0 for count in frame.rejected.values())
+    assert len(frame.complaints) <= 10
+
+
+def rows(frames: list[Frame]) -> list[tuple[str, float]]:
+    return [(series, value) for frame in frames for series, _, value in frame.observations.iter_rows()]
+
+
+def values(frames: list[Frame]) -> list[float]:
+    return [value for _, value in rows(frames)]
+
+
+def line(n: int) -> str:
+    return f"{np.datetime64(EPOCH_2020_US + n * SECOND_US, 'us')},{n}\n"
+
+
+def table(ns) -> str:
+    return "time,n\n" + "".join(line(n) for n in ns)
+
+
+@pytest.fixture(params=sorted(SOURCES))
+def any_source(request, tmp_path) -> Source:
+    """One source of every kind, with something to tell."""
+    if request.param == "csv":
+        (tmp_path / "a.csv").write_text(table(range(100)))
+        return csv_source(tmp_path, max_observations=30)
+    settings = SimulateSource(kind="simulate", name="lake", system="ar1", start="2047-01-01")
+    return make_source(settings, ManualClock(NOW_US))
+
+
+# Every source
+
+
+def test_what_a_source_told_until_a_cursor_and_what_it_tells_after_it_is_everything_once(any_source):
+    frames, _ = follow(any_source)
+    again = any_source.fetch(None)
+    assert again.observations.equals(frames[0].observations)
+    rest, _ = follow(any_source, through_json(again.cursor)) if again.more else ([], {})
+    assert values([again, *rest]) == values(frames)
+
+
+def test_nothing_new_is_an_empty_frame_and_keeps_the_cursor(any_source):
+    _, cursor = follow(any_source)
+    frame = any_source.fetch(cursor)
+    assert frame.observations.is_empty()
+    assert frame.cursor == cursor
+    assert frame.complete_until_us is not None
+
+
+def test_the_same_cursor_gives_the_same_frame(any_source):
+    first = any_source.fetch(None)
+    one, other = any_source.fetch(through_json(first.cursor)), any_source.fetch(through_json(first.cursor))
+    assert one.observations.equals(other.observations)
+    assert replace(one, observations=None) == replace(other, observations=None)
+
+
+# csv: a growing file
+
+
+def test_a_growing_file_is_followed_and_a_half_written_line_waits(tmp_path):
+    path, text = tmp_path / "lake.csv", table(range(300))
+    path.write_bytes(b"")
+    source, dice = csv_source(path), random.Random(1)
+    cursor, told, written = None, [], 0
+    while written < len(text):
+        step = dice.randint(1, 400)
+        with path.open("a") as file:
+            file.write(text[written : written + step])
+        written += step
+        frames, cursor = follow(source, cursor)
+        told += values(frames)
+        assert told == [float(n) for n in range(text[:written].count("\n") - 1)]
+    assert told == [float(n) for n in range(300)]
+
+
+def test_at_most_max_observations_come_in_one_frame_and_nothing_is_told_as_complete_before_the_last(tmp_path):
+    (tmp_path / "a.csv").write_text("time,a,b,c\n" + "".join(f"2020-01-{d:02d},1,2,3\n" for d in range(1, 31)))
+    frames, _ = follow(csv_source(tmp_path / "a.csv", max_observations=20))
+    assert [frame.observations.height for frame in frames] == [18, 18, 18, 18, 18]
+    assert [frame.complete_until_us for frame in frames] == [None] * 4 + [NOW_US]
+
+
+def test_pieces_smaller_than_a_line_are_enlarged(tmp_path, monkeypatch):
+    monkeypatch.setattr("sentinel.sources.csv.PIECE_BYTES", 16)
+    (tmp_path / "a.csv").write_text(table(range(50)))
+    frames, _ = follow(csv_source(tmp_path / "a.csv"))
+    assert values(frames) == [float(n) for n in range(50)]
+
+
+def test_observations_of_a_fetch_come_in_the_order_of_time(tmp_path):
+    (tmp_path / "a.csv").write_text("time,n\n" + "".join(line(n) for n in (5, 3, 9, 1)))
+    (tmp_path / "b.csv").write_text("time,m\n" + "".join(line(n) for n in (4, 2)))
+    frames, _ = follow(csv_source(tmp_path))
+    assert values(frames) == [1, 2, 3, 4, 5, 9]
+
+
+# csv: rotated, replaced, truncated
+
+
+def test_a_rotated_file_is_read_to_its_end_and_the_new_one_from_its_start(tmp_path):
+    path = tmp_path / "lake.csv"
+    path.write_text(table(range(50)))
+    source = csv_source(path)
+    _, cursor = follow(source)
+    with path.open("a") as file:
+        file.write(line(50) + line(51))
+    path.rename(tmp_path / "lake.csv.1")
+    with pytest.raises(SourceError, match="No such file"):
+        source.fetch(cursor)
+    path.write_text(table(range(52, 60)))
+    frames, cursor = follow(source, cursor)
+    assert values(frames) == [float(n) for n in range(50, 60)]
+    assert set(cursor["files"]) == {"lake.csv", "lake.csv.1"}
+    _, cursor = follow(source, cursor)
+    assert set(cursor["files"]) == {"lake.csv"}
+
+
+def test_a_file_renamed_within_its_folder_is_not_read_twice(tmp_path):
+    (tmp_path / "new.csv").write_text(table(range(20)))
+    source = csv_source(tmp_path)
+    _, cursor = follow(source)
+    (tmp_path / "new.csv").rename(tmp_path / "old.csv")
+    (tmp_path / "new.csv").write_text(table(range(20, 25)))
+    frames, _ = follow(source, cursor)
+    assert values(frames) == [20, 21, 22, 23, 24]
+
+
+def test_a_truncated_file_is_read_from_its_start(tmp_path):
+    path = tmp_path / "lake.csv"
+    path.write_text(table(range(50)))
+    source = csv_source(path)
+    _, cursor = follow(source)
+    path.write_text(table(range(60, 65)))  # same inode
+    frames, cursor = follow(source, cursor)
+    assert values(frames) == [60, 61, 62, 63, 64]
+    path.write_text(table(range(70, 200)))  # truncated, and already longer than before
+    frames, _ = follow(source, cursor)
+    assert values(frames) == [float(n) for n in range(70, 200)]
+
+
+def test_a_file_replaced_by_a_longer_copy_of_itself_goes_on_and_by_a_changed_one_starts_again(tmp_path):
+    path, new = tmp_path / "lake.csv", tmp_path / "lake.tmp"
+    path.write_text(table(range(50)))
+    source = csv_source(path)
+    _, cursor = follow(source)
+    new.write_text(table(range(55)))
+    new.replace(path)
+    frames, cursor = follow(source, cursor)
+    assert values(frames) == [50, 51, 52, 53, 54]
+    new.write_text(table(range(54)) + line(99) + line(100))
+    new.replace(path)
+    frames, _ = follow(source, cursor)
+    assert values(frames) == [*map(float, range(54)), 99, 100]
+
+
+def test_a_replaced_file_may_have_other_columns(tmp_path):
+    path = tmp_path / "lake.csv"
+    path.write_text(table(range(2_000)))
+    source = csv_source(path)
+    _, cursor = follow(source)
+    path.write_text("n,time,m\n1,2020-01-01,2\n")
+    frames, _ = follow(source, cursor)
+    assert sorted(rows(frames)) == [("m", 2.0), ("n", 1.0)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_the_order_of_writing_rotating_and_fetching_no_row_of_a_file_once_seen_is_lost(tmp_path, seed):
+    dice = random.Random(seed)
+    path = tmp_path / "lake.csv"
+    source = csv_source(path if seed % 2 else tmp_path, max_observations=dice.choice([7, 1_000]))
+    path.write_text("time,n\n")
+    cursor, told, generation, written, seen = None, set(), 0, {}, set()
+    for _ in range(25):
+        step = dice.random()
+        if step < 0.6:
+            with path.open("a") as file:
+                for _ in range(dice.randint(1, 30)):
+                    written[len(written)] = generation
+                    file.write(line(len(written) - 1))
+        elif step < 0.75:
+            # To a name that is not looked for, or, in a folder, to one that is.
+            path.rename(tmp_path / (f"lake.csv.{generation}" if step < 0.68 else f"lake-{generation}.csv"))
+            path.write_text("time,n\n")
+            generation += 1
+        if dice.random() < 0.7:
+            frame = source.fetch(cursor)
+            if dice.random() < 0.8:  # else: stopped before it was committed
+                cursor, told = through_json(frame.cursor), told | set(values([frame]))
+                seen.add(generation)
+    told |= set(values(follow(source, cursor)[0]))
+    assert {n for n, generation in written.items() if generation in seen} <= told
+
+
+# csv: folders
+
+
+def test_a_folder_holds_tables_of_all_formats_and_unfinished_names_are_not_read(tmp_path):
+    (tmp_path / "a.csv").write_text("time,a\n2020-01-01,1\n")
+    pl.DataFrame({"time": ["2020-01-01"], "b": [2.0]}).write_parquet(tmp_path / "b.parquet")
+    (tmp_path / "c.ndjson").write_text('{"time": "2020-01-01", "c": 3}\n')
+    for name in (".hidden.csv", "d.csv.tmp", "e.csv~", "f.txt"):
+        (tmp_path / name).write_text("time,x\n2020-01-01,9\n")
+    (tmp_path / "folder.csv").mkdir()
+    frames, cursor = follow(csv_source(tmp_path))
+    assert sorted(rows(frames)) == [("a", 1.0), ("b", 2.0), ("c", 3.0)]
+    (tmp_path / "g.csv").write_text("time,g\n2020-01-02,4\n")
+    assert rows(follow(csv_source(tmp_path), cursor)[0]) == [("g", 4.0)]
+
+
+def test_a_truncated_parquet_file_is_complained_about_holds_up_no_other_and_is_tried_again(tmp_path):
+    pl.DataFrame({"time": ["2020-01-01", "2020-01-02"], "b": [2.0, 3.0]}).write_parquet(tmp_path / "whole")
+    whole = (tmp_path / "whole").read_bytes()
+    (tmp_path / "b.parquet").write_bytes(whole[:-20])
+    (tmp_path / "c.csv").write_text("time,c\n2020-01-01,1\n")
+    source = csv_source(tmp_path)
+    frames, cursor = follow(source)
+    assert rows(frames) == [("c", 1.0)]
+    assert frames[0].rejected == {Rejection.MALFORMED_ROW: 1}
+    assert "b.parquet: not a readable Parquet file" in frames[0].complaints[0]
+    (tmp_path / "b.parquet").write_bytes(whole)
+    frames, cursor = follow(source, cursor)
+    assert rows(frames) == [("b", 2.0), ("b", 3.0)]
+    assert frames[0].rejected == {}
+    assert rows(follow(source, cursor)[0]) == []
+
+
+def test_parquet_files_are_read_in_bounded_frames_and_again_when_replaced(tmp_path):
+    path = tmp_path / "a.parquet"
+    times = pl.Series(range(100), dtype=pl.Int64).cast(pl.Datetime("ms"))
+    pl.DataFrame({"time": times, "n": range(100)}).write_parquet(path)
+    source = csv_source(path, max_observations=30)
+    frames, cursor = follow(source)
+    assert [frame.observations.height for frame in frames] == [30, 30, 30, 10]
+    pl.DataFrame({"time": times[:5], "n": range(200, 205)}).write_parquet(path)
+    assert values(follow(source, cursor)[0]) == [200, 201, 202, 203, 204]
+
+
+def test_an_unreadable_file_is_a_failure(tmp_path):
+    path = tmp_path / "a.csv"
+    path.symlink_to(path)
+    with pytest.raises(SourceError, match="Too many levels of symbolic links"):
+        csv_source(path).fetch(None)
+
+
+def test_a_missing_file_and_a_table_that_cannot_be_used_are_failures(tmp_path):
+    with pytest.raises(SourceError, match=r"none\.csv: No such file or directory; a readable file or folder is needed"):
+        csv_source(tmp_path / "none.csv").fetch(None)
+    (tmp_path / "a.csv").write_text("date,n\n2020-01-01,1\n")
+    with pytest.raises(DataError, match=r"a\.csv: no column 'time'; columns are date, n"):
+        csv_source(tmp_path / "a.csv").fetch(None)
+    (tmp_path / "b.csv").write_text("time,n\n1,1\n2,2\n")
+    with pytest.raises(DataError, match=r"b\.csv: column 'time' holds numbers"):
+        csv_source(tmp_path / "b.csv").fetch(None)
+
+
+def test_times_far_ahead_of_the_clock_are_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("time,n\n2020-01-01,1\n2200-01-01,2\n")
+    frames, _ = follow(csv_source(tmp_path / "a.csv"))
+    assert values(frames) == [1.0]
+    assert frames[0].rejected == {Rejection.FUTURE: 1}
+    assert "series n: time 2200-01-01T00:00:00+00:00 is in the future" in frames[0].complaints[0]
+
+
+def test_rows_keep_their_numbers_over_fetches(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(table(range(7)))
+    source = csv_source(path)
+    _, cursor = follow(source)
+    with path.open("a") as file:
+        file.write("2020-01-02,seven\n")
+    frames, _ = follow(source, cursor)
+    assert frames[0].complaints[0].startswith(f"{path}, row 8, column 'n': 'seven' is not a number")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_other_encodings_are_followed_too(tmp_path, encoding):
+    path = tmp_path / "a.csv"
+    text = "time;ä\n" + "".join(line(n).replace(",", ";") for n in range(9))
+    raw = text.encode(encoding)
+    source, cursor, told = csv_source(path, encoding=encoding, separator=";"), None, []
+    for end in range(0, len(raw) + 7, 7):
+        path.write_bytes(raw[:end])
+        frames, cursor = follow(source, cursor)
+        told += rows(frames)
+    assert told == [("ä", float(n)) for n in range(9)]
+
+
+# simulate
+
+
+class Watch:
+    """A monotonic clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def playback(watch: Watch | None = None, now_us: int = NOW_US, **settings) -> Playback:
+    wanted = {"kind": "simulate", "name": "lake", "system": "lake"} | settings
+    return Playback(SimulateSource(**wanted), ManualClock(now_us), watch or Watch())
+
+
+def test_time_is_accelerated_by_the_sources_own_clock(tmp_path):
+    watch = Watch()
+    source = playback(watch, ticks_per_second=100.0, start="2020-01-01", seed=3)
+    assert source.fetch(None).observations.is_empty()
+    assert source.fetch(None).complete_until_us == EPOCH_2020_US - 1
+    cursor = source.fetch(None).cursor
+    told = []
+    for seconds, ticks in ((0.5, 50), (0.004, 0), (0.008, 1), (2.0, 200), (1e9, 1_549), (1.0, 0)):
+        watch.seconds += seconds
+        frame = source.fetch(cursor)
+        assert frame.observations.height == ticks
+        told += frame.observations["value"].to_list()
+        cursor = through_json(frame.cursor)
+        # The last tick told is over, by the source's clock, and the next has not begun.
+        last_us = EPOCH_2020_US + (len(told) - 1) * DAY_US
+        assert last_us + DAY_US // 2 <= frame.complete_until_us < last_us + DAY_US
+    assert told == simulate("lake", 3).values.tolist()
+
+
+def test_a_restart_goes_on_where_the_cursor_says_with_the_same_values():
+    whole = simulate("lake", 7).values.tolist()
+    told, cursor = [], None
+    for seconds in (0.305, 0.705, 0.115):
+        watch = Watch()
+        source = playback(watch, ticks_per_second=100.0, seed=7)  # a new process
+        cursor = through_json(source.fetch(cursor).cursor)
+        watch.seconds += seconds
+        frame = source.fetch(cursor)
+        told += frame.observations["value"].to_list()
+        cursor = through_json(frame.cursor)
+    assert told == whole[: 30 + 70 + 11]
+
+
+def test_in_real_time_there_is_one_tick_per_cadence_from_the_start_on():
+    source = playback(
+        system="ar1", start="2020-01-01", cadence="1h", now_us=EPOCH_2020_US + 90 * 60 * SECOND_US, series="s"
+    )
+    frame = source.fetch(None)
+    assert frame.observations["time"].dt.epoch("us").to_list() == [EPOCH_2020_US, EPOCH_2020_US + 3_600 * SECOND_US]
+    assert set(frame.observations["series"]) == {"s"}
+    assert playback(system="ar1", start="2021-01-01", now_us=EPOCH_2020_US).fetch(None).observations.is_empty()
+
+
+def test_calendar_cadences_keep_to_the_calendar():
+    source = playback(
+        system="ar1", start="2020-01-31", cadence="1mo", ticks=14, ticks_per_second=1e6, watch=(watch := Watch())
+    )
+    cursor = source.fetch(None).cursor
+    watch.seconds += 1
+    times = source.fetch(cursor).observations["time"].dt.strftime("%Y-%m-%d").to_list()
+    assert times[:4] == ["2020-01-31", "2020-02-29", "2020-03-31", "2020-04-30"]
+    assert times[-1] == "2021-02-28"
+
+
+@pytest.mark.parametrize("name", ["co2", "elnino"])
+def test_real_series_are_played_with_their_own_times_and_their_missing_values_counted(name):
+    frames, _ = follow(playback(system=name))
+    real = simulate(name)
+    finite = np.isfinite(real.values)
+    assert values(frames) == real.values[finite].tolist()
+    assert frames[0].observations["time"].dt.epoch("us").to_list() == real.times_us[finite].tolist()
+    assert sum(frame.rejected.get("missing", 0) for frame in frames) == (~finite).sum()
+
+
+def test_a_backlog_comes_in_bounded_frames(monkeypatch):
+    monkeypatch.setattr("sentinel.sources.simulate.MOST_PER_FETCH", 1_000)
+    frames, _ = follow(playback(system="ar1", start="2020-01-01", ticks=3_500))
+    assert [frame.observations.height for frame in frames] == [1_000, 1_000, 1_000, 500]
+
+
+def test_an_unknown_system_is_refused_with_the_names_of_the_known_ones():
+    with pytest.raises(ConfigError, match="system 'pond' is not known; lake, lake_control, ar1, co2, elnino are"):
+        playback(system="pond")
+
+
+def test_every_system_says_its_cadence_in_a_form_that_settings_allow():
+    for system in SYSTEMS.values():
+        assert str(Cadence.parse(system.cadence)) == system.cadence
+
+
+@pytest.mark.slow
+def test_a_backlog_is_read_at_300_000_rows_a_second_or_more(tmp_path):
+    path = tmp_path / "lake.csv"
+    with path.open("w") as file:
+        file.write("time,series,value\n")
+        file.writelines(f"{line(n).split(',')[0]}Z,sensor{n % 50},{n * 0.37 % 11:.5f}\n" for n in range(600_000))
+    source, cursor, told, began = csv_source(path), None, 0, time.monotonic()
+    while True:
+        frame = source.fetch(cursor)
+        cursor, told = frame.cursor, told + frame.observations.height
+        if not frame.more:
+            break
+    assert told == 600_000
+    assert told / (time.monotonic() - began) > 300_000

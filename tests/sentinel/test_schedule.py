@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import polars as pl
+import pytest
+
+from sentinel.clock import SystemClock
+from sentinel.errors import DataError
+from sentinel.inbox import Inbox
+from sentinel.observation import Cursor, Frame, empty_observations
+from sentinel.schedule import Schedule
+from sentinel.sources import SourceError
+from sentinel.tally import Tally
+
+EVERY_US = 50_000
+
+
+class Counting:
+    """A source that counts its fetches in the cursor, and does what it is told in each."""
+
+    def __init__(self, name: str = "lake", act: Callable[[int], object] = lambda _: None, more_until: int = 0) -> None:
+        self.name = name
+        self._act = act
+        self._more_until = more_until
+
+    def fetch(self, cursor: Cursor | None) -> Frame:
+        at = 0 if cursor is None else cursor["at"]
+        complaint = self._act(at)
+        table = pl.concat(
+            [empty_observations(), pl.DataFrame({"series": ["s"], "time": [at], "value": [float(at)]})],
+            how="vertical_relaxed",
+        )
+        return Frame(
+            self.name,
+            table.cast(empty_observations().schema),
+            {"at": at + 1},
+            more=at + 1 < self._more_until,
+            complaints=(complaint,) if isinstance(complaint, str) else (),
+        )
+
+
+@pytest.fixture
+def scheduled():
+    """Start a schedule over sources; all are stopped afterwards."""
+    made: list[tuple[Schedule, Inbox]] = []
+
+    def make(*sources, every_us=EVERY_US, cursors=None, capacity=10_000, tally=None):
+        inbox = Inbox(capacity)
+        tally = tally or Tally()
+        schedule = Schedule([(source, every_us) for source in sources], inbox, cursors or {}, tally, SystemClock())
+        made.append((schedule, inbox))
+        schedule.start()
+        return schedule, inbox, tally
+
+    yield make
+    for schedule, inbox in made:
+        inbox.close()
+        schedule.stop(5)
+
+
+def until(condition: Callable[[], object], seconds: float = 5.0) -> bool:
+    """Wait until something is true; whether it came true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def test_a_source_is_read_at_once_and_then_at_its_interval_each_time_from_where_it_was(scheduled):
+    began = time.monotonic()
+    _, inbox, tally = scheduled(Counting())
+    frames: list[Frame] = []
+    assert until(lambda: frames.extend(inbox.take_all(0)) or len(frames) >= 4)
+    assert time.monotonic() - began > 3 * EVERY_US / 1e6 * 0.8
+    assert [frame.cursor["at"] for frame in frames] == list(range(1, len(frames) + 1))
+    assert tally.get("sentinel_source_up", source="lake") == 1
+    assert tally.get("sentinel_source_fetches_total", source="lake") >= 4
+    assert tally.get("sentinel_task_expected_interval_seconds", task="lake") == 0.05
+    assert tally.get("sentinel_task_last_success_timestamp_seconds", task="lake") == pytest.approx(
+        SystemClock().now_us() / 1e6, abs=5
+    )
+
+
+def test_reading_goes_on_from_the_journals_cursors(scheduled):
+    _, inbox, _ = scheduled(Counting("a"), Counting("b"), cursors={"b": {"at": 41}}, every_us=60_000_000)
+    frames: list[Frame] = []
+    assert until(lambda: frames.extend(inbox.take_all(0)) or len(frames) == 2)
+    assert {frame.source: frame.cursor["at"] for frame in frames} == {"a": 1, "b": 42}
+
+
+def test_a_source_with_more_to_tell_is_asked_again_at_once(scheduled):
+    _, inbox, tally = scheduled(Counting(more_until=30), every_us=60_000_000)
+    assert until(lambda: len(inbox) == 30)
+    assert tally.get("sentinel_task_runs_total", task="lake") == 1
+
+
+@pytest.mark.parametrize(
+    "error", [SourceError("gone"), DataError("no table"), OSError("disk"), pl.exceptions.ComputeError("x")]
+)
+def test_a_source_that_fails_is_counted_said_once_and_read_again_from_the_same_cursor(scheduled, caplog, error):
+    def act(at: int) -> None:
+        calls.append(at)
+        if len(calls) in (2, 3, 4):
+            raise error
+
+    calls: list[int] = []
+    caplog.set_level(logging.INFO)
+    _, _, tally = scheduled(Counting(act=act), Counting("other"), every_us=20_000)
+    assert until(lambda: len(calls) >= 6)
+    assert calls[:6] == [0, 1, 1, 1, 1, 2]
+    assert tally.get("sentinel_source_fetch_failures_total", source="lake") == 3
+    assert tally.get("sentinel_task_failures_total", task="lake") == 3
+    assert tally.get("sentinel_source_fetch_failures_total", source="other") == 0
+    assert tally.get("sentinel_source_up", source="lake") == 1
+    said = [(record.message, record.source) for record in caplog.records if record.name == "sentinel.schedule"]
+    assert said == [("source cannot be read", "lake"), ("source is back", "lake")]
+
+
+def test_a_fault_of_the_program_is_counted_and_logged_with_its_place(scheduled, caplog):
+    def act(at: int) -> None:
+        raise ZeroDivisionError("oh")
+
+    _, _, tally = scheduled(Counting(act=act))
+    assert until(lambda: tally.get("sentinel_task_failures_total", task="lake") >= 2)
+    assert tally.get("sentinel_source_up", source="lake") == 0
+    assert any("ZeroDivisionError" in (record.exc_text or "") for record in caplog.records)
+
+
+def test_complaints_are_logged_when_they_change(scheduled, caplog):
+    _, inbox, _ = scheduled(Counting(act=lambda at: "row 1" if at < 3 else "row 2"), every_us=20_000)
+    assert until(lambda: len(inbox) >= 6)
+    assert [record.why for record in caplog.records if record.name == "sentinel.schedule"] == ["row 1", "row 2"]
+
+
+def test_a_run_that_finds_the_one_before_it_busy_is_counted(scheduled):
+    release = threading.Event()
+    _, _, tally = scheduled(Counting(act=lambda _: release.wait(5)), every_us=20_000)
+    try:
+        assert until(lambda: tally.get("sentinel_task_missed_total", task="lake", reason="max_instances") >= 2)
+    finally:
+        release.set()
+
+
+def test_runs_skipped_while_a_backlog_is_read_miss_nothing(scheduled):
+    _, inbox, tally = scheduled(Counting(act=lambda _: time.sleep(0.01), more_until=20), every_us=20_000)
+    assert until(lambda: len(inbox) >= 20)
+    assert tally.get("sentinel_task_missed_total", task="lake", reason="max_instances") <= 1
+
+
+def test_a_run_that_starts_too_late_is_counted(scheduled, monkeypatch):
+    # One thread for two sources, and the first holds it for longer than the grace of the second (1 s).
+    monkeypatch.setattr("sentinel.schedule.MOST_THREADS", 1)
+    _, _, tally = scheduled(Counting("slow", act=lambda _: time.sleep(2.2)), Counting("late"), every_us=500_000)
+    assert until(lambda: tally.get("sentinel_task_missed_total", task="late", reason="misfire") >= 1)
+
+
+def test_a_full_inbox_holds_the_source_and_stopping_frees_it(scheduled):
+    schedule, inbox, _ = scheduled(Counting(), capacity=2, every_us=20_000)
+    assert until(lambda: len(inbox) == 2)
+    time.sleep(0.1)
+    assert len(inbox) == 2
+    assert schedule.stop(5)
+    assert [frame.cursor["at"] for frame in inbox.take_all(0)] == [1, 2]
+
+
+def test_stopping_waits_for_running_jobs_but_not_for_ever(scheduled):
+    release = threading.Event()
+    schedule, _, _ = scheduled(Counting(act=lambda _: release.wait(5)))
+    assert until(lambda: schedule._tasks["lake"].running)
+    began = time.monotonic()
+    assert not schedule.stop(0.1)
+    assert time.monotonic() - began < 1
+    release.set()
+    assert schedule.stop(5)
+    assert not schedule.alive()
+
+
+def test_the_heartbeat_beats_and_a_dead_thread_is_noticed(scheduled, monkeypatch):
+    schedule, _, tally = scheduled(Counting())
+    first = schedule.last_beat
+    assert until(lambda: schedule.last_beat > first + 0.5)
+    assert schedule.alive()
+    assert tally.get("sentinel_scheduler_heartbeat_timestamp_seconds") == pytest.approx(
+        SystemClock().now_us() / 1e6, abs=3
+    )
+
+    schedule.last_beat -= (
+        60  # as if the machine's clock had been set back, and the thread slept until it is there again
+    )
+    assert not schedule.alive()
+    assert until(schedule.alive)
+
+    # What a job store that raises does to it (seen with 3.11.3): the loop ends, `running` stays true.
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    monkeypatch.setattr(schedule._scheduler, "_process_jobs", lambda: 1 / 0)
+    schedule._scheduler.wakeup()
+    assert until(lambda: not schedule.alive())
+    assert schedule._scheduler.running
+    assert tally.get("sentinel_scheduler_up") == 0
