@@ -1,12 +1,13 @@
 """The hyperbolic tangent, written so that a loop over it becomes vector instructions.
 
-With `y = 2x = n ln 2 + r`, `|r| <= ln 2 / 2`, and Cephes' rational `exp(r) = (Q + P) / (Q - P)`, `P` odd and `Q` even in
-`r` (Moshier 1989),
+With `y = 2x = n ln 2 + r`, `|r| <= ln 2 / 2`, and Cephes' rational `exp(r) = (Q + P) / (Q - P)`, `P` odd and `Q` even
+in `r` (Moshier 1989),
 
     tanh(x) = (e^y - 1) / (e^y + 1) = (2^n (Q + P) - (Q - P)) / (2^n (Q + P) + (Q - P))
 
-needs one division and no branch. Absolute error below 4e-16 everywhere; beyond |x| = 20 the result is ±1 exactly. NaN
-must not be passed: every caller masks missing values first.
+needs one division and no branch. Absolute error below 4e-16 everywhere; beyond |x| = 20 the result is ±1 exactly; odd
+exactly; rising, but for single steps down of one unit in the last place (2e-16) near saturation. NaN must not be
+passed: every caller masks missing values first.
 """
 
 from __future__ import annotations

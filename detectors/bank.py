@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from detectors.activation import tanh
 from detectors.compiled import compiled
-from detectors.pairs import Pairs
+from detectors.pairs import Pairs, one_layout
 from detectors.tables import NullDetector
 
 Floats = NDArray[np.float64]
@@ -89,9 +90,7 @@ class Bank:
         shape = (series, len(self))
         return BankState(np.zeros(shape), np.zeros(shape), np.zeros(series, dtype=np.int64))
 
-    def advance(
-        self, state: BankState, pairs: Pairs
-    ) -> tuple[BankState, NDArray[np.float64], NDArray[np.float64]]:
+    def advance(self, state: BankState, pairs: Pairs) -> tuple[BankState, NDArray[np.float64], NDArray[np.float64]]:
         """Take in a block of pairs.
 
         Parameters
@@ -116,6 +115,7 @@ class Bank:
                 f"bank: pairs of {pairs.series} series for a state of shape {state.cell.shape}; "
                 f"({pairs.series}, {len(self)}) is needed"
             )
+        state = BankState(one_layout(state.cell), one_layout(state.variance), one_layout(state.pairs))
         new = BankState(np.empty_like(state.cell), np.empty_like(state.variance), np.empty_like(state.pairs))
         shape = (pairs.ticks, pairs.series, len(self))
         readings, increments = np.empty(shape), np.empty(shape)
@@ -138,12 +138,12 @@ def share_series(run: Callable[[int, int], None], series: int, ticks: int, threa
         return
     edges = [series * k // workers for k in range(workers + 1)]
     with ThreadPoolExecutor(workers) as pool:
-        for done in [pool.submit(run, a, b) for a, b in zip(edges, edges[1:], strict=False)]:
+        for done in [pool.submit(run, a, b) for a, b in pairwise(edges)]:
             done.result()
 
 
 @compiled
-def _advance(
+def _advance(  # noqa: C901 - one flat loop per line of the recurrence, measured to be the fastest
     past: Floats, present: Floats, valid: Flags, reset: Flags,
     cell0: Floats, variance0: Floats, pairs0: Counts, cell: Floats, variance: Floats, count: Counts,
     readings: Floats, increments: Floats,

@@ -74,15 +74,21 @@ class CellTable:
 
     def __post_init__(self) -> None:
         if sigmoid(self.input.at(valid=0.0)) > 1e-15:
-            raise ValueError(f"{self.name}: the input gate is open without a valid pair; give `valid` a weight of {SHUT:g} "
-                             f"against a bias of {-SHUT:g}")  # fmt: skip
+            raise ValueError(
+                f"{self.name}: the input gate is open without a valid pair; give `valid` a weight of {SHUT:g} "
+                f"against a bias of {-SHUT:g}"
+            )
         if sigmoid(self.forget.at(valid=0.0)) != 1.0:
-            raise ValueError(f"{self.name}: the forget gate is {sigmoid(self.forget.at(valid=0.0))!r} without a valid pair; "
-                             "it must be exactly 1 so that a gap holds the cell")  # fmt: skip
+            raise ValueError(
+                f"{self.name}: the forget gate is {sigmoid(self.forget.at(valid=0.0))!r} without a valid pair; "
+                "it must be exactly 1 so that a gap holds the cell"
+            )
         for valid in (0.0, 1.0):
             if sigmoid(self.forget.at(valid=valid, reset=1.0)) > 1e-15:
-                raise ValueError(f"{self.name}: the forget gate stays open at a reset (valid = {valid:g}); nothing older "
-                                 "may survive it")  # fmt: skip
+                raise ValueError(
+                    f"{self.name}: the forget gate stays open at a reset (valid = {valid:g}); nothing older "
+                    "may survive it"
+                )
         if self.candidate.at(valid=1.0) != self.candidate.at(valid=0.0):
             raise ValueError(f"{self.name}: the candidate depends on `valid`; only the gates may")
         if sigmoid(self.output.at(valid=1.0)) != 1.0 or sigmoid(self.output.at(valid=0.0)) != 1.0:

@@ -33,7 +33,7 @@ from detectors import half_life
 from detectors.activation import tanh
 from detectors.bank import share_series
 from detectors.compiled import compiled
-from detectors.pairs import Pairs
+from detectors.pairs import Pairs, one_layout
 from detectors.tables.lag1 import INPUT_WEIGHT, KAPPA
 
 BETS = (0.1, 0.3, 0.8)
@@ -116,12 +116,10 @@ class Evidence:
         ready
             Shape (tick, series): whether evidence may be gathered and shown. The running mean learns before that.
         """
-        new = EvidenceState(*(array.copy() for array in state))
+        new = EvidenceState(state.mean.copy(), state.wealth.copy(), state.clearing.copy(), state.open.copy())
         shape = (pairs.ticks, pairs.series, len(self.rules))
-        block = EvidenceBlock(
-            np.empty(shape), np.zeros(shape, bool), np.zeros(shape, bool), np.zeros(shape, bool)
-        )
-        bets = np.array(BETS)
+        block = EvidenceBlock(np.empty(shape), np.zeros(shape, bool), np.zeros(shape, bool), np.zeros(shape, bool))
+        bets, ready = np.array(BETS), one_layout(ready)
 
         def run(first: int, last: int) -> None:
             _advance(
@@ -135,7 +133,7 @@ class Evidence:
 
 
 @compiled
-def _advance(
+def _advance(  # noqa: C901 - one pass over ticks, series, rules and bets: what is nested is the problem itself
     past: Floats, present: Floats, valid: Flags, reset: Flags, ready: Flags,
     mean: Floats, wealth: Floats, clearing: Floats, is_open: Flags,
     evidence: Floats, raised: Flags, cleared: Flags, open_after: Flags,

@@ -24,7 +24,7 @@ def _checked(half_life: float) -> float:
 
 def forgetting_factor(half_life: float) -> float:
     """`f = 2^(-1/half_life)`: what is left of a memory after one step."""
-    return 2.0 ** (-1.0 / _checked(half_life))
+    return math.pow(2.0, -1.0 / _checked(half_life))
 
 
 def gain(half_life: float) -> float:

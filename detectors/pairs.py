@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +16,8 @@ class Pairs:
     """Past and present values of T ticks of S series, axis order `(tick, series)`, dimensionless.
 
     Where `valid` is False there is no pair and `past` and `present` are not looked at: the cells hold. `reset` empties
-    the cells before the tick's own pair, if any, is taken in.
+    the cells before the tick's own pair, if any, is taken in. Arrays in another memory order, or read-only ones, are
+    copied: the kernels are compiled for one layout.
     """
 
     past: NDArray[np.float64]
@@ -31,16 +35,17 @@ class Pairs:
                 raise ValueError(f"pairs: {name} has shape {array.shape}, past has {shape}; all must have the same")
             if array.dtype != kind:
                 raise ValueError(f"pairs: {name} is {array.dtype}; {np.dtype(kind)} is needed")
+            object.__setattr__(self, name, one_layout(array))
 
     @property
     def ticks(self) -> int:
         """T."""
-        return self.past.shape[0]
+        return int(self.past.shape[0])
 
     @property
     def series(self) -> int:
         """S."""
-        return self.past.shape[1]
+        return int(self.past.shape[1])
 
     def __getitem__(self, ticks: slice) -> Pairs:
         """A run of ticks, all series."""
@@ -48,7 +53,15 @@ class Pairs:
 
     def columns(self, series: NDArray[np.int64]) -> Pairs:
         """All ticks of the series with these positions, in this order."""
-        return Pairs(*(array[:, series] for array in (self.past, self.present, self.valid, self.reset)))
+        return Pairs(self.past[:, series], self.present[:, series], self.valid[:, series], self.reset[:, series])
+
+
+def one_layout(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    """The array itself if it is writable and in C order, else a copy that is.
+
+    A kernel that meets another layout compiles anew, which takes seconds in the middle of a watch.
+    """
+    return array if array.flags.c_contiguous and array.flags.writeable else array.copy(order="C")
 
 
 def pairs_of(values: NDArray[np.float64], previous: NDArray[np.float64] | None = None) -> Pairs:

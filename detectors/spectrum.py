@@ -14,6 +14,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.activation import tanh
 from detectors.compiled import compiled
 
 LEVEL = 1.959963984540054
@@ -74,7 +75,7 @@ def _crossings(
         elif j < 0:
             high[i] = grid[0]
         else:
-            high[i] = math.tanh(u[j] + (u[j + 1] - u[j]) * (z[j] + level) / (z[j] - z[j + 1]))
+            high[i] = tanh(u[j] + (u[j + 1] - u[j]) * (z[j] + level) / (z[j] - z[j + 1]))
         while j >= 0 and z[j] <= 0.0:
             j -= 1
         if j == D - 1:
@@ -82,7 +83,7 @@ def _crossings(
         elif j < 0:
             centre[i] = grid[0]
         else:
-            centre[i] = math.tanh(u[j] + (u[j + 1] - u[j]) * z[j] / (z[j] - z[j + 1]))
+            centre[i] = tanh(u[j] + (u[j + 1] - u[j]) * z[j] / (z[j] - z[j + 1]))
         while j >= 0 and z[j] <= level:
             j -= 1
         if j == D - 1:
@@ -90,7 +91,7 @@ def _crossings(
         elif j < 0:
             low[i] = -1.0
         else:
-            low[i] = math.tanh(u[j] + (u[j + 1] - u[j]) * (z[j] - level) / (z[j] - z[j + 1]))
+            low[i] = tanh(u[j] + (u[j + 1] - u[j]) * (z[j] - level) / (z[j] - z[j + 1]))
 
 
 def recovery_time(lag1: Floats) -> Floats:

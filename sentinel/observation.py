@@ -16,7 +16,7 @@ import polars as pl
 Cursor: TypeAlias = Mapping[str, object]
 """How far a source has been read: a JSON object that only the source itself understands."""
 
-OBSERVATIONS = pl.Schema({"series": pl.String, "time": pl.Datetime("us", "UTC"), "value": pl.Float64})
+OBSERVATIONS = pl.Schema([("series", pl.String()), ("time", pl.Datetime("us", "UTC")), ("value", pl.Float64())])
 """Columns of a frame. No nulls, no NaN, no infinities: a source leaves such values out and counts them as rejected."""
 
 

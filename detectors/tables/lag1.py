@@ -42,7 +42,8 @@ Invariants (checked on construction)
 ------------------------------------
 The pair differs in the sign of the input weight only; threshold in (-1, 1); what `CellTable` demands.
 
-References: Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000; the slowing-down statistic: Scheffer et al. 2009.
+References: Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000; the slowing-down statistic: Scheffer et
+al. 2009.
 """
 
 from __future__ import annotations
@@ -74,11 +75,15 @@ class NullDetector:
         same = ("forget", "candidate", "output")
         if any(getattr(self.plus, gate) != getattr(self.minus, gate) for gate in same):
             raise ValueError(f"{self.kind}: the two cells of a pair may differ in the input gate only")
-        mirrored = Gate({**self.minus.input.weights, "past": -self.minus.input.weights.get("past", 0.0)}, self.minus.input.bias)
+        mirrored = Gate(
+            {**self.minus.input.weights, "past": -self.minus.input.weights.get("past", 0.0)}, self.minus.input.bias
+        )
         if self.plus.input != mirrored or self.input_weight <= 0.0:
             raise ValueError(f"{self.kind}: the input weights on `past` must be +w and -w, with w > 0")
         if abs(self.plus.candidate.weights.get("past", 0.0) + self.kappa * self.threshold) > 1e-12 * self.kappa:
-            raise ValueError(f"{self.kind}: the candidate's weights are not (-kappa r, kappa) for r = {self.threshold!r}")
+            raise ValueError(
+                f"{self.kind}: the candidate's weights are not (-kappa r, kappa) for r = {self.threshold!r}"
+            )
 
     @property
     def input_weight(self) -> float:
