@@ -1,0 +1,257 @@
+"""The cadence grid: observations at their own times become ticks, one value each, in order.
+
+Tick k of a series covers `[origin + k cadence, origin + (k + 1) cadence)`; origin is the first observation minus half a
+cadence, so that a regular stamp lies in the middle of its tick and jitter does not move it to another. A calendar
+cadence (months, years) counts calendar months.
+
+An observation waits until its tick *closes*: when the series itself has moved past the end of the tick by `lateness`,
+or when the source says, by its own clock, that it has told everything up to then. What comes for a closed tick is late:
+counted, not used. Ticks without an observation are missing; more than `max_gap` of them in a row are one gap row, which
+resets everything downstream.
+
+Silence alone makes no ticks: missing ticks are made when the next observation shows how many there were. A series that
+has fallen silent is named stale by the reader's clock instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+ABSENT, TICK, GAP = 0, 1, 2
+"""Kinds of an entry of a block: nothing at all (the series has no tick here), a tick, a gap row."""
+
+_SHORTEST_BLOCK = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Closed ticks of S series, axis order `(tick, series)`; series with fewer ticks are ABSENT at the end."""
+
+    rows: Ints
+    """Which rows of the state the columns are, shape (series,)."""
+    kind: NDArray[np.int8]
+    value: Floats
+    """NaN = missing."""
+    tick: Ints
+    """Number of the tick since the series' origin."""
+
+
+class GridState(NamedTuple):
+    """Where each series of a cohort stands, and the observations whose ticks are still open."""
+
+    origin_us: Ints
+    """Start of tick 0 (fixed cadence, microseconds) or its month (calendar cadence); shape (series,)."""
+    next_tick: Ints
+    """First tick not closed yet; -1 before the first observation."""
+    newest_us: Ints
+    """Newest event time seen; the smallest integer before the first."""
+    pending_row: Ints
+    """Open observations, sorted by (series, time): row of the series, shape (n,); likewise time and value."""
+    pending_us: Ints
+    pending_value: Floats
+
+
+NEVER = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The grid of series that share a cadence.
+
+    Parameters
+    ----------
+    cadence_us
+        Length of a tick; the mean length for a calendar cadence.
+    months
+        Months per tick; 0 for a fixed cadence.
+    lateness_us
+        How long a tick waits after its end.
+    mean
+        Several observations in a tick: their mean instead of the last.
+    max_gap
+        Most missing ticks in a row before a gap row takes their place.
+    """
+
+    cadence_us: int
+    months: int = 0
+    lateness_us: int = 0
+    mean: bool = False
+    max_gap: int = 140
+
+    def init(self, series: int) -> GridState:
+        """Nothing seen yet."""
+        none = np.empty(0, np.int64)
+        return GridState(
+            np.zeros(series, np.int64), np.full(series, -1, np.int64), np.full(series, NEVER, np.int64),
+            none, none, np.empty(0),
+        )  # fmt: skip
+
+    def grow(self, state: GridState, more: int) -> GridState:
+        """The same with rows for `more` new series at the end."""
+        fresh = self.init(more)
+        return state._replace(
+            origin_us=np.concatenate([state.origin_us, fresh.origin_us]),
+            next_tick=np.concatenate([state.next_tick, fresh.next_tick]),
+            newest_us=np.concatenate([state.newest_us, fresh.newest_us]),
+        )
+
+    def _position(self, time_us: Ints) -> Ints:
+        """Fixed cadence: the time itself. Calendar: months since 1970-01."""
+        if self.months == 0:
+            return time_us
+        return time_us.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+
+    def tick_of(self, origin: Ints, time_us: Ints) -> Ints:
+        """Number of the tick that covers each time."""
+        return (self._position(time_us) - origin) // (self.months or self.cadence_us)
+
+    def start_us(self, origin: Ints, tick: Ints) -> Ints:
+        """Start of a tick (the end of the one before), microseconds."""
+        if self.months == 0:
+            return origin + tick * self.cadence_us
+        return (origin + tick * self.months).astype("datetime64[M]").astype("datetime64[us]").astype(np.int64)
+
+    def middle_us(self, origin: Ints, tick: Ints) -> Ints:
+        """Nominal time of a tick: its middle, where a regular stamp lies; the first of the month for a calendar one."""
+        if self.months == 0:
+            return self.start_us(origin, tick) + self.cadence_us // 2
+        return self.start_us(origin, tick)
+
+    def take(self, state: GridState, row: Ints, time_us: Ints, value: Floats) -> tuple[GridState, Ints]:
+        """Take in observations: sort them to those that wait; the late ones are left out.
+
+        Returns
+        -------
+        The new state, and the rows of the late observations (with repetitions).
+        """
+        if row.size == 0:
+            return state, row
+        origin, next_tick, newest = (array.copy() for array in state[:3])
+        fresh = next_tick[row] < 0
+        if fresh.any():
+            first_time = np.full(origin.shape, np.iinfo(np.int64).max)
+            np.minimum.at(first_time, row[fresh], time_us[fresh])
+            new = first_time != np.iinfo(np.int64).max
+            half = 0 if self.months else self.cadence_us // 2
+            origin[new] = self._position(first_time[new]) - half
+            next_tick[new] = 0
+        late = self.tick_of(origin[row], time_us) < next_tick[row]
+        np.maximum.at(newest, row, time_us)
+        if late.any() or state.pending_row.size:
+            kept = ~late
+            late_rows, row = row[late], np.concatenate([state.pending_row, row[kept]])
+            time_us = np.concatenate([state.pending_us, time_us[kept]])
+            value = np.concatenate([state.pending_value, value[kept]])
+        else:
+            late_rows = row[:0]
+        step = np.diff(row)
+        if not np.all((step > 0) | ((step == 0) & (np.diff(time_us) >= 0))):
+            order = np.lexsort((time_us, row))
+            row, time_us, value = row[order], time_us[order], value[order]
+        return GridState(origin, next_tick, newest, row, time_us, value), late_rows
+
+    def close(
+        self,
+        state: GridState,
+        until_us: Ints | None = None,
+        *,
+        everything: bool = False,
+        area: int = 1 << 15,
+        cut_every: int = 0,
+    ) -> tuple[GridState, list[Block]]:
+        """Close the ticks that are due and cut them into blocks of about `area` ticks times series.
+
+        Parameters
+        ----------
+        until_us
+            Per series, shape (series,): the source has told everything up to here by its own clock; `NEVER` if it
+            said nothing. It closes ticks that hold observations, and only of series that are not far behind that
+            clock (a record from the past, replayed, is not silent).
+        everything
+            Close all that is open: the input has ended.
+        cut_every
+            End a block after every tick whose number is a multiple of this; 0 = wherever.
+        """
+        if state.pending_row.size == 0:
+            return state, []
+        tick = self.tick_of(state.origin_us[state.pending_row], state.pending_us)
+        due = self._due(state, until_us)
+        closing = np.ones(tick.shape, bool) if everything else tick < due[state.pending_row]
+        if not closing.any():
+            return state, []
+        taken = slice(None) if closing.all() else closing
+        row, tick, value = self._aggregate(state.pending_row[taken], tick[taken], state.pending_value[taken])
+        next_tick = state.next_tick.copy()
+        blocks = self._blocks(row, tick, value, next_tick, area, cut_every)
+        last = np.append(row[1:] != row[:-1], True)
+        next_tick[row[last]] = tick[last] + 1
+        stays = slice(0, 0) if closing.all() else ~closing
+        return (
+            state._replace(
+                next_tick=next_tick, pending_row=state.pending_row[stays],
+                pending_us=state.pending_us[stays], pending_value=state.pending_value[stays],
+            ),
+            blocks,
+        )  # fmt: skip
+
+    def _due(self, state: GridState, until_us: Ints | None) -> Ints:
+        """First tick of each series that is not due yet."""
+        watermark = np.where(state.newest_us == NEVER, 0, state.newest_us) - self.lateness_us
+        if until_us is not None:
+            told = (until_us != NEVER) & (state.newest_us != NEVER)
+            told &= until_us - state.newest_us <= self.max_gap * self.cadence_us
+            watermark = np.where(told, np.maximum(watermark, np.where(told, until_us, 0) - self.lateness_us), watermark)
+        return self.tick_of(state.origin_us, watermark)
+
+    def _aggregate(self, row: Ints, tick: Ints, value: Floats) -> tuple[Ints, Ints, Floats]:
+        """One value per series and tick: the last by event time, or the mean."""
+        last = np.append((row[1:] != row[:-1]) | (tick[1:] != tick[:-1]), True)
+        if last.all():
+            return row, tick, value
+        if not self.mean:
+            return row[last], tick[last], value[last]
+        ends = np.flatnonzero(last)
+        starts = np.append(0, ends[:-1] + 1)
+        return row[last], tick[last], np.add.reduceat(value, starts) / (ends - starts + 1)
+
+    def _blocks(self, row: Ints, tick: Ints, value: Floats, next_tick: Ints, area: int, cut_every: int) -> list[Block]:
+        """Lay values, sorted by (series, tick), out as blocks, with the missing ticks and gap rows before each."""
+        first = np.append(True, row[1:] != row[:-1])
+        missing = tick - np.where(first, next_tick[row] - 1, np.append(0, tick[:-1])) - 1
+        gap = missing > self.max_gap
+        entries = np.where(gap, 1, missing) + 1  # of each value: what comes before it, and itself
+        end = np.cumsum(entries)
+        of = np.repeat(np.arange(row.size), entries)  # the value that each entry leads up to
+        ahead = end[of] - 1 - np.arange(of.size)  # how many entries before that value
+        start = (end - entries)[first]
+        kind = np.where(gap[of] & (ahead == 1), GAP, TICK).astype(np.int8)
+        filled = np.where(ahead == 0, value[of], np.nan)
+        number = tick[of] - ahead
+        length = np.diff(np.append(start, of.size))
+        series = np.repeat(np.arange(length.size), length)
+        position = np.arange(of.size) - start[series]
+        if cut_every:
+            after = np.append(0, np.cumsum(number % cut_every == 0)[:-1])  # a cut comes after such a tick
+            part = after - after[start][series]
+        else:
+            part = position // max(_SHORTEST_BLOCK, area // length.size)
+        begin = np.flatnonzero(np.append(True, (np.diff(series) != 0) | (np.diff(part) != 0)))
+        size = np.diff(np.append(begin, of.size))
+        order = np.argsort(part[begin], kind="stable")
+        blocks = []
+        for group in np.split(order, np.flatnonzero(np.diff(part[begin][order])) + 1):
+            steps = np.arange(size[group].max())[:, None]
+            within = steps < size[group]
+            at = begin[group] + np.minimum(steps, size[group] - 1)
+            blocks.append(
+                Block(row[first][series[begin[group]]], np.where(within, kind[at], ABSENT).astype(np.int8),
+                      np.where(within, filled[at], np.nan), number[at])
+            )  # fmt: skip
+        return blocks

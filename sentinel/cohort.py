@@ -1,0 +1,165 @@
+"""A cohort: series that share a plan, stepped together as one batch of arrays.
+
+State goes in and comes out; arrays are replaced, never written to, so a picture of the state is a set of references
+and costs nothing. A cohort holds at most `LARGEST` series, so that a block that touches a few of them copies little.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from time import perf_counter
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.bank import BankState
+from detectors.evidence import EvidenceState
+from sentinel.alarm import Alarm, AlarmState, States
+from sentinel.cadence import ABSENT, Block, Grid, GridState
+from sentinel.conditioning import Conditioned, Conditioner, ConditionerState, Conditioning
+from sentinel.plan import Plan
+from sentinel.scoring import Scored, Scoring
+
+LARGEST = 4096
+Stopwatch = Callable[[str, float], None]
+
+
+class Last(NamedTuple):
+    """The last closed tick of each series, for readers; NaN and -1 before the first."""
+
+    tick: NDArray[np.int64]
+    ticks: NDArray[np.int64]
+    missing: NDArray[np.int64]
+    value: NDArray[np.float64]
+    residual: NDArray[np.float64]
+    lag1: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    readings: NDArray[np.float64]
+    evidence: NDArray[np.float64]
+
+
+class CohortState(NamedTuple):
+    """Everything needed to continue a cohort; each part has one row per series."""
+
+    series: NDArray[np.int64]
+    """Ids of the series, in order of their rows."""
+    grid: GridState
+    conditioner: ConditionerState
+    bank: BankState
+    evidence: EvidenceState
+    alarm: AlarmState
+    last: Last
+
+
+class Ticks(NamedTuple):
+    """Everything a block of ticks gave, arrays (tick, series[, ...])."""
+
+    block: Block
+    conditioned: Conditioned
+    scored: Scored
+    states: States
+
+
+T = TypeVar("T", bound=tuple[NDArray[np.generic], ...])
+
+
+def _whole(state: T, rows: NDArray[np.int64]) -> bool:
+    """Whether these are all rows in order."""
+    return rows.size == state[0].shape[0] and np.array_equal(rows, np.arange(rows.size))
+
+
+def _rows(state: T, rows: NDArray[np.int64]) -> T:
+    """These rows; all in order need no copy."""
+    return state if _whole(state, rows) else type(state)(*(array[rows] for array in state))
+
+
+def _put(state: T, rows: NDArray[np.int64], part: T) -> T:
+    """The state with these rows replaced; all rows in order need no copy."""
+    if _whole(state, rows):
+        return part
+    whole = [array.copy() for array in state]
+    for array, values in zip(whole, part, strict=True):
+        array[rows] = values
+    return type(state)(*whole)
+
+
+def _joined(state: T, more: T) -> T:
+    return type(state)(*(np.concatenate(pair) for pair in zip(state, more, strict=True)))
+
+
+class Cohort:
+    """The stages of series that share a plan, composed."""
+
+    def __init__(self, plan: Plan, *, threads: int = 1) -> None:
+        self.plan = plan
+        self.grid = Grid(plan.cadence_us, plan.months, plan.lateness_us, plan.mean, plan.max_gap)
+        self.conditioner = Conditioner(
+            Conditioning(
+                level_half_life=plan.level_half_life, seasons=plan.seasons, lowest=plan.lowest, highest=plan.highest,
+                stuck_after=plan.stuck_after, blind_after_missing=max(3, math.ceil(plan.max_gap / 10)),
+                none=not plan.conditioning,
+            ), threads=threads,
+        )  # fmt: skip
+        self.scoring = Scoring(plan, threads=threads)
+        self.alarm = Alarm(tuple(rule.severity == "critical" for rule in plan.rules))
+
+    def init(self, series: NDArray[np.int64]) -> CohortState:
+        """State of new series with these ids."""
+        n = series.size
+        detectors, rules = len(self.scoring.bank), len(self.plan.rules)
+        unknown = np.full(n, np.nan)
+        last = Last(
+            np.full(n, -1, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64), unknown, unknown, unknown, unknown,
+            unknown, np.full((n, detectors), np.nan), np.full((n, rules), np.nan),
+        )  # fmt: skip
+        return CohortState(
+            series, self.grid.init(n), self.conditioner.init(n), self.scoring.bank.init(n),
+            self.scoring.evidence.init(n), self.alarm.init(n), last,
+        )  # fmt: skip
+
+    def grow(self, state: CohortState, series: NDArray[np.int64]) -> CohortState:
+        """The state with new series at the end."""
+        more = self.init(series)
+        return CohortState(
+            np.concatenate([state.series, series]), self.grid.grow(state.grid, series.size),
+            _joined(state.conditioner, more.conditioner), _joined(state.bank, more.bank),
+            _joined(state.evidence, more.evidence), _joined(state.alarm, more.alarm), _joined(state.last, more.last),
+        )  # fmt: skip
+
+    def step(self, state: CohortState, block: Block, took: Stopwatch) -> tuple[CohortState, Ticks]:
+        """Take a block of closed ticks through conditioning, bank, evidence and alarm."""
+        rows = block.rows
+        start = perf_counter()
+        conditioner, conditioned = self.conditioner.advance(_rows(state.conditioner, rows), block)
+        took("conditioning", perf_counter() - start)
+        start = perf_counter()
+        bank, evidence, scored = self.scoring.advance(_rows(state.bank, rows), _rows(state.evidence, rows), conditioned)
+        took("bank", perf_counter() - start)
+        start = perf_counter()
+        found = scored.evidence
+        alarm, states = self.alarm.advance(
+            _rows(state.alarm, rows), block.kind, block.tick, scored.ready, conditioned.blind, found.open, found.raised
+        )
+        last = _last(_rows(state.last, rows), block, conditioned, scored)
+        new = state._replace(
+            conditioner=_put(state.conditioner, rows, conditioner), bank=_put(state.bank, rows, bank),
+            evidence=_put(state.evidence, rows, evidence), alarm=_put(state.alarm, rows, alarm),
+            last=_put(state.last, rows, last),
+        )  # fmt: skip
+        took("alarm", perf_counter() - start)
+        return new, Ticks(block, conditioned, scored, states)
+
+
+def _last(before: Last, block: Block, conditioned: Conditioned, scored: Scored) -> Last:
+    """The last tick of each column that has one; a missing tick keeps the residual of none."""
+    present = block.kind != ABSENT
+    count = present.sum(axis=0)
+    at = (np.maximum(count - 1, 0), np.arange(count.size))
+    missing = (present & np.isnan(block.value)).sum(axis=0)
+    return Last(
+        block.tick[at], before.ticks + count, before.missing + missing, block.value[at], conditioned.residual[at],
+        scored.lag1[at], scored.low[at], scored.high[at], scored.readings[at], scored.evidence.evidence[at],
+    )  # fmt: skip

@@ -1,0 +1,133 @@
+"""The conditioner's settings, state and outcome; the recurrence itself is in `kernel.py`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import half_life
+from detectors.bank import share_series
+from detectors.pairs import Pairs
+from sentinel.cadence import Block
+from sentinel.conditioning.kernel import advance
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+MOST_BINS = 24
+_LARGEST = 1e150  # the square of a deviation beyond this is not a number any more
+
+
+@dataclass(frozen=True, slots=True)
+class Conditioning:
+    """What the conditioner of a cohort is set to; spans in ticks."""
+
+    level_half_life: float = 30.0
+    warm_up: int = 50
+    """Points before the first pair; at least the level's half-life."""
+    seasons: tuple[float, ...] = ()
+    """Periods; no verdict before two of each."""
+    lowest: float = -math.inf
+    highest: float = math.inf
+    """A value outside is a fault of the sensor and counts as missing."""
+    stuck_after: int = 20
+    """Ticks of exactly the same value."""
+    blind_after_missing: int = 14
+    """Missing ticks in a row before the series is blind."""
+    none: bool = False
+    """Take the values as residuals already; the sensor is watched all the same."""
+
+    def bins(self, period: float) -> int:
+        """Number of season bins of a period."""
+        return max(2, min(MOST_BINS, int(period)))
+
+
+class ConditionerState(NamedTuple):
+    """Everything needed to continue; one row per series."""
+
+    numbers: Floats
+    """level, slope, variance, last value less season, last value, tie share, first tick; (series, 7)."""
+    counts: Counts
+    """Updates, tie tests, and runs of ties, missing, out of range, implausible ticks; (series, 6)."""
+    season: Floats
+    """Slow level and spread of each period; (series, period, 2)."""
+    season_updates: Counts
+    """(series, period)."""
+    bins: Floats
+    """Season estimate by bin, all periods one after the other; (series, bins)."""
+    visits: Counts
+    """(series, bins)."""
+
+
+class Conditioned(NamedTuple):
+    """What a block of ticks became; arrays of shape (tick, series)."""
+
+    pairs: Pairs
+    residual: Floats
+    """Present value in units of the scale; NaN where missing or not ready."""
+    learning: NDArray[np.bool_]
+    blind: NDArray[np.int8]
+    """Index into `tuple(Reason)`; 0 = not blind."""
+
+
+class Conditioner:
+    """Level, trend, season and scale of many series, one pass, from the past only."""
+
+    def __init__(self, settings: Conditioning, *, threads: int = 1) -> None:
+        self.settings = settings
+        self._threads = threads
+        H = settings.level_half_life
+        gain = half_life.gain(H)
+        self._gains = np.array([gain, gain * gain / 4.0, half_life.gain(2.0 * H)])
+        self._periods = np.array(settings.seasons, dtype=np.float64)
+        self._bins = np.array([settings.bins(p) for p in settings.seasons], dtype=np.int64)
+        self._season_gains = np.array(
+            [[half_life.gain(p), half_life.gain(5.0 * p)] for p in settings.seasons], dtype=np.float64
+        ).reshape(-1, 2)
+        self._limits = np.array([max(settings.lowest, -_LARGEST), min(settings.highest, _LARGEST)])
+        warm_up = 0 if settings.none else max(settings.warm_up, math.ceil(H))
+        self._whole = np.array(
+            [warm_up, settings.stuck_after, settings.blind_after_missing, int(settings.none)], dtype=np.int64
+        )
+
+    @property
+    def warm_up(self) -> int:
+        """Points before the first pair; with a season, ticks."""
+        seasons = [math.ceil(2.0 * p) for p in self.settings.seasons]
+        return max([int(self._whole[0]), *seasons])
+
+    def init(self, series: int) -> ConditionerState:
+        """Nothing seen yet."""
+        numbers = np.full((series, 7), np.nan)
+        numbers[:, :3] = 0.0
+        numbers[:, 5] = 0.0
+        bins = int(self._bins.sum())
+        periods = self._periods.size
+        return ConditionerState(
+            numbers, np.zeros((series, 6), np.int64), np.zeros((series, periods, 2)),
+            np.zeros((series, periods), np.int64), np.zeros((series, bins)), np.zeros((series, bins), np.int64),
+        )  # fmt: skip
+
+    def advance(self, state: ConditionerState, block: Block) -> tuple[ConditionerState, Conditioned]:
+        """Condition a block; the state, whose rows are the block's columns, is not modified."""
+        new = ConditionerState(
+            state.numbers.copy(), state.counts.copy(), state.season.copy(), state.season_updates.copy(),
+            state.bins.copy(), state.visits.copy(),
+        )  # fmt: skip
+        shape = block.value.shape
+        pairs = Pairs(np.zeros(shape), np.zeros(shape), np.zeros(shape, bool), np.zeros(shape, bool))
+        outcome = Conditioned(pairs, np.full(shape, np.nan), np.zeros(shape, bool), np.zeros(shape, np.int8))
+
+        def run(first: int, last: int) -> None:
+            advance(
+                block.value, block.kind, block.tick, *new, pairs.past, pairs.present, pairs.valid, pairs.reset,
+                outcome.residual, outcome.learning, outcome.blind, self._gains, self._periods, self._bins,
+                self._season_gains, self._limits, self._whole, first, last,
+            )  # fmt: skip
+
+        share_series(run, shape[1], shape[0], self._threads)
+        return new, outcome

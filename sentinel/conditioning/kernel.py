@@ -1,0 +1,237 @@
+"""The conditioning recurrence, one tick of one series after another.
+
+On every right-hand side stand values from before `x` arrives; H is the level's half-life, `a_H = 1 - 2^(-1/H)`; each
+gain but the slope's starts as one over the number of values its quantity has seen. All trackers are tied-gate cells
+(i = 1 - f).
+
+Season, for each period P with n_b bins, as a cascade with its own slow level L and spread U (sharing one error with
+the fast level would let the level steal the season):
+
+    e = clip(x - L - S_q, ±3 sqrt U),   L += a_P e,   S_q += n_b a_5P e,   U += a_2H (e^2 - U),   y = x - S_q
+
+Level, slope and scale:
+
+    pred = m + v,  d = y - pred;   z = d / sigma,  z' = (y' - m) / sigma      (y' = y of the tick before)
+    e = clip(d, ±3 sigma);  m <- pred + a_H e;  v <- v + (a_H^2 / 4) e;  sigma^2 += a_2H (min(d^2, 9 sigma^2) - sigma^2)
+
+Past and present of a pair share one level and one scale: a stored residual of the tick before would carry another.
+The first 20 updates are not clipped and leave the slope at 0; scale and U move from the second update on, a season
+from the sixth. A missing tick moves the level along its slope and nothing else; an exact tie likewise, and it forms no
+pair (a stuck sensor would otherwise read 0.99995); the tick after a tie may use it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.compiled import compiled
+from sentinel.cadence import ABSENT, GAP
+from sentinel.snapshot import Reason
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+BLIND_CODES = {reason.value: code for code, reason in enumerate(Reason)}
+_GAP = BLIND_CODES["gap"]
+_STUCK = BLIND_CODES["stuck"]
+_COARSE = BLIND_CODES["too_coarse"]
+_RANGE = BLIND_CODES["out_of_range"]
+_IMPLAUSIBLE = BLIND_CODES["implausible"]
+
+_UNCLIPPED = 20
+_WINSOR = 3.0
+_SEASON_FROM = 6
+_BAD_RUN = 3  # faulty values in a row that make a series blind; one alone is a missing tick
+_FAR = 1e3  # scales from the level beyond which a value is implausible ...
+_NEW_LEVEL = 12  # ... unless it stays there: then the series starts afresh
+_COARSE_SHARE = 0.2
+_TIE_MEMORY = 0.006907  # gain of a half-life of 100 ticks
+_TIE_TESTS = 50
+
+
+@compiled
+def advance(
+    value: Floats, kind: NDArray[np.int8], tick: Counts,
+    numbers: Floats, counts: Counts, season: Floats, season_updates: Counts, bins: Floats, visits: Counts,
+    past: Floats, present: Floats, valid: Flags, reset: Flags,
+    residual: Floats, learning: Flags, blind: NDArray[np.int8],
+    gains: Floats, periods: Floats, n_bins: Counts, season_gains: Floats, limits: Floats, whole: Counts,
+    first: int, last: int,
+) -> None:  # fmt: skip
+    """Advance the series `first` to `last` in place; see `conditioner.py` for the arrays."""
+    warm_up, stuck_after, blind_after, none = whole[0], whole[1], whole[2], whole[3] == 1
+    for t in range(value.shape[0]):
+        for s in range(first, last):
+            if kind[t, s] == ABSENT:
+                continue
+            x = value[t, s]
+            number, count = numbers[s], counts[s]
+            if kind[t, s] == GAP:
+                _empty(number, count, season[s], season_updates[s], bins[s], visits[s])
+                reset[t, s] = True
+                learning[t, s] = True
+                blind[t, s] = _GAP
+                continue
+            if math.isnan(number[6]):
+                number[6] = tick[t, s]
+            x = _plausible(x, _season(tick[t, s], periods, n_bins, bins[s]), number, count, limits, none)
+            if count[5] >= _NEW_LEVEL:
+                _empty(number, count, season[s], season_updates[s], bins[s], visits[s])
+                number[6] = tick[t, s]
+                reset[t, s] = True
+                x = value[t, s]
+            learnt = count[0] >= warm_up
+            for k in range(periods.shape[0]):
+                learnt = learnt and tick[t, s] - number[6] >= 2.0 * periods[k]
+            if math.isnan(x):
+                number[0] += number[1]
+                number[3] = number[4] = np.nan
+                count[2] += 1
+                count[3] = 0
+            else:
+                y = _deseasoned(
+                    x, tick[t, s], periods, n_bins, season_gains, gains[2], season[s], season_updates[s], bins[s],
+                    visits[s], x == number[4],
+                )  # fmt: skip
+                _level(x, y, number, count, gains, none, learnt, t, s, past, present, valid, residual)
+                count[2] = 0
+            learning[t, s] = not learnt
+            blind[t, s] = _judge(number, count, stuck_after, blind_after)
+
+
+@compiled
+def _empty(number: Floats, count: Counts, season: Floats, updates: Counts, bins: Floats, visits: Counts) -> None:
+    number[:] = np.nan
+    number[:3] = 0.0
+    number[5] = 0.0
+    count[:] = 0
+    season[:] = 0.0
+    updates[:] = 0
+    bins[:] = 0.0
+    visits[:] = 0
+
+
+@compiled
+def _bin(tick: int, period: float, n_bins: int) -> int:
+    phase = tick - period * math.floor(tick / period)
+    return min(n_bins - 1, int(n_bins * phase / period))
+
+
+@compiled
+def _season(tick: int, periods: Floats, n_bins: Counts, bins: Floats) -> float:
+    """What the seasons add at this tick, as far as they are known."""
+    total, offset = 0.0, 0
+    for k in range(periods.shape[0]):
+        total += bins[offset + _bin(tick, periods[k], n_bins[k])]
+        offset += n_bins[k]
+    return total
+
+
+@compiled
+def _plausible(x: float, season: float, number: Floats, count: Counts, limits: Floats, none: bool) -> float:
+    """The value, or NaN where the sensor cannot mean it; counts the runs of such values."""
+    if math.isnan(x):
+        return x
+    if x < limits[0] or x > limits[1]:
+        count[4] += 1
+        return math.nan
+    count[4] = 0
+    scale = math.sqrt(number[2])
+    if not none and count[0] > _UNCLIPPED and scale > 0.0 and abs(x - season - number[0]) > _FAR * scale:
+        count[5] += 1
+        return math.nan
+    count[5] = 0
+    return x
+
+
+@compiled
+def _deseasoned(
+    x: float, tick: int, periods: Floats, n_bins: Counts, season_gains: Floats, gain_spread: float,
+    season: Floats, updates: Counts, bins: Floats, visits: Counts, tie: bool,
+) -> float:  # fmt: skip
+    offset = 0
+    for k in range(periods.shape[0]):
+        q = offset + _bin(tick, periods[k], n_bins[k])
+        offset += n_bins[k]
+        y = x - bins[q]
+        if not tie:
+            n = updates[k]
+            if n == 0:
+                season[k, 0] = x
+            else:
+                e = x - season[k, 0] - bins[q]
+                bound = _WINSOR * math.sqrt(season[k, 1])
+                if n > _UNCLIPPED:
+                    e = min(max(e, -bound), bound)
+                season[k, 0] += max(season_gains[k, 0], 1.0 / (n + 1)) * e
+                if n >= _SEASON_FROM:
+                    visits[q] += 1
+                    bins[q] += min(1.0, max(n_bins[k] * season_gains[k, 1], 1.0 / visits[q])) * e
+                if n >= 2:
+                    season[k, 1] += max(gain_spread, 1.0 / (n - 1)) * (e * e - season[k, 1])
+            updates[k] = n + 1
+        x = y
+    return x
+
+
+@compiled
+def _level(
+    x: float, y: float, number: Floats, count: Counts, gains: Floats, none: bool, learnt: bool, t: int, s: int,
+    past: Floats, present: Floats, valid: Flags, residual: Floats,
+) -> None:  # fmt: skip
+    previous_y, previous_x = number[3], number[4]
+    tie = x == previous_x
+    if not math.isnan(previous_x):
+        count[3] = count[3] + 1 if tie else 0
+        if count[3] <= 4:  # a longer run is a stuck sensor, not a coarse one
+            count[1] += 1
+            number[5] += max(_TIE_MEMORY, 1.0 / count[1]) * ((1.0 if tie else 0.0) - number[5])
+    number[3], number[4] = y, x
+    if none:
+        residual[t, s] = x
+        if not tie and not math.isnan(previous_x):
+            past[t, s], present[t, s], valid[t, s] = previous_x, x, True
+        return
+    m, v, variance = number[0], number[1], number[2]
+    n = count[0]
+    if n == 0:
+        number[0] = y
+        count[0] = 1
+        return
+    d = y - (m + v)
+    scale = math.sqrt(variance)
+    if learnt and scale > 0.0:
+        residual[t, s] = d / scale
+    if tie:
+        number[0] = m + v
+        return
+    if learnt and scale > 0.0 and not math.isnan(previous_y):
+        past[t, s], present[t, s], valid[t, s] = (previous_y - m) / scale, d / scale, True
+    clipped, square = d, d * d
+    if n > _UNCLIPPED:
+        clipped = min(max(d, -_WINSOR * scale), _WINSOR * scale)
+        square = min(square, _WINSOR * _WINSOR * variance)
+        number[1] = v + gains[1] * clipped
+    number[0] = m + v + max(gains[0], 1.0 / (n + 1)) * clipped
+    if n >= 2:
+        number[2] = variance + max(gains[2], 1.0 / (n - 1)) * (square - variance)
+    count[0] = n + 1
+
+
+@compiled
+def _judge(number: Floats, count: Counts, stuck_after: int, blind_after: int) -> int:
+    if count[3] + 1 >= stuck_after:  # n equal values are n - 1 ties
+        return _STUCK
+    if count[4] >= _BAD_RUN:
+        return _RANGE
+    if count[5] >= _BAD_RUN:
+        return _IMPLAUSIBLE
+    if count[2] >= blind_after:
+        return _GAP
+    if count[1] >= _TIE_TESTS and number[5] > _COARSE_SHARE:
+        return _COARSE
+    return 0

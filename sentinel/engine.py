@@ -1,0 +1,273 @@
+"""The engine: the one writer. Inbox, journal, pipeline, outbox, checkpoint, snapshot, in this order, in one thread.
+
+What moves state is on disk before it moves it. Observations and cursors are committed together; events follow from
+the state and carry ids of their own, so that a replay after a crash writes the same ones again and none twice. If the
+journal cannot be written (a full disk), the engine holds the frame, takes no more, says so, and tries again: nothing
+is lost, and nothing goes on unseen.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from time import monotonic, perf_counter, sleep
+
+from sentinel.clock import MICROSECONDS, Clock
+from sentinel.configuration import Settings, fingerprint
+from sentinel.errors import DataError
+from sentinel.history import History
+from sentinel.inbox import Inbox
+from sentinel.journal import Committed, Journal, JournalFull, JournalUnwritable
+from sentinel.notify import Notifier, NotifyError
+from sentinel.observation import Frame
+from sentinel.pipeline import Result
+from sentinel.published import Published
+from sentinel.recovery import Machine, restored
+from sentinel.saved import to_arrays
+from sentinel.tally import Tally
+from sentinel.wording import threshold_label
+
+logger = logging.getLogger(__name__)
+
+TURN_SECONDS = 1.0
+"""A turn takes in frames for about this long, then tells the world."""
+RETRY_SECONDS = 1.0
+DELIVER_AT_MOST = 200
+_UNWRITABLE = (JournalFull, JournalUnwritable)
+
+
+class Engine:
+    """Owns all state; everything else hands frames to the inbox or reads `snapshot`."""
+
+    def __init__(
+        self, settings: Settings, journal: Journal, inbox: Inbox, tally: Tally, clock: Clock,
+        notifiers: Mapping[str, Notifier], *, threads: int = 1,
+    ) -> None:  # fmt: skip
+        self._settings = settings
+        self._journal, self._inbox, self._tally, self._clock = journal, inbox, tally, clock
+        self._notifiers = notifiers
+        self.history = History(settings.web.history_series)
+        self._machine = Machine(settings, self.history, tally, threads=threads)
+        self._held: deque[Frame] = deque()
+        self._owed: deque[tuple[Committed, Result]] = deque()
+        self._retry_at = 0.0
+        self._deliver_at = dict.fromkeys(notifiers, 0.0)
+        self._reload: Settings | None = None
+        self._checkpoint_at = monotonic() + settings.daemon.checkpoint_every / MICROSECONDS
+        self._batch = 0
+        self._checkpointed = -1
+        self._forgetting = False
+        self.restored = False
+        self.last_beat_us = -1
+        self.snapshot = self._published()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings
+
+    def restore(self) -> None:
+        """Checkpoint and journal tail, bitwise; then the present settings, if they have changed."""
+        self._machine, self._batch = restored(self._journal, self._machine, self._settle_restored)
+        if self._machine.settings != self._settings or self._journal.settings() is None:
+            self._change(self._settings)
+        self.restored = True
+        self._publish()
+
+    def reload(self, settings: Settings) -> None:
+        """Use other settings from the next turn on."""
+        self._reload = settings
+
+    def turn(self, timeout: float) -> bool:
+        """One turn: take in what waits (wait up to `timeout` seconds for it). True if there was anything to do."""
+        began = perf_counter()
+        worked = False
+        if monotonic() >= self._retry_at:
+            try:
+                self._settle()
+                if self._reload is not None:
+                    self._change(self._reload)
+                    self._reload = None
+                if not self._held:
+                    self._held.extend(self._inbox.take_all(timeout))
+                    began = perf_counter()
+                while self._held and perf_counter() - began < TURN_SECONDS:
+                    self._take(self._held[0])
+                    worked = True
+                self._deliver()
+                if monotonic() >= self._checkpoint_at:
+                    self.checkpoint()
+                    self._forgetting = True
+                if self._forgetting:
+                    self._forgetting = self._retain()
+                self._tally.set("sentinel_ingestion_stopped", 0)
+            except _UNWRITABLE as error:
+                self._stopped(error)
+        else:
+            sleep(max(0.0, min(timeout, self._retry_at - monotonic())))
+        self._publish()
+        if worked:
+            self._tally.observe("sentinel_engine_turn_duration_seconds", perf_counter() - began)
+        return worked
+
+    def checkpoint(self) -> None:
+        """Save the state, if it has moved since the last time."""
+        self._checkpoint_at = monotonic() + self._settings.daemon.checkpoint_every / MICROSECONDS
+        self._settle()
+        if self._batch == self._checkpointed:
+            return
+        began = perf_counter()
+        arrays, header = to_arrays(self._machine.state)
+        header |= {"settings": self._machine.settings.model_dump(mode="json"), "clocks": dict(self._machine.clocks)}
+        try:
+            self._journal.save_checkpoint(arrays, header, self._batch, self._clock.now_us())
+        except _UNWRITABLE:
+            self._tally.add("sentinel_checkpoint_failures_total")
+            raise
+        self._checkpointed = self._batch
+        self._tally.add("sentinel_checkpoints_total")
+        self._tally.observe("sentinel_checkpoint_duration_seconds", perf_counter() - began)
+        self._tally.set("sentinel_checkpoint_last_success_timestamp_seconds", self._now())
+
+    def _now(self) -> float:
+        return self._clock.now_us() / MICROSECONDS
+
+    def _take(self, frame: Frame) -> None:
+        """Commit the first of the held frames and let it move the state; it is held until it is committed."""
+        began = perf_counter()
+        self._tally.add("sentinel_commits_total")
+        try:
+            committed = self._journal.commit(frame, self._clock.now_us())
+        except DataError as error:  # a fault of the source's code; its next frame may be sound
+            self._held.popleft()
+            self._tally.add("sentinel_source_fetch_failures_total", source=frame.source)
+            logger.error("frame refused", extra={"source": frame.source, "why": str(error)})
+            return
+        self._held.popleft()
+        took = perf_counter() - began
+        self._tally.observe("sentinel_commit_duration_seconds", took)
+        self._tally.observe("sentinel_stage_duration_seconds", took, task="journal")
+        self._tally.set("sentinel_last_commit_timestamp_seconds", self._now())
+        source = frame.source
+        self._tally.add("sentinel_observations_received_total", frame.observations.height, source=source)
+        self._tally.add("sentinel_observations_accepted_total", committed.series.size, source=source)
+        self._tally.add("sentinel_observations_duplicate_total", committed.duplicates, source=source)
+        self._tally.add("sentinel_observations_revised_total", committed.revised, source=source)
+        for reason, count in frame.rejected.items():
+            self._tally.add("sentinel_observations_rejected_total", count, source=source, reason=reason)
+        if committed.time_us.size:
+            newest = float(committed.time_us.max()) / MICROSECONDS
+            name = "sentinel_source_last_observation_timestamp_seconds"
+            self._tally.set(name, max(newest, self._tally.get(name, source=source)), source=source)
+        if committed.batch >= 0:
+            self._apply(committed)
+
+    def _apply(self, committed: Committed) -> None:
+        self._owed.append((committed, self._machine.apply(committed)))
+        self._batch = committed.batch
+        self._settle()
+
+    def _settle_restored(self, committed: Committed, result: Result) -> None:
+        self._owed.append((committed, result))
+        self._settle()
+        self.last_beat_us = self._clock.now_us()
+
+    def _settle(self) -> None:
+        """Write what follows from the batches that have moved the state: events and digests."""
+        while self._owed:
+            committed, result = self._owed[0]
+            if result.events:
+                settings = fingerprint(self._machine.settings)
+                bodies = [event.body() | {"settings": settings} for event in result.events]
+                self._journal.append_events(bodies, list(self._notifiers), committed.batch)
+            if self._machine.digests:
+                self._journal.append_digests(self._machine.digests)
+                self._machine.digests.clear()
+            for event in result.events if self.restored else ():
+                logger.warning(event.text, extra={"series": event.series, "alarm": event.alarm_id})
+            self._owed.popleft()
+
+    def _change(self, settings: Settings) -> None:
+        """Record other settings and go on with them."""
+        committed = self._journal.record(
+            "settings", {"settings": settings.model_dump(mode="json")}, self._clock.now_us()
+        )
+        self._settings = settings
+        self._apply(committed)
+
+    def _deliver(self) -> None:
+        for sink, notifier in self._notifiers.items():
+            if monotonic() >= self._deliver_at[sink]:
+                self._deliver_to(sink, notifier)
+            self._tally.set("sentinel_outbox_notifications", self._journal.outbox_length(sink), sink=sink)
+
+    def _deliver_to(self, sink: str, notifier: Notifier) -> None:
+        sent: list[str] = []
+        try:
+            for event_id, event in self._journal.undelivered(sink, DELIVER_AT_MOST):
+                self._tally.add("sentinel_notifications_total", sink=sink)
+                notifier.send(event | {"id": event["alarm_id"]})
+                sent.append(event_id)
+        except NotifyError as error:
+            self._deliver_at[sink] = monotonic() + RETRY_SECONDS
+            self._tally.add("sentinel_notification_failures_total", sink=sink)
+            logger.warning("notification not delivered", extra={"sink": sink, "why": str(error)})
+        if sent:
+            self._journal.mark_delivered(sink, sent, self._clock.now_us())
+
+    def _retain(self) -> bool:
+        """Forget what is old, a bounded part of it; True while there is more."""
+        daemon = self._settings.daemon
+        return self._journal.retain(self._clock.now_us() - daemon.retention, daemon.retention_bytes)
+
+    def _stopped(self, error: Exception) -> None:
+        """The journal cannot be written: hold what is held, say so, try again later."""
+        if self._tally.get("sentinel_ingestion_stopped") == 0:
+            logger.error("ingestion stopped: nothing is lost, it goes on when the journal can be written",
+                         extra={"why": str(error)})  # fmt: skip
+        self._tally.add("sentinel_commit_failures_total")
+        self._tally.set("sentinel_ingestion_stopped", 1)
+        self._retry_at = monotonic() + RETRY_SECONDS
+
+    def _published(self) -> Published:
+        machine = self._machine
+        return Published(
+            machine.pipeline, machine.state, taken_us=self._clock.now_us(), clocks=machine.clocks, history=self.history
+        )
+
+    def _publish(self) -> None:
+        began = perf_counter()
+        waiting = len(self._inbox) + sum(frame.observations.height for frame in self._held)
+        self._tally.set("sentinel_inbox_observations", waiting)
+        self._tally.set("sentinel_inbox_capacity_observations", self._inbox.capacity)
+        self._tally.set("sentinel_journal_bytes", self._journal.size_bytes())
+        self._tally.add("sentinel_engine_turns_total")
+        self.snapshot = self._published()
+        self.last_beat_us = self._clock.now_us()
+        self._tally.set("sentinel_engine_heartbeat_timestamp_seconds", self.last_beat_us / MICROSECONDS)
+        self._tally.observe("sentinel_stage_duration_seconds", perf_counter() - began, task="snapshot")
+
+
+def announce(tally: Tally, settings: Settings, rejections: Sequence[str]) -> None:
+    """Make the engine's counters visible before they first count."""
+    sources = [source.name for source in settings.sources]
+    sinks = [sink.name for sink in settings.notify]
+    for rule in settings.alarms:
+        for what in ("raised", "cleared"):
+            labels = {"detector": rule.kind, "threshold": threshold_label(rule.threshold)}
+            tally.add(f"sentinel_alarms_{what}_total", 0, **labels)
+    for name in ("received", "accepted", "duplicate", "revised", "late"):
+        for source in sources:
+            tally.add(f"sentinel_observations_{name}_total", 0, source=source)
+    for source in sources:
+        for reason in rejections:
+            tally.add("sentinel_observations_rejected_total", 0, source=source, reason=reason)
+        for name in ("ticks", "missing_ticks", "gaps"):
+            tally.add(f"sentinel_{name}_total", 0, source=source)
+    for sink in sinks:
+        tally.add("sentinel_notifications_total", 0, sink=sink)
+        tally.add("sentinel_notification_failures_total", 0, sink=sink)
+    for name in ("commits", "commit_failures", "checkpoints", "checkpoint_failures"):
+        tally.add(f"sentinel_{name}_total", 0)
+    tally.set("sentinel_ingestion_stopped", 0)

@@ -1,0 +1,313 @@
+"""The pipeline: observations go in, ticks are closed, conditioned, scored and judged; states and events come out.
+
+It knows no clock, file or thread, and does the same for one observation of a live series as for a million of a
+record: only the order of the observations matters, not how they are cut into batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.alarm import alarm_id
+from sentinel.cadence import ABSENT, GAP, NEVER
+from sentinel.cohort import LARGEST, Cohort, CohortState, Stopwatch, Ticks
+from sentinel.configuration import Settings
+from sentinel.events import AlarmEvent
+from sentinel.plan import Plan, learn_cadence, plan_for
+from sentinel.rows import Rows
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+CohortKey = tuple[Plan, int]
+"""A plan, and the number of the cohort among those that share it."""
+
+_NO_INTS: Ints = np.empty(0, np.int64)
+_NO_FLOATS: Floats = np.empty(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Observations to take in: in the engine what one commit of the journal read back."""
+
+    series: Ints
+    """Ids: 0, 1, 2, ... in order of first appearance."""
+    time_us: Ints
+    value: Floats
+    new_series: tuple[tuple[int, str, str], ...] = ()
+    """(id, name, source) of the series that appear for the first time."""
+    complete_until_us: int | None = None
+    """The source has told everything up to here, by its own clock."""
+    source: str = ""
+    """Whose clock `complete_until_us` is."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineState:
+    """Everything needed to continue. Series are numbered in order of first appearance."""
+
+    names: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    """Names of the sources."""
+    source_of: Ints = field(default_factory=lambda: _NO_INTS)
+    """Position in `sources` of each series."""
+    cohort_of: Ints = field(default_factory=lambda: _NO_INTS)
+    """Position in `cohorts` of each series; -1 while its cadence is not known."""
+    row_of: Ints = field(default_factory=lambda: _NO_INTS)
+    """Row of each series in its cohort."""
+    keys: tuple[CohortKey, ...] = ()
+    cohorts: tuple[CohortState, ...] = ()
+    waiting: Mapping[int, tuple[Ints, Floats]] = field(default_factory=dict)
+    """Times and values of the series whose cadence is not known yet, by id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one call gave."""
+
+    events: tuple[AlarmEvent, ...] = ()
+    late: dict[str, int] = field(default_factory=dict)
+    """Late observations by source."""
+    ticks: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    """Closed ticks, missing ticks and gaps by source."""
+    rows: Rows | None = None
+
+
+Observer = Callable[[PipelineState, CohortKey, CohortState, Ticks], None]
+"""Sees every block after it was taken in: history, digests."""
+
+
+class Pipeline:
+    """All stages, composed.
+
+    Parameters
+    ----------
+    settings
+        What series are matched against.
+    conditioning
+        False takes all values as residuals already.
+    threads
+        Threads that share the series of a block.
+    took
+        Told the name of a stage and the seconds it took.
+    area
+        Ticks times series of a block, about; what fits the second-level cache is fastest.
+    cut_every
+        End a block after every tick whose number is a multiple of this (an observer then sees the state there).
+    """
+
+    def __init__(
+        self, settings: Settings, *, conditioning: bool = True, threads: int = 1,
+        took: Stopwatch = lambda _stage, _seconds: None, area: int = 1 << 15,
+        cut_every: int = 0,
+    ) -> None:  # fmt: skip
+        self.settings = settings
+        self._conditioning = conditioning
+        self._threads = threads
+        self._took = took
+        self._area = area
+        self._cut_every = cut_every
+        self._cohorts: dict[Plan, Cohort] = {}
+
+    def cohort(self, plan: Plan) -> Cohort:
+        """The stages for a plan."""
+        if plan not in self._cohorts:
+            self._cohorts[plan] = Cohort(plan, threads=self._threads)
+        return self._cohorts[plan]
+
+    def init(self) -> PipelineState:
+        """Nothing seen yet."""
+        return PipelineState()
+
+    def advance(
+        self, state: PipelineState, batch: Batch, *, rows: bool = False, observer: Observer | None = None
+    ) -> tuple[PipelineState, Result]:
+        """Take in a batch: place what is new, let the grids take it, close what is due, step the cohorts."""
+        state = _registered(state, batch)
+        state, batch = self._placed(state, batch, ended=False)
+        return self._stepped(state, batch, rows=rows, observer=observer, ended=False)
+
+    def finish(
+        self, state: PipelineState, *, rows: bool = False, observer: Observer | None = None
+    ) -> tuple[PipelineState, Result]:
+        """The input has ended: close what is open."""
+        state, batch = self._placed(state, Batch(_NO_INTS, _NO_INTS, _NO_FLOATS), ended=True)
+        return self._stepped(state, batch, rows=rows, observer=observer, ended=True)
+
+    def _placed(self, state: PipelineState, batch: Batch, *, ended: bool) -> tuple[PipelineState, Batch]:
+        """Keep back what belongs to series of unknown cadence; a series whose cadence becomes known gets its place
+        in a cohort, and what was kept back joins the batch."""
+        kept_back = state.cohort_of[batch.series] < 0
+        if not kept_back.any() and not (ended and state.waiting):
+            return state, batch
+        waiting = dict(state.waiting)
+        due = []
+        for i, mine in _by_series(batch.series, np.flatnonzero(kept_back)):
+            due.append(i)
+            times, values = waiting[i]
+            waiting[i] = np.concatenate([times, batch.time_us[mine]]), np.concatenate([values, batch.value[mine]])
+        released, placed = [], []
+        for i in list(waiting) if ended else due:
+            times, _ = waiting[i]
+            cadence = self.settings.series_for(state.names[i]).cadence
+            if cadence is None:
+                cadence = learn_cadence(times, ended=ended)
+            if cadence is not None:
+                plan = plan_for(self.settings, state.names[i], cadence, conditioning=self._conditioning)
+                placed.append((i, plan))
+                released.append((i, *waiting.pop(i)))
+        state = self._housed(replace(state, waiting=waiting), placed)
+        return state, replace(
+            batch,
+            series=np.concatenate([batch.series[~kept_back], *(np.full(t.size, i) for i, t, _ in released)]),
+            time_us=np.concatenate([batch.time_us[~kept_back], *(t for _, t, _ in released)]),
+            value=np.concatenate([batch.value[~kept_back], *(v for _, _, v in released)]),
+        )
+
+    def _housed(self, state: PipelineState, placed: list[tuple[int, Plan]]) -> PipelineState:
+        """Give series their rows in the cohorts of their plans."""
+        if not placed:
+            return state
+        keys, cohorts = list(state.keys), list(state.cohorts)
+        cohort_of, row_of = state.cohort_of.copy(), state.row_of.copy()
+        fresh: dict[CohortKey, list[int]] = {}
+        sizes = {key: members.series.size for key, members in zip(keys, cohorts, strict=True)}
+        for i, plan in placed:
+            number = 0
+            while sizes.get((plan, number), 0) >= LARGEST:
+                number += 1
+            key = (plan, number)
+            if key not in keys:
+                keys.append(key)
+                cohorts.append(self.cohort(plan).init(_NO_INTS))
+            cohort_of[i], row_of[i] = keys.index(key), sizes.get(key, 0)
+            sizes[key] = sizes.get(key, 0) + 1
+            fresh.setdefault(key, []).append(i)
+        for key, ids in fresh.items():
+            at = keys.index(key)
+            cohorts[at] = self.cohort(key[0]).grow(cohorts[at], np.array(ids, np.int64))
+        return replace(state, keys=tuple(keys), cohorts=tuple(cohorts), cohort_of=cohort_of, row_of=row_of)
+
+    def _stepped(
+        self, state: PipelineState, batch: Batch, *, rows: bool, observer: Observer | None, ended: bool
+    ) -> tuple[PipelineState, Result]:
+        cohorts = list(state.cohorts)
+        of = state.cohort_of[batch.series]
+        order = np.argsort(of, kind="stable")
+        edges = np.searchsorted(of[order], np.arange(len(cohorts) + 1))
+        report = _Report(state, rows)
+        for at, (key, members) in enumerate(zip(state.keys, state.cohorts, strict=True)):
+            mine = order[edges[at] : edges[at + 1]]
+            told = _told(state, members, batch)
+            if not mine.size and told is None and not ended:
+                continue
+            start = perf_counter()
+            cohort = self.cohort(key[0])
+            row = state.row_of[batch.series[mine]]
+            grid, late = cohort.grid.take(members.grid, row, batch.time_us[mine], batch.value[mine])
+            report.late(members.series[late])
+            grid, blocks = cohort.grid.close(grid, told, everything=ended, area=self._area, cut_every=self._cut_every)
+            members = members._replace(grid=grid)
+            self._took("grid", perf_counter() - start)
+            for block in blocks:
+                members, ticks = cohort.step(members, block, self._took)
+                report.block(cohort, members, ticks)
+                if observer is not None:
+                    observer(state, key, members, ticks)
+            cohorts[at] = members
+        return replace(state, cohorts=tuple(cohorts)), report.result()
+
+
+def _by_series(series: Ints, positions: Ints) -> Iterator[tuple[int, Ints]]:
+    """Each series among these positions of a batch, with its positions in order."""
+    if positions.size == 0:
+        return
+    order = positions[np.argsort(series[positions], kind="stable")]
+    edges = np.flatnonzero(np.diff(series[order])) + 1
+    for mine in np.split(order, edges):
+        yield int(series[mine[0]]), mine
+
+
+def _registered(state: PipelineState, batch: Batch) -> PipelineState:
+    """The state with the batch's new series, waiting for their cadence."""
+    if not batch.new_series:
+        return state
+    sources = list(state.sources)
+    for _, _, source in batch.new_series:
+        if source not in sources:
+            sources.append(source)
+    unknown = np.full(len(batch.new_series), -1, np.int64)
+    return replace(
+        state,
+        names=state.names + tuple(name for _, name, _ in batch.new_series),
+        sources=tuple(sources),
+        source_of=np.append(state.source_of, [sources.index(source) for _, _, source in batch.new_series]),
+        cohort_of=np.append(state.cohort_of, unknown),
+        row_of=np.append(state.row_of, unknown),
+        waiting={**state.waiting, **{number: (_NO_INTS, _NO_FLOATS) for number, _, _ in batch.new_series}},
+    )
+
+
+def _told(state: PipelineState, members: CohortState, batch: Batch) -> Ints | None:
+    """Up to when each series of a cohort has been told by its source; None if nothing was said."""
+    if batch.complete_until_us is None or batch.source not in state.sources:
+        return None
+    of_source = state.source_of[members.series] == state.sources.index(batch.source)
+    return np.where(of_source, batch.complete_until_us, NEVER) if of_source.any() else None
+
+
+class _Report:
+    """Gathers what one call gave."""
+
+    def __init__(self, state: PipelineState, rows: bool) -> None:
+        self._state = state
+        self._rows: list[Rows] | None = [] if rows else None
+        self._events: list[AlarmEvent] = []
+        self._late = np.zeros(len(state.sources), np.int64)
+        self._ticks = np.zeros((len(state.sources), 3), np.int64)
+
+    def late(self, series: Ints) -> None:
+        np.add.at(self._late, self._state.source_of[series], 1)
+
+    def block(self, cohort: Cohort, members: CohortState, ticks: Ticks) -> None:
+        block = ticks.block
+        closed = block.kind != ABSENT
+        counts = [closed, closed & np.isnan(block.value), block.kind == GAP]
+        source = self._state.source_of[members.series[block.rows]]
+        np.add.at(self._ticks, source, np.stack([flags.sum(axis=0) for flags in counts], axis=1))
+        self._events.extend(_events(self._state, cohort, members, ticks))
+        if self._rows is not None:
+            self._rows.append(Rows.of(cohort.grid, members, ticks))
+
+    def result(self) -> Result:
+        rows = Rows.joined(self._rows) if self._rows is not None else None
+        events = sorted(self._events, key=lambda event: (event.time_us, event.series, event.threshold, event.what))
+        names = self._state.sources
+        late = {names[i]: int(n) for i, n in enumerate(self._late) if n}
+        return Result(tuple(events), late, {names[i]: (int(a), int(b), int(c)) for i, (a, b, c) in
+                                            enumerate(self._ticks) if a}, rows)  # fmt: skip
+
+
+def _events(state: PipelineState, cohort: Cohort, members: CohortState, ticks: Ticks) -> Iterator[AlarmEvent]:
+    found, block = ticks.scored.evidence, ticks.block
+    for what, flags in (("raised", found.raised), ("cleared", found.cleared)):
+        for t, s, k in np.argwhere(flags):
+            rule, row = cohort.plan.rules[k], block.rows[s]
+            series = members.series[row]
+            name, origin = state.names[series], members.grid.origin_us[row]
+            raised_us = int(cohort.grid.start_us(origin, ticks.states.episode[t, s, k] + 1))
+            alarm = alarm_id(name, rule.kind, rule.threshold, raised_us)
+            yield AlarmEvent(
+                id=f"{alarm}/{what}", alarm_id=alarm, what=what, series=name,
+                source=state.sources[state.source_of[series]], kind=rule.kind, threshold=rule.threshold,
+                alpha=rule.alpha, severity=rule.severity,
+                time_us=int(cohort.grid.start_us(origin, block.tick[t, s] + 1)),
+                evidence=float(found.evidence[t, s, k]), lag1=float(ticks.scored.lag1[t, s]),
+                lag1_low=float(ticks.scored.low[t, s]), lag1_high=float(ticks.scored.high[t, s]),
+                cadence_us=cohort.plan.cadence_us,
+            )  # fmt: skip

@@ -1,0 +1,162 @@
+"""The plan of a series: everything its settings mean once its cadence is known, in ticks.
+
+This is the one conversion from durations to steps. Series with equal plans are stepped together as one cohort, so a
+plan is a value: frozen, comparable, and the fingerprint under which a cohort's state is kept.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.configuration import Cadence, Settings
+from sentinel.configuration.durations import DAY, HOUR, MINUTE, MONTH, SECOND
+from sentinel.configuration.judging import LONGEST_HALF_LIFE_TICKS, SHORTEST_HALF_LIFE_TICKS, SHORTEST_SEASON_TICKS
+
+CONDITIONER_WARM_UP = 50
+STAMPS_FOR_CADENCE = 50
+_LOOKED_AT = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What is chosen by cadence where nothing is configured; ticks."""
+
+    half_life: float
+    level_half_life: float
+    warm_up: int
+
+
+def defaults_for(cadence_us: int) -> Defaults:
+    """The fixed table by cadence.
+
+    Below one day 70 ticks (between 40 and 250 it hardly matters) and ready after 100. Daily and slower records are
+    short, a season of 120 days or a century of years: they forget faster and are judged earlier, at a wider band.
+    """
+    if cadence_us >= DAY:
+        return Defaults(half_life=40.0, level_half_life=30.0, warm_up=70)
+    return Defaults(half_life=70.0, level_half_life=30.0, warm_up=100)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRule:
+    """One alarm rule."""
+
+    kind: str
+    threshold: float
+    alpha: float
+    """Budgeted false alarms per tick."""
+    severity: str
+    clear: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Effective settings of a series; spans in ticks unless the name says microseconds."""
+
+    cadence_us: int
+    months: int
+    lateness_us: int
+    mean: bool
+    max_gap: int
+    seasons: tuple[float, ...]
+    lowest: float
+    highest: float
+    stuck_after: int
+    stale_after_us: int
+    half_life: float
+    level_half_life: float
+    warm_up: int
+    """Valid ticks before the first verdict, conditioner and bank together."""
+    thresholds: int
+    lowest_threshold: float
+    highest_threshold: float
+    rules: tuple[PlanRule, ...]
+    conditioning: bool
+
+    @property
+    def warm_up_pairs(self) -> int:
+        """Pairs the bank needs after the conditioner has learnt."""
+        return max(10, self.warm_up - max(CONDITIONER_WARM_UP, math.ceil(self.level_half_life)))
+
+
+def _usable(half_life: float) -> float:
+    """A half-life in ticks, brought into the range that is allowed.
+
+    Settings can only refuse what they know: a half-life of 12h meets a series whose cadence turns out to be a day.
+    """
+    return min(max(half_life, SHORTEST_HALF_LIFE_TICKS), LONGEST_HALF_LIFE_TICKS)
+
+
+def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: bool = True) -> Plan:
+    """The plan of the series `name` on that cadence; seasons too short to be seen on it are left out."""
+    series, bank = settings.series_for(name), settings.bank_for(name)
+    chosen = defaults_for(cadence.microseconds)
+    half_life = _usable(bank.half_life.ticks(cadence)) if bank.half_life else chosen.half_life
+    level = _usable(bank.level_half_life.ticks(cadence)) if bank.level_half_life else chosen.level_half_life
+    seasons = tuple(season / cadence.microseconds for season in series.season)
+    max_gap = series.max_gap / cadence.microseconds if series.max_gap else 2.0 * half_life
+    stale = series.stale_after or 3 * cadence.microseconds + series.lateness
+    low, high = series.range or (None, None)
+    return Plan(
+        cadence_us=cadence.microseconds,
+        months=cadence.months,
+        lateness_us=series.lateness,
+        mean=series.aggregate == "mean",
+        max_gap=max(1, math.floor(max_gap)),
+        seasons=tuple(ticks for ticks in seasons if ticks >= SHORTEST_SEASON_TICKS) if conditioning else (),
+        lowest=-math.inf if low is None else low,
+        highest=math.inf if high is None else high,
+        stuck_after=series.stuck_after_ticks,
+        stale_after_us=stale,
+        half_life=half_life,
+        level_half_life=level,
+        warm_up=bank.warm_up_ticks or max(chosen.warm_up, CONDITIONER_WARM_UP + math.ceil(half_life / 3.5)),
+        thresholds=bank.thresholds,
+        lowest_threshold=bank.lowest,
+        highest_threshold=bank.highest,
+        rules=tuple(
+            PlanRule(rule.kind, rule.threshold, rule.alpha_per_tick(cadence), rule.severity, rule.clear)
+            for rule in settings.rules_for(name)
+        ),
+        conditioning=conditioning,
+    )
+
+
+_USUAL = tuple(
+    unit * n
+    for unit, counts in (
+        (SECOND, (1, 2, 5, 10, 15, 20, 30)),
+        (MINUTE, (1, 2, 3, 5, 6, 10, 12, 15, 20, 30)),
+        (HOUR, (1, 2, 3, 4, 6, 8, 12)),
+        (DAY, (1, 7, 14)),
+    )
+    for n in counts
+)
+
+
+def learn_cadence(times_us: NDArray[np.int64], *, ended: bool = False) -> Cadence | None:
+    """The cadence of a series from its first 50 distinct time stamps, in order of arrival.
+
+    None while there are fewer, unless the input has `ended` and there are at least two. It is the typical short spacing
+    (the median of those near the lower quartile), so that missing stamps do not widen it; a spacing within 2 % of a
+    usual one is that one; stamps on the same day of every month or year are a calendar cadence.
+    """
+    _, first = np.unique(times_us[:_LOOKED_AT], return_index=True)
+    if first.size < (2 if ended else STAMPS_FOR_CADENCE):
+        return None
+    stamps = np.sort(times_us[np.sort(first)[:STAMPS_FOR_CADENCE]])
+    steps = np.diff(stamps)
+    quartile = float(np.quantile(steps, 0.25, method="lower"))
+    typical = float(np.median(steps[(steps >= quartile / 1.5) & (steps <= quartile * 1.5)]))
+    months = round(typical / MONTH)
+    if months >= 1 and abs(typical / MONTH - months) < 0.1 * months:
+        days = stamps.astype("datetime64[us]").astype("datetime64[D]")
+        of_month = (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64)
+        if np.ptp(of_month) == 0 or of_month.min() >= 27:
+            return Cadence.calendar(months)
+    usual = min(_USUAL, key=lambda span: abs(span - typical))
+    return Cadence.fixed(usual if abs(usual - typical) <= 0.02 * usual else max(1, round(typical)))

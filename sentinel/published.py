@@ -1,0 +1,166 @@
+"""The published snapshot: what readers see of a pipeline's state.
+
+The state's arrays are replaced, never written to, so a snapshot is a set of references and costs nothing to take;
+views are made when somebody looks. A series whose source, by the source's own clock, has had nothing newer for longer
+than `stale_after` is blind (stale), whatever its last tick said.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.spectrum import recovery_time
+from sentinel.alarm import BLIND, CRITICAL, LEARNING, REASONS, STATES, WARNING, WATCHING, alarm_id
+from sentinel.cadence import NEVER
+from sentinel.clock import MICROSECONDS
+from sentinel.cohort import CohortState
+from sentinel.history import History
+from sentinel.pipeline import Pipeline, PipelineState
+from sentinel.snapshot import Reason, RuleView, SeriesView, Spectrogram, State
+
+STALE = REASONS.index(Reason.STALE)
+_URGENCY = {CRITICAL: 0, WARNING: 1, BLIND: 2, WATCHING: 3, LEARNING: 4}
+
+
+class Published:
+    """An immutable picture of a pipeline's state; implements `snapshot.Snapshot`.
+
+    Parameters
+    ----------
+    clocks
+        Up to when each source has told everything, by its own clock, microseconds.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, state: PipelineState, *, taken_us: int,
+        clocks: Mapping[str, int] | None = None, history: History | None = None,
+    ) -> None:  # fmt: skip
+        self.taken_us = taken_us
+        self._pipeline = pipeline
+        self._state = state
+        self._clocks = dict(clocks or {})
+        self._history = history
+        self._order: list[int] | None = None
+        self._ids: dict[str, int] | None = None
+
+    def __len__(self) -> int:
+        """Number of series."""
+        return len(self._state.names)
+
+    def names(self) -> Sequence[str]:
+        """Names of all series, sorted."""
+        return sorted(self._state.names)
+
+    def view(self, name: str) -> SeriesView:
+        """One series; KeyError if there is none of that name."""
+        if self._ids is None:
+            self._ids = {name: i for i, name in enumerate(self._state.names)}
+        return self._view(self._ids[name])
+
+    def views(self, limit: int | None = None) -> Iterator[SeriesView]:
+        """All series, the most alarming first (critical, warning, blind, watching, learning; then evidence)."""
+        if self._order is None:
+            state, _ = self._codes()
+            urgency = np.array([_URGENCY[code] for code in range(len(STATES))])[state]
+            self._order = np.lexsort((np.arange(len(self)), -self._evidence(), urgency)).tolist()
+        for i in self._order[:limit]:
+            yield self._view(i)
+
+    def counts(self) -> Mapping[tuple[str, State, Reason], int]:
+        """Number of series by source, state and reason."""
+        state, reason = self._codes()
+        keys, numbers = np.unique(np.stack([self._state.source_of, state, reason]), axis=1, return_counts=True)
+        return {
+            (self._state.sources[source], STATES[code], REASONS[why]): int(n)
+            for (source, code, why), n in zip(keys.T.tolist(), numbers, strict=True)
+        }
+
+    def spectrogram(self, name: str) -> Spectrogram | None:
+        """Its history for pictures; None where none is kept."""
+        return self._history.spectrogram(name) if self._history else None
+
+    def _stale(self, members: CohortState, stale_after_us: int) -> NDArray[np.bool_]:
+        sources = self._state.sources
+        clock = np.array([self._clocks.get(source, NEVER) for source in sources], np.int64)
+        now = clock[self._state.source_of[members.series]]
+        newest = members.grid.newest_us
+        told: NDArray[np.bool_] = (now != NEVER) & (newest != NEVER) & (now > newest)
+        return told & (now - np.where(told, newest, 0) > stale_after_us)
+
+    def _codes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """State and reason of every series, by id."""
+        state = np.full(len(self), LEARNING, np.int64)
+        reason = np.full(len(self), REASONS.index(Reason.CADENCE), np.int64)
+        for (plan, _), members in zip(self._state.keys, self._state.cohorts, strict=True):
+            stale = self._stale(members, plan.stale_after_us)
+            state[members.series] = np.where(stale, BLIND, members.alarm.state)
+            reason[members.series] = np.where(stale, STALE, members.alarm.reason)
+        return state, reason
+
+    def _evidence(self) -> NDArray[np.float64]:
+        """Largest evidence of every series, by id; minus infinity while not ready."""
+        found = np.full(len(self), -np.inf)
+        for members in self._state.cohorts:
+            if members.last.evidence.shape[1]:
+                found[members.series] = np.fmax(members.last.evidence.max(axis=1), -np.inf)
+        return found
+
+    def _view(self, i: int) -> SeriesView:
+        name, source = self._state.names[i], self._state.sources[self._state.source_of[i]]
+        if self._state.cohort_of[i] < 0:
+            return _unplaced(name, source, self._state.waiting[i][0])
+        plan, _ = self._state.keys[self._state.cohort_of[i]]
+        members = self._state.cohorts[self._state.cohort_of[i]]
+        cohort, row = self._pipeline.cohort(plan), int(self._state.row_of[i])
+        last, alarm, origin = members.last, members.alarm, members.grid.origin_us[row]
+
+        def end_us(tick: int) -> int:
+            return int(cohort.grid.start_us(origin, np.array(tick + 1))) if tick >= 0 else -1
+
+        state, reason = STATES[alarm.state[row]], REASONS[alarm.reason[row]]
+        if self._stale(members, plan.stale_after_us)[row]:
+            state, reason = State.BLIND, Reason.STALE
+        lag1, low, high = (float(array[row]) for array in (last.lag1, last.low, last.high))
+        seconds = plan.cadence_us / MICROSECONDS
+        recovery = [float(x) * seconds for x in recovery_time(np.array([lag1, max(low, 1e-9), high]))]
+        if math.isnan(recovery[0]):
+            recovery = [math.nan] * 3
+        rules = tuple(
+            RuleView(
+                rule.kind, rule.threshold, rule.alpha, rule.severity, float(last.evidence[row, k]),
+                alarm_id(name, rule.kind, rule.threshold, end_us(int(alarm.raised[row, k])))
+                if alarm.raised[row, k] >= 0 else "",
+                end_us(int(alarm.raised[row, k])),
+            )
+            for k, rule in enumerate(plan.rules)
+        )  # fmt: skip
+        pairs = int(members.bank.pairs[row])
+        points = int(members.conditioner.counts[row, 0])
+        return SeriesView(
+            name=name, source=source, state=state, reason=reason, since_us=end_us(int(alarm.since[row])),
+            cadence_seconds=seconds, half_life_ticks=plan.half_life, ticks=int(last.ticks[row]),
+            missing_ticks=int(last.missing[row]),
+            warm_up_left=max(0, cohort.conditioner.warm_up - points) + max(0, plan.warm_up_pairs - pairs),
+            time_us=end_us(int(last.tick[row])), value=float(last.value[row]), residual=float(last.residual[row]),
+            lag1=lag1, lag1_low=low, lag1_high=high, recovery_seconds=recovery[0], recovery_low_seconds=recovery[1],
+            recovery_high_seconds=recovery[2], evidence=max((rule.evidence for rule in rules), default=math.nan),
+            tie_share=float(members.conditioner.numbers[row, 5]),
+            thresholds=tuple(float(r) for r in cohort.scoring.thresholds),
+            readings=tuple(float(z) for z in last.readings[row]), rules=rules,
+        )  # fmt: skip
+
+
+def _unplaced(name: str, source: str, times_us: NDArray[np.int64]) -> SeriesView:
+    """A series whose cadence is still being learnt."""
+    nan = math.nan
+    return SeriesView(
+        name=name, source=source, state=State.LEARNING, reason=Reason.CADENCE, since_us=-1, cadence_seconds=nan,
+        half_life_ticks=nan, ticks=0, missing_ticks=0, warm_up_left=-1,
+        time_us=int(times_us.max()) if times_us.size else -1, value=nan, residual=nan, lag1=nan, lag1_low=nan,
+        lag1_high=nan, recovery_seconds=nan, recovery_low_seconds=nan, recovery_high_seconds=nan, evidence=nan,
+        tie_share=nan, thresholds=(), readings=(), rules=(),
+    )  # fmt: skip

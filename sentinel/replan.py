@@ -1,0 +1,137 @@
+"""A change of settings, applied to a state that is there already.
+
+A series whose plan is the same goes on as if nothing had happened, and so it does if only the time after which it
+counts as stale has changed; one whose rules have changed keeps its cells and gathers evidence anew; any other change of
+plan starts it afresh, in `learning`, on its old grid where the cadence is the same. Alarms that were open end with the
+evidence they stood on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.alarm import alarm_id
+from sentinel.cohort import LARGEST, CohortState
+from sentinel.configuration import Cadence
+from sentinel.events import AlarmEvent
+from sentinel.pipeline import CohortKey, Pipeline, PipelineState
+from sentinel.plan import Plan, plan_for
+
+T = TypeVar("T", bound=tuple[NDArray[np.generic], ...])
+
+
+def replanned(
+    pipeline: Pipeline, state: PipelineState
+) -> tuple[PipelineState, tuple[str, ...], tuple[AlarmEvent, ...]]:
+    """The state under the pipeline's present settings, the series that start afresh, and the alarms this ends."""
+    anew: list[str] = []
+    ended: list[AlarmEvent] = []
+    placed: dict[Plan, list[CohortState]] = {}
+    changed = False
+    for (old, _), members in zip(state.keys, state.cohorts, strict=True):
+        for row, i in enumerate(members.series.tolist()):
+            name = state.names[i]
+            cadence = pipeline.settings.series_for(name).cadence or Cadence(old.cadence_us, old.months)
+            plan = plan_for(pipeline.settings, name, cadence, conditioning=old.conditioning)
+            part = _one(members, row)
+            if plan != old:
+                changed = True
+                if not _same_judgement(plan, old):
+                    ended.extend(_ended(pipeline, old, part, name, state.sources[state.source_of[i]]))
+                    part = _restarted(pipeline, old, plan, part)
+                if not _same_cells(plan, old):
+                    anew.append(name)
+            placed.setdefault(plan, []).append(part)
+    ended.sort(key=lambda event: (event.time_us, event.series, event.threshold))
+    return (_housed(state, placed) if changed else state), tuple(sorted(anew)), tuple(ended)
+
+
+def _same_judgement(plan: Plan, old: Plan) -> bool:
+    return replace(plan, stale_after_us=0) == replace(old, stale_after_us=0)
+
+
+def _same_cells(plan: Plan, old: Plan) -> bool:
+    return _same_judgement(replace(plan, rules=()), replace(old, rules=()))
+
+
+def _restarted(pipeline: Pipeline, old: Plan, plan: Plan, part: CohortState) -> CohortState:
+    """One series with what the new plan leaves of it."""
+    fresh = pipeline.cohort(plan).init(part.series)
+    if _same_cells(plan, old):
+        last = part.last._replace(evidence=fresh.last.evidence)
+        return part._replace(evidence=fresh.evidence, alarm=fresh.alarm, last=last)
+    if (plan.cadence_us, plan.months) == (old.cadence_us, old.months):
+        return fresh._replace(grid=part.grid)  # observations whose tick is still open have been accepted
+    grid = pipeline.cohort(plan).grid
+    kept, _ = grid.take(fresh.grid, part.grid.pending_row, part.grid.pending_us, part.grid.pending_value)
+    return fresh._replace(grid=kept)
+
+
+def _ended(pipeline: Pipeline, old: Plan, part: CohortState, name: str, source: str) -> Iterator[AlarmEvent]:
+    """The alarms of one series that are open, as cleared at its last tick."""
+    grid, origin = pipeline.cohort(old).grid, part.grid.origin_us
+    (end_us,) = grid.start_us(origin, part.last.tick + 1).tolist()
+    for rule, raised in zip(old.rules, part.alarm.raised[0], strict=True):
+        if raised < 0:
+            continue
+        (raised_us,) = grid.start_us(origin, raised[None] + 1).tolist()
+        alarm = alarm_id(name, rule.kind, rule.threshold, raised_us)
+        yield AlarmEvent(
+            id=f"{alarm}/cleared", alarm_id=alarm, what="cleared", series=name, source=source, kind=rule.kind,
+            threshold=rule.threshold, alpha=rule.alpha, severity=rule.severity, time_us=end_us, evidence=math.nan,
+            lag1=math.nan, lag1_low=math.nan, lag1_high=math.nan, cadence_us=old.cadence_us,
+        )  # fmt: skip
+
+
+def _housed(state: PipelineState, placed: dict[Plan, list[CohortState]]) -> PipelineState:
+    """The same series in cohorts by their new plans."""
+    keys: list[CohortKey] = []
+    cohorts: list[CohortState] = []
+    cohort_of, row_of = state.cohort_of.copy(), state.row_of.copy()
+    for plan, parts in placed.items():
+        for number, first in enumerate(range(0, len(parts), LARGEST)):
+            members = _together(parts[first : first + LARGEST])
+            cohort_of[members.series], row_of[members.series] = len(keys), np.arange(members.series.size)
+            keys.append((plan, number))
+            cohorts.append(members)
+    return replace(state, keys=tuple(keys), cohorts=tuple(cohorts), cohort_of=cohort_of, row_of=row_of)
+
+
+def _one(members: CohortState, row: int) -> CohortState:
+    """One series of a cohort as a cohort of its own, its open observations included."""
+
+    def mine(table: T) -> T:
+        return type(table)(*(array[[row]] for array in table))
+
+    open_here = members.grid.pending_row == row
+    grid = members.grid._replace(
+        origin_us=members.grid.origin_us[[row]], next_tick=members.grid.next_tick[[row]],
+        newest_us=members.grid.newest_us[[row]], pending_row=np.zeros(int(open_here.sum()), np.int64),
+        pending_us=members.grid.pending_us[open_here], pending_value=members.grid.pending_value[open_here],
+    )  # fmt: skip
+    return CohortState(
+        members.series[[row]], grid, mine(members.conditioner), mine(members.bank), mine(members.evidence),
+        mine(members.alarm), mine(members.last),
+    )  # fmt: skip
+
+
+def _stacked(tables: Sequence[T]) -> T:
+    return type(tables[0])(*(np.concatenate(arrays) for arrays in zip(*tables, strict=True)))
+
+
+def _together(parts: Sequence[CohortState]) -> CohortState:
+    """Cohorts of one series each as one cohort."""
+    pending = [np.full(part.grid.pending_us.size, row, np.int64) for row, part in enumerate(parts)]
+    return CohortState(
+        np.concatenate([part.series for part in parts]),
+        _stacked([part.grid for part in parts])._replace(pending_row=np.concatenate(pending)),
+        _stacked([part.conditioner for part in parts]), _stacked([part.bank for part in parts]),
+        _stacked([part.evidence for part in parts]), _stacked([part.alarm for part in parts]),
+        _stacked([part.last for part in parts]),
+    )  # fmt: skip

@@ -1,0 +1,320 @@
+"""The conditioner against its definition in plain Python, and what it says of sensors that cannot be judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from sentinel.cadence import ABSENT, GAP, TICK, Block
+from sentinel.conditioning import Conditioned, Conditioner, Conditioning
+from sentinel.snapshot import Reason
+
+REASONS = tuple(Reason)
+GAP_ROW = -math.inf
+"""Stands for a gap row in a list of values."""
+
+
+class Outcome(NamedTuple):
+    pair: tuple[float, float] | None
+    residual: float | None
+
+
+def clip(x: float, bound: float) -> float:
+    return min(max(x, -bound), bound)
+
+
+class Reference:
+    """The recursions of the derivation, one series, no arrays. A gap row is a new Reference."""
+
+    def __init__(self, H: float, periods: Sequence[float]) -> None:
+        self.H = H
+        self.periods = periods
+        self.n = 0
+        self.m = self.v = self.variance = 0.0
+        self.y_before: float | None = None
+        self.x_before: float | None = None
+        self.first_tick: int | None = None
+        self.seasons = [Season(period, H) for period in periods]
+
+    @staticmethod
+    def a(H: float) -> float:
+        return 1.0 - 2.0 ** (-1.0 / H)
+
+    def step(self, tick: int, x: float) -> Outcome:
+        if self.first_tick is None:
+            self.first_tick = tick
+        ready = self.n >= max(50, self.H) and all(tick - self.first_tick >= 2 * period for period in self.periods)
+        if math.isnan(x):
+            self.m += self.v
+            self.y_before = self.x_before = None
+            return Outcome(None, None)
+        tie = x == self.x_before
+        y = x
+        for season in self.seasons:
+            y = season.without(tick, y, tie)
+        y_before, self.y_before, self.x_before = self.y_before, y, x
+        if self.n == 0:
+            self.m, self.n = y, 1
+            return Outcome(None, None)
+        pred = self.m + self.v
+        d = y - pred
+        sigma = math.sqrt(self.variance)
+        outcome = Outcome(None, None)
+        if ready and sigma > 0:
+            pair = None if tie or y_before is None else ((y_before - self.m) / sigma, d / sigma)
+            outcome = Outcome(pair, d / sigma)
+        if tie:
+            self.m = pred
+            return outcome
+        unclipped = self.n <= 20
+        e = d if unclipped else clip(d, 3 * sigma)
+        self.m = pred + max(self.a(self.H), 1 / (self.n + 1)) * e
+        if not unclipped:
+            self.v += self.a(self.H) ** 2 / 4 * e
+        if self.n >= 2:
+            square = d * d if unclipped else min(d * d, 9 * self.variance)
+            self.variance += max(self.a(2 * self.H), 1 / (self.n - 1)) * (square - self.variance)
+        self.n += 1
+        return outcome
+
+
+class Season:
+    def __init__(self, period: float, H: float) -> None:
+        self.period = period
+        self.H = H
+        self.bins = max(2, min(24, int(period)))
+        self.S = [0.0] * self.bins
+        self.visits = [0] * self.bins
+        self.L = self.U = 0.0
+        self.n = 0
+
+    def without(self, tick: int, x: float, tie: bool) -> float:
+        q = min(self.bins - 1, int(self.bins * math.fmod(tick, self.period) / self.period))
+        y = x - self.S[q]
+        if tie:
+            return y
+        if self.n == 0:
+            self.L = x
+        else:
+            e = x - self.L - self.S[q]
+            if self.n > 20:
+                e = clip(e, 3 * math.sqrt(self.U))
+            self.L += max(Reference.a(self.period), 1 / (self.n + 1)) * e
+            if self.n >= 6:
+                self.visits[q] += 1
+                gain = max(self.bins * Reference.a(5 * self.period), 1 / self.visits[q])
+                self.S[q] += min(1.0, gain) * e
+            if self.n >= 2:
+                self.U += max(Reference.a(2 * self.H), 1 / (self.n - 1)) * (e * e - self.U)
+        self.n += 1
+        return y
+
+
+def block(values: NDArray[np.float64], first_tick: int = 0) -> Block:
+    """A table (tick, series); minus infinity = a gap row."""
+    gap = np.isneginf(values)
+    tick = np.broadcast_to(np.arange(first_tick, first_tick + len(values))[:, None], values.shape)
+    kind = np.where(gap, GAP, TICK).astype(np.int8)
+    return Block(np.arange(values.shape[1]), kind, np.where(gap, np.nan, values), np.ascontiguousarray(tick))
+
+
+def condition(values: NDArray[np.float64], chosen: Conditioning) -> Conditioned:
+    conditioner = Conditioner(chosen)
+    return conditioner.advance(conditioner.init(values.shape[1]), block(values))[1]
+
+
+STREAM_SEEDS = st.integers(0, 2**32 - 1)
+
+
+def stream(seed: int, ticks: int) -> NDArray[np.float64]:
+    """AR(1) with a trend and a cycle; missing values, ties, spikes, a few gap rows."""
+    random = np.random.default_rng(seed)
+    noise = random.normal(size=ticks)
+    x = np.zeros(ticks)
+    for t in range(1, ticks):
+        x[t] = random.choice([0.0, 0.9]) * x[t - 1] + noise[t]
+    x += np.arange(ticks) * 0.01 + 2.0 * np.sin(np.arange(ticks) * 2 * np.pi / 11.5)
+    kind = random.random(ticks)
+    x[kind < 0.02] += 30.0
+    x[kind > 0.92] = np.nan
+    x[kind > 0.995] = GAP_ROW
+    for t in np.flatnonzero((kind > 0.85) & (kind < 0.92)):
+        x[t] = x[t - 1] if t else x[t]
+    return np.where(np.isneginf(x) & (np.arange(ticks) == 0), 0.0, x)
+
+
+@settings(max_examples=60, deadline=None)
+@given(STREAM_SEEDS, st.sampled_from([3.0, 30.0, 71.5]), st.sampled_from([(), (11.5,), (40.0,), (4.0, 24.5)]))
+def test_it_is_the_recursion_of_the_derivation(seed: int, H: float, periods: tuple[float, ...]) -> None:
+    values = stream(seed, 400)
+    found = condition(values[:, None], Conditioning(level_half_life=H, seasons=periods, stuck_after=10**6))
+    reference = Reference(H, periods)
+    pairs = 0
+    for tick, x in enumerate(values.tolist()):
+        if x == GAP_ROW:
+            reference = Reference(H, periods)
+            assert found.pairs.reset[tick, 0]
+            continue
+        expected = reference.step(tick, x)
+        assert found.pairs.valid[tick, 0] == (expected.pair is not None), tick
+        if expected.pair is not None:
+            pairs += 1
+            got = (found.pairs.past[tick, 0], found.pairs.present[tick, 0])
+            assert got == pytest.approx(expected.pair, rel=1e-9, abs=1e-10)
+        residual = math.nan if expected.residual is None else expected.residual
+        assert found.residual[tick, 0] == pytest.approx(residual, rel=1e-9, abs=1e-10, nan_ok=True)
+    assert pairs > 0 or np.isneginf(values).any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(STREAM_SEEDS, st.lists(st.integers(0, 200), max_size=4), st.booleans())
+def test_cut_anywhere_it_gives_bitwise_the_same_and_leaves_the_state_alone(
+    seed: int, cuts: list[int], none: bool
+) -> None:
+    values = np.stack([stream(seed, 200), stream(seed + 1, 200)], axis=1)
+    conditioner = Conditioner(Conditioning(level_half_life=10.0, seasons=() if none else (12.0,), none=none))
+    whole_state, whole = conditioner.advance(conditioner.init(2), block(values))
+    state, parts = conditioner.init(2), []
+    edges = sorted({0, 200, *cuts})
+    for first, last in pairwise(edges):
+        before = [array.tobytes() for array in state]
+        after, part = conditioner.advance(state, block(values[first:last], first))
+        assert [array.tobytes() for array in state] == before
+        state, parts = after, [*parts, part]
+    assert [a.tobytes() for a in state] == [a.tobytes() for a in whole_state]
+    for name in ("residual", "learning", "blind"):
+        assert np.concatenate([getattr(p, name) for p in parts]).tobytes() == getattr(whole, name).tobytes()
+    for name in ("past", "present", "valid", "reset"):
+        joined = np.concatenate([getattr(p.pairs, name) for p in parts])
+        assert joined.tobytes() == getattr(whole.pairs, name).tobytes()
+
+
+def test_entries_that_are_absent_leave_everything_as_it_was() -> None:
+    conditioner = Conditioner(Conditioning())
+    state, _ = conditioner.advance(conditioner.init(2), block(np.random.default_rng(0).normal(size=(80, 2))))
+    nothing = Block(np.arange(2), np.full((5, 2), ABSENT, np.int8), np.full((5, 2), np.nan), np.full((5, 2), 79))
+    after, found = conditioner.advance(state, nothing)
+    assert [a.tobytes() for a in after] == [a.tobytes() for a in state]
+    assert not found.pairs.valid.any()
+
+
+def reasons(values: Sequence[float], **chosen: object) -> list[Reason]:
+    found = condition(np.array(values, float)[:, None], Conditioning(**chosen))  # type: ignore[arg-type]
+    return [REASONS[code] for code in found.blind[:, 0]]
+
+
+NOISE = np.random.default_rng(7).normal(size=400).tolist()
+
+
+def test_a_sensor_is_stuck_from_the_nth_equal_value_until_the_value_changes() -> None:
+    found = reasons([*NOISE[:60], *[1.5] * 30, *NOISE[60:65]], stuck_after=20)
+    assert found[59 + 19 : 59 + 21] == [Reason.NONE, Reason.STUCK]
+    assert found[60 + 29] is Reason.STUCK
+    assert found[60 + 30] is Reason.NONE
+
+
+def test_a_value_out_of_range_is_missing_and_three_in_a_row_make_the_series_blind() -> None:
+    values = [*NOISE[:100], 99.0, *NOISE[100:110], 99.0, 98.0, 97.0, 96.0, *NOISE[110:120]]
+    found = condition(np.array(values)[:, None], Conditioning(highest=90.0))
+    assert [REASONS[code] for code in found.blind[98:104, 0]] == [Reason.NONE] * 6
+    assert [REASONS[code] for code in found.blind[111:116, 0]] == [
+        Reason.NONE, Reason.NONE, Reason.OUT_OF_RANGE, Reason.OUT_OF_RANGE, Reason.NONE,
+    ]  # fmt: skip
+    missing = [np.nan if abs(x) > 90 else x for x in values]
+    expected = condition(np.array(missing)[:, None], Conditioning())
+    assert found.pairs.past.tobytes() == expected.pairs.past.tobytes()
+    assert found.residual.tobytes() == expected.residual.tobytes()
+
+
+def test_one_implausible_value_is_missing_and_a_new_level_starts_the_series_afresh() -> None:
+    alone = [*NOISE[:100], 1e6, *NOISE[100:150]]
+    found = condition(np.array(alone)[:, None], Conditioning())
+    holed = condition(np.array([np.nan if x == 1e6 else x for x in alone])[:, None], Conditioning())
+    assert found.residual.tobytes() == holed.residual.tobytes()
+    moved = np.array([*NOISE[:100], *(np.array(NOISE[100:200]) + 1e6)])
+    found = condition(moved[:, None], Conditioning())
+    judged = [REASONS[code] for code in found.blind[100:115, 0]]
+    assert judged == [Reason.NONE] * 2 + [Reason.IMPLAUSIBLE] * 9 + [Reason.NONE] * 4
+    assert found.pairs.reset[111, 0]
+    assert found.learning[111:161, 0].all()
+    assert not found.learning[-1, 0]
+    alone_again = condition(moved[111:, None], Conditioning())
+    assert found.pairs.present[111:].tobytes() == alone_again.pairs.present.tobytes()
+
+
+def test_a_strong_season_is_not_implausible_once_it_is_known() -> None:
+    ticks = np.arange(4_000)
+    values = 1e4 * np.sin(2 * np.pi * ticks / 24) + 0.05 * np.random.default_rng(1).normal(size=4_000)
+    found = condition(values[:, None], Conditioning(seasons=(24.0,)))
+    assert not found.blind.any()
+    assert np.std(found.residual[-500:]) == pytest.approx(1.0, abs=0.1)
+
+
+def test_values_whose_square_is_not_a_number_any_more_do_not_poison_the_state() -> None:
+    for first in (0, 5, 60):
+        values = np.array([*NOISE[:first], 1e300, -1e300, *NOISE[first:]])
+        found = condition(values[:, None], Conditioning())
+        assert np.isfinite(found.residual[-200:]).all()
+        assert found.pairs.valid[-200:].all()
+
+
+def test_a_run_of_missing_ticks_makes_the_series_blind_and_its_end_does_not_reset_it() -> None:
+    values = [*NOISE[:100], *[math.nan] * 20, *NOISE[100:130]]
+    found = condition(np.array(values)[:, None], Conditioning(blind_after_missing=14))
+    judged = [REASONS[code] for code in found.blind[:, 0]]
+    assert judged[112:115] == [Reason.NONE, Reason.GAP, Reason.GAP]
+    assert judged[119:121] == [Reason.GAP, Reason.NONE]
+    assert not found.pairs.reset.any()
+    assert not found.pairs.valid[100:121].any(), "no pair is formed across missing ticks"
+    assert found.pairs.valid[121, 0]
+
+
+def test_a_gap_row_empties_everything() -> None:
+    values = np.array([*NOISE[:100], GAP_ROW, *NOISE[100:300]])
+    found = condition(values[:, None], Conditioning(seasons=(24.0,)))
+    assert (found.pairs.reset[:, 0] == (np.arange(301) == 100)).all()
+    assert REASONS[found.blind[100, 0]] is Reason.GAP
+    assert found.learning[100:151, 0].all()
+    conditioner = Conditioner(Conditioning(seasons=(24.0,)))
+    _, afresh = conditioner.advance(conditioner.init(1), block(values[101:, None], 101))
+    assert found.residual[101:].tobytes() == afresh.residual.tobytes()
+
+
+def test_a_coarse_series_is_blind_and_its_ties_form_no_pairs() -> None:
+    coarse = np.round(np.random.default_rng(3).normal(size=400) / 2)
+    found = condition(coarse[:, None], Conditioning())
+    assert [REASONS[code] for code in set(found.blind[60:, 0].tolist())] == [Reason.TOO_COARSE]
+    tie = np.append(False, coarse[1:] == coarse[:-1])
+    assert not found.pairs.valid[tie].any()
+    fine = condition(np.round(np.random.default_rng(3).normal(size=400), 1)[:, None], Conditioning())
+    assert not fine.blind.any()
+
+
+def test_no_verdict_before_the_level_is_learnt_and_two_periods_are_seen() -> None:
+    values = np.random.default_rng(4).normal(size=(300, 1))
+    for chosen, first in (
+        (Conditioning(), 50),
+        (Conditioning(level_half_life=80.5), 81),
+        (Conditioning(seasons=(60.0, 100.5)), 201),
+        (Conditioning(none=True), 0),
+    ):
+        found = condition(values, chosen)
+        assert int(np.argmin(found.learning[:, 0])) == first
+        assert int(np.argmax(found.pairs.valid[:, 0])) == max(1, first)
+
+
+def test_without_conditioning_the_values_are_the_residuals() -> None:
+    values = np.array([0.5, -1.0, np.nan, 2.0, 2.0, 0.25])[:, None]
+    found = condition(values, Conditioning(none=True))
+    assert found.residual.tobytes() == values.tobytes()
+    assert found.pairs.valid[:, 0].tolist() == [False, True, False, False, False, True]
+    assert found.pairs.past[[1, 5], 0].tolist() == [0.5, 2.0]
+    assert found.pairs.present[[1, 5], 0].tolist() == [-1.0, 0.25]

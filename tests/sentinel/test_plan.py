@@ -1,0 +1,125 @@
+"""A plan says in ticks what settings say in durations; a cadence is learnt from the first stamps."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sentinel.configuration import Cadence, Settings
+from sentinel.configuration.durations import DAY, HOUR, MINUTE, SECOND, YEAR
+from sentinel.pipeline import Pipeline
+from sentinel.plan import Plan, learn_cadence, plan_for
+from tests.sentinel.streams import ar1, batch_of, through
+
+
+def stamps(step_us: int, count: int = 60, start_us: int = 1_600_000_000_000_000) -> np.ndarray:
+    return start_us + np.arange(count, dtype=np.int64) * step_us
+
+
+def days(text: str) -> np.ndarray:
+    return np.array(text.split(), "datetime64[D]").astype("datetime64[us]").astype(np.int64)
+
+
+@pytest.mark.parametrize("step", [SECOND, 10 * SECOND, 15 * MINUTE, HOUR, DAY, 7 * DAY, 37 * SECOND, 1, 1234])
+def test_a_regular_series_has_the_cadence_of_its_stamps(step: int) -> None:
+    assert learn_cadence(stamps(step)) == Cadence.fixed(step)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0, 0.4))
+def test_missing_stamps_jitter_and_the_order_of_arrival_do_not_change_it(seed: int, missing: float) -> None:
+    random = np.random.default_rng(seed)
+    there = stamps(HOUR, 200)[random.random(200) >= missing]
+    jittered = there + random.integers(-MINUTE, MINUTE, there.size)
+    jittered[:50] = random.permutation(jittered[:50])
+    assert learn_cadence(jittered) == Cadence.fixed(HOUR)
+    repeated = np.repeat(jittered, 2)
+    assert learn_cadence(repeated) == Cadence.fixed(HOUR)
+
+
+def test_later_stamps_do_not_change_it() -> None:
+    first = stamps(HOUR, 50)
+    later = stamps(MINUTE, 500, int(first[-1]) + MINUTE)
+    assert learn_cadence(np.concatenate([first, later])) == Cadence.fixed(HOUR)
+
+
+def test_fifty_distinct_stamps_are_needed_unless_the_input_has_ended() -> None:
+    assert learn_cadence(stamps(HOUR, 49)) is None
+    assert learn_cadence(np.repeat(stamps(HOUR, 49), 3)) is None
+    assert learn_cadence(stamps(HOUR, 2), ended=True) == Cadence.fixed(HOUR)
+    assert learn_cadence(stamps(HOUR, 1), ended=True) is None
+    assert learn_cadence(stamps(HOUR, 0), ended=True) is None
+
+
+def test_stamps_on_the_same_day_of_a_month_or_at_its_end_are_calendar_months() -> None:
+    months = np.arange("2000-01", "2006-01", dtype="datetime64[M]")
+    firsts = months.astype("datetime64[us]").astype(np.int64)
+    assert learn_cadence(firsts) == Cadence.calendar(1)
+    ends = (months + 1).astype("datetime64[D]").astype("datetime64[us]").astype(np.int64) - DAY
+    assert learn_cadence(ends) == Cadence.calendar(1)
+    assert learn_cadence(firsts[::3], ended=True) == Cadence.calendar(3)
+    years = np.arange("1900", "1970", dtype="datetime64[Y]").astype("datetime64[us]").astype(np.int64)
+    assert learn_cadence(years) == Cadence.calendar(12)
+    assert learn_cadence(stamps(30 * DAY)) == Cadence.fixed(30 * DAY)
+    assert learn_cadence(days("2020-02-29 2020-03-31 2020-04-30"), ended=True) == Cadence.calendar(1)
+
+
+def plan(
+    cadence: str, series: dict[str, object] | None = None, bank: dict[str, object] | None = None, **top: object
+) -> Plan:
+    chosen = Settings.model_validate({"series": [series or {}], "banks": {"default": bank or {}}, **top})
+    return plan_for(chosen, "lake/ph", Cadence.parse(cadence))
+
+
+def test_durations_become_ticks_of_the_cadence() -> None:
+    found = plan(
+        "15m",
+        {"season": ["1d"], "max_gap": "6h", "lateness": "1h", "range": [None, 14], "aggregate": "mean"},
+        {"half_life": "1d", "level_half_life": "7.5h"},
+        alarms=[{"threshold": 0.7, "false_alarms": "1 per 10y", "severity": "critical"}],
+    )
+    assert (found.half_life, found.level_half_life, found.seasons) == (96.0, 30.0, (96.0,))
+    assert (found.max_gap, found.lateness_us, found.mean) == (24, HOUR, True)
+    assert (found.lowest, found.highest) == (-math.inf, 14.0)
+    assert found.stale_after_us == 3 * 15 * MINUTE + HOUR
+    (rule,) = found.rules
+    assert (rule.threshold, rule.severity, rule.alpha) == (0.7, "critical", pytest.approx(15 * MINUTE / (10 * YEAR)))
+
+
+def test_what_is_not_configured_comes_from_the_table_by_cadence() -> None:
+    hourly, daily = plan("1h"), plan("1d")
+    assert (hourly.half_life, hourly.level_half_life, hourly.max_gap, hourly.warm_up) == (70.0, 30.0, 140, 100)
+    assert (daily.half_life, daily.level_half_life, daily.max_gap, daily.warm_up) == (40.0, 30.0, 80, 70)
+    assert (hourly.warm_up_pairs, daily.warm_up_pairs) == (50, 20)
+    (rule,) = hourly.rules
+    assert (rule.threshold, rule.alpha, rule.severity) == (0.8, 1e-4, "warning")
+
+
+@pytest.mark.parametrize(
+    ("cadence", "series", "bank"),
+    [
+        ("1d", {}, {"half_life": "1h", "level_half_life": "1s"}),
+        ("1us", {}, {"half_life": "50000w", "level_half_life": "50000w"}),
+        ("1d", {"season": ["1d", "1h"]}, {}),
+        ("1y", {"season": ["1mo"], "max_gap": "1h"}, {}),
+        ("1s", {}, {"thresholds": 3, "lowest": -0.1, "highest": 0.1}),
+    ],
+)
+def test_settings_that_do_not_suit_a_learnt_cadence_are_brought_into_range(
+    cadence: str, series: dict[str, object], bank: dict[str, object]
+) -> None:
+    """A file that is valid must not end the daemon once the cadence of some series is known."""
+    found = plan(cadence, series, bank)
+    assert 3 <= found.half_life <= 1e5
+    assert 3 <= found.level_half_life <= 1e5
+    assert all(period >= 4 for period in found.seasons)
+    assert found.max_gap >= 1
+    chosen = Settings.model_validate({"series": [series | {"match": "*"}], "banks": {"default": bank}})
+    step = Cadence.parse(cadence)
+    if not step.months:
+        outcome = through(Pipeline(chosen), [batch_of(ar1(0, 0.5, 60), cadence_us=step.microseconds)])
+        assert outcome.rows.tick.size >= 58

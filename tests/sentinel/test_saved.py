@@ -1,0 +1,245 @@
+"""State as arrays and back; a change of settings applied to it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sentinel.pipeline
+import sentinel.replan
+from sentinel.cadence import ABSENT
+from sentinel.cohort import CohortState, Ticks
+from sentinel.configuration import Settings
+from sentinel.pipeline import CohortKey, Pipeline, PipelineState
+from sentinel.replan import replanned
+from sentinel.rows import Rows
+from sentinel.saved import digest, from_arrays, to_arrays
+from tests.sentinel.streams import HOUR_US, ar1, batch_of, by_series, content, cut, hourly, numbered, through
+
+QUICK = {"default": {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}}
+ALARMS = [{"threshold": 0.3, "alpha": 0.05}]
+MIXED = {
+    "series": [{"match": "s0", "cadence": "1h"}, {"match": "s1", "cadence": "2h", "season": ["24h"]}],
+    "banks": QUICK,
+    "alarms": ALARMS,
+}
+
+
+def restarted(pipeline: Pipeline, state: PipelineState) -> PipelineState:
+    """The state after it went through arrays and JSON."""
+    arrays, header = to_arrays(state)
+    copies = {name: np.array(array) for name, array in arrays.items()}
+    return from_arrays(pipeline, copies, json.loads(json.dumps(header)))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 100), st.integers(0, 600))
+def test_a_restart_in_the_middle_changes_nothing_bitwise(seed: int, middle: int) -> None:
+    values = ar1(seed, 0.8, 150, 4)
+    values[np.random.default_rng(seed).random(values.shape) < 0.1] = np.nan
+    batch = numbered(batch_of(values))
+    chosen = Settings.model_validate(MIXED)
+    parts = list(cut(batch, [middle]))
+    whole = through(Pipeline(chosen), parts)
+    pipeline = Pipeline(chosen)
+    first = through(pipeline, parts[:1], finish=False) if middle > 200 else None
+    state = first.state if first else pipeline.advance(pipeline.init(), parts[0])[0]
+    again = Pipeline(chosen)
+    second = through(again, parts[1:], state=restarted(again, state))
+    (arrays, header), (expected, text) = to_arrays(second.state), to_arrays(whole.state)
+    assert header == text
+    assert arrays.keys() == expected.keys()
+    for name, array in arrays.items():
+        assert (array.dtype, array.shape, array.tobytes()) == (
+            expected[name].dtype, expected[name].shape, expected[name].tobytes(),
+        ), name  # fmt: skip
+    assert set(second.events) <= set(whole.events)
+    if first:
+        joined = Rows.joined([first.rows, second.rows])
+        assert joined is not None
+        assert content(joined) == content(whole.rows)
+
+
+def digests(chosen: Settings, every: int, cuts: list[int]) -> dict[tuple[str, int], str]:
+    """Digest of each series at every n-th tick, with the stream cut here."""
+    values = ar1(1, 0.8, 200, 3)
+    values[50:100, 1] = np.nan
+    found: dict[tuple[str, int], str] = {}
+
+    def observe(state: PipelineState, key: CohortKey, members: CohortState, ticks: Ticks) -> None:
+        length = (ticks.block.kind != ABSENT).sum(axis=0)
+        for s, row in enumerate(ticks.block.rows.tolist()):
+            tick = int(ticks.block.tick[length[s] - 1, s])
+            if tick % every == 0:
+                assert found.setdefault((state.names[members.series[row]], tick), "") == ""
+                found[state.names[members.series[row]], tick] = digest(members, row)
+
+    pipeline = Pipeline(chosen, cut_every=every)
+    state = pipeline.init()
+    for part in cut(batch_of(values), cuts):
+        state, _ = pipeline.advance(state, part, observer=observe)
+    pipeline.finish(state, observer=observe)
+    return found
+
+
+def test_the_digest_of_a_tick_does_not_depend_on_how_the_stream_was_cut() -> None:
+    chosen = hourly(banks=QUICK, max_gap="40h")
+    whole = digests(chosen, 10, [])
+    assert len(whole) == 20 + 15 + 20
+    assert len(set(whole.values())) == len(whole)
+    assert digests(chosen, 10, [7, 70, 71, 300, 450]) == whole
+    assert digests(chosen, 10, list(range(0, 600, 11))) == whole
+
+
+def test_the_digest_sees_every_part_of_the_state_and_nothing_of_other_series() -> None:
+    values = ar1(1, 0.8, 200, 2)
+    pipeline = Pipeline(hourly(banks=QUICK))
+    members = through(pipeline, [batch_of(values)], finish=False).state.cohorts[0]
+    before = [digest(members, row) for row in (0, 1)]
+    for part in ("conditioner", "bank", "evidence", "alarm"):
+        table = getattr(members, part)
+        for name, array in table._asdict().items():
+            if not array[0].size:
+                continue
+            other = array.copy()
+            other[0] = ~other[0] if other.dtype == bool else other[0] + 1
+            changed = members._replace(**{part: table._replace(**{name: other})})
+            assert digest(changed, 0) != before[0], (part, name)
+            assert digest(changed, 1) == before[1], (part, name)
+
+
+# A change of settings.
+
+
+def seen(chosen: Settings, ticks: int = 150, series: int = 3) -> PipelineState:
+    pipeline = Pipeline(chosen)
+    return through(pipeline, [batch_of(ar1(2, 0.9, ticks, series))], finish=False).state
+
+
+def split(found: dict[str, bytes]) -> dict[str, dict[str, bytes]]:
+    """The parts of one series' state."""
+    parts: dict[str, dict[str, bytes]] = defaultdict(dict)
+    for name, data in found.items():
+        part, _, rest = name.partition("/")
+        parts[part][rest] = data
+    return parts
+
+
+BASE = {"banks": QUICK, "alarms": ALARMS}
+
+
+def test_the_same_plan_is_untouched() -> None:
+    state = seen(hourly(**BASE))
+    after, anew, ended = replanned(Pipeline(hourly(**BASE, web={"max_series": 5})), state)
+    assert after is state
+    assert (anew, ended) == ((), ())
+
+
+def test_another_patience_with_silence_touches_nothing_else() -> None:
+    state = seen(hourly(**BASE))
+    assert (state.cohorts[0].alarm.raised >= 0).any()
+    after, anew, ended = replanned(Pipeline(hourly(**BASE, stale_after="9h")), state)
+    assert (anew, ended) == ((), ())
+    assert after.keys[0][0].stale_after_us == 9 * HOUR_US
+    for name, found in by_series(after).items():
+        before = by_series(state)[name]
+        assert {k for k in found if found[k] != before[k]} == {"plan"}
+
+
+def test_other_rules_keep_the_cells_and_gather_evidence_anew() -> None:
+    state = seen(hourly(**BASE))
+    pipeline = Pipeline(hourly(banks=QUICK, alarms=[*ALARMS, {"threshold": 0.6, "alpha": 0.01}]))
+    after, anew, _ = replanned(pipeline, state)
+    assert anew == ()
+    for name, found in by_series(after).items():
+        parts, before = split(found), split(by_series(state)[name])
+        for part in ("grid", "conditioner", "bank"):
+            assert parts[part] == before[part]
+        assert set(np.frombuffer(parts["evidence"]["wealth"])) == {0.0}
+        assert set(np.frombuffer(parts["alarm"]["raised"], np.int64)) == {-1}
+        del parts["last"]["evidence"], before["last"]["evidence"]
+        assert parts["last"] == before["last"]
+    through(pipeline, [batch_of(ar1(3, 0.5, 50, 3), first_tick=150)], state=after)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"banks": {"default": {"half_life": "30 ticks"}}}, {"range": [-9, 9]}, {"aggregate": "mean"}]
+)
+def test_any_other_plan_starts_afresh_and_loses_no_open_observation(changes: dict[str, object]) -> None:
+    state = seen(hourly(**BASE))
+    pipeline = Pipeline(hourly(**(BASE | changes)))  # type: ignore[arg-type]
+    after, anew, _ = replanned(pipeline, state)
+    assert anew == ("s0", "s1", "s2")
+    outcome = through(pipeline, [batch_of(ar1(3, 0.5, 50, 3), first_tick=150)], state=after)
+    mine = outcome.rows.series == 0
+    assert outcome.rows.tick[mine].tolist() == list(range(149, 200)), "the tick that was open, and no other number"
+    afresh = through(pipeline, [batch_of(np.vstack([ar1(2, 0.9, 150, 3)[149:], ar1(3, 0.5, 50, 3)]))])
+    assert outcome.rows.readings.tobytes() == afresh.rows.readings.tobytes()
+
+
+def test_another_cadence_lays_a_new_grid_and_loses_no_open_observation() -> None:
+    state = seen(hourly(**BASE))
+    pipeline = Pipeline(Settings.model_validate({"series": [{"cadence": "2h"}], **BASE}))
+    after, anew, _ = replanned(pipeline, state)
+    assert len(anew) == 3
+    assert after.cohorts[0].grid.pending_us.tolist() == [149 * HOUR_US] * 3
+    outcome = through(pipeline, [batch_of(ar1(3, 0.5, 51, 3), first_tick=150)], state=after)
+    assert outcome.late == 0
+    assert outcome.rows.time_us[outcome.rows.series == 0].tolist() == [(149 + 2 * k) * HOUR_US for k in range(27)]
+
+
+def test_only_the_series_whose_settings_change_start_afresh() -> None:
+    state = seen(hourly(**BASE))
+    entries = [{"match": "s1", "cadence": "1h", "max_gap": "9h"}, {"cadence": "1h"}]
+    chosen = Settings.model_validate({"series": entries, **BASE})
+    after, anew, _ = replanned(Pipeline(chosen), state)
+    assert anew == ("s1",)
+    before, found = by_series(state), by_series(after)
+    assert (found["s0"], found["s2"]) == (before["s0"], before["s2"])
+    back, anew, _ = replanned(Pipeline(hourly(**BASE)), after)
+    assert anew == ("s1",)
+    assert len(back.keys) == 1
+    assert by_series(back)["s0"] == before["s0"]
+
+
+def test_a_learnt_cadence_stays_and_waiting_series_wait_on() -> None:
+    chosen = Settings.model_validate(BASE)
+    values = ar1(2, 0.9, 80, 2)
+    values[:50, 1] = np.nan
+    state = through(Pipeline(chosen), [numbered(batch_of(values))], finish=False).state
+    assert list(state.waiting) == [1]
+    after, anew, _ = replanned(Pipeline(Settings.model_validate({"alarms": ALARMS})), state)
+    assert anew == ("s0",)
+    assert after.keys[0][0].cadence_us == HOUR_US
+    assert list(after.waiting) == [1]
+
+
+def test_alarms_that_were_open_end_with_the_evidence_they_stood_on() -> None:
+    pipeline = Pipeline(hourly(**BASE))
+    run = through(pipeline, [batch_of(ar1(2, 0.9, 150, 3))], finish=False)
+    raised = {event.alarm_id for event in run.events if event.what == "raised"}
+    cleared = {event.alarm_id for event in run.events if event.what == "cleared"}
+    _, _, ended = replanned(Pipeline(hourly(banks=QUICK)), run.state)
+    assert raised - cleared
+    assert {event.alarm_id for event in ended} == raised - cleared
+    assert {event.what for event in ended} == {"cleared"}
+    assert {event.time_us for event in ended} == {149 * HOUR_US - HOUR_US // 2}
+    assert "change of settings" in ended[0].text
+    json.dumps(ended[0].body(), allow_nan=False)
+
+
+def test_series_that_come_together_fill_cohorts_up_to_the_largest(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (sentinel.pipeline, sentinel.replan):
+        monkeypatch.setattr(module, "LARGEST", 2)
+    state = seen(hourly(**BASE), series=5)
+    pipeline = Pipeline(hourly(**BASE, stale_after="9h"))
+    after, _, _ = replanned(pipeline, state)
+    assert [members.series.tolist() for members in after.cohorts] == [[0, 1], [2, 3], [4]]
+    assert [number for _, number in after.keys] == [0, 1, 2]
+    more = batch_of(ar1(3, 0.5, 50, 5), first_tick=150)
+    pipeline.advance(after, more)
