@@ -1,0 +1,143 @@
+"""`sentinel backtest` and `sentinel plot`."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sentinel.backtest.figures import figure, png
+from sentinel.backtest.intake import Intake, nothing_usable, read_files
+from sentinel.backtest.options import options_of, settings_of
+from sentinel.backtest.progress import shown
+from sentinel.backtest.readings import Readings, alarm_table
+from sentinel.backtest.run import refuse_nothing, run
+from sentinel.backtest.sorting import Sorted, sort
+from sentinel.backtest.summary import summary
+from sentinel.errors import DataError, SentinelError, UsageError
+from sentinel.picture import write as write_figure
+from sentinel.report import Report, ranked, sentence, write
+
+PICTURES = 50
+"""Series drawn in a report; the rest stand in its table."""
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Analyse recorded series; writes readings.parquet, alarms.csv and report.html to `--out`."""
+    settings = settings_of(arguments)
+    paths = [Path(path) for path in arguments.input]
+    intake = read_files(paths, options_of(arguments))
+    out = _folder(Path(arguments.out))
+    with shown(enabled=not arguments.quiet) as stage, _scratch(out) as scratch:
+        observations = _sorted(intake, scratch, paths, progress=stage("reading", 0))
+        readings = Readings(scratch, observations.names)
+        outcome = run(
+            observations, settings, conditioning=arguments.conditioning == "full", readings=readings,
+            kept=4 * PICTURES, progress=stage("analysing", observations.rows),
+        )  # fmt: skip
+        refuse_nothing(outcome, observations, _where(paths))
+        axes = {record.name: record.axis for record in outcome.records}
+        readings.lazy().sink_parquet(out / "readings.parquet")
+        alarm_table(outcome.events, axes).write_csv(out / "alarms.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
+        drawn = [record for record in ranked(outcome.records) if record.id in outcome.portraits][:PICTURES]
+        told = stage("drawing", len(drawn))
+        pictures: dict[str, bytes] = {}
+        for record in drawn:
+            pictures[record.name] = png(figure(record, outcome.portraits[record.id], titled=False))
+            told(len(pictures))
+    report = Report(
+        title=", ".join(path.name for path in paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else ""),
+        inputs=[str(path) for path in paths],
+        records=outcome.records,
+        pictures=pictures,
+        observations=observations.rows - observations.duplicates,
+        duplicates=observations.duplicates,
+        left_out=intake.left_out,
+        left_columns=intake.left_columns,
+        complaints=intake.complaints,
+        conditioning=arguments.conditioning == "full",
+    )
+    with _writing(out):
+        write(report, out / "report.html")
+    if not arguments.quiet:
+        for line in summary(report):
+            print(line)
+        print(f"written: {out / 'report.html'}, {out / 'readings.parquet'}, {out / 'alarms.csv'}")
+    return 0
+
+
+def plot_main(arguments: argparse.Namespace) -> int:
+    """Draw the stability spectrogram of one series to a PNG or SVG file."""
+    target = Path(arguments.out)
+    file_format = target.suffix.lower().removeprefix(".")
+    if file_format not in ("png", "svg"):
+        raise UsageError(f"--out {target}: the ending must be .png or .svg")
+    settings = settings_of(arguments)
+    paths = [Path(path) for path in arguments.input]
+    intake = read_files(paths, options_of(arguments))
+    with _scratch(_folder(target.parent)) as scratch:
+        only = arguments.series or _first_series(intake)
+        observations = _sorted(intake, scratch, paths, only)
+        outcome = run(observations, settings, conditioning=arguments.conditioning == "full", readings=None, kept=None)
+        record = outcome.records[0]
+        made = figure(record, outcome.portraits.get(record.id))
+    with _writing(target):
+        write_figure(made, target, file_format)
+    print(f"{record.name}: {sentence(record)}.")
+    print(f"written: {target}")
+    return 0
+
+
+def _first_series(intake: Intake) -> str | None:
+    """Name of the series that comes first in the input."""
+    first = intake.observations.head(1).collect()
+    return str(first["series"][0]) if first.height else None
+
+
+def _sorted(
+    intake: Intake,
+    scratch: Path,
+    paths: list[Path],
+    only: str | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Sorted:
+    """Sort on disk; DataError if there is nothing to sort."""
+    where = _where(paths)
+    with _writing(scratch.parent):
+        observations = sort(intake.observations, scratch, only, progress)
+    if not observations.names:
+        raise nothing_usable(where, intake.left_out)
+    if observations.rows == 0:
+        known = ", ".join(observations.names[:10]) + (", ..." if len(observations.names) > 10 else "")
+        raise DataError(f"{where}: no series {only!r}; there are {known}")
+    return observations
+
+
+def _where(paths: list[Path]) -> str:
+    return ", ".join(str(path) for path in paths)
+
+
+def _folder(out: Path) -> Path:
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out}: there is a file of that name; a folder is needed")
+    with _writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    """Name what could not be written."""
+    try:
+        yield
+    except OSError as error:
+        raise SentinelError(f"{target}: {error.strerror or error}; it must be writable, with enough room") from error
+
+
+@contextmanager
+def _scratch(out: Path) -> Iterator[Path]:
+    """A folder beside the results for what is sorted and joined; gone afterwards."""
+    with _writing(out), tempfile.TemporaryDirectory(prefix=".sentinel-", dir=out) as folder:
+        yield Path(folder)

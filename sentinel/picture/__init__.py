@@ -1,0 +1,8 @@
+"""The stability spectrogram of one series as a figure: the one door to matplotlib."""
+
+from matplotlib.figure import Figure
+
+from sentinel.picture.drawing import Alarm, Caption, draw, write
+from sentinel.picture.portrait import Columns, Portrait
+
+__all__ = ["Alarm", "Caption", "Columns", "Figure", "Portrait", "draw", "write"]

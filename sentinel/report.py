@@ -1,0 +1,231 @@
+"""The report of an analysis: one self-contained HTML page, in words that claim no more than is known."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from sentinel import __version__
+from sentinel.axis import STEP_US, Axis, NumberAxis
+from sentinel.clock import MICROSECONDS
+from sentinel.configuration import print_season
+from sentinel.events import AlarmEvent
+from sentinel.plan import Plan
+from sentinel.snapshot import Reason, State
+from sentinel.wording import REASONS, band_in_words, duration_in_words, moment_in_words, threshold_label
+
+RaisedAndCleared = tuple[AlarmEvent, int | None]
+"""An alarm, and when it was cleared; None while open."""
+
+_URGENCY = (State.CRITICAL, State.WARNING, State.BLIND, State.WATCHING, State.LEARNING)
+
+
+@dataclass(slots=True)
+class SeriesRecord:
+    """What an analysis found out about one series; times in microseconds on the series' own axis."""
+
+    name: str
+    axis: Axis
+    id: int = -1
+    plan: Plan | None = None
+    """None if no cadence could be learnt."""
+    thresholds: tuple[float, ...] = ()
+    observations: int = 0
+    ticks: int = 0
+    missing: int = 0
+    gaps: int = 0
+    first_us: int = 0
+    last_us: int = 0
+    end_us: int = 0
+    state: State = State.LEARNING
+    """State after the last tick; reason, lag1, low and high likewise."""
+    reason: Reason = Reason.CADENCE
+    lag1: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    max_evidence: float = math.nan
+    """Largest evidence ever reached; NaN if it never was ready."""
+    alarms: list[RaisedAndCleared] = field(default_factory=list)
+
+    def moment(self, time_us: int) -> str:
+        """A moment in the words of the series' own axis."""
+        if isinstance(self.axis, NumberAxis):
+            return f"{self.axis.numbers(np.array([time_us]))[0]:.10g}"
+        return moment_in_words(time_us)
+
+    def length(self, duration_us: float) -> str:
+        """A duration in the words of the series' own axis."""
+        if not isinstance(self.axis, NumberAxis):
+            return duration_in_words(duration_us / MICROSECONDS)
+        steps = duration_us / STEP_US * self.axis.step
+        number = f"{steps:.3g}" if abs(steps) < 100 else f"{steps:,.0f}"
+        return f"{number} step{'' if number == '1' else 's'}" if self.axis.step == 1 else f"{number} units of time"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen for some series before anything else was known of them."""
+
+    series: tuple[str, ...]
+    cadence: str
+    lines: tuple[tuple[str, str], ...]
+    """Term and value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that stands on the page."""
+
+    title: str
+    inputs: Sequence[str]
+    records: Sequence[SeriesRecord]
+    pictures: dict[str, bytes]
+    """PNG by series name."""
+    observations: int
+    duplicates: int
+    left_out: dict[str, int]
+    left_columns: Sequence[str]
+    complaints: Sequence[str]
+    conditioning: bool
+
+
+def ranked(records: Sequence[SeriesRecord]) -> list[SeriesRecord]:
+    """The most alarming first: by the evidence ever reached, then by present state and name."""
+    return sorted(
+        records,
+        key=lambda r: (
+            -len([alarm for alarm in r.alarms if alarm[1] is None]),
+            math.inf if math.isnan(r.max_evidence) else -r.max_evidence,
+            _URGENCY.index(r.state),
+            r.name,
+        ),
+    )
+
+
+def sentence(record: SeriesRecord) -> str:
+    """One series in plain words: what was seen, and where nothing could be seen; never what will come."""
+    open_alarm = next((event for event, cleared in record.alarms if cleared is None), None)
+    if open_alarm is not None:
+        begun = f"returned more slowly than lag-1 {threshold_label(open_alarm.threshold)} allows"
+        return f"{begun} from {record.moment(open_alarm.time_us)} on; {_now(record)}"
+    past = _past(record)
+    return f"{past}; {_now(record)}" if past else _now(record)
+
+
+def _past(record: SeriesRecord) -> str:
+    """Alarms that have ended, in words; empty if there were none."""
+    if not record.alarms:
+        return ""
+    event, cleared = record.alarms[-1]
+    assert cleared is not None
+    spell = (
+        f"returned more slowly than lag-1 {threshold_label(event.threshold)} allows "
+        f"from {record.moment(event.time_us)} to {record.moment(cleared)}"
+    )
+    others = len(record.alarms) - 1
+    return f"{spell} (and {others} time{'s' if others > 1 else ''} before)" if others else spell
+
+
+def _now(record: SeriesRecord) -> str:
+    """The state after the last tick."""
+    if record.plan is None:
+        return "not ready: at least two time stamps are needed to know the cadence"
+    if record.state is State.BLIND:
+        return f"blind at the end: {REASONS[record.reason]}"
+    if record.state is State.LEARNING:
+        if record.reason is Reason.GAP or record.gaps:
+            return f"not ready at the end: started anew after a gap longer than {_max_gap(record)}"
+        return f"not ready: {record.ticks - record.missing:,} valid ticks, {record.plan.warm_up:,} are needed"
+    quiet = "quiet, no alarm" if not record.alarms or record.alarms[-1][1] is not None else ""
+    numbers = f"lag-1 {'' if quiet else 'now '}{band_in_words(record.lag1, record.low, record.high)}{_recovery(record)}"
+    return f"{quiet}: {numbers}" if quiet else numbers
+
+
+def _recovery(record: SeriesRecord) -> str:
+    """Recovery time in words, with what stands before it; empty where lag-1 is not above 0."""
+    assert record.plan is not None
+    at_least = record.high >= 1.0
+    lag1 = record.low if at_least else record.lag1
+    if not 0.0 < lag1 < 1.0:
+        return ""
+    length = record.length(-record.plan.cadence_us / math.log(lag1))
+    return f", recovery time {'longer than' if at_least else 'about'} {length}"
+
+
+def _max_gap(record: SeriesRecord) -> str:
+    assert record.plan is not None
+    return f"{record.plan.max_gap:,} ticks"
+
+
+def choices(records: Sequence[SeriesRecord]) -> list[Choice]:
+    """What was chosen, once for all series that share it; series without a cadence are left out."""
+    groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = {}
+    for record in records:
+        if record.plan is not None:
+            groups.setdefault((_cadence(record), tuple(_choice(record))), []).append(record.name)
+    return [Choice(tuple(names), cadence, lines) for (cadence, lines), names in groups.items()]
+
+
+def _cadence(record: SeriesRecord) -> str:
+    assert record.plan is not None
+    months = record.plan.months
+    if months:
+        return {1: "1 month", 12: "1 year"}.get(months, f"{months} months")
+    return record.length(record.plan.cadence_us)
+
+
+def _choice(record: SeriesRecord) -> Iterator[tuple[str, str]]:
+    plan = record.plan
+    assert plan is not None
+    yield "half-life", f"{plan.half_life:g} ticks"
+    yield "half-life of the level", f"{plan.level_half_life:g} ticks" if plan.conditioning else "not used"
+    yield "warm-up", f"{plan.warm_up:,} valid ticks"
+    yield "longest gap", f"{plan.max_gap:,} ticks; after a longer one the series starts anew"
+    seasons = [
+        f"{ticks:g} ticks" if record.axis.numbered else print_season(round(ticks * plan.cadence_us))
+        for ticks in plan.seasons
+    ]
+    yield "season taken out", ", ".join(seasons) or "none"
+    yield "detectors", f"{len(record.thresholds)}, thresholds {record.thresholds[0]:.2f} to {record.thresholds[-1]:.2f}"
+    for rule in plan.rules:
+        yield (
+            f"alarm rule ({rule.severity})",
+            f"{rule.kind} above {threshold_label(rule.threshold)}, alpha {rule.alpha:.3g}: "
+            f"budget one false alarm in {1 / rule.alpha:,.0f} ticks",
+        )
+    if not plan.rules:
+        yield "alarm rules", "none"
+
+
+def write(report: Report, path: Path) -> None:
+    """Write the page; it needs no other file and no network."""
+    environment = Environment(
+        loader=PackageLoader("sentinel", "templates"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["thousands"] = lambda number: f"{number:,}"
+    environment.filters["threshold"] = threshold_label
+    order = ranked(report.records)
+    page = environment.get_template("report.html").render(
+        report=report,
+        version=__version__,
+        records=order,
+        sentence=sentence,
+        choices=choices(report.records),
+        pictures={name: base64.b64encode(png).decode("ascii") for name, png in report.pictures.items()},
+        pictured=[record for record in order if record.name in report.pictures],
+        alarms=[(r, event, cleared) for r in order for event, cleared in r.alarms],
+        counts=[(state, sum(record.state is state for record in order)) for state in _URGENCY],
+        band=band_in_words,
+        isnan=math.isnan,
+    )
+    path.write_text(page, encoding="utf-8", errors="replace")

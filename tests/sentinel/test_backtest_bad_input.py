@@ -1,0 +1,51 @@
+"""Bad input of `sentinel backtest` gets one clear line and exit 65."""
+
+from __future__ import annotations
+
+import pytest
+
+from sentinel.cli import entry_point
+from sentinel.errors import DataError, UsageError
+
+BAD = {
+    "no_time.csv": (b"a,b\n1,2\n3,4\n", "no column 'time'"),
+    "text.csv": (b"time,x\n2020-01-01,1\n2020-01-02,abc\n2020-01-03,3\n", "row 2, column 'x': 'abc' is not a number"),
+    "bad_time.csv": (b"time,x\nyesterday,1\ntoday,2\n", "'yesterday' is not a time"),
+    "one_row.csv": (b"time,x\n2020-01-01,1\n", "1 observation, no series with two time stamps"),
+    "all_nan.csv": (b"time,x\n2020-01-01,NaN\n2020-01-02,\n", "no usable value (2 missing)"),
+    "header.csv": (b"time,x\n", "no rows"),
+    "empty.csv": (b"", "the file is empty"),
+    "binary.csv": (bytes(range(256)) * 8, "not a table"),
+    "broken.parquet": (b"PAR1 not really", "not a readable Parquet file"),
+    "late_text.csv": (
+        b"time,x\n" + b"".join(b"%d,inf\n" % n for n in range(12)) + b"12,abc\n13,1\n14,2\n",
+        "1 values are not a number",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gets_one_clear_line_and_exit_65(tmp_path, capsys, name):
+    content, expected = BAD[name]
+    (tmp_path / name).write_bytes(content)
+    assert entry_point(["backtest", str(tmp_path / name), "--out", str(tmp_path / "out")]) == DataError.exit_code
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"sentinel: {tmp_path / name}")
+    assert expected in told.err
+    assert told.err.count("\n") == 1
+    assert not list((tmp_path / "out").glob("*")), "nothing half-made is left"
+
+
+@pytest.mark.parametrize(("name", "expected"), [("missing.csv", "no such file"), (".", "a folder")])
+def test_a_missing_file_and_a_folder_get_one_clear_line_and_exit_65(tmp_path, capsys, name, expected):
+    assert entry_point(["backtest", str(tmp_path / name), "--out", str(tmp_path / "out")]) == DataError.exit_code
+    told = capsys.readouterr().err
+    assert expected in told
+    assert told.count("\n") == 1
+
+
+def test_an_out_folder_that_is_a_file_is_a_fault_of_usage(tmp_path, capsys):
+    lakes(60).write_csv(tmp_path / "t.csv")
+    assert entry_point(["backtest", str(tmp_path / "t.csv"), "--out", str(tmp_path / "t.csv")]) == UsageError.exit_code
+    assert "a folder is needed" in capsys.readouterr().err

@@ -1,0 +1,208 @@
+"""The stability spectrogram: what is kept for it, where it is drawn, and that it can be drawn of anything."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import fields
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.image import imread
+
+from sentinel.axis import Axis, CalendarAxis, NumberAxis
+from sentinel.picture import Alarm, Caption, Columns, Figure, Portrait, draw, write
+from sentinel.picture.timeline import ALL_GAPS, WIDEST_GAP, TimeLine
+from sentinel.rows import Rows
+from sentinel.snapshot import Reason, State
+
+DAY = 86_400_000_000
+START = 1_500_000_000_000_000
+THRESHOLDS = np.tanh(np.linspace(np.arctanh(-0.95), np.arctanh(0.99), 16))
+STATES, REASONS = tuple(State), tuple(Reason)
+LEARNING, WATCHING, BLIND = (STATES.index(s) for s in (State.LEARNING, State.WATCHING, State.BLIND))
+GAP = REASONS.index(Reason.GAP)
+
+
+def rows_of(ticks: int, gaps: dict[int, int] | None = None, warm_up: int = 20, seed: int = 1) -> Rows:
+    """Rows of one series; `gaps` says how many ticks the gap row at a position takes."""
+    gaps = gaps or {}
+    chance = np.random.default_rng(seed)
+    length = np.array([gaps.get(at, 1) for at in range(ticks)]) * DAY
+    end = START + np.cumsum(length)
+    gap = np.isin(np.arange(ticks), list(gaps))
+    ready = (np.arange(ticks) >= warm_up) & ~gap
+    state = np.where(gap, BLIND, np.where(ready, WATCHING, LEARNING)).astype(np.int8)
+    value = np.where(gap, np.nan, chance.normal(size=ticks))
+    lag1 = np.where(ready, 0.6 + 0.1 * np.sin(np.arange(ticks) / 50), np.nan)
+    readings = np.where(ready[:, None], 8 * (np.arctanh(lag1)[:, None] - np.arctanh(THRESHOLDS)), np.nan)
+    return Rows(
+        series=np.zeros(ticks, np.int64), tick=np.arange(ticks), time_us=end - DAY // 2, end_us=end,
+        value=value, residual=value / 2, state=state, reason=np.where(gap, GAP, 0).astype(np.int8),
+        lag1=lag1, lag1_low=lag1 - 0.2, lag1_high=np.where(np.arange(ticks) % 7, lag1 + 0.2, 1.0),
+        evidence=np.where(ready, -3.0, np.nan), readings=readings.astype(np.float32),
+    )  # fmt: skip
+
+
+def portrait_of(rows: Rows, cuts: list[int] = [], columns: int = 2000) -> Portrait:  # noqa: B006 - not changed
+    portrait = Portrait(columns)
+    borders = [0, *sorted(cuts), rows.tick.size]
+    for first, last in pairwise(borders):
+        portrait.extend(rows, slice(first, last))
+    return portrait
+
+
+def columns_of(rows: Rows) -> Columns:
+    columns = portrait_of(rows).columns()
+    assert columns is not None
+    return columns
+
+
+def drawn(columns: Columns, axis: Axis | None = None, **more: object) -> Figure:
+    return draw(columns, axis or CalendarAxis(), THRESHOLDS, Caption("peter/ph", "1 tick = 1 day"), **more)
+
+
+def as_png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    write(figure, buffer, "png", 40)
+    return buffer.getvalue()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_the_blocks_in_which_rows_arrive_change_nothing(data):
+    ticks = data.draw(st.integers(1, 500))
+    cuts = data.draw(st.lists(st.integers(0, ticks), max_size=8))
+    rows = rows_of(ticks, {ticks // 2: 90} if ticks > 4 else None)
+    once, cut = portrait_of(rows, columns=32).columns(), portrait_of(rows, cuts, columns=32).columns()
+    for field in fields(Columns):
+        np.testing.assert_array_equal(getattr(once, field.name), getattr(cut, field.name))
+
+
+@given(ticks=st.integers(1, 700), seed=st.integers(0, 9))
+@settings(max_examples=40, deadline=None)
+def test_few_columns_are_kept_and_every_extreme_stays_visible(ticks, seed):
+    rows = rows_of(ticks, seed=seed)
+    portrait = portrait_of(rows, columns=32)
+    columns = portrait.columns()
+    assert len(columns) <= 33
+    assert columns.value_low.min() == rows.value.min()
+    assert columns.value_high.max() == rows.value.max()
+    assert columns.start_us[0] == START
+    assert columns.end_us[-1] == rows.end_us[-1]
+    np.testing.assert_array_equal(columns.start_us[1:], columns.end_us[:-1])
+    if ticks > 20:
+        assert portrait.max_evidence == -3.0
+
+
+def test_a_joined_column_has_the_state_that_lasted_longest():
+    rows = rows_of(512, {300: 1000})
+    columns = portrait_of(rows, columns=64).columns()
+    at = np.searchsorted(columns.end_us, rows.end_us[300])
+    assert columns.state[at] == BLIND
+    assert columns.reason[at] == GAP
+    assert (columns.state == BLIND).sum() == 1
+
+
+def test_a_portrait_of_nothing_has_no_columns():
+    portrait = Portrait()
+    assert portrait.columns() is None
+    portrait.extend(rows_of(3), slice(1, 1))
+    assert portrait.columns() is None
+    assert portrait.max_evidence == -np.inf
+
+
+@given(gaps=st.dictionaries(st.integers(1, 98), st.integers(2, 100_000), max_size=30))
+@settings(max_examples=60, deadline=None)
+def test_long_gaps_are_narrow_short_ones_and_all_ticks_are_true_to_scale(gaps):
+    columns = columns_of(rows_of(100, gaps))
+    line = TimeLine(columns, CalendarAxis())
+    widths = np.diff(line.edges)
+    gap = columns.state == BLIND
+    assert (widths > 0).all()
+    np.testing.assert_allclose(widths[~gap], widths[~gap][0], rtol=1e-6)
+    assert widths[gap].sum() <= (ALL_GAPS + 1e-6) * widths[~gap].sum()
+    assert widths[gap].max(initial=0) <= (WIDEST_GAP + 1e-6) * widths[~gap].sum()
+    ticks, labels = line.ticks()
+    assert len(ticks) == len(labels) <= 16
+    for place, _ in line.breaks():
+        inside = np.searchsorted(line.edges, place) - 1
+        assert not any(line.edges[inside] < tick < line.edges[inside + 1] for tick in ticks)
+    borders = [line.place(int(us)) for us in columns.end_us]
+    np.testing.assert_allclose(borders, line.edges[1:], atol=1e-6)
+
+
+def test_years_beyond_the_calendar_are_days():
+    line = TimeLine(columns_of(rows_of(60, {5: 4_000_000})), CalendarAxis())
+    ticks, labels = line.ticks()
+    assert len(ticks) > 3
+    assert all(label.isdigit() for label in labels)
+
+
+def test_the_year_is_named_again_after_a_break():
+    line = TimeLine(columns_of(rows_of(300, {150: 400})), CalendarAxis())
+    _, labels = line.ticks()
+    assert [label.split("\n")[1] for label in labels if "\n" in label] == ["2017", "2019"]
+    assert line.breaks()[0][1] == "1.1 years"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        rows_of(1), rows_of(2), rows_of(19), rows_of(400), rows_of(400, {100: 50, 101: 60}),
+        rows_of(5, {2: 900}), rows_of(3, {0: 5, 1: 5, 2: 5}),
+    ],
+    ids=["one tick", "two ticks", "never ready", "usual", "gaps", "mostly a gap", "gaps only"],
+)  # fmt: skip
+@pytest.mark.parametrize("axis", [CalendarAxis(), NumberAxis(-40.0, 0.25)], ids=["calendar", "numbers"])
+def test_anything_that_has_a_row_can_be_drawn(rows, axis):
+    figure = drawn(columns_of(rows), axis, alarm_thresholds=(0.8, -0.5), alarms=[Alarm(int(rows.end_us[0]))])
+    assert as_png(figure).startswith(b"\x89PNG")
+
+
+def test_extreme_values_and_infinite_evidence_are_drawn_without_complaint():
+    rows = rows_of(60)
+    rows.value[30:] = 1e300
+    rows.residual[30:] = -1e300
+    rows.evidence[40:] = 250.0
+    rows.readings[40:] = 1e30
+    assert as_png(drawn(columns_of(rows))).startswith(b"\x89PNG")
+
+
+def test_the_zero_line_lies_at_the_lag1_autocorrelation_and_alarms_are_marked():
+    rows = rows_of(400)
+    alarm = Alarm(int(rows.end_us[200]), int(rows.end_us[250]))
+    figure = drawn(columns_of(rows), alarm_thresholds=(0.8,), alarms=[alarm])
+    spectrogram = figure.axes[2]
+    heights = [patch.get_data().values for patch in spectrogram.patches if hasattr(patch, "get_data")]
+    assert any(np.allclose(np.tanh(values[20:]), rows.lag1[20:]) for values in heights)
+    crossing = spectrogram.collections[0].get_array()[:, 300]
+    fine = np.linspace(np.arctanh(THRESHOLDS[0]), np.arctanh(THRESHOLDS[-1]), crossing.size)
+    assert np.tanh(np.interp(0, -crossing, fine)) == pytest.approx(rows.lag1[300], abs=0.01)
+    days = rows.end_us[200] / DAY
+    for panel in figure.axes[:5]:
+        upright = [set(line.get_xdata()) for line in panel.lines if len(line.get_xdata()) == 2]
+        assert any(len(places) == 1 and places.pop() == pytest.approx(days) for places in upright)
+
+
+def test_not_ready_is_grey_and_ready_is_coloured():
+    rows = rows_of(100, warm_up=50)
+    image = imread(io.BytesIO(as_png(drawn(columns_of(rows)))))
+    middle = image[int(image.shape[0] * 0.65)]
+    width = image.shape[1]
+    not_ready, ready = middle[int(width * 0.3), :3], middle[int(width * 0.7), :3]
+    assert np.ptp(not_ready) < 0.01
+    assert 0.8 < not_ready[0] < 0.9
+    assert np.ptp(ready) > 0.2
+
+
+@pytest.mark.parametrize("file_format", ["png", "svg"])
+def test_the_same_picture_is_the_same_bytes(file_format):
+    def once() -> bytes:
+        buffer = io.BytesIO()
+        write(drawn(columns_of(rows_of(60))), buffer, file_format, 40)
+        return buffer.getvalue()
+
+    assert once() == once()

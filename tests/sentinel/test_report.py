@@ -1,0 +1,197 @@
+"""The report: its sentences claim no more than is known, its page stands alone."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from sentinel.axis import CalendarAxis, NumberAxis
+from sentinel.configuration import Cadence, Settings
+from sentinel.events import AlarmEvent
+from sentinel.plan import plan_for
+from sentinel.report import Report, SeriesRecord, choices, ranked, sentence, write
+from sentinel.snapshot import Reason, State
+
+DAY = 86_400_000_000
+JULY_1 = 1_561_939_200_000_000
+PLAN = plan_for(Settings(), "x", Cadence.parse("1d"))
+THRESHOLDS = (-0.95, 0.0, 0.99)
+EVIL = '<script>alert("x")</script> & ü'
+
+
+def raised(series: str, days: int, threshold: float = 0.8) -> AlarmEvent:
+    return AlarmEvent(
+        id=f"{series}{days}/raised", alarm_id=f"{series}{days}", what="raised", series=series, source="backtest",
+        kind="lag1", threshold=threshold, alpha=1e-4, severity="warning", time_us=JULY_1 + days * DAY,
+        evidence=0.02, lag1=0.86, lag1_low=0.79, lag1_high=0.91, cadence_us=DAY,
+    )  # fmt: skip
+
+
+def record(**more: object) -> SeriesRecord:
+    known = SeriesRecord(
+        "peter/ph", CalendarAxis(), id=0, plan=PLAN, thresholds=THRESHOLDS, observations=200, ticks=200,
+        first_us=JULY_1, last_us=JULY_1 + 200 * DAY, end_us=JULY_1 + 201 * DAY, state=State.WATCHING,
+        reason=Reason.NONE, lag1=0.86, low=0.79, high=0.91, max_evidence=-1.0,
+    )  # fmt: skip
+    return replace(known, **more)
+
+
+SLOW = record(state=State.WARNING, alarms=[(raised("peter/ph", 1), None)], max_evidence=0.3)
+SENTENCES = {
+    "open": (
+        SLOW,
+        "returned more slowly than lag-1 0.8 allows from 2019-07-02 on; lag-1 now 0.86 (0.79 to 0.91), "
+        "recovery time about 6.63 days",
+    ),
+    "open, now blind": (
+        replace(SLOW, state=State.BLIND, reason=Reason.STUCK),
+        "returned more slowly than lag-1 0.8 allows from 2019-07-02 on; blind at the end: the value is stuck",
+    ),
+    "cleared": (
+        record(alarms=[(raised("x", 1), JULY_1 + 20 * DAY)], lag1=0.5, low=0.4, high=0.6),
+        "returned more slowly than lag-1 0.8 allows from 2019-07-02 to 2019-07-21; "
+        "quiet, no alarm: lag-1 0.50 (0.40 to 0.60), recovery time about 1.44 days",
+    ),
+    "cleared twice": (
+        record(alarms=[(raised("x", 1), JULY_1 + 2 * DAY), (raised("x", 5), JULY_1 + 9 * DAY)]),
+        "returned more slowly than lag-1 0.8 allows from 2019-07-06 to 2019-07-10 (and 1 time before); "
+        "quiet, no alarm: lag-1 0.86 (0.79 to 0.91), recovery time about 6.63 days",
+    ),
+    "open band": (
+        record(lag1=0.99, low=0.95, high=1.0),
+        "quiet, no alarm: lag-1 0.99 (above 0.95), recovery time longer than 19.5 days",
+    ),
+    "negative": (record(lag1=-0.3, low=-0.5, high=-0.1), "quiet, no alarm: lag-1 -0.30 (-0.50 to -0.10)"),
+    "not ready": (
+        record(state=State.LEARNING, reason=Reason.WARM_UP, ticks=45, missing=5, lag1=math.nan),
+        "not ready: 40 valid ticks, 70 are needed",
+    ),
+    "not ready again": (
+        record(state=State.LEARNING, reason=Reason.WARM_UP, gaps=1, lag1=math.nan),
+        "not ready at the end: started anew after a gap longer than 80 ticks",
+    ),
+    "no cadence": (
+        SeriesRecord("x", CalendarAxis(), observations=1),
+        "not ready: at least two time stamps are needed to know the cadence",
+    ),
+    "numbers": (
+        replace(
+            SLOW, axis=NumberAxis(1950.0, 0.25), plan=plan_for(Settings(), "x", Cadence.parse("1s")),
+            alarms=[(replace(raised("x", 0), time_us=40_500_000), None)],
+        ),
+        "returned more slowly than lag-1 0.8 allows from 1960.125 on; lag-1 now 0.86 (0.79 to 0.91), "
+        "recovery time about 1.66 units of time",
+    ),
+}  # fmt: skip
+
+
+def report_of(*records: SeriesRecord, **more: object) -> Report:
+    known = Report(
+        title="lakes.csv", inputs=["lakes.csv"], records=records, pictures={}, observations=200, duplicates=0,
+        left_out={}, left_columns=(), complaints=(), conditioning=True,
+    )  # fmt: skip
+    return replace(known, **more)
+
+
+def page_of(report: Report, folder: Path) -> str:
+    write(report, folder / "report.html")
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+class Page(HTMLParser):
+    """Gathers what a page refers to and whether its elements are closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.references: list[str] = []
+        self.ids: set[str] = set()
+        self._open: list[str] = []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        self.references += [named[key] or "" for key in ("src", "href", "srcset", "action") if key in named]
+        self.ids.update(filter(None, [named.get("id")]))
+        if tag not in ("meta", "img", "br", "link"):
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+
+@pytest.mark.parametrize("case", SENTENCES)
+def test_a_series_in_plain_words(case):
+    found, expected = SENTENCES[case]
+    assert sentence(found) == expected
+
+
+def test_no_sentence_and_no_page_foretells(tmp_path):
+    text = page_of(report_of(*(found for found, _ in SENTENCES.values())), tmp_path)
+    said = re.sub(r"<[^>]+>", " ", text) + " ".join(words for _, words in SENTENCES.values())
+    for claim in (r"\bwill tip\b", r"\bwill collapse\b", r"\bpredict", r"\bguarantee", r"\bimminent", r"\bsoon\b"):
+        assert not re.search(claim, said, re.IGNORECASE)
+    assert "It does not say that a change follows, nor when." in said
+    assert "Proved: if each value, given its past" in said
+    assert "Calibrated in simulations, not proved" in said
+
+
+def test_the_page_needs_no_other_file_and_its_links_lead_somewhere(tmp_path):
+    page = Page(page_of(report_of(SLOW, record(name="b", id=1), pictures={"peter/ph": b"\x89PNG"}), tmp_path))
+    assert page.references == ["#series-0", "data:image/png;base64,iVBORw=="]
+    assert "series-0" in page.ids
+    assert "url(" not in (tmp_path / "report.html").read_text()
+
+
+def test_names_and_complaints_from_the_data_are_shown_not_executed(tmp_path):
+    evil = record(name=EVIL, alarms=[(raised(EVIL, 1), None)], state=State.WARNING)
+    text = page_of(report_of(evil, title=EVIL, complaints=(EVIL,), pictures={EVIL: b"x"}), tmp_path)
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;") >= 6
+    Page(text)
+
+
+def test_what_was_left_out_is_said(tmp_path):
+    report = report_of(
+        record(), duplicates=1234, left_out={"missing": 44, "infinite": 2}, left_columns=("station",),
+        complaints=("lakes.csv, row 3, column 'ph': 'inf' is not a finite number",), conditioning=False,
+    )  # fmt: skip
+    text = page_of(report, tmp_path)
+    assert "44 missing, 2 infinite" in text
+    assert "1,234 of a series and time that was there already; the first was kept" in text
+    assert "station: not taken as series" in text
+    assert "row 3, column" in text
+    assert "taken as residuals already" in text
+    quiet = page_of(report_of(record()), tmp_path)
+    assert "<dt>values left out</dt><dd>none</dd>" in quiet
+    assert "No alarm was raised." in quiet
+
+
+def test_series_are_ranked_by_evidence_open_alarms_first():
+    low = record(name="low", max_evidence=-4.0)
+    high = record(name="high", max_evidence=-0.5)
+    unready = record(name="unready", max_evidence=math.nan, state=State.LEARNING)
+    cleared = record(name="cleared", max_evidence=3.0, alarms=[(raised("cleared", 1), JULY_1)])
+    assert [r.name for r in ranked([unready, low, high, cleared, SLOW])] == [
+        "peter/ph", "cleared", "high", "low", "unready",
+    ]  # fmt: skip
+
+
+def test_choices_are_named_once_for_all_series_that_share_them():
+    monthly = plan_for(Settings(), "m", Cadence.parse("1mo"))
+    found = choices([record(name="a"), record(name="b"), record(name="m", plan=monthly), SENTENCES["no cadence"][0]])
+    assert [(choice.cadence, choice.series) for choice in found] == [("1 day", ("a", "b")), ("1 month", ("m",))]
+    assert dict(found[0].lines) == {
+        "half-life": "40 ticks",
+        "half-life of the level": "30 ticks",
+        "warm-up": "70 valid ticks",
+        "longest gap": "80 ticks; after a longer one the series starts anew",
+        "season taken out": "none",
+        "detectors": "3, thresholds -0.95 to 0.99",
+        "alarm rule (warning)": "lag1 above 0.8, alpha 0.0001: budget one false alarm in 10,000 ticks",
+    }
