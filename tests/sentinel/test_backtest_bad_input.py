@@ -46,6 +46,6 @@ def test_a_missing_file_and_a_folder_get_one_clear_line_and_exit_65(tmp_path, ca
 
 
 def test_an_out_folder_that_is_a_file_is_a_fault_of_usage(tmp_path, capsys):
-    lakes(60).write_csv(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("time,x\n1,2\n2,3\n", encoding="utf-8")
     assert entry_point(["backtest", str(tmp_path / "t.csv"), "--out", str(tmp_path / "t.csv")]) == UsageError.exit_code
     assert "a folder is needed" in capsys.readouterr().err
