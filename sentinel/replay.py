@@ -1,0 +1,121 @@
+"""Replay: what a journal holds, through the same machine, from its first batch.
+
+The rows, alarms and pictures are those of the daemon that wrote it: only the journal moved its state.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from sentinel.axis import CalendarAxis
+from sentinel.backtest.readings import Readings, alarm_table
+from sentinel.configuration import Settings
+from sentinel.configuration.loading import load
+from sentinel.errors import DataError
+from sentinel.events import AlarmEvent
+from sentinel.journal import Journal
+from sentinel.picture import Alarm, Caption, Figure, Portrait, draw
+from sentinel.pipeline import PipelineState, Result
+from sentinel.recovery import Machine
+from sentinel.rows import Rows
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What a journal came to."""
+
+    machine: Machine
+    events: list[AlarmEvent] = field(default_factory=list)
+    portraits: dict[str, Portrait] = field(default_factory=dict)
+
+    @property
+    def state(self) -> PipelineState:
+        """The state after the last batch."""
+        return self.machine.state
+
+    def take(self, result: Result) -> None:
+        """Add what one batch gave."""
+        self.events.extend(result.events)
+        if result.rows is not None:
+            for name, part in parts(result.rows, self.state.names):
+                self.portraits.setdefault(name, Portrait()).extend(result.rows, part)
+
+    def figure(self, name: str, title: str = "") -> Figure:
+        """The stability spectrogram of one series; KeyError if it has no ticks yet."""
+        columns = self.portraits[name].columns()
+        if columns is None:
+            raise KeyError(name)
+        state = self.state
+        plan, _ = state.keys[state.cohort_of[state.names.index(name)]]
+        cleared = {event.alarm_id: event.time_us for event in self.events if event.what == "cleared"}
+        alarms = [
+            Alarm(event.time_us, cleared.get(event.alarm_id))
+            for event in self.events if event.series == name and event.what == "raised"
+        ]  # fmt: skip
+        return draw(
+            columns, CalendarAxis(), self.machine.pipeline.cohort(plan).scoring.thresholds, Caption(title or name),
+            [rule.threshold for rule in plan.rules], alarms,
+        )  # fmt: skip
+
+
+def parts(rows: Rows, names: tuple[str, ...]) -> Iterator[tuple[str, slice]]:
+    """Name and slice of each series in rows that are sorted by series."""
+    edges = np.flatnonzero(np.diff(rows.series)) + 1
+    for first, last in zip([0, *edges], [*edges, rows.series.size], strict=True):
+        yield names[rows.series[first]], slice(int(first), int(last))
+
+
+def results(folder: Path, machine: Machine, *, fixed: bool = False) -> Iterator[Result]:
+    """Let every batch of the journal in `folder` move the machine; what each gave, with rows.
+
+    With `fixed` the machine keeps its own settings, whatever the journal recorded.
+
+    Raises
+    ------
+    StateError
+        There is no journal, or its beginning has been forgotten (retention).
+    """
+    with Journal.open(folder, read_only=True) as journal:
+        for committed in journal.tail(0):
+            if not (fixed and committed.kind == "settings"):
+                yield machine.apply(committed, rows=True)
+
+
+def main(args: argparse.Namespace) -> int:
+    """`sentinel replay --state DIR [--config FILE] --out DIR`: the files of `backtest`, from a journal."""
+    folder, out = Path(args.state), Path(args.out)
+    fixed = load(Path(args.config)) if args.config else None
+    machine = Machine(fixed or Settings())
+    with Journal.open(folder, read_only=True) as journal:
+        names = [name for _, name, _ in journal.series()]
+    axes = dict.fromkeys(range(len(names)), CalendarAxis())
+    events: list[AlarmEvent] = []
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out) as temporary:
+        readings = Readings(Path(temporary), names)
+        written = 0
+        for result in results(folder, machine, fixed=fixed is not None):
+            events.extend(result.events)
+            if result.rows is not None:
+                readings.write(result.rows, axes)
+                written += result.rows.series.size
+        if not written:
+            raise DataError(f"{folder}: the journal holds no closed tick; let the daemon run longer")
+        readings.lazy().sort("series", "time").sink_parquet(out / "readings.parquet")
+    alarm_table(events, dict.fromkeys(names, CalendarAxis())).write_csv(out / "alarms.csv")
+    print(f"{written:,} ticks of {len(names)} series, {sum(event.what == 'raised' for event in events)} alarms: {out}")
+    return 0
+
+
+def replayed(folder: Path) -> Replayed:
+    """Replay the journal in a state folder; it may be in use."""
+    outcome = Replayed(Machine(Settings()))
+    for result in results(folder, outcome.machine):
+        outcome.take(result)
+    return outcome

@@ -1,0 +1,104 @@
+"""The whole pipeline in this process, beside the field's batch tool and a streaming library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from timing import Row, Spread, duration, seconds, turns
+
+from sentinel.configuration import Settings
+from sentinel.pipeline import Batch, Pipeline
+
+SECOND_US = 1_000_000
+BATCH = 500_000
+"""Observations fed at once, as a backtest does."""
+
+
+def persistent(ticks: int, series: int) -> NDArray[np.float64]:
+    """Values of lag-1 autocorrelation 0.5 about a level of 10, shape (tick, series)."""
+    values = np.random.default_rng(2).standard_normal((ticks, series))
+    for t in range(1, ticks):
+        values[t] += 0.5 * values[t - 1]
+    return values + 10.0
+
+
+def batches(values: NDArray[np.float64], size: int = BATCH) -> Iterator[Batch]:
+    """One observation a second of each series, all series of a second together."""
+    ticks, series = values.shape
+    flat = values.reshape(-1)
+    new = tuple((i, f"series {i}", "benchmark") for i in range(series))
+    for first in range(0, flat.size, size):
+        position = np.arange(first, min(first + size, ticks * series))
+        yield Batch(position % series, position // series * SECOND_US, flat[position], new if first == 0 else ())
+
+
+def run(pipeline: Pipeline, given: list[Batch]) -> None:
+    """All batches from the beginning to the end."""
+    state = pipeline.init()
+    for batch in given:
+        state, _ = pipeline.advance(state, batch)
+    pipeline.finish(state)
+
+
+def beside_ewstools(points: int, peer_points: int, repeats: int) -> Row:
+    """One series; the peer computes variance and lag-1 autocorrelation in windows of a quarter (its default)."""
+    import ewstools
+    import pandas
+
+    pipeline, given = Pipeline(Settings()), list(batches(persistent(points, 1)))
+    series = pandas.Series(persistent(peer_points, 1)[:, 0])
+
+    def peer() -> None:
+        windows = ewstools.TimeSeries(series)
+        windows.compute_var(rolling_window=0.25)
+        windows.compute_auto(rolling_window=0.25, lag=1)
+
+    measured = turns(lambda: run(pipeline, given), peer, repeats)
+    rate, peer_rate = points / np.median(measured.ours), peer_points / np.median(measured.peer)
+    return Row(
+        f"whole pipeline, one series of {points:,} points, per observation",
+        f"grid, conditioning, bank, spectrum, evidence, alarm: {rate:,.0f} observations/s",
+        f"ewstools, variance and lag-1 on {peer_points:,} points: {peer_rate:,.0f} observations/s",
+        measured.ratio(points / peer_points),
+        required=50.0,
+    )
+
+
+def beside_river(points: int, repeats: int) -> Row:
+    """One series; the peer updates the lag-1 autocorrelation of all that it has seen."""
+    from river import stats
+
+    values = persistent(points, 1)
+    pipeline, given, numbers = Pipeline(Settings()), list(batches(values)), values[:, 0].tolist()
+
+    def peer() -> None:
+        lag1 = stats.AutoCorr(lag=1)
+        for number in numbers:
+            lag1.update(number)
+            lag1.get()
+
+    measured = turns(lambda: run(pipeline, given), peer, repeats)
+    return Row(
+        f"whole pipeline, one series of {points:,} points, beside a streaming library",
+        f"pipeline: {duration(float(np.median(measured.ours)) / points)} an observation",
+        f"river.stats.AutoCorr, update and get: {duration(float(np.median(measured.peer)) / points)} an observation",
+        measured.ratio(),
+    )
+
+
+def many_series(series: int, ticks: int, repeats: int) -> Row:
+    """Many series on two cores; there is no peer: a rate."""
+    pipeline = Pipeline(Settings(), threads=2)
+    given = list(batches(persistent(ticks, series)))
+    run(pipeline, given[:1])
+    rates = [series * ticks / seconds(lambda: run(pipeline, given)) / 1e6 for _ in range(repeats)]
+    return Row(
+        f"whole pipeline, {series:,} series x {ticks:,} points, 2 threads",
+        f"grid to alarm, in batches of {BATCH:,}",
+        "-",
+        Spread.of(rates),
+        unit="M observations/s",
+        required=1.0,
+    )

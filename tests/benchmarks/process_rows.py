@@ -1,0 +1,94 @@
+"""Whole processes, from start to exit: what a user waits for and what it costs in memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from pipeline_rows import SECOND_US, persistent
+from timing import Ended, Row, Spread, duration, process
+
+MIB = 1 << 20
+
+_PIPELINE = """
+import sys, numpy, polars
+from sentinel.configuration import Settings
+from sentinel.pipeline import Batch, Pipeline
+table = polars.read_csv(sys.argv[1], try_parse_dates=True)
+time, value = table["time"].dt.epoch("us").to_numpy(), table["value"].to_numpy()
+pipeline = Pipeline(Settings())
+batch = Batch(numpy.zeros(time.size, numpy.int64), time, value, ((0, "lake", "file"),))
+pipeline.finish(pipeline.advance(pipeline.init(), batch, rows=True)[0], rows=True)
+"""
+
+_EWSTOOLS = """
+import sys, pandas, ewstools
+series = pandas.read_csv(sys.argv[1], index_col="time", parse_dates=True)["value"].reset_index(drop=True)
+windows = ewstools.TimeSeries(series)
+windows.compute_var(rolling_window=0.25)
+windows.compute_auto(rolling_window=0.25, lag=1)
+"""
+
+
+def _write_csv(path: Path, points: int) -> None:
+    stamps = np.datetime_as_string((np.arange(points) * SECOND_US).astype("datetime64[us]"), unit="s")
+    lines = (f"{stamp},{value:.6f}\n" for stamp, value in zip(stamps, persistent(points, 1)[:, 0], strict=True))
+    path.write_text("time,value\n" + "".join(lines), encoding="utf-8")
+
+
+def _told(processes: list[Ended]) -> str:
+    return f"{duration(median(p.wall for p in processes))}, {median(p.peak for p in processes) / MIB:,.0f} MiB"
+
+
+def pipeline_alone(points: int, peer_points: int, repeats: int) -> list[Row]:
+    """A file read and taken through the pipeline by a fresh process; the peer has a shorter one."""
+    return [_beside("pipeline on a table read by polars", ["-c", _PIPELINE], [], points, peer_points, repeats)]
+
+
+def backtest(points: int, peer_points: int, repeats: int) -> list[Row]:
+    """The same with the command that a user types, which also writes its tables and its report."""
+    command = ["-m", "sentinel", "backtest"]
+    with TemporaryDirectory() as out:
+        return [_beside("sentinel backtest", command, ["--out", out, "--quiet"], points, peer_points, repeats)]
+
+
+def _beside(what: str, ours: list[str], options: list[str], points: int, peer_points: int, repeats: int) -> Row:
+    with TemporaryDirectory() as folder:
+        mine, theirs = Path(folder, "mine.csv"), Path(folder, "theirs.csv")
+        _write_csv(mine, points)
+        _write_csv(theirs, peer_points)
+        command = [sys.executable, *ours, str(mine), *options]
+        peer = [sys.executable, "-c", _EWSTOOLS, str(theirs)]
+        process(command), process(peer)
+        turns = [(process(command), process(peer)) for _ in range(repeats)]
+    return Row(
+        f"whole process from CSV, ours with {points // peer_points} times the points: wall time, peak memory",
+        f"{what}, {points:,} points: {_told([a for a, _ in turns])}",
+        f"ewstools, {peer_points:,} points: {_told([b for _, b in turns])}",
+        Spread.of([b.wall / a.wall for a, b in turns]),
+    )
+
+
+def live(series: int, warm: int, measured: int) -> list[Row]:
+    """Many series, one observation each a tick, in a process of its own."""
+    command = [sys.executable, str(Path(__file__).parent / "live.py"), *map(str, (series, warm, measured))]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    tick = Spread.of(found["seconds"])
+    memory = Spread.of([found["bytes_per_series"] / 1024])
+    return [
+        Row(f"live tick of {series:,} series", f"{duration(tick.median / series)} a series", "-", tick, unit="s"),
+        Row(
+            f"memory of the pipeline, a series, idle between ticks, of {series:,}",
+            f"{memory.median * series / 1024:,.0f} MiB in all, names and state",
+            "-",
+            memory,
+            unit="KiB",
+            required=8.0,
+            at_most=True,
+        ),
+    ]

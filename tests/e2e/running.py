@@ -1,0 +1,140 @@
+"""A real daemon in a process of its own, for the tests of its life."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import yaml
+
+from sentinel.errors import StateError
+from sentinel.journal import Journal
+
+START_SECONDS = 40.0
+"""The very first start compiles the kernels; later ones take them from the cache."""
+
+
+def wait_for(there: Callable[[], Any], seconds: float, what: str) -> Any:
+    """Ask until the answer is true; AssertionError after so many seconds."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        found = there()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"{what}: not within {seconds:g} s")
+
+
+def write_config(folder: Path, **changes: Any) -> Path:
+    """A configuration whose paths are relative to the folder; sections given here replace the default ones."""
+    config = {
+        "daemon": {"state_dir": "state"},
+        "web": {"listen": "127.0.0.1:0"},
+        "sources": [{"kind": "csv", "name": "lake", "path": "data.csv", "every": "50ms"}],
+        "notify": [{"kind": "log", "path": "notifications.jsonl"}],
+    } | changes
+    path = folder / "sentinel.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def long_csv(values: Any, first_tick: int = 0, *, header: bool = True) -> str:
+    """A table (tick, series) of hourly values as text, oldest first."""
+    start = np.datetime64("2020-01-01T00:00", "m")
+    lines = ["time,series,value"] if header else []
+    for t, row in enumerate(values):
+        stamp = start + np.timedelta64(60 * (first_tick + t), "m")
+        lines += [f"{stamp}Z,s{s},{value!r}" for s, value in enumerate(row.tolist())]
+    return "\n".join(lines) + "\n"
+
+
+class Running:
+    """`sentinel run` in a folder."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        self.log_path = folder / f"log{len(list(folder.glob('log*')))}.txt"
+        with self.log_path.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "sentinel", "run", "sentinel.yaml"], cwd=folder, stdout=subprocess.DEVNULL,
+                stderr=log, env=os.environ | environment,
+            )  # fmt: skip
+
+    @property
+    def log(self) -> str:
+        """Everything it has said."""
+        return self.log_path.read_text()
+
+    def said(self, pattern: str, seconds: float = START_SECONDS) -> re.Match[str]:
+        """Wait until it has said this."""
+
+        def there() -> re.Match[str] | None:
+            found = re.search(pattern, self.log)
+            assert found or self.process.poll() is None, self.log
+            return found
+
+        found = wait_for(there, seconds, pattern)
+        assert isinstance(found, re.Match)
+        return found
+
+    @property
+    def address(self) -> str:
+        """Where it serves."""
+        return self.said(r"address=(http://\S+)")[1]
+
+    def get(self, path: str) -> httpx.Response:
+        """One request."""
+        return httpx.get(self.address + path, timeout=5.0)
+
+    def metric(self, line: str) -> float:
+        """The value of one line of /metrics, given without it; NaN where there is none."""
+        for found in self.get("/metrics").text.splitlines():
+            if found.startswith(line + " "):
+                return float(found.rpartition(" ")[2])
+        return float("nan")
+
+    def ready(self) -> Running:
+        """Wait until /-/ready says so."""
+        address = self.address
+
+        def answer() -> bool:
+            return httpx.get(f"{address}/-/ready", timeout=5.0).status_code == 200
+
+        self.said("msg=ready ")
+        wait_for(answer, 10.0, "ready")
+        return self
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def stop(self) -> float:
+        """SIGTERM; the seconds it took to end with 0."""
+        began = time.monotonic()
+        self.signal(signal.SIGTERM)
+        assert self.process.wait(30.0) == 0, self.log
+        return time.monotonic() - began
+
+    def kill(self) -> None:
+        """SIGKILL, if it still runs."""
+        self.process.kill()
+        self.process.wait()
+
+
+def observations(folder: Path) -> int:
+    """How many the journal holds; 0 while there is none."""
+    try:
+        with Journal.open(folder / "state", read_only=True) as journal:
+            ((number,),) = journal._database.read("SELECT count(*) FROM observation")
+            return int(number)
+    except StateError:
+        return 0

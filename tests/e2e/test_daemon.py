@@ -1,0 +1,240 @@
+"""The daemon as an operator meets it: a process, its signals, its ports, its exit codes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sentinel.configuration import Settings
+from sentinel.journal import Journal
+from sentinel.pipeline import Batch, Pipeline
+from sentinel.recovery import Machine
+from sentinel.replay import results
+from sentinel.rows import Rows
+from sentinel.snapshot import Reason
+from tests.e2e.running import Running, long_csv, observations, wait_for, write_config
+from tests.sentinel.streams import HOUR_US, ar1, content, through
+
+VALUES = ar1(1, np.where(np.arange(600) % 200 < 140, 0.95, -0.5), 600, 3)
+ALARMS = [{"threshold": 0.5, "alpha": 0.001}]
+START_US = 1_577_836_800_000_000
+"""2020-01-01, where `long_csv` begins."""
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start daemons in the test's folder; whatever still runs at the end is killed."""
+    started: list[Running] = []
+
+    def begin(folder: Path = tmp_path, **environment: str) -> Running:
+        started.append(Running(folder, **environment))
+        return started[-1]
+
+    yield begin
+    for daemon in started:
+        daemon.kill()
+
+
+def fed(folder: Path, number: int) -> None:
+    wait_for(lambda: observations(folder) >= number, 20.0, f"{number} observations in the journal")
+
+
+def test_it_serves_and_ends_in_order_on_sigterm_and_goes_on_where_it_was(tmp_path: Path, start: Start) -> None:
+    write_config(tmp_path, alarms=ALARMS)
+    (tmp_path / "data.csv").write_text(long_csv(VALUES[:300]))
+    daemon = start().ready()
+    assert daemon.get("/-/healthy").status_code == 200
+    fed(tmp_path, 900)
+    wait_for(lambda: daemon.metric('sentinel_ticks_total{source="lake"}') == 897, 5.0, "897 ticks")
+    assert daemon.metric("sentinel_ready") == 1
+    assert daemon.metric("sentinel_ingestion_stopped") == 0
+    assert daemon.get("/").status_code == 200
+    assert daemon.get("/api/v1/series/s0").json()["ticks"] == 299
+    assert daemon.stop() < 5.0
+    with Journal.open(tmp_path / "state") as journal:
+        checkpoint = journal.load_checkpoint()
+        assert checkpoint is not None
+        assert list(journal.tail(checkpoint.batch)) == [], "the checkpoint holds everything"
+        before = journal.events()
+    told = (tmp_path / "notifications.jsonl").read_text().splitlines()
+    assert len(told) == len(before) > 0
+    with (tmp_path / "data.csv").open("a") as file:
+        file.write(long_csv(VALUES[300:], 300, header=False))
+    again = start().ready()
+    fed(tmp_path, 1_800)
+    wait_for(lambda: again.metric('sentinel_ticks_total{source="lake"}') == 900, 5.0, "900 more ticks")
+    assert again.get("/api/v1/series/s0").json()["ticks"] == 599
+    assert again.metric('sentinel_observations_duplicate_total{source="lake"}') == 0
+    again.stop()
+    names = tuple((i, f"s{i}", "lake") for i in range(3))
+    stamps = START_US + np.repeat(np.arange(600), 3) * HOUR_US
+    batch = Batch(np.tile(np.arange(3), 600), stamps, VALUES.ravel(), names, source="lake")
+    expected = through(Pipeline(Settings.model_validate({"alarms": ALARMS})), [batch], finish=False)
+    with Journal.open(tmp_path / "state") as journal:
+        events = journal.events()
+        kept = [(c.time_us, c.series, c.value) for c in journal.tail(0)]
+    assert sorted(event["id"] for event in events) == sorted(event.id for event in expected.events)
+    for column, whole in enumerate((stamps, batch.series, batch.value)):
+        assert np.concatenate([part[column] for part in kept]).tobytes() == whole.tobytes()
+    told = (tmp_path / "notifications.jsonl").read_text().splitlines()
+    assert [json.loads(line)["key"] for line in told] == [event["id"] for event in events]
+
+
+def test_sighup_takes_new_settings_and_keeps_the_old_where_the_file_is_bad(tmp_path: Path, start: Start) -> None:
+    write_config(tmp_path, alarms=ALARMS)
+    (tmp_path / "data.csv").write_text(long_csv(VALUES[:300]))
+    daemon = start().ready()
+    fed(tmp_path, 900)
+    good = (tmp_path / "sentinel.yaml").read_text()
+    (tmp_path / "sentinel.yaml").write_text(good + "nonsense: 1\n")
+    daemon.signal(signal.SIGHUP)
+    daemon.said("configuration not reloaded")
+    assert daemon.metric("sentinel_config_last_reload_successful") == 0
+    (tmp_path / "sentinel.yaml").unlink()
+    daemon.signal(signal.SIGHUP)
+    wait_for(lambda: daemon.log.count("configuration not reloaded") == 2, 5.0, "second refusal")
+    assert daemon.get("/-/ready").status_code == 200
+    write_config(tmp_path, alarms=[{"threshold": 0.25, "alpha": 0.001}])
+    daemon.signal(signal.SIGHUP)
+    daemon.said("configuration reloaded")
+    assert daemon.metric("sentinel_config_last_reload_successful") == 1
+    wait_for(lambda: "0.25" in str(daemon.get("/api/v1/series/s0").json()["rules"]), 5.0, "the new rule")
+    assert daemon.get("/api/v1/series/s0").json()["ticks"] == 299, "the cells were kept"
+    daemon.stop()
+
+
+def test_a_bad_configuration_ends_with_78_and_a_taken_port_with_1(tmp_path: Path, start: Start) -> None:
+    write_config(tmp_path, webb={})
+    bad = start()
+    assert bad.process.wait(30.0) == 78
+    assert "webb" in bad.log
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        write_config(tmp_path, web={"listen": f"127.0.0.1:{taken.getsockname()[1]}"})
+        refused = start()
+        assert refused.process.wait(30.0) == 1
+    assert "web.listen" in refused.log
+    assert "Traceback" not in bad.log + refused.log
+
+
+def test_a_file_that_is_not_there_yet_is_said_and_a_second_process_meanwhile_ends_with_73(
+    tmp_path: Path, start: Start
+) -> None:
+    write_config(tmp_path)
+    daemon = start().ready()
+    second = start()
+    assert daemon.metric('sentinel_source_up{source="lake"}') == 0
+    daemon.said("source cannot be read")
+    assert second.process.wait(30.0) == 73
+    assert "in use by process" in second.log
+    assert "Traceback" not in second.log
+    (tmp_path / "data.csv").write_text(long_csv(VALUES[:100]))
+    fed(tmp_path, 300)
+    wait_for(lambda: daemon.metric('sentinel_source_up{source="lake"}') == 1, 5.0, "the source is up")
+    assert daemon.stop() < 5.0
+
+
+def test_systemd_hears_ready_then_watchdog_then_stopping(tmp_path: Path, start: Start) -> None:
+    write_config(tmp_path)
+    (tmp_path / "data.csv").write_text(long_csv(VALUES[:10]))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(60.0)
+        daemon = start(NOTIFY_SOCKET=str(tmp_path / "notify"))
+        heard = [manager.recv(4096).decode().splitlines()[0]]
+        address = daemon.said(r"address=(http://\S+)")[1]
+        assert address
+        heard.append(manager.recv(4096).decode().splitlines()[0])
+        daemon.signal(signal.SIGHUP)
+        while "RELOADING=1" not in heard:
+            heard.append(manager.recv(4096).decode().splitlines()[0])
+        heard.append(manager.recv(4096).decode().splitlines()[0])
+        daemon.signal(signal.SIGTERM)
+        while heard[-1] != "STOPPING=1":
+            heard.append(manager.recv(4096).decode().splitlines()[0])
+        assert daemon.process.wait(30.0) == 0
+    assert heard[:2] == ["READY=1", "WATCHDOG=1"]
+    assert heard[heard.index("RELOADING=1") + 1] == "READY=1"
+
+
+@pytest.mark.slow
+def test_sigterm_while_it_catches_up_ends_it_in_time_and_loses_nothing(tmp_path: Path, start: Start) -> None:
+    values = ar1(2, 0.7, 30_000, 10)
+    write_config(tmp_path, daemon={"state_dir": "state", "inbox_observations": 60_000})
+    (tmp_path / "data.csv").write_text(long_csv(values))
+    daemon = start()
+    fed(tmp_path, 1)
+    assert daemon.stop() < 5.0
+    known = observations(tmp_path)
+    assert 0 < known < values.size, "it had taken in everything before it was stopped"
+    again = start()
+    wait_for(lambda: observations(tmp_path) == values.size, 60.0, "the rest")
+    again.stop()
+
+
+# Real lakes.
+
+LAKES = Path(os.environ.get("SENTINEL_TEST_DATA", "../shared/data")) / "lakes" / "peter_paul_2018_2019.csv"
+
+
+def lakes_by_hand() -> Batch:
+    """The file's observations, by (time, name of the series), with no help from sentinel."""
+    with LAKES.open() as file:
+        table = list(csv.DictReader(file))
+    found: list[tuple[int, str, float]] = []
+    for line in table:
+        time_us = int(np.datetime64(datetime.fromisoformat(line["time"]), "us").astype(np.int64))
+        for column, text in line.items():
+            if column not in ("time", "lake") and text:
+                found.append((time_us, f"{line['lake']}/{column}", float(text)))
+    found.sort()
+    names: dict[str, int] = {}
+    for _, name, _ in found:
+        names.setdefault(name, len(names))
+    time_us, series, value = zip(*((t, names[n], v) for t, n, v in found), strict=True)
+    new = tuple((i, name, "lakes") for name, i in names.items())
+    return Batch(np.array(series), np.array(time_us), np.array(value), new, source="lakes")
+
+
+@pytest.mark.skipif(not LAKES.is_file(), reason=f"no lake data at {LAKES}; SENTINEL_TEST_DATA says where they are")
+def test_real_lakes_give_the_rows_of_the_pipeline_and_winter_is_one_gap(tmp_path: Path, start: Start) -> None:
+    lake = {"kind": "csv", "name": "lakes", "path": str(LAKES.resolve()), "by": ["lake"], "every": "50ms"}
+    write_config(tmp_path, sources=[lake | {"max_observations": 700}])
+    batch = lakes_by_hand()
+    daemon = start().ready()
+    wait_for(lambda: observations(tmp_path) == batch.series.size, 30.0, "all observations of the file")
+    daemon.stop()
+    machine = Machine(Settings())
+    rows = Rows.joined([r.rows for r in results(tmp_path / "state", machine) if r.rows is not None])
+    assert rows is not None
+    expected = through(Pipeline(Settings()), [batch], finish=False)
+    found, known = (by_name(*each) for each in ((machine.state.names, rows), (expected.state.names, expected.rows)))
+    assert len(found) == 8
+    assert {name: content(mine) for name, mine in found.items()} == {n: content(his) for n, his in known.items()}
+    winter = int(np.datetime64("2019-01-01", "us").astype(np.int64))
+    for name, mine in found.items():
+        before = int(np.sum(mine.end_us < winter))
+        reasons = [tuple(Reason)[code] for code in mine.reason]
+        assert mine.tick[before] - mine.tick[before - 1] > 200, f"{name}: the winter is not hundreds of rows"
+        assert reasons[before] is Reason.GAP, name
+        assert np.isnan(mine.value[before]), name
+        assert reasons[before + 1 : before + 30] == [Reason.WARM_UP] * 29, f"{name}: it learns again"
+
+
+def by_name(names: tuple[str, ...], rows: Rows) -> dict[str, Rows]:
+    """The rows of each series, with no trace of its number."""
+    found = {}
+    for i, name in enumerate(names):
+        mine = rows.series == i
+        columns = {column: getattr(rows, column)[mine] for column in Rows.__slots__}
+        found[name] = Rows(**(columns | {"series": np.zeros(int(mine.sum()), np.int64)}))
+    return found

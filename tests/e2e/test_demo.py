@@ -1,0 +1,47 @@
+"""The demo shows the main job, and would say so if it did not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sentinel.demo import CO2, CONTROL, ELNINO, Verdict, lakes
+
+
+def test_at_least_19_of_20_lakes_are_warned_before_they_tip_and_no_control_alarms() -> None:
+    verdicts = lakes(range(20))
+    leads = sorted((v.tip_us - v.warned_us) // v.cadence_us for v in verdicts.values() if v.warned_us is not None)
+    print(f"seeds 0 to 19: {sum(v.good for v in verdicts.values())} good, median lead {leads[len(leads) // 2]} ticks")
+    assert sum(v.good for v in verdicts.values()) >= 19
+    assert [seed for seed, v in verdicts.items() if v.others] == []
+
+
+def test_seeds_that_nothing_was_chosen_by_do_as_well() -> None:
+    verdicts = lakes(range(20, 40))
+    print(f"seeds 20 to 39: {sum(v.good for v in verdicts.values())} good")
+    assert sum(v.good for v in verdicts.values()) >= 18
+
+
+@pytest.mark.parametrize(
+    ("warned_us", "others", "good"),
+    [(5, (), True), (None, (), False), (15, (), False), (5, (CONTROL,), False), (5, (CO2, ELNINO), False)],
+)
+def test_the_verdict_is_good_only_if_the_lake_was_warned_in_time_and_no_control_alarmed(
+    warned_us: int | None, others: tuple[str, ...], good: bool
+) -> None:
+    verdict = Verdict(tip_us=10, warned_us=warned_us, others=others, cadence_us=1)
+    assert verdict.good is good
+    assert ("no alarm" in verdict.text()) is not bool(others)
+
+
+def test_headless_runs_the_real_daemon_prints_the_summary_and_saves_the_picture(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sentinel", "demo", "--headless", "--keep", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "serving http://127.0.0.1:" in done.stdout
+    assert "before it tipped" in done.stdout
+    assert (tmp_path / "sentinel-demo-0.png").read_bytes().startswith(b"\x89PNG")
+    assert done.stderr == ""
