@@ -1,7 +1,8 @@
 """The pipeline: observations go in, ticks are closed, conditioned, scored and judged; states and events come out.
 
 It knows no clock, file or thread, and does the same for one observation of a live series as for a million of a
-record: only the order of the observations matters, not how they are cut into batches.
+record: how observations that come in order of event time (or out of it by no more than `lateness`) are cut into batches
+does not matter. What comes later than that is late or not depending on the batches before it; the journal keeps them.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def _now(record: SeriesRecord) -> str:
         if record.reason is Reason.GAP or record.gaps:
             return f"not ready at the end: started anew after a gap longer than {_max_gap(record)}"
         return f"not ready: {record.ticks - record.missing:,} valid ticks, {record.plan.warm_up:,} are needed"
-    quiet = "quiet, no alarm" if not record.alarms or record.alarms[-1][1] is not None else ""
+    quiet = "no alarm" if not record.alarms or record.alarms[-1][1] is not None else ""
     numbers = f"lag-1 {'' if quiet else 'now '}{band_in_words(record.lag1, record.low, record.high)}{_recovery(record)}"
     return f"{quiet}: {numbers}" if quiet else numbers
 

@@ -105,8 +105,9 @@ PREFACE = """\
 
 Written by `python tests/benchmarks/run.py --write` (peers: `pip install '.[bench]'`). Ours and the peer take turns in
 one run; x says how many times as fast as the peer ours is, as the median over the turns, and their range. One thread
-where nothing else is said. Compilation is not in the numbers of a running process (it is cached on disk); it is in none
-of the whole processes either, which run once before they are measured.
+where nothing else is said. torch.tanh writes into an array that is there, ours makes its results anew. Compilation is
+not in the numbers of a running process (it is cached on disk); it is in none of the whole processes either, which run
+once before they are measured.
 """
 
 

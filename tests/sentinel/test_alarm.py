@@ -87,7 +87,7 @@ def test_a_series_without_a_tick_keeps_its_state() -> None:
     assert set(names(states)) == {WARNING}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.tuples(st.booleans(), st.sampled_from([0, STUCK]), st.booleans()), min_size=1, max_size=20), st.data()
 )

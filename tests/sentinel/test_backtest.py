@@ -86,7 +86,7 @@ def test_writes_readings_alarms_and_report_with_the_columns_of_the_contract(tmp_
     assert "half-life: 70 ticks" in told.out
     assert "none of it ever changes with later data" in told.out
     assert "loaded: returned more slowly than lag-1 0.8 allows from 2019-" in told.out
-    assert "control: quiet, no alarm" in told.out
+    assert "control: no alarm" in told.out
     assert told.err == "", "no progress bar where nobody watches"
 
 

@@ -114,7 +114,7 @@ class Oracle:
         return closed
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(GRIDS, STREAM, CUTS)
 def test_every_observation_is_used_superseded_late_or_open_in_any_order_of_arrival(
     grid: Grid, stream: list[Observation], cuts: list[int]
@@ -134,7 +134,7 @@ def test_every_observation_is_used_superseded_late_or_open_in_any_order_of_arriv
     assert state.pending_row.size == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(GRIDS, STREAM, CUTS, CUTS, st.sampled_from([1, 40, 1 << 15]), st.sampled_from([0, 1, 3]))
 def test_in_order_of_time_neither_the_cutting_nor_the_size_of_blocks_changes_anything(
     grid: Grid, stream: list[Observation], cuts: list[int], others: list[int], area: int, cut_every: int
@@ -153,7 +153,7 @@ def test_in_order_of_time_neither_the_cutting_nor_the_size_of_blocks_changes_any
     assert outcomes[0] == outcomes[1]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(GRIDS.filter(lambda grid: grid.lateness_us > 0), STREAM, CUTS, st.data())
 def test_disorder_within_the_lateness_changes_nothing(
     grid: Grid, stream: list[Observation], cuts: list[int], data: st.DataObject
@@ -178,7 +178,7 @@ def test_disorder_within_the_lateness_changes_nothing(
     assert outcomes[0] == outcomes[1]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(GRIDS, STREAM, st.integers(1, 7))
 def test_blocks_end_after_every_tick_whose_number_is_a_multiple(
     grid: Grid, stream: list[Observation], every: int
@@ -212,7 +212,7 @@ def microseconds(moment: datetime) -> int:
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from([1, 3, 12]), MOMENTS, MOMENTS)
 def test_a_calendar_tick_begins_with_its_month(months: int, first: datetime, later: datetime) -> None:
     first, later = sorted((first, later))

@@ -151,7 +151,7 @@ def stream(seed: int, ticks: int) -> NDArray[np.float64]:
     return np.where(np.isneginf(x) & (np.arange(ticks) == 0), 0.0, x)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(STREAM_SEEDS, st.sampled_from([3.0, 30.0, 71.5]), st.sampled_from([(), (11.5,), (40.0,), (4.0, 24.5)]))
 def test_it_is_the_recursion_of_the_derivation(seed: int, H: float, periods: tuple[float, ...]) -> None:
     values = stream(seed, 400)
@@ -174,7 +174,7 @@ def test_it_is_the_recursion_of_the_derivation(seed: int, H: float, periods: tup
     assert pairs > 0 or np.isneginf(values).any()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(STREAM_SEEDS, st.lists(st.integers(0, 200), max_size=4), st.booleans())
 def test_cut_anywhere_it_gives_bitwise_the_same_and_leaves_the_state_alone(
     seed: int, cuts: list[int], none: bool

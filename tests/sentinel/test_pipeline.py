@@ -66,7 +66,7 @@ def everything(outcome: Run) -> tuple[object, ...]:
     return content(outcome.rows), outcome.events, outcome.late, by_series(outcome.state)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 1_000), CUTS)
 def test_cut_into_any_batches_a_stream_gives_bitwise_the_same(seed: int, cuts: list[int]) -> None:
     batch = mixed(seed)
@@ -82,7 +82,7 @@ def test_one_observation_at_a_time_gives_bitwise_the_same() -> None:
     assert everything(single) == everything(through(Pipeline(MIXED), [batch]))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 1_000), st.integers(1, 500), st.integers(0, 3))
 def test_rows_and_alarms_so_far_do_not_change_when_more_data_come(seed: int, known: int, series: int) -> None:
     batch = mixed(seed)
@@ -99,7 +99,7 @@ def test_rows_and_alarms_so_far_do_not_change_when_more_data_come(seed: int, kno
     assert set(result.events) <= set(whole.events)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 1_000), st.permutations(range(4)), st.sampled_from([1, 64, 1 << 15]))
 def test_neither_the_order_of_the_series_nor_the_size_of_blocks_matters(
     seed: int, order: Sequence[int], area: int
@@ -246,7 +246,7 @@ def test_not_ready_is_not_a_number() -> None:
     assert ready + 1 == 100, "50 points for the level and as many pairs for the bank"
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 100), st.floats(1e-6, 1e6), st.floats(-100, 100))
 def test_units_and_offsets_do_not_matter(seed: int, scale: float, shift: float) -> None:
     values = ar1(seed, 0.6, 300)

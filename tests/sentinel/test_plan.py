@@ -29,7 +29,7 @@ def test_a_regular_series_has_the_cadence_of_its_stamps(step: int) -> None:
     assert learn_cadence(stamps(step)) == Cadence.fixed(step)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 0.4))
 def test_missing_stamps_jitter_and_the_order_of_arrival_do_not_change_it(seed: int, missing: float) -> None:
     random = np.random.default_rng(seed)

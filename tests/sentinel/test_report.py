@@ -55,18 +55,18 @@ SENTENCES = {
     "cleared": (
         record(alarms=[(raised("x", 1), JULY_1 + 20 * DAY)], lag1=0.5, low=0.4, high=0.6),
         "returned more slowly than lag-1 0.8 allows from 2019-07-02 to 2019-07-21; "
-        "quiet, no alarm: lag-1 0.50 (0.40 to 0.60), recovery time about 1.44 days",
+        "no alarm: lag-1 0.50 (0.40 to 0.60), recovery time about 1.44 days",
     ),
     "cleared twice": (
         record(alarms=[(raised("x", 1), JULY_1 + 2 * DAY), (raised("x", 5), JULY_1 + 9 * DAY)]),
         "returned more slowly than lag-1 0.8 allows from 2019-07-06 to 2019-07-10 (and 1 time before); "
-        "quiet, no alarm: lag-1 0.86 (0.79 to 0.91), recovery time about 6.63 days",
+        "no alarm: lag-1 0.86 (0.79 to 0.91), recovery time about 6.63 days",
     ),
     "open band": (
         record(lag1=0.99, low=0.95, high=1.0),
-        "quiet, no alarm: lag-1 0.99 (above 0.95), recovery time longer than 19.5 days",
+        "no alarm: lag-1 0.99 (above 0.95), recovery time longer than 19.5 days",
     ),
-    "negative": (record(lag1=-0.3, low=-0.5, high=-0.1), "quiet, no alarm: lag-1 -0.30 (-0.50 to -0.10)"),
+    "negative": (record(lag1=-0.3, low=-0.5, high=-0.1), "no alarm: lag-1 -0.30 (-0.50 to -0.10)"),
     "not ready": (
         record(state=State.LEARNING, reason=Reason.WARM_UP, ticks=45, missing=5, lag1=math.nan),
         "not ready: 40 valid ticks, 70 are needed",
