@@ -101,6 +101,7 @@ class Engine:
                     self._forgetting = True
                 if self._forgetting:
                     self._forgetting = self._retain()
+                self._tally.set("sentinel_journal_bytes", self._journal.size_bytes())
                 self._tally.set("sentinel_ingestion_stopped", 0)
             except _UNWRITABLE as error:
                 self._stopped(error)
@@ -241,7 +242,6 @@ class Engine:
         waiting = len(self._inbox) + sum(frame.observations.height for frame in self._held)
         self._tally.set("sentinel_inbox_observations", waiting)
         self._tally.set("sentinel_inbox_capacity_observations", self._inbox.capacity)
-        self._tally.set("sentinel_journal_bytes", self._journal.size_bytes())
         self._tally.add("sentinel_engine_turns_total")
         self.snapshot = self._published()
         self.last_beat_us = self._clock.now_us()

@@ -98,7 +98,7 @@ class BankSettings(Part):
     """Memory of the level and trend that are taken out; null = by cadence."""
     warm_up_ticks: Annotated[int, Field(ge=20)] | None = None
     """Ticks with a value before the first verdict; null = by half-life."""
-    thresholds: Annotated[int, Field(ge=2, le=256)] = 16
+    thresholds: Annotated[int, Field(ge=3, le=256)] = 16
     """Number of detectors, evenly spaced in atanh of the lag-1 autocorrelation."""
     lowest: Lag1 = -0.95
     """Threshold of the lowest detector."""

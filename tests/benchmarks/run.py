@@ -1,7 +1,7 @@
 """Speed beside the peers, as ratios in one run, printed as a Markdown table.
 
     python tests/benchmarks/run.py                 print the table
-    python tests/benchmarks/run.py --write         write it to docs/benchmarks.md too
+    python tests/benchmarks/run.py --write         write it to docs/benchmarks.md and README.md too
     python tests/benchmarks/run.py --only live     some of the measurements
     python tests/benchmarks/run.py --tiny --json   a second or two each, numbers without meaning: for the tests
 
@@ -30,6 +30,8 @@ from bank_rows import Shape
 from timing import Row
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
+README = PAGE.parents[1] / "README.md"
+BEGIN, END = "<!-- speed: written by tests/benchmarks/run.py --write -->\n", "<!-- end of speed -->"
 
 Measurement = Callable[[], list[Row]]
 
@@ -82,6 +84,17 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def summary(rows: list[Row]) -> str:
+    """The short table of the README."""
+    lines = ["| what | beside | median (range) | required |", "|---|---|---|---|"]
+    for row in rows:
+        f = row.figure
+        required = "-" if row.required is None else f"{'≤' if row.at_most else '≥'} {row.required:g}"
+        shown = f"**{f.median:.3g}** {row.unit} ({f.lowest:.3g} to {f.highest:.3g})"
+        lines.append(f"| {row.what} | {row.peer.partition(':')[0]} | {shown} | {required} |")
+    return "\n".join(lines) + "\n"
+
+
 def machine(load_before: float) -> str:
     """What it was measured on."""
     cpu = next(
@@ -114,7 +127,7 @@ once before they are measured.
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description="Speed beside the peers, as ratios in one run.")
-    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md and the table in README.md")
     parser.add_argument("--only", nargs="+", default=[], choices=list(measurements(tiny=True)), metavar="NAME")
     parser.add_argument("--tiny", action="store_true", help="tiny sizes: does it run at all")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
@@ -125,6 +138,9 @@ def main() -> None:
     print(json.dumps([asdict(row) for row in rows]) if asked.json else text)
     if asked.write:
         PAGE.write_text(text, encoding="utf-8")
+        before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
+        _, _, after = rest.partition(END)
+        README.write_text(before + BEGIN + summary(rows) + END + after, encoding="utf-8")
 
 
 if __name__ == "__main__":
