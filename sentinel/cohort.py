@@ -7,7 +7,6 @@ and costs nothing. A cohort holds at most `LARGEST` series, so that a block that
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from time import perf_counter
 from typing import NamedTuple, TypeVar
 
@@ -20,10 +19,9 @@ from sentinel.alarm import Alarm, AlarmState, States
 from sentinel.cadence import ABSENT, Block, Grid, GridState
 from sentinel.conditioning import Conditioned, Conditioner, ConditionerState, Conditioning
 from sentinel.plan import Plan
-from sentinel.scoring import Scored, Scoring
+from sentinel.scoring import Scored, Scoring, Stopwatch
 
 LARGEST = 4096
-Stopwatch = Callable[[str, float], None]
 
 
 class Last(NamedTuple):
@@ -136,8 +134,9 @@ class Cohort:
         conditioner, conditioned = self.conditioner.advance(_rows(state.conditioner, rows), block)
         took("conditioning", perf_counter() - start)
         start = perf_counter()
-        bank, evidence, scored = self.scoring.advance(_rows(state.bank, rows), _rows(state.evidence, rows), conditioned)
-        took("bank", perf_counter() - start)
+        bank, evidence, scored = self.scoring.advance(
+            _rows(state.bank, rows), _rows(state.evidence, rows), conditioned, took
+        )
         start = perf_counter()
         found = scored.evidence
         alarm, states = self.alarm.advance(

@@ -22,7 +22,7 @@ from sentinel.clock import MICROSECONDS, Clock, SystemClock
 from sentinel.configuration import Settings, fingerprint
 from sentinel.configuration.loading import load
 from sentinel.engine import Engine, announce
-from sentinel.errors import ConfigError
+from sentinel.errors import ConfigError, StateError
 from sentinel.exposition import Exposition
 from sentinel.health import Health, sd_notify
 from sentinel.inbox import Inbox
@@ -114,7 +114,9 @@ class Daemon:
             self.web.start()
             logger.info("serving", extra={"address": self.web.address})
             compile_kernels()
-            self.engine.restore()
+            self.engine.restore(lambda: self._stop)
+            if self._stop:
+                return
             self._start_sources()
             ready, beat_at, look_at = False, 0.0, monotonic() + SUPERVISE_SECONDS
             while not self._stop:
@@ -184,6 +186,8 @@ class Daemon:
         try:
             if self.engine.restored:
                 self.engine.checkpoint()
+        except StateError as error:
+            logger.error("no checkpoint at the end; the next start replays the journal", extra={"why": str(error)})
         finally:
             self.web.stop()
             self._journal.close()

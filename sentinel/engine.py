@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic, perf_counter, sleep
 
 from sentinel.clock import MICROSECONDS, Clock
 from sentinel.configuration import Settings, fingerprint
+from sentinel.configuration.record import to_record
+from sentinel.delivery import Outbox
 from sentinel.errors import DataError
 from sentinel.history import History
 from sentinel.inbox import Inbox
 from sentinel.journal import Committed, Journal, JournalFull, JournalUnwritable
-from sentinel.notify import Notifier, NotifyError
-from sentinel.observation import Frame
+from sentinel.notify import Notifier
+from sentinel.observation import Frame, Rejection
 from sentinel.pipeline import Result
 from sentinel.published import Published
 from sentinel.recovery import Machine, restored
@@ -33,7 +35,9 @@ logger = logging.getLogger(__name__)
 TURN_SECONDS = 1.0
 """A turn takes in frames for about this long, then tells the world."""
 RETRY_SECONDS = 1.0
-DELIVER_AT_MOST = 200
+CHECKPOINT_RETRY_SECONDS = 30.0
+SILENT_POLLS = 3
+"""A source that has not answered for this many of its intervals no longer speaks for its own clock."""
 _UNWRITABLE = (JournalFull, JournalUnwritable)
 
 
@@ -46,13 +50,14 @@ class Engine:
     ) -> None:  # fmt: skip
         self._settings = settings
         self._journal, self._inbox, self._tally, self._clock = journal, inbox, tally, clock
-        self._notifiers = notifiers
+        self._outbox = Outbox(journal, notifiers, tally, clock)
+        self._heard: dict[str, int] = {}
+        self._owner: dict[str, str] = {}
         self.history = History(settings.web.history_series)
         self._machine = Machine(settings, self.history, tally, threads=threads)
         self._held: deque[Frame] = deque()
         self._owed: deque[tuple[Committed, Result]] = deque()
         self._retry_at = 0.0
-        self._deliver_at = dict.fromkeys(notifiers, 0.0)
         self._reload: Settings | None = None
         self._checkpoint_at = monotonic() + settings.daemon.checkpoint_every / MICROSECONDS
         self._batch = 0
@@ -67,9 +72,15 @@ class Engine:
         """The settings in force."""
         return self._settings
 
-    def restore(self) -> None:
-        """Checkpoint and journal tail, bitwise; then the present settings, if they have changed."""
-        self._machine, self._batch = restored(self._journal, self._machine, self._settle_restored)
+    def restore(self, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Checkpoint and journal tail, bitwise; then the present settings, if they have changed.
+
+        Left half-way, with `restored` still False, as soon as `stopped` says so.
+        """
+        batch = restored(self._journal, self._machine, self._settle_restored, stopped)
+        if batch is None:
+            return
+        self._batch = batch
         if self._machine.settings != self._settings or self._journal.settings() is None:
             self._change(self._settings)
         self.restored = True
@@ -95,10 +106,9 @@ class Engine:
                 while self._held and perf_counter() - began < TURN_SECONDS:
                     self._take(self._held[0])
                     worked = True
-                self._deliver()
+                self._outbox.deliver()
                 if monotonic() >= self._checkpoint_at:
-                    self.checkpoint()
-                    self._forgetting = True
+                    self._forgetting = self._checkpointed_in_time()
                 if self._forgetting:
                     self._forgetting = self._retain()
                 self._tally.set("sentinel_journal_bytes", self._journal.size_bytes())
@@ -112,6 +122,16 @@ class Engine:
             self._tally.observe("sentinel_engine_turn_duration_seconds", perf_counter() - began)
         return worked
 
+    def _checkpointed_in_time(self) -> bool:
+        """Save the state when it is due; one that fails is tried again soon, and the journal goes on."""
+        try:
+            self.checkpoint()
+        except _UNWRITABLE as error:
+            self._checkpoint_at = monotonic() + CHECKPOINT_RETRY_SECONDS
+            logger.error("checkpoint not written", extra={"why": str(error)})
+            return False
+        return True
+
     def checkpoint(self) -> None:
         """Save the state, if it has moved since the last time."""
         self._checkpoint_at = monotonic() + self._settings.daemon.checkpoint_every / MICROSECONDS
@@ -120,7 +140,7 @@ class Engine:
             return
         began = perf_counter()
         arrays, header = to_arrays(self._machine.state)
-        header |= {"settings": self._machine.settings.model_dump(mode="json"), "clocks": dict(self._machine.clocks)}
+        header |= {"settings": to_record(self._machine.settings), "clocks": dict(self._machine.clocks)}
         try:
             self._journal.save_checkpoint(arrays, header, self._batch, self._clock.now_us())
         except _UNWRITABLE:
@@ -137,6 +157,8 @@ class Engine:
     def _take(self, frame: Frame) -> None:
         """Commit the first of the held frames and let it move the state; it is held until it is committed."""
         began = perf_counter()
+        self._heard[frame.source] = self._clock.now_us()
+        frame = self._own(frame)
         self._tally.add("sentinel_commits_total")
         try:
             committed = self._journal.commit(frame, self._clock.now_us())
@@ -164,6 +186,21 @@ class Engine:
         if committed.batch >= 0:
             self._apply(committed)
 
+    def _own(self, frame: Frame) -> Frame:
+        """The frame without series that belong to another source: two lakes must not become one series."""
+        state = self._machine.state
+        if len(state.names) != len(self._owner):
+            self._owner = {name: state.sources[at] for name, at in zip(state.names, state.source_of, strict=True)}
+        names = frame.observations["series"].unique().to_list()
+        foreign = sorted(name for name in names if self._owner.get(name, frame.source) != frame.source)
+        if not foreign:
+            return frame
+        logger.error(
+            "series of another source refused; give them other names (by, columns, series)",
+            extra={"source": frame.source, "series": foreign[0], "belongs_to": self._owner[foreign[0]]},
+        )
+        return frame.without(foreign, Rejection.FOREIGN)
+
     def _apply(self, committed: Committed) -> None:
         self._owed.append((committed, self._machine.apply(committed)))
         self._batch = committed.batch
@@ -181,7 +218,7 @@ class Engine:
             if result.events:
                 settings = fingerprint(self._machine.settings)
                 bodies = [event.body() | {"settings": settings} for event in result.events]
-                self._journal.append_events(bodies, list(self._notifiers), committed.batch)
+                self._journal.append_events(bodies, self._outbox.sinks, committed.batch)
             if self._machine.digests:
                 self._journal.append_digests(self._machine.digests)
                 self._machine.digests.clear()
@@ -191,31 +228,9 @@ class Engine:
 
     def _change(self, settings: Settings) -> None:
         """Record other settings and go on with them."""
-        committed = self._journal.record(
-            "settings", {"settings": settings.model_dump(mode="json")}, self._clock.now_us()
-        )
+        committed = self._journal.record("settings", {"settings": to_record(settings)}, self._clock.now_us())
         self._settings = settings
         self._apply(committed)
-
-    def _deliver(self) -> None:
-        for sink, notifier in self._notifiers.items():
-            if monotonic() >= self._deliver_at[sink]:
-                self._deliver_to(sink, notifier)
-            self._tally.set("sentinel_outbox_notifications", self._journal.outbox_length(sink), sink=sink)
-
-    def _deliver_to(self, sink: str, notifier: Notifier) -> None:
-        sent: list[str] = []
-        try:
-            for event_id, event in self._journal.undelivered(sink, DELIVER_AT_MOST):
-                self._tally.add("sentinel_notifications_total", sink=sink)
-                notifier.send(event | {"id": event["alarm_id"]})
-                sent.append(event_id)
-        except NotifyError as error:
-            self._deliver_at[sink] = monotonic() + RETRY_SECONDS
-            self._tally.add("sentinel_notification_failures_total", sink=sink)
-            logger.warning("notification not delivered", extra={"sink": sink, "why": str(error)})
-        if sent:
-            self._journal.mark_delivered(sink, sent, self._clock.now_us())
 
     def _retain(self) -> bool:
         """Forget what is old, a bounded part of it; True while there is more."""
@@ -234,8 +249,19 @@ class Engine:
     def _published(self) -> Published:
         machine = self._machine
         return Published(
-            machine.pipeline, machine.state, taken_us=self._clock.now_us(), clocks=machine.clocks, history=self.history
+            machine.pipeline, machine.state, taken_us=self._clock.now_us(), clocks=self._clocks(), history=self.history
         )
+
+    def _clocks(self) -> dict[str, int]:
+        """Up to when each source has told everything; the clock of a silent or removed source goes on without it."""
+        now = self._clock.now_us()
+        every = {source.name: source.every for source in self._settings.sources}
+        clocks = dict(self._machine.clocks)
+        for name in clocks:
+            silent = now - self._heard.setdefault(name, now)
+            if silent > SILENT_POLLS * every.get(name, 0):
+                clocks[name] += silent
+        return clocks
 
     def _publish(self) -> None:
         began = perf_counter()

@@ -50,6 +50,8 @@ METRICS: tuple[Row, ...] = (
         "1 if the last reading of the settings succeeded."),
     Row("sentinel_config_last_reload_success_timestamp_seconds", "gauge", "seconds",
         "When settings were last read."),
+    Row("sentinel_config_reloads_total", "counter", "", "Times that settings were read again."),
+    Row("sentinel_config_reload_failures_total", "counter", "", "Times that new settings were refused."),
     Row("sentinel_ready", "gauge", "", "1 if what is shown can be relied on; /-/ready says why not."),
     Row("sentinel_ingestion_stopped", "gauge", "", "1 while commits fail and no observation is accepted."),
     Row("sentinel_scheduler_up", "gauge", "", "1 while the scheduler's thread is alive."),

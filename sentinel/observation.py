@@ -7,8 +7,8 @@ observation is never lost and never counted twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import polars as pl
@@ -39,6 +39,13 @@ class Frame:
     complaints: tuple[str, ...] = ()
     """One line each, at most 10, on what was rejected first: where, what came, what is allowed."""
 
+    def without(self, series: Collection[str], reason: str) -> Frame:
+        """The same without the observations of these series, which are counted as rejected for `reason`."""
+        kept = self.observations.filter(~pl.col("series").is_in(series))
+        left_out = self.observations.height - kept.height
+        rejected = {**self.rejected, reason: self.rejected.get(reason, 0) + left_out}
+        return replace(self, observations=kept, rejected=rejected)
+
 
 class Rejection:
     """Why a source left an observation out; the closed set of `reason` labels."""
@@ -50,7 +57,8 @@ class Rejection:
     FUTURE = "future"
     MALFORMED_ROW = "malformed_row"
     NO_SERIES = "no_series"
-    ALL = (MISSING, NOT_A_NUMBER, NOT_FINITE, BAD_TIME, FUTURE, MALFORMED_ROW, NO_SERIES)
+    FOREIGN = "foreign_series"
+    ALL = (MISSING, NOT_A_NUMBER, NOT_FINITE, BAD_TIME, FUTURE, MALFORMED_ROW, NO_SERIES, FOREIGN)
 
 
 def empty_observations() -> pl.DataFrame:

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from sentinel.alarm import alarm_id
 from sentinel.cadence import ABSENT, GAP, NEVER
-from sentinel.cohort import LARGEST, Cohort, CohortState, Stopwatch, Ticks
+from sentinel.cohort import LARGEST, Cohort, CohortState, Ticks
 from sentinel.configuration import Settings
 from sentinel.events import AlarmEvent
 from sentinel.plan import Plan, learn_cadence, plan_for
 from sentinel.rows import Rows
+from sentinel.scoring import Stopwatch
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -18,6 +18,8 @@ from sentinel.configuration.judging import LONGEST_HALF_LIFE_TICKS, SHORTEST_HAL
 
 CONDITIONER_WARM_UP = 50
 STAMPS_FOR_CADENCE = 50
+LONGEST_GAP = 10_000
+"""Missing ticks in a row, at most, before a series starts anew: each of them is a row in memory."""
 _LOOKED_AT = 4096
 
 
@@ -106,7 +108,7 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
         months=cadence.months,
         lateness_us=series.lateness,
         mean=series.aggregate == "mean",
-        max_gap=max(1, math.floor(max_gap)),
+        max_gap=min(max(1, math.floor(max_gap)), LONGEST_GAP),
         seasons=tuple(ticks for ticks in seasons if ticks >= SHORTEST_SEASON_TICKS) if conditioning else (),
         lowest=-math.inf if low is None else low,
         highest=math.inf if high is None else high,
@@ -159,4 +161,8 @@ def learn_cadence(times_us: NDArray[np.int64], *, ended: bool = False) -> Cadenc
         if np.ptp(of_month) == 0 or of_month.min() >= 27:
             return Cadence.calendar(months)
     usual = min(_USUAL, key=lambda span: abs(span - typical))
-    return Cadence.fixed(usual if abs(usual - typical) <= 0.02 * usual else max(1, round(typical)))
+    if abs(usual - typical) <= 0.02 * usual:
+        return Cadence.fixed(usual)
+    # Three digits: series whose stamps jitter around the same spacing then share a plan.
+    digits = 2 - math.floor(math.log10(typical))
+    return Cadence.fixed(max(1, int(typical if np.ptp(steps) == 0 else round(typical, digits))))

@@ -13,6 +13,7 @@ import numpy as np
 from sentinel.cadence import ABSENT
 from sentinel.cohort import CohortState, Ticks
 from sentinel.configuration import Settings
+from sentinel.configuration.record import from_record
 from sentinel.history import History
 from sentinel.journal import Committed, Journal
 from sentinel.pipeline import Batch, CohortKey, Pipeline, PipelineState, Result
@@ -51,7 +52,7 @@ class Machine:
     def apply(self, committed: Committed, *, rows: bool = False) -> Result:
         """Let one batch move the state."""
         if committed.kind == "settings":
-            self.use(Settings.model_validate(committed.payload["settings"]))
+            self.use(from_record(committed.payload["settings"]))
             self.state, anew, ended = replanned(self.pipeline, self.state)
             for name in anew:
                 logger.warning("settings changed: the series starts afresh", extra={"series": name})
@@ -59,8 +60,7 @@ class Machine:
             self._count(result)
             return result
         if committed.complete_until_us is not None:
-            known = self.clocks.get(committed.source, committed.complete_until_us)
-            self.clocks[committed.source] = max(known, committed.complete_until_us)
+            self.clocks[committed.source] = committed.complete_until_us  # a clock that was wrong may be put right
         batch = Batch(
             committed.series, committed.time_us, committed.value, committed.new_series,
             committed.complete_until_us, committed.source,
@@ -103,27 +103,30 @@ class Machine:
             end_us = cohort.grid.start_us(members.grid.origin_us[row], block.tick[:n, s] + 1)
             found = scored.evidence.evidence[:n, s]
             evidence = found.max(axis=1) if found.shape[1] else np.full(n, np.nan)
-            shown = np.where(scored.ready[:n, s, None], scored.readings[:n, s], np.nan)
             history.append(
-                names[ids[s]], cohort.scoring.thresholds, end_us, shown, scored.lag1[:n, s],
+                names[ids[s]], cohort.scoring.thresholds, end_us, scored.readings[:n, s], scored.lag1[:n, s],
                 scored.low[:n, s], scored.high[:n, s], evidence,
             )  # fmt: skip
 
 
-def restored(journal: Journal, machine: Machine, settled: Callable[[Committed, Result], None]) -> tuple[Machine, int]:
-    """The machine after everything that the journal holds, and the last batch."""
+def restored(
+    journal: Journal, machine: Machine, settled: Callable[[Committed, Result], None], stopped: Callable[[], bool]
+) -> int | None:
+    """Bring the machine to where the journal is; the last batch, or None if it was stopped on the way."""
     counts, machine.tally = machine.tally, Tally()  # what is replayed has been counted before
     checkpoint = journal.load_checkpoint()
     batch = 0
     if checkpoint is not None:
         for warning in checkpoint.warnings:
             logger.warning(warning)
-        machine.use(Settings.model_validate(checkpoint.header["settings"]))
+        machine.use(from_record(checkpoint.header["settings"]))
         machine.state = from_arrays(machine.pipeline, checkpoint.arrays, checkpoint.header)
         machine.clocks = {name: int(us) for name, us in checkpoint.header["clocks"].items()}
         batch = checkpoint.batch
     for committed in journal.tail(batch):
+        if stopped():
+            return None
         settled(committed, machine.apply(committed))
         batch = committed.batch
     machine.tally = counts
-    return machine, batch
+    return batch

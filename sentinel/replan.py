@@ -1,9 +1,9 @@
 """A change of settings, applied to a state that is there already.
 
 A series whose plan is the same goes on as if nothing had happened, and so it does if only the time after which it
-counts as stale has changed; one whose rules have changed keeps its cells and gathers evidence anew; any other change of
-plan starts it afresh, in `learning`, on its old grid where the cadence is the same. Alarms that were open end with the
-evidence they stood on.
+counts as stale has changed. One whose rules alone have changed keeps its cells; a rule that is still there keeps its
+evidence and its alarm. Any other change of plan starts a series afresh, in `learning`, on its old grid where the
+cadence is the same. Alarms whose rules are gone end.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.alarm import alarm_id
+from sentinel.alarm import CRITICAL, WARNING, WATCHING, alarm_id
 from sentinel.cohort import LARGEST, CohortState
 from sentinel.configuration import Cadence
 from sentinel.events import AlarmEvent
 from sentinel.pipeline import CohortKey, Pipeline, PipelineState
-from sentinel.plan import Plan, plan_for
+from sentinel.plan import Plan, PlanRule, plan_for
 
 T = TypeVar("T", bound=tuple[NDArray[np.generic], ...])
 
@@ -43,7 +43,8 @@ def replanned(
             if plan != old:
                 changed = True
                 if not _same_judgement(plan, old):
-                    ended.extend(_ended(pipeline, old, part, name, state.sources[state.source_of[i]]))
+                    kept = plan.rules if _same_cells(plan, old) else ()
+                    ended.extend(_ended(pipeline, old, kept, part, name, state.sources[state.source_of[i]]))
                     part = _restarted(pipeline, old, plan, part)
                 if not _same_cells(plan, old):
                     anew.append(name)
@@ -64,8 +65,7 @@ def _restarted(pipeline: Pipeline, old: Plan, plan: Plan, part: CohortState) -> 
     """One series with what the new plan leaves of it."""
     fresh = pipeline.cohort(plan).init(part.series)
     if _same_cells(plan, old):
-        last = part.last._replace(evidence=fresh.last.evidence)
-        return part._replace(evidence=fresh.evidence, alarm=fresh.alarm, last=last)
+        return _with_rules(old, plan, part, fresh)
     if (plan.cadence_us, plan.months) == (old.cadence_us, old.months):
         return fresh._replace(grid=part.grid)  # observations whose tick is still open have been accepted
     grid = pipeline.cohort(plan).grid
@@ -73,12 +73,31 @@ def _restarted(pipeline: Pipeline, old: Plan, plan: Plan, part: CohortState) -> 
     return fresh._replace(grid=kept)
 
 
-def _ended(pipeline: Pipeline, old: Plan, part: CohortState, name: str, source: str) -> Iterator[AlarmEvent]:
-    """The alarms of one series that are open, as cleared at its last tick."""
+def _with_rules(old: Plan, plan: Plan, part: CohortState, fresh: CohortState) -> CohortState:
+    """One series whose rules alone have changed: a rule that is in both plans keeps its evidence and its alarm."""
+    evidence, raised, shown = fresh.evidence, fresh.alarm.raised, fresh.last.evidence
+    for k, rule in enumerate(plan.rules):
+        if rule in old.rules:
+            j = old.rules.index(rule)
+            for new, had in zip(evidence, part.evidence, strict=True):
+                new[:, k] = had[:, j]
+            raised[:, k], shown[:, k] = part.alarm.raised[:, j], part.last.evidence[:, j]
+    alarm = part.alarm._replace(raised=raised)
+    if alarm.state[0] in (WARNING, CRITICAL):
+        still = [rule.severity for rule, tick in zip(plan.rules, raised[0], strict=True) if tick >= 0]
+        state = CRITICAL if "critical" in still else WARNING if still else WATCHING
+        alarm = alarm._replace(state=np.array([state], np.int8))
+    return part._replace(evidence=evidence, alarm=alarm, last=part.last._replace(evidence=shown))
+
+
+def _ended(
+    pipeline: Pipeline, old: Plan, kept: Sequence[PlanRule], part: CohortState, name: str, source: str
+) -> Iterator[AlarmEvent]:
+    """The open alarms of one series whose rules are gone, as cleared at its last tick."""
     grid, origin = pipeline.cohort(old).grid, part.grid.origin_us
     (end_us,) = grid.start_us(origin, part.last.tick + 1).tolist()
     for rule, raised in zip(old.rules, part.alarm.raised[0], strict=True):
-        if raised < 0:
+        if raised < 0 or rule in kept:
             continue
         (raised_us,) = grid.start_us(origin, raised[None] + 1).tolist()
         alarm = alarm_id(name, rule.kind, rule.threshold, raised_us)

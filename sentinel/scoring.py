@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +17,8 @@ from sentinel.conditioning import Conditioned
 from sentinel.plan import Plan
 
 Floats = NDArray[np.float64]
+Stopwatch = Callable[[str, float], None]
+"""Told the name of a stage and the seconds it took."""
 
 
 class Scored(NamedTuple):
@@ -42,14 +46,18 @@ class Scoring:
         self.evidence = Evidence(rules, threads=threads)
 
     def advance(
-        self, bank: BankState, evidence: EvidenceState, given: Conditioned
+        self, bank: BankState, evidence: EvidenceState, given: Conditioned, took: Stopwatch
     ) -> tuple[BankState, EvidenceState, Scored]:
         """Take in a block; the states are not modified."""
+        start = perf_counter()
         bank, readings, _ = self.bank.advance(bank, given.pairs)
         judged = ~given.learning & (given.blind == 0)
         ready = judged & ~np.isnan(readings[:, :, 0])
         centre, low, high = crossings(readings, self.thresholds)
-        for array in (centre, low, high):
+        for array in (readings, centre, low, high):
             array[~ready] = np.nan
+        took("bank", perf_counter() - start)
+        start = perf_counter()
         evidence, block = self.evidence.advance(evidence, given.pairs, ready)
+        took("evidence", perf_counter() - start)
         return bank, evidence, Scored(readings, centre, low, high, ready, block)

@@ -68,6 +68,14 @@ def alarm_conflicts(alarms: tuple[AlarmSettings, ...]) -> Iterator[Fault]:
             message = f"{rule.threshold:g} has a rule for '{rule.match}' already; one rule per match and threshold"
             yield Fault((position, "threshold"), message)
             continue
+        wider = [other for other in alarms[:position] if other.match == "*" and other.kind == rule.kind]
+        if any(other.threshold == rule.threshold for other in wider):
+            message = (
+                f"{rule.threshold:g} has a rule for every series before, so this one is never used; "
+                f"put the rule for '{rule.match}' first, or give it another threshold"
+            )
+            yield Fault((position, "threshold"), message)
+            continue
         for other in twins:
             if (rule.severity, other.severity) == ("critical", "warning") and _raised_no_later(rule, other):
                 message = (

@@ -309,7 +309,7 @@ def test_plot_writes_the_picture_of_the_named_series(tmp_path, capsys, ending):
     target = tmp_path / "pictures" / f"control.{ending}"
     assert entry_point(["plot", str(tmp_path / "t.csv"), "--series", "control", "--out", str(target)]) == 0
     assert target.read_bytes().startswith(b"\x89PNG" if ending == "png" else b"<?xml")
-    assert "control: quiet" in capsys.readouterr().out
+    assert "control: no alarm" in capsys.readouterr().out
     assert [path.name for path in target.parent.iterdir()] == [target.name]
 
 

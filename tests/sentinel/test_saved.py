@@ -151,17 +151,24 @@ def test_another_patience_with_silence_touches_nothing_else() -> None:
         assert {k for k in found if found[k] != before[k]} == {"plan"}
 
 
-def test_other_rules_keep_the_cells_and_gather_evidence_anew() -> None:
+def test_other_rules_keep_the_cells_and_a_rule_that_stays_keeps_its_evidence_and_its_alarm() -> None:
     state = seen(hourly(**BASE))
     pipeline = Pipeline(hourly(banks=QUICK, alarms=[*ALARMS, {"threshold": 0.6, "alpha": 0.01}]))
-    after, anew, _ = replanned(pipeline, state)
+    after, anew, ended = replanned(pipeline, state)
     assert anew == ()
+    assert ended == ()
     for name, found in by_series(after).items():
         parts, before = split(found), split(by_series(state)[name])
         for part in ("grid", "conditioner", "bank"):
             assert parts[part] == before[part]
-        assert set(np.frombuffer(parts["evidence"]["wealth"])) == {0.0}
-        assert set(np.frombuffer(parts["alarm"]["raised"], np.int64)) == {-1}
+        rules = len(ALARMS)
+        wealth, had = (np.frombuffer(p["evidence"]["wealth"]) for p in (parts, before))
+        assert wealth[: had.size].tobytes() == had.tobytes()
+        assert set(wealth[had.size :]) == {0.0}
+        raised, open_before = (np.frombuffer(p["alarm"]["raised"], np.int64) for p in (parts, before))
+        assert raised.tolist() == [*open_before.tolist(), -1]
+        assert len(open_before) == rules
+        assert parts["alarm"]["state"] == before["alarm"]["state"]
         del parts["last"]["evidence"], before["last"]["evidence"]
         assert parts["last"] == before["last"]
     through(pipeline, [batch_of(ar1(3, 0.5, 50, 3), first_tick=150)], state=after)
