@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.cohort import CohortState
+from sentinel.errors import StateError
 from sentinel.pipeline import Pipeline, PipelineState
 from sentinel.plan import Plan, PlanRule
 
@@ -24,8 +25,7 @@ def to_arrays(state: PipelineState) -> tuple[Arrays, dict[str, Any]]:
     arrays: Arrays = {name: getattr(state, name) for name in ("source_of", "cohort_of", "row_of")}
     for i, members in enumerate(state.cohorts):
         arrays |= {f"cohort/{i}/{name}": array for name, array in _flat(members).items()}
-    for i, (times, values) in state.waiting.items():
-        arrays[f"waiting/{i}/time"], arrays[f"waiting/{i}/value"] = times, values
+    arrays |= _waiting_arrays(state.waiting)
     plans = [asdict(plan) for plan, _ in state.keys]
     header = {
         "format": FORMAT, "names": list(state.names), "sources": list(state.sources),
@@ -36,17 +36,39 @@ def to_arrays(state: PipelineState) -> tuple[Arrays, dict[str, Any]]:
 
 
 def from_arrays(pipeline: Pipeline, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any]) -> PipelineState:
-    """The state that `to_arrays` took apart, bitwise, on the plans it had then."""
+    """The state that `to_arrays` took apart, bitwise, on the plans it had then.
+
+    Raises
+    ------
+    StateError
+        Another program wrote it: its format, its plans or the names of its arrays are not those known here.
+    """
+    if header.get("format") != FORMAT:
+        raise _foreign(f"state format {header.get('format')}")
+    try:
+        return _put_together(pipeline, arrays, header)
+    except (KeyError, TypeError) as error:
+        raise _foreign(f"state that does not fit ({type(error).__name__}: {error})") from error
+
+
+def _foreign(came: str) -> StateError:
+    return StateError(
+        f"checkpoint: {came}; this sentinel knows format {FORMAT}, with its own plans and arrays; "
+        "start the sentinel that wrote the checkpoint, or set another daemon.state_dir"
+    )
+
+
+def _put_together(pipeline: Pipeline, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any]) -> PipelineState:
     keys = tuple((_plan(plan), int(number)) for plan, number in header["keys"])
     cohorts = []
     for i, (plan, _) in enumerate(keys):
         pattern = pipeline.cohort(plan).init(np.empty(0, np.int64))
         prefix = f"cohort/{i}/"
         cohorts.append(_shaped(pattern, {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}))
-    waiting = {int(i): (arrays[f"waiting/{i}/time"], arrays[f"waiting/{i}/value"]) for i in header["waiting"]}
     return PipelineState(
         names=tuple(header["names"]), sources=tuple(header["sources"]), source_of=arrays["source_of"],
-        cohort_of=arrays["cohort_of"], row_of=arrays["row_of"], keys=keys, cohorts=tuple(cohorts), waiting=waiting,
+        cohort_of=arrays["cohort_of"], row_of=arrays["row_of"], keys=keys, cohorts=tuple(cohorts),
+        waiting=_waiting(arrays, header["waiting"]),
     )  # fmt: skip
 
 
@@ -60,6 +82,29 @@ def digest(members: CohortState, row: int) -> str:
         if not name.startswith(("series", "last/", *_AHEAD)):
             hashed.update(np.ascontiguousarray(array[row]).tobytes())
     return hashed.hexdigest()
+
+
+def _waiting_arrays(waiting: Mapping[int, tuple[NDArray[np.int64], NDArray[np.float64]]]) -> Arrays:
+    """All that waits in three columns: two arrays per series would be as many pieces of a checkpoint, all tiny."""
+    lengths = [times.size for times, _ in waiting.values()]
+    return {
+        "waiting/series": np.repeat(np.array(list(waiting), np.int64), lengths),
+        "waiting/time": np.concatenate([np.empty(0, np.int64), *(times for times, _ in waiting.values())]),
+        "waiting/value": np.concatenate([np.empty(0), *(values for _, values in waiting.values())]),
+    }
+
+
+def _waiting(
+    arrays: Mapping[str, NDArray[Any]], ids: Sequence[int]
+) -> dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """The columns by series again, in the order of `ids`; a series without observations has none of their rows."""
+    if not ids:
+        return {}
+    found, counts = np.unique(arrays["waiting/series"], return_counts=True)
+    lengths = dict(zip(found.tolist(), counts.tolist(), strict=True))
+    ends = np.cumsum([lengths.get(i, 0) for i in ids])[:-1]
+    times, values = np.split(arrays["waiting/time"], ends), np.split(arrays["waiting/value"], ends)
+    return dict(zip(ids, zip(times, values, strict=True), strict=True))
 
 
 def _plan(fields: Mapping[str, Any]) -> Plan:

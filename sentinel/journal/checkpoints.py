@@ -160,11 +160,14 @@ def _pieces(
 def _grouped(pieces: Iterator[tuple[str, int, memoryview]]) -> Iterator[list[tuple[str, int, memoryview]]]:
     """Small pieces together, up to the size of a full one: a hundred small arrays cost one write to disk."""
     group: list[tuple[str, int, memoryview]] = []
+    size = 0
     for piece in pieces:
-        if group and sum(len(data) for _, _, data in group) + len(piece[2]) > PIECE_BYTES:
+        length = len(piece[2])
+        if group and size + length > PIECE_BYTES:
             yield group
-            group = []
+            group, size = [], 0
         group.append(piece)
+        size += length
     if group:
         yield group
 

@@ -97,7 +97,7 @@ class Journal:
     def tail(self, after_batch: int) -> Iterator[Committed]:
         """What `commit` and `record` returned for each batch after this one, in order, in bounded memory.
 
-        Raises JournalCorrupt if a batch is missing or incomplete, so also if retention has forgotten it.
+        Raises JournalCorrupt if a batch is missing or incomplete, a plain StateError if retention has forgotten it.
         """
         return replay.tail(self._database, after_batch)
 

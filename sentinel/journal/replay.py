@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from sentinel.errors import StateError
 from sentinel.journal.batches import Committed, Rows, no_rows
 from sentinel.journal.database import Database, JournalCorrupt
+from sentinel.wording import moment_in_words
 
 GROUP_OBSERVATIONS = 200_000
 """Observations held at once; a single larger batch is read whole."""
@@ -17,7 +19,9 @@ GROUP_BATCHES = 1_000
 
 
 def tail(database: Database, after_batch: int) -> Iterator[Committed]:
-    """Every batch after `after_batch`, in order. JournalCorrupt if one is missing or incomplete.
+    """Every batch after `after_batch`, in order.
+
+    JournalCorrupt if one is missing or incomplete, a plain StateError if that is so because retention forgot it.
 
     Batches are read in groups: a thousand sources that each deliver one row of the same tick cost one scan of
     that tick, not a thousand.
@@ -46,10 +50,7 @@ def _restore(database: Database, group: Sequence[Any], last: int) -> Iterator[Co
     for row, rows in zip(group, by_batch, strict=True):
         batch, kind, source, arrival_us, complete_until_us, _, _, observations, text = row
         if batch != last + 1 or len(rows[0]) != observations:
-            raise JournalCorrupt(
-                f"{database.path}: batch {last + 1} is missing or incomplete; start from a later checkpoint, "
-                "restore the file from a backup, or move it away to start afresh"
-            )
+            raise _gone(database, last + 1)
         last = batch
         payload = json.loads(text)
         facts = {} if kind == "observations" else payload
@@ -72,6 +73,51 @@ def _restore(database: Database, group: Sequence[Any], last: int) -> Iterator[Co
             revised=revised,
             payload=facts,
         )
+
+
+def _gone(database: Database, batch: int) -> StateError:
+    """What to say of a batch that is missing or incomplete."""
+    whole_from = _forgotten_before(database, batch)
+    if whole_from is None:
+        return JournalCorrupt(
+            f"{database.path}: batch {batch} is missing or incomplete; start from a later checkpoint, "
+            "restore the file from a backup, or move it away to start afresh"
+        )
+    ((arrival_us,),) = database.read("SELECT arrival_us FROM batch WHERE id = ?", (whole_from,))
+    return StateError(
+        f"{database.path}: its beginning has been forgotten (retention), batch {batch} with it; it could be replayed "
+        f"from batch {whole_from} on, which arrived {moment_in_words(arrival_us)}; use an older copy of the state "
+        "folder, or keep more from now on with daemon.retention and daemon.retention_bytes"
+    )
+
+
+def _forgotten_before(database: Database, batch: int) -> int | None:
+    """The batch before which retention has forgotten `batch`; None if it cannot have been retention.
+
+    Retention takes nothing after the oldest checkpoint: first the observations of all batches that go, in the order
+    of their time, then these batches in their order, of which only settings may stay.
+    """
+    ((checkpoint,),) = database.read("SELECT min(batch) FROM checkpoint WHERE complete = 1")
+    if checkpoint is None or batch > checkpoint:
+        return None
+    kept = dict(database.read("SELECT id, observations FROM batch WHERE id <= ?", (checkpoint,)))
+    if batch in kept:
+        earlier = "observation WHERE time < (SELECT first_us FROM batch WHERE id = ?1) AND batch < ?1"
+    else:
+        earlier = "batch WHERE id < ?1 AND kind != 'settings'"
+    if database.read(f"SELECT 1 FROM {earlier} LIMIT 1", (batch,)):
+        return None
+    found = dict(
+        database.read(
+            "SELECT batch, count(*) FROM observation WHERE time <= (SELECT max(last_us) FROM batch WHERE id <= ?)"
+            " AND batch <= ? GROUP BY batch",
+            (checkpoint, checkpoint),
+        )
+    )
+    whole_from = int(checkpoint) + 1
+    while whole_from - 1 in kept and found.get(whole_from - 1, 0) == kept[whole_from - 1]:
+        whole_from -= 1
+    return whole_from if database.read("SELECT 1 FROM batch WHERE id = ?", (whole_from,)) else None
 
 
 def _new_series(database: Database, first: int, count: int) -> tuple[tuple[int, str, str], ...]:

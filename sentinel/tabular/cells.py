@@ -16,6 +16,8 @@ _ISO = (
     r"\s*(?<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?\s*$"
 )
 _UTC_US = pl.Datetime("us", "UTC")
+_FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The years 1 to 9999 in UTC, the only ones that a calendar has a name for; polars stops the program at far later."""
 
 
 def number(cell: pl.Expr, dtype: pl.DataType, decimal: str) -> pl.Expr:
@@ -30,10 +32,35 @@ def number(cell: pl.Expr, dtype: pl.DataType, decimal: str) -> pl.Expr:
 
 
 def instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
-    """A cell as Datetime in microseconds UTC, null where it is not a time.
+    """A cell as Datetime in microseconds UTC, null where it is not a time of the years 1 to 9999.
 
     A naive time that a change of the clocks makes happen twice is the first of the two; a skipped one is null.
     """
+    found = _instant(nameable(cell, dtype), dtype, options)
+    return nameable(found, _UTC_US)
+
+
+def nameable(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """A cell, null where it is a stamp outside of the years 1 to 9999, which casts and texts do not survive."""
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit != "ns":  # nanoseconds cannot leave these years
+        unit_us = 1_000 if dtype.time_unit == "ms" else 1
+    elif dtype == pl.Date:
+        unit_us = 86_400_000_000
+    else:
+        return cell
+    return pl.when(cell.to_physical().is_between(_FIRST_US // unit_us, _LAST_US // unit_us)).then(cell)
+
+
+def stamp_text(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """A time cell as text for a message, whatever it holds."""
+    text = nameable(cell, dtype).cast(pl.String)
+    if not isinstance(dtype, pl.Datetime | pl.Date):
+        return text
+    unit = dtype.time_unit if isinstance(dtype, pl.Datetime) else "days"
+    return pl.coalesce(text, cell.to_physical().cast(pl.String) + f" {unit} since 1970")
+
+
+def _instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
     if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
         return cell.dt.cast_time_unit("us").dt.convert_time_zone("UTC")
     if dtype in (pl.Datetime, pl.Date):

@@ -109,7 +109,8 @@ def _wide(head: pl.DataFrame, names: list[str], options: TableOptions, where: st
     if texts and not options.by and head[options.time_column].drop_nulls().is_duplicated().any():
         raise DataError(
             f"{where}: times repeat and column {texts[0]!r} holds text; if it tells series apart, say so "
-            f"with by: [{texts[0]}], else choose the series with columns: [{', '.join(values[:3])}]"
+            f"with by: [{texts[0]}], or --by {texts[0]} on the command line, "
+            f"else choose the series with columns: [{', '.join(values[:3])}]"
         )
     return Shape(options.time_column, None, values, options.by, texts)
 
@@ -140,8 +141,12 @@ def _require(names: list[str], wanted: str, part: str, where: str) -> None:
     if wanted in names:
         return
     option = part if part in ("by", "columns") else f"{part}_column"
+    # `columns` is an option of a csv source only.
+    flag = "" if part == "columns" else f", or --{option.replace('_', '-')} on the command line"
     hint = "; is `separator` right?" if len(names) == 1 else ""
-    raise DataError(f"{where}: no column {wanted!r}; columns are {_listed(names)}; say which it is with {option}{hint}")
+    raise DataError(
+        f"{where}: no column {wanted!r}; columns are {_listed(names)}; say which it is with {option}{flag}{hint}"
+    )
 
 
 def _listed(names: list[str]) -> str:

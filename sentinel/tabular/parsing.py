@@ -9,7 +9,7 @@ import polars as pl
 
 from sentinel.errors import DataError
 from sentinel.observation import Rejection
-from sentinel.tabular.cells import Axis, instant, number, time_axis
+from sentinel.tabular.cells import Axis, instant, number, stamp_text, time_axis
 from sentinel.tabular.layout import Shape, long_form, shape_of
 from sentinel.tabular.options import COLUMN, HEAD_ROWS, MORE, ROW, TableOptions
 
@@ -108,7 +108,7 @@ def judge(table: pl.LazyFrame, options: TableOptions, axis: Axis, shape: Shape, 
     reasons = (
         (pl.col(MORE).is_not_null() | unreadable, Rejection.MALFORMED_ROW, pl.coalesce(MORE, "series")),
         (pl.col("series").is_null(), Rejection.NO_SERIES, pl.lit("")),
-        (pl.col("__t__").is_null(), Rejection.BAD_TIME, pl.col("time").cast(pl.String).fill_null("")),
+        (pl.col("__t__").is_null(), Rejection.BAD_TIME, stamp_text(pl.col("time"), dtype).fill_null("")),
         (missing, Rejection.MISSING, pl.lit("")),
         (pl.col("__v__").is_null(), Rejection.NOT_A_NUMBER, pl.col("value").cast(pl.String)),
         (~pl.col("__v__").is_finite(), Rejection.NOT_FINITE, pl.col("value").cast(pl.String)),
@@ -158,7 +158,8 @@ def _times(options: TableOptions, axis: Axis) -> str:
         return "a number is allowed, as in the rows before"
     if options.time_format is not None:
         return f"{options.time_format!r} is allowed"
-    return f"ISO 8601 is allowed (2020-01-31T12:00:00Z, or in time zone {options.time_zone} without offset)"
+    example = f"2020-01-31T12:00:00Z, or in time zone {options.time_zone} without offset"
+    return f"ISO 8601 is allowed ({example}), in the years 1 to 9999 UTC"
 
 
 def _short(came: object) -> str:

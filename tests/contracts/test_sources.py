@@ -315,6 +315,54 @@ def test_times_far_ahead_of_the_clock_are_refused(tmp_path):
     assert "series n: time 2200-01-01T00:00:00+00:00 is in the future" in frames[0].complaints[0]
 
 
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("9999-12-31", Rejection.FUTURE),
+        ("9999-12-31T00:00:00-05:00", Rejection.FUTURE),
+        ("9999-12-31T23:59:59.999999Z", Rejection.FUTURE),
+        ("9999-12-31T23:30:00-05:00", Rejection.BAD_TIME),
+        ("0001-01-01T00:00:00+02:00", Rejection.BAD_TIME),
+    ],
+)
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+def test_a_time_at_the_end_of_the_calendar_costs_one_observation_and_holds_up_nothing(tmp_path, written, reason, zone):
+    (tmp_path / "a.csv").write_text(f"time,n\n2020-01-01,1\n{written},2\n2020-01-02,3\n")
+    (tmp_path / "b.csv").write_text("time,n\n2020-01-03,4\n")
+    frames, _ = follow(csv_source(tmp_path, time_zone=zone))
+    assert values(frames) == [1.0, 3.0, 4.0]
+    assert frames[0].rejected == {reason: 1}
+    assert "a.csv" in frames[0].complaints[0]
+    assert written[:4] in frames[0].complaints[0]
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Asia/Kolkata"])
+@pytest.mark.parametrize(
+    ("unit", "stamp"),
+    [("us", 2**62), ("us", 3 * 10**17), ("us", -(2**62)), ("ms", 2**62), ("ms", -(2**62)), ("ms", 253402300800000)],
+)
+def test_a_parquet_stamp_that_is_no_date_costs_one_observation_and_holds_up_nothing(tmp_path, unit, stamp, zone):
+    day = DAY_US if unit == "us" else DAY_US // 1000
+    times = pl.Series([20_000 * day, stamp, 20_001 * day]).cast(pl.Datetime(unit, zone))
+    pl.DataFrame({"time": times, "n": [1.0, 2.0, 3.0]}).write_parquet(tmp_path / "a.parquet")
+    (tmp_path / "b.csv").write_text("time,n\n2030-01-03,4\n")
+    frames, _ = follow(csv_source(tmp_path))
+    assert values(frames) == [1.0, 3.0, 4.0]
+    assert frames[0].rejected == {Rejection.BAD_TIME: 1}
+    said = f"row 2, column 'time': '{stamp} {unit} since 1970' is not a time; ISO 8601 is allowed"
+    assert said in frames[0].complaints[0]
+
+
+@pytest.mark.parametrize("days", [2**31 - 1, -(2**31), 2_932_897])
+def test_a_parquet_date_that_no_calendar_holds_costs_one_observation_and_holds_up_nothing(tmp_path, days):
+    times = pl.Series([18_262, days], dtype=pl.Int32).cast(pl.Date)
+    pl.DataFrame({"time": times, "n": [1.0, 2.0]}).write_parquet(tmp_path / "a.parquet")
+    frames, _ = follow(csv_source(tmp_path / "a.parquet"))
+    assert values(frames) == [1.0]
+    assert frames[0].rejected == {Rejection.BAD_TIME: 1}
+    assert f"'{days} days since 1970' is not a time" in frames[0].complaints[0]
+
+
 def test_rows_keep_their_numbers_over_fetches(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text(table(range(7)))

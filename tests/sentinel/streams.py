@@ -122,7 +122,8 @@ def by_series(state: PipelineState) -> dict[str, dict[str, bytes]]:
     found: dict[str, dict[str, bytes]] = {}
     for i, name in enumerate(state.names):
         if state.cohort_of[i] < 0:
-            found[name] = {k: arrays[f"waiting/{i}/{k}"].tobytes() for k in ("time", "value")}
+            mine = arrays["waiting/series"] == i
+            found[name] = {k: arrays[f"waiting/{k}"][mine].tobytes() for k in ("time", "value")}
             continue
         prefix, row = f"cohort/{state.cohort_of[i]}/", state.row_of[i]
         mine = {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from sentinel.cli import entry_point
@@ -35,6 +36,17 @@ def test_bad_input_gets_one_clear_line_and_exit_65(tmp_path, capsys, name):
     assert expected in told.err
     assert told.err.count("\n") == 1
     assert not list((tmp_path / "out").glob("*")), "nothing half-made is left"
+
+
+@pytest.mark.parametrize(("unit", "stamp"), [("ms", 2**62), ("us", 2**62), ("us", 3 * 10**17), ("ms", -(2**62))])
+def test_a_stamp_that_is_no_date_gets_one_clear_line_and_exit_65(tmp_path, capfd, unit, stamp):
+    path = tmp_path / "t.parquet"
+    times = pl.Series([0, 86_400_000, stamp]).cast(pl.Datetime(unit))
+    pl.DataFrame({"time": times, "x": [1.0, 2.0, 3.0]}).write_parquet(path)
+    assert entry_point(["backtest", str(path), "--out", str(tmp_path / "out")]) == DataError.exit_code
+    told = capfd.readouterr().err
+    assert told.startswith(f"sentinel: {path}, row 3, column 'time': '{stamp} {unit} since 1970' is not a time; ")
+    assert told.count("\n") == 1
 
 
 @pytest.mark.parametrize(("name", "expected"), [("missing.csv", "no such file"), (".", "a folder")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import tempfile
 from collections.abc import Sequence
@@ -13,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel.errors import DataError
-from sentinel.journal import Committed, Journal, JournalCorrupt, replay, retention
+from sentinel.errors import DataError, StateError
+from sentinel.journal import Committed, Journal, JournalCorrupt, checkpoints, replay, retention
 from sentinel.observation import OBSERVATIONS, Frame
 
 Row = tuple[str, int, float]
@@ -217,10 +218,73 @@ def test_retention_forgets_old_batches_but_nothing_that_replay_needs(
         last_forgotten = 8 if by_age else 9  # arrival times are 0, 1, ... from batch 2 on
         assert [content(committed) for committed in journal.tail(9)] == needed
         assert before == sum(len(committed.value) for committed in journal.tail(last_forgotten))
-        with pytest.raises(JournalCorrupt):
+        with pytest.raises(StateError, match="its beginning has been forgotten") as caught:
             list(journal.tail(0))
+        assert not isinstance(caught.value, JournalCorrupt)
+        assert f"replayed from batch {last_forgotten + 1} on" in str(caught.value)
         assert journal.settings() == {"kept": True}
         assert journal.commit(frame([("a", -1, 1.0)]), 99).batch == 22
+
+
+def test_a_beginning_that_retention_forgot_is_no_corruption_however_far_it_got(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "CHUNK_ROWS", 3)
+    hour_us = 3_600_000_000
+    with Journal.open(tmp_path) as journal:
+        journal.record("settings", {}, 0)
+        for time in range(10):
+            rows = [("a", 3 * time, 1.0), ("b", 3 * time, 1.0), ("a", 3 * time + 1, 1.0), ("a", 3 * time - 4, 1.0)]
+            journal.commit(frame(rows), time * hour_us)
+        journal.record("settings", {}, 10 * hour_us)
+        journal.save_checkpoint({}, {}, batch=9, created_us=0)
+        whole = [content(committed) for committed in journal.tail(0)]
+        said = set()
+        while journal.retain(5 * hour_us, 10**12):
+            with pytest.raises(StateError, match=r"beginning has been forgotten \(retention\), batch \d") as caught:
+                list(journal.tail(0))
+            assert type(caught.value) is StateError
+            said.add(re.search(r"from batch (\d+) on, which arrived ([^;]*);", str(caught.value)).groups())  # type: ignore[union-attr]
+        assert {arrived for batch, arrived in said if batch == "7"} == {"1970-01-01 05:00 UTC"}
+        assert {int(batch) for batch, _ in said} <= set(range(3, 8)), "as far as it has got"
+        assert [content(committed) for committed in journal.tail(6)] == whole[6:]
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM observation WHERE batch = 3", "DELETE FROM batch WHERE id = 3"])
+def test_a_hole_before_a_checkpoint_is_not_taken_for_retention(tmp_path: Path, statement: str) -> None:
+    with Journal.open(tmp_path) as journal:
+        write(journal, [frame([("a", time, 1.0)]) for time in range(6)])
+        journal.save_checkpoint({}, {}, batch=5, created_us=0)
+        journal._database.connection.execute(statement)
+        with pytest.raises(JournalCorrupt, match="batch 3 is missing or incomplete"):
+            list(journal.tail(0))
+
+
+def test_a_batch_lost_after_the_oldest_checkpoint_is_not_taken_for_retention(tmp_path: Path) -> None:
+    with Journal.open(tmp_path) as journal:
+        write(journal, [frame([("a", time, 1.0)]) for time in range(6)])
+        journal.save_checkpoint({}, {}, batch=2, created_us=0)
+        journal._database.connection.execute("DELETE FROM batch WHERE id < 5")
+        for after in (0, 2):
+            with pytest.raises(JournalCorrupt):
+                list(journal.tail(after))
+
+
+def test_pieces_of_a_checkpoint_are_grouped_with_one_look_at_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+
+    class Piece:
+        def __len__(self) -> int:
+            nonlocal looks
+            looks += 1
+            return 1
+
+    monkeypatch.setattr(checkpoints, "PIECE_BYTES", 2_000)
+    pieces = [(f"array/{number}", 0, Piece()) for number in range(5_000)]
+    groups = list(checkpoints._grouped(iter(pieces)))  # type: ignore[arg-type]
+    assert [len(group) for group in groups] == [2_000, 2_000, 1_000]
+    assert [piece for group in groups for piece in group] == pieces
+    assert looks == len(pieces)
 
 
 def test_batch_numbers_go_on_when_all_that_may_be_forgotten_is(tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ import sentinel.replan
 from sentinel.cadence import ABSENT
 from sentinel.cohort import CohortState, Ticks
 from sentinel.configuration import Settings
+from sentinel.errors import StateError
 from sentinel.pipeline import CohortKey, Pipeline, PipelineState
 from sentinel.replan import replanned
 from sentinel.rows import Rows
-from sentinel.saved import digest, from_arrays, to_arrays
+from sentinel.saved import FORMAT, digest, from_arrays, to_arrays
 from tests.sentinel.streams import HOUR_US, ar1, batch_of, by_series, content, cut, hourly, numbered, through
 
 QUICK = {"default": {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}}
@@ -63,6 +64,58 @@ def test_a_restart_in_the_middle_changes_nothing_bitwise(seed: int, middle: int)
         joined = Rows.joined([first.rows, second.rows])
         assert joined is not None
         assert content(joined) == content(whole.rows)
+
+
+def test_thousands_of_waiting_series_take_few_arrays_and_come_back_bitwise() -> None:
+    random = np.random.default_rng(3)
+    waiting = {
+        int(i): (random.integers(-(2**60), 2**60, n), random.standard_normal(n))
+        for i, n in zip(random.permutation(3_000), random.integers(0, 5, 3_000), strict=True)
+    }
+    lengths = [times.size for times, _ in waiting.values()]
+    assert 0 in lengths, "some wait for their first observation"
+    state = PipelineState(
+        names=tuple(f"s{i}" for i in range(3_000)), sources=("lake",), source_of=np.zeros(3_000, np.int64),
+        cohort_of=np.full(3_000, -1), row_of=np.full(3_000, -1), waiting=waiting,
+    )  # fmt: skip
+    assert len(to_arrays(state)[0]) < 100
+    found = restarted(Pipeline(Settings()), state).waiting
+    assert list(found) == list(waiting)
+    for i, columns in waiting.items():
+        assert [(a.dtype, a.tobytes()) for a in found[i]] == [(a.dtype, a.tobytes()) for a in columns]
+
+
+@pytest.mark.parametrize("counts", [(), (0,), (0, 0), (0, 2, 0), (3, 0)])
+def test_series_that_wait_without_an_observation_come_back_too(counts: tuple[int, ...]) -> None:
+    waiting = {7 - i: (np.arange(n), np.arange(n) / 7) for i, n in enumerate(counts)}
+    found = restarted(Pipeline(Settings()), PipelineState(waiting=waiting)).waiting
+    assert list(found) == list(waiting)
+    for i, columns in waiting.items():
+        assert [(a.dtype, a.tobytes()) for a in found[i]] == [(a.dtype, a.tobytes()) for a in columns]
+
+
+@pytest.mark.parametrize("came", [0, 999, "1", None])
+def test_a_checkpoint_of_another_format_is_refused_by_name(came: object) -> None:
+    arrays, header = to_arrays(PipelineState())
+    message = rf"^checkpoint: state format {came}; this sentinel knows format {FORMAT}.*; start the sentinel that wrote"
+    with pytest.raises(StateError, match=message):
+        from_arrays(Pipeline(Settings()), arrays, header | {"format": came})
+
+
+def test_a_plan_or_an_array_of_another_program_is_refused_and_is_no_crash() -> None:
+    state = seen(hourly(**BASE), series=2)
+    pipeline = Pipeline(hourly(**BASE))
+    arrays, header = to_arrays(state)
+    ((plan, number),) = header["keys"]
+    fewer = {name: value for name, value in plan.items() if name != "max_gap"}
+    for other in (plan | {"from_the_future": 1}, fewer, plan | {"rules": [{"kind": "lag1"}]}):
+        with pytest.raises(StateError, match=r"^checkpoint: state that does not fit \("):
+            from_arrays(pipeline, arrays, header | {"keys": [[other, number]]})
+    for name in arrays:  # those of the waiting series are read where there is one
+        with pytest.raises(StateError, match="does not fit"):
+            from_arrays(pipeline, {k: a for k, a in arrays.items() if k != name}, {**header, "waiting": [5]})
+    with pytest.raises(StateError, match="does not fit"):
+        from_arrays(pipeline, arrays, {k: v for k, v in header.items() if k != "names"})
 
 
 def digests(chosen: Settings, every: int, cuts: list[int]) -> dict[tuple[str, int], str]:

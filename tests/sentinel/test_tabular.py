@@ -5,13 +5,12 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel.errors import DataError
@@ -151,85 +150,6 @@ def test_a_mixture_of_text_and_number_columns_in_parquet_is_judged_cell_by_cell(
     assert dict(parsed.rejected) == {"not_a_number": 1}
 
 
-# Times
-
-
-@pytest.mark.parametrize(
-    ("written", "means"),
-    [
-        ("2020-02-29", "2020-02-29T00:00:00+00:00"),
-        ("2020-02", "2020-02-01T00:00:00+00:00"),
-        ("2020-01-01T12:30", "2020-01-01T12:30:00+00:00"),
-        (" 2020-01-01 12:30:59.25 ", "2020-01-01T12:30:59.250000+00:00"),
-        ("2020-01-01T12:30:59,123456789", "2020-01-01T12:30:59.123456+00:00"),
-        ("2020-01-01T00:30:00+02:00", "2019-12-31T22:30:00+00:00"),
-        ("2020-01-01T00:30:00-0330", "2020-01-01T04:00:00+00:00"),
-        ("2020-01-01 00:30 +01", "2019-12-31T23:30:00+00:00"),
-        ("1969-12-31T23:59:59.999999Z", "1969-12-31T23:59:59.999999+00:00"),
-        ("2021-02-29", None),
-        ("2020-13-01", None),
-        ("2020-01-01T24:00:00", None),
-        ("2020-01-01T12:60", None),
-        ("01/02/2020", None),
-        ("yesterday", None),
-        ("", None),
-    ],
-)
-def test_iso_times(written, means):
-    assert one_time(written) == means
-
-
-@given(
-    st.datetimes(datetime.fromisoformat("0001-01-02"), datetime.fromisoformat("9999-12-30")),
-    st.sampled_from(["", "Z", "+05:30", "-11:00"]),
-)
-def test_python_and_we_read_the_same_iso_times(stamp, offset):
-    written = stamp.isoformat() + offset
-    expected = datetime.fromisoformat(written)
-    expected = expected.replace(tzinfo=UTC) if not offset else expected.astimezone(UTC)
-    assert one_time(written) == expected.isoformat()
-
-
-@settings(max_examples=60)
-@given(st.datetimes(datetime.fromisoformat("1990-01-01"), datetime.fromisoformat("2030-01-01")))
-def test_naive_times_are_of_the_given_zone(stamp):
-    local = stamp.replace(tzinfo=ZoneInfo("America/New_York"))  # fold=0: the first of two
-    exists = local.astimezone(UTC).astimezone(local.tzinfo).replace(tzinfo=None) == stamp
-    expected = local.astimezone(UTC).isoformat() if exists else None
-    assert one_time(stamp.isoformat(), time_zone="America/New_York") == expected
-
-
-def test_an_hour_that_the_clocks_repeat_is_the_first_and_one_they_skip_is_refused():
-    assert one_time("2024-10-27T02:30", time_zone="Europe/Berlin") == "2024-10-27T00:30:00+00:00"
-    assert one_time("2024-03-31T02:30", time_zone="Europe/Berlin") is None
-
-
-@pytest.mark.parametrize(
-    ("written", "form", "means"),
-    [
-        ("31.12.2019 23:15", "%d.%m.%Y %H:%M", "2019-12-31T22:15:00+00:00"),
-        ("31/12/2019 23:15 +0200", "%d/%m/%Y %H:%M %z", "2019-12-31T21:15:00+00:00"),
-        ("1577836800.5", "%s", "2020-01-01T00:00:00.500000+00:00"),
-        ("32.12.2019 23:15", "%d.%m.%Y %H:%M", None),
-    ],
-)
-def test_times_in_another_form(written, form, means):
-    table = pl.LazyFrame({"time": [written], "ph": ["1"]})
-    options = TableOptions(time_format=form, time_zone="Europe/Berlin")
-    found = parse(table, options, "t").observations.collect()
-    assert [time.isoformat() for time in found["time"]] == ([means] if means else [])
-
-
-def test_numbers_in_the_time_column_are_a_step_axis_where_that_is_allowed(tmp_path):
-    path = write(tmp_path, "time,ph\n1990,7\n1991.5,8\nx,9\n")
-    parsed = parse(open_table(path), TableOptions(), "a.csv")
-    assert parsed.axis == "number"
-    assert parsed.observations.collect()["time"].to_list() == [1990.0, 1991.5]
-    assert "'x' is not a time; a number is allowed" in parsed.complaints[0]
-    with pytest.raises(DataError, match=r"column 'time' holds numbers \(first 1990\); time stamps are needed"):
-        parse(open_table(path), TableOptions(), "a.csv", axis="time")
-
-
 # What is left out
 
 
@@ -333,6 +253,18 @@ def test_files_that_are_not_there_folders_and_unknown_columns_are_refused(tmp_pa
         parse(open_table(path), TableOptions(columns=("temp",)), "a.csv")
     with pytest.raises(DataError, match="encoding 'klingon' is not known"):
         open_table(path, TableOptions(encoding="klingon"))
+
+
+def test_advice_names_the_option_of_the_settings_and_that_of_the_command_line(tmp_path):
+    path = write(tmp_path, "when,lake,ph\n2020-01-01,peter,7\n2020-01-01,paul,8\n")
+    with pytest.raises(DataError, match=r"with time_column, or --time-column on the command line$"):
+        parse(open_table(path), TableOptions(), "a.csv")
+    with pytest.raises(DataError, match=r"with by, or --by on the command line$"):
+        parse(open_table(path), TableOptions(time_column="when", by=("depth",)), "a.csv")
+    with pytest.raises(DataError, match=r"with by: \[lake\], or --by lake on the command line, else"):
+        parse(open_table(path), TableOptions(time_column="when"), "a.csv")
+    with pytest.raises(DataError, match=r"with columns$"):  # which the command line does not have
+        parse(open_table(path), TableOptions(time_column="when", columns=("x",)), "a.csv")
 
 
 def test_one_row_is_a_table(tmp_path):
