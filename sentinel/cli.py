@@ -84,7 +84,9 @@ def _demo(command: _Command) -> None:
     demo.add_argument("--seed", type=_seed, default=0, metavar="N", help="another lake [%(default)s]")
     demo.add_argument("--headless", action="store_true", help="the summary only; exit code 1 if it went wrong")
     demo.add_argument("--linger", type=float, default=0.0, metavar="SECONDS", help="keep serving after the end [0]")
-    demo.add_argument("--keep", metavar="DIR", help="keep state and picture in DIR [a temporary folder]")
+    demo.add_argument(
+        "--keep", metavar="DIR", help="keep the state and the picture in DIR [state: nowhere; picture: here]"
+    )
 
 
 def _backtest_and_plot(command: _Command) -> None:
@@ -107,6 +109,11 @@ def _input(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--time-column", metavar="COLUMN", help="column of the event times [time]")
     parser.add_argument("--series-column", metavar="COLUMN", help="long tables: column of the names [series]")
     parser.add_argument("--value-column", metavar="COLUMN", help="long tables: column of the values [value]")
+    parser.add_argument("--separator", metavar="CHAR", help="between the columns of a CSV [,]")
+    parser.add_argument("--decimal", choices=[".", ","], help="decimal mark [.]")
+    parser.add_argument("--encoding", metavar="NAME", help="text encoding [utf-8]")
+    parser.add_argument("--time-format", metavar="FORM", help="strftime form of the times [ISO 8601]")
+    parser.add_argument("--time-zone", metavar="ZONE", help="zone of times without an offset [UTC]")
     parser.add_argument(
         "--conditioning",
         choices=("full", "none"),

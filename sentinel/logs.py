@@ -18,7 +18,7 @@ ERRORS = "sentinel_log_errors_total"
 WARNINGS = "sentinel_log_warnings_total"
 
 _BARE = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}  # the last is uvicorn's
 
 
 class Counts(Protocol):

@@ -15,6 +15,7 @@ from sentinel import __version__
 from sentinel.axis import STEP_US, Axis, NumberAxis
 from sentinel.clock import MICROSECONDS
 from sentinel.configuration import print_season
+from sentinel.configuration.durations import DAY
 from sentinel.events import AlarmEvent
 from sentinel.plan import Plan
 from sentinel.snapshot import Reason, State
@@ -40,6 +41,7 @@ class SeriesRecord:
     ticks: int = 0
     missing: int = 0
     gaps: int = 0
+    last_tick: int = -1
     first_us: int = 0
     last_us: int = 0
     end_us: int = 0
@@ -191,7 +193,8 @@ def _choice(record: SeriesRecord) -> Iterator[tuple[str, str]]:
         f"{ticks:g} ticks" if record.axis.numbered else print_season(round(ticks * plan.cadence_us))
         for ticks in plan.seasons
     ]
-    yield "season taken out", ", ".join(seasons) or "none"
+    hint = "; a daily cycle would look like slowing: name it with --season 1d" if plan.cadence_us < DAY else ""
+    yield "season taken out", ", ".join(seasons) or f"none{'' if record.axis.numbered else hint}"
     yield "detectors", f"{len(record.thresholds)}, thresholds {record.thresholds[0]:.2f} to {record.thresholds[-1]:.2f}"
     for rule in plan.rules:
         yield (

@@ -126,7 +126,9 @@ def reason_in_words(view: SeriesView) -> str:
     if view.state is State.LEARNING and view.reason is not Reason.CADENCE and view.warm_up_left > 0:
         ticks = f"{view.warm_up_left:,} more tick{'s' if view.warm_up_left != 1 else ''} needed"
         return ticks if view.reason is not Reason.GAP else f"{REASONS[Reason.GAP]}: {ticks}"
-    return REASONS[view.reason]
+    since = min((rule.since_us for rule in view.rules if rule.alarm_id), default=NEVER_US)
+    is_open = f"; the alarm since {moment_in_words(since)} is open" if since != NEVER_US else ""
+    return f"{REASONS[view.reason]}{is_open}" if view.state is State.BLIND else REASONS[view.reason]
 
 
 def evidence_share(rule: RuleView) -> float:

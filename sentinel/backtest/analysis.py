@@ -112,7 +112,7 @@ def analyse(
         The table cannot be used; the message says where and why.
     """
     try:
-        table = frame.collect() if isinstance(frame, pl.LazyFrame) else pl.DataFrame(frame)
+        table = frame.collect() if isinstance(frame, pl.LazyFrame) else _table(frame)
     except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
         raise DataError(f"frame: {error}; a table is needed") from error
     options = TableOptions(
@@ -131,3 +131,14 @@ def analyse(
         found = readings.lazy().collect()
     axes = {record.name: record.axis for record in outcome.records}
     return Analysis(found, alarm_table(outcome.events, axes), outcome)
+
+
+def _table(frame: Any) -> pl.DataFrame:
+    """A polars table of whatever polars takes; of a pandas table column by column, which needs no other library."""
+    if type(frame).__module__.partition(".")[0] != "pandas":
+        return pl.DataFrame(frame)
+    columns = {str(name): frame[name] for name in frame.columns}
+    plain = {
+        name: column.dt.to_pydatetime() if column.dtype.kind == "M" else column for name, column in columns.items()
+    }
+    return pl.DataFrame({name: pl.Series(list(column), strict=False) for name, column in plain.items()})

@@ -17,6 +17,11 @@ def options_of(arguments: argparse.Namespace) -> TableOptions:
         time_column=arguments.time_column or defaults.time_column,
         series_column=arguments.series_column or defaults.series_column,
         value_column=arguments.value_column or defaults.value_column,
+        separator=arguments.separator or defaults.separator,
+        decimal=arguments.decimal or defaults.decimal,
+        encoding=arguments.encoding or defaults.encoding,
+        time_format=arguments.time_format,
+        time_zone=arguments.time_zone or defaults.time_zone,
     )
 
 

@@ -154,12 +154,15 @@ def _batch(table: pl.DataFrame, names: list[str], axes: dict[int, Axis], known: 
 def _extend(record: SeriesRecord, rows: Rows, part: slice) -> None:
     """Bring a record up to the last of these rows."""
     state, reason = rows.state[part], rows.reason[part]
-    gaps = (state == GAP[0]) & (reason == GAP[1]) & np.isnan(rows.value[part])
+    # A gap row stands for many ticks: the number of the tick jumps there. A short gap is blind for a while, too.
+    before = np.append(record.last_tick, rows.tick[part][:-1])
+    gaps = (state == GAP[0]) & (reason == GAP[1]) & (rows.tick[part] - before > 1)
     if record.ticks == 0 and record.gaps == 0:
         record.first_us = int(rows.time_us[part][0])
     record.gaps += int(gaps.sum())
     record.ticks += int(state.size - gaps.sum())
     record.missing += int((np.isnan(rows.value[part]) & ~gaps).sum())
+    record.last_tick = int(rows.tick[part][-1])
     record.last_us, record.end_us = int(rows.time_us[part][-1]), int(rows.end_us[part][-1])
     record.state, record.reason = STATES[state[-1]], REASONS[reason[-1]]
     record.lag1, record.low, record.high = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +22,7 @@ from sentinel.backtest.run import run
 from sentinel.backtest.sorting import sort
 from sentinel.cli import entry_point
 from sentinel.configuration import Settings
-from sentinel.errors import DataError, UsageError
+from sentinel.errors import UsageError
 
 DATA = Path(os.environ.get("SENTINEL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 COLUMNS = [
@@ -318,35 +317,6 @@ def test_plot_refuses_an_unknown_series_and_an_unknown_ending(tmp_path, capsys):
     assert entry_point(["plot", str(tmp_path / "t.csv"), "--series", "x", "--out", str(tmp_path / "x.png")]) == 65
     assert "no series 'x'; there are loaded, control" in capsys.readouterr().err
     assert entry_point(["plot", str(tmp_path / "t.csv"), "--out", str(tmp_path / "x.gif")]) == UsageError.exit_code
-
-
-def test_analyse_gives_tables_a_figure_and_a_page_for_notebooks():
-    analysis = sentinel.analyse(lakes().to_dict(as_series=False))
-    assert analysis.readings.columns == COLUMNS
-    assert analysis.alarms["series"].to_list() == ["loaded"]
-    assert list(analysis.sentences) == ["loaded", "control"]
-    assert len(analysis.plot().axes) >= 5
-    assert analysis.plot("control") is not analysis.plot("control")
-    page = analysis._repr_html_()
-    assert "data:image/png;base64," in page
-    assert "control" in page
-    assert repr(analysis).startswith("loaded: returned more slowly")
-    with pytest.raises(DataError, match="no series 'x'; there are loaded, control"):
-        analysis.plot("x")
-
-
-def test_analyse_says_what_is_wrong_with_a_frame():
-    with pytest.raises(DataError, match="frame: no usable value"):
-        sentinel.analyse({"time": [1, 2, 3], "x": [None, float("nan"), None]})
-    with pytest.raises(DataError, match="a table is needed"):
-        sentinel.analyse(3.5)
-
-
-def test_importing_the_package_stays_light():
-    code = "import sentinel, sys; print([m for m in ('polars', 'numpy', 'matplotlib', 'torch') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = sentinel.nothing
 
 
 @pytest.mark.slow

@@ -1,0 +1,90 @@
+"""`sentinel.analyse`: the scientist's door in a notebook."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import sentinel
+from sentinel.errors import DataError
+
+COLUMNS = [
+    "series", "time", "value", "residual", "state", "lag1", "lag1_low", "lag1_high",
+    "modulus", "period", "spread", "criticality", "evidence",
+]  # fmt: skip
+
+
+def slowing(ticks: int = 900, seed: int = 3) -> np.ndarray:
+    """A series that recovers ever more slowly."""
+    noise = np.random.default_rng(seed).normal(size=ticks)
+    value = np.zeros(ticks)
+    for tick, rho in enumerate(np.linspace(0.2, 2.0, ticks).clip(max=0.99)[1:], 1):
+        value[tick] = rho * value[tick - 1] + noise[tick]
+    return value
+
+
+def lakes(ticks: int = 900) -> pl.DataFrame:
+    """Two lakes, wide, daily: one is loaded, one is not."""
+    quiet = 0.5 * np.random.default_rng(7).normal(size=ticks) + 7
+    days = pl.datetime_range(
+        datetime(2019, 1, 1, tzinfo=UTC), interval="1h", end=datetime(2030, 1, 1, tzinfo=UTC), eager=True
+    )
+    time = days.head(ticks).dt.cast_time_unit("us")
+    return pl.DataFrame({"time": time, "loaded": slowing(ticks), "control": quiet})
+
+
+def test_analyse_gives_tables_a_figure_and_a_page_for_notebooks():
+    analysis = sentinel.analyse(lakes().to_dict(as_series=False))
+    assert analysis.readings.columns == COLUMNS
+    assert analysis.alarms["series"].to_list() == ["loaded"]
+    assert list(analysis.sentences) == ["loaded", "control"]
+    assert len(analysis.plot().axes) >= 5
+    assert analysis.plot("control") is not analysis.plot("control")
+    page = analysis._repr_html_()
+    assert "data:image/png;base64," in page
+    assert "control" in page
+    assert repr(analysis).startswith("loaded: returned more slowly")
+    with pytest.raises(DataError, match="no series 'x'; there are loaded, control"):
+        analysis.plot("x")
+
+
+def test_analyse_says_what_is_wrong_with_a_frame():
+    with pytest.raises(DataError, match="frame: no usable value"):
+        sentinel.analyse({"time": [1, 2, 3], "x": [None, float("nan"), None]})
+    with pytest.raises(DataError, match="a table is needed"):
+        sentinel.analyse(3.5)
+
+
+def test_importing_the_package_stays_light():
+    code = "import sentinel, sys; print([m for m in ('polars', 'numpy', 'matplotlib', 'torch') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = sentinel.nothing
+
+
+def test_a_short_gap_that_is_blind_for_a_while_is_missing_ticks_and_no_gap():
+    values = slowing(600)
+    keep = np.ones(600, bool)
+    keep[200:230] = False
+    keep[300:500] = False
+    table = pl.DataFrame({"time": np.arange(600)[keep], "x": values[keep]})
+    found = sentinel.analyse(table)
+    (record,) = found._outcome.records
+    assert (record.gaps, record.missing, record.ticks) == (1, 30, int(keep.sum()) + 30)
+
+
+def test_an_ordinary_pandas_table_is_taken_without_another_library():
+    pandas = pytest.importorskip("pandas")
+    time = pandas.date_range("2024-01-01", periods=200, freq="h")
+    table = pandas.DataFrame({"time": time.astype(str), "lake": ["peter"] * 200, "x": slowing(200)})
+    found = sentinel.analyse(table, by="lake")
+    assert found.readings["series"].unique().to_list() == ["peter/x"]
+    assert found.readings.height == 200
+    stamped = sentinel.analyse(table.assign(time=time), by="lake")
+    assert_frame_equal(stamped.readings, found.readings)
