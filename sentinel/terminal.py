@@ -84,9 +84,8 @@ def _rank(view: SeriesView) -> int:
 
 
 def _scale() -> Text:
-    """Head of the spectrum: its lowest threshold, zero and its highest."""
-    half = SPECTRUM_WIDTH // 2
-    return Text("−0.99".ljust(half - 1) + "0" + "0.99".rjust(half))
+    """Head of the spectrum; the thresholds themselves may differ from series to series."""
+    return Text("returns fast".ljust(SPECTRUM_WIDTH // 2) + "slowly".rjust(SPECTRUM_WIDTH // 2))
 
 
 def _name(view: SeriesView) -> Text:
@@ -110,13 +109,17 @@ def _spectrum(view: SeriesView) -> Text:
     if isnan(view.lag1):
         return text.append("\n")
     cells = width * len(view.readings)
-    place = round(cells * (1 + atanh(min(0.99, max(-0.99, view.lag1))) / atanh(0.99)) / 2 - 0.5)
-    place = min(cells - 1, max(0, place))
-    recovery = f"recovery {recovery_in_words(view)}"
-    # The words stand where the arrow leaves room for them.
-    if len(recovery) + 2 <= place:
-        return text.append("\n" + recovery.ljust(place), "bright_black").append("▲")
-    return text.append("\n" + " " * place + "▲").append(f" {recovery}"[: cells - place - 1], "bright_black")
+    lowest, highest = view.thresholds[0], view.thresholds[-1]
+    share = (atanh(min(highest, max(lowest, view.lag1))) - atanh(lowest)) / (atanh(highest) - atanh(lowest))
+    place = min(cells - 1, max(0, round((cells - width) * share + (width - 1) / 2)))
+    # The words stand where the arrow leaves room for all of them, else for the duration alone.
+    recovery = recovery_in_words(view)
+    for words in (f"recovery {recovery}", recovery):
+        if len(words) < cells - place - 1:
+            return text.append("\n" + " " * place + "▲").append(f" {words}", "bright_black")
+        if len(words) + 2 <= place:
+            return text.append("\n" + words.ljust(place), "bright_black").append("▲")
+    return text.append("\n" + " " * place + "▲")
 
 
 def _colour(reading: float) -> str:

@@ -58,7 +58,7 @@ def test_it_says_in_words_what_each_series_is(snapshot, words: str) -> None:
 
 def test_the_arrow_stands_where_the_sign_of_the_spectrum_changes(snapshot) -> None:
     lines = rows(screen(snapshot))
-    start = next(line for line in lines if line.startswith("series")).index("−0.99")
+    start = next(line for line in lines if line.startswith("series")).index("returns fast")
     under = lines[next(i for i, line in enumerate(lines) if line.startswith("lake/loaded")) + 1]
     cell = (under.index("▲", start) - start) // 2
     readings = snapshot.view("lake/loaded").readings
