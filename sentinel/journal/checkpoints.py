@@ -147,7 +147,7 @@ def _pieces(
     for name, array in arrays.items():
         buffer = io.BytesIO()
         np.save(buffer, array, allow_pickle=False)
-        data = buffer.getbuffer()
+        data = memoryview(buffer.getvalue())  # bytes of their own: a write that fails leaves no buffer locked
         contents[name] = {
             "dtype": array.dtype.str,
             "shape": list(array.shape),

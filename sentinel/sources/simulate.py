@@ -120,8 +120,8 @@ class Playback:
         month = start.astype("datetime64[M]")
         # Counted from the first of the month, and never into the next one: a 31st becomes the last day there is.
         into = (start - month).astype("timedelta64[us]")
-        months = month + index * self._cadence.months
-        latest = (months + 1).astype("datetime64[us]") - np.timedelta64(1, "us")
+        months = month + (index * self._cadence.months).astype("timedelta64[M]")
+        latest = (months + np.timedelta64(1, "M")).astype("datetime64[us]") - np.timedelta64(1, "us")
         return np.asarray(np.minimum(months.astype("datetime64[us]") + into, latest), dtype=np.int64)
 
     def _play(self, first: int, last: int) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ class Rig:
         self.tally = Tally()
         self.inbox = Inbox(100_000)
         self.journal = Journal.open(folder)
+        weakref.finalize(self, self.journal.close)
         settings = Settings.model_validate(chosen)
         self.engine = Engine(settings, self.journal, self.inbox, self.tally, self.clock, sinks)
         self.engine.restore()

@@ -59,7 +59,7 @@ def test_stamps_on_the_same_day_of_a_month_or_at_its_end_are_calendar_months() -
     months = np.arange("2000-01", "2006-01", dtype="datetime64[M]")
     firsts = months.astype("datetime64[us]").astype(np.int64)
     assert learn_cadence(firsts) == Cadence.calendar(1)
-    ends = (months + 1).astype("datetime64[D]").astype("datetime64[us]").astype(np.int64) - DAY
+    ends = (months + np.timedelta64(1, "M")).astype("datetime64[D]").astype("datetime64[us]").astype(np.int64) - DAY
     assert learn_cadence(ends) == Cadence.calendar(1)
     assert learn_cadence(firsts[::3], ended=True) == Cadence.calendar(3)
     years = np.arange("1900", "1970", dtype="datetime64[Y]").astype("datetime64[us]").astype(np.int64)
