@@ -93,7 +93,6 @@ def _backtest_and_plot(command: _Command) -> None:
     backtest = command("backtest", "sentinel.backtest:main", "analyse recorded series as if they came in live")
     _input(backtest)
     backtest.add_argument("--out", required=True, metavar="DIR", help="folder of the results; made if needed")
-    backtest.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of simulated parts [%(default)s]")
     backtest.add_argument("--quiet", action="store_true", help="no progress, no summary")
     plot = command("plot", "sentinel.backtest:plot_main", "draw the stability spectrogram of one series")
     _input(plot)

@@ -10,14 +10,13 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import platform
 import signal
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from types import FrameType
 
-from sentinel import __version__, logs
+from sentinel import logs
 from sentinel.clock import MICROSECONDS, Clock, SystemClock
 from sentinel.configuration import Settings, fingerprint
 from sentinel.configuration.loading import load
@@ -175,7 +174,6 @@ class Daemon:
         self.tally.set("sentinel_config_last_reload_success_timestamp_seconds", now)
         self.tally.add("sentinel_config_reloads_total", 0)
         self.tally.add("sentinel_config_reload_failures_total", 0)
-        self.tally.set("sentinel_build_info", 1, version=__version__, python_version=platform.python_version())
 
     def _end(self) -> None:
         self._stop = True

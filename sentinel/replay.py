@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from sentinel.axis import CalendarAxis
 from sentinel.backtest.readings import Readings, alarm_table
+from sentinel.backtest.run import parts
 from sentinel.configuration import Settings
 from sentinel.configuration.loading import load
 from sentinel.errors import DataError
@@ -23,7 +22,6 @@ from sentinel.journal import Journal
 from sentinel.picture import Alarm, Caption, Figure, Portrait, draw
 from sentinel.pipeline import PipelineState, Result
 from sentinel.recovery import Machine
-from sentinel.rows import Rows
 
 
 @dataclass(slots=True)
@@ -43,8 +41,8 @@ class Replayed:
         """Add what one batch gave."""
         self.events.extend(result.events)
         if result.rows is not None:
-            for name, part in parts(result.rows, self.state.names):
-                self.portraits.setdefault(name, Portrait()).extend(result.rows, part)
+            for number, part in parts(result.rows.series):
+                self.portraits.setdefault(self.state.names[number], Portrait()).extend(result.rows, part)
 
     def figure(self, name: str, title: str = "") -> Figure:
         """The stability spectrogram of one series; KeyError if it has no ticks yet."""
@@ -62,13 +60,6 @@ class Replayed:
             columns, CalendarAxis(), self.machine.pipeline.cohort(plan).scoring.thresholds, Caption(title or name),
             [rule.threshold for rule in plan.rules], alarms,
         )  # fmt: skip
-
-
-def parts(rows: Rows, names: tuple[str, ...]) -> Iterator[tuple[str, slice]]:
-    """Name and slice of each series in rows that are sorted by series."""
-    edges = np.flatnonzero(np.diff(rows.series)) + 1
-    for first, last in zip([0, *edges], [*edges, rows.series.size], strict=True):
-        yield names[rows.series[first]], slice(int(first), int(last))
 
 
 def results(folder: Path, machine: Machine, *, fixed: bool = False) -> Iterator[Result]:

@@ -1,0 +1,32 @@
+"""Two lakes as a table, and the columns of the readings, for tests of the scientist's door."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+
+COLUMNS = [
+    "series", "time", "value", "residual", "state", "lag1", "lag1_low", "lag1_high",
+    "modulus", "period", "spread", "criticality", "evidence",
+]  # fmt: skip
+
+
+def slowing(ticks: int = 900, seed: int = 3) -> np.ndarray:
+    """A series that recovers ever more slowly."""
+    noise = np.random.default_rng(seed).normal(size=ticks)
+    value = np.zeros(ticks)
+    for tick, rho in enumerate(np.linspace(0.2, 2.0, ticks).clip(max=0.99)[1:], 1):
+        value[tick] = rho * value[tick - 1] + noise[tick]
+    return value
+
+
+def lakes(ticks: int = 900) -> pl.DataFrame:
+    """Two lakes, wide, daily: one is loaded, one is not."""
+    quiet = 0.5 * np.random.default_rng(7).normal(size=ticks) + 7
+    days = pl.datetime_range(
+        datetime(2019, 1, 1, tzinfo=UTC), interval="1h", end=datetime(2030, 1, 1, tzinfo=UTC), eager=True
+    )
+    time = days.head(ticks).dt.cast_time_unit("us")
+    return pl.DataFrame({"time": time, "loaded": slowing(ticks), "control": quiet})
