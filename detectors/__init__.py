@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from detectors.bank import Bank, BankState
     from detectors.cell import CellTable, Gate
-    from detectors.evidence import Evidence, EvidenceBlock, EvidenceState, Rule
+    from detectors.evidence import Channel, Evidence, EvidenceBlock, EvidenceState, Rule, above
+    from detectors.lattice import Lattice
     from detectors.pairs import Pairs, pairs_of
     from detectors.spectrum import crossings, recovery_time, thresholds
+    from detectors.spread import Spread, criticality
     from detectors.tables import DETECTORS
     from detectors.tables.lag1 import NullDetector, lag1
 
@@ -30,13 +32,18 @@ __all__ = [
     "Bank",
     "BankState",
     "CellTable",
+    "Channel",
     "Evidence",
     "EvidenceBlock",
     "EvidenceState",
     "Gate",
+    "Lattice",
     "NullDetector",
     "Pairs",
     "Rule",
+    "Spread",
+    "above",
+    "criticality",
     "crossings",
     "lag1",
     "pairs_of",
@@ -48,7 +55,9 @@ if not TYPE_CHECKING:  # a type checker that saw this function would let every m
     _HOMES = {
         "bank": ("Bank", "BankState"),
         "cell": ("CellTable", "Gate"),
-        "evidence": ("Evidence", "EvidenceBlock", "EvidenceState", "Rule"),
+        "evidence": ("Channel", "Evidence", "EvidenceBlock", "EvidenceState", "Rule", "above"),
+        "lattice": ("Lattice",),
+        "spread": ("Spread", "criticality"),
         "pairs": ("Pairs", "pairs_of"),
         "spectrum": ("crossings", "recovery_time", "thresholds"),
         "tables": ("DETECTORS", "NullDetector", "lag1"),

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.bank import Bank, BankState
-from detectors.evidence import Evidence, Rule
+from detectors.evidence import Evidence, above, stream_of
 from detectors.pairs import Pairs, pairs_of
 from detectors.tables import NullDetector
 
@@ -252,8 +252,8 @@ def _is_not_alarmed_by_a_stuck_series(subject: Subject) -> None:
     _, readings, _ = bank.advance(bank.init(2), pairs)
     _require(np.isnan(readings[:, 0]).all(), "a series that never moved has a reading")
     _require_same("stuck", (np.repeat(readings[49:50, 1], 950, axis=0),), (readings[50:, 1],))
-    evidence = Evidence([Rule(r, 0.1) for r in THRESHOLDS])
-    _, block = evidence.advance(evidence.init(2), pairs, np.ones(pairs.valid.shape, dtype=bool))
+    evidence = Evidence([above(r, 0.1) for r in THRESHOLDS])
+    _, block = evidence.advance(evidence.init(2), stream_of(pairs, rules=len(THRESHOLDS)))
     _require(not block.raised[:, 0].any() and not block.raised[50:, 1].any(), "a stuck series raised an alarm")
     _require(np.all(block.evidence[50:, 1] == block.evidence[50, 1]), "evidence moved while the series was stuck")
 

@@ -1,4 +1,4 @@
-r"""Evidence that lag-1 autocorrelation exceeds a threshold, with a stated false-alarm budget.
+r"""Evidence for a claim about a series, with a stated false-alarm budget.
 
 Betting on the increments. A gambler stakes a share `beta` of his wealth on each increment of the null detector at
 threshold `r`. Under the null (lag-1 autocorrelation at or below `r`) the bets do not favour him, so his wealth is a
@@ -9,12 +9,18 @@ nonnegative supermartingale; large wealth is evidence. One unit of money enters 
 
 This is a mixture Shiryaev-Roberts e-detector (Shin, Ramdas & Rinaldo 2023): `M_t - t` is a supermartingale, so with
 `M <- 0` at each alarm `E[alarms in T ticks] <= alpha T` (Ville 1939; optional stopping). `alpha` is the budget: false
-alarms per tick.
+alarms per tick. The same holds for a weighted mean of `M` over channels, and for the minimum over several readings of
+one series if one of them is valid.
+
+Channels. *lag 1 above r*: the increments above. *Below r* (lag 1 falling towards -1): `-s~`; the argument is the same
+with the sign turned. *Modulus above m*: the same increments at `r = -m^2` on the pairs of the lattice's second stage,
+turned: evidence that the product of the two roots exceeds `m^2`, so that one of them is above `m`. *Spread*: a bounded
+square of the prediction error against its reference (`betting.py`, `reference.py`).
 
 What is a theorem: the bound, for `s~ = s` (no running mean) and a known level, where each value, given its past, is
 centred at level + rho (last deviation) with rho <= r and symmetric shocks; any tails, any predictable scale; ticks left
 out without looking at their value. What is calibrated only: the running mean `hbar` (half-life 100 pairs), which
-repairs skewed shocks, and everything a conditioner estimates before.
+repairs skewed shocks, relative thresholds and spread, and everything a conditioner estimates before.
 
 Clearing. An open alarm is one episode. The same gambler bets on `-s~` from 0, and the alarm clears when that wealth
 reaches `1/clear`; then evidence starts from 0. Meanwhile evidence goes on, bounded at 10^6 times the alarm line.
@@ -22,168 +28,234 @@ reaches `1/clear`; then evidence starts from 0. Meanwhile evidence goes on, boun
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors import half_life
-from detectors.activation import tanh
 from detectors.bank import share_series
-from detectors.compiled import compiled
+from detectors.betting import CEILING, LABEL_NOISE, LABEL_ONE_SIDED, PAIRS, SPREAD, advance
+from detectors.ledger import EvidenceBlock, EvidenceState, Stream, Table
 from detectors.pairs import Pairs, one_layout
 from detectors.tables.lag1 import INPUT_WEIGHT, KAPPA
 
+__all__ = [
+    "CEILING", "FLOOR", "LABEL_NOISE", "LABEL_ONE_SIDED", "Channel", "Evidence", "EvidenceBlock", "EvidenceState",
+    "Rule", "Stream", "above", "stream_of",
+]  # fmt: skip
+
 BETS = (0.1, 0.3, 0.8)
 MEAN_HALF_LIFE = 100.0
+WINDOW = 1000
 FLOOR = 1e-6
-CEILING = 1e6
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """Alarm when lag-1 autocorrelation is above `threshold`, with `alpha` budgeted false alarms per tick."""
+class Channel:
+    """One claim that evidence is gathered for."""
 
-    threshold: float
+    threshold: float = math.nan
+    """On lag 1 of the lane; NaN for a spread channel and for a relative threshold."""
+    below: bool = False
+    """The claim is "below the threshold"."""
+    lane: int = 0
+    """Which pairs: 0 = the series' own, 1 = the lattice's second stage, others as the caller has them."""
+    relative: bool = False
+    """The threshold comes from the series' own reference period."""
+    delta: float = math.nan
+    """Relative: how far above the reference; NaN = 0.1, and 0.05 above 0.7."""
+    ratio: float = math.nan
+    """Spread: the variance ratio above which evidence grows."""
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (self.is_spread or self.relative or -1.0 < self.threshold < 1.0):
+            raise ValueError(f"rule: threshold {self.threshold!r}; a number between -1 and 1 is needed")
+        if self.is_spread and not self.ratio >= 1.0:
+            raise ValueError(f"rule: ratio {self.ratio!r}; a variance ratio of at least 1 is needed")
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether this is a claim about the spread."""
+        return not math.isnan(self.ratio)
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether it is not ready before the reference period is full."""
+        return self.is_spread or self.relative
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Alarm when the channels' claim has gathered evidence, with `alpha` budgeted false alarms per tick."""
+
+    channels: tuple[Channel, ...]
     alpha: float
     clear: float = 1e-3
     """The open alarm clears when the reversed gambler reaches 1/clear."""
+    bets: tuple[float, ...] = BETS
+    minimum: bool = False
+    """Read the minimum over the channels instead of their weighted mean."""
 
     def __post_init__(self) -> None:
-        if not -1.0 < self.threshold < 1.0:
-            raise ValueError(f"rule: threshold {self.threshold!r}; a number between -1 and 1 is needed")
         for name in ("alpha", "clear"):
             if not 0.0 < getattr(self, name) < 1.0:
                 raise ValueError(f"rule: {name} {getattr(self, name)!r}; a number between 0 and 1 is needed")
+        if not self.channels or not self.bets:
+            raise ValueError("rule: no channels or no bets; at least one of each is needed")
+        if not all(0.0 < bet < 1.0 for bet in self.bets):
+            raise ValueError(f"rule: bets {self.bets}; numbers between 0 and 1 are needed")
 
 
-class EvidenceState(NamedTuple):
-    """Everything needed to continue."""
-
-    mean: Floats
-    """`hbar`, shape (series, rule)."""
-    wealth: Floats
-    """`E_j`, shape (series, rule, bet)."""
-    clearing: Floats
-    """Wealth of the reversed gambler, shape (series, rule, bet)."""
-    open: Flags
-    """Whether an alarm is open, shape (series, rule)."""
+def above(threshold: float, alpha: float, clear: float = 1e-3) -> Rule:
+    """The plain rule: lag-1 autocorrelation above a threshold."""
+    return Rule((Channel(threshold),), alpha, clear)
 
 
-class EvidenceBlock(NamedTuple):
-    """What a block of ticks gave; arrays of shape (tick, series, rule)."""
+def stream_of(pairs: Pairs, ready: Flags | None = None, rules: int = 1) -> Stream:
+    """Pairs of one lane with nothing beside them: no lag-2 lane, unit scale, one window."""
+    shape = pairs.past.shape
+    ready = np.ones(shape, dtype=bool) if ready is None else ready
+    unknown = np.full(shape, np.nan)
+    return Stream(
+        pairs.past[None], pairs.present[None], pairs.valid[None], pairs.reset, _by_rule(ready, rules), unknown,
+        np.ones(shape), unknown, np.zeros(shape, dtype=np.int64),
+    )  # fmt: skip
 
-    evidence: Floats
-    """log10(max(alpha M, 1e-6)) after the tick, before a reset to 0: at or above 0 at an alarm. NaN while not ready."""
-    raised: Flags
-    cleared: Flags
-    """The alarm cleared, by the reversed gambler or by a reset of the series."""
-    open: Flags
-    """An alarm is open after the tick."""
+
+def _by_rule(ready: Flags, rules: int) -> Flags:
+    return np.repeat(ready[:, :, None], rules, axis=2)
 
 
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """The e-detectors of several rules over many series."""
+    """The e-detectors of several rules over many series.
 
-    def __init__(self, rules: Sequence[Rule], *, recentre: bool = True, threads: int = 1) -> None:
-        self.rules = tuple(rules)
-        self._threshold = np.array([rule.threshold for rule in rules], dtype=np.float64)
-        self._line = np.array([1.0 / rule.alpha for rule in rules], dtype=np.float64)
-        self._clear = np.array([1.0 / rule.clear for rule in rules], dtype=np.float64)
-        self._gain = half_life.gain(MEAN_HALF_LIFE) if recentre else 0.0
-        self._threads = threads
+    Parameters
+    ----------
+    reference
+        Valid pairs of the reference period, for rules that need one.
+    mean_half_life
+        Of `hbar`, in pairs; 0 = increments as they are.
+    window
+        Ticks of a window of the fleet.
+    threads
+        Threads that share the series between them; the result does not depend on it.
+    """
+
+    rules: Sequence[Rule]
+    reference: int = 1000
+    mean_half_life: float = MEAN_HALF_LIFE
+    input_weight: float = INPUT_WEIGHT
+    kappa: float = KAPPA
+    window: int = WINDOW
+    threads: int = 1
+    channels: tuple[Channel, ...] = field(init=False)
+    table: Table = field(init=False)
+
+    def __post_init__(self) -> None:
+        channels = tuple(chain.from_iterable(rule.channels for rule in self.rules))
+        first = np.cumsum([0, *(len(rule.channels) for rule in self.rules)])
+        widest = max((len(rule.bets) for rule in self.rules), default=1)
+        total = [sum(c.weight for c in rule.channels) for rule in self.rules for _ in rule.channels]
+        table = Table(
+            kind=np.array([SPREAD if c.is_spread else PAIRS for c in channels], np.int64),
+            lane=np.array([c.lane for c in channels], np.int64),
+            sign=np.array([-1.0 if c.below else 1.0 for c in channels]),
+            threshold=np.array([c.threshold for c in channels], np.float64),
+            relative=np.array([c.relative for c in channels], np.bool_),
+            needs_reference=np.array([c.needs_reference for c in channels], np.bool_),
+            delta=np.array([c.delta for c in channels], np.float64),
+            ratio=np.array([c.ratio for c in channels], np.float64),
+            weight=np.array([c.weight / t for c, t in zip(channels, total, strict=True)], np.float64),
+            first=first.astype(np.int64),
+            minimum=np.array([rule.minimum for rule in self.rules], np.bool_),
+            line=np.array([1.0 / rule.alpha for rule in self.rules], np.float64),
+            clear=np.array([1.0 / rule.clear for rule in self.rules], np.float64),
+            bets=np.array([(*rule.bets, *([0.0] * (widest - len(rule.bets)))) for rule in self.rules]).reshape(
+                -1, widest
+            ),
+            n_bets=np.array([len(rule.bets) for rule in self.rules], np.int64),
+            gain=half_life.gain(self.mean_half_life) if self.mean_half_life else 0.0,
+            input_weight=self.input_weight,
+            kappa=self.kappa,
+            window=self.window,
+        )
+        object.__setattr__(self, "channels", channels)
+        object.__setattr__(self, "table", table)
+
+    @property
+    def reference_pairs(self) -> int:
+        """Pairs that are kept of the reference period: none if no rule needs one."""
+        return self.reference if any(channel.needs_reference for channel in self.channels) else 0
+
+    def first_channel(self, rule: int) -> int:
+        """Position of the first channel of a rule among all channels."""
+        return int(self.table.first[rule])
 
     def init(self, series: int) -> EvidenceState:
         """No evidence yet."""
-        shape = (series, len(self.rules))
-        wealth = (*shape, len(BETS))
-        return EvidenceState(np.zeros(shape), np.zeros(wealth), np.zeros(wealth), np.zeros(shape, dtype=bool))
+        channels, rules, bets = len(self.channels), len(self.rules), self.table.bets.shape[1]
+        return EvidenceState(
+            mean=np.zeros((series, channels)), wealth=np.zeros((series, channels, bets)),
+            clearing=np.zeros((series, channels, bets)), open=np.zeros((series, rules), dtype=bool),
+            sides=np.zeros((series, channels, 2)), second=np.zeros((series, channels, 2)),
+            fleet=np.zeros((series, channels, bets)), threshold=np.tile(self.table.threshold, (series, 1)),
+            reference=np.zeros((series, self.reference_pairs, 3)), remembered=np.zeros(series, np.int64),
+            known=np.zeros((series, 5)), disagrees=np.zeros(series, dtype=bool), window=np.zeros(series, np.int64),
+            e_value=np.zeros((series, 2)), leading=np.zeros((series, rules), np.int64),
+            label=np.zeros((series, rules), np.int64),
+        )  # fmt: skip
 
-    def advance(self, state: EvidenceState, pairs: Pairs, ready: Flags) -> tuple[EvidenceState, EvidenceBlock]:
-        """Take in a block.
+    def carried(
+        self, fresh: EvidenceState, was: Evidence, state: EvidenceState, kept: Sequence[tuple[int, int]]
+    ) -> EvidenceState:
+        """`fresh`, filled with what `state` of other rules knows of the rules that are in both (now, then).
 
-        Parameters
-        ----------
-        state
-            After the tick before; not modified.
-        pairs
-            The pairs that the bank is fed. A tick without a valid pair leaves everything as it is; a reset empties it.
-        ready
-            Shape (tick, series): whether evidence may be gathered and shown. The running mean learns before that.
+        The reference period is kept if it is as long; a rule that needs one starts to gather it otherwise.
         """
-        new = EvidenceState(state.mean.copy(), state.wealth.copy(), state.clearing.copy(), state.open.copy())
-        shape = (pairs.ticks, pairs.series, len(self.rules))
-        block = EvidenceBlock(np.empty(shape), np.zeros(shape, bool), np.zeros(shape, bool), np.zeros(shape, bool))
-        bets, ready = np.array(BETS), one_layout(ready)
+        for now, then in kept:
+            size = len(self.rules[now].channels)
+            here, there = slice(self.first_channel(now), None), slice(was.first_channel(then), None)
+            for name in ("mean", "wealth", "clearing", "sides", "second", "fleet", "threshold"):
+                getattr(fresh, name)[:, here][:, :size] = getattr(state, name)[:, there][:, :size]
+            shift = self.first_channel(now) - was.first_channel(then)
+            fresh.leading[:, now] = state.leading[:, then] + shift
+            fresh.label[:, now], fresh.open[:, now] = state.label[:, then], state.open[:, then]
+        if self.reference_pairs == was.reference_pairs:
+            for name in ("reference", "remembered", "known", "disagrees"):
+                getattr(fresh, name)[:] = getattr(state, name)
+        fresh.window[:], fresh.e_value[:] = state.window, state.e_value
+        return fresh
+
+    def advance(self, state: EvidenceState, stream: Stream) -> tuple[EvidenceState, EvidenceBlock]:
+        """Take in a block; `state`, after the tick before, is not modified.
+
+        A tick without a valid pair of a channel's lane leaves that channel as it is; a reset empties the series.
+        """
+        # A full reference is not written to again; it is far larger than everything else together.
+        full = not stream.reset.any() and np.all(state.remembered >= state.reference.shape[1])
+        copies = {name: array.copy() for name, array in state._asdict().items() if name != "reference"}
+        reference = one_layout(state.reference) if full else state.reference.copy()
+        new = EvidenceState(reference=reference, **copies)
+        ticks, series = stream.reset.shape
+        shape = (ticks, series, len(self.rules))
+        block = EvidenceBlock(
+            np.empty(shape), np.zeros(shape, bool), np.zeros(shape, bool), np.zeros(shape, bool),
+            np.zeros(shape, np.int8), np.zeros(shape, np.int8), np.zeros(shape),
+        )  # fmt: skip
+        stream = Stream._make([one_layout(array) for array in stream])
 
         def run(first: int, last: int) -> None:
-            _advance(
-                pairs.past, pairs.present, pairs.valid, pairs.reset, ready, *new, *block, self._threshold,
-                self._line, self._clear, bets, self._gain, INPUT_WEIGHT, KAPPA, first, last,
-            )  # fmt: skip
+            advance(stream, new, block, self.table, first, last)
 
-        share_series(run, pairs.series, pairs.ticks, self._threads)
+        share_series(run, series, ticks, self.threads)
         np.log10(np.maximum(block.evidence, FLOOR), out=block.evidence)
         return new, block
-
-
-@compiled
-def _advance(  # noqa: C901 - one pass over ticks, series, rules and bets: what is nested is the problem itself
-    past: Floats, present: Floats, valid: Flags, reset: Flags, ready: Flags,
-    mean: Floats, wealth: Floats, clearing: Floats, is_open: Flags,
-    evidence: Floats, raised: Flags, cleared: Flags, open_after: Flags,
-    threshold: Floats, line: Floats, clear: Floats, bets: Floats, gain: float, w: float, kappa: float,
-    first: int, last: int,
-) -> None:  # fmt: skip
-    ticks = past.shape[0]
-    rules = threshold.shape[0]
-    J = bets.shape[0]
-    for t in range(ticks):
-        for s in range(first, last):
-            if reset[t, s]:
-                for k in range(rules):
-                    cleared[t, s, k] = is_open[s, k]
-                    is_open[s, k] = False
-                    mean[s, k] = 0.0
-                    wealth[s, k, :] = 0.0
-                    clearing[s, k, :] = 0.0
-            ok = valid[t, s]
-            p = past[t, s] if ok else 0.0
-            c = present[t, s] if ok else 0.0
-            g = tanh(0.5 * w * p)
-            for k in range(rules):
-                total = 0.0
-                for j in range(J):
-                    total += wealth[s, k, j]
-                if ok:
-                    h = tanh(kappa * (c - threshold[k] * p))
-                    x = g * (h - mean[s, k]) / (1.0 + abs(mean[s, k]))
-                    mean[s, k] += gain * (h - mean[s, k])
-                    if ready[t, s]:
-                        total = 0.0
-                        back = 0.0
-                        for j in range(J):
-                            wealth[s, k, j] = (wealth[s, k, j] + 1.0 / J) * (1.0 + bets[j] * x)
-                            total += wealth[s, k, j]
-                            if is_open[s, k]:
-                                clearing[s, k, j] = (clearing[s, k, j] + 1.0 / J) * (1.0 - bets[j] * x)
-                                back += clearing[s, k, j]
-                        if is_open[s, k]:
-                            if back >= clear[k]:
-                                cleared[t, s, k] = True
-                                is_open[s, k] = False
-                                wealth[s, k, :] = 0.0
-                                clearing[s, k, :] = 0.0
-                            elif total > CEILING * line[k]:
-                                wealth[s, k, :] *= CEILING * line[k] / total
-                                total = CEILING * line[k]
-                        elif total >= line[k]:
-                            raised[t, s, k] = True
-                            is_open[s, k] = True
-                open_after[t, s, k] = is_open[s, k]
-                evidence[t, s, k] = total / line[k] if ready[t, s] else np.nan

@@ -101,3 +101,15 @@ def recovery_time(lag1: Floats) -> Floats:
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(lag1 >= 1.0, np.inf, np.where(lag1 > 0.0, -1.0 / np.log(lag1), np.nan))
+
+
+def recovery_band(lag1: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats, Floats]:
+    """Recovery time and its 95 % band in ticks: 0 where the lower end is not in (0, 1), inf where the upper is open.
+
+    All three are NaN where lag1 is not in (0, 1).
+    """
+    centre = recovery_time(lag1)
+    unknown = np.isnan(centre)
+    ends = (recovery_time(np.maximum(low, 0.0)), recovery_time(high))
+    shortest, longest = (np.where(unknown, np.nan, np.where(np.isnan(end), 0.0, end)) for end in ends)
+    return centre, shortest, longest

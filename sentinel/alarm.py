@@ -1,6 +1,7 @@
 """The state of a series: learning, watching, warning, critical or blind; and the alarms that begin and end.
 
-A series is *blind* while its sensor cannot be judged, *learning* until the first verdict and again after a gap,
+A series is *blind* while its sensor cannot be judged, *learning* until the first verdict (of a rule that compares with
+the series' own past: until that past is known) and again after a gap,
 otherwise *critical* or *warning* while a rule of that severity has an open alarm, otherwise *watching*. An alarm is one
 episode from the tick at which evidence reached its line to the tick at which the opposite claim did (hysteresis), or a
 gap emptied the series. An open alarm outlives blindness: silence does not end it.
@@ -8,7 +9,6 @@ gap emptied the series. An open alarm outlives blindness: silence does not end i
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ LEARNING, WATCHING, WARNING, CRITICAL, BLIND = (
     STATES.index(s) for s in (State.LEARNING, State.WATCHING, State.WARNING, State.CRITICAL, State.BLIND)
 )
 WARM_UP = REASONS.index(Reason.WARM_UP)
+REFERENCE = REASONS.index(Reason.REFERENCE)
 
 Codes = NDArray[np.int8]
 Ints = NDArray[np.int64]
@@ -72,20 +73,24 @@ class Alarm:
         )  # fmt: skip
 
     def advance(
-        self, before: AlarmState, kind: Codes, tick: Ints, ready: Flags, blind: Codes, is_open: Flags, raised: Flags
-    ) -> tuple[AlarmState, States]:
-        """Take in a block; `before` is not modified. Arrays are (tick, series[, rule])."""
+        self, before: AlarmState, kind: Codes, tick: Ints, ready: Flags, unknown: Flags, blind: Codes, is_open: Flags,
+        raised: Flags,
+    ) -> tuple[AlarmState, States]:  # fmt: skip
+        """Take in a block; `before` is not modified. Arrays are (tick, series[, rule]).
+
+        `unknown`: ready, but every rule still waits for its reference period.
+        """
         new = AlarmState(before.state.copy(), before.reason.copy(), before.since.copy(), before.raised.copy())
         states = States(
             np.zeros(kind.shape, np.int8), np.zeros(kind.shape, np.int8), np.full(is_open.shape, -1, np.int64)
         )
-        _advance(kind, tick, ready, blind, is_open, raised, self._critical, *new, *states)
+        _advance(kind, tick, ready, unknown, blind, is_open, raised, self._critical, *new, *states)
         return new, states
 
 
 @compiled
 def _advance(
-    kind: Codes, tick: Ints, ready: Flags, blind: Codes, is_open: Flags, raised: Flags, critical: Flags,
+    kind: Codes, tick: Ints, ready: Flags, unknown: Flags, blind: Codes, is_open: Flags, raised: Flags, critical: Flags,
     state: Codes, reason: Codes, since: Ints, raised_at: Ints, states: Codes, reasons: Codes, episode: Ints,
 ) -> None:  # fmt: skip
     for t in range(kind.shape[0]):
@@ -104,11 +109,8 @@ def _advance(
                     now, why = BLIND, blind[t, s]
                 elif not ready[t, s]:
                     now, why = LEARNING, WARM_UP
+                elif unknown[t, s]:
+                    now, why = LEARNING, REFERENCE
                 if now != state[s] or why != reason[s] or since[s] < 0:
                     state[s], reason[s], since[s] = now, why, tick[t, s]
             states[t, s], reasons[t, s] = state[s], reason[s]
-
-
-def alarm_id(series: str, kind: str, threshold: float, end_us: int) -> str:
-    """Id of an alarm: the same for the same alarm in every replay of the same observations."""
-    return hashlib.sha256(f"{series}\n{kind}\n{threshold!r}\n{end_us}".encode()).hexdigest()[:12]

@@ -36,6 +36,10 @@ class CalendarAxis:
         """Times as the tables that are written hold them: instants in UTC."""
         return pl.Series("time", time_us, dtype=pl.Int64).cast(pl.Datetime("us", "UTC"))
 
+    def spans(self, spans_us: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Spans in the owner's unit: seconds."""
+        return spans_us / MICROSECONDS
+
     def positions(self, time_us: NDArray[np.int64]) -> NDArray[np.float64]:
         """Times as matplotlib counts them: days since 1970-01-01."""
         return np.asarray(time_us / _DAY_US, dtype=np.float64)
@@ -74,6 +78,10 @@ class NumberAxis:
     def column(self, time_us: NDArray[np.int64]) -> pl.Series:
         """Times as the tables that are written hold them: the owner's numbers."""
         return pl.Series("time", self.numbers(time_us), dtype=pl.Float64)
+
+    def spans(self, spans_us: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Spans in the owner's unit."""
+        return spans_us / STEP_US * self.step
 
     def positions(self, time_us: NDArray[np.int64]) -> NDArray[np.float64]:
         """Times as they are drawn: the owner's numbers."""

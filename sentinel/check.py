@@ -105,7 +105,7 @@ def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]
         f"stale after {print_duration(plan.stale_after_us)}"
     )
     for rule in settings.rules_for(name):
-        yield f"{rule.severity} above {rule.threshold:g}: {_budget(rule, cadence)}"
+        yield f"{rule.severity} {_claim(rule)}: {_budget(rule, cadence)}"
     if not settings.rules_for(name):
         yield "no rule is for these series; they never alarm"
 
@@ -139,9 +139,15 @@ def _bank(bank: BankSettings) -> str:
 
 def _rule(rule: AlarmSettings) -> str:
     budget = f"alpha {rule.alpha:g} per tick" if rule.alpha is not None else f"budget {rule.false_alarms}"
-    return f"{rule.severity} when the lag-1 autocorrelation is above {rule.threshold:g}, {budget} of each series"
+    return f"{rule.severity} on {_claim(rule)}, {budget} of each series"
 
 
 def _example(match: str) -> str:
     """A name that the glob fits: what its series would be judged by."""
     return re.sub(r"\[(?!!)(.)[^]]*\]", r"\1", match.replace("*", "x")).replace("?", "x")
+
+
+def _claim(rule: AlarmSettings) -> str:
+    if rule.kind == "weighted":
+        return rule.label
+    return f"{rule.kind} {'' if rule.label.startswith('below') else 'above '}{rule.label}"

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from detectors.bank import BankState
 from detectors.evidence import EvidenceState
+from detectors.lattice import LatticeState
+from detectors.spread import SpreadState
 from sentinel.alarm import Alarm, AlarmState, States
 from sentinel.cadence import ABSENT, Block, Grid, GridState
 from sentinel.conditioning import Conditioned, Conditioner, ConditionerState, Conditioning
 from sentinel.plan import Plan
-from sentinel.scoring import Scored, Scoring, Stopwatch
+from sentinel.scoring import Scored, Scoring, ScoringState, Stopwatch
 
 LARGEST = 4096
 
@@ -35,6 +37,10 @@ class Last(NamedTuple):
     lag1: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    modulus: NDArray[np.float64]
+    period: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    criticality: NDArray[np.float64]
     readings: NDArray[np.float64]
     evidence: NDArray[np.float64]
 
@@ -47,6 +53,8 @@ class CohortState(NamedTuple):
     grid: GridState
     conditioner: ConditionerState
     bank: BankState
+    lattice: LatticeState
+    spread: SpreadState
     evidence: EvidenceState
     alarm: AlarmState
     last: Last
@@ -61,6 +69,8 @@ class Ticks(NamedTuple):
     states: States
 
 
+_JUDGED = (*ScoringState._fields, "alarm", "last")
+
 T = TypeVar("T", bound=tuple[NDArray[np.generic], ...])
 
 
@@ -74,13 +84,15 @@ def _rows(state: T, rows: NDArray[np.int64]) -> T:
     return state if _whole(state, rows) else type(state)(*(array[rows] for array in state))
 
 
-def _put(state: T, rows: NDArray[np.int64], part: T) -> T:
-    """The state with these rows replaced; all rows in order need no copy."""
+def _put(state: T, rows: NDArray[np.int64], given: T, part: T) -> T:
+    """The state with these rows replaced, where they are no longer what was given; all rows in order need no copy."""
     if _whole(state, rows):
         return part
-    whole = [array.copy() for array in state]
-    for array, values in zip(whole, part, strict=True):
-        array[rows] = values
+    whole = list(state)
+    for at, (was, values) in enumerate(zip(given, part, strict=True)):
+        if values is not was:
+            whole[at] = whole[at].copy()
+            whole[at][rows] = values
     return type(state)(*whole)
 
 
@@ -96,7 +108,9 @@ class Cohort:
         self.grid = Grid(plan.cadence_us, plan.months, plan.lateness_us, plan.mean, plan.max_gap)
         self.conditioner = Conditioner(
             Conditioning(
-                level_half_life=plan.level_half_life, seasons=plan.seasons, lowest=plan.lowest, highest=plan.highest,
+                level_half_life=plan.level_half_life, scale_half_life=plan.scale_half_life, winsor=plan.winsor,
+                seasons=plan.seasons, season_bins=plan.season_bins, season_memory=plan.season_memory,
+                lowest=plan.lowest, highest=plan.highest,
                 stuck_after=plan.stuck_after, blind_after_missing=max(3, math.ceil(plan.max_gap / 10)),
                 none=not plan.conditioning,
             ), threads=threads,
@@ -108,46 +122,52 @@ class Cohort:
         """State of new series with these ids."""
         n = series.size
         detectors, rules = len(self.scoring.bank), len(self.plan.rules)
-        unknown = np.full(n, np.nan)
-        last = Last(
-            np.full(n, -1, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64), unknown, unknown, unknown, unknown,
-            unknown, np.full((n, detectors), np.nan), np.full((n, rules), np.nan),
-        )  # fmt: skip
+        last = Last._make(
+            [np.full(n, -1, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)]
+            + [np.full(n, np.nan)] * 9
+            + [np.full((n, detectors), np.nan), np.full((n, rules), np.nan)]
+        )
         return CohortState(
-            series, self.grid.init(n), self.conditioner.init(n), self.scoring.bank.init(n),
-            self.scoring.evidence.init(n), self.alarm.init(n), last,
-        )  # fmt: skip
+            series, self.grid.init(n), self.conditioner.init(n), *self.scoring.init(n), self.alarm.init(n), last
+        )
 
     def grow(self, state: CohortState, series: NDArray[np.int64]) -> CohortState:
         """The state with new series at the end."""
         more = self.init(series)
         return CohortState(
-            np.concatenate([state.series, series]), self.grid.grow(state.grid, series.size),
-            _joined(state.conditioner, more.conditioner), _joined(state.bank, more.bank),
-            _joined(state.evidence, more.evidence), _joined(state.alarm, more.alarm), _joined(state.last, more.last),
-        )  # fmt: skip
+            np.concatenate([state.series, series]),
+            self.grid.grow(state.grid, series.size),
+            *(_joined(getattr(state, part), getattr(more, part)) for part in CohortState._fields[2:]),
+        )
 
     def step(self, state: CohortState, block: Block, took: Stopwatch) -> tuple[CohortState, Ticks]:
         """Take a block of closed ticks through conditioning, bank, evidence and alarm."""
-        rows = block.rows
         start = perf_counter()
-        conditioner, conditioned = self.conditioner.advance(_rows(state.conditioner, rows), block)
+        given = _rows(state.conditioner, block.rows)
+        conditioner, conditioned = self.conditioner.advance(given, block)
+        state = state._replace(conditioner=_put(state.conditioner, block.rows, given, conditioner))
         took("conditioning", perf_counter() - start)
-        start = perf_counter()
-        bank, evidence, scored = self.scoring.advance(
-            _rows(state.bank, rows), _rows(state.evidence, rows), conditioned, took
-        )
+        return self.judge(state, block, conditioned, took)
+
+    def judge(
+        self, state: CohortState, block: Block, conditioned: Conditioned, took: Stopwatch
+    ) -> tuple[CohortState, Ticks]:
+        """Take a conditioned block through bank, evidence and alarm."""
+        rows = block.rows
+        given = {part: _rows(getattr(state, part), rows) for part in _JUDGED}
+        before = ScoringState(*(given[part] for part in ScoringState._fields))
+        after, scored = self.scoring.advance(before, conditioned, block.tick, took)
         start = perf_counter()
         found = scored.evidence
-        alarm, states = self.alarm.advance(
-            _rows(state.alarm, rows), block.kind, block.tick, scored.ready, conditioned.blind, found.open, found.raised
+        unknown = (
+            np.isnan(found.evidence).all(axis=2) & scored.ready if self.plan.rules else np.zeros_like(scored.ready)
         )
-        last = _last(_rows(state.last, rows), block, conditioned, scored)
-        new = state._replace(
-            conditioner=_put(state.conditioner, rows, conditioner), bank=_put(state.bank, rows, bank),
-            evidence=_put(state.evidence, rows, evidence), alarm=_put(state.alarm, rows, alarm),
-            last=_put(state.last, rows, last),
-        )  # fmt: skip
+        alarm, states = self.alarm.advance(
+            given["alarm"], block.kind, block.tick, scored.ready, unknown, conditioned.blind, found.open, found.raised
+        )
+        last = _last(given["last"], block, conditioned, scored)
+        parts = {**after._asdict(), "alarm": alarm, "last": last}
+        new = state._replace(**{part: _put(getattr(state, part), rows, given[part], parts[part]) for part in _JUDGED})
         took("alarm", perf_counter() - start)
         return new, Ticks(block, conditioned, scored, states)
 
@@ -160,5 +180,6 @@ def _last(before: Last, block: Block, conditioned: Conditioned, scored: Scored) 
     missing = (present & np.isnan(block.value)).sum(axis=0)
     return Last(
         block.tick[at], before.ticks + count, before.missing + missing, block.value[at], conditioned.residual[at],
-        scored.lag1[at], scored.low[at], scored.high[at], scored.readings[at], scored.evidence.evidence[at],
+        scored.lag1[at], scored.low[at], scored.high[at], scored.modulus[at], scored.period[at], scored.spread[at],
+        scored.criticality[at], scored.readings[at], scored.evidence.evidence[at],
     )  # fmt: skip

@@ -28,7 +28,6 @@ from sentinel.published import Published
 from sentinel.recovery import Machine, restored
 from sentinel.saved import to_arrays
 from sentinel.tally import Tally
-from sentinel.wording import threshold_label
 
 logger = logging.getLogger(__name__)
 
@@ -281,7 +280,7 @@ def announce(tally: Tally, settings: Settings, rejections: Sequence[str]) -> Non
     sinks = [sink.name for sink in settings.notify]
     for rule in settings.alarms:
         for what in ("raised", "cleared"):
-            labels = {"detector": rule.kind, "threshold": threshold_label(rule.threshold)}
+            labels = {"detector": rule.kind, "threshold": rule.label}
             tally.add(f"sentinel_alarms_{what}_total", 0, **labels)
     for name in ("received", "accepted", "duplicate", "revised", "late"):
         for source in sources:

@@ -157,7 +157,14 @@ METRICS: tuple[Row, ...] = (
 # fmt: on
 
 STATE_CODES = {State.LEARNING: 0, State.WATCHING: 1, State.WARNING: 2, State.CRITICAL: 3, State.BLIND: -1}
-BLIND_REASONS = (Reason.STALE, Reason.STUCK, Reason.TOO_COARSE, Reason.OUT_OF_RANGE, Reason.IMPLAUSIBLE)
+BLIND_REASONS = (
+    Reason.STALE,
+    Reason.STUCK,
+    Reason.TOO_COARSE,
+    Reason.OUT_OF_RANGE,
+    Reason.IMPLAUSIBLE,
+    Reason.SPACING,
+)
 
 Point = tuple[str, tuple[str, ...], float]
 """Name, label values in the order of the table, value."""
@@ -341,7 +348,7 @@ def _series(view: SeriesView) -> Iterator[Point]:
     for threshold, reading in zip(view.thresholds, view.readings, strict=True):
         yield "sentinel_series_reading", (*one, "lag1", threshold_label(threshold)), reading
     for rule in sorted(view.rules, key=_first_to_alarm):
-        labels = (*one, rule.kind, threshold_label(rule.threshold))
+        labels = (*one, rule.kind, rule.label)
         yield "sentinel_series_evidence", labels, rule.evidence
         yield "sentinel_series_alarm", labels, bool(rule.alarm_id)
         yield "sentinel_series_alpha", labels, rule.alpha
@@ -349,6 +356,6 @@ def _series(view: SeriesView) -> Iterator[Point]:
     yield "sentinel_series_missing_ticks", one, view.missing_ticks
 
 
-def _first_to_alarm(rule: RuleView) -> tuple[str, float, float]:
+def _first_to_alarm(rule: RuleView) -> tuple[str, str, float]:
     """Sort rules; of two on one threshold the one with the larger alpha, which alarms first, is shown."""
-    return rule.kind, rule.threshold, -rule.alpha
+    return rule.kind, rule.label, -rule.alpha

@@ -14,7 +14,6 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.alarm import alarm_id
 from sentinel.cadence import ABSENT, GAP, NEVER
 from sentinel.cohort import LARGEST, Cohort, CohortState, Ticks
 from sentinel.configuration import Settings
@@ -288,7 +287,9 @@ class _Report:
 
     def result(self) -> Result:
         rows = Rows.joined(self._rows) if self._rows is not None else None
-        events = sorted(self._events, key=lambda event: (event.time_us, event.series, event.threshold, event.what))
+        events = sorted(
+            self._events, key=lambda event: (event.time_us, event.series, event.rule, event.label, event.what)
+        )
         names = self._state.sources
         late = {names[i]: int(n) for i, n in enumerate(self._late) if n}
         return Result(tuple(events), late, {names[i]: (int(a), int(b), int(c)) for i, (a, b, c) in
@@ -303,13 +304,14 @@ def _events(state: PipelineState, cohort: Cohort, members: CohortState, ticks: T
             series = members.series[row]
             name, origin = state.names[series], members.grid.origin_us[row]
             raised_us = int(cohort.grid.start_us(origin, ticks.states.episode[t, s, k] + 1))
-            alarm = alarm_id(name, rule.kind, rule.threshold, raised_us)
-            yield AlarmEvent(
-                id=f"{alarm}/{what}", alarm_id=alarm, what=what, series=name,
-                source=state.sources[state.source_of[series]], kind=rule.kind, threshold=rule.threshold,
-                alpha=rule.alpha, severity=rule.severity,
-                time_us=int(cohort.grid.start_us(origin, block.tick[t, s] + 1)),
-                evidence=float(found.evidence[t, s, k]), lag1=float(ticks.scored.lag1[t, s]),
-                lag1_low=float(ticks.scored.low[t, s]), lag1_high=float(ticks.scored.high[t, s]),
-                cadence_us=cohort.plan.cadence_us,
+            scored = ticks.scored
+            yield AlarmEvent.of(
+                rule, what, series=name, source=state.sources[state.source_of[series]], raised_us=raised_us,
+                time_us=int(cohort.grid.start_us(origin, block.tick[t, s] + 1)), cadence_us=cohort.plan.cadence_us,
+                leading=int(found.leading[t, s, k]) - cohort.scoring.evidence.first_channel(int(k)),
+                remarks=int(found.label[t, s, k]), threshold=float(found.threshold[t, s, k]),
+                evidence=float(found.evidence[t, s, k]), lag1=float(scored.lag1[t, s]),
+                lag1_low=float(scored.low[t, s]), lag1_high=float(scored.high[t, s]),
+                modulus=float(scored.modulus[t, s]), period=float(scored.period[t, s]),
+                spread=float(scored.spread[t, s]),
             )  # fmt: skip

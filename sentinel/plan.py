@@ -12,11 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.configuration import Cadence, Settings
+from sentinel.configuration import AlarmSettings, Cadence, Settings
+from sentinel.configuration.alarms import RATIO, RELATIVE
 from sentinel.configuration.durations import DAY, HOUR, MINUTE, MONTH, SECOND
 from sentinel.configuration.judging import LONGEST_HALF_LIFE_TICKS, SHORTEST_HALF_LIFE_TICKS, SHORTEST_SEASON_TICKS
 
 CONDITIONER_WARM_UP = 50
+UNCLIPPED = 20
+"""First points, by which the conditioner finds the level."""
 STAMPS_FOR_CADENCE = 50
 LONGEST_GAP = 10_000
 """Missing ticks in a row, at most, before a series starts anew: each of them is a row in memory."""
@@ -44,15 +47,59 @@ def defaults_for(cadence_us: int) -> Defaults:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanChannel:
+    """One claim that a rule gathers evidence for."""
+
+    kind: str
+    """`lag1`, `modulus` or `spread`."""
+    threshold: float | None
+    """None: of spread, and relative to the series' own reference."""
+    below: bool = False
+    relative: bool = False
+    delta: float | None = None
+    """None = by the reference."""
+    ratio: float | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class PlanRule:
     """One alarm rule."""
 
     kind: str
-    threshold: float
+    label: str
+    """Name of the claim within its kind, such as `0.8`, `below -0.5`, `relative`, `1.5x`."""
+    channels: tuple[PlanChannel, ...]
     alpha: float
-    """Budgeted false alarms per tick."""
+    """Effective: budgeted false alarms per series and tick."""
     severity: str
     clear: float
+    bets: tuple[float, ...]
+
+    @property
+    def claim(self) -> str:
+        """What is claimed, for people: `lag1 above 0.8`, `spread above 1.5x`."""
+        if self.kind == "weighted":
+            return f"weighted {self.label}"
+        return f"{self.kind} {'' if self.label.startswith('below') else 'above '}{self.label}"
+
+    @classmethod
+    def of(cls, rule: AlarmSettings, cadence: Cadence) -> PlanRule:
+        """What the settings of a rule mean on that cadence."""
+        channels = tuple(
+            PlanChannel(
+                kind=part.kind,
+                threshold=part.threshold if isinstance(part.threshold, float) else None,
+                below=part.side == "below",
+                relative=part.threshold == RELATIVE,
+                delta=part.delta,
+                ratio=(part.ratio or RATIO) if part.kind == "spread" else None,
+                weight=part.weight,
+            )
+            for part in rule.parts()
+        )
+        alpha = rule.alpha_per_tick(cadence)
+        return cls(rule.kind, rule.label, channels, alpha, rule.severity, rule.clear, rule.bets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +123,32 @@ class Plan:
     thresholds: int
     lowest_threshold: float
     highest_threshold: float
+    second_thresholds: int
+    input_weight: float
+    kappa: float
+    winsor: float
+    scale_half_life: float
+    season_bins: int
+    season_memory: float
+    spread_half_life: float
+    reference: int
+    """Valid pairs of the reference period."""
+    mean_half_life: float
+    window: int
+    """Of the fleet ranking."""
     rules: tuple[PlanRule, ...]
     conditioning: bool
+
+    @property
+    def lines(self) -> list[float]:
+        """Fixed thresholds on lag 1, for pictures."""
+        parts = (part for rule in self.rules for part in rule.channels)
+        return [part.threshold for part in parts if part.kind == "lag1" and part.threshold is not None]
+
+    @property
+    def baseline(self) -> int:
+        """Points of the spread's baseline: those of the warm-up, but for the first, which seek the level."""
+        return max(10, self.warm_up - UNCLIPPED - 1)
 
     @property
     def warm_up_pairs(self) -> int:
@@ -120,10 +191,18 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
         thresholds=bank.thresholds,
         lowest_threshold=bank.lowest,
         highest_threshold=bank.highest,
-        rules=tuple(
-            PlanRule(rule.kind, rule.threshold, rule.alpha_per_tick(cadence), rule.severity, rule.clear)
-            for rule in settings.rules_for(name)
-        ),
+        second_thresholds=bank.second_thresholds,
+        input_weight=bank.input_weight,
+        kappa=bank.kappa,
+        winsor=bank.winsor,
+        scale_half_life=_usable(bank.scale_half_life.ticks(cadence)) if bank.scale_half_life else 2.0 * level,
+        season_bins=bank.season_bins,
+        season_memory=bank.season_memory,
+        spread_half_life=_usable(bank.spread_half_life.ticks(cadence)) if bank.spread_half_life else half_life,
+        reference=bank.reference_ticks,
+        mean_half_life=bank.mean_half_life,
+        window=bank.window_ticks,
+        rules=tuple(PlanRule.of(rule, cadence) for rule in settings.rules_for(name)),
         conditioning=conditioning,
     )
 

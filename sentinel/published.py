@@ -13,14 +13,17 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.spectrum import recovery_time
-from sentinel.alarm import BLIND, CRITICAL, LEARNING, REASONS, STATES, WARNING, WATCHING, alarm_id
+from detectors.spectrum import recovery_band
+from sentinel.alarm import BLIND, CRITICAL, LEARNING, REASONS, STATES, WARNING, WATCHING
 from sentinel.cadence import NEVER
 from sentinel.clock import MICROSECONDS
 from sentinel.cohort import CohortState
+from sentinel.events import alarm_id
 from sentinel.history import History
 from sentinel.pipeline import Pipeline, PipelineState
+from sentinel.plan import PlanRule
 from sentinel.snapshot import Reason, RuleView, SeriesView, Spectrogram, State
+from sentinel.wording import remark_names
 
 STALE = REASONS.index(Reason.STALE)
 _URGENCY = {CRITICAL: 0, WARNING: 1, BLIND: 2, WATCHING: 3, LEARNING: 4}
@@ -106,7 +109,7 @@ class Published:
         found = np.full(len(self), -np.inf)
         for members in self._state.cohorts:
             if members.last.evidence.shape[1]:
-                found[members.series] = np.fmax(members.last.evidence.max(axis=1), -np.inf)
+                found[members.series] = np.fmax(np.fmax.reduce(members.last.evidence, axis=1), -np.inf)
         return found
 
     def _view(self, i: int) -> SeriesView:
@@ -126,18 +129,28 @@ class Published:
             state, reason = State.BLIND, Reason.STALE
         lag1, low, high = (float(array[row]) for array in (last.lag1, last.low, last.high))
         seconds = plan.cadence_us / MICROSECONDS
-        recovery = [float(x) * seconds for x in recovery_time(np.array([lag1, max(low, 1e-9), high]))]
-        if math.isnan(recovery[0]):
-            recovery = [math.nan] * 3
-        rules = tuple(
-            RuleView(
-                rule.kind, rule.threshold, rule.alpha, rule.severity, float(last.evidence[row, k]),
-                alarm_id(name, rule.kind, rule.threshold, end_us(int(alarm.raised[row, k])))
-                if alarm.raised[row, k] >= 0 else "",
-                end_us(int(alarm.raised[row, k])),
-            )
-            for k, rule in enumerate(plan.rules)
-        )  # fmt: skip
+        band = recovery_band(*(np.array(x) for x in (lag1, low, high)))
+        recovery = [float(x) * seconds for x in band]
+        evidence = members.evidence
+        left = cohort.scoring.evidence.reference_pairs - int(evidence.remembered[row])
+
+        def rule_view(k: int, rule: PlanRule) -> RuleView:
+            since = end_us(int(alarm.raised[row, k]))
+            first = cohort.scoring.evidence.first_channel(k)
+            of = rule.channels[0]
+            waits = any(part.relative or part.kind == "spread" for part in rule.channels)
+            shown = {"modulus": of.threshold, "spread": of.ratio}.get(of.kind, float(evidence.threshold[row, first]))
+            return RuleView(
+                kind=rule.kind, label=rule.label, side="below" if of.below else "above", relative=of.relative,
+                threshold=math.nan if shown is None else shown, reference_left=left if waits else 0,
+                reference_disagrees=waits and bool(evidence.disagrees[row]), alpha=rule.alpha,
+                severity=rule.severity, evidence=float(last.evidence[row, k]),
+                alarm_id=alarm_id(name, rule.kind, rule.label, since) if since >= 0 else "", since_us=since,
+                remarks=remark_names(int(evidence.label[row, k])) if since >= 0 else (),
+            )  # fmt: skip
+
+        rules = tuple(rule_view(k, rule) for k, rule in enumerate(plan.rules))
+        known = bool(np.any(~np.isnan(last.evidence[row])))
         pairs = int(members.bank.pairs[row])
         points = int(members.conditioner.counts[row, 0])
         return SeriesView(
@@ -147,7 +160,12 @@ class Published:
             warm_up_left=max(0, cohort.conditioner.warm_up - points) + max(0, plan.warm_up_pairs - pairs),
             time_us=end_us(int(last.tick[row])), value=float(last.value[row]), residual=float(last.residual[row]),
             lag1=lag1, lag1_low=low, lag1_high=high, recovery_seconds=recovery[0], recovery_low_seconds=recovery[1],
-            recovery_high_seconds=recovery[2], evidence=max((rule.evidence for rule in rules), default=math.nan),
+            recovery_high_seconds=recovery[2], modulus=float(last.modulus[row]),
+            period_seconds=float(last.period[row]) * seconds, spread=float(last.spread[row]),
+            criticality=float(last.criticality[row]),
+            evidence=float(np.fmax.reduce(last.evidence[row], initial=-np.inf)) if known else math.nan,
+            e_value=float(evidence.e_value[row].mean()) if plan.rules else math.nan, window_ticks=plan.window,
+            window_us=end_us(max(0, int(evidence.window[row]) - 1) * plan.window - 1) if last.tick[row] >= 0 else -1,
             tie_share=float(members.conditioner.numbers[row, 5]),
             thresholds=tuple(float(r) for r in cohort.scoring.thresholds),
             readings=tuple(float(z) for z in last.readings[row]), rules=rules,
@@ -161,6 +179,7 @@ def _unplaced(name: str, source: str, times_us: NDArray[np.int64]) -> SeriesView
         name=name, source=source, state=State.LEARNING, reason=Reason.CADENCE, since_us=-1, cadence_seconds=nan,
         half_life_ticks=nan, ticks=0, missing_ticks=0, warm_up_left=-1,
         time_us=int(times_us.max()) if times_us.size else -1, value=nan, residual=nan, lag1=nan, lag1_low=nan,
-        lag1_high=nan, recovery_seconds=nan, recovery_low_seconds=nan, recovery_high_seconds=nan, evidence=nan,
+        lag1_high=nan, recovery_seconds=nan, recovery_low_seconds=nan, recovery_high_seconds=nan, modulus=nan,
+        period_seconds=nan, spread=nan, criticality=nan, evidence=nan, e_value=nan, window_ticks=0, window_us=-1,
         tie_share=nan, thresholds=(), readings=(), rules=(),
     )  # fmt: skip

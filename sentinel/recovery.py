@@ -20,7 +20,6 @@ from sentinel.pipeline import Batch, CohortKey, Pipeline, PipelineState, Result
 from sentinel.replan import replanned
 from sentinel.saved import digest, from_arrays
 from sentinel.tally import Tally
-from sentinel.wording import threshold_label
 
 logger = logging.getLogger(__name__)
 
@@ -76,8 +75,7 @@ class Machine:
             for name, count in zip(("ticks", "missing_ticks", "gaps"), counts, strict=True):
                 self.tally.add(f"sentinel_{name}_total", count, source=source)
         for event in result.events:
-            threshold = threshold_label(event.threshold)
-            self.tally.add(f"sentinel_alarms_{event.what}_total", detector=event.kind, threshold=threshold)
+            self.tally.add(f"sentinel_alarms_{event.what}_total", detector=event.rule, threshold=event.label)
 
     def _observe(self, state: PipelineState, key: CohortKey, members: CohortState, ticks: Ticks) -> None:
         block = ticks.block
@@ -102,7 +100,7 @@ class Machine:
             n, row = int(length[s]), block.rows[s]
             end_us = cohort.grid.start_us(members.grid.origin_us[row], block.tick[:n, s] + 1)
             found = scored.evidence.evidence[:n, s]
-            evidence = found.max(axis=1) if found.shape[1] else np.full(n, np.nan)
+            evidence = np.fmax.reduce(found, axis=1) if found.shape[1] else np.full(n, np.nan)
             history.append(
                 names[ids[s]], cohort.scoring.thresholds, end_us, scored.readings[:n, s], scored.lag1[:n, s],
                 scored.low[:n, s], scored.high[:n, s], evidence,

@@ -8,7 +8,6 @@ cadence is the same. Alarms whose rules are gone end.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -16,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.alarm import CRITICAL, WARNING, WATCHING, alarm_id
+from sentinel.alarm import CRITICAL, WARNING, WATCHING
 from sentinel.cohort import LARGEST, CohortState
 from sentinel.configuration import Cadence
 from sentinel.events import AlarmEvent
@@ -49,7 +48,7 @@ def replanned(
                 if not _same_cells(plan, old):
                     anew.append(name)
             placed.setdefault(plan, []).append(part)
-    ended.sort(key=lambda event: (event.time_us, event.series, event.threshold))
+    ended.sort(key=lambda event: (event.time_us, event.series, event.rule, event.label))
     return (_housed(state, placed) if changed else state), tuple(sorted(anew)), tuple(ended)
 
 
@@ -65,7 +64,7 @@ def _restarted(pipeline: Pipeline, old: Plan, plan: Plan, part: CohortState) -> 
     """One series with what the new plan leaves of it."""
     fresh = pipeline.cohort(plan).init(part.series)
     if _same_cells(plan, old):
-        return _with_rules(old, plan, part, fresh)
+        return _with_rules(pipeline, old, plan, part, fresh)
     if (plan.cadence_us, plan.months) == (old.cadence_us, old.months):
         return fresh._replace(grid=part.grid)  # observations whose tick is still open have been accepted
     grid = pipeline.cohort(plan).grid
@@ -73,15 +72,14 @@ def _restarted(pipeline: Pipeline, old: Plan, plan: Plan, part: CohortState) -> 
     return fresh._replace(grid=kept)
 
 
-def _with_rules(old: Plan, plan: Plan, part: CohortState, fresh: CohortState) -> CohortState:
+def _with_rules(pipeline: Pipeline, old: Plan, plan: Plan, part: CohortState, fresh: CohortState) -> CohortState:
     """One series whose rules alone have changed: a rule that is in both plans keeps its evidence and its alarm."""
-    evidence, raised, shown = fresh.evidence, fresh.alarm.raised, fresh.last.evidence
-    for k, rule in enumerate(plan.rules):
-        if rule in old.rules:
-            j = old.rules.index(rule)
-            for new, had in zip(evidence, part.evidence, strict=True):
-                new[:, k] = had[:, j]
-            raised[:, k], shown[:, k] = part.alarm.raised[:, j], part.last.evidence[:, j]
+    was, now = pipeline.cohort(old).scoring.evidence, pipeline.cohort(plan).scoring.evidence
+    kept = [(k, old.rules.index(rule)) for k, rule in enumerate(plan.rules) if rule in old.rules]
+    evidence = now.carried(fresh.evidence, was, part.evidence, kept)
+    raised, shown = fresh.alarm.raised, fresh.last.evidence
+    for k, j in kept:
+        raised[:, k], shown[:, k] = part.alarm.raised[:, j], part.last.evidence[:, j]
     alarm = part.alarm._replace(raised=raised)
     if alarm.state[0] in (WARNING, CRITICAL):
         still = [rule.severity for rule, tick in zip(plan.rules, raised[0], strict=True) if tick >= 0]
@@ -96,15 +94,16 @@ def _ended(
     """The open alarms of one series whose rules are gone, as cleared at its last tick."""
     grid, origin = pipeline.cohort(old).grid, part.grid.origin_us
     (end_us,) = grid.start_us(origin, part.last.tick + 1).tolist()
-    for rule, raised in zip(old.rules, part.alarm.raised[0], strict=True):
+    evidence = pipeline.cohort(old).scoring.evidence
+    for k, (rule, raised) in enumerate(zip(old.rules, part.alarm.raised[0], strict=True)):
         if raised < 0 or rule in kept:
             continue
         (raised_us,) = grid.start_us(origin, raised[None] + 1).tolist()
-        alarm = alarm_id(name, rule.kind, rule.threshold, raised_us)
-        yield AlarmEvent(
-            id=f"{alarm}/cleared", alarm_id=alarm, what="cleared", series=name, source=source, kind=rule.kind,
-            threshold=rule.threshold, alpha=rule.alpha, severity=rule.severity, time_us=end_us, evidence=math.nan,
-            lag1=math.nan, lag1_low=math.nan, lag1_high=math.nan, cadence_us=old.cadence_us,
+        leading, first = int(part.evidence.leading[0, k]), evidence.first_channel(k)
+        yield AlarmEvent.of(
+            rule, "cleared", series=name, source=source, raised_us=raised_us, time_us=end_us,
+            cadence_us=old.cadence_us, leading=leading - first, remarks=int(part.evidence.label[0, k]),
+            threshold=float(part.evidence.threshold[0, leading]),
         )  # fmt: skip
 
 
@@ -134,10 +133,7 @@ def _one(members: CohortState, row: int) -> CohortState:
         newest_us=members.grid.newest_us[[row]], pending_row=np.zeros(int(open_here.sum()), np.int64),
         pending_us=members.grid.pending_us[open_here], pending_value=members.grid.pending_value[open_here],
     )  # fmt: skip
-    return CohortState(
-        members.series[[row]], grid, mine(members.conditioner), mine(members.bank), mine(members.evidence),
-        mine(members.alarm), mine(members.last),
-    )  # fmt: skip
+    return CohortState(members.series[[row]], grid, *(mine(getattr(members, part)) for part in CohortState._fields[2:]))
 
 
 def _stacked(tables: Sequence[T]) -> T:
@@ -150,7 +146,5 @@ def _together(parts: Sequence[CohortState]) -> CohortState:
     return CohortState(
         np.concatenate([part.series for part in parts]),
         _stacked([part.grid for part in parts])._replace(pending_row=np.concatenate(pending)),
-        _stacked([part.conditioner for part in parts]), _stacked([part.bank for part in parts]),
-        _stacked([part.evidence for part in parts]), _stacked([part.alarm for part in parts]),
-        _stacked([part.last for part in parts]),
-    )  # fmt: skip
+        *(_stacked([getattr(part, name) for part in parts]) for name in CohortState._fields[2:]),
+    )

@@ -58,7 +58,7 @@ class Replayed:
         ]  # fmt: skip
         return draw(
             columns, CalendarAxis(), self.machine.pipeline.cohort(plan).scoring.thresholds, Caption(title or name),
-            [rule.threshold for rule in plan.rules], alarms,
+            plan.lines, alarms,
         )  # fmt: skip
 
 

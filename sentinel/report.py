@@ -114,7 +114,7 @@ def sentence(record: SeriesRecord) -> str:
     """One series in plain words: what was seen, and where nothing could be seen; never what will come."""
     open_alarm = next((event for event, cleared in record.alarms if cleared is None), None)
     if open_alarm is not None:
-        begun = f"returned more slowly than lag-1 {threshold_label(open_alarm.threshold)} allows"
+        begun = f"returned more slowly than lag-1 {open_alarm.label} allows"
         return f"{begun} from {record.moment(open_alarm.time_us)} on; {_now(record)}"
     past = _past(record)
     return f"{past}; {_now(record)}" if past else _now(record)
@@ -127,7 +127,7 @@ def _past(record: SeriesRecord) -> str:
     event, cleared = record.alarms[-1]
     assert cleared is not None
     spell = (
-        f"returned more slowly than lag-1 {threshold_label(event.threshold)} allows "
+        f"returned more slowly than lag-1 {event.label} allows "
         f"from {record.moment(event.time_us)} to {record.moment(cleared)}"
     )
     others = len(record.alarms) - 1
@@ -199,8 +199,7 @@ def _choice(record: SeriesRecord) -> Iterator[tuple[str, str]]:
     for rule in plan.rules:
         yield (
             f"alarm rule ({rule.severity})",
-            f"{rule.kind} above {threshold_label(rule.threshold)}, alpha {rule.alpha:.3g}: "
-            f"budget one false alarm in {1 / rule.alpha:,.0f} ticks",
+            f"{rule.claim}, alpha {rule.alpha:.3g}: budget one false alarm in {1 / rule.alpha:,.0f} ticks",
         )
     if not plan.rules:
         yield "alarm rules", "none"

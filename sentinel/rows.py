@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.spectrum import recovery_band
 from sentinel.cadence import ABSENT, Grid
 from sentinel.cohort import CohortState, Ticks
 
@@ -33,8 +34,19 @@ class Rows:
     lag1: Floats
     lag1_low: Floats
     lag1_high: Floats
+    modulus: Floats
+    period: Floats
+    """In ticks; NaN where nothing oscillates."""
+    spread: Floats
+    criticality: Floats
+    recovery: Floats
+    """In ticks, likewise the ends of its 95 % band; inf where the upper end is open."""
+    recovery_low: Floats
+    recovery_high: Floats
+    cadence_us: NDArray[np.int64]
+    """Length of a tick."""
     evidence: Floats
-    """Maximum over the rules."""
+    """Maximum over the rules that are ready."""
     readings: NDArray[np.float32]
     """Shape (n, detectors)."""
 
@@ -46,11 +58,13 @@ class Rows:
         at = (t, s)
         origin, tick = members.grid.origin_us[block.rows[s]], block.tick[at]
         evidence = scored.evidence.evidence
-        found = evidence.max(axis=2) if evidence.shape[2] else np.full(block.value.shape, np.nan)
+        found = np.fmax.reduce(evidence, axis=2) if evidence.shape[2] else np.full(block.value.shape, np.nan)
         return cls(
             members.series[block.rows[s]], tick, grid.middle_us(origin, tick), grid.start_us(origin, tick + 1),
             block.value[at], ticks.conditioned.residual[at], ticks.states.state[at], ticks.states.reason[at],
-            scored.lag1[at], scored.low[at], scored.high[at], found[at], scored.readings[at].astype(np.float32),
+            scored.lag1[at], scored.low[at], scored.high[at], scored.modulus[at], scored.period[at], scored.spread[at],
+            scored.criticality[at], *recovery_band(scored.lag1[at], scored.low[at], scored.high[at]),
+            np.full(s.size, grid.cadence_us), found[at], scored.readings[at].astype(np.float32),
         )  # fmt: skip
 
     @classmethod

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sentinel.cohort import CohortState
 from sentinel.errors import StateError
 from sentinel.pipeline import Pipeline, PipelineState
-from sentinel.plan import Plan, PlanRule
+from sentinel.plan import Plan, PlanChannel, PlanRule
 
 FORMAT = 1
 _AHEAD = ("grid/next_tick", "grid/newest_us", "grid/pending")
@@ -108,7 +108,11 @@ def _waiting(
 
 
 def _plan(fields: Mapping[str, Any]) -> Plan:
-    rules = tuple(PlanRule(**rule) for rule in fields["rules"])
+    rules = tuple(
+        PlanRule(**{**rule, "channels": tuple(PlanChannel(**part) for part in rule["channels"]),
+                    "bets": tuple(rule["bets"])})
+        for rule in fields["rules"]
+    )  # fmt: skip
     return Plan(**{**fields, "rules": rules, "seasons": tuple(fields["seasons"])})
 
 

@@ -1,7 +1,8 @@
-"""The one door to the detectors: a cohort's bank, spectrum and evidence, from its plan."""
+"""The one door to the detectors: both stages of a cohort's bank, spectrum, spread and evidence, from its plan."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from time import perf_counter
 from typing import NamedTuple
@@ -10,54 +11,120 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.bank import Bank, BankState
-from detectors.evidence import Evidence, EvidenceBlock, EvidenceState, Rule
+from detectors.evidence import Channel, Evidence, EvidenceBlock, EvidenceState, Rule, Stream
+from detectors.lattice import Lattice, LatticeState
 from detectors.spectrum import crossings, thresholds
+from detectors.spread import Spread, SpreadState, criticality
 from detectors.tables import lag1
 from sentinel.conditioning import Conditioned
-from sentinel.plan import Plan
+from sentinel.plan import Plan, PlanChannel, PlanRule
 
 Floats = NDArray[np.float64]
 Stopwatch = Callable[[str, float], None]
 """Told the name of a stage and the seconds it took."""
 
+OWN, SECOND = 0, 1
+"""Lanes of evidence: the series' own pairs, and those of the lattice's second stage."""
+
+
+class ScoringState(NamedTuple):
+    """Everything needed to continue; each part has one row per series."""
+
+    bank: BankState
+    lattice: LatticeState
+    spread: SpreadState
+    evidence: EvidenceState
+
 
 class Scored(NamedTuple):
-    """What a block of residuals gave; arrays of shape (tick, series) and a last axis where said."""
+    """What a block of residuals gave; arrays of shape (tick, series) and a last axis where said.
+
+    Estimates are NaN while not ready or blind.
+    """
 
     readings: Floats
-    """(tick, series, detector), NaN while not ready."""
+    """(tick, series, detector)."""
     lag1: Floats
     low: Floats
     high: Floats
-    """Estimate and 95 % band; NaN while not ready or blind."""
+    """Estimate and 95 % band."""
+    modulus: Floats
+    period: Floats
+    """In ticks; NaN where nothing oscillates, or more slowly than the level follows."""
+    spread: Floats
+    criticality: Floats
     ready: NDArray[np.bool_]
     """A verdict may be given."""
     evidence: EvidenceBlock
 
 
 class Scoring:
-    """Bank, spectrum and evidence of series that share a plan."""
+    """Bank, second stage, spread and evidence of series that share a plan."""
 
     def __init__(self, plan: Plan, *, threads: int = 1) -> None:
         self.thresholds = thresholds(plan.thresholds, plan.lowest_threshold, plan.highest_threshold)
-        detectors = [lag1(float(r), plan.half_life) for r in self.thresholds]
+        weights = {"kappa": plan.kappa, "input_weight": plan.input_weight}
+        detectors = [lag1(float(r), plan.half_life, **weights) for r in self.thresholds]
         self.bank = Bank(detectors, warm_up=plan.warm_up_pairs, threads=threads)
-        rules = [Rule(rule.threshold, rule.alpha, rule.clear) for rule in plan.rules]
-        self.evidence = Evidence(rules, threads=threads)
+        self.lattice = Lattice(plan.half_life, plan.second_thresholds, **weights, threads=threads)
+        self.spread = Spread(plan.spread_half_life, plan.baseline, threads=threads)
+        self.evidence = Evidence(
+            [_rule(rule) for rule in plan.rules], reference=plan.reference, mean_half_life=plan.mean_half_life,
+            window=plan.window, **weights, threads=threads,
+        )  # fmt: skip
+        self._longest_period = plan.level_half_life / 2.0 if plan.conditioning else math.inf
+
+    def init(self, series: int) -> ScoringState:
+        """Nothing seen."""
+        return ScoringState(
+            self.bank.init(series), self.lattice.init(series), self.spread.init(series), self.evidence.init(series)
+        )
 
     def advance(
-        self, bank: BankState, evidence: EvidenceState, given: Conditioned, took: Stopwatch
-    ) -> tuple[BankState, EvidenceState, Scored]:
-        """Take in a block; the states are not modified."""
+        self, state: ScoringState, given: Conditioned, tick: NDArray[np.int64], took: Stopwatch
+    ) -> tuple[ScoringState, Scored]:
+        """Take in a block; the state is not modified."""
         start = perf_counter()
-        bank, readings, _ = self.bank.advance(bank, given.pairs)
-        judged = ~given.learning & (given.blind == 0)
-        ready = judged & ~np.isnan(readings[:, :, 0])
+        pairs = given.pairs
+        bank, readings, _ = self.bank.advance(state.bank, pairs)
         centre, low, high = crossings(readings, self.thresholds)
-        for array in (readings, centre, low, high):
+        lattice, second, roots = self.lattice.advance(state.lattice, pairs, given.before, centre)
+        spread, change = self.spread.advance(state.spread, given.square, pairs.reset)
+        judged = ~given.learning & (given.blind == 0)
+        ready = judged & ~np.isnan(centre)
+        period = np.where((roots.k2 == 0.0) & (high < 0.0), 2.0, roots.period)
+        period[period > self._longest_period] = np.nan
+        critical = criticality(roots.modulus, change)
+        shown = (readings, centre, low, high, roots.modulus, period, change.copy(), critical)
+        for array in shown:
             array[~ready] = np.nan
         took("bank", perf_counter() - start)
         start = perf_counter()
-        evidence, block = self.evidence.advance(evidence, given.pairs, ready)
+        lanes = (pairs, second) if np.any(self.evidence.table.lane == SECOND) else (pairs,)
+        stream = Stream(
+            np.stack([lane.past for lane in lanes]), np.stack([lane.present for lane in lanes]),
+            np.stack([lane.valid for lane in lanes]), pairs.reset,
+            np.repeat(ready[:, :, None], len(self.evidence.rules), axis=2), given.before, given.scale, change, tick,
+        )  # fmt: skip
+        evidence, block = self.evidence.advance(state.evidence, stream)
         took("evidence", perf_counter() - start)
-        return bank, evidence, Scored(readings, centre, low, high, ready, block)
+        return ScoringState(bank, lattice, spread, evidence), Scored(*shown, ready, block)
+
+
+def _rule(rule: PlanRule) -> Rule:
+    return Rule(tuple(_channel(part) for part in rule.channels), rule.alpha, rule.clear, rule.bets)
+
+
+def _channel(part: PlanChannel) -> Channel:
+    """A claim as increments: which pairs, which threshold, which sign."""
+    if part.kind == "spread":
+        assert part.ratio is not None
+        return Channel(ratio=part.ratio, weight=part.weight)
+    if part.kind == "modulus":
+        assert part.threshold is not None
+        # The roots' product exceeds m^2 where the second coefficient is below -m^2.
+        return Channel(-part.threshold * part.threshold, below=True, lane=SECOND, weight=part.weight)
+    return Channel(
+        math.nan if part.threshold is None else part.threshold, below=part.below, relative=part.relative,
+        delta=math.nan if part.delta is None else part.delta, weight=part.weight,
+    )  # fmt: skip

@@ -38,6 +38,8 @@ class Reason(Enum):
     TOO_COARSE = "too_coarse"
     OUT_OF_RANGE = "out_of_range"
     IMPLAUSIBLE = "implausible"
+    REFERENCE = "reference"
+    SPACING = "spacing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,20 @@ class RuleView:
     """One alarm rule of one series."""
 
     kind: str
-    """The channel: `lag1`."""
+    """The channel: `lag1`, `modulus`, `spread`, or `weighted` for several."""
+    label: str
+    """Name of the rule within its kind: `0.8`, `below -0.5`, `relative`, `1.5x`."""
+    side: str
+    """`above` or `below` the threshold."""
+    relative: bool
     threshold: float
+    """Effective, of the first channel; NaN while the reference is not full; of spread the variance ratio."""
+    reference_left: int
+    """Valid pairs still needed for the reference period; 0 if it is full or none is needed."""
+    reference_disagrees: bool
+    """The two halves of the reference disagree about lag-1 autocorrelation."""
     alpha: float
-    """Budgeted false alarms per tick."""
+    """Effective budget: false alarms per series and tick."""
     severity: str
     """`warning` or `critical`."""
     evidence: float
@@ -57,6 +69,8 @@ class RuleView:
     """Id of the open alarm, empty while there is none."""
     since_us: int
     """When the open alarm was raised; -1 while there is none."""
+    remarks: tuple[str, ...]
+    """Names in `wording.REMARKS`: why the open alarm may not be slowing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +105,21 @@ class SeriesView:
     recovery_low_seconds: float
     recovery_high_seconds: float
     """inf where the upper end of the band is open: then say "longer than `recovery_low_seconds`"."""
+    modulus: float
+    """What a small knock is multiplied by at each tick, of the slower of the two roots."""
+    period_seconds: float
+    """NaN where nothing oscillates."""
+    spread: float
+    """Log of the variance ratio to the first ticks; 0 = unchanged."""
+    criticality: float
+    """atanh(modulus) + spread: larger = closer to critical."""
     evidence: float
-    """Maximum over the rules."""
+    """Maximum over the rules that are ready."""
+    e_value: float
+    """For ranking a fleet (e-BH): mean of the e-values of the window before and of the present one."""
+    window_ticks: int
+    window_us: int
+    """When the window before the present one began; -1 = never."""
     tie_share: float
     thresholds: tuple[float, ...]
     readings: tuple[float, ...]

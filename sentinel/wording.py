@@ -25,6 +25,8 @@ REASONS: dict[Reason, str] = {
     Reason.TOO_COARSE: "resolution too coarse",
     Reason.OUT_OF_RANGE: "value out of range",
     Reason.IMPLAUSIBLE: "values are implausible",
+    Reason.REFERENCE: "its own past is not known yet",
+    Reason.SPACING: "values come, but no two are one tick apart",
 }
 
 _UNITS = (
@@ -35,6 +37,18 @@ _UNITS = (
     (1.0, "s"),
     (1e-3, "ms"),
 )
+
+
+REMARKS = {
+    "one_sided": "It is one-sided: a level shift looks like this too.",
+    "noise": "It has no support at lag 2, or comes with less spread: the sensor's noise may have changed instead.",
+}
+"""Why an alarm on lag 1 may not be slowing, by name; the order is that of their bits."""
+
+
+def remark_names(bits: int) -> tuple[str, ...]:
+    """Names of the remarks that are set."""
+    return tuple(name for at, name in enumerate(REMARKS) if bits >> at & 1)
 
 
 def threshold_label(threshold: float) -> str:
@@ -120,7 +134,7 @@ def reason_in_words(view: SeriesView) -> str:
     """Say why a series is blind or learning, or which rules alarm; empty while it is quiet."""
     if view.state in (State.WARNING, State.CRITICAL):
         open_rules = [rule for rule in view.rules if rule.alarm_id]
-        limits = " and ".join(dict.fromkeys(threshold_label(rule.threshold) for rule in open_rules))
+        limits = " and ".join(dict.fromkeys(rule.label for rule in open_rules))
         since = min((rule.since_us for rule in open_rules), default=view.since_us)
         return f"lag-1 above {limits} since {moment_in_words(since)}" if limits else ""
     if view.state is State.LEARNING and view.reason is not Reason.CADENCE and view.warm_up_left > 0:

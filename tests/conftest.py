@@ -6,6 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+settings.register_profile("laws", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("laws")
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -106,7 +106,9 @@ class NullDetector:
         return self.plus.forgetting_factor
 
 
-def lag1(threshold: float, half_life: float, *, kappa: float = KAPPA) -> NullDetector:
+def lag1(
+    threshold: float, half_life: float, *, kappa: float = KAPPA, input_weight: float = INPUT_WEIGHT
+) -> NullDetector:
     """The lag-1 null detector for a threshold in (-1, 1) and a half-life in steps.
 
     Raises
@@ -121,7 +123,7 @@ def lag1(threshold: float, half_life: float, *, kappa: float = KAPPA) -> NullDet
     def cell(sign: float) -> CellTable:
         return CellTable(
             name=f"lag1({threshold:g}){'+' if sign > 0 else '-'}",
-            input=Gate({"past": sign * INPUT_WEIGHT, "valid": SHUT}, -SHUT),
+            input=Gate({"past": sign * input_weight, "valid": SHUT}, -SHUT),
             forget=Gate({"valid": -SHUT, "reset": -(2.0 * SHUT + max(logit_f, 0.0))}, logit_f + SHUT),
             candidate=Gate({"past": -kappa * threshold, "present": kappa}),
             output=Gate({}, SHUT),

@@ -32,7 +32,7 @@ def figure(record: SeriesRecord, portrait: Portrait | None, *, titled: bool = Tr
         value_label=textwrap.shorten(record.name.rsplit("/", 1)[-1], 24, placeholder="..."),
     )
     alarms = [Alarm(event.time_us, cleared) for event, cleared in record.alarms]
-    rules = [rule.threshold for rule in record.plan.rules]
+    rules = record.plan.lines
     return draw(columns, record.axis, record.thresholds, caption, rules, alarms)
 
 

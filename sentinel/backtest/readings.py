@@ -14,10 +14,9 @@ from sentinel.events import AlarmEvent
 from sentinel.rows import Rows
 from sentinel.snapshot import State
 
-NOT_COMPUTED = ("modulus", "period", "spread", "criticality")
-"""Columns of the contract that are NaN for now."""
 COLUMNS = (
-    "series", "time", "value", "residual", "state", "lag1", "lag1_low", "lag1_high", *NOT_COMPUTED, "evidence",
+    "series", "time", "value", "residual", "state", "lag1", "lag1_low", "lag1_high", "modulus", "period", "spread",
+    "criticality", "evidence", "recovery", "recovery_low", "recovery_high",
 )  # fmt: skip
 ORDER = ["id", "tick"]
 STATE_WORDS = np.array([state.value for state in State])
@@ -67,7 +66,10 @@ class Readings:
     def _table(self, rows: Rows, axes: Mapping[int, Axis]) -> pl.DataFrame:
         edges = [0, *(np.flatnonzero(np.diff(rows.series)) + 1).tolist(), rows.series.size]
         times = [axes[int(rows.series[first])].column(rows.time_us[first:last]) for first, last in pairwise(edges)]
-        unknown = np.full(rows.series.size, np.nan)
+        cadence = rows.cadence_us.astype(np.float64)
+        tick = np.concatenate(
+            [axes[int(rows.series[first])].spans(cadence[first:last]) for first, last in pairwise(edges)]
+        )
         return pl.DataFrame(
             {
                 "id": rows.series,
@@ -80,8 +82,14 @@ class Readings:
                 "lag1": rows.lag1,
                 "lag1_low": rows.lag1_low,
                 "lag1_high": rows.lag1_high,
-                **dict.fromkeys(NOT_COMPUTED, unknown),
+                "modulus": rows.modulus,
+                "period": rows.period * tick,
+                "spread": rows.spread,
+                "criticality": rows.criticality,
                 "evidence": rows.evidence,
+                "recovery": rows.recovery * tick,
+                "recovery_low": rows.recovery_low * tick,
+                "recovery_high": rows.recovery_high * tick,
             }
         )
 

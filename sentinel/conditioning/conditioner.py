@@ -27,10 +27,17 @@ class Conditioning:
     """What the conditioner of a cohort is set to; spans in ticks."""
 
     level_half_life: float = 30.0
+    scale_half_life: float | None = None
+    """None = two level half-lives."""
+    winsor: float = 3.0
+    """Scales from the level at which a deviation is cut for level, slope and scale."""
     warm_up: int = 50
     """Points before the first pair; at least the level's half-life."""
     seasons: tuple[float, ...] = ()
     """Periods; no verdict before two of each."""
+    season_bins: int = MOST_BINS
+    season_memory: float = 5.0
+    """Periods in which half of a season is forgotten."""
     lowest: float = -math.inf
     highest: float = math.inf
     """A value outside is a fault of the sensor and counts as missing."""
@@ -43,16 +50,18 @@ class Conditioning:
 
     def bins(self, period: float) -> int:
         """Number of season bins of a period."""
-        return max(2, min(MOST_BINS, int(period)))
+        return max(2, min(self.season_bins, int(period)))
 
 
 class ConditionerState(NamedTuple):
     """Everything needed to continue; one row per series."""
 
     numbers: Floats
-    """level, slope, variance, last value less season, last value, tie share, first tick; (series, 7)."""
+    """level, slope, variance, last value less season, last value, tie share, first tick, last value but one less
+    season; (series, 8)."""
     counts: Counts
-    """Updates, tie tests, and runs of ties, missing, out of range, implausible ticks; (series, 6)."""
+    """Updates, tie tests, and runs of missing, tied, out of range, implausible ticks and of values that none precedes;
+    (series, 7)."""
     season: Floats
     """Slow level and spread of each period; (series, period, 2)."""
     season_updates: Counts
@@ -67,6 +76,12 @@ class Conditioned(NamedTuple):
     """What a block of ticks became; arrays of shape (tick, series)."""
 
     pairs: Pairs
+    before: Floats
+    """The value before the past one, in the pair's units; NaN where it is missing, or a tie is between."""
+    scale: Floats
+    """Unit of the pair; 1 where values are taken as residuals."""
+    square: Floats
+    """Winsorised square of the deviation from the predicted level; NaN while the first level is still sought."""
     residual: Floats
     """Present value in units of the scale; NaN where missing or not ready."""
     learning: NDArray[np.bool_]
@@ -82,11 +97,13 @@ class Conditioner:
         self._threads = threads
         H = settings.level_half_life
         gain = half_life.gain(H)
-        self._gains = np.array([gain, gain * gain / 4.0, half_life.gain(2.0 * H)])
+        scale = half_life.gain(settings.scale_half_life or 2.0 * H)
+        self._gains = np.array([gain, gain * gain / 4.0, scale, settings.winsor])
         self._periods = np.array(settings.seasons, dtype=np.float64)
         self._bins = np.array([settings.bins(p) for p in settings.seasons], dtype=np.int64)
         self._season_gains = np.array(
-            [[half_life.gain(p), half_life.gain(5.0 * p)] for p in settings.seasons], dtype=np.float64
+            [[half_life.gain(p), half_life.gain(settings.season_memory * p)] for p in settings.seasons],
+            dtype=np.float64,
         ).reshape(-1, 2)
         self._limits = np.array([max(settings.lowest, -_LARGEST), min(settings.highest, _LARGEST)])
         warm_up = 0 if settings.none else max(settings.warm_up, math.ceil(H))
@@ -102,13 +119,13 @@ class Conditioner:
 
     def init(self, series: int) -> ConditionerState:
         """Nothing seen yet."""
-        numbers = np.full((series, 7), np.nan)
+        numbers = np.full((series, 8), np.nan)
         numbers[:, :3] = 0.0
         numbers[:, 5] = 0.0
         bins = int(self._bins.sum())
         periods = self._periods.size
         return ConditionerState(
-            numbers, np.zeros((series, 6), np.int64), np.zeros((series, periods, 2)),
+            numbers, np.zeros((series, 7), np.int64), np.zeros((series, periods, 2)),
             np.zeros((series, periods), np.int64), np.zeros((series, bins)), np.zeros((series, bins), np.int64),
         )  # fmt: skip
 
@@ -120,13 +137,16 @@ class Conditioner:
         )  # fmt: skip
         shape = block.value.shape
         pairs = Pairs(np.zeros(shape), np.zeros(shape), np.zeros(shape, bool), np.zeros(shape, bool))
-        outcome = Conditioned(pairs, np.full(shape, np.nan), np.zeros(shape, bool), np.zeros(shape, np.int8))
+        outcome = Conditioned(
+            pairs, np.full(shape, np.nan), np.ones(shape), np.full(shape, np.nan), np.full(shape, np.nan),
+            np.zeros(shape, bool), np.zeros(shape, np.int8),
+        )  # fmt: skip
 
         def run(first: int, last: int) -> None:
             advance(
                 block.value, block.kind, block.tick, *new, pairs.past, pairs.present, pairs.valid, pairs.reset,
-                outcome.residual, outcome.learning, outcome.blind, self._gains, self._periods, self._bins,
-                self._season_gains, self._limits, self._whole, first, last,
+                outcome.before, outcome.scale, outcome.square, outcome.residual, outcome.learning, outcome.blind,
+                self._gains, self._periods, self._bins, self._season_gains, self._limits, self._whole, first, last,
             )  # fmt: skip
 
         share_series(run, shape[1], shape[0], self._threads)

@@ -41,9 +41,9 @@ _STUCK = BLIND_CODES["stuck"]
 _COARSE = BLIND_CODES["too_coarse"]
 _RANGE = BLIND_CODES["out_of_range"]
 _IMPLAUSIBLE = BLIND_CODES["implausible"]
+_SPACING = BLIND_CODES["spacing"]
 
 _UNCLIPPED = 20
-_WINSOR = 3.0
 _SEASON_FROM = 6
 _BAD_RUN = 3  # faulty values in a row that make a series blind; one alone is a missing tick
 _FAR = 1e3  # scales from the level beyond which a value is implausible ...
@@ -51,13 +51,14 @@ _NEW_LEVEL = 12  # ... unless it stays there: then the series starts afresh
 _COARSE_SHARE = 0.2
 _TIE_MEMORY = 0.006907  # gain of a half-life of 100 ticks
 _TIE_TESTS = 50
+_ALONE = 30  # values in a row without one a tick before: the series is slower than its grid
 
 
 @compiled
 def advance(
     value: Floats, kind: NDArray[np.int8], tick: Counts,
     numbers: Floats, counts: Counts, season: Floats, season_updates: Counts, bins: Floats, visits: Counts,
-    past: Floats, present: Floats, valid: Flags, reset: Flags,
+    past: Floats, present: Floats, valid: Flags, reset: Flags, before: Floats, scales: Floats, squares: Floats,
     residual: Floats, learning: Flags, blind: NDArray[np.int8],
     gains: Floats, periods: Floats, n_bins: Counts, season_gains: Floats, limits: Floats, whole: Counts,
     first: int, last: int,
@@ -89,15 +90,18 @@ def advance(
                 learnt = learnt and tick[t, s] - number[6] >= 2.0 * periods[k]
             if math.isnan(x):
                 number[0] += number[1]
-                number[3] = number[4] = np.nan
+                number[3] = number[4] = number[7] = np.nan
                 count[2] += 1
                 count[3] = 0
             else:
                 y = _deseasoned(
-                    x, tick[t, s], periods, n_bins, season_gains, gains[2], season[s], season_updates[s], bins[s],
+                    x, tick[t, s], periods, n_bins, season_gains, gains, season[s], season_updates[s], bins[s],
                     visits[s], x == number[4],
                 )  # fmt: skip
-                _level(x, y, number, count, gains, none, learnt, t, s, past, present, valid, residual)
+                _level(
+                    x, y, number, count, gains, none, learnt, t, s, past, present, valid, before, scales, squares,
+                    residual,
+                )  # fmt: skip
                 count[2] = 0
             learning[t, s] = not learnt
             blind[t, s] = _judge(number, count, stuck_after, blind_after)
@@ -150,7 +154,7 @@ def _plausible(x: float, season: float, number: Floats, count: Counts, limits: F
 
 @compiled
 def _deseasoned(
-    x: float, tick: int, periods: Floats, n_bins: Counts, season_gains: Floats, gain_spread: float,
+    x: float, tick: int, periods: Floats, n_bins: Counts, season_gains: Floats, gains: Floats,
     season: Floats, updates: Counts, bins: Floats, visits: Counts, tie: bool,
 ) -> float:  # fmt: skip
     offset = 0
@@ -164,7 +168,7 @@ def _deseasoned(
                 season[k, 0] = x
             else:
                 e = x - season[k, 0] - bins[q]
-                bound = _WINSOR * math.sqrt(season[k, 1])
+                bound = gains[3] * math.sqrt(season[k, 1])
                 if n > _UNCLIPPED:
                     e = min(max(e, -bound), bound)
                 season[k, 0] += max(season_gains[k, 0], 1.0 / (n + 1)) * e
@@ -172,7 +176,7 @@ def _deseasoned(
                     visits[q] += 1
                     bins[q] += min(1.0, max(n_bins[k] * season_gains[k, 1], 1.0 / visits[q])) * e
                 if n >= 2:
-                    season[k, 1] += max(gain_spread, 1.0 / (n - 1)) * (e * e - season[k, 1])
+                    season[k, 1] += max(gains[2], 1.0 / (n - 1)) * (e * e - season[k, 1])
             updates[k] = n + 1
         x = y
     return x
@@ -181,20 +185,25 @@ def _deseasoned(
 @compiled
 def _level(
     x: float, y: float, number: Floats, count: Counts, gains: Floats, none: bool, learnt: bool, t: int, s: int,
-    past: Floats, present: Floats, valid: Flags, residual: Floats,
+    past: Floats, present: Floats, valid: Flags, before: Floats, scales: Floats, squares: Floats, residual: Floats,
 ) -> None:  # fmt: skip
-    previous_y, previous_x = number[3], number[4]
+    previous_y, previous_x, earlier_y = number[3], number[4], number[7]
     tie = x == previous_x
+    count[6] = count[6] + 1 if math.isnan(previous_x) else 0
     if not math.isnan(previous_x):
         count[3] = count[3] + 1 if tie else 0
         if count[3] <= 4:  # a longer run is a stuck sensor, not a coarse one
             count[1] += 1
             number[5] += max(_TIE_MEMORY, 1.0 / count[1]) * ((1.0 if tie else 0.0) - number[5])
-    number[3], number[4] = y, x
+    # What the lattice sees needs three values in a row of which no two neighbours are equal.
+    number[3], number[4], number[7] = y, x, np.nan if tie else previous_y
     if none:
         residual[t, s] = x
+        if not tie:
+            squares[t, s] = x * x
         if not tie and not math.isnan(previous_x):
             past[t, s], present[t, s], valid[t, s] = previous_x, x, True
+            before[t, s] = earlier_y
         return
     m, v, variance = number[0], number[1], number[2]
     n = count[0]
@@ -211,10 +220,12 @@ def _level(
         return
     if learnt and scale > 0.0 and not math.isnan(previous_y):
         past[t, s], present[t, s], valid[t, s] = (previous_y - m) / scale, d / scale, True
+        before[t, s], scales[t, s] = (earlier_y - m + v) / scale, scale
     clipped, square = d, d * d
     if n > _UNCLIPPED:
-        clipped = min(max(d, -_WINSOR * scale), _WINSOR * scale)
-        square = min(square, _WINSOR * _WINSOR * variance)
+        clipped = min(max(d, -gains[3] * scale), gains[3] * scale)
+        square = min(square, gains[3] * gains[3] * variance)
+        squares[t, s] = square
         number[1] = v + gains[1] * clipped
     number[0] = m + v + max(gains[0], 1.0 / (n + 1)) * clipped
     if n >= 2:
@@ -232,6 +243,8 @@ def _judge(number: Floats, count: Counts, stuck_after: int, blind_after: int) ->
         return _IMPLAUSIBLE
     if count[2] >= blind_after:
         return _GAP
+    if count[6] >= _ALONE:
+        return _SPACING
     if count[1] >= _TIE_TESTS and number[5] > _COARSE_SHARE:
         return _COARSE
     return 0

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from sentinel.configuration.alarms import AlarmSettings, ChannelSettings
 from sentinel.configuration.durations import (
     Budget,
     Cadence,
@@ -15,7 +16,7 @@ from sentinel.configuration.durations import (
     print_season,
 )
 from sentinel.configuration.fingerprint import fingerprint
-from sentinel.configuration.judging import AlarmSettings, BankSettings, SeriesSettings
+from sentinel.configuration.judging import BankSettings, SeriesSettings
 from sentinel.configuration.loading import load
 from sentinel.configuration.process import DaemonSettings, LogNotify, LogSettings, Notify, WebSettings
 from sentinel.configuration.settings import Settings
@@ -27,6 +28,7 @@ __all__ = [
     "BankSettings",
     "Budget",
     "Cadence",
+    "ChannelSettings",
     "CsvSource",
     "DaemonSettings",
     "Duration",

@@ -1,4 +1,4 @@
-"""Settings of the judgement: how a series is laid on its grid, what remembers it, and when it alarms."""
+"""Settings of the judgement: how a series is laid on its grid, and what remembers it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
-from sentinel.configuration.durations import Cadence, HalfLife, print_duration, print_season
+from sentinel.configuration.durations import HalfLife, print_duration, print_season
 from sentinel.configuration.faults import Fault, refuse
 from sentinel.configuration.model import Part
 from sentinel.configuration.sources import Name, Text
@@ -15,13 +15,10 @@ from sentinel.configuration.written import (
     Duration,
     PositiveDuration,
     PositiveSeason,
-    WrittenBudget,
     WrittenCadence,
     WrittenHalfLife,
 )
 
-LARGEST_ALPHA = 0.1
-"""Above this a rule would alarm every few ticks; the betting needs alpha well below 1."""
 SHORTEST_HALF_LIFE_TICKS = 3.0
 LONGEST_HALF_LIFE_TICKS = 1e5
 SHORTEST_SEASON_TICKS = 4
@@ -104,46 +101,35 @@ class BankSettings(Part):
     """Threshold of the lowest detector."""
     highest: Lag1 = 0.99
     """Threshold of the highest detector."""
+    second_thresholds: Annotated[int, Field(ge=3, le=255)] = 9
+    """Number of detectors of the second stage, which sees oscillations; odd."""
+    input_weight: Annotated[float, Field(gt=0, le=10)] = 1.5
+    """Where the past value saturates: one over this many scales."""
+    kappa: Annotated[float, Field(gt=0, le=10)] = 1.5
+    """Where the prediction error saturates, likewise."""
+    winsor: Annotated[float, Field(ge=1, le=100)] = 3.0
+    """Scales from the level at which a deviation is cut before level, slope and scale follow it."""
+    scale_half_life: BankHalfLife | None = None
+    """Memory of the scale; null = two level half-lives."""
+    season_bins: Annotated[int, Field(ge=2, le=1000)] = 24
+    """Pieces, at most, into which a season is cut."""
+    season_memory: Annotated[float, Field(ge=1, le=1000)] = 5.0
+    """Periods in which half of a season is forgotten."""
+    spread_half_life: BankHalfLife | None = None
+    """Memory of the spread; null = half_life."""
+    reference_ticks: Annotated[int, Field(ge=50, le=100_000)] = 1000
+    """Valid pairs of the reference period, for rules that compare a series with its own past."""
+    mean_half_life: Annotated[float, Field(ge=3, le=100_000)] = 100.0
+    """Pairs in which the running mean that repairs skewed shocks forgets half."""
+    window_ticks: Annotated[int, Field(ge=50, le=1_000_000)] = 1000
+    """Ticks of a window of the fleet ranking."""
 
     @model_validator(mode="after")
-    def _lowest_is_below_highest(self) -> Self:
+    def _thresholds_make_sense(self) -> Self:
+        if self.second_thresholds % 2 == 0:
+            message = f"{self.second_thresholds}; an odd number is allowed, so that one detector stands at 0"
+            refuse(iter([Fault(("second_thresholds",), message)]))
         if self.lowest >= self.highest:
             message = f"{self.lowest:g} is not below highest, {self.highest:g}; lower it or raise highest"
             refuse(iter([Fault(("lowest",), message)]))
         return self
-
-
-class AlarmSettings(Part):
-    """A rule: alarm when the lag-1 autocorrelation is above a threshold, at a stated rate of false alarms."""
-
-    match: Text = "*"
-    """Series names the rule is for, with * ? [abc]; every rule that matches applies."""
-    kind: Literal["lag1"] = "lag1"
-    """What evidence is gathered on: lag1 = slowing, the lag-1 autocorrelation."""
-    threshold: Lag1
-    """Lag-1 autocorrelation above which evidence grows."""
-    alpha: Annotated[float, Field(gt=0, le=LARGEST_ALPHA)] | None = None
-    """Budgeted false alarms per tick; either this or false_alarms."""
-    false_alarms: WrittenBudget | None = None
-    """Budgeted false alarms per series in calendar time, such as 1 per 10y; either this or alpha."""
-    severity: Literal["warning", "critical"] = "warning"
-    """State of the series while the alarm is open."""
-    clear: Annotated[float, Field(gt=0, le=LARGEST_ALPHA)] = 1e-3
-    """The alarm ends when the opposite claim has gathered evidence at this alpha."""
-
-    @model_validator(mode="after")
-    def _one_budget(self) -> Self:
-        if self.alpha is None and self.false_alarms is None:
-            message = "no budget came; alpha: 1e-4 (per tick) or false_alarms: 1 per 10y is needed"
-            refuse(iter([Fault((), message)]))
-        if self.alpha is not None and self.false_alarms is not None:
-            message = f"{self.false_alarms} came beside alpha {self.alpha:g}; only one of the two is allowed"
-            refuse(iter([Fault(("false_alarms",), message)]))
-        return self
-
-    def alpha_per_tick(self, cadence: Cadence) -> float:
-        """Budgeted false alarms per tick of that cadence, at most `LARGEST_ALPHA`."""
-        if self.alpha is not None:
-            return self.alpha
-        assert self.false_alarms is not None  # _one_budget
-        return min(self.false_alarms.alpha_per_tick(cadence), LARGEST_ALPHA)

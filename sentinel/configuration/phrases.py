@@ -99,9 +99,10 @@ def _kinds(model: type[BaseModel], key: str) -> dict[str, type[BaseModel]]:
 
 
 def _model_at(model: type[BaseModel], path: KeyPath, tag: str | None) -> type[BaseModel]:
-    """The model that owns the keys at that path: settings are at most one model deep."""
-    if not path:
-        return model
+    """The model that owns the keys at that path."""
     if tag is not None:
         return _kinds(model, str(path[0]))[tag]
-    return next(_models(model.model_fields[str(path[0])].annotation))
+    for key in path:
+        field = model.model_fields.get(str(key))
+        model = next(_models(field.annotation), model) if field is not None else model
+    return model

@@ -6,14 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Protocol
 
+from sentinel.configuration.alarms import LARGEST_ALPHA, AlarmSettings
 from sentinel.configuration.faults import Fault
-from sentinel.configuration.judging import (
-    LARGEST_ALPHA,
-    SHORTEST_HALF_LIFE_TICKS,
-    AlarmSettings,
-    BankSettings,
-    SeriesSettings,
-)
+from sentinel.configuration.judging import SHORTEST_HALF_LIFE_TICKS, BankSettings, SeriesSettings
 from sentinel.configuration.process import DaemonSettings
 from sentinel.configuration.sources import CsvSource, SimulateSource, Source
 from sentinel.configuration.spelling import or_else
@@ -61,39 +56,44 @@ def hidden_series(series: Iterable[SeriesSettings]) -> Iterator[Fault]:
 
 
 def alarm_conflicts(alarms: tuple[AlarmSettings, ...]) -> Iterator[Fault]:
-    """One rule per match, kind and threshold; a critical rule must be harder to raise than its warning."""
+    """One rule per match, kind and claim; a critical rule must be harder to raise than its warning."""
     for position, rule in enumerate(alarms):
+        key = {"spread": "ratio", "weighted": "channels"}.get(rule.kind, "threshold")
         twins = [other for other in alarms if (other.match, other.kind) == (rule.match, rule.kind)]
-        if any(other.threshold == rule.threshold for other in alarms[:position] if other in twins):
-            message = f"{rule.threshold:g} has a rule for '{rule.match}' already; one rule per match and threshold"
-            yield Fault((position, "threshold"), message)
+        if any(other.label == rule.label for other in alarms[:position] if other in twins):
+            message = f"{rule.label} has a rule for '{rule.match}' already; one rule per match and {key}"
+            yield Fault((position, key), message)
             continue
         wider = [other for other in alarms[:position] if other.match == "*" and other.kind == rule.kind]
-        if any(other.threshold == rule.threshold for other in wider):
+        if any(other.label == rule.label for other in wider):
             message = (
-                f"{rule.threshold:g} has a rule for every series before, so this one is never used; "
-                f"put the rule for '{rule.match}' first, or give it another threshold"
+                f"{rule.label} has a rule for every series before, so this one is never used; "
+                f"put the rule for '{rule.match}' first, or give it another {key}"
             )
-            yield Fault((position, "threshold"), message)
+            yield Fault((position, key), message)
             continue
         for other in twins:
             if (rule.severity, other.severity) == ("critical", "warning") and _raised_no_later(rule, other):
                 message = (
-                    f"a critical rule at {rule.threshold:g} is raised no later than the warning "
-                    f"at {other.threshold:g} for '{rule.match}'; raise its threshold or lower its alpha"
+                    f"a critical rule at {rule.label} is raised no later than the warning "
+                    f"at {other.label} for '{rule.match}'; raise its threshold or lower its alpha"
                 )
                 yield Fault((position, "threshold"), message)
 
 
 def _raised_no_later(rule: AlarmSettings, other: AlarmSettings) -> bool:
     """Evidence grows at least as fast at a lower threshold and needs to grow no further at a larger alpha."""
+    if not (isinstance(rule.threshold, float) and isinstance(other.threshold, float)) or rule.side != other.side:
+        return False
+    parts = rule.share / rule.shared_by, other.share / other.shared_by
     if rule.alpha is not None and other.alpha is not None:
-        as_lenient = rule.alpha >= other.alpha
+        as_lenient = rule.alpha * parts[0] >= other.alpha * parts[1]
     elif rule.false_alarms is not None and other.false_alarms is not None:
-        as_lenient = rule.false_alarms.per_year >= other.false_alarms.per_year
+        as_lenient = rule.false_alarms.per_year * parts[0] >= other.false_alarms.per_year * parts[1]
     else:
         return False  # per tick against per year: depends on a cadence that need not be known
-    return as_lenient and rule.threshold <= other.threshold
+    sign = -1.0 if rule.side == "below" else 1.0
+    return as_lenient and sign * rule.threshold <= sign * other.threshold
 
 
 def missing_banks(series: Iterable[SeriesSettings], banks: Mapping[str, BankSettings]) -> Iterator[Fault]:
@@ -113,7 +113,7 @@ def short_half_lives(
         name = entry.bank or default
         if entry.cadence is None or name not in banks:
             continue
-        for key in ("half_life", "level_half_life"):
+        for key in ("half_life", "level_half_life", "scale_half_life", "spread_half_life"):
             half_life = getattr(banks[name], key)
             if half_life is None or (name, key) in found:
                 continue
@@ -135,7 +135,7 @@ def large_budgets(series: Iterable[SeriesSettings], alarms: Iterable[AlarmSettin
         for entry in series:
             if entry.cadence is None or not (rule.match == entry.match or fnmatchcase(entry.match, rule.match)):
                 continue
-            alpha = rule.false_alarms.alpha_per_tick(entry.cadence)
+            alpha = rule.false_alarms.alpha_per_tick(entry.cadence) * rule.share / rule.shared_by
             if alpha > LARGEST_ALPHA:
                 message = (
                     f"{rule.false_alarms} is alpha {alpha:.3g} per tick of cadence {entry.cadence} of series "

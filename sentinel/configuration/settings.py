@@ -12,8 +12,9 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from sentinel.configuration import rules
+from sentinel.configuration.alarms import AlarmSettings
 from sentinel.configuration.faults import refuse
-from sentinel.configuration.judging import AlarmSettings, BankSettings, SeriesSettings
+from sentinel.configuration.judging import BankSettings, SeriesSettings
 from sentinel.configuration.model import Part
 from sentinel.configuration.process import DaemonSettings, LogNotify, LogSettings, Notify, WebSettings
 from sentinel.configuration.sources import Name, Source
@@ -38,7 +39,7 @@ class Settings(Part):
     banks: dict[Name, BankSettings] = Field(default_factory=dict)
     """Banks of detectors by name; the one named default is for all series that name none."""
     alarms: tuple[AlarmSettings, ...] = (AlarmSettings(threshold=0.8, alpha=1e-4),)
-    """The rules; of two with the same threshold that match a series the first applies."""
+    """The rules; of two with the same claim that match a series the first applies."""
     notify: tuple[Notify, ...] = (LogNotify(),)
     """Where notifications go."""
 
@@ -85,9 +86,9 @@ class Settings(Part):
         return self.banks.get(bank, BankSettings())
 
     def rules_for(self, name: str) -> tuple[AlarmSettings, ...]:
-        """Rules of the series of that name, in the order they are written; one per kind and threshold."""
-        chosen: dict[tuple[str, float], AlarmSettings] = {}
+        """Rules of the series of that name, in the order they are written; one per kind and claim."""
+        chosen: dict[tuple[str, str], AlarmSettings] = {}
         for rule in self.alarms:
             if fnmatchcase(name, rule.match):
-                chosen.setdefault((rule.kind, rule.threshold), rule)
+                chosen.setdefault((rule.kind, rule.label), rule)
         return tuple(chosen.values())

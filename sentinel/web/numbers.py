@@ -49,7 +49,8 @@ def series_as_json(view: SeriesView) -> dict[str, object]:
         "rules": [
             {
                 "kind": rule.kind,
-                "threshold": rule.threshold,
+                "label": rule.label,
+                "threshold": number(rule.threshold),
                 "alpha": rule.alpha,
                 "severity": rule.severity,
                 "evidence": number(rule.evidence),
@@ -76,7 +77,9 @@ def spectrogram_as_json(view: SeriesView, picture: Spectrogram) -> dict[str, obj
         "high": _numbers(picture.high),
         "evidence": _numbers(picture.evidence),
         "evidence_floor": max(log10(max(alphas)), FLOOR) if alphas else FLOOR,
-        "rules": sorted({rule.threshold for rule in view.rules}),
+        "rules": sorted(
+            {rule.threshold for rule in view.rules if rule.kind == "lag1" and rule.threshold == rule.threshold}
+        ),
     }
 
 

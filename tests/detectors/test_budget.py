@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from detectors.evidence import Evidence, Rule
+from detectors.evidence import Evidence, above, stream_of
 from detectors.pairs import Pairs
 
 Floats = NDArray[np.float64]
@@ -20,8 +20,8 @@ CELLS = [(rho, name) for rho in (0.0, 0.5, 0.9) for name in ("Gaussian", "Laplac
 
 def share_of_budget(pairs: Pairs, threshold: float, *, recentre: bool) -> tuple[Floats, Floats]:
     """Alarms per tick over alpha, and the half-width of its one-sided 95 % bound, by series; one value per alpha."""
-    evidence = Evidence([Rule(threshold, alpha, 0.99) for alpha in ALPHAS], recentre=recentre)
-    _, block = evidence.advance(evidence.init(pairs.series), pairs, np.ones_like(pairs.valid))
+    evidence = Evidence([above(threshold, alpha, 0.99) for alpha in ALPHAS], mean_half_life=100.0 if recentre else 0.0)
+    _, block = evidence.advance(evidence.init(pairs.series), stream_of(pairs, rules=len(ALPHAS)))
     by_series = block.raised.mean(axis=0) / ALPHAS
     return by_series.mean(axis=0), 1.645 * by_series.std(axis=0, ddof=1) / np.sqrt(pairs.series)
 
@@ -74,8 +74,8 @@ def test_below_the_threshold_alarms_are_rarer_still(simulate, pairs_at_known_lev
 @pytest.mark.parametrize("innovation", ["Gaussian", "Student-3"])
 def test_before_any_alarm_the_expected_wealth_is_the_money_put_in(simulate, pairs_at_known_level, innovation) -> None:
     pairs = pairs_at_known_level(simulate(0.5, innovation, 31, 20_000, seed=77))
-    evidence = Evidence([Rule(0.5, 1e-9)], recentre=False)
-    state, _ = evidence.advance(evidence.init(20_000), pairs, np.ones_like(pairs.valid))
+    evidence = Evidence([above(0.5, 1e-9)], mean_half_life=0)
+    state, _ = evidence.advance(evidence.init(20_000), stream_of(pairs))
     wealth = state.wealth.sum(axis=(1, 2))
     error = wealth.std(ddof=1) / np.sqrt(wealth.size)
     print(f"\n{innovation}: wealth {wealth.mean():.3f} ± {error:.3f} after 30 units")
@@ -86,8 +86,8 @@ def test_before_any_alarm_the_expected_wealth_is_the_money_put_in(simulate, pair
 def test_wealth_and_alarms_less_the_money_put_in_do_not_grow(simulate, pairs_at_known_level, rho, innovation) -> None:
     # E_t + N_t / alpha - t is a supermartingale; while an alarm is open no wealth counts.
     pairs = pairs_at_known_level(simulate(rho, innovation, 2_001, 500, seed=78))
-    evidence = Evidence([Rule(rho, alpha, 0.99) for alpha in ALPHAS], recentre=False)
-    state, block = evidence.advance(evidence.init(500), pairs, np.ones_like(pairs.valid))
+    evidence = Evidence([above(rho, alpha, 0.99) for alpha in ALPHAS], mean_half_life=0)
+    state, block = evidence.advance(evidence.init(500), stream_of(pairs, rules=len(ALPHAS)))
     balance = state.wealth.sum(axis=2) * ~state.open + block.raised.sum(axis=0) / ALPHAS - pairs.ticks
     error = balance.std(axis=0, ddof=1) / np.sqrt(500)
     assert np.all(balance.mean(axis=0) <= 3.0 * error)

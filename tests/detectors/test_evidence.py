@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.checks import stream
-from detectors.evidence import CEILING, Evidence, EvidenceBlock, EvidenceState, Rule
+from detectors.evidence import CEILING, Evidence, EvidenceBlock, EvidenceState, above, stream_of
 from detectors.pairs import Pairs
 
-RULES = [Rule(0.0, 0.05, 0.2), Rule(0.5, 1e-2, 0.1), Rule(0.9, 1e-3)]
+RULES = [above(0.0, 0.05, 0.2), above(0.5, 1e-2, 0.1), above(0.9, 1e-3)]
 CUTS = st.lists(st.integers(0, 200), max_size=8).map(sorted)
 
 
@@ -20,7 +20,7 @@ def flags(pairs: Pairs, value: bool = True) -> np.ndarray:
 
 
 def run(evidence: Evidence, pairs: Pairs, ready: np.ndarray | None = None) -> tuple[EvidenceState, EvidenceBlock]:
-    return evidence.advance(evidence.init(pairs.series), pairs, flags(pairs) if ready is None else ready)
+    return evidence.advance(evidence.init(pairs.series), stream_of(pairs, ready, len(evidence.rules)))
 
 
 @settings(deadline=None, max_examples=50)
@@ -31,7 +31,7 @@ def test_a_block_cut_anywhere_gives_the_same_bits(seed: int, cuts: list[int]) ->
     state, whole = run(evidence, pairs, ready)
     part, blocks = evidence.init(4), []
     for start, stop in zip([0, *cuts], [*cuts, 200], strict=True):
-        part, block = evidence.advance(part, pairs[start:stop], ready[start:stop])
+        part, block = evidence.advance(part, stream_of(pairs[start:stop], ready[start:stop], len(RULES)))
         blocks.append(block)
     assert [a.tobytes() for a in part] == [a.tobytes() for a in state]
     for expected, pieces in zip(whole, zip(*blocks, strict=True), strict=True):
@@ -51,7 +51,7 @@ def test_the_state_given_is_not_changed() -> None:
     evidence, pairs = Evidence(RULES), stream(100, 3, 2)
     state, _ = run(evidence, pairs)
     copies = [a.copy() for a in state]
-    evidence.advance(state, pairs, flags(pairs))
+    evidence.advance(state, stream_of(pairs, rules=len(RULES)))
     assert all(np.array_equal(a, b) for a, b in zip(state, copies, strict=True))
 
 
@@ -60,7 +60,7 @@ def test_ticks_without_a_pair_leave_everything_as_it_is() -> None:
     state, block = run(evidence, pairs)
     none = np.zeros((50, 3), dtype=bool)
     gap = Pairs(np.full((50, 3), np.nan), np.full((50, 3), np.nan), none, none)
-    after, held = evidence.advance(state, gap, ~none)
+    after, held = evidence.advance(state, stream_of(gap, rules=len(RULES)))
     assert [a.tobytes() for a in after] == [a.tobytes() for a in state]
     assert not held.raised.any()
     assert not held.cleared.any()
@@ -94,7 +94,7 @@ def test_evidence_is_a_logarithm_with_a_floor_that_is_at_least_0_when_an_alarm_i
 def test_evidence_is_the_wealth_of_the_formula() -> None:
     pairs = stream(60, 1, 5)
     _, block = run(
-        Evidence([Rule(0.3, 1e-4)], recentre=False), Pairs(pairs.past, pairs.present, pairs.valid, ~flags(pairs))
+        Evidence([above(0.3, 1e-4)], mean_half_life=0), Pairs(pairs.past, pairs.present, pairs.valid, ~flags(pairs))
     )
     wealth = np.zeros(3)
     for t in range(60):
@@ -113,7 +113,7 @@ def episode(simulate, pairs_at_known_level, rhos: list[float]) -> Pairs:
 
 def test_an_episode_is_one_alarm_from_raised_to_cleared_and_another_may_follow(simulate, pairs_at_known_level) -> None:
     pairs = episode(simulate, pairs_at_known_level, [0.95, 0.0, 0.95])
-    _, block = run(Evidence([Rule(0.5, 1e-4)]), pairs)
+    _, block = run(Evidence([above(0.5, 1e-4)]), pairs)
     raised, cleared = np.flatnonzero(block.raised), np.flatnonzero(block.cleared)
     assert len(raised) == 2
     assert len(cleared) == 1
@@ -128,7 +128,7 @@ def test_a_reset_closes_the_alarm_and_empties_the_evidence(simulate, pairs_at_kn
     pairs = episode(simulate, pairs_at_known_level, [0.95])
     reset = np.zeros_like(pairs.reset)
     reset[500] = True
-    _, block = run(Evidence([Rule(0.5, 1e-4)]), Pairs(pairs.past, pairs.present, pairs.valid, reset))
+    _, block = run(Evidence([above(0.5, 1e-4)]), Pairs(pairs.past, pairs.present, pairs.valid, reset))
     assert block.open[499].all()
     assert block.cleared[500].all()
     assert not block.open[500].any()
@@ -143,8 +143,8 @@ def test_without_recentring_a_lower_threshold_alarms_first(seed: int, rho: float
     present = rho * past + random.standard_t(3, (300, 1))
     present[100:] += 0.3 * past[100:]
     valid = np.ones(past.shape, dtype=bool)
-    rules = [Rule(r, 1e-2) for r in (-0.5, 0.0, 0.4, 0.7, 0.9)]
-    _, block = run(Evidence(rules, recentre=False), Pairs(past, present, valid, ~valid))
+    rules = [above(r, 1e-2) for r in (-0.5, 0.0, 0.4, 0.7, 0.9)]
+    _, block = run(Evidence(rules, mean_half_life=0), Pairs(past, present, valid, ~valid))
     first = np.where(block.raised[:, 0].any(axis=0), block.raised[:, 0].argmax(axis=0), 300)
     assert np.all(np.diff(first) >= 0)
 
@@ -159,7 +159,7 @@ def test_without_recentring_a_lower_threshold_alarms_first(seed: int, rho: float
 )
 def test_a_rule_that_makes_no_sense_is_refused(arguments: tuple[float, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Rule(*arguments)
+        above(*arguments)
 
 
 def test_without_rules_there_is_no_evidence() -> None:

@@ -17,7 +17,10 @@ from sentinel.tally import Tally
 DAY_US = 86_400_000_000
 NOW_US = 1_785_000_000_000_000
 THRESHOLDS = tuple(tanh(u) for u in np.linspace(-atanh(0.99), atanh(0.99), 16))
-RULE = RuleView("lag1", 0.8, 1e-4, "warning", nan, "", -1)
+RULE = RuleView(
+    kind="lag1", label="0.8", side="above", relative=False, threshold=0.8, reference_left=0, reference_disagrees=False,
+    alpha=1e-4, severity="warning", evidence=nan, alarm_id="", since_us=-1, remarks=(),
+)  # fmt: skip
 SERIES = SeriesView(
     name="",
     source="buoys",
@@ -38,7 +41,14 @@ SERIES = SeriesView(
     recovery_seconds=nan,
     recovery_low_seconds=nan,
     recovery_high_seconds=nan,
+    modulus=nan,
+    period_seconds=nan,
+    spread=nan,
+    criticality=nan,
     evidence=nan,
+    e_value=nan,
+    window_ticks=1000,
+    window_us=-1,
     tie_share=0.0,
     thresholds=THRESHOLDS,
     readings=(nan,) * len(THRESHOLDS),

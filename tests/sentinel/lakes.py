@@ -9,7 +9,7 @@ import polars as pl
 
 COLUMNS = [
     "series", "time", "value", "residual", "state", "lag1", "lag1_low", "lag1_high",
-    "modulus", "period", "spread", "criticality", "evidence",
+    "modulus", "period", "spread", "criticality", "evidence", "recovery", "recovery_low", "recovery_high",
 ]  # fmt: skip
 
 

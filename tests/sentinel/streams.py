@@ -97,7 +97,7 @@ def through(
             rows.append(result.rows)
     joined = Rows.joined(rows)
     assert joined is not None, "no tick was closed"
-    return Run(state, joined, sorted(events, key=lambda e: (e.time_us, e.series, e.threshold)), late)
+    return Run(state, joined, sorted(events, key=lambda e: (e.time_us, e.series, e.rule, e.label)), late)
 
 
 def run(values: Floats, settings: Settings | None = None, **options: Any) -> Run:

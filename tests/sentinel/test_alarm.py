@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel.alarm import REASONS, STATES, Alarm, AlarmState, States, alarm_id
+from sentinel.alarm import REASONS, STATES, Alarm, AlarmState, States
 from sentinel.cadence import ABSENT, TICK
+from sentinel.events import alarm_id
 from sentinel.snapshot import Reason, State
 
 STUCK = REASONS.index(Reason.STUCK)
@@ -23,7 +24,7 @@ def advance(
     ticks = np.arange(first, first + len(ready))[:, None]
     return alarm.advance(
         before, np.full((len(ready), 1), TICK, np.int8), ticks, np.array(ready)[:, None],
-        np.array(blind, np.int8)[:, None], opened[:, None], (opened & ~was)[:, None],
+        np.zeros((len(ready), 1), bool), np.array(blind, np.int8)[:, None], opened[:, None], (opened & ~was)[:, None],
     )  # fmt: skip
 
 
@@ -80,8 +81,8 @@ def test_a_series_without_a_tick_keeps_its_state() -> None:
     state, _ = advance(alarm, alarm.init(1), [True], [0], [[True]])
     nothing = np.zeros((3, 1), bool)
     after, states = alarm.advance(
-        state, np.full((3, 1), ABSENT, np.int8), np.zeros((3, 1), np.int64), nothing, np.zeros((3, 1), np.int8),
-        nothing[:, :, None], nothing[:, :, None],
+        state, np.full((3, 1), ABSENT, np.int8), np.zeros((3, 1), np.int64), nothing, nothing,
+        np.zeros((3, 1), np.int8), nothing[:, :, None], nothing[:, :, None],
     )  # fmt: skip
     assert [a.tobytes() for a in after] == [a.tobytes() for a in state]
     assert set(names(states)) == {WARNING}

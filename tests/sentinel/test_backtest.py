@@ -47,7 +47,12 @@ def test_writes_readings_alarms_and_report_with_the_columns_of_the_contract(tmp_
     assert readings.group_by("series").agg(pl.col("time").is_sorted().alias("sorted"))["sorted"].all()
     assert readings.height == 1800
     assert set(readings["state"]) == {"learning", "watching", "warning"}
-    assert readings.select(pl.col("modulus", "period", "spread", "criticality").is_nan().all()).row(0) == (True,) * 4
+    judged = readings.filter(pl.col("state") != "learning")
+    computed = ("lag1", "modulus", "spread", "criticality", "evidence")
+    assert judged.select(pl.col(computed).is_finite().all()).row(0) == (True,) * len(computed)
+    assert readings.filter(state="learning").select(pl.col(computed).is_nan().all()).row(0) == (True,) * len(computed)
+    slow = judged.filter(pl.col("lag1") > 0)
+    assert slow.select((pl.col("recovery_low") <= pl.col("recovery")).all())["recovery_low"].item()
     learning = readings.filter(state="learning")
     assert learning.select(pl.col("lag1", "evidence").is_nan().all()).row(0) == (True, True)
     alarms = pl.read_csv(tmp_path / "out" / "alarms.csv", try_parse_dates=True)

@@ -42,6 +42,8 @@ def rows_of(ticks: int, gaps: dict[int, int] | None = None, warm_up: int = 20, s
         series=np.zeros(ticks, np.int64), tick=np.arange(ticks), time_us=end - DAY // 2, end_us=end,
         value=value, residual=value / 2, state=state, reason=np.where(gap, GAP, 0).astype(np.int8),
         lag1=lag1, lag1_low=lag1 - 0.2, lag1_high=np.where(np.arange(ticks) % 7, lag1 + 0.2, 1.0),
+        modulus=np.abs(lag1), period=lag1 * np.nan, spread=lag1 * 0.0, criticality=np.arctanh(lag1), recovery=lag1,
+        recovery_low=lag1, recovery_high=lag1, cadence_us=np.full(ticks, DAY),
         evidence=np.where(ready, -3.0, np.nan), readings=readings.astype(np.float32),
     )  # fmt: skip
 

@@ -87,7 +87,7 @@ def test_durations_become_ticks_of_the_cadence() -> None:
     assert (found.lowest, found.highest) == (-math.inf, 14.0)
     assert found.stale_after_us == 3 * 15 * MINUTE + HOUR
     (rule,) = found.rules
-    assert (rule.threshold, rule.severity, rule.alpha) == (0.7, "critical", pytest.approx(15 * MINUTE / (10 * YEAR)))
+    assert (rule.label, rule.severity, rule.alpha) == ("0.7", "critical", pytest.approx(15 * MINUTE / (10 * YEAR)))
 
 
 def test_what_is_not_configured_comes_from_the_table_by_cadence() -> None:
@@ -96,7 +96,7 @@ def test_what_is_not_configured_comes_from_the_table_by_cadence() -> None:
     assert (daily.half_life, daily.level_half_life, daily.max_gap, daily.warm_up) == (40.0, 30.0, 80, 70)
     assert (hourly.warm_up_pairs, daily.warm_up_pairs) == (50, 20)
     (rule,) = hourly.rules
-    assert (rule.threshold, rule.alpha, rule.severity) == (0.8, 1e-4, "warning")
+    assert (rule.label, rule.alpha, rule.severity) == ("0.8", 1e-4, "warning")
 
 
 @pytest.mark.parametrize(

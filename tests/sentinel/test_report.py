@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from math import nan
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,9 @@ EVIL = '<script>alert("x")</script> & ü'
 def raised(series: str, days: int, threshold: float = 0.8) -> AlarmEvent:
     return AlarmEvent(
         id=f"{series}{days}/raised", alarm_id=f"{series}{days}", what="raised", series=series, source="backtest",
-        kind="lag1", threshold=threshold, alpha=1e-4, severity="warning", time_us=JULY_1 + days * DAY,
-        evidence=0.02, lag1=0.86, lag1_low=0.79, lag1_high=0.91, cadence_us=DAY,
+        rule="lag1", label=f"{threshold:g}", kind="lag1", side="above", relative=False, threshold=threshold,
+        remarks=(), alpha=1e-4, severity="warning", time_us=JULY_1 + days * DAY, evidence=0.02, lag1=0.86,
+        lag1_low=0.79, lag1_high=0.91, modulus=0.86, period=nan, spread=0.1, cadence_us=DAY,
     )  # fmt: skip
 
 

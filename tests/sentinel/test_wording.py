@@ -25,7 +25,10 @@ from sentinel.wording import (
     threshold_label,
 )
 
-RULE = RuleView("lag1", 0.8, 1e-4, "warning", -2.0, "", -1)
+RULE = RuleView(
+    kind="lag1", label="0.8", side="above", relative=False, threshold=0.8, reference_left=0, reference_disagrees=False,
+    alpha=1e-4, severity="warning", evidence=-2.0, alarm_id="", since_us=-1, remarks=(),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,257 @@
+r"""Betting on increments: the recurrences of the e-detectors, compiled.
+
+A *channel* is one claim about one series: lag-1 autocorrelation above or below a threshold, an oscillation above a
+modulus, a spread above a multiple of the reference's. Its increment `x` in [-1, 1] has a mean of at most 0 while the
+claim is false; a gambler stakes shares `beta_j` of his wealth on it, and one unit of money enters at every tick:
+
+    E_j <- (E_j + 1/J) (1 + beta_j x)                                  (Shin, Ramdas & Rinaldo 2023)
+
+A *rule* reads the weighted mean, or the minimum, over its channels of `M = sum_j E_j` and alarms when it reaches
+`1/alpha`. Beside it run, on the same increments: the reversed gambler who ends an alarm; the sums that tell a step from
+slowing (`sides`: increments of ticks above and below the level); the lag-2 lane, in which the value before the past
+one takes the past's place; and the gambler of the fleet, who starts anew at every window and stops when he has won
+enough.
+
+Ticks without a valid pair change nothing. Every line is plain arithmetic in tick order: blocks may be cut anywhere,
+bitwise. The arguments are the named tuples of `evidence.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.activation import tanh
+from detectors.compiled import compiled
+from detectors.reference import halves_disagree, psi, relative_threshold, spread_reference
+
+if TYPE_CHECKING:
+    from detectors.ledger import EvidenceBlock, EvidenceState, Stream, Table
+
+CEILING = 1e6
+"""Evidence is kept below this many alarm lines while an alarm is open, so that it can fall again."""
+ENOUGH = 1e4
+"""The fleet's gambler stops at this e-value."""
+SIDE_MEMORY = 0.98
+ONE_SIDED = 0.1
+"""Share of the increments below which a side counts as silent."""
+LAG2_MEMORY = 0.99
+SUPPORT = 0.25
+"""Wealth of the lag-2 lane that supports an alarm on lag 1: evidence at 1e-2."""
+QUIETER = -0.3
+"""Log-variance against the baseline below which lag 1 may have risen because the sensor's own noise fell."""
+SLOPE_MEMORY = 0.9965402628278678
+"""Half-life of 200 ticks: the running slope of the spread channel."""
+LABEL_ONE_SIDED, LABEL_NOISE = 1, 2
+PAIRS, SPREAD = 0, 1
+"""What a channel's increments are made of."""
+
+Floats = NDArray[np.float64]
+
+
+@compiled
+def _spread_increment(
+    present: float, past: float, ratio: float, slope: float, slope_now: float, tau: float, expected: float
+) -> float:
+    """Increment of "variance above `ratio` times the reference's", in [-1, 1].
+
+    The smaller of two residuals, by the reference's slope and by the running one: slowing alone raises neither.
+    """
+    e = min(abs(present - slope * past), abs(present - slope_now * past))
+    return (psi(e / (tau * math.sqrt(ratio))) - expected) / max(expected, 1.0 - expected)
+
+
+@compiled
+def _sum(wealth: Floats) -> float:
+    total = 0.0
+    for j in range(wealth.shape[0]):
+        total += wealth[j]
+    return total
+
+
+@compiled
+def _start(state: EvidenceState, table: Table, s: int) -> None:
+    """The series knows nothing: no wealth, no reference."""
+    state.mean[s] = 0.0
+    state.wealth[s] = 0.0
+    state.clearing[s] = 0.0
+    state.sides[s] = 0.0
+    state.second[s] = 0.0
+    state.fleet[s] = 0.0
+    state.open[s] = False
+    state.threshold[s] = table.threshold
+    state.remembered[s] = 0
+    state.known[s] = 0.0
+    state.disagrees[s] = False
+    state.e_value[s] = 0.0
+
+
+@compiled
+def _remember(state: EvidenceState, table: Table, s: int, past: float, present: float, scale: float) -> None:
+    """Take a pair, in the series' own units, into the reference, and settle what rests on it when it is full."""
+    at, pairs = state.remembered[s], state.reference[s]
+    pairs[at, 0], pairs[at, 1], pairs[at, 2] = past, present, scale
+    state.remembered[s] = at + 1
+    if at + 1 < pairs.shape[0]:
+        return
+    spread_reference(pairs, state.known[s])
+    state.disagrees[s] = halves_disagree(pairs, table.input_weight, table.kappa)
+    for k in range(table.line.shape[0]):
+        bets = table.bets[k, : table.n_bets[k]]
+        for c in range(table.first[k], table.first[k + 1]):
+            if table.relative[c]:
+                state.threshold[s, c] = relative_threshold(
+                    pairs, table.sign[c], table.delta[c], bets, table.input_weight, table.kappa, table.gain
+                )
+
+
+@compiled
+def _label(state: EvidenceState, table: Table, s: int, c: int, spread: float) -> int:
+    """Why an alarm led by this channel may not be slowing."""
+    if table.kind[c] != PAIRS or table.lane[c] != 0:
+        return 0
+    label = 0
+    above, below = state.sides[s, c, 0], state.sides[s, c, 1]
+    if min(above, below) < ONE_SIDED * (abs(above) + abs(below)):
+        label += LABEL_ONE_SIDED
+    supported = state.second[s, c, 1] >= SUPPORT * state.second[s, c, 0]
+    if table.sign[c] * state.threshold[s, c] > 0.0 and (not supported or spread < QUIETER):
+        label += LABEL_NOISE
+    return label
+
+
+@compiled
+def _raise(stream: Stream, state: EvidenceState, block: EvidenceBlock, table: Table, t: int, s: int, k: int) -> None:
+    """Note an alarm with the channel that gave most evidence, its threshold and its label."""
+    block.raised[t, s, k] = True
+    best = table.first[k]
+    for c in range(table.first[k], table.first[k + 1]):
+        if table.weight[c] * _sum(state.wealth[s, c]) > table.weight[best] * _sum(state.wealth[s, best]):
+            best = c
+    state.leading[s, k] = block.leading[t, s, k] = best
+    state.label[s, k] = block.label[t, s, k] = _label(state, table, s, best, stream.spread[t, s])
+    block.threshold[t, s, k] = state.threshold[s, best]
+
+
+@compiled
+def _clear(state: EvidenceState, block: EvidenceBlock, t: int, s: int, k: int) -> None:
+    """Note the end of an alarm."""
+    state.open[s, k] = False
+    block.cleared[t, s, k] = True
+    block.leading[t, s, k], block.label[t, s, k] = state.leading[s, k], state.label[s, k]
+    block.threshold[t, s, k] = state.threshold[s, state.leading[s, k]]
+
+
+@compiled
+def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: what is nested is the problem itself
+    stream: Stream, state: EvidenceState, block: EvidenceBlock, table: Table, first: int, last: int
+) -> None:
+    """Advance the series `first` to `last` of the state in place.
+
+    Whole arrays and indices throughout: a slice per channel would cost more than the arithmetic.
+    """
+    past, present, valid, ready, before = stream.past, stream.present, stream.valid, stream.ready, stream.before
+    scale, tick = stream.scale, stream.tick
+    mean, wealth, clearing, is_open, sides = state.mean, state.wealth, state.clearing, state.open, state.sides
+    second, fleet, threshold, known, e_value = state.second, state.fleet, state.threshold, state.known, state.e_value
+    remembered, wanted = state.remembered, state.reference.shape[1]
+    kind, lane, sign, weight, bets, n_bets = table.kind, table.lane, table.sign, table.weight, table.bets, table.n_bets
+    first_channel, line, minimum, needs = table.first, table.line, table.minimum, table.needs_reference
+    gain, w, kappa, rules = table.gain, 0.5 * table.input_weight, table.kappa, table.line.shape[0]
+    for t in range(stream.reset.shape[0]):
+        for s in range(first, last):
+            if stream.reset[t, s]:
+                for k in range(rules):
+                    if is_open[s, k]:
+                        _clear(state, block, t, s, k)
+                _start(state, table, s)
+            window = tick[t, s] // table.window
+            if window > state.window[s]:
+                # Of the windows before, only the one just before is a neighbour.
+                e_value[s, 0] = e_value[s, 1] if window == state.window[s] + 1 else 0.0
+                e_value[s, 1] = 0.0
+                fleet[s] = 0.0
+                state.window[s] = window
+            still = e_value[s, 1] < ENOUGH
+            won = 0.0
+            for k in range(rules):
+                J, opened, now = n_bets[k], is_open[s, k], ready[t, s, k]
+                judged, betting = False, False
+                total, least, turned, windowed, windowed_least = 0.0, math.inf, 0.0, 0.0, math.inf
+                for c in range(first_channel[k], first_channel[k + 1]):
+                    knows = not needs[c] or remembered[s] >= wanted
+                    judged = judged or knows
+                    M, back, since = 0.0, 0.0, 0.0
+                    if knows and valid[lane[c], t, s]:
+                        p, q = past[lane[c], t, s], present[lane[c], t, s]
+                        x, x2 = 0.0, 0.0
+                        if kind[c] == PAIRS:
+                            m = mean[s, c]
+                            h = tanh(kappa * (q - threshold[s, c] * p))
+                            recentred = (h - m) / (1.0 + abs(m))
+                            x = sign[c] * tanh(w * p) * recentred
+                            if lane[c] == 0 and not math.isnan(before[t, s]):
+                                # AR(1): E[z'' (c - r p)] = gamma_1 (rho - r), positive when slower on either side of 0.
+                                x2 = tanh(w * before[t, s]) * recentred
+                            mean[s, c] = m + gain * (h - m)
+                        else:
+                            slope_now = known[s, 3] / known[s, 4] if known[s, 4] > 0.0 else known[s, 0]
+                            x = _spread_increment(
+                                q * scale[t, s], p * scale[t, s], table.ratio[c], known[s, 0], slope_now, known[s, 1],
+                                known[s, 2],
+                            )  # fmt: skip
+                        if now:
+                            betting = True
+                            for j in range(J):
+                                wealth[s, c, j] = (wealth[s, c, j] + 1.0 / J) * (1.0 + bets[k, j] * x)
+                                if opened:
+                                    clearing[s, c, j] = (clearing[s, c, j] + 1.0 / J) * (1.0 - bets[k, j] * x)
+                                if still:
+                                    fleet[s, c, j] = (fleet[s, c, j] + 1.0 / J) * (1.0 + bets[k, j] * x)
+                            side = 0 if p > 0.0 else 1
+                            sides[s, c, side] = SIDE_MEMORY * sides[s, c, side] + x
+                            sides[s, c, 1 - side] = SIDE_MEMORY * sides[s, c, 1 - side]
+                            if x2 != 0.0:
+                                second[s, c, 0] = LAG2_MEMORY * second[s, c, 0] + x
+                                second[s, c, 1] = LAG2_MEMORY * second[s, c, 1] + x2
+                    for j in range(J):
+                        M += wealth[s, c, j]
+                        back += clearing[s, c, j]
+                        since += fleet[s, c, j]
+                    total += weight[c] * M
+                    turned += weight[c] * back
+                    windowed += weight[c] * since
+                    least = min(least, M)
+                    windowed_least = min(windowed_least, since)
+                if minimum[k]:
+                    total, windowed = least, windowed_least
+                won += windowed
+                if betting and opened:
+                    # The mean of the reversed gamblers also where the minimum alarms: a channel that has fallen silent
+                    # must not keep an alarm open for ever.
+                    if turned >= table.clear[k]:
+                        _clear(state, block, t, s, k)
+                        for c in range(first_channel[k], first_channel[k + 1]):
+                            wealth[s, c] = 0.0
+                            clearing[s, c] = 0.0
+                    elif total > CEILING * line[k]:
+                        for c in range(first_channel[k], first_channel[k + 1]):
+                            for j in range(J):
+                                wealth[s, c, j] = wealth[s, c, j] * (CEILING * line[k] / total)
+                        total = CEILING * line[k]
+                elif betting and total >= line[k]:
+                    is_open[s, k] = True
+                    _raise(stream, state, block, table, t, s, k)
+                block.open[t, s, k] = is_open[s, k]
+                block.evidence[t, s, k] = total / line[k] if judged and now else np.nan
+            if still and rules > 0:
+                e_value[s, 1] = won / (rules * table.window)
+            if wanted > 0 and valid[0, t, s]:
+                p, q = past[0, t, s] * scale[t, s], present[0, t, s] * scale[t, s]
+                known[s, 3] = SLOPE_MEMORY * known[s, 3] + p * q
+                known[s, 4] = SLOPE_MEMORY * known[s, 4] + p * p
+                if remembered[s] < wanted:
+                    _remember(state, table, s, p, q, scale[t, s])

@@ -1,0 +1,180 @@
+r"""The reference period: what a series was like in its first `N` valid pairs, for rules that compare it with itself.
+
+*Relative threshold* ("slower than its own past"). With `zc` the root of the sum of plain increments over the reference
+(its lag-1 autocorrelation) and `U` the smallest threshold at which the reversed gambler
+
+    mean_j prod_t (1 - beta_j s~_t(r))
+
+has reached 1/0.05 by the reference's end (so that P(U < the true value) <= 5 %, by Ville), the threshold is
+
+    r = max(zc + delta, U),        delta = 0.1, and 0.05 where zc > 0.7.
+
+The bare crossing would break the budget: it is below the truth half of the time. For the lower side present values
+change sign: `r` is then minus what the mirrored series gets. Both searches run over the grid -0.98, -0.96 ... 0.98 by
+bisection: the sum falls in `r` on every path, the reversed wealth rises but for ripples.
+
+*Spread.* Of the deviations `d` (present) and `d'` (past) in the series' own units: `rho` = least-squares slope, `tau` =
+median|d - rho d'| / 0.6745, `c0` = mean of psi(|d - rho d'| / tau) and two standard errors.
+
+A reference whose halves disagree about lag-1 autocorrelation by more than three standard errors is flagged.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.activation import tanh
+from detectors.compiled import compiled
+
+HIGHEST = 0.98
+STEPS = 98
+"""Of 0.02 each, from -0.98 to 0.98."""
+SURE = 20.0
+DELTA, DELTA_HIGH, HIGH = 0.1, 0.05, 0.7
+NORMAL_QUARTILE = 0.6744897501960817
+
+Floats = NDArray[np.float64]
+
+
+@compiled
+def psi(u: float) -> float:
+    """`u^2 / (1 + u^2)`: a bounded square."""
+    return u * u / (1.0 + u * u)
+
+
+@compiled
+def _at(step: int) -> float:
+    return -HIGHEST + 0.02 * step
+
+
+@compiled
+def _sum(pairs: Floats, sign: float, first: int, last: int, r: float, w: float, kappa: float) -> float:
+    """Sum of plain increments at threshold `r`."""
+    total = 0.0
+    for i in range(first, last):
+        p, c = pairs[i, 0] / pairs[i, 2], sign * pairs[i, 1] / pairs[i, 2]
+        total += tanh(0.5 * w * p) * tanh(kappa * (c - r * p))
+    return total
+
+
+@compiled
+def crossing(pairs: Floats, sign: float, first: int, last: int, w: float, kappa: float) -> float:
+    """Threshold at which the sum of plain increments is zero, linear between grid points."""
+    low, high = 0, STEPS
+    if _sum(pairs, sign, first, last, _at(low), w, kappa) <= 0.0:
+        return -HIGHEST
+    if _sum(pairs, sign, first, last, _at(high), w, kappa) > 0.0:
+        return HIGHEST
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _sum(pairs, sign, first, last, _at(middle), w, kappa) > 0.0:
+            low = middle
+        else:
+            high = middle
+    above = _sum(pairs, sign, first, last, _at(low), w, kappa)
+    below = _sum(pairs, sign, first, last, _at(high), w, kappa)
+    return _at(low) + 0.02 * above / (above - below)
+
+
+@compiled
+def _reversed(pairs: Floats, sign: float, r: float, bets: Floats, w: float, kappa: float, gain: float) -> float:
+    """Log-wealth of the reversed gambler at the reference's end, of the mean over his bets."""
+    wealth = np.zeros(bets.shape[0])
+    mean = 0.0
+    for i in range(pairs.shape[0]):
+        p, c = pairs[i, 0] / pairs[i, 2], sign * pairs[i, 1] / pairs[i, 2]
+        h = tanh(kappa * (c - r * p))
+        x = tanh(0.5 * w * p) * (h - mean) / (1.0 + abs(mean))
+        mean += gain * (h - mean)
+        for j in range(bets.shape[0]):
+            wealth[j] += math.log1p(-bets[j] * x)
+    best = -math.inf
+    for j in range(bets.shape[0]):
+        best = max(best, wealth[j])
+    total = 0.0
+    for j in range(bets.shape[0]):
+        total += math.exp(wealth[j] - best)
+    return best + math.log(total / bets.shape[0])
+
+
+@compiled
+def upper_bound(pairs: Floats, sign: float, bets: Floats, w: float, kappa: float, gain: float) -> float:
+    """Smallest threshold of the grid that lag-1 autocorrelation is below, at 5 %; the highest if there is none."""
+    low, high = 0, STEPS
+    if _reversed(pairs, sign, _at(high), bets, w, kappa, gain) < math.log(SURE):
+        return HIGHEST
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _reversed(pairs, sign, _at(middle), bets, w, kappa, gain) < math.log(SURE):
+            low = middle
+        else:
+            high = middle
+    return _at(high)
+
+
+@compiled
+def relative_threshold(
+    pairs: Floats, sign: float, delta: float, bets: Floats, w: float, kappa: float, gain: float
+) -> float:
+    """`max(zc + delta, U)`, at most 0.98; `delta` NaN = by the reference. Negative side: minus that of the mirror."""
+    zc = crossing(pairs, sign, 0, pairs.shape[0], w, kappa)
+    step = delta
+    if math.isnan(step):
+        step = DELTA_HIGH if zc > HIGH else DELTA
+    nearest: float = max(zc + step, upper_bound(pairs, sign, bets, w, kappa, gain))
+    return sign * min(HIGHEST, nearest)
+
+
+@compiled
+def halves_disagree(pairs: Floats, w: float, kappa: float) -> bool:
+    """Whether the two halves' lag-1 autocorrelations differ by more than three standard errors."""
+    n = pairs.shape[0]
+    one, other = crossing(pairs, 1.0, 0, n // 2, w, kappa), crossing(pairs, 1.0, n // 2, n, w, kappa)
+    middle = 0.5 * (one + other)
+    error = math.sqrt(max(1.0 - middle * middle, 0.01) * 2.0 / (n // 2))
+    return abs(one - other) > 3.0 * error
+
+
+@compiled
+def _median(values: Floats) -> float:
+    """Median of nonnegative values by bisection on the count below, to 50 binary digits."""
+    low, high = 0.0, 0.0
+    for i in range(values.shape[0]):
+        high = max(high, values[i])
+    for _ in range(50):
+        middle = 0.5 * (low + high)
+        below = 0
+        for i in range(values.shape[0]):
+            if values[i] <= middle:
+                below += 1
+        if 2 * below < values.shape[0]:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+@compiled
+def spread_reference(pairs: Floats, out: Floats) -> None:
+    """Write slope, scale and expected `psi` (with its margin) of the reference to the first three of `out`."""
+    n = pairs.shape[0]
+    sxy, sxx = 0.0, 0.0
+    for i in range(n):
+        sxy += pairs[i, 0] * pairs[i, 1]
+        sxx += pairs[i, 0] * pairs[i, 0]
+    slope = sxy / sxx if sxx > 0.0 else 0.0
+    residual = np.empty(n)
+    for i in range(n):
+        residual[i] = abs(pairs[i, 1] - slope * pairs[i, 0])
+    tau = max(_median(residual) / NORMAL_QUARTILE, 1e-300)
+    total, squares = 0.0, 0.0
+    for i in range(n):
+        value = psi(residual[i] / tau)
+        total += value
+        squares += value * value
+    mean = total / n
+    out[0], out[1] = slope, tau
+    out[2] = mean + 2.0 * math.sqrt(max(squares / n - mean * mean, 0.0) / n)

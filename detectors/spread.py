@@ -1,0 +1,93 @@
+r"""Spread: how much larger the prediction errors have become than they were at first.
+
+    l = log(EW mean of min(d^2, 9 sigma^2)) - log(the same over the first N points)
+
+with `d` the deviation from the predicted level, `sigma` the scale of the tick before, the fading mean's half-life that
+of the bank and corrected for its start. 0 = as at first, log 4 = twice as wide. A rise of spread alone is more noise or
+larger shocks, not slowing; slowing raises both.
+
+**Criticality** puts the two together, `atanh(min(modulus, 0.995)) + l`: the one number by which series are
+ranked, larger = closer to critical. It ranks, it does not alarm.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import half_life as memory
+from detectors.bank import share_series
+from detectors.compiled import compiled
+from detectors.pairs import one_layout
+
+LARGEST_MODULUS = 0.995
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+class SpreadState(NamedTuple):
+    """Everything needed to continue."""
+
+    numbers: Floats
+    """Fading sum, its weight, sum of the first points; (series, 3)."""
+    points: NDArray[np.int64]
+    """Points so far, (series,)."""
+
+
+class Spread:
+    """The spread of many series against their first `baseline` points."""
+
+    def __init__(self, half_life: float, baseline: int, *, threads: int = 1) -> None:
+        if baseline < 2:
+            raise ValueError(f"spread: baseline of {baseline} points; at least 2 are needed")
+        self._keep = memory.forgetting_factor(half_life)
+        self._baseline = baseline
+        self._threads = threads
+
+    def init(self, series: int) -> SpreadState:
+        """Nothing seen."""
+        return SpreadState(np.zeros((series, 3)), np.zeros(series, np.int64))
+
+    def advance(self, state: SpreadState, square: Floats, reset: Flags) -> tuple[SpreadState, Floats]:
+        """Take in winsorised squares, shape (tick, series), NaN = none; `l`, NaN until the baseline is full."""
+        new = SpreadState(state.numbers.copy(), state.points.copy())
+        spread = np.empty(square.shape)
+        square, reset = one_layout(square), one_layout(reset)
+
+        def run(first: int, last: int) -> None:
+            _advance(square, reset, *new, spread, self._keep, self._baseline, first, last)
+
+        share_series(run, square.shape[1], square.shape[0], self._threads)
+        return new, spread
+
+
+@compiled
+def _advance(
+    square: Floats, reset: Flags, numbers: Floats, points: NDArray[np.int64], spread: Floats, keep: float,
+    baseline: int, first: int, last: int,
+) -> None:  # fmt: skip
+    for t in range(square.shape[0]):
+        for s in range(first, last):
+            if reset[t, s]:
+                numbers[s, 0] = numbers[s, 1] = numbers[s, 2] = 0.0
+                points[s] = 0
+            q = square[t, s]
+            if not math.isnan(q):
+                numbers[s, 0] = keep * numbers[s, 0] + q
+                numbers[s, 1] = keep * numbers[s, 1] + 1.0
+                if points[s] < baseline:
+                    numbers[s, 2] += q
+                points[s] += 1
+            if points[s] >= baseline and numbers[s, 2] > 0.0 and numbers[s, 0] > 0.0:
+                spread[t, s] = math.log(numbers[s, 0] / numbers[s, 1]) - math.log(numbers[s, 2] / baseline)
+            else:
+                spread[t, s] = np.nan
+
+
+def criticality(modulus: Floats, spread: Floats) -> Floats:
+    """`atanh(min(modulus, 0.995)) + l`; NaN where either is."""
+    return np.arctanh(np.minimum(modulus, LARGEST_MODULUS)) + spread
