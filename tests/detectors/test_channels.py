@@ -1,0 +1,190 @@
+"""Channels and rules: sides, reference periods, weights, minima, remarks, windows; and that all of it may be cut."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.checks import stream
+from detectors.evidence import (
+    LABEL_NOISE,
+    LABEL_ONE_SIDED,
+    Channel,
+    Evidence,
+    EvidenceBlock,
+    EvidenceState,
+    Rule,
+    Stream,
+    above,
+)
+from detectors.pairs import Pairs, pairs_of
+from detectors.reference import crossing
+
+RULES = (
+    above(0.3, 1e-2, 0.1),
+    Rule((Channel(-0.3, below=True),), 1e-2, 0.1),
+    Rule((Channel(relative=True, delta=0.05),), 1e-2, 0.1),
+    Rule((Channel(ratio=1.2),), 1e-2, 0.1),
+    Rule((Channel(0.1, weight=2.0), Channel(-0.5, below=True, lane=1), Channel(ratio=1.5)), 1e-2, 0.1, (0.1, 0.5)),
+    Rule((Channel(0.0), Channel(0.0, lane=1)), 1e-2, 0.1, minimum=True),
+)
+
+
+def fed(pairs: Pairs, other: Pairs, rules: int, seed: int) -> Stream:
+    """Two lanes with everything that stands beside them."""
+    random = np.random.default_rng(seed)
+    shape = pairs.past.shape
+    return Stream(
+        *(np.stack([getattr(pairs, name), getattr(other, name)]) for name in ("past", "present", "valid")),
+        pairs.reset, random.random((*shape, rules)) < 0.95,
+        np.where(random.random(shape) < 0.9, random.standard_normal(shape), np.nan), random.uniform(0.5, 2.0, shape),
+        random.standard_normal(shape), np.arange(shape[0])[:, None] + np.zeros(shape, np.int64),
+    )  # fmt: skip
+
+
+def cut(given_: Stream, first: int, last: int) -> Stream:
+    """A run of ticks."""
+    lanes = [array[:, first:last] for array in given_[:3]]
+    return Stream(*lanes, *(array[first:last] for array in given_[3:]))
+
+
+def plain(values: np.ndarray, rules: int, *, tick: int = 0) -> Stream:
+    """One lane of values at a known level, with the value before."""
+    pairs = pairs_of(values)
+    shape = values.shape
+    before = np.vstack([np.full((2, shape[1]), np.nan), values[:-2]])
+    return Stream(
+        pairs.past[None], pairs.present[None], pairs.valid[None], pairs.reset, np.ones((*shape, rules), bool), before,
+        np.ones(shape), np.zeros(shape), tick + np.arange(shape[0])[:, None] + np.zeros(shape, np.int64),
+    )  # fmt: skip
+
+
+def run(rules: tuple[Rule, ...], values: np.ndarray, mean: float = 100.0) -> tuple[EvidenceState, EvidenceBlock]:
+    evidence = Evidence(rules, mean_half_life=mean)
+    return evidence.advance(evidence.init(values.shape[1]), plain(values, len(rules)))
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 300), max_size=6).map(sorted))
+def test_with_every_kind_of_rule_a_block_cut_anywhere_gives_the_same_bits(seed: int, cuts: list[int]) -> None:
+    evidence = Evidence(RULES, reference=60, window=50)
+    given_ = fed(stream(300, 3, seed), stream(300, 3, seed + 1), len(RULES), seed)
+    state, whole = evidence.advance(evidence.init(3), given_)
+    part, blocks = evidence.init(3), []
+    for first, last in pairwise([0, *cuts, 300]):
+        part, block = evidence.advance(part, cut(given_, first, last))
+        blocks.append(block)
+    assert [a.tobytes() for a in part] == [a.tobytes() for a in state]
+    for expected, pieces in zip(whole, zip(*blocks, strict=True), strict=True):
+        assert np.concatenate(pieces).tobytes() == expected.tobytes()
+
+
+def test_the_order_of_series_and_threads_change_nothing() -> None:
+    given_ = fed(stream(400, 211, 1), stream(400, 211, 2), len(RULES), 3)
+    order = np.random.default_rng(4).permutation(211)
+    state, block = Evidence(RULES, reference=60).advance(Evidence(RULES, reference=60).init(211), given_)
+    shuffled = Stream(*(a[:, :, order] for a in given_[:3]), *(a[:, order] for a in given_[3:]))
+    other = Evidence(RULES, reference=60, threads=3)
+    after, same = other.advance(other.init(211), shuffled)
+    assert all(np.array_equal(a[order], b, equal_nan=True) for a, b in zip(state, after, strict=True))
+    assert all(np.array_equal(a[:, order], b, equal_nan=True) for a, b in zip(block, same, strict=True))
+
+
+def test_below_a_threshold_is_above_its_mirror_image(simulate) -> None:
+    values = simulate(0.7, "Student-3", 2_000, 20, seed=11)
+    flipped = values * np.where(np.arange(2_000) % 2, -1.0, 1.0)[:, None]  # lag 1 changes its sign, nothing else does
+    _, one = run((above(0.5, 1e-3),), values, mean=0)
+    _, other = run((Rule((Channel(-0.5, below=True),), 1e-3),), flipped, mean=0)
+    assert one.raised.any()
+    np.testing.assert_allclose(one.evidence, other.evidence, atol=1e-9)
+    assert np.array_equal(one.raised, other.raised)
+
+
+def test_a_weighted_rule_reads_the_weighted_mean_and_a_minimum_the_smaller(simulate) -> None:
+    values = simulate(0.4, "Gaussian", 300, 5, seed=12)
+    parts = (Channel(0.3), Channel(0.6))
+    one, other = (run((Rule((part,), 1e-9),), values)[1].evidence for part in parts)
+    mean = run((Rule((Channel(0.3, weight=3.0), Channel(0.6)), 1e-9),), values)[1].evidence
+    least = run((Rule(parts, 1e-9, minimum=True),), values)[1].evidence
+    floor = np.log10(np.maximum(0.75 * 10.0**one + 0.25 * 10.0**other, 1e-6))
+    assert np.all(one[50:] > -6.0 - 1e-9)
+    np.testing.assert_allclose(np.maximum(mean, -5.9), np.maximum(floor, -5.9), atol=0.1)
+    np.testing.assert_allclose(least, np.minimum(one, other), atol=1e-12)
+
+
+def test_a_relative_threshold_stands_above_the_reference_and_bounds_it_from_above(simulate) -> None:
+    values = simulate(0.5, "Gaussian", 1_300, 200, seed=13)
+    state, block = run((Rule((Channel(relative=True),), 1e-3),), values)
+    assert np.isnan(block.evidence[:1000]).all(), "not ready before the reference is full"
+    assert np.isfinite(block.evidence[1001:]).all()
+    pairs = np.stack([values[:1000], values[1:1001], np.ones((1000, 200))], axis=2)
+    for s in range(200):
+        zc = crossing(np.ascontiguousarray(pairs[:, s]), 1.0, 0, 1000, 1.5, 1.5)
+        assert state.threshold[s, 0] >= min(zc + 0.1, 0.98) - 1e-12
+    missed = (state.threshold[:, 0] < 0.5).mean()
+    print(f"\nthreshold {state.threshold.mean():.3f} ± {state.threshold.std():.3f}, below the truth in {missed:.1%}")
+    assert missed <= 0.05
+
+
+def test_a_reference_whose_halves_differ_is_flagged(simulate) -> None:
+    same = simulate(0.5, "Gaussian", 1_001, 100, seed=14)
+    other = np.vstack([simulate(0.2, "Gaussian", 500, 100, seed=15), simulate(0.7, "Gaussian", 501, 100, seed=16)])
+    rule = (Rule((Channel(relative=True),), 1e-3),)
+    assert run(rule, same)[0].disagrees.mean() <= 0.05
+    assert run(rule, other)[0].disagrees.mean() >= 0.9
+
+
+def test_spread_sees_larger_shocks_and_not_slowing(simulate) -> None:
+    rule = (Rule((Channel(ratio=1.5),), 1e-3),)
+    quiet = simulate(0.5, "Gaussian", 1_000, 50, seed=17)
+    wide = np.vstack([quiet, 3.0 * simulate(0.5, "Gaussian", 300, 50, seed=18)])
+    slow = np.vstack([quiet, simulate(0.95, "Gaussian", 2_000, 50, seed=19)])
+    assert run(rule, wide)[1].raised[1000:].any(axis=0).mean() >= 0.95
+    assert run(rule, slow)[1].raised[1000:].sum() <= 2, "100,000 ticks at a budget of 100"
+
+
+def test_a_step_is_marked_one_sided_and_noise_that_reaches_one_tick_as_noise(simulate) -> None:
+    steps = simulate(0.3, "Gaussian", 1_500, 100, seed=20)
+    steps[1_000:] += 4.0
+    _, block = run((above(0.5, 1e-4),), steps)
+    marked = block.label[block.raised]
+    assert len(marked) > 50
+    assert (marked & LABEL_ONE_SIDED > 0).mean() >= 0.9
+    noise = np.random.default_rng(21).standard_normal((2_001, 100))
+    _, block = run((above(0.35, 1e-4),), (noise[1:] + noise[:-1]) / np.sqrt(2.0))  # lag 1 is one half, lag 2 is none
+    marked = block.label[block.raised]
+    assert len(marked) > 50
+    assert (marked & LABEL_NOISE > 0).mean() >= 0.9
+    _, block = run((above(0.7, 1e-4),), simulate(0.9, "Gaussian", 2_000, 100, seed=22))
+    assert (block.label[block.raised] & LABEL_NOISE > 0).mean() <= 0.2
+
+
+def test_the_mean_e_value_of_a_window_is_at_most_one_at_the_null(simulate) -> None:
+    values = simulate(0.5, "Gaussian", 2_000, 2_000, seed=23)
+    evidence = Evidence((above(0.5, 1e-3),), window=500, mean_half_life=0)
+    state, _ = evidence.advance(evidence.init(2_000), plain(values, 1))
+    before, now = state.e_value.T
+    error = before.std(ddof=1) / np.sqrt(before.size)
+    print(f"\ne-value of a full window {before.mean():.3f} ± {error:.3f}")
+    assert before.mean() <= 1.0 + 3.0 * error
+    assert before.mean() >= 0.5, "so far below that the test shows nothing"
+    assert state.window.tolist() == [3] * 2_000
+    assert np.all(now >= 0.0)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Rule((), 1e-3), "rule: no channels or no bets"),
+        (lambda: Rule((Channel(0.5),), 1e-3, bets=(1.0,)), "rule: bets"),
+        (lambda: Channel(ratio=0.5), "rule: ratio 0.5; a variance ratio of at least 1 is needed"),
+        (lambda: Channel(), "rule: threshold nan"),
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_refused(make, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
