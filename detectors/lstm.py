@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from detectors.cell import GATES, INPUTS, Gate
+from detectors.cell import GATES, INPUTS, CellTable, Gate
 from detectors.pairs import Pairs
 from detectors.tables import NullDetector
 
@@ -38,8 +38,7 @@ def lstm_cell(detectors: Sequence[NullDetector]) -> nn.LSTMCell:
     TypeError
         If one of them is not a `NullDetector`.
     """
-    size = _hidden_size(detectors)
-    return _filled(nn.LSTMCell(len(INPUTS), size, device="meta", dtype=torch.float64), detectors, "")
+    return lstm_cell_of(_cells(detectors))
 
 
 def lstm(detectors: Sequence[NullDetector]) -> nn.LSTM:
@@ -52,8 +51,21 @@ def lstm(detectors: Sequence[NullDetector]) -> nn.LSTM:
     TypeError
         If one of them is not a `NullDetector`.
     """
-    size = _hidden_size(detectors)
-    return _filled(nn.LSTM(len(INPUTS), size, device="meta", dtype=torch.float64), detectors, "_l0")
+    tables = _cells(detectors)
+    return _filled(nn.LSTM(len(INPUTS), len(tables), device="meta", dtype=torch.float64), tables, "_l0")
+
+
+def lstm_cell_of(tables: Sequence[CellTable]) -> nn.LSTMCell:
+    """One step of any cells, pairs or not: input `(series, 4)`, states `(series, cell)`.
+
+    Raises
+    ------
+    ValueError
+        If there are no cells.
+    """
+    if not tables:
+        raise ValueError("lstm: no cells; at least one is needed")
+    return _filled(nn.LSTMCell(len(INPUTS), len(tables), device="meta", dtype=torch.float64), tables, "")
 
 
 def features(pairs: Pairs) -> Tensor:
@@ -87,20 +99,19 @@ def pair_states(c: Tensor) -> Tensor:
     return c[..., 0::2] - c[..., 1::2]
 
 
-def _hidden_size(detectors: Sequence[NullDetector]) -> int:
+def _cells(detectors: Sequence[NullDetector]) -> list[CellTable]:
     if not detectors:
         raise ValueError("lstm: no detectors; at least one is needed")
     for detector in detectors:
         if not isinstance(detector, NullDetector):
             raise TypeError(f"lstm: {type(detector).__name__}; every detector must be a NullDetector")
-    return 2 * len(detectors)
+    return [cell for detector in detectors for cell in (detector.plus, detector.minus)]
 
 
-def _filled(module: Module, detectors: Sequence[NullDetector], layer: str) -> Module:
+def _filled(module: Module, tables: Sequence[CellTable], layer: str) -> Module:
     """Give a module without storage (so it drew no random numbers) storage, and write the tables into it."""
     module = module.to_empty(device="cpu")
-    cells = [cell for detector in detectors for cell in (detector.plus, detector.minus)]
-    gates: list[Gate] = [getattr(cell, name) for name in GATES for cell in cells]
+    gates: list[Gate] = [getattr(table, name) for name in GATES for table in tables]
     values = {
         "weight_ih": torch.tensor([gate.row() for gate in gates], dtype=torch.float64),
         "bias_ih": torch.tensor([gate.bias for gate in gates], dtype=torch.float64),

@@ -4,7 +4,8 @@ The readings fall with the threshold and change sign at the lag-1 autocorrelatio
 Inverting the test gives the band: a threshold whose reading lies within ±1.96 cannot be rejected at 5 %, so the
 crossings of the levels +1.96 and -1.96 are the lower and upper end of a 95 % band. Crossings are found from the top
 (the last threshold whose reading is above the level) and interpolated linearly in `atanh r`, in which the thresholds
-are evenly spaced. An end of the band that is not reached is open: -1 or 1.
+are evenly spaced. An end of the band that is not reached is open: -1 or 1. After an outage the test is inverted at a
+higher level (`detectors.fading`), which widens the band and leaves the estimate.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def thresholds(count: int = 16, lowest: float = -0.95, highest: float = 0.99) ->
     return grid
 
 
-def crossings(readings: Floats, grid: Floats) -> tuple[Floats, Floats, Floats]:
+def crossings(readings: Floats, grid: Floats, stretch: Floats | None = None) -> tuple[Floats, Floats, Floats]:
     """Lag-1 autocorrelation and the lower and upper end of its 95 % band.
 
     Parameters
@@ -43,6 +44,8 @@ def crossings(readings: Floats, grid: Floats) -> tuple[Floats, Floats, Floats]:
         Shape (tick, series, detector), NaN where not ready.
     grid
         Thresholds of the detectors, ascending, shape (detector,).
+    stretch
+        How much wider the band is, shape (tick, series); 1 everywhere if not given.
 
     Returns
     -------
@@ -52,13 +55,14 @@ def crossings(readings: Floats, grid: Floats) -> tuple[Floats, Floats, Floats]:
     shape = readings.shape[:2]
     centre, low, high = np.empty(shape), np.empty(shape), np.empty(shape)
     flat = readings.reshape(-1, grid.shape[0])
-    _crossings(flat, np.arctanh(grid), grid, LEVEL, centre.reshape(-1), low.reshape(-1), high.reshape(-1))
+    levels = np.full(shape, LEVEL) if stretch is None else LEVEL * stretch
+    _crossings(flat, np.arctanh(grid), grid, levels.reshape(-1), centre.reshape(-1), low.reshape(-1), high.reshape(-1))
     return centre, low, high
 
 
 @compiled
 def _crossings(
-    readings: Floats, u: Floats, grid: Floats, level: float, centre: Floats, low: Floats, high: Floats
+    readings: Floats, u: Floats, grid: Floats, levels: Floats, centre: Floats, low: Floats, high: Floats
 ) -> None:
     rows, D = readings.shape
     for i in range(rows):
@@ -66,6 +70,7 @@ def _crossings(
         if math.isnan(z[0]):
             centre[i] = low[i] = high[i] = np.nan
             continue
+        level = levels[i]
         # From the top: the upper end is met first, then the estimate, then the lower end.
         j = D - 1
         while j >= 0 and z[j] <= -level:
