@@ -13,6 +13,7 @@ from detectors.fading import fade, fresh
 from detectors.pairs import pairs_of
 from detectors.spectrum import crossings, thresholds
 from detectors.tables import lag1
+from tests.detectors.conftest import autoregressive
 
 Floats = NDArray[np.float64]
 
@@ -58,3 +59,16 @@ def coverage(drift: float, series: int, seed: int) -> tuple[Floats, Floats]:
     values[RUN_IN + BEFORE : RUN_IN + BEFORE + OUTAGE] = np.nan
     found = [np.mean((low <= rho) & (rho <= high), axis=1)[RUN_IN:] for _, low, high in bands(values)]
     return found[0], found[1]
+
+
+OUTAGES = {300: 10, 500: 60, 800: 200}
+"""First tick of each outage and its length."""
+WATCHED_TICKS = 1_300
+
+
+def watched() -> tuple[Floats, NDArray[np.bool_]]:
+    """A stationary series of lag-1 autocorrelation 0.7, and which of its ticks are there; shape (WATCHED_TICKS,)."""
+    values, present = autoregressive(0.7, "Gaussian", WATCHED_TICKS, 1, seed=4)[:, 0], np.ones(WATCHED_TICKS, bool)
+    for start, length in OUTAGES.items():
+        present[start : start + length] = False
+    return values, present
