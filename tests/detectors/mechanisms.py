@@ -6,6 +6,8 @@ gates.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,10 +15,12 @@ from scipy.signal import lfilter
 from torch import nn
 
 from detectors import half_life as memory
-from detectors.cell import SHUT
+from detectors.cell import SHUT, CellTable
 from detectors.lstm import features, lstm_cell_of
 from detectors.pairs import Pairs
 from detectors.tables import lag1, level
+from sentinel.cadence import TICK, Block
+from sentinel.conditioning import Conditioner, Conditioning
 
 Floats = NDArray[np.float64]
 
@@ -74,6 +78,56 @@ def exact_average(values: Floats, half_life: float) -> Floats:
     """The same average in plain arithmetic, from 0; every value present."""
     gain = memory.gain(half_life)
     return np.asarray(lfilter([gain], [1.0, gain - 1.0], values))
+
+
+TRACKER = 30.0
+"""Half-life of the level that is followed."""
+_FROM = 200  # by then no gain is one over the number of values any more
+
+
+class Tracked(NamedTuple):
+    """What sentinel's own conditioner held, from one tick before the first of `values` on."""
+
+    values: Floats
+    level: Floats
+    slope: Floats
+    variance: Floats
+    deviation: Floats
+    """From the prediction, at each of `values`."""
+    clipped: Floats
+
+
+def follow(ticks: int = 1_500) -> Tracked:
+    """The conditioner on a series with a ramp and spikes, tick by tick."""
+    values = np.random.default_rng(7).standard_normal(ticks) + 0.01 * np.arange(ticks)
+    values[::97] += 15.0
+    conditioner = Conditioner(Conditioning(level_half_life=TRACKER))
+    state, held, row = conditioner.init(1), [], np.zeros(1, np.int64)
+    for t, x in enumerate(values):
+        kind, tick = np.full((1, 1), TICK, np.int8), np.full((1, 1), t)
+        state, _ = conditioner.advance(state, Block(rows=row, kind=kind, value=np.full((1, 1), x), tick=tick))
+        held.append(state.numbers[0, :3].copy())
+    level_, slope, variance = np.array(held)[_FROM - 1 :].T
+    deviation = values[_FROM:] - level_[:-1] - slope[:-1]
+    bound = 3.0 * np.sqrt(variance[:-1])
+    return Tracked(values[_FROM:], level_, slope, variance, deviation, np.clip(deviation, -bound, bound))
+
+
+def fed_to_level(tracked: Tracked) -> Floats:
+    """What an exact average has to be fed with to be the conditioner's level.
+
+    `m <- m + v + a e` is `m <- f m + a (m + v / a + e)`: the clipped value, carried along the slope.
+    """
+    return tracked.level[:-1] + tracked.slope[:-1] / memory.gain(TRACKER) + tracked.clipped
+
+
+def shown_by(cell: CellTable, start: float, fed: Floats, gain: float) -> Floats:
+    """What a cell shows tick by tick, begun at `start`."""
+    c, shown = start * gain, []
+    for x in fed:
+        c = cell.step(c, 0.0, float(x), 1.0, 0.0)
+        shown.append(c / gain)
+    return np.array(shown)
 
 
 def recurrent(weight: float, start: float | Floats, ticks: int, inputs: Floats | None = None) -> Floats:

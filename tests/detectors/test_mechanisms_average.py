@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from detectors import half_life as memory
 from detectors.cell import SHUT, CellTable, Gate, sigmoid
 from detectors.tables import level, scale
-from sentinel.cadence import TICK, Block
-from sentinel.conditioning import Conditioner, Conditioning
-from tests.detectors.mechanisms import averaged, exact_average
+from tests.detectors.mechanisms import TRACKER, Tracked, averaged, exact_average, fed_to_level, follow, shown_by
 
 HALF_LIVES, GAINS = st.floats(1.0, 1e6), st.floats(1e-6, 0.1)
 
@@ -69,78 +67,48 @@ def test_a_gain_that_is_no_positive_number_is_refused(make: object, gain: float)
         make(30.0, input_gain=gain)
 
 
-# --- sentinel's conditioner, beside real cells -------------------------------------------------------------------------
-
-H, TICKS, FROM = 30.0, 1_500, 200
 GAIN = 1e-4
 
 
 @pytest.fixture(scope="module")
-def tracked() -> dict[str, np.ndarray]:
-    """Level, slope, variance and deviation at every tick of the conditioner itself, on a series with a ramp and spikes."""
-    random = np.random.default_rng(7)
-    values = random.standard_normal(TICKS) + 0.01 * np.arange(TICKS)
-    values[::97] += 15.0
-    conditioner = Conditioner(Conditioning(level_half_life=H))
-    state, rows = conditioner.init(1), []
-    for t, x in enumerate(values):
-        state, _ = conditioner.advance(state, one_tick(t, x))
-        rows.append(state.numbers[0, :3].copy())
-    level_, slope, variance = np.array(rows).T
-    before = slice(FROM - 1, TICKS - 1)
-    deviation = values[FROM:] - level_[before] - slope[before]
-    clipped = np.clip(deviation, -3.0 * np.sqrt(variance[before]), 3.0 * np.sqrt(variance[before]))
-    assert min(np.ptp(level_), 100.0 * np.ptp(slope), np.ptp(variance)) > 0.1  # all three moved
-    assert (np.abs(clipped) < np.abs(deviation)).any()
-    return {"level": level_[FROM - 1 :], "slope": slope[FROM - 1 :], "variance": variance[FROM - 1 :], "e": clipped}
+def tracked() -> Tracked:
+    followed = follow()
+    assert min(np.ptp(followed.level), 100.0 * np.ptp(followed.slope), np.ptp(followed.variance)) > 0.1  # all moved
+    assert (np.abs(followed.clipped) < np.abs(followed.deviation)).any()
+    return followed
 
 
-def one_tick(t: int, x: float) -> Block:
-    """A block of one tick of one series."""
-    return Block(
-        rows=np.zeros(1, np.int64), value=np.array([[x]]), tick=np.array([[t]], np.int64),
-        kind=np.full((1, 1), TICK, np.int8),
-    )  # fmt: skip
-
-
-def through(cell: CellTable, start: float, fed: np.ndarray, gain: float) -> np.ndarray:
-    """What a cell shows tick by tick, begun at `start`."""
-    c, shown = start * gain, []
-    for x in fed:
-        c = cell.step(c, 0.0, float(x), 1.0, 0.0)
-        shown.append(c / gain)
-    return np.array(shown)
-
-
-def test_the_conditioners_level_is_a_tied_gate_cell_fed_with_the_clipped_value(tracked: dict[str, np.ndarray]) -> None:
+def test_the_conditioners_level_is_a_tied_gate_cell_fed_with_the_clipped_value(tracked: Tracked) -> None:
     # m <- m + v + a e = f m + a (m + v / a + e): the average of the clipped value, carried along its slope.
-    level_, slope, e = tracked["level"][:-1], tracked["slope"][:-1], tracked["e"]
-    fed = level_ + slope / memory.gain(H) + e
+    fed = fed_to_level(tracked)
     bound = GAIN**2 * np.abs(fed).max() ** 3 / 3.0
     assert bound < 5e-5
-    assert np.abs(through(level(H, input_gain=GAIN), level_[0], fed, GAIN) - tracked["level"][1:]).max() <= bound
+    assert (
+        np.abs(shown_by(level(TRACKER, input_gain=GAIN), tracked.level[0], fed, GAIN) - tracked.level[1:]).max()
+        <= bound
+    )
 
 
-def test_the_conditioners_variance_is_the_same_cell_fed_with_the_clipped_square(tracked: dict[str, np.ndarray]) -> None:
-    square = tracked["e"] ** 2
+def test_the_conditioners_variance_is_the_same_cell_fed_with_the_clipped_square(tracked: Tracked) -> None:
+    square = tracked.clipped**2
     bound = GAIN**2 * square.max() ** 3 / 3.0
-    cell = level(2.0 * H, input_gain=GAIN)
-    assert np.abs(through(cell, tracked["variance"][0], square, GAIN) - tracked["variance"][1:]).max() <= bound
+    cell = level(2.0 * TRACKER, input_gain=GAIN)
+    assert np.abs(shown_by(cell, tracked.variance[0], square, GAIN) - tracked.variance[1:]).max() <= bound
 
 
-def test_the_conditioners_variance_is_also_what_a_pair_of_cells_holds(tracked: dict[str, np.ndarray]) -> None:
-    detector, a = scale(2.0 * H, input_gain=1e-3), memory.gain(2.0 * H)
-    plus, minus, shown = tracked["variance"][0] * 1e-6 / a, 0.0, []
-    for d in tracked["e"]:
+def test_the_conditioners_variance_is_also_what_a_pair_of_cells_holds(tracked: Tracked) -> None:
+    detector, a = scale(2.0 * TRACKER, input_gain=1e-3), memory.gain(2.0 * TRACKER)
+    plus, minus, shown = tracked.variance[0] * 1e-6 / a, 0.0, []
+    for d in tracked.clipped:
         plus, minus = (cell.step(c, d, d, 1.0, 0.0) for cell, c in ((detector.plus, plus), (detector.minus, minus)))
         shown.append((plus - minus) * a / 1e-6)
-    bound = 2.0 / 3.0 * 1e-6 * np.abs(tracked["e"]).max() ** 4
-    assert np.abs(np.array(shown) - tracked["variance"][1:]).max() <= bound
+    bound = 2.0 / 3.0 * 1e-6 * np.abs(tracked.clipped).max() ** 4
+    assert np.abs(np.array(shown) - tracked.variance[1:]).max() <= bound
 
 
-def test_the_conditioners_slope_is_a_cell_that_does_not_forget(tracked: dict[str, np.ndarray]) -> None:
+def test_the_conditioners_slope_is_a_cell_that_does_not_forget(tracked: Tracked) -> None:
     # v <- v + (a^2 / 4) e: the forget gate is open, the input gate as far as the slope's gain.
-    i, e = memory.gain(H) ** 2 / 4.0, tracked["e"]
+    i, e = memory.gain(TRACKER) ** 2 / 4.0, tracked.clipped
     cell = CellTable(
         name="slope",
         input=Gate({"valid": SHUT}, math.log(i / (1.0 - i)) - SHUT),
@@ -150,7 +118,7 @@ def test_the_conditioners_slope_is_a_cell_that_does_not_forget(tracked: dict[str
     )
     bound = i * len(e) * GAIN**2 * np.abs(e).max() ** 3 / 3.0
     assert bound < 1e-6
-    assert np.abs(through(cell, tracked["slope"][0], e, GAIN) - tracked["slope"][1:]).max() <= bound
+    assert np.abs(shown_by(cell, tracked.slope[0], e, GAIN) - tracked.slope[1:]).max() <= bound
 
 
 def test_a_bin_of_a_season_is_an_average_whose_event_gate_is_the_clock() -> None:
