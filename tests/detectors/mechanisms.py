@@ -18,7 +18,7 @@ from detectors import half_life as memory
 from detectors.cell import SHUT, CellTable
 from detectors.lstm import features, lstm_cell_of
 from detectors.pairs import Pairs
-from detectors.tables import lag1, level
+from detectors.tables import NullDetector, lag1, level
 from sentinel.cadence import TICK, Block
 from sentinel.conditioning import Conditioner, Conditioning
 
@@ -72,6 +72,16 @@ def averaged(values: Floats, half_life: float, gain: float) -> Floats:
             state = cell(row, state)
             held.append(float(state[1]) / gain)
     return np.array(held)
+
+
+def mean_squared(detector: NullDetector, values: Floats, gain: float, start: float = 0.0) -> Floats:
+    """Mean square of values, by a pair of cells, begun at `start`."""
+    a = 1.0 - detector.forgetting_factor
+    plus, minus, shown = start * gain**2 / a, 0.0, []
+    for d in values:
+        plus, minus = (cell.step(c, d, d, 1.0, 0.0) for cell, c in ((detector.plus, plus), (detector.minus, minus)))
+        shown.append((plus - minus) * a / gain**2)
+    return np.array(shown)
 
 
 def exact_average(values: Floats, half_life: float) -> Floats:

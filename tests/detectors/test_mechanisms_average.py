@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from detectors import half_life as memory
 from detectors.cell import SHUT, CellTable, Gate, sigmoid
 from detectors.tables import level, scale
-from tests.detectors.mechanisms import TRACKER, Tracked, averaged, exact_average, fed_to_level, follow, shown_by
+from tests.detectors.mechanisms import (
+    TRACKER,
+    Tracked,
+    averaged,
+    exact_average,
+    fed_to_level,
+    follow,
+    mean_squared,
+    shown_by,
+)
 
 HALF_LIVES, GAINS = st.floats(1.0, 1e6), st.floats(1e-6, 0.1)
 
@@ -52,11 +61,8 @@ def test_a_missing_value_holds_the_average_and_what_stands_there_is_not_looked_a
 @given(st.floats(1.0, 500.0), st.floats(1e-5, 1e-2), st.integers(0, 2**32))
 def test_a_pair_of_cells_averages_the_square(h: float, gain: float, seed: int) -> None:
     values = np.random.default_rng(seed).standard_t(3, 200)
-    detector, plus, minus, shown = scale(h, input_gain=gain), 0.0, 0.0, []
-    for d in values:
-        plus, minus = (cell.step(c, d, d, 1.0, 0.0) for cell, c in ((detector.plus, plus), (detector.minus, minus)))
-        shown.append((plus - minus) * memory.gain(h) / gain**2)
-    loss = np.abs(np.array(shown) - exact_average(values**2, h)).max()
+    shown = mean_squared(scale(h, input_gain=gain), values, gain)
+    loss = np.abs(shown - exact_average(values**2, h)).max()
     assert loss <= 2.0 / 3.0 * gain**2 * np.abs(values).max() ** 4 + 1e-14 / gain * h
 
 
@@ -83,10 +89,8 @@ def test_the_conditioners_level_is_a_tied_gate_cell_fed_with_the_clipped_value(t
     fed = fed_to_level(tracked)
     bound = GAIN**2 * np.abs(fed).max() ** 3 / 3.0
     assert bound < 5e-5
-    assert (
-        np.abs(shown_by(level(TRACKER, input_gain=GAIN), tracked.level[0], fed, GAIN) - tracked.level[1:]).max()
-        <= bound
-    )
+    shown = shown_by(level(TRACKER, input_gain=GAIN), tracked.level[0], fed, GAIN)
+    assert np.abs(shown - tracked.level[1:]).max() <= bound
 
 
 def test_the_conditioners_variance_is_the_same_cell_fed_with_the_clipped_square(tracked: Tracked) -> None:
@@ -97,13 +101,9 @@ def test_the_conditioners_variance_is_the_same_cell_fed_with_the_clipped_square(
 
 
 def test_the_conditioners_variance_is_also_what_a_pair_of_cells_holds(tracked: Tracked) -> None:
-    detector, a = scale(2.0 * TRACKER, input_gain=1e-3), memory.gain(2.0 * TRACKER)
-    plus, minus, shown = tracked.variance[0] * 1e-6 / a, 0.0, []
-    for d in tracked.clipped:
-        plus, minus = (cell.step(c, d, d, 1.0, 0.0) for cell, c in ((detector.plus, plus), (detector.minus, minus)))
-        shown.append((plus - minus) * a / 1e-6)
+    shown = mean_squared(scale(2.0 * TRACKER, input_gain=1e-3), tracked.clipped, 1e-3, start=tracked.variance[0])
     bound = 2.0 / 3.0 * 1e-6 * np.abs(tracked.clipped).max() ** 4
-    assert np.abs(np.array(shown) - tracked.variance[1:]).max() <= bound
+    assert np.abs(shown - tracked.variance[1:]).max() <= bound
 
 
 def test_the_conditioners_slope_is_a_cell_that_does_not_forget(tracked: Tracked) -> None:
