@@ -257,7 +257,12 @@ def gradients() -> Figure:
     figure, (left, right) = sheet(1.0, 1.1)
     left.axhline(70.0, color=GREY, linestyle=":", label="by hand")
     left.plot(
-        np.tanh(fine_tune.GRID.numpy()), tuned.log_half_life.detach().exp(), "o-", color=DEEP, markersize=4, label="trained"
+        np.tanh(fine_tune.GRID.numpy()),
+        tuned.log_half_life.detach().exp(),
+        "o-",
+        color=DEEP,
+        markersize=4,
+        label="trained",
     )
     left.set_ylim(0.0, 100.0)
     left.legend(frameon=False, fontsize=8.5, loc="lower left")
@@ -266,10 +271,10 @@ def gradients() -> Figure:
         before, after, low, high = fine_tune.compared(system, hand, tuned)
         right.plot([low, high], [row, row], color=DEEP, linewidth=2.0)
         right.plot([after - before], [row], "o", color=DEEP)
-        right.annotate(f"{system}: {before:.3f} → {after:.3f}", (-0.0145, row - 0.16), fontsize=9)
+        right.annotate(f"{system}: {before:.3f} → {after:.3f}", (-0.0195, row - 0.16), fontsize=8.5)
     right.axvline(0.0, color="0.5", linewidth=0.8)
     right.set_ylim(2.5, -0.6)
-    right.set_xlim(-0.015, 0.015)
+    right.set_xlim(-0.02, 0.012)
     right.set_yticks([])
     titled(right, "Gain of AUC on held-out seeds, with 95 % interval", "trained minus by hand", "")
     return figure

@@ -13,7 +13,7 @@ from detectors.pairs import Pairs, pairs_of
 from detectors.spectrum import crossings, thresholds
 from detectors.tables import lag1
 from detectors.tables.lag1 import INPUT_WEIGHT, KAPPA
-from tests.detectors.fine_tune import GRID, Weights, auc, crossing, lstm_parameters, readings
+from tests.detectors.fine_tune import GRID, SYSTEMS, Weights, auc, compared, crossing, lstm_parameters, readings, tune
 
 THRESHOLDS, HALF_LIVES = (-0.3, 0.4, 0.8), (5.0, 20.0, 70.0)
 DETECTORS = [lag1(r, h) for r, h in zip(THRESHOLDS, HALF_LIVES, strict=True)]
@@ -96,3 +96,13 @@ def test_auc_is_one_where_runs_are_told_apart_and_half_where_they_are_not() -> N
     assert auc(np.array([3.0, 4.0, 1.0, 2.0])) == 1.0
     assert auc(np.array([1.0, 1.0, 1.0, 1.0])) == 0.5
     assert auc(np.array([1.0, 2.0, 3.0, 4.0])) == 0.0
+
+
+@pytest.mark.slow
+def test_training_moves_the_weights_and_does_not_pay() -> None:
+    hand, tuned = Weights.by_hand(), Weights.by_hand()
+    tune(tuned)
+    assert (tuned.log_half_life - hand.log_half_life).abs().max() > 0.5
+    gains = [compared(system, hand, tuned) for system in SYSTEMS]
+    assert [round(after - before, 2) for before, after, _, _ in gains[1:]] == [0.0, 0.0]  # fold; not trained on
+    assert gains[0][1] - gains[0][0] < 0.02  # the AR(1) ramps it was trained on
