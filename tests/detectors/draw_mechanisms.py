@@ -149,6 +149,8 @@ def permanence() -> Figure:
         last = outage.AT["again"] - 1
         moments = {"before": outage.AT["before"], "last missing tick": last, "35 ticks on": last + 35}
         print(f"permanence: drifting, {name}: " + ", ".join(f"{k} {share[at]:.3f}" for k, at in moments.items()))
+    scattered = outage.scattered(missing=0.3).mean()
+    print(f"permanence: band {scattered:.3f} times as wide with 30 % of ticks missing at random")
     wide, plain = outage.coverage(drift=0.0, series=3_000, seed=2)
     print(f"permanence: no drift, as held {plain.mean():.3f}; widened at the last missing tick {wide[189]:.4f}")
     return figure
@@ -201,13 +203,20 @@ def queue() -> Figure:
         left.plot(np.arange(lag, len(x)), x[: len(x) - lag], color=colour, linewidth=0.8, linestyle=":")
     left.legend(frameon=False, fontsize=8.5)
     titled(left, "Passed from cell to cell, gain 0.3 (dotted: exact delay)", "tick", "shown value")
-    values, gains = np.random.default_rng(1).standard_t(3, 600), np.geomspace(1e-6, 0.3, 12)
+    values, gains = (
+        np.random.default_rng(1).standard_t(3, 600),
+        np.array([1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3]),
+    )
     largest = float(np.abs(values).max())
     for lag, colour in ((0, DEEP), (1, BLUE), (9, CLAY)):
         loss = []
         for gain in gains:
             delayed, exact = queued(values, lag + 1, gain)[lag:, lag], values[: len(values) - lag]
-            loss.append(np.max(np.abs(delayed - exact) / np.abs(exact)))
+            loss.append(float(np.max(np.abs(delayed - exact) / np.abs(exact))))
+        print(
+            f"queue: largest loss at lag {lag}: "
+            + ", ".join(f"{x:.1g} at {g:.1g}" for g, x in zip(gains, loss, strict=True))
+        )
         right.loglog(gains, loss, "o", color=colour, markersize=4, label=f"lag {lag}")
         right.loglog(gains, [predicted_loss(largest, lag, g) for g in gains], color=colour, linewidth=0.9)
     right.legend(frameon=False, fontsize=8.5)
@@ -265,6 +274,7 @@ def gradients() -> Figure:
         label="trained",
     )
     left.set_ylim(0.0, 100.0)
+    left.set_xticks([-1.0, -0.5, 0.0, 0.5, 1.0])
     left.legend(frameon=False, fontsize=8.5, loc="lower left")
     titled(left, "Half-life of each detector", "threshold", "ticks")
     for row, system in enumerate(fine_tune.SYSTEMS):

@@ -61,6 +61,13 @@ def coverage(drift: float, series: int, seed: int) -> tuple[Floats, Floats]:
     return found[0], found[1]
 
 
+def scattered(missing: float) -> Floats:
+    """How much wider the band is where so many ticks are missing at random, after a run-in; shape (tick, 1)."""
+    random = np.random.default_rng(0)
+    values = np.where(random.random((5_000, 1)) < missing, np.nan, random.standard_normal((5_000, 1)))
+    return fade(fresh(1), pairs_of(values), HALF_LIFE)[1][1_000:]
+
+
 OUTAGES = {300: 10, 500: 60, 800: 200}
 """First tick of each outage and its length."""
 WATCHED_TICKS = 1_300
