@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from detectors import half_life as memory
 from detectors.compiled import compiled
-from detectors.pairs import Pairs
+from detectors.pairs import Pairs, one_layout
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -56,7 +56,7 @@ def fresh(series: int) -> Fading:
     return Fading(np.full(series, -1, dtype=np.int64), np.zeros(series))
 
 
-def fade(state: Fading, pairs: Pairs, half_life: float) -> tuple[Fading, Floats]:
+def fade(state: Fading, pairs: Pairs, half_life: float, present: Flags | None = None) -> tuple[Fading, Floats]:
     """Take in a block of ticks.
 
     Parameters
@@ -67,6 +67,9 @@ def fade(state: Fading, pairs: Pairs, half_life: float) -> tuple[Fading, Floats]
         T ticks of S series, as the bank got them.
     half_life
         Of the bank, in steps.
+    present
+        Which ticks a series has at all, shape (tick, series), where a block is padded; all of them if not given. A
+        missing tick is one that it has.
 
     Returns
     -------
@@ -78,15 +81,19 @@ def fade(state: Fading, pairs: Pairs, half_life: float) -> tuple[Fading, Floats]
     ValueError
         If the half-life is out of range.
     """
+    if present is None:
+        present = np.ones(pairs.valid.shape, dtype=bool)
     factor = memory.forgetting_factor(half_life)
     after = Fading(state.run.copy(), state.excess.copy())
     stretch = np.empty(pairs.valid.shape)
-    _fade(pairs.valid, pairs.reset, *after, factor * factor, 1.0 / factor - factor, stretch)
+    _fade(pairs.valid, pairs.reset, one_layout(present), *after, factor * factor, 1.0 / factor - factor, stretch)
     return after, stretch
 
 
 @compiled
-def _fade(valid: Flags, reset: Flags, run: Counts, excess: Floats, keep: float, drift: float, stretch: Floats) -> None:
+def _fade(
+    valid: Flags, reset: Flags, present: Flags, run: Counts, excess: Floats, keep: float, drift: float, stretch: Floats
+) -> None:
     ticks, series = valid.shape
     for t in range(ticks):
         for s in range(series):
@@ -95,7 +102,7 @@ def _fade(valid: Flags, reset: Flags, run: Counts, excess: Floats, keep: float, 
             if valid[t, s]:
                 run[s] = 0
                 excess[s] *= keep
-            elif run[s] >= 0:
+            elif present[t, s] and run[s] >= 0:
                 run[s] += 1
                 excess[s] = max(excess[s], run[s] * drift)
             stretch[t, s] = math.sqrt(1.0 + excess[s])

@@ -68,6 +68,16 @@ def test_cutting_the_stream_anywhere_changes_nothing(valid: list[bool], cut: int
     assert all(a.tobytes() == b.tobytes() for a, b in zip(state, end, strict=True))
 
 
+def test_ticks_that_only_pad_a_block_do_not_age_a_series() -> None:
+    pairs, present = ticks_of([True] + [False] * 9), np.ones((10, 1), dtype=bool)
+    present[6:] = False
+    padded, stretch = fade(fresh(1), pairs, H, present)
+    exact, whole = fade(fresh(1), pairs[:6], H)
+    assert (padded.run.tolist(), padded.excess.tolist()) == (exact.run.tolist(), exact.excess.tolist())
+    assert np.array_equal(stretch[:6], whole)
+    assert np.ptp(stretch[5:]) == 0.0
+
+
 def test_the_state_given_is_not_changed() -> None:
     state = Fading(np.array([3]), np.array([0.5]))
     fade(state, ticks_of([False] * 9, reset=(4,)), H)
