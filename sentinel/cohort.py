@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from detectors.bank import BankState
 from detectors.evidence import EvidenceState
+from detectors.fading import Fading
 from detectors.lattice import LatticeState
 from detectors.spread import SpreadState
 from sentinel.alarm import Alarm, AlarmState, States
@@ -53,6 +54,7 @@ class CohortState(NamedTuple):
     grid: GridState
     conditioner: ConditionerState
     bank: BankState
+    fading: Fading
     lattice: LatticeState
     spread: SpreadState
     evidence: EvidenceState
@@ -156,7 +158,7 @@ class Cohort:
         rows = block.rows
         given = {part: _rows(getattr(state, part), rows) for part in _JUDGED}
         before = ScoringState(*(given[part] for part in ScoringState._fields))
-        after, scored = self.scoring.advance(before, conditioned, block.tick, took)
+        after, scored = self.scoring.advance(before, conditioned, block.tick, block.kind != ABSENT, took)
         start = perf_counter()
         found = scored.evidence
         unknown = (

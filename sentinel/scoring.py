@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from detectors.bank import Bank, BankState
 from detectors.evidence import Channel, Evidence, EvidenceBlock, EvidenceState, Rule, Stream
+from detectors.fading import Fading, fade, fresh
 from detectors.lattice import Lattice, LatticeState
 from detectors.spectrum import crossings, thresholds
 from detectors.spread import Spread, SpreadState, criticality
@@ -31,6 +32,7 @@ class ScoringState(NamedTuple):
     """Everything needed to continue; each part has one row per series."""
 
     bank: BankState
+    fading: Fading
     lattice: LatticeState
     spread: SpreadState
     evidence: EvidenceState
@@ -77,17 +79,19 @@ class Scoring:
     def init(self, series: int) -> ScoringState:
         """Nothing seen."""
         return ScoringState(
-            self.bank.init(series), self.lattice.init(series), self.spread.init(series), self.evidence.init(series)
-        )
+            self.bank.init(series), fresh(series), self.lattice.init(series), self.spread.init(series),
+            self.evidence.init(series),
+        )  # fmt: skip
 
     def advance(
-        self, state: ScoringState, given: Conditioned, tick: NDArray[np.int64], took: Stopwatch
+        self, state: ScoringState, given: Conditioned, tick: NDArray[np.int64], here: NDArray[np.bool_], took: Stopwatch
     ) -> tuple[ScoringState, Scored]:
-        """Take in a block; the state is not modified."""
+        """Take in a block; the state is not modified. `here` are the ticks that a series has at all."""
         start = perf_counter()
         pairs = given.pairs
         bank, readings, _ = self.bank.advance(state.bank, pairs)
-        centre, low, high = crossings(readings, self.thresholds)
+        fading, stretch = fade(state.fading, pairs, self.bank.detectors[0].half_life, here)
+        centre, low, high = crossings(readings, self.thresholds, stretch)
         lattice, second, roots = self.lattice.advance(state.lattice, pairs, given.before, centre)
         spread, change = self.spread.advance(state.spread, given.square, pairs.reset)
         judged = ~given.learning & (given.blind == 0)
@@ -108,7 +112,7 @@ class Scoring:
         )  # fmt: skip
         evidence, block = self.evidence.advance(state.evidence, stream)
         took("evidence", perf_counter() - start)
-        return ScoringState(bank, lattice, spread, evidence), Scored(*shown, ready, block)
+        return ScoringState(bank, fading, lattice, spread, evidence), Scored(*shown, ready, block)
 
 
 def _rule(rule: PlanRule) -> Rule:

@@ -71,5 +71,6 @@ def test_the_band_at_readout_widens_while_the_estimate_stays_and_narrows_again_w
     assert wide[last] / wide[before] == pytest.approx(np.sqrt(1.0 + 61 * 2.0 * np.log(2.0) / 70.0), rel=0.1)
     ratios = (wide / narrow)[again:]
     assert ratios[0] > 1.4 > 1.2 > ratios[70] > 1.05 > ratios[230] >= 1.0
-    shown = between(readings, 500, 512, "lag1")
-    assert np.abs(shown - centre[500:513, 0]).max() < 1e-12
+    for column, expected in (("lag1", centre), ("lag1_low", low), ("lag1_high", high)):
+        assert np.abs(between(readings, 500, 512, column) - expected[500:513, 0]).max() < 1e-12
+        assert np.abs(between(readings, 561, 799, column) - expected[561:800, 0]).max() < 1e-12

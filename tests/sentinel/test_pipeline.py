@@ -229,8 +229,10 @@ def test_missing_ticks_hold_everything_and_show_it() -> None:
     values[200:203] = np.nan
     outcome = run(values, hourly(banks=QUICK))
     held = slice(199, 203)
-    for column in ("lag1", "lag1_low", "lag1_high", "evidence"):
+    for column in ("lag1", "evidence"):
         assert len(set(getattr(outcome.rows, column)[held].tolist())) == 1, column
+    assert (np.diff(outcome.rows.lag1_low[held]) < 0.0).all()  # the band widens
+    assert (np.diff(outcome.rows.lag1_high[held]) > 0.0).all()
     assert np.isnan(outcome.rows.value[200:203]).all()
     assert np.isnan(outcome.rows.residual[200:203]).all()
     assert set(states(outcome)[held]) == {(State.WATCHING, Reason.NONE)}
