@@ -8,9 +8,10 @@ claim is false; a gambler stakes shares `beta_j` of his wealth on it, and one un
 
 A *rule* reads the weighted mean, or the minimum, over its channels of `M = sum_j E_j` and alarms when it reaches
 `1/alpha`. Beside it run, on the same increments: the reversed gambler who ends an alarm; the sums that tell a step from
-slowing (`sides`: increments of ticks above and below the level); the lag-2 lane, in which the value before the past
-one takes the past's place; and the gambler of the fleet, who starts anew at every window and stops when he has won
-enough.
+slowing (`sides`: increments of ticks above and below the level) and from noise whose memory is one tick (`second`: the
+increments, and those of the *lag-2 lane*, in which the value before the past one takes the past's place: of an AR(1)
+they keep pace, of such noise they are nil); and the gambler of the fleet, who starts anew at every window and stops
+when he has won enough.
 
 Ticks without a valid pair change nothing. Every line is plain arithmetic in tick order: blocks may be cut anywhere,
 bitwise. The arguments are the named tuples of `evidence.py`.
@@ -40,7 +41,7 @@ ONE_SIDED = 0.1
 """Share of the increments below which a side counts as silent."""
 LAG2_MEMORY = 0.99
 SUPPORT = 0.25
-"""Wealth of the lag-2 lane that supports an alarm on lag 1: evidence at 1e-2."""
+"""Share of the lag-1 increments that those of the lag-2 lane must reach to support an alarm."""
 QUIETER = -0.3
 """Log-variance against the baseline below which lag 1 may have risen because the sensor's own noise fell."""
 SLOPE_MEMORY = 0.9965402628278678

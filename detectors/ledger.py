@@ -26,7 +26,7 @@ class EvidenceState(NamedTuple):
     sides: Floats
     """Fading sums of the increments above and below the level, (series, channel, 2)."""
     second: Floats
-    """Wealth of the lag-2 lane, (series, channel, bet)."""
+    """Fading sums of the increments and of those of the lag-2 lane, (series, channel, 2)."""
     fleet: Floats
     """Wealth since the window's start, (series, channel, bet)."""
     threshold: Floats
