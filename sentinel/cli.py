@@ -94,6 +94,10 @@ def _backtest_and_plot(command: _Command) -> None:
     _input(backtest)
     backtest.add_argument("--out", required=True, metavar="DIR", help="folder of the results; made if needed")
     backtest.add_argument("--quiet", action="store_true", help="no progress, no summary")
+    backtest.add_argument(
+        "--events", metavar="FILE", help="what happened: columns series, time, kind (transition, start, end, control)"
+    )
+    backtest.add_argument("--sweep", action="store_true", help="also under half and double the half-lives")
     plot = command("plot", "sentinel.backtest:plot_main", "draw the stability spectrogram of one series")
     _input(plot)
     plot.add_argument("--series", metavar="NAME", help="which series [the first]")

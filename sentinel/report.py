@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,6 +81,20 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the report that only some analyses have, the same on the page and on the terminal."""
+
+    title: str
+    words: Sequence[str] = ()
+    tables: Sequence[Sequence[Sequence[str]]] = ()
+    """Rows of cells; the first row names the columns."""
+    picture: str = ""
+    """Drawn as SVG, for the page only."""
+    limits: Sequence[str] = ()
+    """What it can and cannot say."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything that stands on the page."""
 
@@ -95,6 +109,9 @@ class Report:
     left_columns: Sequence[str]
     complaints: Sequence[str]
     conditioning: bool
+    sections: Sequence[Section] = ()
+    remarks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By series: what kind of record it is, looking back at all of it."""
 
 
 def ranked(records: Sequence[SeriesRecord]) -> list[SeriesRecord]:

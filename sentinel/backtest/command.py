@@ -8,14 +8,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import polars as pl
+
+from sentinel.backtest.character import remarks
 from sentinel.backtest.figures import figure, png
 from sentinel.backtest.intake import Intake, nothing_usable, read_files
+from sentinel.backtest.labelled import judged, labels_of, swept
 from sentinel.backtest.options import options_of, settings_of
+from sentinel.backtest.phases import timelines
 from sentinel.backtest.progress import shown
 from sentinel.backtest.readings import Readings, alarm_table
 from sentinel.backtest.run import refuse_nothing, run
+from sentinel.backtest.skill_files import SKILL_FILES
 from sentinel.backtest.sorting import Sorted, sort
 from sentinel.backtest.summary import summary
+from sentinel.backtest.ticks import read_ticks
 from sentinel.errors import DataError, SentinelError, UsageError
 from sentinel.picture import write as write_figure
 from sentinel.report import Report, ranked, sentence, write
@@ -27,17 +34,20 @@ PICTURES = 50
 def main(arguments: argparse.Namespace) -> int:
     """Analyse recorded series; writes readings.parquet, alarms.csv and report.html to `--out`."""
     settings = settings_of(arguments)
+    full = arguments.conditioning == "full"
     paths = [Path(path) for path in arguments.input]
     intake = read_files(paths, options_of(arguments))
     out = _folder(Path(arguments.out))
     with shown(enabled=not arguments.quiet) as stage, _scratch(out) as scratch:
         observations = _sorted(intake, scratch, paths, progress=stage("reading", 0))
+        labels = labels_of(arguments, observations.names, numbered=intake.numbered)
         readings = Readings(scratch, observations.names)
         outcome = run(
-            observations, settings, conditioning=arguments.conditioning == "full", readings=readings,
+            observations, settings, conditioning=full, readings=readings,
             kept=4 * PICTURES, progress=stage("analysing", observations.rows),
         )  # fmt: skip
         refuse_nothing(outcome, observations, _where(paths))
+        lines = None if labels is None else timelines(labels, outcome.records)
         axes = {record.name: record.axis for record in outcome.records}
         readings.lazy().sink_parquet(out / "readings.parquet")
         alarm_table(outcome.events, axes).write_csv(out / "alarms.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
@@ -47,6 +57,13 @@ def main(arguments: argparse.Namespace) -> int:
         for record in drawn:
             pictures[record.name] = png(figure(record, outcome.portraits[record.id], titled=False))
             told(len(pictures))
+        table = pl.scan_parquet(out / "readings.parquet")
+        sections = [] if lines is None else [judged(outcome.records, lines, table, out)]
+        if arguments.sweep:
+            sections.append(
+                swept(outcome.records, settings, lines, observations, conditioning=full, told=stage("sweeping", 0))
+            )
+        remarked = {r.name: list(remarks(r, ticks)) for r, ticks in read_ticks(table, drawn)}
     report = Report(
         title=", ".join(path.name for path in paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else ""),
         inputs=[str(path) for path in paths],
@@ -57,14 +74,17 @@ def main(arguments: argparse.Namespace) -> int:
         left_out=intake.left_out,
         left_columns=intake.left_columns,
         complaints=intake.complaints,
-        conditioning=arguments.conditioning == "full",
+        conditioning=full,
+        sections=sections,
+        remarks=remarked,
     )
     with _writing(out):
         write(report, out / "report.html")
     if not arguments.quiet:
         for line in summary(report):
             print(line)
-        print(f"written: {out / 'report.html'}, {out / 'readings.parquet'}, {out / 'alarms.csv'}")
+        names = ["report.html", "readings.parquet", "alarms.csv", *([] if lines is None else SKILL_FILES)]
+        print(f"written: {', '.join(str(out / name) for name in names)}")
     return 0
 
 

@@ -47,8 +47,9 @@ class Sorted:
         return {int(str(key[0])): part["time"].to_numpy() for key, part in self._heads.group_by("id")}
 
     def batches(self, batch_rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
-        """All observations in order; duplicates are dropped and counted."""
+        """All observations in order, as often as it is called; duplicates are dropped and counted."""
         last: tuple[object, ...] | None = None
+        self.duplicates = 0
         for batch in self._in_order(batch_rows):
             repeated = batch.select(pl.struct(KEY) == pl.struct(KEY).shift()).to_series().fill_null(value=False)
             if last is not None and batch.select(KEY).row(0) == last:

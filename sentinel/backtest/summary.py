@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sentinel.report import Report, choices, ranked, sentence
+from sentinel.report import Report, Section, choices, ranked, sentence
 
 LISTED = 20
 """Series named one by one."""
@@ -28,6 +28,22 @@ def summary(report: Report) -> Iterator[str]:
         yield from (f"  {term}: {value}" for term, value in choice.lines)
     yield NEVER_CHANGED
     order = ranked(report.records)
-    yield from (f"{record.name}: {sentence(record)}." for record in order[:LISTED])
+    for record in order[:LISTED]:
+        yield f"{record.name}: {sentence(record)}."
+        yield from (f"  looking back at all of it: {remark}" for remark in report.remarks.get(record.name, ()))
     if len(order) > LISTED:
         yield f"and {len(order) - LISTED:,} more series in the report"
+    for section in report.sections:
+        yield from _section(section)
+
+
+def _section(section: Section) -> Iterator[str]:
+    """A section in lines; the columns of its tables are aligned."""
+    yield ""
+    yield section.title
+    yield from (f"  {line}" for line in section.words)
+    for table in section.tables:
+        widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+        for row in table:
+            yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    yield from (f"  Limit: {line}" for line in section.limits)
