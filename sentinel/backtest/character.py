@@ -78,8 +78,8 @@ def remarks(record: SeriesRecord, ticks: Ticks) -> Iterator[str]:
         )
     if period is not None and not any(_harmonic(season / period) for season in record.plan.seasons):
         yield (
-            f"it is a cycle, with a period of about {record.length(period * ticks.cadence_us)}; a cycle raises lag-1 "
-            "autocorrelation without any slowing down, and what is declared as a season is taken out"
+            f"a cycle with a period of about {record.length(period * ticks.cadence_us)}, which moves lag-1 "
+            "autocorrelation without any slowing down"
         )
 
 

@@ -7,8 +7,8 @@ of a tick is the end of the tick, when it was known.
 |---|---|---|
 | quiet | a control; after `end`; before the first `start` | false |
 | expected | from `start` to `transition` (without a `start`: from the `end` before, or from the beginning) | true |
-| late | from `transition` to `end` or the next `start` | late: a warning comes before the event |
-| open | from `start` to `end`, a control or the record's end, without a `transition` | without event: nobody knows |
+| late | from `transition` to `end` or the next `start` | late: no warning |
+| open | from `start` to `end`, a control or the record's end, without a `transition` | neither: no event came |
 | unknown | before a `control` or an `end` that comes first | not judged |
 
 Series without a label are not judged at all.
@@ -33,10 +33,10 @@ from sentinel.report import SeriesRecord
 class Phase(Enum):
     """What is going on; the value is what an alarm then is."""
 
-    QUIET = "false"
-    EXPECTED = "true"
-    LATE = "late"
-    OPEN = "without event"
+    QUIET = "false alarm"
+    EXPECTED = "true alarm"
+    LATE = "late alarm"
+    OPEN = "no event"
     UNKNOWN = "not judged"
 
 
@@ -94,7 +94,8 @@ def timelines(labels: Sequence[Label], records: Sequence[SeriesRecord]) -> dict[
 def _timeline(labels: Sequence[Label], record: SeriesRecord) -> Timeline:
     if record.plan is None:
         raise DataError(f"{labels[0].where}: series {record.name!r} has no tick; at least two time stamps are needed")
-    begin_us, end_us = record.first_us - record.plan.cadence_us // 2, record.end_us
+    # The end of the last tick is a moment of the record, too.
+    begin_us, end_us = record.first_us - record.plan.cadence_us // 2, record.end_us + 1
     whole = [label for label in labels if label.time is None]
     if whole:
         if len(labels) > 1:
@@ -117,7 +118,7 @@ def _moment(label: Label, record: SeriesRecord, begin_us: int, end_us: int) -> i
     assert label.time is not None
     axis = record.axis
     moment = int(axis.microseconds(np.array([label.time]))[0]) if isinstance(axis, NumberAxis) else int(label.time)
-    if not begin_us <= moment <= end_us:
+    if not begin_us <= moment < end_us:
         raise DataError(
             f"{label.where}: {label.kind.value} at {label.written} is outside of the data of {record.name!r}; they "
             f"span {record.moment(record.first_us)} to {record.moment(record.last_us)}"

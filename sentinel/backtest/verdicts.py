@@ -165,6 +165,10 @@ def _event_table(skill: Skill) -> list[list[str]]:
     return rows
 
 
+def _number(rate: float) -> str:
+    return f"{rate:.3g}" if rate < 100 else f"{rate:,.0f}"
+
+
 def _rival_table(skill: Skill, rivals: Sequence[Rival]) -> list[list[str]]:
     per = _rate(skill)[1] if skill.quiet.ticks else ""
     rows = [["indicator", "detected", "median lead", "false alarms", f"per {per}" if per else "rate", "under alarm"]]
@@ -176,7 +180,7 @@ def _rival_table(skill: Skill, rivals: Sequence[Rival]) -> list[list[str]]:
                 "not matched" if rival.detected is None else f"{rival.detected} of {len(skill.events)}",
                 length(skill, float(np.median(rival.leads))) if rival.leads else "-",
                 "no quiet data" if false is None else f"{false:,}",
-                "-" if false is None else f"{false * _rate(skill)[0]:.3g}",
+                "-" if false is None else _number(false * _rate(skill)[0]),
                 "-" if math.isnan(rival.under_alarm) else f"{rival.under_alarm:.1%}",
             ]
         )

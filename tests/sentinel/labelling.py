@@ -1,0 +1,43 @@
+"""Records, ticks and alarms made by hand, for tests of what labels mean."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sentinel.axis import CalendarAxis
+from sentinel.backtest.labels import Kind, Label
+from sentinel.backtest.ticks import Ticks
+from sentinel.configuration import Cadence, Settings
+from sentinel.configuration.durations import DAY
+from sentinel.events import AlarmEvent
+from sentinel.plan import plan_for
+from sentinel.report import SeriesRecord
+
+LENGTH = 100
+"""Days in a record made here, the first of them 1970-01-01."""
+
+
+def record(name: str = "x", alarms: tuple[tuple[float, float | None], ...] = ()) -> SeriesRecord:
+    """A daily record with alarms raised and cleared at these days."""
+    settings = Settings.model_validate({"alarms": [{"threshold": 0.8, "alpha": 1e-3}]})
+    made = SeriesRecord(name, CalendarAxis(), plan=plan_for(settings, name, Cadence.parse("1d")))
+    made.first_us, made.last_us, made.end_us = 0, (LENGTH - 1) * DAY, LENGTH * DAY - DAY // 2
+    for day, cleared in alarms:
+        event = AlarmEvent(
+            id=f"{name}-{day}/raised", alarm_id=f"{name}-{day}", what="raised", series=name, source="t", kind="lag1",
+            threshold=0.8, alpha=1e-3, severity="warning", time_us=round(day * DAY), evidence=0.1, lag1=0.9,
+            lag1_low=0.85, lag1_high=0.95, cadence_us=DAY,
+        )  # fmt: skip
+        made.alarms.append((event, None if cleared is None else round(cleared * DAY)))
+    return made
+
+
+def ticks(state: str = "watching", value: np.ndarray | None = None) -> Ticks:
+    """The ticks of such a record, all in one state."""
+    end_us = np.arange(LENGTH) * DAY + DAY // 2
+    return Ticks(end_us, np.zeros(LENGTH) if value is None else value, np.full(LENGTH, state, dtype=object), DAY)
+
+
+def label(kind: str, day: float | None = None, series: str = "x") -> Label:
+    """A label of such a record."""
+    return Label("events.csv, row 1", series, Kind(kind), None if day is None else day * DAY, str(day))
