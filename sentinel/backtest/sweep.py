@@ -9,6 +9,7 @@ default follows here, too: the longest gap, the memory of the scale, the warm-up
 from __future__ import annotations
 
 import glob
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -133,6 +134,9 @@ def section(cells: Sequence[Cell], records: Sequence[SeriesRecord]) -> Section:
         ]
     else:
         words = [f"The verdict does not depend on the choice: it is the same under all {len(cells)} settings."]
+    unseen = sum(math.isnan(record.max_evidence) for record in records)
+    if unseen:
+        words.append(f"{unseen:,} of {len(records):,} series never had a verdict: of those it says nothing.")
     plans = {(r.plan.half_life, r.plan.level_half_life) for r in records if r.plan is not None}
     half, slow = next(iter(plans)) if len(plans) == 1 else (None, None)
     columns = [cell.half_life for cell in cells if cell.level == cells[0].level]

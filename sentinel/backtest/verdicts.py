@@ -100,12 +100,13 @@ def limits(skill: Skill) -> Iterator[str]:
         "not: the true intervals are wider."
     )
     if not skill.controls:
-        rest = "" if skill.quiet.ticks else " There are no quiet data at all, so nothing is known about false alarms."
         yield (
             "There is no control in the data. Who looks only at series that are known to have changed finds an "
             "indicator that rose before the change, whatever it is worth (the prosecutor's fallacy): add series, or "
-            f"seasons, in which nothing happened.{rest}"
+            "seasons, in which nothing happened."
         )
+    if not skill.quiet.ticks:
+        yield "There are no quiet data with a verdict: nothing is known about false alarms."
     if not skill.events:
         yield "There is no transition in the data: this says something about false alarms and nothing about detection."
     elif skill.moments < FEW:

@@ -66,7 +66,9 @@ def test_labels_that_contradict_each_other_or_the_data_are_refused(labels, expec
 
 @given(st.lists(st.sampled_from(["start", "transition", "end", "control"]), min_size=1, max_size=6), st.data())
 def test_every_moment_belongs_to_exactly_one_stretch(kinds, data):
-    days = data.draw(st.lists(st.integers(0, LENGTH - 1), min_size=len(kinds), max_size=len(kinds), unique=True))
+    # Half days: the ends of ticks are among them.
+    halves = st.integers(0, 2 * LENGTH - 2).map(lambda half: half / 2)
+    days = data.draw(st.lists(halves, min_size=len(kinds), max_size=len(kinds), unique=True))
     try:
         line = timelines([label(kind, day) for kind, day in zip(kinds, days, strict=True)], [record()])["x"]
     except DataError:

@@ -54,6 +54,16 @@ def test_an_alarm_at_the_moment_of_the_event_is_late_and_one_at_the_start_is_in_
     assert [judged.phase for judged in skill.alarms] == [Phase.EXPECTED, Phase.LATE]
 
 
+def test_an_alarm_at_the_moment_of_the_event_alone_does_not_detect_it():
+    skill, _ = judged([record(alarms=((50, None),))], [label("start", 30), label("transition", 50)])
+    assert (skill.detected, skill.events[0].alarm) == (0, None)
+
+
+def test_a_warning_that_was_cleared_before_the_event_detects_it_and_is_not_still_open():
+    skill, _ = judged([record(alarms=((40.5, 45.5),))], [label("start", 30), label("transition", 50)])
+    assert (skill.detected, skill.events[0].still_open) == (1, False)
+
+
 def test_an_alarm_from_quiet_time_that_is_still_open_is_false_and_does_not_detect_the_event():
     skill, _ = judged([record(alarms=((20.5, None),))], [label("start", 30), label("transition", 50)])
     assert skill.count(Phase.QUIET) == 1
@@ -97,7 +107,7 @@ def test_without_a_control_it_is_said_and_without_quiet_data_no_rival_is_matched
     told = words([record()], [label("transition", 50)])
     assert skill.quiet.ticks == 0
     assert "prosecutor's fallacy" in told
-    assert "There are no quiet data at all" in told
+    assert "There are no quiet data with a verdict" in told
     assert "no alarm there can be False" in told
     assert {rival.name for rival in rivals if rival.detected is None} == {
         "lag-1, Kendall", "variance, Kendall", "mean", "standard deviation", "skewness",
@@ -146,6 +156,17 @@ def test_a_rival_gives_no_more_false_alarms_than_were_realised_and_finds_what_it
     _, freer = judged([record("x"), record("c", ((70.5, 72.5),))], labels, own)
     assert all(rival.false <= 1 for rival in freer if rival.name != "always")
     assert all((rival.detected or 0) >= (rows[rival.name].detected or 0) for rival in freer)
+
+
+def test_a_rival_that_rises_after_the_event_has_not_detected_it():
+    noise = np.random.default_rng(5)
+    quiet, loaded = noise.normal(size=LENGTH), noise.normal(size=LENGTH)
+    quiet[60:] += 3  # so that the line is far above noise
+    loaded[80:] += 40
+    labels = [label("start", 50), label("transition", 75), label("control", series="c")]
+    own = {"x": ticks(value=loaded), "c": ticks(value=quiet)}
+    _, rivals = judged([record("x"), record("c")], labels, own)
+    assert {rival.name: rival.detected for rival in rivals}["mean"] == 0
 
 
 def test_the_rivals_know_only_the_past():
