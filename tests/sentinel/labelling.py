@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from sentinel.axis import CalendarAxis
@@ -24,9 +26,10 @@ def record(name: str = "x", alarms: tuple[tuple[float, float | None], ...] = ())
     made.first_us, made.last_us, made.end_us = 0, (LENGTH - 1) * DAY, LENGTH * DAY - DAY // 2
     for day, cleared in alarms:
         event = AlarmEvent(
-            id=f"{name}-{day}/raised", alarm_id=f"{name}-{day}", what="raised", series=name, source="t", kind="lag1",
-            threshold=0.8, alpha=1e-3, severity="warning", time_us=round(day * DAY), evidence=0.1, lag1=0.9,
-            lag1_low=0.85, lag1_high=0.95, cadence_us=DAY,
+            id=f"{name}-{day}/raised", alarm_id=f"{name}-{day}", what="raised", series=name, source="t", rule="lag1",
+            label="0.8", kind="lag1", side="above", relative=False, threshold=0.8, remarks=(), alpha=1e-3,
+            severity="warning", time_us=round(day * DAY), evidence=0.1, lag1=0.9, lag1_low=0.85, lag1_high=0.95,
+            modulus=0.9, period=math.nan, spread=0.0, cadence_us=DAY,
         )  # fmt: skip
         made.alarms.append((event, None if cleared is None else round(cleared * DAY)))
     return made
