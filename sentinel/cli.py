@@ -76,7 +76,15 @@ def _run_and_check(command: _Command) -> None:
     run = command("run", "sentinel.daemon:main", "watch the configured sources until stopped")
     run.add_argument("config", metavar="CONFIG", help="YAML file, or a folder of *.yaml")
     check = command("check", "sentinel.check:main", "check a configuration and say in words what it means")
-    check.add_argument("config", metavar="CONFIG", help="YAML file, or a folder of *.yaml")
+    check.add_argument("config", metavar="CONFIG", help="YAML file, or a folder of *.yaml; with --probe also a table")
+    check.add_argument(
+        "--probe",
+        action="store_const",
+        dest="handler",
+        const="sentinel.probe:main",
+        help="read the sources, or the table CONFIG, once and propose cadence and seasons",
+    )
+    _table(check)
 
 
 def _demo(command: _Command) -> None:
@@ -105,18 +113,10 @@ def _backtest_and_plot(command: _Command) -> None:
 
 
 def _input(parser: argparse.ArgumentParser) -> None:
-    """How a table is read, the same for `backtest` and `plot`."""
+    """What is analysed and how, the same for `backtest` and `plot`."""
     parser.add_argument("input", nargs="+", metavar="INPUT", help="CSV, Parquet or NDJSON, long or wide")
     parser.add_argument("--config", metavar="FILE", help="settings: series, banks, alarms")
-    parser.add_argument("--by", action="append", default=[], metavar="COLUMN", help="column that splits the table")
-    parser.add_argument("--time-column", metavar="COLUMN", help="column of the event times [time]")
-    parser.add_argument("--series-column", metavar="COLUMN", help="long tables: column of the names [series]")
-    parser.add_argument("--value-column", metavar="COLUMN", help="long tables: column of the values [value]")
-    parser.add_argument("--separator", metavar="CHAR", help="between the columns of a CSV [,]")
-    parser.add_argument("--decimal", choices=[".", ","], help="decimal mark [.]")
-    parser.add_argument("--encoding", metavar="NAME", help="text encoding [utf-8]")
-    parser.add_argument("--time-format", metavar="FORM", help="strftime form of the times [ISO 8601]")
-    parser.add_argument("--time-zone", metavar="ZONE", help="zone of times without an offset [UTC]")
+    _table(parser)
     parser.add_argument(
         "--conditioning",
         choices=("full", "none"),
@@ -127,6 +127,19 @@ def _input(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--season", type=_season, action="append", default=[], metavar="SPAN", help="known period, such as 1d or 1y"
     )
+
+
+def _table(parser: argparse.ArgumentParser) -> None:
+    """How a table is written."""
+    parser.add_argument("--by", action="append", default=[], metavar="COLUMN", help="column that splits the table")
+    parser.add_argument("--time-column", metavar="COLUMN", help="column of the event times [time]")
+    parser.add_argument("--series-column", metavar="COLUMN", help="long tables: column of the names [series]")
+    parser.add_argument("--value-column", metavar="COLUMN", help="long tables: column of the values [value]")
+    parser.add_argument("--separator", metavar="CHAR", help="between the columns of a CSV [,]")
+    parser.add_argument("--decimal", choices=[".", ","], help="decimal mark [.]")
+    parser.add_argument("--encoding", metavar="NAME", help="text encoding [utf-8]")
+    parser.add_argument("--time-format", metavar="FORM", help="strftime form of the times [ISO 8601]")
+    parser.add_argument("--time-zone", metavar="ZONE", help="zone of times without an offset [UTC]")
 
 
 def _replay(command: _Command) -> None:

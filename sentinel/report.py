@@ -18,6 +18,7 @@ from sentinel.configuration import print_season
 from sentinel.configuration.durations import DAY
 from sentinel.events import AlarmEvent
 from sentinel.plan import Plan
+from sentinel.season import Proposal
 from sentinel.snapshot import Reason, State
 from sentinel.wording import REASONS, band_in_words, duration_in_words, moment_in_words, threshold_label
 
@@ -54,6 +55,8 @@ class SeriesRecord:
     max_evidence: float = math.nan
     """Largest evidence ever reached; NaN if it never was ready."""
     alarms: list[RaisedAndCleared] = field(default_factory=list)
+    undeclared: tuple[Proposal, ...] = ()
+    """Seasons found by looking at the whole record, for a reader; they changed nothing."""
 
     def moment(self, time_us: int) -> str:
         """A moment in the words of the series' own axis."""
@@ -182,6 +185,15 @@ def _max_gap(record: SeriesRecord) -> str:
     return f"{record.plan.max_gap:,} ticks"
 
 
+def season_hint(record: SeriesRecord) -> str:
+    """What to do about seasons that nobody declared; empty where none was found."""
+    if not record.undeclared:
+        return ""
+    found = " and ".join(f"{season.text} (strength {season.strength:.2f})" for season in record.undeclared)
+    options = " ".join(f"--season {season.text}" for season in record.undeclared)
+    return f"an undeclared season of {found} was found in this record; declare it with {options}"
+
+
 def choices(records: Sequence[SeriesRecord]) -> list[Choice]:
     """What was chosen, once for all series that share it; series without a cadence are left out."""
     groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = {}
@@ -239,6 +251,7 @@ def write(report: Report, path: Path) -> None:
         version=__version__,
         records=order,
         sentence=sentence,
+        season_hint=season_hint,
         choices=choices(report.records),
         pictures={name: base64.b64encode(png).decode("ascii") for name, png in report.pictures.items()},
         pictured=[record for record in order if record.name in report.pictures],

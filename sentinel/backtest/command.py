@@ -19,6 +19,7 @@ from sentinel.backtest.phases import timelines
 from sentinel.backtest.progress import shown
 from sentinel.backtest.readings import Readings, alarm_table
 from sentinel.backtest.run import refuse_nothing, run
+from sentinel.backtest.seasons import undeclared_seasons
 from sentinel.backtest.skill_files import SKILL_FILES
 from sentinel.backtest.sorting import Sorted, sort
 from sentinel.backtest.summary import summary
@@ -56,6 +57,7 @@ def main(arguments: argparse.Namespace) -> int:
         pictures: dict[str, bytes] = {}
         for record in drawn:
             pictures[record.name] = png(figure(record, outcome.portraits[record.id], titled=False))
+            record.undeclared = undeclared_seasons(record, readings)
             told(len(pictures))
         table = pl.scan_parquet(out / "readings.parquet")
         sections = [] if lines is None else [judged(outcome.records, lines, table, out)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sentinel.report import Report, Section, choices, ranked, sentence
+from sentinel.report import Report, Section, choices, ranked, season_hint, sentence
 
 LISTED = 20
 """Series named one by one."""
@@ -31,6 +31,8 @@ def summary(report: Report) -> Iterator[str]:
     for record in order[:LISTED]:
         yield f"{record.name}: {sentence(record)}."
         yield from (f"  looking back at all of it: {remark}" for remark in report.remarks.get(record.name, ()))
+        if record.undeclared:
+            yield f"  looking back at all of it: {season_hint(record)}"
     if len(order) > LISTED:
         yield f"and {len(order) - LISTED:,} more series in the report"
     for section in report.sections:
