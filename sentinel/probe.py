@@ -22,7 +22,7 @@ from sentinel.backtest.sorting import Sorted, sort
 from sentinel.clock import SystemClock
 from sentinel.configuration import Cadence, Settings, load, print_season
 from sentinel.errors import DataError
-from sentinel.plan import learn_cadence
+from sentinel.plan import learn_cadence, plan_for
 from sentinel.season import FEWEST_CYCLES, LONGEST_RECORD, WEAKEST, Proposal, on_grid, propose
 from sentinel.sources import make_source
 

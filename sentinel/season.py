@@ -40,6 +40,7 @@ WEAKEST = 0.1
 
 _CHANCE = 1e-4
 _HARMONICS = 3
+_LOW_HARMONICS = 6  # of a week; its seventh is the day
 _CLEAR = 3  # frequencies on either side that the taper spreads a line over
 _NEIGHBOURS = 12  # on either side; their median is worth about so many independent frequencies as one side has
 _COHERENT = 0.8
@@ -98,11 +99,11 @@ def propose(values: Floats, cadence_us: int, declared: Sequence[int] = ()) -> tu
     found: dict[str, float] = {}
     for text in NATURAL:
         ticks = parse_season(text) / cadence_us
-        if lines.possible(ticks) and not lines.explained(ticks, taken) and lines.stands_out(ticks):
+        if lines.possible(ticks) and not lines.explained(ticks, taken, _LOW_HARMONICS) and lines.stands_out(ticks):
             taken.append(ticks)
             found[text] = ticks
     for ticks in lines.search():
-        if lines.possible(ticks) and not lines.explained(ticks, taken) and lines.steady(ticks):
+        if lines.possible(ticks) and not lines.explained(ticks, taken, _BINS // 2) and lines.steady(ticks):
             taken.append(ticks)
             found[_text(ticks * cadence_us, record.size / ticks)] = ticks
     made = [Proposal(text, ticks, _strength(filled, ticks)) for text, ticks in found.items()]
@@ -156,13 +157,10 @@ class _Lines:
         """Whether the record is long enough, and its ticks short enough, to tell."""
         return ticks >= SHORTEST_SEASON_TICKS and self._size / ticks >= FEWEST_CYCLES
 
-    def explained(self, ticks: float, taken: Sequence[float]) -> bool:
-        """Whether the period is one of these, or a harmonic of one, as far as the record can tell."""
+    def explained(self, ticks: float, taken: Sequence[float], harmonics: int) -> bool:
+        """Whether the period is one of these, or one of their first harmonics, as far as the record can tell."""
         cycles = self._size / ticks
-        return any(
-            abs(cycles - round(period / ticks) * self._size / period) < _CLEAR and round(period / ticks) >= 1
-            for period in taken
-        )
+        return any(abs(cycles - h * self._size / period) <= 2.0 for period in taken for h in range(1, harmonics + 1))
 
     def stands_out(self, ticks: float) -> bool:
         """Whether a period named beforehand is a line, its harmonics taken together."""
