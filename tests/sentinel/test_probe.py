@@ -1,0 +1,112 @@
+"""`sentinel check --probe`, and what the backtest says of a season that nobody declared."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+
+import sentinel
+from sentinel.cli import entry_point
+from sentinel.configuration import Settings
+
+
+def buoy(ticks: int = 1_000) -> pl.DataFrame:
+    """An hourly table: one series with a daily cycle, one without."""
+    random = np.random.default_rng(1)
+    first = datetime(2020, 1, 1, tzinfo=UTC)
+    return pl.DataFrame(
+        {
+            "time": [first + timedelta(hours=tick) for tick in range(ticks)],
+            "oxygen": random.normal(size=ticks) + 2 * np.sin(2 * np.pi * np.arange(ticks) / 24),
+            "calm [x]": random.normal(size=ticks),
+        }
+    )
+
+
+def probed(path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[list[str], Settings]:
+    assert entry_point(["check", str(path), "--probe"]) == 0
+    text = capsys.readouterr().out
+    words, _, pasted = text.partition("series:\n")
+    return words.splitlines(), Settings.model_validate(yaml.safe_load("series:\n" + pasted))
+
+
+def test_a_table_is_probed_and_what_is_printed_can_be_pasted(tmp_path, capsys):
+    buoy().write_csv(tmp_path / "buoy.csv")
+    words, settings = probed(tmp_path / "buoy.csv", capsys)
+    assert words[0].startswith("oxygen: cadence 1h, 1,000 ticks, an undeclared season of 1d (strength 0.")
+    assert words[1] == "calm [x]: cadence 1h, 1,000 ticks, no undeclared season"
+    day = 86_400_000_000
+    assert [settings.series_for(name).season for name in ("oxygen", "calm [x]", "calm x")] == [(day,), (), ()]
+    assert str(settings.series_for("calm [x]").cadence) == "1h"
+
+
+def test_the_sources_of_a_configuration_are_read_and_what_they_declare_is_kept(tmp_path, capsys):
+    buoy().write_csv(tmp_path / "buoy.csv")
+    (tmp_path / "s.yaml").write_text(
+        f"sources: [{{name: buoy, kind: csv, path: {tmp_path / 'buoy.csv'}}}]\n"
+        "series: [{match: 'ox*', season: [1d, 12.42h]}]\n"
+    )
+    words, settings = probed(tmp_path / "s.yaml", capsys)
+    assert words[0] == "oxygen: cadence 1h, 1,000 ticks, no undeclared season"
+    assert settings.series_for("oxygen").season == (86_400_000_000, 44_712_000_000)
+
+
+def test_a_numbered_axis_counts_its_steps_as_seconds(tmp_path, capsys):
+    table = buoy().with_columns(time=pl.Series(np.arange(1_000) * 0.5))
+    table.write_parquet(tmp_path / "steps.parquet")
+    words, settings = probed(tmp_path / "steps.parquet", capsys)
+    assert "cadence 1s, 1,000 ticks, an undeclared season of 24s" in words[0]
+    assert settings.series_for("oxygen").season == (24_000_000,)
+
+
+def test_a_cycle_that_the_level_follows_is_named_and_not_declared(tmp_path, capsys):
+    tick = np.arange(16_000)
+    values = np.random.default_rng(2).normal(size=tick.size) + 2 * np.sin(2 * np.pi * tick / 3_000)
+    pl.DataFrame({"time": tick, "slow": values}).write_parquet(tmp_path / "slow.parquet")
+    words, settings = probed(tmp_path / "slow.parquet", capsys)
+    assert words[0].endswith("no undeclared season; a cycle of 50m is so slow that the level follows it")
+    assert settings.series_for("slow").season == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("none.csv", None, "none.csv: there is no such file"),
+        ("text.csv", "time,x\n2020-01-01,a\n2020-01-02,b\n", "no column of numbers beside time"),
+        ("one.csv", "time,x\n2020-01-01,1\n", "no series with two time stamps; at least two of one series are needed"),
+        ("s.yaml", "sources: []\n", "sources: none are configured; at least one is needed, or a table"),
+    ],
+)
+def test_what_cannot_be_probed_is_one_clear_line_and_exit_65(tmp_path, capsys, name, content, said):
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    assert entry_point(["check", "--probe", str(tmp_path / name)]) == 65
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert said in told.err
+    assert told.err.count("\n") == 1
+
+
+def test_the_backtest_says_a_season_that_nobody_declared_and_changes_nothing_by_it(tmp_path, capsys):
+    buoy().write_csv(tmp_path / "buoy.csv")
+    arguments = ["backtest", str(tmp_path / "buoy.csv"), "--out", str(tmp_path / "out")]
+    assert entry_point(arguments) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if "whole record" in line)
+    assert line.startswith("oxygen, looking back over the whole record: an undeclared season of 1d (strength 0.")
+    assert line.endswith("was found in this record; declare it with --season 1d.")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("Looking back over the whole record:") == 1
+    assert "only the search for undeclared seasons looks at the whole record, and it changed nothing" in page
+    assert pl.read_parquet(tmp_path / "out" / "readings.parquet").equals(
+        sentinel.analyse(buoy()).readings, null_equal=True
+    )
+
+    assert entry_point([*arguments, "--season", "1d"]) == 0
+    assert "whole record" not in capsys.readouterr().out
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "nothing on this page was chosen or computed from data that came later" in page
