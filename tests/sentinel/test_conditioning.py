@@ -318,3 +318,30 @@ def test_without_conditioning_the_values_are_the_residuals() -> None:
     assert found.pairs.valid[:, 0].tolist() == [False, True, False, False, False, True]
     assert found.pairs.past[[1, 5], 0].tolist() == [0.5, 2.0]
     assert found.pairs.present[[1, 5], 0].tolist() == [-1.0, 0.25]
+
+
+def test_without_variance_there_is_no_verdict_and_no_pair_until_values_vary() -> None:
+    values = np.array([*[3.25] * 200, *(np.array(NOISE[:120]) + 3.25)])
+    found = condition(values[:, None], Conditioning())
+    assert not found.pairs.valid[:200].any()
+    assert np.isnan(found.residual[:200]).all()
+    assert found.learning[:249, 0].all(), "two hundred equal values are one value"
+    assert not found.learning[250:, 0].any()
+    assert found.pairs.valid[250:, 0].all()
+    assert np.std(found.residual[250:]) == pytest.approx(1.0, abs=0.25)
+
+
+def test_a_coarse_resolution_keeps_the_verdict_up_to_a_fifth_of_ties_and_leaves_lag_1_where_it_is() -> None:
+    random = np.random.default_rng(11)
+    x = np.zeros(6_000)
+    for tick in range(1, x.size):
+        x[tick] = 0.6 * x[tick - 1] + 0.8 * random.normal()
+    for step, ties, blind in ((0.1, 0.05, False), (0.3, 0.13, False), (1.0, 0.4, True)):
+        coarse = np.round(x / step) * step
+        found = condition(coarse[:, None], Conditioning())
+        assert np.mean(coarse[1:] == coarse[:-1]) == pytest.approx(ties, abs=0.03)
+        judged = [REASONS[code] is Reason.TOO_COARSE for code in found.blind[200:, 0]]
+        assert np.mean(judged) == pytest.approx(float(blind), abs=0.05)
+        past, present = (array[found.pairs.valid] for array in (found.pairs.past, found.pairs.present))
+        if not blind:
+            assert past @ present / (past @ past) == pytest.approx(0.6, abs=0.05)
