@@ -98,13 +98,17 @@ class Season:
 
     def without(self, tick: int, x: float, tie: bool) -> float:
         q = min(self.bins - 1, int(self.bins * math.fmod(tick, self.period) / self.period))
-        y = x - self.S[q]
+        place = self.bins * (math.fmod(tick, self.period) + 0.5) / self.period - 0.5
+        low = math.floor(place)
+        before, after = self.S[low % self.bins], self.S[(low + 1) % self.bins]
+        wave = before + (place - low) * (after - before)
+        y = x - wave
         if tie:
             return y
         if self.n == 0:
             self.L = x
         else:
-            e = x - self.L - self.S[q]
+            e = x - self.L - wave
             if self.n > 20:
                 e = clip(e, 3 * math.sqrt(self.U))
             self.L += max(Reference.a(self.period), 1 / (self.n + 1)) * e

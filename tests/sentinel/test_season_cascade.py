@@ -76,7 +76,8 @@ def test_two_seasons_at_once_are_taken_out_in_either_order_within_the_budget(phi
         found = measured(values, phi, declared, (short, long))
         assert found.alarms <= 10.0, found
         assert abs(found.bias) <= 0.05, found
-        assert max(found.left) <= 0.05, found
+        season = 3 / np.sqrt(1 - phi**2)  # the larger one, in the residual's units
+        assert max(found.left) <= 0.025 * season, found
 
 
 def test_a_day_and_a_week_at_once_leave_nothing_of_either():
