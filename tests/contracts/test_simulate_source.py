@@ -113,8 +113,8 @@ def test_calendar_cadences_keep_to_the_calendar():
     assert times[-1] == "2021-02-28"
 
 
-@pytest.mark.parametrize("name", ["co2", "elnino"])
-def test_real_series_are_played_with_their_own_times_and_their_missing_values_counted(name):
+@pytest.mark.parametrize("name", ["co2", "elnino", "nile", "sunspots"])
+def test_recorded_series_are_played_with_their_own_times_and_their_missing_values_counted(name):
     frames, _ = follow(playback(system=name))
     real = simulate(name)
     finite = np.isfinite(real.values)
@@ -130,8 +130,16 @@ def test_a_backlog_comes_in_bounded_frames(monkeypatch):
 
 
 def test_an_unknown_system_is_refused_with_the_names_of_the_known_ones():
-    with pytest.raises(ConfigError, match="system 'pond' is not known; lake, lake_control, ar1, co2, elnino are"):
+    with pytest.raises(ConfigError, match=f"system 'pond' is not known; {', '.join(SYSTEMS)} are"):
         playback(system="pond")
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_every_system_is_played_by_its_name(name):
+    source = playback(system=name, start="2020-01-01", ticks=20)
+    frames, _ = follow(source)
+    told = simulate(name, ticks=20).values
+    assert values(frames) == told[np.isfinite(told)].tolist()
 
 
 def test_every_system_says_its_cadence_in_a_form_that_settings_allow():

@@ -100,4 +100,10 @@ def test_the_smallest_file_is_one_csv_source() -> None:
 
 
 def test_the_full_file_names_every_simulated_system() -> None:
-    assert f"system: lake # one of {', '.join(SYSTEMS)}" in FULL.read_text("utf-8")
+    text = FULL.read_text("utf-8")
+    said = text[text.index("# Systems:") : text.index("system: lake")]
+    systems = {name.removesuffix("_control") for name in SYSTEMS}
+    assert {name for name in systems if name not in re.findall(r"\w+", said)} == set()
+    recorded = {name for name in systems if SYSTEMS[name].stamps is not None}
+    without = systems - recorded - {name.removesuffix("_control") for name in SYSTEMS if name.endswith("_control")}
+    assert without == {"ar1"}

@@ -7,19 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.simulate import (
-    DAY_US,
-    EPOCH_2020_US,
-    EUTROPHIC,
-    LOADED_TICKS,
-    LOSS,
-    SYSTEMS,
-    TICK,
-    fold,
-    loads,
-    simulate,
-    tip_tick,
-)
+from sentinel.simulate import DAY_US, EPOCH_2020_US, SYSTEMS, simulate, tip_tick
+from sentinel.simulate.lakes import EUTROPHIC, LOADED_TICKS, LOSS, TICK, fold, loads
 
 
 def lag1(values: np.ndarray) -> float:
@@ -91,15 +80,32 @@ def test_ar1_has_the_lag_1_autocorrelation_it_says():
     assert lag1(simulate("ar1", ticks=100_000).values) == pytest.approx(0.5, abs=0.01)
 
 
-def test_the_real_series_come_with_their_own_time_stamps():
-    co2, elnino = simulate("co2"), simulate("elnino")
-    assert co2.values.size == co2.times_us.size == SYSTEMS["co2"].length == 2_284
-    assert np.isnan(co2.values).sum() == 59
-    assert set(np.diff(co2.times_us)) == {7 * DAY_US}
-    assert elnino.values.size == elnino.times_us.size == SYSTEMS["elnino"].length == 732
-    assert (
-        str(elnino.times_us[[0, -1]].astype("datetime64[us]").astype("datetime64[D]")) == "['1950-01-01' '2010-12-01']"
-    )
+@pytest.mark.parametrize(
+    ("name", "first", "last", "missing"),
+    [
+        ("co2", "1958-03-29", "2001-12-29", 59),
+        ("elnino", "1950-01-01", "2010-12-01", 0),
+        ("nile", "1871-01-01", "1970-01-01", 0),
+        ("sunspots", "1700-01-01", "2008-01-01", 0),
+    ],
+)
+def test_recorded_series_come_with_their_own_time_stamps(name, first, last, missing):
+    record = simulate(name)
+    assert record.values.size == record.times_us.size == SYSTEMS[name].length
+    days = record.times_us.astype("datetime64[us]").astype("datetime64[D]")
+    assert [str(days[0]), str(days[-1])] == [first, last]
+    assert np.isnan(record.values).sum() == missing
+    assert record.tip_us is None
+
+
+def test_the_weeks_of_co2_have_no_gap_between_their_stamps():
+    assert set(np.diff(simulate("co2").times_us)) == {7 * DAY_US}
+
+
+def test_the_nile_steps_down_where_it_is_said_to():
+    nile = simulate("nile")
+    step = int(np.searchsorted(nile.times_us.astype("datetime64[us]"), np.datetime64("1899")))
+    assert nile.values[:step].mean() - nile.values[step:].mean() > 200
 
 
 @given(st.lists(st.floats(0, 2), max_size=30))

@@ -1,0 +1,64 @@
+"""The product's own pipeline over development runs: what it reads at each moment, and when it alarms."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.configuration import Settings
+from sentinel.pipeline import Pipeline
+from tests.sentinel.streams import HOUR_US, batch_of, through
+from tests.skill.figures import MOMENTS
+
+Floats = NDArray[np.float64]
+
+READ = ("lag1",)
+RULES: dict[str, dict[str, Any]] = {
+    "lag1": {"kind": "lag1", "threshold": 0.8, "alpha": 1e-4},
+}
+"""By kind: the default rule."""
+
+
+class Watched(NamedTuple):
+    """Many series, watched from their first to their last value."""
+
+    read: dict[str, Floats]
+    """By column of the rows, shape (tick, series)."""
+    alarmed: dict[str, Floats]
+    """By kind of rule: tick of the first alarm of each series, NaN = none; shape (series,)."""
+    alarms: dict[str, Floats]
+    """By kind of rule: number of alarms of each series; shape (series,)."""
+
+
+def watched(values: Floats, bank: dict[str, Any] | None = None) -> Watched:
+    """Take raw values, shape (tick, series), through the pipeline at hourly cadence and otherwise its defaults."""
+    settings = Settings.model_validate(
+        {"series": [{"cadence": "1h"}], "alarms": [*RULES.values()], "banks": {"default": bank or {}}}
+    )
+    out = through(Pipeline(settings), [batch_of(values)])
+    at = out.rows.time_us // HOUR_US, out.rows.series
+    read = {}
+    for name in READ:
+        read[name] = np.full(values.shape, np.nan)
+        read[name][at] = getattr(out.rows, name)
+    first = {kind: np.full(values.shape[1], np.nan) for kind in RULES}
+    count = {kind: np.zeros(values.shape[1]) for kind in RULES}
+    numbers = {name: number for number, name in enumerate(out.state.names)}
+    for event in out.events:
+        if event.what == "raised":
+            series = numbers[event.series]
+            count[event.kind][series] += 1
+            first[event.kind][series] = np.fmin(first[event.kind][series], event.time_us // HOUR_US)
+    return Watched(read, first, count)
+
+
+def at_moments(table: Floats, tips: NDArray[np.int64]) -> Floats:
+    """The last tick before each moment of the way, shape (moment, run)."""
+    return table[moments(tips), np.arange(tips.size)]
+
+
+def moments(tips: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Tick of each moment, shape (moment, run)."""
+    return np.floor(MOMENTS[:, None] * tips).astype(np.int64) - 1
