@@ -1,7 +1,8 @@
 """Development runs: every system with random rates, noise levels and lengths, and as many of its null.
 
 A run goes from its first tick to the tip; its null has its own noise, level and parameter, drawn alike and held, and is
-as long. The seeds are development seeds: what is tuned may be tuned on them, and no figure measured on them is proof.
+as long. Rates differ because lengths do, and in one of the two designs because runs begin anywhere on the way. The
+seeds are development seeds: what is tuned may be tuned on them, and no figure measured on them is proof.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ SEED = 20_261
 SHORTEST, LONGEST = 400, 1_500
 NOISE_FACTOR = 2.0
 """Noise is the model's own, between one part and this many times."""
-SKIPPED = 0.8
-"""At most this part of the way to the tip is behind a system when it is first seen: rates differ 19-fold in all, and
-resilience at rest differs as much as the way is long. Fixed before criticality was measured."""
+ANYWHERE, WHOLE = "from anywhere", "the whole way"
+SKIPPED = {ANYWHERE: 0.8, WHOLE: 0.0}
+"""At most this part of the way to the tip is behind a system when it is first seen. From anywhere: rates differ
+19-fold, and resilience at rest as much as the way is long, in nulls too; fixed before criticality was measured. The
+whole way: all begin at the model's own parameter, so that a part of the way is the same way in every run."""
 BEYOND = 1.3
 """A fold is passed before the state is lost: runs go on for so many lengths until it is."""
 SLOWING = ("fold", "transcritical", "pitchfork", "hopf", "period_doubling")
@@ -39,7 +42,7 @@ class Runs(NamedTuple):
     """Ticks before the tip (before the return, for the near miss); shape (run,)."""
 
 
-def runs(name: str, count: int, seed: int = SEED) -> Runs:
+def runs(name: str, count: int, design: str = WHOLE, seed: int = SEED) -> Runs:
     """That many runs of a system and of its null."""
     model = MODELS[name]
     # Noise-induced tips come when they come; those too early to be read are drawn again.
@@ -49,7 +52,7 @@ def runs(name: str, count: int, seed: int = SEED) -> Runs:
     critical = model.path(np.ones((1, 1)), np.ones(1), np.array([model.first]))[0, 0]
 
     def conditions() -> dict[str, Floats]:
-        skipped = random.uniform(0, SKIPPED, drawn) if name in SLOWING else np.zeros(drawn)
+        skipped = random.uniform(0, SKIPPED[design], drawn) if name in SLOWING else np.zeros(drawn)
         spread = random.uniform(-1, 1, drawn) if name != "noise_induced" else np.zeros(drawn)
         return {
             "first": model.first + skipped * (critical - model.first),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.skill.development import OTHERS, SLOWING, Runs, runs
+from tests.skill.development import OTHERS, SKIPPED, SLOWING, WHOLE, Runs, runs
 from tests.skill.figures import Figure, figures, mean
 from tests.skill.rivals import RIVALS, judged
 from tests.skill.watched import READ, RULES, Watched, at_moments, moments, watched
@@ -17,8 +18,8 @@ Floats = NDArray[np.float64]
 Table = tuple[Floats, Floats]
 """Forced and null, each (moment, run)."""
 
-COUNT = 120
-"""Runs of each system, and as many of its null."""
+COUNT = 100
+"""Runs of each system and design, and as many of its null."""
 UNORIENTED = ("mean", "sd", "skewness")
 """Nobody knows beforehand which way these go: they are read the way that suits them best, system by system."""
 
@@ -41,25 +42,28 @@ class Measured:
     """The whole measurement."""
 
     count: int
-    skill: dict[str, dict[str, dict[str, Figure]]]
-    """System -> criterion -> name of the figure -> figure."""
+    skill: dict[str, dict[str, dict[str, dict[str, Figure]]]]
+    """Design -> system -> criterion -> name of the figure -> figure."""
     alarms: dict[str, dict[str, Alarms]]
-    """System -> kind of rule -> what it did."""
+    """System -> rule -> what it did on the whole way."""
 
-    def overall(self, criterion: str, figure: str) -> Figure:
+    def overall(self, design: str, criterion: str, figure: str) -> Figure:
         """The mean over the systems that slow down."""
-        return mean([by_criterion[criterion][figure] for by_criterion in self.skill.values()])
+        return mean([by_criterion[criterion][figure] for by_criterion in self.skill[design].values()])
 
 
 def measure(count: int = COUNT, *, rivals: bool = True, bank: dict[str, Any] | None = None) -> Measured:
     """Simulate, watch and judge; `bank` are settings in place of the defaults."""
-    drawn = {name: runs(name, count) for name in (*SLOWING, *OTHERS)}
-    seen = {name: watched(np.concatenate(run[:2], axis=1), bank) for name, run in drawn.items()}
-    return Measured(
-        count,
-        {name: _skill(drawn[name], seen[name], rivals) for name in SLOWING},
-        {name: {kind: _alarms(drawn[name], seen[name], kind) for kind in RULES} for name in drawn},
-    )
+    skill: dict[str, dict[str, dict[str, dict[str, Figure]]]] = {design: {} for design in SKIPPED}
+    alarms = {}
+    for design, name in [*product(SKIPPED, SLOWING), *product([WHOLE], OTHERS)]:
+        drawn = runs(name, count, design)
+        seen = watched(np.concatenate(drawn[:2], axis=1), bank)
+        if name in SLOWING:
+            skill[design][name] = _skill(drawn, seen, rivals)
+        if design == WHOLE:
+            alarms[name] = {rule: _alarms(drawn, seen, rule) for rule in RULES}
+    return Measured(count, skill, alarms)
 
 
 def _skill(drawn: Runs, seen: Watched, rivals: bool) -> dict[str, dict[str, Figure]]:
@@ -88,9 +92,9 @@ def _best_way(forced: Floats, null: Floats) -> dict[str, Figure]:
     return max(ways, key=lambda way: way["auc early"].value + way["auc late"].value)
 
 
-def _alarms(drawn: Runs, seen: Watched, kind: str) -> Alarms:
+def _alarms(drawn: Runs, seen: Watched, rule: str) -> Alarms:
     count = drawn.tips.size
-    first = seen.alarmed[kind][:count]
+    first = seen.alarmed[rule][:count]
     warned = np.isfinite(first)
     left = np.median(1 - first[warned] / drawn.tips[warned]) if warned.any() else np.nan
-    return Alarms(float(warned.mean()), float(left), int(seen.alarms[kind][count:].sum()), int(drawn.tips.sum()))
+    return Alarms(float(warned.mean()), float(left), int(seen.alarms[rule][count:].sum()), int(drawn.tips.sum()))

@@ -14,11 +14,14 @@ from tests.skill.figures import MOMENTS
 
 Floats = NDArray[np.float64]
 
-READ = ("lag1",)
+READ = ("criticality", "lag1", "modulus", "spread")
 RULES: dict[str, dict[str, Any]] = {
-    "lag1": {"kind": "lag1", "threshold": 0.8, "alpha": 1e-4},
+    "lag1 above 0.8": {"kind": "lag1", "threshold": 0.8, "alpha": 1e-4},
+    "lag1 below -0.8": {"kind": "lag1", "threshold": -0.8, "side": "below", "alpha": 1e-4},
+    "modulus above 0.8": {"kind": "modulus", "threshold": 0.8, "alpha": 1e-4},
 }
-"""By kind: the default rule."""
+"""The default rule, and its like for what alternates or oscillates."""
+_RULE_OF = {(rule["kind"], rule["threshold"]): name for name, rule in RULES.items()}
 
 
 class Watched(NamedTuple):
@@ -27,9 +30,9 @@ class Watched(NamedTuple):
     read: dict[str, Floats]
     """By column of the rows, shape (tick, series)."""
     alarmed: dict[str, Floats]
-    """By kind of rule: tick of the first alarm of each series, NaN = none; shape (series,)."""
+    """By rule: tick of the first alarm of each series, NaN = none; shape (series,)."""
     alarms: dict[str, Floats]
-    """By kind of rule: number of alarms of each series; shape (series,)."""
+    """By rule: number of alarms of each series; shape (series,)."""
 
 
 def watched(values: Floats, bank: dict[str, Any] | None = None) -> Watched:
@@ -43,14 +46,14 @@ def watched(values: Floats, bank: dict[str, Any] | None = None) -> Watched:
     for name in READ:
         read[name] = np.full(values.shape, np.nan)
         read[name][at] = getattr(out.rows, name)
-    first = {kind: np.full(values.shape[1], np.nan) for kind in RULES}
-    count = {kind: np.zeros(values.shape[1]) for kind in RULES}
+    first = {rule: np.full(values.shape[1], np.nan) for rule in RULES}
+    count = {rule: np.zeros(values.shape[1]) for rule in RULES}
     numbers = {name: number for number, name in enumerate(out.state.names)}
     for event in out.events:
         if event.what == "raised":
-            series = numbers[event.series]
-            count[event.kind][series] += 1
-            first[event.kind][series] = np.fmin(first[event.kind][series], event.time_us // HOUR_US)
+            rule, series = _RULE_OF[event.kind, event.threshold], numbers[event.series]
+            count[rule][series] += 1
+            first[rule][series] = np.fmin(first[rule][series], event.time_us // HOUR_US)
     return Watched(read, first, count)
 
 
