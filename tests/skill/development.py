@@ -42,13 +42,13 @@ class Runs(NamedTuple):
     """Ticks before the tip (before the return, for the near miss); shape (run,)."""
 
 
-def runs(name: str, count: int, design: str = WHOLE, seed: int = SEED) -> Runs:
+def runs(name: str, count: int, design: str = WHOLE, *, longest: int = LONGEST) -> Runs:
     """That many runs of a system and of its null."""
     model = MODELS[name]
     # Noise-induced tips come when they come; those too early to be read are drawn again.
     drawn = 3 * count if name == "noise_induced" else count
-    random = np.random.default_rng([seed, [*MODELS].index(name)])
-    ticks = np.round(np.exp(random.uniform(np.log(SHORTEST), np.log(LONGEST), drawn)))
+    random = np.random.default_rng([SEED, [*MODELS].index(name)])
+    ticks = np.round(np.exp(random.uniform(np.log(SHORTEST), np.log(longest), drawn)))
     critical = model.path(np.ones((1, 1)), np.ones(1), np.array([model.first]))[0, 0]
 
     def conditions() -> dict[str, Floats]:
@@ -59,12 +59,12 @@ def runs(name: str, count: int, design: str = WHOLE, seed: int = SEED) -> Runs:
             "noise": model.noise * NOISE_FACTOR**spread,
         }
 
-    total = round(BEYOND * LONGEST)
+    total = round(BEYOND * longest)
     forced, lost = run(model, random, total, ticks=ticks, **conditions())
     tips = np.where(lost.any(axis=0), lost.argmax(axis=0), 0 if name in SLOWING else ticks).astype(np.int64)
     if name == "noise_induced":
         tips[~lost.any(axis=0)] = 0
-        kept = np.flatnonzero((tips >= SHORTEST) & (tips <= LONGEST))[:count]
+        kept = np.flatnonzero((tips >= SHORTEST) & (tips <= longest))[:count]
     else:
         kept = np.flatnonzero(tips >= SHORTEST)[:count]
     assert kept.size == count, f"{name}: only {kept.size} of {count} runs tipped"

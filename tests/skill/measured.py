@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tests.skill.development import OTHERS, SKIPPED, SLOWING, WHOLE, Runs, runs
 from tests.skill.figures import Figure, figures, mean
 from tests.skill.rivals import RIVALS, judged
-from tests.skill.watched import READ, RULES, Watched, at_moments, moments, watched
+from tests.skill.watched import RULES, Watched, at_moments, moments, watched
 
 Floats = NDArray[np.float64]
 Table = tuple[Floats, Floats]
@@ -20,13 +20,14 @@ Table = tuple[Floats, Floats]
 
 COUNT = 100
 """Runs of each system and design, and as many of its null."""
+ANY = "any of the three"
 UNORIENTED = ("mean", "sd", "skewness")
 """Nobody knows beforehand which way these go: they are read the way that suits them best, system by system."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alarms:
-    """What one rule did on one system."""
+    """What a rule did on one system."""
 
     warned: float
     """Part of the runs with an alarm before the tip."""
@@ -52,7 +53,7 @@ class Measured:
         return mean([by_criterion[criterion][figure] for by_criterion in self.skill[design].values()])
 
 
-def measure(count: int = COUNT, *, rivals: bool = True, bank: dict[str, Any] | None = None) -> Measured:
+def measure(count: int = COUNT, *, bank: dict[str, Any] | None = None) -> Measured:
     """Simulate, watch and judge; `bank` are settings in place of the defaults."""
     skill: dict[str, dict[str, dict[str, dict[str, Figure]]]] = {design: {} for design in SKIPPED}
     alarms = {}
@@ -60,31 +61,36 @@ def measure(count: int = COUNT, *, rivals: bool = True, bank: dict[str, Any] | N
         drawn = runs(name, count, design)
         seen = watched(np.concatenate(drawn[:2], axis=1), bank)
         if name in SLOWING:
-            skill[design][name] = _skill(drawn, seen, rivals)
+            skill[design][name] = skilled(tables(drawn, seen) | _judged(drawn))
         if design == WHOLE:
-            alarms[name] = {rule: _alarms(drawn, seen, rule) for rule in RULES}
+            alarms[name] = {
+                **{rule: _alarms(drawn, seen, [rule]) for rule in RULES}, ANY: _alarms(drawn, seen, [*RULES]),
+            }  # fmt: skip
     return Measured(count, skill, alarms)
 
 
-def _skill(drawn: Runs, seen: Watched, rivals: bool) -> dict[str, dict[str, Figure]]:
+def tables(drawn: Runs, seen: Watched) -> dict[str, Table]:
+    """What the product read at each moment, by column."""
     count = drawn.tips.size
-    tables: dict[str, Table] = {
-        name: (at_moments(seen.read[name][:, :count], drawn.tips), at_moments(seen.read[name][:, count:], drawn.tips))
-        for name in READ
+    return {
+        name: (at_moments(read[:, :count], drawn.tips), at_moments(read[:, count:], drawn.tips))
+        for name, read in seen.read.items()
     }
-    if rivals:
-        tables |= _judged(drawn)
-    return {name: _best_way(*table) if name in UNORIENTED else figures(*table) for name, table in tables.items()}
+
+
+def skilled(criteria: dict[str, Table]) -> dict[str, dict[str, Figure]]:
+    """The figures of each criterion."""
+    return {name: (_best_way if name in UNORIENTED else figures)(*table) for name, table in criteria.items()}
 
 
 def _judged(drawn: Runs) -> dict[str, Table]:
     at = moments(drawn.tips)
-    tables = {name: (np.empty(at.shape), np.empty(at.shape)) for name in RIVALS}
+    criteria = {name: (np.empty(at.shape), np.empty(at.shape)) for name in RIVALS}
     for place, values in enumerate(drawn[:2]):
         for moment, run in np.ndindex(at.shape):
             for name, says in judged(values[: at[moment, run] + 1, run]).items():
-                tables[name][place][moment, run] = says
-    return tables
+                criteria[name][place][moment, run] = says
+    return criteria
 
 
 def _best_way(forced: Floats, null: Floats) -> dict[str, Figure]:
@@ -92,9 +98,11 @@ def _best_way(forced: Floats, null: Floats) -> dict[str, Figure]:
     return max(ways, key=lambda way: way["auc early"].value + way["auc late"].value)
 
 
-def _alarms(drawn: Runs, seen: Watched, rule: str) -> Alarms:
+def _alarms(drawn: Runs, seen: Watched, rules: list[str]) -> Alarms:
+    """The first alarm of any of these rules, and all of them on nulls."""
     count = drawn.tips.size
-    first = seen.alarmed[rule][:count]
+    first = np.fmin.reduce([seen.alarmed[rule][:count] for rule in rules])
     warned = np.isfinite(first)
     left = np.median(1 - first[warned] / drawn.tips[warned]) if warned.any() else np.nan
-    return Alarms(float(warned.mean()), float(left), int(seen.alarms[rule][count:].sum()), int(drawn.tips.sum()))
+    null = sum(int(seen.alarms[rule][count:].sum()) for rule in rules)
+    return Alarms(float(warned.mean()), float(left), null, int(drawn.tips.sum()))

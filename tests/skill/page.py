@@ -8,7 +8,7 @@ from itertools import product
 from tests.skill import development, figures
 from tests.skill.development import ANYWHERE, OTHERS, SLOWING, WHOLE
 from tests.skill.figures import Figure
-from tests.skill.measured import Alarms, Measured
+from tests.skill.measured import ANY, Alarms, Measured
 from tests.skill.rivals import RIVALS
 from tests.skill.watched import READ
 
@@ -154,12 +154,11 @@ def _alarms(measured: Measured) -> str:
         for rule, did in measured.alarms[system].items()
     ]
     header = ["system", "rule, alpha 1e-4", "runs warned", "way left, of those", "alarms per 10,000 ticks of its null"]
-    unseen = ", ".join(
-        f"{1 - max(did.warned for did in measured.alarms[name].values()):.0%} of the {title(name)} tips"
-        for name in OTHERS[:2]
+    unseen = " and ".join(
+        f"{1 - measured.alarms[name][ANY].warned:.2f} of the {title(name)} tips" for name in OTHERS[:2]
     )
-    near = max(did.warned for did in measured.alarms["near_miss"].values())
-    return grid(header, rows) + ALARMS.format(unseen=unseen, near=f"{near:.0%}")
+    near = f"{measured.alarms['near_miss'][ANY].warned:.2f}"
+    return grid(header, rows) + ALARMS.format(unseen=unseen, near=near)
 
 
 def _left(did: Alarms) -> str:
@@ -170,10 +169,11 @@ ALARMS = """
 These are alarms with a stated budget, which ranking has not: fixed thresholds are passed late by a system that was
 far from them at rest. Rules relative to a system's own past, lower thresholds and larger budgets see it sooner.
 
-**Tips without slowing down are missed**: {unseen} had no alarm before the tip, as the theory says. A
+**Tips without slowing down are missed**: {unseen} had no alarm before. A
 state that is shifted faster than it can follow, or knocked over by one large shock, recovers as fast as ever until
 then. A **near miss** (lag 1 from 0.4 to 0.8 and back) is slower for a while and does not tip; {near} of them had an
-alarm. What is said is true of them too: the series is returning more slowly, no more than that.
+alarm at these thresholds. Where a lower one is passed, what is said is true of them too: the series is returning more
+slowly than that, and no more.
 """
 
 NOT_SHOWN = """\

@@ -30,6 +30,7 @@ print(json.dumps(answers))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not find_spec("ewstools"), reason="the peer: pip install '.[bench]'")
 def test_the_two_taus_are_those_of_ewstools():
     drawn = runs("pitchfork", 6)

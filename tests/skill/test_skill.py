@@ -4,23 +4,48 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
-from tests.skill.development import ANYWHERE
-from tests.skill.measured import Measured, measure
+from tests.sentinel.streams import hourly, run
+from tests.skill.development import ANYWHERE, SLOWING, runs
+from tests.skill.figures import EARLY, LATE, auc, quiet
+from tests.skill.measured import ANY, Measured, measure, tables
 from tests.skill.page import CRITERION, misses, text
 from tests.skill.run import PAGE
+from tests.skill.watched import watched
 
 NUMBER = re.compile(r"-?\d+\.\d+")
 
 
-def test_a_few_runs_of_each_system_are_ranked_about_as_the_bars_ask() -> None:
-    few = measure(12, rivals=False)
-    # A twelfth of the runs: looser by two standard errors than the bars, which the whole measurement keeps.
-    assert few.overall(ANYWHERE, CRITERION, "auc early").value >= 0.78
-    assert few.overall(ANYWHERE, CRITERION, "auc late").value >= 0.88
-    for name in ("rate_induced", "noise_induced"):
-        assert all(did.warned <= 0.1 for did in few.alarms[name].values()), name
+def test_a_few_short_runs_of_each_system_are_ranked_about_as_the_bars_ask() -> None:
+    early, late = np.mean([quick(name) for name in SLOWING], axis=0)
+    # A tenth of the runs, half as long: looser than the bars, which the whole measurement keeps.
+    assert early >= 0.77
+    assert late >= 0.85
+
+
+def quick(name: str) -> tuple[float, float]:
+    """AUC early and late."""
+    drawn = runs(name, 10, ANYWHERE, longest=600)
+    forced, null = tables(drawn, watched(np.concatenate(drawn[:2], axis=1)))[CRITERION]
+    return auc(quiet(forced[EARLY]), quiet(null[EARLY])), auc(quiet(forced[LATE]), quiet(null[LATE]))
+
+
+@pytest.mark.parametrize("name", ["rate_induced", "noise_induced"])
+def test_what_tips_without_slowing_down_is_missed(name: str) -> None:
+    drawn = runs(name, 12)
+    alarmed = watched(drawn.forced).alarmed
+    assert {rule for rule, first in alarmed.items() if np.isfinite(first).any()} == set()
+
+
+def test_of_a_near_miss_it_is_said_that_it_is_slower_and_no_more() -> None:
+    lower = hourly(alarms=[{"threshold": 0.6, "alpha": 1e-3}])
+    raised = [event for event in run(runs("near_miss", 12).forced, lower).events if event.what == "raised"]
+    assert len({event.series for event in raised}) >= 6
+    for event in raised:
+        assert "is returning more slowly than" in event.text
+        assert "does not say that a change follows" in event.text
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +61,7 @@ def test_the_bars_are_met(whole: Measured) -> None:
 @pytest.mark.slow
 def test_tips_without_slowing_down_are_missed_as_the_page_says(whole: Measured) -> None:
     for name in ("rate_induced", "noise_induced"):
-        assert all(did.warned <= 0.05 for did in whole.alarms[name].values()), name
+        assert whole.alarms[name][ANY].warned <= 0.05, name
 
 
 @pytest.mark.slow
