@@ -38,6 +38,8 @@ class Runs(NamedTuple):
     """Shape (tick, run); NaN from the tip on."""
     null: Floats
     """Shape (tick, run); NaN from where its partner tips on."""
+    drifting: Floats
+    """The null, moved by as much as its partner's state at rest moves: drift without any loss of resilience."""
     tips: NDArray[np.int64]
     """Ticks before the tip (before the return, for the near miss); shape (run,)."""
 
@@ -60,15 +62,16 @@ def runs(name: str, count: int, design: str = WHOLE, *, longest: int = LONGEST) 
         }
 
     total = round(BEYOND * longest)
-    forced, lost = run(model, random, total, ticks=ticks, **conditions())
+    moved = conditions()
+    forced, lost = run(model, random, total, ticks=ticks, **moved)
     tips = np.where(lost.any(axis=0), lost.argmax(axis=0), 0 if name in SLOWING else ticks).astype(np.int64)
     if name == "noise_induced":
         tips[~lost.any(axis=0)] = 0
-        kept = np.flatnonzero((tips >= SHORTEST) & (tips <= longest))[:count]
-    else:
-        kept = np.flatnonzero(tips >= SHORTEST)[:count]
+    kept = np.flatnonzero((tips >= SHORTEST) & (tips <= BEYOND * longest))[:count]
     assert kept.size == count, f"{name}: only {kept.size} of {count} runs tipped"
     null, _ = run(model, random, total, ticks=ticks, null=True, **conditions())
-    forced, null, tips = forced[:, kept], null[:, kept], tips[kept]
-    after = np.arange(total)[:, None] >= tips
-    return Runs(np.where(after, np.nan, forced), np.where(after, np.nan, null), tips)
+    rest, _ = run(model, random, total, ticks=ticks, first=moved["first"], noise=np.zeros(drawn))
+    after = np.arange(total)[:, None] >= tips[kept]
+    return Runs(
+        *(np.where(after, np.nan, values[:, kept]) for values in (forced, null, null + rest - rest[0])), tips[kept]
+    )

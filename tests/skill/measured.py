@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.skill.development import OTHERS, SKIPPED, SLOWING, WHOLE, Runs, runs
+from tests.skill.development import ANYWHERE, OTHERS, SKIPPED, SLOWING, WHOLE, Runs, runs
 from tests.skill.figures import Figure, figures, mean
 from tests.skill.rivals import RIVALS, judged
 from tests.skill.watched import RULES, Watched, at_moments, moments, watched
 
 Floats = NDArray[np.float64]
-Table = tuple[Floats, Floats]
-"""Forced and null, each (moment, run)."""
 
 COUNT = 100
 """Runs of each system and design, and as many of its null."""
 ANY = "any of the three"
+DRIFT = "from anywhere, against nulls that drift"
 UNORIENTED = ("mean", "sd", "skewness")
 """Nobody knows beforehand which way these go: they are read the way that suits them best, system by system."""
 
@@ -55,41 +54,43 @@ class Measured:
 
 def measure(count: int = COUNT, *, bank: dict[str, Any] | None = None) -> Measured:
     """Simulate, watch and judge; `bank` are settings in place of the defaults."""
-    skill: dict[str, dict[str, dict[str, dict[str, Figure]]]] = {design: {} for design in SKIPPED}
+    skill: dict[str, dict[str, dict[str, dict[str, Figure]]]] = {design: {} for design in (*SKIPPED, DRIFT)}
     alarms = {}
     for design, name in [*product(SKIPPED, SLOWING), *product([WHOLE], OTHERS)]:
         drawn = runs(name, count, design)
-        seen = watched(np.concatenate(drawn[:2], axis=1), bank)
+        seen = [watched(values, bank) for values in drawn[:3]]
         if name in SLOWING:
-            skill[design][name] = skilled(tables(drawn, seen) | _judged(drawn))
+            forced, null, drifting = (
+                at_all_moments(one, drawn.tips) | _judged(values, drawn.tips)
+                for one, values in zip(seen, drawn[:3], strict=True)
+            )
+            skill[design][name] = skilled(forced, null)
+            if design == ANYWHERE:
+                skill[DRIFT][name] = skilled(forced, drifting)
         if design == WHOLE:
             alarms[name] = {
-                **{rule: _alarms(drawn, seen, [rule]) for rule in RULES}, ANY: _alarms(drawn, seen, [*RULES]),
-            }  # fmt: skip
+                **{rule: _alarms(drawn, *seen[:2], [rule]) for rule in RULES},
+                ANY: _alarms(drawn, *seen[:2], [*RULES]),
+            }
     return Measured(count, skill, alarms)
 
 
-def tables(drawn: Runs, seen: Watched) -> dict[str, Table]:
+def at_all_moments(seen: Watched, tips: NDArray[np.int64]) -> dict[str, Floats]:
     """What the product read at each moment, by column."""
-    count = drawn.tips.size
-    return {
-        name: (at_moments(read[:, :count], drawn.tips), at_moments(read[:, count:], drawn.tips))
-        for name, read in seen.read.items()
-    }
+    return {name: at_moments(read, tips) for name, read in seen.read.items()}
 
 
-def skilled(criteria: dict[str, Table]) -> dict[str, dict[str, Figure]]:
+def skilled(forced: dict[str, Floats], null: dict[str, Floats]) -> dict[str, dict[str, Figure]]:
     """The figures of each criterion."""
-    return {name: (_best_way if name in UNORIENTED else figures)(*table) for name, table in criteria.items()}
+    return {name: (_best_way if name in UNORIENTED else figures)(forced[name], null[name]) for name in forced}
 
 
-def _judged(drawn: Runs) -> dict[str, Table]:
-    at = moments(drawn.tips)
-    criteria = {name: (np.empty(at.shape), np.empty(at.shape)) for name in RIVALS}
-    for place, values in enumerate(drawn[:2]):
-        for moment, run in np.ndindex(at.shape):
-            for name, says in judged(values[: at[moment, run] + 1, run]).items():
-                criteria[name][place][moment, run] = says
+def _judged(values: Floats, tips: NDArray[np.int64]) -> dict[str, Floats]:
+    at = moments(tips)
+    criteria = {name: np.empty(at.shape) for name in RIVALS}
+    for moment, run in np.ndindex(at.shape):
+        for name, says in judged(values[: at[moment, run] + 1, run]).items():
+            criteria[name][moment, run] = says
     return criteria
 
 
@@ -98,11 +99,10 @@ def _best_way(forced: Floats, null: Floats) -> dict[str, Figure]:
     return max(ways, key=lambda way: way["auc early"].value + way["auc late"].value)
 
 
-def _alarms(drawn: Runs, seen: Watched, rules: list[str]) -> Alarms:
+def _alarms(drawn: Runs, forced: Watched, null: Watched, rules: list[str]) -> Alarms:
     """The first alarm of any of these rules, and all of them on nulls."""
-    count = drawn.tips.size
-    first = np.fmin.reduce([seen.alarmed[rule][:count] for rule in rules])
+    first = np.fmin.reduce([forced.alarmed[rule] for rule in rules])
     warned = np.isfinite(first)
     left = np.median(1 - first[warned] / drawn.tips[warned]) if warned.any() else np.nan
-    null = sum(int(seen.alarms[rule][count:].sum()) for rule in rules)
-    return Alarms(float(warned.mean()), float(left), null, int(drawn.tips.sum()))
+    alarms = sum(int(null.alarms[rule].sum()) for rule in rules)
+    return Alarms(float(warned.mean()), float(left), alarms, int(drawn.tips.sum()))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from tests.skill.development import LONGEST, SHORTEST, runs
+from tests.skill.development import BEYOND, LONGEST, SHORTEST, runs
 from tests.skill.figures import EARLY, LATE, MOMENTS, auc, figures
 from tests.skill.rivals import judged
 from tests.skill.watched import moments
@@ -86,6 +86,16 @@ def test_there_are_ten_moments_early_and_ten_late():
 def test_development_runs_end_before_the_tip_and_their_nulls_with_them(name):
     drawn = runs(name, 8)
     assert drawn.tips.min() >= SHORTEST
-    assert drawn.tips.max() <= LONGEST + 10
-    for values in drawn[:2]:
+    assert drawn.tips.max() <= BEYOND * LONGEST
+    for values in drawn[:3]:
         assert (np.isfinite(values).sum(axis=0) == drawn.tips).all()
+
+
+def test_a_null_that_drifts_moves_as_far_as_the_system_does_and_slows_no_more_than_the_null():
+    drawn = runs("fold", 8)
+    for run, tip in enumerate(drawn.tips):
+        moved = (drawn.drifting - drawn.null)[:tip, run]
+        assert moved[0] == 0
+        assert (np.diff(moved[1:]) < 0).all()
+        drift = drawn.forced[: tip // 2, run].mean() - drawn.forced[:40, run].mean()
+        assert moved[: tip // 2].mean() == pytest.approx(drift, abs=0.02)

@@ -10,10 +10,10 @@ import pytest
 from tests.sentinel.streams import hourly, run
 from tests.skill.development import ANYWHERE, SLOWING, runs
 from tests.skill.figures import EARLY, LATE, auc, quiet
-from tests.skill.measured import ANY, Measured, measure, tables
+from tests.skill.measured import ANY, Measured, measure
 from tests.skill.page import CRITERION, misses, text
 from tests.skill.run import PAGE
-from tests.skill.watched import watched
+from tests.skill.watched import at_moments, watched
 
 NUMBER = re.compile(r"-?\d+\.\d+")
 
@@ -28,7 +28,7 @@ def test_a_few_short_runs_of_each_system_are_ranked_about_as_the_bars_ask() -> N
 def quick(name: str) -> tuple[float, float]:
     """AUC early and late."""
     drawn = runs(name, 10, ANYWHERE, longest=600)
-    forced, null = tables(drawn, watched(np.concatenate(drawn[:2], axis=1)))[CRITERION]
+    forced, null = (at_moments(watched(values).read[CRITERION], drawn.tips) for values in drawn[:2])
     return auc(quiet(forced[EARLY]), quiet(null[EARLY])), auc(quiet(forced[LATE]), quiet(null[LATE]))
 
 
