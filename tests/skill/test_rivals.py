@@ -91,7 +91,7 @@ def test_development_runs_end_before_the_tip_and_their_nulls_with_them(name):
         assert (np.isfinite(values).sum(axis=0) == drawn.tips).all()
 
 
-def test_a_null_that_drifts_moves_as_far_as_the_system_does_and_slows_no_more_than_the_null():
+def test_a_null_that_drifts_moves_as_far_as_the_system_does():
     drawn = runs("fold", 8)
     for run, tip in enumerate(drawn.tips):
         moved = (drawn.drifting - drawn.null)[:tip, run]
