@@ -10,7 +10,7 @@ import pytest
 from tests.sentinel.streams import hourly, run
 from tests.skill.development import ANYWHERE, SLOWING, runs
 from tests.skill.figures import EARLY, LATE, auc, quiet
-from tests.skill.measured import ANY, Measured, measure
+from tests.skill.measured import ANY, measure
 from tests.skill.page import CRITERION, misses, text
 from tests.skill.run import PAGE
 from tests.skill.watched import at_moments, watched
@@ -48,26 +48,14 @@ def test_of_a_near_miss_it_is_said_that_it_is_slower_and_no_more() -> None:
         assert "does not say that a change follows" in event.text
 
 
-@pytest.fixture(scope="module")
-def whole() -> Measured:
-    return measure()
-
-
 @pytest.mark.slow
-def test_the_bars_are_met(whole: Measured) -> None:
-    assert misses(whole) == []
-
-
-@pytest.mark.slow
-def test_tips_without_slowing_down_are_missed_as_the_page_says(whole: Measured) -> None:
-    for name in ("rate_induced", "noise_induced"):
-        assert whole.alarms[name][ANY].warned <= 0.05, name
-
-
-@pytest.mark.slow
-def test_the_page_is_fresh(whole: Measured) -> None:
+def test_the_whole_measurement_meets_its_bars_and_is_what_the_page_says() -> None:
+    whole = measure()  # once for all that follows: minutes
     page, now = PAGE.read_text(encoding="utf-8"), text(whole)
     assert NUMBER.sub("#", now) == NUMBER.sub("#", page), "python tests/skill/run.py --write"
     # Other machines and versions round otherwise, which may move a rank or a first moment by a little.
     told, found = ([float(number) for number in NUMBER.findall(one)] for one in (page, now))
     assert found == pytest.approx(told, abs=0.03), "python tests/skill/run.py --write"
+    assert misses(whole) == []
+    for name in ("rate_induced", "noise_induced"):
+        assert whole.alarms[name][ANY].warned <= 0.05, name
