@@ -18,8 +18,8 @@ DAY_US = 86_400_000_000
 NOW_US = 1_785_000_000_000_000
 THRESHOLDS = tuple(tanh(u) for u in np.linspace(-atanh(0.99), atanh(0.99), 16))
 RULE = RuleView(
-    kind="lag1", label="0.8", side="above", relative=False, threshold=0.8, reference_left=0, reference_disagrees=False,
-    alpha=1e-4, severity="warning", evidence=nan, alarm_id="", since_us=-1, remarks=(),
+    kind="lag1", threshold=0.8, alpha=1e-4, severity="warning", evidence=nan, alarm_id="", since_us=-1,
+    side="above", relative=False, reference_left=0, label="",
 )  # fmt: skip
 SERIES = SeriesView(
     name="",
@@ -45,10 +45,9 @@ SERIES = SeriesView(
     period_seconds=nan,
     spread=nan,
     criticality=nan,
-    evidence=nan,
     e_value=nan,
     window_ticks=1000,
-    window_us=-1,
+    evidence=nan,
     tie_share=0.0,
     thresholds=THRESHOLDS,
     readings=(nan,) * len(THRESHOLDS),
@@ -76,6 +75,10 @@ def judged(view: SeriesView, lag1: float, low: float, high: float, evidence: flo
         recovery_seconds=recovery(lag1, view.cadence_seconds),
         recovery_low_seconds=recovery(low, view.cadence_seconds),
         recovery_high_seconds=recovery(high, view.cadence_seconds),
+        modulus=abs(lag1),
+        spread=0.125,
+        criticality=round(atanh(abs(lag1)) + 0.125, 3),
+        e_value=round(10 ** (evidence + 1), 3),
         evidence=evidence,
         readings=tuple(round(4 * (atanh(lag1) - atanh(r)), 3) for r in THRESHOLDS),
         rules=(replace(RULE, evidence=evidence),),
@@ -169,8 +172,26 @@ def snapshot() -> Snapshot:
         ),
         judged(SERIES, 0.5, 0.4, 0.6, -2.0, name="buoy 7"),
         replace(SERIES, name=evil, time_us=-3 * DAY_US),
+        replace(
+            judged(SERIES, 0.2, 0.05, 0.33, 0.7),
+            name="reactor",
+            state=State.WARNING,
+            modulus=0.93,
+            period_seconds=14 * 3600.0,
+            spread=0.833,
+            criticality=2.491,
+            rules=(
+                replace(RULE, evidence=-4.0),
+                replace(RULE, kind="modulus", threshold=0.9, evidence=0.7, label="noise", **alarm),
+                replace(RULE, kind="spread", threshold=1.5, evidence=-0.4),
+            ),
+        ),
     ]
-    views[3] = replace(views[3], rules=(replace(RULE, threshold=0.95, evidence=-1.2),))
+    relative = replace(RULE, relative=True)
+    full, filling = replace(relative, threshold=0.94, evidence=-1.2), replace(relative, threshold=nan, reference_left=400)
+    views[2] = replace(views[2], rules=(*views[2].rules, replace(RULE, threshold=-0.8, side="below", evidence=-4.0)))
+    views[3] = replace(views[3], rules=(full,))
+    views[4] = replace(views[4], rules=(RULE, filling))
     views[6] = replace(views[6], state=State.BLIND, reason=Reason.STUCK, tie_share=0.41)
     return FakeSnapshot({view.name: view for view in views}, history)
 
