@@ -1,4 +1,4 @@
-"""What Prometheus reads: the table of metrics, and the text made of it anew at each scrape.
+"""What Prometheus reads: the text made of the table of metrics, anew at each scrape.
 
 Nothing here is set over time: numbers of series come from the snapshot, counts of what happened from the tally.
 A value that is not known is left out instead of shown as zero. No other module knows prometheus_client.
@@ -10,8 +10,7 @@ import logging
 import platform
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate, islice
-from math import isnan, nan
-from typing import Literal, NamedTuple
+from math import isinf, isnan, nan
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
@@ -25,136 +24,13 @@ from prometheus_client.registry import Collector
 
 from sentinel import __version__
 from sentinel.clock import MICROSECONDS
+from sentinel.fleet import e_bh
+from sentinel.metrics import METRICS, Row
 from sentinel.snapshot import Reason, RuleView, SeriesView, Snapshot, State
 from sentinel.tally import BUCKETS_SECONDS, Tally
 from sentinel.wording import NEVER_US, threshold_label
 
 log = logging.getLogger(__name__)
-
-
-class Row(NamedTuple):
-    """One metric of the table."""
-
-    name: str
-    type: Literal["counter", "gauge", "histogram"]
-    unit: str
-    """Base unit that ends the name (`seconds`, `bytes`), else empty."""
-    help: str
-    labels: tuple[str, ...] = ()
-
-
-# fmt: off
-METRICS: tuple[Row, ...] = (
-    Row("sentinel_build_info", "gauge", "", "Always 1; what is running.", ("version", "python_version")),
-    Row("sentinel_config_last_reload_successful", "gauge", "",
-        "1 if the last reading of the settings succeeded."),
-    Row("sentinel_config_last_reload_success_timestamp_seconds", "gauge", "seconds",
-        "When settings were last read."),
-    Row("sentinel_config_reloads_total", "counter", "", "Times that settings were read again."),
-    Row("sentinel_config_reload_failures_total", "counter", "", "Times that new settings were refused."),
-    Row("sentinel_ready", "gauge", "", "1 if what is shown can be relied on; /-/ready says why not."),
-    Row("sentinel_ingestion_stopped", "gauge", "", "1 while commits fail and no observation is accepted."),
-    Row("sentinel_scheduler_up", "gauge", "", "1 while the scheduler's thread is alive."),
-    Row("sentinel_scheduler_heartbeat_timestamp_seconds", "gauge", "seconds",
-        "Last sign of life of the scheduler."),
-    Row("sentinel_task_runs_total", "counter", "", "Runs of a scheduled task.", ("task",)),
-    Row("sentinel_task_failures_total", "counter", "", "Runs of a scheduled task that failed.", ("task",)),
-    Row("sentinel_task_missed_total", "counter", "",
-        "Runs of a scheduled task that did not start.", ("task", "reason")),
-    Row("sentinel_task_duration_seconds", "histogram", "seconds",
-        "How long a scheduled task ran.", ("task",)),
-    Row("sentinel_task_last_success_timestamp_seconds", "gauge", "seconds",
-        "Last successful run.", ("task",)),
-    Row("sentinel_task_expected_interval_seconds", "gauge", "seconds", "How often a task is due.", ("task",)),
-    Row("sentinel_source_up", "gauge", "", "1 if the last fetch succeeded.", ("source",)),
-    Row("sentinel_source_last_success_timestamp_seconds", "gauge", "seconds",
-        "Last successful fetch.", ("source",)),
-    Row("sentinel_source_last_observation_timestamp_seconds", "gauge", "seconds",
-        "Newest event time.", ("source",)),
-    Row("sentinel_source_expected_interval_seconds", "gauge", "seconds",
-        "How often a source is asked.", ("source",)),
-    Row("sentinel_source_fetches_total", "counter", "", "Fetches, failed ones included.", ("source",)),
-    Row("sentinel_source_fetch_failures_total", "counter", "", "Fetches that failed.", ("source",)),
-    Row("sentinel_observations_received_total", "counter", "",
-        "Observations that a source gave.", ("source",)),
-    Row("sentinel_observations_accepted_total", "counter", "", "Observations that were used.", ("source",)),
-    Row("sentinel_observations_duplicate_total", "counter", "",
-        "Same series, time and value again.", ("source",)),
-    Row("sentinel_observations_revised_total", "counter", "",
-        "Same series and time, other value.", ("source",)),
-    Row("sentinel_observations_late_total", "counter", "", "Came after their tick had closed.", ("source",)),
-    Row("sentinel_observations_rejected_total", "counter", "", "Could not be used.", ("source", "reason")),
-    Row("sentinel_inbox_observations", "gauge", "", "Observations waiting for the engine."),
-    Row("sentinel_inbox_capacity_observations", "gauge", "",
-        "Observations that may wait before sources are held."),
-    Row("sentinel_engine_turns_total", "counter", "", "Turns of the engine, idle ones included."),
-    Row("sentinel_engine_turn_duration_seconds", "histogram", "seconds",
-        "How long a turn of the engine took."),
-    Row("sentinel_engine_heartbeat_timestamp_seconds", "gauge", "seconds",
-        "Last sign of life of the engine."),
-    Row("sentinel_stage_duration_seconds", "histogram", "seconds",
-        "How long a stage took in a turn.", ("task",)),
-    Row("sentinel_ticks_total", "counter", "", "Ticks closed, missing ones included.", ("source",)),
-    Row("sentinel_missing_ticks_total", "counter", "", "Ticks closed without an observation.", ("source",)),
-    Row("sentinel_gaps_total", "counter", "", "Gaps too long to bridge; the series began anew.", ("source",)),
-    Row("sentinel_commits_total", "counter", "", "Transactions of the journal, failed ones included."),
-    Row("sentinel_commit_failures_total", "counter", "", "Transactions of the journal that failed."),
-    Row("sentinel_commit_duration_seconds", "histogram", "seconds",
-        "How long a transaction of the journal took."),
-    Row("sentinel_last_commit_timestamp_seconds", "gauge", "seconds",
-        "Last successful transaction of the journal."),
-    Row("sentinel_journal_bytes", "gauge", "bytes", "Size of the journal on disk."),
-    Row("sentinel_checkpoints_total", "counter", "", "Checkpoints, failed ones included."),
-    Row("sentinel_checkpoint_failures_total", "counter", "", "Checkpoints that failed."),
-    Row("sentinel_checkpoint_duration_seconds", "histogram", "seconds", "How long a checkpoint took."),
-    Row("sentinel_checkpoint_last_success_timestamp_seconds", "gauge", "seconds",
-        "Last successful checkpoint."),
-    Row("sentinel_notifications_total", "counter", "",
-        "Attempts to notify, failed ones included.", ("sink",)),
-    Row("sentinel_notification_failures_total", "counter", "", "Attempts to notify that failed.", ("sink",)),
-    Row("sentinel_outbox_notifications", "gauge", "", "Notifications not yet delivered.", ("sink",)),
-    Row("sentinel_alarms_raised_total", "counter", "", "Alarms raised.", ("detector", "threshold")),
-    Row("sentinel_alarms_cleared_total", "counter", "", "Alarms cleared.", ("detector", "threshold")),
-    Row("sentinel_log_errors_total", "counter", "", "Lines logged as errors."),
-    Row("sentinel_log_warnings_total", "counter", "", "Lines logged as warnings."),
-    # All series together.
-    Row("sentinel_series", "gauge", "", "Series known.", ("source",)),
-    Row("sentinel_learning_series", "gauge", "", "Series without a verdict yet.", ("source",)),
-    Row("sentinel_watching_series", "gauge", "", "Series below their alarm line.", ("source",)),
-    Row("sentinel_warning_series", "gauge", "", "Series with a warning.", ("source",)),
-    Row("sentinel_critical_series", "gauge", "", "Series with a critical alarm.", ("source",)),
-    Row("sentinel_blind_series", "gauge", "", "Series that cannot be judged.", ("source", "reason")),
-    Row("sentinel_series_unexposed", "gauge", "", "Series not shown one by one (web.max_series)."),
-    # One by one, at most web.max_series.
-    Row("sentinel_series_ready", "gauge", "", "1 once the series has a verdict.", ("source", "series")),
-    Row("sentinel_series_state_code", "gauge", "",
-        "0 learning, 1 watching, 2 warning, 3 critical, -1 blind.", ("source", "series")),
-    Row("sentinel_series_blind", "gauge", "",
-        "1 while the series cannot be judged.", ("source", "series", "reason")),
-    Row("sentinel_series_lag1_autocorrelation", "gauge", "",
-        "Lag-1 autocorrelation of the residual.", ("source", "series")),
-    Row("sentinel_series_lag1_autocorrelation_low", "gauge", "",
-        "Lower end of its 95 % band.", ("source", "series")),
-    Row("sentinel_series_lag1_autocorrelation_high", "gauge", "",
-        "Upper end of its 95 % band.", ("source", "series")),
-    Row("sentinel_series_recovery_time_seconds", "gauge", "seconds",
-        "Time in which a small knock fades to 1/e.", ("source", "series")),
-    Row("sentinel_series_reading", "gauge", "",
-        "Reading of a detector in null standard deviations; 0 at its threshold.",
-        ("source", "series", "detector", "threshold")),
-    Row("sentinel_series_evidence", "gauge", "",
-        "log10 of evidence over its budget; 0 is the alarm line.",
-        ("source", "series", "detector", "threshold")),
-    Row("sentinel_series_alarm", "gauge", "", "1 while the alarm is open.",
-        ("source", "series", "detector", "threshold")),
-    Row("sentinel_series_alpha", "gauge", "", "Budgeted false alarms per tick.",
-        ("source", "series", "detector", "threshold")),
-    Row("sentinel_series_last_tick_timestamp_seconds", "gauge", "seconds",
-        "End of the last closed tick.", ("source", "series")),
-    Row("sentinel_series_missing_ticks", "gauge", "",
-        "Ticks closed without an observation.", ("source", "series")),
-)
-# fmt: on
 
 STATE_CODES = {State.LEARNING: 0, State.WATCHING: 1, State.WARNING: 2, State.CRITICAL: 3, State.BLIND: -1}
 BLIND_REASONS = (
@@ -230,6 +106,7 @@ class _SentinelCollector(Collector):
         yield from _totals(snapshot)
         shown = _shown(snapshot, self._max_series)
         yield "sentinel_series_unexposed", (), len(snapshot) - len(shown)
+        yield "sentinel_fleet_discoveries", (), int(e_bh(snapshot.e_values()).discovered.sum())
         for name in shown:
             yield from _series(snapshot.view(name))
 
@@ -345,17 +222,35 @@ def _series(view: SeriesView) -> Iterator[Point]:
     yield "sentinel_series_lag1_autocorrelation_low", one, view.lag1_low
     yield "sentinel_series_lag1_autocorrelation_high", one, view.lag1_high
     yield "sentinel_series_recovery_time_seconds", one, view.recovery_seconds
+    yield "sentinel_series_recovery_time_low_seconds", one, view.recovery_low_seconds
+    if not isinf(view.recovery_high_seconds):
+        yield "sentinel_series_recovery_time_high_seconds", one, view.recovery_high_seconds
+    yield "sentinel_series_modulus", one, view.modulus
+    yield "sentinel_series_period_seconds", one, view.period_seconds
+    yield "sentinel_series_spread", one, view.spread
+    yield "sentinel_series_criticality", one, view.criticality
     for threshold, reading in zip(view.thresholds, view.readings, strict=True):
         yield "sentinel_series_reading", (*one, "lag1", threshold_label(threshold)), reading
     for rule in sorted(view.rules, key=_first_to_alarm):
-        labels = (*one, rule.kind, rule.label)
-        yield "sentinel_series_evidence", labels, rule.evidence
-        yield "sentinel_series_alarm", labels, bool(rule.alarm_id)
-        yield "sentinel_series_alpha", labels, rule.alpha
+        yield from _rule(one, rule)
+    yield "sentinel_series_fleet_e_value", one, view.e_value
+    if view.window_ticks:
+        yield "sentinel_series_fleet_window_ticks", one, view.window_ticks
     yield "sentinel_series_last_tick_timestamp_seconds", one, _seconds(view.time_us)
     yield "sentinel_series_missing_ticks", one, view.missing_ticks
 
 
+def _rule(one: tuple[str, str], rule: RuleView) -> Iterator[Point]:
+    labels = (*one, rule.kind, rule.label)
+    yield "sentinel_series_evidence", labels, rule.evidence
+    yield "sentinel_series_alarm", labels, bool(rule.alarm_id)
+    yield "sentinel_series_alpha", labels, rule.alpha
+    yield "sentinel_series_effective_threshold", labels, rule.threshold
+    yield "sentinel_series_reference_left_pairs", labels, rule.reference_left
+    for remark in rule.remarks:
+        yield "sentinel_series_alarm_remark", (*labels, remark), 1
+
+
 def _first_to_alarm(rule: RuleView) -> tuple[str, str, float]:
-    """Sort rules; of two on one threshold the one with the larger alpha, which alarms first, is shown."""
+    """Sort rules; of two of one name the one with the larger alpha, which alarms first, is shown."""
     return rule.kind, rule.label, -rule.alpha

@@ -73,6 +73,14 @@ class Published:
         for i in self._order[:limit]:
             yield self._view(i)
 
+    def e_values(self) -> NDArray[np.float64]:
+        """The e-value of every series in the order of `names()`; NaN = not ready."""
+        found = np.full(len(self), np.nan)
+        for (plan, _), members in zip(self._state.keys, self._state.cohorts, strict=True):
+            if plan.rules:
+                found[members.series] = members.evidence.e_value.mean(axis=1)
+        return found[sorted(range(len(self)), key=self._state.names.__getitem__)]
+
     def counts(self) -> Mapping[tuple[str, State, Reason], int]:
         """Number of series by source, state and reason."""
         state, reason = self._codes()

@@ -168,6 +168,10 @@ class Snapshot(Protocol):
         """All series, the most alarming first (critical, warning, blind, watching, learning; then evidence)."""
         ...
 
+    def e_values(self) -> NDArray[np.float64]:
+        """The e-value of every series in the order of `names()`; NaN = not ready."""
+        ...
+
     def counts(self) -> Mapping[tuple[str, State, Reason], int]:
         """Number of series by source, state and reason."""
         ...

@@ -1,4 +1,4 @@
-"""The live view in the terminal: one block of two lines per series, as wide as 100 columns."""
+"""The live view in the terminal: one block of three lines per series, as wide as 100 columns."""
 
 from __future__ import annotations
 
@@ -13,21 +13,16 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from sentinel.claims import evidence_in_words, evidence_share, leading_rule, reason_in_words
 from sentinel.snapshot import SeriesView, Snapshot, State
-from sentinel.wording import (
-    evidence_in_words,
-    evidence_share,
-    lag1_in_words,
-    leading_rule,
-    reason_in_words,
-    recovery_in_words,
-)
+from sentinel.wording import cycle_briefly, lag1_in_words, ratio_in_words, recovery_in_words
 
 FRAMES_PER_SECOND = 8
-ROWS = 12
+ROWS = 9
 """Series shown; the most alarming when there are more."""
 SPECTRUM_WIDTH = 32
 BAR_WIDTH = 20
+EVIDENCE_WIDTH = 24
 FULL = 7.5
 """Reading, in null standard deviations, of the deepest colour."""
 COLD, ZERO, WARM = (58, 122, 184), (244, 244, 242), (197, 80, 74)
@@ -58,7 +53,7 @@ def render(snapshot: Snapshot, facts: Facts) -> RenderableType:
     table.add_column("series", width=17, overflow="ellipsis", no_wrap=True)
     table.add_column("state", width=21)
     table.add_column(_scale(), width=SPECTRUM_WIDTH, no_wrap=True)
-    table.add_column("evidence ▏ alarm line", width=BAR_WIDTH + 1, no_wrap=True)
+    table.add_column("evidence ▏ alarm line", width=EVIDENCE_WIDTH, no_wrap=True)
     # By name within a state, so that rows keep their places while evidence moves.
     views = sorted(islice(snapshot.views(ROWS), ROWS), key=lambda view: (_rank(view), view.name))
     for view in views:
@@ -97,11 +92,21 @@ def _state(view: SeriesView) -> Text:
     text = Text(f"{sign} {view.state.value}", style)
     if isnan(view.lag1) or view.state is State.BLIND:
         return text.append(f"\n{reason_in_words(view)}", "not bold bright_black")
-    return text.append(f"\n{lag1_in_words(view)}", "not bold default")
+    text.append(f"\n{lag1_in_words(view)}", "not bold default")
+    if isnan(view.spread):
+        return text
+    return text.append(f"\nvariance {ratio_in_words(view.spread)} × base", "not bold bright_black")
 
 
 def _spectrum(view: SeriesView) -> Text:
-    """One cell per detector, and under it the place where the sign changes."""
+    """One cell per detector, under it the place where the sign changes, and what oscillates."""
+    text = _bank(view)
+    if not isnan(view.modulus):
+        text.append(f"\nmodulus {cycle_briefly(view)}", "bright_black")
+    return text
+
+
+def _bank(view: SeriesView) -> Text:
     text = Text()
     width = max(1, SPECTRUM_WIDTH // max(1, len(view.readings)))
     for reading in view.readings[: SPECTRUM_WIDTH // width]:
@@ -137,7 +142,10 @@ def _evidence(view: SeriesView) -> Text:
     filled = 0 if isnan(share) else round(BAR_WIDTH * share)
     past = rule.alarm_id or rule.evidence >= 0
     bar = Text("━" * filled, "red" if past else "cyan").append("━" * (BAR_WIDTH - filled), "grey23")
-    return bar.append("▏", "red").append(f"\n{evidence_in_words(rule)}", "bright_black")
+    name = rule.label if rule.kind == "lag1" else rule.kind if rule.kind == "weighted" else f"{rule.kind} {rule.label}"
+    waits = isnan(rule.evidence) and rule.reference_left > 0
+    words = f"needs {rule.reference_left:,} more pairs" if waits else evidence_in_words(rule)
+    return bar.append("▏", "red").append(f"\n{words}\n{name} · α {rule.alpha:.2g}", "bright_black")
 
 
 def _printable(name: str) -> str:

@@ -1,19 +1,20 @@
-"""Words and numbers for people: one way to say a duration, a moment, a state, a band and a threshold.
+"""Words and numbers for people: one way to say a duration, a moment, a band, a cycle, a spread.
 
-Page, terminal and metrics say the same thing in the same words because they all ask here.
+Page, terminal and metrics say the same thing in the same words because they all ask here; what alarm rules say is in
+`claims`.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from math import ceil, isfinite, isinf, isnan, log10
+from math import exp, isfinite, isinf, isnan
 
-from sentinel.snapshot import Reason, RuleView, SeriesView, State
+from sentinel.snapshot import Reason, SeriesView
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NEVER_US = -1
-FLOOR = -6.0
-"""Lowest evidence that is shown, as log10."""
+SHORTEST_CYCLE = 2.1
+"""Ticks; a shorter period is no more than a change of sign at every tick."""
 
 REASONS: dict[Reason, str] = {
     Reason.NONE: "",
@@ -130,45 +131,42 @@ def recovery_band_in_words(view: SeriesView) -> str:
     return f"{duration_in_words(view.recovery_low_seconds)} to {duration_in_words(view.recovery_high_seconds)}"
 
 
-def reason_in_words(view: SeriesView) -> str:
-    """Say why a series is blind or learning, or which rules alarm; empty while it is quiet."""
-    if view.state in (State.WARNING, State.CRITICAL):
-        open_rules = [rule for rule in view.rules if rule.alarm_id]
-        limits = " and ".join(dict.fromkeys(rule.label for rule in open_rules))
-        since = min((rule.since_us for rule in open_rules), default=view.since_us)
-        return f"lag-1 above {limits} since {moment_in_words(since)}" if limits else ""
-    if view.state is State.LEARNING and view.reason is not Reason.CADENCE and view.warm_up_left > 0:
-        ticks = f"{view.warm_up_left:,} more tick{'s' if view.warm_up_left != 1 else ''} needed"
-        return ticks if view.reason is not Reason.GAP else f"{REASONS[Reason.GAP]}: {ticks}"
-    since = min((rule.since_us for rule in view.rules if rule.alarm_id), default=NEVER_US)
-    is_open = f"; the alarm since {moment_in_words(since)} is open" if since != NEVER_US else ""
-    return f"{REASONS[view.reason]}{is_open}" if view.state is State.BLIND else REASONS[view.reason]
+def modulus_in_words(modulus: float, period_ticks: float, period: str) -> str:
+    """Write what oscillates: `0.93, oscillating, period about 14 h`; `not ready` while there is none.
 
-
-def evidence_share(rule: RuleView) -> float:
-    """How far evidence has come towards its alarm line, in [0, 1]; NaN while not ready.
-
-    0 is log10(alpha), where the e-detector stands after one tick that says nothing; 1 is the alarm line.
+    `period` is the period in words, unused where `period_ticks` is NaN (nothing oscillates) or 2 (an alternation).
     """
-    if isnan(rule.evidence):
-        return rule.evidence
-    start = max(log10(rule.alpha), FLOOR) if rule.alpha > 0 else FLOOR
-    return min(1.0, max(0.0, 1.0 - rule.evidence / start)) if start < 0 else 1.0
-
-
-def evidence_in_words(rule: RuleView) -> str:
-    """Say how far evidence is from its alarm line: `past the alarm line`, `1/40 of an alarm`."""
-    if isnan(rule.evidence):
+    if isnan(modulus):
         return "not ready"
-    if rule.evidence >= 0:
-        return "past the alarm line"
-    if rule.evidence <= FLOOR:
-        return "none"
-    return f"1/{ceil(10**-rule.evidence):,} of an alarm"
+    if isnan(period_ticks):
+        return f"{modulus:.2f}, no oscillation"
+    if period_ticks < SHORTEST_CYCLE:
+        return f"{modulus:.2f}, alternating from tick to tick"
+    return f"{modulus:.2f}, oscillating, period about {period}"
 
 
-def leading_rule(view: SeriesView) -> RuleView | None:
-    """Give the rule to show first: an open alarm before others, then the one with most evidence."""
-    ready = [rule for rule in view.rules if not isnan(rule.evidence)]
-    chosen = max(ready, key=lambda rule: (bool(rule.alarm_id), rule.evidence), default=None)
-    return chosen or next(iter(view.rules), None)
+def cycle_in_words(view: SeriesView) -> str:
+    """Write modulus and period of a series."""
+    ticks = view.period_seconds / view.cadence_seconds
+    return modulus_in_words(view.modulus, ticks, duration_in_words(view.period_seconds))
+
+
+def cycle_briefly(view: SeriesView) -> str:
+    """Write modulus and period where there is little room: `0.93, period 14 h`, `0.82`."""
+    return cycle_in_words(view).replace("oscillating, period about", "period").removesuffix(", no oscillation")
+
+
+def spread_in_words(spread: float) -> str:
+    """Write a change of spread, a natural logarithm, as `variance 2.3 × its baseline`; `not ready` for NaN."""
+    return "not ready" if isnan(spread) else f"variance {ratio_in_words(spread)} × its baseline"
+
+
+def ratio_in_words(logarithm: float) -> str:
+    """Write a ratio, given by its logarithm, with two digits, whole from ten on: `0.42`, `2.3`, `150`."""
+    ratio = exp(min(logarithm, 700.0))
+    return f"{ratio:.2g}" if ratio < 9.95 else f"{ratio:,.0f}" if ratio < 1e6 else f"{ratio:.0e}"
+
+
+def budget_in_words(alpha: float) -> str:
+    """Write an effective budget of false alarms: `alpha 0.0001 per tick, 1 false alarm in 10,000 ticks`."""
+    return f"alpha {alpha:.3g} per tick, 1 false alarm in {1 / alpha:,.0f} ticks" if alpha > 0 else "alpha 0"

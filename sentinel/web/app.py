@@ -134,6 +134,7 @@ class _Answers:
             self._reader.settings_text,
             self._clock,
             first=_whole(request, "first", 0, 10**9),
+            fleet=_choice(request, "order", ("alarm", "fleet")) == "fleet",
         )
 
     def series_page(self, request: Request) -> Response:
@@ -201,6 +202,14 @@ def _whole(request: Request, key: str, default: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= most):
         raise HTTPException(400, f"{key}: {text!r}; a whole number from 0 to {most} is allowed")
     return int(text)
+
+
+def _choice(request: Request, key: str, allowed: tuple[str, ...]) -> str:
+    """Read one of the allowed words from the query, by default the first; HTTPException 400 says what is allowed."""
+    text = request.query_params.get(key, allowed[0])
+    if text not in allowed:
+        raise HTTPException(400, f"{key}: {text!r}; {' or '.join(allowed)} is allowed")
+    return text
 
 
 async def _problem(request: Request, error: Exception) -> Response:

@@ -7,8 +7,9 @@ from math import isfinite, log10
 import numpy as np
 from numpy.typing import NDArray
 
+from sentinel.claims import FLOOR, rule_in_words
 from sentinel.snapshot import SeriesView, Spectrogram
-from sentinel.wording import FLOOR, moment_iso, recovery_in_words
+from sentinel.wording import moment_iso, recovery_in_words
 
 READING_STEPS = 16
 MISSING = -128
@@ -20,7 +21,7 @@ def number(value: float) -> float | None:
 
 
 def series_as_json(view: SeriesView) -> dict[str, object]:
-    """Give one series. `lag1` is null while not ready; `recovery_high_seconds` alone is null where the band is open."""
+    """Give one series. Null is not ready; `recovery_high_seconds` alone is null where the band is open."""
     return {
         "name": view.name,
         "source": view.source,
@@ -42,7 +43,14 @@ def series_as_json(view: SeriesView) -> dict[str, object]:
         "recovery_low_seconds": number(view.recovery_low_seconds),
         "recovery_high_seconds": number(view.recovery_high_seconds),
         "recovery_text": recovery_in_words(view),
+        "modulus": number(view.modulus),
+        "period_seconds": number(view.period_seconds),
+        "spread": number(view.spread),
+        "criticality": number(view.criticality),
         "evidence": number(view.evidence),
+        "e_value": number(view.e_value),
+        "window_ticks": view.window_ticks or None,
+        "window_begun": moment_iso(view.window_us),
         "tie_share": number(view.tie_share),
         "thresholds": list(view.thresholds),
         "readings": [number(reading) for reading in view.readings],
@@ -50,12 +58,18 @@ def series_as_json(view: SeriesView) -> dict[str, object]:
             {
                 "kind": rule.kind,
                 "label": rule.label,
+                "text": rule_in_words(rule.kind, rule.label),
+                "side": rule.side,
+                "relative": rule.relative,
                 "threshold": number(rule.threshold),
+                "reference_left": rule.reference_left,
+                "reference_disagrees": rule.reference_disagrees,
                 "alpha": rule.alpha,
                 "severity": rule.severity,
                 "evidence": number(rule.evidence),
                 "alarm": rule.alarm_id or None,
                 "since": moment_iso(rule.since_us),
+                "remarks": list(rule.remarks),
             }
             for rule in view.rules
         ],
@@ -77,9 +91,7 @@ def spectrogram_as_json(view: SeriesView, picture: Spectrogram) -> dict[str, obj
         "high": _numbers(picture.high),
         "evidence": _numbers(picture.evidence),
         "evidence_floor": max(log10(max(alphas)), FLOOR) if alphas else FLOOR,
-        "rules": sorted(
-            {rule.threshold for rule in view.rules if rule.kind == "lag1" and rule.threshold == rule.threshold}
-        ),
+        "rules": sorted({rule.threshold for rule in view.rules if rule.kind == "lag1" and isfinite(rule.threshold)}),
     }
 
 

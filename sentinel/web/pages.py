@@ -15,20 +15,30 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from sentinel import __version__
+from sentinel.claims import (
+    evidence_in_words,
+    evidence_share,
+    leading_rule,
+    reason_in_words,
+    reference_in_words,
+    remarks_in_words,
+    rule_now_in_words,
+)
 from sentinel.clock import MICROSECONDS, Clock
 from sentinel.snapshot import RuleView, SeriesView, Snapshot, Spectrogram, State
 from sentinel.tally import Tally
 from sentinel.web import bars
+from sentinel.web.ranking import Ranking, windows
 from sentinel.wording import (
+    budget_in_words,
+    cycle_briefly,
+    cycle_in_words,
     duration_in_words,
-    evidence_in_words,
-    evidence_share,
     lag1_in_words,
-    leading_rule,
     moment_in_words,
-    reason_in_words,
     recovery_band_in_words,
     recovery_in_words,
+    spread_in_words,
     threshold_label,
 )
 
@@ -79,8 +89,12 @@ class RuleRow:
     """One alarm rule in words."""
 
     rule: RuleView
+    name: str
     share: float
     words: str
+    budget: str
+    reference: str
+    remarks: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +106,9 @@ class Entry:
     lag1: str
     recovery: str
     recovery_band: str
+    cycle: str
+    cycle_briefly: str
+    spread: str
     leading: RuleRow | None
     rules: tuple[RuleRow, ...]
     sentence: str
@@ -106,11 +123,16 @@ def status(
     settings_text: str,
     clock: Clock,
     first: int,
+    fleet: bool,
 ) -> HTMLResponse:
-    """Show all series: counts, the table from row `first` on, the first spectrograms."""
-    views = list(snapshot.views(first + ROWS))[first:]
-    # By name within a state: rows that change places with every tick cannot be read.
-    views.sort(key=lambda view: (ORDER.index(view.state), view.name))
+    """Show all series: counts, the table from row `first` on, the first spectrograms; `fleet` ranks by e-values."""
+    ranking = Ranking.of(snapshot) if fleet else None
+    if ranking:
+        views = [snapshot.view(name) for name in ranking.names[first : first + ROWS]]
+    else:
+        views = list(snapshot.views(first + ROWS))[first:]
+        # By name within a state: rows that change places with every tick cannot be read.
+        views.sort(key=lambda view: (ORDER.index(view.state), view.name))
     pictures = {view.name: snapshot.spectrogram(view.name) for view in views[:PICTURES]}
     entries = [entry(view, pictures.get(view.name)) for view in views]
     totals = dict.fromkeys(ORDER, 0)
@@ -120,6 +142,8 @@ def status(
         request,
         "status.html",
         entries=entries,
+        ranking=ranking,
+        windows=windows(views),
         cards=[one for one in entries if one.pictured],
         totals=[(state.value, number, MEANINGS[state]) for state, number in totals.items()],
         total=len(snapshot),
@@ -134,7 +158,7 @@ def status(
 
 def series(request: Request, snapshot: Snapshot, view: SeriesView) -> HTMLResponse:
     """Show one series."""
-    return _page(request, "series.html", one=entry(view, snapshot.spectrogram(view.name)))
+    return _page(request, "series.html", one=entry(view, snapshot.spectrogram(view.name)), window=windows([view]))
 
 
 def problem(request: Request, code: int, detail: str, headers: Mapping[str, str] | None) -> HTMLResponse:
@@ -144,7 +168,18 @@ def problem(request: Request, code: int, detail: str, headers: Mapping[str, str]
 
 def entry(view: SeriesView, picture: Spectrogram | None) -> Entry:
     """Put one series into words."""
-    rules = tuple(RuleRow(rule, evidence_share(rule), evidence_in_words(rule)) for rule in view.rules)
+    rules = tuple(
+        RuleRow(
+            rule=rule,
+            name=rule_now_in_words(rule),
+            share=evidence_share(rule),
+            words=evidence_in_words(rule),
+            budget=budget_in_words(rule.alpha),
+            reference=reference_in_words(rule),
+            remarks=remarks_in_words(rule),
+        )
+        for rule in view.rules
+    )
     leading = leading_rule(view)
     return Entry(
         view=view,
@@ -152,6 +187,9 @@ def entry(view: SeriesView, picture: Spectrogram | None) -> Entry:
         lag1=lag1_in_words(view),
         recovery=recovery_in_words(view),
         recovery_band=recovery_band_in_words(view),
+        cycle=cycle_in_words(view),
+        cycle_briefly=cycle_briefly(view),
+        spread=spread_in_words(view.spread),
         leading=next((row for row in rules if row.rule is leading), None),
         rules=rules,
         sentence=_sentence(picture) if picture is not None else "",

@@ -9,6 +9,7 @@ from math import atanh, inf, log, nan, tanh
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from sentinel.history import History
 from sentinel.snapshot import Reason, RuleView, SeriesView, Snapshot, Spectrogram, State
@@ -18,8 +19,8 @@ DAY_US = 86_400_000_000
 NOW_US = 1_785_000_000_000_000
 THRESHOLDS = tuple(tanh(u) for u in np.linspace(-atanh(0.99), atanh(0.99), 16))
 RULE = RuleView(
-    kind="lag1", threshold=0.8, alpha=1e-4, severity="warning", evidence=nan, alarm_id="", since_us=-1,
-    side="above", relative=False, reference_left=0, label="",
+    kind="lag1", label="0.8", side="above", relative=False, threshold=0.8, reference_left=0, reference_disagrees=False,
+    alpha=1e-4, severity="warning", evidence=nan, alarm_id="", since_us=-1, remarks=(),
 )  # fmt: skip
 SERIES = SeriesView(
     name="",
@@ -47,6 +48,7 @@ SERIES = SeriesView(
     criticality=nan,
     e_value=nan,
     window_ticks=1000,
+    window_us=NOW_US - 1300 * 3_600_000_000,
     evidence=nan,
     tie_share=0.0,
     thresholds=THRESHOLDS,
@@ -110,6 +112,9 @@ class FakeSnapshot:
         )
         return iter(ranked[:limit])
 
+    def e_values(self) -> NDArray[np.float64]:
+        return np.array([self.series[name].e_value for name in self.names()])
+
     def counts(self) -> Mapping[tuple[str, State, Reason], int]:
         return Counter((view.source, view.state, view.reason) for view in self.series.values())
 
@@ -146,8 +151,9 @@ def snapshot() -> Snapshot:
     evil = '<script>alert("x")</script> & \'co\' \\ "ü"\n\ud800'
     loaded = judged(SERIES, 0.91, 0.84, 0.95, 0.4)
     grid = judged(SERIES, 0.985, 0.95, 1.0, 2.1, source="grid")
+    one_sided = replace(loaded.rules[0], remarks=("one_sided",), **alarm)
     views = [
-        replace(loaded, name="lake/loaded", state=State.WARNING, rules=(replace(loaded.rules[0], **alarm),)),
+        replace(loaded, name="lake/loaded", state=State.WARNING, rules=(one_sided,)),
         replace(
             grid,
             name="grid/frequency",
@@ -182,16 +188,16 @@ def snapshot() -> Snapshot:
             criticality=2.491,
             rules=(
                 replace(RULE, evidence=-4.0),
-                replace(RULE, kind="modulus", threshold=0.9, evidence=0.7, label="noise", **alarm),
-                replace(RULE, kind="spread", threshold=1.5, evidence=-0.4),
+                replace(RULE, kind="modulus", label="0.9", threshold=0.9, evidence=0.7, **alarm),
+                replace(RULE, kind="spread", label="1.5x", threshold=1.5, evidence=-0.4),
             ),
         ),
     ]
-    relative = replace(RULE, relative=True)
-    full, filling = replace(relative, threshold=0.94, evidence=-1.2), replace(relative, threshold=nan, reference_left=400)
-    views[2] = replace(views[2], rules=(*views[2].rules, replace(RULE, threshold=-0.8, side="below", evidence=-4.0)))
-    views[3] = replace(views[3], rules=(full,))
-    views[4] = replace(views[4], rules=(RULE, filling))
+    relative = replace(RULE, label="relative", relative=True)
+    below = replace(RULE, label="below -0.8", threshold=-0.8, side="below", evidence=-4.0)
+    views[2] = replace(views[2], rules=(*views[2].rules, below))
+    views[3] = replace(views[3], rules=(replace(relative, threshold=0.94, evidence=-1.2),))
+    views[4] = replace(views[4], rules=(RULE, replace(relative, threshold=nan, reference_left=400)))
     views[6] = replace(views[6], state=State.BLIND, reason=Reason.STUCK, tie_share=0.41)
     return FakeSnapshot({view.name: view for view in views}, history)
 

@@ -17,7 +17,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from sentinel import __version__
-from sentinel.exposition import METRICS, Exposition
+from sentinel.exposition import Exposition
+from sentinel.metrics import METRICS
 from sentinel.snapshot import Snapshot
 from sentinel.tally import Tally
 
@@ -115,7 +116,7 @@ def test_a_cap_of_zero_shows_none_one_by_one(snapshot, tally) -> None:
     text = render(snapshot, tally, max_series=0)
     assert series_in(text) == []
     assert f"sentinel_series_unexposed {len(snapshot):.1f}" in text
-    assert 'sentinel_warning_series{source="buoys"} 1.0' in text
+    assert 'sentinel_warning_series{source="buoys"} 2.0' in text
 
 
 def test_two_rules_on_one_threshold_make_one_line(snapshot, tally) -> None:

@@ -32,7 +32,7 @@ def test_it_says_address_speed_and_progress(snapshot) -> None:
     text = screen(snapshot)
     assert "http://127.0.0.1:9814" in text
     assert "123,457 observations/s" in text
-    assert "8 series" in text
+    assert "9 series" in text
     assert "tick 4,000 of 6,000" in text
 
 
@@ -50,6 +50,8 @@ def test_it_says_address_speed_and_progress(snapshot) -> None:
         r"lake/new +◌ learning",
         r"34 more ticks needed +not ready",
         r"learning the cadence",
+        r"variance 2\.3 × base +modulus 0\.93, period 14 h +modulus 0\.9 · α 0\.0001",
+        r"relative · α 0\.0001",
     ],
 )
 def test_it_says_in_words_what_each_series_is(snapshot, words: str) -> None:
@@ -85,7 +87,7 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(snapshot) -> Non
 
 
 def test_more_series_than_rows_are_counted(snapshot) -> None:
-    assert "and 3 more series on the page" in screen(only(snapshot, *(f"s{i:02}" for i in range(15))))
+    assert "and 6 more series on the page" in screen(only(snapshot, *(f"s{i:02}" for i in range(15))))
 
 
 def test_no_series_is_a_view_too(snapshot) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import httpx
 import pytest
@@ -127,16 +127,49 @@ def test_the_status_page_says_each_state_in_words_without_a_script(client) -> No
     page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", client.get("/").text))
     for words in (
         "grid/frequency grid critical lag-1 above 0.8 since",
-        "0.98 (above 0.95) longer than 19.5 h past the alarm line",
+        "0.98 (above 0.95) longer than 19.5 h 0.98 variance 1.1 × its baseline past the alarm line",
+        "0.93, period 14 h variance 2.3 × its baseline past the alarm line modulus above 0.9, alpha 0.0001",
         "lake/loaded buoys warning",
         "buoy 7 buoys blind the value is stuck",
         "lake/control buoys watching 0.35 (0.21 to 0.48) 57.2 min",
-        "1/1,259 of an alarm 12 of 4,000",
+        "1/1,259 of an alarm lag-1 above 0.8, alpha 0.0001 2026-07-25 16:20 UTC 12 of 4,000 missing",
+        "1/16 of an alarm lag-1 above its own past (now 0.94), alpha 0.0001",
         "lake/new buoys learning 34 more ticks needed not ready",
         "lake/fresh buoys learning learning the cadence",
         "2 s ago",
     ):
         assert words in page
+
+
+def words_of(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+def test_a_series_page_says_each_rule_with_its_budget_its_reference_and_what_else_an_alarm_may_be(client) -> None:
+    new = words_of(client.get("/series/lake/new").text)
+    assert "lag-1 above its own past reference not full: 400 more pairs needed warning" in new
+    loaded = words_of(client.get("/series/lake/loaded").text)
+    assert "alpha 0.0001 per tick, 1 false alarm in 10,000 ticks past the alarm line" in loaded
+    assert "It is one-sided: a level shift looks like this too." in loaded
+    reactor = words_of(client.get("/series/reactor").text)
+    for words in ("0.93, oscillating, period about 14 h", "variance 2.3 × its baseline", "Criticality 2.49"):
+        assert words in reactor
+    assert "windows of 1,000 ticks, the present one and the one before, begun at 2026-06-01 13:20 UTC" in reactor
+
+
+def test_the_fleet_ranking_names_its_windows_and_what_stands_out(client, snapshot) -> None:
+    page = client.get("/?order=fleet").text
+    words = words_of(page)
+    assert "3 series stand out at a false discovery rate of 0.1 (e-BH)" in words
+    assert "The claim is about windows of 1,000 ticks, the present one and the one before, begun at 2026-06-01" in words
+    table = page[page.index("<tbody>") : page.index("</tbody>")]
+    names = [unquote(name) for name in re.findall(r'href="/series/([^"]+)"', table)]
+    ranked = ["grid/frequency", "reactor", "lake/loaded", "elnino", "buoy 7", "lake/control"]
+    assert names[:6] == ranked, "series without an e-value come last"
+    assert len(names) == len(snapshot)
+    found = re.findall(r"(\d) e ([\d.e+]+) stands out", words_of(table))
+    assert found == [("1", "1.26e+03"), ("2", "50.1"), ("3", "25.1")]
+    assert client.get("/?order=size").status_code == 400
 
 
 def test_names_and_settings_are_escaped(client, snapshot) -> None:
@@ -181,7 +214,7 @@ def test_the_list_is_paged_in_the_order_of_names(client, snapshot) -> None:
     pages = [client.get(f"/api/v1/series?offset={offset}&limit=3").json() for offset in (0, 3, 6, 9)]
     names = [one["name"] for page in pages for one in page["series"]]
     assert [name for name in names if "script" not in name] == [n for n in snapshot.names() if "script" not in n]
-    assert {page["total"] for page in pages} == {8}
+    assert {page["total"] for page in pages} == {9}
 
 
 @pytest.mark.parametrize("query", ["limit=1001", "limit=x", "offset=-1", "limit=1e3", "offset=99999999999999999999"])

@@ -6,29 +6,20 @@ from dataclasses import replace
 from math import inf, nan
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from sentinel.snapshot import Reason, RuleView, State
 from sentinel.wording import (
-    REASONS,
+    budget_in_words,
+    cycle_briefly,
+    cycle_in_words,
     duration_in_words,
-    evidence_in_words,
-    evidence_share,
     lag1_in_words,
-    leading_rule,
     moment_in_words,
     moment_iso,
-    reason_in_words,
     recovery_band_in_words,
     recovery_in_words,
+    spread_in_words,
     threshold_label,
 )
-
-RULE = RuleView(
-    kind="lag1", label="0.8", side="above", relative=False, threshold=0.8, reference_left=0, reference_disagrees=False,
-    alpha=1e-4, severity="warning", evidence=-2.0, alarm_id="", since_us=-1, remarks=(),
-)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -100,44 +91,27 @@ def test_a_recovery_time_says_longer_than_for_an_open_band_and_none_below_zero(s
     assert (recovery_in_words(falling), recovery_band_in_words(falling)) == ("none: lag-1 is not above 0", "")
 
 
-def test_every_reason_has_words(snapshot) -> None:
-    assert set(REASONS) == set(Reason)
-    blind = replace(snapshot.view("lake/loaded"), state=State.BLIND)
-    words = [reason_in_words(replace(blind, reason=reason)) for reason in Reason if reason is not Reason.NONE]
-    assert all(words)
-    assert len(set(words)) == len(words)
-
-
-def test_learning_says_how_many_ticks_are_missing_and_why(snapshot) -> None:
-    view = snapshot.view("lake/new")
-    assert reason_in_words(view) == "34 more ticks needed"
-    assert reason_in_words(replace(view, warm_up_left=1)) == "1 more tick needed"
-    assert reason_in_words(replace(view, reason=Reason.GAP)) == "restarted after a long gap: 34 more ticks needed"
-    assert reason_in_words(replace(view, reason=Reason.CADENCE)) == "learning the cadence"
+def test_an_oscillation_has_a_modulus_and_a_period(snapshot) -> None:
+    view = snapshot.view("reactor")
+    assert cycle_in_words(view) == "0.93, oscillating, period about 14 h"
+    assert cycle_in_words(replace(view, period_seconds=2 * 3600.0)) == "0.93, alternating from tick to tick"
+    assert cycle_in_words(replace(view, period_seconds=nan)) == "0.93, no oscillation"
+    assert cycle_in_words(snapshot.view("lake/fresh")) == "not ready"
+    assert cycle_briefly(view) == "0.93, period 14 h"
+    assert cycle_briefly(replace(view, period_seconds=nan)) == "0.93"
 
 
 @pytest.mark.parametrize(
-    ("evidence", "words", "share"),
-    [(nan, "not ready", nan), (-6.0, "none", 0.0), (-2.0, "1/100 of an alarm", 0.5), (0.0, "past the alarm line", 1.0)],
+    ("spread", "ratio"),
+    [(0.0, "1"), (0.833, "2.3"), (-0.7, "0.5"), (2.294, "9.9"), (5.0, "148"), (1e3, "1e+304"), (-1e3, "0")],
 )
-def test_evidence_is_a_part_of_an_alarm(evidence: float, words: str, share: float) -> None:
-    rule = replace(RULE, evidence=evidence)
-    assert evidence_in_words(rule) == words
-    assert evidence_share(rule) == pytest.approx(share, nan_ok=True)
+def test_a_spread_is_a_variance_ratio(spread: float, ratio: str) -> None:
+    assert spread_in_words(spread) == f"variance {ratio} × its baseline"
 
 
-@given(evidence=st.floats(-6, 300), alpha=st.floats(0, 1))
-def test_a_share_lies_between_nothing_and_the_alarm_line(evidence: float, alpha: float) -> None:
-    share = evidence_share(replace(RULE, evidence=evidence, alpha=alpha))
-    assert 0 <= share <= 1
-    assert share == 1 or evidence < 0 or alpha >= 1
+def test_a_spread_that_is_not_ready_has_no_ratio() -> None:
+    assert spread_in_words(nan) == "not ready"
 
 
-def test_the_leading_rule_is_the_open_alarm_then_the_most_evidence_then_the_first(snapshot) -> None:
-    quiet, strong = replace(RULE, evidence=-3.0), replace(RULE, evidence=1.0)
-    alarm, unready = replace(RULE, evidence=-1.0, alarm_id="a"), replace(RULE, evidence=nan)
-    view = snapshot.view("lake/new")
-    assert leading_rule(replace(view, rules=(quiet, strong, alarm))) is alarm
-    assert leading_rule(replace(view, rules=(unready, quiet, strong))) is strong
-    assert leading_rule(replace(view, rules=(unready,))) is unready
-    assert leading_rule(replace(view, rules=())) is None
+def test_a_budget_is_said_per_tick_and_in_ticks() -> None:
+    assert budget_in_words(1 / 87_600) == "alpha 1.14e-05 per tick, 1 false alarm in 87,600 ticks"
