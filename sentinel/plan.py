@@ -140,12 +140,6 @@ class Plan:
     conditioning: bool
 
     @property
-    def lines(self) -> list[float]:
-        """Fixed thresholds on lag 1, for pictures."""
-        parts = (part for rule in self.rules for part in rule.channels)
-        return [part.threshold for part in parts if part.kind == "lag1" and part.threshold is not None]
-
-    @property
     def baseline(self) -> int:
         """Points of the spread's baseline: those of the warm-up, but for the first, which seek the level."""
         return max(10, self.warm_up - UNCLIPPED - 1)

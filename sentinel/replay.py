@@ -19,7 +19,7 @@ from sentinel.configuration.loading import load
 from sentinel.errors import DataError
 from sentinel.events import AlarmEvent
 from sentinel.journal import Journal
-from sentinel.picture import Alarm, Caption, Figure, Portrait, draw
+from sentinel.picture import Alarm, Caption, Figure, Instrument, Portrait, draw
 from sentinel.pipeline import PipelineState, Result
 from sentinel.recovery import Machine
 
@@ -53,13 +53,12 @@ class Replayed:
         plan, _ = state.keys[state.cohort_of[state.names.index(name)]]
         cleared = {event.alarm_id: event.time_us for event in self.events if event.what == "cleared"}
         alarms = [
-            Alarm(event.time_us, cleared.get(event.alarm_id))
+            Alarm.of(event, cleared.get(event.alarm_id))
             for event in self.events if event.series == name and event.what == "raised"
         ]  # fmt: skip
-        return draw(
-            columns, CalendarAxis(), self.machine.pipeline.cohort(plan).scoring.thresholds, Caption(title or name),
-            plan.lines, alarms,
-        )  # fmt: skip
+        thresholds = self.machine.pipeline.cohort(plan).scoring.thresholds
+        instrument = Instrument(thresholds, plan.cadence_us, plan.rules)
+        return draw(columns, CalendarAxis(), instrument, Caption(title or name), alarms)
 
 
 def results(folder: Path, machine: Machine, *, fixed: bool = False) -> Iterator[Result]:

@@ -6,7 +6,7 @@ import io
 import textwrap
 
 from sentinel.errors import DataError
-from sentinel.picture import Alarm, Caption, Figure, Portrait, draw, write
+from sentinel.picture import Alarm, Caption, Figure, Instrument, Portrait, draw, write
 from sentinel.report import SeriesRecord, choices
 
 REPORT_DOTS_PER_INCH = 150
@@ -31,9 +31,9 @@ def figure(record: SeriesRecord, portrait: Portrait | None, *, titled: bool = Tr
         f"{record.ticks:,} ticks{missing}",
         value_label=textwrap.shorten(record.name.rsplit("/", 1)[-1], 24, placeholder="..."),
     )
-    alarms = [Alarm(event.time_us, cleared) for event, cleared in record.alarms]
-    rules = record.plan.lines
-    return draw(columns, record.axis, record.thresholds, caption, rules, alarms)
+    instrument = Instrument(record.thresholds, record.plan.cadence_us, record.plan.rules)
+    alarms = [Alarm.of(event, cleared) for event, cleared in record.alarms]
+    return draw(columns, record.axis, instrument, caption, alarms)
 
 
 def png(made: Figure) -> bytes:

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from sentinel.picture.drawing import Alarm, Caption, draw, write
+from sentinel.picture.drawing import Alarm, Caption, Instrument, draw, write
 from sentinel.picture.portrait import Columns, Portrait
 
-__all__ = ["Alarm", "Caption", "Columns", "Figure", "Portrait", "draw", "write"]
+__all__ = ["Alarm", "Caption", "Columns", "Figure", "Instrument", "Portrait", "draw", "write"]

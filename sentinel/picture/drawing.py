@@ -1,4 +1,4 @@
-"""Draws one series: data, residual, stability spectrogram, evidence and states over one time axis.
+"""Draws one series: data, residual, stability spectrogram, oscillation, spread, evidence and states over one time axis.
 
 Warm colours are readings above zero: the series returns more slowly than that threshold allows. Cold colours are the
 opposite. The line where the colour changes is the lag-1 autocorrelation, drawn with its 95 % band. Grey is *not ready*,
@@ -11,62 +11,42 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import QuadMesh
-from matplotlib.colors import AsinhNorm, LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sentinel.axis import Axis
+from sentinel.claims import rule_in_words
+from sentinel.events import AlarmEvent
+from sentinel.picture.channels import cycle_panel, spread_panel
 from sentinel.picture.portrait import Columns
+from sentinel.picture.spectrogram import (
+    alarm_threshold,
+    colour_bar,
+    found_threshold,
+    recovery_scale,
+    spectrogram,
+)
+from sentinel.picture.style import ALARM, FAINT, HALO, INK, MARKS, SIGNAL, STATE_COLOURS, STYLE
 from sentinel.picture.timeline import TimeLine
+from sentinel.plan import PlanRule
 from sentinel.snapshot import Reason, State
 
 STATES = tuple(State)
 REASONS = tuple(Reason)
 BLIND = STATES.index(State.BLIND)
 
-INK, FAINT, NOT_READY = "#222222", "#767676", "#dcdcdc"
-SIGNAL, ALARM = "#30507a", "#b2182b"
-STATE_COLOURS = {
-    State.LEARNING: NOT_READY,
-    State.WATCHING: "#b9d7cb",
-    State.WARNING: "#f2b65a",
-    State.CRITICAL: "#c8553d",
-    State.BLIND: "#ffffff",
-}
-HALO = (withStroke(linewidth=2.4, foreground="white", alpha=0.8),)
-READING_LIMIT = 12.0
-# The ends of the map are nearly black and would hide the lines.
-READING_COLOURS = LinearSegmentedColormap.from_list("readings", mpl.colormaps["RdBu_r"](np.linspace(0.06, 0.94, 256)))
-FINER = 4
-THRESHOLD_TICKS = (-0.98, -0.9, -0.7, -0.4, 0.0, 0.4, 0.7, 0.9, 0.98)
 EVIDENCE_FLOOR = -6.0
 SMALLEST_LABEL = 0.0085
 """Share of the width that one letter of a state's name takes."""
-
-STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 8.5,
-    "axes.edgecolor": FAINT,
-    "axes.linewidth": 0.6,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": FAINT,
-    "ytick.color": FAINT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "hatch.linewidth": 0.4,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "sentinel",
-}
+NAMED_RULES = 5
+"""Rules whose budget is written into the evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +55,16 @@ class Alarm:
 
     raised_us: int
     cleared_us: int | None = None
+    kind: str = "lag1"
+    side: str = "above"
+    found: float | None = None
+    """Threshold on lag-1 that a relative rule had found; None of other rules."""
+
+    @classmethod
+    def of(cls, event: AlarmEvent, cleared_us: int | None) -> Alarm:
+        """How an alarm of the pipeline is marked."""
+        found = event.threshold if event.relative and event.kind == "lag1" else None
+        return cls(event.time_us, cleared_us, event.kind, event.side, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +77,18 @@ class Caption:
     time_label: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """What the series was judged by."""
+
+    thresholds: Sequence[float] | NDArray[np.float64]
+    """Of the detectors, ascending, one per column of the readings."""
+    cadence_us: int
+    rules: Sequence[PlanRule] = ()
+
+
 def draw(
-    columns: Columns,
-    axis: Axis,
-    thresholds: Sequence[float] | NDArray[np.float64],
-    caption: Caption,
-    alarm_thresholds: Sequence[float] = (),
-    alarms: Sequence[Alarm] = (),
+    columns: Columns, axis: Axis, instrument: Instrument, caption: Caption, alarms: Sequence[Alarm] = ()
 ) -> Figure:
     """Draw one series.
 
@@ -103,25 +98,23 @@ def draw(
         The series' decimated rows, at least one.
     axis
         What its time is to its owner.
-    thresholds
-        The detectors' thresholds, ascending, one per column of the readings.
+    instrument
+        Detectors, length of a tick, and alarm rules.
     caption
         Words around the panels.
-    alarm_thresholds
-        Thresholds on which an alarm rule stands.
     alarms
         What was raised and cleared.
     """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9.6, 7.4))
+        figure = Figure(figsize=(9.6, 8.8))
         FigureCanvasAgg(figure)
         grid = figure.add_gridspec(
-            5, 2, height_ratios=(1.5, 0.9, 2.7, 1.25, 0.26), width_ratios=(1, 0.016),
-            left=0.085, right=0.925, top=0.905 if caption.title else 0.94, bottom=0.07, hspace=0.13, wspace=0.025,
+            7, 1, height_ratios=(1.4, 0.8, 2.6, 0.95, 0.85, 1.15, 0.26),
+            left=0.085, right=0.835, top=0.92 if caption.title else 0.95, bottom=0.06, hspace=0.15,
         )  # fmt: skip
-        data = figure.add_subplot(grid[0, 0])
-        residual, spectrogram, evidence, strip = (figure.add_subplot(grid[row, 0], sharex=data) for row in range(1, 5))
-        panels = (data, residual, spectrogram, evidence, strip)
+        data = figure.add_subplot(grid[0])
+        panels = (data, *(figure.add_subplot(grid[row], sharex=data) for row in range(1, 7)))
+        _, residual, spectrum, cycle, spread, evidence, strip = panels
         line = TimeLine(columns, axis)
         edges = line.edges
         middles = (edges[:-1] + edges[1:]) / 2
@@ -131,12 +124,17 @@ def draw(
         _envelope(residual, middles, columns.residual_low, columns.residual_high)
         _symmetric(residual, columns.residual_low, columns.residual_high)
         residual.set_ylabel("residual (sd)")
-        mesh = _spectrogram(spectrogram, edges, columns, np.asarray(thresholds, dtype=np.float64))
-        for threshold in alarm_thresholds:
-            _alarm_threshold(spectrogram, threshold)
-        _evidence(evidence, edges, columns)
+        mesh = spectrogram(spectrum, edges, columns, np.asarray(instrument.thresholds, dtype=np.float64))
+        recovery_scale(spectrum, line.length, instrument.cadence_us)
+        cycle_panel(cycle, edges, columns, line.length, instrument.cadence_us)
+        spread_panel(spread, edges, columns)
+        for part in [part for rule in instrument.rules for part in rule.channels]:
+            if part.threshold is not None:
+                place = cycle if part.kind == "modulus" else spectrum
+                alarm_threshold(place, part.threshold, MARKS[part.kind, "below" if part.below else "above"].colour)
+        _evidence(evidence, edges, columns, instrument.rules)
         _strip(strip, edges, columns)
-        for panel in panels[:4]:
+        for panel in panels[:6]:
             _blind_spans(panel, edges, columns)
         for middle, length in line.breaks():
             data.text(
@@ -145,19 +143,22 @@ def draw(
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
             )  # fmt: skip
         for alarm in alarms:
+            raised = line.place(alarm.raised_us)
             cleared = line.right if alarm.cleared_us is None else line.place(alarm.cleared_us)
-            _mark_alarm(panels, line.place(alarm.raised_us), cleared)
+            _mark_alarm(panels, alarm, raised, cleared)
+        _key(data, alarms)
 
-        _colour_bar(figure, figure.add_subplot(grid[2, 1]), mesh)
+        box = spectrum.get_position()
+        colour_bar(figure, figure.add_axes((0.917, box.y0, 0.012, box.height)), mesh)
         for panel in panels:
             panel.tick_params(length=2.5, width=0.6, labelsize=8, labelbottom=panel is strip)
             panel.spines[["top", "right"]].set_visible(False)
         strip.set_xlim(edges[0], edges[-1])
         strip.set_xticks(*line.ticks())
         strip.set_xlabel(caption.time_label)
-        figure.align_ylabels(panels[:4])
-        figure.text(0.085, 0.955, caption.title, fontsize=12.5, fontweight="bold", va="baseline")
-        figure.text(0.085, 0.925 if caption.title else 0.96, caption.subtitle, color=FAINT, va="baseline")
+        figure.align_ylabels(panels[:6])
+        figure.text(0.085, 0.967, caption.title, fontsize=12.5, fontweight="bold", va="baseline")
+        figure.text(0.085, 0.942 if caption.title else 0.972, caption.subtitle, color=FAINT, va="baseline")
     return figure
 
 
@@ -187,73 +188,11 @@ def _symmetric(panel: Axes, low: NDArray[np.float64], high: NDArray[np.float64])
     panel.yaxis.set_major_locator(MaxNLocator(4, symmetric=True))
 
 
-def _spectrogram(
-    panel: Axes, edges: NDArray[np.float64], columns: Columns, thresholds: NDArray[np.float64]
-) -> QuadMesh:
-    """Readings over time and threshold, with the zero line and its band."""
-    heights = np.arctanh(thresholds)
-    fine = np.linspace(heights[0], heights[-1], (len(heights) - 1) * FINER + 1)
-    borders = np.concatenate([[fine[0]], (fine[:-1] + fine[1:]) / 2, [fine[-1]]])
-    panel.set_facecolor(NOT_READY)
-    mesh = panel.pcolormesh(
-        edges, borders, np.ma.masked_invalid(_between_detectors(columns.readings)),
-        cmap=READING_COLOURS, norm=AsinhNorm(2.0, -READING_LIMIT, READING_LIMIT), rasterized=True,
-    )  # fmt: skip
-    bottom, top = borders[0], borders[-1]
-    low = _heights(columns.lag1_low, bottom, top)
-    high = _heights(columns.lag1_high, bottom, top)
-    zero = _heights(columns.lag1, bottom, top)
-    panel.fill_between(
-        edges, np.append(low, low[-1]), np.append(high, high[-1]),
-        step="post", color="white", alpha=0.4, linewidth=0,
-    )  # fmt: skip
-    for end in (low, high):
-        panel.stairs(end, edges, baseline=None, color=INK, linewidth=0.5)
-    panel.stairs(zero, edges, baseline=None, color="white", linewidth=2.8)
-    panel.stairs(zero, edges, baseline=None, color=INK, linewidth=1.4)
-    panel.set_ylim(bottom, top)
-    ticks = [tick for tick in THRESHOLD_TICKS if bottom <= np.arctanh(tick) <= top]
-    panel.set_yticks(np.arctanh(ticks), [f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
-    panel.set_yticks(heights, minor=True)
-    panel.tick_params(axis="y", which="minor", length=1.4, width=0.4)
-    panel.set_ylabel("threshold\n(line: lag-1, 95 % band)")
-    return mesh
-
-
-def _between_detectors(readings: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Readings on `FINER` times as many thresholds, linear in atanh, as the zero crossing is read; (fine, columns)."""
-    below, above = readings.T[:-1].astype(np.float64), readings.T[1:].astype(np.float64)
-    share = np.linspace(0, 1, FINER, endpoint=False)[None, :, None]
-    between = below[:, None] * (1 - share) + above[:, None] * share
-    return np.concatenate([between.reshape(-1, readings.shape[0]), above[-1:]])
-
-
-def _heights(correlation: NDArray[np.float64], bottom: float, top: float) -> NDArray[np.float64]:
-    """Correlations on the atanh axis; an open end (-1 or 1) lies on the border."""
-    with np.errstate(divide="ignore"):
-        clipped: NDArray[np.float64] = np.clip(np.arctanh(np.clip(correlation, -1, 1)), bottom, top)
-    return clipped
-
-
-def _alarm_threshold(panel: Axes, threshold: float) -> None:
-    height = np.arctanh(threshold)
-    panel.axhline(height, color=ALARM, linewidth=0.9, linestyle=(0, (5, 3)), path_effects=HALO)
-    panel.plot(
-        [1.0], [height], transform=panel.get_yaxis_transform(), color=ALARM, marker="<", markersize=5, clip_on=False
+def _evidence(panel: Axes, edges: NDArray[np.float64], columns: Columns, rules: Sequence[PlanRule]) -> None:
+    """Evidence as log10, the alarm line at 0, and the budgets that it is measured by."""
+    panel.text(
+        0.006, 0.06, _budgets(rules), transform=panel.transAxes, fontsize=6.5, color=FAINT, path_effects=HALO, zorder=3
     )
-
-
-def _colour_bar(figure: Figure, place: Axes, mesh: QuadMesh) -> None:
-    bar = figure.colorbar(mesh, cax=place, extend="both")
-    ticks = (-10, -5, -2, 0, 2, 5, 10)
-    bar.set_ticks(ticks, labels=[f"{tick:+d}".replace("-", "\N{MINUS SIGN}") if tick else "0" for tick in ticks])
-    bar.ax.minorticks_off()
-    bar.outline.set_linewidth(0.4)
-    bar.set_label("reading (null sd)\n← faster than the threshold · slower →", fontsize=7.5)
-
-
-def _evidence(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> None:
-    """Evidence as log10, the alarm line at 0."""
     panel.stairs(columns.evidence, edges, baseline=None, color=INK, linewidth=0.9)
     panel.stairs(
         np.where(np.isnan(columns.evidence), EVIDENCE_FLOOR, columns.evidence), edges,
@@ -265,6 +204,16 @@ def _evidence(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> None
     panel.set_ylim(EVIDENCE_FLOOR, max(1.2, highest + 0.6))
     panel.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     panel.set_ylabel("evidence\n(log10)")
+
+
+def _budgets(rules: Sequence[PlanRule]) -> str:
+    """The effective alpha of every rule, those of one alpha together."""
+    named: dict[float, list[str]] = {}
+    for rule in rules[:NAMED_RULES]:
+        named.setdefault(rule.alpha, []).append(rule_in_words(rule.kind, rule.label))
+    parts = [f"alpha {alpha:.3g} per tick: {', '.join(names)}" for alpha, names in named.items()]
+    more = f" and {len(rules) - NAMED_RULES} more" if len(rules) > NAMED_RULES else ""
+    return "; ".join(parts) + more
 
 
 def _strip(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> None:
@@ -300,12 +249,32 @@ def _runs(codes: NDArray[np.generic]) -> list[tuple[int, int]]:
     return list(zip([0, *borders.tolist()], [*borders.tolist(), len(codes)], strict=True))
 
 
-def _mark_alarm(panels: Sequence[Axes], raised: float, cleared: float) -> None:
+def _mark_alarm(panels: Sequence[Axes], alarm: Alarm, raised: float, cleared: float) -> None:
     """A line through all panels where it was raised, a shade over the evidence for as long as it was open."""
+    data, spectrum, evidence = panels[0], panels[2], panels[5]
+    mark = MARKS[alarm.kind, alarm.side]
     for panel in panels:
-        panel.axvline(raised, color=ALARM, linewidth=0.8, path_effects=HALO if panel is panels[2] else None)
-    panels[3].axvspan(raised, cleared, facecolor=ALARM, alpha=0.10, linewidth=0)
-    panels[0].plot(
-        [raised], [1.0], transform=panels[0].get_xaxis_transform(),
-        color=ALARM, marker="v", markersize=6, clip_on=False,
+        panel.axvline(raised, color=mark.colour, linewidth=0.8, path_effects=HALO if panel is spectrum else None)
+    evidence.axvspan(raised, cleared, facecolor=mark.colour, alpha=0.10, linewidth=0)
+    if alarm.found is not None and not np.isnan(alarm.found):
+        found_threshold(spectrum, alarm.found, raised, cleared)
+    data.plot(
+        [raised], [1.0], transform=data.get_xaxis_transform(),
+        color=mark.colour, marker=mark.marker, markersize=5.5, clip_on=False,
     )  # fmt: skip
+
+
+def _key(panel: Axes, alarms: Sequence[Alarm]) -> None:
+    """Which mark is which channel, above the data; nothing where no alarm is marked."""
+    kinds = sorted({(alarm.kind, alarm.side) for alarm in alarms})
+    handles = [
+        Line2D(
+            [], [], linestyle="none", marker=mark.marker, color=mark.colour, markersize=5, label=f"alarm on {mark.name}"
+        )
+        for mark in map(MARKS.__getitem__, kinds)
+    ]
+    if handles:
+        panel.legend(
+            handles=handles, loc="lower right", bbox_to_anchor=(1.0, 1.01), ncols=len(handles), frameon=False,
+            fontsize=7.5, handletextpad=0.1, borderaxespad=0.2, columnspacing=1.2,
+        )  # fmt: skip

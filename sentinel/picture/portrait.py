@@ -41,6 +41,11 @@ class Columns:
     lag1: Floats
     lag1_low: Floats
     lag1_high: Floats
+    modulus: Floats
+    period: Floats
+    """In ticks; NaN where nothing oscillates."""
+    spread: Floats
+    criticality: Floats
     evidence: Floats
     readings: NDArray[np.float32]
 
@@ -118,6 +123,10 @@ def _columns_of(rows: Rows, part: slice, last_end: int | None) -> Columns:
         lag1=rows.lag1[part],
         lag1_low=rows.lag1_low[part],
         lag1_high=rows.lag1_high[part],
+        modulus=rows.modulus[part],
+        period=rows.period[part],
+        spread=rows.spread[part],
+        criticality=rows.criticality[part],
         evidence=rows.evidence[part],
         readings=rows.readings[part],
     )

@@ -19,6 +19,7 @@ from sentinel.snapshot import Reason, State
 from sentinel.wording import duration_in_words
 
 BLIND, GAP = tuple(State).index(State.BLIND), tuple(Reason).index(Reason.GAP)
+DAY_SECONDS = 86_400
 EPOCH = date(1970, 1, 1).toordinal()
 WIDEST_GAP, ALL_GAPS = 0.12, 0.5
 """Most that one gap takes, and all together, in parts of what all ticks take."""
@@ -67,9 +68,14 @@ class TimeLine:
         found = []
         for at in np.flatnonzero(self._narrowed).tolist():
             length = float(self._real[at + 1] - self._real[at])
-            words = f"{length:.4g}" if self._axis.numbered else duration_in_words(length * 86_400)
+            words = f"{length:.4g}" if self._axis.numbered else duration_in_words(length * DAY_SECONDS)
             found.append((float(self.edges[at] + self.edges[at + 1]) / 2, words))
         return found
+
+    def length(self, span_us: float) -> str:
+        """A span in the owner's units, in words."""
+        span = float(self._axis.spans(np.asarray([span_us]))[0])
+        return f"{span:.3g}" if self._axis.numbered else duration_in_words(span)
 
     def ticks(self) -> tuple[list[float], list[str]]:
         """Places and labels of the ticks; none inside a narrowed gap."""
@@ -85,7 +91,8 @@ class TimeLine:
         texts = []
         for before, at in zip([-1, *chosen], chosen, strict=False):
             anew = before < 0 or of_stretch[at] != of_stretch[before]
-            texts.append(f"{labels[at]}\n{self._context(real, at)}".rstrip() if anew else labels[at])
+            context = self._context(real, at) if anew else ""
+            texts.append(f"{labels[at]}\n{context}" if context not in ("", labels[at]) else labels[at])
         return [float(places[at]) for at in chosen], texts
 
     def _stretches(self) -> list[tuple[float, float]]:
