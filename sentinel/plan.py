@@ -76,13 +76,6 @@ class PlanRule:
     clear: float
     bets: tuple[float, ...]
 
-    @property
-    def claim(self) -> str:
-        """What is claimed, for people: `lag1 above 0.8`, `spread above 1.5x`."""
-        if self.kind == "weighted":
-            return f"weighted {self.label}"
-        return f"{self.kind} {'' if self.label.startswith('below') else 'above '}{self.label}"
-
     @classmethod
     def of(cls, rule: AlarmSettings, cadence: Cadence) -> PlanRule:
         """What the settings of a rule mean on that cadence."""

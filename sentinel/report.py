@@ -13,18 +13,32 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from sentinel import __version__
 from sentinel.axis import STEP_US, Axis, NumberAxis
+from sentinel.claims import rule_in_words, seen_in_words
 from sentinel.clock import MICROSECONDS
 from sentinel.configuration import print_season
 from sentinel.configuration.durations import DAY
 from sentinel.events import AlarmEvent
+from sentinel.fleet import LEVEL, e_bh
 from sentinel.plan import Plan
 from sentinel.season import Proposal
 from sentinel.snapshot import Reason, State
-from sentinel.wording import REASONS, band_in_words, duration_in_words, moment_in_words, threshold_label
+from sentinel.wording import (
+    NEVER_US,
+    REASONS,
+    REMARKS,
+    band_in_words,
+    budget_in_words,
+    duration_in_words,
+    modulus_in_words,
+    moment_in_words,
+    spread_in_words,
+)
 
 RaisedAndCleared = tuple[AlarmEvent, int | None]
 """An alarm, and when it was cleared; None while open."""
 
+NOTABLE_SPREAD = math.log(1.5)
+"""Change of log variance, to either side, that a sentence mentions."""
 _URGENCY = (State.CRITICAL, State.WARNING, State.BLIND, State.WATCHING, State.LEARNING)
 
 
@@ -52,6 +66,13 @@ class SeriesRecord:
     lag1: float = math.nan
     low: float = math.nan
     high: float = math.nan
+    modulus: float = math.nan
+    period: float = math.nan
+    """In ticks; NaN where nothing oscillates."""
+    spread: float = math.nan
+    e_value: float = math.nan
+    """By which series are ranked, of the windows that begin at `window_us`."""
+    window_us: int = NEVER_US
     max_evidence: float = math.nan
     """Largest evidence ever reached; NaN if it never was ready."""
     alarms: list[RaisedAndCleared] = field(default_factory=list)
@@ -132,10 +153,10 @@ def ranked(records: Sequence[SeriesRecord]) -> list[SeriesRecord]:
 
 def sentence(record: SeriesRecord) -> str:
     """One series in plain words: what was seen, and where nothing could be seen; never what will come."""
-    open_alarm = next((event for event, cleared in record.alarms if cleared is None), None)
-    if open_alarm is not None:
-        begun = f"returned more slowly than lag-1 {open_alarm.label} allows"
-        return f"{begun} from {record.moment(open_alarm.time_us)} on; {_now(record)}"
+    still = [event for event, cleared in record.alarms if cleared is None]
+    if still:
+        begun = " and ".join(f"{seen_in_words(event)} from {record.moment(event.time_us)} on" for event in still)
+        return f"{begun}; {_now(record)}"
     past = _past(record)
     return f"{past}; {_now(record)}" if past else _now(record)
 
@@ -146,12 +167,9 @@ def _past(record: SeriesRecord) -> str:
         return ""
     event, cleared = record.alarms[-1]
     assert cleared is not None
-    spell = (
-        f"returned more slowly than lag-1 {event.label} allows "
-        f"from {record.moment(event.time_us)} to {record.moment(cleared)}"
-    )
+    spell = f"{seen_in_words(event)} from {record.moment(event.time_us)} to {record.moment(cleared)}"
     others = len(record.alarms) - 1
-    return f"{spell} (and {others} time{'s' if others > 1 else ''} before)" if others else spell
+    return f"{spell} (and {others} alarm{'s' if others > 1 else ''} before)" if others else spell
 
 
 def _now(record: SeriesRecord) -> str:
@@ -165,19 +183,39 @@ def _now(record: SeriesRecord) -> str:
             return f"not ready at the end: started anew after a gap longer than {_max_gap(record)}"
         return f"not ready: {record.ticks - record.missing:,} valid ticks, {record.plan.warm_up:,} are needed"
     quiet = "no alarm" if not record.alarms or record.alarms[-1][1] is not None else ""
-    numbers = f"lag-1 {'' if quiet else 'now '}{band_in_words(record.lag1, record.low, record.high)}{_recovery(record)}"
+    band = band_in_words(record.lag1, record.low, record.high)
+    numbers = f"lag-1 {'' if quiet else 'now '}{band}{_recovery(record)}{_cycle(record)}{_change(record)}"
     return f"{quiet}: {numbers}" if quiet else numbers
 
 
 def _recovery(record: SeriesRecord) -> str:
-    """Recovery time in words, with what stands before it; empty where lag-1 is not above 0."""
+    """Recovery time in words, with what stands before it; empty where lag-1 is not above 0 or does not tell it."""
     assert record.plan is not None
+    if not math.isnan(record.period):
+        return ""
     at_least = record.high >= 1.0
     lag1 = record.low if at_least else record.lag1
     if not 0.0 < lag1 < 1.0:
         return ""
     length = record.length(-record.plan.cadence_us / math.log(lag1))
     return f", recovery time {'longer than' if at_least else 'about'} {length}"
+
+
+def _cycle(record: SeriesRecord) -> str:
+    """Modulus and period in words, with what stands before them; empty where nothing oscillates."""
+    assert record.plan is not None
+    if math.isnan(record.period):
+        return ""
+    length = record.length(record.period * record.plan.cadence_us)
+    words = f", modulus {modulus_in_words(record.modulus, record.period, length)}"
+    if not 0.0 < record.modulus < 1.0:
+        return words
+    return f"{words}, fading to 1/e in about {record.length(-record.plan.cadence_us / math.log(record.modulus))}"
+
+
+def _change(record: SeriesRecord) -> str:
+    """A change of spread in words, with what stands before it; empty where it is small or not known."""
+    return f", {spread_in_words(record.spread)}" if abs(record.spread) >= NOTABLE_SPREAD else ""
 
 
 def _max_gap(record: SeriesRecord) -> str:
@@ -192,6 +230,28 @@ def season_hint(record: SeriesRecord) -> str:
     found = " and ".join(f"{season.text} (strength {season.strength:.2f})" for season in record.undeclared)
     options = " ".join(f"--season {season.text}" for season in record.undeclared)
     return f"an undeclared season of {found} was found in this record; declare it with {options}"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a series stands among all."""
+
+    record: SeriesRecord
+    rank: int
+    discovered: bool
+    level: float
+    """Smallest false discovery rate at which it stands out."""
+
+
+def fleet(records: Sequence[SeriesRecord]) -> list[Standing]:
+    """All series that have an e-value, the largest first; a ranking needs two."""
+    found = e_bh(np.array([record.e_value for record in records]))
+    standings = [
+        Standing(record, int(rank), bool(discovered), float(level))
+        for record, discovered, rank, level in zip(records, *found, strict=True)
+        if rank
+    ]
+    return sorted(standings, key=lambda one: (one.rank, one.record.name)) if len(standings) > 1 else []
 
 
 def choices(records: Sequence[SeriesRecord]) -> list[Choice]:
@@ -226,10 +286,7 @@ def _choice(record: SeriesRecord) -> Iterator[tuple[str, str]]:
     yield "season taken out", ", ".join(seasons) or f"none{'' if record.axis.numbered else hint}"
     yield "detectors", f"{len(record.thresholds)}, thresholds {record.thresholds[0]:.2f} to {record.thresholds[-1]:.2f}"
     for rule in plan.rules:
-        yield (
-            f"alarm rule ({rule.severity})",
-            f"{rule.claim}, alpha {rule.alpha:.3g}: budget one false alarm in {1 / rule.alpha:,.0f} ticks",
-        )
+        yield f"alarm rule ({rule.severity})", f"{rule_in_words(rule.kind, rule.label)}; {budget_in_words(rule.alpha)}"
     if not plan.rules:
         yield "alarm rules", "none"
 
@@ -244,7 +301,6 @@ def write(report: Report, path: Path) -> None:
         lstrip_blocks=True,
     )
     environment.filters["thousands"] = lambda number: f"{number:,}"
-    environment.filters["threshold"] = threshold_label
     order = ranked(report.records)
     page = environment.get_template("report.html").render(
         report=report,
@@ -255,9 +311,12 @@ def write(report: Report, path: Path) -> None:
         choices=choices(report.records),
         pictures={name: base64.b64encode(png).decode("ascii") for name, png in report.pictures.items()},
         pictured=[record for record in order if record.name in report.pictures],
+        fleet=fleet(report.records),
+        fdr=LEVEL,
         alarms=[(r, event, cleared) for r in order for event, cleared in r.alarms],
         counts=[(state, sum(record.state is state for record in order)) for state in _URGENCY],
         band=band_in_words,
-        isnan=math.isnan,
+        rule=rule_in_words,
+        remarks=REMARKS,
     )
     path.write_text(page, encoding="utf-8", errors="replace")

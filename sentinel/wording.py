@@ -7,7 +7,7 @@ Page, terminal and metrics say the same thing in the same words because they all
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from math import exp, isfinite, isinf, isnan
+from math import exp, isfinite, isinf, isnan, log
 
 from sentinel.snapshot import Reason, SeriesView
 
@@ -149,6 +149,13 @@ def cycle_in_words(view: SeriesView) -> str:
     """Write modulus and period of a series."""
     ticks = view.period_seconds / view.cadence_seconds
     return modulus_in_words(view.modulus, ticks, duration_in_words(view.period_seconds))
+
+
+def fading_in_words(view: SeriesView) -> str:
+    """Say how long a small knock takes to fade, oscillations included; empty where that is not known."""
+    if not 0.0 < view.modulus < 1.0:
+        return ""
+    return f"a small knock fades to 1/e in about {duration_in_words(-view.cadence_seconds / log(view.modulus))}"
 
 
 def cycle_briefly(view: SeriesView) -> str:

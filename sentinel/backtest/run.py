@@ -20,6 +20,7 @@ from sentinel.events import AlarmEvent
 from sentinel.picture import Portrait
 from sentinel.pipeline import Batch, Pipeline, PipelineState
 from sentinel.plan import Plan
+from sentinel.published import Published
 from sentinel.report import SeriesRecord
 from sentinel.rows import Rows
 from sentinel.snapshot import Reason, State
@@ -165,8 +166,9 @@ def _extend(record: SeriesRecord, rows: Rows, part: slice) -> None:
     record.last_tick = int(rows.tick[part][-1])
     record.last_us, record.end_us = int(rows.time_us[part][-1]), int(rows.end_us[part][-1])
     record.state, record.reason = STATES[state[-1]], REASONS[reason[-1]]
-    record.lag1, record.low, record.high = (
-        float(column[part][-1]) for column in (rows.lag1, rows.lag1_low, rows.lag1_high)
+    columns = (rows.lag1, rows.lag1_low, rows.lag1_high, rows.modulus, rows.period, rows.spread)
+    record.lag1, record.low, record.high, record.modulus, record.period, record.spread = (
+        float(column[part][-1]) for column in columns
     )
     known = rows.evidence[part][~np.isnan(rows.evidence[part])]
     if known.size:
@@ -177,12 +179,15 @@ def _outcome(
     gathering: _Gathering, pipeline: Pipeline, state: PipelineState, counts: NDArray[np.int64], names: list[str]
 ) -> Outcome:
     records = []
+    published = Published(pipeline, state, taken_us=0)
     for number in np.flatnonzero(counts).tolist():
         record = gathering.records.get(number) or SeriesRecord(names[number], gathering.axes[number])
         record.id, record.observations = number, int(counts[number])
         if state.cohort_of[number] >= 0:
             record.plan = _plan(state, number)
             record.thresholds = tuple(pipeline.cohort(record.plan).scoring.thresholds.tolist())
+            view = published.view(names[number])
+            record.e_value, record.window_us = view.e_value, view.window_us
         records.append(record)
     by_name = {record.name: record for record in records}
     cleared = {event.alarm_id: event.time_us for event in gathering.events if event.what == "cleared"}

@@ -16,7 +16,7 @@ MODULUS_TICKS = (0.0, 0.8, 0.95)
 MODULUS_TOP = 0.995
 LOWER = 0.62
 """Share of the panel that belongs to the modulus; the rest above is the period's, so that the two never cross."""
-PERIOD_TICKS = (2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
+PERIOD_TICKS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 24, 30, 40, 50, 70, 100, 150, 200, 300, 500, 700, 1000)
 RATIO_TICKS = (1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1e3, 1e4, 1e6, 1e9)
 HIGHEST, LOWEST = np.log(2.5), np.log(0.7)
 """Changes of log variance that the axis shows at least."""

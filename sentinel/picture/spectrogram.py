@@ -95,7 +95,7 @@ def recovery_scale(panel: Axes, length: Callable[[float], str], cadence_us: floa
     scale.tick_params(length=2.5, width=0.6, labelsize=7.5)
     scale.spines["right"].set_visible(False)
     middle = (float(np.mean([height for height, _ in places])) - bottom) / (top - bottom) if places else 0.5
-    scale.set_ylabel("recovery time", fontsize=7.5, y=middle, labelpad=1)
+    scale.set_ylabel("recovery time", fontsize=7.5, y=middle, labelpad=4)
 
 
 def colour_bar(figure: Figure, place: Axes, mesh: QuadMesh) -> None:

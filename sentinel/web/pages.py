@@ -34,6 +34,7 @@ from sentinel.wording import (
     cycle_briefly,
     cycle_in_words,
     duration_in_words,
+    fading_in_words,
     lag1_in_words,
     moment_in_words,
     recovery_band_in_words,
@@ -108,6 +109,7 @@ class Entry:
     recovery_band: str
     cycle: str
     cycle_briefly: str
+    fading: str
     spread: str
     leading: RuleRow | None
     rules: tuple[RuleRow, ...]
@@ -189,6 +191,7 @@ def entry(view: SeriesView, picture: Spectrogram | None) -> Entry:
         recovery_band=recovery_band_in_words(view),
         cycle=cycle_in_words(view),
         cycle_briefly=cycle_briefly(view),
+        fading=fading_in_words(view),
         spread=spread_in_words(view.spread),
         leading=next((row for row in rules if row.rule is leading), None),
         rules=rules,

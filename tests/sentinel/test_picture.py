@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import fields
 from itertools import pairwise
 
@@ -10,11 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 from sentinel.axis import Axis, CalendarAxis, NumberAxis
-from sentinel.picture import Alarm, Caption, Columns, Figure, Portrait, draw, write
+from sentinel.configuration import AlarmSettings, Cadence
+from sentinel.picture import Alarm, Caption, Columns, Figure, Instrument, Portrait, draw, write
 from sentinel.picture.timeline import ALL_GAPS, WIDEST_GAP, TimeLine
+from sentinel.plan import PlanRule
 from sentinel.rows import Rows
 from sentinel.snapshot import Reason, State
 
@@ -42,9 +47,10 @@ def rows_of(ticks: int, gaps: dict[int, int] | None = None, warm_up: int = 20, s
         series=np.zeros(ticks, np.int64), tick=np.arange(ticks), time_us=end - DAY // 2, end_us=end,
         value=value, residual=value / 2, state=state, reason=np.where(gap, GAP, 0).astype(np.int8),
         lag1=lag1, lag1_low=lag1 - 0.2, lag1_high=np.where(np.arange(ticks) % 7, lag1 + 0.2, 1.0),
-        modulus=np.abs(lag1), period=lag1 * np.nan, spread=lag1 * 0.0, criticality=np.arctanh(lag1), recovery=lag1,
-        recovery_low=lag1, recovery_high=lag1, cadence_us=np.full(ticks, DAY),
-        evidence=np.where(ready, -3.0, np.nan), readings=readings.astype(np.float32),
+        modulus=np.where(ready, 0.9, np.nan), period=np.where(ready & (np.arange(ticks) % 50 < 30), 12.0, np.nan),
+        spread=np.where(ready, 0.5, np.nan), criticality=np.where(ready, 1.97, np.nan),
+        recovery=-1 / np.log(lag1), recovery_low=np.full(ticks, np.nan), recovery_high=np.full(ticks, np.inf),
+        cadence_us=np.full(ticks, DAY), evidence=np.where(ready, -3.0, np.nan), readings=readings.astype(np.float32),
     )  # fmt: skip
 
 
@@ -62,8 +68,26 @@ def columns_of(rows: Rows) -> Columns:
     return columns
 
 
-def drawn(columns: Columns, axis: Axis | None = None, **more: object) -> Figure:
-    return draw(columns, axis or CalendarAxis(), THRESHOLDS, Caption("peter/ph", "1 tick = 1 day"), **more)
+RULES = [
+    PlanRule.of(AlarmSettings.model_validate({"alpha": 1e-4} | written), Cadence.parse("1d"))
+    for written in (
+        {"threshold": 0.8}, {"threshold": -0.5, "side": "below", "alpha": 1e-5}, {"threshold": "relative"},
+        {"kind": "modulus", "threshold": 0.9}, {"kind": "spread"}, {"kind": "spread", "ratio": 3},
+    )
+]  # fmt: skip
+DATA, RESIDUAL, SPECTRUM, CYCLE, SPREAD, EVIDENCE, STRIP = range(7)
+"""Panels, from the top."""
+
+
+def drawn(
+    columns: Columns, axis: Axis | None = None, rules: list[PlanRule] = RULES, alarms: Sequence[Alarm] = ()
+) -> Figure:
+    instrument = Instrument(THRESHOLDS, DAY, rules)
+    return draw(columns, axis or CalendarAxis(), instrument, Caption("peter/ph", "1 tick = 1 day"), alarms)
+
+
+def texts(panel: Axes) -> list[str]:
+    return [text.get_text() for text in panel.texts]
 
 
 def as_png(figure: Figure) -> bytes:
@@ -160,7 +184,7 @@ def test_the_year_is_named_again_after_a_break():
 )  # fmt: skip
 @pytest.mark.parametrize("axis", [CalendarAxis(), NumberAxis(-40.0, 0.25)], ids=["calendar", "numbers"])
 def test_anything_that_has_a_row_can_be_drawn(rows, axis):
-    figure = drawn(columns_of(rows), axis, alarm_thresholds=(0.8, -0.5), alarms=[Alarm(int(rows.end_us[0]))])
+    figure = drawn(columns_of(rows), axis, alarms=[Alarm(int(rows.end_us[0]))])
     assert as_png(figure).startswith(b"\x89PNG")
 
 
@@ -169,6 +193,7 @@ def test_extreme_values_and_infinite_evidence_are_drawn_without_complaint():
     rows.value[30:] = 1e300
     rows.residual[30:] = -1e300
     rows.evidence[40:] = 250.0
+    rows.spread[40:], rows.modulus[40:], rows.period[45:] = 900.0, 3.0, 1e6
     rows.readings[40:] = 1e30
     assert as_png(drawn(columns_of(rows))).startswith(b"\x89PNG")
 
@@ -176,23 +201,97 @@ def test_extreme_values_and_infinite_evidence_are_drawn_without_complaint():
 def test_the_zero_line_lies_at_the_lag1_autocorrelation_and_alarms_are_marked():
     rows = rows_of(400)
     alarm = Alarm(int(rows.end_us[200]), int(rows.end_us[250]))
-    figure = drawn(columns_of(rows), alarm_thresholds=(0.8,), alarms=[alarm])
-    spectrogram = figure.axes[2]
+    figure = drawn(columns_of(rows), alarms=[alarm])
+    spectrogram = figure.axes[SPECTRUM]
     heights = [patch.get_data().values for patch in spectrogram.patches if hasattr(patch, "get_data")]
     assert any(np.allclose(np.tanh(values[20:]), rows.lag1[20:]) for values in heights)
     crossing = spectrogram.collections[0].get_array()[:, 300]
     fine = np.linspace(np.arctanh(THRESHOLDS[0]), np.arctanh(THRESHOLDS[-1]), crossing.size)
     assert np.tanh(np.interp(0, -crossing, fine)) == pytest.approx(rows.lag1[300], abs=0.01)
     days = rows.end_us[200] / DAY
-    for panel in figure.axes[:5]:
+    for panel in figure.axes[: STRIP + 1]:
         upright = [set(line.get_xdata()) for line in panel.lines if len(line.get_xdata()) == 2]
         assert any(len(places) == 1 and places.pop() == pytest.approx(days) for places in upright)
+
+
+def test_modulus_period_spread_and_criticality_are_drawn_as_they_are():
+    rows = rows_of(400)
+    figure = drawn(columns_of(rows))
+    cycle, spread = figure.axes[CYCLE], figure.axes[SPREAD]
+    period, criticality = (next(a for a in figure.axes if a.get_ylabel() == name) for name in ("period", "criticality"))
+
+    def steps(panel: Axes) -> list[np.ndarray]:
+        return [patch.get_data().values for patch in panel.patches if hasattr(patch, "get_data")]
+
+    assert any(np.allclose(np.tanh(line), rows.modulus, equal_nan=True) for line in steps(cycle))
+    assert any(np.allclose(line, rows.spread, equal_nan=True) for line in steps(spread))
+    assert any(np.allclose(line, rows.criticality, equal_nan=True) for line in steps(criticality))
+    np.testing.assert_allclose(np.exp(period.lines[0].get_ydata()), rows.period)
+    assert [label.get_text() for label in period.get_yticklabels()] == ["10 days", "15 days"]
+    below = cycle.transData.transform((0, np.arctanh(0.995)))[1]
+    assert period.transData.transform((0, np.log(12 / 1.2)))[1] >= below - 1e-6, "the period never crosses the modulus"
+
+
+def test_without_an_oscillation_the_panel_says_so():
+    rows = rows_of(100)
+    rows.period[:] = np.nan
+    figure = drawn(columns_of(rows))
+    assert "no oscillation" in texts(figure.axes[CYCLE])
+    assert "period" not in [panel.get_ylabel() for panel in figure.axes]
+
+
+@pytest.mark.parametrize("axis", [CalendarAxis(), NumberAxis(-40.0, 0.25)], ids=["calendar", "numbers"])
+def test_recovery_times_stand_beside_the_lag1_they_belong_to_in_the_units_of_the_owner(axis):
+    rows = rows_of(100)
+    columns = columns_of(rows)
+    figure = draw(columns, axis, Instrument(THRESHOLDS, DAY), Caption(""))
+    scale = figure.axes[SPECTRUM].child_axes[0]
+    recovery = -1 / np.log(np.tanh(scale.get_yticks()))
+    np.testing.assert_allclose(recovery, [1, 3, 10, 30], rtol=1e-9)
+    words = [label.get_text() for label in scale.get_yticklabels()]
+    steps = [f"{ticks * 86_400 * 0.25:.3g}" for ticks in (1, 3, 10, 30)]
+    assert words == (steps if axis.numbered else ["1 day", "3 days", "10 days", "30 days"])
+    assert scale.get_ylabel() == "recovery time"
+
+
+def test_alarms_are_marked_by_channel_and_side_with_a_key():
+    rows = rows_of(100)
+    kinds = [("lag1", "above"), ("lag1", "below"), ("modulus", "above"), ("spread", "above")]
+    alarms = [Alarm(int(rows.end_us[30 + 9 * n]), None, kind, side) for n, (kind, side) in enumerate(kinds)]
+    data = drawn(columns_of(rows), alarms=alarms).axes[DATA]
+    named = [text.get_text() for text in data.get_legend().get_texts()]
+    assert named == ["alarm on lag-1", "alarm on lag-1, lower side", "alarm on modulus", "alarm on spread"]
+    marks = {(line.get_marker(), to_hex(line.get_color())) for line in data.lines if line.get_marker() in "v^Ds"}
+    assert len(marks) == 4
+    assert drawn(columns_of(rows)).axes[DATA].get_legend() is None
+
+
+def test_a_relative_alarm_shows_the_threshold_it_had_found():
+    rows = rows_of(100)
+    alarm = Alarm(int(rows.end_us[40]), int(rows.end_us[60]), found=0.62)
+    panel = drawn(columns_of(rows), alarms=[alarm]).axes[SPECTRUM]
+    assert any(np.allclose(line.get_ydata(), np.arctanh(0.62)) and len(line.get_xdata()) == 2 for line in panel.lines)
+
+
+def test_rules_stand_on_the_panel_of_their_channel_and_their_alpha_beside_the_evidence():
+    figure = drawn(columns_of(rows_of(100)))
+
+    def lines(panel: Axes) -> set[float]:
+        return {round(float(np.tanh(line.get_ydata()[0])), 9) for line in panel.lines if len(line.get_ydata()) == 2}
+
+    assert {0.8, -0.5} <= lines(figure.axes[SPECTRUM])
+    assert 0.9 in lines(figure.axes[CYCLE])
+    (budgets,) = [text for text in texts(figure.axes[EVIDENCE]) if "alpha" in text]
+    assert budgets == (
+        "alpha 0.0001 per tick: lag-1 above 0.8, lag-1 above its own past, modulus above 0.9, "
+        "variance above 1.5 × its reference; alpha 1e-05 per tick: lag-1 below -0.5 and 1 more"
+    )
 
 
 def test_not_ready_is_grey_and_ready_is_coloured():
     rows = rows_of(100, warm_up=50)
     image = imread(io.BytesIO(as_png(drawn(columns_of(rows)))))
-    middle = image[int(image.shape[0] * 0.65)]
+    middle = image[int(image.shape[0] * 0.55)]
     width = image.shape[1]
     not_ready, ready = middle[int(width * 0.3), :3], middle[int(width * 0.7), :3]
     assert np.ptp(not_ready) < 0.01
