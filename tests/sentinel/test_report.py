@@ -15,7 +15,7 @@ from sentinel.axis import CalendarAxis, NumberAxis
 from sentinel.configuration import Cadence, Settings
 from sentinel.events import AlarmEvent
 from sentinel.plan import plan_for
-from sentinel.report import Report, SeriesRecord, choices, ranked, sentence, write
+from sentinel.report import Report, SeriesRecord, choices, fleet, ranked, sentence, write
 from sentinel.snapshot import Reason, State
 
 DAY = 86_400_000_000
@@ -43,6 +43,11 @@ def record(**more: object) -> SeriesRecord:
     return replace(known, **more)
 
 
+def also(kind: str, threshold: float, label: str, **more: object) -> AlarmEvent:
+    """An alarm on another channel, or of another rule, five days later."""
+    return replace(raised("peter/ph", 5), rule=kind, kind=kind, threshold=threshold, label=label, **more)
+
+
 SLOW = record(state=State.WARNING, alarms=[(raised("peter/ph", 1), None)], max_evidence=0.3)
 SENTENCES = {
     "open": (
@@ -61,8 +66,35 @@ SENTENCES = {
     ),
     "cleared twice": (
         record(alarms=[(raised("x", 1), JULY_1 + 2 * DAY), (raised("x", 5), JULY_1 + 9 * DAY)]),
-        "returned more slowly than lag-1 0.8 allows from 2019-07-06 to 2019-07-10 (and 1 time before); "
+        "returned more slowly than lag-1 0.8 allows from 2019-07-06 to 2019-07-10 (and 1 alarm before); "
         "no alarm: lag-1 0.86 (0.79 to 0.91), recovery time about 6.63 days",
+    ),
+    "two open": (
+        record(alarms=[(raised("x", 1), None), (also("spread", 1.5, "1.5x"), None)], spread=0.833),
+        "returned more slowly than lag-1 0.8 allows from 2019-07-02 on and varied more than 1.5 × the variance of its "
+        "reference from 2019-07-06 on; lag-1 now 0.86 (0.79 to 0.91), recovery time about 6.63 days, "
+        "variance 2.3 × its baseline",
+    ),
+    "oscillating": (
+        record(
+            alarms=[(also("modulus", 0.9, "0.9"), None)], lag1=0.5, low=0.4, high=0.6, modulus=0.93, period=6.0,
+        ),
+        "returned more slowly than an oscillation of modulus 0.9 from 2019-07-06 on; lag-1 now 0.50 (0.40 to 0.60), "
+        "modulus 0.93, oscillating, period about 6 days, fading to 1/e in about 13.8 days",
+    ),
+    "alternating": (
+        record(
+            alarms=[(also("lag1", -0.8, "below -0.8", side="below"), JULY_1 + 20 * DAY)],
+            lag1=-0.9, low=-0.95, high=-0.8, modulus=0.9, period=2.0,
+        ),
+        "returned more slowly, overshooting, than lag-1 -0.8 allows from 2019-07-06 to 2019-07-21; "
+        "no alarm: lag-1 -0.90 (-0.95 to -0.80), modulus 0.90, alternating from tick to tick, "
+        "fading to 1/e in about 9.49 days",
+    ),
+    "relative": (
+        record(alarms=[(also("lag1", 0.6249, "relative", relative=True), None)]),
+        "returned more slowly than lag-1 0.62, set from its own past, allows from 2019-07-06 on; "
+        "lag-1 now 0.86 (0.79 to 0.91), recovery time about 6.63 days",
     ),
     "open band": (
         record(lag1=0.99, low=0.95, high=1.0),
@@ -174,6 +206,29 @@ def test_what_was_left_out_is_said(tmp_path):
     assert "No alarm was raised." in quiet
 
 
+def test_the_alarms_name_rule_budget_and_what_else_they_may_be(tmp_path):
+    shift = replace(raised("x", 1), remarks=("one_sided",))
+    relative = also("lag1", 0.6249, "relative", relative=True)
+    text = page_of(report_of(record(alarms=[(shift, None), (relative, None)])), tmp_path)
+    assert "lag-1 above 0.8, warning" in text
+    assert "It is one-sided: a level shift looks like this too." in text
+    assert "lag-1 above its own past (then 0.62), warning" in text
+    assert '<td class="number">0.0001</td>' in text
+
+
+def test_a_fleet_is_ranked_by_e_values_with_its_windows_and_only_a_fleet(tmp_path):
+    known = [record(name=name, e_value=e, window_us=JULY_1) for name, e in (("a", 0.2), ("b", 300.0), ("c", 4.0))]
+    unready = record(name="unready")
+    standings = fleet([*known, unready])
+    assert [(one.record.name, one.rank, one.discovered) for one in standings] == [
+        ("b", 1, True), ("c", 2, False), ("a", 3, False),
+    ]  # fmt: skip
+    text = page_of(report_of(*known, unready), tmp_path)
+    assert "1 of 3 series stands out at a false discovery rate of 0.1 (e-BH)" in text
+    assert "two of 1,000 ticks, from 2019-07-01" in text
+    assert "Fleet ranking" not in page_of(report_of(known[0], unready), tmp_path)
+
+
 def test_series_are_ranked_by_evidence_open_alarms_first():
     low = record(name="low", max_evidence=-4.0)
     high = record(name="high", max_evidence=-0.5)
@@ -195,5 +250,5 @@ def test_choices_are_named_once_for_all_series_that_share_them():
         "longest gap": "80 ticks; after a longer one the series starts anew",
         "season taken out": "none",
         "detectors": "3, thresholds -0.95 to 0.99",
-        "alarm rule (warning)": "lag1 above 0.8, alpha 0.0001: budget one false alarm in 10,000 ticks",
+        "alarm rule (warning)": "lag-1 above 0.8; alpha 0.0001 per tick, 1 false alarm in 10,000 ticks",
     }
