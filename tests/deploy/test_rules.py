@@ -28,7 +28,12 @@ OPERATIONAL = {
     ),
     "SentinelConfigReloadFailed",
 }
-SIGNAL = {"SentinelResilienceLoss": "warning", "SentinelCritical": "critical"}
+SIGNAL = {
+    **dict.fromkeys(
+        ("SentinelResilienceLoss", "SentinelOvershooting", "SentinelOscillation", "SentinelSpreadRisen"), "warning"
+    ),
+    "SentinelCritical": "critical",
+}
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +79,25 @@ def test_an_alarm_is_worded_as_a_measurement_never_as_a_forecast(alerts: list[di
         text = " ".join(alert["annotations"].values())
         assert not re.search(r"\b(will|going to|about to|soon|predict\w*|imminent)\b", text), alert["alert"]
         if alert["alert"] in SIGNAL:
-            assert "is returning more slowly than " in text
+            assert "measured, not forecast" in text
+            assert ("is returning more slowly than" in text) == (alert["alert"] != "SentinelSpreadRisen")
+
+
+def test_every_channel_has_its_alert_and_only_one(alerts: list[dict[str, Any]]) -> None:
+    def fires_on(alert: dict[str, Any], detector: str, threshold: str) -> bool:
+        (matchers,) = re.findall(r"sentinel_series_alarm\{(.*?)\}", alert["expr"])
+        values = {"job": "sentinel", "detector": detector, "threshold": threshold}
+        fits = {"=": re.fullmatch, "=~": re.fullmatch, "!~": lambda *of: not re.fullmatch(*of)}
+        return all(
+            fits[sign](value, values[key]) for key, sign, value in re.findall(r'(\w+)(=~|!~|=)"(.*?)"', matchers)
+        )
+
+    channels = [("lag1", "0.8"), ("lag1", "below -0.8"), ("lag1", "relative"), ("modulus", "0.9"), ("spread", "1.5x")]
+    channels.append(("weighted", "lag1 0.8 + spread 1.5x"))
+    warnings = [alert for alert in alerts if SIGNAL.get(alert["alert"]) == "warning"]
+    for detector, threshold in channels:
+        fired = [alert["alert"] for alert in warnings if fires_on(alert, detector, threshold)]
+        assert len(fired) == 1, (detector, threshold, fired)
 
 
 def test_each_operational_alert_waits_before_it_fires(alerts: list[dict[str, Any]]) -> None:

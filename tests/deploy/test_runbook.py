@@ -45,7 +45,15 @@ def test_every_metric_that_is_named_is_exposed(readme: str, exposed: frozenset[s
 
 def test_panels_that_are_named_are_on_the_dashboard(readme: str, panels: list[dict[str, Any]]) -> None:
     titles = {panel["title"] for panel in panels}
-    for name in ("Time per stage", "Commit latency", "Age of the heartbeats", "Observations rejected by reason"):
+    for name in (
+        "Time per stage",
+        "Commit latency",
+        "Age of the heartbeats",
+        "Observations rejected by reason",
+        "Modulus",
+        "Period",
+        "Spread",
+    ):
         assert f"*{name}*" in readme
         assert name in titles
 
