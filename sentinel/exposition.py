@@ -245,7 +245,8 @@ def _rule(one: tuple[str, str], rule: RuleView) -> Iterator[Point]:
     yield "sentinel_series_evidence", labels, rule.evidence
     yield "sentinel_series_alarm", labels, bool(rule.alarm_id)
     yield "sentinel_series_alpha", labels, rule.alpha
-    yield "sentinel_series_effective_threshold", labels, rule.threshold
+    if rule.kind != "weighted":  # several channels have no common number
+        yield "sentinel_series_effective_threshold", labels, rule.threshold
     yield "sentinel_series_reference_left_pairs", labels, rule.reference_left
     for remark in rule.remarks:
         yield "sentinel_series_alarm_remark", (*labels, remark), 1

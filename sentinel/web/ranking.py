@@ -37,12 +37,12 @@ class Ranking:
     def of(cls, snapshot: Snapshot) -> Ranking:
         """Rank a snapshot; equal e-values by name, series without one at the end."""
         names, found = snapshot.names(), e_bh(snapshot.e_values())
-        order = np.lexsort((np.arange(len(names)), found.rank == 0, np.where(found.rank == 0, len(names), found.rank)))
+        order = np.argsort(np.where(found.rank == 0, len(names) + 1, found.rank), kind="stable")
         rows = {
             names[at]: RankRow(int(found.rank[at]), bool(found.discovered[at]), float(found.level[at]))
-            for at in np.flatnonzero(found.rank)
+            for at in np.flatnonzero(found.rank).tolist()
         }
-        return cls(tuple(names[at] for at in order), rows, int(found.discovered.sum()))
+        return cls(tuple(names[at] for at in order.tolist()), rows, int(found.discovered.sum()))
 
 
 def windows(views: Sequence[SeriesView]) -> str:
