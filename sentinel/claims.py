@@ -7,6 +7,7 @@ relative rule is known only once its reference is full.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import ceil, isnan, log10
 from typing import Protocol
 
@@ -89,7 +90,7 @@ def reason_in_words(view: SeriesView) -> str:
     """Say why a series is blind or learning, or which rules alarm; empty while it is quiet."""
     if view.state in (State.WARNING, State.CRITICAL):
         open_rules = [rule for rule in view.rules if rule.alarm_id]
-        claims = " and ".join(dict.fromkeys(rule_in_words(rule.kind, rule.label) for rule in open_rules))
+        claims = _joined(rule_in_words(rule.kind, rule.label) for rule in open_rules)
         since = min((rule.since_us for rule in open_rules), default=view.since_us)
         return f"{claims} since {moment_in_words(since)}" if claims else ""
     if view.state is State.LEARNING:
@@ -97,6 +98,17 @@ def reason_in_words(view: SeriesView) -> str:
     since = min((rule.since_us for rule in view.rules if rule.alarm_id), default=NEVER_US)
     is_open = f"; the alarm since {moment_in_words(since)} is open" if since != NEVER_US else ""
     return f"{REASONS[view.reason]}{is_open}" if view.state is State.BLIND else REASONS[view.reason]
+
+
+def _joined(claims: Iterable[str]) -> str:
+    """Several claims in one phrase, what they share said once: `lag-1 above 0.7, 0.9 and its own past`."""
+    limits: dict[str, list[str]] = {}
+    for claim in dict.fromkeys(claims):
+        side = " below " if " below " in claim else " above "
+        what, _, limit = claim.partition(side) if " with " not in claim else (claim, "", "")
+        limits.setdefault(f"{what}{side}" if limit else what, []).append(limit)
+    parts = [what + " and ".join(filter(None, [", ".join(many[:-1]), many[-1]])) for what, many in limits.items()]
+    return " and ".join(parts)
 
 
 def _learning_in_words(view: SeriesView) -> str:

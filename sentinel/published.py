@@ -173,7 +173,8 @@ class Published:
             criticality=float(last.criticality[row]),
             evidence=float(np.fmax.reduce(last.evidence[row], initial=-np.inf)) if known else math.nan,
             e_value=float(evidence.e_value[row].mean()) if plan.rules else math.nan, window_ticks=plan.window,
-            window_us=end_us(max(0, int(evidence.window[row]) - 1) * plan.window - 1) if last.tick[row] >= 0 else -1,
+            window_us=int(cohort.grid.start_us(origin, np.array(max(0, int(evidence.window[row]) - 1) * plan.window)))
+            if last.tick[row] >= 0 else -1,
             tie_share=float(members.conditioner.numbers[row, 5]),
             thresholds=tuple(float(r) for r in cohort.scoring.thresholds),
             readings=tuple(float(z) for z in last.readings[row]), rules=rules,

@@ -139,7 +139,7 @@ def modulus_in_words(modulus: float, period_ticks: float, period: str) -> str:
     if isnan(modulus):
         return "not ready"
     if isnan(period_ticks):
-        return f"{modulus:.2f}, no oscillation"
+        return f"{modulus:.2f}, no oscillation seen"
     if period_ticks < SHORTEST_CYCLE:
         return f"{modulus:.2f}, alternating from tick to tick"
     return f"{modulus:.2f}, oscillating, period about {period}"
@@ -160,7 +160,7 @@ def fading_in_words(view: SeriesView) -> str:
 
 def cycle_briefly(view: SeriesView) -> str:
     """Write modulus and period where there is little room: `0.93, period 14 h`, `0.82`."""
-    return cycle_in_words(view).replace("oscillating, period about", "period").removesuffix(", no oscillation")
+    return cycle_in_words(view).replace("oscillating, period about", "period").removesuffix(", no oscillation seen")
 
 
 def spread_in_words(spread: float) -> str:

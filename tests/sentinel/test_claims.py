@@ -109,7 +109,15 @@ def test_a_series_that_waits_for_its_references_says_how_long(snapshot) -> None:
 
 def test_an_alarm_is_named_by_its_rules_and_the_first_moment(snapshot) -> None:
     assert reason_in_words(snapshot.view("reactor")) == "modulus above 0.9 since 2026-07-23 17:20 UTC"
-    assert reason_in_words(snapshot.view("grid/frequency")) == "lag-1 above 0.8 since 2026-07-23 17:20 UTC"
+    grid = snapshot.view("grid/frequency")
+    assert reason_in_words(grid) == "lag-1 above 0.8 since 2026-07-23 17:20 UTC"
+    labels = [("lag1", "0.7"), ("lag1", "0.8"), ("lag1", "relative"), ("lag1", "below -0.8"), ("spread", "1.5x")]
+    labels.append(("weighted", "lag1 0.8 + modulus 0.9"))
+    several = tuple(replace(grid.rules[0], kind=kind, label=label) for kind, label in labels)
+    assert reason_in_words(replace(grid, rules=several)) == (
+        "lag-1 above 0.7, 0.8 and its own past and lag-1 below -0.8 and variance above 1.5 × its reference "
+        "and lag-1 above 0.8 with modulus above 0.9 since 2026-07-23 17:20 UTC"
+    )
 
 
 def test_every_reason_has_words(snapshot) -> None:

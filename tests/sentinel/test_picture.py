@@ -227,7 +227,7 @@ def test_modulus_period_spread_and_criticality_are_drawn_as_they_are():
     assert any(np.allclose(line, rows.spread, equal_nan=True) for line in steps(spread))
     assert any(np.allclose(line, rows.criticality, equal_nan=True) for line in steps(criticality))
     np.testing.assert_allclose(np.exp(period.lines[0].get_ydata()), rows.period)
-    assert [label.get_text() for label in period.get_yticklabels()] == ["10 days", "15 days"]
+    assert [label.get_text() for label in period.get_yticklabels()] == ["10 days", "12 days"]
     below = cycle.transData.transform((0, np.arctanh(0.995)))[1]
     assert period.transData.transform((0, np.log(12 / 1.2)))[1] >= below - 1e-6, "the period never crosses the modulus"
 

@@ -178,3 +178,28 @@ def test_a_snapshot_stays_what_it_was_when_the_state_moves_on(pipeline: Pipeline
 def test_an_empty_state_is_an_empty_snapshot(pipeline: Pipeline) -> None:
     empty = Published(pipeline, pipeline.init(), taken_us=0, clocks={"lake": 5}, history=History(3))
     assert (len(empty), list(empty.names()), list(empty.views()), dict(empty.counts())) == (0, [], [], {})
+
+
+def test_e_values_stand_in_the_order_of_names_and_are_those_of_the_views(
+    pipeline: Pipeline, state: PipelineState
+) -> None:
+    snapshot = published(pipeline, state)
+    views = [snapshot.view(name) for name in snapshot.names()]
+    np.testing.assert_array_equal(snapshot.e_values(), [view.e_value for view in views])
+    assert np.isnan(snapshot.e_values()).tolist() == [math.isnan(view.cadence_seconds) for view in views]
+    e_value = {view.name: view.e_value for view in views}
+    assert e_value["slow"] > 1.0 > e_value["quiet"]
+
+
+def test_the_windows_of_an_e_value_begin_where_a_window_of_ticks_begins(pipeline: Pipeline) -> None:
+    settings = CHOSEN.model_copy(
+        update={"banks": {"default": CHOSEN.banks["default"].model_copy(update={"window_ticks": 60})}}
+    )
+    found = {}
+    for ticks in (50, 120, 122, 200):
+        values = ar1(3, 0.5, 200)[:ticks, 0]
+        batch = Batch(np.zeros(ticks, np.int64), np.arange(ticks) * HOUR_US, values, ((0, "s", "lake"),), source="lake")
+        outcome = through(Pipeline(settings), [batch], finish=False)
+        found[ticks] = Published(Pipeline(settings), outcome.state, taken_us=0).view("s").window_us
+    begins = {ticks: (us + HOUR_US // 2) // HOUR_US for ticks, us in found.items()}
+    assert begins == {50: 0, 120: 0, 122: 60, 200: 120}

@@ -95,7 +95,7 @@ def test_an_oscillation_has_a_modulus_and_a_period(snapshot) -> None:
     view = snapshot.view("reactor")
     assert cycle_in_words(view) == "0.93, oscillating, period about 14 h"
     assert cycle_in_words(replace(view, period_seconds=2 * 3600.0)) == "0.93, alternating from tick to tick"
-    assert cycle_in_words(replace(view, period_seconds=nan)) == "0.93, no oscillation"
+    assert cycle_in_words(replace(view, period_seconds=nan)) == "0.93, no oscillation seen"
     assert cycle_in_words(snapshot.view("lake/fresh")) == "not ready"
     assert cycle_briefly(view) == "0.93, period 14 h"
     assert cycle_briefly(replace(view, period_seconds=nan)) == "0.93"
