@@ -94,11 +94,11 @@ class Published:
         """Its history for pictures; None where none is kept."""
         return self._history.spectrogram(name) if self._history else None
 
-    def _stale(self, members: CohortState, stale_after_us: int) -> NDArray[np.bool_]:
+    def _stale(self, members: CohortState, stale_after_us: int, rows: slice = slice(None)) -> NDArray[np.bool_]:
         sources = self._state.sources
         clock = np.array([self._clocks.get(source, NEVER) for source in sources], np.int64)
-        now = clock[self._state.source_of[members.series]]
-        newest = members.grid.newest_us
+        now = clock[self._state.source_of[members.series[rows]]]
+        newest = members.grid.newest_us[rows]
         told: NDArray[np.bool_] = (now != NEVER) & (newest != NEVER) & (now > newest)
         return told & (now - np.where(told, newest, 0) > stale_after_us)
 
@@ -133,7 +133,7 @@ class Published:
             return int(cohort.grid.start_us(origin, np.array(tick + 1))) if tick >= 0 else -1
 
         state, reason = STATES[alarm.state[row]], REASONS[alarm.reason[row]]
-        if self._stale(members, plan.stale_after_us)[row]:
+        if self._stale(members, plan.stale_after_us, slice(row, row + 1))[0]:
             state, reason = State.BLIND, Reason.STALE
         lag1, low, high = (float(array[row]) for array in (last.lag1, last.low, last.high))
         seconds = plan.cadence_us / MICROSECONDS
