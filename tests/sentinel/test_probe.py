@@ -99,12 +99,12 @@ def test_the_backtest_says_a_season_that_nobody_declared_and_changes_nothing_by_
     buoy().write_csv(tmp_path / "buoy.csv")
     arguments = ["backtest", str(tmp_path / "buoy.csv"), "--out", str(tmp_path / "out")]
     assert entry_point(arguments) == 0
-    line = next(line for line in capsys.readouterr().out.splitlines() if "whole record" in line)
-    assert line.startswith("oxygen, looking back over the whole record: an undeclared season of 1d (strength 0.")
-    assert line.endswith("was found in this record; declare it with --season 1d.")
+    line = next(line for line in capsys.readouterr().out.splitlines() if "undeclared season" in line)
+    assert line.startswith("  looking back at all of it: an undeclared season of 1d (strength 0.")
+    assert line.endswith("was found in this record; declare it with --season 1d")
     page = (tmp_path / "out" / "report.html").read_text()
     assert page.count("Looking back over the whole record:") == 1
-    assert "only the search for undeclared seasons looks at the whole record, and it changed nothing" in page
+    assert "computed from data that came later, except where it says so" in page
     assert pl.read_parquet(tmp_path / "out" / "readings.parquet").equals(
         sentinel.analyse(buoy()).readings, null_equal=True
     )
