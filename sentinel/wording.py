@@ -42,7 +42,7 @@ _UNITS = (
 
 REMARKS = {
     "one_sided": "It is one-sided: a level shift looks like this too.",
-    "noise": "It has no support at lag 2, or comes with less spread: the sensor's noise may have changed instead.",
+    "noise": "It has no support at lag 2, or comes without more spread: the sensor's noise may have changed instead.",
 }
 """Why an alarm on lag 1 may not be slowing, by name; the order is that of their bits."""
 

@@ -17,9 +17,15 @@ Level, slope and scale:
     e = clip(d, ±3 sigma);  m <- pred + a_H e;  v <- v + (a_H^2 / 4) e;  sigma^2 += a_2H (min(d^2, 9 sigma^2) - sigma^2)
 
 Past and present of a pair share one level and one scale: a stored residual of the tick before would carry another.
-The first 20 updates are not clipped and leave the slope at 0; scale and U move from the second update on, a season
-from the sixth. A missing tick moves the level along its slope and nothing else; an exact tie likewise, and it forms no
-pair (a stuck sensor would otherwise read 0.99995); the tick after a tie may use it.
+The first 20 updates are not clipped and leave the slope at 0. From then on, until the gains above are larger, level and
+slope move by those of a straight line fitted to n + 1 equally weighted values,
+
+    2 (2n + 1) / ((n + 1) (n + 2))   and   6 / ((n + 1) (n + 2)):
+
+with the small gain a_H^2 / 4 alone a slope that is there from the start takes 350 ticks to learn, and reads as slowing
+until then. Scale and U move from the second update on, a season from the sixth. A missing tick moves the level along
+its slope and nothing else; an exact tie likewise, and it forms no pair (a stuck sensor would otherwise read 0.99995);
+the tick after a tie may use it.
 """
 
 from __future__ import annotations
@@ -243,8 +249,11 @@ def _level(
         clipped = min(max(d, -gains[3] * scale), gains[3] * scale)
         square = min(square, gains[3] * gains[3] * variance)
         squares[t, s] = square
-        number[1] = v + gains[1] * clipped
-    number[0] = m + v + max(gains[0], 1.0 / (n + 1)) * clipped
+        line = 6.0 / ((n + 1.0) * (n + 2.0))
+        number[1] = v + max(gains[1], line) * clipped
+        number[0] = m + v + max(gains[0], line * (2.0 * n + 1.0) / 3.0) * clipped
+    else:
+        number[0] = m + v + max(gains[0], 1.0 / (n + 1)) * clipped
     if n >= 2:
         number[2] = variance + max(gains[2], 1.0 / (n - 1)) * (square - variance)
     count[0] = n + 1

@@ -92,7 +92,7 @@ def exact_average(values: Floats, half_life: float) -> Floats:
 
 TRACKER = 30.0
 """Half-life of the level that is followed."""
-_FROM = 200  # by then no gain is one over the number of values any more
+_FROM = 300  # updates after which every gain of the conditioner stands still
 
 
 class Tracked(NamedTuple):

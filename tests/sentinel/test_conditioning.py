@@ -76,9 +76,12 @@ class Reference:
             return outcome
         unclipped = self.n <= 20
         e = d if unclipped else clip(d, 3 * sigma)
-        self.m = pred + max(self.a(self.H), 1 / (self.n + 1)) * e
-        if not unclipped:
-            self.v += self.a(self.H) ** 2 / 4 * e
+        n = self.n
+        if unclipped:
+            self.m = pred + max(self.a(self.H), 1 / (n + 1)) * e
+        else:
+            self.m = pred + max(self.a(self.H), 2 * (2 * n + 1) / ((n + 1) * (n + 2))) * e
+            self.v += max(self.a(self.H) ** 2 / 4, 6 / ((n + 1) * (n + 2))) * e
         if self.n >= 2:
             square = d * d if unclipped else min(d * d, 9 * self.variance)
             self.variance += max(self.a(2 * self.H), 1 / (self.n - 1)) * (square - self.variance)
