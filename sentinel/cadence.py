@@ -15,6 +15,7 @@ has fallen silent is named stale by the reader's clock instead.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -234,24 +235,41 @@ class Grid:
         kind = np.where(gap[of] & (ahead == 1), GAP, TICK).astype(np.int8)
         filled = np.where(ahead == 0, value[of], np.nan)
         number = tick[of] - ahead
-        length = np.diff(np.append(start, of.size))
-        series = np.repeat(np.arange(length.size), length)
-        position = np.arange(of.size) - start[series]
-        if cut_every:
-            after = np.append(0, np.cumsum(number % cut_every == 0)[:-1])  # a cut comes after such a tick
-            part = after - after[start][series]
-        else:
-            part = position // max(_SHORTEST_BLOCK, area // length.size)
-        begin = np.flatnonzero(np.append(True, (np.diff(series) != 0) | (np.diff(part) != 0)))
-        size = np.diff(np.append(begin, of.size))
-        order = np.argsort(part[begin], kind="stable")
-        blocks = []
-        for group in np.split(order, np.flatnonzero(np.diff(part[begin][order])) + 1):
-            steps = np.arange(size[group].max())[:, None]
-            within = steps < size[group]
-            at = begin[group] + np.minimum(steps, size[group] - 1)
-            blocks.append(
-                Block(row[first][series[begin[group]]], np.where(within, kind[at], ABSENT).astype(np.int8),
-                      np.where(within, filled[at], np.nan), number[at])
-            )  # fmt: skip
-        return blocks
+        return [
+            Block(row[first][of_series], np.where(within, kind[at], ABSENT).astype(np.int8),
+                  np.where(within, filled[at], np.nan), number[at])
+            for of_series, at, within in laid_out(start, number, area, cut_every)
+        ]  # fmt: skip
+
+
+def laid_out(start: Ints, number: Ints, area: int, cut_every: int) -> Iterator[tuple[Ints, Ints, NDArray[np.bool_]]]:
+    """Cut a column of ticks, series after series, into blocks of about `area` ticks times series.
+
+    Parameters
+    ----------
+    start
+        Where each series begins in the column.
+    number
+        Number of each tick.
+    area, cut_every
+        As in `Grid.close`.
+
+    Yields
+    ------
+    For each block the series of its columns; the place in the column of each entry, shape (tick, series); and whether
+    there is one: series with fewer ticks end earlier.
+    """
+    length = np.diff(np.append(start, number.size))
+    series = np.repeat(np.arange(length.size), length)
+    position = np.arange(number.size) - start[series]
+    if cut_every:
+        after = np.append(0, np.cumsum(number % cut_every == 0)[:-1])  # a cut comes after such a tick
+        part = after - after[start][series]
+    else:
+        part = position // max(_SHORTEST_BLOCK, area // length.size)
+    begin = np.flatnonzero(np.append(True, (np.diff(series) != 0) | (np.diff(part) != 0)))
+    size = np.diff(np.append(begin, number.size))
+    order = np.argsort(part[begin], kind="stable")
+    for group in np.split(order, np.flatnonzero(np.diff(part[begin][order])) + 1):
+        steps = np.arange(size[group].max())[:, None]
+        yield series[begin[group]], begin[group] + np.minimum(steps, size[group] - 1), steps < size[group]

@@ -6,7 +6,6 @@ and costs nothing. A cohort holds at most `LARGEST` series, so that a block that
 
 from __future__ import annotations
 
-import math
 from time import perf_counter
 from typing import NamedTuple, TypeVar
 
@@ -20,7 +19,15 @@ from detectors.lattice import LatticeState
 from detectors.spread import SpreadState
 from sentinel.alarm import Alarm, AlarmState, States
 from sentinel.cadence import ABSENT, Block, Grid, GridState
-from sentinel.conditioning import Conditioned, Conditioner, ConditionerState, Conditioning
+from sentinel.conditioning import (
+    Conditioned,
+    Conditioner,
+    ConditionerState,
+    Conditioning,
+    DifferenceState,
+    Differencing,
+    PairedBlock,
+)
 from sentinel.plan import Plan
 from sentinel.scoring import Scored, Scoring, ScoringState, Stopwatch
 
@@ -52,7 +59,7 @@ class CohortState(NamedTuple):
     series: NDArray[np.int64]
     """Ids of the series, in order of their rows."""
     grid: GridState
-    conditioner: ConditionerState
+    conditioner: ConditionerState | DifferenceState
     bank: BankState
     fading: Fading
     lattice: LatticeState
@@ -113,10 +120,11 @@ class Cohort:
                 level_half_life=plan.level_half_life, scale_half_life=plan.scale_half_life, winsor=plan.winsor,
                 seasons=plan.seasons, season_bins=plan.season_bins, season_memory=plan.season_memory,
                 lowest=plan.lowest, highest=plan.highest,
-                stuck_after=plan.stuck_after, blind_after_missing=max(3, math.ceil(plan.max_gap / 10)),
+                stuck_after=plan.stuck_after, blind_after_missing=plan.blind_after_missing,
                 none=not plan.conditioning,
             ), threads=threads,
         )  # fmt: skip
+        self.differencing = Differencing(plan.level_half_life, plan.blind_after_missing)
         self.scoring = Scoring(plan, threads=threads)
         self.alarm = Alarm(tuple(rule.severity == "critical" for rule in plan.rules))
 
@@ -124,13 +132,14 @@ class Cohort:
         """State of new series with these ids."""
         n = series.size
         detectors, rules = len(self.scoring.bank), len(self.plan.rules)
+        conditioner = self.differencing.init(n) if self.plan.paired else self.conditioner.init(n)
         last = Last._make(
             [np.full(n, -1, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)]
             + [np.full(n, np.nan)] * 9
             + [np.full((n, detectors), np.nan), np.full((n, rules), np.nan)]
         )
         return CohortState(
-            series, self.grid.init(n), self.conditioner.init(n), *self.scoring.init(n), self.alarm.init(n), last
+            series, self.grid.init(n), conditioner, *self.scoring.init(n), self.alarm.init(n), last
         )
 
     def grow(self, state: CohortState, series: NDArray[np.int64]) -> CohortState:
@@ -146,7 +155,7 @@ class Cohort:
         """Take a block of closed ticks through conditioning, bank, evidence and alarm."""
         start = perf_counter()
         given = _rows(state.conditioner, block.rows)
-        conditioner, conditioned = self.conditioner.advance(given, block)
+        conditioner, conditioned = self._conditioned(given, block)
         state = state._replace(conditioner=_put(state.conditioner, block.rows, given, conditioner))
         took("conditioning", perf_counter() - start)
         return self.judge(state, block, conditioned, took)
@@ -172,6 +181,15 @@ class Cohort:
         new = state._replace(**{part: _put(getattr(state, part), rows, given[part], parts[part]) for part in _JUDGED})
         took("alarm", perf_counter() - start)
         return new, Ticks(block, conditioned, scored, states)
+
+    def _conditioned(
+        self, state: ConditionerState | DifferenceState, block: Block
+    ) -> tuple[ConditionerState | DifferenceState, Conditioned]:
+        """What the values became; those of a paired series are conditioned already."""
+        if isinstance(state, ConditionerState):
+            return self.conditioner.advance(state, block)
+        assert isinstance(block, PairedBlock)
+        return self.differencing.advance(state, block)
 
 
 def _last(before: Last, block: Block, conditioned: Conditioned, scored: Scored) -> Last:

@@ -18,6 +18,7 @@ from sentinel.configuration import Settings, fingerprint
 from sentinel.configuration.record import to_record
 from sentinel.delivery import Outbox
 from sentinel.errors import DataError
+from sentinel.events import AlarmEvent
 from sentinel.history import History
 from sentinel.inbox import Inbox
 from sentinel.journal import Committed, Journal, JournalFull, JournalUnwritable
@@ -27,6 +28,7 @@ from sentinel.pipeline import Result
 from sentinel.published import Published
 from sentinel.recovery import Machine, restored
 from sentinel.saved import to_arrays
+from sentinel.sites import SiteEvent
 from sentinel.tally import Tally
 
 logger = logging.getLogger(__name__)
@@ -58,6 +60,7 @@ class Engine:
         self._owed: deque[tuple[Committed, Result]] = deque()
         self._retry_at = 0.0
         self._reload: Settings | None = None
+        self._sites: dict[str, bool] = {}
         self._checkpoint_at = monotonic() + settings.daemon.checkpoint_every / MICROSECONDS
         self._batch = 0
         self._checkpointed = -1
@@ -214,14 +217,15 @@ class Engine:
         """Write what follows from the batches that have moved the state: events and digests."""
         while self._owed:
             committed, result = self._owed[0]
-            if result.events:
+            told: tuple[AlarmEvent | SiteEvent, ...] = (*result.events, *result.sites)
+            if told:
                 settings = fingerprint(self._machine.settings)
-                bodies = [event.body() | {"settings": settings} for event in result.events]
+                bodies = [event.body() | {"settings": settings} for event in told]
                 self._journal.append_events(bodies, self._outbox.sinks, committed.batch)
             if self._machine.digests:
                 self._journal.append_digests(self._machine.digests)
                 self._machine.digests.clear()
-            for event in result.events if self.restored else ():
+            for event in told if self.restored else ():
                 logger.warning(event.text, extra={"series": event.series, "alarm": event.alarm_id})
             self._owed.popleft()
 
@@ -268,6 +272,10 @@ class Engine:
         self._tally.set("sentinel_inbox_observations", waiting)
         self._tally.set("sentinel_inbox_capacity_observations", self._inbox.capacity)
         self._tally.add("sentinel_engine_turns_total")
+        for name in {site.name for site in self._settings.sites} | set(self._sites):
+            standing = self._machine.state.sites.get(name)
+            self._sites[name] = standing is not None and standing.raised_us >= 0
+            self._tally.set("sentinel_site_alarm", self._sites[name], series=name)
         self.snapshot = self._published()
         self.last_beat_us = self._clock.now_us()
         self._tally.set("sentinel_engine_heartbeat_timestamp_seconds", self.last_beat_us / MICROSECONDS)
@@ -282,6 +290,9 @@ def announce(tally: Tally, settings: Settings, rejections: Sequence[str]) -> Non
         for what in ("raised", "cleared"):
             labels = {"detector": rule.kind, "threshold": rule.label}
             tally.add(f"sentinel_alarms_{what}_total", 0, **labels)
+    for site in settings.sites:
+        for what in ("raised", "cleared"):
+            tally.add(f"sentinel_site_alarms_{what}_total", 0, series=site.name)
     for name in ("received", "accepted", "duplicate", "revised", "late"):
         for source in sources:
             tally.add(f"sentinel_observations_{name}_total", 0, source=source)

@@ -95,6 +95,9 @@ METRICS: tuple[Row, ...] = (
     Row("sentinel_outbox_notifications", "gauge", "", "Notifications not yet delivered.", ("sink",)),
     Row("sentinel_alarms_raised_total", "counter", "", "Alarms raised, by rule.", ("detector", "threshold")),
     Row("sentinel_alarms_cleared_total", "counter", "", "Alarms cleared, by rule.", ("detector", "threshold")),
+    Row("sentinel_site_alarm", "gauge", "", "1 while a site has an open alarm; series = its name.", ("series",)),
+    Row("sentinel_site_alarms_raised_total", "counter", "", "Alarms of sites raised.", ("series",)),
+    Row("sentinel_site_alarms_cleared_total", "counter", "", "Alarms of sites cleared.", ("series",)),
     Row("sentinel_log_errors_total", "counter", "", "Lines logged as errors."),
     Row("sentinel_log_warnings_total", "counter", "", "Lines logged as warnings."),
     # All series together.

@@ -14,11 +14,13 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from sentinel import paired, pairing, sites
 from sentinel.cadence import ABSENT, GAP, NEVER
 from sentinel.cohort import LARGEST, Cohort, CohortState, Ticks
-from sentinel.configuration import Settings
+from sentinel.configuration import Cadence, Settings
 from sentinel.events import AlarmEvent
-from sentinel.plan import Plan, learn_cadence, plan_for
+from sentinel.pairing import Gathered, PairingState
+from sentinel.plan import Plan, learn_cadence, plan_of
 from sentinel.rows import Rows
 from sentinel.scoring import Stopwatch
 
@@ -50,7 +52,8 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class PipelineState:
-    """Everything needed to continue. Series are numbered in order of first appearance."""
+    """Everything needed to continue. Series are numbered in order of first appearance, a paired series behind its
+    target."""
 
     names: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
@@ -65,6 +68,10 @@ class PipelineState:
     cohorts: tuple[CohortState, ...] = ()
     waiting: Mapping[int, tuple[Ints, Floats]] = field(default_factory=dict)
     """Times and values of the series whose cadence is not known yet, by id."""
+    ids: Ints = field(default_factory=lambda: _NO_INTS)
+    """The number here of each series of the journal."""
+    pairing: PairingState = field(default_factory=PairingState)
+    sites: sites.SiteStates = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,8 @@ class Result:
     ticks: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     """Closed ticks, missing ticks and gaps by source."""
     rows: Rows | None = None
+    sites: tuple[sites.SiteEvent, ...] = ()
+    """Alarms of sites, raised and cleared."""
 
 
 Observer = Callable[[PipelineState, CohortKey, CohortState, Ticks], None]
@@ -129,7 +138,8 @@ class Pipeline:
         self, state: PipelineState, batch: Batch, *, rows: bool = False, observer: Observer | None = None
     ) -> tuple[PipelineState, Result]:
         """Take in a batch: place what is new, let the grids take it, close what is due, step the cohorts."""
-        state = _registered(state, batch)
+        state = self._registered(state, batch)
+        batch = replace(batch, series=state.ids[batch.series])
         state, batch = self._placed(state, batch, ended=False)
         return self._stepped(state, batch, rows=rows, observer=observer, ended=False)
 
@@ -139,6 +149,32 @@ class Pipeline:
         """The input has ended: close what is open."""
         state, batch = self._placed(state, Batch(_NO_INTS, _NO_INTS, _NO_FLOATS), ended=True)
         return self._stepped(state, batch, rows=rows, observer=observer, ended=True)
+
+    def _registered(self, state: PipelineState, batch: Batch) -> PipelineState:
+        """The state with the batch's new series, waiting for their cadence; those with a reference are paired, too."""
+        if not batch.new_series:
+            return state
+        names, sources, source_of = list(state.names), list(state.sources), state.source_of.tolist()
+        ids, waiting, pairs = state.ids.tolist(), dict(state.waiting), state.pairing
+        for _, name, source in batch.new_series:
+            if source not in sources:
+                sources.append(source)
+            pairs = pairs.appeared(name, len(names))
+            ids.append(len(names))
+            waiting[len(names)] = (_NO_INTS, _NO_FLOATS)
+            names.append(name)
+            source_of.append(sources.index(source))
+            reference = self.settings.reference_for(name)
+            if reference is not None:
+                pairs = pairs.with_pair(len(names), len(names) - 1, reference, names)
+                names.append(pairing.paired_name(name, reference))
+                source_of.append(sources.index(source))
+        unknown = np.full(len(names) - len(state.names), -1, np.int64)
+        return replace(
+            state, names=tuple(names), sources=tuple(sources), source_of=np.array(source_of, np.int64),
+            cohort_of=np.append(state.cohort_of, unknown), row_of=np.append(state.row_of, unknown), waiting=waiting,
+            ids=np.array(ids, np.int64), pairing=pairs,
+        )  # fmt: skip
 
     def _placed(self, state: PipelineState, batch: Batch, *, ended: bool) -> tuple[PipelineState, Batch]:
         """Keep back what belongs to series of unknown cadence; a series whose cadence becomes known gets its place
@@ -152,15 +188,15 @@ class Pipeline:
             due.append(i)
             times, values = waiting[i]
             waiting[i] = np.concatenate([times, batch.time_us[mine]]), np.concatenate([values, batch.value[mine]])
-        released, placed = [], []
+        released: list[tuple[int, Ints, Floats]] = []
+        placed: list[tuple[int, Plan]] = []
         for i in list(waiting) if ended else due:
             times, _ = waiting[i]
             cadence = self.settings.series_for(state.names[i]).cadence
             if cadence is None:
                 cadence = learn_cadence(times, ended=ended)
             if cadence is not None:
-                plan = plan_for(self.settings, state.names[i], cadence, conditioning=self._conditioning)
-                placed.append((i, plan))
+                placed.extend(self._plans(state, i, cadence))
                 released.append((i, *waiting.pop(i)))
         state = self._housed(replace(state, waiting=waiting), placed)
         return state, replace(
@@ -169,6 +205,12 @@ class Pipeline:
             time_us=np.concatenate([batch.time_us[~kept_back], *(t for _, t, _ in released)]),
             value=np.concatenate([batch.value[~kept_back], *(v for _, _, v in released)]),
         )
+
+    def _plans(self, state: PipelineState, i: int, cadence: Cadence) -> Iterator[tuple[int, Plan]]:
+        """The plan of a series, and that of the paired series it is the target of."""
+        name = state.names[i]
+        for each in (i, *state.pairing.own[state.pairing.target == i].tolist()):
+            yield each, plan_of(self.settings, name, state.names[each], cadence, conditioning=self._conditioning)
 
     def _housed(self, state: PipelineState, placed: list[tuple[int, Plan]]) -> PipelineState:
         """Give series their rows in the cohorts of their plans."""
@@ -202,6 +244,13 @@ class Pipeline:
         order = np.argsort(of, kind="stable")
         edges = np.searchsorted(of[order], np.arange(len(cohorts) + 1))
         report = _Report(state, rows)
+        closed = Gathered([], [])
+
+        def tell(key: CohortKey, members: CohortState, ticks: Ticks) -> None:
+            report.block(self.cohort(key[0]), members, ticks)
+            if observer is not None:
+                observer(state, key, members, ticks)
+
         for at, (key, members) in enumerate(zip(state.keys, state.cohorts, strict=True)):
             mine = order[edges[at] : edges[at + 1]]
             told = _told(state, members, batch)
@@ -217,11 +266,28 @@ class Pipeline:
             self._took("grid", perf_counter() - start)
             for block in blocks:
                 members, ticks = cohort.step(members, block, self._took)
-                report.block(cohort, members, ticks)
-                if observer is not None:
-                    observer(state, key, members, ticks)
+                tell(key, members, ticks)
+                if len(state.pairing):
+                    pairing.gather(state.pairing, closed, members, ticks, len(state.names))
             cohorts[at] = members
-        return replace(state, cohorts=tuple(cohorts)), report.result()
+        pairs = state.pairing
+        if len(pairs):
+            stages = [self.cohort(plan) for plan, _ in state.keys]
+            pairs = paired.step(
+                pairs, stages, cohorts, closed, len(state.names), lambda at, *found: tell(state.keys[at], *found),
+                self._took, ended=ended, area=self._area, cut_every=self._cut_every,
+            )  # fmt: skip
+        return self.with_sites(replace(state, cohorts=tuple(cohorts), pairing=pairs), report.result())
+
+    def with_sites(self, state: PipelineState, result: Result) -> tuple[PipelineState, Result]:
+        """State and result with what the alarms of the result mean for the sites; a site that is gone is forgotten."""
+        chosen, pairs = self.settings.sites, state.pairing
+        if not (chosen or state.sites):
+            return state, result
+        variables = {state.names[own]: state.names[of] for own, of in zip(pairs.own, pairs.target, strict=True)}
+        before = {site.name: state.sites[site.name] for site in chosen if site.name in state.sites}
+        after, told = sites.advance(chosen, before, result.events, variables)
+        return replace(state, sites=after), replace(result, sites=told)
 
 
 def _by_series(series: Ints, positions: Ints) -> Iterator[tuple[int, Ints]]:
@@ -232,26 +298,6 @@ def _by_series(series: Ints, positions: Ints) -> Iterator[tuple[int, Ints]]:
     edges = np.flatnonzero(np.diff(series[order])) + 1
     for mine in np.split(order, edges):
         yield int(series[mine[0]]), mine
-
-
-def _registered(state: PipelineState, batch: Batch) -> PipelineState:
-    """The state with the batch's new series, waiting for their cadence."""
-    if not batch.new_series:
-        return state
-    sources = list(state.sources)
-    for _, _, source in batch.new_series:
-        if source not in sources:
-            sources.append(source)
-    unknown = np.full(len(batch.new_series), -1, np.int64)
-    return replace(
-        state,
-        names=state.names + tuple(name for _, name, _ in batch.new_series),
-        sources=tuple(sources),
-        source_of=np.append(state.source_of, [sources.index(source) for _, _, source in batch.new_series]),
-        cohort_of=np.append(state.cohort_of, unknown),
-        row_of=np.append(state.row_of, unknown),
-        waiting={**state.waiting, **{number: (_NO_INTS, _NO_FLOATS) for number, _, _ in batch.new_series}},
-    )
 
 
 def _told(state: PipelineState, members: CohortState, batch: Batch) -> Ints | None:
@@ -276,14 +322,16 @@ class _Report:
         np.add.at(self._late, self._state.source_of[series], 1)
 
     def block(self, cohort: Cohort, members: CohortState, ticks: Ticks) -> None:
+        self._events.extend(_events(self._state, cohort, members, ticks))
+        if self._rows is not None:
+            self._rows.append(Rows.of(cohort.grid, members, ticks))
+        if cohort.plan.paired:  # its ticks are those of its target, which are counted
+            return
         block = ticks.block
         closed = block.kind != ABSENT
         counts = [closed, closed & np.isnan(block.value), block.kind == GAP]
         source = self._state.source_of[members.series[block.rows]]
         np.add.at(self._ticks, source, np.stack([flags.sum(axis=0) for flags in counts], axis=1))
-        self._events.extend(_events(self._state, cohort, members, ticks))
-        if self._rows is not None:
-            self._rows.append(Rows.of(cohort.grid, members, ticks))
 
     def result(self) -> Result:
         rows = Rows.joined(self._rows) if self._rows is not None else None

@@ -7,7 +7,7 @@ plan is a value: frozen, comparable, and the fingerprint under which a cohort's 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,6 +131,13 @@ class Plan:
     """Of the fleet ranking."""
     rules: tuple[PlanRule, ...]
     conditioning: bool
+    paired: bool = False
+    """Of a paired series: what is conditioned already, target less reference."""
+
+    @property
+    def blind_after_missing(self) -> int:
+        """Missing ticks in a row before a series is blind, or a reference is missing."""
+        return max(3, math.ceil(self.max_gap / 10))
 
     @property
     def baseline(self) -> int:
@@ -189,9 +196,22 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
         reference=bank.reference_ticks,
         mean_half_life=bank.mean_half_life,
         window=bank.window_ticks,
-        rules=tuple(PlanRule.of(rule, cadence) for rule in settings.rules_for(name)),
+        rules=_rules(settings, name, cadence),
         conditioning=conditioning,
     )
+
+
+def _rules(settings: Settings, name: str, cadence: Cadence) -> tuple[PlanRule, ...]:
+    return tuple(PlanRule.of(rule, cadence) for rule in settings.rules_for(name))
+
+
+def plan_of(settings: Settings, target: str, name: str, cadence: Cadence, *, conditioning: bool = True) -> Plan:
+    """The plan of the series `name`; of a paired one, whose target has another name, that of its target with the rules
+    that its own name matches."""
+    plan = plan_for(settings, target, cadence, conditioning=conditioning)
+    if name == target:
+        return plan
+    return replace(plan, rules=_rules(settings, name, cadence), seasons=(), paired=True)
 
 
 _USUAL = tuple(

@@ -123,7 +123,8 @@ class Published:
     def _view(self, i: int) -> SeriesView:
         name, source = self._state.names[i], self._state.sources[self._state.source_of[i]]
         if self._state.cohort_of[i] < 0:
-            return _unplaced(name, source, self._state.waiting[i][0])
+            times_us, _ = self._state.waiting.get(i, (np.empty(0, np.int64), None))
+            return _unplaced(name, source, times_us)
         plan, _ = self._state.keys[self._state.cohort_of[i]]
         members = self._state.cohorts[self._state.cohort_of[i]]
         cohort, row = self._pipeline.cohort(plan), int(self._state.row_of[i])

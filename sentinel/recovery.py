@@ -55,7 +55,7 @@ class Machine:
             self.state, anew, ended = replanned(self.pipeline, self.state)
             for name in anew:
                 logger.warning("settings changed: the series starts afresh", extra={"series": name})
-            result = Result(ended)
+            self.state, result = self.pipeline.with_sites(self.state, Result(ended))
             self._count(result)
             return result
         if committed.complete_until_us is not None:
@@ -76,6 +76,9 @@ class Machine:
                 self.tally.add(f"sentinel_{name}_total", count, source=source)
         for event in result.events:
             self.tally.add(f"sentinel_alarms_{event.what}_total", detector=event.rule, threshold=event.label)
+
+        for site in result.sites:
+            self.tally.add(f"sentinel_site_alarms_{site.what}_total", series=site.series)
 
     def _observe(self, state: PipelineState, key: CohortKey, members: CohortState, ticks: Ticks) -> None:
         block = ticks.block

@@ -3,7 +3,8 @@
 A series whose plan is the same goes on as if nothing had happened, and so it does if only the time after which it
 counts as stale has changed. One whose rules alone have changed keeps its cells; a rule that is still there keeps its
 evidence and its alarm. Any other change of plan starts a series afresh, in `learning`, on its old grid where the
-cadence is the same. Alarms whose rules are gone end.
+cadence is the same. Alarms whose rules are gone end. A series that has a reference now is paired from here on; a paired
+series whose reference is no longer wanted is gone, and its alarms end.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from numpy.typing import NDArray
 
 from sentinel.alarm import CRITICAL, WARNING, WATCHING
 from sentinel.cohort import LARGEST, CohortState
-from sentinel.configuration import Cadence
+from sentinel.configuration import Cadence, Settings
 from sentinel.events import AlarmEvent
+from sentinel.pairing import paired_name
 from sentinel.pipeline import CohortKey, Pipeline, PipelineState
-from sentinel.plan import Plan, PlanRule, plan_for
+from sentinel.plan import Plan, PlanRule, plan_of
 
+Ints = NDArray[np.int64]
 T = TypeVar("T", bound=tuple[NDArray[np.generic], ...])
 
 
@@ -32,13 +35,21 @@ def replanned(
     anew: list[str] = []
     ended: list[AlarmEvent] = []
     placed: dict[Plan, list[CohortState]] = {}
-    changed = False
+    before, (state, number, fresh) = state, _repaired(pipeline.settings, state)
+    changed = state is not before
+    target_of = dict(zip(state.pairing.own.tolist(), state.pairing.target.tolist(), strict=True))
     for (old, _), members in zip(state.keys, state.cohorts, strict=True):
-        for row, i in enumerate(members.series.tolist()):
-            name = state.names[i]
-            cadence = pipeline.settings.series_for(name).cadence or Cadence(old.cadence_us, old.months)
-            plan = plan_for(pipeline.settings, name, cadence, conditioning=old.conditioning)
+        for row, i in enumerate(number[members.series].tolist()):
             part = _one(members, row)
+            if i < 0:
+                was = int(members.series[row])
+                source = before.sources[before.source_of[was]]
+                ended.extend(_ended(pipeline, old, (), part, before.names[was], source))
+                continue
+            name, target = state.names[i], state.names[target_of.get(i, i)]
+            cadence = pipeline.settings.series_for(target).cadence or Cadence(old.cadence_us, old.months)
+            plan = plan_of(pipeline.settings, target, name, cadence, conditioning=old.conditioning)
+            part = part._replace(series=np.array([i], np.int64))
             if plan != old:
                 changed = True
                 if not _same_judgement(plan, old):
@@ -48,8 +59,51 @@ def replanned(
                 if not _same_cells(plan, old):
                     anew.append(name)
             placed.setdefault(plan, []).append(part)
+    for own, target_id in fresh:
+        beside = _plan_beside(placed, target_id)
+        if beside is not None:
+            cadence, target, name = Cadence(beside.cadence_us, beside.months), state.names[target_id], state.names[own]
+            paired = plan_of(pipeline.settings, target, name, cadence, conditioning=beside.conditioning)
+            placed.setdefault(paired, []).append(pipeline.cohort(paired).init(np.array([own], np.int64)))
+    if anew:
+        state = replace(state, pairing=state.pairing.without_waiting({state.names.index(name) for name in anew}))
     ended.sort(key=lambda event: (event.time_us, event.series, event.rule, event.label))
     return (_housed(state, placed) if changed else state), tuple(sorted(anew)), tuple(ended)
+
+
+def _plan_beside(placed: dict[Plan, list[CohortState]], series: int) -> Plan | None:
+    """The new plan of a series; None while its cadence is not known."""
+    return next((plan for plan, parts in placed.items() if any(part.series[0] == series for part in parts)), None)
+
+
+def _repaired(settings: Settings, state: PipelineState) -> tuple[PipelineState, Ints, list[tuple[int, int]]]:
+    """The state with the paired series that the settings want, cohorts as they were; the new number of each series, -1
+    for those that are gone; and the paired series that are new, each with its target."""
+    pairs, count = state.pairing, len(state.names)
+    wanted = {i: name for i in state.ids.tolist() if (name := settings.reference_for(state.names[i])) is not None}
+    kept = np.array([wanted.get(int(t)) == r for t, r in zip(pairs.target, pairs.reference_names, strict=True)], bool)
+    had = set(pairs.target[kept].tolist())
+    if kept.all() and len(had) == len(wanted):
+        return state, np.arange(count), []
+    remaining = np.setdiff1d(np.arange(count), pairs.own[~kept])
+    number = np.full(count + 1, -1, np.int64)  # the last one is for references that have not appeared
+    number[remaining] = np.arange(remaining.size)
+    names, source_of = [state.names[i] for i in remaining], state.source_of[remaining].tolist()
+    pairs, fresh = pairs.renumbered(number, kept), []
+    for target, reference in wanted.items():
+        if target not in had:
+            fresh.append((len(names), int(number[target])))
+            pairs = pairs.with_pair(len(names), int(number[target]), reference, names)
+            names.append(paired_name(state.names[target], reference))
+            source_of.append(int(state.source_of[target]))
+    unknown = np.full(len(names), -1, np.int64)
+    return (
+        replace(
+            state, names=tuple(names), source_of=np.array(source_of, np.int64), cohort_of=unknown, row_of=unknown,
+            waiting={int(number[i]): kept_back for i, kept_back in state.waiting.items()}, ids=number[state.ids],
+            pairing=pairs,
+        ), number, fresh,
+    )  # fmt: skip
 
 
 def _same_judgement(plan: Plan, old: Plan) -> bool:

@@ -10,27 +10,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentinel import sites
 from sentinel.cohort import CohortState
 from sentinel.errors import StateError
+from sentinel.pairing import PairingState, Waiting
 from sentinel.pipeline import Pipeline, PipelineState
 from sentinel.plan import Plan, PlanChannel, PlanRule
 
 FORMAT = 1
 _AHEAD = ("grid/next_tick", "grid/newest_us", "grid/pending")
+_PAIRS = ("own", "target", "reference")
 Arrays = dict[str, NDArray[Any]]
 
 
 def to_arrays(state: PipelineState) -> tuple[Arrays, dict[str, Any]]:
     """Everything of the state: arrays by name, and the rest as JSON-ready data."""
-    arrays: Arrays = {name: getattr(state, name) for name in ("source_of", "cohort_of", "row_of")}
+    arrays: Arrays = {name: getattr(state, name) for name in ("source_of", "cohort_of", "row_of", "ids")}
     for i, members in enumerate(state.cohorts):
         arrays |= {f"cohort/{i}/{name}": array for name, array in _flat(members).items()}
-    arrays |= _waiting_arrays(state.waiting)
+    arrays |= _waiting_arrays(state.waiting) | _pairing_arrays(state.pairing)
     plans = [asdict(plan) for plan, _ in state.keys]
     header = {
         "format": FORMAT, "names": list(state.names), "sources": list(state.sources),
         "keys": [[plan, number] for plan, (_, number) in zip(plans, state.keys, strict=True)],
-        "waiting": list(state.waiting),
+        "waiting": list(state.waiting), "references": list(state.pairing.reference_names),
+        "sites": sites.to_record(state.sites),
     }  # fmt: skip
     return arrays, header
 
@@ -68,7 +72,8 @@ def _put_together(pipeline: Pipeline, arrays: Mapping[str, NDArray[Any]], header
     return PipelineState(
         names=tuple(header["names"]), sources=tuple(header["sources"]), source_of=arrays["source_of"],
         cohort_of=arrays["cohort_of"], row_of=arrays["row_of"], keys=keys, cohorts=tuple(cohorts),
-        waiting=_waiting(arrays, header["waiting"]),
+        waiting=_waiting(arrays, header["waiting"]), ids=arrays["ids"], pairing=_pairing(arrays, header["references"]),
+        sites=sites.from_record(header["sites"]),
     )  # fmt: skip
 
 
@@ -105,6 +110,21 @@ def _waiting(
     ends = np.cumsum([lengths.get(i, 0) for i in ids])[:-1]
     times, values = np.split(arrays["waiting/time"], ends), np.split(arrays["waiting/value"], ends)
     return dict(zip(ids, zip(times, values, strict=True), strict=True))
+
+
+def _pairing_arrays(pairs: PairingState) -> Arrays:
+    arrays: Arrays = {f"pairing/{name}": getattr(pairs, name) for name in _PAIRS}
+    for part in ("targets", "references"):
+        arrays |= {f"pairing/{part}/{name}": array for name, array in getattr(pairs, part)._asdict().items()}
+    return arrays
+
+
+def _pairing(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> PairingState:
+    targets, references = (
+        Waiting(*(arrays[f"pairing/{part}/{name}"] for name in Waiting._fields)) for part in ("targets", "references")
+    )
+    own, target, reference = (arrays[f"pairing/{name}"] for name in _PAIRS)
+    return PairingState(own, target, reference, tuple(names), targets, references)
 
 
 def _plan(fields: Mapping[str, Any]) -> Plan:

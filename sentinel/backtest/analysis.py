@@ -14,8 +14,8 @@ import polars as pl
 from sentinel.backtest.figures import figure, png
 from sentinel.backtest.intake import nothing_usable, read_frame
 from sentinel.backtest.options import with_spans
-from sentinel.backtest.readings import Readings, alarm_table
-from sentinel.backtest.run import Outcome, refuse_nothing, run
+from sentinel.backtest.readings import Readings, alarm_table, site_table
+from sentinel.backtest.run import Outcome, compares, refuse_nothing, run
 from sentinel.backtest.sorting import sort
 from sentinel.configuration import Settings, load
 from sentinel.errors import DataError
@@ -35,6 +35,8 @@ class Analysis:
         """One row per series and tick; the columns of readings.parquet."""
         self.alarms = alarms
         """One row per alarm; the columns of alarms.csv."""
+        self.sites = site_table(outcome.sites, outcome.records[0].axis)
+        """One row per alarm of a site."""
         self._outcome = outcome
 
     @property
@@ -122,7 +124,7 @@ def analyse(
     settings = with_spans(settings, cadence, (season,) if isinstance(season, str) else tuple(season))
     intake = read_frame(table, options)
     with tempfile.TemporaryDirectory(prefix="sentinel-") as folder:
-        observations = sort(intake.observations, Path(folder))
+        observations = sort(intake.observations, Path(folder), by_time=compares(settings))
         if observations.rows == 0:
             raise nothing_usable("frame", intake.left_out)
         readings = Readings(Path(folder), observations.names)

@@ -17,14 +17,16 @@ from sentinel.backtest.labelled import judged, labels_of, swept
 from sentinel.backtest.options import options_of, settings_of
 from sentinel.backtest.phases import timelines
 from sentinel.backtest.progress import shown
-from sentinel.backtest.readings import Readings, alarm_table
-from sentinel.backtest.run import refuse_nothing, run
+from sentinel.backtest.readings import Readings, alarm_table, site_table
+from sentinel.backtest.run import compares, refuse_nothing, run
 from sentinel.backtest.seasons import undeclared_seasons
 from sentinel.backtest.skill_files import SKILL_FILES
 from sentinel.backtest.sorting import Sorted, sort
 from sentinel.backtest.summary import summary
 from sentinel.backtest.ticks import read_ticks
+from sentinel.configuration import Settings
 from sentinel.errors import DataError, SentinelError, UsageError
+from sentinel.pairing import paired_name
 from sentinel.picture import write as write_figure
 from sentinel.report import Report, ranked, sentence, write
 
@@ -40,7 +42,7 @@ def main(arguments: argparse.Namespace) -> int:
     intake = read_files(paths, options_of(arguments))
     out = _folder(Path(arguments.out))
     with shown(enabled=not arguments.quiet) as stage, _scratch(out) as scratch:
-        observations = _sorted(intake, scratch, paths, progress=stage("reading", 0))
+        observations = _sorted(intake, scratch, paths, settings, progress=stage("reading", 0))
         labels = labels_of(arguments, observations.names, numbered=intake.numbered)
         readings = Readings(scratch, observations.names)
         outcome = run(
@@ -52,6 +54,9 @@ def main(arguments: argparse.Namespace) -> int:
         axes = {record.name: record.axis for record in outcome.records}
         readings.lazy().sink_parquet(out / "readings.parquet")
         alarm_table(outcome.events, axes).write_csv(out / "alarms.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
+        if settings.sites:
+            table = site_table(outcome.sites, outcome.records[0].axis)
+            table.write_csv(out / "sites.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
         drawn = [record for record in ranked(outcome.records) if record.id in outcome.portraits][:PICTURES]
         told = stage("drawing", len(drawn))
         pictures: dict[str, bytes] = {}
@@ -101,9 +106,9 @@ def plot_main(arguments: argparse.Namespace) -> int:
     intake = read_files(paths, options_of(arguments))
     with _scratch(_folder(target.parent)) as scratch:
         only = arguments.series or _first_series(intake)
-        observations = _sorted(intake, scratch, paths, only)
+        observations = _sorted(intake, scratch, paths, settings, only)
         outcome = run(observations, settings, conditioning=arguments.conditioning == "full", readings=None, kept=None)
-        record = outcome.records[0]
+        record = next(record for record in outcome.records if only in (None, record.name))
         made = figure(record, outcome.portraits.get(record.id))
     with _writing(target):
         write_figure(made, target, file_format)
@@ -122,19 +127,29 @@ def _sorted(
     intake: Intake,
     scratch: Path,
     paths: list[Path],
+    settings: Settings,
     only: str | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Sorted:
     """Sort on disk; DataError if there is nothing to sort."""
     where = _where(paths)
     with _writing(scratch.parent):
-        observations = sort(intake.observations, scratch, only, progress)
+        by_time = compares(settings)
+        observations = sort(intake.observations, scratch, _needed(only), progress, by_time=by_time)
     if not observations.names:
         raise nothing_usable(where, intake.left_out)
     if observations.rows == 0:
         known = ", ".join(observations.names[:10]) + (", ..." if len(observations.names) > 10 else "")
         raise DataError(f"{where}: no series {only!r}; there are {known}")
     return observations
+
+
+def _needed(only: str | None) -> tuple[str, ...]:
+    """The series of the input behind a series, which may be a paired one."""
+    if only is None:
+        return ()
+    target, _, reference = only.partition(paired_name("", ""))
+    return (only, target, reference) if reference else (only,)
 
 
 def _where(paths: list[Path]) -> str:

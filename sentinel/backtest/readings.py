@@ -12,6 +12,7 @@ import polars as pl
 from sentinel.axis import Axis
 from sentinel.events import AlarmEvent
 from sentinel.rows import Rows
+from sentinel.sites import SiteEvent
 from sentinel.snapshot import State
 
 COLUMNS = (
@@ -37,9 +38,15 @@ class Readings:
         self._folder = folder
         self._names = np.array(names, dtype=object)
         self._parts: list[tuple[int, Path]] = []
+        self._mixed = False
+
+    def expect(self, names: Sequence[str], *, mixed: bool) -> None:
+        """Other names by id; and whether parts hold series in any order."""
+        self._names = np.array(names, dtype=object)
+        self._mixed = mixed
 
     def write(self, rows: Rows, axes: Mapping[int, Axis]) -> None:
-        """Append rows; series never go back to a smaller id."""
+        """Append rows; series never go back to a smaller id, unless they are mixed."""
         path = self._folder / f"part-{len(self._parts):06}.parquet"
         self._table(rows, axes).write_parquet(path, compression="lz4")
         self._parts.append((int(rows.series[0]), path))
@@ -48,7 +55,7 @@ class Readings:
         """Put the rows that were closed by the end of the input where they belong: after the last of their series."""
         if rows is None:
             return
-        if not self._parts:
+        if not self._parts or self._mixed:
             self.write(rows, axes)
             return
         late = self._table(rows, axes)
@@ -61,7 +68,8 @@ class Readings:
 
     def lazy(self) -> pl.LazyFrame:
         """All rows in order, with the columns of the contract."""
-        return pl.concat([pl.scan_parquet(path) for _, path in self._parts]).select(COLUMNS)
+        rows = pl.concat([pl.scan_parquet(path) for _, path in self._parts])
+        return (rows.sort(ORDER) if self._mixed else rows).select(COLUMNS)
 
     def _table(self, rows: Rows, axes: Mapping[int, Axis]) -> pl.DataFrame:
         edges = [0, *(np.flatnonzero(np.diff(rows.series)) + 1).tolist(), rows.series.size]
@@ -122,3 +130,23 @@ def alarm_table(events: Sequence[AlarmEvent], axes: Mapping[str, Axis]) -> pl.Da
             "cleared": pl.Series([instant(e.series, cleared.get(e.alarm_id)) for e in raised], dtype=time),
         }
     ).sort("time", "series", "alarm")
+
+
+def site_table(events: Sequence[SiteEvent], axis: Axis) -> pl.DataFrame:
+    """Alarms of sites, like those of series; `members` are the series that had an alarm, with '; ' between."""
+    cleared = {event.alarm_id: event.time_us for event in events if event.what == "cleared"}
+    raised = [event for event in events if event.what == "raised"]
+    time = pl.Float64() if axis.numbered else pl.Datetime("us", "UTC")
+
+    def instant(time_us: int | None) -> object:
+        return None if time_us is None else axis.column(np.array([time_us], np.int64))[0]
+
+    return pl.DataFrame(
+        {
+            "alarm": pl.Series([e.alarm_id for e in raised], dtype=pl.String),
+            "site": pl.Series([e.series for e in raised], dtype=pl.String),
+            "time": pl.Series([instant(e.time_us) for e in raised], dtype=time),
+            "cleared": pl.Series([instant(cleared.get(e.alarm_id)) for e in raised], dtype=time),
+            "members": pl.Series(["; ".join(e.members) for e in raised], dtype=pl.String),
+        }
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -23,6 +23,7 @@ from sentinel.plan import Plan
 from sentinel.published import Published
 from sentinel.report import SeriesRecord
 from sentinel.rows import Rows
+from sentinel.sites import SiteEvent
 from sentinel.snapshot import Reason, State
 
 STATES, REASONS = tuple(State), tuple(Reason)
@@ -39,6 +40,7 @@ class Outcome:
     events: list[AlarmEvent]
     portraits: dict[int, Portrait]
     """Pictures' worth of history by series id; of many series those with most evidence."""
+    sites: list[SiteEvent] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -50,8 +52,9 @@ class _Gathering:
     records: dict[int, SeriesRecord] = field(default_factory=dict)
     events: list[AlarmEvent] = field(default_factory=list)
     portraits: dict[int, Portrait] = field(default_factory=dict)
+    sites: list[SiteEvent] = field(default_factory=list)
 
-    def take(self, rows: Rows, names: list[str]) -> None:
+    def take(self, rows: Rows, names: Sequence[str]) -> None:
         """Add closed ticks of any series."""
         for number, part in parts(rows.series):
             record = self.records.setdefault(number, SeriesRecord(names[number], self.axes[number]))
@@ -94,32 +97,39 @@ def run(
         Told how many observations have been taken in.
     """
     pipeline = Pipeline(settings, conditioning=conditioning, threads=len(os.sched_getaffinity(0)))
-    state = pipeline.init()
-    heads = observations.heads()
-    calendar = CalendarAxis()
-    gathering = _Gathering(
-        {n: NumberAxis.of(heads[n]) if n in heads else calendar for n in range(len(observations.names))}, kept
-    )
+    state = _registered(pipeline, observations.names)
+    own_axes = _axes(observations, settings)
+    source = _observed(state)
+    gathering = _Gathering({i: own_axes[n] for i, n in enumerate(source)}, None if observations.by_time else kept)
+    if readings is not None:
+        readings.expect(state.names, mixed=observations.by_time)
     counts = np.zeros(len(observations.names), np.int64)
     done = 0
     for table in observations.batches():
-        batch = _batch(table, observations.names, gathering.axes, known=len(state.names))
+        batch = _batch(table, own_axes)
         counts += np.bincount(batch.series, minlength=counts.size)
         state, result = pipeline.advance(state, batch, rows=True)
         gathering.events.extend(result.events)
+        gathering.sites.extend(result.sites)
         if result.rows is not None:
-            gathering.take(result.rows, observations.names)
+            gathering.take(result.rows, state.names)
             if readings is not None:
                 readings.write(result.rows, gathering.axes)
         done += table.height
         progress(done)
     state, result = pipeline.finish(state, rows=True)
     gathering.events.extend(result.events)
+    gathering.sites.extend(result.sites)
     if result.rows is not None:
-        gathering.take(result.rows, observations.names)
+        gathering.take(result.rows, state.names)
     if readings is not None:
         readings.finish(result.rows, gathering.axes)
-    return _outcome(gathering, pipeline, state, counts, observations.names)
+    return _outcome(gathering, pipeline, state, counts[source])
+
+
+def compares(settings: Settings) -> bool:
+    """Whether some series are judged against others: then all come in order of time."""
+    return any(entry.reference is not None for entry in settings.series)
 
 
 def refuse_nothing(outcome: Outcome, observations: Sorted, where: str) -> None:
@@ -140,16 +150,43 @@ def parts(series: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
             yield int(series[first]), slice(first, last)
 
 
-def _batch(table: pl.DataFrame, names: list[str], axes: dict[int, Axis], known: int) -> Batch:
-    """Sorted observations as the pipeline takes them; series are new in the order of their ids."""
+def _registered(pipeline: Pipeline, names: Sequence[str]) -> PipelineState:
+    """A state that knows all series, in the order of their ids."""
+    none = np.empty(0, np.int64)
+    everyone = tuple((number, name, SOURCE) for number, name in enumerate(names))
+    state, _ = pipeline.advance(pipeline.init(), Batch(none, none, np.empty(0), everyone, source=SOURCE))
+    return state
+
+
+def _axes(observations: Sorted, settings: Settings) -> list[Axis]:
+    """The axis of each series of the input; on a numbered one a series shares that of its reference."""
+    heads = observations.heads()
+    axes: list[Axis] = [
+        NumberAxis.of(heads[n]) if n in heads else CalendarAxis() for n in range(len(observations.names))
+    ]
+    numbers = {name: n for n, name in enumerate(observations.names)}
+    references = (settings.reference_for(name) for name in observations.names)
+    at = [numbers.get(reference, n) if reference else n for n, reference in enumerate(references)]
+    return [axes[other] if other in heads else axes[n] for n, other in enumerate(at)]
+
+
+def _observed(state: PipelineState) -> NDArray[np.int64]:
+    """The series of the input behind each series of the state: itself, or the target of a paired one."""
+    source = np.empty(len(state.names), np.int64)
+    source[state.ids] = np.arange(state.ids.size)
+    source[state.pairing.own] = source[state.pairing.target]
+    return source
+
+
+def _batch(table: pl.DataFrame, axes: Sequence[Axis]) -> Batch:
+    """Sorted observations as the pipeline takes them."""
     series, time = table["id"].to_numpy(), table["time"].to_numpy()
-    time_us = np.empty(series.size, np.int64)
-    for number, part in parts(series):
-        axis = axes[number]
-        time_us[part] = axis.microseconds(time[part]) if isinstance(axis, NumberAxis) else time[part]
-    newest = int(series[-1]) + 1 if series.size else known
-    fresh = tuple((number, names[number], SOURCE) for number in range(known, newest))
-    return Batch(series, time_us, table["value"].to_numpy(), fresh)
+    time_us = time.astype(np.int64)
+    for number in np.unique(series).tolist() if time.dtype.kind == "f" else ():
+        axis, mine = axes[number], series == number
+        assert isinstance(axis, NumberAxis)
+        time_us[mine] = axis.microseconds(time[mine])
+    return Batch(series, time_us, table["value"].to_numpy(), source=SOURCE)
 
 
 def _extend(record: SeriesRecord, rows: Rows, part: slice) -> None:
@@ -175,13 +212,11 @@ def _extend(record: SeriesRecord, rows: Rows, part: slice) -> None:
         record.max_evidence = float(np.fmax(record.max_evidence, known.max()))
 
 
-def _outcome(
-    gathering: _Gathering, pipeline: Pipeline, state: PipelineState, counts: NDArray[np.int64], names: list[str]
-) -> Outcome:
+def _outcome(gathering: _Gathering, pipeline: Pipeline, state: PipelineState, counts: NDArray[np.int64]) -> Outcome:
     records = []
     published = Published(pipeline, state, taken_us=0)
     for number in np.flatnonzero(counts).tolist():
-        record = gathering.records.get(number) or SeriesRecord(names[number], gathering.axes[number])
+        record = gathering.records.get(number) or SeriesRecord(state.names[number], gathering.axes[number])
         record.id, record.observations = number, int(counts[number])
         if state.cohort_of[number] >= 0:
             record.plan = _plan(state, number)
@@ -194,7 +229,7 @@ def _outcome(
     for event in gathering.events:
         if event.what == "raised":
             by_name[event.series].alarms.append((event, cleared.get(event.alarm_id)))
-    return Outcome(records, gathering.events, gathering.portraits)
+    return Outcome(records, gathering.events, gathering.portraits, gathering.sites)
 
 
 def _plan(state: PipelineState, number: int) -> Plan:

@@ -7,7 +7,7 @@ touches the disk a second time. Series are numbered in the order in which they f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +36,8 @@ class Sorted:
     """Observations, duplicates included."""
     duplicates: int = 0
     """Observations of a series and time that was there already, known once `batches` is exhausted."""
+    by_time: bool = False
+    """In order of (time, series) instead: series that are compared wait for each other."""
     _single: pl.DataFrame | None = None
     _runs: list[Path] = field(default_factory=list)
     _heads: pl.DataFrame | None = None
@@ -63,16 +65,22 @@ class Sorted:
             yield from self._single.iter_slices(batch_rows)
             return
         block = max(SMALLEST_BLOCK, 2 * batch_rows // max(1, len(self._runs)))
-        for merged in _merge([_blocks(run, block) for run in self._runs]):
+        for merged in _merge([_blocks(run, block) for run in self._runs], _order(self.by_time)):
             yield from merged.iter_slices(batch_rows)
+
+
+def _order(by_time: bool) -> list[str]:
+    return KEY[::-1] if by_time else KEY
 
 
 def sort(
     observations: pl.LazyFrame,
     folder: Path,
-    only: str | None = None,
+    only: Collection[str] = (),
     progress: Callable[[int], None] = lambda _: None,
     run_rows: int = RUN_ROWS,
+    *,
+    by_time: bool = False,
 ) -> Sorted:
     """Sort `series, time, value` in any order.
 
@@ -83,13 +91,15 @@ def sort(
     folder
         Where pieces are kept; the caller removes it after the last batch.
     only
-        Leave out all series but this one; names of all are known all the same.
+        Leave out all series but these, unless there are none; names of all are known all the same.
     progress
         Told how many rows have been read.
     run_rows
         Rows sorted in memory at once.
+    by_time
+        Sort by time first.
     """
-    found = Sorted()
+    found = Sorted(by_time=by_time)
     unsorted = folder / "unsorted.parquet"
     observations.sink_parquet(unsorted, compression="lz4", row_group_size=250_000)
     total = int(pl.scan_parquet(unsorted).select(pl.len()).collect().item())
@@ -98,14 +108,14 @@ def sort(
         piece = pl.scan_parquet(unsorted).slice(first, run_rows).collect()
         for name in piece["series"].unique(maintain_order=True):
             numbers.setdefault(name, len(numbers))
-        if only is not None:
-            piece = piece.filter(pl.col("series") == only)
+        if only:
+            piece = piece.filter(pl.col("series").is_in(list(only)))
         found.rows += piece.height
         own = piece.select(
             pl.col("series").replace_strict(numbers, return_dtype=pl.Int64).alias("id"),
             pl.col("time") if piece.schema["time"].is_float() else pl.col("time").cast(pl.Int64),
             "value",
-        ).sort(KEY, maintain_order=True)
+        ).sort(_order(by_time), maintain_order=True)
         if own.schema["time"].is_float():
             found._heads = _head(own if found._heads is None else pl.concat([found._heads, own.select(KEY)]).sort(KEY))
         if total <= run_rows:
@@ -132,14 +142,15 @@ def _blocks(run: Path, rows: int) -> Iterator[pl.DataFrame]:
         first += rows
 
 
-def _merge(runs: list[Iterator[pl.DataFrame]]) -> Iterator[pl.DataFrame]:
+def _merge(runs: list[Iterator[pl.DataFrame]], key: list[str]) -> Iterator[pl.DataFrame]:
     """Merge sorted pieces; of equal keys those of the earlier piece come first."""
     held = {at: block for at, run in enumerate(runs) if (block := next(run, None)) is not None}
-    first, last = ({at: block.select(KEY).row(end) for at, block in held.items()} for end in (0, -1))
+    first, last = ({at: block.select(key).row(end) for at, block in held.items()} for end in (0, -1))
     while held:
         # Nothing still unread can come before the smallest of the last keys at hand.
         border = min(last.values())
-        mask = (pl.col("id") < border[0]) | ((pl.col("id") == border[0]) & (pl.col("time") <= border[1]))
+        major, minor = (pl.col(name) for name in key)
+        mask = (major < border[0]) | ((major == border[0]) & (minor <= border[1]))
         due = []
         for at in [at for at in held if first[at] <= border]:
             block = held.pop(at)
@@ -149,5 +160,5 @@ def _merge(runs: list[Iterator[pl.DataFrame]]) -> Iterator[pl.DataFrame]:
             del first[at], last[at]
             if rest is not None:
                 held[at] = rest
-                first[at], last[at] = rest.select(KEY).row(0), rest.select(KEY).row(-1)
-        yield pl.concat(due).sort(KEY, maintain_order=True)
+                first[at], last[at] = rest.select(key).row(0), rest.select(key).row(-1)
+        yield pl.concat(due).sort(key, maintain_order=True)

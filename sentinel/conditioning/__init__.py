@@ -1,7 +1,8 @@
 """Conditioning: values become residuals, causally; what cannot be judged becomes a state.
 
 `conditioner.py` holds the state and the settings, `kernel.py` the recurrence: season cascade, local linear level,
-robust scale, and the watch over the sensor (missing, out of range, implausible, stuck, too coarse).
+robust scale, and the watch over the sensor (missing, out of range, implausible, stuck, too coarse). `difference.py`
+takes the place of both where a series is judged against a reference.
 """
 
 from sentinel.conditioning.conditioner import (
@@ -10,5 +11,9 @@ from sentinel.conditioning.conditioner import (
     ConditionerState,
     Conditioning,
 )
+from sentinel.conditioning.difference import FIRST, DifferenceState, Differencing, Half, PairedBlock
 
-__all__ = ["Conditioned", "Conditioner", "ConditionerState", "Conditioning"]
+__all__ = [
+    "FIRST", "Conditioned", "Conditioner", "ConditionerState", "Conditioning", "DifferenceState", "Differencing",
+    "Half", "PairedBlock",
+]  # fmt: skip

@@ -87,6 +87,10 @@ class Conditioned(NamedTuple):
     learning: NDArray[np.bool_]
     blind: NDArray[np.int8]
     """Index into `tuple(Reason)`; 0 = not blind."""
+    own: Pairs | None = None
+    """Of a paired series: the pairs of its target, valid where `pairs` are."""
+    alone: NDArray[np.bool_] | None = None
+    """Of a paired series: its reference is missing."""
 
 
 class Conditioner:

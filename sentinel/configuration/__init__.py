@@ -16,7 +16,7 @@ from sentinel.configuration.durations import (
     print_season,
 )
 from sentinel.configuration.fingerprint import fingerprint
-from sentinel.configuration.judging import BankSettings, SeriesSettings
+from sentinel.configuration.judging import BankSettings, SeriesSettings, SiteSettings
 from sentinel.configuration.loading import load
 from sentinel.configuration.process import DaemonSettings, LogNotify, LogSettings, Notify, WebSettings
 from sentinel.configuration.settings import Settings
@@ -40,6 +40,7 @@ __all__ = [
     "SeriesSettings",
     "Settings",
     "SimulateSource",
+    "SiteSettings",
     "Source",
     "WebSettings",
     "fingerprint",

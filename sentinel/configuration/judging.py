@@ -57,6 +57,8 @@ class SeriesSettings(Part):
     """Without an observation for this long the series is blind; null = 3 cadences + lateness."""
     bank: Name | None = None
     """Name of its bank; null = the bank named default if there is one, else half-lives by cadence."""
+    reference: Text | None = None
+    """Name of a series it is judged against as well; a * stands for what the * in match stood for."""
 
     @model_validator(mode="after")
     def _range_and_cadence_agree(self) -> Self:
@@ -64,6 +66,7 @@ class SeriesSettings(Part):
         return self
 
     def _conflicts(self) -> Iterator[Fault]:
+        yield from self._reference_conflicts()
         low, high = self.range or (None, None)
         if low is not None and high is not None and low >= high:
             yield Fault(("range",), f"[{low:g}, {high:g}]; the lowest value comes first and is below the highest")
@@ -84,6 +87,24 @@ class SeriesSettings(Part):
             if duration is not None and duration < self.cadence.microseconds:
                 message = f"{print_duration(duration)} is shorter than a tick; at least {self.cadence} is needed"
                 yield Fault((key,), message)
+
+    def _reference_conflicts(self) -> Iterator[Fault]:
+        """One series, or one per series of the entry."""
+        name = self.reference
+        if name is None:
+            return
+        if any(sign in name for sign in "?[]") or name.count("*") > 1:
+            yield Fault(("reference",), f"'{name}' is a pattern; the name of a series is allowed, with one '*' at most")
+        elif "*" in name and (self.match.count("*") != 1 or any(sign in self.match for sign in "?[]")):
+            message = f"'{name}' has a '*', so match needs exactly one '*' and no '?' or '['; '{self.match}' came"
+            yield Fault(("reference",), message)
+
+    def reference_of(self, name: str) -> str | None:
+        """Name of the reference of the series `name`, which the entry matches; None if it has none."""
+        if self.reference is None or "*" not in self.reference:
+            return self.reference
+        before, _, after = self.match.partition("*")
+        return self.reference.replace("*", name[len(before) : len(name) - len(after)])
 
 
 class BankSettings(Part):
@@ -133,3 +154,18 @@ class BankSettings(Part):
             message = f"{self.lowest:g} is not below highest, {self.highest:g}; lower it or raise highest"
             refuse(iter([Fault(("lowest",), message)]))
         return self
+
+
+class SiteSettings(Part):
+    """Several variables of one site: it alarms when at least k of its series have an open alarm."""
+
+    name: Name
+    """Name of the site in metrics, files and messages."""
+    match: Text = "*"
+    """Series names of the site, with * ? [abc]; a series and its comparison with a reference count once."""
+    k: Annotated[int, Field(ge=1)] = 2
+    """How many series must have an open alarm."""
+    kind: Literal["lag1", "modulus", "spread", "any"] = "any"
+    """Which alarms count."""
+    within: PositiveDuration | None = None
+    """Longest time from the first to the last of those alarms; null = any time while they are open."""

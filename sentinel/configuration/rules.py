@@ -13,6 +13,9 @@ from sentinel.configuration.process import DaemonSettings
 from sentinel.configuration.sources import CsvSource, SimulateSource, Source
 from sentinel.configuration.spelling import or_else
 
+SAMPLE = "x"
+"""What stands for a '*' where rules follow a pattern to a name."""
+
 
 class _Named(Protocol):
     @property
@@ -102,6 +105,32 @@ def missing_banks(series: Iterable[SeriesSettings], banks: Mapping[str, BankSett
         if entry.bank is not None and entry.bank not in banks:
             message = f"there is no bank '{entry.bank}'; {or_else(entry.bank, banks, 'banks')}"
             yield Fault(("series", position, "bank"), message)
+
+
+def unusable_references(series: tuple[SeriesSettings, ...]) -> Iterator[Fault]:
+    """A reference is watched by itself: it is neither the series itself nor compared with another one."""
+    for position, entry in enumerate(series):
+        sample = entry.match.replace("*", SAMPLE)
+        name = entry.reference_of(sample)
+        if name is None:
+            continue
+        if name == sample:
+            message = f"'{entry.reference}' is the series itself; the name of another one is allowed"
+            yield Fault((position, "reference"), message)
+            continue
+        at = next((i for i, other in enumerate(series) if fnmatchcase(name, other.match)), None)
+        if at is None:
+            continue
+        own, shown = series[at], entry.reference
+        if own.reference is not None and at == position:
+            message = f"'{shown}' is matched by '{entry.match}' itself; put an entry for it before, without a reference"
+            yield Fault((position, "reference"), message)
+        elif own.reference is not None:
+            message = f"'{shown}' has the reference '{own.reference}' itself; a reference has none"
+            yield Fault((position, "reference"), message)
+        elif entry.cadence and own.cadence and entry.cadence != own.cadence:
+            message = f"'{shown}' has cadence {own.cadence}, not {entry.cadence}; the same cadence is needed"
+            yield Fault((position, "reference"), message)
 
 
 def short_half_lives(

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from sentinel.configuration import rules
 from sentinel.configuration.alarms import AlarmSettings
 from sentinel.configuration.faults import refuse
-from sentinel.configuration.judging import BankSettings, SeriesSettings
+from sentinel.configuration.judging import BankSettings, SeriesSettings, SiteSettings
 from sentinel.configuration.model import Part
 from sentinel.configuration.process import DaemonSettings, LogNotify, LogSettings, Notify, WebSettings
 from sentinel.configuration.sources import Name, Source
@@ -40,6 +40,8 @@ class Settings(Part):
     """Banks of detectors by name; the one named default is for all series that name none."""
     alarms: tuple[AlarmSettings, ...] = (AlarmSettings(threshold=0.8, alpha=1e-4),)
     """The rules; of two with the same claim that match a series the first applies."""
+    sites: tuple[SiteSettings, ...] = ()
+    """Several variables of one site, alarming together."""
     notify: tuple[Notify, ...] = (LogNotify(),)
     """Where notifications go."""
 
@@ -60,7 +62,14 @@ class Settings(Part):
     @classmethod
     def _every_entry_can_match(cls, series: tuple[SeriesSettings, ...]) -> tuple[SeriesSettings, ...]:
         refuse(rules.hidden_series(series))
+        refuse(rules.unusable_references(series))
         return series
+
+    @field_validator("sites")
+    @classmethod
+    def _sites_are_distinct(cls, sites: tuple[SiteSettings, ...]) -> tuple[SiteSettings, ...]:
+        refuse(rules.repeated_names(sites))
+        return sites
 
     @field_validator("alarms")
     @classmethod
@@ -79,6 +88,10 @@ class Settings(Part):
     def series_for(self, name: str) -> SeriesSettings:
         """Settings of the series of that name: the first entry that matches, else the defaults."""
         return next((entry for entry in self.series if fnmatchcase(name, entry.match)), SeriesSettings())
+
+    def reference_for(self, name: str) -> str | None:
+        """Name of the series that the series of that name is judged against as well; None if there is none."""
+        return self.series_for(name).reference_of(name)
 
     def bank_for(self, name: str) -> BankSettings:
         """Bank of the series of that name: the one it names, else the one named default, else defaults."""

@@ -25,6 +25,7 @@ from sentinel.configuration import (
     SeriesSettings,
     Settings,
     SimulateSource,
+    SiteSettings,
     WebSettings,
     fingerprint,
     load,
@@ -50,6 +51,7 @@ PARTS: list[type[BaseModel]] = [
     SeriesSettings,
     BankSettings,
     AlarmSettings,
+    SiteSettings,
     LogNotify,
 ]
 
