@@ -17,7 +17,7 @@ from detectors.evidence import EvidenceState
 from detectors.fading import Fading
 from detectors.lattice import LatticeState
 from detectors.spread import SpreadState
-from sentinel.alarm import Alarm, AlarmState, States
+from sentinel.alarm import REASONS, Alarm, AlarmState, States
 from sentinel.cadence import ABSENT, Block, Grid, GridState
 from sentinel.conditioning import (
     Conditioned,
@@ -30,8 +30,10 @@ from sentinel.conditioning import (
 )
 from sentinel.plan import Plan
 from sentinel.scoring import Scored, Scoring, ScoringState, Stopwatch
+from sentinel.snapshot import Reason
 
 LARGEST = 4096
+_REFERENCE_MISSING = REASONS.index(Reason.REFERENCE_MISSING)
 
 
 class Last(NamedTuple):
@@ -138,9 +140,7 @@ class Cohort:
             + [np.full(n, np.nan)] * 9
             + [np.full((n, detectors), np.nan), np.full((n, rules), np.nan)]
         )
-        return CohortState(
-            series, self.grid.init(n), conditioner, *self.scoring.init(n), self.alarm.init(n), last
-        )
+        return CohortState(series, self.grid.init(n), conditioner, *self.scoring.init(n), self.alarm.init(n), last)
 
     def grow(self, state: CohortState, series: NDArray[np.int64]) -> CohortState:
         """The state with new series at the end."""
@@ -176,6 +176,8 @@ class Cohort:
         alarm, states = self.alarm.advance(
             given["alarm"], block.kind, block.tick, scored.ready, unknown, conditioned.blind, found.open, found.raised
         )
+        if conditioned.target is not None:
+            states = states._replace(reason=_said(states.reason, conditioned.target.alone))
         last = _last(given["last"], block, conditioned, scored)
         parts = {**after._asdict(), "alarm": alarm, "last": last}
         new = state._replace(**{part: _put(getattr(state, part), rows, given[part], parts[part]) for part in _JUDGED})
@@ -190,6 +192,17 @@ class Cohort:
             return self.conditioner.advance(state, block)
         assert isinstance(block, PairedBlock)
         return self.differencing.advance(state, block)
+
+
+def _said(reason: NDArray[np.int8], alone: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """What is said where nothing else is to be said of a paired series: that it has no reference."""
+    return np.where((reason == 0) & alone, np.int8(_REFERENCE_MISSING), reason)
+
+
+def reasons(members: CohortState) -> NDArray[np.int8]:
+    """Why each series is in its state, as index into `tuple(Reason)`."""
+    reason = members.alarm.reason
+    return _said(reason, members.conditioner.alone) if isinstance(members.conditioner, DifferenceState) else reason
 
 
 def _last(before: Last, block: Block, conditioned: Conditioned, scored: Scored) -> Last:

@@ -66,7 +66,7 @@ class AlarmEvent:
         lag1_high: float = nan, modulus: float = nan, period: float = nan, spread: float = nan,
     ) -> AlarmEvent:  # fmt: skip
         """The event of a rule, of which the channel `leading` gave most evidence; `remarks` in bits."""
-        channel = rule.channels[leading]
+        channel = rule.channels[leading % len(rule.channels)]  # of a paired series they are there twice
         alarm = alarm_id(series, rule.kind, rule.label, raised_us)
         shown = {"modulus": channel.threshold, "spread": channel.ratio}.get(channel.kind, threshold)
         threshold = nan if shown is None else shown

@@ -52,6 +52,12 @@ class Waiting(NamedTuple):
     valid: Flags
     judged: Flags
     """There is a value, and it may be judged: neither blind nor learning."""
+    before: Floats
+    scale: Floats
+    spread: Floats
+    second_past: Floats
+    second_present: Floats
+    second_valid: Flags
     reset: Flags
     learning: Flags
     blind: Codes
@@ -61,7 +67,12 @@ def _missing(entries: int) -> Waiting:
     """Ticks that are not there."""
     whole, no, code, unknown = (np.zeros(entries, kind) for kind in (np.int64, bool, np.int8, np.float64))
     unknown += np.nan
-    return Waiting(whole, whole, code, unknown, unknown, unknown, unknown, no, no, no, no, code)
+    columns = {
+        name: whole if name in ("pair", "tick") else code if name in ("kind", "blind") else
+        no if name in ("valid", "judged", "second_valid", "reset", "learning") else unknown
+        for name in Waiting._fields
+    }  # fmt: skip
+    return Waiting(**columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +193,12 @@ def entries_of(pairs: Ints, columns: Ints, members: CohortState, ticks: Ticks) -
     p, t = np.nonzero(kind != ABSENT)
     at = (t, columns[p])
     learning, blind = conditioned.learning[at], conditioned.blind[at]
-    pair = conditioned.pairs
+    pair, second = conditioned.pairs, ticks.scored.second
     return Waiting(
         pairs[p], block.tick[at], block.kind[at], block.value[at], pair.past[at], pair.present[at],
         conditioned.residual[at], pair.valid[at], valued[p, t] & ~learning & (blind == 0) & (nth[p, t] > FIRST),
-        pair.reset[at], learning, blind,
+        conditioned.before[at], conditioned.scale[at], ticks.scored.spread[at], second.past[at], second.present[at],
+        second.valid[at], pair.reset[at], learning, blind,
     )  # fmt: skip
 
 
@@ -300,7 +312,7 @@ def blocks(
 
 
 def _half(entries: Waiting) -> Half:
-    return Half(entries.past, entries.present, entries.residual, entries.valid, entries.judged)
+    return Half(*(getattr(entries, name) for name in Half._fields))
 
 
 def _joined(parts: Sequence[T]) -> T:

@@ -17,7 +17,7 @@ from detectors.spectrum import recovery_band
 from sentinel.alarm import BLIND, CRITICAL, LEARNING, REASONS, STATES, WARNING, WATCHING
 from sentinel.cadence import NEVER
 from sentinel.clock import MICROSECONDS
-from sentinel.cohort import CohortState
+from sentinel.cohort import CohortState, reasons
 from sentinel.events import alarm_id
 from sentinel.history import History
 from sentinel.pipeline import Pipeline, PipelineState
@@ -109,7 +109,7 @@ class Published:
         for (plan, _), members in zip(self._state.keys, self._state.cohorts, strict=True):
             stale = self._stale(members, plan.stale_after_us)
             state[members.series] = np.where(stale, BLIND, members.alarm.state)
-            reason[members.series] = np.where(stale, STALE, members.alarm.reason)
+            reason[members.series] = np.where(stale, STALE, reasons(members))
         return state, reason
 
     def _evidence(self) -> NDArray[np.float64]:
@@ -133,7 +133,7 @@ class Published:
         def end_us(tick: int) -> int:
             return int(cohort.grid.start_us(origin, np.array(tick + 1))) if tick >= 0 else -1
 
-        state, reason = STATES[alarm.state[row]], REASONS[alarm.reason[row]]
+        state, reason = STATES[alarm.state[row]], REASONS[reasons(members)[row]]
         if self._stale(members, plan.stale_after_us, slice(row, row + 1))[0]:
             state, reason = State.BLIND, Reason.STALE
         lag1, low, high = (float(array[row]) for array in (last.lag1, last.low, last.high))

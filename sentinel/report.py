@@ -185,7 +185,8 @@ def _now(record: SeriesRecord) -> str:
     quiet = "no alarm" if not record.alarms or record.alarms[-1][1] is not None else ""
     band = band_in_words(record.lag1, record.low, record.high)
     numbers = f"lag-1 {'' if quiet else 'now '}{band}{_recovery(record)}{_cycle(record)}{_change(record)}"
-    return f"{quiet}: {numbers}" if quiet else numbers
+    alone = f"; {REASONS[record.reason]}" if record.reason is Reason.REFERENCE_MISSING else ""
+    return f"{quiet}: {numbers}{alone}" if quiet else f"{numbers}{alone}"
 
 
 def _recovery(record: SeriesRecord) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from detectors.bank import Bank, BankState
 from detectors.evidence import Channel, Evidence, EvidenceBlock, EvidenceState, Rule, Stream
 from detectors.fading import Fading, fade, fresh
 from detectors.lattice import Lattice, LatticeState
+from detectors.pairs import Pairs
 from detectors.spectrum import crossings, thresholds
 from detectors.spread import Spread, SpreadState, criticality
 from detectors.tables import lag1
@@ -24,8 +26,9 @@ Floats = NDArray[np.float64]
 Stopwatch = Callable[[str, float], None]
 """Told the name of a stage and the seconds it took."""
 
-OWN, SECOND = 0, 1
-"""Lanes of evidence: the series' own pairs, and those of the lattice's second stage."""
+OWN, SECOND, COMPARED, COMPARED_SECOND = 0, 1, 2, 3
+"""Lanes of evidence: the series' own pairs, and those of the lattice's second stage; of a paired series those of its
+target, and behind them the same two of the difference."""
 
 
 class ScoringState(NamedTuple):
@@ -58,6 +61,8 @@ class Scored(NamedTuple):
     ready: NDArray[np.bool_]
     """A verdict may be given."""
     evidence: EvidenceBlock
+    second: Pairs
+    """Pairs of the lattice's second stage."""
 
 
 class Scoring:
@@ -70,8 +75,9 @@ class Scoring:
         self.bank = Bank(detectors, warm_up=plan.warm_up_pairs, threads=threads)
         self.lattice = Lattice(plan.half_life, plan.second_thresholds, **weights, threads=threads)
         self.spread = Spread(plan.spread_half_life, plan.baseline, threads=threads)
+        rules = [_compared(_rule(rule)) if plan.paired else _rule(rule) for rule in plan.rules]
         self.evidence = Evidence(
-            [_rule(rule) for rule in plan.rules], reference=plan.reference, mean_half_life=plan.mean_half_life,
+            rules, reference=plan.reference, mean_half_life=plan.mean_half_life,
             window=plan.window, **weights, threads=threads,
         )  # fmt: skip
         self._longest_period = plan.level_half_life / 2.0 if plan.conditioning else math.inf
@@ -94,6 +100,8 @@ class Scoring:
         centre, low, high = crossings(readings, self.thresholds, stretch)
         lattice, second, roots = self.lattice.advance(state.lattice, pairs, given.before, centre)
         spread, change = self.spread.advance(state.spread, given.square, pairs.reset)
+        if given.target is not None:
+            change = given.target.spread
         judged = ~given.learning & (given.blind == 0)
         ready = judged & ~np.isnan(centre)
         period = np.where((roots.k2 == 0.0) & (high < 0.0), 2.0, roots.period)
@@ -104,19 +112,33 @@ class Scoring:
             array[~ready] = np.nan
         took("bank", perf_counter() - start)
         start = perf_counter()
-        lanes = (pairs, second) if np.any(self.evidence.table.lane == SECOND) else (pairs,)
+        before, scale = given.before, given.scale
+        lanes: tuple[Pairs, ...] = (pairs, second) if np.any(self.evidence.table.lane == SECOND) else (pairs,)
+        if given.target is not None:
+            before, scale = given.target.before, given.target.scale
+            lanes = (given.target.pairs, given.target.second, pairs, second)
         stream = Stream(
             np.stack([lane.past for lane in lanes]), np.stack([lane.present for lane in lanes]),
             np.stack([lane.valid for lane in lanes]), pairs.reset,
-            np.repeat(ready[:, :, None], len(self.evidence.rules), axis=2), given.before, given.scale, change, tick,
+            np.repeat(ready[:, :, None], len(self.evidence.rules), axis=2), before, scale, change, tick,
         )  # fmt: skip
         evidence, block = self.evidence.advance(state.evidence, stream)
         took("evidence", perf_counter() - start)
-        return ScoringState(bank, fading, lattice, spread, evidence), Scored(*shown, ready, block)
+        return ScoringState(bank, fading, lattice, spread, evidence), Scored(*shown, ready, block, second)
 
 
 def _rule(rule: PlanRule) -> Rule:
     return Rule(tuple(_channel(part) for part in rule.channels), rule.alpha, rule.clear, rule.bets)
+
+
+def _compared(rule: Rule) -> Rule:
+    """The rule on a paired series: the least of its claims on the target and of the same claims on the difference.
+
+    A minimum over readings keeps the bound if one of them is valid, so a reference that changes itself can lower
+    evidence and never raise it. The claim on spread is one on both already.
+    """
+    both = [c if c.is_spread else replace(c, lane=c.lane + COMPARED) for c in rule.channels]
+    return replace(rule, channels=(*rule.channels, *both), minimum=True)
 
 
 def _channel(part: PlanChannel) -> Channel:

@@ -40,6 +40,7 @@ class Reason(Enum):
     IMPLAUSIBLE = "implausible"
     REFERENCE = "reference"
     SPACING = "spacing"
+    REFERENCE_MISSING = "reference_missing"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ REASONS: dict[Reason, str] = {
     Reason.IMPLAUSIBLE: "values are implausible",
     Reason.REFERENCE: "its own past is not known yet",
     Reason.SPACING: "values come, but no two are one tick apart",
+    Reason.REFERENCE_MISSING: "reference missing: judged alone",
 }
 
 _UNITS = (

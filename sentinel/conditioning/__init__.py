@@ -10,10 +10,11 @@ from sentinel.conditioning.conditioner import (
     Conditioner,
     ConditionerState,
     Conditioning,
+    Target,
 )
 from sentinel.conditioning.difference import FIRST, DifferenceState, Differencing, Half, PairedBlock
 
 __all__ = [
     "FIRST", "Conditioned", "Conditioner", "ConditionerState", "Conditioning", "DifferenceState", "Differencing",
-    "Half", "PairedBlock",
+    "Half", "PairedBlock", "Target",
 ]  # fmt: skip

@@ -72,6 +72,22 @@ class ConditionerState(NamedTuple):
     """(series, bins)."""
 
 
+class Target(NamedTuple):
+    """What a paired series knows of its target beside the difference; arrays of shape (tick, series)."""
+
+    pairs: Pairs
+    """Of the target, valid where those of the difference are."""
+    second: Pairs
+    """Of the target's second stage."""
+    before: Floats
+    scale: Floats
+    """Unit of the target's pairs, smaller where the reference's spread has risen."""
+    spread: Floats
+    """Log-variance change of the target less that of the reference."""
+    alone: NDArray[np.bool_]
+    """The reference is missing."""
+
+
 class Conditioned(NamedTuple):
     """What a block of ticks became; arrays of shape (tick, series)."""
 
@@ -87,10 +103,8 @@ class Conditioned(NamedTuple):
     learning: NDArray[np.bool_]
     blind: NDArray[np.int8]
     """Index into `tuple(Reason)`; 0 = not blind."""
-    own: Pairs | None = None
-    """Of a paired series: the pairs of its target, valid where `pairs` are."""
-    alone: NDArray[np.bool_] | None = None
-    """Of a paired series: its reference is missing."""
+    target: Target | None = None
+    """Of a paired series only."""
 
 
 class Conditioner:

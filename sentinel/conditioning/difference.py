@@ -5,6 +5,10 @@ scale of either; it is divided by its own running scale:
 
     p = (p_T - p_R) / sigma,   c = (c_T - c_R) / sigma,   sigma^2 <- sigma^2 + a_2H (min(d^2, 9 sigma^2) - sigma^2)
 
+The change of spread is that of the target less that of the reference. Evidence on spread is gathered on the target's
+own deviations, divided by the rise of the reference's: weather that shakes both is no evidence, nor is a reference
+that becomes quiet.
+
 A tick at which either has no pair has none here. While the reference cannot be judged (missing, blind, learning) at
 more than `patience` values of the target in a row, the target is judged *alone*, on its own pairs, from zero; and from
 zero again when the reference is back.
@@ -23,7 +27,7 @@ from detectors import half_life
 from detectors.compiled import compiled
 from detectors.pairs import Pairs
 from sentinel.cadence import ABSENT, GAP, Block
-from sentinel.conditioning.conditioner import Conditioned
+from sentinel.conditioning.conditioner import Conditioned, Target
 from sentinel.snapshot import Reason
 
 Floats = NDArray[np.float64]
@@ -46,6 +50,12 @@ class Half(NamedTuple):
     valid: Flags
     judged: Flags
     """There is a value, and it may be judged: neither blind nor learning."""
+    before: Floats
+    scale: Floats
+    spread: Floats
+    second_past: Floats
+    second_present: Floats
+    second_valid: Flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,7 @@ class DifferenceState(NamedTuple):
     """Everything needed to continue; one row per series. Readers find the points in `counts[:, 0]`."""
 
     numbers: Floats
-    """Variance of the difference; (series, 1)."""
+    """Variance of the difference, last known spread of the reference; (series, 2)."""
     counts: Counts
     """Differences, and values of the target in a row without the reference; (series, 2)."""
     alone: Flags
@@ -91,64 +101,68 @@ class Differencing:
 
     def init(self, series: int) -> DifferenceState:
         """Nothing seen yet."""
-        return DifferenceState(np.zeros((series, 1)), np.zeros((series, 2), np.int64), np.zeros(series, bool))
+        return DifferenceState(np.zeros((series, 2)), np.zeros((series, 2), np.int64), np.zeros(series, bool))
 
     def advance(self, state: DifferenceState, block: PairedBlock) -> tuple[DifferenceState, Conditioned]:
         """Take in a block; the state, whose rows are the block's columns, is not modified."""
         new = DifferenceState(state.numbers.copy(), state.counts.copy(), state.alone.copy())
         shape = block.value.shape
-        past, present, own_past, own_present, residual = (np.zeros(shape) for _ in range(5))
-        valid, reset, alone = (np.zeros(shape, bool) for _ in range(3))
-        residual.fill(np.nan)
+        target, reference = block.target, block.reference
+        unit, risen = np.full(shape, np.nan), np.zeros(shape)
+        reset, alone = np.zeros(shape, bool), np.zeros(shape, bool)
         _advance(
-            block.kind, block.reset, *block.target, *block.reference, *new, past, present, own_past, own_present,
-            residual, valid, reset, alone, self._gain, self.patience,
+            block.kind, block.reset, target.residual, reference.residual, target.judged, reference.judged,
+            reference.spread, *new, unit, risen, reset, alone, self._gain, self.patience,
         )  # fmt: skip
+
+        def less(own: Floats, other: Floats) -> Floats:
+            """The target's own while it is alone, else the difference by its scale; NaN where there is neither."""
+            return np.where(alone, np.where(target.judged, own, np.nan), (own - other) / unit)
+
+        valid = target.valid & np.where(alone, target.judged, reference.valid & ~np.isnan(unit))
+        past, present = less(target.past, reference.past), less(target.present, reference.present)
         gap = block.kind == GAP
-        learning, blind = block.learning | gap, np.where(gap, np.int8(_GAP), block.blind)
-        pairs, own = Pairs(past, present, valid, reset), Pairs(own_past, own_present, valid, reset)
-        return new, Conditioned(pairs, residual, learning, blind, own, alone)
+        own = Target(
+            Pairs(target.past, target.present, valid, reset),
+            Pairs(target.second_past, target.second_present, valid & target.second_valid, reset),
+            target.before, target.scale * np.exp(-0.5 * np.where(alone, 0.0, risen)),
+            np.where(alone, target.spread, target.spread - reference.spread), alone,
+        )  # fmt: skip
+        return new, Conditioned(
+            Pairs(np.where(valid, past, 0.0), np.where(valid, present, 0.0), valid, reset),
+            less(target.before, reference.before), np.ones(shape), np.full(shape, np.nan),
+            less(target.residual, reference.residual), block.learning | gap,
+            np.where(gap, np.int8(_GAP), block.blind), own,
+        )  # fmt: skip
 
 
 @compiled
 def _advance(
-    kind: NDArray[np.int8], restarted: Flags,
-    past_t: Floats, present_t: Floats, residual_t: Floats, valid_t: Flags, judged_t: Flags,
-    past_r: Floats, present_r: Floats, residual_r: Floats, valid_r: Flags, judged_r: Flags,
-    numbers: Floats, counts: Counts, is_alone: Flags,
-    past: Floats, present: Floats, own_past: Floats, own_present: Floats, residual: Floats, valid: Flags,
-    reset: Flags, alone: Flags, gain: float, patience: int,
+    kind: NDArray[np.int8], restarted: Flags, residual: Floats, residual_r: Floats, judged: Flags, judged_r: Flags,
+    spread_r: Floats, numbers: Floats, counts: Counts, is_alone: Flags,
+    unit: Floats, risen: Floats, reset: Flags, alone: Flags, gain: float, patience: int,
 ) -> None:  # fmt: skip
     for t in range(kind.shape[0]):
         for s in range(kind.shape[1]):
-            if kind[t, s] == ABSENT:
-                alone[t, s] = is_alone[s]
-                continue
-            reset[t, s] = kind[t, s] == GAP or restarted[t, s]
-            if judged_t[t, s]:
-                counts[s, 1] = 0 if judged_r[t, s] else counts[s, 1] + 1
-                if is_alone[s] != (counts[s, 1] > patience):
-                    is_alone[s] = not is_alone[s]
-                    reset[t, s] = True
+            if kind[t, s] != ABSENT:
+                reset[t, s] = kind[t, s] == GAP or restarted[t, s]
+                if judged[t, s]:
+                    counts[s, 1] = 0 if judged_r[t, s] else counts[s, 1] + 1
+                    if is_alone[s] != (counts[s, 1] > patience):
+                        is_alone[s] = not is_alone[s]
+                        reset[t, s] = True
+                if reset[t, s]:
+                    numbers[s] = 0.0
+                    counts[s, 0] = 0
+                if judged[t, s] and is_alone[s]:
+                    counts[s, 0] += 1
+                elif judged[t, s] and judged_r[t, s]:
+                    scale = _scale(residual[t, s] - residual_r[t, s], numbers[s], counts[s], gain)
+                    unit[t, s] = scale if scale > 0.0 else np.nan
+                risen[t, s] = max(0.0, numbers[s, 1])
+                if not math.isnan(spread_r[t, s]):
+                    numbers[s, 1] = spread_r[t, s]
             alone[t, s] = is_alone[s]
-            if reset[t, s]:
-                numbers[s, 0] = 0.0
-                counts[s, 0] = 0
-            if not judged_t[t, s]:
-                continue
-            if is_alone[s]:
-                counts[s, 0] += 1
-                residual[t, s] = residual_t[t, s]
-                past[t, s], present[t, s], valid[t, s] = past_t[t, s], present_t[t, s], valid_t[t, s]
-            elif judged_r[t, s]:
-                d = residual_t[t, s] - residual_r[t, s]
-                scale = _scale(d, numbers[s], counts[s], gain)
-                if scale > 0.0:
-                    residual[t, s] = d / scale
-                    past[t, s] = (past_t[t, s] - past_r[t, s]) / scale
-                    present[t, s] = (present_t[t, s] - present_r[t, s]) / scale
-                    valid[t, s] = valid_t[t, s] and valid_r[t, s]
-            own_past[t, s], own_present[t, s] = past_t[t, s], present_t[t, s]
 
 
 @compiled
