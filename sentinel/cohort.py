@@ -6,6 +6,7 @@ and costs nothing. A cohort holds at most `LARGEST` series, so that a block that
 
 from __future__ import annotations
 
+import math
 from time import perf_counter
 from typing import NamedTuple, TypeVar
 
@@ -142,6 +143,11 @@ class Cohort:
         )
         return CohortState(series, self.grid.init(n), conditioner, *self.scoring.init(n), self.alarm.init(n), last)
 
+    def points_left(self, members: CohortState, row: int) -> int:
+        """Points that the conditioner of a series still needs before the first pair."""
+        warm_up = self.differencing.warm_up if self.plan.paired else self.conditioner.warm_up
+        return max(0, warm_up - int(members.conditioner.counts[row, 0]))
+
     def grow(self, state: CohortState, series: NDArray[np.int64]) -> CohortState:
         """The state with new series at the end."""
         more = self.init(series)
@@ -203,6 +209,12 @@ def reasons(members: CohortState) -> NDArray[np.int8]:
     """Why each series is in its state, as index into `tuple(Reason)`."""
     reason = members.alarm.reason
     return _said(reason, members.conditioner.alone) if isinstance(members.conditioner, DifferenceState) else reason
+
+
+def tie_share(members: CohortState, row: int) -> float:
+    """Share of ticks of a series with exactly the value before; of a paired series nothing is known."""
+    conditioner = members.conditioner
+    return float(conditioner.numbers[row, 5]) if isinstance(conditioner, ConditionerState) else math.nan
 
 
 def _last(before: Last, block: Block, conditioned: Conditioned, scored: Scored) -> Last:

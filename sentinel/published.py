@@ -17,7 +17,7 @@ from detectors.spectrum import recovery_band
 from sentinel.alarm import BLIND, CRITICAL, LEARNING, REASONS, STATES, WARNING, WATCHING
 from sentinel.cadence import NEVER
 from sentinel.clock import MICROSECONDS
-from sentinel.cohort import CohortState, reasons
+from sentinel.cohort import CohortState, reasons, tie_share
 from sentinel.events import alarm_id
 from sentinel.history import History
 from sentinel.pipeline import Pipeline, PipelineState
@@ -161,12 +161,11 @@ class Published:
         rules = tuple(rule_view(k, rule) for k, rule in enumerate(plan.rules))
         known = bool(np.any(~np.isnan(last.evidence[row])))
         pairs = int(members.bank.pairs[row])
-        points = int(members.conditioner.counts[row, 0])
         return SeriesView(
             name=name, source=source, state=state, reason=reason, since_us=end_us(int(alarm.since[row])),
             cadence_seconds=seconds, half_life_ticks=plan.half_life, ticks=int(last.ticks[row]),
             missing_ticks=int(last.missing[row]),
-            warm_up_left=max(0, cohort.conditioner.warm_up - points) + max(0, plan.warm_up_pairs - pairs),
+            warm_up_left=cohort.points_left(members, row) + max(0, plan.warm_up_pairs - pairs),
             time_us=end_us(int(last.tick[row])), value=float(last.value[row]), residual=float(last.residual[row]),
             lag1=lag1, lag1_low=low, lag1_high=high, recovery_seconds=recovery[0], recovery_low_seconds=recovery[1],
             recovery_high_seconds=recovery[2], modulus=float(last.modulus[row]),
@@ -176,7 +175,7 @@ class Published:
             e_value=float(evidence.e_value[row].mean()) if plan.rules else math.nan, window_ticks=plan.window,
             window_us=int(cohort.grid.start_us(origin, np.array(max(0, int(evidence.window[row]) - 1) * plan.window)))
             if last.tick[row] >= 0 else -1,
-            tie_share=float(members.conditioner.numbers[row, 5]),
+            tie_share=tie_share(members, row),
             thresholds=tuple(float(r) for r in cohort.scoring.thresholds),
             readings=tuple(float(z) for z in last.readings[row]), rules=rules,
         )  # fmt: skip

@@ -26,9 +26,10 @@ Floats = NDArray[np.float64]
 Stopwatch = Callable[[str, float], None]
 """Told the name of a stage and the seconds it took."""
 
-OWN, SECOND, COMPARED, COMPARED_SECOND = 0, 1, 2, 3
+OWN, SECOND, COMPARED, COMPARED_SECOND, APART = 0, 1, 2, 3, 4
 """Lanes of evidence: the series' own pairs, and those of the lattice's second stage; of a paired series those of its
-target, and behind them the same two of the difference."""
+target, behind them the same two of the difference, and its own once more where its spread had risen above the
+reference's."""
 
 
 class ScoringState(NamedTuple):
@@ -116,7 +117,9 @@ class Scoring:
         lanes: tuple[Pairs, ...] = (pairs, second) if np.any(self.evidence.table.lane == SECOND) else (pairs,)
         if given.target is not None:
             before, scale = given.target.before, given.target.scale
-            lanes = (given.target.pairs, given.target.second, pairs, second)
+            own = given.target.pairs
+            apart = Pairs(own.past, own.present, own.valid & given.target.apart, own.reset)
+            lanes = (own, given.target.second, pairs, second, apart)
         stream = Stream(
             np.stack([lane.past for lane in lanes]), np.stack([lane.present for lane in lanes]),
             np.stack([lane.valid for lane in lanes]), pairs.reset,
@@ -137,8 +140,9 @@ def _compared(rule: Rule) -> Rule:
     A minimum over readings keeps the bound if one of them is valid, so a reference that changes itself can lower
     evidence and never raise it. The claim on spread is one on both already.
     """
-    both = [c if c.is_spread else replace(c, lane=c.lane + COMPARED) for c in rule.channels]
-    return replace(rule, channels=(*rule.channels, *both), minimum=True)
+    own = tuple(replace(c, lane=APART) if c.is_spread else c for c in rule.channels)
+    both = tuple(c if c.is_spread else replace(c, lane=c.lane + COMPARED) for c in own)
+    return replace(rule, channels=own + both, minimum=True)
 
 
 def _channel(part: PlanChannel) -> Channel:

@@ -84,6 +84,8 @@ class Target(NamedTuple):
     """Unit of the target's pairs, smaller where the reference's spread has risen."""
     spread: Floats
     """Log-variance change of the target less that of the reference."""
+    apart: NDArray[np.bool_]
+    """By the tick before, the target's spread had risen above that of the reference; always while it is alone."""
     alone: NDArray[np.bool_]
     """The reference is missing."""
 

@@ -6,8 +6,8 @@ scale of either; it is divided by its own running scale:
     p = (p_T - p_R) / sigma,   c = (c_T - c_R) / sigma,   sigma^2 <- sigma^2 + a_2H (min(d^2, 9 sigma^2) - sigma^2)
 
 The change of spread is that of the target less that of the reference. Evidence on spread is gathered on the target's
-own deviations, divided by the rise of the reference's: weather that shakes both is no evidence, nor is a reference
-that becomes quiet.
+own deviations, divided by the rise of the reference's, at the ticks before which the change was above 0.4: weather that
+shakes both is no evidence, nor is a reference that becomes quiet.
 
 A tick at which either has no pair has none here. While the reference cannot be judged (missing, blind, learning) at
 more than `patience` values of the target in a row, the target is judged *alone*, on its own pairs, from zero; and from
@@ -39,6 +39,7 @@ FIRST = 50
 _GAP = tuple(Reason).index(Reason.GAP)
 _UNCLIPPED = 20
 _WINSOR = 3.0
+_APART = 0.4  # log 1.5, the usual ratio of a rule on spread
 
 
 class Half(NamedTuple):
@@ -74,7 +75,7 @@ class DifferenceState(NamedTuple):
     """Everything needed to continue; one row per series. Readers find the points in `counts[:, 0]`."""
 
     numbers: Floats
-    """Variance of the difference, last known spread of the reference; (series, 2)."""
+    """Variance of the difference, last known change of spread of the reference, and of the two; (series, 3)."""
     counts: Counts
     """Differences, and values of the target in a row without the reference; (series, 2)."""
     alone: Flags
@@ -101,18 +102,18 @@ class Differencing:
 
     def init(self, series: int) -> DifferenceState:
         """Nothing seen yet."""
-        return DifferenceState(np.zeros((series, 2)), np.zeros((series, 2), np.int64), np.zeros(series, bool))
+        return DifferenceState(np.zeros((series, 3)), np.zeros((series, 2), np.int64), np.zeros(series, bool))
 
     def advance(self, state: DifferenceState, block: PairedBlock) -> tuple[DifferenceState, Conditioned]:
         """Take in a block; the state, whose rows are the block's columns, is not modified."""
         new = DifferenceState(state.numbers.copy(), state.counts.copy(), state.alone.copy())
         shape = block.value.shape
         target, reference = block.target, block.reference
-        unit, risen = np.full(shape, np.nan), np.zeros(shape)
+        unit, risen, spread, before = (np.full(shape, np.nan) for _ in range(4))
         reset, alone = np.zeros(shape, bool), np.zeros(shape, bool)
         _advance(
             block.kind, block.reset, target.residual, reference.residual, target.judged, reference.judged,
-            reference.spread, *new, unit, risen, reset, alone, self._gain, self.patience,
+            target.spread, reference.spread, *new, unit, risen, spread, before, reset, alone, self._gain, self.patience,
         )  # fmt: skip
 
         def less(own: Floats, other: Floats) -> Floats:
@@ -125,8 +126,8 @@ class Differencing:
         own = Target(
             Pairs(target.past, target.present, valid, reset),
             Pairs(target.second_past, target.second_present, valid & target.second_valid, reset),
-            target.before, target.scale * np.exp(-0.5 * np.where(alone, 0.0, risen)),
-            np.where(alone, target.spread, target.spread - reference.spread), alone,
+            target.before, target.scale * np.exp(-0.5 * np.where(alone, 0.0, np.nan_to_num(risen))),
+            spread, alone | (before > _APART), alone,
         )  # fmt: skip
         return new, Conditioned(
             Pairs(np.where(valid, past, 0.0), np.where(valid, present, 0.0), valid, reset),
@@ -139,8 +140,8 @@ class Differencing:
 @compiled
 def _advance(
     kind: NDArray[np.int8], restarted: Flags, residual: Floats, residual_r: Floats, judged: Flags, judged_r: Flags,
-    spread_r: Floats, numbers: Floats, counts: Counts, is_alone: Flags,
-    unit: Floats, risen: Floats, reset: Flags, alone: Flags, gain: float, patience: int,
+    spread_t: Floats, spread_r: Floats, numbers: Floats, counts: Counts, is_alone: Flags,
+    unit: Floats, risen: Floats, spread: Floats, before: Floats, reset: Flags, alone: Flags, gain: float, patience: int,
 ) -> None:  # fmt: skip
     for t in range(kind.shape[0]):
         for s in range(kind.shape[1]):
@@ -152,15 +153,19 @@ def _advance(
                         is_alone[s] = not is_alone[s]
                         reset[t, s] = True
                 if reset[t, s]:
-                    numbers[s] = 0.0
+                    numbers[s, :2] = 0.0
+                    numbers[s, 2] = np.nan
                     counts[s, 0] = 0
+                before[t, s] = numbers[s, 2]
                 if judged[t, s] and is_alone[s]:
                     counts[s, 0] += 1
+                    numbers[s, 2] = spread_t[t, s]
                 elif judged[t, s] and judged_r[t, s]:
+                    numbers[s, 2] = spread_t[t, s] - spread_r[t, s]
                     scale = _scale(residual[t, s] - residual_r[t, s], numbers[s], counts[s], gain)
                     unit[t, s] = scale if scale > 0.0 else np.nan
-                risen[t, s] = max(0.0, numbers[s, 1])
-                if not math.isnan(spread_r[t, s]):
+                risen[t, s], spread[t, s] = max(0.0, numbers[s, 1]), numbers[s, 2]
+                if judged[t, s] and not math.isnan(spread_r[t, s]):
                     numbers[s, 1] = spread_r[t, s]
             alone[t, s] = is_alone[s]
 
