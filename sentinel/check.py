@@ -13,6 +13,7 @@ from sentinel.configuration import (
     CsvSource,
     SeriesSettings,
     Settings,
+    SiteSettings,
     Source,
     load,
     print_duration,
@@ -20,7 +21,8 @@ from sentinel.configuration import (
 )
 from sentinel.configuration.schema import schema_text
 from sentinel.configuration.sizes import print_size
-from sentinel.plan import STAMPS_FOR_CADENCE, defaults_for, plan_for
+from sentinel.pairing import paired_name
+from sentinel.plan import STAMPS_FOR_CADENCE, defaults_for, plan_for, plan_of
 
 _LISTED_CADENCES = (Cadence.parse("1h"), Cadence.parse("1d"))
 
@@ -62,6 +64,8 @@ def summary(settings: Settings) -> Iterator[str]:
         yield f"rule {rule.match}: {_rule(rule)}"
     if not settings.alarms:
         yield "rules: none; nothing will alarm"
+    for site in settings.sites:
+        yield f"site {site.name}: {_site(site)}"
     for sink in settings.notify:
         where = "standard error" if sink.path is None else sink.path
         yield f"notify {sink.name}: JSON lines on {where}"
@@ -108,6 +112,7 @@ def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]
         yield f"{rule.severity} {_claim(rule)}: {_budget(rule, cadence)}"
     if not settings.rules_for(name):
         yield "no rule is for these series; they never alarm"
+    yield from _compared(settings, name, cadence)
 
 
 def _half_life(what: str, written: object, ticks: float, cadence: Cadence) -> str:
@@ -140,6 +145,30 @@ def _bank(bank: BankSettings) -> str:
 def _rule(rule: AlarmSettings) -> str:
     budget = f"alpha {rule.alpha:g} per tick" if rule.alpha is not None else f"budget {rule.false_alarms}"
     return f"{rule.severity} on {_claim(rule)}, {budget} of each series"
+
+
+def _compared(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
+    """What a reference adds: a series more, with budgets of its own."""
+    reference = settings.reference_for(name)
+    if reference is None:
+        return
+    own = paired_name(name, reference)
+    plan = plan_of(settings, name, own, cadence)
+    yield (
+        f"judged against {reference} as well, as '{own}', with budgets of its own (rules for that name: "
+        f"{len(plan.rules)}); without the reference for more than {plan.blind_after_missing} values it is judged alone"
+    )
+    for rule in settings.rules_for(own):
+        yield f"'{own}' {rule.severity} on {_claim(rule)}: {_budget(rule, cadence)}"
+
+
+def _site(site: SiteSettings) -> str:
+    kind = "of any kind" if site.kind == "any" else f"on {site.kind}"
+    within = f", raised within {print_duration(site.within)}" if site.within is not None else ""
+    return (
+        f"alarms when {site.k} series of '{site.match}' have an open alarm {kind}{within}; "
+        f"budget at most n/{site.k} of one series' where n series match"
+    )
 
 
 def _example(match: str) -> str:

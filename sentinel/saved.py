@@ -17,7 +17,7 @@ from sentinel.pairing import PairingState, Waiting
 from sentinel.pipeline import Pipeline, PipelineState
 from sentinel.plan import Plan, PlanChannel, PlanRule
 
-FORMAT = 1
+FORMAT = 2
 _AHEAD = ("grid/next_tick", "grid/newest_us", "grid/pending")
 _PAIRS = ("own", "target", "reference")
 Arrays = dict[str, NDArray[Any]]

@@ -13,7 +13,7 @@ from sentinel.configuration.process import DaemonSettings
 from sentinel.configuration.sources import CsvSource, SimulateSource, Source
 from sentinel.configuration.spelling import or_else
 
-SAMPLE = "x"
+STAND_IN = "x"
 """What stands for a '*' where rules follow a pattern to a name."""
 
 
@@ -110,11 +110,11 @@ def missing_banks(series: Iterable[SeriesSettings], banks: Mapping[str, BankSett
 def unusable_references(series: tuple[SeriesSettings, ...]) -> Iterator[Fault]:
     """A reference is watched by itself: it is neither the series itself nor compared with another one."""
     for position, entry in enumerate(series):
-        sample = entry.match.replace("*", SAMPLE)
-        name = entry.reference_of(sample)
+        stand_in = entry.match.replace("*", STAND_IN)
+        name = entry.reference_of(stand_in)
         if name is None:
             continue
-        if name == sample:
+        if name == stand_in:
             message = f"'{entry.reference}' is the series itself; the name of another one is allowed"
             yield Fault((position, "reference"), message)
             continue

@@ -253,4 +253,6 @@ def tally() -> Tally:
     tally.set("sentinel_outbox_notifications", 0, sink="log")
     for name in ("raised", "cleared"):
         tally.add(f"sentinel_alarms_{name}_total", 1, detector="lag1", threshold="0.8")
+        tally.add(f"sentinel_site_alarms_{name}_total", 1, series="lake")
+    tally.set("sentinel_site_alarm", 0, series="lake")
     return tally

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,102 +12,34 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from polars.testing import assert_frame_equal
 
 import sentinel
 from sentinel.backtest.sorting import sort
 from sentinel.configuration import Settings
-from sentinel.pipeline import Batch, Pipeline, PipelineState
-from sentinel.published import Published
+from sentinel.pipeline import Pipeline, PipelineState
 from sentinel.replan import replanned
 from sentinel.rows import Rows
 from sentinel.saved import from_arrays, to_arrays
-from sentinel.snapshot import Reason, State
-from sentinel.wording import reason_in_words
-from tests.sentinel.streams import HOUR_US, Run, ar1, by_series, content, through
+from sentinel.snapshot import State
+from tests.sentinel.comparisons import (
+    ALARMS,
+    PAIR,
+    PATIENCE,
+    QUICK,
+    WAIT,
+    column,
+    everything,
+    holed,
+    lakes,
+    paired,
+    pieces,
+    rows_of,
+    states_of,
+    stream,
+)
+from tests.sentinel.streams import by_series, through
 
-Arrays = NDArray[np.float64]
-QUICK = {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}
-ALARMS: list[dict[str, Any]] = [{"threshold": 0.3, "alpha": 0.05}]
-STATES, REASONS = tuple(State), tuple(Reason)
-PATIENCE, WAIT = 4, 12
-"""Of a longest gap of 40 ticks: values without the reference before a target is judged alone; ticks that one waits."""
-
-
-def paired(**changes: Any) -> Settings:
-    """Hourly `peter`, judged against hourly `paul`; `changes` to the entry of both."""
-    top = {key: changes.pop(key) for key in ("alarms", "sites") if key in changes}
-    entry = {"cadence": "1h", "max_gap": "40h"} | changes
-    return Settings.model_validate(
-        {
-            "series": [{"match": "peter", "reference": "paul"} | entry, {"match": "paul"} | entry],
-            "banks": {"default": QUICK}, "alarms": ALARMS, **top,
-        }
-    )  # fmt: skip
-
-
-def stream(columns: dict[str, NDArray[np.float64]], offset_us: dict[str, int] | None = None) -> Batch:
-    """Hourly columns as one batch in order of event time; NaN = no observation."""
-    entries = [
-        (t * HOUR_US + (offset_us or {}).get(name, 0), name, float(x))
-        for name, column in columns.items() for t, x in enumerate(column) if not np.isnan(x)
-    ]  # fmt: skip
-    entries.sort(key=lambda entry: entry[0])
-    names = list(dict.fromkeys(name for _, name, _ in entries))
-    return Batch(
-        np.array([names.index(name) for _, name, _ in entries]), np.array([t for t, _, _ in entries], np.int64),
-        np.array([x for _, _, x in entries]), tuple((i, name, "source") for i, name in enumerate(names)),
-        source="source",
-    )  # fmt: skip
-
-
-def pieces(batch: Batch, cuts: Sequence[int]) -> Iterator[Batch]:
-    """The batch cut anywhere; a series is new in the piece that first holds it."""
-    edges = sorted({0, *(cut % (batch.series.size + 1) for cut in cuts), batch.series.size})
-    known = 0
-    for first, last in pairwise(edges):
-        part = slice(first, last)
-        seen = max(known, int(batch.series[part].max()) + 1)
-        yield Batch(
-            batch.series[part], batch.time_us[part], batch.value[part], batch.new_series[known:seen], source="source"
-        )
-        known = seen
-
-
-def holed(seed: int, ticks: int = 220) -> Batch:
-    """Two lakes with holes, outages of either, ties, values at odd times, and either one first."""
-    random = np.random.default_rng(seed)
-    values = ar1(seed, 0.8, ticks, 3)
-    peter, paul = values[:, 0] + values[:, 2], values[:, 1] + values[:, 2]
-    for column in (peter, paul):
-        column[random.random(ticks) < random.choice([0.0, 0.1])] = np.nan
-        first = int(random.integers(80, ticks - 30))
-        column[first : first + int(random.choice([1, 3, 8, 20, 45]))] = np.nan
-    (peter if random.random() < 0.5 else paul)[: int(random.integers(0, 20))] = np.nan
-    paul[150:155] = 7.0
-    return stream({"peter": peter, "paul": paul}, {"paul": int(random.choice([0, 0, 7, 29, -31])) * 60_000_000})
-
-
-def everything(outcome: Run) -> tuple[object, ...]:
-    arrays, header = to_arrays(outcome.state)
-    waiting = {name: array.tobytes() for name, array in arrays.items() if name.startswith("pairing")}
-    return content(outcome.rows), list(map(repr, outcome.events)), by_series(outcome.state), waiting, header["sites"]
-
-
-def rows_of(outcome: Run, name: str) -> NDArray[np.bool_]:
-    return outcome.rows.series == outcome.state.names.index(name)
-
-
-def states_of(outcome: Run, name: str) -> list[tuple[State, Reason]]:
-    mine = rows_of(outcome, name)
-    return [
-        (STATES[s], REASONS[r])
-        for s, r in zip(outcome.rows.state[mine].tolist(), outcome.rows.reason[mine].tolist(), strict=True)
-    ]
-
-
-PAIR = "peter - paul"
 LEARNT = {"cadence": None}
 
 
@@ -172,21 +102,6 @@ def test_rows_so_far_do_not_change_when_more_data_come(seed: int, known: int) ->
         )
     so_far = {repr(e) for e in some.events if e.series == PAIR and e.time_us < some.rows.end_us[mine][-1]}
     assert so_far <= set(map(repr, whole.events))
-
-
-def raised(outcome: Run, name: str) -> list[str]:
-    return [event.kind for event in outcome.events if event.series == name and event.what == "raised"]
-
-
-def column(outcome: Run, name: str, field: str) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = getattr(outcome.rows, field)[rows_of(outcome, name)]
-    return found
-
-
-def lakes(seed: int, ticks: int, rho: float | NDArray[np.float64] = 0.5) -> dict[str, NDArray[np.float64]]:
-    """Two lakes under the same weather; `rho` is peter's."""
-    weather = ar1(seed + 500, 0.7, ticks)[:, 0]
-    return {"peter": ar1(seed, rho, ticks)[:, 0] + weather, "paul": ar1(seed + 1_000, 0.5, ticks)[:, 0] + weather}
 
 
 def test_the_residual_is_the_difference_of_both_residuals_by_its_own_running_scale() -> None:
@@ -350,104 +265,3 @@ def with_second_cadence(config: Settings) -> Settings:
     """On a numbered axis one step is a second."""
     text = config.model_dump_json().replace('"1h"', '"1s"').replace('"40h"', '"40s"')
     return Settings.model_validate_json(text)
-
-
-# What evidence is made of.
-
-RULES: list[dict[str, Any]] = [
-    {"threshold": 0.6, "alpha": 1e-3}, {"kind": "spread", "ratio": 1.5, "alpha": 1e-3},
-    {"kind": "modulus", "threshold": 0.7, "alpha": 1e-3},
-]  # fmt: skip
-CHANGED = slice(1_500, 2_500)
-
-
-def many(seed: int, change: Callable[[Arrays, Arrays], None], count: int = 30, match: str = "* - *") -> list[str]:
-    """What comparisons alarm on, 30 pairs of lakes, each changed halfway."""
-    columns = {}
-    for i in range(count):
-        two = {"peter": ar1(seed + i, 0.3, 2_500)[:, 0], "paul": ar1(seed + i + 7_000, 0.3, 2_500)[:, 0]}
-        change(two["peter"], two["paul"])
-        columns |= {f"peter/{i}": two["peter"], f"paul/{i}": two["paul"]}
-    settings = Settings.model_validate(
-        {
-            "series": [{"match": "peter/*", "reference": "paul/*", "cadence": "1h"}, {"cadence": "1h"}],
-            "alarms": [{"match": match} | rule for rule in RULES],
-            "banks": {"default": {"reference_ticks": 500}},
-        }
-    )  # fmt: skip
-    pipeline = Pipeline(settings)
-    _, result = pipeline.advance(pipeline.init(), stream(columns))
-    return [event.kind for event in result.events if event.what == "raised"]
-
-
-def slower(values: Arrays, seed: int = 1) -> None:
-    values[CHANGED] = ar1(seed, 0.95, 1_000)[:, 0]
-
-
-def noisier(values: Arrays) -> None:
-    values[CHANGED] *= 3.0
-
-
-@pytest.mark.parametrize(
-    "change",
-    [lambda _peter, paul: slower(paul), lambda _peter, paul: noisier(paul)],
-    ids=["slower", "noisier"],
-)
-def test_a_reference_that_changes_itself_raises_nothing(change: Callable[[Arrays, Arrays], None]) -> None:
-    found = many(50, change)
-    print(f"{len(found)} alarms of 30 comparisons")
-    assert len(found) <= 1
-
-
-def test_a_target_that_slows_or_becomes_noisier_is_found_against_its_reference() -> None:
-    slowed = many(51, lambda peter, _paul: slower(peter))
-    spread = many(52, lambda peter, _paul: noisier(peter))
-    print(f"lag1 {slowed.count('lag1')}, modulus {slowed.count('modulus')}, spread {spread.count('spread')} of 30")
-    assert slowed.count("lag1") >= 28
-    assert spread.count("spread") >= 28
-
-
-def test_weather_that_becomes_wilder_over_both_is_far_less_evidence_than_without_a_reference() -> None:
-    def wild(peter: Arrays, paul: Arrays) -> None:
-        noisier(peter)
-        noisier(paul)
-
-    compared, by_itself = (many(53, wild, match=match).count("spread") for match in ("* - *", "peter/?"))
-    print(f"{compared} of 30 comparisons, {by_itself} of 10 series by themselves")
-    assert compared <= 8
-    assert by_itself >= 10
-
-
-def test_the_least_of_the_two_claims_counts() -> None:
-    outcome = through(Pipeline(paired(alarms=RULES[:1])), [stream(lakes(20, 600, 0.9))])
-    difference, own = column(outcome, PAIR, "evidence"), column(outcome, "peter", "evidence")
-    both = ~np.isnan(difference) & ~np.isnan(own)
-    quiet = both & (np.maximum.accumulate(np.nan_to_num(own, nan=-9)) < 0)
-    assert both.sum() > 300
-    assert np.all(difference[quiet] <= own[quiet] + 1e-9)
-
-
-def test_a_missing_reference_is_said_and_the_target_is_judged_from_zero() -> None:
-    found = lakes(21, 800, 0.9)
-    found["paul"][400:] = np.nan
-    outcome = through(Pipeline(paired(alarms=[{"threshold": 0.5, "alpha": 0.01}])), [stream(found)])
-    said = states_of(outcome, PAIR)
-    alone = 400 + PATIENCE
-    assert said[alone][0] is State.LEARNING
-    assert said[-1][0] in (State.WATCHING, State.WARNING)
-    assert said[-1][1] is Reason.REFERENCE_MISSING
-    assert Reason.REFERENCE_MISSING not in {reason for _, reason in said[:alone]}
-    assert np.isnan(column(outcome, PAIR, "evidence")[alone])
-    view = Published(Pipeline(paired(alarms=[{"threshold": 0.5, "alpha": 0.01}])), outcome.state, taken_us=0).view(PAIR)
-    assert view.reason is Reason.REFERENCE_MISSING
-    assert "reference missing: judged alone" in reason_in_words(view)
-    assert raised(outcome, PAIR)
-
-
-def test_the_spread_shown_is_that_of_the_target_less_that_of_the_reference() -> None:
-    outcome = through(Pipeline(paired()), [stream(lakes(22, 500))])
-    expected = column(outcome, "peter", "spread") - column(outcome, "paul", "spread")
-    shown = column(outcome, PAIR, "spread")
-    known = ~np.isnan(shown)
-    assert known.sum() > 300
-    assert shown[known] == pytest.approx(expected[known], abs=1e-12)
