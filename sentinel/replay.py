@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,24 +83,24 @@ def main(args: argparse.Namespace) -> int:
     folder, out = Path(args.state), Path(args.out)
     fixed = load(Path(args.config)) if args.config else None
     machine = Machine(fixed or Settings())
-    with Journal.open(folder, read_only=True) as journal:
-        names = [name for _, name, _ in journal.series()]
-    axes = dict.fromkeys(range(len(names)), CalendarAxis())
+    axes: defaultdict[int, CalendarAxis] = defaultdict(CalendarAxis)
     events: list[AlarmEvent] = []
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as temporary:
-        readings = Readings(Path(temporary), names)
+        readings = Readings(Path(temporary), ())
         written = 0
         for result in results(folder, machine, fixed=fixed is not None):
             events.extend(result.events)
             if result.rows is not None:
+                readings.expect(machine.state.names, mixed=True)
                 readings.write(result.rows, axes)
                 written += result.rows.series.size
         if not written:
             raise DataError(f"{folder}: the journal holds no closed tick; let the daemon run longer")
         readings.lazy().sort("series", "time").sink_parquet(out / "readings.parquet")
-    alarm_table(events, dict.fromkeys(names, CalendarAxis())).write_csv(out / "alarms.csv")
-    print(f"{written:,} ticks of {len(names)} series, {sum(event.what == 'raised' for event in events)} alarms: {out}")
+    alarm_table(events, dict.fromkeys((e.series for e in events), CalendarAxis())).write_csv(out / "alarms.csv")
+    raised = sum(event.what == "raised" for event in events)
+    print(f"{written:,} ticks of {len(machine.state.names)} series, {raised} alarms: {out}")
     return 0
 
 

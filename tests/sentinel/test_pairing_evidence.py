@@ -33,8 +33,8 @@ RULES: list[dict[str, Any]] = [
 CHANGED = slice(1_500, 2_500)
 
 
-def many(seed: int, change: Callable[[Arrays, Arrays], None], count: int = 30, match: str = "* - *") -> list[str]:
-    """What comparisons alarm on, 30 pairs of lakes, each changed halfway."""
+def many(seed: int, change: Callable[[Arrays, Arrays], None], count: int = 15, match: str = "* - *") -> list[str]:
+    """What comparisons alarm on, 15 pairs of lakes, each changed halfway."""
     columns = {}
     for i in range(count):
         two = {"peter": ar1(seed + i, 0.3, 2_500)[:, 0], "paul": ar1(seed + i + 7_000, 0.3, 2_500)[:, 0]}
@@ -67,16 +67,16 @@ def noisier(values: Arrays) -> None:
 )
 def test_a_reference_that_changes_itself_raises_nothing(change: Callable[[Arrays, Arrays], None]) -> None:
     found = many(50, change)
-    print(f"{len(found)} alarms of 30 comparisons")
+    print(f"{len(found)} alarms of 15 comparisons")
     assert len(found) <= 1
 
 
 def test_a_target_that_slows_or_becomes_noisier_is_found_against_its_reference() -> None:
     slowed = many(51, lambda peter, _paul: slower(peter))
     spread = many(52, lambda peter, _paul: noisier(peter))
-    print(f"lag1 {slowed.count('lag1')}, modulus {slowed.count('modulus')}, spread {spread.count('spread')} of 30")
-    assert slowed.count("lag1") >= 28
-    assert spread.count("spread") >= 28
+    print(f"lag1 {slowed.count('lag1')}, modulus {slowed.count('modulus')}, spread {spread.count('spread')} of 15")
+    assert slowed.count("lag1") >= 13
+    assert spread.count("spread") >= 13
 
 
 def test_weather_that_becomes_wilder_over_both_is_far_less_evidence_than_without_a_reference() -> None:
@@ -85,8 +85,8 @@ def test_weather_that_becomes_wilder_over_both_is_far_less_evidence_than_without
         noisier(paul)
 
     compared, by_itself = (many(53, wild, match=match).count("spread") for match in ("* - *", "peter/?"))
-    print(f"{compared} of 30 comparisons, {by_itself} of 10 series by themselves")
-    assert compared <= 8
+    print(f"{compared} of 15 comparisons, {by_itself} of 10 series by themselves")
+    assert compared <= 5
     assert by_itself >= 10
 
 
