@@ -16,8 +16,14 @@ from sentinel.snapshot import Reason, State
 from tests.sentinel.streams import HOUR_US, Run, ar1, by_series, content
 
 Arrays = NDArray[np.float64]
-QUICK = {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}
+QUICK = {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60, "reference_ticks": 50}
 ALARMS: list[dict[str, Any]] = [{"threshold": 0.3, "alpha": 0.05}]
+EVERY: list[dict[str, Any]] = [
+    *ALARMS, {"kind": "spread", "alpha": 0.05}, {"kind": "modulus", "threshold": 0.5, "alpha": 0.05},
+    {"threshold": "relative", "alpha": 0.05},
+    {"kind": "weighted", "alpha": 0.05, "channels": [{"kind": "lag1", "threshold": 0.3}, {"kind": "spread"}]},
+]  # fmt: skip
+"""One rule of every kind."""
 STATES, REASONS = tuple(State), tuple(Reason)
 PATIENCE, WAIT = 4, 12
 """Of a longest gap of 40 ticks: values without the reference before a target is judged alone; ticks that one waits."""

@@ -28,6 +28,7 @@ from sentinel.saved import from_arrays, to_arrays
 from sentinel.snapshot import State
 from tests.sentinel.comparisons import (
     ALARMS,
+    EVERY,
     PAIR,
     PATIENCE,
     QUICK,
@@ -54,7 +55,7 @@ LEARNT = {"cadence": None}
 def test_cut_anywhere_a_stream_in_order_of_time_gives_bitwise_the_same(
     changes: dict[str, Any], seed: int, cuts: list[int]
 ) -> None:
-    batch, chosen = holed(seed), paired(**changes)
+    batch, chosen = holed(seed), paired(alarms=EVERY, **changes)
     whole = through(Pipeline(chosen), [batch])
     assert everything(through(Pipeline(chosen), pieces(batch, cuts))) == everything(whole)
     assert rows_of(whole, PAIR).sum() == rows_of(whole, "peter").sum()
@@ -63,7 +64,7 @@ def test_cut_anywhere_a_stream_in_order_of_time_gives_bitwise_the_same(
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("conditioning", [True, False])
 def test_one_observation_at_a_time_gives_bitwise_the_same(seed: int, conditioning: bool) -> None:
-    batch, chosen = holed(seed), paired(**(LEARNT if seed % 2 else {}))
+    batch, chosen = holed(seed), paired(alarms=EVERY, **(LEARNT if seed % 2 else {}))
     single = through(Pipeline(chosen, conditioning=conditioning), pieces(batch, range(batch.series.size)))
     whole = through(Pipeline(chosen, conditioning=conditioning), [batch])
     assert everything(single) == everything(whole)
@@ -72,7 +73,7 @@ def test_one_observation_at_a_time_gives_bitwise_the_same(seed: int, conditionin
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 1_000), middle=st.integers(0, 10_000))
 def test_a_restart_anywhere_changes_nothing_bitwise(seed: int, middle: int) -> None:
-    batch, chosen = holed(seed), paired(sites=[{"name": "lake", "k": 1}])
+    batch, chosen = holed(seed), paired(alarms=EVERY, sites=[{"name": "lake", "k": 1}])
     parts = list(pieces(batch, [middle]))
     pipeline = Pipeline(chosen)
     state, first = pipeline.advance(pipeline.init(), parts[0], rows=True)
