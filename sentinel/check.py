@@ -21,8 +21,7 @@ from sentinel.configuration import (
 )
 from sentinel.configuration.schema import schema_text
 from sentinel.configuration.sizes import print_size
-from sentinel.pairing import paired_name
-from sentinel.plan import STAMPS_FOR_CADENCE, defaults_for, plan_for, plan_of
+from sentinel.plan import STAMPS_FOR_CADENCE, defaults_for, paired_name, plan_for, plan_of
 
 _LISTED_CADENCES = (Cadence.parse("1h"), Cadence.parse("1d"))
 

@@ -32,11 +32,6 @@ _TICK_BITS = 42
 _OFFSET = 1 << (_TICK_BITS - 1)
 
 
-def paired_name(target: str, reference: str) -> str:
-    """Name of the paired series of two."""
-    return f"{target} - {reference}"
-
-
 class Waiting(NamedTuple):
     """Closed ticks, one per entry, shape (n,)."""
 

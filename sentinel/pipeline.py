@@ -20,7 +20,7 @@ from sentinel.cohort import LARGEST, Cohort, CohortState, Ticks
 from sentinel.configuration import Cadence, Settings
 from sentinel.events import AlarmEvent
 from sentinel.pairing import Gathered, PairingState
-from sentinel.plan import Plan, learn_cadence, plan_of
+from sentinel.plan import Plan, learn_cadence, paired_name, plan_of
 from sentinel.rows import Rows
 from sentinel.scoring import Stopwatch
 
@@ -167,7 +167,7 @@ class Pipeline:
             reference = self.settings.reference_for(name)
             if reference is not None:
                 pairs = pairs.with_pair(len(names), len(names) - 1, reference, names)
-                names.append(pairing.paired_name(name, reference))
+                names.append(paired_name(name, reference))
                 source_of.append(sources.index(source))
         unknown = np.full(len(names) - len(state.names), -1, np.int64)
         return replace(

@@ -205,6 +205,11 @@ def _rules(settings: Settings, name: str, cadence: Cadence) -> tuple[PlanRule, .
     return tuple(PlanRule.of(rule, cadence) for rule in settings.rules_for(name))
 
 
+def paired_name(target: str, reference: str) -> str:
+    """Name of the paired series of two."""
+    return f"{target} - {reference}"
+
+
 def plan_of(settings: Settings, target: str, name: str, cadence: Cadence, *, conditioning: bool = True) -> Plan:
     """The plan of the series `name`; of a paired one, whose target has another name, that of its target with the rules
     that its own name matches."""

@@ -20,9 +20,8 @@ from sentinel.alarm import CRITICAL, WARNING, WATCHING
 from sentinel.cohort import LARGEST, CohortState
 from sentinel.configuration import Cadence, Settings
 from sentinel.events import AlarmEvent
-from sentinel.pairing import paired_name
 from sentinel.pipeline import CohortKey, Pipeline, PipelineState
-from sentinel.plan import Plan, PlanRule, plan_of
+from sentinel.plan import Plan, PlanRule, paired_name, plan_of
 
 Ints = NDArray[np.int64]
 T = TypeVar("T", bound=tuple[NDArray[np.generic], ...])

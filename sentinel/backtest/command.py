@@ -18,7 +18,7 @@ from sentinel.backtest.options import options_of, settings_of
 from sentinel.backtest.phases import timelines
 from sentinel.backtest.progress import shown
 from sentinel.backtest.readings import Readings, alarm_table, site_table
-from sentinel.backtest.run import compares, refuse_nothing, run
+from sentinel.backtest.run import compares, known_names, refuse_nothing, run
 from sentinel.backtest.seasons import undeclared_seasons
 from sentinel.backtest.skill_files import SKILL_FILES
 from sentinel.backtest.sorting import Sorted, sort
@@ -26,8 +26,8 @@ from sentinel.backtest.summary import summary
 from sentinel.backtest.ticks import read_ticks
 from sentinel.configuration import Settings
 from sentinel.errors import DataError, SentinelError, UsageError
-from sentinel.pairing import paired_name
 from sentinel.picture import write as write_figure
+from sentinel.plan import paired_name
 from sentinel.report import Report, ranked, sentence, write
 
 PICTURES = 50
@@ -43,7 +43,7 @@ def main(arguments: argparse.Namespace) -> int:
     out = _folder(Path(arguments.out))
     with shown(enabled=not arguments.quiet) as stage, _scratch(out) as scratch:
         observations = _sorted(intake, scratch, paths, settings, progress=stage("reading", 0))
-        labels = labels_of(arguments, observations.names, numbered=intake.numbered)
+        labels = labels_of(arguments, known_names(settings, observations.names), numbered=intake.numbered)
         readings = Readings(scratch, observations.names)
         outcome = run(
             observations, settings, conditioning=full, readings=readings,
@@ -55,8 +55,8 @@ def main(arguments: argparse.Namespace) -> int:
         readings.lazy().sink_parquet(out / "readings.parquet")
         alarm_table(outcome.events, axes).write_csv(out / "alarms.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
         if settings.sites:
-            table = site_table(outcome.sites, outcome.records[0].axis)
-            table.write_csv(out / "sites.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
+            sited = site_table(outcome.sites, outcome.records[0].axis)
+            sited.write_csv(out / "sites.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
         drawn = [record for record in ranked(outcome.records) if record.id in outcome.portraits][:PICTURES]
         told = stage("drawing", len(drawn))
         pictures: dict[str, bytes] = {}

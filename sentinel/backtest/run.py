@@ -19,7 +19,7 @@ from sentinel.errors import DataError
 from sentinel.events import AlarmEvent
 from sentinel.picture import Portrait
 from sentinel.pipeline import Batch, Pipeline, PipelineState
-from sentinel.plan import Plan
+from sentinel.plan import Plan, paired_name
 from sentinel.published import Published
 from sentinel.report import SeriesRecord
 from sentinel.rows import Rows
@@ -130,6 +130,12 @@ def run(
 def compares(settings: Settings) -> bool:
     """Whether some series are judged against others: then all come in order of time."""
     return any(entry.reference is not None for entry in settings.series)
+
+
+def known_names(settings: Settings, names: Sequence[str]) -> list[str]:
+    """The series of an input, and the paired ones that are derived from them."""
+    pairs = ((name, settings.reference_for(name)) for name in names)
+    return [*names, *(paired_name(name, reference) for name, reference in pairs if reference is not None)]
 
 
 def refuse_nothing(outcome: Outcome, observations: Sorted, where: str) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sentinel.claims import reason_in_words
 from sentinel.configuration import Settings
 from sentinel.pipeline import Pipeline
 from sentinel.published import Published
 from sentinel.snapshot import Reason, State
-from sentinel.claims import reason_in_words
 from tests.sentinel.comparisons import (
     PAIR,
     PATIENCE,
