@@ -102,7 +102,9 @@ class Differencing:
 
     def init(self, series: int) -> DifferenceState:
         """Nothing seen yet."""
-        return DifferenceState(np.zeros((series, 3)), np.zeros((series, 2), np.int64), np.zeros(series, bool))
+        numbers = np.zeros((series, 3))
+        numbers[:, 2] = np.nan
+        return DifferenceState(numbers, np.zeros((series, 2), np.int64), np.zeros(series, bool))
 
     def advance(self, state: DifferenceState, block: PairedBlock) -> tuple[DifferenceState, Conditioned]:
         """Take in a block; the state, whose rows are the block's columns, is not modified."""
