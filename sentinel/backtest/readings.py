@@ -52,11 +52,16 @@ class Readings:
         self._parts.append((int(rows.series[0]), path))
 
     def finish(self, rows: Rows | None, axes: Mapping[int, Axis]) -> None:
-        """Put the rows that were closed by the end of the input where they belong: after the last of their series."""
-        if rows is None:
-            return
-        if not self._parts or self._mixed:
+        """Put the rows that were closed by the end of the input where they belong: after the last of their series; and
+        all of them in order, if they are mixed."""
+        if rows is not None and (not self._parts or self._mixed):
             self.write(rows, axes)
+            rows = None
+        if self._mixed and self._parts:
+            whole = self._folder / "sorted.parquet"
+            pl.concat([pl.scan_parquet(path) for _, path in self._parts]).sort(ORDER).sink_parquet(whole)
+            self._parts, self._mixed = [(0, whole)], False
+        if rows is None:
             return
         late = self._table(rows, axes)
         # A series ends in the last part that begins with it or with one before it.
@@ -68,8 +73,7 @@ class Readings:
 
     def lazy(self) -> pl.LazyFrame:
         """All rows in order, with the columns of the contract."""
-        rows = pl.concat([pl.scan_parquet(path) for _, path in self._parts])
-        return (rows.sort(ORDER) if self._mixed else rows).select(COLUMNS)
+        return pl.concat([pl.scan_parquet(path) for _, path in self._parts]).select(COLUMNS)
 
     def _table(self, rows: Rows, axes: Mapping[int, Axis]) -> pl.DataFrame:
         edges = [0, *(np.flatnonzero(np.diff(rows.series)) + 1).tolist(), rows.series.size]

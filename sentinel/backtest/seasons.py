@@ -13,7 +13,7 @@ from sentinel.season import LONGEST_RECORD, Proposal, on_grid, propose
 def undeclared_seasons(record: SeriesRecord, readings: Readings) -> tuple[Proposal, ...]:
     """Seasons of the last 200,000 rows of a series that its plan does not take out and its level does not follow."""
     plan = record.plan
-    if plan is None or not plan.conditioning:
+    if plan is None or not plan.conditioning or plan.paired:  # a target says it for both
         return ()
     own = readings.lazy().filter(pl.col("series") == record.name).select("time", "value").tail(LONGEST_RECORD)
     table = own.collect(engine="streaming").filter(pl.col("value").is_not_nan())
