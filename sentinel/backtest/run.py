@@ -227,7 +227,7 @@ def _outcome(gathering: _Gathering, pipeline: Pipeline, state: PipelineState, co
         if state.cohort_of[number] >= 0:
             record.plan = _plan(state, number)
             record.thresholds = tuple(pipeline.cohort(record.plan).scoring.thresholds.tolist())
-            view = published.view(names[number])
+            view = published.view(state.names[number])
             record.e_value, record.window_us = view.e_value, view.window_us
         records.append(record)
     by_name = {record.name: record for record in records}
