@@ -6,6 +6,7 @@ import argparse
 import re
 from collections.abc import Iterator
 
+from sentinel.claims import rule_in_words
 from sentinel.configuration import (
     AlarmSettings,
     BankSettings,
@@ -21,6 +22,7 @@ from sentinel.configuration import (
 )
 from sentinel.configuration.schema import schema_text
 from sentinel.configuration.sizes import print_size
+from sentinel.meaning import of_bank, of_rule, span
 from sentinel.plan import STAMPS_FOR_CADENCE, defaults_for, paired_name, plan_for, plan_of
 
 _LISTED_CADENCES = (Cadence.parse("1h"), Cadence.parse("1d"))
@@ -97,42 +99,18 @@ def _series(settings: Settings, entry: SeriesSettings) -> Iterator[str]:
 def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
     """What only the cadence decides, in ticks and in time."""
     plan = plan_for(settings, name, cadence)
-    bank = settings.bank_for(name)
+    yield from of_bank(plan, settings.bank_for(name), cadence)
     yield (
-        f"{_half_life('half-life', bank.half_life, plan.half_life, cadence)}; "
-        f"{_half_life('level', bank.level_half_life, plan.level_half_life, cadence)}"
-    )
-    yield (
-        f"ready after {_span(plan.warm_up, cadence)} = {plan.warm_up} ticks with a value; a gap of more than "
-        f"{_span(plan.max_gap, cadence)} = {plan.max_gap} ticks starts anew; "
+        f"ready after {span(plan.warm_up, cadence)} = {plan.warm_up} ticks with a value; a gap of more than "
+        f"{span(plan.max_gap, cadence)} = {plan.max_gap} ticks starts anew; "
         f"stale after {print_duration(plan.stale_after_us)}"
     )
-    for rule in settings.rules_for(name):
-        yield f"{rule.severity} {_claim(rule)}: {_budget(rule, cadence)}"
-    if not settings.rules_for(name):
+    rules = settings.rules_for(name)
+    for rule, written in zip(plan.rules, rules, strict=True):
+        yield from of_rule(plan, rule, written, cadence)
+    if not rules:
         yield "no rule is for these series; they never alarm"
     yield from _compared(settings, name, cadence)
-
-
-def _half_life(what: str, written: object, ticks: float, cadence: Cadence) -> str:
-    chosen = "" if written else " (by cadence)"
-    return f"{what} {_span(ticks, cadence)} = {ticks:.4g} ticks{chosen}"
-
-
-def _budget(rule: AlarmSettings, cadence: Cadence) -> str:
-    alpha = rule.alpha_per_tick(cadence)
-    if rule.false_alarms is not None:
-        return f"budget {rule.false_alarms} = alpha {alpha:.3g} per tick"
-    return f"alpha {alpha:.3g} per tick = 1 false alarm per {_span(1 / alpha, cadence)}"
-
-
-def _span(ticks: float, cadence: Cadence) -> str:
-    """So many ticks as time, in the unit a person would take, to three digits."""
-    seconds = ticks * cadence.seconds
-    for unit, size in (("y", 31_557_600), ("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"
 
 
 def _bank(bank: BankSettings) -> str:
@@ -143,7 +121,9 @@ def _bank(bank: BankSettings) -> str:
 
 def _rule(rule: AlarmSettings) -> str:
     budget = f"alpha {rule.alpha:g} per tick" if rule.alpha is not None else f"budget {rule.false_alarms}"
-    return f"{rule.severity} on {_claim(rule)}, {budget} of each series"
+    share = f", of which it takes {rule.share:g}" if rule.share != 1.0 else ""
+    series = "each series" if rule.shared_by == 1 else f"{rule.shared_by} series together"
+    return f"{rule.severity} on {rule_in_words(rule.kind, rule.label)}, {budget} of {series}{share}"
 
 
 def _compared(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
@@ -157,8 +137,8 @@ def _compared(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
         f"judged against {reference} as well, as '{own}', with budgets of its own (rules for that name: "
         f"{len(plan.rules)}); without the reference for more than {plan.blind_after_missing} values it is judged alone"
     )
-    for rule in settings.rules_for(own):
-        yield f"'{own}' {rule.severity} on {_claim(rule)}: {_budget(rule, cadence)}"
+    for rule, written in zip(plan.rules, settings.rules_for(own), strict=True):
+        yield from (f"'{own}' {line}" for line in of_rule(plan, rule, written, cadence))
 
 
 def _site(site: SiteSettings) -> str:
@@ -173,9 +153,3 @@ def _site(site: SiteSettings) -> str:
 def _example(match: str) -> str:
     """A name that the glob fits: what its series would be judged by."""
     return re.sub(r"\[(?!!)(.)[^]]*\]", r"\1", match.replace("*", "x")).replace("?", "x")
-
-
-def _claim(rule: AlarmSettings) -> str:
-    if rule.kind == "weighted":
-        return rule.label
-    return f"{rule.kind} {'' if rule.label.startswith('below') else 'above '}{rule.label}"

@@ -1,0 +1,120 @@
+"""What `sentinel check` says of each effective value, in its own units."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from detectors.delay import lag1_delay
+from sentinel.check import summary
+from sentinel.configuration import AlarmSettings, BankSettings, Cadence, Settings
+from sentinel.meaning import of_bank, of_rule, span
+from sentinel.plan import plan_for
+
+DAY, HOUR = Cadence.parse("1d"), Cadence.parse("1h")
+
+
+def said(cadence: Cadence, alarm: dict[str, Any], bank: dict[str, Any] | None = None, **series: Any) -> list[str]:
+    """The lines of one bank and one rule."""
+    settings = Settings.model_validate({"series": [series], "banks": {"default": bank or {}}, "alarms": [alarm]})
+    plan = plan_for(settings, "x", cadence)
+    [written] = settings.rules_for("x")
+    return [*of_bank(plan, settings.bank_for("x"), cadence), *of_rule(plan, plan.rules[0], written, cadence)]
+
+
+def test_a_rule_says_its_effective_alpha_and_how_soon_it_sees_a_jump_and_lets_go() -> None:
+    alarm = {"threshold": 0.8, "false_alarms": "1 per 10y", "share": 0.8, "shared_by": 100}
+    *_, budget, seen, end = said(DAY, alarm)
+    alpha = 0.8 / 100 / 3652.5
+    assert budget == (
+        "warning lag1 above 0.8: budget 1 per 10y x share 0.8 / 100 series = alpha 2.19e-06 per tick = "
+        "1 false alarm per 1,250 y of each series"
+    )
+    ticks = float(f"{lag1_delay(0.8, 0.9, alpha):.2g}")
+    assert seen.strip().startswith(
+        f"a jump to 0.9 is seen after about {ticks:.0f} d = {ticks:.0f} ticks; once it is back at 0.7"
+    )
+    assert end.strip() == "ends on evidence of the opposite at 0.001; bets 0.1, 0.3, 0.8"
+
+
+def test_a_plain_alpha_is_said_once() -> None:
+    *_, budget, _, _ = said(HOUR, {"threshold": 0.8, "alpha": 1e-4})
+    assert budget == "warning lag1 above 0.8: alpha 0.0001 per tick = 1 false alarm per 417 d of each series"
+
+
+@pytest.mark.parametrize(
+    ("alarm", "words"),
+    [
+        ({"threshold": -0.7, "side": "below"}, r"a fall to -0.85 is seen after about (\d+) d = \1 ticks; once"),
+        ({"kind": "modulus", "threshold": 0.9}, r"modulus to 0.95 is seen after about (\d+) d = \1 ticks"),
+        ({"kind": "spread"}, r"3 times the reference's variance is seen after about (\d+) d = \1 ticks"),
+        ({"threshold": "relative"}, r"the threshold is 0.1 \(0.05 from .* 0.7 on\) above its own past"),
+        ({"threshold": "relative", "delta": 0.2, "side": "below"}, "the threshold is 0.2 below its own past"),
+        ({"threshold": 0.995}, "so long that it may as well not be there|is seen after about"),
+    ],
+)  # fmt: skip
+def test_every_kind_of_rule_says_what_it_sees(alarm: dict[str, Any], words: str) -> None:
+    assert re.search(words, said(DAY, alarm | {"alpha": 1e-4})[-2])
+
+
+def test_each_channel_of_a_weighted_rule_has_its_weight_and_a_delay_of_its_own() -> None:
+    channels = [{"threshold": 0.7, "weight": 3}, {"kind": "spread", "ratio": 2}]
+    first, second = said(DAY, {"kind": "weighted", "alpha": 1e-4, "channels": channels})[-3:-1]
+    ticks = float(f"{lag1_delay(0.7, 0.85, 0.75e-4):.2g}")
+    assert (
+        first.strip() == f"lag1 with weight 0.75: a jump to 0.85 is seen after about {ticks:.0f} d = {ticks:.0f} ticks"
+    )
+    assert second.strip().startswith("spread with weight 0.25: 4 times the reference's variance is seen after about")
+
+
+def test_a_reference_is_spoken_of_where_a_rule_needs_one() -> None:
+    text = "reference period of 200 pairs: full after 270 d at the earliest"
+    bank = {"reference_ticks": 200}
+    assert text in said(DAY, {"kind": "spread", "alpha": 1e-4}, bank)
+    assert text not in said(DAY, {"threshold": 0.8, "alpha": 1e-4}, bank)
+
+
+CHANGED: dict[str, Any] = {
+    "half_life": "50 ticks", "level_half_life": "20 ticks", "warm_up_ticks": 333, "thresholds": 17, "lowest": -0.9,
+    "highest": 0.98, "second_thresholds": 11, "input_weight": 2.5, "kappa": 2.5, "winsor": 4,
+    "scale_half_life": "90 ticks", "season_bins": 12, "season_memory": 7, "spread_half_life": "44 ticks",
+    "reference_ticks": 500,
+    "mean_half_life": 150, "window_ticks": 700,
+}  # fmt: skip
+RULE: dict[str, Any] = {
+    "kind": "lag1", "threshold": 0.75, "side": "below", "alpha": 1e-5, "share": 0.5, "shared_by": 7,
+    "severity": "critical", "clear": 1e-2, "bets": [0.4],
+}  # fmt: skip
+
+
+def whole(bank: dict[str, Any], alarm: dict[str, Any]) -> list[str]:
+    alarms = [{"threshold": 0.8, "alpha": 1e-4} | alarm, {"match": "[x]", "kind": "spread", "alpha": 1e-6}]
+    series = [{"cadence": "1d", "season": ["1y"]}]
+    return list(summary(Settings.model_validate({"series": series, "banks": {"default": bank}, "alarms": alarms})))
+
+
+@pytest.mark.parametrize("key", CHANGED)
+def test_every_key_of_a_bank_changes_what_is_said(key: str) -> None:
+    assert whole({key: CHANGED[key]}, {}) != whole({}, {})
+
+
+@pytest.mark.parametrize("key", RULE)
+def test_every_key_of_a_rule_changes_what_is_said(key: str) -> None:
+    plain = {"kind": "spread", "threshold": None, "ratio": 3} if key == "kind" else {}
+    assert whole({}, {key: RULE[key]}) != whole({}, plain)
+
+
+def test_no_key_of_banks_and_alarms_is_left_out_above() -> None:
+    assert set(CHANGED) == set(BankSettings.model_fields)
+    elsewhere = {"match", "false_alarms", "delta", "ratio", "channels"}
+    assert set(RULE) | elsewhere == set(AlarmSettings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "words"),
+    [(1, "60 m"), (2.2, "2.2 h"), (72, "3 d"), (1e5, "11.4 y"), (1e9, "114,000 y"), (1e-4, "0.36 s")],
+)
+def test_a_span_is_in_the_unit_a_person_would_take(ticks: float, words: str) -> None:
+    assert span(ticks, HOUR) == words
