@@ -1,0 +1,98 @@
+"""docs/statistics.md quotes the trust suite. `pytest --update-golden` writes the figures from docs/trust.json."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE, TRUST = ROOT / "docs" / "statistics.md", ROOT / "docs" / "trust.json"
+BEGIN = "<!-- figures: written by tests/meta/test_statistics.py --update-golden from docs/trust.json -->\n"
+END = "<!-- end of figures -->"
+
+
+TRUTH = "at the truth, alpha "
+
+
+def figures(trust: Mapping[str, Any]) -> Iterator[str]:
+    """Realised rates by group of scenarios, delays, and every exception."""
+    groups: Mapping[str, Any] = trust["groups"]
+    rows = [row for found in groups.values() for row in found]
+    claimed = [row for row in rows if row["what"].startswith(TRUTH) and row["bar"] == row["budget"]]
+    yield f"From the trust suite, seed {trust['seed']}: [docs/trust.md](trust.md) has it scenario by scenario, with"
+    yield "intervals and how it was measured. Rates are in parts of the budget (1 = as many false alarms as were"
+    yield "declared), with the threshold at the true value itself, the hardest case. In the"
+    names = {row["scenario"] for row in claimed}
+    yield f"{len(names)} null scenarios that are claimed they are {span(claimed, named=False)}.\n"
+    alphas = list(dict.fromkeys(row["what"].removeprefix(TRUTH) for row in rows if row["what"].startswith(TRUTH)))
+    yield f"| scenarios | how many | {' | '.join(f'realised, alpha {alpha}' for alpha in alphas)} | bars met |"
+    yield "|---|---|" + "---|" * (len(alphas) + 1)
+    for group, found in groups.items():
+        ranges = [span([row for row in found if row["what"] == TRUTH + alpha]) for alpha in alphas]
+        barred = [row["met"] for row in found if row["bar"] is not None]
+        met = f"{sum(barred)} of {len(barred)}" if barred else "none set"
+        yield f"| {group} | {len({row['scenario'] for row in found})} | {' | '.join(ranges)} | {met} |"
+    yield "\n| how soon | measured (95 %) | bar |\n|---|---|---|"
+    for row in (row for group, found in groups.items() if group.startswith("power") for row in found):
+        yield f"| {row['scenario']}, {row['what']} | {figure(row)} | {bar(row)} |"
+    yield "\nRealised above the declared rate, with the whole interval, where nothing is claimed:\n"
+    for row in rows:
+        if row["what"].startswith(TRUTH) and row["figure"][1] > row["budget"]:
+            alpha = row["what"].removeprefix(TRUTH)
+            yield f"- {row['scenario']}, alpha {alpha}: {row['figure'][0] / row['budget']:.1f} times"
+    missed = [row for row in rows if not row["met"]]
+    yield f"\nRows whose interval is not wholly on the right side of a bar: {len(missed) or 'none'}.\n"
+    for row in missed:
+        yield f"- {row['scenario']}, {row['what']}: {figure(row)}, {bar(row)} was demanded"
+
+
+def span(rows: Sequence[Mapping[str, Any]], *, named: bool = True) -> str:
+    """Smallest and largest realised part of the budget, and where that was."""
+    parts = sorted((row["figure"][0] / row["budget"], row["scenario"]) for row in rows)
+    return f"{parts[0][0]:.2f} to {parts[-1][0]:.2f}{f' ({parts[-1][1]})' if named else ''}" if parts else "-"
+
+
+def figure(row: Mapping[str, Any]) -> str:
+    value, low, high, _ = row["figure"]
+    return f"{value:.3g} ({low:.3g} to {high:.3g})"
+
+
+def bar(row: Mapping[str, Any]) -> str:
+    return "-" if row["bar"] is None else f"{'at most' if row['at_most'] else 'at least'} {row['bar']:g}"
+
+
+def parts() -> tuple[str, str, str]:
+    before, begin, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    written, end, after = rest.partition(END)
+    assert begin, "the block of figures is gone"
+    assert end, "the block of figures has no end"
+    return before, written, after
+
+
+def test_the_figures_are_those_of_the_trust_suite(request: pytest.FixtureRequest) -> None:
+    expected = "\n".join(figures(json.loads(TRUST.read_text(encoding="utf-8")))).rstrip() + "\n"
+    before, _, after = parts()
+    if request.config.getoption("--update-golden"):
+        PAGE.write_text(before + BEGIN + expected + END + after, encoding="utf-8")
+    assert parts()[1] == expected
+
+
+def test_no_page_promises_a_false_alarm_rate_without_its_condition() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        text = " ".join(page.read_text(encoding="utf-8").split())
+        assert not re.search(r"guarantee[sd]?\b[^.]*\b(false|rate|budget)", text, re.IGNORECASE), page.name
+        for bound in re.finditer(r"expected number of false alarms in T ticks is at most alpha T", text):
+            sentence = text[text.rfind(". ", 0, bound.start()) + 2 : bound.start()]
+            assert "given its past" in sentence, page.name
+            assert "shocks are symmetric" in sentence, page.name
+
+
+def test_theorem_calibrated_and_not_claimed_are_kept_apart() -> None:
+    titles = re.findall(r"^## (.+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    places = [titles.index(title) for title in ("Theorem", "Calibrated", "Not claimed", "Measured")]
+    assert places == sorted(places)
