@@ -12,15 +12,12 @@ from tests.sentinel.streams import HOUR_US, Floats, Run, ar1, through
 PAIRS, TICKS, CHANGE = 20, 1_800, 900
 CALM = np.full(TICKS, 0.3)
 SLOWING = np.where(np.arange(TICKS) < CHANGE, 0.3, 0.95)
-SETTINGS = Settings.model_validate(
-    {
-        "series": [
-            {"match": "peter/*", "reference": "paul/*", "cadence": "1h", "max_gap": "60h"},
-            {"match": "paul/*", "cadence": "1h", "max_gap": "60h"},
-        ],
-        "alarms": [{"threshold": 0.45, "alpha": 1e-4}],
-    }
-)
+
+
+def settings() -> Settings:
+    entry = {"cadence": "1h", "max_gap": "60h"}
+    series = [{"match": "peter/*", "reference": "paul/*"} | entry, {"match": "paul/*"} | entry]
+    return Settings.model_validate({"series": series, "alarms": [{"threshold": 0.45, "alpha": 1e-4}]})
 
 
 def watched(peter: Floats, paul: Floats) -> Run:
@@ -29,7 +26,7 @@ def watched(peter: Floats, paul: Floats) -> Run:
     tick, series = np.nonzero(~np.isnan(values))
     names = [f"{lake}/{i}" for lake in ("peter", "paul") for i in range(PAIRS)]
     new = tuple((i, name, "source") for i, name in enumerate(names))
-    return through(Pipeline(SETTINGS), [Batch(series, tick * HOUR_US, values[tick, series], new, source="source")])
+    return through(Pipeline(settings()), [Batch(series, tick * HOUR_US, values[tick, series], new, source="source")])
 
 
 def alarmed(found: Run) -> tuple[float, float]:
