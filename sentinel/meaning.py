@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 from typing import TypedDict
 
-from detectors.delay import lag1_delay, modulus_delay, spread_delay
+from detectors import delay
 from sentinel.claims import rule_in_words
 from sentinel.configuration import AlarmSettings, BankSettings, Cadence
 from sentinel.plan import Plan, PlanChannel, PlanRule
+
+# A configuration repeats its rules for every entry of `series`; each of these takes some milliseconds.
+lag1_delay, modulus_delay, spread_delay = cache(delay.lag1_delay), cache(delay.modulus_delay), cache(delay.spread_delay)
 
 LONGEST_TICKS = 1e7
 """Delays beyond this are not worth a number."""
