@@ -138,7 +138,7 @@ def _compared(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
         f"{len(plan.rules)}); without the reference for more than {plan.blind_after_missing} values it is judged alone"
     )
     for rule, written in zip(plan.rules, settings.rules_for(own), strict=True):
-        yield from (f"'{own}' {line}" for line in of_rule(plan, rule, written, cadence))
+        yield f"'{own}' {next(of_rule(plan, rule, written, cadence))}"
 
 
 def _site(site: SiteSettings) -> str:
