@@ -1,0 +1,106 @@
+"""Tables of values through the product's own pipeline, and the alarms that came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.cohort import CohortState, Ticks
+from sentinel.configuration import Settings
+from sentinel.events import AlarmEvent
+from sentinel.pipeline import Batch, CohortKey, Pipeline, PipelineState
+from sentinel.saved import from_arrays, to_arrays
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+HOUR_US = 3_600_000_000
+AT_ONCE = 500_000
+"""Observations in a batch, as a backtest feeds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What the pipeline made of a table of values."""
+
+    events: tuple[AlarmEvent, ...]
+    shape: tuple[int, int]
+    """Ticks and series."""
+    judged: Counts
+    """Ticks with a verdict, by series."""
+
+    def ticks(self, what: str, **wanted: object) -> list[Counts]:
+        """For each series the ticks after which an alarm was `raised` or `cleared`, in order.
+
+        `wanted` are fields of the event, compared exactly.
+        """
+        found: list[list[int]] = [[] for _ in range(self.shape[1])]
+        for event in self.chosen(what, **wanted):
+            found[int(event.series)].append(event.time_us // HOUR_US)
+        return [np.array(sorted(ticks), np.int64) for ticks in found]
+
+    def chosen(self, what: str, **wanted: object) -> list[AlarmEvent]:
+        """The events of that kind whose fields are as wanted."""
+        return [e for e in self.events if e.what == what and all(getattr(e, k) == v for k, v in wanted.items())]
+
+    def counts(self, what: str, **wanted: object) -> Counts:
+        """Number of those events by series."""
+        return np.array([ticks.size for ticks in self.ticks(what, **wanted)], np.int64)
+
+
+@dataclass(slots=True)
+class _Verdicts:
+    """Counts the ticks with a verdict, by series."""
+
+    judged: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __call__(self, _state: PipelineState, _key: CohortKey, members: CohortState, ticks: Ticks) -> None:
+        self.judged[members.series[ticks.block.rows]] += ticks.scored.ready.sum(axis=0)
+
+
+def hourly(rules: Sequence[Mapping[str, Any]], series: Mapping[str, Any] | None = None, **banks: Any) -> Settings:
+    """Settings as a user writes them: hourly series, and these rules."""
+    given: dict[str, Any] = {"series": [{"cadence": "1h", **(series or {})}], "alarms": list(rules)}
+    return Settings.model_validate(given | ({"banks": {"default": banks}} if banks else {}))
+
+
+def watch(values: Floats, settings: Settings, *, late: Floats | None = None, restarts: bool = False) -> Watched:
+    """A table (tick, series) of hourly values, NaN = no observation, from beginning to end.
+
+    Parameters
+    ----------
+    late
+        How much later than on the hour each observation was made, in hours; shape as the values.
+    restarts
+        Whether the state is taken apart as a checkpoint holds it, and a new pipeline goes on, after every batch.
+    """
+    pipeline = Pipeline(settings)
+    state = pipeline.init()
+    verdicts = _Verdicts(np.zeros(values.shape[1], np.int64))
+    events: list[AlarmEvent] = []
+    for batch in _batches(values, late):
+        state, result = pipeline.advance(state, batch, observer=verdicts)
+        events += result.events
+        if restarts:
+            pipeline, saved = Pipeline(settings), to_arrays(state)
+            state = from_arrays(pipeline, *saved)
+    _, result = pipeline.finish(state, observer=verdicts)
+    return Watched(tuple(events) + result.events, values.shape, verdicts.judged)
+
+
+def _batches(values: Floats, late: Floats | None) -> Iterator[Batch]:
+    """The table cut into batches; a series is called by its number."""
+    ticks, series = values.shape
+    step = max(1, AT_ONCE // series)
+    new = tuple((i, str(i), "suite") for i in range(series))
+    for first in range(0, ticks, step):
+        part = values[first : first + step]
+        tick, column = np.nonzero(~np.isnan(part))
+        time_us = (tick + first) * HOUR_US
+        if late is not None:
+            time_us += np.rint(late[tick + first, column] * HOUR_US).astype(np.int64)
+        yield Batch(column, time_us, part[tick, column], new if first == 0 else (), source="suite")
