@@ -19,8 +19,8 @@ HEAD = f"""\
 # How far the false-alarm budget can be trusted
 
 Written by `python -m tests.trust.run --write`: every figure below was measured by running the whole pipeline, from
-observations to alarm events, on simulated series: {FULL.series} of {FULL.ticks:,} hourly ticks where nothing else is said. Seed
-{SEED}, from which each scenario draws random numbers of its own; a second run gives the same numbers.
+observations to alarm events, on simulated series: {FULL.series} of {FULL.ticks:,} hourly ticks where nothing else is
+said. Seed {SEED}, from which each scenario draws random numbers of its own; a second run gives the same numbers.
 
 **A theorem.** If each value, given its past, is centred at level + rho x (last deviation) with rho at or below the
 threshold, and shocks are symmetric, the expected number of false alarms in T ticks is at most alpha T, whatever the

@@ -59,17 +59,17 @@ class Scenario:
         ]  # fmt: skip
 
     def _rules(self) -> Iterator[tuple[tuple[str, float], dict[str, float]]]:
-        """One rule per threshold is allowed: those that differ in their budget alone are 1e-9 apart.
+        """One rule per threshold is allowed: those that differ in their budget alone are 1e-5 apart.
 
         `clear` at its highest ends an alarm after some ten ticks, so that nearly every tick can raise one: what the
         budget is stated for. Episodes are what a user sees, with the default.
         """
         above = min(self.truth + 0.1, HIGHEST)
-        for place, (column, threshold) in enumerate(((AT, self.truth), (ABOVE, above))):
+        for column, threshold in ((AT, self.truth), (ABOVE, above)):
             for further, alpha in enumerate(ALPHAS):
-                rule = {"threshold": threshold + 1e-9 * (2 * place + further), "alpha": alpha, "clear": 0.1}
+                rule = {"threshold": round(threshold + 1e-5 * further, 5), "alpha": alpha, "clear": 0.1}
                 yield (column, alpha), rule
-        yield (EPISODES, 1e-3), {"threshold": self.truth - 1e-9, "alpha": 1e-3}
+        yield (EPISODES, 1e-3), {"threshold": round(self.truth - 1e-5, 5), "alpha": 1e-3}
 
 
 def _theorem() -> Iterator[Scenario]:

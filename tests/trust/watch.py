@@ -13,6 +13,7 @@ from sentinel.cohort import CohortState, Ticks
 from sentinel.configuration import Settings
 from sentinel.events import AlarmEvent
 from sentinel.pipeline import Batch, CohortKey, Pipeline, PipelineState
+from sentinel.published import Published
 from sentinel.saved import from_arrays, to_arrays
 
 Floats = NDArray[np.float64]
@@ -32,6 +33,8 @@ class Watched:
     """Ticks and series."""
     judged: Counts
     """Ticks with a verdict, by series."""
+    published: Published
+    """What readers see after the last tick; series are called by their number."""
 
     def ticks(self, what: str, **wanted: object) -> list[Counts]:
         """For each series the ticks after which an alarm was `raised` or `cleared`, in order.
@@ -88,8 +91,9 @@ def watch(values: Floats, settings: Settings, *, late: Floats | None = None, res
         if restarts:
             pipeline, saved = Pipeline(settings), to_arrays(state)
             state = from_arrays(pipeline, *saved)
-    _, result = pipeline.finish(state, observer=verdicts)
-    return Watched(tuple(events) + result.events, values.shape, verdicts.judged)
+    state, result = pipeline.finish(state, observer=verdicts)
+    published = Published(pipeline, state, taken_us=values.shape[0] * HOUR_US)
+    return Watched(tuple(events) + result.events, values.shape, verdicts.judged, published)
 
 
 def _batches(values: Floats, late: Floats | None) -> Iterator[Batch]:
