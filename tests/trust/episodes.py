@@ -9,11 +9,11 @@ from numpy.random import Generator
 
 from tests.trust.effort import Effort
 from tests.trust.interval import Figure, rate, share
-from tests.trust.nulls import stationary
+from tests.trust.nulls import changing, stationary
 from tests.trust.power import until
 from tests.trust.row import Measurement
 from tests.trust.wandering import near_miss
-from tests.trust.watch import hourly, watch
+from tests.trust.watch import HOUR_US, hourly, watch
 
 COLD = 300
 FLAT = 200
@@ -77,6 +77,39 @@ def level_step(phi: float, threshold: float) -> Callable[[Effort, Generator], Fi
     return measure
 
 
+def step_is_named(phi: float, threshold: float) -> Callable[[Effort, Generator], Figure]:
+    """Share of those alarms that say that they are one-sided."""
+
+    def measure(effort: Effort, random: Generator) -> Figure:
+        values = stationary(phi)(random, (STEP_AT + AFTER_STEP, 10 * effort.series))
+        values[STEP_AT:] += 3.0
+        raised = watch(values, hourly([{"threshold": threshold, "alpha": 1e-4}])).chosen("raised")
+        found = [event for event in raised if event.time_us // HOUR_US >= STEP_AT]
+        return share(sum("one_sided" in event.remarks for event in found), len(found))
+
+    return measure
+
+
+def noise_is_named(effort: Effort, random: Generator) -> Figure:
+    """Share of the alarms after white sensor noise ends that say that the noise may have changed.
+
+    The series is AR(1) at .9 with as much noise again until the noise ends: lag 1 rises from .45 to .9.
+    """
+    values = stationary(0.9)(random, (STEP_AT + AFTER_STEP, 10 * effort.series))
+    values[:STEP_AT] += random.standard_normal((STEP_AT, values.shape[1]))
+    raised = watch(values, hourly([{"threshold": 0.7, "alpha": 1e-4}])).chosen("raised")
+    found = [event for event in raised if event.time_us // HOUR_US >= STEP_AT]
+    return share(sum("noise" in event.remarks for event in found), len(found))
+
+
+def slowing_is_called_noise(effort: Effort, random: Generator) -> Figure:
+    """Share of the alarms of a true slowing that carry any remark."""
+    rho = np.repeat([0.5, 0.9], [STEP_AT, AFTER_STEP])
+    values = changing(rho, random.standard_normal((rho.size, 10 * effort.series)))
+    raised = watch(values, hourly([{"threshold": 0.7, "alpha": 1e-4}])).chosen("raised")
+    return share(sum(bool(event.remarks) for event in raised), len(raised))
+
+
 def false_clears(phi: float) -> Callable[[Effort, Generator], Figure]:
     """Ends of alarms at the truth, where the claim that ends them is just not true.
 
@@ -125,6 +158,15 @@ EPISODES = [
         )
         for phi, bar in ((0.3, 0.58), (0.5, 0.05))
     ),
+    *(
+        Measurement(
+            f"level step of 3 sd, phi {phi:g}", "once", "share of those alarms named one-sided", 0.9,
+            step_is_named(phi, phi + 0.2), at_most=False,
+        )
+        for phi in (0.3, 0.5)
+    ),
+    Measurement("sensor noise ends", "once", "share of alarms that say so", None, noise_is_named, at_most=False),
+    Measurement("rho .5 -> .9 at .7", "once", "share of alarms with a remark", None, slowing_is_called_noise),
     *(
         Measurement(
             f"clearing at rho = r = {phi:g}", "once", "false clears per 10,000 ticks, clear 0.001", 12.0,

@@ -9,12 +9,12 @@ from typing import Any
 from tests.trust.effort import FULL, SEED
 from tests.trust.interval import Figure
 from tests.trust.row import Row
-from tests.trust.scenarios import ABOVE, ALPHAS, AT, EPISODES
+from tests.trust.scenarios import ALPHAS, AT, BEYOND, EPISODES
 from tests.trust.suite import MISSES
 
 Groups = Mapping[str, Sequence[Row]]
 
-COLUMNS = [*((column, alpha) for column in (AT, ABOVE) for alpha in ALPHAS), (EPISODES, 1e-3)]
+COLUMNS = [*((column, alpha) for column in (AT, BEYOND) for alpha in ALPHAS), (EPISODES, 1e-3)]
 HEAD = f"""\
 # How far the false-alarm budget can be trusted
 
@@ -37,7 +37,7 @@ by series where alarms of one series cluster; shares after Clopper and Pearson; 
 *Judged*: share of the ticks that got a verdict, for the silence of a blind series is no merit. Alarms are counted with
 `clear: 0.1`, which ends an alarm after some ten ticks, so that nearly every tick can raise one: that is what the
 budget is stated for. The column *episodes* counts what a user sees, alarms from their beginning to their end at the
-default `clear`. At 0.9 the threshold above the truth is 0.97.
+default `clear`. *.1 beyond*: a threshold .1 farther from 0 than the truth, at most .97.
 """
 
 

@@ -16,9 +16,9 @@ from tests.trust.nulls import SHOCKS, Maker, stationary
 from tests.trust.row import Row
 from tests.trust.watch import hourly, watch
 
-AT, ABOVE, EPISODES = "at the truth", "truth + .1", "episodes at the truth"
+AT, BEYOND, EPISODES = "at the truth", ".1 beyond", "episodes at the truth"
 ALPHAS = (1e-3, 1e-4)
-NULL = {(AT, 1e-3): 10.0, (AT, 1e-4): 1.0, (ABOVE, 1e-3): 2.0, (ABOVE, 1e-4): 0.1}
+NULL = {(AT, 1e-3): 10.0, (AT, 1e-4): 1.0, (BEYOND, 1e-3): 2.0, (BEYOND, 1e-4): 0.1}
 """Bars, alarms per 10,000 ticks."""
 EXCESS = NULL | {(AT, 1e-3): 15.0, (AT, 1e-4): 3.2}
 """Of processes whose lag 1 does not say all: the documented excess."""
@@ -39,37 +39,41 @@ class Scenario:
     """What is declared of it in the settings."""
     late: float = 0.0
     """Sd of the observations' distance from the hour, hours."""
+    rule: Mapping[str, Any] = field(default_factory=dict)
+    """What the rules have beside threshold and budget."""
     length: float = 1.0
     """Length relative to the others; there are as many fewer series."""
 
     def rows(self, effort: Effort) -> list[Row]:
-        """Alarms per 10,000 ticks at the truth and above, at two budgets."""
+        """Alarms per 10,000 ticks at the truth and beyond, at two budgets."""
         shape, random = effort.of(self.length), generator(self.name)
         values = self.make(random, shape)
         late = np.clip(self.late * random.standard_normal(shape), -0.49, 0.49) if self.late else None
         rules = dict(self._rules())
-        watched = watch(values, hourly(list(rules.values()), self.series), late=late)
+        settings = hourly(list(rules.values()), self.series)
+        watched = watch(values, settings, late=late)
         return [
             Row(
                 self.name, f"{column}, alpha {alpha:g}",
-                rate(watched.counts("raised", threshold=rule["threshold"], alpha=alpha), values.size),
+                rate(watched.counts("raised", label=rule.label), values.size),
                 self.bars.get((column, alpha)), budget=alpha * PER, judged=float(watched.judged.sum()) / values.size,
             )
-            for (column, alpha), rule in rules.items()
+            for (column, alpha), rule in zip(rules, settings.alarms, strict=True)
         ]  # fmt: skip
 
-    def _rules(self) -> Iterator[tuple[tuple[str, float], dict[str, float]]]:
+    def _rules(self) -> Iterator[tuple[tuple[str, float], dict[str, Any]]]:
         """One rule per threshold is allowed: those that differ in their budget alone are 1e-5 apart.
 
         `clear` at its highest ends an alarm after some ten ticks, so that nearly every tick can raise one: what the
         budget is stated for. Episodes are what a user sees, with the default.
         """
-        above = min(self.truth + 0.1, HIGHEST)
-        for column, threshold in ((AT, self.truth), (ABOVE, above)):
+        sign = -1 if self.rule.get("side") == "below" else 1
+        beyond = sign * min(sign * self.truth + 0.1, HIGHEST)
+        for column, threshold in ((AT, self.truth), (BEYOND, beyond)):
             for further, alpha in enumerate(ALPHAS):
-                rule = {"threshold": round(threshold + 1e-5 * further, 5), "alpha": alpha, "clear": 0.1}
-                yield (column, alpha), rule
-        yield (EPISODES, 1e-3), {"threshold": round(self.truth - 1e-5, 5), "alpha": 1e-3}
+                rule = {"threshold": round(threshold + sign * 1e-5 * further, 5), "alpha": alpha, "clear": 0.1}
+                yield (column, alpha), {**self.rule, **rule}
+        yield (EPISODES, 1e-3), {**self.rule, "threshold": round(self.truth - sign * 1e-5, 5), "alpha": 1e-3}
 
 
 def _theorem() -> Iterator[Scenario]:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from tests.trust.attacks import ATTACKS
+from tests.trust.channels import CHANNELS
 from tests.trust.effort import Effort
 from tests.trust.episodes import EPISODES
+from tests.trust.fleet import FLEETS
 from tests.trust.may import MAY
 from tests.trust.power import POWER
 from tests.trust.row import Row
@@ -26,7 +28,7 @@ class Part(Protocol):
     def rows(self, effort: Effort) -> list[Row]: ...
 
 
-SUITE: Sequence[Part] = [*SCENARIOS.values(), *EPISODES, *POWER, *MAY, *ATTACKS.values()]
+SUITE: Sequence[Part] = [*SCENARIOS.values(), *EPISODES, *POWER, *MAY, *CHANNELS, *FLEETS, *ATTACKS.values()]
 
 MISSES: dict[tuple[str, str], str] = {}
 """(scenario, what) of the rows that miss their bar -> why. No bar is moved: the row stands in the page as a limit."""
