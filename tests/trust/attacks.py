@@ -96,6 +96,7 @@ def _bounded() -> Iterator[Scenario]:
         ("half lost above 1 sd", 0.5, n.lost_when_high(1.0, 0.5)),
         ("half lost above 1 sd", 0.9, n.lost_when_high(1.0, 0.5)),
         ("quantised to .25 sd, 30 % missing", 0.5, n.all_of(n.quantised(0.25), n.missing(0.3))),
+        ("ramp .02 sd/tick from the middle on", 0.5, n.ramp_from_middle(0.02)),
         ("5 % spikes of 20 sd", 0.5, n.spikes(0.05, 20.0)),
     ):
         yield at(phi, f"{phi:g}, {name}", n.on(phi, nuisance))
@@ -126,6 +127,8 @@ def _open() -> Iterator[Scenario]:
         ("drift .002 put right every 500", 0.5, n.level_resets(0.002, 500), {}),
         ("drift .01 put right every 300", 0.5, n.level_resets(0.01, 300), {}),
         ("ramp .1 sd/tick", 0.5, n.ramp(0.1), {}),
+        ("ramp .1 sd/tick from the middle on", 0.5, n.ramp_from_middle(0.1), {}),
+        ("week 1 sd, ramp .05 sd/tick", 0.5, n.all_of(seasons.sine(1.0, 168.0), n.ramp(0.05)), {"season": ["7d"]}),
     ):
         yield Scenario(f"{phi:g}, {name}", OPEN, n.on(phi, nuisance), phi, NO_BAR, series)
     for name, (ar, ma) in {

@@ -33,6 +33,17 @@ def cold_start(phi: float, alpha: float) -> Callable[[Effort, Generator], Figure
     return measure
 
 
+def cold_start_on_a_ramp(slope: float) -> Callable[[Effort, Generator], Figure]:
+    """Alarms in the first 300 ticks of a series that begins on a trend, phi .5 at .6."""
+
+    def measure(effort: Effort, random: Generator) -> Figure:
+        values = stationary(0.5)(random, (COLD, 25 * effort.series)) + slope * np.arange(COLD)[:, None]
+        rules = [{"threshold": 0.6, "alpha": 1e-4, "clear": 0.1}]
+        return rate(watch(values, hourly(rules)).counts("raised"), values.size)
+
+    return measure
+
+
 def stuck_flat(effort: Effort, random: Generator) -> Figure:
     """Alarms raised while the sensor repeats one value 200 times."""
     values = stationary(0.5)(random, (3 * FLAT, 10 * effort.series))
@@ -135,6 +146,14 @@ def _cold() -> Iterator[Measurement]:
 
 EPISODES = [
     *_cold(),
+    *(
+        Measurement(
+            f"AR(1) 0.5, cold start on a ramp of {slope:g} sd/tick", "once",
+            "alarms per 10,000 of the first 300 ticks at 0.6, alpha 0.0001", bar, cold_start_on_a_ramp(slope),
+            budget=1.0,
+        )
+        for slope, bar in ((0.02, 1.0), (0.1, None))
+    ),
     Measurement("stuck flat run", "once", "alarms per 10,000 flat ticks, alpha 0.001", 0.5, stuck_flat, budget=10.0),
     Measurement(
         "stuck flat run", "once", "share of series without a verdict from the 20th equal value on",

@@ -96,6 +96,11 @@ def ramp(slope: float) -> Nuisance:
     return lambda x, _: x + slope * np.arange(x.shape[0])[:, None]
 
 
+def ramp_from_middle(slope: float) -> Nuisance:
+    """A trend that begins in the middle, sd per tick."""
+    return lambda x, _: x + slope * np.maximum(0, np.arange(x.shape[0]) - x.shape[0] // 2)[:, None]
+
+
 def wandering_level(step: float) -> Nuisance:
     """The level walks at random with steps of this sd."""
     return lambda x, random: x + np.cumsum(step * random.standard_normal(x.shape), axis=0)
