@@ -28,7 +28,7 @@ class Effort:
 
 
 FULL = Effort(200, 10_000)
-SHORT = Effort(30, 4_000)
+SHORT = Effort(20, 3_000)
 
 
 def generator(name: str) -> Generator:

@@ -34,7 +34,8 @@ def test_no_row_is_shown_to_break_its_bar_and_nulls_together_keep_theirs(group: 
     rows = [row for part in SUITE if part.group == group for row in part.rows(SHORT)]
     names = [(row.scenario, row.what, row.bar, row.budget) for row in rows]
     assert names == [(row.scenario, row.what, row.bar, row.budget) for row in written[group]], "docs/trust.md is old"
-    assert [row for row in rows if row.refuted and (row.scenario, row.what) not in MISSES] == []
+    rows = [row for row in rows if (row.scenario, row.what) not in MISSES]
+    assert [row for row in rows if row.refuted] == []
     for (column, alpha), bar in NULL.items():
         nulls = [row for row in rows if row.what == f"{column}, alpha {alpha:g}" and row.bar == bar]
         if len(nulls) > 10:
