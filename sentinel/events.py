@@ -68,8 +68,8 @@ class AlarmEvent:
         """The event of a rule, of which the channel `leading` gave most evidence; `remarks` in bits."""
         channel = rule.channels[leading % len(rule.channels)]  # of a paired series they are there twice
         alarm = alarm_id(series, rule.kind, rule.label, raised_us)
-        shown = {"modulus": channel.threshold, "spread": channel.ratio}.get(channel.kind, threshold)
-        threshold = nan if shown is None else shown
+        written = channel.ratio if channel.kind == "spread" else channel.threshold
+        threshold = threshold if written is None else written
         numbers = (threshold, evidence, lag1, lag1_low, lag1_high, modulus, period, spread)
         # One object for every NaN: equal events are then equal.
         known = {name: nan if math.isnan(x) else x for name, x in zip(NUMBERS, numbers, strict=True)}

@@ -148,10 +148,11 @@ class Published:
             first = cohort.scoring.evidence.first_channel(k)
             of = rule.channels[0]
             waits = any(part.relative or part.kind == "spread" for part in rule.channels)
-            shown = {"modulus": of.threshold, "spread": of.ratio}.get(of.kind, float(evidence.threshold[row, first]))
+            written = of.ratio if of.kind == "spread" else of.threshold
             return RuleView(
                 kind=rule.kind, label=rule.label, side="below" if of.below else "above", relative=of.relative,
-                threshold=math.nan if shown is None else shown, reference_left=left if waits else 0,
+                threshold=float(evidence.threshold[row, first]) if written is None else written,
+                reference_left=left if waits else 0,
                 reference_disagrees=waits and bool(evidence.disagrees[row]), alpha=rule.alpha,
                 severity=rule.severity, evidence=float(last.evidence[row, k]),
                 alarm_id=alarm_id(name, rule.kind, rule.label, since) if since >= 0 else "", since_us=since,

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors import half_life
 from detectors.bank import Bank, BankState
 from detectors.evidence import Channel, Evidence, EvidenceBlock, EvidenceState, Rule, Stream
 from detectors.fading import Fading, fade, fresh
@@ -26,6 +27,7 @@ Floats = NDArray[np.float64]
 Stopwatch = Callable[[str, float], None]
 """Told the name of a stage and the seconds it took."""
 
+LOWEST = -0.999
 OWN, SECOND, COMPARED, COMPARED_SECOND, APART = 0, 1, 2, 3, 4
 """Lanes of evidence: the series' own pairs, and those of the lattice's second stage; of a paired series those of its
 target, behind them the same two of the difference, and its own once more where its spread had risen above the
@@ -76,9 +78,11 @@ class Scoring:
         self.bank = Bank(detectors, warm_up=plan.warm_up_pairs, threads=threads)
         self.lattice = Lattice(plan.half_life, plan.second_thresholds, **weights, threads=threads)
         self.spread = Spread(plan.spread_half_life, plan.baseline, threads=threads)
-        rules = [_compared(_rule(rule)) if plan.paired else _rule(rule) for rule in plan.rules]
+        gain = half_life.gain(plan.level_half_life) if plan.conditioning else 0.0
+        rules = [_rule(rule, gain) for rule in plan.rules]
         self.evidence = Evidence(
-            rules, reference=plan.reference, mean_half_life=plan.mean_half_life,
+            [_compared(rule) for rule in rules] if plan.paired else rules, reference=plan.reference,
+            mean_half_life=plan.mean_half_life,
             window=plan.window, **weights, threads=threads,
         )  # fmt: skip
         self._longest_period = plan.level_half_life / 2.0 if plan.conditioning else math.inf
@@ -130,8 +134,9 @@ class Scoring:
         return ScoringState(bank, fading, lattice, spread, evidence), Scored(*shown, ready, block, second)
 
 
-def _rule(rule: PlanRule) -> Rule:
-    return Rule(tuple(_channel(part) for part in rule.channels), rule.alpha, rule.clear, rule.bets)
+def _rule(rule: PlanRule, gain: float) -> Rule:
+    """The rule; `gain` is that of the level that is taken out, 0 where none is."""
+    return Rule(tuple(_channel(part, gain) for part in rule.channels), rule.alpha, rule.clear, rule.bets)
 
 
 def _compared(rule: Rule) -> Rule:
@@ -145,16 +150,27 @@ def _compared(rule: Rule) -> Rule:
     return replace(rule, channels=own + both, minimum=True)
 
 
-def _channel(part: PlanChannel) -> Channel:
-    """A claim as increments: which pairs, which threshold, which sign."""
+def _channel(part: PlanChannel, gain: float) -> Channel:
+    """A claim as increments: which pairs, which threshold, which sign.
+
+    The level that is taken out holds the past value with its gain `a`, so the slope of present on past is not rho but
+    rho - (a/2) (1 - rho): on the safe side for "above r", not for "below r" and for the modulus, whose claim is below
+    too. Their thresholds move by as much, and a quarter more for the level's slope (measured); a relative threshold
+    is read off pairs that are biased alike.
+    """
     if part.kind == "spread":
         assert part.ratio is not None
         return Channel(ratio=part.ratio, weight=part.weight)
     if part.kind == "modulus":
         assert part.threshold is not None
         # The roots' product exceeds m^2 where the second coefficient is below -m^2.
-        return Channel(-part.threshold * part.threshold, below=True, lane=SECOND, weight=part.weight)
+        product = part.threshold * part.threshold
+        lowest = max(-product - 0.75 * gain * (1.0 + product), LOWEST)
+        return Channel(lowest, below=True, lane=SECOND, weight=part.weight)
+    threshold = math.nan if part.threshold is None else part.threshold
+    if part.below and not part.relative:
+        threshold = max(threshold - 0.625 * gain * (1.0 - threshold), LOWEST)
     return Channel(
-        math.nan if part.threshold is None else part.threshold, below=part.below, relative=part.relative,
+        threshold, below=part.below, relative=part.relative,
         delta=math.nan if part.delta is None else part.delta, weight=part.weight,
     )  # fmt: skip

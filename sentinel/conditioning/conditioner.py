@@ -63,7 +63,7 @@ class ConditionerState(NamedTuple):
     """Updates, tie tests, and runs of missing, tied, out of range, implausible ticks and of values that none precedes;
     (series, 7)."""
     season: Floats
-    """Slow level and spread of each period; (series, period, 2)."""
+    """Slow level, spread and slope of each period; (series, period, 3)."""
     season_updates: Counts
     """(series, period)."""
     bins: Floats
@@ -145,7 +145,7 @@ class Conditioner:
         bins = int(self._bins.sum())
         periods = self._periods.size
         return ConditionerState(
-            numbers, np.zeros((series, 7), np.int64), np.zeros((series, periods, 2)),
+            numbers, np.zeros((series, 7), np.int64), np.zeros((series, periods, 3)),
             np.zeros((series, periods), np.int64), np.zeros((series, bins)), np.zeros((series, bins), np.int64),
         )  # fmt: skip
 

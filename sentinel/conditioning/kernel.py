@@ -4,10 +4,11 @@ On every right-hand side stand values from before `x` arrives; H is the level's 
 gain but the slope's starts as one over the number of values its quantity has seen. All trackers are tied-gate cells
 (i = 1 - f).
 
-Season, for each period P with n_b bins, as a cascade with its own slow level L and spread U (sharing one error with
-the fast level would let the level steal the season):
+Season, for each period P with n_b bins, as a cascade with its own slow level L, slope W and spread U (sharing one error
+with the fast level would let the level steal the season; without a slope the bins would climb a trend, in steps):
 
-    e = clip(x - L - S, ±3 sqrt U),   L += a_P e,   S_q += n_b a_5P e,   U += a_2H (e^2 - U),   y = x - S
+    e = clip(x - L - W - S, ±3 sqrt U),   L += W + a_P e,   W += a_P^2 / 4 e,   S_q += n_b a_5P e,
+    U += a_2H (e^2 - U),   y = x - S
 
 where q is the tick's bin and S, at the tick's middle, the line through the two bins whose middles are nearest.
 
@@ -98,6 +99,7 @@ def advance(
                 learnt = learnt and tick[t, s] - number[6] >= 2.0 * periods[k]
             if math.isnan(x):
                 number[0] += number[1]
+                season[s, :, 0] += season[s, :, 2]
                 number[3] = number[4] = number[7] = np.nan
                 count[2] += 1
                 count[3] = 0
@@ -185,6 +187,7 @@ def _deseasoned(
         wave = _wave(tick, periods[k], n_bins[k], bins, offset)
         offset += n_bins[k]
         y = x - wave
+        season[k, 0] += season[k, 2]
         if not tie:
             n = updates[k]
             if n == 0:
@@ -194,7 +197,10 @@ def _deseasoned(
                 bound = gains[3] * math.sqrt(season[k, 1])
                 if n > _UNCLIPPED:
                     e = min(max(e, -bound), bound)
-                season[k, 0] += max(season_gains[k, 0], 1.0 / (n + 1)) * e
+                line = 6.0 / ((n + 1.0) * (n + 2.0))
+                gain = season_gains[k, 0]
+                season[k, 0] += max(gain, line * (2.0 * n + 1.0) / 3.0) * e
+                season[k, 2] += max(gain * gain / 4.0, line) * e
                 if n >= _SEASON_FROM:
                     visits[q] += 1
                     bins[q] += min(1.0, max(n_bins[k] * season_gains[k, 1], 1.0 / visits[q])) * e

@@ -54,6 +54,8 @@ class Reference:
         ready = self.n >= max(50, self.H) and all(tick - self.first_tick >= 2 * period for period in self.periods)
         if math.isnan(x):
             self.m += self.v
+            for season in self.seasons:
+                season.L += season.W
             self.y_before = self.x_before = None
             return Outcome(None, None)
         tie = x == self.x_before
@@ -96,7 +98,7 @@ class Season:
         self.bins = max(2, min(24, int(period)))
         self.S = [0.0] * self.bins
         self.visits = [0] * self.bins
-        self.L = self.U = 0.0
+        self.L = self.W = self.U = 0.0
         self.n = 0
 
     def without(self, tick: int, x: float, tie: bool) -> float:
@@ -106,6 +108,7 @@ class Season:
         before, after = self.S[low % self.bins], self.S[(low + 1) % self.bins]
         wave = before + (place - low) * (after - before)
         y = x - wave
+        self.L += self.W
         if tie:
             return y
         if self.n == 0:
@@ -114,7 +117,9 @@ class Season:
             e = x - self.L - wave
             if self.n > 20:
                 e = clip(e, 3 * math.sqrt(self.U))
-            self.L += max(Reference.a(self.period), 1 / (self.n + 1)) * e
+            a, line = Reference.a(self.period), 6 / ((self.n + 1) * (self.n + 2))
+            self.L += max(a, line * (2 * self.n + 1) / 3) * e
+            self.W += max(a * a / 4, line) * e
             if self.n >= 6:
                 self.visits[q] += 1
                 gain = max(self.bins * Reference.a(5 * self.period), 1 / self.visits[q])
