@@ -68,8 +68,8 @@ def test_check_says_in_words_and_ticks_what_the_settings_mean(
     assert "source lake: lake.csv, read every 30s" in said
     assert "half-life 70 d = 70 ticks; level 30 d = 30 ticks (by cadence)" in said
     assert "ready after 100 d = 100 ticks" in said
-    assert "warning lag1 above 0.8: budget 1 per 10y = alpha 0.000274 per tick" in said
-    assert "rule other: warning on lag1 above 0.9, alpha 0.0001 per tick" in said
+    assert "warning lag-1 above 0.8: budget 1 per 10y = alpha 0.000274 per tick" in said
+    assert "rule other: warning on lag-1 above 0.9, alpha 0.0001 per tick" in said
     assert said.count("above 0.9") == 1  # that rule is not for peter/*
 
 

@@ -29,7 +29,7 @@ def test_a_rule_says_its_effective_alpha_and_how_soon_it_sees_a_jump_and_lets_go
     *_, budget, seen, end = said(DAY, alarm)
     alpha = 0.8 / 100 / 3652.5
     assert budget == (
-        "warning lag1 above 0.8: budget 1 per 10y x share 0.8 / 100 series = alpha 2.19e-06 per tick = "
+        "warning lag-1 above 0.8: budget 1 per 10y x share 0.8 / 100 series = alpha 2.19e-06 per tick = "
         "1 false alarm per 1,250 y of each series"
     )
     ticks = float(f"{lag1_delay(0.8, 0.9, alpha):.2g}")
@@ -41,7 +41,7 @@ def test_a_rule_says_its_effective_alpha_and_how_soon_it_sees_a_jump_and_lets_go
 
 def test_a_plain_alpha_is_said_once() -> None:
     *_, budget, _, _ = said(HOUR, {"threshold": 0.8, "alpha": 1e-4})
-    assert budget == "warning lag1 above 0.8: alpha 0.0001 per tick = 1 false alarm per 417 d of each series"
+    assert budget == "warning lag-1 above 0.8: alpha 0.0001 per tick = 1 false alarm per 417 d of each series"
 
 
 @pytest.mark.parametrize(
