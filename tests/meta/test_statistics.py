@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE, TRUST = ROOT / "docs" / "statistics.md", ROOT / "docs" / "trust.json"
 BEGIN = "<!-- figures: written by tests/meta/test_statistics.py --update-golden from docs/trust.json -->\n"
 END = "<!-- end of figures -->"
+README = ROOT / "README.md"
+README_BEGIN = "<!-- trust: written by tests/meta/test_statistics.py --update-golden from docs/trust.json -->\n"
+README_END = "<!-- end of trust -->"
 
 
 TRUTH = "at the truth, alpha "
@@ -66,9 +70,35 @@ def bar(row: Mapping[str, Any]) -> str:
     return "-" if row["bar"] is None else f"{'at most' if row['at_most'] else 'at least'} {row['bar']:g}"
 
 
-def parts() -> tuple[str, str, str]:
-    before, begin, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    written, end, after = rest.partition(END)
+def headline(trust: Mapping[str, Any]) -> str:
+    """What the README says of the suite."""
+    rows = [row for found in trust["groups"].values() for row in found]
+    claimed = [row for row in rows if row["what"].startswith(TRUTH) and row["bar"] == row["budget"]]
+    names = {row["scenario"] for row in claimed}
+    at = {
+        alpha: span([row for row in claimed if row["what"] == TRUTH + alpha], named=False)
+        for alpha in ("0.001", "0.0001")
+    }
+    found = {(row["scenario"], row["what"]): row for row in rows}
+    seen, lead = figure(found["rho 0.5 -> 0.85 at 0.7", "delay"]), figure(found["fold", "median lead, ticks"])
+    warned = found["fold", "share warned before the collapse"]["figure"]
+    quiet = figure(found["harvest stays at .15", "alarms per 10,000 ticks"])
+    missed = [row for row in rows if not row["met"]]
+    misses = f"of its {len(rows)} figures {len(missed)} miss a bar" if missed else "no figure misses its bar"
+    many = f"In {len(names)} null scenarios (200 series of 10,000 ticks each, seed {trust['seed']}), with the threshold"
+    rate = f"the realised rate was {at['0.001']} of the budget at alpha 1e-3 and {at['0.0001']} at 1e-4"
+    folds = f"Of simulated folds {warned[0]:.0%} were warned ({warned[3]}), with a median lead of {lead} ticks"
+    text = (
+        f"{many} at the truth itself, {rate}. A rise of lag 1 from .5 to .85 was seen at .7 after a median of {seen} "
+        f"ticks at 1e-4. {folds}; {quiet} alarms per 10,000 ticks came where nothing was on its way. "
+        f"[docs/trust.md](docs/trust.md) has all of it, exceptions first; {misses}."
+    )
+    return fill(text, 120, break_on_hyphens=False) + "\n"
+
+
+def parts(page: Path = PAGE, begins: str = BEGIN, ends: str = END) -> tuple[str, str, str]:
+    before, begin, rest = page.read_text(encoding="utf-8").partition(begins)
+    written, end, after = rest.partition(ends)
     assert begin, "the block of figures is gone"
     assert end, "the block of figures has no end"
     return before, written, after
@@ -80,6 +110,14 @@ def test_the_figures_are_those_of_the_trust_suite(request: pytest.FixtureRequest
     if request.config.getoption("--update-golden"):
         PAGE.write_text(before + BEGIN + expected + END + after, encoding="utf-8")
     assert parts()[1] == expected
+
+
+def test_the_figures_of_the_readme_are_those_of_the_trust_suite(request: pytest.FixtureRequest) -> None:
+    expected = headline(json.loads(TRUST.read_text(encoding="utf-8")))
+    before, _, after = parts(README, README_BEGIN, README_END)
+    if request.config.getoption("--update-golden"):
+        README.write_text(before + README_BEGIN + expected + README_END + after, encoding="utf-8")
+    assert parts(README, README_BEGIN, README_END)[1] == expected
 
 
 def test_no_page_promises_a_false_alarm_rate_without_its_condition() -> None:
