@@ -77,7 +77,8 @@ def _exceptions(rows: Sequence[Row]) -> str:
     words = "" if causes else "- No row misses its bar.\n"
     for why, missed in causes.items():
         listed = "; ".join(f"{row.scenario}, {row.what}: {row.figure.value:.3g} ({_bar(row)})" for row in missed)
-        words += f"- {len(missed)} {'rows miss their' if len(missed) > 1 else 'row misses its'} bar. {why} Measured: {listed}.\n"
+        number = f"{len(missed)} rows miss their bar" if len(missed) > 1 else "1 row misses its bar"
+        words += f"- {number}. {why} Measured: {listed}.\n"
     over = [row for row in rows if _uncovered(row) and row.figure.high > (row.budget or 0.0)]
     listed = "; ".join(f"{row.scenario}: {row.figure.value / (row.budget or 1.0):.1f}" for row in over)
     return f"{words}- Outside the claim, realised alarms in parts of the budget: {listed}."
