@@ -37,7 +37,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import half_life
+from detectors import detrending, half_life
 from detectors.tables.lag1 import INPUT_WEIGHT, KAPPA
 
 Floats = NDArray[np.float64]
@@ -65,7 +65,7 @@ def lag1_delay(
     alpha
         False alarms per tick.
     below
-        The rule gathers evidence on a lag-1 autocorrelation below the threshold.
+        The bets are on a lag-1 autocorrelation below the threshold, which is where they are placed (`detrending.py`).
     mean_half_life
         Half-life of the recentring, pairs.
     level_half_life
@@ -89,15 +89,16 @@ def lag1_delay(
 
 def modulus_delay(
     threshold: float, modulus: float, alpha: float, *, bets: Sequence[float] = BETS, mean_half_life: float = 100.0,
-    input_weight: float = INPUT_WEIGHT, kappa: float = KAPPA,
+    level_half_life: float | None = 30.0, input_weight: float = INPUT_WEIGHT, kappa: float = KAPPA,
 ) -> float:  # fmt: skip
     """Ticks until a modulus rule alarms, about, once an oscillation's modulus has jumped to `modulus`.
 
     The second stage reads `-modulus^2`. At a quarter of a period per tick its pairs are two interleaved AR(1) of that
     autocorrelation, two ticks apart: per tick as many bets, each as persistent per own step.
     """
+    gain = 0.0 if level_half_life is None else half_life.gain(level_half_life)
     return lag1_delay(
-        -(threshold**2), -(modulus**2), alpha, bets=bets, below=True, mean_half_life=mean_half_life,
+        detrending.modulus(threshold, gain), -(modulus**2), alpha, bets=bets, below=True, mean_half_life=mean_half_life,
         level_half_life=None, input_weight=input_weight, kappa=kappa,
     )  # fmt: skip
 

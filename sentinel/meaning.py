@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TypedDict
 
-from detectors import delay
+from detectors import delay, detrending, half_life
 from sentinel.claims import rule_in_words
 from sentinel.configuration import AlarmSettings, BankSettings, Cadence
 from sentinel.plan import Plan, PlanChannel, PlanRule
@@ -117,16 +117,17 @@ def _seen(plan: Plan, rule: PlanRule, part: PlanChannel, weight: float, cadence:
         "kappa": plan.kappa,
     }  # fmt: skip
     reached = (threshold - 1.0) / 2.0 if part.below else (threshold + 1.0) / 2.0
-    if part.kind == "modulus":
-        ticks = modulus_delay(threshold, reached, alpha, **betting)
-        return f"a rise of the modulus to {reached:.4g} is seen after {_about(ticks, cadence)}"
     level = plan.level_half_life if plan.conditioning else None
-    ticks = lag1_delay(threshold, reached, alpha, below=part.below, level_half_life=level, **betting)
+    if part.kind == "modulus":
+        ticks = modulus_delay(threshold, reached, alpha, level_half_life=level, **betting)
+        return f"a rise of the modulus to {reached:.4g} is seen after {_about(ticks, cadence)}"
+    placed = detrending.below(threshold, half_life.gain(level)) if part.below and level is not None else threshold
+    ticks = lag1_delay(placed, reached, alpha, below=part.below, level_half_life=level, **betting)
     seen = f"a {'fall' if part.below else 'jump'} to {reached:.4g} is seen after {_about(ticks, cadence)}"
     back = 2.0 * threshold - reached
     if len(rule.channels) > 1 or not -1.0 < back < 1.0:
         return seen
-    ticks = lag1_delay(threshold, back, rule.clear, below=not part.below, level_half_life=level, **betting)
+    ticks = lag1_delay(placed, back, rule.clear, below=not part.below, level_half_life=level, **betting)
     return f"{seen}; once it is back at {back:.4g}, the alarm ends within {_about(ticks, cadence)}"
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors import half_life
+from detectors import detrending, half_life
 from detectors.bank import Bank, BankState
 from detectors.evidence import Channel, Evidence, EvidenceBlock, EvidenceState, Rule, Stream
 from detectors.fading import Fading, fade, fresh
@@ -27,7 +27,6 @@ Floats = NDArray[np.float64]
 Stopwatch = Callable[[str, float], None]
 """Told the name of a stage and the seconds it took."""
 
-LOWEST = -0.999
 OWN, SECOND, COMPARED, COMPARED_SECOND, APART = 0, 1, 2, 3, 4
 """Lanes of evidence: the series' own pairs, and those of the lattice's second stage; of a paired series those of its
 target, behind them the same two of the difference, and its own once more where its spread had risen above the
@@ -153,10 +152,8 @@ def _compared(rule: Rule) -> Rule:
 def _channel(part: PlanChannel, gain: float) -> Channel:
     """A claim as increments: which pairs, which threshold, which sign.
 
-    The level that is taken out holds the past value with its gain `a`, so the slope of present on past is not rho but
-    rho - (a/2) (1 - rho): on the safe side for "above r", not for "below r" and for the modulus, whose claim is below
-    too. Their thresholds move by as much, and a quarter more for the level's slope (measured); a relative threshold
-    is read off pairs that are biased alike.
+    Claims below a threshold allow for the level that was taken out; a relative threshold is read off pairs that are
+    biased alike.
     """
     if part.kind == "spread":
         assert part.ratio is not None
@@ -164,12 +161,10 @@ def _channel(part: PlanChannel, gain: float) -> Channel:
     if part.kind == "modulus":
         assert part.threshold is not None
         # The roots' product exceeds m^2 where the second coefficient is below -m^2.
-        product = part.threshold * part.threshold
-        lowest = max(-product - 0.75 * gain * (1.0 + product), LOWEST)
-        return Channel(lowest, below=True, lane=SECOND, weight=part.weight)
+        return Channel(detrending.modulus(part.threshold, gain), below=True, lane=SECOND, weight=part.weight)
     threshold = math.nan if part.threshold is None else part.threshold
     if part.below and not part.relative:
-        threshold = max(threshold - 0.625 * gain * (1.0 - threshold), LOWEST)
+        threshold = detrending.below(threshold, gain)
     return Channel(
         threshold, below=part.below, relative=part.relative,
         delta=math.nan if part.delta is None else part.delta, weight=part.weight,

@@ -10,7 +10,8 @@ with the fast level would let the level steal the season; without a slope the bi
     e = clip(x - L - W - S, ±3 sqrt U),   L += W + a_P e,   W += a_P^2 / 4 e,   S_q += n_b a_5P e,
     U += a_2H (e^2 - U),   y = x - S
 
-where q is the tick's bin and S, at the tick's middle, the line through the two bins whose middles are nearest.
+where q is the tick's bin and S, at the tick's middle, the line through the two bins whose middles are nearest. Once the
+first period is over the gains of the bins start again from 1: until then the level could not be told from the season.
 
 Level, slope and scale:
 
@@ -188,8 +189,10 @@ def _deseasoned(
         offset += n_bins[k]
         y = x - wave
         season[k, 0] += season[k, 2]
+        n = updates[k]
+        if n == int(periods[k]):
+            visits[offset - n_bins[k] : offset] = 0
         if not tie:
-            n = updates[k]
             if n == 0:
                 season[k, 0] = x
             else:

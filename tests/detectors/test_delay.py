@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors import detrending, half_life
 from detectors.delay import detrended, lag1_delay, modulus_delay, spread_delay
 from tests.sentinel.streams import HOUR_US, Floats, ar1, hourly, run
 
@@ -53,7 +54,8 @@ def test_the_stated_delay_is_within_a_quarter_of_the_measured_median(
 
 def test_the_stated_delay_of_the_lower_side_is_within_a_quarter_of_the_measured_median() -> None:
     median = measured(jump(-0.3, -0.85, 600), {"threshold": -0.7, "side": "below", "alpha": 1e-4}, BEFORE)
-    assert lag1_delay(-0.7, -0.85, 1e-4, below=True) == pytest.approx(median, rel=0.25)
+    placed = detrending.below(-0.7, half_life.gain(30.0))
+    assert lag1_delay(placed, -0.85, 1e-4, below=True) == pytest.approx(median, rel=0.25)
 
 
 @pytest.mark.parametrize("level", [15, pytest.param(60, marks=pytest.mark.slow)])

@@ -109,6 +109,8 @@ class Season:
         wave = before + (place - low) * (after - before)
         y = x - wave
         self.L += self.W
+        if self.n == int(self.period):
+            self.visits = [0] * self.bins
         if tie:
             return y
         if self.n == 0:
