@@ -30,6 +30,7 @@ def assert_finite_and_positive(found: list[dict[str, Any]], count: int) -> None:
         assert 0.0 < figure["lowest"] <= figure["median"] <= figure["highest"] < math.inf, row["what"]
 
 
+@pytest.mark.slow
 def test_each_measurement_gives_finite_positive_numbers() -> None:
     assert_finite_and_positive(rows(["bank", "lstm", "many", "live"]), 7)
 

@@ -126,6 +126,7 @@ def test_a_bad_configuration_ends_with_78_and_a_taken_port_with_1(tmp_path: Path
     assert "Traceback" not in bad.log + refused.log
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_there_yet_is_said_and_a_second_process_meanwhile_ends_with_73(
     tmp_path: Path, start: Start
 ) -> None:
@@ -205,6 +206,7 @@ def lakes_by_hand() -> Batch:
     return Batch(np.array(series), np.array(time_us), np.array(value), new, source="lakes")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not LAKES.is_file(), reason=f"no lake data at {LAKES}; SENTINEL_TEST_DATA says where they are")
 def test_real_lakes_give_the_rows_of_the_pipeline_and_winter_is_one_gap(tmp_path: Path, start: Start) -> None:
     lake = {"kind": "csv", "name": "lakes", "path": str(LAKES.resolve()), "by": ["lake"], "every": "50ms"}

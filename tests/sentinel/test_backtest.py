@@ -161,6 +161,7 @@ def test_the_configuration_sets_alpha_and_the_command_line_the_cadence(tmp_path)
     assert "<dt>season taken out</dt><dd>1d</dd>" in report
 
 
+@pytest.mark.slow
 def test_without_a_rule_nothing_alarms_and_the_report_says_so(tmp_path):
     lakes(900).write_csv(tmp_path / "t.csv")
     (tmp_path / "none.yaml").write_text("alarms: []\n")
@@ -330,6 +331,7 @@ def test_a_file_six_times_as_large_is_streamed_in_the_memory_of_the_smaller(tmp_
     assert large < small + held / 2, f"{small >> 10} MiB for 1.6 million observations, {large >> 10} MiB for 9.6"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (DATA / "lakes").is_dir(), reason=f"the lake data are not at {DATA}: set SENTINEL_TEST_DATA")
 def test_real_lakes_give_eight_series_whose_winter_is_one_gap(tmp_path):
     table = DATA / "lakes" / "peter_paul_2018_2019.csv"

@@ -137,6 +137,7 @@ PAUL = "".join(
 """Left alone in both years, but it crossed a bloom threshold of its own in 2019: only 2018 is quiet."""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not LAKES.exists(), reason="the two lakes are not here")
 def test_one_bloom_and_one_quiet_year_pass_through_and_prove_nothing(tmp_path, capsys):
     (tmp_path / "events.csv").write_text("series,time,kind\n" + PETER + PAUL, encoding="utf-8")
