@@ -185,7 +185,8 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
             for k in range(rules):
                 J, opened, now = n_bets[k], is_open[s, k], ready[t, s, k]
                 judged, betting = False, False
-                total, least, turned, windowed, windowed_least = 0.0, math.inf, 0.0, 0.0, math.inf
+                total, least, windowed, windowed_least = 0.0, math.inf, 0.0, math.inf
+                turned, turned_least = 0.0, math.inf
                 for c in range(first_channel[k], first_channel[k + 1]):
                     knows = not needs[c] or remembered[s] >= wanted
                     judged = judged or knows
@@ -228,15 +229,19 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
                         since += fleet[s, c, j]
                     total += weight[c] * M
                     turned += weight[c] * back
+                    if knows:
+                        turned_least = min(turned_least, back)
                     windowed += weight[c] * since
                     least = min(least, M)
                     windowed_least = min(windowed_least, since)
                 if minimum[k]:
                     total, windowed = least, windowed_least
+                else:
+                    # A mean alarms if one claim holds, so it ends when the opposite of all of them has been shown. A
+                    # minimum ends by the mean: a channel that has fallen silent must not keep it open for ever.
+                    turned = turned_least
                 won += windowed
                 if betting and opened:
-                    # The mean of the reversed gamblers also where the minimum alarms: a channel that has fallen silent
-                    # must not keep an alarm open for ever.
                     if turned >= table.clear[k]:
                         _clear(state, block, t, s, k)
                         for c in range(first_channel[k], first_channel[k + 1]):

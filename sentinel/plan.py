@@ -141,7 +141,10 @@ class Plan:
 
     @property
     def baseline(self) -> int:
-        """Points of the spread's baseline: those of the warm-up, but for the first, which seek the level."""
+        """Points of the spread's baseline: those of the warm-up, but for the first, which seek the level. With a season
+        they begin later, and are fewer."""
+        if self.seasons:
+            return self.warm_up_pairs
         return max(10, self.warm_up - UNCLIPPED - 1)
 
     @property

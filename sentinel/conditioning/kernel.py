@@ -55,6 +55,7 @@ _SPACING = BLIND_CODES["spacing"]
 
 _UNCLIPPED = 20
 _SEASON_FROM = 6
+_SETTLED = 150  # values from which on what is left of a season no longer widens the baseline of the spread
 _BAD_RUN = 3  # faulty values in a row that make a series blind; one alone is a missing tick
 _FAR = 1e3  # scales from the level beyond which a value is implausible ...
 _NEW_LEVEL = 12  # ... unless it stays there: then the series starts afresh
@@ -98,6 +99,7 @@ def advance(
             learnt = count[0] >= warm_up
             for k in range(periods.shape[0]):
                 learnt = learnt and tick[t, s] - number[6] >= 2.0 * periods[k]
+            settled = periods.shape[0] == 0 or (learnt and count[0] >= _SETTLED)
             if math.isnan(x):
                 number[0] += number[1]
                 season[s, :, 0] += season[s, :, 2]
@@ -110,8 +112,8 @@ def advance(
                     visits[s], x == number[4],
                 )  # fmt: skip
                 _level(
-                    x, y, number, count, gains, none, learnt, t, s, past, present, valid, before, scales, squares,
-                    residual,
+                    x, y, number, count, gains, none, learnt, settled, t, s, past, present, valid, before, scales,
+                    squares, residual,
                 )  # fmt: skip
                 count[2] = 0
             learning[t, s] = not learnt
@@ -216,7 +218,8 @@ def _deseasoned(
 
 @compiled
 def _level(
-    x: float, y: float, number: Floats, count: Counts, gains: Floats, none: bool, learnt: bool, t: int, s: int,
+    x: float, y: float, number: Floats, count: Counts, gains: Floats, none: bool, learnt: bool, settled: bool,
+    t: int, s: int,
     past: Floats, present: Floats, valid: Flags, before: Floats, scales: Floats, squares: Floats, residual: Floats,
 ) -> None:  # fmt: skip
     previous_y, previous_x, earlier_y = number[3], number[4], number[7]
@@ -257,7 +260,7 @@ def _level(
     if n > _UNCLIPPED:
         clipped = min(max(d, -gains[3] * scale), gains[3] * scale)
         square = min(square, gains[3] * gains[3] * variance)
-        squares[t, s] = square
+        squares[t, s] = square if settled else np.nan
         line = 6.0 / ((n + 1.0) * (n + 2.0))
         number[1] = v + max(gains[1], line) * clipped
         number[0] = m + v + max(gains[0], line * (2.0 * n + 1.0) / 3.0) * clipped

@@ -188,3 +188,14 @@ def test_the_mean_e_value_of_a_window_is_at_most_one_at_the_null(simulate) -> No
 def test_a_rule_that_makes_no_sense_is_refused(make, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_weighted_alarm_ends_only_when_every_claim_is_refuted(simulate) -> None:
+    # Slow throughout, and never wide: the reversed gambler on the spread alone must not end the alarm on lag 1.
+    values = simulate(0.9, "Gaussian", 4_000, 30, seed=24)
+    parts = (Channel(0.6), Channel(ratio=2.0, weight=3.0))
+    _, block = run((Rule(parts, 1e-3),), values)
+    assert block.raised.any(axis=0).all()
+    assert not block.cleared.any()
+    _, block = run((Rule(parts, 1e-3),), np.vstack([values, simulate(0.2, "Gaussian", 1_000, 30, seed=25)]))
+    assert block.cleared[4_000:].any(axis=0).all()

@@ -147,3 +147,14 @@ def test_a_series_that_comes_at_half_its_cadence_from_the_start_is_never_judged(
     assert not found.events
     assert found.rows.reason[-1] == list(Reason).index(Reason.SPACING)
     assert np.isnan(found.rows.lag1).all()
+
+
+def test_the_spread_of_a_steady_series_stays_at_its_baseline_with_a_declared_season() -> None:
+    random = np.random.default_rng(41)
+    ticks, series = 3_000, 20
+    cycle = 3.0 * np.sin(2.0 * np.pi * np.arange(ticks) / 24.0)[:, None]
+    values = ar1(41, 0.5, ticks, series) + cycle + random.normal(0.0, 0.01, (ticks, series))
+    rows = run(values, hourly(season=("1d",))).rows
+    spread = rows.spread[np.isfinite(rows.spread)]
+    assert abs(np.median(spread)) < 0.3, "0.9 when the baseline began with the verdict"
+    assert np.isfinite(rows.criticality[rows.tick >= 210]).all()
