@@ -104,13 +104,27 @@ def _remember(state: EvidenceState, table: Table, s: int, past: float, present: 
         return
     spread_reference(pairs, state.known[s])
     state.disagrees[s] = halves_disagree(pairs, table.input_weight, table.kappa)
+    _set_thresholds(state, table, s)
+
+
+@compiled
+def _set_thresholds(state: EvidenceState, table: Table, s: int) -> None:
+    """Read the relative thresholds that are not known yet off a full reference."""
+    pairs = state.reference[s]
     for k in range(table.line.shape[0]):
         bets = table.bets[k, : table.n_bets[k]]
         for c in range(table.first[k], table.first[k + 1]):
-            if table.relative[c]:
+            if table.relative[c] and math.isnan(state.threshold[s, c]):
                 state.threshold[s, c] = relative_threshold(
                     pairs, table.sign[c], table.delta[c], bets, table.input_weight, table.kappa, table.gain
                 )
+
+
+def set_thresholds(state: EvidenceState, table: Table) -> None:
+    """The relative thresholds of rules that came when the reference was full already."""
+    wanted = state.reference.shape[1]
+    for s in np.flatnonzero(state.remembered >= max(wanted, 1)).tolist():
+        _set_thresholds(state, table, s)
 
 
 @compiled
@@ -227,6 +241,11 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
                         M += wealth[s, c, j]
                         back += clearing[s, c, j]
                         since += fleet[s, c, j]
+                    if minimum[k] and CEILING * line[k] < M:
+                        # No alarm bounds what one claim has won alone: bounded here, so that it can fall again.
+                        for j in range(J):
+                            wealth[s, c, j] = wealth[s, c, j] * (CEILING * line[k] / M)
+                        M = CEILING * line[k]
                     total += weight[c] * M
                     turned += weight[c] * back
                     if knows:

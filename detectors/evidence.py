@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 
 from detectors import half_life
 from detectors.bank import share_series
-from detectors.betting import CEILING, LABEL_NOISE, LABEL_ONE_SIDED, PAIRS, SPREAD, advance
+from detectors.betting import CEILING, LABEL_NOISE, LABEL_ONE_SIDED, PAIRS, SPREAD, advance, set_thresholds
 from detectors.ledger import EvidenceBlock, EvidenceState, Stream, Table
 from detectors.pairs import Pairs, one_layout
 from detectors.tables.lag1 import INPUT_WEIGHT, KAPPA
@@ -224,7 +224,10 @@ class Evidence:
         for now, then in kept:
             size = len(self.rules[now].channels)
             here, there = slice(self.first_channel(now), None), slice(was.first_channel(then), None)
-            for name in ("mean", "wealth", "clearing", "sides", "second", "fleet", "threshold"):
+            bets = len(self.rules[now].bets)  # the widest rule of the two plans may differ
+            for name in ("wealth", "clearing", "fleet"):
+                getattr(fresh, name)[:, here][:, :size, :bets] = getattr(state, name)[:, there][:, :size, :bets]
+            for name in ("mean", "sides", "second", "threshold"):
                 getattr(fresh, name)[:, here][:, :size] = getattr(state, name)[:, there][:, :size]
             shift = self.first_channel(now) - was.first_channel(then)
             fresh.leading[:, now] = state.leading[:, then] + shift
@@ -232,6 +235,7 @@ class Evidence:
         if self.reference_pairs == was.reference_pairs:
             for name in ("reference", "remembered", "known", "disagrees"):
                 getattr(fresh, name)[:] = getattr(state, name)
+            set_thresholds(fresh, self.table)
         fresh.window[:], fresh.e_value[:] = state.window, state.e_value
         return fresh
 

@@ -96,8 +96,8 @@ class AlarmEvent:
         verb = "fluctuates more than" if self.kind == "spread" else "is returning more slowly than"
         if self.what == "cleared" and math.isnan(self.evidence):
             return (
-                f"{self.series}: the alarm has ended with the evidence it stood on; after a gap, a new level or a "
-                "change of settings it is gathered anew."
+                f"{self.series}: the alarm has ended with the evidence it stood on; after a gap, a new level, a "
+                "reference that was lost or came back, or a change of settings it is gathered anew."
             )
         if self.what == "cleared":
             return f"{self.series}: the alarm has ended; evidence is now against the claim that it {verb} {self.claim}."

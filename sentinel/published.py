@@ -77,8 +77,8 @@ class Published:
         """The e-value of every series in the order of `names()`; NaN = not ready."""
         found = np.full(len(self), np.nan)
         for (plan, _), members in zip(self._state.keys, self._state.cohorts, strict=True):
-            if plan.rules:
-                found[members.series] = members.evidence.e_value.mean(axis=1)
+            known = (members.alarm.state != LEARNING) & bool(plan.rules)
+            found[members.series[known]] = members.evidence.e_value[known].mean(axis=1)
         return found[sorted(range(len(self)), key=self._state.names.__getitem__)]
 
     def counts(self) -> Mapping[tuple[str, State, Reason], int]:
@@ -173,7 +173,8 @@ class Published:
             period_seconds=float(last.period[row]) * seconds, spread=float(last.spread[row]),
             criticality=float(last.criticality[row]),
             evidence=float(np.fmax.reduce(last.evidence[row], initial=-np.inf)) if known else math.nan,
-            e_value=float(evidence.e_value[row].mean()) if plan.rules else math.nan, window_ticks=plan.window,
+            e_value=float(evidence.e_value[row].mean()) if plan.rules and alarm.state[row] != LEARNING else math.nan,
+            window_ticks=plan.window,
             window_us=int(cohort.grid.start_us(origin, np.array(max(0, int(evidence.window[row]) - 1) * plan.window)))
             if last.tick[row] >= 0 else -1,
             tie_share=tie_share(members, row),

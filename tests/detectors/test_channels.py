@@ -199,3 +199,39 @@ def test_a_weighted_alarm_ends_only_when_every_claim_is_refuted(simulate) -> Non
     assert not block.cleared.any()
     _, block = run((Rule(parts, 1e-3),), np.vstack([values, simulate(0.2, "Gaussian", 1_000, 30, seed=25)]))
     assert block.cleared[4_000:].any(axis=0).all()
+
+
+def test_a_rule_that_is_changed_when_the_reference_is_full_finds_its_threshold_there(simulate) -> None:
+    values = simulate(0.5, "Gaussian", 1_200, 10, seed=26)
+    was = Evidence((Rule((Channel(relative=True),), 1e-3), above(0.9, 1e-3)))
+    state, _ = was.advance(was.init(10), plain(values, 2))
+    now = Evidence((Rule((Channel(relative=True, delta=0.3),), 1e-5), above(0.9, 1e-3)))
+    carried = now.carried(now.init(10), was, state, [(1, 1)])
+    assert np.all(carried.threshold[:, 0] >= state.threshold[:, 0])
+    _, block = now.advance(carried, plain(values, 2, tick=1_200))
+    assert np.isfinite(block.evidence).all()
+
+
+def test_a_rule_is_kept_beside_one_with_more_bets(simulate) -> None:
+    values = simulate(0.5, "Gaussian", 300, 10, seed=27)
+    was, now = (
+        Evidence((above(0.4, 1e-3),)),
+        Evidence((Rule((Channel(0.6),), 1e-3, bets=(0.1, 0.2, 0.3, 0.4)), above(0.4, 1e-3))),
+    )
+    state, _ = was.advance(was.init(10), plain(values, 1))
+    carried = now.carried(now.init(10), was, state, [(1, 0)])
+    _, block = now.advance(carried, plain(values, 2, tick=300))
+    _, alone = was.advance(state, plain(values, 1, tick=300))
+    assert np.array_equal(block.evidence[:, :, 1], alone.evidence[:, :, 0])
+
+
+def test_under_a_minimum_no_claim_grows_without_bound_on_its_own(simulate) -> None:
+    slow, quiet = (simulate(rho, "Gaussian", 20_000, 3, seed=28) for rho in (0.9, 0.0))
+    lanes = [pairs_of(slow), pairs_of(quiet)]
+    given_ = plain(slow, 1)._replace(
+        **{name: np.stack([getattr(lane, name) for lane in lanes]) for name in ("past", "present", "valid")}
+    )
+    evidence = Evidence((Rule((Channel(0.5), Channel(0.5, lane=1)), 1e-3, minimum=True),))
+    state, block = evidence.advance(evidence.init(3), given_)
+    assert not block.raised.any()
+    assert np.isfinite(state.wealth).all()
