@@ -43,6 +43,7 @@ def measurements(tiny: bool) -> dict[str, tuple[str | None, Measurement]]:
     block = Shape("bank, block of 1,000 series x 512 ticks x 16", 1_000 // s, 512 // min(s, 8), 0.6)
     long = Shape("bank, one series of 200,000 ticks x 16", 1, 200_000 // s, 0.5)
     points, peer_points = (1_000, 250) if tiny else (50_000, 5_000)
+    rules = (None, pipeline_rows.EVERY_CHANNEL)
     return {
         "bank": (None, lambda: [
             bank_rows.beside_tanh(step, 20 * repeats),
@@ -50,9 +51,18 @@ def measurements(tiny: bool) -> dict[str, tuple[str | None, Measurement]]:
             bank_rows.beside_tanh(long, 2 * repeats),
         ]),
         "lstm": (None, lambda: [bank_rows.beside_lstm(10_000 // s, 2 * repeats)]),
-        "ewstools": ("ewstools", lambda: [pipeline_rows.beside_ewstools(points, peer_points, repeats)]),
+        "ewstools": (
+            "ewstools",
+            lambda: [pipeline_rows.beside_ewstools(points, peer_points, repeats, settings) for settings in rules],
+        ),
         "river": ("river", lambda: [pipeline_rows.beside_river(points, repeats)]),
-        "many": (None, lambda: [pipeline_rows.many_series(1_000 // s, 10_000 // min(s, 20), 1 if tiny else 5)]),
+        "many": (
+            None,
+            lambda: [
+                pipeline_rows.many_series(1_000 // s, 10_000 // min(s, 20), 1 if tiny else 5, settings)
+                for settings in rules
+            ],
+        ),
         "process": ("ewstools", lambda: process_rows.pipeline_alone(points, peer_points, 1 if tiny else 5)),
         "backtest": ("ewstools", lambda: process_rows.backtest(points, peer_points, 1 if tiny else 5)),
         "live": (None, lambda: process_rows.live(100_000 // s, 110 // min(s, 20), 1 if tiny else 11)),

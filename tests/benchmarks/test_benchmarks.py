@@ -32,10 +32,10 @@ def assert_finite_and_positive(found: list[dict[str, Any]], count: int) -> None:
 
 @pytest.mark.slow
 def test_each_measurement_gives_finite_positive_numbers() -> None:
-    assert_finite_and_positive(rows(["bank", "lstm", "many", "live"]), 7)
+    assert_finite_and_positive(rows(["bank", "lstm", "many", "live"]), 8)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not (find_spec("ewstools") and find_spec("river")), reason="peers: pip install '.[bench]'")
 def test_each_measurement_beside_an_installed_peer_gives_finite_positive_numbers() -> None:
-    assert_finite_and_positive(rows(["ewstools", "river", "process", "backtest"]), 4)
+    assert_finite_and_positive(rows(["ewstools", "river", "process", "backtest"]), 5)
