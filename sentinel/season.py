@@ -87,6 +87,7 @@ def propose(values: Floats, cadence_us: int, declared: Sequence[int] = ()) -> tu
     Nothing where fewer than 100 values or less than half of the ticks have one.
     """
     record = values[-LONGEST_RECORD:]
+    record = np.ldexp(record, -magnitude(record))
     known = np.isfinite(record)
     if known.sum() < FEWEST_VALUES or known.mean() < 0.5:
         return ()
@@ -108,6 +109,11 @@ def propose(values: Floats, cadence_us: int, declared: Sequence[int] = ()) -> tu
             found[_text(ticks * cadence_us, record.size / ticks)] = ticks
     made = [Proposal(text, ticks, _strength(filled, ticks)) for text, ticks in found.items()]
     return tuple(sorted((p for p in made if p.strength >= WEAKEST), key=lambda p: -p.ticks))
+
+
+def magnitude(values: Floats) -> int:
+    """Power of two by which to divide a record so that its largest finite value is about 1 and no square overflows."""
+    return math.frexp(float(np.abs(values[np.isfinite(values)]).max(initial=0.0)))[1]
 
 
 def on_grid(time_us: NDArray[np.int64], values: Floats, cadence_us: int) -> Floats:

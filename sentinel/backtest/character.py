@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from sentinel.backtest.ticks import Ticks
 from sentinel.report import SeriesRecord
+from sentinel.season import magnitude
 
 Floats = NDArray[np.float64]
 
@@ -54,6 +55,8 @@ SHORTEST, SEEN = 2.5, 6
 """Shortest period in ticks, and how often a period must fit into the record."""
 VALLEY = 0.5
 """Largest power on the slower side of the peak, in parts of the peak's."""
+EXACT = 1e-12
+"""Share of a record's variance below which what a description leaves is rounding: it has no noise to test against."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,9 @@ def _harmonic(ratio: float) -> bool:
 def level_shift(values: Floats) -> Shift | None:
     """The level shift that explains the record, if one does; NaN = missing."""
     width = math.ceil(values.size / (LONGEST // 4))
-    pooled = _pooled(np.asarray(values, dtype=np.float64), width)
+    values = np.asarray(values, dtype=np.float64)
+    power = magnitude(values)
+    pooled = _pooled(np.ldexp(values, -power), width)
     there = np.flatnonzero(~np.isnan(pooled[:-1] + pooled[1:]))
     past, present = pooled[there], pooled[there + 1]
     n = there.size
@@ -103,22 +108,23 @@ def level_shift(values: Floats) -> Shift | None:
     plain, sloping, stepping = (
         _unexplained(present, past, places, column) for column in (None, np.repeat(time, places.size, axis=0), step)
     )
+    if not min(plain.min(), sloping.min(), stepping.min()) > EXACT * n * present.var():
+        return None
     gain = n * np.log(np.minimum(plain, sloping) / stepping)
     at = int(places[gain.argmax()])
     before, after = float(present[:at].mean()), float(present[at:].mean())
     around = present - np.where(np.arange(n) < at, before, after)
     around_past = past - np.where(np.arange(n) <= at, before, after)
-    slow = max(
-        float(c @ p / (p @ p)) for c, p in ((around[:at], around_past[:at]), (around[at + 1 :], around_past[at + 1 :]))
-    )
+    slow = max(_lag1(around[:at], around_past[:at]), _lag1(around[at + 1 :], around_past[at + 1 :]))
     if gain.max() < STEP_LINE or abs(after - before) < LARGE * around.std() or slow > FAST:
         return None
-    return Shift(int(there[at] + 1) * width, before, after)
+    return Shift(int(there[at] + 1) * width, math.ldexp(before, power), math.ldexp(after, power))
 
 
 def cycle(values: Floats) -> float | None:
     """The period of a cycle in ticks, if the record has one; NaN = missing."""
     values = np.asarray(values, dtype=np.float64)[-LONGEST:]
+    values = np.ldexp(values, -magnitude(values))
     there = ~np.isnan(values)
     n = values.size
     if there.sum() < max(FEWEST, FULL * n) or np.ptp(values[there]) == 0:
@@ -126,7 +132,9 @@ def cycle(values: Floats) -> float | None:
     ticks = np.arange(n)
     line = np.polynomial.Polynomial.fit(ticks[there], values[there], 1)
     flat = np.where(there, values - line(ticks), 0.0)
-    lag1 = float(flat[1:] @ flat[:-1] / (flat @ flat))
+    if flat @ flat <= EXACT * values[there].var() * n:
+        return None
+    lag1 = _lag1(flat[1:], flat[:-1])
     power = np.abs(np.fft.rfft(flat * np.hanning(n))) ** 2
     frequency = np.fft.rfftfreq(n)
     smooth = np.convolve(power, np.full(SPAN, 1 / SPAN), mode="same")
@@ -146,7 +154,8 @@ def cycle(values: Floats) -> float | None:
 def _unexplained(target: Floats, past: Floats, places: NDArray[np.int64], columns: Floats | None) -> Floats:
     """Sum of squares that least squares on a constant, the past and one row of `columns` leave, for each place.
 
-    The value at the place is left out: that is what a pulse there does.
+    The value at the place is left out: that is what a pulse there does. All NaN where the columns of one place are
+    linearly dependent, as those of a straight line are.
     """
     n = target.size
     shared = np.stack([np.ones(n), past - past.mean(), target - target.mean()])
@@ -159,7 +168,17 @@ def _unexplained(target: Floats, past: Floats, places: NDArray[np.int64], column
         size = (columns**2).sum(axis=1) - dropped**2
         gram = np.block([[size[:, None, None], cross[:, None, :]], [cross[:, :, None], gram]])
     inner, outer, last = gram[:, :-1, :-1], gram[:, :-1, -1], gram[:, -1, -1]
-    return np.asarray(last - np.einsum("ki,ki->k", outer, np.linalg.solve(inner, outer[..., None])[..., 0]))
+    try:
+        explained = np.einsum("ki,ki->k", outer, np.linalg.solve(inner, outer[..., None])[..., 0])
+    except np.linalg.LinAlgError:
+        return np.full(places.size, np.nan)
+    return np.asarray(last - explained)
+
+
+def _lag1(present: Floats, past: Floats) -> float:
+    """Lag-1 autocorrelation of deviations from a level; 0 where the past never left it."""
+    power = float(past @ past)
+    return float(present @ past) / power if power > 0 else 0.0
 
 
 def _pooled(values: Floats, width: int) -> Floats:

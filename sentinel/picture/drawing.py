@@ -8,6 +8,8 @@ hatched is *blind*; a break in the data line is *missing*.
 from __future__ import annotations
 
 import io
+import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +44,8 @@ STATES = tuple(State)
 REASONS = tuple(Reason)
 BLIND = STATES.index(State.BLIND)
 
+LARGEST_EXPONENT = 100
+"""Values beyond this power of ten, or below its inverse, are drawn in parts of their own."""
 EVIDENCE_FLOOR = -6.0
 SMALLEST_LABEL = 0.0085
 """Share of the width that one letter of a state's name takes."""
@@ -119,11 +123,13 @@ def draw(
         edges = line.edges
         middles = (edges[:-1] + edges[1:]) / 2
 
-        _envelope(data, middles, columns.value_low, columns.value_high)
-        data.set_ylabel(caption.value_label)
-        _envelope(residual, middles, columns.residual_low, columns.residual_high)
-        _symmetric(residual, columns.residual_low, columns.residual_high)
-        residual.set_ylabel("residual (sd)")
+        low, high, unit = _drawable(columns.value_low, columns.value_high)
+        _envelope(data, middles, low, high)
+        data.set_ylabel(caption.value_label + unit)
+        low, high, unit = _drawable(columns.residual_low, columns.residual_high)
+        _envelope(residual, middles, low, high)
+        _symmetric(residual, low, high)
+        residual.set_ylabel(f"residual (sd){unit}")
         mesh = spectrogram(spectrum, edges, columns, np.asarray(instrument.thresholds, dtype=np.float64))
         recovery_scale(spectrum, line.length, instrument.cadence_us)
         cycle_panel(cycle, edges, columns, line.length, instrument.cadence_us)
@@ -163,10 +169,25 @@ def draw(
 
 
 def write(figure: Figure, target: Path | io.BytesIO, file_format: str, dots_per_inch: int = 150) -> None:
-    """Save as `png` or `svg`; the same figure gives the same bytes."""
+    """Save as `png` or `svg`; the same figure gives the same bytes.
+
+    A letter that the font lacks is a box in the picture, and no warning: series have names in every script.
+    """
     metadata = {"Date": None} if file_format == "svg" else {"Software": None}
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
         figure.savefig(target, format=file_format, dpi=dots_per_inch, metadata=metadata, facecolor="white")
+
+
+def _drawable(
+    low: NDArray[np.float64], high: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
+    """Values in a power of ten, and how it is written, where matplotlib could not make an axis of them."""
+    largest = float(np.fmax.reduce(np.abs([low, high]), axis=None, initial=0.0))
+    exponent = max(math.floor(math.log10(largest)), -300) if largest > 0 else 0
+    if abs(exponent) <= LARGEST_EXPONENT:
+        return low, high, ""
+    return low / 10.0**exponent, high / 10.0**exponent, f"\n(× 1e{exponent})"
 
 
 def _envelope(panel: Axes, middles: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> None:

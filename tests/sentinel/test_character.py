@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -12,6 +14,7 @@ from statsmodels.tsa.stattools import zivot_andrews
 from sentinel.backtest.character import cycle, level_shift
 from sentinel.backtest.intervals import of_count
 from sentinel.cli import entry_point
+from sentinel.season import propose
 from sentinel.simulate import simulate
 
 NILE = nile.load_pandas().data["volume"].to_numpy(dtype=np.float64)
@@ -111,3 +114,43 @@ def test_short_constant_and_mostly_missing_records_are_not_named():
     for values in (np.zeros(0), np.arange(30.0), np.ones(500), np.full(500, np.nan), holes):
         assert level_shift(values) is None
         assert cycle(values) is None
+
+
+TICK = np.arange(400)
+NOISE = np.random.default_rng(14).normal(size=400)
+WITHOUT_NOISE = {
+    "a counter": 1.0 * TICK,
+    "a step": 1.0 * (TICK > 200),
+    "a pulse": 1.0 * (TICK == 200),
+    "constant, then noise": np.where(TICK < 200, 1.0, NOISE),
+    "alternating": TICK % 2.0,
+    "exponential": np.exp(TICK / 20),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_NOISE)
+@pytest.mark.parametrize("scale", [1e-310, 1e-200, 1.0, 1e290])
+def test_records_that_are_described_exactly_are_passed_over_in_silence(name, scale):
+    assert level_shift(WITHOUT_NOISE[name] * scale) is None
+    assert cycle(WITHOUT_NOISE[name] * scale) is None
+    assert propose(WITHOUT_NOISE[name] * scale, 1_000_000) == propose(WITHOUT_NOISE[name], 1_000_000)
+
+
+@pytest.mark.parametrize("power", [-1000, 1000])
+def test_what_is_said_does_not_depend_on_the_unit_of_the_values(power):
+    scaled = level_shift(np.ldexp(NILE, power))
+    assert scaled is not None
+    assert replace(scaled, before=np.ldexp(scaled.before, -power), after=np.ldexp(scaled.after, -power)) == level_shift(
+        NILE
+    )
+    assert cycle(np.ldexp(SUNSPOTS, power)) == cycle(SUNSPOTS)
+
+
+def test_a_report_is_written_without_a_word_on_the_screen_whatever_the_values_are(tmp_path, capfd):
+    columns = WITHOUT_NOISE | {"温度": NOISE, "tiny": NOISE * 1e-200, "large": NOISE * 1e154, "largest": NOISE * 3e307}
+    pl.DataFrame({"time": TICK, **columns}).write_csv(tmp_path / "t.csv")
+    assert entry_point(["backtest", str(tmp_path / "t.csv"), "--quiet", "--out", str(tmp_path / "out")]) == 0
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png") == len(columns)
+    assert "about unknown" not in page
+    assert capfd.readouterr() == ("", "")
