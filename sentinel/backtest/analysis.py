@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -94,7 +95,8 @@ def analyse(
     Parameters
     ----------
     frame
-        Anything that `polars.DataFrame` accepts: a polars or pandas table, a mapping of columns. Long or wide.
+        Anything that `polars.DataFrame` accepts: a polars or pandas table, a mapping of columns. Long or wide. Of a
+        pandas table without a time column, an index of dates is the time.
     config
         Settings, or the YAML file with them; None = the defaults.
     by
@@ -114,7 +116,7 @@ def analyse(
         The table cannot be used; the message says where and why.
     """
     try:
-        table = frame.collect() if isinstance(frame, pl.LazyFrame) else _table(frame)
+        table = frame.collect() if isinstance(frame, pl.LazyFrame) else _table(frame, time)
     except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
         raise DataError(f"frame: {error}; a table is needed") from error
     options = TableOptions(
@@ -135,12 +137,28 @@ def analyse(
     return Analysis(found, alarm_table(outcome.events, axes), outcome)
 
 
-def _table(frame: Any) -> pl.DataFrame:
+def _table(frame: Any, time: str) -> pl.DataFrame:
     """A polars table of whatever polars takes; of a pandas table column by column, which needs no other library."""
     if type(frame).__module__.partition(".")[0] != "pandas":
         return pl.DataFrame(frame)
-    columns = {str(name): frame[name] for name in frame.columns}
-    plain = {
-        name: column.dt.to_pydatetime() if column.dtype.kind == "M" else column for name, column in columns.items()
-    }
-    return pl.DataFrame({name: pl.Series(list(column), strict=False) for name, column in plain.items()})
+    if not hasattr(frame, "columns"):
+        raise TypeError(f"a pandas {type(frame).__name__} has no columns: call its to_frame()")
+    names = [str(name) for name in frame.columns]
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ValueError(f"{count} columns are named {name!r}; a name may stand once")
+    columns = {name: frame.iloc[:, at] for at, name in enumerate(names)}
+    if time not in columns and frame.index.dtype.kind == "M":
+        columns = {time: frame.index.to_series()} | columns
+    for name, column in columns.items():
+        if str(column.dtype).startswith("period"):
+            raise TypeError(f"column {name!r} holds periods: call its dt.to_timestamp()")
+    return pl.DataFrame({name: _column(column) for name, column in columns.items()})
+
+
+def _column(column: Any) -> pl.Series:
+    """A pandas column; time stamps with a zone are the instants in UTC."""
+    if column.dtype.kind != "M":
+        return pl.Series(list(column), strict=False)
+    utc = column.dt.tz_convert("UTC") if column.dt.tz is not None else column
+    return pl.Series(utc.to_numpy(dtype="datetime64[us]"))

@@ -64,3 +64,26 @@ def test_an_ordinary_pandas_table_is_taken_without_another_library():
     assert found.readings.height == 200
     stamped = sentinel.analyse(table.assign(time=time), by="lake")
     assert_frame_equal(stamped.readings, found.readings)
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_an_index_of_dates_is_the_time_of_a_pandas_table(zone):
+    pandas = pytest.importorskip("pandas")
+    time = pandas.date_range("2024-01-01", periods=200, freq="h", tz=zone)
+    table = pandas.DataFrame({"x": slowing(200)}, index=time)
+    indexed = sentinel.analyse(table).readings
+    assert_frame_equal(indexed, sentinel.analyse(table.rename_axis("time").reset_index()).readings)
+    assert indexed["time"][1].timestamp() == time[1].timestamp()
+
+
+def test_a_pandas_table_that_cannot_be_used_is_refused_in_one_line():
+    pandas = pytest.importorskip("pandas")
+    time = pandas.period_range("2024-01", periods=3, freq="M")
+    table = pandas.DataFrame({"time": [1, 2, 3], "x": [1.0, 2.0, 3.0]})
+    for wrong, words in (
+        (table["x"], r"a pandas Series has no columns: call its to_frame\(\)"),
+        (pandas.concat([table, table["x"]], axis=1), "2 columns are named 'x'; a name may stand once"),
+        (table.assign(time=time), r"column 'time' holds periods: call its dt.to_timestamp\(\)"),
+    ):
+        with pytest.raises(DataError, match=f"^frame: {words}; a table is needed$"):
+            sentinel.analyse(wrong)
