@@ -127,15 +127,17 @@ def section(cells: Sequence[Cell], records: Sequence[SeriesRecord]) -> Section:
     used = next(cell for cell in cells if cell.half_life == cell.level == 1.0)
     other = [cell for cell in cells if (cell.alarmed, cell.false) != (used.alarmed, used.false)]
     what = "series that alarmed" if used.false is None else "events detected, false alarms"
-    if other:
+    unseen = sum(math.isnan(record.max_evidence) for record in records)
+    if records and unseen == len(records) and not other:
+        words = ["Nothing can be said of the choice: no series ever had a verdict with the settings as they are."]
+    elif other:
         words = [
             f"The verdict depends on the choice: it is another one under {len(other)} of {len(cells)} settings.",
             *_differences(used, other),
         ]
     else:
         words = [f"The verdict does not depend on the choice: it is the same under all {len(cells)} settings."]
-    unseen = sum(math.isnan(record.max_evidence) for record in records)
-    if unseen:
+    if 0 < unseen < len(records):
         words.append(f"{unseen:,} of {len(records):,} series never had a verdict: of those it says nothing.")
     plans = {(r.plan.half_life, r.plan.level_half_life) for r in records if r.plan is not None}
     half, slow = next(iter(plans)) if len(plans) == 1 else (None, None)

@@ -103,3 +103,11 @@ def test_without_conditioning_only_the_half_life_of_the_bank_is_swept(tmp_path, 
         ["backtest", str(tmp_path / "t.csv"), "--sweep", "--conditioning", "none", "--out", str(tmp_path / "out")]
     ) == 0  # fmt: skip
     assert "under all 3 settings" in capsys.readouterr().out
+
+
+def test_where_nothing_had_a_verdict_the_sweep_says_nothing_of_the_choice(tmp_path, capsys):
+    lakes(60).write_csv(tmp_path / "t.csv")
+    assert entry_point(["backtest", str(tmp_path / "t.csv"), "--sweep", "--out", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr().out
+    assert "Nothing can be said of the choice: no series ever had a verdict" in told
+    assert "does not depend" not in told
