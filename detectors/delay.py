@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,9 @@ from detectors.tables.lag1 import INPUT_WEIGHT, KAPPA
 Floats = NDArray[np.float64]
 
 BETS = (0.1, 0.3, 0.8)
-_GRID = np.linspace(-5.0, 5.0, 81)
+_SPAN, _COARSEST = 5.0, 81
+STEEPEST = 0.9995
+"""Beyond this slope the grid of the integral would need more points than `check` has time for."""
 _POINTS, _WEIGHTS = np.polynomial.hermite_e.hermegauss(20)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _STEPS = 1500
@@ -70,11 +73,18 @@ def lag1_delay(
         Half-life of the recentring, pairs.
     level_half_life
         Half-life of the level that is taken out, ticks; None where the level is known.
+
+    Returns
+    -------
+    Infinite where the evidence shrinks; NaN where taking out the level leaves a slope beyond `STEEPEST`.
     """
     if level_half_life is not None:
         rho = detrended(rho, level_half_life)
+    if not abs(rho) < STEEPEST:
+        return math.nan
     shift, rest = _mean_shock(threshold, rho, kappa, mean_half_life)
-    past, present = _GRID[:, None], _GRID[None, :]
+    grid = _grid(rho)
+    past, present = grid[:, None], grid[None, :]
     kernel = np.exp(-((present - rho * past) ** 2) / (2.0 * (1.0 - rho * rho)))
     kernel /= kernel.sum(axis=1, keepdims=True)
     points, weights = np.polynomial.hermite_e.hermegauss(6)
@@ -82,7 +92,8 @@ def lag1_delay(
     shock = np.tanh(kappa * (present - threshold * past))[:, :, None]
     increment = np.tanh(0.5 * input_weight * past)[:, :, None] * (shock - mean) / (1.0 + np.abs(mean))
     rates = [
-        _growth(np.log1p(beta * (-increment if below else increment)), weights / weights.sum(), kernel) for beta in bets
+        _growth(grid, np.log1p(beta * (-increment if below else increment)), weights / weights.sum(), kernel)
+        for beta in bets
     ]
     return _delay(rates, alpha)
 
@@ -163,16 +174,22 @@ def _mean_shock(threshold: float, rho: float, kappa: float, mean_half_life: floa
     return slope * covariance, slope * math.sqrt(max(of_mean - covariance**2, 0.0))
 
 
-def _growth(gain: Floats, weights: Floats, kernel: Floats) -> tuple[float, float]:
+def _grid(rho: float) -> Floats:
+    """Values in scales, no farther apart than a shock is large."""
+    points = math.ceil(2.0 * _SPAN / math.sqrt(1.0 - rho * rho)) + 1
+    return np.linspace(-_SPAN, _SPAN, max(points, _COARSEST))
+
+
+def _growth(grid: Floats, gain: Floats, weights: Floats, kernel: Floats) -> tuple[float, float]:
     """Mean and long-run variance per tick of log gains of shape (past, present, running mean)."""
-    stationary = np.exp(-(_GRID**2) / 2.0)
+    stationary = np.exp(-(grid**2) / 2.0)
     for _ in range(30):
         stationary = stationary @ kernel
     stationary /= stationary.sum()
     given, squared = gain @ weights, gain**2 @ weights
     of_past = (kernel * given).sum(axis=1)
     mu = float(stationary @ of_past)
-    ahead = np.linalg.solve(np.eye(_GRID.size) - kernel + stationary, of_past - mu)
+    ahead = np.linalg.solve(np.eye(grid.size) - kernel + stationary, of_past - mu)
     drift = ahead[None, :] - ahead[:, None] - mu
     return mu, float(stationary @ (kernel * (squared + 2.0 * given * drift + drift**2)).sum(axis=1))
 
@@ -186,11 +203,12 @@ def _passage(mu: float, v: float, line: float) -> float:
     """Mean time of the diffusion from 0 to the line; the linear equation for G by implicit steps in log y."""
     log_y = np.linspace(math.log(0.05), math.log(line), _STEPS)
     h = float(log_y[1] - log_y[0])
-    y = np.exp(log_y)
-    inflow = 2.0 / (v * y)
-    G, total = 1.0, float(y[0])
-    for k in range(1, _STEPS):
-        before = G * y[k - 1]
-        G = (G + h * inflow[k]) / (1.0 + h * (inflow[k] + 2.0 * mu / v + 1.0))
-        total += h * 0.5 * (before + G * y[k])
-    return float(total)
+    if 1.0 + h * (2.0 * mu / v + 1.0) <= 0.0:  # G grows faster than the steps follow: by more than 1e300 to the line
+        return math.inf
+    y: list[float] = np.exp(log_y).tolist()  # the arithmetic of Python overflows to infinity without a warning
+    G, total = 1.0, y[0]
+    for before, after in pairwise(y):
+        inflow = 2.0 / (v * after)
+        old, G = G, (G + h * inflow) / (1.0 + h * (inflow + 2.0 * mu / v + 1.0))
+        total += h * 0.5 * (old * before + G * after)
+    return total

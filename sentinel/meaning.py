@@ -132,6 +132,8 @@ def _seen(plan: Plan, rule: PlanRule, part: PlanChannel, weight: float, cadence:
 
 
 def _about(ticks: float, cadence: Cadence) -> str:
+    if math.isnan(ticks):
+        return "a time that is not computed for thresholds this close to 1 or -1"
     if ticks > LONGEST_TICKS:
         return "so long that it may as well not be there"
     rounded = float(f"{ticks:.2g}")

@@ -16,24 +16,31 @@ from sentinel.configuration.written import WrittenBudget
 
 LARGEST_ALPHA = 0.1
 """Above this a rule would alarm every few ticks; the betting needs alpha well below 1."""
+LOWEST_THRESHOLD, HIGHEST_THRESHOLD = -0.98, 0.99
+"""The thresholds of the bank end about there, and no record is long enough to tell more apart."""
 RELATIVE = "relative"
 BETS = (0.1, 0.3, 0.8)
 RATIO = 1.5
+_ALLOWED = f"a number from {LOWEST_THRESHOLD:g} to {HIGHEST_THRESHOLD:g}"
 
 
 def _threshold(value: object) -> float | str | None:
     if value is None or value == RELATIVE:
         return RELATIVE if value == RELATIVE else None
-    if isinstance(value, int | float) and not isinstance(value, bool) and -1.0 < value < 1.0:
-        return float(value)
-    raise ValueError(f"a number between -1 and 1, or the word {RELATIVE}, is allowed")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if LOWEST_THRESHOLD <= value <= HIGHEST_THRESHOLD:
+            return float(value)
+        if -1.0 < value < 1.0:
+            raise ValueError(f"{_ALLOWED} is allowed; the bank ends there, and no record is long enough to tell beyond")
+    raise ValueError(f"{_ALLOWED}, or the word {RELATIVE}, is allowed")
 
 
 Threshold: TypeAlias = Annotated[
     float | str | None,
     PlainValidator(_threshold),
     WithJsonSchema({"anyOf": [
-        {"type": "number", "exclusiveMinimum": -1, "exclusiveMaximum": 1}, {"const": RELATIVE}, {"type": "null"},
+        {"type": "number", "minimum": LOWEST_THRESHOLD, "maximum": HIGHEST_THRESHOLD}, {"const": RELATIVE},
+        {"type": "null"},
     ]}),
 ]  # fmt: skip
 Bet: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
@@ -159,7 +166,7 @@ def channel_faults(part: ChannelSettings | AlarmSettings) -> Iterator[Fault]:
         allowed = "0.8 or relative" if kind == "lag1" else "0.9"
         yield Fault(("threshold",), f"nothing came; this key is required, such as {allowed}")
     if kind == "modulus" and threshold is not None and not (isinstance(threshold, float) and threshold > 0.0):
-        yield Fault(("threshold",), f"{threshold}; a modulus between 0 and 1 is allowed")
+        yield Fault(("threshold",), f"{threshold}; a modulus above 0, up to {HIGHEST_THRESHOLD:g}, is allowed")
     if kind == "spread" and threshold is not None:
         yield Fault(("threshold",), f"{threshold}; a spread rule has a ratio instead, such as ratio: 1.5")
     if part.side == "below" and kind != "lag1":

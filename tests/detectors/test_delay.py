@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors import detrending, half_life
-from detectors.delay import detrended, lag1_delay, modulus_delay, spread_delay
+from detectors.delay import STEEPEST, detrended, lag1_delay, modulus_delay, spread_delay
 from tests.sentinel.streams import HOUR_US, Floats, ar1, hourly, run
 
 BEFORE, SERIES = 400, 150
@@ -104,6 +104,40 @@ def test_a_larger_jump_and_a_larger_budget_are_seen_sooner(threshold: float, par
     alpha = 10.0**log_alpha
     assert lag1_delay(threshold, large, alpha) < lag1_delay(threshold, small, alpha)
     assert lag1_delay(threshold, small, alpha) < lag1_delay(threshold, small, alpha / 10.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.floats(-0.98, 0.99), st.floats(0.01, 0.99), st.sampled_from([None, 3.0, 30.0, 1e5]),
+    st.sampled_from([3.0, 100.0, 1e5]), st.booleans(), st.floats(-9, -1),
+)  # fmt: skip
+def test_over_all_thresholds_a_delay_is_positive_and_only_next_to_the_ends_not_a_number(
+    threshold: float, part: float, level: float | None, mean_half_life: float, below: bool, log_alpha: float
+) -> None:
+    end = -1.0 if below else 1.0
+    rho = threshold + part * (end - threshold)
+    placed = detrending.below(threshold, half_life.gain(level)) if below and level is not None else threshold
+    delay = lag1_delay(placed, rho, 10.0**log_alpha, below=below, level_half_life=level, mean_half_life=mean_half_life)
+    if math.isnan(delay):
+        assert abs(rho if level is None else detrended(rho, level)) >= STEEPEST
+    else:
+        assert delay > 1.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.01, 0.99), st.floats(0.01, 0.9), st.sampled_from([None, 3.0, 30.0, 1e5]), st.floats(-9, -1))
+def test_over_all_moduli_a_delay_is_a_positive_number(
+    threshold: float, part: float, level: float | None, log_alpha: float
+) -> None:
+    reached = threshold + part * (1.0 - threshold)
+    assert modulus_delay(threshold, reached, 10.0**log_alpha, level_half_life=level) > 1.0
+
+
+@pytest.mark.parametrize("threshold", [-0.95, -0.9, 0.0, 0.9, 0.95, 0.97])
+def test_a_jump_half_way_to_the_end_has_a_delay_at_every_threshold_of_the_bank(threshold: float) -> None:
+    assert 10.0 < lag1_delay(threshold, (threshold + 1.0) / 2.0, 1e-4) < 1e4
+    placed = detrending.below(threshold, half_life.gain(30.0))
+    assert 10.0 < lag1_delay(placed, (threshold - 1.0) / 2.0, 1e-4, below=True) < 1e4
 
 
 def test_the_running_mean_costs_growth_and_a_slow_one_costs_little() -> None:

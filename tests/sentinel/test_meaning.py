@@ -52,7 +52,9 @@ def test_a_plain_alpha_is_said_once() -> None:
         ({"kind": "spread"}, r"3 times the reference's variance is seen after about (\d+) d = \1 ticks"),
         ({"threshold": "relative"}, r"the threshold is 0.1 \(0.05 from .* 0.7 on\) above its own past"),
         ({"threshold": "relative", "delta": 0.2, "side": "below"}, "the threshold is 0.2 below its own past"),
-        ({"threshold": 0.995}, "so long that it may as well not be there|is seen after about"),
+        ({"threshold": 0.99}, "so long that it may as well not be there"),
+        ({"kind": "modulus", "threshold": 0.99}, "so long that it may as well not be there"),
+        ({"threshold": -0.98, "side": "below"}, "a time that is not computed for thresholds this close"),
     ],
 )  # fmt: skip
 def test_every_kind_of_rule_says_what_it_sees(alarm: dict[str, Any], words: str) -> None:
