@@ -36,8 +36,13 @@ _ALLOWED = {
 
 def faults_of(error: ValidationError, model: type[BaseModel], root: Node) -> Iterator[Fault]:
     """All faults that pydantic found, with their key path in the tree."""
-    for detail in error.errors(include_url=False):
-        yield from _faults(detail, model, root)
+    details = error.errors(include_url=False)
+    for detail in details:
+        place = detail["loc"]
+        # A list whose entries are refused is empty to pydantic; only their own faults are true.
+        inside = (other["loc"] for other in details if len(other["loc"]) > len(place))
+        if detail["type"] != "too_short" or all(other[: len(place)] != place for other in inside):
+            yield from _faults(detail, model, root)
 
 
 def _faults(detail: ErrorDetails, model: type[BaseModel], root: Node) -> Iterator[Fault]:
