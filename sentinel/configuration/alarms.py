@@ -182,6 +182,11 @@ def channel_faults(part: ChannelSettings | AlarmSettings) -> Iterator[Fault]:
 def _weighted_faults(rule: AlarmSettings) -> Iterator[Fault]:
     if len(rule.channels) < 2:
         yield Fault(("channels",), f"{len(rule.channels)} came; a weighted rule needs at least two channels")
+    claims = [(part.kind, part.label) for part in rule.channels]
+    for position, claim in enumerate(claims):
+        if claim in claims[:position]:
+            message = f"{' '.join(claim)} is a channel already; once is allowed, with the weight of both"
+            yield Fault(("channels", position), message)
     for key in ("threshold", "delta", "ratio"):
         if getattr(rule, key) is not None:
             yield Fault((key,), f"{getattr(rule, key)}; a weighted rule has it in its channels")

@@ -77,9 +77,10 @@ def alarm_conflicts(alarms: tuple[AlarmSettings, ...]) -> Iterator[Fault]:
             continue
         for other in twins:
             if (rule.severity, other.severity) == ("critical", "warning") and _raised_no_later(rule, other):
+                move = "lower" if rule.side == "below" else "raise"
                 message = (
                     f"a critical rule at {rule.label} is raised no later than the warning "
-                    f"at {other.label} for '{rule.match}'; raise its threshold or lower its alpha"
+                    f"at {other.label} for '{rule.match}'; {move} its threshold or lower its alpha"
                 )
                 yield Fault((position, "threshold"), message)
 
