@@ -145,6 +145,23 @@ def _event(site: SiteSettings, alarms: Mapping[str, Open], what: str, raised_us:
     return SiteEvent(f"{alarm}/{what}", alarm, what, site.name, members, site.k, site.kind, time_us)
 
 
+def without_enough(sites: Sequence[SiteSettings], variables: Iterable[Sequence[str]]) -> Iterator[str]:
+    """One line for each site that these series can never make alarm.
+
+    Parameters
+    ----------
+    sites
+        Their settings.
+    variables
+        For each series the names it is judged by: its own, and that of its comparison with a reference.
+    """
+    known = list(variables)
+    for site in sites:
+        count = sum(any(fnmatchcase(name, site.match) for name in names) for names in known)
+        if count < site.k:
+            yield f"site {site.name}: {count} series match '{site.match}', {site.k} are needed; it can never alarm"
+
+
 def to_record(states: SiteStates) -> dict[str, Any]:
     """The states as JSON-ready data."""
     return {name: asdict(state) for name, state in states.items()}

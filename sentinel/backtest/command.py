@@ -29,6 +29,7 @@ from sentinel.errors import DataError, SentinelError, UsageError
 from sentinel.picture import write as write_figure
 from sentinel.plan import paired_name
 from sentinel.report import Report, ranked, sentence, write
+from sentinel.sites import without_enough
 
 PICTURES = 50
 """Series drawn in a report; the rest stand in its table."""
@@ -80,7 +81,10 @@ def main(arguments: argparse.Namespace) -> int:
         duplicates=observations.duplicates,
         left_out=intake.left_out,
         left_columns=intake.left_columns,
-        complaints=intake.complaints,
+        complaints=[
+            *intake.complaints,
+            *without_enough(settings.sites, (known_names(settings, [name]) for name in observations.names)),
+        ],
         conditioning=full,
         sections=sections,
         remarks=remarked,

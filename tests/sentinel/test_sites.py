@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentinel.cli import entry_point
 from sentinel.configuration import Settings, SiteSettings
 from sentinel.pipeline import Pipeline
-from sentinel.sites import SiteEvent, SiteStates, advance, from_record, to_record
+from sentinel.sites import SiteEvent, SiteStates, advance, from_record, to_record, without_enough
 from tests.sentinel.rig import CHOSEN, Rig, Sink, frame
 from tests.sentinel.streams import HOUR_US, ar1, batch_of, cut, hourly, run, through
 
@@ -165,6 +166,25 @@ def test_the_daemon_notifies_counts_and_forgets_a_site_that_is_gone(tmp_path: Pa
     rig.engine.reload(Settings.model_validate(CHOSEN))
     rig.feed(frame(100, 101))
     assert rig.count("site_alarm", series="lake") == 0
+
+
+def test_a_site_with_fewer_series_than_it_needs_is_named_and_a_comparison_is_no_series_of_its_own() -> None:
+    chosen = [SiteSettings(name=name, match=match, k=2) for name, match in (("a", "a/*"), ("b", "b/*"), ("c", "c/*"))]
+    variables = [["a/ph"], ["a/oxygen"], ["b/ph", "b/ph - b/air"]]
+    assert list(without_enough(chosen, variables)) == [
+        "site b: 1 series match 'b/*', 2 are needed; it can never alarm",
+        "site c: 0 series match 'c/*', 2 are needed; it can never alarm",
+    ]
+
+
+def test_a_backtest_says_which_site_can_never_alarm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table, config = tmp_path / "t.csv", tmp_path / "c.yaml"
+    table.write_text("time,ph\n" + "".join(f"{t},{t * t % 7}\n" for t in range(80)))
+    config.write_text("sites: [{name: lake, match: 'p*', k: 2}, {name: one, match: ph, k: 1}]\n")
+    assert entry_point(["backtest", str(table), "--config", str(config), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "site lake: 1 series match 'p*', 2 are needed; it can never alarm" in said
+    assert "site one" not in said
 
 
 @pytest.mark.parametrize("what", ["raised", "cleared"])
