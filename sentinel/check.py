@@ -14,6 +14,7 @@ from sentinel.configuration import (
     CsvSource,
     SeriesSettings,
     Settings,
+    SimulateSource,
     SiteSettings,
     Source,
     load,
@@ -22,8 +23,11 @@ from sentinel.configuration import (
 )
 from sentinel.configuration.schema import schema_text
 from sentinel.configuration.sizes import print_size
+from sentinel.configuration.spelling import or_else
+from sentinel.errors import ConfigError
 from sentinel.meaning import of_bank, of_rule, span
 from sentinel.plan import STAMPS_FOR_CADENCE, defaults_for, paired_name, plan_for, plan_of
+from sentinel.simulate import SYSTEMS
 
 _LISTED_CADENCES = (Cadence.parse("1h"), Cadence.parse("1d"))
 
@@ -31,6 +35,9 @@ _LISTED_CADENCES = (Cadence.parse("1h"), Cadence.parse("1d"))
 def main(arguments: argparse.Namespace) -> int:
     """Load the configuration, print what it means; ConfigError with all its faults if it cannot be used."""
     settings = load(arguments.config)
+    unknown = list(_unknown_systems(settings))
+    if unknown:
+        raise ConfigError("\n".join(f"{arguments.config}: {line}" for line in unknown))
     print(f"{arguments.config}: valid")
     for line in summary(settings):
         print(line)
@@ -42,6 +49,13 @@ def print_schema(arguments: argparse.Namespace) -> int:
     del arguments
     print(schema_text(), end="")
     return 0
+
+
+def _unknown_systems(settings: Settings) -> Iterator[str]:
+    """Sources that play a system which is not there; settings do not know the systems themselves."""
+    for position, source in enumerate(settings.sources):
+        if isinstance(source, SimulateSource) and source.system not in SYSTEMS:
+            yield f"sources[{position}].system: '{source.system}'; {or_else(source.system, SYSTEMS, 'systems')}"
 
 
 def summary(settings: Settings) -> Iterator[str]:
@@ -63,6 +77,7 @@ def summary(settings: Settings) -> Iterator[str]:
         yield f"bank {name}: {_bank(bank)}"
     for rule in settings.alarms:
         yield f"rule {rule.match}: {_rule(rule)}"
+    yield from _overdrawn(settings.alarms)
     if not settings.alarms:
         yield "rules: none; nothing will alarm"
     for site in settings.sites:
@@ -124,6 +139,21 @@ def _rule(rule: AlarmSettings) -> str:
     share = f", of which it takes {rule.share:g}" if rule.share != 1.0 else ""
     series = "each series" if rule.shared_by == 1 else f"{rule.shared_by} series together"
     return f"{rule.severity} on {rule_in_words(rule.kind, rule.label)}, {budget} of {series}{share}"
+
+
+def _overdrawn(rules: tuple[AlarmSettings, ...]) -> Iterator[str]:
+    """Budgets of which several rules take more, together, than there is."""
+    taken: dict[tuple[object, ...], list[AlarmSettings]] = {}
+    for rule in rules:
+        taken.setdefault((rule.match, rule.kind, rule.alpha, rule.false_alarms, rule.shared_by), []).append(rule)
+    for sharing in taken.values():
+        total, first = sum(rule.share for rule in sharing), sharing[0]
+        if total > 1.0 + 1e-9 and any(rule.share < 1.0 for rule in sharing):
+            budget = f"alpha {first.alpha:g}" if first.alpha is not None else str(first.false_alarms)
+            yield (
+                f"rules {first.match}: the shares of their budget {budget} on {first.kind} add up to {total:g}; "
+                f"together they may raise {total:g} times as many false alarms as it says"
+            )
 
 
 def _compared(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:

@@ -97,7 +97,9 @@ def _budget(rule: PlanRule, written: AlarmSettings, cadence: Cadence) -> str:
     source = f"budget {written.false_alarms}" if written.alpha is None else f"alpha {written.alpha:g}"
     share = f" x share {written.share:g}" if written.share != 1.0 else ""
     series = f" / {written.shared_by} series" if written.shared_by != 1 else ""
-    return f"{source}{share}{series} = {effective}"
+    uncut = written.uncut_alpha(cadence)
+    cut = f"alpha {uncut:.3g} per tick, more than a rule can hold, cut to " if uncut > rule.alpha else ""
+    return f"{source}{share}{series} = {cut}{effective}"
 
 
 def _seen(plan: Plan, rule: PlanRule, part: PlanChannel, weight: float, cadence: Cadence) -> str:

@@ -142,12 +142,16 @@ class AlarmSettings(Part):
 
     def alpha_per_tick(self, cadence: Cadence) -> float:
         """Effective alpha: budgeted false alarms of this rule per series and tick, at most `LARGEST_ALPHA`."""
+        return min(self.uncut_alpha(cadence), LARGEST_ALPHA)
+
+    def uncut_alpha(self, cadence: Cadence) -> float:
+        """What the budget as it is written comes to per series and tick."""
         if self.alpha is not None:
             alpha = self.alpha
         else:
             assert self.false_alarms is not None  # _one_budget
             alpha = self.false_alarms.alpha_per_tick(cadence)
-        return min(alpha * self.share / self.shared_by, LARGEST_ALPHA)
+        return alpha * self.share / self.shared_by
 
 
 def channel_label(part: ChannelSettings | AlarmSettings) -> str:

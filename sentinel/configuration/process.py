@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from sentinel.configuration.durations import DAY, MINUTE
 from sentinel.configuration.model import Part
@@ -23,15 +23,26 @@ def _address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _named(path: object) -> object:
+    if path == "":
+        raise ValueError("a path is needed; '.' is the folder in which sentinel was started")
+    return path
+
+
 def _listen(text: str) -> str:
     _address(text)
     return text
 
 
+NamedPath: TypeAlias = Annotated[
+    Path, BeforeValidator(_named), WithJsonSchema({"type": "string", "format": "path", "minLength": 1})
+]
+
+
 class DaemonSettings(Part):
     """The process: where its state is, how long it is kept, how much may wait."""
 
-    state_dir: Path = Path("/var/lib/sentinel")
+    state_dir: NamedPath = Path("/var/lib/sentinel")
     """Folder of the journal and the checkpoints; one process per folder."""
     checkpoint_every: PositiveDuration = 5 * MINUTE
     """How often the state is saved; a restart replays at most this much of the journal."""
@@ -77,7 +88,7 @@ class LogNotify(Part):
     """JSON lines in a file or on standard error."""
     name: Name = "log"
     """Name of the sink; the label `sink` of its metrics."""
-    path: Path | None = None
+    path: NamedPath | None = None
     """File the lines are appended to; null = standard error."""
 
 

@@ -165,7 +165,7 @@ def large_budgets(series: Iterable[SeriesSettings], alarms: Iterable[AlarmSettin
         for entry in series:
             if entry.cadence is None or not (rule.match == entry.match or fnmatchcase(entry.match, rule.match)):
                 continue
-            alpha = rule.false_alarms.alpha_per_tick(entry.cadence) * rule.share / rule.shared_by
+            alpha = rule.uncut_alpha(entry.cadence)
             if alpha > LARGEST_ALPHA:
                 message = (
                     f"{rule.false_alarms} is alpha {alpha:.3g} per tick of cadence {entry.cadence} of series "

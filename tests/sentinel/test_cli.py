@@ -98,6 +98,37 @@ def test_check_lists_every_fault_and_exits_78(tmp_path: Path, capsys: pytest.Cap
     ]
 
 
+def test_check_refuses_a_system_that_nobody_can_play(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "sea.yaml"
+    file.write_text("sources: [{kind: simulate, name: a, system: ar1}, {kind: simulate, name: b, system: sea}]\n")
+    assert entry_point(["check", str(file)]) == 78
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"sentinel: {file}: sources[1].system: 'sea'; allowed systems are lake")
+
+
+def test_check_says_which_budget_is_cut_and_which_is_shared_out_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "large.yaml"
+    file.write_text(
+        "alarms:\n"
+        "  - {match: a, threshold: 0.7, false_alarms: 5 per 1s}\n"
+        "  - {match: b, threshold: 0.7, alpha: 1e-4, share: 0.8}\n"
+        "  - {match: b, threshold: 0.8, alpha: 1e-4, share: 0.5, severity: critical}\n"
+        "  - {match: c, threshold: 0.7, alpha: 1e-4, share: 0.5}\n"
+        "  - {match: c, threshold: 0.8, alpha: 1e-4, share: 0.5, severity: critical}\n"
+        "  - {match: d, threshold: 0.7, alpha: 1e-4}\n"
+        "  - {match: d, threshold: 0.8, alpha: 1e-4}\n"
+        "series: [{match: '[a]'}, {match: b}, {match: c}, {match: d}]\n"
+    )
+    assert entry_point(["check", str(file)]) == 0
+    said = capsys.readouterr().out
+    assert "budget 5 per 1s = alpha 1.8e+04 per tick, more than a rule can hold, cut to alpha 0.1 per tick" in said
+    assert "rules b: the shares of their budget alpha 0.0001 on lag1 add up to 1.3; together" in said
+    assert said.count("add up to") == 1
+
+
 def test_schema_prints_what_is_published(capsys: pytest.CaptureFixture[str]) -> None:
     assert entry_point(["schema"]) == 0
     said = capsys.readouterr().out
