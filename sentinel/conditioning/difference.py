@@ -122,7 +122,9 @@ class Differencing:
             """The target's own while it is alone, else the difference by its scale; NaN where there is neither."""
             return np.where(alone, np.where(target.judged, own, np.nan), (own - other) / unit)
 
-        valid = target.valid & np.where(alone, target.judged, reference.valid & ~np.isnan(unit))
+        # Where a column has ended the halves repeat its last tick, which is no pair again.
+        valid = (block.kind != ABSENT) & target.valid
+        valid &= np.where(alone, target.judged, reference.valid & ~np.isnan(unit))
         past, present = less(target.past, reference.past), less(target.present, reference.present)
         gap = block.kind == GAP
         own = Target(

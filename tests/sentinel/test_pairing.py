@@ -44,7 +44,7 @@ from tests.sentinel.comparisons import (
     stream,
 )
 from tests.sentinel.rig import CHOSEN, VALUES, Rig, frame
-from tests.sentinel.streams import by_series, through
+from tests.sentinel.streams import ar1, by_series, through
 
 LEARNT = {"cadence": None}
 
@@ -153,6 +153,32 @@ def test_a_reference_that_never_comes_leaves_the_target_alone_from_the_start() -
     assert residual[learnt + PATIENCE + 1 :].tobytes() == own[learnt + PATIENCE + 1 :].tobytes()
     assert column(outcome, PAIR, "lag1")[-1] == pytest.approx(column(outcome, "peter", "lag1")[-1], abs=0.01)
     assert states_of(outcome, PAIR)[-1][0] in (State.WATCHING, State.WARNING)
+
+
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 1_000), cuts=st.lists(st.integers(0, 10_000), max_size=3))
+def test_a_pair_without_its_reference_reads_as_its_target_does_whatever_pair_is_beside_it(
+    seed: int, cuts: list[int]
+) -> None:
+    entry = {"cadence": "1h", "max_gap": "40h"}
+    chosen = Settings.model_validate(
+        {
+            "series": [{"match": "peter", "reference": "paul"} | entry, {"match": "mary", "reference": "nobody"} | entry,
+                       entry],
+            "banks": {"default": QUICK}, "alarms": EVERY,
+        }
+    )  # fmt: skip
+    columns = lakes(seed, 400) | {"mary": ar1(seed + 2_000, 0.5, 400)[:, 0]}
+    outcome = through(Pipeline(chosen), pieces(stream(columns), cuts))
+    # The own half of the evidence is left out: the target was judged from its start, the pair from its patience on.
+    for name, apart in (("residual", 0.0), ("lag1", 0.01), ("lag1_low", 0.02), ("lag1_high", 0.02)):
+        pair, own = (column(outcome, series, name)[300:] for series in ("mary - nobody", "mary"))
+        assert np.isfinite(own).all()
+        assert pair == pytest.approx(own, abs=apart), name
+    apart_from_it = through(Pipeline(chosen), [stream({"mary": columns["mary"]})])
+    for name in set(Rows.__slots__) - {"series"}:
+        mine, alone = (column(run, "mary - nobody", name) for run in (outcome, apart_from_it))
+        assert mine.tobytes() == alone.tobytes(), name
 
 
 def test_a_reference_on_another_cadence_is_as_good_as_missing() -> None:
