@@ -215,10 +215,11 @@ def _sentence(picture: Spectrogram) -> str:
     ready = np.flatnonzero(~np.isnan(picture.lag1))
     if not len(ready):
         return "No reading is ready yet."
-    begin, end = ready[0], ready[-1]
+    # The first readings after warm-up have the widest bands, with which nothing is ever a change.
+    begin, end = ready[len(ready) // 10], ready[-1]
     evidence = picture.evidence[end]
     stands = "" if isnan(evidence) else f" Evidence is {'past' if evidence >= 0 else 'below'} the alarm line."
-    # Only bands that lie apart are a change; the first readings after warm-up are wide.
+    # Only bands that lie apart are a change.
     if picture.low[end] > picture.high[begin]:
         verb = "rose"
     elif picture.high[end] < picture.low[begin]:

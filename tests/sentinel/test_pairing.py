@@ -164,7 +164,9 @@ def test_a_pair_without_its_reference_reads_as_its_target_does_whatever_pair_is_
     chosen = Settings.model_validate(
         {
             "series": [
-                {"match": "peter", "reference": "paul"} | entry, {"match": "mary", "reference": "nobody"} | entry, entry,
+                {"match": "peter", "reference": "paul"} | entry,
+                {"match": "mary", "reference": "nobody"} | entry,
+                entry,
             ],
             "banks": {"default": QUICK}, "alarms": EVERY,
         }
