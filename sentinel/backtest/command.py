@@ -29,6 +29,7 @@ from sentinel.errors import DataError, SentinelError, UsageError
 from sentinel.picture import write as write_figure
 from sentinel.plan import paired_name
 from sentinel.report import Report, ranked, sentence, write
+from sentinel.season import LONGEST_RECORD
 from sentinel.sites import without_enough
 
 PICTURES = 50
@@ -71,7 +72,9 @@ def main(arguments: argparse.Namespace) -> int:
             sections.append(
                 swept(outcome.records, settings, lines, observations, conditioning=full, told=stage("sweeping", 0))
             )
-        remarked = {r.name: list(remarks(r, ticks)) for r, ticks in read_ticks(table, drawn)}
+        # A record that is too long to be looked at as a whole is only streamed.
+        short = [record for record in drawn if record.ticks <= LONGEST_RECORD]
+        remarked = {r.name: list(remarks(r, ticks)) for r, ticks in read_ticks(table, short)}
     report = Report(
         title=", ".join(path.name for path in paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else ""),
         inputs=[str(path) for path in paths],

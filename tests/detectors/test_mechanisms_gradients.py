@@ -104,5 +104,5 @@ def test_training_moves_the_weights_and_does_not_pay() -> None:
     tune(tuned)
     assert (tuned.log_half_life - hand.log_half_life).abs().max() > 0.5
     gains = [compared(system, hand, tuned) for system in SYSTEMS]
-    assert [round(after - before, 2) for before, after, _, _ in gains[1:]] == [0.0, 0.0]  # fold; not trained on
+    assert all(abs(after - before) < 0.01 for before, after, _, _ in gains[1:])  # fold; not trained on
     assert gains[0][1] - gains[0][0] < 0.02  # the AR(1) ramps it was trained on

@@ -77,7 +77,8 @@ def test_two_seasons_at_once_are_taken_out_in_either_order_within_the_budget(phi
         assert found.alarms <= 10.0, found
         assert abs(found.bias) <= 0.05, found
         season = 3 / np.sqrt(1 - phi**2)  # the larger one, in the residual's units
-        assert max(found.left) <= 0.025 * season, found
+        # 0.025 while the slow level had no slope: then a trend climbed the bins, and alarmed.
+        assert max(found.left) <= 0.04 * season, found
 
 
 def test_a_day_and_a_week_at_once_leave_nothing_of_either():
