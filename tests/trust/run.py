@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -33,12 +33,17 @@ def rows_of(effort: Effort, place: int) -> list[Row]:
 
 def measured(effort: Effort, places: Sequence[int]) -> dict[str, list[Row]]:
     """The rows of these parts by group, in the order of the suite."""
-    groups: dict[str, list[Row]] = {}
     with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-        for place, rows in zip(places, pool.map(partial(rows_of, effort), places), strict=True):
-            groups.setdefault(SUITE[place].group, []).extend(rows)
-            missed = sum(not row.met for row in rows)
-            print(f"{SUITE[place].name}{f': {missed} of its bars missed' if missed else ''}", file=sys.stderr)
+        return gathered(places, pool.map(partial(rows_of, effort), places))
+
+
+def gathered(places: Sequence[int], measured_rows: Iterable[list[Row]]) -> dict[str, list[Row]]:
+    """Rows by group as they come; what is measured is told on standard error."""
+    groups: dict[str, list[Row]] = {}
+    for place, rows in zip(places, measured_rows, strict=True):
+        groups.setdefault(SUITE[place].group, []).extend(rows)
+        missed = sum(not row.met for row in rows)
+        print(f"{SUITE[place].name}{f': {missed} of its bars missed' if missed else ''}", file=sys.stderr)
     return groups
 
 
