@@ -62,6 +62,8 @@ def _realised(rows: Sequence[Row]) -> str:
             for row in rows
             if row.what == f"{AT}, alpha {alpha:g}" and row.budget is not None and row.bar == row.budget and row.met
         ]
+        if not shares:
+            continue  # a part of the suite
         words.append(f"between {min(shares):.2f} and {max(shares):.2f} of the budget at alpha {alpha:g}")
     return (
         f"In {len(shares)} null scenarios, at the truth itself, the realised rate was\n{' and '.join(words)};\n"
