@@ -99,10 +99,10 @@ def test_auc_is_one_where_runs_are_told_apart_and_half_where_they_are_not() -> N
 
 
 @pytest.mark.slow
-def test_training_moves_the_weights_and_does_not_pay() -> None:
+def test_training_moves_the_weights_and_brings_what_the_page_says() -> None:
     hand, tuned = Weights.by_hand(), Weights.by_hand()
     tune(tuned)
     assert (tuned.log_half_life - hand.log_half_life).abs().max() > 0.5
     gains = [compared(system, hand, tuned) for system in SYSTEMS]
-    assert all(abs(after - before) < 0.01 for before, after, _, _ in gains[1:])  # fold; not trained on
-    assert gains[0][1] - gains[0][0] < 0.02  # the AR(1) ramps it was trained on
+    # AR(1) ramps, fold, and a system it was not trained on: as docs/how-it-works.md tells it.
+    assert [after - before for before, after, _, _ in gains] == pytest.approx([0.007, 0.001, 0.007], abs=2e-3)
