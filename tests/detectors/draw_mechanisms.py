@@ -1,6 +1,6 @@
 """Draws the pictures of docs/how-it-works.md and prints the numbers that the page quotes.
 
-Run it with `python tests/detectors/draw_mechanisms.py`, or with the names of the pictures wanted: `gates permanence
+Run it with `python -m tests.detectors.draw_mechanisms`, or with the names of the pictures wanted: `gates permanence
 memory queue average gradients`. Seeded, so that it draws the same pictures again; all together take about two minutes,
 most of it the training.
 """
