@@ -167,7 +167,8 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
     chosen = defaults_for(cadence.microseconds)
     half_life = _usable(bank.half_life.ticks(cadence)) if bank.half_life else chosen.half_life
     level = _usable(bank.level_half_life.ticks(cadence)) if bank.level_half_life else chosen.level_half_life
-    seasons = tuple(season / cadence.microseconds for season in series.season)
+    # The shortest first: the bins of a longer one are wide, and would make noise of what is left of a shorter one.
+    seasons = sorted(season / cadence.microseconds for season in series.season)
     max_gap = series.max_gap / cadence.microseconds if series.max_gap else 2.0 * half_life
     stale = series.stale_after or 3 * cadence.microseconds + series.lateness
     low, high = series.range or (None, None)

@@ -10,8 +10,10 @@ with the fast level would let the level steal the season; without a slope the bi
     e = clip(x - L - W - S, ±3 sqrt U),   L += W + a_P e,   W += a_P^2 / 4 e,   S_q += n_b a_5P e,
     U += a_2H (e^2 - U),   y = x - S
 
-where q is the tick's bin and S, at the tick's middle, the line through the two bins whose middles are nearest. Once the
-first period is over the gains of the bins start again from 1: until then the level could not be told from the season.
+where q is the tick's bin and S, at the tick's middle, the line through the two bins whose middles are nearest. What the
+bins have in common goes into L: else they would carry a slower season away before its own turn. Once the first period
+is over the gains of the bins start again from 1, as until then the level could not be told from the season, and the
+n-th visit of a bin counts n times as much as the first, 2 / (n + 1): L has not settled when the second period begins.
 
 Level, slope and scale:
 
@@ -208,7 +210,12 @@ def _deseasoned(
                 season[k, 2] += max(gain * gain / 4.0, line) * e
                 if n >= _SEASON_FROM:
                     visits[q] += 1
-                    bins[q] += min(1.0, max(n_bins[k] * season_gains[k, 1], 1.0 / visits[q])) * e
+                    step = min(1.0, max(n_bins[k] * season_gains[k, 1], 2.0 / (visits[q] + 1.0))) * e
+                    bins[q] += step
+                    common = step / n_bins[k]
+                    season[k, 0] += common
+                    for j in range(offset - n_bins[k], offset):
+                        bins[j] -= common
                 if n >= 2:
                     season[k, 1] += max(gains[2], 1.0 / (n - 1)) * (e * e - season[k, 1])
             updates[k] = n + 1

@@ -124,8 +124,10 @@ class Season:
             self.W += max(a * a / 4, line) * e
             if self.n >= 6:
                 self.visits[q] += 1
-                gain = max(self.bins * Reference.a(5 * self.period), 1 / self.visits[q])
-                self.S[q] += min(1.0, gain) * e
+                step = min(1.0, max(self.bins * Reference.a(5 * self.period), 2 / (self.visits[q] + 1))) * e
+                self.S[q] += step
+                self.S = [bin_ - step / self.bins for bin_ in self.S]
+                self.L += step / self.bins
             if self.n >= 2:
                 self.U += max(Reference.a(2 * self.H), 1 / (self.n - 1)) * (e * e - self.U)
         self.n += 1
