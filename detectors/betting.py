@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.activation import tanh
-from detectors.compiled import compiled
+from detectors.compiled import compiled, inlined
 from detectors.reference import halves_disagree, psi, relative_threshold, spread_reference
 
 if TYPE_CHECKING:
@@ -53,8 +53,10 @@ SLOPE_MEMORY = 0.9965402628278678
 LABEL_ONE_SIDED, LABEL_NOISE = 1, 2
 PAIRS, SPREAD = 0, 1
 """What a channel's increments are made of."""
+_RUN = 32
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @compiled
@@ -164,13 +166,47 @@ def _clear(state: EvidenceState, block: EvidenceBlock, t: int, s: int, k: int) -
     block.threshold[t, s, k] = state.threshold[s, state.leading[s, k]]
 
 
+@inlined
+def _saturated(
+    past: Floats, present: Floats, valid: Flags, before: Floats, threshold: Floats, table: Table, t: int, first: int,
+    last: int, values: Floats,
+) -> None:  # fmt: skip
+    """Write every tanh of one tick to `values`: of the past by lane, of the value before it, of the errors by channel.
+
+    One flat loop over all of them becomes vector instructions, which a tanh here and there does not. What is not valid
+    is not a number that is looked at; 0 stands there.
+    """
+    w, kappa, n, at = 0.5 * table.input_weight, table.kappa, last - first, 0
+    for lane in range(past.shape[0]):
+        p, ok, out = past[lane, t, first:last], valid[lane, t, first:last], values[at : at + n]
+        for i in range(n):
+            out[i] = w * p[i] if ok[i] else 0.0
+        at += n
+    z, out = before[t, first:last], values[at : at + n]
+    for i in range(n):
+        out[i] = 0.0 if math.isnan(z[i]) else w * z[i]
+    at += n
+    for c in range(table.kind.shape[0]):
+        if table.kind[c] == PAIRS:
+            lane = table.lane[c]
+            p, q, ok = past[lane, t, first:last], present[lane, t, first:last], valid[lane, t, first:last]
+            out = values[at : at + n]
+            for i in range(n):
+                out[i] = kappa * (q[i] - threshold[first + i, c] * p[i]) if ok[i] else 0.0
+        at += n
+    used = values[:at]
+    for i in range(at):
+        used[i] = tanh(used[i])
+
+
 @compiled
 def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: what is nested is the problem itself
     stream: Stream, state: EvidenceState, block: EvidenceBlock, table: Table, first: int, last: int
 ) -> None:
-    """Advance the series `first` to `last` of the state in place.
+    """Advance the series `first` to `last` of the state in place, a run of them through all ticks before the next.
 
-    Whole arrays and indices throughout: a slice per channel would cost more than the arithmetic.
+    What is kept of a run then stays in the first-level cache. Whole arrays and indices throughout: a slice per channel
+    would cost more than the arithmetic.
     """
     past, present, valid, ready, before = stream.past, stream.present, stream.valid, stream.ready, stream.before
     scale, tick = stream.scale, stream.tick
@@ -179,108 +215,124 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
     remembered, wanted = state.remembered, state.reference.shape[1]
     kind, lane, sign, weight, bets, n_bets = table.kind, table.lane, table.sign, table.weight, table.bets, table.n_bets
     first_channel, line, minimum, needs = table.first, table.line, table.minimum, table.needs_reference
-    gain, w, kappa, rules = table.gain, 0.5 * table.input_weight, table.kappa, table.line.shape[0]
-    for t in range(stream.reset.shape[0]):
-        for s in range(first, last):
-            if stream.reset[t, s]:
+    gain, rules, lanes = table.gain, table.line.shape[0], past.shape[0]
+    values = np.zeros((lanes + 1 + kind.shape[0]) * min(_RUN, last - first))
+    for start in range(first, last, _RUN):
+        end = min(start + _RUN, last)
+        n = end - start
+        for t in range(stream.reset.shape[0]):
+            for s in range(start, end):
+                if stream.reset[t, s]:
+                    for k in range(rules):
+                        if is_open[s, k]:
+                            _clear(state, block, t, s, k)
+                    _start(state, table, s)
+            _saturated(past, present, valid, before, threshold, table, t, start, end, values)
+            for s in range(start, end):
+                window = tick[t, s] // table.window
+                if window > state.window[s]:
+                    # Of the windows before, only the one just before is a neighbour.
+                    e_value[s, 0] = e_value[s, 1] if window == state.window[s] + 1 else 0.0
+                    e_value[s, 1] = 0.0
+                    fleet[s] = 0.0
+                    state.window[s] = window
+                still = e_value[s, 1] < ENOUGH
+                won = 0.0
                 for k in range(rules):
-                    if is_open[s, k]:
-                        _clear(state, block, t, s, k)
-                _start(state, table, s)
-            window = tick[t, s] // table.window
-            if window > state.window[s]:
-                # Of the windows before, only the one just before is a neighbour.
-                e_value[s, 0] = e_value[s, 1] if window == state.window[s] + 1 else 0.0
-                e_value[s, 1] = 0.0
-                fleet[s] = 0.0
-                state.window[s] = window
-            still = e_value[s, 1] < ENOUGH
-            won = 0.0
-            for k in range(rules):
-                J, opened, now = n_bets[k], is_open[s, k], ready[t, s, k]
-                judged, betting = False, False
-                total, least, windowed, windowed_least = 0.0, math.inf, 0.0, math.inf
-                turned, turned_least = 0.0, math.inf
-                for c in range(first_channel[k], first_channel[k + 1]):
-                    knows = not needs[c] or remembered[s] >= wanted
-                    judged = judged or knows
-                    M, back, since = 0.0, 0.0, 0.0
-                    if knows and valid[lane[c], t, s]:
-                        p, q = past[lane[c], t, s], present[lane[c], t, s]
-                        x, x2 = 0.0, 0.0
-                        if kind[c] == PAIRS:
-                            m = mean[s, c]
-                            h = tanh(kappa * (q - threshold[s, c] * p))
-                            recentred = (h - m) / (1.0 + abs(m))
-                            x = sign[c] * tanh(w * p) * recentred
-                            if lane[c] == 0 and not math.isnan(before[t, s]):
-                                # AR(1): E[z'' (c - r p)] = gamma_1 (rho - r), positive when slower on either side of 0.
-                                x2 = tanh(w * before[t, s]) * recentred
-                            mean[s, c] = m + gain * (h - m)
-                        else:
-                            slope_now = known[s, 3] / known[s, 4] if known[s, 4] > 0.0 else known[s, 0]
-                            x = _spread_increment(
-                                q * scale[t, s], p * scale[t, s], table.ratio[c], known[s, 0], slope_now, known[s, 1],
-                                known[s, 2],
-                            )  # fmt: skip
-                        if now:
-                            betting = True
-                            for j in range(J):
-                                wealth[s, c, j] = (wealth[s, c, j] + 1.0 / J) * (1.0 + bets[k, j] * x)
-                                if opened:
-                                    clearing[s, c, j] = (clearing[s, c, j] + 1.0 / J) * (1.0 - bets[k, j] * x)
-                                if still:
-                                    fleet[s, c, j] = (fleet[s, c, j] + 1.0 / J) * (1.0 + bets[k, j] * x)
-                            side = 0 if p > 0.0 else 1
-                            sides[s, c, side] = SIDE_MEMORY * sides[s, c, side] + x
-                            sides[s, c, 1 - side] = SIDE_MEMORY * sides[s, c, 1 - side]
-                            if x2 != 0.0:
-                                second[s, c, 0] = LAG2_MEMORY * second[s, c, 0] + x
-                                second[s, c, 1] = LAG2_MEMORY * second[s, c, 1] + x2
-                    for j in range(J):
-                        M += wealth[s, c, j]
-                        back += clearing[s, c, j]
-                        since += fleet[s, c, j]
-                    if minimum[k] and CEILING * line[k] < M:
-                        # No alarm bounds what one claim has won alone: bounded here, so that it can fall again.
+                    J, opened, now = n_bets[k], is_open[s, k], ready[t, s, k]
+                    entry = 1.0 / J
+                    judged, betting = False, False
+                    total, least, windowed, windowed_least = 0.0, math.inf, 0.0, math.inf
+                    turned, turned_least = 0.0, math.inf
+                    for c in range(first_channel[k], first_channel[k + 1]):
+                        knows = not needs[c] or remembered[s] >= wanted
+                        judged = judged or knows
+                        M, back, since, x, staked = 0.0, 0.0, 0.0, 0.0, False
+                        if knows and valid[lane[c], t, s]:
+                            p, q = past[lane[c], t, s], present[lane[c], t, s]
+                            x2 = 0.0
+                            if kind[c] == PAIRS:
+                                m = mean[s, c]
+                                h = values[(lanes + 1 + c) * n + s - start]
+                                recentred = (h - m) / (1.0 + abs(m))
+                                x = sign[c] * values[lane[c] * n + s - start] * recentred
+                                if lane[c] == 0 and not math.isnan(before[t, s]):
+                                    # AR(1): E[z'' (c - r p)] = gamma_1 (rho - r), positive when slower on either side of 0.
+                                    x2 = values[lanes * n + s - start] * recentred
+                                mean[s, c] = m + gain * (h - m)
+                            else:
+                                slope_now = known[s, 3] / known[s, 4] if known[s, 4] > 0.0 else known[s, 0]
+                                x = _spread_increment(
+                                    q * scale[t, s], p * scale[t, s], table.ratio[c], known[s, 0], slope_now, known[s, 1],
+                                    known[s, 2],
+                                )  # fmt: skip
+                            staked = now
+                            if now:
+                                betting = True
+                                side = 0 if p > 0.0 else 1
+                                sides[s, c, side] = SIDE_MEMORY * sides[s, c, side] + x
+                                sides[s, c, 1 - side] = SIDE_MEMORY * sides[s, c, 1 - side]
+                                if x2 != 0.0:
+                                    second[s, c, 0] = LAG2_MEMORY * second[s, c, 0] + x
+                                    second[s, c, 1] = LAG2_MEMORY * second[s, c, 1] + x2
                         for j in range(J):
-                            wealth[s, c, j] = wealth[s, c, j] * (CEILING * line[k] / M)
-                        M = CEILING * line[k]
-                    total += weight[c] * M
-                    turned += weight[c] * back
-                    if knows:
-                        turned_least = min(turned_least, back)
-                    windowed += weight[c] * since
-                    least = min(least, M)
-                    windowed_least = min(windowed_least, since)
-                if minimum[k]:
-                    total, windowed = least, windowed_least
-                else:
-                    # A mean alarms if one claim holds, so it ends when the opposite of all of them has been shown. A
-                    # minimum ends by the mean: a channel that has fallen silent must not keep it open for ever.
-                    turned = turned_least
-                won += windowed
-                if betting and opened:
-                    if turned >= table.clear[k]:
-                        _clear(state, block, t, s, k)
-                        for c in range(first_channel[k], first_channel[k + 1]):
-                            wealth[s, c] = 0.0
-                            clearing[s, c] = 0.0
-                    elif total > CEILING * line[k]:
-                        for c in range(first_channel[k], first_channel[k + 1]):
+                            stake, money = bets[k, j] * x, wealth[s, c, j]
+                            if staked:
+                                money = (money + entry) * (1.0 + stake)
+                                wealth[s, c, j] = money
+                            M += money
+                            if opened:
+                                money = clearing[s, c, j]
+                                if staked:
+                                    money = (money + entry) * (1.0 - stake)
+                                    clearing[s, c, j] = money
+                                back += money
+                            if still:
+                                money = fleet[s, c, j]
+                                if staked:
+                                    money = (money + entry) * (1.0 + stake)
+                                    fleet[s, c, j] = money
+                                since += money
+                        if minimum[k] and CEILING * line[k] < M:
+                            # No alarm bounds what one claim has won alone: bounded here, so that it can fall again.
                             for j in range(J):
-                                wealth[s, c, j] = wealth[s, c, j] * (CEILING * line[k] / total)
-                        total = CEILING * line[k]
-                elif betting and total >= line[k]:
-                    is_open[s, k] = True
-                    _raise(stream, state, block, table, t, s, k)
-                block.open[t, s, k] = is_open[s, k]
-                block.evidence[t, s, k] = total / line[k] if judged and now else np.nan
-            if still and rules > 0:
-                e_value[s, 1] = won / (rules * table.window)
-            if wanted > 0 and valid[0, t, s]:
-                p, q = past[0, t, s] * scale[t, s], present[0, t, s] * scale[t, s]
-                known[s, 3] = SLOPE_MEMORY * known[s, 3] + p * q
-                known[s, 4] = SLOPE_MEMORY * known[s, 4] + p * p
-                if remembered[s] < wanted:
-                    _remember(state, table, s, p, q, scale[t, s])
+                                wealth[s, c, j] = wealth[s, c, j] * (CEILING * line[k] / M)
+                            M = CEILING * line[k]
+                        total += weight[c] * M
+                        turned += weight[c] * back
+                        if knows:
+                            turned_least = min(turned_least, back)
+                        windowed += weight[c] * since
+                        least = min(least, M)
+                        windowed_least = min(windowed_least, since)
+                    if minimum[k]:
+                        total, windowed = least, windowed_least
+                    else:
+                        # A mean alarms if one claim holds, so it ends when the opposite of all of them has been shown. A
+                        # minimum ends by the mean: a channel that has fallen silent must not keep it open for ever.
+                        turned = turned_least
+                    won += windowed
+                    if betting and opened:
+                        if turned >= table.clear[k]:
+                            _clear(state, block, t, s, k)
+                            for c in range(first_channel[k], first_channel[k + 1]):
+                                wealth[s, c] = 0.0
+                                clearing[s, c] = 0.0
+                        elif total > CEILING * line[k]:
+                            for c in range(first_channel[k], first_channel[k + 1]):
+                                for j in range(J):
+                                    wealth[s, c, j] = wealth[s, c, j] * (CEILING * line[k] / total)
+                            total = CEILING * line[k]
+                    elif betting and total >= line[k]:
+                        is_open[s, k] = True
+                        _raise(stream, state, block, table, t, s, k)
+                    block.open[t, s, k] = is_open[s, k]
+                    block.evidence[t, s, k] = total / line[k] if judged and now else np.nan
+                if still and rules > 0:
+                    e_value[s, 1] = won / (rules * table.window)
+                if wanted > 0 and valid[0, t, s]:
+                    p, q = past[0, t, s] * scale[t, s], present[0, t, s] * scale[t, s]
+                    known[s, 3] = SLOPE_MEMORY * known[s, 3] + p * q
+                    known[s, 4] = SLOPE_MEMORY * known[s, 4] + p * p
+                    if remembered[s] < wanted:
+                        _remember(state, table, s, p, q, scale[t, s])

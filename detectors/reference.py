@@ -51,44 +51,61 @@ def _at(step: int) -> float:
 
 
 @compiled
-def _sum(pairs: Floats, sign: float, first: int, last: int, r: float, w: float, kappa: float) -> float:
+def _unfolded(pairs: Floats, sign: float, w: float) -> Floats:
+    """Past, present and weight of each pair, dimensionless; (3, pair). Both searches ask for them at every threshold."""
+    out = np.empty((3, pairs.shape[0]))
+    for i in range(pairs.shape[0]):
+        out[0, i], out[1, i] = pairs[i, 0] / pairs[i, 2], sign * pairs[i, 1] / pairs[i, 2]
+        out[2, i] = tanh(0.5 * w * out[0, i])
+    return out
+
+
+@compiled
+def _errors(given: Floats, r: float, kappa: float) -> Floats:
+    """Saturated prediction errors at threshold `r`, in a loop of its own: it becomes vector instructions."""
+    past, present, out = given[0], given[1], np.empty(given.shape[1])
+    for i in range(out.shape[0]):
+        out[i] = tanh(kappa * (present[i] - r * past[i]))
+    return out
+
+
+@compiled
+def _sum(given: Floats, r: float, kappa: float) -> float:
     """Sum of plain increments at threshold `r`."""
-    total = 0.0
-    for i in range(first, last):
-        p, c = pairs[i, 0] / pairs[i, 2], sign * pairs[i, 1] / pairs[i, 2]
-        total += tanh(0.5 * w * p) * tanh(kappa * (c - r * p))
+    total, h = 0.0, _errors(given, r, kappa)
+    for i in range(h.shape[0]):
+        total += given[2, i] * h[i]
     return total
 
 
 @compiled
 def crossing(pairs: Floats, sign: float, first: int, last: int, w: float, kappa: float) -> float:
     """Threshold at which the sum of plain increments is zero, linear between grid points."""
+    given = _unfolded(pairs[first:last], sign, w)
     low, high = 0, STEPS
-    if _sum(pairs, sign, first, last, _at(low), w, kappa) <= 0.0:
+    if _sum(given, _at(low), kappa) <= 0.0:
         return -HIGHEST
-    if _sum(pairs, sign, first, last, _at(high), w, kappa) > 0.0:
+    if _sum(given, _at(high), kappa) > 0.0:
         return HIGHEST
     while high - low > 1:
         middle = (low + high) // 2
-        if _sum(pairs, sign, first, last, _at(middle), w, kappa) > 0.0:
+        if _sum(given, _at(middle), kappa) > 0.0:
             low = middle
         else:
             high = middle
-    above = _sum(pairs, sign, first, last, _at(low), w, kappa)
-    below = _sum(pairs, sign, first, last, _at(high), w, kappa)
+    above = _sum(given, _at(low), kappa)
+    below = _sum(given, _at(high), kappa)
     return _at(low) + 0.02 * above / (above - below)
 
 
 @compiled
-def _reversed(pairs: Floats, sign: float, r: float, bets: Floats, w: float, kappa: float, gain: float) -> float:
+def _reversed(given: Floats, r: float, bets: Floats, kappa: float, gain: float) -> float:
     """Log-wealth of the reversed gambler at the reference's end, of the mean over his bets."""
     wealth = np.zeros(bets.shape[0])
-    mean = 0.0
-    for i in range(pairs.shape[0]):
-        p, c = pairs[i, 0] / pairs[i, 2], sign * pairs[i, 1] / pairs[i, 2]
-        h = tanh(kappa * (c - r * p))
-        x = tanh(0.5 * w * p) * (h - mean) / (1.0 + abs(mean))
-        mean += gain * (h - mean)
+    mean, h = 0.0, _errors(given, r, kappa)
+    for i in range(h.shape[0]):
+        x = given[2, i] * (h[i] - mean) / (1.0 + abs(mean))
+        mean += gain * (h[i] - mean)
         for j in range(bets.shape[0]):
             wealth[j] += math.log1p(-bets[j] * x)
     best = -math.inf
@@ -103,12 +120,13 @@ def _reversed(pairs: Floats, sign: float, r: float, bets: Floats, w: float, kapp
 @compiled
 def upper_bound(pairs: Floats, sign: float, bets: Floats, w: float, kappa: float, gain: float) -> float:
     """Smallest threshold of the grid that lag-1 autocorrelation is below, at 5 %; the highest if there is none."""
+    given = _unfolded(pairs, sign, w)
     low, high = 0, STEPS
-    if _reversed(pairs, sign, _at(high), bets, w, kappa, gain) < math.log(SURE):
+    if _reversed(given, _at(high), bets, kappa, gain) < math.log(SURE):
         return HIGHEST
     while high - low > 1:
         middle = (low + high) // 2
-        if _reversed(pairs, sign, _at(middle), bets, w, kappa, gain) < math.log(SURE):
+        if _reversed(given, _at(middle), bets, kappa, gain) < math.log(SURE):
             low = middle
         else:
             high = middle

@@ -39,7 +39,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.compiled import compiled
+from detectors.compiled import compiled, inlined
 from sentinel.cadence import ABSENT, GAP
 from sentinel.snapshot import Reason
 
@@ -78,6 +78,7 @@ def advance(
 ) -> None:  # fmt: skip
     """Advance the series `first` to `last` in place; see `conditioner.py` for the arrays."""
     warm_up, stuck_after, blind_after, none = whole[0], whole[1], whole[2], whole[3] == 1
+    seasonal = periods.shape[0] > 0
     for t in range(value.shape[0]):
         for s in range(first, last):
             if kind[t, s] == ABSENT:
@@ -92,7 +93,8 @@ def advance(
                 continue
             if math.isnan(number[6]):
                 number[6] = tick[t, s]
-            x = _plausible(x, _season(tick[t, s], periods, n_bins, bins[s]), number, count, limits, none)
+            wave = _season(tick[t, s], periods, n_bins, bins[s]) if seasonal else 0.0
+            x = _plausible(x, wave, number, count, limits, none)
             if count[5] >= _NEW_LEVEL:
                 _empty(number, count, season[s], season_updates[s], bins[s], visits[s])
                 number[6] = tick[t, s]
@@ -101,18 +103,21 @@ def advance(
             learnt = count[0] >= warm_up
             for k in range(periods.shape[0]):
                 learnt = learnt and tick[t, s] - number[6] >= 2.0 * periods[k]
-            settled = periods.shape[0] == 0 or (learnt and count[0] >= _SETTLED)
+            settled = not seasonal or (learnt and count[0] >= _SETTLED)
             if math.isnan(x):
                 number[0] += number[1]
-                season[s, :, 0] += season[s, :, 2]
+                for k in range(periods.shape[0]):
+                    season[s, k, 0] += season[s, k, 2]
                 number[3] = number[4] = number[7] = np.nan
                 count[2] += 1
                 count[3] = 0
             else:
-                y = _deseasoned(
-                    x, tick[t, s], periods, n_bins, season_gains, gains, season[s], season_updates[s], bins[s],
-                    visits[s], x == number[4],
-                )  # fmt: skip
+                y = x
+                if seasonal:
+                    y = _deseasoned(
+                        x, tick[t, s], periods, n_bins, season_gains, gains, season[s], season_updates[s], bins[s],
+                        visits[s], x == number[4],
+                    )  # fmt: skip
                 _level(
                     x, y, number, count, gains, none, learnt, settled, t, s, past, present, valid, before, scales,
                     squares, residual,
@@ -223,7 +228,7 @@ def _deseasoned(
     return x
 
 
-@compiled
+@inlined
 def _level(
     x: float, y: float, number: Floats, count: Counts, gains: Floats, none: bool, learnt: bool, settled: bool,
     t: int, s: int,
