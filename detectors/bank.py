@@ -92,7 +92,7 @@ class Bank:
         shape = (series, len(self))
         return BankState(np.zeros(shape), np.zeros(shape), np.zeros(series, dtype=np.int64))
 
-    def advance(self, state: BankState, pairs: Pairs) -> tuple[BankState, NDArray[np.float64], NDArray[np.float64]]:
+    def advance(self, state: BankState, pairs: Pairs) -> tuple[BankState, Floats, Floats]:
         """Take in a block of pairs.
 
         Parameters
@@ -112,6 +112,14 @@ class Bank:
         ValueError
             If the number of series differs from the state's.
         """
+        increments = np.empty((pairs.ticks, pairs.series, len(self)))
+        return *self._advanced(state, pairs, increments), increments
+
+    def read(self, state: BankState, pairs: Pairs) -> tuple[BankState, Floats]:
+        """State and readings as `advance` gives them, without the increments: half of the memory to write."""
+        return self._advanced(state, pairs, np.empty((0, pairs.series, len(self))))
+
+    def _advanced(self, state: BankState, pairs: Pairs, increments: Floats) -> tuple[BankState, Floats]:
         if state.cell.shape != (pairs.series, len(self)):
             raise ValueError(
                 f"bank: pairs of {pairs.series} series for a state of shape {state.cell.shape}; "
@@ -119,8 +127,7 @@ class Bank:
             )
         state = BankState(one_layout(state.cell), one_layout(state.variance), one_layout(state.pairs))
         new = BankState(np.empty_like(state.cell), np.empty_like(state.variance), np.empty_like(state.pairs))
-        shape = (pairs.ticks, pairs.series, len(self))
-        readings, increments = np.empty(shape), np.empty(shape)
+        readings = np.empty((pairs.ticks, pairs.series, len(self)))
 
         def run(first: int, last: int) -> None:
             _advance(
@@ -129,7 +136,7 @@ class Bank:
             )  # fmt: skip
 
         share_series(run, pairs.series, pairs.ticks, self._threads)
-        return new, readings, increments
+        return new, readings
 
 
 def _keep_freed_memory() -> None:
@@ -224,4 +231,5 @@ def _advance(  # noqa: C901 - one flat loop per line of the recurrence, measured
                 if count[start + k] < warm_up:
                     z[k * D : (k + 1) * D] = np.nan
             readings[origin * D : (origin + length) * D] = z[: length * D]
-            increments[origin * D : (origin + length) * D] = h[: length * D]
+            if increments.shape[0] > 0:
+                increments[origin * D : (origin + length) * D] = h[: length * D]

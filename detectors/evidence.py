@@ -196,6 +196,11 @@ class Evidence:
         """Pairs that are kept of the reference period: none if no rule needs one."""
         return self.reference if any(channel.needs_reference for channel in self.channels) else 0
 
+    @property
+    def waits(self) -> bool:
+        """Whether nothing can be said before the reference period is full: every claim of every rule needs it."""
+        return bool(self.channels) and all(channel.needs_reference for channel in self.channels)
+
     def first_channel(self, rule: int) -> int:
         """Position of the first channel of a rule among all channels."""
         return int(self.table.first[rule])

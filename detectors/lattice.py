@@ -111,7 +111,7 @@ class Lattice:
         past = np.where(valid, (before - given * pairs.past) * scale, 0.0)
         present = np.where(valid, (pairs.present - given * pairs.past) * scale, 0.0)
         second = Pairs(past, present, valid, pairs.reset)
-        bank, readings, _ = self._bank.advance(BankState(*state[:3]), second)
+        bank, readings = self._bank.read(BankState(*state[:3]), second)
         return LatticeState(*bank, k1[-1].copy()), second, self._roots(k1, readings)
 
     def _roots(self, k1: Floats, readings: Floats) -> Roots:

@@ -176,9 +176,8 @@ class Cohort:
         after, scored = self.scoring.advance(before, conditioned, block.tick, block.kind != ABSENT, took)
         start = perf_counter()
         found = scored.evidence
-        unknown = (
-            np.isnan(found.evidence).all(axis=2) & scored.ready if self.plan.rules else np.zeros_like(scored.ready)
-        )
+        waits = self.scoring.evidence.waits
+        unknown = np.isnan(found.evidence).all(axis=2) & scored.ready if waits else np.zeros_like(scored.ready)
         alarm, states = self.alarm.advance(
             given["alarm"], block.kind, block.tick, scored.ready, unknown, conditioned.blind, found.open, found.raised
         )

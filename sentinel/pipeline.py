@@ -347,7 +347,7 @@ class _Report:
 def _events(state: PipelineState, cohort: Cohort, members: CohortState, ticks: Ticks) -> Iterator[AlarmEvent]:
     found, block = ticks.scored.evidence, ticks.block
     for what, flags in (("raised", found.raised), ("cleared", found.cleared)):
-        for t, s, k in np.argwhere(flags):
+        for t, s, k in np.argwhere(flags) if flags.any() else ():
             rule, row = cohort.plan.rules[k], block.rows[s]
             series = members.series[row]
             name, origin = state.names[series], members.grid.origin_us[row]

@@ -99,7 +99,7 @@ class Scoring:
         """Take in a block; the state is not modified. `here` are the ticks that a series has at all."""
         start = perf_counter()
         pairs = given.pairs
-        bank, readings, _ = self.bank.advance(state.bank, pairs)
+        bank, readings = self.bank.read(state.bank, pairs)
         fading, stretch = fade(state.fading, pairs, self.bank.detectors[0].half_life, here)
         centre, low, high = crossings(readings, self.thresholds, stretch)
         lattice, second, roots = self.lattice.advance(state.lattice, pairs, given.before, centre)
@@ -112,8 +112,9 @@ class Scoring:
         period[period > self._longest_period] = np.nan
         critical = criticality(roots.modulus, change)
         shown = (readings, centre, low, high, roots.modulus, period, change.copy(), critical)
-        for array in shown:
-            array[~ready] = np.nan
+        if not ready.all():
+            for array in shown:
+                array[~ready] = np.nan
         took("bank", perf_counter() - start)
         start = perf_counter()
         before, scale = given.before, given.scale
