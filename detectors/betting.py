@@ -97,13 +97,9 @@ def _start(state: EvidenceState, table: Table, s: int) -> None:
 
 
 @compiled
-def _remember(state: EvidenceState, table: Table, s: int, past: float, present: float, scale: float) -> None:
-    """Take a pair, in the series' own units, into the reference, and settle what rests on it when it is full."""
-    at, pairs = state.remembered[s], state.reference[s]
-    pairs[at, 0], pairs[at, 1], pairs[at, 2] = past, present, scale
-    state.remembered[s] = at + 1
-    if at + 1 < pairs.shape[0]:
-        return
+def _settle(state: EvidenceState, table: Table, s: int) -> None:
+    """Find what rests on the reference, which is full now."""
+    pairs = state.reference[s]
     spread_reference(pairs, state.known[s])
     state.disagrees[s] = halves_disagree(pairs, table.input_weight, table.kappa)
     _set_thresholds(state, table, s)
@@ -212,7 +208,7 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
     scale, tick = stream.scale, stream.tick
     mean, wealth, clearing, is_open, sides = state.mean, state.wealth, state.clearing, state.open, state.sides
     second, fleet, threshold, known, e_value = state.second, state.fleet, state.threshold, state.known, state.e_value
-    remembered, wanted = state.remembered, state.reference.shape[1]
+    remembered, reference, wanted = state.remembered, state.reference, state.reference.shape[1]
     kind, lane, sign, weight, bets, n_bets = table.kind, table.lane, table.sign, table.weight, table.bets, table.n_bets
     first_channel, line, minimum, needs = table.first, table.line, table.minimum, table.needs_reference
     gain, rules, lanes = table.gain, table.line.shape[0], past.shape[0]
@@ -334,5 +330,10 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
                     p, q = past[0, t, s] * scale[t, s], present[0, t, s] * scale[t, s]
                     known[s, 3] = SLOPE_MEMORY * known[s, 3] + p * q
                     known[s, 4] = SLOPE_MEMORY * known[s, 4] + p * p
-                    if remembered[s] < wanted:
-                        _remember(state, table, s, p, q, scale[t, s])
+                    at = remembered[s]
+                    if at < wanted:
+                        # Here, in the series' own units: a call for each pair costs more than all else.
+                        reference[s, at, 0], reference[s, at, 1], reference[s, at, 2] = p, q, scale[t, s]
+                        remembered[s] = at + 1
+                        if at + 1 == wanted:
+                            _settle(state, table, s)
