@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.activation import tanh
-from detectors.compiled import compiled, inlined
+from detectors.compiled import compiled
 from detectors.reference import halves_disagree, psi, relative_threshold, spread_reference
 
 if TYPE_CHECKING:
@@ -162,39 +162,6 @@ def _clear(state: EvidenceState, block: EvidenceBlock, t: int, s: int, k: int) -
     block.threshold[t, s, k] = state.threshold[s, state.leading[s, k]]
 
 
-@inlined
-def _saturated(
-    past: Floats, present: Floats, valid: Flags, before: Floats, threshold: Floats, table: Table, t: int, first: int,
-    last: int, values: Floats,
-) -> None:  # fmt: skip
-    """Write every tanh of one tick to `values`: of the past by lane, of the value before it, of the errors by channel.
-
-    One flat loop over all of them becomes vector instructions, which a tanh here and there does not. What is not valid
-    is not a number that is looked at; 0 stands there.
-    """
-    w, kappa, n, at = 0.5 * table.input_weight, table.kappa, last - first, 0
-    for lane in range(past.shape[0]):
-        p, ok, out = past[lane, t, first:last], valid[lane, t, first:last], values[at : at + n]
-        for i in range(n):
-            out[i] = w * p[i] if ok[i] else 0.0
-        at += n
-    z, out = before[t, first:last], values[at : at + n]
-    for i in range(n):
-        out[i] = 0.0 if math.isnan(z[i]) else w * z[i]
-    at += n
-    for c in range(table.kind.shape[0]):
-        if table.kind[c] == PAIRS:
-            lane = table.lane[c]
-            p, q, ok = past[lane, t, first:last], present[lane, t, first:last], valid[lane, t, first:last]
-            out = values[at : at + n]
-            for i in range(n):
-                out[i] = kappa * (q[i] - threshold[first + i, c] * p[i]) if ok[i] else 0.0
-        at += n
-    used = values[:at]
-    for i in range(at):
-        used[i] = tanh(used[i])
-
-
 @compiled
 def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: what is nested is the problem itself
     stream: Stream, state: EvidenceState, block: EvidenceBlock, table: Table, first: int, last: int
@@ -211,7 +178,8 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
     remembered, reference, wanted = state.remembered, state.reference, state.reference.shape[1]
     kind, lane, sign, weight, bets, n_bets = table.kind, table.lane, table.sign, table.weight, table.bets, table.n_bets
     first_channel, line, minimum, needs = table.first, table.line, table.minimum, table.needs_reference
-    gain, rules, lanes = table.gain, table.line.shape[0], past.shape[0]
+    gain, w, kappa, rules = table.gain, 0.5 * table.input_weight, table.kappa, table.line.shape[0]
+    lanes = past.shape[0]
     values = np.zeros((lanes + 1 + kind.shape[0]) * min(_RUN, last - first))
     for start in range(first, last, _RUN):
         end = min(start + _RUN, last)
@@ -223,7 +191,19 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
                         if is_open[s, k]:
                             _clear(state, block, t, s, k)
                     _start(state, table, s)
-            _saturated(past, present, valid, before, threshold, table, t, start, end, values)
+                # Every tanh of the tick: of the past by lane, of the value before it, of the errors by channel.
+                at = s - start
+                for k in range(lanes):
+                    values[at] = w * past[k, t, s] if valid[k, t, s] else 0.0
+                    at += n
+                values[at] = 0.0 if math.isnan(before[t, s]) else w * before[t, s]
+                for c in range(kind.shape[0]):
+                    at += n
+                    k = lane[c]
+                    ok = kind[c] == PAIRS and valid[k, t, s]
+                    values[at] = kappa * (present[k, t, s] - threshold[s, c] * past[k, t, s]) if ok else 0.0
+            for i in range((lanes + 1 + kind.shape[0]) * n):
+                values[i] = tanh(values[i])  # in one flat loop it becomes vector instructions
             for s in range(start, end):
                 window = tick[t, s] // table.window
                 if window > state.window[s]:
@@ -253,14 +233,14 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
                                 recentred = (h - m) / (1.0 + abs(m))
                                 x = sign[c] * values[lane[c] * n + s - start] * recentred
                                 if lane[c] == 0 and not math.isnan(before[t, s]):
-                                    # AR(1): E[z'' (c - r p)] = gamma_1 (rho - r), positive when slower on either side of 0.
+                                    # AR(1): E[z'' (c - r p)] = gamma_1 (rho - r), positive if slower, either side of 0.
                                     x2 = values[lanes * n + s - start] * recentred
                                 mean[s, c] = m + gain * (h - m)
                             else:
                                 slope_now = known[s, 3] / known[s, 4] if known[s, 4] > 0.0 else known[s, 0]
                                 x = _spread_increment(
-                                    q * scale[t, s], p * scale[t, s], table.ratio[c], known[s, 0], slope_now, known[s, 1],
-                                    known[s, 2],
+                                    q * scale[t, s], p * scale[t, s], table.ratio[c], known[s, 0], slope_now,
+                                    known[s, 1], known[s, 2],
                                 )  # fmt: skip
                             staked = now
                             if now:
@@ -304,8 +284,8 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
                     if minimum[k]:
                         total, windowed = least, windowed_least
                     else:
-                        # A mean alarms if one claim holds, so it ends when the opposite of all of them has been shown. A
-                        # minimum ends by the mean: a channel that has fallen silent must not keep it open for ever.
+                        # A mean alarms if one claim holds, so it ends when the opposite of all of them has been shown.
+                        # A minimum ends by the mean: a channel that has fallen silent must not keep it open for ever.
                         turned = turned_least
                     won += windowed
                     if betting and opened:

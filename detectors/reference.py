@@ -52,7 +52,7 @@ def _at(step: int) -> float:
 
 @compiled
 def _unfolded(pairs: Floats, sign: float, w: float) -> Floats:
-    """Past, present and weight of each pair, dimensionless; (3, pair). Both searches ask for them at every threshold."""
+    """Past, present and weight of each pair, dimensionless; (3, pair). Searches ask for them at every threshold."""
     out = np.empty((3, pairs.shape[0]))
     for i in range(pairs.shape[0]):
         out[0, i], out[1, i] = pairs[i, 0] / pairs[i, 2], sign * pairs[i, 1] / pairs[i, 2]

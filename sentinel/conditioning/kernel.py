@@ -169,7 +169,7 @@ def _season(tick: int, periods: Floats, n_bins: Counts, bins: Floats) -> float:
     return total
 
 
-@compiled
+@inlined
 def _plausible(x: float, season: float, number: Floats, count: Counts, limits: Floats, none: bool) -> float:
     """The value, or NaN where the sensor cannot mean it; counts the runs of such values."""
     if math.isnan(x):
@@ -283,7 +283,7 @@ def _level(
     count[0] = n + 1
 
 
-@compiled
+@inlined
 def _judge(number: Floats, count: Counts, stuck_after: int, blind_after: int) -> int:
     if count[3] + 1 >= stuck_after:  # n equal values are n - 1 ties
         return _STUCK
