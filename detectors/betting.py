@@ -36,6 +36,7 @@ CEILING = 1e6
 """Evidence is kept below this many alarm lines while an alarm is open, so that it can fall again."""
 ENOUGH = 1e4
 """The fleet's gambler stops at this e-value."""
+# What remarks rest on was measured together and changes no evidence: a key for one of these would undo the others.
 SIDE_MEMORY = 0.98
 ONE_SIDED = 0.1
 """Share of the increments below which a side counts as silent."""

@@ -116,9 +116,14 @@ def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]
     plan = plan_for(settings, name, cadence)
     yield from of_bank(plan, settings.bank_for(name), cadence)
     yield (
-        f"ready after {span(plan.warm_up, cadence)} = {plan.warm_up} ticks with a value; a gap of more than "
+        f"ready after {span(plan.ready_after, cadence)} = {plan.ready_after} ticks with a value; a gap of more than "
         f"{span(plan.max_gap, cadence)} = {plan.max_gap} ticks starts anew; "
         f"stale after {print_duration(plan.stale_after_us)}"
+    )
+    yield (
+        f"blind after {span(plan.blind_after_missing, cadence)} = {plan.blind_after_missing} missing ticks in a row, "
+        f"{plan.stuck_after} equal values, 3 values farther than {plan.implausible:g} scales from the level, or where "
+        f"more than {plan.coarse_share:.3g} of the values equal the one before"
     )
     rules = settings.rules_for(name)
     for rule, written in zip(plan.rules, rules, strict=True):

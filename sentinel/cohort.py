@@ -124,10 +124,10 @@ class Cohort:
                 seasons=plan.seasons, season_bins=plan.season_bins, season_memory=plan.season_memory,
                 lowest=plan.lowest, highest=plan.highest,
                 stuck_after=plan.stuck_after, blind_after_missing=plan.blind_after_missing,
-                none=not plan.conditioning,
+                implausible=plan.implausible, coarse_share=plan.coarse_share, none=not plan.conditioning,
             ), threads=threads,
         )  # fmt: skip
-        self.differencing = Differencing(plan.level_half_life, plan.blind_after_missing)
+        self.differencing = Differencing(plan.scale_half_life, plan.blind_after_missing, plan.winsor, plan.apart)
         self.scoring = Scoring(plan, threads=threads)
         self.alarm = Alarm(tuple(rule.severity == "critical" for rule in plan.rules))
 

@@ -72,10 +72,8 @@ def of_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[str]:
         f"{span(plan.window, cadence)}"
     )
     if any(part.kind == "spread" or part.relative for rule in plan.rules for part in rule.channels):
-        yield (
-            f"reference period of {plan.reference} pairs: full after {span(plan.warm_up + plan.reference, cadence)} "
-            "at the earliest"
-        )
+        full = span(plan.learnt_after + plan.reference, cadence)
+        yield f"reference period of {plan.reference} pairs: full after {full} at the earliest"
 
 
 def of_rule(plan: Plan, rule: PlanRule, written: AlarmSettings, cadence: Cadence) -> Iterator[str]:

@@ -20,6 +20,7 @@ from sentinel.configuration.judging import LONGEST_HALF_LIFE_TICKS, SHORTEST_HAL
 CONDITIONER_WARM_UP = 50
 UNCLIPPED = 20
 """First points, by which the conditioner finds the level."""
+APART = 0.4
 STAMPS_FOR_CADENCE = 50
 LONGEST_GAP = 10_000
 """Missing ticks in a row, at most, before a series starts anew: each of them is a row in memory."""
@@ -108,11 +109,16 @@ class Plan:
     lowest: float
     highest: float
     stuck_after: int
+    blind_after_missing: int
+    """Missing ticks in a row before a series is blind, or a reference is missing."""
+    implausible: float
+    """Scales from the level."""
+    coarse_share: float
     stale_after_us: int
     half_life: float
     level_half_life: float
     warm_up: int
-    """Valid ticks before the first verdict, conditioner and bank together."""
+    """Valid ticks before the first verdict, conditioner and bank together, as asked for; see `ready_after`."""
     thresholds: int
     lowest_threshold: float
     highest_threshold: float
@@ -135,9 +141,22 @@ class Plan:
     """Of a paired series: what is conditioned already, target less reference."""
 
     @property
-    def blind_after_missing(self) -> int:
-        """Missing ticks in a row before a series is blind, or a reference is missing."""
-        return max(3, math.ceil(self.max_gap / 10))
+    def apart(self) -> float:
+        """Change of spread of a target against its reference from which evidence on spread is gathered: 0.4, which is
+        log 1.5, the usual ratio, to a digit; where a rule has a smaller ratio, the log of that."""
+        ratios = [part.ratio for rule in self.rules for part in rule.channels if part.ratio is not None]
+        return min([APART, *map(math.log, ratios)])
+
+    @property
+    def learnt_after(self) -> int:
+        """Ticks with a value before the first pair."""
+        learning = [max(CONDITIONER_WARM_UP, self.level_half_life), *(2.0 * period for period in self.seasons)]
+        return math.ceil(max(learning)) if self.conditioning else 1
+
+    @property
+    def ready_after(self) -> int:
+        """Ticks with a value before the first verdict: those that the conditioner needs, then those of the bank."""
+        return self.learnt_after + self.warm_up_pairs
 
     @property
     def baseline(self) -> int:
@@ -169,7 +188,8 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
     level = _usable(bank.level_half_life.ticks(cadence)) if bank.level_half_life else chosen.level_half_life
     # The shortest first: the bins of a longer one are wide, and would make noise of what is left of a shorter one.
     seasons = sorted(season / cadence.microseconds for season in series.season)
-    max_gap = series.max_gap / cadence.microseconds if series.max_gap else 2.0 * half_life
+    longest = series.max_gap / cadence.microseconds if series.max_gap else 2.0 * half_life
+    max_gap = min(max(1, math.floor(longest)), LONGEST_GAP)
     stale = series.stale_after or 3 * cadence.microseconds + series.lateness
     low, high = series.range or (None, None)
     return Plan(
@@ -177,11 +197,14 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
         months=cadence.months,
         lateness_us=series.lateness,
         mean=series.aggregate == "mean",
-        max_gap=min(max(1, math.floor(max_gap)), LONGEST_GAP),
+        max_gap=max_gap,
         seasons=tuple(ticks for ticks in seasons if ticks >= SHORTEST_SEASON_TICKS) if conditioning else (),
         lowest=-math.inf if low is None else low,
         highest=math.inf if high is None else high,
         stuck_after=series.stuck_after_ticks,
+        blind_after_missing=series.blind_after_missing_ticks or max(3, math.ceil(max_gap / 10)),
+        implausible=series.implausible_scales,
+        coarse_share=series.coarse_share,
         stale_after_us=stale,
         half_life=half_life,
         level_half_life=level,

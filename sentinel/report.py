@@ -181,7 +181,7 @@ def _now(record: SeriesRecord) -> str:
     if record.state is State.LEARNING:
         if record.reason is Reason.GAP or record.gaps:
             return f"not ready at the end: started anew after a gap longer than {_max_gap(record)}"
-        return f"not ready: {record.ticks - record.missing:,} valid ticks, {record.plan.warm_up:,} are needed"
+        return f"not ready: {record.ticks - record.missing:,} valid ticks, {record.plan.ready_after:,} are needed"
     quiet = "no alarm" if not record.alarms or record.alarms[-1][1] is not None else ""
     band = band_in_words(record.lag1, record.low, record.high)
     numbers = f"lag-1 {'' if quiet else 'now '}{band}{_recovery(record)}{_cycle(record)}{_change(record)}"
@@ -277,7 +277,7 @@ def _choice(record: SeriesRecord) -> Iterator[tuple[str, str]]:
     assert plan is not None
     yield "half-life", f"{plan.half_life:g} ticks"
     yield "half-life of the level", f"{plan.level_half_life:g} ticks" if plan.conditioning else "not used"
-    yield "warm-up", f"{plan.warm_up:,} valid ticks"
+    yield "warm-up", f"{plan.ready_after:,} valid ticks"
     yield "longest gap", f"{plan.max_gap:,} ticks; after a longer one the series starts anew"
     seasons = [
         f"{ticks:g} ticks" if record.axis.numbered else print_season(round(ticks * plan.cadence_us))

@@ -45,6 +45,10 @@ class Conditioning:
     """Ticks of exactly the same value."""
     blind_after_missing: int = 14
     """Missing ticks in a row before the series is blind."""
+    implausible: float = 1e3
+    """Scales from the level beyond which a value counts as missing."""
+    coarse_share: float = 0.2
+    """Share of values equal to the one before, above which the series is blind."""
     none: bool = False
     """Take the values as residuals already; the sensor is watched all the same."""
 
@@ -125,7 +129,8 @@ class Conditioner:
             [[half_life.gain(p), half_life.gain(settings.season_memory * p)] for p in settings.seasons],
             dtype=np.float64,
         ).reshape(-1, 2)
-        self._limits = np.array([max(settings.lowest, -_LARGEST), min(settings.highest, _LARGEST)])
+        lowest, highest = max(settings.lowest, -_LARGEST), min(settings.highest, _LARGEST)
+        self._limits = np.array([lowest, highest, settings.implausible, settings.coarse_share])
         warm_up = 0 if settings.none else max(settings.warm_up, math.ceil(H))
         self._whole = np.array(
             [warm_up, settings.stuck_after, settings.blind_after_missing, int(settings.none)], dtype=np.int64

@@ -3,11 +3,12 @@
 Both were conditioned by themselves, so the difference of their pairs, past and present, is free of level, season and
 scale of either; it is divided by its own running scale:
 
-    p = (p_T - p_R) / sigma,   c = (c_T - c_R) / sigma,   sigma^2 <- sigma^2 + a_2H (min(d^2, 9 sigma^2) - sigma^2)
+    p = (p_T - p_R) / sigma,   c = (c_T - c_R) / sigma,   sigma^2 <- sigma^2 + a (min(d^2, w^2 sigma^2) - sigma^2)
 
-The change of spread is that of the target less that of the reference. Evidence on spread is gathered on the target's
-own deviations, divided by the rise of the reference's, at the ticks before which the change was above 0.4: weather that
-shakes both is no evidence, nor is a reference that becomes quiet.
+with the gain `a` and the cut `w` of the target's scale. The change of spread is that of the target less that of the
+reference. Evidence on spread is gathered on the target's own deviations, divided by the rise of the reference's, at the
+ticks before which the change was above `apart` [0.4; the log of the least ratio of a rule]: weather that shakes both is
+no evidence, nor is a reference that becomes quiet.
 
 A tick at which either has no pair has none here. While the reference cannot be judged (missing, blind, learning) at
 more than `patience` values of the target in a row, the target is judged *alone*, on its own pairs, from zero; and from
@@ -38,8 +39,6 @@ FIRST = 50
 """Values before a half is judged, whatever its own conditioner says: as many as a cadence may take to be learnt."""
 _GAP = tuple(Reason).index(Reason.GAP)
 _UNCLIPPED = 20
-_WINSOR = 3.0
-_APART = 0.4  # log 1.5, the usual ratio of a rule on spread
 
 
 class Half(NamedTuple):
@@ -87,18 +86,24 @@ class Differencing:
 
     Parameters
     ----------
-    level_half_life
-        Of the target's level, ticks; the scale of the difference has twice that.
+    scale_half_life
+        Of the target's scale and of that of the difference, ticks.
     patience
         Values of the target in a row without the reference before it is judged alone.
+    winsor
+        Scales at which a difference is cut before the scale follows it.
+    apart
+        Change of spread, log-variance, from which evidence on spread is gathered.
     """
 
     warm_up = _UNCLIPPED
     """Differences before the first pair."""
 
-    def __init__(self, level_half_life: float, patience: int) -> None:
+    def __init__(self, scale_half_life: float, patience: int, winsor: float, apart: float) -> None:
         self.patience = patience
-        self._gain = half_life.gain(2.0 * level_half_life)
+        self._gain = half_life.gain(scale_half_life)
+        self._cut = winsor * winsor
+        self._apart = apart
 
     def init(self, series: int) -> DifferenceState:
         """Nothing seen yet."""
@@ -115,7 +120,8 @@ class Differencing:
         reset, alone = np.zeros(shape, bool), np.zeros(shape, bool)
         _advance(
             block.kind, block.reset, target.residual, reference.residual, target.judged, reference.judged,
-            target.spread, reference.spread, *new, unit, risen, spread, before, reset, alone, self._gain, self.patience,
+            target.spread, reference.spread, *new, unit, risen, spread, before, reset, alone, self._gain, self._cut,
+            self.patience,
         )  # fmt: skip
 
         def less(own: Floats, other: Floats) -> Floats:
@@ -131,7 +137,7 @@ class Differencing:
             Pairs(target.past, target.present, valid, reset),
             Pairs(target.second_past, target.second_present, valid & target.second_valid, reset),
             target.before, target.scale * np.exp(-0.5 * np.where(alone, 0.0, np.nan_to_num(risen))),
-            spread, alone | (before > _APART), alone,
+            spread, alone | (before > self._apart), alone,
         )  # fmt: skip
         return new, Conditioned(
             Pairs(np.where(valid, past, 0.0), np.where(valid, present, 0.0), valid, reset),
@@ -145,7 +151,8 @@ class Differencing:
 def _advance(
     kind: NDArray[np.int8], restarted: Flags, residual: Floats, residual_r: Floats, judged: Flags, judged_r: Flags,
     spread_t: Floats, spread_r: Floats, numbers: Floats, counts: Counts, is_alone: Flags,
-    unit: Floats, risen: Floats, spread: Floats, before: Floats, reset: Flags, alone: Flags, gain: float, patience: int,
+    unit: Floats, risen: Floats, spread: Floats, before: Floats, reset: Flags, alone: Flags, gain: float, cut: float,
+    patience: int,
 ) -> None:  # fmt: skip
     for t in range(kind.shape[0]):
         for s in range(kind.shape[1]):
@@ -166,7 +173,7 @@ def _advance(
                     numbers[s, 2] = spread_t[t, s]
                 elif judged[t, s] and judged_r[t, s]:
                     numbers[s, 2] = spread_t[t, s] - spread_r[t, s]
-                    scale = _scale(residual[t, s] - residual_r[t, s], numbers[s], counts[s], gain)
+                    scale = _scale(residual[t, s] - residual_r[t, s], numbers[s], counts[s], gain, cut)
                     unit[t, s] = scale if scale > 0.0 else np.nan
                 risen[t, s], spread[t, s] = max(0.0, numbers[s, 1]), numbers[s, 2]
                 if judged[t, s] and not math.isnan(spread_r[t, s]):
@@ -175,11 +182,11 @@ def _advance(
 
 
 @compiled
-def _scale(d: float, number: Floats, count: Counts, gain: float) -> float:
+def _scale(d: float, number: Floats, count: Counts, gain: float, cut: float) -> float:
     """The scale from before a difference, 0 while it is not known; the difference is then taken into it."""
     variance, n = number[0], count[0]
     if not math.isnan(d):
-        square = d * d if n < _UNCLIPPED else min(d * d, _WINSOR * _WINSOR * variance)
+        square = d * d if n < _UNCLIPPED else min(d * d, cut * variance)
         count[0] = n + 1
         number[0] = variance + max(gain, 1.0 / (n + 1)) * (square - variance)
     return math.sqrt(variance) if n >= _UNCLIPPED else 0.0

@@ -55,13 +55,12 @@ _RANGE = BLIND_CODES["out_of_range"]
 _IMPLAUSIBLE = BLIND_CODES["implausible"]
 _SPACING = BLIND_CODES["spacing"]
 
+# How it starts and how long a run is: parts of the recurrence that was measured as a whole, so they are no settings.
 _UNCLIPPED = 20
 _SEASON_FROM = 6
 _SETTLED = 150  # values from which on what is left of a season no longer widens the baseline of the spread
 _BAD_RUN = 3  # faulty values in a row that make a series blind; one alone is a missing tick
-_FAR = 1e3  # scales from the level beyond which a value is implausible ...
-_NEW_LEVEL = 12  # ... unless it stays there: then the series starts afresh
-_COARSE_SHARE = 0.2
+_NEW_LEVEL = 12  # implausible values in a row that are a new level: the series starts afresh
 _TIE_MEMORY = 0.006907  # gain of a half-life of 100 ticks
 _TIE_TESTS = 50
 _ALONE = 30  # values in a row without one a tick before: the series is slower than its grid
@@ -124,7 +123,7 @@ def advance(
                 )  # fmt: skip
                 count[2] = 0
             learning[t, s] = not learnt
-            blind[t, s] = _judge(number, count, stuck_after, blind_after)
+            blind[t, s] = _judge(number, count, stuck_after, blind_after, limits[3])
 
 
 @compiled
@@ -179,7 +178,7 @@ def _plausible(x: float, season: float, number: Floats, count: Counts, limits: F
         return math.nan
     count[4] = 0
     scale = math.sqrt(number[2])
-    if not none and count[0] > _UNCLIPPED and scale > 0.0 and abs(x - season - number[0]) > _FAR * scale:
+    if not none and count[0] > _UNCLIPPED and scale > 0.0 and abs(x - season - number[0]) > limits[2] * scale:
         count[5] += 1
         return math.nan
     count[5] = 0
@@ -284,7 +283,7 @@ def _level(
 
 
 @inlined
-def _judge(number: Floats, count: Counts, stuck_after: int, blind_after: int) -> int:
+def _judge(number: Floats, count: Counts, stuck_after: int, blind_after: int, coarse_share: float) -> int:
     if count[3] + 1 >= stuck_after:  # n equal values are n - 1 ties
         return _STUCK
     if count[4] >= _BAD_RUN:
@@ -295,6 +294,6 @@ def _judge(number: Floats, count: Counts, stuck_after: int, blind_after: int) ->
         return _GAP
     if count[6] >= _ALONE:
         return _SPACING
-    if count[1] >= _TIE_TESTS and number[5] > _COARSE_SHARE:
+    if count[1] >= _TIE_TESTS and number[5] > coarse_share:
         return _COARSE
     return 0

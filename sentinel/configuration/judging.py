@@ -53,6 +53,12 @@ class SeriesSettings(Part):
     """Lowest and highest possible value, either may be null; a value outside makes the series blind."""
     stuck_after_ticks: Annotated[int, Field(ge=2)] = 20
     """The same value this many ticks in a row makes the series blind."""
+    blind_after_missing_ticks: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Missing ticks in a row that make the series blind; null = a tenth of max_gap, at least 3."""
+    implausible_scales: Annotated[float, Field(ge=10, le=1e9)] = 1000.0
+    """A value farther from the level than this many scales counts as missing; three in a row make the series blind."""
+    coarse_share: Annotated[float, Field(ge=0.01, le=1)] = 0.2
+    """Where more than this share of the values equals the one before, the series is blind; 1 = never."""
     stale_after: PositiveDuration | None = None
     """Without an observation for this long the series is blind; null = 3 cadences + lateness."""
     bank: Name | None = None

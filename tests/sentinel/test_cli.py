@@ -58,7 +58,7 @@ def test_check_says_in_words_and_ticks_what_the_settings_mean(
     file = tmp_path / "lake.yaml"
     file.write_text(
         "sources: [{kind: csv, name: lake, path: lake.csv}]\n"
-        "series: [{match: 'peter/*', cadence: 1d, season: [1y]}]\n"
+        "series: [{match: 'peter/*', cadence: 1d}, {match: 'paul/*', cadence: 1d, season: [1y]}]\n"
         "banks: {default: {half_life: 70d, warm_up_ticks: 100}}\n"
         "alarms: [{threshold: 0.8, false_alarms: 1 per 10y}, {match: other, threshold: 0.9, alpha: 1e-4}]\n"
     )
@@ -68,9 +68,11 @@ def test_check_says_in_words_and_ticks_what_the_settings_mean(
     assert "source lake: lake.csv, read every 30s" in said
     assert "half-life 70 d = 70 ticks; level 30 d = 30 ticks (by cadence)" in said
     assert "ready after 100 d = 100 ticks" in said
+    assert "ready after 2.14 y = 781 ticks" in said  # two periods of its season, and 50 pairs
+    assert said.count("blind after 14 d = 14 missing ticks in a row, 20 equal values, 3 values farther than 1000") == 2
     assert "warning lag-1 above 0.8: budget 1 per 10y = alpha 0.000274 per tick" in said
     assert "rule other: warning on lag-1 above 0.9, alpha 0.0001 per tick" in said
-    assert said.count("above 0.9") == 1  # that rule is not for peter/*
+    assert said.count("above 0.9") == 1  # that rule is for neither of them
 
 
 def test_check_without_a_known_cadence_says_what_would_hold_per_hour_and_per_day(

@@ -266,6 +266,15 @@ def test_one_implausible_value_is_missing_and_a_new_level_starts_the_series_afre
     assert found.pairs.present[111:].tobytes() == alone_again.pairs.present.tobytes()
 
 
+def test_how_far_a_value_may_be_from_the_level_can_be_set() -> None:
+    values = [*NOISE[:100], 50.0, *NOISE[100:150]]
+    holed = [math.nan if x == 50.0 else x for x in values]
+    near, far = (condition(np.array(values)[:, None], Conditioning(implausible=limit)) for limit in (20.0, 1e3))
+    expected = condition(np.array(holed)[:, None], Conditioning())
+    assert near.residual.tobytes() == expected.residual.tobytes()
+    assert abs(far.residual[100, 0]) > 20.0
+
+
 def test_a_strong_season_is_not_implausible_once_it_is_known() -> None:
     ticks = np.arange(4_000)
     values = 1e4 * np.sin(2 * np.pi * ticks / 24) + 0.05 * np.random.default_rng(1).normal(size=4_000)
@@ -310,6 +319,7 @@ def test_a_coarse_series_is_blind_and_its_ties_form_no_pairs() -> None:
     assert [REASONS[code] for code in set(found.blind[60:, 0].tolist())] == [Reason.TOO_COARSE]
     tie = np.append(False, coarse[1:] == coarse[:-1])
     assert not found.pairs.valid[tie].any()
+    assert not condition(coarse[:, None], Conditioning(coarse_share=1.0)).blind.any()
     fine = condition(np.round(np.random.default_rng(3).normal(size=400), 1)[:, None], Conditioning())
     assert not fine.blind.any()
 

@@ -72,7 +72,7 @@ def test_each_channel_of_a_weighted_rule_has_its_weight_and_a_delay_of_its_own()
 
 
 def test_a_reference_is_spoken_of_where_a_rule_needs_one() -> None:
-    text = "reference period of 200 pairs: full after 270 d at the earliest"
+    text = "reference period of 200 pairs: full after 250 d at the earliest"
     bank = {"reference_ticks": 200}
     assert text in said(DAY, {"kind": "spread", "alpha": 1e-4}, bank)
     assert text not in said(DAY, {"threshold": 0.8, "alpha": 1e-4}, bank)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sentinel.cadence import TICK
 from sentinel.claims import reason_in_words
+from sentinel.conditioning import Differencing, Half, PairedBlock
 from sentinel.configuration import Settings
 from sentinel.pipeline import Pipeline
 from sentinel.published import Published
@@ -97,6 +99,22 @@ def test_the_least_of_the_two_claims_counts() -> None:
     quiet = both & (np.maximum.accumulate(np.nan_to_num(own, nan=-9)) < 0)
     assert both.sum() > 300
     assert np.all(difference[quiet] <= own[quiet] + 1e-9)
+
+
+@pytest.mark.parametrize(("apart", "counts"), [(0.4, False), (0.2, True)])
+def test_spread_counts_from_the_tick_after_it_has_risen_by_what_the_rules_ask(apart: float, counts: bool) -> None:
+    shape = (5, 1)
+    yes, no, zeros = np.ones(shape, bool), np.zeros(shape, bool), np.zeros(shape)
+    target, reference = (
+        Half(zeros, zeros, zeros, yes, yes, zeros, zeros, zeros + spread, zeros, zeros, no) for spread in (0.3, 0.0)
+    )
+    one = np.zeros(1, np.int64)
+    ticks = np.arange(5)[:, None]
+    block = PairedBlock(one, np.full(shape, TICK, np.int8), zeros, ticks, target, reference, no, no, zeros.astype("i1"))
+    differencing = Differencing(60.0, patience=3, winsor=3.0, apart=apart)
+    _, found = differencing.advance(differencing.init(1), block)
+    assert found.target is not None
+    assert found.target.apart[:, 0].tolist() == [False, *[counts] * 4]
 
 
 def test_a_missing_reference_is_said_and_the_target_is_judged_from_zero() -> None:

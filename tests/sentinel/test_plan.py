@@ -13,7 +13,7 @@ from sentinel.configuration import Cadence, Settings
 from sentinel.configuration.durations import DAY, HOUR, MINUTE, SECOND, YEAR
 from sentinel.pipeline import Pipeline
 from sentinel.plan import Plan, learn_cadence, plan_for
-from tests.sentinel.streams import ar1, batch_of, through
+from tests.sentinel.streams import ar1, batch_of, run, table, through
 
 
 def stamps(step_us: int, count: int = 60, start_us: int = 1_600_000_000_000_000) -> np.ndarray:
@@ -97,6 +97,52 @@ def test_what_is_not_configured_comes_from_the_table_by_cadence() -> None:
     assert (hourly.warm_up_pairs, daily.warm_up_pairs) == (50, 20)
     (rule,) = hourly.rules
     assert (rule.label, rule.alpha, rule.severity) == ("0.8", 1e-4, "warning")
+
+
+def test_when_a_sensor_cannot_be_judged_can_be_set() -> None:
+    chosen = {"blind_after_missing_ticks": 30, "implausible_scales": 50, "coarse_share": 1}
+    found, usual = plan("1h", chosen), plan("1h")
+    assert (found.blind_after_missing, found.implausible, found.coarse_share) == (30, 50.0, 1.0)
+    assert (usual.blind_after_missing, usual.implausible, usual.coarse_share) == (14, 1000.0, 0.2)
+    assert plan("1h", {"max_gap": "5h"}).blind_after_missing == 3
+
+
+@pytest.mark.parametrize(
+    ("ratios", "expected"), [((), 0.4), ((1.5,), 0.4), ((4.0, 2.0), 0.4), ((4.0, 1.2), math.log(1.2))]
+)
+def test_a_comparison_counts_spread_from_the_smallest_ratio_of_its_rules(
+    ratios: tuple[float, ...], expected: float
+) -> None:
+    rules = [{"kind": "spread", "ratio": ratio, "alpha": 1e-3} for ratio in ratios]
+    assert plan("1h", alarms=rules).apart == expected
+
+
+@pytest.mark.parametrize(
+    ("series", "bank", "conditioning"),
+    [
+        ({}, {}, True),
+        ({}, {"warm_up_ticks": 20}, True),
+        ({}, {"level_half_life": "90.5 ticks"}, True),
+        ({"season": ["50h"]}, {}, True),
+        ({}, {}, False),
+    ],
+)
+def test_the_first_verdict_comes_after_as_many_values_as_the_plan_says(
+    series: dict[str, object], bank: dict[str, object], conditioning: bool
+) -> None:
+    """A level that is slower than the warm-up asked for, and a season, were left out of what `check` said."""
+    chosen = Settings.model_validate({"series": [series | {"cadence": "1h"}], "banks": {"default": bank}})
+    found = run(ar1(1, 0.5, 400), chosen, conditioning=conditioning)
+    expected = plan_for(chosen, "s0", Cadence.parse("1h"), conditioning=conditioning).ready_after
+    assert np.flatnonzero(~np.isnan(table(found, "lag1")[:, 0]))[0] + 1 == expected
+
+
+def test_a_reference_is_full_after_as_many_values_as_the_plan_says() -> None:
+    rules = [{"kind": "spread", "alpha": 1e-3}]
+    chosen = {"series": [{"cadence": "1h"}], "banks": {"default": {"reference_ticks": 200}}, "alarms": rules}
+    found = run(ar1(1, 0.5, 400), Settings.model_validate(chosen))
+    expected = plan("1h", bank={"reference_ticks": 200}, alarms=rules)
+    assert np.flatnonzero(~np.isnan(table(found, "evidence")[:, 0]))[0] == expected.learnt_after + 200
 
 
 @pytest.mark.parametrize(
