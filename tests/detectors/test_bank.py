@@ -74,6 +74,14 @@ def test_the_reading_is_the_cell_in_standard_deviations_of_the_null() -> None:
     assert np.allclose(readings[-1][ready], (c / np.sqrt(v))[ready], rtol=0.0, atol=1e-12)
 
 
+def test_reading_without_increments_gives_the_same_bits() -> None:
+    pairs = stream(80, 70, 7)
+    state, readings, _ = BANK.advance(BANK.init(70), pairs)
+    alone, read = BANK.read(BANK.init(70), pairs)
+    assert read.tobytes() == readings.tobytes()
+    assert [part.tobytes() for part in alone] == [part.tobytes() for part in state]
+
+
 def test_no_ticks_or_no_series_change_nothing() -> None:
     state = BANK.advance(BANK.init(2), stream(20, 2, 4))[0]
     after, readings, increments = BANK.advance(state, stream(20, 2, 4)[:0])
