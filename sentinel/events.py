@@ -124,13 +124,13 @@ class AlarmEvent:
         return f"lag-1 autocorrelation {band}{self._recovery()}{swings}"
 
     def _recovery(self) -> str:
-        """Recovery time in words; with an open band only what it is longer than."""
+        """Recovery time in words; with an open band only what it is at least."""
         at_least = self.lag1_high >= 1.0
         lag1 = self.lag1_low if at_least else self.lag1
         if not 0.0 < lag1 < 1.0:
             return ""
         seconds = -self.cadence_us / MICROSECONDS / math.log(lag1)
-        return f", recovery time {'longer than' if at_least else 'about'} {duration_in_words(seconds)}"
+        return f", recovery time {'at least' if at_least else 'about'} {duration_in_words(seconds)}"
 
     def body(self) -> dict[str, object]:
         """The event as JSON-ready data."""

@@ -199,7 +199,7 @@ def _recovery(record: SeriesRecord) -> str:
     if not 0.0 < lag1 < 1.0:
         return ""
     length = record.length(-record.plan.cadence_us / math.log(lag1))
-    return f", recovery time {'longer than' if at_least else 'about'} {length}"
+    return f", recovery time {'at least' if at_least else 'about'} {length}"
 
 
 def _cycle(record: SeriesRecord) -> str:

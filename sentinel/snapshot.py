@@ -105,7 +105,7 @@ class SeriesView:
     """-cadence / ln(lag1); NaN where lag1 is not in (0, 1)."""
     recovery_low_seconds: float
     recovery_high_seconds: float
-    """inf where the upper end of the band is open: then say "longer than `recovery_low_seconds`"."""
+    """inf where the upper end of the band is open: then say "at least `recovery_low_seconds`"."""
     modulus: float
     """What a small knock is multiplied by at each tick, of the slower of the two roots."""
     period_seconds: float

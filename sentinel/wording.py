@@ -7,7 +7,7 @@ Page, terminal and metrics say the same thing in the same words because they all
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from math import exp, isfinite, isinf, isnan, log
+from math import exp, isinf, isnan, log
 
 from sentinel.snapshot import Reason, SeriesView
 
@@ -93,43 +93,55 @@ def moment_iso(time_us: int) -> str | None:
 
 
 def lag1_in_words(view: SeriesView) -> str:
-    """Write lag-1 with its band: `0.82 (0.74 to 0.88)`, `0.98 (above 0.95)`; `not ready` while there is none."""
+    """Write lag-1 with its band: `0.82 (0.74 to 0.88)`, `0.98 (above 0.95)`, `0.99 or more`; `not ready` for NaN."""
     return band_in_words(view.lag1, view.lag1_low, view.lag1_high)
 
 
 def band_in_words(lag1: float, low: float, high: float) -> str:
-    """Write an estimate with its 95 % band, whose ends are -1 and 1 where open."""
+    """Write an estimate with its 95 % band, whose ends are -1 and 1 where open.
+
+    Beyond the outermost detectors estimate and closed end are the same number: `0.99 or more`, `-0.95 or less`.
+    """
     if isnan(lag1):
         return "not ready"
+    number = f"{lag1:.2f}"
     if low <= -1 and high >= 1:
         band = "band open"
     elif high >= 1:
         band = f"above {low:.2f}"
+        if band == f"above {number}":
+            return f"{number} or more"
     elif low <= -1:
         band = f"below {high:.2f}"
+        if band == f"below {number}":
+            return f"{number} or less"
     else:
         band = f"{low:.2f} to {high:.2f}"
-    return f"{lag1:.2f} ({band})"
+    return f"{number} ({band})"
 
 
 def recovery_in_words(view: SeriesView) -> str:
-    """Write the recovery time with its band; `longer than ...` where the band is open above."""
+    """Write the recovery time, or `at least` its lower end where the band is open above only."""
     if isnan(view.lag1):
         return "not ready"
     if isnan(view.recovery_seconds):
         return "none: lag-1 is not above 0" if view.lag1 <= 0 else "unknown"
-    if isinf(view.recovery_high_seconds):
-        known = isfinite(view.recovery_low_seconds)
-        lower = view.recovery_low_seconds if known else view.recovery_seconds
-        return f"longer than {duration_in_words(lower)}"
+    if isinf(view.recovery_high_seconds) and view.recovery_low_seconds > 0:
+        return f"at least {duration_in_words(view.recovery_low_seconds)}"
     return duration_in_words(view.recovery_seconds)
 
 
 def recovery_band_in_words(view: SeriesView) -> str:
-    """Write both ends of the recovery time's band; empty where one of them is not known."""
-    if not (isfinite(view.recovery_low_seconds) and isfinite(view.recovery_high_seconds)):
+    """Write the recovery time's band: `5 h to 19 h`, `up to 19 h`, `band open`; empty where `recovery_in_words` says it.
+
+    The lower end is 0 where that of lag-1 is not above 0.
+    """
+    low, high = view.recovery_low_seconds, view.recovery_high_seconds
+    if isnan(low) or (isinf(high) and low > 0):
         return ""
-    return f"{duration_in_words(view.recovery_low_seconds)} to {duration_in_words(view.recovery_high_seconds)}"
+    if low > 0:
+        return f"{duration_in_words(low)} to {duration_in_words(high)}"
+    return "band open" if isinf(high) else f"up to {duration_in_words(high)}"
 
 
 def modulus_in_words(modulus: float, period_ticks: float, period: str) -> str:

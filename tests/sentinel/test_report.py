@@ -98,7 +98,7 @@ SENTENCES = {
     ),
     "open band": (
         record(lag1=0.99, low=0.95, high=1.0),
-        "no alarm: lag-1 0.99 (above 0.95), recovery time longer than 19.5 days",
+        "no alarm: lag-1 0.99 (above 0.95), recovery time at least 19.5 days",
     ),
     "negative": (record(lag1=-0.3, low=-0.5, high=-0.1), "no alarm: lag-1 -0.30 (-0.50 to -0.10)"),
     "not ready": (

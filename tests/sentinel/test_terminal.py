@@ -40,7 +40,7 @@ def test_it_says_address_speed_and_progress(snapshot) -> None:
     "words",
     [
         r"grid/frequency +◆ critical",
-        r"0\.98 \(above 0\.95\) +recovery longer than 19\.5 h",
+        r"0\.98 \(above 0\.95\) +recovery at least 19\.5 h",
         r"lake/loaded +▲ warning",
         r"0\.91 \(0\.84 to 0\.95\) +recovery 10\.6 h +▲ +past the alarm line",
         r"buoy 7 +━ blind",

@@ -81,12 +81,25 @@ def test_a_band_says_at_which_end_it_is_open(snapshot) -> None:
     assert lag1_in_words(snapshot.view("lake/new")) == "not ready"
 
 
-def test_a_recovery_time_says_longer_than_for_an_open_band_and_none_below_zero(snapshot) -> None:
+def test_beyond_the_outermost_detectors_a_band_is_said_once(snapshot) -> None:
+    view = snapshot.view("lake/loaded")
+    top = replace(view, lag1=0.99, lag1_low=0.99, lag1_high=1.0)
+    assert lag1_in_words(top) == "0.99 or more"
+    assert lag1_in_words(replace(top, lag1_low=0.97)) == "0.99 (above 0.97)"
+    assert lag1_in_words(replace(top, lag1_low=0.97, lag1_high=0.995)) == "0.99 (0.97 to 0.99)"
+    assert lag1_in_words(replace(view, lag1=-0.95, lag1_low=-1.0, lag1_high=-0.95)) == "-0.95 or less"
+    assert lag1_in_words(replace(view, lag1=-0.95, lag1_low=-1.0, lag1_high=-0.9)) == "-0.95 (below -0.90)"
+
+
+def test_a_recovery_time_says_at_least_for_an_open_band_and_none_below_zero(snapshot) -> None:
     view = snapshot.view("lake/loaded")
     assert (recovery_in_words(view), recovery_band_in_words(view)) == ("10.6 h", "5.74 h to 19.5 h")
     open_band = replace(view, recovery_high_seconds=inf)
-    assert (recovery_in_words(open_band), recovery_band_in_words(open_band)) == ("longer than 5.74 h", "")
-    assert recovery_in_words(replace(open_band, recovery_low_seconds=nan)) == "longer than 10.6 h"
+    assert (recovery_in_words(open_band), recovery_band_in_words(open_band)) == ("at least 5.74 h", "")
+    no_lower_end = replace(view, recovery_low_seconds=0.0)
+    assert (recovery_in_words(no_lower_end), recovery_band_in_words(no_lower_end)) == ("10.6 h", "up to 19.5 h")
+    neither = replace(open_band, recovery_low_seconds=0.0)
+    assert (recovery_in_words(neither), recovery_band_in_words(neither)) == ("10.6 h", "band open")
     falling = replace(view, lag1=-0.2, recovery_seconds=nan, recovery_low_seconds=nan, recovery_high_seconds=nan)
     assert (recovery_in_words(falling), recovery_band_in_words(falling)) == ("none: lag-1 is not above 0", "")
 
