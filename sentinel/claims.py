@@ -12,7 +12,7 @@ from math import ceil, isnan, log10
 from typing import Protocol
 
 from sentinel.snapshot import Reason, RuleView, SeriesView, State
-from sentinel.wording import NEVER_US, REASONS, REMARKS, moment_in_words, threshold_label
+from sentinel.wording import NEVER_US, REASONS, REMARKS, moment_in_words, number_in_words, threshold_label
 
 FLOOR = -6.0
 """Lowest evidence that is shown, as log10."""
@@ -143,6 +143,18 @@ def evidence_in_words(rule: RuleView) -> str:
     if rule.evidence <= FLOOR:
         return "none"
     return f"1/{ceil(10**-rule.evidence):,} of an alarm"
+
+
+def evidence_against_budget(evidence: float, alpha: float) -> str:
+    """Write evidence as a number beside the one that is an alarm, 1/alpha: `7.9 of 10,000`; empty while not ready.
+
+    `evidence` is log10 of its share of that line, never below `FLOOR`.
+    """
+    if isnan(evidence) or alpha <= 0:
+        return ""
+    if evidence <= FLOOR:
+        return f"0 of {number_in_words(1 / alpha)}"
+    return f"{number_in_words(10 ** min(evidence - log10(alpha), 300.0))} of {number_in_words(1 / alpha)}"
 
 
 def leading_rule(view: SeriesView) -> RuleView | None:

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from sentinel import __version__
 from sentinel.axis import STEP_US, Axis, NumberAxis
-from sentinel.claims import rule_in_words, seen_in_words
+from sentinel.claims import evidence_against_budget, rule_in_words, seen_in_words
 from sentinel.clock import MICROSECONDS
 from sentinel.configuration import print_season
 from sentinel.configuration.durations import DAY
@@ -26,11 +26,13 @@ from sentinel.wording import (
     NEVER_US,
     REASONS,
     REMARKS,
+    alpha_in_words,
     band_in_words,
     budget_in_words,
     duration_in_words,
     modulus_in_words,
     moment_in_words,
+    number_in_words,
     spread_in_words,
 )
 
@@ -301,7 +303,9 @@ def write(report: Report, path: Path) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["thousands"] = lambda number: f"{number:,}"
+    environment.filters |= {
+        "thousands": lambda number: f"{number:,}", "amount": number_in_words, "alpha": alpha_in_words,
+    }  # fmt: skip
     order = ranked(report.records)
     page = environment.get_template("report.html").render(
         report=report,
@@ -318,6 +322,7 @@ def write(report: Report, path: Path) -> None:
         counts=[(state, sum(record.state is state for record in order)) for state in _URGENCY],
         band=band_in_words,
         rule=rule_in_words,
+        against_budget=evidence_against_budget,
         remarks=REMARKS,
     )
     path.write_text(page, encoding="utf-8", errors="replace")

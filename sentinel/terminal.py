@@ -15,7 +15,7 @@ from rich.text import Text
 
 from sentinel.claims import evidence_in_words, evidence_share, leading_rule, reason_in_words
 from sentinel.snapshot import SeriesView, Snapshot, State
-from sentinel.wording import cycle_briefly, lag1_in_words, ratio_in_words, recovery_in_words
+from sentinel.wording import alpha_in_words, cycle_briefly, lag1_in_words, ratio_in_words, recovery_in_words
 
 FRAMES_PER_SECOND = 8
 ROWS = 9
@@ -145,7 +145,8 @@ def _evidence(view: SeriesView) -> Text:
     name = rule.label if rule.kind == "lag1" else rule.kind if rule.kind == "weighted" else f"{rule.kind} {rule.label}"
     waits = isnan(rule.evidence) and rule.reference_left > 0
     words = f"needs {rule.reference_left:,} more pairs" if waits else evidence_in_words(rule)
-    return bar.append("▏", "red").append(f"\n{words}\n{name} · α {rule.alpha:.2g}", "bright_black")
+    alpha = alpha_in_words(rule.alpha).replace(" million", "M").replace(" billion", "G")
+    return bar.append("▏", "red").append(f"\n{words}\n{name} · α {alpha}", "bright_black")
 
 
 def _printable(name: str) -> str:

@@ -40,6 +40,9 @@ _UNITS = (
     (1e-3, "ms"),
 )
 
+_LARGE = (("trillion", 1e12), ("billion", 1e9), ("million", 1e6), ("", 1.0))
+LARGEST_NUMBER = 1e15
+"""From here on a number is only said to be larger."""
 
 REMARKS = {
     "one_sided": "It is one-sided: a level shift looks like this too.",
@@ -51,6 +54,19 @@ REMARKS = {
 def remark_names(bits: int) -> tuple[str, ...]:
     """Names of the remarks that are set."""
     return tuple(name for at, name in enumerate(REMARKS) if bits >> at & 1)
+
+
+def number_in_words(number: float) -> str:
+    """Write a number of at least 0 without an exponent: `0.02`, `3.4`, `340`, `3,400`, `1.2 million`."""
+    if 0.0 < number < 0.001:
+        return "below 0.001"
+    if number < 9.95:
+        return f"{number:.2g}"
+    if number >= LARGEST_NUMBER:
+        return "above 1,000 trillion"
+    rounded = float(f"{number:.3g}")
+    name, size = next(entry for entry in _LARGE if rounded >= entry[1])
+    return f"{rounded / size:.3g} {name}" if name else f"{rounded:,.0f}"
 
 
 def threshold_label(threshold: float) -> str:
@@ -182,11 +198,17 @@ def spread_in_words(spread: float) -> str:
 
 
 def ratio_in_words(logarithm: float) -> str:
-    """Write a ratio, given by its logarithm, with two digits, whole from ten on: `0.42`, `2.3`, `150`."""
-    ratio = exp(min(logarithm, 700.0))
-    return f"{ratio:.2g}" if ratio < 9.95 else f"{ratio:,.0f}" if ratio < 1e6 else f"{ratio:.0e}"
+    """Write a ratio, given by its logarithm: `0.42`, `2.3`, `150`."""
+    return number_in_words(exp(min(logarithm, 700.0)))
 
 
 def budget_in_words(alpha: float) -> str:
     """Write an effective budget of false alarms: `alpha 0.0001 per tick, 1 false alarm in 10,000 ticks`."""
-    return f"alpha {alpha:.3g} per tick, 1 false alarm in {1 / alpha:,.0f} ticks" if alpha > 0 else "alpha 0"
+    if alpha <= 0:
+        return "alpha 0"
+    return f"alpha {alpha:.3g} per tick, 1 false alarm in {number_in_words(1 / alpha)} ticks"
+
+
+def alpha_in_words(alpha: float) -> str:
+    """Write an effective budget where there is little room, as the share it is: `1/10,000`, `1/1.2 million`."""
+    return f"1/{number_in_words(1 / alpha)}" if alpha > 0 else "0"

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse
 
 from sentinel import __version__
 from sentinel.claims import (
+    evidence_against_budget,
     evidence_in_words,
     evidence_share,
     leading_rule,
@@ -30,6 +31,7 @@ from sentinel.tally import Tally
 from sentinel.web import bars
 from sentinel.web.ranking import Ranking, windows
 from sentinel.wording import (
+    alpha_in_words,
     budget_in_words,
     cycle_briefly,
     cycle_in_words,
@@ -37,6 +39,7 @@ from sentinel.wording import (
     fading_in_words,
     lag1_in_words,
     moment_in_words,
+    number_in_words,
     recovery_band_in_words,
     recovery_in_words,
     spread_in_words,
@@ -81,6 +84,8 @@ _environment.filters |= {
     "moment": moment_in_words,
     "duration": duration_in_words,
     "threshold": threshold_label,
+    "amount": number_in_words,
+    "alpha": alpha_in_words,
     "path": lambda name: quote(name, safe="/", errors="replace"),
 }
 
@@ -93,6 +98,7 @@ class RuleRow:
     name: str
     share: float
     words: str
+    number: str
     budget: str
     reference: str
     remarks: str
@@ -176,6 +182,7 @@ def entry(view: SeriesView, picture: Spectrogram | None) -> Entry:
             name=rule_now_in_words(rule),
             share=evidence_share(rule),
             words=evidence_in_words(rule),
+            number=evidence_against_budget(rule.evidence, rule.alpha),
             budget=budget_in_words(rule.alpha),
             reference=reference_in_words(rule),
             remarks=remarks_in_words(rule),

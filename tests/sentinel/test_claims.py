@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel.claims import (
+    evidence_against_budget,
     evidence_in_words,
     evidence_share,
     leading_rule,
@@ -91,6 +92,13 @@ def test_a_remark_says_what_else_an_alarm_may_be() -> None:
     assert remarks_in_words(RULE) == ""
     assert "level shift" in remarks_in_words(replace(RULE, remarks=("one_sided",)))
     assert "sensor" in remarks_in_words(replace(RULE, remarks=("one_sided", "noise")))
+
+
+def test_evidence_stands_beside_the_number_that_is_an_alarm() -> None:
+    said = [evidence_against_budget(evidence, 1e-4) for evidence in (-6.0, -3.1, -0.5, 0.02, 400.0, nan)]
+    assert said == [
+        "0 of 10,000", "7.9 of 10,000", "3,160 of 10,000", "10,500 of 10,000", "above 1,000 trillion of 10,000", "",
+    ]  # fmt: skip
 
 
 def test_a_reference_says_what_it_still_needs() -> None:

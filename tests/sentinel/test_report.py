@@ -213,7 +213,7 @@ def test_the_alarms_name_rule_budget_and_what_else_they_may_be(tmp_path):
     assert "lag-1 above 0.8, warning" in text
     assert "It is one-sided: a level shift looks like this too." in text
     assert "lag-1 above its own past (then 0.62), warning" in text
-    assert '<td class="number">0.0001</td>' in text
+    assert '<td class="number">10,500 of 10,000</td><td class="number">1/10,000</td>' in text
 
 
 def test_a_fleet_is_ranked_by_e_values_with_its_windows_and_only_a_fleet(tmp_path):

@@ -50,8 +50,8 @@ def test_it_says_address_speed_and_progress(snapshot) -> None:
         r"lake/new +◌ learning",
         r"34 more ticks needed +not ready",
         r"learning the cadence",
-        r"variance 2\.3 × base +modulus 0\.93, period 14 h +modulus 0\.9 · α 0\.0001",
-        r"relative · α 0\.0001",
+        r"variance 2\.3 × base +modulus 0\.93, period 14 h +modulus 0\.9 · α 1/10,000",
+        r"relative · α 1/10,000",
     ],
 )
 def test_it_says_in_words_what_each_series_is(snapshot, words: str) -> None:

@@ -128,12 +128,12 @@ def test_the_status_page_says_each_state_in_words_without_a_script(client) -> No
     for words in (
         "grid/frequency grid critical lag-1 above 0.8 since",
         "0.98 (above 0.95) at least 19.5 h 0.98 variance 1.1 × its baseline past the alarm line",
-        "0.93, period 14 h variance 2.3 × its baseline past the alarm line modulus above 0.9, alpha 0.0001",
+        "0.93, period 14 h variance 2.3 × its baseline past the alarm line modulus above 0.9, alpha 1/10,000",
         "lake/loaded buoys warning",
         "buoy 7 buoys blind the value is stuck",
         "lake/control buoys watching 0.35 (0.21 to 0.48) 57.2 min",
-        "1/1,259 of an alarm lag-1 above 0.8, alpha 0.0001 2026-07-25 16:20 UTC 12 of 4,000 missing",
-        "1/16 of an alarm lag-1 above its own past (now 0.94), alpha 0.0001",
+        "1/1,259 of an alarm lag-1 above 0.8, alpha 1/10,000 2026-07-25 16:20 UTC 12 of 4,000 missing",
+        "1/16 of an alarm lag-1 above its own past (now 0.94), alpha 1/10,000",
         "lake/new buoys learning 34 more ticks needed not ready",
         "lake/fresh buoys learning learning the cadence",
         "2 s ago",
@@ -149,7 +149,7 @@ def test_a_series_page_says_each_rule_with_its_budget_its_reference_and_what_els
     new = words_of(client.get("/series/lake/new").text)
     assert "lag-1 above its own past reference not full: 400 more pairs needed warning" in new
     loaded = words_of(client.get("/series/lake/loaded").text)
-    assert "alpha 0.0001 per tick, 1 false alarm in 10,000 ticks past the alarm line" in loaded
+    assert "alpha 0.0001 per tick, 1 false alarm in 10,000 ticks past the alarm line 25,100 of 10,000 open" in loaded
     assert "It is one-sided: a level shift looks like this too." in loaded
     reactor = words_of(client.get("/series/reactor").text)
     for words in ("0.93, oscillating, period about 14 h", "variance 2.3 × its baseline", "Criticality 2.49"):
@@ -167,8 +167,8 @@ def test_the_fleet_ranking_names_its_windows_and_what_stands_out(client, snapsho
     ranked = ["grid/frequency", "reactor", "lake/loaded", "elnino", "buoy 7", "lake/control"]
     assert names[:6] == ranked, "series without an e-value come last"
     assert len(names) == len(snapshot)
-    found = re.findall(r"(\d) e ([\d.e+]+) stands out", words_of(table))
-    assert found == [("1", "1.26e+03"), ("2", "50.1"), ("3", "25.1")]
+    found = re.findall(r"(\d) e ([\d.,]+) stands out", words_of(table))
+    assert found == [("1", "1,260"), ("2", "50"), ("3", "25")]
     assert client.get("/?order=size").status_code == 400
 
 

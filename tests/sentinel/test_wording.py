@@ -8,6 +8,7 @@ from math import inf, nan
 import pytest
 
 from sentinel.wording import (
+    alpha_in_words,
     budget_in_words,
     cycle_briefly,
     cycle_in_words,
@@ -15,6 +16,7 @@ from sentinel.wording import (
     lag1_in_words,
     moment_in_words,
     moment_iso,
+    number_in_words,
     recovery_band_in_words,
     recovery_in_words,
     spread_in_words,
@@ -116,7 +118,7 @@ def test_an_oscillation_has_a_modulus_and_a_period(snapshot) -> None:
 
 @pytest.mark.parametrize(
     ("spread", "ratio"),
-    [(0.0, "1"), (0.833, "2.3"), (-0.7, "0.5"), (2.294, "9.9"), (5.0, "148"), (1e3, "1e+304"), (-1e3, "0")],
+    [(0.0, "1"), (0.833, "2.3"), (-0.7, "0.5"), (2.294, "9.9"), (5.0, "148"), (1e3, "above 1,000 trillion"), (-1e3, "0")],
 )
 def test_a_spread_is_a_variance_ratio(spread: float, ratio: str) -> None:
     assert spread_in_words(spread) == f"variance {ratio} × its baseline"
@@ -128,3 +130,16 @@ def test_a_spread_that_is_not_ready_has_no_ratio() -> None:
 
 def test_a_budget_is_said_per_tick_and_in_ticks() -> None:
     assert budget_in_words(1 / 87_600) == "alpha 1.14e-05 per tick, 1 false alarm in 87,600 ticks"
+    assert (alpha_in_words(1 / 87_600), alpha_in_words(2.5e-7)) == ("1/87,600", "1/4 million")
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (0.0, "0"), (1e-9, "below 0.001"), (0.0213, "0.021"), (1.0, "1"), (3.44, "3.4"), (9.96, "10"), (340.4, "340"),
+        (3400.0, "3,400"), (87_640.0, "87,600"), (999_900.0, "1 million"), (1_234_000.0, "1.23 million"),
+        (4.56e10, "45.6 billion"), (7e12, "7 trillion"), (1e200, "above 1,000 trillion"), (inf, "above 1,000 trillion"),
+    ],
+)  # fmt: skip
+def test_a_number_is_written_for_people(number: float, words: str) -> None:
+    assert number_in_words(number) == words
