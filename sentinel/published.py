@@ -174,7 +174,7 @@ class Published:
             criticality=float(last.criticality[row]),
             evidence=float(np.fmax.reduce(last.evidence[row], initial=-np.inf)) if known else math.nan,
             e_value=float(evidence.e_value[row].mean()) if plan.rules and alarm.state[row] != LEARNING else math.nan,
-            window_ticks=plan.window,
+            window_ticks=plan.window, windows=min(int(evidence.window[row]) + 1, 2),
             window_us=int(cohort.grid.start_us(origin, np.array(max(0, int(evidence.window[row]) - 1) * plan.window)))
             if last.tick[row] >= 0 else -1,
             tie_share=tie_share(members, row),
@@ -191,6 +191,6 @@ def _unplaced(name: str, source: str, times_us: NDArray[np.int64]) -> SeriesView
         half_life_ticks=nan, ticks=0, missing_ticks=0, warm_up_left=-1,
         time_us=int(times_us.max()) if times_us.size else -1, value=nan, residual=nan, lag1=nan, lag1_low=nan,
         lag1_high=nan, recovery_seconds=nan, recovery_low_seconds=nan, recovery_high_seconds=nan, modulus=nan,
-        period_seconds=nan, spread=nan, criticality=nan, evidence=nan, e_value=nan, window_ticks=0, window_us=-1,
-        tie_share=nan, thresholds=(), readings=(), rules=(),
+        period_seconds=nan, spread=nan, criticality=nan, evidence=nan, e_value=nan, window_ticks=0, windows=0,
+        window_us=-1, tie_share=nan, thresholds=(), readings=(), rules=(),
     )  # fmt: skip

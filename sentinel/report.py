@@ -87,6 +87,13 @@ class SeriesRecord:
             return f"{self.axis.numbers(np.array([time_us]))[0]:.10g}"
         return moment_in_words(time_us)
 
+    @property
+    def ranked_ticks(self) -> int:
+        """Ticks that the e-value rests on: of the window in which the record ends, and of the one before if any."""
+        assert self.plan is not None
+        before = max(0, self.last_tick // self.plan.window - 1)
+        return self.last_tick + 1 - before * self.plan.window
+
     def length(self, duration_us: float) -> str:
         """A duration in the words of the series' own axis."""
         if not isinstance(self.axis, NumberAxis):

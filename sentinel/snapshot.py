@@ -119,8 +119,10 @@ class SeriesView:
     e_value: float
     """For ranking a fleet (e-BH): mean of the e-values of the window before and of the present one."""
     window_ticks: int
+    windows: int
+    """On how many windows the e-value rests: 2, or 1 while the first one lasts; the last one is not over."""
     window_us: int
-    """When the window before the present one began; -1 = never."""
+    """When the first of them began; -1 = never."""
     tie_share: float
     thresholds: tuple[float, ...]
     readings: tuple[float, ...]

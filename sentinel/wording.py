@@ -148,9 +148,9 @@ def recovery_in_words(view: SeriesView) -> str:
 
 
 def recovery_band_in_words(view: SeriesView) -> str:
-    """Write the recovery time's band: `5 h to 19 h`, `up to 19 h`, `band open`; empty where `recovery_in_words` says it.
+    """Write the recovery time's band: `5 h to 19 h`, `up to 19 h`, `band open`.
 
-    The lower end is 0 where that of lag-1 is not above 0.
+    Empty where `recovery_in_words` says it. The lower end is 0 where that of lag-1 is not above 0.
     """
     low, high = view.recovery_low_seconds, view.recovery_high_seconds
     if isnan(low) or (isinf(high) and low > 0):

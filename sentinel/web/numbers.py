@@ -50,6 +50,7 @@ def series_as_json(view: SeriesView) -> dict[str, object]:
         "evidence": number(view.evidence),
         "e_value": number(view.e_value),
         "window_ticks": view.window_ticks or None,
+        "windows": view.windows,
         "window_begun": moment_iso(view.window_us),
         "tie_share": number(view.tie_share),
         "thresholds": list(view.thresholds),

@@ -46,7 +46,7 @@ class Ranking:
 
 
 def windows(views: Sequence[SeriesView]) -> str:
-    """Name the windows of the e-values of these series: length, and when they began; empty where there is none."""
+    """Name the windows of the e-values of these series: how many, length, and when they began; empty without any."""
     known = [view for view in views if view.window_ticks and view.window_us != NEVER_US]
     if not known:
         return ""
@@ -54,4 +54,8 @@ def windows(views: Sequence[SeriesView]) -> str:
     begun = sorted({view.window_us for view in known})
     length = f"{ticks[0]} to {ticks[-1]}" if len(ticks) > 1 else ticks[0]
     since = moment_in_words(begun[0]) + (f" to {moment_in_words(begun[-1])}" if len(begun) > 1 else "")
-    return f"windows of {length} ticks, the present one and the one before, begun at {since}"
+    numbers = {view.windows for view in known}
+    if numbers == {1}:
+        return f"the first window of {length} ticks, not over yet, begun at {since}"
+    before = "the one before" if numbers == {2} else "the one before where there is one"
+    return f"windows of {length} ticks, the present one so far and {before}, begun at {since}"

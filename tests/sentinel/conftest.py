@@ -48,6 +48,7 @@ SERIES = SeriesView(
     criticality=nan,
     e_value=nan,
     window_ticks=1000,
+    windows=2,
     window_us=NOW_US - 1300 * 3_600_000_000,
     evidence=nan,
     tie_share=0.0,

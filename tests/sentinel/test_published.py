@@ -201,6 +201,7 @@ def test_the_windows_of_an_e_value_begin_where_a_window_of_ticks_begins(pipeline
         values = ar1(3, 0.5, 200)[:ticks, 0]
         batch = Batch(np.zeros(ticks, np.int64), np.arange(ticks) * HOUR_US, values, ((0, "s", "lake"),), source="lake")
         outcome = through(Pipeline(settings), [batch], finish=False)
-        found[ticks] = Published(Pipeline(settings), outcome.state, taken_us=0).view("s").window_us
-    begins = {ticks: (us + HOUR_US // 2) // HOUR_US for ticks, us in found.items()}
+        found[ticks] = Published(Pipeline(settings), outcome.state, taken_us=0).view("s")
+    begins = {ticks: (view.window_us + HOUR_US // 2) // HOUR_US for ticks, view in found.items()}
     assert begins == {50: 0, 120: 0, 122: 60, 200: 120}
+    assert {ticks: view.windows for ticks, view in found.items()} == {50: 1, 120: 2, 122: 2, 200: 2}

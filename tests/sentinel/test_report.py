@@ -217,7 +217,7 @@ def test_the_alarms_name_rule_budget_and_what_else_they_may_be(tmp_path):
 
 
 def test_a_fleet_is_ranked_by_e_values_with_its_windows_and_only_a_fleet(tmp_path):
-    known = [record(name=name, e_value=e, window_us=JULY_1) for name, e in (("a", 0.2), ("b", 300.0), ("c", 4.0))]
+    known = [record(name=name, e_value=e, window_us=JULY_1, last_tick=2499) for name, e in (("a", 0.2), ("b", 300.0), ("c", 4.0))]
     unready = record(name="unready")
     standings = fleet([*known, unready])
     assert [(one.record.name, one.rank, one.discovered) for one in standings] == [
@@ -225,8 +225,13 @@ def test_a_fleet_is_ranked_by_e_values_with_its_windows_and_only_a_fleet(tmp_pat
     ]  # fmt: skip
     text = page_of(report_of(*known, unready), tmp_path)
     assert "1 of 3 series stands out at a false discovery rate of 0.1 (e-BH)" in text
-    assert "two of 1,000 ticks, from 2019-07-01" in text
+    assert "the last 1,500 ticks, from 2019-07-01, in windows of 1,000" in text
     assert "Fleet ranking" not in page_of(report_of(known[0], unready), tmp_path)
+
+
+@pytest.mark.parametrize(("last_tick", "ticks"), [(0, 1), (999, 1000), (1000, 1001), (1999, 2000), (2000, 1001)])
+def test_a_ranking_names_the_ticks_it_rests_on_also_where_there_are_not_two_windows(last_tick, ticks):
+    assert record(last_tick=last_tick).ranked_ticks == ticks
 
 
 def test_series_are_ranked_by_evidence_open_alarms_first():

@@ -154,14 +154,14 @@ def test_a_series_page_says_each_rule_with_its_budget_its_reference_and_what_els
     reactor = words_of(client.get("/series/reactor").text)
     for words in ("0.93, oscillating, period about 14 h", "variance 2.3 × its baseline", "Criticality 2.49"):
         assert words in reactor
-    assert "windows of 1,000 ticks, the present one and the one before, begun at 2026-06-01 13:20 UTC" in reactor
+    assert "windows of 1,000 ticks, the present one so far and the one before, begun at 2026-06-01 13:20 UTC" in reactor
 
 
 def test_the_fleet_ranking_names_its_windows_and_what_stands_out(client, snapshot) -> None:
     page = client.get("/?order=fleet").text
     words = words_of(page)
     assert "3 series stand out at a false discovery rate of 0.1 (e-BH)" in words
-    assert "The claim is about windows of 1,000 ticks, the present one and the one before, begun at 2026-06-01" in words
+    assert "The claim is about windows of 1,000 ticks, the present one so far and the one before, begun at 2026-06-01" in words
     table = page[page.index("<tbody>") : page.index("</tbody>")]
     names = [unquote(name) for name in re.findall(r'href="/series/([^"]+)"', table)]
     ranked = ["grid/frequency", "reactor", "lake/loaded", "elnino", "buoy 7", "lake/control"]
@@ -170,6 +170,17 @@ def test_the_fleet_ranking_names_its_windows_and_what_stands_out(client, snapsho
     found = re.findall(r"(\d) e ([\d.,]+) stands out", words_of(table))
     assert found == [("1", "1,260"), ("2", "50"), ("3", "25")]
     assert client.get("/?order=size").status_code == 400
+
+
+def test_in_its_first_window_a_series_has_no_window_before(client, reader) -> None:
+    every = reader.snapshot.series
+    first = {name: replace(view, windows=1) for name, view in every.items()}
+    said = []
+    for series in (first, {**first, "reactor": every["reactor"]}):
+        reader.snapshot = replace(reader.snapshot, series=series)
+        said.append(words_of(client.get("/?order=fleet").text))
+    assert "The claim is about the first window of 1,000 ticks, not over yet, begun at 2026-06-01 13:20 UTC." in said[0]
+    assert "the present one so far and the one before where there is one, begun at 2026-06-01 13:20 UTC." in said[1]
 
 
 def test_names_and_settings_are_escaped(client, snapshot) -> None:
