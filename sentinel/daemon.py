@@ -92,6 +92,7 @@ class Daemon:
         return Health(
             now_us=now, restored=self.engine.restored, stopping=self._stop, scheduler_beat_us=beat,
             engine_beat_us=self.engine.last_beat_us, silent_sources=tuple(silent),
+            ingestion_stopped_by=self.engine.stopped_by,
         )  # fmt: skip
 
     def metrics(self, accept_header: str) -> tuple[bytes, str]:

@@ -67,6 +67,8 @@ class Engine:
         self._forgetting = False
         self.restored = False
         self.last_beat_us = -1
+        self.stopped_by = ""
+        """Why no observation is accepted; empty while they are."""
         self.snapshot = self._published()
 
     @property
@@ -98,6 +100,7 @@ class Engine:
         worked = False
         if monotonic() >= self._retry_at:
             try:
+                self._journal.require_file()
                 self._settle()
                 if self._reload is not None:
                     self._change(self._reload)
@@ -115,6 +118,7 @@ class Engine:
                     self._forgetting = self._retain()
                 self._tally.set("sentinel_journal_bytes", self._journal.size_bytes())
                 self._tally.set("sentinel_ingestion_stopped", 0)
+                self.stopped_by = ""
             except _UNWRITABLE as error:
                 self._stopped(error)
         else:
@@ -243,10 +247,11 @@ class Engine:
     def _stopped(self, error: Exception) -> None:
         """The journal cannot be written: hold what is held, say so, try again later."""
         if self._tally.get("sentinel_ingestion_stopped") == 0:
-            logger.error("ingestion stopped: nothing is lost, it goes on when the journal can be written",
+            logger.error("ingestion stopped: what comes is held, it goes on when the journal can be written",
                          extra={"why": str(error)})  # fmt: skip
         self._tally.add("sentinel_commit_failures_total")
         self._tally.set("sentinel_ingestion_stopped", 1)
+        self.stopped_by = str(error)
         self._retry_at = monotonic() + RETRY_SECONDS
 
     def _published(self) -> Published:

@@ -28,6 +28,8 @@ class Health:
     engine_beat_us: int
     silent_sources: tuple[str, ...] = ()
     """Sources that have neither been fetched nor failed once."""
+    ingestion_stopped_by: str = ""
+    """Why the journal cannot be written; empty while it can."""
 
     @property
     def healthy(self) -> bool:
@@ -47,6 +49,8 @@ class Health:
             found.append("stopping")
         if not self.restored:
             found.append("state is not restored yet")
+        if self.ingestion_stopped_by:
+            found.append(f"ingestion stopped: {self.ingestion_stopped_by}")
         found += [f"source {name} has neither answered nor failed yet" for name in self.silent_sources]
         for who, beat_us in (("scheduler", self.scheduler_beat_us), ("engine", self.engine_beat_us)):
             if beat_us < 0:

@@ -52,10 +52,31 @@ class Database:
             self.connection.close()
             raise
 
+    def _file_at_path(self) -> tuple[int, int] | None:
+        """Device and inode of what is at the path now; None where nothing can be seen."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def require_file(self) -> None:
+        """Raise JournalUnwritable if the path no longer leads to the file that was opened.
+
+        SQLite goes on writing to a file that was deleted or replaced, and what it writes is gone with the process.
+        """
+        found = self._file_at_path()
+        if found != self._file:
+            what = "removed" if found is None else "replaced by another file"
+            raise JournalUnwritable(
+                f"{self.path}: {what} while this process has it open; put it back, or start again with what is there"
+            )
+
     def _prepare(self, read_only: bool) -> None:
         try:
             with self._named_errors():
-                fresh = schema.is_new(self.connection)
+                fresh = schema.is_new(self.connection)  # from here on the file exists
+                self._file = self._file_at_path()
         except JournalCorrupt as error:  # its first page is not that of a database
             raise schema.foreign(self.path) from error
         if not fresh:
@@ -80,6 +101,7 @@ class Database:
 
         Raises JournalFull, JournalUnwritable or JournalCorrupt; the connection stays usable.
         """
+        self.require_file()
         with self._named_errors():
             self.connection.execute("BEGIN IMMEDIATE")
             try:

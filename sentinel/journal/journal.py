@@ -83,6 +83,10 @@ class Journal:
             self._lock.close()
             self._lock = None
 
+    def require_file(self) -> None:
+        """Raise JournalUnwritable if the file was deleted or replaced since it was opened; every write does, too."""
+        self._database.require_file()
+
     def commit(self, frame: Frame, arrival_us: int) -> Committed:
         """Write a frame in one transaction: observations, new series, cursor, `complete_until_us`.
 

@@ -27,6 +27,7 @@ def test_it_is_ready_when_nothing_speaks_against_it() -> None:
         ({"restored": False}, "state is not restored yet"),
         ({"stopping": True}, "stopping"),
         ({"silent_sources": ("lake",)}, "source lake has neither answered nor failed yet"),
+        ({"ingestion_stopped_by": "state/sentinel.db: removed"}, "ingestion stopped: state/sentinel.db: removed"),
         ({"scheduler_beat_us": -1}, "scheduler has not started"),
         ({"scheduler_beat_us": NOW_US - 10_000_001}, "scheduler gave no sign of life for 10 s"),
         ({"engine_beat_us": -1}, "engine has not started"),

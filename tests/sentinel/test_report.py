@@ -217,7 +217,10 @@ def test_the_alarms_name_rule_budget_and_what_else_they_may_be(tmp_path):
 
 
 def test_a_fleet_is_ranked_by_e_values_with_its_windows_and_only_a_fleet(tmp_path):
-    known = [record(name=name, e_value=e, window_us=JULY_1, last_tick=2499) for name, e in (("a", 0.2), ("b", 300.0), ("c", 4.0))]
+    known = [
+        record(name=name, e_value=e, window_us=JULY_1, last_tick=2499)
+        for name, e in (("a", 0.2), ("b", 300.0), ("c", 4.0))
+    ]
     unready = record(name="unready")
     standings = fleet([*known, unready])
     assert [(one.record.name, one.rank, one.discovered) for one in standings] == [

@@ -161,7 +161,10 @@ def test_the_fleet_ranking_names_its_windows_and_what_stands_out(client, snapsho
     page = client.get("/?order=fleet").text
     words = words_of(page)
     assert "3 series stand out at a false discovery rate of 0.1 (e-BH)" in words
-    assert "The claim is about windows of 1,000 ticks, the present one so far and the one before, begun at 2026-06-01" in words
+    assert (
+        "The claim is about windows of 1,000 ticks, the present one so far and the one before, begun at 2026-06-01"
+        in words
+    )
     table = page[page.index("<tbody>") : page.index("</tbody>")]
     names = [unquote(name) for name in re.findall(r'href="/series/([^"]+)"', table)]
     ranked = ["grid/frequency", "reactor", "lake/loaded", "elnino", "buoy 7", "lake/control"]

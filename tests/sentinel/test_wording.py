@@ -118,7 +118,15 @@ def test_an_oscillation_has_a_modulus_and_a_period(snapshot) -> None:
 
 @pytest.mark.parametrize(
     ("spread", "ratio"),
-    [(0.0, "1"), (0.833, "2.3"), (-0.7, "0.5"), (2.294, "9.9"), (5.0, "148"), (1e3, "above 1,000 trillion"), (-1e3, "0")],
+    [
+        (0.0, "1"),
+        (0.833, "2.3"),
+        (-0.7, "0.5"),
+        (2.294, "9.9"),
+        (5.0, "148"),
+        (1e3, "above 1,000 trillion"),
+        (-1e3, "0"),
+    ],
 )
 def test_a_spread_is_a_variance_ratio(spread: float, ratio: str) -> None:
     assert spread_in_words(spread) == f"variance {ratio} × its baseline"
