@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from math import ceil, isnan, log10
 from typing import Protocol
 
-from sentinel.snapshot import Reason, RuleView, SeriesView, State
+from sentinel.snapshot import Reason, RuleView, SeriesView, SiteView, State
 from sentinel.wording import NEVER_US, REASONS, REMARKS, moment_in_words, number_in_words, threshold_label
 
 FLOOR = -6.0
@@ -77,6 +77,19 @@ def seen_in_words(claim: Claim) -> str:
 def remarks_in_words(rule: RuleView) -> str:
     """Say why an open alarm may not be slowing; empty for a plain one."""
     return " ".join(REMARKS[name] for name in rule.remarks)
+
+
+def site_in_words(site: SiteView) -> str:
+    """Say how many of a site's series alarm, and where it cannot alarm, why: too few series, blind ones, not ready."""
+    of = f"of {site.series_count:,} series"
+    if site.state in (State.WARNING, State.WATCHING):
+        return f"{site.alarmed_count:,} {of} {'has' if site.alarmed_count == 1 else 'have'} an open alarm"
+    if site.series_count < site.k:
+        return f"cannot alarm: {site.series_count:,} series match{'es' if site.series_count == 1 else ''}"
+    waiting = site.series_count - site.able_count - site.blind_count
+    why = [f"{site.blind_count:,} blind"] if site.blind_count else []
+    why += [f"{waiting:,} not ready"] if waiting else []
+    return f"cannot alarm now: {site.able_count:,} {of} can be judged ({', '.join(why)})"
 
 
 def reference_in_words(rule: RuleView) -> str:

@@ -92,6 +92,7 @@ def settings_for(folder: Path, seed: int, seconds: float) -> Settings:
                 {"match": ELNINO, "season": ["1y"]},
             ],
             "alarms": ALARMS,
+            "sites": [{"name": "both-lakes", "match": "lake*"}],
             "notify": [{"kind": "log", "path": str(folder / "notifications.jsonl")}],
         }
     )  # fmt: skip

@@ -22,7 +22,8 @@ from sentinel.events import alarm_id
 from sentinel.history import History
 from sentinel.pipeline import Pipeline, PipelineState
 from sentinel.plan import PlanRule
-from sentinel.snapshot import Reason, RuleView, SeriesView, Spectrogram, State
+from sentinel.site_views import site_views
+from sentinel.snapshot import Reason, RuleView, SeriesView, SiteView, Spectrogram, State
 from sentinel.wording import remark_names
 
 STALE = REASONS.index(Reason.STALE)
@@ -89,6 +90,13 @@ class Published:
             (self._state.sources[source], STATES[code], REASONS[why]): int(n)
             for (source, code, why), n in zip(keys.T.tolist(), numbers, strict=True)
         }
+
+    def sites(self) -> Sequence[SiteView]:
+        """All sites in the order of the settings."""
+        variable = np.arange(len(self))
+        variable[self._state.pairing.own] = self._state.pairing.target
+        codes, _ = self._codes()
+        return list(site_views(self._pipeline.settings.sites, self._state.sites, self._state.names, variable, codes))
 
     def spectrogram(self, name: str) -> Spectrogram | None:
         """Its history for pictures; None where none is kept."""

@@ -131,6 +131,37 @@ class SeriesView:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteView:
+    """One site as a reader sees it. A series and its comparison with a reference count once."""
+
+    name: str
+    match: str
+    k: int
+    """How many series must have an open alarm."""
+    kind: str
+    """Which alarms count: `lag1`, `modulus`, `spread` or `any`."""
+    since_us: int
+    """When the site's open alarm was raised; -1 while there is none."""
+    alarmed: tuple[str, ...]
+    """Series with an open alarm that counts, comparisons under their own name."""
+    alarmed_count: int
+    series_count: int
+    able_count: int
+    """Series that can be judged, or whose open alarm may still count."""
+    blind_count: int
+    """Series that can not, being blind; the others are not ready."""
+
+    @property
+    def state(self) -> State:
+        """`WARNING` while it alarms, `WATCHING` if it could; else `BLIND` or `LEARNING` by what keeps it from it."""
+        if self.since_us >= 0:
+            return State.WARNING
+        if self.able_count >= self.k:
+            return State.WATCHING
+        return State.BLIND if self.blind_count else State.LEARNING
+
+
+@dataclass(frozen=True, slots=True)
 class Spectrogram:
     """Readings over time, decimated to at most 512 columns."""
 
@@ -177,6 +208,10 @@ class Snapshot(Protocol):
 
     def counts(self) -> Mapping[tuple[str, State, Reason], int]:
         """Number of series by source, state and reason."""
+        ...
+
+    def sites(self) -> Sequence[SiteView]:
+        """All sites in the order of the settings."""
         ...
 
     def spectrogram(self, name: str) -> Spectrogram | None:

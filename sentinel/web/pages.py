@@ -24,9 +24,10 @@ from sentinel.claims import (
     reference_in_words,
     remarks_in_words,
     rule_now_in_words,
+    site_in_words,
 )
 from sentinel.clock import MICROSECONDS, Clock
-from sentinel.snapshot import RuleView, SeriesView, Snapshot, Spectrogram, State
+from sentinel.snapshot import RuleView, SeriesView, SiteView, Snapshot, Spectrogram, State
 from sentinel.tally import Tally
 from sentinel.web import bars
 from sentinel.web.ranking import Ranking, windows
@@ -48,6 +49,8 @@ from sentinel.wording import (
 
 ROWS = 200
 """Series per page of the table."""
+SITES = 50
+"""Sites on the page."""
 PICTURES = 24
 """Spectrograms per page."""
 ORDER = (State.CRITICAL, State.WARNING, State.BLIND, State.WATCHING, State.LEARNING)
@@ -123,6 +126,15 @@ class Entry:
     pictured: bool
 
 
+@dataclass(frozen=True, slots=True)
+class SiteRow:
+    """One site in words."""
+
+    view: SiteView
+    words: str
+    counted: str
+
+
 def status(
     request: Request,
     snapshot: Snapshot,
@@ -143,6 +155,7 @@ def status(
         views.sort(key=lambda view: (ORDER.index(view.state), view.name))
     pictures = {view.name: snapshot.spectrogram(view.name) for view in views[:PICTURES]}
     entries = [entry(view, pictures.get(view.name)) for view in views]
+    sites = snapshot.sites()
     totals = dict.fromkeys(ORDER, 0)
     for (_, state, _), number in snapshot.counts().items():
         totals[state] += number
@@ -159,6 +172,8 @@ def status(
         rows=ROWS,
         age=_age(snapshot, clock),
         health=health,
+        sites=[_site(view) for view in sorted(sites, key=lambda view: ORDER.index(view.state))[:SITES]],
+        further_sites=max(0, len(sites) - SITES),
         sources=sources(tally),
         settings_text=settings_text,
     )
@@ -215,6 +230,11 @@ def sources(tally: Tally) -> list[dict[str, object]]:
         if "source" in named and "reason" not in named:
             found.setdefault(named["source"], {"name": named["source"]})[name.removeprefix("sentinel_")] = value
     return [found[name] for name in sorted(found) if "source_up" in found[name]]
+
+
+def _site(view: SiteView) -> SiteRow:
+    kind = "an open alarm" if view.kind == "any" else f"an open alarm on {view.kind}"
+    return SiteRow(view, site_in_words(view), f"when {view.k:,} of the series {view.match} have {kind}")
 
 
 def _sentence(picture: Spectrogram) -> str:

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sentinel.history import History
-from sentinel.snapshot import Reason, RuleView, SeriesView, Snapshot, Spectrogram, State
+from sentinel.snapshot import Reason, RuleView, SeriesView, SiteView, Snapshot, Spectrogram, State
 from sentinel.tally import Tally
 
 DAY_US = 86_400_000_000
@@ -96,6 +96,7 @@ class FakeSnapshot:
     series: Mapping[str, SeriesView]
     history: History
     taken_us: int = NOW_US
+    every_site: tuple[SiteView, ...] = ()
 
     def __len__(self) -> int:
         return len(self.series)
@@ -118,6 +119,9 @@ class FakeSnapshot:
 
     def counts(self) -> Mapping[tuple[str, State, Reason], int]:
         return Counter((view.source, view.state, view.reason) for view in self.series.values())
+
+    def sites(self) -> Sequence[SiteView]:
+        return self.every_site
 
     def spectrogram(self, name: str) -> Spectrogram | None:
         return self.history.spectrogram(name)

@@ -12,10 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentinel.alarm import BLIND, WATCHING
 from sentinel.cli import entry_point
 from sentinel.configuration import Settings, SiteSettings
 from sentinel.pipeline import Pipeline
-from sentinel.sites import SiteEvent, SiteStates, advance, from_record, to_record, without_enough
+from sentinel.published import Published
+from sentinel.site_views import site_views
+from sentinel.sites import Open, SiteEvent, SiteState, SiteStates, advance, from_record, to_record, without_enough
+from sentinel.snapshot import SiteView, State
 from tests.sentinel.rig import CHOSEN, Rig, Sink, frame
 from tests.sentinel.streams import HOUR_US, ar1, batch_of, cut, hourly, run, through
 
@@ -166,6 +170,50 @@ def test_the_daemon_notifies_counts_and_forgets_a_site_that_is_gone(tmp_path: Pa
     rig.engine.reload(Settings.model_validate(CHOSEN))
     rig.feed(frame(100, 101))
     assert rig.count("site_alarm", series="lake") == 0
+
+
+def test_a_reader_sees_who_alarms_and_who_could(tmp_path: Path) -> None:
+    stuck, quiet = np.full(500, 3.25), ar1(8, 0.1, 500)[:, 0]
+    slow = ar1(9, np.where(np.arange(500) > 250, 0.95, 0.1), 500, 2)
+    names = ["lake/slow", "lake/slower", "lake/quiet", "lake/stuck", "far/stuck", "far/quiet"]
+    values = np.column_stack([slow, quiet, stuck, stuck, quiet])
+    chosen = Settings.model_validate(
+        {
+            "series": [{"cadence": "1h"}], "banks": QUICK,
+            "alarms": [{"threshold": 0.3, "alpha": 0.01}],
+            "sites": [
+                {"name": "lake", "match": "lake/*"}, {"name": "far", "match": "far/*"},
+                {"name": "lags", "match": "*", "kind": "modulus"},
+            ],
+        }
+    )  # fmt: skip
+    batch = replace(batch_of(values), new_series=tuple((i, name, "source") for i, name in enumerate(names)))
+    pipeline = Pipeline(chosen)
+    before = [view.state for view in Published(pipeline, pipeline.init(), taken_us=0).sites()]
+    assert before == [State.LEARNING] * 3, "no series yet"
+    state = through(pipeline, [batch], finish=False).state
+    lake, far, lags = Published(pipeline, state, taken_us=0).sites()
+    assert (lake.state, lake.since_us) == (State.WARNING, state.sites["lake"].raised_us)
+    assert set(lake.alarmed) >= {"lake/slow", "lake/slower"}
+    assert (lake.series_count, lake.able_count, lake.blind_count) == (4, 3, 1)
+    assert (far.state, far.series_count, far.able_count, far.blind_count) == (State.BLIND, 2, 1, 1)
+    assert (lags.state, lags.alarmed) == (State.WATCHING, ()), "alarms of another kind do not count"
+
+
+def test_for_a_reader_too_a_series_and_its_comparison_are_one() -> None:
+    site = SiteSettings(name="lake", match="ph*")
+    names = ("ph", "ph - air", "phosphorus", "air")
+    variable, codes = np.array([0, 0, 2, 3]), np.array([BLIND, BLIND, WATCHING, WATCHING])
+    opened = {"a": Open("ph", 5, spent=True), "b": Open("ph - air", 7, spent=True)}
+
+    def seen(*alarms: tuple[str, Open]) -> SiteView:
+        (view,) = site_views([site], {"lake": SiteState(opened | dict(alarms))}, names, variable, codes)
+        return view
+
+    spent, fresh = seen(), seen(("c", Open("ph - air", 9)))
+    assert (spent.alarmed, spent.alarmed_count, spent.series_count) == (("ph", "ph - air"), 1, 2)
+    assert (spent.state, spent.able_count, spent.blind_count) == (State.BLIND, 1, 1)
+    assert (fresh.state, fresh.able_count, fresh.blind_count) == (State.WATCHING, 2, 0), "its alarm may still count"
 
 
 def test_a_site_with_fewer_series_than_it_needs_is_named_and_a_comparison_is_no_series_of_its_own() -> None:

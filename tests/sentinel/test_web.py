@@ -24,7 +24,7 @@ from sentinel.errors import SentinelError
 from sentinel.exposition import Exposition
 from sentinel.health import Health
 from sentinel.history import History
-from sentinel.snapshot import Snapshot
+from sentinel.snapshot import SiteView, Snapshot
 from sentinel.tally import Tally
 from sentinel.web import WebServer, create_app
 
@@ -184,6 +184,37 @@ def test_in_its_first_window_a_series_has_no_window_before(client, reader) -> No
         said.append(words_of(client.get("/?order=fleet").text))
     assert "The claim is about the first window of 1,000 ticks, not over yet, begun at 2026-06-01 13:20 UTC." in said[0]
     assert "the present one so far and the one before where there is one, begun at 2026-06-01 13:20 UTC." in said[1]
+
+
+def test_each_site_says_who_alarms_and_a_site_that_cannot_alarm_says_why(client, reader) -> None:
+    site = SiteView(
+        name="peter", match="lake/*", k=2, kind="any", since_us=reader.snapshot.taken_us - 86_400_000_000,
+        alarmed=("lake/loaded", "lake/loaded - lake/control", "reactor"), alarmed_count=2, series_count=3,
+        able_count=2, blind_count=1,
+    )  # fmt: skip
+    quiet = replace(site, name="quiet", since_us=-1, alarmed=("reactor",), alarmed_count=1)
+    blind = replace(quiet, name="dark", alarmed=(), alarmed_count=0, able_count=1, kind="lag1")
+    learning = replace(blind, name="fresh", able_count=0, blind_count=0)
+    small = replace(learning, name="small", series_count=1)
+    assert "Sites" not in words_of(client.get("/").text)
+    reader.snapshot = replace(reader.snapshot, every_site=(small, learning, quiet, blind, site))
+    page = client.get("/").text
+    words = words_of(page[page.index('id="sites-heading"') :])
+    said = (
+        "peter when 2 of the series lake/* have an open alarm warning alarm since 2026-07-24 17:20 UTC "
+        "2 of 3 series have an open alarm lake/loaded , lake/loaded - lake/control , reactor",
+        "dark when 2 of the series lake/* have an open alarm on lag1 blind "
+        "cannot alarm now: 1 of 3 series can be judged (1 blind, 1 not ready) none",
+        "quiet when 2 of the series lake/* have an open alarm watching 1 of 3 series has an open alarm reactor",
+        "small when 2 of the series lake/* have an open alarm on lag1 learning cannot alarm: 1 series matches none",
+        "fresh when 2 of the series lake/* have an open alarm on lag1 learning "
+        "cannot alarm now: 0 of 3 series can be judged (3 not ready) none",
+    )
+    places = [words.find(each) for each in said]
+    assert -1 not in places
+    assert places[:3] == sorted(places[:3]), "what alarms comes first, then what cannot see"
+    reader.snapshot = replace(reader.snapshot, every_site=(quiet,) * 53)
+    assert "and 3 more sites" in words_of(client.get("/").text)
 
 
 def test_names_and_settings_are_escaped(client, snapshot) -> None:
