@@ -47,6 +47,8 @@ BETS = (0.1, 0.3, 0.8)
 _SPAN, _COARSEST = 5.0, 81
 STEEPEST = 0.9995
 """Beyond this slope the grid of the integral would need more points than `check` has time for."""
+LARGEST_ALPHA = 1e-3
+"""Beyond this alpha jumps are seen up to 1.5 times as soon as is said."""
 _POINTS, _WEIGHTS = np.polynomial.hermite_e.hermegauss(20)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _STEPS = 1500

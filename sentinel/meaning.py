@@ -106,7 +106,7 @@ def _seen(plan: Plan, rule: PlanRule, part: PlanChannel, weight: float, cadence:
     if part.kind == "spread":
         assert part.ratio is not None  # a spread channel has one
         ticks = spread_delay(part.ratio, 2.0 * part.ratio, alpha, bets=rule.bets, reference=plan.reference)
-        return f"{2.0 * part.ratio:g} times the reference's variance is seen after {_about(ticks, cadence)}"
+        return f"{2.0 * part.ratio:g} times the reference's variance is seen after {_about(ticks, alpha, cadence)}"
     if part.threshold is None:
         delta = f"{part.delta:g}" if part.delta is not None else "0.1 (0.05 from a lag-1 autocorrelation of 0.7 on)"
         side = "below" if part.below else "above"
@@ -120,21 +120,26 @@ def _seen(plan: Plan, rule: PlanRule, part: PlanChannel, weight: float, cadence:
     level = plan.level_half_life if plan.conditioning else None
     if part.kind == "modulus":
         ticks = modulus_delay(threshold, reached, alpha, level_half_life=level, **betting)
-        return f"a rise of the modulus to {reached:.4g} is seen after {_about(ticks, cadence)}"
+        return f"a rise of the modulus to {reached:.4g} is seen after {_about(ticks, alpha, cadence)}"
     placed = detrending.below(threshold, half_life.gain(level)) if part.below and level is not None else threshold
     ticks = lag1_delay(placed, reached, alpha, below=part.below, level_half_life=level, **betting)
-    seen = f"a {'fall' if part.below else 'jump'} to {reached:.4g} is seen after {_about(ticks, cadence)}"
+    seen = f"a {'fall' if part.below else 'jump'} to {reached:.4g} is seen after {_about(ticks, alpha, cadence)}"
     back = 2.0 * threshold - reached
     if len(rule.channels) > 1 or not -1.0 < back < 1.0:
         return seen
     ticks = lag1_delay(placed, back, rule.clear, below=not part.below, level_half_life=level, **betting)
-    return f"{seen}; once it is back at {back:.4g}, the alarm ends within {_about(ticks, cadence)}"
+    return f"{seen}; once it is back at {back:.4g}, the alarm ends within {_about(ticks, rule.clear, cadence)}"
 
 
-def _about(ticks: float, cadence: Cadence) -> str:
+def _about(ticks: float, alpha: float, cadence: Cadence) -> str:
+    """A delay in words; `roughly` where the alpha is larger than those at which it was measured to be within 25 %."""
     if math.isnan(ticks):
-        return "a time that is not computed for thresholds this close to 1 or -1"
+        return (
+            "a time that is not computed: once the level is taken out, what is left lies within "
+            f"{1.0 - delay.STEEPEST:.1g} of 1 or -1"
+        )
     if ticks > LONGEST_TICKS:
         return "so long that it may as well not be there"
     rounded = float(f"{ticks:.2g}")
-    return f"about {span(ticks, cadence, 2)} = {rounded:,.0f} ticks"
+    about = "about" if alpha <= delay.LARGEST_ALPHA else "roughly"
+    return f"{about} {span(ticks, cadence, 2)} = {rounded:,.0f} ticks"

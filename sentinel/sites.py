@@ -159,7 +159,8 @@ def without_enough(sites: Sequence[SiteSettings], variables: Iterable[Sequence[s
     for site in sites:
         count = sum(any(fnmatchcase(name, site.match) for name in names) for names in known)
         if count < site.k:
-            yield f"site {site.name}: {count} series match '{site.match}', {site.k} are needed; it can never alarm"
+            verb = "matches" if count == 1 else "match"
+            yield f"site {site.name}: {count} series {verb} '{site.match}', {site.k} are needed; it can never alarm"
 
 
 def to_record(states: SiteStates) -> dict[str, Any]:

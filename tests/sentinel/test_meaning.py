@@ -54,11 +54,17 @@ def test_a_plain_alpha_is_said_once() -> None:
         ({"threshold": "relative", "delta": 0.2, "side": "below"}, "the threshold is 0.2 below its own past"),
         ({"threshold": 0.99}, "so long that it may as well not be there"),
         ({"kind": "modulus", "threshold": 0.99}, "so long that it may as well not be there"),
-        ({"threshold": -0.98, "side": "below"}, "a time that is not computed for thresholds this close"),
+        (
+            {"threshold": -0.98, "side": "below"},
+            "a time that is not computed: once the level is taken out, what is left lies within 0.0005 of 1 or -1",
+        ),
+        ({"threshold": 0.8, "alpha": 1e-3}, r"is seen after about \d+ d"),
+        ({"threshold": 0.8, "alpha": 1e-2}, r"is seen after roughly \d+ d .* the alarm ends within about \d+ d"),
+        ({"threshold": 0.8, "clear": 1e-2}, r"is seen after about \d+ d .* the alarm ends within roughly \d+ d"),
     ],
 )  # fmt: skip
 def test_every_kind_of_rule_says_what_it_sees(alarm: dict[str, Any], words: str) -> None:
-    assert re.search(words, said(DAY, alarm | {"alpha": 1e-4})[-2])
+    assert re.search(words, said(DAY, {"alpha": 1e-4} | alarm)[-2])
 
 
 def test_each_channel_of_a_weighted_rule_has_its_weight_and_a_delay_of_its_own() -> None:

@@ -220,7 +220,7 @@ def test_a_site_with_fewer_series_than_it_needs_is_named_and_a_comparison_is_no_
     chosen = [SiteSettings(name=name, match=match, k=2) for name, match in (("a", "a/*"), ("b", "b/*"), ("c", "c/*"))]
     variables = [["a/ph"], ["a/oxygen"], ["b/ph", "b/ph - b/air"]]
     assert list(without_enough(chosen, variables)) == [
-        "site b: 1 series match 'b/*', 2 are needed; it can never alarm",
+        "site b: 1 series matches 'b/*', 2 are needed; it can never alarm",
         "site c: 0 series match 'c/*', 2 are needed; it can never alarm",
     ]
 
@@ -231,7 +231,7 @@ def test_a_backtest_says_which_site_can_never_alarm(tmp_path: Path, capsys: pyte
     config.write_text("sites: [{name: lake, match: 'p*', k: 2}, {name: one, match: ph, k: 1}]\n")
     assert entry_point(["backtest", str(table), "--config", str(config), "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
-    assert "site lake: 1 series match 'p*', 2 are needed; it can never alarm" in said
+    assert "site lake: 1 series matches 'p*', 2 are needed; it can never alarm" in said
     assert "site one" not in said
 
 
