@@ -184,7 +184,9 @@ def fading_in_words(view: SeriesView) -> str:
     """Say how long a small knock takes to fade, oscillations included; empty where that is not known."""
     if not 0.0 < view.modulus < 1.0:
         return ""
-    return f"a small knock fades to 1/e in about {duration_in_words(-view.cadence_seconds / log(view.modulus))}"
+    seconds = -view.cadence_seconds / log(view.modulus)
+    known = "at least" if view.modulus >= max(view.thresholds, default=1.0) else "about"
+    return f"a small knock fades to 1/e in {known} {duration_in_words(seconds)}"
 
 
 def cycle_briefly(view: SeriesView) -> str:

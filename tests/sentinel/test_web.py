@@ -170,7 +170,7 @@ def test_the_fleet_ranking_names_its_windows_and_what_stands_out(client, snapsho
     ranked = ["grid/frequency", "reactor", "lake/loaded", "elnino", "buoy 7", "lake/control"]
     assert names[:6] == ranked, "series without an e-value come last"
     assert len(names) == len(snapshot)
-    found = re.findall(r"(\d) e ([\d.,]+) stands out", words_of(table))
+    found = re.findall(r"(\d) e-value ([\d.,]+) stands out", words_of(table))
     assert found == [("1", "1,260"), ("2", "50"), ("3", "25")]
     assert client.get("/?order=size").status_code == 400
 

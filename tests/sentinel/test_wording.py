@@ -13,6 +13,7 @@ from sentinel.wording import (
     cycle_briefly,
     cycle_in_words,
     duration_in_words,
+    fading_in_words,
     lag1_in_words,
     moment_in_words,
     moment_iso,
@@ -114,6 +115,13 @@ def test_an_oscillation_has_a_modulus_and_a_period(snapshot) -> None:
     assert cycle_in_words(snapshot.view("lake/fresh")) == "not ready"
     assert cycle_briefly(view) == "0.93, period 14 h"
     assert cycle_briefly(replace(view, period_seconds=nan)) == "0.93"
+
+
+def test_a_knock_fades_in_at_least_so_long_where_the_modulus_is_at_the_end_of_the_bank(snapshot) -> None:
+    view = snapshot.view("reactor")
+    assert fading_in_words(view) == "a small knock fades to 1/e in about 13.8 h"
+    assert fading_in_words(replace(view, modulus=0.99)) == "a small knock fades to 1/e in at least 4.15 days"
+    assert fading_in_words(snapshot.view("lake/fresh")) == ""
 
 
 @pytest.mark.parametrize(
