@@ -127,16 +127,16 @@ def set_thresholds(state: EvidenceState, table: Table) -> None:
 
 
 @compiled
-def _label(state: EvidenceState, table: Table, s: int, c: int, spread: float) -> int:
+def _label(stream: Stream, state: EvidenceState, table: Table, t: int, s: int, c: int) -> int:
     """Why an alarm led by this channel may not be slowing."""
-    if table.kind[c] != PAIRS or table.lane[c] != 0:
+    if table.kind[c] != PAIRS or stream.beside[table.lane[c]] < 0:
         return 0
     label = 0
     above, below = state.sides[s, c, 0], state.sides[s, c, 1]
     if min(above, below) < ONE_SIDED * (abs(above) + abs(below)):
         label += LABEL_ONE_SIDED
     supported = state.second[s, c, 1] >= SUPPORT * state.second[s, c, 0]
-    if table.sign[c] * state.threshold[s, c] > 0.0 and (not supported or spread < QUIETER):
+    if table.sign[c] * state.threshold[s, c] > 0.0 and (not supported or stream.spread[t, s] < QUIETER):
         label += LABEL_NOISE
     return label
 
@@ -150,7 +150,7 @@ def _raise(stream: Stream, state: EvidenceState, block: EvidenceBlock, table: Ta
         if table.weight[c] * _sum(state.wealth[s, c]) > table.weight[best] * _sum(state.wealth[s, best]):
             best = c
     state.leading[s, k] = block.leading[t, s, k] = best
-    state.label[s, k] = block.label[t, s, k] = _label(state, table, s, best, stream.spread[t, s])
+    state.label[s, k] = block.label[t, s, k] = _label(stream, state, table, t, s, best)
     block.threshold[t, s, k] = state.threshold[s, best]
 
 
@@ -173,15 +173,15 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
     would cost more than the arithmetic.
     """
     past, present, valid, ready, before = stream.past, stream.present, stream.valid, stream.ready, stream.before
-    scale, tick = stream.scale, stream.tick
+    beside, scale, tick = stream.beside, stream.scale, stream.tick
     mean, wealth, clearing, is_open, sides = state.mean, state.wealth, state.clearing, state.open, state.sides
     second, fleet, threshold, known, e_value = state.second, state.fleet, state.threshold, state.known, state.e_value
     remembered, reference, wanted = state.remembered, state.reference, state.reference.shape[1]
     kind, lane, sign, weight, bets, n_bets = table.kind, table.lane, table.sign, table.weight, table.bets, table.n_bets
     first_channel, line, minimum, needs = table.first, table.line, table.minimum, table.needs_reference
     gain, w, kappa, rules = table.gain, 0.5 * table.input_weight, table.kappa, table.line.shape[0]
-    lanes = past.shape[0]
-    values = np.zeros((lanes + 1 + kind.shape[0]) * min(_RUN, last - first))
+    lanes, rows = past.shape[0], before.shape[0]
+    values = np.zeros((lanes + rows + kind.shape[0]) * min(_RUN, last - first))
     for start in range(first, last, _RUN):
         end = min(start + _RUN, last)
         n = end - start
@@ -192,18 +192,20 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
                         if is_open[s, k]:
                             _clear(state, block, t, s, k)
                     _start(state, table, s)
-                # Every tanh of the tick: of the past by lane, of the value before it, of the errors by channel.
+                # Every tanh of the tick: of the past by lane, of the values before, of the errors by channel.
                 at = s - start
                 for k in range(lanes):
                     values[at] = w * past[k, t, s] if valid[k, t, s] else 0.0
                     at += n
-                values[at] = 0.0 if math.isnan(before[t, s]) else w * before[t, s]
-                for c in range(kind.shape[0]):
+                for k in range(rows):
+                    values[at] = 0.0 if math.isnan(before[k, t, s]) else w * before[k, t, s]
                     at += n
+                for c in range(kind.shape[0]):
                     k = lane[c]
                     ok = kind[c] == PAIRS and valid[k, t, s]
                     values[at] = kappa * (present[k, t, s] - threshold[s, c] * past[k, t, s]) if ok else 0.0
-            for i in range((lanes + 1 + kind.shape[0]) * n):
+                    at += n
+            for i in range((lanes + rows + kind.shape[0]) * n):
                 values[i] = tanh(values[i])  # in one flat loop it becomes vector instructions
             for s in range(start, end):
                 window = tick[t, s] // table.window
@@ -230,12 +232,13 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
                             x2 = 0.0
                             if kind[c] == PAIRS:
                                 m = mean[s, c]
-                                h = values[(lanes + 1 + c) * n + s - start]
+                                h = values[(lanes + rows + c) * n + s - start]
                                 recentred = (h - m) / (1.0 + abs(m))
                                 x = sign[c] * values[lane[c] * n + s - start] * recentred
-                                if lane[c] == 0 and not math.isnan(before[t, s]):
+                                row = beside[lane[c]]
+                                if row >= 0 and not math.isnan(before[row, t, s]):
                                     # AR(1): E[z'' (c - r p)] = gamma_1 (rho - r), positive if slower, either side of 0.
-                                    x2 = values[lanes * n + s - start] * recentred
+                                    x2 = values[(lanes + row) * n + s - start] * recentred
                                 mean[s, c] = m + gain * (h - m)
                             else:
                                 slope_now = known[s, 3] / known[s, 4] if known[s, 4] > 0.0 else known[s, 0]

@@ -67,7 +67,7 @@ class EvidenceBlock(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """What evidence is fed: pairs of every lane, and what stands beside those of lane 0."""
+    """What evidence is fed: pairs of every lane, and what stands beside them."""
 
     past: Floats
     """(lane, tick, series), likewise `present` and `valid`."""
@@ -78,7 +78,9 @@ class Stream(NamedTuple):
     ready: Flags
     """Whether evidence may be gathered and shown, (tick, series, rule). Running means learn before that."""
     before: Floats
-    """The value before the past one, in the pair's units; NaN where there is none. (tick, series)"""
+    """The value before the past one, in the pair's units; NaN where there is none. (row, tick, series)"""
+    beside: Ints
+    """By lane: its row of `before`; -1 of a lane that is not of first order, whose alarms carry no label."""
     scale: Floats
     """Unit of the pair, in the series' own units, (tick, series)."""
     spread: Floats

@@ -31,6 +31,8 @@ OWN, SECOND, COMPARED, COMPARED_SECOND, APART = 0, 1, 2, 3, 4
 """Lanes of evidence: the series' own pairs, and those of the lattice's second stage; of a paired series those of its
 target, behind them the same two of the difference, and its own once more where its spread had risen above the
 reference's."""
+_BESIDE = np.array([0, -1, 1, -1, -1])
+"""By lane: its row of values before the past one; the second stage has none."""
 
 
 class ScoringState(NamedTuple):
@@ -117,17 +119,17 @@ class Scoring:
                 array[~ready] = np.nan
         took("bank", perf_counter() - start)
         start = perf_counter()
-        before, scale = given.before, given.scale
+        before, scale = given.before[None], given.scale
         lanes: tuple[Pairs, ...] = (pairs, second) if np.any(self.evidence.table.lane == SECOND) else (pairs,)
         if given.target is not None:
-            before, scale = given.target.before, given.target.scale
+            before, scale = np.stack((given.target.before, given.before)), given.target.scale
             own = given.target.pairs
             apart = Pairs(own.past, own.present, own.valid & given.target.apart, own.reset)
             lanes = (own, given.target.second, pairs, second, apart)
         stream = Stream(
             np.stack([lane.past for lane in lanes]), np.stack([lane.present for lane in lanes]),
             np.stack([lane.valid for lane in lanes]), pairs.reset,
-            np.repeat(ready[:, :, None], len(self.evidence.rules), axis=2), before, scale, change, tick,
+            np.repeat(ready[:, :, None], len(self.evidence.rules), axis=2), before, _BESIDE, scale, change, tick,
         )  # fmt: skip
         evidence, block = self.evidence.advance(state.evidence, stream)
         took("evidence", perf_counter() - start)

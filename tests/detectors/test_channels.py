@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -41,15 +42,23 @@ def fed(pairs: Pairs, other: Pairs, rules: int, seed: int) -> Stream:
     return Stream(
         *(np.stack([getattr(pairs, name), getattr(other, name)]) for name in ("past", "present", "valid")),
         pairs.reset, random.random((*shape, rules)) < 0.95,
-        np.where(random.random(shape) < 0.9, random.standard_normal(shape), np.nan), random.uniform(0.5, 2.0, shape),
-        random.standard_normal(shape), np.arange(shape[0])[:, None] + np.zeros(shape, np.int64),
+        np.where(random.random(shape) < 0.9, random.standard_normal(shape), np.nan)[None], np.array([0, -1]),
+        random.uniform(0.5, 2.0, shape), random.standard_normal(shape),
+        np.arange(shape[0])[:, None] + np.zeros(shape, np.int64),
     )  # fmt: skip
 
 
 def cut(given_: Stream, first: int, last: int) -> Stream:
     """A run of ticks."""
-    lanes = [array[:, first:last] for array in given_[:3]]
-    return Stream(*lanes, *(array[first:last] for array in given_[3:]))
+    return each(given_, lambda array: array[first:last])
+
+
+def each(given_: Stream, part: Callable[[np.ndarray], np.ndarray]) -> Stream:
+    """A part of what every lane and every row holds, (tick, series)."""
+    many = ("past", "present", "valid", "before")
+    parts = {name: np.stack([part(one) for one in getattr(given_, name)]) for name in many}
+    rest = {name: part(getattr(given_, name)) for name in Stream._fields if name not in (*many, "beside")}
+    return Stream(**parts, **rest, beside=given_.beside)
 
 
 def plain(values: np.ndarray, rules: int, *, tick: int = 0) -> Stream:
@@ -58,8 +67,9 @@ def plain(values: np.ndarray, rules: int, *, tick: int = 0) -> Stream:
     shape = values.shape
     before = np.vstack([np.full((2, shape[1]), np.nan), values[:-2]])
     return Stream(
-        pairs.past[None], pairs.present[None], pairs.valid[None], pairs.reset, np.ones((*shape, rules), bool), before,
-        np.ones(shape), np.zeros(shape), tick + np.arange(shape[0])[:, None] + np.zeros(shape, np.int64),
+        pairs.past[None], pairs.present[None], pairs.valid[None], pairs.reset, np.ones((*shape, rules), bool),
+        before[None], np.zeros(1, np.int64), np.ones(shape), np.zeros(shape),
+        tick + np.arange(shape[0])[:, None] + np.zeros(shape, np.int64),
     )  # fmt: skip
 
 
@@ -87,7 +97,7 @@ def test_the_order_of_series_and_threads_change_nothing() -> None:
     given_ = fed(stream(400, 211, 1), stream(400, 211, 2), len(RULES), 3)
     order = np.random.default_rng(4).permutation(211)
     state, block = Evidence(RULES, reference=60).advance(Evidence(RULES, reference=60).init(211), given_)
-    shuffled = Stream(*(a[:, :, order] for a in given_[:3]), *(a[:, order] for a in given_[3:]))
+    shuffled = each(given_, lambda array: array[:, order])
     other = Evidence(RULES, reference=60, threads=3)
     after, same = other.advance(other.init(211), shuffled)
     assert all(np.array_equal(a[order], b, equal_nan=True) for a, b in zip(state, after, strict=True))
@@ -145,6 +155,21 @@ def test_spread_sees_larger_shocks_and_not_slowing(simulate) -> None:
     slow = np.vstack([quiet, simulate(0.95, "Gaussian", 2_000, 50, seed=19)])
     assert run(rule, wide)[1].raised[1000:].any(axis=0).mean() >= 0.95
     assert run(rule, slow)[1].raised[1000:].sum() <= 2, "100,000 ticks at a budget of 100"
+
+
+def test_only_lanes_of_first_order_are_marked(simulate) -> None:
+    steps = simulate(0.3, "Gaussian", 1_500, 100, seed=20)
+    steps[1_000:] += 4.0
+    one = plain(steps, 1)
+    twice = {name: np.concatenate([getattr(one, name)] * 2) for name in ("past", "present", "valid")}
+    shares = []
+    for beside in (0, -1):
+        evidence = Evidence((Rule((Channel(0.5, lane=1),), 1e-4),))
+        given_ = one._replace(**twice, beside=np.array([0, beside]))
+        _, block = evidence.advance(evidence.init(100), given_)
+        shares.append((block.label[block.raised] & LABEL_ONE_SIDED > 0).mean())
+    assert shares[0] >= 0.9
+    assert shares[1] == 0.0
 
 
 def test_a_step_is_marked_one_sided_and_noise_that_reaches_one_tick_as_noise(simulate) -> None:

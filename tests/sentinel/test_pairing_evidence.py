@@ -73,6 +73,28 @@ def test_a_reference_that_changes_itself_raises_nothing(change: Callable[[Arrays
     assert len(found) <= 1
 
 
+def test_a_paired_alarm_that_the_difference_leads_says_what_else_it_may_be() -> None:
+    columns = {}
+    for i in range(30):
+        weather = np.random.default_rng(i).normal(scale=1.5, size=2_000)  # hides the step from the target's own pairs
+        columns |= {f"peter/{i}": ar1(900 + i, 0.3, 2_000)[:, 0] + weather}
+        columns |= {f"paul/{i}": ar1(9_000 + i, 0.3, 2_000)[:, 0] + weather}
+        columns[f"peter/{i}"][1_500:] += 4.0
+    settings = Settings.model_validate(
+        {
+            "series": [{"match": "peter/*", "reference": "paul/*", "cadence": "1h"}, {"cadence": "1h"}],
+            "alarms": [{"match": "* - *", "threshold": 0.4, "alpha": 1e-3}],
+        }
+    )  # fmt: skip
+    pipeline = Pipeline(settings)
+    state, result = pipeline.advance(pipeline.init(), stream(columns))
+    remarks = [event.remarks for event in result.events if event.what == "raised"]
+    led_by_difference = sum(int(members.evidence.leading.sum()) for members in state.cohorts)
+    print(f"{len(remarks)} alarms, {led_by_difference} of the last of each pair led by the difference")
+    assert led_by_difference >= 5
+    assert np.mean(["one_sided" in each for each in remarks]) >= 0.9
+
+
 def test_a_target_that_slows_or_becomes_noisier_is_found_against_its_reference() -> None:
     slowed = many(51, lambda peter, _paul: slower(peter))
     spread = many(52, lambda peter, _paul: noisier(peter))
