@@ -74,6 +74,8 @@ class SeriesRecord:
     spread: float = math.nan
     e_value: float = math.nan
     """By which series are ranked, of the windows that begin at `window_us`."""
+    windows: int = 0
+    """1 while the first one lasts, then 2."""
     window_us: int = NEVER_US
     max_evidence: float = math.nan
     """Largest evidence ever reached; NaN if it never was ready."""
@@ -86,13 +88,6 @@ class SeriesRecord:
         if isinstance(self.axis, NumberAxis):
             return f"{self.axis.numbers(np.array([time_us]))[0]:.10g}"
         return moment_in_words(time_us)
-
-    @property
-    def ranked_ticks(self) -> int:
-        """Ticks that the e-value rests on: of the window in which the record ends, and of the one before if any."""
-        assert self.plan is not None
-        before = max(0, self.last_tick // self.plan.window - 1)
-        return self.last_tick + 1 - before * self.plan.window
 
     def length(self, duration_us: float) -> str:
         """A duration in the words of the series' own axis."""

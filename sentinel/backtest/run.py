@@ -228,7 +228,7 @@ def _outcome(gathering: _Gathering, pipeline: Pipeline, state: PipelineState, co
             record.plan = _plan(state, number)
             record.thresholds = tuple(pipeline.cohort(record.plan).scoring.thresholds.tolist())
             view = published.view(state.names[number])
-            record.e_value, record.window_us = view.e_value, view.window_us
+            record.e_value, record.windows, record.window_us = view.e_value, view.windows, view.window_us
         records.append(record)
     by_name = {record.name: record for record in records}
     cleared = {event.alarm_id: event.time_us for event in gathering.events if event.what == "cleared"}
