@@ -152,7 +152,7 @@ class Page(HTMLParser):
         named = dict(attrs)
         self.references += [named[key] or "" for key in ("src", "href", "srcset", "action") if key in named]
         self.ids.update(filter(None, [named.get("id")]))
-        if tag not in ("meta", "img", "br", "link"):
+        if tag not in ("meta", "img", "br", "link", "wbr"):
             self._open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -204,6 +204,11 @@ def test_what_was_left_out_is_said(tmp_path):
     quiet = page_of(report_of(record()), tmp_path)
     assert "<dt>values left out</dt><dd>none</dd>" in quiet
     assert "No alarm was raised." in quiet
+
+
+def test_a_long_name_is_broken_where_a_person_would(tmp_path):
+    text = page_of(report_of(record(name="peter/oxygen_saturation")), tmp_path)
+    assert '<th scope="row">peter/<wbr>oxygen_<wbr>saturation</th>' in text
 
 
 def test_the_alarms_name_rule_budget_and_what_else_they_may_be(tmp_path):
