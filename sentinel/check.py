@@ -172,6 +172,11 @@ def _compared(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
         f"judged against {reference} as well, as '{own}', with budgets of its own (rules for that name: "
         f"{len(plan.rules)}); without the reference for more than {plan.blind_after_missing} values it is judged alone"
     )
+    longest = plan_for(settings, reference, cadence).patience
+    yield (
+        f"'{own}' waits for {reference}, where that comes from a slower source, for at most "
+        f"{span(longest, cadence)} = {longest} ticks; meanwhile it is blind (reference_behind)"
+    )
     for rule, written in zip(plan.rules, settings.rules_for(own), strict=True):
         yield f"'{own}' {next(of_rule(plan, rule, written, cadence))}"
 

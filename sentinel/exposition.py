@@ -40,6 +40,7 @@ BLIND_REASONS = (
     Reason.OUT_OF_RANGE,
     Reason.IMPLAUSIBLE,
     Reason.SPACING,
+    Reason.REFERENCE_BEHIND,
 )
 
 Point = tuple[str, tuple[str, ...], float]

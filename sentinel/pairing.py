@@ -1,16 +1,20 @@
 """Pairing: closed ticks of a series and of its reference wait here for each other.
 
 A *paired series* is derived from two others, `TARGET - REFERENCE`; its ticks are the target's. A tick of the target is
-handed on, with the reference's tick that covers its middle, as soon as that one is closed. What the reference's tick
-holds depends only on observations up to it, so it does not matter how a stream is cut. If the reference has not closed
-it `wait` ticks later, it is taken as it stands: what is still open there is looked at ahead of time, without closing it
-(its next observation may be a long way off), and a reference that said nothing is missing. In the same way ticks of the
-reference wait for a target that lags behind, no longer than `wait` ticks.
+handed on, with the reference's tick that covers its middle, as soon as that one is *decided*: closed, or known to be
+missing. It is known to be missing when the reference has closed a later one, or when the clock of the reference's own
+source is `stale_after` past it, as a series would be called stale then. What the reference's tick holds depends only on
+observations up to it, so neither how a stream is cut nor how two sources take turns matters. What is still open there
+is looked at ahead of time, without closing it: its next observation may be a long way off.
+
+A reference that is more than `patience` ticks behind its target is given up: all that waits is handed on without it,
+and so is what follows, a few ticks later (what came in order of time has been seen by then), until it has caught up. So
+no more than `patience` ticks of a target ever wait, and no more of a reference whose target lags behind. All this is
+counted in ticks of the two series and by the clocks that their sources tell, never by the time at which it happens.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
@@ -19,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.cadence import ABSENT, NEVER, laid_out
-from sentinel.cohort import Cohort, CohortState, Ticks
+from sentinel.cohort import CohortState, Ticks
 from sentinel.conditioning import FIRST, Half, PairedBlock
+from sentinel.standing import Standing
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -41,33 +46,16 @@ class Waiting(NamedTuple):
     """Number of the tick in its own series."""
     kind: Codes
     value: Floats
-    past: Floats
-    present: Floats
-    residual: Floats
-    valid: Flags
-    judged: Flags
-    """There is a value, and it may be judged: neither blind nor learning."""
-    before: Floats
-    scale: Floats
-    spread: Floats
-    second_past: Floats
-    second_present: Floats
-    second_valid: Flags
-    reset: Flags
-    learning: Flags
-    blind: Codes
+    half: Half
 
 
 def _missing(entries: int) -> Waiting:
     """Ticks that are not there."""
-    whole, no, code, unknown = (np.zeros(entries, kind) for kind in (np.int64, bool, np.int8, np.float64))
+    whole, unknown, no, code = (np.zeros(entries, kind) for kind in (np.int64, np.float64, bool, np.int8))
     unknown += np.nan
-    columns = {
-        name: whole if name in ("pair", "tick") else code if name in ("kind", "blind") else
-        no if name in ("valid", "judged", "second_valid", "reset", "learning") else unknown
-        for name in Waiting._fields
-    }  # fmt: skip
-    return Waiting(**columns)
+    flags, codes = ("valid", "judged", "second_valid", "reset", "learning"), ("blind",)
+    half = Half(**{name: no if name in flags else code if name in codes else unknown for name in Half._fields})
+    return Waiting(whole, whole, code, unknown, half)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,42 +110,6 @@ class PairingState:
         )  # fmt: skip
 
 
-class Standing(NamedTuple):
-    """Where every series stands, by id; zeros and -1 while its cadence is not known."""
-
-    cohort: Ints
-    row: Ints
-    origin: Ints
-    next_tick: Ints
-    newest_us: Ints
-    cadence_us: Ints
-    months: Ints
-    wait: Ints
-    """Ticks that a tick of it waits at least before it is handed on, or given up."""
-    open_id: Ints
-    """Observations whose ticks are still open: series and tick, shape (n,)."""
-    open_tick: Ints
-
-
-def standing(stages: Sequence[Cohort], cohorts: Sequence[CohortState], series: int) -> Standing:
-    """Where each of so many series stands."""
-    found = Standing(*(np.zeros(series, np.int64) for _ in Standing._fields))
-    found.cohort.fill(-1)
-    found.next_tick.fill(-1)
-    found.newest_us.fill(NEVER)
-    ids_open, ticks_open = [found.open_id[:0]], [found.open_tick[:0]]
-    for at, (stage, members) in enumerate(zip(stages, cohorts, strict=True)):
-        plan = stage.plan
-        ids, grid = members.series, members.grid
-        ids_open.append(ids[grid.pending_row])
-        ticks_open.append(stage.grid.tick_of(grid.origin_us[grid.pending_row], grid.pending_us))
-        wait = plan.blind_after_missing + math.ceil(plan.lateness_us / plan.cadence_us) + 2
-        found.cohort[ids], found.row[ids] = at, np.arange(ids.size)
-        found.origin[ids], found.next_tick[ids], found.newest_us[ids] = grid.origin_us, grid.next_tick, grid.newest_us
-        found.cadence_us[ids], found.months[ids], found.wait[ids] = plan.cadence_us, plan.months, wait
-    return found._replace(open_id=np.concatenate(ids_open), open_tick=np.concatenate(ticks_open))
-
-
 class Gathered(NamedTuple):
     """Ticks that were closed in one call."""
 
@@ -190,10 +142,13 @@ def entries_of(pairs: Ints, columns: Ints, members: CohortState, ticks: Ticks) -
     learning, blind = conditioned.learning[at], conditioned.blind[at]
     pair, second = conditioned.pairs, ticks.scored.second
     return Waiting(
-        pairs[p], block.tick[at], block.kind[at], block.value[at], pair.past[at], pair.present[at],
-        conditioned.residual[at], pair.valid[at], valued[p, t] & ~learning & (blind == 0) & (nth[p, t] > FIRST),
-        conditioned.before[at], conditioned.scale[at], ticks.scored.spread[at], second.past[at], second.present[at],
-        second.valid[at], pair.reset[at], learning, blind,
+        pairs[p], block.tick[at], block.kind[at], block.value[at],
+        Half(
+            pair.past[at], pair.present[at], conditioned.residual[at], pair.valid[at],
+            valued[p, t] & ~learning & (blind == 0) & (nth[p, t] > FIRST), conditioned.before[at],
+            conditioned.scale[at], ticks.scored.spread[at], second.past[at], second.present[at], second.valid[at],
+            pair.reset[at], learning, blind,
+        ),
     )  # fmt: skip
 
 
@@ -232,17 +187,11 @@ def advance(
     """
     targets = _joined([state.targets, *fresh.targets])
     references = _joined([state.references, *fresh.references])
-    R = state.reference
-    next_t, next_r = where.next_tick[state.target], where.next_tick[R]
-    there = (next_t >= 0) & (R >= 0) & (next_r >= 0)
-    for same in (where.cadence_us, where.months):
-        there &= same[state.target] == same[R]
-    shift = np.where(there, _shift(where, state.target, R), 0)
-    wait = where.wait[state.target] + np.where(there, where.wait[R], 0)
-    known = np.where(there, next_r - shift, -_OFFSET)
-    decided = next_t if ended else np.minimum(np.maximum(known, next_t - wait), next_t)
+    R, reach = state.reference, _reach(state, where)
+    there, shift = reach.there, reach.shift
+    decided = where.next_tick[state.target] if ended else reach.decided
     before = np.maximum(where.next_tick[state.own], 0)
-    first = np.maximum(known, before)
+    first = np.maximum(reach.closed, before)
     looked = [
         entries
         for p in np.flatnonzero(there & (decided > first)).tolist()
@@ -252,8 +201,54 @@ def advance(
     due = targets.tick < decided[targets.pair]
     handed = _matched(_of(targets, due), _of(references, there[references.pair]), shift)
     still = references.tick - shift[references.pair] >= np.where(there, decided, -_OFFSET)[references.pair]
-    still &= (references.tick >= (next_r - wait)[references.pair]) | _awaited(state, references, where, shift)
+    kept = references.tick >= (where.next_tick[R] - reach.patience)[references.pair]
+    still &= kept | _awaited(state, references, where, shift)
     return replace(state, targets=_of(targets, ~due), references=_of(references, still)), handed, decided
+
+
+class _Reach(NamedTuple):
+    """How far each pair has come, in ticks of its target."""
+
+    there: Flags
+    """Target and reference have begun, on the same cadence."""
+    shift: Ints
+    """What to add for the number of the reference's tick."""
+    closed: Ints
+    """First tick that the reference has not closed."""
+    patience: Ints
+    """Ticks that one waits for the other, at most."""
+    given_up: Flags
+    """The reference is further behind than that."""
+    decided: Ints
+    """First tick that waits."""
+
+
+def _reach(state: PairingState, where: Standing) -> _Reach:
+    """How far, by what has been closed and told so far."""
+    T, R = state.target, state.reference
+    begun = (R >= 0) & (where.next_tick[T] >= 0) & (where.next_tick[R] >= 0)
+    alike = (where.cadence_us[T] == where.cadence_us[R]) & (where.months[T] == where.months[R])
+    there = begun & alike
+    shift = np.where(there, _shift(where, T, R), 0)
+    # A reference that has not begun is awaited from the first tick on; one on another cadence is as good as missing.
+    closed = np.where(there, where.next_tick[R] - shift, np.where(begun, -_OFFSET, 0))
+    # A clock far ahead of the target says nothing: both may be records from the past, of which one is read first.
+    clock, newest = where.told_us[R], where.newest_us[T]
+    speaks = there & (clock != NEVER)
+    speaks &= np.where(speaks, clock, 0) - np.where(speaks, newest, 0) <= where.gap_us[T]
+    told = np.where(speaks, where.told_tick[R] - shift, -_OFFSET)
+    patience = where.patience[np.where(there, R, T)]
+    given_up = where.next_tick[T] - closed > patience
+    seen = where.next_tick[T] - where.late[T] - np.where(there, where.late[R], 0)
+    decided = np.maximum(np.maximum(closed, told), np.maximum(where.next_tick[state.own], 0))
+    decided = np.minimum(np.where(given_up, np.maximum(decided, seen), decided), where.next_tick[T])
+    return _Reach(there, shift, closed, patience, given_up, decided)
+
+
+def behind(state: PairingState, where: Standing) -> Flags:
+    """Pairs of which so much waits for the reference that a series would be blind or stale by then."""
+    waiting = where.next_tick[state.target] - np.maximum(where.next_tick[state.own], 0)
+    return ~_reach(state, where).given_up & (waiting > where.blind[state.target])
 
 
 def _awaited(state: PairingState, references: Waiting, where: Standing, shift: Ints) -> Flags:
@@ -300,19 +295,22 @@ def blocks(
             row = where.row[state.own[mine.pair[start[series]]]]
             kind = np.where(within, mine.kind[place], ABSENT).astype(np.int8)
             target, reference = _of(mine, place), _of(other, place)
-            yield at, PairedBlock(
-                row, kind, np.where(within, target.value, np.nan), target.tick, _half(target), _half(reference),
-                target.reset, target.learning, target.blind,
-            )  # fmt: skip
+            value = np.where(within, target.value, np.nan)
+            yield at, PairedBlock(row, kind, value, target.tick, target.half, reference.half)
 
 
-def _half(entries: Waiting) -> Half:
-    return Half(*(getattr(entries, name) for name in Half._fields))
+def _joined(parts: Sequence[Waiting]) -> Waiting:
+    if len(parts) == 1:
+        return parts[0]
+    pair, tick, kind, value, halves = zip(*parts, strict=True)
+    half = Half(*(np.concatenate(columns) for columns in zip(*halves, strict=True)))
+    return Waiting(np.concatenate(pair), np.concatenate(tick), np.concatenate(kind), np.concatenate(value), half)
 
 
-def _joined(parts: Sequence[T]) -> T:
-    return parts[0] if len(parts) == 1 else type(parts[0])(*(np.concatenate(c) for c in zip(*parts, strict=True)))
+def _of(entries: Waiting, which: Ints | Flags) -> Waiting:
+    pair, tick, kind, value, half = entries
+    return Waiting(pair[which], tick[which], kind[which], value[which], _half(half, which))
 
 
-def _of(entries: T, which: Ints | Flags) -> T:
-    return type(entries)(*(column[which] for column in entries))
+def _half(half: T, which: Ints | Flags) -> T:
+    return type(half)(*(column[which] for column in half))

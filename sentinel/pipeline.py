@@ -58,6 +58,8 @@ class PipelineState:
     names: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     """Names of the sources."""
+    told_us: Ints = field(default_factory=lambda: _NO_INTS)
+    """Up to when each source has told everything, as its last batch said; `NEVER` where that one left more to come."""
     source_of: Ints = field(default_factory=lambda: _NO_INTS)
     """Position in `sources` of each series."""
     cohort_of: Ints = field(default_factory=lambda: _NO_INTS)
@@ -140,6 +142,7 @@ class Pipeline:
         """Take in a batch: place what is new, let the grids take it, close what is due, step the cohorts."""
         state = self._registered(state, batch)
         batch = replace(batch, series=state.ids[batch.series])
+        state = _told(state, batch)
         state, batch = self._placed(state, batch, ended=False)
         return self._stepped(state, batch, rows=rows, observer=observer, ended=False)
 
@@ -172,6 +175,7 @@ class Pipeline:
         unknown = np.full(len(names) - len(state.names), -1, np.int64)
         return replace(
             state, names=tuple(names), sources=tuple(sources), source_of=np.array(source_of, np.int64),
+            told_us=np.append(state.told_us, np.full(len(sources) - len(state.sources), NEVER)),
             cohort_of=np.append(state.cohort_of, unknown), row_of=np.append(state.row_of, unknown), waiting=waiting,
             ids=np.array(ids, np.int64), pairing=pairs,
         )  # fmt: skip
@@ -253,7 +257,7 @@ class Pipeline:
 
         for at, (key, members) in enumerate(zip(state.keys, state.cohorts, strict=True)):
             mine = order[edges[at] : edges[at + 1]]
-            told = _told(state, members, batch)
+            told = _complete_until(state, members, batch)
             if not mine.size and told is None and not ended:
                 continue
             start = perf_counter()
@@ -274,8 +278,9 @@ class Pipeline:
         if len(pairs):
             stages = [self.cohort(plan) for plan, _ in state.keys]
             pairs = paired.step(
-                pairs, stages, cohorts, closed, len(state.names), lambda at, *found: tell(state.keys[at], *found),
-                self._took, ended=ended, area=self._area, cut_every=self._cut_every,
+                pairs, stages, cohorts, closed, state.told_us[state.source_of],
+                lambda at, *found: tell(state.keys[at], *found), self._took,
+                ended=ended, area=self._area, cut_every=self._cut_every,
             )  # fmt: skip
         return self.with_sites(replace(state, cohorts=tuple(cohorts), pairing=pairs), report.result())
 
@@ -300,7 +305,17 @@ def _by_series(series: Ints, positions: Ints) -> Iterator[tuple[int, Ints]]:
         yield int(series[mine[0]]), mine
 
 
-def _told(state: PipelineState, members: CohortState, batch: Batch) -> Ints | None:
+def _told(state: PipelineState, batch: Batch) -> PipelineState:
+    """The state with the clock of the batch's source."""
+    if batch.source not in state.sources:
+        return state
+    told_us = state.told_us.copy()
+    # While a source has more to come its clock says nothing: what it said last may be over, and is not yet renewed.
+    told_us[state.sources.index(batch.source)] = NEVER if batch.complete_until_us is None else batch.complete_until_us
+    return replace(state, told_us=told_us)
+
+
+def _complete_until(state: PipelineState, members: CohortState, batch: Batch) -> Ints | None:
     """Up to when each series of a cohort has been told by its source; None if nothing was said."""
     if batch.complete_until_us is None or batch.source not in state.sources:
         return None

@@ -24,6 +24,9 @@ APART = 0.4
 STAMPS_FOR_CADENCE = 50
 LONGEST_GAP = 10_000
 """Missing ticks in a row, at most, before a series starts anew: each of them is a row in memory."""
+LEAST_PATIENCE = 1_000
+"""Ticks that a target waits for a reference behind it, however short their longest gap: a source may tell hundreds at
+once."""
 _LOOKED_AT = 4096
 
 
@@ -157,6 +160,12 @@ class Plan:
     def ready_after(self) -> int:
         """Ticks with a value before the first verdict: those that the conditioner needs, then those of the bank."""
         return self.learnt_after + self.warm_up_pairs
+
+    @property
+    def patience(self) -> int:
+        """Ticks that a target waits for this series as its reference, at most."""
+        silent = math.ceil(self.stale_after_us / self.cadence_us)
+        return min(LONGEST_GAP, max(LEAST_PATIENCE, self.max_gap, silent))
 
     @property
     def baseline(self) -> int:

@@ -2,13 +2,15 @@
 
 The state's arrays are replaced, never written to, so a snapshot is a set of references and costs nothing to take;
 views are made when somebody looks. A series whose source, by the source's own clock, has had nothing newer for longer
-than `stale_after` is blind (stale), whatever its last tick said.
+than `stale_after` is blind (stale), whatever its last tick said; a paired series for which as much waits for its
+reference is blind (reference behind).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +22,16 @@ from sentinel.clock import MICROSECONDS
 from sentinel.cohort import CohortState, reasons, tie_share
 from sentinel.events import alarm_id
 from sentinel.history import History
+from sentinel.pairing import behind
 from sentinel.pipeline import Pipeline, PipelineState
 from sentinel.plan import PlanRule
 from sentinel.site_views import site_views
 from sentinel.snapshot import Reason, RuleView, SeriesView, SiteView, Spectrogram, State
+from sentinel.standing import standing
 from sentinel.wording import remark_names
 
 STALE = REASONS.index(Reason.STALE)
+BEHIND = REASONS.index(Reason.REFERENCE_BEHIND)
 _URGENCY = {CRITICAL: 0, WARNING: 1, BLIND: 2, WATCHING: 3, LEARNING: 4}
 
 
@@ -102,6 +107,16 @@ class Published:
         """Its history for pictures; None where none is kept."""
         return self._history.spectrogram(name) if self._history else None
 
+    @cached_property
+    def _behind(self) -> NDArray[np.bool_]:
+        """Of every series, by id: whether it is a paired one that waits for its reference."""
+        pairs, found = self._state.pairing, np.zeros(len(self), bool)
+        if len(pairs):
+            stages = [self._pipeline.cohort(plan) for plan, _ in self._state.keys]
+            told_us = self._state.told_us[self._state.source_of]
+            found[pairs.own] = behind(pairs, standing(stages, self._state.cohorts, told_us))
+        return found
+
     def _stale(self, members: CohortState, stale_after_us: int, rows: slice = slice(None)) -> NDArray[np.bool_]:
         sources = self._state.sources
         clock = np.array([self._clocks.get(source, NEVER) for source in sources], np.int64)
@@ -115,9 +130,9 @@ class Published:
         state = np.full(len(self), LEARNING, np.int64)
         reason = np.full(len(self), REASONS.index(Reason.CADENCE), np.int64)
         for (plan, _), members in zip(self._state.keys, self._state.cohorts, strict=True):
-            stale = self._stale(members, plan.stale_after_us)
-            state[members.series] = np.where(stale, BLIND, members.alarm.state)
-            reason[members.series] = np.where(stale, STALE, reasons(members))
+            stale, waits = self._stale(members, plan.stale_after_us), self._behind[members.series]
+            state[members.series] = np.where(stale | waits, BLIND, members.alarm.state)
+            reason[members.series] = np.where(stale, STALE, np.where(waits, BEHIND, reasons(members)))
         return state, reason
 
     def _evidence(self) -> NDArray[np.float64]:
@@ -144,6 +159,8 @@ class Published:
         state, reason = STATES[alarm.state[row]], REASONS[reasons(members)[row]]
         if self._stale(members, plan.stale_after_us, slice(row, row + 1))[0]:
             state, reason = State.BLIND, Reason.STALE
+        elif self._behind[i]:
+            state, reason = State.BLIND, Reason.REFERENCE_BEHIND
         lag1, low, high = (float(array[row]) for array in (last.lag1, last.low, last.high))
         seconds = plan.cadence_us / MICROSECONDS
         band = recovery_band(*(np.array(x) for x in (lag1, low, high)))

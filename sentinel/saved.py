@@ -12,20 +12,22 @@ from numpy.typing import NDArray
 
 from sentinel import sites
 from sentinel.cohort import CohortState
+from sentinel.conditioning import Half
 from sentinel.errors import StateError
 from sentinel.pairing import PairingState, Waiting
 from sentinel.pipeline import Pipeline, PipelineState
 from sentinel.plan import Plan, PlanChannel, PlanRule
 
-FORMAT = 2
+FORMAT = 3
 _AHEAD = ("grid/next_tick", "grid/newest_us", "grid/pending")
+_SERIES = ("source_of", "told_us", "cohort_of", "row_of", "ids")
 _PAIRS = ("own", "target", "reference")
 Arrays = dict[str, NDArray[Any]]
 
 
 def to_arrays(state: PipelineState) -> tuple[Arrays, dict[str, Any]]:
     """Everything of the state: arrays by name, and the rest as JSON-ready data."""
-    arrays: Arrays = {name: getattr(state, name) for name in ("source_of", "cohort_of", "row_of", "ids")}
+    arrays: Arrays = {name: getattr(state, name) for name in _SERIES}
     for i, members in enumerate(state.cohorts):
         arrays |= {f"cohort/{i}/{name}": array for name, array in _flat(members).items()}
     arrays |= _waiting_arrays(state.waiting) | _pairing_arrays(state.pairing)
@@ -70,10 +72,9 @@ def _put_together(pipeline: Pipeline, arrays: Mapping[str, NDArray[Any]], header
         prefix = f"cohort/{i}/"
         cohorts.append(_shaped(pattern, {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}))
     return PipelineState(
-        names=tuple(header["names"]), sources=tuple(header["sources"]), source_of=arrays["source_of"],
-        cohort_of=arrays["cohort_of"], row_of=arrays["row_of"], keys=keys, cohorts=tuple(cohorts),
-        waiting=_waiting(arrays, header["waiting"]), ids=arrays["ids"], pairing=_pairing(arrays, header["references"]),
-        sites=sites.from_record(header["sites"]),
+        names=tuple(header["names"]), sources=tuple(header["sources"]), keys=keys, cohorts=tuple(cohorts),
+        waiting=_waiting(arrays, header["waiting"]), pairing=_pairing(arrays, header["references"]),
+        sites=sites.from_record(header["sites"]), **{name: arrays[name] for name in _SERIES},
     )  # fmt: skip
 
 
@@ -115,13 +116,19 @@ def _waiting(
 def _pairing_arrays(pairs: PairingState) -> Arrays:
     arrays: Arrays = {f"pairing/{name}": getattr(pairs, name) for name in _PAIRS}
     for part in ("targets", "references"):
-        arrays |= {f"pairing/{part}/{name}": array for name, array in getattr(pairs, part)._asdict().items()}
+        entries: Waiting = getattr(pairs, part)
+        columns = {**entries._asdict(), **entries.half._asdict()}
+        arrays |= {f"pairing/{part}/{name}": array for name, array in columns.items() if name != "half"}
     return arrays
 
 
 def _pairing(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> PairingState:
     targets, references = (
-        Waiting(*(arrays[f"pairing/{part}/{name}"] for name in Waiting._fields)) for part in ("targets", "references")
+        Waiting(
+            half=Half(*(arrays[f"pairing/{part}/{name}"] for name in Half._fields)),
+            **{name: arrays[f"pairing/{part}/{name}"] for name in Waiting._fields if name != "half"},
+        )
+        for part in ("targets", "references")
     )
     own, target, reference = (arrays[f"pairing/{name}"] for name in _PAIRS)
     return PairingState(own, target, reference, tuple(names), targets, references)

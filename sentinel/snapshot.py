@@ -41,6 +41,7 @@ class Reason(Enum):
     REFERENCE = "reference"
     SPACING = "spacing"
     REFERENCE_MISSING = "reference_missing"
+    REFERENCE_BEHIND = "reference_behind"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ REASONS: dict[Reason, str] = {
     Reason.REFERENCE: "its own past is not known yet",
     Reason.SPACING: "values come, but no two are one tick apart",
     Reason.REFERENCE_MISSING: "reference missing: judged alone",
+    Reason.REFERENCE_BEHIND: "its reference is behind: waiting for it",
 }
 
 _UNITS = (

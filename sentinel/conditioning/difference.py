@@ -42,7 +42,7 @@ _UNCLIPPED = 20
 
 
 class Half(NamedTuple):
-    """Target or reference at the ticks of a paired series, arrays of shape (tick, series)."""
+    """Target or reference at the ticks of a paired series, arrays of shape (tick, series), or one entry per tick."""
 
     past: Floats
     present: Floats
@@ -56,6 +56,10 @@ class Half(NamedTuple):
     second_past: Floats
     second_present: Floats
     second_valid: Flags
+    reset: Flags
+    learning: Flags
+    blind: NDArray[np.int8]
+    """Index into `tuple(Reason)`; 0 = it can be judged. The pair starts anew, learns and is blind with its target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +68,6 @@ class PairedBlock(Block):
 
     target: Half
     reference: Half
-    reset: Flags
-    """Of the target, like `learning` and `blind`."""
-    learning: Flags
-    blind: NDArray[np.int8]
 
 
 class DifferenceState(NamedTuple):
@@ -119,7 +119,7 @@ class Differencing:
         unit, risen, spread, before = (np.full(shape, np.nan) for _ in range(4))
         reset, alone = np.zeros(shape, bool), np.zeros(shape, bool)
         _advance(
-            block.kind, block.reset, target.residual, reference.residual, target.judged, reference.judged,
+            block.kind, target.reset, target.residual, reference.residual, target.judged, reference.judged,
             target.spread, reference.spread, *new, unit, risen, spread, before, reset, alone, self._gain, self._cut,
             self.patience,
         )  # fmt: skip
@@ -142,8 +142,8 @@ class Differencing:
         return new, Conditioned(
             Pairs(np.where(valid, past, 0.0), np.where(valid, present, 0.0), valid, reset),
             less(target.before, reference.before), np.ones(shape), np.full(shape, np.nan),
-            less(target.residual, reference.residual), block.learning | gap,
-            np.where(gap, np.int8(_GAP), block.blind), own,
+            less(target.residual, reference.residual), target.learning | gap,
+            np.where(gap, np.int8(_GAP), target.blind), own,
         )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ EVERY: list[dict[str, Any]] = [
 ]  # fmt: skip
 """One rule of every kind."""
 STATES, REASONS = tuple(State), tuple(Reason)
-PATIENCE, WAIT = 4, 12
+PATIENCE, WAIT = 4, 1_000
 """Of a longest gap of 40 ticks: values without the reference before a target is judged alone; ticks that one waits."""
 
 

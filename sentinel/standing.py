@@ -1,0 +1,66 @@
+"""Where every series stands on its grid, by id: what a pair needs to know of its target and of its reference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.cadence import NEVER
+from sentinel.cohort import Cohort, CohortState
+
+Ints = NDArray[np.int64]
+
+
+class Standing(NamedTuple):
+    """One entry per series; zeros, -1 and `NEVER` while its cadence, or the clock of its source, is not known."""
+
+    cohort: Ints
+    row: Ints
+    origin: Ints
+    next_tick: Ints
+    newest_us: Ints
+    told_us: Ints
+    """Up to when its source has told everything, by its own clock."""
+    told_tick: Ints
+    """First tick that is not `stale_after` behind that clock."""
+    cadence_us: Ints
+    months: Ints
+    gap_us: Ints
+    """Longest gap."""
+    late: Ints
+    """Ticks by which an observation may come out of order."""
+    patience: Ints
+    """Ticks that a target waits for it, at most."""
+    blind: Ints
+    """Ticks without a value before it is called blind or stale."""
+    open_id: Ints
+    """Observations whose ticks are still open: series and tick, shape (n,)."""
+    open_tick: Ints
+
+
+def standing(stages: Sequence[Cohort], cohorts: Sequence[CohortState], told_us: Ints) -> Standing:
+    """Where each series stands; `told_us`: up to when the source of each has told everything, `NEVER` = not known."""
+    found = Standing(*(np.zeros(told_us.size, np.int64) for _ in Standing._fields))
+    found.cohort.fill(-1)
+    found.next_tick.fill(-1)
+    found.newest_us.fill(NEVER)
+    found.told_us[:] = told_us
+    ids_open, ticks_open = [found.open_id[:0]], [found.open_tick[:0]]
+    for at, (stage, members) in enumerate(zip(stages, cohorts, strict=True)):
+        plan, ids, grid = stage.plan, members.series, members.grid
+        ids_open.append(ids[grid.pending_row])
+        ticks_open.append(stage.grid.tick_of(grid.origin_us[grid.pending_row], grid.pending_us))
+        found.cohort[ids], found.row[ids] = at, np.arange(ids.size)
+        found.origin[ids], found.next_tick[ids], found.newest_us[ids] = grid.origin_us, grid.next_tick, grid.newest_us
+        told = np.where(told_us[ids] == NEVER, 0, told_us[ids])
+        found.told_tick[ids] = stage.grid.tick_of(grid.origin_us, told - max(plan.stale_after_us, plan.lateness_us))
+        found.cadence_us[ids], found.months[ids] = plan.cadence_us, plan.months
+        found.gap_us[ids] = plan.max_gap * plan.cadence_us
+        found.late[ids] = math.ceil(plan.lateness_us / plan.cadence_us) + 1
+        found.patience[ids] = plan.patience
+        found.blind[ids] = max(plan.blind_after_missing, math.ceil(plan.stale_after_us / plan.cadence_us))
+    return found._replace(open_id=np.concatenate(ids_open), open_tick=np.concatenate(ticks_open))
