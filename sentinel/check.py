@@ -174,8 +174,8 @@ def _compared(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
     )
     longest = plan_for(settings, reference, cadence).patience
     yield (
-        f"'{own}' waits for {reference}, where that comes from a slower source, for at most "
-        f"{span(longest, cadence)} = {longest} ticks; meanwhile it is blind (reference_behind)"
+        f"where the source of {reference} is slower, '{own}' waits for at most {span(longest, cadence)} = {longest} "
+        f"ticks, and is blind (reference_behind) from {print_duration(plan.stale_after_us)} on"
     )
     for rule, written in zip(plan.rules, settings.rules_for(own), strict=True):
         yield f"'{own}' {next(of_rule(plan, rule, written, cadence))}"

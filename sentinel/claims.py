@@ -105,7 +105,7 @@ def reason_in_words(view: SeriesView) -> str:
         open_rules = [rule for rule in view.rules if rule.alarm_id]
         claims = _joined(rule_in_words(rule.kind, rule.label) for rule in open_rules)
         since = min((rule.since_us for rule in open_rules), default=view.since_us)
-        alone = f"; {REASONS[view.reason]}" if view.reason is Reason.REFERENCE_MISSING else ""
+        alone = f"; {REASONS[view.reason]}" if view.reason is not Reason.NONE else ""
         return f"{claims} since {moment_in_words(since)}{alone}" if claims else alone.removeprefix("; ")
     if view.state is State.LEARNING:
         return _learning_in_words(view)

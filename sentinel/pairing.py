@@ -245,10 +245,10 @@ def _reach(state: PairingState, where: Standing) -> _Reach:
     return _Reach(there, shift, closed, patience, given_up, decided)
 
 
-def behind(state: PairingState, where: Standing) -> Flags:
-    """Pairs of which so much waits for the reference that a series would be blind or stale by then."""
-    waiting = where.next_tick[state.target] - np.maximum(where.next_tick[state.own], 0)
-    return ~_reach(state, where).given_up & (waiting > where.blind[state.target])
+def waiting(state: PairingState, where: Standing) -> Ints:
+    """Closed ticks of each pair's target that wait for the reference; 0 once it is given up."""
+    ticks = where.next_tick[state.target] - np.maximum(where.next_tick[state.own], 0)
+    return np.where(_reach(state, where).given_up, 0, ticks)
 
 
 def _awaited(state: PairingState, references: Waiting, where: Standing, shift: Ints) -> Flags:

@@ -2,8 +2,8 @@
 
 The state's arrays are replaced, never written to, so a snapshot is a set of references and costs nothing to take;
 views are made when somebody looks. A series whose source, by the source's own clock, has had nothing newer for longer
-than `stale_after` is blind (stale), whatever its last tick said; a paired series for which as much waits for its
-reference is blind (reference behind).
+than `stale_after` is blind (stale), whatever its last tick said; a paired series whose reference is behind says so,
+and is blind once as much waits for it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from sentinel.clock import MICROSECONDS
 from sentinel.cohort import CohortState, reasons, tie_share
 from sentinel.events import alarm_id
 from sentinel.history import History
-from sentinel.pairing import behind
+from sentinel.pairing import waiting
 from sentinel.pipeline import Pipeline, PipelineState
-from sentinel.plan import PlanRule
+from sentinel.plan import Plan, PlanRule
 from sentinel.site_views import site_views
 from sentinel.snapshot import Reason, RuleView, SeriesView, SiteView, Spectrogram, State
 from sentinel.standing import standing
@@ -73,7 +73,7 @@ class Published:
     def views(self, limit: int | None = None) -> Iterator[SeriesView]:
         """All series, the most alarming first (critical, warning, blind, watching, learning; then evidence)."""
         if self._order is None:
-            state, _ = self._codes()
+            state, _ = self._codes
             urgency = np.array([_URGENCY[code] for code in range(len(STATES))])[state]
             self._order = np.lexsort((np.arange(len(self)), -self._evidence(), urgency)).tolist()
         for i in self._order[:limit]:
@@ -89,7 +89,7 @@ class Published:
 
     def counts(self) -> Mapping[tuple[str, State, Reason], int]:
         """Number of series by source, state and reason."""
-        state, reason = self._codes()
+        state, reason = self._codes
         keys, numbers = np.unique(np.stack([self._state.source_of, state, reason]), axis=1, return_counts=True)
         return {
             (self._state.sources[source], STATES[code], REASONS[why]): int(n)
@@ -100,7 +100,7 @@ class Published:
         """All sites in the order of the settings."""
         variable = np.arange(len(self))
         variable[self._state.pairing.own] = self._state.pairing.target
-        codes, _ = self._codes()
+        codes, _ = self._codes
         return list(site_views(self._pipeline.settings.sites, self._state.sites, self._state.names, variable, codes))
 
     def spectrogram(self, name: str) -> Spectrogram | None:
@@ -108,31 +108,40 @@ class Published:
         return self._history.spectrogram(name) if self._history else None
 
     @cached_property
-    def _behind(self) -> NDArray[np.bool_]:
-        """Of every series, by id: whether it is a paired one that waits for its reference."""
-        pairs, found = self._state.pairing, np.zeros(len(self), bool)
+    def _waiting(self) -> NDArray[np.int64]:
+        """Of every series, by id: ticks that wait for its reference, if it is a paired one."""
+        pairs, found = self._state.pairing, np.zeros(len(self), np.int64)
         if len(pairs):
             stages = [self._pipeline.cohort(plan) for plan, _ in self._state.keys]
             told_us = self._state.told_us[self._state.source_of]
-            found[pairs.own] = behind(pairs, standing(stages, self._state.cohorts, told_us))
+            found[pairs.own] = waiting(pairs, standing(stages, self._state.cohorts, told_us))
         return found
 
-    def _stale(self, members: CohortState, stale_after_us: int, rows: slice = slice(None)) -> NDArray[np.bool_]:
+    def _verdicts(self, plan: Plan, members: CohortState) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+        """State and reason of the series of a cohort, by what has been told since their last ticks too."""
+        state, reason = members.alarm.state, reasons(members)
+        waits, stale = self._waiting[members.series], self._stale(members, plan.stale_after_us)
+        behind = waits > plan.blind_after_missing
+        blind = behind & (waits * plan.cadence_us > plan.stale_after_us)
+        reason = np.where(stale, STALE, reason)
+        reason = np.where(blind | (behind & ~stale & (state != LEARNING) & (state != BLIND)), BEHIND, reason)
+        return np.where(stale | blind, BLIND, state).astype(np.int8), reason.astype(np.int8)
+
+    def _stale(self, members: CohortState, stale_after_us: int) -> NDArray[np.bool_]:
         sources = self._state.sources
         clock = np.array([self._clocks.get(source, NEVER) for source in sources], np.int64)
-        now = clock[self._state.source_of[members.series[rows]]]
-        newest = members.grid.newest_us[rows]
+        now = clock[self._state.source_of[members.series]]
+        newest = members.grid.newest_us
         told: NDArray[np.bool_] = (now != NEVER) & (newest != NEVER) & (now > newest)
         return told & (now - np.where(told, newest, 0) > stale_after_us)
 
+    @cached_property
     def _codes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """State and reason of every series, by id."""
         state = np.full(len(self), LEARNING, np.int64)
         reason = np.full(len(self), REASONS.index(Reason.CADENCE), np.int64)
         for (plan, _), members in zip(self._state.keys, self._state.cohorts, strict=True):
-            stale, waits = self._stale(members, plan.stale_after_us), self._behind[members.series]
-            state[members.series] = np.where(stale | waits, BLIND, members.alarm.state)
-            reason[members.series] = np.where(stale, STALE, np.where(waits, BEHIND, reasons(members)))
+            state[members.series], reason[members.series] = self._verdicts(plan, members)
         return state, reason
 
     def _evidence(self) -> NDArray[np.float64]:
@@ -156,11 +165,7 @@ class Published:
         def end_us(tick: int) -> int:
             return int(cohort.grid.start_us(origin, np.array(tick + 1))) if tick >= 0 else -1
 
-        state, reason = STATES[alarm.state[row]], REASONS[reasons(members)[row]]
-        if self._stale(members, plan.stale_after_us, slice(row, row + 1))[0]:
-            state, reason = State.BLIND, Reason.STALE
-        elif self._behind[i]:
-            state, reason = State.BLIND, Reason.REFERENCE_BEHIND
+        code, why = (int(codes[i]) for codes in self._codes)
         lag1, low, high = (float(array[row]) for array in (last.lag1, last.low, last.high))
         seconds = plan.cadence_us / MICROSECONDS
         band = recovery_band(*(np.array(x) for x in (lag1, low, high)))
@@ -188,7 +193,7 @@ class Published:
         known = bool(np.any(~np.isnan(last.evidence[row])))
         pairs = int(members.bank.pairs[row])
         return SeriesView(
-            name=name, source=source, state=state, reason=reason, since_us=end_us(int(alarm.since[row])),
+            name=name, source=source, state=STATES[code], reason=REASONS[why], since_us=end_us(int(alarm.since[row])),
             cadence_seconds=seconds, half_life_ticks=plan.half_life, ticks=int(last.ticks[row]),
             missing_ticks=int(last.missing[row]),
             warm_up_left=cohort.points_left(members, row) + max(0, plan.warm_up_pairs - pairs),

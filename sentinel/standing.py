@@ -35,8 +35,6 @@ class Standing(NamedTuple):
     """Ticks by which an observation may come out of order."""
     patience: Ints
     """Ticks that a target waits for it, at most."""
-    blind: Ints
-    """Ticks without a value before it is called blind or stale."""
     open_id: Ints
     """Observations whose ticks are still open: series and tick, shape (n,)."""
     open_tick: Ints
@@ -62,5 +60,4 @@ def standing(stages: Sequence[Cohort], cohorts: Sequence[CohortState], told_us: 
         found.gap_us[ids] = plan.max_gap * plan.cadence_us
         found.late[ids] = math.ceil(plan.lateness_us / plan.cadence_us) + 1
         found.patience[ids] = plan.patience
-        found.blind[ids] = max(plan.blind_after_missing, math.ceil(plan.stale_after_us / plan.cadence_us))
     return found._replace(open_id=np.concatenate(ids_open), open_tick=np.concatenate(ticks_open))

@@ -151,6 +151,17 @@ def test_a_pair_whose_reference_is_behind_says_so_and_is_judged_alone_in_the_end
     assert (back.reason, back.ticks, back.warm_up_left) == (Reason.NONE, 1_890, 0)
 
 
+def test_a_pair_that_waits_no_longer_than_its_series_may_be_silent_says_so_and_is_not_blind() -> None:
+    found, pipeline = lakes(6, 300), Pipeline(paired(stale_after="60h"))
+    state = two_sources({name: values[:200] for name, values in found.items()}, 100, 200, pipeline)
+    verdicts = []
+    for last in (200 + PATIENCE, 201 + PATIENCE, 260, 261):
+        after, _ = pipeline.advance(state, part_of("peter", found, 200, last, last * HOUR_US - 1))
+        verdicts.append((seen(pipeline, after).state is State.BLIND, seen(pipeline, after).reason))
+    behind = Reason.REFERENCE_BEHIND
+    assert verdicts == [(False, Reason.NONE), (False, behind), (False, behind), (True, behind)]
+
+
 def test_a_reference_whose_own_source_says_that_there_is_nothing_is_missing_as_soon_as_it_is_stale() -> None:
     found, pipeline = lakes(3, 700), Pipeline(paired())
     state = two_sources({name: values[:200] for name, values in found.items()}, 100, 200, pipeline)
