@@ -126,3 +126,19 @@ def test_no_key_of_banks_and_alarms_is_left_out_above() -> None:
 )
 def test_a_span_is_in_the_unit_a_person_would_take(ticks: float, words: str) -> None:
     assert span(ticks, HOUR) == words
+
+
+def test_a_pair_says_how_long_it_waits_for_a_slower_source() -> None:
+    def waits(**of_reference: str) -> str:
+        entries = [{"match": "a", "reference": "b", "cadence": "1h"}, {"match": "b", "cadence": "1h"} | of_reference]
+        return next(
+            line for line in summary(Settings.model_validate({"series": entries})) if "is slower" in line
+        ).strip()
+
+    assert waits() == (
+        "where the source of b is slower, 'a - b' waits for at most 41.7 d = 1000 ticks, and is blind (reference_behind) "
+        "from 3h on"
+    )
+    assert "= 2000 ticks" in waits(max_gap="2000h")
+    assert "= 3000 ticks" in waits(stale_after="3000h")
+    assert "= 10000 ticks" in waits(stale_after="30000h")
