@@ -136,8 +136,8 @@ def test_a_pair_says_how_long_it_waits_for_a_slower_source() -> None:
         ).strip()
 
     assert waits() == (
-        "where the source of b is slower, 'a - b' waits for at most 41.7 d = 1000 ticks, and is blind (reference_behind) "
-        "from 3h on"
+        "where the source of b is slower, 'a - b' waits for at most 41.7 d = 1000 ticks, "
+        "and is blind (reference_behind) from 3h on"
     )
     assert "= 2000 ticks" in waits(max_gap="2000h")
     assert "= 3000 ticks" in waits(stale_after="3000h")
