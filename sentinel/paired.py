@@ -11,13 +11,13 @@ from sentinel import pairing
 from sentinel.cohort import Cohort, CohortState, Ticks
 from sentinel.pairing import Gathered, PairingState, Waiting
 from sentinel.scoring import Stopwatch
-from sentinel.standing import Standing, standing
+from sentinel.standing import Standing
 
 Ints = NDArray[np.int64]
 
 
 def step(
-    pairs: PairingState, stages: Sequence[Cohort], cohorts: list[CohortState], closed: Gathered, told_us: Ints,
+    pairs: PairingState, stages: Sequence[Cohort], cohorts: list[CohortState], closed: Gathered, where: Standing,
     tell: Callable[[int, CohortState, Ticks], None], took: Stopwatch, *, ended: bool, area: int, cut_every: int,
 ) -> PairingState:  # fmt: skip
     """Step the paired series whose targets and references have moved.
@@ -28,12 +28,11 @@ def step(
         All cohorts after this call's closing; the paired ones are replaced in the list.
     closed
         The ticks that were closed.
-    told_us
-        Up to when the source of each series has told everything.
+    where
+        Where every series stands after that.
     tell
         Told of each block: position of its cohort, the cohort after it, what it gave.
     """
-    where = standing(stages, cohorts, told_us)
 
     def ahead(pair: int, reference: int, first: int, beyond: int) -> list[Waiting]:
         at = int(where.cohort[reference])

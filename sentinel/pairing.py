@@ -3,9 +3,10 @@
 A *paired series* is derived from two others, `TARGET - REFERENCE`; its ticks are the target's. A tick of the target is
 handed on, with the reference's tick that covers its middle, as soon as that one is *decided*: closed, or known to be
 missing. It is known to be missing when the reference has closed a later one, or when the clock of the reference's own
-source is `stale_after` past it, as a series would be called stale then. What the reference's tick holds depends only on
-observations up to it, so neither how a stream is cut nor how two sources take turns matters. What is still open there
-is looked at ahead of time, without closing it: its next observation may be a long way off.
+source is `stale_after` past it, as a series would be called stale then (of one that has not appeared: the clocks of all
+sources). What the reference's tick holds depends only on observations up to it, so neither how a stream is cut nor how
+two sources take turns matters. What is still open there is looked at ahead of time, without closing it: its next
+observation may be a long way off.
 
 A reference that is more than `patience` ticks behind its target is given up: all that waits is handed on without it,
 and so is what follows, a few ticks later (what came in order of time has been seen by then), until it has caught up. So
@@ -233,10 +234,11 @@ def _reach(state: PairingState, where: Standing) -> _Reach:
     # A reference that has not begun is awaited from the first tick on; one on another cadence is as good as missing.
     closed = np.where(there, where.next_tick[R] - shift, np.where(begun, -_OFFSET, 0))
     # A clock far ahead of the target says nothing: both may be records from the past, of which one is read first.
-    clock, newest = where.told_us[R], where.newest_us[T]
-    speaks = there & (clock != NEVER)
+    absent = R < 0
+    clock, newest = np.where(absent, where.told_by_all_us[T], where.told_us[R]), where.newest_us[T]
+    speaks = (there | (absent & (where.next_tick[T] >= 0))) & (clock != NEVER)
     speaks &= np.where(speaks, clock, 0) - np.where(speaks, newest, 0) <= where.gap_us[T]
-    told = np.where(speaks, where.told_tick[R] - shift, -_OFFSET)
+    told = np.where(speaks, np.where(absent, where.told_by_all[T], where.told_tick[R] - shift), -_OFFSET)
     patience = where.patience[np.where(there, R, T)]
     given_up = where.next_tick[T] - closed > patience
     seen = where.next_tick[T] - where.late[T] - np.where(there, where.late[R], 0)

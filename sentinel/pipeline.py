@@ -23,6 +23,7 @@ from sentinel.pairing import Gathered, PairingState
 from sentinel.plan import Plan, learn_cadence, paired_name, plan_of
 from sentinel.rows import Rows
 from sentinel.scoring import Stopwatch
+from sentinel.standing import Standing, standing
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -278,11 +279,19 @@ class Pipeline:
         if len(pairs):
             stages = [self.cohort(plan) for plan, _ in state.keys]
             pairs = paired.step(
-                pairs, stages, cohorts, closed, state.told_us[state.source_of],
+                pairs, stages, cohorts, closed, self.standing(replace(state, cohorts=tuple(cohorts))),
                 lambda at, *found: tell(state.keys[at], *found), self._took,
                 ended=ended, area=self._area, cut_every=self._cut_every,
             )  # fmt: skip
         return self.with_sites(replace(state, cohorts=tuple(cohorts), pairing=pairs), report.result())
+
+    def standing(self, state: PipelineState) -> Standing:
+        """Where every series stands on its grid."""
+        stages = [self.cohort(plan) for plan, _ in state.keys]
+        expected = {source.name for source in self.settings.sources}
+        heard = bool(expected) and expected <= set(state.sources)
+        by_all_us = int(state.told_us.min()) if heard else NEVER  # NEVER is the least of all
+        return standing(stages, state.cohorts, state.told_us[state.source_of], by_all_us)
 
     def with_sites(self, state: PipelineState, result: Result) -> tuple[PipelineState, Result]:
         """State and result with what the alarms of the result mean for the sites; a site that is gone is forgotten."""

@@ -27,7 +27,6 @@ from sentinel.pipeline import Pipeline, PipelineState
 from sentinel.plan import Plan, PlanRule
 from sentinel.site_views import site_views
 from sentinel.snapshot import Reason, RuleView, SeriesView, SiteView, Spectrogram, State
-from sentinel.standing import standing
 from sentinel.wording import remark_names
 
 STALE = REASONS.index(Reason.STALE)
@@ -112,9 +111,7 @@ class Published:
         """Of every series, by id: ticks that wait for its reference, if it is a paired one."""
         pairs, found = self._state.pairing, np.zeros(len(self), np.int64)
         if len(pairs):
-            stages = [self._pipeline.cohort(plan) for plan, _ in self._state.keys]
-            told_us = self._state.told_us[self._state.source_of]
-            found[pairs.own] = waiting(pairs, standing(stages, self._state.cohorts, told_us))
+            found[pairs.own] = waiting(pairs, self._pipeline.standing(self._state))
         return found
 
     def _verdicts(self, plan: Plan, members: CohortState) -> tuple[NDArray[np.int8], NDArray[np.int8]]:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentinel.claims import reason_in_words
+from sentinel.configuration import Settings
 from sentinel.pipeline import Batch, Pipeline, PipelineState
 from sentinel.published import Published
 from sentinel.rows import Rows
@@ -197,3 +198,19 @@ def test_a_source_that_has_more_to_come_is_not_taken_by_its_clock_from_before() 
     state, _ = pipeline.advance(state, part_of("paul", found, 101, 150, 150 * HOUR_US - 1))
     assert seen(pipeline, state).reason is Reason.NONE
     assert seen(pipeline, state).ticks == 150
+
+
+def test_a_reference_that_no_source_has_is_missing_once_all_sources_have_told_what_they_have() -> None:
+    # A mistyped name held its pair for a thousand ticks: three years of days.
+    found, chosen = lakes(7, 300), paired()
+    sources = [{"kind": "simulate", "name": name, "system": "ar1"} for name in ("peter", "other")]
+    chosen = Settings.model_validate(chosen.model_dump(exclude_unset=True) | {"sources": sources})
+    pipeline, fields = Pipeline(chosen), {"peter": found["peter"], "other": found["paul"]}
+    state = pipeline.init()
+    first, second = turns(stream(fields), {"peter": [200], "other": [200]}, ["peter", "other"])
+    state, _ = pipeline.advance(state, first)
+    assert seen(pipeline, state).ticks == 0, "the other source may have it"
+    state, _ = pipeline.advance(state, second)
+    state, _ = pipeline.advance(state, part_of("peter", fields, 200, 201, 201 * HOUR_US - 1))
+    alone = seen(pipeline, state)
+    assert (alone.reason, alone.ticks) == (Reason.REFERENCE_MISSING, 200 - STALE)
