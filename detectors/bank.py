@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from detectors.activation import tanh
 from detectors.compiled import compiled
-from detectors.pairs import Pairs, one_layout
+from detectors.pairs import Pairs
 from detectors.tables import NullDetector
 
 Floats = NDArray[np.float64]
@@ -125,13 +125,12 @@ class Bank:
                 f"bank: pairs of {pairs.series} series for a state of shape {state.cell.shape}; "
                 f"({pairs.series}, {len(self)}) is needed"
             )
-        state = BankState(one_layout(state.cell), one_layout(state.variance), one_layout(state.pairs))
-        new = BankState(np.empty_like(state.cell), np.empty_like(state.variance), np.empty_like(state.pairs))
+        new = BankState(state.cell.copy(), state.variance.copy(), state.pairs.copy())
         readings = np.empty((pairs.ticks, pairs.series, len(self)))
 
         def run(first: int, last: int) -> None:
             _advance(
-                pairs.past, pairs.present, pairs.valid, pairs.reset, *state, *new, readings, increments,
+                pairs.past, pairs.present, pairs.valid, pairs.reset, *new, readings, increments,
                 self._w, self._kappa, self._slope, self._forget, self.warm_up, first, last,
             )  # fmt: skip
 
@@ -164,8 +163,7 @@ def share_series(run: Callable[[int, int], None], series: int, ticks: int, threa
 @compiled
 def _advance(  # noqa: C901 - one flat loop per line of the recurrence, measured to be the fastest
     past: Floats, present: Floats, valid: Flags, reset: Flags,
-    cell0: Floats, variance0: Floats, pairs0: Counts, cell: Floats, variance: Floats, count: Counts,
-    readings: Floats, increments: Floats,
+    cell: Floats, variance: Floats, count: Counts, readings: Floats, increments: Floats,
     w: float, kappa: float, slope: Floats, forget: Floats, warm_up: int, first: int, last: int,
 ) -> None:  # fmt: skip
     # Flat views and long flat loops: short loops over detectors cost three times the arithmetic in them.
@@ -173,7 +171,7 @@ def _advance(  # noqa: C901 - one flat loop per line of the recurrence, measured
     D = forget.shape[0]
     size = _TILE * D
     past, present, valid, reset = past.reshape(-1), present.reshape(-1), valid.reshape(-1), reset.reshape(-1)
-    cell, variance, cell0, variance0 = cell.reshape(-1), variance.reshape(-1), cell0.reshape(-1), variance0.reshape(-1)
+    cell, variance = cell.reshape(-1), variance.reshape(-1)
     readings, increments = readings.reshape(-1), increments.reshape(-1)
     g = np.empty(_TILE)
     gg, pp, cc, h, z = np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size)
@@ -181,9 +179,6 @@ def _advance(  # noqa: C901 - one flat loop per line of the recurrence, measured
     for j in range(size):
         slopes[j] = slope[j % D]
         all_valid[j] = forget[j % D]
-    count[first:last] = pairs0[first:last]
-    cell[first * D : last * D] = cell0[first * D : last * D]
-    variance[first * D : last * D] = variance0[first * D : last * D]
     for t in range(ticks):
         for start in range(first, last, _TILE):
             # one run: consecutive series of one tick
@@ -211,10 +206,8 @@ def _advance(  # noqa: C901 - one flat loop per line of the recurrence, measured
             if not complete:
                 f = keep
                 for k in range(length):
-                    if valid[origin + k]:
-                        keep[k * D : (k + 1) * D] = forget
-                    else:
-                        keep[k * D : (k + 1) * D] = 1.0
+                    for j in range(D):
+                        keep[k * D + j] = forget[j] if valid[origin + k] else 1.0
             c = cell[start * D : (start + length) * D]
             v = variance[start * D : (start + length) * D]
             for j in range(length * D):
@@ -230,6 +223,11 @@ def _advance(  # noqa: C901 - one flat loop per line of the recurrence, measured
             for k in range(length):
                 if count[start + k] < warm_up:
                     z[k * D : (k + 1) * D] = np.nan
-            readings[origin * D : (origin + length) * D] = z[: length * D]
+            # Loops: an assignment between slices takes two seconds to compile, for the words of its error alone.
+            reading = readings[origin * D : (origin + length) * D]
+            for j in range(length * D):
+                reading[j] = z[j]
             if increments.shape[0] > 0:
-                increments[origin * D : (origin + length) * D] = h[: length * D]
+                increment = increments[origin * D : (origin + length) * D]
+                for j in range(length * D):
+                    increment[j] = h[j]

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.activation import tanh
-from detectors.compiled import compiled
+from detectors.compiled import compiled, part
 from detectors.reference import halves_disagree, psi, relative_threshold, spread_reference
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-@compiled
+@part
 def _spread_increment(
     present: float, past: float, ratio: float, slope: float, slope_now: float, tau: float, expected: float
 ) -> float:
@@ -72,7 +72,7 @@ def _spread_increment(
     return (psi(e / (tau * math.sqrt(ratio))) - expected) / max(expected, 1.0 - expected)
 
 
-@compiled
+@part
 def _sum(wealth: Floats) -> float:
     total = 0.0
     for j in range(wealth.shape[0]):
@@ -80,7 +80,7 @@ def _sum(wealth: Floats) -> float:
     return total
 
 
-@compiled
+@part
 def _start(state: EvidenceState, table: Table, s: int) -> None:
     """The series knows nothing: no wealth, no reference."""
     state.mean[s] = 0.0
@@ -90,14 +90,15 @@ def _start(state: EvidenceState, table: Table, s: int) -> None:
     state.second[s] = 0.0
     state.fleet[s] = 0.0
     state.open[s] = False
-    state.threshold[s] = table.threshold
+    for c in range(table.threshold.shape[0]):
+        state.threshold[s, c] = table.threshold[c]
     state.remembered[s] = 0
     state.known[s] = 0.0
     state.disagrees[s] = False
     state.e_value[s] = 0.0
 
 
-@compiled
+@part
 def _settle(state: EvidenceState, table: Table, s: int) -> None:
     """Find what rests on the reference, which is full now."""
     pairs = state.reference[s]
@@ -126,7 +127,7 @@ def set_thresholds(state: EvidenceState, table: Table) -> None:
         _set_thresholds(state, table, s)
 
 
-@compiled
+@part
 def _label(stream: Stream, state: EvidenceState, table: Table, t: int, s: int, c: int) -> int:
     """Why an alarm led by this channel may not be slowing."""
     if table.kind[c] != PAIRS or stream.beside[table.lane[c]] < 0:
@@ -141,7 +142,7 @@ def _label(stream: Stream, state: EvidenceState, table: Table, t: int, s: int, c
     return label
 
 
-@compiled
+@part
 def _raise(stream: Stream, state: EvidenceState, block: EvidenceBlock, table: Table, t: int, s: int, k: int) -> None:
     """Note an alarm with the channel that gave most evidence, its threshold and its label."""
     block.raised[t, s, k] = True
@@ -154,7 +155,7 @@ def _raise(stream: Stream, state: EvidenceState, block: EvidenceBlock, table: Ta
     block.threshold[t, s, k] = state.threshold[s, best]
 
 
-@compiled
+@part
 def _clear(state: EvidenceState, block: EvidenceBlock, t: int, s: int, k: int) -> None:
     """Note the end of an alarm."""
     state.open[s, k] = False

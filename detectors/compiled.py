@@ -10,18 +10,35 @@ gives inf or NaN instead of raising) is what lets the loops become vector instru
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numba
 
 F = TypeVar("F", bound=Callable[..., object])
 
+_njit: Any = numba.njit
+"""Its published types know neither the wrapper options nor settings that are shared."""
+_SETTINGS = {"error_model": "numpy", "fastmath": False, "no_cfunc_wrapper": True}
+
 
 def compiled(function: F) -> F:
     """Compile on first call, keep the machine code on disk, release the interpreter lock while running."""
-    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=False)(function))
+    return cast(F, _njit(**_SETTINGS, cache=True, nogil=True)(function))
+
+
+def part(function: F) -> F:
+    """Compile for other kernels to call, not for Python: unpacking tables of arrays costs more code than the work."""
+    return cast(F, _njit(**_SETTINGS, no_cpython_wrapper=True)(function))
 
 
 def inlined(function: F) -> F:
     """Compile into the caller, so that the caller's loop can become vector instructions."""
-    return cast(F, numba.njit(nogil=True, error_model="numpy", fastmath=False, inline="always")(function))
+    return cast(F, _njit(**_SETTINGS, inline="always")(function))
+
+
+def is_kept(kernel: Callable[..., object]) -> bool:
+    """Whether the disk has machine code of a compiled kernel that is younger than its source file."""
+    source, folder = Path(kernel.__code__.co_filename), Path(cast(Any, kernel).stats.cache_path)
+    written = [path.stat().st_mtime for path in folder.glob(f"{source.stem}.{kernel.__name__}-*.nbi")]
+    return max(written, default=0.0) >= source.stat().st_mtime

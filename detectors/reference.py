@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.activation import tanh
-from detectors.compiled import compiled
+from detectors.compiled import compiled, part
 
 HIGHEST = 0.98
 STEPS = 98
@@ -39,18 +39,18 @@ NORMAL_QUARTILE = 0.6744897501960817
 Floats = NDArray[np.float64]
 
 
-@compiled
+@part
 def psi(u: float) -> float:
     """`u^2 / (1 + u^2)`: a bounded square."""
     return u * u / (1.0 + u * u)
 
 
-@compiled
+@part
 def _at(step: int) -> float:
     return -HIGHEST + 0.02 * step
 
 
-@compiled
+@part
 def _unfolded(pairs: Floats, sign: float, w: float) -> Floats:
     """Past, present and weight of each pair, dimensionless; (3, pair). Searches ask for them at every threshold."""
     out = np.empty((3, pairs.shape[0]))
@@ -60,7 +60,7 @@ def _unfolded(pairs: Floats, sign: float, w: float) -> Floats:
     return out
 
 
-@compiled
+@part
 def _errors(given: Floats, r: float, kappa: float) -> Floats:
     """Saturated prediction errors at threshold `r`, in a loop of its own: it becomes vector instructions."""
     past, present, out = given[0], given[1], np.empty(given.shape[1])
@@ -69,7 +69,7 @@ def _errors(given: Floats, r: float, kappa: float) -> Floats:
     return out
 
 
-@compiled
+@part
 def _sum(given: Floats, r: float, kappa: float) -> float:
     """Sum of plain increments at threshold `r`."""
     total, h = 0.0, _errors(given, r, kappa)
@@ -79,9 +79,9 @@ def _sum(given: Floats, r: float, kappa: float) -> float:
 
 
 @compiled
-def crossing(pairs: Floats, sign: float, first: int, last: int, w: float, kappa: float) -> float:
+def crossing(pairs: Floats, sign: float, w: float, kappa: float) -> float:
     """Threshold at which the sum of plain increments is zero, linear between grid points."""
-    given = _unfolded(pairs[first:last], sign, w)
+    given = _unfolded(pairs, sign, w)
     low, high = 0, STEPS
     if _sum(given, _at(low), kappa) <= 0.0:
         return -HIGHEST
@@ -98,7 +98,7 @@ def crossing(pairs: Floats, sign: float, first: int, last: int, w: float, kappa:
     return _at(low) + 0.02 * above / (above - below)
 
 
-@compiled
+@part
 def _reversed(given: Floats, r: float, bets: Floats, kappa: float, gain: float) -> float:
     """Log-wealth of the reversed gambler at the reference's end, of the mean over his bets."""
     wealth = np.zeros(bets.shape[0])
@@ -117,7 +117,7 @@ def _reversed(given: Floats, r: float, bets: Floats, kappa: float, gain: float) 
     return best + math.log(total / bets.shape[0])
 
 
-@compiled
+@part
 def upper_bound(pairs: Floats, sign: float, bets: Floats, w: float, kappa: float, gain: float) -> float:
     """Smallest threshold of the grid that lag-1 autocorrelation is below, at 5 %; the highest if there is none."""
     given = _unfolded(pairs, sign, w)
@@ -133,12 +133,12 @@ def upper_bound(pairs: Floats, sign: float, bets: Floats, w: float, kappa: float
     return _at(high)
 
 
-@compiled
+@part
 def relative_threshold(
     pairs: Floats, sign: float, delta: float, bets: Floats, w: float, kappa: float, gain: float
 ) -> float:
     """`max(zc + delta, U)`, at most 0.98; `delta` NaN = by the reference. Negative side: minus that of the mirror."""
-    zc = crossing(pairs, sign, 0, pairs.shape[0], w, kappa)
+    zc = crossing(pairs, sign, w, kappa)
     step = delta
     if math.isnan(step):
         step = DELTA_HIGH if zc > HIGH else DELTA
@@ -146,17 +146,17 @@ def relative_threshold(
     return sign * min(HIGHEST, nearest)
 
 
-@compiled
+@part
 def halves_disagree(pairs: Floats, w: float, kappa: float) -> bool:
     """Whether the two halves' lag-1 autocorrelations differ by more than three standard errors."""
     n = pairs.shape[0]
-    one, other = crossing(pairs, 1.0, 0, n // 2, w, kappa), crossing(pairs, 1.0, n // 2, n, w, kappa)
+    one, other = crossing(pairs[: n // 2], 1.0, w, kappa), crossing(pairs[n // 2 :], 1.0, w, kappa)
     middle = 0.5 * (one + other)
     error = math.sqrt(max(1.0 - middle * middle, 0.01) * 2.0 / (n // 2))
     return abs(one - other) > 3.0 * error
 
 
-@compiled
+@part
 def _median(values: Floats) -> float:
     """Median of nonnegative values by bisection on the count below, to 50 binary digits."""
     low, high = 0.0, 0.0
@@ -175,7 +175,7 @@ def _median(values: Floats) -> float:
     return high
 
 
-@compiled
+@part
 def spread_reference(pairs: Floats, out: Floats) -> None:
     """Write slope, scale and expected `psi` (with its margin) of the reference to the first three of `out`."""
     n = pairs.shape[0]

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import half_life
-from detectors.compiled import compiled
+from detectors.compiled import compiled, part
 from detectors.pairs import Pairs
 from sentinel.cadence import ABSENT, GAP, Block
 from sentinel.conditioning.conditioner import Conditioned, Target
@@ -181,7 +181,7 @@ def _advance(
             alone[t, s] = is_alone[s]
 
 
-@compiled
+@part
 def _scale(d: float, number: Floats, count: Counts, gain: float, cut: float) -> float:
     """The scale from before a difference, 0 while it is not known; the difference is then taken into it."""
     variance, n = number[0], count[0]

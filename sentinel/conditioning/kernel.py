@@ -39,7 +39,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.compiled import compiled, inlined
+from detectors.compiled import compiled, inlined, part
 from sentinel.cadence import ABSENT, GAP
 from sentinel.snapshot import Reason
 
@@ -126,7 +126,7 @@ def advance(
             blind[t, s] = _judge(number, count, stuck_after, blind_after, limits[3])
 
 
-@compiled
+@part
 def _empty(number: Floats, count: Counts, season: Floats, updates: Counts, bins: Floats, visits: Counts) -> None:
     number[:] = np.nan
     number[:3] = 0.0
@@ -138,13 +138,13 @@ def _empty(number: Floats, count: Counts, season: Floats, updates: Counts, bins:
     visits[:] = 0
 
 
-@compiled
+@part
 def _bin(tick: int, period: float, n_bins: int) -> int:
     phase = tick - period * math.floor(tick / period)
     return min(n_bins - 1, int(n_bins * phase / period))
 
 
-@compiled
+@part
 def _wave(tick: int, period: float, n_bins: int, bins: Floats, offset: int) -> float:
     """A season at a tick: between the middles of two bins the line through them, in place of a stair.
 
@@ -158,7 +158,7 @@ def _wave(tick: int, period: float, n_bins: int, bins: Floats, offset: int) -> f
     return float((1.0 - weight) * bins[offset + low % n_bins] + weight * bins[offset + (low + 1) % n_bins])
 
 
-@compiled
+@part
 def _season(tick: int, periods: Floats, n_bins: Counts, bins: Floats) -> float:
     """What the seasons add at this tick, as far as they are known."""
     total, offset = 0.0, 0
@@ -185,7 +185,7 @@ def _plausible(x: float, season: float, number: Floats, count: Counts, limits: F
     return x
 
 
-@compiled
+@part
 def _deseasoned(
     x: float, tick: int, periods: Floats, n_bins: Counts, season_gains: Floats, gains: Floats,
     season: Floats, updates: Counts, bins: Floats, visits: Counts, tie: bool,

@@ -133,7 +133,7 @@ def test_a_relative_threshold_stands_above_the_reference_and_bounds_it_from_abov
     assert np.isfinite(block.evidence[1001:]).all()
     pairs = np.stack([values[:1000], values[1:1001], np.ones((1000, 200))], axis=2)
     for s in range(200):
-        zc = crossing(np.ascontiguousarray(pairs[:, s]), 1.0, 0, 1000, 1.5, 1.5)
+        zc = crossing(np.ascontiguousarray(pairs[:, s]), 1.0, 1.5, 1.5)
         assert state.threshold[s, 0] >= min(zc + 0.1, 0.98) - 1e-12
     missed = (state.threshold[:, 0] < 0.5).mean()
     print(f"\nthreshold {state.threshold.mean():.3f} ± {state.threshold.std():.3f}, below the truth in {missed:.1%}")
