@@ -9,12 +9,23 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from detectors.betting import advance
+from detectors.compiled import is_kept
+from sentinel.warm import compile_kernels
+
 # How long an example takes is the machine's affair. In CI the examples are the same each time: what breaks there was
 # broken by the change; at a desk they are new ones in every run.
 settings.register_profile("laws", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("laws")
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile once, in two processes, what two workers would else both compile at the same time."""
+    config = session.config
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput") and not is_kept(advance):
+        compile_kernels()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

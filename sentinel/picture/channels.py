@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sentinel.picture.portrait import Columns
+from sentinel.picture.steps import steps
 from sentinel.picture.style import CYCLE, FAINT, INK, SIGNAL
 
 MODULUS_TICKS = (0.0, 0.8, 0.95)
@@ -28,7 +29,7 @@ def cycle_panel(
     panel: Axes, edges: NDArray[np.float64], columns: Columns, length: Callable[[float], str], cadence_us: float
 ) -> None:
     """Modulus on the scale of the spectrogram above 0; over it, where something oscillates, the period."""
-    panel.stairs(np.arctanh(np.clip(columns.modulus, 0, MODULUS_TOP)), edges, baseline=None, color=SIGNAL, linewidth=1)
+    steps(panel, np.arctanh(np.clip(columns.modulus, 0, MODULUS_TOP)), edges, color=SIGNAL, linewidth=1)
     panel.set_ylim(0, np.arctanh(MODULUS_TOP) / LOWER)
     panel.set_yticks(np.arctanh(MODULUS_TICKS), [f"{tick:g}" for tick in MODULUS_TICKS])
     panel.set_ylabel("modulus", color=SIGNAL)
@@ -50,8 +51,8 @@ def cycle_panel(
 def spread_panel(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> None:
     """Variance over its baseline, on a logarithmic scale; criticality on the right."""
     spread = columns.spread
-    panel.stairs(np.where(np.isnan(spread), 0.0, spread), edges, fill=True, color=SIGNAL, alpha=0.22, linewidth=0)
-    panel.stairs(spread, edges, baseline=None, color=SIGNAL, linewidth=0.9)
+    steps(panel, np.where(np.isnan(spread), 0.0, spread), edges, baseline=0.0, color=SIGNAL, alpha=0.22, linewidth=0)
+    steps(panel, spread, edges, color=SIGNAL, linewidth=0.9)
     panel.axhline(0, color=FAINT, linewidth=0.5, zorder=0)
     low = 1.1 * float(np.fmin.reduce(spread, initial=LOWEST))
     high = 1.1 * float(np.fmax.reduce(spread, initial=HIGHEST))
@@ -63,7 +64,7 @@ def spread_panel(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> N
     panel.set_yticks(ticks, [f"{np.exp(tick):.2g}" if tick < 7 else f"{np.exp(tick):.0e}" for tick in ticks])
     panel.set_ylabel("variance\n(× baseline)", color=SIGNAL)
     right = panel.twinx()
-    right.stairs(columns.criticality, edges, baseline=None, color=INK, linewidth=0.9)
+    steps(right, columns.criticality, edges, color=INK, linewidth=0.9)
     right.yaxis.set_major_locator(MaxNLocator(3))
     _dress(right, "criticality", INK, 0.5)
 

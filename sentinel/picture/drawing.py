@@ -35,6 +35,7 @@ from sentinel.picture.spectrogram import (
     recovery_scale,
     spectrogram,
 )
+from sentinel.picture.steps import steps
 from sentinel.picture.style import ALARM, FAINT, HALO, INK, MARKS, SIGNAL, STATE_COLOURS, STYLE
 from sentinel.picture.timeline import TimeLine
 from sentinel.plan import PlanRule
@@ -214,10 +215,10 @@ def _evidence(panel: Axes, edges: NDArray[np.float64], columns: Columns, rules: 
     panel.text(
         0.006, 0.06, _budgets(rules), transform=panel.transAxes, fontsize=6.5, color=FAINT, path_effects=HALO, zorder=3
     )
-    panel.stairs(columns.evidence, edges, baseline=None, color=INK, linewidth=0.9)
-    panel.stairs(
-        np.where(np.isnan(columns.evidence), EVIDENCE_FLOOR, columns.evidence), edges,
-        baseline=EVIDENCE_FLOOR, fill=True, color=SIGNAL, alpha=0.22, linewidth=0,
+    steps(panel, columns.evidence, edges, color=INK, linewidth=0.9)
+    steps(
+        panel, np.where(np.isnan(columns.evidence), EVIDENCE_FLOOR, columns.evidence), edges,
+        baseline=EVIDENCE_FLOOR, color=SIGNAL, alpha=0.22, linewidth=0,
     )  # fmt: skip
     panel.axhline(0, color=ALARM, linewidth=0.9, linestyle=(0, (5, 3)))
     panel.text(1.006, 0, "alarm", transform=panel.get_yaxis_transform(), color=ALARM, va="center", fontsize=7.5)

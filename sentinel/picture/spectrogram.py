@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sentinel.picture.portrait import Columns
+from sentinel.picture.steps import steps
 from sentinel.picture.style import ALARM, HALO, INK, NOT_READY, READING_COLOURS
 
 READING_LIMIT = 12.0
@@ -40,9 +41,9 @@ def spectrogram(panel: Axes, edges: NDArray[np.float64], columns: Columns, thres
         step="post", color="white", alpha=0.4, linewidth=0,
     )  # fmt: skip
     for end in (low, high):
-        panel.stairs(end, edges, baseline=None, color=INK, linewidth=0.5)
-    panel.stairs(zero, edges, baseline=None, color="white", linewidth=2.8)
-    panel.stairs(zero, edges, baseline=None, color=INK, linewidth=1.4)
+        steps(panel, end, edges, color=INK, linewidth=0.5)
+    steps(panel, zero, edges, color="white", linewidth=2.8)
+    steps(panel, zero, edges, color=INK, linewidth=1.4)
     panel.set_ylim(bottom, top)
     ticks = [tick for tick in THRESHOLD_TICKS if bottom <= np.arctanh(tick) <= top]
     panel.set_yticks(np.arctanh(ticks), [f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
