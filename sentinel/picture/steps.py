@@ -18,7 +18,8 @@ def steps(
     As `Axes.stairs`, whose search for the extent of the curve takes half of the time of building a picture.
     """
     look |= {"facecolor" if baseline is not None else "edgecolor": look.pop("color")}
-    panel.add_artist(StepPatch(values, edges, baseline=baseline, fill=baseline is not None, **look))
+    # The published type has no None; the documentation has.
+    panel.add_artist(StepPatch(values, edges, baseline=baseline, fill=baseline is not None, **look))  # type: ignore[arg-type]
     known = np.append(values[~np.isnan(values)], [] if baseline is None else baseline)
     if known.size:
         panel.update_datalim([(edges[0], known.min()), (edges[-1], known.max())])

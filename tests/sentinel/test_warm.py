@@ -1,0 +1,85 @@
+"""The kernels are compiled once, by two processes where the disk has nothing, and come from the disk afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+
+from detectors.compiled import is_kept
+
+KERNEL = """
+from detectors.compiled import compiled
+
+@compiled
+def twice(x):
+    return 2.0 * x
+"""
+PROGRAM = """
+import json, sys
+sys.executable = sys.argv[1]
+from sentinel.warm import compile_kernels
+compile_kernels()
+from detectors import bank, betting, fading, spectrum, spread
+from sentinel import alarm
+from sentinel.conditioning import difference, kernel
+kernels = [
+    bank._advance, betting.advance, fading._fade, spectrum._crossings, spread._advance, alarm._advance,
+    difference._advance, kernel.advance,
+]
+count = lambda found: {k.py_func.__module__: sum(getattr(k.stats, found).values()) for k in kernels}
+print(json.dumps([count("cache_hits"), count("cache_misses")]))
+"""
+
+
+def compiled_in(cache: Path, executable: str = sys.executable) -> tuple[dict[str, int], dict[str, int]]:
+    """Signatures of each kernel that a new process found on the disk, and that it compiled itself."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, executable], env=os.environ | {"NUMBA_CACHE_DIR": str(cache)},
+        capture_output=True, text=True, timeout=240, check=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    found, made = json.loads(done.stdout)
+    return found, made
+
+
+@pytest.mark.slow
+def test_a_second_process_compiles_evidence_and_the_next_start_compiles_nothing(tmp_path: Path) -> None:
+    found, made = compiled_in(tmp_path)
+    assert found.pop("detectors.betting") == 1
+    assert made.pop("detectors.betting") == 0
+    assert set(found.values()) == {0}
+    assert set(made.values()) == {1}, "one signature each"
+    found, made = compiled_in(tmp_path)
+    assert set(found.values()) == {1}
+    assert set(made.values()) == {0}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executable", ["/nowhere/python", "/bin/false"])
+def test_where_no_second_process_can_run_everything_is_compiled_by_the_first(tmp_path: Path, executable: str) -> None:
+    found, made = compiled_in(tmp_path, executable)
+    assert set(found.values()) == {0}
+    assert set(made.values()) == {1}
+
+
+def test_a_kernel_is_kept_once_it_has_run_and_until_its_source_changes(tmp_path, monkeypatch) -> None:
+    source = tmp_path / "doubling.py"
+    source.write_text(KERNEL)
+    spec = spec_from_file_location("doubling", source)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "doubling", module)
+    spec.loader.exec_module(module)
+
+    assert not is_kept(module.twice)
+    assert module.twice(21.0) == 42.0
+    assert is_kept(module.twice)
+    os.utime(source, (4e9, 4e9))
+    assert not is_kept(module.twice)
