@@ -44,11 +44,11 @@ class Claim(Protocol):
 
 
 def rule_in_words(kind: str, label: str) -> str:
-    """Name a rule: `lag-1 above 0.8`, `lag-1 above its own past`, `variance above 1.5 × its reference`."""
+    """Name a rule: `lag-1 above 0.8`, `lag-1 above its own past`, `variance above 1.5 × its own past`."""
     if kind == "weighted":
         return " with ".join(rule_in_words(*part.split(" ", 1)) for part in label.split(" + "))
     if kind == "spread":
-        return f"variance above {label.removesuffix('x')} × its reference"
+        return f"variance above {label.removesuffix('x')} × its own past"
     side = "below" if label.startswith("below ") else "above"
     threshold, _, delta = label.removeprefix("below ").partition(" ")
     name = "lag-1" if kind == "lag1" else kind
@@ -66,7 +66,7 @@ def seen_in_words(claim: Claim) -> str:
     """Say in the past tense what an alarm found: `returned more slowly than lag-1 0.8 allows`."""
     limit = threshold_label(round(claim.threshold, 2) if claim.relative else claim.threshold)
     if claim.kind == "spread":
-        return f"varied more than {limit} × the variance of its reference"
+        return f"varied more than {limit} × the variance of its own past"
     if claim.kind == "modulus":
         return f"returned more slowly than an oscillation of modulus {limit}"
     over = ", overshooting," if claim.side == "below" else ""
@@ -96,7 +96,7 @@ def reference_in_words(rule: RuleView) -> str:
     """Say how far a rule's reference is: what it waits for, or that its halves disagree; empty where all is well."""
     if rule.reference_left > 0:
         return f"reference not full: {rule.reference_left:,} more pair{'s' if rule.reference_left != 1 else ''} needed"
-    return "the two halves of its reference disagree" if rule.reference_disagrees else ""
+    return "the two halves of its reference period disagree" if rule.reference_disagrees else ""
 
 
 def reason_in_words(view: SeriesView) -> str:

@@ -53,6 +53,8 @@ class SeriesRecord:
     id: int = -1
     plan: Plan | None = None
     """None if no cadence could be learnt."""
+    target: str | None = None
+    """Of a paired series, the one of the two that is judged."""
     thresholds: tuple[float, ...] = ()
     observations: int = 0
     ticks: int = 0
@@ -187,6 +189,8 @@ def _now(record: SeriesRecord) -> str:
             return f"not ready at the end: started anew after a gap longer than {_max_gap(record)}"
         return f"not ready: {record.ticks - record.missing:,} valid ticks, {record.plan.ready_after:,} are needed"
     quiet = "no alarm" if not record.alarms or record.alarms[-1][1] is not None else ""
+    if not record.plan.rules:
+        quiet = "watched by no alarm rule"
     band = band_in_words(record.lag1, record.low, record.high)
     numbers = f"lag-1 {'' if quiet else 'now '}{band}{_recovery(record)}{_cycle(record)}{_change(record)}"
     alone = f"; {REASONS[record.reason]}" if record.reason is Reason.REFERENCE_MISSING else ""

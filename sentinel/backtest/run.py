@@ -231,6 +231,9 @@ def _outcome(gathering: _Gathering, pipeline: Pipeline, state: PipelineState, co
             record.e_value, record.windows, record.window_us = view.e_value, view.windows, view.window_us
         records.append(record)
     by_name = {record.name: record for record in records}
+    for own, target in zip(state.pairing.own.tolist(), state.pairing.target.tolist(), strict=True):
+        if state.names[own] in by_name:
+            by_name[state.names[own]].target = state.names[target]
     cleared = {event.alarm_id: event.time_us for event in gathering.events if event.what == "cleared"}
     for event in gathering.events:
         if event.what == "raised":

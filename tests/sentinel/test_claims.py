@@ -37,11 +37,11 @@ RULES = [
     ({"threshold": "relative"}, "lag-1 above its own past"),
     ({"threshold": "relative", "delta": 0.2}, "lag-1 above its own past by 0.2"),
     ({"kind": "modulus", "threshold": 0.9}, "modulus above 0.9"),
-    ({"kind": "spread"}, "variance above 1.5 × its reference"),
-    ({"kind": "spread", "ratio": 2}, "variance above 2 × its reference"),
+    ({"kind": "spread"}, "variance above 1.5 × its own past"),
+    ({"kind": "spread", "ratio": 2}, "variance above 2 × its own past"),
     (
         {"kind": "weighted", "channels": [{"threshold": -0.5, "side": "below"}, {"kind": "spread"}]},
-        "lag-1 below -0.5 with variance above 1.5 × its reference",
+        "lag-1 below -0.5 with variance above 1.5 × its own past",
     ),
 ]
 
@@ -69,7 +69,7 @@ def test_a_relative_rule_shows_the_number_it_found() -> None:
         ),
         ({"side": "below", "threshold": -0.8}, "returned more slowly, overshooting, than lag-1 -0.8 allows"),
         ({"kind": "modulus", "threshold": 0.9}, "returned more slowly than an oscillation of modulus 0.9"),
-        ({"kind": "spread", "threshold": 1.5}, "varied more than 1.5 × the variance of its reference"),
+        ({"kind": "spread", "threshold": 1.5}, "varied more than 1.5 × the variance of its own past"),
     ],
 )
 def test_an_alarm_says_what_was_seen_by_channel(change: dict[str, object], words: str) -> None:
@@ -105,7 +105,8 @@ def test_a_reference_says_what_it_still_needs() -> None:
     filling = replace(RULE, reference_left=400)
     assert reference_in_words(filling) == "reference not full: 400 more pairs needed"
     assert reference_in_words(replace(filling, reference_left=1)) == "reference not full: 1 more pair needed"
-    assert reference_in_words(replace(RULE, reference_disagrees=True)) == "the two halves of its reference disagree"
+    halves = "the two halves of its reference period disagree"
+    assert reference_in_words(replace(RULE, reference_disagrees=True)) == halves
     assert reference_in_words(RULE) == ""
 
 
@@ -123,7 +124,7 @@ def test_an_alarm_is_named_by_its_rules_and_the_first_moment(snapshot) -> None:
     labels.append(("weighted", "lag1 0.8 + modulus 0.9"))
     several = tuple(replace(grid.rules[0], kind=kind, label=label) for kind, label in labels)
     assert reason_in_words(replace(grid, rules=several)) == (
-        "lag-1 above 0.7, 0.8 and its own past and lag-1 below -0.8 and variance above 1.5 × its reference "
+        "lag-1 above 0.7, 0.8 and its own past and lag-1 below -0.8 and variance above 1.5 × its own past "
         "and lag-1 above 0.8 with modulus above 0.9 since 2026-07-23 17:20 UTC"
     )
 

@@ -284,7 +284,7 @@ def test_rules_stand_on_the_panel_of_their_channel_and_their_alpha_beside_the_ev
     (budgets,) = [text for text in texts(figure.axes[EVIDENCE]) if "alpha" in text]
     assert budgets == (
         "alpha 0.0001 per tick: lag-1 above 0.8, lag-1 above its own past, modulus above 0.9, "
-        "variance above 1.5 × its reference; alpha 1e-05 per tick: lag-1 below -0.5 and 1 more"
+        "variance above 1.5 × its own past; alpha 1e-05 per tick: lag-1 below -0.5 and 1 more"
     )
 
 
