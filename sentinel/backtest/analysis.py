@@ -16,6 +16,7 @@ from sentinel.backtest.figures import figure, png
 from sentinel.backtest.intake import nothing_usable, read_frame
 from sentinel.backtest.options import with_spans
 from sentinel.backtest.readings import Readings, alarm_table, site_table
+from sentinel.backtest.references import refuse_absent_references
 from sentinel.backtest.run import Outcome, compares, refuse_nothing, run
 from sentinel.backtest.sorting import sort
 from sentinel.configuration import Settings, load
@@ -129,6 +130,7 @@ def analyse(
         observations = sort(intake.observations, Path(folder), by_time=compares(settings))
         if observations.rows == 0:
             raise nothing_usable("frame", intake.left_out)
+        refuse_absent_references(settings, observations.names, "frame")
         readings = Readings(Path(folder), observations.names)
         outcome = run(observations, settings, conditioning=conditioning, readings=readings, kept=None)
         refuse_nothing(outcome, observations, "frame")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from sentinel.backtest import sited
 from sentinel.backtest.character import remarks
 from sentinel.backtest.figures import figure, png
 from sentinel.backtest.intake import Intake, nothing_usable, read_files
@@ -18,6 +19,7 @@ from sentinel.backtest.options import options_of, settings_of
 from sentinel.backtest.phases import timelines
 from sentinel.backtest.progress import shown
 from sentinel.backtest.readings import Readings, alarm_table, site_table
+from sentinel.backtest.references import refuse_absent_references
 from sentinel.backtest.run import compares, known_names, refuse_nothing, run
 from sentinel.backtest.seasons import undeclared_seasons
 from sentinel.backtest.skill_files import SKILL_FILES
@@ -45,6 +47,7 @@ def main(arguments: argparse.Namespace) -> int:
     out = _folder(Path(arguments.out))
     with shown(enabled=not arguments.quiet) as stage, _scratch(out) as scratch:
         observations = _sorted(intake, scratch, paths, settings, progress=stage("reading", 0))
+        refuse_absent_references(settings, observations.names, _where(paths))
         labels = labels_of(arguments, known_names(settings, observations.names), numbered=intake.numbered)
         readings = Readings(scratch, observations.names)
         outcome = run(
@@ -57,8 +60,8 @@ def main(arguments: argparse.Namespace) -> int:
         readings.lazy().sink_parquet(out / "readings.parquet")
         alarm_table(outcome.events, axes).write_csv(out / "alarms.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
         if settings.sites:
-            sited = site_table(outcome.sites, outcome.records[0].axis)
-            sited.write_csv(out / "sites.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
+            found = site_table(outcome.sites, outcome.records[0].axis)
+            found.write_csv(out / "sites.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
         drawn = [record for record in ranked(outcome.records) if record.id in outcome.portraits][:PICTURES]
         told = stage("drawing", len(drawn))
         pictures: dict[str, bytes] = {}
@@ -67,7 +70,12 @@ def main(arguments: argparse.Namespace) -> int:
             record.undeclared = undeclared_seasons(record, readings)
             told(len(pictures))
         table = pl.scan_parquet(out / "readings.parquet")
-        sections = [] if lines is None else [judged(outcome.records, lines, table, out)]
+        sections = []
+        if settings.sites:
+            names = [site.name for site in settings.sites]
+            sections.append(sited.section(outcome.sites, names, outcome.records))
+        if lines is not None:
+            sections.append(judged(outcome.records, lines, table, out))
         if arguments.sweep:
             sections.append(
                 swept(outcome.records, settings, lines, observations, conditioning=full, told=stage("sweeping", 0))
@@ -97,8 +105,9 @@ def main(arguments: argparse.Namespace) -> int:
     if not arguments.quiet:
         for line in summary(report):
             print(line)
-        names = ["report.html", "readings.parquet", "alarms.csv", *([] if lines is None else SKILL_FILES)]
-        print(f"written: {', '.join(str(out / name) for name in names)}")
+        files = ["report.html", "readings.parquet", "alarms.csv", *(["sites.csv"] if settings.sites else [])]
+        files += [] if lines is None else SKILL_FILES
+        print(f"written: {', '.join(str(out / name) for name in files)}")
     return 0
 
 

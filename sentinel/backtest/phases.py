@@ -11,7 +11,8 @@ of a tick is the end of the tick, when it was known.
 | open | from `start` to `end`, a control or the record's end, without a `transition` | neither: no event came |
 | unknown | before a `control` or an `end` that comes first | not judged |
 
-Series without a label are not judged at all.
+A paired series has the labels of its target, unless it is labelled itself. Series without a label are not judged, nor
+are those that no alarm rule watches: they can neither find an event nor be wrong.
 """
 
 from __future__ import annotations
@@ -78,17 +79,34 @@ class Timeline:
 
 
 def timelines(labels: Sequence[Label], records: Sequence[SeriesRecord]) -> dict[str, Timeline]:
-    """The timeline of every labelled series, in the order of the data.
+    """The timeline of every labelled series that an alarm rule watches, in the order of the data.
 
     Raises
     ------
     DataError
-        An event outside of its series' record, or labels of a series that contradict each other.
+        An event outside of its series' record, labels of a series that contradict each other, or no rule for any.
     """
     by_series: dict[str, list[Label]] = {}
     for label in labels:
         by_series.setdefault(label.series, []).append(label)
-    return {record.name: _timeline(by_series[record.name], record) for record in records if record.name in by_series}
+    found = {}
+    for record in records:
+        own = by_series.get(record.name) or by_series.get(record.target or "")
+        if own:
+            timeline = _timeline(own, record)
+            if watched(record):
+                found[record.name] = timeline
+    if not found:
+        named = ", ".join(list(by_series)[:3]) + (", ..." if len(by_series) > 3 else "")
+        raise DataError(
+            f"{labels[0].where}: no alarm rule watches {named}; label a series that a rule in alarms matches"
+        )
+    return found
+
+
+def watched(record: SeriesRecord) -> bool:
+    """Whether some rule can raise an alarm on a series."""
+    return record.plan is not None and bool(record.plan.rules)
 
 
 def _timeline(labels: Sequence[Label], record: SeriesRecord) -> Timeline:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sentinel.axis import STEP_US, NumberAxis
-from sentinel.backtest.phases import Phase, Stretch, Timeline
+from sentinel.backtest.phases import Phase, Stretch, Timeline, watched
 from sentinel.backtest.ticks import Ticks
 from sentinel.clock import MICROSECONDS
 from sentinel.events import AlarmEvent
@@ -69,6 +69,8 @@ class Quiet:
 
     ticks: int
     """Ticks with a verdict in quiet time, of all series together."""
+    values: int
+    """Ticks with a value in quiet time, those without a verdict included."""
     seconds: float
     """The same as calendar time; of a numbered axis the owner's units."""
     under_alarm: int
@@ -89,7 +91,9 @@ class Skill:
     """Series of which some part is labelled as a control."""
     labelled: int
     unlabelled: int
-    """Series without a label; they are not judged."""
+    """Series that a rule watches and that have no label; they are not judged."""
+    unwatched: int = 0
+    """Series that no rule watches; they are not judged, whatever their labels."""
 
     def count(self, phase: Phase) -> int:
         """Number of alarms of one kind."""
@@ -160,7 +164,7 @@ def measure(records: Sequence[SeriesRecord], timelines: Mapping[str, Timeline], 
     labelled = [record for record in records if record.name in timelines]
     parts = [_quiet(record, timelines[record.name], ticks[record.name]) for record in labelled]
     quiet = Quiet(
-        sum(part.ticks for part in parts), sum(part.seconds for part in parts),
+        sum(part.ticks for part in parts), sum(part.values for part in parts), sum(part.seconds for part in parts),
         sum(part.under_alarm for part in parts), sum(part.budget for part in parts),
     )  # fmt: skip
     return Skill(
@@ -170,7 +174,8 @@ def measure(records: Sequence[SeriesRecord], timelines: Mapping[str, Timeline], 
         numbered=any(record.axis.numbered for record in labelled),
         controls=sum(timelines[record.name].control for record in labelled),
         labelled=len(labelled),
-        unlabelled=len(records) - len(labelled),
+        unlabelled=sum(watched(record) for record in records) - len(labelled),
+        unwatched=sum(not watched(record) for record in records),
     )
 
 
@@ -184,4 +189,5 @@ def _quiet(record: SeriesRecord, timeline: Timeline, ticks: Ticks) -> Quiet:
         rule.alpha * (watching + (warning if rule.severity == "critical" else 0)) for rule in record.plan.rules
     )
     total = watching + warning + critical
-    return Quiet(total, in_units(record, total * record.plan.cadence_us), warning + critical, budget)
+    values = int((quiet & ~np.isnan(ticks.value)).sum())
+    return Quiet(total, values, in_units(record, total * record.plan.cadence_us), warning + critical, budget)

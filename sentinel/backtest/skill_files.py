@@ -38,11 +38,15 @@ def _data(skill: Skill, rivals: Sequence[Rival]) -> dict[str, object]:
         "lead_quantiles": quantiles([event.lead for event in skill.events]) if skill.detected else None,
         "alarms": {phase.value: skill.count(phase) for phase in Phase},
         "quiet": {
-            "ticks": quiet.ticks, "series_years": None if skill.numbered else quiet.seconds / YEAR_SECONDS,
+            "ticks": quiet.ticks, "values": quiet.values,
+            "series_years": None if skill.numbered else quiet.seconds / YEAR_SECONDS,
             "under_alarm_ticks": quiet.under_alarm, "false_alarms": false, "false_alarms_interval": interval,
             "declared_budget": quiet.budget,
         },
-        "series": {"labelled": skill.labelled, "controls": skill.controls, "unlabelled": skill.unlabelled},
+        "series": {
+            "labelled": skill.labelled, "controls": skill.controls, "unlabelled": skill.unlabelled,
+            "unwatched": skill.unwatched,
+        },
         "rivals": [
             {
                 "name": rival.name, "detected": rival.detected,

@@ -107,6 +107,11 @@ def limits(skill: Skill) -> Iterator[str]:
         )
     if not skill.quiet.ticks:
         yield "There are no quiet data with a verdict: nothing is known about false alarms."
+    elif 2 * skill.quiet.ticks < skill.quiet.values:
+        yield (
+            f"Of {skill.quiet.values:,} values in quiet data {skill.quiet.ticks:,} had a verdict, the others came "
+            "while the series was learning or blind: hardly anything is known about false alarms, anyone's."
+        )
     if not skill.events:
         yield "There is no transition in the data: this says something about false alarms and nothing about detection."
     elif skill.moments < FEW:
@@ -140,6 +145,11 @@ def limits(skill: Skill) -> Iterator[str]:
     )
     if skill.unlabelled:
         yield f"{skill.unlabelled:,} series without a label are not judged here."
+    if skill.unwatched:
+        yield (
+            f"{skill.unwatched:,} series are watched by no alarm rule and not judged here, whatever their labels: "
+            "such a series can neither find an event nor be wrong."
+        )
 
 
 def quantiles(leads: Sequence[float]) -> list[float]:
