@@ -72,7 +72,7 @@ SENTENCES = {
     "two open": (
         record(alarms=[(raised("x", 1), None), (also("spread", 1.5, "1.5x"), None)], spread=0.833),
         "returned more slowly than lag-1 0.8 allows from 2019-07-02 on and varied more than 1.5 × the variance of its "
-        "reference from 2019-07-06 on; lag-1 now 0.86 (0.79 to 0.91), recovery time about 6.63 days, "
+        "own past from 2019-07-06 on; lag-1 now 0.86 (0.79 to 0.91), recovery time about 6.63 days, "
         "variance 2.3 × its baseline",
     ),
     "oscillating": (
