@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 
 MOMENTS = np.round(np.arange(0.3, 1.001, 0.02), 2)
 """Parts of the way at which every criterion is asked."""
+SOONER = np.round(np.arange(0.1, 1.001, 0.02), 2)
+"""The same, from before some runs are long enough to be judged."""
 EARLY = (MOMENTS > 0.6) & (MOMENTS <= 0.8)
 LATE = MOMENTS > 0.8
 FALSE = 0.05
@@ -66,12 +68,12 @@ def found(forced: Floats, null: Floats) -> float:
     return float((forced > np.quantile(null, 1 - FALSE, method="higher")).mean())
 
 
-def left(forced: Floats, null: Floats) -> tuple[float, float]:
-    """Median part of the way still left at the first moment above the level that 5 % of null runs ever exceed, a run
-    that is never above counting 0; and the part of runs that are above before the tip."""
+def left(forced: Floats, null: Floats, at: Floats = MOMENTS) -> tuple[float, float]:
+    """Median part of the way still left at the first of the moments `at` above the level that 5 % of null runs ever
+    exceed, a run that is never above counting 0; and the part of runs that are above before the tip."""
     above = forced > np.quantile(null.max(axis=0), 1 - FALSE, method="higher")
     warned = above.any(axis=0)
-    return float(np.median(np.where(warned, 1 - MOMENTS[above.argmax(axis=0)], 0.0))), float(warned.mean())
+    return float(np.median(np.where(warned, 1 - at[above.argmax(axis=0)], 0.0))), float(warned.mean())
 
 
 def figures(forced: Floats, null: Floats) -> dict[str, Figure]:

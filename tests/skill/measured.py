@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.skill.development import ANYWHERE, OTHERS, SKIPPED, SLOWING, WHOLE, Runs, runs
-from tests.skill.figures import Figure, figures, mean
+from tests.skill.figures import SOONER, Figure, figures, left, mean, quiet
 from tests.skill.rivals import RIVALS, judged
-from tests.skill.watched import RULES, Watched, at_moments, moments, watched
+from tests.skill.watched import READ, RULES, Watched, at_moments, moments, watched
 
 Floats = NDArray[np.float64]
 
@@ -44,6 +44,8 @@ class Measured:
     count: int
     skill: dict[str, dict[str, dict[str, dict[str, Figure]]]]
     """Design -> system -> criterion -> name of the figure -> figure."""
+    sooner: dict[str, float]
+    """System -> way left by criticality on the whole way, asked from 10 % on."""
     alarms: dict[str, dict[str, Alarms]]
     """System -> rule -> what it did on the whole way."""
 
@@ -55,7 +57,7 @@ class Measured:
 def measure(count: int = COUNT, *, bank: dict[str, Any] | None = None) -> Measured:
     """Simulate, watch and judge; `bank` are settings in place of the defaults."""
     skill: dict[str, dict[str, dict[str, dict[str, Figure]]]] = {design: {} for design in (*SKIPPED, DRIFT)}
-    alarms = {}
+    alarms, sooner = {}, {}
     for design, name in [*product(SKIPPED, SLOWING), *product([WHOLE], OTHERS)]:
         drawn = runs(name, count, design)
         seen = [watched(values, bank) for values in drawn[:3]]
@@ -67,12 +69,15 @@ def measure(count: int = COUNT, *, bank: dict[str, Any] | None = None) -> Measur
             skill[design][name] = skilled(forced, null)
             if design == ANYWHERE:
                 skill[DRIFT][name] = skilled(forced, drifting)
+        if design == WHOLE and name in SLOWING:
+            pair = (quiet(at_moments(one.read[READ[0]], drawn.tips, SOONER)) for one in seen[:2])
+            sooner[name] = left(*pair, SOONER)[0]
         if design == WHOLE:
             alarms[name] = {
                 **{rule: _alarms(drawn, *seen[:2], [rule]) for rule in RULES},
                 ANY: _alarms(drawn, *seen[:2], [*RULES]),
             }
-    return Measured(count, skill, alarms)
+    return Measured(count, skill, sooner, alarms)
 
 
 def at_all_moments(seen: Watched, tips: NDArray[np.int64]) -> dict[str, Floats]:

@@ -57,11 +57,11 @@ def watched(values: Floats, bank: dict[str, Any] | None = None) -> Watched:
     return Watched(read, first, count)
 
 
-def at_moments(table: Floats, tips: NDArray[np.int64]) -> Floats:
+def at_moments(table: Floats, tips: NDArray[np.int64], at: Floats = MOMENTS) -> Floats:
     """The last tick before each moment of the way, shape (moment, run)."""
-    return table[moments(tips), np.arange(tips.size)]
+    return table[moments(tips, at), np.arange(tips.size)]
 
 
-def moments(tips: NDArray[np.int64]) -> NDArray[np.int64]:
+def moments(tips: NDArray[np.int64], at: Floats = MOMENTS) -> NDArray[np.int64]:
     """Tick of each moment, shape (moment, run)."""
-    return np.floor(MOMENTS[:, None] * tips).astype(np.int64) - 1
+    return np.floor(at[:, None] * tips).astype(np.int64) - 1
