@@ -63,9 +63,9 @@ def number_in_words(number: float) -> str:
         return "below 0.001"
     if number < 9.95:
         return f"{number:.2g}"
-    if number >= LARGEST_NUMBER:
-        return "above 1,000 trillion"
     rounded = float(f"{number:.3g}")
+    if rounded >= LARGEST_NUMBER:
+        return "above 1,000 trillion"
     name, size = next(entry for entry in _LARGE if rounded >= entry[1])
     return f"{rounded / size:.3g} {name}" if name else f"{rounded:,.0f}"
 

@@ -154,7 +154,8 @@ def test_a_budget_is_said_per_tick_and_in_ticks() -> None:
     [
         (0.0, "0"), (1e-9, "below 0.001"), (0.0213, "0.021"), (1.0, "1"), (3.44, "3.4"), (9.96, "10"), (340.4, "340"),
         (3400.0, "3,400"), (87_640.0, "87,600"), (999_900.0, "1 million"), (1_234_000.0, "1.23 million"),
-        (4.56e10, "45.6 billion"), (7e12, "7 trillion"), (1e200, "above 1,000 trillion"), (inf, "above 1,000 trillion"),
+        (4.56e10, "45.6 billion"), (7e12, "7 trillion"), (9.994e14, "999 trillion"),
+        (9.996e14, "above 1,000 trillion"), (1e200, "above 1,000 trillion"), (inf, "above 1,000 trillion"),
     ],
 )  # fmt: skip
 def test_a_number_is_written_for_people(number: float, words: str) -> None:
