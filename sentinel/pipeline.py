@@ -290,7 +290,9 @@ class Pipeline:
         stages = [self.cohort(plan) for plan, _ in state.keys]
         expected = {source.name for source in self.settings.sources}
         heard = bool(expected) and expected <= set(state.sources)
-        by_all_us = int(state.told_us.min()) if heard else NEVER  # NEVER is the least of all
+        # Of those there are: a source that was taken out of the settings tells nothing more. NEVER is the least of all.
+        clocks = [at for name, at in zip(state.sources, state.told_us.tolist(), strict=True) if name in expected]
+        by_all_us = min(clocks) if heard else NEVER
         return standing(stages, state.cohorts, state.told_us[state.source_of], by_all_us)
 
     def with_sites(self, state: PipelineState, result: Result) -> tuple[PipelineState, Result]:

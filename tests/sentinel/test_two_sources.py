@@ -214,3 +214,22 @@ def test_a_reference_that_no_source_has_is_missing_once_all_sources_have_told_wh
     state, _ = pipeline.advance(state, part_of("peter", fields, 200, 201, 201 * HOUR_US - 1))
     alone = seen(pipeline, state)
     assert (alone.reason, alone.ticks) == (Reason.REFERENCE_MISSING, 200 - STALE)
+
+
+def test_a_source_that_was_taken_out_of_the_settings_is_not_waited_for() -> None:
+    # Its clock stood still in the state: a pair that had been judged alone was blind, waiting for a thousand ticks.
+    found, chosen = lakes(7, 300), paired()
+
+    def listening(*names: str) -> Pipeline:
+        sources = [{"kind": "simulate", "name": name, "system": "ar1"} for name in names]
+        return Pipeline(Settings.model_validate(chosen.model_dump(exclude_unset=True) | {"sources": sources}))
+
+    pipeline, fields = listening("peter", "other"), {"peter": found["peter"], "other": found["paul"]}
+    state = pipeline.init()
+    for batch in turns(stream(fields), {"peter": [100], "other": [100]}, ["peter", "other"]):
+        state, _ = pipeline.advance(state, batch)
+    pipeline = listening("peter")
+    state = restarted(pipeline, state)
+    state, _ = pipeline.advance(state, part_of("peter", fields, 100, 200, 200 * HOUR_US - 1))
+    alone = seen(pipeline, state)
+    assert (alone.reason, alone.ticks) == (Reason.REFERENCE_MISSING, 200 - STALE)
