@@ -152,9 +152,10 @@ class Plan:
 
     @property
     def learnt_after(self) -> int:
-        """Ticks with a value before the first pair."""
+        """Ticks with a value before the first pair; of a paired series its halves learn first, then its scale."""
         learning = [max(CONDITIONER_WARM_UP, self.level_half_life), *(2.0 * period for period in self.seasons)]
-        return math.ceil(max(learning)) if self.conditioning else 1
+        learnt = math.ceil(max(learning)) if self.conditioning else CONDITIONER_WARM_UP if self.paired else 1
+        return learnt + UNCLIPPED if self.paired else learnt
 
     @property
     def ready_after(self) -> int:
@@ -171,7 +172,7 @@ class Plan:
     def baseline(self) -> int:
         """Points of the spread's baseline: those of the warm-up, but for the first, which seek the level. With a season
         they begin later, and are fewer."""
-        if self.seasons:
+        if self.seasons and not self.paired:
             return self.warm_up_pairs
         return max(10, self.warm_up - UNCLIPPED - 1)
 
@@ -252,7 +253,7 @@ def plan_of(settings: Settings, target: str, name: str, cadence: Cadence, *, con
     plan = plan_for(settings, target, cadence, conditioning=conditioning)
     if name == target:
         return plan
-    return replace(plan, rules=_rules(settings, name, cadence), seasons=(), paired=True)
+    return replace(plan, rules=_rules(settings, name, cadence), paired=True)
 
 
 _USUAL = tuple(

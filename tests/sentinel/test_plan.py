@@ -13,6 +13,7 @@ from sentinel.configuration import Cadence, Settings
 from sentinel.configuration.durations import DAY, HOUR, MINUTE, SECOND, YEAR
 from sentinel.pipeline import Pipeline
 from sentinel.plan import Plan, learn_cadence, plan_for
+from tests.sentinel.comparisons import PAIR, lakes, paired, rows_of, stream
 from tests.sentinel.streams import ar1, batch_of, run, table, through
 
 
@@ -135,6 +136,22 @@ def test_the_first_verdict_comes_after_as_many_values_as_the_plan_says(
     found = run(ar1(1, 0.5, 400), chosen, conditioning=conditioning)
     expected = plan_for(chosen, "s0", Cadence.parse("1h"), conditioning=conditioning).ready_after
     assert np.flatnonzero(~np.isnan(table(found, "lag1")[:, 0]))[0] + 1 == expected
+
+
+@pytest.mark.parametrize(
+    ("season", "conditioning"), [([], True), (["50h"], True), ([], False)], ids=["plain", "season", "residuals"]
+)
+def test_the_first_verdict_of_a_comparison_comes_after_as_many_values_as_the_plan_says(
+    season: list[str], conditioning: bool
+) -> None:
+    """The scale of the difference, and the season of its halves, were left out of what the report said."""
+    pipeline = Pipeline(paired(season=season), conditioning=conditioning)
+    found = through(pipeline, [stream(lakes(1, 400))])
+    number = found.state.names.index(PAIR)
+    (plan,) = (plan for (plan, _), members in zip(found.state.keys, found.state.cohorts, strict=True)
+               if number in members.series)  # fmt: skip
+    assert plan.paired
+    assert np.flatnonzero(~np.isnan(found.rows.lag1[rows_of(found, PAIR)]))[0] + 1 == plan.ready_after
 
 
 def test_a_reference_is_full_after_as_many_values_as_the_plan_says() -> None:
