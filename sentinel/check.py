@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterator
+from math import floor
 
 from sentinel.claims import rule_in_words
 from sentinel.configuration import (
@@ -172,10 +173,13 @@ def _compared(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
         f"judged against {reference} as well, as '{own}', with budgets of its own (rules for that name: "
         f"{len(plan.rules)}); without the reference for more than {plan.blind_after_missing} values it is judged alone"
     )
+    ready = plan.ready_after
+    yield f"'{own}' is ready after {span(ready, cadence)} = {ready} ticks with both, at the earliest"
     longest = plan_for(settings, reference, cadence).patience
+    silent = max(plan.blind_after_missing, floor(plan.stale_after_us / plan.cadence_us))
     yield (
         f"where the source of {reference} is slower, '{own}' waits for at most {span(longest, cadence)} = {longest} "
-        f"ticks, and is blind (reference_behind) from {print_duration(plan.stale_after_us)} on"
+        f"ticks, and is blind (reference_behind) while more than {span(silent, cadence)} = {silent} ticks wait"
     )
     for rule, written in zip(plan.rules, settings.rules_for(own), strict=True):
         yield f"'{own}' {next(of_rule(plan, rule, written, cadence))}"

@@ -106,7 +106,8 @@ def _seen(plan: Plan, rule: PlanRule, part: PlanChannel, weight: float, cadence:
     if part.kind == "spread":
         assert part.ratio is not None  # a spread channel has one
         ticks = spread_delay(part.ratio, 2.0 * part.ratio, alpha, bets=rule.bets, reference=plan.reference)
-        return f"{2.0 * part.ratio:g} times the reference's variance is seen after {_about(ticks, alpha, cadence)}"
+        seen = _about(ticks, alpha, cadence)
+        return f"{2.0 * part.ratio:g} times the variance of its reference period is seen after {seen}"
     if part.threshold is None:
         delta = f"{part.delta:g}" if part.delta is not None else "0.1 (0.05 from a lag-1 autocorrelation of 0.7 on)"
         side = "below" if part.below else "above"

@@ -49,7 +49,7 @@ def test_a_plain_alpha_is_said_once() -> None:
     [
         ({"threshold": -0.7, "side": "below"}, r"a fall to -0.85 is seen after about (\d+) d = \1 ticks; once"),
         ({"kind": "modulus", "threshold": 0.9}, r"modulus to 0.95 is seen after about (\d+) d = \1 ticks"),
-        ({"kind": "spread"}, r"3 times the reference's variance is seen after about (\d+) d = \1 ticks"),
+        ({"kind": "spread"}, r"3 times the variance of its reference period is seen after about (\d+) d = \1 ticks"),
         ({"threshold": "relative"}, r"the threshold is 0.1 \(0.05 from .* 0.7 on\) above its own past"),
         ({"threshold": "relative", "delta": 0.2, "side": "below"}, "the threshold is 0.2 below its own past"),
         ({"threshold": 0.99}, "so long that it may as well not be there"),
@@ -74,7 +74,8 @@ def test_each_channel_of_a_weighted_rule_has_its_weight_and_a_delay_of_its_own()
     assert (
         first.strip() == f"lag1 with weight 0.75: a jump to 0.85 is seen after about {ticks:.0f} d = {ticks:.0f} ticks"
     )
-    assert second.strip().startswith("spread with weight 0.25: 4 times the reference's variance is seen after about")
+    words = "spread with weight 0.25: 4 times the variance of its reference period is seen after about"
+    assert second.strip().startswith(words)
 
 
 def test_a_reference_is_spoken_of_where_a_rule_needs_one() -> None:
@@ -128,6 +129,15 @@ def test_a_span_is_in_the_unit_a_person_would_take(ticks: float, words: str) -> 
     assert span(ticks, HOUR) == words
 
 
+def test_a_pair_says_when_it_is_ready_after_its_halves() -> None:
+    entries = [{"match": "a", "reference": "b", "cadence": "1h", "season": ["100h"]}, {"cadence": "1h"}]
+    said = "\n".join(summary(Settings.model_validate({"series": entries})))
+    (own,) = re.findall(r"^ +ready after .* = (\d+) ticks with a value.* starts anew; stale", said, re.MULTILINE)[:1]
+    (pair,) = re.findall(r"'a - b' is ready after .* = (\d+) ticks with both, at the earliest", said)
+    assert int(own) > 200, "two periods of its season"
+    assert int(pair) == int(own) + 20, "and the scale of the difference"
+
+
 def test_a_pair_says_how_long_it_waits_for_a_slower_source() -> None:
     def waits(**of_reference: str) -> str:
         entries = [{"match": "a", "reference": "b", "cadence": "1h"}, {"match": "b", "cadence": "1h"} | of_reference]
@@ -137,7 +147,7 @@ def test_a_pair_says_how_long_it_waits_for_a_slower_source() -> None:
 
     assert waits() == (
         "where the source of b is slower, 'a - b' waits for at most 41.7 d = 1000 ticks, "
-        "and is blind (reference_behind) from 3h on"
+        "and is blind (reference_behind) while more than 14 h = 14 ticks wait"
     )
     assert "= 2000 ticks" in waits(max_gap="2000h")
     assert "= 3000 ticks" in waits(stale_after="3000h")
