@@ -85,7 +85,7 @@ def site_in_words(site: SiteView) -> str:
     if site.state in (State.WARNING, State.WATCHING):
         return f"{site.alarmed_count:,} {of} {'has' if site.alarmed_count == 1 else 'have'} an open alarm"
     if site.series_count < site.k:
-        return f"cannot alarm: {site.series_count:,} series match{'es' if site.series_count == 1 else ''}"
+        return f"cannot alarm: rules watch {site.series_count:,} matching series"
     waiting = site.series_count - site.able_count - site.blind_count
     why = [f"{site.blind_count:,} blind"] if site.blind_count else []
     why += [f"{waiting:,} not ready"] if waiting else []

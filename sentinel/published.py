@@ -100,7 +100,16 @@ class Published:
         variable = np.arange(len(self))
         variable[self._state.pairing.own] = self._state.pairing.target
         codes, _ = self._codes
-        return list(site_views(self._pipeline.settings.sites, self._state.sites, self._state.names, variable, codes))
+        chosen, state = self._pipeline.settings.sites, self._state
+        return list(site_views(chosen, state.sites, state.names, variable, codes, self._watched))
+
+    def _watched(self, kind: str) -> NDArray[np.bool_]:
+        """By id: whether a rule can raise an alarm of this kind, or of `any`; so it may while the cadence is learnt."""
+        found = np.ones(len(self), bool)
+        for (plan, _), members in zip(self._state.keys, self._state.cohorts, strict=True):
+            kinds = {part.kind for rule in plan.rules for part in rule.channels}
+            found[members.series] = kind in kinds or (kind == "any" and bool(kinds))
+        return found
 
     def spectrogram(self, name: str) -> Spectrogram | None:
         """Its history for pictures; None where none is kept."""

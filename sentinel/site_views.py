@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
@@ -15,11 +15,13 @@ from sentinel.sites import SiteState, SiteStates
 from sentinel.snapshot import SiteView
 
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 def site_views(
-    sites: Sequence[SiteSettings], states: SiteStates, names: tuple[str, ...], variable: Ints, codes: Ints
-) -> Iterator[SiteView]:
+    sites: Sequence[SiteSettings], states: SiteStates, names: tuple[str, ...], variable: Ints, codes: Ints,
+    watched: Callable[[str], Flags],
+) -> Iterator[SiteView]:  # fmt: skip
     """Every site in the order of the settings.
 
     Parameters
@@ -30,9 +32,12 @@ def site_views(
         By id: the series that a paired series compares; of any other series itself.
     codes
         By id: the state, as in `alarm.STATES`.
+    watched
+        Given the kind of alarms that count, by id: whether a rule can raise one.
     """
     members = _members(names, tuple(site.match for site in sites))
-    for site, ids in zip(sites, members, strict=True):
+    for site, matching in zip(sites, members, strict=True):
+        ids = matching[watched(site.kind)[matching]]
         yield _view(site, states.get(site.name, SiteState()), names, ids, variable[ids], codes[ids])
 
 

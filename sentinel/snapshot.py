@@ -147,6 +147,7 @@ class SiteView:
     """Series with an open alarm that counts, comparisons under their own name."""
     alarmed_count: int
     series_count: int
+    """Series that match and that a rule can raise such an alarm on."""
     able_count: int
     """Series that can be judged, or whose open alarm may still count."""
     blind_count: int

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel.alarm import BLIND, WATCHING
+from sentinel.claims import site_in_words
 from sentinel.cli import entry_point
 from sentinel.configuration import Settings, SiteSettings
 from sentinel.pipeline import Pipeline
@@ -180,24 +181,29 @@ def test_a_reader_sees_who_alarms_and_who_could(tmp_path: Path) -> None:
     chosen = Settings.model_validate(
         {
             "series": [{"cadence": "1h"}], "banks": QUICK,
-            "alarms": [{"threshold": 0.3, "alpha": 0.01}],
+            "alarms": [
+                {"threshold": 0.3, "alpha": 0.01},
+                {"match": "lake/*", "kind": "modulus", "threshold": 0.98, "alpha": 1e-9},
+            ],
             "sites": [
                 {"name": "lake", "match": "lake/*"}, {"name": "far", "match": "far/*"},
-                {"name": "lags", "match": "*", "kind": "modulus"},
+                {"name": "lags", "match": "*", "kind": "modulus"}, {"name": "never", "match": "*", "kind": "spread"},
             ],
         }
     )  # fmt: skip
     batch = replace(batch_of(values), new_series=tuple((i, name, "source") for i, name in enumerate(names)))
     pipeline = Pipeline(chosen)
     before = [view.state for view in Published(pipeline, pipeline.init(), taken_us=0).sites()]
-    assert before == [State.LEARNING] * 3, "no series yet"
+    assert before == [State.LEARNING] * 4, "no series yet"
     state = through(pipeline, [batch], finish=False).state
-    lake, far, lags = Published(pipeline, state, taken_us=0).sites()
+    lake, far, lags, never = Published(pipeline, state, taken_us=0).sites()
     assert (lake.state, lake.since_us) == (State.WARNING, state.sites["lake"].raised_us)
     assert set(lake.alarmed) >= {"lake/slow", "lake/slower"}
     assert (lake.series_count, lake.able_count, lake.blind_count) == (4, 3, 1)
     assert (far.state, far.series_count, far.able_count, far.blind_count) == (State.BLIND, 2, 1, 1)
     assert (lags.state, lags.alarmed) == (State.WATCHING, ()), "alarms of another kind do not count"
+    assert lags.series_count == 4, "no rule on the modulus watches the others"
+    assert (never.state, site_in_words(never)) == (State.LEARNING, "cannot alarm: rules watch 0 matching series")
 
 
 def test_for_a_reader_too_a_series_and_its_comparison_are_one() -> None:
@@ -207,7 +213,9 @@ def test_for_a_reader_too_a_series_and_its_comparison_are_one() -> None:
     opened = {"a": Open("ph", 5, spent=True), "b": Open("ph - air", 7, spent=True)}
 
     def seen(*alarms: tuple[str, Open]) -> SiteView:
-        (view,) = site_views([site], {"lake": SiteState(opened | dict(alarms))}, names, variable, codes)
+        (view,) = site_views(
+            [site], {"lake": SiteState(opened | dict(alarms))}, names, variable, codes, lambda _kind: np.ones(4, bool)
+        )
         return view
 
     spent, fresh = seen(), seen(("c", Open("ph - air", 9)))

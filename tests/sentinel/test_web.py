@@ -206,7 +206,8 @@ def test_each_site_says_who_alarms_and_a_site_that_cannot_alarm_says_why(client,
         "dark when 2 of the series lake/* have an open alarm on lag1 blind "
         "cannot alarm now: 1 of 3 series can be judged (1 blind, 1 not ready) none",
         "quiet when 2 of the series lake/* have an open alarm watching 1 of 3 series has an open alarm reactor",
-        "small when 2 of the series lake/* have an open alarm on lag1 learning cannot alarm: 1 series matches none",
+        "small when 2 of the series lake/* have an open alarm on lag1 learning "
+        "cannot alarm: rules watch 1 matching series none",
         "fresh when 2 of the series lake/* have an open alarm on lag1 learning "
         "cannot alarm now: 0 of 3 series can be judged (3 not ready) none",
     )
