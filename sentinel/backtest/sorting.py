@@ -152,7 +152,7 @@ def _merge(runs: list[Iterator[pl.DataFrame]], key: list[str]) -> Iterator[pl.Da
         major, minor = (pl.col(name) for name in key)
         mask = (major < border[0]) | ((major == border[0]) & (minor <= border[1]))
         due = []
-        for at in [at for at in held if first[at] <= border]:
+        for at in sorted(at for at in held if first[at] <= border):
             block = held.pop(at)
             ready = int(block.select(mask).to_series().sum())
             due.append(block.head(ready))

@@ -141,7 +141,7 @@ def limits(skill: Skill) -> Iterator[str]:
         )
     yield (
         "The rivals' alarm lines were set with hindsight on the same quiet data, to give no more false alarms; "
-        "sentinel's budget was set before."
+        "sentinel's line is its declared budget, whatever the data (who chose the settings on them has hindsight, too)."
     )
     if skill.unlabelled:
         yield f"{skill.unlabelled:,} series without a label are not judged here."
