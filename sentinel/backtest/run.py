@@ -187,7 +187,8 @@ def _observed(state: PipelineState) -> NDArray[np.int64]:
 def _batch(table: pl.DataFrame, axes: Sequence[Axis]) -> Batch:
     """Sorted observations as the pipeline takes them."""
     series, time = table["id"].to_numpy(), table["time"].to_numpy()
-    time_us = time.astype(np.int64)
+    # A number is put on its axis, never cast as it stands: it may be far beyond what an integer holds.
+    time_us = np.empty(time.shape, np.int64) if time.dtype.kind == "f" else time.astype(np.int64)
     for number in np.unique(series).tolist() if time.dtype.kind == "f" else ():
         axis, mine = axes[number], series == number
         assert isinstance(axis, NumberAxis)

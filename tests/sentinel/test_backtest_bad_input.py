@@ -61,3 +61,11 @@ def test_an_out_folder_that_is_a_file_is_a_fault_of_usage(tmp_path, capsys):
     (tmp_path / "t.csv").write_text("time,x\n1,2\n2,3\n", encoding="utf-8")
     assert entry_point(["backtest", str(tmp_path / "t.csv"), "--out", str(tmp_path / "t.csv")]) == UsageError.exit_code
     assert "a folder is needed" in capsys.readouterr().err
+
+
+def test_numbers_of_time_beyond_every_integer_are_steps_like_any_others(tmp_path):
+    # Bug: they were cast to integers before they were put on their axis, with a RuntimeWarning in the terminal.
+    rows = "".join(f"{n}e300,{n * n % 7}\n" for n in range(200))
+    (tmp_path / "far.csv").write_text("time,x\n" + rows)
+    assert entry_point(["backtest", str(tmp_path / "far.csv"), "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    assert pl.read_parquet(tmp_path / "out" / "readings.parquet").height == 200
