@@ -153,7 +153,7 @@ def _play(daemon: Daemon, settings: Settings, seed: int, *, headless: bool, ling
             live.show(daemon.snapshot, Facts(address=daemon.web.address, observations_per_second=rate))
             if not done and played():
                 done = True
-                ends_at[0] = min(ends_at[0], monotonic() + linger)
+                ends_at[0] = monotonic() + linger
             if monotonic() >= ends_at[0]:
                 daemon.stop()
             sleep(0.02)
