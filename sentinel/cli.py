@@ -135,11 +135,11 @@ def _table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--time-column", metavar="COLUMN", help="column of the event times [time]")
     parser.add_argument("--series-column", metavar="COLUMN", help="long tables: column of the names [series]")
     parser.add_argument("--value-column", metavar="COLUMN", help="long tables: column of the values [value]")
-    parser.add_argument("--separator", metavar="CHAR", help="between the columns of a CSV [,]")
+    parser.add_argument("--separator", type=_separator, metavar="CHAR", help="between the columns of a CSV [,]")
     parser.add_argument("--decimal", choices=[".", ","], help="decimal mark [.]")
     parser.add_argument("--encoding", metavar="NAME", help="text encoding [utf-8]")
     parser.add_argument("--time-format", metavar="FORM", help="strftime form of the times [ISO 8601]")
-    parser.add_argument("--time-zone", metavar="ZONE", help="zone of times without an offset [UTC]")
+    parser.add_argument("--time-zone", type=_time_zone, metavar="ZONE", help="zone of times without an offset [UTC]")
 
 
 def _replay(command: _Command) -> None:
@@ -165,6 +165,18 @@ def _season(text: str) -> str:
     from sentinel.configuration import parse_season
 
     return _checked(text, parse_season)
+
+
+def _time_zone(text: str) -> str:
+    from sentinel.configuration.sources import known_time_zone
+
+    return _checked(text, known_time_zone)
+
+
+def _separator(text: str) -> str:
+    if len(text) != 1 or not text.isascii():
+        raise argparse.ArgumentTypeError(f"'{text}'; one ASCII character is allowed, a tab itself for tabs")
+    return text
 
 
 def _checked(text: str, parse: Callable[[str], object]) -> str:

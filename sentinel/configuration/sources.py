@@ -24,7 +24,14 @@ def _polled(every_us: int) -> int:
     return every_us
 
 
-def _time_zone(name: str) -> str:
+def known_time_zone(name: str) -> str:
+    """Return the name of a time zone that this machine knows.
+
+    Raises
+    ------
+    ValueError
+        It knows none of that name; the text says what is allowed.
+    """
     if name != "UTC":  # UTC is known even where no time zone data is installed
         try:
             ZoneInfo(name)
@@ -89,7 +96,7 @@ class CsvSource(Part):
     """Wide: the columns that are series; null = all numeric ones."""
     time_format: Annotated[str, AfterValidator(_time_format)] | None = None
     """strftime form of the event times; null = ISO 8601."""
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    time_zone: Annotated[str, AfterValidator(known_time_zone)] = "UTC"
     """Time zone of event times that carry no offset."""
     encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8"
     """Text encoding."""

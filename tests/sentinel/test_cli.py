@@ -147,6 +147,9 @@ def test_schema_prints_what_is_published(capsys: pytest.CaptureFixture[str]) -> 
         (["backtest", "lake.csv"], "the following arguments are required: --out"),
         (["backtest", "lake.csv", "--out", "x", "--cadence", "60"], "argument --cadence: '60'; a cadence is"),
         (["plot", "lake.csv", "--out", "x.png", "--season", "often"], "argument --season: 'often'; a season is"),
+        (["backtest", "lake.csv", "--out", "x", "--separator", "ab"], "argument --separator: 'ab'; one ASCII"),
+        (["backtest", "lake.csv", "--out", "x", "--separator", "§"], "argument --separator: '§'; one ASCII"),
+        (["check", "--probe", "lake.csv", "--time-zone", "Mars"], "argument --time-zone: 'Mars'; a time zone that"),
         (["demo", "--seed", "-1"], "argument --seed: '-1'; a whole number from 0 is allowed"),
     ],
 )
