@@ -14,6 +14,7 @@ from typing import TypedDict
 from detectors import delay, detrending, half_life
 from sentinel.claims import rule_in_words
 from sentinel.configuration import AlarmSettings, BankSettings, Cadence
+from sentinel.configuration.judging import SHORTEST_SEASON_TICKS
 from sentinel.plan import Plan, PlanChannel, PlanRule
 
 # A configuration repeats its rules for every entry of `series`; each of these takes some milliseconds.
@@ -66,6 +67,8 @@ def of_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[str]:
             f"season of {season:.4g} ticks in {bins} pieces of {span(season / bins, cadence)}, half forgotten after "
             f"{plan.season_memory:g} periods = {span(plan.season_memory * season, cadence)}"
         )
+    for season in plan.seasons_left_out:
+        yield f"season of {season:.4g} ticks is left out: at least {SHORTEST_SEASON_TICKS} ticks are needed"
     yield (
         f"shocks are recentred by a mean of half-life {plan.mean_half_life:g} pairs = "
         f"{span(plan.mean_half_life, cadence)}; a window of the fleet's ranking is {plan.window} ticks = "

@@ -109,6 +109,8 @@ class Plan:
     mean: bool
     max_gap: int
     seasons: tuple[float, ...]
+    seasons_left_out: tuple[float, ...]
+    """Declared, but too short to be seen on the cadence."""
     lowest: float
     highest: float
     stuck_after: int
@@ -209,6 +211,7 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
         mean=series.aggregate == "mean",
         max_gap=max_gap,
         seasons=tuple(ticks for ticks in seasons if ticks >= SHORTEST_SEASON_TICKS) if conditioning else (),
+        seasons_left_out=tuple(ticks for ticks in seasons if ticks < SHORTEST_SEASON_TICKS) if conditioning else (),
         lowest=-math.inf if low is None else low,
         highest=math.inf if high is None else high,
         stuck_after=series.stuck_after_ticks,

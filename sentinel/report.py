@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from sentinel.claims import evidence_against_budget, rule_in_words, seen_in_word
 from sentinel.clock import MICROSECONDS
 from sentinel.configuration import print_season
 from sentinel.configuration.durations import DAY
+from sentinel.configuration.judging import SHORTEST_SEASON_TICKS
 from sentinel.events import AlarmEvent
 from sentinel.fleet import LEVEL, e_bh
 from sentinel.plan import Plan
@@ -287,12 +288,18 @@ def _choice(record: SeriesRecord) -> Iterator[tuple[str, str]]:
     yield "half-life of the level", f"{plan.level_half_life:g} ticks" if plan.conditioning else "not used"
     yield "warm-up", f"{plan.ready_after:,} valid ticks"
     yield "longest gap", f"{plan.max_gap:,} ticks; after a longer one the series starts anew"
-    seasons = [
-        f"{ticks:g} ticks" if record.axis.numbered else print_season(round(ticks * plan.cadence_us))
-        for ticks in plan.seasons
-    ]
+
+    def lengths(seasons: Iterable[float]) -> str:
+        return ", ".join(
+            f"{ticks:g} ticks" if record.axis.numbered else print_season(round(ticks * plan.cadence_us))
+            for ticks in seasons
+        )
+
     hint = "; a daily cycle would look like slowing: name it with --season 1d" if plan.cadence_us < DAY else ""
-    yield "season taken out", ", ".join(seasons) or f"none{'' if record.axis.numbered else hint}"
+    yield "season taken out", lengths(plan.seasons) or f"none{'' if record.axis.numbered else hint}"
+    if plan.seasons_left_out:
+        why = f"shorter than {SHORTEST_SEASON_TICKS} ticks of {_cadence(record)}"
+        yield "season left out", f"{lengths(plan.seasons_left_out)}: {why}"
     yield "detectors", f"{len(record.thresholds)}, thresholds {record.thresholds[0]:.2f} to {record.thresholds[-1]:.2f}"
     for rule in plan.rules:
         yield f"alarm rule ({rule.severity})", f"{rule_in_words(rule.kind, rule.label)}; {budget_in_words(rule.alpha)}"

@@ -140,7 +140,8 @@ def _plan(fields: Mapping[str, Any]) -> Plan:
                     "bets": tuple(rule["bets"])})
         for rule in fields["rules"]
     )  # fmt: skip
-    return Plan(**{**fields, "rules": rules, "seasons": tuple(fields["seasons"])})
+    seasons = {name: tuple(fields[name]) for name in ("seasons", "seasons_left_out")}
+    return Plan(**{**fields, **seasons, "rules": rules})
 
 
 def _flat(members: CohortState) -> Arrays:

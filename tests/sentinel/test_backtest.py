@@ -172,6 +172,12 @@ def test_without_a_rule_nothing_alarms_and_the_report_says_so(tmp_path):
     assert "<dt>alarm rules</dt><dd>none</dd>" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_a_season_that_is_too_short_for_the_cadence_that_is_learnt_is_said_to_be_left_out(tmp_path, capsys):
+    lakes(120).write_csv(tmp_path / "t.csv")
+    assert entry_point(["backtest", str(tmp_path / "t.csv"), "--out", str(tmp_path / "out"), "--season", "2h"]) == 0
+    assert "season left out: 2h: shorter than 4 ticks of 1 h" in capsys.readouterr().out
+
+
 def test_a_season_that_does_not_fit_the_cadence_is_a_fault_of_usage(tmp_path, capsys):
     lakes(60).write_csv(tmp_path / "t.csv")
     arguments = ["backtest", str(tmp_path / "t.csv"), "--out", str(tmp_path / "out")]
