@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -45,3 +46,17 @@ def test_headless_runs_the_real_daemon_prints_the_summary_and_saves_the_picture(
     assert "before it tipped" in done.stdout
     assert (tmp_path / "sentinel-demo-0.png").read_bytes().startswith(b"\x89PNG")
     assert done.stderr == ""
+
+
+@pytest.mark.slow
+def test_the_page_stays_up_for_as_long_as_linger_says_and_not_for_as_long_as_a_demo_may_take(tmp_path: Path) -> None:
+    # --linger 150 ended after 125 s: what was to end a demo that hangs ended one that had been played.
+    patience, linger = 20, 25
+    program = (
+        f"import sys, sentinel.demo as d, sentinel.cli as c; d.PATIENCE_SECONDS = {patience}; sys.exit(c.entry_point())"
+    )
+    command = [sys.executable, "-c", program, "demo", "--headless", "--linger", str(linger), "--keep", str(tmp_path)]
+    began = monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert monotonic() - began >= linger

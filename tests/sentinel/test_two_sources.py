@@ -103,7 +103,7 @@ def seen(pipeline: Pipeline, state: PipelineState, name: str = PAIR) -> SeriesVi
     return Published(pipeline, state, taken_us=0).view(name)
 
 
-@pytest.mark.parametrize("burst", [1, 100, 500])
+@pytest.mark.parametrize("burst", [10, 100, 500])
 def test_sources_that_each_tell_hundreds_of_ticks_at_once_find_each_other(burst: int) -> None:
     # It was never ready from about twelve ticks at once on: handed on without its reference, and anew each time.
     found, pipeline = lakes(1, 1_000), Pipeline(paired())
