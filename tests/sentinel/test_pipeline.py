@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from statsmodels.datasets import co2
 
 import detectors.bank
-import sentinel.pipeline
+import sentinel.roster
 from sentinel.configuration import Settings
 from sentinel.pipeline import Batch, Pipeline
 from sentinel.rows import Rows
@@ -132,7 +132,7 @@ def test_more_series_than_fit_into_a_cohort_are_the_same_series(largest: int, mo
     values[:60, 5:] = np.nan
     batch = numbered(batch_of(values))
     expected = through(Pipeline(hourly(banks=QUICK)), [batch])
-    monkeypatch.setattr(sentinel.pipeline, "LARGEST", largest)
+    monkeypatch.setattr(sentinel.roster, "LARGEST", largest)
     found = through(Pipeline(hourly(banks=QUICK)), cut(batch, [100, 600]))
     assert len(found.state.keys) == math.ceil(8 / largest)
     assert everything(found) == everything(expected)

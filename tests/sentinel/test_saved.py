@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import sentinel.pipeline
 import sentinel.replan
+import sentinel.roster
 from sentinel.cadence import ABSENT
 from sentinel.cohort import CohortState, Ticks
 from sentinel.configuration import Settings
@@ -294,7 +294,7 @@ def test_alarms_that_were_open_end_with_the_evidence_they_stood_on() -> None:
 
 
 def test_series_that_come_together_fill_cohorts_up_to_the_largest(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (sentinel.pipeline, sentinel.replan):
+    for module in (sentinel.roster, sentinel.replan):
         monkeypatch.setattr(module, "LARGEST", 2)
     state = seen(hourly(**BASE), series=5)
     pipeline = Pipeline(hourly(**BASE, stale_after="9h"))
