@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from sentinel.clock import MICROSECONDS
 from sentinel.plan import PlanRule
@@ -19,9 +19,11 @@ def alarm_id(series: str, kind: str, label: str, end_us: int) -> str:
     return hashlib.sha256(f"{series}\n{kind}\n{label}\n{end_us}".encode()).hexdigest()[:12]
 
 
-@dataclass(frozen=True, slots=True)
-class AlarmEvent:
-    """An alarm that was raised or cleared at the end of a tick. Numbers are NaN where unknown."""
+class AlarmEvent(NamedTuple):
+    """An alarm that was raised or cleared at the end of a tick. Numbers are NaN where unknown.
+
+    A tuple, because tuples that hold the same NaN are equal; dataclasses are not from Python 3.13 on.
+    """
 
     id: str
     """The same for the same event in every replay: `ALARM/raised` or `ALARM/cleared`."""
@@ -134,7 +136,7 @@ class AlarmEvent:
 
     def body(self) -> dict[str, object]:
         """The event as JSON-ready data."""
-        body = {k: v for k, v in asdict(self).items() if k not in ("time_us", "cadence_us")}
+        body = {k: v for k, v in self._asdict().items() if k not in ("time_us", "cadence_us")}
         for key in NUMBERS:
             if isinstance(body[key], float) and not math.isfinite(body[key]):
                 body[key] = None

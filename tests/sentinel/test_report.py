@@ -45,7 +45,7 @@ def record(**more: object) -> SeriesRecord:
 
 def also(kind: str, threshold: float, label: str, **more: object) -> AlarmEvent:
     """An alarm on another channel, or of another rule, five days later."""
-    return replace(raised("peter/ph", 5), rule=kind, kind=kind, threshold=threshold, label=label, **more)
+    return raised("peter/ph", 5)._replace(rule=kind, kind=kind, threshold=threshold, label=label, **more)
 
 
 SLOW = record(state=State.WARNING, alarms=[(raised("peter/ph", 1), None)], max_evidence=0.3)
@@ -116,7 +116,7 @@ SENTENCES = {
     "numbers": (
         replace(
             SLOW, axis=NumberAxis(1950.0, 0.25), plan=plan_for(Settings(), "x", Cadence.parse("1s")),
-            alarms=[(replace(raised("x", 0), time_us=40_500_000), None)],
+            alarms=[(raised("x", 0)._replace(time_us=40_500_000), None)],
         ),
         "returned more slowly than lag-1 0.8 allows from 1960.125 on; lag-1 now 0.86 (0.79 to 0.91), "
         "recovery time about 1.66 units of time",
@@ -212,7 +212,7 @@ def test_a_long_name_is_broken_where_a_person_would(tmp_path):
 
 
 def test_the_alarms_name_rule_budget_and_what_else_they_may_be(tmp_path):
-    shift = replace(raised("x", 1), remarks=("one_sided",))
+    shift = raised("x", 1)._replace(remarks=("one_sided",))
     relative = also("lag1", 0.6249, "relative", relative=True)
     text = page_of(report_of(record(alarms=[(shift, None), (relative, None)])), tmp_path)
     assert "lag-1 above 0.8, warning, alpha 1/10,000 per tick" in text

@@ -31,8 +31,8 @@ TEMPLATE = run(ar1(3, 0.95, 400), hourly(alarms=[{"threshold": 0.3, "alpha": 0.0
 
 def alarm(series: str, what: str, hour: int, raised: int, kind: str = "lag1") -> Any:
     name = f"{series}-{raised}-{kind}"
-    return replace(
-        TEMPLATE, id=f"{name}/{what}", alarm_id=name, what=what, series=series, time_us=hour * HOUR_US, kind=kind
+    return TEMPLATE._replace(
+        id=f"{name}/{what}", alarm_id=name, what=what, series=series, time_us=hour * HOUR_US, kind=kind
     )
 
 
