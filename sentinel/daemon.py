@@ -20,7 +20,8 @@ from sentinel import logs
 from sentinel.clock import MICROSECONDS, Clock, SystemClock
 from sentinel.configuration import Settings, fingerprint
 from sentinel.configuration.loading import load
-from sentinel.engine import Engine, announce
+from sentinel.counting import announce
+from sentinel.engine import Engine
 from sentinel.errors import ConfigError, StateError
 from sentinel.exposition import Exposition
 from sentinel.health import Health, sd_notify

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from time import monotonic, perf_counter, sleep
 
+from sentinel import counting
 from sentinel.clock import MICROSECONDS, Clock
 from sentinel.configuration import Settings, fingerprint
 from sentinel.configuration.record import to_record
@@ -174,21 +175,7 @@ class Engine:
             logger.error("frame refused", extra={"source": frame.source, "why": str(error)})
             return
         self._held.popleft()
-        took = perf_counter() - began
-        self._tally.observe("sentinel_commit_duration_seconds", took)
-        self._tally.observe("sentinel_stage_duration_seconds", took, task="journal")
-        self._tally.set("sentinel_last_commit_timestamp_seconds", self._now())
-        source = frame.source
-        self._tally.add("sentinel_observations_received_total", frame.observations.height, source=source)
-        self._tally.add("sentinel_observations_accepted_total", committed.series.size, source=source)
-        self._tally.add("sentinel_observations_duplicate_total", committed.duplicates, source=source)
-        self._tally.add("sentinel_observations_revised_total", committed.revised, source=source)
-        for reason, count in frame.rejected.items():
-            self._tally.add("sentinel_observations_rejected_total", count, source=source, reason=reason)
-        if committed.time_us.size:
-            newest = float(committed.time_us.max()) / MICROSECONDS
-            name = "sentinel_source_last_observation_timestamp_seconds"
-            self._tally.set(name, max(newest, self._tally.get(name, source=source)), source=source)
+        counting.committed(self._tally, frame, committed, perf_counter() - began, self._now())
         if committed.batch >= 0:
             self._apply(committed)
 
@@ -285,30 +272,3 @@ class Engine:
         self.last_beat_us = self._clock.now_us()
         self._tally.set("sentinel_engine_heartbeat_timestamp_seconds", self.last_beat_us / MICROSECONDS)
         self._tally.observe("sentinel_stage_duration_seconds", perf_counter() - began, task="snapshot")
-
-
-def announce(tally: Tally, settings: Settings, rejections: Sequence[str]) -> None:
-    """Make the engine's counters visible before they first count."""
-    sources = [source.name for source in settings.sources]
-    sinks = [sink.name for sink in settings.notify]
-    for rule in settings.alarms:
-        for what in ("raised", "cleared"):
-            labels = {"detector": rule.kind, "threshold": rule.label}
-            tally.add(f"sentinel_alarms_{what}_total", 0, **labels)
-    for site in settings.sites:
-        for what in ("raised", "cleared"):
-            tally.add(f"sentinel_site_alarms_{what}_total", 0, series=site.name)
-    for name in ("received", "accepted", "duplicate", "revised", "late"):
-        for source in sources:
-            tally.add(f"sentinel_observations_{name}_total", 0, source=source)
-    for source in sources:
-        for reason in rejections:
-            tally.add("sentinel_observations_rejected_total", 0, source=source, reason=reason)
-        for name in ("ticks", "missing_ticks", "gaps"):
-            tally.add(f"sentinel_{name}_total", 0, source=source)
-    for sink in sinks:
-        tally.add("sentinel_notifications_total", 0, sink=sink)
-        tally.add("sentinel_notification_failures_total", 0, sink=sink)
-    for name in ("commits", "commit_failures", "checkpoints", "checkpoint_failures"):
-        tally.add(f"sentinel_{name}_total", 0)
-    tally.set("sentinel_ingestion_stopped", 0)
