@@ -22,7 +22,8 @@ from sentinel.backtest.sorting import sort
 from sentinel.configuration import Settings, load
 from sentinel.errors import DataError
 from sentinel.picture import Figure
-from sentinel.report import ranked, sentence
+from sentinel.record import ranked
+from sentinel.sentences import sentence
 from sentinel.tabular import TableOptions
 
 SHOWN = 20

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.backtest.ticks import Ticks
-from sentinel.report import SeriesRecord
+from sentinel.record import SeriesRecord
 from sentinel.season import magnitude
 
 Floats = NDArray[np.float64]

@@ -30,8 +30,10 @@ from sentinel.configuration import Settings
 from sentinel.errors import DataError, SentinelError, UsageError
 from sentinel.picture import write as write_figure
 from sentinel.plan import paired_name
-from sentinel.report import Report, ranked, sentence, write
+from sentinel.record import ranked
+from sentinel.report import Report, write
 from sentinel.season import LONGEST_RECORD
+from sentinel.sentences import sentence
 from sentinel.sites import without_enough
 
 PICTURES = 50

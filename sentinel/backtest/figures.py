@@ -7,7 +7,8 @@ import textwrap
 
 from sentinel.errors import DataError
 from sentinel.picture import Alarm, Caption, Figure, Instrument, Portrait, draw, write
-from sentinel.report import SeriesRecord, choices
+from sentinel.record import SeriesRecord
+from sentinel.sentences import choices
 
 REPORT_DOTS_PER_INCH = 150
 

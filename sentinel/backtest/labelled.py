@@ -18,7 +18,8 @@ from sentinel.backtest.skill import measure
 from sentinel.backtest.sorting import Sorted
 from sentinel.backtest.ticks import read_ticks
 from sentinel.configuration import Settings
-from sentinel.report import Section, SeriesRecord
+from sentinel.record import SeriesRecord
+from sentinel.report import Section
 
 
 def labels_of(arguments: argparse.Namespace, names: Sequence[str], *, numbered: bool) -> list[Label] | None:

@@ -21,7 +21,7 @@ from sentinel.backtest import rivals
 from sentinel.backtest.phases import Phase, Timeline
 from sentinel.backtest.skill import Skill, in_units
 from sentinel.backtest.ticks import Ticks
-from sentinel.report import SeriesRecord
+from sentinel.record import SeriesRecord
 
 SHORTEST_WINDOW = 20
 LINES = 64

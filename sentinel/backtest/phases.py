@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from sentinel.axis import NumberAxis
 from sentinel.backtest.labels import Kind, Label
 from sentinel.errors import DataError
-from sentinel.report import SeriesRecord
+from sentinel.record import SeriesRecord
 
 
 class Phase(Enum):

@@ -21,7 +21,7 @@ from sentinel.picture import Portrait
 from sentinel.pipeline import Batch, Pipeline, PipelineState
 from sentinel.plan import Plan, paired_name
 from sentinel.published import Published
-from sentinel.report import SeriesRecord
+from sentinel.record import SeriesRecord
 from sentinel.rows import Rows
 from sentinel.sites import SiteEvent
 from sentinel.snapshot import Reason, State

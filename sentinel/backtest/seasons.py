@@ -6,7 +6,7 @@ import polars as pl
 
 from sentinel.axis import NumberAxis
 from sentinel.backtest.readings import Readings
-from sentinel.report import SeriesRecord
+from sentinel.record import SeriesRecord
 from sentinel.season import LONGEST_RECORD, Proposal, on_grid, propose
 
 

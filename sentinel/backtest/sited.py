@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sentinel.report import Section, SeriesRecord
+from sentinel.record import SeriesRecord
+from sentinel.report import Section
 from sentinel.sites import SiteEvent
 
 LISTED = 30

@@ -19,7 +19,7 @@ from sentinel.backtest.phases import Phase, Stretch, Timeline, watched
 from sentinel.backtest.ticks import Ticks
 from sentinel.clock import MICROSECONDS
 from sentinel.events import AlarmEvent
-from sentinel.report import SeriesRecord
+from sentinel.record import SeriesRecord
 from sentinel.snapshot import State
 
 JUDGING = (State.WATCHING.value, State.WARNING.value, State.CRITICAL.value)

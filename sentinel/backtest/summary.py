@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sentinel.report import Report, Section, choices, ranked, season_hint, sentence
+from sentinel.record import ranked
+from sentinel.report import Report, Section
+from sentinel.sentences import choices, season_hint, sentence
 
 LISTED = 20
 """Series named one by one."""

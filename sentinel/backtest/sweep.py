@@ -20,7 +20,8 @@ from sentinel.backtest.skill import judged_alarms, judged_events
 from sentinel.configuration import Settings
 from sentinel.configuration.judging import LONGEST_HALF_LIFE_TICKS, SHORTEST_HALF_LIFE_TICKS
 from sentinel.configuration.settings import DEFAULT_BANK
-from sentinel.report import Section, SeriesRecord
+from sentinel.record import SeriesRecord
+from sentinel.report import Section
 
 FACTORS = (0.5, 1.0, 2.0)
 _WRITTEN = {0.5: "half", 1.0: "as used", 2.0: "double"}

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sentinel.axis import NumberAxis
-from sentinel.report import SeriesRecord
+from sentinel.record import SeriesRecord
 
 TOGETHER = 64
 """Series that are read in one pass over the readings."""

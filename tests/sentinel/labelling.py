@@ -13,7 +13,7 @@ from sentinel.configuration import Cadence, Settings
 from sentinel.configuration.durations import DAY
 from sentinel.events import AlarmEvent
 from sentinel.plan import plan_for
-from sentinel.report import SeriesRecord
+from sentinel.record import SeriesRecord
 
 LENGTH = 100
 """Days in a record made here, the first of them 1970-01-01."""

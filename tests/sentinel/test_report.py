@@ -15,7 +15,9 @@ from sentinel.axis import CalendarAxis, NumberAxis
 from sentinel.configuration import Cadence, Settings
 from sentinel.events import AlarmEvent
 from sentinel.plan import plan_for
-from sentinel.report import Report, SeriesRecord, choices, fleet, ranked, sentence, write
+from sentinel.record import SeriesRecord, ranked
+from sentinel.report import Report, fleet, write
+from sentinel.sentences import choices, sentence
 from sentinel.snapshot import Reason, State
 
 DAY = 86_400_000_000
