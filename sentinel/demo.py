@@ -29,6 +29,8 @@ from sentinel.wording import moment_in_words
 
 LOADED, CONTROL, CO2, ELNINO = "lake", "lake control", "co2", "elnino"
 SYSTEMS = {LOADED: "lake", CONTROL: "lake_control", CO2: "co2", ELNINO: "elnino"}
+SOURCES = {LOADED: "nutrients-added", CONTROL: "left-alone", CO2: "mauna-loa", ELNINO: "nino-1-2"}
+"""Names of the sources: what the series are."""
 ALARMS = [
     {"match": "lake*", "threshold": 0.7, "alpha": 1e-4},
     {"match": CO2, "threshold": 0.8, "alpha": 1e-4},
@@ -81,7 +83,7 @@ def settings_for(folder: Path, seed: int, seconds: float) -> Settings:
             "web": {"listen": "127.0.0.1:0"},
             "sources": [
                 {
-                    "kind": "simulate", "name": system.replace("_", "-"), "system": system, "series": name,
+                    "kind": "simulate", "name": SOURCES[name], "system": system, "series": name,
                     "seed": seed, "every": "100ms", "start": "2020-01-01" if "lake" in system else None,
                     "ticks": lengths[name], "ticks_per_second": lengths[name] / seconds,
                 }
