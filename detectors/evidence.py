@@ -248,14 +248,24 @@ class Evidence:
         """Take in a block; `state`, after the tick before, is not modified.
 
         A tick without a valid pair of a channel's lane leaves that channel as it is; a reset empties the series.
+
+        Raises
+        ------
+        ValueError
+            If the stream has other series than the state, other rules, or too few lanes.
         """
+        shape = (len(stream.reset), len(state.open), len(self.rules))
+        lanes = 1 + max((channel.lane for channel in self.channels), default=0)
+        if stream.ready.shape != shape or len(stream.past) < lanes:
+            raise ValueError(
+                f"evidence: (tick, series, rule) {stream.ready.shape} in lanes {len(stream.past)}; {shape} in at "
+                f"least {lanes} is needed"
+            )
         # A full reference is not written to again; it is far larger than everything else together.
         full = not stream.reset.any() and np.all(state.remembered >= state.reference.shape[1])
         copies = {name: array.copy() for name, array in state._asdict().items() if name != "reference"}
         reference = one_layout(state.reference) if full else state.reference.copy()
         new = EvidenceState(reference=reference, **copies)
-        ticks, series = stream.reset.shape
-        shape = (ticks, series, len(self.rules))
         block = EvidenceBlock(
             np.empty(shape), np.zeros(shape, bool), np.zeros(shape, bool), np.zeros(shape, bool),
             np.zeros(shape, np.int8), np.zeros(shape, np.int8), np.zeros(shape),
@@ -265,6 +275,6 @@ class Evidence:
         def run(first: int, last: int) -> None:
             advance(stream, new, block, self.table, first, last)
 
-        share_series(run, series, ticks, self.threads)
+        share_series(run, shape[1], shape[0], self.threads)
         np.log10(np.maximum(block.evidence, FLOOR), out=block.evidence)
         return new, block

@@ -79,10 +79,15 @@ def fade(state: Fading, pairs: Pairs, half_life: float, present: Flags | None = 
     Raises
     ------
     ValueError
-        If the half-life is out of range.
+        If the half-life is out of range, or the number of series differs from the state's.
     """
     if present is None:
         present = np.ones(pairs.valid.shape, dtype=bool)
+    if state.run.shape != (pairs.series,) or present.shape != pairs.valid.shape:
+        raise ValueError(
+            f"fading: pairs of shape {pairs.valid.shape}, present of shape {present.shape}, for a state of "
+            f"{state.run.size} series; (tick, {state.run.size}) is needed"
+        )
     factor = memory.forgetting_factor(half_life)
     after = Fading(state.run.copy(), state.excess.copy())
     stretch = np.empty(pairs.valid.shape)

@@ -75,14 +75,10 @@ def features(pairs: Pairs) -> Tensor:
     ------
     TypeError
         If it is not a `Pairs`.
-    ValueError
-        If a valid pair holds NaN or infinity: no weight can undo it.
     """
     if not isinstance(pairs, Pairs):
         raise TypeError(f"features: {type(pairs).__name__}; a Pairs is needed (pairs_of makes one from values)")
     past, present = (np.where(pairs.valid, values, 0.0) for values in (pairs.past, pairs.present))
-    if not (np.isfinite(past).all() and np.isfinite(present).all()):
-        raise ValueError("features: a valid pair holds NaN or infinity; mark it invalid")
     return torch.from_numpy(np.stack([past, present, pairs.valid, pairs.reset], axis=-1, dtype=np.float64))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -16,8 +16,8 @@ class Pairs:
     """Past and present values of T ticks of S series, axis order `(tick, series)`, dimensionless.
 
     Where `valid` is False there is no pair and `past` and `present` are not looked at: the cells hold. `reset` empties
-    the cells before the tick's own pair, if any, is taken in. Arrays in another memory order, or read-only ones, are
-    copied: the kernels are compiled for one layout.
+    the cells before the tick's own pair, if any, is taken in. A valid pair is finite: no weight undoes NaN. Arrays in
+    another memory order, or read-only ones, are copied: the kernels are compiled for one layout.
     """
 
     past: NDArray[np.float64]
@@ -36,6 +36,8 @@ class Pairs:
             if array.dtype != kind:
                 raise ValueError(f"pairs: {name} is {array.dtype}; {np.dtype(kind)} is needed")
             object.__setattr__(self, name, one_layout(array))
+        if np.any(self.valid & ~(np.isfinite(self.past) & np.isfinite(self.present))):
+            raise ValueError("pairs: a valid pair holds NaN or infinity; mark it invalid")
 
     @property
     def ticks(self) -> int:
@@ -64,14 +66,23 @@ def one_layout(array: NDArray[Scalar]) -> NDArray[Scalar]:
     return array if array.flags.c_contiguous and array.flags.writeable else array.copy(order="C")
 
 
-def pairs_of(values: NDArray[np.float64], previous: NDArray[np.float64] | None = None) -> Pairs:
+def pairs_of(values: ArrayLike, previous: ArrayLike | None = None) -> Pairs:
     """Pairs of consecutive values `(tick, series)` that are already centred and scaled; NaN = missing.
 
     A pair needs two consecutive values that differ: an exact tie is a stuck or coarse sensor, not persistence.
     `previous` is the row before the first, shape `(series,)`; without it the first tick has no pair.
+
+    Raises
+    ------
+    ValueError
+        If the values are not numbers, or not of that shape.
     """
-    if previous is None:
-        previous = np.full(values.shape[1], np.nan)
-    past = np.vstack([previous[None, :], values[:-1]])
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 2:
+        raise ValueError(f"pairs_of: values of shape {values.shape}; (tick, series) is needed: one series is a column")
+    before = np.full(values.shape[1], np.nan) if previous is None else np.asarray(previous, dtype=np.float64)
+    if before.shape != values.shape[1:]:
+        raise ValueError(f"pairs_of: previous of shape {before.shape}; {values.shape[1:]} is needed")
+    past = np.vstack([before[None, :], values])[:-1]
     valid = np.isfinite(past) & np.isfinite(values) & (past != values)
     return Pairs(np.where(valid, past, 0.0), np.where(valid, values, 0.0), valid, np.zeros(values.shape, dtype=bool))

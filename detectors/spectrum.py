@@ -51,11 +51,20 @@ def crossings(readings: Floats, grid: Floats, stretch: Floats | None = None) -> 
     -------
     Three arrays of shape (tick, series), NaN where not ready. The estimate lies within the grid (its ends mean "at or
     beyond"); the band's ends are -1 and 1 where open.
+
+    Raises
+    ------
+    ValueError
+        If the readings are not of that shape.
     """
+    if readings.ndim != 3 or readings.shape[2] != grid.shape[0]:
+        raise ValueError(f"crossings: readings of shape {readings.shape}; (tick, series, {grid.shape[0]}) is needed")
     shape = readings.shape[:2]
     centre, low, high = np.empty(shape), np.empty(shape), np.empty(shape)
     flat = readings.reshape(-1, grid.shape[0])
-    levels = np.full(shape, LEVEL) if stretch is None else LEVEL * stretch
+    levels = np.full(shape, LEVEL)
+    if stretch is not None:
+        levels *= stretch
     _crossings(flat, np.arctanh(grid), grid, levels.reshape(-1), centre.reshape(-1), low.reshape(-1), high.reshape(-1))
     return centre, low, high
 

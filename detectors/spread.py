@@ -53,7 +53,18 @@ class Spread:
         return SpreadState(np.zeros((series, 3)), np.zeros(series, np.int64))
 
     def advance(self, state: SpreadState, square: Floats, reset: Flags) -> tuple[SpreadState, Floats]:
-        """Take in winsorised squares, shape (tick, series), NaN = none; `l`, NaN until the baseline is full."""
+        """Take in winsorised squares, shape (tick, series), NaN = none; `l`, NaN until the baseline is full.
+
+        Raises
+        ------
+        ValueError
+            If the number of series differs from the state's.
+        """
+        if square.shape[1:] != state.points.shape or reset.shape != square.shape:
+            raise ValueError(
+                f"spread: squares of shape {square.shape} and resets of shape {reset.shape} for a state of "
+                f"{state.points.size} series; (tick, {state.points.size}) is needed"
+            )
         new = SpreadState(state.numbers.copy(), state.points.copy())
         spread = np.empty(square.shape)
         square, reset = one_layout(square), one_layout(reset)

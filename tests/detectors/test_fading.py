@@ -117,3 +117,11 @@ def test_without_drift_the_widened_band_never_covers_less() -> None:
     wide, plain = coverage(drift=0.0, series=200, seed=2)
     assert (wide >= plain).all()
     assert plain.mean() > 0.92
+
+
+def test_pairs_of_other_series_than_the_state_are_refused() -> None:
+    pairs = ticks_of([True] * 5)
+    with pytest.raises(ValueError, match=r"fading: pairs of shape \(5, 1\), .*; \(tick, 2\) is needed"):
+        fade(fresh(2), pairs, H)
+    with pytest.raises(ValueError, match=r"fading: .* present of shape \(4, 1\), .*; \(tick, 1\) is needed"):
+        fade(fresh(1), pairs, H, np.ones((4, 1), dtype=bool))

@@ -153,9 +153,6 @@ def test_wrong_input_is_refused_with_a_message() -> None:
             make([lag1(0.5, 70.0).plus])
     with pytest.raises(TypeError, match="features: ndarray; a Pairs is needed"):
         features(np.zeros((3, 1)))
-    values, flags = np.full((1, 1), np.nan), np.ones((1, 1), dtype=bool)
-    with pytest.raises(ValueError, match="features: a valid pair holds NaN or infinity; mark it invalid"):
-        features(Pairs(values, values, flags, ~flags))
     for shape in ((3,), (2, 0), ()):
         with pytest.raises(ValueError, match=r"pair_states: shape .*; the last axis must hold two cells per detector"):
             pair_states(torch.zeros(shape))

@@ -55,3 +55,32 @@ def test_arrays_of_other_shapes_or_types_are_refused() -> None:
         Pairs(values, values, flags[:2], flags)
     with pytest.raises(ValueError, match="present is float32; float64 is needed"):
         Pairs(values, values.astype(np.float32), flags, flags)
+
+
+@pytest.mark.parametrize("number", [NAN, np.inf, -np.inf])
+@pytest.mark.parametrize("place", ["past", "present"])
+def test_a_number_that_would_stay_in_the_cells_for_ever_makes_no_valid_pair(number: float, place: str) -> None:
+    arrays = {"past": np.zeros((3, 2)), "present": np.ones((3, 2))}
+    arrays[place][1, 1] = number
+    flags = np.ones((3, 2), dtype=bool)
+    with pytest.raises(ValueError, match="pairs: a valid pair holds NaN or infinity; mark it invalid"):
+        Pairs(**arrays, valid=flags, reset=~flags)
+    flags[1, 1] = False
+    assert Pairs(**arrays, valid=flags, reset=~flags).valid.sum() == 5
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int64, list])
+def test_values_of_any_type_of_number_make_pairs_in_double_precision(kind: type) -> None:
+    values = np.array([[1.0, 4.0], [2.0, 4.0], [3.5, 5.0]]).round()
+    given = values.tolist() if kind is list else values.astype(kind)
+    pairs, expected = pairs_of(given, previous=given[0]), pairs_of(values, previous=values[0])
+    assert np.array_equal(pairs.past, expected.past)
+    assert np.array_equal(pairs.present, expected.present)
+
+
+def test_values_that_are_no_table_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"values of shape \(3,\); \(tick, series\) is needed: one series is a column"):
+        pairs_of(np.zeros(3))
+    with pytest.raises(ValueError, match=r"pairs_of: previous of shape \(3,\); \(2,\) is needed"):
+        pairs_of(np.zeros((5, 2)), previous=np.zeros(3))
+    assert pairs_of(np.zeros((0, 2))).ticks == 0

@@ -46,6 +46,13 @@ def test_not_ready_stays_not_a_number() -> None:
     assert all(np.isnan(x).all() for x in crossings(np.full((2, 3, 16), np.nan), GRID))
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 15), (2, 3, 17), (3, 16)])
+def test_readings_of_other_detectors_than_the_thresholds_are_refused(shape: tuple[int, ...]) -> None:
+    # They were laid out anew in rows of 16, whose crossings were then written beyond the end of the result.
+    with pytest.raises(ValueError, match=r"crossings: readings of shape .*; \(tick, series, 16\) is needed"):
+        crossings(np.zeros(shape), GRID)
+
+
 def test_thresholds_are_evenly_spaced_in_atanh_between_the_ends_asked_for() -> None:
     grid = thresholds(9, -0.5, 0.99)
     assert (grid[0], grid[-1]) == (-0.5, 0.99)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,3 +49,10 @@ def test_criticality_adds_the_rise_of_modulus_and_of_spread() -> None:
     assert criticality(np.array([0.5]), np.array([1.0]))[0] == np.arctanh(0.5) + 1.0
     assert criticality(np.array([1.0]), np.array([0.0]))[0] == np.arctanh(0.995)
     assert np.isnan(criticality(np.array([0.5, np.nan]), np.array([np.nan, 0.0]))).all()
+
+
+def test_squares_of_other_series_than_the_state_are_refused() -> None:
+    spread, (square, reset) = Spread(50.0, 30), squares(20, 3, 1)
+    for arrays in ((square, reset[:, :2]), (square[:, :2], reset[:, :2])):
+        with pytest.raises(ValueError, match=r"spread: squares of shape .*; \(tick, 3\) is needed"):
+            spread.advance(spread.init(3), *arrays)
