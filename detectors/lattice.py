@@ -103,8 +103,8 @@ class Lattice:
         -------
         The state after the last tick; the pairs of this stage; modulus and period.
         """
-        given = np.concatenate([state.k1[None], k1[:-1]])
-        given[pairs.reset] = np.nan
+        known = np.concatenate([state.k1[None], k1])
+        given = np.where(pairs.reset, np.nan, known[:-1])
         valid = pairs.valid & ~np.isnan(before) & ~np.isnan(given)
         given = np.where(valid, given, 0.0)
         scale = 1.0 / np.sqrt(np.maximum(1.0 - given * given, SMALLEST))
@@ -112,7 +112,7 @@ class Lattice:
         present = np.where(valid, (pairs.present - given * pairs.past) * scale, 0.0)
         second = Pairs(past, present, valid, pairs.reset)
         bank, readings = self._bank.read(BankState(*state[:3]), second)
-        return LatticeState(*bank, k1[-1].copy()), second, self._roots(k1, readings)
+        return LatticeState(*bank, known[-1].copy()), second, self._roots(k1, readings)
 
     def _roots(self, k1: Floats, readings: Floats) -> Roots:
         middle = np.abs(readings[:, :, self.thresholds.size // 2]) > SIGNIFICANT  # NaN, not ready: False
