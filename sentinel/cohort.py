@@ -121,7 +121,7 @@ class Cohort:
         self.conditioner = Conditioner(
             Conditioning(
                 level_half_life=plan.level_half_life, scale_half_life=plan.scale_half_life, winsor=plan.winsor,
-                seasons=plan.seasons, season_bins=plan.season_bins, season_memory=plan.season_memory,
+                seasons=plan.seasons, season_bins=plan.season_bins, season_half_lives=plan.season_half_lives,
                 lowest=plan.lowest, highest=plan.highest,
                 stuck_after=plan.stuck_after, blind_after_missing=plan.blind_after_missing,
                 implausible=plan.implausible, coarse_share=plan.coarse_share, none=not plan.conditioning,

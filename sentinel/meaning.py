@@ -61,11 +61,11 @@ def of_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[str]:
         f"{plan.second_thresholds} for oscillations; a past value saturates from {2.0 / plan.input_weight:.3g} scales "
         f"on, a shock from {1.0 / plan.kappa:.3g} on; deviations are cut at {plan.winsor:g} scales"
     )
-    for season in plan.seasons:
+    for season, memory_ticks in zip(plan.seasons, plan.season_half_lives, strict=True):
         bins = min(plan.season_bins, math.floor(season))
         yield (
             f"season of {season:.4g} ticks in {bins} pieces of {span(season / bins, cadence)}, half forgotten after "
-            f"{plan.season_memory:g} periods = {span(plan.season_memory * season, cadence)}"
+            f"{memory_ticks / season:.3g} periods = {span(memory_ticks, cadence)}"
         )
     for season in plan.seasons_left_out:
         yield f"season of {season:.4g} ticks is left out: at least {SHORTEST_SEASON_TICKS} ticks are needed"

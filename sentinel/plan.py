@@ -18,6 +18,12 @@ from sentinel.configuration.durations import DAY, HOUR, MINUTE, MONTH, SECOND
 from sentinel.configuration.judging import LONGEST_HALF_LIFE_TICKS, SHORTEST_HALF_LIFE_TICKS, SHORTEST_SEASON_TICKS
 
 CONDITIONER_WARM_UP = 50
+SHORTEST_SEASON_MEMORY = 120.0
+"""Ticks. What a season learns of the noise drifts with its memory; faster drift is taken for slowing by small budgets.
+
+Of a season of 7 ticks at the null, in parts of the budget: 0.95 at alpha 1e-4 and 1.1 at 1e-5 with 35 ticks, 0.6 and
+0.4 with 120.
+"""
 UNCLIPPED = 20
 """First points, by which the conditioner finds the level."""
 APART = 0.4
@@ -133,7 +139,8 @@ class Plan:
     winsor: float
     scale_half_life: float
     season_bins: int
-    season_memory: float
+    season_half_lives: tuple[float, ...]
+    """Ticks in which half of each season is forgotten."""
     spread_half_life: float
     reference: int
     """Valid pairs of the reference period."""
@@ -192,6 +199,11 @@ def _usable(half_life: float) -> float:
     return min(max(half_life, SHORTEST_HALF_LIFE_TICKS), LONGEST_HALF_LIFE_TICKS)
 
 
+def _season_half_life(period: float, periods: float | None) -> float:
+    """Ticks in which half of a season is forgotten."""
+    return periods * period if periods else max(5.0 * period, SHORTEST_SEASON_MEMORY)
+
+
 def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: bool = True) -> Plan:
     """The plan of the series `name` on that cadence; seasons too short to be seen on it are left out."""
     series, bank = settings.series_for(name), settings.bank_for(name)
@@ -200,6 +212,7 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
     level = _usable(bank.level_half_life.ticks(cadence)) if bank.level_half_life else chosen.level_half_life
     # The shortest first: the bins of a longer one are wide, and would make noise of what is left of a shorter one.
     seasons = sorted(season / cadence.microseconds for season in series.season)
+    kept = tuple(ticks for ticks in seasons if ticks >= SHORTEST_SEASON_TICKS) if conditioning else ()
     longest = series.max_gap / cadence.microseconds if series.max_gap else 2.0 * half_life
     max_gap = min(max(1, math.floor(longest)), LONGEST_GAP)
     stale = series.stale_after or 3 * cadence.microseconds + series.lateness
@@ -210,7 +223,7 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
         lateness_us=series.lateness,
         mean=series.aggregate == "mean",
         max_gap=max_gap,
-        seasons=tuple(ticks for ticks in seasons if ticks >= SHORTEST_SEASON_TICKS) if conditioning else (),
+        seasons=kept,
         seasons_left_out=tuple(ticks for ticks in seasons if ticks < SHORTEST_SEASON_TICKS) if conditioning else (),
         lowest=-math.inf if low is None else low,
         highest=math.inf if high is None else high,
@@ -231,7 +244,7 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
         winsor=bank.winsor,
         scale_half_life=_usable(bank.scale_half_life.ticks(cadence)) if bank.scale_half_life else 2.0 * level,
         season_bins=bank.season_bins,
-        season_memory=bank.season_memory,
+        season_half_lives=tuple(_season_half_life(ticks, bank.season_memory) for ticks in kept),
         spread_half_life=_usable(bank.spread_half_life.ticks(cadence)) if bank.spread_half_life else half_life,
         reference=bank.reference_ticks,
         mean_half_life=bank.mean_half_life,

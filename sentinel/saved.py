@@ -18,7 +18,7 @@ from sentinel.pairing import PairingState, Waiting
 from sentinel.pipeline import Pipeline, PipelineState
 from sentinel.plan import Plan, PlanChannel, PlanRule
 
-FORMAT = 3
+FORMAT = 4
 _AHEAD = ("grid/next_tick", "grid/newest_us", "grid/pending")
 _SERIES = ("source_of", "told_us", "cohort_of", "row_of", "ids")
 _PAIRS = ("own", "target", "reference")
@@ -140,7 +140,7 @@ def _plan(fields: Mapping[str, Any]) -> Plan:
                     "bets": tuple(rule["bets"])})
         for rule in fields["rules"]
     )  # fmt: skip
-    seasons = {name: tuple(fields[name]) for name in ("seasons", "seasons_left_out")}
+    seasons = {name: tuple(fields[name]) for name in ("seasons", "season_half_lives", "seasons_left_out")}
     return Plan(**{**fields, **seasons, "rules": rules})
 
 

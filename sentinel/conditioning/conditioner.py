@@ -36,8 +36,8 @@ class Conditioning:
     seasons: tuple[float, ...] = ()
     """Periods; no verdict before two of each."""
     season_bins: int = MOST_BINS
-    season_memory: float = 5.0
-    """Periods in which half of a season is forgotten."""
+    season_half_lives: tuple[float, ...] = ()
+    """Ticks in which half of each season is forgotten."""
     lowest: float = -math.inf
     highest: float = math.inf
     """A value outside is a fault of the sensor and counts as missing."""
@@ -126,7 +126,10 @@ class Conditioner:
         self._periods = np.array(settings.seasons, dtype=np.float64)
         self._bins = np.array([settings.bins(p) for p in settings.seasons], dtype=np.int64)
         self._season_gains = np.array(
-            [[half_life.gain(p), half_life.gain(settings.season_memory * p)] for p in settings.seasons],
+            [
+                [half_life.gain(period), half_life.gain(memory)]
+                for period, memory in zip(settings.seasons, settings.season_half_lives, strict=True)
+            ],
             dtype=np.float64,
         ).reshape(-1, 2)
         lowest, highest = max(settings.lowest, -_LARGEST), min(settings.highest, _LARGEST)

@@ -140,8 +140,8 @@ class BankSettings(Part):
     """Memory of the scale; null = two level half-lives."""
     season_bins: Annotated[int, Field(ge=2, le=1000)] = 24
     """Pieces, at most, into which a season is cut."""
-    season_memory: Annotated[float, Field(ge=1, le=1000)] = 5.0
-    """Periods in which half of a season is forgotten."""
+    season_memory: Annotated[float, Field(ge=1, le=1000)] | None = None
+    """Periods in which half of a season is forgotten; null = 5, and of a short season as many as make 120 ticks."""
     spread_half_life: BankHalfLife | None = None
     """Memory of the spread; null = half_life."""
     reference_ticks: Annotated[int, Field(ge=50, le=100_000)] = 1000

@@ -142,6 +142,9 @@ def block(values: NDArray[np.float64], first_tick: int = 0) -> Block:
     return Block(np.arange(values.shape[1]), kind, np.where(gap, np.nan, values), np.ascontiguousarray(tick))
 
 
+DAILY = Conditioning(seasons=(24.0,), season_half_lives=(120.0,))
+
+
 def condition(values: NDArray[np.float64], chosen: Conditioning) -> Conditioned:
     conditioner = Conditioner(chosen)
     return conditioner.advance(conditioner.init(values.shape[1]), block(values))[1]
@@ -171,7 +174,9 @@ def stream(seed: int, ticks: int) -> NDArray[np.float64]:
 @given(STREAM_SEEDS, st.sampled_from([3.0, 30.0, 71.5]), st.sampled_from([(), (11.5,), (40.0,), (4.0, 24.5)]))
 def test_it_is_the_recursion_of_the_derivation(seed: int, H: float, periods: tuple[float, ...]) -> None:
     values = stream(seed, 400)
-    found = condition(values[:, None], Conditioning(level_half_life=H, seasons=periods, stuck_after=10**6))
+    memory = tuple(5.0 * period for period in periods)
+    chosen = Conditioning(level_half_life=H, seasons=periods, season_half_lives=memory, stuck_after=10**6)
+    found = condition(values[:, None], chosen)
     reference = Reference(H, periods)
     pairs, residuals = np.full((2, values.size), math.nan), np.full(values.size, math.nan)
     for tick, x in enumerate(values.tolist()):
@@ -199,7 +204,8 @@ def test_cut_anywhere_it_gives_bitwise_the_same_and_leaves_the_state_alone(
     seed: int, cuts: list[int], none: bool
 ) -> None:
     values = np.stack([stream(seed, 200), stream(seed + 1, 200)], axis=1)
-    conditioner = Conditioner(Conditioning(level_half_life=10.0, seasons=() if none else (12.0,), none=none))
+    seasons, memory = ((), ()) if none else ((12.0,), (60.0,))
+    conditioner = Conditioner(Conditioning(level_half_life=10.0, seasons=seasons, season_half_lives=memory, none=none))
     whole_state, whole = conditioner.advance(conditioner.init(2), block(values))
     state, parts = conditioner.init(2), []
     edges = sorted({0, 200, *cuts})
@@ -281,7 +287,7 @@ def test_how_far_a_value_may_be_from_the_level_can_be_set() -> None:
 def test_a_strong_season_is_not_implausible_once_it_is_known() -> None:
     ticks = np.arange(4_000)
     values = 1e4 * np.sin(2 * np.pi * ticks / 24) + 0.05 * np.random.default_rng(1).normal(size=4_000)
-    found = condition(values[:, None], Conditioning(seasons=(24.0,)))
+    found = condition(values[:, None], DAILY)
     assert not found.blind.any()
     assert np.std(found.residual[-500:]) == pytest.approx(1.0, abs=0.1)
 
@@ -307,11 +313,11 @@ def test_a_run_of_missing_ticks_makes_the_series_blind_and_its_end_does_not_rese
 
 def test_a_gap_row_empties_everything() -> None:
     values = np.array([*NOISE[:100], GAP_ROW, *NOISE[100:300]])
-    found = condition(values[:, None], Conditioning(seasons=(24.0,)))
+    found = condition(values[:, None], DAILY)
     assert (found.pairs.reset[:, 0] == (np.arange(301) == 100)).all()
     assert REASONS[found.blind[100, 0]] is Reason.GAP
     assert found.learning[100:151, 0].all()
-    conditioner = Conditioner(Conditioning(seasons=(24.0,)))
+    conditioner = Conditioner(DAILY)
     _, afresh = conditioner.advance(conditioner.init(1), block(values[101:, None], 101))
     assert found.residual[101:].tobytes() == afresh.residual.tobytes()
 
@@ -332,7 +338,7 @@ def test_no_verdict_before_the_level_is_learnt_and_two_periods_are_seen() -> Non
     for chosen, first in (
         (Conditioning(), 50),
         (Conditioning(level_half_life=80.5), 81),
-        (Conditioning(seasons=(60.0, 100.5)), 201),
+        (Conditioning(seasons=(60.0, 100.5), season_half_lives=(300.0, 502.5)), 201),
         (Conditioning(none=True), 0),
     ):
         found = condition(values, chosen)

@@ -91,6 +91,13 @@ def test_durations_become_ticks_of_the_cadence() -> None:
     assert (rule.label, rule.severity, rule.alpha) == ("0.7", "critical", pytest.approx(15 * MINUTE / (10 * YEAR)))
 
 
+def test_a_season_is_remembered_for_five_periods_and_a_short_one_for_120_ticks_unless_a_number_is_given() -> None:
+    # A week of daily values was half forgotten in 35 days: what it had learnt of the noise drifted, as if it slowed.
+    assert plan("1d", {"season": ["7d", "1y"]}).season_half_lives == (120.0, 5 * 365.25)
+    assert plan("1h", {"season": ["1d"]}).season_half_lives == (120.0,)
+    assert plan("1d", {"season": ["7d"]}, {"season_memory": 5}).season_half_lives == (35.0,)
+
+
 def test_what_is_not_configured_comes_from_the_table_by_cadence() -> None:
     hourly, daily = plan("1h"), plan("1d")
     assert (hourly.half_life, hourly.level_half_life, hourly.max_gap, hourly.warm_up) == (70.0, 30.0, 140, 100)

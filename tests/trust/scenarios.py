@@ -124,6 +124,10 @@ def _seasons() -> Iterator[Scenario]:
     for phi in (0.0, 0.5, 0.9):
         for name, cycle in cycles.items():
             yield Scenario(f"AR(1) {phi:g}, {name}", group, n.on(phi, cycle), phi, series=daily)
+    for period in (4, 7):
+        cycle = seasons.sine(1.0, period)
+        given = {"season": [f"{period}h"]}
+        yield Scenario(f"AR(1) 0.5, sine 1 sd of {period} ticks", group, n.on(0.5, cycle), 0.5, series=given)
 
 
 def _excess() -> Iterator[Scenario]:
