@@ -39,11 +39,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors import detrending, half_life
+from detectors.ledger import BETS
 from detectors.tables.lag1 import INPUT_WEIGHT, KAPPA
 
 Floats = NDArray[np.float64]
 
-BETS = (0.1, 0.3, 0.8)
 _SPAN, _COARSEST = 5.0, 81
 STEEPEST = 0.9995
 """Beyond this slope the grid of the integral would need more points than `check` has time for."""

@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from detectors import half_life
 from detectors.bank import share_series
 from detectors.betting import CEILING, LABEL_NOISE, LABEL_ONE_SIDED, PAIRS, SPREAD, advance, set_thresholds
-from detectors.ledger import EvidenceBlock, EvidenceState, Stream, Table
+from detectors.ledger import BETS, EvidenceBlock, EvidenceState, Stream, Table
 from detectors.pairs import Pairs, one_layout
 from detectors.tables.lag1 import INPUT_WEIGHT, KAPPA
 
@@ -48,7 +48,6 @@ __all__ = [
     "Rule", "Stream", "above", "stream_of",
 ]  # fmt: skip
 
-BETS = (0.1, 0.3, 0.8)
 MEAN_HALF_LIFE = 100.0
 WINDOW = 1000
 FLOOR = 1e-6

@@ -11,6 +11,9 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
+BETS = (0.1, 0.3, 0.8)
+"""Shares of his wealth that the gambler stakes, unless others are given."""
+
 
 class EvidenceState(NamedTuple):
     """Everything needed to continue; the first axis is the series."""
