@@ -11,9 +11,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from typing import Any, NoReturn
 
 from sentinel import __version__
-from sentinel.errors import SentinelError
+from sentinel.errors import SentinelError, UsageError
 
 INTERRUPTED = 130
 """128 + SIGINT."""
@@ -45,8 +46,24 @@ def entry_point(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose faults are one line, as all others are, in place of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it on standard error, and where more is to be read; exit code 2."""
+        line = " ".join(f"sentinel: {message}; see '{self.prog} --help'".splitlines())
+        self.exit(UsageError.exit_code, f"{line}\n")
+
+    def parse_known_args(self, *arguments: Any) -> tuple[argparse.Namespace, list[str]]:  # type: ignore[override]
+        """Refuse what is not known here: the parser of all commands would point to the wrong help."""
+        parsed, unknown = super().parse_known_args(*arguments)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return parsed, unknown
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="sentinel",
         description="Watches time series and warns, with a stated false-alarm budget, that one of them is losing "
         "resilience.",

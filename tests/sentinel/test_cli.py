@@ -142,7 +142,7 @@ def test_schema_prints_what_is_published(capsys: pytest.CaptureFixture[str]) -> 
     ("arguments", "message"),
     [
         ([], "the following arguments are required: COMMAND"),
-        (["watch"], "invalid choice: 'watch'"),
+        (["watch"], "argument COMMAND: invalid choice: 'watch'"),
         (["run"], "the following arguments are required: CONFIG"),
         (["backtest", "lake.csv"], "the following arguments are required: --out"),
         (["backtest", "lake.csv", "--out", "x", "--cadence", "60"], "argument --cadence: '60'; a cadence is"),
@@ -151,13 +151,21 @@ def test_schema_prints_what_is_published(capsys: pytest.CaptureFixture[str]) -> 
         (["backtest", "lake.csv", "--out", "x", "--separator", "§"], "argument --separator: '§'; one ASCII"),
         (["check", "--probe", "lake.csv", "--time-zone", "Mars"], "argument --time-zone: 'Mars'; a time zone that"),
         (["demo", "--seed", "-1"], "argument --seed: '-1'; a whole number from 0 is allowed"),
+        (["demo", "--sede", "1"], "unrecognized arguments: --sede 1"),
+        (["run", "a.yaml", "b\nc.yaml"], "unrecognized arguments: b c.yaml"),
     ],
 )
-def test_a_fault_of_usage_exits_2(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fault_of_usage_exits_2_with_one_line_that_says_where_more_is_to_be_read(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         entry_point(arguments)
     assert ended.value.code == 2
-    assert message in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith(f"sentinel: {message}")
+    command = " ".join(["sentinel", *arguments[:1]]) if arguments[:1] != ["watch"] else "sentinel"
+    assert said.endswith(f"; see '{command} --help'\n")
+    assert said.count("\n") == 1
 
 
 def test_a_reader_that_goes_away_is_no_traceback() -> None:
