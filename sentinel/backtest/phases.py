@@ -11,6 +11,9 @@ of a tick is the end of the tick, when it was known.
 | open | from `start` to `end`, a control or the record's end, without a `transition` | neither: no event came |
 | unknown | before a `control` or an `end` that comes first | not judged |
 
+A `start` right after the only transition, with none before it, is refused: the two were exchanged, and nothing would be
+judged against the one that is meant. A second spell without an event begins with an `end` of the first.
+
 A paired series has the labels of its target, unless it is labelled itself. Series without a label are not judged, nor
 are those that no alarm rule watches: they can neither find an event nor be wrong.
 """
@@ -125,7 +128,22 @@ def _timeline(labels: Sequence[Label], record: SeriesRecord) -> Timeline:
         return Timeline((Stretch(Phase.QUIET, begin_us, end_us),), control=True)
     moments = {label: _moment(label, record, begin_us, end_us) for label in labels}
     ordered = sorted(labels, key=lambda label: (moments[label], _ORDER[label.kind]))
+    _refuse_exchanged(ordered)
     return Timeline(_stretches(ordered, moments, begin_us, end_us), any(o.kind is Kind.CONTROL for o in labels))
+
+
+def _refuse_exchanged(ordered: Sequence[Label]) -> None:
+    """Refuse a start that follows the only transition and that none precedes."""
+    kinds = [label.kind for label in ordered]
+    if kinds.count(Kind.TRANSITION) != 1:
+        return
+    at = kinds.index(Kind.TRANSITION)
+    if kinds[at + 1 : at + 2] == [Kind.START] and Kind.START not in kinds[:at]:
+        event, start = ordered[at], ordered[at + 1]
+        raise DataError(
+            f"{start.where}: start of {start.series!r} at {start.written} comes after its only transition of "
+            f"{event.written}; a start is allowed before its transition, or after an end or a control"
+        )
 
 
 _ORDER = {Kind.END: 0, Kind.CONTROL: 1, Kind.START: 2, Kind.TRANSITION: 3}

@@ -95,6 +95,9 @@ BAD = {
     "series,time,kind\ncontrol,,control\ncontrol,,control\n": "row 2: the same event as in row 1; once is allowed",
     "series,time,kind\nloaded,2019-01-10,start,now\n": "row 1: more fields than the header names",
     "series,time,kind\nloaded,2019-01-10,start\nloaded,2019-01-12,start\n": "row 2: start of 'loaded' follows",
+    "series,time,kind\nloaded,2019-02-01,start\nloaded,2019-01-20,transition\n": (
+        "row 1: start of 'loaded' at 2019-02-01 comes after its only transition of 2019-01-20; a start is"
+    ),
 }
 
 
