@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sentinel.claims import rule_in_words, seen_in_words
@@ -48,7 +48,8 @@ def _now(record: SeriesRecord) -> str:
     if record.state is State.LEARNING:
         if record.reason is Reason.GAP or record.gaps:
             return f"not ready at the end: started anew after a gap longer than {_max_gap(record)}"
-        return f"not ready: {record.ticks - record.missing:,} valid ticks, {record.plan.ready_after:,} are needed"
+        needed = f"{record.ticks - record.missing:,} valid ticks, {record.plan.ready_after:,} are needed"
+        return f"not ready: {needed}{_season_still_learnt(record)}"
     quiet = "no alarm" if not record.alarms or record.alarms[-1][1] is not None else ""
     if not record.plan.rules:
         quiet = "watched by no alarm rule"
@@ -56,6 +57,24 @@ def _now(record: SeriesRecord) -> str:
     numbers = f"lag-1 {'' if quiet else 'now '}{band}{_recovery(record)}{_cycle(record)}{_change(record)}"
     alone = f"; {REASONS[record.reason]}" if record.reason is Reason.REFERENCE_MISSING else ""
     return f"{quiet}: {numbers}{alone}" if quiet else f"{numbers}{alone}"
+
+
+def _season_still_learnt(record: SeriesRecord) -> str:
+    """The declared season for which the record is too short, with what stands before it; empty if there is none."""
+    assert record.plan is not None
+    longest = max(record.plan.seasons, default=0.0)
+    if 2.0 * longest <= record.ticks:
+        return ""
+    shorter = "one" if record.ticks < longest else "two"
+    length = _lengths(record, longest)
+    return f"; a season is learnt from two periods, and the record is shorter than {shorter} of {length}"
+
+
+def _lengths(record: SeriesRecord, *seasons: float) -> str:
+    """Seasons as they are declared: spans, or ticks on an axis of numbers."""
+    assert record.plan is not None
+    cadence_us, numbered = record.plan.cadence_us, record.axis.numbered
+    return ", ".join(f"{ticks:g} ticks" if numbered else print_season(round(ticks * cadence_us)) for ticks in seasons)
 
 
 def _recovery(record: SeriesRecord) -> str:
@@ -137,17 +156,11 @@ def _choice(record: SeriesRecord) -> Iterator[tuple[str, str]]:
     yield "warm-up", f"{plan.ready_after:,} valid ticks"
     yield "longest gap", f"{plan.max_gap:,} ticks; after a longer one the series starts anew"
 
-    def lengths(seasons: Iterable[float]) -> str:
-        return ", ".join(
-            f"{ticks:g} ticks" if record.axis.numbered else print_season(round(ticks * plan.cadence_us))
-            for ticks in seasons
-        )
-
     hint = "; a daily cycle would look like slowing: name it with --season 1d" if plan.cadence_us < DAY else ""
-    yield "season taken out", lengths(plan.seasons) or f"none{'' if record.axis.numbered else hint}"
+    yield "season taken out", _lengths(record, *plan.seasons) or f"none{'' if record.axis.numbered else hint}"
     if plan.seasons_left_out:
         why = f"shorter than {SHORTEST_SEASON_TICKS} ticks of {_cadence(record)}"
-        yield "season left out", f"{lengths(plan.seasons_left_out)}: {why}"
+        yield "season left out", f"{_lengths(record, *plan.seasons_left_out)}: {why}"
     yield "detectors", f"{len(record.thresholds)}, thresholds {record.thresholds[0]:.2f} to {record.thresholds[-1]:.2f}"
     for rule in plan.rules:
         yield f"alarm rule ({rule.severity})", f"{rule_in_words(rule.kind, rule.label)}; {budget_in_words(rule.alpha)}"

@@ -45,6 +45,11 @@ def record(**more: object) -> SeriesRecord:
     return replace(known, **more)
 
 
+def learning_a_season(season: str) -> SeriesRecord:
+    settings = Settings.model_validate({"series": [{"season": [season]}]})
+    return record(plan=plan_for(settings, "x", Cadence.parse("1d")), state=State.LEARNING, reason=Reason.WARM_UP)
+
+
 def also(kind: str, threshold: float, label: str, **more: object) -> AlarmEvent:
     """An alarm on another channel, or of another rule, five days later."""
     return raised("peter/ph", 5)._replace(rule=kind, kind=kind, threshold=threshold, label=label, **more)
@@ -107,6 +112,17 @@ SENTENCES = {
         record(state=State.LEARNING, reason=Reason.WARM_UP, ticks=45, missing=5, lag1=math.nan),
         "not ready: 40 valid ticks, 70 are needed",
     ),
+    "a season longer than the record": (
+        learning_a_season("99y"),
+        "not ready: 200 valid ticks, 72,340 are needed; a season is learnt from two periods, and the record is shorter "
+        "than one of 99y",
+    ),
+    "a season seen once": (
+        learning_a_season("150d"),
+        "not ready: 200 valid ticks, 320 are needed; a season is learnt from two periods, and the record is shorter "
+        "than two of 150d",
+    ),
+    "a season seen twice": (learning_a_season("95d"), "not ready: 200 valid ticks, 210 are needed"),
     "not ready again": (
         record(state=State.LEARNING, reason=Reason.WARM_UP, gaps=1, lag1=math.nan),
         "not ready at the end: started anew after a gap longer than 80 ticks",
