@@ -28,6 +28,7 @@ from sentinel.configuration.spelling import or_else
 from sentinel.errors import ConfigError
 from sentinel.meaning import of_bank, of_rule, span
 from sentinel.plan import STAMPS_FOR_CADENCE, defaults_for, paired_name, plan_for, plan_of
+from sentinel.presence import remarks
 from sentinel.simulate import SYSTEMS
 
 _LISTED_CADENCES = (Cadence.parse("1h"), Cadence.parse("1d"))
@@ -42,6 +43,8 @@ def main(arguments: argparse.Namespace) -> int:
     print(f"{arguments.config}: valid")
     for line in summary(settings):
         print(line)
+    for line in remarks(settings):
+        print(f"remark: {line}")
     return 0
 
 

@@ -1,0 +1,83 @@
+"""What `sentinel check` remarks on: what cannot work with the files as they are now."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sentinel.cli import entry_point
+from sentinel.configuration import Settings
+from sentinel.presence import remarks
+
+WIDE = "# of a buoy\n\ntime,ph,oxygen,note\n2024-01-01,7,9,calm\n"
+DRILL = {"kind": "simulate", "name": "drill", "system": "lake"}
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> dict[str, Any]:
+    """A source with the series ph and oxygen; note may be one."""
+    (tmp_path / "lake.csv").write_text(WIDE)
+    return {"kind": "csv", "name": "lake", "path": str(tmp_path / "lake.csv")}
+
+
+def remarked(*sources: dict[str, Any], **more: Any) -> list[str]:
+    return list(remarks(Settings.model_validate({"sources": sources, **more})))
+
+
+def test_a_file_that_is_not_there_is_a_remark_not_a_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "lake.yaml"
+    file.write_text(f"sources: [{{kind: csv, name: lake, path: {tmp_path}/none.csv}}]\n")
+    assert entry_point(["check", str(file)]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"remark: source lake: {tmp_path}/none.csv is not there now; it is read as soon as it is"
+
+
+def test_a_folder_without_a_table_is_remarked_on(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("none")
+    (line,) = remarked({"kind": "csv", "name": "lake", "path": str(tmp_path)})
+    assert line == f"source lake: no *.csv, *.parquet or *.ndjson is in {tmp_path} now; they are read as they come"
+
+
+def test_what_matches_no_column_and_no_system_is_remarked_on(wide: dict[str, Any]) -> None:
+    lines = remarked(
+        wide, DRILL,
+        series=[{"match": "salt*"}, {"match": "ph", "reference": "oxygen"}],
+        alarms=[{"match": m, "threshold": 0.8, "alpha": 1e-4} for m in ("temperature", "oxy*", "ph - oxygen", "drill")],
+        sites=[{"name": "a", "match": "ph*", "k": 2}, {"name": "b", "match": "[po]*", "k": 2}],
+    )  # fmt: skip
+    assert lines == [
+        "series salt*: matches none of the series that the sources have now (drill, note, oxygen, ph)",
+        "rule temperature: matches none of the series that the sources have now (drill, note, oxygen, ph)",
+        "site a: 1 series matches 'ph*', 2 are needed; it can never alarm",
+    ]
+
+
+def test_nothing_is_remarked_on_where_the_names_are_in_the_rows(wide: dict[str, Any], tmp_path: Path) -> None:
+    rule = {"alarms": [{"match": "nothing", "threshold": 0.8, "alpha": 1e-4}]}
+    assert remarked(wide, **rule)
+    assert remarked(wide | {"columns": ["ph"]}, **rule)
+    assert not remarked(wide | {"by": ["note"]}, **rule)
+    assert not remarked(wide | {"layout": "long"}, **rule)
+    assert not remarked(wide | {"format": "ndjson"}, **rule)
+    (tmp_path / "long.csv").write_text("time,series,value\n2024-01-01,nothing,1\n")
+    assert not remarked(wide | {"path": str(tmp_path / "long.csv")}, **rule)
+    assert not remarked(wide | {"path": str(tmp_path)}, **rule), "one of the two files is long"
+
+
+@pytest.mark.parametrize("raw", [b"", b"\n", b"\xff\xfe\x00t", b'"time,ph\n'], ids=repr)
+def test_a_header_that_cannot_be_read_is_left_to_the_source(tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / "odd.csv").write_bytes(raw)
+    remarked({"kind": "csv", "name": "odd", "path": str(tmp_path / "odd.csv")})
+
+
+def test_a_pipe_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert not remarked({"kind": "csv", "name": "pipe", "path": str(tmp_path / "pipe.csv")})
+
+
+def test_a_site_of_one_name_cannot_have_two_series_whatever_comes() -> None:
+    (line,) = remarked(sites=[{"name": "a", "match": "ph", "k": 2}, {"name": "b", "match": "ph*", "k": 2}])
+    assert line == "site a: 1 series matches 'ph', 2 are needed; it can never alarm"
