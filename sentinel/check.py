@@ -27,7 +27,7 @@ from sentinel.configuration.sizes import print_size
 from sentinel.configuration.spelling import or_else
 from sentinel.errors import ConfigError
 from sentinel.meaning import of_bank, of_rule, span
-from sentinel.plan import STAMPS_FOR_CADENCE, defaults_for, paired_name, plan_for, plan_of
+from sentinel.plan import STAMPS_FOR_CADENCE, Plan, defaults_for, paired_name, plan_for, plan_of
 from sentinel.presence import remarks
 from sentinel.simulate import SYSTEMS
 
@@ -66,8 +66,8 @@ def summary(settings: Settings) -> Iterator[str]:
     """The effective configuration, line by line."""
     daemon, web = settings.daemon, settings.web
     yield (
-        f"daemon: state in {daemon.state_dir}, saved every {print_duration(daemon.checkpoint_every)}; journal kept "
-        f"{print_duration(daemon.retention)}, at most {print_size(daemon.retention_bytes)}"
+        f"daemon: state in the folder {daemon.state_dir}, saved every {print_duration(daemon.checkpoint_every)}; "
+        f"journal kept {print_duration(daemon.retention)}, at most {print_size(daemon.retention_bytes)}"
     )
     yield f"web: http://{web.listen}, up to {web.max_series} series one by one in /metrics"
     if not settings.sources:
@@ -75,7 +75,8 @@ def summary(settings: Settings) -> Iterator[str]:
     for source in settings.sources:
         yield f"source {source.name}: {_source(source)}"
     for entry in settings.series or (SeriesSettings(),):
-        yield f"series {entry.match}:"
+        example = f" (say {_example(entry.match)})" if entry.reference and "*" in entry.match else ""
+        yield f"series {entry.match}{example}:"
         yield from (f"  {line}" for line in _series(settings, entry))
     for name, bank in settings.banks.items():
         yield f"bank {name}: {_bank(bank)}"
@@ -103,22 +104,34 @@ def _source(source: Source) -> str:
 
 def _series(settings: Settings, entry: SeriesSettings) -> Iterator[str]:
     seasons = ", ".join(print_season(season) for season in entry.season)
-    yield f"season {seasons}" if seasons else "no season is taken out"
+    yield f"season {seasons}" if seasons else "no season is taken out; a cycle in the data would look like slowing"
     name = _example(entry.match)
     if entry.cadence is not None:
         yield f"cadence {entry.cadence}, ticks close {print_duration(entry.lateness)} after their end"
         yield from _effective(settings, name, entry.cadence)
         return
-    yield f"cadence learnt from the first {STAMPS_FOR_CADENCE} event times"
+    yield f"cadence learnt from the first {STAMPS_FOR_CADENCE} event times; declare it to see all that it decides"
     for cadence in _LISTED_CADENCES:
         yield f"if it is {cadence}:"
-        yield from (f"  {line}" for line in _effective(settings, name, cadence))
+        yield from (f"  {line}" for line in _in_brief(settings, name, cadence))
+
+
+def _in_brief(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
+    """What an operator asks first of a cadence that is not known yet."""
+    plan = plan_for(settings, name, cadence)
+    yield (
+        f"ready after {span(plan.ready_after, cadence)} with a value, blind after "
+        f"{span(plan.blind_after_missing, cadence)} without, stale after {print_duration(plan.stale_after_us)}; "
+        f"a gap of more than {span(plan.max_gap, cadence)} starts anew"
+    )
+    for budget, *seen, _ in _rules(settings, name, plan, cadence):
+        soon = (line.strip().partition("; once")[0] for line in seen if " is seen after " in line)
+        yield "; ".join((budget, *soon))
 
 
 def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
     """What only the cadence decides, in ticks and in time."""
     plan = plan_for(settings, name, cadence)
-    yield from of_bank(plan, settings.bank_for(name), cadence)
     yield (
         f"ready after {span(plan.ready_after, cadence)} = {plan.ready_after} ticks with a value; a gap of more than "
         f"{span(plan.max_gap, cadence)} = {plan.max_gap} ticks starts anew; "
@@ -129,12 +142,25 @@ def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]
         f"{plan.stuck_after} equal values, 3 values farther than {plan.implausible:g} scales from the level, or where "
         f"more than {plan.coarse_share:.3g} of the values equal the one before"
     )
-    rules = settings.rules_for(name)
-    for rule, written in zip(plan.rules, rules, strict=True):
-        yield from of_rule(plan, rule, written, cadence)
+    rules = _rules(settings, name, plan, cadence)
+    # How a rule ends and what it bets is mostly the same for all of them, and then said once.
+    same = len(rules) > 1 and len({lines[-1] for lines in rules}) == 1
+    for lines in rules:
+        yield from lines[:-1] if same else lines
+    if same:
+        yield f"each of them {rules[0][-1].strip()}"
     if not rules:
         yield "no rule is for these series; they never alarm"
-    yield from _compared(settings, name, cadence)
+    yield from _compared(settings, name, cadence, [lines[0] for lines in rules])
+    yield from of_bank(plan, settings.bank_for(name), cadence)
+
+
+def _rules(settings: Settings, name: str, plan: Plan, cadence: Cadence) -> list[list[str]]:
+    """For each rule its lines: the budget, what it sees how soon, how it ends."""
+    return [
+        list(of_rule(plan, rule, written, cadence))
+        for rule, written in zip(plan.rules, settings.rules_for(name), strict=True)
+    ]
 
 
 def _bank(bank: BankSettings) -> str:
@@ -165,16 +191,19 @@ def _overdrawn(rules: tuple[AlarmSettings, ...]) -> Iterator[str]:
             )
 
 
-def _compared(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
-    """What a reference adds: a series more, with budgets of its own."""
+def _compared(settings: Settings, name: str, cadence: Cadence, alone: list[str]) -> Iterator[str]:
+    """What a reference adds: a series more, with budgets of its own; `alone` are those of the series by itself."""
     reference = settings.reference_for(name)
     if reference is None:
         return
     own = paired_name(name, reference)
     plan = plan_of(settings, name, own, cadence)
+    rules = [lines[0] for lines in _rules(settings, own, plan, cadence)]
+    same = "the same " if rules and rules == alone else ""
     yield (
         f"judged against {reference} as well, as '{own}', with budgets of its own (rules for that name: "
-        f"{len(plan.rules)}); without the reference for more than {plan.blind_after_missing} values it is judged alone"
+        f"{same}{len(plan.rules)}); without the reference for more than {plan.blind_after_missing} values it is judged "
+        "alone"
     )
     ready = plan.ready_after
     yield f"'{own}' is ready after {span(ready, cadence)} = {ready} ticks with both, at the earliest"
@@ -184,8 +213,8 @@ def _compared(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
         f"where the source of {reference} is slower, '{own}' waits for at most {span(longest, cadence)} = {longest} "
         f"ticks, and is blind (reference_behind) while more than {span(silent, cadence)} = {silent} ticks wait"
     )
-    for rule, written in zip(plan.rules, settings.rules_for(own), strict=True):
-        yield f"'{own}' {next(of_rule(plan, rule, written, cadence))}"
+    if not same:
+        yield from (f"'{own}' {line}" for line in rules)
 
 
 def _site(site: SiteSettings) -> str:
@@ -193,7 +222,7 @@ def _site(site: SiteSettings) -> str:
     within = f", raised within {print_duration(site.within)}" if site.within is not None else ""
     return (
         f"alarms when {site.k} series of '{site.match}' have an open alarm {kind}{within}; "
-        f"budget at most n/{site.k} of one series' where n series match"
+        f"with n such series it raises at most n/{site.k} times as many false alarms as one of them"
     )
 
 

@@ -84,6 +84,9 @@ def test_check_without_a_known_cadence_says_what_would_hold_per_hour_and_per_day
     said = capsys.readouterr().out
     assert "sources: none" in said
     assert "if it is 1h:" in said
+    assert "blind after 14 h without, stale after 3h" in said
+    assert "shocks are recentred" not in said, "examples are brief: what both have in common is not said twice"
+    assert "; a jump to 0.9 is seen after about 13 d = 310 ticks\n" in said
     assert "budget 1 per 10y = alpha 1.14e-05 per tick" in said
     assert "notify: nowhere" in said
 

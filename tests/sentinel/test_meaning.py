@@ -138,6 +138,23 @@ def test_a_span_is_in_the_unit_a_person_would_take(ticks: float, words: str) -> 
     assert span(ticks, HOUR) == words
 
 
+def test_what_all_rules_have_in_common_is_said_once() -> None:
+    different = {"alarms": [{"threshold": 0.8, "alpha": 1e-4, "clear": 1e-2}, {"kind": "spread", "alpha": 1e-4}]}
+    alike = {"alarms": [{"threshold": 0.8, "alpha": 1e-4}, {"kind": "spread", "alpha": 1e-4}]}
+    series = [{"match": "a", "reference": "b", "cadence": "1h"}]
+
+    def said(alarms: dict[str, Any]) -> str:
+        return "\n".join(summary(Settings.model_validate({"series": series, **alarms})))
+
+    assert said(alike).count("ends on evidence of the opposite") == 1
+    assert "each of them ends on evidence of the opposite at 0.001; bets" in said(alike)
+    assert re.findall("ends on evidence of the opposite at ([0-9.]+)", said(different)) == ["0.01", "0.001"]
+    assert "(rules for that name: the same 2)" in said(alike)
+    assert said(alike).count("warning lag-1 above 0.8: ") == 1
+    own = {"alarms": [{"match": "a - b", "kind": "spread", "alpha": 1e-4}]}
+    assert "'a - b' warning variance above 1.5 × its own past: alpha 0.0001" in said(own)
+
+
 def test_a_pair_says_when_it_is_ready_after_its_halves() -> None:
     entries = [{"match": "a", "reference": "b", "cadence": "1h", "season": ["100h"]}, {"cadence": "1h"}]
     said = "\n".join(summary(Settings.model_validate({"series": entries})))
