@@ -115,7 +115,10 @@ def _seen(plan: Plan, rule: PlanRule, part: PlanChannel, weight: float, cadence:
     if part.threshold is None:
         delta = f"{part.delta:g}" if part.delta is not None else "0.1 (0.05 from a lag-1 autocorrelation of 0.7 on)"
         side = "below" if part.below else "above"
-        return f"the threshold is {delta} {side} its own past (its reference period), or the bound of that if it is farther"
+        return (
+            f"the threshold is {delta} {side} its own past (the reference period), "
+            "or the bound of that if it is farther"
+        )
     threshold = part.threshold
     betting: _Betting = {
         "bets": rule.bets, "mean_half_life": plan.mean_half_life, "input_weight": plan.input_weight,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sentinel import __version__
-from sentinel.cli import entry_point
+from sentinel.cli import _parser, entry_point
 
 ROOT = Path(__file__).parents[2]
 FULL = ROOT / "config" / "sentinel.full.yaml"
@@ -52,6 +52,19 @@ def test_every_command_is_named_in_the_help() -> None:
         assert f"\n    {name} " in text
 
 
+@pytest.mark.parametrize("name", ["demo", "backtest", "plot", "run", "check", "replay", "schema", "doctor"])
+def test_the_help_of_every_command_has_an_example_that_is_understood(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        entry_point([name, "--help"])
+    said = capsys.readouterr().out
+    words = said.partition("example:\n  sentinel ")[2].partition("\n")[0].partition(" >")[0].split()
+    assert words[0] == name
+    assert _parser().parse_args(words).handler
+    assert all(len(line) <= 80 for line in said.splitlines())
+
+
 def test_check_says_in_words_and_ticks_what_the_settings_mean(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -86,7 +99,7 @@ def test_check_without_a_known_cadence_says_what_would_hold_per_hour_and_per_day
     assert "if it is 1h:" in said
     assert "blind after 14 h without, stale after 3h" in said
     assert "shocks are recentred" not in said, "examples are brief: what both have in common is not said twice"
-    assert "; a jump to 0.9 is seen after about 13 d = 310 ticks\n" in said
+    assert "; a jump to 0.9 is seen after about 16 d = 370 ticks\n" in said
     assert "budget 1 per 10y = alpha 1.14e-05 per tick" in said
     assert "notify: nowhere" in said
 
@@ -154,6 +167,8 @@ def test_schema_prints_what_is_published(capsys: pytest.CaptureFixture[str]) -> 
         (["backtest", "lake.csv", "--out", "x", "--separator", "§"], "argument --separator: '§'; one ASCII"),
         (["check", "--probe", "lake.csv", "--time-zone", "Mars"], "argument --time-zone: 'Mars'; a time zone that"),
         (["demo", "--seed", "-1"], "argument --seed: '-1'; a whole number from 0 is allowed"),
+        (["demo", "--linger", "nan"], "argument --linger: 'nan'; a number of seconds from 0 is allowed"),
+        (["demo", "--linger", "long"], "argument --linger: 'long'; a number of seconds"),
         (["demo", "--sede", "1"], "unrecognized arguments: --sede 1"),
         (["run", "a.yaml", "b\nc.yaml"], "unrecognized arguments: b c.yaml"),
     ],
