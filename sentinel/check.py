@@ -71,7 +71,7 @@ def summary(settings: Settings) -> Iterator[str]:
     )
     yield f"web: http://{web.listen}, up to {web.max_series} series one by one in /metrics"
     if not settings.sources:
-        yield "sources: none; `sentinel run` needs at least one, `sentinel backtest` needs none"
+        yield "sources: none; nothing will come in under `sentinel run`, `sentinel backtest` needs none"
     for source in settings.sources:
         yield f"source {source.name}: {_source(source)}"
     for entry in settings.series or (SeriesSettings(),):

@@ -57,6 +57,8 @@ class _Parser(argparse.ArgumentParser):
     def parse_known_args(self, *arguments: Any) -> tuple[argparse.Namespace, list[str]]:  # type: ignore[override]
         """Refuse what is not known here: the parser of all commands would point to the wrong help."""
         parsed, unknown = super().parse_known_args(*arguments)
+        if "" in (arguments[0] or ()):
+            self.error("an empty argument, as an unset variable leaves it; a value is needed")
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return parsed, unknown
@@ -242,9 +244,9 @@ def _time_zone(text: str) -> str:
 
 
 def _separator(text: str) -> str:
-    if len(text) != 1 or not text.isascii():
-        raise argparse.ArgumentTypeError(f"'{text}'; one ASCII character is allowed, a tab itself for tabs")
-    return text
+    from sentinel.configuration.sources import known_separator
+
+    return _checked(text, known_separator)
 
 
 def _checked(text: str, parse: Callable[[str], object]) -> str:

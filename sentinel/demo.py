@@ -19,6 +19,7 @@ import numpy as np
 from sentinel import logs
 from sentinel.configuration import Cadence, Settings
 from sentinel.daemon import Daemon
+from sentinel.destination import folder_for, writing
 from sentinel.events import AlarmEvent
 from sentinel.picture import write
 from sentinel.pipeline import Batch, Pipeline
@@ -116,8 +117,7 @@ def judged(events: Iterable[AlarmEvent], lake: Simulated, loaded: str, controls:
 def main(args: argparse.Namespace) -> int:
     """Run the demo; 1 if the lake was not warned in time or a control alarmed."""
     with tempfile.TemporaryDirectory(prefix="sentinel-demo-") as temporary:
-        folder = Path(args.keep) if args.keep else Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = folder_for(Path(args.keep), "--keep") if args.keep else Path(temporary)
         settings = settings_for(folder, args.seed, PLAYED_SECONDS[args.headless])
         lake = simulate(SYSTEMS[LOADED], args.seed)
         daemon = Daemon(settings)
@@ -165,7 +165,8 @@ def _play(daemon: Daemon, settings: Settings, seed: int, *, headless: bool, ling
 
 def _saved_picture(shown: Replayed, folder: Path, seed: int) -> Path:
     path = folder / f"sentinel-demo-{seed}.png"
-    write(shown.figure(LOADED, "A lake that is loaded with nutrients"), path, "png")
+    with writing(path):
+        write(shown.figure(LOADED, "A lake that is loaded with nutrients"), path, "png")
     return path
 
 

@@ -17,6 +17,7 @@ from sentinel.backtest.readings import Readings, alarm_table
 from sentinel.backtest.run import parts
 from sentinel.configuration import Settings
 from sentinel.configuration.loading import load
+from sentinel.destination import folder_for, writing
 from sentinel.errors import DataError
 from sentinel.events import AlarmEvent
 from sentinel.journal import Journal
@@ -80,13 +81,13 @@ def results(folder: Path, machine: Machine, *, fixed: bool = False) -> Iterator[
 
 def main(args: argparse.Namespace) -> int:
     """`sentinel replay --state DIR [--config FILE] --out DIR`: the files of `backtest`, from a journal."""
-    folder, out = Path(args.state), Path(args.out)
+    folder = Path(args.state)
     fixed = load(Path(args.config)) if args.config else None
     machine = Machine(fixed or Settings())
     axes: defaultdict[int, CalendarAxis] = defaultdict(CalendarAxis)
     events: list[AlarmEvent] = []
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out) as temporary:
+    out = folder_for(Path(args.out))
+    with writing(out), tempfile.TemporaryDirectory(dir=out) as temporary:
         readings = Readings(Path(temporary), ())
         written = 0
         for result in results(folder, machine, fixed=fixed is not None):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,7 +27,8 @@ from sentinel.backtest.sorting import Sorted, sort
 from sentinel.backtest.summary import summary
 from sentinel.backtest.ticks import read_ticks
 from sentinel.configuration import Settings
-from sentinel.errors import DataError, SentinelError, UsageError
+from sentinel.destination import folder_for, writing
+from sentinel.errors import DataError, UsageError
 from sentinel.picture import write as write_figure
 from sentinel.plan import paired_name
 from sentinel.record import ranked
@@ -46,7 +47,7 @@ def main(arguments: argparse.Namespace) -> int:
     full = arguments.conditioning == "full"
     paths = [Path(path) for path in arguments.input]
     intake = read_files(paths, options_of(arguments))
-    out = _folder(Path(arguments.out))
+    out = folder_for(Path(arguments.out))
     with shown(enabled=not arguments.quiet) as stage, _scratch(out) as scratch:
         observations = _sorted(intake, scratch, paths, settings, progress=stage("reading", 0))
         refuse_absent_references(settings, observations.names, _where(paths))
@@ -102,7 +103,7 @@ def main(arguments: argparse.Namespace) -> int:
         sections=sections,
         remarks=remarked,
     )
-    with _writing(out):
+    with writing(out):
         write(report, out / "report.html")
     if not arguments.quiet:
         for line in summary(report):
@@ -122,13 +123,15 @@ def plot_main(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     paths = [Path(path) for path in arguments.input]
     intake = read_files(paths, options_of(arguments))
-    with _scratch(_folder(target.parent)) as scratch:
+    with _scratch(folder_for(target.parent)) as scratch:
         only = arguments.series or _first_series(intake)
         observations = _sorted(intake, scratch, paths, settings, only)
         outcome = run(observations, settings, conditioning=arguments.conditioning == "full", readings=None, kept=None)
-        record = next(record for record in outcome.records if only in (None, record.name))
+        record = next((record for record in outcome.records if only in (None, record.name)), None)
+        if record is None:
+            raise _no_series(only, observations.names, _where(paths))
         made = figure(record, outcome.portraits.get(record.id))
-    with _writing(target):
+    with writing(target):
         write_figure(made, target, file_format)
     print(f"{record.name}: {sentence(record)}.")
     print(f"written: {target}")
@@ -151,15 +154,19 @@ def _sorted(
 ) -> Sorted:
     """Sort on disk; DataError if there is nothing to sort."""
     where = _where(paths)
-    with _writing(scratch.parent):
+    with writing(scratch.parent):
         by_time = compares(settings)
         observations = sort(intake.observations, scratch, _needed(only), progress, by_time=by_time)
     if not observations.names:
         raise nothing_usable(where, intake.left_out)
     if observations.rows == 0:
-        known = ", ".join(observations.names[:10]) + (", ..." if len(observations.names) > 10 else "")
-        raise DataError(f"{where}: no series {only!r}; there are {known}")
+        raise _no_series(only, observations.names, where)
     return observations
+
+
+def _no_series(only: str | None, names: Sequence[str], where: str) -> DataError:
+    known = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+    return DataError(f"{where}: no series {only!r}; there are {known}")
 
 
 def _needed(only: str | None) -> tuple[str, ...]:
@@ -174,25 +181,8 @@ def _where(paths: list[Path]) -> str:
     return ", ".join(str(path) for path in paths)
 
 
-def _folder(out: Path) -> Path:
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out {out}: there is a file of that name; a folder is needed")
-    with _writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-    return out
-
-
-@contextmanager
-def _writing(target: Path) -> Iterator[None]:
-    """Name what could not be written."""
-    try:
-        yield
-    except OSError as error:
-        raise SentinelError(f"{target}: {error.strerror or error}; it must be writable, with enough room") from error
-
-
 @contextmanager
 def _scratch(out: Path) -> Iterator[Path]:
     """A folder beside the results for what is sorted and joined; gone afterwards."""
-    with _writing(out), tempfile.TemporaryDirectory(prefix=".sentinel-", dir=out) as folder:
+    with writing(out), tempfile.TemporaryDirectory(prefix=".sentinel-", dir=out) as folder:
         yield Path(folder)

@@ -42,6 +42,19 @@ def known_time_zone(name: str) -> str:
     return name
 
 
+def known_separator(text: str) -> str:
+    """Return a separator that every reader of tables takes.
+
+    Raises
+    ------
+    ValueError
+        It is none; the text says what is allowed.
+    """
+    if len(text) != 1 or not text.isascii() or text in '\r\n\0"':
+        raise ValueError("one ASCII character, no quote and no line break, is allowed; a tab itself for tabs")
+    return text
+
+
 def _encoding(name: str) -> str:
     try:
         codecs.lookup(name)
@@ -100,7 +113,7 @@ class CsvSource(Part):
     """Time zone of event times that carry no offset."""
     encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8"
     """Text encoding."""
-    separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    separator: Annotated[str, Field(min_length=1, max_length=1), AfterValidator(known_separator)] = ","
     """Between columns; "\\t" for tabs."""
     decimal: Literal[".", ","] = "."
     """Decimal mark."""

@@ -307,6 +307,10 @@ def test_plot_refuses_an_unknown_series_and_an_unknown_ending(tmp_path, capsys):
     lakes(60).write_csv(tmp_path / "t.csv")
     assert entry_point(["plot", str(tmp_path / "t.csv"), "--series", "x", "--out", str(tmp_path / "x.png")]) == 65
     assert "no series 'x'; there are loaded, control" in capsys.readouterr().err
+    # A comparison that nobody asked for let a StopIteration escape.
+    pair = ["--series", "loaded - control", "--out", str(tmp_path / "x.png")]
+    assert entry_point(["plot", str(tmp_path / "t.csv"), *pair]) == 65
+    assert "no series 'loaded - control'; there are loaded, control" in capsys.readouterr().err
     assert entry_point(["plot", str(tmp_path / "t.csv"), "--out", str(tmp_path / "x.gif")]) == UsageError.exit_code
 
 

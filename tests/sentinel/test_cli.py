@@ -95,7 +95,7 @@ def test_check_without_a_known_cadence_says_what_would_hold_per_hour_and_per_day
     file.write_text("alarms: [{threshold: 0.8, false_alarms: 1 per 10y}]\nnotify: []\n")
     assert entry_point(["check", str(file)]) == 0
     said = capsys.readouterr().out
-    assert "sources: none" in said
+    assert "sources: none; nothing will come in" in said
     assert "if it is 1h:" in said
     assert "blind after 14 h without, stale after 3h" in said
     assert "shocks are recentred" not in said, "examples are brief: what both have in common is not said twice"
@@ -165,10 +165,14 @@ def test_schema_prints_what_is_published(capsys: pytest.CaptureFixture[str]) -> 
         (["plot", "lake.csv", "--out", "x.png", "--season", "often"], "argument --season: 'often'; a season is"),
         (["backtest", "lake.csv", "--out", "x", "--separator", "ab"], "argument --separator: 'ab'; one ASCII"),
         (["backtest", "lake.csv", "--out", "x", "--separator", "§"], "argument --separator: '§'; one ASCII"),
+        (["backtest", "lake.csv", "--out", "x", "--separator", "\n"], "argument --separator: ' '; one ASCII"),
+        (["backtest", "lake.csv", "--out", "x", "--separator", '"'], "argument --separator: '\"'; one ASCII"),
         (["check", "--probe", "lake.csv", "--time-zone", "Mars"], "argument --time-zone: 'Mars'; a time zone that"),
         (["demo", "--seed", "-1"], "argument --seed: '-1'; a whole number from 0 is allowed"),
         (["demo", "--linger", "nan"], "argument --linger: 'nan'; a number of seconds from 0 is allowed"),
         (["demo", "--linger", "long"], "argument --linger: 'long'; a number of seconds"),
+        (["run", ""], "an empty argument, as an unset variable leaves it; a value is needed"),
+        (["backtest", "lake.csv", "--out", ""], "an empty argument"),
         (["demo", "--sede", "1"], "unrecognized arguments: --sede 1"),
         (["run", "a.yaml", "b\nc.yaml"], "unrecognized arguments: b c.yaml"),
     ],
@@ -184,6 +188,29 @@ def test_a_fault_of_usage_exits_2_with_one_line_that_says_where_more_is_to_be_re
     command = " ".join(["sentinel", *arguments[:1]]) if arguments[:1] != ["watch"] else "sentinel"
     assert said.endswith(f"; see '{command} --help'\n")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["backtest", "lake.csv", "--out"],
+        ["replay", "--state", "state", "--out"],
+        ["demo", "--headless", "--keep"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_folder_that_cannot_be_had_is_one_clear_line_before_anything_runs(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # `replay` and `demo` let a FileExistsError escape.
+    monkeypatch.chdir(tmp_path)
+    Path("lake.csv").write_text("time,x\n2024-01-01,1\n2024-01-02,2\n")
+    assert entry_point([*arguments, "lake.csv"]) == 2
+    said = f"sentinel: {arguments[-1]} lake.csv: there is a file of that name; a folder is needed\n"
+    assert capsys.readouterr() == ("", said)
+    assert entry_point([*arguments, "lake.csv/deeper"]) == 1
+    said = "sentinel: lake.csv/deeper: Not a directory; it must be writable, with enough room\n"
+    assert capsys.readouterr() == ("", said)
 
 
 def test_a_reader_that_goes_away_is_no_traceback() -> None:
