@@ -7,6 +7,8 @@ answer at once.
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -27,6 +29,7 @@ _EXIT_CODES = """exit codes: 0 done, 1 failure, 2 usage, 65 bad input data,
 
 def entry_point(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. Errors with a message become one line per fault on standard error."""
+    _prepare_streams()
     parsed = _parser().parse_args(arguments)
     module, function = parsed.handler.split(":")
     try:
@@ -39,11 +42,26 @@ def entry_point(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
         # What is still buffered has nowhere to go; without this the interpreter complains at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+        if error.errno == errno.EPIPE:
+            return BROKEN_PIPE
+        print(f"sentinel: {error.filename or 'standard output'}: {error.strerror}; room is needed", file=sys.stderr)
+        return SentinelError.exit_code
     return code
+
+
+def _prepare_streams() -> None:
+    """Let nothing that is printed fail: a closed stream swallows, one of a poor encoding escapes what it has not."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class _Parser(argparse.ArgumentParser):

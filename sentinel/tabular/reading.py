@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -44,6 +45,8 @@ def open_table(path: Path, options: TableOptions | None = None) -> pl.LazyFrame:
             head = read_head(file, str(path), fmt, options, whole=True)
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file") from error
+    except io.UnsupportedOperation as error:
+        raise DataError(f"{path}: a pipe or a device; a file is needed, which can be read more than once") from error
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; the file must be readable") from error
     if head is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import polars as pl
 import pytest
 
@@ -55,6 +57,17 @@ def test_a_missing_file_and_a_folder_get_one_clear_line_and_exit_65(tmp_path, ca
     told = capsys.readouterr().err
     assert expected in told
     assert told.count("\n") == 1
+
+
+def test_a_pipe_is_refused_because_it_can_be_read_only_once(tmp_path, capsys):
+    # It said "None; the file must be readable".
+    reader, writer = os.pipe()
+    os.write(writer, b"time,x\n2020-01-01,1\n")
+    os.close(writer)
+    assert entry_point(["backtest", f"/dev/fd/{reader}", "--out", str(tmp_path / "out")]) == 65
+    os.close(reader)
+    said = f"sentinel: /dev/fd/{reader}: a pipe or a device; a file is needed, which can be read more than once\n"
+    assert capsys.readouterr() == ("", said)
 
 
 def test_an_out_folder_that_is_a_file_is_a_fault_of_usage(tmp_path, capsys):

@@ -223,6 +223,28 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
     assert (process.returncode, process.stderr) == (141, b"")
 
 
+@pytest.mark.parametrize(
+    ("redirected", "expected"),
+    [
+        (">&-", (0, b"")),
+        (">/dev/full", (1, b"sentinel: standard output: No space left on device; room is needed\n")),
+    ],
+)
+def test_a_standard_output_that_takes_nothing_is_no_traceback(redirected: str, expected: tuple[int, bytes]) -> None:
+    command = ["sh", "-c", f'"$0" -m sentinel schema {redirected}', sys.executable]
+    process = subprocess.run(command, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+    assert (process.returncode, process.stderr) == expected
+
+
+def test_a_name_that_the_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/\xff.yaml"
+    Path(os.fsdecode(name)).write_text("notify: []\n")
+    command = [sys.executable, "-m", "sentinel", "check", name]
+    process = subprocess.run(command, capture_output=True, cwd=ROOT, check=False)
+    assert (process.returncode, process.stderr) == (0, b"")
+    assert process.stdout.startswith(os.fsencode(tmp_path) + b"/\\udcff.yaml: valid\n")
+
+
 def test_an_interrupt_exits_130_without_a_traceback(tmp_path: Path) -> None:
     # A command that waits: the configuration is a pipe into which nobody writes.
     pipe = tmp_path / "waits.yaml"
