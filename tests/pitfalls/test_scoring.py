@@ -15,6 +15,7 @@ from scipy.stats import kendalltau
 
 from sentinel.cli import entry_point
 from tests.pitfalls.naive import rolling_ac1
+from tests.sentinel.lakes import without_pictures
 from tests.sentinel.streams import Floats, ar1, hourly, run
 
 TICKS, EVENT = 1_200, 800
@@ -38,7 +39,7 @@ def judged(folder: Path, columns: dict[str, Floats], events: list[str]) -> Verdi
     (folder / "events.csv").write_text("\n".join(["series,time,kind", *events, ""]), encoding="utf-8")
     command = ["backtest", str(folder / "data.csv"), "--events", str(folder / "events.csv")]
     told = io.StringIO()
-    with redirect_stdout(told):
+    with redirect_stdout(told), without_pictures():
         assert entry_point([*command, "--out", str(folder / "out")]) == 0
     data = json.loads((folder / "out" / "skill.json").read_text(encoding="utf-8"))
     return Verdict(data, folder / "out", told.getvalue())

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sentinel.history import History
 from sentinel.snapshot import Reason, RuleView, SeriesView, SiteView, Snapshot, Spectrogram, State
 from sentinel.tally import Tally
+from tests.sentinel.lakes import without_pictures
 
 DAY_US = 86_400_000_000
 NOW_US = 1_785_000_000_000_000
@@ -217,6 +218,13 @@ def tally_source(tally: Tally, source: str) -> None:
     for name in ("received", "accepted", "duplicate", "revised", "late"):
         tally.add(f"sentinel_observations_{name}_total", 100, source=source)
     tally.add("sentinel_observations_rejected_total", 2, source=source, reason="not_a_number")
+
+
+@pytest.fixture
+def undrawn() -> Iterator[None]:
+    """Reports without pictures."""
+    with without_pictures():
+        yield
 
 
 @pytest.fixture

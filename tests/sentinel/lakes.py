@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
+import pytest
 
 COLUMNS = [
     "series", "time", "value", "residual", "state", "lag1", "lag1_low", "lag1_high",
@@ -30,3 +33,11 @@ def lakes(ticks: int = 900) -> pl.DataFrame:
     )
     time = days.head(ticks).dt.cast_time_unit("us")
     return pl.DataFrame({"time": time, "loaded": slowing(ticks), "control": quiet})
+
+
+@contextmanager
+def without_pictures() -> Iterator[None]:
+    """Reports that draw no series, which takes ten times as long as the analysis: for the laws of tables and words."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sentinel.backtest.command.PICTURES", 0)
+        yield

@@ -71,13 +71,13 @@ def test_writes_readings_alarms_and_report_with_the_columns_of_the_contract(tmp_
     assert told.err == "", "no progress bar where nobody watches"
 
 
-def test_quiet_says_nothing(tmp_path, capsys):
+def test_quiet_says_nothing(undrawn, tmp_path, capsys):
     lakes(200).write_csv(tmp_path / "lakes.csv")
     assert entry_point(["backtest", str(tmp_path / "lakes.csv"), "--out", str(tmp_path / "out"), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
-def test_long_wide_csv_parquet_ndjson_and_a_frame_in_memory_give_the_same_readings(tmp_path):
+def test_long_wide_csv_parquet_ndjson_and_a_frame_in_memory_give_the_same_readings(undrawn, tmp_path):
     table = lakes(300)
     table.write_csv(tmp_path / "wide.csv")
     long(table).write_parquet(tmp_path / "long.parquet")
@@ -89,7 +89,7 @@ def test_long_wide_csv_parquet_ndjson_and_a_frame_in_memory_give_the_same_readin
         assert_frame_equal(written(tmp_path / name[:4]), expected, check_exact=True)
 
 
-def test_several_files_are_one_table_and_a_split_table_names_its_series(tmp_path):
+def test_several_files_are_one_table_and_a_split_table_names_its_series(undrawn, tmp_path):
     table = lakes(300).with_columns(pl.lit("peter").alias("lake"))
     table.head(200).write_csv(tmp_path / "a.csv")
     table.tail(100).write_parquet(tmp_path / "b.parquet")
@@ -100,7 +100,7 @@ def test_several_files_are_one_table_and_a_split_table_names_its_series(tmp_path
     assert_frame_equal(written(tmp_path / "out"), expected, check_exact=True)
 
 
-def test_unsorted_input_is_fine_and_duplicates_are_counted_and_said(tmp_path, capsys):
+def test_unsorted_input_is_fine_and_duplicates_are_counted_and_said(undrawn, tmp_path, capsys):
     table = long(lakes(300))
     other = table.head(3).with_columns(value=pl.lit(99.0))
     shuffled = table.sample(fraction=1.0, shuffle=True, seed=1)
@@ -114,7 +114,7 @@ def test_unsorted_input_is_fine_and_duplicates_are_counted_and_said(tmp_path, ca
     assert_frame_equal(written(tmp_path / "out").sort("series", "time"), expected.sort("series", "time"))
 
 
-def test_a_numbered_time_column_gets_its_own_numbers_back(tmp_path):
+def test_a_numbered_time_column_gets_its_own_numbers_back(undrawn, tmp_path):
     steps = np.round(np.arange(900) * 0.1, 6)
     pl.DataFrame({"time": steps, "x": slowing()}).write_csv(tmp_path / "steps.csv")
     assert entry_point(["backtest", str(tmp_path / "steps.csv"), "--out", str(tmp_path / "out"), "--quiet"]) == 0
@@ -147,7 +147,7 @@ def test_values_taken_as_residuals_are_given_back_as_residuals():
     assert ready["residual"].to_list() == ready["value"].to_list()
 
 
-def test_the_configuration_sets_alpha_and_the_command_line_the_cadence(tmp_path):
+def test_the_configuration_sets_alpha_and_the_command_line_the_cadence(undrawn, tmp_path):
     lakes(900).write_csv(tmp_path / "t.csv")
     (tmp_path / "strict.yaml").write_text("alarms: [{threshold: 0.8, alpha: 1e-9}]\n")
     arguments = ["backtest", str(tmp_path / "t.csv"), "--out", str(tmp_path / "out"), "--quiet"]
@@ -162,7 +162,7 @@ def test_the_configuration_sets_alpha_and_the_command_line_the_cadence(tmp_path)
 
 
 @pytest.mark.slow
-def test_without_a_rule_nothing_alarms_and_the_report_says_so(tmp_path):
+def test_without_a_rule_nothing_alarms_and_the_report_says_so(undrawn, tmp_path):
     lakes(900).write_csv(tmp_path / "t.csv")
     (tmp_path / "none.yaml").write_text("alarms: []\n")
     arguments = ["backtest", str(tmp_path / "t.csv"), "--out", str(tmp_path / "out"), "--quiet"]
@@ -172,7 +172,7 @@ def test_without_a_rule_nothing_alarms_and_the_report_says_so(tmp_path):
     assert "<dt>alarm rules</dt><dd>none</dd>" in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_a_season_that_is_too_short_for_the_cadence_that_is_learnt_is_said_to_be_left_out(tmp_path, capsys):
+def test_a_season_that_is_too_short_for_the_cadence_that_is_learnt_is_said_to_be_left_out(undrawn, tmp_path, capsys):
     lakes(120).write_csv(tmp_path / "t.csv")
     assert entry_point(["backtest", str(tmp_path / "t.csv"), "--out", str(tmp_path / "out"), "--season", "2h"]) == 0
     assert "season left out: 2h: shorter than 4 ticks of 1 h" in capsys.readouterr().out
@@ -267,7 +267,7 @@ def test_rows_up_to_a_time_do_not_change_with_data_that_come_later(cut, seed, ga
     assert_frame_equal(known, whole.alarms.drop("cleared").filter(pl.col("alarm").is_in(known["alarm"].implode())))
 
 
-def test_the_command_line_is_causal_too(tmp_path):
+def test_the_command_line_is_causal_too(undrawn, tmp_path):
     table = lakes(400)
     for name, rows in (("whole", 400), ("half", 250)):
         table.head(rows).write_csv(tmp_path / f"{name}.csv")

@@ -11,7 +11,7 @@ import pytest
 
 from sentinel.cli import entry_point
 from sentinel.errors import DataError
-from tests.sentinel.lakes import lakes, slowing
+from tests.sentinel.lakes import lakes, slowing, without_pictures
 
 DATA = Path(os.environ.get("SENTINEL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 LAKES = DATA / "lakes" / "peter_paul_2018_2019.csv"
@@ -28,8 +28,9 @@ def judged(tmp_path_factory):
     folder = tmp_path_factory.mktemp("events")
     lakes().write_csv(folder / "lakes.csv")
     (folder / "events.csv").write_text(EVENTS, encoding="utf-8")
-    assert backtest(folder, "--quiet", out="plain") == 0
-    assert backtest(folder, "--quiet", "--events", str(folder / "events.csv")) == 0
+    with without_pictures():
+        assert backtest(folder, "--quiet", out="plain") == 0
+        assert backtest(folder, "--quiet", "--events", str(folder / "events.csv")) == 0
     return folder
 
 
@@ -66,7 +67,7 @@ def test_labels_change_nothing_that_is_found(judged):
     assert not (judged / "plain" / "skill.json").exists()
 
 
-def test_on_a_numbered_axis_events_are_numbers_and_rates_are_per_ten_thousand_ticks(tmp_path, capsys):
+def test_on_a_numbered_axis_events_are_numbers_and_rates_are_per_ten_thousand_ticks(undrawn, tmp_path, capsys):
     table = lakes().with_columns(time=pl.int_range(900) * 0.5 + 1000)
     table.write_csv(tmp_path / "lakes.csv")
     (tmp_path / "events.csv").write_text(

@@ -91,7 +91,7 @@ def judged(folder: Path) -> dict[str, str]:
 EVENTS = "loaded,2019-01-10,start\nloaded,2019-01-14,transition\n"
 
 
-def test_what_happened_to_a_series_holds_for_its_comparison_unless_that_is_labelled_itself(tmp_path):
+def test_what_happened_to_a_series_holds_for_its_comparison_unless_that_is_labelled_itself(undrawn, tmp_path):
     assert paired(tmp_path, EVENTS) == 0
     assert judged(tmp_path) == dict.fromkeys(("loaded", "loaded - control"), "2019-01-10T00:00:00+00:00")
     assert (
@@ -103,7 +103,7 @@ def test_what_happened_to_a_series_holds_for_its_comparison_unless_that_is_label
     assert judged(tmp_path)["loaded - control"] == "2019-01-11T00:00:00+00:00"
 
 
-def test_a_series_that_no_rule_watches_neither_misses_an_event_nor_is_quiet(tmp_path, capsys):
+def test_a_series_that_no_rule_watches_neither_misses_an_event_nor_is_quiet(undrawn, tmp_path, capsys):
     assert paired(tmp_path, EVENTS + "control,,control\n", match="* - *") == 0
     told = capsys.readouterr().out
     assert set(judged(tmp_path)) == {"loaded - control"}

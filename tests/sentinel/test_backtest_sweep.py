@@ -79,7 +79,7 @@ def test_settings_with_another_verdict_are_named():
     assert made.tables[0][3][3] == "1 of 2, 1 false"
 
 
-def test_the_sweep_is_printed_as_a_table_and_drawn_in_the_report(tmp_path, capsys):
+def test_the_sweep_is_printed_as_a_table_and_drawn_in_the_report(undrawn, tmp_path, capsys):
     lakes(500).write_csv(tmp_path / "t.csv")
     (tmp_path / "rules.yaml").write_text("alarms: [{threshold: 0.8, alpha: 0.01}]\n", encoding="utf-8")
     (tmp_path / "events.csv").write_text(
@@ -97,7 +97,7 @@ def test_the_sweep_is_printed_as_a_table_and_drawn_in_the_report(tmp_path, capsy
     assert "duplicate" not in told
 
 
-def test_without_conditioning_only_the_half_life_of_the_bank_is_swept(tmp_path, capsys):
+def test_without_conditioning_only_the_half_life_of_the_bank_is_swept(undrawn, tmp_path, capsys):
     lakes(300).write_csv(tmp_path / "t.csv")
     assert entry_point(
         ["backtest", str(tmp_path / "t.csv"), "--sweep", "--conditioning", "none", "--out", str(tmp_path / "out")]
@@ -105,7 +105,7 @@ def test_without_conditioning_only_the_half_life_of_the_bank_is_swept(tmp_path, 
     assert "under all 3 settings" in capsys.readouterr().out
 
 
-def test_where_nothing_had_a_verdict_the_sweep_says_nothing_of_the_choice(tmp_path, capsys):
+def test_where_nothing_had_a_verdict_the_sweep_says_nothing_of_the_choice(undrawn, tmp_path, capsys):
     lakes(60).write_csv(tmp_path / "t.csv")
     assert entry_point(["backtest", str(tmp_path / "t.csv"), "--sweep", "--out", str(tmp_path / "out")]) == 0
     told = capsys.readouterr().out
