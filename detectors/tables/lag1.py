@@ -49,6 +49,7 @@ al. 2009.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from detectors import half_life as memory
 from detectors.cell import SHUT, CellTable, Gate
@@ -106,6 +107,8 @@ class NullDetector:
         return self.plus.forgetting_factor
 
 
+# The same detectors stand in the plan of every cadence; a table is checked once, and nobody can change it.
+@lru_cache(maxsize=1024, typed=True)
 def lag1(
     threshold: float, half_life: float, *, kappa: float = KAPPA, input_weight: float = INPUT_WEIGHT
 ) -> NullDetector:
