@@ -137,7 +137,8 @@ class Season:
 def block(values: NDArray[np.float64], first_tick: int = 0) -> Block:
     """A table (tick, series); minus infinity = a gap row."""
     gap = np.isneginf(values)
-    tick = np.broadcast_to(np.arange(first_tick, first_tick + len(values))[:, None], values.shape)
+    # An array of its own, as the pipeline hands it over: for a read-only one the kernel would be compiled again.
+    tick = np.repeat(np.arange(first_tick, first_tick + len(values))[:, None], values.shape[1], axis=1)
     kind = np.where(gap, GAP, TICK).astype(np.int8)
     return Block(np.arange(values.shape[1]), kind, np.where(gap, np.nan, values), np.ascontiguousarray(tick))
 
