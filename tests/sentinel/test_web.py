@@ -76,7 +76,7 @@ def server(service, reader) -> WebServer:
 
 @pytest.fixture
 def client(server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.address) as client:
+    with httpx.Client(base_url=server.address, verify=False) as client:
         yield client
 
 
@@ -333,7 +333,10 @@ def test_it_stops_in_under_a_second_with_a_connection_open_and_frees_its_address
     server = WebServer(create_app(reader, ManualClock()), "127.0.0.1:0")
     server.start()
     threads = threading.active_count()
-    with httpx.Client(base_url=server.address) as client, socket.create_connection(("127.0.0.1", server.port)) as half:
+    with (
+        httpx.Client(base_url=server.address, verify=False) as client,
+        socket.create_connection(("127.0.0.1", server.port)) as half,
+    ):
         half.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
         client.get("/-/healthy")
         begin = time.monotonic()
