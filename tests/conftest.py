@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Compile once, in two processes, what two workers would else both compile at the same time."""
     config = session.config
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput") and not is_kept(advance):
+        # The compiler takes half as long again where coverage looks over its shoulder.
+        tracer = sys.gettrace()
+        sys.settrace(None)
         compile_kernels()
+        sys.settrace(tracer)
 
 
 def pytest_collection_finish() -> None:
