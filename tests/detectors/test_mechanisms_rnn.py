@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from detectors.tables import level
-from tests.detectors.mechanisms import SILENCE, recurrent, share_kept, ticks_until_half
+from tests.detectors.mechanisms import recurrent, share_kept, ticks_until_half
 
 WEIGHTS = (0.9, 0.98, 0.99, 0.995, 0.999, 0.9995, 1.0, 1.0002, 1.0005, 1.001, 1.002, 1.005, 1.01, 1.02, 1.05, 1.1)
 GAINS = (1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2)
@@ -20,10 +20,10 @@ def test_no_weight_lets_a_recurrent_unit_tell_two_held_values_apart_for_long(sta
 
 
 def test_a_cell_tells_them_apart_after_a_hundred_thousand_ticks() -> None:
-    cell, low, high = level(70.0), 0.5, 0.5 + 5e-7
-    for _ in range(SILENCE):
-        low, high = (cell.step(held, 0.0, 0.0, valid=0.0, reset=0.0) for held in (low, high))
-    assert high - low == (0.5 + 5e-7) - 0.5
+    cell = level(70.0)
+    for held in (0.5, 0.5 + 5e-7):
+        # What one tick leaves as it is, to the last bit, any number of ticks does.
+        assert cell.step(held, 0.0, 0.0, valid=0.0, reset=0.0) == held
 
 
 def test_below_one_a_recurrent_unit_loses_its_value_and_above_one_it_keeps_one_of_three() -> None:
