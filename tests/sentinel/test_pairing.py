@@ -61,7 +61,7 @@ def test_cut_anywhere_a_stream_in_order_of_time_gives_bitwise_the_same(
     assert rows_of(whole, PAIR).sum() == rows_of(whole, "peter").sum()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("conditioning", [True, False])
 def test_one_observation_at_a_time_gives_bitwise_the_same(seed: int, conditioning: bool) -> None:
     batch, chosen = holed(seed), paired(alarms=EVERY, **(LEARNT if seed % 2 else {}))
