@@ -103,13 +103,14 @@ def test_what_happened_to_a_series_holds_for_its_comparison_unless_that_is_label
     assert judged(tmp_path)["loaded - control"] == "2019-01-11T00:00:00+00:00"
 
 
-def test_a_series_that_no_rule_watches_neither_misses_an_event_nor_is_quiet(undrawn, tmp_path, capsys):
+def test_a_series_that_no_rule_watches_is_drawn_and_neither_misses_an_event_nor_is_quiet(tmp_path, capsys):
     assert paired(tmp_path, EVENTS + "control,,control\n", match="* - *") == 0
     told = capsys.readouterr().out
     assert set(judged(tmp_path)) == {"loaded - control"}
     assert "control: watched by no alarm rule: lag-1" in told
     assert "2 series are watched by no alarm rule and not judged here" in told
     assert "There is no control in the data" in told, "a control that is not watched controls nothing"
+    assert (tmp_path / "out" / "report.html").read_text(encoding="utf-8").count("<img ") == 3
 
 
 @pytest.mark.parametrize(
