@@ -33,7 +33,7 @@ from sentinel.schedule import Schedule
 from sentinel.snapshot import Snapshot
 from sentinel.sources import make_source
 from sentinel.tally import Tally
-from sentinel.warm import compile_kernels
+from sentinel.warm import compiled_unless
 from sentinel.web.app import create_app
 from sentinel.web.server import WebServer
 
@@ -55,7 +55,7 @@ class Daemon:
         self.tally = Tally()
         self._stop = self._hangup = False
         self.hanging = False
-        """A fetch did not come back when everything else had ended."""
+        """A fetch, or the compiler, was still at work when everything else had ended."""
         self._journal = Journal.open(settings.daemon.state_dir)
         self._inbox = Inbox(settings.daemon.inbox_observations)
         sinks = {sink.name: NOTIFIERS[sink.kind](path=sink.path) for sink in settings.notify}
@@ -114,7 +114,9 @@ class Daemon:
         try:
             self.web.start()
             logger.info("serving", extra={"address": self.web.address})
-            compile_kernels()
+            if not compiled_unless(lambda: self._stop):
+                self.hanging = True
+                return
             self.engine.restore(lambda: self._stop)
             if self._stop:
                 return
@@ -205,7 +207,7 @@ def main(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGHUP, daemon.hangup)
     daemon.run()
     if daemon.hanging:
-        # Python would wait for the fetch's thread (a dead network file system); all that matters is on disk.
+        # Python would wait for the thread (a dead network file system, the compiler); all that matters is on disk.
         logging.shutdown()
         os._exit(0)
     return 0

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +23,24 @@ from detectors.pairs import pairs_of
 
 PATIENCE_SECONDS = 60.0
 """How long the second process is waited for."""
+LOOK_SECONDS = 0.1
+"""How long it may take until a compilation is left behind."""
+
+
+def compiled_unless(stopped: Callable[[], bool]) -> bool:
+    """Compile in a thread of its own, as the compiler cannot be interrupted and may take half a minute.
+
+    False as soon as `stopped` says so; the thread is then still at work and the process has to leave it behind. What
+    the second process compiles is kept for the next start.
+    """
+    executor = ThreadPoolExecutor(1, thread_name_prefix="compile")
+    work = executor.submit(compile_kernels)
+    executor.shutdown(wait=False)
+    while not wait([work], LOOK_SECONDS).done:
+        if stopped():
+            return False
+    work.result()
+    return True
 
 
 def compile_kernels() -> None:

@@ -215,6 +215,19 @@ def test_sigterm_while_it_catches_up_ends_it_in_time_and_loses_nothing(tmp_path:
     again.stop()
 
 
+@pytest.mark.slow
+def test_sigterm_while_the_kernels_are_compiled_for_the_first_time_ends_it_in_time(
+    tmp_path: Path, start: Start
+) -> None:
+    write_config(tmp_path)
+    daemon = start(NUMBA_CACHE_DIR=str(tmp_path / "cache"))
+    daemon.said("msg=serving")
+    wait_for(lambda: list(tmp_path.glob("cache/**/*.nb*")), 60.0, "the first kernel")
+    assert daemon.stop() < 5.0
+    assert "msg=ready" not in daemon.log, "it had compiled everything before it was stopped"
+    assert daemon.log.rstrip().endswith("msg=stopped component=daemon")
+
+
 # Real lakes.
 
 LAKES = Path(os.environ.get("SENTINEL_TEST_DATA", "../shared/data")) / "lakes" / "peter_paul_2018_2019.csv"
