@@ -62,7 +62,8 @@ class Files:
         # Asked before the files are: whatever was written by then is read below.
         now_us = self._clock.now_us()
         written: Any = (cursor or {}).get("files", {})
-        marks, files = place_marks({name: Mark.from_json(mark) for name, mark in written.items()}, self._find())
+        former = {name: Mark.from_json(mark) for name, mark in written.items()}
+        marks, files = place_marks(former, self._find(), now_us)
         tables: list[pl.DataFrame] = []
         rejected: Counter[str] = Counter()
         complaints: list[str] = []

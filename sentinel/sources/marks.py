@@ -15,8 +15,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from sentinel.clock import MICROSECONDS
+
 HEAD_BYTES = 1_024
 TAIL_BYTES = 256
+LINGER_SECONDS = 3_600
+"""A file that was renamed away is followed until nothing has been written to it for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,11 @@ class Mark:
         """As a JSON object."""
         return asdict(self)
 
+    def moved_to(self, path: Path) -> Mark:
+        """The same mark on a file of the same content."""
+        device, inode = _inode(path)
+        return replace(self, device=device, inode=inode)
+
     def fits(self, path: Path) -> bool:
         """Whether the file begins as the marked one did and is at least as long."""
         try:
@@ -63,14 +72,15 @@ class Mark:
             return False
 
 
-def place_marks(marks: dict[str, Mark], found: dict[str, Path]) -> tuple[dict[str, Mark], dict[str, Path]]:
+def place_marks(marks: dict[str, Mark], found: dict[str, Path], now_us: int) -> tuple[dict[str, Mark], dict[str, Path]]:
     """Bring the marks of the last fetch to the files that are there now.
 
     Returns
     -------
-    marks: by name, of all files that can be read: where they have been read to, or their start.
-    found: by name, with the files that were renamed to a name nobody would look for, and still hold unread rows;
-        such a file comes before the others, as its rows are older.
+    marks: by name, of all files that can be read: where they have been read to, or their start; also of files that
+        were renamed to, or copied to, a name nobody would look for and that may still be written to.
+    found: by name, with those of the latter that hold unread rows; such a file comes before the others, as its rows
+        are older.
     """
     by_inode = {(mark.device, mark.inode): mark for mark in marks.values()}
     placed: dict[str, Mark] = {}
@@ -78,33 +88,55 @@ def place_marks(marks: dict[str, Mark], found: dict[str, Path]) -> tuple[dict[st
         mark = by_inode.get(_inode(path))
         if mark is not None and mark.fits(path):
             placed[name] = by_inode.pop(_inode(path))
-    away = _renamed_away(by_inode, found) if by_inode and found else {}
-    left = set(by_inode.values())
+    others = _others(found) if by_inode and found else []
+    away = {
+        path: by_inode.pop(_inode(path))
+        for path in others
+        if (mark := by_inode.get(_inode(path))) is not None and mark.head_bytes and mark.fits(path)
+    }
+    lost = {mark: name for name, mark in marks.items() if mark in by_inode.values()}
     for name, path in found.items():
         if name in placed:
             continue
         mark = marks.get(name)
         # Only a mark whose own file is gone may go over to another file of that name: a copy that has replaced it.
-        if mark is not None and mark in left and mark.fits(path):
-            device, inode = _inode(path)
-            placed[name] = replace(mark, device=device, inode=inode)
+        if mark is not None and mark in lost and mark.fits(path):
+            placed[name] = mark.moved_to(path)
+            del lost[mark]
             continue
         # Marked before its first row is read, it will be found again even if it is renamed away until then.
         with suppress(OSError), path.open("rb") as file:
             placed[name] = Mark.at(file, 0, 0)
-    unread = {name: path for name, (path, mark) in away.items() if path.stat().st_size > mark.offset}
-    return {name: away[name][1] for name in unread} | placed, unread | found
+    away |= _copied_away(lost, [path for path in others if path not in away])
+    kept = {path.name: mark for path, mark in away.items() if _unread(path, mark) or _may_grow(path, now_us)}
+    unread = {path.name: path for path, mark in away.items() if _unread(path, mark)}
+    return kept | placed, unread | found
 
 
-def _renamed_away(lost: dict[tuple[int, int], Mark], found: dict[str, Path]) -> dict[str, tuple[Path, Mark]]:
-    """Files beside those found that bear a lost mark, with it; their marks are taken out of `lost`."""
+def _others(found: dict[str, Path]) -> list[Path]:
+    """What lies beside the files found, in order of name."""
     known = set(found.values())
-    away: dict[str, tuple[Path, Mark]] = {}
-    for path in sorted(next(iter(known)).parent.iterdir()):
-        mark = lost.get(_inode(path))
-        if path not in known and mark is not None and mark.head_bytes and mark.fits(path):
-            away[path.name] = (path, lost.pop(_inode(path)))
+    return sorted(path for path in next(iter(known)).parent.iterdir() if path not in known)
+
+
+def _copied_away(lost: dict[Mark, str], others: list[Path]) -> dict[Path, Mark]:
+    """Copies, `lake.csv.1` of `lake.csv`, that go on where the file was read to before it was emptied."""
+    away: dict[Path, Mark] = {}
+    for mark, name in lost.items():
+        copies = (path for path in others if mark.offset and path.name.startswith(name) and path not in away)
+        copy = next((path for path in copies if mark.fits(path)), None)
+        if copy is not None:
+            away[copy] = mark.moved_to(copy)
     return away
+
+
+def _unread(path: Path, mark: Mark) -> bool:
+    return path.stat().st_size > mark.offset
+
+
+def _may_grow(path: Path, now_us: int) -> bool:
+    """Its writer may not have noticed yet that the file was renamed."""
+    return path.stat().st_mtime > now_us / MICROSECONDS - LINGER_SECONDS
 
 
 def _inode(path: Path) -> tuple[int, int]:

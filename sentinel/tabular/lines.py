@@ -56,10 +56,10 @@ def read_head(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, wh
     first = file.read(64 << 10)
     codec, start = _codec(first, where, options)
     newline = "\n".encode(codec)
-    _refuse_binary(first[start:], where, codec)
     while True:
         end = _find_newline(first, newline, start)
         line = first[start:end]
+        _refuse_binary(line, where, codec)
         if end == len(first) and (start == end or not first.endswith(newline)):
             longer = file.read(PIECE_BYTES)
             if longer and len(first) < LONGEST_LINE_BYTES:
@@ -71,7 +71,14 @@ def read_head(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, wh
                 return None
             if not line.strip():
                 raise DataError(f"{where}: the file is empty; a header line and at least one row are needed")
-        text = _decode_header(line, where, codec, options.encoding).strip("\r\n")
+        try:
+            text = line.decode(codec).strip("\r\n")
+        except UnicodeDecodeError as error:
+            _refuse_binary(first, where, codec)
+            raise DataError(
+                f"{where}: byte {error.object[error.start]:#04x} in the first line is not {options.encoding}; "
+                "set encoding (often latin-1 or cp1252)"
+            ) from error
         if text.strip() and not (fmt == "csv" and options.comment and text.startswith(options.comment)):
             break
         start = end
@@ -170,16 +177,6 @@ def _find_newline(data: bytes, newline: bytes, start: int) -> int:
     while at >= 0 and (at - start) % len(newline):
         at = data.find(newline, at + 1)
     return len(data) if at < 0 else at + len(newline)
-
-
-def _decode_header(line: bytes, where: str, codec: str, encoding: str) -> str:
-    try:
-        return line.decode(codec)
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{where}: byte {error.object[error.start]:#04x} in the first line is not {encoding}; "
-            "set encoding (often latin-1 or cp1252)"
-        ) from error
 
 
 def _columns(line: str, where: str, options: TableOptions) -> tuple[str, ...]:

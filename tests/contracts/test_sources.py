@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -148,6 +150,16 @@ def test_observations_of_a_fetch_come_in_the_order_of_time(tmp_path):
     assert values(frames) == [1, 2, 3, 4, 5, 9]
 
 
+@pytest.mark.parametrize("at", [0, 10, 40_000])
+def test_zeros_that_a_power_failure_left_among_the_rows_cost_one_row_not_the_file(tmp_path, at):
+    text = table(range(40_100)).encode()
+    cut = text.index(b"\n", 1 + text.index(b"\n") + 12 * at) + 1
+    (tmp_path / "a.csv").write_bytes(text[:cut] + bytes(4_096) + b"\n" + text[cut:])
+    frames, _ = follow(csv_source(tmp_path / "a.csv"))
+    assert values(frames) == [float(n) for n in range(40_100)]
+    assert sum(sum(frame.rejected.values()) for frame in frames) == 1
+
+
 # csv: rotated, replaced, truncated
 
 
@@ -167,6 +179,40 @@ def test_a_rotated_file_is_read_to_its_end_and_the_new_one_from_its_start(tmp_pa
     assert set(cursor["files"]) == {"lake.csv", "lake.csv.1"}
     _, cursor = follow(source, cursor)
     assert set(cursor["files"]) == {"lake.csv"}
+
+
+def test_a_renamed_file_whose_writer_has_not_noticed_is_followed_for_an_hour_after_its_last_row(tmp_path):
+    path, old = tmp_path / "lake.csv", tmp_path / "lake.csv.1"
+    path.write_text(table(range(50)))
+    source = csv_source(path)
+    _, cursor = follow(source)
+    with path.open("a") as writer:
+        path.rename(old)
+        path.write_text(table(range(60, 65)))
+        os.utime(old, (NOW_US / SECOND_US, NOW_US / SECOND_US - 3_599))
+        frames, cursor = follow(source, cursor)
+        assert values(frames) == [60, 61, 62, 63, 64]
+        writer.write("".join(line(n) for n in range(50, 60)))
+    frames, cursor = follow(source, cursor)
+    assert values(frames) == [float(n) for n in range(50, 60)]
+    os.utime(old, (NOW_US / SECOND_US, NOW_US / SECOND_US - 3_601))
+    _, cursor = follow(source, cursor)
+    assert set(cursor["files"]) == {"lake.csv"}
+
+
+def test_rows_written_before_a_file_was_copied_and_emptied_are_read_from_the_copy(tmp_path):
+    path = tmp_path / "lake.csv"
+    path.write_text(table(range(50)))
+    source = csv_source(path)
+    _, cursor = follow(source)
+    with path.open("a") as file:
+        file.write(line(50) + line(51))
+    for name in ("lake.csv.1", "other.csv.1"):
+        shutil.copy(path, tmp_path / name)
+    path.write_text(table(range(52, 60)))  # same inode
+    frames, cursor = follow(source, cursor)
+    assert values(frames) == [float(n) for n in range(50, 60)]
+    assert follow(source, cursor)[0][0].observations.is_empty()
 
 
 def test_a_file_renamed_within_its_folder_is_not_read_twice(tmp_path):
