@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Literal, Self, TypeAlias
@@ -57,8 +56,8 @@ def known_separator(text: str) -> str:
 
 def _encoding(name: str) -> str:
     try:
-        codecs.lookup(name)
-    except LookupError:
+        "".encode(name)  # codecs.lookup also finds base64, which is an encoding of no text
+    except (LookupError, ValueError):
         raise ValueError("a text encoding that Python knows, such as utf-8 or latin-1") from None
     return name
 
@@ -135,7 +134,8 @@ class CsvSource(Part):
         if self.decimal == self.separator:
             yield Fault(
                 ("decimal",),
-                "the decimal mark ',' is also the separator; they must differ; set separator, mostly to ';'",
+                f"the decimal mark '{self.decimal}' is also the separator; they must differ; "
+                "set separator, mostly to ';'",
             )
         if self.time_column in self.by:
             yield Fault(("by",), f"'{self.time_column}' is the time column; name other columns")

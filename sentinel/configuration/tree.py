@@ -163,6 +163,9 @@ class Reader:
 
     def _scalar(self, event: yaml.ScalarEvent, path: KeyPath) -> Node:
         text, line = str(event.value), _line(event)
+        if "\0" in text:  # only an escape in quotes can write one; no file name may hold it
+            self._fault(line, path, "the control character U+0000; printable text is allowed")
+            return Node(self._file, line, None, doubtful=True)
         if event.style is not None:  # quoted
             return Node(self._file, line, text, raw=text)
         reason = doubt(text)
