@@ -10,6 +10,7 @@ import argparse
 import errno
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -51,6 +52,14 @@ def entry_point(arguments: Sequence[str] | None = None) -> int:
             return BROKEN_PIPE
         print(f"sentinel: {error.filename or 'standard output'}: {error.strerror}; room is needed", file=sys.stderr)
         return SentinelError.exit_code
+    return code
+
+
+def run(args: argparse.Namespace) -> int:
+    """`sentinel run CONFIG`; SIGTERM while its modules are still being imported is an orderly end, too."""
+    # Nothing has begun that would have to be finished; the daemon puts a handler of its own in this one's place.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    code: int = import_module("sentinel.daemon").main(args)
     return code
 
 
@@ -117,7 +126,7 @@ _Command = Callable[[str, str, str, str], argparse.ArgumentParser]
 
 
 def _run_and_check(command: _Command) -> None:
-    run = command("run", "sentinel.daemon:main", "watch the configured sources until stopped", "sentinel.yaml")
+    run = command("run", "sentinel.cli:run", "watch the configured sources until stopped", "sentinel.yaml")
     run.add_argument("config", metavar="CONFIG", help="YAML file, or a folder of *.yaml")
     check = command(
         "check", "sentinel.check:main", "check a configuration and say in words what it means", "sentinel.yaml"

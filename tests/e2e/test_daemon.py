@@ -215,6 +215,14 @@ def test_sigterm_while_it_catches_up_ends_it_in_time_and_loses_nothing(tmp_path:
     again.stop()
 
 
+def test_sigterm_while_its_modules_are_imported_ends_it_with_0(tmp_path: Path, start: Start) -> None:
+    write_config(tmp_path)
+    daemon = start(PYTHONVERBOSE="1")
+    daemon.said(r"import 'numpy'")
+    daemon.stop()
+    assert "msg=serving" not in daemon.log, "it had been imported before it was stopped"
+
+
 @pytest.mark.slow
 def test_sigterm_while_the_kernels_are_compiled_for_the_first_time_ends_it_in_time(
     tmp_path: Path, start: Start
