@@ -17,6 +17,8 @@ from typing import Protocol, TextIO
 ERRORS = "sentinel_log_errors_total"
 WARNINGS = "sentinel_log_warnings_total"
 
+_TALKATIVE = ("numba", "asyncio")
+"""Libraries that tell at level debug what no operator can use: numba 13 MB while it compiles, and that takes longer."""
 _BARE = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}  # the last is uvicorn's
 
@@ -45,6 +47,8 @@ def set_up(level: str, form: str, counts: Counts, stream: TextIO | None = None) 
     root.addHandler(handler)
     root.setLevel(min(_number(level), logging.WARNING))
     logging.captureWarnings(True)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _number(level: str) -> int:

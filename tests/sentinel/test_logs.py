@@ -118,3 +118,10 @@ def test_pythons_own_warnings_become_records() -> None:
         warnings.warn("old", FutureWarning, stacklevel=1)
     assert "FutureWarning: old" in fields(stream.getvalue())["msg"]
     assert tally.get("sentinel_log_warnings_total") == 1
+
+
+def test_level_debug_does_not_let_the_compiler_of_the_kernels_tell_all_that_it_does() -> None:
+    stream, _ = logged("json", "debug")
+    logging.getLogger("numba.core.ssa").debug("on stmt: %s", "$x = y")
+    logging.getLogger("sentinel.engine").debug("ours")
+    assert [json.loads(line)["msg"] for line in stream.getvalue().splitlines()] == ["ours"]
