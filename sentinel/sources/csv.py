@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, BinaryIO
 
 import polars as pl
@@ -63,7 +64,11 @@ class Files:
         now_us = self._clock.now_us()
         written: Any = (cursor or {}).get("files", {})
         former = {name: Mark.from_json(mark) for name, mark in written.items()}
-        marks, files = place_marks(former, self._find(), now_us)
+        found = self._find()
+        try:
+            marks, files = place_marks(former, found, now_us)
+        except OSError as error:  # without the folder's list no one knows whether a rotated file has unread rows
+            raise _refusal(self._path.parent if self._path in found.values() else self._path, error) from error
         tables: list[pl.DataFrame] = []
         rejected: Counter[str] = Counter()
         complaints: list[str] = []
@@ -108,7 +113,8 @@ class Files:
         """Files to read by name, in order of name."""
         try:
             if not self._path.is_dir():
-                self._path.stat()
+                if not S_ISREG(self._path.stat().st_mode):
+                    raise SourceError(f"{self._path}: a pipe or a device; a file or a folder is needed")
                 return {self._path.name: self._path}
             # A writer renames its finished file into place: names with a dot in front or .tmp behind are not finished.
             found = sorted(path for path in self._path.iterdir() if path.suffix.lower() in ENDINGS)

@@ -14,10 +14,12 @@ from sentinel.tabular.layout import Shape, long_form, shape_of
 from sentinel.tabular.options import COLUMN, HEAD_ROWS, MORE, ROW, TableOptions
 
 COMPLAINTS = 10
+LONGEST_NAME_BYTES = 1_000
+"""A name of a series that is longer is a broken row: it would stand on every page and in every scrape from then on."""
 REJECTED = "__rejected__"
 CAME = "__came__"
 _WHAT = {
-    Rejection.MALFORMED_ROW: "more or other fields than the header names",
+    Rejection.MALFORMED_ROW: f"more or other fields than the header names, or a name over {LONGEST_NAME_BYTES} bytes",
     Rejection.NO_SERIES: "no name for the series; a text is needed",
     Rejection.BAD_TIME: "is not a time",
     Rejection.NOT_A_NUMBER: "is not a number",
@@ -105,6 +107,7 @@ def judge(table: pl.LazyFrame, options: TableOptions, axis: Axis, shape: Shape, 
     else:
         missing |= value.is_nan().fill_null(False)
     unreadable = pl.col("series").str.contains("\N{REPLACEMENT CHARACTER}", literal=True).fill_null(False)
+    unreadable |= (pl.col("series").str.len_bytes() > LONGEST_NAME_BYTES).fill_null(False)
     reasons = (
         (pl.col(MORE).is_not_null() | unreadable, Rejection.MALFORMED_ROW, pl.coalesce(MORE, "series")),
         (pl.col("series").is_null(), Rejection.NO_SERIES, pl.lit("")),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +65,26 @@ def test_rows_written_before_a_file_was_copied_and_emptied_are_read_from_the_cop
     frames, cursor = follow(source, cursor)
     assert values(frames) == [float(n) for n in range(50, 60)]
     assert follow(source, cursor)[0][0].observations.is_empty()
+
+
+def test_a_rotated_file_that_cannot_be_looked_for_is_a_failure_and_is_read_once_it_can(tmp_path, monkeypatch):
+    path = tmp_path / "lake.csv"
+    path.write_text(table(range(5)))
+    source = csv_source(path)
+    _, cursor = follow(source)
+    with path.open("a") as file:
+        file.write(line(5))
+    path.rename(tmp_path / "lake.csv.1")
+    path.write_text(table(range(6, 8)))
+    with monkeypatch.context() as folder:  # its rights do not bind the superuser, who may run this test
+        folder.setattr(Path, "iterdir", refused)
+        with pytest.raises(SourceError, match=re.escape(f"{tmp_path}: Permission denied; it is tried again")):
+            source.fetch(cursor)
+    assert values(follow(source, cursor)[0]) == [5, 6, 7]
+
+
+def refused(folder: Path):
+    raise PermissionError(errno.EACCES, "Permission denied", str(folder))
 
 
 def test_a_file_renamed_within_its_folder_is_not_read_twice(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import replace
 
@@ -104,6 +105,22 @@ def test_zeros_that_a_power_failure_left_among_the_rows_cost_one_row_not_the_fil
 
 
 # csv: folders
+
+
+def test_a_pipe_is_refused_and_holds_no_thread(tmp_path):
+    os.mkfifo(tmp_path / "lake.csv")
+    with pytest.raises(SourceError, match="a pipe or a device; a file or a folder is needed"):
+        csv_source(tmp_path / "lake.csv").fetch(None)
+
+
+def test_a_name_of_a_series_as_long_as_a_file_is_a_broken_row(tmp_path):
+    path = tmp_path / "lake.csv"
+    names = ["ü" * 501, "n", "ü" * 500]
+    path.write_text("time,series,value\n" + "".join(f"2020-01-01,{name},1\n" for name in names))
+    frames, _ = follow(csv_source(path))
+    assert [series for series, _ in rows(frames)] == names[1:]
+    assert frames[0].rejected == {Rejection.MALFORMED_ROW: 1}
+    assert "a name over 1000 bytes" in frames[0].complaints[0]
 
 
 def test_a_folder_holds_tables_of_all_formats_and_unfinished_names_are_not_read(tmp_path):
