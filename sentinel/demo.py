@@ -37,8 +37,8 @@ ALARMS = [
     {"match": CO2, "threshold": 0.8, "alpha": 1e-4},
     {"match": ELNINO, "threshold": 0.95, "alpha": 1e-4},
 ]
-PLAYED_SECONDS = {False: 40.0, True: 2.0}
-"""How long the playback takes: watched, and headless."""
+PLAYED_SECONDS = {False: 30.0, True: 2.0}
+"""How long the playback takes: watched, and headless. A first start compiles for half a minute before."""
 PATIENCE_SECONDS = 120.0
 
 
@@ -66,7 +66,7 @@ class Verdict:
         else:
             ticks = (self.tip_us - self.warned_us) // self.cadence_us
             before = f"{ticks} ticks (days) before" if ticks > 0 else f"{-ticks} ticks (days) AFTER"
-            lines.append(f"The loaded lake was warned on {moment_in_words(self.warned_us)}, {before} it {tip}.")
+            lines.append(f"The loaded lake was warned on {moment_in_words(self.warned_us)},\n{before} it {tip}.")
         lines.append(
             f"Alarms on the controls: {', '.join(self.others)}." if self.others
             else "The lake that was not loaded, co2 and elnino had no alarm."
@@ -126,17 +126,17 @@ def main(args: argparse.Namespace) -> int:
         _play(daemon, settings, args.seed, headless=args.headless, linger=args.linger)
         shown = replayed(settings.daemon.state_dir)
         verdict = judged(shown.events, lake, LOADED, (CONTROL, CO2, ELNINO))
+        # First: a folder that cannot be written hides the picture, not how it went.
+        print(verdict.text(), flush=True)
         picture = _saved_picture(shown, Path(args.keep) if args.keep else Path.cwd(), args.seed)
-        print(verdict.text())
-        print(f"The stability spectrogram of the loaded lake is in {picture}")
+        print(f"The stability spectrogram of the loaded lake is in\n{picture}")
         return 0 if verdict.good else 1
 
 
 def _play(daemon: Daemon, settings: Settings, seed: int, *, headless: bool, linger: float) -> None:
     """Run the daemon until every series has been played, showing it meanwhile."""
     lengths = {s.name: len(simulate(s.system, seed).values) for s in settings.sources if s.kind == "simulate"}
-    began = monotonic()
-    ends_at = [began + PATIENCE_SECONDS]
+    ends_at, began, rate, done = monotonic() + PATIENCE_SECONDS, 0.0, 0.0, False
 
     def played() -> bool:
         return all(
@@ -145,22 +145,41 @@ def _play(daemon: Daemon, settings: Settings, seed: int, *, headless: bool, ling
             for name, length in lengths.items()
         )  # fmt: skip
 
-    with Live(enabled=not headless and sys.stdout.isatty()) as live:
-        done = False
+    def facts(note: str) -> Facts:
+        return Facts(daemon.web.address, rate, note)
+
+    watched = not headless and sys.stdout.isatty()
+    with Live(enabled=watched) as live:
+        # The first turn comes after the kernels are compiled: half a minute in front of an empty terminal.
+        live.show(daemon.snapshot, facts("Starting. The first start on a machine compiles for some seconds."))
 
         def on_turn() -> None:
-            nonlocal done
+            nonlocal began, done, ends_at, rate
+            now = monotonic()
+            began = began or now
             accepted = sum(daemon.tally.get("sentinel_observations_accepted_total", source=name) for name in lengths)
-            rate = accepted / max(monotonic() - began, 1e-3)
-            live.show(daemon.snapshot, Facts(address=daemon.web.address, observations_per_second=rate))
-            if not done and played():
-                done = True
-                ends_at[0] = monotonic() + linger
-            if monotonic() >= ends_at[0]:
+            if not done:
+                rate = accepted / max(now - began, 1.0)
+                if played():
+                    done, ends_at = True, now + linger
+                    if linger and not watched:
+                        print(_stays(linger), flush=True)
+            note = f"{accepted:,.0f} of {sum(lengths.values()):,} observations played; it ends by itself."
+            live.show(daemon.snapshot, facts(_stays(max(0.0, ends_at - now)) if done else note))
+            if now >= ends_at:
                 daemon.stop()
             sleep(0.02)
 
-        daemon.run(on_turn)
+        try:
+            daemon.run(on_turn)
+        except KeyboardInterrupt:
+            # Who has seen enough of the page is told how it went.
+            if not done:
+                raise
+
+
+def _stays(seconds: float) -> str:
+    return f"All played. The page stays for {seconds:,.0f} s more; Ctrl-C ends it."
 
 
 def _saved_picture(shown: Replayed, folder: Path, seed: int) -> Path:

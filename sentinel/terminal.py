@@ -1,4 +1,4 @@
-"""The live view in the terminal: one block of three lines per series, as wide as 100 columns."""
+"""The live view in the terminal: three lines per series, 100 columns wide, or 80 where there are no more."""
 
 from __future__ import annotations
 
@@ -20,9 +20,6 @@ from sentinel.wording import alpha_in_words, cycle_briefly, lag1_in_words, ratio
 FRAMES_PER_SECOND = 8
 ROWS = 9
 """Series shown; the most alarming when there are more."""
-SPECTRUM_WIDTH = 32
-BAR_WIDTH = 20
-EVIDENCE_WIDTH = 24
 FULL = 7.5
 """Reading, in null standard deviations, of the deepest colour."""
 COLD, ZERO, WARM = (58, 122, 184), (244, 244, 242), (197, 80, 74)
@@ -37,6 +34,25 @@ STATES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Columns:
+    """Widths of the columns, in letters."""
+
+    name: int
+    state: int
+    spectrum: int
+    evidence: int
+    between: int
+    bar: int
+    """Of the evidence; its column has room for the alarm line and a few words, too."""
+
+
+WIDE = Columns(name=17, state=21, spectrum=32, evidence=24, between=2, bar=20)
+NARROW = Columns(name=12, state=20, spectrum=25, evidence=20, between=1, bar=18)
+"""For the 80 columns that a terminal has when nobody has made it larger."""
+WIDE_FROM = 100
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What the view says beside the series."""
 
@@ -47,17 +63,20 @@ class Facts:
     """One more line, as how far the demonstration is."""
 
 
-def render(snapshot: Snapshot, facts: Facts) -> RenderableType:
-    """Make the view of one snapshot; it does not change afterwards."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 1, 0), show_edge=False, header_style="bright_black")
-    table.add_column("series", width=17, overflow="ellipsis", no_wrap=True)
-    table.add_column("state", width=21)
-    table.add_column(_scale(), width=SPECTRUM_WIDTH, no_wrap=True)
-    table.add_column("evidence ▏ alarm line", width=EVIDENCE_WIDTH, no_wrap=True)
+def render(snapshot: Snapshot, facts: Facts, width: int = WIDE_FROM) -> RenderableType:
+    """Make the view of one snapshot for a terminal of `width` columns; it does not change afterwards."""
+    columns = WIDE if width >= WIDE_FROM else NARROW
+    table = Table(
+        box=None, pad_edge=False, padding=(0, columns.between, 1, 0), show_edge=False, header_style="bright_black"
+    )
+    table.add_column("series", width=columns.name, overflow="ellipsis", no_wrap=True)
+    table.add_column("state, lag-1 (band)", width=columns.state)
+    table.add_column(_scale(columns.spectrum), width=columns.spectrum, no_wrap=True)
+    table.add_column("evidence ▏alarm line", width=columns.evidence)
     # By name within a state, so that rows keep their places while evidence moves.
     views = sorted(islice(snapshot.views(ROWS), ROWS), key=lambda view: (_rank(view), view.name))
     for view in views:
-        table.add_row(_name(view), _state(view), _spectrum(view), _evidence(view))
+        table.add_row(_name(view), _state(view), _spectrum(view, columns.spectrum), _evidence(view, columns.bar))
     parts: list[RenderableType] = [_heading(snapshot, facts), Text(), table]
     if len(snapshot) > len(views):
         parts.append(Text(f"and {len(snapshot) - len(views):,} more series on the page", style="bright_black"))
@@ -78,9 +97,9 @@ def _rank(view: SeriesView) -> int:
     return list(STATES).index(view.state)
 
 
-def _scale() -> Text:
+def _scale(width: int) -> Text:
     """Head of the spectrum; the thresholds themselves may differ from series to series."""
-    return Text("returns fast".ljust(SPECTRUM_WIDTH // 2) + "slowly".rjust(SPECTRUM_WIDTH // 2))
+    return Text("returns fast" + "slowly".rjust(width - len("returns fast")))
 
 
 def _name(view: SeriesView) -> Text:
@@ -98,18 +117,18 @@ def _state(view: SeriesView) -> Text:
     return text.append(f"\nvariance {ratio_in_words(view.spread)} × base", "not bold bright_black")
 
 
-def _spectrum(view: SeriesView) -> Text:
+def _spectrum(view: SeriesView, room: int) -> Text:
     """One cell per detector, under it the place where the sign changes, and what oscillates."""
-    text = _bank(view)
+    text = _bank(view, room)
     if not isnan(view.modulus):
         text.append(f"\nmodulus {cycle_briefly(view)}", "bright_black")
     return text
 
 
-def _bank(view: SeriesView) -> Text:
+def _bank(view: SeriesView, room: int) -> Text:
     text = Text()
-    width = max(1, SPECTRUM_WIDTH // max(1, len(view.readings)))
-    for reading in view.readings[: SPECTRUM_WIDTH // width]:
+    width = max(1, room // max(1, len(view.readings)))
+    for reading in view.readings[: room // width]:
         text.append(" " * width, Style(bgcolor=NOT_READY if isnan(reading) else _colour(reading)))
     if isnan(view.lag1):
         return text.append("\n")
@@ -120,7 +139,7 @@ def _bank(view: SeriesView) -> Text:
     # The words stand where the arrow leaves room for all of them, else for the duration alone.
     recovery = recovery_in_words(view)
     for words in (f"recovery {recovery}", recovery):
-        if len(words) < cells - place - 1:
+        if len(words) < room - place - 1:
             return text.append("\n" + " " * place + "▲").append(f" {words}", "bright_black")
         if len(words) + 2 <= place:
             return text.append("\n" + words.ljust(place), "bright_black").append("▲")
@@ -134,14 +153,14 @@ def _colour(reading: float) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def _evidence(view: SeriesView) -> Text:
+def _evidence(view: SeriesView, width: int) -> Text:
     rule = leading_rule(view)
     if rule is None:
         return Text("no alarm rule\n", "bright_black")
     share = evidence_share(rule)
-    filled = 0 if isnan(share) else round(BAR_WIDTH * share)
+    filled = 0 if isnan(share) else round(width * share)
     past = rule.alarm_id or rule.evidence >= 0
-    bar = Text("━" * filled, "red" if past else "cyan").append("━" * (BAR_WIDTH - filled), "grey23")
+    bar = Text("━" * filled, "red" if past else "cyan").append("━" * (width - filled), "grey23")
     name = rule.label if rule.kind == "lag1" else rule.kind if rule.kind == "weighted" else f"{rule.kind} {rule.label}"
     waits = isnan(rule.evidence) and rule.reference_left > 0
     words = f"needs {rule.reference_left:,} more pairs" if waits else evidence_in_words(rule)
@@ -174,4 +193,4 @@ class Live:
         """Show this snapshot, unless the last one has only just been shown."""
         if self._live and monotonic() >= self._due:
             self._due = monotonic() + 1 / FRAMES_PER_SECOND
-            self._live.update(render(snapshot, facts))
+            self._live.update(render(snapshot, facts, self._live.console.width))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -60,3 +61,27 @@ def test_the_page_stays_up_for_as_long_as_linger_says_and_not_for_as_long_as_a_d
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert monotonic() - began >= linger
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_the_page_lingers_tells_how_it_went(tmp_path: Path) -> None:
+    # It ended with 130, without the summary and without the picture.
+    command = [sys.executable, "-m", "sentinel", "demo", "--headless", "--linger", "300", "--keep", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        lines = iter(running.stdout)
+        assert any("All played" in line for line in lines)
+        running.send_signal(signal.SIGINT)
+        assert "before it tipped" in "".join(lines)
+    assert running.returncode == 0
+    assert (tmp_path / "sentinel-demo-0.png").exists()
+
+
+@pytest.mark.slow
+def test_a_folder_that_takes_no_picture_does_not_hide_how_it_went(tmp_path: Path) -> None:
+    (tmp_path / "sentinel-demo-0.png").mkdir()
+    command = [sys.executable, "-m", "sentinel", "demo", "--headless", "--keep", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode != 0
+    assert "before it tipped" in done.stdout
+    assert "sentinel-demo-0.png" in done.stderr

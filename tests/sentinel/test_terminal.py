@@ -16,7 +16,7 @@ FACTS = Facts("http://127.0.0.1:9814", 123456.7, "tick 4,000 of 6,000")
 def screen(snapshot, colours: bool = False, width: int = 100) -> str:
     console = Console(width=width, force_terminal=colours, color_system="truecolor" if colours else None)
     with console.capture() as captured:
-        console.print(render(snapshot, FACTS))
+        console.print(render(snapshot, FACTS, width))
     return captured.get()
 
 
@@ -26,6 +26,18 @@ def rows(text: str) -> list[str]:
 
 def test_it_fits_in_100_columns(snapshot) -> None:
     assert max(map(len, rows(screen(snapshot)))) <= 100
+
+
+def test_in_80_columns_no_heading_bar_or_number_is_cut(snapshot) -> None:
+    # At the usual width the spectrum, the evidence and the fourth series of the demo were cut off.
+    text = screen(only(snapshot, "elnino", "lake/loaded"), width=80)
+    assert max(map(len, rows(text))) <= 80
+    assert "…" not in text
+    assert "evidence ▏alarm line" in text
+    bars = [line for line in rows(text) if "━" in line]
+    assert [line.rstrip()[-1] for line in bars] == ["▏", "▏"]
+    assert re.search(r"0\.91 \(0\.84 to 0\.95\) .*past the alarm line", text)
+    assert re.search(r"variance 1\.1 × base +modulus 0\.91 +0\.8 · α 1/10,000", text)
 
 
 def test_it_says_address_speed_and_progress(snapshot) -> None:
@@ -76,8 +88,11 @@ def test_red_is_above_and_blue_below_the_threshold(snapshot) -> None:
 
 
 def only(snapshot, *names: str):
-    """Series without a verdict, of these names."""
-    return type(snapshot)({name: replace(snapshot.view("lake/new"), name=name) for name in names}, None)
+    """Some series of the picture; a name that is not in it is one without a verdict."""
+    known = {view.name for view in snapshot.views(len(snapshot))}
+    return type(snapshot)(
+        {name: replace(snapshot.view(name if name in known else "lake/new"), name=name) for name in names}, None
+    )
 
 
 def test_control_characters_of_a_name_do_not_reach_the_terminal(snapshot) -> None:
