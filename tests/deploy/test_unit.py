@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 BINARY = "/opt/sentinel/bin/sentinel"
 
@@ -71,6 +72,17 @@ def test_the_exposure_is_at_most_1_1_of_10(installed: Path, tool: Callable[[str]
 )
 def test_the_unit_says(unit: list[str], line: str) -> None:
     assert line in unit
+
+
+def test_the_configuration_that_the_readme_installs_keeps_its_state_where_the_unit_may_write(
+    deploy: Path, unit: list[str]
+) -> None:
+    # Started from /, its ./state could not be made, and the service of a fresh machine ended with 73.
+    assert "install -D -m 0644 config/sentinel.yaml" in (deploy / "README.md").read_text()
+    assert "WorkingDirectory=%S/sentinel" in unit
+    assert "StateDirectory=sentinel" in unit
+    configured = yaml.safe_load((deploy.parent / "config" / "sentinel.yaml").read_text())["daemon"]["state_dir"]
+    assert (Path("/var/lib/sentinel") / configured).resolve().is_relative_to("/var/lib/sentinel")
 
 
 def test_a_reload_checks_the_configuration_before_it_signals(unit: list[str]) -> None:
