@@ -229,6 +229,15 @@ def test_a_long_name_is_broken_where_a_person_would(tmp_path):
     assert '<th scope="row">peter/<wbr>oxygen_<wbr>saturation</th>' in text
 
 
+def test_on_a_narrow_screen_sentences_and_pictures_keep_a_width_that_can_be_read(tmp_path):
+    # Bug: at 400 pixels the sentence of a series was a column of one word per line, cut off at the edge.
+    text = page_of(report_of(record(name="peter/ph"), pictures={"peter/ph": b"x"}), tmp_path)
+    assert '<td class="words">' in text
+    assert re.search(r"\.words \{ min-width: 1\drem; \}", text)
+    assert re.search(r'<div class="picture"><img [^>]*></div>', text)
+    assert re.search(r"\.picture \{ overflow-x: auto; \}", text)
+
+
 def test_the_alarms_name_rule_budget_and_what_else_they_may_be(tmp_path):
     shift = raised("x", 1)._replace(remarks=("one_sided",))
     relative = also("lag1", 0.6249, "relative", relative=True)
