@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from sentinel.picture.portrait import Columns
@@ -35,7 +35,8 @@ def cycle_panel(
     panel.set_ylabel("modulus", color=SIGNAL)
     known = columns.period[~np.isnan(columns.period)]
     if not known.size:
-        panel.text(0.006, 0.78, "no oscillation", transform=panel.transAxes, color=CYCLE, fontsize=7, va="center")
+        if not np.isnan(columns.modulus).all():  # Where nothing was ready, nothing is known of oscillations.
+            panel.text(0.006, 0.78, "no oscillation", transform=panel.transAxes, color=CYCLE, fontsize=7, va="center")
         return
     low, high = np.log(known.min() / 1.2), np.log(known.max() * 1.2)
     right = panel.twinx()
@@ -65,7 +66,7 @@ def spread_panel(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> N
     panel.set_ylabel("variance\n(× baseline)", color=SIGNAL)
     right = panel.twinx()
     steps(right, columns.criticality, edges, color=INK, linewidth=0.9)
-    right.yaxis.set_major_locator(MaxNLocator(3))
+    right.yaxis.set_major_locator(MaxNLocator(3) if not np.isnan(columns.criticality).all() else NullLocator())
     _dress(right, "criticality", INK, 0.5)
 
 

@@ -135,4 +135,5 @@ def _numbers(shown: tuple[float, float], stretches: list[tuple[float, float]]) -
     real = np.concatenate(
         [np.arange(np.ceil(first / step), np.floor(last / step) + 1) * step for first, last in stretches]
     )
+    real += 0.0  # The ceiling of a half below nothing is -0.0, which would be written with its sign.
     return real, [f"{number:.10g}".replace("-", "\N{MINUS SIGN}") for number in real]

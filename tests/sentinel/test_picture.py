@@ -240,6 +240,22 @@ def test_without_an_oscillation_the_panel_says_so():
     assert "period" not in [panel.get_ylabel() for panel in figure.axes]
 
 
+def test_where_nothing_was_ready_nothing_is_said_of_oscillations_and_criticality_has_no_numbers():
+    # Bug: a series in warm-up was called "no oscillation", and its criticality had an axis from -0.04 to 0.04.
+    figure = drawn(columns_of(rows_of(19)))
+    assert texts(figure.axes[CYCLE]) == []
+    criticality = next(panel for panel in figure.axes if panel.get_ylabel() == "criticality")
+    assert list(criticality.get_yticks()) == []
+
+
+def test_a_numbered_axis_begins_at_0_without_a_sign():
+    # Bug: the first tick of every record that starts at 0 was written "-0".
+    columns = columns_of(rows_of(400))
+    half_before_0 = NumberAxis(-columns.start_us[0] / DAY - 0.5, 1 / 86_400)
+    _, labels = TimeLine(columns, half_before_0).ticks()
+    assert labels[0] == "0"
+
+
 @pytest.mark.parametrize("axis", [CalendarAxis(), NumberAxis(-40.0, 0.25)], ids=["calendar", "numbers"])
 def test_recovery_times_stand_beside_the_lag1_they_belong_to_in_the_units_of_the_owner(axis):
     rows = rows_of(100)
