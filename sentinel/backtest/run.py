@@ -141,9 +141,10 @@ def known_names(settings: Settings, names: Sequence[str]) -> list[str]:
 def refuse_nothing(outcome: Outcome, observations: Sorted, where: str) -> None:
     """DataError unless some series has at least one tick."""
     if all(record.plan is None for record in outcome.records):
-        count = observations.rows - observations.duplicates
+        again = f" ({observations.duplicates:,} of a time that was there already)" if observations.duplicates else ""
         raise DataError(
-            f"{where}: {count:,} observation{'s' if count > 1 else ''}, no series with two time stamps; "
+            f"{where}: {observations.rows:,} observation{'s' if observations.rows > 1 else ''}{again}, "
+            "no series with two time stamps; "
             "at least two of one series are needed"
         )
 

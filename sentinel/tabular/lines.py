@@ -180,9 +180,13 @@ def _find_newline(data: bytes, newline: bytes, start: int) -> int:
 
 
 def _columns(line: str, where: str, options: TableOptions) -> tuple[str, ...]:
+    if line.strip() in ("[", "{") or line.replace(" ", "").startswith(('{"', "[{")):
+        raise DataError(f"{where}: JSON, not a CSV table; NDJSON (*.ndjson, one object per line) is read")
     try:
         names = [name.strip() for name in next(csv.reader([line], delimiter=options.separator))]
     except csv.Error as error:
+        if "\r" in line:
+            raise DataError(f"{where}: lines end in a carriage return alone; LF or CR LF is needed") from error
         raise DataError(f"{where}: the header line cannot be read ({error}); column names are needed") from error
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:

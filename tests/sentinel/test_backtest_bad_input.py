@@ -15,6 +15,11 @@ BAD = {
     "text.csv": (b"time,x\n2020-01-01,1\n2020-01-02,abc\n2020-01-03,3\n", "row 2, column 'x': 'abc' is not a number"),
     "bad_time.csv": (b"time,x\nyesterday,1\ntoday,2\n", "'yesterday' is not a time"),
     "one_row.csv": (b"time,x\n2020-01-01,1\n", "1 observation, no series with two time stamps"),
+    # It said "1 observation", of a file of three rows.
+    "equal.csv": (
+        b"time,x\n2020-01-01,1\n2020-01-01,2\n2020-01-01,3\n",
+        "3 observations (2 of a time that was there already), no series with two time stamps",
+    ),
     "all_nan.csv": (b"time,x\n2020-01-01,NaN\n2020-01-02,\n", "no usable value (2 missing)"),
     "header.csv": (b"time,x\n", "no rows"),
     "empty.csv": (b"", "the file is empty"),
