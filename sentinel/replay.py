@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sentinel.axis import CalendarAxis
-from sentinel.backtest.readings import Readings, alarm_table
+from sentinel.backtest.readings import INSTANT, Readings, alarm_table
 from sentinel.backtest.run import parts
 from sentinel.configuration import Settings
 from sentinel.configuration.loading import load
@@ -99,7 +99,8 @@ def main(args: argparse.Namespace) -> int:
         if not written:
             raise DataError(f"{folder}: the journal holds no closed tick; let the daemon run longer")
         readings.lazy().sort("series", "time").sink_parquet(out / "readings.parquet")
-    alarm_table(events, dict.fromkeys((e.series for e in events), CalendarAxis())).write_csv(out / "alarms.csv")
+    alarms = alarm_table(events, dict.fromkeys((e.series for e in events), CalendarAxis()))
+    alarms.write_csv(out / "alarms.csv", datetime_format=INSTANT)
     raised = sum(event.what == "raised" for event in events)
     print(f"{written:,} ticks of {len(machine.state.names)} series, {raised} alarms: {out}")
     return 0

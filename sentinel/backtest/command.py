@@ -18,7 +18,7 @@ from sentinel.backtest.labelled import judged, labels_of, swept
 from sentinel.backtest.options import options_of, settings_of
 from sentinel.backtest.phases import timelines
 from sentinel.backtest.progress import shown
-from sentinel.backtest.readings import Readings, alarm_table, site_table
+from sentinel.backtest.readings import INSTANT, Readings, alarm_table, site_table
 from sentinel.backtest.references import refuse_absent_references
 from sentinel.backtest.run import compares, known_names, refuse_nothing, run
 from sentinel.backtest.seasons import undeclared_seasons
@@ -61,10 +61,10 @@ def main(arguments: argparse.Namespace) -> int:
         lines = None if labels is None else timelines(labels, outcome.records)
         axes = {record.name: record.axis for record in outcome.records}
         readings.lazy().sink_parquet(out / "readings.parquet")
-        alarm_table(outcome.events, axes).write_csv(out / "alarms.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
+        alarm_table(outcome.events, axes).write_csv(out / "alarms.csv", datetime_format=INSTANT)
         if settings.sites:
             found = site_table(outcome.sites, outcome.records[0].axis)
-            found.write_csv(out / "sites.csv", datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
+            found.write_csv(out / "sites.csv", datetime_format=INSTANT)
         drawn = [record for record in ranked(outcome.records) if record.id in outcome.portraits][:PICTURES]
         told = stage("drawing", len(drawn))
         pictures: dict[str, bytes] = {}

@@ -20,6 +20,8 @@ COLUMNS = (
     "criticality", "evidence", "recovery", "recovery_low", "recovery_high",
 )  # fmt: skip
 ORDER = ["id", "tick"]
+INSTANT = "%Y-%m-%dT%H:%M:%S%.fZ"
+"""How every CSV file that is written has its times, for `datetime_format` of polars."""
 STATE_WORDS = np.array([state.value for state in State])
 
 

@@ -13,6 +13,7 @@ import polars as pl
 from sentinel.backtest.intervals import of_count, of_share
 from sentinel.backtest.matched import Rival
 from sentinel.backtest.phases import Phase
+from sentinel.backtest.readings import INSTANT
 from sentinel.backtest.skill import Event, Skill
 from sentinel.backtest.verdicts import YEAR_SECONDS, limits, quantiles
 
@@ -21,7 +22,7 @@ SKILL_FILES = ("skill.csv", "skill.json")
 
 def write(skill: Skill, rivals: Sequence[Rival], out: Path) -> None:
     """Write both files into a folder."""
-    _alarms(skill).write_csv(out / SKILL_FILES[0], datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
+    _alarms(skill).write_csv(out / SKILL_FILES[0], datetime_format=INSTANT)
     text = json.dumps(_data(skill, rivals), indent=1, allow_nan=False, ensure_ascii=False)
     (out / SKILL_FILES[1]).write_text(text + "\n", encoding="utf-8")
 

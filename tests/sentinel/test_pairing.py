@@ -325,6 +325,8 @@ def test_the_daemon_restarts_with_pairs_half_done_and_its_journal_replays_them(t
     assert broken.record == straight.record
     assert {event["series"] for event in straight.journal.events()} >= {"s0", "s0 - s1"}
     assert entry_point(["replay", "--state", str(tmp_path / "a"), "--out", str(tmp_path / "out")]) == 0
+    # Bug: its times were written "...T12:00:00.000000+0000", those of `backtest` "...T12:00:00Z".
+    assert pl.read_csv(tmp_path / "out" / "alarms.csv")["time"].str.contains(r"^\d{4}-\d\d-\d\dT\d\d:30:00Z$").all()
     replayed = pl.read_parquet(tmp_path / "out" / "readings.parquet")
     expected = through(Pipeline(Settings.model_validate(chosen)), [stream({f"s{i}": values[:, i] for i in range(3)})])
     mine = replayed.filter(series="s0 - s1")["residual"].to_numpy()
