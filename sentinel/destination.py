@@ -19,10 +19,11 @@ def folder_for(out: Path, option: str = "--out") -> Path:
     SentinelError
         It cannot be made.
     """
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{option} {out}: there is a file of that name; a folder is needed")
     with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise UsageError(f"{option} {out}: there is a file of that name; a folder is needed") from error
     return out
 
 

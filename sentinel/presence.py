@@ -7,18 +7,15 @@ is remarked on that could match. A remark is no fault, for files may come later.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from glob import has_magic
 from pathlib import Path
 
 from sentinel.configuration import CsvSource, Settings, Source
+from sentinel.errors import DataError
 from sentinel.plan import paired_name
 from sentinel.sites import without_enough
-
-_ENDINGS = (".csv", ".parquet", ".ndjson")
-_NOT_CSV = (".parquet", ".pq", ".ndjson", ".jsonl")
 
 
 def remarks(settings: Settings) -> Iterator[str]:
@@ -46,45 +43,64 @@ def remarks(settings: Settings) -> Iterator[str]:
 
 def _absent(source: CsvSource) -> Iterator[str]:
     path = Path(source.path).absolute()
-    if not path.exists():
+    try:
+        path.stat()
+        tables = _files(path)
+    except (FileNotFoundError, NotADirectoryError):
         yield f"source {source.name}: {path} is not there now; it is read as soon as it is"
-    elif path.is_dir() and not _files(path):
-        yield f"source {source.name}: no *.csv, *.parquet or *.ndjson is in {path} now; they are read as they come"
+    except OSError as error:
+        yield f"source {source.name}: {path} cannot be read now: {error.strerror}; it is read as soon as it can be"
+    else:
+        if not tables:
+            yield f"source {source.name}: no *.csv, *.parquet or *.ndjson is in {path} now; they are read as they come"
 
 
 def _files(path: Path) -> list[Path]:
     """The tables of a folder, or the file itself."""
     if not path.is_dir():
         return [path]
-    return [one for one in path.iterdir() if one.suffix.lower() in _ENDINGS and not one.name.startswith(".")]
+    from sentinel.sources.csv import ENDINGS  # here and below: `check` does not wait for libraries that it may not need
+
+    return [one for one in path.iterdir() if one.suffix.lower() in ENDINGS and not one.name.startswith(".")]
 
 
 def _names(sources: Sequence[Source]) -> list[str]:
     """Names of all series; empty where some are not known."""
     names: set[str] = set()
     for source in sources:
-        if not isinstance(source, CsvSource):
-            own = [{source.series or source.name}]
-        elif source.layout == "long" or source.by:
-            return []
-        else:
-            own = [set(source.columns or _header(source, path)) for path in _files(Path(source.path))]
+        own = _own(source)
         if not own or not all(own):
             return []
         names.update(*own)
     return sorted(names)
 
 
-def _header(source: CsvSource, path: Path) -> list[str]:
-    """The columns of a wide CSV table that may be series; empty where they cannot be told from its first line."""
-    is_csv = source.format == "csv" or (source.format == "auto" and path.suffix.lower() not in _NOT_CSV)
-    if not is_csv or not path.is_file():
-        return []
+def _own(source: Source) -> list[set[str]]:
+    """Names of a source's series, file by file; an empty set where they are not known."""
+    if not isinstance(source, CsvSource):
+        return [{source.series or source.name}]
+    if source.layout == "long" or source.by:
+        return [set()]
     try:
-        with path.open(encoding="utf-8-sig" if source.encoding == "utf-8" else source.encoding, newline="") as file:
-            lines = (line for line in file if line.strip() and not (source.comment and line.startswith(source.comment)))
-            header = [name.strip() for name in next(csv.reader(lines, delimiter=source.separator), [])]
-    except (OSError, UnicodeError, csv.Error):
+        return [set(source.columns or _header(source, path)) for path in _files(Path(source.path))]
+    except (OSError, DataError):
+        return [set()]
+
+
+def _header(source: CsvSource, path: Path) -> list[str]:
+    """The columns of a wide CSV table that may be series; empty where its first line does not tell them."""
+    if not path.is_file():
         return []
-    long = source.layout == "auto" and {source.series_column, source.value_column} <= set(header)
-    return [] if long else [name for name in header if name not in ("", source.time_column)]
+    from sentinel.sources.csv import options_of
+    from sentinel.tabular import file_format
+    from sentinel.tabular.lines import read_head
+    from sentinel.tabular.options import UNNAMED
+
+    options = options_of(source)
+    if file_format(path, options) != "csv":
+        return []
+    with path.open("rb") as file:
+        head = read_head(file, str(path), "csv", options, whole=False)
+    columns = head.columns if head is not None else ()
+    long = source.layout == "auto" and {source.series_column, source.value_column} <= set(columns)
+    return [] if long else [name for name in columns if name != source.time_column and not name.startswith(UNNAMED)]

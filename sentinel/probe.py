@@ -52,7 +52,7 @@ def main(arguments: argparse.Namespace) -> int:
         The table or a source cannot be used, or no series has two time stamps.
     """
     path = Path(arguments.config)
-    configured = path.is_dir() or path.suffix.lower() in (".yaml", ".yml")
+    configured = path.suffix.lower() in (".yaml", ".yml") or _is_folder(path)
     settings = load(path) if configured else Settings()
     observations = _fetched(settings) if configured else read_files([path], options_of(arguments)).observations
     with tempfile.TemporaryDirectory(prefix="sentinel-") as folder:
@@ -62,6 +62,13 @@ def main(arguments: argparse.Namespace) -> int:
     for line in told(found):
         print(line)
     return 0
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # whoever reads it as a table says what is wrong
+        return False
 
 
 def told(found: Sequence[Found]) -> Iterator[str]:

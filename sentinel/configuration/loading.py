@@ -60,9 +60,12 @@ def load(path: Path | str) -> Settings:
 
 
 def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    files = sorted(file for file in path.iterdir() if file.suffix in {".yaml", ".yml"})
+    try:
+        if not path.is_dir():
+            return [path]
+        files = sorted(file for file in path.iterdir() if file.suffix in {".yaml", ".yml"})
+    except OSError as error:
+        raise _unreadable(path, error) from None
     misnamed = [file for file in files if file.suffix == ".yml"]
     if misnamed:
         raise ConfigError("\n".join(f"{file}: a folder is read by *.yaml; rename it to .yaml" for file in misnamed))
@@ -103,9 +106,11 @@ def _text(file: Path) -> str:
         byte = error.object[error.start]
         raise TreeError(line, f"the byte 0x{byte:02X} is not UTF-8; save the file as UTF-8") from None
     except OSError as error:
-        raise ConfigError(
-            f"{file}: cannot be read: {error.strerror}; a readable YAML file or folder is needed"
-        ) from None
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(file: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{file}: cannot be read: {error.strerror}; a readable YAML file or folder is needed")
 
 
 def _merged(trees: list[Node], faults: _Faults) -> Node:

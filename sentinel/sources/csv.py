@@ -32,6 +32,11 @@ FUTURE_US = 24 * 3_600 * MICROSECONDS
 """Event times further ahead of the clock than this are refused: a typing error must not close years of ticks."""
 
 
+def options_of(settings: CsvSource) -> TableOptions:
+    """How the tables of a source are written."""
+    return TableOptions(**{name: getattr(settings, name) for name in TableOptions.__dataclass_fields__})
+
+
 @dataclass(frozen=True, slots=True)
 class _Rows:
     """What one file gave: judged rows, or none."""
@@ -48,9 +53,7 @@ class Files:
         self._settings = settings
         self._clock = clock
         self._path = Path(settings.path)
-        self._options = TableOptions(
-            **{name: getattr(settings, name) for name in TableOptions.__dataclass_fields__},
-        )
+        self._options = options_of(settings)
         self._shapes: dict[tuple[Path, tuple[str, ...]], Shape] = {}
 
     @property

@@ -8,7 +8,7 @@ import polars as pl
 
 from sentinel.errors import DataError
 from sentinel.tabular.cells import number
-from sentinel.tabular.options import COLUMN, HEAD_ROWS, MORE, ROW, TableOptions
+from sentinel.tabular.options import COLUMN, HEAD_ROWS, MORE, ROW, UNNAMED, TableOptions
 
 _CELL = "__cell__"
 
@@ -98,7 +98,7 @@ def _wide(head: pl.DataFrame, names: list[str], options: TableOptions, where: st
         for name in options.columns:
             _require(names, name, "columns", where)
         return Shape(options.time_column, None, options.columns, options.by, ())
-    free = [name for name in names if name not in taken and not name.startswith("__unnamed_")]
+    free = [name for name in names if name not in taken and not name.startswith(UNNAMED)]
     texts = tuple(name for name in free if _is_text(head[name], options))
     values = tuple(name for name in free if name not in texts)
     if not values:

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from sentinel.errors import DataError
-from sentinel.tabular.options import HEAD_ROWS, MORE, TableOptions
+from sentinel.tabular.options import HEAD_ROWS, MORE, UNNAMED, TableOptions
 
 PIECE_BYTES = 4 << 20
 LONGEST_LINE_BYTES = 64 << 20
@@ -192,7 +192,7 @@ def _columns(line: str, where: str, options: TableOptions) -> tuple[str, ...]:
     if twice:
         raise DataError(f"{where}: two columns are named {twice[0]!r}; every column needs its own name")
     # Columns without a name are indices that spreadsheets and data frames write; they are never series.
-    return tuple(name or f"__unnamed_{i}__" for i, name in enumerate(names))
+    return tuple(name or f"{UNNAMED}{i}__" for i, name in enumerate(names))
 
 
 def _keys(file: BinaryIO, where: str, start: int, codec: str) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ MORE = "__more__"
 """Column that is null unless the row had more fields than the header names."""
 COLUMN = "__column__"
 """Column of the long form that names the column of the table from which a value came."""
+UNNAMED = "__unnamed_"
+"""Beginning of the name that a column without one is given."""
 HEAD_ROWS = 1_000
 """Rows from which layout and kind of time axis are decided."""
 

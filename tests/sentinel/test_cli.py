@@ -211,6 +211,24 @@ def test_a_folder_that_cannot_be_had_is_one_clear_line_before_anything_runs(
     assert entry_point([*arguments, "lake.csv/deeper"]) == 1
     said = "sentinel: lake.csv/deeper: Not a directory; it must be writable, with enough room\n"
     assert capsys.readouterr() == ("", said)
+    # As in a folder that this user may not enter; it was a traceback.
+    assert entry_point([*arguments, "a" * 300]) == 1
+    assert capsys.readouterr().err.endswith("aaa: File name too long; it must be writable, with enough room\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["check"], 78, "cannot be read: File name too long; a readable YAML file or folder is needed"),
+        (["check", "--probe"], 65, "File name too long; the file must be readable"),
+    ],
+)
+def test_a_path_that_cannot_be_looked_at_is_one_clear_line(
+    arguments: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # As in a folder that this user may not enter; it was a traceback.
+    assert entry_point([*arguments, "a" * 300]) == code
+    assert capsys.readouterr() == ("", f"sentinel: {'a' * 300}: {said}\n")
 
 
 def test_a_reader_that_goes_away_is_no_traceback() -> None:

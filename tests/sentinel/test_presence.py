@@ -35,6 +35,13 @@ def test_a_file_that_is_not_there_is_a_remark_not_a_fault(tmp_path: Path, capsys
     assert last == f"remark: source lake: {tmp_path}/none.csv is not there now; it is read as soon as it is"
 
 
+def test_a_file_that_cannot_be_looked_at_is_a_remark_too(tmp_path: Path) -> None:
+    # As one in a folder that this user may not enter; it was a traceback.
+    path = tmp_path / ("a" * 300)
+    (line,) = remarked({"kind": "csv", "name": "lake", "path": str(path)}, series=[{"match": "ph"}])
+    assert line == f"source lake: {path} cannot be read now: File name too long; it is read as soon as it can be"
+
+
 def test_a_folder_without_a_table_is_remarked_on(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("none")
     (line,) = remarked({"kind": "csv", "name": "lake", "path": str(tmp_path)})
