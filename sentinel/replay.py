@@ -80,7 +80,7 @@ def results(folder: Path, machine: Machine, *, fixed: bool = False) -> Iterator[
 
 
 def main(args: argparse.Namespace) -> int:
-    """`sentinel replay --state DIR [--config FILE] --out DIR`: the files of `backtest`, from a journal."""
+    """Write `readings.parquet` and `alarms.csv`, as `backtest` does, from the journal in a state folder."""
     folder = Path(args.state)
     fixed = load(Path(args.config)) if args.config else None
     machine = Machine(fixed or Settings())
@@ -99,10 +99,10 @@ def main(args: argparse.Namespace) -> int:
         if not written:
             raise DataError(f"{folder}: the journal holds no closed tick; let the daemon run longer")
         readings.lazy().sort("series", "time").sink_parquet(out / "readings.parquet")
-    alarms = alarm_table(events, dict.fromkeys((e.series for e in events), CalendarAxis()))
-    alarms.write_csv(out / "alarms.csv", datetime_format=INSTANT)
-    raised = sum(event.what == "raised" for event in events)
-    print(f"{written:,} ticks of {len(machine.state.names)} series, {raised} alarms: {out}")
+        alarms = alarm_table(events, dict.fromkeys((e.series for e in events), CalendarAxis()))
+        alarms.write_csv(out / "alarms.csv", datetime_format=INSTANT)
+    raised = f"{alarms.height:,} alarm{'' if alarms.height == 1 else 's'}"
+    print(f"{written:,} ticks of {len(machine.state.names)} series, {raised}: {out}")
     return 0
 
 
