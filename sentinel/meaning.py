@@ -17,6 +17,8 @@ from sentinel.configuration import AlarmSettings, BankSettings, Cadence
 from sentinel.configuration.judging import SHORTEST_SEASON_TICKS
 from sentinel.plan import SHORTEST_SEASON_MEMORY, Plan, PlanChannel, PlanRule
 
+_TOO_SOON = f"; under {SHORTEST_SEASON_MEMORY:g} ticks, small budgets may not hold"
+
 # A configuration repeats its rules for every entry of `series`; each of these takes some milliseconds.
 lag1_delay, modulus_delay, spread_delay = cache(delay.lag1_delay), cache(delay.modulus_delay), cache(delay.spread_delay)
 
@@ -66,7 +68,7 @@ def of_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[str]:
         yield (
             f"season of {season:.4g} ticks in {bins} pieces of {span(season / bins, cadence)}, half forgotten after "
             f"{memory_ticks / season:.3g} periods = {span(memory_ticks, cadence)}"
-            + ("" if memory_ticks >= SHORTEST_SEASON_MEMORY else "; under 120 ticks, small budgets may not hold")
+            + ("" if memory_ticks >= SHORTEST_SEASON_MEMORY else _TOO_SOON)
         )
     for season in plan.seasons_left_out:
         yield f"season of {season:.4g} ticks is left out: at least {SHORTEST_SEASON_TICKS} ticks are needed"

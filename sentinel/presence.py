@@ -1,7 +1,7 @@
 """What is there now of what a configuration names, for `sentinel check`: files, and series where their names are known.
 
-The names are known at once of simulated systems and of wide CSV tables, from their header; those of long tables, of
-`by`, of Parquet and NDJSON are in the rows, and nothing is said of them. Columns of text count as series here: nothing
+The names are known at once of simulated systems and of wide CSV tables, from their header; those of long tables and of
+`by` are in the rows. Nothing is said of these, nor of Parquet and NDJSON. Columns of text count as series here: nothing
 is remarked on that could match. A remark is no fault, for files may come later.
 """
 

@@ -37,7 +37,10 @@ def lakes(ticks: int = 900) -> pl.DataFrame:
 
 @contextmanager
 def without_pictures() -> Iterator[None]:
-    """Reports that draw no series, which takes ten times as long as the analysis: for the laws of tables and words."""
+    """Reports that draw no series, which takes ten times as long as the analysis: for the laws of tables and words.
+
+    Only series that are drawn are looked back at: no undeclared season is sought, and no kind of record named.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sentinel.backtest.command.PICTURES", 0)
         yield
