@@ -2,7 +2,8 @@
 
 A job fetches, hands the frame to the inbox and keeps the cursor for the next fetch; nothing else. What can go wrong
 with polling is counted: a source that fails, a run that came too late (`misfire`), a run that found the one before it
-still busy (`max_instances`). APScheduler's thread can die while `scheduler.running` stays true, so there is a heartbeat
+still busy (`max_instances`), runs of which only the last was made because all became due together, as when the machine
+had slept (`coalesced`). APScheduler's thread can die while `scheduler.running` stays true, so there is a heartbeat
 of its own, and `alive` looks at the thread itself; the engine watches both.
 """
 
@@ -18,7 +19,14 @@ from threading import Condition, Event, Thread
 from typing import Protocol
 
 import polars as pl
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    EVENT_JOB_SUBMITTED,
+    JobEvent,
+    JobSubmissionEvent,
+)
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -41,6 +49,7 @@ PUT_SECONDS = 0.2
 """How long a job waits for room in the inbox before it looks whether it should stop."""
 _BEAT = "heartbeat"
 _MISSED = {EVENT_JOB_MISSED: "misfire", EVENT_JOB_MAX_INSTANCES: "max_instances"}
+_COALESCED = "coalesced"
 
 
 class Polled(Protocol):
@@ -68,6 +77,8 @@ class _Task:
     failure: str = ""
     complaints: tuple[str, ...] = ()
     running: bool = False
+    due: datetime | None = None
+    """When its last run was due, whether it was made or not."""
 
 
 class Schedule:
@@ -106,6 +117,7 @@ class Schedule:
             timezone=UTC,
         )
         self._scheduler.add_listener(self._on_event, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR)
+        self._scheduler.add_listener(self._on_due, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES)
         for task in self._tasks.values():
             self._announce(task)
 
@@ -171,7 +183,7 @@ class Schedule:
             self._tally.add(counter, 0, task=name)
         for counter in ("sentinel_source_fetches_total", "sentinel_source_fetch_failures_total"):
             self._tally.add(counter, 0, source=name)
-        for reason in _MISSED.values():
+        for reason in (*_MISSED.values(), _COALESCED):
             self._tally.add("sentinel_task_missed_total", 0, task=name, reason=reason)
 
     def _run(self, task: _Task) -> None:
@@ -237,3 +249,14 @@ class Schedule:
             self._failed(task, f"{type(event.exception).__name__}: {event.exception}")
         elif not (event.code == EVENT_JOB_MAX_INSTANCES and task.catching_up):
             self._tally.add("sentinel_task_missed_total", task=task.source.name, reason=_MISSED[event.code])
+
+    def _on_due(self, event: JobSubmissionEvent) -> None:
+        """Count the runs that became due together with this one: APScheduler makes one, and tells of no other."""
+        task = self._tasks.get(event.job_id)
+        if task is None:
+            return
+        due: datetime = event.scheduled_run_times[-1]
+        if task.due is not None and not task.catching_up:
+            skipped = round((due - task.due).total_seconds() * MICROSECONDS / task.every_us) - 1
+            self._tally.add("sentinel_task_missed_total", max(0, skipped), task=task.source.name, reason=_COALESCED)
+        task.due = due
