@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from sentinel import __version__
-from sentinel.cli import _parser, entry_point
+from sentinel.arguments import parser
+from sentinel.cli import entry_point
 
 ROOT = Path(__file__).parents[2]
 FULL = ROOT / "config" / "sentinel.full.yaml"
@@ -61,7 +62,7 @@ def test_the_help_of_every_command_has_an_example_that_is_understood(
     said = capsys.readouterr().out
     words = said.partition("example:\n  sentinel ")[2].partition("\n")[0].partition(" >")[0].split()
     assert words[0] == name
-    assert _parser().parse_args(words).handler
+    assert parser().parse_args(words).handler
     assert all(len(line) <= 80 for line in said.splitlines())
 
 
