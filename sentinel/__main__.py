@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from sentinel.cli import entry_point
+from sentinel.commands.main import entry_point
 
 sys.exit(entry_point())

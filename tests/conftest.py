@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from detectors.betting import advance
 from detectors.compiled import is_kept
-from sentinel.warm import compile_kernels
+from sentinel.runtime.kernels import compile_kernels
 
 # How long an example takes is the machine's affair. In CI the examples are the same each time: what breaks there was
 # broken by the change; at a desk they are new ones in every run.

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.errors import StateError
+from sentinel.domain.errors import StateError
 from sentinel.journal.batches import to_json
 from sentinel.journal.database import Database, JournalCorrupt
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sentinel.errors import StateError
+from sentinel.domain.errors import StateError
 from sentinel.journal import schema
 
 BUSY_SECONDS = 5.0

@@ -9,7 +9,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from sentinel.errors import StateError
+from sentinel.domain.errors import StateError
+from sentinel.domain.observation import Cursor, Frame
 from sentinel.journal import replay
 from sentinel.journal.batches import Committed, FactKind
 from sentinel.journal.checkpoints import Checkpoint, Checkpoints
@@ -18,7 +19,6 @@ from sentinel.journal.events import Events
 from sentinel.journal.lock import FolderLock
 from sentinel.journal.retention import Retention
 from sentinel.journal.writer import Writer
-from sentinel.observation import Cursor, Frame
 
 DATABASE_FILE = "sentinel.db"
 

@@ -7,7 +7,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from sentinel.errors import StateError
+from sentinel.domain.errors import StateError
 
 LOCK_FILE = "lock"
 

@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sentinel.errors import DataError
+from sentinel.domain.errors import DataError
+from sentinel.domain.observation import OBSERVATIONS, Frame
 from sentinel.journal.batches import Rows
-from sentinel.observation import OBSERVATIONS, Frame
 
 INCOMING = "CREATE TEMP TABLE incoming (time INTEGER, series INTEGER)"
 """Keys to look up, on the writing connection; empty between transactions."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from sentinel.errors import StateError
+from sentinel.domain.errors import StateError
+from sentinel.domain.spelling import moment_in_words
 from sentinel.journal.batches import Committed, Rows, no_rows
 from sentinel.journal.database import Database, JournalCorrupt
-from sentinel.wording import moment_in_words
 
 GROUP_OBSERVATIONS = 200_000
 """Observations held at once; a single larger batch is read whole."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from sentinel.errors import StateError
+from sentinel.domain.errors import StateError
 
 APPLICATION_ID = 0x534E544C  # "SNTL"
 VERSION = 1

@@ -7,10 +7,10 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
+from sentinel.domain.observation import Cursor, Frame
 from sentinel.journal import observations
 from sentinel.journal.batches import NOTHING_WRITTEN, Committed, FactKind, no_rows, to_json
 from sentinel.journal.database import Database
-from sentinel.observation import Cursor, Frame
 
 
 class Writer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from sentinel.errors import SentinelError
+from sentinel.domain.errors import SentinelError
 
 
 class NotifyError(SentinelError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.clock import MICROSECONDS
+from sentinel.domain.clock import MICROSECONDS
 
 DAY_US = 86_400 * MICROSECONDS
 EPOCH_2020_US = 1_577_836_800 * MICROSECONDS

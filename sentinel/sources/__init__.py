@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sentinel.clock import Clock
-from sentinel.configuration import Source as SourceSettings
+from sentinel.config import Source as SourceSettings
+from sentinel.domain.clock import Clock
 from sentinel.sources.base import Source, SourceError
 from sentinel.sources.csv import Files
 from sentinel.sources.simulate import Playback

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sentinel.errors import UpstreamError
-from sentinel.observation import Cursor, Frame
+from sentinel.domain.errors import UpstreamError
+from sentinel.domain.observation import Cursor, Frame
 
 
 class SourceError(UpstreamError):

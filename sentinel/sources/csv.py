@@ -15,17 +15,17 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
-from sentinel.clock import MICROSECONDS, Clock
-from sentinel.configuration import CsvSource
-from sentinel.errors import DataError
-from sentinel.observation import Cursor, Frame, Rejection, empty_observations
+from sentinel.config import CsvSource
+from sentinel.domain.clock import MICROSECONDS, Clock
+from sentinel.domain.errors import DataError
+from sentinel.domain.observation import Cursor, Frame, Rejection, empty_observations
 from sentinel.sources.base import SourceError
 from sentinel.sources.marks import Mark, place_marks
-from sentinel.tabular import Shape, TableOptions, file_format, open_table, shape_of
-from sentinel.tabular.lines import LONGEST_LINE_BYTES, PIECE_BYTES, Head, cut, read_head
-from sentinel.tabular.options import HEAD_ROWS
-from sentinel.tabular.parsing import COMPLAINTS, checked_axis, judge, verdict
-from sentinel.tabular.reading import rows_of
+from sentinel.tables import Shape, TableOptions, file_format, open_table, shape_of
+from sentinel.tables.lines import LONGEST_LINE_BYTES, PIECE_BYTES, Head, cut, read_head
+from sentinel.tables.options import HEAD_ROWS
+from sentinel.tables.parsing import COMPLAINTS, checked_axis, judge, verdict
+from sentinel.tables.reading import rows_of
 
 ENDINGS = (".csv", ".parquet", ".ndjson")
 FUTURE_US = 24 * 3_600 * MICROSECONDS

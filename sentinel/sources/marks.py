@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sentinel.clock import MICROSECONDS
+from sentinel.domain.clock import MICROSECONDS
 
 HEAD_BYTES = 1_024
 TAIL_BYTES = 256

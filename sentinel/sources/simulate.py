@@ -17,10 +17,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sentinel.clock import MICROSECONDS, Clock
-from sentinel.configuration import Cadence, SimulateSource
-from sentinel.errors import ConfigError
-from sentinel.observation import OBSERVATIONS, Cursor, Frame, Rejection
+from sentinel.config import SimulateSource
+from sentinel.domain.clock import MICROSECONDS, Clock
+from sentinel.domain.errors import ConfigError
+from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame, Rejection
+from sentinel.domain.spans import Cadence
 from sentinel.simulate import SYSTEMS
 
 MOST_PER_FETCH = 50_000

@@ -16,9 +16,9 @@ import numpy as np
 from pipeline_rows import SECOND_US
 from timing import seconds
 
-from sentinel.configuration import Settings
-from sentinel.pipeline import Batch, Pipeline
-from sentinel.warm import compile_kernels
+from sentinel.config import Settings
+from sentinel.pipeline.pipeline import Batch, Pipeline
+from sentinel.runtime.kernels import compile_kernels
 
 
 def resident() -> int:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from timing import Row, Spread, duration, seconds, turns
 
-from sentinel.configuration import Settings
-from sentinel.pipeline import Batch, Pipeline
+from sentinel.config import Settings
+from sentinel.pipeline.pipeline import Batch, Pipeline
 
 SECOND_US = 1_000_000
 BATCH = 500_000

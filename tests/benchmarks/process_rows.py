@@ -17,8 +17,8 @@ MIB = 1 << 20
 
 _PIPELINE = """
 import sys, numpy, polars
-from sentinel.configuration import Settings
-from sentinel.pipeline import Batch, Pipeline
+from sentinel.config import Settings
+from sentinel.pipeline.pipeline import Batch, Pipeline
 table = polars.read_csv(sys.argv[1], try_parse_dates=True)
 time, value = table["time"].dt.epoch("us").to_numpy(), table["value"].to_numpy()
 pipeline = Pipeline(Settings())

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sentinel.clock import ManualClock
-from sentinel.configuration import CsvSource
-from sentinel.observation import OBSERVATIONS, Cursor, Frame, Rejection
+from sentinel.config import CsvSource
+from sentinel.domain.clock import ManualClock
+from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame, Rejection
 from sentinel.simulate import DAY_US, EPOCH_2020_US
 from sentinel.sources import Source, make_source
 

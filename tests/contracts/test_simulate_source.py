@@ -7,10 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from sentinel.clock import ManualClock
-from sentinel.configuration import Cadence, SimulateSource
-from sentinel.errors import ConfigError
-from sentinel.observation import Cursor, Frame
+from sentinel.config import SimulateSource
+from sentinel.domain.clock import ManualClock
+from sentinel.domain.errors import ConfigError
+from sentinel.domain.observation import Cursor, Frame
+from sentinel.domain.spans import Cadence
 from sentinel.simulate import DAY_US, EPOCH_2020_US, SYSTEMS, simulate
 from sentinel.sources import Source
 from sentinel.sources.simulate import Playback

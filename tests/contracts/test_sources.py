@@ -9,10 +9,10 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from sentinel.clock import ManualClock
-from sentinel.configuration import SimulateSource
-from sentinel.errors import DataError
-from sentinel.observation import Rejection
+from sentinel.config import SimulateSource
+from sentinel.domain.clock import ManualClock
+from sentinel.domain.errors import DataError
+from sentinel.domain.observation import Rejection
 from sentinel.simulate import DAY_US
 from sentinel.sources import SOURCES, Source, SourceError, make_source
 from tests.contracts.following import NOW_US, csv_source, follow, line, rows, table, through_json, values

@@ -112,7 +112,7 @@ def fill_in() -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def exposed() -> frozenset[str]:
     """Every name that a scrape of the daemon can give: the table of metrics, `up`, and one of the process."""
-    from sentinel.metrics import METRICS
+    from sentinel.domain.metrics import METRICS
 
     parts = {"histogram": ("_bucket", "_sum", "_count")}
     own = {row.name + suffix for row in METRICS for suffix in parts.get(row.type, ("",))}

@@ -22,7 +22,7 @@ import httpx
 import pytest
 import yaml
 
-from sentinel.clock import MICROSECONDS, SystemClock
+from sentinel.domain.clock import MICROSECONDS, SystemClock
 
 pytestmark = pytest.mark.slow
 

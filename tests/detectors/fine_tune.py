@@ -23,8 +23,8 @@ from torch import Tensor
 from detectors.cell import INPUTS, SHUT
 from detectors.spectrum import thresholds
 from detectors.tables.lag1 import INPUT_WEIGHT, KAPPA
-from sentinel.cadence import TICK, Block
-from sentinel.conditioning import Conditioner, Conditioning
+from sentinel.pipeline.conditioning import Conditioner, Conditioning
+from sentinel.pipeline.grid import TICK, Block
 
 Floats = NDArray[np.float64]
 

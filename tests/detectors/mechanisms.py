@@ -19,8 +19,8 @@ from detectors.cell import SHUT, CellTable
 from detectors.lstm import features, lstm_cell_of
 from detectors.pairs import Pairs
 from detectors.tables import NullDetector, lag1, level
-from sentinel.cadence import TICK, Block
-from sentinel.conditioning import Conditioner, Conditioning
+from sentinel.pipeline.conditioning import Conditioner, Conditioning
+from sentinel.pipeline.grid import TICK, Block
 
 Floats = NDArray[np.float64]
 

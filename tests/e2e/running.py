@@ -16,7 +16,7 @@ import httpx
 import numpy as np
 import yaml
 
-from sentinel.errors import StateError
+from sentinel.domain.errors import StateError
 from sentinel.journal import Journal
 
 START_SECONDS = 40.0

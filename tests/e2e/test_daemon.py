@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sentinel.configuration import Settings
+from sentinel.commands.replay import results
+from sentinel.config import Settings
+from sentinel.domain.states import Reason
 from sentinel.journal import Journal
-from sentinel.pipeline import Batch, Pipeline
-from sentinel.recovery import Machine
-from sentinel.replay import results
-from sentinel.rows import Rows
-from sentinel.snapshot import Reason
+from sentinel.pipeline.pipeline import Batch, Pipeline
+from sentinel.pipeline.rows import Rows
+from sentinel.runtime.replica import Machine
 from tests.e2e.running import Running, long_csv, observations, wait_for, write_config
 from tests.sentinel.streams import HOUR_US, ar1, content, through
 

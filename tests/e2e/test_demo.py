@@ -10,7 +10,7 @@ from time import monotonic
 
 import pytest
 
-from sentinel.demo import CO2, CONTROL, ELNINO, Verdict, lakes
+from sentinel.commands.demo import CO2, CONTROL, ELNINO, Verdict, lakes
 
 
 def test_at_least_19_of_20_lakes_are_warned_before_they_tip_and_no_control_alarms() -> None:
@@ -53,9 +53,8 @@ def test_headless_runs_the_real_daemon_prints_the_summary_and_saves_the_picture(
 def test_the_page_stays_up_for_as_long_as_linger_says_and_not_for_as_long_as_a_demo_may_take(tmp_path: Path) -> None:
     # --linger 150 ended after 125 s: what was to end a demo that hangs ended one that had been played.
     patience, linger = 20, 25
-    program = (
-        f"import sys, sentinel.demo as d, sentinel.cli as c; d.PATIENCE_SECONDS = {patience}; sys.exit(c.entry_point())"
-    )
+    modules = "sentinel.commands.demo as d, sentinel.commands.main as c"
+    program = f"import sys, {modules}; d.PATIENCE_SECONDS = {patience}; sys.exit(c.entry_point())"
     command = [sys.executable, "-c", program, "demo", "--headless", "--linger", str(linger), "--keep", str(tmp_path)]
     began = monotonic()
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sentinel.configuration import Settings
-from sentinel.metrics import METRICS
+from sentinel.config import Settings
+from sentinel.domain.metrics import METRICS
 from sentinel.sources import SOURCES
 
 README = Path(__file__).resolve().parents[2] / "README.md"

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sentinel.events import AlarmEvent
-from sentinel.snapshot import SeriesView
+from sentinel.domain.events import AlarmEvent
+from sentinel.domain.views import SeriesView
+from sentinel.text.events import sentence_of
 from tests.sentinel.streams import HOUR_US, Floats, Run, ar1, hourly, run, table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +46,7 @@ def test_pitfall_5_15_an_oscillation_that_dies_out_ever_more_slowly_is_seen_wher
     assert moduli[1] == [], "lag-1 autocorrelation says nothing before a Hopf bifurcation"
     assert np.nanmedian(table(hopf, "modulus")[-1]) > 0.9
     assert np.nanmedian(table(hopf, "period")[-1]) == pytest.approx(2.0 * np.pi / 1.2, rel=0.1)
-    told = next(event.text for event in hopf.events if event.what == "raised")
+    told = next(sentence_of(event) for event in hopf.events if event.what == "raised")
     assert "is returning more slowly than modulus 0.8 of an oscillation allows" in told
     steady = run(oscillating(516, np.full(1_600, 0.7), 1.2, 40), hourly(alarms=rules))
     assert steady.events == []
@@ -58,7 +59,7 @@ def test_pitfall_5_15_lag_1_that_falls_towards_minus_one_is_seen_by_the_lower_si
     assert len(alarmed(doubling, "below -0.7")) >= 38
     assert alarmed(doubling, "0.3") == [], "the usual, upper side is blind"
     assert np.nanmedian(table(doubling, "lag1")[-1]) == pytest.approx(-0.96, abs=0.03)
-    told = next(event.text for event in doubling.events if event.what == "raised")
+    told = next(sentence_of(event) for event in doubling.events if event.what == "raised")
     assert "is returning more slowly than lag-1 autocorrelation -0.7 allows" in told
     steady = run(ar1(518, -0.6, 1_600, 40), hourly(alarms=rules))
     assert steady.events == []
@@ -74,9 +75,9 @@ def test_pitfall_5_16_a_near_miss_is_called_slower_and_nothing_more() -> None:
     told = run(values, hourly(alarms=[{"threshold": 0.6, "alpha": 1e-3}])).events
     assert {event.series for event in told if event.what == "raised"} > {f"s{i}" for i in range(20)}
     for event in told:
-        assert event.what == "cleared" or "is returning more slowly than" in event.text
-        assert event.what == "cleared" or "does not say that a change follows" in event.text
-        assert not PROMISES.search(event.text)
+        assert event.what == "cleared" or "is returning more slowly than" in sentence_of(event)
+        assert event.what == "cleared" or "does not say that a change follows" in sentence_of(event)
+        assert not PROMISES.search(sentence_of(event))
     assert sum(event.what == "cleared" for event in told) > 20, "when it passes, the alarm ends"
 
 

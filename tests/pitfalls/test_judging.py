@@ -7,9 +7,9 @@ import pytest
 from pydantic import ValidationError
 from scipy.stats import kendalltau
 
-from sentinel.pipeline import Pipeline
-from sentinel.rows import Rows
-from sentinel.saved import from_arrays, to_arrays
+from sentinel.pipeline.codec import from_arrays, to_arrays
+from sentinel.pipeline.pipeline import Pipeline
+from sentinel.pipeline.rows import Rows
 from tests.pitfalls.naive import ac1, rolling_ac1, smoothed
 from tests.sentinel.streams import HOUR_US, Floats, Run, ar1, batch_of, content, cut, hourly, run, table, through
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sentinel.configuration import Settings
-from sentinel.pipeline import Batch, Pipeline
+from sentinel.config import Settings
+from sentinel.domain.states import Reason
+from sentinel.pipeline.pipeline import Batch, Pipeline
 from sentinel.simulate import simulate
-from sentinel.snapshot import Reason
+from sentinel.text.events import sentence_of
 from tests.pitfalls.naive import ac1
 from tests.sentinel.streams import HOUR_US, Floats, Run, ar1, batch_of, hourly, run, table, through
 
@@ -59,7 +60,7 @@ def test_pitfall_5_11_a_level_step_is_remarked_as_one_sided() -> None:
     remarks = first_remarks(found, 500)
     assert 0 < len(remarks) / 400 <= 0.58
     assert np.mean(["one_sided" in remark for remark in remarks.values()]) >= 0.9
-    told = next(event.text for event in found.events if "one_sided" in event.remarks)
+    told = next(sentence_of(event) for event in found.events if "one_sided" in event.remarks)
     assert "a level shift looks like this too" in told
 
 

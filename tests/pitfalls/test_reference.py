@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sentinel.configuration import Settings
-from sentinel.pipeline import Batch, Pipeline
+from sentinel.config import Settings
+from sentinel.pipeline.pipeline import Batch, Pipeline
 from tests.sentinel.streams import HOUR_US, Floats, Run, ar1, through
 
 PAIRS, TICKS, CHANGE = 20, 1_800, 900

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from scipy.stats import kendalltau
 
-from sentinel.cli import entry_point
+from sentinel.commands.main import entry_point
 from tests.pitfalls.naive import rolling_ac1
 from tests.sentinel.lakes import without_pictures
 from tests.sentinel.streams import Floats, ar1, hourly, run

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sentinel.configuration import CsvSource
-from sentinel.pipeline import Pipeline
-from sentinel.snapshot import Reason, State
+from sentinel.config import CsvSource
+from sentinel.domain.states import Reason, State
+from sentinel.pipeline.pipeline import Pipeline
 from sentinel.sources import make_source
 from tests.pitfalls.naive import ac1, filled_linearly
 from tests.sentinel.rig import Rig

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.configuration import Settings
-from sentinel.pipeline import Batch
-from sentinel.saved import to_arrays
-from sentinel.snapshot import Reason, State
+from sentinel.config import Settings
+from sentinel.domain.states import Reason, State
+from sentinel.pipeline.codec import to_arrays
+from sentinel.pipeline.pipeline import Batch
 from tests.sentinel.streams import HOUR_US, Run, ar1, by_series, content
 
 Arrays = NDArray[np.float64]

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sentinel.history import History
-from sentinel.snapshot import Reason, RuleView, SeriesView, SiteView, Snapshot, Spectrogram, State
-from sentinel.tally import Tally
+from sentinel.domain.states import Reason, State
+from sentinel.domain.tally import Tally
+from sentinel.domain.views import RuleView, SeriesView, SiteView, Snapshot, Spectrogram
+from sentinel.pipeline.history import History
 from tests.sentinel.lakes import without_pictures
 
 DAY_US = 86_400_000_000

@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 
-from sentinel.axis import CalendarAxis
-from sentinel.backtest.labels import Kind, Label
-from sentinel.backtest.ticks import Ticks
-from sentinel.configuration import Cadence, Settings
-from sentinel.configuration.durations import DAY
-from sentinel.events import AlarmEvent
-from sentinel.plan import plan_for
-from sentinel.record import SeriesRecord
+from sentinel.analysis.labels import Kind, Label
+from sentinel.analysis.record import SeriesRecord
+from sentinel.analysis.ticks import Ticks
+from sentinel.config import Settings
+from sentinel.domain.axis import CalendarAxis
+from sentinel.domain.events import AlarmEvent
+from sentinel.domain.spans import DAY, Cadence
+from sentinel.pipeline.plan import plan_for
 
 LENGTH = 100
 """Days in a record made here, the first of them 1970-01-01."""

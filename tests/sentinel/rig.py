@@ -11,15 +11,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sentinel.clock import ManualClock
-from sentinel.configuration import Settings
-from sentinel.engine import Engine
-from sentinel.inbox import Inbox
+from sentinel.config import Settings
+from sentinel.domain.clock import ManualClock
+from sentinel.domain.observation import OBSERVATIONS, Frame
+from sentinel.domain.tally import Tally
 from sentinel.journal import Journal
 from sentinel.notify import NotifyError
-from sentinel.observation import OBSERVATIONS, Frame
-from sentinel.saved import to_arrays
-from sentinel.tally import Tally
+from sentinel.pipeline.codec import to_arrays
+from sentinel.runtime.engine import Engine
+from sentinel.runtime.inbox import Inbox
 from tests.sentinel.streams import HOUR_US, ar1
 
 BANK = {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.configuration import Settings
-from sentinel.events import AlarmEvent
-from sentinel.pipeline import Batch, Pipeline, PipelineState
-from sentinel.rows import Rows
-from sentinel.saved import to_arrays
+from sentinel.config import Settings
+from sentinel.domain.events import AlarmEvent
+from sentinel.pipeline.codec import to_arrays
+from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState
+from sentinel.pipeline.rows import Rows
 
 HOUR_US = 3_600_000_000
 Floats = NDArray[np.float64]

@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel.alarm import REASONS, STATES, Alarm, AlarmState, States
-from sentinel.cadence import ABSENT, TICK
-from sentinel.events import alarm_id
-from sentinel.snapshot import Reason, State
+from sentinel.domain.events import alarm_id
+from sentinel.domain.states import REASONS, STATES, Reason, State
+from sentinel.pipeline.alarm import Alarm, AlarmState, States
+from sentinel.pipeline.grid import ABSENT, TICK
 
 STUCK = REASONS.index(Reason.STUCK)
 TICKS = st.tuples(st.booleans(), st.sampled_from([0, STUCK]), st.booleans())

@@ -11,7 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import sentinel
-from sentinel.errors import DataError
+from sentinel.domain.errors import DataError
 from tests.sentinel.lakes import COLUMNS, lakes, slowing
 
 

@@ -7,8 +7,8 @@ import os
 import polars as pl
 import pytest
 
-from sentinel.cli import entry_point
-from sentinel.errors import DataError, UsageError
+from sentinel.commands.main import entry_point
+from sentinel.domain.errors import DataError, UsageError
 
 BAD = {
     "no_time.csv": (b"a,b\n1,2\n3,4\n", "no column 'time'"),

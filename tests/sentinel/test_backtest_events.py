@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from sentinel.cli import entry_point
-from sentinel.errors import DataError
+from sentinel.commands.main import entry_point
+from sentinel.domain.errors import DataError
 from tests.sentinel.lakes import lakes, slowing, without_pictures
 
 DATA = Path(os.environ.get("SENTINEL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 import yaml
 
-from sentinel.cli import entry_point
-from sentinel.errors import DataError
+from sentinel.commands.main import entry_point
+from sentinel.domain.errors import DataError
 from tests.sentinel.lakes import lakes
 
 ROOT = Path(__file__).parents[2]

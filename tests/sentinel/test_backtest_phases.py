@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.backtest.phases import Phase, timelines
-from sentinel.configuration.durations import DAY
-from sentinel.errors import DataError
+from sentinel.analysis.phases import Phase, timelines
+from sentinel.domain.errors import DataError
+from sentinel.domain.spans import DAY
 from tests.sentinel.labelling import LENGTH, label, record, ticks
 
 Q, E, L, N, U = Phase.QUIET, Phase.EXPECTED, Phase.LATE, Phase.OPEN, Phase.UNKNOWN

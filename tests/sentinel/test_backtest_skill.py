@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.backtest.intervals import of_count, of_share
-from sentinel.backtest.matched import compare, indicators
-from sentinel.backtest.phases import Phase, timelines
-from sentinel.backtest.skill import measure
-from sentinel.backtest.verdicts import section
+from sentinel.analysis.intervals import of_count, of_share
+from sentinel.analysis.matched import compare, indicators
+from sentinel.analysis.phases import Phase, timelines
+from sentinel.analysis.skill import measure
+from sentinel.analysis.verdicts import section
 from tests.sentinel.labelling import LENGTH, label, record, ticks
 
 DAY_SECONDS = 86_400

@@ -6,10 +6,11 @@ import re
 
 import pytest
 
-from sentinel.backtest.sweep import FACTORS, Cell, scaled, section
-from sentinel.cli import entry_point
-from sentinel.configuration import Cadence, Settings
-from sentinel.plan import plan_for
+from sentinel.analysis.sweep import FACTORS, Cell, scaled, section
+from sentinel.commands.main import entry_point
+from sentinel.config import Settings
+from sentinel.domain.spans import Cadence
+from sentinel.pipeline.plan import plan_for
 from tests.sentinel.labelling import record
 from tests.sentinel.lakes import lakes
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel.cadence import ABSENT, GAP, NEVER, TICK, Block, Grid, GridState
+from sentinel.pipeline.grid import ABSENT, GAP, NEVER, TICK, Block, Grid, GridState
 
 Observation = tuple[int, int, float]
 Entry = tuple[int, int, int, float]

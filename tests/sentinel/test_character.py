@@ -11,10 +11,10 @@ from scipy.signal import lfilter
 from statsmodels.datasets import nile, sunspots
 from statsmodels.tsa.stattools import zivot_andrews
 
-from sentinel.backtest.character import cycle, level_shift
-from sentinel.backtest.intervals import of_count
-from sentinel.cli import entry_point
-from sentinel.season import propose
+from sentinel.analysis.character import cycle, level_shift
+from sentinel.analysis.intervals import of_count
+from sentinel.analysis.season import propose
+from sentinel.commands.main import entry_point
 from sentinel.simulate import simulate
 
 NILE = nile.load_pandas().data["volume"].to_numpy(dtype=np.float64)

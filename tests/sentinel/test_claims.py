@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.claims import (
+from sentinel.config import AlarmSettings
+from sentinel.domain.states import Reason, State
+from sentinel.domain.views import RuleView
+from sentinel.text.claims import (
     evidence_against_budget,
     evidence_in_words,
     evidence_share,
@@ -22,9 +25,7 @@ from sentinel.claims import (
     rule_now_in_words,
     seen_in_words,
 )
-from sentinel.configuration import AlarmSettings
-from sentinel.snapshot import Reason, RuleView, State
-from sentinel.wording import REASONS, REMARKS
+from sentinel.text.words import REASONS, REMARKS
 
 RULE = RuleView(
     kind="lag1", label="0.8", side="above", relative=False, threshold=0.8, reference_left=0, reference_disagrees=False,

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from sentinel import __version__
-from sentinel.arguments import parser
-from sentinel.cli import entry_point
+from sentinel.commands.arguments import parser
+from sentinel.commands.main import entry_point
 
 ROOT = Path(__file__).parents[2]
 FULL = ROOT / "config" / "sentinel.full.yaml"
@@ -33,7 +33,7 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     code = f"""
 import sys
 import time
-from sentinel.cli import entry_point
+from sentinel.commands.main import entry_point
 try:
     code = entry_point({arguments!r})
 except SystemExit as end:

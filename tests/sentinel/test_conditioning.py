@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sentinel.cadence import ABSENT, GAP, TICK, Block
-from sentinel.conditioning import Conditioned, Conditioner, Conditioning
-from sentinel.snapshot import Reason
+from sentinel.domain.states import Reason
+from sentinel.pipeline.conditioning import Conditioned, Conditioner, Conditioning
+from sentinel.pipeline.grid import ABSENT, GAP, TICK, Block
 
 REASONS = tuple(Reason)
 GAP_ROW = -math.inf

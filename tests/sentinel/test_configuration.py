@@ -12,14 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from sentinel.configuration import (
+from sentinel.config import (
     AlarmSettings,
     BankSettings,
-    Budget,
-    Cadence,
     CsvSource,
     DaemonSettings,
-    HalfLife,
     LogNotify,
     LogSettings,
     SeriesSettings,
@@ -30,10 +27,10 @@ from sentinel.configuration import (
     fingerprint,
     load,
 )
-from sentinel.configuration.durations import DAY, HOUR, MINUTE, SECOND, YEAR
-from sentinel.configuration.schema import schema_text
-from sentinel.configuration.tree import Node, Reader
-from sentinel.errors import ConfigError
+from sentinel.config.schema import schema_text
+from sentinel.config.tree import Node, Reader
+from sentinel.domain.errors import ConfigError
+from sentinel.domain.spans import DAY, HOUR, MINUTE, SECOND, YEAR, Budget, Cadence, HalfLife
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "tests" / "config"

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.configuration import (
+from sentinel.config.sizes import parse_size, print_size
+from sentinel.domain.spans import (
+    DAY,
+    HOUR,
+    MINUTE,
+    MONTH,
+    SECOND,
+    WEEK,
+    YEAR,
     Budget,
     Cadence,
     HalfLife,
@@ -15,8 +23,6 @@ from sentinel.configuration import (
     print_duration,
     print_season,
 )
-from sentinel.configuration.durations import DAY, HOUR, MINUTE, MONTH, SECOND, WEEK, YEAR
-from sentinel.configuration.sizes import parse_size, print_size
 
 SPANS = st.integers(0, 1_000 * YEAR)
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from sentinel.configuration import Settings, load
-from sentinel.configuration.tree import Node, Reader
+from sentinel.config import Settings, load
+from sentinel.config.tree import Node, Reader
 from sentinel.simulate import SYSTEMS
 
 CONFIG = Path(__file__).parents[2] / "config"

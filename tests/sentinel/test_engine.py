@@ -12,14 +12,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-import sentinel.delivery
-import sentinel.engine
-from sentinel.configuration import Settings
+import sentinel.runtime.engine
+import sentinel.runtime.outbox
+from sentinel.config import Settings
+from sentinel.domain.observation import OBSERVATIONS, Frame, Rejection
+from sentinel.domain.states import Reason, State
 from sentinel.journal import Journal
-from sentinel.observation import OBSERVATIONS, Frame, Rejection
-from sentinel.recovery import Machine
-from sentinel.saved import to_arrays
-from sentinel.snapshot import Reason, State
+from sentinel.pipeline.codec import to_arrays
+from sentinel.runtime.replica import Machine
 from tests.sentinel.rig import CHOSEN, SOURCE, VALUES, Rig, Sink, frame
 from tests.sentinel.streams import HOUR_US, by_series
 
@@ -27,8 +27,8 @@ from tests.sentinel.streams import HOUR_US, by_series
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What failed is tried again with the next turn."""
-    monkeypatch.setattr(sentinel.engine, "RETRY_SECONDS", 0.0)
-    monkeypatch.setattr(sentinel.delivery, "FIRST_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(sentinel.runtime.engine, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(sentinel.runtime.outbox, "FIRST_RETRY_SECONDS", 0.0)
 
 
 @contextmanager

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from sentinel.configuration import Settings
-from sentinel.delivery import FIRST_RETRY_SECONDS, Outbox
-from sentinel.engine import Engine
-from sentinel.plan import LONGEST_GAP
-from sentinel.snapshot import Reason, State
+from sentinel.config import Settings
+from sentinel.domain.states import Reason, State
+from sentinel.pipeline.plan import LONGEST_GAP
+from sentinel.runtime.engine import Engine
+from sentinel.runtime.outbox import FIRST_RETRY_SECONDS, Outbox
 from tests.sentinel.rig import CHOSEN, SOURCE, Rig, Sink, frame
 from tests.sentinel.streams import HOUR_US
 
@@ -79,8 +79,8 @@ def test_a_restore_is_left_when_it_is_told_to_stop_and_the_next_one_is_whole(tmp
 
 
 def test_a_gap_of_any_length_takes_bounded_memory() -> None:
-    from sentinel.configuration import Cadence
-    from sentinel.plan import plan_for
+    from sentinel.domain.spans import Cadence
+    from sentinel.pipeline.plan import plan_for
 
     settings = Settings.model_validate({"series": [{"cadence": "1s", "max_gap": "60d"}]})
     assert plan_for(settings, "x", Cadence.parse("1s")).max_gap == LONGEST_GAP
@@ -88,7 +88,7 @@ def test_a_gap_of_any_length_takes_bounded_memory() -> None:
 
 def test_a_receiver_that_stays_down_is_tried_ever_more_rarely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("sentinel.delivery.monotonic", lambda: now[0])
+    monkeypatch.setattr("sentinel.runtime.outbox.monotonic", lambda: now[0])
     sink = Sink()
     sink.broken = True
     rig = Rig(tmp_path, out=sink)

@@ -17,10 +17,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from sentinel import __version__
-from sentinel.exposition import Exposition
-from sentinel.metrics import METRICS
-from sentinel.snapshot import Snapshot
-from sentinel.tally import Tally
+from sentinel.domain.metrics import METRICS
+from sentinel.domain.tally import Tally
+from sentinel.domain.views import Snapshot
+from sentinel.views.prometheus import Exposition
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel.history import MISSING, History
-from sentinel.snapshot import Spectrogram
+from sentinel.domain.views import Spectrogram
+from sentinel.pipeline.history import MISSING, History
 
 THRESHOLDS = np.array([-0.5, 0.0, 0.8])
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.inbox import Inbox
-from sentinel.observation import OBSERVATIONS, Frame
+from sentinel.domain.observation import OBSERVATIONS, Frame
+from sentinel.runtime.inbox import Inbox
 
 
 def frame(size: int, source: str = "a", at: int = 0) -> Frame:

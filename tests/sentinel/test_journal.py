@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel.errors import DataError, StateError
+from sentinel.domain.errors import DataError, StateError
+from sentinel.domain.observation import OBSERVATIONS, Frame
 from sentinel.journal import Committed, Journal, JournalCorrupt, checkpoints, replay, retention
-from sentinel.observation import OBSERVATIONS, Frame
 
 Row = tuple[str, int, float]
 

@@ -18,9 +18,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sentinel.errors import StateError
+from sentinel.domain.errors import StateError
+from sentinel.domain.observation import OBSERVATIONS, Frame
 from sentinel.journal import Committed, Journal, JournalCorrupt, JournalFull, JournalUnwritable
-from sentinel.observation import OBSERVATIONS, Frame
 
 ROWS = 200
 
@@ -28,7 +28,7 @@ COMMITTER = """
 import pathlib, sys
 import numpy as np, polars as pl
 from sentinel.journal import Journal
-from sentinel.observation import OBSERVATIONS, Frame
+from sentinel.domain.observation import OBSERVATIONS, Frame
 
 ROWS = 200
 with Journal.open(pathlib.Path(sys.argv[1])) as journal:

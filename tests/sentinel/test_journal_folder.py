@@ -11,9 +11,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from sentinel.errors import StateError
+from sentinel.domain.errors import StateError
+from sentinel.domain.observation import OBSERVATIONS, Frame
 from sentinel.journal import Journal
-from sentinel.observation import OBSERVATIONS, Frame
 
 HOLDER = """
 import pathlib, sys

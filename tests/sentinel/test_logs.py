@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.logs import set_up
-from sentinel.tally import Tally
+from sentinel.domain.tally import Tally
+from sentinel.runtime.logs import set_up
 
 LINE = re.compile(r'(?:^|\s)([a-z_]+)=("(?:[^"\\]|\\.)*"|[^\s"]+)')
 
@@ -52,7 +52,9 @@ def test_a_logfmt_line_has_time_level_message_component_then_extras() -> None:
 
 def test_a_json_line_is_one_object_with_the_same_keys() -> None:
     stream, _ = logged("json")
-    logging.getLogger("sentinel.engine").warning("slow %s", "turn", extra={"seconds": 1.5, "lag1": float("nan")})
+    logging.getLogger("sentinel.runtime.engine").warning(
+        "slow %s", "turn", extra={"seconds": 1.5, "lag1": float("nan")}
+    )
     line = json.loads(stream.getvalue())
     assert list(line) == ["ts", "level", "msg", "component", "seconds", "lag1"]
     assert (line["level"], line["msg"], line["component"]) == ("warning", "slow turn", "engine")
@@ -78,7 +80,7 @@ def test_an_exception_stays_on_one_line() -> None:
     try:
         fail()
     except ValueError:
-        logging.getLogger("sentinel.engine").exception("stopped")
+        logging.getLogger("sentinel.runtime.engine").exception("stopped")
     [line] = stream.getvalue().splitlines()
     assert fields(line)["error"] == "ValueError: 12 is not\na cadence"
     assert "Traceback (most recent call last)" in fields(line)["traceback"]
@@ -86,7 +88,7 @@ def test_an_exception_stays_on_one_line() -> None:
 
 def test_warnings_and_errors_are_counted_even_where_they_are_not_written() -> None:
     stream, tally = logged("logfmt", "error")
-    logger = logging.getLogger("sentinel.engine")
+    logger = logging.getLogger("sentinel.runtime.engine")
     logger.info("one")
     logger.warning("two")
     logger.error("three")
@@ -123,5 +125,5 @@ def test_pythons_own_warnings_become_records() -> None:
 def test_level_debug_does_not_let_the_compiler_of_the_kernels_tell_all_that_it_does() -> None:
     stream, _ = logged("json", "debug")
     logging.getLogger("numba.core.ssa").debug("on stmt: %s", "$x = y")
-    logging.getLogger("sentinel.engine").debug("ours")
+    logging.getLogger("sentinel.runtime.engine").debug("ours")
     assert [json.loads(line)["msg"] for line in stream.getvalue().splitlines()] == ["ours"]

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from detectors.delay import lag1_delay
-from sentinel.check import summary
-from sentinel.configuration import AlarmSettings, BankSettings, Cadence, Settings
-from sentinel.meaning import of_bank, of_rule, span
-from sentinel.plan import plan_for
+from sentinel.commands.check import summary
+from sentinel.config import AlarmSettings, BankSettings, Settings
+from sentinel.domain.spans import Cadence
+from sentinel.pipeline.plan import plan_for
+from sentinel.text.meaning import of_bank, of_rule, span
 
 DAY, HOUR = Cadence.parse("1d"), Cadence.parse("1h")
 

@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import sentinel
-from sentinel.backtest.sorting import sort
-from sentinel.cli import entry_point
-from sentinel.configuration import Settings
-from sentinel.observation import Frame
-from sentinel.pipeline import Pipeline, PipelineState
-from sentinel.replan import replanned
-from sentinel.rows import Rows
-from sentinel.saved import from_arrays, to_arrays
-from sentinel.snapshot import State
+from sentinel.analysis.sorting import sort
+from sentinel.commands.main import entry_point
+from sentinel.config import Settings
+from sentinel.domain.observation import Frame
+from sentinel.domain.states import State
+from sentinel.pipeline.codec import from_arrays, to_arrays
+from sentinel.pipeline.pipeline import Pipeline, PipelineState
+from sentinel.pipeline.replan import replanned
+from sentinel.pipeline.rows import Rows
 from tests.sentinel.comparisons import (
     ALARMS,
     EVERY,

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sentinel.cadence import TICK
-from sentinel.claims import reason_in_words
-from sentinel.conditioning import Differencing, Half, PairedBlock
-from sentinel.configuration import Settings
-from sentinel.pipeline import Pipeline
-from sentinel.published import Published
-from sentinel.snapshot import Reason, State
+from sentinel.config import Settings
+from sentinel.domain.states import Reason, State
+from sentinel.pipeline.conditioning import Differencing, Half, PairedBlock
+from sentinel.pipeline.grid import TICK
+from sentinel.pipeline.pipeline import Pipeline
+from sentinel.pipeline.published import Published
+from sentinel.text.claims import reason_in_words
 from tests.sentinel.comparisons import (
     PAIR,
     PATIENCE,

@@ -15,13 +15,15 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
-from sentinel.axis import Axis, CalendarAxis, NumberAxis
-from sentinel.configuration import AlarmSettings, Cadence
-from sentinel.picture import Alarm, Caption, Columns, Figure, Instrument, Portrait, draw, write
-from sentinel.picture.timeline import ALL_GAPS, WIDEST_GAP, TimeLine
-from sentinel.plan import PlanRule
-from sentinel.rows import Rows
-from sentinel.snapshot import Reason, State
+from sentinel.config import AlarmSettings
+from sentinel.domain.axis import Axis, CalendarAxis, NumberAxis
+from sentinel.domain.spans import Cadence
+from sentinel.domain.states import Reason, State
+from sentinel.pipeline.plan import PlanRule
+from sentinel.pipeline.portrait import Columns, Portrait
+from sentinel.pipeline.rows import Rows
+from sentinel.views.picture import Alarm, Caption, Figure, Instrument, draw, write
+from sentinel.views.picture.timeline import ALL_GAPS, WIDEST_GAP, TimeLine
 
 DAY = 86_400_000_000
 START = 1_500_000_000_000_000

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from statsmodels.datasets import co2
 
 import detectors.bank
-import sentinel.roster
-from sentinel.configuration import Settings
-from sentinel.pipeline import Batch, Pipeline
-from sentinel.rows import Rows
-from sentinel.snapshot import Reason, State
+import sentinel.pipeline.roster
+from sentinel.config import Settings
+from sentinel.domain.states import Reason, State
+from sentinel.pipeline.pipeline import Batch, Pipeline
+from sentinel.pipeline.rows import Rows
+from sentinel.text.events import sentence_of
 from tests.sentinel.streams import (
     HOUR_US,
     Run,
@@ -132,7 +133,7 @@ def test_more_series_than_fit_into_a_cohort_are_the_same_series(largest: int, mo
     values[:60, 5:] = np.nan
     batch = numbered(batch_of(values))
     expected = through(Pipeline(hourly(banks=QUICK)), [batch])
-    monkeypatch.setattr(sentinel.roster, "LARGEST", largest)
+    monkeypatch.setattr(sentinel.pipeline.roster, "LARGEST", largest)
     found = through(Pipeline(hourly(banks=QUICK)), cut(batch, [100, 600]))
     assert len(found.state.keys) == math.ceil(8 / largest)
     assert everything(found) == everything(expected)
@@ -218,7 +219,7 @@ def test_a_gap_is_one_row_ends_the_open_alarm_and_the_series_learns_again() -> N
     assert judged[-1][0] in (State.WATCHING, State.WARNING)
     cleared = [e for e in outcome.events if e.what == "cleared" and e.time_us == 700 * HOUR_US - HOUR_US // 2]
     assert len(cleared) == 1
-    assert "after a gap" in cleared[0].text
+    assert "after a gap" in sentence_of(cleared[0])
     afresh = run(values[700:], chosen)
     assert outcome.rows.readings[501:].tobytes() == afresh.rows.readings.tobytes()
     assert outcome.rows.evidence[501:].tobytes() == afresh.rows.evidence.tobytes()

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel.configuration import Cadence, Settings
-from sentinel.configuration.durations import DAY, HOUR, MINUTE, SECOND, YEAR
-from sentinel.pipeline import Pipeline
-from sentinel.plan import Plan, learn_cadence, plan_for
+from sentinel.config import Settings
+from sentinel.domain.spans import DAY, HOUR, MINUTE, SECOND, YEAR, Cadence
+from sentinel.pipeline.pipeline import Pipeline
+from sentinel.pipeline.plan import Plan, learn_cadence, plan_for
 from tests.sentinel.comparisons import PAIR, lakes, paired, rows_of, stream
 from tests.sentinel.streams import ar1, batch_of, run, table, through
 

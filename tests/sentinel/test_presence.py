@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sentinel.cli import entry_point
-from sentinel.configuration import Settings
-from sentinel.presence import remarks
+from sentinel.commands.main import entry_point
+from sentinel.commands.presence import remarks
+from sentinel.config import Settings
 
 WIDE = "# of a buoy\n\ntime,ph,oxygen,note\n2024-01-01,7,9,calm\n"
 DRILL = {"kind": "simulate", "name": "drill", "system": "lake"}

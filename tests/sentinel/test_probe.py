@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 import sentinel
-from sentinel.cli import entry_point
-from sentinel.configuration import Settings
+from sentinel.commands.main import entry_point
+from sentinel.config import Settings
 
 
 def buoy(ticks: int = 1_000) -> pl.DataFrame:

@@ -7,11 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from sentinel.configuration import Settings
-from sentinel.history import History
-from sentinel.pipeline import Batch, Pipeline, PipelineState
-from sentinel.published import Published
-from sentinel.snapshot import Reason, Snapshot, State
+from sentinel.config import Settings
+from sentinel.domain.states import Reason, State
+from sentinel.domain.views import Snapshot
+from sentinel.pipeline.history import History
+from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState
+from sentinel.pipeline.published import Published
 from tests.sentinel.streams import HOUR_US, ar1, through
 
 CHOSEN = Settings.model_validate(

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from sentinel.axis import CalendarAxis, NumberAxis
-from sentinel.configuration import Cadence, Settings
-from sentinel.events import AlarmEvent
-from sentinel.plan import plan_for
-from sentinel.record import SeriesRecord, ranked
-from sentinel.report import Report, fleet, write
-from sentinel.sentences import choices, sentence
-from sentinel.snapshot import Reason, State
+from sentinel.analysis.record import SeriesRecord, ranked
+from sentinel.analysis.report import Report, fleet, write
+from sentinel.analysis.sentences import choices, sentence
+from sentinel.config import Settings
+from sentinel.domain.axis import CalendarAxis, NumberAxis
+from sentinel.domain.events import AlarmEvent
+from sentinel.domain.spans import Cadence
+from sentinel.domain.states import Reason, State
+from sentinel.pipeline.plan import plan_for
 
 DAY = 86_400_000_000
 JULY_1 = 1_561_939_200_000_000

@@ -9,13 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import kendalltau, skew
 
-from sentinel.backtest.rivals import (
-    kendall_tau,
-    rolling_lag1,
-    rolling_mean,
-    rolling_skewness,
-    rolling_variance,
-)
+from sentinel.analysis.rivals import kendall_tau, rolling_lag1, rolling_mean, rolling_skewness, rolling_variance
 
 ROLLING = [rolling_lag1, rolling_variance, rolling_mean, rolling_skewness, kendall_tau]
 # Few distinct values: ties are frequent.

@@ -10,16 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import sentinel.replan
-import sentinel.roster
-from sentinel.cadence import ABSENT
-from sentinel.cohort import CohortState, Ticks
-from sentinel.configuration import Settings
-from sentinel.errors import StateError
-from sentinel.pipeline import CohortKey, Pipeline, PipelineState
-from sentinel.replan import replanned
-from sentinel.rows import Rows
-from sentinel.saved import FORMAT, digest, from_arrays, to_arrays
+import sentinel.pipeline.replan
+import sentinel.pipeline.roster
+from sentinel.config import Settings
+from sentinel.domain.errors import StateError
+from sentinel.pipeline.codec import FORMAT, digest, from_arrays, to_arrays
+from sentinel.pipeline.cohort import CohortState, Ticks
+from sentinel.pipeline.grid import ABSENT
+from sentinel.pipeline.pipeline import CohortKey, Pipeline, PipelineState
+from sentinel.pipeline.replan import replanned
+from sentinel.pipeline.rows import Rows
+from sentinel.text.events import body_of, sentence_of
 from tests.sentinel.streams import HOUR_US, ar1, batch_of, by_series, content, cut, hourly, numbered, through
 
 QUICK = {"default": {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}}
@@ -289,12 +290,12 @@ def test_alarms_that_were_open_end_with_the_evidence_they_stood_on() -> None:
     assert {event.alarm_id for event in ended} == raised - cleared
     assert {event.what for event in ended} == {"cleared"}
     assert {event.time_us for event in ended} == {149 * HOUR_US - HOUR_US // 2}
-    assert "change of settings" in ended[0].text
-    json.dumps(ended[0].body(), allow_nan=False)
+    assert "change of settings" in sentence_of(ended[0])
+    json.dumps(body_of(ended[0]), allow_nan=False)
 
 
 def test_series_that_come_together_fill_cohorts_up_to_the_largest(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (sentinel.roster, sentinel.replan):
+    for module in (sentinel.pipeline.roster, sentinel.pipeline.replan):
         monkeypatch.setattr(module, "LARGEST", 2)
     state = seen(hourly(**BASE), series=5)
     pipeline = Pipeline(hourly(**BASE, stale_after="9h"))

@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 from apscheduler.events import EVENT_JOB_SUBMITTED, JobSubmissionEvent
 
-from sentinel.clock import SystemClock
-from sentinel.errors import DataError
-from sentinel.inbox import Inbox
-from sentinel.observation import Cursor, Frame, empty_observations
-from sentinel.schedule import Schedule
+from sentinel.domain.clock import SystemClock
+from sentinel.domain.errors import DataError
+from sentinel.domain.observation import Cursor, Frame, empty_observations
+from sentinel.domain.tally import Tally
+from sentinel.runtime.inbox import Inbox
+from sentinel.runtime.scheduler import Schedule
 from sentinel.sources import SourceError
-from sentinel.tally import Tally
 
 EVERY_US = 50_000
 
@@ -119,7 +119,7 @@ def test_a_source_that_fails_is_counted_said_once_and_read_again_from_the_same_c
     assert tally.get("sentinel_task_failures_total", task="lake") == 3
     assert tally.get("sentinel_source_fetch_failures_total", source="other") == 0
     assert tally.get("sentinel_source_up", source="lake") == 1
-    said = [(record.message, record.source) for record in caplog.records if record.name == "sentinel.schedule"]
+    said = [(record.message, record.source) for record in caplog.records if record.name == "sentinel.runtime.scheduler"]
     assert said == [("source cannot be read", "lake"), ("source is back", "lake")]
 
 
@@ -136,7 +136,10 @@ def test_a_fault_of_the_program_is_counted_and_logged_with_its_place(scheduled, 
 def test_complaints_are_logged_when_they_change(scheduled, caplog):
     _, inbox, _ = scheduled(Counting(act=lambda at: "row 1" if at < 3 else "row 2"), every_us=20_000)
     assert until(lambda: len(inbox) >= 6)
-    assert [record.why for record in caplog.records if record.name == "sentinel.schedule"] == ["row 1", "row 2"]
+    assert [record.why for record in caplog.records if record.name == "sentinel.runtime.scheduler"] == [
+        "row 1",
+        "row 2",
+    ]
 
 
 def test_a_run_that_finds_the_one_before_it_busy_is_counted(scheduled):
@@ -156,7 +159,7 @@ def test_runs_skipped_while_a_backlog_is_read_miss_nothing(scheduled):
 
 def test_a_run_that_starts_too_late_is_counted(scheduled, monkeypatch):
     # One thread for two sources, and the first holds it for longer than the grace of the second (1 s).
-    monkeypatch.setattr("sentinel.schedule.MOST_THREADS", 1)
+    monkeypatch.setattr("sentinel.runtime.scheduler.MOST_THREADS", 1)
     _, _, tally = scheduled(Counting("slow", act=lambda _: time.sleep(2.2)), Counting("late"), every_us=500_000)
     assert until(lambda: tally.get("sentinel_task_missed_total", task="late", reason="misfire") >= 1)
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 import sentinel
-from sentinel.configuration import Settings
-from sentinel.snapshot import Reason, State
+from sentinel.config import Settings
+from sentinel.domain.states import Reason, State
 from tests.sentinel.streams import ar1, hourly, run
 
 Floats = NDArray[np.float64]

@@ -12,15 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.alarm import BLIND, WATCHING
-from sentinel.claims import site_in_words
-from sentinel.cli import entry_point
-from sentinel.configuration import Settings, SiteSettings
-from sentinel.pipeline import Pipeline
-from sentinel.published import Published
-from sentinel.site_views import site_views
-from sentinel.sites import Open, SiteEvent, SiteState, SiteStates, advance, from_record, to_record, without_enough
-from sentinel.snapshot import SiteView, State
+from sentinel.commands.main import entry_point
+from sentinel.config import Settings, SiteSettings
+from sentinel.domain.events import SiteEvent
+from sentinel.domain.states import State
+from sentinel.domain.views import SiteView
+from sentinel.pipeline.alarm import BLIND, WATCHING
+from sentinel.pipeline.pipeline import Pipeline
+from sentinel.pipeline.published import Published
+from sentinel.pipeline.site_views import site_views
+from sentinel.pipeline.sites import Open, SiteState, SiteStates, advance, from_record, to_record, without_enough
+from sentinel.text.claims import site_in_words
+from sentinel.text.events import sentence_of
 from tests.sentinel.rig import CHOSEN, Rig, Sink, frame
 from tests.sentinel.streams import HOUR_US, ar1, batch_of, cut, hourly, run, through
 
@@ -154,7 +157,7 @@ def test_a_pipeline_tells_of_its_sites_however_the_stream_is_cut() -> None:
 
     assert sites([]) == sites([10, 700, 701, 900, 1_001])
     assert sites([])[0].what == "raised"
-    assert sites([])[0].text.startswith("site lake: 2 series have an open alarm (s")
+    assert sentence_of(sites([])[0]).startswith("site lake: 2 series have an open alarm (s")
     assert through(Pipeline(chosen), [batch_of(values)]).state.sites["lake"].raised_us > 0
 
 
@@ -245,6 +248,6 @@ def test_a_backtest_says_which_site_can_never_alarm(tmp_path: Path, capsys: pyte
 
 @pytest.mark.parametrize("what", ["raised", "cleared"])
 def test_the_words_claim_no_more_than_was_seen(what: str) -> None:
-    text = SiteEvent("x", "x", what, "lake", ("ph",), 1, "any", 0).text
+    text = sentence_of(SiteEvent("x", "x", what, "lake", ("ph",), 1, "any", 0))
     assert "will" not in text.split()
     assert "lake" in text

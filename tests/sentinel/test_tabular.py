@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.errors import DataError
-from sentinel.tabular import TableOptions, long_form, open_table, parse
-from sentinel.tabular.lines import Head, csv_rows, cut
+from sentinel.domain.errors import DataError
+from sentinel.tables import TableOptions, long_form, open_table, parse
+from sentinel.tables.lines import Head, csv_rows, cut
 
 
 def write(folder: Path, text: str | bytes, name: str = "lake.csv") -> Path:
@@ -302,7 +302,7 @@ def test_what_a_csv_writer_quoted_is_read_back(rows):
 
 
 def test_a_file_of_many_pieces_is_read_once_and_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr("sentinel.tabular.reading.STREAM_BYTES", 997)
+    monkeypatch.setattr("sentinel.tables.reading.STREAM_BYTES", 997)
     path = write(tmp_path, "time,n\n" + "".join(f"2020-01-01T00:{i // 60:02d}:{i % 60:02d},{i}\n" for i in range(500)))
     parsed = parse(open_table(path), TableOptions(), "a.csv")
     assert parsed.observations.collect()["value"].to_list() == list(range(500))
@@ -315,7 +315,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
         path = write(tmp_path, "time,a,b\n" + "2020-01-01T00:00:00,1.5,2.25\n" * rows)
         program = (
             "import re, sys, pathlib, polars as pl\n"
-            "from sentinel.tabular import TableOptions, open_table, parse\n"
+            "from sentinel.tables import TableOptions, open_table, parse\n"
             "table = parse(open_table(pathlib.Path(sys.argv[1])), TableOptions(), 'a', strict=True).observations\n"
             "assert table.select(pl.len()).collect(engine='streaming').item() == 2 * int(sys.argv[2])\n"
             # Not ru_maxrss, which a child inherits from the process that forked it.

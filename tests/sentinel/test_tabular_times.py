@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel.errors import DataError
-from sentinel.tabular import TableOptions, open_table, parse
+from sentinel.domain.errors import DataError
+from sentinel.tables import TableOptions, open_table, parse
 
 
 def write(folder: Path, text: str | bytes, name: str = "lake.csv") -> Path:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from sentinel.terminal import Facts, render
+from sentinel.views.terminal import Facts, render
 
 FACTS = Facts("http://127.0.0.1:9814", 123456.7, "tick 4,000 of 6,000")
 

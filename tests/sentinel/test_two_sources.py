@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel.claims import reason_in_words
-from sentinel.configuration import Settings
-from sentinel.pipeline import Batch, Pipeline, PipelineState
-from sentinel.published import Published
-from sentinel.rows import Rows
-from sentinel.saved import from_arrays, to_arrays
-from sentinel.snapshot import Reason, SeriesView, State
+from sentinel.config import Settings
+from sentinel.domain.states import Reason, State
+from sentinel.domain.views import SeriesView
+from sentinel.pipeline.codec import from_arrays, to_arrays
+from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState
+from sentinel.pipeline.published import Published
+from sentinel.pipeline.rows import Rows
+from sentinel.text.claims import reason_in_words
 from tests.sentinel.comparisons import EVERY, PAIR, PATIENCE, WAIT, Arrays, holed, lakes, paired, rows_of, stream
 from tests.sentinel.streams import HOUR_US, Run, by_series, cut, through
 

@@ -23,11 +23,11 @@ def twice(x):
 PROGRAM = """
 import json, sys
 sys.executable = sys.argv[1]
-from sentinel.warm import compile_kernels
+from sentinel.runtime.kernels import compile_kernels
 compile_kernels()
 from detectors import bank, betting, fading, spectrum, spread
 from sentinel import alarm
-from sentinel.conditioning import difference, kernel
+from sentinel.pipeline.conditioning import difference, kernel
 kernels = [
     bank._advance, betting.advance, fading._fade, spectrum._crossings, spread._advance, alarm._advance,
     difference._advance, kernel.advance,

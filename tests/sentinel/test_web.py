@@ -19,14 +19,14 @@ import pytest
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, sync_playwright
 
-from sentinel.clock import ManualClock
-from sentinel.errors import SentinelError
-from sentinel.exposition import Exposition
-from sentinel.health import Health
-from sentinel.history import History
-from sentinel.snapshot import SiteView, Snapshot
-from sentinel.tally import Tally
-from sentinel.web import WebServer, create_app
+from sentinel.domain.clock import ManualClock
+from sentinel.domain.errors import SentinelError
+from sentinel.domain.tally import Tally
+from sentinel.domain.views import SiteView, Snapshot
+from sentinel.pipeline.history import History
+from sentinel.runtime.health import Health
+from sentinel.views.prometheus import Exposition
+from sentinel.views.web import WebServer, create_app
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [

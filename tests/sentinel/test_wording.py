@@ -7,21 +7,17 @@ from math import inf, nan
 
 import pytest
 
-from sentinel.wording import (
+from sentinel.domain.spelling import duration_in_words, moment_in_words, moment_iso, number_in_words, threshold_label
+from sentinel.text.words import (
     alpha_in_words,
     budget_in_words,
     cycle_briefly,
     cycle_in_words,
-    duration_in_words,
     fading_in_words,
     lag1_in_words,
-    moment_in_words,
-    moment_iso,
-    number_in_words,
     recovery_band_in_words,
     recovery_in_words,
     spread_in_words,
-    threshold_label,
 )
 
 

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from sentinel.text.events import sentence_of
 from tests.sentinel.streams import hourly, run
 from tests.skill.development import ANYWHERE, SLOWING, runs
 from tests.skill.figures import EARLY, LATE, auc, quiet
@@ -44,8 +45,8 @@ def test_of_a_near_miss_it_is_said_that_it_is_slower_and_no_more() -> None:
     raised = [event for event in run(runs("near_miss", 12).forced, lower).events if event.what == "raised"]
     assert len({event.series for event in raised}) >= 6
     for event in raised:
-        assert "is returning more slowly than" in event.text
-        assert "does not say that a change follows" in event.text
+        assert "is returning more slowly than" in sentence_of(event)
+        assert "does not say that a change follows" in sentence_of(event)
 
 
 @pytest.mark.slow

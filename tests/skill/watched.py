@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.configuration import Settings
-from sentinel.pipeline import Pipeline
+from sentinel.config import Settings
+from sentinel.pipeline.pipeline import Pipeline
 from tests.sentinel.streams import HOUR_US, batch_of, through
 from tests.skill.figures import MOMENTS
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.random import Generator
 
+from sentinel.text.events import sentence_of
 from tests.trust.effort import Effort
 from tests.trust.interval import Figure, rate, share
 from tests.trust.nulls import changing, stationary
@@ -70,7 +71,7 @@ def coming_near(alpha: float, corners: tuple[float, ...]) -> Callable[[Effort, G
         values = near_miss(corners)(random, effort.shape)
         rules = [{"threshold": 0.8, "alpha": alpha, "clear": 0.1}]
         watched = watch(values, hourly(rules))
-        assert all("is returning more slowly than" in event.text for event in watched.chosen("raised"))
+        assert all("is returning more slowly than" in sentence_of(event) for event in watched.chosen("raised"))
         return rate(watched.counts("raised"), values.size)
 
     return measure

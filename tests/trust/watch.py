@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.cohort import CohortState, Ticks
-from sentinel.configuration import Settings
-from sentinel.events import AlarmEvent
-from sentinel.pipeline import Batch, CohortKey, Pipeline, PipelineState
-from sentinel.published import Published
-from sentinel.saved import from_arrays, to_arrays
+from sentinel.config import Settings
+from sentinel.domain.events import AlarmEvent
+from sentinel.pipeline.codec import from_arrays, to_arrays
+from sentinel.pipeline.cohort import CohortState, Ticks
+from sentinel.pipeline.pipeline import Batch, CohortKey, Pipeline, PipelineState
+from sentinel.pipeline.published import Published
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

@@ -1,0 +1,234 @@
+"""What can be asked on the command line: commands, their options, and how a fault of usage is told."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from sentinel import __version__
+from sentinel.domain.errors import UsageError
+
+_EXIT_CODES = """exit codes: 0 done, 1 failure, 2 usage, 65 bad input data,
+  73 state folder not usable, 75 something needed is down, 78 bad configuration"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose faults are one line, as all others are, in place of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it on standard error, and where more is to be read; exit code 2."""
+        line = " ".join(f"sentinel: {message}; see '{self.prog} --help'".splitlines())
+        self.exit(UsageError.exit_code, f"{line}\n")
+
+    def parse_known_args(self, *arguments: Any) -> tuple[argparse.Namespace, list[str]]:  # type: ignore[override]
+        """Refuse what is not known here: the parser of all commands would point to the wrong help."""
+        parsed, unknown = super().parse_known_args(*arguments)
+        if "" in (arguments[0] or ()):
+            self.error("an empty argument, as an unset variable leaves it; a value is needed")
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return parsed, unknown
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands; what is parsed has `handler`, the function to run as `module:name`."""
+    made = _Parser(
+        prog="sentinel",
+        description="Watches time series and warns, with a stated false-alarm budget, that one of\n"
+        "them is losing resilience: that it recovers ever more slowly from small knocks.",
+        epilog=f"example:\n  sentinel demo\n\nmore on a command: sentinel COMMAND --help\n{_EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--version", action="version", version=f"sentinel {__version__}")
+    commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, handler: str, text: str, example: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=f"example:\n  sentinel {name} {example}".rstrip() + f"\n\n{_EXIT_CODES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        one.set_defaults(handler=handler)
+        return one
+
+    _demo(command)
+    _backtest_and_plot(command)
+    _run_and_check(command)
+    _replay(command)
+    command(
+        "schema",
+        "sentinel.commands.check:print_schema",
+        "print the JSON Schema of configuration files",
+        "> schema.json",
+    )
+    command("doctor", "sentinel.commands.doctor:main", "say what this machine has and lacks", "")
+    return made
+
+
+_Command = Callable[[str, str, str, str], argparse.ArgumentParser]
+
+
+def _run_and_check(command: _Command) -> None:
+    run = command("run", "sentinel.commands.main:run", "watch the configured sources until stopped", "sentinel.yaml")
+    run.add_argument("config", metavar="CONFIG", help="YAML file, or a folder of *.yaml")
+    check = command(
+        "check", "sentinel.commands.check:main", "check a configuration and say in words what it means", "sentinel.yaml"
+    )
+    check.add_argument("config", metavar="CONFIG", help="YAML file, or a folder of *.yaml; with --probe also a table")
+    check.add_argument(
+        "--probe",
+        action="store_const",
+        dest="handler",
+        const="sentinel.commands.probe:main",
+        help="read the sources, or the table CONFIG, once and propose cadence and seasons",
+    )
+    _table(check, "how the table is written (with --probe)")
+
+
+def _demo(command: _Command) -> None:
+    demo = command(
+        "demo",
+        "sentinel.commands.demo:main",
+        "show the daemon at work on simulated lakes and two real series",
+        "--keep demo",
+    )
+    demo.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of the lakes' noise [%(default)s]")
+    demo.add_argument("--headless", action="store_true", help="summary only, and faster; exit code 1 if it went wrong")
+    demo.add_argument(
+        "--linger", type=_seconds, default=0.0, metavar="SECONDS", help="keep serving the page after the end [0]"
+    )
+    demo.add_argument("--keep", metavar="DIR", help="keep state and picture in DIR [picture: here, state: not kept]")
+
+
+def _backtest_and_plot(command: _Command) -> None:
+    backtest = command(
+        "backtest",
+        "sentinel.commands.backtest:main",
+        "analyse recorded series as if they came in live",
+        "lake.csv --season 1d --out result",
+    )
+    _input(backtest)
+    backtest.add_argument("--out", required=True, metavar="DIR", help="folder of the results; made if needed")
+    backtest.add_argument("--quiet", action="store_true", help="no progress, no summary")
+    backtest.add_argument(
+        "--events",
+        metavar="FILE",
+        help="judge the alarms by what happened: a table with the columns series, time and kind "
+        "(transition, start, end, control)",
+    )
+    backtest.add_argument("--sweep", action="store_true", help="also try half and double the half-lives")
+    plot = command(
+        "plot",
+        "sentinel.commands.backtest:plot_main",
+        "draw the stability spectrogram of one series",
+        "lake.csv --series ph --out ph.png",
+    )
+    _input(plot)
+    plot.add_argument("--series", metavar="NAME", help="which series [the first]")
+    plot.add_argument("--out", required=True, metavar="FILE", help="picture to write, *.png or *.svg")
+
+
+def _input(parser: argparse.ArgumentParser) -> None:
+    """What is analysed and how, the same for `backtest` and `plot`."""
+    parser.add_argument("input", nargs="+", metavar="INPUT", help="CSV, Parquet or NDJSON file, long or wide")
+    parser.add_argument("--config", metavar="FILE", help="YAML file with series, banks, alarms [defaults]")
+    parser.add_argument("--cadence", type=_cadence, metavar="SPAN", help="15m, 1d, 1mo [from the first 50 times]")
+    parser.add_argument(
+        "--season",
+        type=_season,
+        action="append",
+        default=[],
+        metavar="SPAN",
+        help="known period to take out, such as 1d or 1y; may be repeated [none]",
+    )
+    parser.add_argument(
+        "--conditioning",
+        choices=("full", "none"),
+        default="full",
+        help="full takes out level, trend and season; none takes the values as residuals already [%(default)s]",
+    )
+    _table(parser, "how the tables are written")
+
+
+def _table(parser: argparse.ArgumentParser, title: str) -> None:
+    """How a table is written."""
+    table = parser.add_argument_group(title)
+    table.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="column that tells series apart: --by lake gives paul/ph; may be repeated [none]",
+    )
+    table.add_argument("--time-column", metavar="COLUMN", help="column of the event times [time]")
+    table.add_argument("--series-column", metavar="COLUMN", help="long tables: column of the series' names [series]")
+    table.add_argument("--value-column", metavar="COLUMN", help="long tables: column of the values [value]")
+    table.add_argument("--separator", type=_separator, metavar="CHAR", help="between the columns of a CSV [,]")
+    table.add_argument("--decimal", choices=[".", ","], metavar="MARK", help="decimal mark, . or , [.]")
+    table.add_argument("--encoding", metavar="NAME", help="text encoding, such as latin-1 [utf-8]")
+    table.add_argument("--time-format", metavar="FORM", help="form of the times, such as '%%d.%%m.%%Y' [ISO 8601]")
+    table.add_argument("--time-zone", type=_time_zone, metavar="ZONE", help="zone of times without an offset [UTC]")
+
+
+def _replay(command: _Command) -> None:
+    replay = command(
+        "replay",
+        "sentinel.commands.replay:main",
+        "run the journal of a daemon through the pipeline again",
+        "--state state --out again",
+    )
+    replay.add_argument("--state", required=True, metavar="DIR", help="state folder of a stopped daemon, or a copy")
+    replay.add_argument("--config", metavar="FILE", help="settings to replay under [those in the journal]")
+    replay.add_argument("--out", required=True, metavar="DIR", help="folder of the results; made if needed")
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise argparse.ArgumentTypeError(f"'{text}'; a whole number from 0 is allowed")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0.0 <= seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"'{text}'; a number of seconds from 0 is allowed")
+    return seconds
+
+
+def _cadence(text: str) -> str:
+    from sentinel.domain.spans import Cadence
+
+    return _checked(text, Cadence.parse)
+
+
+def _season(text: str) -> str:
+    from sentinel.domain.spans import parse_season
+
+    return _checked(text, parse_season)
+
+
+def _time_zone(text: str) -> str:
+    from sentinel.config.sources import known_time_zone
+
+    return _checked(text, known_time_zone)
+
+
+def _separator(text: str) -> str:
+    from sentinel.config.sources import known_separator
+
+    return _checked(text, known_separator)
+
+
+def _checked(text: str, parse: Callable[[str], object]) -> str:
+    """Text that parses, as text: a fault is a fault of usage here, the value is the command's."""
+    try:
+        parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}'; {error}") from None
+    return text

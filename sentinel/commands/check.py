@@ -1,0 +1,229 @@
+"""`sentinel check` and `sentinel schema`: what a configuration means, in words, before anything runs."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+from math import floor
+
+from sentinel.commands.presence import remarks
+from sentinel.config import (
+    AlarmSettings,
+    BankSettings,
+    CsvSource,
+    SeriesSettings,
+    Settings,
+    SimulateSource,
+    SiteSettings,
+    Source,
+    load,
+)
+from sentinel.config.schema import schema_text
+from sentinel.config.sizes import print_size
+from sentinel.config.spelling import or_else
+from sentinel.domain.errors import ConfigError
+from sentinel.domain.spans import Cadence, print_duration, print_season
+from sentinel.pipeline.plan import STAMPS_FOR_CADENCE, Plan, defaults_for, paired_name, plan_for, plan_of
+from sentinel.simulate import SYSTEMS
+from sentinel.text.claims import rule_in_words
+from sentinel.text.meaning import of_bank, of_rule, span
+
+_LISTED_CADENCES = (Cadence.parse("1h"), Cadence.parse("1d"))
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Load the configuration, print what it means; ConfigError with all its faults if it cannot be used."""
+    settings = load(arguments.config)
+    unknown = list(_unknown_systems(settings))
+    if unknown:
+        raise ConfigError("\n".join(f"{arguments.config}: {line}" for line in unknown))
+    print(f"{arguments.config}: valid")
+    for line in summary(settings):
+        print(line)
+    for line in remarks(settings):
+        print(f"remark: {line}")
+    return 0
+
+
+def print_schema(arguments: argparse.Namespace) -> int:
+    """Print the JSON Schema of configuration files."""
+    del arguments
+    print(schema_text(), end="")
+    return 0
+
+
+def _unknown_systems(settings: Settings) -> Iterator[str]:
+    """Sources that play a system which is not there; settings do not know the systems themselves."""
+    for position, source in enumerate(settings.sources):
+        if isinstance(source, SimulateSource) and source.system not in SYSTEMS:
+            yield f"sources[{position}].system: '{source.system}'; {or_else(source.system, SYSTEMS, 'systems')}"
+
+
+def summary(settings: Settings) -> Iterator[str]:
+    """The effective configuration, line by line."""
+    daemon, web = settings.daemon, settings.web
+    yield (
+        f"daemon: state in the folder {daemon.state_dir}, saved every {print_duration(daemon.checkpoint_every)}; "
+        f"journal kept {print_duration(daemon.retention)}, at most {print_size(daemon.retention_bytes)}"
+    )
+    yield f"web: http://{web.listen}, up to {web.max_series} series one by one in /metrics"
+    if not settings.sources:
+        yield "sources: none; nothing will come in under `sentinel run`, `sentinel backtest` needs none"
+    for source in settings.sources:
+        yield f"source {source.name}: {_source(source)}"
+    for entry in settings.series or (SeriesSettings(),):
+        example = f" (say {_example(entry.match)})" if entry.reference and "*" in entry.match else ""
+        yield f"series {entry.match}{example}:"
+        yield from (f"  {line}" for line in _series(settings, entry))
+    for name, bank in settings.banks.items():
+        yield f"bank {name}: {_bank(bank)}"
+    for rule in settings.alarms:
+        yield f"rule {rule.match}: {_rule(rule)}"
+    yield from _overdrawn(settings.alarms)
+    if not settings.alarms:
+        yield "rules: none; nothing will alarm"
+    for site in settings.sites:
+        yield f"site {site.name}: {_site(site)}"
+    for sink in settings.notify:
+        where = "standard error" if sink.path is None else sink.path
+        yield f"notify {sink.name}: JSON lines on {where}"
+    if not settings.notify:
+        yield "notify: nowhere; alarms are seen in /metrics and on the page only"
+
+
+def _source(source: Source) -> str:
+    every = print_duration(source.every)
+    if isinstance(source, CsvSource):
+        return f"{source.path}, read every {every}, times without an offset are {source.time_zone}"
+    pace = "real time" if source.ticks_per_second is None else f"{source.ticks_per_second:g} ticks per second"
+    return f"simulated {source.system}, seed {source.seed}, {pace}, asked every {every}"
+
+
+def _series(settings: Settings, entry: SeriesSettings) -> Iterator[str]:
+    seasons = ", ".join(print_season(season) for season in entry.season)
+    yield f"season {seasons}" if seasons else "no season is taken out; a cycle in the data would look like slowing"
+    name = _example(entry.match)
+    if entry.cadence is not None:
+        yield f"cadence {entry.cadence}, ticks close {print_duration(entry.lateness)} after their end"
+        yield from _effective(settings, name, entry.cadence)
+        return
+    yield f"cadence learnt from the first {STAMPS_FOR_CADENCE} event times; declare it to see all that it decides"
+    for cadence in _LISTED_CADENCES:
+        yield f"if it is {cadence}:"
+        yield from (f"  {line}" for line in _in_brief(settings, name, cadence))
+
+
+def _in_brief(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
+    """What an operator asks first of a cadence that is not known yet."""
+    plan = plan_for(settings, name, cadence)
+    yield (
+        f"ready after {span(plan.ready_after, cadence)} with a value, blind after "
+        f"{span(plan.blind_after_missing, cadence)} without, stale after {print_duration(plan.stale_after_us)}; "
+        f"a gap of more than {span(plan.max_gap, cadence)} starts anew"
+    )
+    for budget, *seen, _ in _rules(settings, name, plan, cadence):
+        soon = (line.strip().partition("; once")[0] for line in seen if " is seen after " in line)
+        yield "; ".join((budget, *soon))
+
+
+def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
+    """What only the cadence decides, in ticks and in time."""
+    plan = plan_for(settings, name, cadence)
+    yield (
+        f"ready after {span(plan.ready_after, cadence)} = {plan.ready_after} ticks with a value; a gap of more than "
+        f"{span(plan.max_gap, cadence)} = {plan.max_gap} ticks starts anew; "
+        f"stale after {print_duration(plan.stale_after_us)}"
+    )
+    yield (
+        f"blind after {span(plan.blind_after_missing, cadence)} = {plan.blind_after_missing} missing ticks in a row, "
+        f"{plan.stuck_after} equal values, 3 values farther than {plan.implausible:g} scales from the level, or where "
+        f"more than {plan.coarse_share:.3g} of the values equal the one before"
+    )
+    rules = _rules(settings, name, plan, cadence)
+    # How a rule ends and what it bets is mostly the same for all of them, and then said once.
+    same = len(rules) > 1 and len({lines[-1] for lines in rules}) == 1
+    for lines in rules:
+        yield from lines[:-1] if same else lines
+    if same:
+        yield f"each of them {rules[0][-1].strip()}"
+    if not rules:
+        yield "no rule is for these series; they never alarm"
+    yield from _compared(settings, name, cadence, [lines[0] for lines in rules])
+    yield from of_bank(plan, settings.bank_for(name), cadence)
+
+
+def _rules(settings: Settings, name: str, plan: Plan, cadence: Cadence) -> list[list[str]]:
+    """For each rule its lines: the budget, what it sees how soon, how it ends."""
+    return [
+        list(of_rule(plan, rule, written, cadence))
+        for rule, written in zip(plan.rules, settings.rules_for(name), strict=True)
+    ]
+
+
+def _bank(bank: BankSettings) -> str:
+    short, long = (defaults_for(cadence.microseconds) for cadence in _LISTED_CADENCES)
+    memory = bank.half_life or f"{short.half_life:g} ticks ({long.half_life:g} from a cadence of 1d on)"
+    return f"{bank.thresholds} detectors from {bank.lowest:g} to {bank.highest:g}, half-life {memory}"
+
+
+def _rule(rule: AlarmSettings) -> str:
+    budget = f"alpha {rule.alpha:g} per tick" if rule.alpha is not None else f"budget {rule.false_alarms}"
+    share = f", of which it takes {rule.share:g}" if rule.share != 1.0 else ""
+    series = "each series" if rule.shared_by == 1 else f"{rule.shared_by} series together"
+    return f"{rule.severity} on {rule_in_words(rule.kind, rule.label)}, {budget} of {series}{share}"
+
+
+def _overdrawn(rules: tuple[AlarmSettings, ...]) -> Iterator[str]:
+    """Budgets of which several rules take more, together, than there is."""
+    taken: dict[tuple[object, ...], list[AlarmSettings]] = {}
+    for rule in rules:
+        taken.setdefault((rule.match, rule.kind, rule.alpha, rule.false_alarms, rule.shared_by), []).append(rule)
+    for sharing in taken.values():
+        total, first = sum(rule.share for rule in sharing), sharing[0]
+        if total > 1.0 + 1e-9 and any(rule.share < 1.0 for rule in sharing):
+            budget = f"alpha {first.alpha:g}" if first.alpha is not None else str(first.false_alarms)
+            yield (
+                f"rules {first.match}: the shares of their budget {budget} on {first.kind} add up to {total:g}; "
+                f"together they may raise {total:g} times as many false alarms as it says"
+            )
+
+
+def _compared(settings: Settings, name: str, cadence: Cadence, alone: list[str]) -> Iterator[str]:
+    """What a reference adds: a series more, with budgets of its own; `alone` are those of the series by itself."""
+    reference = settings.reference_for(name)
+    if reference is None:
+        return
+    own = paired_name(name, reference)
+    plan = plan_of(settings, name, own, cadence)
+    rules = [lines[0] for lines in _rules(settings, own, plan, cadence)]
+    same = "the same " if rules and rules == alone else ""
+    yield (
+        f"judged against {reference} as well, as '{own}', with budgets of its own (rules for that name: "
+        f"{same}{len(plan.rules)}); without the reference for more than {plan.blind_after_missing} values it is judged "
+        "alone"
+    )
+    ready = plan.ready_after
+    yield f"'{own}' is ready after {span(ready, cadence)} = {ready} ticks with both, at the earliest"
+    longest = plan_for(settings, reference, cadence).patience
+    silent = max(plan.blind_after_missing, floor(plan.stale_after_us / plan.cadence_us))
+    yield (
+        f"where the source of {reference} is slower, '{own}' waits for at most {span(longest, cadence)} = {longest} "
+        f"ticks, and is blind (reference_behind) while more than {span(silent, cadence)} = {silent} ticks wait"
+    )
+    if not same:
+        yield from (f"'{own}' {line}" for line in rules)
+
+
+def _site(site: SiteSettings) -> str:
+    kind = "of any kind" if site.kind == "any" else f"on {site.kind}"
+    within = f", raised within {print_duration(site.within)}" if site.within is not None else ""
+    return (
+        f"alarms when {site.k} series of '{site.match}' have an open alarm {kind}{within}; "
+        f"with n such series it raises at most n/{site.k} times as many false alarms as one of them"
+    )
+
+
+def _example(match: str) -> str:
+    """A name that the glob fits: what its series would be judged by."""
+    return re.sub(r"\[(?!!)(.)[^]]*\]", r"\1", match.replace("*", "x")).replace("?", "x")

@@ -1,0 +1,141 @@
+"""`sentinel check --probe`: reads a table, or the sources of a configuration, once and proposes cadence and seasons."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sentinel.analysis.intake import read_files
+from sentinel.analysis.options import options_of
+from sentinel.analysis.run import parts
+from sentinel.analysis.season import FEWEST_CYCLES, LONGEST_RECORD, WEAKEST, Proposal, on_grid, propose
+from sentinel.analysis.sorting import Sorted, sort
+from sentinel.config import Settings, load
+from sentinel.domain.axis import NumberAxis
+from sentinel.domain.clock import SystemClock
+from sentinel.domain.errors import DataError
+from sentinel.domain.spans import Cadence, print_season
+from sentinel.pipeline.plan import learn_cadence, plan_for
+from sentinel.sources import make_source
+
+LISTED = 20
+"""Series named one by one."""
+
+
+class Found(NamedTuple):
+    """What one series looks like."""
+
+    name: str
+    cadence: Cadence
+    ticks: int
+    declared: tuple[int, ...]
+    """Seasons the configuration names, microseconds."""
+    seasons: tuple[Proposal, ...]
+    followed: tuple[Proposal, ...]
+    """Seasons so slow that the level follows them."""
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print what each series looks like, and settings to paste.
+
+    Raises
+    ------
+    DataError
+        The table or a source cannot be used, or no series has two time stamps.
+    """
+    path = Path(arguments.config)
+    configured = path.suffix.lower() in (".yaml", ".yml") or _is_folder(path)
+    settings = load(path) if configured else Settings()
+    observations = _fetched(settings) if configured else read_files([path], options_of(arguments)).observations
+    with tempfile.TemporaryDirectory(prefix="sentinel-") as folder:
+        found = list(_looked_at(sort(observations, Path(folder)), settings))
+    if not found:
+        raise DataError(f"{path}: no series with two time stamps; at least two of one series are needed")
+    for line in told(found):
+        print(line)
+    return 0
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # whoever reads it as a table says what is wrong
+        return False
+
+
+def told(found: Sequence[Found]) -> Iterator[str]:
+    """What was found, line by line; from `series:` on it is YAML."""
+    for one in found[:LISTED]:
+        seasons = " and ".join(f"{season.text} (strength {season.strength:.2f})" for season in one.seasons)
+        what = f"an undeclared season of {seasons}" if seasons else "no undeclared season"
+        slow = "".join(f"; a cycle of {season.text} is so slow that the level follows it" for season in one.followed)
+        yield f"{one.name}: cadence {one.cadence}, {one.ticks:,} ticks, {what}{slow}"
+    if len(found) > LISTED:
+        yield f"and {len(found) - LISTED:,} more series"
+    yield f"# Looks at the whole record; a season is found from {FEWEST_CYCLES} periods and strength {WEAKEST:g} on."
+    yield "series:"
+    for one in found:
+        seasons = ", ".join([*map(print_season, one.declared), *(season.text for season in one.seasons)])
+        yield f"  - {{match: {json.dumps(glob.escape(one.name))}, cadence: {one.cadence}, season: [{seasons}]}}"
+
+
+def _fetched(settings: Settings) -> pl.LazyFrame:
+    """Everything that the sources have to say now."""
+    tables = []
+    for described in settings.sources:
+        source, frame = make_source(described, SystemClock()), None
+        while frame is None or frame.more:
+            frame = source.fetch(frame.cursor if frame else None)
+            tables.append(frame.observations)
+    if not tables:
+        raise DataError(
+            "sources: none are configured; at least one is needed, or a table in place of the configuration"
+        )
+    return pl.concat(tables).lazy()
+
+
+def _looked_at(observations: Sorted, settings: Settings) -> Iterator[Found]:
+    heads = observations.heads()
+    times: list[NDArray[np.int64]] = []
+    values: list[NDArray[np.float64]] = []
+    current = 0
+    for table in observations.batches():
+        series, time, value = (table[column].to_numpy() for column in ("id", "time", "value"))
+        for number, part in parts(series):
+            if number != current and times:
+                yield from _found(observations.names[current], times, values, settings)
+                times, values = [], []
+            current = number
+            own = NumberAxis.of(heads[number]).microseconds(time[part]) if number in heads else time[part]
+            times.append(own)
+            values.append(value[part])
+            if len(times) > 2 and sum(map(len, times[1:])) > 2 * LONGEST_RECORD:
+                del times[1], values[1]  # the first piece is kept for the cadence
+    if times:
+        yield from _found(observations.names[current], times, values, settings)
+
+
+def _found(
+    name: str, times: list[NDArray[np.int64]], values: list[NDArray[np.float64]], settings: Settings
+) -> Iterator[Found]:
+    """One series, if it has two time stamps."""
+    time, value = np.concatenate(times), np.concatenate(values)
+    declared = settings.series_for(name).season
+    cadence = settings.series_for(name).cadence or learn_cadence(time, ended=True)
+    if cadence is None:
+        return
+    record = on_grid(time, value, cadence.microseconds)
+    level_half_life = plan_for(settings, name, cadence).level_half_life
+    proposals = propose(record, cadence.microseconds, declared)
+    needed = tuple(season for season in proposals if not season.followed(level_half_life))
+    followed = tuple(season for season in proposals if season.followed(level_half_life))
+    yield Found(name, cadence, record.size, declared, needed, followed)

@@ -1,0 +1,115 @@
+"""Replay: what a journal holds, through the same machine, from its first batch.
+
+The rows, alarms and pictures are those of the daemon that wrote it: only the journal moved its state.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sentinel.analysis.readings import INSTANT, Readings, alarm_table
+from sentinel.analysis.run import parts
+from sentinel.commands.output import folder_for, writing
+from sentinel.config import Settings
+from sentinel.config.loading import load
+from sentinel.domain.axis import CalendarAxis
+from sentinel.domain.errors import DataError
+from sentinel.domain.events import AlarmEvent
+from sentinel.journal import Journal
+from sentinel.pipeline.pipeline import PipelineState, Result
+from sentinel.pipeline.portrait import Portrait
+from sentinel.runtime.replica import Machine
+from sentinel.views.picture import Alarm, Caption, Figure, Instrument, draw
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What a journal came to."""
+
+    machine: Machine
+    events: list[AlarmEvent] = field(default_factory=list)
+    portraits: dict[str, Portrait] = field(default_factory=dict)
+
+    @property
+    def state(self) -> PipelineState:
+        """The state after the last batch."""
+        return self.machine.state
+
+    def take(self, result: Result) -> None:
+        """Add what one batch gave."""
+        self.events.extend(result.events)
+        if result.rows is not None:
+            for number, part in parts(result.rows.series):
+                self.portraits.setdefault(self.state.names[number], Portrait()).extend(result.rows, part)
+
+    def figure(self, name: str, title: str = "") -> Figure:
+        """The stability spectrogram of one series; KeyError if it has no ticks yet."""
+        columns = self.portraits[name].columns()
+        if columns is None:
+            raise KeyError(name)
+        state = self.state
+        plan, _ = state.keys[state.cohort_of[state.names.index(name)]]
+        cleared = {event.alarm_id: event.time_us for event in self.events if event.what == "cleared"}
+        alarms = [
+            Alarm.of(event, cleared.get(event.alarm_id))
+            for event in self.events if event.series == name and event.what == "raised"
+        ]  # fmt: skip
+        thresholds = self.machine.pipeline.cohort(plan).scoring.thresholds
+        instrument = Instrument(thresholds, plan.cadence_us, plan.rules)
+        return draw(columns, CalendarAxis(), instrument, Caption(title or name), alarms)
+
+
+def results(folder: Path, machine: Machine, *, fixed: bool = False) -> Iterator[Result]:
+    """Let every batch of the journal in `folder` move the machine; what each gave, with rows.
+
+    With `fixed` the machine keeps its own settings, whatever the journal recorded.
+
+    Raises
+    ------
+    StateError
+        There is no journal, or its beginning has been forgotten (retention).
+    """
+    with Journal.open(folder, read_only=True) as journal:
+        for committed in journal.tail(0):
+            if not (fixed and committed.kind == "settings"):
+                yield machine.apply(committed, rows=True)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Write `readings.parquet` and `alarms.csv`, as `backtest` does, from the journal in a state folder."""
+    folder = Path(args.state)
+    fixed = load(Path(args.config)) if args.config else None
+    machine = Machine(fixed or Settings())
+    axes: defaultdict[int, CalendarAxis] = defaultdict(CalendarAxis)
+    events: list[AlarmEvent] = []
+    out = folder_for(Path(args.out))
+    with writing(out), tempfile.TemporaryDirectory(dir=out) as temporary:
+        readings = Readings(Path(temporary), ())
+        written = 0
+        for result in results(folder, machine, fixed=fixed is not None):
+            events.extend(result.events)
+            if result.rows is not None:
+                readings.expect(machine.state.names, mixed=True)
+                readings.write(result.rows, axes)
+                written += result.rows.series.size
+        if not written:
+            raise DataError(f"{folder}: the journal holds no closed tick; let the daemon run longer")
+        readings.lazy().sort("series", "time").sink_parquet(out / "readings.parquet")
+        alarms = alarm_table(events, dict.fromkeys((e.series for e in events), CalendarAxis()))
+        alarms.write_csv(out / "alarms.csv", datetime_format=INSTANT)
+    raised = f"{alarms.height:,} alarm{'' if alarms.height == 1 else 's'}"
+    print(f"{written:,} ticks of {len(machine.state.names)} series, {raised}: {out}")
+    return 0
+
+
+def replayed(folder: Path) -> Replayed:
+    """Replay the journal in a state folder; it may be in use."""
+    outcome = Replayed(Machine(Settings()))
+    for result in results(folder, outcome.machine):
+        outcome.take(result)
+    return outcome

@@ -1,0 +1,203 @@
+"""Settings of the alarms: what is claimed, from which evidence, on which budget of false alarms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+
+from sentinel.config.faults import Fault, refuse
+from sentinel.config.model import Part
+from sentinel.config.sources import Text
+from sentinel.config.written import WrittenBudget
+from sentinel.domain.spans import Cadence
+
+LARGEST_ALPHA = 0.1
+"""Above this a rule would alarm every few ticks; the betting needs alpha well below 1."""
+LOWEST_THRESHOLD, HIGHEST_THRESHOLD = -0.98, 0.99
+"""The thresholds of the bank end about there, and no record is long enough to tell more apart."""
+RELATIVE = "relative"
+BETS = (0.1, 0.3, 0.8)
+RATIO = 1.5
+_ALLOWED = f"a number from {LOWEST_THRESHOLD:g} to {HIGHEST_THRESHOLD:g}"
+
+
+def _threshold(value: object) -> float | str | None:
+    if value is None or value == RELATIVE:
+        return RELATIVE if value == RELATIVE else None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if LOWEST_THRESHOLD <= value <= HIGHEST_THRESHOLD:
+            return float(value)
+        if -1.0 < value < 1.0:
+            raise ValueError(f"{_ALLOWED} is allowed; the bank ends there, and no record is long enough to tell beyond")
+    raise ValueError(f"{_ALLOWED}, or the word {RELATIVE}, is allowed")
+
+
+Threshold: TypeAlias = Annotated[
+    float | str | None,
+    PlainValidator(_threshold),
+    WithJsonSchema({"anyOf": [
+        {"type": "number", "minimum": LOWEST_THRESHOLD, "maximum": HIGHEST_THRESHOLD}, {"const": RELATIVE},
+        {"type": "null"},
+    ]}),
+]  # fmt: skip
+Bet: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
+Kind: TypeAlias = Literal["lag1", "modulus", "spread"]
+Side: TypeAlias = Literal["above", "below"]
+
+
+class ChannelSettings(Part):
+    """One of the claims that a weighted rule puts together."""
+
+    kind: Kind = "lag1"
+    """What evidence is gathered on: lag-1 autocorrelation, modulus of an oscillation, spread."""
+    threshold: Threshold = None
+    """lag1 and modulus: where evidence begins to grow; a number, or `relative` to the series' own reference (lag1)."""
+    side: Side = "above"
+    """lag1: claim that it is above the threshold, or below (falling towards -1)."""
+    delta: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """threshold relative: how far from the reference; null = 0.1, and 0.05 where the reference is above 0.7."""
+    ratio: Annotated[float, Field(ge=1, le=1000)] | None = None
+    """spread: variance ratio to the reference above which evidence grows; null = 1.5."""
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    """Share of this channel in the rule, relative to the others."""
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Self:
+        refuse(channel_faults(self))
+        return self
+
+    @property
+    def label(self) -> str:
+        """Name of the claim within its kind: `0.8`, `below -0.5`, `relative`, `1.5x`."""
+        return channel_label(self)
+
+
+class AlarmSettings(Part):
+    """A rule: alarm when a claim has gathered evidence, at a stated rate of false alarms."""
+
+    match: Text = "*"
+    """Series names the rule is for, with * ? [abc]; every rule that matches applies."""
+    kind: Literal["lag1", "modulus", "spread", "weighted"] = "lag1"
+    """What evidence is gathered on: lag1 = slowing, modulus = an oscillation that dies out ever more slowly, spread =
+    larger fluctuations, weighted = several of them together (`channels`)."""
+    threshold: Threshold = None
+    """Lag-1 autocorrelation, or modulus, at which evidence begins to grow; or `relative` to the series' own past."""
+    side: Side = "above"
+    """lag1: above the threshold, or below it (falling towards -1)."""
+    delta: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """threshold relative: how far from the reference; null = 0.1, and 0.05 where the reference is above 0.7."""
+    ratio: Annotated[float, Field(ge=1, le=1000)] | None = None
+    """spread: variance ratio to the reference above which evidence grows; null = 1.5."""
+    channels: tuple[ChannelSettings, ...] = ()
+    """weighted: the claims whose evidence is averaged."""
+    alpha: Annotated[float, Field(gt=0, le=LARGEST_ALPHA)] | None = None
+    """Budgeted false alarms per tick; either this or false_alarms."""
+    false_alarms: WrittenBudget | None = None
+    """Budgeted false alarms in calendar time, such as 1 per 10y; either this or alpha."""
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Part of that budget which this rule takes: a warning and a critical rule may share one."""
+    shared_by: Annotated[int, Field(ge=1)] = 1
+    """Number of series that share the budget; each gets an equal part."""
+    severity: Literal["warning", "critical"] = "warning"
+    """State of the series while the alarm is open."""
+    clear: Annotated[float, Field(gt=0, le=LARGEST_ALPHA)] = 1e-3
+    """The alarm ends when the opposite claim has gathered evidence at this alpha."""
+    bets: Annotated[tuple[Bet, ...], Field(min_length=1, max_length=8)] = BETS
+    """Shares of its wealth that the gambler stakes; small ones see small changes, large ones fast."""
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        if self.alpha is None and self.false_alarms is None:
+            message = "no budget came; alpha: 1e-4 (per tick) or false_alarms: 1 per 10y is needed"
+            refuse(iter([Fault((), message)]))
+        if self.alpha is not None and self.false_alarms is not None:
+            message = f"{self.false_alarms} came beside alpha {self.alpha:g}; only one of the two is allowed"
+            refuse(iter([Fault(("false_alarms",), message)]))
+        return self
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Self:
+        refuse(_weighted_faults(self) if self.kind == "weighted" else channel_faults(self))
+        return self
+
+    @property
+    def label(self) -> str:
+        """Name of the rule within its kind: `0.8`, `below -0.5`, `relative`, `1.5x`; of all channels if weighted."""
+        if self.kind == "weighted":
+            return " + ".join(f"{part.kind} {part.label}" for part in self.channels)
+        return channel_label(self)
+
+    def parts(self) -> tuple[ChannelSettings, ...]:
+        """The channels; the rule itself as one unless it is weighted."""
+        if self.kind == "weighted":
+            return self.channels
+        return (
+            ChannelSettings(
+                kind=self.kind, threshold=self.threshold, side=self.side, delta=self.delta, ratio=self.ratio
+            ),
+        )
+
+    def alpha_per_tick(self, cadence: Cadence) -> float:
+        """Effective alpha: budgeted false alarms of this rule per series and tick, at most `LARGEST_ALPHA`."""
+        return min(self.uncut_alpha(cadence), LARGEST_ALPHA)
+
+    def uncut_alpha(self, cadence: Cadence) -> float:
+        """What the budget as it is written comes to per series and tick."""
+        if self.alpha is not None:
+            alpha = self.alpha
+        else:
+            assert self.false_alarms is not None  # _one_budget
+            alpha = self.false_alarms.alpha_per_tick(cadence)
+        return alpha * self.share / self.shared_by
+
+
+def channel_label(part: ChannelSettings | AlarmSettings) -> str:
+    """Name of a claim within its kind; two rules of one series never share kind and label."""
+    if part.kind == "spread":
+        return f"{part.ratio or RATIO:g}x"
+    threshold = RELATIVE if part.threshold == RELATIVE else f"{part.threshold:g}"
+    delta = f" {part.delta:g}" if part.delta is not None else ""
+    return f"{'below ' if part.side == 'below' else ''}{threshold}{delta}"
+
+
+def channel_faults(part: ChannelSettings | AlarmSettings) -> Iterator[Fault]:
+    """Keys that do not belong to a claim of this kind, or that it needs."""
+    kind, threshold = part.kind, part.threshold
+    if kind in ("lag1", "modulus") and threshold is None:
+        allowed = "0.8 or relative" if kind == "lag1" else "0.9"
+        yield Fault(("threshold",), f"nothing came; this key is required, such as {allowed}")
+    if kind == "modulus" and threshold is not None and not (isinstance(threshold, float) and threshold > 0.0):
+        yield Fault(("threshold",), f"{threshold}; a modulus above 0, up to {HIGHEST_THRESHOLD:g}, is allowed")
+    if kind == "spread" and threshold is not None:
+        yield Fault(("threshold",), f"{threshold}; a spread rule has a ratio instead, such as ratio: 1.5")
+    if part.side == "below" and kind != "lag1":
+        yield Fault(("side",), f"below; only a lag1 rule has two sides, this one is {kind}")
+    if part.delta is not None and threshold != RELATIVE:
+        yield Fault(("delta",), f"{part.delta:g}; only a rule with threshold: relative has a delta")
+    if part.ratio is not None and kind != "spread":
+        yield Fault(("ratio",), f"{part.ratio:g}; only a spread rule has a ratio, this one is {kind}")
+    if isinstance(part, AlarmSettings) and part.channels:
+        yield Fault(("channels",), f"{len(part.channels)} came; only a weighted rule has channels, this one is {kind}")
+
+
+def _weighted_faults(rule: AlarmSettings) -> Iterator[Fault]:
+    if len(rule.channels) < 2:
+        yield Fault(("channels",), f"{len(rule.channels)} came; a weighted rule needs at least two channels")
+    claims = [(part.kind, part.label) for part in rule.channels]
+    for position, claim in enumerate(claims):
+        if claim in claims[:position]:
+            message = f"{' '.join(claim)} is a channel already; once is allowed, with the weight of both"
+            yield Fault(("channels", position), message)
+    for key in ("threshold", "delta", "ratio"):
+        if getattr(rule, key) is not None:
+            yield Fault((key,), f"{getattr(rule, key)}; a weighted rule has it in its channels")
+    if rule.side == "below":
+        yield Fault(("side",), "below; a weighted rule has it in its channels")
+
+
+def threshold_of(part: ChannelSettings) -> float:
+    """The threshold as a number; NaN for spread and for a relative one."""
+    return part.threshold if isinstance(part.threshold, float) else math.nan

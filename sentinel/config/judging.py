@@ -1,0 +1,171 @@
+"""Settings of the judgement: how a series is laid on its grid, and what remembers it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import AfterValidator, Field, model_validator
+
+from sentinel.config.faults import Fault, refuse
+from sentinel.config.model import Part
+from sentinel.config.sources import Name, Text
+from sentinel.config.written import Duration, PositiveDuration, PositiveSeason, WrittenCadence, WrittenHalfLife
+from sentinel.domain.spans import HalfLife, print_duration, print_season
+
+SHORTEST_HALF_LIFE_TICKS = 3.0
+LONGEST_HALF_LIFE_TICKS = 1e5
+SHORTEST_SEASON_TICKS = 4
+
+
+def _half_life(half_life: HalfLife) -> HalfLife:
+    if half_life.fixed_ticks and not SHORTEST_HALF_LIFE_TICKS <= half_life.fixed_ticks <= LONGEST_HALF_LIFE_TICKS:
+        raise ValueError("a half-life is 3 to 100000 ticks")
+    return half_life
+
+
+BankHalfLife: TypeAlias = Annotated[WrittenHalfLife, AfterValidator(_half_life)]
+Lag1: TypeAlias = Annotated[float, Field(gt=-1, lt=1)]
+
+
+class SeriesSettings(Part):
+    """How series are laid on a grid and conditioned; the first entry whose match fits a name wins."""
+
+    match: Text = "*"
+    """Series names, with * ? [abc] as in file names; * also spans '/'."""
+    cadence: WrittenCadence | None = None
+    """Spacing of the grid; null = learnt from the first 50 event times."""
+    lateness: Annotated[Duration, Field(ge=0)] = 0
+    """How long a tick waits for late observations before it closes."""
+    aggregate: Literal["last", "mean"] = "last"
+    """What several observations in one tick become."""
+    max_gap: PositiveDuration | None = None
+    """A longer gap starts the series anew in `learning`; null = 2 half-lives of its bank."""
+    season: tuple[PositiveSeason, ...] = ()
+    """Known periods that are taken out, such as [1d, 1y]."""
+    range: tuple[float | None, float | None] | None = None
+    """Lowest and highest possible value, either may be null; a value outside makes the series blind."""
+    stuck_after_ticks: Annotated[int, Field(ge=2)] = 20
+    """The same value this many ticks in a row makes the series blind."""
+    blind_after_missing_ticks: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Missing ticks in a row that make the series blind; null = a tenth of max_gap, at least 3."""
+    implausible_scales: Annotated[float, Field(ge=10, le=1e9)] = 1000.0
+    """A value farther from the level than this many scales counts as missing; three in a row make the series blind."""
+    coarse_share: Annotated[float, Field(ge=0.01, le=1)] = 0.2
+    """Where more than this share of the values equals the one before, the series is blind; 1 = never."""
+    stale_after: PositiveDuration | None = None
+    """Without an observation for this long the series is blind; null = 3 cadences + lateness."""
+    bank: Name | None = None
+    """Name of its bank; null = the bank named default if there is one, else half-lives by cadence."""
+    reference: Text | None = None
+    """Name of a series it is judged against as well; a * stands for what the * in match stood for."""
+
+    @model_validator(mode="after")
+    def _range_and_cadence_agree(self) -> Self:
+        refuse(self._conflicts())
+        return self
+
+    def _conflicts(self) -> Iterator[Fault]:
+        yield from self._reference_conflicts()
+        low, high = self.range or (None, None)
+        if low is not None and high is not None and low >= high:
+            yield Fault(("range",), f"[{low:g}, {high:g}]; the lowest value comes first and is below the highest")
+        for position, season in enumerate(self.season):
+            if season in self.season[:position]:
+                yield Fault(("season", position), f"{print_season(season)} is there twice; name each season once")
+        if self.cadence is None:
+            return
+        for position, season in enumerate(self.season):
+            ticks = season / self.cadence.microseconds
+            if ticks < SHORTEST_SEASON_TICKS:
+                message = (
+                    f"{print_season(season)} spans {ticks:.3g} ticks of cadence {self.cadence}; "
+                    f"at least {SHORTEST_SEASON_TICKS} are needed"
+                )
+                yield Fault(("season", position), message)
+        for key, duration in (("max_gap", self.max_gap), ("stale_after", self.stale_after)):
+            if duration is not None and duration < self.cadence.microseconds:
+                message = f"{print_duration(duration)} is shorter than a tick; at least {self.cadence} is needed"
+                yield Fault((key,), message)
+
+    def _reference_conflicts(self) -> Iterator[Fault]:
+        """One series, or one per series of the entry."""
+        name = self.reference
+        if name is None:
+            return
+        if any(sign in name for sign in "?[]") or name.count("*") > 1:
+            yield Fault(("reference",), f"'{name}' is a pattern; the name of a series is allowed, with one '*' at most")
+        elif "*" in name and (self.match.count("*") != 1 or any(sign in self.match for sign in "?[]")):
+            message = f"'{name}' has a '*', so match needs exactly one '*' and no '?' or '['; '{self.match}' came"
+            yield Fault(("reference",), message)
+
+    def reference_of(self, name: str) -> str | None:
+        """Name of the reference of the series `name`, which the entry matches; None if it has none."""
+        if self.reference is None or "*" not in self.reference:
+            return self.reference
+        before, _, after = self.match.partition("*")
+        return self.reference.replace("*", name[len(before) : len(name) - len(after)])
+
+
+class BankSettings(Part):
+    """A bank of detectors: how long it remembers, and on which thresholds it reads."""
+
+    half_life: BankHalfLife | None = None
+    """Memory of the detectors, as a duration or as `70 ticks`; null = by cadence."""
+    level_half_life: BankHalfLife | None = None
+    """Memory of the level and trend that are taken out; null = by cadence."""
+    warm_up_ticks: Annotated[int, Field(ge=20)] | None = None
+    """Ticks with a value before the first verdict; null = by half-life."""
+    thresholds: Annotated[int, Field(ge=3, le=256)] = 16
+    """Number of detectors, evenly spaced in atanh of the lag-1 autocorrelation."""
+    lowest: Lag1 = -0.95
+    """Threshold of the lowest detector."""
+    highest: Lag1 = 0.99
+    """Threshold of the highest detector."""
+    second_thresholds: Annotated[int, Field(ge=3, le=255)] = 9
+    """Number of detectors of the second stage, which sees oscillations; odd."""
+    input_weight: Annotated[float, Field(gt=0, le=10)] = 1.5
+    """Where the past value saturates: one over this many scales."""
+    kappa: Annotated[float, Field(gt=0, le=10)] = 1.5
+    """Where the prediction error saturates, likewise."""
+    winsor: Annotated[float, Field(ge=1, le=100)] = 3.0
+    """Scales from the level at which a deviation is cut before level, slope and scale follow it."""
+    scale_half_life: BankHalfLife | None = None
+    """Memory of the scale; null = two level half-lives."""
+    season_bins: Annotated[int, Field(ge=2, le=1000)] = 24
+    """Pieces, at most, into which a season is cut."""
+    season_memory: Annotated[float, Field(ge=1, le=1000)] | None = None
+    """Periods in which half of a season is forgotten; null = 5, and of a short season as many as make 120 ticks."""
+    spread_half_life: BankHalfLife | None = None
+    """Memory of the spread; null = half_life."""
+    reference_ticks: Annotated[int, Field(ge=50, le=100_000)] = 1000
+    """Valid pairs of the reference period, for rules that compare a series with its own past."""
+    mean_half_life: Annotated[float, Field(ge=3, le=100_000)] = 100.0
+    """Pairs in which the running mean that repairs skewed shocks forgets half."""
+    window_ticks: Annotated[int, Field(ge=50, le=1_000_000)] = 1000
+    """Ticks of a window of the fleet ranking."""
+
+    @model_validator(mode="after")
+    def _thresholds_make_sense(self) -> Self:
+        if self.second_thresholds % 2 == 0:
+            message = f"{self.second_thresholds}; an odd number is allowed, so that one detector stands at 0"
+            refuse(iter([Fault(("second_thresholds",), message)]))
+        if self.lowest >= self.highest:
+            message = f"{self.lowest:g} is not below highest, {self.highest:g}; lower it or raise highest"
+            refuse(iter([Fault(("lowest",), message)]))
+        return self
+
+
+class SiteSettings(Part):
+    """Several variables of one site: it alarms when at least k of its series have an open alarm."""
+
+    name: Name
+    """Name of the site in metrics, files and messages."""
+    match: Text = "*"
+    """Series names of the site, with * ? [abc]; a series and its comparison with a reference count once."""
+    k: Annotated[int, Field(ge=1)] = 2
+    """How many series must have an open alarm."""
+    kind: Literal["lag1", "modulus", "spread", "any"] = "any"
+    """Which alarms count."""
+    within: PositiveDuration | None = None
+    """Longest time from the first to the last of those alarms; null = any time while they are open."""

@@ -1,0 +1,113 @@
+"""Pydantic's errors in sentinel's words: what came; what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from sentinel.config.faults import ConflictError, Fault, KeyPath
+from sentinel.config.spelling import or_else
+from sentinel.config.tree import Node, find
+
+_ALLOWED = {
+    "string_type": "text is allowed; put it in quotes",
+    "path_type": "a path is allowed",
+    "int_type": "a whole number is allowed",
+    "int_from_float": "a whole number is allowed",
+    "float_type": "a number is allowed",
+    "finite_number": "a finite number is allowed",
+    "tuple_type": "a list is allowed",
+    "dict_type": "a mapping is allowed",
+    "model_type": "a mapping of keys is allowed",
+    "string_too_short": "a length of at least {min_length} is needed",
+    "string_too_long": "a length of at most {max_length} is allowed",
+    "string_pattern_mismatch": "letters, digits, '_', '.' and '-' are allowed, a letter or digit first",
+    "too_short": "at least {min_length} entry is needed",
+    "too_long": "at most {max_length} entries are allowed",
+    "greater_than": "a number greater than {gt} is allowed",
+    "greater_than_equal": "a number of at least {ge} is allowed",
+    "less_than": "a number less than {lt} is allowed",
+    "less_than_equal": "a number of at most {le} is allowed",
+}
+
+
+def faults_of(error: ValidationError, model: type[BaseModel], root: Node) -> Iterator[Fault]:
+    """All faults that pydantic found, with their key path in the tree."""
+    details = error.errors(include_url=False)
+    for detail in details:
+        place = detail["loc"]
+        # A list whose entries are refused is empty to pydantic; only their own faults are true.
+        inside = (other["loc"] for other in details if len(other["loc"]) > len(place))
+        if detail["type"] != "too_short" or all(other[: len(place)] != place for other in inside):
+            yield from _faults(detail, model, root)
+
+
+def _faults(detail: ErrorDetails, model: type[BaseModel], root: Node) -> Iterator[Fault]:
+    path, tag = _without_tag(detail["loc"])
+    context: dict[str, Any] = {
+        key: f"{value:g}" if isinstance(value, float) else value for key, value in detail.get("ctx", {}).items()
+    }
+    problem = context.get("error")
+    if isinstance(problem, ConflictError):
+        yield from (Fault(path + fault.path, fault.message) for fault in problem.faults)
+        return
+    if path and path[-1] == "[key]":
+        yield Fault(path[:-1], f"'{path[-2]}'; {_ALLOWED[detail['type']].format(**context)}")
+        return
+    match detail["type"]:
+        case "extra_forbidden":
+            keys = _model_at(model, path[:-1], tag).model_fields
+            yield Fault(path, f"unknown key; {or_else(str(path[-1]), keys, 'keys')}")
+        case "missing" if isinstance(path[-1], int):
+            yield Fault(path[:-1], f"a list of {path[-1]}; more entries are needed")
+        case "missing":
+            yield Fault(path, "nothing came; this key is required")
+        case "union_tag_not_found":
+            kinds = ", ".join(sorted(_kinds(model, str(path[0]))))
+            yield Fault((*path, "kind"), f"nothing came; this key is required; allowed kinds are {kinds}")
+        case "union_tag_invalid":
+            kinds_known = _kinds(model, str(path[0]))
+            yield Fault((*path, "kind"), f"'{context['tag']}'; {or_else(context['tag'], kinds_known, 'kinds')}")
+        case "literal_error":
+            yield Fault(path, f"{_came(root, path)}; {context['expected']} is allowed")
+        case "value_error":
+            yield Fault(path, f"{_came(root, path)}; {problem}")
+        case kind:
+            allowed = _ALLOWED[kind].format(**context) if kind in _ALLOWED else detail["msg"]
+            yield Fault(path, f"{_came(root, path)}; {allowed}")
+
+
+def _without_tag(location: tuple[int | str, ...]) -> tuple[KeyPath, str | None]:
+    """Pydantic puts the kind of a source into the path, behind its position."""
+    if location[:1] == ("sources",) and len(location) > 2:
+        return location[:2] + location[3:], str(location[2])
+    return location, None
+
+
+def _came(root: Node, path: KeyPath) -> str:
+    return find(root, path).node.shown()
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+def _kinds(model: type[BaseModel], key: str) -> dict[str, type[BaseModel]]:
+    models = _models(model.model_fields[key].annotation)
+    return {get_args(part.model_fields["kind"].annotation)[0]: part for part in models}
+
+
+def _model_at(model: type[BaseModel], path: KeyPath, tag: str | None) -> type[BaseModel]:
+    """The model that owns the keys at that path."""
+    if tag is not None:
+        return _kinds(model, str(path[0]))[tag]
+    for key in path:
+        field = model.model_fields.get(str(key))
+        model = next(_models(field.annotation), model) if field is not None else model
+    return model

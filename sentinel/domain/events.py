@@ -1,0 +1,88 @@
+"""Alarm events: what the pipeline reports when an alarm of a series or a site is raised or cleared. Data only."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+NUMBERS = ("threshold", "evidence", "lag1", "lag1_low", "lag1_high", "modulus", "period", "spread")
+nan = math.nan
+
+
+REMARK_NAMES = ("one_sided", "noise")
+"""Why an alarm on lag 1 may not be slowing; the order is that of their bits. The sentences are in `text.events`."""
+
+
+def remark_names(bits: int) -> tuple[str, ...]:
+    """Names of the remarks that are set."""
+    return tuple(name for at, name in enumerate(REMARK_NAMES) if bits >> at & 1)
+
+
+def alarm_id(series: str, kind: str, label: str, end_us: int) -> str:
+    """Id of an alarm: the same for the same alarm in every replay of the same observations."""
+    return hashlib.sha256(f"{series}\n{kind}\n{label}\n{end_us}".encode()).hexdigest()[:12]
+
+
+class AlarmEvent(NamedTuple):
+    """An alarm that was raised or cleared at the end of a tick. Numbers are NaN where unknown.
+
+    A tuple, because tuples that hold the same NaN are equal; dataclasses are not from Python 3.13 on.
+    """
+
+    id: str
+    """The same for the same event in every replay: `ALARM/raised` or `ALARM/cleared`."""
+    alarm_id: str
+    what: str
+    """`raised` or `cleared`."""
+    series: str
+    source: str
+    rule: str
+    """Kind of the rule: `lag1`, `modulus`, `spread` or `weighted`."""
+    label: str
+    """Name of the rule within its kind: `0.8`, `below -0.5`, `relative`, `1.5x`."""
+    kind: str
+    """Channel that gave most evidence: `lag1`, `modulus` or `spread`."""
+    side: str
+    """`above` or `below`."""
+    relative: bool
+    threshold: float
+    """Effective threshold of that channel; of spread the variance ratio."""
+    remarks: tuple[str, ...]
+    """Why it may not be slowing: names in `REMARK_NAMES`; none for a plain alarm."""
+    alpha: float
+    """Effective: budgeted false alarms per series and tick."""
+    severity: str
+    time_us: int
+    """End of the tick."""
+    evidence: float
+    lag1: float
+    lag1_low: float
+    lag1_high: float
+    modulus: float
+    period: float
+    """In ticks."""
+    spread: float
+    """Log of the variance ratio to the first points."""
+    cadence_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class SiteEvent:
+    """A site's alarm that was raised or cleared."""
+
+    id: str
+    """The same for the same event in every replay: `ALARM/raised` or `ALARM/cleared`."""
+    alarm_id: str
+    what: str
+    """`raised` or `cleared`."""
+    series: str
+    """Name of the site."""
+    members: tuple[str, ...]
+    """Series with an open alarm."""
+    k: int
+    kind: str
+    """Which alarms count."""
+    time_us: int
+    severity: str = "warning"

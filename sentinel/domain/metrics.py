@@ -1,0 +1,168 @@
+"""The table of metrics: every name that a scrape can give, with its type, unit, labels and what it says.
+
+Labels are `source series detector threshold reason task sink` and, of `sentinel_build_info`, versions. Of an alarm rule
+`detector` is the kind and `threshold` the label within the kind: neither changes while the rule stands, even where the
+number behind it does.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+LEVEL = 0.1
+"""False discovery rate at which series are called discoveries."""
+
+
+class Row(NamedTuple):
+    """One metric of the table."""
+
+    name: str
+    type: Literal["counter", "gauge", "histogram"]
+    unit: str
+    """Base unit that ends the name (`seconds`, `bytes`), else empty."""
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+# fmt: off
+METRICS: tuple[Row, ...] = (
+    Row("sentinel_build_info", "gauge", "", "Always 1; what is running.", ("version", "python_version")),
+    Row("sentinel_config_last_reload_successful", "gauge", "",
+        "1 if the last reading of the settings succeeded."),
+    Row("sentinel_config_last_reload_success_timestamp_seconds", "gauge", "seconds",
+        "When settings were last read."),
+    Row("sentinel_config_reloads_total", "counter", "", "Times that settings were read again."),
+    Row("sentinel_config_reload_failures_total", "counter", "", "Times that new settings were refused."),
+    Row("sentinel_ready", "gauge", "", "1 if what is shown can be relied on; /-/ready says why not."),
+    Row("sentinel_ingestion_stopped", "gauge", "", "1 while commits fail and no observation is accepted."),
+    Row("sentinel_scheduler_up", "gauge", "", "1 while the scheduler's thread is alive."),
+    Row("sentinel_scheduler_heartbeat_timestamp_seconds", "gauge", "seconds",
+        "Last sign of life of the scheduler."),
+    Row("sentinel_task_runs_total", "counter", "", "Runs of a scheduled task.", ("task",)),
+    Row("sentinel_task_failures_total", "counter", "", "Runs of a scheduled task that failed.", ("task",)),
+    Row("sentinel_task_missed_total", "counter", "",
+        "Runs of a scheduled task that did not start.", ("task", "reason")),
+    Row("sentinel_task_duration_seconds", "histogram", "seconds",
+        "How long a scheduled task ran.", ("task",)),
+    Row("sentinel_task_last_success_timestamp_seconds", "gauge", "seconds",
+        "Last successful run.", ("task",)),
+    Row("sentinel_task_expected_interval_seconds", "gauge", "seconds", "How often a task is due.", ("task",)),
+    Row("sentinel_source_up", "gauge", "", "1 if the last fetch succeeded.", ("source",)),
+    Row("sentinel_source_last_success_timestamp_seconds", "gauge", "seconds",
+        "Last successful fetch.", ("source",)),
+    Row("sentinel_source_last_observation_timestamp_seconds", "gauge", "seconds",
+        "Newest event time.", ("source",)),
+    Row("sentinel_source_expected_interval_seconds", "gauge", "seconds",
+        "How often a source is asked.", ("source",)),
+    Row("sentinel_source_fetches_total", "counter", "", "Fetches, failed ones included.", ("source",)),
+    Row("sentinel_source_fetch_failures_total", "counter", "", "Fetches that failed.", ("source",)),
+    Row("sentinel_observations_received_total", "counter", "",
+        "Observations that a source gave.", ("source",)),
+    Row("sentinel_observations_accepted_total", "counter", "", "Observations that were used.", ("source",)),
+    Row("sentinel_observations_duplicate_total", "counter", "",
+        "Same series, time and value again.", ("source",)),
+    Row("sentinel_observations_revised_total", "counter", "",
+        "Same series and time, other value.", ("source",)),
+    Row("sentinel_observations_late_total", "counter", "", "Came after their tick had closed.", ("source",)),
+    Row("sentinel_observations_rejected_total", "counter", "", "Could not be used.", ("source", "reason")),
+    Row("sentinel_inbox_observations", "gauge", "", "Observations waiting for the engine."),
+    Row("sentinel_inbox_capacity_observations", "gauge", "",
+        "Observations that may wait before sources are held."),
+    Row("sentinel_engine_turns_total", "counter", "", "Turns of the engine, idle ones included."),
+    Row("sentinel_engine_turn_duration_seconds", "histogram", "seconds",
+        "How long a turn of the engine took."),
+    Row("sentinel_engine_heartbeat_timestamp_seconds", "gauge", "seconds",
+        "Last sign of life of the engine."),
+    Row("sentinel_stage_duration_seconds", "histogram", "seconds",
+        "How long a stage took in a turn.", ("task",)),
+    Row("sentinel_ticks_total", "counter", "", "Ticks closed, missing ones included.", ("source",)),
+    Row("sentinel_missing_ticks_total", "counter", "", "Ticks closed without an observation.", ("source",)),
+    Row("sentinel_gaps_total", "counter", "", "Gaps too long to bridge; the series began anew.", ("source",)),
+    Row("sentinel_commits_total", "counter", "", "Transactions of the journal, failed ones included."),
+    Row("sentinel_commit_failures_total", "counter", "", "Transactions of the journal that failed."),
+    Row("sentinel_commit_duration_seconds", "histogram", "seconds",
+        "How long a transaction of the journal took."),
+    Row("sentinel_last_commit_timestamp_seconds", "gauge", "seconds",
+        "Last successful transaction of the journal."),
+    Row("sentinel_journal_bytes", "gauge", "bytes", "Size of the journal on disk."),
+    Row("sentinel_checkpoints_total", "counter", "", "Checkpoints, failed ones included."),
+    Row("sentinel_checkpoint_failures_total", "counter", "", "Checkpoints that failed."),
+    Row("sentinel_checkpoint_duration_seconds", "histogram", "seconds", "How long a checkpoint took."),
+    Row("sentinel_checkpoint_last_success_timestamp_seconds", "gauge", "seconds",
+        "Last successful checkpoint."),
+    Row("sentinel_notifications_total", "counter", "",
+        "Attempts to notify, failed ones included.", ("sink",)),
+    Row("sentinel_notification_failures_total", "counter", "", "Attempts to notify that failed.", ("sink",)),
+    Row("sentinel_outbox_notifications", "gauge", "", "Notifications not yet delivered.", ("sink",)),
+    Row("sentinel_alarms_raised_total", "counter", "", "Alarms raised, by rule.", ("detector", "threshold")),
+    Row("sentinel_alarms_cleared_total", "counter", "", "Alarms cleared, by rule.", ("detector", "threshold")),
+    Row("sentinel_site_alarm", "gauge", "", "1 while a site has an open alarm; series = its name.", ("series",)),
+    Row("sentinel_site_alarms_raised_total", "counter", "", "Alarms of sites raised.", ("series",)),
+    Row("sentinel_site_alarms_cleared_total", "counter", "", "Alarms of sites cleared.", ("series",)),
+    Row("sentinel_log_errors_total", "counter", "", "Lines logged as errors."),
+    Row("sentinel_log_warnings_total", "counter", "", "Lines logged as warnings."),
+    # All series together.
+    Row("sentinel_series", "gauge", "", "Series known.", ("source",)),
+    Row("sentinel_learning_series", "gauge", "", "Series without a verdict yet.", ("source",)),
+    Row("sentinel_watching_series", "gauge", "", "Series below their alarm line.", ("source",)),
+    Row("sentinel_warning_series", "gauge", "", "Series with a warning.", ("source",)),
+    Row("sentinel_critical_series", "gauge", "", "Series with a critical alarm.", ("source",)),
+    Row("sentinel_blind_series", "gauge", "", "Series that cannot be judged.", ("source", "reason")),
+    Row("sentinel_series_unexposed", "gauge", "", "Series not shown one by one (web.max_series)."),
+    Row("sentinel_fleet_discoveries", "gauge", "",
+        f"Series that stand out by their e-values, at a false discovery rate of {LEVEL:g} in their windows (e-BH)."),
+    # One by one, at most web.max_series.
+    Row("sentinel_series_ready", "gauge", "", "1 once the series has a verdict.", ("source", "series")),
+    Row("sentinel_series_state_code", "gauge", "",
+        "0 learning, 1 watching, 2 warning, 3 critical, -1 blind.", ("source", "series")),
+    Row("sentinel_series_blind", "gauge", "",
+        "1 while the series cannot be judged.", ("source", "series", "reason")),
+    Row("sentinel_series_lag1_autocorrelation", "gauge", "",
+        "Lag-1 autocorrelation of the residual.", ("source", "series")),
+    Row("sentinel_series_lag1_autocorrelation_low", "gauge", "",
+        "Lower end of its 95 % band.", ("source", "series")),
+    Row("sentinel_series_lag1_autocorrelation_high", "gauge", "",
+        "Upper end of its 95 % band.", ("source", "series")),
+    Row("sentinel_series_recovery_time_seconds", "gauge", "seconds",
+        "Time in which a small knock fades to 1/e.", ("source", "series")),
+    Row("sentinel_series_recovery_time_low_seconds", "gauge", "seconds",
+        "Lower end of its 95 % band.", ("source", "series")),
+    Row("sentinel_series_recovery_time_high_seconds", "gauge", "seconds",
+        "Upper end of its 95 % band; left out where it is open.", ("source", "series")),
+    Row("sentinel_series_modulus", "gauge", "",
+        "What a small knock is multiplied by at each tick, oscillations included.", ("source", "series")),
+    Row("sentinel_series_period_seconds", "gauge", "seconds",
+        "Period of the oscillation; left out where nothing oscillates.", ("source", "series")),
+    Row("sentinel_series_spread", "gauge", "",
+        "Natural logarithm of the variance over that of the first ticks; 0 is unchanged.", ("source", "series")),
+    Row("sentinel_series_criticality", "gauge", "",
+        "atanh of the modulus plus the spread; larger is closer to critical.", ("source", "series")),
+    Row("sentinel_series_reading", "gauge", "",
+        "Reading of a detector in null standard deviations; 0 at its threshold.",
+        ("source", "series", "detector", "threshold")),
+    Row("sentinel_series_evidence", "gauge", "",
+        "log10 of evidence over its budget; 0 is the alarm line.",
+        ("source", "series", "detector", "threshold")),
+    Row("sentinel_series_alarm", "gauge", "", "1 while the alarm is open.",
+        ("source", "series", "detector", "threshold")),
+    Row("sentinel_series_alpha", "gauge", "", "Effective budget: false alarms per series and tick.",
+        ("source", "series", "detector", "threshold")),
+    Row("sentinel_series_effective_threshold", "gauge", "",
+        "Threshold in force (of spread the variance ratio); left out until the reference of a relative rule is full.",
+        ("source", "series", "detector", "threshold")),
+    Row("sentinel_series_reference_left_pairs", "gauge", "",
+        "Valid pairs of ticks still needed until the reference of the rule is full.",
+        ("source", "series", "detector", "threshold")),
+    Row("sentinel_series_alarm_remark", "gauge", "",
+        "1 while an open alarm may not be slowing: one_sided (a level shift) or noise (of the sensor).",
+        ("source", "series", "detector", "threshold", "reason")),
+    Row("sentinel_series_fleet_e_value", "gauge", "",
+        "Evidence by which series are ranked: the mean of the e-values of the present window and of the one before.",
+        ("source", "series")),
+    Row("sentinel_series_fleet_window_ticks", "gauge", "", "Length of a window of that e-value.", ("source", "series")),
+    Row("sentinel_series_last_tick_timestamp_seconds", "gauge", "seconds",
+        "End of the last closed tick.", ("source", "series")),
+    Row("sentinel_series_missing_ticks", "gauge", "",
+        "Ticks closed without an observation.", ("source", "series")),
+)
+# fmt: on

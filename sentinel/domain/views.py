@@ -1,0 +1,194 @@
+"""What a reader may see: an immutable picture of every series after the last tick.
+
+*Not ready*, *missing*, *blind* and *quiet* are four different things: a series that is not ready is `LEARNING` and its
+numbers are NaN; a missing tick leaves the numbers as they were and moves only `missing_ticks`; a series that cannot be
+judged is `BLIND` with a reason; a quiet one is `WATCHING` with a number below the alarm line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.domain.states import Reason, State
+
+
+@dataclass(frozen=True, slots=True)
+class RuleView:
+    """One alarm rule of one series."""
+
+    kind: str
+    """The channel: `lag1`, `modulus`, `spread`, or `weighted` for several."""
+    label: str
+    """Name of the rule within its kind: `0.8`, `below -0.5`, `relative`, `1.5x`."""
+    side: str
+    """`above` or `below` the threshold."""
+    relative: bool
+    threshold: float
+    """Effective, of the first channel; NaN while the reference is not full; of spread the variance ratio."""
+    reference_left: int
+    """Valid pairs still needed for the reference period; 0 if it is full or none is needed."""
+    reference_disagrees: bool
+    """The two halves of the reference disagree about lag-1 autocorrelation."""
+    alpha: float
+    """Effective budget: false alarms per series and tick."""
+    severity: str
+    """`warning` or `critical`."""
+    evidence: float
+    """log10(max(alpha * M, 1e-6)): 0 is the alarm line; NaN while not ready."""
+    alarm_id: str
+    """Id of the open alarm, empty while there is none."""
+    since_us: int
+    """When the open alarm was raised; -1 while there is none."""
+    remarks: tuple[str, ...]
+    """Names in `wording.REMARKS`: why the open alarm may not be slowing."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesView:
+    """One series as a reader sees it. Not ready = NaN; times are microseconds since 1970-01-01 UTC, -1 = never."""
+
+    name: str
+    source: str
+    state: State
+    reason: Reason
+    since_us: int
+    """Event time at which the present state began."""
+    cadence_seconds: float
+    """NaN while the cadence is still being learnt."""
+    half_life_ticks: float
+    ticks: int
+    """Ticks closed so far, missing ones included."""
+    missing_ticks: int
+    warm_up_left: int
+    """Valid ticks still needed before the first verdict; 0 when ready."""
+    time_us: int
+    """End of the last closed tick."""
+    value: float
+    """Value of the last closed tick; NaN = missing."""
+    residual: float
+    lag1: float
+    lag1_low: float
+    lag1_high: float
+    """95 % band; -1 or 1 where the band is open."""
+    recovery_seconds: float
+    """-cadence / ln(lag1); NaN where lag1 is not in (0, 1)."""
+    recovery_low_seconds: float
+    recovery_high_seconds: float
+    """inf where the upper end of the band is open: then say "at least `recovery_low_seconds`"."""
+    modulus: float
+    """What a small knock is multiplied by at each tick, of the slower of the two roots."""
+    period_seconds: float
+    """NaN where nothing oscillates."""
+    spread: float
+    """Log of the variance ratio to the first ticks; 0 = unchanged."""
+    criticality: float
+    """atanh(modulus) + spread: larger = closer to critical."""
+    evidence: float
+    """Maximum over the rules that are ready."""
+    e_value: float
+    """For ranking a fleet (e-BH): mean of the e-values of the window before and of the present one."""
+    window_ticks: int
+    windows: int
+    """On how many windows the e-value rests: 2, or 1 while the first one lasts; the last one is not over."""
+    window_us: int
+    """When the first of them began; -1 = never."""
+    tie_share: float
+    thresholds: tuple[float, ...]
+    readings: tuple[float, ...]
+    """One per threshold, in null standard deviations; NaN while not ready."""
+    rules: tuple[RuleView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteView:
+    """One site as a reader sees it. A series and its comparison with a reference count once."""
+
+    name: str
+    match: str
+    k: int
+    """How many series must have an open alarm."""
+    kind: str
+    """Which alarms count: `lag1`, `modulus`, `spread` or `any`."""
+    since_us: int
+    """When the site's open alarm was raised; -1 while there is none."""
+    alarmed: tuple[str, ...]
+    """Series with an open alarm that counts, comparisons under their own name."""
+    alarmed_count: int
+    series_count: int
+    """Series that match and that a rule can raise such an alarm on."""
+    able_count: int
+    """Series that can be judged, or whose open alarm may still count."""
+    blind_count: int
+    """Series that can not, being blind; the others are not ready."""
+
+    @property
+    def state(self) -> State:
+        """`WARNING` while it alarms, `WATCHING` if it could; else `BLIND` or `LEARNING` by what keeps it from it."""
+        if self.since_us >= 0:
+            return State.WARNING
+        if self.able_count >= self.k:
+            return State.WATCHING
+        return State.BLIND if self.blind_count else State.LEARNING
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrogram:
+    """Readings over time, decimated to at most 512 columns."""
+
+    thresholds: NDArray[np.float64]
+    """Shape (detectors,)."""
+    time_us: NDArray[np.int64]
+    """Shape (columns,): end of the last tick in each column."""
+    readings: NDArray[np.int8]
+    """Shape (columns, detectors): reading * 16, clipped to ±127; -128 = not ready or missing."""
+    lag1: NDArray[np.float32]
+    """Shape (columns,); NaN while not ready. Likewise `low` and `high`, and `evidence`."""
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    evidence: NDArray[np.float32]
+
+
+class Snapshot(Protocol):
+    """The immutable picture; built by the pipeline, read by exposition, page, terminal and notifiers."""
+
+    @property
+    def taken_us(self) -> int:
+        """When it was taken, by the engine's clock."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of series."""
+        ...
+
+    def names(self) -> Sequence[str]:
+        """Names of all series, sorted."""
+        ...
+
+    def view(self, name: str) -> SeriesView:
+        """One series; KeyError if there is none of that name."""
+        ...
+
+    def views(self, limit: int | None = None) -> Iterator[SeriesView]:
+        """All series, the most alarming first (critical, warning, blind, watching, learning; then evidence)."""
+        ...
+
+    def e_values(self) -> NDArray[np.float64]:
+        """The e-value of every series in the order of `names()`; NaN = not ready."""
+        ...
+
+    def counts(self) -> Mapping[tuple[str, State, Reason], int]:
+        """Number of series by source, state and reason."""
+        ...
+
+    def sites(self) -> Sequence[SiteView]:
+        """All sites in the order of the settings."""
+        ...
+
+    def spectrogram(self, name: str) -> Spectrogram | None:
+        """Its history for pictures; None where none is kept."""
+        ...

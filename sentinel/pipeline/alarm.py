@@ -1,0 +1,140 @@
+"""The state of a series: learning, watching, warning, critical or blind; and the alarms that begin and end.
+
+A series is *blind* while its sensor cannot be judged, *learning* until the first verdict (of a rule that compares with
+the series' own past: until that past is known) and again after a gap,
+otherwise *critical* or *warning* while a rule of that severity has an open alarm, otherwise *watching*. An alarm is one
+episode from the tick at which evidence reached its line to the tick at which the opposite claim did (hysteresis), or a
+gap emptied the series. An open alarm outlives blindness: silence does not end it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.compiled import compiled
+from sentinel.domain.events import NUMBERS, AlarmEvent, alarm_id, remark_names
+from sentinel.domain.states import REASONS, STATES, Reason, State
+from sentinel.pipeline.grid import ABSENT
+from sentinel.pipeline.plan import PlanRule
+
+LEARNING, WATCHING, WARNING, CRITICAL, BLIND = (
+    STATES.index(s) for s in (State.LEARNING, State.WATCHING, State.WARNING, State.CRITICAL, State.BLIND)
+)
+WARM_UP = REASONS.index(Reason.WARM_UP)
+REFERENCE = REASONS.index(Reason.REFERENCE)
+
+nan = math.nan
+
+Codes = NDArray[np.int8]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+class AlarmState(NamedTuple):
+    """Where each series stands; one row per series."""
+
+    state: Codes
+    """Index into `tuple(State)`."""
+    reason: Codes
+    """Index into `tuple(Reason)`."""
+    since: Ints
+    """Tick at which the state or its reason began; -1 before the first tick."""
+    raised: Ints
+    """Tick at which the open alarm of each rule was raised; -1 where none is open; (series, rule)."""
+
+
+class States(NamedTuple):
+    """What every tick brought, shape (tick, series)."""
+
+    state: Codes
+    reason: Codes
+    episode: Ints
+    """Tick at which the alarm that is open, or has just cleared, was raised; -1 = none; (tick, series, rule)."""
+
+
+class Alarm:
+    """The state machine of series that share their rules.
+
+    Parameters
+    ----------
+    critical
+        For each rule, whether its severity is critical.
+    """
+
+    def __init__(self, critical: tuple[bool, ...]) -> None:
+        self._critical = np.array(critical, dtype=np.bool_)
+
+    def init(self, series: int) -> AlarmState:
+        """Learning, since ever."""
+        return AlarmState(
+            np.full(series, LEARNING, np.int8), np.full(series, WARM_UP, np.int8), np.full(series, -1, np.int64),
+            np.full((series, self._critical.size), -1, np.int64),
+        )  # fmt: skip
+
+    def advance(
+        self, before: AlarmState, kind: Codes, tick: Ints, ready: Flags, unknown: Flags, blind: Codes, is_open: Flags,
+        raised: Flags,
+    ) -> tuple[AlarmState, States]:  # fmt: skip
+        """Take in a block; `before` is not modified. Arrays are (tick, series[, rule]).
+
+        `unknown`: ready, but every rule still waits for its reference period.
+        """
+        new = AlarmState(before.state.copy(), before.reason.copy(), before.since.copy(), before.raised.copy())
+        states = States(
+            np.zeros(kind.shape, np.int8), np.zeros(kind.shape, np.int8), np.full(is_open.shape, -1, np.int64)
+        )
+        _advance(kind, tick, ready, unknown, blind, is_open, raised, self._critical, *new, *states)
+        return new, states
+
+
+@compiled
+def _advance(
+    kind: Codes, tick: Ints, ready: Flags, unknown: Flags, blind: Codes, is_open: Flags, raised: Flags, critical: Flags,
+    state: Codes, reason: Codes, since: Ints, raised_at: Ints, states: Codes, reasons: Codes, episode: Ints,
+) -> None:  # fmt: skip
+    for t in range(kind.shape[0]):
+        for s in range(kind.shape[1]):
+            if kind[t, s] != ABSENT:
+                now, why = WATCHING, 0
+                for k in range(critical.shape[0]):
+                    if raised[t, s, k]:
+                        raised_at[s, k] = tick[t, s]
+                    episode[t, s, k] = raised_at[s, k]
+                    if not is_open[t, s, k]:
+                        raised_at[s, k] = -1
+                    if is_open[t, s, k]:
+                        now = max(now, CRITICAL if critical[k] else WARNING)
+                if blind[t, s] != 0:
+                    now, why = BLIND, blind[t, s]
+                elif not ready[t, s]:
+                    now, why = LEARNING, WARM_UP
+                elif unknown[t, s]:
+                    now, why = LEARNING, REFERENCE
+                if now != state[s] or why != reason[s] or since[s] < 0:
+                    state[s], reason[s], since[s] = now, why, tick[t, s]
+            states[t, s], reasons[t, s] = state[s], reason[s]
+
+
+def alarm_event(
+    rule: PlanRule, what: str, *, series: str, source: str, raised_us: int, time_us: int, cadence_us: int,
+    leading: int, remarks: int, threshold: float, evidence: float = nan, lag1: float = nan, lag1_low: float = nan,
+    lag1_high: float = nan, modulus: float = nan, period: float = nan, spread: float = nan,
+) -> AlarmEvent:  # fmt: skip
+    """The event of a rule, of which the channel `leading` gave most evidence; `remarks` in bits."""
+    channel = rule.channels[leading % len(rule.channels)]  # of a paired series they are there twice
+    alarm = alarm_id(series, rule.kind, rule.label, raised_us)
+    written = channel.ratio if channel.kind == "spread" else channel.threshold
+    threshold = threshold if written is None else written
+    numbers = (threshold, evidence, lag1, lag1_low, lag1_high, modulus, period, spread)
+    # One object for every NaN: equal events are then equal.
+    known = {name: nan if math.isnan(x) else x for name, x in zip(NUMBERS, numbers, strict=True)}
+    return AlarmEvent(
+        id=f"{alarm}/{what}", alarm_id=alarm, what=what, series=series, source=source, rule=rule.kind,
+        label=rule.label, kind=channel.kind, side="below" if channel.below else "above",
+        relative=channel.relative, remarks=remark_names(remarks), alpha=rule.alpha, severity=rule.severity,
+        time_us=time_us, cadence_us=cadence_us, **known,
+    )  # fmt: skip

@@ -1,0 +1,299 @@
+"""The conditioning recurrence, one tick of one series after another.
+
+On every right-hand side stand values from before `x` arrives; H is the level's half-life, `a_H = 1 - 2^(-1/H)`; each
+gain but the slope's starts as one over the number of values its quantity has seen. All trackers are tied-gate cells
+(i = 1 - f).
+
+Season, for each period P with n_b bins, as a cascade with its own slow level L, slope W and spread U (sharing one error
+with the fast level would let the level steal the season; without a slope the bins would climb a trend, in steps):
+
+    e = clip(x - L - W - S, ±3 sqrt U),   L += W + a_P e,   W += a_P^2 / 4 e,   S_q += n_b a_5P e,
+    U += a_2H (e^2 - U),   y = x - S
+
+where q is the tick's bin and S, at the tick's middle, the line through the two bins whose middles are nearest. What the
+bins have in common goes into L: else they would carry a slower season away before its own turn. Once the first period
+is over the gains of the bins start again from 1, as until then the level could not be told from the season, and the
+n-th visit of a bin counts n times as much as the first, 2 / (n + 1): L has not settled when the second period begins.
+
+Level, slope and scale:
+
+    pred = m + v,  d = y - pred;   z = d / sigma,  z' = (y' - m) / sigma      (y' = y of the tick before)
+    e = clip(d, ±3 sigma);  m <- pred + a_H e;  v <- v + (a_H^2 / 4) e;  sigma^2 += a_2H (min(d^2, 9 sigma^2) - sigma^2)
+
+Past and present of a pair share one level and one scale: a stored residual of the tick before would carry another.
+The first 20 updates are not clipped and leave the slope at 0. From then on, until the gains above are larger, level and
+slope move by those of a straight line fitted to n + 1 equally weighted values,
+
+    2 (2n + 1) / ((n + 1) (n + 2))   and   6 / ((n + 1) (n + 2)):
+
+with the small gain a_H^2 / 4 alone a slope that is there from the start takes 350 ticks to learn, and reads as slowing
+until then. Scale and U move from the second update on, a season from the sixth. A missing tick moves the level along
+its slope and nothing else; an exact tie likewise, and it forms no pair (a stuck sensor would otherwise read 0.99995);
+the tick after a tie may use it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.compiled import compiled, inlined, part
+from sentinel.domain.states import Reason
+from sentinel.pipeline.grid import ABSENT, GAP
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+BLIND_CODES = {reason.value: code for code, reason in enumerate(Reason)}
+_GAP = BLIND_CODES["gap"]
+_STUCK = BLIND_CODES["stuck"]
+_COARSE = BLIND_CODES["too_coarse"]
+_RANGE = BLIND_CODES["out_of_range"]
+_IMPLAUSIBLE = BLIND_CODES["implausible"]
+_SPACING = BLIND_CODES["spacing"]
+
+# How it starts and how long a run is: parts of the recurrence that was measured as a whole, so they are no settings.
+_UNCLIPPED = 20
+_SEASON_FROM = 6
+_SETTLED = 150  # values from which on what is left of a season no longer widens the baseline of the spread
+_BAD_RUN = 3  # faulty values in a row that make a series blind; one alone is a missing tick
+_NEW_LEVEL = 12  # implausible values in a row that are a new level: the series starts afresh
+_TIE_MEMORY = 0.006907  # gain of a half-life of 100 ticks
+_TIE_TESTS = 50
+_ALONE = 30  # values in a row without one a tick before: the series is slower than its grid
+
+
+@compiled
+def advance(
+    value: Floats, kind: NDArray[np.int8], tick: Counts,
+    numbers: Floats, counts: Counts, season: Floats, season_updates: Counts, bins: Floats, visits: Counts,
+    past: Floats, present: Floats, valid: Flags, reset: Flags, before: Floats, scales: Floats, squares: Floats,
+    residual: Floats, learning: Flags, blind: NDArray[np.int8],
+    gains: Floats, periods: Floats, n_bins: Counts, season_gains: Floats, limits: Floats, whole: Counts,
+    first: int, last: int,
+) -> None:  # fmt: skip
+    """Advance the series `first` to `last` in place; see `conditioner.py` for the arrays."""
+    warm_up, stuck_after, blind_after, none = whole[0], whole[1], whole[2], whole[3] == 1
+    seasonal = periods.shape[0] > 0
+    for t in range(value.shape[0]):
+        for s in range(first, last):
+            if kind[t, s] == ABSENT:
+                continue
+            x = value[t, s]
+            number, count = numbers[s], counts[s]
+            if kind[t, s] == GAP:
+                _empty(number, count, season[s], season_updates[s], bins[s], visits[s])
+                reset[t, s] = True
+                learning[t, s] = True
+                blind[t, s] = _GAP
+                continue
+            if math.isnan(number[6]):
+                number[6] = tick[t, s]
+            wave = _season(tick[t, s], periods, n_bins, bins[s]) if seasonal else 0.0
+            x = _plausible(x, wave, number, count, limits, none)
+            if count[5] >= _NEW_LEVEL:
+                _empty(number, count, season[s], season_updates[s], bins[s], visits[s])
+                number[6] = tick[t, s]
+                reset[t, s] = True
+                x = value[t, s]
+            learnt = count[0] >= warm_up
+            for k in range(periods.shape[0]):
+                learnt = learnt and tick[t, s] - number[6] >= 2.0 * periods[k]
+            settled = not seasonal or (learnt and count[0] >= _SETTLED)
+            if math.isnan(x):
+                number[0] += number[1]
+                for k in range(periods.shape[0]):
+                    season[s, k, 0] += season[s, k, 2]
+                number[3] = number[4] = number[7] = np.nan
+                count[2] += 1
+                count[3] = 0
+            else:
+                y = x
+                if seasonal:
+                    y = _deseasoned(
+                        x, tick[t, s], periods, n_bins, season_gains, gains, season[s], season_updates[s], bins[s],
+                        visits[s], x == number[4],
+                    )  # fmt: skip
+                _level(
+                    x, y, number, count, gains, none, learnt, settled, t, s, past, present, valid, before, scales,
+                    squares, residual,
+                )  # fmt: skip
+                count[2] = 0
+            learning[t, s] = not learnt
+            blind[t, s] = _judge(number, count, stuck_after, blind_after, limits[3])
+
+
+@part
+def _empty(number: Floats, count: Counts, season: Floats, updates: Counts, bins: Floats, visits: Counts) -> None:
+    number[:] = np.nan
+    number[:3] = 0.0
+    number[5] = 0.0
+    count[:] = 0
+    season[:] = 0.0
+    updates[:] = 0
+    bins[:] = 0.0
+    visits[:] = 0
+
+
+@part
+def _bin(tick: int, period: float, n_bins: int) -> int:
+    phase = tick - period * math.floor(tick / period)
+    return min(n_bins - 1, int(n_bins * phase / period))
+
+
+@part
+def _wave(tick: int, period: float, n_bins: int, bins: Floats, offset: int) -> float:
+    """A season at a tick: between the middles of two bins the line through them, in place of a stair.
+
+    The steps of a stair are noise of their own in past and present: they drew lag 1 down by up to .07 where bins are
+    wider than a tick. A period with one bin for each tick is not changed by it.
+    """
+    phase = tick - period * math.floor(tick / period)
+    place = n_bins * (phase + 0.5) / period - 0.5
+    low = math.floor(place)
+    weight = place - low
+    return float((1.0 - weight) * bins[offset + low % n_bins] + weight * bins[offset + (low + 1) % n_bins])
+
+
+@part
+def _season(tick: int, periods: Floats, n_bins: Counts, bins: Floats) -> float:
+    """What the seasons add at this tick, as far as they are known."""
+    total, offset = 0.0, 0
+    for k in range(periods.shape[0]):
+        total += _wave(tick, periods[k], n_bins[k], bins, offset)
+        offset += n_bins[k]
+    return total
+
+
+@inlined
+def _plausible(x: float, season: float, number: Floats, count: Counts, limits: Floats, none: bool) -> float:
+    """The value, or NaN where the sensor cannot mean it; counts the runs of such values."""
+    if math.isnan(x):
+        return x
+    if x < limits[0] or x > limits[1]:
+        count[4] += 1
+        return math.nan
+    count[4] = 0
+    scale = math.sqrt(number[2])
+    if not none and count[0] > _UNCLIPPED and scale > 0.0 and abs(x - season - number[0]) > limits[2] * scale:
+        count[5] += 1
+        return math.nan
+    count[5] = 0
+    return x
+
+
+@part
+def _deseasoned(
+    x: float, tick: int, periods: Floats, n_bins: Counts, season_gains: Floats, gains: Floats,
+    season: Floats, updates: Counts, bins: Floats, visits: Counts, tie: bool,
+) -> float:  # fmt: skip
+    offset = 0
+    for k in range(periods.shape[0]):
+        q = offset + _bin(tick, periods[k], n_bins[k])
+        wave = _wave(tick, periods[k], n_bins[k], bins, offset)
+        offset += n_bins[k]
+        y = x - wave
+        season[k, 0] += season[k, 2]
+        n = updates[k]
+        if n == int(periods[k]):
+            visits[offset - n_bins[k] : offset] = 0
+        if not tie:
+            if n == 0:
+                season[k, 0] = x
+            else:
+                e = x - season[k, 0] - wave
+                bound = gains[3] * math.sqrt(season[k, 1])
+                if n > _UNCLIPPED:
+                    e = min(max(e, -bound), bound)
+                line = 6.0 / ((n + 1.0) * (n + 2.0))
+                gain = season_gains[k, 0]
+                season[k, 0] += max(gain, line * (2.0 * n + 1.0) / 3.0) * e
+                season[k, 2] += max(gain * gain / 4.0, line) * e
+                if n >= _SEASON_FROM:
+                    visits[q] += 1
+                    step = min(1.0, max(n_bins[k] * season_gains[k, 1], 2.0 / (visits[q] + 1.0))) * e
+                    bins[q] += step
+                    common = step / n_bins[k]
+                    season[k, 0] += common
+                    for j in range(offset - n_bins[k], offset):
+                        bins[j] -= common
+                if n >= 2:
+                    season[k, 1] += max(gains[2], 1.0 / (n - 1)) * (e * e - season[k, 1])
+            updates[k] = n + 1
+        x = y
+    return x
+
+
+@inlined
+def _level(
+    x: float, y: float, number: Floats, count: Counts, gains: Floats, none: bool, learnt: bool, settled: bool,
+    t: int, s: int,
+    past: Floats, present: Floats, valid: Flags, before: Floats, scales: Floats, squares: Floats, residual: Floats,
+) -> None:  # fmt: skip
+    previous_y, previous_x, earlier_y = number[3], number[4], number[7]
+    tie = x == previous_x
+    count[6] = count[6] + 1 if math.isnan(previous_x) else 0
+    if not math.isnan(previous_x):
+        count[3] = count[3] + 1 if tie else 0
+        if count[3] <= 4:  # a longer run is a stuck sensor, not a coarse one
+            count[1] += 1
+            number[5] += max(_TIE_MEMORY, 1.0 / count[1]) * ((1.0 if tie else 0.0) - number[5])
+    # What the lattice sees needs three values in a row of which no two neighbours are equal.
+    number[3], number[4], number[7] = y, x, np.nan if tie else previous_y
+    if none:
+        residual[t, s] = x
+        if not tie:
+            squares[t, s] = x * x
+        if not tie and not math.isnan(previous_x):
+            past[t, s], present[t, s], valid[t, s] = previous_x, x, True
+            before[t, s] = earlier_y
+        return
+    m, v, variance = number[0], number[1], number[2]
+    n = count[0]
+    if n == 0:
+        number[0] = y
+        count[0] = 1
+        return
+    d = y - (m + v)
+    scale = math.sqrt(variance)
+    if learnt and scale > 0.0:
+        residual[t, s] = d / scale
+    if tie:
+        number[0] = m + v
+        return
+    if learnt and scale > 0.0 and not math.isnan(previous_y):
+        past[t, s], present[t, s], valid[t, s] = (previous_y - m) / scale, d / scale, True
+        before[t, s], scales[t, s] = (earlier_y - m + v) / scale, scale
+    clipped, square = d, d * d
+    if n > _UNCLIPPED:
+        clipped = min(max(d, -gains[3] * scale), gains[3] * scale)
+        square = min(square, gains[3] * gains[3] * variance)
+        squares[t, s] = square if settled else np.nan
+        line = 6.0 / ((n + 1.0) * (n + 2.0))
+        number[1] = v + max(gains[1], line) * clipped
+        number[0] = m + v + max(gains[0], line * (2.0 * n + 1.0) / 3.0) * clipped
+    else:
+        number[0] = m + v + max(gains[0], 1.0 / (n + 1)) * clipped
+    if n >= 2:
+        number[2] = variance + max(gains[2], 1.0 / (n - 1)) * (square - variance)
+    count[0] = n + 1
+
+
+@inlined
+def _judge(number: Floats, count: Counts, stuck_after: int, blind_after: int, coarse_share: float) -> int:
+    if count[3] + 1 >= stuck_after:  # n equal values are n - 1 ties
+        return _STUCK
+    if count[4] >= _BAD_RUN:
+        return _RANGE
+    if count[5] >= _BAD_RUN:
+        return _IMPLAUSIBLE
+    if count[2] >= blind_after:
+        return _GAP
+    if count[6] >= _ALONE:
+        return _SPACING
+    if count[1] >= _TIE_TESTS and number[5] > coarse_share:
+        return _COARSE
+    return 0

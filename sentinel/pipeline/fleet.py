@@ -1,0 +1,66 @@
+"""The fleet: which of many series stand out, at a stated false discovery rate.
+
+An alarm keeps the budget of its own series. Among thousands of series some alarm by chance, and a list of the most
+alarming is no finding. An *e-value* is evidence whose mean is at most 1 while nothing is wrong: that of a series is its
+e-detector, restarted where a window began, frozen at its first hit, over the window's length. The e-BH procedure (Wang
+& Ramdas 2022, J. R. Stat. Soc. B 84) turns e-values into discoveries of which, on average, at most a share `LEVEL` is
+false, however the series depend on one another. The claim is about one window, which must be named beside it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.domain.metrics import LEVEL
+
+
+class Discoveries(NamedTuple):
+    """What e-BH found; one entry per series."""
+
+    discovered: NDArray[np.bool_]
+    rank: NDArray[np.int64]
+    """1 for the largest e-value; equal ones share the smaller rank; 0 for a series without one."""
+    level: NDArray[np.float64]
+    """Smallest false discovery rate at which the series is among the discoveries, at most 1; NaN without an e-value."""
+
+
+def e_bh(e_values: NDArray[np.float64], level: float = LEVEL) -> Discoveries:
+    """Discoveries at the false discovery rate `level`.
+
+    With `K` e-values in falling order `e_1 >= ... >= e_K` the first `k*` are discovered, `k*` the largest `k` with
+    `k e_k / K >= 1 / level`.
+
+    Parameters
+    ----------
+    e_values
+        Shape (series,), each at least 0; NaN = not ready, which is no hypothesis and not counted in `K`.
+    level
+        In (0, 1].
+
+    Raises
+    ------
+    ValueError
+        `level` is outside (0, 1], or an e-value is below 0.
+    """
+    if not 0.0 < level <= 1.0:
+        raise ValueError(f"e_bh: level={level}; above 0 and at most 1 is allowed")
+    known = np.flatnonzero(~np.isnan(e_values))
+    values = e_values[known]
+    if (values < 0.0).any():
+        raise ValueError(f"e_bh: an e-value of {values.min():g}; at least 0 is allowed")
+    order = np.argsort(-values, kind="stable")
+    falling = values[order]
+    with np.errstate(divide="ignore", over="ignore"):
+        each = values.size / (np.arange(1, values.size + 1) * falling)
+    # The rate of a series is the smallest of its own and of all after it: whoever discovers those discovers it too.
+    rate = np.minimum.accumulate(each[::-1])[::-1]
+    found = Discoveries(
+        np.zeros(e_values.shape, np.bool_), np.zeros(e_values.shape, np.int64), np.full(e_values.shape, np.nan)
+    )
+    found.discovered[known[order]] = rate <= level
+    found.rank[known] = 1 + np.searchsorted(-falling, -values, side="left")
+    found.level[known[order]] = np.minimum(rate, 1.0)
+    return found

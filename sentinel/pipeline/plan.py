@@ -1,0 +1,312 @@
+"""The plan of a series: everything its settings mean once its cadence is known, in ticks.
+
+This is the one conversion from durations to steps. Series with equal plans are stepped together as one cohort, so a
+plan is a value: frozen, comparable, and the fingerprint under which a cohort's state is kept.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.config import AlarmSettings, Settings
+from sentinel.config.alarms import RATIO, RELATIVE
+from sentinel.config.judging import LONGEST_HALF_LIFE_TICKS, SHORTEST_HALF_LIFE_TICKS, SHORTEST_SEASON_TICKS
+from sentinel.domain.spans import DAY, HOUR, MINUTE, MONTH, SECOND, Cadence
+
+CONDITIONER_WARM_UP = 50
+SHORTEST_SEASON_MEMORY = 120.0
+"""Ticks. What a season learns of the noise drifts with its memory; faster drift is taken for slowing by small budgets.
+
+Of a season of 7 ticks at the null, in parts of the budget: 0.95 at alpha 1e-4 and 1.1 at 1e-5 with 35 ticks, 0.6 and
+0.4 with 120.
+"""
+UNCLIPPED = 20
+"""First points, by which the conditioner finds the level."""
+APART = 0.4
+STAMPS_FOR_CADENCE = 50
+LONGEST_GAP = 10_000
+"""Missing ticks in a row, at most, before a series starts anew: each of them is a row in memory."""
+LEAST_PATIENCE = 1_000
+"""Ticks that a target waits for a reference behind it, however short their longest gap: a source may tell hundreds at
+once."""
+_LOOKED_AT = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What is chosen by cadence where nothing is configured; ticks."""
+
+    half_life: float
+    level_half_life: float
+    warm_up: int
+
+
+def defaults_for(cadence_us: int) -> Defaults:
+    """The fixed table by cadence.
+
+    Below one day 70 ticks (between 40 and 250 it hardly matters) and ready after 100. Daily and slower records are
+    short, a season of 120 days or a century of years: they forget faster and are judged earlier, at a wider band.
+    """
+    if cadence_us >= DAY:
+        return Defaults(half_life=40.0, level_half_life=30.0, warm_up=70)
+    return Defaults(half_life=70.0, level_half_life=30.0, warm_up=100)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanChannel:
+    """One claim that a rule gathers evidence for."""
+
+    kind: str
+    """`lag1`, `modulus` or `spread`."""
+    threshold: float | None
+    """None: of spread, and relative to the series' own reference."""
+    below: bool = False
+    relative: bool = False
+    delta: float | None = None
+    """None = by the reference."""
+    ratio: float | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRule:
+    """One alarm rule."""
+
+    kind: str
+    label: str
+    """Name of the claim within its kind, such as `0.8`, `below -0.5`, `relative`, `1.5x`."""
+    channels: tuple[PlanChannel, ...]
+    alpha: float
+    """Effective: budgeted false alarms per series and tick."""
+    severity: str
+    clear: float
+    bets: tuple[float, ...]
+
+    @classmethod
+    def of(cls, rule: AlarmSettings, cadence: Cadence) -> PlanRule:
+        """What the settings of a rule mean on that cadence."""
+        channels = tuple(
+            PlanChannel(
+                kind=part.kind,
+                threshold=part.threshold if isinstance(part.threshold, float) else None,
+                below=part.side == "below",
+                relative=part.threshold == RELATIVE,
+                delta=part.delta,
+                ratio=(part.ratio or RATIO) if part.kind == "spread" else None,
+                weight=part.weight,
+            )
+            for part in rule.parts()
+        )
+        alpha = rule.alpha_per_tick(cadence)
+        return cls(rule.kind, rule.label, channels, alpha, rule.severity, rule.clear, rule.bets)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Effective settings of a series; spans in ticks unless the name says microseconds."""
+
+    cadence_us: int
+    months: int
+    lateness_us: int
+    mean: bool
+    max_gap: int
+    seasons: tuple[float, ...]
+    seasons_left_out: tuple[float, ...]
+    """Declared, but too short to be seen on the cadence."""
+    lowest: float
+    highest: float
+    stuck_after: int
+    blind_after_missing: int
+    """Missing ticks in a row before a series is blind, or a reference is missing."""
+    implausible: float
+    """Scales from the level."""
+    coarse_share: float
+    stale_after_us: int
+    half_life: float
+    level_half_life: float
+    warm_up: int
+    """Valid ticks before the first verdict, conditioner and bank together, as asked for; see `ready_after`."""
+    thresholds: int
+    lowest_threshold: float
+    highest_threshold: float
+    second_thresholds: int
+    input_weight: float
+    kappa: float
+    winsor: float
+    scale_half_life: float
+    season_bins: int
+    season_half_lives: tuple[float, ...]
+    """Ticks in which half of each season is forgotten."""
+    spread_half_life: float
+    reference: int
+    """Valid pairs of the reference period."""
+    mean_half_life: float
+    window: int
+    """Of the fleet ranking."""
+    rules: tuple[PlanRule, ...]
+    conditioning: bool
+    paired: bool = False
+    """Of a paired series: what is conditioned already, target less reference."""
+
+    @property
+    def apart(self) -> float:
+        """Change of spread of a target against its reference from which evidence on spread is gathered: 0.4, which is
+        log 1.5, the usual ratio, to a digit; where a rule has a smaller ratio, the log of that."""
+        ratios = [part.ratio for rule in self.rules for part in rule.channels if part.ratio is not None]
+        return min([APART, *map(math.log, ratios)])
+
+    @property
+    def learnt_after(self) -> int:
+        """Ticks with a value before the first pair; of a paired series its halves learn first, then its scale."""
+        learning = [max(CONDITIONER_WARM_UP, self.level_half_life), *(2.0 * period for period in self.seasons)]
+        learnt = math.ceil(max(learning)) if self.conditioning else CONDITIONER_WARM_UP if self.paired else 1
+        return learnt + UNCLIPPED if self.paired else learnt
+
+    @property
+    def ready_after(self) -> int:
+        """Ticks with a value before the first verdict: those that the conditioner needs, then those of the bank."""
+        return self.learnt_after + self.warm_up_pairs
+
+    @property
+    def patience(self) -> int:
+        """Ticks that a target waits for this series as its reference, at most."""
+        silent = math.ceil(self.stale_after_us / self.cadence_us)
+        return min(LONGEST_GAP, max(LEAST_PATIENCE, self.max_gap, silent))
+
+    @property
+    def baseline(self) -> int:
+        """Points of the spread's baseline: those of the warm-up, but for the first, which seek the level. With a season
+        they begin later, and are fewer."""
+        if self.seasons and not self.paired:
+            return self.warm_up_pairs
+        return max(10, self.warm_up - UNCLIPPED - 1)
+
+    @property
+    def warm_up_pairs(self) -> int:
+        """Pairs the bank needs after the conditioner has learnt."""
+        return max(10, self.warm_up - max(CONDITIONER_WARM_UP, math.ceil(self.level_half_life)))
+
+
+def _usable(half_life: float) -> float:
+    """A half-life in ticks, brought into the range that is allowed.
+
+    Settings can only refuse what they know: a half-life of 12h meets a series whose cadence turns out to be a day.
+    """
+    return min(max(half_life, SHORTEST_HALF_LIFE_TICKS), LONGEST_HALF_LIFE_TICKS)
+
+
+def _season_half_life(period: float, periods: float | None) -> float:
+    """Ticks in which half of a season is forgotten."""
+    return periods * period if periods else max(5.0 * period, SHORTEST_SEASON_MEMORY)
+
+
+def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: bool = True) -> Plan:
+    """The plan of the series `name` on that cadence; seasons too short to be seen on it are left out."""
+    series, bank = settings.series_for(name), settings.bank_for(name)
+    chosen = defaults_for(cadence.microseconds)
+    half_life = _usable(bank.half_life.ticks(cadence)) if bank.half_life else chosen.half_life
+    level = _usable(bank.level_half_life.ticks(cadence)) if bank.level_half_life else chosen.level_half_life
+    # The shortest first: the bins of a longer one are wide, and would make noise of what is left of a shorter one.
+    seasons = sorted(season / cadence.microseconds for season in series.season)
+    kept = tuple(ticks for ticks in seasons if ticks >= SHORTEST_SEASON_TICKS) if conditioning else ()
+    longest = series.max_gap / cadence.microseconds if series.max_gap else 2.0 * half_life
+    max_gap = min(max(1, math.floor(longest)), LONGEST_GAP)
+    stale = series.stale_after or 3 * cadence.microseconds + series.lateness
+    low, high = series.range or (None, None)
+    return Plan(
+        cadence_us=cadence.microseconds,
+        months=cadence.months,
+        lateness_us=series.lateness,
+        mean=series.aggregate == "mean",
+        max_gap=max_gap,
+        seasons=kept,
+        seasons_left_out=tuple(ticks for ticks in seasons if ticks < SHORTEST_SEASON_TICKS) if conditioning else (),
+        lowest=-math.inf if low is None else low,
+        highest=math.inf if high is None else high,
+        stuck_after=series.stuck_after_ticks,
+        blind_after_missing=series.blind_after_missing_ticks or max(3, math.ceil(max_gap / 10)),
+        implausible=series.implausible_scales,
+        coarse_share=series.coarse_share,
+        stale_after_us=stale,
+        half_life=half_life,
+        level_half_life=level,
+        warm_up=bank.warm_up_ticks or max(chosen.warm_up, CONDITIONER_WARM_UP + math.ceil(half_life / 3.5)),
+        thresholds=bank.thresholds,
+        lowest_threshold=bank.lowest,
+        highest_threshold=bank.highest,
+        second_thresholds=bank.second_thresholds,
+        input_weight=bank.input_weight,
+        kappa=bank.kappa,
+        winsor=bank.winsor,
+        scale_half_life=_usable(bank.scale_half_life.ticks(cadence)) if bank.scale_half_life else 2.0 * level,
+        season_bins=bank.season_bins,
+        season_half_lives=tuple(_season_half_life(ticks, bank.season_memory) for ticks in kept),
+        spread_half_life=_usable(bank.spread_half_life.ticks(cadence)) if bank.spread_half_life else half_life,
+        reference=bank.reference_ticks,
+        mean_half_life=bank.mean_half_life,
+        window=bank.window_ticks,
+        rules=_rules(settings, name, cadence),
+        conditioning=conditioning,
+    )
+
+
+def _rules(settings: Settings, name: str, cadence: Cadence) -> tuple[PlanRule, ...]:
+    return tuple(PlanRule.of(rule, cadence) for rule in settings.rules_for(name))
+
+
+def paired_name(target: str, reference: str) -> str:
+    """Name of the paired series of two."""
+    return f"{target} - {reference}"
+
+
+def plan_of(settings: Settings, target: str, name: str, cadence: Cadence, *, conditioning: bool = True) -> Plan:
+    """The plan of the series `name`; of a paired one, whose target has another name, that of its target with the rules
+    that its own name matches."""
+    plan = plan_for(settings, target, cadence, conditioning=conditioning)
+    if name == target:
+        return plan
+    return replace(plan, rules=_rules(settings, name, cadence), paired=True)
+
+
+_USUAL = tuple(
+    unit * n
+    for unit, counts in (
+        (SECOND, (1, 2, 5, 10, 15, 20, 30)),
+        (MINUTE, (1, 2, 3, 5, 6, 10, 12, 15, 20, 30)),
+        (HOUR, (1, 2, 3, 4, 6, 8, 12)),
+        (DAY, (1, 7, 14)),
+    )
+    for n in counts
+)
+
+
+def learn_cadence(times_us: NDArray[np.int64], *, ended: bool = False) -> Cadence | None:
+    """The cadence of a series from its first 50 distinct time stamps, in order of arrival.
+
+    None while there are fewer, unless the input has `ended` and there are at least two. It is the typical short spacing
+    (the median of those near the lower quartile), so that missing stamps do not widen it; a spacing within 2 % of a
+    usual one is that one; stamps on the same day of every month or year are a calendar cadence.
+    """
+    _, first = np.unique(times_us[:_LOOKED_AT], return_index=True)
+    if first.size < (2 if ended else STAMPS_FOR_CADENCE):
+        return None
+    stamps = np.sort(times_us[np.sort(first)[:STAMPS_FOR_CADENCE]])
+    steps = np.diff(stamps)
+    quartile = float(np.quantile(steps, 0.25, method="lower"))
+    typical = float(np.median(steps[(steps >= quartile / 1.5) & (steps <= quartile * 1.5)]))
+    months = round(typical / MONTH)
+    if months >= 1 and abs(typical / MONTH - months) < 0.1 * months:
+        days = stamps.astype("datetime64[us]").astype("datetime64[D]")
+        of_month = (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64)
+        if np.ptp(of_month) == 0 or of_month.min() >= 27:
+            return Cadence.calendar(months)
+    usual = min(_USUAL, key=lambda span: abs(span - typical))
+    if abs(usual - typical) <= 0.02 * usual:
+        return Cadence.fixed(usual)
+    # Three digits: series whose stamps jitter around the same spacing then share a plan.
+    digits = 2 - math.floor(math.log10(typical))
+    return Cadence.fixed(max(1, int(typical if np.ptp(steps) == 0 else round(typical, digits))))

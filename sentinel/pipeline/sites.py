@@ -1,0 +1,141 @@
+"""Sites: several variables of one place, which alarm when at least k of their series do.
+
+A pure stage behind the alarms: alarm events go in, in order of time, and site events come out. A site is *raised* when
+k of its series have an open alarm, raised within `within` of each other, none of which has counted before; it is
+*cleared* when fewer than k of its series have an open alarm.
+
+Budget. Every site alarm uses up at least k alarms of different series, and no alarm is used twice, so there are at most
+1/k times as many site alarms as alarms: with n series and a budget of alpha each, `E[site alarms in T ticks] <= n alpha
+T / k`, whatever the series have in common. That is a theorem where the series' own budget is one. Between independent
+series far fewer are to be expected: k alarms must be open at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from sentinel.config import SiteSettings
+from sentinel.domain.events import AlarmEvent, SiteEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """An alarm that is open."""
+
+    series: str
+    raised_us: int
+    spent: bool = False
+    """It has counted for an alarm of the site."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteState:
+    """Where one site stands."""
+
+    alarms: Mapping[str, Open] = field(default_factory=dict)
+    """Open alarms of its series by id."""
+    raised_us: int = -1
+    """When its own alarm was raised; -1 while there is none."""
+
+
+SiteStates = Mapping[str, SiteState]
+"""By name of the site; one that never had an alarm is left out."""
+
+
+def advance(
+    sites: Sequence[SiteSettings], states: SiteStates, events: Iterable[AlarmEvent], variable_of: Mapping[str, str]
+) -> tuple[SiteStates, tuple[SiteEvent, ...]]:
+    """Take in alarm events, in order of time; `states` is not modified.
+
+    Parameters
+    ----------
+    sites
+        Their settings.
+    states
+        After the event before.
+    events
+        Alarms raised and cleared.
+    variable_of
+        The series that a paired series compares: both are one variable of the site and count once.
+    """
+    new = dict(states)
+    found: list[SiteEvent] = []
+    for event in events:
+        for site in sites:
+            if fnmatchcase(event.series, site.match) and site.kind in ("any", event.kind):
+                before = new.get(site.name, SiteState())
+                new[site.name], told = _taken(site, before, event, variable_of)
+                found.extend(told)
+    return new, tuple(found)
+
+
+def _taken(
+    site: SiteSettings, state: SiteState, event: AlarmEvent, variable_of: Mapping[str, str]
+) -> tuple[SiteState, Iterator[SiteEvent]]:
+    """One alarm event of one of the site's series."""
+    alarms = {alarm: held for alarm, held in state.alarms.items() if alarm != event.alarm_id}
+    if event.what == "raised":
+        alarms[event.alarm_id] = Open(event.series, event.time_us)
+    variables = {variable_of.get(held.series, held.series) for held in alarms.values()}
+    if state.raised_us >= 0:
+        if len(variables) >= site.k:
+            return replace(state, alarms=alarms), iter(())
+        return SiteState(alarms), iter([_event(site, alarms, "cleared", state.raised_us, event.time_us)])
+    counted = _enough(site, alarms, event.time_us, variable_of) if event.what == "raised" else ()
+    if not counted:
+        return SiteState(alarms), iter(())
+    alarms |= {alarm: replace(alarms[alarm], spent=True) for alarm in counted}
+    return SiteState(alarms, event.time_us), iter([_event(site, alarms, "raised", event.time_us, event.time_us)])
+
+
+def _enough(
+    site: SiteSettings, alarms: Mapping[str, Open], now_us: int, variable_of: Mapping[str, str]
+) -> Sequence[str]:
+    """The alarms that make k of the site's series; none if they do not."""
+    fresh = [
+        alarm for alarm, held in alarms.items()
+        if not held.spent and (site.within is None or now_us - held.raised_us <= site.within)
+    ]  # fmt: skip
+    variables = {variable_of.get(alarms[alarm].series, alarms[alarm].series) for alarm in fresh}
+    return fresh if len(variables) >= site.k else ()
+
+
+def _event(site: SiteSettings, alarms: Mapping[str, Open], what: str, raised_us: int, time_us: int) -> SiteEvent:
+    alarm = hashlib.sha256(f"site\n{site.name}\n{site.k}\n{site.kind}\n{raised_us}".encode()).hexdigest()[:12]
+    members = tuple(sorted({held.series for held in alarms.values()}))
+    return SiteEvent(f"{alarm}/{what}", alarm, what, site.name, members, site.k, site.kind, time_us)
+
+
+def without_enough(sites: Sequence[SiteSettings], variables: Iterable[Sequence[str]]) -> Iterator[str]:
+    """One line for each site that these series can never make alarm.
+
+    Parameters
+    ----------
+    sites
+        Their settings.
+    variables
+        For each series the names it is judged by: its own, and that of its comparison with a reference.
+    """
+    known = list(variables)
+    for site in sites:
+        count = sum(any(fnmatchcase(name, site.match) for name in names) for names in known)
+        if count < site.k:
+            verb = "matches" if count == 1 else "match"
+            yield f"site {site.name}: {count} series {verb} '{site.match}', {site.k} are needed; it can never alarm"
+
+
+def to_record(states: SiteStates) -> dict[str, Any]:
+    """The states as JSON-ready data."""
+    return {name: asdict(state) for name, state in states.items()}
+
+
+def from_record(record: Mapping[str, Any]) -> SiteStates:
+    """The states that `to_record` took apart."""
+    return {
+        name: SiteState({alarm: Open(**held) for alarm, held in state["alarms"].items()}, int(state["raised_us"]))
+        for name, state in record.items()
+    }

@@ -1,0 +1,69 @@
+"""Where every series stands on its grid, by id: what a pair needs to know of its target and of its reference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.pipeline.cohort import Cohort, CohortState
+from sentinel.pipeline.grid import NEVER
+
+Ints = NDArray[np.int64]
+
+
+class Standing(NamedTuple):
+    """One entry per series; zeros, -1 and `NEVER` while its cadence, or the clock of its source, is not known."""
+
+    cohort: Ints
+    row: Ints
+    origin: Ints
+    next_tick: Ints
+    newest_us: Ints
+    told_us: Ints
+    """Up to when its source has told everything, by its own clock."""
+    told_tick: Ints
+    """First tick that is not `stale_after` behind that clock."""
+    told_by_all: Ints
+    """First tick that is not so far behind the clocks of all sources: what has not appeared by then is missing."""
+    told_by_all_us: Ints
+    """Up to when all sources have told everything; the same for all."""
+    cadence_us: Ints
+    months: Ints
+    gap_us: Ints
+    """Longest gap."""
+    late: Ints
+    """Ticks by which an observation may come out of order."""
+    patience: Ints
+    """Ticks that a target waits for it, at most."""
+    open_id: Ints
+    """Observations whose ticks are still open: series and tick, shape (n,)."""
+    open_tick: Ints
+
+
+def standing(stages: Sequence[Cohort], cohorts: Sequence[CohortState], told_us: Ints, told_by_all_us: int) -> Standing:
+    """Where each series stands; up to when the source of each, and all of them, have told everything (or `NEVER`)."""
+    found = Standing(*(np.zeros(told_us.size, np.int64) for _ in Standing._fields))
+    found.cohort.fill(-1)
+    found.next_tick.fill(-1)
+    found.newest_us.fill(NEVER)
+    found.told_us[:], found.told_by_all_us[:] = told_us, told_by_all_us
+    ids_open, ticks_open = [found.open_id[:0]], [found.open_tick[:0]]
+    for at, (stage, members) in enumerate(zip(stages, cohorts, strict=True)):
+        plan, ids, grid = stage.plan, members.series, members.grid
+        ids_open.append(ids[grid.pending_row])
+        ticks_open.append(stage.grid.tick_of(grid.origin_us[grid.pending_row], grid.pending_us))
+        found.cohort[ids], found.row[ids] = at, np.arange(ids.size)
+        found.origin[ids], found.next_tick[ids], found.newest_us[ids] = grid.origin_us, grid.next_tick, grid.newest_us
+        silence = max(plan.stale_after_us, plan.lateness_us)
+        for ticks, clock_us in ((found.told_tick, told_us[ids]), (found.told_by_all, told_by_all_us)):
+            told = np.where(clock_us == NEVER, 0, clock_us)
+            ticks[ids] = stage.grid.tick_of(grid.origin_us, told - silence)
+        found.cadence_us[ids], found.months[ids] = plan.cadence_us, plan.months
+        found.gap_us[ids] = plan.max_gap * plan.cadence_us
+        found.late[ids] = math.ceil(plan.lateness_us / plan.cadence_us) + 1
+        found.patience[ids] = plan.patience
+    return found._replace(open_id=np.concatenate(ids_open), open_tick=np.concatenate(ticks_open))

@@ -1,0 +1,1 @@
+"""Whatever has a thread or a clock: the daemon, its engine, scheduler, inbox, outbox, health and logging."""

@@ -1,0 +1,213 @@
+"""The daemon's life: settings, state, sources, turns, and an orderly end. Signals only set flags.
+
+SIGTERM and SIGINT end it after the present turn, with a checkpoint. SIGHUP reads the configuration again: what is wrong
+is refused and the old settings stay; series, banks, alarms change at a turn's border, everything else at a restart.
+systemd hears READY once the state is restored and the first turn is done, WATCHDOG from the engine's turns only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from types import FrameType
+
+from sentinel.config import Settings, fingerprint
+from sentinel.config.loading import load
+from sentinel.domain.clock import MICROSECONDS, Clock, SystemClock
+from sentinel.domain.errors import ConfigError, StateError
+from sentinel.domain.observation import Rejection
+from sentinel.domain.tally import Tally
+from sentinel.domain.views import Snapshot
+from sentinel.journal import Journal
+from sentinel.notify import NOTIFIERS
+from sentinel.runtime import logs
+from sentinel.runtime.counting import announce
+from sentinel.runtime.engine import Engine
+from sentinel.runtime.health import Health, sd_notify
+from sentinel.runtime.inbox import Inbox
+from sentinel.runtime.kernels import compiled_unless
+from sentinel.runtime.scheduler import Schedule
+from sentinel.sources import make_source
+from sentinel.views.prometheus import Exposition
+from sentinel.views.web.app import create_app
+from sentinel.views.web.server import WebServer
+
+logger = logging.getLogger(__name__)
+
+IDLE_SECONDS = 0.5
+"""How long an idle turn waits for a frame; the engine beats at least this often."""
+WATCHDOG_SECONDS = 5.0
+SUPERVISE_SECONDS = 10.0
+
+
+class Daemon:
+    """One running daemon; what the web page may read are its properties."""
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None, path: Path | None = None) -> None:
+        self._settings = settings
+        self._path = path
+        self._clock = clock or SystemClock()
+        self.tally = Tally()
+        self._stop = self._hangup = False
+        self.hanging = False
+        """A fetch, or the compiler, was still at work when everything else had ended."""
+        self._journal = Journal.open(settings.daemon.state_dir)
+        self._inbox = Inbox(settings.daemon.inbox_observations)
+        sinks = {sink.name: NOTIFIERS[sink.kind](path=sink.path) for sink in settings.notify}
+        announce(self.tally, settings, Rejection.ALL)
+        self.engine = Engine(
+            settings, self._journal, self._inbox, self.tally, self._clock, sinks, threads=os.cpu_count() or 1
+        )
+        self._schedule: Schedule | None = None
+        self._exposition = Exposition(lambda: self.snapshot, self.tally, settings.web.max_series)
+        self.web = WebServer(create_app(self, self._clock), settings.web.listen)
+        self._config_loaded()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The last picture of all series."""
+        return self.engine.snapshot
+
+    @property
+    def settings_text(self) -> str:
+        """The settings in force, as JSON."""
+        return self.engine.settings.model_dump_json(indent=2)
+
+    @property
+    def health(self) -> Health:
+        """Whether the daemon is well, as of now."""
+        now = self._clock.now_us()
+        beat = -1
+        if self._schedule is not None:
+            beat = now - int((monotonic() - self._schedule.last_beat) * MICROSECONDS)
+        silent = [
+            source.name for source in self._settings.sources
+            if not self.tally.get("sentinel_source_last_success_timestamp_seconds", source=source.name)
+            and not self.tally.get("sentinel_source_fetch_failures_total", source=source.name)
+        ]  # fmt: skip
+        return Health(
+            now_us=now, restored=self.engine.restored, stopping=self._stop, scheduler_beat_us=beat,
+            engine_beat_us=self.engine.last_beat_us, silent_sources=tuple(silent),
+            ingestion_stopped_by=self.engine.stopped_by,
+        )  # fmt: skip
+
+    def metrics(self, accept_header: str) -> tuple[bytes, str]:
+        """Body and content type for the scraper."""
+        self.tally.set("sentinel_ready", self.health.ready)
+        return self._exposition.render(accept_header)
+
+    def stop(self, *_: object) -> None:
+        """End after the present turn."""
+        self._stop = True
+
+    def hangup(self, _: int, __: FrameType | None) -> None:
+        """Read the configuration again after the present turn."""
+        self._hangup = True
+
+    def run(self, on_turn: Callable[[], None] = lambda: None) -> None:
+        """Start, turn until told to stop, end in order."""
+        try:
+            self.web.start()
+            logger.info("serving", extra={"address": self.web.address})
+            if not compiled_unless(lambda: self._stop):
+                self.hanging = True
+                return
+            self.engine.restore(lambda: self._stop)
+            if self._stop:
+                return
+            self._start_sources()
+            ready, beat_at, look_at = False, 0.0, monotonic() + SUPERVISE_SECONDS
+            while not self._stop:
+                self.engine.turn(IDLE_SECONDS)
+                on_turn()
+                if not ready:
+                    ready = True
+                    sd_notify("READY=1", f"STATUS=watching {len(self.snapshot)} series")
+                    logger.info("ready", extra={"series": len(self.snapshot)})
+                if monotonic() >= beat_at:
+                    sd_notify("WATCHDOG=1")
+                    beat_at = monotonic() + WATCHDOG_SECONDS
+                if monotonic() >= look_at:
+                    self._supervise()
+                    look_at = monotonic() + SUPERVISE_SECONDS
+                if self._hangup:
+                    self._hangup = False
+                    self._reload()
+        finally:
+            self._end()
+
+    def _start_sources(self) -> None:
+        sources = [(make_source(source, self._clock), source.every) for source in self._settings.sources]
+        self._schedule = Schedule(sources, self._inbox, self._journal.cursors(), self.tally, self._clock)
+        self._schedule.start()
+
+    def _supervise(self) -> None:
+        """A scheduler whose thread has died is replaced; the cursors are in the journal."""
+        if self._schedule is not None and not self._schedule.alive():
+            logger.error("the scheduler's thread has died; starting another")
+            self._schedule.stop(0.0)
+            self._start_sources()
+
+    def _reload(self) -> None:
+        sd_notify("RELOADING=1")
+        self.tally.add("sentinel_config_reloads_total")
+        try:
+            settings = load(self._path) if self._path else self._settings
+        except ConfigError as error:
+            self.tally.set("sentinel_config_last_reload_successful", 0)
+            self.tally.add("sentinel_config_reload_failures_total")
+            logger.error("configuration not reloaded; the old one stays", extra={"why": str(error)})
+        else:
+            kept = {"sources", "daemon", "web", "log", "notify"}
+            fixed = [key for key in sorted(kept) if getattr(settings, key) != getattr(self._settings, key)]
+            if fixed:
+                logger.warning("these settings change at a restart", extra={"sections": ", ".join(fixed)})
+            self.engine.reload(settings.model_copy(update={key: getattr(self._settings, key) for key in kept}))
+            self._config_loaded()
+            logger.info("configuration reloaded", extra={"settings": fingerprint(settings)})
+        sd_notify("READY=1")
+
+    def _config_loaded(self) -> None:
+        now = self._clock.now_us() / MICROSECONDS
+        self.tally.set("sentinel_config_last_reload_successful", 1)
+        self.tally.set("sentinel_config_last_reload_success_timestamp_seconds", now)
+        self.tally.add("sentinel_config_reloads_total", 0)
+        self.tally.add("sentinel_config_reload_failures_total", 0)
+
+    def _end(self) -> None:
+        self._stop = True
+        sd_notify("STOPPING=1")
+        self._inbox.close()
+        if self._schedule is not None:
+            self.hanging = not self._schedule.stop(2.0)
+        try:
+            if self.engine.restored:
+                self.engine.checkpoint()
+        except StateError as error:
+            logger.error("no checkpoint at the end; the next start replays the journal", extra={"why": str(error)})
+        finally:
+            self.web.stop()
+            self._journal.close()
+            logger.info("stopped")
+
+
+def main(args: argparse.Namespace) -> int:
+    """`sentinel run CONFIG`."""
+    path = Path(args.config)
+    settings = load(path)
+    daemon = Daemon(settings, path=path)
+    logs.set_up(settings.log.level, settings.log.format, daemon.tally)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, daemon.stop)
+    signal.signal(signal.SIGHUP, daemon.hangup)
+    daemon.run()
+    if daemon.hanging:
+        # Python would wait for the thread (a dead network file system, the compiler); all that matters is on disk.
+        logging.shutdown()
+        os._exit(0)
+    return 0

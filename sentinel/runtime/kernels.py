@@ -1,0 +1,99 @@
+"""Compile the kernels before anything waits for them: a few ticks through a pipeline of every shape they meet.
+
+The kernel of evidence takes as long as all others together, and the compiler runs one thread at a time. Where the disk
+has no machine code yet, a second process therefore compiles evidence, and this one everything else, at the same time.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from detectors.betting import advance
+from detectors.compiled import is_kept
+from detectors.evidence import Evidence, above, stream_of
+from detectors.pairs import pairs_of
+
+PATIENCE_SECONDS = 60.0
+"""How long the second process is waited for."""
+LOOK_SECONDS = 0.1
+"""How long it may take until a compilation is left behind."""
+
+
+def compiled_unless(stopped: Callable[[], bool]) -> bool:
+    """Compile in a thread of its own, as the compiler cannot be interrupted and may take half a minute.
+
+    False as soon as `stopped` says so; the thread is then still at work and the process has to leave it behind. What
+    the second process compiles is kept for the next start.
+    """
+    executor = ThreadPoolExecutor(1, thread_name_prefix="compile")
+    work = executor.submit(compile_kernels)
+    executor.shutdown(wait=False)
+    while not wait([work], LOOK_SECONDS).done:
+        if stopped():
+            return False
+    work.result()
+    return True
+
+
+def compile_kernels() -> None:
+    """Compile, or load from the cache on disk, everything that a tick runs through."""
+    # Imported here: the second process needs none of it.
+    from sentinel.config import Settings
+    from sentinel.pipeline.pipeline import Batch, Pipeline
+
+    def reached(stage: str, _: float) -> None:
+        # Evidence comes next. If the second process failed, it is compiled here.
+        if stage == "bank" and second is not None:
+            _ended(second)
+
+    names = ("control", "warm-up")
+    shape = {"cadence": "1s", "season": ["10s"]}
+    settings = Settings.model_validate(
+        {"series": [{"match": "warm-up", "reference": "control", **shape}, {"match": "control", **shape}]}
+    )
+    pipeline = Pipeline(settings, took=reached)
+    times = np.arange(3, dtype=np.int64) * 1_000_000
+    batch = Batch(
+        np.repeat(np.arange(2), 3), np.tile(times, 2), np.tile([0.0, 1.0, 0.5], 2),
+        tuple((number, name, "warm-up") for number, name in enumerate(names)),
+    )  # fmt: skip
+    second = None if is_kept(advance) else _second_process()
+    pipeline.finish(pipeline.advance(pipeline.init(), batch)[0])
+
+
+def compile_evidence() -> None:
+    """Compile the kernel of evidence."""
+    evidence = Evidence([above(0.7, 1e-4)])
+    evidence.advance(evidence.init(1), stream_of(pairs_of(np.array([[0.0], [1.0], [0.5]]))))
+
+
+def _second_process() -> subprocess.Popen[bytes] | None:
+    """This module on its own, from the same folder; None where no process may be started."""
+    folders = filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(folders)}
+    with suppress(OSError):
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", __name__], env=environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+    return None
+
+
+def _ended(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+if __name__ == "__main__":
+    compile_evidence()

@@ -1,0 +1,110 @@
+"""The log: one line per record on standard error, as logfmt or JSON, with warnings and errors counted.
+
+Every line has `ts` (RFC 3339, UTC, milliseconds), `level`, `msg` and `component`, then what the caller gave as
+`extra`: ``logger.info("source read", extra={"source": "lake", "observations": 12})``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Protocol, TextIO
+
+ERRORS = "sentinel_log_errors_total"
+WARNINGS = "sentinel_log_warnings_total"
+
+_TALKATIVE = ("numba", "asyncio")
+"""Libraries that tell at level debug what no operator can use: numba 13 MB while it compiles, and that takes longer."""
+_BARE = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}  # the last is uvicorn's
+
+
+class Counts(Protocol):
+    """Where warnings and errors are counted; a `Tally`."""
+
+    def add(self, name: str, amount: float = 1.0, **labels: str) -> None:
+        """Count `amount` more."""
+        ...
+
+
+def set_up(level: str, form: str, counts: Counts, stream: TextIO | None = None) -> None:
+    """Send all records of the process to `stream` (standard error), replacing what an earlier call set up.
+
+    `level` is ``debug info warning error``, `form` is ``logfmt`` or ``json``. Warnings and errors are counted even
+    where the level keeps them from being written. Python's own warnings become records too.
+    """
+    counts.add(ERRORS, 0)
+    counts.add(WARNINGS, 0)
+    handler = _Lines(sys.stderr if stream is None else stream, counts, _number(level))
+    handler.setFormatter(_Json() if form == "json" else _Logfmt())
+    root = logging.getLogger()
+    for earlier in [handler for handler in root.handlers if isinstance(handler, _Lines)]:
+        root.removeHandler(earlier)
+    root.addHandler(handler)
+    root.setLevel(min(_number(level), logging.WARNING))
+    logging.captureWarnings(True)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _number(level: str) -> int:
+    return int(logging.getLevelNamesMapping()[level.upper()])
+
+
+class _Lines(logging.StreamHandler[TextIO]):
+    def __init__(self, stream: TextIO, counts: Counts, least: int) -> None:
+        super().__init__(stream)
+        self._counts = counts
+        self._least = least
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.ERROR:
+            self._counts.add(ERRORS)
+        elif record.levelno >= logging.WARNING:
+            self._counts.add(WARNINGS)
+        if record.levelno >= self._least:
+            super().emit(record)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    """Keys and values of a line, in their order."""
+    stamp = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    fields: dict[str, object] = {
+        "ts": stamp.replace("+00:00", "Z"),
+        "level": record.levelname.lower(),
+        "msg": record.getMessage(),
+        "component": record.name.removeprefix("sentinel.").removeprefix("runtime."),
+    }
+    fields |= {key: value for key, value in vars(record).items() if key not in _OWN and key not in fields}
+    if record.exc_info and record.exc_info[0] is not None:
+        fields["error"] = f"{record.exc_info[0].__name__}: {record.exc_info[1]}"
+        fields["traceback"] = logging.Formatter().formatException(record.exc_info)
+    return fields
+
+
+class _Logfmt(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return " ".join(f"{key}={_logfmt(value)}" for key, value in _fields(record).items())
+
+
+def _logfmt(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = "null" if value is None else str(value)
+    # Quoted text is escaped like JSON: no value can end the line or begin another key.
+    return text if _BARE.fullmatch(text) else json.dumps(text)
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps({key: _jsonable(value) for key, value in _fields(record).items()}, allow_nan=False)
+
+
+def _jsonable(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

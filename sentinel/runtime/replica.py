@@ -1,0 +1,133 @@
+"""The machine that a journal drives: batches go in, state comes out; the same live and after a crash.
+
+State = checkpoint + journal tail. Nothing here knows a clock: what time did to the state stands in the batches.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+
+from sentinel.config import Settings
+from sentinel.config.record import from_record
+from sentinel.domain.tally import Tally
+from sentinel.journal import Committed, Journal
+from sentinel.pipeline.codec import digest, from_arrays
+from sentinel.pipeline.cohort import CohortState, Ticks
+from sentinel.pipeline.grid import ABSENT
+from sentinel.pipeline.history import History
+from sentinel.pipeline.pipeline import Batch, CohortKey, Pipeline, PipelineState, Result
+from sentinel.pipeline.replan import replanned
+
+logger = logging.getLogger(__name__)
+
+
+class Machine:
+    """A pipeline, its state, and what is known of the sources' clocks."""
+
+    def __init__(
+        self, settings: Settings, history: History | None = None, tally: Tally | None = None, *, threads: int = 1
+    ) -> None:
+        self._history = history
+        self.tally = tally or Tally()
+        self._threads = threads
+        self.digests: list[tuple[int, int, str]] = []
+        """(series id, tick, digest) since the list was last emptied."""
+        self.clocks: dict[str, int] = {}
+        """Up to when each source has told everything, by its own clock, microseconds."""
+        self.use(settings)
+        self.state: PipelineState = self.pipeline.init()
+
+    def use(self, settings: Settings) -> None:
+        """Build the pipeline of these settings; the state is not touched."""
+        self.settings = settings
+        self.pipeline = Pipeline(
+            settings, threads=self._threads, cut_every=settings.daemon.digest_every_ticks,
+            took=lambda stage, seconds: self.tally.observe("sentinel_stage_duration_seconds", seconds, task=stage),
+        )  # fmt: skip
+
+    def apply(self, committed: Committed, *, rows: bool = False) -> Result:
+        """Let one batch move the state."""
+        if committed.kind == "settings":
+            self.use(from_record(committed.payload["settings"]))
+            self.state, anew, ended = replanned(self.pipeline, self.state)
+            for name in anew:
+                logger.warning("settings changed: the series starts afresh", extra={"series": name})
+            self.state, result = self.pipeline.with_sites(self.state, Result(ended))
+            self._count(result)
+            return result
+        if committed.complete_until_us is not None:
+            self.clocks[committed.source] = committed.complete_until_us  # a clock that was wrong may be put right
+        batch = Batch(
+            committed.series, committed.time_us, committed.value, committed.new_series,
+            committed.complete_until_us, committed.source,
+        )  # fmt: skip
+        self.state, result = self.pipeline.advance(self.state, batch, rows=rows, observer=self._observe)
+        self._count(result)
+        return result
+
+    def _count(self, result: Result) -> None:
+        for source, late in result.late.items():
+            self.tally.add("sentinel_observations_late_total", late, source=source)
+        for source, counts in result.ticks.items():
+            for name, count in zip(("ticks", "missing_ticks", "gaps"), counts, strict=True):
+                self.tally.add(f"sentinel_{name}_total", count, source=source)
+        for event in result.events:
+            self.tally.add(f"sentinel_alarms_{event.what}_total", detector=event.rule, threshold=event.label)
+
+        for site in result.sites:
+            self.tally.add(f"sentinel_site_alarms_{site.what}_total", series=site.series)
+
+    def _observe(self, state: PipelineState, key: CohortKey, members: CohortState, ticks: Ticks) -> None:
+        block = ticks.block
+        length = (block.kind != ABSENT).sum(axis=0)
+        every = self.settings.daemon.digest_every_ticks
+        if every:
+            last = block.tick[length - 1, np.arange(length.size)]
+            for column in np.flatnonzero(last % every == 0):
+                row = int(block.rows[column])
+                self.digests.append((int(members.series[row]), int(last[column]), digest(members, row)))
+        if self._history is not None:
+            self._picture(self._history, state.names, key, members, ticks)
+
+    def _picture(
+        self, history: History, names: tuple[str, ...], key: CohortKey, members: CohortState, ticks: Ticks
+    ) -> None:
+        block, scored = ticks.block, ticks.scored
+        cohort = self.pipeline.cohort(key[0])
+        length = (block.kind != ABSENT).sum(axis=0)
+        ids = members.series[block.rows]
+        for s in np.flatnonzero(ids < self.settings.web.history_series):
+            n, row = int(length[s]), block.rows[s]
+            end_us = cohort.grid.start_us(members.grid.origin_us[row], block.tick[:n, s] + 1)
+            found = scored.evidence.evidence[:n, s]
+            evidence = np.fmax.reduce(found, axis=1) if found.shape[1] else np.full(n, np.nan)
+            history.append(
+                names[ids[s]], cohort.scoring.thresholds, end_us, scored.readings[:n, s], scored.lag1[:n, s],
+                scored.low[:n, s], scored.high[:n, s], evidence,
+            )  # fmt: skip
+
+
+def restored(
+    journal: Journal, machine: Machine, settled: Callable[[Committed, Result], None], stopped: Callable[[], bool]
+) -> int | None:
+    """Bring the machine to where the journal is; the last batch, or None if it was stopped on the way."""
+    counts, machine.tally = machine.tally, Tally()  # what is replayed has been counted before
+    checkpoint = journal.load_checkpoint()
+    batch = 0
+    if checkpoint is not None:
+        for warning in checkpoint.warnings:
+            logger.warning(warning)
+        machine.use(from_record(checkpoint.header["settings"]))
+        machine.state = from_arrays(machine.pipeline, checkpoint.arrays, checkpoint.header)
+        machine.clocks = {name: int(us) for name, us in checkpoint.header["clocks"].items()}
+        batch = checkpoint.batch
+    for committed in journal.tail(batch):
+        if stopped():
+            return None
+        settled(committed, machine.apply(committed))
+        batch = committed.batch
+    machine.tally = counts
+    return batch

@@ -1,0 +1,122 @@
+"""One cell to a number or to an instant; null where it is neither."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import polars as pl
+
+from sentinel.tables.options import TableOptions
+
+Axis: TypeAlias = Literal["time", "number"]
+"""What the time column counts: instants, or steps of any unit."""
+_ISO = (
+    r"^\s*(?<date>\d{4}-\d{2})(?<day>-\d{2})?"
+    r"(?:[T ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?)?"
+    r"\s*(?<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?\s*$"
+)
+_UTC_US = pl.Datetime("us", "UTC")
+_FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The years 1 to 9999 in UTC, the only ones that a calendar has a name for; polars stops the program at far later."""
+
+
+def number(cell: pl.Expr, dtype: pl.DataType, decimal: str) -> pl.Expr:
+    """A cell as Float64, null where it is not a number."""
+    if dtype != pl.String:
+        return cell.cast(pl.Float64, strict=False)
+    text = cell.str.strip_chars()
+    if decimal == ",":
+        # A point would be a mark of thousands, which cannot be told from a decimal point: refused.
+        text = pl.when(~text.str.contains(".", literal=True)).then(text.str.replace(",", ".", literal=True))
+    return text.cast(pl.Float64, strict=False)
+
+
+def instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
+    """A cell as Datetime in microseconds UTC, null where it is not a time of the years 1 to 9999.
+
+    A naive time that a change of the clocks makes happen twice is the first of the two; a skipped one is null.
+    """
+    found = _instant(nameable(cell, dtype), dtype, options)
+    return nameable(found, _UTC_US)
+
+
+def nameable(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """A cell, null where it is a stamp outside of the years 1 to 9999, which casts and texts do not survive."""
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit != "ns":  # nanoseconds cannot leave these years
+        unit_us = 1_000 if dtype.time_unit == "ms" else 1
+    elif dtype == pl.Date:
+        unit_us = 86_400_000_000
+    else:
+        return cell
+    return pl.when(cell.to_physical().is_between(_FIRST_US // unit_us, _LAST_US // unit_us)).then(cell)
+
+
+def stamp_text(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """A time cell as text for a message, whatever it holds."""
+    text = nameable(cell, dtype).cast(pl.String)
+    if not isinstance(dtype, pl.Datetime | pl.Date):
+        return text
+    unit = dtype.time_unit if isinstance(dtype, pl.Datetime) else "days"
+    return pl.coalesce(text, cell.to_physical().cast(pl.String) + f" {unit} since 1970")
+
+
+def _instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        return cell.dt.cast_time_unit("us").dt.convert_time_zone("UTC")
+    if dtype in (pl.Datetime, pl.Date):
+        return _to_utc(cell.cast(pl.Datetime("us")), options.time_zone)
+    if options.time_format == "%s":
+        seconds = number(cell, dtype, options.decimal)
+        return (pl.when(seconds.abs() < 2.5e11).then(seconds) * 1e6).round().cast(pl.Int64).cast(_UTC_US)
+    if dtype != pl.String:
+        return pl.lit(None, _UTC_US)
+    if options.time_format is None:
+        # A function of whole columns: as one expression, the search for the parts would run once for every part.
+        return cell.map_batches(lambda cells: _iso(cells, options.time_zone), return_dtype=_UTC_US, is_elementwise=True)
+    parsed = cell.str.strip_chars().str.to_datetime(options.time_format, time_unit="us", strict=False)
+    if "%z" in options.time_format or "%:z" in options.time_format or "%#z" in options.time_format:
+        return parsed.dt.convert_time_zone("UTC")
+    return _to_utc(parsed, options.time_zone)
+
+
+def time_axis(head: pl.DataFrame, options: TableOptions, column: str = "time") -> Axis:
+    """Whether the first rows of a time column hold numbers or instants."""
+    cells = head[column].drop_nulls()
+    if options.time_format is not None or cells.is_empty():
+        return "time"
+    if cells.dtype.is_numeric():
+        return "number"
+    if cells.dtype != pl.String:
+        return "time"
+    numbers = head.select(number(pl.col(column), pl.String(), options.decimal)).to_series()
+    return "number" if numbers.len() - numbers.null_count() > cells.len() // 2 else "time"
+
+
+def _iso(cells: pl.Series, time_zone: str) -> pl.Series:
+    """ISO 8601: `2020-01`, a date, or a date and time of day, with or without an offset from UTC."""
+    parts = cells.str.extract_groups(_ISO).struct.unnest()
+    hour, minute, second = (pl.col(name).cast(pl.Int64).fill_null(0) for name in ("hour", "minute", "second"))
+    fraction = pl.col("fraction").str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64).fill_null(0)
+    date = (pl.col("date") + pl.col("day").fill_null("-01")).str.to_date("%Y-%m-%d", strict=False)
+    time_of_day = ((hour * 60 + minute) * 60 + second) * 1_000_000 + fraction
+    on_the_clock = (hour < 24) & (minute < 60) & (second < 60)
+    naive = pl.when(on_the_clock).then(date.cast(pl.Int64) * 86_400_000_000 + time_of_day)
+    digits = pl.col("offset").str.replace(":", "", literal=True).str.slice(1).str.pad_end(4, "0")
+    east = (digits.str.slice(0, 2).cast(pl.Int64) * 60 + digits.str.slice(2, 2).cast(pl.Int64)) * 60_000_000
+    sign = pl.col("offset").str.slice(0, 1).replace_strict({"+": 1, "-": -1}, default=0, return_dtype=pl.Int64)
+    return (
+        parts.lazy()
+        .with_columns(naive.alias("naive"))
+        .select(
+            pl.when(pl.col("offset").is_null())
+            .then(_to_utc(pl.col("naive").cast(pl.Datetime("us")), time_zone))
+            .otherwise((pl.col("naive") - sign * east.fill_null(0)).cast(_UTC_US))
+        )
+        .collect()
+        .to_series()
+    )
+
+
+def _to_utc(naive: pl.Expr, time_zone: str) -> pl.Expr:
+    local = naive.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null")
+    return local.dt.convert_time_zone("UTC")

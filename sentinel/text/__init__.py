@@ -1,0 +1,1 @@
+"""Every sentence about rules, units, readings and events."""

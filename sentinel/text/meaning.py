@@ -1,0 +1,156 @@
+"""What a plan means, in words: every effective value of banks and alarms in ticks and in time, and how soon it sees.
+
+For `sentinel check`. The delays are those of `detectors/delay.py`, for a jump that halves the distance to the end of
+the scale: at threshold 0.8 one to 0.9. They say something about the instrument, nothing about the system.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import cache
+from typing import TypedDict
+
+from detectors import delay, detrending, half_life
+from sentinel.config import AlarmSettings, BankSettings
+from sentinel.config.judging import SHORTEST_SEASON_TICKS
+from sentinel.domain.spans import Cadence
+from sentinel.pipeline.plan import SHORTEST_SEASON_MEMORY, Plan, PlanChannel, PlanRule
+from sentinel.text.claims import rule_in_words
+
+_TOO_SOON = f"; under {SHORTEST_SEASON_MEMORY:g} ticks, small budgets may not hold"
+
+# A configuration repeats its rules for every entry of `series`; each of these takes some milliseconds.
+lag1_delay, modulus_delay, spread_delay = cache(delay.lag1_delay), cache(delay.modulus_delay), cache(delay.spread_delay)
+
+LONGEST_TICKS = 1e7
+"""Delays beyond this are not worth a number."""
+_UNITS = (("y", 31_557_600.0), ("d", 86_400.0), ("h", 3_600.0), ("m", 60.0), ("s", 1.0))
+
+
+class _Betting(TypedDict):
+    """Settings of bank and rule that every delay depends on."""
+
+    bets: tuple[float, ...]
+    mean_half_life: float
+    input_weight: float
+    kappa: float
+
+
+def span(ticks: float, cadence: Cadence, digits: int = 3) -> str:
+    """So many ticks as time, in the unit a person would take."""
+    seconds = ticks * cadence.seconds
+    unit, size = next(((unit, size) for unit, size in _UNITS if seconds >= 2 * size), _UNITS[-1])
+    number = float(f"{seconds / size:.{digits}g}")
+    return f"{number:g} {unit}" if number < 1_000 else f"{number:,.0f} {unit}"
+
+
+def of_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[str]:
+    """What remembers, and how: one line per part of the instrument."""
+
+    def memory(what: str, ticks: float, written: object, otherwise: str) -> str:
+        return f"{what} {span(ticks, cadence)} = {ticks:.4g} ticks" + ("" if written else f" ({otherwise})")
+
+    yield "; ".join(
+        (
+            memory("half-life", plan.half_life, bank.half_life, "by cadence"),
+            memory("level", plan.level_half_life, bank.level_half_life, "by cadence"),
+            memory("scale", plan.scale_half_life, bank.scale_half_life, "two of the level"),
+            memory("spread", plan.spread_half_life, bank.spread_half_life, "the half-life"),
+        )
+    )
+    yield (
+        f"detectors: {plan.thresholds} from {plan.lowest_threshold:g} to {plan.highest_threshold:g}, and "
+        f"{plan.second_thresholds} for oscillations; a past value saturates from {2.0 / plan.input_weight:.3g} scales "
+        f"on, a shock from {1.0 / plan.kappa:.3g} on; deviations are cut at {plan.winsor:g} scales"
+    )
+    for season, memory_ticks in zip(plan.seasons, plan.season_half_lives, strict=True):
+        bins = min(plan.season_bins, math.floor(season))
+        yield (
+            f"season of {season:.4g} ticks in {bins} pieces of {span(season / bins, cadence)}, half forgotten after "
+            f"{memory_ticks / season:.3g} periods = {span(memory_ticks, cadence)}"
+            + ("" if memory_ticks >= SHORTEST_SEASON_MEMORY else _TOO_SOON)
+        )
+    for season in plan.seasons_left_out:
+        yield f"season of {season:.4g} ticks is left out: at least {SHORTEST_SEASON_TICKS} ticks are needed"
+    yield (
+        f"shocks are recentred by a mean of half-life {plan.mean_half_life:g} pairs = "
+        f"{span(plan.mean_half_life, cadence)}; a window of the fleet's ranking is {plan.window} ticks = "
+        f"{span(plan.window, cadence)}"
+    )
+    if any(part.kind == "spread" or part.relative for rule in plan.rules for part in rule.channels):
+        full = span(plan.learnt_after + plan.reference, cadence)
+        yield f"reference period of {plan.reference} pairs: full after {full} at the earliest"
+
+
+def of_rule(plan: Plan, rule: PlanRule, written: AlarmSettings, cadence: Cadence) -> Iterator[str]:
+    """The effective budget of a rule, and what it sees how soon."""
+    yield f"{rule.severity} {rule_in_words(rule.kind, rule.label)}: {_budget(rule, written, cadence)}"
+    total = sum(part.weight for part in rule.channels)
+    for part in rule.channels:
+        weight = part.weight / total
+        name = f"{part.kind} with weight {weight:.2g}: " if len(rule.channels) > 1 else ""
+        yield f"  {name}{_seen(plan, rule, part, weight, cadence)}"
+    yield f"  ends on evidence of the opposite at {rule.clear:g}; bets {', '.join(f'{bet:g}' for bet in rule.bets)}"
+
+
+def _budget(rule: PlanRule, written: AlarmSettings, cadence: Cadence) -> str:
+    """From the budget as it is written to the alpha that counts."""
+    effective = f"alpha {rule.alpha:.3g} per tick = 1 false alarm per {span(1.0 / rule.alpha, cadence)} of each series"
+    if written.alpha is not None and written.share == 1.0 and written.shared_by == 1:
+        return effective
+    source = f"budget {written.false_alarms}" if written.alpha is None else f"alpha {written.alpha:g}"
+    share = f" x share {written.share:g}" if written.share != 1.0 else ""
+    series = f" / {written.shared_by} series" if written.shared_by != 1 else ""
+    uncut = written.uncut_alpha(cadence)
+    cut = f"alpha {uncut:.3g} per tick, more than a rule can hold, cut to " if uncut > rule.alpha else ""
+    return f"{source}{share}{series} = {cut}{effective}"
+
+
+def _seen(plan: Plan, rule: PlanRule, part: PlanChannel, weight: float, cadence: Cadence) -> str:
+    """What a claim is, and after how many ticks a clear case of it raises the alarm alone, and its opposite ends it."""
+    alpha = rule.alpha * weight
+    if part.kind == "spread":
+        assert part.ratio is not None  # a spread channel has one
+        ticks = spread_delay(part.ratio, 2.0 * part.ratio, alpha, bets=rule.bets, reference=plan.reference)
+        seen = _about(ticks, alpha, cadence)
+        return f"{2.0 * part.ratio:g} times the variance of its reference period is seen after {seen}"
+    if part.threshold is None:
+        delta = f"{part.delta:g}" if part.delta is not None else "0.1 (0.05 from a lag-1 autocorrelation of 0.7 on)"
+        side = "below" if part.below else "above"
+        return (
+            f"the threshold is {delta} {side} its own past (the reference period), "
+            "or the bound of that if it is farther"
+        )
+    threshold = part.threshold
+    betting: _Betting = {
+        "bets": rule.bets, "mean_half_life": plan.mean_half_life, "input_weight": plan.input_weight,
+        "kappa": plan.kappa,
+    }  # fmt: skip
+    reached = (threshold - 1.0) / 2.0 if part.below else (threshold + 1.0) / 2.0
+    level = plan.level_half_life if plan.conditioning else None
+    if part.kind == "modulus":
+        ticks = modulus_delay(threshold, reached, alpha, level_half_life=level, **betting)
+        return f"a rise of the modulus to {reached:.4g} is seen after {_about(ticks, alpha, cadence)}"
+    placed = detrending.below(threshold, half_life.gain(level)) if part.below and level is not None else threshold
+    ticks = lag1_delay(placed, reached, alpha, below=part.below, level_half_life=level, **betting)
+    seen = f"a {'fall' if part.below else 'jump'} to {reached:.4g} is seen after {_about(ticks, alpha, cadence)}"
+    back = 2.0 * threshold - reached
+    if len(rule.channels) > 1 or not -1.0 < back < 1.0:
+        return seen
+    ticks = lag1_delay(placed, back, rule.clear, below=not part.below, level_half_life=level, **betting)
+    return f"{seen}; once it is back at {back:.4g}, the alarm ends within {_about(ticks, rule.clear, cadence)}"
+
+
+def _about(ticks: float, alpha: float, cadence: Cadence) -> str:
+    """A delay in words; `roughly` where the alpha is larger than those at which it was measured to be within 25 %."""
+    if math.isnan(ticks):
+        return (
+            "a time that is not computed: once the level is taken out, what is left lies within "
+            f"{1.0 - delay.STEEPEST:.1g} of 1 or -1"
+        )
+    if ticks > LONGEST_TICKS:
+        return "so long that it may as well not be there"
+    rounded = float(f"{ticks:.2g}")
+    about = "about" if alpha <= delay.LARGEST_ALPHA else "roughly"
+    return f"{about} {span(ticks, cadence, 2)} = {rounded:,.0f} ticks"

@@ -1,0 +1,146 @@
+"""Words and numbers for people: one way to say a duration, a moment, a band, a cycle, a spread.
+
+Page, terminal and metrics say the same thing in the same words because they all ask here; what alarm rules say is in
+`claims`.
+"""
+
+from __future__ import annotations
+
+from math import exp, isinf, isnan, log
+
+from sentinel.domain.spelling import duration_in_words, number_in_words
+from sentinel.domain.states import Reason
+from sentinel.domain.views import SeriesView
+
+SHORTEST_CYCLE = 2.1
+"""Ticks; a shorter period is no more than a change of sign at every tick."""
+
+REASONS: dict[Reason, str] = {
+    Reason.NONE: "",
+    Reason.WARM_UP: "still in warm-up",
+    Reason.CADENCE: "learning the cadence",
+    Reason.STALE: "no observations arrive",
+    Reason.GAP: "restarted after a long gap",
+    Reason.STUCK: "the value is stuck",
+    Reason.TOO_COARSE: "resolution too coarse",
+    Reason.OUT_OF_RANGE: "value out of range",
+    Reason.IMPLAUSIBLE: "values are implausible",
+    Reason.REFERENCE: "its own past is not known yet",
+    Reason.SPACING: "values come, but no two are one tick apart",
+    Reason.REFERENCE_MISSING: "reference missing: judged alone",
+    Reason.REFERENCE_BEHIND: "its reference is behind: waiting for it",
+}
+
+REMARKS = {
+    "one_sided": "It is one-sided: a level shift looks like this too.",
+    "noise": "It has no support at lag 2, or comes without more spread: the sensor's noise may have changed instead.",
+}
+"""Why an alarm on lag 1 may not be slowing, by name; the order is that of their bits."""
+
+
+def lag1_in_words(view: SeriesView) -> str:
+    """Write lag-1 with its band: `0.82 (0.74 to 0.88)`, `0.98 (above 0.95)`, `0.99 or more`; `not ready` for NaN."""
+    return band_in_words(view.lag1, view.lag1_low, view.lag1_high)
+
+
+def band_in_words(lag1: float, low: float, high: float) -> str:
+    """Write an estimate with its 95 % band, whose ends are -1 and 1 where open.
+
+    Beyond the outermost detectors estimate and closed end are the same number: `0.99 or more`, `-0.95 or less`.
+    """
+    if isnan(lag1):
+        return "not ready"
+    number = f"{lag1:.2f}"
+    if low <= -1 and high >= 1:
+        band = "band open"
+    elif high >= 1:
+        band = f"above {low:.2f}"
+        if band == f"above {number}":
+            return f"{number} or more"
+    elif low <= -1:
+        band = f"below {high:.2f}"
+        if band == f"below {number}":
+            return f"{number} or less"
+    else:
+        band = f"{low:.2f} to {high:.2f}"
+    return f"{number} ({band})"
+
+
+def recovery_in_words(view: SeriesView) -> str:
+    """Write the recovery time, or `at least` its lower end where the band is open above only."""
+    if isnan(view.lag1):
+        return "not ready"
+    if isnan(view.recovery_seconds):
+        return "none: lag-1 is not above 0" if view.lag1 <= 0 else "unknown"
+    if isinf(view.recovery_high_seconds) and view.recovery_low_seconds > 0:
+        return f"at least {duration_in_words(view.recovery_low_seconds)}"
+    return duration_in_words(view.recovery_seconds)
+
+
+def recovery_band_in_words(view: SeriesView) -> str:
+    """Write the recovery time's band: `5 h to 19 h`, `up to 19 h`, `band open`.
+
+    Empty where `recovery_in_words` says it. The lower end is 0 where that of lag-1 is not above 0.
+    """
+    low, high = view.recovery_low_seconds, view.recovery_high_seconds
+    if isnan(low) or (isinf(high) and low > 0):
+        return ""
+    if low > 0:
+        return f"{duration_in_words(low)} to {duration_in_words(high)}"
+    return "band open" if isinf(high) else f"up to {duration_in_words(high)}"
+
+
+def modulus_in_words(modulus: float, period_ticks: float, period: str) -> str:
+    """Write what oscillates: `0.93, oscillating, period about 14 h`; `not ready` while there is none.
+
+    `period` is the period in words, unused where `period_ticks` is NaN (nothing oscillates) or 2 (an alternation).
+    """
+    if isnan(modulus):
+        return "not ready"
+    if isnan(period_ticks):
+        return f"{modulus:.2f}, no oscillation seen"
+    if period_ticks < SHORTEST_CYCLE:
+        return f"{modulus:.2f}, alternating from tick to tick"
+    return f"{modulus:.2f}, oscillating, period about {period}"
+
+
+def cycle_in_words(view: SeriesView) -> str:
+    """Write modulus and period of a series."""
+    ticks = view.period_seconds / view.cadence_seconds
+    return modulus_in_words(view.modulus, ticks, duration_in_words(view.period_seconds))
+
+
+def fading_in_words(view: SeriesView) -> str:
+    """Say how long a small knock takes to fade, oscillations included; empty where that is not known."""
+    if not 0.0 < view.modulus < 1.0:
+        return ""
+    seconds = -view.cadence_seconds / log(view.modulus)
+    known = "at least" if view.modulus >= max(view.thresholds, default=1.0) else "about"
+    return f"a small knock fades to 1/e in {known} {duration_in_words(seconds)}"
+
+
+def cycle_briefly(view: SeriesView) -> str:
+    """Write modulus and period where there is little room: `0.93, period 14 h`, `0.82`."""
+    return cycle_in_words(view).replace("oscillating, period about", "period").removesuffix(", no oscillation seen")
+
+
+def spread_in_words(spread: float) -> str:
+    """Write a change of spread, a natural logarithm, as `variance 2.3 × its baseline`; `not ready` for NaN."""
+    return "not ready" if isnan(spread) else f"variance {ratio_in_words(spread)} × its baseline"
+
+
+def ratio_in_words(logarithm: float) -> str:
+    """Write a ratio, given by its logarithm: `0.42`, `2.3`, `150`."""
+    return number_in_words(exp(min(logarithm, 700.0)))
+
+
+def budget_in_words(alpha: float) -> str:
+    """Write an effective budget of false alarms: `alpha 0.0001 per tick, 1 false alarm in 10,000 ticks`."""
+    if alpha <= 0:
+        return "alpha 0"
+    return f"alpha {alpha:.3g} per tick, 1 false alarm in {number_in_words(1 / alpha)} ticks"
+
+
+def alpha_in_words(alpha: float) -> str:
+    """Write an effective budget where there is little room, as the share it is: `1/10,000`, `1/1.2 million`."""
+    return f"1/{number_in_words(1 / alpha)}" if alpha > 0 else "0"

@@ -1,0 +1,7 @@
+"""The stability spectrogram of one series as a figure: the one door to matplotlib."""
+
+from matplotlib.figure import Figure
+
+from sentinel.views.picture.drawing import Alarm, Caption, Instrument, draw, write
+
+__all__ = ["Alarm", "Caption", "Figure", "Instrument", "draw", "write"]

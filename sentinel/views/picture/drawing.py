@@ -1,0 +1,296 @@
+"""Draws one series: data, residual, stability spectrogram, oscillation, spread, evidence and states over one time axis.
+
+Warm colours are readings above zero: the series returns more slowly than that threshold allows. Cold colours are the
+opposite. The line where the colour changes is the lag-1 autocorrelation, drawn with its 95 % band. Grey is *not ready*,
+hatched is *blind*; a break in the data line is *missing*.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from sentinel.domain.axis import Axis
+from sentinel.domain.events import AlarmEvent
+from sentinel.domain.states import Reason, State
+from sentinel.pipeline.plan import PlanRule
+from sentinel.pipeline.portrait import Columns
+from sentinel.text.claims import rule_in_words
+from sentinel.views.picture.channels import cycle_panel, spread_panel
+from sentinel.views.picture.spectrogram import alarm_threshold, colour_bar, found_threshold, recovery_scale, spectrogram
+from sentinel.views.picture.steps import steps
+from sentinel.views.picture.style import ALARM, FAINT, HALO, INK, MARKS, SIGNAL, STATE_COLOURS, STYLE
+from sentinel.views.picture.timeline import TimeLine
+
+STATES = tuple(State)
+REASONS = tuple(Reason)
+BLIND = STATES.index(State.BLIND)
+
+LARGEST_EXPONENT = 100
+"""Values beyond this power of ten, or below its inverse, are drawn in parts of their own."""
+EVIDENCE_FLOOR = -6.0
+SMALLEST_LABEL = 0.0085
+"""Share of the width that one letter of a state's name takes."""
+NAMED_RULES = 5
+"""Rules whose budget is written into the evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One alarm as it is marked: `cleared_us` is None while it is open."""
+
+    raised_us: int
+    cleared_us: int | None = None
+    kind: str = "lag1"
+    side: str = "above"
+    found: float | None = None
+    """Threshold on lag-1 that a relative rule had found; None of other rules."""
+
+    @classmethod
+    def of(cls, event: AlarmEvent, cleared_us: int | None) -> Alarm:
+        """How an alarm of the pipeline is marked."""
+        found = event.threshold if event.relative and event.kind == "lag1" else None
+        return cls(event.time_us, cleared_us, event.kind, event.side, found)
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What is written around the panels."""
+
+    title: str
+    subtitle: str = ""
+    value_label: str = "value"
+    time_label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """What the series was judged by."""
+
+    thresholds: Sequence[float] | NDArray[np.float64]
+    """Of the detectors, ascending, one per column of the readings."""
+    cadence_us: int
+    rules: Sequence[PlanRule] = ()
+
+
+def draw(
+    columns: Columns, axis: Axis, instrument: Instrument, caption: Caption, alarms: Sequence[Alarm] = ()
+) -> Figure:
+    """Draw one series.
+
+    Parameters
+    ----------
+    columns
+        The series' decimated rows, at least one.
+    axis
+        What its time is to its owner.
+    instrument
+        Detectors, length of a tick, and alarm rules.
+    caption
+        Words around the panels.
+    alarms
+        What was raised and cleared.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 8.8))
+        FigureCanvasAgg(figure)
+        grid = figure.add_gridspec(
+            7, 1, height_ratios=(1.4, 0.8, 2.6, 0.95, 0.85, 1.15, 0.26),
+            left=0.085, right=0.835, top=0.92 if caption.title else 0.95, bottom=0.06, hspace=0.15,
+        )  # fmt: skip
+        data = figure.add_subplot(grid[0])
+        panels = (data, *(figure.add_subplot(grid[row], sharex=data) for row in range(1, 7)))
+        _, residual, spectrum, cycle, spread, evidence, strip = panels
+        line = TimeLine(columns, axis)
+        edges = line.edges
+        middles = (edges[:-1] + edges[1:]) / 2
+
+        low, high, unit = _drawable(columns.value_low, columns.value_high)
+        _envelope(data, middles, low, high)
+        data.set_ylabel(caption.value_label + unit)
+        low, high, unit = _drawable(columns.residual_low, columns.residual_high)
+        _envelope(residual, middles, low, high)
+        _symmetric(residual, low, high)
+        residual.set_ylabel(f"residual (sd){unit}")
+        mesh = spectrogram(spectrum, edges, columns, np.asarray(instrument.thresholds, dtype=np.float64))
+        recovery_scale(spectrum, line.length, instrument.cadence_us)
+        cycle_panel(cycle, edges, columns, line.length, instrument.cadence_us)
+        spread_panel(spread, edges, columns)
+        for part in [part for rule in instrument.rules for part in rule.channels]:
+            if part.threshold is not None:
+                place = cycle if part.kind == "modulus" else spectrum
+                alarm_threshold(place, part.threshold, MARKS[part.kind, "below" if part.below else "above"].colour)
+        _evidence(evidence, edges, columns, instrument.rules)
+        _strip(strip, edges, columns)
+        for panel in panels[:6]:
+            _blind_spans(panel, edges, columns)
+        for middle, length in line.breaks():
+            data.text(
+                middle, 0.5, f"{length}, not to scale", transform=data.get_xaxis_transform(),
+                rotation=90, ha="center", va="center", fontsize=7, color=FAINT,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+            )  # fmt: skip
+        for alarm in alarms:
+            raised = line.place(alarm.raised_us)
+            cleared = line.right if alarm.cleared_us is None else line.place(alarm.cleared_us)
+            _mark_alarm(panels, alarm, raised, cleared)
+        _key(data, alarms)
+
+        box = spectrum.get_position()
+        colour_bar(figure, figure.add_axes((0.917, box.y0, 0.012, box.height)), mesh)
+        for panel in panels:
+            panel.tick_params(length=2.5, width=0.6, labelsize=8, labelbottom=panel is strip)
+            panel.spines[["top", "right"]].set_visible(False)
+        strip.set_xlim(edges[0], edges[-1])
+        strip.set_xticks(*line.ticks())
+        strip.set_xlabel(caption.time_label)
+        figure.align_ylabels(panels[:6])
+        figure.text(0.085, 0.967, caption.title, fontsize=12.5, fontweight="bold", va="baseline")
+        figure.text(0.085, 0.942 if caption.title else 0.972, caption.subtitle, color=FAINT, va="baseline")
+    return figure
+
+
+def write(figure: Figure, target: Path | io.BytesIO, file_format: str, dots_per_inch: int = 150) -> None:
+    """Save as `png` or `svg`; the same figure gives the same bytes.
+
+    A letter that the font lacks is a box in the picture, and no warning: series have names in every script.
+    """
+    metadata = {"Date": None} if file_format == "svg" else {"Software": None}
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
+        figure.savefig(target, format=file_format, dpi=dots_per_inch, metadata=metadata, facecolor="white")
+
+
+def _drawable(
+    low: NDArray[np.float64], high: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
+    """Values in a power of ten, and how it is written, where matplotlib could not make an axis of them."""
+    largest = float(np.fmax.reduce(np.abs([low, high]), axis=None, initial=0.0))
+    exponent = max(math.floor(math.log10(largest)), -300) if largest > 0 else 0
+    if abs(exponent) <= LARGEST_EXPONENT:
+        return low, high, ""
+    return low / 10.0**exponent, high / 10.0**exponent, f"\n(× 1e{exponent})"
+
+
+def _envelope(panel: Axes, middles: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
+    """A line through the smallest and the largest value of each column; broken where values are missing."""
+    line = np.column_stack([low, high]).ravel()
+    panel.plot(np.repeat(middles, 2), line, color=SIGNAL, linewidth=0.8, solid_joinstyle="round")
+    present = ~np.isnan(low)
+    neighbours = np.pad(present, 1)
+    alone = present & ~neighbours[:-2] & ~neighbours[2:]
+    panel.plot(middles[alone], low[alone], linestyle="none", marker=".", markersize=2.5, color=SIGNAL)
+    panel.margins(y=0.08)
+
+
+def _symmetric(panel: Axes, low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
+    """A zero line in the middle; the largest residual fits."""
+    largest = float(np.nanmax(np.abs([low, high]), initial=3.0, where=~np.isnan([low, high])))
+    panel.axhline(0, color=FAINT, linewidth=0.5, zorder=0)
+    panel.set_ylim(-1.08 * largest, 1.08 * largest)
+    panel.yaxis.set_major_locator(MaxNLocator(4, symmetric=True))
+
+
+def _evidence(panel: Axes, edges: NDArray[np.float64], columns: Columns, rules: Sequence[PlanRule]) -> None:
+    """Evidence as log10, the alarm line at 0, and the budgets that it is measured by."""
+    panel.text(
+        0.006, 0.06, _budgets(rules), transform=panel.transAxes, fontsize=6.5, color=FAINT, path_effects=HALO, zorder=3
+    )
+    steps(panel, columns.evidence, edges, color=INK, linewidth=0.9)
+    steps(
+        panel, np.where(np.isnan(columns.evidence), EVIDENCE_FLOOR, columns.evidence), edges,
+        baseline=EVIDENCE_FLOOR, color=SIGNAL, alpha=0.22, linewidth=0,
+    )  # fmt: skip
+    panel.axhline(0, color=ALARM, linewidth=0.9, linestyle=(0, (5, 3)))
+    panel.text(1.006, 0, "alarm", transform=panel.get_yaxis_transform(), color=ALARM, va="center", fontsize=7.5)
+    highest = float(np.fmax.reduce(columns.evidence, initial=0.0))
+    panel.set_ylim(EVIDENCE_FLOOR, max(1.2, highest + 0.6))
+    panel.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    panel.set_ylabel("evidence\n(log10)")
+
+
+def _budgets(rules: Sequence[PlanRule]) -> str:
+    """The effective alpha of every rule, those of one alpha together."""
+    named: dict[float, list[str]] = {}
+    for rule in rules[:NAMED_RULES]:
+        named.setdefault(rule.alpha, []).append(rule_in_words(rule.kind, rule.label))
+    parts = [f"alpha {alpha:.3g} per tick: {', '.join(names)}" for alpha, names in named.items()]
+    more = f" and {len(rules) - NAMED_RULES} more" if len(rules) > NAMED_RULES else ""
+    return "; ".join(parts) + more
+
+
+def _strip(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> None:
+    """The states in colour and, where there is room, in words."""
+    panel.set_ylim(0, 1)
+    panel.set_yticks([])
+    span = edges[-1] - edges[0]
+    for first, last in _runs(columns.state.astype(np.int64) * len(REASONS) + columns.reason):
+        state, left, width = STATES[columns.state[first]], edges[first], edges[last] - edges[first]
+        hatch = "//////" if state is State.BLIND else None
+        panel.broken_barh(
+            [(left, width)], (0, 1), facecolor=STATE_COLOURS[state], edgecolor=FAINT, linewidth=0.3, hatch=hatch
+        )
+        reason = REASONS[columns.reason[first]].value.replace("_", "-")
+        words = (f"{state.value}: {reason}", state.value) if reason else (state.value,)
+        fitting = next((word for word in words if width > SMALLEST_LABEL * len(word) * span), None)
+        if fitting:
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8} if state is State.BLIND else None
+            panel.text(left + width / 2, 0.47, fitting, ha="center", va="center", fontsize=7.5, bbox=box)
+
+
+def _blind_spans(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> None:
+    for first, last in _runs(columns.state == BLIND):
+        if columns.state[first] == BLIND:
+            panel.axvspan(
+                edges[first], edges[last], facecolor="white", edgecolor="#b5b5b5", hatch="////", linewidth=0, zorder=1.5
+            )
+
+
+def _runs(codes: NDArray[np.generic]) -> list[tuple[int, int]]:
+    """First and one-past-last index of each run of equal codes."""
+    borders = np.flatnonzero(np.diff(codes.astype(np.int64))) + 1
+    return list(zip([0, *borders.tolist()], [*borders.tolist(), len(codes)], strict=True))
+
+
+def _mark_alarm(panels: Sequence[Axes], alarm: Alarm, raised: float, cleared: float) -> None:
+    """A line through all panels where it was raised, a shade over the evidence for as long as it was open."""
+    data, spectrum, evidence = panels[0], panels[2], panels[5]
+    mark = MARKS[alarm.kind, alarm.side]
+    for panel in panels:
+        panel.axvline(raised, color=mark.colour, linewidth=0.8, path_effects=HALO if panel is spectrum else None)
+    evidence.axvspan(raised, cleared, facecolor=mark.colour, alpha=0.10, linewidth=0)
+    if alarm.found is not None and not np.isnan(alarm.found):
+        found_threshold(spectrum, alarm.found, raised, cleared)
+    data.plot(
+        [raised], [1.0], transform=data.get_xaxis_transform(),
+        color=mark.colour, marker=mark.marker, markersize=5.5, clip_on=False,
+    )  # fmt: skip
+
+
+def _key(panel: Axes, alarms: Sequence[Alarm]) -> None:
+    """Which mark is which channel, above the data; nothing where no alarm is marked."""
+    kinds = sorted({(alarm.kind, alarm.side) for alarm in alarms})
+    handles = [
+        Line2D(
+            [], [], linestyle="none", marker=mark.marker, color=mark.colour, markersize=5, label=f"alarm on {mark.name}"
+        )
+        for mark in map(MARKS.__getitem__, kinds)
+    ]
+    if handles:
+        panel.legend(
+            handles=handles, loc="lower right", bbox_to_anchor=(1.0, 1.01), ncols=len(handles), frameon=False,
+            fontsize=7.5, handletextpad=0.1, borderaxespad=0.2, columnspacing=1.2,
+        )  # fmt: skip

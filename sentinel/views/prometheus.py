@@ -1,0 +1,259 @@
+"""What Prometheus reads: the text made of the table of metrics, anew at each scrape.
+
+Nothing here is set over time: numbers of series come from the snapshot, counts of what happened from the tally.
+A value that is not known is left out instead of shown as zero. No other module knows prometheus_client.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate, islice
+from math import isinf, isnan, nan
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from sentinel import __version__
+from sentinel.domain.clock import MICROSECONDS
+from sentinel.domain.metrics import METRICS, Row
+from sentinel.domain.spelling import NEVER_US, threshold_label
+from sentinel.domain.states import Reason, State
+from sentinel.domain.tally import BUCKETS_SECONDS, Tally
+from sentinel.domain.views import RuleView, SeriesView, Snapshot
+from sentinel.pipeline.fleet import e_bh
+
+log = logging.getLogger(__name__)
+
+STATE_CODES = {State.LEARNING: 0, State.WATCHING: 1, State.WARNING: 2, State.CRITICAL: 3, State.BLIND: -1}
+BLIND_REASONS = (
+    Reason.STALE,
+    Reason.STUCK,
+    Reason.TOO_COARSE,
+    Reason.OUT_OF_RANGE,
+    Reason.IMPLAUSIBLE,
+    Reason.SPACING,
+    Reason.REFERENCE_BEHIND,
+)
+
+Point = tuple[str, tuple[str, ...], float]
+"""Name, label values in the order of the table, value."""
+
+
+class Exposition:
+    """Renders all metrics, made anew from the snapshot and the tally each time."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot], tally: Tally, max_series: int = 1000) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_SentinelCollector(snapshot, tally, max_series))
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+
+    def render(self, accept_header: str = "") -> tuple[bytes, str]:
+        """Give body and content type in the format that the scraper asks for, else the plain text format."""
+        try:
+            encode, content_type = choose_encoder(accept_header)
+        except (TypeError, ValueError):
+            # The library trips over a malformed version in the header; its sender still gets the numbers.
+            encode, content_type = choose_encoder("")
+        return encode(self._registry), content_type
+
+
+class _SentinelCollector(Collector):
+    """Turns snapshot and tally into the metrics of the table, and nothing else."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot], tally: Tally, max_series: int) -> None:
+        self._snapshot = snapshot
+        self._tally = tally
+        self._max_series = max_series
+        self._complained: set[str] = set()
+
+    def describe(self) -> Iterable[Metric]:
+        """Say nothing: the registry would otherwise collect once to learn the names."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Make all families that have something to show."""
+        points: dict[str, dict[tuple[str, ...], float]] = {row.name: {} for row in METRICS}
+        for name, labels, value in self._points():
+            if isnan(number := self._number(name, value)):
+                continue
+            # Of two equal label sets the first counts: a doubled line would cost the whole scrape.
+            points[name].setdefault(tuple(map(_printable, labels)), number)
+        histograms = self._histograms()
+        for row in METRICS:
+            family = _family(row)
+            if isinstance(family, HistogramMetricFamily):
+                for labels, (counts, seconds) in sorted(histograms[row.name].items()):
+                    family.add_metric(labels, _buckets(counts), seconds)
+            elif isinstance(family, (CounterMetricFamily, GaugeMetricFamily)):
+                for labels, value in points[row.name].items():
+                    family.add_metric(labels, value)
+            if family.samples:
+                yield family
+
+    def _points(self) -> Iterator[Point]:
+        snapshot = self._snapshot()
+        yield "sentinel_build_info", (__version__, platform.python_version()), 1.0
+        yield from self._tallied()
+        yield from _totals(snapshot)
+        shown = _shown(snapshot, self._max_series)
+        yield "sentinel_series_unexposed", (), len(snapshot) - len(shown)
+        yield "sentinel_fleet_discoveries", (), int(e_bh(snapshot.e_values()).discovered.sum())
+        for name in shown:
+            yield from _series(snapshot.view(name))
+
+    def _tallied(self) -> Iterator[Point]:
+        numbers = self._tally.numbers()
+        for row in METRICS:
+            if row.type == "counter" and not row.labels:
+                numbers.setdefault((row.name, ()), 0.0)
+        for (name, pairs), value in sorted(numbers.items(), key=lambda entry: entry[0]):
+            if (labels := self._labels(name, pairs, histogram=False)) is not None:
+                yield name, labels, value
+
+    def _histograms(self) -> dict[str, dict[tuple[str, ...], tuple[tuple[int, ...], float]]]:
+        empty = ((0,) * (len(BUCKETS_SECONDS) + 1), 0.0)
+        found: dict[str, dict[tuple[str, ...], tuple[tuple[int, ...], float]]] = {
+            row.name: {} if row.labels else {(): empty} for row in METRICS if row.type == "histogram"
+        }
+        for (name, pairs), histogram in self._tally.histograms().items():
+            if (labels := self._labels(name, pairs, histogram=True)) is not None:
+                found[name][tuple(map(_printable, labels))] = histogram
+        return found
+
+    def _labels(self, name: str, pairs: tuple[tuple[str, str], ...], *, histogram: bool) -> tuple[str, ...] | None:
+        """Order label values as the table does; None for what the table does not have."""
+        row = _ROWS.get(name)
+        values = dict(pairs)
+        if row is None or set(values) != set(row.labels) or (row.type == "histogram") != histogram:
+            self._complain(f"{name}: labels {sorted(values)}; the table of metrics has no such entry; left out")
+            return None
+        return tuple(values[label] for label in row.labels)
+
+    def _number(self, name: str, value: object) -> float:
+        """Give a float; NaN, which is left out, for what is none."""
+        try:
+            return float(value)  # type: ignore[arg-type]  # what is not a number is what is looked for
+        except (TypeError, ValueError):
+            self._complain(f"{name}: {value!r} is not a number; left out")
+            return nan
+
+    def _complain(self, message: str) -> None:
+        """Log once per message: a scrape comes every few seconds."""
+        if message not in self._complained and len(self._complained) < len(METRICS):
+            self._complained.add(message)
+            log.error("exposition: %s", message)
+
+
+_ROWS = {row.name: row for row in METRICS}
+
+
+def _family(row: Row) -> Metric:
+    kinds: dict[str, Callable[..., Metric]] = {
+        "counter": CounterMetricFamily,
+        "gauge": GaugeMetricFamily,
+        "histogram": HistogramMetricFamily,
+    }
+    return kinds[row.type](row.name, row.help, labels=row.labels, unit=row.unit)
+
+
+def _buckets(counts: tuple[int, ...]) -> list[tuple[str, float]]:
+    """Give cumulative counts with their upper bounds."""
+    return list(zip([*map(str, BUCKETS_SECONDS), "+Inf"], accumulate(counts, initial=None), strict=True))
+
+
+def _printable(text: str) -> str:
+    """Replace what UTF-8 cannot hold (half a surrogate pair from a file of unknown encoding)."""
+    return str(text).encode("utf-8", "replace").decode("utf-8")
+
+
+def _seconds(time_us: int) -> float:
+    """Give a timestamp in seconds; NaN, which is left out, for never."""
+    return nan if time_us == NEVER_US else time_us / MICROSECONDS
+
+
+def _shown(snapshot: Snapshot, max_series: int) -> list[str]:
+    """Choose which series are shown one by one, in the order of their names.
+
+    Those with an alarm come first, then the first by name: the choice changes only when an alarm does, and a
+    capped exposition does not make Prometheus begin new series at every scrape.
+    """
+    names = snapshot.names()
+    if len(names) <= max_series:
+        return list(names)
+    alarming = (State.WARNING, State.CRITICAL)
+    chosen = {view.name for view in snapshot.views(max_series) if view.state in alarming}
+    chosen.update(islice((name for name in names if name not in chosen), max_series - len(chosen)))
+    return sorted(chosen)
+
+
+def _totals(snapshot: Snapshot) -> Iterator[Point]:
+    """Count series by source and state, with zeros for every state a known source is not in."""
+    counts = snapshot.counts()
+    for source in sorted({source for source, _, _ in counts}):
+        here = {(state, reason): number for (name, state, reason), number in counts.items() if name == source}
+        yield "sentinel_series", (source,), sum(here.values())
+        for state in (State.LEARNING, State.WATCHING, State.WARNING, State.CRITICAL):
+            total = sum(number for (other, _), number in here.items() if other is state)
+            yield f"sentinel_{state.value}_series", (source,), total
+        for reason in Reason:
+            number = here.get((State.BLIND, reason), 0)
+            if number or reason in BLIND_REASONS:
+                yield "sentinel_blind_series", (source, reason.value), number
+
+
+def _series(view: SeriesView) -> Iterator[Point]:
+    """Show one series. NaN is left out by the caller: not ready has no number."""
+    one = (view.source, view.name)
+    blind = view.state is State.BLIND
+    yield "sentinel_series_ready", one, not (blind or view.state is State.LEARNING)
+    yield "sentinel_series_state_code", one, STATE_CODES[view.state]
+    if blind:
+        yield "sentinel_series_blind", (*one, view.reason.value), 1
+    yield "sentinel_series_lag1_autocorrelation", one, view.lag1
+    yield "sentinel_series_lag1_autocorrelation_low", one, view.lag1_low
+    yield "sentinel_series_lag1_autocorrelation_high", one, view.lag1_high
+    yield "sentinel_series_recovery_time_seconds", one, view.recovery_seconds
+    yield "sentinel_series_recovery_time_low_seconds", one, view.recovery_low_seconds
+    if not isinf(view.recovery_high_seconds):
+        yield "sentinel_series_recovery_time_high_seconds", one, view.recovery_high_seconds
+    yield "sentinel_series_modulus", one, view.modulus
+    yield "sentinel_series_period_seconds", one, view.period_seconds
+    yield "sentinel_series_spread", one, view.spread
+    yield "sentinel_series_criticality", one, view.criticality
+    for threshold, reading in zip(view.thresholds, view.readings, strict=True):
+        yield "sentinel_series_reading", (*one, "lag1", threshold_label(threshold)), reading
+    for rule in sorted(view.rules, key=_first_to_alarm):
+        yield from _rule(one, rule)
+    yield "sentinel_series_fleet_e_value", one, view.e_value
+    if view.window_ticks:
+        yield "sentinel_series_fleet_window_ticks", one, view.window_ticks
+    yield "sentinel_series_last_tick_timestamp_seconds", one, _seconds(view.time_us)
+    yield "sentinel_series_missing_ticks", one, view.missing_ticks
+
+
+def _rule(one: tuple[str, str], rule: RuleView) -> Iterator[Point]:
+    labels = (*one, rule.kind, rule.label)
+    yield "sentinel_series_evidence", labels, rule.evidence
+    yield "sentinel_series_alarm", labels, bool(rule.alarm_id)
+    yield "sentinel_series_alpha", labels, rule.alpha
+    if rule.kind != "weighted":  # several channels have no common number
+        yield "sentinel_series_effective_threshold", labels, rule.threshold
+    yield "sentinel_series_reference_left_pairs", labels, rule.reference_left
+    for remark in rule.remarks:
+        yield "sentinel_series_alarm_remark", (*labels, remark), 1
+
+
+def _first_to_alarm(rule: RuleView) -> tuple[str, str, float]:
+    """Sort rules; of two of one name the one with the larger alpha, which alarms first, is shown."""
+    return rule.kind, rule.label, -rule.alpha

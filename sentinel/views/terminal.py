@@ -1,0 +1,197 @@
+"""The live view in the terminal: three lines per series, 100 columns wide, or 80 where there are no more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from math import atanh, isnan
+from time import monotonic
+
+from rich.console import Group, RenderableType
+from rich.live import Live as RichLive
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from sentinel.domain.states import State
+from sentinel.domain.views import SeriesView, Snapshot
+from sentinel.text.claims import evidence_in_words, evidence_share, leading_rule, reason_in_words
+from sentinel.text.words import alpha_in_words, cycle_briefly, lag1_in_words, ratio_in_words, recovery_in_words
+
+FRAMES_PER_SECOND = 8
+ROWS = 9
+"""Series shown; the most alarming when there are more."""
+FULL = 7.5
+"""Reading, in null standard deviations, of the deepest colour."""
+COLD, ZERO, WARM = (58, 122, 184), (244, 244, 242), (197, 80, 74)
+NOT_READY = "grey37"
+STATES = {
+    State.CRITICAL: ("◆", "bold red"),
+    State.WARNING: ("▲", "bold yellow"),
+    State.BLIND: ("━", "magenta"),
+    State.WATCHING: ("●", "green"),
+    State.LEARNING: ("◌", "bright_black"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Widths of the columns, in letters."""
+
+    name: int
+    state: int
+    spectrum: int
+    evidence: int
+    between: int
+    bar: int
+    """Of the evidence; its column has room for the alarm line and a few words, too."""
+
+
+WIDE = Columns(name=17, state=21, spectrum=32, evidence=24, between=2, bar=20)
+NARROW = Columns(name=12, state=20, spectrum=25, evidence=20, between=1, bar=18)
+"""For the 80 columns that a terminal has when nobody has made it larger."""
+WIDE_FROM = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the view says beside the series."""
+
+    address: str
+    """Where the page is served."""
+    observations_per_second: float
+    note: str = ""
+    """One more line, as how far the demonstration is."""
+
+
+def render(snapshot: Snapshot, facts: Facts, width: int = WIDE_FROM) -> RenderableType:
+    """Make the view of one snapshot for a terminal of `width` columns; it does not change afterwards."""
+    columns = WIDE if width >= WIDE_FROM else NARROW
+    table = Table(
+        box=None, pad_edge=False, padding=(0, columns.between, 1, 0), show_edge=False, header_style="bright_black"
+    )
+    table.add_column("series", width=columns.name, overflow="ellipsis", no_wrap=True)
+    table.add_column("state, lag-1 (band)", width=columns.state)
+    table.add_column(_scale(columns.spectrum), width=columns.spectrum, no_wrap=True)
+    table.add_column("evidence ▏alarm line", width=columns.evidence)
+    # By name within a state, so that rows keep their places while evidence moves.
+    views = sorted(islice(snapshot.views(ROWS), ROWS), key=lambda view: (_rank(view), view.name))
+    for view in views:
+        table.add_row(_name(view), _state(view), _spectrum(view, columns.spectrum), _evidence(view, columns.bar))
+    parts: list[RenderableType] = [_heading(snapshot, facts), Text(), table]
+    if len(snapshot) > len(views):
+        parts.append(Text(f"and {len(snapshot) - len(views):,} more series on the page", style="bright_black"))
+    if facts.note:
+        parts += [Text(), Text(facts.note)]
+    return Group(*parts)
+
+
+def _heading(snapshot: Snapshot, facts: Facts) -> Text:
+    number = f"{len(snapshot):,} series" if len(snapshot) != 1 else "1 series"
+    speed = f"{facts.observations_per_second:,.0f} observations/s"
+    return Text.assemble(
+        ("sentinel", "bold"), "  ", (facts.address, "underline"), f"   {number}   ", (speed, "bright_black")
+    )
+
+
+def _rank(view: SeriesView) -> int:
+    return list(STATES).index(view.state)
+
+
+def _scale(width: int) -> Text:
+    """Head of the spectrum; the thresholds themselves may differ from series to series."""
+    return Text("returns fast" + "slowly".rjust(width - len("returns fast")))
+
+
+def _name(view: SeriesView) -> Text:
+    return Text(f"{_printable(view.name)}\n").append(_printable(view.source), "bright_black")
+
+
+def _state(view: SeriesView) -> Text:
+    sign, style = STATES[view.state]
+    text = Text(f"{sign} {view.state.value}", style)
+    if isnan(view.lag1) or view.state is State.BLIND:
+        return text.append(f"\n{reason_in_words(view)}", "not bold bright_black")
+    text.append(f"\n{lag1_in_words(view)}", "not bold default")
+    if isnan(view.spread):
+        return text
+    return text.append(f"\nvariance {ratio_in_words(view.spread)} × base", "not bold bright_black")
+
+
+def _spectrum(view: SeriesView, room: int) -> Text:
+    """One cell per detector, under it the place where the sign changes, and what oscillates."""
+    text = _bank(view, room)
+    if not isnan(view.modulus):
+        text.append(f"\nmodulus {cycle_briefly(view)}", "bright_black")
+    return text
+
+
+def _bank(view: SeriesView, room: int) -> Text:
+    text = Text()
+    width = max(1, room // max(1, len(view.readings)))
+    for reading in view.readings[: room // width]:
+        text.append(" " * width, Style(bgcolor=NOT_READY if isnan(reading) else _colour(reading)))
+    if isnan(view.lag1):
+        return text.append("\n")
+    cells = width * len(view.readings)
+    lowest, highest = view.thresholds[0], view.thresholds[-1]
+    share = (atanh(min(highest, max(lowest, view.lag1))) - atanh(lowest)) / (atanh(highest) - atanh(lowest))
+    place = min(cells - 1, max(0, round((cells - width) * share + (width - 1) / 2)))
+    # The words stand where the arrow leaves room for all of them, else for the duration alone.
+    recovery = recovery_in_words(view)
+    for words in (f"recovery {recovery}", recovery):
+        if len(words) < room - place - 1:
+            return text.append("\n" + " " * place + "▲").append(f" {words}", "bright_black")
+        if len(words) + 2 <= place:
+            return text.append("\n" + words.ljust(place), "bright_black").append("▲")
+    return text.append("\n" + " " * place + "▲")
+
+
+def _colour(reading: float) -> str:
+    share = min(1.0, abs(reading) / FULL) ** 0.7
+    end = WARM if reading > 0 else COLD
+    red, green, blue = (round(middle + (far - middle) * share) for middle, far in zip(ZERO, end, strict=True))
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _evidence(view: SeriesView, width: int) -> Text:
+    rule = leading_rule(view)
+    if rule is None:
+        return Text("no alarm rule\n", "bright_black")
+    share = evidence_share(rule)
+    filled = 0 if isnan(share) else round(width * share)
+    past = rule.alarm_id or rule.evidence >= 0
+    bar = Text("━" * filled, "red" if past else "cyan").append("━" * (width - filled), "grey23")
+    name = rule.label if rule.kind == "lag1" else rule.kind if rule.kind == "weighted" else f"{rule.kind} {rule.label}"
+    waits = isnan(rule.evidence) and rule.reference_left > 0
+    words = f"needs {rule.reference_left:,} more pairs" if waits else evidence_in_words(rule)
+    alpha = alpha_in_words(rule.alpha).replace(" million", "M").replace(" billion", "G")
+    return bar.append("▏", "red").append(f"\n{words}\n{name} · α {alpha}", "bright_black")
+
+
+def _printable(name: str) -> str:
+    """Keep control characters of a name away from the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
+class Live:
+    """Shows the view in the terminal while the block runs, at most `FRAMES_PER_SECOND`; a context manager."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        self._live = RichLive(refresh_per_second=FRAMES_PER_SECOND, transient=False) if enabled else None
+        self._due = 0.0
+
+    def __enter__(self) -> Live:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, snapshot: Snapshot, facts: Facts) -> None:
+        """Show this snapshot, unless the last one has only just been shown."""
+        if self._live and monotonic() >= self._due:
+            self._due = monotonic() + 1 / FRAMES_PER_SECOND
+            self._live.update(render(snapshot, facts, self._live.console.width))

@@ -1,0 +1,221 @@
+"""The routes. Every request reads one snapshot, which does not change under it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Protocol
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sentinel.domain.clock import Clock
+from sentinel.domain.tally import Tally
+from sentinel.domain.views import SeriesView, Snapshot
+from sentinel.views.web import pages
+from sentinel.views.web.numbers import series_as_json, spectrogram_as_json
+
+STATIC = Path(__file__).parent / "static"
+PAGE_LIMIT = 1000
+SECURITY = {
+    b"content-security-policy": b"default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    b"object-src 'none'",
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+}
+
+
+class Vitals(Protocol):
+    """Whether the daemon is well."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether what is shown can be relied on."""
+        ...
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why not, one sentence each."""
+        ...
+
+
+class Reader(Protocol):
+    """Everything that may be read, given by the daemon; each access gives the present one."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The last picture of all series."""
+        ...
+
+    @property
+    def tally(self) -> Tally:
+        """Counts of what happened."""
+        ...
+
+    @property
+    def health(self) -> Vitals:
+        """Whether the daemon is well, as of now."""
+        ...
+
+    @property
+    def settings_text(self) -> str:
+        """The settings in force, without secrets."""
+        ...
+
+    def metrics(self, accept_header: str) -> tuple[bytes, str]:
+        """Body and content type for the scraper."""
+        ...
+
+
+class _SecurityHeaders:
+    """Adds the same headers to every answer, errors included."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                present = {name for name, _ in message["headers"]}
+                more = {**SECURITY, b"cache-control": b"no-cache"}
+                message["headers"] += [(name, value) for name, value in more.items() if name not in present]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class _Json(JSONResponse):
+    """JSON in ASCII: a name may hold what UTF-8 cannot (half a surrogate pair from a file of unknown encoding)."""
+
+    def render(self, content: object) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+class _Answers:
+    """One method per route.
+
+    Pages and metrics run in worker threads; liveness is answered by the event loop itself and waits for none of them.
+    """
+
+    def __init__(self, reader: Reader, clock: Clock) -> None:
+        self._reader = reader
+        self._clock = clock
+
+    async def healthy(self, _: Request) -> Response:
+        return PlainTextResponse("sentinel is healthy.\n")
+
+    def ready(self, _: Request) -> Response:
+        health = self._reader.health
+        if health.ready:
+            return PlainTextResponse("sentinel is ready.\n")
+        lines = ["sentinel is not ready:", *(f"- {reason}" for reason in health.reasons)]
+        return PlainTextResponse("\n".join(lines) + "\n", status_code=503)
+
+    def metrics(self, request: Request) -> Response:
+        body, content_type = self._reader.metrics(request.headers.get("accept", ""))
+        return Response(body, headers={"content-type": content_type, "vary": "Accept"})
+
+    def status(self, request: Request) -> Response:
+        return pages.status(
+            request,
+            self._reader.snapshot,
+            self._reader.tally,
+            self._reader.health,
+            self._reader.settings_text,
+            self._clock,
+            first=_whole(request, "first", 0, 10**9),
+            fleet=_choice(request, "order", ("alarm", "fleet")) == "fleet",
+        )
+
+    def series_page(self, request: Request) -> Response:
+        snapshot = self._reader.snapshot
+        return pages.series(request, snapshot, _view(snapshot, request))
+
+    def series_list(self, request: Request) -> Response:
+        snapshot = self._reader.snapshot
+        offset, limit = _whole(request, "offset", 0, 10**9), _whole(request, "limit", 100, PAGE_LIMIT)
+        views = [series_as_json(snapshot.view(name)) for name in snapshot.names()[offset : offset + limit]]
+        return _Json({"total": len(snapshot), "offset": offset, "limit": limit, "series": views})
+
+    def series_json(self, request: Request) -> Response:
+        return _Json(series_as_json(_view(self._reader.snapshot, request)))
+
+    def spectrogram(self, request: Request) -> Response:
+        snapshot = self._reader.snapshot
+        view = _view(snapshot, request)
+        picture = snapshot.spectrogram(view.name)
+        if picture is None:
+            raise HTTPException(404, f"No history is kept of series {view.name!r} (web.history_series)")
+        # A picture changes with its newest tick only; a page that asks every 2 s is mostly told so in 200 bytes.
+        newest = picture.time_us[-1] if len(picture.time_us) else 0
+        etag = f'W/"{newest}-{len(picture.time_us)}"'
+        if request.headers.get("if-none-match") == etag:
+            return Response(status_code=304, headers={"etag": etag})
+        return _Json(spectrogram_as_json(view, picture), headers={"etag": etag})
+
+    def favicon(self, _: Request) -> Response:
+        return FileResponse(STATIC / "favicon.svg", media_type="image/svg+xml")
+
+
+def create_app(reader: Reader, clock: Clock) -> Starlette:
+    """Make the application that answers from `reader`."""
+    answers = _Answers(reader, clock)
+    return Starlette(
+        routes=[
+            Route("/-/healthy", answers.healthy),
+            Route("/-/ready", answers.ready),
+            Route("/metrics", answers.metrics),
+            Route("/", answers.status),
+            Route("/series/{name:path}", answers.series_page),
+            Route("/api/v1/series", answers.series_list),
+            Route("/api/v1/series/{name:path}", answers.series_json),
+            Route("/api/v1/spectrogram/{name:path}", answers.spectrogram),
+            Route("/favicon.ico", answers.favicon),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        middleware=[Middleware(_SecurityHeaders), Middleware(GZipMiddleware, compresslevel=5)],
+        exception_handlers={HTTPException: _problem},
+    )
+
+
+def _view(snapshot: Snapshot, request: Request) -> SeriesView:
+    name = request.path_params["name"]
+    try:
+        return snapshot.view(name)
+    except KeyError:
+        raise HTTPException(404, f"There is no series {name!r}") from None
+
+
+def _whole(request: Request, key: str, default: int, most: int) -> int:
+    """Read a whole number from the query; HTTPException 400 says what is allowed."""
+    text = request.query_params.get(key, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= most):
+        raise HTTPException(400, f"{key}: {text!r}; a whole number from 0 to {most} is allowed")
+    return int(text)
+
+
+def _choice(request: Request, key: str, allowed: tuple[str, ...]) -> str:
+    """Read one of the allowed words from the query, by default the first; HTTPException 400 says what is allowed."""
+    text = request.query_params.get(key, allowed[0])
+    if text not in allowed:
+        raise HTTPException(400, f"{key}: {text!r}; {' or '.join(allowed)} is allowed")
+    return text
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    """Answer an error as a page, or as JSON where JSON was asked for."""
+    assert isinstance(error, HTTPException)
+    if request.url.path.startswith("/api/"):
+        return _Json({"error": error.detail}, error.status_code, headers=error.headers)
+    detail = error.detail if error.detail != "Not Found" else f"There is no page {request.url.path}"
+    return pages.problem(request, error.status_code, detail, error.headers)

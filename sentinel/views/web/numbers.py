@@ -1,0 +1,103 @@
+"""Series and spectrograms as JSON. JSON has no NaN and no infinity: both become null."""
+
+from __future__ import annotations
+
+from math import isfinite, log10
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.domain.spelling import moment_iso
+from sentinel.domain.views import SeriesView, Spectrogram
+from sentinel.text.claims import FLOOR, rule_in_words
+from sentinel.text.words import recovery_in_words
+
+READING_STEPS = 16
+MISSING = -128
+
+
+def number(value: float) -> float | None:
+    """Give a finite number, else None."""
+    return value if isfinite(value) else None
+
+
+def series_as_json(view: SeriesView) -> dict[str, object]:
+    """Give one series. Null is not ready; `recovery_high_seconds` alone is null where the band is open."""
+    return {
+        "name": view.name,
+        "source": view.source,
+        "state": view.state.value,
+        "reason": view.reason.value,
+        "since": moment_iso(view.since_us),
+        "cadence_seconds": number(view.cadence_seconds),
+        "half_life_ticks": number(view.half_life_ticks),
+        "ticks": view.ticks,
+        "missing_ticks": view.missing_ticks,
+        "warm_up_left": view.warm_up_left,
+        "time": moment_iso(view.time_us),
+        "value": number(view.value),
+        "residual": number(view.residual),
+        "lag1": number(view.lag1),
+        "lag1_low": number(view.lag1_low),
+        "lag1_high": number(view.lag1_high),
+        "recovery_seconds": number(view.recovery_seconds),
+        "recovery_low_seconds": number(view.recovery_low_seconds),
+        "recovery_high_seconds": number(view.recovery_high_seconds),
+        "recovery_text": recovery_in_words(view),
+        "modulus": number(view.modulus),
+        "period_seconds": number(view.period_seconds),
+        "spread": number(view.spread),
+        "criticality": number(view.criticality),
+        "evidence": number(view.evidence),
+        "e_value": number(view.e_value),
+        "window_ticks": view.window_ticks or None,
+        "windows": view.windows,
+        "window_begun": moment_iso(view.window_us),
+        "tie_share": number(view.tie_share),
+        "thresholds": list(view.thresholds),
+        "readings": [number(reading) for reading in view.readings],
+        "rules": [
+            {
+                "kind": rule.kind,
+                "label": rule.label,
+                "text": rule_in_words(rule.kind, rule.label),
+                "side": rule.side,
+                "relative": rule.relative,
+                "threshold": number(rule.threshold),
+                "reference_left": rule.reference_left,
+                "reference_disagrees": rule.reference_disagrees,
+                "alpha": rule.alpha,
+                "severity": rule.severity,
+                "evidence": number(rule.evidence),
+                "alarm": rule.alarm_id or None,
+                "since": moment_iso(rule.since_us),
+                "remarks": list(rule.remarks),
+            }
+            for rule in view.rules
+        ],
+    }
+
+
+def spectrogram_as_json(view: SeriesView, picture: Spectrogram) -> dict[str, object]:
+    """Give one series' history: readings per column in `1/scale` null standard deviations, `missing` = not ready."""
+    alphas = [rule.alpha for rule in view.rules if rule.alpha > 0]
+    return {
+        "name": view.name,
+        "scale": READING_STEPS,
+        "missing": MISSING,
+        "thresholds": picture.thresholds.tolist(),
+        "time_us": picture.time_us.tolist(),
+        "readings": picture.readings.tolist(),
+        "lag1": _numbers(picture.lag1),
+        "low": _numbers(picture.low),
+        "high": _numbers(picture.high),
+        "evidence": _numbers(picture.evidence),
+        "evidence_floor": max(log10(max(alphas)), FLOOR) if alphas else FLOOR,
+        "rules": sorted({rule.threshold for rule in view.rules if rule.kind == "lag1" and isfinite(rule.threshold)}),
+    }
+
+
+def _numbers(line: NDArray[np.float32]) -> list[float | None]:
+    """Give a line with four decimals, null for NaN."""
+    rounded = np.round(line.astype(np.float64), 4).tolist()
+    return [value if isfinite(value) else None for value in rounded]
