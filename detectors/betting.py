@@ -1,7 +1,7 @@
 r"""Betting on increments: the recurrences of the e-detectors, compiled.
 
 A *channel* is one claim about one series: lag-1 autocorrelation above or below a threshold, an oscillation above a
-modulus, a spread above a multiple of the reference's. Its increment `x` in [-1, 1] has a mean of at most 0 while the
+modulus, a spread above a multiple of the baseline's. Its increment `x` in [-1, 1] has a mean of at most 0 while the
 claim is false; a gambler stakes shares `beta_j` of his wealth on it, and one unit of money enters at every tick:
 
     E_j <- (E_j + 1/J) (1 + beta_j x)                                  (Shin, Ramdas & Rinaldo 2023)
@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.activation import tanh
+from detectors.baseline import halves_disagree, psi, relative_threshold, spread_baseline
 from detectors.compiled import compiled, part
-from detectors.reference import halves_disagree, psi, relative_threshold, spread_reference
 
 if TYPE_CHECKING:
     from detectors.ledger import EvidenceBlock, EvidenceState, Stream, Table
@@ -64,9 +64,9 @@ Flags = NDArray[np.bool_]
 def _spread_increment(
     present: float, past: float, ratio: float, slope: float, slope_now: float, tau: float, expected: float
 ) -> float:
-    """Increment of "variance above `ratio` times the reference's", in [-1, 1].
+    """Increment of "variance above `ratio` times the baseline's", in [-1, 1].
 
-    The smaller of two residuals, by the reference's slope and by the running one: slowing alone raises neither.
+    The smaller of two residuals, by the baseline's slope and by the running one: slowing alone raises neither.
     """
     e = min(abs(present - slope * past), abs(present - slope_now * past))
     return (psi(e / (tau * math.sqrt(ratio))) - expected) / max(expected, 1.0 - expected)
@@ -82,7 +82,7 @@ def _sum(wealth: Floats) -> float:
 
 @part
 def _start(state: EvidenceState, table: Table, s: int) -> None:
-    """The series knows nothing: no wealth, no reference."""
+    """The series knows nothing: no wealth, no baseline."""
     state.mean[s] = 0.0
     state.wealth[s] = 0.0
     state.clearing[s] = 0.0
@@ -100,17 +100,17 @@ def _start(state: EvidenceState, table: Table, s: int) -> None:
 
 @part
 def _settle(state: EvidenceState, table: Table, s: int) -> None:
-    """Find what rests on the reference, which is full now."""
-    pairs = state.reference[s]
-    spread_reference(pairs, state.known[s])
+    """Find what rests on the baseline, which is full now."""
+    pairs = state.baseline[s]
+    spread_baseline(pairs, state.known[s])
     state.disagrees[s] = halves_disagree(pairs, table.input_weight, table.kappa)
     _set_thresholds(state, table, s)
 
 
 @compiled
 def _set_thresholds(state: EvidenceState, table: Table, s: int) -> None:
-    """Read the relative thresholds that are not known yet off a full reference."""
-    pairs = state.reference[s]
+    """Read the relative thresholds that are not known yet off a full baseline."""
+    pairs = state.baseline[s]
     for k in range(table.line.shape[0]):
         bets = table.bets[k, : table.n_bets[k]]
         for c in range(table.first[k], table.first[k + 1]):
@@ -121,8 +121,8 @@ def _set_thresholds(state: EvidenceState, table: Table, s: int) -> None:
 
 
 def set_thresholds(state: EvidenceState, table: Table) -> None:
-    """The relative thresholds of rules that came when the reference was full already."""
-    wanted = state.reference.shape[1]
+    """The relative thresholds of rules that came when the baseline was full already."""
+    wanted = state.baseline.shape[1]
     for s in np.flatnonzero(state.remembered >= max(wanted, 1)).tolist():
         _set_thresholds(state, table, s)
 
@@ -177,9 +177,9 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
     beside, scale, tick = stream.beside, stream.scale, stream.tick
     mean, wealth, clearing, is_open, sides = state.mean, state.wealth, state.clearing, state.open, state.sides
     second, fleet, threshold, known, e_value = state.second, state.fleet, state.threshold, state.known, state.e_value
-    remembered, reference, wanted = state.remembered, state.reference, state.reference.shape[1]
+    remembered, baseline, wanted = state.remembered, state.baseline, state.baseline.shape[1]
     kind, lane, sign, weight, bets, n_bets = table.kind, table.lane, table.sign, table.weight, table.bets, table.n_bets
-    first_channel, line, minimum, needs = table.first, table.line, table.minimum, table.needs_reference
+    first_channel, line, minimum, needs = table.first, table.line, table.minimum, table.needs_baseline
     gain, w, kappa, rules = table.gain, 0.5 * table.input_weight, table.kappa, table.line.shape[0]
     lanes, rows = past.shape[0], before.shape[0]
     values = np.zeros((lanes + rows + kind.shape[0]) * min(_RUN, last - first))
@@ -318,7 +318,7 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
                     at = remembered[s]
                     if at < wanted:
                         # Here, in the series' own units: a call for each pair costs more than all else.
-                        reference[s, at, 0], reference[s, at, 1], reference[s, at, 2] = p, q, scale[t, s]
+                        baseline[s, at, 0], baseline[s, at, 1], baseline[s, at, 2] = p, q, scale[t, s]
                         remembered[s] = at + 1
                         if at + 1 == wanted:
                             _settle(state, table, s)

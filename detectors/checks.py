@@ -317,7 +317,7 @@ def _keeps_its_state_in_double_precision(subject: Subject) -> None:
 
 
 def _is_derived_in_its_docstring(subject: Subject) -> None:
-    """Hand-set weights are worth their derivation: it is in the module's docstring, with invariants and references."""
+    """Hand-set weights are worth their derivation: it is in the module's docstring, with invariants and baselines."""
     module = inspect.getmodule(subject.factory)
     text = inspect.getdoc(module) or ""
     for word in (r"^Derivation$", r"^Invariants\b", r"^References?: .*\b(19|20)\d\d\b"):

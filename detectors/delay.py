@@ -117,16 +117,16 @@ def modulus_delay(
 
 
 def spread_delay(
-    ratio: float, actual: float, alpha: float, *, bets: Sequence[float] = BETS, reference: int = 1000
+    ratio: float, actual: float, alpha: float, *, bets: Sequence[float] = BETS, baseline: int = 1000
 ) -> float:
     """Ticks until a spread rule of variance ratio `ratio` alarms, about, once the variance is `actual` times as large.
 
     The increment is `(psi(e) - c0) / max(c0, 1 - c0)`, `psi(u) = u^2 / (1 + u^2)`, of Gaussian shocks; `c0` is the mean
-    of `psi` over the reference plus two standard errors. `e` is the smaller of two residuals, and the running slope of
+    of `psi` over the baseline plus two standard errors. `e` is the smaller of two residuals, and the running slope of
     one of them is off by about one over the root of the pairs that it rests on: its memory, or those since the change.
     """
     level = float(_WEIGHTS @ _psi(_POINTS))
-    level += 2.0 * math.sqrt(float(_WEIGHTS @ (_psi(_POINTS) - level) ** 2) / reference)
+    level += 2.0 * math.sqrt(float(_WEIGHTS @ (_psi(_POINTS) - level) ** 2) / baseline)
     shock, past, slip = _POINTS[:, None, None], _POINTS[None, :, None], _POINTS[None, None, :]
     weights = _WEIGHTS[:, None, None] * _WEIGHTS[None, :, None] * _WEIGHTS[None, None, :]
     ticks = float(_SLOPE_PAIRS)

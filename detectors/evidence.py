@@ -15,7 +15,7 @@ one series if one of them is valid.
 Channels. *lag 1 above r*: the increments above. *Below r* (lag 1 falling towards -1): `-s~`; the argument is the same
 with the sign turned. *Modulus above m*: the same increments at `r = -m^2` on the pairs of the lattice's second stage,
 turned: evidence that the product of the two roots exceeds `m^2`, so that one of them is above `m`. *Spread*: a bounded
-square of the prediction error against its reference (`betting.py`, `reference.py`).
+square of the prediction error against its baseline (`betting.py`, `baseline.py`).
 
 What is a theorem: the bound, for `s~ = s` (no running mean) and a known level, where each value, given its past, is
 centred at level + rho (last deviation) with rho <= r and symmetric shocks; any tails, any predictable scale; ticks left
@@ -67,9 +67,9 @@ class Channel:
     lane: int = 0
     """Which pairs: 0 = the series' own, 1 = the lattice's second stage, others as the caller has them."""
     relative: bool = False
-    """The threshold comes from the series' own reference period."""
+    """The threshold comes from the series' own baseline period."""
     delta: float = math.nan
-    """Relative: how far above the reference; NaN = 0.1, and 0.05 above 0.7."""
+    """Relative: how far above the baseline; NaN = 0.1, and 0.05 above 0.7."""
     ratio: float = math.nan
     """Spread: the variance ratio above which evidence grows."""
     weight: float = 1.0
@@ -86,8 +86,8 @@ class Channel:
         return not math.isnan(self.ratio)
 
     @property
-    def needs_reference(self) -> bool:
-        """Whether it is not ready before the reference period is full."""
+    def needs_baseline(self) -> bool:
+        """Whether it is not ready before the baseline period is full."""
         return self.is_spread or self.relative
 
 
@@ -139,8 +139,8 @@ class Evidence:
 
     Parameters
     ----------
-    reference
-        Valid pairs of the reference period, for rules that need one.
+    baseline
+        Valid pairs of the baseline period, for rules that need one.
     mean_half_life
         Of `hbar`, in pairs; 0 = increments as they are.
     window
@@ -150,7 +150,7 @@ class Evidence:
     """
 
     rules: Sequence[Rule]
-    reference: int = 1000
+    baseline: int = 1000
     mean_half_life: float = MEAN_HALF_LIFE
     input_weight: float = INPUT_WEIGHT
     kappa: float = KAPPA
@@ -170,7 +170,7 @@ class Evidence:
             sign=np.array([-1.0 if c.below else 1.0 for c in channels]),
             threshold=np.array([c.threshold for c in channels], np.float64),
             relative=np.array([c.relative for c in channels], np.bool_),
-            needs_reference=np.array([c.needs_reference for c in channels], np.bool_),
+            needs_baseline=np.array([c.needs_baseline for c in channels], np.bool_),
             delta=np.array([c.delta for c in channels], np.float64),
             ratio=np.array([c.ratio for c in channels], np.float64),
             weight=np.array([c.weight / t for c, t in zip(channels, total, strict=True)], np.float64),
@@ -191,14 +191,14 @@ class Evidence:
         object.__setattr__(self, "table", table)
 
     @property
-    def reference_pairs(self) -> int:
-        """Pairs that are kept of the reference period: none if no rule needs one."""
-        return self.reference if any(channel.needs_reference for channel in self.channels) else 0
+    def baseline_pairs(self) -> int:
+        """Pairs that are kept of the baseline period: none if no rule needs one."""
+        return self.baseline if any(channel.needs_baseline for channel in self.channels) else 0
 
     @property
     def waits(self) -> bool:
-        """Whether nothing can be said before the reference period is full: every claim of every rule needs it."""
-        return bool(self.channels) and all(channel.needs_reference for channel in self.channels)
+        """Whether nothing can be said before the baseline period is full: every claim of every rule needs it."""
+        return bool(self.channels) and all(channel.needs_baseline for channel in self.channels)
 
     def first_channel(self, rule: int) -> int:
         """Position of the first channel of a rule among all channels."""
@@ -212,7 +212,7 @@ class Evidence:
             clearing=np.zeros((series, channels, bets)), open=np.zeros((series, rules), dtype=bool),
             sides=np.zeros((series, channels, 2)), second=np.zeros((series, channels, 2)),
             fleet=np.zeros((series, channels, bets)), threshold=np.tile(self.table.threshold, (series, 1)),
-            reference=np.zeros((series, self.reference_pairs, 3)), remembered=np.zeros(series, np.int64),
+            baseline=np.zeros((series, self.baseline_pairs, 3)), remembered=np.zeros(series, np.int64),
             known=np.zeros((series, 5)), disagrees=np.zeros(series, dtype=bool), window=np.zeros(series, np.int64),
             e_value=np.zeros((series, 2)), leading=np.zeros((series, rules), np.int64),
             label=np.zeros((series, rules), np.int64),
@@ -223,7 +223,7 @@ class Evidence:
     ) -> EvidenceState:
         """`fresh`, filled with what `state` of other rules knows of the rules that are in both (now, then).
 
-        The reference period is kept if it is as long; a rule that needs one starts to gather it otherwise.
+        The baseline period is kept if it is as long; a rule that needs one starts to gather it otherwise.
         """
         for now, then in kept:
             size = len(self.rules[now].channels)
@@ -236,8 +236,8 @@ class Evidence:
             shift = self.first_channel(now) - was.first_channel(then)
             fresh.leading[:, now] = state.leading[:, then] + shift
             fresh.label[:, now], fresh.open[:, now] = state.label[:, then], state.open[:, then]
-        if self.reference_pairs == was.reference_pairs:
-            for name in ("reference", "remembered", "known", "disagrees"):
+        if self.baseline_pairs == was.baseline_pairs:
+            for name in ("baseline", "remembered", "known", "disagrees"):
                 getattr(fresh, name)[:] = getattr(state, name)
             set_thresholds(fresh, self.table)
         fresh.window[:], fresh.e_value[:] = state.window, state.e_value
@@ -260,11 +260,11 @@ class Evidence:
                 f"evidence: (tick, series, rule) {stream.ready.shape} in lanes {len(stream.past)}; {shape} in at "
                 f"least {lanes} is needed"
             )
-        # A full reference is not written to again; it is far larger than everything else together.
-        full = not stream.reset.any() and np.all(state.remembered >= state.reference.shape[1])
-        copies = {name: array.copy() for name, array in state._asdict().items() if name != "reference"}
-        reference = one_layout(state.reference) if full else state.reference.copy()
-        new = EvidenceState(reference=reference, **copies)
+        # A full baseline is not written to again; it is far larger than everything else together.
+        full = not stream.reset.any() and np.all(state.remembered >= state.baseline.shape[1])
+        copies = {name: array.copy() for name, array in state._asdict().items() if name != "baseline"}
+        baseline = one_layout(state.baseline) if full else state.baseline.copy()
+        new = EvidenceState(baseline=baseline, **copies)
         block = EvidenceBlock(
             np.empty(shape), np.zeros(shape, bool), np.zeros(shape, bool), np.zeros(shape, bool),
             np.zeros(shape, np.int8), np.zeros(shape, np.int8), np.zeros(shape),

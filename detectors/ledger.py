@@ -33,15 +33,15 @@ class EvidenceState(NamedTuple):
     fleet: Floats
     """Wealth since the window's start, (series, channel, bet)."""
     threshold: Floats
-    """Effective threshold, (series, channel); NaN before the reference is full, and of spread."""
-    reference: Floats
-    """Past, present and scale of the reference's pairs, (series, pair, 3); no pairs if no rule needs them."""
+    """Effective threshold, (series, channel); NaN before the baseline is full, and of spread."""
+    baseline: Floats
+    """Past, present and scale of the baseline's pairs, (series, pair, 3); no pairs if no rule needs them."""
     remembered: Ints
-    """Pairs of the reference so far, (series,)."""
+    """Pairs of the baseline so far, (series,)."""
     known: Floats
-    """Spread: slope, scale and expected psi of the reference, running moments; (series, 5)."""
+    """Spread: slope, scale and expected psi of the baseline, running moments; (series, 5)."""
     disagrees: Flags
-    """The halves of the reference disagree about lag-1 autocorrelation, (series,)."""
+    """The halves of the baseline disagree about lag-1 autocorrelation, (series,)."""
     window: Ints
     """Number of the present window, (series,)."""
     e_value: Floats
@@ -100,7 +100,7 @@ class Table(NamedTuple):
     sign: Floats
     threshold: Floats
     relative: Flags
-    needs_reference: Flags
+    needs_baseline: Flags
     delta: Floats
     ratio: Floats
     weight: Floats

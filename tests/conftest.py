@@ -20,6 +20,8 @@ from sentinel.runtime.kernels import compile_kernels
 settings.register_profile("laws", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("laws")
 
+pytest_plugins = ["tests.fixtures"]
+
 GOLDEN = Path(__file__).parent / "golden"
 
 

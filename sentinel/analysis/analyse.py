@@ -12,12 +12,12 @@ from typing import Any
 
 import polars as pl
 
+from sentinel.analysis.counterparts import refuse_absent_counterparts
 from sentinel.analysis.figures import figure, png
 from sentinel.analysis.intake import nothing_usable, read_frame
 from sentinel.analysis.options import with_spans
 from sentinel.analysis.readings import Readings, alarm_table, site_table
 from sentinel.analysis.record import ranked
-from sentinel.analysis.references import refuse_absent_references
 from sentinel.analysis.run import Outcome, compares, refuse_nothing, run
 from sentinel.analysis.sentences import sentence
 from sentinel.analysis.sorting import sort
@@ -131,7 +131,7 @@ def analyse(
         observations = sort(intake.observations, Path(folder), by_time=compares(settings))
         if observations.rows == 0:
             raise nothing_usable("frame", intake.left_out)
-        refuse_absent_references(settings, observations.names, "frame")
+        refuse_absent_counterparts(settings, observations.names, "frame")
         readings = Readings(Path(folder), observations.names)
         outcome = run(observations, settings, conditioning=conditioning, readings=readings, kept=None)
         refuse_nothing(outcome, observations, "frame")

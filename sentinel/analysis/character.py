@@ -2,7 +2,7 @@
 
 Everything else in a backtest knows only the past. These two remarks do not: they are for the reader of a report who
 asks whether a slow return could be something else, and they change nothing that was judged. Each is a test with a
-small rate of false remarks, measured in tests/sentinel/test_character.py, and neither is a proof.
+small rate of false remarks, measured in tests/analysis/test_character.py, and neither is a proof.
 
 *Level shift*: in `x_t = c + rho x_{t-1} + step + pulse + e` the step at the best of all places in the middle 70 % of
 the record explains clearly more than no step, and than a straight trend, in the same place with the same pulse (Perron

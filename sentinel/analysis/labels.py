@@ -1,7 +1,7 @@
 """What happened, in the words of whoever owns the data: a file of labelled events, read and judged line by line.
 
 Columns `series`, `time`, `kind`; times as in the data. What happened to a series holds for its comparison with a
-reference (`peter/ph - paul/ph`) as well, unless that one has labels under its own name. The kinds:
+counterpart (`peter/ph - paul/ph`) as well, unless that one has labels under its own name. The kinds:
 
 - `transition`: the event itself, such as the day a bloom crossed its threshold.
 - `start`: from here on slowing may be expected, such as the day fertilisation began.

@@ -133,8 +133,8 @@ def compares(settings: Settings) -> bool:
 
 def known_names(settings: Settings, names: Sequence[str]) -> list[str]:
     """The series of an input, and the paired ones that are derived from them."""
-    pairs = ((name, settings.reference_for(name)) for name in names)
-    return [*names, *(paired_name(name, reference) for name, reference in pairs if reference is not None)]
+    pairs = ((name, settings.counterpart_for(name)) for name in names)
+    return [*names, *(paired_name(name, counterpart) for name, counterpart in pairs if counterpart is not None)]
 
 
 def refuse_nothing(outcome: Outcome, observations: Sorted, where: str) -> None:
@@ -165,14 +165,14 @@ def _registered(pipeline: Pipeline, names: Sequence[str]) -> PipelineState:
 
 
 def _axes(observations: Sorted, settings: Settings) -> list[Axis]:
-    """The axis of each series of the input; on a numbered one a series shares that of its reference."""
+    """The axis of each series of the input; on a numbered one a series shares that of its counterpart."""
     heads = observations.heads()
     axes: list[Axis] = [
         NumberAxis.of(heads[n]) if n in heads else CalendarAxis() for n in range(len(observations.names))
     ]
     numbers = {name: n for n, name in enumerate(observations.names)}
-    references = (settings.reference_for(name) for name in observations.names)
-    at = [numbers.get(reference, n) if reference else n for n, reference in enumerate(references)]
+    counterparts = (settings.counterpart_for(name) for name in observations.names)
+    at = [numbers.get(counterpart, n) if counterpart else n for n, counterpart in enumerate(counterparts)]
     return [axes[other] if other in heads else axes[n] for n, other in enumerate(at)]
 
 

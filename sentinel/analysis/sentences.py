@@ -54,7 +54,7 @@ def _now(record: SeriesRecord) -> str:
         quiet = "watched by no alarm rule"
     band = band_in_words(record.lag1, record.low, record.high)
     numbers = f"lag-1 {'' if quiet else 'now '}{band}{_recovery(record)}{_cycle(record)}{_change(record)}"
-    alone = f"; {REASONS[record.reason]}" if record.reason is Reason.REFERENCE_MISSING else ""
+    alone = f"; {REASONS[record.reason]}" if record.reason is Reason.COUNTERPART_MISSING else ""
     return f"{quiet}: {numbers}{alone}" if quiet else f"{numbers}{alone}"
 
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from sentinel.analysis import sited
 from sentinel.analysis.character import remarks
+from sentinel.analysis.counterparts import refuse_absent_counterparts
 from sentinel.analysis.figures import figure, png
 from sentinel.analysis.intake import Intake, nothing_usable, read_files
 from sentinel.analysis.labelled import judged, labels_of, swept
@@ -20,7 +21,6 @@ from sentinel.analysis.phases import timelines
 from sentinel.analysis.progress import shown
 from sentinel.analysis.readings import INSTANT, Readings, alarm_table, site_table
 from sentinel.analysis.record import ranked
-from sentinel.analysis.references import refuse_absent_references
 from sentinel.analysis.report import Report, write
 from sentinel.analysis.run import compares, known_names, refuse_nothing, run
 from sentinel.analysis.season import LONGEST_RECORD
@@ -50,7 +50,7 @@ def main(arguments: argparse.Namespace) -> int:
     out = folder_for(Path(arguments.out))
     with shown(enabled=not arguments.quiet) as stage, _scratch(out) as scratch:
         observations = _sorted(intake, scratch, paths, settings, progress=stage("reading", 0))
-        refuse_absent_references(settings, observations.names, _where(paths))
+        refuse_absent_counterparts(settings, observations.names, _where(paths))
         labels = labels_of(arguments, known_names(settings, observations.names), numbered=intake.numbered)
         readings = Readings(scratch, observations.names)
         outcome = run(
@@ -173,8 +173,8 @@ def _needed(only: str | None) -> tuple[str, ...]:
     """The series of the input behind a series, which may be a paired one."""
     if only is None:
         return ()
-    target, _, reference = only.partition(paired_name("", ""))
-    return (only, target, reference) if reference else (only,)
+    target, _, counterpart = only.partition(paired_name("", ""))
+    return (only, target, counterpart) if counterpart else (only,)
 
 
 def _where(paths: list[Path]) -> str:

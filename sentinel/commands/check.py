@@ -190,25 +190,25 @@ def _overdrawn(rules: tuple[AlarmSettings, ...]) -> Iterator[str]:
 
 
 def _compared(settings: Settings, name: str, cadence: Cadence, alone: list[str]) -> Iterator[str]:
-    """What a reference adds: a series more, with budgets of its own; `alone` are those of the series by itself."""
-    reference = settings.reference_for(name)
-    if reference is None:
+    """What a counterpart adds: a series more, with budgets of its own; `alone` are those of the series by itself."""
+    counterpart = settings.counterpart_for(name)
+    if counterpart is None:
         return
-    own = paired_name(name, reference)
+    own = paired_name(name, counterpart)
     plan = plan_of(settings, name, own, cadence)
     rules = [lines[0] for lines in _rules(settings, own, plan, cadence)]
     same = "the same " if rules and rules == alone else ""
     yield (
-        f"judged against {reference} as well, as '{own}', with budgets of its own (rules for that name: "
-        f"{same}{len(plan.rules)}); without the reference for more than {plan.blind_after_missing} values it is judged "
-        "alone"
+        f"judged against {counterpart} as well, as '{own}', with budgets of its own (rules for that name: "
+        f"{same}{len(plan.rules)}); without the counterpart for more than {plan.blind_after_missing} values it is "
+        "judged alone"
     )
     ready = plan.ready_after
     yield f"'{own}' is ready after {span(ready, cadence)} = {ready} ticks with both, at the earliest"
-    longest = plan_for(settings, reference, cadence).patience
+    longest = plan_for(settings, counterpart, cadence).patience
     silent = max(plan.blind_after_missing, floor(plan.stale_after_us / plan.cadence_us))
     yield (
-        f"where the source of {reference} is slower, '{own}' waits for at most {span(longest, cadence)} = {longest} "
+        f"where the source of {counterpart} is slower, '{own}' waits for at most {span(longest, cadence)} = {longest} "
         f"ticks, and is blind (reference_behind) while more than {span(silent, cadence)} = {silent} ticks wait"
     )
     if not same:

@@ -28,7 +28,7 @@ def remarks(settings: Settings) -> Iterator[str]:
         literal = [site for site in settings.sites if not has_magic(site.match)]
         yield from (line for site in literal for line in without_enough([site], [[site.match]]))
         return
-    pairs = ((name, settings.reference_for(name)) for name in names)
+    pairs = ((name, settings.counterpart_for(name)) for name in names)
     judged = [[name, paired_name(name, other)] if other is not None else [name] for name, other in pairs]
     known = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
     for part, matches, among in (

@@ -139,7 +139,7 @@ class BankSettings(Part):
     spread_half_life: BankHalfLife | None = None
     """Memory of the spread; null = half_life."""
     reference_ticks: Annotated[int, Field(ge=50, le=100_000)] = 1000
-    """Valid pairs of the reference period, for rules that compare a series with its own past."""
+    """Valid pairs of the baseline period, for rules that compare a series with its own past."""
     mean_half_life: Annotated[float, Field(ge=3, le=100_000)] = 100.0
     """Pairs in which the running mean that repairs skewed shocks forgets half."""
     window_ticks: Annotated[int, Field(ge=50, le=1_000_000)] = 1000

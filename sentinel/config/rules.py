@@ -108,7 +108,7 @@ def missing_banks(series: Iterable[SeriesSettings], banks: Mapping[str, BankSett
             yield Fault(("series", position, "bank"), message)
 
 
-def unusable_references(series: tuple[SeriesSettings, ...]) -> Iterator[Fault]:
+def unusable_counterparts(series: tuple[SeriesSettings, ...]) -> Iterator[Fault]:
     """A reference is watched by itself: it is neither the series itself nor compared with another one."""
     for position, entry in enumerate(series):
         stand_in = entry.match.replace("*", STAND_IN)

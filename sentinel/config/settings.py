@@ -62,7 +62,7 @@ class Settings(Part):
     @classmethod
     def _every_entry_can_match(cls, series: tuple[SeriesSettings, ...]) -> tuple[SeriesSettings, ...]:
         refuse(rules.hidden_series(series))
-        refuse(rules.unusable_references(series))
+        refuse(rules.unusable_counterparts(series))
         return series
 
     @field_validator("sites")
@@ -89,7 +89,7 @@ class Settings(Part):
         """Settings of the series of that name: the first entry that matches, else the defaults."""
         return next((entry for entry in self.series if fnmatchcase(name, entry.match)), SeriesSettings())
 
-    def reference_for(self, name: str) -> str | None:
+    def counterpart_for(self, name: str) -> str | None:
         """Name of the series that the series of that name is judged against as well; None if there is none."""
         return self.series_for(name).reference_of(name)
 

@@ -29,7 +29,7 @@ class Frame:
     """Columns and types of `OBSERVATIONS`, in any order of time."""
     cursor: Cursor
     """To be handed to the next fetch, once this frame is committed."""
-    complete_until_us: int | None = None
+    watermark_us: int | None = None
     """The source has told everything it knows up to this moment *of its own clock* (event time, microseconds);
     None while it has more to tell right away (`more`)."""
     more: bool = False

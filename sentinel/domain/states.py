@@ -27,10 +27,10 @@ class Reason(Enum):
     TOO_COARSE = "too_coarse"
     OUT_OF_RANGE = "out_of_range"
     IMPLAUSIBLE = "implausible"
-    REFERENCE = "reference"
+    BASELINE = "reference"
     SPACING = "spacing"
-    REFERENCE_MISSING = "reference_missing"
-    REFERENCE_BEHIND = "reference_behind"
+    COUNTERPART_MISSING = "reference_missing"
+    COUNTERPART_BEHIND = "reference_behind"
 
 
 STATES = tuple(State)

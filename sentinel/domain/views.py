@@ -29,11 +29,11 @@ class RuleView:
     """`above` or `below` the threshold."""
     relative: bool
     threshold: float
-    """Effective, of the first channel; NaN while the reference is not full; of spread the variance ratio."""
-    reference_left: int
-    """Valid pairs still needed for the reference period; 0 if it is full or none is needed."""
-    reference_disagrees: bool
-    """The two halves of the reference disagree about lag-1 autocorrelation."""
+    """Effective, of the first channel; NaN while the baseline period is not full; of spread the variance ratio."""
+    baseline_left: int
+    """Valid pairs still needed for the baseline period; 0 if it is full or none is needed."""
+    baseline_disagrees: bool
+    """The two halves of the baseline period disagree about lag-1 autocorrelation."""
     alpha: float
     """Effective budget: false alarms per series and tick."""
     severity: str
@@ -106,7 +106,7 @@ class SeriesView:
 
 @dataclass(frozen=True, slots=True)
 class SiteView:
-    """One site as a reader sees it. A series and its comparison with a reference count once."""
+    """One site as a reader sees it. A series and its comparison with a counterpart count once."""
 
     name: str
     match: str

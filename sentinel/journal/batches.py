@@ -29,7 +29,7 @@ class Committed:
     source: str
     """Empty for settings and operator facts."""
     arrival_us: int
-    complete_until_us: int | None
+    watermark_us: int | None
     series: NDArray[np.int64]
     """Ids, shape (observations,); likewise `time_us` and `value`. Only what was not known before."""
     time_us: NDArray[np.int64]

@@ -88,7 +88,7 @@ class Journal:
         self._database.require_file()
 
     def commit(self, frame: Frame, arrival_us: int) -> Committed:
-        """Write a frame in one transaction: observations, new series, cursor, `complete_until_us`.
+        """Write a frame in one transaction: observations, new series, cursor, `watermark_us`.
 
         Returns what of it was new. A frame that says nothing new is not written: its batch is -1.
         """

@@ -48,7 +48,7 @@ def _restore(database: Database, group: Sequence[Any], last: int) -> Iterator[Co
     spans = [(row[5], row[6]) for row in group if row[7]]
     by_batch = _split(_observations(database, _merged(spans), group[0][0], group[-1][0]), [row[0] for row in group])
     for row, rows in zip(group, by_batch, strict=True):
-        batch, kind, source, arrival_us, complete_until_us, _, _, observations, text = row
+        batch, kind, source, arrival_us, watermark_us, _, _, observations, text = row
         if batch != last + 1 or len(rows[0]) != observations:
             raise _gone(database, last + 1)
         last = batch
@@ -64,7 +64,7 @@ def _restore(database: Database, group: Sequence[Any], last: int) -> Iterator[Co
             kind=kind,
             source=source,
             arrival_us=arrival_us,
-            complete_until_us=complete_until_us,
+            watermark_us=watermark_us,
             time_us=rows[0],
             series=rows[1],
             value=rows[2],

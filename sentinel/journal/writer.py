@@ -22,7 +22,7 @@ class Writer:
         database.connection.execute(observations.INCOMING)
 
     def commit(self, frame: Frame, arrival_us: int) -> Committed:
-        """Write observations, new series, cursor and `complete_until_us` together, or nothing of them."""
+        """Write observations, new series, cursor and `watermark_us` together, or nothing of them."""
         observations.require_schema(frame)
         cursor = to_json(frame.cursor)
         if frame.observations.is_empty() and not self._moves(frame, cursor):
@@ -50,7 +50,7 @@ class Writer:
                     batch,
                     frame.source,
                     arrival_us,
-                    frame.complete_until_us,
+                    frame.watermark_us,
                     int(time[0]) if len(time) else None,
                     int(time[-1]) if len(time) else None,
                     len(time),
@@ -61,7 +61,7 @@ class Writer:
                 "INSERT INTO cursor (source, value, complete_until_us, batch) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (source) DO UPDATE SET value = excluded.value, batch = excluded.batch,"
                 " complete_until_us = coalesce(excluded.complete_until_us, complete_until_us)",
-                (frame.source, cursor, frame.complete_until_us, batch),
+                (frame.source, cursor, frame.watermark_us, batch),
             )
         self._ids = ids
         return self._describe(batch, frame, arrival_us, inserted, new)
@@ -81,7 +81,7 @@ class Writer:
             kind=kind,
             source="",
             arrival_us=arrival_us,
-            complete_until_us=None,
+            watermark_us=None,
             series=series,
             time_us=time,
             value=value,
@@ -105,8 +105,8 @@ class Writer:
         known = self._database.read("SELECT value, complete_until_us FROM cursor WHERE source = ?", (frame.source,))
         if not known:
             return True
-        ((value, complete_until_us),) = known
-        return cursor != value or frame.complete_until_us not in (None, complete_until_us)
+        ((value, watermark_us),) = known
+        return cursor != value or frame.watermark_us not in (None, watermark_us)
 
     @staticmethod
     def _describe(
@@ -122,7 +122,7 @@ class Writer:
             kind="observations",
             source=frame.source,
             arrival_us=arrival_us,
-            complete_until_us=frame.complete_until_us,
+            watermark_us=frame.watermark_us,
             series=series,
             time_us=time,
             value=value,

@@ -25,7 +25,7 @@ LEARNING, WATCHING, WARNING, CRITICAL, BLIND = (
     STATES.index(s) for s in (State.LEARNING, State.WATCHING, State.WARNING, State.CRITICAL, State.BLIND)
 )
 WARM_UP = REASONS.index(Reason.WARM_UP)
-REFERENCE = REASONS.index(Reason.REFERENCE)
+BASELINE = REASONS.index(Reason.BASELINE)
 
 nan = math.nan
 
@@ -81,7 +81,7 @@ class Alarm:
     ) -> tuple[AlarmState, States]:  # fmt: skip
         """Take in a block; `before` is not modified. Arrays are (tick, series[, rule]).
 
-        `unknown`: ready, but every rule still waits for its reference period.
+        `unknown`: ready, but every rule still waits for its baseline period.
         """
         new = AlarmState(before.state.copy(), before.reason.copy(), before.since.copy(), before.raised.copy())
         states = States(
@@ -113,7 +113,7 @@ def _advance(
                 elif not ready[t, s]:
                     now, why = LEARNING, WARM_UP
                 elif unknown[t, s]:
-                    now, why = LEARNING, REFERENCE
+                    now, why = LEARNING, BASELINE
                 if now != state[s] or why != reason[s] or since[s] < 0:
                     state[s], reason[s], since[s] = now, why, tick[t, s]
             states[t, s], reasons[t, s] = state[s], reason[s]

@@ -20,14 +20,17 @@ from sentinel.pipeline.plan import Plan, PlanChannel, PlanRule
 
 FORMAT = 4
 _AHEAD = ("grid/next_tick", "grid/newest_us", "grid/pending")
-_SERIES = ("source_of", "told_us", "cohort_of", "row_of", "ids")
-_PAIRS = ("own", "target", "reference")
+_SERIES = {
+    "source_of": "source_of", "told_us": "watermarks_us", "cohort_of": "cohort_of", "row_of": "row_of", "ids": "ids",
+}  # fmt: skip
+"""Arrays of the state by name, each with its field."""
+_PAIRS = {"own": "own", "target": "target", "reference": "counterpart"}
 Arrays = dict[str, NDArray[Any]]
 
 
 def to_arrays(state: PipelineState) -> tuple[Arrays, dict[str, Any]]:
     """Everything of the state: arrays by name, and the rest as JSON-ready data."""
-    arrays: Arrays = {name: getattr(state, name) for name in _SERIES}
+    arrays: Arrays = {name: getattr(state, field) for name, field in _SERIES.items()}
     for i, members in enumerate(state.cohorts):
         arrays |= {f"cohort/{i}/{name}": array for name, array in _flat(members).items()}
     arrays |= _waiting_arrays(state.waiting) | _pairing_arrays(state.pairing)
@@ -35,7 +38,7 @@ def to_arrays(state: PipelineState) -> tuple[Arrays, dict[str, Any]]:
     header = {
         "format": FORMAT, "names": list(state.names), "sources": list(state.sources),
         "keys": [[plan, number] for plan, (_, number) in zip(plans, state.keys, strict=True)],
-        "waiting": list(state.waiting), "references": list(state.pairing.reference_names),
+        "waiting": list(state.waiting), "references": list(state.pairing.counterpart_names),
         "sites": sites.to_record(state.sites),
     }  # fmt: skip
     return arrays, header
@@ -74,7 +77,7 @@ def _put_together(pipeline: Pipeline, arrays: Mapping[str, NDArray[Any]], header
     return PipelineState(
         names=tuple(header["names"]), sources=tuple(header["sources"]), keys=keys, cohorts=tuple(cohorts),
         waiting=_waiting(arrays, header["waiting"]), pairing=_pairing(arrays, header["references"]),
-        sites=sites.from_record(header["sites"]), **{name: arrays[name] for name in _SERIES},
+        sites=sites.from_record(header["sites"]), **{field: arrays[name] for name, field in _SERIES.items()},
     )  # fmt: skip
 
 
@@ -114,24 +117,23 @@ def _waiting(
 
 
 def _pairing_arrays(pairs: PairingState) -> Arrays:
-    arrays: Arrays = {f"pairing/{name}": getattr(pairs, name) for name in _PAIRS}
-    for part in ("targets", "references"):
-        entries: Waiting = getattr(pairs, part)
+    arrays: Arrays = {f"pairing/{name}": getattr(pairs, field) for name, field in _PAIRS.items()}
+    for part, entries in (("targets", pairs.targets), ("references", pairs.counterparts)):
         columns = {**entries._asdict(), **entries.half._asdict()}
         arrays |= {f"pairing/{part}/{name}": array for name, array in columns.items() if name != "half"}
     return arrays
 
 
 def _pairing(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> PairingState:
-    targets, references = (
+    targets, counterparts = (
         Waiting(
             half=Half(*(arrays[f"pairing/{part}/{name}"] for name in Half._fields)),
             **{name: arrays[f"pairing/{part}/{name}"] for name in Waiting._fields if name != "half"},
         )
         for part in ("targets", "references")
     )
-    own, target, reference = (arrays[f"pairing/{name}"] for name in _PAIRS)
-    return PairingState(own, target, reference, tuple(names), targets, references)
+    own, target, counterpart = (arrays[f"pairing/{name}"] for name in _PAIRS)
+    return PairingState(own, target, counterpart, tuple(names), targets, counterparts)
 
 
 def _plan(fields: Mapping[str, Any]) -> Plan:

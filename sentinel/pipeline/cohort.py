@@ -34,7 +34,7 @@ from sentinel.pipeline.plan import Plan
 from sentinel.pipeline.scoring import Scored, Scoring, ScoringState, Stopwatch
 
 LARGEST = 4096
-_REFERENCE_MISSING = REASONS.index(Reason.REFERENCE_MISSING)
+_COUNTERPART_MISSING = REASONS.index(Reason.COUNTERPART_MISSING)
 
 
 class Last(NamedTuple):
@@ -200,8 +200,8 @@ class Cohort:
 
 
 def _said(reason: NDArray[np.int8], alone: NDArray[np.bool_]) -> NDArray[np.int8]:
-    """What is said where nothing else is to be said of a paired series: that it has no reference."""
-    return np.where((reason == 0) & alone, np.int8(_REFERENCE_MISSING), reason)
+    """What is said where nothing else is to be said of a paired series: that it has no counterpart."""
+    return np.where((reason == 0) & alone, np.int8(_COUNTERPART_MISSING), reason)
 
 
 def reasons(members: CohortState) -> NDArray[np.int8]:

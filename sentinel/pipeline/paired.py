@@ -20,7 +20,7 @@ def step(
     pairs: PairingState, stages: Sequence[Cohort], cohorts: list[CohortState], closed: Gathered, where: Standing,
     tell: Callable[[int, CohortState, Ticks], None], took: Stopwatch, *, ended: bool, area: int, cut_every: int,
 ) -> PairingState:  # fmt: skip
-    """Step the paired series whose targets and references have moved.
+    """Step the paired series whose targets and counterparts have moved.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ def step(
         Told of each block: position of its cohort, the cohort after it, what it gave.
     """
 
-    def ahead(pair: int, reference: int, first: int, beyond: int) -> list[Waiting]:
-        at = int(where.cohort[reference])
-        return _ahead(stages[at], cohorts[at], int(where.row[reference]), first, beyond, pair)
+    def ahead(pair: int, counterpart: int, first: int, beyond: int) -> list[Waiting]:
+        at = int(where.cohort[counterpart])
+        return _ahead(stages[at], cohorts[at], int(where.row[counterpart]), first, beyond, pair)
 
     pairs, handed, decided = pairing.advance(pairs, closed, where, ahead, ended=ended)
     _follow(pairs, cohorts, where, decided)

@@ -1,16 +1,16 @@
-"""Pairing: closed ticks of a series and of its reference wait here for each other.
+"""Pairing: closed ticks of a series and of its counterpart wait here for each other.
 
-A *paired series* is derived from two others, `TARGET - REFERENCE`; its ticks are the target's. A tick of the target is
-handed on, with the reference's tick that covers its middle, as soon as that one is *decided*: closed, or known to be
-missing. It is known to be missing when the reference has closed a later one, or when the clock of the reference's own
-source is `stale_after` past it, as a series would be called stale then (of one that has not appeared: the clocks of all
-sources). What the reference's tick holds depends only on observations up to it, so neither how a stream is cut nor how
-two sources take turns matters. What is still open there is looked at ahead of time, without closing it: its next
-observation may be a long way off.
+A *paired series* is derived from two others, `TARGET - COUNTERPART`; its ticks are the target's. A tick of the target
+is handed on, with the counterpart's tick that covers its middle, as soon as that one is *decided*: closed, or known to
+be missing. It is known to be missing when the counterpart has closed a later one, or when the watermark of the
+counterpart's source is `stale_after` past it, as a series would be called stale then (of one that has not appeared: the
+watermarks of all sources). What the counterpart's tick holds depends only on observations up to it, so neither how a
+stream is cut nor how two sources take turns matters. What is still open there is looked at ahead of time, without
+closing it: its next observation may be a long way off.
 
-A reference that is more than `patience` ticks behind its target is given up: all that waits is handed on without it,
+A counterpart that is more than `patience` ticks behind its target is given up: all that waits is handed on without it,
 and so is what follows, a few ticks later (what came in order of time has been seen by then), until it has caught up. So
-no more than `patience` ticks of a target ever wait, and no more of a reference whose target lags behind. All this is
+no more than `patience` ticks of a target ever wait, and no more of a counterpart whose target lags behind. All this is
 counted in ticks of the two series and by the clocks that their sources tell, never by the time at which it happens.
 """
 
@@ -66,48 +66,48 @@ class PairingState:
     own: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     """Id of each paired series."""
     target: Ints = field(default_factory=lambda: np.empty(0, np.int64))
-    reference: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    counterpart: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     """-1 until it appears."""
-    reference_names: tuple[str, ...] = ()
+    counterpart_names: tuple[str, ...] = ()
     targets: Waiting = field(default_factory=lambda: _missing(0))
-    references: Waiting = field(default_factory=lambda: _missing(0))
+    counterparts: Waiting = field(default_factory=lambda: _missing(0))
 
     def __len__(self) -> int:
         """Number of paired series."""
         return self.own.size
 
-    def with_pair(self, own: int, target: int, reference: str, names: Sequence[str]) -> PairingState:
+    def with_pair(self, own: int, target: int, counterpart: str, names: Sequence[str]) -> PairingState:
         """One paired series more; `names` are those of all series so far."""
         return replace(
             self, own=np.append(self.own, own), target=np.append(self.target, target),
-            reference=np.append(self.reference, names.index(reference) if reference in names else -1),
-            reference_names=(*self.reference_names, reference),
+            counterpart=np.append(self.counterpart, names.index(counterpart) if counterpart in names else -1),
+            counterpart_names=(*self.counterpart_names, counterpart),
         )  # fmt: skip
 
     def appeared(self, name: str, number: int) -> PairingState:
-        """The same once the series `name` is there, which may be a reference."""
-        if name not in self.reference_names:
+        """The same once the series `name` is there, which may be a counterpart."""
+        if name not in self.counterpart_names:
             return self
-        mine = np.array([reference == name for reference in self.reference_names])
-        return replace(self, reference=np.where(mine, number, self.reference))
+        mine = np.array([counterpart == name for counterpart in self.counterpart_names])
+        return replace(self, counterpart=np.where(mine, number, self.counterpart))
 
     def renumbered(self, number: Ints, kept: Flags) -> PairingState:
         """These pairs only, their series under new numbers."""
         position = np.cumsum(kept) - 1
-        targets, references = (
+        targets, counterparts = (
             rows._replace(pair=position[rows.pair])
-            for rows in (_of(rows, kept[rows.pair]) for rows in (self.targets, self.references))
+            for rows in (_of(rows, kept[rows.pair]) for rows in (self.targets, self.counterparts))
         )
-        own, target, reference = (number[ids[kept]] for ids in (self.own, self.target, self.reference))
-        names = tuple(name for name, stays in zip(self.reference_names, kept, strict=True) if stays)
-        return PairingState(own, target, reference, names, targets, references)
+        own, target, counterpart = (number[ids[kept]] for ids in (self.own, self.target, self.counterpart))
+        names = tuple(name for name, stays in zip(self.counterpart_names, kept, strict=True) if stays)
+        return PairingState(own, target, counterpart, names, targets, counterparts)
 
     def without_waiting(self, series: Collection[int]) -> PairingState:
         """Nothing waits for these series any longer: they start afresh."""
-        moved = np.isin(self.target, list(series)) | np.isin(self.reference, list(series))
+        moved = np.isin(self.target, list(series)) | np.isin(self.counterpart, list(series))
         return replace(
             self, targets=_of(self.targets, ~moved[self.targets.pair]),
-            references=_of(self.references, ~moved[self.references.pair]),
+            counterparts=_of(self.counterparts, ~moved[self.counterparts.pair]),
         )  # fmt: skip
 
 
@@ -115,15 +115,15 @@ class Gathered(NamedTuple):
     """Ticks that were closed in one call."""
 
     targets: list[Waiting]
-    references: list[Waiting]
+    counterparts: list[Waiting]
 
 
 def gather(state: PairingState, into: Gathered, members: CohortState, ticks: Ticks, series: int) -> None:
     """Add the ticks of a block that belong to a pair; `members` is the cohort after the block."""
     ids = members.series[ticks.block.rows]
-    column = np.full(series + 1, -1, np.int64)  # the last one is for references that have not appeared
+    column = np.full(series + 1, -1, np.int64)  # the last one is for counterparts that have not appeared
     column[ids] = np.arange(ids.size)
-    for found, whose in ((into.targets, state.target), (into.references, state.reference)):
+    for found, whose in ((into.targets, state.target), (into.counterparts, state.counterpart)):
         (pairs,) = np.nonzero(column[whose] >= 0)
         if pairs.size:
             found.append(entries_of(pairs, column[whose[pairs]], members, ticks))
@@ -154,10 +154,10 @@ def entries_of(pairs: Ints, columns: Ints, members: CohortState, ticks: Ticks) -
 
 
 class Handed(NamedTuple):
-    """Ticks of targets, in order of (pair, tick), each with the tick of its reference."""
+    """Ticks of targets, in order of (pair, tick), each with the tick of its counterpart."""
 
     targets: Waiting
-    references: Waiting
+    counterparts: Waiting
 
 
 def advance(
@@ -177,7 +177,7 @@ def advance(
     where
         After this call's closing.
     ahead
-        Given a pair, the id of its reference, the first tick and the first one too far: those ticks of it that are
+        Given a pair, the id of its counterpart, the first tick and the first one too far: those ticks of it that are
         still open, as if they were closed.
     ended
         The input has ended: nothing waits any longer.
@@ -187,8 +187,8 @@ def advance(
     The new state, what is handed on, and for each pair the first tick of its target that still waits.
     """
     targets = _joined([state.targets, *fresh.targets])
-    references = _joined([state.references, *fresh.references])
-    R, reach = state.reference, _reach(state, where)
+    counterparts = _joined([state.counterparts, *fresh.counterparts])
+    R, reach = state.counterpart, _reach(state, where)
     there, shift = reach.there, reach.shift
     decided = where.next_tick[state.target] if ended else reach.decided
     before = np.maximum(where.next_tick[state.own], 0)
@@ -198,47 +198,47 @@ def advance(
         for p in np.flatnonzero(there & (decided > first)).tolist()
         for entries in ahead(p, int(R[p]), int(first[p] + shift[p]), int(decided[p] + shift[p]))
     ]
-    references = _joined([references, *looked])
+    counterparts = _joined([counterparts, *looked])
     due = targets.tick < decided[targets.pair]
-    handed = _matched(_of(targets, due), _of(references, there[references.pair]), shift)
-    still = references.tick - shift[references.pair] >= np.where(there, decided, -_OFFSET)[references.pair]
-    kept = references.tick >= (where.next_tick[R] - reach.patience)[references.pair]
-    still &= kept | _awaited(state, references, where, shift)
-    return replace(state, targets=_of(targets, ~due), references=_of(references, still)), handed, decided
+    handed = _matched(_of(targets, due), _of(counterparts, there[counterparts.pair]), shift)
+    still = counterparts.tick - shift[counterparts.pair] >= np.where(there, decided, -_OFFSET)[counterparts.pair]
+    kept = counterparts.tick >= (where.next_tick[R] - reach.patience)[counterparts.pair]
+    still &= kept | _awaited(state, counterparts, where, shift)
+    return replace(state, targets=_of(targets, ~due), counterparts=_of(counterparts, still)), handed, decided
 
 
 class _Reach(NamedTuple):
     """How far each pair has come, in ticks of its target."""
 
     there: Flags
-    """Target and reference have begun, on the same cadence."""
+    """Target and counterpart have begun, on the same cadence."""
     shift: Ints
-    """What to add for the number of the reference's tick."""
+    """What to add for the number of the counterpart's tick."""
     closed: Ints
-    """First tick that the reference has not closed."""
+    """First tick that the counterpart has not closed."""
     patience: Ints
     """Ticks that one waits for the other, at most."""
     given_up: Flags
-    """The reference is further behind than that."""
+    """The counterpart is further behind than that."""
     decided: Ints
     """First tick that waits."""
 
 
 def _reach(state: PairingState, where: Standing) -> _Reach:
     """How far, by what has been closed and told so far."""
-    T, R = state.target, state.reference
+    T, R = state.target, state.counterpart
     begun = (R >= 0) & (where.next_tick[T] >= 0) & (where.next_tick[R] >= 0)
     alike = (where.cadence_us[T] == where.cadence_us[R]) & (where.months[T] == where.months[R])
     there = begun & alike
     shift = np.where(there, _shift(where, T, R), 0)
-    # A reference that has not begun is awaited from the first tick on; one on another cadence is as good as missing.
+    # A counterpart that has not begun is awaited from the first tick on; one on another cadence is as good as missing.
     closed = np.where(there, where.next_tick[R] - shift, np.where(begun, -_OFFSET, 0))
     # A clock far ahead of the target says nothing: both may be records from the past, of which one is read first.
     absent = R < 0
-    clock, newest = np.where(absent, where.told_by_all_us[T], where.told_us[R]), where.newest_us[T]
+    clock, newest = np.where(absent, where.common_watermark_us[T], where.watermark_us[R]), where.newest_us[T]
     speaks = (there | (absent & (where.next_tick[T] >= 0))) & (clock != NEVER)
     speaks &= np.where(speaks, clock, 0) - np.where(speaks, newest, 0) <= where.gap_us[T]
-    told = np.where(speaks, np.where(absent, where.told_by_all[T], where.told_tick[R] - shift), -_OFFSET)
+    told = np.where(speaks, np.where(absent, where.common_watermark_tick[T], where.watermark_tick[R] - shift), -_OFFSET)
     patience = where.patience[np.where(there, R, T)]
     given_up = where.next_tick[T] - closed > patience
     seen = where.next_tick[T] - where.late[T] - np.where(there, where.late[R], 0)
@@ -248,37 +248,37 @@ def _reach(state: PairingState, where: Standing) -> _Reach:
 
 
 def waiting(state: PairingState, where: Standing) -> Ints:
-    """Closed ticks of each pair's target that wait for the reference; 0 once it is given up."""
+    """Closed ticks of each pair's target that wait for the counterpart; 0 once it is given up."""
     ticks = where.next_tick[state.target] - np.maximum(where.next_tick[state.own], 0)
     return np.where(_reach(state, where).given_up, 0, ticks)
 
 
-def _awaited(state: PairingState, references: Waiting, where: Standing, shift: Ints) -> Flags:
+def _awaited(state: PairingState, counterparts: Waiting, where: Standing, shift: Ints) -> Flags:
     """Whether the target has a value of that tick, which is still open: it may be long until its next one closes it."""
     pair_of = np.full(where.cohort.size, -1, np.int64)
     pair_of[state.target] = np.arange(len(state))
     pair = pair_of[where.open_id]
     wanted = _key(pair[pair >= 0], where.open_tick[pair >= 0])
-    return np.isin(_key(references.pair, references.tick - shift[references.pair]), wanted)
+    return np.isin(_key(counterparts.pair, counterparts.tick - shift[counterparts.pair]), wanted)
 
 
-def _shift(where: Standing, target: Ints, reference: Ints) -> Ints:
-    """Number of the reference's tick that covers the middle of the target's tick 0; for all others it is the same."""
+def _shift(where: Standing, target: Ints, counterpart: Ints) -> Ints:
+    """Number of the counterpart's tick that covers the middle of the target's tick 0; for all others it is the same."""
     months, cadence = where.months[target], np.maximum(where.cadence_us[target], 1)
-    apart = where.origin[target] - where.origin[reference]
+    apart = where.origin[target] - where.origin[counterpart]
     return np.where(months > 0, apart // np.maximum(months, 1), (apart + cadence // 2) // cadence)
 
 
-def _matched(targets: Waiting, references: Waiting, shift: Ints) -> Handed:
-    """Each tick with that of its reference; the first of several, a missing one if there is none."""
+def _matched(targets: Waiting, counterparts: Waiting, shift: Ints) -> Handed:
+    """Each tick with that of its counterpart; the first of several, a missing one if there is none."""
     targets = _of(targets, np.argsort(_key(targets.pair, targets.tick), kind="stable"))
-    keys = _key(references.pair, references.tick - shift[references.pair])
+    keys = _key(counterparts.pair, counterparts.tick - shift[counterparts.pair])
     order = np.argsort(keys, kind="stable")
     wanted = _key(targets.pair, targets.tick)
     at = np.searchsorted(keys[order], wanted)
     order = np.append(order, keys.size)
     found = np.append(keys, -1)[order[at]] == wanted
-    return Handed(targets, _of(_joined([references, _missing(1)]), np.where(found, order[at], keys.size)))
+    return Handed(targets, _of(_joined([counterparts, _missing(1)]), np.where(found, order[at], keys.size)))
 
 
 def _key(pair: Ints, tick: Ints) -> Ints:
@@ -296,9 +296,9 @@ def blocks(
         for series, place, within in laid_out(start, mine.tick, area, cut_every):
             row = where.row[state.own[mine.pair[start[series]]]]
             kind = np.where(within, mine.kind[place], ABSENT).astype(np.int8)
-            target, reference = _of(mine, place), _of(other, place)
+            target, counterpart = _of(mine, place), _of(other, place)
             value = np.where(within, target.value, np.nan)
-            yield at, PairedBlock(row, kind, value, target.tick, target.half, reference.half)
+            yield at, PairedBlock(row, kind, value, target.tick, target.half, counterpart.half)
 
 
 def _joined(parts: Sequence[Waiting]) -> Waiting:

@@ -6,7 +6,7 @@ does not matter. What comes later than that is late or not depending on the batc
 
     roster      which series there are and where they live          sentinel/pipeline/roster.py
     cohort      grid, conditioning, bank, evidence, alarm           sentinel/pipeline/cohort.py
-    paired      series beside their references                      sentinel/pipeline/paired.py
+    paired      series beside their counterparts                     sentinel/pipeline/paired.py
     sites       several variables of one place                      sentinel/pipeline/sites.py
     outcome     what one call gave                                  sentinel/pipeline/results.py
 """
@@ -142,9 +142,11 @@ class Pipeline:
         expected = {source.name for source in self.settings.sources}
         heard = bool(expected) and expected <= set(state.sources)
         # Of those there are: a source that was taken out of the settings tells nothing more. NEVER is the least of all.
-        clocks = [at for name, at in zip(state.sources, state.told_us.tolist(), strict=True) if name in expected]
-        by_all_us = min(clocks) if heard else NEVER
-        return standing(self._stages(state), state.cohorts, state.told_us[state.source_of], by_all_us)
+        watermarks = [
+            at for name, at in zip(state.sources, state.watermarks_us.tolist(), strict=True) if name in expected
+        ]
+        by_all_us = min(watermarks) if heard else NEVER
+        return standing(self._stages(state), state.cohorts, state.watermarks_us[state.source_of], by_all_us)
 
     def with_sites(self, state: PipelineState, result: Result) -> tuple[PipelineState, Result]:
         """State and result with what the alarms of the result mean for the sites; a site that is gone is forgotten."""
@@ -170,7 +172,7 @@ def _due(state: PipelineState, batch: Batch, ended: bool) -> Iterator[tuple[int,
 
 def _complete_until(state: PipelineState, members: CohortState, batch: Batch) -> Ints | None:
     """Up to when each series of a cohort has been told by its source; None if nothing was said."""
-    if batch.complete_until_us is None or batch.source not in state.sources:
+    if batch.watermark_us is None or batch.source not in state.sources:
         return None
     of_source = state.source_of[members.series] == state.sources.index(batch.source)
-    return np.where(of_source, batch.complete_until_us, NEVER) if of_source.any() else None
+    return np.where(of_source, batch.watermark_us, NEVER) if of_source.any() else None

@@ -31,7 +31,7 @@ STAMPS_FOR_CADENCE = 50
 LONGEST_GAP = 10_000
 """Missing ticks in a row, at most, before a series starts anew: each of them is a row in memory."""
 LEAST_PATIENCE = 1_000
-"""Ticks that a target waits for a reference behind it, however short their longest gap: a source may tell hundreds at
+"""Ticks that a target waits for a counterpart behind it, however short their longest gap: a source may tell hundreds at
 once."""
 _LOOKED_AT = 4096
 
@@ -63,11 +63,11 @@ class PlanChannel:
     kind: str
     """`lag1`, `modulus` or `spread`."""
     threshold: float | None
-    """None: of spread, and relative to the series' own reference."""
+    """None: of spread, and relative to the series' own baseline period."""
     below: bool = False
     relative: bool = False
     delta: float | None = None
-    """None = by the reference."""
+    """None = by the baseline period."""
     ratio: float | None = None
     weight: float = 1.0
 
@@ -121,7 +121,7 @@ class Plan:
     highest: float
     stuck_after: int
     blind_after_missing: int
-    """Missing ticks in a row before a series is blind, or a reference is missing."""
+    """Missing ticks in a row before a series is blind, or a counterpart is missing."""
     implausible: float
     """Scales from the level."""
     coarse_share: float
@@ -142,19 +142,19 @@ class Plan:
     season_half_lives: tuple[float, ...]
     """Ticks in which half of each season is forgotten."""
     spread_half_life: float
-    reference: int
-    """Valid pairs of the reference period."""
+    baseline_pairs: int
+    """Valid pairs of the baseline period."""
     mean_half_life: float
     window: int
     """Of the fleet ranking."""
     rules: tuple[PlanRule, ...]
     conditioning: bool
     paired: bool = False
-    """Of a paired series: what is conditioned already, target less reference."""
+    """Of a paired series: what is conditioned already, target less counterpart."""
 
     @property
     def apart(self) -> float:
-        """Change of spread of a target against its reference from which evidence on spread is gathered: 0.4, which is
+        """Change of spread of a target against its counterpart from which evidence on spread is gathered: 0.4, which is
         log 1.5, the usual ratio, to a digit; where a rule has a smaller ratio, the log of that."""
         ratios = [part.ratio for rule in self.rules for part in rule.channels if part.ratio is not None]
         return min([APART, *map(math.log, ratios)])
@@ -173,7 +173,7 @@ class Plan:
 
     @property
     def patience(self) -> int:
-        """Ticks that a target waits for this series as its reference, at most."""
+        """Ticks that a target waits for this series as its counterpart, at most."""
         silent = math.ceil(self.stale_after_us / self.cadence_us)
         return min(LONGEST_GAP, max(LEAST_PATIENCE, self.max_gap, silent))
 
@@ -246,7 +246,7 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
         season_bins=bank.season_bins,
         season_half_lives=tuple(_season_half_life(ticks, bank.season_memory) for ticks in kept),
         spread_half_life=_usable(bank.spread_half_life.ticks(cadence)) if bank.spread_half_life else half_life,
-        reference=bank.reference_ticks,
+        baseline_pairs=bank.reference_ticks,
         mean_half_life=bank.mean_half_life,
         window=bank.window_ticks,
         rules=_rules(settings, name, cadence),
@@ -258,9 +258,9 @@ def _rules(settings: Settings, name: str, cadence: Cadence) -> tuple[PlanRule, .
     return tuple(PlanRule.of(rule, cadence) for rule in settings.rules_for(name))
 
 
-def paired_name(target: str, reference: str) -> str:
+def paired_name(target: str, counterpart: str) -> str:
     """Name of the paired series of two."""
-    return f"{target} - {reference}"
+    return f"{target} - {counterpart}"
 
 
 def plan_of(settings: Settings, target: str, name: str, cadence: Cadence, *, conditioning: bool = True) -> Plan:

@@ -2,7 +2,7 @@
 
 The state's arrays are replaced, never written to, so a snapshot is a set of references and costs nothing to take;
 views are made when somebody looks. A series whose source, by the source's own clock, has had nothing newer for longer
-than `stale_after` is blind (stale), whatever its last tick said; a paired series whose reference is behind says so,
+than `stale_after` is blind (stale), whatever its last tick said; a paired series whose counterpart is behind says so,
 and is blind once as much waits for it.
 """
 
@@ -30,7 +30,7 @@ from sentinel.pipeline.plan import Plan, PlanRule
 from sentinel.pipeline.site_views import site_views
 
 STALE = REASONS.index(Reason.STALE)
-BEHIND = REASONS.index(Reason.REFERENCE_BEHIND)
+BEHIND = REASONS.index(Reason.COUNTERPART_BEHIND)
 _URGENCY = {CRITICAL: 0, WARNING: 1, BLIND: 2, WATCHING: 3, LEARNING: 4}
 
 
@@ -39,18 +39,18 @@ class Published:
 
     Parameters
     ----------
-    clocks
+    watermarks
         Up to when each source has told everything, by its own clock, microseconds.
     """
 
     def __init__(
         self, pipeline: Pipeline, state: PipelineState, *, taken_us: int,
-        clocks: Mapping[str, int] | None = None, history: History | None = None,
+        watermarks: Mapping[str, int] | None = None, history: History | None = None,
     ) -> None:  # fmt: skip
         self.taken_us = taken_us
         self._pipeline = pipeline
         self._state = state
-        self._clocks = dict(clocks or {})
+        self._watermarks = dict(watermarks or {})
         self._history = history
         self._order: list[int] | None = None
         self._ids: dict[str, int] | None = None
@@ -117,7 +117,7 @@ class Published:
 
     @cached_property
     def _waiting(self) -> NDArray[np.int64]:
-        """Of every series, by id: ticks that wait for its reference, if it is a paired one."""
+        """Of every series, by id: ticks that wait for its counterpart, if it is a paired one."""
         pairs, found = self._state.pairing, np.zeros(len(self), np.int64)
         if len(pairs):
             found[pairs.own] = waiting(pairs, self._pipeline.standing(self._state))
@@ -135,7 +135,7 @@ class Published:
 
     def _stale(self, members: CohortState, stale_after_us: int) -> NDArray[np.bool_]:
         sources = self._state.sources
-        clock = np.array([self._clocks.get(source, NEVER) for source in sources], np.int64)
+        clock = np.array([self._watermarks.get(source, NEVER) for source in sources], np.int64)
         now = clock[self._state.source_of[members.series]]
         newest = members.grid.newest_us
         told: NDArray[np.bool_] = (now != NEVER) & (newest != NEVER) & (now > newest)
@@ -177,7 +177,7 @@ class Published:
         band = recovery_band(*(np.array(x) for x in (lag1, low, high)))
         recovery = [float(x) * seconds for x in band]
         evidence = members.evidence
-        left = cohort.scoring.evidence.reference_pairs - int(evidence.remembered[row])
+        left = cohort.scoring.evidence.baseline_pairs - int(evidence.remembered[row])
 
         def rule_view(k: int, rule: PlanRule) -> RuleView:
             since = end_us(int(alarm.raised[row, k]))
@@ -188,8 +188,8 @@ class Published:
             return RuleView(
                 kind=rule.kind, label=rule.label, side="below" if of.below else "above", relative=of.relative,
                 threshold=float(evidence.threshold[row, first]) if written is None else written,
-                reference_left=left if waits else 0,
-                reference_disagrees=waits and bool(evidence.disagrees[row]), alpha=rule.alpha,
+                baseline_left=left if waits else 0,
+                baseline_disagrees=waits and bool(evidence.disagrees[row]), alpha=rule.alpha,
                 severity=rule.severity, evidence=float(last.evidence[row, k]),
                 alarm_id=alarm_id(name, rule.kind, rule.label, since) if since >= 0 else "", since_us=since,
                 remarks=remark_names(int(evidence.label[row, k])) if since >= 0 else (),

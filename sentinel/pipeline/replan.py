@@ -3,8 +3,8 @@
 A series whose plan is the same goes on as if nothing had happened, and so it does if only the time after which it
 counts as stale has changed. One whose rules alone have changed keeps its cells; a rule that is still there keeps its
 evidence and its alarm. Any other change of plan starts a series afresh, in `learning`, on its old grid where the
-cadence is the same. Alarms whose rules are gone end. A series that has a reference now is paired from here on; a paired
-series whose reference is no longer wanted is gone, and its alarms end.
+cadence is the same. Alarms whose rules are gone end. A series that has a counterpart now is paired from here on; a
+paired series whose counterpart is no longer wanted is gone, and its alarms end.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ Ints = NDArray[np.int64]
 T = TypeVar("T", bound=tuple[NDArray[np.generic], ...])
 
 
-def replanned(
-    pipeline: Pipeline, state: PipelineState
-) -> tuple[PipelineState, tuple[str, ...], tuple[AlarmEvent, ...]]:
+def migrate(pipeline: Pipeline, state: PipelineState) -> tuple[PipelineState, tuple[str, ...], tuple[AlarmEvent, ...]]:
     """The state under the pipeline's present settings, the series that start afresh, and the alarms this ends."""
     anew: list[str] = []
     ended: list[AlarmEvent] = []
@@ -68,7 +66,7 @@ def replanned(
     if anew:
         state = replace(state, pairing=state.pairing.without_waiting({state.names.index(name) for name in anew}))
     ended.sort(key=lambda event: (event.time_us, event.series, event.rule, event.label))
-    return (_housed(state, placed) if changed else state), tuple(sorted(anew)), tuple(ended)
+    return (_assign(state, placed) if changed else state), tuple(sorted(anew)), tuple(ended)
 
 
 def _plan_beside(placed: dict[Plan, list[CohortState]], series: int) -> Plan | None:
@@ -80,21 +78,21 @@ def _repaired(settings: Settings, state: PipelineState) -> tuple[PipelineState, 
     """The state with the paired series that the settings want, cohorts as they were; the new number of each series, -1
     for those that are gone; and the paired series that are new, each with its target."""
     pairs, count = state.pairing, len(state.names)
-    wanted = {i: name for i in state.ids.tolist() if (name := settings.reference_for(state.names[i])) is not None}
-    kept = np.array([wanted.get(int(t)) == r for t, r in zip(pairs.target, pairs.reference_names, strict=True)], bool)
+    wanted = {i: name for i in state.ids.tolist() if (name := settings.counterpart_for(state.names[i])) is not None}
+    kept = np.array([wanted.get(int(t)) == r for t, r in zip(pairs.target, pairs.counterpart_names, strict=True)], bool)
     had = set(pairs.target[kept].tolist())
     if kept.all() and len(had) == len(wanted):
         return state, np.arange(count), []
     remaining = np.setdiff1d(np.arange(count), pairs.own[~kept])
-    number = np.full(count + 1, -1, np.int64)  # the last one is for references that have not appeared
+    number = np.full(count + 1, -1, np.int64)  # the last one is for counterparts that have not appeared
     number[remaining] = np.arange(remaining.size)
     names, source_of = [state.names[i] for i in remaining], state.source_of[remaining].tolist()
     pairs, fresh = pairs.renumbered(number, kept), []
-    for target, reference in wanted.items():
+    for target, counterpart in wanted.items():
         if target not in had:
             fresh.append((len(names), int(number[target])))
-            pairs = pairs.with_pair(len(names), int(number[target]), reference, names)
-            names.append(paired_name(state.names[target], reference))
+            pairs = pairs.with_pair(len(names), int(number[target]), counterpart, names)
+            names.append(paired_name(state.names[target], counterpart))
             source_of.append(int(state.source_of[target]))
     unknown = np.full(len(names), -1, np.int64)
     return (
@@ -161,7 +159,7 @@ def _ended(
         )  # fmt: skip
 
 
-def _housed(state: PipelineState, placed: dict[Plan, list[CohortState]]) -> PipelineState:
+def _assign(state: PipelineState, placed: dict[Plan, list[CohortState]]) -> PipelineState:
     """The same series in cohorts by their new plans."""
     keys: list[CohortKey] = []
     cohorts: list[CohortState] = []

@@ -39,10 +39,10 @@ class Batch:
     value: Floats
     new_series: tuple[tuple[int, str, str], ...] = ()
     """(id, name, source) of the series that appear for the first time."""
-    complete_until_us: int | None = None
+    watermark_us: int | None = None
     """The source has told everything up to here, by its own clock."""
     source: str = ""
-    """Whose clock `complete_until_us` is."""
+    """Whose clock `watermark_us` is."""
 
     def of(self, positions: Ints) -> Batch:
         """The observations at these positions."""
@@ -62,7 +62,7 @@ class PipelineState:
     names: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     """Names of the sources."""
-    told_us: Ints = field(default_factory=lambda: _NO_INTS)
+    watermarks_us: Ints = field(default_factory=lambda: _NO_INTS)
     """Up to when each source has told everything, as its last batch said; `NEVER` where that one left more to come."""
     source_of: Ints = field(default_factory=lambda: _NO_INTS)
     """Position in `sources` of each series."""
@@ -107,7 +107,7 @@ class Roster:
         return self._placed(state, replace(batch, series=state.ids[batch.series]), ended=ended)
 
     def _registered(self, state: PipelineState, batch: Batch) -> PipelineState:
-        """The state with the batch's new series, waiting for their cadence; those with a reference are paired, too."""
+        """The state with the batch's new series, waiting for their cadence; those with a counterpart are paired."""
         if not batch.new_series:
             return state
         names, sources, source_of = list(state.names), list(state.sources), state.source_of.tolist()
@@ -120,15 +120,15 @@ class Roster:
             waiting[len(names)] = (_NO_INTS, _NO_FLOATS)
             names.append(name)
             source_of.append(sources.index(source))
-            reference = self._settings.reference_for(name)
-            if reference is not None:
-                pairs = pairs.with_pair(len(names), len(names) - 1, reference, names)
-                names.append(paired_name(name, reference))
+            counterpart = self._settings.counterpart_for(name)
+            if counterpart is not None:
+                pairs = pairs.with_pair(len(names), len(names) - 1, counterpart, names)
+                names.append(paired_name(name, counterpart))
                 source_of.append(sources.index(source))
         unknown = np.full(len(names) - len(state.names), -1, np.int64)
         return replace(
             state, names=tuple(names), sources=tuple(sources), source_of=np.array(source_of, np.int64),
-            told_us=np.append(state.told_us, np.full(len(sources) - len(state.sources), NEVER)),
+            watermarks_us=np.append(state.watermarks_us, np.full(len(sources) - len(state.sources), NEVER)),
             cohort_of=np.append(state.cohort_of, unknown), row_of=np.append(state.row_of, unknown), waiting=waiting,
             ids=np.array(ids, np.int64), pairing=pairs,
         )  # fmt: skip
@@ -155,7 +155,7 @@ class Roster:
             if cadence is not None:
                 placed.extend(self._plans(state, i, cadence))
                 released.append((i, *waiting.pop(i)))
-        state = self._housed(replace(state, waiting=waiting), placed)
+        state = self._assign(replace(state, waiting=waiting), placed)
         return state, replace(
             batch,
             series=np.concatenate([batch.series[~kept_back], *(np.full(t.size, i) for i, t, _ in released)]),
@@ -169,7 +169,7 @@ class Roster:
         for each in (i, *state.pairing.own[state.pairing.target == i].tolist()):
             yield each, plan_of(self._settings, name, state.names[each], cadence, conditioning=self._conditioning)
 
-    def _housed(self, state: PipelineState, placed: list[tuple[int, Plan]]) -> PipelineState:
+    def _assign(self, state: PipelineState, placed: list[tuple[int, Plan]]) -> PipelineState:
         """Give series their rows in the cohorts of their plans."""
         if not placed:
             return state
@@ -208,7 +208,7 @@ def _told(state: PipelineState, batch: Batch) -> PipelineState:
     """The state with the clock of the batch's source."""
     if batch.source not in state.sources:
         return state
-    told_us = state.told_us.copy()
+    watermarks_us = state.watermarks_us.copy()
     # While a source has more to come its clock says nothing: what it said last may be over, and is not yet renewed.
-    told_us[state.sources.index(batch.source)] = NEVER if batch.complete_until_us is None else batch.complete_until_us
-    return replace(state, told_us=told_us)
+    watermarks_us[state.sources.index(batch.source)] = NEVER if batch.watermark_us is None else batch.watermark_us
+    return replace(state, watermarks_us=watermarks_us)

@@ -30,7 +30,7 @@ Stopwatch = Callable[[str, float], None]
 OWN, SECOND, COMPARED, COMPARED_SECOND, APART = 0, 1, 2, 3, 4
 """Lanes of evidence: the series' own pairs, and those of the lattice's second stage; of a paired series those of its
 target, behind them the same two of the difference, and its own once more where its spread had risen above the
-reference's."""
+counterpart's."""
 _BESIDE = np.array([0, -1, 1, -1, -1])
 """By lane: its row of values before the past one; the second stage has none."""
 
@@ -82,7 +82,7 @@ class Scoring:
         gain = half_life.gain(plan.level_half_life) if plan.conditioning else 0.0
         rules = [_rule(rule, gain) for rule in plan.rules]
         self.evidence = Evidence(
-            [_compared(rule) for rule in rules] if plan.paired else rules, reference=plan.reference,
+            [_compared(rule) for rule in rules] if plan.paired else rules, baseline=plan.baseline_pairs,
             mean_half_life=plan.mean_half_life,
             window=plan.window, **weights, threads=threads,
         )  # fmt: skip
@@ -144,7 +144,7 @@ def _rule(rule: PlanRule, gain: float) -> Rule:
 def _compared(rule: Rule) -> Rule:
     """The rule on a paired series: the least of its claims on the target and of the same claims on the difference.
 
-    A minimum over readings keeps the bound if one of them is valid, so a reference that changes itself can lower
+    A minimum over readings keeps the bound if one of them is valid, so a counterpart that changes itself can lower
     evidence and never raise it. The claim on spread is one on both already.
     """
     own = tuple(replace(c, lane=APART) if c.is_spread else c for c in rule.channels)

@@ -118,7 +118,7 @@ def without_enough(sites: Sequence[SiteSettings], variables: Iterable[Sequence[s
     sites
         Their settings.
     variables
-        For each series the names it is judged by: its own, and that of its comparison with a reference.
+        For each series the names it is judged by: its own, and that of its comparison with a counterpart.
     """
     known = list(variables)
     for site in sites:

@@ -1,4 +1,4 @@
-"""Where every series stands on its grid, by id: what a pair needs to know of its target and of its reference."""
+"""Where every series stands on its grid, by id: what a pair needs to know of its target and of its counterpart."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Standing(NamedTuple):
     origin: Ints
     next_tick: Ints
     newest_us: Ints
-    told_us: Ints
+    watermark_us: Ints
     """Up to when its source has told everything, by its own clock."""
-    told_tick: Ints
+    watermark_tick: Ints
     """First tick that is not `stale_after` behind that clock."""
-    told_by_all: Ints
+    common_watermark_tick: Ints
     """First tick that is not so far behind the clocks of all sources: what has not appeared by then is missing."""
-    told_by_all_us: Ints
+    common_watermark_us: Ints
     """Up to when all sources have told everything; the same for all."""
     cadence_us: Ints
     months: Ints
@@ -44,13 +44,15 @@ class Standing(NamedTuple):
     open_tick: Ints
 
 
-def standing(stages: Sequence[Cohort], cohorts: Sequence[CohortState], told_us: Ints, told_by_all_us: int) -> Standing:
+def standing(
+    stages: Sequence[Cohort], cohorts: Sequence[CohortState], watermark_us: Ints, common_watermark_us: int
+) -> Standing:
     """Where each series stands; up to when the source of each, and all of them, have told everything (or `NEVER`)."""
-    found = Standing(*(np.zeros(told_us.size, np.int64) for _ in Standing._fields))
+    found = Standing(*(np.zeros(watermark_us.size, np.int64) for _ in Standing._fields))
     found.cohort.fill(-1)
     found.next_tick.fill(-1)
     found.newest_us.fill(NEVER)
-    found.told_us[:], found.told_by_all_us[:] = told_us, told_by_all_us
+    found.watermark_us[:], found.common_watermark_us[:] = watermark_us, common_watermark_us
     ids_open, ticks_open = [found.open_id[:0]], [found.open_tick[:0]]
     for at, (stage, members) in enumerate(zip(stages, cohorts, strict=True)):
         plan, ids, grid = stage.plan, members.series, members.grid
@@ -59,7 +61,10 @@ def standing(stages: Sequence[Cohort], cohorts: Sequence[CohortState], told_us: 
         found.cohort[ids], found.row[ids] = at, np.arange(ids.size)
         found.origin[ids], found.next_tick[ids], found.newest_us[ids] = grid.origin_us, grid.next_tick, grid.newest_us
         silence = max(plan.stale_after_us, plan.lateness_us)
-        for ticks, clock_us in ((found.told_tick, told_us[ids]), (found.told_by_all, told_by_all_us)):
+        for ticks, clock_us in (
+            (found.watermark_tick, watermark_us[ids]),
+            (found.common_watermark_tick, common_watermark_us),
+        ):
             told = np.where(clock_us == NEVER, 0, clock_us)
             ticks[ids] = stage.grid.tick_of(grid.origin_us, told - silence)
         found.cadence_us[ids], found.months[ids] = plan.cadence_us, plan.months

@@ -147,7 +147,7 @@ class Engine:
             return
         began = perf_counter()
         arrays, header = to_arrays(self._machine.state)
-        header |= {"settings": to_record(self._machine.settings), "clocks": dict(self._machine.clocks)}
+        header |= {"settings": to_record(self._machine.settings), "clocks": dict(self._machine.watermarks)}
         try:
             self._journal.save_checkpoint(arrays, header, self._batch, self._clock.now_us())
         except _UNWRITABLE:
@@ -244,19 +244,23 @@ class Engine:
     def _published(self) -> Published:
         machine = self._machine
         return Published(
-            machine.pipeline, machine.state, taken_us=self._clock.now_us(), clocks=self._clocks(), history=self.history
+            machine.pipeline,
+            machine.state,
+            taken_us=self._clock.now_us(),
+            watermarks=self._watermarks(),
+            history=self.history,
         )
 
-    def _clocks(self) -> dict[str, int]:
+    def _watermarks(self) -> dict[str, int]:
         """Up to when each source has told everything; the clock of a silent or removed source goes on without it."""
         now = self._clock.now_us()
         every = {source.name: source.every for source in self._settings.sources}
-        clocks = dict(self._machine.clocks)
-        for name in clocks:
+        watermarks = dict(self._machine.watermarks)
+        for name in watermarks:
             silent = now - self._heard.setdefault(name, now)
             if silent > SILENT_POLLS * every.get(name, 0):
-                clocks[name] += silent
-        return clocks
+                watermarks[name] += silent
+        return watermarks
 
     def _publish(self) -> None:
         began = perf_counter()

@@ -19,13 +19,13 @@ from sentinel.pipeline.cohort import CohortState, Ticks
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.history import History
 from sentinel.pipeline.pipeline import Batch, CohortKey, Pipeline, PipelineState, Result
-from sentinel.pipeline.replan import replanned
+from sentinel.pipeline.replan import migrate
 
 logger = logging.getLogger(__name__)
 
 
 class Machine:
-    """A pipeline, its state, and what is known of the sources' clocks."""
+    """A pipeline, its state, and what is known of the sources' watermarks."""
 
     def __init__(
         self, settings: Settings, history: History | None = None, tally: Tally | None = None, *, threads: int = 1
@@ -35,7 +35,7 @@ class Machine:
         self._threads = threads
         self.digests: list[tuple[int, int, str]] = []
         """(series id, tick, digest) since the list was last emptied."""
-        self.clocks: dict[str, int] = {}
+        self.watermarks: dict[str, int] = {}
         """Up to when each source has told everything, by its own clock, microseconds."""
         self.use(settings)
         self.state: PipelineState = self.pipeline.init()
@@ -52,17 +52,17 @@ class Machine:
         """Let one batch move the state."""
         if committed.kind == "settings":
             self.use(from_record(committed.payload["settings"]))
-            self.state, anew, ended = replanned(self.pipeline, self.state)
+            self.state, anew, ended = migrate(self.pipeline, self.state)
             for name in anew:
                 logger.warning("settings changed: the series starts afresh", extra={"series": name})
             self.state, result = self.pipeline.with_sites(self.state, Result(ended))
             self._count(result)
             return result
-        if committed.complete_until_us is not None:
-            self.clocks[committed.source] = committed.complete_until_us  # a clock that was wrong may be put right
+        if committed.watermark_us is not None:
+            self.watermarks[committed.source] = committed.watermark_us  # a clock that was wrong may be put right
         batch = Batch(
             committed.series, committed.time_us, committed.value, committed.new_series,
-            committed.complete_until_us, committed.source,
+            committed.watermark_us, committed.source,
         )  # fmt: skip
         self.state, result = self.pipeline.advance(self.state, batch, rows=rows, observer=self._observe)
         self._count(result)
@@ -122,7 +122,7 @@ def restored(
             logger.warning(warning)
         machine.use(from_record(checkpoint.header["settings"]))
         machine.state = from_arrays(machine.pipeline, checkpoint.arrays, checkpoint.header)
-        machine.clocks = {name: int(us) for name, us in checkpoint.header["clocks"].items()}
+        machine.watermarks = {name: int(us) for name, us in checkpoint.header["clocks"].items()}
         batch = checkpoint.batch
     for committed in journal.tail(batch):
         if stopped():

@@ -106,7 +106,7 @@ class Files:
             source=self.name,
             observations=observations,
             cursor={"files": {name: mark.to_json() for name, mark in marks.items()}},
-            complete_until_us=None if more else now_us,
+            watermark_us=None if more else now_us,
             more=more,
             rejected=dict(rejected),
             complaints=tuple(complaints[:COMPLAINTS]),

@@ -1,6 +1,6 @@
 """Source `simulate`: plays a seeded system, in real time or faster.
 
-Faster means that the source's own clock is faster: what it reports as told (`complete_until_us`) is event time, and
+Faster means that the source's own clock is faster: what it reports as told (`watermark_us`) is event time, and
 the engine closes ticks by it. After a restart the playback goes on from the cursor; it does not catch up what was not
 played meanwhile. In real time it does.
 """
@@ -73,7 +73,7 @@ class Playback:
             source=self.name,
             observations=observations,
             cursor={"next": last, "start_us": start_us},
-            complete_until_us=None if last < due else self._told_us(start_us, last, now_us),
+            watermark_us=None if last < due else self._watermark_us(start_us, last, now_us),
             more=last < due,
             rejected={Rejection.MISSING: missing} if missing else {},
         )
@@ -103,7 +103,7 @@ class Playback:
             due = max(0, (now_us - start_us) // self._cadence.microseconds + 1)
         return max(first, due if self._length is None else min(due, self._length))
 
-    def _told_us(self, start_us: int, played: int, now_us: int) -> int:
+    def _watermark_us(self, start_us: int, played: int, now_us: int) -> int:
         """Up to when everything is told: just before the next tick, or now if that is sooner."""
         next_us = int(self._times_us(start_us, played, played + 1)[0])
         return next_us - 1 if self._settings.ticks_per_second is not None else now_us

@@ -2,7 +2,7 @@
 
 Channels claim different things. Lag-1 and modulus speak of a slow return; spread speaks of larger shocks or more noise,
 which by itself is not slowing. A rule is named by its kind and its label, which never changes; the number behind a
-relative rule is known only once its reference is full.
+relative rule is known only once its baseline period is full.
 """
 
 from __future__ import annotations
@@ -94,11 +94,13 @@ def site_in_words(site: SiteView) -> str:
     return f"cannot alarm now: {site.able_count:,} {of} can be judged ({', '.join(why)})"
 
 
-def reference_in_words(rule: RuleView) -> str:
-    """Say how far a rule's reference is: what it waits for, or that its halves disagree; empty where all is well."""
-    if rule.reference_left > 0:
-        return f"reference not full: {rule.reference_left:,} more pair{'s' if rule.reference_left != 1 else ''} needed"
-    return "the two halves of its reference period disagree" if rule.reference_disagrees else ""
+def baseline_in_words(rule: RuleView) -> str:
+    """Say what a rule's baseline period waits for, or that its halves disagree; empty where all is well."""
+    if rule.baseline_left > 0:
+        return (
+            f"baseline period not full: {rule.baseline_left:,} more pair{'s' if rule.baseline_left != 1 else ''} needed"
+        )
+    return "the two halves of its baseline period disagree" if rule.baseline_disagrees else ""
 
 
 def reason_in_words(view: SeriesView) -> str:
@@ -128,10 +130,10 @@ def _joined(claims: Iterable[str]) -> str:
 
 
 def _learning_in_words(view: SeriesView) -> str:
-    """Say how much a series still needs: ticks of warm-up, or pairs of the reference of its rules."""
-    if view.reason is Reason.REFERENCE:
+    """Say how much a series still needs: ticks of warm-up, or pairs of the baseline period of its rules."""
+    if view.reason is Reason.BASELINE:
         # The rule that is ready first ends the learning.
-        return next((reference_in_words(rule) for rule in view.rules if rule.reference_left > 0), REASONS[view.reason])
+        return next((baseline_in_words(rule) for rule in view.rules if rule.baseline_left > 0), REASONS[view.reason])
     if view.reason is Reason.CADENCE or view.warm_up_left <= 0:
         return REASONS[view.reason]
     ticks = f"{view.warm_up_left:,} more tick{'s' if view.warm_up_left != 1 else ''} needed"

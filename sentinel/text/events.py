@@ -31,9 +31,9 @@ def body_of(event: AlarmEvent | SiteEvent) -> dict[str, object]:
 
 def _claim(event: AlarmEvent) -> str:
     """What the evidence is for, after "is returning more slowly than" or, of spread, "fluctuates more than"."""
-    own = ", set from its own reference period," if event.relative else ""
+    own = ", set from its own baseline period," if event.relative else ""
     if event.kind == "spread":
-        return f"{event.threshold:g} times the variance of its reference period allows"
+        return f"{event.threshold:g} times the variance of its baseline period allows"
     if event.kind == "modulus":
         return f"modulus {event.threshold:g} of an oscillation allows"
     return f"lag-1 autocorrelation {event.threshold:.3g}{own} allows"
@@ -45,7 +45,7 @@ def alarm_sentence(event: AlarmEvent) -> str:
     if event.what == "cleared" and math.isnan(event.evidence):
         return (
             f"{event.series}: the alarm has ended with the evidence it stood on; after a gap, a new level, a "
-            "reference that was lost or came back, or a change of settings it is gathered anew."
+            "counterpart that was lost or came back, or a change of settings it is gathered anew."
         )
     if event.what == "cleared":
         return f"{event.series}: the alarm has ended; evidence is now against the claim that it {verb} {_claim(event)}."

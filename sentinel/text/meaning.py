@@ -79,8 +79,8 @@ def of_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[str]:
         f"{span(plan.window, cadence)}"
     )
     if any(part.kind == "spread" or part.relative for rule in plan.rules for part in rule.channels):
-        full = span(plan.learnt_after + plan.reference, cadence)
-        yield f"reference period of {plan.reference} pairs: full after {full} at the earliest"
+        full = span(plan.learnt_after + plan.baseline_pairs, cadence)
+        yield f"baseline period of {plan.baseline_pairs} pairs: full after {full} at the earliest"
 
 
 def of_rule(plan: Plan, rule: PlanRule, written: AlarmSettings, cadence: Cadence) -> Iterator[str]:
@@ -112,15 +112,14 @@ def _seen(plan: Plan, rule: PlanRule, part: PlanChannel, weight: float, cadence:
     alpha = rule.alpha * weight
     if part.kind == "spread":
         assert part.ratio is not None  # a spread channel has one
-        ticks = spread_delay(part.ratio, 2.0 * part.ratio, alpha, bets=rule.bets, reference=plan.reference)
+        ticks = spread_delay(part.ratio, 2.0 * part.ratio, alpha, bets=rule.bets, baseline=plan.baseline_pairs)
         seen = _about(ticks, alpha, cadence)
-        return f"{2.0 * part.ratio:g} times the variance of its reference period is seen after {seen}"
+        return f"{2.0 * part.ratio:g} times the variance of its baseline period is seen after {seen}"
     if part.threshold is None:
         delta = f"{part.delta:g}" if part.delta is not None else "0.1 (0.05 from a lag-1 autocorrelation of 0.7 on)"
         side = "below" if part.below else "above"
         return (
-            f"the threshold is {delta} {side} its own past (the reference period), "
-            "or the bound of that if it is farther"
+            f"the threshold is {delta} {side} its own past (the baseline period), or the bound of that if it is farther"
         )
     threshold = part.threshold
     betting: _Betting = {

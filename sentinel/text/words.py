@@ -25,10 +25,10 @@ REASONS: dict[Reason, str] = {
     Reason.TOO_COARSE: "resolution too coarse",
     Reason.OUT_OF_RANGE: "value out of range",
     Reason.IMPLAUSIBLE: "values are implausible",
-    Reason.REFERENCE: "its own past is not known yet",
+    Reason.BASELINE: "its own past is not known yet",
     Reason.SPACING: "values come, but no two are one tick apart",
-    Reason.REFERENCE_MISSING: "reference missing: judged alone",
-    Reason.REFERENCE_BEHIND: "its reference is behind: waiting for it",
+    Reason.COUNTERPART_MISSING: "counterpart missing: judged alone",
+    Reason.COUNTERPART_BEHIND: "its counterpart is behind: waiting for it",
 }
 
 REMARKS = {

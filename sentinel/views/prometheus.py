@@ -41,7 +41,7 @@ BLIND_REASONS = (
     Reason.OUT_OF_RANGE,
     Reason.IMPLAUSIBLE,
     Reason.SPACING,
-    Reason.REFERENCE_BEHIND,
+    Reason.COUNTERPART_BEHIND,
 )
 
 Point = tuple[str, tuple[str, ...], float]
@@ -249,7 +249,7 @@ def _rule(one: tuple[str, str], rule: RuleView) -> Iterator[Point]:
     yield "sentinel_series_alpha", labels, rule.alpha
     if rule.kind != "weighted":  # several channels have no common number
         yield "sentinel_series_effective_threshold", labels, rule.threshold
-    yield "sentinel_series_reference_left_pairs", labels, rule.reference_left
+    yield "sentinel_series_reference_left_pairs", labels, rule.baseline_left
     for remark in rule.remarks:
         yield "sentinel_series_alarm_remark", (*labels, remark), 1
 

@@ -163,8 +163,8 @@ def _evidence(view: SeriesView, width: int) -> Text:
     past = rule.alarm_id or rule.evidence >= 0
     bar = Text("━" * filled, "red" if past else "cyan").append("━" * (width - filled), "grey23")
     name = rule.label if rule.kind == "lag1" else rule.kind if rule.kind == "weighted" else f"{rule.kind} {rule.label}"
-    waits = isnan(rule.evidence) and rule.reference_left > 0
-    words = f"needs {rule.reference_left:,} more pairs" if waits else evidence_in_words(rule)
+    waits = isnan(rule.evidence) and rule.baseline_left > 0
+    words = f"needs {rule.baseline_left:,} more pairs" if waits else evidence_in_words(rule)
     alpha = alpha_in_words(rule.alpha).replace(" million", "M").replace(" billion", "G")
     return bar.append("▏", "red").append(f"\n{words}\n{name} · α {alpha}", "bright_black")
 

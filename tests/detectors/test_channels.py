@@ -1,4 +1,4 @@
-"""Channels and rules: sides, reference periods, weights, minima, remarks, windows; and that all of it may be cut."""
+"""Channels and rules: sides, baseline periods, weights, minima, remarks, windows; and that all of it may be cut."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.baseline import crossing
 from detectors.checks import stream
 from detectors.evidence import (
     LABEL_NOISE,
@@ -23,7 +24,6 @@ from detectors.evidence import (
     above,
 )
 from detectors.pairs import Pairs, pairs_of
-from detectors.reference import crossing
 
 RULES = (
     above(0.3, 1e-2, 0.1),
@@ -81,7 +81,7 @@ def run(rules: tuple[Rule, ...], values: np.ndarray, mean: float = 100.0) -> tup
 @settings(max_examples=30)
 @given(st.integers(0, 2**32), st.lists(st.integers(0, 300), max_size=6).map(sorted))
 def test_with_every_kind_of_rule_a_block_cut_anywhere_gives_the_same_bits(seed: int, cuts: list[int]) -> None:
-    evidence = Evidence(RULES, reference=60, window=50)
+    evidence = Evidence(RULES, baseline=60, window=50)
     given_ = fed(stream(300, 3, seed), stream(300, 3, seed + 1), len(RULES), seed)
     state, whole = evidence.advance(evidence.init(3), given_)
     part, blocks = evidence.init(3), []
@@ -96,9 +96,9 @@ def test_with_every_kind_of_rule_a_block_cut_anywhere_gives_the_same_bits(seed: 
 def test_the_order_of_series_and_threads_change_nothing() -> None:
     given_ = fed(stream(400, 211, 1), stream(400, 211, 2), len(RULES), 3)
     order = np.random.default_rng(4).permutation(211)
-    state, block = Evidence(RULES, reference=60).advance(Evidence(RULES, reference=60).init(211), given_)
+    state, block = Evidence(RULES, baseline=60).advance(Evidence(RULES, baseline=60).init(211), given_)
     shuffled = each(given_, lambda array: array[:, order])
-    other = Evidence(RULES, reference=60, threads=3)
+    other = Evidence(RULES, baseline=60, threads=3)
     after, same = other.advance(other.init(211), shuffled)
     assert all(np.array_equal(a[order], b, equal_nan=True) for a, b in zip(state, after, strict=True))
     assert all(np.array_equal(a[:, order], b, equal_nan=True) for a, b in zip(block, same, strict=True))

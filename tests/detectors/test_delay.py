@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from detectors import detrending, half_life
 from detectors.delay import STEEPEST, detrended, lag1_delay, modulus_delay, spread_delay
-from tests.sentinel.streams import HOUR_US, Floats, ar1, hourly, run
+from tests.pipeline.streams import HOUR_US, Floats, ar1, hourly, run
 
 BEFORE, SERIES = 400, 150
 CASES = [

@@ -22,7 +22,7 @@ from sentinel.pipeline.pipeline import Batch, Pipeline
 from sentinel.pipeline.rows import Rows
 from sentinel.runtime.replica import Machine
 from tests.e2e.running import Running, long_csv, observations, wait_for, write_config
-from tests.sentinel.streams import HOUR_US, ar1, content, through
+from tests.pipeline.streams import HOUR_US, ar1, content, through
 
 VALUES = ar1(1, np.where(np.arange(600) % 200 < 140, 0.95, -0.5), 600, 3)
 ALARMS = [{"threshold": 0.5, "alpha": 0.001}]

@@ -13,7 +13,7 @@ import pytest
 
 from sentinel.journal import Journal
 from tests.e2e.running import Running, long_csv, observations, wait_for, write_config
-from tests.sentinel.streams import ar1
+from tests.pipeline.streams import ar1
 
 KILLS = 20
 TICKS, SERIES = 6_000, 4

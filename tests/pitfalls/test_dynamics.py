@@ -13,7 +13,7 @@ import pytest
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.views import SeriesView
 from sentinel.text.events import sentence_of
-from tests.sentinel.streams import HOUR_US, Floats, Run, ar1, hourly, run, table
+from tests.pipeline.streams import HOUR_US, Floats, Run, ar1, hourly, run, table
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMISES = re.compile(

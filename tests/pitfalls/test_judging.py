@@ -10,8 +10,8 @@ from scipy.stats import kendalltau
 from sentinel.pipeline.codec import from_arrays, to_arrays
 from sentinel.pipeline.pipeline import Pipeline
 from sentinel.pipeline.rows import Rows
+from tests.pipeline.streams import HOUR_US, Floats, Run, ar1, batch_of, content, cut, hourly, run, table, through
 from tests.pitfalls.naive import ac1, rolling_ac1, smoothed
-from tests.sentinel.streams import HOUR_US, Floats, Run, ar1, batch_of, content, cut, hourly, run, table, through
 
 BUDGETED = [{"threshold": 0.5, "alpha": 1e-3}]
 

@@ -10,8 +10,8 @@ from sentinel.domain.states import Reason
 from sentinel.pipeline.pipeline import Batch, Pipeline
 from sentinel.simulate import simulate
 from sentinel.text.events import sentence_of
+from tests.pipeline.streams import HOUR_US, Floats, Run, ar1, batch_of, hourly, run, table, through
 from tests.pitfalls.naive import ac1
-from tests.sentinel.streams import HOUR_US, Floats, Run, ar1, batch_of, hourly, run, table, through
 
 SERIES = 40
 

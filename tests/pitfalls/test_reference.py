@@ -7,7 +7,7 @@ import pytest
 
 from sentinel.config import Settings
 from sentinel.pipeline.pipeline import Batch, Pipeline
-from tests.sentinel.streams import HOUR_US, Floats, Run, ar1, through
+from tests.pipeline.streams import HOUR_US, Floats, Run, ar1, through
 
 PAIRS, TICKS, CHANGE = 20, 1_800, 900
 CALM = np.full(TICKS, 0.3)

@@ -14,9 +14,9 @@ import pytest
 from scipy.stats import kendalltau
 
 from sentinel.commands.main import entry_point
+from tests.analysis.lakes import without_pictures
+from tests.pipeline.streams import Floats, ar1, hourly, run
 from tests.pitfalls.naive import rolling_ac1
-from tests.sentinel.lakes import without_pictures
-from tests.sentinel.streams import Floats, ar1, hourly, run
 
 TICKS, EVENT = 1_200, 800
 

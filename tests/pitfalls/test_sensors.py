@@ -11,9 +11,9 @@ from sentinel.config import CsvSource
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.pipeline import Pipeline
 from sentinel.sources import make_source
+from tests.pipeline.streams import HOUR_US, ar1, batch_of, hourly, run, table, through
 from tests.pitfalls.naive import ac1, filled_linearly
-from tests.sentinel.rig import Rig
-from tests.sentinel.streams import HOUR_US, ar1, batch_of, hourly, run, table, through
+from tests.runtime.rig import Rig
 
 STATES, REASONS = tuple(State), tuple(Reason)
 LEARNING, BLIND = STATES.index(State.LEARNING), STATES.index(State.BLIND)

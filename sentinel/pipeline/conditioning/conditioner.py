@@ -85,13 +85,13 @@ class Target(NamedTuple):
     """Of the target's second stage."""
     before: Floats
     scale: Floats
-    """Unit of the target's pairs, smaller where the reference's spread has risen."""
+    """Unit of the target's pairs, smaller where the counterpart's spread has risen."""
     spread: Floats
-    """Log-variance change of the target less that of the reference."""
+    """Log-variance change of the target less that of the counterpart."""
     apart: NDArray[np.bool_]
-    """By the tick before, the target's spread had risen above that of the reference; always while it is alone."""
+    """By the tick before, the target's spread had risen above that of the counterpart; always while it is alone."""
     alone: NDArray[np.bool_]
-    """The reference is missing."""
+    """The counterpart is missing."""
 
 
 class Conditioned(NamedTuple):

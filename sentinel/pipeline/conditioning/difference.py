@@ -1,4 +1,4 @@
-"""Target less reference: what conditions a paired series.
+"""Target less counterpart: what conditions a paired series.
 
 Both were conditioned by themselves, so the difference of their pairs, past and present, is free of level, season and
 scale of either; it is divided by its own running scale:
@@ -6,13 +6,13 @@ scale of either; it is divided by its own running scale:
     p = (p_T - p_R) / sigma,   c = (c_T - c_R) / sigma,   sigma^2 <- sigma^2 + a (min(d^2, w^2 sigma^2) - sigma^2)
 
 with the gain `a` and the cut `w` of the target's scale. The change of spread is that of the target less that of the
-reference. Evidence on spread is gathered on the target's own deviations, divided by the rise of the reference's, at the
-ticks before which the change was above `apart` [0.4; the log of the least ratio of a rule]: weather that shakes both is
-no evidence, nor is a reference that becomes quiet.
+counterpart. Evidence on spread is gathered on the target's own deviations, divided by the rise of the counterpart's, at
+the ticks before which the change was above `apart` [0.4; the log of the least ratio of a rule]: weather that shakes
+both is no evidence, nor is a counterpart that becomes quiet.
 
-A tick at which either has no pair has none here. While the reference cannot be judged (missing, blind, learning) at
+A tick at which either has no pair has none here. While the counterpart cannot be judged (missing, blind, learning) at
 more than `patience` values of the target in a row, the target is judged *alone*, on its own pairs, from zero; and from
-zero again when the reference is back.
+zero again when the counterpart is back.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _UNCLIPPED = 20
 
 
 class Half(NamedTuple):
-    """Target or reference at the ticks of a paired series, arrays of shape (tick, series), or one entry per tick."""
+    """Target or counterpart at the ticks of a paired series, arrays of shape (tick, series), or one entry per tick."""
 
     past: Floats
     present: Floats
@@ -67,18 +67,18 @@ class PairedBlock(Block):
     """Closed ticks of paired series: ticks and values are the target's."""
 
     target: Half
-    reference: Half
+    counterpart: Half
 
 
 class DifferenceState(NamedTuple):
     """Everything needed to continue; one row per series. Readers find the points in `counts[:, 0]`."""
 
     numbers: Floats
-    """Variance of the difference, last known change of spread of the reference, and of the two; (series, 3)."""
+    """Variance of the difference, last known change of spread of the counterpart, and of the two; (series, 3)."""
     counts: Counts
-    """Differences, and values of the target in a row without the reference; (series, 2)."""
+    """Differences, and values of the target in a row without the counterpart; (series, 2)."""
     alone: Flags
-    """The reference is missing: the target is judged alone; (series,)."""
+    """The counterpart is missing: the target is judged alone; (series,)."""
 
 
 class Differencing:
@@ -89,7 +89,7 @@ class Differencing:
     scale_half_life
         Of the target's scale and of that of the difference, ticks.
     patience
-        Values of the target in a row without the reference before it is judged alone.
+        Values of the target in a row without the counterpart before it is judged alone.
     winsor
         Scales at which a difference is cut before the scale follows it.
     apart
@@ -115,12 +115,12 @@ class Differencing:
         """Take in a block; the state, whose rows are the block's columns, is not modified."""
         new = DifferenceState(state.numbers.copy(), state.counts.copy(), state.alone.copy())
         shape = block.value.shape
-        target, reference = block.target, block.reference
+        target, counterpart = block.target, block.counterpart
         unit, risen, spread, before = (np.full(shape, np.nan) for _ in range(4))
         reset, alone = np.zeros(shape, bool), np.zeros(shape, bool)
         _advance(
-            block.kind, target.reset, target.residual, reference.residual, target.judged, reference.judged,
-            target.spread, reference.spread, *new, unit, risen, spread, before, reset, alone, self._gain, self._cut,
+            block.kind, target.reset, target.residual, counterpart.residual, target.judged, counterpart.judged,
+            target.spread, counterpart.spread, *new, unit, risen, spread, before, reset, alone, self._gain, self._cut,
             self.patience,
         )  # fmt: skip
 
@@ -130,8 +130,8 @@ class Differencing:
 
         # Where a column has ended the halves repeat its last tick, which is no pair again.
         valid = (block.kind != ABSENT) & target.valid
-        valid &= np.where(alone, target.judged, reference.valid & ~np.isnan(unit))
-        past, present = less(target.past, reference.past), less(target.present, reference.present)
+        valid &= np.where(alone, target.judged, counterpart.valid & ~np.isnan(unit))
+        past, present = less(target.past, counterpart.past), less(target.present, counterpart.present)
         gap = block.kind == GAP
         own = Target(
             Pairs(target.past, target.present, valid, reset),
@@ -141,8 +141,8 @@ class Differencing:
         )  # fmt: skip
         return new, Conditioned(
             Pairs(np.where(valid, past, 0.0), np.where(valid, present, 0.0), valid, reset),
-            less(target.before, reference.before), np.ones(shape), np.full(shape, np.nan),
-            less(target.residual, reference.residual), target.learning | gap,
+            less(target.before, counterpart.before), np.ones(shape), np.full(shape, np.nan),
+            less(target.residual, counterpart.residual), target.learning | gap,
             np.where(gap, np.int8(_GAP), target.blind), own,
         )  # fmt: skip
 

@@ -21,12 +21,12 @@ from sentinel.domain.states import State
 from sentinel.domain.tally import Tally
 from sentinel.domain.views import RuleView, SeriesView, SiteView, Snapshot, Spectrogram
 from sentinel.text.claims import (
+    baseline_in_words,
     evidence_against_budget,
     evidence_in_words,
     evidence_share,
     leading_rule,
     reason_in_words,
-    reference_in_words,
     remarks_in_words,
     rule_now_in_words,
     site_in_words,
@@ -101,7 +101,7 @@ class RuleRow:
     words: str
     number: str
     budget: str
-    reference: str
+    baseline: str
     remarks: str
 
 
@@ -197,7 +197,7 @@ def entry(view: SeriesView, picture: Spectrogram | None) -> Entry:
             words=evidence_in_words(rule),
             number=evidence_against_budget(rule.evidence, rule.alpha),
             budget=budget_in_words(rule.alpha),
-            reference=reference_in_words(rule),
+            baseline=baseline_in_words(rule),
             remarks=remarks_in_words(rule),
         )
         for rule in view.rules

@@ -1,0 +1,89 @@
+"""`sentinel.analyse`: the scientist's door in a notebook."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import sentinel
+from sentinel.domain.errors import DataError
+from tests.analysis.lakes import COLUMNS, lakes, slowing
+
+
+def test_analyse_gives_tables_a_figure_and_a_page_for_notebooks():
+    analysis = sentinel.analyse(lakes().to_dict(as_series=False))
+    assert analysis.readings.columns == COLUMNS
+    assert analysis.alarms["series"].to_list() == ["loaded"]
+    assert list(analysis.sentences) == ["loaded", "control"]
+    assert len(analysis.plot().axes) >= 5
+    assert analysis.plot("control") is not analysis.plot("control")
+    page = analysis._repr_html_()
+    assert "data:image/png;base64," in page
+    assert "control" in page
+    assert repr(analysis).startswith("loaded: returned more slowly")
+    with pytest.raises(DataError, match="no series 'x'; there are loaded, control"):
+        analysis.plot("x")
+
+
+def test_analyse_says_what_is_wrong_with_a_frame():
+    with pytest.raises(DataError, match="frame: no usable value"):
+        sentinel.analyse({"time": [1, 2, 3], "x": [None, float("nan"), None]})
+    with pytest.raises(DataError, match="a table is needed"):
+        sentinel.analyse(3.5)
+
+
+def test_importing_the_package_stays_light():
+    code = "import sentinel, sys; print([m for m in ('polars', 'numpy', 'matplotlib', 'torch') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = sentinel.nothing
+
+
+def test_a_short_gap_that_is_blind_for_a_while_is_missing_ticks_and_no_gap():
+    values = slowing(600)
+    keep = np.ones(600, bool)
+    keep[200:230] = False
+    keep[300:500] = False
+    table = pl.DataFrame({"time": np.arange(600)[keep], "x": values[keep]})
+    found = sentinel.analyse(table)
+    (record,) = found._outcome.records
+    assert (record.gaps, record.missing, record.ticks) == (1, 30, int(keep.sum()) + 30)
+
+
+def test_an_ordinary_pandas_table_is_taken_without_another_library():
+    pandas = pytest.importorskip("pandas")
+    time = pandas.date_range("2024-01-01", periods=200, freq="h")
+    table = pandas.DataFrame({"time": time.astype(str), "lake": ["peter"] * 200, "x": slowing(200)})
+    found = sentinel.analyse(table, by="lake")
+    assert found.readings["series"].unique().to_list() == ["peter/x"]
+    assert found.readings.height == 200
+    stamped = sentinel.analyse(table.assign(time=time), by="lake")
+    assert_frame_equal(stamped.readings, found.readings)
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_an_index_of_dates_is_the_time_of_a_pandas_table(zone):
+    pandas = pytest.importorskip("pandas")
+    time = pandas.date_range("2024-01-01", periods=200, freq="h", tz=zone)
+    table = pandas.DataFrame({"x": slowing(200)}, index=time)
+    indexed = sentinel.analyse(table).readings
+    assert_frame_equal(indexed, sentinel.analyse(table.rename_axis("time").reset_index()).readings)
+    assert indexed["time"][1].timestamp() == time[1].timestamp()
+
+
+def test_a_pandas_table_that_cannot_be_used_is_refused_in_one_line():
+    pandas = pytest.importorskip("pandas")
+    time = pandas.period_range("2024-01", periods=3, freq="M")
+    table = pandas.DataFrame({"time": [1, 2, 3], "x": [1.0, 2.0, 3.0]})
+    for wrong, words in (
+        (table["x"], r"a pandas Series has no columns: call its to_frame\(\)"),
+        (pandas.concat([table, table["x"]], axis=1), "2 columns are named 'x'; a name may stand once"),
+        (table.assign(time=time), r"column 'time' holds periods: call its dt.to_timestamp\(\)"),
+    ):
+        with pytest.raises(DataError, match=f"^frame: {words}; a table is needed$"):
+            sentinel.analyse(wrong)

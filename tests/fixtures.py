@@ -1,0 +1,272 @@
+"""A picture of everything at once, built by hand: not ready, missing, blind, quiet, warning, critical."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import atanh, inf, log, nan, tanh
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sentinel.domain.states import Reason, State
+from sentinel.domain.tally import Tally
+from sentinel.domain.views import RuleView, SeriesView, SiteView, Snapshot, Spectrogram
+from sentinel.pipeline.history import History
+from tests.analysis.lakes import without_pictures
+
+DAY_US = 86_400_000_000
+NOW_US = 1_785_000_000_000_000
+THRESHOLDS = tuple(tanh(u) for u in np.linspace(-atanh(0.99), atanh(0.99), 16))
+RULE = RuleView(
+    kind="lag1", label="0.8", side="above", relative=False, threshold=0.8, baseline_left=0, baseline_disagrees=False,
+    alpha=1e-4, severity="warning", evidence=nan, alarm_id="", since_us=-1, remarks=(),
+)  # fmt: skip
+SERIES = SeriesView(
+    name="",
+    source="buoys",
+    state=State.LEARNING,
+    reason=Reason.WARM_UP,
+    since_us=NOW_US - 9 * DAY_US,
+    cadence_seconds=3600.0,
+    half_life_ticks=70.0,
+    ticks=36,
+    missing_ticks=0,
+    warm_up_left=34,
+    time_us=NOW_US - DAY_US // 24,
+    value=8.25,
+    residual=nan,
+    lag1=nan,
+    lag1_low=nan,
+    lag1_high=nan,
+    recovery_seconds=nan,
+    recovery_low_seconds=nan,
+    recovery_high_seconds=nan,
+    modulus=nan,
+    period_seconds=nan,
+    spread=nan,
+    criticality=nan,
+    e_value=nan,
+    window_ticks=1000,
+    windows=2,
+    window_us=NOW_US - 1300 * 3_600_000_000,
+    evidence=nan,
+    tie_share=0.0,
+    thresholds=THRESHOLDS,
+    readings=(nan,) * len(THRESHOLDS),
+    rules=(RULE,),
+)
+ORDER = (State.CRITICAL, State.WARNING, State.BLIND, State.WATCHING, State.LEARNING)
+
+
+def recovery(lag1: float, cadence_seconds: float) -> float:
+    return round(-cadence_seconds / log(lag1), 2) if 0 < lag1 < 1 else inf if lag1 >= 1 else nan
+
+
+def judged(view: SeriesView, lag1: float, low: float, high: float, evidence: float, **more: object) -> SeriesView:
+    """A series with a verdict: the readings cross zero at `lag1`."""
+    return replace(
+        view,
+        state=State.WATCHING,
+        reason=Reason.NONE,
+        ticks=4000,
+        warm_up_left=0,
+        residual=0.4,
+        lag1=lag1,
+        lag1_low=low,
+        lag1_high=high,
+        recovery_seconds=recovery(lag1, view.cadence_seconds),
+        recovery_low_seconds=recovery(low, view.cadence_seconds),
+        recovery_high_seconds=recovery(high, view.cadence_seconds),
+        modulus=abs(lag1),
+        spread=0.125,
+        criticality=round(atanh(abs(lag1)) + 0.125, 3),
+        e_value=round(10 ** (evidence + 1), 3),
+        evidence=evidence,
+        readings=tuple(round(4 * (atanh(lag1) - atanh(r)), 3) for r in THRESHOLDS),
+        rules=(replace(RULE, evidence=evidence),),
+        **more,
+    )
+
+
+@dataclass(frozen=True)
+class FakeSnapshot:
+    """An immutable snapshot of given series."""
+
+    series: Mapping[str, SeriesView]
+    history: History
+    taken_us: int = NOW_US
+    every_site: tuple[SiteView, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def names(self) -> Sequence[str]:
+        return sorted(self.series)
+
+    def view(self, name: str) -> SeriesView:
+        return self.series[name]
+
+    def views(self, limit: int | None = None) -> Iterator[SeriesView]:
+        ranked = sorted(
+            self.series.values(),
+            key=lambda v: (ORDER.index(v.state), -np.nan_to_num(v.evidence, nan=-9), v.name),
+        )
+        return iter(ranked[:limit])
+
+    def e_values(self) -> NDArray[np.float64]:
+        return np.array([self.series[name].e_value for name in self.names()])
+
+    def counts(self) -> Mapping[tuple[str, State, Reason], int]:
+        return Counter((view.source, view.state, view.reason) for view in self.series.values())
+
+    def sites(self) -> Sequence[SiteView]:
+        return self.every_site
+
+    def spectrogram(self, name: str) -> Spectrogram | None:
+        return self.history.spectrogram(name)
+
+
+def slowing(history: History, name: str, start: float, end: float, rule: float = 0.8, ticks: int = 900) -> None:
+    """Draw a series whose lag-1 goes from `start` to `end`, with a warm-up and a gap."""
+    random = np.random.default_rng(len(name))
+    wander = np.cumsum(random.normal(size=ticks)) * 0.012
+    centre = np.linspace(atanh(start), atanh(end), ticks) + wander - np.linspace(0, wander[-1], ticks)
+    centre[:70] = np.nan
+    centre[400:430] = np.nan
+    z = 4 * (centre[:, None] - np.arctanh(THRESHOLDS)) + random.normal(size=(ticks, 16)) * 0.25
+    evidence = np.full(ticks, np.nan)
+    level = -3.5
+    for tick in np.flatnonzero(~np.isnan(centre)):
+        level = min(0.4, max(-3.5, level + 0.3 * (np.tanh(centre[tick]) - rule) + random.normal() * 0.08))
+        evidence[tick] = level
+    time_us = NOW_US - np.arange(ticks)[::-1] * (DAY_US // 24)
+    low, high = np.tanh(centre - 0.35), np.tanh(centre + 0.35)
+    history.append(name, np.array(THRESHOLDS), time_us, z, np.tanh(centre), low, high, evidence)
+
+
+@pytest.fixture(scope="session")
+def snapshot() -> Snapshot:
+    history = History(max_series=24)
+    slowing(history, "lake/loaded", 0.35, 0.93)
+    slowing(history, "lake/control", 0.4, 0.35)
+    slowing(history, "grid/frequency", 0.6, 0.985)
+    slowing(history, "elnino", 0.87, 0.9, rule=0.95)
+    alarm = {"alarm_id": "a1b2", "since_us": NOW_US - 2 * DAY_US}
+    evil = '<script>alert("x")</script> & \'co\' \\ "ü"\n\ud800'
+    loaded = judged(SERIES, 0.91, 0.84, 0.95, 0.4)
+    grid = judged(SERIES, 0.985, 0.95, 1.0, 2.1, source="grid")
+    one_sided = replace(loaded.rules[0], remarks=("one_sided",), **alarm)
+    views = [
+        replace(loaded, name="lake/loaded", state=State.WARNING, rules=(one_sided,)),
+        replace(
+            grid,
+            name="grid/frequency",
+            state=State.CRITICAL,
+            cadence_seconds=1.0,
+            rules=(
+                replace(grid.rules[0], **alarm),
+                replace(grid.rules[0], alpha=1e-6, evidence=0.1, severity="critical", **alarm),
+            ),
+        ),
+        judged(SERIES, 0.35, 0.21, 0.48, -3.1, name="lake/control", missing_ticks=12, value=nan),
+        judged(SERIES, 0.9, 0.86, 0.93, -1.2, name="elnino"),
+        replace(SERIES, name="lake/new"),
+        replace(
+            SERIES,
+            name="lake/fresh",
+            reason=Reason.CADENCE,
+            cadence_seconds=nan,
+            ticks=0,
+            time_us=-1,
+            value=nan,
+        ),
+        judged(SERIES, 0.5, 0.4, 0.6, -2.0, name="buoy 7"),
+        replace(SERIES, name=evil, time_us=-3 * DAY_US),
+        replace(
+            judged(SERIES, 0.2, 0.05, 0.33, 0.7),
+            name="reactor",
+            state=State.WARNING,
+            modulus=0.93,
+            period_seconds=14 * 3600.0,
+            spread=0.833,
+            criticality=2.491,
+            rules=(
+                replace(RULE, evidence=-4.0),
+                replace(RULE, kind="modulus", label="0.9", threshold=0.9, evidence=0.7, **alarm),
+                replace(RULE, kind="spread", label="1.5x", threshold=1.5, evidence=-0.4),
+            ),
+        ),
+    ]
+    relative = replace(RULE, label="relative", relative=True)
+    below = replace(RULE, label="below -0.8", threshold=-0.8, side="below", evidence=-4.0)
+    views[2] = replace(views[2], rules=(*views[2].rules, below))
+    views[3] = replace(views[3], rules=(replace(relative, threshold=0.94, evidence=-1.2),))
+    views[4] = replace(views[4], rules=(RULE, replace(relative, threshold=nan, baseline_left=400)))
+    views[6] = replace(views[6], state=State.BLIND, reason=Reason.STUCK, tie_share=0.41)
+    return FakeSnapshot({view.name: view for view in views}, history)
+
+
+def tally_source(tally: Tally, source: str) -> None:
+    tally.set("sentinel_source_up", float(source == "buoys"), source=source)
+    tally.set("sentinel_source_expected_interval_seconds", 30, source=source)
+    for name in ("last_success", "last_observation"):
+        tally.set(f"sentinel_source_{name}_timestamp_seconds", NOW_US / 1e6, source=source)
+    for name in ("source_fetches", "source_fetch_failures", "ticks", "missing_ticks", "gaps"):
+        tally.add(f"sentinel_{name}_total", 4, source=source)
+    for name in ("received", "accepted", "duplicate", "revised", "late"):
+        tally.add(f"sentinel_observations_{name}_total", 100, source=source)
+    tally.add("sentinel_observations_rejected_total", 2, source=source, reason="not_a_number")
+
+
+@pytest.fixture
+def undrawn() -> Iterator[None]:
+    """Reports without pictures."""
+    with without_pictures():
+        yield
+
+
+@pytest.fixture
+def tally() -> Tally:
+    """A tally in which every metric that is counted has something."""
+    tally = Tally()
+    for name in ("config_last_reload_successful", "ready", "scheduler_up"):
+        tally.set(f"sentinel_{name}", 1)
+    tally.set("sentinel_ingestion_stopped", 0)
+    for name in (
+        "config_last_reload_success",
+        "scheduler_heartbeat",
+        "engine_heartbeat",
+        "last_commit",
+        "checkpoint_last_success",
+    ):
+        tally.set(f"sentinel_{name}_timestamp_seconds", NOW_US / 1e6)
+    tally.set("sentinel_inbox_observations", 3)
+    tally.set("sentinel_inbox_capacity_observations", 200_000)
+    tally.set("sentinel_journal_bytes", 1_048_576)
+    for task in ("fetch buoys", "checkpoint"):
+        tally.add("sentinel_task_runs_total", 7, task=task)
+        tally.add("sentinel_task_failures_total", 0, task=task)
+        for reason in ("misfire", "max_instances"):
+            tally.add("sentinel_task_missed_total", 0, task=task, reason=reason)
+        tally.observe("sentinel_task_duration_seconds", 0.02, task=task)
+        tally.set("sentinel_task_last_success_timestamp_seconds", NOW_US / 1e6, task=task)
+        tally.set("sentinel_task_expected_interval_seconds", 30, task=task)
+    for source in ("buoys", "grid"):
+        tally_source(tally, source)
+    for stage in ("journal", "grid", "conditioning", "bank", "evidence", "alarm", "snapshot"):
+        tally.observe("sentinel_stage_duration_seconds", 0.003, task=stage)
+    for name in ("engine_turn", "commit", "checkpoint"):
+        tally.observe(f"sentinel_{name}_duration_seconds", 0.25)
+        tally.observe(f"sentinel_{name}_duration_seconds", 99.0)
+    tally.add("sentinel_engine_turns_total", 12)
+    for name in ("notifications_total", "notification_failures_total"):
+        tally.add(f"sentinel_{name}", 1, sink="log")
+    tally.set("sentinel_outbox_notifications", 0, sink="log")
+    for name in ("raised", "cleared"):
+        tally.add(f"sentinel_alarms_{name}_total", 1, detector="lag1", threshold="0.8")
+        tally.add(f"sentinel_site_alarms_{name}_total", 1, series="lake")
+    tally.set("sentinel_site_alarm", 0, series="lake")
+    return tally

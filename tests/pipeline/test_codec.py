@@ -1,0 +1,306 @@
+"""State as arrays and back; a change of settings applied to it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sentinel.pipeline.replan
+import sentinel.pipeline.roster
+from sentinel.config import Settings
+from sentinel.domain.errors import StateError
+from sentinel.pipeline.codec import FORMAT, digest, from_arrays, to_arrays
+from sentinel.pipeline.cohort import CohortState, Ticks
+from sentinel.pipeline.grid import ABSENT
+from sentinel.pipeline.pipeline import CohortKey, Pipeline, PipelineState
+from sentinel.pipeline.replan import migrate
+from sentinel.pipeline.rows import Rows
+from sentinel.text.events import body_of, sentence_of
+from tests.pipeline.streams import HOUR_US, ar1, batch_of, by_series, content, cut, hourly, numbered, through
+
+QUICK = {"default": {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}}
+ALARMS = [{"threshold": 0.3, "alpha": 0.05}]
+MIXED = {
+    "series": [{"match": "s0", "cadence": "1h"}, {"match": "s1", "cadence": "2h", "season": ["24h"]}],
+    "banks": QUICK,
+    "alarms": ALARMS,
+}
+
+
+def restarted(pipeline: Pipeline, state: PipelineState) -> PipelineState:
+    """The state after it went through arrays and JSON."""
+    arrays, header = to_arrays(state)
+    copies = {name: np.array(array) for name, array in arrays.items()}
+    return from_arrays(pipeline, copies, json.loads(json.dumps(header)))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 100), st.integers(0, 600))
+def test_a_restart_in_the_middle_changes_nothing_bitwise(seed: int, middle: int) -> None:
+    values = ar1(seed, 0.8, 150, 4)
+    values[np.random.default_rng(seed).random(values.shape) < 0.1] = np.nan
+    batch = numbered(batch_of(values))
+    chosen = Settings.model_validate(MIXED)
+    parts = list(cut(batch, [middle]))
+    whole = through(Pipeline(chosen), parts)
+    pipeline = Pipeline(chosen)
+    first = through(pipeline, parts[:1], finish=False) if middle > 200 else None
+    state = first.state if first else pipeline.advance(pipeline.init(), parts[0])[0]
+    again = Pipeline(chosen)
+    second = through(again, parts[1:], state=restarted(again, state))
+    (arrays, header), (expected, text) = to_arrays(second.state), to_arrays(whole.state)
+    assert header == text
+    assert arrays.keys() == expected.keys()
+    for name, array in arrays.items():
+        assert (array.dtype, array.shape, array.tobytes()) == (
+            expected[name].dtype, expected[name].shape, expected[name].tobytes(),
+        ), name  # fmt: skip
+    assert set(second.events) <= set(whole.events)
+    if first:
+        joined = Rows.joined([first.rows, second.rows])
+        assert joined is not None
+        assert content(joined) == content(whole.rows)
+
+
+def test_thousands_of_waiting_series_take_few_arrays_and_come_back_bitwise() -> None:
+    random = np.random.default_rng(3)
+    waiting = {
+        int(i): (random.integers(-(2**60), 2**60, n), random.standard_normal(n))
+        for i, n in zip(random.permutation(3_000), random.integers(0, 5, 3_000), strict=True)
+    }
+    lengths = [times.size for times, _ in waiting.values()]
+    assert 0 in lengths, "some wait for their first observation"
+    state = PipelineState(
+        names=tuple(f"s{i}" for i in range(3_000)), sources=("lake",), source_of=np.zeros(3_000, np.int64),
+        cohort_of=np.full(3_000, -1), row_of=np.full(3_000, -1), waiting=waiting,
+    )  # fmt: skip
+    assert len(to_arrays(state)[0]) < 100
+    found = restarted(Pipeline(Settings()), state).waiting
+    assert list(found) == list(waiting)
+    for i, columns in waiting.items():
+        assert [(a.dtype, a.tobytes()) for a in found[i]] == [(a.dtype, a.tobytes()) for a in columns]
+
+
+@pytest.mark.parametrize("counts", [(), (0,), (0, 0), (0, 2, 0), (3, 0)])
+def test_series_that_wait_without_an_observation_come_back_too(counts: tuple[int, ...]) -> None:
+    waiting = {7 - i: (np.arange(n), np.arange(n) / 7) for i, n in enumerate(counts)}
+    found = restarted(Pipeline(Settings()), PipelineState(waiting=waiting)).waiting
+    assert list(found) == list(waiting)
+    for i, columns in waiting.items():
+        assert [(a.dtype, a.tobytes()) for a in found[i]] == [(a.dtype, a.tobytes()) for a in columns]
+
+
+@pytest.mark.parametrize("came", [0, 999, "1", None])
+def test_a_checkpoint_of_another_format_is_refused_by_name(came: object) -> None:
+    arrays, header = to_arrays(PipelineState())
+    message = rf"^checkpoint: state format {came}; this sentinel knows format {FORMAT}.*; start the sentinel that wrote"
+    with pytest.raises(StateError, match=message):
+        from_arrays(Pipeline(Settings()), arrays, header | {"format": came})
+
+
+def test_a_plan_or_an_array_of_another_program_is_refused_and_is_no_crash() -> None:
+    state = seen(hourly(**BASE), series=2)
+    pipeline = Pipeline(hourly(**BASE))
+    arrays, header = to_arrays(state)
+    ((plan, number),) = header["keys"]
+    fewer = {name: value for name, value in plan.items() if name != "max_gap"}
+    for other in (plan | {"from_the_future": 1}, fewer, plan | {"rules": [{"kind": "lag1"}]}):
+        with pytest.raises(StateError, match=r"^checkpoint: state that does not fit \("):
+            from_arrays(pipeline, arrays, header | {"keys": [[other, number]]})
+    for name in arrays:  # those of the waiting series are read where there is one
+        with pytest.raises(StateError, match="does not fit"):
+            from_arrays(pipeline, {k: a for k, a in arrays.items() if k != name}, {**header, "waiting": [5]})
+    with pytest.raises(StateError, match="does not fit"):
+        from_arrays(pipeline, arrays, {k: v for k, v in header.items() if k != "names"})
+
+
+def digests(chosen: Settings, every: int, cuts: list[int]) -> dict[tuple[str, int], str]:
+    """Digest of each series at every n-th tick, with the stream cut here."""
+    values = ar1(1, 0.8, 200, 3)
+    values[50:100, 1] = np.nan
+    found: dict[tuple[str, int], str] = {}
+
+    def observe(state: PipelineState, key: CohortKey, members: CohortState, ticks: Ticks) -> None:
+        length = (ticks.block.kind != ABSENT).sum(axis=0)
+        for s, row in enumerate(ticks.block.rows.tolist()):
+            tick = int(ticks.block.tick[length[s] - 1, s])
+            if tick % every == 0:
+                assert found.setdefault((state.names[members.series[row]], tick), "") == ""
+                found[state.names[members.series[row]], tick] = digest(members, row)
+
+    pipeline = Pipeline(chosen, cut_every=every)
+    state = pipeline.init()
+    for part in cut(batch_of(values), cuts):
+        state, _ = pipeline.advance(state, part, observer=observe)
+    pipeline.finish(state, observer=observe)
+    return found
+
+
+def test_the_digest_of_a_tick_does_not_depend_on_how_the_stream_was_cut() -> None:
+    chosen = hourly(banks=QUICK, max_gap="40h")
+    whole = digests(chosen, 10, [])
+    assert len(whole) == 20 + 15 + 20
+    assert len(set(whole.values())) == len(whole)
+    assert digests(chosen, 10, [7, 70, 71, 300, 450]) == whole
+    assert digests(chosen, 10, list(range(0, 600, 11))) == whole
+
+
+def test_the_digest_sees_every_part_of_the_state_and_nothing_of_other_series() -> None:
+    values = ar1(1, 0.8, 200, 2)
+    pipeline = Pipeline(hourly(banks=QUICK))
+    members = through(pipeline, [batch_of(values)], finish=False).state.cohorts[0]
+    before = [digest(members, row) for row in (0, 1)]
+    for part in ("conditioner", "bank", "evidence", "alarm"):
+        table = getattr(members, part)
+        for name, array in table._asdict().items():
+            if not array[0].size:
+                continue
+            other = array.copy()
+            other[0] = ~other[0] if other.dtype == bool else other[0] + 1
+            changed = members._replace(**{part: table._replace(**{name: other})})
+            assert digest(changed, 0) != before[0], (part, name)
+            assert digest(changed, 1) == before[1], (part, name)
+
+
+# A change of settings.
+
+
+def seen(chosen: Settings, ticks: int = 150, series: int = 3) -> PipelineState:
+    pipeline = Pipeline(chosen)
+    return through(pipeline, [batch_of(ar1(2, 0.9, ticks, series))], finish=False).state
+
+
+def split(found: dict[str, bytes]) -> dict[str, dict[str, bytes]]:
+    """The parts of one series' state."""
+    parts: dict[str, dict[str, bytes]] = defaultdict(dict)
+    for name, data in found.items():
+        part, _, rest = name.partition("/")
+        parts[part][rest] = data
+    return parts
+
+
+BASE = {"banks": QUICK, "alarms": ALARMS}
+
+
+def test_the_same_plan_is_untouched() -> None:
+    state = seen(hourly(**BASE))
+    after, anew, ended = migrate(Pipeline(hourly(**BASE, web={"max_series": 5})), state)
+    assert after is state
+    assert (anew, ended) == ((), ())
+
+
+def test_another_patience_with_silence_touches_nothing_else() -> None:
+    state = seen(hourly(**BASE))
+    assert (state.cohorts[0].alarm.raised >= 0).any()
+    after, anew, ended = migrate(Pipeline(hourly(**BASE, stale_after="9h")), state)
+    assert (anew, ended) == ((), ())
+    assert after.keys[0][0].stale_after_us == 9 * HOUR_US
+    for name, found in by_series(after).items():
+        before = by_series(state)[name]
+        assert {k for k in found if found[k] != before[k]} == {"plan"}
+
+
+def test_other_rules_keep_the_cells_and_a_rule_that_stays_keeps_its_evidence_and_its_alarm() -> None:
+    state = seen(hourly(**BASE))
+    pipeline = Pipeline(hourly(banks=QUICK, alarms=[*ALARMS, {"threshold": 0.6, "alpha": 0.01}]))
+    after, anew, ended = migrate(pipeline, state)
+    assert anew == ()
+    assert ended == ()
+    for name, found in by_series(after).items():
+        parts, before = split(found), split(by_series(state)[name])
+        for part in ("grid", "conditioner", "bank"):
+            assert parts[part] == before[part]
+        rules = len(ALARMS)
+        wealth, had = (np.frombuffer(p["evidence"]["wealth"]) for p in (parts, before))
+        assert wealth[: had.size].tobytes() == had.tobytes()
+        assert set(wealth[had.size :]) == {0.0}
+        raised, open_before = (np.frombuffer(p["alarm"]["raised"], np.int64) for p in (parts, before))
+        assert raised.tolist() == [*open_before.tolist(), -1]
+        assert len(open_before) == rules
+        assert parts["alarm"]["state"] == before["alarm"]["state"]
+        del parts["last"]["evidence"], before["last"]["evidence"]
+        assert parts["last"] == before["last"]
+    through(pipeline, [batch_of(ar1(3, 0.5, 50, 3), first_tick=150)], state=after)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"banks": {"default": {"half_life": "30 ticks"}}}, {"range": [-9, 9]}, {"aggregate": "mean"}]
+)
+def test_any_other_plan_starts_afresh_and_loses_no_open_observation(changes: dict[str, object]) -> None:
+    state = seen(hourly(**BASE))
+    pipeline = Pipeline(hourly(**(BASE | changes)))  # type: ignore[arg-type]
+    after, anew, _ = migrate(pipeline, state)
+    assert anew == ("s0", "s1", "s2")
+    outcome = through(pipeline, [batch_of(ar1(3, 0.5, 50, 3), first_tick=150)], state=after)
+    mine = outcome.rows.series == 0
+    assert outcome.rows.tick[mine].tolist() == list(range(149, 200)), "the tick that was open, and no other number"
+    afresh = through(pipeline, [batch_of(np.vstack([ar1(2, 0.9, 150, 3)[149:], ar1(3, 0.5, 50, 3)]))])
+    assert outcome.rows.readings.tobytes() == afresh.rows.readings.tobytes()
+
+
+def test_another_cadence_lays_a_new_grid_and_loses_no_open_observation() -> None:
+    state = seen(hourly(**BASE))
+    pipeline = Pipeline(Settings.model_validate({"series": [{"cadence": "2h"}], **BASE}))
+    after, anew, _ = migrate(pipeline, state)
+    assert len(anew) == 3
+    assert after.cohorts[0].grid.pending_us.tolist() == [149 * HOUR_US] * 3
+    outcome = through(pipeline, [batch_of(ar1(3, 0.5, 51, 3), first_tick=150)], state=after)
+    assert outcome.late == 0
+    assert outcome.rows.time_us[outcome.rows.series == 0].tolist() == [(149 + 2 * k) * HOUR_US for k in range(27)]
+
+
+def test_only_the_series_whose_settings_change_start_afresh() -> None:
+    state = seen(hourly(**BASE))
+    entries = [{"match": "s1", "cadence": "1h", "max_gap": "9h"}, {"cadence": "1h"}]
+    chosen = Settings.model_validate({"series": entries, **BASE})
+    after, anew, _ = migrate(Pipeline(chosen), state)
+    assert anew == ("s1",)
+    before, found = by_series(state), by_series(after)
+    assert (found["s0"], found["s2"]) == (before["s0"], before["s2"])
+    back, anew, _ = migrate(Pipeline(hourly(**BASE)), after)
+    assert anew == ("s1",)
+    assert len(back.keys) == 1
+    assert by_series(back)["s0"] == before["s0"]
+
+
+def test_a_learnt_cadence_stays_and_waiting_series_wait_on() -> None:
+    chosen = Settings.model_validate(BASE)
+    values = ar1(2, 0.9, 80, 2)
+    values[:50, 1] = np.nan
+    state = through(Pipeline(chosen), [numbered(batch_of(values))], finish=False).state
+    assert list(state.waiting) == [1]
+    after, anew, _ = migrate(Pipeline(Settings.model_validate({"alarms": ALARMS})), state)
+    assert anew == ("s0",)
+    assert after.keys[0][0].cadence_us == HOUR_US
+    assert list(after.waiting) == [1]
+
+
+def test_alarms_that_were_open_end_with_the_evidence_they_stood_on() -> None:
+    pipeline = Pipeline(hourly(**BASE))
+    run = through(pipeline, [batch_of(ar1(2, 0.9, 150, 3))], finish=False)
+    raised = {event.alarm_id for event in run.events if event.what == "raised"}
+    cleared = {event.alarm_id for event in run.events if event.what == "cleared"}
+    _, _, ended = migrate(Pipeline(hourly(banks=QUICK)), run.state)
+    assert raised - cleared
+    assert {event.alarm_id for event in ended} == raised - cleared
+    assert {event.what for event in ended} == {"cleared"}
+    assert {event.time_us for event in ended} == {149 * HOUR_US - HOUR_US // 2}
+    assert "change of settings" in sentence_of(ended[0])
+    json.dumps(body_of(ended[0]), allow_nan=False)
+
+
+def test_series_that_come_together_fill_cohorts_up_to_the_largest(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (sentinel.pipeline.roster, sentinel.pipeline.replan):
+        monkeypatch.setattr(module, "LARGEST", 2)
+    state = seen(hourly(**BASE), series=5)
+    pipeline = Pipeline(hourly(**BASE, stale_after="9h"))
+    after, _, _ = migrate(pipeline, state)
+    assert [members.series.tolist() for members in after.cohorts] == [[0, 1], [2, 3], [4]]
+    assert [number for _, number in after.keys] == [0, 1, 2]
+    more = batch_of(ar1(3, 0.5, 50, 5), first_tick=150)
+    pipeline.advance(after, more)

@@ -1,0 +1,91 @@
+"""An engine on a real journal and a real inbox, for tests."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sentinel.config import Settings
+from sentinel.domain.clock import ManualClock
+from sentinel.domain.observation import OBSERVATIONS, Frame
+from sentinel.domain.tally import Tally
+from sentinel.journal import Journal
+from sentinel.notify import NotifyError
+from sentinel.pipeline.codec import to_arrays
+from sentinel.runtime.engine import Engine
+from sentinel.runtime.inbox import Inbox
+from tests.pipeline.streams import HOUR_US, ar1
+
+BANK = {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}
+CHOSEN: dict[str, Any] = {
+    "series": [{"match": "s0", "cadence": "1h"}, {"match": "*"}],
+    "banks": {"default": BANK},
+    "alarms": [{"threshold": 0.3, "alpha": 0.01}],
+    "daemon": {"digest_every_ticks": 10},
+}
+SOURCE = {"source": "buoys"}
+VALUES = ar1(3, np.where(np.arange(400) % 150 < 100, 0.9, -0.5), 400, 3)
+
+
+def frame(first: int, last: int, values: NDArray[np.float64] = VALUES, **more: Any) -> Frame:
+    rows = [(f"s{s}", t * HOUR_US, float(values[t, s])) for t in range(first, last) for s in range(values.shape[1])]
+    table = pl.DataFrame(rows, schema=OBSERVATIONS, orient="row")
+    return Frame("buoys", table, {"at": last}, **({"rejected": {}} | more))
+
+
+class Sink:
+    """A receiver that can be made to fail, some events in."""
+
+    def __init__(self) -> None:
+        self.events: list[Mapping[str, object]] = []
+        self.broken = False
+        self.fails_after: int | None = None
+
+    def send(self, event: Mapping[str, object]) -> None:
+        if self.broken or (self.fails_after is not None and len(self.events) >= self.fails_after):
+            raise NotifyError("the receiver is down")
+        self.events.append(event)
+
+    @property
+    def keys(self) -> list[str]:
+        return [f"{event['id']}/{event['what']}" for event in self.events]
+
+
+class Rig:
+    """An engine on the journal of a folder."""
+
+    def __init__(self, folder: Path, chosen: Mapping[str, Any] = CHOSEN, **sinks: Sink) -> None:
+        self.clock = ManualClock(1_000 * HOUR_US)
+        self.tally = Tally()
+        self.inbox = Inbox(100_000)
+        self.journal = Journal.open(folder)
+        weakref.finalize(self, self.journal.close)
+        settings = Settings.model_validate(chosen)
+        self.engine = Engine(settings, self.journal, self.inbox, self.tally, self.clock, sinks)
+        self.engine.restore()
+
+    def feed(self, *frames: Frame) -> None:
+        for each in frames:
+            self.inbox.put(each)
+        while self.engine.turn(0.0):
+            pass
+
+    def count(self, name: str, **labels: str) -> float:
+        return self.tally.get(f"sentinel_{name}", **labels)
+
+    @property
+    def state(self) -> tuple[dict[str, bytes], dict[str, Any]]:
+        """Everything, bitwise, rows and all."""
+        arrays, header = to_arrays(self.engine._machine.state)
+        return {name: array.tobytes() for name, array in arrays.items()}, header
+
+    @property
+    def record(self) -> tuple[object, ...]:
+        """What the journal has kept of it."""
+        return self.journal.events(), self.journal.digests(), self.journal.cursors(), self.journal.series()

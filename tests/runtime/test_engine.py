@@ -1,0 +1,284 @@
+"""The engine in process, with a real journal and a real inbox: nothing lost, nothing doubled, nothing unseen."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import sentinel.runtime.engine
+import sentinel.runtime.outbox
+from sentinel.config import Settings
+from sentinel.domain.observation import OBSERVATIONS, Frame, Rejection
+from sentinel.domain.states import Reason, State
+from sentinel.journal import Journal
+from sentinel.pipeline.codec import to_arrays
+from sentinel.runtime.replica import Machine
+from tests.pipeline.streams import HOUR_US, by_series
+from tests.runtime.rig import CHOSEN, SOURCE, VALUES, Rig, Sink, frame
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed is tried again with the next turn."""
+    monkeypatch.setattr(sentinel.runtime.engine, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(sentinel.runtime.outbox, "FIRST_RETRY_SECONDS", 0.0)
+
+
+@contextmanager
+def room_for(journal: Journal, pages: int) -> Iterator[None]:
+    """SQLite's own limit: a real SQLITE_FULL once so many more pages are written."""
+    connection = journal._database.connection
+    (used,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {used + pages}")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA max_page_count = 4294967294")
+
+
+def test_duplicates_revisions_late_and_rejected_observations_are_counted(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.feed(frame(0, 100, rejected={Rejection.MISSING: 4}))
+    rig.feed(frame(50, 110))
+    changed = VALUES.copy()
+    changed[105:110] += 1.0
+    rig.feed(frame(104, 110, changed))
+    late = pl.DataFrame([("s0", 5 * HOUR_US + 1, 1.0), ("s1", 6 * HOUR_US + 1, 1.0)], schema=OBSERVATIONS, orient="row")
+    rig.feed(Frame("buoys", late, {"at": 110}))
+    counts = {
+        name: rig.count(f"observations_{name}_total", **SOURCE)
+        for name in ("received", "accepted", "duplicate", "revised", "late")
+    }
+    assert counts == {"received": 300 + 180 + 18 + 2, "accepted": 332, "duplicate": 153, "revised": 15, "late": 2}
+    assert rig.count("observations_rejected_total", reason="missing", **SOURCE) == 4
+    assert rig.count("ticks_total", **SOURCE) == 3 * 109
+    assert rig.engine.snapshot.view("s1").ticks == 109
+
+
+def test_a_frame_that_breaks_its_promise_is_refused_and_the_next_one_counts(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    broken = Frame("buoys", pl.DataFrame({"series": ["s0"], "time": [1], "value": [1.0]}), {"at": 5})
+    rig.feed(broken, frame(0, 60))
+    assert rig.count("source_fetch_failures_total", **SOURCE) == 1
+    assert rig.count("observations_accepted_total", **SOURCE) == 180
+    assert rig.journal.cursors() == {"buoys": {"at": 60}}
+
+
+def test_a_full_disk_stops_ingestion_visibly_and_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    chosen = CHOSEN | {"daemon": {"digest_every_ticks": 1}}
+    sinks = Sink(), Sink()
+    twin, rig = Rig(tmp_path / "twin", chosen, out=sinks[0]), Rig(tmp_path / "hindered", chosen, out=sinks[1])
+    committed_but_owed = 0
+    for n, first in enumerate(range(0, 400, 20)):
+        part = frame(first, first + 20)
+        twin.feed(part)
+        with room_for(rig.journal, n % 3):
+            rig.feed(part)
+            rig.feed()
+            if rig.count("ingestion_stopped"):
+                assert rig.engine.snapshot.taken_us > 0, "what is known is still served"
+                committed_but_owed += rig.journal.cursors() == twin.journal.cursors()
+                assert rig.count("commit_failures_total") > 0
+        rig.feed()
+        assert rig.count("ingestion_stopped") == 0
+        assert rig.state == twin.state
+    assert rig.count("commit_failures_total") > 3
+    assert committed_but_owed > 0, "the disk was never full between an observation and what follows from it"
+    assert rig.record == twin.record
+    assert sinks[1].keys == sinks[0].keys
+    for name in ("received", "accepted", "duplicate", "revised", "late"):
+        name = f"observations_{name}_total"
+        assert rig.count(name, **SOURCE) == twin.count(name, **SOURCE), name
+    assert [c.time_us.tolist() for c in rig.journal.tail(0)] == [c.time_us.tolist() for c in twin.journal.tail(0)]
+
+
+def test_on_a_full_disk_a_checkpoint_and_a_reload_wait_too(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.feed(frame(0, 200))
+    other = Settings.model_validate(CHOSEN | {"alarms": [{"threshold": 0.4, "alpha": 0.01}]})
+    with room_for(rig.journal, 0):
+        rig.engine._checkpoint_at = 0.0
+        rig.engine.turn(0.0)
+        assert rig.count("ingestion_stopped") == 0, "nothing waits to be taken in"
+        assert rig.count("checkpoint_failures_total") == 1
+        filler = {"series": [{"match": f"{'x' * 200}{n}"} for n in range(100)]}
+        rig.engine.reload(Settings.model_validate(CHOSEN | filler))
+        rig.engine.turn(0.0)
+        assert rig.count("ingestion_stopped") == 1
+        assert len(rig.engine.settings.series) == 2
+    rig.engine.reload(other)
+    rig.engine.turn(0.0)
+    assert rig.engine.settings == other
+    assert rig.count("ingestion_stopped") == 0
+
+
+def test_a_notifier_that_fails_and_recovers_hears_everything_once_and_in_order(tmp_path: Path) -> None:
+    steady, shaky = Sink(), Sink()
+    rig = Rig(tmp_path, shaky=shaky, steady=steady)
+    for n, first in enumerate(range(0, 400, 20)):
+        shaky.broken = n % 3 == 1
+        shaky.fails_after = len(shaky.events) + 1 if n % 3 == 2 else None
+        rig.feed(frame(first, first + 20))
+        assert steady.keys == [event["id"] for event in rig.journal.events()], "one that fails holds up no other"
+        assert rig.count("outbox_notifications", sink="shaky") == len(steady.keys) - len(shaky.keys)
+    shaky.broken, shaky.fails_after = False, None
+    rig.feed()
+    assert len(steady.keys) > 6
+    assert shaky.keys == steady.keys
+    assert len(set(shaky.keys)) == len(shaky.keys)
+    assert rig.count("notification_failures_total", sink="shaky") > 0
+    assert rig.count("outbox_notifications", sink="shaky") == 0
+
+
+def test_what_was_not_delivered_before_a_crash_is_delivered_after_it(tmp_path: Path) -> None:
+    before, after = Sink(), Sink()
+    before.fails_after = 2
+    rig = Rig(tmp_path, out=before)
+    rig.feed(frame(0, 400))
+    owed = [event["id"] for event in rig.journal.events()]
+    rig.journal.close()
+    Rig(tmp_path, out=after).feed()
+    assert before.keys + after.keys == owed
+
+
+def lived(folder: Path, cuts: Sequence[int], crashes: Mapping[int, bool], chosen: Mapping[str, Any]) -> Rig:
+    """A life with crashes after some frames; True = with a checkpoint some frames before."""
+    rig = Rig(folder, chosen)
+    edges = [0, *cuts, 400]
+    for n, (first, last) in enumerate(pairwise(edges)):
+        rig.feed(frame(first, last, watermark_us=last * HOUR_US))
+        if crashes.get(n):
+            rig.engine.checkpoint()
+        elif n in crashes:
+            rig.journal.close()
+            rig = Rig(folder, chosen)
+    return rig
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_checkpoint_and_tail_restore_the_state_bitwise_at_any_moment(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    cuts = sorted(chance.sample(range(1, 400), 12))
+    crashes = {n: chance.random() < 0.5 for n in chance.sample(range(13), 8)}
+    straight = lived(tmp_path / "a", cuts, {}, CHOSEN)
+    crashed = lived(tmp_path / "b", cuts, crashes, CHOSEN)
+    assert crashed.state == straight.state
+    assert crashed.record == straight.record
+    assert crashed.engine._machine.clocks == straight.engine._machine.clocks
+    assert len(straight.record[0]) > 4  # type: ignore[arg-type]
+    crashed.journal.close()
+    again = Rig(tmp_path / "b")
+    assert again.state == straight.state
+    assert again.record == straight.record
+
+
+def test_what_is_replayed_is_not_counted_again(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.feed(frame(0, 300))
+    rig.journal.close()
+    again = Rig(tmp_path)
+    for name in ("ticks", "observations_accepted", "observations_late", "gaps"):
+        assert again.count(f"{name}_total", **SOURCE) == 0
+    again.feed(frame(300, 301))
+    assert again.count("ticks_total", **SOURCE) == 3
+
+
+OTHER = CHOSEN | {
+    "series": [{"match": "s0", "cadence": "1h", "max_gap": "10h"}, {"match": "*"}],
+    "alarms": [{"threshold": 0.4, "alpha": 0.01}],
+}
+
+
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_a_change_of_settings_is_replayed_like_everything_else(tmp_path: Path, checkpoint: bool) -> None:
+    rig = Rig(tmp_path)
+    rig.feed(frame(0, 200))
+    if checkpoint:
+        rig.engine.checkpoint()
+    rig.engine.reload(Settings.model_validate(OTHER))
+    rig.feed(frame(200, 300))
+    found, record = rig.state, rig.record
+    assert rig.engine.settings.alarms[0].threshold == 0.4
+    ended = [event for event in rig.journal.events() if "change of settings" in str(event["text"])]
+    assert {event["threshold"] for event in ended} == {0.3}
+    rig.journal.close()
+    again = Rig(tmp_path, OTHER)
+    assert (again.state, again.record) == (found, record)
+    replay = Machine(Settings())
+    for committed in again.journal.tail(0):
+        replay.apply(committed)
+    assert {n: a.tobytes() for n, a in to_arrays(replay.state)[0].items()} == found[0]
+
+
+def test_other_settings_at_a_restart_are_recorded_and_keep_what_did_not_change(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.feed(frame(0, 200))
+    kept = by_series(rig.engine._machine.state)
+    rig.journal.close()
+    chosen = CHOSEN | {"series": [{"match": "s0", "cadence": "1h", "max_gap": "10h"}, {"match": "*"}]}
+    again = Rig(tmp_path, chosen)
+    found = by_series(again.engine._machine.state)
+    assert found["s1"] == kept["s1"]
+    assert found["s0"] != kept["s0"]
+    assert again.journal.settings() is not None
+    assert again.engine.snapshot.view("s0").state is State.LEARNING
+    batches = [committed.kind for committed in again.journal.tail(0)]
+    assert batches == ["settings", "observations", "settings"]
+    again.journal.close()
+    same = Rig(tmp_path, chosen)
+    assert [committed.kind for committed in same.journal.tail(0)] == batches, "the same are not recorded again"
+
+
+def test_a_source_that_falls_silent_makes_its_series_stale_and_a_restart_remembers_it(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.feed(frame(0, 100, watermark_us=100 * HOUR_US))
+    assert rig.engine.snapshot.view("s0").reason is not Reason.STALE
+    nothing = frame(100, 100, watermark_us=110 * HOUR_US)
+    rig.feed(nothing)
+    assert rig.engine.snapshot.view("s0").reason is Reason.STALE
+    rig.engine.checkpoint()
+    rig.journal.close()
+    assert Rig(tmp_path).engine.snapshot.view("s0").reason is Reason.STALE
+
+
+def test_old_observations_are_forgotten_over_as_many_turns_as_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sentinel.journal.retention.CHUNK_ROWS", 100)
+    rig = Rig(tmp_path)
+    for first in range(0, 300, 50):
+        rig.feed(frame(first, first + 50))
+    rig.engine.checkpoint()
+    rig.clock.set(2_000 * HOUR_US)
+    rig.feed(frame(300, 350))
+    rig.engine.checkpoint()
+    rig.feed(frame(350, 400))
+    rig.engine._checkpoint_at = 0.0
+    for _ in range(40):
+        rig.engine.turn(0.0)
+    ((left,),) = rig.journal._database.read("SELECT count(*) FROM observation")
+    assert left < 400
+    state = rig.state
+    rig.journal.close()
+    assert Rig(tmp_path).state == state
+
+
+def test_the_engine_beats_in_idle_turns_and_while_ingestion_is_stopped(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    for now in (5, 6):
+        rig.clock.set(now)
+        assert rig.engine.turn(0.0) is False
+        assert rig.engine.last_beat_us == now
+    with room_for(rig.journal, 0):
+        rig.clock.set(7)
+        rig.inbox.put(frame(0, 300))
+        rig.engine.turn(0.0)
+        assert rig.engine.last_beat_us == 7
+        assert rig.count("inbox_observations") == 900, "what is held still waits"

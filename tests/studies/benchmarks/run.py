@@ -1,0 +1,157 @@
+"""Speed beside the peers, as ratios in one run, printed as a Markdown table.
+
+    python tests/studies/benchmarks/run.py                 print the table
+    python tests/studies/benchmarks/run.py --write         write it to docs/benchmarks.md and README.md too
+    python tests/studies/benchmarks/run.py --only live     some of the measurements
+    python tests/studies/benchmarks/run.py --tiny --json   a second or two each, numbers without meaning: for the tests
+
+Peers: pip install '.[bench]'. A measurement whose peer is not installed is left out and said so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from time import gmtime, strftime
+
+import bank_rows
+import pipeline_rows
+import process_rows
+import torch
+from bank_rows import Shape
+from timing import Row
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "benchmarks.md"
+README = PAGE.parents[1] / "README.md"
+BEGIN, END = "<!-- speed: written by tests/studies/benchmarks/run.py --write -->\n", "<!-- end of speed -->"
+
+Measurement = Callable[[], list[Row]]
+
+
+def measurements(tiny: bool) -> dict[str, tuple[str | None, Measurement]]:
+    """Name -> the peer's package that must be installed, if it is not ours, and what to do."""
+    s, repeats = (100, 1) if tiny else (1, 15)
+    step = Shape("bank step, 10,000 series x 16 detectors", 10_000 // s, 1, 0.75)
+    block = Shape("bank, block of 1,000 series x 512 ticks x 16", 1_000 // s, 512 // min(s, 8), 0.6)
+    long = Shape("bank, one series of 200,000 ticks x 16", 1, 200_000 // s, 0.5)
+    points, peer_points = (1_000, 250) if tiny else (50_000, 5_000)
+    rules = (None, pipeline_rows.EVERY_CHANNEL)
+    return {
+        "bank": (None, lambda: [
+            bank_rows.beside_tanh(step, 20 * repeats),
+            bank_rows.beside_tanh(block, repeats),
+            bank_rows.beside_tanh(long, 2 * repeats),
+        ]),
+        "lstm": (None, lambda: [bank_rows.beside_lstm(10_000 // s, 2 * repeats)]),
+        "ewstools": (
+            "ewstools",
+            lambda: [pipeline_rows.beside_ewstools(points, peer_points, repeats, settings) for settings in rules],
+        ),
+        "river": ("river", lambda: [pipeline_rows.beside_river(points, repeats)]),
+        "many": (
+            None,
+            lambda: [
+                pipeline_rows.many_series(1_000 // s, 10_000 // min(s, 20), 1 if tiny else 5, settings)
+                for settings in rules
+            ],
+        ),
+        "process": ("ewstools", lambda: process_rows.pipeline_alone(points, peer_points, 1 if tiny else 5)),
+        "backtest": ("ewstools", lambda: process_rows.backtest(points, peer_points, 1 if tiny else 5)),
+        "live": (None, lambda: process_rows.live(100_000 // s, 110 // min(s, 20), 1 if tiny else 11)),
+    }  # fmt: skip
+
+
+def measured(only: list[str], tiny: bool) -> Iterator[Row]:
+    """The rows, each as soon as it is measured; progress and omissions go to standard error."""
+    torch.set_num_threads(1)
+    for name, (peer, action) in measurements(tiny).items():
+        if only and name not in only:
+            continue
+        if peer and not find_spec(peer):
+            print(f"{name}: left out, {peer} is not installed; pip install '.[bench]'", file=sys.stderr)
+            continue
+        print(f"{name} ...", file=sys.stderr)
+        yield from action()
+
+
+def table(rows: list[Row]) -> str:
+    """Markdown."""
+    lines = ["| what | ours | peer | median (range) | required | met |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        f, unit = row.figure, row.unit
+        shown = f"**{f.median:.3g}** {unit} ({f.lowest:.3g} to {f.highest:.3g})"
+        required = "-" if row.required is None else f"{'≤' if row.at_most else '≥'} {row.required:g} {unit}"
+        met = {None: "-", True: "yes", False: "no"}[row.met]
+        lines.append(f"| {row.what} | {row.ours} | {row.peer} | {shown} | {required} | {met} |")
+    return "\n".join(lines) + "\n"
+
+
+def summary(rows: list[Row]) -> str:
+    """The short table of the README."""
+    lines = ["| what | beside | median (range) | required |", "|---|---|---|---|"]
+    for row in rows:
+        f = row.figure
+        required = "-" if row.required is None else f"{'≤' if row.at_most else '≥'} {row.required:g}"
+        shown = f"**{f.median:.3g}** {row.unit} ({f.lowest:.3g} to {f.highest:.3g})"
+        lines.append(f"| {row.what} | {row.peer.partition(':')[0]} | {shown} | {required} |")
+    return "\n".join(lines) + "\n"
+
+
+def machine(load_before: float) -> str:
+    """What it was measured on."""
+    cpu = next(
+        (line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor()
+    )
+    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "torch"))
+    return (
+        f"{strftime('%Y-%m-%d', gmtime())}; {cpu}, {os.cpu_count()} cores; "
+        f"Python {platform.python_version()}, {packages}. "
+        f"Load average {load_before:.1f} before and {os.getloadavg()[0]:.1f} after; the benchmark alone makes 1 to 2."
+    )
+
+
+def _cpuinfo() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+PREFACE = """\
+# Benchmarks
+
+Written by `python tests/studies/benchmarks/run.py --write` (peers: `pip install '.[bench]'`). Ours and the peer take
+turns in one run; x says how many times as fast as the peer ours is, as the median over the turns, and their range. One
+thread where nothing else is said. torch.tanh writes into an array that is there, ours makes its results anew.
+Compilation is not in the numbers of a running process (it is cached on disk); it is in none of the whole processes
+either, which run once before they are measured.
+"""
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description="Speed beside the peers, as ratios in one run.")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md and the table in README.md")
+    parser.add_argument("--only", nargs="+", default=[], choices=list(measurements(tiny=True)), metavar="NAME")
+    parser.add_argument("--tiny", action="store_true", help="tiny sizes: does it run at all")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    asked = parser.parse_args()
+    load = os.getloadavg()[0]
+    rows = list(measured(asked.only, asked.tiny))
+    text = f"{PREFACE}\n{machine(load)}\n\n{table(rows)}"
+    print(json.dumps([asdict(row) for row in rows]) if asked.json else text)
+    if asked.write:
+        PAGE.write_text(text, encoding="utf-8")
+        before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
+        _, _, after = rest.partition(END)
+        README.write_text(before + BEGIN + summary(rows) + END + after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

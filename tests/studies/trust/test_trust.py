@@ -1,0 +1,76 @@
+"""The short trust suite: every row, few and short series.
+
+A single short row can show that a bar is broken, not that it holds; the null rows of a group together can show both.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.studies.trust.effort import SHORT, generator
+from tests.studies.trust.interval import rate
+from tests.studies.trust.nulls import stationary
+from tests.studies.trust.page import groups_of, page
+from tests.studies.trust.row import Row
+from tests.studies.trust.run import PAGE
+from tests.studies.trust.scenarios import AT, NULL, Scenario
+from tests.studies.trust.suite import MISSES, SUITE
+
+GROUPS = list(dict.fromkeys(part.group for part in SUITE))
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, list[Row]]:
+    """The rows of the full run that is in the docs."""
+    return groups_of(json.loads(PAGE.with_suffix(".json").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_no_row_is_shown_to_break_its_bar_and_nulls_together_keep_theirs(group: str, written) -> None:
+    rows = [row for part in SUITE if part.group == group for row in part.rows(SHORT)]
+    names = [(row.scenario, row.what, row.bar, row.budget) for row in rows]
+    assert names == [(row.scenario, row.what, row.bar, row.budget) for row in written[group]], "docs/trust.md is old"
+    rows = [row for row in rows if (row.scenario, row.what) not in MISSES]
+    assert [row for row in rows if row.refuted] == []
+    for (column, alpha), bar in NULL.items():
+        nulls = [row for row in rows if row.what == f"{column}, alpha {alpha:g}" and row.bar == bar]
+        if len(nulls) > 10:
+            counts, ticks = [int(row.figure.rests_on.split()[0].replace(",", "")) for row in nulls], SHORT.ticks
+            together = rate(np.array(counts), len(nulls) * SHORT.series * ticks)
+            print(f"\n{group}, {column}, alpha {alpha:g}: {together}")
+            assert together.high <= bar
+
+
+def test_the_suite_sees_a_threshold_that_is_a_tenth_too_low() -> None:
+    broken = Scenario("too low", "", stationary(0.5), truth=0.4)
+    at = {row.what: row for row in broken.rows(SHORT)}
+    assert at[f"{AT}, alpha 0.001"].refuted
+    assert at[f"{AT}, alpha 0.0001"].refuted
+
+
+def test_a_row_holds_only_with_its_whole_interval() -> None:
+    row = Row("", "", rate(np.array([9, 0, 1, 2]), 10_000), bar=12.0)
+    assert row.figure.low < row.figure.value == 12.0 < row.figure.high
+    assert not row.met
+    assert not row.refuted
+    assert replace(row, bar=row.figure.high).met
+    assert replace(row, bar=row.figure.low - 1e-9).refuted
+    assert replace(row, bar=row.figure.low, at_most=False).met
+
+
+def test_random_numbers_of_a_scenario_are_its_own_and_the_same_each_time() -> None:
+    draws = [generator(name).random() for name in ("one", "two", "one")]
+    assert draws[0] == draws[2] != draws[1]
+
+
+def test_the_page_is_that_of_its_data(written) -> None:
+    assert page(written) == PAGE.read_text(encoding="utf-8")
+
+
+def test_the_rows_that_miss_their_bar_are_those_that_are_documented(written) -> None:
+    missed = {(row.scenario, row.what) for rows in written.values() for row in rows if not row.met}
+    assert missed == set(MISSES)

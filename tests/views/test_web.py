@@ -1,0 +1,397 @@
+"""The page, its JSON and the probes, over a real server, and in a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic
+from urllib.parse import quote, unquote
+
+import httpx
+import pytest
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Page, sync_playwright
+
+from sentinel.domain.clock import ManualClock
+from sentinel.domain.errors import SentinelError
+from sentinel.domain.tally import Tally
+from sentinel.domain.views import SiteView, Snapshot
+from sentinel.pipeline.history import History
+from sentinel.runtime.health import Health
+from sentinel.views.prometheus import Exposition
+from sentinel.views.web import WebServer, create_app
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass
+class FakeReader:
+    snapshot: Snapshot
+    tally: Tally
+    health: Health
+    settings_text: str = "daemon:\n  note: <b>bold</b>\n"
+
+    def metrics(self, accept_header: str) -> tuple[bytes, str]:
+        return Exposition(lambda: self.snapshot, self.tally).render(accept_header)
+
+
+@pytest.fixture(scope="module")
+def service(snapshot) -> Iterator[tuple[FakeReader, WebServer]]:
+    """One server for all tests; what it reads is set anew for each."""
+    reader = FakeReader(snapshot, Tally(), None)
+    server = WebServer(create_app(reader, ManualClock(snapshot.taken_us + 2_000_000)), "127.0.0.1:0")
+    server.start()
+    yield reader, server
+    server.stop()
+
+
+@pytest.fixture
+def reader(service, snapshot, tally) -> FakeReader:
+    now_us = snapshot.taken_us
+    reader, _ = service
+    reader.snapshot, reader.tally, reader.health = snapshot, tally, Health(now_us, True, False, now_us, now_us)
+    return reader
+
+
+@pytest.fixture
+def server(service, reader) -> WebServer:
+    return service[1]
+
+
+@pytest.fixture
+def client(server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.address, verify=False) as client:
+        yield client
+
+
+def test_healthy_and_ready_answer_get_and_head(client) -> None:
+    for path, text in (("/-/healthy", "sentinel is healthy.\n"), ("/-/ready", "sentinel is ready.\n")):
+        assert (client.get(path).status_code, client.get(path).text) == (200, text)
+        assert (client.head(path).status_code, client.head(path).text) == (200, "")
+        assert client.post(path).status_code == 405
+
+
+def test_not_ready_is_503_with_the_reasons_and_still_healthy(client, reader) -> None:
+    reader.health = replace(reader.health, stopping=True, silent_sources=("lake",))
+    answer = client.get("/-/ready")
+    assert answer.status_code == 503
+    assert "- stopping\n- source lake has neither answered nor failed yet\n" in answer.text
+    assert client.get("/-/healthy").status_code == 200
+    assert "source lake has neither answered" in client.get("/").text
+
+
+def test_metrics_come_in_the_format_asked_for_and_compressed(client) -> None:
+    plain = client.get("/metrics", headers={"accept-encoding": "identity"})
+    assert plain.headers["content-type"].startswith("text/plain; version=0.0.4")
+    packed = client.get("/metrics", headers={"accept": "application/openmetrics-text;version=1.0.0"})
+    assert packed.headers["content-type"].startswith("application/openmetrics-text")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "Accept-Encoding" in packed.headers["vary"]
+    assert packed.text.endswith("# EOF\n")
+
+
+@pytest.mark.parametrize("path", ["/", "/-/ready", "/metrics", "/api/v1/series", "/nope", "/static/page.js"])
+def test_every_answer_carries_the_security_headers(client, path: str) -> None:
+    headers = client.get(path).headers
+    assert headers["content-security-policy"].startswith("default-src 'self'; ")
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "server" not in headers
+
+
+@pytest.mark.parametrize("path", ["/", "/series/lake/loaded", "/series/lake/fresh", "/nope"])
+def test_pages_hold_nothing_inline_and_nothing_from_elsewhere(client, path: str) -> None:
+    page = client.get(path).text
+    assert not re.search(r"<style|<script(?! type=\"module\" src=)|\sstyle=|\son[a-z]+=|javascript:", page)
+    assert not re.findall(r'(?:src|href)="(?!/[^/]|/"|#)[^"]*"', page)
+
+
+def test_the_status_page_says_each_state_in_words_without_a_script(client) -> None:
+    page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", client.get("/").text))
+    for words in (
+        "grid/frequency grid critical lag-1 above 0.8 since",
+        "0.98 (above 0.95) at least 19.5 h 0.98 variance 1.1 × its baseline past the alarm line",
+        "0.93, period 14 h variance 2.3 × its baseline past the alarm line modulus above 0.9, alpha 1/10,000",
+        "lake/loaded buoys warning",
+        "buoy 7 buoys blind the value is stuck",
+        "lake/control buoys watching 0.35 (0.21 to 0.48) 57.2 min",
+        "1/1,259 of an alarm lag-1 above 0.8, alpha 1/10,000 2026-07-25 16:20 UTC 12 of 4,000 missing",
+        "1/16 of an alarm lag-1 above its own past (now 0.94), alpha 1/10,000",
+        "lake/new buoys learning 34 more ticks needed not ready",
+        "lake/fresh buoys learning learning the cadence",
+        "2 s ago",
+    ):
+        assert words in page
+
+
+def words_of(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+def test_a_series_page_says_each_rule_with_its_budget_its_reference_and_what_else_an_alarm_may_be(client) -> None:
+    new = words_of(client.get("/series/lake/new").text)
+    assert "lag-1 above its own past baseline period not full: 400 more pairs needed warning" in new
+    loaded = words_of(client.get("/series/lake/loaded").text)
+    assert "alpha 0.0001 per tick, 1 false alarm in 10,000 ticks past the alarm line 25,100 of 10,000 open" in loaded
+    assert "It is one-sided: a level shift looks like this too." in loaded
+    reactor = words_of(client.get("/series/reactor").text)
+    for words in ("0.93, oscillating, period about 14 h", "variance 2.3 × its baseline", "Criticality 2.49"):
+        assert words in reactor
+    assert "windows of 1,000 ticks, the present one so far and the one before, begun at 2026-06-01 13:20 UTC" in reactor
+
+
+def test_the_fleet_ranking_names_its_windows_and_what_stands_out(client, snapshot) -> None:
+    page = client.get("/?order=fleet").text
+    words = words_of(page)
+    assert "3 series stand out at a false discovery rate of 0.1 (e-BH)" in words
+    assert (
+        "The claim is about windows of 1,000 ticks, the present one so far and the one before, begun at 2026-06-01"
+        in words
+    )
+    table = page[page.index("<tbody>") : page.index("</tbody>")]
+    names = [unquote(name) for name in re.findall(r'href="/series/([^"]+)"', table)]
+    ranked = ["grid/frequency", "reactor", "lake/loaded", "elnino", "buoy 7", "lake/control"]
+    assert names[:6] == ranked, "series without an e-value come last"
+    assert len(names) == len(snapshot)
+    found = re.findall(r"(\d) e-value ([\d.,]+) stands out", words_of(table))
+    assert found == [("1", "1,260"), ("2", "50"), ("3", "25")]
+    assert client.get("/?order=size").status_code == 400
+
+
+def test_in_its_first_window_a_series_has_no_window_before(client, reader) -> None:
+    every = reader.snapshot.series
+    first = {name: replace(view, windows=1) for name, view in every.items()}
+    said = []
+    for series in (first, {**first, "reactor": every["reactor"]}):
+        reader.snapshot = replace(reader.snapshot, series=series)
+        said.append(words_of(client.get("/?order=fleet").text))
+    assert "The claim is about the first window of 1,000 ticks, not over yet, begun at 2026-06-01 13:20 UTC." in said[0]
+    assert "the present one so far and the one before where there is one, begun at 2026-06-01 13:20 UTC." in said[1]
+
+
+def test_each_site_says_who_alarms_and_a_site_that_cannot_alarm_says_why(client, reader) -> None:
+    site = SiteView(
+        name="peter", match="lake/*", k=2, kind="any", since_us=reader.snapshot.taken_us - 86_400_000_000,
+        alarmed=("lake/loaded", "lake/loaded - lake/control", "reactor"), alarmed_count=2, series_count=3,
+        able_count=2, blind_count=1,
+    )  # fmt: skip
+    quiet = replace(site, name="quiet", since_us=-1, alarmed=("reactor",), alarmed_count=1)
+    blind = replace(quiet, name="dark", alarmed=(), alarmed_count=0, able_count=1, kind="lag1")
+    learning = replace(blind, name="fresh", able_count=0, blind_count=0)
+    small = replace(learning, name="small", series_count=1)
+    assert "Sites" not in words_of(client.get("/").text)
+    reader.snapshot = replace(reader.snapshot, every_site=(small, learning, quiet, blind, site))
+    page = client.get("/").text
+    words = words_of(page[page.index('id="sites-heading"') :])
+    said = (
+        "peter when 2 of the series lake/* have an open alarm warning alarm since 2026-07-24 17:20 UTC "
+        "2 of 3 series have an open alarm lake/loaded , lake/loaded - lake/control , reactor",
+        "dark when 2 of the series lake/* have an open alarm on lag1 blind "
+        "cannot alarm now: 1 of 3 series can be judged (1 blind, 1 not ready) none",
+        "quiet when 2 of the series lake/* have an open alarm watching 1 of 3 series has an open alarm reactor",
+        "small when 2 of the series lake/* have an open alarm on lag1 learning "
+        "cannot alarm: rules watch 1 matching series none",
+        "fresh when 2 of the series lake/* have an open alarm on lag1 learning "
+        "cannot alarm now: 0 of 3 series can be judged (3 not ready) none",
+    )
+    places = [words.find(each) for each in said]
+    assert -1 not in places
+    assert places[:3] == sorted(places[:3]), "what alarms comes first, then what cannot see"
+    reader.snapshot = replace(reader.snapshot, every_site=(quiet,) * 53)
+    assert "and 3 more sites" in words_of(client.get("/").text)
+
+
+def test_names_and_settings_are_escaped(client, snapshot) -> None:
+    page = client.get("/").text
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(&#34;x&#34;)" in page
+    assert "<b>bold</b>" not in page
+
+
+@pytest.mark.parametrize("name", ["lake/loaded", "buoy 7"])
+def test_each_series_has_a_page_and_a_json_view(client, name: str) -> None:
+    page = client.get(f"/series/{quote(name)}")
+    assert page.status_code == 200
+    assert f"<h1>{name}</h1>" in page.text
+    assert client.get(f"/api/v1/series/{quote(name)}").json()["name"] == name
+
+
+def test_a_name_full_of_traps_is_reached_through_its_link(server, client, reader) -> None:
+    name = 'a?b#c%20d&e="ü"<i>'
+    view = replace(reader.snapshot.view("lake/new"), name=name)
+    reader.snapshot = replace(reader.snapshot, series={name: view})
+    link = re.search(r'<th scope="row"><a href="([^"]+)"', client.get("/").text)
+    assert client.get(link[1]).status_code == 200
+
+
+def test_json_has_null_where_there_is_no_number(client) -> None:
+    new = client.get("/api/v1/series/lake/new").json()
+    assert (new["state"], new["reason"], new["lag1"], new["recovery_text"]) == (
+        "learning",
+        "warm_up",
+        None,
+        "not ready",
+    )
+    open_band = client.get("/api/v1/series/grid/frequency").json()
+    assert open_band["recovery_high_seconds"] is None
+    assert open_band["recovery_text"].startswith("at least")
+    assert [rule["alarm"] for rule in open_band["rules"]] == ["a1b2", "a1b2"]
+    assert client.get("/api/v1/series/lake/fresh").json()["time"] is None
+
+
+def test_the_list_is_paged_in_the_order_of_names(client, snapshot) -> None:
+    pages = [client.get(f"/api/v1/series?offset={offset}&limit=3").json() for offset in (0, 3, 6, 9)]
+    names = [one["name"] for page in pages for one in page["series"]]
+    assert [name for name in names if "script" not in name] == [n for n in snapshot.names() if "script" not in n]
+    assert {page["total"] for page in pages} == {9}
+
+
+@pytest.mark.parametrize("query", ["limit=1001", "limit=x", "offset=-1", "limit=1e3", "offset=99999999999999999999"])
+def test_a_bad_page_is_refused_in_words(client, query: str) -> None:
+    answer = client.get(f"/api/v1/series?{query}")
+    assert answer.status_code == 400
+    assert re.search(r"(limit|offset): '.*'; a whole number from 0 to \d+ is allowed", answer.json()["error"])
+
+
+def test_a_spectrogram_is_json_and_is_not_sent_twice(client, snapshot) -> None:
+    answer = client.get("/api/v1/spectrogram/lake/loaded")
+    picture, data = snapshot.spectrogram("lake/loaded"), answer.json()
+    assert data["readings"] == picture.readings.tolist()
+    assert data["time_us"] == picture.time_us.tolist()
+    assert data["lag1"][0] is None
+    assert data["rules"] == [0.8]
+    assert data["evidence_floor"] == -4
+    again = client.get("/api/v1/spectrogram/lake/loaded", headers={"if-none-match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/spectrogram/lake/new", "/api/v1/spectrogram/x", "/api/v1/series/x", "/api/v1/no", "/api/"]
+)
+def test_what_is_not_there_is_a_404_in_json_below_api(client, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert json.loads(answer.text)["error"]
+
+
+@pytest.mark.parametrize("path", ["/nope", "/series/nope", "/series/", "/static/../app.py", "/static/nope"])
+def test_what_is_not_there_is_a_plain_404_page(client, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "<h1>404</h1>" in answer.text
+
+
+def test_a_favicon_is_served(client) -> None:
+    assert client.get("/favicon.ico").headers["content-type"] == "image/svg+xml"
+
+
+def test_many_series_are_shown_page_by_page(client, reader) -> None:
+    one = reader.snapshot.view("lake/new")
+    many = {f"s{i:04}": replace(one, name=f"s{i:04}") for i in range(450)}
+    reader.snapshot = replace(reader.snapshot, series=many, history=History(0))
+    shown = [re.findall(r'href="/series/(s\d+)"', client.get(f"/?first={first}").text) for first in (0, 200, 400, 600)]
+    assert [len(names) for names in shown] == [200, 200, 50, 0]
+    assert [*shown[0], *shown[1], *shown[2]] == list(many)
+
+
+def test_no_series_yet_is_a_page_too(client, reader) -> None:
+    reader.snapshot = replace(reader.snapshot, series={})
+    assert "No series yet" in client.get("/").text
+
+
+def test_an_address_in_use_is_named(server) -> None:
+    listen = server.address.removeprefix("http://")
+    with pytest.raises(SentinelError, match=rf"web.listen: {listen}: Address already in use; choose a free address"):
+        WebServer(None, listen)
+
+
+@pytest.mark.parametrize("listen", ["", "9814", "localhost:", "localhost:x", ":80", "localhost:70000"])
+def test_an_address_that_is_none_is_named(listen: str) -> None:
+    with pytest.raises(SentinelError, match="host:port is allowed"):
+        WebServer(None, listen)
+
+
+def test_it_stops_in_under_a_second_with_a_connection_open_and_frees_its_address(reader) -> None:
+    server = WebServer(create_app(reader, ManualClock()), "127.0.0.1:0")
+    server.start()
+    threads = threading.active_count()
+    with (
+        httpx.Client(base_url=server.address, verify=False) as client,
+        socket.create_connection(("127.0.0.1", server.port)) as half,
+    ):
+        half.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        client.get("/-/healthy")
+        begin = time.monotonic()
+        server.stop()
+        assert time.monotonic() - begin < 1.0
+    assert threading.active_count() < threads
+    WebServer(None, f"127.0.0.1:{server.port}")._socket.close()
+
+
+@pytest.fixture
+def browser_page(server) -> Iterator[tuple[Page, list[str]]]:
+    if not CHROMIUM.exists():
+        assert os.environ.get("CI") != "true", "chromium is needed in CI"
+        pytest.skip("chromium is not installed")
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        except PlaywrightError as error:
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip(f"chromium does not start: {error}")
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(server.address)
+        yield page, said
+        browser.close()
+
+
+COLOURS = """canvas => {
+  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  const seen = new Set();
+  for (let at = 0; at < pixels.length; at += 4) seen.add(pixels.slice(at, at + 4).join());
+  return seen.size;
+}"""
+
+
+def test_in_a_browser_the_page_draws_and_refreshes_itself_without_an_error(browser_page, reader) -> None:
+    page, said = browser_page
+    canvas = page.locator("canvas[data-series='lake/loaded']")
+    # Asked from outside: the page's own policy forbids the eval that wait_for_function needs.
+    until = monotonic() + 10
+    while page.evaluate("() => document.querySelector('canvas').width") <= 400 and monotonic() < until:
+        page.wait_for_timeout(50)
+    assert canvas.evaluate(COLOURS) > 50
+    assert "Lag-1 autocorrelation rose from" in canvas.get_attribute("aria-label")
+    assert page.locator(".badge", has_text="critical").count() == 2
+
+    page.locator("a", has_text="lake/control").first.focus()
+    page.locator("summary").click()
+    canvas.evaluate("canvas => { canvas.marked = true; }")
+    view = replace(reader.snapshot.view("lake/control"), lag1=0.42)
+    reader.snapshot = replace(reader.snapshot, series={**reader.snapshot.series, "lake/control": view})
+    page.wait_for_selector("text=0.42 (0.21 to 0.48)", timeout=4000)
+    assert canvas.evaluate("canvas => canvas.marked"), "the canvas is the same one: nothing flickers"
+    assert page.locator("details[open]").count() == 1
+    assert said == []
