@@ -171,7 +171,7 @@ def test_checkpoint_and_tail_restore_the_state_bitwise_at_any_moment(tmp_path: P
     crashed = lived(tmp_path / "b", cuts, crashes, CHOSEN)
     assert crashed.state == straight.state
     assert crashed.record == straight.record
-    assert crashed.engine._machine.clocks == straight.engine._machine.clocks
+    assert crashed.engine._machine.watermarks == straight.engine._machine.watermarks
     assert len(straight.record[0]) > 4  # type: ignore[arg-type]
     crashed.journal.close()
     again = Rig(tmp_path / "b")
