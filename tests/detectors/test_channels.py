@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from detectors.baseline import crossing
 from detectors.checks import stream
 from detectors.evidence import (
+    CEILING,
     LABEL_NOISE,
     LABEL_ONE_SIDED,
     Channel,
@@ -22,6 +23,7 @@ from detectors.evidence import (
     Rule,
     Stream,
     above,
+    stream_of,
 )
 from detectors.pairs import Pairs, pairs_of
 
@@ -248,6 +250,17 @@ def test_a_rule_is_kept_beside_one_with_more_bets(simulate) -> None:
     _, block = now.advance(carried, plain(values, 2, tick=300))
     _, alone = was.advance(state, plain(values, 1, tick=300))
     assert np.array_equal(block.evidence[:, :, 1], alone.evidence[:, :, 0])
+
+
+def test_ticks_without_a_pair_leave_the_wealth_at_its_bound_as_it_is_bitwise(simulate) -> None:
+    # Wealth at the bound was scaled again at every tick, also where nothing was staked: 28 of 200 series changed in
+    # their last bit, so what a block's padding looked like changed the evidence of a comparison.
+    evidence = Evidence((Rule((Channel(0.2), Channel(0.9)), 1e-3, minimum=True),))
+    state, _ = evidence.advance(evidence.init(200), stream_of(pairs_of(simulate(0.95, "Gaussian", 400, 200, seed=5))))
+    assert (state.wealth[:, 0].sum(axis=1) >= 0.99 * CEILING / 1e-3).any(), "some stand at the bound"
+    nothing, none = np.zeros((50, 200)), np.zeros((50, 200), bool)
+    after, _ = evidence.advance(state, stream_of(Pairs(nothing, nothing, none, none)))
+    assert [array.tobytes() for array in after] == [array.tobytes() for array in state]
 
 
 def test_under_a_minimum_no_claim_grows_without_bound_on_its_own(simulate) -> None:
