@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sentinel.domain.estimates import UNKNOWN
 from sentinel.domain.states import Reason, State
 from sentinel.domain.tally import Tally
 from sentinel.domain.views import RuleView, SeriesView, SiteView, Snapshot, Spectrogram
@@ -38,16 +39,10 @@ SERIES = SeriesView(
     time_us=NOW_US - DAY_US // 24,
     value=8.25,
     residual=nan,
-    lag1=nan,
-    lag1_low=nan,
-    lag1_high=nan,
+    estimates=UNKNOWN,
     recovery_seconds=nan,
     recovery_low_seconds=nan,
     recovery_high_seconds=nan,
-    modulus=nan,
-    period_seconds=nan,
-    spread=nan,
-    criticality=nan,
     e_value=nan,
     window_ticks=1000,
     windows=2,
@@ -65,6 +60,11 @@ def recovery(lag1: float, cadence_seconds: float) -> float:
     return round(-cadence_seconds / log(lag1), 2) if 0 < lag1 < 1 else inf if lag1 >= 1 else nan
 
 
+def estimated(view: SeriesView, **numbers: float) -> SeriesView:
+    """The series with other estimates."""
+    return replace(view, estimates=view.estimates._replace(**numbers))
+
+
 def judged(view: SeriesView, lag1: float, low: float, high: float, evidence: float, **more: object) -> SeriesView:
     """A series with a verdict: the readings cross zero at `lag1`."""
     return replace(
@@ -74,15 +74,17 @@ def judged(view: SeriesView, lag1: float, low: float, high: float, evidence: flo
         ticks=4000,
         warm_up_left=0,
         residual=0.4,
-        lag1=lag1,
-        lag1_low=low,
-        lag1_high=high,
+        estimates=UNKNOWN._replace(
+            lag1=lag1,
+            lag1_low=low,
+            lag1_high=high,
+            modulus=abs(lag1),
+            spread=0.125,
+            criticality=round(atanh(abs(lag1)) + 0.125, 3),
+        ),
         recovery_seconds=recovery(lag1, view.cadence_seconds),
         recovery_low_seconds=recovery(low, view.cadence_seconds),
         recovery_high_seconds=recovery(high, view.cadence_seconds),
-        modulus=abs(lag1),
-        spread=0.125,
-        criticality=round(atanh(abs(lag1)) + 0.125, 3),
         e_value=round(10 ** (evidence + 1), 3),
         evidence=evidence,
         readings=tuple(round(4 * (atanh(lag1) - atanh(r)), 3) for r in THRESHOLDS),
@@ -159,6 +161,8 @@ def snapshot() -> Snapshot:
     loaded = judged(SERIES, 0.91, 0.84, 0.95, 0.4)
     grid = judged(SERIES, 0.985, 0.95, 1.0, 2.1, source="grid")
     one_sided = replace(loaded.rules[0], remarks=("one_sided",), **alarm)
+    oscillating = judged(SERIES, 0.2, 0.05, 0.33, 0.7)
+    cycle = oscillating.estimates._replace(modulus=0.93, period=14.0, spread=0.833, criticality=2.491)
     views = [
         replace(loaded, name="lake/loaded", state=State.WARNING, rules=(one_sided,)),
         replace(
@@ -186,13 +190,10 @@ def snapshot() -> Snapshot:
         judged(SERIES, 0.5, 0.4, 0.6, -2.0, name="buoy 7"),
         replace(SERIES, name=evil, time_us=-3 * DAY_US),
         replace(
-            judged(SERIES, 0.2, 0.05, 0.33, 0.7),
+            oscillating,
             name="reactor",
             state=State.WARNING,
-            modulus=0.93,
-            period_seconds=14 * 3600.0,
-            spread=0.833,
-            criticality=2.491,
+            estimates=cycle,
             rules=(
                 replace(RULE, evidence=-4.0),
                 replace(RULE, kind="modulus", label="0.9", threshold=0.9, evidence=0.7, **alarm),

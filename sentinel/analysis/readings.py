@@ -10,14 +10,13 @@ import numpy as np
 import polars as pl
 
 from sentinel.domain.axis import Axis
+from sentinel.domain.estimates import Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.states import State
-from sentinel.pipeline.rows import Rows
+from sentinel.pipeline.results import Rows
 
-COLUMNS = (
-    "series", "time", "value", "residual", "state", "lag1", "lag1_low", "lag1_high", "modulus", "period", "spread",
-    "criticality", "evidence", "recovery", "recovery_low", "recovery_high",
-)  # fmt: skip
+RECOVERY = ("recovery", "recovery_low", "recovery_high")
+COLUMNS = ("series", "time", "value", "residual", "state", *Estimates._fields, "evidence", *RECOVERY)
 ORDER = ["id", "tick"]
 INSTANT = "%Y-%m-%dT%H:%M:%S%.fZ"
 """How every CSV file that is written has its times, for `datetime_format` of polars."""
@@ -92,17 +91,9 @@ class Readings:
                 "value": rows.value,
                 "residual": rows.residual,
                 "state": pl.Series(STATE_WORDS[rows.state]),
-                "lag1": rows.lag1,
-                "lag1_low": rows.lag1_low,
-                "lag1_high": rows.lag1_high,
-                "modulus": rows.modulus,
-                "period": rows.period * tick,
-                "spread": rows.spread,
-                "criticality": rows.criticality,
+                **rows.estimates._replace(period=rows.estimates.period * tick)._asdict(),
                 "evidence": rows.evidence,
-                "recovery": rows.recovery * tick,
-                "recovery_low": rows.recovery_low * tick,
-                "recovery_high": rows.recovery_high * tick,
+                **{name: ticks * tick for name, ticks in zip(RECOVERY, rows.recovery, strict=True)},
             }
         )
 

@@ -11,6 +11,7 @@ import numpy as np
 from sentinel.analysis.season import Proposal
 from sentinel.domain.axis import STEP_US, Axis, NumberAxis
 from sentinel.domain.clock import MICROSECONDS
+from sentinel.domain.estimates import UNKNOWN, Estimates
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.spelling import NEVER_US, duration_in_words, moment_in_words
 from sentinel.domain.states import Reason, State
@@ -43,15 +44,9 @@ class SeriesRecord:
     last_us: int = 0
     end_us: int = 0
     state: State = State.LEARNING
-    """State after the last tick; reason, lag1, low and high likewise."""
+    """State after the last tick; reason and estimates likewise."""
     reason: Reason = Reason.CADENCE
-    lag1: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-    modulus: float = math.nan
-    period: float = math.nan
-    """In ticks; NaN where nothing oscillates."""
-    spread: float = math.nan
+    estimates: Estimates[float] = UNKNOWN
     e_value: float = math.nan
     """By which series are ranked, of the windows that begin at `window_us`."""
     windows: int = 0

@@ -23,7 +23,7 @@ from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState
 from sentinel.pipeline.plan import Plan, paired_name
 from sentinel.pipeline.portrait import Portrait
 from sentinel.pipeline.published import Published
-from sentinel.pipeline.rows import Rows
+from sentinel.pipeline.results import Rows
 
 STATES, REASONS = tuple(State), tuple(Reason)
 GAP = (STATES.index(State.BLIND), REASONS.index(Reason.GAP))
@@ -210,10 +210,7 @@ def _extend(record: SeriesRecord, rows: Rows, part: slice) -> None:
     record.last_tick = int(rows.tick[part][-1])
     record.last_us, record.end_us = int(rows.time_us[part][-1]), int(rows.end_us[part][-1])
     record.state, record.reason = STATES[state[-1]], REASONS[reason[-1]]
-    columns = (rows.lag1, rows.lag1_low, rows.lag1_high, rows.modulus, rows.period, rows.spread)
-    record.lag1, record.low, record.high, record.modulus, record.period, record.spread = (
-        float(column[part][-1]) for column in columns
-    )
+    record.estimates = rows.estimates.each(lambda column: float(column[part][-1]))
     known = rows.evidence[part][~np.isnan(rows.evidence[part])]
     if known.size:
         record.max_evidence = float(np.fmax(record.max_evidence, known.max()))

@@ -52,7 +52,7 @@ def _now(record: SeriesRecord) -> str:
     quiet = "no alarm" if not record.alarms or record.alarms[-1][1] is not None else ""
     if not record.plan.rules:
         quiet = "watched by no alarm rule"
-    band = band_in_words(record.lag1, record.low, record.high)
+    band = band_in_words(record.estimates.lag1, record.estimates.lag1_low, record.estimates.lag1_high)
     numbers = f"lag-1 {'' if quiet else 'now '}{band}{_recovery(record)}{_cycle(record)}{_change(record)}"
     alone = f"; {REASONS[record.reason]}" if record.reason is Reason.COUNTERPART_MISSING else ""
     return f"{quiet}: {numbers}{alone}" if quiet else f"{numbers}{alone}"
@@ -79,10 +79,10 @@ def _lengths(record: SeriesRecord, *seasons: float) -> str:
 def _recovery(record: SeriesRecord) -> str:
     """Recovery time in words, with what stands before it; empty where lag-1 is not above 0 or does not tell it."""
     assert record.plan is not None
-    if not math.isnan(record.period):
+    if not math.isnan(record.estimates.period):
         return ""
-    at_least = record.high >= 1.0
-    lag1 = record.low if at_least else record.lag1
+    at_least = record.estimates.lag1_high >= 1.0
+    lag1 = record.estimates.lag1_low if at_least else record.estimates.lag1
     if not 0.0 < lag1 < 1.0:
         return ""
     length = record.length(-record.plan.cadence_us / math.log(lag1))
@@ -92,18 +92,18 @@ def _recovery(record: SeriesRecord) -> str:
 def _cycle(record: SeriesRecord) -> str:
     """Modulus and period in words, with what stands before them; empty where nothing oscillates."""
     assert record.plan is not None
-    if math.isnan(record.period):
+    modulus, period = record.estimates.modulus, record.estimates.period
+    if math.isnan(period):
         return ""
-    length = record.length(record.period * record.plan.cadence_us)
-    words = f", modulus {modulus_in_words(record.modulus, record.period, length)}"
-    if not 0.0 < record.modulus < 1.0:
+    words = f", modulus {modulus_in_words(modulus, period, record.length(period * record.plan.cadence_us))}"
+    if not 0.0 < modulus < 1.0:
         return words
-    return f"{words}, fading to 1/e in about {record.length(-record.plan.cadence_us / math.log(record.modulus))}"
+    return f"{words}, fading to 1/e in about {record.length(-record.plan.cadence_us / math.log(modulus))}"
 
 
 def _change(record: SeriesRecord) -> str:
     """A change of spread in words, with what stands before it; empty where it is small or not known."""
-    return f", {spread_in_words(record.spread)}" if abs(record.spread) >= NOTABLE_SPREAD else ""
+    return f", {spread_in_words(record.estimates.spread)}" if abs(record.estimates.spread) >= NOTABLE_SPREAD else ""
 
 
 def _max_gap(record: SeriesRecord) -> str:

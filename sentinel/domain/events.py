@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-NUMBERS = ("threshold", "evidence", "lag1", "lag1_low", "lag1_high", "modulus", "period", "spread")
-nan = math.nan
-
+from sentinel.domain.estimates import Estimates
 
 REMARK_NAMES = ("one_sided", "noise")
 """Why an alarm on lag 1 may not be slowing; the order is that of their bits. The sentences are in `text.events`."""
@@ -57,14 +54,7 @@ class AlarmEvent(NamedTuple):
     time_us: int
     """End of the tick."""
     evidence: float
-    lag1: float
-    lag1_low: float
-    lag1_high: float
-    modulus: float
-    period: float
-    """In ticks."""
-    spread: float
-    """Log of the variance ratio to the first points."""
+    estimates: Estimates[float]
     cadence_us: int
 
 

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sentinel.domain.estimates import Estimates
 from sentinel.domain.states import Reason, State
 
 
@@ -71,23 +72,12 @@ class SeriesView:
     value: float
     """Value of the last closed tick; NaN = missing."""
     residual: float
-    lag1: float
-    lag1_low: float
-    lag1_high: float
-    """95 % band; -1 or 1 where the band is open."""
+    estimates: Estimates[float]
     recovery_seconds: float
     """-cadence / ln(lag1); NaN where lag1 is not in (0, 1)."""
     recovery_low_seconds: float
     recovery_high_seconds: float
     """inf where the upper end of the band is open: then say "at least `recovery_low_seconds`"."""
-    modulus: float
-    """What a small knock is multiplied by at each tick, of the slower of the two roots."""
-    period_seconds: float
-    """NaN where nothing oscillates."""
-    spread: float
-    """Log of the variance ratio to the first ticks; 0 = unchanged."""
-    criticality: float
-    """atanh(modulus) + spread: larger = closer to critical."""
     evidence: float
     """Maximum over the rules that are ready."""
     e_value: float
@@ -102,6 +92,11 @@ class SeriesView:
     readings: tuple[float, ...]
     """One per threshold, in null standard deviations; NaN while not ready."""
     rules: tuple[RuleView, ...]
+
+    @property
+    def period_seconds(self) -> float:
+        """NaN where nothing oscillates."""
+        return self.estimates.period * self.cadence_seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.compiled import compiled
-from sentinel.domain.events import NUMBERS, AlarmEvent, alarm_id, remark_names
+from sentinel.domain.estimates import UNKNOWN, Estimates
+from sentinel.domain.events import AlarmEvent, alarm_id, remark_names
 from sentinel.domain.states import REASONS, STATES, Reason, State
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.plan import PlanRule
@@ -121,20 +122,22 @@ def _advance(
 
 def alarm_event(
     rule: PlanRule, what: str, *, series: str, source: str, raised_us: int, time_us: int, cadence_us: int,
-    leading: int, remarks: int, threshold: float, evidence: float = nan, lag1: float = nan, lag1_low: float = nan,
-    lag1_high: float = nan, modulus: float = nan, period: float = nan, spread: float = nan,
+    leading: int, remarks: int, threshold: float, evidence: float = nan, estimates: Estimates[float] = UNKNOWN,
 ) -> AlarmEvent:  # fmt: skip
     """The event of a rule, of which the channel `leading` gave most evidence; `remarks` in bits."""
     channel = rule.channels[leading % len(rule.channels)]  # of a paired series they are there twice
     alarm = alarm_id(series, rule.kind, rule.label, raised_us)
     written = channel.ratio if channel.kind == "spread" else channel.threshold
     threshold = threshold if written is None else written
-    numbers = (threshold, evidence, lag1, lag1_low, lag1_high, modulus, period, spread)
-    # One object for every NaN: equal events are then equal.
-    known = {name: nan if math.isnan(x) else x for name, x in zip(NUMBERS, numbers, strict=True)}
     return AlarmEvent(
         id=f"{alarm}/{what}", alarm_id=alarm, what=what, series=series, source=source, rule=rule.kind,
         label=rule.label, kind=channel.kind, side="below" if channel.below else "above",
         relative=channel.relative, remarks=remark_names(remarks), alpha=rule.alpha, severity=rule.severity,
-        time_us=time_us, cadence_us=cadence_us, **known,
+        threshold=_one_nan(threshold), evidence=_one_nan(evidence), estimates=estimates.each(_one_nan),
+        time_us=time_us, cadence_us=cadence_us,
     )  # fmt: skip
+
+
+def _one_nan(number: float) -> float:
+    """The number, with one object for every NaN: equal events are then equal."""
+    return nan if math.isnan(number) else number

@@ -88,7 +88,7 @@ def digest(members: CohortState, row: int) -> str:
     """
     hashed = hashlib.blake2b(digest_size=8)
     for name, array in _flat(members).items():
-        if not name.startswith(("series", "last/", *_AHEAD)):
+        if not name.startswith(("series", "last/", "estimates/", *_AHEAD)):
             hashed.update(np.ascontiguousarray(array[row]).tobytes())
     return hashed.hexdigest()
 

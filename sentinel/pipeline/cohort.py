@@ -18,6 +18,7 @@ from detectors.evidence import EvidenceState
 from detectors.fading import Fading
 from detectors.lattice import LatticeState
 from detectors.spread import SpreadState
+from sentinel.domain.estimates import UNKNOWN, Estimates
 from sentinel.domain.states import REASONS, Reason
 from sentinel.pipeline.alarm import Alarm, AlarmState, States
 from sentinel.pipeline.conditioning import (
@@ -45,13 +46,6 @@ class Last(NamedTuple):
     missing: NDArray[np.int64]
     value: NDArray[np.float64]
     residual: NDArray[np.float64]
-    lag1: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    modulus: NDArray[np.float64]
-    period: NDArray[np.float64]
-    spread: NDArray[np.float64]
-    criticality: NDArray[np.float64]
     readings: NDArray[np.float64]
     evidence: NDArray[np.float64]
 
@@ -70,6 +64,8 @@ class CohortState(NamedTuple):
     evidence: EvidenceState
     alarm: AlarmState
     last: Last
+    estimates: Estimates[NDArray[np.float64]]
+    """Of the last closed tick."""
 
 
 class Ticks(NamedTuple):
@@ -81,7 +77,7 @@ class Ticks(NamedTuple):
     states: States
 
 
-_JUDGED = (*ScoringState._fields, "alarm", "last")
+_JUDGED = (*ScoringState._fields, "alarm", "last", "estimates")
 
 T = TypeVar("T", bound=tuple[NDArray[np.generic], ...])
 
@@ -138,10 +134,13 @@ class Cohort:
         conditioner = self.differencing.init(n) if self.plan.paired else self.conditioner.init(n)
         last = Last._make(
             [np.full(n, -1, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)]
-            + [np.full(n, np.nan)] * 9
+            + [np.full(n, np.nan)] * 2
             + [np.full((n, detectors), np.nan), np.full((n, rules), np.nan)]
         )
-        return CohortState(series, self.grid.init(n), conditioner, *self.scoring.init(n), self.alarm.init(n), last)
+        return CohortState(
+            series, self.grid.init(n), conditioner, *self.scoring.init(n), self.alarm.init(n), last,
+            UNKNOWN.each(lambda nan: np.full(n, nan)),
+        )  # fmt: skip
 
     def points_left(self, members: CohortState, row: int) -> int:
         """Points that the conditioner of a series still needs before the first pair."""
@@ -183,8 +182,8 @@ class Cohort:
         )
         if conditioned.target is not None:
             states = states._replace(reason=_said(states.reason, conditioned.target.alone))
-        last = _last(given["last"], block, conditioned, scored)
-        parts = {**after._asdict(), "alarm": alarm, "last": last}
+        last, estimates = _last(given["last"], block, conditioned, scored)
+        parts = {**after._asdict(), "alarm": alarm, "last": last, "estimates": estimates}
         new = state._replace(**{part: _put(getattr(state, part), rows, given[part], parts[part]) for part in _JUDGED})
         took("alarm", perf_counter() - start)
         return new, Ticks(block, conditioned, scored, states)
@@ -216,14 +215,16 @@ def tie_share(members: CohortState, row: int) -> float:
     return float(conditioner.numbers[row, 5]) if isinstance(conditioner, ConditionerState) else math.nan
 
 
-def _last(before: Last, block: Block, conditioned: Conditioned, scored: Scored) -> Last:
+def _last(
+    before: Last, block: Block, conditioned: Conditioned, scored: Scored
+) -> tuple[Last, Estimates[NDArray[np.float64]]]:
     """The last tick of each column that has one; a missing tick keeps the residual of none."""
     present = block.kind != ABSENT
     count = present.sum(axis=0)
     at = (np.maximum(count - 1, 0), np.arange(count.size))
     missing = (present & np.isnan(block.value)).sum(axis=0)
-    return Last(
+    last = Last(
         block.tick[at], before.ticks + count, before.missing + missing, block.value[at], conditioned.residual[at],
-        scored.lag1[at], scored.low[at], scored.high[at], scored.modulus[at], scored.period[at], scored.spread[at],
-        scored.criticality[at], scored.readings[at], scored.evidence.evidence[at],
+        scored.readings[at], scored.evidence.evidence[at],
     )  # fmt: skip
+    return last, scored.estimates.each(lambda array: array[at])

@@ -147,8 +147,8 @@ def entries_of(pairs: Ints, columns: Ints, members: CohortState, ticks: Ticks) -
         Half(
             pair.past[at], pair.present[at], conditioned.residual[at], pair.valid[at],
             valued[p, t] & ~learning & (blind == 0) & (nth[p, t] > FIRST), conditioned.before[at],
-            conditioned.scale[at], ticks.scored.spread[at], second.past[at], second.present[at], second.valid[at],
-            pair.reset[at], learning, blind,
+            conditioned.scale[at], ticks.scored.estimates.spread[at],
+            second.past[at], second.present[at], second.valid[at], pair.reset[at], learning, blind,
         ),
     )  # fmt: skip
 

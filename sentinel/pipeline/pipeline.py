@@ -8,7 +8,7 @@ does not matter. What comes later than that is late or not depending on the batc
     cohort      grid, conditioning, bank, evidence, alarm           sentinel/pipeline/cohort.py
     paired      series beside their counterparts                     sentinel/pipeline/paired.py
     sites       several variables of one place                      sentinel/pipeline/sites.py
-    outcome     what one call gave                                  sentinel/pipeline/results.py
+    results     what one call gave                                  sentinel/pipeline/results.py
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sentinel.pipeline.cohort import Cohort, CohortState, Ticks
 from sentinel.pipeline.grid import NEVER, Block
 from sentinel.pipeline.pairing import Gathered
 from sentinel.pipeline.plan import Plan
-from sentinel.pipeline.results import Outcome, Result
+from sentinel.pipeline.results import Result, ResultBuilder
 from sentinel.pipeline.roster import NOTHING, Batch, CohortKey, PipelineState, Roster
 from sentinel.pipeline.scoring import Stopwatch
 from sentinel.pipeline.standing import Standing, standing
@@ -98,18 +98,18 @@ class Pipeline:
     ) -> tuple[PipelineState, Result]:
         """The roster, then each cohort, then the paired series, then the sites."""
         state, batch = self._roster.take(state, batch, ended=ended)
-        outcome, closed, cohorts = Outcome(state, rows), Gathered([], []), list(state.cohorts)
+        result, closed, cohorts = ResultBuilder(state, rows), Gathered([], []), list(state.cohorts)
 
         def tell(at: int, members: CohortState, ticks: Ticks) -> None:
             key = state.keys[at]
-            outcome.block(self.cohort(key[0]), members, ticks)
+            result.add_block(self.cohort(key[0]), members, ticks)
             if observer is not None:
                 observer(state, key, members, ticks)
 
         for at, mine, told in _due(state, batch, ended):
             cohort = self.cohort(state.keys[at][0])
             cohorts[at], late, blocks = self._gridded(cohort, cohorts[at], state.row_of, mine, told, ended)
-            outcome.late(late)
+            result.add_late(late)
             for block in blocks:
                 cohorts[at], ticks = cohort.step(cohorts[at], block, self._took)
                 tell(at, cohorts[at], ticks)
@@ -122,7 +122,7 @@ class Pipeline:
                 pairs, self._stages(state), cohorts, closed, where, tell, self._took,
                 ended=ended, area=self._area, cut_every=self._cut_every,
             )  # fmt: skip
-        return self.with_sites(replace(state, cohorts=tuple(cohorts), pairing=pairs), outcome.result())
+        return self.with_sites(replace(state, cohorts=tuple(cohorts), pairing=pairs), result.build())
 
     def _gridded(
         self, cohort: Cohort, members: CohortState, row_of: Ints, mine: Batch, told: Ints | None, ended: bool

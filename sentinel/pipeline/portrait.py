@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.pipeline.rows import Rows
+from sentinel.pipeline.results import Rows
 
 COLUMNS = 2000
 
@@ -120,13 +120,7 @@ def _columns_of(rows: Rows, part: slice, last_end: int | None) -> Columns:
         value_high=value,
         residual_low=residual,
         residual_high=residual,
-        lag1=rows.lag1[part],
-        lag1_low=rows.lag1_low[part],
-        lag1_high=rows.lag1_high[part],
-        modulus=rows.modulus[part],
-        period=rows.period[part],
-        spread=rows.spread[part],
-        criticality=rows.criticality[part],
+        **{name: column[part] for name, column in rows.estimates._asdict().items()},
         evidence=rows.evidence[part],
         readings=rows.readings[part],
     )

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from detectors.spectrum import recovery_band
 from sentinel.domain.clock import MICROSECONDS
+from sentinel.domain.estimates import UNKNOWN
 from sentinel.domain.events import alarm_id, remark_names
 from sentinel.domain.states import REASONS, STATES, Reason, State
 from sentinel.domain.views import RuleView, SeriesView, SiteView, Spectrogram
@@ -172,9 +173,8 @@ class Published:
             return int(cohort.grid.start_us(origin, np.array(tick + 1))) if tick >= 0 else -1
 
         code, why = (int(codes[i]) for codes in self._codes)
-        lag1, low, high = (float(array[row]) for array in (last.lag1, last.low, last.high))
         seconds = plan.cadence_us / MICROSECONDS
-        band = recovery_band(*(np.array(x) for x in (lag1, low, high)))
+        band = recovery_band(*(array[row] for array in members.estimates[:3]))
         recovery = [float(x) * seconds for x in band]
         evidence = members.evidence
         left = cohort.scoring.evidence.baseline_pairs - int(evidence.remembered[row])
@@ -204,10 +204,8 @@ class Published:
             missing_ticks=int(last.missing[row]),
             warm_up_left=cohort.points_left(members, row) + max(0, plan.warm_up_pairs - pairs),
             time_us=end_us(int(last.tick[row])), value=float(last.value[row]), residual=float(last.residual[row]),
-            lag1=lag1, lag1_low=low, lag1_high=high, recovery_seconds=recovery[0], recovery_low_seconds=recovery[1],
-            recovery_high_seconds=recovery[2], modulus=float(last.modulus[row]),
-            period_seconds=float(last.period[row]) * seconds, spread=float(last.spread[row]),
-            criticality=float(last.criticality[row]),
+            estimates=members.estimates.each(lambda array: float(array[row])), recovery_seconds=recovery[0],
+            recovery_low_seconds=recovery[1], recovery_high_seconds=recovery[2],
             evidence=float(np.fmax.reduce(last.evidence[row], initial=-np.inf)) if known else math.nan,
             e_value=float(evidence.e_value[row].mean()) if plan.rules and alarm.state[row] != LEARNING else math.nan,
             window_ticks=plan.window, windows=min(int(evidence.window[row]) + 1, 2),
@@ -225,8 +223,7 @@ def _unplaced(name: str, source: str, times_us: NDArray[np.int64]) -> SeriesView
     return SeriesView(
         name=name, source=source, state=State.LEARNING, reason=Reason.CADENCE, since_us=-1, cadence_seconds=nan,
         half_life_ticks=nan, ticks=0, missing_ticks=0, warm_up_left=-1,
-        time_us=int(times_us.max()) if times_us.size else -1, value=nan, residual=nan, lag1=nan, lag1_low=nan,
-        lag1_high=nan, recovery_seconds=nan, recovery_low_seconds=nan, recovery_high_seconds=nan, modulus=nan,
-        period_seconds=nan, spread=nan, criticality=nan, evidence=nan, e_value=nan, window_ticks=0, windows=0,
-        window_us=-1, tie_share=nan, thresholds=(), readings=(), rules=(),
+        time_us=int(times_us.max()) if times_us.size else -1, value=nan, residual=nan, estimates=UNKNOWN,
+        recovery_seconds=nan, recovery_low_seconds=nan, recovery_high_seconds=nan, evidence=nan, e_value=nan,
+        window_ticks=0, windows=0, window_us=-1, tie_share=nan, thresholds=(), readings=(), rules=(),
     )  # fmt: skip

@@ -1,21 +1,101 @@
-"""The outcome of one call of the pipeline: events, rows, and counts by source."""
+"""What one call of the pipeline gives: alarm events, rows for tables and reports, and counts by source."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.spectrum import recovery_band
+from sentinel.domain.estimates import Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.pipeline.alarm import alarm_event
 from sentinel.pipeline.cohort import Cohort, CohortState, Ticks
-from sentinel.pipeline.grid import ABSENT, GAP
+from sentinel.pipeline.grid import ABSENT, GAP, Grid
 from sentinel.pipeline.roster import PipelineState
-from sentinel.pipeline.rows import Rows
 
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Every closed tick with everything that was found: columns of equal length, sorted by (series, tick).
+
+    Not ready = NaN.
+    """
+
+    series: Ints
+    """Id of the series."""
+    tick: Ints
+    time_us: Ints
+    """Nominal time: the middle of the tick, where a regular stamp lies."""
+    end_us: Ints
+    cadence_us: Ints
+    """Length of a tick."""
+    value: Floats
+    residual: Floats
+    state: NDArray[np.int8]
+    """Index into `tuple(State)`."""
+    reason: NDArray[np.int8]
+    """Index into `tuple(Reason)`."""
+    estimates: Estimates[Floats]
+    evidence: Floats
+    """Maximum over the rules that are ready."""
+    readings: NDArray[np.float32]
+    """Shape (n, detectors)."""
+
+    @property
+    def recovery(self) -> tuple[Floats, Floats, Floats]:
+        """Recovery time in ticks, with the ends of its 95 % band; inf where the upper end is open."""
+        return recovery_band(*self.estimates[:3])
+
+    @classmethod
+    def of(cls, grid: Grid, members: CohortState, ticks: Ticks) -> Rows:
+        """Make the rows of one block."""
+        block, scored = ticks.block, ticks.scored
+        s, t = np.nonzero(block.kind.T != ABSENT)
+        at = (t, s)
+        origin, tick = members.grid.origin_us[block.rows[s]], block.tick[at]
+        return cls(
+            members.series[block.rows[s]], tick, grid.middle_us(origin, tick), grid.start_us(origin, tick + 1),
+            np.full(s.size, grid.cadence_us), block.value[at], ticks.conditioned.residual[at],
+            ticks.states.state[at], ticks.states.reason[at], scored.estimates.each(lambda array: array[at]),
+            strongest(scored.evidence.evidence)[at], scored.readings[at].astype(np.float32),
+        )  # fmt: skip
+
+    @classmethod
+    def join(cls, parts: Sequence[Rows]) -> Rows | None:
+        """Join parts, sorted by (series, tick); None if there are none. Fewer detectors: NaN at the end."""
+        if not parts:
+            return None
+        widest = max(part.readings.shape[1] for part in parts)
+        whole = [part.columns() | {"readings": _widen(part.readings, widest)} for part in parts]
+        columns = {name: np.concatenate([part[name] for part in whole]) for name in whole[0]}
+        order = np.lexsort((columns["tick"], columns["series"]))
+        estimates = Estimates(**{name: columns.pop(name)[order] for name in Estimates._fields})
+        return cls(estimates=estimates, **{name: column[order] for name, column in columns.items()})
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Give every column by name, each estimate under its own."""
+        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "estimates"}
+        return columns | self.estimates._asdict()
+
+
+def _widen(readings: NDArray[np.float32], detectors: int) -> NDArray[np.float32]:
+    """Add detectors without readings at the end."""
+    return np.pad(readings, ((0, 0), (0, detectors - readings.shape[1])), constant_values=np.nan)
+
+
+def strongest(evidence: Floats) -> Floats:
+    """Evidence of the rule that has most, over the last axis; NaN where no rule is ready."""
+    if not evidence.shape[-1]:
+        return np.full(evidence.shape[:-1], np.nan)
+    found: Floats = np.fmax.reduce(evidence, axis=-1)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +112,8 @@ class Result:
     """Alarms of sites, raised and cleared."""
 
 
-class Outcome:
-    """Gathers what one call gave."""
+class ResultBuilder:
+    """Gathers what one call gives, block by block."""
 
     def __init__(self, state: PipelineState, rows: bool) -> None:
         self._state = state
@@ -42,12 +122,12 @@ class Outcome:
         self._late = np.zeros(len(state.sources), np.int64)
         self._ticks = np.zeros((len(state.sources), 3), np.int64)
 
-    def late(self, series: Ints) -> None:
-        """Observations of these series came too late; one entry each."""
+    def add_late(self, series: Ints) -> None:
+        """Count observations of these series that came too late; one entry each."""
         np.add.at(self._late, self._state.source_of[series], 1)
 
-    def block(self, cohort: Cohort, members: CohortState, ticks: Ticks) -> None:
-        """A block was taken through a cohort, which is as it is after it."""
+    def add_block(self, cohort: Cohort, members: CohortState, ticks: Ticks) -> None:
+        """Add a block that was taken through a cohort; `members` is the cohort's state after it."""
         self._events.extend(_events(self._state, cohort, members, ticks))
         if self._rows is not None:
             self._rows.append(Rows.of(cohort.grid, members, ticks))
@@ -59,34 +139,34 @@ class Outcome:
         source = self._state.source_of[members.series[block.rows]]
         np.add.at(self._ticks, source, np.stack([flags.sum(axis=0) for flags in counts], axis=1))
 
-    def result(self) -> Result:
-        """All of it, events in order of time."""
-        rows = Rows.joined(self._rows) if self._rows is not None else None
+    def build(self) -> Result:
+        """Give everything, events in order of time."""
         events = sorted(
             self._events, key=lambda event: (event.time_us, event.series, event.rule, event.label, event.what)
         )
         names = self._state.sources
-        late = {names[i]: int(n) for i, n in enumerate(self._late) if n}
-        return Result(tuple(events), late, {names[i]: (int(a), int(b), int(c)) for i, (a, b, c) in
-                                            enumerate(self._ticks) if a}, rows)  # fmt: skip
+        return Result(
+            events=tuple(events),
+            late={name: int(n) for name, n in zip(names, self._late, strict=True) if n},
+            ticks={name: (int(a), int(b), int(c)) for name, (a, b, c) in zip(names, self._ticks, strict=True) if a},
+            rows=Rows.join(self._rows) if self._rows is not None else None,
+        )
 
 
 def _events(state: PipelineState, cohort: Cohort, members: CohortState, ticks: Ticks) -> Iterator[AlarmEvent]:
+    """Make the events of alarms that a block raised or cleared."""
     found, block = ticks.scored.evidence, ticks.block
     for what, flags in (("raised", found.raised), ("cleared", found.cleared)):
-        for t, s, k in np.argwhere(flags) if flags.any() else ():
-            rule, row = cohort.plan.rules[k], block.rows[s]
-            series = members.series[row]
-            name, origin = state.names[series], members.grid.origin_us[row]
-            raised_us = int(cohort.grid.start_us(origin, ticks.states.episode[t, s, k] + 1))
-            scored = ticks.scored
+        for t, s, k in np.argwhere(flags).tolist() if flags.any() else ():
+            row = block.rows[s]
+            series, origin = members.series[row], members.grid.origin_us[row]
             yield alarm_event(
-                rule, what, series=name, source=state.sources[state.source_of[series]], raised_us=raised_us,
+                cohort.plan.rules[k], what, series=state.names[series],
+                source=state.sources[state.source_of[series]],
+                raised_us=int(cohort.grid.start_us(origin, ticks.states.episode[t, s, k] + 1)),
                 time_us=int(cohort.grid.start_us(origin, block.tick[t, s] + 1)), cadence_us=cohort.plan.cadence_us,
-                leading=int(found.leading[t, s, k]) - cohort.scoring.evidence.first_channel(int(k)),
+                leading=int(found.leading[t, s, k]) - cohort.scoring.evidence.first_channel(k),
                 remarks=int(found.label[t, s, k]), threshold=float(found.threshold[t, s, k]),
-                evidence=float(found.evidence[t, s, k]), lag1=float(scored.lag1[t, s]),
-                lag1_low=float(scored.low[t, s]), lag1_high=float(scored.high[t, s]),
-                modulus=float(scored.modulus[t, s]), period=float(scored.period[t, s]),
-                spread=float(scored.spread[t, s]),
+                evidence=float(found.evidence[t, s, k]),
+                estimates=Estimates._make(float(array[t, s]) for array in ticks.scored.estimates),
             )  # fmt: skip

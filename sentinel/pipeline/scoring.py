@@ -20,6 +20,7 @@ from detectors.pairs import Pairs
 from detectors.spectrum import crossings, thresholds
 from detectors.spread import Spread, SpreadState, criticality
 from detectors.tables import lag1
+from sentinel.domain.estimates import Estimates
 from sentinel.pipeline.conditioning import Conditioned
 from sentinel.pipeline.plan import Plan, PlanChannel, PlanRule
 
@@ -48,20 +49,12 @@ class ScoringState(NamedTuple):
 class Scored(NamedTuple):
     """What a block of residuals gave; arrays of shape (tick, series) and a last axis where said.
 
-    Estimates are NaN while not ready or blind.
+    Readings and estimates are NaN while not ready or blind.
     """
 
     readings: Floats
     """(tick, series, detector)."""
-    lag1: Floats
-    low: Floats
-    high: Floats
-    """Estimate and 95 % band."""
-    modulus: Floats
-    period: Floats
-    """In ticks; NaN where nothing oscillates, or more slowly than the level follows."""
-    spread: Floats
-    criticality: Floats
+    estimates: Estimates[Floats]
     ready: NDArray[np.bool_]
     """A verdict may be given."""
     evidence: EvidenceBlock
@@ -112,10 +105,12 @@ class Scoring:
         ready = judged & ~np.isnan(centre)
         period = np.where((roots.k2 == 0.0) & (high < 0.0), 2.0, roots.period)
         period[period > self._longest_period] = np.nan
-        critical = criticality(roots.modulus, change)
-        shown = (readings, centre, low, high, roots.modulus, period, change.copy(), critical)
+        estimates = Estimates(
+            lag1=centre, lag1_low=low, lag1_high=high, modulus=roots.modulus, period=period, spread=change.copy(),
+            criticality=criticality(roots.modulus, change),
+        )  # fmt: skip
         if not ready.all():
-            for array in shown:
+            for array in (readings, *estimates):
                 array[~ready] = np.nan
         took("bank", perf_counter() - start)
         start = perf_counter()
@@ -133,7 +128,7 @@ class Scoring:
         )  # fmt: skip
         evidence, block = self.evidence.advance(state.evidence, stream)
         took("evidence", perf_counter() - start)
-        return ScoringState(bank, fading, lattice, spread, evidence), Scored(*shown, ready, block, second)
+        return ScoringState(bank, fading, lattice, spread, evidence), Scored(readings, estimates, ready, block, second)
 
 
 def _rule(rule: PlanRule, gain: float) -> Rule:

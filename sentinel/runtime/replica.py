@@ -20,6 +20,7 @@ from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.history import History
 from sentinel.pipeline.pipeline import Batch, CohortKey, Pipeline, PipelineState, Result
 from sentinel.pipeline.replan import migrate
+from sentinel.pipeline.results import strongest
 
 logger = logging.getLogger(__name__)
 
@@ -102,11 +103,11 @@ class Machine:
         for s in np.flatnonzero(ids < self.settings.web.history_series):
             n, row = int(length[s]), block.rows[s]
             end_us = cohort.grid.start_us(members.grid.origin_us[row], block.tick[:n, s] + 1)
-            found = scored.evidence.evidence[:n, s]
-            evidence = np.fmax.reduce(found, axis=1) if found.shape[1] else np.full(n, np.nan)
+            evidence = strongest(scored.evidence.evidence[:n, s])
             history.append(
-                names[ids[s]], cohort.scoring.thresholds, end_us, scored.readings[:n, s], scored.lag1[:n, s],
-                scored.low[:n, s], scored.high[:n, s], evidence,
+                names[ids[s]], cohort.scoring.thresholds, end_us, scored.readings[:n, s],
+                scored.estimates.lag1[:n, s], scored.estimates.lag1_low[:n, s], scored.estimates.lag1_high[:n, s],
+                evidence,
             )  # fmt: skip
 
 

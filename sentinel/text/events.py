@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict
 
 from sentinel.domain.clock import MICROSECONDS
-from sentinel.domain.events import NUMBERS, AlarmEvent, SiteEvent
+from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.spelling import duration_in_words, moment_iso
 from sentinel.text.words import REMARKS, band_in_words
 
@@ -21,10 +21,9 @@ def body_of(event: AlarmEvent | SiteEvent) -> dict[str, object]:
     if isinstance(event, SiteEvent):
         fields = asdict(event) | {"members": list(event.members), "time": moment_iso(event.time_us)}
     else:
-        fields = {k: v for k, v in event._asdict().items() if k not in ("time_us", "cadence_us")}
-        for key in NUMBERS:
-            if not math.isfinite(getattr(event, key)):
-                fields[key] = None
+        fields = {k: v for k, v in event._asdict().items() if k not in ("time_us", "cadence_us", "estimates")}
+        numbers = {"threshold": event.threshold, "evidence": event.evidence, **event.estimates._asdict()}
+        fields |= {name: number if math.isfinite(number) else None for name, number in numbers.items()}
         fields |= {"time": moment_iso(event.time_us), "time_us": event.time_us}
     return fields | {"text": sentence_of(event)}
 
@@ -63,20 +62,20 @@ def alarm_sentence(event: AlarmEvent) -> str:
 def _seen(event: AlarmEvent) -> str:
     """What the instrument reads at this tick."""
     if event.kind == "spread":
-        return f"its variance is about {math.exp(event.spread):.2g} times that of its first ticks"
+        return f"its variance is about {math.exp(event.estimates.spread):.2g} times that of its first ticks"
     if event.kind == "modulus":
-        seconds = event.period * event.cadence_us / MICROSECONDS
+        seconds = event.estimates.period * event.cadence_us / MICROSECONDS
         period = "" if math.isnan(seconds) else f", period about {duration_in_words(seconds)}"
-        return f"modulus {event.modulus:.2f}{period}"
+        return f"modulus {event.estimates.modulus:.2f}{period}"
     swings = ", overshooting from tick to tick" if event.side == "below" else ""
-    band = band_in_words(event.lag1, event.lag1_low, event.lag1_high)
+    band = band_in_words(event.estimates.lag1, event.estimates.lag1_low, event.estimates.lag1_high)
     return f"lag-1 autocorrelation {band}{_recovery(event)}{swings}"
 
 
 def _recovery(event: AlarmEvent) -> str:
     """Recovery time in words; with an open band only what it is at least."""
-    at_least = event.lag1_high >= 1.0
-    lag1 = event.lag1_low if at_least else event.lag1
+    at_least = event.estimates.lag1_high >= 1.0
+    lag1 = event.estimates.lag1_low if at_least else event.estimates.lag1
     if not 0.0 < lag1 < 1.0:
         return ""
     seconds = -event.cadence_us / MICROSECONDS / math.log(lag1)

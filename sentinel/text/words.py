@@ -40,7 +40,7 @@ REMARKS = {
 
 def lag1_in_words(view: SeriesView) -> str:
     """Write lag-1 with its band: `0.82 (0.74 to 0.88)`, `0.98 (above 0.95)`, `0.99 or more`; `not ready` for NaN."""
-    return band_in_words(view.lag1, view.lag1_low, view.lag1_high)
+    return band_in_words(view.estimates.lag1, view.estimates.lag1_low, view.estimates.lag1_high)
 
 
 def band_in_words(lag1: float, low: float, high: float) -> str:
@@ -68,10 +68,10 @@ def band_in_words(lag1: float, low: float, high: float) -> str:
 
 def recovery_in_words(view: SeriesView) -> str:
     """Write the recovery time, or `at least` its lower end where the band is open above only."""
-    if isnan(view.lag1):
+    if isnan(view.estimates.lag1):
         return "not ready"
     if isnan(view.recovery_seconds):
-        return "none: lag-1 is not above 0" if view.lag1 <= 0 else "unknown"
+        return "none: lag-1 is not above 0" if view.estimates.lag1 <= 0 else "unknown"
     if isinf(view.recovery_high_seconds) and view.recovery_low_seconds > 0:
         return f"at least {duration_in_words(view.recovery_low_seconds)}"
     return duration_in_words(view.recovery_seconds)
@@ -106,16 +106,15 @@ def modulus_in_words(modulus: float, period_ticks: float, period: str) -> str:
 
 def cycle_in_words(view: SeriesView) -> str:
     """Write modulus and period of a series."""
-    ticks = view.period_seconds / view.cadence_seconds
-    return modulus_in_words(view.modulus, ticks, duration_in_words(view.period_seconds))
+    return modulus_in_words(view.estimates.modulus, view.estimates.period, duration_in_words(view.period_seconds))
 
 
 def fading_in_words(view: SeriesView) -> str:
     """Say how long a small knock takes to fade, oscillations included; empty where that is not known."""
-    if not 0.0 < view.modulus < 1.0:
+    if not 0.0 < view.estimates.modulus < 1.0:
         return ""
-    seconds = -view.cadence_seconds / log(view.modulus)
-    known = "at least" if view.modulus >= max(view.thresholds, default=1.0) else "about"
+    seconds = -view.cadence_seconds / log(view.estimates.modulus)
+    known = "at least" if view.estimates.modulus >= max(view.thresholds, default=1.0) else "about"
     return f"a small knock fades to 1/e in {known} {duration_in_words(seconds)}"
 
 

@@ -110,18 +110,18 @@ def _name(view: SeriesView) -> Text:
 def _state(view: SeriesView) -> Text:
     sign, style = STATES[view.state]
     text = Text(f"{sign} {view.state.value}", style)
-    if isnan(view.lag1) or view.state is State.BLIND:
+    if isnan(view.estimates.lag1) or view.state is State.BLIND:
         return text.append(f"\n{reason_in_words(view)}", "not bold bright_black")
     text.append(f"\n{lag1_in_words(view)}", "not bold default")
-    if isnan(view.spread):
+    if isnan(view.estimates.spread):
         return text
-    return text.append(f"\nvariance {ratio_in_words(view.spread)} × base", "not bold bright_black")
+    return text.append(f"\nvariance {ratio_in_words(view.estimates.spread)} × base", "not bold bright_black")
 
 
 def _spectrum(view: SeriesView, room: int) -> Text:
     """One cell per detector, under it the place where the sign changes, and what oscillates."""
     text = _bank(view, room)
-    if not isnan(view.modulus):
+    if not isnan(view.estimates.modulus):
         text.append(f"\nmodulus {cycle_briefly(view)}", "bright_black")
     return text
 
@@ -131,11 +131,11 @@ def _bank(view: SeriesView, room: int) -> Text:
     width = max(1, room // max(1, len(view.readings)))
     for reading in view.readings[: room // width]:
         text.append(" " * width, Style(bgcolor=NOT_READY if isnan(reading) else _colour(reading)))
-    if isnan(view.lag1):
+    if isnan(view.estimates.lag1):
         return text.append("\n")
     cells = width * len(view.readings)
     lowest, highest = view.thresholds[0], view.thresholds[-1]
-    share = (atanh(min(highest, max(lowest, view.lag1))) - atanh(lowest)) / (atanh(highest) - atanh(lowest))
+    share = (atanh(min(highest, max(lowest, view.estimates.lag1))) - atanh(lowest)) / (atanh(highest) - atanh(lowest))
     place = min(cells - 1, max(0, round((cells - width) * share + (width - 1) / 2)))
     # The words stand where the arrow leaves room for all of them, else for the duration alone.
     recovery = recovery_in_words(view)

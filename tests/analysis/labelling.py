@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from sentinel.analysis.labels import Kind, Label
@@ -11,6 +9,7 @@ from sentinel.analysis.record import SeriesRecord
 from sentinel.analysis.ticks import Ticks
 from sentinel.config import Settings
 from sentinel.domain.axis import CalendarAxis
+from sentinel.domain.estimates import UNKNOWN
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.spans import DAY, Cadence
 from sentinel.pipeline.plan import plan_for
@@ -28,8 +27,8 @@ def record(name: str = "x", alarms: tuple[tuple[float, float | None], ...] = ())
         event = AlarmEvent(
             id=f"{name}-{day}/raised", alarm_id=f"{name}-{day}", what="raised", series=name, source="t", rule="lag1",
             label="0.8", kind="lag1", side="above", relative=False, threshold=0.8, remarks=(), alpha=1e-3,
-            severity="warning", time_us=round(day * DAY), evidence=0.1, lag1=0.9, lag1_low=0.85, lag1_high=0.95,
-            modulus=0.9, period=math.nan, spread=0.0, cadence_us=DAY,
+            severity="warning", time_us=round(day * DAY), evidence=0.1, cadence_us=DAY,
+            estimates=UNKNOWN._replace(lag1=0.9, lag1_low=0.85, lag1_high=0.95, modulus=0.9, spread=0.0),
         )  # fmt: skip
         made.alarms.append((event, None if cleared is None else round(cleared * DAY)))
     return made

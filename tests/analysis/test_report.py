@@ -6,7 +6,6 @@ import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from math import nan
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from sentinel.analysis.report import Report, fleet, write
 from sentinel.analysis.sentences import choices, sentence
 from sentinel.config import Settings
 from sentinel.domain.axis import CalendarAxis, NumberAxis
+from sentinel.domain.estimates import UNKNOWN, Estimates
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.spans import Cadence
 from sentinel.domain.states import Reason, State
@@ -32,8 +32,8 @@ def raised(series: str, days: int, threshold: float = 0.8) -> AlarmEvent:
     return AlarmEvent(
         id=f"{series}{days}/raised", alarm_id=f"{series}{days}", what="raised", series=series, source="backtest",
         rule="lag1", label=f"{threshold:g}", kind="lag1", side="above", relative=False, threshold=threshold,
-        remarks=(), alpha=1e-4, severity="warning", time_us=JULY_1 + days * DAY, evidence=0.02, lag1=0.86,
-        lag1_low=0.79, lag1_high=0.91, modulus=0.86, period=nan, spread=0.1, cadence_us=DAY,
+        remarks=(), alpha=1e-4, severity="warning", time_us=JULY_1 + days * DAY, evidence=0.02, cadence_us=DAY,
+        estimates=UNKNOWN._replace(lag1=0.86, lag1_low=0.79, lag1_high=0.91, modulus=0.86, spread=0.1),
     )  # fmt: skip
 
 
@@ -41,9 +41,10 @@ def record(**more: object) -> SeriesRecord:
     known = SeriesRecord(
         "peter/ph", CalendarAxis(), id=0, plan=PLAN, thresholds=THRESHOLDS, observations=200, ticks=200,
         first_us=JULY_1, last_us=JULY_1 + 200 * DAY, end_us=JULY_1 + 201 * DAY, state=State.WATCHING,
-        reason=Reason.NONE, lag1=0.86, low=0.79, high=0.91, max_evidence=-1.0,
+        reason=Reason.NONE, estimates=UNKNOWN._replace(lag1=0.86, lag1_low=0.79, lag1_high=0.91), max_evidence=-1.0,
     )  # fmt: skip
-    return replace(known, **more)
+    estimates = {name: more.pop(name) for name in Estimates._fields if name in more}
+    return replace(known, estimates=known.estimates._replace(**estimates), **more)
 
 
 def learning_a_season(season: str) -> SeriesRecord:
@@ -68,7 +69,7 @@ SENTENCES = {
         "returned more slowly than lag-1 0.8 allows from 2019-07-02 on; blind at the end: the value is stuck",
     ),
     "cleared": (
-        record(alarms=[(raised("x", 1), JULY_1 + 20 * DAY)], lag1=0.5, low=0.4, high=0.6),
+        record(alarms=[(raised("x", 1), JULY_1 + 20 * DAY)], lag1=0.5, lag1_low=0.4, lag1_high=0.6),
         "returned more slowly than lag-1 0.8 allows from 2019-07-02 to 2019-07-21; "
         "no alarm: lag-1 0.50 (0.40 to 0.60), recovery time about 1.44 days",
     ),
@@ -85,7 +86,8 @@ SENTENCES = {
     ),
     "oscillating": (
         record(
-            alarms=[(also("modulus", 0.9, "0.9"), None)], lag1=0.5, low=0.4, high=0.6, modulus=0.93, period=6.0,
+            alarms=[(also("modulus", 0.9, "0.9"), None)],
+            lag1=0.5, lag1_low=0.4, lag1_high=0.6, modulus=0.93, period=6.0,
         ),
         "returned more slowly than an oscillation of modulus 0.9 from 2019-07-06 on; lag-1 now 0.50 (0.40 to 0.60), "
         "modulus 0.93, oscillating, period about 6 days, fading to 1/e in about 13.8 days",
@@ -93,7 +95,7 @@ SENTENCES = {
     "alternating": (
         record(
             alarms=[(also("lag1", -0.8, "below -0.8", side="below"), JULY_1 + 20 * DAY)],
-            lag1=-0.9, low=-0.95, high=-0.8, modulus=0.9, period=2.0,
+            lag1=-0.9, lag1_low=-0.95, lag1_high=-0.8, modulus=0.9, period=2.0,
         ),
         "returned more slowly, overshooting, than lag-1 -0.8 allows from 2019-07-06 to 2019-07-21; "
         "no alarm: lag-1 -0.90 (-0.95 to -0.80), modulus 0.90, alternating from tick to tick, "
@@ -105,10 +107,10 @@ SENTENCES = {
         "lag-1 now 0.86 (0.79 to 0.91), recovery time about 6.63 days",
     ),
     "open band": (
-        record(lag1=0.99, low=0.95, high=1.0),
+        record(lag1=0.99, lag1_low=0.95, lag1_high=1.0),
         "no alarm: lag-1 0.99 (above 0.95), recovery time at least 19.5 days",
     ),
-    "negative": (record(lag1=-0.3, low=-0.5, high=-0.1), "no alarm: lag-1 -0.30 (-0.50 to -0.10)"),
+    "negative": (record(lag1=-0.3, lag1_low=-0.5, lag1_high=-0.1), "no alarm: lag-1 -0.30 (-0.50 to -0.10)"),
     "not ready": (
         record(state=State.LEARNING, reason=Reason.WARM_UP, ticks=45, missing=5, lag1=math.nan),
         "not ready: 40 valid ticks, 70 are needed",
@@ -148,7 +150,8 @@ def report_of(*records: SeriesRecord, **more: object) -> Report:
         title="lakes.csv", inputs=["lakes.csv"], records=records, pictures={}, observations=200, duplicates=0,
         left_out={}, left_columns=(), complaints=(), conditioning=True,
     )  # fmt: skip
-    return replace(known, **more)
+    estimates = {name: more.pop(name) for name in Estimates._fields if name in more}
+    return replace(known, estimates=known.estimates._replace(**estimates), **more)
 
 
 def page_of(report: Report, folder: Path) -> str:

@@ -19,10 +19,10 @@ from sentinel.config import Settings
 from sentinel.domain.states import Reason
 from sentinel.journal import Journal
 from sentinel.pipeline.pipeline import Batch, Pipeline
-from sentinel.pipeline.rows import Rows
+from sentinel.pipeline.results import Rows
 from sentinel.runtime.replica import Machine
 from tests.e2e.running import Running, long_csv, observations, wait_for, write_config
-from tests.pipeline.streams import HOUR_US, ar1, content, through
+from tests.pipeline.streams import HOUR_US, ar1, through
 
 VALUES = ar1(1, np.where(np.arange(600) % 200 < 140, 0.95, -0.5), 600, 3)
 ALARMS = [{"threshold": 0.5, "alpha": 0.001}]
@@ -270,27 +270,28 @@ def test_real_lakes_give_the_rows_of_the_pipeline_and_winter_is_one_gap(tmp_path
     wait_for(lambda: observations(tmp_path) == batch.series.size, 30.0, "all observations of the file")
     daemon.stop()
     machine = Machine(Settings())
-    rows = Rows.joined([r.rows for r in results(tmp_path / "state", machine) if r.rows is not None])
+    rows = Rows.join([r.rows for r in results(tmp_path / "state", machine) if r.rows is not None])
     assert rows is not None
     expected = through(Pipeline(Settings()), [batch], finish=False)
     found, known = (by_name(*each) for each in ((machine.state.names, rows), (expected.state.names, expected.rows)))
     assert len(found) == 8
-    assert {name: content(mine) for name, mine in found.items()} == {n: content(his) for n, his in known.items()}
+    assert {n: bitwise(mine) for n, mine in found.items()} == {n: bitwise(his) for n, his in known.items()}
     winter = int(np.datetime64("2019-01-01", "us").astype(np.int64))
     for name, mine in found.items():
-        before = int(np.sum(mine.end_us < winter))
-        reasons = [tuple(Reason)[code] for code in mine.reason]
-        assert mine.tick[before] - mine.tick[before - 1] > 200, f"{name}: the winter is not hundreds of rows"
+        before = int(np.sum(mine["end_us"] < winter))
+        reasons = [tuple(Reason)[code] for code in mine["reason"]]
+        assert mine["tick"][before] - mine["tick"][before - 1] > 200, f"{name}: the winter is not hundreds of rows"
         assert reasons[before] is Reason.GAP, name
-        assert np.isnan(mine.value[before]), name
+        assert np.isnan(mine["value"][before]), name
         assert reasons[before + 1 : before + 30] == [Reason.WARM_UP] * 29, f"{name}: it learns again"
 
 
-def by_name(names: tuple[str, ...], rows: Rows) -> dict[str, Rows]:
-    """The rows of each series, with no trace of its number."""
-    found = {}
-    for i, name in enumerate(names):
-        mine = rows.series == i
-        columns = {column: getattr(rows, column)[mine] for column in Rows.__slots__}
-        found[name] = Rows(**(columns | {"series": np.zeros(int(mine.sum()), np.int64)}))
-    return found
+def by_name(names: tuple[str, ...], rows: Rows) -> dict[str, dict[str, np.ndarray]]:
+    """The columns of each series, without its number."""
+    columns = rows.columns()
+    series = columns.pop("series")
+    return {name: {title: column[series == i] for title, column in columns.items()} for i, name in enumerate(names)}
+
+
+def bitwise(columns: dict[str, np.ndarray]) -> dict[str, bytes]:
+    return {title: column.tobytes() for title, column in columns.items()}

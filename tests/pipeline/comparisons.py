@@ -109,7 +109,7 @@ def raised(outcome: Run, name: str) -> list[str]:
 
 
 def column(outcome: Run, name: str, field: str) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = getattr(outcome.rows, field)[rows_of(outcome, name)]
+    found: NDArray[np.float64] = outcome.rows.columns()[field][rows_of(outcome, name)]
     return found
 
 

@@ -13,7 +13,7 @@ from sentinel.config import Settings
 from sentinel.domain.events import AlarmEvent
 from sentinel.pipeline.codec import to_arrays
 from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState
-from sentinel.pipeline.rows import Rows
+from sentinel.pipeline.results import Rows
 
 HOUR_US = 3_600_000_000
 Floats = NDArray[np.float64]
@@ -95,7 +95,7 @@ def through(
         late += sum(result.late.values())
         if result.rows is not None:
             rows.append(result.rows)
-    joined = Rows.joined(rows)
+    joined = Rows.join(rows)
     assert joined is not None, "no tick was closed"
     return Run(state, joined, sorted(events, key=lambda e: (e.time_us, e.series, e.rule, e.label)), late)
 
@@ -108,12 +108,12 @@ def run(values: Floats, settings: Settings | None = None, **options: Any) -> Run
 def table(run: Run, column: str) -> Floats:
     """A column of the rows as (tick, series), where all series have the same ticks."""
     series = int(run.rows.series.max()) + 1
-    return getattr(run.rows, column).reshape(series, -1).T
+    return run.rows.columns()[column].reshape(series, -1).T
 
 
 def content(rows: Rows) -> dict[str, bytes]:
     """Every column, bitwise."""
-    return {name: getattr(rows, name).tobytes() for name in Rows.__slots__}
+    return {name: column.tobytes() for name, column in rows.columns().items()}
 
 
 def by_series(state: PipelineState) -> dict[str, dict[str, bytes]]:

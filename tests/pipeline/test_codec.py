@@ -19,7 +19,7 @@ from sentinel.pipeline.cohort import CohortState, Ticks
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.pipeline import CohortKey, Pipeline, PipelineState
 from sentinel.pipeline.replan import migrate
-from sentinel.pipeline.rows import Rows
+from sentinel.pipeline.results import Rows
 from sentinel.text.events import body_of, sentence_of
 from tests.pipeline.streams import HOUR_US, ar1, batch_of, by_series, content, cut, hourly, numbered, through
 
@@ -62,7 +62,7 @@ def test_a_restart_in_the_middle_changes_nothing_bitwise(seed: int, middle: int)
         ), name  # fmt: skip
     assert set(second.events) <= set(whole.events)
     if first:
-        joined = Rows.joined([first.rows, second.rows])
+        joined = Rows.join([first.rows, second.rows])
         assert joined is not None
         assert content(joined) == content(whole.rows)
 

@@ -25,7 +25,7 @@ from sentinel.domain.states import State
 from sentinel.pipeline.codec import from_arrays, to_arrays
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
 from sentinel.pipeline.replan import migrate
-from sentinel.pipeline.rows import Rows
+from sentinel.pipeline.results import Rows
 from tests.pipeline.comparisons import (
     ALARMS,
     EVERY,
@@ -80,7 +80,7 @@ def test_a_restart_anywhere_changes_nothing_bitwise(seed: int, middle: int) -> N
     again = Pipeline(chosen)
     second = through(again, parts[1:], state=restarted(again, state))
     whole = through(Pipeline(chosen), parts)
-    joined = Rows.joined([part for part in (first.rows, second.rows) if part is not None])
+    joined = Rows.join([part for part in (first.rows, second.rows) if part is not None])
     assert joined is not None
     assert everything(second._replace(rows=joined, events=whole.events)) == everything(whole)
     assert sorted(map(repr, [*first.events, *second.events])) == sorted(map(repr, whole.events))
@@ -102,9 +102,9 @@ def test_rows_so_far_do_not_change_when_more_data_come(seed: int, known: int) ->
     mine, all_of_it = rows_of(some, PAIR), rows_of(whole, PAIR)
     # The tick that the end of the input closes may be one that the longer input goes on to fill.
     count = int(mine.sum()) - 1
-    for name in set(Rows.__slots__) - {"series"}:
+    for name in set(whole.rows.columns()) - {"series"}:
         assert (
-            getattr(whole.rows, name)[all_of_it][:count].tobytes() == getattr(some.rows, name)[mine][:count].tobytes()
+            whole.rows.columns()[name][all_of_it][:count].tobytes() == some.rows.columns()[name][mine][:count].tobytes()
         )
     so_far = {repr(e) for e in some.events if e.series == PAIR and e.time_us < some.rows.end_us[mine][-1]}
     assert so_far <= set(map(repr, whole.events))
@@ -179,7 +179,7 @@ def test_a_pair_without_its_reference_reads_as_its_target_does_whatever_pair_is_
         assert np.isfinite(own).all()
         assert pair == pytest.approx(own, abs=apart), name
     apart_from_it = through(Pipeline(chosen), [stream({"mary": columns["mary"]})])
-    for name in set(Rows.__slots__) - {"series"}:
+    for name in set(outcome.rows.columns()) - {"series"}:
         mine, alone = (column(run, "mary - nobody", name) for run in (outcome, apart_from_it))
         assert mine.tobytes() == alone.tobytes(), name
 

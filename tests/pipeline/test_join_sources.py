@@ -17,7 +17,7 @@ from sentinel.domain.views import SeriesView
 from sentinel.pipeline.codec import from_arrays, to_arrays
 from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState
 from sentinel.pipeline.published import Published
-from sentinel.pipeline.rows import Rows
+from sentinel.pipeline.results import Rows
 from sentinel.text.claims import reason_in_words
 from tests.pipeline.comparisons import EVERY, PAIR, PATIENCE, WAIT, Arrays, holed, lakes, paired, rows_of, stream
 from tests.pipeline.streams import HOUR_US, Run, by_series, cut, through
@@ -47,9 +47,9 @@ def turns(batch: Batch, bursts: dict[str, Sequence[int]], order: Sequence[str], 
 
 def told(run: Run) -> object:
     """All that came of each series, whatever its number."""
-    fields = sorted(set(Rows.__slots__) - {"series"})
+    fields = sorted(set(run.rows.columns()) - {"series"})
     return {
-        name: [getattr(run.rows, field)[rows_of(run, name)].tobytes() for field in fields] for name in run.state.names
+        name: [run.rows.columns()[field][rows_of(run, name)].tobytes() for field in fields] for name in run.state.names
     }, by_series(run.state), sorted((e.time_us, e.series, e.rule, e.label, e.what) for e in run.events)  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def test_in_whatever_turns_bursts_and_pieces_two_sources_tell_it_and_with_a_rest
         state, result = pipeline.advance(state, piece, rows=True)
         results.append(result)
     state, result = pipeline.finish(state, rows=True)
-    rows = Rows.joined([each.rows for each in [*results, result] if each.rows is not None])
+    rows = Rows.join([each.rows for each in [*results, result] if each.rows is not None])
     assert rows is not None
     whole = Run(state, rows, [event for each in [*results, result] for event in each.events], 0)
     assert told(whole) == told(through(Pipeline(chosen), [batch]))
@@ -186,7 +186,7 @@ def test_a_clock_far_ahead_of_both_does_not_make_the_reference_of_an_old_record_
     view = seen(pipeline, state)
     assert (view.reason, view.warm_up_left) == (Reason.NONE, 0)
     whole = through(Pipeline(paired()), [stream(found)], finish=False)
-    assert view.lag1 == pytest.approx(seen(Pipeline(paired()), whole.state).lag1, abs=0.01)
+    assert view.estimates.lag1 == pytest.approx(seen(Pipeline(paired()), whole.state).estimates.lag1, abs=0.01)
 
 
 def test_a_source_that_has_more_to_come_is_not_taken_by_its_clock_from_before() -> None:

@@ -17,7 +17,6 @@ import sentinel.pipeline.roster
 from sentinel.config import Settings
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.pipeline import Batch, Pipeline
-from sentinel.pipeline.rows import Rows
 from sentinel.text.events import sentence_of
 from tests.pipeline.streams import (
     HOUR_US,
@@ -94,9 +93,9 @@ def test_rows_and_alarms_so_far_do_not_change_when_more_data_come(seed: int, kno
     if rows is None:
         return
     mine, all_of_it = rows.series == series, whole.rows.series == series
-    for name in Rows.__slots__:
-        prefix = getattr(rows, name)[mine]
-        assert getattr(whole.rows, name)[all_of_it][: len(prefix)].tobytes() == prefix.tobytes(), name
+    for name, column in rows.columns().items():
+        prefix = column[mine]
+        assert whole.rows.columns()[name][all_of_it][: len(prefix)].tobytes() == prefix.tobytes(), name
     assert set(result.events) <= set(whole.events)
 
 
@@ -115,8 +114,8 @@ def test_neither_the_order_of_the_series_nor_the_size_of_blocks_matters(
     for i, (_, name, _) in enumerate(new):
         mine = permuted.rows.series == i
         his = straight.rows.series == straight.state.names.index(name)
-        for column in set(Rows.__slots__) - {"series"}:
-            assert getattr(permuted.rows, column)[mine].tobytes() == getattr(straight.rows, column)[his].tobytes()
+        for column in set(permuted.rows.columns()) - {"series"}:
+            assert permuted.rows.columns()[column][mine].tobytes() == straight.rows.columns()[column][his].tobytes()
 
 
 @pytest.mark.parametrize("options", [{"threads": 3}, {"cut_every": 7}, {"area": 100}])
@@ -231,9 +230,9 @@ def test_missing_ticks_hold_everything_and_show_it() -> None:
     outcome = run(values, hourly(banks=QUICK))
     held = slice(199, 203)
     for column in ("lag1", "evidence"):
-        assert len(set(getattr(outcome.rows, column)[held].tolist())) == 1, column
-    assert (np.diff(outcome.rows.lag1_low[held]) < 0.0).all()  # the band widens
-    assert (np.diff(outcome.rows.lag1_high[held]) > 0.0).all()
+        assert len(set(outcome.rows.columns()[column][held].tolist())) == 1, column
+    assert (np.diff(outcome.rows.estimates.lag1_low[held]) < 0.0).all()  # the band widens
+    assert (np.diff(outcome.rows.estimates.lag1_high[held]) > 0.0).all()
     assert np.isnan(outcome.rows.value[200:203]).all()
     assert np.isnan(outcome.rows.residual[200:203]).all()
     assert set(states(outcome)[held]) == {(State.WATCHING, Reason.NONE)}
@@ -245,7 +244,7 @@ def test_not_ready_is_not_a_number() -> None:
     ready = judged.index(State.WATCHING)
     assert judged[:ready] == [State.LEARNING] * ready
     for column in ("lag1", "lag1_low", "lag1_high", "evidence"):
-        values = getattr(outcome.rows, column)
+        values = outcome.rows.columns()[column]
         assert np.isnan(values[:ready]).all(), column
         assert np.isfinite(values[ready:]).all(), column
     assert ready + 1 == 100, "50 points for the level and as many pairs for the bank"
@@ -258,7 +257,7 @@ def test_units_and_offsets_do_not_matter(seed: int, scale: float, shift: float) 
     one = run(values, hourly(banks=QUICK))
     other = run(scale * values + scale * shift, hourly(banks=QUICK))
     for column in ("residual", "lag1", "lag1_low", "lag1_high"):
-        assert getattr(other.rows, column) == pytest.approx(getattr(one.rows, column), abs=1e-9, nan_ok=True)
+        assert other.rows.columns()[column] == pytest.approx(one.rows.columns()[column], abs=1e-9, nan_ok=True)
 
 
 def test_only_a_series_that_was_seen_before_has_late_observations() -> None:

@@ -152,7 +152,7 @@ def test_a_series_that_comes_half_as_often_as_its_grid_is_withheld_for_its_spaci
     assert set(rows.state[withheld]) == {list(State).index(State.BLIND)}
     evidence = rows.evidence[1_001:1_400]
     assert np.unique(evidence[~np.isnan(evidence)]).size == 1, "nothing is gathered without pairs"
-    assert rows.lag1[after + 100] == pytest.approx(0.5, abs=0.25)
+    assert rows.estimates.lag1[after + 100] == pytest.approx(0.5, abs=0.25)
 
 
 def test_a_series_that_comes_at_half_its_cadence_from_the_start_is_never_judged():
@@ -161,7 +161,7 @@ def test_a_series_that_comes_at_half_its_cadence_from_the_start_is_never_judged(
     found = run(values, hourly(alarms=[{"threshold": 0.5, "alpha": 1e-2}]))
     assert not found.events
     assert found.rows.reason[-1] == list(Reason).index(Reason.SPACING)
-    assert np.isnan(found.rows.lag1).all()
+    assert np.isnan(found.rows.estimates.lag1).all()
 
 
 def test_the_spread_of_a_steady_series_stays_at_its_baseline_with_a_declared_season() -> None:
@@ -170,6 +170,6 @@ def test_the_spread_of_a_steady_series_stays_at_its_baseline_with_a_declared_sea
     cycle = 3.0 * np.sin(2.0 * np.pi * np.arange(ticks) / 24.0)[:, None]
     values = ar1(41, 0.5, ticks, series) + cycle + random.normal(0.0, 0.01, (ticks, series))
     rows = run(values, hourly(season=("1d",))).rows
-    spread = rows.spread[np.isfinite(rows.spread)]
+    spread = rows.estimates.spread[np.isfinite(rows.estimates.spread)]
     assert abs(np.median(spread)) < 0.3, "0.9 when the baseline began with the verdict"
-    assert np.isfinite(rows.criticality[rows.tick >= 210]).all()
+    assert np.isfinite(rows.estimates.criticality[rows.tick >= 210]).all()

@@ -127,7 +127,7 @@ def test_a_series_that_waits_for_its_cadence_has_no_numbers_yet(pipeline: Pipeli
     assert (view.ticks, view.missing_ticks, view.warm_up_left, view.since_us) == (0, 0, -1, -1)
     assert view.time_us == END_US
     assert math.isnan(view.cadence_seconds)
-    assert math.isnan(view.lag1)
+    assert math.isnan(view.estimates.lag1)
     assert view.rules == view.readings == view.thresholds == ()
 
 
@@ -142,8 +142,8 @@ def test_a_view_tells_what_is_known_of_a_series(pipeline: Pipeline, state: Pipel
     view = published(pipeline, state).view("slow")
     assert view.time_us == END_US - HOUR_US // 2
     assert (view.cadence_seconds, view.half_life_ticks, view.ticks, view.warm_up_left) == (3600.0, 20.0, TICKS - 1, 0)
-    assert view.lag1_low <= view.lag1 <= view.lag1_high
-    assert view.recovery_seconds == pytest.approx(-3600 / math.log(view.lag1))
+    assert view.estimates.lag1_low <= view.estimates.lag1 <= view.estimates.lag1_high
+    assert view.recovery_seconds == pytest.approx(-3600 / math.log(view.estimates.lag1))
     assert view.recovery_low_seconds <= view.recovery_seconds <= view.recovery_high_seconds
     assert len(view.readings) == len(view.thresholds) == 16
     (rule,) = view.rules

@@ -9,7 +9,7 @@ from scipy.stats import kendalltau
 
 from sentinel.pipeline.codec import from_arrays, to_arrays
 from sentinel.pipeline.pipeline import Pipeline
-from sentinel.pipeline.rows import Rows
+from sentinel.pipeline.results import Rows
 from tests.pipeline.streams import HOUR_US, Floats, Run, ar1, batch_of, content, cut, hourly, run, table, through
 from tests.pitfalls.naive import ac1, rolling_ac1, smoothed
 
@@ -29,14 +29,14 @@ def test_pitfall_5_1_nothing_looks_ahead_however_the_stream_is_cut_or_interrupte
     batch = batch_of(values)
     whole = through(Pipeline(settings), [batch])
     early = run(values[:300], settings)
-    for name in Rows.__slots__:
-        assert getattr(early.rows, name).tobytes() == getattr(whole.rows, name)[:300].tobytes(), name
+    for name, column in early.rows.columns().items():
+        assert column.tobytes() == whole.rows.columns()[name][:300].tobytes(), name
     single = through(Pipeline(settings), cut(batch, range(440)))
     first, second = cut(batch, [300])
     before = through(Pipeline(settings), [first], finish=False)
     arrays, header = to_arrays(before.state)
     after = through(Pipeline(settings), [second], state=from_arrays(Pipeline(settings), arrays, header))
-    joined = Rows.joined([before.rows, after.rows])
+    joined = Rows.join([before.rows, after.rows])
     assert joined is not None
     assert content(single.rows) == content(whole.rows) == content(joined)
     assert repr(single.events) == repr(whole.events) == repr(before.events + after.events)  # NaN equals itself

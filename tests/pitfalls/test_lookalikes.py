@@ -41,7 +41,7 @@ def test_pitfall_5_8_less_sensor_noise_is_remarked_and_slowing_is_not() -> None:
     settings = hourly(alarms=[{"threshold": 0.6, "alpha": 1e-4}])
     quieter, slowed = (run(values, settings) for values in (signal + noise, slower))
     for event in (*quieter.events, *slowed.events):
-        without_variance = event.what == "raised" and event.spread < 0.0
+        without_variance = event.what == "raised" and event.estimates.spread < 0.0
         assert "noise" in event.remarks or not without_variance, "an alarm without variance agreeing"
     shares = []
     for found in (quieter, slowed):
@@ -104,7 +104,7 @@ def test_pitfall_5_10_real_annual_cycles_are_quiet(name: str, cadence: str) -> N
     )
     batch = Batch(ids, record.times_us[seen], record.values[seen], ((0, name, "source"),), source="source")
     found = through(Pipeline(settings), [batch])
-    assert np.isfinite(found.rows.lag1).mean() > 0.5
+    assert np.isfinite(found.rows.estimates.lag1).mean() > 0.5
     assert alarms(found) == 0
 
 

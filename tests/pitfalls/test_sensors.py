@@ -38,7 +38,7 @@ def test_pitfall_5_4_gaps_and_gap_filling_do_not_move_the_estimate(longest: int)
     for share in (0.1, 0.3, 0.5):
         holed = thinned(values, share, longest, 4)
         rows = run(holed).rows
-        assert np.nanmean(rows.lag1[rows.tick > 800]) == pytest.approx(0.5, abs=0.05), share
+        assert np.nanmean(rows.estimates.lag1[rows.tick > 800]) == pytest.approx(0.5, abs=0.05), share
     assert np.mean(ac1(filled_linearly(holed))) > 0.6, "filling fakes slowing"
 
 

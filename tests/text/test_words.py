@@ -19,6 +19,7 @@ from sentinel.text.words import (
     recovery_in_words,
     spread_in_words,
 )
+from tests.fixtures import estimated
 
 
 @pytest.mark.parametrize(
@@ -74,20 +75,20 @@ def test_a_threshold_has_at_most_four_decimals(threshold: float, label: str) -> 
 def test_a_band_says_at_which_end_it_is_open(snapshot) -> None:
     view = snapshot.view("lake/loaded")
     assert lag1_in_words(view) == "0.91 (0.84 to 0.95)"
-    assert lag1_in_words(replace(view, lag1_high=1.0)) == "0.91 (above 0.84)"
-    assert lag1_in_words(replace(view, lag1_low=-1.0)) == "0.91 (below 0.95)"
-    assert lag1_in_words(replace(view, lag1_low=-1.0, lag1_high=1.0)) == "0.91 (band open)"
+    assert lag1_in_words(estimated(view, lag1_high=1.0)) == "0.91 (above 0.84)"
+    assert lag1_in_words(estimated(view, lag1_low=-1.0)) == "0.91 (below 0.95)"
+    assert lag1_in_words(estimated(view, lag1_low=-1.0, lag1_high=1.0)) == "0.91 (band open)"
     assert lag1_in_words(snapshot.view("lake/new")) == "not ready"
 
 
 def test_beyond_the_outermost_detectors_a_band_is_said_once(snapshot) -> None:
     view = snapshot.view("lake/loaded")
-    top = replace(view, lag1=0.99, lag1_low=0.99, lag1_high=1.0)
+    top = estimated(view, lag1=0.99, lag1_low=0.99, lag1_high=1.0)
     assert lag1_in_words(top) == "0.99 or more"
-    assert lag1_in_words(replace(top, lag1_low=0.97)) == "0.99 (above 0.97)"
-    assert lag1_in_words(replace(top, lag1_low=0.97, lag1_high=0.995)) == "0.99 (0.97 to 0.99)"
-    assert lag1_in_words(replace(view, lag1=-0.95, lag1_low=-1.0, lag1_high=-0.95)) == "-0.95 or less"
-    assert lag1_in_words(replace(view, lag1=-0.95, lag1_low=-1.0, lag1_high=-0.9)) == "-0.95 (below -0.90)"
+    assert lag1_in_words(estimated(top, lag1_low=0.97)) == "0.99 (above 0.97)"
+    assert lag1_in_words(estimated(top, lag1_low=0.97, lag1_high=0.995)) == "0.99 (0.97 to 0.99)"
+    assert lag1_in_words(estimated(view, lag1=-0.95, lag1_low=-1.0, lag1_high=-0.95)) == "-0.95 or less"
+    assert lag1_in_words(estimated(view, lag1=-0.95, lag1_low=-1.0, lag1_high=-0.9)) == "-0.95 (below -0.90)"
 
 
 def test_a_recovery_time_says_at_least_for_an_open_band_and_none_below_zero(snapshot) -> None:
@@ -99,24 +100,26 @@ def test_a_recovery_time_says_at_least_for_an_open_band_and_none_below_zero(snap
     assert (recovery_in_words(no_lower_end), recovery_band_in_words(no_lower_end)) == ("10.6 h", "up to 19.5 h")
     neither = replace(open_band, recovery_low_seconds=0.0)
     assert (recovery_in_words(neither), recovery_band_in_words(neither)) == ("10.6 h", "band open")
-    falling = replace(view, lag1=-0.2, recovery_seconds=nan, recovery_low_seconds=nan, recovery_high_seconds=nan)
+    falling = replace(
+        estimated(view, lag1=-0.2), recovery_seconds=nan, recovery_low_seconds=nan, recovery_high_seconds=nan
+    )
     assert (recovery_in_words(falling), recovery_band_in_words(falling)) == ("none: lag-1 is not above 0", "")
 
 
 def test_an_oscillation_has_a_modulus_and_a_period(snapshot) -> None:
     view = snapshot.view("reactor")
     assert cycle_in_words(view) == "0.93, oscillating, period about 14 h"
-    assert cycle_in_words(replace(view, period_seconds=2 * 3600.0)) == "0.93, alternating from tick to tick"
-    assert cycle_in_words(replace(view, period_seconds=nan)) == "0.93, no oscillation seen"
+    assert cycle_in_words(estimated(view, period=2.0)) == "0.93, alternating from tick to tick"
+    assert cycle_in_words(estimated(view, period=nan)) == "0.93, no oscillation seen"
     assert cycle_in_words(snapshot.view("lake/fresh")) == "not ready"
     assert cycle_briefly(view) == "0.93, period 14 h"
-    assert cycle_briefly(replace(view, period_seconds=nan)) == "0.93"
+    assert cycle_briefly(estimated(view, period=nan)) == "0.93"
 
 
 def test_a_knock_fades_in_at_least_so_long_where_the_modulus_is_at_the_end_of_the_bank(snapshot) -> None:
     view = snapshot.view("reactor")
     assert fading_in_words(view) == "a small knock fades to 1/e in about 13.8 h"
-    assert fading_in_words(replace(view, modulus=0.99)) == "a small knock fades to 1/e in at least 4.15 days"
+    assert fading_in_words(estimated(view, modulus=0.99)) == "a small knock fades to 1/e in at least 4.15 days"
     assert fading_in_words(snapshot.view("lake/fresh")) == ""
 
 

@@ -17,11 +17,12 @@ from matplotlib.image import imread
 
 from sentinel.config import AlarmSettings
 from sentinel.domain.axis import Axis, CalendarAxis, NumberAxis
+from sentinel.domain.estimates import UNKNOWN
 from sentinel.domain.spans import Cadence
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.plan import PlanRule
 from sentinel.pipeline.portrait import Columns, Portrait
-from sentinel.pipeline.rows import Rows
+from sentinel.pipeline.results import Rows
 from sentinel.views.picture import Alarm, Caption, Figure, Instrument, draw, write
 from sentinel.views.picture.timeline import ALL_GAPS, WIDEST_GAP, TimeLine
 
@@ -48,10 +49,11 @@ def rows_of(ticks: int, gaps: dict[int, int] | None = None, warm_up: int = 20, s
     return Rows(
         series=np.zeros(ticks, np.int64), tick=np.arange(ticks), time_us=end - DAY // 2, end_us=end,
         value=value, residual=value / 2, state=state, reason=np.where(gap, GAP, 0).astype(np.int8),
-        lag1=lag1, lag1_low=lag1 - 0.2, lag1_high=np.where(np.arange(ticks) % 7, lag1 + 0.2, 1.0),
-        modulus=np.where(ready, 0.9, np.nan), period=np.where(ready & (np.arange(ticks) % 50 < 30), 12.0, np.nan),
-        spread=np.where(ready, 0.5, np.nan), criticality=np.where(ready, 1.97, np.nan),
-        recovery=-1 / np.log(lag1), recovery_low=np.full(ticks, np.nan), recovery_high=np.full(ticks, np.inf),
+        estimates=UNKNOWN.each(lambda unknown: np.full(ticks, unknown))._replace(
+            lag1=lag1, lag1_low=lag1 - 0.2, lag1_high=np.where(np.arange(ticks) % 7, lag1 + 0.2, 1.0),
+            modulus=np.where(ready, 0.9, np.nan), period=np.where(ready & (np.arange(ticks) % 50 < 30), 12.0, np.nan),
+            spread=np.where(ready, 0.5, np.nan), criticality=np.where(ready, 1.97, np.nan),
+        ),
         cadence_us=np.full(ticks, DAY), evidence=np.where(ready, -3.0, np.nan), readings=readings.astype(np.float32),
     )  # fmt: skip
 
@@ -195,7 +197,7 @@ def test_extreme_values_and_infinite_evidence_are_drawn_without_complaint():
     rows.value[30:] = 1e300
     rows.residual[30:] = -1e300
     rows.evidence[40:] = 250.0
-    rows.spread[40:], rows.modulus[40:], rows.period[45:] = 900.0, 3.0, 1e6
+    rows.estimates.spread[40:], rows.estimates.modulus[40:], rows.estimates.period[45:] = 900.0, 3.0, 1e6
     rows.readings[40:] = 1e30
     assert as_png(drawn(columns_of(rows))).startswith(b"\x89PNG")
 
@@ -206,10 +208,10 @@ def test_the_zero_line_lies_at_the_lag1_autocorrelation_and_alarms_are_marked():
     figure = drawn(columns_of(rows), alarms=[alarm])
     spectrogram = figure.axes[SPECTRUM]
     heights = [patch.get_data().values for patch in spectrogram.patches if hasattr(patch, "get_data")]
-    assert any(np.allclose(np.tanh(values[20:]), rows.lag1[20:]) for values in heights)
+    assert any(np.allclose(np.tanh(values[20:]), rows.estimates.lag1[20:]) for values in heights)
     crossing = spectrogram.collections[0].get_array()[:, 300]
     fine = np.linspace(np.arctanh(THRESHOLDS[0]), np.arctanh(THRESHOLDS[-1]), crossing.size)
-    assert np.tanh(np.interp(0, -crossing, fine)) == pytest.approx(rows.lag1[300], abs=0.01)
+    assert np.tanh(np.interp(0, -crossing, fine)) == pytest.approx(rows.estimates.lag1[300], abs=0.01)
     days = rows.end_us[200] / DAY
     for panel in figure.axes[: STRIP + 1]:
         upright = [set(line.get_xdata()) for line in panel.lines if len(line.get_xdata()) == 2]
@@ -225,10 +227,10 @@ def test_modulus_period_spread_and_criticality_are_drawn_as_they_are():
     def steps(panel: Axes) -> list[np.ndarray]:
         return [patch.get_data().values for patch in panel.patches if hasattr(patch, "get_data")]
 
-    assert any(np.allclose(np.tanh(line), rows.modulus, equal_nan=True) for line in steps(cycle))
-    assert any(np.allclose(line, rows.spread, equal_nan=True) for line in steps(spread))
-    assert any(np.allclose(line, rows.criticality, equal_nan=True) for line in steps(criticality))
-    np.testing.assert_allclose(np.exp(period.lines[0].get_ydata()), rows.period)
+    assert any(np.allclose(np.tanh(line), rows.estimates.modulus, equal_nan=True) for line in steps(cycle))
+    assert any(np.allclose(line, rows.estimates.spread, equal_nan=True) for line in steps(spread))
+    assert any(np.allclose(line, rows.estimates.criticality, equal_nan=True) for line in steps(criticality))
+    np.testing.assert_allclose(np.exp(period.lines[0].get_ydata()), rows.estimates.period)
     assert [label.get_text() for label in period.get_yticklabels()] == ["10 days", "12 days"]
     below = cycle.transData.transform((0, np.arctanh(0.995)))[1]
     assert period.transData.transform((0, np.log(12 / 1.2)))[1] >= below - 1e-6, "the period never crosses the modulus"
@@ -236,7 +238,7 @@ def test_modulus_period_spread_and_criticality_are_drawn_as_they_are():
 
 def test_without_an_oscillation_the_panel_says_so():
     rows = rows_of(100)
-    rows.period[:] = np.nan
+    rows.estimates.period[:] = np.nan
     figure = drawn(columns_of(rows))
     assert "no oscillation" in texts(figure.axes[CYCLE])
     assert "period" not in [panel.get_ylabel() for panel in figure.axes]

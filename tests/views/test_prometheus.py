@@ -21,6 +21,7 @@ from sentinel.domain.metrics import METRICS
 from sentinel.domain.tally import Tally
 from sentinel.domain.views import Snapshot
 from sentinel.views.prometheus import Exposition
+from tests.fixtures import estimated
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 
@@ -149,7 +150,7 @@ def test_counters_without_labels_start_at_zero(snapshot) -> None:
 @settings(max_examples=30, deadline=None)
 @given(name=st.text(st.characters(exclude_categories=())), lag1=st.floats(), ticks=st.integers(-5, 10**18))
 def test_any_name_and_any_number_gives_text_that_can_be_parsed(snapshot, name, lag1, ticks) -> None:
-    one = replace(snapshot.view("lake/control"), name=name, lag1=lag1, missing_ticks=ticks)
+    one = estimated(replace(snapshot.view("lake/control"), name=name, missing_ticks=ticks), lag1=lag1)
     text = render(replace(snapshot, series={name: one}), Tally())
     values = {line.labels["series"] for f in parse_text(text) for line in f.samples if "series" in line.labels}
     assert len(values) == 1

@@ -27,6 +27,7 @@ from sentinel.pipeline.history import History
 from sentinel.runtime.health import Health
 from sentinel.views.prometheus import Exposition
 from sentinel.views.web import WebServer, create_app
+from tests.fixtures import estimated
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -389,7 +390,7 @@ def test_in_a_browser_the_page_draws_and_refreshes_itself_without_an_error(brows
     page.locator("a", has_text="lake/control").first.focus()
     page.locator("summary").click()
     canvas.evaluate("canvas => { canvas.marked = true; }")
-    view = replace(reader.snapshot.view("lake/control"), lag1=0.42)
+    view = estimated(reader.snapshot.view("lake/control"), lag1=0.42)
     reader.snapshot = replace(reader.snapshot, series={**reader.snapshot.series, "lake/control": view})
     page.wait_for_selector("text=0.42 (0.21 to 0.48)", timeout=4000)
     assert canvas.evaluate("canvas => canvas.marked"), "the canvas is the same one: nothing flickers"

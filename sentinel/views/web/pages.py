@@ -212,7 +212,7 @@ def entry(view: SeriesView, picture: Spectrogram | None) -> Entry:
         cycle=cycle_in_words(view),
         cycle_briefly=cycle_briefly(view),
         fading=fading_in_words(view),
-        spread=spread_in_words(view.spread),
+        spread=spread_in_words(view.estimates.spread),
         leading=next((row for row in rules if row.rule is leading), None),
         rules=rules,
         sentence=_sentence(picture) if picture is not None else "",

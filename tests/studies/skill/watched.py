@@ -45,7 +45,7 @@ def watched(values: Floats, bank: dict[str, Any] | None = None) -> Watched:
     read = {}
     for name in READ:
         read[name] = np.full(values.shape, np.nan)
-        read[name][at] = getattr(out.rows, name)
+        read[name][at] = out.rows.columns()[name]
     first = {rule: np.full(values.shape[1], np.nan) for rule in RULES}
     count = {rule: np.zeros(values.shape[1]) for rule in RULES}
     numbers = {name: number for number, name in enumerate(out.state.names)}
