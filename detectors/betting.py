@@ -276,7 +276,7 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
                                 since += money
                         if minimum[k] and staked and CEILING * line[k] < M:
                             # No alarm bounds what one claim has won alone: bounded here, so that it can fall again.
-                            # Only where money was staked: scaling again what is at the bound already moves its last bit.
+                            # Only where money was staked: scaling what is at the bound already would move its last bit.
                             for j in range(J):
                                 wealth[s, c, j] = wealth[s, c, j] * (CEILING * line[k] / M)
                             M = CEILING * line[k]
