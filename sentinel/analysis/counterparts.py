@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sentinel.config import Settings
-from sentinel.config.spelling import or_else
+from sentinel.config import Settings, or_else
 from sentinel.domain.errors import DataError
 
 

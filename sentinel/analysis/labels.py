@@ -18,7 +18,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sentinel.config.spelling import or_else
+from sentinel.config import or_else
 from sentinel.domain.errors import DataError
 from sentinel.tables import TableOptions, open_table
 from sentinel.tables.cells import instant, number, stamp_text

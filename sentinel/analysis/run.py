@@ -128,7 +128,7 @@ def run(
 
 def compares(settings: Settings) -> bool:
     """Whether some series are judged against others: then all come in order of time."""
-    return any(entry.reference is not None for entry in settings.series)
+    return any(entry.counterpart is not None for entry in settings.series)
 
 
 def known_names(settings: Settings, names: Sequence[str]) -> list[str]:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.config.judging import SHORTEST_SEASON_TICKS
+from sentinel.config import SHORTEST_SEASON_TICKS
 from sentinel.domain.spans import DAY, HOUR, MINUTE, SECOND, parse_season
 
 Floats = NDArray[np.float64]

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sentinel.analysis.record import SeriesRecord
-from sentinel.config.judging import SHORTEST_SEASON_TICKS
-from sentinel.domain.spans import DAY, print_season
+from sentinel.config import SHORTEST_SEASON_TICKS
+from sentinel.domain.spans import DAY
+from sentinel.domain.spelling import print_season
 from sentinel.domain.states import Reason, State
 from sentinel.text.claims import rule_in_words, seen_in_words
 from sentinel.text.words import REASONS, band_in_words, budget_in_words, modulus_in_words, spread_in_words

@@ -19,9 +19,7 @@ from sentinel.analysis.phases import Phase, Timeline
 from sentinel.analysis.record import SeriesRecord
 from sentinel.analysis.report import Section
 from sentinel.analysis.skill import judged_alarms, judged_events
-from sentinel.config import Settings
-from sentinel.config.judging import LONGEST_HALF_LIFE_TICKS, SHORTEST_HALF_LIFE_TICKS
-from sentinel.config.settings import DEFAULT_BANK
+from sentinel.config import DEFAULT_BANK, LONGEST_HALF_LIFE_TICKS, SHORTEST_HALF_LIFE_TICKS, Settings
 
 FACTORS = (0.5, 1.0, 2.0)
 _WRITTEN = {0.5: "half", 1.0: "as used", 2.0: "double"}

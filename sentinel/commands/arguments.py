@@ -214,13 +214,13 @@ def _season(text: str) -> str:
 
 
 def _time_zone(text: str) -> str:
-    from sentinel.config.sources import known_time_zone
+    from sentinel.config import known_time_zone
 
     return _checked(text, known_time_zone)
 
 
 def _separator(text: str) -> str:
-    from sentinel.config.sources import known_separator
+    from sentinel.config import known_separator
 
     return _checked(text, known_separator)
 

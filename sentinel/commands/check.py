@@ -18,12 +18,12 @@ from sentinel.config import (
     SiteSettings,
     Source,
     load,
+    or_else,
+    schema_text,
 )
-from sentinel.config.schema import schema_text
-from sentinel.config.sizes import print_size
-from sentinel.config.spelling import or_else
 from sentinel.domain.errors import ConfigError
-from sentinel.domain.spans import Cadence, print_duration, print_season
+from sentinel.domain.spans import Cadence
+from sentinel.domain.spelling import print_duration, print_season, print_size
 from sentinel.pipeline.plan import STAMPS_FOR_CADENCE, Plan, defaults_for, paired_name, plan_for, plan_of
 from sentinel.simulate import SYSTEMS
 from sentinel.text.claims import rule_in_words
@@ -34,13 +34,16 @@ _LISTED_CADENCES = (Cadence.parse("1h"), Cadence.parse("1d"))
 
 def main(arguments: argparse.Namespace) -> int:
     """Load the configuration, print what it means; ConfigError with all its faults if it cannot be used."""
-    settings = load(arguments.config)
+    notices: list[str] = []
+    settings = load(arguments.config, notices.append)
     unknown = list(_unknown_systems(settings))
     if unknown:
         raise ConfigError("\n".join(f"{arguments.config}: {line}" for line in unknown))
     print(f"{arguments.config}: valid")
     for line in summary(settings):
         print(line)
+    for line in notices:
+        print(f"notice: {line}")
     for line in remarks(settings):
         print(f"remark: {line}")
     return 0
@@ -73,7 +76,7 @@ def summary(settings: Settings) -> Iterator[str]:
     for source in settings.sources:
         yield f"source {source.name}: {_source(source)}"
     for entry in settings.series or (SeriesSettings(),):
-        example = f" (say {_example(entry.match)})" if entry.reference and "*" in entry.match else ""
+        example = f" (say {_example(entry.match)})" if entry.counterpart and "*" in entry.match else ""
         yield f"series {entry.match}{example}:"
         yield from (f"  {line}" for line in _series(settings, entry))
     for name, bank in settings.banks.items():

@@ -23,7 +23,8 @@ from sentinel.config import Settings, load
 from sentinel.domain.axis import NumberAxis
 from sentinel.domain.clock import SystemClock
 from sentinel.domain.errors import DataError
-from sentinel.domain.spans import Cadence, print_season
+from sentinel.domain.spans import Cadence
+from sentinel.domain.spelling import print_season
 from sentinel.pipeline.plan import learn_cadence, plan_for
 from sentinel.sources import make_source
 

@@ -15,8 +15,7 @@ from pathlib import Path
 from sentinel.analysis.readings import INSTANT, Readings, alarm_table
 from sentinel.analysis.run import parts
 from sentinel.commands.output import folder_for, writing
-from sentinel.config import Settings
-from sentinel.config.loading import load
+from sentinel.config import Settings, load
 from sentinel.domain.axis import CalendarAxis
 from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent

@@ -1,34 +1,38 @@
-"""Typed configuration: read from YAML, checked, frozen, printable.
-
-`load` is the one way in. A fault is one line with file, line, key, what came and what is allowed.
-"""
+"""Configuration: read from YAML, checked, frozen; each fault is one line with file, line, key and what is allowed."""
 
 from __future__ import annotations
 
-from sentinel.config.alarms import AlarmSettings, ChannelSettings
-from sentinel.config.fingerprint import fingerprint
-from sentinel.config.judging import BankSettings, SeriesSettings, SiteSettings
+from sentinel.config.alarms import RATIO, RELATIVE, AlarmSettings, ChannelSettings
+from sentinel.config.faults import or_else
 from sentinel.config.loading import load
 from sentinel.config.process import DaemonSettings, LogNotify, LogSettings, Notify, WebSettings
-from sentinel.config.settings import Settings
-from sentinel.config.sources import CsvSource, SimulateSource, Source
-from sentinel.config.written import Duration, Season
-from sentinel.domain.spans import Budget, Cadence, HalfLife, parse_duration, parse_season, print_duration, print_season
+from sentinel.config.record import fingerprint, from_record, schema_text, to_record
+from sentinel.config.series import (
+    LONGEST_HALF_LIFE_TICKS,
+    SHORTEST_HALF_LIFE_TICKS,
+    SHORTEST_SEASON_TICKS,
+    BankSettings,
+    SeriesSettings,
+    SiteSettings,
+)
+from sentinel.config.settings import DEFAULT_BANK, Settings
+from sentinel.config.sources import CsvSource, SimulateSource, Source, known_separator, known_time_zone
 
 __all__ = [
+    "DEFAULT_BANK",
+    "LONGEST_HALF_LIFE_TICKS",
+    "RATIO",
+    "RELATIVE",
+    "SHORTEST_HALF_LIFE_TICKS",
+    "SHORTEST_SEASON_TICKS",
     "AlarmSettings",
     "BankSettings",
-    "Budget",
-    "Cadence",
     "ChannelSettings",
     "CsvSource",
     "DaemonSettings",
-    "Duration",
-    "HalfLife",
     "LogNotify",
     "LogSettings",
     "Notify",
-    "Season",
     "SeriesSettings",
     "Settings",
     "SimulateSource",
@@ -36,9 +40,11 @@ __all__ = [
     "Source",
     "WebSettings",
     "fingerprint",
+    "from_record",
+    "known_separator",
+    "known_time_zone",
     "load",
-    "parse_duration",
-    "parse_season",
-    "print_duration",
-    "print_season",
+    "or_else",
+    "schema_text",
+    "to_record",
 ]

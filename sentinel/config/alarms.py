@@ -1,4 +1,4 @@
-"""Settings of the alarms: what is claimed, from which evidence, on which budget of false alarms."""
+"""Settings of the alarms: what each rule claims, and how many false alarms it may raise."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from sentinel.config.faults import Fault, refuse
-from sentinel.config.model import Part
-from sentinel.config.sources import Text
-from sentinel.config.written import WrittenBudget
+from sentinel.config.values import Part, Text, WrittenBudget
 from sentinel.domain.spans import Cadence
 
 LARGEST_ALPHA = 0.1
@@ -54,13 +52,13 @@ class ChannelSettings(Part):
     kind: Kind = "lag1"
     """What evidence is gathered on: lag-1 autocorrelation, modulus of an oscillation, spread."""
     threshold: Threshold = None
-    """lag1 and modulus: where evidence begins to grow; a number, or `relative` to the series' own reference (lag1)."""
+    """lag1 and modulus: where evidence begins to grow; a number, or `relative` to the series' own past (lag1)."""
     side: Side = "above"
     """lag1: claim that it is above the threshold, or below (falling towards -1)."""
     delta: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """threshold relative: how far from the reference; null = 0.1, and 0.05 where the reference is above 0.7."""
+    """threshold relative: how far from the baseline period; null = 0.1, and 0.05 where that is above 0.7."""
     ratio: Annotated[float, Field(ge=1, le=1000)] | None = None
-    """spread: variance ratio to the reference above which evidence grows; null = 1.5."""
+    """spread: variance ratio to the baseline period above which evidence grows; null = 1.5."""
     weight: Annotated[float, Field(gt=0)] = 1.0
     """Share of this channel in the rule, relative to the others."""
 
@@ -88,9 +86,9 @@ class AlarmSettings(Part):
     side: Side = "above"
     """lag1: above the threshold, or below it (falling towards -1)."""
     delta: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """threshold relative: how far from the reference; null = 0.1, and 0.05 where the reference is above 0.7."""
+    """threshold relative: how far from the baseline period; null = 0.1, and 0.05 where that is above 0.7."""
     ratio: Annotated[float, Field(ge=1, le=1000)] | None = None
-    """spread: variance ratio to the reference above which evidence grows; null = 1.5."""
+    """spread: variance ratio to the baseline period above which evidence grows; null = 1.5."""
     channels: tuple[ChannelSettings, ...] = ()
     """weighted: the claims whose evidence is averaged."""
     alpha: Annotated[float, Field(gt=0, le=LARGEST_ALPHA)] | None = None
@@ -112,10 +110,10 @@ class AlarmSettings(Part):
     def _one_budget(self) -> Self:
         if self.alpha is None and self.false_alarms is None:
             message = "no budget came; alpha: 1e-4 (per tick) or false_alarms: 1 per 10y is needed"
-            refuse(iter([Fault((), message)]))
+            refuse([Fault((), message)])
         if self.alpha is not None and self.false_alarms is not None:
             message = f"{self.false_alarms} came beside alpha {self.alpha:g}; only one of the two is allowed"
-            refuse(iter([Fault(("false_alarms",), message)]))
+            refuse([Fault(("false_alarms",), message)])
         return self
 
     @model_validator(mode="after")

@@ -1,40 +1,165 @@
-"""A fault in the settings: where it is, and what came and is allowed, in one sentence."""
+"""What is wrong with a configuration: which key, what came, what is allowed; pydantic's errors in plain words too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
+from typing import Any, NamedTuple, TypeAlias, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from sentinel.config.values import Part
 
 KeyPath: TypeAlias = tuple[str | int, ...]
+
+_ALLOWED = {
+    "string_type": "text is allowed; put it in quotes",
+    "path_type": "a path is allowed",
+    "int_type": "a whole number is allowed",
+    "int_from_float": "a whole number is allowed",
+    "float_type": "a number is allowed",
+    "finite_number": "a finite number is allowed",
+    "tuple_type": "a list is allowed",
+    "dict_type": "a mapping is allowed",
+    "model_type": "a mapping of keys is allowed",
+    "string_too_short": "a length of at least {min_length} is needed",
+    "string_too_long": "a length of at most {max_length} is allowed",
+    "string_pattern_mismatch": "letters, digits, '_', '.' and '-' are allowed, a letter or digit first",
+    "too_short": "at least {min_length} entry is needed",
+    "too_long": "at most {max_length} entries are allowed",
+    "greater_than": "a number greater than {gt} is allowed",
+    "greater_than_equal": "a number of at least {ge} is allowed",
+    "less_than": "a number less than {lt} is allowed",
+    "less_than_equal": "a number of at most {le} is allowed",
+}
 
 
 class Fault(NamedTuple):
     """One thing that is wrong."""
 
     path: KeyPath
-    """Keys and positions from where the rule stands."""
+    """Keys and positions, from where the check stands."""
     message: str
     """What came; what is allowed; what to do. One line."""
 
 
 class ConflictError(ValueError):
-    """Settings that are each fine but cannot stand together; raised by the rules beside the fields."""
+    """Settings that are each fine but cannot stand together."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
         super().__init__(" | ".join(f"{path_text(fault.path)}: {fault.message}" for fault in self.faults))
 
 
-def refuse(faults: Iterator[Fault]) -> None:
-    """Raise all that a rule found; nothing found, nothing raised."""
+def refuse(faults: Iterable[Fault]) -> None:
+    """Raise ConflictError with all faults that a check found; do nothing if it found none."""
     found = tuple(faults)
     if found:
         raise ConflictError(found)
 
 
 def path_text(path: KeyPath) -> str:
-    """``sources[2].every``."""
+    """Write a key path as ``sources[2].every``."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
+
+
+def or_else(word: str, allowed: Iterable[str], what: str) -> str:
+    """Suggest the word that was probably meant, ``did you mean 'path'?``; else list all `allowed` ones."""
+    words = list(allowed)
+    close = get_close_matches(word, words, n=1)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    if not words:
+        return f"no {what} are defined"
+    return f"allowed {what} are {', '.join(words)}"
+
+
+def faults_of(error: ValidationError, model: type[Part], came: Callable[[KeyPath], str]) -> Iterator[Fault]:
+    """Put all errors that pydantic found into words; `came` tells what stands at a key path."""
+    details = error.errors(include_url=False)
+    for detail in details:
+        place = detail["loc"]
+        # A list whose entries are refused is empty to pydantic; only their own faults are true.
+        inside = (other["loc"] for other in details if len(other["loc"]) > len(place))
+        if detail["type"] != "too_short" or all(other[: len(place)] != place for other in inside):
+            yield from _faults(detail, model, came)
+
+
+def _faults(detail: ErrorDetails, model: type[Part], came: Callable[[KeyPath], str]) -> Iterator[Fault]:
+    path, tag = _without_tag(detail["loc"])
+    context: dict[str, Any] = {
+        key: f"{value:g}" if isinstance(value, float) else value for key, value in detail.get("ctx", {}).items()
+    }
+    problem = context.get("error")
+    if isinstance(problem, ConflictError):
+        yield from (Fault(path + fault.path, fault.message) for fault in problem.faults)
+        return
+    if path and path[-1] == "[key]":
+        yield Fault(path[:-1], f"'{path[-2]}'; {_ALLOWED[detail['type']].format(**context)}")
+        return
+    match detail["type"]:
+        case "extra_forbidden":
+            yield Fault(path, _why_unknown(str(path[-1]), _model_at(model, path[:-1], tag), came(path)))
+        case "missing" if isinstance(path[-1], int):
+            yield Fault(path[:-1], f"a list of {path[-1]}; more entries are needed")
+        case "missing":
+            yield Fault(path, "nothing came; this key is required")
+        case "union_tag_not_found":
+            kinds = ", ".join(sorted(_kinds(model, str(path[0]))))
+            yield Fault((*path, "kind"), f"nothing came; this key is required; allowed kinds are {kinds}")
+        case "union_tag_invalid":
+            kinds_known = _kinds(model, str(path[0]))
+            yield Fault((*path, "kind"), f"'{context['tag']}'; {or_else(context['tag'], kinds_known, 'kinds')}")
+        case "literal_error":
+            yield Fault(path, f"{came(path)}; {context['expected']} is allowed")
+        case "value_error":
+            yield Fault(path, f"{came(path)}; {problem}")
+        case kind:
+            allowed = _ALLOWED[kind].format(**context) if kind in _ALLOWED else detail["msg"]
+            yield Fault(path, f"{came(path)}; {allowed}")
+
+
+def _why_unknown(key: str, model: type[Part], came: str) -> str:
+    """Say why a key is not read: it has gone, it has a new name that is given as well, or it never was one."""
+    if key in model.retired:
+        return (
+            f"{came}; it is always {model.retired[key]:g} now, since at other values the budgets of false alarms do "
+            "not hold; leave the key out"
+        )
+    if key in model.renamed:
+        new = model.renamed[key]
+        return f"it is called {new} now, and {new} is given as well; leave out {key}"
+    return f"unknown key; {or_else(key, model.model_fields, 'keys')}"
+
+
+def _without_tag(location: tuple[int | str, ...]) -> tuple[KeyPath, str | None]:
+    """Split off the kind of a source or notifier, which pydantic puts into the path behind its position."""
+    if location[:1] in {("sources",), ("notify",)} and len(location) > 2:
+        return location[:2] + location[3:], str(location[2])
+    return location, None
+
+
+def _models(annotation: Any) -> Iterator[type[Part]]:
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+def _kinds(model: type[BaseModel], key: str) -> dict[str, type[Part]]:
+    models = _models(model.model_fields[key].annotation)
+    return {get_args(part.model_fields["kind"].annotation)[0]: part for part in models}
+
+
+def _model_at(model: type[Part], path: KeyPath, tag: str | None) -> type[Part]:
+    """Find the model that owns the keys at that path."""
+    if tag is not None:
+        return _kinds(model, str(path[0]))[tag]
+    for key in path:
+        field = model.model_fields.get(str(key))
+        model = next(_models(field.annotation), model) if field is not None else model
+    return model

@@ -1,65 +1,109 @@
-"""The one door from files to settings: reads, merges, checks, lists every fault with its file and line."""
+"""Reads settings from files: merges and checks them, and lists every fault with its file and line."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from sentinel.config.faults import Fault, KeyPath, path_text
-from sentinel.config.phrases import faults_of
+from sentinel.config.faults import Fault, KeyPath, faults_of, path_text
+from sentinel.config.series import BankSettings, SeriesSettings
 from sentinel.config.settings import Settings
 from sentinel.config.tree import Node, Reader, TreeError, find
-from sentinel.config.written import FROM_FILE
+from sentinel.config.values import FROM_FILE, Part
 from sentinel.domain.errors import ConfigError
 
 
 class _Faults:
-    """What was found so far, printed in reading order."""
+    """Collects faults, and prints them in reading order."""
 
     def __init__(self, files: list[Path]) -> None:
         self._order = {str(file): order for order, file in enumerate(files)}
         self._found: set[tuple[int, int, str]] = set()
 
     def add(self, file: str, line: int, path: KeyPath, message: str) -> None:
-        where = f"{file}:{line}: {path_text(path)}: " if path else f"{file}:{line}: "
-        # Keys and values come from the file: nothing in them may break the line or reach the terminal raw.
-        text = "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in where + message)
-        self._found.add((self._order[file], line, text))
+        self._found.add((self._order[file], line, _line(file, line, path, message)))
 
     def refuse(self) -> None:
         if self._found:
             raise ConfigError("\n".join(text for _, _, text in sorted(self._found)))
 
 
-def load(path: Path | str) -> Settings:
+def load(path: Path | str, notice: Callable[[str], object] | None = None) -> Settings:
     """Read settings from one YAML file, or from a folder of *.yaml files merged in the order of their names.
 
     Lists are joined, mappings are merged key by key, and a key that stands in two files is a fault.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    notice
+        Called with one line for each key that has another name now, or has gone, and is still read.
 
     Raises
     ------
     ConfigError
         One line per fault: ``<file>:<line>: <key>: <what came>; <what is allowed>``.
     """
-    files = _files(Path(path))
+    files = _list_files(Path(path))
     faults = _Faults(files)
-    root = _merged(_trees(files, faults), faults)
+    root = _merge(_read_trees(files, faults), faults)
+    notices = list(_replace_old_keys(root))
     try:
         settings = Settings.model_validate_json(json.dumps(root.plain()), strict=True, context=FROM_FILE)
     except ValidationError as error:
-        for fault in faults_of(error, Settings, root):
+        for fault in faults_of(error, Settings, lambda path: find(root, path).node.shown()):
             found = find(root, fault.path)
             if not found.doubtful:
                 faults.add(found.file, found.line, found.path, fault.message)
         faults.refuse()
         raise  # not reached: a doubtful value is a fault of its own
     faults.refuse()
+    if notice is not None:
+        for line in notices:
+            notice(line)
     return settings
 
 
-def _files(path: Path) -> list[Path]:
+def _line(file: str, line: int, path: KeyPath, message: str) -> str:
+    """Write one line about a key. Keys and values come from the file: nothing in them may break the line."""
+    text = f"{file}:{line}: {path_text(path)}: {message}" if path else f"{file}:{line}: {message}"
+    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
+
+
+def _replace_old_keys(root: Node) -> Iterator[str]:
+    """Give old keys their present names, and take out those that have gone; yield a notice for each of them.
+
+    What cannot stand, an old name beside the present one or another value of a key that has gone, is left in.
+    """
+    for path, entry, model in _parts_with_old_keys(root):
+        content, places = _mapping(entry), entry.key_places
+        for key in list(content):
+            new = model.renamed.get(key)
+            if new is not None and new not in content:
+                content[new], places[new] = content.pop(key), places[key]
+                yield _line(*places[key], (*path, key), f"is called {new} now; the old name is still read")
+            elif model.has_gone(key, content[key].content):
+                del content[key]
+                message = f"has gone, since it is always {model.retired[key]:g} now; leave the key out"
+                yield _line(*places[key], (*path, key), message)
+
+
+def _parts_with_old_keys(root: Node) -> list[tuple[KeyPath, Node, type[Part]]]:
+    series, banks = (_mapping(root).get(key) for key in ("series", "banks"))
+    entries = series.content if series is not None and isinstance(series.content, list) else []
+    named = banks.content if banks is not None and isinstance(banks.content, dict) else {}
+    parts: list[tuple[KeyPath, Node, type[Part]]] = [
+        *((("series", entry.position), entry, SeriesSettings) for entry in entries),
+        *((("banks", name), entry, BankSettings) for name, entry in named.items()),
+    ]
+    return [part for part in parts if isinstance(part[1].content, dict)]
+
+
+def _list_files(path: Path) -> list[Path]:
     try:
         if not path.is_dir():
             return [path]
@@ -74,13 +118,13 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _trees(files: list[Path], faults: _Faults) -> list[Node]:
-    """One tree per file; ConfigError where a file is not YAML, since then nothing is known about its keys."""
+def _read_trees(files: list[Path], faults: _Faults) -> list[Node]:
+    """Read one tree per file; ConfigError where a file is not YAML, since then nothing is known about its keys."""
     trees: list[Node] = []
     for file in files:
         found: list[tuple[int, Fault]] = []
         try:
-            trees.append(_tree(Reader(_text(file), str(file), found).root()))
+            trees.append(_check_tree(Reader(_read_text(file), str(file), found).root()))
         except TreeError as broken:
             faults.add(str(file), broken.line, (), broken.message)
         for line, fault in found:
@@ -90,7 +134,7 @@ def _trees(files: list[Path], faults: _Faults) -> list[Node]:
     return trees
 
 
-def _tree(root: Node | None) -> Node:
+def _check_tree(root: Node | None) -> Node:
     if root is None or (root.content is None and not root.doubtful):
         raise TreeError(1, "an empty file; at least one key is needed, see config/sentinel.yaml")
     if not isinstance(root.content, dict):
@@ -98,7 +142,7 @@ def _tree(root: Node | None) -> Node:
     return root
 
 
-def _text(file: Path) -> str:
+def _read_text(file: Path) -> str:
     try:
         return file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -113,8 +157,8 @@ def _unreadable(file: Path, error: OSError) -> ConfigError:
     return ConfigError(f"{file}: cannot be read: {error.strerror}; a readable YAML file or folder is needed")
 
 
-def _merged(trees: list[Node], faults: _Faults) -> Node:
-    """All files as one tree; faults where two of them say the same key."""
+def _merge(trees: list[Node], faults: _Faults) -> Node:
+    """Merge all files into one tree; faults where two of them have the same key."""
     first, *rest = trees
     for tree in rest:
         for key, node in _mapping(tree).items():

@@ -1,20 +1,17 @@
-"""Settings of the process: its state, its log, its web server, its sinks of notifications."""
+"""Settings of the process: its state, its log, its web server, and where notifications go."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
-from sentinel.config.model import Part
-from sentinel.config.sizes import GIB
-from sentinel.config.sources import Name
-from sentinel.config.written import PositiveDuration, Size
+from sentinel.config.values import GIB, Name, Part, PositiveDuration, Size
 from sentinel.domain.spans import DAY, MINUTE
 
 
-def _address(text: str) -> tuple[str, int]:
+def _split_address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65_536):
         raise ValueError("host:port with a port from 0 (any free one) to 65535, such as 127.0.0.1:9814")
@@ -23,19 +20,19 @@ def _address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _named(path: object) -> object:
+def _check_path(path: object) -> object:
     if path == "":
         raise ValueError("a path is needed; '.' is the folder in which sentinel was started")
     return path
 
 
-def _listen(text: str) -> str:
-    _address(text)
+def _check_listen(text: str) -> str:
+    _split_address(text)
     return text
 
 
 NamedPath: TypeAlias = Annotated[
-    Path, BeforeValidator(_named), WithJsonSchema({"type": "string", "format": "path", "minLength": 1})
+    Path, BeforeValidator(_check_path), WithJsonSchema({"type": "string", "format": "path", "minLength": 1})
 ]
 
 
@@ -68,7 +65,7 @@ class LogSettings(Part):
 class WebSettings(Part):
     """The HTTP server of /metrics, the status page and the health checks."""
 
-    listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:9814"
+    listen: Annotated[str, AfterValidator(_check_listen)] = "127.0.0.1:9814"
     """host:port; port 0 = any free one."""
     max_series: Annotated[int, Field(ge=0)] = 1_000
     """Series shown one by one in /metrics; the rest is counted in sentinel_series_unexposed."""
@@ -78,7 +75,7 @@ class WebSettings(Part):
     @property
     def address(self) -> tuple[str, int]:
         """Host (without brackets) and port of `listen`."""
-        return _address(self.listen)
+        return _split_address(self.listen)
 
 
 class LogNotify(Part):
@@ -92,4 +89,9 @@ class LogNotify(Part):
     """File the lines are appended to; null = standard error."""
 
 
-Notify: TypeAlias = LogNotify
+def _kind_of(entry: Any) -> Any:
+    return entry.get("kind", "log") if isinstance(entry, dict) else getattr(entry, "kind", "log")
+
+
+Notify: TypeAlias = Annotated[Annotated[LogNotify, Tag("log")], Discriminator(_kind_of)]
+"""The kinds of notifiers. One more is a model of its own and its place in this union; `log` may leave out its kind."""

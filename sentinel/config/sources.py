@@ -10,14 +10,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, model_validator
 
 from sentinel.config.faults import Fault, refuse
-from sentinel.config.model import Part
-from sentinel.config.written import Duration, WrittenCadence
+from sentinel.config.values import Duration, Name, Part, Text, WrittenCadence
 from sentinel.domain.spans import MILLISECOND, SECOND
 
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
-
-def _polled(every_us: int) -> int:
+def _check_every(every_us: int) -> int:
     if every_us < 10 * MILLISECOND:
         raise ValueError("a source is polled at most every 10ms")
     return every_us
@@ -54,7 +51,7 @@ def known_separator(text: str) -> str:
     return text
 
 
-def _encoding(name: str) -> str:
+def _check_encoding(name: str) -> str:
     try:
         "".encode(name)  # codecs.lookup also finds base64, which is an encoding of no text
     except (LookupError, ValueError):
@@ -62,13 +59,13 @@ def _encoding(name: str) -> str:
     return name
 
 
-def _time_format(form: str) -> str:
+def _check_time_format(form: str) -> str:
     if "%" not in form:
         raise ValueError("a strftime form such as '%d.%m.%Y %H:%M'; leave it out for ISO 8601")
     return form
 
 
-def _iso_date(text: str) -> str:
+def _check_date(text: str) -> str:
     try:
         datetime.fromisoformat(text)
     except ValueError:
@@ -76,9 +73,7 @@ def _iso_date(text: str) -> str:
     return text
 
 
-Name: TypeAlias = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
-Every: TypeAlias = Annotated[Duration, AfterValidator(_polled)]
-Text: TypeAlias = Annotated[str, Field(min_length=1)]
+Every: TypeAlias = Annotated[Duration, AfterValidator(_check_every)]
 
 
 class CsvSource(Part):
@@ -106,11 +101,11 @@ class CsvSource(Part):
     """Identifying columns that split the table; [lake] names the series peter/ph, paul/ph."""
     columns: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     """Wide: the columns that are series; null = all numeric ones."""
-    time_format: Annotated[str, AfterValidator(_time_format)] | None = None
+    time_format: Annotated[str, AfterValidator(_check_time_format)] | None = None
     """strftime form of the event times; null = ISO 8601."""
     time_zone: Annotated[str, AfterValidator(known_time_zone)] = "UTC"
     """Time zone of event times that carry no offset."""
-    encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8"
+    encoding: Annotated[str, AfterValidator(_check_encoding)] = "utf-8"
     """Text encoding."""
     separator: Annotated[str, Field(min_length=1, max_length=1), AfterValidator(known_separator)] = ","
     """Between columns; "\\t" for tabs."""
@@ -160,7 +155,7 @@ class SimulateSource(Part):
     """Length; null = endless where the system allows it, else its own length."""
     cadence: WrittenCadence | None = None
     """Cadence of the observations; null = the system's own."""
-    start: Annotated[str, AfterValidator(_iso_date)] | None = None
+    start: Annotated[str, AfterValidator(_check_date)] | None = None
     """Event time of the first observation, ISO 8601; null = when it is first asked."""
     ticks_per_second: Annotated[float, Field(gt=0)] | None = None
     """Ticks per second of the clock on the wall; null = real time, one per cadence."""

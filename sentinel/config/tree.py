@@ -1,22 +1,34 @@
 """One YAML document as a tree that knows the file and line of everything in it.
 
 Duplicate keys, tags, anchors and aliases are refused. PyYAML only cuts the text into events here; nothing in the file
-can construct anything.
+can construct anything. A plain scalar is read by the core schema of YAML 1.2: ``1e-4`` is a number, and only ``true``
+and ``false`` are booleans. What older readers take for another value (``1:30``, ``010``) is refused, not guessed.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import yaml
 
 from sentinel.config.faults import Fault, KeyPath
-from sentinel.config.scalars import Scalar, doubt, plain_scalar
 
 DEEPEST = 12
 """Levels of nesting; settings need 4."""
+
+Scalar: TypeAlias = str | int | float | bool | None
+
+_NULL = ("", "~", "null", "Null", "NULL")
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_BASE_60 = re.compile(r"[-+]?[0-9]+(:[0-5]?[0-9])+(\.[0-9]*)?")
+_BASE_8 = re.compile(r"[-+]?0[0-9]+")
 
 
 @dataclass(slots=True)
@@ -168,11 +180,11 @@ class Reader:
             return Node(self._file, line, None, doubtful=True)
         if event.style is not None:  # quoted
             return Node(self._file, line, text, raw=text)
-        reason = doubt(text)
+        reason = doubt_about(text)
         if reason:
             self._fault(line, path, f"{text if len(text) < 30 else text[:27] + '...'} {reason}")
             return Node(self._file, line, None, doubtful=True)
-        return Node(self._file, line, plain_scalar(text), raw=text)
+        return Node(self._file, line, read_scalar(text), raw=text)
 
     def _fault(self, line: int, path: KeyPath, message: str) -> None:
         self._faults.append((line, Fault(path, message)))
@@ -198,3 +210,31 @@ def _events(text: str) -> Iterator[yaml.Event]:
         number = text.count("\n", 0, error.position) + 1
         message = f"the control character U+{ord(text[error.position]):04X}; printable text is allowed"
         raise TreeError(number, message) from None
+
+
+def doubt_about(text: str) -> str:
+    """Say why a plain scalar is refused; empty if it is not."""
+    if _BASE_60.fullmatch(text):
+        return "is a number to base 60 to some readers; write a duration such as 90m, or put text in quotes"
+    if _BASE_8.fullmatch(text):
+        return "is octal to some readers; write the number without leading zeros, or put text in quotes"
+    if _INTEGER.fullmatch(text) and len(text) > 18:
+        return "is too long; numbers of up to 18 digits are allowed"
+    return ""
+
+
+def read_scalar(text: str) -> Scalar:
+    """Read a plain scalar by the core schema of YAML 1.2."""
+    if text in _NULL:
+        return None
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _OTHER_BASE.fullmatch(text):
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _NOT_FINITE.fullmatch(text):
+        return float(text.replace(".", ""))
+    return text

@@ -10,23 +10,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 
-MICROSECOND = 1
-MILLISECOND = 1_000
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
-WEEK = 7 * DAY
-YEAR = 8_766 * HOUR
-"""The mean year of the Julian calendar, 365.25 d."""
-MONTH = YEAR // 12
-"""The mean month, 30.4375 d."""
+from sentinel.domain.spelling import PERIOD_UNITS, UNITS, print_decimal, print_duration, print_season
 
-_UNITS = {"us": MICROSECOND, "ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
-_PERIOD_UNITS = _UNITS | {"mo": MONTH, "y": YEAR}
+MILLISECOND, SECOND, MINUTE, HOUR, DAY, WEEK = (UNITS[unit] for unit in ("ms", "s", "m", "h", "d", "w"))
+MONTH, YEAR = (PERIOD_UNITS[unit] for unit in ("mo", "y"))
+
 _LONGEST = 1_000 * YEAR
 
 _NUMBER = r"[0-9]{1,18}(?:\.[0-9]{1,18})?"
@@ -43,8 +33,8 @@ HALF_LIFE_FORM = "a half-life is a duration such as 12h or 70d, or a number of t
 BUDGET_FORM = "a budget of false alarms is written as 1 per 10y (per series)"
 
 
-def _scaled(text: str, units: dict[str, int], form: str) -> int:
-    """Number and unit to whole microseconds; ValueError with `form` where it is not that."""
+def _parse(text: str, units: dict[str, int], form: str) -> int:
+    """Read a number and a unit as whole microseconds; ValueError with `form` where it is not that."""
     match = re.fullmatch(rf"({_NUMBER})([a-z]+)", text)
     if match is None or match[2] not in units:
         raise ValueError(form)
@@ -56,39 +46,14 @@ def _scaled(text: str, units: dict[str, int], form: str) -> int:
     return int(span)
 
 
-def _printed(microseconds: int, units: dict[str, int]) -> str:
-    """The largest unit that divides it; 0 is ``0s``."""
-    if microseconds == 0:
-        return "0s"
-    for unit, size in sorted(units.items(), key=lambda item: -item[1]):
-        if microseconds % size == 0:
-            return f"{microseconds // size}{unit}"
-    raise AssertionError("every whole number is a multiple of 1us")
-
-
-def _decimal(number: float) -> str:
-    """Without an exponent, every digit kept."""
-    return f"{Decimal(repr(number)).normalize():f}"
-
-
 def parse_duration(text: str) -> int:
-    """``12h`` to microseconds; ValueError says how durations are written."""
-    return _scaled(text, _UNITS, DURATION_FORM)
-
-
-def print_duration(microseconds: int) -> str:
-    """Microseconds to the shortest text that parses back to the same number: ``90m``, ``7d``, ``1500ms``."""
-    return _printed(microseconds, {unit: size for unit, size in _UNITS.items() if unit != "w"})
+    """Read ``12h`` as microseconds; ValueError says how durations are written."""
+    return _parse(text, UNITS, DURATION_FORM)
 
 
 def parse_season(text: str) -> int:
-    """Like a duration, and also ``1mo`` (30.4375 d) and ``1y`` (365.25 d); ValueError says the form."""
-    return _scaled(text, _PERIOD_UNITS, PERIOD_FORM)
-
-
-def print_season(microseconds: int) -> str:
-    """Microseconds to text, in years or months where they divide: ``1y``, ``24h``."""
-    return _printed(microseconds, {unit: size for unit, size in _PERIOD_UNITS.items() if unit != "w"})
+    """Read a duration, or ``1mo`` (30.4375 d) or ``1y`` (365.25 d); ValueError says the form."""
+    return _parse(text, PERIOD_UNITS, PERIOD_FORM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,25 +70,25 @@ class Cadence:
 
     @classmethod
     def fixed(cls, microseconds: int) -> Cadence:
-        """A cadence of that many microseconds; ValueError unless positive."""
+        """Make a cadence of that many microseconds; ValueError unless positive."""
         if microseconds <= 0:
             raise ValueError("a cadence is longer than 0s")
         return cls(int(microseconds))
 
     @classmethod
     def calendar(cls, months: int) -> Cadence:
-        """A cadence of that many calendar months; ValueError unless positive."""
+        """Make a cadence of that many calendar months; ValueError unless positive."""
         if months <= 0:
             raise ValueError("a calendar cadence is at least 1mo")
         return cls(months * MONTH, months)
 
     @classmethod
     def parse(cls, text: str) -> Cadence:
-        """``15m``, ``1d``, ``1mo``, ``1y``; ValueError says how cadences are written."""
+        """Read ``15m``, ``1d``, ``1mo``, ``1y``; ValueError says how cadences are written."""
         match = re.fullmatch(r"([1-9][0-9]{0,4})(mo|y)", text)
         if match is not None:
             return cls.calendar(int(match[1]) * (12 if match[2] == "y" else 1))
-        return cls.fixed(_scaled(text, _UNITS, CADENCE_FORM))
+        return cls.fixed(_parse(text, UNITS, CADENCE_FORM))
 
     @property
     def seconds(self) -> float:
@@ -147,10 +112,10 @@ class HalfLife:
 
     @classmethod
     def parse(cls, text: str) -> HalfLife:
-        """``70d`` or ``70 ticks``; ValueError says how half-lives are written."""
+        """Read ``70d`` or ``70 ticks``; ValueError says how half-lives are written."""
         match = re.fullmatch(rf"({_NUMBER}) ?ticks?", text)
         if match is None:
-            half_life = cls(microseconds=_scaled(text, _UNITS, HALF_LIFE_FORM))
+            half_life = cls(microseconds=_parse(text, UNITS, HALF_LIFE_FORM))
         else:
             half_life = cls(fixed_ticks=float(match[1]))
         if not half_life.microseconds and not half_life.fixed_ticks:
@@ -162,7 +127,7 @@ class HalfLife:
         return self.fixed_ticks or self.microseconds / cadence.microseconds
 
     def __str__(self) -> str:
-        return f"{_decimal(self.fixed_ticks)} ticks" if self.fixed_ticks else print_duration(self.microseconds)
+        return f"{print_decimal(self.fixed_ticks)} ticks" if self.fixed_ticks else print_duration(self.microseconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +140,11 @@ class Budget:
 
     @classmethod
     def parse(cls, text: str) -> Budget:
-        """``1 per 10y``; ValueError says how budgets are written."""
+        """Read ``1 per 10y``; ValueError says how budgets are written."""
         match = re.fullmatch(rf"({_NUMBER}) per ({_NUMBER}[a-z]+)", text)
         if match is None:
             raise ValueError(BUDGET_FORM)
-        budget = cls(float(match[1]), _scaled(match[2], _PERIOD_UNITS, BUDGET_FORM))
+        budget = cls(float(match[1]), _parse(match[2], PERIOD_UNITS, BUDGET_FORM))
         if budget.alarms <= 0 or budget.period_us <= 0:
             raise ValueError(f"{BUDGET_FORM}, both numbers greater than 0")
         return budget
@@ -194,4 +159,4 @@ class Budget:
         return self.alarms * cadence.microseconds / self.period_us
 
     def __str__(self) -> str:
-        return f"{_decimal(self.alarms)} per {print_season(self.period_us)}"
+        return f"{print_decimal(self.alarms)} per {print_season(self.period_us)}"

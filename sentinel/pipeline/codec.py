@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentinel.config import BankSettings
 from sentinel.domain.errors import StateError
 from sentinel.pipeline import sites
 from sentinel.pipeline.cohort import CohortState
@@ -143,7 +144,8 @@ def _plan(fields: Mapping[str, Any]) -> Plan:
         for rule in fields["rules"]
     )  # fmt: skip
     seasons = {name: tuple(fields[name]) for name in ("seasons", "season_half_lives", "seasons_left_out")}
-    return Plan(**{**fields, **seasons, "rules": rules})
+    kept = {name: value for name, value in fields.items() if name not in BankSettings.retired}  # 0.1.0 wrote these too
+    return Plan(**{**kept, **seasons, "rules": rules})
 
 
 def _flat(members: CohortState) -> Arrays:

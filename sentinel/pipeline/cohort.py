@@ -116,14 +116,14 @@ class Cohort:
         self.grid = Grid(plan.cadence_us, plan.months, plan.lateness_us, plan.mean, plan.max_gap)
         self.conditioner = Conditioner(
             Conditioning(
-                level_half_life=plan.level_half_life, scale_half_life=plan.scale_half_life, winsor=plan.winsor,
-                seasons=plan.seasons, season_bins=plan.season_bins, season_half_lives=plan.season_half_lives,
+                level_half_life=plan.level_half_life, scale_half_life=plan.scale_half_life,
+                seasons=plan.seasons, season_half_lives=plan.season_half_lives,
                 lowest=plan.lowest, highest=plan.highest,
                 stuck_after=plan.stuck_after, blind_after_missing=plan.blind_after_missing,
                 implausible=plan.implausible, coarse_share=plan.coarse_share, none=not plan.conditioning,
             ), threads=threads,
         )  # fmt: skip
-        self.differencing = Differencing(plan.scale_half_life, plan.blind_after_missing, plan.winsor, plan.apart)
+        self.differencing = Differencing(plan.scale_half_life, plan.blind_after_missing, plan.apart)
         self.scoring = Scoring(plan, threads=threads)
         self.alarm = Alarm(tuple(rule.severity == "critical" for rule in plan.rules))
 

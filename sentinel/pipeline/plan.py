@@ -12,9 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.config import AlarmSettings, Settings
-from sentinel.config.alarms import RATIO, RELATIVE
-from sentinel.config.judging import LONGEST_HALF_LIFE_TICKS, SHORTEST_HALF_LIFE_TICKS, SHORTEST_SEASON_TICKS
+from sentinel.config import (
+    LONGEST_HALF_LIFE_TICKS,
+    RATIO,
+    RELATIVE,
+    SHORTEST_HALF_LIFE_TICKS,
+    SHORTEST_SEASON_TICKS,
+    AlarmSettings,
+    Settings,
+)
 from sentinel.domain.spans import DAY, HOUR, MINUTE, MONTH, SECOND, Cadence
 
 CONDITIONER_WARM_UP = 50
@@ -133,18 +139,12 @@ class Plan:
     thresholds: int
     lowest_threshold: float
     highest_threshold: float
-    second_thresholds: int
-    input_weight: float
-    kappa: float
-    winsor: float
     scale_half_life: float
-    season_bins: int
     season_half_lives: tuple[float, ...]
     """Ticks in which half of each season is forgotten."""
     spread_half_life: float
     baseline_pairs: int
     """Valid pairs of the baseline period."""
-    mean_half_life: float
     window: int
     """Of the fleet ranking."""
     rules: tuple[PlanRule, ...]
@@ -238,16 +238,10 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
         thresholds=bank.thresholds,
         lowest_threshold=bank.lowest,
         highest_threshold=bank.highest,
-        second_thresholds=bank.second_thresholds,
-        input_weight=bank.input_weight,
-        kappa=bank.kappa,
-        winsor=bank.winsor,
         scale_half_life=_usable(bank.scale_half_life.ticks(cadence)) if bank.scale_half_life else 2.0 * level,
-        season_bins=bank.season_bins,
         season_half_lives=tuple(_season_half_life(ticks, bank.season_memory) for ticks in kept),
         spread_half_life=_usable(bank.spread_half_life.ticks(cadence)) if bank.spread_half_life else half_life,
-        baseline_pairs=bank.reference_ticks,
-        mean_half_life=bank.mean_half_life,
+        baseline_pairs=bank.baseline_ticks,
         window=bank.window_ticks,
         rules=_rules(settings, name, cadence),
         conditioning=conditioning,

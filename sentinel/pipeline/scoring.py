@@ -67,17 +67,15 @@ class Scoring:
 
     def __init__(self, plan: Plan, *, threads: int = 1) -> None:
         self.thresholds = thresholds(plan.thresholds, plan.lowest_threshold, plan.highest_threshold)
-        weights = {"kappa": plan.kappa, "input_weight": plan.input_weight}
-        detectors = [lag1(float(r), plan.half_life, **weights) for r in self.thresholds]
+        detectors = [lag1(float(r), plan.half_life) for r in self.thresholds]
         self.bank = Bank(detectors, warm_up=plan.warm_up_pairs, threads=threads)
-        self.lattice = Lattice(plan.half_life, plan.second_thresholds, **weights, threads=threads)
+        self.lattice = Lattice(plan.half_life, threads=threads)
         self.spread = Spread(plan.spread_half_life, plan.baseline, threads=threads)
         gain = half_life.gain(plan.level_half_life) if plan.conditioning else 0.0
         rules = [_rule(rule, gain) for rule in plan.rules]
         self.evidence = Evidence(
             [_compared(rule) for rule in rules] if plan.paired else rules, baseline=plan.baseline_pairs,
-            mean_half_life=plan.mean_half_life,
-            window=plan.window, **weights, threads=threads,
+            window=plan.window, threads=threads,
         )  # fmt: skip
         self._longest_period = plan.level_half_life / 2.0 if plan.conditioning else math.inf
 

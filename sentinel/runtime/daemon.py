@@ -16,8 +16,7 @@ from pathlib import Path
 from time import monotonic
 from types import FrameType
 
-from sentinel.config import Settings, fingerprint
-from sentinel.config.loading import load
+from sentinel.config import Settings, fingerprint, load
 from sentinel.domain.clock import MICROSECONDS, Clock, SystemClock
 from sentinel.domain.errors import ConfigError, StateError
 from sentinel.domain.observation import Rejection
@@ -157,7 +156,7 @@ class Daemon:
         sd_notify("RELOADING=1")
         self.tally.add("sentinel_config_reloads_total")
         try:
-            settings = load(self._path) if self._path else self._settings
+            settings = load(self._path, _log_notice) if self._path else self._settings
         except ConfigError as error:
             self.tally.set("sentinel_config_last_reload_successful", 0)
             self.tally.add("sentinel_config_reload_failures_total")
@@ -196,12 +195,19 @@ class Daemon:
             logger.info("stopped")
 
 
+def _log_notice(line: str) -> None:
+    logger.warning("an old key in the configuration", extra={"notice": line})
+
+
 def main(args: argparse.Namespace) -> int:
     """`sentinel run CONFIG`."""
     path = Path(args.config)
-    settings = load(path)
+    notices: list[str] = []
+    settings = load(path, notices.append)
     daemon = Daemon(settings, path=path)
     logs.set_up(settings.log.level, settings.log.format, daemon.tally)
+    for line in notices:
+        _log_notice(line)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, daemon.stop)
     signal.signal(signal.SIGHUP, daemon.hangup)

@@ -13,8 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from time import monotonic, perf_counter, sleep
 
-from sentinel.config import Settings, fingerprint
-from sentinel.config.record import to_record
+from sentinel.config import Settings, fingerprint, to_record
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent, SiteEvent

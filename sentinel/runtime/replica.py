@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sentinel.config import Settings
-from sentinel.config.record import from_record
+from sentinel.config import Settings, from_record
 from sentinel.domain.tally import Tally
 from sentinel.journal import Committed, Journal
 from sentinel.pipeline.codec import digest, from_arrays

@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cache
-from typing import TypedDict
 
 from detectors import delay, detrending, half_life
-from sentinel.config import AlarmSettings, BankSettings
-from sentinel.config.judging import SHORTEST_SEASON_TICKS
+from sentinel.config import SHORTEST_SEASON_TICKS, AlarmSettings, BankSettings
 from sentinel.domain.spans import Cadence
+from sentinel.domain.spelling import span_in_words
 from sentinel.pipeline.plan import SHORTEST_SEASON_MEMORY, Plan, PlanChannel, PlanRule
 from sentinel.text.claims import rule_in_words
 
@@ -25,24 +24,11 @@ lag1_delay, modulus_delay, spread_delay = cache(delay.lag1_delay), cache(delay.m
 
 LONGEST_TICKS = 1e7
 """Delays beyond this are not worth a number."""
-_UNITS = (("y", 31_557_600.0), ("d", 86_400.0), ("h", 3_600.0), ("m", 60.0), ("s", 1.0))
-
-
-class _Betting(TypedDict):
-    """Settings of bank and rule that every delay depends on."""
-
-    bets: tuple[float, ...]
-    mean_half_life: float
-    input_weight: float
-    kappa: float
 
 
 def span(ticks: float, cadence: Cadence, digits: int = 3) -> str:
     """So many ticks as time, in the unit a person would take."""
-    seconds = ticks * cadence.seconds
-    unit, size = next(((unit, size) for unit, size in _UNITS if seconds >= 2 * size), _UNITS[-1])
-    number = float(f"{seconds / size:.{digits}g}")
-    return f"{number:g} {unit}" if number < 1_000 else f"{number:,.0f} {unit}"
+    return span_in_words(ticks * cadence.seconds, digits)
 
 
 def of_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[str]:
@@ -59,13 +45,15 @@ def of_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[str]:
             memory("spread", plan.spread_half_life, bank.spread_half_life, "the half-life"),
         )
     )
+    always = BankSettings.retired
     yield (
         f"detectors: {plan.thresholds} from {plan.lowest_threshold:g} to {plan.highest_threshold:g}, and "
-        f"{plan.second_thresholds} for oscillations; a past value saturates from {2.0 / plan.input_weight:.3g} scales "
-        f"on, a shock from {1.0 / plan.kappa:.3g} on; deviations are cut at {plan.winsor:g} scales"
+        f"{always['second_thresholds']} for oscillations; a past value saturates from "
+        f"{2.0 / always['input_weight']:.3g} scales on, a shock from {1.0 / always['kappa']:.3g} on; deviations are "
+        f"cut at {always['winsor']} scales"
     )
     for season, memory_ticks in zip(plan.seasons, plan.season_half_lives, strict=True):
-        bins = min(plan.season_bins, math.floor(season))
+        bins = min(int(always["season_bins"]), math.floor(season))
         yield (
             f"season of {season:.4g} ticks in {bins} pieces of {span(season / bins, cadence)}, half forgotten after "
             f"{memory_ticks / season:.3g} periods = {span(memory_ticks, cadence)}"
@@ -74,8 +62,8 @@ def of_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[str]:
     for season in plan.seasons_left_out:
         yield f"season of {season:.4g} ticks is left out: at least {SHORTEST_SEASON_TICKS} ticks are needed"
     yield (
-        f"shocks are recentred by a mean of half-life {plan.mean_half_life:g} pairs = "
-        f"{span(plan.mean_half_life, cadence)}; a window of the fleet's ranking is {plan.window} ticks = "
+        f"shocks are recentred by a mean of half-life {always['mean_half_life']:g} pairs = "
+        f"{span(always['mean_half_life'], cadence)}; a window of the fleet's ranking is {plan.window} ticks = "
         f"{span(plan.window, cadence)}"
     )
     if any(part.kind == "spread" or part.relative for rule in plan.rules for part in rule.channels):
@@ -122,22 +110,18 @@ def _seen(plan: Plan, rule: PlanRule, part: PlanChannel, weight: float, cadence:
             f"the threshold is {delta} {side} its own past (the baseline period), or the bound of that if it is farther"
         )
     threshold = part.threshold
-    betting: _Betting = {
-        "bets": rule.bets, "mean_half_life": plan.mean_half_life, "input_weight": plan.input_weight,
-        "kappa": plan.kappa,
-    }  # fmt: skip
     reached = (threshold - 1.0) / 2.0 if part.below else (threshold + 1.0) / 2.0
     level = plan.level_half_life if plan.conditioning else None
     if part.kind == "modulus":
-        ticks = modulus_delay(threshold, reached, alpha, level_half_life=level, **betting)
+        ticks = modulus_delay(threshold, reached, alpha, level_half_life=level, bets=rule.bets)
         return f"a rise of the modulus to {reached:.4g} is seen after {_about(ticks, alpha, cadence)}"
     placed = detrending.below(threshold, half_life.gain(level)) if part.below and level is not None else threshold
-    ticks = lag1_delay(placed, reached, alpha, below=part.below, level_half_life=level, **betting)
+    ticks = lag1_delay(placed, reached, alpha, below=part.below, level_half_life=level, bets=rule.bets)
     seen = f"a {'fall' if part.below else 'jump'} to {reached:.4g} is seen after {_about(ticks, alpha, cadence)}"
     back = 2.0 * threshold - reached
     if len(rule.channels) > 1 or not -1.0 < back < 1.0:
         return seen
-    ticks = lag1_delay(placed, back, rule.clear, below=not part.below, level_half_life=level, **betting)
+    ticks = lag1_delay(placed, back, rule.clear, below=not part.below, level_half_life=level, bets=rule.bets)
     return f"{seen}; once it is back at {back:.4g}, the alarm ends within {_about(ticks, rule.clear, cadence)}"
 
 

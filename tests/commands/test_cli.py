@@ -105,6 +105,16 @@ def test_check_without_a_known_cadence_says_what_would_hold_per_hour_and_per_day
     assert "notify: nowhere" in said
 
 
+def test_check_gives_a_notice_for_each_old_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "old.yaml"
+    file.write_text("series:\n  - {match: a, reference: b}\nbanks:\n  default: {kappa: 1.5}\n")
+    assert entry_point(["check", str(file)]) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("notice: ")] == [
+        f"notice: {file}:2: series[0].reference: is called counterpart now; the old name is still read",
+        f"notice: {file}:4: banks.default.kappa: has gone, since it is always 1.5 now; leave the key out",
+    ]
+
+
 def test_check_lists_every_fault_and_exits_78(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text("web:\n  listen: here\n  max_series: many\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -12,6 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from detectors import lattice
+from detectors.evidence import MEAN_HALF_LIFE
+from detectors.tables.lag1 import INPUT_WEIGHT, KAPPA
 from sentinel.config import (
     AlarmSettings,
     BankSettings,
@@ -25,12 +29,15 @@ from sentinel.config import (
     SiteSettings,
     WebSettings,
     fingerprint,
+    from_record,
     load,
+    schema_text,
+    to_record,
 )
-from sentinel.config.schema import schema_text
 from sentinel.config.tree import Node, Reader
-from sentinel.domain.errors import ConfigError
+from sentinel.domain.errors import ConfigError, StateError
 from sentinel.domain.spans import DAY, HOUR, MINUTE, SECOND, YEAR, Budget, Cadence, HalfLife
+from sentinel.pipeline.conditioning.conditioner import WINSOR, season_bins
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "tests" / "config"
@@ -241,3 +248,49 @@ def test_a_fingerprint_is_stable_and_tells_settings_apart() -> None:
     assert fingerprint(BankSettings()) == fingerprint(BankSettings())
     assert fingerprint(BankSettings()) != fingerprint(BankSettings(thresholds=17))
     assert re.fullmatch("[0-9a-f]{16}", fingerprint(Settings()))
+
+
+def test_keys_of_0_1_0_that_have_another_name_or_have_gone_are_read_with_a_notice_each() -> None:
+    file = CASES / "good-keys-of-0.1.0.yaml"
+    notices: list[str] = []
+    settings = load(file, notices.append)
+    assert settings.counterpart_for("peter/ph") == "paul/ph"
+    assert settings.banks["default"] == BankSettings(baseline_ticks=500)
+    assert settings.notify == (LogNotify(name="a"),)
+    gone = {"second_thresholds": 9, "input_weight": 1.5, "kappa": 1.5, "winsor": 3, "season_bins": 24}
+    assert notices == [
+        f"{file}:4: series[0].reference: is called counterpart now; the old name is still read",
+        *(
+            f"{file}:{line}: banks.default.{key}: has gone, since it is always {value} now; leave the key out"
+            for line, (key, value) in enumerate(gone.items(), start=7)
+        ),
+        f"{file}:12: banks.default.reference_ticks: is called baseline_ticks now; the old name is still read",
+        f"{file}:13: banks.default.mean_half_life: has gone, since it is always 100 now; leave the key out",
+    ]
+
+
+def record_of_0_1_0(**bank: Any) -> dict[str, Any]:
+    """Settings as 0.1.0 recorded them in journals and checkpoints."""
+    record = to_record(Settings(series=(SeriesSettings(match="a", counterpart="b"),), banks={"slow": BankSettings()}))
+    record["series"][0]["reference"] = record["series"][0].pop("counterpart")
+    record["banks"]["slow"]["reference_ticks"] = record["banks"]["slow"].pop("baseline_ticks")
+    record["banks"]["slow"] |= BankSettings.retired | bank
+    return record
+
+
+def test_settings_that_0_1_0_recorded_are_read() -> None:
+    settings = from_record(json.loads(json.dumps(record_of_0_1_0())))
+    assert settings.counterpart_for("a") == "b"
+    assert settings.banks["slow"] == BankSettings()
+
+
+def test_recorded_settings_that_change_what_is_constant_now_are_refused_with_the_reason() -> None:
+    with pytest.raises(StateError, match=r"banks\.slow\.kappa: 2\.0; it is always 1\.5 now"):
+        from_record(record_of_0_1_0(kappa=2.0))
+
+
+def test_the_keys_that_have_gone_held_the_values_of_the_instrument() -> None:
+    assert BankSettings.retired == {
+        "input_weight": INPUT_WEIGHT, "kappa": KAPPA, "winsor": WINSOR, "second_thresholds": lattice.COUNT,
+        "season_bins": season_bins(1e9), "mean_half_life": MEAN_HALF_LIFE,
+    }  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.config.sizes import parse_size, print_size
+from sentinel.config.values import parse_size
 from sentinel.domain.spans import (
     DAY,
     HOUR,
@@ -20,9 +20,8 @@ from sentinel.domain.spans import (
     HalfLife,
     parse_duration,
     parse_season,
-    print_duration,
-    print_season,
 )
+from sentinel.domain.spelling import print_duration, print_season, print_size
 
 SPANS = st.integers(0, 1_000 * YEAR)
 

@@ -104,8 +104,9 @@ def test_sighup_takes_new_settings_and_keeps_the_old_where_the_file_is_bad(tmp_p
     daemon.signal(signal.SIGHUP)
     wait_for(lambda: daemon.log.count("configuration not reloaded") == 2, 5.0, "second refusal")
     assert daemon.get("/-/ready").status_code == 200
-    write_config(tmp_path, alarms=[{"threshold": 0.25, "alpha": 0.001}])
+    write_config(tmp_path, alarms=[{"threshold": 0.25, "alpha": 0.001}], banks={"default": {"kappa": 1.5}})
     daemon.signal(signal.SIGHUP)
+    daemon.said("banks.default.kappa: has gone")
     daemon.said("configuration reloaded")
     assert daemon.metric("sentinel_config_last_reload_successful") == 1
     wait_for(lambda: "0.25" in str(daemon.get("/api/v1/series/s0").json()["rules"]), 5.0, "the new rule")

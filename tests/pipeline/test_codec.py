@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import sentinel.pipeline.replan
 import sentinel.pipeline.roster
-from sentinel.config import Settings
+from sentinel.config import BankSettings, Settings
 from sentinel.domain.errors import StateError
 from sentinel.pipeline.codec import FORMAT, digest, from_arrays, to_arrays
 from sentinel.pipeline.cohort import CohortState, Ticks
@@ -117,6 +117,13 @@ def test_a_plan_or_an_array_of_another_program_is_refused_and_is_no_crash() -> N
             from_arrays(pipeline, {k: a for k, a in arrays.items() if k != name}, {**header, "waiting": [5]})
     with pytest.raises(StateError, match="does not fit"):
         from_arrays(pipeline, arrays, {k: v for k, v in header.items() if k != "names"})
+
+
+def test_plans_that_0_1_0_wrote_with_what_is_constant_now_are_read() -> None:
+    state = seen(hourly(**BASE), series=2)
+    arrays, header = to_arrays(state)
+    keys = [[plan | BankSettings.retired, number] for plan, number in header["keys"]]
+    assert from_arrays(Pipeline(hourly(**BASE)), arrays, header | {"keys": keys}).keys == state.keys
 
 
 def digests(chosen: Settings, every: int, cuts: list[int]) -> dict[tuple[str, int], str]:

@@ -134,7 +134,7 @@ def test_spread_counts_from_the_tick_after_it_has_risen_by_what_the_rules_ask(ap
     one = np.zeros(1, np.int64)
     ticks = np.arange(5)[:, None]
     block = PairedBlock(one, np.full(shape, TICK, np.int8), zeros, ticks, target, reference)
-    differencing = Differencing(60.0, patience=3, winsor=3.0, apart=apart)
+    differencing = Differencing(60.0, patience=3, apart=apart)
     _, found = differencing.advance(differencing.init(1), block)
     assert found.target is not None
     assert found.target.apart[:, 0].tolist() == [False, *[counts] * 4]

@@ -81,17 +81,16 @@ def test_each_channel_of_a_weighted_rule_has_its_weight_and_a_delay_of_its_own()
 
 def test_a_reference_is_spoken_of_where_a_rule_needs_one() -> None:
     text = "baseline period of 200 pairs: full after 250 d at the earliest"
-    bank = {"reference_ticks": 200}
+    bank = {"baseline_ticks": 200}
     assert text in said(DAY, {"kind": "spread", "alpha": 1e-4}, bank)
     assert text not in said(DAY, {"threshold": 0.8, "alpha": 1e-4}, bank)
 
 
 CHANGED: dict[str, Any] = {
     "half_life": "50 ticks", "level_half_life": "20 ticks", "warm_up_ticks": 333, "thresholds": 17, "lowest": -0.9,
-    "highest": 0.98, "second_thresholds": 11, "input_weight": 2.5, "kappa": 2.5, "winsor": 4,
-    "scale_half_life": "90 ticks", "season_bins": 12, "season_memory": 7, "spread_half_life": "44 ticks",
-    "reference_ticks": 500,
-    "mean_half_life": 150, "window_ticks": 700,
+    "highest": 0.98,
+    "scale_half_life": "90 ticks", "season_memory": 7, "spread_half_life": "44 ticks",
+    "baseline_ticks": 500, "window_ticks": 700,
 }  # fmt: skip
 RULE: dict[str, Any] = {
     "kind": "lag1", "threshold": 0.75, "side": "below", "alpha": 1e-5, "share": 0.5, "shared_by": 7,

@@ -19,6 +19,9 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 MOST_BINS = 24
+"""Pieces, at most, into which a season is cut."""
+WINSOR = 3.0
+"""Scales from the level at which a deviation is cut before level, slope and scale follow it."""
 _LARGEST = 1e150  # the square of a deviation beyond this is not a number any more
 
 
@@ -29,13 +32,10 @@ class Conditioning:
     level_half_life: float = 30.0
     scale_half_life: float | None = None
     """None = two level half-lives."""
-    winsor: float = 3.0
-    """Scales from the level at which a deviation is cut for level, slope and scale."""
     warm_up: int = 50
     """Points before the first pair; at least the level's half-life."""
     seasons: tuple[float, ...] = ()
     """Periods; no verdict before two of each."""
-    season_bins: int = MOST_BINS
     season_half_lives: tuple[float, ...] = ()
     """Ticks in which half of each season is forgotten."""
     lowest: float = -math.inf
@@ -52,9 +52,10 @@ class Conditioning:
     none: bool = False
     """Take the values as residuals already; the sensor is watched all the same."""
 
-    def bins(self, period: float) -> int:
-        """Number of season bins of a period."""
-        return max(2, min(self.season_bins, int(period)))
+
+def season_bins(period: float) -> int:
+    """Number of pieces into which a season of that many ticks is cut."""
+    return max(2, min(MOST_BINS, int(period)))
 
 
 class ConditionerState(NamedTuple):
@@ -122,9 +123,9 @@ class Conditioner:
         H = settings.level_half_life
         gain = half_life.gain(H)
         scale = half_life.gain(settings.scale_half_life or 2.0 * H)
-        self._gains = np.array([gain, gain * gain / 4.0, scale, settings.winsor])
+        self._gains = np.array([gain, gain * gain / 4.0, scale, WINSOR])
         self._periods = np.array(settings.seasons, dtype=np.float64)
-        self._bins = np.array([settings.bins(p) for p in settings.seasons], dtype=np.int64)
+        self._bins = np.array([season_bins(p) for p in settings.seasons], dtype=np.int64)
         self._season_gains = np.array(
             [
                 [half_life.gain(period), half_life.gain(memory)]

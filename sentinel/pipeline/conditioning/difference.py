@@ -28,7 +28,7 @@ from detectors import half_life
 from detectors.compiled import compiled, part
 from detectors.pairs import Pairs
 from sentinel.domain.states import Reason
-from sentinel.pipeline.conditioning.conditioner import Conditioned, Target
+from sentinel.pipeline.conditioning.conditioner import WINSOR, Conditioned, Target
 from sentinel.pipeline.grid import ABSENT, GAP, Block
 
 Floats = NDArray[np.float64]
@@ -90,8 +90,6 @@ class Differencing:
         Of the target's scale and of that of the difference, ticks.
     patience
         Values of the target in a row without the counterpart before it is judged alone.
-    winsor
-        Scales at which a difference is cut before the scale follows it.
     apart
         Change of spread, log-variance, from which evidence on spread is gathered.
     """
@@ -99,10 +97,10 @@ class Differencing:
     warm_up = _UNCLIPPED
     """Differences before the first pair."""
 
-    def __init__(self, scale_half_life: float, patience: int, winsor: float, apart: float) -> None:
+    def __init__(self, scale_half_life: float, patience: int, apart: float) -> None:
         self.patience = patience
         self._gain = half_life.gain(scale_half_life)
-        self._cut = winsor * winsor
+        self._cut = WINSOR * WINSOR
         self._apart = apart
 
     def init(self, series: int) -> DifferenceState:

@@ -1,4 +1,4 @@
-"""Rules between settings that are each fine by themselves; each yields the faults it finds."""
+"""Checks of settings that are each fine but may not fit together; every check yields the faults it finds."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from fnmatch import fnmatchcase
 from typing import Protocol
 
 from sentinel.config.alarms import LARGEST_ALPHA, AlarmSettings
-from sentinel.config.faults import Fault
-from sentinel.config.judging import SHORTEST_HALF_LIFE_TICKS, BankSettings, SeriesSettings
+from sentinel.config.faults import Fault, or_else
 from sentinel.config.process import DaemonSettings
+from sentinel.config.series import SHORTEST_HALF_LIFE_TICKS, BankSettings, SeriesSettings
 from sentinel.config.sources import CsvSource, SimulateSource, Source
-from sentinel.config.spelling import or_else
 
 STAND_IN = "x"
-"""What stands for a '*' where rules follow a pattern to a name."""
+"""Stands for a '*' where a check makes a name of a pattern."""
 
 
 class _Named(Protocol):
@@ -23,7 +22,7 @@ class _Named(Protocol):
 
 
 def repeated_names(parts: Iterable[_Named]) -> Iterator[Fault]:
-    """Two sources, or two sinks, of one name could not be told apart in metrics and cursors."""
+    """Find names that stand twice: metrics and cursors tell parts apart by their names."""
     seen: set[str] = set()
     for position, part in enumerate(parts):
         if part.name in seen:
@@ -32,7 +31,7 @@ def repeated_names(parts: Iterable[_Named]) -> Iterator[Fault]:
 
 
 def repeated_simulated_series(sources: Iterable[Source]) -> Iterator[Fault]:
-    """Two simulated systems must not write the same series."""
+    """Find simulated systems that would write the same series."""
     seen: dict[str, str] = {}
     for position, source in enumerate(sources):
         if not isinstance(source, SimulateSource):
@@ -46,7 +45,7 @@ def repeated_simulated_series(sources: Iterable[Source]) -> Iterator[Fault]:
 
 
 def hidden_series(series: Iterable[SeriesSettings]) -> Iterator[Fault]:
-    """The first match wins, so nothing after one that matches everything it could match is ever used."""
+    """Find entries that are never used, since an earlier one matches everything that they match."""
     earlier: set[str] = set()
     for position, entry in enumerate(series):
         if entry.match in earlier:
@@ -59,7 +58,7 @@ def hidden_series(series: Iterable[SeriesSettings]) -> Iterator[Fault]:
 
 
 def alarm_conflicts(alarms: tuple[AlarmSettings, ...]) -> Iterator[Fault]:
-    """One rule per match, kind and claim; a critical rule must be harder to raise than its warning."""
+    """Find rules that stand twice, and critical rules that are raised no later than their warning."""
     for position, rule in enumerate(alarms):
         key = {"spread": "ratio", "weighted": "channels"}.get(rule.kind, "threshold")
         twins = [other for other in alarms if (other.match, other.kind) == (rule.match, rule.kind)]
@@ -86,7 +85,7 @@ def alarm_conflicts(alarms: tuple[AlarmSettings, ...]) -> Iterator[Fault]:
 
 
 def _raised_no_later(rule: AlarmSettings, other: AlarmSettings) -> bool:
-    """Evidence grows at least as fast at a lower threshold and needs to grow no further at a larger alpha."""
+    """Compare two rules: evidence grows faster at a lower threshold, and at a larger alpha less of it is needed."""
     if not (isinstance(rule.threshold, float) and isinstance(other.threshold, float)) or rule.side != other.side:
         return False
     parts = rule.share / rule.shared_by, other.share / other.shared_by
@@ -101,7 +100,7 @@ def _raised_no_later(rule: AlarmSettings, other: AlarmSettings) -> bool:
 
 
 def missing_banks(series: Iterable[SeriesSettings], banks: Mapping[str, BankSettings]) -> Iterator[Fault]:
-    """A bank that a series names is there."""
+    """Find banks that a series names but that are not defined."""
     for position, entry in enumerate(series):
         if entry.bank is not None and entry.bank not in banks:
             message = f"there is no bank '{entry.bank}'; {or_else(entry.bank, banks, 'banks')}"
@@ -109,35 +108,37 @@ def missing_banks(series: Iterable[SeriesSettings], banks: Mapping[str, BankSett
 
 
 def unusable_counterparts(series: tuple[SeriesSettings, ...]) -> Iterator[Fault]:
-    """A reference is watched by itself: it is neither the series itself nor compared with another one."""
+    """Find counterparts that are the series itself, or that have a counterpart of their own."""
     for position, entry in enumerate(series):
         stand_in = entry.match.replace("*", STAND_IN)
-        name = entry.reference_of(stand_in)
+        name = entry.counterpart_of(stand_in)
         if name is None:
             continue
         if name == stand_in:
-            message = f"'{entry.reference}' is the series itself; the name of another one is allowed"
-            yield Fault((position, "reference"), message)
+            message = f"'{entry.counterpart}' is the series itself; the name of another one is allowed"
+            yield Fault((position, "counterpart"), message)
             continue
         at = next((i for i, other in enumerate(series) if fnmatchcase(name, other.match)), None)
         if at is None:
             continue
-        own, shown = series[at], entry.reference
-        if own.reference is not None and at == position:
-            message = f"'{shown}' is matched by '{entry.match}' itself; put an entry for it before, without a reference"
-            yield Fault((position, "reference"), message)
-        elif own.reference is not None:
-            message = f"'{shown}' has the reference '{own.reference}' itself; a reference has none"
-            yield Fault((position, "reference"), message)
+        own, shown = series[at], entry.counterpart
+        if own.counterpart is not None and at == position:
+            message = (
+                f"'{shown}' is matched by '{entry.match}' itself; put an entry for it before, without a counterpart"
+            )
+            yield Fault((position, "counterpart"), message)
+        elif own.counterpart is not None:
+            message = f"'{shown}' has the counterpart '{own.counterpart}' itself; a counterpart has none"
+            yield Fault((position, "counterpart"), message)
         elif entry.cadence and own.cadence and entry.cadence != own.cadence:
             message = f"'{shown}' has cadence {own.cadence}, not {entry.cadence}; the same cadence is needed"
-            yield Fault((position, "reference"), message)
+            yield Fault((position, "counterpart"), message)
 
 
 def short_half_lives(
     series: Iterable[SeriesSettings], banks: Mapping[str, BankSettings], default: str
 ) -> Iterator[Fault]:
-    """A half-life spans at least 3 ticks wherever the cadence is known."""
+    """Find half-lives of fewer than 3 ticks, wherever the cadence is known."""
     found: set[tuple[str, str]] = set()
     for entry in series:
         name = entry.bank or default
@@ -158,7 +159,7 @@ def short_half_lives(
 
 
 def large_budgets(series: Iterable[SeriesSettings], alarms: Iterable[AlarmSettings]) -> Iterator[Fault]:
-    """A budget in calendar time stays below one false alarm in 10 ticks wherever the cadence is known."""
+    """Find budgets of more than one false alarm in 10 ticks, wherever the cadence is known."""
     for position, rule in enumerate(alarms):
         if rule.false_alarms is None:
             continue
@@ -176,7 +177,7 @@ def large_budgets(series: Iterable[SeriesSettings], alarms: Iterable[AlarmSettin
 
 
 def oversized_reads(sources: Iterable[Source], daemon: DaemonSettings) -> Iterator[Fault]:
-    """What a source hands over in one go fits into the inbox."""
+    """Find sources that may read more in one go than the inbox can hold."""
     for position, source in enumerate(sources):
         if isinstance(source, CsvSource) and source.max_observations > daemon.inbox_observations:
             message = (

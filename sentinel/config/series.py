@@ -1,17 +1,25 @@
-"""Settings of the judgement: how a series is laid on its grid, and what remembers it."""
+"""Settings of series, of their banks of detectors, and of sites that several series belong to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Literal, Self, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
 from sentinel.config.faults import Fault, refuse
-from sentinel.config.model import Part
-from sentinel.config.sources import Name, Text
-from sentinel.config.written import Duration, PositiveDuration, PositiveSeason, WrittenCadence, WrittenHalfLife
-from sentinel.domain.spans import HalfLife, print_duration, print_season
+from sentinel.config.values import (
+    Duration,
+    Name,
+    Part,
+    PositiveDuration,
+    PositiveSeason,
+    Text,
+    WrittenCadence,
+    WrittenHalfLife,
+)
+from sentinel.domain.spans import HalfLife
+from sentinel.domain.spelling import print_duration, print_season
 
 SHORTEST_HALF_LIFE_TICKS = 3.0
 LONGEST_HALF_LIFE_TICKS = 1e5
@@ -30,6 +38,8 @@ Lag1: TypeAlias = Annotated[float, Field(gt=-1, lt=1)]
 
 class SeriesSettings(Part):
     """How series are laid on a grid and conditioned; the first entry whose match fits a name wins."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"reference": "counterpart"}
 
     match: Text = "*"
     """Series names, with * ? [abc] as in file names; * also spans '/'."""
@@ -57,8 +67,8 @@ class SeriesSettings(Part):
     """Without an observation for this long the series is blind; null = 3 cadences + lateness."""
     bank: Name | None = None
     """Name of its bank; null = the bank named default if there is one, else half-lives by cadence."""
-    reference: Text | None = None
-    """Name of a series it is judged against as well; a * stands for what the * in match stood for."""
+    counterpart: Annotated[Text | None, Field(validation_alias=AliasChoices("counterpart", "reference"))] = None
+    """Name of another series that it is compared with as well; a * stands for what the * in match stood for."""
 
     @model_validator(mode="after")
     def _range_and_cadence_agree(self) -> Self:
@@ -66,7 +76,7 @@ class SeriesSettings(Part):
         return self
 
     def _conflicts(self) -> Iterator[Fault]:
-        yield from self._reference_conflicts()
+        yield from self._counterpart_conflicts()
         low, high = self.range or (None, None)
         if low is not None and high is not None and low >= high:
             yield Fault(("range",), f"[{low:g}, {high:g}]; the lowest value comes first and is below the highest")
@@ -88,27 +98,36 @@ class SeriesSettings(Part):
                 message = f"{print_duration(duration)} is shorter than a tick; at least {self.cadence} is needed"
                 yield Fault((key,), message)
 
-    def _reference_conflicts(self) -> Iterator[Fault]:
-        """One series, or one per series of the entry."""
-        name = self.reference
+    def _counterpart_conflicts(self) -> Iterator[Fault]:
+        """Check that the counterpart is one series, or one per series of the entry."""
+        name = self.counterpart
         if name is None:
             return
         if any(sign in name for sign in "?[]") or name.count("*") > 1:
-            yield Fault(("reference",), f"'{name}' is a pattern; the name of a series is allowed, with one '*' at most")
+            yield Fault(
+                ("counterpart",), f"'{name}' is a pattern; the name of a series is allowed, with one '*' at most"
+            )
         elif "*" in name and (self.match.count("*") != 1 or any(sign in self.match for sign in "?[]")):
             message = f"'{name}' has a '*', so match needs exactly one '*' and no '?' or '['; '{self.match}' came"
-            yield Fault(("reference",), message)
+            yield Fault(("counterpart",), message)
 
-    def reference_of(self, name: str) -> str | None:
-        """Name of the reference of the series `name`, which the entry matches; None if it has none."""
-        if self.reference is None or "*" not in self.reference:
-            return self.reference
+    def counterpart_of(self, name: str) -> str | None:
+        """Name the counterpart of the series `name`, which the entry matches; None if it has none."""
+        if self.counterpart is None or "*" not in self.counterpart:
+            return self.counterpart
         before, _, after = self.match.partition("*")
-        return self.reference.replace("*", name[len(before) : len(name) - len(after)])
+        return self.counterpart.replace("*", name[len(before) : len(name) - len(after)])
 
 
 class BankSettings(Part):
     """A bank of detectors: how long it remembers, and on which thresholds it reads."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"reference_ticks": "baseline_ticks"}
+    retired: ClassVar[Mapping[str, float]] = {
+        "input_weight": 1.5, "kappa": 1.5, "winsor": 3, "second_thresholds": 9, "season_bins": 24,
+        "mean_half_life": 100,
+    }  # fmt: skip
+    """The budgets of false alarms were measured with these values; the detectors and the pipeline hold them."""
 
     half_life: BankHalfLife | None = None
     """Memory of the detectors, as a duration or as `70 ticks`; null = by cadence."""
@@ -122,37 +141,24 @@ class BankSettings(Part):
     """Threshold of the lowest detector."""
     highest: Lag1 = 0.99
     """Threshold of the highest detector."""
-    second_thresholds: Annotated[int, Field(ge=3, le=255)] = 9
-    """Number of detectors of the second stage, which sees oscillations; odd."""
-    input_weight: Annotated[float, Field(gt=0, le=10)] = 1.5
-    """Where the past value saturates: one over this many scales."""
-    kappa: Annotated[float, Field(gt=0, le=10)] = 1.5
-    """Where the prediction error saturates, likewise."""
-    winsor: Annotated[float, Field(ge=1, le=100)] = 3.0
-    """Scales from the level at which a deviation is cut before level, slope and scale follow it."""
     scale_half_life: BankHalfLife | None = None
     """Memory of the scale; null = two level half-lives."""
-    season_bins: Annotated[int, Field(ge=2, le=1000)] = 24
-    """Pieces, at most, into which a season is cut."""
     season_memory: Annotated[float, Field(ge=1, le=1000)] | None = None
     """Periods in which half of a season is forgotten; null = 5, and of a short season as many as make 120 ticks."""
     spread_half_life: BankHalfLife | None = None
     """Memory of the spread; null = half_life."""
-    reference_ticks: Annotated[int, Field(ge=50, le=100_000)] = 1000
+    baseline_ticks: Annotated[
+        int, Field(ge=50, le=100_000, validation_alias=AliasChoices("baseline_ticks", "reference_ticks"))
+    ] = 1000
     """Valid pairs of the baseline period, for rules that compare a series with its own past."""
-    mean_half_life: Annotated[float, Field(ge=3, le=100_000)] = 100.0
-    """Pairs in which the running mean that repairs skewed shocks forgets half."""
     window_ticks: Annotated[int, Field(ge=50, le=1_000_000)] = 1000
     """Ticks of a window of the fleet ranking."""
 
     @model_validator(mode="after")
     def _thresholds_make_sense(self) -> Self:
-        if self.second_thresholds % 2 == 0:
-            message = f"{self.second_thresholds}; an odd number is allowed, so that one detector stands at 0"
-            refuse(iter([Fault(("second_thresholds",), message)]))
         if self.lowest >= self.highest:
             message = f"{self.lowest:g} is not below highest, {self.highest:g}; lower it or raise highest"
-            refuse(iter([Fault(("lowest",), message)]))
+            refuse([Fault(("lowest",), message)])
         return self
 
 
@@ -162,7 +168,7 @@ class SiteSettings(Part):
     name: Name
     """Name of the site in metrics, files and messages."""
     match: Text = "*"
-    """Series names of the site, with * ? [abc]; a series and its comparison with a reference count once."""
+    """Series names of the site, with * ? [abc]; a series and its comparison with a counterpart count once."""
     k: Annotated[int, Field(ge=1)] = 2
     """How many series must have an open alarm."""
     kind: Literal["lag1", "modulus", "spread", "any"] = "any"
