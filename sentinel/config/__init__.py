@@ -15,7 +15,7 @@ from sentinel.config.series import (
     SeriesSettings,
     SiteSettings,
 )
-from sentinel.config.settings import DEFAULT_BANK, Settings
+from sentinel.config.settings import DEFAULT_BANK, EntryKey, Settings
 from sentinel.config.sources import CsvSource, SimulateSource, Source, known_separator, known_time_zone
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "ChannelSettings",
     "CsvSource",
     "DaemonSettings",
+    "EntryKey",
     "LogNotify",
     "LogSettings",
     "Notify",

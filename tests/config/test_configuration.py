@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -294,3 +295,26 @@ def test_the_keys_that_have_gone_held_the_values_of_the_instrument() -> None:
         "input_weight": INPUT_WEIGHT, "kappa": KAPPA, "winsor": WINSOR, "second_thresholds": lattice.COUNT,
         "season_bins": season_bins(1e9), "mean_half_life": MEAN_HALF_LIFE,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["a/x", "b/x", "c", "", "a/x\n", "[p]", "p", "bc"])
+def test_a_name_matches_what_its_patterns_match_one_by_one(name: str) -> None:
+    patterns = ["a/?", "*/x", "[a-c]", "[[]p]", "[!p]*c"]
+    settings = Settings(
+        series=tuple(SeriesSettings(match=match, stuck_after_ticks=5 + n) for n, match in enumerate(patterns)),
+        alarms=tuple(AlarmSettings(match=match, threshold=0.1 * n, alpha=1e-4) for n, match in enumerate(patterns)),
+    )
+    fits = [n for n, match in enumerate(patterns) if fnmatchcase(name, match)]
+    assert settings.entry_key(name) == (fits[0] if fits else -1, tuple(fits))
+    assert settings.series_for(name) == (settings.series[fits[0]] if fits else SeriesSettings())
+    assert settings.rules_for(name) == tuple(settings.alarms[n] for n in fits)
+
+
+def test_names_that_match_the_same_share_their_rules_and_a_copy_with_other_settings_finds_its_own() -> None:
+    settings = Settings(
+        alarms=(AlarmSettings(threshold=0.8, alpha=1e-4), AlarmSettings(match="b*", kind="spread", alpha=1e-4))
+    )
+    assert settings.rules_for("b1") is settings.rules_for("b2")
+    assert settings.entry_key("b1") == settings.entry_key("b2") != settings.entry_key("c")
+    assert settings.model_copy(update={"alarms": ()}).rules_for("b1") == ()
+    assert settings == Settings(alarms=settings.alarms), "what was found before does not count"
