@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from sentinel.domain.estimates import UNKNOWN
+from sentinel.domain.metrics import Metrics
 from sentinel.domain.states import Reason, State
-from sentinel.domain.tally import Tally
 from sentinel.domain.views import RuleView, SeriesView, SiteView, Snapshot, Spectrogram
 from sentinel.pipeline.history import History
 from tests.analysis.lakes import without_pictures
@@ -210,16 +210,28 @@ def snapshot() -> Snapshot:
     return FakeSnapshot({view.name: view for view in views}, history)
 
 
-def tally_source(tally: Tally, source: str) -> None:
-    tally.set("sentinel_source_up", float(source == "buoys"), source=source)
-    tally.set("sentinel_source_expected_interval_seconds", 30, source=source)
-    for name in ("last_success", "last_observation"):
-        tally.set(f"sentinel_source_{name}_timestamp_seconds", NOW_US / 1e6, source=source)
-    for name in ("source_fetches", "source_fetch_failures", "ticks", "missing_ticks", "gaps"):
-        tally.add(f"sentinel_{name}_total", 4, source=source)
-    for name in ("received", "accepted", "duplicate", "revised", "late"):
-        tally.add(f"sentinel_observations_{name}_total", 100, source=source)
-    tally.add("sentinel_observations_rejected_total", 2, source=source, reason="not_a_number")
+def value(metrics: Metrics, name: str, **labels: str) -> float:
+    """The value that a counter or gauge has by its name; 0 if it was never moved."""
+    (found,) = [one for one in metrics.instruments() if one.row.name == name]
+    number = found.values().get(tuple(labels[label] for label in found.row.labels), 0.0)
+    assert isinstance(number, float)
+    return number
+
+
+def count_source(metrics: Metrics, source: str) -> None:
+    metrics.source_up.set(source == "buoys", source=source)
+    metrics.source_expected_interval.set(30, source=source)
+    for gauge in (metrics.source_last_success, metrics.source_last_observation):
+        gauge.set(NOW_US / 1e6, source=source)
+    for counter in (metrics.source_fetches, metrics.source_fetch_failures, metrics.ticks, metrics.missing_ticks):
+        counter.inc(4, source=source)
+    metrics.gaps.inc(4, source=source)
+    for counter in (
+        metrics.observations_received, metrics.observations_accepted, metrics.observations_duplicate,
+        metrics.observations_revised, metrics.observations_late,
+    ):  # fmt: skip
+        counter.inc(100, source=source)
+    metrics.observations_rejected.inc(2, source=source, reason="not_a_number")
 
 
 @pytest.fixture
@@ -230,44 +242,42 @@ def undrawn() -> Iterator[None]:
 
 
 @pytest.fixture
-def tally() -> Tally:
-    """A tally in which every metric that is counted has something."""
-    tally = Tally()
-    for name in ("config_last_reload_successful", "ready", "scheduler_up"):
-        tally.set(f"sentinel_{name}", 1)
-    tally.set("sentinel_ingestion_stopped", 0)
-    for name in (
-        "config_last_reload_success",
-        "scheduler_heartbeat",
-        "engine_heartbeat",
-        "last_commit",
-        "checkpoint_last_success",
-    ):
-        tally.set(f"sentinel_{name}_timestamp_seconds", NOW_US / 1e6)
-    tally.set("sentinel_inbox_observations", 3)
-    tally.set("sentinel_inbox_capacity_observations", 200_000)
-    tally.set("sentinel_journal_bytes", 1_048_576)
+def metrics() -> Metrics:
+    """Instruments of which every one has something."""
+    metrics = Metrics()
+    for gauge in (metrics.config_last_reload_successful, metrics.ready, metrics.scheduler_up):
+        gauge.set(1)
+    metrics.ingestion_stopped.set(0)
+    for gauge in (
+        metrics.config_last_reload_success, metrics.scheduler_heartbeat, metrics.engine_heartbeat, metrics.last_commit,
+        metrics.checkpoint_last_success,
+    ):  # fmt: skip
+        gauge.set(NOW_US / 1e6)
+    metrics.inbox_observations.set(3)
+    metrics.inbox_capacity_observations.set(200_000)
+    metrics.journal_bytes.set(1_048_576)
     for task in ("fetch buoys", "checkpoint"):
-        tally.add("sentinel_task_runs_total", 7, task=task)
-        tally.add("sentinel_task_failures_total", 0, task=task)
+        metrics.task_runs.inc(7, task=task)
+        metrics.task_failures.inc(0, task=task)
         for reason in ("misfire", "max_instances"):
-            tally.add("sentinel_task_missed_total", 0, task=task, reason=reason)
-        tally.observe("sentinel_task_duration_seconds", 0.02, task=task)
-        tally.set("sentinel_task_last_success_timestamp_seconds", NOW_US / 1e6, task=task)
-        tally.set("sentinel_task_expected_interval_seconds", 30, task=task)
+            metrics.task_missed.inc(0, task=task, reason=reason)
+        metrics.task_duration.observe(0.02, task=task)
+        metrics.task_last_success.set(NOW_US / 1e6, task=task)
+        metrics.task_expected_interval.set(30, task=task)
     for source in ("buoys", "grid"):
-        tally_source(tally, source)
+        count_source(metrics, source)
     for stage in ("journal", "grid", "conditioning", "bank", "evidence", "alarm", "snapshot"):
-        tally.observe("sentinel_stage_duration_seconds", 0.003, task=stage)
-    for name in ("engine_turn", "commit", "checkpoint"):
-        tally.observe(f"sentinel_{name}_duration_seconds", 0.25)
-        tally.observe(f"sentinel_{name}_duration_seconds", 99.0)
-    tally.add("sentinel_engine_turns_total", 12)
-    for name in ("notifications_total", "notification_failures_total"):
-        tally.add(f"sentinel_{name}", 1, sink="log")
-    tally.set("sentinel_outbox_notifications", 0, sink="log")
-    for name in ("raised", "cleared"):
-        tally.add(f"sentinel_alarms_{name}_total", 1, detector="lag1", threshold="0.8")
-        tally.add(f"sentinel_site_alarms_{name}_total", 1, series="lake")
-    tally.set("sentinel_site_alarm", 0, series="lake")
-    return tally
+        metrics.stage_duration.observe(0.003, task=stage)
+    for histogram in (metrics.engine_turn_duration, metrics.commit_duration, metrics.checkpoint_duration):
+        histogram.observe(0.25)
+        histogram.observe(99.0)
+    metrics.engine_turns.inc(12)
+    metrics.notifications.inc(sink="log")
+    metrics.notification_failures.inc(sink="log")
+    metrics.outbox_notifications.set(0, sink="log")
+    for counter in (metrics.alarms_raised, metrics.alarms_cleared):
+        counter.inc(detector="lag1", threshold="0.8")
+    for counter in (metrics.site_alarms_raised, metrics.site_alarms_cleared):
+        counter.inc(series="lake")
+    metrics.site_alarm.set(0, series="lake")
+    return metrics

@@ -122,7 +122,7 @@ def main(args: argparse.Namespace) -> int:
         settings = settings_for(folder, args.seed, PLAYED_SECONDS[args.headless])
         lake = simulate(SYSTEMS[LOADED], args.seed)
         daemon = Daemon(settings)
-        logs.set_up("error", "logfmt", daemon.tally)
+        logs.set_up("error", "logfmt", daemon.metrics)
         print(f"serving {daemon.web.address}/", flush=True)
         _play(daemon, settings, args.seed, headless=args.headless, linger=args.linger)
         shown = replayed(settings.daemon.state_dir)
@@ -141,8 +141,7 @@ def _play(daemon: Daemon, settings: Settings, seed: int, *, headless: bool, ling
 
     def played() -> bool:
         return all(
-            daemon.tally.get("sentinel_observations_received_total", source=name)
-            + daemon.tally.get("sentinel_observations_rejected_total", source=name, reason="missing") >= length
+            daemon.sources[name].received + daemon.sources[name].rejected >= length
             for name, length in lengths.items()
         )  # fmt: skip
 
@@ -158,7 +157,7 @@ def _play(daemon: Daemon, settings: Settings, seed: int, *, headless: bool, ling
             nonlocal began, done, ends_at, rate
             now = monotonic()
             began = began or now
-            accepted = sum(daemon.tally.get("sentinel_observations_accepted_total", source=name) for name in lengths)
+            accepted = sum(daemon.sources[name].accepted for name in lengths)
             if not done:
                 rate = accepted / max(now - began, 1.0)
                 if played():

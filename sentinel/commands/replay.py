@@ -22,7 +22,7 @@ from sentinel.domain.events import AlarmEvent
 from sentinel.journal import Journal
 from sentinel.pipeline.pipeline import PipelineState, Result
 from sentinel.pipeline.portrait import Portrait
-from sentinel.runtime.replica import Machine
+from sentinel.runtime.replica import Replica
 from sentinel.views.picture import Alarm, Caption, Figure, Instrument, draw
 
 
@@ -30,7 +30,7 @@ from sentinel.views.picture import Alarm, Caption, Figure, Instrument, draw
 class Replayed:
     """What a journal came to."""
 
-    machine: Machine
+    machine: Replica
     events: list[AlarmEvent] = field(default_factory=list)
     portraits: dict[str, Portrait] = field(default_factory=dict)
 
@@ -63,7 +63,7 @@ class Replayed:
         return draw(columns, CalendarAxis(), instrument, Caption(title or name), alarms)
 
 
-def results(folder: Path, machine: Machine, *, fixed: bool = False) -> Iterator[Result]:
+def results(folder: Path, machine: Replica, *, fixed: bool = False) -> Iterator[Result]:
     """Let every batch of the journal in `folder` move the machine; what each gave, with rows.
 
     With `fixed` the machine keeps its own settings, whatever the journal recorded.
@@ -83,7 +83,7 @@ def main(args: argparse.Namespace) -> int:
     """Write `readings.parquet` and `alarms.csv`, as `backtest` does, from the journal in a state folder."""
     folder = Path(args.state)
     fixed = load(Path(args.config)) if args.config else None
-    machine = Machine(fixed or Settings())
+    machine = Replica(fixed or Settings())
     axes: defaultdict[int, CalendarAxis] = defaultdict(CalendarAxis)
     events: list[AlarmEvent] = []
     out = folder_for(Path(args.out))
@@ -108,7 +108,7 @@ def main(args: argparse.Namespace) -> int:
 
 def replayed(folder: Path) -> Replayed:
     """Replay the journal in a state folder; it may be in use."""
-    outcome = Replayed(Machine(Settings()))
+    outcome = Replayed(Replica(Settings()))
     for result in results(folder, outcome.machine):
         outcome.take(result)
     return outcome

@@ -1,4 +1,7 @@
-"""The table of metrics: every name that a scrape can give, with its type, unit, labels and what it says.
+"""The metrics: every name that a scrape can give, with its type, unit, labels and what it says.
+
+What happens is counted on the instruments of `Metrics`, by the code that does it. What is known of series is read from
+the snapshot at each scrape; its rows are `OF_SERIES`. `METRICS` is the table of both.
 
 Labels are `source series detector threshold reason task sink` and, of `sentinel_build_info`, versions. Of an alarm rule
 `detector` is the kind and `threshold` the label within the kind: neither changes while the rule stands, even where the
@@ -7,100 +10,206 @@ number behind it does.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 LEVEL = 0.1
 """False discovery rate at which series are called discoveries."""
+BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Upper bounds of the buckets of every histogram; one more bucket holds what is longer."""
+
+Kind: TypeAlias = Literal["counter", "gauge", "histogram"]
+Labels: TypeAlias = tuple[str, ...]
+"""Label values, in the order of the row's label names."""
+T = TypeVar("T")
 
 
 class Row(NamedTuple):
     """One metric of the table."""
 
     name: str
-    type: Literal["counter", "gauge", "histogram"]
+    type: Kind
     unit: str
     """Base unit that ends the name (`seconds`, `bytes`), else empty."""
     help: str
     labels: tuple[str, ...] = ()
 
 
+class Durations(NamedTuple):
+    """Durations entered into a histogram."""
+
+    counts: tuple[int, ...] = (0,) * (len(BUCKETS_SECONDS) + 1)
+    """How many fell into each bucket, not cumulative."""
+    seconds: float = 0.0
+    """Their sum."""
+
+
+class Instrument(Generic[T]):
+    """One metric that code moves: a value for each set of label values. Any thread may move it."""
+
+    kind: Kind
+
+    def __init__(self, name: str, help_: str, *labels: str) -> None:
+        unit = next((unit for unit in ("seconds", "bytes") if name.endswith(f"_{unit}")), "")
+        self.row = Row(name, self.kind, unit, help_, labels)
+        self._values: dict[Labels, T] = {}
+        self._lock = Lock()
+
+    def values(self) -> dict[Labels, T]:
+        """Copy the present value of each set of label values."""
+        with self._lock:
+            return dict(self._values)
+
+    def _change(self, labels: Mapping[str, str], change: Callable[[T | None], T]) -> None:
+        """Replace a value by what `change` makes of it (None = not there yet); ValueError for other labels."""
+        if set(labels) != set(self.row.labels):
+            raise ValueError(f"{self.row.name}: labels {sorted(labels)}; {sorted(self.row.labels)} are needed")
+        key = tuple(labels[name] for name in self.row.labels)
+        with self._lock:
+            self._values[key] = change(self._values.get(key))
+
+
+class Counter(Instrument[float]):
+    """A number that only grows. Without labels it is there from the start."""
+
+    kind = "counter"
+
+    def __init__(self, name: str, help_: str, *labels: str) -> None:
+        super().__init__(name, help_, *labels)
+        if not labels:
+            self.inc(0)
+
+    def inc(self, amount: float = 1, **labels: str) -> None:
+        """Count `amount` more; 0 makes it visible before it first counts."""
+        self._change(labels, lambda value: (value or 0.0) + amount)
+
+
+class Gauge(Instrument[float]):
+    """A number that goes up and down. It is not shown before it is set."""
+
+    kind = "gauge"
+
+    def set(self, value: float, **labels: str) -> None:
+        """Set the present value; NaN is not shown."""
+        self._change(labels, lambda _: float(value))
+
+
+class Histogram(Instrument[Durations]):
+    """How long things took. Without labels it is there from the start."""
+
+    kind = "histogram"
+
+    def __init__(self, name: str, help_: str, *labels: str) -> None:
+        super().__init__(name, help_, *labels)
+        if not labels:
+            self._change({}, lambda _: Durations())
+
+    def observe(self, seconds: float, **labels: str) -> None:
+        """Enter one duration."""
+        bucket = bisect_left(BUCKETS_SECONDS, seconds)
+
+        def enter(before: Durations | None) -> Durations:
+            counts, total = before or Durations()
+            return Durations((*counts[:bucket], counts[bucket] + 1, *counts[bucket + 1 :]), total + seconds)
+
+        self._change(labels, enter)
+
+
+class Metrics:
+    """The instruments of one daemon, in the order in which a scrape gives them."""
+
+    # fmt: off
+    def __init__(self) -> None:
+        self.config_last_reload_successful = Gauge(
+            "sentinel_config_last_reload_successful", "1 if the last reading of the settings succeeded.")
+        self.config_last_reload_success = Gauge(
+            "sentinel_config_last_reload_success_timestamp_seconds", "When settings were last read.")
+        self.config_reloads = Counter("sentinel_config_reloads_total", "Times that settings were read again.")
+        self.config_reload_failures = Counter(
+            "sentinel_config_reload_failures_total", "Times that new settings were refused.")
+        self.ready = Gauge("sentinel_ready", "1 if what is shown can be relied on; /-/ready says why not.")
+        self.ingestion_stopped = Gauge(
+            "sentinel_ingestion_stopped", "1 while commits fail and no observation is accepted.")
+        self.scheduler_up = Gauge("sentinel_scheduler_up", "1 while the scheduler's thread is alive.")
+        self.scheduler_heartbeat = Gauge(
+            "sentinel_scheduler_heartbeat_timestamp_seconds", "Last sign of life of the scheduler.")
+        self.task_runs = Counter("sentinel_task_runs_total", "Runs of a scheduled task.", "task")
+        self.task_failures = Counter("sentinel_task_failures_total", "Runs of a scheduled task that failed.", "task")
+        self.task_missed = Counter(
+            "sentinel_task_missed_total", "Runs of a scheduled task that did not start.", "task", "reason")
+        self.task_duration = Histogram("sentinel_task_duration_seconds", "How long a scheduled task ran.", "task")
+        self.task_last_success = Gauge("sentinel_task_last_success_timestamp_seconds", "Last successful run.", "task")
+        self.task_expected_interval = Gauge(
+            "sentinel_task_expected_interval_seconds", "How often a task is due.", "task")
+        self.source_up = Gauge("sentinel_source_up", "1 if the last fetch succeeded.", "source")
+        self.source_last_success = Gauge(
+            "sentinel_source_last_success_timestamp_seconds", "Last successful fetch.", "source")
+        self.source_last_observation = Gauge(
+            "sentinel_source_last_observation_timestamp_seconds", "Newest event time.", "source")
+        self.source_expected_interval = Gauge(
+            "sentinel_source_expected_interval_seconds", "How often a source is asked.", "source")
+        self.source_fetches = Counter("sentinel_source_fetches_total", "Fetches, failed ones included.", "source")
+        self.source_fetch_failures = Counter("sentinel_source_fetch_failures_total", "Fetches that failed.", "source")
+        self.observations_received = Counter(
+            "sentinel_observations_received_total", "Observations that a source gave.", "source")
+        self.observations_accepted = Counter(
+            "sentinel_observations_accepted_total", "Observations that were used.", "source")
+        self.observations_duplicate = Counter(
+            "sentinel_observations_duplicate_total", "Same series, time and value again.", "source")
+        self.observations_revised = Counter(
+            "sentinel_observations_revised_total", "Same series and time, other value.", "source")
+        self.observations_late = Counter(
+            "sentinel_observations_late_total", "Came after their tick had closed.", "source")
+        self.observations_rejected = Counter(
+            "sentinel_observations_rejected_total", "Could not be used.", "source", "reason")
+        self.inbox_observations = Gauge("sentinel_inbox_observations", "Observations waiting for the engine.")
+        self.inbox_capacity_observations = Gauge(
+            "sentinel_inbox_capacity_observations", "Observations that may wait before sources are held.")
+        self.engine_turns = Counter("sentinel_engine_turns_total", "Turns of the engine, idle ones included.")
+        self.engine_turn_duration = Histogram(
+            "sentinel_engine_turn_duration_seconds", "How long a turn of the engine took.")
+        self.engine_heartbeat = Gauge("sentinel_engine_heartbeat_timestamp_seconds", "Last sign of life of the engine.")
+        self.stage_duration = Histogram("sentinel_stage_duration_seconds", "How long a stage took in a turn.", "task")
+        self.ticks = Counter("sentinel_ticks_total", "Ticks closed, missing ones included.", "source")
+        self.missing_ticks = Counter("sentinel_missing_ticks_total", "Ticks closed without an observation.", "source")
+        self.gaps = Counter("sentinel_gaps_total", "Gaps too long to bridge; the series began anew.", "source")
+        self.commits = Counter("sentinel_commits_total", "Transactions of the journal, failed ones included.")
+        self.commit_failures = Counter("sentinel_commit_failures_total", "Transactions of the journal that failed.")
+        self.commit_duration = Histogram(
+            "sentinel_commit_duration_seconds", "How long a transaction of the journal took.")
+        self.last_commit = Gauge(
+            "sentinel_last_commit_timestamp_seconds", "Last successful transaction of the journal.")
+        self.journal_bytes = Gauge("sentinel_journal_bytes", "Size of the journal on disk.")
+        self.checkpoints = Counter("sentinel_checkpoints_total", "Checkpoints, failed ones included.")
+        self.checkpoint_failures = Counter("sentinel_checkpoint_failures_total", "Checkpoints that failed.")
+        self.checkpoint_duration = Histogram("sentinel_checkpoint_duration_seconds", "How long a checkpoint took.")
+        self.checkpoint_last_success = Gauge(
+            "sentinel_checkpoint_last_success_timestamp_seconds", "Last successful checkpoint.")
+        self.notifications = Counter(
+            "sentinel_notifications_total", "Attempts to notify, failed ones included.", "sink")
+        self.notification_failures = Counter(
+            "sentinel_notification_failures_total", "Attempts to notify that failed.", "sink")
+        self.outbox_notifications = Gauge("sentinel_outbox_notifications", "Notifications not yet delivered.", "sink")
+        self.alarms_raised = Counter("sentinel_alarms_raised_total", "Alarms raised, by rule.", "detector", "threshold")
+        self.alarms_cleared = Counter(
+            "sentinel_alarms_cleared_total", "Alarms cleared, by rule.", "detector", "threshold")
+        self.site_alarm = Gauge("sentinel_site_alarm", "1 while a site has an open alarm; series = its name.", "series")
+        self.site_alarms_raised = Counter("sentinel_site_alarms_raised_total", "Alarms of sites raised.", "series")
+        self.site_alarms_cleared = Counter("sentinel_site_alarms_cleared_total", "Alarms of sites cleared.", "series")
+        self.log_errors = Counter("sentinel_log_errors_total", "Lines logged as errors.")
+        self.log_warnings = Counter("sentinel_log_warnings_total", "Lines logged as warnings.")
+    # fmt: on
+
+    def instruments(self) -> tuple[Counter | Gauge | Histogram, ...]:
+        """List all instruments, in the order of the table."""
+        return tuple(vars(self).values())
+
+
+BUILD_INFO = Row("sentinel_build_info", "gauge", "", "Always 1; what is running.", ("version", "python_version"))
 # fmt: off
-METRICS: tuple[Row, ...] = (
-    Row("sentinel_build_info", "gauge", "", "Always 1; what is running.", ("version", "python_version")),
-    Row("sentinel_config_last_reload_successful", "gauge", "",
-        "1 if the last reading of the settings succeeded."),
-    Row("sentinel_config_last_reload_success_timestamp_seconds", "gauge", "seconds",
-        "When settings were last read."),
-    Row("sentinel_config_reloads_total", "counter", "", "Times that settings were read again."),
-    Row("sentinel_config_reload_failures_total", "counter", "", "Times that new settings were refused."),
-    Row("sentinel_ready", "gauge", "", "1 if what is shown can be relied on; /-/ready says why not."),
-    Row("sentinel_ingestion_stopped", "gauge", "", "1 while commits fail and no observation is accepted."),
-    Row("sentinel_scheduler_up", "gauge", "", "1 while the scheduler's thread is alive."),
-    Row("sentinel_scheduler_heartbeat_timestamp_seconds", "gauge", "seconds",
-        "Last sign of life of the scheduler."),
-    Row("sentinel_task_runs_total", "counter", "", "Runs of a scheduled task.", ("task",)),
-    Row("sentinel_task_failures_total", "counter", "", "Runs of a scheduled task that failed.", ("task",)),
-    Row("sentinel_task_missed_total", "counter", "",
-        "Runs of a scheduled task that did not start.", ("task", "reason")),
-    Row("sentinel_task_duration_seconds", "histogram", "seconds",
-        "How long a scheduled task ran.", ("task",)),
-    Row("sentinel_task_last_success_timestamp_seconds", "gauge", "seconds",
-        "Last successful run.", ("task",)),
-    Row("sentinel_task_expected_interval_seconds", "gauge", "seconds", "How often a task is due.", ("task",)),
-    Row("sentinel_source_up", "gauge", "", "1 if the last fetch succeeded.", ("source",)),
-    Row("sentinel_source_last_success_timestamp_seconds", "gauge", "seconds",
-        "Last successful fetch.", ("source",)),
-    Row("sentinel_source_last_observation_timestamp_seconds", "gauge", "seconds",
-        "Newest event time.", ("source",)),
-    Row("sentinel_source_expected_interval_seconds", "gauge", "seconds",
-        "How often a source is asked.", ("source",)),
-    Row("sentinel_source_fetches_total", "counter", "", "Fetches, failed ones included.", ("source",)),
-    Row("sentinel_source_fetch_failures_total", "counter", "", "Fetches that failed.", ("source",)),
-    Row("sentinel_observations_received_total", "counter", "",
-        "Observations that a source gave.", ("source",)),
-    Row("sentinel_observations_accepted_total", "counter", "", "Observations that were used.", ("source",)),
-    Row("sentinel_observations_duplicate_total", "counter", "",
-        "Same series, time and value again.", ("source",)),
-    Row("sentinel_observations_revised_total", "counter", "",
-        "Same series and time, other value.", ("source",)),
-    Row("sentinel_observations_late_total", "counter", "", "Came after their tick had closed.", ("source",)),
-    Row("sentinel_observations_rejected_total", "counter", "", "Could not be used.", ("source", "reason")),
-    Row("sentinel_inbox_observations", "gauge", "", "Observations waiting for the engine."),
-    Row("sentinel_inbox_capacity_observations", "gauge", "",
-        "Observations that may wait before sources are held."),
-    Row("sentinel_engine_turns_total", "counter", "", "Turns of the engine, idle ones included."),
-    Row("sentinel_engine_turn_duration_seconds", "histogram", "seconds",
-        "How long a turn of the engine took."),
-    Row("sentinel_engine_heartbeat_timestamp_seconds", "gauge", "seconds",
-        "Last sign of life of the engine."),
-    Row("sentinel_stage_duration_seconds", "histogram", "seconds",
-        "How long a stage took in a turn.", ("task",)),
-    Row("sentinel_ticks_total", "counter", "", "Ticks closed, missing ones included.", ("source",)),
-    Row("sentinel_missing_ticks_total", "counter", "", "Ticks closed without an observation.", ("source",)),
-    Row("sentinel_gaps_total", "counter", "", "Gaps too long to bridge; the series began anew.", ("source",)),
-    Row("sentinel_commits_total", "counter", "", "Transactions of the journal, failed ones included."),
-    Row("sentinel_commit_failures_total", "counter", "", "Transactions of the journal that failed."),
-    Row("sentinel_commit_duration_seconds", "histogram", "seconds",
-        "How long a transaction of the journal took."),
-    Row("sentinel_last_commit_timestamp_seconds", "gauge", "seconds",
-        "Last successful transaction of the journal."),
-    Row("sentinel_journal_bytes", "gauge", "bytes", "Size of the journal on disk."),
-    Row("sentinel_checkpoints_total", "counter", "", "Checkpoints, failed ones included."),
-    Row("sentinel_checkpoint_failures_total", "counter", "", "Checkpoints that failed."),
-    Row("sentinel_checkpoint_duration_seconds", "histogram", "seconds", "How long a checkpoint took."),
-    Row("sentinel_checkpoint_last_success_timestamp_seconds", "gauge", "seconds",
-        "Last successful checkpoint."),
-    Row("sentinel_notifications_total", "counter", "",
-        "Attempts to notify, failed ones included.", ("sink",)),
-    Row("sentinel_notification_failures_total", "counter", "", "Attempts to notify that failed.", ("sink",)),
-    Row("sentinel_outbox_notifications", "gauge", "", "Notifications not yet delivered.", ("sink",)),
-    Row("sentinel_alarms_raised_total", "counter", "", "Alarms raised, by rule.", ("detector", "threshold")),
-    Row("sentinel_alarms_cleared_total", "counter", "", "Alarms cleared, by rule.", ("detector", "threshold")),
-    Row("sentinel_site_alarm", "gauge", "", "1 while a site has an open alarm; series = its name.", ("series",)),
-    Row("sentinel_site_alarms_raised_total", "counter", "", "Alarms of sites raised.", ("series",)),
-    Row("sentinel_site_alarms_cleared_total", "counter", "", "Alarms of sites cleared.", ("series",)),
-    Row("sentinel_log_errors_total", "counter", "", "Lines logged as errors."),
-    Row("sentinel_log_warnings_total", "counter", "", "Lines logged as warnings."),
+OF_SERIES: tuple[Row, ...] = (
     # All series together.
     Row("sentinel_series", "gauge", "", "Series known.", ("source",)),
     Row("sentinel_learning_series", "gauge", "", "Series without a verdict yet.", ("source",)),
@@ -166,3 +275,5 @@ METRICS: tuple[Row, ...] = (
         "Ticks closed without an observation.", ("source", "series")),
 )
 # fmt: on
+METRICS: tuple[Row, ...] = (BUILD_INFO, *(instrument.row for instrument in Metrics().instruments()), *OF_SERIES)
+"""The table of metrics, in the order in which a scrape gives them."""

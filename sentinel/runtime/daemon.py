@@ -19,21 +19,20 @@ from types import FrameType
 from sentinel.config import Settings, fingerprint, load
 from sentinel.domain.clock import MICROSECONDS, Clock, SystemClock
 from sentinel.domain.errors import ConfigError, StateError
-from sentinel.domain.observation import Rejection
-from sentinel.domain.tally import Tally
+from sentinel.domain.metrics import Metrics
+from sentinel.domain.status import SourceStatus
 from sentinel.domain.views import Snapshot
 from sentinel.journal import Journal
 from sentinel.notify import NOTIFIERS
 from sentinel.runtime import logs
-from sentinel.runtime.counting import announce
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.health import Health, sd_notify
 from sentinel.runtime.inbox import Inbox
-from sentinel.runtime.kernels import compiled_unless
+from sentinel.runtime.kernels import compile_unless
 from sentinel.runtime.scheduler import Schedule
 from sentinel.sources import make_source
 from sentinel.views.prometheus import Exposition
-from sentinel.views.web.app import create_app
+from sentinel.views.web.app import Access, create_app
 from sentinel.views.web.server import WebServer
 
 logger = logging.getLogger(__name__)
@@ -45,27 +44,33 @@ SUPERVISE_SECONDS = 10.0
 
 
 class Daemon:
-    """One running daemon; what the web page may read are its properties."""
+    """One running daemon."""
 
     def __init__(self, settings: Settings, *, clock: Clock | None = None, path: Path | None = None) -> None:
         self._settings = settings
         self._path = path
         self._clock = clock or SystemClock()
-        self.tally = Tally()
+        self.metrics = Metrics()
         self._stop = self._hangup = False
         self.hanging = False
         """A fetch, or the compiler, was still at work when everything else had ended."""
         self._journal = Journal.open(settings.daemon.state_dir)
         self._inbox = Inbox(settings.daemon.inbox_observations)
         sinks = {sink.name: NOTIFIERS[sink.kind](path=sink.path) for sink in settings.notify}
-        announce(self.tally, settings, Rejection.ALL)
         self.engine = Engine(
-            settings, self._journal, self._inbox, self.tally, self._clock, sinks, threads=os.cpu_count() or 1
+            settings, self._journal, self._inbox, self.metrics, self._clock, sinks, threads=os.cpu_count() or 1
         )
         self._schedule: Schedule | None = None
-        self._exposition = Exposition(lambda: self.snapshot, self.tally, settings.web.max_series)
-        self.web = WebServer(create_app(self, self._clock), settings.web.listen)
-        self._config_loaded()
+        self._exposition = Exposition(lambda: self.snapshot, self.metrics, settings.web.max_series)
+        access = Access(
+            snapshot=lambda: self.snapshot,
+            sources=lambda: tuple(self.sources.values()),
+            not_ready=lambda: self.health.reasons,
+            settings_text=lambda: self.engine.settings.model_dump_json(indent=2),
+            metrics=self._expose,
+        )
+        self.web = WebServer(create_app(access, self._clock), settings.web.listen)
+        self._note_loaded()
 
     @property
     def snapshot(self) -> Snapshot:
@@ -73,9 +78,9 @@ class Daemon:
         return self.engine.snapshot
 
     @property
-    def settings_text(self) -> str:
-        """The settings in force, as JSON."""
-        return self.engine.settings.model_dump_json(indent=2)
+    def sources(self) -> dict[str, SourceStatus]:
+        """What is known of each source, by name."""
+        return self.engine.sources
 
     @property
     def health(self) -> Health:
@@ -84,20 +89,15 @@ class Daemon:
         beat = -1
         if self._schedule is not None:
             beat = now - int((monotonic() - self._schedule.last_beat) * MICROSECONDS)
-        silent = [
-            source.name for source in self._settings.sources
-            if not self.tally.get("sentinel_source_last_success_timestamp_seconds", source=source.name)
-            and not self.tally.get("sentinel_source_fetch_failures_total", source=source.name)
-        ]  # fmt: skip
+        silent = [source.name for source in self._settings.sources if not self.sources[source.name].has_answered]
         return Health(
             now_us=now, restored=self.engine.restored, stopping=self._stop, scheduler_beat_us=beat,
             engine_beat_us=self.engine.last_beat_us, silent_sources=tuple(silent),
             ingestion_stopped_by=self.engine.stopped_by,
         )  # fmt: skip
 
-    def metrics(self, accept_header: str) -> tuple[bytes, str]:
-        """Body and content type for the scraper."""
-        self.tally.set("sentinel_ready", self.health.ready)
+    def _expose(self, accept_header: str) -> tuple[bytes, str]:
+        self.metrics.ready.set(self.health.ready)
         return self._exposition.render(accept_header)
 
     def stop(self, *_: object) -> None:
@@ -113,7 +113,7 @@ class Daemon:
         try:
             self.web.start()
             logger.info("serving", extra={"address": self.web.address})
-            if not compiled_unless(lambda: self._stop):
+            if not compile_unless(lambda: self._stop):
                 self.hanging = True
                 return
             self.engine.restore(lambda: self._stop)
@@ -142,7 +142,9 @@ class Daemon:
 
     def _start_sources(self) -> None:
         sources = [(make_source(source, self._clock), source.every) for source in self._settings.sources]
-        self._schedule = Schedule(sources, self._inbox, self._journal.cursors(), self.tally, self._clock)
+        self._schedule = Schedule(
+            sources, self._inbox, self._journal.cursors(), self.sources, self.metrics, self._clock
+        )
         self._schedule.start()
 
     def _supervise(self) -> None:
@@ -154,12 +156,12 @@ class Daemon:
 
     def _reload(self) -> None:
         sd_notify("RELOADING=1")
-        self.tally.add("sentinel_config_reloads_total")
+        self.metrics.config_reloads.inc()
         try:
             settings = load(self._path, _log_notice) if self._path else self._settings
         except ConfigError as error:
-            self.tally.set("sentinel_config_last_reload_successful", 0)
-            self.tally.add("sentinel_config_reload_failures_total")
+            self.metrics.config_last_reload_successful.set(0)
+            self.metrics.config_reload_failures.inc()
             logger.error("configuration not reloaded; the old one stays", extra={"why": str(error)})
         else:
             kept = {"sources", "daemon", "web", "log", "notify"}
@@ -167,16 +169,13 @@ class Daemon:
             if fixed:
                 logger.warning("these settings change at a restart", extra={"sections": ", ".join(fixed)})
             self.engine.reload(settings.model_copy(update={key: getattr(self._settings, key) for key in kept}))
-            self._config_loaded()
+            self._note_loaded()
             logger.info("configuration reloaded", extra={"settings": fingerprint(settings)})
         sd_notify("READY=1")
 
-    def _config_loaded(self) -> None:
-        now = self._clock.now_us() / MICROSECONDS
-        self.tally.set("sentinel_config_last_reload_successful", 1)
-        self.tally.set("sentinel_config_last_reload_success_timestamp_seconds", now)
-        self.tally.add("sentinel_config_reloads_total", 0)
-        self.tally.add("sentinel_config_reload_failures_total", 0)
+    def _note_loaded(self) -> None:
+        self.metrics.config_last_reload_successful.set(1)
+        self.metrics.config_last_reload_success.set(self._clock.now_us() / MICROSECONDS)
 
     def _end(self) -> None:
         self._stop = True
@@ -200,12 +199,12 @@ def _log_notice(line: str) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """`sentinel run CONFIG`."""
+    """Run the daemon until it is told to stop: `sentinel run CONFIG`."""
     path = Path(args.config)
     notices: list[str] = []
     settings = load(path, notices.append)
     daemon = Daemon(settings, path=path)
-    logs.set_up(settings.log.level, settings.log.format, daemon.tally)
+    logs.set_up(settings.log.level, settings.log.format, daemon.metrics)
     for line in notices:
         _log_notice(line)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -17,18 +17,18 @@ from sentinel.config import Settings, fingerprint, to_record
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent, SiteEvent
+from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Frame, Rejection
-from sentinel.domain.tally import Tally
+from sentinel.domain.status import SourceStatus
 from sentinel.journal import Committed, Journal, JournalFull, JournalUnwritable
 from sentinel.notify import Notifier
 from sentinel.pipeline.codec import to_arrays
 from sentinel.pipeline.history import History
 from sentinel.pipeline.pipeline import Result
 from sentinel.pipeline.published import Published
-from sentinel.runtime import counting
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.outbox import Outbox
-from sentinel.runtime.replica import Machine, restored
+from sentinel.runtime.replica import Replica, restore
 from sentinel.text.events import body_of, sentence_of
 
 logger = logging.getLogger(__name__)
@@ -46,21 +46,24 @@ class Engine:
     """Owns all state; everything else hands frames to the inbox or reads `snapshot`."""
 
     def __init__(
-        self, settings: Settings, journal: Journal, inbox: Inbox, tally: Tally, clock: Clock,
+        self, settings: Settings, journal: Journal, inbox: Inbox, metrics: Metrics, clock: Clock,
         notifiers: Mapping[str, Notifier], *, threads: int = 1,
     ) -> None:  # fmt: skip
         self._settings = settings
-        self._journal, self._inbox, self._tally, self._clock = journal, inbox, tally, clock
-        self._outbox = Outbox(journal, notifiers, tally, clock)
+        self._journal, self._inbox, self._metrics, self._clock = journal, inbox, metrics, clock
+        self._outbox = Outbox(journal, notifiers, metrics, clock)
+        self.sources = {source.name: SourceStatus(source.name) for source in settings.sources}
+        """What is known of each source."""
         self._heard: dict[str, int] = {}
         self._owner: dict[str, str] = {}
         self.history = History(settings.web.history_series)
-        self._machine = Machine(settings, self.history, tally, threads=threads)
+        self._replica = Replica(settings, self.history, self._observe_stage, threads=threads)
         self._held: deque[Frame] = deque()
         self._owed: deque[tuple[Committed, Result]] = deque()
         self._retry_at = 0.0
         self._reload: Settings | None = None
-        self._sites: dict[str, bool] = {}
+        self._sites: set[str] = set()
+        """Sites shown once; one whose settings have gone is shown without an alarm."""
         self._checkpoint_at = monotonic() + settings.daemon.checkpoint_every / MICROSECONDS
         self._batch = 0
         self._checkpointed = -1
@@ -69,7 +72,8 @@ class Engine:
         self.last_beat_us = -1
         self.stopped_by = ""
         """Why no observation is accepted; empty while they are."""
-        self.snapshot = self._published()
+        self._announce()
+        self.snapshot = self._take_snapshot()
 
     @property
     def settings(self) -> Settings:
@@ -81,11 +85,11 @@ class Engine:
 
         Left half-way, with `restored` still False, as soon as `stopped` says so.
         """
-        batch = restored(self._journal, self._machine, self._settle_restored, stopped)
+        batch = restore(self._journal, self._replica, self._settle_restored, stopped)
         if batch is None:
             return
         self._batch = batch
-        if self._machine.settings != self._settings or self._journal.settings() is None:
+        if self._replica.settings != self._settings or self._journal.settings() is None:
             self._change(self._settings)
         self.restored = True
         self._publish()
@@ -113,22 +117,22 @@ class Engine:
                     worked = True
                 self._outbox.deliver()
                 if monotonic() >= self._checkpoint_at:
-                    self._forgetting = self._checkpointed_in_time()
+                    self._forgetting = self._try_checkpoint()
                 if self._forgetting:
                     self._forgetting = self._retain()
-                self._tally.set("sentinel_journal_bytes", self._journal.size_bytes())
-                self._tally.set("sentinel_ingestion_stopped", 0)
+                self._metrics.journal_bytes.set(self._journal.size_bytes())
+                self._metrics.ingestion_stopped.set(0)
                 self.stopped_by = ""
             except _UNWRITABLE as error:
-                self._stopped(error)
+                self._stop_ingestion(error)
         else:
             sleep(max(0.0, min(timeout, self._retry_at - monotonic())))
         self._publish()
         if worked:
-            self._tally.observe("sentinel_engine_turn_duration_seconds", perf_counter() - began)
+            self._metrics.engine_turn_duration.observe(perf_counter() - began)
         return worked
 
-    def _checkpointed_in_time(self) -> bool:
+    def _try_checkpoint(self) -> bool:
         """Save the state when it is due; one that fails is tried again soon, and the journal goes on."""
         try:
             self.checkpoint()
@@ -145,17 +149,17 @@ class Engine:
         if self._batch == self._checkpointed:
             return
         began = perf_counter()
-        arrays, header = to_arrays(self._machine.state)
-        header |= {"settings": to_record(self._machine.settings), "clocks": dict(self._machine.watermarks)}
+        arrays, header = to_arrays(self._replica.state)
+        header |= {"settings": to_record(self._replica.settings), "clocks": dict(self._replica.watermarks)}
         try:
             self._journal.save_checkpoint(arrays, header, self._batch, self._clock.now_us())
         except _UNWRITABLE:
-            self._tally.add("sentinel_checkpoint_failures_total")
+            self._metrics.checkpoint_failures.inc()
             raise
         self._checkpointed = self._batch
-        self._tally.add("sentinel_checkpoints_total")
-        self._tally.observe("sentinel_checkpoint_duration_seconds", perf_counter() - began)
-        self._tally.set("sentinel_checkpoint_last_success_timestamp_seconds", self._now())
+        self._metrics.checkpoints.inc()
+        self._metrics.checkpoint_duration.observe(perf_counter() - began)
+        self._metrics.checkpoint_last_success.set(self._now())
 
     def _now(self) -> float:
         return self._clock.now_us() / MICROSECONDS
@@ -165,22 +169,23 @@ class Engine:
         began = perf_counter()
         self._heard[frame.source] = self._clock.now_us()
         frame = self._own(frame)
-        self._tally.add("sentinel_commits_total")
+        self._metrics.commits.inc()
         try:
             committed = self._journal.commit(frame, self._clock.now_us())
         except DataError as error:  # a fault of the source's code; its next frame may be sound
             self._held.popleft()
-            self._tally.add("sentinel_source_fetch_failures_total", source=frame.source)
+            self._metrics.source_fetch_failures.inc(source=frame.source)
+            self._status_of(frame.source).refused += 1
             logger.error("frame refused", extra={"source": frame.source, "why": str(error)})
             return
         self._held.popleft()
-        counting.committed(self._tally, frame, committed, perf_counter() - began, self._now())
+        self._count_commit(frame, committed, perf_counter() - began)
         if committed.batch >= 0:
             self._apply(committed)
 
     def _own(self, frame: Frame) -> Frame:
         """The frame without series that belong to another source: two lakes must not become one series."""
-        state = self._machine.state
+        state = self._replica.state
         if len(state.names) != len(self._owner):
             self._owner = {name: state.sources[at] for name, at in zip(state.names, state.source_of, strict=True)}
         names = frame.observations["series"].unique().to_list()
@@ -194,7 +199,9 @@ class Engine:
         return frame.without(foreign, Rejection.FOREIGN)
 
     def _apply(self, committed: Committed) -> None:
-        self._owed.append((committed, self._machine.apply(committed)))
+        result = self._replica.apply(committed)
+        self._count_result(result)
+        self._owed.append((committed, result))
         self._batch = committed.batch
         self._settle()
 
@@ -209,12 +216,12 @@ class Engine:
             committed, result = self._owed[0]
             told: tuple[AlarmEvent | SiteEvent, ...] = (*result.events, *result.sites)
             if told:
-                settings = fingerprint(self._machine.settings)
+                settings = fingerprint(self._replica.settings)
                 bodies = [body_of(event) | {"settings": settings} for event in told]
                 self._journal.append_events(bodies, self._outbox.sinks, committed.batch)
-            if self._machine.digests:
-                self._journal.append_digests(self._machine.digests)
-                self._machine.digests.clear()
+            if self._replica.digests:
+                self._journal.append_digests(self._replica.digests)
+                self._replica.digests.clear()
             for event in told if self.restored else ():
                 logger.warning(sentence_of(event), extra={"series": event.series, "alarm": event.alarm_id})
             self._owed.popleft()
@@ -230,31 +237,27 @@ class Engine:
         daemon = self._settings.daemon
         return self._journal.retain(self._clock.now_us() - daemon.retention, daemon.retention_bytes)
 
-    def _stopped(self, error: Exception) -> None:
+    def _stop_ingestion(self, error: Exception) -> None:
         """The journal cannot be written: hold what is held, say so, try again later."""
-        if self._tally.get("sentinel_ingestion_stopped") == 0:
+        if not self.stopped_by:
             logger.error("ingestion stopped: what comes is held, it goes on when the journal can be written",
                          extra={"why": str(error)})  # fmt: skip
-        self._tally.add("sentinel_commit_failures_total")
-        self._tally.set("sentinel_ingestion_stopped", 1)
+        self._metrics.commit_failures.inc()
+        self._metrics.ingestion_stopped.set(1)
         self.stopped_by = str(error)
         self._retry_at = monotonic() + RETRY_SECONDS
 
-    def _published(self) -> Published:
-        machine = self._machine
+    def _take_snapshot(self) -> Published:
         return Published(
-            machine.pipeline,
-            machine.state,
-            taken_us=self._clock.now_us(),
-            watermarks=self._watermarks(),
-            history=self.history,
-        )
+            self._replica.pipeline, self._replica.state, taken_us=self._clock.now_us(),
+            watermarks=self._watermarks(), history=self.history,
+        )  # fmt: skip
 
     def _watermarks(self) -> dict[str, int]:
         """Up to when each source has told everything; the clock of a silent or removed source goes on without it."""
         now = self._clock.now_us()
         every = {source.name: source.every for source in self._settings.sources}
-        watermarks = dict(self._machine.watermarks)
+        watermarks = dict(self._replica.watermarks)
         for name in watermarks:
             silent = now - self._heard.setdefault(name, now)
             if silent > SILENT_POLLS * every.get(name, 0):
@@ -262,16 +265,82 @@ class Engine:
         return watermarks
 
     def _publish(self) -> None:
+        """Take a new snapshot and beat."""
         began = perf_counter()
+        metrics = self._metrics
         waiting = len(self._inbox) + sum(frame.observations.height for frame in self._held)
-        self._tally.set("sentinel_inbox_observations", waiting)
-        self._tally.set("sentinel_inbox_capacity_observations", self._inbox.capacity)
-        self._tally.add("sentinel_engine_turns_total")
-        for name in {site.name for site in self._settings.sites} | set(self._sites):
-            standing = self._machine.state.sites.get(name)
-            self._sites[name] = standing is not None and standing.raised_us >= 0
-            self._tally.set("sentinel_site_alarm", self._sites[name], series=name)
-        self.snapshot = self._published()
+        metrics.inbox_observations.set(waiting)
+        metrics.inbox_capacity_observations.set(self._inbox.capacity)
+        metrics.engine_turns.inc()
+        for name in {site.name for site in self._settings.sites} | self._sites:
+            standing = self._replica.state.sites.get(name)
+            metrics.site_alarm.set(standing is not None and standing.raised_us >= 0, series=name)
+            self._sites.add(name)
+        self.snapshot = self._take_snapshot()
         self.last_beat_us = self._clock.now_us()
-        self._tally.set("sentinel_engine_heartbeat_timestamp_seconds", self.last_beat_us / MICROSECONDS)
-        self._tally.observe("sentinel_stage_duration_seconds", perf_counter() - began, task="snapshot")
+        metrics.engine_heartbeat.set(self.last_beat_us / MICROSECONDS)
+        metrics.stage_duration.observe(perf_counter() - began, task="snapshot")
+
+    def _status_of(self, source: str) -> SourceStatus:
+        return self.sources.setdefault(source, SourceStatus(source))
+
+    def _announce(self) -> None:
+        """Show every counter whose labels are known before it first counts."""
+        metrics = self._metrics
+        metrics.ingestion_stopped.set(0)
+        for rule in self._settings.alarms:
+            for alarms in (metrics.alarms_raised, metrics.alarms_cleared):
+                alarms.inc(0, detector=rule.kind, threshold=rule.label)
+        for site in self._settings.sites:
+            for alarms in (metrics.site_alarms_raised, metrics.site_alarms_cleared):
+                alarms.inc(0, series=site.name)
+        of_source = (
+            metrics.observations_received, metrics.observations_accepted, metrics.observations_duplicate,
+            metrics.observations_revised, metrics.observations_late, metrics.ticks, metrics.missing_ticks, metrics.gaps,
+        )  # fmt: skip
+        for name in self.sources:
+            for counter in of_source:
+                counter.inc(0, source=name)
+            for reason in Rejection.ALL:
+                metrics.observations_rejected.inc(0, source=name, reason=reason)
+
+    def _observe_stage(self, stage: str, seconds: float) -> None:
+        if self.restored:  # what is replayed has been counted before
+            self._metrics.stage_duration.observe(seconds, task=stage)
+
+    def _count_commit(self, frame: Frame, found: Committed, took: float) -> None:
+        """Count a frame that was committed in `took` seconds."""
+        metrics, name, status = self._metrics, frame.source, self._status_of(frame.source)
+        metrics.commit_duration.observe(took)
+        metrics.stage_duration.observe(took, task="journal")
+        metrics.last_commit.set(self._now())
+        metrics.observations_received.inc(frame.observations.height, source=name)
+        metrics.observations_accepted.inc(found.series.size, source=name)
+        metrics.observations_duplicate.inc(found.duplicates, source=name)
+        metrics.observations_revised.inc(found.revised, source=name)
+        for reason, count in frame.rejected.items():
+            metrics.observations_rejected.inc(count, source=name, reason=reason)
+        status.received += frame.observations.height
+        status.accepted += found.series.size
+        status.rejected += sum(frame.rejected.values())
+        if found.time_us.size:
+            newest = int(found.time_us.max())
+            status.newest_us = newest if status.newest_us is None else max(newest, status.newest_us)
+            metrics.source_last_observation.set(status.newest_us / MICROSECONDS, source=name)
+
+    def _count_result(self, result: Result) -> None:
+        """Count what one batch gave."""
+        metrics = self._metrics
+        for source, late in result.late.items():
+            metrics.observations_late.inc(late, source=source)
+            self._status_of(source).late += late
+        for source, (ticks, missing, gaps) in result.ticks.items():
+            metrics.ticks.inc(ticks, source=source)
+            metrics.missing_ticks.inc(missing, source=source)
+            metrics.gaps.inc(gaps, source=source)
+        for event in result.events:
+            alarms = metrics.alarms_raised if event.what == "raised" else metrics.alarms_cleared
+            alarms.inc(detector=event.rule, threshold=event.label)
+        for site in result.sites:
+            alarms = metrics.site_alarms_raised if site.what == "raised" else metrics.site_alarms_cleared
+            alarms.inc(series=site.series)

@@ -1,4 +1,4 @@
-"""Whether the daemon is well, from plain facts, and how systemd hears of it."""
+"""Health: whether the daemon can be relied on, from plain facts, and what systemd is told."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 
 from sentinel.domain.clock import MICROSECONDS
+from sentinel.domain.spelling import duration_in_words
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +33,6 @@ class Health:
     """Why the journal cannot be written; empty while it can."""
 
     @property
-    def healthy(self) -> bool:
-        """Whoever can ask gets an answer, and that is all it means: a restart would not help."""
-        return True
-
-    @property
     def ready(self) -> bool:
         """Whether what is shown can be relied on."""
         return not self.reasons
@@ -56,7 +52,8 @@ class Health:
             if beat_us < 0:
                 found.append(f"{who} has not started")
             elif self.now_us - beat_us > BEAT_WITHIN_US:
-                found.append(f"{who} gave no sign of life for {(self.now_us - beat_us) / MICROSECONDS:.0f} s")
+                silence = duration_in_words(round((self.now_us - beat_us) / MICROSECONDS))
+                found.append(f"{who} gave no sign of life for {silence}")
         return tuple(found)
 
 

@@ -1,4 +1,4 @@
-"""Compile the kernels before anything waits for them: a few ticks through a pipeline of every shape they meet.
+"""Compiles the kernels before anything waits for them, with a few ticks through a pipeline of every shape they meet.
 
 The kernel of evidence takes as long as all others together, and the compiler runs one thread at a time. Where the disk
 has no machine code yet, a second process therefore compiles evidence, and this one everything else, at the same time.
@@ -27,7 +27,7 @@ LOOK_SECONDS = 0.1
 """How long it may take until a compilation is left behind."""
 
 
-def compiled_unless(stopped: Callable[[], bool]) -> bool:
+def compile_unless(stopped: Callable[[], bool]) -> bool:
     """Compile in a thread of its own, as the compiler cannot be interrupted and may take half a minute.
 
     False as soon as `stopped` says so; the thread is then still at work and the process has to leave it behind. What
@@ -49,17 +49,17 @@ def compile_kernels() -> None:
     from sentinel.config import Settings
     from sentinel.pipeline.pipeline import Batch, Pipeline
 
-    def reached(stage: str, _: float) -> None:
+    def on_stage(stage: str, _: float) -> None:
         # Evidence comes next. If the second process failed, it is compiled here.
         if stage == "bank" and second is not None:
-            _ended(second)
+            _wait_for(second)
 
     names = ("control", "warm-up")
     shape = {"cadence": "1s", "season": ["10s"]}
     settings = Settings.model_validate(
         {"series": [{"match": "warm-up", "reference": "control", **shape}, {"match": "control", **shape}]}
     )
-    pipeline = Pipeline(settings, took=reached)
+    pipeline = Pipeline(settings, took=on_stage)
     times = np.arange(3, dtype=np.int64) * 1_000_000
     batch = Batch(
         np.repeat(np.arange(2), 3), np.tile(times, 2), np.tile([0.0, 1.0, 0.5], 2),
@@ -76,7 +76,7 @@ def compile_evidence() -> None:
 
 
 def _second_process() -> subprocess.Popen[bytes] | None:
-    """This module on its own, from the same folder; None where no process may be started."""
+    """Start this module on its own, from the same folder; None where no process may be started."""
     folders = filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(folders)}
     with suppress(OSError):
@@ -87,7 +87,7 @@ def _second_process() -> subprocess.Popen[bytes] | None:
     return None
 
 
-def _ended(process: subprocess.Popen[bytes]) -> None:
+def _wait_for(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:

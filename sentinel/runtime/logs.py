@@ -12,10 +12,9 @@ import math
 import re
 import sys
 from datetime import UTC, datetime
-from typing import Protocol, TextIO
+from typing import TextIO
 
-ERRORS = "sentinel_log_errors_total"
-WARNINGS = "sentinel_log_warnings_total"
+from sentinel.domain.metrics import Metrics
 
 _TALKATIVE = ("numba", "asyncio")
 """Libraries that tell at level debug what no operator can use: numba 13 MB while it compiles, and that takes longer."""
@@ -23,26 +22,16 @@ _BARE = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}  # the last is uvicorn's
 
 
-class Counts(Protocol):
-    """Where warnings and errors are counted; a `Tally`."""
-
-    def add(self, name: str, amount: float = 1.0, **labels: str) -> None:
-        """Count `amount` more."""
-        ...
-
-
-def set_up(level: str, form: str, counts: Counts, stream: TextIO | None = None) -> None:
+def set_up(level: str, form: str, metrics: Metrics, stream: TextIO | None = None) -> None:
     """Send all records of the process to `stream` (standard error), replacing what an earlier call set up.
 
     `level` is ``debug info warning error``, `form` is ``logfmt`` or ``json``. Warnings and errors are counted even
     where the level keeps them from being written. Python's own warnings become records too.
     """
-    counts.add(ERRORS, 0)
-    counts.add(WARNINGS, 0)
-    handler = _Lines(sys.stderr if stream is None else stream, counts, _number(level))
-    handler.setFormatter(_Json() if form == "json" else _Logfmt())
+    handler = _CountingHandler(sys.stderr if stream is None else stream, metrics, _number(level))
+    handler.setFormatter(_JsonFormatter() if form == "json" else _LogfmtFormatter())
     root = logging.getLogger()
-    for earlier in [handler for handler in root.handlers if isinstance(handler, _Lines)]:
+    for earlier in [handler for handler in root.handlers if isinstance(handler, _CountingHandler)]:
         root.removeHandler(earlier)
     root.addHandler(handler)
     root.setLevel(min(_number(level), logging.WARNING))
@@ -55,23 +44,25 @@ def _number(level: str) -> int:
     return int(logging.getLevelNamesMapping()[level.upper()])
 
 
-class _Lines(logging.StreamHandler[TextIO]):
-    def __init__(self, stream: TextIO, counts: Counts, least: int) -> None:
+class _CountingHandler(logging.StreamHandler[TextIO]):
+    """Writes records from a level on, and counts warnings and errors of any level."""
+
+    def __init__(self, stream: TextIO, metrics: Metrics, least: int) -> None:
         super().__init__(stream)
-        self._counts = counts
+        self._metrics = metrics
         self._least = least
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.ERROR:
-            self._counts.add(ERRORS)
+            self._metrics.log_errors.inc()
         elif record.levelno >= logging.WARNING:
-            self._counts.add(WARNINGS)
+            self._metrics.log_warnings.inc()
         if record.levelno >= self._least:
             super().emit(record)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
-    """Keys and values of a line, in their order."""
+    """List keys and values of a line, in their order."""
     stamp = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
     fields: dict[str, object] = {
         "ts": stamp.replace("+00:00", "Z"),
@@ -86,7 +77,7 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
     return fields
 
 
-class _Logfmt(logging.Formatter):
+class _LogfmtFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return " ".join(f"{key}={_logfmt(value)}" for key, value in _fields(record).items())
 
@@ -99,7 +90,7 @@ def _logfmt(value: object) -> str:
     return text if _BARE.fullmatch(text) else json.dumps(text)
 
 
-class _Json(logging.Formatter):
+class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return json.dumps({key: _jsonable(value) for key, value in _fields(record).items()}, allow_nan=False)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from time import monotonic
 
 from sentinel.domain.clock import Clock
-from sentinel.domain.tally import Tally
+from sentinel.domain.metrics import Metrics
 from sentinel.journal import Journal
 from sentinel.notify import Notifier, NotifyError
 
@@ -21,11 +21,14 @@ FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 60.0
 class Outbox:
     """Sends what the journal owes; a sink that fails waits ever longer and holds up no other."""
 
-    def __init__(self, journal: Journal, notifiers: Mapping[str, Notifier], tally: Tally, clock: Clock) -> None:
-        self._journal, self._notifiers, self._tally, self._clock = journal, notifiers, tally, clock
+    def __init__(self, journal: Journal, notifiers: Mapping[str, Notifier], metrics: Metrics, clock: Clock) -> None:
+        self._journal, self._notifiers, self._metrics, self._clock = journal, notifiers, metrics, clock
         self._due = dict.fromkeys(notifiers, 0.0)
         self._wait = dict.fromkeys(notifiers, FIRST_RETRY_SECONDS)
         self._failure = dict.fromkeys(notifiers, "")
+        for sink in notifiers:
+            metrics.notifications.inc(0, sink=sink)
+            metrics.notification_failures.inc(0, sink=sink)
 
     @property
     def sinks(self) -> list[str]:
@@ -37,13 +40,13 @@ class Outbox:
         for sink, notifier in self._notifiers.items():
             if monotonic() >= self._due[sink]:
                 self._deliver_to(sink, notifier)
-            self._tally.set("sentinel_outbox_notifications", self._journal.outbox_length(sink), sink=sink)
+            self._metrics.outbox_notifications.set(self._journal.outbox_length(sink), sink=sink)
 
     def _deliver_to(self, sink: str, notifier: Notifier) -> None:
         sent: list[str] = []
         try:
             for event_id, event in self._journal.undelivered(sink, AT_MOST):
-                self._tally.add("sentinel_notifications_total", sink=sink)
+                self._metrics.notifications.inc(sink=sink)
                 notifier.send(event | {"id": event["alarm_id"]})
                 sent.append(event_id)
         except NotifyError as error:
@@ -55,7 +58,7 @@ class Outbox:
             self._journal.mark_delivered(sink, sent, self._clock.now_us())
 
     def _failed(self, sink: str, why: str) -> None:
-        self._tally.add("sentinel_notification_failures_total", sink=sink)
+        self._metrics.notification_failures.inc(sink=sink)
         self._due[sink] = monotonic() + self._wait[sink]
         self._wait[sink] = min(2.0 * self._wait[sink], LAST_RETRY_SECONDS)
         if why != self._failure[sink]:

@@ -1,4 +1,4 @@
-"""The machine that a journal drives: batches go in, state comes out; the same live and after a crash.
+"""The state that follows from a journal: batches go in, state and results come out, the same live and after a crash.
 
 State = checkpoint + journal tail. Nothing here knows a clock: what time did to the state stands in the batches.
 """
@@ -11,7 +11,6 @@ from collections.abc import Callable
 import numpy as np
 
 from sentinel.config import Settings, from_record
-from sentinel.domain.tally import Tally
 from sentinel.journal import Committed, Journal
 from sentinel.pipeline.codec import digest, from_arrays
 from sentinel.pipeline.cohort import CohortState, Ticks
@@ -24,14 +23,21 @@ from sentinel.pipeline.results import strongest
 logger = logging.getLogger(__name__)
 
 
-class Machine:
-    """A pipeline, its state, and what is known of the sources' watermarks."""
+class Replica:
+    """A pipeline, its state, and the watermarks of the sources.
+
+    Parameters
+    ----------
+    history: where the columns of the pictures are kept; None keeps none.
+    took: told how many seconds each stage of the pipeline took.
+    """
 
     def __init__(
-        self, settings: Settings, history: History | None = None, tally: Tally | None = None, *, threads: int = 1
-    ) -> None:
+        self, settings: Settings, history: History | None = None,
+        took: Callable[[str, float], None] = lambda _stage, _seconds: None, *, threads: int = 1,
+    ) -> None:  # fmt: skip
         self._history = history
-        self.tally = tally or Tally()
+        self._took = took
         self._threads = threads
         self.digests: list[tuple[int, int, str]] = []
         """(series id, tick, digest) since the list was last emptied."""
@@ -44,9 +50,8 @@ class Machine:
         """Build the pipeline of these settings; the state is not touched."""
         self.settings = settings
         self.pipeline = Pipeline(
-            settings, threads=self._threads, cut_every=settings.daemon.digest_every_ticks,
-            took=lambda stage, seconds: self.tally.observe("sentinel_stage_duration_seconds", seconds, task=stage),
-        )  # fmt: skip
+            settings, threads=self._threads, cut_every=settings.daemon.digest_every_ticks, took=self._took
+        )
 
     def apply(self, committed: Committed, *, rows: bool = False) -> Result:
         """Let one batch move the state."""
@@ -56,7 +61,6 @@ class Machine:
             for name in anew:
                 logger.warning("settings changed: the series starts afresh", extra={"series": name})
             self.state, result = self.pipeline.with_sites(self.state, Result(ended))
-            self._count(result)
             return result
         if committed.watermark_us is not None:
             self.watermarks[committed.source] = committed.watermark_us  # a clock that was wrong may be put right
@@ -65,20 +69,7 @@ class Machine:
             committed.watermark_us, committed.source,
         )  # fmt: skip
         self.state, result = self.pipeline.advance(self.state, batch, rows=rows, observer=self._observe)
-        self._count(result)
         return result
-
-    def _count(self, result: Result) -> None:
-        for source, late in result.late.items():
-            self.tally.add("sentinel_observations_late_total", late, source=source)
-        for source, counts in result.ticks.items():
-            for name, count in zip(("ticks", "missing_ticks", "gaps"), counts, strict=True):
-                self.tally.add(f"sentinel_{name}_total", count, source=source)
-        for event in result.events:
-            self.tally.add(f"sentinel_alarms_{event.what}_total", detector=event.rule, threshold=event.label)
-
-        for site in result.sites:
-            self.tally.add(f"sentinel_site_alarms_{site.what}_total", series=site.series)
 
     def _observe(self, state: PipelineState, key: CohortKey, members: CohortState, ticks: Ticks) -> None:
         block = ticks.block
@@ -110,24 +101,25 @@ class Machine:
             )  # fmt: skip
 
 
-def restored(
-    journal: Journal, machine: Machine, settled: Callable[[Committed, Result], None], stopped: Callable[[], bool]
+def restore(
+    journal: Journal, replica: Replica, settle: Callable[[Committed, Result], None], stopped: Callable[[], bool]
 ) -> int | None:
-    """Bring the machine to where the journal is; the last batch, or None if it was stopped on the way."""
-    counts, machine.tally = machine.tally, Tally()  # what is replayed has been counted before
+    """Bring the replica to where the journal is; give the last batch, or None if it was stopped on the way.
+
+    `settle` is called after each batch, with what the batch gave.
+    """
     checkpoint = journal.load_checkpoint()
     batch = 0
     if checkpoint is not None:
         for warning in checkpoint.warnings:
             logger.warning(warning)
-        machine.use(from_record(checkpoint.header["settings"]))
-        machine.state = from_arrays(machine.pipeline, checkpoint.arrays, checkpoint.header)
-        machine.watermarks = {name: int(us) for name, us in checkpoint.header["clocks"].items()}
+        replica.use(from_record(checkpoint.header["settings"]))
+        replica.state = from_arrays(replica.pipeline, checkpoint.arrays, checkpoint.header)
+        replica.watermarks = {name: int(us) for name, us in checkpoint.header["clocks"].items()}
         batch = checkpoint.batch
     for committed in journal.tail(batch):
         if stopped():
             return None
-        settled(committed, machine.apply(committed))
+        settle(committed, replica.apply(committed))
         batch = committed.batch
-    machine.tally = counts
     return batch

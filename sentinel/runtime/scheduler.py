@@ -1,4 +1,4 @@
-"""When sources are read: one job per source, polled on time. The one door to APScheduler.
+"""The scheduler: one job per source, polled on time. The one door to APScheduler.
 
 A job fetches, hands the frame to the inbox and keeps the cursor for the next fetch; nothing else. What can go wrong
 with polling is counted: a source that fails, a run that came too late (`misfire`), a run that found the one before it
@@ -12,11 +12,10 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Condition, Event, Thread
-from typing import Protocol
 
 import polars as pl
 from apscheduler.events import (
@@ -34,9 +33,11 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from sentinel.domain.clock import MICROSECONDS, Clock, SystemClock
 from sentinel.domain.errors import SentinelError
-from sentinel.domain.observation import Cursor, Frame
-from sentinel.domain.tally import Tally
+from sentinel.domain.metrics import Metrics
+from sentinel.domain.observation import Cursor
+from sentinel.domain.status import SourceStatus
 from sentinel.runtime.inbox import Inbox
+from sentinel.sources.base import Source
 
 logger = logging.getLogger(__name__)
 
@@ -52,26 +53,14 @@ _MISSED = {EVENT_JOB_MISSED: "misfire", EVENT_JOB_MAX_INSTANCES: "max_instances"
 _COALESCED = "coalesced"
 
 
-class Polled(Protocol):
-    """What can be polled; every source is."""
-
-    @property
-    def name(self) -> str:
-        """Name in settings, metrics and messages."""
-        ...
-
-    def fetch(self, cursor: Cursor | None) -> Frame:
-        """What is new since `cursor`."""
-        ...
-
-
 @dataclass(slots=True)
 class _Task:
     """One source, how far it has been read, and what was last said about it."""
 
-    source: Polled
+    source: Source
     every_us: int
     cursor: Cursor | None
+    status: SourceStatus
     catching_up: bool = False
     """The running job has more to read right away: a run that is skipped meanwhile misses nothing."""
     failure: str = ""
@@ -88,19 +77,26 @@ class Schedule:
     ----------
     sources: each with its interval in microseconds.
     cursors: by source, from the journal; a source without one is read from its start.
+    statuses: by source; what is found out about each is written there.
     """
 
     def __init__(
         self,
-        sources: Iterable[tuple[Polled, int]],
+        sources: Iterable[tuple[Source, int]],
         inbox: Inbox,
         cursors: Mapping[str, Cursor],
-        tally: Tally,
+        statuses: MutableMapping[str, SourceStatus],
+        metrics: Metrics,
         clock: Clock,
     ) -> None:
-        self._tasks = {source.name: _Task(source, every_us, cursors.get(source.name)) for source, every_us in sources}
+        self._tasks = {
+            source.name: _Task(
+                source, every_us, cursors.get(source.name), statuses.setdefault(source.name, SourceStatus(source.name))
+            )
+            for source, every_us in sources
+        }
         self._inbox = inbox
-        self._tally = tally
+        self._metrics = metrics
         self._clock = clock
         self._stopping = Event()
         self._idle = Condition()
@@ -150,17 +146,17 @@ class Schedule:
         )
         self.last_beat = time.monotonic()
         self._scheduler.start()
-        self._tally.set("sentinel_scheduler_up", 1)
+        self._metrics.scheduler_up.set(1)
 
     def alive(self) -> bool:
-        """Whether the scheduler's thread lives and beats; `BackgroundScheduler.running` says only that it was started.
+        """Say whether the scheduler's thread lives and beats; `running` of APScheduler says only that it was started.
 
         A living thread may sleep far too long: APScheduler goes by the wall clock, which can be set back.
         """
         thread: Thread | None = getattr(self._scheduler, "_thread", None)
         is_beating = time.monotonic() - self.last_beat < STALLED_SECONDS
         is_alive = thread is not None and thread.is_alive() and is_beating
-        self._tally.set("sentinel_scheduler_up", is_alive)
+        self._metrics.scheduler_up.set(is_alive)
         return is_alive
 
     def stop(self, seconds: float) -> bool:
@@ -168,7 +164,7 @@ class Schedule:
         self._stopping.set()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
-        self._tally.set("sentinel_scheduler_up", 0)
+        self._metrics.scheduler_up.set(0)
         with self._idle:
             return self._idle.wait_for(
                 lambda: not any(task.running for task in self._tasks.values()), max(0.0, seconds)
@@ -177,19 +173,19 @@ class Schedule:
     def _announce(self, task: _Task) -> None:
         """Make the counters of a task visible before they first count."""
         name, seconds = task.source.name, task.every_us / MICROSECONDS
-        self._tally.set("sentinel_task_expected_interval_seconds", seconds, task=name)
-        self._tally.set("sentinel_source_expected_interval_seconds", seconds, source=name)
-        for counter in ("sentinel_task_runs_total", "sentinel_task_failures_total"):
-            self._tally.add(counter, 0, task=name)
-        for counter in ("sentinel_source_fetches_total", "sentinel_source_fetch_failures_total"):
-            self._tally.add(counter, 0, source=name)
+        self._metrics.task_expected_interval.set(seconds, task=name)
+        self._metrics.source_expected_interval.set(seconds, source=name)
+        self._metrics.task_runs.inc(0, task=name)
+        self._metrics.task_failures.inc(0, task=name)
+        self._metrics.source_fetches.inc(0, source=name)
+        self._metrics.source_fetch_failures.inc(0, source=name)
         for reason in (*_MISSED.values(), _COALESCED):
-            self._tally.add("sentinel_task_missed_total", 0, task=name, reason=reason)
+            self._metrics.task_missed.inc(0, task=name, reason=reason)
 
     def _run(self, task: _Task) -> None:
-        """One job: read a source until it has no more to tell."""
+        """Run one job: read a source until it has no more to tell."""
         name, began = task.source.name, time.monotonic()
-        self._tally.add("sentinel_task_runs_total", task=name)
+        self._metrics.task_runs.inc(task=name)
         task.running = True
         try:
             self._fetch(task)
@@ -197,7 +193,7 @@ class Schedule:
             self._failed(task, str(error))
         finally:
             task.catching_up = False
-            self._tally.observe("sentinel_task_duration_seconds", time.monotonic() - began, task=name)
+            self._metrics.task_duration.observe(time.monotonic() - began, task=name)
             with self._idle:
                 task.running = False
                 self._idle.notify_all()
@@ -205,7 +201,8 @@ class Schedule:
     def _fetch(self, task: _Task) -> None:
         name, more = task.source.name, True
         while more and not self._stopping.is_set():
-            self._tally.add("sentinel_source_fetches_total", source=name)
+            task.status.fetches += 1
+            self._metrics.source_fetches.inc(source=name)
             frame = task.source.fetch(task.cursor)
             while not self._inbox.put(frame, PUT_SECONDS):
                 if self._inbox.closed or self._stopping.is_set():
@@ -219,26 +216,29 @@ class Schedule:
             task.complaints = frame.complaints
 
     def _succeeded(self, task: _Task) -> None:
-        name, now = task.source.name, self._clock.now_us() / MICROSECONDS
-        self._tally.set("sentinel_source_up", 1, source=name)
-        self._tally.set("sentinel_source_last_success_timestamp_seconds", now, source=name)
-        self._tally.set("sentinel_task_last_success_timestamp_seconds", now, task=name)
+        name, now_us = task.source.name, self._clock.now_us()
+        task.status.up, task.status.last_success_us = True, now_us
+        self._metrics.source_up.set(1, source=name)
+        self._metrics.source_last_success.set(now_us / MICROSECONDS, source=name)
+        self._metrics.task_last_success.set(now_us / MICROSECONDS, task=name)
         if task.failure:
             logger.info("source is back", extra={"source": name})
             task.failure = ""
 
     def _failed(self, task: _Task, why: str) -> None:
         name = task.source.name
-        self._tally.add("sentinel_task_failures_total", task=name)
-        self._tally.add("sentinel_source_fetch_failures_total", source=name)
-        self._tally.set("sentinel_source_up", 0, source=name)
+        task.status.up, task.status.last_failure_us = False, self._clock.now_us()
+        task.status.failed += 1
+        self._metrics.task_failures.inc(task=name)
+        self._metrics.source_fetch_failures.inc(source=name)
+        self._metrics.source_up.set(0, source=name)
         if why != task.failure:
             logger.warning("source cannot be read", extra={"source": name, "why": why})
             task.failure = why
 
     def _beat(self) -> None:
         self.last_beat = time.monotonic()
-        self._tally.set("sentinel_scheduler_heartbeat_timestamp_seconds", self._clock.now_us() / MICROSECONDS)
+        self._metrics.scheduler_heartbeat.set(self._clock.now_us() / MICROSECONDS)
 
     def _on_event(self, event: JobEvent) -> None:
         task = self._tasks.get(event.job_id)
@@ -248,7 +248,7 @@ class Schedule:
             # A fault of the program, not of the source: APScheduler has logged where it happened.
             self._failed(task, f"{type(event.exception).__name__}: {event.exception}")
         elif not (event.code == EVENT_JOB_MAX_INSTANCES and task.catching_up):
-            self._tally.add("sentinel_task_missed_total", task=task.source.name, reason=_MISSED[event.code])
+            self._metrics.task_missed.inc(task=task.source.name, reason=_MISSED[event.code])
 
     def _on_due(self, event: JobSubmissionEvent) -> None:
         """Count the runs that became due together with this one: APScheduler makes one, and tells of no other."""
@@ -258,5 +258,5 @@ class Schedule:
         due: datetime = event.scheduled_run_times[-1]
         if task.due is not None and not task.catching_up:
             skipped = round((due - task.due).total_seconds() * MICROSECONDS / task.every_us) - 1
-            self._tally.add("sentinel_task_missed_total", max(0, skipped), task=task.source.name, reason=_COALESCED)
+            self._metrics.task_missed.inc(max(0, skipped), task=task.source.name, reason=_COALESCED)
         task.due = due

@@ -1,16 +1,16 @@
 """What Prometheus reads: the text made of the table of metrics, anew at each scrape.
 
-Nothing here is set over time: numbers of series come from the snapshot, counts of what happened from the tally.
+Nothing here is set over time: numbers of series come from the snapshot, counts of what happened from the instruments.
 A value that is not known is left out instead of shown as zero. No other module knows prometheus_client.
 """
 
 from __future__ import annotations
 
-import logging
 import platform
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate, islice
 from math import isinf, isnan, nan
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
@@ -24,15 +24,23 @@ from prometheus_client.registry import Collector
 
 from sentinel import __version__
 from sentinel.domain.clock import MICROSECONDS
-from sentinel.domain.metrics import METRICS, Row
+from sentinel.domain.metrics import (
+    BUCKETS_SECONDS,
+    BUILD_INFO,
+    OF_SERIES,
+    Counter,
+    Gauge,
+    Histogram,
+    Labels,
+    Metrics,
+    Row,
+)
 from sentinel.domain.spelling import NEVER_US, threshold_label
 from sentinel.domain.states import Reason, State
-from sentinel.domain.tally import BUCKETS_SECONDS, Tally
 from sentinel.domain.views import RuleView, SeriesView, Snapshot
 from sentinel.pipeline.fleet import e_bh
 
-log = logging.getLogger(__name__)
-
+T = TypeVar("T")
 STATE_CODES = {State.LEARNING: 0, State.WATCHING: 1, State.WARNING: 2, State.CRITICAL: 3, State.BLIND: -1}
 BLIND_REASONS = (
     Reason.STALE,
@@ -44,16 +52,16 @@ BLIND_REASONS = (
     Reason.COUNTERPART_BEHIND,
 )
 
-Point = tuple[str, tuple[str, ...], float]
+Point = tuple[str, Labels, float]
 """Name, label values in the order of the table, value."""
 
 
 class Exposition:
-    """Renders all metrics, made anew from the snapshot and the tally each time."""
+    """Renders all metrics, made anew from the snapshot and the instruments each time."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot], tally: Tally, max_series: int = 1000) -> None:
+    def __init__(self, snapshot: Callable[[], Snapshot], metrics: Metrics, max_series: int = 1000) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_SentinelCollector(snapshot, tally, max_series))
+        self._registry.register(_SentinelCollector(snapshot, metrics, max_series))
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)
@@ -69,42 +77,31 @@ class Exposition:
 
 
 class _SentinelCollector(Collector):
-    """Turns snapshot and tally into the metrics of the table, and nothing else."""
+    """Turns snapshot and instruments into the metrics of the table, and nothing else."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot], tally: Tally, max_series: int) -> None:
+    def __init__(self, snapshot: Callable[[], Snapshot], metrics: Metrics, max_series: int) -> None:
         self._snapshot = snapshot
-        self._tally = tally
+        self._metrics = metrics
         self._max_series = max_series
-        self._complained: set[str] = set()
 
     def describe(self) -> Iterable[Metric]:
         """Say nothing: the registry would otherwise collect once to learn the names."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Make all families that have something to show."""
-        points: dict[str, dict[tuple[str, ...], float]] = {row.name: {} for row in METRICS}
+        """Make all families that have something to show, in the order of the table."""
+        found: dict[str, dict[Labels, float]] = {row.name: {} for row in (BUILD_INFO, *OF_SERIES)}
         for name, labels, value in self._points():
-            if isnan(number := self._number(name, value)):
-                continue
-            # Of two equal label sets the first counts: a doubled line would cost the whole scrape.
-            points[name].setdefault(tuple(map(_printable, labels)), number)
-        histograms = self._histograms()
-        for row in METRICS:
-            family = _family(row)
-            if isinstance(family, HistogramMetricFamily):
-                for labels, (counts, seconds) in sorted(histograms[row.name].items()):
-                    family.add_metric(labels, _buckets(counts), seconds)
-            elif isinstance(family, (CounterMetricFamily, GaugeMetricFamily)):
-                for labels, value in points[row.name].items():
-                    family.add_metric(labels, value)
-            if family.samples:
-                yield family
+            if not isnan(value):
+                # Of two equal label sets the first counts: a doubled line would cost the whole scrape.
+                found[name].setdefault(tuple(map(_printable, labels)), value)
+        families = [_numbers(BUILD_INFO, found), *map(_counted, self._metrics.instruments())]
+        families += [_numbers(row, found) for row in OF_SERIES]
+        yield from (family for family in families if family.samples)
 
     def _points(self) -> Iterator[Point]:
         snapshot = self._snapshot()
         yield "sentinel_build_info", (__version__, platform.python_version()), 1.0
-        yield from self._tallied()
         yield from _totals(snapshot)
         shown = _shown(snapshot, self._max_series)
         yield "sentinel_series_unexposed", (), len(snapshot) - len(shown)
@@ -112,64 +109,37 @@ class _SentinelCollector(Collector):
         for name in shown:
             yield from _series(snapshot.view(name))
 
-    def _tallied(self) -> Iterator[Point]:
-        numbers = self._tally.numbers()
-        for row in METRICS:
-            if row.type == "counter" and not row.labels:
-                numbers.setdefault((row.name, ()), 0.0)
-        for (name, pairs), value in sorted(numbers.items(), key=lambda entry: entry[0]):
-            if (labels := self._labels(name, pairs, histogram=False)) is not None:
-                yield name, labels, value
 
-    def _histograms(self) -> dict[str, dict[tuple[str, ...], tuple[tuple[int, ...], float]]]:
-        empty = ((0,) * (len(BUCKETS_SECONDS) + 1), 0.0)
-        found: dict[str, dict[tuple[str, ...], tuple[tuple[int, ...], float]]] = {
-            row.name: {} if row.labels else {(): empty} for row in METRICS if row.type == "histogram"
-        }
-        for (name, pairs), histogram in self._tally.histograms().items():
-            if (labels := self._labels(name, pairs, histogram=True)) is not None:
-                found[name][tuple(map(_printable, labels))] = histogram
-        return found
-
-    def _labels(self, name: str, pairs: tuple[tuple[str, str], ...], *, histogram: bool) -> tuple[str, ...] | None:
-        """Order label values as the table does; None for what the table does not have."""
-        row = _ROWS.get(name)
-        values = dict(pairs)
-        if row is None or set(values) != set(row.labels) or (row.type == "histogram") != histogram:
-            self._complain(f"{name}: labels {sorted(values)}; the table of metrics has no such entry; left out")
-            return None
-        return tuple(values[label] for label in row.labels)
-
-    def _number(self, name: str, value: object) -> float:
-        """Give a float; NaN, which is left out, for what is none."""
-        try:
-            return float(value)  # type: ignore[arg-type]  # what is not a number is what is looked for
-        except (TypeError, ValueError):
-            self._complain(f"{name}: {value!r} is not a number; left out")
-            return nan
-
-    def _complain(self, message: str) -> None:
-        """Log once per message: a scrape comes every few seconds."""
-        if message not in self._complained and len(self._complained) < len(METRICS):
-            self._complained.add(message)
-            log.error("exposition: %s", message)
+def _numbers(row: Row, found: Mapping[str, Mapping[Labels, float]]) -> Metric:
+    """Make the family of a gauge that is computed at the scrape."""
+    family = GaugeMetricFamily(row.name, row.help, labels=row.labels, unit=row.unit)
+    for labels, value in found[row.name].items():
+        family.add_metric(labels, value)
+    return family
 
 
-_ROWS = {row.name: row for row in METRICS}
+def _counted(instrument: Counter | Gauge | Histogram) -> Metric:
+    """Make the family of an instrument, its lines sorted by the values of their labels in the order of label names."""
+    row = instrument.row
+    order = sorted(range(len(row.labels)), key=row.labels.__getitem__)
 
+    def lines(values: Mapping[Labels, T]) -> Iterable[tuple[Labels, T]]:
+        by_label = sorted(values.items(), key=lambda entry: [entry[0][at] for at in order])
+        return {tuple(map(_printable, labels)): value for labels, value in by_label}.items()
 
-def _family(row: Row) -> Metric:
-    kinds: dict[str, Callable[..., Metric]] = {
-        "counter": CounterMetricFamily,
-        "gauge": GaugeMetricFamily,
-        "histogram": HistogramMetricFamily,
-    }
-    return kinds[row.type](row.name, row.help, labels=row.labels, unit=row.unit)
-
-
-def _buckets(counts: tuple[int, ...]) -> list[tuple[str, float]]:
-    """Give cumulative counts with their upper bounds."""
-    return list(zip([*map(str, BUCKETS_SECONDS), "+Inf"], accumulate(counts, initial=None), strict=True))
+    family: CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
+    if isinstance(instrument, Histogram):
+        family = HistogramMetricFamily(row.name, row.help, labels=row.labels, unit=row.unit)
+        for labels, (counts, seconds) in lines(instrument.values()):
+            bounds = [*map(str, BUCKETS_SECONDS), "+Inf"]
+            family.add_metric(labels, list(zip(bounds, accumulate(counts, initial=None), strict=True)), seconds)
+        return family
+    make = CounterMetricFamily if isinstance(instrument, Counter) else GaugeMetricFamily
+    family = make(row.name, row.help, labels=row.labels, unit=row.unit)
+    for labels, value in lines(instrument.values()):
+        if not isnan(value):
+            family.add_metric(labels, value)
+    return family
 
 
 def _printable(text: str) -> str:

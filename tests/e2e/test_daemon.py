@@ -20,7 +20,7 @@ from sentinel.domain.states import Reason
 from sentinel.journal import Journal
 from sentinel.pipeline.pipeline import Batch, Pipeline
 from sentinel.pipeline.results import Rows
-from sentinel.runtime.replica import Machine
+from sentinel.runtime.replica import Replica
 from tests.e2e.running import Running, long_csv, observations, wait_for, write_config
 from tests.pipeline.streams import HOUR_US, ar1, through
 
@@ -270,11 +270,11 @@ def test_real_lakes_give_the_rows_of_the_pipeline_and_winter_is_one_gap(tmp_path
     daemon = start().ready()
     wait_for(lambda: observations(tmp_path) == batch.series.size, 30.0, "all observations of the file")
     daemon.stop()
-    machine = Machine(Settings())
-    rows = Rows.join([r.rows for r in results(tmp_path / "state", machine) if r.rows is not None])
+    replica = Replica(Settings())
+    rows = Rows.join([r.rows for r in results(tmp_path / "state", replica) if r.rows is not None])
     assert rows is not None
     expected = through(Pipeline(Settings()), [batch], finish=False)
-    found, known = (by_name(*each) for each in ((machine.state.names, rows), (expected.state.names, expected.rows)))
+    found, known = (by_name(*each) for each in ((replica.state.names, rows), (expected.state.names, expected.rows)))
     assert len(found) == 8
     assert {n: bitwise(mine) for n, mine in found.items()} == {n: bitwise(his) for n, his in known.items()}
     winter = int(np.datetime64("2019-01-01", "us").astype(np.int64))

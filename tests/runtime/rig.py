@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from sentinel.config import Settings
 from sentinel.domain.clock import ManualClock
+from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import OBSERVATIONS, Frame
-from sentinel.domain.tally import Tally
 from sentinel.journal import Journal
 from sentinel.notify import NotifyError
 from sentinel.pipeline.codec import to_arrays
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
+from tests.fixtures import value
 from tests.pipeline.streams import HOUR_US, ar1
 
 BANK = {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}
@@ -62,12 +63,12 @@ class Rig:
 
     def __init__(self, folder: Path, chosen: Mapping[str, Any] = CHOSEN, **sinks: Sink) -> None:
         self.clock = ManualClock(1_000 * HOUR_US)
-        self.tally = Tally()
+        self.metrics = Metrics()
         self.inbox = Inbox(100_000)
         self.journal = Journal.open(folder)
         weakref.finalize(self, self.journal.close)
         settings = Settings.model_validate(chosen)
-        self.engine = Engine(settings, self.journal, self.inbox, self.tally, self.clock, sinks)
+        self.engine = Engine(settings, self.journal, self.inbox, self.metrics, self.clock, sinks)
         self.engine.restore()
 
     def feed(self, *frames: Frame) -> None:
@@ -77,12 +78,12 @@ class Rig:
             pass
 
     def count(self, name: str, **labels: str) -> float:
-        return self.tally.get(f"sentinel_{name}", **labels)
+        return value(self.metrics, f"sentinel_{name}", **labels)
 
     @property
     def state(self) -> tuple[dict[str, bytes], dict[str, Any]]:
         """Everything, bitwise, rows and all."""
-        arrays, header = to_arrays(self.engine._machine.state)
+        arrays, header = to_arrays(self.engine._replica.state)
         return {name: array.tobytes() for name, array in arrays.items()}, header
 
     @property

@@ -19,7 +19,7 @@ from sentinel.domain.observation import OBSERVATIONS, Frame, Rejection
 from sentinel.domain.states import Reason, State
 from sentinel.journal import Journal
 from sentinel.pipeline.codec import to_arrays
-from sentinel.runtime.replica import Machine
+from sentinel.runtime.replica import Replica
 from tests.pipeline.streams import HOUR_US, by_series
 from tests.runtime.rig import CHOSEN, SOURCE, VALUES, Rig, Sink, frame
 
@@ -171,7 +171,7 @@ def test_checkpoint_and_tail_restore_the_state_bitwise_at_any_moment(tmp_path: P
     crashed = lived(tmp_path / "b", cuts, crashes, CHOSEN)
     assert crashed.state == straight.state
     assert crashed.record == straight.record
-    assert crashed.engine._machine.watermarks == straight.engine._machine.watermarks
+    assert crashed.engine._replica.watermarks == straight.engine._replica.watermarks
     assert len(straight.record[0]) > 4  # type: ignore[arg-type]
     crashed.journal.close()
     again = Rig(tmp_path / "b")
@@ -211,7 +211,7 @@ def test_a_change_of_settings_is_replayed_like_everything_else(tmp_path: Path, c
     rig.journal.close()
     again = Rig(tmp_path, OTHER)
     assert (again.state, again.record) == (found, record)
-    replay = Machine(Settings())
+    replay = Replica(Settings())
     for committed in again.journal.tail(0):
         replay.apply(committed)
     assert {n: a.tobytes() for n, a in to_arrays(replay.state)[0].items()} == found[0]
@@ -220,11 +220,11 @@ def test_a_change_of_settings_is_replayed_like_everything_else(tmp_path: Path, c
 def test_other_settings_at_a_restart_are_recorded_and_keep_what_did_not_change(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.feed(frame(0, 200))
-    kept = by_series(rig.engine._machine.state)
+    kept = by_series(rig.engine._replica.state)
     rig.journal.close()
     chosen = CHOSEN | {"series": [{"match": "s0", "cadence": "1h", "max_gap": "10h"}, {"match": "*"}]}
     again = Rig(tmp_path, chosen)
-    found = by_series(again.engine._machine.state)
+    found = by_series(again.engine._replica.state)
     assert found["s1"] == kept["s1"]
     assert found["s0"] != kept["s0"]
     assert again.journal.settings() is not None

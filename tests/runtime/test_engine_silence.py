@@ -70,7 +70,7 @@ def test_a_restore_is_left_when_it_is_told_to_stop_and_the_next_one_is_whole(tmp
         rig.feed(frame(first, first + 20))
     whole = rig.state
     settings = Settings.model_validate(CHOSEN)
-    left = Engine(settings, rig.journal, rig.inbox, rig.tally, rig.clock, {})
+    left = Engine(settings, rig.journal, rig.inbox, rig.metrics, rig.clock, {})
     turns = iter(range(100))
     left.restore(lambda: next(turns) >= 5)
     assert not left.restored

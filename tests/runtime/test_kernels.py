@@ -26,7 +26,7 @@ sys.executable = sys.argv[1]
 from sentinel.runtime.kernels import compile_kernels
 compile_kernels()
 from detectors import bank, betting, fading, spectrum, spread
-from sentinel import alarm
+from sentinel.pipeline import alarm
 from sentinel.pipeline.conditioning import difference, kernel
 kernels = [
     bank._advance, betting.advance, fading._fade, spectrum._crossings, spread._advance, alarm._advance,

@@ -11,11 +11,12 @@ from apscheduler.events import EVENT_JOB_SUBMITTED, JobSubmissionEvent
 
 from sentinel.domain.clock import SystemClock
 from sentinel.domain.errors import DataError
+from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame, empty_observations
-from sentinel.domain.tally import Tally
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.scheduler import Schedule
 from sentinel.sources import SourceError
+from tests.fixtures import value
 
 EVERY_US = 50_000
 
@@ -49,13 +50,15 @@ def scheduled():
     """Start a schedule over sources; all are stopped afterwards."""
     made: list[tuple[Schedule, Inbox]] = []
 
-    def make(*sources, every_us=EVERY_US, cursors=None, capacity=10_000, tally=None):
+    def make(*sources, every_us=EVERY_US, cursors=None, capacity=10_000):
         inbox = Inbox(capacity)
-        tally = tally or Tally()
-        schedule = Schedule([(source, every_us) for source in sources], inbox, cursors or {}, tally, SystemClock())
+        metrics = Metrics()
+        schedule = Schedule(
+            [(source, every_us) for source in sources], inbox, cursors or {}, {}, metrics, SystemClock()
+        )
         made.append((schedule, inbox))
         schedule.start()
-        return schedule, inbox, tally
+        return schedule, inbox, metrics
 
     yield make
     for schedule, inbox in made:
@@ -75,15 +78,15 @@ def until(condition: Callable[[], object], seconds: float = 5.0) -> bool:
 
 def test_a_source_is_read_at_once_and_then_at_its_interval_each_time_from_where_it_was(scheduled):
     began = time.monotonic()
-    _, inbox, tally = scheduled(Counting())
+    _, inbox, metrics = scheduled(Counting())
     frames: list[Frame] = []
     assert until(lambda: frames.extend(inbox.take_all(0)) or len(frames) >= 4)
     assert time.monotonic() - began > 3 * EVERY_US / 1e6 * 0.8
     assert [frame.cursor["at"] for frame in frames] == list(range(1, len(frames) + 1))
-    assert tally.get("sentinel_source_up", source="lake") == 1
-    assert tally.get("sentinel_source_fetches_total", source="lake") >= 4
-    assert tally.get("sentinel_task_expected_interval_seconds", task="lake") == 0.05
-    assert tally.get("sentinel_task_last_success_timestamp_seconds", task="lake") == pytest.approx(
+    assert value(metrics, "sentinel_source_up", source="lake") == 1
+    assert value(metrics, "sentinel_source_fetches_total", source="lake") >= 4
+    assert value(metrics, "sentinel_task_expected_interval_seconds", task="lake") == 0.05
+    assert value(metrics, "sentinel_task_last_success_timestamp_seconds", task="lake") == pytest.approx(
         SystemClock().now_us() / 1e6, abs=5
     )
 
@@ -96,9 +99,9 @@ def test_reading_goes_on_from_the_journals_cursors(scheduled):
 
 
 def test_a_source_with_more_to_tell_is_asked_again_at_once(scheduled):
-    _, inbox, tally = scheduled(Counting(more_until=30), every_us=60_000_000)
+    _, inbox, metrics = scheduled(Counting(more_until=30), every_us=60_000_000)
     assert until(lambda: len(inbox) == 30)
-    assert tally.get("sentinel_task_runs_total", task="lake") == 1
+    assert value(metrics, "sentinel_task_runs_total", task="lake") == 1
 
 
 @pytest.mark.parametrize(
@@ -112,13 +115,13 @@ def test_a_source_that_fails_is_counted_said_once_and_read_again_from_the_same_c
 
     calls: list[int] = []
     caplog.set_level(logging.INFO)
-    _, _, tally = scheduled(Counting(act=act), Counting("other"), every_us=20_000)
+    _, _, metrics = scheduled(Counting(act=act), Counting("other"), every_us=20_000)
     assert until(lambda: len(calls) >= 6)
     assert calls[:6] == [0, 1, 1, 1, 1, 2]
-    assert tally.get("sentinel_source_fetch_failures_total", source="lake") == 3
-    assert tally.get("sentinel_task_failures_total", task="lake") == 3
-    assert tally.get("sentinel_source_fetch_failures_total", source="other") == 0
-    assert tally.get("sentinel_source_up", source="lake") == 1
+    assert value(metrics, "sentinel_source_fetch_failures_total", source="lake") == 3
+    assert value(metrics, "sentinel_task_failures_total", task="lake") == 3
+    assert value(metrics, "sentinel_source_fetch_failures_total", source="other") == 0
+    assert value(metrics, "sentinel_source_up", source="lake") == 1
     said = [(record.message, record.source) for record in caplog.records if record.name == "sentinel.runtime.scheduler"]
     assert said == [("source cannot be read", "lake"), ("source is back", "lake")]
 
@@ -127,9 +130,9 @@ def test_a_fault_of_the_program_is_counted_and_logged_with_its_place(scheduled, 
     def act(at: int) -> None:
         raise ZeroDivisionError("oh")
 
-    _, _, tally = scheduled(Counting(act=act))
-    assert until(lambda: tally.get("sentinel_task_failures_total", task="lake") >= 2)
-    assert tally.get("sentinel_source_up", source="lake") == 0
+    _, _, metrics = scheduled(Counting(act=act))
+    assert until(lambda: value(metrics, "sentinel_task_failures_total", task="lake") >= 2)
+    assert value(metrics, "sentinel_source_up", source="lake") == 0
     assert any("ZeroDivisionError" in (record.exc_text or "") for record in caplog.records)
 
 
@@ -144,24 +147,24 @@ def test_complaints_are_logged_when_they_change(scheduled, caplog):
 
 def test_a_run_that_finds_the_one_before_it_busy_is_counted(scheduled):
     release = threading.Event()
-    _, _, tally = scheduled(Counting(act=lambda _: release.wait(5)), every_us=20_000)
+    _, _, metrics = scheduled(Counting(act=lambda _: release.wait(5)), every_us=20_000)
     try:
-        assert until(lambda: tally.get("sentinel_task_missed_total", task="lake", reason="max_instances") >= 2)
+        assert until(lambda: value(metrics, "sentinel_task_missed_total", task="lake", reason="max_instances") >= 2)
     finally:
         release.set()
 
 
 def test_runs_skipped_while_a_backlog_is_read_miss_nothing(scheduled):
-    _, inbox, tally = scheduled(Counting(act=lambda _: time.sleep(0.01), more_until=20), every_us=20_000)
+    _, inbox, metrics = scheduled(Counting(act=lambda _: time.sleep(0.01), more_until=20), every_us=20_000)
     assert until(lambda: len(inbox) >= 20)
-    assert tally.get("sentinel_task_missed_total", task="lake", reason="max_instances") <= 1
+    assert value(metrics, "sentinel_task_missed_total", task="lake", reason="max_instances") <= 1
 
 
 def test_a_run_that_starts_too_late_is_counted(scheduled, monkeypatch):
     # One thread for two sources, and the first holds it for longer than the grace of the second (1 s).
     monkeypatch.setattr("sentinel.runtime.scheduler.MOST_THREADS", 1)
-    _, _, tally = scheduled(Counting("slow", act=lambda _: time.sleep(2.2)), Counting("late"), every_us=500_000)
-    assert until(lambda: tally.get("sentinel_task_missed_total", task="late", reason="misfire") >= 1)
+    _, _, metrics = scheduled(Counting("slow", act=lambda _: time.sleep(2.2)), Counting("late"), every_us=500_000)
+    assert until(lambda: value(metrics, "sentinel_task_missed_total", task="late", reason="misfire") >= 1)
 
 
 def test_runs_that_become_due_together_are_counted_but_for_the_one_that_is_made(scheduled):
@@ -173,10 +176,10 @@ def test_runs_that_become_due_together_are_counted_but_for_the_one_that_is_made(
             time.sleep(0.5)
             slept.set()
 
-    schedule, _, tally = scheduled(Counting(), every_us=50_000)
+    schedule, _, metrics = scheduled(Counting(), every_us=50_000)
     schedule._scheduler.add_listener(sleep_once, EVENT_JOB_SUBMITTED)
     assert until(slept.is_set)
-    assert until(lambda: tally.get("sentinel_task_missed_total", task="lake", reason="coalesced") >= 8)
+    assert until(lambda: value(metrics, "sentinel_task_missed_total", task="lake", reason="coalesced") >= 8)
 
 
 def test_a_full_inbox_holds_the_source_and_stopping_frees_it(scheduled):
@@ -201,11 +204,11 @@ def test_stopping_waits_for_running_jobs_but_not_for_ever(scheduled):
 
 
 def test_the_heartbeat_beats_and_a_dead_thread_is_noticed(scheduled, monkeypatch):
-    schedule, _, tally = scheduled(Counting())
+    schedule, _, metrics = scheduled(Counting())
     first = schedule.last_beat
     assert until(lambda: schedule.last_beat > first + 0.5)
     assert schedule.alive()
-    assert tally.get("sentinel_scheduler_heartbeat_timestamp_seconds") == pytest.approx(
+    assert value(metrics, "sentinel_scheduler_heartbeat_timestamp_seconds") == pytest.approx(
         SystemClock().now_us() / 1e6, abs=3
     )
 
@@ -221,4 +224,4 @@ def test_the_heartbeat_beats_and_a_dead_thread_is_noticed(scheduled, monkeypatch
     schedule._scheduler.wakeup()
     assert until(lambda: not schedule.alive())
     assert schedule._scheduler.running
-    assert tally.get("sentinel_scheduler_up") == 0
+    assert value(metrics, "sentinel_scheduler_up") == 0

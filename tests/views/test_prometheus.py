@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -17,8 +18,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from sentinel import __version__
-from sentinel.domain.metrics import METRICS
-from sentinel.domain.tally import Tally
+from sentinel.domain.metrics import METRICS, Metrics
 from sentinel.domain.views import Snapshot
 from sentinel.views.prometheus import Exposition
 from tests.fixtures import estimated
@@ -26,8 +26,8 @@ from tests.fixtures import estimated
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 
 
-def render(snapshot: Snapshot, tally: Tally, accept: str = "", max_series: int = 1000) -> str:
-    body, _ = Exposition(lambda: snapshot, tally, max_series).render(accept)
+def render(snapshot: Snapshot, metrics: Metrics, accept: str = "", max_series: int = 1000) -> str:
+    body, _ = Exposition(lambda: snapshot, metrics, max_series).render(accept)
     return body.decode()
 
 
@@ -46,24 +46,24 @@ def series_in(text: str) -> list[str]:
     return re.findall(r'^sentinel_series_ready{series="([^"]*)"', text, re.MULTILINE)
 
 
-def test_the_text_format_is_the_golden_file(snapshot, tally, golden) -> None:
-    golden("exposition.prom", own_lines(render(snapshot, tally)))
+def test_the_text_format_is_the_golden_file(snapshot, metrics, golden) -> None:
+    golden("exposition.prom", own_lines(render(snapshot, metrics)))
 
 
-def test_the_openmetrics_format_is_the_golden_file(snapshot, tally, golden) -> None:
-    golden("exposition.openmetrics", own_lines(render(snapshot, tally, OPENMETRICS)))
+def test_the_openmetrics_format_is_the_golden_file(snapshot, metrics, golden) -> None:
+    golden("exposition.openmetrics", own_lines(render(snapshot, metrics, OPENMETRICS)))
 
 
-def test_every_metric_of_the_table_appears_and_no_other(snapshot, tally) -> None:
-    text = render(snapshot, tally)
+def test_every_metric_of_the_table_appears_and_no_other(snapshot, metrics) -> None:
+    text = render(snapshot, metrics)
     assert shown(text) == {row.name for row in METRICS}
     for line in text.splitlines():
         assert line.startswith(("sentinel_", "process_", "python_", "# HELP ", "# TYPE "))
 
 
-def test_each_metric_has_the_labels_of_the_table(snapshot, tally) -> None:
+def test_each_metric_has_the_labels_of_the_table(snapshot, metrics) -> None:
     labels = {row.name: set(row.labels) for row in METRICS}
-    for family in parse_text(render(snapshot, tally)):
+    for family in parse_text(render(snapshot, metrics)):
         for line in family.samples:
             name = re.sub(r"_(bucket|sum|count)$", "", line.name) if family.type == "histogram" else line.name
             if name in labels:
@@ -78,8 +78,8 @@ def test_names_end_in_their_unit_and_only_counters_in_total() -> None:
         assert row.help.endswith(".")
 
 
-def test_openmetrics_ends_with_eof_and_has_no_created_series(snapshot, tally) -> None:
-    body, content_type = Exposition(lambda: snapshot, tally).render(OPENMETRICS)
+def test_openmetrics_ends_with_eof_and_has_no_created_series(snapshot, metrics) -> None:
+    body, content_type = Exposition(lambda: snapshot, metrics).render(OPENMETRICS)
     assert content_type.startswith("application/openmetrics-text")
     assert body.endswith(b"# EOF\n")
     assert b"_created" not in body
@@ -87,14 +87,14 @@ def test_openmetrics_ends_with_eof_and_has_no_created_series(snapshot, tally) ->
 
 
 @pytest.mark.parametrize("accept", ["", "*/*", "text/html", "application/openmetrics-text;version=abc", ";;,,=", "\0"])
-def test_whatever_is_asked_for_there_is_an_answer(snapshot, tally, accept: str) -> None:
-    body, content_type = Exposition(lambda: snapshot, tally).render(accept)
+def test_whatever_is_asked_for_there_is_an_answer(snapshot, metrics, accept: str) -> None:
+    body, content_type = Exposition(lambda: snapshot, metrics).render(accept)
     assert b"sentinel_build_info" in body
     assert content_type
 
 
-def test_numbers_that_are_not_ready_are_left_out(snapshot, tally) -> None:
-    text = render(snapshot, tally)
+def test_numbers_that_are_not_ready_are_left_out(snapshot, metrics) -> None:
+    text = render(snapshot, metrics)
     assert "NaN" not in text
     assert 'sentinel_series_ready{series="lake/new",source="buoys"} 0.0' in text
     assert 'lag1_autocorrelation{series="lake/new"' not in text
@@ -102,46 +102,61 @@ def test_numbers_that_are_not_ready_are_left_out(snapshot, tally) -> None:
     assert 'lag1_autocorrelation{series="lake/control",source="buoys"} 0.35' in text
 
 
-def test_times_before_1970_are_shown(snapshot, tally) -> None:
-    assert re.search(r'last_tick_timestamp_seconds{series="<script>.*} -259200.0', render(snapshot, tally))
+def test_times_before_1970_are_shown(snapshot, metrics) -> None:
+    assert re.search(r'last_tick_timestamp_seconds{series="<script>.*} -259200.0', render(snapshot, metrics))
 
 
-def test_beyond_the_cap_alarms_are_shown_first_and_the_rest_is_counted(snapshot, tally) -> None:
-    text = render(snapshot, tally, max_series=3)
+def test_beyond_the_cap_alarms_are_shown_first_and_the_rest_is_counted(snapshot, metrics) -> None:
+    text = render(snapshot, metrics, max_series=3)
     assert len(series_in(text)) == 3
     assert {"grid/frequency", "lake/loaded"} < set(series_in(text))
     assert f"sentinel_series_unexposed {len(snapshot) - 3:.1f}" in text
 
 
-def test_a_cap_of_zero_shows_none_one_by_one(snapshot, tally) -> None:
-    text = render(snapshot, tally, max_series=0)
+def test_a_cap_of_zero_shows_none_one_by_one(snapshot, metrics) -> None:
+    text = render(snapshot, metrics, max_series=0)
     assert series_in(text) == []
     assert f"sentinel_series_unexposed {len(snapshot):.1f}" in text
     assert 'sentinel_warning_series{source="buoys"} 2.0' in text
 
 
-def test_two_rules_on_one_threshold_make_one_line(snapshot, tally) -> None:
-    lines = re.findall(r"^sentinel_series_alpha{.*grid/frequency.*$", render(snapshot, tally), re.MULTILINE)
+def test_two_rules_on_one_threshold_make_one_line(snapshot, metrics) -> None:
+    lines = re.findall(r"^sentinel_series_alpha{.*grid/frequency.*$", render(snapshot, metrics), re.MULTILINE)
     assert len(lines) == 1
     assert lines[0].endswith(" 0.0001")
 
 
-def test_a_bad_value_is_left_out_and_the_scrape_goes_on(snapshot, tally, caplog) -> None:
-    tally._numbers["sentinel_journal_bytes", ()] = "full"
-    tally.add("sentinel_no_such_thing_total")
-    tally.add("sentinel_ticks_total", colour="blue")
-    tally.observe("sentinel_ready", 1.0)
-    exposition = Exposition(lambda: snapshot, tally)
-    for _ in range(2):
-        text = exposition.render()[0].decode()
-    assert shown(text) == {row.name for row in METRICS} - {"sentinel_journal_bytes"}
-    assert "no_such_thing" not in text
-    assert "blue" not in text
-    assert len(caplog.messages) == 4, "each is logged once, not at every scrape"
+def test_an_instrument_takes_no_other_labels_than_its_own(metrics) -> None:
+    for labels in ({}, {"colour": "blue"}, {"source": "buoys", "colour": "blue"}):
+        with pytest.raises(ValueError, match=r"sentinel_ticks_total: labels .* are needed"):
+            metrics.ticks.inc(**labels)
+
+
+def test_a_number_that_is_none_is_left_out_and_the_scrape_goes_on(snapshot, metrics) -> None:
+    metrics.journal_bytes.set(float("nan"))
+    assert shown(render(snapshot, metrics)) == {row.name for row in METRICS} - {"sentinel_journal_bytes"}
+
+
+def test_counts_of_many_threads_are_all_kept(snapshot) -> None:
+    metrics = Metrics()
+
+    def count() -> None:
+        for _ in range(2_000):
+            metrics.task_runs.inc(task="lake")
+            metrics.commit_duration.observe(0.02)
+
+    threads = [Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    text = render(snapshot, metrics)
+    assert 'sentinel_task_runs_total{task="lake"} 8000.0' in text
+    assert 'sentinel_commit_duration_seconds_bucket{le="+Inf"} 8000.0' in text
 
 
 def test_counters_without_labels_start_at_zero(snapshot) -> None:
-    text = render(snapshot, Tally())
+    text = render(snapshot, Metrics())
     assert "sentinel_commits_total 0.0" in text
     assert 'sentinel_commit_duration_seconds_bucket{le="+Inf"} 0.0' in text
     assert "sentinel_last_commit_timestamp_seconds" not in text, "a moment that never was is not 1970"
@@ -151,17 +166,17 @@ def test_counters_without_labels_start_at_zero(snapshot) -> None:
 @given(name=st.text(st.characters(exclude_categories=())), lag1=st.floats(), ticks=st.integers(-5, 10**18))
 def test_any_name_and_any_number_gives_text_that_can_be_parsed(snapshot, name, lag1, ticks) -> None:
     one = estimated(replace(snapshot.view("lake/control"), name=name, missing_ticks=ticks), lag1=lag1)
-    text = render(replace(snapshot, series={name: one}), Tally())
+    text = render(replace(snapshot, series={name: one}), Metrics())
     values = {line.labels["series"] for f in parse_text(text) for line in f.samples if "series" in line.labels}
     assert len(values) == 1
     assert ("lag1_autocorrelation{" in text) != np.isnan(lag1)
 
 
-def test_promtool_finds_nothing_to_say(snapshot, tally) -> None:
+def test_promtool_finds_nothing_to_say(snapshot, metrics) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         assert os.environ.get("CI") != "true", "promtool is needed in CI"
         pytest.skip("promtool is not installed")
-    text = render(snapshot, tally)
+    text = render(snapshot, metrics)
     checked = subprocess.run([promtool, "check", "metrics"], input=text, text=True, capture_output=True, check=False)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")

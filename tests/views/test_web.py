@@ -21,12 +21,13 @@ from playwright.sync_api import Page, sync_playwright
 
 from sentinel.domain.clock import ManualClock
 from sentinel.domain.errors import SentinelError
-from sentinel.domain.tally import Tally
+from sentinel.domain.metrics import Metrics
+from sentinel.domain.status import SourceStatus
 from sentinel.domain.views import SiteView, Snapshot
 from sentinel.pipeline.history import History
 from sentinel.runtime.health import Health
 from sentinel.views.prometheus import Exposition
-from sentinel.views.web import WebServer, create_app
+from sentinel.views.web import Access, WebServer, create_app
 from tests.fixtures import estimated
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -42,36 +43,42 @@ ARGUMENTS = [
 
 
 @dataclass
-class FakeReader:
+class FakeDaemon:
     snapshot: Snapshot
-    tally: Tally
+    metrics: Metrics
     health: Health
-    settings_text: str = "daemon:\n  note: <b>bold</b>\n"
+    sources: tuple[SourceStatus, ...] = ()
 
-    def metrics(self, accept_header: str) -> tuple[bytes, str]:
-        return Exposition(lambda: self.snapshot, self.tally).render(accept_header)
+    def access(self) -> Access:
+        return Access(
+            snapshot=lambda: self.snapshot,
+            sources=lambda: self.sources,
+            not_ready=lambda: self.health.reasons,
+            settings_text=lambda: "daemon:\n  note: <b>bold</b>\n",
+            metrics=lambda accept: Exposition(lambda: self.snapshot, self.metrics).render(accept),
+        )
 
 
 @pytest.fixture(scope="module")
-def service(snapshot) -> Iterator[tuple[FakeReader, WebServer]]:
+def service(snapshot) -> Iterator[tuple[FakeDaemon, WebServer]]:
     """One server for all tests; what it reads is set anew for each."""
-    reader = FakeReader(snapshot, Tally(), None)
-    server = WebServer(create_app(reader, ManualClock(snapshot.taken_us + 2_000_000)), "127.0.0.1:0")
+    daemon = FakeDaemon(snapshot, Metrics(), None)
+    server = WebServer(create_app(daemon.access(), ManualClock(snapshot.taken_us + 2_000_000)), "127.0.0.1:0")
     server.start()
-    yield reader, server
+    yield daemon, server
     server.stop()
 
 
 @pytest.fixture
-def reader(service, snapshot, tally) -> FakeReader:
+def daemon(service, snapshot, metrics) -> FakeDaemon:
     now_us = snapshot.taken_us
-    reader, _ = service
-    reader.snapshot, reader.tally, reader.health = snapshot, tally, Health(now_us, True, False, now_us, now_us)
-    return reader
+    daemon, _ = service
+    daemon.snapshot, daemon.metrics, daemon.health = snapshot, metrics, Health(now_us, True, False, now_us, now_us)
+    return daemon
 
 
 @pytest.fixture
-def server(service, reader) -> WebServer:
+def server(service, daemon) -> WebServer:
     return service[1]
 
 
@@ -88,13 +95,27 @@ def test_healthy_and_ready_answer_get_and_head(client) -> None:
         assert client.post(path).status_code == 405
 
 
-def test_not_ready_is_503_with_the_reasons_and_still_healthy(client, reader) -> None:
-    reader.health = replace(reader.health, stopping=True, silent_sources=("lake",))
+def test_not_ready_is_503_with_the_reasons_and_still_healthy(client, daemon) -> None:
+    daemon.health = replace(daemon.health, stopping=True, silent_sources=("lake",))
     answer = client.get("/-/ready")
     assert answer.status_code == 503
     assert "- stopping\n- source lake has neither answered nor failed yet\n" in answer.text
     assert client.get("/-/healthy").status_code == 200
     assert "source lake has neither answered" in client.get("/").text
+
+
+def test_the_table_of_sources_shows_the_facts_of_those_that_have_answered(client, daemon) -> None:
+    daemon.sources = (
+        SourceStatus("silent"),
+        SourceStatus("old", last_success_us=5, up=True, fetches=4, accepted=1_200, late=3, newest_us=-259_200_000_000),
+        SourceStatus("gone", last_failure_us=5, fetches=2, failed=2, refused=1),
+    )
+    table = client.get("/").text.partition("sources-heading")[2].partition("</section>")[0]
+    rows = [re.sub(r"<[^>]*>|\s+", " ", row).split() for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]]
+    assert rows == [
+        ["gone", "failed", "2", "3", "0", "0", "none", "yet"],
+        ["old", "succeeded", "4", "0", "1,200", "3", "1969-12-29"],
+    ]
 
 
 def test_metrics_come_in_the_format_asked_for_and_compressed(client) -> None:
@@ -176,20 +197,20 @@ def test_the_fleet_ranking_names_its_windows_and_what_stands_out(client, snapsho
     assert client.get("/?order=size").status_code == 400
 
 
-def test_in_its_first_window_a_series_has_no_window_before(client, reader) -> None:
-    every = reader.snapshot.series
+def test_in_its_first_window_a_series_has_no_window_before(client, daemon) -> None:
+    every = daemon.snapshot.series
     first = {name: replace(view, windows=1) for name, view in every.items()}
     said = []
     for series in (first, {**first, "reactor": every["reactor"]}):
-        reader.snapshot = replace(reader.snapshot, series=series)
+        daemon.snapshot = replace(daemon.snapshot, series=series)
         said.append(words_of(client.get("/?order=fleet").text))
     assert "The claim is about the first window of 1,000 ticks, not over yet, begun at 2026-06-01 13:20 UTC." in said[0]
     assert "the present one so far and the one before where there is one, begun at 2026-06-01 13:20 UTC." in said[1]
 
 
-def test_each_site_says_who_alarms_and_a_site_that_cannot_alarm_says_why(client, reader) -> None:
+def test_each_site_says_who_alarms_and_a_site_that_cannot_alarm_says_why(client, daemon) -> None:
     site = SiteView(
-        name="peter", match="lake/*", k=2, kind="any", since_us=reader.snapshot.taken_us - 86_400_000_000,
+        name="peter", match="lake/*", k=2, kind="any", since_us=daemon.snapshot.taken_us - 86_400_000_000,
         alarmed=("lake/loaded", "lake/loaded - lake/control", "reactor"), alarmed_count=2, series_count=3,
         able_count=2, blind_count=1,
     )  # fmt: skip
@@ -198,7 +219,7 @@ def test_each_site_says_who_alarms_and_a_site_that_cannot_alarm_says_why(client,
     learning = replace(blind, name="fresh", able_count=0, blind_count=0)
     small = replace(learning, name="small", series_count=1)
     assert "Sites" not in words_of(client.get("/").text)
-    reader.snapshot = replace(reader.snapshot, every_site=(small, learning, quiet, blind, site))
+    daemon.snapshot = replace(daemon.snapshot, every_site=(small, learning, quiet, blind, site))
     page = client.get("/").text
     words = words_of(page[page.index('id="sites-heading"') :])
     said = (
@@ -215,7 +236,7 @@ def test_each_site_says_who_alarms_and_a_site_that_cannot_alarm_says_why(client,
     places = [words.find(each) for each in said]
     assert -1 not in places
     assert places[:3] == sorted(places[:3]), "what alarms comes first, then what cannot see"
-    reader.snapshot = replace(reader.snapshot, every_site=(quiet,) * 53)
+    daemon.snapshot = replace(daemon.snapshot, every_site=(quiet,) * 53)
     assert "and 3 more sites" in words_of(client.get("/").text)
 
 
@@ -234,10 +255,10 @@ def test_each_series_has_a_page_and_a_json_view(client, name: str) -> None:
     assert client.get(f"/api/v1/series/{quote(name)}").json()["name"] == name
 
 
-def test_a_name_full_of_traps_is_reached_through_its_link(server, client, reader) -> None:
+def test_a_name_full_of_traps_is_reached_through_its_link(server, client, daemon) -> None:
     name = 'a?b#c%20d&e="ü"<i>'
-    view = replace(reader.snapshot.view("lake/new"), name=name)
-    reader.snapshot = replace(reader.snapshot, series={name: view})
+    view = replace(daemon.snapshot.view("lake/new"), name=name)
+    daemon.snapshot = replace(daemon.snapshot, series={name: view})
     link = re.search(r'<th scope="row"><a href="([^"]+)"', client.get("/").text)
     assert client.get(link[1]).status_code == 200
 
@@ -304,17 +325,17 @@ def test_a_favicon_is_served(client) -> None:
     assert client.get("/favicon.ico").headers["content-type"] == "image/svg+xml"
 
 
-def test_many_series_are_shown_page_by_page(client, reader) -> None:
-    one = reader.snapshot.view("lake/new")
+def test_many_series_are_shown_page_by_page(client, daemon) -> None:
+    one = daemon.snapshot.view("lake/new")
     many = {f"s{i:04}": replace(one, name=f"s{i:04}") for i in range(450)}
-    reader.snapshot = replace(reader.snapshot, series=many, history=History(0))
+    daemon.snapshot = replace(daemon.snapshot, series=many, history=History(0))
     shown = [re.findall(r'href="/series/(s\d+)"', client.get(f"/?first={first}").text) for first in (0, 200, 400, 600)]
     assert [len(names) for names in shown] == [200, 200, 50, 0]
     assert [*shown[0], *shown[1], *shown[2]] == list(many)
 
 
-def test_no_series_yet_is_a_page_too(client, reader) -> None:
-    reader.snapshot = replace(reader.snapshot, series={})
+def test_no_series_yet_is_a_page_too(client, daemon) -> None:
+    daemon.snapshot = replace(daemon.snapshot, series={})
     assert "No series yet" in client.get("/").text
 
 
@@ -330,8 +351,8 @@ def test_an_address_that_is_none_is_named(listen: str) -> None:
         WebServer(None, listen)
 
 
-def test_it_stops_in_under_a_second_with_a_connection_open_and_frees_its_address(reader) -> None:
-    server = WebServer(create_app(reader, ManualClock()), "127.0.0.1:0")
+def test_it_stops_in_under_a_second_with_a_connection_open_and_frees_its_address(daemon) -> None:
+    server = WebServer(create_app(daemon.access(), ManualClock()), "127.0.0.1:0")
     server.start()
     threads = threading.active_count()
     with (
@@ -376,7 +397,7 @@ COLOURS = """canvas => {
 }"""
 
 
-def test_in_a_browser_the_page_draws_and_refreshes_itself_without_an_error(browser_page, reader) -> None:
+def test_in_a_browser_the_page_draws_and_refreshes_itself_without_an_error(browser_page, daemon) -> None:
     page, said = browser_page
     canvas = page.locator("canvas[data-series='lake/loaded']")
     # Asked from outside: the page's own policy forbids the eval that wait_for_function needs.
@@ -390,8 +411,8 @@ def test_in_a_browser_the_page_draws_and_refreshes_itself_without_an_error(brows
     page.locator("a", has_text="lake/control").first.focus()
     page.locator("summary").click()
     canvas.evaluate("canvas => { canvas.marked = true; }")
-    view = estimated(reader.snapshot.view("lake/control"), lag1=0.42)
-    reader.snapshot = replace(reader.snapshot, series={**reader.snapshot.series, "lake/control": view})
+    view = estimated(daemon.snapshot.view("lake/control"), lag1=0.42)
+    daemon.snapshot = replace(daemon.snapshot, series={**daemon.snapshot.series, "lake/control": view})
     page.wait_for_selector("text=0.42 (0.21 to 0.48)", timeout=4000)
     assert canvas.evaluate("canvas => canvas.marked"), "the canvas is the same one: nothing flickers"
     assert page.locator("details[open]").count() == 1

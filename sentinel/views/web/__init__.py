@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sentinel.views.web.app import Reader, Vitals, create_app
+from sentinel.views.web.app import Access, create_app
 from sentinel.views.web.server import WebServer
 
-__all__ = ["Reader", "Vitals", "WebServer", "create_app"]
+__all__ = ["Access", "WebServer", "create_app"]

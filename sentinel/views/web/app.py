@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sentinel.domain.clock import Clock
-from sentinel.domain.tally import Tally
+from sentinel.domain.status import SourceStatus
 from sentinel.domain.views import SeriesView, Snapshot
 from sentinel.views.web import pages
 from sentinel.views.web.numbers import series_as_json, spectrogram_as_json
@@ -35,46 +36,20 @@ SECURITY = {
 }
 
 
-class Vitals(Protocol):
-    """Whether the daemon is well."""
+@dataclass(slots=True)
+class Access:
+    """Everything that the server may read, given by the daemon; each call gives the present one."""
 
-    @property
-    def ready(self) -> bool:
-        """Whether what is shown can be relied on."""
-        ...
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Why not, one sentence each."""
-        ...
-
-
-class Reader(Protocol):
-    """Everything that may be read, given by the daemon; each access gives the present one."""
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The last picture of all series."""
-        ...
-
-    @property
-    def tally(self) -> Tally:
-        """Counts of what happened."""
-        ...
-
-    @property
-    def health(self) -> Vitals:
-        """Whether the daemon is well, as of now."""
-        ...
-
-    @property
-    def settings_text(self) -> str:
-        """The settings in force, without secrets."""
-        ...
-
-    def metrics(self, accept_header: str) -> tuple[bytes, str]:
-        """Body and content type for the scraper."""
-        ...
+    snapshot: Callable[[], Snapshot]
+    """The last picture of all series."""
+    sources: Callable[[], Sequence[SourceStatus]]
+    """What is known of each source."""
+    not_ready: Callable[[], Sequence[str]]
+    """Why what is shown cannot be relied on, one sentence each; none if it can."""
+    settings_text: Callable[[], str]
+    """The settings in force, without secrets."""
+    metrics: Callable[[str], tuple[bytes, str]]
+    """Body and content type for a scraper that sends this Accept header."""
 
 
 class _SecurityHeaders:
@@ -107,51 +82,51 @@ class _Answers:
     Pages and metrics run in worker threads; liveness is answered by the event loop itself and waits for none of them.
     """
 
-    def __init__(self, reader: Reader, clock: Clock) -> None:
-        self._reader = reader
+    def __init__(self, access: Access, clock: Clock) -> None:
+        self._access = access
         self._clock = clock
 
     async def healthy(self, _: Request) -> Response:
         return PlainTextResponse("sentinel is healthy.\n")
 
     def ready(self, _: Request) -> Response:
-        health = self._reader.health
-        if health.ready:
+        reasons = self._access.not_ready()
+        if not reasons:
             return PlainTextResponse("sentinel is ready.\n")
-        lines = ["sentinel is not ready:", *(f"- {reason}" for reason in health.reasons)]
+        lines = ["sentinel is not ready:", *(f"- {reason}" for reason in reasons)]
         return PlainTextResponse("\n".join(lines) + "\n", status_code=503)
 
     def metrics(self, request: Request) -> Response:
-        body, content_type = self._reader.metrics(request.headers.get("accept", ""))
+        body, content_type = self._access.metrics(request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type, "vary": "Accept"})
 
     def status(self, request: Request) -> Response:
         return pages.status(
             request,
-            self._reader.snapshot,
-            self._reader.tally,
-            self._reader.health,
-            self._reader.settings_text,
+            self._access.snapshot(),
+            self._access.sources(),
+            self._access.not_ready(),
+            self._access.settings_text(),
             self._clock,
             first=_whole(request, "first", 0, 10**9),
             fleet=_choice(request, "order", ("alarm", "fleet")) == "fleet",
         )
 
     def series_page(self, request: Request) -> Response:
-        snapshot = self._reader.snapshot
+        snapshot = self._access.snapshot()
         return pages.series(request, snapshot, _view(snapshot, request))
 
     def series_list(self, request: Request) -> Response:
-        snapshot = self._reader.snapshot
+        snapshot = self._access.snapshot()
         offset, limit = _whole(request, "offset", 0, 10**9), _whole(request, "limit", 100, PAGE_LIMIT)
         views = [series_as_json(snapshot.view(name)) for name in snapshot.names()[offset : offset + limit]]
         return _Json({"total": len(snapshot), "offset": offset, "limit": limit, "series": views})
 
     def series_json(self, request: Request) -> Response:
-        return _Json(series_as_json(_view(self._reader.snapshot, request)))
+        return _Json(series_as_json(_view(self._access.snapshot(), request)))
 
     def spectrogram(self, request: Request) -> Response:
-        snapshot = self._reader.snapshot
+        snapshot = self._access.snapshot()
         view = _view(snapshot, request)
         picture = snapshot.spectrogram(view.name)
         if picture is None:
@@ -167,9 +142,9 @@ class _Answers:
         return FileResponse(STATIC / "favicon.svg", media_type="image/svg+xml")
 
 
-def create_app(reader: Reader, clock: Clock) -> Starlette:
-    """Make the application that answers from `reader`."""
-    answers = _Answers(reader, clock)
+def create_app(access: Access, clock: Clock) -> Starlette:
+    """Make the application that answers with what `access` gives."""
+    answers = _Answers(access, clock)
     return Starlette(
         routes=[
             Route("/-/healthy", answers.healthy),

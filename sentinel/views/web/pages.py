@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from math import isnan
@@ -18,7 +18,7 @@ from sentinel import __version__
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.spelling import duration_in_words, moment_in_words, number_in_words, threshold_label
 from sentinel.domain.states import State
-from sentinel.domain.tally import Tally
+from sentinel.domain.status import SourceStatus
 from sentinel.domain.views import RuleView, SeriesView, SiteView, Snapshot, Spectrogram
 from sentinel.text.claims import (
     baseline_in_words,
@@ -136,8 +136,8 @@ class SiteRow:
 def status(
     request: Request,
     snapshot: Snapshot,
-    tally: Tally,
-    health: object,
+    sources: Sequence[SourceStatus],
+    not_ready: Sequence[str],
     settings_text: str,
     clock: Clock,
     first: int,
@@ -169,10 +169,10 @@ def status(
         first=first,
         rows=ROWS,
         age=_age(snapshot, clock),
-        health=health,
+        not_ready=not_ready,
         sites=[_site(view) for view in sorted(sites, key=lambda view: ORDER.index(view.state))[:SITES]],
         further_sites=max(0, len(sites) - SITES),
-        sources=sources(tally),
+        sources=sorted((one for one in sources if one.has_answered), key=lambda one: one.name),
         settings_text=settings_text,
     )
 
@@ -218,16 +218,6 @@ def entry(view: SeriesView, picture: Spectrogram | None) -> Entry:
         sentence=_sentence(picture) if picture is not None else "",
         pictured=picture is not None,
     )
-
-
-def sources(tally: Tally) -> list[dict[str, object]]:
-    """Give what is known of each source, by name."""
-    found: dict[str, dict[str, object]] = {}
-    for (name, labels), value in tally.numbers().items():
-        named = dict(labels)
-        if "source" in named and "reason" not in named:
-            found.setdefault(named["source"], {"name": named["source"]})[name.removeprefix("sentinel_")] = value
-    return [found[name] for name in sorted(found) if "source_up" in found[name]]
 
 
 def _site(view: SiteView) -> SiteRow:
