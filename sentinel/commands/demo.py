@@ -9,20 +9,18 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
-import numpy as np
-
 from sentinel.commands.output import folder_for, writing
 from sentinel.commands.replay import Replayed, replayed
 from sentinel.config import Settings
+from sentinel.domain.errors import UpstreamError
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.spans import Cadence
-from sentinel.domain.spelling import moment_in_words
-from sentinel.pipeline.pipeline import Batch, Pipeline
+from sentinel.domain.spelling import duration_in_words, moment_in_words
 from sentinel.runtime import logs
 from sentinel.runtime.daemon import Daemon
 from sentinel.simulate import Simulated, simulate
@@ -39,13 +37,14 @@ ALARMS = [
     {"match": ELNINO, "threshold": 0.95, "alpha": 1e-4},
 ]
 PLAYED_SECONDS = {False: 30.0, True: 2.0}
-"""How long the playback takes: watched, and headless. A first start compiles for half a minute before."""
+"""How long the playback takes: watched, and headless. Before it, a first start compiles for half a minute."""
 PATIENCE_SECONDS = 120.0
+"""How long the playback may take at most, on a machine that has other things to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the demo showed."""
+    """What the demo has shown."""
 
     tip_us: int
     warned_us: int | None
@@ -56,11 +55,11 @@ class Verdict:
 
     @property
     def good(self) -> bool:
-        """The lake was warned before it tipped, and no control alarmed."""
+        """Whether the lake was warned before it tipped, and no control alarmed."""
         return self.warned_us is not None and self.warned_us < self.tip_us and not self.others
 
     def text(self) -> str:
-        """The summary in words."""
+        """Give the summary in words."""
         lines, tip = [], f"tipped on {moment_in_words(self.tip_us)}"
         if self.warned_us is None:
             lines.append(f"The loaded lake {tip}. It was NOT warned.")
@@ -76,7 +75,7 @@ class Verdict:
 
 
 def settings_for(folder: Path, seed: int, seconds: float) -> Settings:
-    """The demo's configuration: four sources that all end after about `seconds`."""
+    """Make the demo's configuration: four sources that all end after about `seconds`."""
     lengths = {name: len(simulate(system, seed).values) for name, system in SYSTEMS.items()}
     return Settings.model_validate(
         {
@@ -102,8 +101,8 @@ def settings_for(folder: Path, seed: int, seconds: float) -> Settings:
     )  # fmt: skip
 
 
-def judged(events: Iterable[AlarmEvent], lake: Simulated, loaded: str, controls: tuple[str, ...]) -> Verdict:
-    """What the alarms mean for a lake whose tip is known."""
+def judge(events: Iterable[AlarmEvent], lake: Simulated, loaded: str, controls: tuple[str, ...]) -> Verdict:
+    """Say what the alarms mean for a lake whose tip is known."""
     first: dict[str, int] = {}
     for event in events:
         if event.what == "raised":
@@ -116,7 +115,13 @@ def judged(events: Iterable[AlarmEvent], lake: Simulated, loaded: str, controls:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run the demo; 1 if the lake was not warned in time or a control alarmed."""
+    """Run the demo; 1 if the lake was not warned in time or a control alarmed.
+
+    Raises
+    ------
+    UpstreamError
+        The machine was too busy to play everything: there is nothing to judge.
+    """
     with tempfile.TemporaryDirectory(prefix="sentinel-demo-") as temporary:
         folder = folder_for(Path(args.keep), "--keep") if args.keep else Path(temporary)
         settings = settings_for(folder, args.seed, PLAYED_SECONDS[args.headless])
@@ -124,85 +129,86 @@ def main(args: argparse.Namespace) -> int:
         daemon = Daemon(settings)
         logs.set_up("error", "logfmt", daemon.metrics)
         print(f"serving {daemon.web.address}/", flush=True)
-        _play(daemon, settings, args.seed, headless=args.headless, linger=args.linger)
+        _play(daemon, args.seed, headless=args.headless, linger=args.linger)
         shown = replayed(settings.daemon.state_dir)
-        verdict = judged(shown.events, lake, LOADED, (CONTROL, CO2, ELNINO))
+        verdict = judge(shown.events, lake, LOADED, (CONTROL, CO2, ELNINO))
         # First: a folder that cannot be written hides the picture, not how it went.
         print(verdict.text(), flush=True)
-        picture = _saved_picture(shown, Path(args.keep) if args.keep else Path.cwd(), args.seed)
+        picture = _save_picture(shown, Path(args.keep) if args.keep else Path.cwd(), args.seed)
         print(f"The stability spectrogram of the loaded lake is in\n{picture}")
         return 0 if verdict.good else 1
 
 
-def _play(daemon: Daemon, settings: Settings, seed: int, *, headless: bool, linger: float) -> None:
-    """Run the daemon until every series has been played, showing it meanwhile."""
-    lengths = {s.name: len(simulate(s.system, seed).values) for s in settings.sources if s.kind == "simulate"}
-    ends_at, began, rate, done = monotonic() + PATIENCE_SECONDS, 0.0, 0.0, False
-
-    def played() -> bool:
-        return all(
-            daemon.sources[name].received + daemon.sources[name].rejected >= length
-            for name, length in lengths.items()
-        )  # fmt: skip
-
-    def facts(note: str) -> Facts:
-        return Facts(daemon.web.address, rate, note)
-
+def _play(daemon: Daemon, seed: int, *, headless: bool, linger: float) -> None:
+    """Run the daemon until every series has been played, showing it meanwhile; UpstreamError if it was not in time."""
+    lengths = {SOURCES[name]: len(simulate(system, seed).values) for name, system in SYSTEMS.items()}
     watched = not headless and sys.stdout.isatty()
     with Live(enabled=watched) as live:
+        playback = _Playback(daemon, lengths, linger, live, is_watched=watched)
         # The first turn comes after the kernels are compiled: half a minute in front of an empty terminal.
-        live.show(daemon.snapshot, facts("Starting. The first start on a machine compiles for some seconds."))
-
-        def on_turn() -> None:
-            nonlocal began, done, ends_at, rate
-            now = monotonic()
-            began = began or now
-            accepted = sum(daemon.sources[name].accepted for name in lengths)
-            if not done:
-                rate = accepted / max(now - began, 1.0)
-                if played():
-                    done, ends_at = True, now + linger
-                    if linger and not watched:
-                        print(_stays(linger), flush=True)
-            note = f"{accepted:,.0f} of {sum(lengths.values()):,} observations played; it ends by itself."
-            live.show(daemon.snapshot, facts(_stays(max(0.0, ends_at - now)) if done else note))
-            if now >= ends_at:
-                daemon.stop()
-            sleep(0.02)
-
+        playback.show("Starting. The first start on a machine compiles for some seconds.")
         try:
-            daemon.run(on_turn)
+            daemon.run(playback.on_turn)
         except KeyboardInterrupt:
             # Who has seen enough of the page is told how it went.
-            if not done:
+            if not playback.done:
                 raise
+    if not playback.done:
+        raise UpstreamError(
+            f"the demo was not played: {playback.played:,} of {sum(lengths.values()):,} observations in "
+            f"{duration_in_words(PATIENCE_SECONDS)}, and nothing can be said of the lake. This machine has too much "
+            "else to do; try again when it has less"
+        )
 
 
-def _stays(seconds: float) -> str:
-    return f"All played. The page stays for {seconds:,.0f} s more; Ctrl-C ends it."
+class _Playback:
+    """How far the demo is, and when it ends. Patience begins with the first turn, when the kernels are compiled."""
+
+    def __init__(
+        self, daemon: Daemon, lengths: Mapping[str, int], linger: float, live: Live, *, is_watched: bool
+    ) -> None:
+        self._daemon, self._lengths, self._linger, self._live = daemon, lengths, linger, live
+        self._is_watched = is_watched
+        self._began = self._ends_at = self._rate = 0.0
+        self.played = 0
+        self.done = False
+
+    def show(self, note: str) -> None:
+        """Show the series, with a line below."""
+        self._live.show(self._daemon.snapshot, Facts(self._daemon.web.address, self._rate, note))
+
+    def on_turn(self) -> None:
+        """Look how far it is, show it, and end it when its time has come."""
+        now = monotonic()
+        if not self._began:
+            self._began, self._ends_at = now, now + PATIENCE_SECONDS
+        if not self.done:
+            self._count(now)
+        total = f"{sum(self._lengths.values()):,}"
+        self.show(
+            _staying(self._ends_at - now) if self.done
+            else f"{self.played:,} of {total} observations played; it ends by itself."
+        )  # fmt: skip
+        if now >= self._ends_at:
+            self._daemon.stop()
+        sleep(0.02)
+
+    def _count(self, now: float) -> None:
+        sources = [self._daemon.sources[name] for name in self._lengths]
+        self.played = sum(source.received + source.rejected for source in sources)
+        self._rate = sum(source.accepted for source in sources) / max(now - self._began, 1.0)
+        if all(source.received + source.rejected >= self._lengths[source.name] for source in sources):
+            self.done, self._ends_at = True, now + self._linger
+            if self._linger and not self._is_watched:
+                print(_staying(self._linger), flush=True)
 
 
-def _saved_picture(shown: Replayed, folder: Path, seed: int) -> Path:
+def _staying(seconds: float) -> str:
+    return f"All played. The page stays for {duration_in_words(max(1, round(seconds)))} more; Ctrl-C ends it."
+
+
+def _save_picture(shown: Replayed, folder: Path, seed: int) -> Path:
     path = folder / f"sentinel-demo-{seed}.png"
     with writing(path):
         write(shown.figure(LOADED, "A lake that is loaded with nutrients"), path, "png")
     return path
-
-
-def lakes(seeds: range) -> dict[int, Verdict]:
-    """The verdict on the lakes of many seeds and their controls, all in one pipeline with the demo's rules."""
-    names = [f"{name} {seed}" for seed in seeds for name in (LOADED, CONTROL)]
-    records = [simulate(SYSTEMS[name], seed) for seed in seeds for name in (LOADED, CONTROL)]
-    pipeline = Pipeline(Settings.model_validate({"alarms": ALARMS}))
-    batch = Batch(
-        np.repeat(np.arange(len(names)), [record.values.size for record in records]),
-        np.concatenate([record.times_us for record in records]),
-        np.concatenate([record.values for record in records]),
-        tuple((number, name, "") for number, name in enumerate(names)),
-    )
-    state, taken = pipeline.advance(pipeline.init(), batch)
-    _, ended = pipeline.finish(state)
-    return {
-        seed: judged([*taken.events, *ended.events], record, f"{LOADED} {seed}", (f"{CONTROL} {seed}",))
-        for seed, record in zip(seeds, records[::2], strict=True)
-    }
