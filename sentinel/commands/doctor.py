@@ -14,8 +14,11 @@ from time import perf_counter
 
 import numpy as np
 
+from sentinel.domain.spelling import duration_in_words
+
 LIBRARIES = ("torch", "numpy", "numba", "polars", "statsmodels", "apscheduler", "prometheus-client", "pydantic")
 AGREEMENT = 1e-9
+"""Largest difference between the bank and torch that counts as none."""
 
 
 def main(_: argparse.Namespace) -> int:
@@ -49,9 +52,9 @@ def _journal() -> tuple[bool, str]:
         began = perf_counter()
         for number in range(20):
             journal.record("operator", {"probe": number}, number)
-        took = (perf_counter() - began) / 20 * 1e3
+        took = (perf_counter() - began) / 20
         read = sum(1 for _ in journal.tail(0))
-    return read == 20, f"{took:.2f} ms per commit in {tempfile.gettempdir()}, all {read} read back"
+    return read == 20, f"{duration_in_words(took)} per commit in {tempfile.gettempdir()}, all {read} read back"
 
 
 def _compiled() -> tuple[bool, str]:
@@ -59,11 +62,12 @@ def _compiled() -> tuple[bool, str]:
 
     began = perf_counter()
     compile_kernels()
-    return True, f"ready after {perf_counter() - began:.1f} s (the first time compiles, later ones load the cache)"
+    took = duration_in_words(perf_counter() - began)
+    return True, f"ready after {took} (the first time compiles, later ones load the cache)"
 
 
 def _oracle() -> tuple[bool, str]:
-    """The fused bank against torch's LSTM cells, with gaps and resets."""
+    """Compare the fused bank with torch's LSTM cells, with gaps and resets."""
     from detectors.bank import Bank
     from detectors.lstm import features, lstm, pair_states
     from detectors.pairs import Pairs
