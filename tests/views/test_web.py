@@ -22,7 +22,6 @@ from playwright.sync_api import Page, sync_playwright
 from sentinel.domain.clock import ManualClock
 from sentinel.domain.errors import SentinelError
 from sentinel.domain.metrics import Metrics
-from sentinel.domain.status import SourceStatus
 from sentinel.domain.views import SiteView, Snapshot
 from sentinel.pipeline.history import History
 from sentinel.runtime.health import Health
@@ -47,16 +46,12 @@ class FakeDaemon:
     snapshot: Snapshot
     metrics: Metrics
     health: Health
-    sources: tuple[SourceStatus, ...] = ()
 
     def access(self) -> Access:
         return Access(
-            snapshot=lambda: self.snapshot,
-            sources=lambda: self.sources,
-            not_ready=lambda: self.health.reasons,
-            settings_text=lambda: "daemon:\n  note: <b>bold</b>\n",
-            metrics=lambda accept: Exposition(lambda: self.snapshot, self.metrics).render(accept),
-        )
+            lambda: self.snapshot, tuple, lambda: self.health.reasons, lambda: "daemon:\n  note: <b>bold</b>\n",
+            lambda accept: Exposition(lambda: self.snapshot, self.metrics).render(accept),
+        )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -102,20 +97,6 @@ def test_not_ready_is_503_with_the_reasons_and_still_healthy(client, daemon) -> 
     assert "- stopping\n- source lake has neither answered nor failed yet\n" in answer.text
     assert client.get("/-/healthy").status_code == 200
     assert "source lake has neither answered" in client.get("/").text
-
-
-def test_the_table_of_sources_shows_the_facts_of_those_that_have_answered(client, daemon) -> None:
-    daemon.sources = (
-        SourceStatus("silent"),
-        SourceStatus("old", last_success_us=5, up=True, fetches=4, accepted=1_200, late=3, newest_us=-259_200_000_000),
-        SourceStatus("gone", last_failure_us=5, fetches=2, failed=2, refused=1),
-    )
-    table = client.get("/").text.partition("sources-heading")[2].partition("</section>")[0]
-    rows = [re.sub(r"<[^>]*>|\s+", " ", row).split() for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]]
-    assert rows == [
-        ["gone", "failed", "2", "3", "0", "0", "none", "yet"],
-        ["old", "succeeded", "4", "0", "1,200", "3", "1969-12-29"],
-    ]
 
 
 def test_metrics_come_in_the_format_asked_for_and_compressed(client) -> None:
