@@ -1,4 +1,4 @@
-"""The engine: the one writer. Inbox, journal, pipeline, outbox, checkpoint, snapshot, in this order, in one thread.
+"""The engine: one thread that takes frames from the inbox, writes the journal and moves the state. The one writer.
 
 What moves state is on disk before it moves it. Observations and cursors are committed together; events follow from
 the state and carry ids of their own, so that a replay after a crash writes the same ones again and none twice. If the
@@ -18,7 +18,7 @@ from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.metrics import Metrics
-from sentinel.domain.observation import Frame, Rejection
+from sentinel.domain.observation import Frame
 from sentinel.domain.status import SourceStatus
 from sentinel.journal import Committed, Journal, JournalFull, JournalUnwritable
 from sentinel.notify import Notifier
@@ -26,6 +26,7 @@ from sentinel.pipeline.codec import to_arrays
 from sentinel.pipeline.history import History
 from sentinel.pipeline.pipeline import Result
 from sentinel.pipeline.published import Published
+from sentinel.runtime.accounts import Accounts
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.outbox import Outbox
 from sentinel.runtime.replica import Replica, restore
@@ -37,8 +38,6 @@ TURN_SECONDS = 1.0
 """A turn takes in frames for about this long, then tells the world."""
 RETRY_SECONDS = 1.0
 CHECKPOINT_RETRY_SECONDS = 30.0
-SILENT_POLLS = 3
-"""A source that has not answered for this many of its intervals no longer speaks for its own clock."""
 _UNWRITABLE = (JournalFull, JournalUnwritable)
 
 
@@ -52,10 +51,7 @@ class Engine:
         self._settings = settings
         self._journal, self._inbox, self._metrics, self._clock = journal, inbox, metrics, clock
         self._outbox = Outbox(journal, notifiers, metrics, clock)
-        self.sources = {source.name: SourceStatus(source.name) for source in settings.sources}
-        """What is known of each source."""
-        self._heard: dict[str, int] = {}
-        self._owner: dict[str, str] = {}
+        self._accounts = Accounts(settings, metrics, clock)
         self.history = History(settings.web.history_series)
         self._replica = Replica(settings, self.history, self._observe_stage, threads=threads)
         self._held: deque[Frame] = deque()
@@ -80,8 +76,13 @@ class Engine:
         """The settings in force."""
         return self._settings
 
+    @property
+    def sources(self) -> dict[str, SourceStatus]:
+        """What is known of each source, by name."""
+        return self._accounts.statuses
+
     def restore(self, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Checkpoint and journal tail, bitwise; then the present settings, if they have changed.
+        """Restore the state from checkpoint and journal, bitwise; then use the present settings, if they have changed.
 
         Left half-way, with `restored` still False, as soon as `stopped` says so.
         """
@@ -99,7 +100,7 @@ class Engine:
         self._reload = settings
 
     def turn(self, timeout: float) -> bool:
-        """One turn: take in what waits (wait up to `timeout` seconds for it). True if there was anything to do."""
+        """Take in what waits, for which it waits up to `timeout` seconds; True if there was anything to do."""
         began = perf_counter()
         worked = False
         if monotonic() >= self._retry_at:
@@ -167,36 +168,22 @@ class Engine:
     def _take(self, frame: Frame) -> None:
         """Commit the first of the held frames and let it move the state; it is held until it is committed."""
         began = perf_counter()
-        self._heard[frame.source] = self._clock.now_us()
-        frame = self._own(frame)
+        frame = self._accounts.receive(frame, self._replica.state)
         self._metrics.commits.inc()
         try:
             committed = self._journal.commit(frame, self._clock.now_us())
         except DataError as error:  # a fault of the source's code; its next frame may be sound
             self._held.popleft()
-            self._metrics.source_fetch_failures.inc(source=frame.source)
-            self._status_of(frame.source).refused += 1
-            logger.error("frame refused", extra={"source": frame.source, "why": str(error)})
+            self._accounts.refuse(frame, str(error))
             return
         self._held.popleft()
-        self._count_commit(frame, committed, perf_counter() - began)
+        took = perf_counter() - began
+        self._metrics.commit_duration.observe(took)
+        self._metrics.stage_duration.observe(took, task="journal")
+        self._metrics.last_commit.set(self._now())
+        self._accounts.count_commit(frame, committed)
         if committed.batch >= 0:
             self._apply(committed)
-
-    def _own(self, frame: Frame) -> Frame:
-        """The frame without series that belong to another source: two lakes must not become one series."""
-        state = self._replica.state
-        if len(state.names) != len(self._owner):
-            self._owner = {name: state.sources[at] for name, at in zip(state.names, state.source_of, strict=True)}
-        names = frame.observations["series"].unique().to_list()
-        foreign = sorted(name for name in names if self._owner.get(name, frame.source) != frame.source)
-        if not foreign:
-            return frame
-        logger.error(
-            "series of another source refused; give them other names (by, columns, series)",
-            extra={"source": frame.source, "series": foreign[0], "belongs_to": self._owner[foreign[0]]},
-        )
-        return frame.without(foreign, Rejection.FOREIGN)
 
     def _apply(self, committed: Committed) -> None:
         result = self._replica.apply(committed)
@@ -214,15 +201,15 @@ class Engine:
         """Write what follows from the batches that have moved the state: events and digests."""
         while self._owed:
             committed, result = self._owed[0]
-            told: tuple[AlarmEvent | SiteEvent, ...] = (*result.events, *result.sites)
-            if told:
+            events: tuple[AlarmEvent | SiteEvent, ...] = (*result.events, *result.sites)
+            if events:
                 settings = fingerprint(self._replica.settings)
-                bodies = [body_of(event) | {"settings": settings} for event in told]
+                bodies = [body_of(event) | {"settings": settings} for event in events]
                 self._journal.append_events(bodies, self._outbox.sinks, committed.batch)
             if self._replica.digests:
                 self._journal.append_digests(self._replica.digests)
                 self._replica.digests.clear()
-            for event in told if self.restored else ():
+            for event in events if self.restored else ():
                 logger.warning(sentence_of(event), extra={"series": event.series, "alarm": event.alarm_id})
             self._owed.popleft()
 
@@ -238,7 +225,7 @@ class Engine:
         return self._journal.retain(self._clock.now_us() - daemon.retention, daemon.retention_bytes)
 
     def _stop_ingestion(self, error: Exception) -> None:
-        """The journal cannot be written: hold what is held, say so, try again later."""
+        """Hold what is held because the journal cannot be written, say so, and try again later."""
         if not self.stopped_by:
             logger.error("ingestion stopped: what comes is held, it goes on when the journal can be written",
                          extra={"why": str(error)})  # fmt: skip
@@ -250,19 +237,8 @@ class Engine:
     def _take_snapshot(self) -> Published:
         return Published(
             self._replica.pipeline, self._replica.state, taken_us=self._clock.now_us(),
-            watermarks=self._watermarks(), history=self.history,
+            watermarks=self._accounts.watermarks(self._replica.watermarks), history=self.history,
         )  # fmt: skip
-
-    def _watermarks(self) -> dict[str, int]:
-        """Up to when each source has told everything; the clock of a silent or removed source goes on without it."""
-        now = self._clock.now_us()
-        every = {source.name: source.every for source in self._settings.sources}
-        watermarks = dict(self._replica.watermarks)
-        for name in watermarks:
-            silent = now - self._heard.setdefault(name, now)
-            if silent > SILENT_POLLS * every.get(name, 0):
-                watermarks[name] += silent
-        return watermarks
 
     def _publish(self) -> None:
         """Take a new snapshot and beat."""
@@ -281,9 +257,6 @@ class Engine:
         metrics.engine_heartbeat.set(self.last_beat_us / MICROSECONDS)
         metrics.stage_duration.observe(perf_counter() - began, task="snapshot")
 
-    def _status_of(self, source: str) -> SourceStatus:
-        return self.sources.setdefault(source, SourceStatus(source))
-
     def _announce(self) -> None:
         """Show every counter whose labels are known before it first counts."""
         metrics = self._metrics
@@ -294,50 +267,15 @@ class Engine:
         for site in self._settings.sites:
             for alarms in (metrics.site_alarms_raised, metrics.site_alarms_cleared):
                 alarms.inc(0, series=site.name)
-        of_source = (
-            metrics.observations_received, metrics.observations_accepted, metrics.observations_duplicate,
-            metrics.observations_revised, metrics.observations_late, metrics.ticks, metrics.missing_ticks, metrics.gaps,
-        )  # fmt: skip
-        for name in self.sources:
-            for counter in of_source:
-                counter.inc(0, source=name)
-            for reason in Rejection.ALL:
-                metrics.observations_rejected.inc(0, source=name, reason=reason)
 
     def _observe_stage(self, stage: str, seconds: float) -> None:
         if self.restored:  # what is replayed has been counted before
             self._metrics.stage_duration.observe(seconds, task=stage)
 
-    def _count_commit(self, frame: Frame, found: Committed, took: float) -> None:
-        """Count a frame that was committed in `took` seconds."""
-        metrics, name, status = self._metrics, frame.source, self._status_of(frame.source)
-        metrics.commit_duration.observe(took)
-        metrics.stage_duration.observe(took, task="journal")
-        metrics.last_commit.set(self._now())
-        metrics.observations_received.inc(frame.observations.height, source=name)
-        metrics.observations_accepted.inc(found.series.size, source=name)
-        metrics.observations_duplicate.inc(found.duplicates, source=name)
-        metrics.observations_revised.inc(found.revised, source=name)
-        for reason, count in frame.rejected.items():
-            metrics.observations_rejected.inc(count, source=name, reason=reason)
-        status.received += frame.observations.height
-        status.accepted += found.series.size
-        status.rejected += sum(frame.rejected.values())
-        if found.time_us.size:
-            newest = int(found.time_us.max())
-            status.newest_us = newest if status.newest_us is None else max(newest, status.newest_us)
-            metrics.source_last_observation.set(status.newest_us / MICROSECONDS, source=name)
-
     def _count_result(self, result: Result) -> None:
         """Count what one batch gave."""
+        self._accounts.count_result(result)
         metrics = self._metrics
-        for source, late in result.late.items():
-            metrics.observations_late.inc(late, source=source)
-            self._status_of(source).late += late
-        for source, (ticks, missing, gaps) in result.ticks.items():
-            metrics.ticks.inc(ticks, source=source)
-            metrics.missing_ticks.inc(missing, source=source)
-            metrics.gaps.inc(gaps, source=source)
         for event in result.events:
             alarms = metrics.alarms_raised if event.what == "raised" else metrics.alarms_cleared
             alarms.inc(detector=event.rule, threshold=event.label)
