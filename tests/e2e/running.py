@@ -19,8 +19,14 @@ import yaml
 from sentinel.domain.errors import StateError
 from sentinel.journal import Journal
 
-START_SECONDS = 40.0
-"""The very first start compiles the kernels; later ones take them from the cache."""
+START_SECONDS = 240.0
+"""How long a start may take: the very first one compiles the kernels, maybe on a machine with other things to do."""
+PATIENCE = 60.0
+"""Seconds that a running daemon may take to do something: this long only on a machine that has much else to do."""
+STOP_SECONDS = 5.0
+"""Within so long a daemon ends on a quiet machine."""
+QUIET_SECONDS = 0.5
+"""Within so long a quiet machine starts Python and imports numpy."""
 
 
 def wait_for(there: Callable[[], Any], seconds: float, what: str) -> Any:
@@ -59,7 +65,14 @@ def long_csv(values: Any, first_tick: int = 0, *, header: bool = True) -> str:
 
 def requested(url: str) -> httpx.Response:
     """One request; without the certificates of all authorities, which take longer to read than the answer."""
-    return httpx.get(url, timeout=5.0, verify=False)
+    return httpx.get(url, timeout=PATIENCE, verify=False)
+
+
+def slowness() -> float:
+    """How many times as long as a quiet machine this one takes at present to start Python; at least 1."""
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import numpy"], check=True)
+    return max(1.0, (time.monotonic() - began) / QUIET_SECONDS)
 
 
 class Running:
@@ -115,7 +128,7 @@ class Running:
             return requested(f"{address}/-/ready").status_code == 200
 
         self.said("msg=ready ")
-        wait_for(answer, 10.0, "ready")
+        wait_for(answer, PATIENCE, "ready")
         return self
 
     def signal(self, number: signal.Signals) -> None:
@@ -126,8 +139,13 @@ class Running:
         """SIGTERM; the seconds it took to end with 0."""
         began = time.monotonic()
         self.signal(signal.SIGTERM)
-        assert self.process.wait(30.0) == 0, self.log
+        assert self.process.wait(START_SECONDS) == 0, self.log
         return time.monotonic() - began
+
+    def stop_in_time(self) -> None:
+        """SIGTERM; it has to end within `STOP_SECONDS`, on a slower machine within so much longer as that is slower."""
+        took = self.stop()
+        assert took < STOP_SECONDS * slowness(), f"it took {took:.1f} s to end"
 
     def kill(self) -> None:
         """SIGKILL, if it still runs."""

@@ -135,7 +135,7 @@ def test_patience_begins_with_the_first_turn_when_the_kernels_are_compiled(monke
 @pytest.mark.slow
 def test_the_page_stays_up_for_as_long_as_linger_says_and_not_for_as_long_as_a_demo_may_take(tmp_path: Path) -> None:
     # --linger 150 ended after 125 s: what was to end a demo that hangs ended one that had been played.
-    patience, linger = 20, 25
+    patience, linger = 40, 45
     modules = "sentinel.commands.demo as d, sentinel.commands.main as c"
     program = f"import sys, {modules}; d.PATIENCE_SECONDS = {patience}; sys.exit(c.entry_point())"
     command = [sys.executable, "-c", program, "demo", "--headless", "--linger", str(linger), "--keep", str(tmp_path)]

@@ -26,7 +26,7 @@ def started(work, *arguments) -> threading.Thread:
 
 
 def ended(thread: threading.Thread) -> bool:
-    thread.join(5)
+    thread.join(60)
     return not thread.is_alive()
 
 

@@ -41,7 +41,7 @@ def compiled_in(cache: Path, executable: str = sys.executable) -> tuple[dict[str
     """Signatures of each kernel that a new process found on the disk, and that it compiled itself."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, executable], env=os.environ | {"NUMBA_CACHE_DIR": str(cache)},
-        capture_output=True, text=True, timeout=240, check=True,
+        capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     assert done.stderr == ""
     found, made = json.loads(done.stdout)
