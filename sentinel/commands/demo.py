@@ -1,4 +1,4 @@
-"""`sentinel demo`: the main job, visible. The real daemon on four series, time accelerated by the sources' own clocks.
+"""`sentinel demo`: the real daemon at its main job, on four series played faster than they happened.
 
 A lake that is loaded with nutrients until it tips; the same lake, not loaded; and two real series: atmospheric CO2
 (trend and season) and El Nino's sea surface temperature (persistently slow, so its rule stands at 0.95).

@@ -1,4 +1,4 @@
-"""`sentinel doctor`: what this machine has and lacks, and whether the instrument reads true on it."""
+"""`sentinel doctor`: says what this machine has and lacks, and whether the detectors compute correctly on it."""
 
 from __future__ import annotations
 

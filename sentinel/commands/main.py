@@ -1,4 +1,4 @@
-"""The command line: runs what was asked, and says how an error leaves.
+"""Runs one command of the command line, and turns errors into messages and exit codes.
 
 Nothing heavy is imported here: each command imports its module when it runs, so `--help`, `--version` and `check`
 answer at once.
@@ -52,7 +52,7 @@ def entry_point(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """`sentinel run CONFIG`; SIGTERM while its modules are still being imported is an orderly end, too."""
+    """Run the daemon; SIGTERM while its modules are still being imported is an orderly end, too."""
     # Nothing has begun that would have to be finished; the daemon puts a handler of its own in this one's place.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     code: int = import_module("sentinel.runtime.daemon").main(args)
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _prepare_streams() -> None:
-    """Let nothing that is printed fail: a closed stream swallows, one of a poor encoding escapes what it has not."""
+    """Make printing safe: a closed stream swallows the text, a poor encoding gets escapes for letters it lacks."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:

@@ -1,4 +1,4 @@
-"""Where a command writes its results: a folder that is there or made, and one line where it cannot be written."""
+"""Makes the folder for a command's results, and names a file that cannot be written."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def folder_for(out: Path, option: str = "--out") -> Path:
 
 @contextmanager
 def writing(target: Path) -> Iterator[None]:
-    """Name what could not be written."""
+    """Turn an OSError into a SentinelError that names what could not be written."""
     try:
         yield
     except OSError as error:

@@ -1,8 +1,9 @@
-"""The daemon's life: settings, state, sources, turns, and an orderly end. Signals only set flags.
+"""The daemon: it starts, restores its state, starts the sources, turns until it is told to stop, and ends in order.
 
-SIGTERM and SIGINT end it after the present turn, with a checkpoint. SIGHUP reads the configuration again: what is wrong
-is refused and the old settings stay; series, banks, alarms change at a turn's border, everything else at a restart.
-systemd hears READY once the state is restored and the first turn is done, WATCHDOG from the engine's turns only.
+Signals only set flags. SIGTERM and SIGINT end it after the present turn, with a checkpoint. SIGHUP reads the
+configuration again: what is wrong is refused and the old settings stay; series, banks, alarms change at a turn's
+border, everything else at a restart. systemd hears READY once the state is restored and the first turn is done,
+WATCHDOG from the engine's turns only.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ class Daemon:
         self._schedule.start()
 
     def _supervise(self) -> None:
-        """A scheduler whose thread has died is replaced; the cursors are in the journal."""
+        """Replace a scheduler whose thread has died; the cursors are in the journal."""
         if self._schedule is not None and not self._schedule.alive():
             logger.error("the scheduler's thread has died; starting another")
             self._schedule.stop(0.0)

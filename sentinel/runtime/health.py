@@ -19,7 +19,7 @@ BEAT_WITHIN_US = 10 * MICROSECONDS
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The facts at one moment, and what follows from them. Times in microseconds, -1 = never."""
+    """Facts of one moment, and why they make the daemon not ready. Times in microseconds, -1 = never."""
 
     now_us: int
     restored: bool
@@ -58,7 +58,7 @@ class Health:
 
 
 def sd_notify(*lines: str) -> bool:
-    """Tell systemd: `READY=1`, `STOPPING=1`, `WATCHDOG=1`, `STATUS=...`, `RELOADING=1`.
+    """Send systemd lines such as `READY=1`, `STOPPING=1`, `WATCHDOG=1`, `STATUS=...`, `RELOADING=1`.
 
     `RELOADING=1` is sent with the monotonic time that systemd asks for. A path starting with `@` is an abstract socket.
     Gives False where no service manager listens, with a line in the log where one should: a daemon that works does

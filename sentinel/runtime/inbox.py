@@ -1,4 +1,4 @@
-"""From many fetching threads to the one engine: a queue of frames, bounded by the observations in it.
+"""The inbox: a queue of frames from many fetching threads to the one engine, bounded by the observations in it.
 
 A full inbox makes the producers wait, so that a source is read no faster than the engine works: memory stays bounded,
 and what waits is still safe at its source.

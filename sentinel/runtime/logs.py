@@ -1,4 +1,4 @@
-"""The log: one line per record on standard error, as logfmt or JSON, with warnings and errors counted.
+"""The log: one line per record on standard error, as logfmt or JSON. Warnings and errors are counted.
 
 Every line has `ts` (RFC 3339, UTC, milliseconds), `level`, `msg` and `component`, then what the caller gave as
 `extra`: ``logger.info("source read", extra={"source": "lake", "observations": 12})``.

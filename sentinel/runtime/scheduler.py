@@ -55,7 +55,7 @@ _COALESCED = "coalesced"
 
 @dataclass(slots=True)
 class _Task:
-    """One source, how far it has been read, and what was last said about it."""
+    """One source: how far it has been read, and what was last logged about it."""
 
     source: Source
     every_us: int
