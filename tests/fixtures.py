@@ -213,7 +213,7 @@ def snapshot() -> Snapshot:
 def value(metrics: Metrics, name: str, **labels: str) -> float:
     """The value that a counter or gauge has by its name; 0 if it was never moved."""
     (found,) = [one for one in metrics.instruments() if one.row.name == name]
-    number = found.values().get(tuple(labels[label] for label in found.row.labels), 0.0)
+    number = found.values().get(tuple(labels[label] for label in sorted(found.row.labels)), 0.0)
     assert isinstance(number, float)
     return number
 

@@ -31,21 +31,21 @@ def main(_: argparse.Namespace) -> int:
     return int(failed)
 
 
-def _interpreter() -> tuple[bool, str]:
+def _check_interpreter() -> tuple[bool, str]:
     good = (3, 11) <= sys.version_info[:2] <= (3, 13)
     return good, f"Python {platform.python_version()} on {platform.machine()}; 3.11 to 3.13 are supported"
 
 
-def _libraries() -> tuple[bool, str]:
+def _check_libraries() -> tuple[bool, str]:
     return True, ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
 
 
-def _processors() -> tuple[bool, str]:
+def _check_processors() -> tuple[bool, str]:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return True, f"{usable} usable"
 
 
-def _journal() -> tuple[bool, str]:
+def _check_journal() -> tuple[bool, str]:
     from sentinel.journal import Journal
 
     with tempfile.TemporaryDirectory() as folder, Journal.open(Path(folder)) as journal:
@@ -57,7 +57,7 @@ def _journal() -> tuple[bool, str]:
     return read == 20, f"{duration_in_words(took)} per commit in {tempfile.gettempdir()}, all {read} read back"
 
 
-def _compiled() -> tuple[bool, str]:
+def _check_kernels() -> tuple[bool, str]:
     from sentinel.runtime.kernels import compile_kernels
 
     began = perf_counter()
@@ -66,7 +66,7 @@ def _compiled() -> tuple[bool, str]:
     return True, f"ready after {took} (the first time compiles, later ones load the cache)"
 
 
-def _oracle() -> tuple[bool, str]:
+def _check_oracle() -> tuple[bool, str]:
     """Compare the fused bank with torch's LSTM cells, with gaps and resets."""
     from detectors.bank import Bank
     from detectors.lstm import features, lstm, pair_states
@@ -90,10 +90,10 @@ def _oracle() -> tuple[bool, str]:
 
 
 CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
-    "interpreter": _interpreter,
-    "libraries": _libraries,
-    "processors": _processors,
-    "journal": _journal,
-    "compiled kernels": _compiled,
-    "instrument": _oracle,
+    "interpreter": _check_interpreter,
+    "libraries": _check_libraries,
+    "processors": _check_processors,
+    "journal": _check_journal,
+    "compiled kernels": _check_kernels,
+    "instrument": _check_oracle,
 }

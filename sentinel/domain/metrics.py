@@ -22,7 +22,7 @@ BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 Kind: TypeAlias = Literal["counter", "gauge", "histogram"]
 Labels: TypeAlias = tuple[str, ...]
-"""Label values, in the order of the row's label names."""
+"""Label values."""
 T = TypeVar("T")
 
 
@@ -50,36 +50,34 @@ class Instrument(Generic[T]):
     """One metric that code moves: a value for each set of label values. Any thread may move it."""
 
     kind: Kind
+    start: T | None = None
+    """The value that an instrument without labels has from the start; None = it is not shown before it is set."""
 
     def __init__(self, name: str, help_: str, *labels: str) -> None:
         unit = next((unit for unit in ("seconds", "bytes") if name.endswith(f"_{unit}")), "")
         self.row = Row(name, self.kind, unit, help_, labels)
-        self._values: dict[Labels, T] = {}
+        self._values: dict[Labels, T] = {} if labels or self.start is None else {(): self.start}
         self._lock = Lock()
 
     def values(self) -> dict[Labels, T]:
-        """Copy the present value of each set of label values."""
+        """Copy the present values, by label values in the order of the sorted label names."""
         with self._lock:
             return dict(self._values)
 
     def _change(self, labels: Mapping[str, str], change: Callable[[T | None], T]) -> None:
-        """Replace a value by what `change` makes of it (None = not there yet); ValueError for other labels."""
+        """Replace a value by what `change` makes of it; ValueError for labels that are not the instrument's."""
         if set(labels) != set(self.row.labels):
             raise ValueError(f"{self.row.name}: labels {sorted(labels)}; {sorted(self.row.labels)} are needed")
-        key = tuple(labels[name] for name in self.row.labels)
+        key = tuple(labels[name] for name in sorted(labels))
         with self._lock:
-            self._values[key] = change(self._values.get(key))
+            self._values[key] = change(self._values.get(key, self.start))
 
 
 class Counter(Instrument[float]):
-    """A number that only grows. Without labels it is there from the start."""
+    """A number that only grows."""
 
     kind = "counter"
-
-    def __init__(self, name: str, help_: str, *labels: str) -> None:
-        super().__init__(name, help_, *labels)
-        if not labels:
-            self.inc(0)
+    start = 0.0
 
     def inc(self, amount: float = 1, **labels: str) -> None:
         """Count `amount` more; 0 makes it visible before it first counts."""
@@ -97,14 +95,10 @@ class Gauge(Instrument[float]):
 
 
 class Histogram(Instrument[Durations]):
-    """How long things took. Without labels it is there from the start."""
+    """How long things took."""
 
     kind = "histogram"
-
-    def __init__(self, name: str, help_: str, *labels: str) -> None:
-        super().__init__(name, help_, *labels)
-        if not labels:
-            self._change({}, lambda _: Durations())
+    start = Durations()
 
     def observe(self, seconds: float, **labels: str) -> None:
         """Enter one duration."""

@@ -21,7 +21,6 @@ from sentinel.config import Settings, fingerprint, load
 from sentinel.domain.clock import MICROSECONDS, Clock, SystemClock
 from sentinel.domain.errors import ConfigError, StateError
 from sentinel.domain.metrics import Metrics
-from sentinel.domain.status import SourceStatus
 from sentinel.domain.views import Snapshot
 from sentinel.journal import Journal
 from sentinel.notify import NOTIFIERS
@@ -61,6 +60,8 @@ class Daemon:
         self.engine = Engine(
             settings, self._journal, self._inbox, self.metrics, self._clock, sinks, threads=os.cpu_count() or 1
         )
+        self.sources = self.engine.sources
+        """What is known of each source, by name."""
         self._schedule: Schedule | None = None
         self._exposition = Exposition(lambda: self.snapshot, self.metrics, settings.web.max_series)
         access = Access(
@@ -77,11 +78,6 @@ class Daemon:
     def snapshot(self) -> Snapshot:
         """The last picture of all series."""
         return self.engine.snapshot
-
-    @property
-    def sources(self) -> dict[str, SourceStatus]:
-        """What is known of each source, by name."""
-        return self.engine.sources
 
     @property
     def health(self) -> Health:

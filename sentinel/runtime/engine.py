@@ -19,7 +19,6 @@ from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Frame
-from sentinel.domain.status import SourceStatus
 from sentinel.journal import Committed, Journal, JournalFull, JournalUnwritable
 from sentinel.notify import Notifier
 from sentinel.pipeline.codec import to_arrays
@@ -52,6 +51,8 @@ class Engine:
         self._journal, self._inbox, self._metrics, self._clock = journal, inbox, metrics, clock
         self._outbox = Outbox(journal, notifiers, metrics, clock)
         self._accounts = Accounts(settings, metrics, clock)
+        self.sources = self._accounts.statuses
+        """What is known of each source, by name."""
         self.history = History(settings.web.history_series)
         self._replica = Replica(settings, self.history, self._observe_stage, threads=threads)
         self._held: deque[Frame] = deque()
@@ -75,11 +76,6 @@ class Engine:
     def settings(self) -> Settings:
         """The settings in force."""
         return self._settings
-
-    @property
-    def sources(self) -> dict[str, SourceStatus]:
-        """What is known of each source, by name."""
-        return self._accounts.statuses
 
     def restore(self, stopped: Callable[[], bool] = lambda: False) -> None:
         """Restore the state from checkpoint and journal, bitwise; then use the present settings, if they have changed.

@@ -190,7 +190,7 @@ class Schedule:
         try:
             self._fetch(task)
         except (SentinelError, OSError, pl.exceptions.PolarsError) as error:
-            self._failed(task, str(error))
+            self._note_failure(task, str(error))
         finally:
             task.catching_up = False
             self._metrics.task_duration.observe(time.monotonic() - began, task=name)
@@ -209,13 +209,13 @@ class Schedule:
                     return
             task.cursor = frame.cursor
             task.catching_up = more = frame.more
-            self._succeeded(task)
+            self._note_success(task)
             if frame.complaints and frame.complaints != task.complaints:
                 for complaint in frame.complaints:
                     logger.warning("observations left out", extra={"source": name, "why": complaint})
             task.complaints = frame.complaints
 
-    def _succeeded(self, task: _Task) -> None:
+    def _note_success(self, task: _Task) -> None:
         name, now_us = task.source.name, self._clock.now_us()
         task.status.up, task.status.last_success_us = True, now_us
         self._metrics.source_up.set(1, source=name)
@@ -225,7 +225,7 @@ class Schedule:
             logger.info("source is back", extra={"source": name})
             task.failure = ""
 
-    def _failed(self, task: _Task, why: str) -> None:
+    def _note_failure(self, task: _Task, why: str) -> None:
         name = task.source.name
         task.status.up, task.status.last_failure_us = False, self._clock.now_us()
         task.status.failed += 1
@@ -246,7 +246,7 @@ class Schedule:
             return
         if event.code == EVENT_JOB_ERROR:
             # A fault of the program, not of the source: APScheduler has logged where it happened.
-            self._failed(task, f"{type(event.exception).__name__}: {event.exception}")
+            self._note_failure(task, f"{type(event.exception).__name__}: {event.exception}")
         elif not (event.code == EVENT_JOB_MAX_INSTANCES and task.catching_up):
             self._metrics.task_missed.inc(task=task.source.name, reason=_MISSED[event.code])
 

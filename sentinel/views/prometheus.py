@@ -10,6 +10,7 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate, islice
 from math import isinf, isnan, nan
+from operator import itemgetter
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -40,7 +41,6 @@ from sentinel.domain.states import Reason, State
 from sentinel.domain.views import RuleView, SeriesView, Snapshot
 from sentinel.pipeline.fleet import e_bh
 
-T = TypeVar("T")
 STATE_CODES = {State.LEARNING: 0, State.WATCHING: 1, State.WARNING: 2, State.CRITICAL: 3, State.BLIND: -1}
 BLIND_REASONS = (
     Reason.STALE,
@@ -52,6 +52,7 @@ BLIND_REASONS = (
     Reason.COUNTERPART_BEHIND,
 )
 
+T = TypeVar("T")
 Point = tuple[str, Labels, float]
 """Name, label values in the order of the table, value."""
 
@@ -95,22 +96,22 @@ class _SentinelCollector(Collector):
             if not isnan(value):
                 # Of two equal label sets the first counts: a doubled line would cost the whole scrape.
                 found[name].setdefault(tuple(map(_printable, labels)), value)
-        families = [_numbers(BUILD_INFO, found), *map(_counted, self._metrics.instruments())]
-        families += [_numbers(row, found) for row in OF_SERIES]
+        families = [_gauge_of(BUILD_INFO, found), *map(_family_of, self._metrics.instruments())]
+        families += [_gauge_of(row, found) for row in OF_SERIES]
         yield from (family for family in families if family.samples)
 
     def _points(self) -> Iterator[Point]:
         snapshot = self._snapshot()
         yield "sentinel_build_info", (__version__, platform.python_version()), 1.0
         yield from _totals(snapshot)
-        shown = _shown(snapshot, self._max_series)
+        shown = _choose(snapshot, self._max_series)
         yield "sentinel_series_unexposed", (), len(snapshot) - len(shown)
         yield "sentinel_fleet_discoveries", (), int(e_bh(snapshot.e_values()).discovered.sum())
         for name in shown:
             yield from _series(snapshot.view(name))
 
 
-def _numbers(row: Row, found: Mapping[str, Mapping[Labels, float]]) -> Metric:
+def _gauge_of(row: Row, found: Mapping[str, Mapping[Labels, float]]) -> Metric:
     """Make the family of a gauge that is computed at the scrape."""
     family = GaugeMetricFamily(row.name, row.help, labels=row.labels, unit=row.unit)
     for labels, value in found[row.name].items():
@@ -118,28 +119,29 @@ def _numbers(row: Row, found: Mapping[str, Mapping[Labels, float]]) -> Metric:
     return family
 
 
-def _counted(instrument: Counter | Gauge | Histogram) -> Metric:
-    """Make the family of an instrument, its lines sorted by the values of their labels in the order of label names."""
-    row = instrument.row
-    order = sorted(range(len(row.labels)), key=row.labels.__getitem__)
-
-    def lines(values: Mapping[Labels, T]) -> Iterable[tuple[Labels, T]]:
-        by_label = sorted(values.items(), key=lambda entry: [entry[0][at] for at in order])
-        return {tuple(map(_printable, labels)): value for labels, value in by_label}.items()
-
-    family: CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
+def _family_of(instrument: Counter | Gauge | Histogram) -> Metric:
+    """Make the family of an instrument, its lines sorted by their labels."""
+    row, names = instrument.row, sorted(instrument.row.labels)
     if isinstance(instrument, Histogram):
-        family = HistogramMetricFamily(row.name, row.help, labels=row.labels, unit=row.unit)
-        for labels, (counts, seconds) in lines(instrument.values()):
-            bounds = [*map(str, BUCKETS_SECONDS), "+Inf"]
-            family.add_metric(labels, list(zip(bounds, accumulate(counts, initial=None), strict=True)), seconds)
-        return family
+        histogram = HistogramMetricFamily(row.name, row.help, labels=names, unit=row.unit)
+        bounds = [*map(str, BUCKETS_SECONDS), "+Inf"]
+        for labels, (counts, seconds) in _by_label(instrument.values()):
+            buckets = zip(bounds, accumulate(counts, initial=None), strict=True)
+            histogram.add_metric(labels, list(buckets), seconds)
+        return histogram
     make = CounterMetricFamily if isinstance(instrument, Counter) else GaugeMetricFamily
-    family = make(row.name, row.help, labels=row.labels, unit=row.unit)
-    for labels, value in lines(instrument.values()):
+    family: CounterMetricFamily | GaugeMetricFamily = make(row.name, row.help, labels=names, unit=row.unit)
+    for labels, value in _by_label(instrument.values()):
         if not isnan(value):
             family.add_metric(labels, value)
     return family
+
+
+def _by_label(values: Mapping[Labels, T]) -> Iterable[tuple[Labels, T]]:
+    """Sort values by their labels, each label set as it is printed once."""
+    return {
+        tuple(map(_printable, labels)): value for labels, value in sorted(values.items(), key=itemgetter(0))
+    }.items()
 
 
 def _printable(text: str) -> str:
@@ -152,7 +154,7 @@ def _seconds(time_us: int) -> float:
     return nan if time_us == NEVER_US else time_us / MICROSECONDS
 
 
-def _shown(snapshot: Snapshot, max_series: int) -> list[str]:
+def _choose(snapshot: Snapshot, max_series: int) -> list[str]:
     """Choose which series are shown one by one, in the order of their names.
 
     Those with an alarm come first, then the first by name: the choice changes only when an alarm does, and a

@@ -58,6 +58,9 @@ def test_duplicates_revisions_late_and_rejected_observations_are_counted(tmp_pat
     }
     assert counts == {"received": 300 + 180 + 18 + 2, "accepted": 332, "duplicate": 153, "revised": 15, "late": 2}
     assert rig.count("observations_rejected_total", reason="missing", **SOURCE) == 4
+    status = rig.engine.sources["buoys"]
+    assert (status.received, status.accepted, status.rejected, status.late) == (500, 332, 4, 2)
+    assert status.newest_us == 109 * HOUR_US
     assert rig.count("ticks_total", **SOURCE) == 3 * 109
     assert rig.engine.snapshot.view("s1").ticks == 109
 
@@ -67,6 +70,7 @@ def test_a_frame_that_breaks_its_promise_is_refused_and_the_next_one_counts(tmp_
     broken = Frame("buoys", pl.DataFrame({"series": ["s0"], "time": [1], "value": [1.0]}), {"at": 5})
     rig.feed(broken, frame(0, 60))
     assert rig.count("source_fetch_failures_total", **SOURCE) == 1
+    assert rig.engine.sources["buoys"].refused == 1
     assert rig.count("observations_accepted_total", **SOURCE) == 180
     assert rig.journal.cursors() == {"buoys": {"at": 60}}
 

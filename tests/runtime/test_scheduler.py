@@ -13,6 +13,8 @@ from sentinel.domain.clock import SystemClock
 from sentinel.domain.errors import DataError
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame, empty_observations
+from sentinel.domain.spelling import NEVER_US
+from sentinel.domain.status import SourceStatus
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.scheduler import Schedule
 from sentinel.sources import SourceError
@@ -49,17 +51,18 @@ class Counting:
 def scheduled():
     """Start a schedule over sources; all are stopped afterwards."""
     made: list[tuple[Schedule, Inbox]] = []
+    statuses: dict[str, SourceStatus] = {}
 
     def make(*sources, every_us=EVERY_US, cursors=None, capacity=10_000):
         inbox = Inbox(capacity)
         metrics = Metrics()
-        schedule = Schedule(
-            [(source, every_us) for source in sources], inbox, cursors or {}, {}, metrics, SystemClock()
-        )
+        polled = [(source, every_us) for source in sources]
+        schedule = Schedule(polled, inbox, cursors or {}, statuses, metrics, SystemClock())
         made.append((schedule, inbox))
         schedule.start()
         return schedule, inbox, metrics
 
+    make.statuses = statuses
     yield make
     for schedule, inbox in made:
         inbox.close()
@@ -122,6 +125,11 @@ def test_a_source_that_fails_is_counted_said_once_and_read_again_from_the_same_c
     assert value(metrics, "sentinel_task_failures_total", task="lake") == 3
     assert value(metrics, "sentinel_source_fetch_failures_total", source="other") == 0
     assert value(metrics, "sentinel_source_up", source="lake") == 1
+    lake, other = scheduled.statuses["lake"], scheduled.statuses["other"]
+    assert (lake.up, lake.failed, other.failed) == (True, 3, 0)
+    assert lake.fetches >= 6
+    assert 0 < lake.last_failure_us <= lake.last_success_us
+    assert other.last_failure_us == NEVER_US
     said = [(record.message, record.source) for record in caplog.records if record.name == "sentinel.runtime.scheduler"]
     assert said == [("source cannot be read", "lake"), ("source is back", "lake")]
 
