@@ -1,4 +1,4 @@
-"""`sentinel.analyse`: the backtest on a table in memory, for notebooks."""
+"""`sentinel.analyse`: a backtest of a table in memory, for notebooks."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ from typing import Any
 
 import polars as pl
 
-from sentinel.analysis.counterparts import refuse_absent_counterparts
-from sentinel.analysis.figures import figure, png
-from sentinel.analysis.intake import nothing_usable, read_frame
-from sentinel.analysis.options import with_spans
+from sentinel.analysis.intake import nothing_usable, read_frame, sort
 from sentinel.analysis.readings import Readings, alarm_table, site_table
-from sentinel.analysis.record import ranked
-from sentinel.analysis.run import Outcome, compares, refuse_nothing, run
-from sentinel.analysis.sentences import sentence
-from sentinel.analysis.sorting import sort
+from sentinel.analysis.record import rank
+from sentinel.analysis.report import draw_record, png
+from sentinel.analysis.run import Findings, compares, refuse_absent_counterparts, refuse_nothing, run
+from sentinel.analysis.sentences import describe
 from sentinel.config import Settings, load
-from sentinel.domain.errors import DataError
+from sentinel.domain.errors import DataError, UsageError
 from sentinel.tables import TableOptions
 from sentinel.views.picture import Figure
 
@@ -33,19 +30,19 @@ SHOWN = 20
 class Analysis:
     """What an analysis found: `readings` and `alarms` as polars tables, a picture of each series."""
 
-    def __init__(self, readings: pl.DataFrame, alarms: pl.DataFrame, outcome: Outcome) -> None:
+    def __init__(self, readings: pl.DataFrame, alarms: pl.DataFrame, findings: Findings) -> None:
         self.readings = readings
         """One row per series and tick; the columns of readings.parquet."""
         self.alarms = alarms
         """One row per alarm; the columns of alarms.csv."""
-        self.sites = site_table(outcome.sites, outcome.records[0].axis)
+        self.sites = site_table(findings.sites, findings.records[0].axis)
         """One row per alarm of a site."""
-        self._outcome = outcome
+        self._findings = findings
 
     @property
     def sentences(self) -> dict[str, str]:
-        """Each series in plain words, the most alarming first."""
-        return {record.name: sentence(record) for record in ranked(self._outcome.records)}
+        """Describe each series in plain words, the most alarming first."""
+        return {record.name: describe(record) for record in rank(self._findings.records)}
 
     def plot(self, series: str | None = None) -> Figure:
         """Draw one series, by default the most alarming, as a matplotlib figure.
@@ -55,24 +52,24 @@ class Analysis:
         DataError
             There is no series of that name, or it has not a single tick.
         """
-        records = {record.name: record for record in ranked(self._outcome.records)}
+        records = {record.name: record for record in rank(self._findings.records)}
         name = next(iter(records)) if series is None else series
         if name not in records:
             raise DataError(f"no series {name!r}; there are {', '.join(list(records)[:10])}")
-        return figure(records[name], self._outcome.portraits.get(records[name].id))
+        return draw_record(records[name], self._findings.portraits.get(records[name].id))
 
     def __repr__(self) -> str:
         return "\n".join(f"{name}: {words}." for name, words in list(self.sentences.items())[:SHOWN])
 
     def _repr_html_(self) -> str:
-        """The most alarming series as a table, the first of them as a picture."""
+        """Show the most alarming series as a table, the first of them as a picture."""
         sentences = list(self.sentences.items())
         rows = "".join(f"<tr><th>{escape(n)}</th><td>{escape(words)}.</td></tr>" for n, words in sentences[:SHOWN])
         more = f"<p>and {len(sentences) - SHOWN:,} more series</p>" if len(sentences) > SHOWN else ""
-        pictured = [r for r in ranked(self._outcome.records) if r.id in self._outcome.portraits]
+        pictured = [r for r in rank(self._findings.records) if r.id in self._findings.portraits]
         picture = ""
         if pictured:
-            made = png(figure(pictured[0], self._outcome.portraits[pictured[0].id]))
+            made = png(draw_record(pictured[0], self._findings.portraits[pictured[0].id]))
             text = base64.b64encode(made).decode("ascii")
             picture = (
                 f'<img style="max-width: 60em" src="data:image/png;base64,{text}" alt="{escape(pictured[0].name)}">'
@@ -133,15 +130,41 @@ def analyse(
             raise nothing_usable("frame", intake.left_out)
         refuse_absent_counterparts(settings, observations.names, "frame")
         readings = Readings(Path(folder), observations.names)
-        outcome = run(observations, settings, conditioning=conditioning, readings=readings, kept=None)
-        refuse_nothing(outcome, observations, "frame")
+        findings = run(observations, settings, conditioning=conditioning, readings=readings, kept=None)
+        refuse_nothing(findings, observations, "frame")
         found = readings.lazy().collect()
-    axes = {record.name: record.axis for record in outcome.records}
-    return Analysis(found, alarm_table(outcome.events, axes), outcome)
+    axes = {record.name: record.axis for record in findings.records}
+    return Analysis(found, alarm_table(findings.events, axes), findings)
+
+
+def with_spans(settings: Settings, cadence: str | None, season: Sequence[str]) -> Settings:
+    """Give every series this cadence and these seasons, where they are given.
+
+    Raises
+    ------
+    UsageError
+        They do not fit each other or the settings.
+    """
+    given = ({"cadence": cadence} if cadence else {}) | ({"season": list(season)} if season else {})
+    if not given:
+        return settings
+    written = settings.model_dump(mode="json")
+    entries = [entry | given for entry in written["series"]]
+    if not any(entry["match"] == "*" for entry in entries):
+        entries.append({"match": "*"} | given)
+    try:
+        return Settings.model_validate(written | {"series": entries})
+    except ValueError as error:
+        lines = [line.strip() for line in str(error).splitlines()]
+        reason = next(
+            (line.removeprefix("Value error, ").split(" [type=")[0] for line in lines[2:] if line), str(error)
+        )
+        options = [*([f"--cadence {cadence}"] if cadence else []), *(f"--season {one}" for one in season)]
+        raise UsageError(f"{' '.join(options)}: {reason}") from error
 
 
 def _table(frame: Any, time: str) -> pl.DataFrame:
-    """A polars table of whatever polars takes; of a pandas table column by column, which needs no other library."""
+    """Make a polars table of whatever polars takes; of a pandas table by column, which needs no other library."""
     if type(frame).__module__.partition(".")[0] != "pandas":
         return pl.DataFrame(frame)
     if not hasattr(frame, "columns"):
@@ -160,7 +183,7 @@ def _table(frame: Any, time: str) -> pl.DataFrame:
 
 
 def _column(column: Any) -> pl.Series:
-    """A pandas column; time stamps with a zone are the instants in UTC."""
+    """Convert a pandas column; time stamps with a zone become instants in UTC."""
     if column.dtype.kind != "M":
         return pl.Series(list(column), strict=False)
     utc = column.dt.tz_convert("UTC") if column.dt.tz is not None else column

@@ -1,24 +1,46 @@
-"""What happened, in the words of whoever owns the data: a file of labelled events, read and judged line by line.
+"""Labelled events: a file that says what happened, and what that means for each moment of a record.
 
-Columns `series`, `time`, `kind`; times as in the data. What happened to a series holds for its comparison with a
-counterpart (`peter/ph - paul/ph`) as well, unless that one has labels under its own name. The kinds:
+The file has the columns `series`, `time`, `kind`; times are written as in the data. What happened to a series holds
+for its comparison with a counterpart (`peter/ph - paul/ph`) as well, unless that has labels under its own name. Kinds:
 
 - `transition`: the event itself, such as the day a bloom crossed its threshold.
 - `start`: from here on slowing may be expected, such as the day fertilisation began.
 - `end`: the event, or the period since `start`, is over; from here on the series is judged anew.
 - `control`: nothing is going on; without a time in the whole series, with one from then on.
+
+A record is cut at its labels. A moment belongs to the stretch that begins at or before it; the moment of an alarm and
+of a tick is the end of the tick, when it was known.
+
+| stretch | where | an alarm in it is |
+|---|---|---|
+| quiet | a control; after `end`; before the first `start` | false |
+| expected | from `start` to `transition` (without a `start`: from the `end` before, or from the beginning) | true |
+| late | from `transition` to `end` or the next `start` | late: no warning |
+| open | from `start` to `end`, a control or the record's end, without a `transition` | neither: no event came |
+| unknown | before a `control` or an `end` that comes first | not judged |
+
+A `start` right after the only transition, with none before it, is refused: the two were exchanged, and nothing would be
+judged against the one that is meant. A second spell without an event begins with an `end` of the first.
+
+Series without a label are not judged, nor are those that no alarm rule watches: they can neither find an event nor be
+wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from sentinel.analysis.record import SeriesRecord
 from sentinel.config import or_else
+from sentinel.domain.axis import NumberAxis
 from sentinel.domain.errors import DataError
 from sentinel.tables import TableOptions, open_table
 from sentinel.tables.cells import instant, number, stamp_text
@@ -27,8 +49,8 @@ from sentinel.tables.options import MORE, ROW
 COLUMNS = ("series", "time", "kind")
 
 
-class Kind(Enum):
-    """What a label says; the value is its name in the file."""
+class LabelKind(Enum):
+    """What a label says; the value is the word in the file."""
 
     TRANSITION = "transition"
     START = "start"
@@ -38,31 +60,93 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One line of the file."""
+    """One row of a file of labelled events."""
 
     where: str
     """File and row, for messages."""
     series: str
-    kind: Kind
+    kind: LabelKind
     time: float | None
     """Microseconds since 1970-01-01 UTC, or the owner's number on a numbered axis; None = the whole series."""
     written: str
     """The time as it stands in the file."""
 
 
+class Phase(Enum):
+    """What is going on in a stretch; the value is what an alarm then is."""
+
+    QUIET = "false alarm"
+    EXPECTED = "true alarm"
+    LATE = "late alarm"
+    OPEN = "no event"
+    UNKNOWN = "not judged"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A piece of a record; times in microseconds on the series' own axis."""
+
+    phase: Phase
+    begin_us: int
+    end_us: int
+    """The first moment that no longer belongs to it; the transition, of an expected stretch."""
+    started: bool = False
+    """Whether it begins with a `start`, or only where nothing else is known."""
+
+    def holds(self, moments: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell which moments belong to it."""
+        return np.asarray((moments >= self.begin_us) & (moments < self.end_us))
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The stretches of one series, in order and without holes."""
+
+    stretches: tuple[Stretch, ...]
+    control: bool
+    """Whether any of it is labelled as a control."""
+
+    def at(self, time_us: int) -> Stretch:
+        """Find the stretch to which a moment belongs."""
+        return self.stretches[max(0, bisect_right([s.begin_us for s in self.stretches], time_us) - 1)]
+
+    def quiet(self, moments: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell at which moments nothing is going on."""
+        found = np.zeros(moments.size, np.bool_)
+        for stretch in self.stretches:
+            if stretch.phase is Phase.QUIET:
+                found |= stretch.holds(moments)
+        return found
+
+
+_PHASES = {
+    (None, None): Phase.UNKNOWN,
+    (None, LabelKind.START): Phase.QUIET,
+    (None, LabelKind.TRANSITION): Phase.EXPECTED,
+    (LabelKind.START, None): Phase.OPEN,
+    (LabelKind.START, LabelKind.TRANSITION): Phase.EXPECTED,
+    (LabelKind.TRANSITION, None): Phase.LATE,
+    (LabelKind.END, None): Phase.QUIET,
+    (LabelKind.END, LabelKind.TRANSITION): Phase.EXPECTED,
+    (LabelKind.CONTROL, None): Phase.QUIET,
+}
+"""The phase between two labels; what is not named is as with no label after."""
+_CONTRADICTIONS = {
+    (LabelKind.START, LabelKind.START): "an end or a transition is needed between",
+    (LabelKind.TRANSITION, LabelKind.TRANSITION): "an end or a start is needed between",
+    (LabelKind.END, LabelKind.END): "there is nothing between that could end",
+    (LabelKind.CONTROL, LabelKind.END): "there is nothing between that could end",
+    (LabelKind.CONTROL, LabelKind.TRANSITION): "a start between says when the quiet time was over",
+}
+"""Labels that cannot follow each other, and what is needed between them."""
+_PRECEDENCE = {LabelKind.END: 0, LabelKind.CONTROL: 1, LabelKind.START: 2, LabelKind.TRANSITION: 3}
+"""Order of labels at the same moment: what was before ends first."""
+
+
 def read_labels(path: Path, options: TableOptions, names: Sequence[str], *, numbered: bool) -> list[Label]:
     """Read a file of labelled events.
 
-    Parameters
-    ----------
-    path
-        CSV, Parquet or NDJSON, in the same dialect as the data.
-    options
-        Dialect and time format of the data.
-    names
-        Names of all series of the data.
-    numbered
-        Whether times are numbers.
+    It is written as the data are, whose series have these names and whose times are numbers or instants.
 
     Raises
     ------
@@ -85,7 +169,7 @@ def read_labels(path: Path, options: TableOptions, names: Sequence[str], *, numb
     ).collect()  # fmt: skip
     if rows.is_empty():
         raise DataError(f"{path}: the table has no rows; at least one event is needed")
-    labels = list(_labels(rows, str(path), names, numbered=numbered))
+    labels = list(_check_rows(rows, str(path), names, numbered=numbered))
     first: dict[object, Label] = {}
     for label in labels:
         same = first.setdefault((label.series, label.kind, label.time), label)
@@ -94,8 +178,8 @@ def read_labels(path: Path, options: TableOptions, names: Sequence[str], *, numb
     return labels
 
 
-def _labels(rows: pl.DataFrame, path: str, names: Sequence[str], *, numbered: bool) -> Iterator[Label]:
-    kinds = {kind.value: kind for kind in Kind}
+def _check_rows(rows: pl.DataFrame, path: str, names: Sequence[str], *, numbered: bool) -> Iterator[Label]:
+    kinds = {kind.value: kind for kind in LabelKind}
     known = set(names)
     for row in rows.iter_rows(named=True):
         where = f"{path}, row {row[ROW] + 1}"
@@ -107,9 +191,112 @@ def _labels(rows: pl.DataFrame, path: str, names: Sequence[str], *, numbered: bo
         word = (row["kind"] or "").strip()
         if word not in kinds:
             raise DataError(f"{where}: {word!r} is no kind of event; {or_else(word, kinds, 'kinds')}")
-        if written is None and kinds[word] is not Kind.CONTROL:
+        if written is None and kinds[word] is not LabelKind.CONTROL:
             raise DataError(f"{where}: a {word} without a time; only a control may have none")
         if written is not None and row["time"] is None:
             allowed = "a number is allowed, as in the data" if numbered else "times are written as in the data"
             raise DataError(f"{where}: {written!r} is not a time; {allowed}")
         yield Label(where, series, kinds[word], row["time"], written or "")
+
+
+def make_timelines(labels: Sequence[Label], records: Sequence[SeriesRecord]) -> dict[str, Timeline]:
+    """Make the timeline of every labelled series that an alarm rule watches, in the order of the data.
+
+    Raises
+    ------
+    DataError
+        An event outside of its series' record, labels of a series that contradict each other, or no rule for any.
+    """
+    by_series: dict[str, list[Label]] = {}
+    for label in labels:
+        by_series.setdefault(label.series, []).append(label)
+    found = {}
+    for record in records:
+        own = by_series.get(record.name) or by_series.get(record.target or "")
+        if own:
+            timeline = _make_timeline(own, record)
+            if is_watched(record):
+                found[record.name] = timeline
+    if not found:
+        named = ", ".join(list(by_series)[:3]) + (", ..." if len(by_series) > 3 else "")
+        wanted = "label a series that a rule in alarms matches"
+        raise DataError(f"{labels[0].where}: no alarm rule watches {named}; {wanted}")
+    return found
+
+
+def is_watched(record: SeriesRecord) -> bool:
+    """Whether some rule can raise an alarm on a series."""
+    return record.plan is not None and bool(record.plan.rules)
+
+
+def _make_timeline(labels: Sequence[Label], record: SeriesRecord) -> Timeline:
+    if record.plan is None:
+        raise DataError(f"{labels[0].where}: series {record.name!r} has no tick; at least two time stamps are needed")
+    # The end of the last tick is a moment of the record, too.
+    begin_us, end_us = record.first_us - record.plan.cadence_us // 2, record.end_us + 1
+    whole = [label for label in labels if label.time is None]
+    if whole:
+        if len(labels) > 1:
+            other = next(label for label in labels if label is not whole[0])
+            raise DataError(
+                f"{other.where}: series {record.name!r} is a control in all of its record; give the control the time "
+                "from which on nothing is going on"
+            )
+        return Timeline((Stretch(Phase.QUIET, begin_us, end_us),), control=True)
+    moments = {label: _moment(label, record, begin_us, end_us) for label in labels}
+    ordered = sorted(labels, key=lambda label: (moments[label], _PRECEDENCE[label.kind]))
+    _refuse_exchanged(ordered)
+    return Timeline(_cut(ordered, moments, begin_us, end_us), any(o.kind is LabelKind.CONTROL for o in labels))
+
+
+def _refuse_exchanged(ordered: Sequence[Label]) -> None:
+    """Refuse a start that follows the only transition and that none precedes."""
+    kinds = [label.kind for label in ordered]
+    if kinds.count(LabelKind.TRANSITION) != 1:
+        return
+    at = kinds.index(LabelKind.TRANSITION)
+    if kinds[at + 1 : at + 2] == [LabelKind.START] and LabelKind.START not in kinds[:at]:
+        event, start = ordered[at], ordered[at + 1]
+        raise DataError(
+            f"{start.where}: start of {start.series!r} at {start.written} comes after its only transition of "
+            f"{event.written}; a start is allowed before its transition, or after an end or a control"
+        )
+
+
+def _moment(label: Label, record: SeriesRecord, begin_us: int, end_us: int) -> int:
+    assert label.time is not None
+    axis = record.axis
+    moment = int(axis.microseconds(np.array([label.time]))[0]) if isinstance(axis, NumberAxis) else int(label.time)
+    if not begin_us <= moment < end_us:
+        raise DataError(
+            f"{label.where}: {label.kind.value} at {label.written} is outside of the data of {record.name!r}; they "
+            f"span {record.moment(record.first_us)} to {record.moment(record.last_us)}"
+        )
+    return moment
+
+
+def _cut(labels: Sequence[Label], moments: Mapping[Label, int], begin_us: int, end_us: int) -> tuple[Stretch, ...]:
+    """Cut a record at its labels; the labels before and after a stretch say what it is."""
+    stretches = []
+    before: Label | None = None
+    since_us = begin_us
+    after: Label | None
+    for after in (*labels, None):
+        until_us = end_us if after is None else moments[after]
+        phase = _phase_between(before, after)
+        if until_us > since_us:
+            started = before is not None and before.kind is LabelKind.START
+            stretches.append(Stretch(phase, since_us, until_us, started))
+        before, since_us = after, until_us
+    return tuple(stretches)
+
+
+def _phase_between(before: Label | None, after: Label | None) -> Phase:
+    """Tell what is going on between two labels, or before the first, or after the last."""
+    kind, following = (None if label is None else label.kind for label in (before, after))
+    if before is not None and after is not None and (needed := _CONTRADICTIONS.get((before.kind, after.kind))):
+        raise DataError(
+            f"{after.where}: {after.kind.value} of {after.series!r} follows the {before.kind.value} of "
+            f"{before.written}; {needed}"
+        )
+    return _PHASES.get((kind, following)) or _PHASES[kind, None]

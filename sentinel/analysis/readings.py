@@ -1,15 +1,19 @@
-"""Writes `readings.parquet` and `alarms.csv`: every row of every series in order, part by part."""
+"""The tables of an analysis: readings, written part by part and read back series by series, and alarms."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from sentinel.domain.axis import Axis
+from sentinel.analysis.record import SeriesRecord, match_cleared
+from sentinel.domain.axis import Axis, NumberAxis
 from sentinel.domain.estimates import Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.states import State
@@ -19,20 +23,14 @@ RECOVERY = ("recovery", "recovery_low", "recovery_high")
 COLUMNS = ("series", "time", "value", "residual", "state", *Estimates._fields, "evidence", *RECOVERY)
 ORDER = ["id", "tick"]
 INSTANT = "%Y-%m-%dT%H:%M:%S%.fZ"
-"""How every CSV file that is written has its times, for `datetime_format` of polars."""
+"""The form of times in every CSV file that is written, for `datetime_format` of polars."""
+TOGETHER = 64
+"""Series that are read back in one pass."""
 STATE_WORDS = np.array([state.value for state in State])
 
 
 class Readings:
-    """A table of rows that is written as it grows.
-
-    Parameters
-    ----------
-    folder
-        Where parts are kept until `collect`; removed by the caller.
-    names
-        Names of the series by id.
-    """
+    """The table of all readings, written in parts to a folder that the caller removes; names are by id."""
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self._folder = folder
@@ -41,7 +39,7 @@ class Readings:
         self._mixed = False
 
     def expect(self, names: Sequence[str], *, mixed: bool) -> None:
-        """Other names by id; and whether parts hold series in any order."""
+        """Set the names by id, and whether parts hold series in any order."""
         self._names = np.array(names, dtype=object)
         self._mixed = mixed
 
@@ -52,8 +50,7 @@ class Readings:
         self._parts.append((int(rows.series[0]), path))
 
     def finish(self, rows: Rows | None, axes: Mapping[int, Axis]) -> None:
-        """Put the rows that were closed by the end of the input where they belong: after the last of their series; and
-        all of them in order, if they are mixed."""
+        """Add the rows that the end of the input closed, each after the last of its series; sort all if mixed."""
         if rows is not None and (not self._parts or self._mixed):
             self.write(rows, axes)
             rows = None
@@ -72,16 +69,14 @@ class Readings:
             pl.concat([pl.read_parquet(path), own]).sort(ORDER).write_parquet(path, compression="lz4")
 
     def lazy(self) -> pl.LazyFrame:
-        """All rows in order, with the columns of the contract."""
+        """Scan all rows in order, with the columns of readings.parquet."""
         return pl.concat([pl.scan_parquet(path) for _, path in self._parts]).select(COLUMNS)
 
     def _table(self, rows: Rows, axes: Mapping[int, Axis]) -> pl.DataFrame:
-        edges = [0, *(np.flatnonzero(np.diff(rows.series)) + 1).tolist(), rows.series.size]
-        times = [axes[int(rows.series[first])].column(rows.time_us[first:last]) for first, last in pairwise(edges)]
+        parts = list(slice_by_series(rows.series))
+        times = [axes[number].column(rows.time_us[part]) for number, part in parts]
         cadence = rows.cadence_us.astype(np.float64)
-        tick = np.concatenate(
-            [axes[int(rows.series[first])].spans(cadence[first:last]) for first, last in pairwise(edges)]
-        )
+        tick = np.concatenate([axes[number].spans(cadence[part]) for number, part in parts])
         return pl.DataFrame(
             {
                 "id": rows.series,
@@ -98,51 +93,87 @@ class Readings:
         )
 
 
+def slice_by_series(series: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
+    """Yield each id of a sorted column of ids with its slice."""
+    edges = [0, *(np.flatnonzero(np.diff(series)) + 1).tolist(), series.size]
+    for first, last in pairwise(edges):
+        if last > first:
+            yield int(series[first]), slice(first, last)
+
+
+def stamp(axis: Axis, time_us: int | None) -> Any:
+    """Convert a moment to what tables hold: an instant in UTC, or the owner's number; None stays None."""
+    return None if time_us is None else axis.column(np.array([time_us], np.int64))[0]
+
+
+def stamp_type(*, numbered: bool) -> pl.DataType:
+    """Give the type of a column of moments."""
+    return pl.Float64() if numbered else pl.Datetime("us", "UTC")
+
+
+def microseconds(axis: Axis, times: pl.Series) -> NDArray[np.int64]:
+    """Convert times of a table back to microseconds on the axis."""
+    return axis.microseconds(times.to_numpy()) if isinstance(axis, NumberAxis) else times.cast(pl.Int64).to_numpy()
+
+
 def alarm_table(events: Sequence[AlarmEvent], axes: Mapping[str, Axis]) -> pl.DataFrame:
-    """Alarms in the order in which they were raised; `cleared` is null while open.
+    """Make the table of alarms in the order in which they were raised; `cleared` is null while open.
 
-    Parameters
-    ----------
-    events
-        What the pipeline reported.
-    axes
-        Axis of each series by name; they are all calendars or all numbered.
+    `axes` are by name of the series, all calendars or all numbered.
     """
-    cleared = {event.alarm_id: event.time_us for event in events if event.what == "cleared"}
-    raised = [event for event in events if event.what == "raised"]
-    numbered = any(axis.numbered for axis in axes.values())
-    time = pl.Float64() if numbered else pl.Datetime("us", "UTC")
-
-    def instant(series: str, time_us: int | None) -> object:
-        return None if time_us is None else axes[series].column(np.array([time_us], np.int64))[0]
-
-    return pl.DataFrame(
-        {
-            "alarm": pl.Series([e.alarm_id for e in raised], dtype=pl.String),
-            "series": pl.Series([e.series for e in raised], dtype=pl.String),
-            "kind": pl.Series([e.kind for e in raised], dtype=pl.String),
-            "time": pl.Series([instant(e.series, e.time_us) for e in raised], dtype=time),
-            "evidence": pl.Series([e.evidence for e in raised], dtype=pl.Float64),
-            "cleared": pl.Series([instant(e.series, cleared.get(e.alarm_id)) for e in raised], dtype=time),
-        }
-    ).sort("time", "series", "alarm")
+    rows = []
+    for event, cleared in match_cleared(events):
+        axis = axes[event.series]
+        end = stamp(axis, cleared)
+        rows.append((event.alarm_id, event.series, event.kind, stamp(axis, event.time_us), event.evidence, end))
+    time = stamp_type(numbered=any(axis.numbered for axis in axes.values()))
+    text, number = pl.String(), pl.Float64()
+    schema = {"alarm": text, "series": text, "kind": text, "time": time, "evidence": number, "cleared": time}
+    return pl.DataFrame(rows, schema=schema, orient="row").sort("time", "series", "alarm")
 
 
 def site_table(events: Sequence[SiteEvent], axis: Axis) -> pl.DataFrame:
-    """Alarms of sites, like those of series; `members` are the series that had an alarm, with '; ' between."""
-    cleared = {event.alarm_id: event.time_us for event in events if event.what == "cleared"}
-    raised = [event for event in events if event.what == "raised"]
-    time = pl.Float64() if axis.numbered else pl.Datetime("us", "UTC")
+    """Make the table of sites' alarms; `members` are the series that had an alarm, with '; ' between."""
+    rows = [
+        (event.alarm_id, event.series, stamp(axis, event.time_us), stamp(axis, cleared), "; ".join(event.members))
+        for event, cleared in match_cleared(events)
+    ]
+    text, time = pl.String(), stamp_type(numbered=axis.numbered)
+    schema = {"alarm": text, "site": text, "time": time, "cleared": time, "members": text}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
-    def instant(time_us: int | None) -> object:
-        return None if time_us is None else axis.column(np.array([time_us], np.int64))[0]
 
-    return pl.DataFrame(
-        {
-            "alarm": pl.Series([e.alarm_id for e in raised], dtype=pl.String),
-            "site": pl.Series([e.series for e in raised], dtype=pl.String),
-            "time": pl.Series([instant(e.time_us) for e in raised], dtype=time),
-            "cleared": pl.Series([instant(cleared.get(e.alarm_id)) for e in raised], dtype=time),
-            "members": pl.Series(["; ".join(e.members) for e in raised], dtype=pl.String),
-        }
-    )
+@dataclass(frozen=True, slots=True)
+class SeriesTicks:
+    """The ticks of one series, in order; a gap that began the series anew is one of them."""
+
+    end_us: NDArray[np.int64]
+    value: NDArray[np.float64]
+    """NaN = missing."""
+    state: NDArray[np.str_]
+    cadence_us: int
+
+    def pieces(self) -> Iterator[slice]:
+        """Yield the pieces without a gap."""
+        broken = np.flatnonzero(np.diff(self.end_us) > 1.5 * self.cadence_us) + 1
+        yield from (slice(first, last) for first, last in pairwise([0, *broken.tolist(), self.end_us.size]))
+
+
+def read_ticks(readings: pl.LazyFrame, records: Sequence[SeriesRecord]) -> Iterator[tuple[SeriesRecord, SeriesTicks]]:
+    """Read the ticks of each of these series back from readings.parquet; those without a tick are left out."""
+    known = [record for record in records if record.plan is not None]
+    for first in range(0, len(known), TOGETHER):
+        some = known[first : first + TOGETHER]
+        names = [record.name for record in some]
+        table = readings.filter(pl.col("series").is_in(names)).select("series", "time", "value", "state").collect()
+        parts = table.partition_by("series", as_dict=True, maintain_order=True)
+        for record in some:
+            if (part := parts.get((record.name,))) is not None:
+                yield record, _ticks(record, part)
+
+
+def _ticks(record: SeriesRecord, part: pl.DataFrame) -> SeriesTicks:
+    assert record.plan is not None
+    cadence_us = record.plan.cadence_us
+    end_us = microseconds(record.axis, part["time"]) + cadence_us // 2
+    return SeriesTicks(end_us, part["value"].to_numpy(), part["state"].to_numpy(), cadence_us)

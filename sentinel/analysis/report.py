@@ -1,27 +1,43 @@
-"""The report of an analysis: one self-contained HTML page."""
+"""The report of an analysis: pictures, one HTML page that needs no other file, and its summary for a terminal."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import io
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from sentinel import __version__
-from sentinel.analysis.record import URGENCY, SeriesRecord, ranked
-from sentinel.analysis.sentences import choices, season_hint, sentence
+from sentinel.analysis.record import URGENCY, SeriesRecord, match_cleared, rank
+from sentinel.analysis.sentences import cadence_in_words, describe, list_choices, season_hint
+from sentinel.domain.errors import DataError
+from sentinel.domain.events import SiteEvent
 from sentinel.domain.metrics import LEVEL
 from sentinel.domain.spelling import number_in_words
 from sentinel.pipeline.fleet import e_bh
+from sentinel.pipeline.portrait import Portrait
 from sentinel.text.claims import evidence_against_budget, rule_in_words
 from sentinel.text.words import REMARKS, alpha_in_words, band_in_words
+from sentinel.views.picture import Alarm, Caption, Figure, Instrument, draw, write
+
+DOTS_PER_INCH = 150
+SITE_ALARMS_LISTED = 30
+"""Alarms of sites named one by one."""
+SERIES_LISTED = 20
+"""Series named one by one on the terminal."""
+NEVER_CHANGED = (
+    "Cadence comes from the first 50 time stamps, half-life and warm-up from a fixed table by cadence; "
+    "none of it ever changes with later data."
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ReportSection:
     """A part of the report that only some analyses have, the same on the page and on the terminal."""
 
     title: str
@@ -36,27 +52,27 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that stands on the page."""
+    """Everything that the page shows."""
 
     title: str
     inputs: Sequence[str]
     records: Sequence[SeriesRecord]
-    pictures: dict[str, bytes]
+    pictures: Mapping[str, bytes]
     """PNG by series name."""
     observations: int
     duplicates: int
-    left_out: dict[str, int]
+    left_out: Mapping[str, int]
     left_columns: Sequence[str]
     complaints: Sequence[str]
     conditioning: bool
-    sections: Sequence[Section] = ()
-    remarks: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """By series: what kind of record it is, looking back at all of it."""
+    sections: Sequence[ReportSection]
+    remarks: Mapping[str, Sequence[str]]
+    """By series: what else could explain it, looking back at the whole record."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a series stands among all."""
+class RankedSeries:
+    """The rank of a series among all by its e-value."""
 
     record: SeriesRecord
     rank: int
@@ -65,18 +81,63 @@ class Standing:
     """Smallest false discovery rate at which it stands out."""
 
 
-def fleet(records: Sequence[SeriesRecord]) -> list[Standing]:
-    """All series that have an e-value, the largest first; a ranking needs two."""
+def rank_fleet(records: Sequence[SeriesRecord]) -> list[RankedSeries]:
+    """Rank all series that have an e-value, the largest first; a ranking needs two."""
     found = e_bh(np.array([record.e_value for record in records]))
-    standings = [
-        Standing(record, int(rank), bool(discovered), float(level))
+    ranked = [
+        RankedSeries(record, int(rank), bool(discovered), float(level))
         for record, discovered, rank, level in zip(records, *found, strict=True)
         if rank
     ]
-    return sorted(standings, key=lambda one: (one.rank, one.record.name)) if len(standings) > 1 else []
+    return sorted(ranked, key=lambda one: (one.rank, one.record.name)) if len(ranked) > 1 else []
 
 
-def write(report: Report, path: Path) -> None:
+def draw_record(record: SeriesRecord, portrait: Portrait | None, *, titled: bool = True) -> Figure:
+    """Draw the stability spectrogram of one series; without its name above where a page says it already.
+
+    Raises
+    ------
+    DataError
+        It has not a single tick.
+    """
+    columns = None if portrait is None else portrait.columns()
+    if columns is None or record.plan is None:
+        raise DataError(f"series {record.name!r}: no tick; at least two time stamps are needed to know the cadence")
+    missing = f", {record.missing:,} missing" if record.missing else ""
+    caption = Caption(
+        title=record.name if titled else "",
+        subtitle=f"1 tick = {cadence_in_words(record)} · half-life {record.plan.half_life:g} ticks · "
+        f"{record.ticks:,} ticks{missing}",
+        value_label=textwrap.shorten(record.name.rsplit("/", 1)[-1], 24, placeholder="..."),
+    )
+    instrument = Instrument(record.thresholds, record.plan.cadence_us, record.plan.rules)
+    alarms = [Alarm.of(event, cleared) for event, cleared in record.alarms]
+    return draw(columns, record.axis, instrument, caption, alarms)
+
+
+def png(figure: Figure) -> bytes:
+    """Give a figure as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    write(figure, buffer, "png", DOTS_PER_INCH)
+    return buffer.getvalue()
+
+
+def describe_sites(events: Sequence[SiteEvent], names: Sequence[str], records: Sequence[SeriesRecord]) -> ReportSection:
+    """Describe the alarms of the sites of these names; the series of a site share an axis."""
+    moment = records[0].moment
+    raised = match_cleared(events)
+    words = []
+    for event, cleared in raised[:SITE_ALARMS_LISTED]:
+        span = f"from {moment(event.time_us)} {'on' if cleared is None else f'until {moment(cleared)}'}"
+        words.append(f"{event.series}: at least {event.k} series in alarm {span}: {'; '.join(event.members)}.")
+    if len(raised) > SITE_ALARMS_LISTED:
+        words.append(f"and {len(raised) - SITE_ALARMS_LISTED:,} more alarms, in sites.csv")
+    words += [f"{name}: no alarm." for name in names if all(event.series != name for event, _ in raised)]
+    limit = "Labelled events are held against series, not against sites: compare these moments with them yourself."
+    return ReportSection("Several series of a site together", words, limits=(limit,))
+
+
+def write_report(report: Report, path: Path) -> None:
     """Write the page; it needs no other file and no network."""
     environment = Environment(
         loader=PackageLoader("sentinel.analysis", "templates"),
@@ -88,17 +149,17 @@ def write(report: Report, path: Path) -> None:
     environment.filters |= {
         "thousands": lambda number: f"{number:,}", "amount": number_in_words, "alpha": alpha_in_words,
     }  # fmt: skip
-    order = ranked(report.records)
+    order = rank(report.records)
     page = environment.get_template("report.html").render(
         report=report,
         version=__version__,
         records=order,
-        sentence=sentence,
+        describe=describe,
         season_hint=season_hint,
-        choices=choices(report.records),
+        choices=list_choices(report.records),
         pictures={name: base64.b64encode(png).decode("ascii") for name, png in report.pictures.items()},
         pictured=[record for record in order if record.name in report.pictures],
-        fleet=fleet(report.records),
+        fleet=rank_fleet(report.records),
         fdr=LEVEL,
         alarms=[(r, event, cleared) for r in order for event, cleared in r.alarms],
         counts=[(state, sum(record.state is state for record in order)) for state in URGENCY],
@@ -108,3 +169,33 @@ def write(report: Report, path: Path) -> None:
         remarks=REMARKS,
     )
     path.write_text(page, encoding="utf-8", errors="replace")
+
+
+def summarise(report: Report) -> Iterator[str]:
+    """Say line by line for a terminal what was read, chosen and found."""
+    yield f"{report.title}: {report.observations:,} observations of {len(report.records):,} series"
+    left_out = [f"{count:,} {reason}" for reason, count in report.left_out.items()]
+    if report.duplicates:
+        left_out.append(f"{report.duplicates:,} duplicate{'s' if report.duplicates > 1 else ''}")
+    if left_out:
+        yield f"left out: {', '.join(left_out)}"
+    yield from report.complaints
+    for choice in list_choices(report.records):
+        yield f"one tick is {choice.cadence} ({len(choice.series):,} series):"
+        yield from (f"  {term}: {value}" for term, value in choice.lines)
+    yield NEVER_CHANGED
+    order = rank(report.records)
+    for record in order[:SERIES_LISTED]:
+        yield f"{record.name}: {describe(record)}."
+        yield from (f"  looking back at all of it: {remark}" for remark in report.remarks.get(record.name, ()))
+        if record.undeclared:
+            yield f"  looking back at all of it: {season_hint(record)}"
+    if len(order) > SERIES_LISTED:
+        yield f"and {len(order) - SERIES_LISTED:,} more series in the report"
+    for section in report.sections:
+        yield from ("", section.title, *(f"  {line}" for line in section.words))
+        for table in section.tables:
+            widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+            for row in table:
+                yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        yield from (f"  Limit: {line}" for line in section.limits)

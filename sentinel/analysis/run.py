@@ -1,26 +1,25 @@
-"""Lets sorted observations pass through the pipeline and gathers what comes out, in bounded memory."""
+"""Runs sorted observations through the pipeline and gathers what comes out, in bounded memory."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sentinel.analysis.readings import Readings
-from sentinel.analysis.record import SeriesRecord
-from sentinel.analysis.sorting import Sorted
-from sentinel.config import Settings
+from sentinel.analysis.intake import SortedObservations
+from sentinel.analysis.readings import Readings, slice_by_series
+from sentinel.analysis.record import RaisedAndCleared, SeriesRecord, match_cleared
+from sentinel.config import Settings, or_else
 from sentinel.domain.axis import Axis, CalendarAxis, NumberAxis
 from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.states import Reason, State
-from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState
-from sentinel.pipeline.plan import Plan, paired_name
+from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState, Result
+from sentinel.pipeline.plan import paired_name
 from sentinel.pipeline.portrait import Portrait
 from sentinel.pipeline.published import Published
 from sentinel.pipeline.results import Rows
@@ -31,61 +30,46 @@ SOURCE = "backtest"
 
 
 @dataclass(slots=True)
-class Outcome:
+class Findings:
     """What an analysis found."""
 
     records: list[SeriesRecord]
-    """One per series, in the order of the input."""
-    events: list[AlarmEvent]
-    portraits: dict[int, Portrait]
-    """Pictures' worth of history by series id; of many series those with most evidence."""
-    sites: list[SiteEvent] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Gathering:
-    """What is known so far."""
-
-    axes: dict[int, Axis]
-    kept: int | None
-    records: dict[int, SeriesRecord] = field(default_factory=dict)
+    """One per series with observations, in the order of the input."""
     events: list[AlarmEvent] = field(default_factory=list)
-    portraits: dict[int, Portrait] = field(default_factory=dict)
     sites: list[SiteEvent] = field(default_factory=list)
+    portraits: dict[int, Portrait] = field(default_factory=dict)
+    """History for pictures by series id; of many series those with most evidence."""
 
-    def take(self, rows: Rows, names: Sequence[str]) -> None:
-        """Add closed ticks of any series."""
-        for number, part in parts(rows.series):
-            record = self.records.setdefault(number, SeriesRecord(names[number], self.axes[number]))
-            _extend(record, rows, part)
-            self.portraits.setdefault(number, Portrait()).extend(rows, part)
-        self._forget(int(rows.series[-1]))
-
-    def _forget(self, current: int) -> None:
-        """Keep the histories with most evidence, and that of the series that is still being read."""
-        if self.kept is None or len(self.portraits) <= 2 * self.kept:
+    def take(self, result: Result, kept: int | None) -> None:
+        """Add what the pipeline gave for one batch; past twice `kept` histories only those with most evidence stay."""
+        self.events.extend(result.events)
+        self.sites.extend(result.sites)
+        rows = result.rows
+        if rows is None:
             return
-        ranked = sorted(self.portraits, key=lambda n: (n != current, -self.portraits[n].max_evidence, n))
-        self.portraits = {number: self.portraits[number] for number in sorted(ranked[: self.kept])}
+        for number, part in slice_by_series(rows.series):
+            _extend(self.records[number], rows, part)
+            self.portraits.setdefault(number, Portrait()).extend(rows, part)
+        if kept is not None and len(self.portraits) > 2 * kept:
+            # The series that is still being read stays, whatever its evidence.
+            current = int(rows.series[-1])
+            order = sorted(self.portraits, key=lambda n: (n != current, -self.portraits[n].max_evidence, n))
+            self.portraits = {number: self.portraits[number] for number in sorted(order[:kept])}
 
 
 def run(
-    observations: Sorted,
+    observations: SortedObservations,
     settings: Settings,
     *,
     conditioning: bool,
     readings: Readings | None,
     kept: int | None,
     progress: Callable[[int], None] = lambda _: None,
-) -> Outcome:
+) -> Findings:
     """Analyse sorted observations.
 
     Parameters
     ----------
-    observations
-        What to analyse.
-    settings
-        Series, banks and alarms.
     conditioning
         False takes the values as residuals already.
     readings
@@ -96,10 +80,15 @@ def run(
         Told how many observations have been taken in.
     """
     pipeline = Pipeline(settings, conditioning=conditioning, threads=len(os.sched_getaffinity(0)))
-    state = _registered(pipeline, observations.names)
+    state = _register(pipeline, observations.names)
     own_axes = _axes(observations, settings)
-    source = _observed(state)
-    gathering = _Gathering({i: own_axes[n] for i, n in enumerate(source)}, None if observations.by_time else kept)
+    # Behind each series of the state is one of the input: itself, or the target of a comparison.
+    source = np.empty(len(state.names), np.int64)
+    source[state.ids] = np.arange(state.ids.size)
+    source[state.pairing.own] = source[state.pairing.target]
+    axes = dict(enumerate(own_axes[number] for number in source))
+    findings = Findings([SeriesRecord(name, axes[number], number) for number, name in enumerate(state.names)])
+    kept = None if observations.by_time else kept
     if readings is not None:
         readings.expect(state.names, mixed=observations.by_time)
     counts = np.zeros(len(observations.names), np.int64)
@@ -108,38 +97,33 @@ def run(
         batch = _batch(table, own_axes)
         counts += np.bincount(batch.series, minlength=counts.size)
         state, result = pipeline.advance(state, batch, rows=True)
-        gathering.events.extend(result.events)
-        gathering.sites.extend(result.sites)
-        if result.rows is not None:
-            gathering.take(result.rows, state.names)
-            if readings is not None:
-                readings.write(result.rows, gathering.axes)
+        findings.take(result, kept)
+        if readings is not None and result.rows is not None:
+            readings.write(result.rows, axes)
         done += table.height
         progress(done)
     state, result = pipeline.finish(state, rows=True)
-    gathering.events.extend(result.events)
-    gathering.sites.extend(result.sites)
-    if result.rows is not None:
-        gathering.take(result.rows, state.names)
+    findings.take(result, kept)
     if readings is not None:
-        readings.finish(result.rows, gathering.axes)
-    return _outcome(gathering, pipeline, state, counts[source])
+        readings.finish(result.rows, axes)
+    _complete(findings, pipeline, state, counts[source])
+    return findings
 
 
 def compares(settings: Settings) -> bool:
-    """Whether some series are judged against others: then all come in order of time."""
+    """Whether some series are compared with others; then all must come in order of time."""
     return any(entry.counterpart is not None for entry in settings.series)
 
 
-def known_names(settings: Settings, names: Sequence[str]) -> list[str]:
-    """The series of an input, and the paired ones that are derived from them."""
+def list_names(settings: Settings, names: Sequence[str]) -> list[str]:
+    """Name the series of an input and their comparisons with counterparts."""
     pairs = ((name, settings.counterpart_for(name)) for name in names)
     return [*names, *(paired_name(name, counterpart) for name, counterpart in pairs if counterpart is not None)]
 
 
-def refuse_nothing(outcome: Outcome, observations: Sorted, where: str) -> None:
-    """DataError unless some series has at least one tick."""
-    if all(record.plan is None for record in outcome.records):
+def refuse_nothing(findings: Findings, observations: SortedObservations, where: str) -> None:
+    """Raise DataError unless some series has at least one tick."""
+    if all(record.plan is None for record in findings.records):
         again = f" ({observations.duplicates:,} of a time that was there already)" if observations.duplicates else ""
         raise DataError(
             f"{where}: {observations.rows:,} observation{'s' if observations.rows > 1 else ''}{again}, "
@@ -148,24 +132,42 @@ def refuse_nothing(outcome: Outcome, observations: Sorted, where: str) -> None:
         )
 
 
-def parts(series: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
-    """Each id in a sorted column of ids, with its slice."""
-    edges = [0, *(np.flatnonzero(np.diff(series)) + 1).tolist(), series.size]
-    for first, last in pairwise(edges):
-        if last > first:
-            yield int(series[first]), slice(first, last)
+def refuse_absent_counterparts(settings: Settings, names: Sequence[str], where: str) -> None:
+    """Refuse a counterpart that is nowhere in the record; where `*` names several, one of them is enough.
+
+    In a live stream it may still come, here it cannot.
+
+    Raises
+    ------
+    DataError
+        None of the counterparts that an entry of the settings names is there.
+    """
+    known = set(names)
+    absent: dict[str, tuple[str, str]] = {}
+    present: set[str] = set()
+    for name in names:
+        entry, counterpart = settings.series_for(name), settings.counterpart_for(name)
+        if counterpart in known:
+            present.add(entry.match)
+        elif counterpart is not None:
+            absent.setdefault(entry.match, (name, counterpart))
+    for match, (name, counterpart) in absent.items():
+        if match not in present:
+            others = [other for other in names if other != name]
+            allowed = or_else(counterpart, others[:20], "series")
+            raise DataError(f"{where}: no series {counterpart!r}, the reference of {name!r}; {allowed}")
 
 
-def _registered(pipeline: Pipeline, names: Sequence[str]) -> PipelineState:
-    """A state that knows all series, in the order of their ids."""
+def _register(pipeline: Pipeline, names: Sequence[str]) -> PipelineState:
+    """Make a state that knows all series, in the order of their ids."""
     none = np.empty(0, np.int64)
     everyone = tuple((number, name, SOURCE) for number, name in enumerate(names))
     state, _ = pipeline.advance(pipeline.init(), Batch(none, none, np.empty(0), everyone, source=SOURCE))
     return state
 
 
-def _axes(observations: Sorted, settings: Settings) -> list[Axis]:
-    """The axis of each series of the input; on a numbered one a series shares that of its counterpart."""
+def _axes(observations: SortedObservations, settings: Settings) -> list[Axis]:
+    """Choose the axis of each series of the input; where times are numbers a series shares that of its counterpart."""
     heads = observations.heads()
     axes: list[Axis] = [
         NumberAxis.of(heads[n]) if n in heads else CalendarAxis() for n in range(len(observations.names))
@@ -176,16 +178,8 @@ def _axes(observations: Sorted, settings: Settings) -> list[Axis]:
     return [axes[other] if other in heads else axes[n] for n, other in enumerate(at)]
 
 
-def _observed(state: PipelineState) -> NDArray[np.int64]:
-    """The series of the input behind each series of the state: itself, or the target of a paired one."""
-    source = np.empty(len(state.names), np.int64)
-    source[state.ids] = np.arange(state.ids.size)
-    source[state.pairing.own] = source[state.pairing.target]
-    return source
-
-
 def _batch(table: pl.DataFrame, axes: Sequence[Axis]) -> Batch:
-    """Sorted observations as the pipeline takes them."""
+    """Convert sorted observations to what the pipeline takes."""
     series, time = table["id"].to_numpy(), table["time"].to_numpy()
     # A number is put on its axis, never cast as it stands: it may be far beyond what an integer holds.
     time_us = np.empty(time.shape, np.int64) if time.dtype.kind == "f" else time.astype(np.int64)
@@ -216,28 +210,19 @@ def _extend(record: SeriesRecord, rows: Rows, part: slice) -> None:
         record.max_evidence = float(np.fmax(record.max_evidence, known.max()))
 
 
-def _outcome(gathering: _Gathering, pipeline: Pipeline, state: PipelineState, counts: NDArray[np.int64]) -> Outcome:
-    records = []
+def _complete(findings: Findings, pipeline: Pipeline, state: PipelineState, counts: NDArray[np.int64]) -> None:
+    """Add to each record what only the end tells; leave out series without observations."""
+    targets = dict(zip(state.pairing.own.tolist(), state.pairing.target.tolist(), strict=True))
+    alarms: dict[str, list[RaisedAndCleared]] = {}
+    for event, cleared in match_cleared(findings.events):
+        alarms.setdefault(event.series, []).append((event, cleared))
     published = Published(pipeline, state, taken_us=0)
-    for number in np.flatnonzero(counts).tolist():
-        record = gathering.records.get(number) or SeriesRecord(state.names[number], gathering.axes[number])
-        record.id, record.observations = number, int(counts[number])
-        if state.cohort_of[number] >= 0:
-            record.plan = _plan(state, number)
+    findings.records = [findings.records[number] for number in np.flatnonzero(counts).tolist()]
+    for record in findings.records:
+        record.observations, record.alarms = int(counts[record.id]), alarms.get(record.name, [])
+        record.target = state.names[targets[record.id]] if record.id in targets else None
+        if state.cohort_of[record.id] >= 0:
+            record.plan = state.keys[int(state.cohort_of[record.id])][0]
             record.thresholds = tuple(pipeline.cohort(record.plan).scoring.thresholds.tolist())
-            view = published.view(state.names[number])
+            view = published.view(record.name)
             record.e_value, record.windows, record.window_us = view.e_value, view.windows, view.window_us
-        records.append(record)
-    by_name = {record.name: record for record in records}
-    for own, target in zip(state.pairing.own.tolist(), state.pairing.target.tolist(), strict=True):
-        if state.names[own] in by_name:
-            by_name[state.names[own]].target = state.names[target]
-    cleared = {event.alarm_id: event.time_us for event in gathering.events if event.what == "cleared"}
-    for event in gathering.events:
-        if event.what == "raised":
-            by_name[event.series].alarms.append((event, cleared.get(event.alarm_id)))
-    return Outcome(records, gathering.events, gathering.portraits, gathering.sites)
-
-
-def _plan(state: PipelineState, number: int) -> Plan:
-    return state.keys[int(state.cohort_of[number])][0]

@@ -1,4 +1,4 @@
-"""Does the verdict depend on the choice? The same record under half and double the half-life of bank and of level.
+"""Does the verdict depend on the half-lives? Analyses the same record under half and double those of bank and level.
 
 The settings that were used stand in the middle of nine. Nothing is chosen from the outcome: the sweep is there to be
 looked at, and a verdict that holds only in the middle is worth little (on the chick hearts of Bury et al. 2023 the
@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from html import escape
 from itertools import product
 
-from sentinel.analysis.phases import Phase, Timeline
+from sentinel.analysis.intake import SortedObservations
+from sentinel.analysis.labels import Phase, Timeline
 from sentinel.analysis.record import SeriesRecord
-from sentinel.analysis.report import Section
-from sentinel.analysis.skill import judged_alarms, judged_events
+from sentinel.analysis.report import ReportSection
+from sentinel.analysis.run import run
+from sentinel.analysis.skill import judge_alarms, judge_events
 from sentinel.config import DEFAULT_BANK, LONGEST_HALF_LIFE_TICKS, SHORTEST_HALF_LIFE_TICKS, Settings
 
 FACTORS = (0.5, 1.0, 2.0)
@@ -28,8 +30,8 @@ NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """The verdict under one choice."""
+class SweepCell:
+    """The verdict under one choice of half-lives."""
 
     half_life: float
     """Factor on the half-life of the bank; `level` likewise on that of the level."""
@@ -46,35 +48,37 @@ def sweep(
     records: Sequence[SeriesRecord],
     settings: Settings,
     timelines: Mapping[str, Timeline] | None,
-    again: Callable[[Settings], Sequence[SeriesRecord]],
+    observations: SortedObservations,
     *,
     conditioning: bool,
-) -> list[Cell]:
-    """The verdict under every choice, the one used among them.
+    progress: Callable[[int], None],
+) -> list[SweepCell]:
+    """Find the verdict under every choice of half-lives, the one used among them.
 
     Parameters
     ----------
     records
         What was found with the settings as they are.
-    settings
-        As they are.
     timelines
         What the labels mean, by series; None = there are no labels.
-    again
-        Analyses the same observations with other settings.
     conditioning
         Without it there is no level, and only the half-life of the bank is varied.
+    progress
+        Told how many settings are done.
     """
-    cells = []
+    cells: list[SweepCell] = []
     for half_life, level in product(FACTORS, FACTORS if conditioning else (1.0,)):
-        used = half_life == level == 1.0
-        found = records if used else again(scaled(settings, records, half_life, level))
-        cells.append(_cell(half_life, level, found, timelines))
+        found = records
+        if not half_life == level == 1.0:
+            other = scale_half_lives(settings, records, half_life, level)
+            found = run(observations, other, conditioning=conditioning, readings=None, kept=0).records
+        cells.append(_judge(half_life, level, found, timelines))
+        progress(len(cells))
     return cells
 
 
-def scaled(settings: Settings, records: Sequence[SeriesRecord], half_life: float, level: float) -> Settings:
-    """Settings under which the half-lives of every series are multiplied, whether they were configured or not."""
+def scale_half_lives(settings: Settings, records: Sequence[SeriesRecord], half_life: float, level: float) -> Settings:
+    """Multiply the half-lives of every series in the settings, whether they were configured or not."""
     written = settings.model_dump(mode="json")
     banks: dict[tuple[str, float, float], str] = {}
     of_entry: dict[str, dict[str, list[str]]] = {}
@@ -84,8 +88,7 @@ def scaled(settings: Settings, records: Sequence[SeriesRecord], half_life: float
             key = (entry.bank or DEFAULT_BANK, record.plan.half_life, record.plan.level_half_life)
             bank = banks.setdefault(key, f"sweep-{len(banks)}")
             of_entry.setdefault(entry.match, {}).setdefault(bank, []).append(record.name)
-    series = []
-    entries = written["series"]
+    series, entries = [], written["series"]
     if not any(entry["match"] == "*" for entry in entries):
         entries = [*entries, {"match": "*"}]
     for entry in entries:
@@ -93,11 +96,10 @@ def scaled(settings: Settings, records: Sequence[SeriesRecord], half_life: float
         of_bank = of_entry.get(entry["match"], {})
         if len(of_bank) == 1:
             series.append(entry | {"bank": next(iter(of_bank))})
-        else:
-            series += [
-                entry | {"match": glob.escape(n), "bank": bank} for bank, names in of_bank.items() for n in names
-            ]
-            series.append(entry)
+            continue
+        for bank, names in of_bank.items():
+            series += [entry | {"match": glob.escape(name), "bank": bank} for name in names]
+        series.append(entry)
     made = {
         name: written["banks"].get(bank, {})
         | {"half_life": _ticks(half * half_life), "level_half_life": _ticks(slow * level)}
@@ -110,19 +112,19 @@ def _ticks(half_life: float) -> str:
     return f"{min(max(half_life, SHORTEST_HALF_LIFE_TICKS), LONGEST_HALF_LIFE_TICKS):.6f} ticks"
 
 
-def _cell(
+def _judge(
     half_life: float, level: float, records: Sequence[SeriesRecord], timelines: Mapping[str, Timeline] | None
-) -> Cell:
+) -> SweepCell:
     if timelines is None:
-        return Cell(half_life, level, frozenset(r.name for r in records if r.alarms), len(records), None)
-    events = judged_events(records, timelines, {})
+        return SweepCell(half_life, level, frozenset(r.name for r in records if r.alarms), len(records), None)
+    events = judge_events(records, timelines, {})
     detected = frozenset(f"{e.record.name} {e.record.moment(e.stretch.end_us)}" for e in events if e.alarm is not None)
-    false = sum(judged.phase is Phase.QUIET for judged in judged_alarms(records, timelines))
-    return Cell(half_life, level, detected, len(events), false)
+    false = sum(judged.stretch.phase is Phase.QUIET for judged in judge_alarms(records, timelines))
+    return SweepCell(half_life, level, detected, len(events), false)
 
 
-def section(cells: Sequence[Cell], records: Sequence[SeriesRecord]) -> Section:
-    """The sweep in words, as a table and as a picture."""
+def describe_sweep(cells: Sequence[SweepCell], records: Sequence[SeriesRecord]) -> ReportSection:
+    """Describe the sweep in words, as a table and as a picture."""
     used = next(cell for cell in cells if cell.half_life == cell.level == 1.0)
     other = [cell for cell in cells if (cell.alarmed, cell.false) != (used.alarmed, used.false)]
     what = "series that alarmed" if used.false is None else "events detected, false alarms"
@@ -144,14 +146,14 @@ def section(cells: Sequence[Cell], records: Sequence[SeriesRecord]) -> Section:
     levels = [cell.level for cell in cells if cell.half_life == cells[0].half_life]
     at = {(cell.half_life, cell.level): cell for cell in cells}
     table = [["half-life of the level", *(f"half-life {_factor(f, half)}" for f in columns)]]
-    table += [[_factor(level, slow), *(_text(at[f, level]) for f in columns)] for level in levels]
-    return Section(
+    table += [[_factor(level, slow), *(_cell_in_words(at[f, level]) for f in columns)] for level in levels]
+    return ReportSection(
         f"Does the verdict depend on the choice? ({what})", words, [table],
         picture=_picture([[at[f, level] for f in columns] for level in levels], used),
     )  # fmt: skip
 
 
-def _differences(used: Cell, other: Sequence[Cell]) -> Iterator[str]:
+def _differences(used: SweepCell, other: Sequence[SweepCell]) -> Iterator[str]:
     for cell in other[:NAMED]:
         more, less = sorted(cell.alarmed - used.alarmed), sorted(used.alarmed - cell.alarmed)
         parts = [f"also {', '.join(more[:3])}{', ...' if len(more) > 3 else ''}"] if more else []
@@ -165,12 +167,12 @@ def _factor(factor: float, ticks: float | None) -> str:
     return _WRITTEN[factor] + (f" ({factor * ticks:g} ticks)" if ticks is not None else "")
 
 
-def _text(cell: Cell) -> str:
+def _cell_in_words(cell: SweepCell) -> str:
     return f"{len(cell.alarmed)} of {cell.total}" + ("" if cell.false is None else f", {cell.false} false")
 
 
-def _picture(rows: Sequence[Sequence[Cell]], used: Cell) -> str:
-    """Squares, darker the more alarmed; a square with another verdict than the one used has a broken border."""
+def _picture(rows: Sequence[Sequence[SweepCell]], used: SweepCell) -> str:
+    """Draw a square for each choice, darker the more alarmed, with a broken border where the verdict is another one."""
     width, height, left, top = 132, 44, 120, 26
     parts = []
     for y, row in enumerate(rows):
@@ -183,7 +185,7 @@ def _picture(rows: Sequence[Sequence[Cell]], used: Cell) -> str:
                 f'<rect x="{left + width * x + 2}" y="{top + height * y + 2}" width="{width - 4}" '
                 f'height="{height - 4}" rx="4" fill="#17598a" fill-opacity="{0.05 + 0.4 * share:.2f}" {border}/>'
                 f'<text x="{left + width * (x + 0.5)}" y="{top + height * y + 27}" text-anchor="middle">'
-                f"{escape(_text(cell))}</text>"
+                f"{escape(_cell_in_words(cell))}</text>"
             )
     parts += [
         f'<text x="{left + width * (x + 0.5)}" y="16" text-anchor="middle">half-life {_WRITTEN[cell.half_life]}</text>'

@@ -1,19 +1,26 @@
-"""What labelled events say, in words and tables for page and terminal."""
+"""What labelled events say about the alarms: in words and tables for people, as files for programs.
+
+`skill.csv` has one row per alarm, `alarm, series, kind, time, verdict, lead`; `skill.json` is the whole verdict.
+"""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 
-from sentinel.analysis.intervals import of_count, of_share
-from sentinel.analysis.matched import Rival
-from sentinel.analysis.phases import Phase
-from sentinel.analysis.report import Section
-from sentinel.analysis.skill import Skill
+from sentinel.analysis.labels import Phase
+from sentinel.analysis.readings import INSTANT, stamp, stamp_type
+from sentinel.analysis.report import ReportSection
+from sentinel.analysis.rivals import Rival
+from sentinel.analysis.skill import JudgedEvent, Skill, count_interval, share_interval
 from sentinel.domain.spelling import duration_in_words
 
+SKILL_FILES = ("skill.csv", "skill.json")
 YEAR_SECONDS = 365.25 * 86_400
 PER_TICKS = 10_000
 LISTED = 30
@@ -23,30 +30,30 @@ FEW = 10
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def section(skill: Skill, rivals: Sequence[Rival]) -> Section:
-    """The whole verdict."""
+def describe_skill(skill: Skill, rivals: Sequence[Rival]) -> ReportSection:
+    """Describe the whole verdict for page and terminal."""
     tables = [_rival_table(skill, rivals)]
     if skill.events:
         tables.insert(0, _event_table(skill))
-    return Section("Against labelled events", tuple(_words(skill)), tables, limits=tuple(limits(skill)))
+    return ReportSection("Against labelled events", tuple(_skill_in_words(skill)), tables, limits=tuple(_limits(skill)))
 
 
-def length(skill: Skill, lead: float) -> str:
-    """A lead in words: calendar time, or the owner's units."""
+def _lead_in_words(skill: Skill, lead: float) -> str:
+    """Write a lead: calendar time, or the owner's units."""
     return f"{lead:.4g}" if skill.numbered else duration_in_words(lead)
 
 
-def _words(skill: Skill) -> Iterator[str]:
+def _skill_in_words(skill: Skill) -> Iterator[str]:
     n = len(skill.events)
     if n:
-        low, high = of_share(skill.detected, n)
+        low, high = share_interval(skill.detected, n)
         missed = [event for event in skill.events if event.alarm is None]
         blind = sum(event.ticks == 0 for event in missed)
         unseen = f" ({blind} of them without a verdict at any tick before: learning or blind)" if blind else ""
         share = f"{skill.detected} of {n} ({low:.0%} to {high:.0%})"
         yield f"Detected before the event: {share}; {len(missed)} missed{unseen}."
     if skill.detected:
-        leads = [length(skill, q) for q in quantiles([event.lead for event in skill.events])]
+        leads = [_lead_in_words(skill, q) for q in _quantiles([event.lead for event in skill.events])]
         still = sum(event.still_open for event in skill.events)
         unit = ", in units of time" if skill.numbered else ""
         yield (
@@ -64,7 +71,7 @@ def _words(skill: Skill) -> Iterator[str]:
 
 
 def _rate(skill: Skill) -> tuple[float, str]:
-    """Of one false alarm the rate that it makes, and per what."""
+    """Give the rate that one false alarm makes, and per what."""
     if skill.numbered:
         return PER_TICKS / skill.quiet.ticks, f"{PER_TICKS:,} ticks"
     return YEAR_SECONDS / skill.quiet.seconds, "series-year"
@@ -73,7 +80,7 @@ def _rate(skill: Skill) -> tuple[float, str]:
 def _rate_in_words(skill: Skill) -> str:
     false, quiet = skill.count(Phase.QUIET), skill.quiet
     each, per = _rate(skill)
-    low, high = of_count(false)
+    low, high = count_interval(false)
     span = f"{quiet.ticks:,} ticks" + ("" if skill.numbered else f", {quiet.seconds / YEAR_SECONDS:.3g} series-years")
     return (
         f"Quiet data with a verdict: {span}. False alarms: {false}, that is {false * each:.3g} per {per} "
@@ -85,7 +92,7 @@ def _budget_in_words(skill: Skill) -> str:
     false, budget = skill.count(Phase.QUIET), skill.quiet.budget
     if budget == 0:
         return "Budget: no rule could alarm in quiet data."
-    low, high = of_count(false)
+    low, high = count_interval(false)
     verdict = "exceeded" if low > budget else "kept" if high <= budget else "not contradicted, nor shown to be kept"
     return (
         f"Budget: at most {budget:.3g} false alarms were declared there (alpha x ticks), {false} came: "
@@ -93,8 +100,8 @@ def _budget_in_words(skill: Skill) -> str:
     )
 
 
-def limits(skill: Skill) -> Iterator[str]:
-    """What the data at hand can and cannot say."""
+def _limits(skill: Skill) -> Iterator[str]:
+    """Say what the data at hand can and cannot show."""
     yield (
         "Intervals are exact at 95 % and take alarms and events as independent of each other. Series of one site are "
         "not: the true intervals are wider."
@@ -128,7 +135,7 @@ def limits(skill: Skill) -> Iterator[str]:
             "slowing may be expected (a season that starts cold, gaps, a blind sensor): a miss there says nothing "
             "about the indicator."
         )
-    needed = of_count(0)[1]
+    needed = count_interval(0)[1]
     if 0 < skill.quiet.budget < needed:
         yield (
             f"The quiet data are too short to show that the budget is kept: even without any false alarm that takes "
@@ -152,8 +159,8 @@ def limits(skill: Skill) -> Iterator[str]:
         )
 
 
-def quantiles(leads: Sequence[float]) -> list[float]:
-    """Smallest, quartiles and largest of what is not NaN."""
+def _quantiles(leads: Sequence[float]) -> list[float]:
+    """Give the smallest, the quartiles and the largest of the leads that are not NaN."""
     return [float(q) for q in np.quantile([lead for lead in leads if not math.isnan(lead)], QUANTILES)]
 
 
@@ -161,38 +168,99 @@ def _event_table(skill: Skill) -> list[list[str]]:
     rows = [["event in", "expected from", "transition", "first alarm", "lead", "ticks with a verdict"]]
     for event in skill.events[:LISTED]:
         record, stretch = event.record, event.stretch
-        rows.append(
-            [
-                record.name,
-                record.moment(stretch.begin_us) if stretch.started else "not said",
-                record.moment(stretch.end_us),
-                "none" if event.alarm is None else record.moment(event.alarm.time_us),
-                "missed" if event.alarm is None else length(skill, event.lead),
-                f"{event.ticks:,} of {event.all_ticks:,}",
-            ]
-        )
+        alarm, lead = "none", "missed"
+        if event.alarm is not None:
+            alarm, lead = record.moment(event.alarm.time_us), _lead_in_words(skill, event.lead)
+        start = record.moment(stretch.begin_us) if stretch.started else "not said"
+        verdicts = f"{event.ticks:,} of {event.all_ticks:,}"
+        rows.append([record.name, start, record.moment(stretch.end_us), alarm, lead, verdicts])
     if len(skill.events) > LISTED:
         rows.append([f"and {len(skill.events) - LISTED:,} more, in skill.json", *[""] * 5])
     return rows
-
-
-def _number(rate: float) -> str:
-    return f"{rate:.3g}" if rate < 100 else f"{rate:,.0f}"
 
 
 def _rival_table(skill: Skill, rivals: Sequence[Rival]) -> list[list[str]]:
     per = _rate(skill)[1] if skill.quiet.ticks else ""
     rows = [["indicator", "detected", "median lead", "false alarms", f"per {per}" if per else "rate", "under alarm"]]
     for rival in rivals:
-        false = rival.false
-        rows.append(
-            [
-                rival.name,
-                "not matched" if rival.detected is None else f"{rival.detected} of {len(skill.events)}",
-                length(skill, float(np.median(rival.leads))) if rival.leads else "-",
-                "no quiet data" if false is None else f"{false:,}",
-                "-" if false is None else _number(false * _rate(skill)[0]),
-                "-" if math.isnan(rival.under_alarm) else f"{rival.under_alarm:.1%}",
-            ]
-        )
+        detected = "not matched" if rival.detected is None else f"{rival.detected} of {len(skill.events)}"
+        lead = _lead_in_words(skill, float(np.median(rival.leads))) if rival.leads else "-"
+        false, rate = "no quiet data", "-"
+        if rival.false is not None:
+            number = rival.false * _rate(skill)[0]
+            false, rate = f"{rival.false:,}", f"{number:.3g}" if number < 100 else f"{number:,.0f}"
+        under = "-" if math.isnan(rival.under_alarm) else f"{rival.under_alarm:.1%}"
+        rows.append([rival.name, detected, lead, false, rate, under])
     return rows
+
+
+def write_skill(skill: Skill, rivals: Sequence[Rival], out: Path) -> None:
+    """Write skill.csv and skill.json into a folder."""
+    _alarm_table(skill).write_csv(out / SKILL_FILES[0], datetime_format=INSTANT)
+    text = json.dumps(_skill_data(skill, rivals), indent=1, allow_nan=False, ensure_ascii=False)
+    (out / SKILL_FILES[1]).write_text(text + "\n", encoding="utf-8")
+
+
+def _skill_data(skill: Skill, rivals: Sequence[Rival]) -> dict[str, object]:
+    """Give the verdict as JSON-ready data; leads in seconds, on a numbered axis in the owner's units."""
+    false, quiet = skill.count(Phase.QUIET), skill.quiet
+    interval = [round(end, 6) for end in count_interval(false)]
+    return {
+        "unit_of_lead": "units" if skill.numbered else "seconds",
+        "events": [_event_data(event) for event in skill.events],
+        "detected": skill.detected,
+        "detected_share_interval": list(share_interval(skill.detected, len(skill.events))) if skill.events else None,
+        "lead_quantiles": _quantiles([event.lead for event in skill.events]) if skill.detected else None,
+        "alarms": {phase.value: skill.count(phase) for phase in Phase},
+        "quiet": {
+            "ticks": quiet.ticks, "values": quiet.values,
+            "series_years": None if skill.numbered else quiet.seconds / YEAR_SECONDS,
+            "under_alarm_ticks": quiet.under_alarm, "false_alarms": false, "false_alarms_interval": interval,
+            "declared_budget": quiet.budget,
+        },
+        "series": {
+            "labelled": skill.labelled, "controls": skill.controls, "unlabelled": skill.unlabelled,
+            "unwatched": skill.unwatched,
+        },
+        "rivals": [
+            {
+                "name": rival.name, "detected": rival.detected,
+                "median_lead": float(np.median(rival.leads)) if rival.leads else None, "false_alarms": rival.false,
+                "under_alarm": None if math.isnan(rival.under_alarm) else rival.under_alarm,
+            }
+            for rival in rivals
+        ],
+        "limits": list(_limits(skill)),
+    }  # fmt: skip
+
+
+def _event_data(event: JudgedEvent) -> dict[str, object]:
+    record, stretch = event.record, event.stretch
+
+    def moment(time_us: int) -> object:
+        written = stamp(record.axis, time_us)
+        return written if record.axis.numbered else written.isoformat()
+
+    return {
+        "series": record.name,
+        "expected_from": moment(stretch.begin_us),
+        "started": stretch.started,
+        "transition": moment(stretch.end_us),
+        "first_alarm": None if event.alarm is None else moment(event.alarm.time_us),
+        "lead": None if math.isnan(event.lead) else event.lead,
+        "still_open": event.still_open,
+        "ticks": event.all_ticks,
+        "ticks_with_verdict": event.ticks,
+    }
+
+
+def _alarm_table(skill: Skill) -> pl.DataFrame:
+    """Make one row per alarm of a labelled series; the ids are those of alarms.csv."""
+    rows = []
+    for one in sorted(skill.alarms, key=lambda one: (one.alarm.time_us, one.record.name, one.alarm.alarm_id)):
+        alarm, time = one.alarm, stamp(one.record.axis, one.alarm.time_us)
+        lead = None if math.isnan(one.lead) else one.lead
+        rows.append((alarm.alarm_id, one.record.name, alarm.kind, time, one.stretch.phase.value, lead))
+    text, when = pl.String(), stamp_type(numbered=skill.numbered)
+    schema = {"alarm": text, "series": text, "kind": text, "time": when, "verdict": text, "lead": pl.Float64()}
+    return pl.DataFrame(rows, schema=schema, orient="row")

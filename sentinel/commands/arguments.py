@@ -1,28 +1,32 @@
-"""What can be asked on the command line: commands, their options, and how a fault of usage is told."""
+"""The command line: commands, their options, and how a fault of usage is reported."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any, NoReturn
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sentinel import __version__
 from sentinel.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from sentinel.tables import TableOptions
 
 _EXIT_CODES = """exit codes: 0 done, 1 failure, 2 usage, 65 bad input data,
   73 state folder not usable, 75 something needed is down, 78 bad configuration"""
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose faults are one line, as all others are, in place of the whole usage."""
+    """A parser that reports a fault in one line, like all other faults, instead of printing the whole usage."""
 
     def error(self, message: str) -> NoReturn:
-        """Say it on standard error, and where more is to be read; exit code 2."""
+        """Report a fault on standard error, with where to read more; exit code 2."""
         line = " ".join(f"sentinel: {message}; see '{self.prog} --help'".splitlines())
         self.exit(UsageError.exit_code, f"{line}\n")
 
     def parse_known_args(self, *arguments: Any) -> tuple[argparse.Namespace, list[str]]:  # type: ignore[override]
-        """Refuse what is not known here: the parser of all commands would point to the wrong help."""
+        """Refuse unknown arguments here: the parser of all commands would point to the wrong help."""
         parsed, unknown = super().parse_known_args(*arguments)
         if "" in (arguments[0] or ()):
             self.error("an empty argument, as an unset variable leaves it; a value is needed")
@@ -32,7 +36,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """All commands; what is parsed has `handler`, the function to run as `module:name`."""
+    """Make the parser of all commands; what it gives has `handler`, the function to run as `module:name`."""
     made = _Parser(
         prog="sentinel",
         description="Watches time series and warns, with a stated false-alarm budget, that one of\n"
@@ -51,20 +55,15 @@ def parser() -> argparse.ArgumentParser:
             epilog=f"example:\n  sentinel {name} {example}".rstrip() + f"\n\n{_EXIT_CODES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        one.set_defaults(handler=handler)
+        one.set_defaults(handler=f"sentinel.commands.{handler}")
         return one
 
     _demo(command)
     _backtest_and_plot(command)
     _run_and_check(command)
     _replay(command)
-    command(
-        "schema",
-        "sentinel.commands.check:print_schema",
-        "print the JSON Schema of configuration files",
-        "> schema.json",
-    )
-    command("doctor", "sentinel.commands.doctor:main", "say what this machine has and lacks", "")
+    command("schema", "check:print_schema", "print the JSON Schema of configuration files", "> schema.json")
+    command("doctor", "doctor:main", "say what this machine has and lacks", "")
     return made
 
 
@@ -72,11 +71,9 @@ _Command = Callable[[str, str, str, str], argparse.ArgumentParser]
 
 
 def _run_and_check(command: _Command) -> None:
-    run = command("run", "sentinel.commands.main:run", "watch the configured sources until stopped", "sentinel.yaml")
+    run = command("run", "main:run", "watch the configured sources until stopped", "sentinel.yaml")
     run.add_argument("config", metavar="CONFIG", help="YAML file, or a folder of *.yaml")
-    check = command(
-        "check", "sentinel.commands.check:main", "check a configuration and say in words what it means", "sentinel.yaml"
-    )
+    check = command("check", "check:main", "check a configuration and say in words what it means", "sentinel.yaml")
     check.add_argument("config", metavar="CONFIG", help="YAML file, or a folder of *.yaml; with --probe also a table")
     check.add_argument(
         "--probe",
@@ -89,12 +86,8 @@ def _run_and_check(command: _Command) -> None:
 
 
 def _demo(command: _Command) -> None:
-    demo = command(
-        "demo",
-        "sentinel.commands.demo:main",
-        "show the daemon at work on simulated lakes and two real series",
-        "--keep demo",
-    )
+    what = "show the daemon at work on simulated lakes and two real series"
+    demo = command("demo", "demo:main", what, "--keep demo")
     demo.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of the lakes' noise [%(default)s]")
     demo.add_argument("--headless", action="store_true", help="summary only, and faster; exit code 1 if it went wrong")
     demo.add_argument(
@@ -104,12 +97,8 @@ def _demo(command: _Command) -> None:
 
 
 def _backtest_and_plot(command: _Command) -> None:
-    backtest = command(
-        "backtest",
-        "sentinel.commands.backtest:main",
-        "analyse recorded series as if they came in live",
-        "lake.csv --season 1d --out result",
-    )
+    what = "analyse recorded series as if they came in live"
+    backtest = command("backtest", "backtest:main", what, "lake.csv --season 1d --out result")
     _input(backtest)
     backtest.add_argument("--out", required=True, metavar="DIR", help="folder of the results; made if needed")
     backtest.add_argument("--quiet", action="store_true", help="no progress, no summary")
@@ -120,22 +109,23 @@ def _backtest_and_plot(command: _Command) -> None:
         "(transition, start, end, control)",
     )
     backtest.add_argument("--sweep", action="store_true", help="also try half and double the half-lives")
-    plot = command(
-        "plot",
-        "sentinel.commands.backtest:plot_main",
-        "draw the stability spectrogram of one series",
-        "lake.csv --series ph --out ph.png",
-    )
+    what = "draw the stability spectrogram of one series"
+    plot = command("plot", "backtest:plot_main", what, "lake.csv --series ph --out ph.png")
     _input(plot)
     plot.add_argument("--series", metavar="NAME", help="which series [the first]")
     plot.add_argument("--out", required=True, metavar="FILE", help="picture to write, *.png or *.svg")
 
 
 def _input(parser: argparse.ArgumentParser) -> None:
-    """What is analysed and how, the same for `backtest` and `plot`."""
+    """Add what is analysed and how, the same for `backtest` and `plot`."""
     parser.add_argument("input", nargs="+", metavar="INPUT", help="CSV, Parquet or NDJSON file, long or wide")
     parser.add_argument("--config", metavar="FILE", help="YAML file with series, banks, alarms [defaults]")
-    parser.add_argument("--cadence", type=_cadence, metavar="SPAN", help="15m, 1d, 1mo [from the first 50 times]")
+    parser.add_argument(
+        "--cadence",
+        type=_cadence,
+        metavar="SPAN",
+        help="15m, 1d, 1mo [from the first 50 times]",
+    )
     parser.add_argument(
         "--season",
         type=_season,
@@ -154,7 +144,7 @@ def _input(parser: argparse.ArgumentParser) -> None:
 
 
 def _table(parser: argparse.ArgumentParser, title: str) -> None:
-    """How a table is written."""
+    """Add how a table is written."""
     table = parser.add_argument_group(title)
     table.add_argument(
         "--by",
@@ -166,20 +156,35 @@ def _table(parser: argparse.ArgumentParser, title: str) -> None:
     table.add_argument("--time-column", metavar="COLUMN", help="column of the event times [time]")
     table.add_argument("--series-column", metavar="COLUMN", help="long tables: column of the series' names [series]")
     table.add_argument("--value-column", metavar="COLUMN", help="long tables: column of the values [value]")
-    table.add_argument("--separator", type=_separator, metavar="CHAR", help="between the columns of a CSV [,]")
+    table.add_argument(
+        "--separator",
+        type=_separator,
+        metavar="CHAR",
+        help="between the columns of a CSV [,]",
+    )
     table.add_argument("--decimal", choices=[".", ","], metavar="MARK", help="decimal mark, . or , [.]")
     table.add_argument("--encoding", metavar="NAME", help="text encoding, such as latin-1 [utf-8]")
     table.add_argument("--time-format", metavar="FORM", help="form of the times, such as '%%d.%%m.%%Y' [ISO 8601]")
-    table.add_argument("--time-zone", type=_time_zone, metavar="ZONE", help="zone of times without an offset [UTC]")
+    table.add_argument(
+        "--time-zone",
+        type=_time_zone,
+        metavar="ZONE",
+        help="zone of times without an offset [UTC]",
+    )
+
+
+def table_options(arguments: argparse.Namespace) -> TableOptions:
+    """Give how a table is written, as the command line says."""
+    from sentinel.tables import TableOptions
+
+    known = {field.name for field in fields(TableOptions)}
+    given = {name: value for name, value in vars(arguments).items() if value and name in known}
+    return TableOptions(**given | {"by": tuple(arguments.by)})
 
 
 def _replay(command: _Command) -> None:
-    replay = command(
-        "replay",
-        "sentinel.commands.replay:main",
-        "run the journal of a daemon through the pipeline again",
-        "--state state --out again",
-    )
+    what = "run the journal of a daemon through the pipeline again"
+    replay = command("replay", "replay:main", what, "--state state --out again")
     replay.add_argument("--state", required=True, metavar="DIR", help="state folder of a stopped daemon, or a copy")
     replay.add_argument("--config", metavar="FILE", help="settings to replay under [those in the journal]")
     replay.add_argument("--out", required=True, metavar="DIR", help="folder of the results; made if needed")
@@ -204,29 +209,29 @@ def _seconds(text: str) -> float:
 def _cadence(text: str) -> str:
     from sentinel.domain.spans import Cadence
 
-    return _checked(text, Cadence.parse)
+    return _check(text, Cadence.parse)
 
 
 def _season(text: str) -> str:
     from sentinel.domain.spans import parse_season
 
-    return _checked(text, parse_season)
+    return _check(text, parse_season)
 
 
 def _time_zone(text: str) -> str:
     from sentinel.config import known_time_zone
 
-    return _checked(text, known_time_zone)
+    return _check(text, known_time_zone)
 
 
 def _separator(text: str) -> str:
     from sentinel.config import known_separator
 
-    return _checked(text, known_separator)
+    return _check(text, known_separator)
 
 
-def _checked(text: str, parse: Callable[[str], object]) -> str:
-    """Text that parses, as text: a fault is a fault of usage here, the value is the command's."""
+def _check(text: str, parse: Callable[[str], object]) -> str:
+    """Give a text back if it parses; if not, that is a fault of usage. The command parses it again."""
     try:
         parse(text)
     except ValueError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from sentinel.commands.output import folder_for, writing
-from sentinel.commands.replay import Replayed, replayed
+from sentinel.commands.replay import Replay, replay
 from sentinel.config import Settings
 from sentinel.domain.errors import UpstreamError
 from sentinel.domain.events import AlarmEvent
@@ -130,7 +130,7 @@ def main(args: argparse.Namespace) -> int:
         logs.set_up("error", "logfmt", daemon.metrics)
         print(f"serving {daemon.web.address}/", flush=True)
         _play(daemon, args.seed, headless=args.headless, linger=args.linger)
-        shown = replayed(settings.daemon.state_dir)
+        shown = replay(settings.daemon.state_dir)
         verdict = judge(shown.events, lake, LOADED, (CONTROL, CO2, ELNINO))
         # First: a folder that cannot be written hides the picture, not how it went.
         print(verdict.text(), flush=True)
@@ -207,7 +207,7 @@ def _staying(seconds: float) -> str:
     return f"All played. The page stays for {duration_in_words(max(1, round(seconds)))} more; Ctrl-C ends it."
 
 
-def _save_picture(shown: Replayed, folder: Path, seed: int) -> Path:
+def _save_picture(shown: Replay, folder: Path, seed: int) -> Path:
     path = folder / f"sentinel-demo-{seed}.png"
     with writing(path):
         write(shown.figure(LOADED, "A lake that is loaded with nutrients"), path, "png")

@@ -14,11 +14,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sentinel.analysis.intake import read_files
-from sentinel.analysis.options import options_of
-from sentinel.analysis.run import parts
-from sentinel.analysis.season import FEWEST_CYCLES, LONGEST_RECORD, WEAKEST, Proposal, on_grid, propose
-from sentinel.analysis.sorting import Sorted, sort
+from sentinel.analysis.intake import SortedObservations, read_files, sort
+from sentinel.analysis.readings import slice_by_series
+from sentinel.analysis.record import Proposal
+from sentinel.analysis.seasons import FEWEST_CYCLES, LONGEST_RECORD, WEAKEST, on_grid, propose
+from sentinel.commands.arguments import table_options
 from sentinel.config import Settings, load
 from sentinel.domain.axis import NumberAxis
 from sentinel.domain.clock import SystemClock
@@ -56,7 +56,7 @@ def main(arguments: argparse.Namespace) -> int:
     path = Path(arguments.config)
     configured = path.suffix.lower() in (".yaml", ".yml") or _is_folder(path)
     settings = load(path) if configured else Settings()
-    observations = _fetched(settings) if configured else read_files([path], options_of(arguments)).observations
+    observations = _fetched(settings) if configured else read_files([path], table_options(arguments)).observations
     with tempfile.TemporaryDirectory(prefix="sentinel-") as folder:
         found = list(_looked_at(sort(observations, Path(folder)), settings))
     if not found:
@@ -104,14 +104,14 @@ def _fetched(settings: Settings) -> pl.LazyFrame:
     return pl.concat(tables).lazy()
 
 
-def _looked_at(observations: Sorted, settings: Settings) -> Iterator[Found]:
+def _looked_at(observations: SortedObservations, settings: Settings) -> Iterator[Found]:
     heads = observations.heads()
     times: list[NDArray[np.int64]] = []
     values: list[NDArray[np.float64]] = []
     current = 0
     for table in observations.batches():
         series, time, value = (table[column].to_numpy() for column in ("id", "time", "value"))
-        for number, part in parts(series):
+        for number, part in slice_by_series(series):
             if number != current and times:
                 yield from _found(observations.names[current], times, values, settings)
                 times, values = [], []

@@ -1,6 +1,6 @@
-"""Replay: what a journal holds, through the same machine, from its first batch.
+"""`sentinel replay`: run a journal from its first batch through the machine that the daemon runs.
 
-The rows, alarms and pictures are those of the daemon that wrote it: only the journal moved its state.
+Rows, alarms and pictures are those of the daemon that wrote the journal, for only the journal moved its state.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sentinel.analysis.readings import INSTANT, Readings, alarm_table
-from sentinel.analysis.run import parts
+from sentinel.analysis.readings import INSTANT, Readings, alarm_table, slice_by_series
+from sentinel.analysis.record import match_cleared
 from sentinel.commands.output import folder_for, writing
 from sentinel.config import Settings, load
 from sentinel.domain.axis import CalendarAxis
@@ -27,8 +27,8 @@ from sentinel.views.picture import Alarm, Caption, Figure, Instrument, draw
 
 
 @dataclass(slots=True)
-class Replayed:
-    """What a journal came to."""
+class Replay:
+    """What a journal holds: events, histories for pictures, and the replica after the last batch."""
 
     machine: Replica
     events: list[AlarmEvent] = field(default_factory=list)
@@ -40,31 +40,28 @@ class Replayed:
         return self.machine.state
 
     def take(self, result: Result) -> None:
-        """Add what one batch gave."""
+        """Add what the pipeline gave for one batch."""
         self.events.extend(result.events)
         if result.rows is not None:
-            for number, part in parts(result.rows.series):
+            for number, part in slice_by_series(result.rows.series):
                 self.portraits.setdefault(self.state.names[number], Portrait()).extend(result.rows, part)
 
     def figure(self, name: str, title: str = "") -> Figure:
-        """The stability spectrogram of one series; KeyError if it has no ticks yet."""
+        """Draw the stability spectrogram of one series; KeyError if it has no ticks yet."""
         columns = self.portraits[name].columns()
         if columns is None:
             raise KeyError(name)
         state = self.state
         plan, _ = state.keys[state.cohort_of[state.names.index(name)]]
-        cleared = {event.alarm_id: event.time_us for event in self.events if event.what == "cleared"}
-        alarms = [
-            Alarm.of(event, cleared.get(event.alarm_id))
-            for event in self.events if event.series == name and event.what == "raised"
-        ]  # fmt: skip
+        own = [event for event in self.events if event.series == name]
+        alarms = [Alarm.of(event, cleared) for event, cleared in match_cleared(own)]
         thresholds = self.machine.pipeline.cohort(plan).scoring.thresholds
         instrument = Instrument(thresholds, plan.cadence_us, plan.rules)
         return draw(columns, CalendarAxis(), instrument, Caption(title or name), alarms)
 
 
 def results(folder: Path, machine: Replica, *, fixed: bool = False) -> Iterator[Result]:
-    """Let every batch of the journal in `folder` move the machine; what each gave, with rows.
+    """Let every batch of the journal in `folder` move the machine, and yield what each gave, with rows.
 
     With `fixed` the machine keeps its own settings, whatever the journal recorded.
 
@@ -106,9 +103,9 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def replayed(folder: Path) -> Replayed:
+def replay(folder: Path) -> Replay:
     """Replay the journal in a state folder; it may be in use."""
-    outcome = Replayed(Replica(Settings()))
-    for result in results(folder, outcome.machine):
-        outcome.take(result)
-    return outcome
+    found = Replay(Replica(Settings()))
+    for result in results(folder, found.machine):
+        found.take(result)
+    return found

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sentinel.analysis.labels import Kind, Label
+from sentinel.analysis.labels import Label, LabelKind
+from sentinel.analysis.readings import SeriesTicks
 from sentinel.analysis.record import SeriesRecord
-from sentinel.analysis.ticks import Ticks
 from sentinel.config import Settings
 from sentinel.domain.axis import CalendarAxis
 from sentinel.domain.estimates import UNKNOWN
@@ -34,12 +34,12 @@ def record(name: str = "x", alarms: tuple[tuple[float, float | None], ...] = ())
     return made
 
 
-def ticks(state: str = "watching", value: np.ndarray | None = None) -> Ticks:
+def ticks(state: str = "watching", value: np.ndarray | None = None) -> SeriesTicks:
     """The ticks of such a record, all in one state."""
     end_us = np.arange(LENGTH) * DAY + DAY // 2
-    return Ticks(end_us, np.zeros(LENGTH) if value is None else value, np.full(LENGTH, state, dtype=object), DAY)
+    return SeriesTicks(end_us, np.zeros(LENGTH) if value is None else value, np.full(LENGTH, state, dtype=object), DAY)
 
 
 def label(kind: str, day: float | None = None, series: str = "x") -> Label:
     """A label of such a record."""
-    return Label("events.csv, row 1", series, Kind(kind), None if day is None else day * DAY, str(day))
+    return Label("events.csv, row 1", series, LabelKind(kind), None if day is None else day * DAY, str(day))

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import sentinel
+from sentinel.analysis.intake import RUN_ROWS, sort
 from sentinel.analysis.readings import Readings
 from sentinel.analysis.run import run
-from sentinel.analysis.sorting import RUN_ROWS, sort
 from sentinel.commands.main import entry_point
 from sentinel.config import Settings
 from sentinel.domain.axis import NumberAxis
@@ -231,7 +231,7 @@ def test_sorting_in_pieces_is_sorting_at_once_and_keeps_the_first_of_duplicates(
 def test_the_readings_do_not_depend_on_how_the_input_was_cut(tmp_path, monkeypatch):
     table = long(lakes(400)).sample(fraction=1.0, shuffle=True, seed=4)
     expected = sentinel.analyse(table).readings
-    monkeypatch.setattr("sentinel.analysis.sorting.SMALLEST_BLOCK", 50)
+    monkeypatch.setattr("sentinel.analysis.intake.SMALLEST_BLOCK", 50)
     found = sort(table.lazy(), tmp_path, run_rows=170)
     readings = Readings(tmp_path, found.names)
     run(found, Settings(), conditioning=True, readings=readings, kept=1)
@@ -278,7 +278,7 @@ def test_the_command_line_is_causal_too(undrawn, tmp_path):
 
 
 def test_many_series_are_all_analysed_and_fifty_are_drawn(tmp_path, monkeypatch):
-    monkeypatch.setattr("sentinel.commands.backtest.PICTURES", 2)
+    monkeypatch.setattr("sentinel.analysis.backtest.PICTURES", 2)
     values = {f"s{n:02}": slowing(300, n) * (1 if n % 5 else 0.001) for n in range(25)}
     pl.DataFrame({"time": np.arange(300), **values}).write_csv(tmp_path / "many.csv")
     assert entry_point(["backtest", str(tmp_path / "many.csv"), "--out", str(tmp_path / "out")]) == 0

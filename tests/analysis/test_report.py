@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sentinel.analysis.record import SeriesRecord, ranked
-from sentinel.analysis.report import Report, fleet, write
-from sentinel.analysis.sentences import choices, sentence
+from sentinel.analysis.record import SeriesRecord, rank
+from sentinel.analysis.report import Report, rank_fleet, write_report
+from sentinel.analysis.sentences import describe, list_choices
 from sentinel.config import Settings
 from sentinel.domain.axis import CalendarAxis, NumberAxis
 from sentinel.domain.estimates import UNKNOWN, Estimates
@@ -148,14 +148,13 @@ SENTENCES = {
 def report_of(*records: SeriesRecord, **more: object) -> Report:
     known = Report(
         title="lakes.csv", inputs=["lakes.csv"], records=records, pictures={}, observations=200, duplicates=0,
-        left_out={}, left_columns=(), complaints=(), conditioning=True,
+        left_out={}, left_columns=(), complaints=(), conditioning=True, sections=(), remarks={},
     )  # fmt: skip
-    estimates = {name: more.pop(name) for name in Estimates._fields if name in more}
-    return replace(known, estimates=known.estimates._replace(**estimates), **more)
+    return replace(known, **more)
 
 
 def page_of(report: Report, folder: Path) -> str:
-    write(report, folder / "report.html")
+    write_report(report, folder / "report.html")
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -184,7 +183,7 @@ class Page(HTMLParser):
 @pytest.mark.parametrize("case", SENTENCES)
 def test_a_series_in_plain_words(case):
     found, expected = SENTENCES[case]
-    assert sentence(found) == expected
+    assert describe(found) == expected
 
 
 def test_no_sentence_and_no_page_foretells(tmp_path):
@@ -258,7 +257,7 @@ def test_a_fleet_is_ranked_by_e_values_with_its_windows_and_only_a_fleet(tmp_pat
         for name, e in (("a", 0.2), ("b", 300.0), ("c", 4.0))
     ]
     unready = record(name="unready")
-    standings = fleet([*known, unready])
+    standings = rank_fleet([*known, unready])
     assert [(one.record.name, one.rank, one.discovered) for one in standings] == [
         ("b", 1, True), ("c", 2, False), ("a", 3, False),
     ]  # fmt: skip
@@ -274,14 +273,15 @@ def test_series_are_ranked_by_evidence_open_alarms_first():
     high = record(name="high", max_evidence=-0.5)
     unready = record(name="unready", max_evidence=math.nan, state=State.LEARNING)
     cleared = record(name="cleared", max_evidence=3.0, alarms=[(raised("cleared", 1), JULY_1)])
-    assert [r.name for r in ranked([unready, low, high, cleared, SLOW])] == [
+    assert [r.name for r in rank([unready, low, high, cleared, SLOW])] == [
         "peter/ph", "cleared", "high", "low", "unready",
     ]  # fmt: skip
 
 
 def test_choices_are_named_once_for_all_series_that_share_them():
     monthly = plan_for(Settings(), "m", Cadence.parse("1mo"))
-    found = choices([record(name="a"), record(name="b"), record(name="m", plan=monthly), SENTENCES["no cadence"][0]])
+    months = record(name="m", plan=monthly)
+    found = list_choices([record(name="a"), record(name="b"), months, SENTENCES["no cadence"][0]])
     assert [(choice.cadence, choice.series) for choice in found] == [("1 day", ("a", "b")), ("1 month", ("m",))]
     assert dict(found[0].lines) == {
         "half-life": "40 ticks",

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import sentinel
-from sentinel.analysis.sorting import sort
+from sentinel.analysis.intake import sort
 from sentinel.commands.main import entry_point
 from sentinel.config import Settings
 from sentinel.domain.observation import Frame

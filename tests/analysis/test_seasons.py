@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from statsmodels.datasets import co2, elnino, nile, sunspots
 from statsmodels.tsa.arima_process import arma_generate_sample
 
-from sentinel.analysis.season import on_grid, propose
+from sentinel.analysis.seasons import on_grid, propose
 from sentinel.domain.spans import Cadence, parse_season
 
 HOUR_US = Cadence.parse("1h").microseconds

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from sentinel.analysis.sweep import FACTORS, Cell, scaled, section
+from sentinel.analysis.sweep import FACTORS, SweepCell, describe_sweep, scale_half_lives
 from sentinel.commands.main import entry_point
 from sentinel.config import Settings
 from sentinel.domain.spans import Cadence
@@ -14,7 +14,7 @@ from sentinel.pipeline.plan import plan_for
 from tests.analysis.labelling import record
 from tests.analysis.lakes import lakes
 
-CELLS = [Cell(half, level, frozenset({"a"}), 2, 0) for half in FACTORS for level in FACTORS]
+CELLS = [SweepCell(half, level, frozenset({"a"}), 2, 0) for half in FACTORS for level in FACTORS]
 
 
 def plans(settings: Settings, cadences: dict[str, str]) -> dict[str, tuple[float, float]]:
@@ -42,7 +42,7 @@ def records(settings: Settings, cadences: dict[str, str]):
 def test_the_half_lives_of_every_series_are_scaled_whether_configured_or_by_cadence(written, cadences):
     settings = Settings.model_validate(written)
     before = plans(settings, cadences)
-    after = plans(scaled(settings, records(settings, cadences), 0.5, 2.0), cadences)
+    after = plans(scale_half_lives(settings, records(settings, cadences), 0.5, 2.0), cadences)
     assert after == {name: (half / 2, level * 2) for name, (half, level) in before.items()}
 
 
@@ -51,7 +51,7 @@ def test_what_else_is_set_stays_as_it_is():
         {"banks": {"default": {"thresholds": 9}}, "alarms": [{"threshold": 0.6, "alpha": 1e-3}],
          "series": [{"match": "a", "season": ["1d"]}]}
     )  # fmt: skip
-    other = scaled(settings, records(settings, {"a": "1h", "b": "1d"}), 2.0, 0.5)
+    other = scale_half_lives(settings, records(settings, {"a": "1h", "b": "1d"}), 2.0, 0.5)
     for name, cadence in (("a", "1h"), ("b", "1d")):
         plan, same = (plan_for(s, name, Cadence.parse(cadence)) for s in (other, settings))
         assert (plan.thresholds, plan.rules, plan.seasons) == (same.thresholds, same.rules, same.seasons)
@@ -59,19 +59,19 @@ def test_what_else_is_set_stays_as_it_is():
 
 def test_a_half_life_is_never_scaled_below_what_is_allowed():
     settings = Settings.model_validate({"banks": {"default": {"half_life": "4 ticks"}}})
-    other = scaled(settings, records(settings, {"a": "1h"}), 0.5, 1.0)
+    other = scale_half_lives(settings, records(settings, {"a": "1h"}), 0.5, 1.0)
     assert plans(other, {"a": "1h"})["a"][0] == 3
 
 
 def test_the_same_verdict_everywhere_does_not_depend_on_the_choice():
-    made = section(CELLS, [])
+    made = describe_sweep(CELLS, [])
     assert made.words == ["The verdict does not depend on the choice: it is the same under all 9 settings."]
     assert "stroke-dasharray" not in made.picture
 
 
 def test_settings_with_another_verdict_are_named():
-    other = [*CELLS[:-1], Cell(2.0, 2.0, frozenset({"b"}), 2, 1)]
-    made = section(other, [])
+    other = [*CELLS[:-1], SweepCell(2.0, 2.0, frozenset({"b"}), 2, 1)]
+    made = describe_sweep(other, [])
     assert made.words == [
         "The verdict depends on the choice: it is another one under 1 of 9 settings.",
         "Half-life double, level double: also b; not a; 1 false alarm instead of 0.",

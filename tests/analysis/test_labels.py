@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.analysis.phases import Phase, timelines
+from sentinel.analysis.labels import Phase, make_timelines
 from sentinel.domain.errors import DataError
 from sentinel.domain.spans import DAY
 from tests.analysis.labelling import LENGTH, label, record, ticks
@@ -16,7 +16,7 @@ Q, E, L, N, U = Phase.QUIET, Phase.EXPECTED, Phase.LATE, Phase.OPEN, Phase.UNKNO
 
 def phases(*labels: tuple[str, float | None]) -> list[tuple[Phase, float]]:
     """Phase and length in days of each stretch."""
-    line = timelines([label(kind, day) for kind, day in labels], [record()])["x"]
+    line = make_timelines([label(kind, day) for kind, day in labels], [record()])["x"]
     return [(stretch.phase, round((stretch.end_us - stretch.begin_us) / DAY, 6)) for stretch in line.stretches]
 
 
@@ -74,7 +74,7 @@ def test_every_moment_belongs_to_exactly_one_stretch(kinds, data):
     halves = st.integers(0, 2 * LENGTH - 2).map(lambda half: half / 2)
     days = data.draw(st.lists(halves, min_size=len(kinds), max_size=len(kinds), unique=True))
     try:
-        line = timelines([label(kind, day) for kind, day in zip(kinds, days, strict=True)], [record()])["x"]
+        line = make_timelines([label(kind, day) for kind, day in zip(kinds, days, strict=True)], [record()])["x"]
     except DataError:
         return
     moments = ticks().end_us

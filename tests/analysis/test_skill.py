@@ -9,25 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.analysis.intervals import of_count, of_share
-from sentinel.analysis.matched import compare, indicators
-from sentinel.analysis.phases import Phase, timelines
-from sentinel.analysis.skill import measure
-from sentinel.analysis.verdicts import section
+from sentinel.analysis.labels import Phase, make_timelines
+from sentinel.analysis.rivals import compare, compute_indicators
+from sentinel.analysis.skill import count_interval, measure, share_interval
+from sentinel.analysis.verdicts import describe_skill
 from tests.analysis.labelling import LENGTH, label, record, ticks
 
 DAY_SECONDS = 86_400
 
 
 def judged(records, labels, own=None):
-    lines = timelines(labels, records)
+    lines = make_timelines(labels, records)
     held = {r.name: (own or {}).get(r.name) or ticks() for r in records if r.name in lines}
     skill = measure(records, lines, held)
     return skill, compare(skill, records, lines, held)
 
 
 def words(records, labels, own=None) -> str:
-    made = section(*judged(records, labels, own))
+    made = describe_skill(*judged(records, labels, own))
     return "\n".join([*made.words, *made.limits])
 
 
@@ -35,7 +34,7 @@ def test_only_an_alarm_before_the_event_and_after_the_start_is_a_warning():
     alarms = ((10.5, 12.5), (40.5, 41.5), (44.5, None), (50.5, None), (80.5, None))
     labels = [label("start", 30), label("transition", 50), label("end", 70)]
     skill, _ = judged([record(alarms=alarms)], labels)
-    assert [judged.phase.value for judged in skill.alarms] == [
+    assert [judged.stretch.phase.value for judged in skill.alarms] == [
         "false alarm",
         "true alarm",
         "true alarm",
@@ -51,7 +50,7 @@ def test_only_an_alarm_before_the_event_and_after_the_start_is_a_warning():
 
 def test_an_alarm_at_the_moment_of_the_event_is_late_and_one_at_the_start_is_in_time():
     skill, _ = judged([record(alarms=((30, None), (50, None)))], [label("start", 30), label("transition", 50)])
-    assert [judged.phase for judged in skill.alarms] == [Phase.EXPECTED, Phase.LATE]
+    assert [judged.stretch.phase for judged in skill.alarms] == [Phase.EXPECTED, Phase.LATE]
 
 
 def test_an_alarm_at_the_moment_of_the_event_alone_does_not_detect_it():
@@ -84,7 +83,7 @@ def test_exposure_counts_ticks_with_a_verdict_and_the_budget_those_at_which_a_ru
 
 def test_realised_stands_against_declared_budget_with_an_exact_interval():
     told = words([record(alarms=((60.5, 70.5), (80.5, 85.5)))], [label("control")])
-    low, high = of_count(2)
+    low, high = count_interval(2)
     assert "at most 0.1 false alarms were declared there" in told
     assert f"2 came: 20 times the budget ({low / 0.1:.3g} to {high / 0.1:.3g}): exceeded" in told
     assert "that is 7.3 per series-year" in told
@@ -94,10 +93,10 @@ def test_realised_stands_against_declared_budget_with_an_exact_interval():
 def test_intervals_are_exact(count, more):
     from scipy.stats import binom, poisson
 
-    low, high = of_count(count)
+    low, high = count_interval(count)
     assert poisson.cdf(count, high) == pytest.approx(0.025, rel=1e-6)
     assert low == 0 if count == 0 else poisson.sf(count - 1, low) == pytest.approx(0.025, rel=1e-6)
-    low, high = of_share(count, count + more)
+    low, high = share_interval(count, count + more)
     assert binom.cdf(count, count + more, high) == pytest.approx(0.025, rel=1e-6)
     assert low == 0 if count == 0 else binom.sf(count - 1, count + more, low) == pytest.approx(0.025, rel=1e-6)
 
@@ -172,6 +171,6 @@ def test_a_rival_that_rises_after_the_event_has_not_detected_it():
 def test_the_rivals_know_only_the_past():
     values = np.random.default_rng(6).normal(size=200).cumsum()
     values[50:60] = math.nan
-    whole = indicators(values, 20)
-    for name, level in indicators(values[:120], 20).items():
+    whole = compute_indicators(values, 20)
+    for name, level in compute_indicators(values[:120], 20).items():
         np.testing.assert_array_equal(level, whole[name][:120])

@@ -11,9 +11,9 @@ from scipy.signal import lfilter
 from statsmodels.datasets import nile, sunspots
 from statsmodels.tsa.stattools import zivot_andrews
 
-from sentinel.analysis.character import cycle, level_shift
-from sentinel.analysis.intervals import of_count
-from sentinel.analysis.season import propose
+from sentinel.analysis.remarks import find_cycle, find_level_shift
+from sentinel.analysis.seasons import propose
+from sentinel.analysis.skill import count_interval
 from sentinel.commands.main import entry_point
 from sentinel.simulate import simulate
 
@@ -57,7 +57,7 @@ def test_nile_is_named_a_level_shift_and_sunspots_a_cycle(tmp_path, capsys, name
 
 
 def test_the_shift_of_the_nile_is_where_statsmodels_finds_it():
-    shift = level_shift(NILE)
+    shift = find_level_shift(NILE)
     assert shift is not None
     *_, place = zivot_andrews(NILE, regression="c", autolag="BIC")
     assert abs(shift.at - place) <= 1
@@ -66,32 +66,32 @@ def test_the_shift_of_the_nile_is_where_statsmodels_finds_it():
 
 
 def test_the_period_of_the_sunspots_is_eleven_years():
-    assert cycle(SUNSPOTS) == pytest.approx(11, abs=0.3)
+    assert find_cycle(SUNSPOTS) == pytest.approx(11, abs=0.3)
 
 
 @pytest.mark.parametrize("system", ["lake", "lake_control"])
 @pytest.mark.parametrize("seed", range(4))
 def test_the_lakes_of_the_demo_are_neither_though_one_of_them_tips(system, seed):
     values = simulate(system, seed, 1_800).values
-    assert level_shift(values) is None
-    assert cycle(values) is None
+    assert find_level_shift(values) is None
+    assert find_cycle(values) is None
 
 
 @pytest.mark.parametrize("name", NEITHER)
 def test_of_records_that_are_neither_less_than_one_in_fifty_is_named(name):
     noise = np.random.default_rng(11)
     made = [NEITHER[name](ticks, noise) for ticks in (100, 400) for _ in range(150)]
-    shifts = sum(level_shift(values) is not None for values in made)
-    cycles = sum(cycle(values) is not None for values in made)
+    shifts = sum(find_level_shift(values) is not None for values in made)
+    cycles = sum(find_cycle(values) is not None for values in made)
     # Measured with 1,000 each, at 100 ticks: .003 of AR(1) .97, .001 of random walks; at 400 none. Cycles .001.
-    assert of_count(max(shifts, cycles))[0] / len(made) < 0.01
+    assert count_interval(max(shifts, cycles))[0] / len(made) < 0.01
     assert max(shifts, cycles) <= 0.02 * len(made)
 
 
 def test_a_record_that_slows_down_is_seldom_named_a_level_shift():
     noise = np.random.default_rng(12)
-    short = sum(level_shift(slowing(100, noise)) is not None for _ in range(200)) / 200
-    longer = sum(level_shift(slowing(400, noise)) is not None for _ in range(200)) / 200
+    short = sum(find_level_shift(slowing(100, noise)) is not None for _ in range(200)) / 200
+    longer = sum(find_level_shift(slowing(400, noise)) is not None for _ in range(200)) / 200
     # Measured with 1,000 each: .049 and .008.
     assert short <= 0.1
     assert longer <= 0.03
@@ -100,11 +100,11 @@ def test_a_record_that_slows_down_is_seldom_named_a_level_shift():
 def test_a_shift_and_a_cycle_are_found_where_they_are():
     noise = np.random.default_rng(13)
     steps = [ar1(0.3, 400, noise) + 2.5 * (np.arange(400) >= 150) for _ in range(50)]
-    places = [shift.at for values in steps if (shift := level_shift(values)) is not None]
+    places = [shift.at for values in steps if (shift := find_level_shift(values)) is not None]
     assert len(places) == 50
     assert abs(np.median(places) - 150) <= 2
     swinging = [ar1(0.5, 600, noise) + 2 * np.sin(np.arange(600) * 2 * np.pi / 20) for _ in range(50)]
-    periods = [period for values in swinging if (period := cycle(values)) is not None]
+    periods = [period for values in swinging if (period := find_cycle(values)) is not None]
     assert len(periods) >= 45
     assert np.abs(np.array(periods) - 20).max() < 1
 
@@ -112,8 +112,8 @@ def test_a_shift_and_a_cycle_are_found_where_they_are():
 def test_short_constant_and_mostly_missing_records_are_not_named():
     holes = np.where(np.arange(400) % 2 == 0, np.nan, 1.0 * np.arange(400))
     for values in (np.zeros(0), np.arange(30.0), np.ones(500), np.full(500, np.nan), holes):
-        assert level_shift(values) is None
-        assert cycle(values) is None
+        assert find_level_shift(values) is None
+        assert find_cycle(values) is None
 
 
 TICK = np.arange(400)
@@ -131,19 +131,18 @@ WITHOUT_NOISE = {
 @pytest.mark.parametrize("name", WITHOUT_NOISE)
 @pytest.mark.parametrize("scale", [1e-310, 1e-200, 1.0, 1e290])
 def test_records_that_are_described_exactly_are_passed_over_in_silence(name, scale):
-    assert level_shift(WITHOUT_NOISE[name] * scale) is None
-    assert cycle(WITHOUT_NOISE[name] * scale) is None
+    assert find_level_shift(WITHOUT_NOISE[name] * scale) is None
+    assert find_cycle(WITHOUT_NOISE[name] * scale) is None
     assert propose(WITHOUT_NOISE[name] * scale, 1_000_000) == propose(WITHOUT_NOISE[name], 1_000_000)
 
 
 @pytest.mark.parametrize("power", [-1000, 1000])
 def test_what_is_said_does_not_depend_on_the_unit_of_the_values(power):
-    scaled = level_shift(np.ldexp(NILE, power))
+    scaled = find_level_shift(np.ldexp(NILE, power))
     assert scaled is not None
-    assert replace(scaled, before=np.ldexp(scaled.before, -power), after=np.ldexp(scaled.after, -power)) == level_shift(
-        NILE
-    )
-    assert cycle(np.ldexp(SUNSPOTS, power)) == cycle(SUNSPOTS)
+    back = replace(scaled, before=np.ldexp(scaled.before, -power), after=np.ldexp(scaled.after, -power))
+    assert back == find_level_shift(NILE)
+    assert find_cycle(np.ldexp(SUNSPOTS, power)) == find_cycle(SUNSPOTS)
 
 
 def test_a_report_is_written_without_a_word_on_the_screen_whatever_the_values_are(tmp_path, capfd):

@@ -1,8 +1,8 @@
-"""What kind of record it is, in words: a level shift, a cycle, or neither. Looks at the whole record.
+"""Remarks on a whole record: could a level shift or a cycle explain what looks like slowing down?
 
-Everything else in a backtest knows only the past. These two remarks do not: they are for the reader of a report who
-asks whether a slow return could be something else, and they change nothing that was judged. Each is a test with a
-small rate of false remarks, measured in tests/analysis/test_character.py, and neither is a proof.
+Everything else in a backtest knows only the past. These two remarks do not: they are for the reader of a report, and
+they change no verdict. Each is a test with a small rate of false remarks, measured in tests/analysis/test_remarks.py;
+neither is a proof.
 
 *Level shift*: in `x_t = c + rho x_{t-1} + step + pulse + e` the step at the best of all places in the middle 70 % of
 the record explains clearly more than no step, and than a straight trend, in the same place with the same pulse (Perron
@@ -25,9 +25,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sentinel.analysis.readings import SeriesTicks
 from sentinel.analysis.record import SeriesRecord
-from sentinel.analysis.season import magnitude
-from sentinel.analysis.ticks import Ticks
+from sentinel.analysis.seasons import magnitude
 
 Floats = NDArray[np.float64]
 
@@ -38,7 +38,7 @@ LONGEST = 4_096
 FULL = 0.8
 """Share of the values that must be there."""
 EDGE = 0.15
-"""Share of the record at either end in which no shift is looked for."""
+"""Share of the record at either end that is not searched for a shift."""
 STEP_LINE = 15.0
 """Twice the gain in log-likelihood that the step must bring."""
 LARGE = 1.5
@@ -56,11 +56,11 @@ SHORTEST, SEEN = 2.5, 6
 VALLEY = 0.5
 """Largest power on the slower side of the peak, in parts of the peak's."""
 EXACT = 1e-12
-"""Share of a record's variance below which what a description leaves is rounding: it has no noise to test against."""
+"""Share of a record's variance below which a residual is rounding error, not noise to test against."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
+class LevelShift:
     """The record lies around one level before the value of index `at` and around another from there on."""
 
     at: int
@@ -68,11 +68,11 @@ class Shift:
     after: float
 
 
-def remarks(record: SeriesRecord, ticks: Ticks) -> Iterator[str]:
-    """What kind of record it is, in words, from its longest piece without a gap; nothing if it is neither."""
+def find_remarks(record: SeriesRecord, ticks: SeriesTicks) -> Iterator[str]:
+    """Yield what else could explain a record, in words, from its longest piece without a gap."""
     assert record.plan is not None
     piece = max(ticks.pieces(), key=lambda part: part.stop - part.start)
-    shift, period = level_shift(ticks.value[piece]), cycle(ticks.value[piece])
+    shift, period = find_level_shift(ticks.value[piece]), find_cycle(ticks.value[piece])
     if shift is not None:
         moment = record.moment(int(ticks.end_us[piece][shift.at]) - ticks.cadence_us // 2)
         yield (
@@ -91,12 +91,12 @@ def _harmonic(ratio: float) -> bool:
     return round(ratio) >= 1 and abs(ratio - round(ratio)) <= 0.1
 
 
-def level_shift(values: Floats) -> Shift | None:
-    """The level shift that explains the record, if one does; NaN = missing."""
+def find_level_shift(values: Floats) -> LevelShift | None:
+    """Find the level shift that explains a record, if one does; NaN = missing."""
     width = math.ceil(values.size / (LONGEST // 4))
     values = np.asarray(values, dtype=np.float64)
     power = magnitude(values)
-    pooled = _pooled(np.ldexp(values, -power), width)
+    pooled = _pool(np.ldexp(values, -power), width)
     there = np.flatnonzero(~np.isnan(pooled[:-1] + pooled[1:]))
     past, present = pooled[there], pooled[there + 1]
     n = there.size
@@ -106,7 +106,7 @@ def level_shift(values: Floats) -> Shift | None:
     time = there[None] / n
     step = (np.arange(n) >= places[:, None]).astype(np.float64)
     plain, sloping, stepping = (
-        _unexplained(present, past, places, column) for column in (None, np.repeat(time, places.size, axis=0), step)
+        _residuals(present, past, places, column) for column in (None, np.repeat(time, places.size, axis=0), step)
     )
     if not min(plain.min(), sloping.min(), stepping.min()) > EXACT * n * present.var():
         return None
@@ -118,11 +118,11 @@ def level_shift(values: Floats) -> Shift | None:
     slow = max(_lag1(around[:at], around_past[:at]), _lag1(around[at + 1 :], around_past[at + 1 :]))
     if gain.max() < STEP_LINE or abs(after - before) < LARGE * around.std() or slow > FAST:
         return None
-    return Shift(int(there[at] + 1) * width, math.ldexp(before, power), math.ldexp(after, power))
+    return LevelShift(int(there[at] + 1) * width, math.ldexp(before, power), math.ldexp(after, power))
 
 
-def cycle(values: Floats) -> float | None:
-    """The period of a cycle in ticks, if the record has one; NaN = missing."""
+def find_cycle(values: Floats) -> float | None:
+    """Find the period of a cycle in ticks, if a record has one; NaN = missing."""
     values = np.asarray(values, dtype=np.float64)[-LONGEST:]
     values = np.ldexp(values, -magnitude(values))
     there = ~np.isnan(values)
@@ -151,8 +151,8 @@ def cycle(values: Floats) -> float | None:
     return float(power[near].sum() / (power[near] @ frequency[near]))
 
 
-def _unexplained(target: Floats, past: Floats, places: NDArray[np.int64], columns: Floats | None) -> Floats:
-    """Sum of squares that least squares on a constant, the past and one row of `columns` leave, for each place.
+def _residuals(target: Floats, past: Floats, places: NDArray[np.int64], columns: Floats | None) -> Floats:
+    """Sum the squares that a regression on a constant, the past and one row of `columns` leaves, for each place.
 
     The value at the place is left out: that is what a pulse there does. All NaN where the columns of one place are
     linearly dependent, as those of a straight line are.
@@ -176,13 +176,13 @@ def _unexplained(target: Floats, past: Floats, places: NDArray[np.int64], column
 
 
 def _lag1(present: Floats, past: Floats) -> float:
-    """Lag-1 autocorrelation of deviations from a level; 0 where the past never left it."""
+    """Compute the lag-1 autocorrelation of deviations from a level; 0 where the past never left it."""
     power = float(past @ past)
     return float(present @ past) / power if power > 0 else 0.0
 
 
-def _pooled(values: Floats, width: int) -> Floats:
-    """Means of `width` neighbours, NaN where half of them or more are missing."""
+def _pool(values: Floats, width: int) -> Floats:
+    """Average every `width` neighbours; NaN where half of them or more are missing."""
     if width <= 1:
         return values
     groups = values[: values.size // width * width].reshape(-1, width)
