@@ -155,7 +155,7 @@ def refuse_absent_counterparts(settings: Settings, names: Sequence[str], where: 
         if match not in present:
             others = [other for other in names if other != name]
             allowed = or_else(counterpart, others[:20], "series")
-            raise DataError(f"{where}: no series {counterpart!r}, the reference of {name!r}; {allowed}")
+            raise DataError(f"{where}: no series {counterpart!r}, the counterpart of {name!r}; {allowed}")
 
 
 def _register(pipeline: Pipeline, names: Sequence[str]) -> PipelineState:

@@ -131,7 +131,7 @@ def test_labels_that_fit_nothing_get_one_clear_line_and_exit_65(tmp_path, capsys
     ("reference", "code", "said"),
     [
         ("loaded", 78, "'loaded' is the series itself; the name of another one is allowed"),
-        ("contrl", 65, "lakes.csv: no series 'contrl', the reference of 'loaded'; did you mean 'control'?"),
+        ("contrl", 65, "lakes.csv: no series 'contrl', the counterpart of 'loaded'; did you mean 'control'?"),
     ],
 )
 def test_a_reference_that_is_the_series_itself_or_is_not_there_gets_one_clear_line(
