@@ -12,7 +12,7 @@ import numpy as np
 from sentinel.domain.axis import Axis, NumberAxis
 from sentinel.domain.estimates import UNKNOWN, Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
-from sentinel.domain.spelling import NEVER_US, duration_in_words, moment_in_words
+from sentinel.domain.spelling import NEVER_US, duration_in_words, moment_in_words, print_rounded
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.plan import Plan
 
@@ -94,7 +94,7 @@ class SeriesRecord:
         amount = self.units(duration_us)
         if not isinstance(self.axis, NumberAxis):
             return duration_in_words(amount)
-        number = f"{amount:.3g}" if abs(amount) < 100 else f"{amount:,.0f}"
+        number = print_rounded(amount)
         return f"{number} step{'' if number == '1' else 's'}" if self.axis.step == 1 else f"{number} units of time"
 
 

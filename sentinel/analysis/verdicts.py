@@ -18,7 +18,7 @@ from sentinel.analysis.readings import INSTANT, stamp, stamp_type
 from sentinel.analysis.report import ReportSection
 from sentinel.analysis.rivals import Rival
 from sentinel.analysis.skill import JudgedEvent, Skill, count_interval, share_interval
-from sentinel.domain.spelling import duration_in_words
+from sentinel.domain.spelling import duration_in_words, print_rounded
 
 SKILL_FILES = ("skill.csv", "skill.json")
 YEAR_SECONDS = 365.25 * 86_400
@@ -187,8 +187,7 @@ def _rival_table(skill: Skill, rivals: Sequence[Rival]) -> list[list[str]]:
         lead = _lead_in_words(skill, float(np.median(rival.leads))) if rival.leads else "-"
         false, rate = "no quiet data", "-"
         if rival.false is not None:
-            number = rival.false * _rate(skill)[0]
-            false, rate = f"{rival.false:,}", f"{number:.3g}" if number < 100 else f"{number:,.0f}"
+            false, rate = f"{rival.false:,}", print_rounded(rival.false * _rate(skill)[0])
         under = "-" if math.isnan(rival.under_alarm) else f"{rival.under_alarm:.1%}"
         rows.append([rival.name, detected, lead, false, rate, under])
     return rows
