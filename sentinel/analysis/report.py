@@ -23,7 +23,7 @@ from sentinel.pipeline.fleet import e_bh
 from sentinel.pipeline.portrait import Portrait
 from sentinel.text.claims import evidence_against_budget, rule_in_words
 from sentinel.text.words import REMARKS, alpha_in_words, band_in_words
-from sentinel.views.picture import Alarm, Caption, Figure, Instrument, draw, write
+from sentinel.views.picture import AlarmSpan, Caption, Figure, Instrument, draw, write
 
 DOTS_PER_INCH = 150
 SITE_ALARMS_LISTED = 30
@@ -111,7 +111,7 @@ def draw_record(record: SeriesRecord, portrait: Portrait | None, *, titled: bool
         value_label=textwrap.shorten(record.name.rsplit("/", 1)[-1], 24, placeholder="..."),
     )
     instrument = Instrument(record.thresholds, record.plan.cadence_us, record.plan.rules)
-    alarms = [Alarm.of(event, cleared) for event, cleared in record.alarms]
+    alarms = [AlarmSpan.of(event, cleared) for event, cleared in record.alarms]
     return draw(columns, record.axis, instrument, caption, alarms)
 
 

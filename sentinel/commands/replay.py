@@ -23,7 +23,7 @@ from sentinel.journal import Journal
 from sentinel.pipeline.pipeline import PipelineState, Result
 from sentinel.pipeline.portrait import Portrait
 from sentinel.runtime.replica import Replica
-from sentinel.views.picture import Alarm, Caption, Figure, Instrument, draw
+from sentinel.views.picture import AlarmSpan, Caption, Figure, Instrument, draw
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class Replay:
         state = self.state
         plan, _ = state.keys[state.cohort_of[state.names.index(name)]]
         own = [event for event in self.events if event.series == name]
-        alarms = [Alarm.of(event, cleared) for event, cleared in match_cleared(own)]
+        alarms = [AlarmSpan.of(event, cleared) for event, cleared in match_cleared(own)]
         thresholds = self.machine.pipeline.cohort(plan).scoring.thresholds
         instrument = Instrument(thresholds, plan.cadence_us, plan.rules)
         return draw(columns, CalendarAxis(), instrument, Caption(title or name), alarms)

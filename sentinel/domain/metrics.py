@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
+from sentinel.domain.channels import CHANNELS
+
 LEVEL = 0.1
 """False discovery rate at which series are called discoveries."""
 BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -220,26 +222,8 @@ OF_SERIES: tuple[Row, ...] = (
         "0 learning, 1 watching, 2 warning, 3 critical, -1 blind.", ("source", "series")),
     Row("sentinel_series_blind", "gauge", "",
         "1 while the series cannot be judged.", ("source", "series", "reason")),
-    Row("sentinel_series_lag1_autocorrelation", "gauge", "",
-        "Lag-1 autocorrelation of the residual.", ("source", "series")),
-    Row("sentinel_series_lag1_autocorrelation_low", "gauge", "",
-        "Lower end of its 95 % band.", ("source", "series")),
-    Row("sentinel_series_lag1_autocorrelation_high", "gauge", "",
-        "Upper end of its 95 % band.", ("source", "series")),
-    Row("sentinel_series_recovery_time_seconds", "gauge", "seconds",
-        "Time in which a small knock fades to 1/e.", ("source", "series")),
-    Row("sentinel_series_recovery_time_low_seconds", "gauge", "seconds",
-        "Lower end of its 95 % band.", ("source", "series")),
-    Row("sentinel_series_recovery_time_high_seconds", "gauge", "seconds",
-        "Upper end of its 95 % band; left out where it is open.", ("source", "series")),
-    Row("sentinel_series_modulus", "gauge", "",
-        "What a small knock is multiplied by at each tick, oscillations included.", ("source", "series")),
-    Row("sentinel_series_period_seconds", "gauge", "seconds",
-        "Period of the oscillation; left out where nothing oscillates.", ("source", "series")),
-    Row("sentinel_series_spread", "gauge", "",
-        "Natural logarithm of the variance over that of the first ticks; 0 is unchanged.", ("source", "series")),
-    Row("sentinel_series_criticality", "gauge", "",
-        "atanh of the modulus plus the spread; larger is closer to critical.", ("source", "series")),
+    *(Row(measure.metric, "gauge", "seconds" if measure.metric.endswith("_seconds") else "", measure.help,
+          ("source", "series")) for channel in CHANNELS for measure in channel.measures),
     Row("sentinel_series_reading", "gauge", "",
         "Reading of a detector in null standard deviations; 0 at its threshold.",
         ("source", "series", "detector", "threshold")),

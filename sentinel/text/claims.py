@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import ceil, isnan, log10
-from typing import Protocol
 
+from sentinel.domain.channels import CLAIMS
+from sentinel.domain.events import AlarmEvent
 from sentinel.domain.spelling import NEVER_US, moment_in_words, number_in_words, threshold_label
 from sentinel.domain.states import Reason, State
 from sentinel.domain.views import RuleView, SeriesView, SiteView
@@ -21,41 +22,14 @@ FLOOR = -6.0
 RELATIVE = "relative"
 
 
-class Claim(Protocol):
-    """What an alarm was raised on: the channel that gave most evidence."""
-
-    @property
-    def kind(self) -> str:
-        """`lag1`, `modulus` or `spread`."""
-        ...
-
-    @property
-    def side(self) -> str:
-        """`above` or `below`."""
-        ...
-
-    @property
-    def relative(self) -> bool:
-        """Whether the threshold was set from the series' own past."""
-        ...
-
-    @property
-    def threshold(self) -> float:
-        """Effective; of spread the variance ratio."""
-        ...
-
-
 def rule_in_words(kind: str, label: str) -> str:
     """Name a rule: `lag-1 above 0.8`, `lag-1 above its own past`, `variance above 1.5 × its own past`."""
     if kind == "weighted":
         return " with ".join(rule_in_words(*part.split(" ", 1)) for part in label.split(" + "))
-    if kind == "spread":
-        return f"variance above {label.removesuffix('x')} × its own past"
     side = "below" if label.startswith("below ") else "above"
     threshold, _, delta = label.removeprefix("below ").partition(" ")
-    name = "lag-1" if kind == "lag1" else kind
     past = f"its own past{f' by {delta}' if delta else ''}"
-    return f"{name} {side} {past if threshold == RELATIVE else threshold}"
+    return CLAIMS[kind].rule.format(side=side, limit=past if threshold == RELATIVE else threshold.removesuffix("x"))
 
 
 def rule_now_in_words(rule: RuleView) -> str:
@@ -64,16 +38,13 @@ def rule_now_in_words(rule: RuleView) -> str:
     return rule_in_words(rule.kind, rule.label) + now
 
 
-def seen_in_words(claim: Claim) -> str:
+def seen_in_words(event: AlarmEvent) -> str:
     """Say in the past tense what an alarm found: `returned more slowly than lag-1 0.8 allows`."""
-    limit = threshold_label(round(claim.threshold, 2) if claim.relative else claim.threshold)
-    if claim.kind == "spread":
-        return f"varied more than {limit} × the variance of its own past"
-    if claim.kind == "modulus":
-        return f"returned more slowly than an oscillation of modulus {limit}"
-    over = ", overshooting," if claim.side == "below" else ""
-    own = ", set from its own past," if claim.relative else ""
-    return f"returned more slowly{over} than lag-1 {limit}{own} allows"
+    return CLAIMS[event.kind].past.format(
+        limit=threshold_label(round(event.threshold, 2) if event.relative else event.threshold),
+        over=", overshooting," if event.side == "below" else "",
+        own=", set from its own past," if event.relative else "",
+    )
 
 
 def remarks_in_words(rule: RuleView) -> str:

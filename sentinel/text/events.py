@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict
 
+from sentinel.domain.channels import CLAIMS, Claim
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.spelling import duration_in_words, moment_iso
@@ -28,48 +29,37 @@ def body_of(event: AlarmEvent | SiteEvent) -> dict[str, object]:
     return fields | {"text": sentence_of(event)}
 
 
-def _claim(event: AlarmEvent) -> str:
-    """What the evidence is for, after "is returning more slowly than" or, of spread, "fluctuates more than"."""
-    own = ", set from its own baseline period," if event.relative else ""
-    if event.kind == "spread":
-        return f"{event.threshold:g} times the variance of its baseline period allows"
-    if event.kind == "modulus":
-        return f"modulus {event.threshold:g} of an oscillation allows"
-    return f"lag-1 autocorrelation {event.threshold:.3g}{own} allows"
-
-
 def alarm_sentence(event: AlarmEvent) -> str:
     """One sentence or more; they say what was seen, never what will come."""
-    verb = "fluctuates more than" if event.kind == "spread" else "is returning more slowly than"
+    claim = CLAIMS[event.kind]
+    own = ", set from its own baseline period," if event.relative else ""
+    now = claim.now.format(threshold=event.threshold, own=own)
     if event.what == "cleared" and math.isnan(event.evidence):
         return (
             f"{event.series}: the alarm has ended with the evidence it stood on; after a gap, a new level, a "
             "counterpart that was lost or came back, or a change of settings it is gathered anew."
         )
     if event.what == "cleared":
-        return f"{event.series}: the alarm has ended; evidence is now against the claim that it {verb} {_claim(event)}."
-    if event.kind == "spread":
-        ending = "More noise or larger shocks do this; by itself it is not slowing."
-    else:
-        ending = "Recovery is slow; this does not say that a change follows."
+        return f"{event.series}: the alarm has ended; evidence is now against the claim that it {now}."
     remarks = "".join(f" {REMARKS[name]}" for name in event.remarks)
     return (
-        f"{event.series} {verb} {_claim(event)}: {_seen(event)}. Budget {event.alpha:.3g} false alarms per tick."
-        f"{remarks} {ending}"
+        f"{event.series} {now}: {_reading(event, claim)}. Budget {event.alpha:.3g} false alarms per tick."
+        f"{remarks} {claim.caution}"
     )
 
 
-def _seen(event: AlarmEvent) -> str:
-    """What the instrument reads at this tick."""
-    if event.kind == "spread":
-        return f"its variance is about {math.exp(event.estimates.spread):.2g} times that of its first ticks"
-    if event.kind == "modulus":
-        seconds = event.estimates.period * event.cadence_us / MICROSECONDS
-        period = "" if math.isnan(seconds) else f", period about {duration_in_words(seconds)}"
-        return f"modulus {event.estimates.modulus:.2f}{period}"
-    swings = ", overshooting from tick to tick" if event.side == "below" else ""
-    band = band_in_words(event.estimates.lag1, event.estimates.lag1_low, event.estimates.lag1_high)
-    return f"lag-1 autocorrelation {band}{_recovery(event)}{swings}"
+def _reading(event: AlarmEvent, claim: Claim) -> str:
+    """Say what the instrument reads at this tick."""
+    numbers = event.estimates
+    seconds = numbers.period * event.cadence_us / MICROSECONDS
+    return claim.reading.format(
+        band=band_in_words(numbers.lag1, numbers.lag1_low, numbers.lag1_high),
+        recovery=_recovery(event),
+        swings=", overshooting from tick to tick" if event.side == "below" else "",
+        modulus=numbers.modulus,
+        period="" if math.isnan(seconds) else f", period about {duration_in_words(seconds)}",
+        ratio=math.exp(min(numbers.spread, 700.0)),
+    )
 
 
 def _recovery(event: AlarmEvent) -> str:

@@ -24,6 +24,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from sentinel import __version__
+from sentinel.domain.channels import CHANNELS
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.metrics import (
     BUCKETS_SECONDS,
@@ -192,17 +193,10 @@ def _series(view: SeriesView) -> Iterator[Point]:
     yield "sentinel_series_state_code", one, STATE_CODES[view.state]
     if blind:
         yield "sentinel_series_blind", (*one, view.reason.value), 1
-    yield "sentinel_series_lag1_autocorrelation", one, view.estimates.lag1
-    yield "sentinel_series_lag1_autocorrelation_low", one, view.estimates.lag1_low
-    yield "sentinel_series_lag1_autocorrelation_high", one, view.estimates.lag1_high
-    yield "sentinel_series_recovery_time_seconds", one, view.recovery_seconds
-    yield "sentinel_series_recovery_time_low_seconds", one, view.recovery_low_seconds
-    if not isinf(view.recovery_high_seconds):
-        yield "sentinel_series_recovery_time_high_seconds", one, view.recovery_high_seconds
-    yield "sentinel_series_modulus", one, view.estimates.modulus
-    yield "sentinel_series_period_seconds", one, view.period_seconds
-    yield "sentinel_series_spread", one, view.estimates.spread
-    yield "sentinel_series_criticality", one, view.estimates.criticality
+    for measure in (measure for channel in CHANNELS for measure in channel.measures):
+        number = measure.read(view)
+        if not (measure.may_be_open and isinf(number)):
+            yield measure.metric, one, number
     for threshold, reading in zip(view.thresholds, view.readings, strict=True):
         yield "sentinel_series_reading", (*one, "lag1", threshold_label(threshold)), reading
     for rule in sorted(view.rules, key=_first_to_alarm):

@@ -152,7 +152,7 @@ def test_a_view_tells_what_is_known_of_a_series(pipeline: Pipeline, state: Pipel
     assert view.evidence == rule.evidence
     quiet = published(pipeline, state).view("quiet")
     assert (quiet.rules[0].alarm_id, quiet.rules[0].since_us) == ("", -1)
-    assert quiet.lag1 < 0
+    assert quiet.estimates.lag1 < 0
     assert math.isnan(quiet.recovery_seconds)
     assert math.isnan(quiet.recovery_high_seconds)
 

@@ -2,6 +2,6 @@
 
 from matplotlib.figure import Figure
 
-from sentinel.views.picture.drawing import Alarm, Caption, Instrument, draw, write
+from sentinel.views.picture.drawing import AlarmSpan, Caption, Instrument, draw, write
 
-__all__ = ["Alarm", "Caption", "Figure", "Instrument", "draw", "write"]
+__all__ = ["AlarmSpan", "Caption", "Figure", "Instrument", "draw", "write"]

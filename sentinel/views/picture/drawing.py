@@ -49,7 +49,7 @@ NAMED_RULES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
+class AlarmSpan:
     """One alarm as it is marked: `cleared_us` is None while it is open."""
 
     raised_us: int
@@ -60,7 +60,7 @@ class Alarm:
     """Threshold on lag-1 that a relative rule had found; None of other rules."""
 
     @classmethod
-    def of(cls, event: AlarmEvent, cleared_us: int | None) -> Alarm:
+    def of(cls, event: AlarmEvent, cleared_us: int | None) -> AlarmSpan:
         """How an alarm of the pipeline is marked."""
         found = event.threshold if event.relative and event.kind == "lag1" else None
         return cls(event.time_us, cleared_us, event.kind, event.side, found)
@@ -87,7 +87,7 @@ class Instrument:
 
 
 def draw(
-    columns: Columns, axis: Axis, instrument: Instrument, caption: Caption, alarms: Sequence[Alarm] = ()
+    columns: Columns, axis: Axis, instrument: Instrument, caption: Caption, alarms: Sequence[AlarmSpan] = ()
 ) -> Figure:
     """Draw one series.
 
@@ -265,7 +265,7 @@ def _runs(codes: NDArray[np.generic]) -> list[tuple[int, int]]:
     return list(zip([0, *borders.tolist()], [*borders.tolist(), len(codes)], strict=True))
 
 
-def _mark_alarm(panels: Sequence[Axes], alarm: Alarm, raised: float, cleared: float) -> None:
+def _mark_alarm(panels: Sequence[Axes], alarm: AlarmSpan, raised: float, cleared: float) -> None:
     """A line through all panels where it was raised, a shade over the evidence for as long as it was open."""
     data, spectrum, evidence = panels[0], panels[2], panels[5]
     mark = MARKS[alarm.kind, alarm.side]
@@ -280,7 +280,7 @@ def _mark_alarm(panels: Sequence[Axes], alarm: Alarm, raised: float, cleared: fl
     )  # fmt: skip
 
 
-def _key(panel: Axes, alarms: Sequence[Alarm]) -> None:
+def _key(panel: Axes, alarms: Sequence[AlarmSpan]) -> None:
     """Which mark is which channel, above the data; nothing where no alarm is marked."""
     kinds = sorted({(alarm.kind, alarm.side) for alarm in alarms})
     handles = [

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patheffects import withStroke
 
+from sentinel.domain.channels import CHANNELS
 from sentinel.domain.states import State
 
 INK, FAINT, NOT_READY = "#222222", "#767676", "#dcdcdc"
 SIGNAL, ALARM, CYCLE = "#30507a", "#b2182b", "#0f766e"
 
 
-class Mark(NamedTuple):
-    """How an alarm on a channel is marked."""
-
-    marker: str
-    name: str
-    colour: str
-
-
-MARKS = {
-    ("lag1", "above"): Mark("v", "lag-1", ALARM),
-    ("lag1", "below"): Mark("^", "lag-1, lower side", ALARM),
-    ("modulus", "above"): Mark("D", "modulus", "#6a3d9a"),
-    ("spread", "above"): Mark("s", "spread", "#9a5b00"),
-}
+MARKS = {(channel.name, side): mark for channel in CHANNELS for side, mark in channel.marks.items()}
 """By channel and side."""
 STATE_COLOURS = {
     State.LEARNING: NOT_READY,

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from sentinel import __version__
+from sentinel.domain.channels import CHANNELS
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.spelling import duration_in_words, moment_in_words, number_in_words, threshold_label
 from sentinel.domain.states import State
@@ -80,6 +81,7 @@ _environment.globals |= {
     "script": _stamp("page.js"),
     "icon": _stamp("favicon.svg"),
     "bars": bars,
+    "measures": [measure for channel in CHANNELS for measure in channel.measures],
 }
 _environment.filters |= {
     "moment": moment_in_words,

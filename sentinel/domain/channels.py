@@ -1,0 +1,152 @@
+"""The channels: what is watched in a series, and for each its numbers, words, marks and metrics.
+
+To add one, add its estimates to `Estimates`, compute them in `pipeline/scoring.py`, and describe them here: metrics,
+JSON, tables and the page of a series follow. A channel without a claim is only estimated; no alarm rule may name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import NamedTuple
+
+
+class Measure(NamedTuple):
+    """One number of a series, as others get it: a gauge, and perhaps a line on the page of the series."""
+
+    metric: str
+    """Name of the gauge; a unit ends it."""
+    help: str
+    value: str
+    """Where the number stands in `SeriesView`."""
+    title: str = ""
+    """Its line on the page, with two decimals; empty where the page shows it in another way."""
+    note: str = ""
+    """What the page says beside it."""
+    may_be_open: bool = False
+    """Infinite where a band is open; it is then no gauge."""
+
+    def read(self, view: object) -> float:
+        """Read the number off a `SeriesView`; NaN = not ready."""
+        number: float = attrgetter(self.value)(view)
+        return number
+
+
+class Claim(NamedTuple):
+    """What an alarm on a channel says. The numbers in braces are filled in by `text`."""
+
+    rule: str
+    """Name of a rule: `lag-1 above 0.8`."""
+    now: str
+    """What the series does while the evidence holds."""
+    past: str
+    """What it did, in a report."""
+    reading: str
+    """What the instrument reads at that tick."""
+    caution: str
+    """What the alarm does not say."""
+
+
+class AlarmMark(NamedTuple):
+    """How an alarm is marked in pictures."""
+
+    marker: str
+    name: str
+    colour: str
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel."""
+
+    name: str
+    """In settings, events and metrics."""
+    measures: tuple[Measure, ...]
+    claim: Claim | None = None
+    marks: Mapping[str, AlarmMark] = field(default_factory=dict)
+    """By the side of the threshold on which evidence grows: `above` or `below`."""
+
+
+_SLOW = "Recovery is slow; this does not say that a change follows."
+
+CHANNELS = (
+    Channel(
+        "lag1",
+        (
+            Measure(
+                "sentinel_series_lag1_autocorrelation", "Lag-1 autocorrelation of the residual.", "estimates.lag1"
+            ),
+            Measure(
+                "sentinel_series_lag1_autocorrelation_low", "Lower end of its 95 % band.", "estimates.lag1_low"
+            ),
+            Measure(
+                "sentinel_series_lag1_autocorrelation_high", "Upper end of its 95 % band.", "estimates.lag1_high"
+            ),
+            Measure(
+                "sentinel_series_recovery_time_seconds", "Time in which a small knock fades to 1/e.",
+                "recovery_seconds",
+            ),
+            Measure(
+                "sentinel_series_recovery_time_low_seconds", "Lower end of its 95 % band.", "recovery_low_seconds"
+            ),
+            Measure(
+                "sentinel_series_recovery_time_high_seconds",
+                "Upper end of its 95 % band; left out where it is open.", "recovery_high_seconds", may_be_open=True,
+            ),
+        ),
+        Claim(
+            rule="lag-1 {side} {limit}",
+            now="is returning more slowly than lag-1 autocorrelation {threshold:.3g}{own} allows",
+            past="returned more slowly{over} than lag-1 {limit}{own} allows",
+            reading="lag-1 autocorrelation {band}{recovery}{swings}",
+            caution=_SLOW,
+        ),
+        {"above": AlarmMark("v", "lag-1", "#b2182b"), "below": AlarmMark("^", "lag-1, lower side", "#b2182b")},
+    ),
+    Channel(
+        "modulus",
+        (
+            Measure(
+                "sentinel_series_modulus",
+                "What a small knock is multiplied by at each tick, oscillations included.", "estimates.modulus",
+            ),
+            Measure(
+                "sentinel_series_period_seconds",
+                "Period of the oscillation; left out where nothing oscillates.", "period_seconds",
+            ),
+        ),
+        Claim(
+            rule="modulus {side} {limit}",
+            now="is returning more slowly than modulus {threshold:g} of an oscillation allows",
+            past="returned more slowly than an oscillation of modulus {limit}",
+            reading="modulus {modulus:.2f}{period}",
+            caution=_SLOW,
+        ),
+        {"above": AlarmMark("D", "modulus", "#6a3d9a")},
+    ),
+    Channel(
+        "spread",
+        (
+            Measure(
+                "sentinel_series_spread",
+                "Natural logarithm of the variance over that of the first ticks; 0 is unchanged.", "estimates.spread",
+            ),
+            Measure(
+                "sentinel_series_criticality", "atanh of the modulus plus the spread; larger is closer to critical.",
+                "estimates.criticality", "Criticality", "atanh of the modulus + log of the variance ratio",
+            ),
+        ),
+        Claim(
+            rule="variance {side} {limit} × its own past",
+            now="fluctuates more than {threshold:g} times the variance of its baseline period allows",
+            past="varied more than {limit} × the variance of its own past",
+            reading="its variance is about {ratio:.2g} times that of its first ticks",
+            caution="More noise or larger shocks do this; by itself it is not slowing.",
+        ),
+        {"above": AlarmMark("s", "spread", "#9a5b00")},
+    ),
+)  # fmt: skip
+"""Every channel, in the order in which metrics and pages show them."""
+CLAIMS = {channel.name: channel.claim for channel in CHANNELS if channel.claim is not None}
+"""What an alarm on each channel says, by the name of the channel."""
