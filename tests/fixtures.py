@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from sentinel.domain.estimates import UNKNOWN
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.states import Reason, State
-from sentinel.domain.views import RuleView, SeriesView, SiteView, Snapshot, Spectrogram
+from sentinel.domain.views import RuleView, SeriesView, SiteView, Spectrogram
 from sentinel.pipeline.history import History
+from sentinel.pipeline.snapshot import Snapshot
 from tests.analysis.lakes import without_pictures
 
 DAY_US = 86_400_000_000
@@ -145,8 +146,10 @@ def slowing(history: History, name: str, start: float, end: float, rule: float =
         level = min(0.4, max(-3.5, level + 0.3 * (np.tanh(centre[tick]) - rule) + random.normal() * 0.08))
         evidence[tick] = level
     time_us = NOW_US - np.arange(ticks)[::-1] * (DAY_US // 24)
-    low, high = np.tanh(centre - 0.35), np.tanh(centre + 0.35)
-    history.append(name, np.array(THRESHOLDS), time_us, z, np.tanh(centre), low, high, evidence)
+    estimates = UNKNOWN.each(lambda nan: np.full(ticks, nan))._replace(
+        lag1=np.tanh(centre), lag1_low=np.tanh(centre - 0.35), lag1_high=np.tanh(centre + 0.35)
+    )
+    history.append(name, np.array(THRESHOLDS), time_us, z, estimates, evidence)
 
 
 @pytest.fixture(scope="session")

@@ -18,11 +18,11 @@ from sentinel.domain.axis import Axis, CalendarAxis, NumberAxis
 from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.states import Reason, State
+from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState, Result
 from sentinel.pipeline.plan import paired_name
-from sentinel.pipeline.portrait import Portrait
-from sentinel.pipeline.published import Published
 from sentinel.pipeline.results import Rows
+from sentinel.pipeline.snapshot import Snapshot
 
 STATES, REASONS = tuple(State), tuple(Reason)
 GAP = (STATES.index(State.BLIND), REASONS.index(Reason.GAP))
@@ -216,7 +216,7 @@ def _complete(findings: Findings, pipeline: Pipeline, state: PipelineState, coun
     alarms: dict[str, list[RaisedAndCleared]] = {}
     for event, cleared in match_cleared(findings.events):
         alarms.setdefault(event.series, []).append((event, cleared))
-    published = Published(pipeline, state, taken_us=0)
+    published = Snapshot(pipeline, state, taken_us=0)
     findings.records = [findings.records[number] for number in np.flatnonzero(counts).tolist()]
     for record in findings.records:
         record.observations, record.alarms = int(counts[record.id]), alarms.get(record.name, [])

@@ -20,8 +20,8 @@ from sentinel.domain.axis import CalendarAxis
 from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent
 from sentinel.journal import Journal
+from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.pipeline import PipelineState, Result
-from sentinel.pipeline.portrait import Portrait
 from sentinel.runtime.replica import Replica
 from sentinel.views.picture import AlarmSpan, Caption, Figure, Instrument, draw
 

@@ -7,9 +7,7 @@ judged is `BLIND` with a reason; a quiet one is `WATCHING` with a number below t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,44 +144,3 @@ class Spectrogram:
     low: NDArray[np.float32]
     high: NDArray[np.float32]
     evidence: NDArray[np.float32]
-
-
-class Snapshot(Protocol):
-    """The immutable picture; built by the pipeline, read by exposition, page, terminal and notifiers."""
-
-    @property
-    def taken_us(self) -> int:
-        """When it was taken, by the engine's clock."""
-        ...
-
-    def __len__(self) -> int:
-        """Number of series."""
-        ...
-
-    def names(self) -> Sequence[str]:
-        """Names of all series, sorted."""
-        ...
-
-    def view(self, name: str) -> SeriesView:
-        """One series; KeyError if there is none of that name."""
-        ...
-
-    def views(self, limit: int | None = None) -> Iterator[SeriesView]:
-        """All series, the most alarming first (critical, warning, blind, watching, learning; then evidence)."""
-        ...
-
-    def e_values(self) -> NDArray[np.float64]:
-        """The e-value of every series in the order of `names()`; NaN = not ready."""
-        ...
-
-    def counts(self) -> Mapping[tuple[str, State, Reason], int]:
-        """Number of series by source, state and reason."""
-        ...
-
-    def sites(self) -> Sequence[SiteView]:
-        """All sites in the order of the settings."""
-        ...
-
-    def spectrogram(self, name: str) -> Spectrogram | None:
-        """Its history for pictures; None where none is kept."""
-        ...

@@ -1,175 +1,247 @@
-"""History for pictures: readings of each series over time in at most a fixed number of columns.
+"""Histories for pictures: a series in at most a fixed number of columns, however long it runs.
 
-A column covers 2^k ticks. When the columns are used up, neighbours are averaged in pairs and k grows by one:
-memory stays where it is however long a series runs. Sums are kept in whole numbers (readings in sixteenths,
-lag-1 in 2^-20), whose order does not matter: a block and its ticks one by one give bitwise the same picture.
-Evidence keeps the maximum of its column: a mean would hide a short crossing of the alarm line.
+A column covers 2^k ticks. When all columns are used, neighbours are joined in pairs and k grows by one. Each kind of
+number is joined by a rule of its own: readings and estimates are averaged over the ticks that have them, values keep
+both extremes, evidence keeps its maximum (a mean would hide a short crossing of the alarm line), and the state is the
+one whose tick lasted longest. Columns are cut by counting ticks from the first, and sums run in order of ticks: the
+blocks in which ticks arrive change nothing, bitwise.
 
-It is disposable: nothing else depends on it, and a restart begins it anew.
+A history is disposable: nothing else depends on it, and a restart begins it anew.
 """
 
 from __future__ import annotations
 
-from threading import Lock
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sentinel.domain.estimates import Estimates
 from sentinel.domain.views import Spectrogram
+from sentinel.pipeline.results import Rows
 
 MISSING = -128
 """An int8 reading that is not ready or missing."""
 SCALE = 16
 """int8 steps per null standard deviation."""
 LIMIT = 127
-_FINE = float(1 << 20)
-_NO_EVIDENCE = -np.inf
+
+Array = NDArray[Any]
+Arrays = dict[str, Array]
+Floats = NDArray[np.float64]
 
 
-class _Picture:
-    """The columns of one series, and the column that is still being filled."""
+class Pooling(NamedTuple):
+    """How a number is joined over ticks, and how it is kept."""
 
-    def __init__(self, thresholds: NDArray[np.float64], columns: int) -> None:
-        detectors = len(thresholds)
-        self.thresholds = thresholds
-        self.used = 0
-        self.ticks_per_column = 1
-        self.time_us = np.zeros(columns, np.int64)
-        self.readings = np.full((columns, detectors), MISSING, np.int8)
-        self.lines = np.full((columns, 4), np.nan, np.float32)
-        self._begin()
+    pool: str
+    """Name in `POOLS`."""
+    dtype: type[np.generic]
 
-    def _begin(self) -> None:
-        """Start an empty column."""
-        self.filled = 0
-        self.last_us = 0
-        self.sums = np.zeros(len(self.thresholds) + 3, np.int64)
-        self.counts = np.zeros(len(self.thresholds) + 3, np.int64)
-        self.peak = _NO_EVIDENCE
 
-    def append(
-        self,
-        time_us: NDArray[np.int64],
-        values: NDArray[np.int64],
-        valid: NDArray[np.bool_],
-        evidence: NDArray[np.float64],
-    ) -> None:
-        """Add ticks: `values` and `valid` (ticks, detectors + 3), `evidence` (ticks,), -inf = none."""
-        done, ticks = 0, len(time_us)
-        while done < ticks:
-            width = self.ticks_per_column
-            if self.filled or ticks - done < width:
-                end = min(done + width - self.filled, ticks)
-                self.sums += values[done:end].sum(axis=0)
-                self.counts += valid[done:end].sum(axis=0)
-                self.peak = max(self.peak, float(evidence[done:end].max()))
-                self.filled += end - done
-                self.last_us = int(time_us[end - 1])
-                if self.filled == width:
-                    self._store(*self._open_column())
-                    self._begin()
+STEPS = Pooling("mean", np.int8)
+"""For readings: they are kept in whole steps of 1/16 null standard deviation, `MISSING` where there is none."""
+
+
+POOLS: Mapping[str, Callable[[Array], Array]] = {
+    # Along an axis that is not the last one, numpy adds one tick after the other: the order never depends on the block.
+    "mean": lambda ticks: np.add.reduce(ticks, axis=1),
+    "max": lambda ticks: np.fmax.reduce(ticks, axis=1),
+    "min": lambda ticks: np.fmin.reduce(ticks, axis=1),
+    "last": lambda ticks: ticks[:, -1],
+    "longest": lambda ticks: np.take_along_axis(ticks, ticks[:, :, :1].argmax(axis=1)[:, None], axis=1)[:, 0],
+}
+"""From ticks (columns, ticks of a column, numbers) to columns (columns, numbers). A mean is kept as sum and count until
+its column is finished; `longest` compares the first of its numbers."""
+
+
+class _Kept(NamedTuple):
+    """What is known so far. It is replaced, never changed, so that a page can read while the engine adds ticks."""
+
+    columns: Arrays
+    """Finished columns; entries from `used` on are free."""
+    used: int
+    ticks_per_column: int
+    filling: Arrays
+    """The column that is being filled, by pool."""
+    filled: int
+    """How many ticks it has."""
+
+
+class Decimation:
+    """The history of one series.
+
+    Parameters
+    ----------
+    rules
+        How each number is joined and kept.
+    columns
+        Most columns that are kept; even.
+
+    Raises
+    ------
+    ValueError
+        `columns` is odd or below 2.
+    """
+
+    def __init__(self, rules: Mapping[str, Pooling], columns: int) -> None:
+        if columns < 2 or columns % 2:
+            raise ValueError(f"History: columns={columns}; an even number of at least 2 is allowed")
+        self._rules = rules
+        self._limit = columns
+        self._pools: dict[str, list[str]] = {}
+        for name, rule in rules.items():
+            self._pools.setdefault(rule.pool, []).append(name)
+        self._places: dict[str, tuple[slice, tuple[int, ...]]] = {}
+        self._kept = _Kept({}, 0, 1, {}, 0)
+
+    def extend(self, ticks: Mapping[str, Array]) -> None:
+        """Add ticks in order: for each number an array (ticks,) or (ticks, width), the width always the same."""
+        if not self._places:
+            self._arrange(ticks)
+        rows, kept, done = self._pack(ticks), self._kept, 0
+        count = len(next(iter(rows.values())))
+        while done < count:
+            width = kept.ticks_per_column
+            if kept.filled or count - done < width:
+                end = min(done + width - kept.filled, count)
+                part = _part(rows, done, end)
+                if kept.filled:
+                    part = {pool: np.concatenate((kept.filling[pool], array)) for pool, array in part.items()}
+                    part = _join(part, 1 + end - done)
+                else:
+                    part = _join(part, end - done)
+                kept = kept._replace(filling=part, filled=kept.filled + end - done)
+                if kept.filled == width:
+                    kept = self._store(kept._replace(filled=0), part)
             else:
-                columns = min((ticks - done) // width, len(self.time_us) - self.used)
+                columns = min((count - done) // width, self._limit - kept.used)
                 end = done + columns * width
-                shape = (columns, width, -1)
-                self._store(
-                    time_us[done + width - 1 : end : width],
-                    values[done:end].reshape(shape).sum(axis=1),
-                    valid[done:end].reshape(shape).sum(axis=1),
-                    evidence[done:end].reshape(columns, width).max(axis=1),
-                )
+                kept = self._store(kept, _join(_part(rows, done, end), width))
             done = end
-            if self.used == len(self.time_us):
-                self._halve()
+        self._kept = kept
 
-    def _open_column(
-        self,
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        """Give the column being filled in the form of several: time, sums, counts, peaks."""
-        return np.array([self.last_us]), self.sums[None], self.counts[None], np.array([self.peak])
+    def columns(self) -> Arrays | None:
+        """Copy everything by now, the column being filled included; None before the first tick."""
+        kept = self._kept
+        if not (kept.used or kept.filled):
+            return None
+        parts = [{name: array[: kept.used] for name, array in kept.columns.items()}] if kept.used else []
+        parts += [self._finish(kept.filling)] if kept.filled else []
+        return {name: np.concatenate([part[name] for part in parts]) for name in self._rules}
 
-    def _store(
-        self,
-        time_us: NDArray[np.int64],
-        sums: NDArray[np.int64],
-        counts: NDArray[np.int64],
-        peaks: NDArray[np.float64],
-    ) -> None:
-        """Store finished columns."""
-        rows = slice(self.used, self.used + len(time_us))
-        self.time_us[rows] = time_us
-        self.readings[rows], self.lines[rows] = _means(sums, counts, peaks)
-        self.used += len(time_us)
+    def _arrange(self, ticks: Mapping[str, Array]) -> None:
+        """Give each number its place among those of its pool."""
+        for names in self._pools.values():
+            first = 0
+            for name in names:
+                shape = ticks[name].shape[1:]
+                end = first + int(np.prod(shape, dtype=np.int64))
+                self._places[name], first = (slice(first, end), shape), end
 
-    def _halve(self) -> None:
-        """Average neighbouring columns; where one of a pair has no number, the other's stands."""
-        half = len(self.time_us) // 2
-        pairs = self.readings.astype(np.int16).reshape(half, 2, -1)
-        there = pairs != MISSING
-        count = there.sum(axis=1)
-        mean = np.where(there, pairs, 0).sum(axis=1) / np.maximum(count, 1)
-        self.readings[:half] = np.where(count > 0, np.rint(mean), MISSING)
-        first, second = self.lines[0::2], self.lines[1::2]
-        merged = np.where(np.isnan(first), second, np.where(np.isnan(second), first, (first + second) / 2))
-        merged[:, 3] = np.fmax(first[:, 3], second[:, 3])
-        self.lines[:half] = merged
-        self.time_us[:half] = self.time_us[1::2]
-        self.used = half
-        self.ticks_per_column *= 2
+    def _pack(self, columns: Mapping[str, Array]) -> Arrays:
+        """Put the numbers of each pool side by side; behind those of means stands whether they are known, as 1 or 0."""
+        packed = {}
+        for pool, names in self._pools.items():
+            parts = [columns[name] if columns[name].ndim > 1 else columns[name][:, None] for name in names]
+            if pool != "mean":
+                packed[pool] = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+                continue
+            width = self._places[names[-1]][0].stop
+            whole = np.empty((len(parts[0]), 2 * width))
+            numbers, known = whole[:, :width], whole[:, width:]
+            np.concatenate(parts, axis=1, out=numbers)
+            for name in names:
+                if self._rules[name] == STEPS:
+                    _round(numbers[:, self._places[name][0]], in_steps=columns[name].dtype == np.int8)
+            unknown = np.isnan(numbers)
+            numbers[unknown] = 0.0
+            np.logical_not(unknown, out=known)
+            packed[pool] = whole
+        return packed
 
-    def spectrogram(self) -> Spectrogram:
-        """Copy everything, the column being filled included."""
-        time_us, readings, lines = (
-            self.time_us[: self.used],
-            self.readings[: self.used],
-            self.lines[: self.used],
-        )
-        if self.filled:
-            last_us, sums, counts, peaks = self._open_column()
-            last_readings, last_lines = _means(sums, counts, peaks)
-            time_us = np.concatenate((time_us, last_us))
-            readings = np.concatenate((readings, last_readings))
-            lines = np.concatenate((lines, last_lines))
-        lag1, low, high, evidence = (line.copy() for line in lines.T)
-        return Spectrogram(self.thresholds.copy(), time_us.copy(), readings.copy(), lag1, low, high, evidence)
+    def _finish(self, pooled: Arrays) -> Arrays:
+        """Turn pooled numbers into columns as they are kept."""
+        if "mean" in pooled:
+            middle = pooled["mean"].shape[1] // 2
+            with np.errstate(invalid="ignore"):  # 0 of 0 ticks have no mean: NaN
+                means = pooled["mean"][:, :middle] / pooled["mean"][:, middle:]
+            pooled = {**pooled, "mean": means}
+        found = {}
+        for name, rule in self._rules.items():
+            place, shape = self._places[name]
+            part = pooled[rule.pool][:, place]
+            if rule == STEPS:
+                part = np.where(np.isnan(part), MISSING, np.rint(part))
+            found[name] = part.reshape(len(part), *shape).astype(rule.dtype, copy=False)
+        return found
+
+    def _store(self, kept: _Kept, pooled: Arrays) -> _Kept:
+        """Store finished columns; when there are no free ones left, join neighbours."""
+        columns = self._finish(pooled)
+        used = kept.used + len(next(iter(columns.values())))
+        stored = {name: _make_room(kept.columns.get(name), columns[name], used, self._limit) for name in self._rules}
+        for name, array in stored.items():
+            array[kept.used : used] = columns[name]
+        if used < self._limit:
+            return kept._replace(columns=stored, used=used)
+        halves = self._finish(_join(self._pack(stored), 2))
+        return kept._replace(columns=halves, used=used // 2, ticks_per_column=2 * kept.ticks_per_column)
 
 
-def _means(
-    sums: NDArray[np.int64], counts: NDArray[np.int64], peaks: NDArray[np.float64]
-) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Turn sums into columns: readings (columns, detectors); lag1, low, high, evidence (columns, 4)."""
-    mean = sums / np.maximum(counts, 1)
-    there = counts > 0
-    readings = np.where(there[:, :-3], np.rint(mean[:, :-3]), MISSING).astype(np.int8)
-    lines = np.full((len(sums), 4), np.nan, np.float32)
-    lines[:, :3] = np.where(there[:, -3:], mean[:, -3:] / _FINE, np.nan)
-    lines[:, 3] = np.where(peaks == _NO_EVIDENCE, np.nan, peaks)
-    return readings, lines
+def _round(readings: Floats, *, in_steps: bool) -> None:
+    """Put readings in whole steps, in place; those that are in steps already have `MISSING` for NaN."""
+    if in_steps:
+        readings[readings == MISSING] = np.nan
+    else:
+        np.rint(np.multiply(readings, SCALE, out=readings), out=readings)
+        np.maximum(np.minimum(readings, LIMIT, out=readings), -LIMIT, out=readings)
+
+
+def _part(rows: Arrays, begin: int, end: int) -> Arrays:
+    return {pool: array[begin:end] for pool, array in rows.items()}
+
+
+def _join(rows: Arrays, size: int) -> Arrays:
+    """Join every `size` neighbours into one."""
+    if size == 1:
+        return rows
+    return {pool: POOLS[pool](array.reshape(-1, size, array.shape[1])) for pool, array in rows.items()}
+
+
+def _make_room(array: Array | None, more: Array, used: int, limit: int) -> Array:
+    """Give the array itself if it has `used` entries, else a longer copy."""
+    if array is not None and len(array) >= used:
+        return array
+    longer: Array = np.empty((min(limit, max(2 * used, 16)), *more.shape[1:]), more.dtype)
+    if array is not None:
+        longer[: len(array)] = array
+    return longer
+
+
+_LIVE = {
+    "time_us": Pooling("last", np.int64),
+    "readings": STEPS,
+    **dict.fromkeys(("lag1", "low", "high"), Pooling("mean", np.float32)),
+    "evidence": Pooling("max", np.float32),
+}
 
 
 class History:
-    """Pictures of the first `max_series` series that were appended, at most `columns` columns each."""
+    """Spectrograms of the first `max_series` series that were appended, at most `columns` columns each."""
 
     def __init__(self, max_series: int, columns: int = 512) -> None:
-        if columns < 2 or columns % 2:
-            raise ValueError(f"History: columns={columns}; an even number of at least 2 is allowed")
         self._max_series = max_series
         self._columns = columns
-        self._pictures: dict[str, _Picture] = {}
-        # The engine appends while a page copies: a copy must not see half a column.
-        self._lock = Lock()
+        self._series: dict[str, tuple[Floats, Decimation]] = {}
+        Decimation(_LIVE, columns)
 
     def append(
-        self,
-        name: str,
-        thresholds: NDArray[np.float64],
-        time_us: NDArray[np.int64],
-        readings: NDArray[np.float64],
-        lag1: NDArray[np.float64],
-        low: NDArray[np.float64],
-        high: NDArray[np.float64],
-        evidence: NDArray[np.float64],
-    ) -> None:
+        self, name: str, thresholds: Floats, time_us: NDArray[np.int64], readings: Floats, estimates: Estimates[Floats],
+        evidence: Floats,
+    ) -> None:  # fmt: skip
         """Add the ticks of one block.
 
         Parameters
@@ -182,26 +254,94 @@ class History:
             Shape (ticks,): end of each tick, ascending.
         readings
             Shape (ticks, detectors), null standard deviations; NaN = not ready or missing.
-        lag1, low, high, evidence
+        estimates, evidence
             Shape (ticks,); NaN = not ready or missing.
         """
-        picture = self._pictures.get(name)
-        if picture is None and len(self._pictures) >= self._max_series:
+        known = self._series.get(name)
+        if known is None and len(self._series) >= self._max_series:
             return
-        lines = np.stack((lag1, low, high), axis=1)
-        valid = np.isfinite(np.concatenate((readings, lines), axis=1))
-        with np.errstate(invalid="ignore"):
-            coarse, fine = np.clip(np.rint(readings * SCALE), -LIMIT, LIMIT), np.rint(lines * _FINE)
-            steps = np.concatenate((coarse, fine), axis=1)
-        values = np.where(valid, steps, 0).astype(np.int64)
-        peaks = np.where(np.isnan(evidence), _NO_EVIDENCE, evidence)
-        with self._lock:
-            if picture is None or not np.array_equal(picture.thresholds, thresholds):
-                picture = self._pictures[name] = _Picture(np.array(thresholds, np.float64), self._columns)
-            picture.append(np.asarray(time_us, np.int64), values, valid, peaks)
+        if known is None or not np.array_equal(known[0], thresholds):
+            known = self._series[name] = np.array(thresholds, np.float64), Decimation(_LIVE, self._columns)
+        lines = {"lag1": estimates.lag1, "low": estimates.lag1_low, "high": estimates.lag1_high, "evidence": evidence}
+        known[1].extend({"time_us": time_us, "readings": readings, **lines})
 
     def spectrogram(self, name: str) -> Spectrogram | None:
         """Give a copy of one series' picture; None where none is kept."""
-        with self._lock:
-            picture = self._pictures.get(name)
-            return None if picture is None else picture.spectrogram()
+        known = self._series.get(name)
+        columns = known[1].columns() if known else None
+        return Spectrogram(known[0].copy(), **columns) if known and columns else None
+
+
+COLUMNS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The decimated rows of one series; every array has one entry per column, `readings` one row per column."""
+
+    start_us: NDArray[np.int64]
+    end_us: NDArray[np.int64]
+    state: NDArray[np.int8]
+    """Index into `tuple(State)`; `reason` likewise into `tuple(Reason)`."""
+    reason: NDArray[np.int8]
+    value_low: Floats
+    value_high: Floats
+    residual_low: Floats
+    residual_high: Floats
+    estimates: Estimates[Floats]
+    evidence: Floats
+    readings: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        """Number of columns."""
+        return len(self.end_us)
+
+
+_REPORT = {
+    "end_us": Pooling("last", np.int64),
+    "held_us": Pooling("longest", np.int64),
+    "state": Pooling("longest", np.int8),
+    "reason": Pooling("longest", np.int8),
+    "value_low": Pooling("min", np.float64),
+    "value_high": Pooling("max", np.float64),
+    "residual_low": Pooling("min", np.float64),
+    "residual_high": Pooling("max", np.float64),
+    **dict.fromkeys(Estimates._fields, Pooling("mean", np.float64)),
+    "evidence": Pooling("max", np.float64),
+    "readings": Pooling("mean", np.float32),
+}
+
+
+class Portrait:
+    """What a picture of one series in a report needs to know, in at most `columns` columns; an even number."""
+
+    def __init__(self, columns: int = COLUMNS) -> None:
+        self._kept = Decimation(_REPORT, columns)
+        self._start_us = 0
+        self._end_us: int | None = None
+        self.max_evidence = -np.inf
+
+    def extend(self, rows: Rows, part: slice) -> None:
+        """Add the rows `part` of a block, all of this series, in order of ticks."""
+        end = rows.end_us[part]
+        if not end.size:
+            return
+        if self._end_us is None:
+            self._start_us = self._end_us = int(2 * rows.time_us[part][0] - end[0])
+        held = np.diff(end, prepend=self._end_us)
+        self._end_us = int(end[-1])
+        columns = {name: column[part] for name, column in rows.columns().items()}
+        known = columns["evidence"][~np.isnan(columns["evidence"])]
+        self.max_evidence = max(self.max_evidence, float(known.max(initial=-np.inf)))
+        extremes = {f"{name}_{side}": columns[name] for name in ("value", "residual") for side in ("low", "high")}
+        self._kept.extend({**columns, **extremes, "held_us": held})
+
+    def columns(self) -> Columns | None:
+        """Give what is known by now; None before the first row."""
+        columns = self._kept.columns()
+        if columns is None:
+            return None
+        del columns["held_us"]
+        start = np.append(self._start_us, columns["end_us"][:-1])
+        estimates = Estimates(*(columns.pop(name) for name in Estimates._fields))
+        return Columns(start_us=start, estimates=estimates, **columns)

@@ -21,9 +21,9 @@ from sentinel.config import Settings, fingerprint, load
 from sentinel.domain.clock import MICROSECONDS, Clock, SystemClock
 from sentinel.domain.errors import ConfigError, StateError
 from sentinel.domain.metrics import Metrics
-from sentinel.domain.views import Snapshot
 from sentinel.journal import Journal
 from sentinel.notify import NOTIFIERS
+from sentinel.pipeline.snapshot import Snapshot
 from sentinel.runtime import logs
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.health import Health, sd_notify

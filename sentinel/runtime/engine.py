@@ -24,7 +24,7 @@ from sentinel.notify import Notifier
 from sentinel.pipeline.codec import to_arrays
 from sentinel.pipeline.history import History
 from sentinel.pipeline.pipeline import Result
-from sentinel.pipeline.published import Published
+from sentinel.pipeline.snapshot import Snapshot
 from sentinel.runtime.accounts import Accounts
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.outbox import Outbox
@@ -230,8 +230,8 @@ class Engine:
         self.stopped_by = str(error)
         self._retry_at = monotonic() + RETRY_SECONDS
 
-    def _take_snapshot(self) -> Published:
-        return Published(
+    def _take_snapshot(self) -> Snapshot:
+        return Snapshot(
             self._replica.pipeline, self._replica.state, taken_us=self._clock.now_us(),
             watermarks=self._accounts.watermarks(self._replica.watermarks), history=self.history,
         )  # fmt: skip

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sentinel.config import Settings, from_record
+from sentinel.domain.estimates import Estimates
 from sentinel.journal import Committed, Journal
 from sentinel.pipeline.codec import digest, from_arrays
 from sentinel.pipeline.cohort import CohortState, Ticks
@@ -96,8 +97,7 @@ class Replica:
             evidence = strongest(scored.evidence.evidence[:n, s])
             history.append(
                 names[ids[s]], cohort.scoring.thresholds, end_us, scored.readings[:n, s],
-                scored.estimates.lag1[:n, s], scored.estimates.lag1_low[:n, s], scored.estimates.lag1_high[:n, s],
-                evidence,
+                Estimates._make(array[:n, s] for array in scored.estimates), evidence,
             )  # fmt: skip
 
 

@@ -39,8 +39,9 @@ from sentinel.domain.metrics import (
 )
 from sentinel.domain.spelling import NEVER_US, threshold_label
 from sentinel.domain.states import Reason, State
-from sentinel.domain.views import RuleView, SeriesView, Snapshot
+from sentinel.domain.views import RuleView, SeriesView
 from sentinel.pipeline.fleet import e_bh
+from sentinel.pipeline.snapshot import Snapshot
 
 STATE_CODES = {State.LEARNING: 0, State.WATCHING: 1, State.WARNING: 2, State.CRITICAL: 3, State.BLIND: -1}
 BLIND_REASONS = (

@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sentinel.domain.states import State
-from sentinel.domain.views import SeriesView, Snapshot
+from sentinel.domain.views import SeriesView
+from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text.claims import evidence_in_words, evidence_share, leading_rule, reason_in_words
 from sentinel.text.words import alpha_in_words, cycle_briefly, lag1_in_words, ratio_in_words, recovery_in_words
 
@@ -35,7 +36,7 @@ STATES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class Widths:
     """Widths of the columns, in letters."""
 
     name: int
@@ -47,8 +48,8 @@ class Columns:
     """Of the evidence; its column has room for the alarm line and a few words, too."""
 
 
-WIDE = Columns(name=17, state=21, spectrum=32, evidence=24, between=2, bar=20)
-NARROW = Columns(name=12, state=20, spectrum=25, evidence=20, between=1, bar=18)
+WIDE = Widths(name=17, state=21, spectrum=32, evidence=24, between=2, bar=20)
+NARROW = Widths(name=12, state=20, spectrum=25, evidence=20, between=1, bar=18)
 """For the 80 columns that a terminal has when nobody has made it larger."""
 WIDE_FROM = 100
 
@@ -66,18 +67,18 @@ class Facts:
 
 def render(snapshot: Snapshot, facts: Facts, width: int = WIDE_FROM) -> RenderableType:
     """Make the view of one snapshot for a terminal of `width` columns; it does not change afterwards."""
-    columns = WIDE if width >= WIDE_FROM else NARROW
+    widths = WIDE if width >= WIDE_FROM else NARROW
     table = Table(
-        box=None, pad_edge=False, padding=(0, columns.between, 1, 0), show_edge=False, header_style="bright_black"
+        box=None, pad_edge=False, padding=(0, widths.between, 1, 0), show_edge=False, header_style="bright_black"
     )
-    table.add_column("series", width=columns.name, overflow="ellipsis", no_wrap=True)
-    table.add_column("state, lag-1 (band)", width=columns.state)
-    table.add_column(_scale(columns.spectrum), width=columns.spectrum, no_wrap=True)
-    table.add_column("evidence ▏alarm line", width=columns.evidence)
+    table.add_column("series", width=widths.name, overflow="ellipsis", no_wrap=True)
+    table.add_column("state, lag-1 (band)", width=widths.state)
+    table.add_column(_scale(widths.spectrum), width=widths.spectrum, no_wrap=True)
+    table.add_column("evidence ▏alarm line", width=widths.evidence)
     # By name within a state, so that rows keep their places while evidence moves.
     views = sorted(islice(snapshot.views(ROWS), ROWS), key=lambda view: (_rank(view), view.name))
     for view in views:
-        table.add_row(_name(view), _state(view), _spectrum(view, columns.spectrum), _evidence(view, columns.bar))
+        table.add_row(_name(view), _state(view), _spectrum(view, widths.spectrum), _evidence(view, widths.bar))
     parts: list[RenderableType] = [_heading(snapshot, facts), Text(), table]
     if len(snapshot) > len(views):
         parts.append(Text(f"and {len(snapshot) - len(views):,} more series on the page", style="bright_black"))

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sentinel.domain.estimates import UNKNOWN
 from sentinel.domain.views import Spectrogram
 from sentinel.pipeline.history import MISSING, History
 
+NAMES = ("time_us", "readings", "lag1", "low", "high", "evidence")
 THRESHOLDS = np.array([-0.5, 0.0, 0.8])
 
 
@@ -22,9 +24,16 @@ def ticks(count: int, seed: int = 1) -> dict[str, np.ndarray]:
     lines = random.uniform(-1, 1, size=(4, count))
     lines[random.random((4, count)) < 0.2] = np.nan
     time_us = np.cumsum(random.integers(1, 10**9, size=count))
-    return dict(
-        zip(("time_us", "readings", "lag1", "low", "high", "evidence"), (time_us, readings, *lines), strict=True)
+    return dict(zip(NAMES, (time_us, readings, *lines), strict=True))
+
+
+def appended(history: History, name: str, thresholds: np.ndarray, stream: dict[str, np.ndarray]) -> History:
+    lines = dict(zip(("lag1", "lag1_low", "lag1_high"), (stream[line] for line in NAMES[2:5]), strict=True))
+    unknown = UNKNOWN.each(lambda nan: np.full(len(stream["time_us"]), nan))
+    history.append(
+        name, thresholds, stream["time_us"], stream["readings"], unknown._replace(**lines), stream["evidence"]
     )
+    return history
 
 
 def parts(picture: Spectrogram) -> list[bytes]:
@@ -42,10 +51,10 @@ def parts(picture: Spectrogram) -> list[bytes]:
 def test_any_chunking_of_the_ticks_gives_bitwise_the_same_picture(columns, count, cuts, seed) -> None:
     stream = ticks(count, seed)
     whole, chunked = History(1, columns), History(1, columns)
-    whole.append("a", THRESHOLDS, **stream)
+    appended(whole, "a", THRESHOLDS, stream)
     edges = [0, *sorted(min(cut, count) for cut in cuts), count]
     for start, end in pairwise(edges):
-        chunked.append("a", THRESHOLDS, **{name: column[start:end] for name, column in stream.items()})
+        appended(chunked, "a", THRESHOLDS, {name: column[start:end] for name, column in stream.items()})
     assert parts(whole.spectrogram("a")) == parts(chunked.spectrogram("a"))
 
 
@@ -53,7 +62,7 @@ def test_any_chunking_of_the_ticks_gives_bitwise_the_same_picture(columns, count
 def test_there_are_never_more_than_512_columns_and_the_last_is_the_newest_tick(count: int) -> None:
     stream = ticks(count)
     history = History(1)
-    history.append("a", THRESHOLDS, **stream)
+    appended(history, "a", THRESHOLDS, stream)
     picture = history.spectrogram("a")
     assert min(count, 256) <= len(picture.time_us) <= 512
     assert picture.time_us[-1] == stream["time_us"][-1]
@@ -64,7 +73,8 @@ def test_there_are_never_more_than_512_columns_and_the_last_is_the_newest_tick(c
 def test_a_column_is_the_mean_of_its_ticks_and_the_maximum_of_evidence() -> None:
     history = History(1, columns=4)
     one = np.array([1.0, 3.0, 5.0, np.nan])
-    history.append("a", THRESHOLDS, np.arange(1, 5), np.tile(one[:, None], 3), one / 10, one / 10, one / 10, one)
+    columns = np.arange(1, 5), np.tile(one[:, None], 3), one / 10, one / 10, one / 10, one
+    appended(history, "a", THRESHOLDS, dict(zip(NAMES, columns, strict=True)))
     picture = history.spectrogram("a")
     assert picture.time_us.tolist() == [2, 4]
     assert picture.readings[:, 0].tolist() == [2 * 16, 5 * 16]
@@ -76,7 +86,8 @@ def test_not_ready_is_its_own_value_and_large_readings_are_clipped() -> None:
     history = History(1)
     readings = np.array([[np.nan, 1e9, -1e9]])
     none = np.array([np.nan])
-    history.append("a", THRESHOLDS, np.array([7]), readings, none, none, none, none)
+    columns = np.array([7]), readings, none, none, none, none
+    appended(history, "a", THRESHOLDS, dict(zip(NAMES, columns, strict=True)))
     picture = history.spectrogram("a")
     assert picture.readings.tolist() == [[MISSING, 127, -127]]
     assert np.isnan([picture.lag1, picture.low, picture.high, picture.evidence]).all()
@@ -85,20 +96,20 @@ def test_not_ready_is_its_own_value_and_large_readings_are_clipped() -> None:
 def test_series_beyond_the_limit_have_no_picture() -> None:
     history = History(max_series=2)
     for name in "abc":
-        history.append(name, THRESHOLDS, **ticks(3))
+        appended(history, name, THRESHOLDS, ticks(3))
     assert [history.spectrogram(name) is None for name in "abc"] == [False, False, True]
 
 
 def test_other_thresholds_begin_the_picture_anew() -> None:
     history = History(1)
-    history.append("a", THRESHOLDS, **ticks(5))
-    history.append("a", THRESHOLDS + 0.01, **ticks(3))
+    appended(history, "a", THRESHOLDS, ticks(5))
+    appended(history, "a", THRESHOLDS + 0.01, ticks(3))
     assert len(history.spectrogram("a").time_us) == 3
 
 
 def test_a_picture_is_a_copy() -> None:
     history = History(1)
-    history.append("a", THRESHOLDS, **ticks(5))
+    appended(history, "a", THRESHOLDS, ticks(5))
     history.spectrogram("a").readings[:] = 0
     assert history.spectrogram("a").readings.any()
 

@@ -13,7 +13,7 @@ from sentinel.domain.states import Reason, State
 from sentinel.pipeline.conditioning import Differencing, Half, PairedBlock
 from sentinel.pipeline.grid import TICK
 from sentinel.pipeline.pipeline import Pipeline
-from sentinel.pipeline.published import Published
+from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text.claims import reason_in_words
 from tests.pipeline.comparisons import (
     PAIR,
@@ -151,7 +151,7 @@ def test_a_missing_reference_is_said_and_the_target_is_judged_from_zero() -> Non
     assert said[-1][1] is Reason.COUNTERPART_MISSING
     assert Reason.COUNTERPART_MISSING not in {reason for _, reason in said[:alone]}
     assert np.isnan(column(outcome, PAIR, "evidence")[alone])
-    view = Published(Pipeline(paired(alarms=[{"threshold": 0.5, "alpha": 0.01}])), outcome.state, taken_us=0).view(PAIR)
+    view = Snapshot(Pipeline(paired(alarms=[{"threshold": 0.5, "alpha": 0.01}])), outcome.state, taken_us=0).view(PAIR)
     assert view.reason is Reason.COUNTERPART_MISSING
     assert "counterpart missing: judged alone" in reason_in_words(view)
     assert raised(outcome, PAIR)

@@ -16,8 +16,8 @@ from sentinel.domain.states import Reason, State
 from sentinel.domain.views import SeriesView
 from sentinel.pipeline.codec import from_arrays, to_arrays
 from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState
-from sentinel.pipeline.published import Published
 from sentinel.pipeline.results import Rows
+from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text.claims import reason_in_words
 from tests.pipeline.comparisons import EVERY, PAIR, PATIENCE, WAIT, Arrays, holed, lakes, paired, rows_of, stream
 from tests.pipeline.streams import HOUR_US, Run, by_series, cut, through
@@ -101,7 +101,7 @@ def two_sources(found: dict[str, Arrays], burst: int, ticks: int, pipeline: Pipe
 
 
 def seen(pipeline: Pipeline, state: PipelineState, name: str = PAIR) -> SeriesView:
-    return Published(pipeline, state, taken_us=0).view(name)
+    return Snapshot(pipeline, state, taken_us=0).view(name)
 
 
 @pytest.mark.parametrize("burst", [10, 100, 500])
@@ -137,7 +137,7 @@ def test_a_pair_whose_reference_is_behind_says_so_and_is_judged_alone_in_the_end
         assert waits.lag1 == ready.lag1, "what is known of it is still shown"
         assert seen(pipeline, state, "peter").ticks == last, "its target is watched as ever"
         assert state.pairing.targets.tick.size <= WAIT
-    counts = Published(pipeline, state, taken_us=0).counts()
+    counts = Snapshot(pipeline, state, taken_us=0).counts()
     assert counts["peter", State.BLIND, Reason.COUNTERPART_BEHIND] == 1
     assert "waiting" in reason_in_words(waits)
     for last in range(1_300, 1_600, 10):

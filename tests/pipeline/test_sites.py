@@ -19,9 +19,8 @@ from sentinel.domain.states import State
 from sentinel.domain.views import SiteView
 from sentinel.pipeline.alarm import BLIND, WATCHING
 from sentinel.pipeline.pipeline import Pipeline
-from sentinel.pipeline.published import Published
-from sentinel.pipeline.site_views import site_views
 from sentinel.pipeline.sites import Open, SiteState, SiteStates, advance, from_record, to_record, without_enough
+from sentinel.pipeline.snapshot import Snapshot, site_views
 from sentinel.text.claims import site_in_words
 from sentinel.text.events import sentence_of
 from tests.pipeline.streams import HOUR_US, ar1, batch_of, cut, hourly, run, through
@@ -196,10 +195,10 @@ def test_a_reader_sees_who_alarms_and_who_could(tmp_path: Path) -> None:
     )  # fmt: skip
     batch = replace(batch_of(values), new_series=tuple((i, name, "source") for i, name in enumerate(names)))
     pipeline = Pipeline(chosen)
-    before = [view.state for view in Published(pipeline, pipeline.init(), taken_us=0).sites()]
+    before = [view.state for view in Snapshot(pipeline, pipeline.init(), taken_us=0).sites()]
     assert before == [State.LEARNING] * 4, "no series yet"
     state = through(pipeline, [batch], finish=False).state
-    lake, far, lags, never = Published(pipeline, state, taken_us=0).sites()
+    lake, far, lags, never = Snapshot(pipeline, state, taken_us=0).sites()
     assert (lake.state, lake.since_us) == (State.WARNING, state.sites["lake"].raised_us)
     assert set(lake.alarmed) >= {"lake/slow", "lake/slower"}
     assert (lake.series_count, lake.able_count, lake.blind_count) == (4, 3, 1)

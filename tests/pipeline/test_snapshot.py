@@ -9,10 +9,9 @@ import pytest
 
 from sentinel.config import Settings
 from sentinel.domain.states import Reason, State
-from sentinel.domain.views import Snapshot
 from sentinel.pipeline.history import History
 from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState
-from sentinel.pipeline.published import Published
+from sentinel.pipeline.snapshot import Snapshot
 from tests.pipeline.streams import HOUR_US, ar1, through
 
 CHOSEN = Settings.model_validate(
@@ -58,8 +57,8 @@ def state(pipeline: Pipeline) -> PipelineState:
     return through(pipeline, [batch], finish=False).state
 
 
-def published(pipeline: Pipeline, state: PipelineState, **clocks: int) -> Published:
-    return Published(pipeline, state, taken_us=END_US, watermarks=clocks)
+def published(pipeline: Pipeline, state: PipelineState, **clocks: int) -> Snapshot:
+    return Snapshot(pipeline, state, taken_us=END_US, watermarks=clocks)
 
 
 def verdicts(snapshot: Snapshot) -> dict[str, tuple[State, Reason]]:
@@ -177,7 +176,7 @@ def test_a_snapshot_stays_what_it_was_when_the_state_moves_on(pipeline: Pipeline
 
 
 def test_an_empty_state_is_an_empty_snapshot(pipeline: Pipeline) -> None:
-    empty = Published(pipeline, pipeline.init(), taken_us=0, watermarks={"lake": 5}, history=History(3))
+    empty = Snapshot(pipeline, pipeline.init(), taken_us=0, watermarks={"lake": 5}, history=History(3))
     assert (len(empty), list(empty.names()), list(empty.views()), dict(empty.counts())) == (0, [], [], {})
 
 
@@ -202,7 +201,7 @@ def test_the_windows_of_an_e_value_begin_where_a_window_of_ticks_begins(pipeline
         values = ar1(3, 0.5, 200)[:ticks, 0]
         batch = Batch(np.zeros(ticks, np.int64), np.arange(ticks) * HOUR_US, values, ((0, "s", "lake"),), source="lake")
         outcome = through(Pipeline(settings), [batch], finish=False)
-        found[ticks] = Published(Pipeline(settings), outcome.state, taken_us=0).view("s")
+        found[ticks] = Snapshot(Pipeline(settings), outcome.state, taken_us=0).view("s")
     begins = {ticks: (view.window_us + HOUR_US // 2) // HOUR_US for ticks, view in found.items()}
     assert begins == {50: 0, 120: 0, 122: 60, 200: 120}
     assert {ticks: view.windows for ticks, view in found.items()} == {50: 1, 120: 2, 122: 2, 200: 2}

@@ -20,8 +20,8 @@ from sentinel.domain.axis import Axis, CalendarAxis, NumberAxis
 from sentinel.domain.estimates import UNKNOWN
 from sentinel.domain.spans import Cadence
 from sentinel.domain.states import Reason, State
+from sentinel.pipeline.history import Columns, Portrait
 from sentinel.pipeline.plan import PlanRule
-from sentinel.pipeline.portrait import Columns, Portrait
 from sentinel.pipeline.results import Rows
 from sentinel.views.picture import AlarmSpan, Caption, Figure, Instrument, draw, write
 from sentinel.views.picture.timeline import ALL_GAPS, WIDEST_GAP, TimeLine

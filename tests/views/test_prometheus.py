@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from sentinel import __version__
 from sentinel.domain.metrics import METRICS, Metrics
-from sentinel.domain.views import Snapshot
+from sentinel.pipeline.snapshot import Snapshot
 from sentinel.views.prometheus import Exposition
 from tests.fixtures import estimated
 

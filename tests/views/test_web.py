@@ -22,8 +22,9 @@ from playwright.sync_api import Page, sync_playwright
 from sentinel.domain.clock import ManualClock
 from sentinel.domain.errors import SentinelError
 from sentinel.domain.metrics import Metrics
-from sentinel.domain.views import SiteView, Snapshot
+from sentinel.domain.views import SiteView
 from sentinel.pipeline.history import History
+from sentinel.pipeline.snapshot import Snapshot
 from sentinel.runtime.health import Health
 from sentinel.views.prometheus import Exposition
 from sentinel.views.web import Access, WebServer, create_app

@@ -26,13 +26,19 @@ from numpy.typing import NDArray
 from sentinel.domain.axis import Axis
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.states import Reason, State
+from sentinel.pipeline.history import Columns
 from sentinel.pipeline.plan import PlanRule
-from sentinel.pipeline.portrait import Columns
 from sentinel.text.claims import rule_in_words
-from sentinel.views.picture.channels import cycle_panel, spread_panel
-from sentinel.views.picture.spectrogram import alarm_threshold, colour_bar, found_threshold, recovery_scale, spectrogram
-from sentinel.views.picture.steps import steps
-from sentinel.views.picture.style import ALARM, FAINT, HALO, INK, MARKS, SIGNAL, STATE_COLOURS, STYLE
+from sentinel.views.picture.panels import (
+    alarm_threshold,
+    colour_bar,
+    cycle_panel,
+    found_threshold,
+    recovery_scale,
+    spectrogram,
+    spread_panel,
+)
+from sentinel.views.picture.style import ALARM, FAINT, HALO, INK, MARKS, SIGNAL, STATE_COLOURS, STYLE, steps
 from sentinel.views.picture.timeline import TimeLine
 
 STATES = tuple(State)

@@ -1,4 +1,4 @@
-"""Colours and type of the picture, in one place."""
+"""Colours and type of the picture, and the line of steps that most panels draw."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patches import StepPatch
 from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
 
 from sentinel.domain.channels import CHANNELS
 from sentinel.domain.states import State
@@ -44,3 +47,19 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "sentinel",
 }
+
+
+def steps(
+    panel: Axes, values: NDArray[np.float64], edges: NDArray[np.float64], baseline: float | None = None, **look: Any
+) -> None:
+    """Draw the values between their edges, NaN = none; filled down to the baseline if there is one.
+
+    As `Axes.stairs`, whose search for the extent of the curve takes half of the time of building a picture.
+    """
+    look |= {"facecolor" if baseline is not None else "edgecolor": look.pop("color")}
+    # The published type has no None; the documentation has.
+    panel.add_artist(StepPatch(values, edges, baseline=baseline, fill=baseline is not None, **look))  # type: ignore[arg-type]
+    known = np.append(values[~np.isnan(values)], [] if baseline is None else baseline)
+    if known.size:
+        panel.update_datalim([(edges[0], known.min()), (edges[-1], known.max())])
+    panel.autoscale_view()

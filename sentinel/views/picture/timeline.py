@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sentinel.domain.axis import Axis
 from sentinel.domain.spelling import duration_in_words
 from sentinel.domain.states import Reason, State
-from sentinel.pipeline.portrait import Columns
+from sentinel.pipeline.history import Columns
 
 BLIND, GAP = tuple(State).index(State.BLIND), tuple(Reason).index(Reason.GAP)
 DAY_SECONDS = 86_400

@@ -19,7 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sentinel.domain.clock import Clock
 from sentinel.domain.status import SourceStatus
-from sentinel.domain.views import SeriesView, Snapshot
+from sentinel.domain.views import SeriesView
+from sentinel.pipeline.snapshot import Snapshot
 from sentinel.views.web import pages
 from sentinel.views.web.numbers import series_as_json, spectrogram_as_json
 

@@ -20,7 +20,8 @@ from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.spelling import duration_in_words, moment_in_words, number_in_words, threshold_label
 from sentinel.domain.states import State
 from sentinel.domain.status import SourceStatus
-from sentinel.domain.views import RuleView, SeriesView, SiteView, Snapshot, Spectrogram
+from sentinel.domain.views import RuleView, SeriesView, SiteView, Spectrogram
+from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text.claims import (
     baseline_in_words,
     evidence_against_budget,

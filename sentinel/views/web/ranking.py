@@ -9,8 +9,9 @@ import numpy as np
 
 from sentinel.domain.metrics import LEVEL
 from sentinel.domain.spelling import NEVER_US, moment_in_words
-from sentinel.domain.views import SeriesView, Snapshot
+from sentinel.domain.views import SeriesView
 from sentinel.pipeline.fleet import e_bh
+from sentinel.pipeline.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sentinel.domain.events import AlarmEvent
 from sentinel.pipeline.codec import from_arrays, to_arrays
 from sentinel.pipeline.cohort import CohortState, Ticks
 from sentinel.pipeline.pipeline import Batch, CohortKey, Pipeline, PipelineState
-from sentinel.pipeline.published import Published
+from sentinel.pipeline.snapshot import Snapshot
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -33,7 +33,7 @@ class Watched:
     """Ticks and series."""
     judged: Counts
     """Ticks with a verdict, by series."""
-    published: Published
+    published: Snapshot
     """What readers see after the last tick; series are called by their number."""
 
     def ticks(self, what: str, **wanted: object) -> list[Counts]:
@@ -92,7 +92,7 @@ def watch(values: Floats, settings: Settings, *, late: Floats | None = None, res
             pipeline, saved = Pipeline(settings), to_arrays(state)
             state = from_arrays(pipeline, *saved)
     state, result = pipeline.finish(state, observer=verdicts)
-    published = Published(pipeline, state, taken_us=values.shape[0] * HOUR_US)
+    published = Snapshot(pipeline, state, taken_us=values.shape[0] * HOUR_US)
     return Watched(tuple(events) + result.events, values.shape, verdicts.judged, published)
 
 

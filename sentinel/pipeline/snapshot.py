@@ -1,4 +1,4 @@
-"""The published snapshot: what readers see of a pipeline's state.
+"""A snapshot: what readers see of a pipeline's state, series by series and site by site.
 
 The state's arrays are replaced, never written to, so a snapshot is a set of references and costs nothing to take;
 views are made when somebody looks. A series whose source, by the source's own clock, has had nothing newer for longer
@@ -9,13 +9,15 @@ and is blind once as much waits for it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.spectrum import recovery_band
+from sentinel.config import SiteSettings
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.estimates import UNKNOWN
 from sentinel.domain.events import alarm_id, remark_names
@@ -28,15 +30,15 @@ from sentinel.pipeline.history import History
 from sentinel.pipeline.pairing import waiting
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
 from sentinel.pipeline.plan import Plan, PlanRule
-from sentinel.pipeline.site_views import site_views
+from sentinel.pipeline.sites import SiteState, SiteStates
 
 STALE = REASONS.index(Reason.STALE)
 BEHIND = REASONS.index(Reason.COUNTERPART_BEHIND)
 _URGENCY = {CRITICAL: 0, WARNING: 1, BLIND: 2, WATCHING: 3, LEARNING: 4}
 
 
-class Published:
-    """An immutable picture of a pipeline's state; implements `snapshot.Snapshot`.
+class Snapshot:
+    """An immutable picture of a pipeline's state, for exposition, pages, terminal and reports.
 
     Parameters
     ----------
@@ -226,4 +228,52 @@ def _unplaced(name: str, source: str, times_us: NDArray[np.int64]) -> SeriesView
         time_us=int(times_us.max()) if times_us.size else -1, value=nan, residual=nan, estimates=UNKNOWN,
         recovery_seconds=nan, recovery_low_seconds=nan, recovery_high_seconds=nan, evidence=nan, e_value=nan,
         window_ticks=0, windows=0, window_us=-1, tie_share=nan, thresholds=(), readings=(), rules=(),
+    )  # fmt: skip
+
+
+def site_views(
+    sites: Sequence[SiteSettings], states: SiteStates, names: tuple[str, ...], variable: NDArray[np.int64],
+    codes: NDArray[np.int64], watched: Callable[[str], NDArray[np.bool_]],
+) -> Iterator[SiteView]:  # fmt: skip
+    """Every site in the order of the settings.
+
+    Parameters
+    ----------
+    names
+        Of all series, by id.
+    variable
+        By id: the series that a paired series compares; of any other series itself.
+    codes
+        By id: the state, as in `alarm.STATES`.
+    watched
+        Given the kind of alarms that count, by id: whether a rule can raise one.
+    """
+    members = _members(names, tuple(site.match for site in sites))
+    for site, matching in zip(sites, members, strict=True):
+        ids = matching[watched(site.kind)[matching]]
+        yield _site_view(site, states.get(site.name, SiteState()), names, ids, variable[ids], codes[ids])
+
+
+@lru_cache(maxsize=2)
+def _members(names: tuple[str, ...], matches: tuple[str, ...]) -> tuple[NDArray[np.int64], ...]:
+    """Ids of the series of each site; names seldom change, and a page asks every few seconds."""
+    return tuple(
+        np.array([i for i, name in enumerate(names) if fnmatchcase(name, match)], np.int64) for match in matches
+    )
+
+
+def _site_view(
+    site: SiteSettings, state: SiteState, names: tuple[str, ...], ids: NDArray[np.int64],
+    variables: NDArray[np.int64], codes: NDArray[np.int64],
+) -> SiteView:  # fmt: skip
+    id_of = {names[i]: at for at, i in enumerate(ids.tolist())}
+    alarmed = sorted({held.series for held in state.alarms.values()} & id_of.keys())
+    fresh = {held.series for held in state.alarms.values() if not held.spent} & id_of.keys()
+    # What has an open alarm that has not counted yet can still make the site alarm, blind or not.
+    able = set(variables[(codes != BLIND) & (codes != LEARNING)].tolist()) | {int(variables[id_of[n]]) for n in fresh}
+    blind = set(variables[codes == BLIND].tolist()) - able
+    return SiteView(
+        name=site.name, match=site.match, k=site.k, kind=site.kind, since_us=state.raised_us,
+        alarmed=tuple(alarmed), alarmed_count=len({int(variables[id_of[name]]) for name in alarmed}),
+        series_count=len(set(variables.tolist())), able_count=len(able), blind_count=len(blind),
     )  # fmt: skip
