@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sentinel.config import BankSettings
 from sentinel.domain.errors import StateError
 from sentinel.pipeline import sites
-from sentinel.pipeline.cohort import CohortState
+from sentinel.pipeline.cohort import READ_ONLY, CohortState
 from sentinel.pipeline.conditioning import Half
 from sentinel.pipeline.pairing import PairingState, Waiting
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
@@ -89,7 +89,7 @@ def digest(members: CohortState, row: int) -> str:
     """
     hashed = hashlib.blake2b(digest_size=8)
     for name, array in _flat(members).items():
-        if not name.startswith(("series", "last/", "estimates/", *_AHEAD)):
+        if not name.startswith(("series", *(f"{part}/" for part in READ_ONLY), *_AHEAD)):
             hashed.update(np.ascontiguousarray(array[row]).tobytes())
     return hashed.hexdigest()
 

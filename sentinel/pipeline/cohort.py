@@ -77,6 +77,8 @@ class Ticks(NamedTuple):
     states: States
 
 
+READ_ONLY = ("last", "estimates")
+"""Parts that readers see and no verdict rests on; a digest leaves them out."""
 _JUDGED = (*ScoringState._fields, "alarm", "last", "estimates")
 
 T = TypeVar("T", bound=tuple[NDArray[np.generic], ...])

@@ -9,12 +9,15 @@ false, however the series depend on one another. The claim is about one window, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.domain.metrics import LEVEL
+from sentinel.pipeline.snapshot import Snapshot
 
 
 class Discoveries(NamedTuple):
@@ -64,3 +67,36 @@ def e_bh(e_values: NDArray[np.float64], level: float = LEVEL) -> Discoveries:
     found.rank[known] = 1 + np.searchsorted(-falling, -values, side="left")
     found.level[known[order]] = np.minimum(rate, 1.0)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """Where one series stands among all."""
+
+    rank: int
+    discovered: bool
+    level: float
+    """Smallest false discovery rate at which it is a discovery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """All series by their e-values."""
+
+    names: tuple[str, ...]
+    """The largest e-value first."""
+    rows: Mapping[str, Rank]
+    """By name; only of series that have an e-value."""
+    discoveries: int
+    level: float = LEVEL
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Ranking:
+        """Rank a snapshot; equal e-values by name, series without one at the end."""
+        names, found = snapshot.names(), e_bh(snapshot.e_values())
+        order = np.argsort(np.where(found.rank == 0, len(names) + 1, found.rank), kind="stable")
+        rows = {
+            names[at]: Rank(int(found.rank[at]), bool(found.discovered[at]), float(found.level[at]))
+            for at in np.flatnonzero(found.rank).tolist()
+        }
+        return cls(tuple(names[at] for at in order.tolist()), rows, int(found.discovered.sum()))

@@ -7,7 +7,7 @@ relative rule is known only once its baseline period is full.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import ceil, isnan, log10
 
 from sentinel.domain.channels import CLAIMS
@@ -150,3 +150,19 @@ def leading_rule(view: SeriesView) -> RuleView | None:
     ready = [rule for rule in view.rules if not isnan(rule.evidence)]
     chosen = max(ready, key=lambda rule: (bool(rule.alarm_id), rule.evidence), default=None)
     return chosen or next(iter(view.rules), None)
+
+
+def windows_in_words(views: Sequence[SeriesView]) -> str:
+    """Name the windows of the e-values of these series: how many, length, and when they began; empty without any."""
+    known = [view for view in views if view.window_ticks and view.window_us != NEVER_US]
+    if not known:
+        return ""
+    ticks = [f"{n:,}" for n in sorted({view.window_ticks for view in known})]
+    begun = sorted({view.window_us for view in known})
+    length = f"{ticks[0]} to {ticks[-1]}" if len(ticks) > 1 else ticks[0]
+    since = moment_in_words(begun[0]) + (f" to {moment_in_words(begun[-1])}" if len(begun) > 1 else "")
+    numbers = {view.windows for view in known}
+    if numbers == {1}:
+        return f"the first window of {length} ticks, not over yet, begun at {since}"
+    before = "the one before" if numbers == {2} else "the one before where there is one"
+    return f"windows of {length} ticks, the present one so far and {before}, begun at {since}"

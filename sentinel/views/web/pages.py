@@ -21,6 +21,7 @@ from sentinel.domain.spelling import duration_in_words, moment_in_words, number_
 from sentinel.domain.states import State
 from sentinel.domain.status import SourceStatus
 from sentinel.domain.views import RuleView, SeriesView, SiteView, Spectrogram
+from sentinel.pipeline.fleet import Ranking
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text.claims import (
     baseline_in_words,
@@ -32,6 +33,7 @@ from sentinel.text.claims import (
     remarks_in_words,
     rule_now_in_words,
     site_in_words,
+    windows_in_words,
 )
 from sentinel.text.words import (
     alpha_in_words,
@@ -44,8 +46,7 @@ from sentinel.text.words import (
     recovery_in_words,
     spread_in_words,
 )
-from sentinel.views.web import bars
-from sentinel.views.web.ranking import Ranking, windows
+from sentinel.views.web import numbers
 
 ROWS = 200
 """Series per page of the table."""
@@ -81,7 +82,7 @@ _environment.globals |= {
     "css": _stamp("page.css"),
     "script": _stamp("page.js"),
     "icon": _stamp("favicon.svg"),
-    "bars": bars,
+    "bars": numbers,
     "measures": [measure for channel in CHANNELS for measure in channel.measures],
 }
 _environment.filters |= {
@@ -165,7 +166,7 @@ def status(
         "status.html",
         entries=entries,
         ranking=ranking,
-        windows=windows(views),
+        windows=windows_in_words(views),
         cards=[one for one in entries if one.pictured],
         totals=[(state.value, number, MEANINGS[state]) for state, number in totals.items()],
         total=len(snapshot),
@@ -182,7 +183,9 @@ def status(
 
 def series(request: Request, snapshot: Snapshot, view: SeriesView) -> HTMLResponse:
     """Show one series."""
-    return _page(request, "series.html", one=entry(view, snapshot.spectrogram(view.name)), window=windows([view]))
+    return _page(
+        request, "series.html", one=entry(view, snapshot.spectrogram(view.name)), window=windows_in_words([view])
+    )
 
 
 def problem(request: Request, code: int, detail: str, headers: Mapping[str, str] | None) -> HTMLResponse:
