@@ -10,9 +10,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from sentinel.domain.estimates import Estimates
+
+ALWAYS = ("lag1", "lag1_low", "lag1_high", "modulus", "period", "spread", "criticality")
+"""Estimates that tables have had since 0.1.0, in this order; later ones follow them."""
+assert Estimates._fields[: len(ALWAYS)] == ALWAYS
 COLUMNS = [
-    "series", "time", "value", "residual", "state", "lag1", "lag1_low", "lag1_high",
-    "modulus", "period", "spread", "criticality", "evidence", "recovery", "recovery_low", "recovery_high",
+    "series", "time", "value", "residual", "state", *Estimates._fields, "evidence",
+    "recovery", "recovery_low", "recovery_high",
 ]  # fmt: skip
 
 
