@@ -36,7 +36,7 @@ Flags = NDArray[np.bool_]
 
 
 class AlarmState(NamedTuple):
-    """Where each series stands; one row per series."""
+    """The state of each series; one row per series."""
 
     state: Codes
     """Index into `tuple(State)`."""
@@ -49,7 +49,7 @@ class AlarmState(NamedTuple):
 
 
 class States(NamedTuple):
-    """What every tick brought, shape (tick, series)."""
+    """State and reason at every tick, shape (tick, series)."""
 
     state: Codes
     reason: Codes
@@ -70,7 +70,7 @@ class Alarm:
         self._critical = np.array(critical, dtype=np.bool_)
 
     def init(self, series: int) -> AlarmState:
-        """Learning, since ever."""
+        """Make the state of new series: learning, without an alarm."""
         return AlarmState(
             np.full(series, LEARNING, np.int8), np.full(series, WARM_UP, np.int8), np.full(series, -1, np.int64),
             np.full((series, self._critical.size), -1, np.int64),
@@ -124,7 +124,7 @@ def alarm_event(
     rule: PlanRule, what: str, *, series: str, source: str, raised_us: int, time_us: int, cadence_us: int,
     leading: int, remarks: int, threshold: float, evidence: float = nan, estimates: Estimates[float] = UNKNOWN,
 ) -> AlarmEvent:  # fmt: skip
-    """The event of a rule, of which the channel `leading` gave most evidence; `remarks` in bits."""
+    """Make the event of a rule, of which the channel `leading` gave most evidence; `remarks` in bits."""
     channel = rule.channels[leading % len(rule.channels)]  # of a paired series they are there twice
     alarm = alarm_id(series, rule.kind, rule.label, raised_us)
     written = channel.ratio if channel.kind == "spread" else channel.threshold
@@ -133,11 +133,11 @@ def alarm_event(
         id=f"{alarm}/{what}", alarm_id=alarm, what=what, series=series, source=source, rule=rule.kind,
         label=rule.label, kind=channel.kind, side="below" if channel.below else "above",
         relative=channel.relative, remarks=remark_names(remarks), alpha=rule.alpha, severity=rule.severity,
-        threshold=_one_nan(threshold), evidence=_one_nan(evidence), estimates=estimates.each(_one_nan),
+        threshold=_same_nan(threshold), evidence=_same_nan(evidence), estimates=estimates.each(_same_nan),
         time_us=time_us, cadence_us=cadence_us,
     )  # fmt: skip
 
 
-def _one_nan(number: float) -> float:
-    """The number, with one object for every NaN: equal events are then equal."""
+def _same_nan(number: float) -> float:
+    """Give the number, with one object for every NaN: events with the same numbers are then equal."""
     return nan if math.isnan(number) else number

@@ -21,7 +21,7 @@ from sentinel.pipeline.snapshot import Snapshot
 
 
 class Discoveries(NamedTuple):
-    """What e-BH found; one entry per series."""
+    """The discoveries of e-BH; one entry per series."""
 
     discovered: NDArray[np.bool_]
     rank: NDArray[np.int64]
@@ -31,7 +31,7 @@ class Discoveries(NamedTuple):
 
 
 def e_bh(e_values: NDArray[np.float64], level: float = LEVEL) -> Discoveries:
-    """Discoveries at the false discovery rate `level`.
+    """Find the discoveries at the false discovery rate `level`.
 
     With `K` e-values in falling order `e_1 >= ... >= e_K` the first `k*` are discovered, `k*` the largest `k` with
     `k e_k / K >= 1 / level`.

@@ -201,6 +201,7 @@ def _round(readings: Floats, *, in_steps: bool) -> None:
 
 
 def _part(rows: Arrays, begin: int, end: int) -> Arrays:
+    """Take the rows from `begin` to `end`."""
     return {pool: array[begin:end] for pool, array in rows.items()}
 
 

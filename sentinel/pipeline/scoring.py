@@ -72,15 +72,15 @@ class Scoring:
         self.lattice = Lattice(plan.half_life, threads=threads)
         self.spread = Spread(plan.spread_half_life, plan.baseline, threads=threads)
         gain = half_life.gain(plan.level_half_life) if plan.conditioning else 0.0
-        rules = [_rule(rule, gain) for rule in plan.rules]
+        rules = [_make_rule(rule, gain) for rule in plan.rules]
         self.evidence = Evidence(
-            [_compared(rule) for rule in rules] if plan.paired else rules, baseline=plan.baseline_pairs,
+            [_compare(rule) for rule in rules] if plan.paired else rules, baseline=plan.baseline_pairs,
             window=plan.window, threads=threads,
         )  # fmt: skip
         self._longest_period = plan.level_half_life / 2.0 if plan.conditioning else math.inf
 
     def init(self, series: int) -> ScoringState:
-        """Nothing seen."""
+        """Make the state of series of which nothing was seen."""
         return ScoringState(
             self.bank.init(series), fresh(series), self.lattice.init(series), self.spread.init(series),
             self.evidence.init(series),
@@ -129,13 +129,13 @@ class Scoring:
         return ScoringState(bank, fading, lattice, spread, evidence), Scored(readings, estimates, ready, block, second)
 
 
-def _rule(rule: PlanRule, gain: float) -> Rule:
-    """The rule; `gain` is that of the level that is taken out, 0 where none is."""
-    return Rule(tuple(_channel(part, gain) for part in rule.channels), rule.alpha, rule.clear, rule.bets)
+def _make_rule(rule: PlanRule, gain: float) -> Rule:
+    """Make a detectors' rule of a plan's; `gain` is that of the level that is taken out, 0 where none is."""
+    return Rule(tuple(_make_channel(part, gain) for part in rule.channels), rule.alpha, rule.clear, rule.bets)
 
 
-def _compared(rule: Rule) -> Rule:
-    """The rule on a paired series: the least of its claims on the target and of the same claims on the difference.
+def _compare(rule: Rule) -> Rule:
+    """Make the rule for a paired series: the least of its claims on the target and on the difference.
 
     A minimum over readings keeps the bound if one of them is valid, so a counterpart that changes itself can lower
     evidence and never raise it. The claim on spread is one on both already.
@@ -145,8 +145,8 @@ def _compared(rule: Rule) -> Rule:
     return replace(rule, channels=own + both, minimum=True)
 
 
-def _channel(part: PlanChannel, gain: float) -> Channel:
-    """A claim as increments: which pairs, which threshold, which sign.
+def _make_channel(part: PlanChannel, gain: float) -> Channel:
+    """Turn a channel of a rule into increments: which pairs, which threshold, which sign.
 
     Claims below a threshold allow for the level that was taken out; a relative threshold is read off pairs that are
     biased alike.

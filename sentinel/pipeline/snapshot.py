@@ -67,13 +67,13 @@ class Snapshot:
         return sorted(self._state.names)
 
     def view(self, name: str) -> SeriesView:
-        """One series; KeyError if there is none of that name."""
+        """Give one series; KeyError if there is none of that name."""
         if self._ids is None:
             self._ids = {name: i for i, name in enumerate(self._state.names)}
         return self._view(self._ids[name])
 
     def views(self, limit: int | None = None) -> Iterator[SeriesView]:
-        """All series, the most alarming first (critical, warning, blind, watching, learning; then evidence)."""
+        """Give all series, the most alarming first (critical, warning, blind, watching, learning; then evidence)."""
         if self._order is None:
             state, _ = self._codes
             urgency = np.array([_URGENCY[code] for code in range(len(STATES))])[state]
@@ -107,7 +107,7 @@ class Snapshot:
         return list(site_views(chosen, state.sites, state.names, variable, codes, self._watched))
 
     def _watched(self, kind: str) -> NDArray[np.bool_]:
-        """By id: whether a rule can raise an alarm of this kind, or of `any`; so it may while the cadence is learnt."""
+        """Tell by id if a rule can raise an alarm of this kind, or of `any`; it may while the cadence is learnt."""
         found = np.ones(len(self), bool)
         for (plan, _), members in zip(self._state.keys, self._state.cohorts, strict=True):
             kinds = {part.kind for rule in plan.rules for part in rule.channels}
@@ -115,7 +115,7 @@ class Snapshot:
         return found
 
     def spectrogram(self, name: str) -> Spectrogram | None:
-        """Its history for pictures; None where none is kept."""
+        """Give its history for pictures; None where none is kept."""
         return self._history.spectrogram(name) if self._history else None
 
     @cached_property
@@ -165,7 +165,7 @@ class Snapshot:
         name, source = self._state.names[i], self._state.sources[self._state.source_of[i]]
         if self._state.cohort_of[i] < 0:
             times_us, _ = self._state.waiting.get(i, (np.empty(0, np.int64), None))
-            return _unplaced(name, source, times_us)
+            return _unassigned_view(name, source, times_us)
         plan, _ = self._state.keys[self._state.cohort_of[i]]
         members = self._state.cohorts[self._state.cohort_of[i]]
         cohort, row = self._pipeline.cohort(plan), int(self._state.row_of[i])
@@ -219,8 +219,8 @@ class Snapshot:
         )  # fmt: skip
 
 
-def _unplaced(name: str, source: str, times_us: NDArray[np.int64]) -> SeriesView:
-    """A series whose cadence is still being learnt."""
+def _unassigned_view(name: str, source: str, times_us: NDArray[np.int64]) -> SeriesView:
+    """Make the view of a series whose cadence is still being learnt."""
     nan = math.nan
     return SeriesView(
         name=name, source=source, state=State.LEARNING, reason=Reason.CADENCE, since_us=-1, cadence_seconds=nan,
@@ -235,7 +235,7 @@ def site_views(
     sites: Sequence[SiteSettings], states: SiteStates, names: tuple[str, ...], variable: NDArray[np.int64],
     codes: NDArray[np.int64], watched: Callable[[str], NDArray[np.bool_]],
 ) -> Iterator[SiteView]:  # fmt: skip
-    """Every site in the order of the settings.
+    """Make the views of the sites, in the order of the settings.
 
     Parameters
     ----------
@@ -256,7 +256,7 @@ def site_views(
 
 @lru_cache(maxsize=2)
 def _members(names: tuple[str, ...], matches: tuple[str, ...]) -> tuple[NDArray[np.int64], ...]:
-    """Ids of the series of each site; names seldom change, and a page asks every few seconds."""
+    """Find the ids of the series of each site; names seldom change, and a page asks every few seconds."""
     return tuple(
         np.array([i for i, name in enumerate(names) if fnmatchcase(name, match)], np.int64) for match in matches
     )

@@ -78,7 +78,7 @@ def reason_in_words(view: SeriesView) -> str:
     """Say why a series is blind or learning, or which rules alarm; empty while it is quiet."""
     if view.state in (State.WARNING, State.CRITICAL):
         open_rules = [rule for rule in view.rules if rule.alarm_id]
-        claims = _joined(rule_in_words(rule.kind, rule.label) for rule in open_rules)
+        claims = _join_claims(rule_in_words(rule.kind, rule.label) for rule in open_rules)
         since = min((rule.since_us for rule in open_rules), default=view.since_us)
         alone = f"; {REASONS[view.reason]}" if view.reason is not Reason.NONE else ""
         return f"{claims} since {moment_in_words(since)}{alone}" if claims else alone.removeprefix("; ")
@@ -89,8 +89,8 @@ def reason_in_words(view: SeriesView) -> str:
     return f"{REASONS[view.reason]}{is_open}" if view.state is State.BLIND else REASONS[view.reason]
 
 
-def _joined(claims: Iterable[str]) -> str:
-    """Several claims in one phrase, what they share said once: `lag-1 above 0.7, 0.9 and its own past`."""
+def _join_claims(claims: Iterable[str]) -> str:
+    """Put several claims into one phrase, what they share said once: `lag-1 above 0.7, 0.9 and its own past`."""
     limits: dict[str, list[str]] = {}
     for claim in dict.fromkeys(claims):
         side = " below " if " below " in claim else " above "
@@ -112,7 +112,7 @@ def _learning_in_words(view: SeriesView) -> str:
 
 
 def evidence_share(rule: RuleView) -> float:
-    """How far evidence has come towards its alarm line, in [0, 1]; NaN while not ready.
+    """Give how far evidence has come towards its alarm line, in [0, 1]; NaN while not ready.
 
     0 is log10(alpha), where the e-detector stands after one tick that says nothing; 1 is the alarm line.
     """

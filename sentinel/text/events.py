@@ -13,12 +13,12 @@ from sentinel.text.words import REMARKS, band_in_words
 
 
 def sentence_of(event: AlarmEvent | SiteEvent) -> str:
-    """One sentence or more; they say what was seen, never what will come."""
+    """Say what was seen, in one sentence or more; never what will come."""
     return site_sentence(event) if isinstance(event, SiteEvent) else alarm_sentence(event)
 
 
 def body_of(event: AlarmEvent | SiteEvent) -> dict[str, object]:
-    """The event as JSON-ready data, its sentence under `text`; numbers that are not known are None."""
+    """Give the event as JSON-ready data, its sentence under `text`; numbers that are not known are None."""
     if isinstance(event, SiteEvent):
         fields = asdict(event) | {"members": list(event.members), "time": moment_iso(event.time_us)}
     else:
@@ -30,7 +30,7 @@ def body_of(event: AlarmEvent | SiteEvent) -> dict[str, object]:
 
 
 def alarm_sentence(event: AlarmEvent) -> str:
-    """One sentence or more; they say what was seen, never what will come."""
+    """Say what was seen, in one sentence or more; never what will come."""
     claim = CLAIMS[event.kind]
     own = ", set from its own baseline period," if event.relative else ""
     now = claim.now.format(threshold=event.threshold, own=own)
@@ -63,7 +63,7 @@ def _reading(event: AlarmEvent, claim: Claim) -> str:
 
 
 def _recovery(event: AlarmEvent) -> str:
-    """Recovery time in words; with an open band only what it is at least."""
+    """Say the recovery time; with an open band only what it is at least."""
     at_least = event.estimates.lag1_high >= 1.0
     lag1 = event.estimates.lag1_low if at_least else event.estimates.lag1
     if not 0.0 < lag1 < 1.0:
@@ -73,7 +73,7 @@ def _recovery(event: AlarmEvent) -> str:
 
 
 def site_sentence(event: SiteEvent) -> str:
-    """One sentence; it says what was seen, never what will come."""
+    """Say what was seen, in one sentence; never what will come."""
     if event.what == "cleared":
         return f"site {event.series}: the alarm has ended; fewer than {event.k} of its series have an open alarm."
     return (

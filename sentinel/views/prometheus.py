@@ -105,7 +105,7 @@ class _SentinelCollector(Collector):
     def _points(self) -> Iterator[Point]:
         snapshot = self._snapshot()
         yield "sentinel_build_info", (__version__, platform.python_version()), 1.0
-        yield from _totals(snapshot)
+        yield from _count_series(snapshot)
         shown = _choose(snapshot, self._max_series)
         yield "sentinel_series_unexposed", (), len(snapshot) - len(shown)
         yield "sentinel_fleet_discoveries", (), int(e_bh(snapshot.e_values()).discovered.sum())
@@ -171,7 +171,7 @@ def _choose(snapshot: Snapshot, max_series: int) -> list[str]:
     return sorted(chosen)
 
 
-def _totals(snapshot: Snapshot) -> Iterator[Point]:
+def _count_series(snapshot: Snapshot) -> Iterator[Point]:
     """Count series by source and state, with zeros for every state a known source is not in."""
     counts = snapshot.counts()
     for source in sorted({source for source, _, _ in counts}):

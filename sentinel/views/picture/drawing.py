@@ -124,12 +124,12 @@ def draw(
         edges = line.edges
         middles = (edges[:-1] + edges[1:]) / 2
 
-        low, high, unit = _drawable(columns.value_low, columns.value_high)
-        _envelope(data, middles, low, high)
+        low, high, unit = _rescale(columns.value_low, columns.value_high)
+        _draw_range(data, middles, low, high)
         data.set_ylabel(caption.value_label + unit)
-        low, high, unit = _drawable(columns.residual_low, columns.residual_high)
-        _envelope(residual, middles, low, high)
-        _symmetric(residual, low, high)
+        low, high, unit = _rescale(columns.residual_low, columns.residual_high)
+        _draw_range(residual, middles, low, high)
+        _draw_zero_line(residual, low, high)
         residual.set_ylabel(f"residual (sd){unit}")
         mesh = spectrogram(spectrum, edges, columns, np.asarray(instrument.thresholds, dtype=np.float64))
         recovery_scale(spectrum, line.length, instrument.cadence_us)
@@ -139,10 +139,10 @@ def draw(
             if part.threshold is not None:
                 place = cycle if part.kind == "modulus" else spectrum
                 alarm_threshold(place, part.threshold, MARKS[part.kind, "below" if part.below else "above"].colour)
-        _evidence(evidence, edges, columns, instrument.rules)
-        _strip(strip, edges, columns)
+        _draw_evidence(evidence, edges, columns, instrument.rules)
+        _draw_states(strip, edges, columns)
         for panel in panels[:6]:
-            _blind_spans(panel, edges, columns)
+            _hatch_blind(panel, edges, columns)
         for middle, length in line.breaks():
             data.text(
                 middle, 0.5, f"{length}, not to scale", transform=data.get_xaxis_transform(),
@@ -153,7 +153,7 @@ def draw(
             raised = line.place(alarm.raised_us)
             cleared = line.right if alarm.cleared_us is None else line.place(alarm.cleared_us)
             _mark_alarm(panels, alarm, raised, cleared)
-        _key(data, alarms)
+        _draw_key(data, alarms)
 
         box = spectrum.get_position()
         colour_bar(figure, figure.add_axes((0.917, box.y0, 0.012, box.height)), mesh)
@@ -180,7 +180,7 @@ def write(figure: Figure, target: Path | io.BytesIO, file_format: str, dots_per_
         figure.savefig(target, format=file_format, dpi=dots_per_inch, metadata=metadata, facecolor="white")
 
 
-def _drawable(
+def _rescale(
     low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
     """Values in a power of ten, and how it is written, where matplotlib could not make an axis of them."""
@@ -191,8 +191,8 @@ def _drawable(
     return low / 10.0**exponent, high / 10.0**exponent, f"\n(× 1e{exponent})"
 
 
-def _envelope(panel: Axes, middles: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
-    """A line through the smallest and the largest value of each column; broken where values are missing."""
+def _draw_range(panel: Axes, middles: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
+    """Draw a line through the smallest and the largest value of each column; broken where values are missing."""
     line = np.column_stack([low, high]).ravel()
     panel.plot(np.repeat(middles, 2), line, color=SIGNAL, linewidth=0.8, solid_joinstyle="round")
     present = ~np.isnan(low)
@@ -202,16 +202,16 @@ def _envelope(panel: Axes, middles: NDArray[np.float64], low: NDArray[np.float64
     panel.margins(y=0.08)
 
 
-def _symmetric(panel: Axes, low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
-    """A zero line in the middle; the largest residual fits."""
+def _draw_zero_line(panel: Axes, low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
+    """Draw a zero line in the middle; the largest residual fits."""
     largest = float(np.nanmax(np.abs([low, high]), initial=3.0, where=~np.isnan([low, high])))
     panel.axhline(0, color=FAINT, linewidth=0.5, zorder=0)
     panel.set_ylim(-1.08 * largest, 1.08 * largest)
     panel.yaxis.set_major_locator(MaxNLocator(4, symmetric=True))
 
 
-def _evidence(panel: Axes, edges: NDArray[np.float64], columns: Columns, rules: Sequence[PlanRule]) -> None:
-    """Evidence as log10, the alarm line at 0, and the budgets that it is measured by."""
+def _draw_evidence(panel: Axes, edges: NDArray[np.float64], columns: Columns, rules: Sequence[PlanRule]) -> None:
+    """Draw evidence as log10, the alarm line at 0, and the budgets that it is measured by."""
     panel.text(
         0.006, 0.06, _budgets(rules), transform=panel.transAxes, fontsize=6.5, color=FAINT, path_effects=HALO, zorder=3
     )
@@ -238,8 +238,8 @@ def _budgets(rules: Sequence[PlanRule]) -> str:
     return "; ".join(parts) + more
 
 
-def _strip(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> None:
-    """The states in colour and, where there is room, in words."""
+def _draw_states(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> None:
+    """Draw the states in colour and, where there is room, in words."""
     panel.set_ylim(0, 1)
     panel.set_yticks([])
     span = edges[-1] - edges[0]
@@ -257,7 +257,7 @@ def _strip(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> None:
             panel.text(left + width / 2, 0.47, fitting, ha="center", va="center", fontsize=7.5, bbox=box)
 
 
-def _blind_spans(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> None:
+def _hatch_blind(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> None:
     for first, last in _runs(columns.state == BLIND):
         if columns.state[first] == BLIND:
             panel.axvspan(
@@ -286,7 +286,7 @@ def _mark_alarm(panels: Sequence[Axes], alarm: AlarmSpan, raised: float, cleared
     )  # fmt: skip
 
 
-def _key(panel: Axes, alarms: Sequence[AlarmSpan]) -> None:
+def _draw_key(panel: Axes, alarms: Sequence[AlarmSpan]) -> None:
     """Which mark is which channel, above the data; nothing where no alarm is marked."""
     kinds = sorted({(alarm.kind, alarm.side) for alarm in alarms})
     handles = [

@@ -39,7 +39,7 @@ def spectrogram(panel: Axes, edges: NDArray[np.float64], columns: Columns, thres
     borders = np.concatenate([[fine[0]], (fine[:-1] + fine[1:]) / 2, [fine[-1]]])
     panel.set_facecolor(NOT_READY)
     mesh = panel.pcolormesh(
-        edges, borders, np.ma.masked_invalid(_between_detectors(columns.readings)),
+        edges, borders, np.ma.masked_invalid(_interpolate(columns.readings)),
         cmap=READING_COLOURS, norm=AsinhNorm(2.0, -READING_LIMIT, READING_LIMIT), rasterized=True,
     )  # fmt: skip
     bottom, top = borders[0], borders[-1]
@@ -63,7 +63,7 @@ def spectrogram(panel: Axes, edges: NDArray[np.float64], columns: Columns, thres
     return mesh
 
 
-def _between_detectors(readings: NDArray[np.float32]) -> NDArray[np.float64]:
+def _interpolate(readings: NDArray[np.float32]) -> NDArray[np.float64]:
     """Readings on `FINER` times as many thresholds, linear in atanh, as the zero crossing is read; (fine, columns)."""
     below, above = readings.T[:-1].astype(np.float64), readings.T[1:].astype(np.float64)
     share = np.linspace(0, 1, FINER, endpoint=False)[None, :, None]
@@ -138,9 +138,9 @@ def cycle_panel(
     right.plot(middles, np.log(columns.estimates.period), linestyle="none", marker=".", markersize=2.5, color=CYCLE)
     right.set_ylim(high - (high - low) / (1 - LOWER), high)
     inside = [tick for tick in np.log(PERIOD_TICKS) if low <= tick <= high] or [float(np.median(np.log(known)))]
-    shown = _apart(inside, 0.4 * (high - low))
+    shown = _thin_out(inside, 0.4 * (high - low))
     right.set_yticks(shown, [length(float(np.exp(tick)) * cadence_us) for tick in shown])
-    _dress(right, "period", CYCLE, 1 - (1 - LOWER) / 2)
+    _style_right_axis(right, "period", CYCLE, 1 - (1 - LOWER) / 2)
 
 
 def spread_panel(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> None:
@@ -153,8 +153,8 @@ def spread_panel(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> N
     high = 1.1 * float(np.fmax.reduce(spread, initial=HIGHEST))
     panel.set_ylim(low, high)
     up, gap = np.log(RATIO_TICKS), CLOSEST * (high - low)
-    above = _apart([0.0, *(tick for tick in up if tick <= high)], gap)
-    below = _apart([0.0, *(-tick for tick in up if -tick >= low)], gap)
+    above = _thin_out([0.0, *(tick for tick in up if tick <= high)], gap)
+    below = _thin_out([0.0, *(-tick for tick in up if -tick >= low)], gap)
     ticks = [*below[:0:-1], *above]
     panel.set_yticks(ticks, [f"{np.exp(tick):.2g}" if tick < 7 else f"{np.exp(tick):.0e}" for tick in ticks])
     panel.set_ylabel("variance\n(× baseline)", color=SIGNAL)
@@ -162,11 +162,11 @@ def spread_panel(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> N
     criticality = columns.estimates.criticality
     steps(right, criticality, edges, color=INK, linewidth=0.9)
     right.yaxis.set_major_locator(MaxNLocator(3) if not np.isnan(criticality).all() else NullLocator())
-    _dress(right, "criticality", INK, 0.5)
+    _style_right_axis(right, "criticality", INK, 0.5)
 
 
-def _apart(ticks: Sequence[float], gap: float) -> list[float]:
-    """The first tick, and every later one that is at least `gap` away from the last that was kept."""
+def _thin_out(ticks: Sequence[float], gap: float) -> list[float]:
+    """Keep the first tick, and every later one that is at least `gap` away from the last that was kept."""
     kept = list(ticks[:1])
     for tick in ticks[1:]:
         if abs(tick - kept[-1]) >= gap:
@@ -174,7 +174,7 @@ def _apart(ticks: Sequence[float], gap: float) -> list[float]:
     return [float(tick) for tick in kept]
 
 
-def _dress(right: Axes, name: str, colour: str, height: float) -> None:
+def _style_right_axis(right: Axes, name: str, colour: str, height: float) -> None:
     right.tick_params(length=2.5, width=0.6, labelsize=7.5, labelcolor=colour)
     right.spines[["top", "left", "bottom", "right"]].set_visible(False)
     right.set_ylabel(name, color=colour, fontsize=7.5, y=height)

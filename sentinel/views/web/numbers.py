@@ -90,16 +90,16 @@ def spectrogram_as_json(view: SeriesView, picture: Spectrogram) -> dict[str, obj
         "thresholds": picture.thresholds.tolist(),
         "time_us": picture.time_us.tolist(),
         "readings": picture.readings.tolist(),
-        "lag1": _numbers(picture.lag1),
-        "low": _numbers(picture.low),
-        "high": _numbers(picture.high),
-        "evidence": _numbers(picture.evidence),
+        "lag1": _line_as_json(picture.lag1),
+        "low": _line_as_json(picture.low),
+        "high": _line_as_json(picture.high),
+        "evidence": _line_as_json(picture.evidence),
         "evidence_floor": max(log10(max(alphas)), FLOOR) if alphas else FLOOR,
         "rules": sorted({rule.threshold for rule in view.rules if rule.kind == "lag1" and isfinite(rule.threshold)}),
     }
 
 
-def _numbers(line: NDArray[np.float32]) -> list[float | None]:
+def _line_as_json(line: NDArray[np.float32]) -> list[float | None]:
     """Give a line with four decimals, null for NaN."""
     rounded = np.round(line.astype(np.float64), 4).tolist()
     return [value if isfinite(value) else None for value in rounded]

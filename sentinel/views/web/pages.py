@@ -172,9 +172,9 @@ def status(
         total=len(snapshot),
         first=first,
         rows=ROWS,
-        age=_age(snapshot, clock),
+        age=_age_in_words(snapshot, clock),
         not_ready=not_ready,
-        sites=[_site(view) for view in sorted(sites, key=lambda view: ORDER.index(view.state))[:SITES]],
+        sites=[_site_row(view) for view in sorted(sites, key=lambda view: ORDER.index(view.state))[:SITES]],
         further_sites=max(0, len(sites) - SITES),
         sources=sorted((one for one in sources if one.has_answered), key=lambda one: one.name),
         settings_text=settings_text,
@@ -221,17 +221,17 @@ def entry(view: SeriesView, picture: Spectrogram | None) -> Entry:
         spread=spread_in_words(view.estimates.spread),
         leading=next((row for row in rules if row.rule is leading), None),
         rules=rules,
-        sentence=_sentence(picture) if picture is not None else "",
+        sentence=_describe(picture) if picture is not None else "",
         pictured=picture is not None,
     )
 
 
-def _site(view: SiteView) -> SiteRow:
+def _site_row(view: SiteView) -> SiteRow:
     kind = "an open alarm" if view.kind == "any" else f"an open alarm on {view.kind}"
     return SiteRow(view, site_in_words(view), f"when {view.k:,} of the series {view.match} have {kind}")
 
 
-def _sentence(picture: Spectrogram) -> str:
+def _describe(picture: Spectrogram) -> str:
     """Say what the picture shows to someone who cannot see it."""
     ready = np.flatnonzero(~np.isnan(picture.lag1))
     if not len(ready):
@@ -253,7 +253,7 @@ def _sentence(picture: Spectrogram) -> str:
     )
 
 
-def _age(snapshot: Snapshot, clock: Clock) -> str:
+def _age_in_words(snapshot: Snapshot, clock: Clock) -> str:
     age = (clock.now_us() - snapshot.taken_us) / MICROSECONDS
     return "just now" if age < 1 else f"{duration_in_words(round(age))} ago"
 
