@@ -75,11 +75,12 @@ def judged(view: SeriesView, lag1: float, low: float, high: float, evidence: flo
         ticks=4000,
         warm_up_left=0,
         residual=0.4,
-        estimates=UNKNOWN._replace(
+        estimates=UNKNOWN.each(lambda _: 0.25)._replace(
             lag1=lag1,
             lag1_low=low,
             lag1_high=high,
             modulus=abs(lag1),
+            period=nan,
             spread=0.125,
             criticality=round(atanh(abs(lag1)) + 0.125, 3),
         ),
