@@ -146,6 +146,15 @@ CHANNELS = (
         ),
         {"above": AlarmMark("s", "spread", "#9a5b00")},
     ),
+    Channel(
+        "skewness",
+        (
+            Measure(
+                "sentinel_series_skewness", "Skewness of the residual; 0 is symmetric; by itself it is no evidence.",
+                "estimates.skewness", "Skewness", "of the residual; by itself it is no evidence",
+            ),
+        ),
+    ),
 )  # fmt: skip
 """Every channel, in the order in which metrics and pages show them."""
 CLAIMS = {channel.name: channel.claim for channel in CHANNELS if channel.claim is not None}

@@ -26,6 +26,8 @@ class Estimates(NamedTuple, Generic[T]):
     """Log of the variance ratio to the first ticks; 0 = unchanged."""
     criticality: T
     """atanh(modulus) + spread: larger = closer to critical."""
+    skewness: T
+    """Of the residual; 0 = symmetric, below 0 the long tail points down."""
 
     def each(self, change: Callable[[T], U]) -> Estimates[U]:
         """Apply a function to every estimate."""

@@ -17,6 +17,7 @@ from detectors.bank import BankState
 from detectors.evidence import EvidenceState
 from detectors.fading import Fading
 from detectors.lattice import LatticeState
+from detectors.skewness import SkewnessState
 from detectors.spread import SpreadState
 from sentinel.domain.estimates import UNKNOWN, Estimates
 from sentinel.domain.states import REASONS, Reason
@@ -61,6 +62,7 @@ class CohortState(NamedTuple):
     fading: Fading
     lattice: LatticeState
     spread: SpreadState
+    skewness: SkewnessState
     evidence: EvidenceState
     alarm: AlarmState
     last: Last
@@ -77,7 +79,7 @@ class Ticks(NamedTuple):
     states: States
 
 
-READ_ONLY = ("last", "estimates")
+READ_ONLY = ("last", "estimates", "skewness")
 """Parts that readers see and no verdict rests on; a digest leaves them out."""
 _JUDGED = (*ScoringState._fields, "alarm", "last", "estimates")
 

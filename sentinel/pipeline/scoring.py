@@ -17,6 +17,7 @@ from detectors.evidence import Channel, Evidence, EvidenceBlock, EvidenceState, 
 from detectors.fading import Fading, fade, fresh
 from detectors.lattice import Lattice, LatticeState
 from detectors.pairs import Pairs
+from detectors.skewness import Skewness, SkewnessState
 from detectors.spectrum import crossings, thresholds
 from detectors.spread import Spread, SpreadState, criticality
 from detectors.tables import lag1
@@ -43,6 +44,7 @@ class ScoringState(NamedTuple):
     fading: Fading
     lattice: LatticeState
     spread: SpreadState
+    skewness: SkewnessState
     evidence: EvidenceState
 
 
@@ -71,6 +73,7 @@ class Scoring:
         self.bank = Bank(detectors, warm_up=plan.warm_up_pairs, threads=threads)
         self.lattice = Lattice(plan.half_life, threads=threads)
         self.spread = Spread(plan.spread_half_life, plan.baseline, threads=threads)
+        self.skewness = Skewness(plan.half_life, threads=threads)
         gain = half_life.gain(plan.level_half_life) if plan.conditioning else 0.0
         rules = [_make_rule(rule, gain) for rule in plan.rules]
         self.evidence = Evidence(
@@ -83,7 +86,7 @@ class Scoring:
         """Make the state of series of which nothing was seen."""
         return ScoringState(
             self.bank.init(series), fresh(series), self.lattice.init(series), self.spread.init(series),
-            self.evidence.init(series),
+            self.skewness.init(series), self.evidence.init(series),
         )  # fmt: skip
 
     def advance(
@@ -97,6 +100,7 @@ class Scoring:
         centre, low, high = crossings(readings, self.thresholds, stretch)
         lattice, second, roots = self.lattice.advance(state.lattice, pairs, given.before, centre)
         spread, change = self.spread.advance(state.spread, given.square, pairs.reset)
+        skewness, lopsided = self.skewness.advance(state.skewness, pairs)
         if given.target is not None:
             change = given.target.spread
         judged = ~given.learning & (given.blind == 0)
@@ -105,7 +109,7 @@ class Scoring:
         period[period > self._longest_period] = np.nan
         estimates = Estimates(
             lag1=centre, lag1_low=low, lag1_high=high, modulus=roots.modulus, period=period, spread=change.copy(),
-            criticality=criticality(roots.modulus, change),
+            criticality=criticality(roots.modulus, change), skewness=lopsided,
         )  # fmt: skip
         if not ready.all():
             for array in (readings, *estimates):
@@ -126,7 +130,9 @@ class Scoring:
         )  # fmt: skip
         evidence, block = self.evidence.advance(state.evidence, stream)
         took("evidence", perf_counter() - start)
-        return ScoringState(bank, fading, lattice, spread, evidence), Scored(readings, estimates, ready, block, second)
+        return ScoringState(bank, fading, lattice, spread, skewness, evidence), Scored(
+            readings, estimates, ready, block, second
+        )
 
 
 def _make_rule(rule: PlanRule, gain: float) -> Rule:
