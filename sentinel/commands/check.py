@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from glob import has_magic
 from math import floor
 
-from sentinel.commands.presence import remarks
 from sentinel.config import (
     AlarmSettings,
     BankSettings,
-    CsvSource,
     SeriesSettings,
     Settings,
-    SimulateSource,
     SiteSettings,
-    Source,
     load,
-    or_else,
     schema_text,
 )
+from sentinel.domain.clock import SystemClock
 from sentinel.domain.errors import ConfigError
 from sentinel.domain.spans import Cadence
 from sentinel.domain.spelling import print_duration, print_season, print_size
 from sentinel.pipeline.plan import STAMPS_FOR_CADENCE, Plan, defaults_for, paired_name, plan_for, plan_of
-from sentinel.simulate import SYSTEMS
+from sentinel.pipeline.sites import without_enough
+from sentinel.sources import Source, make_sources
 from sentinel.text.claims import rule_in_words
 from sentinel.text.meaning import of_bank, of_rule, span
 
@@ -36,15 +35,16 @@ def main(arguments: argparse.Namespace) -> int:
     """Load the configuration, print what it means; ConfigError with all its faults if it cannot be used."""
     notices: list[str] = []
     settings = load(arguments.config, notices.append)
-    unknown = list(_unknown_systems(settings))
-    if unknown:
-        raise ConfigError("\n".join(f"{arguments.config}: {line}" for line in unknown))
+    try:
+        sources = make_sources(settings.sources, SystemClock())
+    except ConfigError as error:
+        raise ConfigError("\n".join(f"{arguments.config}: {line}" for line in str(error).split("\n"))) from error
     print(f"{arguments.config}: valid")
-    for line in summary(settings):
+    for line in summary(settings, sources):
         print(line)
     for line in notices:
         print(f"notice: {line}")
-    for line in remarks(settings):
+    for line in remarks(settings, sources):
         print(f"remark: {line}")
     return 0
 
@@ -56,25 +56,18 @@ def print_schema(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _unknown_systems(settings: Settings) -> Iterator[str]:
-    """Sources that play a system which is not there; settings do not know the systems themselves."""
-    for position, source in enumerate(settings.sources):
-        if isinstance(source, SimulateSource) and source.system not in SYSTEMS:
-            yield f"sources[{position}].system: '{source.system}'; {or_else(source.system, SYSTEMS, 'systems')}"
-
-
-def summary(settings: Settings) -> Iterator[str]:
-    """The effective configuration, line by line."""
+def summary(settings: Settings, sources: Sequence[Source] = ()) -> Iterator[str]:
+    """Say what the configuration means, line by line."""
     daemon, web = settings.daemon, settings.web
     yield (
         f"daemon: state in the folder {daemon.state_dir}, saved every {print_duration(daemon.checkpoint_every)}; "
         f"journal kept {print_duration(daemon.retention)}, at most {print_size(daemon.retention_bytes)}"
     )
     yield f"web: http://{web.listen}, up to {web.max_series} series one by one in /metrics"
-    if not settings.sources:
+    if not sources:
         yield "sources: none; nothing will come in under `sentinel run`, `sentinel backtest` needs none"
-    for source in settings.sources:
-        yield f"source {source.name}: {_source(source)}"
+    for source in sources:
+        yield f"source {source.name}: {source.describe()}"
     for entry in settings.series or (SeriesSettings(),):
         example = f" (say {_example(entry.match)})" if entry.counterpart and "*" in entry.match else ""
         yield f"series {entry.match}{example}:"
@@ -95,12 +88,30 @@ def summary(settings: Settings) -> Iterator[str]:
         yield "notify: nowhere; alarms are seen in /metrics and on the page only"
 
 
-def _source(source: Source) -> str:
-    every = print_duration(source.every)
-    if isinstance(source, CsvSource):
-        return f"{source.path}, read every {every}, times without an offset are {source.time_zone}"
-    pace = "real time" if source.ticks_per_second is None else f"{source.ticks_per_second:g} ticks per second"
-    return f"simulated {source.system}, seed {source.seed}, {pace}, asked every {every}"
+def remarks(settings: Settings, sources: Sequence[Source]) -> Iterator[str]:
+    """Say what cannot work with what the sources have now; no fault, for files may come later.
+
+    Of series and rules nothing is said where the names of one source's series are in its rows.
+    """
+    for source in sources:
+        yield from (f"source {source.name}: {remark}" for remark in source.remarks())
+    known = [source.known_series() for source in sources]
+    names = sorted(frozenset().union(*(each for each in known if each is not None)))
+    if not names or None in known:
+        literal = [site for site in settings.sites if not has_magic(site.match)]
+        yield from (line for site in literal for line in without_enough([site], [[site.match]]))
+        return
+    pairs = ((name, settings.counterpart_for(name)) for name in names)
+    judged = [[name, paired_name(name, other)] if other is not None else [name] for name, other in pairs]
+    listed = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+    for part, matches, among in (
+        ("series", [entry.match for entry in settings.series], [[name] for name in names]),
+        ("rule", [rule.match for rule in settings.alarms], judged),
+    ):
+        for match in dict.fromkeys(matches):
+            if not any(fnmatchcase(name, match) for own in among for name in own):
+                yield f"{part} {match}: matches none of the series that the sources have now ({listed})"
+    yield from without_enough(settings.sites, judged)
 
 
 def _series(settings: Settings, entry: SeriesSettings) -> Iterator[str]:

@@ -26,13 +26,13 @@ from sentinel.domain.errors import DataError
 from sentinel.domain.spans import Cadence
 from sentinel.domain.spelling import print_season
 from sentinel.pipeline.plan import learn_cadence, plan_for
-from sentinel.sources import make_source
+from sentinel.sources import PullSource, make_sources
 
 LISTED = 20
 """Series named one by one."""
 
 
-class Found(NamedTuple):
+class Proposed(NamedTuple):
     """What one series looks like."""
 
     name: str
@@ -56,12 +56,12 @@ def main(arguments: argparse.Namespace) -> int:
     path = Path(arguments.config)
     configured = path.suffix.lower() in (".yaml", ".yml") or _is_folder(path)
     settings = load(path) if configured else Settings()
-    observations = _fetched(settings) if configured else read_files([path], table_options(arguments)).observations
+    observations = _fetch(settings) if configured else read_files([path], table_options(arguments)).observations
     with tempfile.TemporaryDirectory(prefix="sentinel-") as folder:
-        found = list(_looked_at(sort(observations, Path(folder)), settings))
+        found = list(_look_at(sort(observations, Path(folder)), settings))
     if not found:
         raise DataError(f"{path}: no series with two time stamps; at least two of one series are needed")
-    for line in told(found):
+    for line in print_lines(found):
         print(line)
     return 0
 
@@ -73,8 +73,8 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def told(found: Sequence[Found]) -> Iterator[str]:
-    """What was found, line by line; from `series:` on it is YAML."""
+def print_lines(found: Sequence[Proposed]) -> Iterator[str]:
+    """Say what was found, line by line; from `series:` on it is YAML."""
     for one in found[:LISTED]:
         seasons = " and ".join(f"{season.text} (strength {season.strength:.2f})" for season in one.seasons)
         what = f"an undeclared season of {seasons}" if seasons else "no undeclared season"
@@ -89,22 +89,25 @@ def told(found: Sequence[Found]) -> Iterator[str]:
         yield f"  - {{match: {json.dumps(glob.escape(one.name))}, cadence: {one.cadence}, season: [{seasons}]}}"
 
 
-def _fetched(settings: Settings) -> pl.LazyFrame:
-    """Everything that the sources have to say now."""
+def _fetch(settings: Settings) -> pl.LazyFrame:
+    """Read everything that the sources have now; those that push bring nothing when they are asked."""
     tables = []
-    for described in settings.sources:
-        source, frame = make_source(described, SystemClock()), None
-        while frame is None or frame.more:
+    for source in make_sources(settings.sources, SystemClock()):
+        frame = None
+        while isinstance(source, PullSource) and (frame is None or frame.more):
             frame = source.fetch(frame.cursor if frame else None)
             tables.append(frame.observations)
+        source.close()
     if not tables:
+        which = " that can be asked" if settings.sources else ""
         raise DataError(
-            "sources: none are configured; at least one is needed, or a table in place of the configuration"
+            f"sources: none are configured{which}; at least one is needed, or a table in place of the configuration"
         )
     return pl.concat(tables).lazy()
 
 
-def _looked_at(observations: SortedObservations, settings: Settings) -> Iterator[Found]:
+def _look_at(observations: SortedObservations, settings: Settings) -> Iterator[Proposed]:
+    """Look at each series in turn; one at a time is in memory."""
     heads = observations.heads()
     times: list[NDArray[np.int64]] = []
     values: list[NDArray[np.float64]] = []
@@ -113,7 +116,7 @@ def _looked_at(observations: SortedObservations, settings: Settings) -> Iterator
         series, time, value = (table[column].to_numpy() for column in ("id", "time", "value"))
         for number, part in slice_by_series(series):
             if number != current and times:
-                yield from _found(observations.names[current], times, values, settings)
+                yield from _propose(observations.names[current], times, values, settings)
                 times, values = [], []
             current = number
             own = NumberAxis.of(heads[number]).microseconds(time[part]) if number in heads else time[part]
@@ -122,13 +125,13 @@ def _looked_at(observations: SortedObservations, settings: Settings) -> Iterator
             if len(times) > 2 and sum(map(len, times[1:])) > 2 * LONGEST_RECORD:
                 del times[1], values[1]  # the first piece is kept for the cadence
     if times:
-        yield from _found(observations.names[current], times, values, settings)
+        yield from _propose(observations.names[current], times, values, settings)
 
 
-def _found(
+def _propose(
     name: str, times: list[NDArray[np.int64]], values: list[NDArray[np.float64]], settings: Settings
-) -> Iterator[Found]:
-    """One series, if it has two time stamps."""
+) -> Iterator[Proposed]:
+    """Propose for one series, if it has two time stamps."""
     time, value = np.concatenate(times), np.concatenate(values)
     declared = settings.series_for(name).season
     cadence = settings.series_for(name).cadence or learn_cadence(time, ended=True)
@@ -139,4 +142,4 @@ def _found(
     proposals = propose(record, cadence.microseconds, declared)
     needed = tuple(season for season in proposals if not season.followed(level_half_life))
     followed = tuple(season for season in proposals if season.followed(level_half_life))
-    yield Found(name, cadence, record.size, declared, needed, followed)
+    yield Proposed(name, cadence, record.size, declared, needed, followed)

@@ -24,7 +24,8 @@ class Accounts:
 
     def __init__(self, settings: Settings, metrics: Metrics, clock: Clock) -> None:
         self._metrics, self._clock = metrics, clock
-        self._every = {source.name: source.every for source in settings.sources}
+        # A source that pushes has no interval: its watermark goes on with our clock from its last frame on.
+        self._every = {source.name: getattr(source, "every", 0) for source in settings.sources}
         self._heard: dict[str, int] = {}
         self._owner: dict[str, str] = {}
         self.statuses = {name: SourceStatus(name) for name in self._every}

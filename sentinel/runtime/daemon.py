@@ -12,7 +12,7 @@ import argparse
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import monotonic
 from types import FrameType
@@ -29,8 +29,9 @@ from sentinel.runtime.engine import Engine
 from sentinel.runtime.health import Health, sd_notify
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.kernels import compile_unless
+from sentinel.runtime.push import Pushing
 from sentinel.runtime.scheduler import Schedule
-from sentinel.sources import make_source
+from sentinel.sources import PullSource, PushSource, Source, make_sources
 from sentinel.views.prometheus import Exposition
 from sentinel.views.web.app import Access, create_app
 from sentinel.views.web.server import WebServer
@@ -58,10 +59,12 @@ class Daemon:
         self._inbox = Inbox(settings.daemon.inbox_observations)
         sinks = {sink.name: NOTIFIERS[sink.kind](path=sink.path) for sink in settings.notify}
         self.engine = Engine(
-            settings, self._journal, self._inbox, self.metrics, self._clock, sinks, threads=os.cpu_count() or 1
-        )
+            settings, self._journal, self._inbox, self.metrics, self._clock, sinks, threads=os.cpu_count() or 1,
+            acknowledge=lambda source, cursor: self._pushing.acknowledge(source, cursor),
+        )  # fmt: skip
         self.sources = self.engine.sources
         """What is known of each source, by name."""
+        self._pushing = Pushing(self._inbox, self.sources, self.metrics, self._clock)
         self._schedule: Schedule | None = None
         self._exposition = Exposition(lambda: self.snapshot, self.metrics, settings.web.max_series)
         access = Access(
@@ -138,10 +141,13 @@ class Daemon:
             self._end()
 
     def _start_sources(self) -> None:
-        sources = [(make_source(source, self._clock), source.every) for source in self._settings.sources]
-        self._schedule = Schedule(
-            sources, self._inbox, self._journal.cursors(), self.sources, self.metrics, self._clock
-        )
+        sources = make_sources(self._settings.sources, self._clock)
+        self._pushing.start((each for each in sources if isinstance(each, PushSource)), self._journal.cursors())
+        self._start_schedule(sources)
+
+    def _start_schedule(self, sources: Iterable[Source]) -> None:
+        pulled = [(each, each.every_us) for each in sources if isinstance(each, PullSource)]
+        self._schedule = Schedule(pulled, self._inbox, self._journal.cursors(), self.sources, self.metrics, self._clock)
         self._schedule.start()
 
     def _supervise(self) -> None:
@@ -149,7 +155,7 @@ class Daemon:
         if self._schedule is not None and not self._schedule.alive():
             logger.error("the scheduler's thread has died; starting another")
             self._schedule.stop(0.0)
-            self._start_sources()
+            self._start_schedule(make_sources(self._settings.sources, self._clock))
 
     def _reload(self) -> None:
         sd_notify("RELOADING=1")
@@ -180,6 +186,7 @@ class Daemon:
         self._inbox.close()
         if self._schedule is not None:
             self.hanging = not self._schedule.stop(2.0)
+        self._pushing.stop(1.0)
         try:
             if self.engine.restored:
                 self.engine.checkpoint()

@@ -18,7 +18,7 @@ from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.metrics import Metrics
-from sentinel.domain.observation import Frame
+from sentinel.domain.observation import Cursor, Frame
 from sentinel.journal import Committed, Journal, JournalFull, JournalUnwritable
 from sentinel.notify import Notifier
 from sentinel.pipeline.codec import to_arrays
@@ -46,9 +46,11 @@ class Engine:
     def __init__(
         self, settings: Settings, journal: Journal, inbox: Inbox, metrics: Metrics, clock: Clock,
         notifiers: Mapping[str, Notifier], *, threads: int = 1,
+        acknowledge: Callable[[str, Cursor], None] = lambda _source, _cursor: None,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._journal, self._inbox, self._metrics, self._clock = journal, inbox, metrics, clock
+        self._acknowledge = acknowledge
         self._outbox = Outbox(journal, notifiers, metrics, clock)
         self._accounts = Accounts(settings, metrics, clock)
         self.sources = self._accounts.statuses
@@ -173,6 +175,7 @@ class Engine:
             self._accounts.refuse(frame, str(error))
             return
         self._held.popleft()
+        self._acknowledge(frame.source, frame.cursor)
         took = perf_counter() - began
         self._metrics.commit_duration.observe(took)
         self._metrics.stage_duration.observe(took, task="journal")

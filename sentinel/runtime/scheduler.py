@@ -37,7 +37,7 @@ from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor
 from sentinel.domain.status import SourceStatus
 from sentinel.runtime.inbox import Inbox
-from sentinel.sources.base import Source
+from sentinel.sources import PullSource
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ _COALESCED = "coalesced"
 class _Task:
     """One source: how far it has been read, and what was last logged about it."""
 
-    source: Source
+    source: PullSource
     every_us: int
     cursor: Cursor | None
     status: SourceStatus
@@ -82,7 +82,7 @@ class Schedule:
 
     def __init__(
         self,
-        sources: Iterable[tuple[Source, int]],
+        sources: Iterable[tuple[PullSource, int]],
         inbox: Inbox,
         cursors: Mapping[str, Cursor],
         statuses: MutableMapping[str, SourceStatus],
@@ -160,15 +160,19 @@ class Schedule:
         return is_alive
 
     def stop(self, seconds: float) -> bool:
-        """Start no more jobs and wait for those that run, at most that long; says whether all have ended."""
+        """Start no more jobs, wait at most that long for those that run, close the sources; True if all have ended."""
         self._stopping.set()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
         self._metrics.scheduler_up.set(0)
         with self._idle:
-            return self._idle.wait_for(
+            ended = self._idle.wait_for(
                 lambda: not any(task.running for task in self._tasks.values()), max(0.0, seconds)
             )
+        for task in self._tasks.values():
+            if not task.running:
+                task.source.close()
+        return ended
 
     def _announce(self, task: _Task) -> None:
         """Make the counters of a task visible before they first count."""

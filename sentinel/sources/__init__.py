@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sentinel.config import Source as SourceSettings
 from sentinel.domain.clock import Clock
-from sentinel.sources.base import Source, SourceError
+from sentinel.domain.errors import ConfigError
+from sentinel.sources.base import HandOver, PullSource, PushSource, Source, SourceError
 from sentinel.sources.csv import Files
 from sentinel.sources.simulate import Playback
 
@@ -15,12 +16,25 @@ SOURCES: Mapping[str, Callable[[Any, Clock], Source]] = {
     "csv": Files,
     "simulate": Playback,
 }
-"""How a source of each kind is made from its settings."""
+"""By kind: the class that is made from the settings of that kind."""
 
 
 def make_source(settings: SourceSettings, clock: Clock) -> Source:
-    """The source that these settings describe."""
+    """Make the source that these settings describe; ConfigError, with the key in front, if they cannot work."""
     return SOURCES[settings.kind](settings, clock)
 
 
-__all__ = ["SOURCES", "Source", "SourceError", "make_source"]
+def make_sources(settings: Sequence[SourceSettings], clock: Clock) -> list[Source]:
+    """Make all sources of a configuration; ConfigError with one line for each whose settings cannot work."""
+    sources, faults = [], []
+    for position, each in enumerate(settings):
+        try:
+            sources.append(make_source(each, clock))
+        except ConfigError as error:
+            faults.append(f"sources[{position}].{error}")
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return sources
+
+
+__all__ = ["SOURCES", "HandOver", "PullSource", "PushSource", "Source", "SourceError", "make_source", "make_sources"]

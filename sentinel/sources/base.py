@@ -1,25 +1,59 @@
-"""What every source is: a name, and one method that says what is new since a cursor."""
+"""What a source is: a class that is asked for observations (pull), or one that brings them by itself (push).
+
+A source keeps nothing of its progress. The *cursor* does: the journal commits it together with the observations, and
+gives it back at the next start. So after a crash exactly what was not committed comes again.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from sentinel.domain.errors import UpstreamError
-from sentinel.domain.observation import Cursor, Frame
+
+if TYPE_CHECKING:  # frames are polars tables, and `sentinel check` does not wait for polars
+    from sentinel.domain.observation import Cursor, Frame
+
+HandOver: TypeAlias = "Callable[[Frame], bool]"
+"""Takes one frame, waiting for room as long as needed; False = the daemon is stopping, and the frame was not taken."""
 
 
 class SourceError(UpstreamError):
-    """A source cannot be read now; the next fetch tries again from the same cursor."""
+    """A source cannot be read now; the next try starts from the same cursor."""
 
 
-class Source(Protocol):
-    """Something that is polled for observations. It keeps nothing of its progress: the cursor does."""
+class Source(ABC):
+    """What every source can say of itself. Made from its settings and a clock; ConfigError if these cannot work."""
 
-    @property
-    def name(self) -> str:
+    def __init__(self, name: str) -> None:
+        self.name = name
         """Name in settings, metrics and messages."""
-        ...
 
+    @abstractmethod
+    def describe(self) -> str:
+        """Say in one line what is read, from where, and how often."""
+
+    def remarks(self) -> tuple[str, ...]:
+        """What stands in the way at this moment, one line each, such as a file that is not there. No fault."""
+        return ()
+
+    def known_series(self) -> frozenset[str] | None:
+        """Names that its series can have, if that is known without reading their rows; None = it is not."""
+        return None
+
+    def close(self) -> None:  # noqa: B027 - most sources hold nothing
+        """Let go of connections and files. May be called more than once; nothing else is called after it."""
+
+
+class PullSource(Source):
+    """A source that is asked for what is new, every `every_us` microseconds."""
+
+    def __init__(self, name: str, every_us: int) -> None:
+        super().__init__(name)
+        self.every_us = every_us
+
+    @abstractmethod
     def fetch(self, cursor: Cursor | None) -> Frame:
         """Read what is new since `cursor`; None = from the start.
 
@@ -30,4 +64,26 @@ class Source(Protocol):
         DataError
             It can, and what it says cannot be used.
         """
-        ...
+
+
+class PushSource(Source):
+    """A source to which observations come by themselves: a server, or a subscriber.
+
+    Whoever sends to it keeps what it sent until it is acknowledged, and sends it again after a failure. The frames
+    carry a watermark like those of any other source; a frame without observations can move it.
+    """
+
+    @abstractmethod
+    def start(self, cursor: Cursor | None, hand_over: HandOver) -> None:
+        """Begin to receive, in threads of its own, and return. Each frame goes to `hand_over`, in order.
+
+        `cursor` is the last one committed, None = there is none. Raises SourceError if it cannot begin now; it is
+        called again after a while.
+        """
+
+    @abstractmethod
+    def acknowledge(self, cursor: Cursor) -> None:
+        """The frame with this cursor, and all before it, are on disk: the sender may forget them.
+
+        Called in a thread that may wait; never before the journal's commit. SourceError if the sender cannot be told.
+        """

@@ -1,211 +1,90 @@
-"""Source `csv`: a file, or a folder of CSV, Parquet and NDJSON files, followed as it grows.
+"""Source `csv`: a file, or a folder of CSV, Parquet and NDJSON files. What is known before a row is read.
 
-The cursor holds one mark per file (`marks.py`). Each fetch reads at most `max_observations`, in whole lines; a last
-line without its newline is still being written and waits. A file that cannot be read holds up no other file of its
-folder: it is complained about and tried again at the next fetch.
+The rows are read in `following.py`, which is imported at the first fetch: `sentinel check` does not wait for polars.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from stat import S_ISREG
-from typing import Any, BinaryIO
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from sentinel.config import CsvSource
-from sentinel.domain.clock import MICROSECONDS, Clock
+from sentinel.domain.clock import Clock
 from sentinel.domain.errors import DataError
-from sentinel.domain.observation import Cursor, Frame, Rejection, empty_observations
-from sentinel.sources.base import SourceError
-from sentinel.sources.marks import Mark, place_marks
-from sentinel.tables import Shape, TableOptions, file_format, open_table, shape_of
-from sentinel.tables.lines import LONGEST_LINE_BYTES, PIECE_BYTES, Head, cut, read_head
-from sentinel.tables.options import HEAD_ROWS
-from sentinel.tables.parsing import COMPLAINTS, checked_axis, judge, verdict
-from sentinel.tables.reading import rows_of
+from sentinel.domain.spelling import print_duration
+from sentinel.sources.base import PullSource, SourceError
+from sentinel.sources.positions import find_tables
 
-ENDINGS = (".csv", ".parquet", ".ndjson")
-FUTURE_US = 24 * 3_600 * MICROSECONDS
-"""Event times further ahead of the clock than this are refused: a typing error must not close years of ticks."""
+if TYPE_CHECKING:
+    from sentinel.domain.observation import Cursor, Frame
+    from sentinel.sources.following import Follower
 
 
-def options_of(settings: CsvSource) -> TableOptions:
-    """How the tables of a source are written."""
-    return TableOptions(**{name: getattr(settings, name) for name in TableOptions.__dataclass_fields__})
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """What one file gave: judged rows, or none."""
-
-    judged: pl.DataFrame
-    mark: Mark
-    more: bool
-
-
-class Files:
+class Files(PullSource):
     """Follows the file or the folder that the settings name."""
 
     def __init__(self, settings: CsvSource, clock: Clock) -> None:
+        super().__init__(settings.name, settings.every)
         self._settings = settings
         self._clock = clock
-        self._path = Path(settings.path)
-        self._options = options_of(settings)
-        self._shapes: dict[tuple[Path, tuple[str, ...]], Shape] = {}
-
-    @property
-    def name(self) -> str:
-        """Name in settings, metrics and messages."""
-        return self._settings.name
+        self._follower: Follower | None = None
 
     def fetch(self, cursor: Cursor | None) -> Frame:
-        """Read what has been added since `cursor`; see `Source.fetch`."""
-        # Asked before the files are: whatever was written by then is read below.
-        now_us = self._clock.now_us()
-        written: Any = (cursor or {}).get("files", {})
-        former = {name: Mark.from_json(mark) for name, mark in written.items()}
-        found = self._find()
-        try:
-            marks, files = place_marks(former, found, now_us)
-        except OSError as error:  # without the folder's list no one knows whether a rotated file has unread rows
-            raise _refusal(self._path.parent if self._path in found.values() else self._path, error) from error
-        tables: list[pl.DataFrame] = []
-        rejected: Counter[str] = Counter()
-        complaints: list[str] = []
-        left, more = self._settings.max_observations, False
-        for name, path in files.items():
-            if left <= 0:
-                more = True
-                break
-            try:
-                rows = self._read(path, marks.get(name), left)
-            except (DataError, OSError, pl.exceptions.PolarsError) as error:
-                if path == self._path:
-                    raise _refusal(path, error) from error
-                rejected[Rejection.MALFORMED_ROW] += 1
-                complaints.append(str(_refusal(path, error)))
-                continue
-            if rows is None:
-                continue
-            marks[name] = rows.mark
-            kept, counts, lines = verdict(rows.judged, self._options, str(path))
-            kept, ahead = _split_future(kept, now_us)
-            if ahead.height:
-                counts[Rejection.FUTURE] = ahead.height
-                lines += (_future(path, ahead, now_us, self._options.time_zone),)
-            tables.append(kept)
-            rejected.update(counts)
-            complaints.extend(lines)
-            left -= rows.judged.height
-            more = more or rows.more
-        observations = pl.concat([empty_observations(), *tables]).sort("time", maintain_order=True)
-        return Frame(
-            source=self.name,
-            observations=observations,
-            cursor={"files": {name: mark.to_json() for name, mark in marks.items()}},
-            watermark_us=None if more else now_us,
-            more=more,
-            rejected=dict(rejected),
-            complaints=tuple(complaints[:COMPLAINTS]),
-        )
+        """Read what has been added since `cursor`; see `PullSource.fetch`."""
+        if self._follower is None:
+            from sentinel.sources.following import Follower
 
-    def _find(self) -> dict[str, Path]:
-        """Files to read by name, in order of name."""
+            self._follower = Follower(self._settings, self._clock)
+        return self._follower.fetch(cursor)
+
+    def describe(self) -> str:
+        """Say which file or folder is read, and how often."""
+        settings = self._settings
+        every = print_duration(settings.every)
+        return f"{settings.path}, read every {every}, times without an offset are {settings.time_zone}"
+
+    def remarks(self) -> tuple[str, ...]:
+        """Say it where there is nothing to read yet."""
+        path = Path(self._settings.path).absolute()
         try:
-            if not self._path.is_dir():
-                if not S_ISREG(self._path.stat().st_mode):
-                    raise SourceError(f"{self._path}: a pipe or a device; a file or a folder is needed")
-                return {self._path.name: self._path}
-            # A writer renames its finished file into place: names with a dot in front or .tmp behind are not finished.
-            found = sorted(path for path in self._path.iterdir() if path.suffix.lower() in ENDINGS)
+            if not find_tables(path):
+                return (f"no *.csv, *.parquet or *.ndjson is in {path} now; they are read as they come",)
+        except (FileNotFoundError, NotADirectoryError):
+            return (f"{path} is not there now; it is read as soon as it is",)
         except OSError as error:
-            raise SourceError(f"{self._path}: {error.strerror}; a readable file or folder is needed") from error
-        return {path.name: path for path in found if not path.name.startswith(".") and path.is_file()}
+            return (f"{path} cannot be read now: {error.strerror}; it is read as soon as it can be",)
+        except SourceError:  # a pipe; the first fetch says so
+            pass
+        return ()
 
-    def _read(self, path: Path, mark: Mark | None, left: int) -> _Rows | None:
-        fmt = file_format(path, self._options)
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            mark = mark or Mark.at(file, 0, 0)
-            if fmt == "parquet":
-                return self._read_parquet(path, file, size, mark, left)
-            if mark.offset == size:
-                return None
-            head = read_head(file, str(path), fmt, self._options, whole=False)
-            if head is None:
-                return None
-            return self._read_text(path, file, fmt, head, mark, left)
+    def known_series(self) -> frozenset[str] | None:
+        """Columns of wide CSV tables, from their headers; columns of text are among them.
 
-    def _read_text(self, path: Path, file: BinaryIO, fmt: str, head: Head, mark: Mark, left: int) -> _Rows | None:
-        offset, row = max(mark.offset, head.start), mark.rows
-        shape = self._shape(path, file, fmt, head)
-        quoted = fmt == "csv"
-        wanted, asked = max(1, left // len(shape.values)), PIECE_BYTES
-        while True:
-            file.seek(offset)
-            piece = file.read(asked)
-            length = cut(piece, head.codec, quoted=quoted, rows=wanted)
-            if length or len(piece) < asked or asked >= LONGEST_LINE_BYTES:
-                break
-            asked *= 4
-        if not length:
-            if len(piece) < asked:
-                return None
-            raise DataError(f"{path}: no line ends within {asked >> 20} MiB after byte {offset}; not a table")
-        more = len(piece) == asked or cut(piece, head.codec, quoted=quoted) > length
-        rows = rows_of(piece[:length], fmt, head, self._options, row)
-        judged = judge(rows.lazy(), self._options, "time", shape, str(path)).collect()
-        return _Rows(judged, Mark.at(file, offset + length, row + rows.height), more)
-
-    def _read_parquet(self, path: Path, file: BinaryIO, size: int, mark: Mark, left: int) -> _Rows | None:
-        row = mark.rows
-        table = open_table(path, self._options)
-        height = table.select(pl.len()).collect().item()
-        if row >= height:
+        None for long tables, `by`, Parquet and NDJSON, whose names are in the rows or cost reading them.
+        """
+        settings = self._settings
+        if settings.layout == "long" or settings.by:
             return None
-        head = table.head(HEAD_ROWS).collect()
-        shape = shape_of(head, self._options, str(path))
-        checked_axis(head, self._options, shape, str(path), "time")
-        rows = max(1, left // len(shape.values))
-        judged = judge(table.slice(row, rows), self._options, "time", shape, str(path)).collect()
-        return _Rows(judged, Mark.at(file, size, min(height, row + rows)), row + rows < height)
+        try:
+            tables = find_tables(Path(settings.path)).values()
+            columns = [settings.columns or self._read_header(path) for path in tables]
+        except (OSError, DataError, SourceError):
+            return None
+        return frozenset().union(*columns) if columns and all(columns) else None
 
-    def _shape(self, path: Path, file: BinaryIO, fmt: str, head: Head) -> Shape:
-        """Layout of a text file by its first rows; kept once there are enough of them to stay as they are."""
-        key = (path, head.columns)
-        if key in self._shapes:
-            return self._shapes[key]
-        file.seek(head.start)
-        piece = file.read(PIECE_BYTES)
-        first = piece[: cut(piece, head.codec, quoted=fmt == "csv", rows=HEAD_ROWS)]
-        rows = rows_of(first, fmt, head, self._options, 0)
-        shape = shape_of(rows, self._options, str(path))
-        checked_axis(rows, self._options, shape, str(path), "time")
-        if rows.height >= HEAD_ROWS:
-            self._shapes[key] = shape
-        return shape
+    def _read_header(self, path: Path) -> list[str]:
+        """Columns of a wide CSV table that may be series; none where its first line does not tell them."""
+        from sentinel.sources.following import options_of
+        from sentinel.tables import file_format
+        from sentinel.tables.lines import read_head
+        from sentinel.tables.options import UNNAMED
 
-
-def _split_future(observations: pl.DataFrame, now_us: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    ahead = pl.col("time").dt.epoch("us") > now_us + FUTURE_US
-    return observations.filter(~ahead), observations.filter(ahead)
-
-
-def _future(path: Path, ahead: pl.DataFrame, now_us: int, time_zone: str) -> str:
-    now = pl.Series([now_us]).cast(pl.Datetime("us"))[0]
-    return (
-        f"{path}, series {ahead['series'][0]}: time {ahead['time'][0].isoformat()} is in the future (it is {now} UTC); "
-        f"at most 24h ahead is allowed; is time_zone {time_zone} right?"
-    )
-
-
-def _refusal(path: Path, error: Exception) -> DataError | SourceError:
-    if isinstance(error, DataError):
-        return error
-    if isinstance(error, OSError):
-        return SourceError(f"{path}: {error.strerror or error}; it is tried again at the next fetch")
-    first_line = (str(error).splitlines() or ["no reason given"])[0]
-    return SourceError(f"{path}: cannot be read ({first_line}); it is tried again at the next fetch")
+        settings, options = self._settings, options_of(self._settings)
+        if file_format(path, options) != "csv":
+            return []
+        with path.open("rb") as file:
+            head = read_head(file, str(path), "csv", options, whole=False)
+        columns = head.columns if head is not None else ()
+        if settings.layout == "auto" and {settings.series_column, settings.value_column} <= set(columns):
+            return []
+        return [name for name in columns if name != settings.time_column and not name.startswith(UNNAMED)]

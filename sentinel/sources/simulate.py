@@ -1,6 +1,6 @@
 """Source `simulate`: plays a seeded system, in real time or faster.
 
-Faster means that the source's own clock is faster: what it reports as told (`watermark_us`) is event time, and
+Faster means that the source's own clock is faster: its watermark is event time, and
 the engine closes ticks by it. After a restart the playback goes on from the cursor; it does not catch up what was not
 played meanwhile. In real time it does.
 """
@@ -11,30 +11,32 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from sentinel.config import SimulateSource
+from sentinel.config import SimulateSource, or_else
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import ConfigError
-from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame, Rejection
 from sentinel.domain.spans import Cadence
+from sentinel.domain.spelling import print_duration
 from sentinel.simulate import SYSTEMS
+from sentinel.sources.base import PullSource
+
+if TYPE_CHECKING:
+    from sentinel.domain.observation import Cursor, Frame
 
 MOST_PER_FETCH = 50_000
 
 
-class Playback:
+class Playback(PullSource):
     """Plays the system that the settings name; `monotonic` is the watch that acceleration goes by."""
 
     def __init__(self, settings: SimulateSource, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(settings.name, settings.every)
         if settings.system not in SYSTEMS:
-            raise ConfigError(
-                f"source {settings.name}: system {settings.system!r} is not known; {', '.join(SYSTEMS)} are"
-            )
+            raise ConfigError(f"system: '{settings.system}'; {or_else(settings.system, SYSTEMS, 'systems')}")
         self._settings = settings
         self._clock = clock
         self._monotonic = monotonic
@@ -46,13 +48,24 @@ class Playback:
         self._at = -1
         self._anchor: tuple[float, int] | None = None
 
-    @property
-    def name(self) -> str:
-        """Name in settings, metrics and messages."""
-        return self._settings.name
+    def describe(self) -> str:
+        """Say which system is played, and at what pace."""
+        settings = self._settings
+        pace = "real time" if settings.ticks_per_second is None else f"{settings.ticks_per_second:g} ticks per second"
+        return (
+            f"simulated {settings.system}, seed {settings.seed}, {pace}, asked every {print_duration(settings.every)}"
+        )
+
+    def known_series(self) -> frozenset[str]:
+        """Its one series."""
+        return frozenset({self._settings.series or self.name})
 
     def fetch(self, cursor: Cursor | None) -> Frame:
-        """Play the ticks that are due since `cursor`; see `Source.fetch`."""
+        """Play the ticks that are due since `cursor`; see `PullSource.fetch`."""
+        import polars as pl  # here: `sentinel check` does not wait for it
+
+        from sentinel.domain.observation import OBSERVATIONS, Frame, Rejection
+
         now_us = self._clock.now_us()
         was: Any = cursor or {"next": 0, "start_us": self._start_us(now_us)}
         first, start_us = int(was["next"]), int(was["start_us"])
@@ -79,7 +92,7 @@ class Playback:
         )
 
     def _start_us(self, now_us: int) -> int:
-        """Event time of the first tick, if no cursor says it."""
+        """Event time of the first tick where no cursor says it."""
         if self._settings.start is not None:
             start = datetime.fromisoformat(self._settings.start)
             start = start if start.tzinfo is not None else start.replace(tzinfo=UTC)
@@ -87,7 +100,7 @@ class Playback:
         return now_us if self._system.stamps is None else int(self._system.stamps()[0])
 
     def _due(self, first: int, start_us: int, now_us: int) -> int:
-        """Number of ticks that should have been played by now."""
+        """Count the ticks that should have been played by now."""
         rate = self._settings.ticks_per_second
         if rate is not None:
             watch = self._monotonic()
@@ -104,7 +117,7 @@ class Playback:
         return max(first, due if self._length is None else min(due, self._length))
 
     def _watermark_us(self, start_us: int, played: int, now_us: int) -> int:
-        """Up to when everything is told: just before the next tick, or now if that is sooner."""
+        """Watermark: just before the next tick, or now in real time."""
         next_us = int(self._times_us(start_us, played, played + 1)[0])
         return next_us - 1 if self._settings.ticks_per_second is not None else now_us
 

@@ -31,6 +31,9 @@ class Counting:
         self._act = act
         self._more_until = more_until
 
+    def close(self) -> None:
+        self.closed = True
+
     def fetch(self, cursor: Cursor | None) -> Frame:
         at = 0 if cursor is None else cursor["at"]
         complaint = self._act(at)

@@ -11,14 +11,16 @@ from sentinel.config import CsvSource
 from sentinel.domain.clock import ManualClock
 from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame, Rejection
 from sentinel.simulate import DAY_US, EPOCH_2020_US
-from sentinel.sources import Source, make_source
+from sentinel.sources import PullSource, make_source
 
 NOW_US = EPOCH_2020_US + 10_000 * DAY_US
 SECOND_US = 1_000_000
 
 
-def csv_source(path: Path, **settings) -> Source:
-    return make_source(CsvSource(kind="csv", name="lake", path=str(path), **settings), ManualClock(NOW_US))
+def csv_source(path: Path, **settings) -> PullSource:
+    source = make_source(CsvSource(kind="csv", name="lake", path=str(path), **settings), ManualClock(NOW_US))
+    assert isinstance(source, PullSource)
+    return source
 
 
 def through_json(cursor: Cursor) -> Cursor:
@@ -26,7 +28,7 @@ def through_json(cursor: Cursor) -> Cursor:
     return json.loads(json.dumps(cursor, allow_nan=False))
 
 
-def follow(source: Source, cursor: Cursor | None = None) -> tuple[list[Frame], Cursor]:
+def follow(source: PullSource, cursor: Cursor | None = None) -> tuple[list[Frame], Cursor]:
     """All frames until the source has no more, each cursor taken through JSON, each frame held to the contract."""
     frames: list[Frame] = []
     while True:

@@ -2,47 +2,16 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
 from sentinel.config import SimulateSource
 from sentinel.domain.clock import ManualClock
 from sentinel.domain.errors import ConfigError
-from sentinel.domain.observation import Cursor, Frame
 from sentinel.domain.spans import Cadence
 from sentinel.simulate import DAY_US, EPOCH_2020_US, SYSTEMS, simulate
-from sentinel.sources import Source
 from sentinel.sources.simulate import Playback
-
-NOW_US = EPOCH_2020_US + 10_000 * DAY_US
-SECOND_US = 1_000_000
-
-
-def through_json(cursor: Cursor) -> Cursor:
-    """As the journal keeps it."""
-    return json.loads(json.dumps(cursor, allow_nan=False))
-
-
-def follow(source: Source, cursor: Cursor | None = None) -> tuple[list[Frame], Cursor]:
-    """All frames until the source has no more, each cursor taken through JSON, each frame held to the contract."""
-    frames: list[Frame] = []
-    while True:
-        frame = source.fetch(cursor)
-        frames.append(frame)
-        cursor = through_json(frame.cursor)
-        assert cursor == frame.cursor
-        if not frame.more:
-            return frames, cursor
-
-
-def rows(frames: list[Frame]) -> list[tuple[str, float]]:
-    return [(series, value) for frame in frames for series, _, value in frame.observations.iter_rows()]
-
-
-def values(frames: list[Frame]) -> list[float]:
-    return [value for _, value in rows(frames)]
+from tests.sources.following import NOW_US, SECOND_US, follow, through_json, values
 
 
 class Watch:
@@ -131,7 +100,7 @@ def test_a_backlog_comes_in_bounded_frames(monkeypatch):
 
 
 def test_an_unknown_system_is_refused_with_the_names_of_the_known_ones():
-    with pytest.raises(ConfigError, match=f"system 'pond' is not known; {', '.join(SYSTEMS)} are"):
+    with pytest.raises(ConfigError, match=f"system: 'pond'; allowed systems are {', '.join(SYSTEMS)}"):
         playback(system="pond")
 
 

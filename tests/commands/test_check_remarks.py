@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from sentinel.commands.check import remarks
 from sentinel.commands.main import entry_point
-from sentinel.commands.presence import remarks
 from sentinel.config import Settings
+from sentinel.domain.clock import ManualClock
+from sentinel.sources import make_sources
 
 WIDE = "# of a buoy\n\ntime,ph,oxygen,note\n2024-01-01,7,9,calm\n"
 DRILL = {"kind": "simulate", "name": "drill", "system": "lake"}
@@ -24,7 +26,8 @@ def wide(tmp_path: Path) -> dict[str, Any]:
 
 
 def remarked(*sources: dict[str, Any], **more: Any) -> list[str]:
-    return list(remarks(Settings.model_validate({"sources": sources, **more})))
+    settings = Settings.model_validate({"sources": sources, **more})
+    return list(remarks(settings, make_sources(settings.sources, ManualClock(0))))
 
 
 def test_a_file_that_is_not_there_is_a_remark_not_a_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

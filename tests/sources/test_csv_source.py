@@ -1,58 +1,18 @@
-"""What every source must do, run over every kind; then what each kind promises besides."""
+"""What the source `csv` promises besides the contract of every source; see also test_csv_rotation.py."""
 
 from __future__ import annotations
 
 import os
 import random
-from dataclasses import replace
 
 import polars as pl
 import pytest
 
-from sentinel.config import SimulateSource
-from sentinel.domain.clock import ManualClock
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Rejection
 from sentinel.simulate import DAY_US
-from sentinel.sources import SOURCES, Source, SourceError, make_source
-from tests.sources.following import NOW_US, csv_source, follow, line, rows, table, through_json, values
-
-
-@pytest.fixture(params=sorted(SOURCES))
-def any_source(request, tmp_path) -> Source:
-    """One source of every kind, with something to tell."""
-    if request.param == "csv":
-        (tmp_path / "a.csv").write_text(table(range(100)))
-        return csv_source(tmp_path, max_observations=30)
-    settings = SimulateSource(kind="simulate", name="lake", system="ar1", start="2047-01-01")
-    return make_source(settings, ManualClock(NOW_US))
-
-
-# Every source
-
-
-def test_what_a_source_told_until_a_cursor_and_what_it_tells_after_it_is_everything_once(any_source):
-    frames, _ = follow(any_source)
-    again = any_source.fetch(None)
-    assert again.observations.equals(frames[0].observations)
-    rest, _ = follow(any_source, through_json(again.cursor)) if again.more else ([], {})
-    assert values([again, *rest]) == values(frames)
-
-
-def test_nothing_new_is_an_empty_frame_and_keeps_the_cursor(any_source):
-    _, cursor = follow(any_source)
-    frame = any_source.fetch(cursor)
-    assert frame.observations.is_empty()
-    assert frame.cursor == cursor
-    assert frame.watermark_us is not None
-
-
-def test_the_same_cursor_gives_the_same_frame(any_source):
-    first = any_source.fetch(None)
-    one, other = any_source.fetch(through_json(first.cursor)), any_source.fetch(through_json(first.cursor))
-    assert one.observations.equals(other.observations)
-    assert replace(one, observations=None) == replace(other, observations=None)
-
+from sentinel.sources import SourceError
+from tests.sources.following import NOW_US, csv_source, follow, line, rows, table, values
 
 # csv: a growing file
 
@@ -81,7 +41,7 @@ def test_at_most_max_observations_come_in_one_frame_and_nothing_is_told_as_compl
 
 
 def test_pieces_smaller_than_a_line_are_enlarged(tmp_path, monkeypatch):
-    monkeypatch.setattr("sentinel.sources.csv.PIECE_BYTES", 16)
+    monkeypatch.setattr("sentinel.sources.following.PIECE_BYTES", 16)
     (tmp_path / "a.csv").write_text(table(range(50)))
     frames, _ = follow(csv_source(tmp_path / "a.csv"))
     assert values(frames) == [float(n) for n in range(50)]

@@ -1,0 +1,201 @@
+"""How source `csv` reads its files: a file, or a folder of CSV, Parquet and NDJSON files, followed as it grows.
+
+The cursor holds one position per file (`positions.py`). Each fetch reads at most `max_observations`, in whole lines; a
+last line without its newline is still being written and waits. A file that cannot be read holds up no other file of
+its folder: it is complained about and tried again at the next fetch.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import polars as pl
+
+from sentinel.config import CsvSource
+from sentinel.domain.clock import MICROSECONDS, Clock
+from sentinel.domain.errors import DataError
+from sentinel.domain.observation import Cursor, Frame, Rejection, empty_observations
+from sentinel.sources.base import SourceError
+from sentinel.sources.positions import Position, find_positions, find_tables
+from sentinel.tables import Shape, TableOptions, file_format, open_table, shape_of
+from sentinel.tables.lines import LONGEST_LINE_BYTES, PIECE_BYTES, Head, cut, read_head
+from sentinel.tables.options import HEAD_ROWS
+from sentinel.tables.parsing import COMPLAINTS, checked_axis, judge, verdict
+from sentinel.tables.reading import rows_of
+
+FUTURE_US = 24 * 3_600 * MICROSECONDS
+"""Event times further ahead of the clock than this are refused: a typing error must not close years of ticks."""
+
+
+def options_of(settings: CsvSource) -> TableOptions:
+    """Take the options of its tables out of the settings of a source."""
+    return TableOptions(**{name: getattr(settings, name) for name in TableOptions.__dataclass_fields__})
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows that one file gave, checked, and how far it has been read with them."""
+
+    judged: pl.DataFrame
+    position: Position
+    more: bool
+
+
+class Follower:
+    """Reads what has been added to a file or a folder; keeps only the layouts of the files."""
+
+    def __init__(self, settings: CsvSource, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._path = Path(settings.path)
+        self._options = options_of(settings)
+        self._shapes: dict[tuple[Path, tuple[str, ...]], Shape] = {}
+
+    def fetch(self, cursor: Cursor | None) -> Frame:
+        """Read what has been added since `cursor`; see `PullSource.fetch`."""
+        # Asked before the files are: whatever was written by then is read below.
+        now_us = self._clock.now_us()
+        written: Any = (cursor or {}).get("files", {})
+        former = {name: Position.from_json(position) for name, position in written.items()}
+        found = self._find()
+        try:
+            positions, files = find_positions(former, found, now_us)
+        except OSError as error:  # without the folder's list no one knows whether a rotated file has unread rows
+            raise _name_failure(self._path.parent if self._path in found.values() else self._path, error) from error
+        tables: list[pl.DataFrame] = []
+        rejected: Counter[str] = Counter()
+        complaints: list[str] = []
+        left, more = self._settings.max_observations, False
+        for name, path in files.items():
+            if left <= 0:
+                more = True
+                break
+            try:
+                rows = self._read(path, positions.get(name), left)
+            except (DataError, OSError, pl.exceptions.PolarsError) as error:
+                if path == self._path:
+                    raise _name_failure(path, error) from error
+                rejected[Rejection.MALFORMED_ROW] += 1
+                complaints.append(str(_name_failure(path, error)))
+                continue
+            if rows is None:
+                continue
+            positions[name] = rows.position
+            kept, counts, lines = verdict(rows.judged, self._options, str(path))
+            kept, ahead = _split_off_future(kept, now_us)
+            if ahead.height:
+                counts[Rejection.FUTURE] = ahead.height
+                lines += (_complain_of_future(path, ahead, now_us, self._options.time_zone),)
+            tables.append(kept)
+            rejected.update(counts)
+            complaints.extend(lines)
+            left -= rows.judged.height
+            more = more or rows.more
+        observations = pl.concat([empty_observations(), *tables]).sort("time", maintain_order=True)
+        return Frame(
+            source=self._settings.name,
+            observations=observations,
+            cursor={"files": {name: position.to_json() for name, position in positions.items()}},
+            watermark_us=None if more else now_us,
+            more=more,
+            rejected=dict(rejected),
+            complaints=tuple(complaints[:COMPLAINTS]),
+        )
+
+    def _find(self) -> dict[str, Path]:
+        """Files to read by name, in order of name."""
+        try:
+            return find_tables(self._path)
+        except OSError as error:
+            raise SourceError(f"{self._path}: {error.strerror}; a readable file or folder is needed") from error
+
+    def _read(self, path: Path, position: Position | None, left: int) -> _Rows | None:
+        """Read one file on from its position, at most `left` observations; None where nothing has been added."""
+        fmt = file_format(path, self._options)
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            position = position or Position.at(file, 0, 0)
+            if fmt == "parquet":
+                return self._read_parquet(path, file, size, position, left)
+            if position.offset == size:
+                return None
+            head = read_head(file, str(path), fmt, self._options, whole=False)
+            if head is None:
+                return None
+            return self._read_text(path, file, fmt, head, position, left)
+
+    def _read_text(
+        self, path: Path, file: BinaryIO, fmt: str, head: Head, position: Position, left: int
+    ) -> _Rows | None:
+        offset, row = max(position.offset, head.start), position.rows
+        shape = self._shape(path, file, fmt, head)
+        quoted = fmt == "csv"
+        wanted, asked = max(1, left // len(shape.values)), PIECE_BYTES
+        while True:
+            file.seek(offset)
+            piece = file.read(asked)
+            length = cut(piece, head.codec, quoted=quoted, rows=wanted)
+            if length or len(piece) < asked or asked >= LONGEST_LINE_BYTES:
+                break
+            asked *= 4
+        if not length:
+            if len(piece) < asked:
+                return None
+            raise DataError(f"{path}: no line ends within {asked >> 20} MiB after byte {offset}; not a table")
+        more = len(piece) == asked or cut(piece, head.codec, quoted=quoted) > length
+        rows = rows_of(piece[:length], fmt, head, self._options, row)
+        judged = judge(rows.lazy(), self._options, "time", shape, str(path)).collect()
+        return _Rows(judged, Position.at(file, offset + length, row + rows.height), more)
+
+    def _read_parquet(self, path: Path, file: BinaryIO, size: int, position: Position, left: int) -> _Rows | None:
+        row = position.rows
+        table = open_table(path, self._options)
+        height = table.select(pl.len()).collect().item()
+        if row >= height:
+            return None
+        head = table.head(HEAD_ROWS).collect()
+        shape = shape_of(head, self._options, str(path))
+        checked_axis(head, self._options, shape, str(path), "time")
+        rows = max(1, left // len(shape.values))
+        judged = judge(table.slice(row, rows), self._options, "time", shape, str(path)).collect()
+        return _Rows(judged, Position.at(file, size, min(height, row + rows)), row + rows < height)
+
+    def _shape(self, path: Path, file: BinaryIO, fmt: str, head: Head) -> Shape:
+        """Layout of a text file by its first rows; kept once there are enough of them to stay as they are."""
+        key = (path, head.columns)
+        if key in self._shapes:
+            return self._shapes[key]
+        file.seek(head.start)
+        piece = file.read(PIECE_BYTES)
+        first = piece[: cut(piece, head.codec, quoted=fmt == "csv", rows=HEAD_ROWS)]
+        rows = rows_of(first, fmt, head, self._options, 0)
+        shape = shape_of(rows, self._options, str(path))
+        checked_axis(rows, self._options, shape, str(path), "time")
+        if rows.height >= HEAD_ROWS:
+            self._shapes[key] = shape
+        return shape
+
+
+def _split_off_future(observations: pl.DataFrame, now_us: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    ahead = pl.col("time").dt.epoch("us") > now_us + FUTURE_US
+    return observations.filter(~ahead), observations.filter(ahead)
+
+
+def _complain_of_future(path: Path, ahead: pl.DataFrame, now_us: int, time_zone: str) -> str:
+    now = pl.Series([now_us]).cast(pl.Datetime("us"))[0]
+    return (
+        f"{path}, series {ahead['series'][0]}: time {ahead['time'][0].isoformat()} is in the future (it is {now} UTC); "
+        f"at most 24h ahead is allowed; is time_zone {time_zone} right?"
+    )
+
+
+def _name_failure(path: Path, error: Exception) -> DataError | SourceError:
+    if isinstance(error, DataError):
+        return error
+    if isinstance(error, OSError):
+        return SourceError(f"{path}: {error.strerror or error}; it is tried again at the next fetch")
+    first_line = (str(error).splitlines() or ["no reason given"])[0]
+    return SourceError(f"{path}: cannot be read ({first_line}); it is tried again at the next fetch")

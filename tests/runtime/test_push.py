@@ -1,0 +1,157 @@
+"""Sources that push: what is acknowledged is on disk, and whoever hangs holds up nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Event
+
+import polars as pl
+import pytest
+
+import sentinel.runtime.push
+from sentinel.domain.observation import Cursor, Frame
+from sentinel.journal import Journal
+from sentinel.runtime.push import Pushing
+from sentinel.sources import HandOver, PushSource, SourceError
+from tests.e2e.running import wait_for
+from tests.runtime.rig import SOURCE, Rig, frame
+from tests.runtime.test_engine import room_for
+
+
+class Pushed(PushSource):
+    """Hands over what the test gives it, and keeps what it is told."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__("buoys")
+        self._folder = folder
+        self.cursor: Cursor | None = None
+        self.hand_over: HandOver | None = None
+        self.told: list[Cursor] = []
+        self.on_disk: list[Cursor | None] = []
+        """What the journal said when that was told."""
+        self.starts_after = 0
+        self.hangs = Event()
+        self.hangs.set()
+        self.closed = False
+
+    def describe(self) -> str:
+        return "what the test gives it"
+
+    def start(self, cursor: Cursor | None, hand_over: HandOver) -> None:
+        if self.starts_after:
+            self.starts_after -= 1
+            raise SourceError("the port is taken")
+        self.cursor, self.hand_over = cursor, hand_over
+
+    def acknowledge(self, cursor: Cursor) -> None:
+        self.hangs.wait()
+        with Journal.open(self._folder, read_only=True) as journal:
+            self.on_disk.append(journal.cursors().get(self.name))
+        self.told.append(cursor)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def push(self, given: Frame) -> bool:
+        wait_for(lambda: self.hand_over, 5.0, "the start")
+        assert self.hand_over is not None
+        return self.hand_over(given)
+
+
+class PushRig(Rig):
+    """An engine with a source that pushes."""
+
+    def __init__(self, folder: Path, source: Pushed) -> None:
+        super().__init__(folder)
+        self.source = source
+        self.pushing = Pushing(self.inbox, self.engine.sources, self.metrics, self.clock)
+        self.engine._acknowledge = self.pushing.acknowledge
+        self.pushing.start([source], self.journal.cursors())
+
+    def hears(self, count: int) -> None:
+        wait_for(lambda: len(self.source.told) == count, 5.0, f"{count} acknowledgements")
+
+
+def test_each_frame_is_acknowledged_once_it_is_on_disk_and_counted(tmp_path: Path) -> None:
+    rig = PushRig(tmp_path, Pushed(tmp_path))
+    for n in range(5):
+        assert rig.source.push(frame(10 * n, 10 * n + 10, watermark_us=n))
+        assert len(rig.source.told) == n
+        rig.feed()
+        rig.hears(n + 1)
+    assert rig.source.told == rig.source.on_disk == [{"at": 10 * n + 10} for n in range(5)]
+    assert rig.count("observations_accepted_total", **SOURCE) == 150
+    assert rig.count("source_fetches_total", **SOURCE) == 5
+    assert rig.count("source_up", **SOURCE) == 1
+    assert rig.pushing.stop(5.0)
+    assert rig.source.closed
+
+
+def test_what_comes_again_is_acknowledged_and_not_doubled(tmp_path: Path) -> None:
+    rig = PushRig(tmp_path, Pushed(tmp_path))
+    for _ in range(2):
+        rig.source.push(frame(0, 10))
+        rig.feed()
+    rig.hears(2)
+    assert rig.count("observations_accepted_total", **SOURCE) == 30
+
+
+def test_what_the_disk_does_not_take_is_not_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sentinel.runtime.engine.RETRY_SECONDS", 0.0)
+    rig = PushRig(tmp_path, Pushed(tmp_path))
+    rig.source.push(frame(0, 10))
+    rig.feed()
+    rig.hears(1)
+    with room_for(rig.journal, 0):
+        rig.source.push(frame(10, 400))
+        rig.feed()
+        assert rig.count("ingestion_stopped") == 1
+    assert rig.source.told == [{"at": 10}]
+    rig.feed()
+    rig.hears(2)
+
+
+def test_a_frame_that_breaks_its_promise_is_never_acknowledged(tmp_path: Path) -> None:
+    rig = PushRig(tmp_path, Pushed(tmp_path))
+    rig.source.push(Frame("buoys", pl.DataFrame({"series": ["s0"], "time": [1], "value": [1.0]}), {"at": 5}))
+    rig.source.push(frame(0, 60))
+    rig.feed()
+    rig.hears(1)
+    assert rig.source.told == [{"at": 60}]
+
+
+def test_it_starts_from_the_committed_cursor_and_is_tried_again_where_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sentinel.runtime.push, "FIRST_RETRY_SECONDS", 0.01)
+    before = PushRig(tmp_path, Pushed(tmp_path))
+    before.source.push(frame(0, 10))
+    before.feed()
+    before.journal.close()
+    source = Pushed(tmp_path)
+    source.starts_after = 2
+    rig = PushRig(tmp_path, source)
+    rig.source.push(frame(10, 20))
+    assert rig.source.cursor == {"at": 10}
+    assert rig.count("source_fetch_failures_total", **SOURCE) == 2
+    assert rig.count("source_up", **SOURCE) == 1
+
+
+def test_one_that_hangs_when_it_is_told_holds_up_neither_the_engine_nor_the_end(tmp_path: Path) -> None:
+    rig = PushRig(tmp_path, Pushed(tmp_path))
+    rig.source.hangs.clear()
+    for n in range(3):
+        rig.source.push(frame(10 * n, 10 * n + 10))
+        rig.feed()
+    assert rig.count("observations_accepted_total", **SOURCE) == 90
+    assert not rig.pushing.stop(0.05)
+    rig.source.hangs.set()
+    assert rig.pushing.stop(5.0)
+
+
+def test_a_stop_frees_whoever_waits_for_room(tmp_path: Path) -> None:
+    rig = PushRig(tmp_path, Pushed(tmp_path))
+    rig.inbox._capacity = 10
+    assert rig.source.push(frame(0, 10))
+    rig.inbox.close()
+    assert not rig.source.push(frame(10, 20))
