@@ -22,6 +22,7 @@ from sentinel.domain.clock import SystemClock
 from sentinel.domain.errors import ConfigError
 from sentinel.domain.spans import Cadence
 from sentinel.domain.spelling import print_duration, print_season, print_size
+from sentinel.notify import make_notifier
 from sentinel.pipeline.plan import STAMPS_FOR_CADENCE, Plan, defaults_for, paired_name, plan_for, plan_of
 from sentinel.pipeline.sites import without_enough
 from sentinel.sources import Source, make_sources
@@ -81,9 +82,8 @@ def summary(settings: Settings, sources: Sequence[Source] = ()) -> Iterator[str]
         yield "rules: none; nothing will alarm"
     for site in settings.sites:
         yield f"site {site.name}: {_site(site)}"
-    for sink in settings.notify:
-        where = "standard error" if sink.path is None else sink.path
-        yield f"notify {sink.name}: JSON lines on {where}"
+    for receiver in map(make_notifier, settings.notify):
+        yield f"notify {receiver.name}: {receiver.describe()}"
     if not settings.notify:
         yield "notify: nowhere; alarms are seen in /metrics and on the page only"
 

@@ -60,6 +60,10 @@ class Events:
                 [(at_us, event, sink) for event in ids],
             )
 
+    def mark_refused(self, sink: str, ids: Iterable[str], at_us: int) -> None:
+        """These were refused for good by this sink: no longer owed, and kept with their time below zero."""
+        self.mark_delivered(sink, ids, -at_us)
+
     def outbox_length(self, sink: str) -> int:
         """How many this sink has not been told."""
         ((length,),) = self._database.read(

@@ -143,6 +143,10 @@ class Journal:
         """These were told to this sink."""
         self._events.mark_delivered(sink, ids, at_us)
 
+    def mark_refused(self, sink: str, ids: Iterable[str], at_us: int) -> None:
+        """These were refused for good by this sink; they are not offered again."""
+        self._events.mark_refused(sink, ids, at_us)
+
     def outbox_length(self, sink: str) -> int:
         """How many this sink has not been told."""
         return self._events.outbox_length(sink)

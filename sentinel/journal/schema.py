@@ -48,6 +48,7 @@ TABLES = (
         PRIMARY KEY (checkpoint, name, part))""",
     """CREATE TABLE event (
         id TEXT PRIMARY KEY, batch INTEGER NOT NULL, series, time_us INTEGER NOT NULL, body TEXT NOT NULL)""",
+    # delivered_us: null = owed, negative = refused for good at that time.
     """CREATE TABLE outbox (
         event TEXT, sink TEXT, delivered_us INTEGER, PRIMARY KEY (event, sink)) WITHOUT ROWID""",
     "CREATE INDEX outbox_undelivered ON outbox (sink) WHERE delivered_us IS NULL",

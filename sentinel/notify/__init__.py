@@ -1,13 +1,21 @@
-"""Notifiers: one file per kind, and the table of them."""
+"""Where events go: one file per kind of notifier, and the registry of kinds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from sentinel.notify.base import Notifier, NotifyError, idempotence_key
+from sentinel.config import Notify
+from sentinel.notify.base import Delivery, Event, Notifier, idempotence_key
 from sentinel.notify.log import LogNotifier
 
-NOTIFIERS: dict[str, Callable[..., Notifier]] = {"log": LogNotifier}
-"""By kind; called with the settings of that kind other than `kind` and `name`."""
+NOTIFIERS: Mapping[str, Callable[[Any], Notifier]] = {"log": LogNotifier}
+"""By kind: the class that is made from the settings of that kind."""
 
-__all__ = ["NOTIFIERS", "LogNotifier", "Notifier", "NotifyError", "idempotence_key"]
+
+def make_notifier(settings: Notify) -> Notifier:
+    """Make the notifier that these settings describe."""
+    return NOTIFIERS[settings.kind](settings)
+
+
+__all__ = ["NOTIFIERS", "Delivery", "Event", "Notifier", "idempotence_key", "make_notifier"]

@@ -1,39 +1,54 @@
-"""What every notifier is: something that sends one event, or says why it could not."""
+"""What a notifier is: a class that sends events to one receiver, and says what became of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple, TypeAlias
 
-from sentinel.domain.errors import SentinelError
+Event: TypeAlias = Mapping[str, object]
+"""`id, what (raised|cleared), series, source, kind, threshold, alpha, severity, time, evidence, lag1, lag1_low,
+lag1_high, text, settings` and more; null where a key has no meaning, as most have for the alarm of a site."""
 
 
-class NotifyError(SentinelError):
-    """An event could not be sent; it stays in the outbox and is tried again."""
+class Delivery(NamedTuple):
+    """What became of a batch: its first `sent` events are with the receiver, and `outcome` is about the others."""
+
+    outcome: Literal["delivered", "retry", "refused"]
+    """delivered = there are no others; retry = try the others again later; refused = never send the next one again."""
+    sent: int
+    reason: str = ""
+    """Of retry and refused: where, what came, what is needed."""
 
 
-class Notifier(Protocol):
-    """Sends events to one place."""
+class Notifier(ABC):
+    """Sends events to one receiver. Made from its settings. Its methods are called by one thread at a time."""
 
-    def send(self, event: Mapping[str, object]) -> None:
-        """Send one event; when this returns, the event is with the receiver.
+    def __init__(self, name: str) -> None:
+        self.name = name
+        """Name in settings, metrics and messages."""
 
-        The outbox sends at least once: after a crash an event may come again with the same `key`.
+    @abstractmethod
+    def describe(self) -> str:
+        """Say in one line what is sent where."""
+
+    @abstractmethod
+    def send(self, batch: Sequence[Event], deadline: float) -> Delivery:
+        """Send events in this order. Those counted in the answer are safe with the receiver.
+
+        They are sent at least once: after a failure or a crash an event may come again, with the same
+        `idempotence_key`. What hangs here delays nothing but this receiver.
 
         Parameters
         ----------
-        event
-            Mapping with `id, what (raised|cleared), series, source, kind, threshold, alpha, severity,
-            time, evidence, lag1, lag1_low, lag1_high, text, settings`.
-
-        Raises
-        ------
-        NotifyError
-            It could not be sent; nothing was delivered, or it is not known whether it was.
+        batch: one event or more.
+        deadline: when to give up and answer `retry`, by `time.monotonic`.
         """
-        ...
+
+    def close(self) -> None:  # noqa: B027 - most notifiers hold nothing
+        """Let go of connections. May be called more than once; nothing else is called after it."""
 
 
-def idempotence_key(event: Mapping[str, object]) -> str:
+def idempotence_key(event: Event) -> str:
     """Give the same text each time an event is sent again: the alarm's id and what happened to it."""
     return f"{event['id']}/{event['what']}"

@@ -22,7 +22,7 @@ from sentinel.domain.clock import MICROSECONDS, Clock, SystemClock
 from sentinel.domain.errors import ConfigError, StateError
 from sentinel.domain.metrics import Metrics
 from sentinel.journal import Journal
-from sentinel.notify import NOTIFIERS
+from sentinel.notify import make_notifier
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.runtime import logs
 from sentinel.runtime.engine import Engine
@@ -57,7 +57,7 @@ class Daemon:
         """A fetch, or the compiler, was still at work when everything else had ended."""
         self._journal = Journal.open(settings.daemon.state_dir)
         self._inbox = Inbox(settings.daemon.inbox_observations)
-        sinks = {sink.name: NOTIFIERS[sink.kind](path=sink.path) for sink in settings.notify}
+        sinks = {sink.name: make_notifier(sink) for sink in settings.notify}
         self.engine = Engine(
             settings, self._journal, self._inbox, self.metrics, self._clock, sinks, threads=os.cpu_count() or 1,
             acknowledge=lambda source, cursor: self._pushing.acknowledge(source, cursor),
@@ -190,6 +190,7 @@ class Daemon:
         try:
             if self.engine.restored:
                 self.engine.checkpoint()
+                self.engine.flush(1.0)
         except StateError as error:
             logger.error("no checkpoint at the end; the next start replays the journal", extra={"why": str(error)})
         finally:

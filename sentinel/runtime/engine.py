@@ -131,6 +131,11 @@ class Engine:
             self._metrics.engine_turn_duration.observe(perf_counter() - began)
         return worked
 
+    def flush(self, seconds: float) -> None:
+        """Send what is owed to the receivers, for at most so long, and close them; the engine's last act."""
+        self._outbox.flush(seconds)
+        self._outbox.close()
+
     def _try_checkpoint(self) -> bool:
         """Save the state when it is due; one that fails is tried again soon, and the journal goes on."""
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 
 from sentinel.config import Settings
 from sentinel.domain.clock import ManualClock
+from sentinel.domain.errors import StateError
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import OBSERVATIONS, Frame
 from sentinel.journal import Journal
-from sentinel.notify import NotifyError
+from sentinel.notify import Delivery, Event, Notifier
 from sentinel.pipeline.codec import to_arrays
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
@@ -40,18 +42,27 @@ def frame(first: int, last: int, values: NDArray[np.float64] = VALUES, **more: A
     return Frame("buoys", table, {"at": last}, **({"rejected": {}} | more))
 
 
-class Sink:
+class Sink(Notifier):
     """A receiver that can be made to fail, some events in."""
 
-    def __init__(self) -> None:
-        self.events: list[Mapping[str, object]] = []
+    def __init__(self, name: str = "out") -> None:
+        super().__init__(name)
+        self.events: list[Event] = []
         self.broken = False
         self.fails_after: int | None = None
+        self.refuses: Callable[[Event], bool] = lambda _: False
 
-    def send(self, event: Mapping[str, object]) -> None:
-        if self.broken or (self.fails_after is not None and len(self.events) >= self.fails_after):
-            raise NotifyError("the receiver is down")
-        self.events.append(event)
+    def describe(self) -> str:
+        return "a list"
+
+    def send(self, batch: Sequence[Event], deadline: float) -> Delivery:
+        for sent, event in enumerate(batch):
+            if self.broken or (self.fails_after is not None and len(self.events) >= self.fails_after):
+                return Delivery("retry", sent, "the receiver is down")
+            if self.refuses(event):
+                return Delivery("refused", sent, "the receiver does not want it")
+            self.events.append(event)
+        return Delivery("delivered", len(batch))
 
     @property
     def keys(self) -> list[str]:
@@ -76,6 +87,8 @@ class Rig:
             self.inbox.put(each)
         while self.engine.turn(0.0):
             pass
+        with suppress(StateError):  # a full disk; the next turn records what has been sent
+            self.engine._outbox.flush(5.0)
 
     def count(self, name: str, **labels: str) -> float:
         return value(self.metrics, f"sentinel_{name}", **labels)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from sentinel.config import Settings
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.plan import LONGEST_GAP
 from sentinel.runtime.engine import Engine
-from sentinel.runtime.outbox import FIRST_RETRY_SECONDS, Outbox
 from tests.pipeline.streams import HOUR_US
-from tests.runtime.rig import CHOSEN, SOURCE, Rig, Sink, frame
+from tests.runtime.rig import CHOSEN, SOURCE, Rig, frame
 
 POLLED = CHOSEN | {"sources": [{"kind": "csv", "name": "buoys", "path": "buoys.csv", "every": "1h"}]}
 
@@ -84,19 +81,3 @@ def test_a_gap_of_any_length_takes_bounded_memory() -> None:
 
     settings = Settings.model_validate({"series": [{"cadence": "1s", "max_gap": "60d"}]})
     assert plan_for(settings, "x", Cadence.parse("1s")).max_gap == LONGEST_GAP
-
-
-def test_a_receiver_that_stays_down_is_tried_ever_more_rarely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr("sentinel.runtime.outbox.monotonic", lambda: now[0])
-    sink = Sink()
-    sink.broken = True
-    rig = Rig(tmp_path, out=sink)
-    rig.feed(frame(0, 400))
-    tried = rig.count("notification_failures_total", sink="out")
-    assert tried == 1
-    for _ in range(600):
-        now[0] += FIRST_RETRY_SECONDS
-        rig.engine.turn(0.0)
-    assert rig.count("notification_failures_total", sink="out") == pytest.approx(1 + 6 + 9, abs=2)
-    assert isinstance(rig.engine._outbox, Outbox)

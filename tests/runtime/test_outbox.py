@@ -1,0 +1,172 @@
+"""The outbox: each receiver hears everything in order, and one that hangs, fails or refuses holds up nobody."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from threading import Event as Flag
+from time import monotonic
+
+import pytest
+
+import sentinel.runtime.outbox
+from sentinel.notify import Delivery, Event, Notifier
+from tests.e2e.running import wait_for
+from tests.runtime.rig import Rig, Sink, frame
+
+
+class Remote(Notifier):
+    """Posts to a server on loopback and waits for its answer; `honest` = not longer than its deadline."""
+
+    def __init__(self, port: int, *, honest: bool) -> None:
+        super().__init__("remote")
+        self._port, self._honest = port, honest
+
+    def describe(self) -> str:
+        return f"events to port {self._port}"
+
+    def send(self, batch: Sequence[Event], deadline: float) -> Delivery:
+        seconds = max(0.001, deadline - monotonic()) if self._honest else None
+        try:
+            with socket.create_connection(("127.0.0.1", self._port), timeout=seconds) as connection:
+                connection.sendall(b"POST / HTTP/1.1\r\n\r\n")
+                connection.recv(1)
+        except TimeoutError:
+            return Delivery("retry", 0, "no answer in time")
+        return Delivery("delivered", len(batch))
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A server that accepts and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def rushed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deadlines of moments; what failed is tried again with the next turn."""
+    monkeypatch.setattr(sentinel.runtime.outbox, "DEADLINE_SECONDS", 0.05)
+    monkeypatch.setattr(sentinel.runtime.outbox, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(sentinel.runtime.outbox, "FIRST_RETRY_SECONDS", 0.0)
+
+
+def ids(rig: Rig) -> list[str]:
+    return [event["id"] for event in rig.journal.events()]
+
+
+def play(rig: Rig) -> None:
+    """Take in everything, in turns; never waits for a receiver."""
+    for first in range(0, 400, 20):
+        rig.inbox.put(frame(first, first + 20))
+        while rig.engine.turn(0.0):
+            pass
+
+
+@pytest.mark.usefixtures("rushed")
+@pytest.mark.parametrize("honest", [True, False])
+def test_a_server_that_accepts_and_never_answers_delays_neither_a_turn_nor_another_receiver(
+    tmp_path: Path, port: int, honest: bool
+) -> None:
+    steady = Sink()
+    rig = Rig(tmp_path, remote=Remote(port, honest=honest), steady=steady)
+    play(rig)
+
+    def all_told() -> bool:
+        rig.engine.turn(0.0)
+        return len(steady.keys) > 6 and steady.keys == ids(rig)
+
+    wait_for(all_told, 10.0, "the other receiver")
+    assert rig.count("outbox_notifications", sink="remote") == len(ids(rig))
+
+    def failed() -> bool:
+        rig.engine.turn(0.0)
+        return rig.count("notification_failures_total", sink="remote") > 0
+
+    wait_for(failed, 10.0, "a failure that can be seen")
+    began = monotonic()
+    rig.engine.flush(0.2)
+    assert monotonic() - began < 3.0, "the end does not wait for it"
+
+
+def test_one_that_hangs_is_counted_once_and_goes_on_when_it_comes_back(
+    tmp_path: Path, rushed: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Hanging(Sink):
+        free = Flag()
+
+        def send(self, batch: Sequence[Event], deadline: float) -> Delivery:
+            self.free.wait()
+            return super().send(batch, deadline)
+
+    sink = Hanging()
+    rig = Rig(tmp_path, out=sink)
+    play(rig)
+    begun = monotonic()
+    while monotonic() < begun + 0.3:
+        rig.engine.turn(0.0)
+    assert rig.count("notification_failures_total", sink="out") == 1
+    assert sum("no answer long after its deadline" in getattr(line, "why", "") for line in caplog.records) == 1
+    sink.free.set()
+    rig.feed()
+    rig.feed()
+    assert sink.keys == ids(rig)
+
+
+def test_what_is_refused_is_said_counted_and_never_sent_again_and_the_others_come_in_order(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    picky, after = Sink(), Sink()
+    picky.refuses = lambda event: event["what"] == "cleared"
+    rig = Rig(tmp_path, out=picky)
+    rig.feed(frame(0, 400))
+    everything = ids(rig)
+    raised = [key for key in everything if key.endswith("/raised")]
+    assert picky.keys == raised
+    refused = len(everything) - len(raised)
+    assert refused > 2
+    assert rig.count("notification_failures_total", sink="out") == refused
+    assert rig.count("notifications_total", sink="out") == len(everything)
+    assert rig.count("outbox_notifications", sink="out") == 0
+    lines = [line for line in caplog.records if line.message == "notification refused; it is not sent again"]
+    assert {line.event for line in lines} == set(everything) - set(raised)  # type: ignore[attr-defined]
+    assert {line.why for line in lines} == {"the receiver does not want it"}  # type: ignore[attr-defined]
+    rig.journal.close()
+    Rig(tmp_path, out=after).feed()
+    assert after.keys == []
+
+
+def test_a_fault_in_the_code_of_a_notifier_is_a_failure_and_is_tried_again(tmp_path: Path, rushed: None) -> None:
+    class Faulty(Sink):
+        def send(self, batch: Sequence[Event], deadline: float) -> Delivery:
+            if self.broken:
+                raise KeyError("series")
+            return super().send(batch, deadline)
+
+    sink = Faulty()
+    sink.broken = True
+    rig = Rig(tmp_path, out=sink)
+    rig.feed(frame(0, 400))
+    assert rig.count("notification_failures_total", sink="out") > 0
+    sink.broken = False
+    rig.feed()
+    rig.feed()
+    assert sink.keys == ids(rig)
+
+
+def test_a_receiver_that_stays_down_is_tried_ever_more_rarely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(sentinel.runtime.outbox, "monotonic", lambda: now[0])
+    sink = Sink()
+    sink.broken = True
+    rig = Rig(tmp_path, out=sink)
+    rig.feed(frame(0, 400))
+    assert rig.count("notification_failures_total", sink="out") == 1
+    for _ in range(600):
+        now[0] += 1.0
+        rig.engine.turn(0.0)
+        receiver = rig.engine._outbox._receivers["out"]
+        if receiver.batch:
+            assert receiver.ended.wait(5.0)
+    assert rig.count("notification_failures_total", sink="out") == pytest.approx(1 + 6 + 9, abs=2)
