@@ -7,9 +7,13 @@ from dataclasses import asdict
 
 from sentinel.domain.channels import CLAIMS, Claim
 from sentinel.domain.clock import MICROSECONDS
+from sentinel.domain.estimates import Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.spelling import duration_in_words, moment_iso
 from sentinel.text.words import REMARKS, band_in_words
+
+_INTERNAL = ("time_us", "cadence_us", "estimates")
+_ALARM_KEYS = tuple(key for key in AlarmEvent._fields if key not in _INTERNAL)
 
 
 def sentence_of(event: AlarmEvent | SiteEvent) -> str:
@@ -18,11 +22,17 @@ def sentence_of(event: AlarmEvent | SiteEvent) -> str:
 
 
 def body_of(event: AlarmEvent | SiteEvent) -> dict[str, object]:
-    """Give the event as JSON-ready data, its sentence under `text`; numbers that are not known are None."""
+    """Give the event as JSON-ready data, its sentence under `text`; numbers that are not known are None.
+
+    A site's alarm has all keys of a series' alarm, and `members` and `k` beside them: its threshold is the number of
+    series that are needed, and what it has not, such as a source or a lag-1 autocorrelation, is None.
+    """
+    fields: dict[str, object]
     if isinstance(event, SiteEvent):
-        fields = asdict(event) | {"members": list(event.members), "time": moment_iso(event.time_us)}
+        own = {"members": list(event.members), "threshold": event.k, "remarks": (), "time": moment_iso(event.time_us)}
+        fields = dict.fromkeys((*_ALARM_KEYS, *Estimates._fields)) | asdict(event) | own
     else:
-        fields = {k: v for k, v in event._asdict().items() if k not in ("time_us", "cadence_us", "estimates")}
+        fields = {key: getattr(event, key) for key in _ALARM_KEYS}
         numbers = {"threshold": event.threshold, "evidence": event.evidence, **event.estimates._asdict()}
         fields |= {name: number if math.isfinite(number) else None for name, number in numbers.items()}
         fields |= {"time": moment_iso(event.time_us), "time_us": event.time_us}

@@ -38,10 +38,10 @@ def on_disk(folder: Path) -> set[int]:
 def test_killed_at_random_moments_exactly_what_was_not_acknowledged_comes_again(tmp_path: Path) -> None:
     moments, sender = random.Random(7), Sender(last=1_000_000)
     caught = 0
+    child = start(sender, tmp_path)
     try:
         for n in range(KILLS):
             already = len(sender.acknowledged)
-            child = start(sender, tmp_path)
             wait_for(lambda: len(sender.acknowledged) > already, 60.0, "the first acknowledgement")  # noqa: B023
             time.sleep(moments.uniform(0.0, 0.3))
             child.kill()
@@ -51,13 +51,14 @@ def test_killed_at_random_moments_exactly_what_was_not_acknowledged_comes_again(
             assert acknowledged <= kept, "acknowledged before it was on disk"
             assert sender.sent[n][0] == already + 1, "it goes on with the first that was not acknowledged"
             caught += not kept.issuperset(sender.sent[n])
+            if n == KILLS - 1:
+                sender.last = max(max(sent) for sent in sender.sent) + 100
+            child = start(sender, tmp_path)
         assert caught > KILLS // 2, "it was never killed between hand-over and commit"
-        sender.last = max(max(sent) for sent in sender.sent) + 100
-        child = start(sender, tmp_path)
         wait_for(lambda: len(sender.acknowledged) == sender.last, 60.0, "the last acknowledgement")
+    finally:
         child.kill()
         child.wait()
-    finally:
         sender.close()
     everything = list(range(1, sender.last + 1))
     assert sender.acknowledged == everything, "one was acknowledged twice, or out of turn"
