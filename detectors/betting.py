@@ -107,7 +107,7 @@ def _settle(state: EvidenceState, table: Table, s: int) -> None:
     _set_thresholds(state, table, s)
 
 
-@compiled
+@part
 def _set_thresholds(state: EvidenceState, table: Table, s: int) -> None:
     """Read the relative thresholds that are not known yet off a full baseline."""
     pairs = state.baseline[s]
@@ -120,11 +120,13 @@ def _set_thresholds(state: EvidenceState, table: Table, s: int) -> None:
                 )
 
 
+@compiled
 def set_thresholds(state: EvidenceState, table: Table) -> None:
-    """The relative thresholds of rules that came when the baseline was full already."""
-    wanted = state.baseline.shape[1]
-    for s in np.flatnonzero(state.remembered >= max(wanted, 1)).tolist():
-        _set_thresholds(state, table, s)
+    """Read the relative thresholds of rules that came when the baseline was full already."""
+    wanted = max(state.baseline.shape[1], 1)
+    for s in range(state.remembered.shape[0]):
+        if state.remembered[s] >= wanted:
+            _set_thresholds(state, table, s)
 
 
 @part

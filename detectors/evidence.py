@@ -218,13 +218,12 @@ class Evidence:
             label=np.zeros((series, rules), np.int64),
         )  # fmt: skip
 
-    def carried(
-        self, fresh: EvidenceState, was: Evidence, state: EvidenceState, kept: Sequence[tuple[int, int]]
-    ) -> EvidenceState:
-        """`fresh`, filled with what `state` of other rules knows of the rules that are in both (now, then).
+    def carry_over(self, was: Evidence, state: EvidenceState, kept: Sequence[tuple[int, int]]) -> EvidenceState:
+        """Fill a new state with what `state`, of the rules `was`, knows of the rules that are in both (now, then).
 
         The baseline period is kept if it is as long; a rule that needs one starts to gather it otherwise.
         """
+        fresh = self.init(len(state.open))
         for now, then in kept:
             size = len(self.rules[now].channels)
             here, there = slice(self.first_channel(now), None), slice(was.first_channel(then), None)
@@ -236,11 +235,12 @@ class Evidence:
             shift = self.first_channel(now) - was.first_channel(then)
             fresh.leading[:, now] = state.leading[:, then] + shift
             fresh.label[:, now], fresh.open[:, now] = state.label[:, then], state.open[:, then]
+        fresh = fresh._replace(window=state.window, e_value=state.e_value)
         if self.baseline_pairs == was.baseline_pairs:
-            for name in ("baseline", "remembered", "known", "disagrees"):
-                getattr(fresh, name)[:] = getattr(state, name)
-            set_thresholds(fresh, self.table)
-        fresh.window[:], fresh.e_value[:] = state.window, state.e_value
+            of_baseline = ("baseline", "remembered", "known", "disagrees")
+            fresh = fresh._replace(**{name: getattr(state, name) for name in of_baseline})
+            if self.table.relative.any():
+                set_thresholds(fresh, self.table)
         return fresh
 
     def advance(self, state: EvidenceState, stream: Stream) -> tuple[EvidenceState, EvidenceBlock]:

@@ -25,6 +25,8 @@ from detectors.pairs import one_layout
 
 LARGEST_MODULUS = 0.995
 
+FADING, WEIGHT, FIRST = range(3)
+
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -33,7 +35,7 @@ class SpreadState(NamedTuple):
     """Everything needed to continue."""
 
     numbers: Floats
-    """Fading sum, its weight, sum of the first points; (series, 3)."""
+    """`FADING` sum, its `WEIGHT`, and the sum of the `FIRST` points; (series, 3)."""
     points: NDArray[np.int64]
     """Points so far, (series,)."""
 
@@ -84,17 +86,19 @@ def _advance(
     for t in range(square.shape[0]):
         for s in range(first, last):
             if reset[t, s]:
-                numbers[s, 0] = numbers[s, 1] = numbers[s, 2] = 0.0
+                numbers[s, FADING] = numbers[s, WEIGHT] = numbers[s, FIRST] = 0.0
                 points[s] = 0
             q = square[t, s]
             if not math.isnan(q):
-                numbers[s, 0] = keep * numbers[s, 0] + q
-                numbers[s, 1] = keep * numbers[s, 1] + 1.0
+                numbers[s, FADING] = keep * numbers[s, FADING] + q
+                numbers[s, WEIGHT] = keep * numbers[s, WEIGHT] + 1.0
                 if points[s] < baseline:
-                    numbers[s, 2] += q
+                    numbers[s, FIRST] += q
                 points[s] += 1
-            if points[s] >= baseline and numbers[s, 2] > 0.0 and numbers[s, 0] > 0.0:
-                spread[t, s] = math.log(numbers[s, 0] / numbers[s, 1]) - math.log(numbers[s, 2] / baseline)
+            if points[s] >= baseline and numbers[s, FIRST] > 0.0 and numbers[s, FADING] > 0.0:
+                spread[t, s] = math.log(numbers[s, FADING] / numbers[s, WEIGHT]) - math.log(
+                    numbers[s, FIRST] / baseline
+                )
             else:
                 spread[t, s] = np.nan
 

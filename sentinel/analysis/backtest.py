@@ -22,7 +22,7 @@ from sentinel.analysis.sweep import describe_sweep, sweep
 from sentinel.analysis.verdicts import SKILL_FILES, describe_skill, write_skill
 from sentinel.config import Settings
 from sentinel.domain.errors import DataError
-from sentinel.pipeline.plan import paired_name
+from sentinel.pipeline.plan import comparison_name
 from sentinel.pipeline.sites import without_enough
 from sentinel.tables import TableOptions
 from sentinel.views.picture import Figure
@@ -189,7 +189,7 @@ def _sort(
     """Sort on disk, all series or `only` one with those it is compared with; DataError if there is nothing to sort."""
     needed: tuple[str, ...] = ()
     if only is not None:
-        target, _, counterpart = only.partition(paired_name("", ""))
+        target, _, counterpart = only.partition(comparison_name("", ""))
         needed = (only, target, counterpart) if counterpart else (only,)
     observations = sort(intake.observations, folder, needed, progress, by_time=compares(settings))
     if not observations.names:

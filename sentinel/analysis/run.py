@@ -20,7 +20,7 @@ from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState, Result
-from sentinel.pipeline.plan import paired_name
+from sentinel.pipeline.plan import comparison_name
 from sentinel.pipeline.results import Rows
 from sentinel.pipeline.snapshot import Snapshot
 
@@ -85,7 +85,7 @@ def run(
     # Behind each series of the state is one of the input: itself, or the target of a comparison.
     source = np.empty(len(state.names), np.int64)
     source[state.ids] = np.arange(state.ids.size)
-    source[state.pairing.own] = source[state.pairing.target]
+    source[state.comparisons.own] = source[state.comparisons.target]
     axes = dict(enumerate(own_axes[number] for number in source))
     findings = Findings([SeriesRecord(name, axes[number], number) for number, name in enumerate(state.names)])
     kept = None if observations.by_time else kept
@@ -118,7 +118,7 @@ def compares(settings: Settings) -> bool:
 def list_names(settings: Settings, names: Sequence[str]) -> list[str]:
     """Name the series of an input and their comparisons with counterparts."""
     pairs = ((name, settings.counterpart_for(name)) for name in names)
-    return [*names, *(paired_name(name, counterpart) for name, counterpart in pairs if counterpart is not None)]
+    return [*names, *(comparison_name(name, counterpart) for name, counterpart in pairs if counterpart is not None)]
 
 
 def refuse_nothing(findings: Findings, observations: SortedObservations, where: str) -> None:
@@ -212,7 +212,7 @@ def _extend(record: SeriesRecord, rows: Rows, part: slice) -> None:
 
 def _complete(findings: Findings, pipeline: Pipeline, state: PipelineState, counts: NDArray[np.int64]) -> None:
     """Add to each record what only the end tells; leave out series without observations."""
-    targets = dict(zip(state.pairing.own.tolist(), state.pairing.target.tolist(), strict=True))
+    targets = dict(zip(state.comparisons.own.tolist(), state.comparisons.target.tolist(), strict=True))
     alarms: dict[str, list[RaisedAndCleared]] = {}
     for event, cleared in match_cleared(findings.events):
         alarms.setdefault(event.series, []).append((event, cleared))

@@ -23,7 +23,7 @@ from sentinel.domain.errors import ConfigError
 from sentinel.domain.spans import Cadence
 from sentinel.domain.spelling import print_duration, print_season, print_size
 from sentinel.notify import make_notifier
-from sentinel.pipeline.plan import STAMPS_FOR_CADENCE, Plan, defaults_for, paired_name, plan_for, plan_of
+from sentinel.pipeline.plan import STAMPS_FOR_CADENCE, Plan, comparison_name, defaults_for, plan_for, plan_of
 from sentinel.pipeline.sites import without_enough
 from sentinel.sources import Source, make_sources
 from sentinel.text.claims import rule_in_words
@@ -102,7 +102,7 @@ def remarks(settings: Settings, sources: Sequence[Source]) -> Iterator[str]:
         yield from (line for site in literal for line in without_enough([site], [[site.match]]))
         return
     pairs = ((name, settings.counterpart_for(name)) for name in names)
-    judged = [[name, paired_name(name, other)] if other is not None else [name] for name, other in pairs]
+    judged = [[name, comparison_name(name, other)] if other is not None else [name] for name, other in pairs]
     listed = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
     for part, matches, among in (
         ("series", [entry.match for entry in settings.series], [[name] for name in names]),
@@ -208,7 +208,7 @@ def _compared(settings: Settings, name: str, cadence: Cadence, alone: list[str])
     counterpart = settings.counterpart_for(name)
     if counterpart is None:
         return
-    own = paired_name(name, counterpart)
+    own = comparison_name(name, counterpart)
     plan = plan_of(settings, name, own, cadence)
     rules = [lines[0] for lines in _rules(settings, own, plan, cadence)]
     same = "the same " if rules and rules == alone else ""

@@ -1,101 +1,202 @@
-"""The pipeline's state as named arrays and a JSON header, and back: what a checkpoint holds."""
+"""The state as named arrays and a JSON header, and back: what a checkpoint holds.
+
+The header says the format. A state of the format before is read too. Arrays and fields of a plan may have been added or
+removed since a state was written: a new array starts as in a new series, a new field of a plan is read off the
+settings, and what is no longer known is left out. Where that is not enough, `UnreadableState` asks for a replay.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.config import BankSettings
 from sentinel.domain.errors import StateError
+from sentinel.domain.spans import Cadence
 from sentinel.pipeline import sites
-from sentinel.pipeline.cohort import READ_ONLY, CohortState
-from sentinel.pipeline.conditioning import Half
-from sentinel.pipeline.pairing import PairingState, Waiting
+from sentinel.pipeline.arrays import Arrays, flatten, unflatten
+from sentinel.pipeline.cohort import READ_ONLY, Cohort, CohortState, take_series
+from sentinel.pipeline.comparisons import Comparisons, missing_ticks
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
 from sentinel.pipeline.plan import Plan, PlanChannel, PlanRule
+from sentinel.pipeline.plans import SeriesPlans
 
-FORMAT = 4
+FORMAT = 5
 _AHEAD = ("grid/next_tick", "grid/newest_us", "grid/pending")
-_SERIES = {
-    "source_of": "source_of", "told_us": "watermarks_us", "cohort_of": "cohort_of", "row_of": "row_of", "ids": "ids",
-}  # fmt: skip
-"""Arrays of the state by name, each with its field."""
-_PAIRS = {"own": "own", "target": "target", "reference": "counterpart"}
-Arrays = dict[str, NDArray[Any]]
+_SERIES = ("source_of", "watermarks_us", "ids")
+_COMPARISONS = ("own", "target", "counterpart")
+
+_FORMAT_4 = (
+    (r"^told_us$", "watermarks_us"),
+    (r"^pairing/reference$", "comparisons/counterpart"),
+    (r"^pairing/references/", "comparisons/counterparts/"),
+    (r"^pairing/", "comparisons/"),
+    (r"^(comparisons/(?:targets|counterparts))/pair$", r"\1/comparison"),
+    (r"^(comparisons/(?:targets|counterparts))/(?!(?:comparison|tick|kind|value)$)", r"\1/side/"),
+    (r"/evidence/reference$", "/evidence/baseline"),
+    (r"/last/(lag1|modulus|period|spread|criticality)$", r"/estimates/\1"),
+    (r"/last/(low|high)$", r"/estimates/lag1_\1"),
+)
+"""How the names of arrays have changed since format 4."""
+_PLAN_4 = {"reference": "baseline_pairs", "paired": "is_comparison"}
+
+
+class UnreadableState(StateError):  # noqa: N818 - says what the state is
+    """Another version of this program wrote the state, and it cannot be continued from there."""
 
 
 def to_arrays(state: PipelineState) -> tuple[Arrays, dict[str, Any]]:
-    """Everything of the state: arrays by name, and the rest as JSON-ready data."""
-    arrays: Arrays = {name: getattr(state, field) for name, field in _SERIES.items()}
+    """Take a state apart: arrays by name, and the rest as JSON-ready data."""
+    arrays: Arrays = {name: getattr(state, name) for name in _SERIES}
     for i, members in enumerate(state.cohorts):
-        arrays |= {f"cohort/{i}/{name}": array for name, array in _flat(members).items()}
-    arrays |= _waiting_arrays(state.waiting) | _pairing_arrays(state.pairing)
-    plans = [asdict(plan) for plan, _ in state.keys]
+        arrays |= flatten(members, f"cohort/{i}/")
+    arrays |= _waiting_arrays(state.waiting)
+    arrays |= {f"comparisons/{name}": getattr(state.comparisons, name) for name in _COMPARISONS}
+    for part in ("targets", "counterparts"):
+        arrays |= flatten(getattr(state.comparisons, part), f"comparisons/{part}/")
     header = {
         "format": FORMAT, "names": list(state.names), "sources": list(state.sources),
-        "keys": [[plan, number] for plan, (_, number) in zip(plans, state.keys, strict=True)],
-        "waiting": list(state.waiting), "references": list(state.pairing.counterpart_names),
+        "keys": [[asdict(plan), number] for plan, number in state.keys],
+        "waiting": list(state.waiting), "counterparts": list(state.comparisons.counterpart_names),
         "sites": sites.to_record(state.sites),
     }  # fmt: skip
     return arrays, header
 
 
 def from_arrays(pipeline: Pipeline, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any]) -> PipelineState:
-    """The state that `to_arrays` took apart, bitwise, on the plans it had then.
+    """Build the state that `to_arrays` took apart, bitwise, on the plans it had then.
+
+    `pipeline` has the settings that the state was under.
 
     Raises
     ------
+    UnreadableState
+        Another version of this program wrote it, and arrays or plans have become others since.
     StateError
-        Another program wrote it: its format, its plans or the names of its arrays are not those known here.
+        A newer version wrote it.
     """
-    if header.get("format") != FORMAT:
-        raise _foreign(f"state format {header.get('format')}")
+    arrays, header = upgrade(arrays, header)
     try:
-        return _put_together(pipeline, arrays, header)
-    except (KeyError, TypeError) as error:
-        raise _foreign(f"state that does not fit ({type(error).__name__}: {error})") from error
+        return _build(pipeline, arrays, header)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableState(f"checkpoint: its state does not fit ({type(error).__name__}: {error})") from error
 
 
-def _foreign(came: str) -> StateError:
-    return StateError(
-        f"checkpoint: {came}; this sentinel knows format {FORMAT}, with its own plans and arrays; "
-        "start the sentinel that wrote the checkpoint, or set another daemon.state_dir"
-    )
-
-
-def _put_together(pipeline: Pipeline, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any]) -> PipelineState:
-    keys = tuple((_plan(plan), int(number)) for plan, number in header["keys"])
-    cohorts = []
-    for i, (plan, _) in enumerate(keys):
-        pattern = pipeline.cohort(plan).init(np.empty(0, np.int64))
-        prefix = f"cohort/{i}/"
-        cohorts.append(_shaped(pattern, {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}))
-    return PipelineState(
-        names=tuple(header["names"]), sources=tuple(header["sources"]), keys=keys, cohorts=tuple(cohorts),
-        waiting=_waiting(arrays, header["waiting"]), pairing=_pairing(arrays, header["references"]),
-        sites=sites.from_record(header["sites"]), **{field: arrays[name] for name, field in _SERIES.items()},
-    )  # fmt: skip
+def upgrade(
+    arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any]
+) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]:
+    """Give arrays and header of an older format the names of this one; errors as of `from_arrays`."""
+    came = header.get("format")
+    if type(came) is not int or came > FORMAT:
+        raise StateError(
+            f"checkpoint: state format {came}; this sentinel knows formats up to {FORMAT}; "
+            "start the sentinel that wrote the checkpoint, or set another daemon.state_dir"
+        )
+    if came == FORMAT:
+        return arrays, header
+    if came != FORMAT - 1:
+        raise UnreadableState(f"checkpoint: state format {came}; formats from {FORMAT - 1} on are read")
+    renamed = {}
+    for name, array in arrays.items():
+        for before, now in _FORMAT_4:
+            name = re.sub(before, now, name)
+        renamed[name] = array
+    plans = [[{_PLAN_4.get(key, key): value for key, value in plan.items()}, at] for plan, at in header["keys"]]
+    new = {"keys": plans, "counterparts": header["references"], "watermarks": header.get("clocks", {})}
+    return renamed, {**header, **new, "format": FORMAT}
 
 
 def digest(members: CohortState, row: int) -> str:
-    """Fingerprint of everything that one series has become by its last stepped tick; 16 hex digits.
+    """Fingerprint everything that one series has become by its last stepped tick; 16 hex digits.
 
     How far the grid has read ahead of that tick depends on how the observations came in batches, so it is left out.
     """
     hashed = hashlib.blake2b(digest_size=8)
-    for name, array in _flat(members).items():
+    for name, array in flatten(members).items():
         if not name.startswith(("series", *(f"{part}/" for part in READ_ONLY), *_AHEAD)):
             hashed.update(np.ascontiguousarray(array[row]).tobytes())
     return hashed.hexdigest()
 
 
+def _build(pipeline: Pipeline, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any]) -> PipelineState:
+    entries = missing_ticks(0)
+    own, target, counterpart = (arrays[f"comparisons/{name}"] for name in _COMPARISONS)
+    waits = [unflatten(entries, arrays, f"comparisons/{part}/") for part in ("targets", "counterparts")]
+    comparisons = Comparisons(own, target, counterpart, tuple(header["counterparts"]), *waits)
+    names = tuple(header["names"])
+    plans = SeriesPlans(pipeline.settings, pipeline.plans, names, comparisons)
+    keys, cohorts = [], []
+    for i, (stored, number) in enumerate(header["keys"]):
+        prefix = f"cohort/{i}/"
+        mine = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+        for plan, rows in _read_plans(plans, stored, mine["series"]):
+            keys.append((plan, int(number)))
+            cohorts.append(take_series(_fit(pipeline.cohort(plan), mine), rows))
+    return PipelineState(
+        names=names, sources=tuple(header["sources"]), waiting=_waiting(arrays, header["waiting"]),
+        comparisons=comparisons, sites=sites.from_record(header["sites"]), source_of=arrays["source_of"],
+        watermarks_us=arrays["watermarks_us"], ids=arrays["ids"],
+    ).with_cohorts(keys, cohorts)  # fmt: skip
+
+
+def _read_plans(plans: SeriesPlans, stored: Mapping[str, Any], series: NDArray[np.int64]) -> Iterator[
+    tuple[Plan, NDArray[np.int64]]
+]:  # fmt: skip
+    """Read the plan of a cohort; fields that it does not have yet may be different for some of its series."""
+    known = {field.name for field in fields(Plan)}
+    rules = _read_rules(stored["rules"])
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
+    if rules is not None:
+        values["rules"] = rules
+    else:
+        del values["rules"]
+    kept = {name: value for name, value in values.items() if name in known}
+    if kept.keys() == known:
+        yield Plan(**kept), np.arange(series.size)
+        return
+    cadence = Cadence(stored["cadence_us"], stored["months"])
+    for plan, rows in plans.divide(series, cadence, conditioning=stored["conditioning"]):
+        yield replace(plan, **kept), rows
+
+
+def _read_rules(stored: Sequence[Mapping[str, Any]]) -> tuple[PlanRule, ...] | None:
+    """Read the rules of a plan; None if they have other fields now."""
+    try:
+        return tuple(
+            PlanRule(**{**rule, "channels": tuple(PlanChannel(**part) for part in rule["channels"]),
+                        "bets": tuple(rule["bets"])})
+            for rule in stored
+        )  # fmt: skip
+    except (KeyError, TypeError):
+        return None
+
+
+def _fit(cohort: Cohort, arrays: Mapping[str, NDArray[Any]]) -> CohortState:
+    """Build a cohort; an array that it did not have yet is that of new series.
+
+    Raises ValueError if arrays have other shapes now, or if one may have been renamed.
+    """
+    fresh = cohort.init(arrays["series"])
+    found = flatten(fresh)
+    added, removed = found.keys() - arrays.keys(), arrays.keys() - found.keys()
+    if added and removed:
+        raise ValueError(f"{', '.join(sorted(removed))} came, {', '.join(sorted(added))} is needed")
+    for name, pattern in found.items():
+        if name in arrays:
+            array, rows = arrays[name], slice(1 if name.startswith("grid/pending") else 0, None)
+            if (array.dtype, array.shape[rows]) != (pattern.dtype, pattern.shape[rows]):
+                raise ValueError(f"{name} of {array.dtype} {array.shape}; {pattern.dtype} {pattern.shape} is needed")
+            found[name] = array
+    return unflatten(fresh, found)
+
+
 def _waiting_arrays(waiting: Mapping[int, tuple[NDArray[np.int64], NDArray[np.float64]]]) -> Arrays:
-    """All that waits in three columns: two arrays per series would be as many pieces of a checkpoint, all tiny."""
+    """Put all that waits in three columns: two arrays per series would be as many pieces of a checkpoint, all tiny."""
     lengths = [times.size for times, _ in waiting.values()]
     return {
         "waiting/series": np.repeat(np.array(list(waiting), np.int64), lengths),
@@ -107,7 +208,7 @@ def _waiting_arrays(waiting: Mapping[int, tuple[NDArray[np.int64], NDArray[np.fl
 def _waiting(
     arrays: Mapping[str, NDArray[Any]], ids: Sequence[int]
 ) -> dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """The columns by series again, in the order of `ids`; a series without observations has none of their rows."""
+    """Divide the columns by series again, in the order of `ids`; a series without observations has no rows there."""
     if not ids:
         return {}
     found, counts = np.unique(arrays["waiting/series"], return_counts=True)
@@ -115,51 +216,3 @@ def _waiting(
     ends = np.cumsum([lengths.get(i, 0) for i in ids])[:-1]
     times, values = np.split(arrays["waiting/time"], ends), np.split(arrays["waiting/value"], ends)
     return dict(zip(ids, zip(times, values, strict=True), strict=True))
-
-
-def _pairing_arrays(pairs: PairingState) -> Arrays:
-    arrays: Arrays = {f"pairing/{name}": getattr(pairs, field) for name, field in _PAIRS.items()}
-    for part, entries in (("targets", pairs.targets), ("references", pairs.counterparts)):
-        columns = {**entries._asdict(), **entries.half._asdict()}
-        arrays |= {f"pairing/{part}/{name}": array for name, array in columns.items() if name != "half"}
-    return arrays
-
-
-def _pairing(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> PairingState:
-    targets, counterparts = (
-        Waiting(
-            half=Half(*(arrays[f"pairing/{part}/{name}"] for name in Half._fields)),
-            **{name: arrays[f"pairing/{part}/{name}"] for name in Waiting._fields if name != "half"},
-        )
-        for part in ("targets", "references")
-    )
-    own, target, counterpart = (arrays[f"pairing/{name}"] for name in _PAIRS)
-    return PairingState(own, target, counterpart, tuple(names), targets, counterparts)
-
-
-def _plan(fields: Mapping[str, Any]) -> Plan:
-    rules = tuple(
-        PlanRule(**{**rule, "channels": tuple(PlanChannel(**part) for part in rule["channels"]),
-                    "bets": tuple(rule["bets"])})
-        for rule in fields["rules"]
-    )  # fmt: skip
-    seasons = {name: tuple(fields[name]) for name in ("seasons", "season_half_lives", "seasons_left_out")}
-    kept = {name: value for name, value in fields.items() if name not in BankSettings.retired}  # 0.1.0 wrote these too
-    return Plan(**{**kept, **seasons, "rules": rules})
-
-
-def _flat(members: CohortState) -> Arrays:
-    arrays: Arrays = {"series": members.series}
-    for part in CohortState._fields[1:]:
-        arrays |= {f"{part}/{name}": array for name, array in getattr(members, part)._asdict().items()}
-    return arrays
-
-
-def _shaped(pattern: CohortState, arrays: Mapping[str, NDArray[Any]]) -> CohortState:
-    parts = {
-        part: type(getattr(pattern, part))(
-            **{name: arrays[f"{part}/{name}"] for name in getattr(pattern, part)._fields}
-        )
-        for part in CohortState._fields[1:]
-    }
-    return CohortState(series=arrays["series"], **parts)

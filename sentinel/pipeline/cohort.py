@@ -7,8 +7,9 @@ and costs nothing. A cohort holds at most `LARGEST` series, so that a block that
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from time import perf_counter
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +22,19 @@ from detectors.skewness import SkewnessState
 from detectors.spread import SpreadState
 from sentinel.domain.estimates import UNKNOWN, Estimates
 from sentinel.domain.states import REASONS, Reason
+from sentinel.pipeline import arrays
+from sentinel.pipeline import grid as grids
 from sentinel.pipeline.alarm import Alarm, AlarmState, States
 from sentinel.pipeline.conditioning import (
+    POINTS,
+    TIE_SHARE,
+    ComparisonBlock,
     Conditioned,
     Conditioner,
     ConditionerState,
     Conditioning,
     DifferenceState,
     Differencing,
-    PairedBlock,
 )
 from sentinel.pipeline.grid import ABSENT, Block, Grid, GridState
 from sentinel.pipeline.plan import Plan
@@ -70,8 +75,8 @@ class CohortState(NamedTuple):
     """Of the last closed tick."""
 
 
-class Ticks(NamedTuple):
-    """Everything a block of ticks gave, arrays (tick, series[, ...])."""
+class SteppedBlock(NamedTuple):
+    """A block of ticks and everything that it gave, arrays (tick, series[, ...])."""
 
     block: Block
     conditioned: Conditioned
@@ -79,37 +84,31 @@ class Ticks(NamedTuple):
     states: States
 
 
+_TABLES = CohortState._fields[2:]
 READ_ONLY = ("last", "estimates", "skewness")
 """Parts that readers see and no verdict rests on; a digest leaves them out."""
 _JUDGED = (*ScoringState._fields, "alarm", "last", "estimates")
 
-T = TypeVar("T", bound=tuple[NDArray[np.generic], ...])
+
+def take_series(members: CohortState, rows: NDArray[np.int64]) -> CohortState:
+    """Copy these rows, by position; all rows in order are the cohort itself."""
+    if rows.size == members.series.size and np.array_equal(rows, np.arange(rows.size)):
+        return members
+    return members._replace(
+        series=members.series[rows], grid=grids.take_series(members.grid, rows),
+        **{part: arrays.take(getattr(members, part), rows) for part in _TABLES},
+    )  # fmt: skip
 
 
-def _whole(state: T, rows: NDArray[np.int64]) -> bool:
-    """Whether these are all rows in order."""
-    return rows.size == state[0].shape[0] and np.array_equal(rows, np.arange(rows.size))
-
-
-def _rows(state: T, rows: NDArray[np.int64]) -> T:
-    """These rows; all in order need no copy."""
-    return state if _whole(state, rows) else type(state)(*(array[rows] for array in state))
-
-
-def _put(state: T, rows: NDArray[np.int64], given: T, part: T) -> T:
-    """The state with these rows replaced, where they are no longer what was given; all rows in order need no copy."""
-    if _whole(state, rows):
-        return part
-    whole = list(state)
-    for at, (was, values) in enumerate(zip(given, part, strict=True)):
-        if values is not was:
-            whole[at] = whole[at].copy()
-            whole[at][rows] = values
-    return type(state)(*whole)
-
-
-def _joined(state: T, more: T) -> T:
-    return type(state)(*(np.concatenate(pair) for pair in zip(state, more, strict=True)))
+def concat_series(parts: Sequence[CohortState]) -> CohortState:
+    """Put the series of cohorts that share a plan one behind the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return parts[0]._replace(
+        series=np.concatenate([part.series for part in parts]),
+        grid=grids.concat_series([part.grid for part in parts]),
+        **{name: arrays.concat([getattr(part, name) for part in parts]) for name in _TABLES},
+    )
 
 
 class Cohort:
@@ -132,10 +131,10 @@ class Cohort:
         self.alarm = Alarm(tuple(rule.severity == "critical" for rule in plan.rules))
 
     def init(self, series: NDArray[np.int64]) -> CohortState:
-        """State of new series with these ids."""
+        """Make the state of new series with these ids."""
         n = series.size
         detectors, rules = len(self.scoring.bank), len(self.plan.rules)
-        conditioner = self.differencing.init(n) if self.plan.paired else self.conditioner.init(n)
+        conditioner = self.differencing.init(n) if self.plan.is_comparison else self.conditioner.init(n)
         last = Last._make(
             [np.full(n, -1, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)]
             + [np.full(n, np.nan)] * 2
@@ -147,34 +146,25 @@ class Cohort:
         )  # fmt: skip
 
     def points_left(self, members: CohortState, row: int) -> int:
-        """Points that the conditioner of a series still needs before the first pair."""
-        warm_up = self.differencing.warm_up if self.plan.paired else self.conditioner.warm_up
-        return max(0, warm_up - int(members.conditioner.counts[row, 0]))
+        """Count the points that the conditioner of a series still needs before the first pair."""
+        warm_up = self.differencing.warm_up if self.plan.is_comparison else self.conditioner.warm_up
+        return max(0, warm_up - int(members.conditioner.counts[row, POINTS]))
 
-    def grow(self, state: CohortState, series: NDArray[np.int64]) -> CohortState:
-        """The state with new series at the end."""
-        more = self.init(series)
-        return CohortState(
-            np.concatenate([state.series, series]),
-            self.grid.grow(state.grid, series.size),
-            *(_joined(getattr(state, part), getattr(more, part)) for part in CohortState._fields[2:]),
-        )
-
-    def step(self, state: CohortState, block: Block, took: Stopwatch) -> tuple[CohortState, Ticks]:
+    def step(self, state: CohortState, block: Block, took: Stopwatch) -> tuple[CohortState, SteppedBlock]:
         """Take a block of closed ticks through conditioning, bank, evidence and alarm."""
         start = perf_counter()
-        given = _rows(state.conditioner, block.rows)
-        conditioner, conditioned = self._conditioned(given, block)
-        state = state._replace(conditioner=_put(state.conditioner, block.rows, given, conditioner))
+        given = arrays.take(state.conditioner, block.rows)
+        conditioner, conditioned = self._condition(given, block)
+        state = state._replace(conditioner=arrays.put(state.conditioner, block.rows, given, conditioner))
         took("conditioning", perf_counter() - start)
         return self.judge(state, block, conditioned, took)
 
     def judge(
         self, state: CohortState, block: Block, conditioned: Conditioned, took: Stopwatch
-    ) -> tuple[CohortState, Ticks]:
+    ) -> tuple[CohortState, SteppedBlock]:
         """Take a conditioned block through bank, evidence and alarm."""
         rows = block.rows
-        given = {part: _rows(getattr(state, part), rows) for part in _JUDGED}
+        given = {part: arrays.take(getattr(state, part), rows) for part in _JUDGED}
         before = ScoringState(*(given[part] for part in ScoringState._fields))
         after, scored = self.scoring.advance(before, conditioned, block.tick, block.kind != ABSENT, took)
         start = perf_counter()
@@ -185,44 +175,50 @@ class Cohort:
             given["alarm"], block.kind, block.tick, scored.ready, unknown, conditioned.blind, found.open, found.raised
         )
         if conditioned.target is not None:
-            states = states._replace(reason=_said(states.reason, conditioned.target.alone))
+            states = states._replace(reason=_name_missing_counterpart(states.reason, conditioned.target.alone))
         last, estimates = _last(given["last"], block, conditioned, scored)
         parts = {**after._asdict(), "alarm": alarm, "last": last, "estimates": estimates}
-        new = state._replace(**{part: _put(getattr(state, part), rows, given[part], parts[part]) for part in _JUDGED})
+        for part in _JUDGED:
+            whole = arrays.put(getattr(state, part), rows, given[part], parts[part])
+            state = state._replace(**{part: whole})
         took("alarm", perf_counter() - start)
-        return new, Ticks(block, conditioned, scored, states)
+        return state, SteppedBlock(block, conditioned, scored, states)
 
-    def _conditioned(
+    def _condition(
         self, state: ConditionerState | DifferenceState, block: Block
     ) -> tuple[ConditionerState | DifferenceState, Conditioned]:
-        """What the values became; those of a paired series are conditioned already."""
+        """Condition the values; those of a comparison are conditioned already."""
         if isinstance(state, ConditionerState):
             return self.conditioner.advance(state, block)
-        assert isinstance(block, PairedBlock)
+        assert isinstance(block, ComparisonBlock)
         return self.differencing.advance(state, block)
 
 
-def _said(reason: NDArray[np.int8], alone: NDArray[np.bool_]) -> NDArray[np.int8]:
-    """What is said where nothing else is to be said of a paired series: that it has no counterpart."""
+def _name_missing_counterpart(reason: NDArray[np.int8], alone: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """Give a comparison that is judged alone, and has no other reason, the reason that its counterpart is missing."""
     return np.where((reason == 0) & alone, np.int8(_COUNTERPART_MISSING), reason)
 
 
 def reasons(members: CohortState) -> NDArray[np.int8]:
-    """Why each series is in its state, as index into `tuple(Reason)`."""
+    """Say why each series is in its state, as index into `tuple(Reason)`."""
     reason = members.alarm.reason
-    return _said(reason, members.conditioner.alone) if isinstance(members.conditioner, DifferenceState) else reason
+    return (
+        _name_missing_counterpart(reason, members.conditioner.alone)
+        if isinstance(members.conditioner, DifferenceState)
+        else reason
+    )
 
 
 def tie_share(members: CohortState, row: int) -> float:
-    """Share of ticks of a series with exactly the value before; of a paired series nothing is known."""
+    """Return the share of ticks with exactly the value before; NaN for a comparison."""
     conditioner = members.conditioner
-    return float(conditioner.numbers[row, 5]) if isinstance(conditioner, ConditionerState) else math.nan
+    return float(conditioner.numbers[row, TIE_SHARE]) if isinstance(conditioner, ConditionerState) else math.nan
 
 
 def _last(
     before: Last, block: Block, conditioned: Conditioned, scored: Scored
 ) -> tuple[Last, Estimates[NDArray[np.float64]]]:
-    """The last tick of each column that has one; a missing tick keeps the residual of none."""
+    """Return the last tick of each column that has one; a missing tick keeps the residual of none."""
     present = block.kind != ABSENT
     count = present.sum(axis=0)
     at = (np.maximum(count - 1, 0), np.arange(count.size))

@@ -5,9 +5,9 @@ cadence, so that a regular stamp lies in the middle of its tick and jitter does 
 cadence (months, years) counts calendar months.
 
 An observation waits until its tick *closes*: when the series itself has moved past the end of the tick by `lateness`,
-or when the source says, by its own clock, that it has told everything up to then. What comes for a closed tick is late:
-counted, not used. Ticks without an observation are missing; more than `max_gap` of them in a row are one gap row, which
-resets everything downstream.
+or when the watermark of its source is past it by as much. What comes for a closed tick is late: counted, not used.
+Ticks without an observation are missing; more than `max_gap` of them in a row are one gap row, which resets everything
+downstream.
 
 Silence alone makes no ticks: missing ticks are made when the next observation shows how many there were. A series that
 has fallen silent is named stale by the reader's clock instead.
@@ -15,12 +15,14 @@ has fallen silent is named stale by the reader's clock instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sentinel.pipeline.arrays import concat
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -45,7 +47,7 @@ class Block:
 
 
 class GridState(NamedTuple):
-    """Where each series of a cohort stands, and the observations whose ticks are still open."""
+    """The position of each series of a cohort, and the observations whose ticks are still open."""
 
     origin_us: Ints
     """Start of tick 0 (fixed cadence, microseconds) or its month (calendar cadence); shape (series,)."""
@@ -60,6 +62,26 @@ class GridState(NamedTuple):
 
 
 NEVER = np.iinfo(np.int64).min
+
+
+def take_series(state: GridState, rows: Ints) -> GridState:
+    """Copy the grids of these rows, with the observations that are open there."""
+    position = np.full(state.origin_us.size, -1, np.int64)
+    position[rows] = np.arange(rows.size)
+    place = position[state.pending_row]
+    order = np.flatnonzero(place >= 0)
+    order = order[np.argsort(place[order], kind="stable")]
+    return GridState(
+        state.origin_us[rows], state.next_tick[rows], state.newest_us[rows], place[order], state.pending_us[order],
+        state.pending_value[order],
+    )  # fmt: skip
+
+
+def concat_series(states: Sequence[GridState]) -> GridState:
+    """Put grids one behind the other."""
+    before = np.cumsum([0, *(state.origin_us.size for state in states)])
+    rows = [state.pending_row + first for state, first in zip(states, before.tolist(), strict=False)]
+    return concat(states)._replace(pending_row=np.concatenate(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +116,6 @@ class Grid:
             none, none, np.empty(0),
         )  # fmt: skip
 
-    def grow(self, state: GridState, more: int) -> GridState:
-        """The same with rows for `more` new series at the end."""
-        fresh = self.init(more)
-        return state._replace(
-            origin_us=np.concatenate([state.origin_us, fresh.origin_us]),
-            next_tick=np.concatenate([state.next_tick, fresh.next_tick]),
-            newest_us=np.concatenate([state.newest_us, fresh.newest_us]),
-        )
-
     def _position(self, time_us: Ints) -> Ints:
         """Fixed cadence: the time itself. Calendar: months since 1970-01."""
         if self.months == 0:
@@ -110,17 +123,17 @@ class Grid:
         return time_us.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
 
     def tick_of(self, origin: Ints, time_us: Ints) -> Ints:
-        """Number of the tick that covers each time."""
+        """Return the number of the tick that covers each time."""
         return (self._position(time_us) - origin) // (self.months or self.cadence_us)
 
     def start_us(self, origin: Ints, tick: Ints) -> Ints:
-        """Start of a tick (the end of the one before), microseconds."""
+        """Return the start of a tick (the end of the one before), microseconds."""
         if self.months == 0:
             return origin + tick * self.cadence_us
         return (origin + tick * self.months).astype("datetime64[M]").astype("datetime64[us]").astype(np.int64)
 
     def middle_us(self, origin: Ints, tick: Ints) -> Ints:
-        """Nominal time of a tick: its middle, where a regular stamp lies; the first of the month for a calendar one."""
+        """Return the nominal time of a tick: its middle, where a regular stamp lies, or the first of its month."""
         if self.months == 0:
             return self.start_us(origin, tick) + self.cadence_us // 2
         return self.start_us(origin, tick)
@@ -161,7 +174,7 @@ class Grid:
     def close(
         self,
         state: GridState,
-        until_us: Ints | None = None,
+        watermark_us: Ints | None = None,
         *,
         everything: bool = False,
         area: int = 1 << 15,
@@ -171,10 +184,10 @@ class Grid:
 
         Parameters
         ----------
-        until_us
-            Per series, shape (series,): the source has told everything up to here by its own clock; `NEVER` if it
-            said nothing. It closes ticks that hold observations, and only of series that are not far behind that
-            clock (a record from the past, replayed, is not silent).
+        watermark_us
+            Watermark of the source of each series, shape (series,); `NEVER` if it said nothing. It closes ticks that
+            hold observations, and only of series that are not far behind it (a record from the past, replayed, is
+            not silent).
         everything
             Close all that is open: the input has ended.
         cut_every
@@ -183,7 +196,7 @@ class Grid:
         if state.pending_row.size == 0:
             return state, []
         tick = self.tick_of(state.origin_us[state.pending_row], state.pending_us)
-        due = self._due(state, until_us)
+        due = self._due(state, watermark_us)
         closing = np.ones(tick.shape, bool) if everything else tick < due[state.pending_row]
         if not closing.any():
             return state, []
@@ -202,14 +215,14 @@ class Grid:
             blocks,
         )  # fmt: skip
 
-    def _due(self, state: GridState, until_us: Ints | None) -> Ints:
+    def _due(self, state: GridState, watermark_us: Ints | None) -> Ints:
         """First tick of each series that is not due yet."""
-        watermark = np.where(state.newest_us == NEVER, 0, state.newest_us) - self.lateness_us
-        if until_us is not None:
-            told = (until_us != NEVER) & (state.newest_us != NEVER)
-            told &= until_us - state.newest_us <= self.max_gap * self.cadence_us
-            watermark = np.where(told, np.maximum(watermark, np.where(told, until_us, 0) - self.lateness_us), watermark)
-        return self.tick_of(state.origin_us, watermark)
+        newest_us = np.where(state.newest_us == NEVER, 0, state.newest_us)
+        if watermark_us is not None:
+            counts = (watermark_us != NEVER) & (state.newest_us != NEVER)
+            counts &= watermark_us - state.newest_us <= self.max_gap * self.cadence_us
+            newest_us = np.where(counts, np.maximum(newest_us, np.where(counts, watermark_us, 0)), newest_us)
+        return self.tick_of(state.origin_us, newest_us - self.lateness_us)
 
     def _aggregate(self, row: Ints, tick: Ints, value: Floats) -> tuple[Ints, Ints, Floats]:
         """One value per series and tick: the last by event time, or the mean."""
@@ -238,11 +251,11 @@ class Grid:
         return [
             Block(row[first][of_series], np.where(within, kind[at], ABSENT).astype(np.int8),
                   np.where(within, filled[at], np.nan), number[at])
-            for of_series, at, within in laid_out(start, number, area, cut_every)
+            for of_series, at, within in lay_out(start, number, area, cut_every)
         ]  # fmt: skip
 
 
-def laid_out(start: Ints, number: Ints, area: int, cut_every: int) -> Iterator[tuple[Ints, Ints, NDArray[np.bool_]]]:
+def lay_out(start: Ints, number: Ints, area: int, cut_every: int) -> Iterator[tuple[Ints, Ints, NDArray[np.bool_]]]:
     """Cut a column of ticks, series after series, into blocks of about `area` ticks times series.
 
     Parameters

@@ -4,9 +4,9 @@ It knows no clock, file or thread, and does the same for one observation of a li
 record: how observations that come in order of event time (or out of it by no more than `lateness`) are cut into batches
 does not matter. What comes later than that is late or not depending on the batches before it; the journal keeps them.
 
-    roster      which series there are and where they live          sentinel/pipeline/roster.py
+    state       which series exist, and their cohorts               sentinel/pipeline/state.py
     cohort      grid, conditioning, bank, evidence, alarm           sentinel/pipeline/cohort.py
-    paired      series beside their counterparts                     sentinel/pipeline/paired.py
+    join        series beside their counterparts                    sentinel/pipeline/join.py
     sites       several variables of one place                      sentinel/pipeline/sites.py
     results     what one call gave                                  sentinel/pipeline/results.py
 """
@@ -21,22 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.config import Settings
-from sentinel.pipeline import paired, pairing, sites
-from sentinel.pipeline.cohort import Cohort, CohortState, Ticks
+from sentinel.pipeline import join, sites
+from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.grid import NEVER, Block
-from sentinel.pipeline.pairing import Gathered
 from sentinel.pipeline.plan import Plan
+from sentinel.pipeline.plans import Plans
+from sentinel.pipeline.positions import Positions, find_positions
 from sentinel.pipeline.results import Result, ResultBuilder
-from sentinel.pipeline.roster import NOTHING, Batch, CohortKey, PipelineState, Roster
 from sentinel.pipeline.scoring import Stopwatch
-from sentinel.pipeline.standing import Standing, standing
+from sentinel.pipeline.state import NOTHING, Batch, CohortKey, PipelineState, Roster
 
 __all__ = ["Batch", "CohortKey", "Observer", "Pipeline", "PipelineState", "Result"]
 
 Ints = NDArray[np.int64]
 
-Observer = Callable[[PipelineState, CohortKey, CohortState, Ticks], None]
-"""Sees every block after it was taken in: history, digests."""
+Observer = Callable[[PipelineState, CohortKey, CohortState, SteppedBlock], None]
+"""Called after every block, for history and digests."""
 
 
 class Pipeline:
@@ -51,7 +51,7 @@ class Pipeline:
     threads
         Threads that share the series of a block.
     took
-        Told the name of a stage and the seconds it took.
+        Called with the name of a stage and the seconds it took.
     area
         Ticks times series of a block, about; what fits the second-level cache is fastest.
     cut_every
@@ -69,22 +69,23 @@ class Pipeline:
         self._area = area
         self._cut_every = cut_every
         self._cohorts: dict[Plan, Cohort] = {}
-        self._roster = Roster(settings, conditioning, self.cohort)
+        self.plans = Plans(settings)
+        self._roster = Roster(settings, self.plans, conditioning, self.cohort)
 
     def cohort(self, plan: Plan) -> Cohort:
-        """The stages for a plan."""
+        """Return the stages for a plan."""
         if plan not in self._cohorts:
             self._cohorts[plan] = Cohort(plan, threads=self._threads)
         return self._cohorts[plan]
 
     def init(self) -> PipelineState:
-        """Nothing seen yet."""
+        """Make the state of a pipeline that has seen nothing."""
         return PipelineState()
 
     def advance(
         self, state: PipelineState, batch: Batch, *, rows: bool = False, observer: Observer | None = None
     ) -> tuple[PipelineState, Result]:
-        """Take in a batch: place what is new, let the grids take it, close what is due, step the cohorts."""
+        """Take in a batch: register new series, let the grids take it, close what is due, step the cohorts."""
         return self._turn(state, batch, rows=rows, observer=observer, ended=False)
 
     def finish(
@@ -96,82 +97,84 @@ class Pipeline:
     def _turn(
         self, state: PipelineState, batch: Batch, *, rows: bool, observer: Observer | None, ended: bool
     ) -> tuple[PipelineState, Result]:
-        """The roster, then each cohort, then the paired series, then the sites."""
+        """Run the roster, then each cohort, then the comparisons, then the sites."""
         state, batch = self._roster.take(state, batch, ended=ended)
-        result, closed, cohorts = ResultBuilder(state, rows), Gathered([], []), list(state.cohorts)
+        result, closed, cohorts = ResultBuilder(state, rows), join.Closed([], []), list(state.cohorts)
 
-        def tell(at: int, members: CohortState, ticks: Ticks) -> None:
+        def observe(at: int, members: CohortState, stepped: SteppedBlock) -> None:
             key = state.keys[at]
-            result.add_block(self.cohort(key[0]), members, ticks)
+            result.add_block(self.cohort(key[0]), members, stepped)
             if observer is not None:
-                observer(state, key, members, ticks)
+                observer(state, key, members, stepped)
 
-        for at, mine, told in _due(state, batch, ended):
+        for at, mine, watermark_us in _due(state, batch, ended):
             cohort = self.cohort(state.keys[at][0])
-            cohorts[at], late, blocks = self._gridded(cohort, cohorts[at], state.row_of, mine, told, ended)
+            cohorts[at], late, blocks = self._close(cohort, cohorts[at], state.row_of, mine, watermark_us, ended)
             result.add_late(late)
             for block in blocks:
-                cohorts[at], ticks = cohort.step(cohorts[at], block, self._took)
-                tell(at, cohorts[at], ticks)
-                if len(state.pairing):
-                    pairing.gather(state.pairing, closed, cohorts[at], ticks, len(state.names))
-        pairs = state.pairing
-        if len(pairs):
-            where = self.standing(replace(state, cohorts=tuple(cohorts)))
-            pairs = paired.step(
-                pairs, self._stages(state), cohorts, closed, where, tell, self._took,
+                cohorts[at], stepped = cohort.step(cohorts[at], block, self._took)
+                observe(at, cohorts[at], stepped)
+                if len(state.comparisons):
+                    closed.add(state.comparisons, cohorts[at], stepped, len(state.names))
+        comparisons = state.comparisons
+        if len(comparisons):
+            where = self.positions(replace(state, cohorts=tuple(cohorts)))
+            comparisons = join.step(
+                comparisons, self._stages(state), cohorts, closed, where, observe, self._took,
                 ended=ended, area=self._area, cut_every=self._cut_every,
             )  # fmt: skip
-        return self.with_sites(replace(state, cohorts=tuple(cohorts), pairing=pairs), result.build())
+        return self.with_sites(replace(state, cohorts=tuple(cohorts), comparisons=comparisons), result.build())
 
-    def _gridded(
-        self, cohort: Cohort, members: CohortState, row_of: Ints, mine: Batch, told: Ints | None, ended: bool
+    def _close(
+        self, cohort: Cohort, members: CohortState, row_of: Ints, mine: Batch, watermark_us: Ints | None, ended: bool
     ) -> tuple[CohortState, Ints, Iterable[Block]]:
-        """A cohort whose grid took its observations; the series of those that were late, and the ticks this closes."""
+        """Let the grid of a cohort take its observations; also the series of late ones, and the ticks this closes."""
         start = perf_counter()
         grid, late = cohort.grid.take(members.grid, row_of[mine.series], mine.time_us, mine.value)
-        grid, blocks = cohort.grid.close(grid, told, everything=ended, area=self._area, cut_every=self._cut_every)
+        grid, blocks = cohort.grid.close(
+            grid, watermark_us, everything=ended, area=self._area, cut_every=self._cut_every
+        )
         self._took("grid", perf_counter() - start)
         return members._replace(grid=grid), members.series[late], blocks
 
     def _stages(self, state: PipelineState) -> list[Cohort]:
         return [self.cohort(plan) for plan, _ in state.keys]
 
-    def standing(self, state: PipelineState) -> Standing:
-        """Where every series stands on its grid."""
+    def positions(self, state: PipelineState) -> Positions:
+        """Find where every series is on its grid."""
         expected = {source.name for source in self.settings.sources}
-        heard = bool(expected) and expected <= set(state.sources)
+        all_known = bool(expected) and expected <= set(state.sources)
         # Of those there are: a source that was taken out of the settings tells nothing more. NEVER is the least of all.
         watermarks = [
             at for name, at in zip(state.sources, state.watermarks_us.tolist(), strict=True) if name in expected
         ]
-        by_all_us = min(watermarks) if heard else NEVER
-        return standing(self._stages(state), state.cohorts, state.watermarks_us[state.source_of], by_all_us)
+        common_us = min(watermarks) if all_known else NEVER
+        return find_positions(self._stages(state), state.cohorts, state.watermarks_us[state.source_of], common_us)
 
     def with_sites(self, state: PipelineState, result: Result) -> tuple[PipelineState, Result]:
-        """State and result with what the alarms of the result mean for the sites; a site that is gone is forgotten."""
-        chosen, pairs = self.settings.sites, state.pairing
+        """Let the alarms of the result move the sites; a site that is no longer in the settings is forgotten."""
+        chosen, both = self.settings.sites, state.comparisons
         if not (chosen or state.sites):
             return state, result
-        variables = {state.names[own]: state.names[of] for own, of in zip(pairs.own, pairs.target, strict=True)}
+        variables = {state.names[own]: state.names[of] for own, of in zip(both.own, both.target, strict=True)}
         before = {site.name: state.sites[site.name] for site in chosen if site.name in state.sites}
-        after, told = sites.advance(chosen, before, result.events, variables)
-        return replace(state, sites=after), replace(result, sites=told)
+        after, moved = sites.advance(chosen, before, result.events, variables)
+        return replace(state, sites=after), replace(result, sites=moved)
 
 
 def _due(state: PipelineState, batch: Batch, ended: bool) -> Iterator[tuple[int, Batch, Ints | None]]:
-    """Position of each cohort that something is said to, its part of the batch, and up to when its series are told."""
+    """Position of each cohort that the batch concerns, its part of the batch, and the watermarks of its series."""
     of = state.cohort_of[batch.series]
     order = np.argsort(of, kind="stable")
     edges = np.searchsorted(of[order], np.arange(len(state.cohorts) + 1))
     for at, members in enumerate(state.cohorts):
-        mine, told = order[edges[at] : edges[at + 1]], _complete_until(state, members, batch)
-        if mine.size or told is not None or ended:
-            yield at, batch.of(mine), told
+        mine, watermark_us = order[edges[at] : edges[at + 1]], _watermarks(state, members, batch)
+        if mine.size or watermark_us is not None or ended:
+            yield at, batch.at(mine), watermark_us
 
 
-def _complete_until(state: PipelineState, members: CohortState, batch: Batch) -> Ints | None:
-    """Up to when each series of a cohort has been told by its source; None if nothing was said."""
+def _watermarks(state: PipelineState, members: CohortState, batch: Batch) -> Ints | None:
+    """Watermark of each series of a cohort, as far as the batch says one; None if it says nothing about them."""
     if batch.watermark_us is None or batch.source not in state.sources:
         return None
     of_source = state.source_of[members.series] == state.sources.index(batch.source)

@@ -94,7 +94,7 @@ class PlanRule:
 
     @classmethod
     def of(cls, rule: AlarmSettings, cadence: Cadence) -> PlanRule:
-        """What the settings of a rule mean on that cadence."""
+        """Read the settings of a rule on that cadence."""
         channels = tuple(
             PlanChannel(
                 kind=part.kind,
@@ -149,8 +149,13 @@ class Plan:
     """Of the fleet ranking."""
     rules: tuple[PlanRule, ...]
     conditioning: bool
-    paired: bool = False
-    """Of a paired series: what is conditioned already, target less counterpart."""
+    is_comparison: bool = False
+    """Of the difference of a target and its counterpart, which are conditioned already."""
+
+    @property
+    def cadence(self) -> Cadence:
+        """Span of a tick."""
+        return Cadence(self.cadence_us, self.months)
 
     @property
     def apart(self) -> float:
@@ -161,10 +166,10 @@ class Plan:
 
     @property
     def learnt_after(self) -> int:
-        """Ticks with a value before the first pair; of a paired series its halves learn first, then its scale."""
+        """Ticks with a value before the first pair; of a comparison both sides learn first, then its scale."""
         learning = [max(CONDITIONER_WARM_UP, self.level_half_life), *(2.0 * period for period in self.seasons)]
-        learnt = math.ceil(max(learning)) if self.conditioning else CONDITIONER_WARM_UP if self.paired else 1
-        return learnt + UNCLIPPED if self.paired else learnt
+        learnt = math.ceil(max(learning)) if self.conditioning else CONDITIONER_WARM_UP if self.is_comparison else 1
+        return learnt + UNCLIPPED if self.is_comparison else learnt
 
     @property
     def ready_after(self) -> int:
@@ -181,7 +186,7 @@ class Plan:
     def baseline(self) -> int:
         """Points of the spread's baseline: those of the warm-up, but for the first, which seek the level. With a season
         they begin later, and are fewer."""
-        if self.seasons and not self.paired:
+        if self.seasons and not self.is_comparison:
             return self.warm_up_pairs
         return max(10, self.warm_up - UNCLIPPED - 1)
 
@@ -192,7 +197,7 @@ class Plan:
 
 
 def _usable(half_life: float) -> float:
-    """A half-life in ticks, brought into the range that is allowed.
+    """Bring a half-life in ticks into the range that is allowed.
 
     Settings can only refuse what they know: a half-life of 12h meets a series whose cadence turns out to be a day.
     """
@@ -205,7 +210,7 @@ def _season_half_life(period: float, periods: float | None) -> float:
 
 
 def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: bool = True) -> Plan:
-    """The plan of the series `name` on that cadence; seasons too short to be seen on it are left out."""
+    """Plan the series `name` on that cadence; seasons too short to be seen on it are left out."""
     series, bank = settings.series_for(name), settings.bank_for(name)
     chosen = defaults_for(cadence.microseconds)
     half_life = _usable(bank.half_life.ticks(cadence)) if bank.half_life else chosen.half_life
@@ -252,18 +257,18 @@ def _rules(settings: Settings, name: str, cadence: Cadence) -> tuple[PlanRule, .
     return tuple(PlanRule.of(rule, cadence) for rule in settings.rules_for(name))
 
 
-def paired_name(target: str, counterpart: str) -> str:
-    """Name of the paired series of two."""
+def comparison_name(target: str, counterpart: str) -> str:
+    """Name the comparison of two series."""
     return f"{target} - {counterpart}"
 
 
 def plan_of(settings: Settings, target: str, name: str, cadence: Cadence, *, conditioning: bool = True) -> Plan:
-    """The plan of the series `name`; of a paired one, whose target has another name, that of its target with the rules
-    that its own name matches."""
+    """Plan the series `name`; a comparison, whose target has another name, like its target but with the rules that its
+    own name matches."""
     plan = plan_for(settings, target, cadence, conditioning=conditioning)
     if name == target:
         return plan
-    return replace(plan, rules=_rules(settings, name, cadence), paired=True)
+    return replace(plan, rules=_rules(settings, name, cadence), is_comparison=True)
 
 
 _USUAL = tuple(
@@ -279,7 +284,7 @@ _USUAL = tuple(
 
 
 def learn_cadence(times_us: NDArray[np.int64], *, ended: bool = False) -> Cadence | None:
-    """The cadence of a series from its first 50 distinct time stamps, in order of arrival.
+    """Learn the cadence of a series from its first 50 distinct time stamps, in order of arrival.
 
     None while there are fewer, unless the input has `ended` and there are at least two. It is the typical short spacing
     (the median of those near the lower quartile), so that missing stamps do not widen it; a spacing within 2 % of a

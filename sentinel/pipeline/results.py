@@ -13,9 +13,9 @@ from detectors.spectrum import recovery_band
 from sentinel.domain.estimates import Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.pipeline.alarm import alarm_event
-from sentinel.pipeline.cohort import Cohort, CohortState, Ticks
+from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT, GAP, Grid
-from sentinel.pipeline.roster import PipelineState
+from sentinel.pipeline.state import PipelineState
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -54,7 +54,7 @@ class Rows:
         return recovery_band(*self.estimates[:3])
 
     @classmethod
-    def of(cls, grid: Grid, members: CohortState, ticks: Ticks) -> Rows:
+    def of(cls, grid: Grid, members: CohortState, ticks: SteppedBlock) -> Rows:
         """Make the rows of one block."""
         block, scored = ticks.block, ticks.scored
         s, t = np.nonzero(block.kind.T != ABSENT)
@@ -126,12 +126,12 @@ class ResultBuilder:
         """Count observations of these series that came too late; one entry each."""
         np.add.at(self._late, self._state.source_of[series], 1)
 
-    def add_block(self, cohort: Cohort, members: CohortState, ticks: Ticks) -> None:
+    def add_block(self, cohort: Cohort, members: CohortState, ticks: SteppedBlock) -> None:
         """Add a block that was taken through a cohort; `members` is the cohort's state after it."""
         self._events.extend(_events(self._state, cohort, members, ticks))
         if self._rows is not None:
             self._rows.append(Rows.of(cohort.grid, members, ticks))
-        if cohort.plan.paired:  # its ticks are those of its target, which are counted
+        if cohort.plan.is_comparison:  # its ticks are those of its target, which are counted
             return
         block = ticks.block
         closed = block.kind != ABSENT
@@ -153,7 +153,7 @@ class ResultBuilder:
         )
 
 
-def _events(state: PipelineState, cohort: Cohort, members: CohortState, ticks: Ticks) -> Iterator[AlarmEvent]:
+def _events(state: PipelineState, cohort: Cohort, members: CohortState, ticks: SteppedBlock) -> Iterator[AlarmEvent]:
     """Make the events of alarms that a block raised or cleared."""
     found, block = ticks.scored.evidence, ticks.block
     for what, flags in (("raised", found.raised), ("cleared", found.cleared)):

@@ -77,7 +77,7 @@ class Scoring:
         gain = half_life.gain(plan.level_half_life) if plan.conditioning else 0.0
         rules = [_make_rule(rule, gain) for rule in plan.rules]
         self.evidence = Evidence(
-            [_compare(rule) for rule in rules] if plan.paired else rules, baseline=plan.baseline_pairs,
+            [_compare(rule) for rule in rules] if plan.is_comparison else rules, baseline=plan.baseline_pairs,
             window=plan.window, threads=threads,
         )  # fmt: skip
         self._longest_period = plan.level_half_life / 2.0 if plan.conditioning else math.inf

@@ -27,7 +27,7 @@ from sentinel.pipeline.alarm import BLIND, CRITICAL, LEARNING, WARNING, WATCHING
 from sentinel.pipeline.cohort import CohortState, reasons, tie_share
 from sentinel.pipeline.grid import NEVER
 from sentinel.pipeline.history import History
-from sentinel.pipeline.pairing import waiting
+from sentinel.pipeline.join import count_waiting
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
 from sentinel.pipeline.plan import Plan, PlanRule
 from sentinel.pipeline.sites import SiteState, SiteStates
@@ -101,7 +101,7 @@ class Snapshot:
     def sites(self) -> Sequence[SiteView]:
         """All sites in the order of the settings."""
         variable = np.arange(len(self))
-        variable[self._state.pairing.own] = self._state.pairing.target
+        variable[self._state.comparisons.own] = self._state.comparisons.target
         codes, _ = self._codes
         chosen, state = self._pipeline.settings.sites, self._state
         return list(site_views(chosen, state.sites, state.names, variable, codes, self._watched))
@@ -121,9 +121,9 @@ class Snapshot:
     @cached_property
     def _waiting(self) -> NDArray[np.int64]:
         """Of every series, by id: ticks that wait for its counterpart, if it is a paired one."""
-        pairs, found = self._state.pairing, np.zeros(len(self), np.int64)
-        if len(pairs):
-            found[pairs.own] = waiting(pairs, self._pipeline.standing(self._state))
+        comparisons, found = self._state.comparisons, np.zeros(len(self), np.int64)
+        if len(comparisons):
+            found[comparisons.own] = count_waiting(comparisons, self._pipeline.positions(self._state))
         return found
 
     def _verdicts(self, plan: Plan, members: CohortState) -> tuple[NDArray[np.int8], NDArray[np.int8]]:

@@ -154,7 +154,7 @@ class Engine:
             return
         began = perf_counter()
         arrays, header = to_arrays(self._replica.state)
-        header |= {"settings": to_record(self._replica.settings), "clocks": dict(self._replica.watermarks)}
+        header |= {"settings": to_record(self._replica.settings), "watermarks": dict(self._replica.watermarks)}
         try:
             self._journal.save_checkpoint(arrays, header, self._batch, self._clock.now_us())
         except _UNWRITABLE:

@@ -13,12 +13,12 @@ import numpy as np
 from sentinel.config import Settings, from_record
 from sentinel.domain.estimates import Estimates
 from sentinel.journal import Committed, Journal
-from sentinel.pipeline.codec import digest, from_arrays
-from sentinel.pipeline.cohort import CohortState, Ticks
+from sentinel.pipeline.codec import digest, from_arrays, upgrade
+from sentinel.pipeline.cohort import CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.history import History
+from sentinel.pipeline.migrate import migrate
 from sentinel.pipeline.pipeline import Batch, CohortKey, Pipeline, PipelineState, Result
-from sentinel.pipeline.replan import migrate
 from sentinel.pipeline.results import strongest
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Replica:
         self.state, result = self.pipeline.advance(self.state, batch, rows=rows, observer=self._observe)
         return result
 
-    def _observe(self, state: PipelineState, key: CohortKey, members: CohortState, ticks: Ticks) -> None:
+    def _observe(self, state: PipelineState, key: CohortKey, members: CohortState, ticks: SteppedBlock) -> None:
         block = ticks.block
         length = (block.kind != ABSENT).sum(axis=0)
         every = self.settings.daemon.digest_every_ticks
@@ -85,7 +85,7 @@ class Replica:
             self._picture(self._history, state.names, key, members, ticks)
 
     def _picture(
-        self, history: History, names: tuple[str, ...], key: CohortKey, members: CohortState, ticks: Ticks
+        self, history: History, names: tuple[str, ...], key: CohortKey, members: CohortState, ticks: SteppedBlock
     ) -> None:
         block, scored = ticks.block, ticks.scored
         cohort = self.pipeline.cohort(key[0])
@@ -114,8 +114,9 @@ def restore(
         for warning in checkpoint.warnings:
             logger.warning(warning)
         replica.use(from_record(checkpoint.header["settings"]))
-        replica.state = from_arrays(replica.pipeline, checkpoint.arrays, checkpoint.header)
-        replica.watermarks = {name: int(us) for name, us in checkpoint.header["clocks"].items()}
+        arrays, header = upgrade(checkpoint.arrays, checkpoint.header)
+        replica.state = from_arrays(replica.pipeline, arrays, header)
+        replica.watermarks = {name: int(us) for name, us in header["watermarks"].items()}
         batch = checkpoint.batch
     for committed in journal.tail(batch):
         if stopped():

@@ -233,7 +233,7 @@ def test_a_rule_that_is_changed_when_the_reference_is_full_finds_its_threshold_t
     was = Evidence((Rule((Channel(relative=True),), 1e-3), above(0.9, 1e-3)))
     state, _ = was.advance(was.init(10), plain(values, 2))
     now = Evidence((Rule((Channel(relative=True, delta=0.3),), 1e-5), above(0.9, 1e-3)))
-    carried = now.carried(now.init(10), was, state, [(1, 1)])
+    carried = now.carry_over(was, state, [(1, 1)])
     assert np.all(carried.threshold[:, 0] >= state.threshold[:, 0])
     _, block = now.advance(carried, plain(values, 2, tick=1_200))
     assert np.isfinite(block.evidence).all()
@@ -246,7 +246,7 @@ def test_a_rule_is_kept_beside_one_with_more_bets(simulate) -> None:
         Evidence((Rule((Channel(0.6),), 1e-3, bets=(0.1, 0.2, 0.3, 0.4)), above(0.4, 1e-3))),
     )
     state, _ = was.advance(was.init(10), plain(values, 1))
-    carried = now.carried(now.init(10), was, state, [(1, 0)])
+    carried = now.carry_over(was, state, [(1, 0)])
     _, block = now.advance(carried, plain(values, 2, tick=300))
     _, alone = was.advance(state, plain(values, 1, tick=300))
     assert np.array_equal(block.evidence[:, :, 1], alone.evidence[:, :, 0])

@@ -85,7 +85,7 @@ def holed(seed: int, ticks: int = 220) -> Batch:
 
 def everything(outcome: Run) -> tuple[object, ...]:
     arrays, header = to_arrays(outcome.state)
-    waiting = {name: array.tobytes() for name, array in arrays.items() if name.startswith("pairing")}
+    waiting = {name: array.tobytes() for name, array in arrays.items() if name.startswith("comparisons")}
     return content(outcome.rows), list(map(repr, outcome.events)), by_series(outcome.state), waiting, header["sites"]
 
 

@@ -10,15 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import sentinel.pipeline.replan
-import sentinel.pipeline.roster
+import sentinel.pipeline.state
 from sentinel.config import BankSettings, Settings
 from sentinel.domain.errors import StateError
-from sentinel.pipeline.codec import FORMAT, digest, from_arrays, to_arrays
-from sentinel.pipeline.cohort import CohortState, Ticks
+from sentinel.pipeline.codec import FORMAT, UnreadableState, digest, from_arrays, to_arrays
+from sentinel.pipeline.cohort import CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT
+from sentinel.pipeline.migrate import migrate
 from sentinel.pipeline.pipeline import CohortKey, Pipeline, PipelineState
-from sentinel.pipeline.replan import migrate
 from sentinel.pipeline.results import Rows
 from sentinel.text.events import body_of, sentence_of
 from tests.pipeline.streams import HOUR_US, ar1, batch_of, by_series, content, cut, hourly, numbered, through
@@ -95,28 +94,66 @@ def test_series_that_wait_without_an_observation_come_back_too(counts: tuple[int
         assert [(a.dtype, a.tobytes()) for a in found[i]] == [(a.dtype, a.tobytes()) for a in columns]
 
 
-@pytest.mark.parametrize("came", [0, 999, "1", None])
-def test_a_checkpoint_of_another_format_is_refused_by_name(came: object) -> None:
+@pytest.mark.parametrize("came", [FORMAT + 1, 999, "1", None])
+def test_a_checkpoint_of_a_newer_format_is_refused_by_name(came: object) -> None:
     arrays, header = to_arrays(PipelineState())
-    message = rf"^checkpoint: state format {came}; this sentinel knows format {FORMAT}.*; start the sentinel that wrote"
+    message = (
+        rf"^checkpoint: state format {came}; this sentinel knows formats up to {FORMAT}; start the sentinel that wrote"
+    )
     with pytest.raises(StateError, match=message):
         from_arrays(Pipeline(Settings()), arrays, header | {"format": came})
 
 
-def test_a_plan_or_an_array_of_another_program_is_refused_and_is_no_crash() -> None:
+def test_a_plan_with_other_fields_is_completed_from_the_settings() -> None:
+    state = seen(hourly(**BASE), series=2)
+    arrays, header = to_arrays(state)
+    ((plan, number),) = header["keys"]
+    older = {name: value for name, value in plan.items() if name != "max_gap"}
+    (rule,) = plan["rules"]
+    renamed = plan | {"rules": [{"sort" if key == "kind" else key: value for key, value in rule.items()}]}
+    for other in (plan | {"from_before": 1}, older, older | {"from_before": 1}, renamed):
+        found = from_arrays(Pipeline(hourly(**BASE)), arrays, header | {"keys": [[other, number]]})
+        assert found.keys == state.keys
+        assert by_series(found) == by_series(state)
+
+
+def test_a_new_field_divides_a_cohort_where_the_settings_of_its_series_differ() -> None:
+    entries = [{"match": "s1", "cadence": "1h", "max_gap": "9h"}, {"cadence": "1h"}]
+    pipeline = Pipeline(Settings.model_validate({"series": entries, **BASE}))
+    state = seen(hourly(**BASE))
+    arrays, header = to_arrays(state)
+    ((plan, _),) = header["keys"]
+    del plan["max_gap"]
+    found = from_arrays(pipeline, arrays, header)
+    assert [members.series.tolist() for members in found.cohorts] == [[0, 2], [1]]
+    assert [plan.max_gap for plan, _ in found.keys] == [40, 9]
+    through(pipeline, [batch_of(ar1(3, 0.5, 50, 3), first_tick=150)], state=found)
+
+
+def test_an_array_that_a_state_does_not_have_yet_is_that_of_new_series_and_one_too_many_is_left_out() -> None:
+    state = seen(hourly(**BASE), series=2)
+    arrays, header = to_arrays(state)
+    more = arrays | {"cohort/0/bank/from_before": np.zeros(2)}
+    assert by_series(from_arrays(Pipeline(hourly(**BASE)), more, header)) == by_series(state)
+    fewer = {name: array for name, array in arrays.items() if name != "cohort/0/spread/points"}
+    found = from_arrays(Pipeline(hourly(**BASE)), fewer, header)
+    assert found.cohorts[0].spread.points.tolist() == [0, 0]
+    assert found.cohorts[0].bank.cell.tobytes() == state.cohorts[0].bank.cell.tobytes()
+
+
+def test_a_state_that_does_not_fit_is_to_be_replayed_and_is_no_crash() -> None:
     state = seen(hourly(**BASE), series=2)
     pipeline = Pipeline(hourly(**BASE))
     arrays, header = to_arrays(state)
-    ((plan, number),) = header["keys"]
-    fewer = {name: value for name, value in plan.items() if name != "max_gap"}
-    for other in (plan | {"from_the_future": 1}, fewer, plan | {"rules": [{"kind": "lag1"}]}):
-        with pytest.raises(StateError, match=r"^checkpoint: state that does not fit \("):
-            from_arrays(pipeline, arrays, header | {"keys": [[other, number]]})
-    for name in arrays:  # those of the waiting series are read where there is one
-        with pytest.raises(StateError, match="does not fit"):
-            from_arrays(pipeline, {k: a for k, a in arrays.items() if k != name}, {**header, "waiting": [5]})
-    with pytest.raises(StateError, match="does not fit"):
-        from_arrays(pipeline, arrays, {k: v for k, v in header.items() if k != "names"})
+    renamed = {name.replace("/spread/points", "/spread/count"): array for name, array in arrays.items()}
+    wider = arrays | {"cohort/0/spread/numbers": np.zeros((2, 4))}
+    for other in (renamed, wider, {name: array for name, array in arrays.items() if name != "ids"}):
+        with pytest.raises(UnreadableState, match=r"^checkpoint: its state does not fit \("):
+            from_arrays(pipeline, other, header)
+    with pytest.raises(UnreadableState, match="does not fit"):
+        from_arrays(pipeline, arrays, {name: value for name, value in header.items() if name != "names"})
+    with pytest.raises(UnreadableState, match="state format 3"):
+        from_arrays(pipeline, arrays, header | {"format": 3})
 
 
 def test_plans_that_0_1_0_wrote_with_what_is_constant_now_are_read() -> None:
@@ -132,7 +169,7 @@ def digests(chosen: Settings, every: int, cuts: list[int]) -> dict[tuple[str, in
     values[50:100, 1] = np.nan
     found: dict[tuple[str, int], str] = {}
 
-    def observe(state: PipelineState, key: CohortKey, members: CohortState, ticks: Ticks) -> None:
+    def observe(state: PipelineState, key: CohortKey, members: CohortState, ticks: SteppedBlock) -> None:
         length = (ticks.block.kind != ABSENT).sum(axis=0)
         for s, row in enumerate(ticks.block.rows.tolist()):
             tick = int(ticks.block.tick[length[s] - 1, s])
@@ -302,8 +339,7 @@ def test_alarms_that_were_open_end_with_the_evidence_they_stood_on() -> None:
 
 
 def test_series_that_come_together_fill_cohorts_up_to_the_largest(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (sentinel.pipeline.roster, sentinel.pipeline.replan):
-        monkeypatch.setattr(module, "LARGEST", 2)
+    monkeypatch.setattr(sentinel.pipeline.state, "LARGEST", 2)
     state = seen(hourly(**BASE), series=5)
     pipeline = Pipeline(hourly(**BASE, stale_after="9h"))
     after, _, _ = migrate(pipeline, state)

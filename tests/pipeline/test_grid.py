@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel.pipeline.grid import ABSENT, GAP, NEVER, TICK, Block, Grid, GridState
+from sentinel.pipeline.grid import ABSENT, GAP, NEVER, TICK, Block, Grid, GridState, concat_series, take_series
 
 Observation = tuple[int, int, float]
 Entry = tuple[int, int, int, float]
@@ -296,9 +296,19 @@ def test_the_clock_does_not_close_a_record_from_the_past() -> None:
 def test_a_grid_grows_by_series_that_have_seen_nothing() -> None:
     grid = Grid(10)
     small, _ = take(grid, grid.init(1), [(0, 100, 1.0)])
-    grown = grid.grow(small, 2)
     direct, _ = take(grid, grid.init(3), [(0, 100, 1.0)])
-    assert bitwise(grown) == bitwise(direct)
+    assert bitwise(concat_series([small, grid.init(2)])) == bitwise(direct)
+
+
+@settings(max_examples=50, deadline=None)
+@given(GRIDS, STREAM, st.permutations(range(SERIES)), st.integers(0, SERIES))
+def test_series_taken_from_a_grid_and_put_together_again_are_the_same(
+    grid: Grid, stream: list[Observation], order: list[int], at: int
+) -> None:
+    state, _ = take(grid, grid.init(SERIES), stream)
+    rows = np.array(order)
+    again = concat_series([take_series(state, rows[:at]), take_series(state, rows[at:])])
+    assert bitwise(take_series(again, np.argsort(rows))) == bitwise(state)
 
 
 @settings(max_examples=50, deadline=None)

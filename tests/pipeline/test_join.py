@@ -23,8 +23,8 @@ from sentinel.config import Settings
 from sentinel.domain.observation import Frame
 from sentinel.domain.states import State
 from sentinel.pipeline.codec import from_arrays, to_arrays
+from sentinel.pipeline.migrate import migrate
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
-from sentinel.pipeline.replan import migrate
 from sentinel.pipeline.results import Rows
 from tests.pipeline.comparisons import (
     ALARMS,
@@ -216,7 +216,7 @@ def test_one_reference_serves_many_and_appears_last() -> None:
     assert outcome.state.names == ("a", "a - paul", "b", "b - paul", "paul")
     one, other = (column(outcome, f"{name} - paul", "residual") for name in "ab")
     assert one[-50:] == pytest.approx(other[-50:])
-    assert outcome.state.pairing.counterpart.tolist() == [4, 4]
+    assert outcome.state.comparisons.counterpart.tolist() == [4, 4]
 
 
 def test_what_waits_is_bounded_however_long_one_of_them_is_silent() -> None:
@@ -226,8 +226,8 @@ def test_what_waits_is_bounded_however_long_one_of_them_is_silent() -> None:
         columns[silent][200:] = np.nan
         pipeline = Pipeline(paired())
         state, _ = pipeline.advance(pipeline.init(), stream(columns))
-        assert state.pairing.targets.tick.size <= WAIT
-        assert state.pairing.counterparts.tick.size <= WAIT + 1, (
+        assert state.comparisons.targets.tick.size <= WAIT
+        assert state.comparisons.counterparts.tick.size <= WAIT + 1, (
             "one more is that of a target's tick that is still open"
         )
 
@@ -253,7 +253,7 @@ def test_a_reference_that_is_taken_away_and_given_back(middle: int) -> None:
     whole = through(Pipeline(plain), [batch])
     state = Pipeline(paired()).advance(Pipeline(paired()).init(), first)[0]
     pipeline, state, anew, _ = replanned_to(state, plain)
-    assert (state.names, anew, len(state.pairing)) == (("peter", "paul"), (), 0)
+    assert (state.names, anew, len(state.comparisons)) == (("peter", "paul"), (), 0)
     assert by_series(through(pipeline, [second], state=state).state) == by_series(whole.state)
     pipeline, state, anew, _ = replanned_to(state, paired())
     assert (state.names, anew) == (("peter", "paul", PAIR), ())

@@ -10,7 +10,7 @@ import pytest
 
 from sentinel.config import Settings
 from sentinel.domain.states import Reason, State
-from sentinel.pipeline.conditioning import Differencing, Half, PairedBlock
+from sentinel.pipeline.conditioning import ComparisonBlock, Differencing, Side
 from sentinel.pipeline.grid import TICK
 from sentinel.pipeline.pipeline import Pipeline
 from sentinel.pipeline.snapshot import Snapshot
@@ -128,12 +128,12 @@ def test_spread_counts_from_the_tick_after_it_has_risen_by_what_the_rules_ask(ap
     shape = (5, 1)
     yes, no, zeros = np.ones(shape, bool), np.zeros(shape, bool), np.zeros(shape)
     target, reference = (
-        Half(zeros, zeros, zeros, yes, yes, zeros, zeros, zeros + spread, zeros, zeros, no, no, no, zeros.astype("i1"))
+        Side(zeros, zeros, zeros, yes, yes, zeros, zeros, zeros + spread, zeros, zeros, no, no, no, zeros.astype("i1"))
         for spread in (0.3, 0.0)
     )
     one = np.zeros(1, np.int64)
     ticks = np.arange(5)[:, None]
-    block = PairedBlock(one, np.full(shape, TICK, np.int8), zeros, ticks, target, reference)
+    block = ComparisonBlock(one, np.full(shape, TICK, np.int8), zeros, ticks, target, reference)
     differencing = Differencing(60.0, patience=3, apart=apart)
     _, found = differencing.advance(differencing.init(1), block)
     assert found.target is not None

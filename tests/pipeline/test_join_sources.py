@@ -136,7 +136,7 @@ def test_a_pair_whose_reference_is_behind_says_so_and_is_judged_alone_in_the_end
         assert (waits.state, waits.reason, waits.ticks) == (State.BLIND, Reason.COUNTERPART_BEHIND, 200)
         assert waits.lag1 == ready.lag1, "what is known of it is still shown"
         assert seen(pipeline, state, "peter").ticks == last, "its target is watched as ever"
-        assert state.pairing.targets.tick.size <= WAIT
+        assert state.comparisons.targets.tick.size <= WAIT
     counts = Snapshot(pipeline, state, taken_us=0).counts()
     assert counts["peter", State.BLIND, Reason.COUNTERPART_BEHIND] == 1
     assert "waiting" in reason_in_words(waits)
@@ -144,7 +144,7 @@ def test_a_pair_whose_reference_is_behind_says_so_and_is_judged_alone_in_the_end
         state, _ = pipeline.advance(state, part_of("peter", found, last - 100, last, last * HOUR_US - 1))
         assert seen(pipeline, state).ticks >= last - STALE, "given up: nothing waits for it any longer"
     assert seen(pipeline, state).reason is Reason.COUNTERPART_MISSING
-    assert state.pairing.targets.tick.size <= STALE
+    assert state.comparisons.targets.tick.size <= STALE
     state, _ = pipeline.advance(state, part_of("paul", found, 200, 1_590, 1_590 * HOUR_US - 1))
     for first in range(1_590, 1_890, 100):
         for name in found:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from statsmodels.datasets import co2
 
 import detectors.bank
-import sentinel.pipeline.roster
+import sentinel.pipeline.state
 from sentinel.config import Settings
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.pipeline import Batch, Pipeline
@@ -132,7 +132,7 @@ def test_more_series_than_fit_into_a_cohort_are_the_same_series(largest: int, mo
     values[:60, 5:] = np.nan
     batch = numbered(batch_of(values))
     expected = through(Pipeline(hourly(banks=QUICK)), [batch])
-    monkeypatch.setattr(sentinel.pipeline.roster, "LARGEST", largest)
+    monkeypatch.setattr(sentinel.pipeline.state, "LARGEST", largest)
     found = through(Pipeline(hourly(banks=QUICK)), cut(batch, [100, 600]))
     assert len(found.state.keys) == math.ceil(8 / largest)
     assert everything(found) == everything(expected)

@@ -157,7 +157,7 @@ def test_the_first_verdict_of_a_comparison_comes_after_as_many_values_as_the_pla
     number = found.state.names.index(PAIR)
     (plan,) = (plan for (plan, _), members in zip(found.state.keys, found.state.cohorts, strict=True)
                if number in members.series)  # fmt: skip
-    assert plan.paired
+    assert plan.is_comparison
     assert np.flatnonzero(~np.isnan(found.rows.estimates.lag1[rows_of(found, PAIR)]))[0] + 1 == plan.ready_after
 
 

@@ -1,4 +1,4 @@
-"""The conditioner's settings, state and outcome; the recurrence itself is in `kernel.py`."""
+"""The conditioner: its settings, its state and what it gives; the recurrence itself is in `kernel.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from detectors import half_life
 from detectors.bank import share_series
 from detectors.pairs import Pairs
-from sentinel.pipeline.conditioning.kernel import advance
+from sentinel.pipeline.conditioning.kernel import LEVEL, SLOPE, TIE_SHARE, VARIANCE, WARM_UP, advance
 from sentinel.pipeline.grid import Block
 
 Floats = NDArray[np.float64]
@@ -27,7 +27,7 @@ _LARGEST = 1e150  # the square of a deviation beyond this is not a number any mo
 
 @dataclass(frozen=True, slots=True)
 class Conditioning:
-    """What the conditioner of a cohort is set to; spans in ticks."""
+    """Settings of the conditioner of a cohort; spans in ticks."""
 
     level_half_life: float = 30.0
     scale_half_life: float | None = None
@@ -62,13 +62,13 @@ class ConditionerState(NamedTuple):
     """Everything needed to continue; one row per series."""
 
     numbers: Floats
-    """level, slope, variance, last value less season, last value, tie share, first tick, last value but one less
-    season; (series, 8)."""
+    """`LEVEL`, `SLOPE`, `VARIANCE`, `LAST` value less season, `LAST_VALUE`, `TIE_SHARE`, `FIRST_TICK`, and `EARLIER`:
+    the last value but one less season; (series, 8)."""
     counts: Counts
-    """Updates, tie tests, and runs of missing, tied, out of range, implausible ticks and of values that none precedes;
-    (series, 7)."""
+    """`POINTS` and `TIE_TESTS` so far; ticks in a row that are `MISSING`, `TIED`, `OUTSIDE` the range or `IMPLAUSIBLE`,
+    and values in a row of which each is `ISOLATED`, without one a tick before; (series, 7)."""
     season: Floats
-    """Slow level, spread and slope of each period; (series, period, 3)."""
+    """`SLOW_LEVEL`, `SLOW_SPREAD` and `SLOW_SLOPE` of each period; (series, period, 3)."""
     season_updates: Counts
     """(series, period)."""
     bins: Floats
@@ -78,7 +78,7 @@ class ConditionerState(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What a paired series knows of its target beside the difference; arrays of shape (tick, series)."""
+    """What a comparison knows of its target beside the difference; arrays of shape (tick, series)."""
 
     pairs: Pairs
     """Of the target, valid where those of the difference are."""
@@ -111,7 +111,7 @@ class Conditioned(NamedTuple):
     blind: NDArray[np.int8]
     """Index into `tuple(Reason)`; 0 = not blind."""
     target: Target | None = None
-    """Of a paired series only."""
+    """Of a comparison only."""
 
 
 class Conditioner:
@@ -144,13 +144,12 @@ class Conditioner:
     def warm_up(self) -> int:
         """Points before the first pair; with a season, ticks."""
         seasons = [math.ceil(2.0 * p) for p in self.settings.seasons]
-        return max([int(self._whole[0]), *seasons])
+        return max([int(self._whole[WARM_UP]), *seasons])
 
     def init(self, series: int) -> ConditionerState:
         """Nothing seen yet."""
         numbers = np.full((series, 8), np.nan)
-        numbers[:, :3] = 0.0
-        numbers[:, 5] = 0.0
+        numbers[:, [LEVEL, SLOPE, VARIANCE, TIE_SHARE]] = 0.0
         bins = int(self._bins.sum())
         periods = self._periods.size
         return ConditionerState(

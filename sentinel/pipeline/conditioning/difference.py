@@ -1,4 +1,4 @@
-"""Target less counterpart: what conditions a paired series.
+"""Target less counterpart: the conditioning of a comparison.
 
 Both were conditioned by themselves, so the difference of their pairs, past and present, is free of level, season and
 scale of either; it is divided by its own running scale:
@@ -29,6 +29,7 @@ from detectors.compiled import compiled, part
 from detectors.pairs import Pairs
 from sentinel.domain.states import Reason
 from sentinel.pipeline.conditioning.conditioner import WINSOR, Conditioned, Target
+from sentinel.pipeline.conditioning.kernel import POINTS
 from sentinel.pipeline.grid import ABSENT, GAP, Block
 
 Floats = NDArray[np.float64]
@@ -36,13 +37,15 @@ Flags = NDArray[np.bool_]
 Counts = NDArray[np.int64]
 
 FIRST = 50
-"""Values before a half is judged, whatever its own conditioner says: as many as a cadence may take to be learnt."""
+"""Values before a side is judged, whatever its own conditioner says: as many as a cadence may take to be learnt."""
 _GAP = tuple(Reason).index(Reason.GAP)
 _UNCLIPPED = 20
+VARIANCE, COUNTERPART_SPREAD, SPREAD = range(3)
+WITHOUT = POINTS + 1
 
 
-class Half(NamedTuple):
-    """Target or counterpart at the ticks of a paired series, arrays of shape (tick, series), or one entry per tick."""
+class Side(NamedTuple):
+    """Target or counterpart at the ticks of a comparison, arrays of shape (tick, series), or one entry per tick."""
 
     past: Floats
     present: Floats
@@ -59,30 +62,30 @@ class Half(NamedTuple):
     reset: Flags
     learning: Flags
     blind: NDArray[np.int8]
-    """Index into `tuple(Reason)`; 0 = it can be judged. The pair starts anew, learns and is blind with its target."""
+    """Index into `tuple(Reason)`; 0 = it can be judged. Comparisons start anew, learn and are blind with them."""
 
 
 @dataclass(frozen=True, slots=True)
-class PairedBlock(Block):
-    """Closed ticks of paired series: ticks and values are the target's."""
+class ComparisonBlock(Block):
+    """Closed ticks of comparisons: ticks and values are the target's."""
 
-    target: Half
-    counterpart: Half
+    target: Side
+    counterpart: Side
 
 
 class DifferenceState(NamedTuple):
-    """Everything needed to continue; one row per series. Readers find the points in `counts[:, 0]`."""
+    """Everything needed to continue; one row per series."""
 
     numbers: Floats
-    """Variance of the difference, last known change of spread of the counterpart, and of the two; (series, 3)."""
+    """`VARIANCE` of the difference, last known change of spread of the counterpart, and of the two; (series, 3)."""
     counts: Counts
-    """Differences, and values of the target in a row without the counterpart; (series, 2)."""
+    """`POINTS`: differences so far; `WITHOUT`: values of the target in a row without the counterpart; (series, 2)."""
     alone: Flags
     """The counterpart is missing: the target is judged alone; (series,)."""
 
 
 class Differencing:
-    """The difference of two conditioned series, for many of them.
+    """The difference of two conditioned series, for many comparisons at once.
 
     Parameters
     ----------
@@ -106,10 +109,10 @@ class Differencing:
     def init(self, series: int) -> DifferenceState:
         """Nothing seen yet."""
         numbers = np.zeros((series, 3))
-        numbers[:, 2] = np.nan
+        numbers[:, SPREAD] = np.nan
         return DifferenceState(numbers, np.zeros((series, 2), np.int64), np.zeros(series, bool))
 
-    def advance(self, state: DifferenceState, block: PairedBlock) -> tuple[DifferenceState, Conditioned]:
+    def advance(self, state: DifferenceState, block: ComparisonBlock) -> tuple[DifferenceState, Conditioned]:
         """Take in a block; the state, whose rows are the block's columns, is not modified."""
         new = DifferenceState(state.numbers.copy(), state.counts.copy(), state.alone.copy())
         shape = block.value.shape
@@ -123,10 +126,10 @@ class Differencing:
         )  # fmt: skip
 
         def less(own: Floats, other: Floats) -> Floats:
-            """The target's own while it is alone, else the difference by its scale; NaN where there is neither."""
+            """Take the target's own while it is alone, else the difference by its scale; NaN where there is neither."""
             return np.where(alone, np.where(target.judged, own, np.nan), (own - other) / unit)
 
-        # Where a column has ended the halves repeat its last tick, which is no pair again.
+        # Where a column has ended the sides repeat its last tick, which is no pair again.
         valid = (block.kind != ABSENT) & target.valid
         valid &= np.where(alone, target.judged, counterpart.valid & ~np.isnan(unit))
         past, present = less(target.past, counterpart.past), less(target.present, counterpart.present)
@@ -157,34 +160,34 @@ def _advance(
             if kind[t, s] != ABSENT:
                 reset[t, s] = kind[t, s] == GAP or restarted[t, s]
                 if judged[t, s]:
-                    counts[s, 1] = 0 if judged_r[t, s] else counts[s, 1] + 1
-                    if is_alone[s] != (counts[s, 1] > patience):
+                    counts[s, WITHOUT] = 0 if judged_r[t, s] else counts[s, WITHOUT] + 1
+                    if is_alone[s] != (counts[s, WITHOUT] > patience):
                         is_alone[s] = not is_alone[s]
                         reset[t, s] = True
                 if reset[t, s]:
-                    numbers[s, :2] = 0.0
-                    numbers[s, 2] = np.nan
-                    counts[s, 0] = 0
-                before[t, s] = numbers[s, 2]
+                    numbers[s, VARIANCE] = numbers[s, COUNTERPART_SPREAD] = 0.0
+                    numbers[s, SPREAD] = np.nan
+                    counts[s, POINTS] = 0
+                before[t, s] = numbers[s, SPREAD]
                 if judged[t, s] and is_alone[s]:
-                    counts[s, 0] += 1
-                    numbers[s, 2] = spread_t[t, s]
+                    counts[s, POINTS] += 1
+                    numbers[s, SPREAD] = spread_t[t, s]
                 elif judged[t, s] and judged_r[t, s]:
-                    numbers[s, 2] = spread_t[t, s] - spread_r[t, s]
+                    numbers[s, SPREAD] = spread_t[t, s] - spread_r[t, s]
                     scale = _scale(residual[t, s] - residual_r[t, s], numbers[s], counts[s], gain, cut)
                     unit[t, s] = scale if scale > 0.0 else np.nan
-                risen[t, s], spread[t, s] = max(0.0, numbers[s, 1]), numbers[s, 2]
+                risen[t, s], spread[t, s] = max(0.0, numbers[s, COUNTERPART_SPREAD]), numbers[s, SPREAD]
                 if judged[t, s] and not math.isnan(spread_r[t, s]):
-                    numbers[s, 1] = spread_r[t, s]
+                    numbers[s, COUNTERPART_SPREAD] = spread_r[t, s]
             alone[t, s] = is_alone[s]
 
 
 @part
 def _scale(d: float, number: Floats, count: Counts, gain: float, cut: float) -> float:
-    """The scale from before a difference, 0 while it is not known; the difference is then taken into it."""
-    variance, n = number[0], count[0]
+    """Return the scale from before a difference, 0 while it is not known, then let it learn the difference."""
+    variance, n = number[VARIANCE], count[POINTS]
     if not math.isnan(d):
         square = d * d if n < _UNCLIPPED else min(d * d, cut * variance)
-        count[0] = n + 1
-        number[0] = variance + max(gain, 1.0 / (n + 1)) * (square - variance)
+        count[POINTS] = n + 1
+        number[VARIANCE] = variance + max(gain, 1.0 / (n + 1)) * (square - variance)
     return math.sqrt(variance) if n >= _UNCLIPPED else 0.0

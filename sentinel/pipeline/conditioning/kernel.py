@@ -55,6 +55,16 @@ _RANGE = BLIND_CODES["out_of_range"]
 _IMPLAUSIBLE = BLIND_CODES["implausible"]
 _SPACING = BLIND_CODES["spacing"]
 
+# Columns of the state's arrays; what they hold is said in `conditioner.py`.
+LEVEL, SLOPE, VARIANCE, LAST, LAST_VALUE, TIE_SHARE, FIRST_TICK, EARLIER = range(8)
+POINTS, TIE_TESTS, MISSING, TIED, OUTSIDE, IMPLAUSIBLE, ISOLATED = range(7)
+SLOW_LEVEL, SLOW_SPREAD, SLOW_SLOPE = range(3)
+
+# Entries of what the kernel is set to.
+LEVEL_GAIN, SLOPE_GAIN, SCALE_GAIN, WINSOR = range(4)
+LOWEST, HIGHEST, FARTHEST, COARSE_SHARE = range(4)
+WARM_UP, STUCK_AFTER, BLIND_AFTER, NONE = range(4)
+
 # How it starts and how long a run is: parts of the recurrence that was measured as a whole, so they are no settings.
 _UNCLIPPED = 20
 _SEASON_FROM = 6
@@ -76,7 +86,7 @@ def advance(
     first: int, last: int,
 ) -> None:  # fmt: skip
     """Advance the series `first` to `last` in place; see `conditioner.py` for the arrays."""
-    warm_up, stuck_after, blind_after, none = whole[0], whole[1], whole[2], whole[3] == 1
+    warm_up, stuck_after, blind_after, none = whole[WARM_UP], whole[STUCK_AFTER], whole[BLIND_AFTER], whole[NONE] == 1
     seasonal = periods.shape[0] > 0
     for t in range(value.shape[0]):
         for s in range(first, last):
@@ -90,47 +100,46 @@ def advance(
                 learning[t, s] = True
                 blind[t, s] = _GAP
                 continue
-            if math.isnan(number[6]):
-                number[6] = tick[t, s]
+            if math.isnan(number[FIRST_TICK]):
+                number[FIRST_TICK] = tick[t, s]
             wave = _season(tick[t, s], periods, n_bins, bins[s]) if seasonal else 0.0
             x = _plausible(x, wave, number, count, limits, none)
-            if count[5] >= _NEW_LEVEL:
+            if count[IMPLAUSIBLE] >= _NEW_LEVEL:
                 _empty(number, count, season[s], season_updates[s], bins[s], visits[s])
-                number[6] = tick[t, s]
+                number[FIRST_TICK] = tick[t, s]
                 reset[t, s] = True
                 x = value[t, s]
-            learnt = count[0] >= warm_up
+            learnt = count[POINTS] >= warm_up
             for k in range(periods.shape[0]):
-                learnt = learnt and tick[t, s] - number[6] >= 2.0 * periods[k]
-            settled = not seasonal or (learnt and count[0] >= _SETTLED)
+                learnt = learnt and tick[t, s] - number[FIRST_TICK] >= 2.0 * periods[k]
+            settled = not seasonal or (learnt and count[POINTS] >= _SETTLED)
             if math.isnan(x):
-                number[0] += number[1]
+                number[LEVEL] += number[SLOPE]
                 for k in range(periods.shape[0]):
-                    season[s, k, 0] += season[s, k, 2]
-                number[3] = number[4] = number[7] = np.nan
-                count[2] += 1
-                count[3] = 0
+                    season[s, k, SLOW_LEVEL] += season[s, k, SLOW_SLOPE]
+                number[LAST] = number[LAST_VALUE] = number[EARLIER] = np.nan
+                count[MISSING] += 1
+                count[TIED] = 0
             else:
                 y = x
                 if seasonal:
                     y = _deseasoned(
                         x, tick[t, s], periods, n_bins, season_gains, gains, season[s], season_updates[s], bins[s],
-                        visits[s], x == number[4],
+                        visits[s], x == number[LAST_VALUE],
                     )  # fmt: skip
                 _level(
                     x, y, number, count, gains, none, learnt, settled, t, s, past, present, valid, before, scales,
                     squares, residual,
                 )  # fmt: skip
-                count[2] = 0
+                count[MISSING] = 0
             learning[t, s] = not learnt
-            blind[t, s] = _judge(number, count, stuck_after, blind_after, limits[3])
+            blind[t, s] = _judge(number, count, stuck_after, blind_after, limits[COARSE_SHARE])
 
 
 @part
 def _empty(number: Floats, count: Counts, season: Floats, updates: Counts, bins: Floats, visits: Counts) -> None:
     number[:] = np.nan
-    number[:3] = 0.0
-    number[5] = 0.0
+    number[LEVEL] = number[SLOPE] = number[VARIANCE] = number[TIE_SHARE] = 0.0
     count[:] = 0
     season[:] = 0.0
     updates[:] = 0
@@ -173,15 +182,20 @@ def _plausible(x: float, season: float, number: Floats, count: Counts, limits: F
     """The value, or NaN where the sensor cannot mean it; counts the runs of such values."""
     if math.isnan(x):
         return x
-    if x < limits[0] or x > limits[1]:
-        count[4] += 1
+    if x < limits[LOWEST] or x > limits[HIGHEST]:
+        count[OUTSIDE] += 1
         return math.nan
-    count[4] = 0
-    scale = math.sqrt(number[2])
-    if not none and count[0] > _UNCLIPPED and scale > 0.0 and abs(x - season - number[0]) > limits[2] * scale:
-        count[5] += 1
+    count[OUTSIDE] = 0
+    scale = math.sqrt(number[VARIANCE])
+    if (
+        not none
+        and count[POINTS] > _UNCLIPPED
+        and scale > 0.0
+        and abs(x - season - number[LEVEL]) > limits[FARTHEST] * scale
+    ):
+        count[IMPLAUSIBLE] += 1
         return math.nan
-    count[5] = 0
+    count[IMPLAUSIBLE] = 0
     return x
 
 
@@ -196,32 +210,32 @@ def _deseasoned(
         wave = _wave(tick, periods[k], n_bins[k], bins, offset)
         offset += n_bins[k]
         y = x - wave
-        season[k, 0] += season[k, 2]
+        season[k, SLOW_LEVEL] += season[k, SLOW_SLOPE]
         n = updates[k]
         if n == int(periods[k]):
             visits[offset - n_bins[k] : offset] = 0
         if not tie:
             if n == 0:
-                season[k, 0] = x
+                season[k, SLOW_LEVEL] = x
             else:
-                e = x - season[k, 0] - wave
-                bound = gains[3] * math.sqrt(season[k, 1])
+                e = x - season[k, SLOW_LEVEL] - wave
+                bound = gains[WINSOR] * math.sqrt(season[k, SLOW_SPREAD])
                 if n > _UNCLIPPED:
                     e = min(max(e, -bound), bound)
                 line = 6.0 / ((n + 1.0) * (n + 2.0))
                 gain = season_gains[k, 0]
-                season[k, 0] += max(gain, line * (2.0 * n + 1.0) / 3.0) * e
-                season[k, 2] += max(gain * gain / 4.0, line) * e
+                season[k, SLOW_LEVEL] += max(gain, line * (2.0 * n + 1.0) / 3.0) * e
+                season[k, SLOW_SLOPE] += max(gain * gain / 4.0, line) * e
                 if n >= _SEASON_FROM:
                     visits[q] += 1
                     step = min(1.0, max(n_bins[k] * season_gains[k, 1], 2.0 / (visits[q] + 1.0))) * e
                     bins[q] += step
                     common = step / n_bins[k]
-                    season[k, 0] += common
+                    season[k, SLOW_LEVEL] += common
                     for j in range(offset - n_bins[k], offset):
                         bins[j] -= common
                 if n >= 2:
-                    season[k, 1] += max(gains[2], 1.0 / (n - 1)) * (e * e - season[k, 1])
+                    season[k, SLOW_SPREAD] += max(gains[SCALE_GAIN], 1.0 / (n - 1)) * (e * e - season[k, SLOW_SPREAD])
             updates[k] = n + 1
         x = y
     return x
@@ -233,16 +247,16 @@ def _level(
     t: int, s: int,
     past: Floats, present: Floats, valid: Flags, before: Floats, scales: Floats, squares: Floats, residual: Floats,
 ) -> None:  # fmt: skip
-    previous_y, previous_x, earlier_y = number[3], number[4], number[7]
+    previous_y, previous_x, earlier_y = number[LAST], number[LAST_VALUE], number[EARLIER]
     tie = x == previous_x
-    count[6] = count[6] + 1 if math.isnan(previous_x) else 0
+    count[ISOLATED] = count[ISOLATED] + 1 if math.isnan(previous_x) else 0
     if not math.isnan(previous_x):
-        count[3] = count[3] + 1 if tie else 0
-        if count[3] <= 4:  # a longer run is a stuck sensor, not a coarse one
-            count[1] += 1
-            number[5] += max(_TIE_MEMORY, 1.0 / count[1]) * ((1.0 if tie else 0.0) - number[5])
+        count[TIED] = count[TIED] + 1 if tie else 0
+        if count[TIED] <= 4:  # a longer run is a stuck sensor, not a coarse one
+            count[TIE_TESTS] += 1
+            number[TIE_SHARE] += max(_TIE_MEMORY, 1.0 / count[TIE_TESTS]) * ((1.0 if tie else 0.0) - number[TIE_SHARE])
     # What the lattice sees needs three values in a row of which no two neighbours are equal.
-    number[3], number[4], number[7] = y, x, np.nan if tie else previous_y
+    number[LAST], number[LAST_VALUE], number[EARLIER] = y, x, np.nan if tie else previous_y
     if none:
         residual[t, s] = x
         if not tie:
@@ -251,49 +265,49 @@ def _level(
             past[t, s], present[t, s], valid[t, s] = previous_x, x, True
             before[t, s] = earlier_y
         return
-    m, v, variance = number[0], number[1], number[2]
-    n = count[0]
+    m, v, variance = number[LEVEL], number[SLOPE], number[VARIANCE]
+    n = count[POINTS]
     if n == 0:
-        number[0] = y
-        count[0] = 1
+        number[LEVEL] = y
+        count[POINTS] = 1
         return
     d = y - (m + v)
     scale = math.sqrt(variance)
     if learnt and scale > 0.0:
         residual[t, s] = d / scale
     if tie:
-        number[0] = m + v
+        number[LEVEL] = m + v
         return
     if learnt and scale > 0.0 and not math.isnan(previous_y):
         past[t, s], present[t, s], valid[t, s] = (previous_y - m) / scale, d / scale, True
         before[t, s], scales[t, s] = (earlier_y - m + v) / scale, scale
     clipped, square = d, d * d
     if n > _UNCLIPPED:
-        clipped = min(max(d, -gains[3] * scale), gains[3] * scale)
-        square = min(square, gains[3] * gains[3] * variance)
+        clipped = min(max(d, -gains[WINSOR] * scale), gains[WINSOR] * scale)
+        square = min(square, gains[WINSOR] * gains[WINSOR] * variance)
         squares[t, s] = square if settled else np.nan
         line = 6.0 / ((n + 1.0) * (n + 2.0))
-        number[1] = v + max(gains[1], line) * clipped
-        number[0] = m + v + max(gains[0], line * (2.0 * n + 1.0) / 3.0) * clipped
+        number[SLOPE] = v + max(gains[SLOPE_GAIN], line) * clipped
+        number[LEVEL] = m + v + max(gains[LEVEL_GAIN], line * (2.0 * n + 1.0) / 3.0) * clipped
     else:
-        number[0] = m + v + max(gains[0], 1.0 / (n + 1)) * clipped
+        number[LEVEL] = m + v + max(gains[LEVEL_GAIN], 1.0 / (n + 1)) * clipped
     if n >= 2:
-        number[2] = variance + max(gains[2], 1.0 / (n - 1)) * (square - variance)
-    count[0] = n + 1
+        number[VARIANCE] = variance + max(gains[SCALE_GAIN], 1.0 / (n - 1)) * (square - variance)
+    count[POINTS] = n + 1
 
 
 @inlined
 def _judge(number: Floats, count: Counts, stuck_after: int, blind_after: int, coarse_share: float) -> int:
-    if count[3] + 1 >= stuck_after:  # n equal values are n - 1 ties
+    if count[TIED] + 1 >= stuck_after:  # n equal values are n - 1 ties
         return _STUCK
-    if count[4] >= _BAD_RUN:
+    if count[OUTSIDE] >= _BAD_RUN:
         return _RANGE
-    if count[5] >= _BAD_RUN:
+    if count[IMPLAUSIBLE] >= _BAD_RUN:
         return _IMPLAUSIBLE
-    if count[2] >= blind_after:
+    if count[MISSING] >= blind_after:
         return _GAP
-    if count[6] >= _ALONE:
+    if count[ISOLATED] >= _ALONE:
         return _SPACING
-    if count[1] >= _TIE_TESTS and number[5] > coarse_share:
+    if count[TIE_TESTS] >= _TIE_TESTS and number[TIE_SHARE] > coarse_share:
         return _COARSE
     return 0

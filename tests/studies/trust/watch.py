@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sentinel.config import Settings
 from sentinel.domain.events import AlarmEvent
 from sentinel.pipeline.codec import from_arrays, to_arrays
-from sentinel.pipeline.cohort import CohortState, Ticks
+from sentinel.pipeline.cohort import CohortState, SteppedBlock
 from sentinel.pipeline.pipeline import Batch, CohortKey, Pipeline, PipelineState
 from sentinel.pipeline.snapshot import Snapshot
 
@@ -61,7 +61,7 @@ class _Verdicts:
 
     judged: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
 
-    def __call__(self, _state: PipelineState, _key: CohortKey, members: CohortState, ticks: Ticks) -> None:
+    def __call__(self, _state: PipelineState, _key: CohortKey, members: CohortState, ticks: SteppedBlock) -> None:
         self.judged[members.series[ticks.block.rows]] += ticks.scored.ready.sum(axis=0)
 
 

@@ -1,4 +1,4 @@
-"""Where every series stands on its grid, by id: what a pair needs to know of its target and of its counterpart."""
+"""The position of every series on its grid, by id: what the join knows of a target and of its counterpart."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sentinel.pipeline.grid import NEVER
 Ints = NDArray[np.int64]
 
 
-class Standing(NamedTuple):
-    """One entry per series; zeros, -1 and `NEVER` while its cadence, or the clock of its source, is not known."""
+class Positions(NamedTuple):
+    """One entry per series; zeros, -1 and `NEVER` while its cadence or its source's watermark is not known."""
 
     cohort: Ints
     row: Ints
@@ -24,13 +24,13 @@ class Standing(NamedTuple):
     next_tick: Ints
     newest_us: Ints
     watermark_us: Ints
-    """Up to when its source has told everything, by its own clock."""
+    """Of its source."""
     watermark_tick: Ints
-    """First tick that is not `stale_after` behind that clock."""
+    """First tick that is not `stale_after` behind that watermark."""
     common_watermark_tick: Ints
-    """First tick that is not so far behind the clocks of all sources: what has not appeared by then is missing."""
+    """The same for the watermark common to all sources: a counterpart that has not appeared by then is missing."""
     common_watermark_us: Ints
-    """Up to when all sources have told everything; the same for all."""
+    """Up to when all sources have told everything; the same for all series."""
     cadence_us: Ints
     months: Ints
     gap_us: Ints
@@ -44,11 +44,11 @@ class Standing(NamedTuple):
     open_tick: Ints
 
 
-def standing(
+def find_positions(
     stages: Sequence[Cohort], cohorts: Sequence[CohortState], watermark_us: Ints, common_watermark_us: int
-) -> Standing:
-    """Where each series stands; up to when the source of each, and all of them, have told everything (or `NEVER`)."""
-    found = Standing(*(np.zeros(watermark_us.size, np.int64) for _ in Standing._fields))
+) -> Positions:
+    """Find where each series is, given the watermark of its source and the one common to all sources (or `NEVER`)."""
+    found = Positions(*(np.zeros(watermark_us.size, np.int64) for _ in Positions._fields))
     found.cohort.fill(-1)
     found.next_tick.fill(-1)
     found.newest_us.fill(NEVER)
@@ -61,12 +61,12 @@ def standing(
         found.cohort[ids], found.row[ids] = at, np.arange(ids.size)
         found.origin[ids], found.next_tick[ids], found.newest_us[ids] = grid.origin_us, grid.next_tick, grid.newest_us
         silence = max(plan.stale_after_us, plan.lateness_us)
-        for ticks, clock_us in (
+        for ticks, moment_us in (
             (found.watermark_tick, watermark_us[ids]),
             (found.common_watermark_tick, common_watermark_us),
         ):
-            told = np.where(clock_us == NEVER, 0, clock_us)
-            ticks[ids] = stage.grid.tick_of(grid.origin_us, told - silence)
+            known_us = np.where(moment_us == NEVER, 0, moment_us)
+            ticks[ids] = stage.grid.tick_of(grid.origin_us, known_us - silence)
         found.cadence_us[ids], found.months[ids] = plan.cadence_us, plan.months
         found.gap_us[ids] = plan.max_gap * plan.cadence_us
         found.late[ids] = math.ceil(plan.lateness_us / plan.cadence_us) + 1

@@ -1,0 +1,83 @@
+"""Tables: named tuples of arrays, nested ones too, whose first axis is the row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+Table = TypeVar("Table", bound=tuple[Any, ...])
+Rows = NDArray[np.int64]
+Arrays = dict[str, NDArray[Any]]
+
+
+def take(table: Table, rows: Rows | NDArray[np.bool_]) -> Table:
+    """Copy these rows, by position or by flag; a table of all its rows in order is itself."""
+    positions: Rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64, copy=False)
+    return table if _is_whole(table, positions) else _take(table, positions)
+
+
+def put(table: Table, rows: Rows, taken: Table, part: Table) -> Table:
+    """Replace these rows by `part`. `taken` is what `take` gave: what is still the same array there is not copied."""
+    if _is_whole(table, rows):
+        return part
+    columns = list(table)
+    for at, (was, now) in enumerate(zip(taken, part, strict=True)):
+        if isinstance(was, tuple):
+            columns[at] = put(columns[at], rows, was, now)
+        elif now is not was:
+            columns[at] = columns[at].copy()
+            columns[at][rows] = now
+    return _like(table, columns)
+
+
+def concat(tables: Sequence[Table]) -> Table:
+    """Put tables with the same columns one behind the other; one alone is itself."""
+    if len(tables) == 1:
+        return tables[0]
+    return _like(tables[0], [
+        concat(columns) if isinstance(columns[0], tuple) else np.concatenate(columns)
+        for columns in zip(*tables, strict=True)
+    ])  # fmt: skip
+
+
+def flatten(table: tuple[Any, ...], prefix: str = "") -> Arrays:
+    """Name each array of a table by the fields that lead to it: `last/tick`."""
+    found: Arrays = {}
+    for name, column in zip(_fields(table), table, strict=True):
+        found |= flatten(column, f"{prefix}{name}/") if isinstance(column, tuple) else {f"{prefix}{name}": column}
+    return found
+
+
+def unflatten(pattern: Table, arrays: Mapping[str, NDArray[Any]], prefix: str = "") -> Table:
+    """Build a table like `pattern` from arrays named as `flatten` names them; KeyError if one is missing."""
+    return _like(pattern, [
+        unflatten(column, arrays, f"{prefix}{name}/") if isinstance(column, tuple) else arrays[f"{prefix}{name}"]
+        for name, column in zip(_fields(pattern), pattern, strict=True)
+    ])  # fmt: skip
+
+
+def row_count(table: tuple[Any, ...]) -> int:
+    """Count the rows of a table."""
+    first = table[0]
+    return row_count(first) if isinstance(first, tuple) else int(first.shape[0])
+
+
+def _is_whole(table: tuple[Any, ...], rows: Rows) -> bool:
+    """Whether these are all rows in order."""
+    return rows.size == row_count(table) and np.array_equal(rows, np.arange(rows.size))
+
+
+def _take(table: Table, rows: Rows) -> Table:
+    return _like(table, [_take(column, rows) if isinstance(column, tuple) else column[rows] for column in table])
+
+
+def _fields(table: tuple[Any, ...]) -> tuple[str, ...]:
+    return cast("tuple[str, ...]", table._fields)  # type: ignore[attr-defined]
+
+
+def _like(table: Table, columns: Sequence[Any]) -> Table:
+    """Build a table of the same type."""
+    return type(table)(*columns)

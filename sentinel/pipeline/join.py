@@ -1,0 +1,274 @@
+"""The join: closed ticks of a series and of its counterpart wait for each other and become ticks of the comparison.
+
+A tick of the target is handed on, with the counterpart's tick that covers its middle, as soon as that one is *decided*:
+closed, or known to be missing. It is known to be missing when the counterpart has closed a later one, or when the
+watermark of the counterpart's source is `stale_after` past it, as a series would be called stale then (of one that has
+not appeared: the watermarks of all sources). What the counterpart's tick holds depends only on observations up to it,
+so neither how a stream is cut nor how two sources take turns matters. The counterpart's tick that is still open is
+looked at without closing it: its next observation may be a long way off.
+
+A counterpart that is more than `patience` ticks behind its target is given up: all that waits is handed on without it,
+and so is what follows, a few ticks later (what came in order of time has been seen by then), until it has caught up. So
+no more than `patience` ticks of a target ever wait, and no more of a counterpart whose target lags behind. All this is
+counted in ticks of the two series and by the watermarks of their sources, never by the time at which it happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.pipeline.arrays import concat, take
+from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
+from sentinel.pipeline.comparisons import Comparisons, Waiting, missing_ticks
+from sentinel.pipeline.conditioning import FIRST, ComparisonBlock, Side
+from sentinel.pipeline.grid import ABSENT, NEVER, lay_out
+from sentinel.pipeline.positions import Positions
+from sentinel.pipeline.scoring import Stopwatch
+
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+_TICK_BITS = 42
+_OFFSET = 1 << (_TICK_BITS - 1)
+
+
+class Closed(NamedTuple):
+    """Ticks that were closed in one call and belong to a comparison."""
+
+    targets: list[Waiting]
+    counterparts: list[Waiting]
+
+    def add(self, state: Comparisons, members: CohortState, stepped: SteppedBlock, series: int) -> None:
+        """Add those of a block; `members` is the cohort after it, `series` the number of all series."""
+        ids = members.series[stepped.block.rows]
+        column = np.full(series + 1, -1, np.int64)  # the last one is for counterparts that have not appeared
+        column[ids] = np.arange(ids.size)
+        for found, whose in ((self.targets, state.target), (self.counterparts, state.counterpart)):
+            (at,) = np.nonzero(column[whose] >= 0)
+            if at.size:
+                found.append(_entries(at, column[whose[at]], members, stepped))
+
+
+def step(
+    state: Comparisons, stages: Sequence[Cohort], cohorts: list[CohortState], closed: Closed, where: Positions,
+    observe: Callable[[int, CohortState, SteppedBlock], None], took: Stopwatch, *, ended: bool, area: int,
+    cut_every: int,
+) -> Comparisons:  # fmt: skip
+    """Let closed ticks wait, hand on those whose time has come, and step the cohorts of the comparisons.
+
+    Parameters
+    ----------
+    stages, cohorts
+        All cohorts after this call's closing; those of comparisons are replaced in the list.
+    where
+        The positions after this call's closing.
+    observe
+        Called after each block: position of its cohort, the cohort after it, what it gave.
+    ended
+        The input has ended: nothing waits any longer.
+    """
+
+    def look_ahead(comparison: int, first: int, beyond: int) -> list[Waiting]:
+        counterpart = state.counterpart[comparison]
+        at = int(where.cohort[counterpart])
+        return _close_ahead(stages[at], cohorts[at], int(where.row[counterpart]), first, beyond, comparison)
+
+    after, due, decided = _advance(state, closed, where, look_ahead, ended=ended)
+    _move_grids(state, cohorts, where, decided)
+    for at, block in _blocks(state, due, where, area, cut_every):
+        cohorts[at], stepped = stages[at].step(cohorts[at], block, took)
+        observe(at, cohorts[at], stepped)
+    return after
+
+
+def count_waiting(state: Comparisons, where: Positions) -> Ints:
+    """Count the closed ticks of each target that wait for the counterpart; 0 once it is given up."""
+    ticks = where.next_tick[state.target] - np.maximum(where.next_tick[state.own], 0)
+    return np.where(_find_reach(state, where).given_up, 0, ticks)
+
+
+class _Due(NamedTuple):
+    """Ticks of targets whose time has come, in order of (comparison, tick), each with the tick of its counterpart."""
+
+    targets: Waiting
+    counterparts: Waiting
+
+
+def _advance(
+    state: Comparisons, fresh: Closed, where: Positions, look_ahead: Callable[[int, int, int], list[Waiting]], *,
+    ended: bool,
+) -> tuple[Comparisons, _Due, Ints]:  # fmt: skip
+    """Decide which ticks are due.
+
+    `look_ahead`, given a comparison, the first tick of its counterpart and the first one too far, gives those ticks
+    that are still open, as if they were closed.
+
+    Returns
+    -------
+    The new state, what is due, and for each comparison the first tick of its target that still waits.
+    """
+    targets = concat([state.targets, *fresh.targets])
+    counterparts = concat([state.counterparts, *fresh.counterparts])
+    reach = _find_reach(state, where)
+    there, shift = reach.there, reach.shift
+    decided = where.next_tick[state.target] if ended else reach.decided
+    first = np.maximum(reach.closed, np.maximum(where.next_tick[state.own], 0))
+    ahead = [
+        entries
+        for at in np.flatnonzero(there & (decided > first)).tolist()
+        for entries in look_ahead(at, int(first[at] + shift[at]), int(decided[at] + shift[at]))
+    ]
+    counterparts = concat([counterparts, *ahead])
+    is_due = targets.tick < decided[targets.comparison]
+    due = _match(take(targets, is_due), take(counterparts, there[counterparts.comparison]), shift)
+    of = counterparts.comparison
+    waits = counterparts.tick - shift[of] >= np.where(there, decided, -_OFFSET)[of]
+    recent = counterparts.tick >= (where.next_tick[state.counterpart] - reach.patience)[of]
+    waits &= recent | _is_awaited(state, counterparts, where, shift)
+    return replace(state, targets=take(targets, ~is_due), counterparts=take(counterparts, waits)), due, decided
+
+
+class _Reach(NamedTuple):
+    """How far each comparison has come, in ticks of its target."""
+
+    there: Flags
+    """Target and counterpart have begun, on the same cadence."""
+    shift: Ints
+    """What to add for the number of the counterpart's tick."""
+    closed: Ints
+    """First tick that the counterpart has not closed."""
+    patience: Ints
+    """Ticks that one waits for the other, at most."""
+    given_up: Flags
+    """The counterpart is further behind than that."""
+    decided: Ints
+    """First tick that waits."""
+
+
+def _find_reach(state: Comparisons, where: Positions) -> _Reach:
+    """Find how far each has come, by what has been closed and told so far."""
+    T, R = state.target, state.counterpart
+    begun = (R >= 0) & (where.next_tick[T] >= 0) & (where.next_tick[R] >= 0)
+    alike = (where.cadence_us[T] == where.cadence_us[R]) & (where.months[T] == where.months[R])
+    there = begun & alike
+    shift = np.where(there, _find_shift(where, T, R), 0)
+    # A counterpart that has not begun is awaited from the first tick on; one on another cadence is as good as missing.
+    closed = np.where(there, where.next_tick[R] - shift, np.where(begun, -_OFFSET, 0))
+    # A watermark far ahead of the target says nothing: both may be records from the past, of which one is read first.
+    absent = R < 0
+    watermark, newest = np.where(absent, where.common_watermark_us[T], where.watermark_us[R]), where.newest_us[T]
+    speaks = (there | (absent & (where.next_tick[T] >= 0))) & (watermark != NEVER)
+    speaks &= np.where(speaks, watermark, 0) - np.where(speaks, newest, 0) <= where.gap_us[T]
+    told = np.where(speaks, np.where(absent, where.common_watermark_tick[T], where.watermark_tick[R] - shift), -_OFFSET)
+    patience = where.patience[np.where(there, R, T)]
+    given_up = where.next_tick[T] - closed > patience
+    seen = where.next_tick[T] - where.late[T] - np.where(there, where.late[R], 0)
+    decided = np.maximum(np.maximum(closed, told), np.maximum(where.next_tick[state.own], 0))
+    decided = np.minimum(np.where(given_up, np.maximum(decided, seen), decided), where.next_tick[T])
+    return _Reach(there, shift, closed, patience, given_up, decided)
+
+
+def _find_shift(where: Positions, target: Ints, counterpart: Ints) -> Ints:
+    """Number of the counterpart's tick that covers the middle of the target's tick 0; for all others it is the same."""
+    months, cadence = where.months[target], np.maximum(where.cadence_us[target], 1)
+    apart = where.origin[target] - where.origin[counterpart]
+    return np.where(months > 0, apart // np.maximum(months, 1), (apart + cadence // 2) // cadence)
+
+
+def _is_awaited(state: Comparisons, counterparts: Waiting, where: Positions, shift: Ints) -> Flags:
+    """Whether the target has a value of that tick which is still open: it may be long until its next one closes it."""
+    comparison_of = np.full(where.cohort.size, -1, np.int64)
+    comparison_of[state.target] = np.arange(len(state))
+    open_in = comparison_of[where.open_id]
+    wanted = _key(open_in[open_in >= 0], where.open_tick[open_in >= 0])
+    return np.isin(_key(counterparts.comparison, counterparts.tick - shift[counterparts.comparison]), wanted)
+
+
+def _match(targets: Waiting, counterparts: Waiting, shift: Ints) -> _Due:
+    """Find for each tick that of its counterpart; the first of several, a missing one if there is none."""
+    targets = take(targets, np.argsort(_key(targets.comparison, targets.tick), kind="stable"))
+    keys = _key(counterparts.comparison, counterparts.tick - shift[counterparts.comparison])
+    order = np.argsort(keys, kind="stable")
+    wanted = _key(targets.comparison, targets.tick)
+    at = np.searchsorted(keys[order], wanted)
+    order = np.append(order, keys.size)
+    found = np.append(keys, -1)[order[at]] == wanted
+    return _Due(targets, take(concat([counterparts, missing_ticks(1)]), np.where(found, order[at], keys.size)))
+
+
+def _key(comparison: Ints, tick: Ints) -> Ints:
+    return (comparison << _TICK_BITS) + tick + _OFFSET
+
+
+def _entries(comparisons: Ints, columns: Ints, members: CohortState, stepped: SteppedBlock) -> Waiting:
+    """Make entries of these comparisons from the ticks in these columns of a block."""
+    block, conditioned = stepped.block, stepped.conditioned
+    kind = block.kind[:, columns].T
+    valued = (kind != ABSENT) & ~np.isnan(block.value[:, columns].T)
+    last, rows = members.last, block.rows[columns]
+    # The number of each value, counted back from how many there have been by the end of the block.
+    later = valued[:, ::-1].cumsum(axis=1)[:, ::-1] - valued
+    nth = (last.ticks - last.missing)[rows][:, None] - later
+    p, t = np.nonzero(kind != ABSENT)
+    at = (t, columns[p])
+    learning, blind = conditioned.learning[at], conditioned.blind[at]
+    pair, second = conditioned.pairs, stepped.scored.second
+    return Waiting(
+        comparisons[p], block.tick[at], block.kind[at], block.value[at],
+        Side(
+            pair.past[at], pair.present[at], conditioned.residual[at], pair.valid[at],
+            valued[p, t] & ~learning & (blind == 0) & (nth[p, t] > FIRST), conditioned.before[at],
+            conditioned.scale[at], stepped.scored.estimates.spread[at], second.past[at], second.present[at],
+            second.valid[at], pair.reset[at], learning, blind,
+        ),
+    )  # fmt: skip
+
+
+def _blocks(
+    state: Comparisons, due: _Due, where: Positions, area: int, cut_every: int
+) -> Iterator[tuple[int, ComparisonBlock]]:
+    """Lay out what is due as blocks, each with the position of its cohort."""
+    cohort = where.cohort[state.own][due.targets.comparison]
+    for at in np.unique(cohort).tolist():
+        mine, other = (take(entries, cohort == at) for entries in due)
+        start = np.flatnonzero(np.append(True, np.diff(mine.comparison) != 0))
+        for series, place, within in lay_out(start, mine.tick, area, cut_every):
+            row = where.row[state.own[mine.comparison[start[series]]]]
+            kind = np.where(within, mine.kind[place], ABSENT).astype(np.int8)
+            target, counterpart = take(mine, place), take(other, place)
+            value = np.where(within, target.value, np.nan)
+            yield at, ComparisonBlock(row, kind, value, target.tick, target.side, counterpart.side)
+
+
+def _move_grids(state: Comparisons, cohorts: list[CohortState], where: Positions, decided: Ints) -> None:
+    """Give the grids of the comparisons the origins of their targets, and how far they have come."""
+    cohort_of = where.cohort[state.own]
+    for at in np.unique(cohort_of[cohort_of >= 0]).tolist():
+        mine = np.flatnonzero(cohort_of == at)
+        grid, row, target = cohorts[at].grid, where.row[state.own[mine]], state.target[mine]
+        origin, next_tick, newest = (array.copy() for array in grid[:3])
+        origin[row], next_tick[row], newest[row] = where.origin[target], decided[mine], where.newest_us[target]
+        cohorts[at] = cohorts[at]._replace(grid=grid._replace(origin_us=origin, next_tick=next_tick, newest_us=newest))
+
+
+def _close_ahead(
+    stage: Cohort, members: CohortState, row: int, first: int, beyond: int, comparison: int
+) -> list[Waiting]:
+    """Close open ticks of one series on a copy; those before `first` have been looked at before."""
+    grid = members.grid
+    tick = stage.grid.tick_of(grid.origin_us[row], grid.pending_us)
+    here = (grid.pending_row == row) & (tick < beyond)
+    if not np.any(tick[here] >= first):
+        return []
+    pending = {name: getattr(grid, name)[here] for name in ("pending_row", "pending_us", "pending_value")}
+    _, blocks = stage.grid.close(grid._replace(**pending), everything=True)
+    found = []
+    for block in blocks:
+        members, stepped = stage.step(members, block, lambda _stage, _seconds: None)
+        found.append(_entries(np.array([comparison]), np.zeros(1, np.int64), members, stepped))
+    return found

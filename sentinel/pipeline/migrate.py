@@ -1,0 +1,194 @@
+"""A change of settings, applied to a state.
+
+A series whose plan is the same goes on as if nothing had happened, and so it does if only the time after which it
+counts as stale has changed. One whose rules alone have changed keeps its cells; a rule that is still there keeps its
+evidence and its alarm. Any other change of plan starts a series afresh, in `learning`, on its old grid where the
+cadence is the same. Alarms whose rules are gone end. A series that has a counterpart now is compared from here on; a
+comparison that is no longer wanted is gone, and its alarms end.
+
+A cohort whose plan is the same for all its series is not touched. Where the plan changes, all series of a cohort that
+share the new one move together.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.domain.events import AlarmEvent
+from sentinel.pipeline.alarm import CRITICAL, WARNING, WATCHING, alarm_event
+from sentinel.pipeline.cohort import CohortState, take_series
+from sentinel.pipeline.pipeline import CohortKey, Pipeline, PipelineState
+from sentinel.pipeline.plan import Plan, PlanRule, comparison_name
+from sentinel.pipeline.plans import Plans, SeriesPlans
+from sentinel.pipeline.state import assign, number_names
+
+Ints = NDArray[np.int64]
+
+
+def migrate(pipeline: Pipeline, state: PipelineState) -> tuple[PipelineState, tuple[str, ...], tuple[AlarmEvent, ...]]:
+    """Bring a state to the pipeline's settings.
+
+    Returns
+    -------
+    The state (itself, if nothing changes), the names of the series that start afresh, and the alarms that this ends.
+    """
+    before = state
+    state, number, fresh = _renew_comparisons(pipeline.plans, state)
+    plans = SeriesPlans(pipeline.settings, pipeline.plans, state.names, state.comparisons)
+    afresh: list[int] = []
+    ended: list[AlarmEvent] = []
+    keys: list[CohortKey] = []
+    kept: list[CohortState] = []
+    parts: dict[Plan, list[CohortState]] = defaultdict(list)
+    for (old, at), members in zip(before.keys, before.cohorts, strict=True):
+        ids = number[members.series]
+        gone = np.flatnonzero(ids < 0)
+        ended += _end_alarms(pipeline, before, old, (), take_series(members, gone))
+        for plan, rows in plans.divide(ids, old.cadence, conditioning=old.conditioning):
+            part = take_series(members, rows)
+            if not np.array_equal(part.series, ids[rows]):
+                part = part._replace(series=ids[rows])
+            if plan == old and rows.size == ids.size:
+                keys.append((old, at))
+                kept.append(part)
+                continue
+            if not _has_same_verdicts(plan, old):
+                rules = plan.rules if _has_same_cells(plan, old) else ()
+                ended += _end_alarms(pipeline, state, old, rules, part)
+                part = _follow_plan(pipeline, old, plan, part)
+            if not _has_same_cells(plan, old):
+                afresh += part.series.tolist()
+            parts[plan].append(part)
+    for old, own in _by_plan_of_target(before, fresh):
+        for plan, positions in plans.divide(own, old.cadence, conditioning=old.conditioning):
+            parts[plan].append(pipeline.cohort(plan).init(own[positions]))
+    if afresh:
+        state = replace(state, comparisons=state.comparisons.forget_waiting(afresh))
+    if parts or state is not before:
+        state = assign(state.with_cohorts(keys, kept), parts)
+    ended.sort(key=lambda event: (event.time_us, event.series, event.rule, event.label))
+    return state, tuple(sorted(state.names[i] for i in afresh)), tuple(ended)
+
+
+class _Fresh(NamedTuple):
+    """A comparison that the settings ask for and that did not exist."""
+
+    own: int
+    target: int
+    """Number of the target before."""
+
+
+def _renew_comparisons(plans: Plans, state: PipelineState) -> tuple[PipelineState, Ints, list[_Fresh]]:
+    """Drop and add comparisons as the settings want.
+
+    Returns
+    -------
+    The state with its cohorts as they were; the new number of each series, -1 for those that are gone; and the
+    comparisons that are new.
+    """
+    old, count = state.comparisons, len(state.names)
+    wanted = {i: name for i in state.ids.tolist() if (name := plans.counterpart_of(state.names[i])) is not None}
+    kept = np.array([wanted.get(t) == r for t, r in zip(old.target.tolist(), old.counterpart_names, strict=True)], bool)
+    added = sorted(wanted.keys() - set(old.target[kept].tolist()))
+    if kept.all() and not added:
+        return state, np.arange(count), []
+    remaining = np.setdiff1d(np.arange(count), old.own[~kept])
+    number = np.full(count + 1, -1, np.int64)  # the last one is for counterparts that have not appeared
+    number[remaining] = np.arange(remaining.size)
+    names, source_of = [state.names[i] for i in remaining.tolist()], state.source_of[remaining].tolist()
+    comparisons, known = old.keep(kept, number), number_names(names)
+    fresh = []
+    for target in added:
+        fresh.append(_Fresh(len(names), target))
+        names.append(comparison_name(state.names[target], wanted[target]))
+        known.setdefault(names[-1], len(names) - 1)
+        source_of.append(int(state.source_of[target]))
+    counterparts = [wanted[target] for _, target in fresh]
+    found = [known.get(name, -1) for name in counterparts]
+    comparisons = comparisons.extend(
+        [own for own, _ in fresh], [int(number[target]) for _, target in fresh], counterparts,
+        np.append(comparisons.counterpart, np.array(found, np.int64)),
+    )  # fmt: skip
+    waiting = {int(number[i]): kept_back for i, kept_back in state.waiting.items()}
+    return (
+        replace(
+            state, names=tuple(names), source_of=np.array(source_of, np.int64), waiting=waiting,
+            ids=number[state.ids], comparisons=comparisons,
+        ), number, fresh,
+    )  # fmt: skip
+
+
+def _by_plan_of_target(before: PipelineState, fresh: Sequence[_Fresh]) -> Iterator[tuple[Plan, Ints]]:
+    """Gather new comparisons by what their targets' plan was, without those whose cadence is not known."""
+    found: dict[Plan, list[int]] = defaultdict(list)
+    for own, target in fresh:
+        at = before.cohort_of[target]
+        if at >= 0:
+            found[before.keys[at][0]].append(own)
+    for plan, several in found.items():
+        yield plan, np.array(several, np.int64)
+
+
+def _has_same_verdicts(plan: Plan, old: Plan) -> bool:
+    return replace(plan, stale_after_us=0) == replace(old, stale_after_us=0)
+
+
+def _has_same_cells(plan: Plan, old: Plan) -> bool:
+    return _has_same_verdicts(replace(plan, rules=()), replace(old, rules=()))
+
+
+def _follow_plan(pipeline: Pipeline, old: Plan, plan: Plan, part: CohortState) -> CohortState:
+    """Give series what the new plan leaves them of their state."""
+    if _has_same_cells(plan, old):
+        return _follow_rules(pipeline, old, plan, part)
+    fresh = pipeline.cohort(plan).init(part.series)
+    if (plan.cadence_us, plan.months) == (old.cadence_us, old.months):
+        return fresh._replace(grid=part.grid)  # observations whose tick is still open have been accepted
+    grid = pipeline.cohort(plan).grid
+    kept, _ = grid.take(fresh.grid, part.grid.pending_row, part.grid.pending_us, part.grid.pending_value)
+    return fresh._replace(grid=kept)
+
+
+def _follow_rules(pipeline: Pipeline, old: Plan, plan: Plan, part: CohortState) -> CohortState:
+    """Give series other rules; a rule that is in both plans keeps its evidence and its alarm."""
+    was, now = pipeline.cohort(old).scoring.evidence, pipeline.cohort(plan).scoring.evidence
+    kept = [(k, old.rules.index(rule)) for k, rule in enumerate(plan.rules) if rule in old.rules]
+    raised = np.full((part.series.size, len(plan.rules)), -1, np.int64)
+    evidence = np.full(raised.shape, np.nan)
+    for k, j in kept:
+        raised[:, k], evidence[:, k] = part.alarm.raised[:, j], part.last.evidence[:, j]
+    critical = np.array([rule.severity == "critical" for rule in plan.rules], bool)
+    still = np.where((raised >= 0).any(axis=1), WARNING, WATCHING)
+    still[(raised[:, critical] >= 0).any(axis=1)] = CRITICAL
+    alarmed = np.isin(part.alarm.state, (WARNING, CRITICAL))
+    state = np.where(alarmed, still, part.alarm.state).astype(np.int8)
+    return part._replace(
+        evidence=now.carry_over(was, part.evidence, kept), alarm=part.alarm._replace(raised=raised, state=state),
+        last=part.last._replace(evidence=evidence),
+    )  # fmt: skip
+
+
+def _end_alarms(
+    pipeline: Pipeline, state: PipelineState, old: Plan, kept: Sequence[PlanRule], part: CohortState
+) -> Iterator[AlarmEvent]:
+    """Clear the open alarms of these series whose rules are gone, at the last tick of each."""
+    gone = np.array([rule not in kept for rule in old.rules], bool)
+    rows, rules = np.nonzero((part.alarm.raised >= 0) & gone)
+    grid, evidence = pipeline.cohort(old).grid, pipeline.cohort(old).scoring.evidence
+    origin = part.grid.origin_us[rows]
+    raised_us = grid.start_us(origin, part.alarm.raised[rows, rules] + 1)
+    end_us = grid.start_us(origin, part.last.tick[rows] + 1)
+    for at, (row, k) in enumerate(zip(rows.tolist(), rules.tolist(), strict=True)):
+        series, leading = int(part.series[row]), int(part.evidence.leading[row, k])
+        yield alarm_event(
+            old.rules[k], "cleared", series=state.names[series], source=state.sources[state.source_of[series]],
+            raised_us=int(raised_us[at]), time_us=int(end_us[at]), cadence_us=old.cadence_us,
+            leading=leading - evidence.first_channel(k), remarks=int(part.evidence.label[row, k]),
+            threshold=float(part.evidence.threshold[row, leading]),
+        )  # fmt: skip
