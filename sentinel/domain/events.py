@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from math import nan
+from typing import Any, NamedTuple
 
-from sentinel.domain.estimates import Estimates
+from sentinel.domain.estimates import UNKNOWN, Estimates
 
 REMARK_NAMES = ("one_sided", "noise")
 """Why an alarm on lag 1 may not be slowing; the order is that of their bits. The sentences are in `text.events`."""
@@ -56,6 +58,16 @@ class AlarmEvent(NamedTuple):
     evidence: float
     estimates: Estimates[float]
     cadence_us: int
+
+
+def clear(raised: Mapping[str, Any], time_us: int) -> AlarmEvent:
+    """End an alarm, given the JSON body of the event that raised it; the numbers of its end are not known."""
+    facts = {name: raised[name] for name in AlarmEvent._fields if name in raised}
+    return AlarmEvent(**{
+        **facts, "id": f"{raised['alarm_id']}/cleared", "what": "cleared", "remarks": tuple(raised["remarks"]),
+        "threshold": nan if raised["threshold"] is None else raised["threshold"], "evidence": nan,
+        "estimates": UNKNOWN, "time_us": time_us, "cadence_us": 0,
+    })  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from sentinel.journal.batches import Committed, Kind
 from sentinel.journal.checkpoints import Checkpoint
-from sentinel.journal.database import JournalCorrupt, JournalFull, JournalUnwritable
+from sentinel.journal.database import JournalCorrupt, JournalForgotten, JournalFull, JournalUnwritable
 from sentinel.journal.journal import Journal
 
-__all__ = ["Checkpoint", "Committed", "Journal", "JournalCorrupt", "JournalFull", "JournalUnwritable", "Kind"]
+__all__ = [
+    "Checkpoint",
+    "Committed",
+    "Journal",
+    "JournalCorrupt",
+    "JournalForgotten",
+    "JournalFull",
+    "JournalUnwritable",
+    "Kind",
+]

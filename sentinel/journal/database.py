@@ -36,6 +36,10 @@ class JournalCorrupt(StateError):  # noqa: N818 - likewise
     """The file's contents contradict themselves."""
 
 
+class JournalForgotten(StateError):  # noqa: N818 - likewise
+    """What is asked for has been forgotten: retention took it."""
+
+
 class Database:
     """One connection. Any thread may use it, but only one at a time: it belongs to the engine."""
 

@@ -43,6 +43,18 @@ class Events:
         """Every event, in the order in which they were appended."""
         return [json.loads(body) for (body,) in self._database.read("SELECT body FROM event ORDER BY rowid")]
 
+    def open_alarms(self, batch: int) -> list[dict[str, Any]]:
+        """The events of alarms of series that were raised up to this batch and not cleared before it."""
+        rows = self._database.read("SELECT batch, body FROM event WHERE batch <= ? ORDER BY rowid", (batch,))
+        found: dict[str, dict[str, Any]] = {}
+        for at, body in rows:
+            event = json.loads(body)
+            if event["what"] == "raised" and "rule" in event:
+                found[event["alarm_id"]] = event
+            elif at < batch:
+                found.pop(event["alarm_id"], None)
+        return list(found.values())
+
     def undelivered(self, sink: str, limit: int) -> list[tuple[str, dict[str, Any]]]:
         """Id and event of the first `limit` that this sink has not been told."""
         rows = self._database.read(

@@ -101,7 +101,7 @@ class Journal:
     def tail(self, after_batch: int) -> Iterator[Committed]:
         """What `commit` and `record` returned for each batch after this one, in order, in bounded memory.
 
-        Raises JournalCorrupt if a batch is missing or incomplete, a plain StateError if retention has forgotten it.
+        Raises JournalCorrupt if a batch is missing or incomplete, JournalForgotten if retention has forgotten it.
         """
         return replay.tail(self._database, after_batch)
 
@@ -134,6 +134,10 @@ class Journal:
     def events(self) -> list[dict[str, Any]]:
         """Every event, in the order in which they were appended."""
         return self._events.all()
+
+    def open_alarms(self, batch: int) -> list[dict[str, Any]]:
+        """The events of alarms of series that were raised up to this batch and not cleared before it."""
+        return self._events.open_alarms(batch)
 
     def undelivered(self, sink: str, limit: int) -> list[tuple[str, dict[str, Any]]]:
         """Id and event of the first `limit` that this sink has not been told."""

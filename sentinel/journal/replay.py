@@ -11,7 +11,7 @@ import numpy as np
 from sentinel.domain.errors import StateError
 from sentinel.domain.spelling import moment_in_words
 from sentinel.journal.batches import Committed, Rows, no_rows
-from sentinel.journal.database import Database, JournalCorrupt
+from sentinel.journal.database import Database, JournalCorrupt, JournalForgotten
 
 GROUP_OBSERVATIONS = 200_000
 """Observations held at once; a single larger batch is read whole."""
@@ -21,7 +21,7 @@ GROUP_BATCHES = 1_000
 def tail(database: Database, after_batch: int) -> Iterator[Committed]:
     """Every batch after `after_batch`, in order.
 
-    JournalCorrupt if one is missing or incomplete, a plain StateError if that is so because retention forgot it.
+    JournalCorrupt if one is missing or incomplete, JournalForgotten if that is so because retention forgot it.
 
     Batches are read in groups: a thousand sources that each deliver one row of the same tick cost one scan of
     that tick, not a thousand.
@@ -84,7 +84,7 @@ def _gone(database: Database, batch: int) -> StateError:
             "restore the file from a backup, or move it away to start afresh"
         )
     ((arrival_us,),) = database.read("SELECT arrival_us FROM batch WHERE id = ?", (whole_from,))
-    return StateError(
+    return JournalForgotten(
         f"{database.path}: its beginning has been forgotten (retention), batch {batch} with it; it could be replayed "
         f"from batch {whole_from} on, which arrived {moment_in_words(arrival_us)}; use an older copy of the state "
         "folder, or keep more from now on with daemon.retention and daemon.retention_bytes"

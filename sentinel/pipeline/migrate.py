@@ -20,12 +20,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sentinel.config import Settings
 from sentinel.domain.events import AlarmEvent
 from sentinel.pipeline.alarm import CRITICAL, WARNING, WATCHING, alarm_event
 from sentinel.pipeline.cohort import CohortState, take_series
 from sentinel.pipeline.pipeline import CohortKey, Pipeline, PipelineState
 from sentinel.pipeline.plan import Plan, PlanRule, comparison_name
-from sentinel.pipeline.plans import Plans, SeriesPlans
+from sentinel.pipeline.plans import SeriesPlans
 from sentinel.pipeline.state import assign, number_names
 
 Ints = NDArray[np.int64]
@@ -39,7 +40,7 @@ def migrate(pipeline: Pipeline, state: PipelineState) -> tuple[PipelineState, tu
     The state (itself, if nothing changes), the names of the series that start afresh, and the alarms that this ends.
     """
     before = state
-    state, number, fresh = _renew_comparisons(pipeline.plans, state)
+    state, number, fresh = _renew_comparisons(pipeline.settings, state)
     plans = SeriesPlans(pipeline.settings, pipeline.plans, state.names, state.comparisons)
     afresh: list[int] = []
     ended: list[AlarmEvent] = []
@@ -84,7 +85,7 @@ class _Fresh(NamedTuple):
     """Number of the target before."""
 
 
-def _renew_comparisons(plans: Plans, state: PipelineState) -> tuple[PipelineState, Ints, list[_Fresh]]:
+def _renew_comparisons(settings: Settings, state: PipelineState) -> tuple[PipelineState, Ints, list[_Fresh]]:
     """Drop and add comparisons as the settings want.
 
     Returns
@@ -93,7 +94,7 @@ def _renew_comparisons(plans: Plans, state: PipelineState) -> tuple[PipelineStat
     comparisons that are new.
     """
     old, count = state.comparisons, len(state.names)
-    wanted = {i: name for i in state.ids.tolist() if (name := plans.counterpart_of(state.names[i])) is not None}
+    wanted = {i: name for i in state.ids.tolist() if (name := settings.counterpart_for(state.names[i])) is not None}
     kept = np.array([wanted.get(t) == r for t, r in zip(old.target.tolist(), old.counterpart_names, strict=True)], bool)
     added = sorted(wanted.keys() - set(old.target[kept].tolist()))
     if kept.all() and not added:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
-from fnmatch import translate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.config import Settings
-from sentinel.config.judging import SeriesSettings
 from sentinel.domain.spans import Cadence
 from sentinel.pipeline.comparisons import Comparisons
 from sentinel.pipeline.plan import Plan, plan_of
@@ -25,25 +22,11 @@ class Plans:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._plans: dict[Hashable, Plan] = {}
-        self._entries: dict[Hashable, SeriesSettings] = {}
-        patterns = {entry.match for entry in settings.series} | {rule.match for rule in settings.alarms}
-        self._globs = [re.compile(translate(each)).match for each in patterns - {"*"} if set(each) & set("*?[")]
-        self._literal = patterns - {"*"}
-
-    def key_of(self, name: str) -> Hashable:
-        """Return what decides the settings of a series: equal keys, equal entry, bank and rules."""
-        return name if name in self._literal else tuple([match(name) is not None for match in self._globs])
-
-    def counterpart_of(self, name: str) -> str | None:
-        """Name the counterpart of a series; None if it has none."""
-        key = self.key_of(name)
-        if key not in self._entries:
-            self._entries[key] = self._settings.series_for(name)
-        return self._entries[key].reference_of(name)
 
     def find(self, target: str, name: str, cadence: Cadence, *, conditioning: bool) -> Plan:
         """Return the plan of the series `name`; of a comparison its target has another name."""
-        key = self.key_of(target), None if name == target else self.key_of(name), cadence, conditioning
+        own = None if name == target else self._settings.entry_key(name)
+        key = self._settings.entry_key(target), own, cadence, conditioning
         if key not in self._plans:
             self._plans[key] = plan_of(self._settings, target, name, cadence, conditioning=conditioning)
         return self._plans[key]
@@ -55,7 +38,7 @@ class SeriesPlans:
     def __init__(self, settings: Settings, plans: Plans, names: Sequence[str], comparisons: Comparisons) -> None:
         self._settings, self._plans, self._names = settings, plans, names
         numbers: dict[Hashable, int] = {}
-        own = np.array([numbers.setdefault(key, len(numbers)) for key in map(plans.key_of, names)], np.int64)
+        own = np.array([numbers.setdefault(key, len(numbers)) for key in map(settings.entry_key, names)], np.int64)
         everyone = np.arange(own.size)
         self._target = everyone.copy()
         self._target[comparisons.own] = comparisons.target

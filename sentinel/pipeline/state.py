@@ -174,7 +174,7 @@ class Roster:
             waiting[i] = (_NO_INTS, _NO_FLOATS)
             names.append(name)
             source_of.append(sources.setdefault(source, len(sources)))
-            other = self._plans.counterpart_of(name)
+            other = self._settings.counterpart_for(name)
             if number:
                 number.setdefault(name, i)
             if other is not None:

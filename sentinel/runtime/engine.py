@@ -28,7 +28,8 @@ from sentinel.pipeline.snapshot import Snapshot
 from sentinel.runtime.accounts import Accounts
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.outbox import Outbox
-from sentinel.runtime.replica import Replica, restore
+from sentinel.runtime.recovery import restore
+from sentinel.runtime.replica import Replica
 from sentinel.text.events import body_of, sentence_of
 
 logger = logging.getLogger(__name__)

@@ -1,19 +1,18 @@
 """The state that follows from a journal: batches go in, state and results come out, the same live and after a crash.
 
-State = checkpoint + journal tail. Nothing here knows a clock: what time did to the state stands in the batches.
+Nothing here knows a clock: what time did to the state stands in the batches.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
 import numpy as np
 
 from sentinel.config import Settings, from_record
 from sentinel.domain.estimates import Estimates
-from sentinel.journal import Committed, Journal
-from sentinel.pipeline.codec import digest, from_arrays, upgrade
+from sentinel.journal import Committed
+from sentinel.pipeline.codec import digest
 from sentinel.pipeline.cohort import CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.history import History
@@ -99,28 +98,3 @@ class Replica:
                 names[ids[s]], cohort.scoring.thresholds, end_us, scored.readings[:n, s],
                 Estimates._make(array[:n, s] for array in scored.estimates), evidence,
             )  # fmt: skip
-
-
-def restore(
-    journal: Journal, replica: Replica, settle: Callable[[Committed, Result], None], stopped: Callable[[], bool]
-) -> int | None:
-    """Bring the replica to where the journal is; give the last batch, or None if it was stopped on the way.
-
-    `settle` is called after each batch, with what the batch gave.
-    """
-    checkpoint = journal.load_checkpoint()
-    batch = 0
-    if checkpoint is not None:
-        for warning in checkpoint.warnings:
-            logger.warning(warning)
-        replica.use(from_record(checkpoint.header["settings"]))
-        arrays, header = upgrade(checkpoint.arrays, checkpoint.header)
-        replica.state = from_arrays(replica.pipeline, arrays, header)
-        replica.watermarks = {name: int(us) for name, us in header["watermarks"].items()}
-        batch = checkpoint.batch
-    for committed in journal.tail(batch):
-        if stopped():
-            return None
-        settle(committed, replica.apply(committed))
-        batch = committed.batch
-    return batch

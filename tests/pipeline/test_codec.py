@@ -1,29 +1,24 @@
-"""State as arrays and back; a change of settings applied to it."""
+"""State as arrays and back."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import sentinel.pipeline.state
 from sentinel.config import BankSettings, Settings
 from sentinel.domain.errors import StateError
 from sentinel.pipeline.codec import FORMAT, UnreadableState, digest, from_arrays, to_arrays
 from sentinel.pipeline.cohort import CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT
-from sentinel.pipeline.migrate import migrate
 from sentinel.pipeline.pipeline import CohortKey, Pipeline, PipelineState
 from sentinel.pipeline.results import Rows
-from sentinel.text.events import body_of, sentence_of
-from tests.pipeline.streams import HOUR_US, ar1, batch_of, by_series, content, cut, hourly, numbered, through
+from tests.pipeline.streams import ar1, batch_of, by_series, content, cut, hourly, numbered, through
+from tests.pipeline.test_migrate import ALARMS, BASE, QUICK, seen
 
-QUICK = {"default": {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}}
-ALARMS = [{"threshold": 0.3, "alpha": 0.05}]
 MIXED = {
     "series": [{"match": "s0", "cadence": "1h"}, {"match": "s1", "cadence": "2h", "season": ["24h"]}],
     "banks": QUICK,
@@ -209,141 +204,3 @@ def test_the_digest_sees_every_part_of_the_state_and_nothing_of_other_series() -
             changed = members._replace(**{part: table._replace(**{name: other})})
             assert digest(changed, 0) != before[0], (part, name)
             assert digest(changed, 1) == before[1], (part, name)
-
-
-# A change of settings.
-
-
-def seen(chosen: Settings, ticks: int = 150, series: int = 3) -> PipelineState:
-    pipeline = Pipeline(chosen)
-    return through(pipeline, [batch_of(ar1(2, 0.9, ticks, series))], finish=False).state
-
-
-def split(found: dict[str, bytes]) -> dict[str, dict[str, bytes]]:
-    """The parts of one series' state."""
-    parts: dict[str, dict[str, bytes]] = defaultdict(dict)
-    for name, data in found.items():
-        part, _, rest = name.partition("/")
-        parts[part][rest] = data
-    return parts
-
-
-BASE = {"banks": QUICK, "alarms": ALARMS}
-
-
-def test_the_same_plan_is_untouched() -> None:
-    state = seen(hourly(**BASE))
-    after, anew, ended = migrate(Pipeline(hourly(**BASE, web={"max_series": 5})), state)
-    assert after is state
-    assert (anew, ended) == ((), ())
-
-
-def test_another_patience_with_silence_touches_nothing_else() -> None:
-    state = seen(hourly(**BASE))
-    assert (state.cohorts[0].alarm.raised >= 0).any()
-    after, anew, ended = migrate(Pipeline(hourly(**BASE, stale_after="9h")), state)
-    assert (anew, ended) == ((), ())
-    assert after.keys[0][0].stale_after_us == 9 * HOUR_US
-    for name, found in by_series(after).items():
-        before = by_series(state)[name]
-        assert {k for k in found if found[k] != before[k]} == {"plan"}
-
-
-def test_other_rules_keep_the_cells_and_a_rule_that_stays_keeps_its_evidence_and_its_alarm() -> None:
-    state = seen(hourly(**BASE))
-    pipeline = Pipeline(hourly(banks=QUICK, alarms=[*ALARMS, {"threshold": 0.6, "alpha": 0.01}]))
-    after, anew, ended = migrate(pipeline, state)
-    assert anew == ()
-    assert ended == ()
-    for name, found in by_series(after).items():
-        parts, before = split(found), split(by_series(state)[name])
-        for part in ("grid", "conditioner", "bank"):
-            assert parts[part] == before[part]
-        rules = len(ALARMS)
-        wealth, had = (np.frombuffer(p["evidence"]["wealth"]) for p in (parts, before))
-        assert wealth[: had.size].tobytes() == had.tobytes()
-        assert set(wealth[had.size :]) == {0.0}
-        raised, open_before = (np.frombuffer(p["alarm"]["raised"], np.int64) for p in (parts, before))
-        assert raised.tolist() == [*open_before.tolist(), -1]
-        assert len(open_before) == rules
-        assert parts["alarm"]["state"] == before["alarm"]["state"]
-        del parts["last"]["evidence"], before["last"]["evidence"]
-        assert parts["last"] == before["last"]
-    through(pipeline, [batch_of(ar1(3, 0.5, 50, 3), first_tick=150)], state=after)
-
-
-@pytest.mark.parametrize(
-    "changes", [{"banks": {"default": {"half_life": "30 ticks"}}}, {"range": [-9, 9]}, {"aggregate": "mean"}]
-)
-def test_any_other_plan_starts_afresh_and_loses_no_open_observation(changes: dict[str, object]) -> None:
-    state = seen(hourly(**BASE))
-    pipeline = Pipeline(hourly(**(BASE | changes)))  # type: ignore[arg-type]
-    after, anew, _ = migrate(pipeline, state)
-    assert anew == ("s0", "s1", "s2")
-    outcome = through(pipeline, [batch_of(ar1(3, 0.5, 50, 3), first_tick=150)], state=after)
-    mine = outcome.rows.series == 0
-    assert outcome.rows.tick[mine].tolist() == list(range(149, 200)), "the tick that was open, and no other number"
-    afresh = through(pipeline, [batch_of(np.vstack([ar1(2, 0.9, 150, 3)[149:], ar1(3, 0.5, 50, 3)]))])
-    assert outcome.rows.readings.tobytes() == afresh.rows.readings.tobytes()
-
-
-def test_another_cadence_lays_a_new_grid_and_loses_no_open_observation() -> None:
-    state = seen(hourly(**BASE))
-    pipeline = Pipeline(Settings.model_validate({"series": [{"cadence": "2h"}], **BASE}))
-    after, anew, _ = migrate(pipeline, state)
-    assert len(anew) == 3
-    assert after.cohorts[0].grid.pending_us.tolist() == [149 * HOUR_US] * 3
-    outcome = through(pipeline, [batch_of(ar1(3, 0.5, 51, 3), first_tick=150)], state=after)
-    assert outcome.late == 0
-    assert outcome.rows.time_us[outcome.rows.series == 0].tolist() == [(149 + 2 * k) * HOUR_US for k in range(27)]
-
-
-def test_only_the_series_whose_settings_change_start_afresh() -> None:
-    state = seen(hourly(**BASE))
-    entries = [{"match": "s1", "cadence": "1h", "max_gap": "9h"}, {"cadence": "1h"}]
-    chosen = Settings.model_validate({"series": entries, **BASE})
-    after, anew, _ = migrate(Pipeline(chosen), state)
-    assert anew == ("s1",)
-    before, found = by_series(state), by_series(after)
-    assert (found["s0"], found["s2"]) == (before["s0"], before["s2"])
-    back, anew, _ = migrate(Pipeline(hourly(**BASE)), after)
-    assert anew == ("s1",)
-    assert len(back.keys) == 1
-    assert by_series(back)["s0"] == before["s0"]
-
-
-def test_a_learnt_cadence_stays_and_waiting_series_wait_on() -> None:
-    chosen = Settings.model_validate(BASE)
-    values = ar1(2, 0.9, 80, 2)
-    values[:50, 1] = np.nan
-    state = through(Pipeline(chosen), [numbered(batch_of(values))], finish=False).state
-    assert list(state.waiting) == [1]
-    after, anew, _ = migrate(Pipeline(Settings.model_validate({"alarms": ALARMS})), state)
-    assert anew == ("s0",)
-    assert after.keys[0][0].cadence_us == HOUR_US
-    assert list(after.waiting) == [1]
-
-
-def test_alarms_that_were_open_end_with_the_evidence_they_stood_on() -> None:
-    pipeline = Pipeline(hourly(**BASE))
-    run = through(pipeline, [batch_of(ar1(2, 0.9, 150, 3))], finish=False)
-    raised = {event.alarm_id for event in run.events if event.what == "raised"}
-    cleared = {event.alarm_id for event in run.events if event.what == "cleared"}
-    _, _, ended = migrate(Pipeline(hourly(banks=QUICK)), run.state)
-    assert raised - cleared
-    assert {event.alarm_id for event in ended} == raised - cleared
-    assert {event.what for event in ended} == {"cleared"}
-    assert {event.time_us for event in ended} == {149 * HOUR_US - HOUR_US // 2}
-    assert "change of settings" in sentence_of(ended[0])
-    json.dumps(body_of(ended[0]), allow_nan=False)
-
-
-def test_series_that_come_together_fill_cohorts_up_to_the_largest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sentinel.pipeline.state, "LARGEST", 2)
-    state = seen(hourly(**BASE), series=5)
-    pipeline = Pipeline(hourly(**BASE, stale_after="9h"))
-    after, _, _ = migrate(pipeline, state)
-    assert [members.series.tolist() for members in after.cohorts] == [[0, 1], [2, 3], [4]]
-    assert [number for _, number in after.keys] == [0, 1, 2]
-    more = batch_of(ar1(3, 0.5, 50, 5), first_tick=150)
-    pipeline.advance(after, more)

@@ -61,7 +61,7 @@ POINTS, TIE_TESTS, MISSING, TIED, OUTSIDE, IMPLAUSIBLE, ISOLATED = range(7)
 SLOW_LEVEL, SLOW_SPREAD, SLOW_SLOPE = range(3)
 
 # Entries of what the kernel is set to.
-LEVEL_GAIN, SLOPE_GAIN, SCALE_GAIN, WINSOR = range(4)
+LEVEL_GAIN, SLOPE_GAIN, SCALE_GAIN, CUT = range(4)
 LOWEST, HIGHEST, FARTHEST, COARSE_SHARE = range(4)
 WARM_UP, STUCK_AFTER, BLIND_AFTER, NONE = range(4)
 
@@ -219,7 +219,7 @@ def _deseasoned(
                 season[k, SLOW_LEVEL] = x
             else:
                 e = x - season[k, SLOW_LEVEL] - wave
-                bound = gains[WINSOR] * math.sqrt(season[k, SLOW_SPREAD])
+                bound = gains[CUT] * math.sqrt(season[k, SLOW_SPREAD])
                 if n > _UNCLIPPED:
                     e = min(max(e, -bound), bound)
                 line = 6.0 / ((n + 1.0) * (n + 2.0))
@@ -283,8 +283,8 @@ def _level(
         before[t, s], scales[t, s] = (earlier_y - m + v) / scale, scale
     clipped, square = d, d * d
     if n > _UNCLIPPED:
-        clipped = min(max(d, -gains[WINSOR] * scale), gains[WINSOR] * scale)
-        square = min(square, gains[WINSOR] * gains[WINSOR] * variance)
+        clipped = min(max(d, -gains[CUT] * scale), gains[CUT] * scale)
+        square = min(square, gains[CUT] * gains[CUT] * variance)
         squares[t, s] = square if settled else np.nan
         line = 6.0 / ((n + 1.0) * (n + 2.0))
         number[SLOPE] = v + max(gains[SLOPE_GAIN], line) * clipped

@@ -1,0 +1,129 @@
+"""Recovery: a state of 0.1.0 goes on; one that does not fit is replayed, or starts afresh with a forgotten journal."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from sentinel.domain.errors import StateError
+from sentinel.domain.observation import OBSERVATIONS, Frame
+from sentinel.domain.states import State
+from sentinel.journal import Journal
+from tests.data import write_state_0_1_0 as first_version
+from tests.runtime.rig import CHOSEN, Rig, frame
+
+STATE_0_1_0 = Path(first_version.__file__).parent / "state-0.1.0"
+
+
+def part(first: int) -> Frame:
+    """Twenty ticks of what the state of 0.1.0 was fed with, and of what follows."""
+    rows = first_version.observations(first, first + 20)
+    return Frame("buoys", pl.DataFrame(rows, schema=OBSERVATIONS, orient="row"), {"at": first + 20}, rejected={})
+
+
+def moments(rig: Rig) -> list[tuple[str, int]]:
+    return [(event["id"], event["time_us"]) for event in rig.journal.events()]
+
+
+def test_a_state_of_0_1_0_goes_on_as_if_it_had_always_been_of_this_version(tmp_path: Path) -> None:
+    shutil.copytree(STATE_0_1_0, tmp_path / "a")
+    continued, straight = Rig(tmp_path / "a", first_version.CHOSEN), Rig(tmp_path / "b", first_version.CHOSEN)
+    assert continued.engine.restored
+    for first in range(first_version.END_AT, 400, 20):
+        continued.feed(part(first))
+    for first in range(0, 400, 20):
+        straight.feed(part(first))
+    assert continued.state == straight.state
+    assert continued.record[1:] == straight.record[1:], "digests, cursors, series"
+    assert moments(continued) == moments(straight)
+    assert {event["series"] for event in straight.journal.events()} >= {"peter", "peter - paul", "shore"}
+
+
+def rewrite(folder: Path, **header: Any) -> None:
+    """Save the last checkpoint again, with another header and an array renamed."""
+    with Journal.open(folder) as journal:
+        last = journal.load_checkpoint()
+        assert last is not None
+        arrays = {name.replace("/spread/points", "/spread/count"): array for name, array in last.arrays.items()}
+        journal.save_checkpoint(arrays, {**last.header, **header}, last.batch, last.created_us)
+
+
+def stopped(folder: Path, *edges: int, chosen: Mapping[str, Any] = CHOSEN) -> Rig:
+    """An engine that was fed and saved a checkpoint after each part but the last; its journal is closed."""
+    rig = Rig(folder, chosen)
+    for first, last in pairwise(edges):
+        rig.feed(frame(first, last))
+        if last != edges[-1]:
+            rig.engine.checkpoint()
+    rig.journal.close()
+    return rig
+
+
+def test_a_checkpoint_that_does_not_fit_is_dropped_and_the_journal_replayed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = stopped(tmp_path, 0, 90, 150, 200)
+    rewrite(tmp_path)
+    caplog.clear()
+    after = Rig(tmp_path)
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
+        "the checkpoint of another version cannot be continued: the journal is replayed from its beginning"
+    ]
+    assert after.state == before.state
+    after.feed(frame(200, 250))
+    after.engine.checkpoint()
+    after.journal.close()
+    assert Rig(tmp_path).state == after.state
+
+
+def test_where_the_journals_beginning_is_forgotten_every_series_starts_afresh_and_open_alarms_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    chosen = CHOSEN | {"sites": [{"name": "shore", "k": 2}]}
+    before = stopped(tmp_path, 0, 60, 90, 95, chosen=chosen)
+    with Journal.open(tmp_path) as journal:
+        events = journal.events()
+        while journal.retain(before.clock.now_us() + 1, 1 << 40):
+            pass
+    is_open = {e["alarm_id"] for e in events} - {e["alarm_id"] for e in events if e["what"] == "cleared"}
+    assert len(is_open) >= 3
+    rewrite(tmp_path)
+    caplog.clear()
+    after = Rig(tmp_path, chosen)
+    (said,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert "every series starts afresh in learning" in said.message
+    cleared = {event["alarm_id"] for event in after.journal.events() if event["what"] == "cleared"}
+    assert is_open <= cleared, "a site's too"
+    assert not any(site.raised_us >= 0 for site in after.engine._machine.state.sites.values())
+    assert after.engine._machine.state.names == before.engine._machine.state.names
+    assert after.journal.cursors() == {"buoys": {"at": 95}}
+    assert after.journal.series() == [(i, f"s{i}", "buoys") for i in range(3)]
+    view = after.engine.snapshot.view("s0")
+    assert view is not None
+    assert view.state is State.LEARNING
+    record = after.record
+    after.journal.close()
+    again = Rig(tmp_path, chosen)
+    assert again.record == record, "killed before its first checkpoint it does the same again"
+    assert again.state == after.state
+    again.feed(frame(95, 300))
+    state = again.engine._machine.state
+    assert np.array_equal(state.ids, np.arange(3))
+    assert all(members.last.ticks.min() > 100 for members in state.cohorts)
+    json.dumps(again.journal.events(), allow_nan=False)
+
+
+def test_a_checkpoint_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    stopped(tmp_path, 0, 60, 90)
+    rewrite(tmp_path, format=99)
+    with pytest.raises(StateError, match=r"^checkpoint: state format 99; .*; start the sentinel that wrote"):
+        Rig(tmp_path)
