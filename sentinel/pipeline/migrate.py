@@ -31,14 +31,23 @@ from sentinel.pipeline.state import assign, number_names
 
 Ints = NDArray[np.int64]
 
+_OF_PLANS = ("series", "banks", "alarms")
+"""The settings that plans are made of."""
 
-def migrate(pipeline: Pipeline, state: PipelineState) -> tuple[PipelineState, tuple[str, ...], tuple[AlarmEvent, ...]]:
+
+def migrate(
+    pipeline: Pipeline, state: PipelineState, former: Settings | None = None
+) -> tuple[PipelineState, tuple[str, ...], tuple[AlarmEvent, ...]]:
     """Bring a state to the pipeline's settings.
+
+    With the `former` settings at hand, plans are looked at only where something changed that they are made of.
 
     Returns
     -------
     The state (itself, if nothing changes), the names of the series that start afresh, and the alarms that this ends.
     """
+    if former is not None and all(getattr(former, part) == getattr(pipeline.settings, part) for part in _OF_PLANS):
+        return state, (), ()
     before = state
     state, number, fresh = _renew_comparisons(pipeline.settings, state)
     plans = SeriesPlans(pipeline.settings, pipeline.plans, state.names, state.comparisons)

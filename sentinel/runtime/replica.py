@@ -22,6 +22,9 @@ from sentinel.pipeline.results import strongest
 
 logger = logging.getLogger(__name__)
 
+NAMED = 20
+"""Series that start afresh are named in the log up to this number; of the rest the number is said."""
+
 
 class Replica:
     """A pipeline, its state, and the watermarks of the sources.
@@ -56,10 +59,14 @@ class Replica:
     def apply(self, committed: Committed, *, rows: bool = False) -> Result:
         """Let one batch move the state."""
         if committed.kind == "settings":
+            former = self.settings
             self.use(from_record(committed.payload["settings"]))
-            self.state, anew, ended = migrate(self.pipeline, self.state)
-            for name in anew:
+            self.state, anew, ended = migrate(self.pipeline, self.state, former)
+            for name in anew[:NAMED]:
                 logger.warning("settings changed: the series starts afresh", extra={"series": name})
+            if len(anew) > NAMED:
+                more = {"count": len(anew) - NAMED}
+                logger.warning("settings changed: more series start afresh", extra=more)
             self.state, result = self.pipeline.with_sites(self.state, Result(ended))
             return result
         if committed.watermark_us is not None:

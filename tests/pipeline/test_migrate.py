@@ -44,6 +44,8 @@ def test_the_same_plan_is_untouched() -> None:
     after, anew, ended = migrate(Pipeline(hourly(**BASE, web={"max_series": 5})), state)
     assert after is state
     assert (anew, ended) == ((), ())
+    elsewhere = hourly(**BASE, web={"max_series": 5})
+    assert migrate(Pipeline(elsewhere), state, hourly(**BASE)) == (state, (), ())
 
 
 def test_another_patience_with_silence_touches_nothing_else() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from timing import Row, Spread, duration, seconds, turns
 
 from sentinel.config import Settings
+from sentinel.pipeline.migrate import migrate
 from sentinel.pipeline.pipeline import Batch, Pipeline
 
 SECOND_US = 1_000_000
@@ -118,3 +120,31 @@ def many_series(series: int, ticks: int, repeats: int, settings: Settings | None
         unit="M observations/s",
         required=0.5 if settings else 1.0,
     )
+
+
+def reload(series: int, repeats: int) -> list[Row]:
+    """A reload of many series, one cohort after another: with one threshold changed, and with nothing changed."""
+
+    def settings(threshold: float) -> Settings:
+        rules = [{"threshold": threshold, "alpha": 1e-4}, {"kind": "spread", "alpha": 1e-4, "match": "lake/*"}]
+        return Settings.model_validate({"series": [{"match": "sea/*", "cadence": "1s"}, {"cadence": "1s"}],
+                                        "alarms": rules})  # fmt: skip
+
+    new = tuple((i, f"{('lake', 'sea')[i % 2]}/{i}", "benchmark") for i in range(series))
+    pipeline = Pipeline(settings(0.8))
+    state, _ = pipeline.advance(
+        pipeline.init(), Batch(np.arange(series), np.full(series, SECOND_US), np.zeros(series), new)
+    )
+
+    def reloaded(chosen: Settings) -> None:
+        migrate(Pipeline(chosen), state, settings(0.8))
+
+    rows = []
+    for what, threshold, required in (("one threshold changed", 0.7, 1.0), ("nothing changed", 0.8, 0.1)):
+        changed = settings(threshold)
+        took = [seconds(partial(reloaded, changed)) for _ in range(repeats)]
+        rows.append(
+            Row(f"reload of {series:,} series, {what}", "settings to plans, cohorts to their plans", "-",
+                Spread.of(took), unit="s", required=required, at_most=True)
+        )  # fmt: skip
+    return rows

@@ -63,6 +63,7 @@ def measurements(tiny: bool) -> dict[str, tuple[str | None, Measurement]]:
                 for settings in rules
             ],
         ),
+        "reload": (None, lambda: pipeline_rows.reload(100_000 // s, 1 if tiny else 5)),
         "process": ("ewstools", lambda: process_rows.pipeline_alone(points, peer_points, 1 if tiny else 5)),
         "backtest": ("ewstools", lambda: process_rows.backtest(points, peer_points, 1 if tiny else 5)),
         "live": (None, lambda: process_rows.live(100_000 // s, 110 // min(s, 20), 1 if tiny else 11)),
