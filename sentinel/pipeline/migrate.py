@@ -103,7 +103,8 @@ def _renew_comparisons(settings: Settings, state: PipelineState) -> tuple[Pipeli
     comparisons that are new.
     """
     old, count = state.comparisons, len(state.names)
-    wanted = {i: name for i in state.ids.tolist() if (name := settings.counterpart_for(state.names[i])) is not None}
+    ids = state.ids.tolist() if any(entry.counterpart is not None for entry in settings.series) else []
+    wanted = {i: name for i in ids if (name := settings.counterpart_for(state.names[i])) is not None}
     kept = np.array([wanted.get(t) == r for t, r in zip(old.target.tolist(), old.counterpart_names, strict=True)], bool)
     added = sorted(wanted.keys() - set(old.target[kept].tolist()))
     if kept.all() and not added:

@@ -34,7 +34,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class SiteState:
-    """Where one site stands."""
+    """The state of one site."""
 
     alarms: Mapping[str, Open] = field(default_factory=dict)
     """Open alarms of its series by id."""
@@ -60,7 +60,7 @@ def advance(
     events
         Alarms raised and cleared.
     variable_of
-        The series that a paired series compares: both are one variable of the site and count once.
+        The target of each comparison: both are one variable of the site and count once.
     """
     new = dict(states)
     found: list[SiteEvent] = []

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sentinel.domain.errors import DataError, StateError
 from sentinel.domain.observation import OBSERVATIONS, Frame
-from sentinel.journal import Committed, Journal, JournalCorrupt, checkpoints, replay, retention
+from sentinel.journal import Committed, Journal, JournalCorrupt, JournalForgotten, checkpoints, replay, retention
 
 Row = tuple[str, int, float]
 
@@ -243,7 +243,7 @@ def test_a_beginning_that_retention_forgot_is_no_corruption_however_far_it_got(
         while journal.retain(5 * hour_us, 10**12):
             with pytest.raises(StateError, match=r"beginning has been forgotten \(retention\), batch \d") as caught:
                 list(journal.tail(0))
-            assert type(caught.value) is StateError
+            assert type(caught.value) is JournalForgotten
             said.add(re.search(r"from batch (\d+) on, which arrived ([^;]*);", str(caught.value)).groups())  # type: ignore[union-attr]
         assert {arrived for batch, arrived in said if batch == "7"} == {"1970-01-01 05:00 UTC"}
         assert {int(batch) for batch, _ in said} <= set(range(3, 8)), "as far as it has got"

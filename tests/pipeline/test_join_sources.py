@@ -114,7 +114,7 @@ def test_sources_that_each_tell_hundreds_of_ticks_at_once_find_each_other(burst:
     assert mine.state in (State.WATCHING, State.WARNING)
     assert mine.reason is Reason.NONE
     assert (mine.ticks, mine.warm_up_left) == (1_000, 0)
-    assert mine.lag1 == pytest.approx(expected.lag1, abs=0.01)
+    assert mine.estimates.lag1 == pytest.approx(expected.estimates.lag1, abs=0.01)
 
 
 def part_of(name: str, found: dict[str, Arrays], first: int, last: int, told_us: int | None) -> Batch:
@@ -134,7 +134,7 @@ def test_a_pair_whose_reference_is_behind_says_so_and_is_judged_alone_in_the_end
         state, _ = pipeline.advance(state, part_of("peter", found, last - 10, last, last * HOUR_US - 1))
         waits = seen(pipeline, state)
         assert (waits.state, waits.reason, waits.ticks) == (State.BLIND, Reason.COUNTERPART_BEHIND, 200)
-        assert waits.lag1 == ready.lag1, "what is known of it is still shown"
+        assert waits.estimates.lag1 == ready.estimates.lag1, "what is known of it is still shown"
         assert seen(pipeline, state, "peter").ticks == last, "its target is watched as ever"
         assert state.comparisons.targets.tick.size <= WAIT
     counts = Snapshot(pipeline, state, taken_us=0).counts()
