@@ -95,9 +95,7 @@ def propose(values: Floats, cadence_us: int, declared: Sequence[int] = ()) -> tu
 def find_undeclared_seasons(record: SeriesRecord, readings: pl.LazyFrame) -> tuple[Proposal, ...]:
     """Find the seasons in the last rows of a series that its plan does not take out and its level does not follow."""
     plan = record.plan
-    if (
-        plan is None or not plan.conditioning or plan.is_comparison
-    ):  # a target says it for both
+    if plan is None or not plan.conditioning or plan.is_comparison:  # a target says it for both
         return ()
     own = readings.filter(pl.col("series") == record.name).select("time", "value").tail(LONGEST_RECORD)
     table = own.collect(engine="streaming").filter(pl.col("value").is_not_nan())

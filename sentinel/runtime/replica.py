@@ -6,6 +6,7 @@ Nothing here knows a clock: what time did to the state stands in the batches.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import numpy as np
 
