@@ -27,6 +27,20 @@ INNOVATIONS = ("Gaussian", "Laplace", "Student-3")
 CELLS = [(r, name, 100 * i + j) for i, r in enumerate(THRESHOLDS) for j, name in enumerate(INNOVATIONS)]
 HALF_LIVES = (20.0, 70.0, 250.0)
 BIAS_PAGE = Path(__file__).resolve().parents[2] / "docs" / "bias.md"
+PREFACE = """\
+# Bias of the reading at the null
+
+The mean *increment* of a null detector is zero when the lag-1 autocorrelation of its input equals the threshold. The
+*reading* divides the sum of increments by its own estimated standard deviation. The two are correlated, so the mean of
+the reading there is a little off zero, on the side opposite to the threshold's sign. It is furthest off at short
+half-lives and far thresholds. Alarms do not use the reading: evidence is gathered from the increments.
+
+The table gives that mean as a z-score, ± the 95 % interval by series: AR(1) series at the threshold, level and scale
+known, 200 series of 5,000 ticks after a run-in of 1,000. All cells of one kind of innovation share their random
+numbers.
+
+Written by `pytest tests/detectors/test_statistics.py --update-golden`.
+"""
 
 
 def increments(pairs_at_known_level, values: Floats, threshold: float) -> Floats:
@@ -86,18 +100,7 @@ def bias_page(table: dict[tuple[str, float, float], tuple[float, float]]) -> str
     ]
     return "\n".join(
         [
-            "# Bias of the reading at the null",
-            "",
-            "The mean *increment* of a null detector is zero when the lag-1 autocorrelation of its input equals the",
-            "threshold. The *reading* divides the sum of increments by its own estimated standard deviation; the two",
-            "are correlated, so its mean there is a little off zero, on the side opposite to the threshold's sign:",
-            "most at short half-lives and far thresholds. In standard deviations of the null, on AR(1) series at the",
-            "threshold, level and scale known, 200 series of 5,000 ticks after a run-in of 1,000, ± the 95 % interval",
-            "by series. All cells of one kind of innovation share their random numbers. Alarms do not use the reading:",
-            "evidence is gathered from the increments.",
-            "",
-            "Written by `pytest tests/detectors/test_statistics.py --update-golden`.",
-            "",
+            PREFACE,
             f"| innovations | threshold | {' | '.join(head)} |",
             "|---|---|" + "---|" * len(head),
             *rows,

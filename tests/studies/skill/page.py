@@ -26,26 +26,26 @@ PREFACE = """\
 # Skill
 
 Written by `python tests/studies/skill/run.py --write`; a slow test measures again and compares. How well does sentinel
-tell systems that lose their resilience from systems that do not, on runs of systems whose tip is known, beside what
-else could be used?
+distinguish systems that lose their resilience from systems that do not? It is measured on runs of systems whose tip is
+known, beside what else could be used.
 
 **The runs.** {count} runs each of five systems that slow down before they tip (fold, transcritical, pitchfork, Hopf,
 period doubling; equations and sources in `sentinel/simulate/models.py`), and {count} runs of the null of each: the
 same system, its parameter held. Lengths are {shortest} to {longest} ticks and noise is half to twice the system's
-own. In one design a system is first seen *anywhere* on the first {skipped:.0f} % of its way, so that rates and
-resilience at rest differ widely, as in a fleet to be ranked; in the other all are seen *the whole way*, so that a
-part of the way is the same in all. Where the parameter moves a state, a run drifts and its null does not, and a
-criterion may be right for the wrong reason; so runs from anywhere are also held against *nulls that drift*, by as
+own. There are two designs. In one a system is first seen *anywhere* on the first {skipped:.0f} % of its way.
+So rates and resilience at rest differ widely, as in a fleet to be ranked. In the other all are seen *the whole way*.
+So a part of the way is the same in all. Where the parameter moves a state, a run drifts and its null does not. Then a
+criterion may be right for the wrong reason. So runs from anywhere are also compared with *nulls that drift*, by as
 much as the state at rest does. Values are raw and everything is causal: what is said at a moment uses no later value.
-These are development runs (seed {seed}): defaults were chosen on runs like them, so the figures show what to expect
+These are development runs (seed {seed}): defaults were chosen on runs like them. So the figures show what to expect
 on such systems and prove nothing about others.
 
-**The criteria.** `criticality` is what series are ranked by; with `lag1`, `modulus` and `spread` it comes from the
+**The criteria.** `criticality` is what series are ranked by. It comes, as `lag1`, `modulus` and `spread` do, from the
 whole pipeline at its defaults, hourly cadence, no configuration. The two Kendall taus are those of ewstools with its
-defaults (Gaussian detrending 0.2, rolling window 0.25) on the record up to the moment; a test shows that the faster
+defaults (Gaussian detrending 0.2, rolling window 0.25) on the record up to the moment. A test shows that the faster
 way used here gives ewstools' own numbers. `mean`, `sd` and `skewness` of the last quarter of the record are read,
-system by system, in the direction that suits them best, which no user could know. `always` and `never` fire always
-and never.
+system by system, in the direction that suits them best; no user could know it. `always` and `never` fire always and
+never.
 
 **The figures.** AUC: the probability that a moment of a run on its way to the tip stands above a moment of a null, at
 ten moments 60 to 80 % and ten 80 to 100 % of the way. *Found*: part of the moments above all but 5 % of the null's.
@@ -174,10 +174,11 @@ def _means(measured: Measured, design: str, column: str) -> dict[str, dict[str, 
 
 
 DRIFTED = """\
-A figure that falls against nulls that drift was partly the drift's. A level that moves from the first tick on, by more
-than the conditioning can follow, reads as slowing until its slope is learnt, and as a spread that narrows afterwards;
-so the way left on the fold and the transcritical system, where only the runs drift, flatters `lag1` and `modulus`.
-Before a fold the state at rest moves ever faster, and so do the nulls that drift: the level lags behind in both.
+A figure that falls against nulls that drift was partly due to the drift. If a level moves from the first tick on by
+more than the conditioning can follow, it reads as slowing until its slope is learnt, and as a narrowing spread
+afterwards. In the fold and the transcritical system only the runs drift, so their way left flatters `lag1` and
+`modulus`. Before a fold the state at rest moves ever faster, and so do the nulls that drift: the level lags behind in
+both.
 """
 
 
@@ -200,14 +201,14 @@ def _left(did: Alarms) -> str:
 
 
 ALARMS = """
-These are alarms with a stated budget, which ranking has not: fixed thresholds are passed late by a system that was
-far from them at rest. Rules relative to a system's own past, lower thresholds and larger budgets see it sooner.
+These alarms have a stated budget; a ranking has none. A system that was far from a fixed threshold at rest passes it
+late. Rules relative to a system's own past, lower thresholds and larger budgets see it sooner.
 
 **Tips without slowing down are missed**: {unseen} had
 no alarm before. A state that is shifted faster than it can
 follow, or knocked over by one large shock, recovers as fast as ever until then. A **near miss** (lag 1 from 0.4 to
-0.8 and back) is slower for a while and does not tip; {near} of them had an alarm at these thresholds. Where a lower
-one is passed, what is said is true of them too: the series is returning more slowly than that, and no more.
+0.8 and back) is slower for a while and does not tip; {near} of them had an alarm at these thresholds. A lower
+threshold may be passed. Then the alarm is true of them too: it says that the series returns more slowly than that.
 """
 
 NOT_SHOWN = """\
