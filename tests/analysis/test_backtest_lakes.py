@@ -1,4 +1,4 @@
-"""Two real lakes, one judged against the other: the command that the README names, and labels of paired series."""
+"""Two real lakes, one judged against the other: the command of docs/counterparts.md, and labels of paired series."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.analysis.lakes import lakes
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("SENTINEL_TEST_DATA", ROOT.parent / "shared" / "data"))
 LAKES = DATA / "lakes" / "peter_paul_2018_2019.csv"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+COUNTERPARTS = (ROOT / "docs" / "counterparts.md").read_text(encoding="utf-8")
 SAID = (
     "peter: at least 2 series in alarm from 2019-07-28 12:00 UTC on: peter/ph - paul/ph; peter/phycocyanin - paul/",
     "Detected before the event: 1 of 4 (1% to 81%); 3 missed.",
@@ -36,15 +36,15 @@ LIMITS = (
 )
 
 
-def test_the_readme_shows_the_settings_of_the_lakes_as_they_are():
-    (shown,) = re.findall(r"```yaml\n# config/lakes.yaml\n(.*?)```", README, re.DOTALL)
+def test_the_page_shows_the_settings_of_the_lakes_as_they_are():
+    (shown,) = re.findall(r"```yaml\n# config/lakes.yaml\n(.*?)```", COUNTERPARTS, re.DOTALL)
     assert yaml.safe_load(shown) == yaml.safe_load((ROOT / "config" / "lakes.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not LAKES.is_file(), reason=f"no lake data at {LAKES}; SENTINEL_TEST_DATA says where they are")
-def test_the_command_of_the_readme_judges_peter_against_paul_and_says_what_it_cannot(tmp_path, capsys, monkeypatch):
-    (line,) = [text for text in README.splitlines() if "--config config/lakes.yaml" in text]
+def test_the_command_of_the_page_judges_peter_against_paul_and_says_what_it_cannot(tmp_path, capsys, monkeypatch):
+    (line,) = [text for text in COUNTERPARTS.splitlines() if "--config config/lakes.yaml" in text]
     words = shlex.split(line)
     at = {"peter_paul_2018_2019.csv": str(LAKES), "result": str(tmp_path)}
     monkeypatch.chdir(ROOT)
@@ -55,7 +55,7 @@ def test_the_command_of_the_readme_judges_peter_against_paul_and_says_what_it_ca
         assert text in told
         assert text in page
     for text in SAID:
-        assert text in README
+        assert text in COUNTERPARTS
     assert "prosecutor" not in told, "Peter in 2018 is a control"
     assert str(tmp_path / "sites.csv") in told
     data = json.loads((tmp_path / "skill.json").read_text(encoding="utf-8"))

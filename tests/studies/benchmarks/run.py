@@ -1,7 +1,7 @@
 """Speed beside the peers, as ratios in one run, printed as a Markdown table.
 
     python tests/studies/benchmarks/run.py                 print the table
-    python tests/studies/benchmarks/run.py --write         write it to docs/benchmarks.md and README.md too
+    python tests/studies/benchmarks/run.py --write         write it to docs/benchmarks.md
     python tests/studies/benchmarks/run.py --only live     some of the measurements
     python tests/studies/benchmarks/run.py --tiny --json   a second or two each, numbers without meaning: for the tests
 
@@ -30,8 +30,6 @@ from bank_rows import Shape
 from timing import Row
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "benchmarks.md"
-README = PAGE.parents[1] / "README.md"
-BEGIN, END = "<!-- speed: written by tests/studies/benchmarks/run.py --write -->\n", "<!-- end of speed -->"
 
 Measurement = Callable[[], list[Row]]
 
@@ -95,17 +93,6 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def summary(rows: list[Row]) -> str:
-    """The short table of the README."""
-    lines = ["| what | beside | median (range) | required |", "|---|---|---|---|"]
-    for row in rows:
-        f = row.figure
-        required = "-" if row.required is None else f"{'≤' if row.at_most else '≥'} {row.required:g}"
-        shown = f"**{f.median:.3g}** {row.unit} ({f.lowest:.3g} to {f.highest:.3g})"
-        lines.append(f"| {row.what} | {row.peer.partition(':')[0]} | {shown} | {required} |")
-    return "\n".join(lines) + "\n"
-
-
 def machine(load_before: float) -> str:
     """What it was measured on."""
     cpu = next(
@@ -127,18 +114,17 @@ def _cpuinfo() -> list[str]:
 PREFACE = """\
 # Benchmarks
 
-Written by `python tests/studies/benchmarks/run.py --write` (peers: `pip install '.[bench]'`). Ours and the peer take
-turns in one run; x says how many times as fast as the peer ours is, as the median over the turns, and their range. One
-thread where nothing else is said. torch.tanh writes into an array that is there, ours makes its results anew.
-Compilation is not in the numbers of a running process (it is cached on disk); it is in none of the whole processes
-either, which run once before they are measured.
+Written by `python tests/studies/benchmarks/run.py --write` (peers: `pip install '.[bench]'`). In one run ours and the
+peer take turns. x says how many times as fast as the peer ours is: the median over the turns, and their range. All runs
+use one thread where nothing else is said. torch.tanh writes into an array that exists already; ours makes its results
+anew. Compilation is not counted: its result is cached on disk, and whole processes run once before they are measured.
 """
 
 
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description="Speed beside the peers, as ratios in one run.")
-    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md and the table in README.md")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     parser.add_argument("--only", nargs="+", default=[], choices=list(measurements(tiny=True)), metavar="NAME")
     parser.add_argument("--tiny", action="store_true", help="tiny sizes: does it run at all")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
@@ -149,9 +135,6 @@ def main() -> None:
     print(json.dumps([asdict(row) for row in rows]) if asked.json else text)
     if asked.write:
         PAGE.write_text(text, encoding="utf-8")
-        before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
-        _, _, after = rest.partition(END)
-        README.write_text(before + BEGIN + summary(rows) + END + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -39,3 +40,9 @@ def test_each_measurement_gives_finite_positive_numbers() -> None:
 @pytest.mark.skipif(not (find_spec("ewstools") and find_spec("river")), reason="peers: pip install '.[bench]'")
 def test_each_measurement_beside_an_installed_peer_gives_finite_positive_numbers() -> None:
     assert_finite_and_positive(rows(["ewstools", "river", "process", "backtest"]), 5)
+
+
+def test_the_page_begins_as_the_script_writes_it() -> None:
+    script, page = SCRIPT.read_text(encoding="utf-8"), SCRIPT.parents[3] / "docs" / "benchmarks.md"
+    (preface,) = re.findall(r'^PREFACE = """\\\n(.*?)"""', script, re.DOTALL | re.MULTILINE)
+    assert page.read_text(encoding="utf-8").startswith(preface)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from itertools import groupby
 
 from tests.studies.trust.effort import FULL, SEED
 from tests.studies.trust.interval import Figure
@@ -18,28 +18,34 @@ COLUMNS = [*((column, alpha) for column in (AT, BEYOND) for alpha in ALPHAS), (E
 HEAD = f"""\
 # How far the false-alarm budget can be trusted
 
-Written by `python -m tests.studies.trust.run --write`: every figure below was measured by running the whole pipeline,
+Written by `python -m tests.studies.trust.run --write`. Every figure below was measured by running the whole pipeline,
 from observations to alarm events, on simulated series: {FULL.series} of {FULL.ticks:,} hourly ticks where nothing else
-is said. Seed {SEED}, from which each scenario draws random numbers of its own; a second run gives the same numbers.
+is said. Each scenario draws random numbers of its own from seed {SEED}; a second run gives the same numbers. Scenarios
+keep their names, since a name is part of the seed. In them *reference* means the baseline period.
 
 **A theorem.** If each value, given its past, is centred at level + rho x (last deviation) with rho at or below the
 threshold, and shocks are symmetric, the expected number of false alarms in T ticks is at most alpha T, whatever the
 tails or the noise level.
 
 **Calibrated.** sentinel estimates level, trend, season and scale on the fly and recentres the bets. For that the bound
-is not proved but checked: that is what this page is. {{realised}}
+is not proved but checked, on this page. {{realised}}
 
 **Exceptions.**
 
 {{exceptions}}
 
-How to read it. *Bar*: what was demanded before measuring; a row holds when its whole 95 % interval is on the right
-side of its bar. *Interval*: exact for Poisson counts (Garwood), wider by the ratio of variance to mean of the counts
-by series where alarms of one series cluster; shares after Clopper and Pearson; medians between order statistics.
-*Judged*: share of the ticks that got a verdict, for the silence of a blind series is no merit. Alarms are counted with
-`clear: 0.1`, which ends an alarm after some ten ticks, so that nearly every tick can raise one: that is what the
-budget is stated for. The column *episodes* counts what a user sees, alarms from their beginning to their end at the
-default `clear`. *.1 beyond*: a threshold .1 farther from 0 than the truth, at most .97.
+How to read it:
+
+- *At the truth*: the threshold is the true value itself, the hardest case. *.1 beyond*: a threshold .1 farther from 0
+  than the truth, at most .97.
+- *Bar*: what was demanded before measuring. A row holds when its whole 95 % interval is on the right side of its bar.
+- *Interval*: exact for Poisson counts (Garwood). Where alarms of one series cluster, it is wider by the ratio of
+  variance to mean of the counts by series. Shares are after Clopper and Pearson, medians between order statistics.
+- *Judged*: share of the ticks that got a verdict, for the silence of a blind series is no merit.
+- Alarms are counted with `clear: 0.1`, which ends an alarm after some ten ticks. So nearly every tick can raise one,
+  and that is what the budget is stated for. The column *episodes* counts what a user sees: alarms from their beginning
+  to their end at the default `clear`.
+
 """
 
 
@@ -66,8 +72,8 @@ def _realised(rows: Sequence[Row]) -> str:
             continue  # a part of the suite
         words.append(f"between {min(shares):.2f} and {max(shares):.2f} of the budget at alpha {alpha:g}")
     return (
-        f"In {len(shares)} null scenarios, at the truth itself, the realised rate was\n{' and '.join(words)};\n"
-        "rows that miss their bar and processes outside the claim stand under *Exceptions*."
+        f"In {len(shares)} null scenarios, at the truth itself, the realised rate was\n{' and '.join(words)}.\n"
+        "Rows that miss their bar and processes outside the claim are under *Exceptions*."
     )
 
 
@@ -135,17 +141,29 @@ def _figure(row: Row) -> str:
     return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
-def data(groups: Groups) -> dict[str, Any]:
-    """The same for other pages, JSON-ready."""
-    rows = {group: [asdict(row) | {"met": row.met} for row in found] for group, found in groups.items()}
-    return {"seed": SEED, "groups": rows}
+FIELDS = ("what", "value", "low", "high", "rests_on", "bar", "at_most", "budget", "judged")
+"""What stands in a row of docs/trust.json, in this order."""
 
 
-def groups_of(data: Mapping[str, Any]) -> dict[str, list[Row]]:
-    """The rows again."""
-    groups: dict[str, list[Row]] = {}
-    for group, found in data["groups"].items():
-        for entry in found:
-            fields = {key: value for key, value in entry.items() if key != "met"}
-            groups.setdefault(group, []).append(Row(**fields | {"figure": Figure(*entry["figure"])}))
-    return groups
+def data_of(groups: Groups) -> str:
+    """The rows as JSON for other pages, one scenario a line."""
+    listed = []
+    for group, members in groups.items():
+        lines = []
+        for name, rows in groupby(members, key=lambda row: row.scenario):
+            numbers = [[row.what, *row.figure, row.bar, row.at_most, row.budget, row.judged] for row in rows]
+            lines.append(json.dumps({"scenario": name, "rows": numbers}))
+        listed.append(f"{json.dumps(group)}: [\n" + ",\n".join(lines) + "\n]")
+    return f'{{\n"seed": {SEED},\n"fields": {json.dumps(FIELDS)},\n"groups": {{\n' + ",\n".join(listed) + "\n}}\n"
+
+
+def groups_of(text: str) -> dict[str, list[Row]]:
+    """The rows again, from what `data_of` wrote."""
+    return {
+        group: [
+            Row(entry["scenario"], what, Figure(value, low, high, rests_on), *rest)
+            for entry in entries
+            for what, value, low, high, rests_on, *rest in entry["rows"]
+        ]
+        for group, entries in json.loads(text)["groups"].items()
+    }

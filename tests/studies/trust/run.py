@@ -9,7 +9,6 @@ python -m tests.studies.trust.run --short           few and short series: does i
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,7 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from tests.studies.trust.effort import FULL, SHORT, Effort
-from tests.studies.trust.page import data, page
+from tests.studies.trust.page import data_of, page
 from tests.studies.trust.row import Row
 from tests.studies.trust.suite import SUITE
 
@@ -61,7 +60,7 @@ def main() -> None:
     text = page(groups)
     if asked.write:
         PAGE.write_text(text, encoding="utf-8")
-        PAGE.with_suffix(".json").write_text(json.dumps(data(groups), indent=1) + "\n", encoding="utf-8")
+        PAGE.with_suffix(".json").write_text(data_of(groups), encoding="utf-8")
     else:
         print(text)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from tests.studies.trust.effort import SHORT, generator
 from tests.studies.trust.interval import rate
 from tests.studies.trust.nulls import stationary
-from tests.studies.trust.page import groups_of, page
+from tests.studies.trust.page import data_of, groups_of, page
 from tests.studies.trust.row import Row
 from tests.studies.trust.run import PAGE
 from tests.studies.trust.scenarios import AT, NULL, Scenario
@@ -26,7 +27,7 @@ GROUPS = list(dict.fromkeys(part.group for part in SUITE))
 @pytest.fixture(scope="module")
 def written() -> dict[str, list[Row]]:
     """The rows of the full run that is in the docs."""
-    return groups_of(json.loads(PAGE.with_suffix(".json").read_text(encoding="utf-8")))
+    return groups_of(PAGE.with_suffix(".json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -65,6 +66,14 @@ def test_a_row_holds_only_with_its_whole_interval() -> None:
 def test_random_numbers_of_a_scenario_are_its_own_and_the_same_each_time() -> None:
     draws = [generator(name).random() for name in ("one", "two", "one")]
     assert draws[0] == draws[2] != draws[1]
+
+
+def test_the_data_have_one_scenario_a_line_and_are_read_as_they_were_written(written) -> None:
+    text = PAGE.with_suffix(".json").read_text(encoding="utf-8")
+    assert data_of(written) == text
+    scenarios = [name for rows in written.values() for name, _ in groupby(rows, key=lambda row: row.scenario)]
+    lines = [line.rstrip(",") for line in text.splitlines() if line.startswith('{"scenario"')]
+    assert [json.loads(line)["scenario"] for line in lines] == scenarios
 
 
 def test_the_page_is_that_of_its_data(written) -> None:

@@ -1,0 +1,123 @@
+"""Reference pages that are written from the code. `pytest --update-golden` writes them again."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detectors.tables import DETECTORS
+from sentinel.commands.arguments import parser
+from sentinel.domain.metrics import METRICS
+from sentinel.domain.spelling import print_duration, print_size
+
+ROOT = Path(__file__).resolve().parents[2]
+BEGIN = "<!-- written by tests/meta/test_pages.py --update-golden -->\n"
+END = "<!-- end -->\n"
+
+
+def metrics() -> Iterator[str]:
+    """Every metric with its type, its labels and what it says."""
+    yield "| metric | type | labels | what it says |\n|---|---|---|---|"
+    for row in METRICS:
+        yield f"| `{row.name}` | {row.type} | {', '.join(row.labels) or '-'} | {row.help} |"
+
+
+def configuration() -> Iterator[str]:
+    """Every key of every section, from the schema of configuration files."""
+    schema = json.loads((ROOT / "config" / "sentinel.schema.json").read_text(encoding="utf-8"))
+    definitions = schema["$defs"]
+    for section, described in schema["properties"].items():
+        yield f"\n## {section}\n"
+        yield text_of(described)
+        for name in parts_of(described):
+            yield from keys(definitions[name])
+    (channel,) = parts_of(definitions["AlarmSettings"]["properties"]["channels"])
+    yield "\n## alarms.channels"
+    yield from keys(definitions[channel])
+
+
+def parts_of(described: Mapping[str, Any]) -> list[str]:
+    """Names of the definitions that a property refers to, in order."""
+    return list(dict.fromkeys(re.findall(r'"\$ref": "#/\$defs/(\w+)"', json.dumps(described))))
+
+
+def keys(part: Mapping[str, Any]) -> Iterator[str]:
+    """What a part of the configuration is, and its keys."""
+    kind = part["properties"].get("kind", {}).get("const")
+    yield f"\n{f'`kind: {kind}`: ' if kind else ''}{text_of(part)}\n"
+    yield "| key | default | meaning |\n|---|---|---|"
+    for key, field in part["properties"].items():
+        default = "required" if key in part.get("required", []) else f"`{default_of(field)}`"
+        yield f"| `{key}` | {default} | {text_of(field)} |"
+
+
+def default_of(field: Mapping[str, Any]) -> str:
+    """The default of a key as it would be written in a file."""
+    default, written = field.get("default"), json.dumps(field)
+    if isinstance(default, int) and "us|ms|s" in written:
+        return print_duration(default)
+    if isinstance(default, int) and "KiB" in written:
+        return print_size(default)
+    return default if isinstance(default, str) and default.isalnum() else json.dumps(default, ensure_ascii=False)
+
+
+def text_of(described: Mapping[str, Any]) -> str:
+    """The description in one line, fit for a cell of a table."""
+    return " ".join(described.get("description", "").split()).replace("|", "\\|")
+
+
+def commands() -> Iterator[str]:
+    """Every command with its arguments."""
+    (all_commands,) = [found for found in parser()._actions if isinstance(found, argparse._SubParsersAction)]
+    for name, command in all_commands.choices.items():
+        arguments = [action for action in command._actions if "--help" not in action.option_strings]
+        yield f"\n## sentinel {name}\n\n{command.description}"
+        if arguments:
+            yield "\n| argument | meaning |\n|---|---|"
+        for action in arguments:
+            taken = "" if action.nargs == 0 else str(action.metavar or "|".join(action.choices or ()))
+            written = " ".join(filter(None, (*action.option_strings, taken))).replace("|", "\\|")
+            yield f"| `{written}` | {(action.help or '') % {'default': action.default}} |"
+
+
+PAGES = {"metrics": metrics, "configuration": configuration, "commands": commands}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_reference_page_is_that_of_the_code(name: str, request: pytest.FixtureRequest) -> None:
+    page = ROOT / "docs" / f"{name}.md"
+    expected = "\n".join(PAGES[name]()).lstrip("\n") + "\n"
+    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    written, end, after = rest.partition(END)
+    assert begin, f"{page.name}: the mark of the written part is gone"
+    assert end, f"{page.name}: the written part has no end"
+    if request.config.getoption("--update-golden"):
+        page.write_text(before + BEGIN + expected + END + after, encoding="utf-8")
+        return
+    assert written == expected, f"docs/{name}.md: if the change is meant, run --update-golden"
+
+
+def test_every_kind_of_detector_is_in_the_table_of_detectors() -> None:
+    page = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
+    files = {path.stem for path in (ROOT / "detectors" / "tables").glob("*.py")} - {"__init__"}
+    assert set(DETECTORS) <= files
+    assert set(re.findall(r"^\| `detectors/tables/(\w+)\.py`", page, re.MULTILINE)) == files
+
+
+def test_the_page_of_the_code_names_every_room_and_no_other() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = {path.name for path in (ROOT / "sentinel").iterdir() if (path / "__init__.py").is_file()}
+    assert set(re.findall(r"^\| `sentinel/(\w+)/`", page, re.MULTILINE)) == rooms
+
+
+def test_every_file_that_a_page_names_exists() -> None:
+    named = re.compile(r"`((?:sentinel|detectors|config|deploy|tests|docs)/[\w./-]*)`")
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").glob("*.md")]:
+        for path in named.findall(page.read_text(encoding="utf-8")):
+            assert (ROOT / path).exists(), f"{page.relative_to(ROOT)}: {path}"
