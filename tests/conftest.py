@@ -43,7 +43,11 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden; review the diff")
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="rewrite tests/golden and the written parts of docs; review the diff",
+    )
 
 
 @pytest.fixture
@@ -61,5 +65,22 @@ def golden(request: pytest.FixtureRequest):
         if request.config.getoption("--update-golden"):
             path.write_text(text, encoding="utf-8")
         assert text == path.read_text(encoding="utf-8"), f"{name}: if the change is meant, run --update-golden"
+
+    return compare
+
+
+@pytest.fixture
+def golden_part(request: pytest.FixtureRequest):
+    """Compare a text with what stands in a page between two marks, or write it there under --update-golden."""
+
+    def compare(page: Path, begin: str, text: str, end: str) -> None:
+        before, begun, rest = page.read_text(encoding="utf-8").partition(begin)
+        written, ended, after = rest.partition(end)
+        assert begun, f"{page.name}: the mark {begin!r} is gone"
+        assert ended, f"{page.name}: the mark {end!r} is gone"
+        if request.config.getoption("--update-golden"):
+            page.write_text(before + begin + text + end + after, encoding="utf-8")
+            written = text
+        assert text == written, f"{page.name}: if the change is meant, run --update-golden"
 
     return compare

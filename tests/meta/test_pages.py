@@ -90,17 +90,8 @@ PAGES = {"metrics": metrics, "configuration": configuration, "commands": command
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_reference_page_is_that_of_the_code(name: str, request: pytest.FixtureRequest) -> None:
-    page = ROOT / "docs" / f"{name}.md"
-    expected = "\n".join(PAGES[name]()).lstrip("\n") + "\n"
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    written, end, after = rest.partition(END)
-    assert begin, f"{page.name}: the mark of the written part is gone"
-    assert end, f"{page.name}: the written part has no end"
-    if request.config.getoption("--update-golden"):
-        page.write_text(before + BEGIN + expected + END + after, encoding="utf-8")
-        return
-    assert written == expected, f"docs/{name}.md: if the change is meant, run --update-golden"
+def test_a_reference_page_is_that_of_the_code(name: str, golden_part) -> None:
+    golden_part(ROOT / "docs" / f"{name}.md", BEGIN, "\n".join(PAGES[name]()).lstrip("\n") + "\n", END)
 
 
 def test_every_kind_of_detector_is_in_the_table_of_detectors() -> None:

@@ -100,30 +100,12 @@ def headline(groups: Mapping[str, Sequence[Row]]) -> str:
     return fill(text, 120, break_on_hyphens=False) + "\n"
 
 
-def parts(page: Path = PAGE, begins: str = BEGIN, ends: str = END) -> tuple[str, str, str]:
-    before, begin, rest = page.read_text(encoding="utf-8").partition(begins)
-    written, end, after = rest.partition(ends)
-    assert begin, "the block of figures is gone"
-    assert end, "the block of figures has no end"
-    return before, written, after
+def test_the_figures_are_those_of_the_trust_suite(golden_part, groups) -> None:
+    golden_part(PAGE, BEGIN, "\n".join(figures(groups)).rstrip() + "\n", END)
 
 
-def test_the_figures_are_those_of_the_trust_suite(request, groups) -> None:
-    expected = "\n".join(figures(groups)).rstrip() + "\n"
-    before, _, after = parts()
-    if request.config.getoption("--update-golden"):
-        PAGE.write_text(before + BEGIN + expected + END + after, encoding="utf-8")
-    assert parts()[1] == expected
-
-
-def test_the_figures_of_the_readme_are_those_of_the_trust_suite(
-    request: pytest.FixtureRequest, groups: dict[str, list[Row]]
-) -> None:
-    expected = headline(groups)
-    before, _, after = parts(README, README_BEGIN, README_END)
-    if request.config.getoption("--update-golden"):
-        README.write_text(before + README_BEGIN + expected + README_END + after, encoding="utf-8")
-    assert parts(README, README_BEGIN, README_END)[1] == expected
+def test_the_figures_of_the_readme_are_those_of_the_trust_suite(golden_part, groups) -> None:
+    golden_part(README, README_BEGIN, headline(groups), README_END)
 
 
 def test_no_page_promises_a_false_alarm_rate_without_its_condition() -> None:
