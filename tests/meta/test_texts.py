@@ -59,10 +59,19 @@ def test_no_message_promises_what_cannot_be_known() -> None:
     assert matches(r"(?i)^(?!.*\b(not|never)\b).*\bwill (soon )?(tip|collaps[e])\b") == []
 
 
-def test_links_between_pages_lead_to_files_that_exist() -> None:
+def anchors(page: Path) -> set[str]:
+    """What a link may lead to within a page: its headings, as a web page of them names them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_links_lead_to_files_and_headings_that_exist() -> None:
     for page in (path for path in texts() if path.suffix == ".md"):
-        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"
+        links = re.findall(r"\]\((?!https?:|mailto:)([^)#\s]*)#?([^)\s]*)\)", page.read_text(encoding="utf-8"))
+        for target, anchor in links:
+            led = (page.parent / target) if target else page
+            assert led.exists(), f"{page.relative_to(ROOT)}: {target}"
+            assert not anchor or anchor in anchors(led), f"{page.relative_to(ROOT)}: {target}#{anchor}"
 
 
 def test_the_code_uses_the_words_of_the_glossary() -> None:
