@@ -40,6 +40,16 @@ def configuration() -> Iterator[str]:
     (channel,) = parts_of(definitions["AlarmSettings"]["properties"]["channels"])
     yield "\n## alarms.channels"
     yield from keys(definitions[channel])
+    old = [
+        f"| `{section}`: `{key}` | {text_of(field)} |"
+        for section, described in schema["properties"].items()
+        for name in parts_of(described)
+        for key, field in definitions[name]["properties"].items()
+        if field.get("deprecated")
+    ]
+    if old:
+        yield "\n## Keys of earlier versions\n\n| key | what became of it |\n|---|---|"
+    yield from old
 
 
 def parts_of(described: Mapping[str, Any]) -> list[str]:
@@ -53,6 +63,8 @@ def keys(part: Mapping[str, Any]) -> Iterator[str]:
     yield f"\n{f'`kind: {kind}`: ' if kind else ''}{text_of(part)}\n"
     yield "| key | default | meaning |\n|---|---|---|"
     for key, field in part["properties"].items():
+        if field.get("deprecated"):
+            continue
         default = "required" if key in part.get("required", []) else f"`{default_of(field)}`"
         yield f"| `{key}` | {default} | {text_of(field)} |"
 
