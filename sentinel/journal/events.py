@@ -49,7 +49,7 @@ class Events:
         found: dict[str, dict[str, Any]] = {}
         for at, body in rows:
             event = json.loads(body)
-            if event["what"] == "raised" and "rule" in event:
+            if event["what"] == "raised" and "members" not in event:  # a site's alarm has members
                 found[event["alarm_id"]] = event
             elif at < batch:
                 found.pop(event["alarm_id"], None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from detectors.spectrum import recovery_time
 from sentinel.config import Settings
 from sentinel.domain.states import Reason
 from sentinel.pipeline.pipeline import Batch, Pipeline
@@ -115,7 +116,7 @@ def test_pitfall_5_14_the_recovery_time_is_the_same_however_often_the_series_is_
         read: Floats = values[::every]
         naive[every] = np.mean(ac1(read))
         found = through(Pipeline(hourly(cadence=f"{every}h")), [batch_of(read, cadence_us=every * HOUR_US)])
-        hours[every] = every * np.nanmedian(table(found, "recovery")[1_000:])
+        hours[every] = every * np.nanmedian(recovery_time(table(found, "lag1"))[1_000:])
     assert naive[1] - naive[5] > 0.25, "lag-1 autocorrelation itself depends on the sampling interval"
     assert list(hours.values()) == pytest.approx([-1.0 / np.log(0.9)] * 3, rel=0.15)
 

@@ -76,7 +76,7 @@ def test_pitfall_5_5_nan_text_duplicate_and_late_stamps_are_counted_and_leave_th
 
     harmed, whole = followed("spoilt", spoilt, after), followed("missing", missing)
     assert repr(harmed.engine.snapshot.view("s0")) == repr(whole.engine.snapshot.view("s0"))  # NaN equals itself
-    assert whole.engine.snapshot.view("s0").lag1 == pytest.approx(0.6, abs=0.3)
+    assert whole.engine.snapshot.view("s0").estimates.lag1 == pytest.approx(0.6, abs=0.3)
     reasons = ("missing", "not_finite", "not_a_number", "bad_time")
     counted = {r: harmed.count("observations_rejected_total", source="buoys", reason=r) for r in reasons}
     assert sum(counted.values()) == len(bad) + 2

@@ -30,6 +30,12 @@ def part(first: int) -> Frame:
     return Frame("buoys", pl.DataFrame(rows, schema=OBSERVATIONS, orient="row"), {"at": first + 20}, rejected={})
 
 
+def without_skewness(rig: Rig) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """The state but for an estimate that 0.1.0 did not have: it starts with the upgrade."""
+    arrays, header = rig.state
+    return {name: array for name, array in arrays.items() if "skewness" not in name}, header
+
+
 def moments(rig: Rig) -> list[tuple[str, int]]:
     return [(event["id"], event["time_us"]) for event in rig.journal.events()]
 
@@ -42,7 +48,7 @@ def test_a_state_of_0_1_0_goes_on_as_if_it_had_always_been_of_this_version(tmp_p
         continued.feed(part(first))
     for first in range(0, 400, 20):
         straight.feed(part(first))
-    assert continued.state == straight.state
+    assert without_skewness(continued) == without_skewness(straight)
     assert continued.record[1:] == straight.record[1:], "digests, cursors, series"
     assert moments(continued) == moments(straight)
     assert {event["series"] for event in straight.journal.events()} >= {"peter", "peter - paul", "shore"}
@@ -103,8 +109,8 @@ def test_where_the_journals_beginning_is_forgotten_every_series_starts_afresh_an
     assert "every series starts afresh in learning" in said.message
     cleared = {event["alarm_id"] for event in after.journal.events() if event["what"] == "cleared"}
     assert is_open <= cleared, "a site's too"
-    assert not any(site.raised_us >= 0 for site in after.engine._machine.state.sites.values())
-    assert after.engine._machine.state.names == before.engine._machine.state.names
+    assert not any(site.raised_us >= 0 for site in after.engine._replica.state.sites.values())
+    assert after.engine._replica.state.names == before.engine._replica.state.names
     assert after.journal.cursors() == {"buoys": {"at": 95}}
     assert after.journal.series() == [(i, f"s{i}", "buoys") for i in range(3)]
     view = after.engine.snapshot.view("s0")
@@ -116,7 +122,7 @@ def test_where_the_journals_beginning_is_forgotten_every_series_starts_afresh_an
     assert again.record == record, "killed before its first checkpoint it does the same again"
     assert again.state == after.state
     again.feed(frame(95, 300))
-    state = again.engine._machine.state
+    state = again.engine._replica.state
     assert np.array_equal(state.ids, np.arange(3))
     assert all(members.last.ticks.min() > 100 for members in state.cohorts)
     json.dumps(again.journal.events(), allow_nan=False)
