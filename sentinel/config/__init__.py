@@ -3,49 +3,24 @@
 from __future__ import annotations
 
 from sentinel.config.alarms import RATIO, RELATIVE, AlarmSettings, ChannelSettings
-from sentinel.config.faults import or_else
-from sentinel.config.loading import load
-from sentinel.config.process import DaemonSettings, LogNotify, LogSettings, Notify, WebSettings
-from sentinel.config.record import fingerprint, from_record, schema_text, to_record
+from sentinel.config.loading import fingerprint, from_record, load, schema_text, to_record
 from sentinel.config.series import (
+    DEFAULT_BANK,
     LONGEST_HALF_LIFE_TICKS,
     SHORTEST_HALF_LIFE_TICKS,
     SHORTEST_SEASON_TICKS,
     BankSettings,
     SeriesSettings,
     SiteSettings,
-)
-from sentinel.config.settings import DEFAULT_BANK, EntryKey, Settings
+)  # fmt: skip
+from sentinel.config.settings import DaemonSettings, EntryKey, LogNotify, LogSettings, Notify, Settings, WebSettings
 from sentinel.config.sources import CsvSource, SimulateSource, Source, known_separator, known_time_zone
+from sentinel.config.values import or_else
 
 __all__ = [
-    "DEFAULT_BANK",
-    "LONGEST_HALF_LIFE_TICKS",
-    "RATIO",
-    "RELATIVE",
-    "SHORTEST_HALF_LIFE_TICKS",
-    "SHORTEST_SEASON_TICKS",
-    "AlarmSettings",
-    "BankSettings",
-    "ChannelSettings",
-    "CsvSource",
-    "DaemonSettings",
-    "EntryKey",
-    "LogNotify",
-    "LogSettings",
-    "Notify",
-    "SeriesSettings",
-    "Settings",
-    "SimulateSource",
-    "SiteSettings",
-    "Source",
-    "WebSettings",
-    "fingerprint",
-    "from_record",
-    "known_separator",
-    "known_time_zone",
-    "load",
-    "or_else",
-    "schema_text",
-    "to_record",
-]
+    "DEFAULT_BANK", "LONGEST_HALF_LIFE_TICKS", "RATIO", "RELATIVE", "SHORTEST_HALF_LIFE_TICKS",
+    "SHORTEST_SEASON_TICKS", "AlarmSettings", "BankSettings", "ChannelSettings", "CsvSource", "DaemonSettings",
+    "EntryKey", "LogNotify", "LogSettings", "Notify", "SeriesSettings", "Settings", "SimulateSource", "SiteSettings",
+    "Source", "WebSettings", "fingerprint", "from_record", "known_separator", "known_time_zone", "load", "or_else",
+    "schema_text", "to_record",
+]  # fmt: skip

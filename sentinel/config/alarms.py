@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Field, PlainValidator, WithJsonSchema
 
-from sentinel.config.faults import Fault, refuse
-from sentinel.config.values import Part, Text, WrittenBudget
+from sentinel.config.values import Fault, Part, Text, WrittenBudget
 from sentinel.domain.spans import Cadence
 
 LARGEST_ALPHA = 0.1
@@ -44,6 +42,8 @@ Threshold: TypeAlias = Annotated[
 Bet: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 Kind: TypeAlias = Literal["lag1", "modulus", "spread"]
 Side: TypeAlias = Literal["above", "below"]
+Delta: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+Ratio: TypeAlias = Annotated[float, Field(ge=1, le=1000)]
 
 
 class ChannelSettings(Part):
@@ -55,22 +55,20 @@ class ChannelSettings(Part):
     """lag1 and modulus: where evidence begins to grow; a number, or `relative` to the series' own past (lag1)."""
     side: Side = "above"
     """lag1: claim that it is above the threshold, or below (falling towards -1)."""
-    delta: Annotated[float, Field(ge=0, lt=1)] | None = None
+    delta: Delta | None = None
     """threshold relative: how far from the baseline period; null = 0.1, and 0.05 where that is above 0.7."""
-    ratio: Annotated[float, Field(ge=1, le=1000)] | None = None
+    ratio: Ratio | None = None
     """spread: variance ratio to the baseline period above which evidence grows; null = 1.5."""
     weight: Annotated[float, Field(gt=0)] = 1.0
     """Share of this channel in the rule, relative to the others."""
 
-    @model_validator(mode="after")
-    def _fits_its_kind(self) -> Self:
-        refuse(channel_faults(self))
-        return self
+    def _conflicts(self) -> Iterator[Fault]:
+        return _channel_conflicts(self)
 
     @property
     def label(self) -> str:
         """Name of the claim within its kind: `0.8`, `below -0.5`, `relative`, `1.5x`."""
-        return channel_label(self)
+        return _channel_label(self)
 
 
 class AlarmSettings(Part):
@@ -85,9 +83,9 @@ class AlarmSettings(Part):
     """Lag-1 autocorrelation, or modulus, at which evidence begins to grow; or `relative` to the series' own past."""
     side: Side = "above"
     """lag1: above the threshold, or below it (falling towards -1)."""
-    delta: Annotated[float, Field(ge=0, lt=1)] | None = None
+    delta: Delta | None = None
     """threshold relative: how far from the baseline period; null = 0.1, and 0.05 where that is above 0.7."""
-    ratio: Annotated[float, Field(ge=1, le=1000)] | None = None
+    ratio: Ratio | None = None
     """spread: variance ratio to the baseline period above which evidence grows; null = 1.5."""
     channels: tuple[ChannelSettings, ...] = ()
     """weighted: the claims whose evidence is averaged."""
@@ -106,37 +104,27 @@ class AlarmSettings(Part):
     bets: Annotated[tuple[Bet, ...], Field(min_length=1, max_length=8)] = BETS
     """Shares of its wealth that the gambler stakes; small ones see small changes, large ones fast."""
 
-    @model_validator(mode="after")
-    def _one_budget(self) -> Self:
+    def _conflicts(self) -> Iterator[Fault]:
         if self.alpha is None and self.false_alarms is None:
-            message = "no budget came; alpha: 1e-4 (per tick) or false_alarms: 1 per 10y is needed"
-            refuse([Fault((), message)])
+            yield Fault((), "no budget came; alpha: 1e-4 (per tick) or false_alarms: 1 per 10y is needed")
         if self.alpha is not None and self.false_alarms is not None:
             message = f"{self.false_alarms} came beside alpha {self.alpha:g}; only one of the two is allowed"
-            refuse([Fault(("false_alarms",), message)])
-        return self
-
-    @model_validator(mode="after")
-    def _fits_its_kind(self) -> Self:
-        refuse(_weighted_faults(self) if self.kind == "weighted" else channel_faults(self))
-        return self
+            yield Fault(("false_alarms",), message)
+        yield from _weighted_conflicts(self) if self.kind == "weighted" else _channel_conflicts(self)
 
     @property
     def label(self) -> str:
         """Name of the rule within its kind: `0.8`, `below -0.5`, `relative`, `1.5x`; of all channels if weighted."""
         if self.kind == "weighted":
             return " + ".join(f"{part.kind} {part.label}" for part in self.channels)
-        return channel_label(self)
+        return _channel_label(self)
 
     def parts(self) -> tuple[ChannelSettings, ...]:
         """The channels; the rule itself as one unless it is weighted."""
         if self.kind == "weighted":
             return self.channels
-        return (
-            ChannelSettings(
-                kind=self.kind, threshold=self.threshold, side=self.side, delta=self.delta, ratio=self.ratio
-            ),
-        )
+        kind, threshold, side, delta, ratio = self.kind, self.threshold, self.side, self.delta, self.ratio
+        return (ChannelSettings(kind=kind, threshold=threshold, side=side, delta=delta, ratio=ratio),)
 
     def alpha_per_tick(self, cadence: Cadence) -> float:
         """Effective alpha: budgeted false alarms of this rule per series and tick, at most `LARGEST_ALPHA`."""
@@ -147,12 +135,12 @@ class AlarmSettings(Part):
         if self.alpha is not None:
             alpha = self.alpha
         else:
-            assert self.false_alarms is not None  # _one_budget
+            assert self.false_alarms is not None  # else the rule is refused
             alpha = self.false_alarms.alpha_per_tick(cadence)
         return alpha * self.share / self.shared_by
 
 
-def channel_label(part: ChannelSettings | AlarmSettings) -> str:
+def _channel_label(part: ChannelSettings | AlarmSettings) -> str:
     """Name of a claim within its kind; two rules of one series never share kind and label."""
     if part.kind == "spread":
         return f"{part.ratio or RATIO:g}x"
@@ -161,7 +149,7 @@ def channel_label(part: ChannelSettings | AlarmSettings) -> str:
     return f"{'below ' if part.side == 'below' else ''}{threshold}{delta}"
 
 
-def channel_faults(part: ChannelSettings | AlarmSettings) -> Iterator[Fault]:
+def _channel_conflicts(part: ChannelSettings | AlarmSettings) -> Iterator[Fault]:
     """Keys that do not belong to a claim of this kind, or that it needs."""
     kind, threshold = part.kind, part.threshold
     if kind in ("lag1", "modulus") and threshold is None:
@@ -181,7 +169,7 @@ def channel_faults(part: ChannelSettings | AlarmSettings) -> Iterator[Fault]:
         yield Fault(("channels",), f"{len(part.channels)} came; only a weighted rule has channels, this one is {kind}")
 
 
-def _weighted_faults(rule: AlarmSettings) -> Iterator[Fault]:
+def _weighted_conflicts(rule: AlarmSettings) -> Iterator[Fault]:
     if len(rule.channels) < 2:
         yield Fault(("channels",), f"{len(rule.channels)} came; a weighted rule needs at least two channels")
     claims = [(part.kind, part.label) for part in rule.channels]
@@ -196,6 +184,43 @@ def _weighted_faults(rule: AlarmSettings) -> Iterator[Fault]:
         yield Fault(("side",), "below; a weighted rule has it in its channels")
 
 
-def threshold_of(part: ChannelSettings) -> float:
-    """The threshold as a number; NaN for spread and for a relative one."""
-    return part.threshold if isinstance(part.threshold, float) else math.nan
+def alarm_conflicts(alarms: tuple[AlarmSettings, ...]) -> Iterator[Fault]:
+    """Find rules that stand twice, and critical rules that are raised no later than their warning."""
+    for position, rule in enumerate(alarms):
+        key = {"spread": "ratio", "weighted": "channels"}.get(rule.kind, "threshold")
+        twins = [other for other in alarms if (other.match, other.kind) == (rule.match, rule.kind)]
+        if any(other.label == rule.label for other in alarms[:position] if other in twins):
+            message = f"{rule.label} has a rule for '{rule.match}' already; one rule per match and {key}"
+            yield Fault((position, key), message)
+            continue
+        wider = [other for other in alarms[:position] if other.match == "*" and other.kind == rule.kind]
+        if any(other.label == rule.label for other in wider):
+            message = (
+                f"{rule.label} has a rule for every series before, so this one is never used; "
+                f"put the rule for '{rule.match}' first, or give it another {key}"
+            )
+            yield Fault((position, key), message)
+            continue
+        for other in twins:
+            if (rule.severity, other.severity) == ("critical", "warning") and _raised_no_later(rule, other):
+                move = "lower" if rule.side == "below" else "raise"
+                message = (
+                    f"a critical rule at {rule.label} is raised no later than the warning "
+                    f"at {other.label} for '{rule.match}'; {move} its threshold or lower its alpha"
+                )
+                yield Fault((position, "threshold"), message)
+
+
+def _raised_no_later(rule: AlarmSettings, other: AlarmSettings) -> bool:
+    """Compare two rules: evidence grows faster at a lower threshold, and at a larger alpha less of it is needed."""
+    if not (isinstance(rule.threshold, float) and isinstance(other.threshold, float)) or rule.side != other.side:
+        return False
+    parts = rule.share / rule.shared_by, other.share / other.shared_by
+    if rule.alpha is not None and other.alpha is not None:
+        as_lenient = rule.alpha * parts[0] >= other.alpha * parts[1]
+    elif rule.false_alarms is not None and other.false_alarms is not None:
+        as_lenient = rule.false_alarms.per_year * parts[0] >= other.false_alarms.per_year * parts[1]
+    else:
+        return False  # per tick against per year: depends on a cadence that need not be known
+    sign = -1.0 if rule.side == "below" else 1.0
+    return as_lenient and sign * rule.threshold <= sign * other.threshold

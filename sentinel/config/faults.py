@@ -1,17 +1,14 @@
-"""What is wrong with a configuration: which key, what came, what is allowed; pydantic's errors in plain words too."""
+"""Turns the errors that pydantic finds into faults in plain words: which key, what came, what is allowed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from difflib import get_close_matches
-from typing import Any, NamedTuple, TypeAlias, get_args
+from collections.abc import Callable, Iterator
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sentinel.config.values import Part
-
-KeyPath: TypeAlias = tuple[str | int, ...]
+from sentinel.config.values import ConflictError, Fault, KeyPath, Part, or_else
 
 _ALLOWED = {
     "string_type": "text is allowed; put it in quotes",
@@ -33,49 +30,6 @@ _ALLOWED = {
     "less_than": "a number less than {lt} is allowed",
     "less_than_equal": "a number of at most {le} is allowed",
 }
-
-
-class Fault(NamedTuple):
-    """One thing that is wrong."""
-
-    path: KeyPath
-    """Keys and positions, from where the check stands."""
-    message: str
-    """What came; what is allowed; what to do. One line."""
-
-
-class ConflictError(ValueError):
-    """Settings that are each fine but cannot stand together."""
-
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__(" | ".join(f"{path_text(fault.path)}: {fault.message}" for fault in self.faults))
-
-
-def refuse(faults: Iterable[Fault]) -> None:
-    """Raise ConflictError with all faults that a check found; do nothing if it found none."""
-    found = tuple(faults)
-    if found:
-        raise ConflictError(found)
-
-
-def path_text(path: KeyPath) -> str:
-    """Write a key path as ``sources[2].every``."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
-
-
-def or_else(word: str, allowed: Iterable[str], what: str) -> str:
-    """Suggest the word that was probably meant, ``did you mean 'path'?``; else list all `allowed` ones."""
-    words = list(allowed)
-    close = get_close_matches(word, words, n=1)
-    if close:
-        return f"did you mean '{close[0]}'?"
-    if not words:
-        return f"no {what} are defined"
-    return f"allowed {what} are {', '.join(words)}"
 
 
 def faults_of(error: ValidationError, model: type[Part], came: Callable[[KeyPath], str]) -> Iterator[Fault]:

@@ -1,19 +1,24 @@
-"""Reads settings from files: merges and checks them, and lists every fault with its file and line."""
+"""Reads settings from files, and from what this or an earlier version recorded; writes their JSON Schema.
+
+Files are merged and checked; every fault is listed with its file and line.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from sentinel.config.faults import Fault, KeyPath, faults_of, path_text
+from sentinel.config.faults import faults_of
 from sentinel.config.series import BankSettings, SeriesSettings
 from sentinel.config.settings import Settings
 from sentinel.config.tree import Node, Reader, TreeError, find
-from sentinel.config.values import FROM_FILE, Part
-from sentinel.domain.errors import ConfigError
+from sentinel.config.values import FROM_FILE, Fault, KeyPath, Part, path_text
+from sentinel.domain.errors import ConfigError, StateError
 
 
 class _Faults:
@@ -50,7 +55,9 @@ def load(path: Path | str, notice: Callable[[str], object] | None = None) -> Set
     """
     files = _list_files(Path(path))
     faults = _Faults(files)
-    root = _merge(_read_trees(files, faults), faults)
+    root, *rest = _read_trees(files, faults)
+    for tree in rest:
+        _merge(root, tree, (), faults)
     notices = list(_replace_old_keys(root))
     try:
         settings = Settings.model_validate_json(json.dumps(root.plain()), strict=True, context=FROM_FILE)
@@ -80,27 +87,25 @@ def _replace_old_keys(root: Node) -> Iterator[str]:
     What cannot stand, an old name beside the present one or another value of a key that has gone, is left in.
     """
     for path, entry, model in _parts_with_old_keys(root):
-        content, places = _mapping(entry), entry.key_places
-        for key in list(content):
+        content, places = entry.content, entry.key_places
+        for key in list(content) if isinstance(content, dict) else ():
+            assert isinstance(content, dict)
             new = model.renamed.get(key)
             if new is not None and new not in content:
                 content[new], places[new] = content.pop(key), places[key]
                 yield _line(*places[key], (*path, key), f"is called {new} now; the old name is still read")
-            elif model.has_gone(key, content[key].content):
+            elif key in model.retired and content[key].content == model.retired[key]:
                 del content[key]
                 message = f"has gone, since it is always {model.retired[key]:g} now; leave the key out"
                 yield _line(*places[key], (*path, key), message)
 
 
-def _parts_with_old_keys(root: Node) -> list[tuple[KeyPath, Node, type[Part]]]:
-    series, banks = (_mapping(root).get(key) for key in ("series", "banks"))
-    entries = series.content if series is not None and isinstance(series.content, list) else []
-    named = banks.content if banks is not None and isinstance(banks.content, dict) else {}
-    parts: list[tuple[KeyPath, Node, type[Part]]] = [
-        *((("series", entry.position), entry, SeriesSettings) for entry in entries),
-        *((("banks", name), entry, BankSettings) for name, entry in named.items()),
-    ]
-    return [part for part in parts if isinstance(part[1].content, dict)]
+def _parts_with_old_keys(root: Node) -> Iterator[tuple[KeyPath, Node, type[Part]]]:
+    for key, node in _mapping(root).items():
+        if key == "series" and isinstance(node.content, list):
+            yield from (((key, entry.position), entry, SeriesSettings) for entry in node.content)
+        elif key == "banks" and isinstance(node.content, dict):
+            yield from (((key, name), entry, BankSettings) for name, entry in node.content.items())
 
 
 def _list_files(path: Path) -> list[Path]:
@@ -157,31 +162,82 @@ def _unreadable(file: Path, error: OSError) -> ConfigError:
     return ConfigError(f"{file}: cannot be read: {error.strerror}; a readable YAML file or folder is needed")
 
 
-def _merge(trees: list[Node], faults: _Faults) -> Node:
-    """Merge all files into one tree; faults where two of them have the same key."""
-    first, *rest = trees
-    for tree in rest:
-        for key, node in _mapping(tree).items():
-            _take(first, key, node, tree.key_places[key], (key,), faults)
-    return first
-
-
-def _take(into: Node, key: str, node: Node, place: tuple[str, int], path: KeyPath, faults: _Faults) -> None:
+def _merge(into: Node, tree: Node, path: KeyPath, faults: _Faults) -> None:
+    """Add the keys of a file to those of the files before; faults where two of them have the same key."""
     content = _mapping(into)
-    mine = content.get(key)
-    if mine is None:
-        content[key] = node
-        into.key_places[key] = place
-    elif isinstance(mine.content, list) and isinstance(node.content, list):
-        mine.content.extend(node.content)
-    elif len(path) == 1 and isinstance(mine.content, dict) and isinstance(node.content, dict):
-        for inner, value in node.content.items():
-            _take(mine, inner, value, node.key_places[inner], (*path, inner), faults)
-    else:
-        file, line = into.key_places[key]
-        faults.add(*place, path, f"the key is in {file}:{line} already; once is allowed")
+    for key, node in _mapping(tree).items():
+        place, mine = tree.key_places[key], content.get(key)
+        if mine is None:
+            content[key], into.key_places[key] = node, place
+        elif isinstance(mine.content, list) and isinstance(node.content, list):
+            mine.content.extend(node.content)
+        elif not path and isinstance(mine.content, dict) and isinstance(node.content, dict):
+            _merge(mine, node, (key,), faults)
+        else:
+            file, line = into.key_places[key]
+            faults.add(*place, (*path, key), f"the key is in {file}:{line} already; once is allowed")
 
 
 def _mapping(node: Node) -> dict[str, Node]:
     assert isinstance(node.content, dict)
     return node.content
+
+
+def to_record(settings: Settings) -> dict[str, Any]:
+    """Return JSON-ready data that `from_record` reads back to equal settings."""
+    return settings.model_dump(mode="json")
+
+
+def from_record(data: Mapping[str, Any], notice: Callable[[str], object] | None = None) -> Settings:
+    """Return the settings that this or an earlier version recorded.
+
+    Keys of banks that have gone are left out, whatever their value: what was recorded must not lock a state out.
+    `notice` is called with one line if that changes a value.
+
+    Raises
+    ------
+    StateError
+        This program cannot follow them, since a later version wrote them.
+    """
+    banks, ignored = {}, []
+    for name, bank in data.get("banks", {}).items():
+        banks[name] = {key: value for key, value in bank.items() if key not in BankSettings.retired}
+        for key, constant in BankSettings.retired.items():
+            if bank.get(key, constant) != constant:
+                ignored.append(f"banks.{name}.{key}: {bank[key]}; it is always {constant:g} now")
+    if ignored and notice is not None:
+        notice(f"recorded settings, {', '.join(ignored)}; ignored")
+    try:
+        return Settings.model_validate({**data, "banks": banks})
+    except ValidationError as error:
+        first = next(faults_of(error, Settings, lambda path: _value_at(data, path)))
+        raise StateError(
+            f"recorded settings, {path_text(first.path)}: {first.message}; settings of this version are needed; go "
+            "back to the version that wrote the state folder, or move the folder away to start afresh"
+        ) from error
+
+
+def _value_at(data: Any, path: KeyPath) -> str:
+    for part in path:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return "nothing"
+    return str(data)
+
+
+def fingerprint(part: BaseModel) -> str:
+    """Return the first 16 hex digits of the SHA-256 of the canonical JSON: keys sorted, no spaces."""
+    canonical = json.dumps(part.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def schema_text() -> str:
+    """Return the JSON Schema of a configuration file, as it stands in ``config/sentinel.schema.json``."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Settings.model_json_schema(mode="validation"),
+        "title": "sentinel configuration",
+        "minProperties": 1,
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

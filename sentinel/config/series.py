@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal, Self, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, AliasChoices, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, Field
 
-from sentinel.config.faults import Fault, refuse
 from sentinel.config.values import (
     Duration,
+    Fault,
     Name,
     Part,
     PositiveDuration,
@@ -17,22 +18,26 @@ from sentinel.config.values import (
     Text,
     WrittenCadence,
     WrittenHalfLife,
-)
+    or_else,
+    require,
+)  # fmt: skip
 from sentinel.domain.spans import HalfLife
 from sentinel.domain.spelling import print_duration, print_season
 
 SHORTEST_HALF_LIFE_TICKS = 3.0
 LONGEST_HALF_LIFE_TICKS = 1e5
 SHORTEST_SEASON_TICKS = 4
+DEFAULT_BANK = "default"
+"""Name of the bank of all series that name none."""
 
 
-def _half_life(half_life: HalfLife) -> HalfLife:
-    if half_life.fixed_ticks and not SHORTEST_HALF_LIFE_TICKS <= half_life.fixed_ticks <= LONGEST_HALF_LIFE_TICKS:
-        raise ValueError("a half-life is 3 to 100000 ticks")
-    return half_life
+def _has_usual_length(half_life: HalfLife) -> bool:
+    return not half_life.fixed_ticks or SHORTEST_HALF_LIFE_TICKS <= half_life.fixed_ticks <= LONGEST_HALF_LIFE_TICKS
 
 
-BankHalfLife: TypeAlias = Annotated[WrittenHalfLife, AfterValidator(_half_life)]
+BankHalfLife: TypeAlias = Annotated[
+    WrittenHalfLife, AfterValidator(require(_has_usual_length, "a half-life is 3 to 100000 ticks"))
+]
 Lag1: TypeAlias = Annotated[float, Field(gt=-1, lt=1)]
 
 
@@ -70,11 +75,6 @@ class SeriesSettings(Part):
     counterpart: Annotated[Text | None, Field(validation_alias=AliasChoices("counterpart", "reference"))] = None
     """Name of another series that it is compared with as well; a * stands for what the * in match stood for."""
 
-    @model_validator(mode="after")
-    def _range_and_cadence_agree(self) -> Self:
-        refuse(self._conflicts())
-        return self
-
     def _conflicts(self) -> Iterator[Fault]:
         yield from self._counterpart_conflicts()
         low, high = self.range or (None, None)
@@ -104,9 +104,8 @@ class SeriesSettings(Part):
         if name is None:
             return
         if any(sign in name for sign in "?[]") or name.count("*") > 1:
-            yield Fault(
-                ("counterpart",), f"'{name}' is a pattern; the name of a series is allowed, with one '*' at most"
-            )
+            message = f"'{name}' is a pattern; the name of a series is allowed, with one '*' at most"
+            yield Fault(("counterpart",), message)
         elif "*" in name and (self.match.count("*") != 1 or any(sign in self.match for sign in "?[]")):
             message = f"'{name}' has a '*', so match needs exactly one '*' and no '?' or '['; '{self.match}' came"
             yield Fault(("counterpart",), message)
@@ -154,12 +153,10 @@ class BankSettings(Part):
     window_ticks: Annotated[int, Field(ge=50, le=1_000_000)] = 1000
     """Ticks of a window of the fleet ranking."""
 
-    @model_validator(mode="after")
-    def _thresholds_make_sense(self) -> Self:
+    def _conflicts(self) -> Iterator[Fault]:
         if self.lowest >= self.highest:
             message = f"{self.lowest:g} is not below highest, {self.highest:g}; lower it or raise highest"
-            refuse([Fault(("lowest",), message)])
-        return self
+            yield Fault(("lowest",), message)
 
 
 class SiteSettings(Part):
@@ -175,3 +172,70 @@ class SiteSettings(Part):
     """Which alarms count."""
     within: PositiveDuration | None = None
     """Longest time from the first to the last of those alarms; null = any time while they are open."""
+
+
+def hidden_series(series: Iterable[SeriesSettings]) -> Iterator[Fault]:
+    """Find entries that are never used, since an earlier one matches everything that they match."""
+    earlier: set[str] = set()
+    for position, entry in enumerate(series):
+        if entry.match in earlier:
+            message = f"'{entry.match}' has an entry already; the first match wins; once is allowed"
+            yield Fault((position, "match"), message)
+        elif "*" in earlier:
+            message = f"'{entry.match}' is never reached behind '*'; the first match wins; put it before"
+            yield Fault((position, "match"), message)
+        earlier.add(entry.match)
+
+
+def unusable_counterparts(series: tuple[SeriesSettings, ...]) -> Iterator[Fault]:
+    """Find counterparts that are the series itself, or that have a counterpart of their own."""
+    for position, entry in enumerate(series):
+        stand_in, shown = entry.match.replace("*", "x"), entry.counterpart
+        name = entry.counterpart_of(stand_in)
+        if name is None:
+            continue
+        at = next((i for i, other in enumerate(series) if fnmatchcase(name, other.match)), None)
+        if name == stand_in:
+            message = f"'{shown}' is the series itself; the name of another one is allowed"
+        elif at is None:
+            continue
+        elif series[at].counterpart is not None and at == position:
+            message = (
+                f"'{shown}' is matched by '{entry.match}' itself; put an entry for it before, without a counterpart"
+            )
+        elif series[at].counterpart is not None:
+            message = f"'{shown}' has the counterpart '{series[at].counterpart}' itself; a counterpart has none"
+        elif entry.cadence and series[at].cadence and entry.cadence != series[at].cadence:
+            message = f"'{shown}' has cadence {series[at].cadence}, not {entry.cadence}; the same cadence is needed"
+        else:
+            continue
+        yield Fault((position, "counterpart"), message)
+
+
+def missing_banks(series: Iterable[SeriesSettings], banks: Mapping[str, BankSettings]) -> Iterator[Fault]:
+    """Find banks that a series names but that are not defined."""
+    for position, entry in enumerate(series):
+        if entry.bank is not None and entry.bank not in banks:
+            message = f"there is no bank '{entry.bank}'; {or_else(entry.bank, banks, 'banks')}"
+            yield Fault(("series", position, "bank"), message)
+
+
+def short_half_lives(series: Iterable[SeriesSettings], banks: Mapping[str, BankSettings]) -> Iterator[Fault]:
+    """Find half-lives of fewer than 3 ticks, wherever the cadence is known."""
+    found: set[tuple[str, str]] = set()
+    for entry in series:
+        name = entry.bank or DEFAULT_BANK
+        if entry.cadence is None or name not in banks:
+            continue
+        for key in ("half_life", "level_half_life", "scale_half_life", "spread_half_life"):
+            half_life = getattr(banks[name], key)
+            if half_life is None or (name, key) in found:
+                continue
+            ticks = half_life.ticks(entry.cadence)
+            if ticks < SHORTEST_HALF_LIFE_TICKS:
+                found.add((name, key))
+                message = (
+                    f"{half_life} spans {ticks:.3g} ticks of cadence {entry.cadence} of series "
+                    f"'{entry.match}'; at least 3 are needed; raise it, or give them another bank"
+                )
+                yield Fault(("banks", name, key), message)

@@ -1,32 +1,128 @@
 """All settings together: everything that can be written in a configuration file.
 
-Settings are frozen. What a field may hold stands in its type, what must fit between fields in the model that owns them,
-and what must fit between models in `conflicts.py`. `load` reads settings from files and says where every fault is.
+Settings are frozen. What a field may hold stands in its type, and what must fit between fields in the model that owns
+them. `load` reads settings from files and says where every fault is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from fnmatch import translate
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase, translate
 from functools import cached_property
-from typing import Any, Self, TypeAlias
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
-from sentinel.config import conflicts
-from sentinel.config.alarms import AlarmSettings
-from sentinel.config.faults import refuse
-from sentinel.config.process import DaemonSettings, LogNotify, LogSettings, Notify, WebSettings
-from sentinel.config.series import BankSettings, SeriesSettings, SiteSettings
-from sentinel.config.sources import Source
-from sentinel.config.values import Name, Part
-
-DEFAULT_BANK = "default"
-"""Name of the bank of all series that name none."""
+from sentinel.config.alarms import LARGEST_ALPHA, AlarmSettings, alarm_conflicts
+from sentinel.config.series import (
+    DEFAULT_BANK,
+    BankSettings,
+    SeriesSettings,
+    SiteSettings,
+    hidden_series,
+    missing_banks,
+    short_half_lives,
+    unusable_counterparts,
+)  # fmt: skip
+from sentinel.config.sources import CsvSource, Source, repeated_simulated_series
+from sentinel.config.values import (
+    GIB,
+    Fault,
+    Name,
+    Part,
+    PositiveDuration,
+    Size,
+    repeated_names,
+    require,
+    without,
+)  # fmt: skip
+from sentinel.domain.spans import DAY, MINUTE
 
 EntryKey: TypeAlias = tuple[int, tuple[int, ...]]
 """What matches a name: the position of its entry in `series`, -1 for none, and those of its rules in `alarms`."""
+
+
+def _split_address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65_536):
+        raise ValueError("host:port with a port from 0 (any free one) to 65535, such as 127.0.0.1:9814")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise ValueError("host:port, an IPv6 address in brackets, such as [::1]:9814")
+    return host.strip("[]"), int(port)
+
+
+def _check_address(text: str) -> str:
+    _split_address(text)
+    return text
+
+
+_NOT_EMPTY = require(lambda path: path != "", "a path is needed; '.' is the folder in which sentinel was started")
+NamedPath: TypeAlias = Annotated[
+    Path, BeforeValidator(_NOT_EMPTY), WithJsonSchema({"type": "string", "format": "path", "minLength": 1})
+]
+
+
+class DaemonSettings(Part):
+    """The process: where its state is, how long it is kept, how much may wait."""
+
+    state_dir: NamedPath = Path("/var/lib/sentinel")
+    """Folder of the journal and the checkpoints; one process per folder."""
+    checkpoint_every: PositiveDuration = 5 * MINUTE
+    """How often the state is saved; a restart replays at most this much of the journal."""
+    retention: PositiveDuration = 7 * DAY
+    """How long observations stay in the journal."""
+    retention_bytes: Annotated[Size, Field(ge=1024 * 1024)] = 2 * GIB
+    """How large the journal may grow before older observations are dropped."""
+    inbox_observations: Annotated[int, Field(ge=1)] = 200_000
+    """Observations that may wait for the engine; sources are held back when it is full."""
+    digest_every_ticks: Annotated[int, Field(ge=0)] = 0
+    """The journal keeps a digest of each series' state at every n-th tick; 0 = off."""
+
+
+class LogSettings(Part):
+    """The log on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important level that is written."""
+    format: Literal["logfmt", "json"] = "logfmt"
+    """Form of the lines."""
+
+
+class WebSettings(Part):
+    """The HTTP server of /metrics, the status page and the health checks."""
+
+    listen: Annotated[str, AfterValidator(_check_address)] = "127.0.0.1:9814"
+    """host:port; port 0 = any free one."""
+    max_series: Annotated[int, Field(ge=0)] = 1_000
+    """Series shown one by one in /metrics; the rest is counted in sentinel_series_unexposed."""
+    history_series: Annotated[int, Field(ge=0)] = 1_000
+    """Series of which a history is kept for pictures."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host (without brackets) and port of `listen`."""
+        return _split_address(self.listen)
+
+
+class LogNotify(Part):
+    """Notifications as JSON lines."""
+
+    kind: Literal["log"] = "log"
+    """JSON lines in a file or on standard error."""
+    name: Name = "log"
+    """Name of the sink; the label `sink` of its metrics."""
+    path: NamedPath | None = None
+    """File the lines are appended to; null = standard error."""
+
+
+def _kind_of(entry: Any) -> Any:
+    return entry.get("kind", "log") if isinstance(entry, dict) else getattr(entry, "kind", "log")
+
+
+Notify: TypeAlias = Annotated[Annotated[LogNotify, Tag("log")], Discriminator(_kind_of)]
+"""The kinds of notifiers. One more is a model of its own and its place in this union; `log` may leave out its kind."""
 
 
 class _Matching:
@@ -71,58 +167,46 @@ class Settings(Part):
     """The log."""
     web: WebSettings = WebSettings()
     """The HTTP server."""
-    sources: tuple[Source, ...] = ()
+    sources: Annotated[tuple[Source, ...], without(repeated_names, repeated_simulated_series)] = ()
     """Where observations come from."""
-    series: tuple[SeriesSettings, ...] = ()
+    series: Annotated[tuple[SeriesSettings, ...], without(hidden_series, unusable_counterparts)] = ()
     """How series are treated; the first entry whose match fits a series' name wins."""
     banks: dict[Name, BankSettings] = Field(default_factory=dict)
     """Banks of detectors by name; the one named default is for all series that name none."""
-    alarms: tuple[AlarmSettings, ...] = (AlarmSettings(threshold=0.8, alpha=1e-4),)
+    alarms: Annotated[tuple[AlarmSettings, ...], without(alarm_conflicts)] = (AlarmSettings(threshold=0.8, alpha=1e-4),)
     """The rules; of two with the same claim that match a series the first applies."""
-    sites: tuple[SiteSettings, ...] = ()
+    sites: Annotated[tuple[SiteSettings, ...], without(repeated_names)] = ()
     """Several variables of one site, alarming together."""
-    notify: tuple[Notify, ...] = (LogNotify(),)
+    notify: Annotated[tuple[Notify, ...], without(repeated_names)] = (LogNotify(),)
     """Where notifications go."""
 
-    @field_validator("sources")
-    @classmethod
-    def _sources_are_distinct(cls, sources: tuple[Source, ...]) -> tuple[Source, ...]:
-        refuse(conflicts.repeated_names(sources))
-        refuse(conflicts.repeated_simulated_series(sources))
-        return sources
+    def _conflicts(self) -> Iterator[Fault]:
+        yield from missing_banks(self.series, self.banks)
+        yield from short_half_lives(self.series, self.banks)
+        yield from self._large_budgets()
+        largest = self.daemon.inbox_observations
+        for position, source in enumerate(self.sources):
+            if isinstance(source, CsvSource) and source.max_observations > largest:
+                message = (
+                    f"{source.max_observations} is more than daemon.inbox_observations; at most {largest} are allowed"
+                )
+                yield Fault(("sources", position, "max_observations"), message)
 
-    @field_validator("notify")
-    @classmethod
-    def _sinks_are_distinct(cls, notify: tuple[Notify, ...]) -> tuple[Notify, ...]:
-        refuse(conflicts.repeated_names(notify))
-        return notify
-
-    @field_validator("series")
-    @classmethod
-    def _every_entry_can_match(cls, series: tuple[SeriesSettings, ...]) -> tuple[SeriesSettings, ...]:
-        refuse(conflicts.hidden_series(series))
-        refuse(conflicts.unusable_counterparts(series))
-        return series
-
-    @field_validator("sites")
-    @classmethod
-    def _sites_are_distinct(cls, sites: tuple[SiteSettings, ...]) -> tuple[SiteSettings, ...]:
-        refuse(conflicts.repeated_names(sites))
-        return sites
-
-    @field_validator("alarms")
-    @classmethod
-    def _rules_are_distinct(cls, alarms: tuple[AlarmSettings, ...]) -> tuple[AlarmSettings, ...]:
-        refuse(conflicts.alarm_conflicts(alarms))
-        return alarms
-
-    @model_validator(mode="after")
-    def _parts_fit_together(self) -> Self:
-        refuse(conflicts.missing_banks(self.series, self.banks))
-        refuse(conflicts.short_half_lives(self.series, self.banks, DEFAULT_BANK))
-        refuse(conflicts.large_budgets(self.series, self.alarms))
-        refuse(conflicts.oversized_reads(self.sources, self.daemon))
-        return self
+    def _large_budgets(self) -> Iterator[Fault]:
+        """Find budgets of more than one false alarm in 10 ticks, wherever the cadence is known."""
+        for position, rule in enumerate(self.alarms):
+            for entry in self.series:
+                if rule.false_alarms is None or entry.cadence is None:
+                    continue
+                alpha = rule.uncut_alpha(entry.cadence)
+                matches = rule.match == entry.match or fnmatchcase(entry.match, rule.match)
+                if matches and alpha > LARGEST_ALPHA:
+                    message = (
+                        f"{rule.false_alarms} is alpha {alpha:.3g} per tick of cadence {entry.cadence} of series "
+                        f"'{entry.match}'; at most {LARGEST_ALPHA:g} is allowed"
+                    )
+                    yield Fault(("alarms", position, "false_alarms"), message)
+                    break
 
     @cached_property
     def _matching(self) -> _Matching:

@@ -2,78 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Annotated, Literal, Self, TypeAlias
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Literal, TypeAlias
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from sentinel.config.faults import Fault, refuse
-from sentinel.config.values import Duration, Name, Part, Text, WrittenCadence
+from sentinel.config.values import Duration, Fault, Name, Part, Text, WrittenCadence, require
 from sentinel.domain.spans import MILLISECOND, SECOND
 
-
-def _check_every(every_us: int) -> int:
-    if every_us < 10 * MILLISECOND:
-        raise ValueError("a source is polled at most every 10ms")
-    return every_us
-
-
-def known_time_zone(name: str) -> str:
-    """Return the name of a time zone that this machine knows.
-
-    Raises
-    ------
-    ValueError
-        It knows none of that name; the text says what is allowed.
-    """
-    if name != "UTC":  # UTC is known even where no time zone data is installed
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(
-                "a time zone that this machine knows, such as UTC or Europe/Berlin (Debian package tzdata)"
-            ) from None
-    return name
-
-
-def known_separator(text: str) -> str:
-    """Return a separator that every reader of tables takes.
-
-    Raises
-    ------
-    ValueError
-        It is none; the text says what is allowed.
-    """
-    if len(text) != 1 or not text.isascii() or text in '\r\n\0"':
-        raise ValueError("one ASCII character, no quote and no line break, is allowed; a tab itself for tabs")
-    return text
-
-
-def _check_encoding(name: str) -> str:
-    try:
-        "".encode(name)  # codecs.lookup also finds base64, which is an encoding of no text
-    except (LookupError, ValueError):
-        raise ValueError("a text encoding that Python knows, such as utf-8 or latin-1") from None
-    return name
-
-
-def _check_time_format(form: str) -> str:
-    if "%" not in form:
-        raise ValueError("a strftime form such as '%d.%m.%Y %H:%M'; leave it out for ISO 8601")
-    return form
-
-
-def _check_date(text: str) -> str:
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("an ISO 8601 date such as 2020-01-01") from None
-    return text
-
-
-Every: TypeAlias = Annotated[Duration, AfterValidator(_check_every)]
+known_time_zone = require(
+    lambda name: name == "UTC" or ZoneInfo(name),  # UTC is known even where no time zone data is installed
+    "a time zone that this machine knows, such as UTC or Europe/Berlin (Debian package tzdata)",
+)
+"""Return the name of a time zone that this machine knows; ValueError says what is allowed."""
+known_separator = require(
+    lambda text: len(text) == 1 and text.isascii() and text not in '\r\n\0"',
+    "one ASCII character, no quote and no line break, is allowed; a tab itself for tabs",
+)
+"""Return a separator that every reader of tables takes; ValueError says what is allowed."""
+# codecs.lookup also finds base64, which is an encoding of no text
+_known_encoding = require(lambda name: "x".encode(name), "a text encoding that Python knows, such as utf-8 or latin-1")
+_time_form = require(lambda form: "%" in form, "a strftime form such as '%d.%m.%Y %H:%M'; leave it out for ISO 8601")
+_date = require(datetime.fromisoformat, "an ISO 8601 date such as 2020-01-01")
+Every: TypeAlias = Annotated[
+    Duration, AfterValidator(require(lambda us: us >= 10 * MILLISECOND, "a source is polled at most every 10ms"))
+]
 
 
 class CsvSource(Part):
@@ -101,11 +56,11 @@ class CsvSource(Part):
     """Identifying columns that split the table; [lake] names the series peter/ph, paul/ph."""
     columns: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     """Wide: the columns that are series; null = all numeric ones."""
-    time_format: Annotated[str, AfterValidator(_check_time_format)] | None = None
+    time_format: Annotated[str, AfterValidator(_time_form)] | None = None
     """strftime form of the event times; null = ISO 8601."""
     time_zone: Annotated[str, AfterValidator(known_time_zone)] = "UTC"
     """Time zone of event times that carry no offset."""
-    encoding: Annotated[str, AfterValidator(_check_encoding)] = "utf-8"
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
     """Text encoding."""
     separator: Annotated[str, Field(min_length=1, max_length=1), AfterValidator(known_separator)] = ","
     """Between columns; "\\t" for tabs."""
@@ -118,20 +73,12 @@ class CsvSource(Part):
     max_observations: Annotated[int, Field(ge=1)] = 50_000
     """Observations read at most in one go; the rest follows at once."""
 
-    @model_validator(mode="after")
-    def _columns_and_marks_agree(self) -> Self:
-        refuse(self._conflicts())
-        return self
-
     def _conflicts(self) -> Iterator[Fault]:
         if self.columns is not None and self.layout == "long":
             yield Fault(("columns",), "columns are named in layout long; they are allowed in layout wide or auto")
         if self.decimal == self.separator:
-            yield Fault(
-                ("decimal",),
-                f"the decimal mark '{self.decimal}' is also the separator; they must differ; "
-                "set separator, mostly to ';'",
-            )
+            message = f"the decimal mark '{self.decimal}' is also the separator; they must differ; "
+            yield Fault(("decimal",), f"{message}set separator, mostly to ';'")
         if self.time_column in self.by:
             yield Fault(("by",), f"'{self.time_column}' is the time column; name other columns")
 
@@ -155,10 +102,24 @@ class SimulateSource(Part):
     """Length; null = endless where the system allows it, else its own length."""
     cadence: WrittenCadence | None = None
     """Cadence of the observations; null = the system's own."""
-    start: Annotated[str, AfterValidator(_check_date)] | None = None
+    start: Annotated[str, AfterValidator(_date)] | None = None
     """Event time of the first observation, ISO 8601; null = when it is first asked."""
     ticks_per_second: Annotated[float, Field(gt=0)] | None = None
     """Ticks per second of the clock on the wall; null = real time, one per cadence."""
 
 
 Source: TypeAlias = Annotated[CsvSource | SimulateSource, Field(discriminator="kind")]
+
+
+def repeated_simulated_series(sources: Iterable[Source]) -> Iterator[Fault]:
+    """Find simulated systems that would write the same series."""
+    seen: dict[str, str] = {}
+    for position, source in enumerate(sources):
+        if not isinstance(source, SimulateSource):
+            continue
+        series = source.series or source.name
+        if series in seen:
+            key = "series" if source.series else "name"
+            message = f"'{series}' is the series of source '{seen[series]}' already; each series has one source"
+            yield Fault((position, key), message)
+        seen.setdefault(series, source.name)

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 import yaml
 
-from sentinel.config.faults import Fault, KeyPath
+from sentinel.config.values import Fault, KeyPath
 
 DEEPEST = 12
 """Levels of nesting; settings need 4."""

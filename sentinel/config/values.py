@@ -1,4 +1,4 @@
-"""The values that stand in a configuration: texts, names, durations, seasons, sizes, cadences, half-lives, budgets.
+"""What settings are made of: parts and their checks, texts, names, durations, sizes, cadences, half-lives, budgets.
 
 In Python a duration may be given as whole microseconds; in a file it must carry its unit (`FROM_FILE`). Settings are
 dumped as text, so a dump can be read by a person and parses back to an equal value.
@@ -7,8 +7,9 @@ dumped as text, so a dump can be read by a person and parses back to an equal va
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +21,8 @@ from pydantic import (
     PlainValidator,
     ValidationInfo,
     WithJsonSchema,
-)
+    model_validator,
+)  # fmt: skip
 
 from sentinel.domain import spans, spelling
 from sentinel.domain.spans import Budget, Cadence, HalfLife
@@ -28,12 +30,39 @@ from sentinel.domain.spans import Budget, Cadence, HalfLife
 FROM_FILE = {"from_file": True}
 """Validation context of settings that a person wrote: bare numbers are refused where a unit belongs."""
 
+KeyPath: TypeAlias = tuple[str | int, ...]
 _DEPRECATED = {"deprecated": True}
 
 
-def _describe_old_keys(schema: dict[str, Any], model: type[Any]) -> None:
-    """Add the old keys to the JSON Schema, so that editors accept them and mark them as old."""
+class Fault(NamedTuple):
+    """One thing that is wrong."""
+
+    path: KeyPath
+    """Keys and positions, from where the check stands."""
+    message: str
+    """What came; what is allowed; what to do. One line."""
+
+
+class ConflictError(ValueError):
+    """Settings that are each fine but cannot stand together."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(" | ".join(f"{path_text(fault.path)}: {fault.message}" for fault in self.faults))
+
+
+def path_text(path: KeyPath) -> str:
+    """Write a key path as ``sources[2].every``."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def _complete_schema(schema: dict[str, Any], model: type[Any]) -> None:
+    """Write defaults as a file would, and add the old keys, so that editors accept them and mark them as old."""
     properties = schema["properties"]
+    defaults = model.model_construct().model_dump(mode="json", warnings=False)
+    for key, described in properties.items():
+        if isinstance(described.get("default"), int) and isinstance(defaults[key], str):
+            described["default"] = defaults[key]
     for old, new in model.renamed.items():
         properties[old] = {**properties[new], **_DEPRECATED, "description": f"Old name of {new}."}
     for key, value in model.retired.items():
@@ -45,7 +74,7 @@ class Part(BaseModel):
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True,
-        json_schema_extra=_describe_old_keys,
+        json_schema_extra=_complete_schema,
     )  # fmt: skip
 
     renamed: ClassVar[Mapping[str, str]] = {}
@@ -53,17 +82,71 @@ class Part(BaseModel):
     retired: ClassVar[Mapping[str, float]] = {}
     """Keys that have gone, each with the value that always holds now."""
 
-    @classmethod
-    def has_gone(cls, key: str, value: object) -> bool:
-        """Whether a key has gone and has the value that holds without it."""
-        return key in cls.retired and value == cls.retired[key]
+    @model_validator(mode="after")
+    def _check_conflicts(self) -> Self:
+        _refuse(self._conflicts())
+        return self
+
+    def _conflicts(self) -> Iterable[Fault]:
+        """Find keys that are each fine but do not fit together."""
+        return ()
+
+
+def _refuse(faults: Iterable[Fault]) -> None:
+    found = tuple(faults)
+    if found:
+        raise ConflictError(found)
+
+
+def without(*checks: Callable[[Any], Iterable[Fault]]) -> AfterValidator:
+    """Refuse a list with the faults of the first check that finds any."""
+
+    def check_all(parts: Any) -> Any:
+        for check in checks:
+            _refuse(check(parts))
+        return parts
+
+    return AfterValidator(check_all)
+
+
+def require(holds: Callable[[Any], object], form: str) -> Callable[[Any], Any]:
+    """Make a check: a value is given back if `holds` is true of it; if not, or if it raises, ValueError says `form`."""
+
+    def check(value: Any) -> Any:
+        try:
+            fine = holds(value)
+        except (ValueError, LookupError, OSError):
+            fine = False
+        if not fine:
+            raise ValueError(form)
+        return value
+
+    return check
+
+
+def or_else(word: str, allowed: Iterable[str], what: str) -> str:
+    """Suggest the word that was probably meant, ``did you mean 'path'?``; else list all `allowed` ones."""
+    words = list(allowed)
+    close = get_close_matches(word, words, n=1)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"allowed {what} are {', '.join(words)}" if words else f"no {what} are defined"
+
+
+def repeated_names(parts: Iterable[Any]) -> Iterator[Fault]:
+    """Find names that stand twice: metrics and cursors tell parts apart by their names."""
+    seen: set[str] = set()
+    for position, part in enumerate(parts):
+        if part.name in seen:
+            yield Fault((position, "name"), f"'{part.name}' is taken by an earlier entry; names are unique")
+        seen.add(part.name)
 
 
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 
 
-def _microseconds(parse: Callable[[str], int], form: str) -> BeforeValidator:
+def _microseconds(parse: Callable[[str], int], form: str, pattern: str, write: Callable[[int], str]) -> tuple[Any, ...]:
     def check(value: object, info: ValidationInfo) -> int:
         if isinstance(value, str):
             return parse(value)
@@ -71,7 +154,8 @@ def _microseconds(parse: Callable[[str], int], form: str) -> BeforeValidator:
             return value
         raise ValueError(form)
 
-    return BeforeValidator(check, json_schema_input_type=str)
+    schema = {"type": "string", "pattern": pattern}
+    return (BeforeValidator(check), PlainSerializer(write, return_type=str), WithJsonSchema(schema))
 
 
 def _value(kind: type[Any], form: str, pattern: str) -> tuple[Any, ...]:
@@ -88,30 +172,17 @@ def _value(kind: type[Any], form: str, pattern: str) -> tuple[Any, ...]:
 
 Duration: TypeAlias = Annotated[
     int,
-    _microseconds(spans.parse_duration, spans.DURATION_FORM),
-    PlainSerializer(spelling.print_duration, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": spans.DURATION_PATTERN}),
+    *_microseconds(spans.parse_duration, spans.DURATION_FORM, spans.DURATION_PATTERN, spelling.print_duration),
 ]
 """Whole microseconds, written ``30s 5m 12h 7d 4w``."""
-
 Season: TypeAlias = Annotated[
-    int,
-    _microseconds(spans.parse_season, spans.PERIOD_FORM),
-    PlainSerializer(spelling.print_season, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": spans.PERIOD_PATTERN}),
+    int, *_microseconds(spans.parse_season, spans.PERIOD_FORM, spans.PERIOD_PATTERN, spelling.print_season)
 ]
 """Whole microseconds, written like a duration or ``1mo`` (30.4375 d) or ``1y`` (365.25 d)."""
 
-
-def _positive(microseconds: int) -> int:
-    if microseconds <= 0:
-        raise ValueError("a duration longer than 0s is needed")
-    return microseconds
-
-
-PositiveDuration: TypeAlias = Annotated[Duration, AfterValidator(_positive)]
-PositiveSeason: TypeAlias = Annotated[Season, AfterValidator(_positive)]
-
+_POSITIVE = AfterValidator(require(lambda us: us > 0, "a duration longer than 0s is needed"))
+PositiveDuration: TypeAlias = Annotated[Duration, _POSITIVE]
+PositiveSeason: TypeAlias = Annotated[Season, _POSITIVE]
 WrittenCadence: TypeAlias = Annotated[Cadence, *_value(Cadence, spans.CADENCE_FORM, spans.CADENCE_PATTERN)]
 WrittenHalfLife: TypeAlias = Annotated[HalfLife, *_value(HalfLife, spans.HALF_LIFE_FORM, spans.HALF_LIFE_PATTERN)]
 WrittenBudget: TypeAlias = Annotated[Budget, *_value(Budget, spans.BUDGET_FORM, spans.BUDGET_PATTERN)]

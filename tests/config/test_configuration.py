@@ -113,6 +113,12 @@ def test_the_published_schema_is_fresh() -> None:
     assert SCHEMA.read_text("utf-8") == schema_text(), "run: sentinel schema > config/sentinel.schema.json"
 
 
+def test_the_schema_writes_the_defaults_of_durations_as_a_file_does() -> None:
+    models = json.loads(schema_text())["$defs"]
+    keys = [("DaemonSettings", "checkpoint_every"), ("CsvSource", "every"), ("SeriesSettings", "lateness")]
+    assert [models[model]["properties"][key]["default"] for model, key in keys] == ["5m", "30s", "0s"]
+
+
 def test_every_key_is_described_in_the_schema() -> None:
     schema = json.loads(schema_text())
     for part in [schema, *schema["$defs"].values()]:
@@ -285,9 +291,18 @@ def test_settings_that_0_1_0_recorded_are_read() -> None:
     assert settings.banks["slow"] == BankSettings()
 
 
-def test_recorded_settings_that_change_what_is_constant_now_are_refused_with_the_reason() -> None:
-    with pytest.raises(StateError, match=r"banks\.slow\.kappa: 2\.0; it is always 1\.5 now"):
-        from_record(record_of_0_1_0(kappa=2.0))
+def test_recorded_settings_that_change_what_is_constant_now_are_read_without_it_and_a_line_says_so() -> None:
+    notices: list[str] = []
+    assert from_record(record_of_0_1_0(kappa=2.0, winsor=4), notices.append).banks["slow"] == BankSettings()
+    changed = "banks.slow.kappa: 2.0; it is always 1.5 now, banks.slow.winsor: 4; it is always 3 now"
+    assert notices == [f"recorded settings, {changed}; ignored"]
+    from_record(record_of_0_1_0(), notices.append)
+    assert len(notices) == 1
+
+
+def test_recorded_settings_of_a_later_version_are_refused_with_the_reason() -> None:
+    with pytest.raises(StateError, match=r"banks\.slow\.later: unknown key"):
+        from_record(record_of_0_1_0(later=2))
 
 
 def test_the_keys_that_have_gone_held_the_values_of_the_instrument() -> None:
