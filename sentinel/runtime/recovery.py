@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from sentinel.config import from_record
 from sentinel.domain.events import clear
 from sentinel.journal import Checkpoint, Committed, Journal, JournalForgotten
 from sentinel.pipeline import sites
@@ -35,7 +34,7 @@ def restore(journal: Journal, replica: Replica, settle: Settle, stopped: Callabl
         return _replay(journal, replica, settle, stopped, 0)
     for warning in checkpoint.warnings:
         logger.warning(warning)
-    replica.use(from_record(checkpoint.header["settings"]))
+    replica.use_record(checkpoint.header["settings"])
     try:
         arrays, header = upgrade(checkpoint.arrays, checkpoint.header)
         replica.state = from_arrays(replica.pipeline, arrays, header)
@@ -66,7 +65,7 @@ def _start_afresh(journal: Journal, replica: Replica, checkpoint: Checkpoint, se
     """Let every series of the checkpoint start again, in `learning`, and end the alarms that were open."""
     header, ids = checkpoint.header, checkpoint.arrays.get("ids")
     series = journal.series()[: None if ids is None else ids.size]
-    replica.use(from_record(header["settings"]))
+    replica.use_record(header["settings"])
     replica.watermarks = {name: int(us) for name, us in header.get("watermarks", header.get("clocks", {})).items()}
     known = Batch(NOTHING.series, NOTHING.time_us, NOTHING.value, tuple(series))
     replica.state, _ = replica.pipeline.advance(replica.pipeline.init(), known)

@@ -6,7 +6,8 @@ Nothing here knows a clock: what time did to the state stands in the batches.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,7 @@ class Replica:
         self._threads = threads
         self.digests: list[tuple[int, int, str]] = []
         """(series id, tick, digest) since the list was last emptied."""
+        self._warnings: set[str] = set()
         self.watermarks: dict[str, int] = {}
         """Up to when each source has told everything, by its own clock, microseconds."""
         self.use(settings)
@@ -57,11 +59,20 @@ class Replica:
             settings, threads=self._threads, cut_every=settings.daemon.digest_every_ticks, took=self._took
         )
 
+    def use_record(self, record: Mapping[str, Any]) -> None:
+        """Build the pipeline of recorded settings; what is ignored in them is logged once."""
+        self.use(from_record(record, self._warn_once))
+
+    def _warn_once(self, line: str) -> None:
+        if line not in self._warnings:
+            self._warnings.add(line)
+            logger.warning(line)
+
     def apply(self, committed: Committed, *, rows: bool = False) -> Result:
         """Let one batch move the state."""
         if committed.kind == "settings":
             former = self.settings
-            self.use(from_record(committed.payload["settings"]))
+            self.use_record(committed.payload["settings"])
             self.state, anew, ended = migrate(self.pipeline, self.state, former)
             for name in anew[:NAMED]:
                 logger.warning("settings changed: the series starts afresh", extra={"series": name})

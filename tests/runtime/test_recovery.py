@@ -54,6 +54,24 @@ def test_a_state_of_0_1_0_goes_on_as_if_it_had_always_been_of_this_version(tmp_p
     assert {event["series"] for event in straight.journal.events()} >= {"peter", "peter - paul", "shore"}
 
 
+def test_a_state_of_0_1_0_with_a_knob_that_is_constant_now_is_read_without_it_and_one_line_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(STATE_0_1_0, tmp_path / "a")
+    with Journal.open(tmp_path / "a") as journal:
+        last = journal.load_checkpoint()
+        assert last is not None
+        settings = json.loads(json.dumps(last.header["settings"]))
+        settings["banks"]["default"] |= {"kappa": 2.0}
+        journal.save_checkpoint(last.arrays, {**last.header, "settings": settings}, last.batch, last.created_us)
+        journal.record("settings", {"settings": settings}, last.created_us)
+    after = Rig(tmp_path / "a", first_version.CHOSEN)
+    assert after.engine.restored
+    said = "recorded settings, banks.default.kappa: 2.0; it is always 1.5 now; ignored"
+    assert [record.message for record in caplog.records if "recorded settings" in record.message] == [said]
+    after.feed(part(first_version.END_AT))
+
+
 def rewrite(folder: Path, **header: Any) -> None:
     """Save the last checkpoint again, with another header and an array renamed."""
     with Journal.open(folder) as journal:
