@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sentinel.domain.estimates import UNKNOWN
+from sentinel.domain.channels import UNKNOWN
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.states import Reason, State
 from sentinel.domain.views import RuleView, SeriesView, SiteView, Spectrogram

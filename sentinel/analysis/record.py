@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from sentinel.domain.axis import Axis, NumberAxis
-from sentinel.domain.estimates import UNKNOWN, Estimates
+from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.spelling import NEVER_US, duration_in_words, moment_in_words, print_rounded
 from sentinel.domain.states import Reason, State

@@ -12,7 +12,7 @@ from sentinel.config.series import (
     BankSettings,
     SeriesSettings,
     SiteSettings,
-)  # fmt: skip
+)
 from sentinel.config.settings import DaemonSettings, EntryKey, LogNotify, LogSettings, Notify, Settings, WebSettings
 from sentinel.config.sources import CsvSource, SimulateSource, Source, known_separator, known_time_zone
 from sentinel.config.values import or_else

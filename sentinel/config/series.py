@@ -20,7 +20,7 @@ from sentinel.config.values import (
     WrittenHalfLife,
     or_else,
     require,
-)  # fmt: skip
+)
 from sentinel.domain.spans import HalfLife
 from sentinel.domain.spelling import print_duration, print_season
 

@@ -25,7 +25,7 @@ from sentinel.config.series import (
     missing_banks,
     short_half_lives,
     unusable_counterparts,
-)  # fmt: skip
+)
 from sentinel.config.sources import CsvSource, Source, repeated_simulated_series
 from sentinel.config.values import (
     GIB,
@@ -37,7 +37,7 @@ from sentinel.config.values import (
     repeated_names,
     require,
     without,
-)  # fmt: skip
+)
 from sentinel.domain.spans import DAY, MINUTE
 
 EntryKey: TypeAlias = tuple[int, tuple[int, ...]]

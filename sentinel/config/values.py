@@ -22,7 +22,7 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
     model_validator,
-)  # fmt: skip
+)
 
 from sentinel.domain import spans, spelling
 from sentinel.domain.spans import Budget, Cadence, HalfLife

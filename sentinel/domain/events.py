@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import nan
 from typing import Any, NamedTuple
 
-from sentinel.domain.estimates import UNKNOWN, Estimates
+from sentinel.domain.channels import UNKNOWN, Estimates
 
 REMARK_NAMES = ("one_sided", "noise")
 """Why an alarm on lag 1 may not be slowing; the order is that of their bits. The sentences are in `text.events`."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.domain.estimates import Estimates
+from sentinel.domain.channels import Estimates
 from sentinel.domain.states import Reason, State
 
 

@@ -20,7 +20,7 @@ from detectors.fading import Fading
 from detectors.lattice import LatticeState
 from detectors.skewness import SkewnessState
 from detectors.spread import SpreadState
-from sentinel.domain.estimates import UNKNOWN, Estimates
+from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.states import REASONS, Reason
 from sentinel.pipeline import arrays
 from sentinel.pipeline import grid as grids

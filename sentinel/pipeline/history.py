@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.domain.estimates import Estimates
+from sentinel.domain.channels import Estimates
 from sentinel.domain.views import Spectrogram
 from sentinel.pipeline.results import Rows
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.spectrum import recovery_band
-from sentinel.domain.estimates import Estimates
+from sentinel.domain.channels import Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.pipeline.alarm import alarm_event
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock

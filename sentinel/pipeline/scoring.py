@@ -21,7 +21,7 @@ from detectors.skewness import Skewness, SkewnessState
 from detectors.spectrum import crossings, thresholds
 from detectors.spread import Spread, SpreadState, criticality
 from detectors.tables import lag1
-from sentinel.domain.estimates import Estimates
+from sentinel.domain.channels import Estimates
 from sentinel.pipeline.conditioning import Conditioned
 from sentinel.pipeline.plan import Plan, PlanChannel, PlanRule
 

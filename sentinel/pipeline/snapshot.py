@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from detectors.spectrum import recovery_band
 from sentinel.config import SiteSettings
+from sentinel.domain.channels import UNKNOWN
 from sentinel.domain.clock import MICROSECONDS
-from sentinel.domain.estimates import UNKNOWN
 from sentinel.domain.events import alarm_id, remark_names
 from sentinel.domain.states import REASONS, STATES, Reason, State
 from sentinel.domain.views import RuleView, SeriesView, SiteView, Spectrogram

@@ -9,7 +9,7 @@ from sentinel.config import Settings
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Frame, Rejection
-from sentinel.domain.status import SourceStatus
+from sentinel.domain.states import SourceStatus
 from sentinel.journal import Committed
 from sentinel.pipeline.pipeline import PipelineState, Result
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sentinel.config import Settings, from_record
-from sentinel.domain.estimates import Estimates
+from sentinel.domain.channels import Estimates
 from sentinel.journal import Committed
 from sentinel.pipeline.codec import digest
 from sentinel.pipeline.cohort import CohortState, SteppedBlock

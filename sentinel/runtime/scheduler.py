@@ -35,7 +35,7 @@ from sentinel.domain.clock import MICROSECONDS, Clock, SystemClock
 from sentinel.domain.errors import SentinelError
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor
-from sentinel.domain.status import SourceStatus
+from sentinel.domain.states import SourceStatus
 from sentinel.runtime.inbox import Inbox
 from sentinel.sources import PullSource
 

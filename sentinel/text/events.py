@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import asdict
 
-from sentinel.domain.channels import CLAIMS, Claim
+from sentinel.domain.channels import CLAIMS, Claim, Estimates
 from sentinel.domain.clock import MICROSECONDS
-from sentinel.domain.estimates import Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.spelling import duration_in_words, moment_iso
 from sentinel.text.words import REMARKS, band_in_words

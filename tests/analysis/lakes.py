@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sentinel.domain.estimates import Estimates
+from sentinel.domain.channels import Estimates
 
 ALWAYS = ("lag1", "lag1_low", "lag1_high", "modulus", "period", "spread", "criticality")
 """Estimates that tables have had since 0.1.0, in this order; later ones follow them."""

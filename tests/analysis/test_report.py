@@ -15,7 +15,7 @@ from sentinel.analysis.report import Report, rank_fleet, write_report
 from sentinel.analysis.sentences import describe, list_choices
 from sentinel.config import Settings
 from sentinel.domain.axis import CalendarAxis, NumberAxis
-from sentinel.domain.estimates import UNKNOWN, Estimates
+from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.spans import Cadence
 from sentinel.domain.states import Reason, State

@@ -28,7 +28,7 @@ from sentinel.commands.demo import (
 )
 from sentinel.commands.main import entry_point
 from sentinel.config import Settings
-from sentinel.domain.status import SourceStatus
+from sentinel.domain.states import SourceStatus
 from sentinel.pipeline.pipeline import Batch, Pipeline
 from sentinel.runtime import logs
 from sentinel.simulate import simulate

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel.domain.estimates import UNKNOWN
+from sentinel.domain.channels import UNKNOWN
 from sentinel.domain.views import Spectrogram
 from sentinel.pipeline.history import MISSING, History
 

@@ -14,7 +14,7 @@ from sentinel.domain.errors import DataError
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame, empty_observations
 from sentinel.domain.spelling import NEVER_US
-from sentinel.domain.status import SourceStatus
+from sentinel.domain.states import SourceStatus
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.scheduler import Schedule
 from sentinel.sources import SourceError

@@ -17,7 +17,7 @@ from matplotlib.image import imread
 
 from sentinel.config import AlarmSettings
 from sentinel.domain.axis import Axis, CalendarAxis, NumberAxis
-from sentinel.domain.estimates import UNKNOWN
+from sentinel.domain.channels import UNKNOWN
 from sentinel.domain.spans import Cadence
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.history import Columns, Portrait

@@ -7,7 +7,7 @@ import re
 import httpx
 
 from sentinel.domain.clock import ManualClock
-from sentinel.domain.status import SourceStatus
+from sentinel.domain.states import SourceStatus
 from sentinel.views.web import Access, WebServer, create_app
 
 SOURCES = [

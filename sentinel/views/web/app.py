@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sentinel.domain.clock import Clock
-from sentinel.domain.status import SourceStatus
+from sentinel.domain.states import SourceStatus
 from sentinel.domain.views import SeriesView
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.views.web import pages

@@ -18,8 +18,7 @@ from sentinel import __version__
 from sentinel.domain.channels import CHANNELS
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.spelling import duration_in_words, moment_in_words, number_in_words, threshold_label
-from sentinel.domain.states import State
-from sentinel.domain.status import SourceStatus
+from sentinel.domain.states import SourceStatus, State
 from sentinel.domain.views import RuleView, SeriesView, SiteView, Spectrogram
 from sentinel.pipeline.fleet import Ranking
 from sentinel.pipeline.snapshot import Snapshot
