@@ -33,10 +33,13 @@ class Row(NamedTuple):
 
     name: str
     type: Kind
-    unit: str
-    """Base unit that ends the name (`seconds`, `bytes`), else empty."""
     help: str
     labels: tuple[str, ...] = ()
+
+    @property
+    def unit(self) -> str:
+        """Base unit that ends the name (`seconds`, `bytes`), else empty."""
+        return next((unit for unit in ("seconds", "bytes") if self.name.endswith(f"_{unit}")), "")
 
 
 class Durations(NamedTuple):
@@ -49,15 +52,17 @@ class Durations(NamedTuple):
 
 
 class Instrument(Generic[T]):
-    """One metric that code moves: a value for each set of label values. Any thread may move it."""
+    """One metric that code moves: a value for each set of label values. Any thread may move it.
+
+    It is declared without the `sentinel_` that begins every name.
+    """
 
     kind: Kind
     start: T | None = None
     """The value that an instrument without labels has from the start; None = it is not shown before it is set."""
 
     def __init__(self, name: str, help_: str, *labels: str) -> None:
-        unit = next((unit for unit in ("seconds", "bytes") if name.endswith(f"_{unit}")), "")
-        self.row = Row(name, self.kind, unit, help_, labels)
+        self.row = Row(f"sentinel_{name}", self.kind, help_, labels)
         self._values: dict[Labels, T] = {} if labels or self.start is None else {(): self.start}
         self._lock = Lock()
 
@@ -119,83 +124,68 @@ class Metrics:
     # fmt: off
     def __init__(self) -> None:
         self.config_last_reload_successful = Gauge(
-            "sentinel_config_last_reload_successful", "1 if the last reading of the settings succeeded.")
+            "config_last_reload_successful", "1 if the last reading of the settings succeeded.")
         self.config_last_reload_success = Gauge(
-            "sentinel_config_last_reload_success_timestamp_seconds", "When settings were last read.")
-        self.config_reloads = Counter("sentinel_config_reloads_total", "Times that settings were read again.")
-        self.config_reload_failures = Counter(
-            "sentinel_config_reload_failures_total", "Times that new settings were refused.")
-        self.ready = Gauge("sentinel_ready", "1 if what is shown can be relied on; /-/ready says why not.")
-        self.ingestion_stopped = Gauge(
-            "sentinel_ingestion_stopped", "1 while commits fail and no observation is accepted.")
-        self.scheduler_up = Gauge("sentinel_scheduler_up", "1 while the scheduler's thread is alive.")
-        self.scheduler_heartbeat = Gauge(
-            "sentinel_scheduler_heartbeat_timestamp_seconds", "Last sign of life of the scheduler.")
-        self.task_runs = Counter("sentinel_task_runs_total", "Runs of a scheduled task.", "task")
-        self.task_failures = Counter("sentinel_task_failures_total", "Runs of a scheduled task that failed.", "task")
+            "config_last_reload_success_timestamp_seconds", "When settings were last read.")
+        self.config_reloads = Counter("config_reloads_total", "Times that settings were read again.")
+        self.config_reload_failures = Counter("config_reload_failures_total", "Times that new settings were refused.")
+        self.ready = Gauge("ready", "1 if what is shown can be relied on; /-/ready says why not.")
+        self.ingestion_stopped = Gauge("ingestion_stopped", "1 while commits fail and no observation is accepted.")
+        self.scheduler_up = Gauge("scheduler_up", "1 while the scheduler's thread is alive.")
+        self.scheduler_heartbeat = Gauge("scheduler_heartbeat_timestamp_seconds", "Last sign of life of the scheduler.")
+        self.task_runs = Counter("task_runs_total", "Runs of a scheduled task.", "task")
+        self.task_failures = Counter("task_failures_total", "Runs of a scheduled task that failed.", "task")
         self.task_missed = Counter(
-            "sentinel_task_missed_total", "Runs of a scheduled task that did not start.", "task", "reason")
-        self.task_duration = Histogram("sentinel_task_duration_seconds", "How long a scheduled task ran.", "task")
-        self.task_last_success = Gauge("sentinel_task_last_success_timestamp_seconds", "Last successful run.", "task")
-        self.task_expected_interval = Gauge(
-            "sentinel_task_expected_interval_seconds", "How often a task is due.", "task")
-        self.source_up = Gauge("sentinel_source_up", "1 if the last fetch succeeded.", "source")
-        self.source_last_success = Gauge(
-            "sentinel_source_last_success_timestamp_seconds", "Last successful fetch.", "source")
+            "task_missed_total", "Runs of a scheduled task that did not start.", "task", "reason")
+        self.task_duration = Histogram("task_duration_seconds", "How long a scheduled task ran.", "task")
+        self.task_last_success = Gauge("task_last_success_timestamp_seconds", "Last successful run.", "task")
+        self.task_expected_interval = Gauge("task_expected_interval_seconds", "How often a task is due.", "task")
+        self.source_up = Gauge("source_up", "1 if the last fetch succeeded.", "source")
+        self.source_last_success = Gauge("source_last_success_timestamp_seconds", "Last successful fetch.", "source")
         self.source_last_observation = Gauge(
-            "sentinel_source_last_observation_timestamp_seconds", "Newest event time.", "source")
+            "source_last_observation_timestamp_seconds", "Newest event time.", "source")
         self.source_expected_interval = Gauge(
-            "sentinel_source_expected_interval_seconds", "How often a source is asked.", "source")
-        self.source_fetches = Counter("sentinel_source_fetches_total", "Fetches, failed ones included.", "source")
-        self.source_fetch_failures = Counter("sentinel_source_fetch_failures_total", "Fetches that failed.", "source")
+            "source_expected_interval_seconds", "How often a source is asked.", "source")
+        self.source_fetches = Counter("source_fetches_total", "Fetches, failed ones included.", "source")
+        self.source_fetch_failures = Counter("source_fetch_failures_total", "Fetches that failed.", "source")
         self.observations_received = Counter(
-            "sentinel_observations_received_total", "Observations that a source gave.", "source")
-        self.observations_accepted = Counter(
-            "sentinel_observations_accepted_total", "Observations that were used.", "source")
+            "observations_received_total", "Observations that a source gave.", "source")
+        self.observations_accepted = Counter("observations_accepted_total", "Observations that were used.", "source")
         self.observations_duplicate = Counter(
-            "sentinel_observations_duplicate_total", "Same series, time and value again.", "source")
+            "observations_duplicate_total", "Same series, time and value again.", "source")
         self.observations_revised = Counter(
-            "sentinel_observations_revised_total", "Same series and time, other value.", "source")
-        self.observations_late = Counter(
-            "sentinel_observations_late_total", "Came after their tick had closed.", "source")
-        self.observations_rejected = Counter(
-            "sentinel_observations_rejected_total", "Could not be used.", "source", "reason")
-        self.inbox_observations = Gauge("sentinel_inbox_observations", "Observations waiting for the engine.")
+            "observations_revised_total", "Same series and time, other value.", "source")
+        self.observations_late = Counter("observations_late_total", "Came after their tick had closed.", "source")
+        self.observations_rejected = Counter("observations_rejected_total", "Could not be used.", "source", "reason")
+        self.inbox_observations = Gauge("inbox_observations", "Observations waiting for the engine.")
         self.inbox_capacity_observations = Gauge(
-            "sentinel_inbox_capacity_observations", "Observations that may wait before sources are held.")
-        self.engine_turns = Counter("sentinel_engine_turns_total", "Turns of the engine, idle ones included.")
-        self.engine_turn_duration = Histogram(
-            "sentinel_engine_turn_duration_seconds", "How long a turn of the engine took.")
-        self.engine_heartbeat = Gauge("sentinel_engine_heartbeat_timestamp_seconds", "Last sign of life of the engine.")
-        self.stage_duration = Histogram("sentinel_stage_duration_seconds", "How long a stage took in a turn.", "task")
-        self.ticks = Counter("sentinel_ticks_total", "Ticks closed, missing ones included.", "source")
-        self.missing_ticks = Counter("sentinel_missing_ticks_total", "Ticks closed without an observation.", "source")
-        self.gaps = Counter("sentinel_gaps_total", "Gaps too long to bridge; the series began anew.", "source")
-        self.commits = Counter("sentinel_commits_total", "Transactions of the journal, failed ones included.")
-        self.commit_failures = Counter("sentinel_commit_failures_total", "Transactions of the journal that failed.")
-        self.commit_duration = Histogram(
-            "sentinel_commit_duration_seconds", "How long a transaction of the journal took.")
-        self.last_commit = Gauge(
-            "sentinel_last_commit_timestamp_seconds", "Last successful transaction of the journal.")
-        self.journal_bytes = Gauge("sentinel_journal_bytes", "Size of the journal on disk.")
-        self.checkpoints = Counter("sentinel_checkpoints_total", "Checkpoints, failed ones included.")
-        self.checkpoint_failures = Counter("sentinel_checkpoint_failures_total", "Checkpoints that failed.")
-        self.checkpoint_duration = Histogram("sentinel_checkpoint_duration_seconds", "How long a checkpoint took.")
-        self.checkpoint_last_success = Gauge(
-            "sentinel_checkpoint_last_success_timestamp_seconds", "Last successful checkpoint.")
-        self.notifications = Counter(
-            "sentinel_notifications_total", "Attempts to notify, failed ones included.", "sink")
-        self.notification_failures = Counter(
-            "sentinel_notification_failures_total", "Attempts to notify that failed.", "sink")
-        self.outbox_notifications = Gauge("sentinel_outbox_notifications", "Notifications not yet delivered.", "sink")
-        self.alarms_raised = Counter("sentinel_alarms_raised_total", "Alarms raised, by rule.", "detector", "threshold")
-        self.alarms_cleared = Counter(
-            "sentinel_alarms_cleared_total", "Alarms cleared, by rule.", "detector", "threshold")
-        self.site_alarm = Gauge("sentinel_site_alarm", "1 while a site has an open alarm; series = its name.", "series")
-        self.site_alarms_raised = Counter("sentinel_site_alarms_raised_total", "Alarms of sites raised.", "series")
-        self.site_alarms_cleared = Counter("sentinel_site_alarms_cleared_total", "Alarms of sites cleared.", "series")
-        self.log_errors = Counter("sentinel_log_errors_total", "Lines logged as errors.")
-        self.log_warnings = Counter("sentinel_log_warnings_total", "Lines logged as warnings.")
+            "inbox_capacity_observations", "Observations that may wait before sources are held.")
+        self.engine_turns = Counter("engine_turns_total", "Turns of the engine, idle ones included.")
+        self.engine_turn_duration = Histogram("engine_turn_duration_seconds", "How long a turn of the engine took.")
+        self.engine_heartbeat = Gauge("engine_heartbeat_timestamp_seconds", "Last sign of life of the engine.")
+        self.stage_duration = Histogram("stage_duration_seconds", "How long a stage took in a turn.", "task")
+        self.ticks = Counter("ticks_total", "Ticks closed, missing ones included.", "source")
+        self.missing_ticks = Counter("missing_ticks_total", "Ticks closed without an observation.", "source")
+        self.gaps = Counter("gaps_total", "Gaps too long to bridge; the series began anew.", "source")
+        self.commits = Counter("commits_total", "Transactions of the journal, failed ones included.")
+        self.commit_failures = Counter("commit_failures_total", "Transactions of the journal that failed.")
+        self.commit_duration = Histogram("commit_duration_seconds", "How long a transaction of the journal took.")
+        self.last_commit = Gauge("last_commit_timestamp_seconds", "Last successful transaction of the journal.")
+        self.journal_bytes = Gauge("journal_bytes", "Size of the journal on disk.")
+        self.checkpoints = Counter("checkpoints_total", "Checkpoints, failed ones included.")
+        self.checkpoint_failures = Counter("checkpoint_failures_total", "Checkpoints that failed.")
+        self.checkpoint_duration = Histogram("checkpoint_duration_seconds", "How long a checkpoint took.")
+        self.checkpoint_last_success = Gauge("checkpoint_last_success_timestamp_seconds", "Last successful checkpoint.")
+        self.notifications = Counter("notifications_total", "Attempts to notify, failed ones included.", "sink")
+        self.notification_failures = Counter("notification_failures_total", "Attempts to notify that failed.", "sink")
+        self.outbox_notifications = Gauge("outbox_notifications", "Notifications not yet delivered.", "sink")
+        self.alarms_raised = Counter("alarms_raised_total", "Alarms raised, by rule.", "detector", "threshold")
+        self.alarms_cleared = Counter("alarms_cleared_total", "Alarms cleared, by rule.", "detector", "threshold")
+        self.site_alarm = Gauge("site_alarm", "1 while a site has an open alarm; series = its name.", "series")
+        self.site_alarms_raised = Counter("site_alarms_raised_total", "Alarms of sites raised.", "series")
+        self.site_alarms_cleared = Counter("site_alarms_cleared_total", "Alarms of sites cleared.", "series")
+        self.log_errors = Counter("log_errors_total", "Lines logged as errors.")
+        self.log_warnings = Counter("log_warnings_total", "Lines logged as warnings.")
     # fmt: on
 
     def instruments(self) -> tuple[Counter | Gauge | Histogram, ...]:
@@ -203,54 +193,48 @@ class Metrics:
         return tuple(vars(self).values())
 
 
-BUILD_INFO = Row("sentinel_build_info", "gauge", "", "Always 1; what is running.", ("version", "python_version"))
+def _gauge(name: str, help_: str, *labels: str) -> Row:
+    return Row(f"sentinel_{name}", "gauge", help_, labels)
+
+
+_SOURCE, _SERIES = "source", ("source", "series")
+_RULE = (*_SERIES, "detector", "threshold")
+BUILD_INFO = _gauge("build_info", "Always 1; what is running.", "version", "python_version")
 # fmt: off
 OF_SERIES: tuple[Row, ...] = (
     # All series together.
-    Row("sentinel_series", "gauge", "", "Series known.", ("source",)),
-    Row("sentinel_learning_series", "gauge", "", "Series without a verdict yet.", ("source",)),
-    Row("sentinel_watching_series", "gauge", "", "Series below their alarm line.", ("source",)),
-    Row("sentinel_warning_series", "gauge", "", "Series with a warning.", ("source",)),
-    Row("sentinel_critical_series", "gauge", "", "Series with a critical alarm.", ("source",)),
-    Row("sentinel_blind_series", "gauge", "", "Series that cannot be judged.", ("source", "reason")),
-    Row("sentinel_series_unexposed", "gauge", "", "Series not shown one by one (web.max_series)."),
-    Row("sentinel_fleet_discoveries", "gauge", "",
-        f"Series that stand out by their e-values, at a false discovery rate of {LEVEL:g} in their windows (e-BH)."),
+    _gauge("series", "Series known.", _SOURCE),
+    _gauge("learning_series", "Series without a verdict yet.", _SOURCE),
+    _gauge("watching_series", "Series below their alarm line.", _SOURCE),
+    _gauge("warning_series", "Series with a warning.", _SOURCE),
+    _gauge("critical_series", "Series with a critical alarm.", _SOURCE),
+    _gauge("blind_series", "Series that cannot be judged.", _SOURCE, "reason"),
+    _gauge("series_unexposed", "Series not shown one by one (web.max_series)."),
+    _gauge("fleet_discoveries",
+           f"Series that stand out by their e-values, at a false discovery rate of {LEVEL:g} in their windows (e-BH)."),
     # One by one, at most web.max_series.
-    Row("sentinel_series_ready", "gauge", "", "1 once the series has a verdict.", ("source", "series")),
-    Row("sentinel_series_state_code", "gauge", "",
-        "0 learning, 1 watching, 2 warning, 3 critical, -1 blind.", ("source", "series")),
-    Row("sentinel_series_blind", "gauge", "",
-        "1 while the series cannot be judged.", ("source", "series", "reason")),
-    *(Row(measure.metric, "gauge", "seconds" if measure.metric.endswith("_seconds") else "", measure.help,
-          ("source", "series")) for channel in CHANNELS for measure in channel.measures),
-    Row("sentinel_series_reading", "gauge", "",
-        "Reading of a detector in null standard deviations; 0 at its threshold.",
-        ("source", "series", "detector", "threshold")),
-    Row("sentinel_series_evidence", "gauge", "",
-        "log10 of evidence over its budget; 0 is the alarm line.",
-        ("source", "series", "detector", "threshold")),
-    Row("sentinel_series_alarm", "gauge", "", "1 while the alarm is open.",
-        ("source", "series", "detector", "threshold")),
-    Row("sentinel_series_alpha", "gauge", "", "Effective budget: false alarms per series and tick.",
-        ("source", "series", "detector", "threshold")),
-    Row("sentinel_series_effective_threshold", "gauge", "",
-        "Threshold in force (of spread the variance ratio); left out until the rule's baseline period is full.",
-        ("source", "series", "detector", "threshold")),
-    Row("sentinel_series_reference_left_pairs", "gauge", "",
-        "Valid pairs of ticks still needed until the baseline period of the rule is full.",
-        ("source", "series", "detector", "threshold")),
-    Row("sentinel_series_alarm_remark", "gauge", "",
-        "1 while an open alarm may not be slowing: one_sided (a level shift) or noise (of the sensor).",
-        ("source", "series", "detector", "threshold", "reason")),
-    Row("sentinel_series_fleet_e_value", "gauge", "",
-        "Evidence by which series are ranked: the mean of the e-values of the present window and of the one before.",
-        ("source", "series")),
-    Row("sentinel_series_fleet_window_ticks", "gauge", "", "Length of a window of that e-value.", ("source", "series")),
-    Row("sentinel_series_last_tick_timestamp_seconds", "gauge", "seconds",
-        "End of the last closed tick.", ("source", "series")),
-    Row("sentinel_series_missing_ticks", "gauge", "",
-        "Ticks closed without an observation.", ("source", "series")),
+    _gauge("series_ready", "1 once the series has a verdict.", *_SERIES),
+    _gauge("series_state_code", "0 learning, 1 watching, 2 warning, 3 critical, -1 blind.", *_SERIES),
+    _gauge("series_blind", "1 while the series cannot be judged.", *_SERIES, "reason"),
+    *(Row(measure.metric, "gauge", measure.help, _SERIES) for channel in CHANNELS for measure in channel.measures),
+    _gauge("series_reading", "Reading of a detector in null standard deviations; 0 at its threshold.", *_RULE),
+    _gauge("series_evidence", "log10 of evidence over its budget; 0 is the alarm line.", *_RULE),
+    _gauge("series_alarm", "1 while the alarm is open.", *_RULE),
+    _gauge("series_alpha", "Effective budget: false alarms per series and tick.", *_RULE),
+    _gauge("series_effective_threshold",
+           "Threshold in force (of spread the variance ratio); left out until the rule's baseline period is full.",
+           *_RULE),
+    _gauge("series_reference_left_pairs",
+           "Valid pairs of ticks still needed until the baseline period of the rule is full.", *_RULE),
+    _gauge("series_alarm_remark",
+           "1 while an open alarm may not be slowing: one_sided (a level shift) or noise (of the sensor).",
+           *_RULE, "reason"),
+    _gauge("series_fleet_e_value",
+           "Evidence by which series are ranked: the mean of the e-values of the present window and of the one before.",
+           *_SERIES),
+    _gauge("series_fleet_window_ticks", "Length of a window of that e-value.", *_SERIES),
+    _gauge("series_last_tick_timestamp_seconds", "End of the last closed tick.", *_SERIES),
+    _gauge("series_missing_ticks", "Ticks closed without an observation.", *_SERIES),
 )
 # fmt: on
 METRICS: tuple[Row, ...] = (BUILD_INFO, *(instrument.row for instrument in Metrics().instruments()), *OF_SERIES)
