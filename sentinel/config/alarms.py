@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from sentinel.config.values import Fault, Part, Text, WrittenBudget
-from sentinel.domain.spans import Cadence
+from sentinel.domain.spans import YEAR, Cadence
 
 LARGEST_ALPHA = 0.1
 """Above this a rule would alarm every few ticks; the betting needs alpha well below 1."""
@@ -123,8 +123,8 @@ class AlarmSettings(Part):
         """The channels; the rule itself as one unless it is weighted."""
         if self.kind == "weighted":
             return self.channels
-        kind, threshold, side, delta, ratio = self.kind, self.threshold, self.side, self.delta, self.ratio
-        return (ChannelSettings(kind=kind, threshold=threshold, side=side, delta=delta, ratio=ratio),)
+        own = {key: getattr(self, key) for key in ("kind", "threshold", "side", "delta", "ratio")}
+        return (ChannelSettings(**own),)
 
     def alpha_per_tick(self, cadence: Cadence) -> float:
         """Effective alpha: budgeted false alarms of this rule per series and tick, at most `LARGEST_ALPHA`."""
@@ -132,11 +132,8 @@ class AlarmSettings(Part):
 
     def uncut_alpha(self, cadence: Cadence) -> float:
         """What the budget as it is written comes to per series and tick."""
-        if self.alpha is not None:
-            alpha = self.alpha
-        else:
-            assert self.false_alarms is not None  # else the rule is refused
-            alpha = self.false_alarms.alpha_per_tick(cadence)
+        alpha = self.false_alarms.alpha_per_tick(cadence) if self.false_alarms is not None else self.alpha
+        assert alpha is not None  # a rule has either of them
         return alpha * self.share / self.shared_by
 
 
@@ -172,10 +169,10 @@ def _channel_conflicts(part: ChannelSettings | AlarmSettings) -> Iterator[Fault]
 def _weighted_conflicts(rule: AlarmSettings) -> Iterator[Fault]:
     if len(rule.channels) < 2:
         yield Fault(("channels",), f"{len(rule.channels)} came; a weighted rule needs at least two channels")
-    claims = [(part.kind, part.label) for part in rule.channels]
+    claims = [f"{part.kind} {part.label}" for part in rule.channels]
     for position, claim in enumerate(claims):
         if claim in claims[:position]:
-            message = f"{' '.join(claim)} is a channel already; once is allowed, with the weight of both"
+            message = f"{claim} is a channel already; once is allowed, with the weight of both"
             yield Fault(("channels", position), message)
     for key in ("threshold", "delta", "ratio"):
         if getattr(rule, key) is not None:
@@ -188,39 +185,30 @@ def alarm_conflicts(alarms: tuple[AlarmSettings, ...]) -> Iterator[Fault]:
     """Find rules that stand twice, and critical rules that are raised no later than their warning."""
     for position, rule in enumerate(alarms):
         key = {"spread": "ratio", "weighted": "channels"}.get(rule.kind, "threshold")
-        twins = [other for other in alarms if (other.match, other.kind) == (rule.match, rule.kind)]
-        if any(other.label == rule.label for other in alarms[:position] if other in twins):
+        twins = {one.match for one in alarms[:position] if (one.kind, one.label) == (rule.kind, rule.label)}
+        if rule.match in twins:
             message = f"{rule.label} has a rule for '{rule.match}' already; one rule per match and {key}"
             yield Fault((position, key), message)
-            continue
-        wider = [other for other in alarms[:position] if other.match == "*" and other.kind == rule.kind]
-        if any(other.label == rule.label for other in wider):
-            message = (
-                f"{rule.label} has a rule for every series before, so this one is never used; "
-                f"put the rule for '{rule.match}' first, or give it another {key}"
-            )
+        elif "*" in twins:
+            message = f"{rule.label} has a rule for every series before, so this one is never used; "
+            message += f"put the rule for '{rule.match}' first, or give it another {key}"
             yield Fault((position, key), message)
-            continue
-        for other in twins:
-            if (rule.severity, other.severity) == ("critical", "warning") and _raised_no_later(rule, other):
-                move = "lower" if rule.side == "below" else "raise"
-                message = (
-                    f"a critical rule at {rule.label} is raised no later than the warning "
-                    f"at {other.label} for '{rule.match}'; {move} its threshold or lower its alpha"
-                )
-                yield Fault((position, "threshold"), message)
+        else:
+            for other in alarms:
+                if (other.match, other.kind) == (rule.match, rule.kind) and _is_raised_no_later(rule, other):
+                    message = f"a critical rule at {rule.label} is raised no later than the warning at {other.label} "
+                    move = "lower" if rule.side == "below" else "raise"
+                    message += f"for '{rule.match}'; {move} its threshold or lower its alpha"
+                    yield Fault((position, "threshold"), message)
 
 
-def _raised_no_later(rule: AlarmSettings, other: AlarmSettings) -> bool:
-    """Compare two rules: evidence grows faster at a lower threshold, and at a larger alpha less of it is needed."""
-    if not (isinstance(rule.threshold, float) and isinstance(other.threshold, float)) or rule.side != other.side:
+def _is_raised_no_later(rule: AlarmSettings, other: AlarmSettings) -> bool:
+    """Compare a critical rule and a warning: a lower threshold lets evidence grow faster, a larger alpha needs less."""
+    if (rule.severity, other.severity, rule.side) != ("critical", "warning", other.side):
         return False
-    parts = rule.share / rule.shared_by, other.share / other.shared_by
-    if rule.alpha is not None and other.alpha is not None:
-        as_lenient = rule.alpha * parts[0] >= other.alpha * parts[1]
-    elif rule.false_alarms is not None and other.false_alarms is not None:
-        as_lenient = rule.false_alarms.per_year * parts[0] >= other.false_alarms.per_year * parts[1]
-    else:
+    if not (isinstance(rule.threshold, float) and isinstance(other.threshold, float)):
+        return False
+    if (rule.alpha is None) != (other.alpha is None):
         return False  # per tick against per year: depends on a cadence that need not be known
-    sign = -1.0 if rule.side == "below" else 1.0
-    return as_lenient and sign * rule.threshold <= sign * other.threshold
+    year, sign = Cadence.fixed(YEAR), -1.0 if rule.side == "below" else 1.0
+    return rule.uncut_alpha(year) >= other.uncut_alpha(year) and sign * rule.threshold <= sign * other.threshold

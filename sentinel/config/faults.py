@@ -80,10 +80,8 @@ def _faults(detail: ErrorDetails, model: type[Part], came: Callable[[KeyPath], s
 def _why_unknown(key: str, model: type[Part], came: str) -> str:
     """Say why a key is not read: it has gone, it has a new name that is given as well, or it never was one."""
     if key in model.retired:
-        return (
-            f"{came}; it is always {model.retired[key]:g} now, since at other values the budgets of false alarms do "
-            "not hold; leave the key out"
-        )
+        why = "since at other values the budgets of false alarms do not hold; leave the key out"
+        return f"{came}; it is always {model.retired[key]:g} now, {why}"
     if key in model.renamed:
         new = model.renamed[key]
         return f"it is called {new} now, and {new} is given as well; leave out {key}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, ClassVar, Literal, TypeAlias
@@ -76,39 +77,27 @@ class SeriesSettings(Part):
     """Name of another series that it is compared with as well; a * stands for what the * in match stood for."""
 
     def _conflicts(self) -> Iterator[Fault]:
-        yield from self._counterpart_conflicts()
-        low, high = self.range or (None, None)
-        if low is not None and high is not None and low >= high:
-            yield Fault(("range",), f"[{low:g}, {high:g}]; the lowest value comes first and is below the highest")
-        for position, season in enumerate(self.season):
-            if season in self.season[:position]:
-                yield Fault(("season", position), f"{print_season(season)} is there twice; name each season once")
-        if self.cadence is None:
-            return
-        for position, season in enumerate(self.season):
-            ticks = season / self.cadence.microseconds
-            if ticks < SHORTEST_SEASON_TICKS:
-                message = (
-                    f"{print_season(season)} spans {ticks:.3g} ticks of cadence {self.cadence}; "
-                    f"at least {SHORTEST_SEASON_TICKS} are needed"
-                )
-                yield Fault(("season", position), message)
-        for key, duration in (("max_gap", self.max_gap), ("stale_after", self.stale_after)):
-            if duration is not None and duration < self.cadence.microseconds:
-                message = f"{print_duration(duration)} is shorter than a tick; at least {self.cadence} is needed"
-                yield Fault((key,), message)
-
-    def _counterpart_conflicts(self) -> Iterator[Fault]:
-        """Check that the counterpart is one series, or one per series of the entry."""
-        name = self.counterpart
-        if name is None:
-            return
+        name = self.counterpart or ""
         if any(sign in name for sign in "?[]") or name.count("*") > 1:
             message = f"'{name}' is a pattern; the name of a series is allowed, with one '*' at most"
             yield Fault(("counterpart",), message)
         elif "*" in name and (self.match.count("*") != 1 or any(sign in self.match for sign in "?[]")):
             message = f"'{name}' has a '*', so match needs exactly one '*' and no '?' or '['; '{self.match}' came"
             yield Fault(("counterpart",), message)
+        low, high = self.range or (None, None)
+        if low is not None and high is not None and low >= high:
+            yield Fault(("range",), f"[{low:g}, {high:g}]; the lowest value comes first and is below the highest")
+        for position, season in enumerate(self.season):
+            if season in self.season[:position]:
+                yield Fault(("season", position), f"{print_season(season)} is there twice; name each season once")
+            ticks = season / self.cadence.microseconds if self.cadence is not None else math.inf
+            if ticks < SHORTEST_SEASON_TICKS:
+                message = f"{print_season(season)} spans {ticks:.3g} ticks of cadence {self.cadence}"
+                yield Fault(("season", position), f"{message}; at least {SHORTEST_SEASON_TICKS} are needed")
+        for key, duration in (("max_gap", self.max_gap), ("stale_after", self.stale_after)):
+            if duration is not None and self.cadence is not None and duration < self.cadence.microseconds:
+                message = f"{print_duration(duration)} is shorter than a tick; at least {self.cadence} is needed"
+                yield Fault((key,), message)
 
     def counterpart_of(self, name: str) -> str | None:
         """Name the counterpart of the series `name`, which the entry matches; None if it has none."""
@@ -224,18 +213,14 @@ def short_half_lives(series: Iterable[SeriesSettings], banks: Mapping[str, BankS
     """Find half-lives of fewer than 3 ticks, wherever the cadence is known."""
     found: set[tuple[str, str]] = set()
     for entry in series:
-        name = entry.bank or DEFAULT_BANK
-        if entry.cadence is None or name not in banks:
+        name, cadence = entry.bank or DEFAULT_BANK, entry.cadence
+        if cadence is None or name not in banks:
             continue
         for key in ("half_life", "level_half_life", "scale_half_life", "spread_half_life"):
             half_life = getattr(banks[name], key)
-            if half_life is None or (name, key) in found:
-                continue
-            ticks = half_life.ticks(entry.cadence)
-            if ticks < SHORTEST_HALF_LIFE_TICKS:
+            ticks = math.inf if half_life is None else half_life.ticks(cadence)
+            if ticks < SHORTEST_HALF_LIFE_TICKS and (name, key) not in found:
                 found.add((name, key))
-                message = (
-                    f"{half_life} spans {ticks:.3g} ticks of cadence {entry.cadence} of series "
-                    f"'{entry.match}'; at least 3 are needed; raise it, or give them another bank"
-                )
+                message = f"{half_life} spans {ticks:.3g} ticks of cadence {cadence} of series '{entry.match}'"
+                message += "; at least 3 are needed; raise it, or give them another bank"
                 yield Fault(("banks", name, key), message)

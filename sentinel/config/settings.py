@@ -7,7 +7,7 @@ them. `load` reads settings from files and says where every fault is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase, translate
 from functools import cached_property
 from pathlib import Path
@@ -125,37 +125,7 @@ Notify: TypeAlias = Annotated[Annotated[LogNotify, Tag("log")], Discriminator(_k
 """The kinds of notifiers. One more is a model of its own and its place in this union; `log` may leave out its kind."""
 
 
-class _Matching:
-    """Finds what matches a name; patterns are compiled once, and names that match the same share their results."""
-
-    def __init__(self, settings: Settings) -> None:
-        # One pattern whose n-th group is the n-th entry: the first that matches is the only group that took part.
-        entries = "|".join(f"({translate(entry.match)})" for entry in settings.series)
-        self._first = re.compile(entries).match if settings.series else None
-        self._fits = [
-            None if rule.match == "*" else re.compile(translate(rule.match)).match for rule in settings.alarms
-        ]
-        self._alarms = settings.alarms
-        self._rules: dict[tuple[int, ...], tuple[AlarmSettings, ...]] = {}
-        self.series = (*settings.series, SeriesSettings())  # the last one, at -1, is for names that match no entry
-        names = [entry.bank or DEFAULT_BANK for entry in self.series]
-        self.banks = [settings.banks.get(name, BankSettings()) for name in names]
-
-    def entry(self, name: str) -> int:
-        found = self._first(name) if self._first else None
-        return (found.lastindex or 0) - 1 if found else -1
-
-    def rule_positions(self, name: str) -> tuple[int, ...]:
-        return tuple(i for i, fits in enumerate(self._fits) if fits is None or fits(name))
-
-    def rules(self, positions: tuple[int, ...]) -> tuple[AlarmSettings, ...]:
-        if positions not in self._rules:
-            chosen: dict[tuple[str, str], AlarmSettings] = {}
-            for position in positions:
-                rule = self._alarms[position]
-                chosen.setdefault((rule.kind, rule.label), rule)
-            self._rules[positions] = tuple(chosen.values())
-        return self._rules[positions]
+_DEFAULT_SERIES, _DEFAULT_DETECTORS = SeriesSettings(), BankSettings()
 
 
 class Settings(Part):
@@ -209,13 +179,24 @@ class Settings(Part):
                     break
 
     @cached_property
-    def _matching(self) -> _Matching:
-        return _Matching(self)
+    def _first_match(self) -> Callable[[str], re.Match[str] | None]:
+        # One pattern whose n-th group is the n-th entry: the first that matches is the only group that took part.
+        return re.compile("|".join(f"({translate(entry.match)})" for entry in self.series)).match
+
+    @cached_property
+    def _rule_matches(self) -> list[Callable[[str], object]]:
+        return [re.compile(translate(rule.match)).match for rule in self.alarms]
+
+    @cached_property
+    def _rules(self) -> dict[tuple[int, ...], tuple[AlarmSettings, ...]]:
+        """Rules by their positions: names that match the same share them."""
+        return {}
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Copy the settings; what matches a name is found anew in the copy."""
         copied = super().model_copy(update=update, deep=deep)
-        copied.__dict__.pop("_matching", None)
+        for found in ("_first_match", "_rule_matches", "_rules"):
+            copied.__dict__.pop(found, None)
         return copied
 
     def entry_key(self, name: str) -> EntryKey:
@@ -223,11 +204,14 @@ class Settings(Part):
 
         Only the counterpart depends on the name itself too.
         """
-        return self._matching.entry(name), self._matching.rule_positions(name)
+        found = self._first_match(name)
+        entry = (found.lastindex or 0) - 1 if found else -1
+        return entry, tuple(i for i, matches in enumerate(self._rule_matches) if matches(name))
 
     def series_for(self, name: str) -> SeriesSettings:
         """Return the first entry of `series` that matches the name, or the defaults."""
-        return self._matching.series[self._matching.entry(name)]
+        found = self._first_match(name)
+        return self.series[found.lastindex - 1] if found and found.lastindex else _DEFAULT_SERIES
 
     def counterpart_for(self, name: str) -> str | None:
         """Return the name of the counterpart of the series of that name; None if it has none."""
@@ -235,8 +219,14 @@ class Settings(Part):
 
     def bank_for(self, name: str) -> BankSettings:
         """Return the bank of the series of that name: the one its entry names, or the default one."""
-        return self._matching.banks[self._matching.entry(name)]
+        return self.banks.get(self.series_for(name).bank or DEFAULT_BANK, _DEFAULT_DETECTORS)
 
     def rules_for(self, name: str) -> tuple[AlarmSettings, ...]:
         """Return the rules of the series of that name, in the order they are written, one per kind and claim."""
-        return self._matching.rules(self._matching.rule_positions(name))
+        _, positions = self.entry_key(name)
+        if positions not in self._rules:
+            chosen: dict[tuple[str, str], AlarmSettings] = {}
+            for rule in (self.alarms[position] for position in positions):
+                chosen.setdefault((rule.kind, rule.label), rule)
+            self._rules[positions] = tuple(chosen.values())
+        return self._rules[positions]

@@ -27,8 +27,13 @@ _INTEGER = re.compile(r"[-+]?[0-9]+")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_BASE_60 = re.compile(r"[-+]?[0-9]+(:[0-5]?[0-9])+(\.[0-9]*)?")
-_BASE_8 = re.compile(r"[-+]?0[0-9]+")
+_DOUBTS = tuple((re.compile(form), why) for form, why in (
+    (r"[-+]?[0-9]+(:[0-5]?[0-9])+(\.[0-9]*)?",
+     "is a number to base 60 to some readers; write a duration such as 90m, or put text in quotes"),
+    (r"[-+]?0[0-9]+", "is octal to some readers; write the number without leading zeros, or put text in quotes"),
+    (r"(?=.{19})[-+]?[0-9]+", "is too long; numbers of up to 18 digits are allowed"),
+))  # fmt: skip
+"""Plain scalars that are refused, and why."""
 
 
 @dataclass(slots=True)
@@ -128,8 +133,7 @@ class Reader:
         if len(path) > DEEPEST:
             raise TreeError(line, f"nested more than {DEEPEST} levels deep; settings need 4")
         if isinstance(event, yaml.AliasEvent):
-            self._fault(line, path, f"*{event.anchor} is an alias; write the value out")
-            return Node(self._file, line, None, doubtful=True)
+            return self._refuse(line, path, f"*{event.anchor} is an alias; write the value out")
         node = self._content(event, line, path)
         node.doubtful = self._adorned(event, path) or node.doubtful
         return node
@@ -156,38 +160,36 @@ class Reader:
             self._adorned(event, (*path, key))
             value = self._node(next(self._events), (*path, key))
             if key in content:
-                first = places[key][1]
-                self._fault(key_line, (*path, key), f"the key is there twice, first in line {first}; once is allowed")
+                message = f"the key is there twice, first in line {places[key][1]}; once is allowed"
+                self._refuse(key_line, (*path, key), message)
                 continue
-            content[key] = value
-            places[key] = (self._file, key_line)
+            content[key], places[key] = value, (self._file, key_line)
         return Node(self._file, line, content, key_places=places)
 
     def _adorned(self, event: yaml.Event, path: KeyPath) -> bool:
         """Whether it bears an anchor or a tag, which are faults."""
         anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
         if anchor is not None:
-            self._fault(_line(event), path, f"&{anchor} is an anchor; write the value out wherever it is needed")
+            self._refuse(_line(event), path, f"&{anchor} is an anchor; write the value out wherever it is needed")
         if tag is not None:
             short = tag.replace("tag:yaml.org,2002:", "!!")
-            self._fault(_line(event), path, f"{short} is a tag; plain values are allowed")
+            self._refuse(_line(event), path, f"{short} is a tag; plain values are allowed")
         return anchor is not None or tag is not None
 
     def _scalar(self, event: yaml.ScalarEvent, path: KeyPath) -> Node:
         text, line = str(event.value), _line(event)
         if "\0" in text:  # only an escape in quotes can write one; no file name may hold it
-            self._fault(line, path, "the control character U+0000; printable text is allowed")
-            return Node(self._file, line, None, doubtful=True)
+            return self._refuse(line, path, "the control character U+0000; printable text is allowed")
         if event.style is not None:  # quoted
             return Node(self._file, line, text, raw=text)
-        reason = doubt_about(text)
+        reason = next((why for form, why in _DOUBTS if form.fullmatch(text)), "")
         if reason:
-            self._fault(line, path, f"{text if len(text) < 30 else text[:27] + '...'} {reason}")
-            return Node(self._file, line, None, doubtful=True)
-        return Node(self._file, line, read_scalar(text), raw=text)
+            return self._refuse(line, path, f"{text if len(text) < 30 else text[:27] + '...'} {reason}")
+        return Node(self._file, line, _read_scalar(text), raw=text)
 
-    def _fault(self, line: int, path: KeyPath, message: str) -> None:
+    def _refuse(self, line: int, path: KeyPath, message: str) -> Node:
         self._faults.append((line, Fault(path, message)))
+        return Node(self._file, line, None, doubtful=True)
 
 
 def _line(event: yaml.Event) -> int:
@@ -212,18 +214,7 @@ def _events(text: str) -> Iterator[yaml.Event]:
         raise TreeError(number, message) from None
 
 
-def doubt_about(text: str) -> str:
-    """Say why a plain scalar is refused; empty if it is not."""
-    if _BASE_60.fullmatch(text):
-        return "is a number to base 60 to some readers; write a duration such as 90m, or put text in quotes"
-    if _BASE_8.fullmatch(text):
-        return "is octal to some readers; write the number without leading zeros, or put text in quotes"
-    if _INTEGER.fullmatch(text) and len(text) > 18:
-        return "is too long; numbers of up to 18 digits are allowed"
-    return ""
-
-
-def read_scalar(text: str) -> Scalar:
+def _read_scalar(text: str) -> Scalar:
     """Read a plain scalar by the core schema of YAML 1.2."""
     if text in _NULL:
         return None

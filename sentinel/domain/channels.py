@@ -47,8 +47,8 @@ UNKNOWN = Estimates(*[nan] * len(Estimates._fields))
 class Measure(NamedTuple):
     """One number of a series, as others get it: a gauge, and perhaps a line on the page of the series."""
 
-    metric: str
-    """Name of the gauge; a unit ends it."""
+    name: str
+    """Of the gauge, behind `sentinel_series_`; a unit ends it."""
     help: str
     value: str
     """Where the number stands in `SeriesView`."""
@@ -58,6 +58,11 @@ class Measure(NamedTuple):
     """What the page says beside it."""
     may_be_open: bool = False
     """Infinite where a band is open; it is then no gauge."""
+
+    @property
+    def metric(self) -> str:
+        """Full name of the gauge."""
+        return f"sentinel_series_{self.name}"
 
     def read(self, view: object) -> float:
         """Read the number off a `SeriesView`; NaN = not ready."""
@@ -106,24 +111,13 @@ CHANNELS = (
     Channel(
         "lag1",
         (
+            Measure("lag1_autocorrelation", "Lag-1 autocorrelation of the residual.", "estimates.lag1"),
+            Measure("lag1_autocorrelation_low", "Lower end of its 95 % band.", "estimates.lag1_low"),
+            Measure("lag1_autocorrelation_high", "Upper end of its 95 % band.", "estimates.lag1_high"),
+            Measure("recovery_time_seconds", "Time in which a small knock fades to 1/e.", "recovery_seconds"),
+            Measure("recovery_time_low_seconds", "Lower end of its 95 % band.", "recovery_low_seconds"),
             Measure(
-                "sentinel_series_lag1_autocorrelation", "Lag-1 autocorrelation of the residual.", "estimates.lag1"
-            ),
-            Measure(
-                "sentinel_series_lag1_autocorrelation_low", "Lower end of its 95 % band.", "estimates.lag1_low"
-            ),
-            Measure(
-                "sentinel_series_lag1_autocorrelation_high", "Upper end of its 95 % band.", "estimates.lag1_high"
-            ),
-            Measure(
-                "sentinel_series_recovery_time_seconds", "Time in which a small knock fades to 1/e.",
-                "recovery_seconds",
-            ),
-            Measure(
-                "sentinel_series_recovery_time_low_seconds", "Lower end of its 95 % band.", "recovery_low_seconds"
-            ),
-            Measure(
-                "sentinel_series_recovery_time_high_seconds",
+                "recovery_time_high_seconds",
                 "Upper end of its 95 % band; left out where it is open.", "recovery_high_seconds", may_be_open=True,
             ),
         ),
@@ -140,12 +134,11 @@ CHANNELS = (
         "modulus",
         (
             Measure(
-                "sentinel_series_modulus",
+                "modulus",
                 "What a small knock is multiplied by at each tick, oscillations included.", "estimates.modulus",
             ),
             Measure(
-                "sentinel_series_period_seconds",
-                "Period of the oscillation; left out where nothing oscillates.", "period_seconds",
+                "period_seconds", "Period of the oscillation; left out where nothing oscillates.", "period_seconds",
             ),
         ),
         Claim(
@@ -161,11 +154,11 @@ CHANNELS = (
         "spread",
         (
             Measure(
-                "sentinel_series_spread",
+                "spread",
                 "Natural logarithm of the variance over that of the first ticks; 0 is unchanged.", "estimates.spread",
             ),
             Measure(
-                "sentinel_series_criticality", "atanh of the modulus plus the spread; larger is closer to critical.",
+                "criticality", "atanh of the modulus plus the spread; larger is closer to critical.",
                 "estimates.criticality", "Criticality", "atanh of the modulus + log of the variance ratio",
             ),
         ),
@@ -182,7 +175,7 @@ CHANNELS = (
         "skewness",
         (
             Measure(
-                "sentinel_series_skewness", "Skewness of the residual; 0 is symmetric; by itself it is no evidence.",
+                "skewness", "Skewness of the residual; 0 is symmetric; by itself it is no evidence.",
                 "estimates.skewness", "Skewness", "of the residual; by itself it is no evidence",
             ),
         ),

@@ -1,12 +1,5 @@
 """Everything sentinel raises on purpose, and the exit code that goes with it.
 
-SentinelError (1, runtime failure)
-├── UsageError (2)          the command line asks for something impossible
-├── DataError (65)          input data that cannot be used
-├── StateError (73)         the state folder is not writable, locked, foreign, or newer than this program
-├── UpstreamError (75)      something a one-shot command needs is down; trying again may help
-└── ConfigError (78)        configuration that cannot be used
-
 A message says where, what came, what is allowed, and what to do.
 """
 
@@ -14,7 +7,7 @@ from __future__ import annotations
 
 
 class SentinelError(Exception):
-    """Base of all errors with a message meant for the user."""
+    """Base of all errors with a message meant for the user; by itself a failure while running."""
 
     exit_code = 1
 
@@ -38,12 +31,12 @@ class StateError(SentinelError):
 
 
 class UpstreamError(SentinelError):
-    """Something a one-shot command needs is down."""
+    """Something a one-shot command needs is down; trying again may help."""
 
     exit_code = 75
 
 
 class ConfigError(SentinelError):
-    """Configuration that cannot be used; carries one line per fault."""
+    """Configuration that cannot be used, one line per fault."""
 
     exit_code = 78

@@ -149,11 +149,6 @@ class Budget:
             raise ValueError(f"{BUDGET_FORM}, both numbers greater than 0")
         return budget
 
-    @property
-    def per_year(self) -> float:
-        """False alarms per series and year."""
-        return self.alarms * YEAR / self.period_us
-
     def alpha_per_tick(self, cadence: Cadence) -> float:
         """False alarms per tick of that cadence."""
         return self.alarms * cadence.microseconds / self.period_us

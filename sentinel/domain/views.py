@@ -44,7 +44,7 @@ class RuleView:
     since_us: int
     """When the open alarm was raised; -1 while there is none."""
     remarks: tuple[str, ...]
-    """Names in `wording.REMARKS`: why the open alarm may not be slowing."""
+    """Names in `events.REMARK_NAMES`: why the open alarm may not be slowing."""
 
 
 @dataclass(frozen=True, slots=True)
