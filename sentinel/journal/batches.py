@@ -1,27 +1,39 @@
-"""A batch: what one transaction of the journal added, as the engine is told at once and again on replay."""
+"""Batches: what one transaction of the journal adds, and how frames and facts are written as such.
+
+A batch is told to the engine twice, bitwise the same: when it is written, and by `replay.py` when it is read again.
+"""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
+
+from sentinel.domain.errors import DataError
+from sentinel.domain.observation import OBSERVATIONS, Frame
+from sentinel.journal.database import Database
 
 FactKind: TypeAlias = Literal["settings", "operator"]
 Kind: TypeAlias = Literal["observations"] | FactKind
 
 Rows: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 """Time, series and value of some observations, ordered by (time, series)."""
+NO_ROWS: Rows = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64)
 
-NOTHING_WRITTEN = -1
+INCOMING = "CREATE TEMP TABLE incoming (time INTEGER, series INTEGER)"
+"""Keys to look up, on the writing connection; empty between transactions."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Committed:
-    """One batch, ordered by (time, series). From `commit` and from `tail` it is bitwise the same."""
+    """One batch, its observations ordered by (time, series)."""
 
     batch: int
     """Batches are numbered 1, 2, 3, ... without a hole; -1 = there was nothing to write."""
@@ -30,25 +42,144 @@ class Committed:
     """Empty for settings and operator facts."""
     arrival_us: int
     watermark_us: int | None
-    series: NDArray[np.int64]
-    """Ids, shape (observations,); likewise `time_us` and `value`. Only what was not known before."""
     time_us: NDArray[np.int64]
+    """Shape (observations,); likewise `series` (ids) and `value`. Only what was not known before."""
+    series: NDArray[np.int64]
     value: NDArray[np.float64]
-    new_series: tuple[tuple[int, str, str], ...]
+    new_series: tuple[tuple[int, str, str], ...] = ()
     """Id, name, source of each series seen for the first time, by id."""
-    duplicates: int
+    duplicates: int = 0
     """Observations that were known with this value already."""
-    revised: int
+    revised: int = 0
     """Observations that were known with another value: the first was kept."""
     payload: Mapping[str, Any] = field(default_factory=dict)
     """The fact itself, for settings and operator facts."""
 
 
-def no_rows() -> Rows:
-    """Rows of a batch without observations."""
-    return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64)
-
-
 def to_json(value: object) -> str:
-    """One text per value, so that texts can be compared."""
+    """Write a value as JSON, equal values as equal texts."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def write_frame(database: Database, ids: dict[str, int], frame: Frame, arrival_us: int) -> Committed:
+    """Write observations, new series, cursor and watermark of a frame together, or nothing of them.
+
+    `ids` has every series by name; new ones are added once they are on disk.
+    """
+    _require_schema(frame)
+    cursor, until = to_json(frame.cursor), frame.watermark_us
+    if frame.observations.is_empty():
+        known = database.read("SELECT value, complete_until_us FROM cursor WHERE source = ?", (frame.source,))
+        if known and cursor == known[0][0] and until in (None, known[0][1]):
+            return Committed(-1, "observations", frame.source, arrival_us, until, *NO_ROWS)
+    first_id = len(ids)
+    new = tuple(
+        (number, name, frame.source) for number, name in enumerate(_new_names(frame.observations, ids), first_id)
+    )
+    new_ids = {name: number for number, name, _ in new}
+    offered = _ordered_rows(frame.observations, ids | new_ids if new else ids)
+    with database.transaction() as connection:
+        batch = _next_batch(connection)
+        connection.executemany("INSERT INTO series (id, name, source) VALUES (?, ?, ?)", new)
+        rows, duplicates, revised = _insert(connection, batch, offered)
+        time = rows[0]
+        payload = {"duplicates": duplicates, "new_series": [first_id, len(new)], "revised": revised}
+        first_us, last_us = (int(time[0]), int(time[-1])) if len(time) else (None, None)
+        connection.execute(
+            "INSERT INTO batch VALUES (?, 'observations', ?, ?, ?, ?, ?, ?, ?)",
+            (batch, frame.source, arrival_us, until, first_us, last_us, len(time), to_json(payload)),
+        )
+        connection.execute(
+            "INSERT INTO cursor (source, value, complete_until_us, batch) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (source) DO UPDATE SET value = excluded.value, batch = excluded.batch,"
+            " complete_until_us = coalesce(excluded.complete_until_us, complete_until_us)",
+            (frame.source, cursor, until, batch),
+        )
+    ids.update(new_ids)
+    return Committed(batch, "observations", frame.source, arrival_us, until, *rows, new, duplicates, revised)
+
+
+def write_fact(database: Database, kind: FactKind, payload: Mapping[str, Any], arrival_us: int) -> Committed:
+    """Write a fact that is no observation; what is returned went through JSON, as on replay."""
+    text = to_json(payload)
+    with database.transaction() as connection:
+        batch = _next_batch(connection)
+        connection.execute(
+            "INSERT INTO batch VALUES (?, ?, '', ?, NULL, NULL, NULL, 0, ?)", (batch, kind, arrival_us, text)
+        )
+    return Committed(batch, kind, "", arrival_us, None, *NO_ROWS, payload=json.loads(text))
+
+
+def _next_batch(connection: sqlite3.Connection) -> int:
+    # Retention never deletes the newest batch, so no number is given twice.
+    (batch,) = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM batch").fetchone()
+    return int(batch)
+
+
+def _require_schema(frame: Frame) -> None:
+    table = frame.observations
+    if table.schema != OBSERVATIONS:
+        raise DataError(f"source {frame.source}: a frame with columns {table.schema}; must be {OBSERVATIONS}")
+    if sum(table.null_count().row(0)) or not table["value"].is_finite().all():
+        raise DataError(f"source {frame.source}: a frame with missing or infinite values; sources leave them out")
+
+
+def _new_names(table: pl.DataFrame, known: Mapping[str, int]) -> list[str]:
+    """Series seen for the first time, by the time of their first observation, then by name."""
+    unknown = [name for name in table["series"].unique().to_list() if name not in known]
+    if not unknown:
+        return []
+    first = table.filter(pl.col("series").is_in(unknown)).group_by("series").agg(pl.col("time").min())
+    return first.sort("time", "series")["series"].to_list()
+
+
+def _ordered_rows(table: pl.DataFrame, ids: Mapping[str, int]) -> Rows:
+    """Rows by (time, series); those with the same key stay in the order of the frame."""
+    time = table["time"].to_physical().to_numpy()
+    series = np.fromiter(map(ids.__getitem__, table["series"].to_list()), np.int64, len(table))
+    value = table["value"].to_numpy() + 0.0  # SQLite stores -0.0 as 0.0
+    order = np.lexsort((series, time))
+    return time[order], series[order], value[order]
+
+
+def _insert(connection: sqlite3.Connection, batch: int, offered: Rows) -> tuple[Rows, int, int]:
+    """Add the rows whose key (time, series) is not there yet, and count the duplicates and the revised of the rest."""
+    time, series, value = offered
+    if not len(time):
+        return offered, 0, 0
+    first = np.concatenate(([True], (time[1:] != time[:-1]) | (series[1:] != series[:-1])))
+    keys = time[first], series[first]
+    kept = value[first]
+    count = connection.executemany(
+        "INSERT INTO observation (time, series, value, batch) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (time, series) DO NOTHING",
+        zip(keys[0].tolist(), keys[1].tolist(), kept.tolist(), repeat(batch), strict=False),
+    ).rowcount
+    added, standing = np.ones(len(kept), np.bool_), kept
+    if count < len(kept):
+        owner, standing = _look_up(connection, keys)
+        added = owner == batch
+    left_out = np.ones(len(time), np.bool_)
+    left_out[np.flatnonzero(first)[added]] = False
+    equal = value == standing[np.cumsum(first) - 1]
+    rows = keys[0][added], keys[1][added], kept[added]
+    return rows, int(np.sum(left_out & equal)), int(np.sum(left_out & ~equal))
+
+
+def _look_up(
+    connection: sqlite3.Connection, keys: tuple[NDArray[np.int64], NDArray[np.int64]]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Batch and value that stand in the table under each key.
+
+    By key, not by range of time: one late row must not cost a scan of a year.
+    """
+    connection.executemany(
+        "INSERT INTO incoming (time, series) VALUES (?, ?)", zip(keys[0].tolist(), keys[1].tolist(), strict=True)
+    )
+    found = connection.execute(
+        "SELECT o.batch, o.value FROM incoming AS i CROSS JOIN observation AS o"
+        " ON o.time = i.time AND o.series = i.series ORDER BY i.rowid"
+    ).fetchall()
+    connection.execute("DELETE FROM incoming")
+    owner, standing = zip(*found, strict=True)
+    return np.array(owner, np.int64), np.array(standing, np.float64)

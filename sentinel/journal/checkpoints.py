@@ -1,7 +1,12 @@
-"""Checkpoints: arrays and a header, written in pieces, two generations kept.
+"""Checkpoints, and retention: the state after a batch is kept, and old observations before it are forgotten.
 
-A generation counts only once its row says `complete`, and that is written last. So a crash midway leaves the
-former one as it was, and no transaction is larger than one piece.
+A checkpoint is arrays and a header, written in pieces; two generations are kept. A generation counts only once its row
+says `complete`, and that is written last. So a crash midway leaves the former one as it was, and no transaction is
+larger than one piece.
+
+Retention works a bounded amount per call. It never forgets batches after the oldest kept checkpoint (replay needs
+them), the last settings, and the newest batch (the next one's number comes from it). Events stay: they are few, and
+they are the record.
 """
 
 from __future__ import annotations
@@ -24,6 +29,12 @@ from sentinel.journal.database import Database, JournalCorrupt
 
 PIECE_BYTES = 16 * 1024 * 1024
 GENERATIONS = 2
+CHUNK_ROWS = 50_000
+SIZE_SHARE = 16
+"""When the file is too large, one sweep forgets this part of the observations: 1/16."""
+VACUUM_PAGES = 4_096
+
+_REMOVABLE = "id <= ? AND id IS NOT (SELECT max(id) FROM batch WHERE kind = 'settings')"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,40 +68,31 @@ class Checkpoints:
 
     def remove_leftovers(self) -> None:
         """Drop what an interrupted `save` wrote."""
-        if not self._database.read("SELECT 1 FROM checkpoint WHERE complete = 0 LIMIT 1"):
-            return
-        with self._database.transaction() as connection:
-            _delete(connection, "complete = 0")
+        if self._database.read("SELECT 1 FROM checkpoint WHERE complete = 0 LIMIT 1"):
+            with self._database.transaction() as connection:
+                _delete(connection, "complete = 0")
 
     def load(self) -> Checkpoint | None:
-        """The newest generation that is whole; None if there never was one; StateError if all are corrupt."""
-        with self._database.snapshot():
-            return self._newest_sound()
-
-    def _newest_sound(self) -> Checkpoint | None:
+        """Load the newest generation that is whole; None if there never was one; JournalCorrupt if all are corrupt."""
         warnings: list[str] = []
-        generations = self._database.read(
-            "SELECT id, batch, created_us FROM checkpoint WHERE complete = 1 ORDER BY id DESC"
-        )
-        for generation, batch, created_us in generations:
-            try:
-                arrays, header = self._read(generation, batch)
-            except JournalCorrupt as error:
-                self._corrupt.add(generation)
-                warnings.append(str(error))
-                continue
-            return Checkpoint(arrays, header, batch, created_us, tuple(warnings))
+        with self._database.snapshot():
+            generations = self._database.read(
+                "SELECT id, batch, created_us FROM checkpoint WHERE complete = 1 ORDER BY id DESC"
+            )
+            for generation, batch, created_us in generations:
+                try:
+                    arrays, header = self._read(generation, batch)
+                except JournalCorrupt as error:
+                    self._corrupt.add(generation)
+                    warnings.append(str(error))
+                else:
+                    return Checkpoint(arrays, header, batch, created_us, tuple(warnings))
         if warnings:
             raise JournalCorrupt(
                 f"{self._database.path}: no checkpoint can be read ({'; '.join(warnings)}); restore the file "
                 "from a backup, or move it away to start afresh"
             )
         return None
-
-    def oldest_batch(self) -> int | None:
-        """The batch from which replay may have to start; None while there is no checkpoint."""
-        ((batch,),) = self._database.read("SELECT min(batch) FROM checkpoint WHERE complete = 1")
-        return None if batch is None else int(batch)
 
     def _write(
         self, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any], batch: int, created_us: int
@@ -102,7 +104,7 @@ class Checkpoints:
                 (generation, batch, created_us),
             )
         contents: dict[str, dict[str, object]] = {}
-        for group in _grouped(_pieces(arrays, contents)):
+        for group in _group_pieces(_cut_pieces(arrays, contents)):
             with self._database.transaction() as connection:
                 connection.executemany(
                     "INSERT INTO checkpoint_piece (checkpoint, name, part, data) VALUES (?, ?, ?, ?)",
@@ -130,8 +132,7 @@ class Checkpoints:
         arrays: dict[str, NDArray[Any]] = {}
         for name, description in stored["arrays"].items():
             parts = self._database.read(
-                "SELECT data FROM checkpoint_piece WHERE checkpoint = ? AND name = ? ORDER BY part",
-                (generation, name),
+                "SELECT data FROM checkpoint_piece WHERE checkpoint = ? AND name = ? ORDER BY part", (generation, name)
             )
             data = b"".join(part for (part,) in parts)
             if hashlib.sha256(data).hexdigest() != description["sha256"]:
@@ -140,7 +141,7 @@ class Checkpoints:
         return arrays, stored["header"]
 
 
-def _pieces(
+def _cut_pieces(
     arrays: Mapping[str, NDArray[Any]], contents: dict[str, dict[str, object]]
 ) -> Iterator[tuple[str, int, memoryview]]:
     """Name, part and bytes of each piece; describes each array in `contents` on the way."""
@@ -148,16 +149,13 @@ def _pieces(
         buffer = io.BytesIO()
         np.save(buffer, array, allow_pickle=False)
         data = memoryview(buffer.getvalue())  # bytes of their own: a write that fails leaves no buffer locked
-        contents[name] = {
-            "dtype": array.dtype.str,
-            "shape": list(array.shape),
-            "sha256": hashlib.sha256(data).hexdigest(),
-        }
+        seal = hashlib.sha256(data).hexdigest()
+        contents[name] = {"dtype": array.dtype.str, "shape": list(array.shape), "sha256": seal}
         for part, begin in enumerate(range(0, len(data), PIECE_BYTES)):
             yield name, part, data[begin : begin + PIECE_BYTES]
 
 
-def _grouped(pieces: Iterator[tuple[str, int, memoryview]]) -> Iterator[list[tuple[str, int, memoryview]]]:
+def _group_pieces(pieces: Iterator[tuple[str, int, memoryview]]) -> Iterator[list[tuple[str, int, memoryview]]]:
     """Small pieces together, up to the size of a full one: a hundred small arrays cost one write to disk."""
     group: list[tuple[str, int, memoryview]] = []
     size = 0
@@ -179,3 +177,100 @@ def _delete(connection: sqlite3.Connection, which: str) -> None:
 
 def _seal(batch: int, text: str) -> str:
     return hashlib.sha256(f"{batch}\n{text}".encode()).hexdigest()
+
+
+@dataclass(slots=True)
+class _Sweep:
+    """One pass over the observation table in its own order, from `position` to `end_us`."""
+
+    newest: int
+    """Observations of this batch and of those before it go."""
+    end_us: int
+    position: tuple[int, int] | None
+    """Time and series of the last observation seen; None = all are done, and the batches go."""
+
+
+class Retention:
+    """Deletes by age and size. The place of a sweep is kept in memory only: a new process begins it again."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sweep: _Sweep | None = None
+
+    def step(self, before_us: int, max_bytes: int) -> bool:
+        """Do at most `CHUNK_ROWS` rows of work; True while there is more to do."""
+        self._sweep = self._sweep or self._plan(before_us, max_bytes)
+        if self._sweep is None:
+            return self._shrink_file()
+        if self._sweep.position is not None:
+            self._sweep.position = self._delete_observations(self._sweep, self._sweep.position)
+        elif self._delete_batches(self._sweep.newest) < CHUNK_ROWS:
+            self._sweep = None
+        return True
+
+    def size_bytes(self) -> int:
+        """Bytes in use; the file may be larger by free pages, which are used again."""
+        return self._read_number(
+            "SELECT (page_count - freelist_count) * page_size"
+            " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+        )
+
+    def _read_number(self, query: str, *parameters: int) -> int:
+        ((number,),) = self._database.read(query, parameters)
+        return int(number)
+
+    def _plan(self, before_us: int, max_bytes: int) -> _Sweep | None:
+        # Up to the first young batch: one with a clock that was wrong must not drag young ones along.
+        last = "SELECT coalesce(max(id), 0) FROM batch"
+        newest = self._read_number(
+            f"SELECT coalesce(min(id), ({last}) + 1) - 1 FROM batch WHERE arrival_us >= ?", before_us
+        )
+        if self.size_bytes() > max_bytes:
+            share = self._read_number(
+                "SELECT coalesce(min(id), 0)"
+                " FROM (SELECT id, sum(observations) OVER (ORDER BY id) AS so_far FROM batch)"
+                " WHERE so_far >= (SELECT sum(observations) / ? FROM batch)",
+                SIZE_SHARE,
+            )
+            newest = max(newest, share)
+        # Without a checkpoint every batch is needed.
+        checkpoint = self._read_number("SELECT coalesce(min(batch), 0) FROM checkpoint WHERE complete = 1")
+        newest = min(newest, checkpoint, self._read_number(last) - 1)
+        ((batches, begin_us, end_us),) = self._database.read(
+            f"SELECT count(*), min(first_us), max(last_us) FROM batch WHERE {_REMOVABLE}", (newest,)
+        )
+        if not batches:
+            return None
+        return _Sweep(newest, end_us, None if begin_us is None else (begin_us, -1))
+
+    def _delete_observations(self, sweep: _Sweep, position: tuple[int, int]) -> tuple[int, int] | None:
+        """Delete those of the next `CHUNK_ROWS` observations that go; the new position."""
+        border = self._database.read(
+            "SELECT time, series FROM observation WHERE time <= ? AND (time, series) > (?, ?)"
+            " ORDER BY time, series LIMIT 1 OFFSET ?",
+            (sweep.end_us, *position, CHUNK_ROWS - 1),
+        )
+        upper = border[0] if border else (sweep.end_us, 2**63 - 1)
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM observation WHERE (time, series) > (?, ?) AND (time, series) <= (?, ?) AND batch <= ?",
+                (*position, *upper, sweep.newest),
+            )
+        return upper if border else None
+
+    def _delete_batches(self, newest: int) -> int:
+        with self._database.transaction() as connection:
+            return connection.execute(
+                f"DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE {_REMOVABLE} ORDER BY id LIMIT ?)",
+                (newest, CHUNK_ROWS),
+            ).rowcount
+
+    def _shrink_file(self) -> bool:
+        """Give pages of a file that is mostly empty back to the disk; True while it is."""
+        ((pages, free),) = self._database.read(
+            "SELECT page_count, freelist_count FROM pragma_page_count, pragma_freelist_count"
+        )
+        if free <= max(VACUUM_PAGES, pages // 2):
+            return False
+        self._database.read(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+        return True

@@ -1,7 +1,10 @@
-"""The SQLite connection: how it is opened, how a transaction ends, and what its errors are called here."""
+"""The file of the journal: its tables, its one writing process, its transactions, and what its errors mean."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +12,55 @@ from pathlib import Path
 from typing import Any
 
 from sentinel.domain.errors import StateError
-from sentinel.journal import schema
+
+APPLICATION_ID = 0x534E544C  # "SNTL"
+VERSION = 1
+
+TABLES = (
+    # Ids are dense, from 0, in order of first appearance: they index the arrays of the pipeline.
+    "CREATE TABLE series (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, source TEXT NOT NULL)",
+    """CREATE TABLE batch (
+        id INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,
+        source TEXT NOT NULL,
+        arrival_us INTEGER NOT NULL,
+        complete_until_us INTEGER,
+        first_us INTEGER,
+        last_us INTEGER,
+        observations INTEGER NOT NULL,
+        payload TEXT NOT NULL)""",
+    "CREATE INDEX batch_settings ON batch (id) WHERE kind = 'settings'",
+    # Time first: one tick of all series lies on neighbouring pages; series first would touch a page of each.
+    """CREATE TABLE observation (
+        time INTEGER NOT NULL,
+        series INTEGER NOT NULL,
+        value REAL NOT NULL,
+        batch INTEGER NOT NULL,
+        PRIMARY KEY (time, series)) WITHOUT ROWID""",
+    """CREATE TABLE cursor (
+        source TEXT PRIMARY KEY, value TEXT NOT NULL, complete_until_us INTEGER, batch INTEGER NOT NULL)""",
+    """CREATE TABLE checkpoint (
+        id INTEGER PRIMARY KEY,
+        batch INTEGER NOT NULL,
+        created_us INTEGER NOT NULL,
+        header TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        complete INTEGER NOT NULL)""",
+    """CREATE TABLE checkpoint_piece (
+        checkpoint INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        part INTEGER NOT NULL,
+        data BLOB NOT NULL,
+        PRIMARY KEY (checkpoint, name, part))""",
+    """CREATE TABLE event (
+        id TEXT PRIMARY KEY, batch INTEGER NOT NULL, series, time_us INTEGER NOT NULL, body TEXT NOT NULL)""",
+    # delivered_us: null = owed, negative = refused for good at that time.
+    """CREATE TABLE outbox (
+        event TEXT, sink TEXT, delivered_us INTEGER, PRIMARY KEY (event, sink)) WITHOUT ROWID""",
+    "CREATE INDEX outbox_undelivered ON outbox (sink) WHERE delivered_us IS NULL",
+    """CREATE TABLE digest (
+        series INTEGER, tick INTEGER, digest TEXT NOT NULL, PRIMARY KEY (series, tick)) WITHOUT ROWID""",
+)
 
 BUSY_SECONDS = 5.0
 """How long to wait for another program that writes to the file (a person with a database shell)."""
@@ -40,6 +91,42 @@ class JournalForgotten(StateError):  # noqa: N818 - likewise
     """What is asked for has been forgotten: retention took it."""
 
 
+class FolderLock:
+    """An advisory lock on a state folder, which the kernel releases when its holder dies.
+
+    Held from construction to `close`; StateError names the process that holds it already. The folder is made where
+    it is missing. The file stays behind: removing it would let two processes lock two files of the same name.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "lock"
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StateError(f"{folder}: {error.strerror}; the state folder must be writable by this user") from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip()
+            os.close(self._descriptor)
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise StateError(
+                    f"{folder}: in use by process {holder or 'unknown'}; one process per state folder; "
+                    "stop that process or set another daemon.state_dir"
+                ) from error
+            raise StateError(
+                f"{path}: {error.strerror}; the state folder must be on a local disk with space"
+            ) from error
+
+    def close(self) -> None:
+        """Let the next process in."""
+        os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+
+
 class Database:
     """One connection. Any thread may use it, but only one at a time: it belongs to the engine."""
 
@@ -56,14 +143,6 @@ class Database:
             self.connection.close()
             raise
 
-    def _file_at_path(self) -> tuple[int, int] | None:
-        """Device and inode of what is at the path now; None where nothing can be seen."""
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
-
     def require_file(self) -> None:
         """Raise JournalUnwritable if the path no longer leads to the file that was opened.
 
@@ -76,32 +155,9 @@ class Database:
                 f"{self.path}: {what} while this process has it open; put it back, or start again with what is there"
             )
 
-    def _prepare(self, read_only: bool) -> None:
-        try:
-            with self._named_errors():
-                fresh = schema.is_new(self.connection)  # from here on the file exists
-                self._file = self._file_at_path()
-        except JournalCorrupt as error:  # its first page is not that of a database
-            raise schema.foreign(self.path) from error
-        if not fresh:
-            with self._named_errors():
-                schema.require(self.connection, self.path)
-        elif read_only:
-            raise StateError(f"{self.path}: empty; a journal that sentinel has written is needed")
-        if read_only:
-            return
-        with self._named_errors():
-            if fresh:
-                self.connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only possible before the first table
-            for pragma in PRAGMAS:
-                self.connection.execute(f"PRAGMA {pragma}")
-        if fresh:
-            with self.transaction() as connection:
-                schema.create(connection)
-
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Everything or nothing: commits at the end, rolls back on any exception.
+        """Commit everything at the end, or roll all of it back on any exception.
 
         Raises JournalFull, JournalUnwritable or JournalCorrupt; the connection stays usable.
         """
@@ -118,7 +174,7 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """All reads inside see one moment, whatever a writer in another process does meanwhile."""
+        """Let all reads inside see one moment, whatever a writer in another process does meanwhile."""
         with self._named_errors():
             self.connection.execute("BEGIN")
             try:
@@ -128,7 +184,7 @@ class Database:
                     self.connection.execute("ROLLBACK")
 
     def read(self, query: str, parameters: Sequence[object] = ()) -> list[Any]:
-        """All rows of a query."""
+        """Fetch all rows of a query."""
         with self._named_errors():
             return self.connection.execute(query, parameters).fetchall()
 
@@ -136,26 +192,71 @@ class Database:
         """Close the connection; the last one to close also empties the write-ahead log."""
         self.connection.close()
 
+    def _file_at_path(self) -> tuple[int, int] | None:
+        """Device and inode of what is at the path now; None where nothing can be seen."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _prepare(self, read_only: bool) -> None:
+        """Create the tables of a new file; refuse with a StateError one that is no journal of this version."""
+        foreign = StateError(
+            f"{self.path}: not a journal of sentinel; the state folder must be its own; set another daemon.state_dir"
+        )
+        try:
+            ((tables, application, version),) = self.read(
+                "SELECT (SELECT count(*) FROM sqlite_master), application_id, user_version"
+                " FROM pragma_application_id, pragma_user_version"
+            )  # from here on the file exists
+        except JournalCorrupt as error:  # its first page is not that of a database
+            raise foreign from error
+        self._file = self._file_at_path()
+        new = not (tables or application or version)
+        if new and read_only:
+            raise StateError(f"{self.path}: empty; a journal that sentinel has written is needed")
+        if not new and application != APPLICATION_ID:
+            raise foreign
+        if not new and version != VERSION:
+            install = "install the newer sentinel that wrote it, or " if version > VERSION else ""
+            raise StateError(
+                f"{self.path}: schema version {version}; this sentinel knows version {VERSION}; "
+                f"{install}set another daemon.state_dir"
+            )
+        if read_only:
+            return
+        with self._named_errors():
+            if new:
+                self.connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only possible before the first table
+            for pragma in PRAGMAS:
+                self.connection.execute(f"PRAGMA {pragma}")
+        if new:
+            with self.transaction() as connection:
+                for statement in TABLES:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
+        """Turn what SQLite says of the disk into a StateError; a mistake of this program stays as it is."""
         try:
             yield
         except sqlite3.DatabaseError as error:
-            named = self._named(error)
-            if named is None:  # a mistake of this program, not a state of the disk
-                raise
-            raise named from error
-
-    def _named(self, error: sqlite3.DatabaseError) -> StateError | None:
-        match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the low byte; the rest is detail
-            case sqlite3.SQLITE_FULL:
-                return JournalFull(f"{self.path}: {error}; make space on this disk, nothing was lost")
-            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-                return JournalCorrupt(
-                    f"{self.path}: {error}; restore the file from a backup, or move it away to start afresh"
-                )
-            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-                return JournalUnwritable(f"{self.path}: another program is writing to it ({error}); stop it")
-            case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-                return JournalUnwritable(f"{self.path}: {error}; see to the disk and the rights of the state folder")
-        return None
+            match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the low byte; the rest is detail
+                case sqlite3.SQLITE_FULL:
+                    raise JournalFull(f"{self.path}: {error}; make space on this disk, nothing was lost") from error
+                case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+                    raise JournalCorrupt(
+                        f"{self.path}: {error}; restore the file from a backup, or move it away to start afresh"
+                    ) from error
+                case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+                    raise JournalUnwritable(
+                        f"{self.path}: another program is writing to it ({error}); stop it"
+                    ) from error
+                case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+                    raise JournalUnwritable(
+                        f"{self.path}: {error}; see to the disk and the rights of the state folder"
+                    ) from error
+            raise

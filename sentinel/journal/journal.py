@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from numpy.typing import NDArray
 
 from sentinel.domain.errors import StateError
 from sentinel.domain.observation import Cursor, Frame
-from sentinel.journal import replay
-from sentinel.journal.batches import Committed, FactKind
-from sentinel.journal.checkpoints import Checkpoint, Checkpoints
-from sentinel.journal.database import Database
-from sentinel.journal.events import Events
-from sentinel.journal.lock import FolderLock
-from sentinel.journal.retention import Retention
-from sentinel.journal.writer import Writer
+from sentinel.journal.batches import INCOMING, Committed, FactKind, to_json, write_fact, write_frame
+from sentinel.journal.checkpoints import Checkpoint, Checkpoints, Retention
+from sentinel.journal.database import Database, FolderLock
+from sentinel.journal.replay import read_batches
 
 DATABASE_FILE = "sentinel.db"
 
@@ -28,15 +25,18 @@ class Journal:
 
     Belongs to one thread at a time. When a write fails with JournalFull or JournalUnwritable, nothing of it
     was written, the journal stays usable, and the same call may be tried again.
+
+    Events, outbox and digests are computed from batches, so a replay after a crash writes them again: the same ids,
+    nothing doubled.
     """
 
-    def __init__(self, database: Database, lock: FolderLock | None) -> None:
+    def __init__(self, database: Database, opened: ExitStack) -> None:
         self._database = database
-        self._lock = lock
-        self._writer = Writer(database)
+        self._opened = opened
+        self._ids: dict[str, int] = dict(database.read("SELECT name, id FROM series"))
         self._checkpoints = Checkpoints(database)
-        self._events = Events(database)
-        self._retention = Retention(database, self._checkpoints)
+        self._retention = Retention(database)
+        database.connection.execute(INCOMING)
 
     @classmethod
     def open(cls, folder: Path, *, read_only: bool = False) -> Journal:
@@ -46,23 +46,17 @@ class Journal:
         Raises StateError: folder not writable or in use, file newer than this program or not ours.
         """
         path = folder / DATABASE_FILE
-        if read_only:
-            if not path.is_file():
-                raise StateError(f"{path}: no journal here; a state folder that sentinel has written is needed")
-            return cls(Database(path, read_only=True), None)
+        if read_only and not path.is_file():
+            raise StateError(f"{path}: no journal here; a state folder that sentinel has written is needed")
+        with ExitStack() as opened:
+            if not read_only:
+                opened.callback(FolderLock(folder).close)
+            database = Database(path, read_only=read_only)
+            opened.callback(database.close)
+            journal = cls(database, opened.pop_all())
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StateError(f"{folder}: {error.strerror}; the state folder must be writable by this user") from error
-        lock = FolderLock(folder)
-        try:
-            database = Database(path, read_only=False)
-        except BaseException:
-            lock.close()
-            raise
-        journal = cls(database, lock)
-        try:
-            journal._checkpoints.remove_leftovers()
+            if not read_only:
+                journal._checkpoints.remove_leftovers()
         except BaseException:
             journal.close()
             raise
@@ -71,17 +65,12 @@ class Journal:
     def __enter__(self) -> Journal:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def close(self) -> None:
         """Close the file, then let the next process into the folder."""
-        self._database.close()
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._opened.close()
 
     def require_file(self) -> None:
         """Raise JournalUnwritable if the file was deleted or replaced since it was opened; every write does, too."""
@@ -92,18 +81,18 @@ class Journal:
 
         Returns what of it was new. A frame that says nothing new is not written: its batch is -1.
         """
-        return self._writer.commit(frame, arrival_us)
+        return write_frame(self._database, self._ids, frame, arrival_us)
 
     def record(self, kind: FactKind, payload: Mapping[str, Any], arrival_us: int) -> Committed:
         """Write a change of settings or something that the operator did."""
-        return self._writer.record(kind, payload, arrival_us)
+        return write_fact(self._database, kind, payload, arrival_us)
 
     def tail(self, after_batch: int) -> Iterator[Committed]:
-        """What `commit` and `record` returned for each batch after this one, in order, in bounded memory.
+        """Read what `commit` and `record` returned for each batch after this one, in order, in bounded memory.
 
         Raises JournalCorrupt if a batch is missing or incomplete, JournalForgotten if retention has forgotten it.
         """
-        return replay.tail(self._database, after_batch)
+        return read_batches(self._database, after_batch)
 
     def series(self) -> list[tuple[int, str, str]]:
         """Id, name and source of every series, by id: 0, 1, 2, ... in order of first appearance."""
@@ -111,11 +100,12 @@ class Journal:
 
     def cursors(self) -> dict[str, Cursor]:
         """How far each source is committed."""
-        return self._writer.cursors()
+        return {name: json.loads(text) for name, text in self._database.read("SELECT source, value FROM cursor")}
 
     def settings(self) -> dict[str, Any] | None:
         """The last settings recorded; None if there are none."""
-        return self._writer.settings()
+        rows = self._database.read("SELECT payload FROM batch WHERE kind = 'settings' ORDER BY id DESC LIMIT 1")
+        return json.loads(rows[0][0]) if rows else None
 
     def save_checkpoint(
         self, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any], batch: int, created_us: int
@@ -124,52 +114,89 @@ class Journal:
         self._checkpoints.save(arrays, header, batch, created_us)
 
     def load_checkpoint(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole, None if there never was one; else JournalCorrupt."""
+        """Load the newest checkpoint that is whole; None if there never was one; JournalCorrupt if all are corrupt."""
         return self._checkpoints.load()
 
     def append_events(self, events: Sequence[Mapping[str, Any]], sinks: Sequence[str], batch: int) -> None:
-        """Keep events (`id`, `series`, `time_us`, ...) and owe them to `sinks`; known ids change nothing."""
-        self._events.append(events, sinks, batch)
+        """Keep events as JSON and put each into the outbox once per sink; known ids change nothing.
+
+        An event has at least `id`, `series` and `time_us`.
+        """
+        if not events:
+            return
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT INTO event (id, batch, series, time_us, body) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO NOTHING",
+                [(event["id"], batch, event["series"], event["time_us"], to_json(event)) for event in events],
+            )
+            connection.executemany(
+                "INSERT INTO outbox (event, sink, delivered_us) VALUES (?, ?, NULL)"
+                " ON CONFLICT (event, sink) DO NOTHING",
+                [(event["id"], sink) for event in events for sink in sinks],
+            )
 
     def events(self) -> list[dict[str, Any]]:
         """Every event, in the order in which they were appended."""
-        return self._events.all()
+        return [json.loads(body) for (body,) in self._database.read("SELECT body FROM event ORDER BY rowid")]
 
     def open_alarms(self, batch: int) -> list[dict[str, Any]]:
         """The events of alarms of series that were raised up to this batch and not cleared before it."""
-        return self._events.open_alarms(batch)
+        rows = self._database.read("SELECT batch, body FROM event WHERE batch <= ? ORDER BY rowid", (batch,))
+        found: dict[str, dict[str, Any]] = {}
+        for at, body in rows:
+            event = json.loads(body)
+            if event["what"] == "raised" and "members" not in event:  # a site's alarm has members
+                found[event["alarm_id"]] = event
+            elif at < batch:
+                found.pop(event["alarm_id"], None)
+        return list(found.values())
 
     def undelivered(self, sink: str, limit: int) -> list[tuple[str, dict[str, Any]]]:
         """Id and event of the first `limit` that this sink has not been told."""
-        return self._events.undelivered(sink, limit)
+        rows = self._database.read(
+            "SELECT event.id, event.body FROM outbox JOIN event ON event.id = outbox.event"
+            " WHERE outbox.sink = ? AND outbox.delivered_us IS NULL ORDER BY event.rowid LIMIT ?",
+            (sink, limit),
+        )
+        return [(event, json.loads(body)) for event, body in rows]
 
     def mark_delivered(self, sink: str, ids: Iterable[str], at_us: int) -> None:
-        """These were told to this sink."""
-        self._events.mark_delivered(sink, ids, at_us)
+        """Record that this sink was told of these; the first time stands."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "UPDATE outbox SET delivered_us = ? WHERE event = ? AND sink = ? AND delivered_us IS NULL",
+                [(at_us, event, sink) for event in ids],
+            )
 
     def mark_refused(self, sink: str, ids: Iterable[str], at_us: int) -> None:
-        """These were refused for good by this sink; they are not offered again."""
-        self._events.mark_refused(sink, ids, at_us)
+        """Record that this sink refused these for good: not offered again, and kept with their time below zero."""
+        self.mark_delivered(sink, ids, -at_us)
 
     def outbox_length(self, sink: str) -> int:
-        """How many this sink has not been told."""
-        return self._events.outbox_length(sink)
+        """How many events this sink has not been told."""
+        query = "SELECT count(*) FROM outbox WHERE sink = ? AND delivered_us IS NULL"
+        ((length,),) = self._database.read(query, (sink,))
+        return int(length)
 
     def append_digests(self, rows: Sequence[tuple[int, int, str]]) -> None:
         """Keep (series id, tick, digest of its state); a replay's digest replaces the former one."""
-        self._events.append_digests(rows)
+        if not rows:
+            return
+        with self._database.transaction() as connection:
+            connection.executemany("INSERT OR REPLACE INTO digest (series, tick, digest) VALUES (?, ?, ?)", rows)
 
     def digests(self) -> list[tuple[int, int, str]]:
         """Series id, tick and digest, by series and tick."""
-        return self._events.digests()
+        return self._database.read("SELECT series, tick, digest FROM digest ORDER BY series, tick")
 
-    def retain(self, before_us_arrival: int, max_bytes: int) -> bool:
+    def retain(self, before_us: int, max_bytes: int) -> bool:
         """Forget batches that arrived earlier, or the oldest of a too large file; True while there is more.
 
         One call is a bounded amount of work. Nothing after the oldest kept checkpoint is forgotten. What was
         forgotten and is delivered again counts as new here: cursors and the grid keep it out.
         """
-        return self._retention.step(before_us_arrival, max_bytes)
+        return self._retention.step(before_us, max_bytes)
 
     def size_bytes(self) -> int:
         """Bytes in use in the file."""

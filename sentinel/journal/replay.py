@@ -10,7 +10,7 @@ import numpy as np
 
 from sentinel.domain.errors import StateError
 from sentinel.domain.spelling import moment_in_words
-from sentinel.journal.batches import Committed, Rows, no_rows
+from sentinel.journal.batches import NO_ROWS, Committed, Rows
 from sentinel.journal.database import Database, JournalCorrupt, JournalForgotten
 
 GROUP_OBSERVATIONS = 200_000
@@ -18,8 +18,8 @@ GROUP_OBSERVATIONS = 200_000
 GROUP_BATCHES = 1_000
 
 
-def tail(database: Database, after_batch: int) -> Iterator[Committed]:
-    """Every batch after `after_batch`, in order.
+def read_batches(database: Database, after_batch: int) -> Iterator[Committed]:
+    """Read every batch after `after_batch`, in order.
 
     JournalCorrupt if one is missing or incomplete, JournalForgotten if that is so because retention forgot it.
 
@@ -27,57 +27,69 @@ def tail(database: Database, after_batch: int) -> Iterator[Committed]:
     that tick, not a thousand.
     """
     last = after_batch
-    while group := _next_group(database, last):
+    while group := _read_group(database, last):
         yield from group
         last = group[-1].batch
 
 
-def _next_group(database: Database, after_batch: int) -> list[Committed]:
+def _read_group(database: Database, last: int) -> list[Committed]:
     with database.snapshot():
         batches = database.read(
             "SELECT id, kind, source, arrival_us, complete_until_us, first_us, last_us, observations, payload"
             " FROM batch WHERE id > ? ORDER BY id LIMIT ?",
-            (after_batch, GROUP_BATCHES),
+            (last, GROUP_BATCHES),
         )
         total = np.cumsum([row[7] for row in batches])
-        group = batches[: max(1, int(np.searchsorted(total, GROUP_OBSERVATIONS, side="right")))]
-        return list(_restore(database, group, after_batch)) if group else []
+        batches = batches[: max(1, int(np.searchsorted(total, GROUP_OBSERVATIONS, side="right")))]
+        group = []
+        for row, rows in zip(batches, _read_observations(database, batches), strict=True):
+            batch, kind, source, arrival_us, watermark_us, _, _, observations, text = row
+            if batch != last + 1 or len(rows[0]) != observations:
+                raise _missing(database, last + 1)
+            last = batch
+            committed, payload = (batch, kind, source, arrival_us, watermark_us, *rows), json.loads(text)
+            if kind == "observations":
+                first_id, count = payload["new_series"]
+                series = "SELECT id, name, source FROM series WHERE id >= ? AND id < ? ORDER BY id"
+                new = tuple(database.read(series, (first_id, first_id + count))) if count else ()
+                group.append(Committed(*committed, new, payload["duplicates"], payload["revised"]))
+            else:
+                group.append(Committed(*committed, payload=payload))
+        return group
 
 
-def _restore(database: Database, group: Sequence[Any], last: int) -> Iterator[Committed]:
-    spans = [(row[5], row[6]) for row in group if row[7]]
-    by_batch = _split(_observations(database, _merged(spans), group[0][0], group[-1][0]), [row[0] for row in group])
-    for row, rows in zip(group, by_batch, strict=True):
-        batch, kind, source, arrival_us, watermark_us, _, _, observations, text = row
-        if batch != last + 1 or len(rows[0]) != observations:
-            raise _gone(database, last + 1)
-        last = batch
-        payload = json.loads(text)
-        facts = {} if kind == "observations" else payload
-        new_series: tuple[tuple[int, str, str], ...] = ()
-        duplicates = revised = 0
-        if kind == "observations":
-            duplicates, revised = payload["duplicates"], payload["revised"]
-            new_series = _new_series(database, *payload["new_series"])
-        yield Committed(
-            batch=batch,
-            kind=kind,
-            source=source,
-            arrival_us=arrival_us,
-            watermark_us=watermark_us,
-            time_us=rows[0],
-            series=rows[1],
-            value=rows[2],
-            new_series=new_series,
-            duplicates=duplicates,
-            revised=revised,
-            payload=facts,
+def _read_observations(database: Database, batches: Sequence[Any]) -> list[Rows]:
+    """The rows of each of some neighbouring batches."""
+    spans: list[tuple[int, int]] = []  # of time, which cover those of the batches and do not overlap
+    for first, last in sorted((row[5], row[6]) for row in batches if row[7]):
+        if spans and first <= spans[-1][1]:
+            spans[-1] = spans[-1][0], max(last, spans[-1][1])
+        else:
+            spans.append((first, last))
+    found: list[tuple[int, int, int, float]] = []
+    for span in spans:
+        found += database.read(
+            "SELECT batch, time, series, value FROM observation"
+            " WHERE time BETWEEN ? AND ? AND batch BETWEEN ? AND ? ORDER BY time, series",
+            (*span, batches[0][0], batches[-1][0]),
         )
+    if not found:
+        return [NO_ROWS] * len(batches)
+    owner, time, series, value = zip(*found, strict=True)
+    owners = np.array(owner, np.int64)
+    order = np.argsort(owners, kind="stable")
+    owners = owners[order]
+    times, ids = np.array(time, np.int64)[order], np.array(series, np.int64)[order]
+    values = np.array(value, np.float64)[order]
+    numbers = [row[0] for row in batches]
+    begin = np.searchsorted(owners, numbers, side="left").tolist()
+    end = np.searchsorted(owners, numbers, side="right").tolist()
+    return [(times[a:b], ids[a:b], values[a:b]) for a, b in zip(begin, end, strict=True)]
 
 
-def _gone(database: Database, batch: int) -> StateError:
-    """What to say of a batch that is missing or incomplete."""
-    whole_from = _forgotten_before(database, batch)
+def _missing(database: Database, batch: int) -> StateError:
+    """The error for a batch that is missing or incomplete."""
+    whole_from = _first_kept(database, batch)
     if whole_from is None:
         return JournalCorrupt(
             f"{database.path}: batch {batch} is missing or incomplete; start from a later checkpoint, "
@@ -91,7 +103,7 @@ def _gone(database: Database, batch: int) -> StateError:
     )
 
 
-def _forgotten_before(database: Database, batch: int) -> int | None:
+def _first_kept(database: Database, batch: int) -> int | None:
     """The batch before which retention has forgotten `batch`; None if it cannot have been retention.
 
     Retention takes nothing after the oldest checkpoint: first the observations of all batches that go, in the order
@@ -118,54 +130,3 @@ def _forgotten_before(database: Database, batch: int) -> int | None:
     while whole_from - 1 in kept and found.get(whole_from - 1, 0) == kept[whole_from - 1]:
         whole_from -= 1
     return whole_from if database.read("SELECT 1 FROM batch WHERE id = ?", (whole_from,)) else None
-
-
-def _new_series(database: Database, first: int, count: int) -> tuple[tuple[int, str, str], ...]:
-    if not count:
-        return ()
-    rows = database.read(
-        "SELECT id, name, source FROM series WHERE id >= ? AND id < ? ORDER BY id", (first, first + count)
-    )
-    return tuple(rows)
-
-
-def _merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Spans of time that cover the given ones and do not overlap, in order."""
-    merged: list[tuple[int, int]] = []
-    for first, last in sorted(spans):
-        if merged and first <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
-        else:
-            merged.append((first, last))
-    return merged
-
-
-def _observations(
-    database: Database, spans: Sequence[tuple[int, int]], first: int, last: int
-) -> list[tuple[int, int, int, float]]:
-    """Batch, time, series and value of the batches `first` to `last`, by (time, series)."""
-    rows: list[tuple[int, int, int, float]] = []
-    for begin, end in spans:
-        rows += database.read(
-            "SELECT batch, time, series, value FROM observation"
-            " WHERE time BETWEEN ? AND ? AND batch BETWEEN ? AND ? ORDER BY time, series",
-            (begin, end, first, last),
-        )
-    return rows
-
-
-def _split(rows: Sequence[tuple[int, int, int, float]], batches: Sequence[int]) -> list[Rows]:
-    """The rows of each batch, still by (time, series)."""
-    if not rows:
-        return [no_rows() for _ in batches]
-    owner, time, series, value = zip(*rows, strict=True)
-    owners = np.array(owner, np.int64)
-    order = np.argsort(owners, kind="stable")
-    columns = (
-        np.array(time, np.int64)[order],
-        np.array(series, np.int64)[order],
-        np.array(value, np.float64)[order],
-    )
-    begin = np.searchsorted(owners[order], batches, side="left").tolist()
-    end = np.searchsorted(owners[order], batches, side="right").tolist()
-    return [(columns[0][a:b], columns[1][a:b], columns[2][a:b]) for a, b in zip(begin, end, strict=True)]

@@ -81,7 +81,5 @@ def _start_afresh(journal: Journal, replica: Replica, checkpoint: Checkpoint, se
         " been learnt of them is lost, and their open alarms end",
         extra={"count": len(series), "alarms": len(ended)},
     )
-    settle(Committed(
-        checkpoint.batch, "settings", "", checkpoint.created_us, None, NOTHING.series, NOTHING.time_us, NOTHING.value,
-        (), 0, 0,
-    ), result)  # fmt: skip
+    no_rows = NOTHING.time_us, NOTHING.series, NOTHING.value
+    settle(Committed(checkpoint.batch, "settings", "", checkpoint.created_us, None, *no_rows), result)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sentinel.domain.errors import DataError, StateError
 from sentinel.domain.observation import OBSERVATIONS, Frame
-from sentinel.journal import Committed, Journal, JournalCorrupt, JournalForgotten, checkpoints, replay, retention
+from sentinel.journal import Committed, Journal, JournalCorrupt, JournalForgotten, checkpoints, replay
 
 Row = tuple[str, int, float]
 
@@ -197,7 +197,7 @@ def test_a_digest_of_the_replay_replaces_the_one_before_the_crash(tmp_path: Path
 def test_retention_forgets_old_batches_but_nothing_that_replay_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_age: bool
 ) -> None:
-    monkeypatch.setattr(retention, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(checkpoints, "CHUNK_ROWS", 7)
     rng = np.random.default_rng(1)
     frames = [frame([("a", int(time), 1.0) for time in rng.integers(0, 10**6, 30)]) for _ in range(20)]
     with Journal.open(tmp_path) as journal:
@@ -229,7 +229,7 @@ def test_retention_forgets_old_batches_but_nothing_that_replay_needs(
 def test_a_beginning_that_retention_forgot_is_no_corruption_however_far_it_got(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(checkpoints, "CHUNK_ROWS", 3)
     hour_us = 3_600_000_000
     with Journal.open(tmp_path) as journal:
         journal.record("settings", {}, 0)
@@ -281,7 +281,7 @@ def test_pieces_of_a_checkpoint_are_grouped_with_one_look_at_each(monkeypatch: p
 
     monkeypatch.setattr(checkpoints, "PIECE_BYTES", 2_000)
     pieces = [(f"array/{number}", 0, Piece()) for number in range(5_000)]
-    groups = list(checkpoints._grouped(iter(pieces)))  # type: ignore[arg-type]
+    groups = list(checkpoints._group_pieces(iter(pieces)))  # type: ignore[arg-type]
     assert [len(group) for group in groups] == [2_000, 2_000, 1_000]
     assert [piece for group in groups for piece in group] == pieces
     assert looks == len(pieces)

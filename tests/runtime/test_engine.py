@@ -255,7 +255,7 @@ def test_a_source_that_falls_silent_makes_its_series_stale_and_a_restart_remembe
 def test_old_observations_are_forgotten_over_as_many_turns_as_it_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sentinel.journal.retention.CHUNK_ROWS", 100)
+    monkeypatch.setattr("sentinel.journal.checkpoints.CHUNK_ROWS", 100)
     rig = Rig(tmp_path)
     for first in range(0, 300, 50):
         rig.feed(frame(first, first + 50))
