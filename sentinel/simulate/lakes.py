@@ -20,8 +20,6 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.simulate.record import System, tip_tick
-
 LOSS = 0.55
 TICK = 1.7
 """Time of the lake model in one tick; its relaxation at low load takes about 2.5."""
@@ -56,12 +54,13 @@ def loads() -> NDArray[np.float64]:
     return fold()[0] * (LOADS[1] - (LOADS[1] - LOADS[0]) * left)
 
 
-def _lake(seed: int) -> Iterator[float]:
+def lake_values(seed: int) -> Iterator[float]:
+    """Observe the lake once per tick while it is loaded."""
     return _lake_under(iter(loads().tolist()), seed)
 
 
-def _lake_control(seed: int) -> Iterator[float]:
-    """The same lake, with the same noise, whose load stays what it was."""
+def control_values(seed: int) -> Iterator[float]:
+    """Observe the same lake, with the same noise, whose load stays what it was."""
     return _lake_under(repeat(float(loads()[0])), seed)
 
 
@@ -94,12 +93,8 @@ def _clear_balance(load: float) -> float:
     return low
 
 
-def _eutrophic(values: NDArray[np.float64]) -> int | None:
-    return tip_tick(values, EUTROPHIC)
-
-
-LAKES = {
-    "lake": System(_lake, "1d", length=LOADED_TICKS, tip=_eutrophic),
-    "lake_control": System(_lake_control, "1d", tip=_eutrophic),
-}
-"""By name."""
+def tip_tick(values: NDArray[np.float64]) -> int | None:
+    """Index of the first value from which on all are beyond `EUTROPHIC`; None if the last is not."""
+    below = np.flatnonzero(~(values > EUTROPHIC))
+    first = 0 if not below.size else int(below[-1]) + 1
+    return first if first < values.size else None

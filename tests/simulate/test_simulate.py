@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.simulate import DAY_US, EPOCH_2020_US, SYSTEMS, simulate, tip_tick
-from sentinel.simulate.lakes import EUTROPHIC, LOADED_TICKS, LOSS, TICK, fold, loads
+from sentinel.simulate import DAY_US, EPOCH_2020_US, SYSTEMS, simulate
+from sentinel.simulate.lakes import EUTROPHIC, LOADED_TICKS, LOSS, TICK, fold, loads, tip_tick
 
 
 def lag1(values: np.ndarray) -> float:
@@ -110,6 +110,6 @@ def test_the_nile_steps_down_where_it_is_said_to():
 
 @given(st.lists(st.floats(0, 2), max_size=30))
 def test_the_tip_is_the_first_value_after_which_none_comes_back(values):
-    tip = tip_tick(np.array(values), EUTROPHIC)
+    tip = tip_tick(np.array(values))
     stays = [all(value > EUTROPHIC for value in values[at:]) for at in range(len(values))]
     assert tip == (stays.index(True) if True in stays else None)
