@@ -43,8 +43,7 @@ from sentinel.config import or_else
 from sentinel.domain.axis import NumberAxis
 from sentinel.domain.errors import DataError
 from sentinel.tables import TableOptions, open_table
-from sentinel.tables.cells import instant, number, stamp_text
-from sentinel.tables.options import MORE, ROW
+from sentinel.tables.cells import MORE, ROW, instant, number, stamp_text
 
 COLUMNS = ("series", "time", "kind")
 

@@ -76,8 +76,8 @@ class Files(PullSource):
         """Columns of a wide CSV table that may be series; none where its first line does not tell them."""
         from sentinel.sources.following import options_of
         from sentinel.tables import file_format
+        from sentinel.tables.cells import UNNAMED
         from sentinel.tables.lines import read_head
-        from sentinel.tables.options import UNNAMED
 
         settings, options = self._settings, options_of(self._settings)
         if file_format(path, options) != "csv":

@@ -20,10 +20,10 @@ from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Cursor, Frame, Rejection, empty_observations
 from sentinel.sources.base import SourceError
 from sentinel.sources.positions import Position, find_positions, find_tables
-from sentinel.tables import Shape, TableOptions, file_format, open_table, shape_of
+from sentinel.tables import Shape, TableOptions, file_format, find_shape, open_table
+from sentinel.tables.cells import HEAD_ROWS
 from sentinel.tables.lines import LONGEST_LINE_BYTES, PIECE_BYTES, Head, cut, read_head
-from sentinel.tables.options import HEAD_ROWS
-from sentinel.tables.parsing import COMPLAINTS, checked_axis, judge, verdict
+from sentinel.tables.parsing import COMPLAINTS, check_cells, find_axis, split_checked
 from sentinel.tables.reading import rows_of
 
 FUTURE_US = 24 * 3_600 * MICROSECONDS
@@ -39,7 +39,7 @@ def options_of(settings: CsvSource) -> TableOptions:
 class _Rows:
     """The rows that one file gave, checked, and how far it has been read with them."""
 
-    judged: pl.DataFrame
+    checked: pl.DataFrame
     position: Position
     more: bool
 
@@ -84,7 +84,7 @@ class Follower:
             if rows is None:
                 continue
             positions[name] = rows.position
-            kept, counts, lines = verdict(rows.judged, self._options, str(path))
+            kept, counts, lines = split_checked(rows.checked, self._options, str(path))
             kept, ahead = _split_off_future(kept, now_us)
             if ahead.height:
                 counts[Rejection.FUTURE] = ahead.height
@@ -92,7 +92,7 @@ class Follower:
             tables.append(kept)
             rejected.update(counts)
             complaints.extend(lines)
-            left -= rows.judged.height
+            left -= rows.checked.height
             more = more or rows.more
         observations = pl.concat([empty_observations(), *tables]).sort("time", maintain_order=True)
         return Frame(
@@ -147,8 +147,8 @@ class Follower:
             raise DataError(f"{path}: no line ends within {asked >> 20} MiB after byte {offset}; not a table")
         more = len(piece) == asked or cut(piece, head.codec, quoted=quoted) > length
         rows = rows_of(piece[:length], fmt, head, self._options, row)
-        judged = judge(rows.lazy(), self._options, "time", shape, str(path)).collect()
-        return _Rows(judged, Position.at(file, offset + length, row + rows.height), more)
+        checked = check_cells(rows.lazy(), self._options, "time", shape).collect()
+        return _Rows(checked, Position.at(file, offset + length, row + rows.height), more)
 
     def _read_parquet(self, path: Path, file: BinaryIO, size: int, position: Position, left: int) -> _Rows | None:
         row = position.rows
@@ -157,11 +157,11 @@ class Follower:
         if row >= height:
             return None
         head = table.head(HEAD_ROWS).collect()
-        shape = shape_of(head, self._options, str(path))
-        checked_axis(head, self._options, shape, str(path), "time")
+        shape = find_shape(head, self._options, str(path))
+        find_axis(head, self._options, shape, str(path), "time")
         rows = max(1, left // len(shape.values))
-        judged = judge(table.slice(row, rows), self._options, "time", shape, str(path)).collect()
-        return _Rows(judged, Position.at(file, size, min(height, row + rows)), row + rows < height)
+        checked = check_cells(table.slice(row, rows), self._options, "time", shape).collect()
+        return _Rows(checked, Position.at(file, size, min(height, row + rows)), row + rows < height)
 
     def _shape(self, path: Path, file: BinaryIO, fmt: str, head: Head) -> Shape:
         """Layout of a text file by its first rows; kept once there are enough of them to stay as they are."""
@@ -172,8 +172,8 @@ class Follower:
         piece = file.read(PIECE_BYTES)
         first = piece[: cut(piece, head.codec, quoted=fmt == "csv", rows=HEAD_ROWS)]
         rows = rows_of(first, fmt, head, self._options, 0)
-        shape = shape_of(rows, self._options, str(path))
-        checked_axis(rows, self._options, shape, str(path), "time")
+        shape = find_shape(rows, self._options, str(path))
+        find_axis(rows, self._options, shape, str(path), "time")
         if rows.height >= HEAD_ROWS:
             self._shapes[key] = shape
         return shape

@@ -1,12 +1,11 @@
-"""One cell to a number or to an instant; null where it is neither."""
+"""How a table is written, and one cell of it as a number or as an instant; null where it is neither."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import polars as pl
-
-from sentinel.tables.options import TableOptions
 
 Axis: TypeAlias = Literal["time", "number"]
 """What the time column counts: instants, or steps of any unit."""
@@ -18,6 +17,42 @@ _ISO = (
 _UTC_US = pl.Datetime("us", "UTC")
 _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The years 1 to 9999 in UTC, the only ones that a calendar has a name for; polars stops the program at far later."""
+ROW = "__row__"
+"""Column that numbers the rows of a file from 0, comments not counted."""
+MORE = "__more__"
+"""Column that is null unless the row had more fields than the header names."""
+COLUMN = "__column__"
+"""Column of the long form that names the column of the table from which a value came."""
+UNNAMED = "__unnamed_"
+"""Beginning of the name that a column without one is given."""
+HEAD_ROWS = 1_000
+"""Rows from which layout and kind of time axis are decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """How a table is written; the names are those of the settings of a csv source."""
+
+    format: str = "auto"
+    """`csv`, `parquet`, `ndjson`, or `auto`: by the file's ending, csv if it is none of the others."""
+    layout: str = "auto"
+    """`long` (one observation per row), `wide` (one column per series), `auto`: long if it has both columns."""
+    time_column: str = "time"
+    series_column: str = "series"
+    value_column: str = "value"
+    by: tuple[str, ...] = ()
+    """Columns whose texts come before the series' name: `peter/ph`."""
+    columns: tuple[str, ...] | None = None
+    """Wide layout: the columns that are series; None = all that hold numbers."""
+    time_format: str | None = None
+    """strftime; None = ISO 8601; `%s` = seconds since 1970 UTC."""
+    time_zone: str = "UTC"
+    """Of time stamps without an offset."""
+    encoding: str = "utf-8"
+    separator: str = ","
+    decimal: str = "."
+    comment: str | None = "#"
+    missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "nan", "null")
 
 
 def number(cell: pl.Expr, dtype: pl.DataType, decimal: str) -> pl.Expr:
@@ -36,11 +71,10 @@ def instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr
 
     A naive time that a change of the clocks makes happen twice is the first of the two; a skipped one is null.
     """
-    found = _instant(nameable(cell, dtype), dtype, options)
-    return nameable(found, _UTC_US)
+    return _keep_nameable(_instant(_keep_nameable(cell, dtype), dtype, options), _UTC_US)
 
 
-def nameable(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+def _keep_nameable(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """A cell, null where it is a stamp outside of the years 1 to 9999, which casts and texts do not survive."""
     if isinstance(dtype, pl.Datetime) and dtype.time_unit != "ns":  # nanoseconds cannot leave these years
         unit_us = 1_000 if dtype.time_unit == "ms" else 1
@@ -53,7 +87,7 @@ def nameable(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 
 def stamp_text(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """A time cell as text for a message, whatever it holds."""
-    text = nameable(cell, dtype).cast(pl.String)
+    text = _keep_nameable(cell, dtype).cast(pl.String)
     if not isinstance(dtype, pl.Datetime | pl.Date):
         return text
     unit = dtype.time_unit if isinstance(dtype, pl.Datetime) else "days"
@@ -74,22 +108,9 @@ def _instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Exp
         # A function of whole columns: as one expression, the search for the parts would run once for every part.
         return cell.map_batches(lambda cells: _iso(cells, options.time_zone), return_dtype=_UTC_US, is_elementwise=True)
     parsed = cell.str.strip_chars().str.to_datetime(options.time_format, time_unit="us", strict=False)
-    if "%z" in options.time_format or "%:z" in options.time_format or "%#z" in options.time_format:
+    if any(mark in options.time_format for mark in ("%z", "%:z", "%#z")):
         return parsed.dt.convert_time_zone("UTC")
     return _to_utc(parsed, options.time_zone)
-
-
-def time_axis(head: pl.DataFrame, options: TableOptions, column: str = "time") -> Axis:
-    """Whether the first rows of a time column hold numbers or instants."""
-    cells = head[column].drop_nulls()
-    if options.time_format is not None or cells.is_empty():
-        return "time"
-    if cells.dtype.is_numeric():
-        return "number"
-    if cells.dtype != pl.String:
-        return "time"
-    numbers = head.select(number(pl.col(column), pl.String(), options.decimal)).to_series()
-    return "number" if numbers.len() - numbers.null_count() > cells.len() // 2 else "time"
 
 
 def _iso(cells: pl.Series, time_zone: str) -> pl.Series:

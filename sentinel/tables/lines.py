@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.options import HEAD_ROWS, MORE, UNNAMED, TableOptions
+from sentinel.tables.cells import HEAD_ROWS, MORE, UNNAMED, TableOptions
 
 PIECE_BYTES = 4 << 20
 LONGEST_LINE_BYTES = 64 << 20
@@ -116,9 +116,11 @@ def csv_rows(piece: bytes, head: Head, options: TableOptions) -> pl.DataFrame:
     if head.codec != "utf-8":
         piece = piece.decode(head.codec, errors="replace").encode()
     has_quotes = b'"' in piece
+    # A header with one field more than the rows should have, so that longer rows show.
+    header = options.separator.join(f"c{i}" for i in range(len(names))).encode() + b"\n"
     try:
         table = pl.read_csv(
-            io.BytesIO(_plain_header(len(names), options.separator) + piece),
+            io.BytesIO(header + piece),
             infer_schema=False,
             separator=options.separator,
             comment_prefix=options.comment,
@@ -211,11 +213,6 @@ def _keys(file: BinaryIO, where: str, start: int, codec: str) -> tuple[str, ...]
     return tuple(keys)
 
 
-def _plain_header(width: int, separator: str) -> bytes:
-    """A header with one field more than the rows should have, so that longer rows show."""
-    return separator.join(f"c{i}" for i in range(width)).encode() + b"\n"
-
-
 def _count_rows(piece: bytes, comment: str | None) -> int:
     rows = piece.count(b"\n") + (not piece.endswith(b"\n"))
     if comment is not None:
@@ -234,8 +231,7 @@ def _patient_rows(piece: bytes, names: Sequence[str], options: TableOptions) -> 
         rows = [row for row in reader if row]
     except csv.Error:
         rows = [_patient_row(line, options.separator, len(names)) for line in lines]
-    width = len(names)
-    filled = [[cell or None for cell in row[:width]] + [None] * (width - len(row)) for row in rows]
+    filled = [[cell or None for cell in row[: len(names)]] + [None] * (len(names) - len(row)) for row in rows]
     return pl.DataFrame(filled, schema=dict.fromkeys(names, pl.String()), orient="row")
 
 
@@ -253,8 +249,5 @@ def _json_row(line: str, columns: Sequence[str]) -> list[str | None]:
         row = None
     if not isinstance(row, dict):
         return [None] * len(columns) + [line[:80]]
-    return [_json_text(row.get(name)) for name in columns] + [None]
-
-
-def _json_text(value: object) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value)
+    cells = (row.get(name) for name in columns)
+    return [cell if cell is None or isinstance(cell, str) else json.dumps(cell) for cell in cells] + [None]

@@ -1,4 +1,7 @@
-"""Every cell of a table judged: an observation, or the reason why not."""
+"""Every cell of a table checked: an observation, or the reason why not.
+
+First the layout: a long table has a column that names the series, a wide one a column for each.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,7 @@ import polars as pl
 
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Rejection
-from sentinel.tables.cells import Axis, instant, number, stamp_text, time_axis
-from sentinel.tables.layout import Shape, long_form, shape_of
-from sentinel.tables.options import COLUMN, HEAD_ROWS, MORE, ROW, TableOptions
+from sentinel.tables.cells import COLUMN, HEAD_ROWS, MORE, ROW, UNNAMED, Axis, TableOptions, instant, number, stamp_text
 
 COMPLAINTS = 10
 LONGEST_NAME_BYTES = 1_000
@@ -27,11 +28,46 @@ _WHAT = {
 }
 _FATAL = (Rejection.MALFORMED_ROW, Rejection.NO_SERIES, Rejection.BAD_TIME, Rejection.NOT_A_NUMBER)
 """What refuses the whole table when it is read strictly; missing and infinite values are only counted."""
+_CELL = "__cell__"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The columns of a table by their part."""
+
+    time: str
+    series: str | None
+    """Long layout: the column that names the series."""
+    values: tuple[str, ...]
+    """Long layout: one; wide layout: one per series."""
+    by: tuple[str, ...]
+    left_out: tuple[str, ...]
+    """Wide layout: columns of text, which are no series."""
+
+
+def find_shape(head: pl.DataFrame, options: TableOptions, where: str) -> Shape:
+    """Decide the layout from the columns and the first rows of a table.
+
+    Raises
+    ------
+    DataError
+        A column that is needed is not there, or the table has no column that could be a series.
+    """
+    names = [name for name in head.columns if name not in (ROW, MORE)]
+    _require(names, options.time_column, "time", where)
+    for name in options.by:
+        _require(names, name, "by", where)
+    has_long = options.series_column in names and options.value_column in names
+    if options.layout == "long" or (options.layout == "auto" and has_long):
+        _require(names, options.series_column, "series", where)
+        _require(names, options.value_column, "value", where)
+        return Shape(options.time_column, options.series_column, (options.value_column,), options.by, ())
+    return _find_wide_shape(head, names, options, where)
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A table whose cells have been judged."""
+    """A table whose cells have been checked."""
 
     observations: pl.LazyFrame
     """series, time, value: no nulls, no NaN, no infinities; time is Datetime us UTC, or Float64 on a `number`
@@ -45,7 +81,7 @@ class Parsed:
 def parse(
     table: pl.LazyFrame, options: TableOptions, where: str, *, strict: bool = False, axis: Axis | None = None
 ) -> Parsed:
-    """Judge a table; one streaming pass counts what is left out, the observations themselves stay lazy.
+    """Check a table; one streaming pass counts what is left out, the observations themselves stay lazy.
 
     Parameters
     ----------
@@ -57,48 +93,47 @@ def parse(
     Raises
     ------
     DataError
-        As `shape_of`; the table has no rows; `axis` is `time` and the column holds numbers; or see `strict`.
+        As `find_shape`; the table has no rows; `axis` is `time` and the column holds numbers; or see `strict`.
     """
     head = table.head(HEAD_ROWS).collect()
     if head.is_empty():
         raise DataError(f"{where}: the table has no rows; at least one is needed")
-    shape = shape_of(head, options, where)
-    found = checked_axis(head, options, shape, where, axis)
-    judged = judge(table, options, found, shape, where)
-    left_out = judged.filter(pl.col(REJECTED).is_not_null())
-    counts, first = pl.collect_all(
-        [
-            left_out.group_by(REJECTED).len(),
-            left_out.filter(pl.col(REJECTED) != Rejection.MISSING).head(COMPLAINTS),
-        ],
-        engine="streaming",
-    )
+    shape = find_shape(head, options, where)
+    found = find_axis(head, options, shape, where, axis)
+    checked = check_cells(table, options, found, shape)
+    left_out = checked.filter(pl.col(REJECTED).is_not_null())
+    faults = left_out.filter(pl.col(REJECTED) != Rejection.MISSING).head(COMPLAINTS)
+    counts, first = pl.collect_all([left_out.group_by(REJECTED).len(), faults], engine="streaming")
     complaints = _complaints(first, options, where, found)
     if strict and (fatal := first.filter(pl.col(REJECTED).is_in(_FATAL))).height:
         raise DataError(_complaints(fatal.head(1), options, where, found)[0])
-    kept = judged.filter(pl.col(REJECTED).is_null()).select("series", "time", "value")
+    kept = checked.filter(pl.col(REJECTED).is_null()).select("series", "time", "value")
     return Parsed(kept, found, shape, dict(counts.iter_rows()), complaints)
 
 
-def checked_axis(head: pl.DataFrame, options: TableOptions, shape: Shape, where: str, axis: Axis | None) -> Axis:
-    """What the time column counts, by its first rows; DataError where instants are required and numbers came."""
-    found = time_axis(head, options, shape.time)
-    if axis == "time" and found == "number":
+def find_axis(head: pl.DataFrame, options: TableOptions, shape: Shape, where: str, axis: Axis | None) -> Axis:
+    """Tell from the first rows what the time column counts; DataError where instants are required and numbers came."""
+    cells = head[shape.time].drop_nulls()
+    numbered = options.time_format is None and not cells.is_empty() and cells.dtype.is_numeric()
+    if options.time_format is None and cells.dtype == pl.String:
+        numbers = head.select(number(pl.col(shape.time), pl.String(), options.decimal)).to_series()
+        numbered = numbers.len() - numbers.null_count() > cells.len() // 2
+    if axis == "time" and numbered:
         raise DataError(
-            f"{where}: column {shape.time!r} holds numbers (first {head[shape.time].drop_nulls()[0]}); "
+            f"{where}: column {shape.time!r} holds numbers (first {cells[0]}); "
             "time stamps are needed: ISO 8601, or time_format: '%s' for seconds since 1970"
         )
-    return axis or found
+    return axis or ("number" if numbered else "time")
 
 
-def judge(table: pl.LazyFrame, options: TableOptions, axis: Axis, shape: Shape, where: str) -> pl.LazyFrame:
+def check_cells(table: pl.LazyFrame, options: TableOptions, axis: Axis, shape: Shape) -> pl.LazyFrame:
     """Bring a table to its long form with series, time and value parsed; `REJECTED` says why to leave a row out."""
     cell, dtype = pl.col(shape.time), table.collect_schema()[shape.time]
     parsed = number(cell, dtype, options.decimal) if axis == "number" else instant(cell, dtype, options)
     if axis == "number":
         parsed = pl.when(parsed.is_finite()).then(parsed)
     # Times are parsed before a wide table is unfolded: once per row, not once per value.
-    long = long_form(table.with_columns(parsed.alias("__t__")), options, where, shape, carry=("__t__",))
+    long = _to_long(table.with_columns(parsed.alias("__t__")), shape)
     value_type = long.collect_schema()["value"]
     value = number(pl.col("value"), value_type, options.decimal)
     missing = pl.col("value").is_null()
@@ -106,12 +141,13 @@ def judge(table: pl.LazyFrame, options: TableOptions, axis: Axis, shape: Shape, 
         missing |= pl.col("value").str.strip_chars().is_in(list(options.missing))
     else:
         missing |= value.is_nan().fill_null(False)
-    unreadable = pl.col("series").str.contains("\N{REPLACEMENT CHARACTER}", literal=True).fill_null(False)
-    unreadable |= (pl.col("series").str.len_bytes() > LONGEST_NAME_BYTES).fill_null(False)
+    name = pl.col("series").str
+    unreadable = name.contains("\N{REPLACEMENT CHARACTER}", literal=True) | (name.len_bytes() > LONGEST_NAME_BYTES)
+    malformed = pl.col(MORE).is_not_null() | unreadable.fill_null(False)
     reasons = (
-        (pl.col(MORE).is_not_null() | unreadable, Rejection.MALFORMED_ROW, pl.coalesce(MORE, "series")),
+        (malformed, Rejection.MALFORMED_ROW, pl.coalesce(MORE, "series")),
         (pl.col("series").is_null(), Rejection.NO_SERIES, pl.lit("")),
-        (pl.col("__t__").is_null(), Rejection.BAD_TIME, stamp_text(pl.col("time"), dtype).fill_null("")),
+        (pl.col("__t__").is_null(), Rejection.BAD_TIME, stamp_text(pl.col("__time__"), dtype).fill_null("")),
         (missing, Rejection.MISSING, pl.lit("")),
         (pl.col("__v__").is_null(), Rejection.NOT_A_NUMBER, pl.col("value").cast(pl.String)),
         (~pl.col("__v__").is_finite(), Rejection.NOT_FINITE, pl.col("value").cast(pl.String)),
@@ -126,23 +162,111 @@ def judge(table: pl.LazyFrame, options: TableOptions, axis: Axis, shape: Shape, 
     )
 
 
-def verdict(
-    judged: pl.DataFrame, options: TableOptions, where: str, axis: Axis = "time"
+def split_checked(
+    checked: pl.DataFrame, options: TableOptions, where: str
 ) -> tuple[pl.DataFrame, dict[str, int], tuple[str, ...]]:
-    """Split judged rows into observations, counts by reason, and complaints."""
-    left_out = judged.filter(pl.col(REJECTED).is_not_null())
+    """Split checked rows, whose times are instants, into observations, counts by reason, and complaints."""
+    left_out = checked.filter(pl.col(REJECTED).is_not_null())
     counts: dict[str, int] = dict(left_out.group_by(REJECTED).len().iter_rows())
     first = left_out.filter(pl.col(REJECTED) != Rejection.MISSING).head(COMPLAINTS)
-    kept = judged.filter(pl.col(REJECTED).is_null()).select("series", "time", "value")
-    return kept, counts, _complaints(first, options, where, axis)
+    kept = checked.filter(pl.col(REJECTED).is_null()).select("series", "time", "value")
+    return kept, counts, _complaints(first, options, where, "time")
+
+
+def _to_long(table: pl.LazyFrame, shape: Shape) -> pl.LazyFrame:
+    """Bring a table to one row per observation: series, value, `__time__`, `__t__`, `ROW`, `COLUMN`, `MORE`.
+
+    The rows of a wide table come column by column within each piece that was read, not in the order of time.
+    """
+    schema = table.collect_schema()
+    if ROW not in schema:
+        table = table.with_row_index(ROW)
+    more = pl.col(MORE) if MORE in schema else pl.lit(None, pl.String).alias(MORE)
+    prefix = pl.lit("")
+    for name in shape.by:
+        prefix = prefix + _name(name) + "/"
+    # The parts get names that no column of a table has, so that none is taken for another while unfolding.
+    common = (ROW, more, "__t__", pl.col(shape.time).alias("__time__"))
+    if shape.series is not None:
+        value, own = shape.values[0], prefix + _name(shape.series)
+        return table.select(*common, own.alias("series"), pl.col(value).alias("value"), pl.lit(value).alias(COLUMN))
+    types = {schema[name] for name in shape.values}
+    cells = pl.col(shape.values)
+    if len(types) > 1:
+        numeric = all(dtype.is_numeric() or dtype == pl.Boolean for dtype in types)
+        cells = cells.cast(pl.Float64() if numeric else pl.String())
+    index, on = (ROW, MORE, "__t__", "__time__", "__prefix__"), [_CELL + name for name in shape.values]
+    return (
+        table.select(*common, prefix.alias("__prefix__"), cells.name.prefix(_CELL))
+        .unpivot(on=on, index=index, variable_name=COLUMN, value_name="value")
+        .with_columns(pl.col(COLUMN).str.strip_prefix(_CELL))
+        .with_columns((pl.col("__prefix__") + pl.col(COLUMN)).alias("series"))
+    )
+
+
+def _find_wide_shape(head: pl.DataFrame, names: list[str], options: TableOptions, where: str) -> Shape:
+    taken = (options.time_column, *options.by)
+    if options.columns is not None:
+        for name in options.columns:
+            _require(names, name, "columns", where)
+        return Shape(options.time_column, None, options.columns, options.by, ())
+    free = [name for name in names if name not in taken and not name.startswith(UNNAMED)]
+    texts = tuple(name for name in free if _is_text(head[name], options))
+    values = tuple(name for name in free if name not in texts)
+    if not values:
+        raise DataError(
+            f"{where}: no column of numbers beside {_listed(list(taken))}; columns are {_listed(names)}; "
+            "is `separator` or `decimal` right?"
+        )
+    if texts and not options.by and head[options.time_column].drop_nulls().is_duplicated().any():
+        raise DataError(
+            f"{where}: times repeat and column {texts[0]!r} holds text; if it tells series apart, say so "
+            f"with by: [{texts[0]}], or --by {texts[0]} on the command line, "
+            f"else choose the series with columns: [{', '.join(values[:3])}]"
+        )
+    return Shape(options.time_column, None, values, options.by, texts)
+
+
+def _is_text(cells: pl.Series, options: TableOptions) -> bool:
+    """True where a column holds something, and none of it is a number."""
+    if cells.dtype.is_numeric() or cells.dtype in (pl.Boolean, pl.Null):
+        return False
+    if cells.dtype != pl.String:
+        return True
+    cells = cells.drop_nulls().str.strip_chars()
+    cells = cells.filter(~cells.is_in(options.missing))
+    numbers = cells.to_frame().select(number(pl.col(cells.name), pl.String(), options.decimal)).to_series()
+    return bool(cells.len()) and numbers.null_count() == cells.len()
+
+
+def _name(column: str) -> pl.Expr:
+    """Text of a naming column; null where it is empty."""
+    text = pl.col(column).cast(pl.String).str.strip_chars()
+    return pl.when(text != "").then(text)
+
+
+def _require(names: list[str], wanted: str, part: str, where: str) -> None:
+    if wanted in names:
+        return
+    option = part if part in ("by", "columns") else f"{part}_column"
+    # `columns` is an option of a csv source only.
+    flag = "" if part == "columns" else f", or --{option.replace('_', '-')} on the command line"
+    hint = "; is `separator` right?" if len(names) == 1 else ""
+    raise DataError(
+        f"{where}: no column {wanted!r}; columns are {_listed(names)}; say which it is with {option}{flag}{hint}"
+    )
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(name for name in names[:12] if not name.startswith("__"))
+    return shown + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
 def _complaints(rows: pl.DataFrame, options: TableOptions, where: str, axis: Axis) -> tuple[str, ...]:
-    lines = (_complaint(row, options, where, axis) for row in rows.iter_rows(named=True))
-    return tuple(dict.fromkeys(lines))
+    return tuple(dict.fromkeys(_complain(row, options, where, axis) for row in rows.iter_rows(named=True)))
 
 
-def _complaint(row: Mapping[str, object], options: TableOptions, where: str, axis: Axis) -> str:
+def _complain(row: Mapping[str, object], options: TableOptions, where: str, axis: Axis) -> str:
     reason, number_of_row = str(row[REJECTED]), int(str(row[ROW])) + 1
     if reason == Rejection.BAD_TIME:
         column, allowed = options.time_column, _times(options, axis)

@@ -11,8 +11,8 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from sentinel.domain.errors import DataError
+from sentinel.tables.cells import MORE, ROW, TableOptions
 from sentinel.tables.lines import Head, csv_rows, cut, ndjson_rows, read_head
-from sentinel.tables.options import MORE, ROW, TableOptions
 
 STREAM_BYTES = 1 << 20
 """Size of the pieces of a lazy table. Several are in work at once, unfolded and parsed: 4 MiB took twice the memory."""
@@ -49,8 +49,7 @@ def open_table(path: Path, options: TableOptions | None = None) -> pl.LazyFrame:
         raise DataError(f"{path}: a pipe or a device; a file is needed, which can be read more than once") from error
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; the file must be readable") from error
-    if head is None:
-        raise DataError(f"{path}: the file is empty; a header line and at least one row are needed")
+    assert head is not None  # a whole file has a first line, or is refused
     return _open_text(path, fmt, head, options)
 
 
@@ -65,7 +64,8 @@ def _open_parquet(path: Path) -> pl.LazyFrame:
         table = pl.scan_parquet(path, row_index_name=ROW)
         table.collect_schema()
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"{path}: not a readable Parquet file ({_first_line(error)})") from error
+        first_line = (str(error).splitlines() or ["no reason given"])[0]
+        raise DataError(f"{path}: not a readable Parquet file ({first_line})") from error
     return table
 
 
@@ -102,7 +102,3 @@ def _pieces(file: BinaryIO, head: Head, *, quoted: bool) -> Iterator[bytes]:
         rest = piece[length:]
     if rest:
         yield rest
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or ["no reason given"])[0]

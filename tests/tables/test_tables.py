@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel.domain.errors import DataError
-from sentinel.tables import TableOptions, long_form, open_table, parse
+from sentinel.tables import TableOptions, open_table, parse
 from sentinel.tables.lines import Head, csv_rows, cut
 
 
@@ -81,10 +81,11 @@ def test_repeated_times_beside_a_column_of_text_are_refused_rather_than_mixed(tm
         observations(path)
 
 
-def test_the_long_form_keeps_cells_as_they_came(tmp_path):
-    path = write(tmp_path, "time,lake,ph\n01.02.2020,peter,7;5\n")
-    form = long_form(open_table(path), TableOptions(by=("lake",), columns=("ph",))).collect()
-    assert form.select("series", "time", "value").rows() == [("peter/ph", "01.02.2020", "7;5")]
+def test_a_complaint_shows_the_cell_as_it_came(tmp_path):
+    path = write(tmp_path, "time,lake,ph\n01.02.2020,peter,7\n2020-02-01,peter,7;5\n")
+    complaints = parse(open_table(path), TableOptions(by=("lake",), columns=("ph",)), "lake.csv").complaints
+    assert complaints[0].startswith("lake.csv, row 1, column 'time': '01.02.2020' is not a time")
+    assert complaints[1].startswith("lake.csv, row 2, column 'ph': '7;5' is not a number")
 
 
 # Formats and encodings
