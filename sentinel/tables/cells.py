@@ -71,7 +71,7 @@ def instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr
 
     A naive time that a change of the clocks makes happen twice is the first of the two; a skipped one is null.
     """
-    return _keep_nameable(_instant(_keep_nameable(cell, dtype), dtype, options), _UTC_US)
+    return _keep_nameable(_parse_instant(_keep_nameable(cell, dtype), dtype, options), _UTC_US)
 
 
 def _keep_nameable(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
@@ -94,7 +94,7 @@ def stamp_text(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     return pl.coalesce(text, cell.to_physical().cast(pl.String) + f" {unit} since 1970")
 
 
-def _instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
+def _parse_instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
     if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
         return cell.dt.cast_time_unit("us").dt.convert_time_zone("UTC")
     if dtype in (pl.Datetime, pl.Date):
@@ -106,14 +106,16 @@ def _instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Exp
         return pl.lit(None, _UTC_US)
     if options.time_format is None:
         # A function of whole columns: as one expression, the search for the parts would run once for every part.
-        return cell.map_batches(lambda cells: _iso(cells, options.time_zone), return_dtype=_UTC_US, is_elementwise=True)
+        return cell.map_batches(
+            lambda cells: _parse_iso(cells, options.time_zone), return_dtype=_UTC_US, is_elementwise=True
+        )
     parsed = cell.str.strip_chars().str.to_datetime(options.time_format, time_unit="us", strict=False)
     if any(mark in options.time_format for mark in ("%z", "%:z", "%#z")):
         return parsed.dt.convert_time_zone("UTC")
     return _to_utc(parsed, options.time_zone)
 
 
-def _iso(cells: pl.Series, time_zone: str) -> pl.Series:
+def _parse_iso(cells: pl.Series, time_zone: str) -> pl.Series:
     """ISO 8601: `2020-01`, a date, or a date and time of day, with or without an offset from UTC."""
     parts = cells.str.extract_groups(_ISO).struct.unnest()
     hour, minute, second = (pl.col(name).cast(pl.Int64).fill_null(0) for name in ("hour", "minute", "second"))

@@ -54,7 +54,7 @@ def read_head(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, wh
     """
     file.seek(0)
     first = file.read(64 << 10)
-    codec, start = _codec(first, where, options)
+    codec, start = _find_codec(first, where, options)
     newline = "\n".encode(codec)
     while True:
         end = _find_newline(first, newline, start)
@@ -83,8 +83,8 @@ def read_head(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, wh
             break
         start = end
     if fmt == "ndjson":
-        return Head(_keys(file, where, start, codec), start, codec)
-    return Head(_columns(text, where, options), end, codec)
+        return Head(_read_keys(file, where, start, codec), start, codec)
+    return Head(_read_columns(text, where, options), end, codec)
 
 
 def cut(piece: bytes, codec: str, *, quoted: bool, rows: int | None = None) -> int:
@@ -129,10 +129,10 @@ def csv_rows(piece: bytes, head: Head, options: TableOptions) -> pl.DataFrame:
             encoding="utf8-lossy",
         )
     except pl.exceptions.ComputeError:
-        return _patient_rows(piece, names, options)
+        return _read_slowly(piece, names, options)
     if has_quotes and table.height != _count_rows(piece, options.comment):
         # A quoted cell holds a newline, or a stray quote has swallowed rows: the slower reader knows which.
-        return _patient_rows(piece, names, options)
+        return _read_slowly(piece, names, options)
     table.columns = names
     return table
 
@@ -145,11 +145,11 @@ def ndjson_rows(piece: bytes, head: Head) -> pl.DataFrame:
     try:
         return pl.read_ndjson(io.BytesIO(piece), schema=schema).with_columns(pl.lit(None, pl.String).alias(MORE))
     except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
-        rows = [_json_row(line, head.columns) for line in piece.decode(errors="replace").splitlines() if line.strip()]
+        rows = [_read_row(line, head.columns) for line in piece.decode(errors="replace").splitlines() if line.strip()]
         return pl.DataFrame(rows, schema={**schema, MORE: pl.String()}, orient="row")
 
 
-def _codec(first: bytes, where: str, options: TableOptions) -> tuple[str, int]:
+def _find_codec(first: bytes, where: str, options: TableOptions) -> tuple[str, int]:
     """The encoding with its byte order, and the length of the byte order mark."""
     try:
         wanted = codecs.lookup(options.encoding).name
@@ -181,7 +181,7 @@ def _find_newline(data: bytes, newline: bytes, start: int) -> int:
     return len(data) if at < 0 else at + len(newline)
 
 
-def _columns(line: str, where: str, options: TableOptions) -> tuple[str, ...]:
+def _read_columns(line: str, where: str, options: TableOptions) -> tuple[str, ...]:
     if line.strip() in ("[", "{") or line.replace(" ", "").startswith(('{"', "[{")):
         raise DataError(f"{where}: JSON, not a CSV table; NDJSON (*.ndjson, one object per line) is read")
     try:
@@ -197,7 +197,7 @@ def _columns(line: str, where: str, options: TableOptions) -> tuple[str, ...]:
     return tuple(name or f"{UNNAMED}{i}__" for i, name in enumerate(names))
 
 
-def _keys(file: BinaryIO, where: str, start: int, codec: str) -> tuple[str, ...]:
+def _read_keys(file: BinaryIO, where: str, start: int, codec: str) -> tuple[str, ...]:
     """Keys of the first objects of an ndjson file, in order of appearance."""
     file.seek(start)
     keys: dict[str, None] = {}
@@ -221,7 +221,7 @@ def _count_rows(piece: bytes, comment: str | None) -> int:
     return rows
 
 
-def _patient_rows(piece: bytes, names: Sequence[str], options: TableOptions) -> pl.DataFrame:
+def _read_slowly(piece: bytes, names: Sequence[str], options: TableOptions) -> pl.DataFrame:
     """Rows of a piece that has stray or unpaired quotes; what cannot be read is marked in `MORE`."""
     lines = piece.decode(errors="replace").split("\n")
     if options.comment:
@@ -230,19 +230,19 @@ def _patient_rows(piece: bytes, names: Sequence[str], options: TableOptions) -> 
         reader = csv.reader((line + "\n" for line in lines), delimiter=options.separator, strict=True)
         rows = [row for row in reader if row]
     except csv.Error:
-        rows = [_patient_row(line, options.separator, len(names)) for line in lines]
+        rows = [_read_line(line, options.separator, len(names)) for line in lines]
     filled = [[cell or None for cell in row[: len(names)]] + [None] * (len(names) - len(row)) for row in rows]
     return pl.DataFrame(filled, schema=dict.fromkeys(names, pl.String()), orient="row")
 
 
-def _patient_row(line: str, separator: str, width: int) -> list[str]:
+def _read_line(line: str, separator: str, width: int) -> list[str]:
     try:
         return next(csv.reader([line.rstrip("\r")], delimiter=separator, strict=True), [])
     except csv.Error:
         return [""] * (width - 1) + [line[:80]]
 
 
-def _json_row(line: str, columns: Sequence[str]) -> list[str | None]:
+def _read_row(line: str, columns: Sequence[str]) -> list[str | None]:
     try:
         row = json.loads(line)
     except ValueError:

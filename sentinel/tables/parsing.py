@@ -184,11 +184,11 @@ def _to_long(table: pl.LazyFrame, shape: Shape) -> pl.LazyFrame:
     more = pl.col(MORE) if MORE in schema else pl.lit(None, pl.String).alias(MORE)
     prefix = pl.lit("")
     for name in shape.by:
-        prefix = prefix + _name(name) + "/"
+        prefix = prefix + _clean_name(name) + "/"
     # The parts get names that no column of a table has, so that none is taken for another while unfolding.
     common = (ROW, more, "__t__", pl.col(shape.time).alias("__time__"))
     if shape.series is not None:
-        value, own = shape.values[0], prefix + _name(shape.series)
+        value, own = shape.values[0], prefix + _clean_name(shape.series)
         return table.select(*common, own.alias("series"), pl.col(value).alias("value"), pl.lit(value).alias(COLUMN))
     types = {schema[name] for name in shape.values}
     cells = pl.col(shape.values)
@@ -215,7 +215,7 @@ def _find_wide_shape(head: pl.DataFrame, names: list[str], options: TableOptions
     values = tuple(name for name in free if name not in texts)
     if not values:
         raise DataError(
-            f"{where}: no column of numbers beside {_listed(list(taken))}; columns are {_listed(names)}; "
+            f"{where}: no column of numbers beside {_list_names(list(taken))}; columns are {_list_names(names)}; "
             "is `separator` or `decimal` right?"
         )
     if texts and not options.by and head[options.time_column].drop_nulls().is_duplicated().any():
@@ -239,7 +239,7 @@ def _is_text(cells: pl.Series, options: TableOptions) -> bool:
     return bool(cells.len()) and numbers.null_count() == cells.len()
 
 
-def _name(column: str) -> pl.Expr:
+def _clean_name(column: str) -> pl.Expr:
     """Text of a naming column; null where it is empty."""
     text = pl.col(column).cast(pl.String).str.strip_chars()
     return pl.when(text != "").then(text)
@@ -253,11 +253,11 @@ def _require(names: list[str], wanted: str, part: str, where: str) -> None:
     flag = "" if part == "columns" else f", or --{option.replace('_', '-')} on the command line"
     hint = "; is `separator` right?" if len(names) == 1 else ""
     raise DataError(
-        f"{where}: no column {wanted!r}; columns are {_listed(names)}; say which it is with {option}{flag}{hint}"
+        f"{where}: no column {wanted!r}; columns are {_list_names(names)}; say which it is with {option}{flag}{hint}"
     )
 
 
-def _listed(names: list[str]) -> str:
+def _list_names(names: list[str]) -> str:
     shown = ", ".join(name for name in names[:12] if not name.startswith("__"))
     return shown + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
@@ -269,18 +269,18 @@ def _complaints(rows: pl.DataFrame, options: TableOptions, where: str, axis: Axi
 def _complain(row: Mapping[str, object], options: TableOptions, where: str, axis: Axis) -> str:
     reason, number_of_row = str(row[REJECTED]), int(str(row[ROW])) + 1
     if reason == Rejection.BAD_TIME:
-        column, allowed = options.time_column, _times(options, axis)
+        column, allowed = options.time_column, _describe_times(options, axis)
     elif reason in (Rejection.NOT_A_NUMBER, Rejection.NOT_FINITE):
         marks = ", ".join(repr(mark) for mark in options.missing)
         column, allowed = str(row[COLUMN]), f"a number or a mark of a missing value ({marks}) is allowed"
     elif reason == Rejection.NO_SERIES:
         return f"{where}, row {number_of_row}: {_WHAT[reason]}"
     else:
-        return f"{where}, row {number_of_row}: {_WHAT[reason]} (at {_short(row[CAME])}); check separator and encoding"
-    return f"{where}, row {number_of_row}, column {column!r}: {_short(row[CAME])} {_WHAT[reason]}; {allowed}"
+        return f"{where}, row {number_of_row}: {_WHAT[reason]} (at {_shorten(row[CAME])}); check separator and encoding"
+    return f"{where}, row {number_of_row}, column {column!r}: {_shorten(row[CAME])} {_WHAT[reason]}; {allowed}"
 
 
-def _times(options: TableOptions, axis: Axis) -> str:
+def _describe_times(options: TableOptions, axis: Axis) -> str:
     if axis == "number":
         return "a number is allowed, as in the rows before"
     if options.time_format is not None:
@@ -289,6 +289,6 @@ def _times(options: TableOptions, axis: Axis) -> str:
     return f"ISO 8601 is allowed ({example}), in the years 1 to 9999 UTC"
 
 
-def _short(came: object) -> str:
+def _shorten(came: object) -> str:
     text = str(came)
     return repr(text if len(text) <= 60 else text[:57] + "...")

@@ -40,7 +40,7 @@ def open_table(path: Path, options: TableOptions | None = None) -> pl.LazyFrame:
         if path.is_dir():
             raise DataError(f"{path}: a folder; a CSV, Parquet or NDJSON file is needed")
         if fmt == "parquet":
-            return _open_parquet(path)
+            return _scan_parquet(path)
         with path.open("rb") as file:
             head = read_head(file, str(path), fmt, options, whole=True)
     except FileNotFoundError as error:
@@ -50,7 +50,7 @@ def open_table(path: Path, options: TableOptions | None = None) -> pl.LazyFrame:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; the file must be readable") from error
     assert head is not None  # a whole file has a first line, or is refused
-    return _open_text(path, fmt, head, options)
+    return _scan_text(path, fmt, head, options)
 
 
 def rows_of(piece: bytes, fmt: str, head: Head, options: TableOptions, first_row: int) -> pl.DataFrame:
@@ -59,7 +59,7 @@ def rows_of(piece: bytes, fmt: str, head: Head, options: TableOptions, first_row
     return table.filter(~pl.all_horizontal(pl.all().is_null())).with_row_index(ROW, offset=first_row)
 
 
-def _open_parquet(path: Path) -> pl.LazyFrame:
+def _scan_parquet(path: Path) -> pl.LazyFrame:
     try:
         table = pl.scan_parquet(path, row_index_name=ROW)
         table.collect_schema()
@@ -69,13 +69,13 @@ def _open_parquet(path: Path) -> pl.LazyFrame:
     return table
 
 
-def _open_text(path: Path, fmt: str, head: Head, options: TableOptions) -> pl.LazyFrame:
+def _scan_text(path: Path, fmt: str, head: Head, options: TableOptions) -> pl.LazyFrame:
     def read(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
         row = 0
         with path.open("rb") as file:
-            for piece in _pieces(file, head, quoted=fmt == "csv"):
+            for piece in _read_pieces(file, head, quoted=fmt == "csv"):
                 table = rows_of(piece, fmt, head, options, row)
                 if n_rows is not None:
                     table = table.head(n_rows - row)
@@ -90,7 +90,7 @@ def _open_text(path: Path, fmt: str, head: Head, options: TableOptions) -> pl.La
     return register_io_source(read, schema=schema)
 
 
-def _pieces(file: BinaryIO, head: Head, *, quoted: bool) -> Iterator[bytes]:
+def _read_pieces(file: BinaryIO, head: Head, *, quoted: bool) -> Iterator[bytes]:
     """The file from its first row to its end, in pieces of whole lines."""
     file.seek(head.start)
     rest = b""
