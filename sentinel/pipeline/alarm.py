@@ -13,12 +13,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.compiled import compiled
 from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.events import AlarmEvent, alarm_id, remark_names
 from sentinel.domain.states import REASONS, STATES, Reason, State
+from sentinel.pipeline.arrays import Codes, Flags, Ints
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.plan import PlanRule
 
@@ -29,10 +29,6 @@ WARM_UP = REASONS.index(Reason.WARM_UP)
 BASELINE = REASONS.index(Reason.BASELINE)
 
 nan = math.nan
-
-Codes = NDArray[np.int8]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 
 class AlarmState(NamedTuple):

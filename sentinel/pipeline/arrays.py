@@ -9,17 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 Table = TypeVar("Table", bound=tuple[Any, ...])
-Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+Codes = NDArray[np.int8]
 Arrays = dict[str, NDArray[Any]]
 
 
-def take(table: Table, rows: Rows | NDArray[np.bool_]) -> Table:
+def take(table: Table, rows: Ints | Flags) -> Table:
     """Copy these rows, by position or by flag; a table of all its rows in order is itself."""
-    positions: Rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64, copy=False)
+    positions: Ints = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64, copy=False)
     return table if _is_whole(table, positions) else _take(table, positions)
 
 
-def put(table: Table, rows: Rows, taken: Table, part: Table) -> Table:
+def copy(table: Table) -> Table:
+    """Copy all rows, so that they may be written to."""
+    return _like(table, [copy(column) if isinstance(column, tuple) else column.copy() for column in table])
+
+
+def put(table: Table, rows: Ints, taken: Table, part: Table) -> Table:
     """Replace these rows by `part`. `taken` is what `take` gave: what is still the same array there is not copied."""
     if _is_whole(table, rows):
         return part
@@ -65,12 +73,12 @@ def row_count(table: tuple[Any, ...]) -> int:
     return row_count(first) if isinstance(first, tuple) else int(first.shape[0])
 
 
-def _is_whole(table: tuple[Any, ...], rows: Rows) -> bool:
+def _is_whole(table: tuple[Any, ...], rows: Ints) -> bool:
     """Whether these are all rows in order."""
     return rows.size == row_count(table) and np.array_equal(rows, np.arange(rows.size))
 
 
-def _take(table: Table, rows: Rows) -> Table:
+def _take(table: Table, rows: Ints) -> Table:
     return _like(table, [_take(column, rows) if isinstance(column, tuple) else column[rows] for column in table])
 
 

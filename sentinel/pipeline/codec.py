@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 from sentinel.domain.errors import StateError
 from sentinel.domain.spans import Cadence
 from sentinel.pipeline import sites
-from sentinel.pipeline.arrays import Arrays, flatten, unflatten
+from sentinel.pipeline.arrays import Arrays, Floats, Ints, flatten, unflatten
 from sentinel.pipeline.cohort import READ_ONLY, Cohort, CohortState, take_series
 from sentinel.pipeline.comparisons import Comparisons, missing_ticks
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
-from sentinel.pipeline.plan import Plan, PlanChannel, PlanRule
-from sentinel.pipeline.plans import SeriesPlans
+from sentinel.pipeline.plan import Plan, PlanChannel, PlanRule, SeriesPlans
 
 FORMAT = 5
 _AHEAD = ("grid/next_tick", "grid/newest_us", "grid/pending")
@@ -129,7 +128,7 @@ def _build(pipeline: Pipeline, arrays: Mapping[str, NDArray[Any]], header: Mappi
     waits = [unflatten(entries, arrays, f"comparisons/{part}/") for part in ("targets", "counterparts")]
     comparisons = Comparisons(own, target, counterpart, tuple(header["counterparts"]), *waits)
     names = tuple(header["names"])
-    plans = SeriesPlans(pipeline.settings, pipeline.plans, names, comparisons)
+    plans = SeriesPlans(pipeline.plans, names, comparisons.target_of(len(names)))
     keys, cohorts = [], []
     for i, (stored, number) in enumerate(header["keys"]):
         prefix = f"cohort/{i}/"
@@ -144,8 +143,8 @@ def _build(pipeline: Pipeline, arrays: Mapping[str, NDArray[Any]], header: Mappi
     ).with_cohorts(keys, cohorts)  # fmt: skip
 
 
-def _read_plans(plans: SeriesPlans, stored: Mapping[str, Any], series: NDArray[np.int64]) -> Iterator[
-    tuple[Plan, NDArray[np.int64]]
+def _read_plans(plans: SeriesPlans, stored: Mapping[str, Any], series: Ints) -> Iterator[
+    tuple[Plan, Ints]
 ]:  # fmt: skip
     """Read the plan of a cohort; fields that it does not have yet may be different for some of its series."""
     known = {field.name for field in fields(Plan)}
@@ -195,7 +194,7 @@ def _fit(cohort: Cohort, arrays: Mapping[str, NDArray[Any]]) -> CohortState:
     return unflatten(fresh, found)
 
 
-def _waiting_arrays(waiting: Mapping[int, tuple[NDArray[np.int64], NDArray[np.float64]]]) -> Arrays:
+def _waiting_arrays(waiting: Mapping[int, tuple[Ints, Floats]]) -> Arrays:
     """Put all that waits in three columns: two arrays per series would be as many pieces of a checkpoint, all tiny."""
     lengths = [times.size for times, _ in waiting.values()]
     return {
@@ -205,9 +204,7 @@ def _waiting_arrays(waiting: Mapping[int, tuple[NDArray[np.int64], NDArray[np.fl
     }
 
 
-def _waiting(
-    arrays: Mapping[str, NDArray[Any]], ids: Sequence[int]
-) -> dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]]:
+def _waiting(arrays: Mapping[str, NDArray[Any]], ids: Sequence[int]) -> dict[int, tuple[Ints, Floats]]:
     """Divide the columns by series again, in the order of `ids`; a series without observations has no rows there."""
     if not ids:
         return {}

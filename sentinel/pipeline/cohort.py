@@ -12,7 +12,6 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.bank import BankState
 from detectors.evidence import EvidenceState
@@ -25,9 +24,8 @@ from sentinel.domain.states import REASONS, Reason
 from sentinel.pipeline import arrays
 from sentinel.pipeline import grid as grids
 from sentinel.pipeline.alarm import Alarm, AlarmState, States
+from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.conditioning import (
-    POINTS,
-    TIE_SHARE,
     ComparisonBlock,
     Conditioned,
     Conditioner,
@@ -37,6 +35,7 @@ from sentinel.pipeline.conditioning import (
     Differencing,
 )
 from sentinel.pipeline.grid import ABSENT, Block, Grid, GridState
+from sentinel.pipeline.kernel import POINTS, TIE_SHARE
 from sentinel.pipeline.plan import Plan
 from sentinel.pipeline.scoring import Scored, Scoring, ScoringState, Stopwatch
 
@@ -47,19 +46,19 @@ _COUNTERPART_MISSING = REASONS.index(Reason.COUNTERPART_MISSING)
 class Last(NamedTuple):
     """The last closed tick of each series, for readers; NaN and -1 before the first."""
 
-    tick: NDArray[np.int64]
-    ticks: NDArray[np.int64]
-    missing: NDArray[np.int64]
-    value: NDArray[np.float64]
-    residual: NDArray[np.float64]
-    readings: NDArray[np.float64]
-    evidence: NDArray[np.float64]
+    tick: Ints
+    ticks: Ints
+    missing: Ints
+    value: Floats
+    residual: Floats
+    readings: Floats
+    evidence: Floats
 
 
 class CohortState(NamedTuple):
     """Everything needed to continue a cohort; each part has one row per series."""
 
-    series: NDArray[np.int64]
+    series: Ints
     """Ids of the series, in order of their rows."""
     grid: GridState
     conditioner: ConditionerState | DifferenceState
@@ -71,7 +70,7 @@ class CohortState(NamedTuple):
     evidence: EvidenceState
     alarm: AlarmState
     last: Last
-    estimates: Estimates[NDArray[np.float64]]
+    estimates: Estimates[Floats]
     """Of the last closed tick."""
 
 
@@ -90,7 +89,7 @@ READ_ONLY = ("last", "estimates", "skewness")
 _JUDGED = (*ScoringState._fields, "alarm", "last", "estimates")
 
 
-def take_series(members: CohortState, rows: NDArray[np.int64]) -> CohortState:
+def take_series(members: CohortState, rows: Ints) -> CohortState:
     """Copy these rows, by position; all rows in order are the cohort itself."""
     if rows.size == members.series.size and np.array_equal(rows, np.arange(rows.size)):
         return members
@@ -130,7 +129,7 @@ class Cohort:
         self.scoring = Scoring(plan, threads=threads)
         self.alarm = Alarm(tuple(rule.severity == "critical" for rule in plan.rules))
 
-    def init(self, series: NDArray[np.int64]) -> CohortState:
+    def init(self, series: Ints) -> CohortState:
         """Make the state of new series with these ids."""
         n = series.size
         detectors, rules = len(self.scoring.bank), len(self.plan.rules)
@@ -194,12 +193,12 @@ class Cohort:
         return self.differencing.advance(state, block)
 
 
-def _name_missing_counterpart(reason: NDArray[np.int8], alone: NDArray[np.bool_]) -> NDArray[np.int8]:
+def _name_missing_counterpart(reason: Codes, alone: Flags) -> Codes:
     """Give a comparison that is judged alone, and has no other reason, the reason that its counterpart is missing."""
     return np.where((reason == 0) & alone, np.int8(_COUNTERPART_MISSING), reason)
 
 
-def reasons(members: CohortState) -> NDArray[np.int8]:
+def reasons(members: CohortState) -> Codes:
     """Say why each series is in its state, as index into `tuple(Reason)`."""
     reason = members.alarm.reason
     return (
@@ -215,9 +214,7 @@ def tie_share(members: CohortState, row: int) -> float:
     return float(conditioner.numbers[row, TIE_SHARE]) if isinstance(conditioner, ConditionerState) else math.nan
 
 
-def _last(
-    before: Last, block: Block, conditioned: Conditioned, scored: Scored
-) -> tuple[Last, Estimates[NDArray[np.float64]]]:
+def _last(before: Last, block: Block, conditioned: Conditioned, scored: Scored) -> tuple[Last, Estimates[Floats]]:
     """Return the last tick of each column that has one; a missing tick keeps the residual of none."""
     present = block.kind != ABSENT
     count = present.sum(axis=0)

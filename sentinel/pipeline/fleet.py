@@ -14,23 +14,23 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sentinel.domain.metrics import LEVEL
+from sentinel.pipeline.arrays import Flags, Floats, Ints
 from sentinel.pipeline.snapshot import Snapshot
 
 
 class Discoveries(NamedTuple):
     """The discoveries of e-BH; one entry per series."""
 
-    discovered: NDArray[np.bool_]
-    rank: NDArray[np.int64]
+    discovered: Flags
+    rank: Ints
     """1 for the largest e-value; equal ones share the smaller rank; 0 for a series without one."""
-    level: NDArray[np.float64]
+    level: Floats
     """Smallest false discovery rate at which the series is among the discoveries, at most 1; NaN without an e-value."""
 
 
-def e_bh(e_values: NDArray[np.float64], level: float = LEVEL) -> Discoveries:
+def e_bh(e_values: Floats, level: float = LEVEL) -> Discoveries:
     """Find the discoveries at the false discovery rate `level`.
 
     With `K` e-values in falling order `e_1 >= ... >= e_K` the first `k*` are discovered, `k*` the largest `k` with

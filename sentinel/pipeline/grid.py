@@ -20,12 +20,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sentinel.pipeline.arrays import concat
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints, concat
 
 ABSENT, TICK, GAP = 0, 1, 2
 """Kinds of an entry of a block: nothing at all (the series has no tick here), a tick, a gap row."""
@@ -39,7 +35,7 @@ class Block:
 
     rows: Ints
     """Which rows of the state the columns are, shape (series,)."""
-    kind: NDArray[np.int8]
+    kind: Codes
     value: Floats
     """NaN = missing."""
     tick: Ints
@@ -255,7 +251,7 @@ class Grid:
         ]  # fmt: skip
 
 
-def lay_out(start: Ints, number: Ints, area: int, cut_every: int) -> Iterator[tuple[Ints, Ints, NDArray[np.bool_]]]:
+def lay_out(start: Ints, number: Ints, area: int, cut_every: int) -> Iterator[tuple[Ints, Ints, Flags]]:
     """Cut a column of ticks, series after series, into blocks of about `area` ticks times series.
 
     Parameters

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sentinel.domain.channels import Estimates
 from sentinel.domain.views import Spectrogram
+from sentinel.pipeline.arrays import Codes, Floats, Ints
 from sentinel.pipeline.results import Rows
 
 MISSING = -128
@@ -30,7 +31,6 @@ LIMIT = 127
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
-Floats = NDArray[np.float64]
 
 
 class Pooling(NamedTuple):
@@ -240,7 +240,7 @@ class History:
         Decimation(_LIVE, columns)
 
     def append(
-        self, name: str, thresholds: Floats, time_us: NDArray[np.int64], readings: Floats, estimates: Estimates[Floats],
+        self, name: str, thresholds: Floats, time_us: Ints, readings: Floats, estimates: Estimates[Floats],
         evidence: Floats,
     ) -> None:  # fmt: skip
         """Add the ticks of one block.
@@ -280,11 +280,11 @@ COLUMNS = 2000
 class Columns:
     """The decimated rows of one series; every array has one entry per column, `readings` one row per column."""
 
-    start_us: NDArray[np.int64]
-    end_us: NDArray[np.int64]
-    state: NDArray[np.int8]
+    start_us: Ints
+    end_us: Ints
+    state: Codes
     """Index into `tuple(State)`; `reason` likewise into `tuple(Reason)`."""
-    reason: NDArray[np.int8]
+    reason: Codes
     value_low: Floats
     value_high: Floats
     residual_low: Floats

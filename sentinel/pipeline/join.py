@@ -20,18 +20,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sentinel.pipeline.arrays import concat, take
+from sentinel.pipeline.arrays import Flags, Ints, concat, take
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
-from sentinel.pipeline.comparisons import Comparisons, Waiting, missing_ticks
+from sentinel.pipeline.comparisons import Comparisons, Positions, Waiting, missing_ticks
 from sentinel.pipeline.conditioning import FIRST, ComparisonBlock, Side
 from sentinel.pipeline.grid import ABSENT, NEVER, lay_out
-from sentinel.pipeline.positions import Positions
 from sentinel.pipeline.scoring import Stopwatch
-
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 _TICK_BITS = 42
 _OFFSET = 1 << (_TICK_BITS - 1)

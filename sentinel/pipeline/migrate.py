@@ -18,18 +18,15 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sentinel.config import Settings
 from sentinel.domain.events import AlarmEvent
 from sentinel.pipeline.alarm import CRITICAL, WARNING, WATCHING, alarm_event
+from sentinel.pipeline.arrays import Ints
 from sentinel.pipeline.cohort import CohortState, take_series
 from sentinel.pipeline.pipeline import CohortKey, Pipeline, PipelineState
-from sentinel.pipeline.plan import Plan, PlanRule, comparison_name
-from sentinel.pipeline.plans import SeriesPlans
+from sentinel.pipeline.plan import Plan, PlanRule, SeriesPlans, comparison_name
 from sentinel.pipeline.state import assign, number_names
-
-Ints = NDArray[np.int64]
 
 _OF_PLANS = ("series", "banks", "alarms")
 """The settings that plans are made of."""
@@ -50,7 +47,7 @@ def migrate(
         return state, (), ()
     before = state
     state, number, fresh = _renew_comparisons(pipeline.settings, state)
-    plans = SeriesPlans(pipeline.settings, pipeline.plans, state.names, state.comparisons)
+    plans = SeriesPlans(pipeline.plans, state.names, state.comparisons.target_of(len(state.names)))
     afresh: list[int] = []
     ended: list[AlarmEvent] = []
     keys: list[CohortKey] = []

@@ -4,36 +4,37 @@ It knows no clock, file or thread, and does the same for one observation of a li
 record: how observations that come in order of event time (or out of it by no more than `lateness`) are cut into batches
 does not matter. What comes later than that is late or not depending on the batches before it; the journal keeps them.
 
-    state       which series exist, and their cohorts               sentinel/pipeline/state.py
-    cohort      grid, conditioning, bank, evidence, alarm           sentinel/pipeline/cohort.py
-    join        series beside their counterparts                    sentinel/pipeline/join.py
-    sites       several variables of one place                      sentinel/pipeline/sites.py
-    results     what one call gave                                  sentinel/pipeline/results.py
+    state       which series exist, and their cohorts
+    cohort      grid, conditioning, bank, evidence, alarm
+    join        series beside their counterparts
+    sites       several variables of one place
+    results     what one call gave
+
+A series whose cadence is not configured waits, its observations with it, until its first time stamps tell the cadence.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sentinel.config import Settings
 from sentinel.pipeline import join, sites
+from sentinel.pipeline.arrays import Floats, Ints
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
+from sentinel.pipeline.comparisons import Positions, find_positions
 from sentinel.pipeline.grid import NEVER, Block
-from sentinel.pipeline.plan import Plan
-from sentinel.pipeline.plans import Plans
-from sentinel.pipeline.positions import Positions, find_positions
+from sentinel.pipeline.plan import Plan, Plans, learn_cadence
 from sentinel.pipeline.results import Result, ResultBuilder
 from sentinel.pipeline.scoring import Stopwatch
-from sentinel.pipeline.state import NOTHING, Batch, CohortKey, PipelineState, Roster
+from sentinel.pipeline.state import NOTHING, Batch, CohortKey, PipelineState, assign, note_watermark, register
 
 __all__ = ["Batch", "CohortKey", "Observer", "Pipeline", "PipelineState", "Result"]
 
-Ints = NDArray[np.int64]
 
 Observer = Callable[[PipelineState, CohortKey, CohortState, SteppedBlock], None]
 """Called after every block, for history and digests."""
@@ -64,13 +65,10 @@ class Pipeline:
         cut_every: int = 0,
     ) -> None:  # fmt: skip
         self.settings = settings
-        self._threads = threads
-        self._took = took
-        self._area = area
-        self._cut_every = cut_every
+        self._conditioning, self._threads, self._took = conditioning, threads, took
+        self._area, self._cut_every = area, cut_every
         self._cohorts: dict[Plan, Cohort] = {}
         self.plans = Plans(settings)
-        self._roster = Roster(settings, self.plans, conditioning, self.cohort)
 
     def cohort(self, plan: Plan) -> Cohort:
         """Return the stages for a plan."""
@@ -97,8 +95,9 @@ class Pipeline:
     def _turn(
         self, state: PipelineState, batch: Batch, *, rows: bool, observer: Observer | None, ended: bool
     ) -> tuple[PipelineState, Result]:
-        """Run the roster, then each cohort, then the comparisons, then the sites."""
-        state, batch = self._roster.take(state, batch, ended=ended)
+        """Take series in, then run each cohort, then the comparisons, then the sites."""
+        state = note_watermark(register(self.settings, state, batch), batch)
+        state, batch = self._release(state, replace(batch, series=state.ids[batch.series]), ended=ended)
         result, closed, cohorts = ResultBuilder(state, rows), join.Closed([], []), list(state.cohorts)
 
         def observe(at: int, members: CohortState, stepped: SteppedBlock) -> None:
@@ -124,6 +123,39 @@ class Pipeline:
                 ended=ended, area=self._area, cut_every=self._cut_every,
             )  # fmt: skip
         return self.with_sites(replace(state, cohorts=tuple(cohorts), comparisons=comparisons), result.build())
+
+    def _release(self, state: PipelineState, batch: Batch, *, ended: bool) -> tuple[PipelineState, Batch]:
+        """Keep back observations of series of unknown cadence; assign a series once its cadence is known, and let what
+        was kept back join the batch."""
+        kept_back = state.cohort_of[batch.series] < 0
+        if not kept_back.any() and not (ended and state.waiting):
+            return state, batch
+        waiting = dict(state.waiting)
+        due = []
+        for i, mine in _by_series(batch.series, np.flatnonzero(kept_back)):
+            due.append(i)
+            times, values = waiting[i]
+            waiting[i] = np.concatenate([times, batch.time_us[mine]]), np.concatenate([values, batch.value[mine]])
+        own_of = dict(zip(state.comparisons.target.tolist(), state.comparisons.own.tolist(), strict=True))
+        released: list[tuple[int, Ints, Floats]] = []
+        ids: dict[Plan, list[int]] = defaultdict(list)
+        for i in list(waiting) if ended else due:
+            cadence = self.settings.series_for(state.names[i]).cadence
+            if cadence is None:
+                cadence = learn_cadence(waiting[i][0], ended=ended)
+            if cadence is not None:
+                target = state.names[i]
+                for each in (i, own_of[i]) if i in own_of else (i,):
+                    plan = self.plans.find(target, state.names[each], cadence, conditioning=self._conditioning)
+                    ids[plan].append(each)
+                released.append((i, *waiting.pop(i)))
+        parts = {plan: [self.cohort(plan).init(np.array(mine, np.int64))] for plan, mine in ids.items()}
+        return assign(replace(state, waiting=waiting), parts), replace(
+            batch,
+            series=np.concatenate([batch.series[~kept_back], *(np.full(t.size, i) for i, t, _ in released)]),
+            time_us=np.concatenate([batch.time_us[~kept_back], *(t for _, t, _ in released)]),
+            value=np.concatenate([batch.value[~kept_back], *(v for _, _, v in released)]),
+        )
 
     def _close(
         self, cohort: Cohort, members: CohortState, row_of: Ints, mine: Batch, watermark_us: Ints | None, ended: bool
@@ -179,3 +211,13 @@ def _watermarks(state: PipelineState, members: CohortState, batch: Batch) -> Int
         return None
     of_source = state.source_of[members.series] == state.sources.index(batch.source)
     return np.where(of_source, batch.watermark_us, NEVER) if of_source.any() else None
+
+
+def _by_series(series: Ints, positions: Ints) -> Iterator[tuple[int, Ints]]:
+    """Each series among these positions of a batch, with its positions in order."""
+    if positions.size == 0:
+        return
+    order = positions[np.argsort(series[positions], kind="stable")]
+    edges = np.flatnonzero(np.diff(series[order])) + 1
+    for mine in np.split(order, edges):
+        yield int(series[mine[0]]), mine

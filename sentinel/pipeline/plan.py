@@ -7,10 +7,12 @@ plan is a value: frozen, comparable, and the fingerprint under which a cohort's 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sentinel.config import (
     LONGEST_HALF_LIFE_TICKS,
@@ -21,7 +23,8 @@ from sentinel.config import (
     AlarmSettings,
     Settings,
 )
-from sentinel.domain.spans import DAY, HOUR, MINUTE, MONTH, SECOND, Cadence
+from sentinel.domain.spans import DAY, HOUR, MINUTE, MONTH, SECOND, Cadence, HalfLife
+from sentinel.pipeline.arrays import Ints
 
 CONDITIONER_WARM_UP = 50
 SHORTEST_SEASON_MEMORY = 120.0
@@ -42,8 +45,7 @@ once."""
 _LOOKED_AT = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Defaults:
+class Defaults(NamedTuple):
     """What is chosen by cadence where nothing is configured; ticks."""
 
     half_life: float
@@ -52,7 +54,7 @@ class Defaults:
 
 
 def defaults_for(cadence_us: int) -> Defaults:
-    """The fixed table by cadence.
+    """Choose by the fixed table.
 
     Below one day 70 ticks (between 40 and 250 it hardly matters) and ready after 100. Daily and slower records are
     short, a season of 120 days or a century of years: they forget faster and are judged earlier, at a wider band.
@@ -95,18 +97,11 @@ class PlanRule:
     @classmethod
     def of(cls, rule: AlarmSettings, cadence: Cadence) -> PlanRule:
         """Read the settings of a rule on that cadence."""
-        channels = tuple(
-            PlanChannel(
-                kind=part.kind,
-                threshold=part.threshold if isinstance(part.threshold, float) else None,
-                below=part.side == "below",
-                relative=part.threshold == RELATIVE,
-                delta=part.delta,
-                ratio=(part.ratio or RATIO) if part.kind == "spread" else None,
-                weight=part.weight,
-            )
-            for part in rule.parts()
-        )
+        channels = tuple(PlanChannel(
+            part.kind, part.threshold if isinstance(part.threshold, float) else None, part.side == "below",
+            part.threshold == RELATIVE, part.delta, (part.ratio or RATIO) if part.kind == "spread" else None,
+            part.weight,
+        ) for part in rule.parts())  # fmt: skip
         alpha = rule.alpha_per_tick(cadence)
         return cls(rule.kind, rule.label, channels, alpha, rule.severity, rule.clear, rule.bets)
 
@@ -196,61 +191,45 @@ class Plan:
         return max(10, self.warm_up - max(CONDITIONER_WARM_UP, math.ceil(self.level_half_life)))
 
 
-def _usable(half_life: float) -> float:
-    """Bring a half-life in ticks into the range that is allowed.
-
-    Settings can only refuse what they know: a half-life of 12h meets a series whose cadence turns out to be a day.
-    """
-    return min(max(half_life, SHORTEST_HALF_LIFE_TICKS), LONGEST_HALF_LIFE_TICKS)
-
-
-def _season_half_life(period: float, periods: float | None) -> float:
-    """Ticks in which half of a season is forgotten."""
-    return periods * period if periods else max(5.0 * period, SHORTEST_SEASON_MEMORY)
-
-
 def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: bool = True) -> Plan:
     """Plan the series `name` on that cadence; seasons too short to be seen on it are left out."""
     series, bank = settings.series_for(name), settings.bank_for(name)
     chosen = defaults_for(cadence.microseconds)
-    half_life = _usable(bank.half_life.ticks(cadence)) if bank.half_life else chosen.half_life
-    level = _usable(bank.level_half_life.ticks(cadence)) if bank.level_half_life else chosen.level_half_life
+
+    def ticks_of(written: HalfLife | None, otherwise: float) -> float:
+        # Settings refuse what they can: a half-life of 12h may meet a series whose cadence turns out to be a day.
+        if written is None:
+            return otherwise
+        return min(max(written.ticks(cadence), SHORTEST_HALF_LIFE_TICKS), LONGEST_HALF_LIFE_TICKS)
+
+    half_life = ticks_of(bank.half_life, chosen.half_life)
+    level = ticks_of(bank.level_half_life, chosen.level_half_life)
     # The shortest first: the bins of a longer one are wide, and would make noise of what is left of a shorter one.
     seasons = sorted(season / cadence.microseconds for season in series.season)
     kept = tuple(ticks for ticks in seasons if ticks >= SHORTEST_SEASON_TICKS) if conditioning else ()
     longest = series.max_gap / cadence.microseconds if series.max_gap else 2.0 * half_life
     max_gap = min(max(1, math.floor(longest)), LONGEST_GAP)
-    stale = series.stale_after or 3 * cadence.microseconds + series.lateness
     low, high = series.range or (None, None)
     return Plan(
-        cadence_us=cadence.microseconds,
-        months=cadence.months,
-        lateness_us=series.lateness,
-        mean=series.aggregate == "mean",
-        max_gap=max_gap,
-        seasons=kept,
+        cadence_us=cadence.microseconds, months=cadence.months, lateness_us=series.lateness,
+        mean=series.aggregate == "mean", max_gap=max_gap, seasons=kept,
         seasons_left_out=tuple(ticks for ticks in seasons if ticks < SHORTEST_SEASON_TICKS) if conditioning else (),
-        lowest=-math.inf if low is None else low,
-        highest=math.inf if high is None else high,
+        lowest=-math.inf if low is None else low, highest=math.inf if high is None else high,
         stuck_after=series.stuck_after_ticks,
         blind_after_missing=series.blind_after_missing_ticks or max(3, math.ceil(max_gap / 10)),
-        implausible=series.implausible_scales,
-        coarse_share=series.coarse_share,
-        stale_after_us=stale,
-        half_life=half_life,
-        level_half_life=level,
+        implausible=series.implausible_scales, coarse_share=series.coarse_share,
+        stale_after_us=series.stale_after or 3 * cadence.microseconds + series.lateness,
+        half_life=half_life, level_half_life=level,
         warm_up=bank.warm_up_ticks or max(chosen.warm_up, CONDITIONER_WARM_UP + math.ceil(half_life / 3.5)),
-        thresholds=bank.thresholds,
-        lowest_threshold=bank.lowest,
-        highest_threshold=bank.highest,
-        scale_half_life=_usable(bank.scale_half_life.ticks(cadence)) if bank.scale_half_life else 2.0 * level,
-        season_half_lives=tuple(_season_half_life(ticks, bank.season_memory) for ticks in kept),
-        spread_half_life=_usable(bank.spread_half_life.ticks(cadence)) if bank.spread_half_life else half_life,
-        baseline_pairs=bank.baseline_ticks,
-        window=bank.window_ticks,
-        rules=_rules(settings, name, cadence),
-        conditioning=conditioning,
-    )
+        thresholds=bank.thresholds, lowest_threshold=bank.lowest, highest_threshold=bank.highest,
+        scale_half_life=ticks_of(bank.scale_half_life, 2.0 * level),
+        season_half_lives=tuple(
+            bank.season_memory * ticks if bank.season_memory else max(5.0 * ticks, SHORTEST_SEASON_MEMORY)
+            for ticks in kept
+        ),
+        spread_half_life=ticks_of(bank.spread_half_life, half_life), baseline_pairs=bank.baseline_ticks,
+        window=bank.window_ticks, rules=_rules(settings, name, cadence), conditioning=conditioning,
+    )  # fmt: skip
 
 
 def _rules(settings: Settings, name: str, cadence: Cadence) -> tuple[PlanRule, ...]:
@@ -266,9 +245,60 @@ def plan_of(settings: Settings, target: str, name: str, cadence: Cadence, *, con
     """Plan the series `name`; a comparison, whose target has another name, like its target but with the rules that its
     own name matches."""
     plan = plan_for(settings, target, cadence, conditioning=conditioning)
-    if name == target:
-        return plan
-    return replace(plan, rules=_rules(settings, name, cadence), is_comparison=True)
+    return plan if name == target else replace(plan, rules=_rules(settings, name, cadence), is_comparison=True)
+
+
+class Plans:
+    """The plans under some settings: one for all series that match the same entries."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._plans: dict[Hashable, Plan] = {}
+
+    def find(self, target: str, name: str, cadence: Cadence, *, conditioning: bool) -> Plan:
+        """Return the plan of the series `name`; of a comparison its target has another name."""
+        own = None if name == target else self.settings.entry_key(name)
+        key = self.settings.entry_key(target), own, cadence, conditioning
+        if key not in self._plans:
+            self._plans[key] = plan_of(self.settings, target, name, cadence, conditioning=conditioning)
+        return self._plans[key]
+
+
+class SeriesPlans:
+    """The plans of the series of a state, whose cadences may have been learnt.
+
+    Parameters
+    ----------
+    names
+        Of all series, by id.
+    target
+        By id: the target of a comparison, any other series itself.
+    """
+
+    def __init__(self, plans: Plans, names: Sequence[str], target: Ints) -> None:
+        self._plans, self._names, self._target = plans, names, target
+        numbers: dict[Hashable, int] = {}
+        keys = map(plans.settings.entry_key, names)
+        own = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+        # Equal codes: the same entries for the series and for its target, so one plan on one cadence.
+        self._code = own[target] * (len(numbers) + 1) + np.where(target == np.arange(own.size), 0, own + 1)
+
+    def divide(self, ids: Ints, cadence: Cadence, *, conditioning: bool) -> Iterator[tuple[Plan, Ints]]:
+        """Divide series by plan: each plan, and the positions in `ids` that have it; negative ids are left out.
+
+        `cadence` is theirs where the settings have none.
+        """
+        found: dict[Plan, list[Ints]] = defaultdict(list)
+        known = np.flatnonzero(ids >= 0)
+        codes, first, of = np.unique(self._code[ids[known]], return_index=True, return_inverse=True)
+        for at in range(codes.size):
+            series = int(ids[known[first[at]]])
+            target = self._names[self._target[series]]
+            own = self._plans.settings.series_for(target).cadence or cadence
+            plan = self._plans.find(target, self._names[series], own, conditioning=conditioning)
+            found[plan].append(known[of == at])
+        for plan, several in found.items():
+            yield plan, np.sort(np.concatenate(several))
 
 
 _USUAL = tuple(
@@ -283,7 +313,7 @@ _USUAL = tuple(
 )
 
 
-def learn_cadence(times_us: NDArray[np.int64], *, ended: bool = False) -> Cadence | None:
+def learn_cadence(times_us: Ints, *, ended: bool = False) -> Cadence | None:
     """Learn the cadence of a series from its first 50 distinct time stamps, in order of arrival.
 
     None while there are fewer, unless the input has `ended` and there are at least two. It is the typical short spacing

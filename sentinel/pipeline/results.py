@@ -13,12 +13,10 @@ from detectors.spectrum import recovery_band
 from sentinel.domain.channels import Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.pipeline.alarm import alarm_event
+from sentinel.pipeline.arrays import Codes, Floats, Ints
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT, GAP, Grid
 from sentinel.pipeline.state import PipelineState
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +36,9 @@ class Rows:
     """Length of a tick."""
     value: Floats
     residual: Floats
-    state: NDArray[np.int8]
+    state: Codes
     """Index into `tuple(State)`."""
-    reason: NDArray[np.int8]
+    reason: Codes
     """Index into `tuple(Reason)`."""
     estimates: Estimates[Floats]
     evidence: Floats

@@ -9,7 +9,6 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors import detrending, half_life
 from detectors.bank import Bank, BankState
@@ -22,10 +21,10 @@ from detectors.spectrum import crossings, thresholds
 from detectors.spread import Spread, SpreadState, criticality
 from detectors.tables import lag1
 from sentinel.domain.channels import Estimates
+from sentinel.pipeline.arrays import Flags, Floats, Ints
 from sentinel.pipeline.conditioning import Conditioned
 from sentinel.pipeline.plan import Plan, PlanChannel, PlanRule
 
-Floats = NDArray[np.float64]
 Stopwatch = Callable[[str, float], None]
 """Told the name of a stage and the seconds it took."""
 
@@ -57,7 +56,7 @@ class Scored(NamedTuple):
     readings: Floats
     """(tick, series, detector)."""
     estimates: Estimates[Floats]
-    ready: NDArray[np.bool_]
+    ready: Flags
     """A verdict may be given."""
     evidence: EvidenceBlock
     second: Pairs
@@ -90,7 +89,7 @@ class Scoring:
         )  # fmt: skip
 
     def advance(
-        self, state: ScoringState, given: Conditioned, tick: NDArray[np.int64], here: NDArray[np.bool_], took: Stopwatch
+        self, state: ScoringState, given: Conditioned, tick: Ints, here: Flags, took: Stopwatch
     ) -> tuple[ScoringState, Scored]:
         """Take in a block; the state is not modified. `here` are the ticks that a series has at all."""
         start = perf_counter()

@@ -14,7 +14,6 @@ from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.spectrum import recovery_band
 from sentinel.config import SiteSettings
@@ -24,6 +23,7 @@ from sentinel.domain.events import alarm_id, remark_names
 from sentinel.domain.states import REASONS, STATES, Reason, State
 from sentinel.domain.views import RuleView, SeriesView, SiteView, Spectrogram
 from sentinel.pipeline.alarm import BLIND, CRITICAL, LEARNING, WARNING, WATCHING
+from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.cohort import CohortState, reasons, tie_share
 from sentinel.pipeline.grid import NEVER
 from sentinel.pipeline.history import History
@@ -81,7 +81,7 @@ class Snapshot:
         for i in self._order[:limit]:
             yield self._view(i)
 
-    def e_values(self) -> NDArray[np.float64]:
+    def e_values(self) -> Floats:
         """The e-value of every series in the order of `names()`; NaN = not ready."""
         found = np.full(len(self), np.nan)
         for (plan, _), members in zip(self._state.keys, self._state.cohorts, strict=True):
@@ -106,7 +106,7 @@ class Snapshot:
         chosen, state = self._pipeline.settings.sites, self._state
         return list(site_views(chosen, state.sites, state.names, variable, codes, self._watched))
 
-    def _watched(self, kind: str) -> NDArray[np.bool_]:
+    def _watched(self, kind: str) -> Flags:
         """Tell by id if a rule can raise an alarm of this kind, or of `any`; it may while the cadence is learnt."""
         found = np.ones(len(self), bool)
         for (plan, _), members in zip(self._state.keys, self._state.cohorts, strict=True):
@@ -119,14 +119,14 @@ class Snapshot:
         return self._history.spectrogram(name) if self._history else None
 
     @cached_property
-    def _waiting(self) -> NDArray[np.int64]:
+    def _waiting(self) -> Ints:
         """Of every series, by id: ticks that wait for its counterpart, if it is a paired one."""
         comparisons, found = self._state.comparisons, np.zeros(len(self), np.int64)
         if len(comparisons):
             found[comparisons.own] = count_waiting(comparisons, self._pipeline.positions(self._state))
         return found
 
-    def _verdicts(self, plan: Plan, members: CohortState) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    def _verdicts(self, plan: Plan, members: CohortState) -> tuple[Codes, Codes]:
         """State and reason of the series of a cohort, by what has been told since their last ticks too."""
         state, reason = members.alarm.state, reasons(members)
         waits, stale = self._waiting[members.series], self._stale(members, plan.stale_after_us)
@@ -136,16 +136,16 @@ class Snapshot:
         reason = np.where(blind | (behind & ~stale & (state != LEARNING) & (state != BLIND)), BEHIND, reason)
         return np.where(stale | blind, BLIND, state).astype(np.int8), reason.astype(np.int8)
 
-    def _stale(self, members: CohortState, stale_after_us: int) -> NDArray[np.bool_]:
+    def _stale(self, members: CohortState, stale_after_us: int) -> Flags:
         sources = self._state.sources
         clock = np.array([self._watermarks.get(source, NEVER) for source in sources], np.int64)
         now = clock[self._state.source_of[members.series]]
         newest = members.grid.newest_us
-        told: NDArray[np.bool_] = (now != NEVER) & (newest != NEVER) & (now > newest)
+        told: Flags = (now != NEVER) & (newest != NEVER) & (now > newest)
         return told & (now - np.where(told, newest, 0) > stale_after_us)
 
     @cached_property
-    def _codes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _codes(self) -> tuple[Ints, Ints]:
         """State and reason of every series, by id."""
         state = np.full(len(self), LEARNING, np.int64)
         reason = np.full(len(self), REASONS.index(Reason.CADENCE), np.int64)
@@ -153,7 +153,7 @@ class Snapshot:
             state[members.series], reason[members.series] = self._verdicts(plan, members)
         return state, reason
 
-    def _evidence(self) -> NDArray[np.float64]:
+    def _evidence(self) -> Floats:
         """Largest evidence of every series, by id; minus infinity while not ready."""
         found = np.full(len(self), -np.inf)
         for members in self._state.cohorts:
@@ -219,7 +219,7 @@ class Snapshot:
         )  # fmt: skip
 
 
-def _unassigned_view(name: str, source: str, times_us: NDArray[np.int64]) -> SeriesView:
+def _unassigned_view(name: str, source: str, times_us: Ints) -> SeriesView:
     """Make the view of a series whose cadence is still being learnt."""
     nan = math.nan
     return SeriesView(
@@ -232,8 +232,8 @@ def _unassigned_view(name: str, source: str, times_us: NDArray[np.int64]) -> Ser
 
 
 def site_views(
-    sites: Sequence[SiteSettings], states: SiteStates, names: tuple[str, ...], variable: NDArray[np.int64],
-    codes: NDArray[np.int64], watched: Callable[[str], NDArray[np.bool_]],
+    sites: Sequence[SiteSettings], states: SiteStates, names: tuple[str, ...], variable: Ints,
+    codes: Ints, watched: Callable[[str], Flags],
 ) -> Iterator[SiteView]:  # fmt: skip
     """Make the views of the sites, in the order of the settings.
 
@@ -255,7 +255,7 @@ def site_views(
 
 
 @lru_cache(maxsize=2)
-def _members(names: tuple[str, ...], matches: tuple[str, ...]) -> tuple[NDArray[np.int64], ...]:
+def _members(names: tuple[str, ...], matches: tuple[str, ...]) -> tuple[Ints, ...]:
     """Find the ids of the series of each site; names seldom change, and a page asks every few seconds."""
     return tuple(
         np.array([i for i, name in enumerate(names) if fnmatchcase(name, match)], np.int64) for match in matches
@@ -263,8 +263,8 @@ def _members(names: tuple[str, ...], matches: tuple[str, ...]) -> tuple[NDArray[
 
 
 def _site_view(
-    site: SiteSettings, state: SiteState, names: tuple[str, ...], ids: NDArray[np.int64],
-    variables: NDArray[np.int64], codes: NDArray[np.int64],
+    site: SiteSettings, state: SiteState, names: tuple[str, ...], ids: Ints,
+    variables: Ints, codes: Ints,
 ) -> SiteView:  # fmt: skip
     id_of = {names[i]: at for at, i in enumerate(ids.tolist())}
     alarmed = sorted({held.series for held in state.alarms.values()} & id_of.keys())

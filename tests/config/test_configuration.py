@@ -38,7 +38,7 @@ from sentinel.config import (
 from sentinel.config.tree import Node, Reader
 from sentinel.domain.errors import ConfigError, StateError
 from sentinel.domain.spans import DAY, HOUR, MINUTE, SECOND, YEAR, Budget, Cadence, HalfLife
-from sentinel.pipeline.conditioning.conditioner import WINSOR, season_bins
+from sentinel.pipeline.conditioning import WINSOR, season_bins
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "tests" / "config"

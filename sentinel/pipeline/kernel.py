@@ -1,4 +1,4 @@
-"""The conditioning recurrence, one tick of one series after another.
+"""The recurrences of conditioning: of a series, and of a target less its counterpart; one tick after another.
 
 On every right-hand side stand values from before `x` arrives; H is the level's half-life, `a_H = 1 - 2^(-1/H)`; each
 gain but the slope's starts as one over the number of values its quantity has seen. All trackers are tied-gate cells
@@ -30,6 +30,11 @@ with the small gain a_H^2 / 4 alone a slope that is there from the start takes 3
 until then. Scale and U move from the second update on, a season from the sixth. A missing tick moves the level along
 its slope and nothing else; an exact tie likewise, and it forms no pair (a stuck sensor would otherwise read 0.99995);
 the tick after a tie may use it.
+
+The difference of target and counterpart, d = residual_T - residual_R, has a scale of its own, `a` and `w` being
+gain and cut of the target's scale:
+
+    p = (p_T - p_R) / sigma,   c = (c_T - c_R) / sigma,   sigma^2 <- sigma^2 + a (min(d^2, w^2 sigma^2) - sigma^2)
 """
 
 from __future__ import annotations
@@ -37,28 +42,23 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.compiled import compiled, inlined, part
-from sentinel.domain.states import Reason
+from sentinel.domain.states import REASONS, Reason
+from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.grid import ABSENT, GAP
 
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
-Flags = NDArray[np.bool_]
+_GAP, _STUCK, _COARSE, _RANGE, _IMPLAUSIBLE, _SPACING = (
+    REASONS.index(Reason(name)) for name in ("gap", "stuck", "too_coarse", "out_of_range", "implausible", "spacing")
+)
 
-BLIND_CODES = {reason.value: code for code, reason in enumerate(Reason)}
-_GAP = BLIND_CODES["gap"]
-_STUCK = BLIND_CODES["stuck"]
-_COARSE = BLIND_CODES["too_coarse"]
-_RANGE = BLIND_CODES["out_of_range"]
-_IMPLAUSIBLE = BLIND_CODES["implausible"]
-_SPACING = BLIND_CODES["spacing"]
-
-# Columns of the state's arrays; what they hold is said in `conditioner.py`.
+# Columns of the state's arrays; what they hold is said in `conditioning.py`.
 LEVEL, SLOPE, VARIANCE, LAST, LAST_VALUE, TIE_SHARE, FIRST_TICK, EARLIER = range(8)
 POINTS, TIE_TESTS, MISSING, TIED, OUTSIDE, IMPLAUSIBLE, ISOLATED = range(7)
 SLOW_LEVEL, SLOW_SPREAD, SLOW_SLOPE = range(3)
+# Of a comparison: its POINTS and
+WITHOUT = POINTS + 1
+DIFFERENCE_VARIANCE, COUNTERPART_SPREAD, CHANGE = range(3)
 
 # Entries of what the kernel is set to.
 LEVEL_GAIN, SLOPE_GAIN, SCALE_GAIN, CUT = range(4)
@@ -66,7 +66,7 @@ LOWEST, HIGHEST, FARTHEST, COARSE_SHARE = range(4)
 WARM_UP, STUCK_AFTER, BLIND_AFTER, NONE = range(4)
 
 # How it starts and how long a run is: parts of the recurrence that was measured as a whole, so they are no settings.
-_UNCLIPPED = 20
+UNCLIPPED = 20
 _SEASON_FROM = 6
 _SETTLED = 150  # values from which on what is left of a season no longer widens the baseline of the spread
 _BAD_RUN = 3  # faulty values in a row that make a series blind; one alone is a missing tick
@@ -77,15 +77,15 @@ _ALONE = 30  # values in a row without one a tick before: the series is slower t
 
 
 @compiled
-def advance(
-    value: Floats, kind: NDArray[np.int8], tick: Counts,
-    numbers: Floats, counts: Counts, season: Floats, season_updates: Counts, bins: Floats, visits: Counts,
+def condition(
+    value: Floats, kind: Codes, tick: Ints,
+    numbers: Floats, counts: Ints, season: Floats, season_updates: Ints, bins: Floats, visits: Ints,
     past: Floats, present: Floats, valid: Flags, reset: Flags, before: Floats, scales: Floats, squares: Floats,
-    residual: Floats, learning: Flags, blind: NDArray[np.int8],
-    gains: Floats, periods: Floats, n_bins: Counts, season_gains: Floats, limits: Floats, whole: Counts,
+    residual: Floats, learning: Flags, blind: Codes,
+    gains: Floats, periods: Floats, n_bins: Ints, season_gains: Floats, limits: Floats, whole: Ints,
     first: int, last: int,
 ) -> None:  # fmt: skip
-    """Advance the series `first` to `last` in place; see `conditioner.py` for the arrays."""
+    """Advance the series `first` to `last` in place; see `conditioning.py` for the arrays."""
     warm_up, stuck_after, blind_after, none = whole[WARM_UP], whole[STUCK_AFTER], whole[BLIND_AFTER], whole[NONE] == 1
     seasonal = periods.shape[0] > 0
     for t in range(value.shape[0]):
@@ -137,7 +137,7 @@ def advance(
 
 
 @part
-def _empty(number: Floats, count: Counts, season: Floats, updates: Counts, bins: Floats, visits: Counts) -> None:
+def _empty(number: Floats, count: Ints, season: Floats, updates: Ints, bins: Floats, visits: Ints) -> None:
     number[:] = np.nan
     number[LEVEL] = number[SLOPE] = number[VARIANCE] = number[TIE_SHARE] = 0.0
     count[:] = 0
@@ -168,7 +168,7 @@ def _wave(tick: int, period: float, n_bins: int, bins: Floats, offset: int) -> f
 
 
 @part
-def _season(tick: int, periods: Floats, n_bins: Counts, bins: Floats) -> float:
+def _season(tick: int, periods: Floats, n_bins: Ints, bins: Floats) -> float:
     """What the seasons add at this tick, as far as they are known."""
     total, offset = 0.0, 0
     for k in range(periods.shape[0]):
@@ -178,7 +178,7 @@ def _season(tick: int, periods: Floats, n_bins: Counts, bins: Floats) -> float:
 
 
 @inlined
-def _plausible(x: float, season: float, number: Floats, count: Counts, limits: Floats, none: bool) -> float:
+def _plausible(x: float, season: float, number: Floats, count: Ints, limits: Floats, none: bool) -> float:
     """The value, or NaN where the sensor cannot mean it; counts the runs of such values."""
     if math.isnan(x):
         return x
@@ -189,7 +189,7 @@ def _plausible(x: float, season: float, number: Floats, count: Counts, limits: F
     scale = math.sqrt(number[VARIANCE])
     if (
         not none
-        and count[POINTS] > _UNCLIPPED
+        and count[POINTS] > UNCLIPPED
         and scale > 0.0
         and abs(x - season - number[LEVEL]) > limits[FARTHEST] * scale
     ):
@@ -201,8 +201,8 @@ def _plausible(x: float, season: float, number: Floats, count: Counts, limits: F
 
 @part
 def _deseasoned(
-    x: float, tick: int, periods: Floats, n_bins: Counts, season_gains: Floats, gains: Floats,
-    season: Floats, updates: Counts, bins: Floats, visits: Counts, tie: bool,
+    x: float, tick: int, periods: Floats, n_bins: Ints, season_gains: Floats, gains: Floats,
+    season: Floats, updates: Ints, bins: Floats, visits: Ints, tie: bool,
 ) -> float:  # fmt: skip
     offset = 0
     for k in range(periods.shape[0]):
@@ -220,7 +220,7 @@ def _deseasoned(
             else:
                 e = x - season[k, SLOW_LEVEL] - wave
                 bound = gains[CUT] * math.sqrt(season[k, SLOW_SPREAD])
-                if n > _UNCLIPPED:
+                if n > UNCLIPPED:
                     e = min(max(e, -bound), bound)
                 line = 6.0 / ((n + 1.0) * (n + 2.0))
                 gain = season_gains[k, 0]
@@ -243,7 +243,7 @@ def _deseasoned(
 
 @inlined
 def _level(
-    x: float, y: float, number: Floats, count: Counts, gains: Floats, none: bool, learnt: bool, settled: bool,
+    x: float, y: float, number: Floats, count: Ints, gains: Floats, none: bool, learnt: bool, settled: bool,
     t: int, s: int,
     past: Floats, present: Floats, valid: Flags, before: Floats, scales: Floats, squares: Floats, residual: Floats,
 ) -> None:  # fmt: skip
@@ -282,7 +282,7 @@ def _level(
         past[t, s], present[t, s], valid[t, s] = (previous_y - m) / scale, d / scale, True
         before[t, s], scales[t, s] = (earlier_y - m + v) / scale, scale
     clipped, square = d, d * d
-    if n > _UNCLIPPED:
+    if n > UNCLIPPED:
         clipped = min(max(d, -gains[CUT] * scale), gains[CUT] * scale)
         square = min(square, gains[CUT] * gains[CUT] * variance)
         squares[t, s] = square if settled else np.nan
@@ -297,7 +297,7 @@ def _level(
 
 
 @inlined
-def _judge(number: Floats, count: Counts, stuck_after: int, blind_after: int, coarse_share: float) -> int:
+def _judge(number: Floats, count: Ints, stuck_after: int, blind_after: int, coarse_share: float) -> int:
     if count[TIED] + 1 >= stuck_after:  # n equal values are n - 1 ties
         return _STUCK
     if count[OUTSIDE] >= _BAD_RUN:
@@ -311,3 +311,49 @@ def _judge(number: Floats, count: Counts, stuck_after: int, blind_after: int, co
     if count[TIE_TESTS] >= _TIE_TESTS and number[TIE_SHARE] > coarse_share:
         return _COARSE
     return 0
+
+
+@compiled
+def subtract(
+    kind: Codes, restarted: Flags, residual: Floats, residual_r: Floats, judged: Flags, judged_r: Flags,
+    spread_t: Floats, spread_r: Floats, numbers: Floats, counts: Ints, is_alone: Flags,
+    unit: Floats, risen: Floats, spread: Floats, before: Floats, reset: Flags, alone: Flags, gain: float, cut: float,
+    patience: int,
+) -> None:  # fmt: skip
+    """Advance the difference of target and counterpart (`_r`) in place; see `conditioning.py` for the arrays."""
+    for t in range(kind.shape[0]):
+        for s in range(kind.shape[1]):
+            if kind[t, s] != ABSENT:
+                reset[t, s] = kind[t, s] == GAP or restarted[t, s]
+                if judged[t, s]:
+                    counts[s, WITHOUT] = 0 if judged_r[t, s] else counts[s, WITHOUT] + 1
+                    if is_alone[s] != (counts[s, WITHOUT] > patience):
+                        is_alone[s] = not is_alone[s]
+                        reset[t, s] = True
+                if reset[t, s]:
+                    numbers[s, DIFFERENCE_VARIANCE] = numbers[s, COUNTERPART_SPREAD] = 0.0
+                    numbers[s, CHANGE] = np.nan
+                    counts[s, POINTS] = 0
+                before[t, s] = numbers[s, CHANGE]
+                if judged[t, s] and is_alone[s]:
+                    counts[s, POINTS] += 1
+                    numbers[s, CHANGE] = spread_t[t, s]
+                elif judged[t, s] and judged_r[t, s]:
+                    numbers[s, CHANGE] = spread_t[t, s] - spread_r[t, s]
+                    scale = _scale(residual[t, s] - residual_r[t, s], numbers[s], counts[s], gain, cut)
+                    unit[t, s] = scale if scale > 0.0 else np.nan
+                risen[t, s], spread[t, s] = max(0.0, numbers[s, COUNTERPART_SPREAD]), numbers[s, CHANGE]
+                if judged[t, s] and not math.isnan(spread_r[t, s]):
+                    numbers[s, COUNTERPART_SPREAD] = spread_r[t, s]
+            alone[t, s] = is_alone[s]
+
+
+@part
+def _scale(d: float, number: Floats, count: Ints, gain: float, cut: float) -> float:
+    """Return the scale from before a difference, 0 while it is not known, then let it learn the difference."""
+    variance, n = number[DIFFERENCE_VARIANCE], count[POINTS]
+    if not math.isnan(d):
+        square = d * d if n < UNCLIPPED else min(d * d, cut * variance)
+        count[POINTS] = n + 1
+        number[DIFFERENCE_VARIANCE] = variance + max(gain, 1.0 / (n + 1)) * (square - variance)
+    return math.sqrt(variance) if n >= UNCLIPPED else 0.0

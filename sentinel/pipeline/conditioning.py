@@ -1,0 +1,299 @@
+"""Conditioning: values become residuals, causally; what cannot be judged makes a series blind.
+
+`Conditioner` takes out season, level and scale and watches the sensor; `Differencing` takes its place in a comparison.
+Both recurrences are in `kernel.py`.
+
+A comparison is target less counterpart. Both were conditioned by themselves, so the difference of their pairs, past and
+present, is free of level, season and scale of either; it is divided by its own running scale. The change of spread is
+that of the target less that of the counterpart. Evidence on spread is gathered on the target's own deviations, divided
+by the rise of the counterpart's, at the ticks before which the change was above `apart` [0.4; the log of the least
+ratio of a rule]: weather that shakes both is no evidence, nor is a counterpart that becomes quiet.
+
+A tick at which either has no pair has none here. While the counterpart cannot be judged (missing, blind, learning) at
+more than `patience` values of the target in a row, the target is judged *alone*, on its own pairs, from zero; and from
+zero again when the counterpart is back.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from detectors import half_life
+from detectors.bank import share_series
+from detectors.pairs import Pairs
+from sentinel.domain.states import REASONS, Reason
+from sentinel.pipeline import arrays
+from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
+from sentinel.pipeline.grid import ABSENT, GAP, Block
+from sentinel.pipeline.kernel import (
+    CHANGE,
+    LEVEL,
+    SLOPE,
+    TIE_SHARE,
+    UNCLIPPED,
+    VARIANCE,
+    WARM_UP,
+    condition,
+    subtract,
+)  # fmt: skip
+
+MOST_BINS = 24
+"""Pieces, at most, into which a season is cut."""
+WINSOR = 3.0
+"""Scales from the level at which a deviation is cut before level, slope and scale follow it."""
+FIRST = 50
+"""Values before a side is judged, whatever its own conditioner says: as many as a cadence may take to be learnt."""
+_LARGEST = 1e150  # the square of a deviation beyond this is not a number any more
+_GAP = np.int8(REASONS.index(Reason.GAP))
+
+
+@dataclass(frozen=True, slots=True)
+class Conditioning:
+    """Settings of the conditioner of a cohort; spans in ticks."""
+
+    level_half_life: float = 30.0
+    scale_half_life: float | None = None
+    """None = two level half-lives."""
+    warm_up: int = 50
+    """Points before the first pair; at least the level's half-life."""
+    seasons: tuple[float, ...] = ()
+    """Periods; no verdict before two of each."""
+    season_half_lives: tuple[float, ...] = ()
+    """Ticks in which half of each season is forgotten."""
+    lowest: float = -math.inf
+    highest: float = math.inf
+    """A value outside is a fault of the sensor and counts as missing."""
+    stuck_after: int = 20
+    """Ticks of exactly the same value."""
+    blind_after_missing: int = 14
+    """Missing ticks in a row before the series is blind."""
+    implausible: float = 1e3
+    """Scales from the level beyond which a value counts as missing."""
+    coarse_share: float = 0.2
+    """Share of values equal to the one before, above which the series is blind."""
+    none: bool = False
+    """Take the values as residuals already; the sensor is watched all the same."""
+
+
+def season_bins(period: float) -> int:
+    """Number of pieces into which a season of that many ticks is cut."""
+    return max(2, min(MOST_BINS, int(period)))
+
+
+class ConditionerState(NamedTuple):
+    """Everything needed to continue; one row per series."""
+
+    numbers: Floats
+    """`LEVEL`, `SLOPE`, `VARIANCE`, `LAST` value less season, `LAST_VALUE`, `TIE_SHARE`, `FIRST_TICK`, and `EARLIER`:
+    the last value but one less season; (series, 8)."""
+    counts: Ints
+    """`POINTS` and `TIE_TESTS` so far; ticks in a row that are `MISSING`, `TIED`, `OUTSIDE` the range or `IMPLAUSIBLE`,
+    and values in a row of which each is `ISOLATED`, without one a tick before; (series, 7)."""
+    season: Floats
+    """`SLOW_LEVEL`, `SLOW_SPREAD` and `SLOW_SLOPE` of each period; (series, period, 3)."""
+    season_updates: Ints
+    """(series, period)."""
+    bins: Floats
+    """Season estimate by bin, all periods one after the other; (series, bins)."""
+    visits: Ints
+    """(series, bins)."""
+
+
+class Target(NamedTuple):
+    """What a comparison knows of its target beside the difference; arrays of shape (tick, series)."""
+
+    pairs: Pairs
+    """Of the target, valid where those of the difference are."""
+    second: Pairs
+    """Of the target's second stage."""
+    before: Floats
+    scale: Floats
+    """Unit of the target's pairs, smaller where the counterpart's spread has risen."""
+    spread: Floats
+    """Log-variance change of the target less that of the counterpart."""
+    apart: Flags
+    """By the tick before, the target's spread had risen above that of the counterpart; always while it is alone."""
+    alone: Flags
+    """The counterpart is missing."""
+
+
+class Conditioned(NamedTuple):
+    """What a block of ticks became; arrays of shape (tick, series)."""
+
+    pairs: Pairs
+    before: Floats
+    """The value before the past one, in the pair's units; NaN where it is missing, or a tie is between."""
+    scale: Floats
+    """Unit of the pair; 1 where values are taken as residuals."""
+    square: Floats
+    """Winsorised square of the deviation from the predicted level; NaN while the first level is still sought."""
+    residual: Floats
+    """Present value in units of the scale; NaN where missing or not ready."""
+    learning: Flags
+    blind: Codes
+    """Index into `tuple(Reason)`; 0 = not blind."""
+    target: Target | None = None
+    """Of a comparison only."""
+
+
+class Conditioner:
+    """Level, trend, season and scale of many series, one pass, from the past only."""
+
+    def __init__(self, settings: Conditioning, *, threads: int = 1) -> None:
+        self._threads = threads
+        H = settings.level_half_life
+        gain = half_life.gain(H)
+        scale = half_life.gain(settings.scale_half_life or 2.0 * H)
+        self._gains = np.array([gain, gain * gain / 4.0, scale, WINSOR])
+        self._periods = np.array(settings.seasons, dtype=np.float64)
+        self._bins = np.array([season_bins(p) for p in settings.seasons], dtype=np.int64)
+        self._season_gains = np.array(
+            [[half_life.gain(period), half_life.gain(memory)]
+             for period, memory in zip(settings.seasons, settings.season_half_lives, strict=True)], np.float64,
+        ).reshape(-1, 2)  # fmt: skip
+        lowest, highest = max(settings.lowest, -_LARGEST), min(settings.highest, _LARGEST)
+        self._limits = np.array([lowest, highest, settings.implausible, settings.coarse_share])
+        warm_up = 0 if settings.none else max(settings.warm_up, math.ceil(H))
+        self._whole = np.array(
+            [warm_up, settings.stuck_after, settings.blind_after_missing, int(settings.none)], dtype=np.int64
+        )
+
+    @property
+    def warm_up(self) -> int:
+        """Points before the first pair; with a season, ticks."""
+        return max([int(self._whole[WARM_UP]), *(math.ceil(2.0 * period) for period in self._periods.tolist())])
+
+    def init(self, series: int) -> ConditionerState:
+        """Make the state of series of which nothing was seen."""
+        numbers = np.full((series, 8), np.nan)
+        numbers[:, [LEVEL, SLOPE, VARIANCE, TIE_SHARE]] = 0.0
+        bins, periods = int(self._bins.sum()), self._periods.size
+        return ConditionerState(
+            numbers, np.zeros((series, 7), np.int64), np.zeros((series, periods, 3)),
+            np.zeros((series, periods), np.int64), np.zeros((series, bins)), np.zeros((series, bins), np.int64),
+        )  # fmt: skip
+
+    def advance(self, state: ConditionerState, block: Block) -> tuple[ConditionerState, Conditioned]:
+        """Condition a block; the state, whose rows are the block's columns, is not modified."""
+        new, shape = arrays.copy(state), block.value.shape
+        pairs = Pairs(np.zeros(shape), np.zeros(shape), np.zeros(shape, bool), np.zeros(shape, bool))
+        outcome = Conditioned(
+            pairs, np.full(shape, np.nan), np.ones(shape), np.full(shape, np.nan), np.full(shape, np.nan),
+            np.zeros(shape, bool), np.zeros(shape, np.int8),
+        )  # fmt: skip
+
+        def run(first: int, last: int) -> None:
+            condition(
+                block.value, block.kind, block.tick, *new, pairs.past, pairs.present, pairs.valid, pairs.reset,
+                outcome.before, outcome.scale, outcome.square, outcome.residual, outcome.learning, outcome.blind,
+                self._gains, self._periods, self._bins, self._season_gains, self._limits, self._whole, first, last,
+            )  # fmt: skip
+
+        share_series(run, shape[1], shape[0], self._threads)
+        return new, outcome
+
+
+class Side(NamedTuple):
+    """Target or counterpart at the ticks of a comparison, arrays of shape (tick, series), or one entry per tick."""
+
+    past: Floats
+    present: Floats
+    residual: Floats
+    valid: Flags
+    judged: Flags
+    """There is a value, and it may be judged: neither blind nor learning."""
+    before: Floats
+    scale: Floats
+    spread: Floats
+    second_past: Floats
+    second_present: Floats
+    second_valid: Flags
+    reset: Flags
+    learning: Flags
+    blind: Codes
+    """Index into `tuple(Reason)`; 0 = it can be judged. Comparisons start anew, learn and are blind with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonBlock(Block):
+    """Closed ticks of comparisons: ticks and values are the target's."""
+
+    target: Side
+    counterpart: Side
+
+
+class DifferenceState(NamedTuple):
+    """Everything needed to continue; one row per series."""
+
+    numbers: Floats
+    """`DIFFERENCE_VARIANCE`, last known change of spread `COUNTERPART_SPREAD`, and `CHANGE` of the two; (series, 3)."""
+    counts: Ints
+    """`POINTS`: differences so far; `WITHOUT`: values of the target in a row without the counterpart; (series, 2)."""
+    alone: Flags
+    """The counterpart is missing: the target is judged alone; (series,)."""
+
+
+class Differencing:
+    """The difference of two conditioned series, for many comparisons at once.
+
+    Parameters
+    ----------
+    scale_half_life
+        Of the target's scale and of that of the difference, ticks.
+    patience
+        Values of the target in a row without the counterpart before it is judged alone.
+    apart
+        Change of spread, log-variance, from which evidence on spread is gathered.
+    """
+
+    warm_up = UNCLIPPED
+    """Differences before the first pair."""
+
+    def __init__(self, scale_half_life: float, patience: int, apart: float) -> None:
+        self._patience = patience
+        self._gain = half_life.gain(scale_half_life)
+        self._apart = apart
+
+    def init(self, series: int) -> DifferenceState:
+        """Make the state of series of which nothing was seen."""
+        numbers = np.zeros((series, 3))
+        numbers[:, CHANGE] = np.nan
+        return DifferenceState(numbers, np.zeros((series, 2), np.int64), np.zeros(series, bool))
+
+    def advance(self, state: DifferenceState, block: ComparisonBlock) -> tuple[DifferenceState, Conditioned]:
+        """Take in a block; the state, whose rows are the block's columns, is not modified."""
+        new, shape = arrays.copy(state), block.value.shape
+        target, counterpart = block.target, block.counterpart
+        unit, risen, spread, before = (np.full(shape, np.nan) for _ in range(4))
+        reset, alone = np.zeros(shape, bool), np.zeros(shape, bool)
+        subtract(
+            block.kind, target.reset, target.residual, counterpart.residual, target.judged, counterpart.judged,
+            target.spread, counterpart.spread, *new, unit, risen, spread, before, reset, alone, self._gain,
+            WINSOR * WINSOR, self._patience,
+        )  # fmt: skip
+
+        def less(own: Floats, other: Floats) -> Floats:
+            """Take the target's own while it is alone, else the difference by its scale; NaN where there is neither."""
+            return np.where(alone, np.where(target.judged, own, np.nan), (own - other) / unit)
+
+        # Where a column has ended the sides repeat its last tick, which is no pair again.
+        valid = (block.kind != ABSENT) & target.valid
+        valid &= np.where(alone, target.judged, counterpart.valid & ~np.isnan(unit))
+        past, present = less(target.past, counterpart.past), less(target.present, counterpart.present)
+        gap = block.kind == GAP
+        own = Target(
+            Pairs(target.past, target.present, valid, reset),
+            Pairs(target.second_past, target.second_present, valid & target.second_valid, reset),
+            target.before, target.scale * np.exp(-0.5 * np.where(alone, 0.0, np.nan_to_num(risen))),
+            spread, alone | (before > self._apart), alone,
+        )  # fmt: skip
+        return new, Conditioned(
+            Pairs(np.where(valid, past, 0.0), np.where(valid, present, 0.0), valid, reset),
+            less(target.before, counterpart.before), np.ones(shape), np.full(shape, np.nan),
+            less(target.residual, counterpart.residual), target.learning | gap,
+            np.where(gap, _GAP, target.blind), own,
+        )  # fmt: skip
