@@ -19,8 +19,8 @@ from sentinel.domain.errors import DataError
 from sentinel.domain.events import SiteEvent
 from sentinel.domain.metrics import LEVEL
 from sentinel.domain.spelling import number_in_words
-from sentinel.pipeline.fleet import e_bh
 from sentinel.pipeline.history import Portrait
+from sentinel.pipeline.snapshot import e_bh
 from sentinel.text.claims import evidence_against_budget, rule_in_words
 from sentinel.text.words import REMARKS, alpha_in_words, band_in_words
 from sentinel.views.picture import AlarmSpan, Caption, Figure, Instrument, draw, write

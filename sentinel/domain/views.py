@@ -8,11 +8,12 @@ judged is `BLIND` with a reason; a quiet one is `WATCHING` with a number below t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.domain.channels import Estimates
+from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.states import Reason, State
 
 
@@ -49,47 +50,50 @@ class RuleView:
 
 @dataclass(frozen=True, slots=True)
 class SeriesView:
-    """One series as a reader sees it. Not ready = NaN; times are microseconds since 1970-01-01 UTC, -1 = never."""
+    """One series as a reader sees it. Not ready = NaN; times are microseconds since 1970-01-01 UTC, -1 = never.
+
+    The defaults are those of a series whose cadence is still being learnt.
+    """
 
     name: str
     source: str
     state: State
     reason: Reason
-    since_us: int
+    since_us: int = -1
     """Event time at which the present state began."""
-    cadence_seconds: float
+    cadence_seconds: float = nan
     """NaN while the cadence is still being learnt."""
-    half_life_ticks: float
-    ticks: int
+    half_life_ticks: float = nan
+    ticks: int = 0
     """Ticks closed so far, missing ones included."""
-    missing_ticks: int
-    warm_up_left: int
-    """Valid ticks still needed before the first verdict; 0 when ready."""
-    time_us: int
+    missing_ticks: int = 0
+    warm_up_left: int = -1
+    """Valid ticks still needed before the first verdict; 0 when ready, -1 while the cadence is still being learnt."""
+    time_us: int = -1
     """End of the last closed tick."""
-    value: float
+    value: float = nan
     """Value of the last closed tick; NaN = missing."""
-    residual: float
-    estimates: Estimates[float]
-    recovery_seconds: float
+    residual: float = nan
+    estimates: Estimates[float] = UNKNOWN
+    recovery_seconds: float = nan
     """-cadence / ln(lag1); NaN where lag1 is not in (0, 1)."""
-    recovery_low_seconds: float
-    recovery_high_seconds: float
+    recovery_low_seconds: float = nan
+    recovery_high_seconds: float = nan
     """inf where the upper end of the band is open: then say "at least `recovery_low_seconds`"."""
-    evidence: float
+    evidence: float = nan
     """Maximum over the rules that are ready."""
-    e_value: float
+    e_value: float = nan
     """For ranking a fleet (e-BH): mean of the e-values of the window before and of the present one."""
-    window_ticks: int
-    windows: int
+    window_ticks: int = 0
+    windows: int = 0
     """On how many windows the e-value rests: 2, or 1 while the first one lasts; the last one is not over."""
-    window_us: int
+    window_us: int = -1
     """When the first of them began; -1 = never."""
-    tie_share: float
-    thresholds: tuple[float, ...]
-    readings: tuple[float, ...]
+    tie_share: float = nan
+    thresholds: tuple[float, ...] = ()
+    readings: tuple[float, ...] = ()
     """One per threshold, in null standard deviations; NaN while not ready."""
-    rules: tuple[RuleView, ...]
+    rules: tuple[RuleView, ...] = ()
 
     @property
     def period_seconds(self) -> float:

@@ -165,7 +165,7 @@ class Conditioner:
     @property
     def warm_up(self) -> int:
         """Points before the first pair; with a season, ticks."""
-        return max([int(self._whole[WARM_UP]), *(math.ceil(2.0 * period) for period in self._periods.tolist())])
+        return max([int(self._whole[WARM_UP]), *(math.ceil(2.0 * float(period)) for period in self._periods)])
 
     def init(self, series: int) -> ConditionerState:
         """Make the state of series of which nothing was seen."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from sentinel.domain.channels import Estimates
 from sentinel.domain.views import Spectrogram
-from sentinel.pipeline.arrays import Codes, Floats, Ints
+from sentinel.pipeline.arrays import Arrays, Codes, Floats, Ints
 from sentinel.pipeline.results import Rows
 
 MISSING = -128
@@ -30,7 +30,6 @@ SCALE = 16
 LIMIT = 127
 
 Array = NDArray[Any]
-Arrays = dict[str, Array]
 
 
 class Pooling(NamedTuple):
@@ -43,8 +42,6 @@ class Pooling(NamedTuple):
 
 STEPS = Pooling("mean", np.int8)
 """For readings: they are kept in whole steps of 1/16 null standard deviation, `MISSING` where there is none."""
-
-
 POOLS: Mapping[str, Callable[[Array], Array]] = {
     # Along an axis that is not the last one, numpy adds one tick after the other: the order never depends on the block.
     "mean": lambda ticks: np.add.reduce(ticks, axis=1),
@@ -71,19 +68,9 @@ class _Kept(NamedTuple):
 
 
 class Decimation:
-    """The history of one series.
+    """The history of one series: `rules` say how each number is joined and kept, in at most `columns` columns.
 
-    Parameters
-    ----------
-    rules
-        How each number is joined and kept.
-    columns
-        Most columns that are kept; even.
-
-    Raises
-    ------
-    ValueError
-        `columns` is odd or below 2.
+    Raises ValueError if `columns` is odd or below 2.
     """
 
     def __init__(self, rules: Mapping[str, Pooling], columns: int) -> None:
@@ -104,22 +91,20 @@ class Decimation:
         rows, kept, done = self._pack(ticks), self._kept, 0
         count = len(next(iter(rows.values())))
         while done < count:
-            width = kept.ticks_per_column
-            if kept.filled or count - done < width:
-                end = min(done + width - kept.filled, count)
-                part = _part(rows, done, end)
-                if kept.filled:
-                    part = {pool: np.concatenate((kept.filling[pool], array)) for pool, array in part.items()}
-                    part = _join(part, 1 + end - done)
-                else:
-                    part = _join(part, end - done)
-                kept = kept._replace(filling=part, filled=kept.filled + end - done)
-                if kept.filled == width:
-                    kept = self._store(kept._replace(filled=0), part)
+            width, filled = kept.ticks_per_column, kept.filled
+            columns = 0 if filled else min((count - done) // width, self._limit - kept.used)
+            end = done + columns * width if columns else min(done + width - filled, count)
+            part = {pool: array[done:end] for pool, array in rows.items()}
+            if columns:
+                kept = self._store(kept, _join(part, width))
             else:
-                columns = min((count - done) // width, self._limit - kept.used)
-                end = done + columns * width
-                kept = self._store(kept, _join(_part(rows, done, end), width))
+                if filled:
+                    part = {pool: np.concatenate((kept.filling[pool], array)) for pool, array in part.items()}
+                filling, filled = _join(part, end - done + (filled > 0)), filled + end - done
+                if filled == width:
+                    kept = self._store(kept._replace(filled=0), filling)
+                else:
+                    kept = kept._replace(filling=filling, filled=filled)
             done = end
         self._kept = kept
 
@@ -200,11 +185,6 @@ def _round(readings: Floats, *, in_steps: bool) -> None:
         np.maximum(np.minimum(readings, LIMIT, out=readings), -LIMIT, out=readings)
 
 
-def _part(rows: Arrays, begin: int, end: int) -> Arrays:
-    """Take the rows from `begin` to `end`."""
-    return {pool: array[begin:end] for pool, array in rows.items()}
-
-
 def _join(rows: Arrays, size: int) -> Arrays:
     """Join every `size` neighbours into one."""
     if size == 1:
@@ -243,20 +223,10 @@ class History:
         self, name: str, thresholds: Floats, time_us: Ints, readings: Floats, estimates: Estimates[Floats],
         evidence: Floats,
     ) -> None:  # fmt: skip
-        """Add the ticks of one block.
+        """Add the ticks of one block, unless the series is new and `max_series` are kept already.
 
-        Parameters
-        ----------
-        name
-            The series; ignored when it is new and `max_series` are kept already.
-        thresholds
-            Shape (detectors,). Other thresholds than before begin the picture anew.
-        time_us
-            Shape (ticks,): end of each tick, ascending.
-        readings
-            Shape (ticks, detectors), null standard deviations; NaN = not ready or missing.
-        estimates, evidence
-            Shape (ticks,); NaN = not ready or missing.
+        `thresholds` has shape (detectors,), others than before begin the picture anew; `time_us` is the end of each
+        tick; `readings`, in null standard deviations, have shape (ticks, detectors). NaN = not ready or missing.
         """
         known = self._series.get(name)
         if known is None and len(self._series) >= self._max_series:
@@ -271,9 +241,6 @@ class History:
         known = self._series.get(name)
         columns = known[1].columns() if known else None
         return Spectrogram(known[0].copy(), **columns) if known and columns else None
-
-
-COLUMNS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,15 +267,11 @@ class Columns:
 
 _REPORT = {
     "end_us": Pooling("last", np.int64),
-    "held_us": Pooling("longest", np.int64),
-    "state": Pooling("longest", np.int8),
-    "reason": Pooling("longest", np.int8),
-    "value_low": Pooling("min", np.float64),
-    "value_high": Pooling("max", np.float64),
-    "residual_low": Pooling("min", np.float64),
-    "residual_high": Pooling("max", np.float64),
+    "held_us": Pooling("longest", np.int64),  # the first: by it the longest is found
+    **dict.fromkeys(("state", "reason"), Pooling("longest", np.int8)),
+    **dict.fromkeys(("value_low", "residual_low"), Pooling("min", np.float64)),
+    **dict.fromkeys(("value_high", "residual_high", "evidence"), Pooling("max", np.float64)),
     **dict.fromkeys(Estimates._fields, Pooling("mean", np.float64)),
-    "evidence": Pooling("max", np.float64),
     "readings": Pooling("mean", np.float32),
 }
 
@@ -316,7 +279,7 @@ _REPORT = {
 class Portrait:
     """What a picture of one series in a report needs to know, in at most `columns` columns; an even number."""
 
-    def __init__(self, columns: int = COLUMNS) -> None:
+    def __init__(self, columns: int = 2000) -> None:
         self._kept = Decimation(_REPORT, columns)
         self._start_us = 0
         self._end_us: int | None = None

@@ -13,13 +13,19 @@ series far fewer are to be expected: k alarms must be open at once.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from sentinel.config import SiteSettings
 from sentinel.domain.events import AlarmEvent, SiteEvent
+from sentinel.domain.views import SiteView
+from sentinel.pipeline.alarm import BLIND, LEARNING
+from sentinel.pipeline.arrays import Flags, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,34 +74,34 @@ def advance(
         for site in sites:
             if fnmatchcase(event.series, site.match) and site.kind in ("any", event.kind):
                 before = new.get(site.name, SiteState())
-                new[site.name], told = _taken(site, before, event, variable_of)
-                found.extend(told)
+                new[site.name], moved = _take(site, before, event, variable_of)
+                found.extend(moved)
     return new, tuple(found)
 
 
-def _taken(
+def _take(
     site: SiteSettings, state: SiteState, event: AlarmEvent, variable_of: Mapping[str, str]
-) -> tuple[SiteState, Iterator[SiteEvent]]:
-    """One alarm event of one of the site's series."""
+) -> tuple[SiteState, Sequence[SiteEvent]]:
+    """Take in an alarm event of one of the site's series."""
     alarms = {alarm: held for alarm, held in state.alarms.items() if alarm != event.alarm_id}
     if event.what == "raised":
         alarms[event.alarm_id] = Open(event.series, event.time_us)
     variables = {variable_of.get(held.series, held.series) for held in alarms.values()}
     if state.raised_us >= 0:
         if len(variables) >= site.k:
-            return replace(state, alarms=alarms), iter(())
-        return SiteState(alarms), iter([_event(site, alarms, "cleared", state.raised_us, event.time_us)])
-    counted = _enough(site, alarms, event.time_us, variable_of) if event.what == "raised" else ()
+            return replace(state, alarms=alarms), ()
+        return SiteState(alarms), [_event(site, alarms, "cleared", state.raised_us, event.time_us)]
+    counted = _count_alarms(site, alarms, event.time_us, variable_of) if event.what == "raised" else ()
     if not counted:
-        return SiteState(alarms), iter(())
+        return SiteState(alarms), ()
     alarms |= {alarm: replace(alarms[alarm], spent=True) for alarm in counted}
-    return SiteState(alarms, event.time_us), iter([_event(site, alarms, "raised", event.time_us, event.time_us)])
+    return SiteState(alarms, event.time_us), [_event(site, alarms, "raised", event.time_us, event.time_us)]
 
 
-def _enough(
+def _count_alarms(
     site: SiteSettings, alarms: Mapping[str, Open], now_us: int, variable_of: Mapping[str, str]
 ) -> Sequence[str]:
-    """The alarms that make k of the site's series; none if they do not."""
+    """Find the alarms that count for an alarm of the site; none if they are of fewer than k series."""
     fresh = [
         alarm for alarm, held in alarms.items()
         if not held.spent and (site.within is None or now_us - held.raised_us <= site.within)
@@ -111,7 +117,7 @@ def _event(site: SiteSettings, alarms: Mapping[str, Open], what: str, raised_us:
 
 
 def without_enough(sites: Sequence[SiteSettings], variables: Iterable[Sequence[str]]) -> Iterator[str]:
-    """One line for each site that these series can never make alarm.
+    """Say, in a line for each, which sites these series can never make alarm.
 
     Parameters
     ----------
@@ -129,13 +135,61 @@ def without_enough(sites: Sequence[SiteSettings], variables: Iterable[Sequence[s
 
 
 def to_record(states: SiteStates) -> dict[str, Any]:
-    """The states as JSON-ready data."""
+    """Turn the states into JSON-ready data."""
     return {name: asdict(state) for name, state in states.items()}
 
 
 def from_record(record: Mapping[str, Any]) -> SiteStates:
-    """The states that `to_record` took apart."""
+    """Build the states that `to_record` took apart."""
     return {
         name: SiteState({alarm: Open(**held) for alarm, held in state["alarms"].items()}, int(state["raised_us"]))
         for name, state in record.items()
     }
+
+
+def view_sites(
+    sites: Sequence[SiteSettings], states: SiteStates, names: tuple[str, ...], variable: Ints,
+    codes: Ints, watched: Callable[[str], Flags],
+) -> Iterator[SiteView]:  # fmt: skip
+    """Make the views of the sites, in the order of the settings.
+
+    Parameters
+    ----------
+    names
+        Of all series, by id.
+    variable
+        By id: the target of a comparison; any other series itself.
+    codes
+        By id: the state, as index into `tuple(State)`.
+    watched
+        Given the kind of alarms that count, by id: whether a rule can raise one.
+    """
+    members = _match_names(names, tuple(site.match for site in sites))
+    for site, matching in zip(sites, members, strict=True):
+        ids = matching[watched(site.kind)[matching]]
+        yield _view_site(site, states.get(site.name, SiteState()), names, ids, variable[ids], codes[ids])
+
+
+@lru_cache(maxsize=2)
+def _match_names(names: tuple[str, ...], matches: tuple[str, ...]) -> tuple[Ints, ...]:
+    """Find the ids of the series of each site; names seldom change, and a page asks every few seconds."""
+    return tuple(
+        np.array([i for i, name in enumerate(names) if fnmatchcase(name, match)], np.int64) for match in matches
+    )
+
+
+def _view_site(
+    site: SiteSettings, state: SiteState, names: tuple[str, ...], ids: Ints,
+    variables: Ints, codes: Ints,
+) -> SiteView:  # fmt: skip
+    id_of = {names[i]: at for at, i in enumerate(ids.tolist())}
+    alarmed = sorted({held.series for held in state.alarms.values()} & id_of.keys())
+    fresh = {held.series for held in state.alarms.values() if not held.spent} & id_of.keys()
+    # What has an open alarm that has not counted yet can still make the site alarm, blind or not.
+    able = set(variables[(codes != BLIND) & (codes != LEARNING)].tolist()) | {int(variables[id_of[n]]) for n in fresh}
+    blind = set(variables[codes == BLIND].tolist()) - able
+    return SiteView(
+        name=site.name, match=site.match, k=site.k, kind=site.kind, since_us=state.raised_us,
+        alarmed=tuple(alarmed), alarmed_count=len({int(variables[id_of[name]]) for name in alarmed}),
+        series_count=len(set(variables.tolist())), able_count=len(able), blind_count=len(blind),
+    )  # fmt: skip

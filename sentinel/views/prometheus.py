@@ -40,8 +40,7 @@ from sentinel.domain.metrics import (
 from sentinel.domain.spelling import NEVER_US, threshold_label
 from sentinel.domain.states import Reason, State
 from sentinel.domain.views import RuleView, SeriesView
-from sentinel.pipeline.fleet import e_bh
-from sentinel.pipeline.snapshot import Snapshot
+from sentinel.pipeline.snapshot import Snapshot, e_bh
 
 STATE_CODES = {State.LEARNING: 0, State.WATCHING: 1, State.WARNING: 2, State.CRITICAL: 3, State.BLIND: -1}
 BLIND_REASONS = (

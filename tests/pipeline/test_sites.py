@@ -19,8 +19,17 @@ from sentinel.domain.states import State
 from sentinel.domain.views import SiteView
 from sentinel.pipeline.alarm import BLIND, WATCHING
 from sentinel.pipeline.pipeline import Pipeline
-from sentinel.pipeline.sites import Open, SiteState, SiteStates, advance, from_record, to_record, without_enough
-from sentinel.pipeline.snapshot import Snapshot, site_views
+from sentinel.pipeline.sites import (
+    Open,
+    SiteState,
+    SiteStates,
+    advance,
+    from_record,
+    to_record,
+    view_sites,
+    without_enough,
+)
+from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text.claims import site_in_words
 from sentinel.text.events import sentence_of
 from tests.pipeline.streams import HOUR_US, ar1, batch_of, cut, hourly, run, through
@@ -215,7 +224,7 @@ def test_for_a_reader_too_a_series_and_its_comparison_are_one() -> None:
     opened = {"a": Open("ph", 5, spent=True), "b": Open("ph - air", 7, spent=True)}
 
     def seen(*alarms: tuple[str, Open]) -> SiteView:
-        (view,) = site_views(
+        (view,) = view_sites(
             [site], {"lake": SiteState(opened | dict(alarms))}, names, variable, codes, lambda _kind: np.ones(4, bool)
         )
         return view

@@ -20,8 +20,7 @@ from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.spelling import duration_in_words, moment_in_words, number_in_words, threshold_label
 from sentinel.domain.states import SourceStatus, State
 from sentinel.domain.views import RuleView, SeriesView, SiteView, Spectrogram
-from sentinel.pipeline.fleet import Ranking
-from sentinel.pipeline.snapshot import Snapshot
+from sentinel.pipeline.snapshot import Ranking, Snapshot
 from sentinel.text.claims import (
     baseline_in_words,
     evidence_against_budget,
