@@ -1,10 +1,10 @@
-"""The state of a series: learning, watching, warning, critical or blind; and the alarms that begin and end.
+"""The state of a series: learning, watching, warning, critical or blind; and its alarms.
 
 A series is *blind* while its sensor cannot be judged, *learning* until the first verdict (of a rule that compares with
-the series' own past: until that past is known) and again after a gap,
-otherwise *critical* or *warning* while a rule of that severity has an open alarm, otherwise *watching*. An alarm is one
-episode from the tick at which evidence reached its line to the tick at which the opposite claim did (hysteresis), or a
-gap emptied the series. An open alarm outlives blindness: silence does not end it.
+the series' own past: until that past is known) and again after a gap, otherwise *critical* or *warning* while a rule of
+that severity has an open alarm, otherwise *watching*. An alarm is one episode from the tick at which evidence reached
+its line to the tick at which the opposite claim did (hysteresis), or a gap emptied the series. An open alarm outlives
+blindness: silence does not end it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from detectors.compiled import compiled
 from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.events import AlarmEvent, alarm_id, remark_names
 from sentinel.domain.states import REASONS, STATES, Reason, State
-from sentinel.pipeline.arrays import Codes, Flags, Ints
+from sentinel.pipeline.arrays import Codes, Flags, Ints, copy
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.plan import PlanRule
 
@@ -80,7 +80,7 @@ class Alarm:
 
         `unknown`: ready, but every rule still waits for its baseline period.
         """
-        new = AlarmState(before.state.copy(), before.reason.copy(), before.since.copy(), before.raised.copy())
+        new = copy(before)
         states = States(
             np.zeros(kind.shape, np.int8), np.zeros(kind.shape, np.int8), np.full(is_open.shape, -1, np.int64)
         )
@@ -121,7 +121,7 @@ def alarm_event(
     leading: int, remarks: int, threshold: float, evidence: float = nan, estimates: Estimates[float] = UNKNOWN,
 ) -> AlarmEvent:  # fmt: skip
     """Make the event of a rule, of which the channel `leading` gave most evidence; `remarks` in bits."""
-    channel = rule.channels[leading % len(rule.channels)]  # of a paired series they are there twice
+    channel = rule.channels[leading % len(rule.channels)]  # of a comparison they are there twice
     alarm = alarm_id(series, rule.kind, rule.label, raised_us)
     written = channel.ratio if channel.kind == "spread" else channel.threshold
     threshold = threshold if written is None else written

@@ -74,7 +74,7 @@ def row_count(table: tuple[Any, ...]) -> int:
 
 
 def _is_whole(table: tuple[Any, ...], rows: Ints) -> bool:
-    """Whether these are all rows in order."""
+    """Tell if these are all rows in order."""
     return rows.size == row_count(table) and np.array_equal(rows, np.arange(rows.size))
 
 

@@ -148,13 +148,9 @@ def _read_plans(plans: SeriesPlans, stored: Mapping[str, Any], series: Ints) -> 
 ]:  # fmt: skip
     """Read the plan of a cohort; fields that it does not have yet may be different for some of its series."""
     known = {field.name for field in fields(Plan)}
-    rules = _read_rules(stored["rules"])
     values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
-    if rules is not None:
-        values["rules"] = rules
-    else:
-        del values["rules"]
-    kept = {name: value for name, value in values.items() if name in known}
+    values["rules"] = _read_rules(stored["rules"])
+    kept = {name: value for name, value in values.items() if name in known and value is not None}
     if kept.keys() == known:
         yield Plan(**kept), np.arange(series.size)
         return

@@ -83,10 +83,9 @@ class SteppedBlock(NamedTuple):
     states: States
 
 
-_TABLES = CohortState._fields[2:]
+_STEPPED = CohortState._fields[2:]
 READ_ONLY = ("last", "estimates", "skewness")
 """Parts that readers see and no verdict rests on; a digest leaves them out."""
-_JUDGED = (*ScoringState._fields, "alarm", "last", "estimates")
 
 
 def take_series(members: CohortState, rows: Ints) -> CohortState:
@@ -95,7 +94,7 @@ def take_series(members: CohortState, rows: Ints) -> CohortState:
         return members
     return members._replace(
         series=members.series[rows], grid=grids.take_series(members.grid, rows),
-        **{part: arrays.take(getattr(members, part), rows) for part in _TABLES},
+        **{part: arrays.take(getattr(members, part), rows) for part in _STEPPED},
     )  # fmt: skip
 
 
@@ -106,7 +105,7 @@ def concat_series(parts: Sequence[CohortState]) -> CohortState:
     return parts[0]._replace(
         series=np.concatenate([part.series for part in parts]),
         grid=grids.concat_series([part.grid for part in parts]),
-        **{name: arrays.concat([getattr(part, name) for part in parts]) for name in _TABLES},
+        **{name: arrays.concat([getattr(part, name) for part in parts]) for name in _STEPPED},
     )
 
 
@@ -118,9 +117,8 @@ class Cohort:
         self.grid = Grid(plan.cadence_us, plan.months, plan.lateness_us, plan.mean, plan.max_gap)
         self.conditioner = Conditioner(
             Conditioning(
-                level_half_life=plan.level_half_life, scale_half_life=plan.scale_half_life,
-                seasons=plan.seasons, season_half_lives=plan.season_half_lives,
-                lowest=plan.lowest, highest=plan.highest,
+                plan.level_half_life, plan.scale_half_life, seasons=plan.seasons,
+                season_half_lives=plan.season_half_lives, lowest=plan.lowest, highest=plan.highest,
                 stuck_after=plan.stuck_after, blind_after_missing=plan.blind_after_missing,
                 implausible=plan.implausible, coarse_share=plan.coarse_share, none=not plan.conditioning,
             ), threads=threads,
@@ -134,14 +132,13 @@ class Cohort:
         n = series.size
         detectors, rules = len(self.scoring.bank), len(self.plan.rules)
         conditioner = self.differencing.init(n) if self.plan.is_comparison else self.conditioner.init(n)
-        last = Last._make(
-            [np.full(n, -1, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)]
-            + [np.full(n, np.nan)] * 2
-            + [np.full((n, detectors), np.nan), np.full((n, rules), np.nan)]
+        none, unknown = np.zeros(n, np.int64), np.full(n, np.nan)
+        last = Last(
+            none - 1, none, none, unknown, unknown, np.full((n, detectors), np.nan), np.full((n, rules), np.nan)
         )
         return CohortState(
             series, self.grid.init(n), conditioner, *self.scoring.init(n), self.alarm.init(n), last,
-            UNKNOWN.each(lambda nan: np.full(n, nan)),
+            UNKNOWN.each(lambda _: unknown),
         )  # fmt: skip
 
     def points_left(self, members: CohortState, row: int) -> int:
@@ -152,18 +149,10 @@ class Cohort:
     def step(self, state: CohortState, block: Block, took: Stopwatch) -> tuple[CohortState, SteppedBlock]:
         """Take a block of closed ticks through conditioning, bank, evidence and alarm."""
         start = perf_counter()
-        given = arrays.take(state.conditioner, block.rows)
-        conditioner, conditioned = self._condition(given, block)
-        state = state._replace(conditioner=arrays.put(state.conditioner, block.rows, given, conditioner))
-        took("conditioning", perf_counter() - start)
-        return self.judge(state, block, conditioned, took)
-
-    def judge(
-        self, state: CohortState, block: Block, conditioned: Conditioned, took: Stopwatch
-    ) -> tuple[CohortState, SteppedBlock]:
-        """Take a conditioned block through bank, evidence and alarm."""
         rows = block.rows
-        given = {part: arrays.take(getattr(state, part), rows) for part in _JUDGED}
+        given = {part: arrays.take(getattr(state, part), rows) for part in _STEPPED}
+        conditioner, conditioned = self._condition(given["conditioner"], block)
+        took("conditioning", perf_counter() - start)
         before = ScoringState(*(given[part] for part in ScoringState._fields))
         after, scored = self.scoring.advance(before, conditioned, block.tick, block.kind != ABSENT, took)
         start = perf_counter()
@@ -175,13 +164,13 @@ class Cohort:
         )
         if conditioned.target is not None:
             states = states._replace(reason=_name_missing_counterpart(states.reason, conditioned.target.alone))
-        last, estimates = _last(given["last"], block, conditioned, scored)
-        parts = {**after._asdict(), "alarm": alarm, "last": last, "estimates": estimates}
-        for part in _JUDGED:
-            whole = arrays.put(getattr(state, part), rows, given[part], parts[part])
-            state = state._replace(**{part: whole})
+        last, estimates = _find_last(given["last"], block, conditioned, scored)
+        parts = {
+            "conditioner": conditioner, **after._asdict(), "alarm": alarm, "last": last, "estimates": estimates,
+        }  # fmt: skip
+        whole = {name: arrays.put(getattr(state, name), rows, given[name], part) for name, part in parts.items()}
         took("alarm", perf_counter() - start)
-        return state, SteppedBlock(block, conditioned, scored, states)
+        return state._replace(**whole), SteppedBlock(block, conditioned, scored, states)
 
     def _condition(
         self, state: ConditionerState | DifferenceState, block: Block
@@ -200,12 +189,10 @@ def _name_missing_counterpart(reason: Codes, alone: Flags) -> Codes:
 
 def reasons(members: CohortState) -> Codes:
     """Say why each series is in its state, as index into `tuple(Reason)`."""
-    reason = members.alarm.reason
-    return (
-        _name_missing_counterpart(reason, members.conditioner.alone)
-        if isinstance(members.conditioner, DifferenceState)
-        else reason
-    )
+    reason, conditioner = members.alarm.reason, members.conditioner
+    if isinstance(conditioner, DifferenceState):
+        return _name_missing_counterpart(reason, conditioner.alone)
+    return reason
 
 
 def tie_share(members: CohortState, row: int) -> float:
@@ -214,7 +201,7 @@ def tie_share(members: CohortState, row: int) -> float:
     return float(conditioner.numbers[row, TIE_SHARE]) if isinstance(conditioner, ConditionerState) else math.nan
 
 
-def _last(before: Last, block: Block, conditioned: Conditioned, scored: Scored) -> tuple[Last, Estimates[Floats]]:
+def _find_last(before: Last, block: Block, conditioned: Conditioned, scored: Scored) -> tuple[Last, Estimates[Floats]]:
     """Return the last tick of each column that has one; a missing tick keeps the residual of none."""
     present = block.kind != ABSENT
     count = present.sum(axis=0)

@@ -105,7 +105,7 @@ class Grid:
     max_gap: int = 140
 
     def init(self, series: int) -> GridState:
-        """Nothing seen yet."""
+        """Make the state of series of which nothing was seen."""
         none = np.empty(0, np.int64)
         return GridState(
             np.zeros(series, np.int64), np.full(series, -1, np.int64), np.full(series, NEVER, np.int64),
@@ -113,7 +113,7 @@ class Grid:
         )  # fmt: skip
 
     def _position(self, time_us: Ints) -> Ints:
-        """Fixed cadence: the time itself. Calendar: months since 1970-01."""
+        """Return the time itself or, for a calendar cadence, its month since 1970-01."""
         if self.months == 0:
             return time_us
         return time_us.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
@@ -130,9 +130,7 @@ class Grid:
 
     def middle_us(self, origin: Ints, tick: Ints) -> Ints:
         """Return the nominal time of a tick: its middle, where a regular stamp lies, or the first of its month."""
-        if self.months == 0:
-            return self.start_us(origin, tick) + self.cadence_us // 2
-        return self.start_us(origin, tick)
+        return self.start_us(origin, tick) + (0 if self.months else self.cadence_us // 2)
 
     def take(self, state: GridState, row: Ints, time_us: Ints, value: Floats) -> tuple[GridState, Ints]:
         """Take in observations: sort them to those that wait; the late ones are left out.
@@ -168,14 +166,9 @@ class Grid:
         return GridState(origin, next_tick, newest, row, time_us, value), late_rows
 
     def close(
-        self,
-        state: GridState,
-        watermark_us: Ints | None = None,
-        *,
-        everything: bool = False,
-        area: int = 1 << 15,
+        self, state: GridState, watermark_us: Ints | None = None, *, everything: bool = False, area: int = 1 << 15,
         cut_every: int = 0,
-    ) -> tuple[GridState, list[Block]]:
+    ) -> tuple[GridState, list[Block]]:  # fmt: skip
         """Close the ticks that are due and cut them into blocks of about `area` ticks times series.
 
         Parameters
@@ -192,14 +185,14 @@ class Grid:
         if state.pending_row.size == 0:
             return state, []
         tick = self.tick_of(state.origin_us[state.pending_row], state.pending_us)
-        due = self._due(state, watermark_us)
+        due = self._find_due(state, watermark_us)
         closing = np.ones(tick.shape, bool) if everything else tick < due[state.pending_row]
         if not closing.any():
             return state, []
         taken = slice(None) if closing.all() else closing
         row, tick, value = self._aggregate(state.pending_row[taken], tick[taken], state.pending_value[taken])
         next_tick = state.next_tick.copy()
-        blocks = self._blocks(row, tick, value, next_tick, area, cut_every)
+        blocks = self._cut(row, tick, value, next_tick, area, cut_every)
         last = np.append(row[1:] != row[:-1], True)
         next_tick[row[last]] = tick[last] + 1
         stays = slice(0, 0) if closing.all() else ~closing
@@ -211,8 +204,8 @@ class Grid:
             blocks,
         )  # fmt: skip
 
-    def _due(self, state: GridState, watermark_us: Ints | None) -> Ints:
-        """First tick of each series that is not due yet."""
+    def _find_due(self, state: GridState, watermark_us: Ints | None) -> Ints:
+        """Find the first tick of each series that is not due yet."""
         newest_us = np.where(state.newest_us == NEVER, 0, state.newest_us)
         if watermark_us is not None:
             counts = (watermark_us != NEVER) & (state.newest_us != NEVER)
@@ -221,7 +214,7 @@ class Grid:
         return self.tick_of(state.origin_us, newest_us - self.lateness_us)
 
     def _aggregate(self, row: Ints, tick: Ints, value: Floats) -> tuple[Ints, Ints, Floats]:
-        """One value per series and tick: the last by event time, or the mean."""
+        """Give one value per series and tick: the last by event time, or the mean."""
         last = np.append((row[1:] != row[:-1]) | (tick[1:] != tick[:-1]), True)
         if last.all():
             return row, tick, value
@@ -231,7 +224,9 @@ class Grid:
         starts = np.append(0, ends[:-1] + 1)
         return row[last], tick[last], np.add.reduceat(value, starts) / (ends - starts + 1)
 
-    def _blocks(self, row: Ints, tick: Ints, value: Floats, next_tick: Ints, area: int, cut_every: int) -> list[Block]:
+    def _cut(
+        self, row: Ints, tick: Ints, value: Floats, next_tick: Ints, area: int, cut_every: int
+    ) -> list[Block]:
         """Lay values, sorted by (series, tick), out as blocks, with the missing ticks and gap rows before each."""
         first = np.append(True, row[1:] != row[:-1])
         missing = tick - np.where(first, next_tick[row] - 1, np.append(0, tick[:-1])) - 1

@@ -46,7 +46,7 @@ class Closed(NamedTuple):
         for found, whose in ((self.targets, state.target), (self.counterparts, state.counterpart)):
             (at,) = np.nonzero(column[whose] >= 0)
             if at.size:
-                found.append(_entries(at, column[whose[at]], members, stepped))
+                found.append(_make_entries(at, column[whose[at]], members, stepped))
 
 
 def step(
@@ -75,7 +75,7 @@ def step(
 
     after, due, decided = _advance(state, closed, where, look_ahead, ended=ended)
     _move_grids(state, cohorts, where, decided)
-    for at, block in _blocks(state, due, where, area, cut_every):
+    for at, block in _make_blocks(state, due, where, area, cut_every):
         cohorts[at], stepped = stages[at].step(cohorts[at], block, took)
         observe(at, cohorts[at], stepped)
     return after
@@ -146,7 +146,7 @@ class _Reach(NamedTuple):
 
 
 def _find_reach(state: Comparisons, where: Positions) -> _Reach:
-    """Find how far each has come, by what has been closed and told so far."""
+    """Find how far each has come, by the ticks that are closed and the watermarks of the sources."""
     T, R = state.target, state.counterpart
     begun = (R >= 0) & (where.next_tick[T] >= 0) & (where.next_tick[R] >= 0)
     alike = (where.cadence_us[T] == where.cadence_us[R]) & (where.months[T] == where.months[R])
@@ -159,11 +159,13 @@ def _find_reach(state: Comparisons, where: Positions) -> _Reach:
     watermark, newest = np.where(absent, where.common_watermark_us[T], where.watermark_us[R]), where.newest_us[T]
     speaks = (there | (absent & (where.next_tick[T] >= 0))) & (watermark != NEVER)
     speaks &= np.where(speaks, watermark, 0) - np.where(speaks, newest, 0) <= where.gap_us[T]
-    told = np.where(speaks, np.where(absent, where.common_watermark_tick[T], where.watermark_tick[R] - shift), -_OFFSET)
+    heard = np.where(
+        speaks, np.where(absent, where.common_watermark_tick[T], where.watermark_tick[R] - shift), -_OFFSET
+    )
     patience = where.patience[np.where(there, R, T)]
     given_up = where.next_tick[T] - closed > patience
     seen = where.next_tick[T] - where.late[T] - np.where(there, where.late[R], 0)
-    decided = np.maximum(np.maximum(closed, told), np.maximum(where.next_tick[state.own], 0))
+    decided = np.maximum(np.maximum(closed, heard), np.maximum(where.next_tick[state.own], 0))
     decided = np.minimum(np.where(given_up, np.maximum(decided, seen), decided), where.next_tick[T])
     return _Reach(there, shift, closed, patience, given_up, decided)
 
@@ -176,7 +178,7 @@ def _find_shift(where: Positions, target: Ints, counterpart: Ints) -> Ints:
 
 
 def _is_awaited(state: Comparisons, counterparts: Waiting, where: Positions, shift: Ints) -> Flags:
-    """Whether the target has a value of that tick which is still open: it may be long until its next one closes it."""
+    """Tell which of these ticks an open tick of the target waits for: it may be long until its next value closes it."""
     comparison_of = np.full(where.cohort.size, -1, np.int64)
     comparison_of[state.target] = np.arange(len(state))
     open_in = comparison_of[where.open_id]
@@ -200,7 +202,7 @@ def _key(comparison: Ints, tick: Ints) -> Ints:
     return (comparison << _TICK_BITS) + tick + _OFFSET
 
 
-def _entries(comparisons: Ints, columns: Ints, members: CohortState, stepped: SteppedBlock) -> Waiting:
+def _make_entries(comparisons: Ints, columns: Ints, members: CohortState, stepped: SteppedBlock) -> Waiting:
     """Make entries of these comparisons from the ticks in these columns of a block."""
     block, conditioned = stepped.block, stepped.conditioned
     kind = block.kind[:, columns].T
@@ -224,7 +226,7 @@ def _entries(comparisons: Ints, columns: Ints, members: CohortState, stepped: St
     )  # fmt: skip
 
 
-def _blocks(
+def _make_blocks(
     state: Comparisons, due: _Due, where: Positions, area: int, cut_every: int
 ) -> Iterator[tuple[int, ComparisonBlock]]:
     """Lay out what is due as blocks, each with the position of its cohort."""
@@ -265,5 +267,5 @@ def _close_ahead(
     found = []
     for block in blocks:
         members, stepped = stage.step(members, block, lambda _stage, _seconds: None)
-        found.append(_entries(np.array([comparison]), np.zeros(1, np.int64), members, stepped))
+        found.append(_make_entries(np.array([comparison]), np.zeros(1, np.int64), members, stepped))
     return found

@@ -106,7 +106,7 @@ class Pipeline:
             if observer is not None:
                 observer(state, key, members, stepped)
 
-        for at, mine, watermark_us in _due(state, batch, ended):
+        for at, mine, watermark_us in _divide_by_cohort(state, batch, ended):
             cohort = self.cohort(state.keys[at][0])
             cohorts[at], late, blocks = self._close(cohort, cohorts[at], state.row_of, mine, watermark_us, ended)
             result.add_late(late)
@@ -132,7 +132,7 @@ class Pipeline:
             return state, batch
         waiting = dict(state.waiting)
         due = []
-        for i, mine in _by_series(batch.series, np.flatnonzero(kept_back)):
+        for i, mine in _divide_by_series(batch.series, np.flatnonzero(kept_back)):
             due.append(i)
             times, values = waiting[i]
             waiting[i] = np.concatenate([times, batch.time_us[mine]]), np.concatenate([values, batch.value[mine]])
@@ -176,11 +176,9 @@ class Pipeline:
         """Find where every series is on its grid."""
         expected = {source.name for source in self.settings.sources}
         all_known = bool(expected) and expected <= set(state.sources)
-        # Of those there are: a source that was taken out of the settings tells nothing more. NEVER is the least of all.
-        watermarks = [
-            at for name, at in zip(state.sources, state.watermarks_us.tolist(), strict=True) if name in expected
-        ]
-        common_us = min(watermarks) if all_known else NEVER
+        # A source that was taken out of the settings tells nothing more. NEVER is the least of all.
+        watermarks_us = dict(zip(state.sources, state.watermarks_us.tolist(), strict=True))
+        common_us = min(watermarks_us[name] for name in expected) if all_known else NEVER
         return find_positions(self._stages(state), state.cohorts, state.watermarks_us[state.source_of], common_us)
 
     def with_sites(self, state: PipelineState, result: Result) -> tuple[PipelineState, Result]:
@@ -194,30 +192,28 @@ class Pipeline:
         return replace(state, sites=after), replace(result, sites=moved)
 
 
-def _due(state: PipelineState, batch: Batch, ended: bool) -> Iterator[tuple[int, Batch, Ints | None]]:
-    """Position of each cohort that the batch concerns, its part of the batch, and the watermarks of its series."""
+def _divide_by_cohort(state: PipelineState, batch: Batch, ended: bool) -> Iterator[tuple[int, Batch, Ints | None]]:
+    """Give each cohort that the batch concerns by position, its part of the batch, and the watermarks of its series."""
     of = state.cohort_of[batch.series]
     order = np.argsort(of, kind="stable")
     edges = np.searchsorted(of[order], np.arange(len(state.cohorts) + 1))
     for at, members in enumerate(state.cohorts):
-        mine, watermark_us = order[edges[at] : edges[at + 1]], _watermarks(state, members, batch)
+        mine, watermark_us = order[edges[at] : edges[at + 1]], _find_watermarks(state, members, batch)
         if mine.size or watermark_us is not None or ended:
             yield at, batch.at(mine), watermark_us
 
 
-def _watermarks(state: PipelineState, members: CohortState, batch: Batch) -> Ints | None:
-    """Watermark of each series of a cohort, as far as the batch says one; None if it says nothing about them."""
+def _find_watermarks(state: PipelineState, members: CohortState, batch: Batch) -> Ints | None:
+    """Find the watermark of each series of a cohort in the batch; None if it has none of them."""
     if batch.watermark_us is None or batch.source not in state.sources:
         return None
     of_source = state.source_of[members.series] == state.sources.index(batch.source)
     return np.where(of_source, batch.watermark_us, NEVER) if of_source.any() else None
 
 
-def _by_series(series: Ints, positions: Ints) -> Iterator[tuple[int, Ints]]:
-    """Each series among these positions of a batch, with its positions in order."""
-    if positions.size == 0:
-        return
+def _divide_by_series(series: Ints, positions: Ints) -> Iterator[tuple[int, Ints]]:
+    """Give each series among these positions of a batch, with its positions in order."""
     order = positions[np.argsort(series[positions], kind="stable")]
     edges = np.flatnonzero(np.diff(series[order])) + 1
-    for mine in np.split(order, edges):
+    for mine in np.split(order, edges) if order.size else ():
         yield int(series[mine[0]]), mine

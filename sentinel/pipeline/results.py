@@ -70,8 +70,10 @@ class Rows:
         """Join parts, sorted by (series, tick); None if there are none. Fewer detectors: NaN at the end."""
         if not parts:
             return None
-        widest = max(part.readings.shape[1] for part in parts)
-        whole = [part.columns() | {"readings": _widen(part.readings, widest)} for part in parts]
+        widest, whole = max(part.readings.shape[1] for part in parts), [part.columns() for part in parts]
+        for columns in whole:
+            more = widest - columns["readings"].shape[1]
+            columns["readings"] = np.pad(columns["readings"], ((0, 0), (0, more)), constant_values=np.nan)
         columns = {name: np.concatenate([part[name] for part in whole]) for name in whole[0]}
         order = np.lexsort((columns["tick"], columns["series"]))
         estimates = Estimates(**{name: columns.pop(name)[order] for name in Estimates._fields})
@@ -81,11 +83,6 @@ class Rows:
         """Give every column by name, each estimate under its own."""
         columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "estimates"}
         return columns | self.estimates._asdict()
-
-
-def _widen(readings: NDArray[np.float32], detectors: int) -> NDArray[np.float32]:
-    """Add detectors without readings at the end."""
-    return np.pad(readings, ((0, 0), (0, detectors - readings.shape[1])), constant_values=np.nan)
 
 
 def strongest(evidence: Floats) -> Floats:
@@ -126,7 +123,7 @@ class ResultBuilder:
 
     def add_block(self, cohort: Cohort, members: CohortState, ticks: SteppedBlock) -> None:
         """Add a block that was taken through a cohort; `members` is the cohort's state after it."""
-        self._events.extend(_events(self._state, cohort, members, ticks))
+        self._events.extend(self._find_events(cohort, members, ticks))
         if self._rows is not None:
             self._rows.append(Rows.of(cohort.grid, members, ticks))
         if cohort.plan.is_comparison:  # its ticks are those of its target, which are counted
@@ -137,34 +134,32 @@ class ResultBuilder:
         source = self._state.source_of[members.series[block.rows]]
         np.add.at(self._ticks, source, np.stack([flags.sum(axis=0) for flags in counts], axis=1))
 
+    def _find_events(self, cohort: Cohort, members: CohortState, ticks: SteppedBlock) -> Iterator[AlarmEvent]:
+        """Make the events of alarms that a block raised or cleared."""
+        state, found, block = self._state, ticks.scored.evidence, ticks.block
+        for what, flags in (("raised", found.raised), ("cleared", found.cleared)):
+            for t, s, k in np.argwhere(flags).tolist() if flags.any() else ():
+                row = block.rows[s]
+                series, origin = members.series[row], members.grid.origin_us[row]
+                yield alarm_event(
+                    cohort.plan.rules[k], what, series=state.names[series],
+                    source=state.sources[state.source_of[series]],
+                    raised_us=int(cohort.grid.start_us(origin, ticks.states.episode[t, s, k] + 1)),
+                    time_us=int(cohort.grid.start_us(origin, block.tick[t, s] + 1)), cadence_us=cohort.plan.cadence_us,
+                    leading=int(found.leading[t, s, k]) - cohort.scoring.evidence.first_channel(k),
+                    remarks=int(found.label[t, s, k]), threshold=float(found.threshold[t, s, k]),
+                    evidence=float(found.evidence[t, s, k]),
+                    estimates=Estimates._make(float(array[t, s]) for array in ticks.scored.estimates),
+                )  # fmt: skip
+
     def build(self) -> Result:
         """Give everything, events in order of time."""
         events = sorted(
-            self._events, key=lambda event: (event.time_us, event.series, event.rule, event.label, event.what)
+            self._events, key=lambda found: (found.time_us, found.series, found.rule, found.label, found.what)
         )
         names = self._state.sources
         return Result(
-            events=tuple(events),
-            late={name: int(n) for name, n in zip(names, self._late, strict=True) if n},
-            ticks={name: (int(a), int(b), int(c)) for name, (a, b, c) in zip(names, self._ticks, strict=True) if a},
-            rows=Rows.join(self._rows) if self._rows is not None else None,
-        )
-
-
-def _events(state: PipelineState, cohort: Cohort, members: CohortState, ticks: SteppedBlock) -> Iterator[AlarmEvent]:
-    """Make the events of alarms that a block raised or cleared."""
-    found, block = ticks.scored.evidence, ticks.block
-    for what, flags in (("raised", found.raised), ("cleared", found.cleared)):
-        for t, s, k in np.argwhere(flags).tolist() if flags.any() else ():
-            row = block.rows[s]
-            series, origin = members.series[row], members.grid.origin_us[row]
-            yield alarm_event(
-                cohort.plan.rules[k], what, series=state.names[series],
-                source=state.sources[state.source_of[series]],
-                raised_us=int(cohort.grid.start_us(origin, ticks.states.episode[t, s, k] + 1)),
-                time_us=int(cohort.grid.start_us(origin, block.tick[t, s] + 1)), cadence_us=cohort.plan.cadence_us,
-                leading=int(found.leading[t, s, k]) - cohort.scoring.evidence.first_channel(k),
-                remarks=int(found.label[t, s, k]), threshold=float(found.threshold[t, s, k]),
-                evidence=float(found.evidence[t, s, k]),
-                estimates=Estimates._make(float(array[t, s]) for array in ticks.scored.estimates),
-            )  # fmt: skip
+            tuple(events), {name: n for name, n in zip(names, self._late.tolist(), strict=True) if n},
+            {name: (a, b, c) for name, (a, b, c) in zip(names, self._ticks.tolist(), strict=True) if a},
+            Rows.join(self._rows) if self._rows is not None else None,
+        )  # fmt: skip

@@ -23,14 +23,14 @@ from detectors.tables import lag1
 from sentinel.domain.channels import Estimates
 from sentinel.pipeline.arrays import Flags, Floats, Ints
 from sentinel.pipeline.conditioning import Conditioned
-from sentinel.pipeline.plan import Plan, PlanChannel, PlanRule
+from sentinel.pipeline.plan import Plan, PlanChannel
 
 Stopwatch = Callable[[str, float], None]
-"""Told the name of a stage and the seconds it took."""
+"""Called with the name of a stage and the seconds it took."""
 
 OWN, SECOND, COMPARED, COMPARED_SECOND, APART = 0, 1, 2, 3, 4
-"""Lanes of evidence: the series' own pairs, and those of the lattice's second stage; of a paired series those of its
-target, behind them the same two of the difference, and its own once more where its spread had risen above the
+"""Lanes of evidence: the series' own pairs, and those of the lattice's second stage; of a comparison those of its target,
+behind them the same two of the difference, and the target's own once more where its spread had risen above the
 counterpart's."""
 _BESIDE = np.array([0, -1, 1, -1, -1])
 """By lane: its row of values before the past one; the second stage has none."""
@@ -74,7 +74,10 @@ class Scoring:
         self.spread = Spread(plan.spread_half_life, plan.baseline, threads=threads)
         self.skewness = Skewness(plan.half_life, threads=threads)
         gain = half_life.gain(plan.level_half_life) if plan.conditioning else 0.0
-        rules = [_make_rule(rule, gain) for rule in plan.rules]
+        rules = [
+            Rule(tuple(_make_channel(part, gain) for part in rule.channels), rule.alpha, rule.clear, rule.bets)
+            for rule in plan.rules
+        ]
         self.evidence = Evidence(
             [_compare(rule) for rule in rules] if plan.is_comparison else rules, baseline=plan.baseline_pairs,
             window=plan.window, threads=threads,
@@ -102,8 +105,7 @@ class Scoring:
         skewness, lopsided = self.skewness.advance(state.skewness, pairs)
         if given.target is not None:
             change = given.target.spread
-        judged = ~given.learning & (given.blind == 0)
-        ready = judged & ~np.isnan(centre)
+        ready = ~given.learning & (given.blind == 0) & ~np.isnan(centre)
         period = np.where((roots.k2 == 0.0) & (high < 0.0), 2.0, roots.period)
         period[period > self._longest_period] = np.nan
         estimates = Estimates(
@@ -134,13 +136,8 @@ class Scoring:
         )
 
 
-def _make_rule(rule: PlanRule, gain: float) -> Rule:
-    """Make a detectors' rule of a plan's; `gain` is that of the level that is taken out, 0 where none is."""
-    return Rule(tuple(_make_channel(part, gain) for part in rule.channels), rule.alpha, rule.clear, rule.bets)
-
-
 def _compare(rule: Rule) -> Rule:
-    """Make the rule for a paired series: the least of its claims on the target and on the difference.
+    """Make the rule for a comparison: the least of its claims on the target and on the difference.
 
     A minimum over readings keeps the bound if one of them is valid, so a counterpart that changes itself can lower
     evidence and never raise it. The claim on spread is one on both already.
@@ -154,7 +151,7 @@ def _make_channel(part: PlanChannel, gain: float) -> Channel:
     """Turn a channel of a rule into increments: which pairs, which threshold, which sign.
 
     Claims below a threshold allow for the level that was taken out; a relative threshold is read off pairs that are
-    biased alike.
+    biased alike. `gain` is that of the level, 0 where none is taken out.
     """
     if part.kind == "spread":
         assert part.ratio is not None
