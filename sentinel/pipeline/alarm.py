@@ -54,13 +54,7 @@ class States(NamedTuple):
 
 
 class Alarm:
-    """The state machine of series that share their rules.
-
-    Parameters
-    ----------
-    critical
-        For each rule, whether its severity is critical.
-    """
+    """The state machine of series that share their rules; `critical` says for each if its severity is that."""
 
     def __init__(self, critical: tuple[bool, ...]) -> None:
         self._critical = np.array(critical, dtype=np.bool_)

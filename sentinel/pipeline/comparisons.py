@@ -59,14 +59,9 @@ class Comparisons:
         return self.own.size
 
     def extend(self, own: Sequence[int], target: Sequence[int], names: Sequence[str], counterpart: Ints) -> Comparisons:
-        """Add comparisons at the end.
+        """Add comparisons at the end: their ids, those of their targets, and the names of their counterparts.
 
-        Parameters
-        ----------
-        own, target, names
-            Of the new ones: id, id of the target, name of the counterpart.
-        counterpart
-            Of the old and the new ones: id, or -1 while it has not appeared.
+        `counterpart` has the ids of the counterparts of old and new ones, -1 while one has not appeared.
         """
         return replace(
             self, own=np.append(self.own, np.array(own, np.int64)),

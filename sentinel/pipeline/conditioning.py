@@ -26,20 +26,9 @@ from detectors import half_life
 from detectors.bank import share_series
 from detectors.pairs import Pairs
 from sentinel.domain.states import REASONS, Reason
-from sentinel.pipeline import arrays
+from sentinel.pipeline import arrays, kernel
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.grid import ABSENT, GAP, Block
-from sentinel.pipeline.kernel import (
-    CHANGE,
-    LEVEL,
-    SLOPE,
-    TIE_SHARE,
-    UNCLIPPED,
-    VARIANCE,
-    WARM_UP,
-    condition,
-    subtract,
-)  # fmt: skip
 
 MOST_BINS = 24
 """Pieces, at most, into which a season is cut."""
@@ -165,12 +154,12 @@ class Conditioner:
     @property
     def warm_up(self) -> int:
         """Points before the first pair; with a season, ticks."""
-        return max([int(self._whole[WARM_UP]), *(math.ceil(2.0 * float(period)) for period in self._periods)])
+        return max([int(self._whole[kernel.WARM_UP]), *(math.ceil(2.0 * float(period)) for period in self._periods)])
 
     def init(self, series: int) -> ConditionerState:
         """Make the state of series of which nothing was seen."""
         numbers = np.full((series, 8), np.nan)
-        numbers[:, [LEVEL, SLOPE, VARIANCE, TIE_SHARE]] = 0.0
+        numbers[:, [kernel.LEVEL, kernel.SLOPE, kernel.VARIANCE, kernel.TIE_SHARE]] = 0.0
         bins, periods = int(self._bins.sum()), self._periods.size
         return ConditionerState(
             numbers, np.zeros((series, 7), np.int64), np.zeros((series, periods, 3)),
@@ -187,7 +176,7 @@ class Conditioner:
         )  # fmt: skip
 
         def run(first: int, last: int) -> None:
-            condition(
+            kernel.condition(
                 block.value, block.kind, block.tick, *new, pairs.past, pairs.present, pairs.valid, pairs.reset,
                 outcome.before, outcome.scale, outcome.square, outcome.residual, outcome.learning, outcome.blind,
                 self._gains, self._periods, self._bins, self._season_gains, self._limits, self._whole, first, last,
@@ -240,17 +229,11 @@ class DifferenceState(NamedTuple):
 class Differencing:
     """The difference of two conditioned series, for many comparisons at once.
 
-    Parameters
-    ----------
-    scale_half_life
-        Of the target's scale and of that of the difference, ticks.
-    patience
-        Values of the target in a row without the counterpart before it is judged alone.
-    apart
-        Change of spread, log-variance, from which evidence on spread is gathered.
+    `scale_half_life`, in ticks, is that of the target's scale and of the difference's; `patience` counts values of the
+    target in a row without the counterpart; `apart` is the change of spread (log-variance) evidence is gathered from.
     """
 
-    warm_up = UNCLIPPED
+    warm_up = kernel.UNCLIPPED
     """Differences before the first pair."""
 
     def __init__(self, scale_half_life: float, patience: int, apart: float) -> None:
@@ -261,7 +244,7 @@ class Differencing:
     def init(self, series: int) -> DifferenceState:
         """Make the state of series of which nothing was seen."""
         numbers = np.zeros((series, 3))
-        numbers[:, CHANGE] = np.nan
+        numbers[:, kernel.CHANGE] = np.nan
         return DifferenceState(numbers, np.zeros((series, 2), np.int64), np.zeros(series, bool))
 
     def advance(self, state: DifferenceState, block: ComparisonBlock) -> tuple[DifferenceState, Conditioned]:
@@ -270,7 +253,7 @@ class Differencing:
         target, counterpart = block.target, block.counterpart
         unit, risen, spread, before = (np.full(shape, np.nan) for _ in range(4))
         reset, alone = np.zeros(shape, bool), np.zeros(shape, bool)
-        subtract(
+        kernel.subtract(
             block.kind, target.reset, target.residual, counterpart.residual, target.judged, counterpart.judged,
             target.spread, counterpart.spread, *new, unit, risen, spread, before, reset, alone, self._gain,
             WINSOR * WINSOR, self._patience,

@@ -82,27 +82,18 @@ def concat_series(states: Sequence[GridState]) -> GridState:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The grid of series that share a cadence.
-
-    Parameters
-    ----------
-    cadence_us
-        Length of a tick; the mean length for a calendar cadence.
-    months
-        Months per tick; 0 for a fixed cadence.
-    lateness_us
-        How long a tick waits after its end.
-    mean
-        Several observations in a tick: their mean instead of the last.
-    max_gap
-        Most missing ticks in a row before a gap row takes their place.
-    """
+    """The grid of series that share a cadence."""
 
     cadence_us: int
+    """Length of a tick; the mean length for a calendar cadence."""
     months: int = 0
+    """Months per tick; 0 for a fixed cadence."""
     lateness_us: int = 0
+    """How long a tick waits after its end."""
     mean: bool = False
+    """Several observations in a tick: their mean instead of the last."""
     max_gap: int = 140
+    """Most missing ticks in a row before a gap row takes their place."""
 
     def init(self, series: int) -> GridState:
         """Make the state of series of which nothing was seen."""
@@ -171,16 +162,10 @@ class Grid:
     ) -> tuple[GridState, list[Block]]:  # fmt: skip
         """Close the ticks that are due and cut them into blocks of about `area` ticks times series.
 
-        Parameters
-        ----------
-        watermark_us
-            Watermark of the source of each series, shape (series,); `NEVER` if it said nothing. It closes ticks that
-            hold observations, and only of series that are not far behind it (a record from the past, replayed, is
-            not silent).
-        everything
-            Close all that is open: the input has ended.
-        cut_every
-            End a block after every tick whose number is a multiple of this; 0 = wherever.
+        `watermark_us` is the watermark of the source of each series, `NEVER` if it said nothing. It closes ticks that
+        hold observations, and only of series that are not far behind it (a record from the past, replayed, is not
+        silent). With `everything` the input has ended. A block ends after every tick whose number is a multiple of
+        `cut_every`, if that is not 0.
         """
         if state.pending_row.size == 0:
             return state, []
@@ -191,18 +176,15 @@ class Grid:
             return state, []
         taken = slice(None) if closing.all() else closing
         row, tick, value = self._aggregate(state.pending_row[taken], tick[taken], state.pending_value[taken])
+        blocks = self._cut(row, tick, value, state.next_tick, area, cut_every)
         next_tick = state.next_tick.copy()
-        blocks = self._cut(row, tick, value, next_tick, area, cut_every)
         last = np.append(row[1:] != row[:-1], True)
         next_tick[row[last]] = tick[last] + 1
         stays = slice(0, 0) if closing.all() else ~closing
-        return (
-            state._replace(
-                next_tick=next_tick, pending_row=state.pending_row[stays],
-                pending_us=state.pending_us[stays], pending_value=state.pending_value[stays],
-            ),
-            blocks,
-        )  # fmt: skip
+        return state._replace(
+            next_tick=next_tick, pending_row=state.pending_row[stays], pending_us=state.pending_us[stays],
+            pending_value=state.pending_value[stays],
+        ), blocks  # fmt: skip
 
     def _find_due(self, state: GridState, watermark_us: Ints | None) -> Ints:
         """Find the first tick of each series that is not due yet."""
@@ -224,9 +206,7 @@ class Grid:
         starts = np.append(0, ends[:-1] + 1)
         return row[last], tick[last], np.add.reduceat(value, starts) / (ends - starts + 1)
 
-    def _cut(
-        self, row: Ints, tick: Ints, value: Floats, next_tick: Ints, area: int, cut_every: int
-    ) -> list[Block]:
+    def _cut(self, row: Ints, tick: Ints, value: Floats, next_tick: Ints, area: int, cut_every: int) -> list[Block]:
         """Lay values, sorted by (series, tick), out as blocks, with the missing ticks and gap rows before each."""
         first = np.append(True, row[1:] != row[:-1])
         missing = tick - np.where(first, next_tick[row] - 1, np.append(0, tick[:-1])) - 1
@@ -249,19 +229,9 @@ class Grid:
 def lay_out(start: Ints, number: Ints, area: int, cut_every: int) -> Iterator[tuple[Ints, Ints, Flags]]:
     """Cut a column of ticks, series after series, into blocks of about `area` ticks times series.
 
-    Parameters
-    ----------
-    start
-        Where each series begins in the column.
-    number
-        Number of each tick.
-    area, cut_every
-        As in `Grid.close`.
-
-    Yields
-    ------
-    For each block the series of its columns; the place in the column of each entry, shape (tick, series); and whether
-    there is one: series with fewer ticks end earlier.
+    `start` is the place in the column where each series begins, `number` the number of each tick. Each block is given
+    as the series of its columns; the place in the column of each entry, shape (tick, series); and whether there is one:
+    series with fewer ticks end earlier.
     """
     length = np.diff(np.append(start, number.size))
     series = np.repeat(np.arange(length.size), length)

@@ -56,16 +56,9 @@ def step(
 ) -> Comparisons:  # fmt: skip
     """Let closed ticks wait, hand on those whose time has come, and step the cohorts of the comparisons.
 
-    Parameters
-    ----------
-    stages, cohorts
-        All cohorts after this call's closing; those of comparisons are replaced in the list.
-    where
-        The positions after this call's closing.
-    observe
-        Called after each block: position of its cohort, the cohort after it, what it gave.
-    ended
-        The input has ended: nothing waits any longer.
+    `stages`, `cohorts` and the positions `where` are those after this call's closing; the cohorts of comparisons are
+    replaced in the list. `observe` is called after each block: position of its cohort, the cohort after it, what it
+    gave. Once the input has `ended` nothing waits any longer.
     """
 
     def look_ahead(comparison: int, first: int, beyond: int) -> list[Waiting]:
@@ -98,14 +91,10 @@ def _advance(
     state: Comparisons, fresh: Closed, where: Positions, look_ahead: Callable[[int, int, int], list[Waiting]], *,
     ended: bool,
 ) -> tuple[Comparisons, _Due, Ints]:  # fmt: skip
-    """Decide which ticks are due.
+    """Decide which ticks are due; also give for each comparison the first tick of its target that still waits.
 
     `look_ahead`, given a comparison, the first tick of its counterpart and the first one too far, gives those ticks
     that are still open, as if they were closed.
-
-    Returns
-    -------
-    The new state, what is due, and for each comparison the first tick of its target that still waits.
     """
     targets = concat([state.targets, *fresh.targets])
     counterparts = concat([state.counterparts, *fresh.counterparts])

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -72,7 +71,7 @@ def migrate(
             if not _has_same_cells(plan, old):
                 afresh += part.series.tolist()
             parts[plan].append(part)
-    for old, own in _by_plan_of_target(before, fresh):
+    for old, own in _divide_by_plan(before, fresh):
         for plan, positions in plans.divide(own, old.cadence, conditioning=old.conditioning):
             parts[plan].append(pipeline.cohort(plan).init(own[positions]))
     if afresh:
@@ -83,21 +82,15 @@ def migrate(
     return state, tuple(sorted(state.names[i] for i in afresh)), tuple(ended)
 
 
-class _Fresh(NamedTuple):
-    """A comparison that the settings ask for and that did not exist."""
-
-    own: int
-    target: int
-    """Number of the target before."""
-
-
-def _renew_comparisons(settings: Settings, state: PipelineState) -> tuple[PipelineState, Ints, list[_Fresh]]:
+def _renew_comparisons(settings: Settings, state: PipelineState) -> tuple[
+    PipelineState, Ints, list[tuple[int, int]]
+]:  # fmt: skip
     """Drop and add comparisons as the settings want.
 
     Returns
     -------
     The state with its cohorts as they were; the new number of each series, -1 for those that are gone; and the
-    comparisons that are new.
+    number of each new comparison, with the number that its target had before.
     """
     old, count = state.comparisons, len(state.names)
     ids = state.ids.tolist() if any(entry.counterpart is not None for entry in settings.series) else []
@@ -111,28 +104,25 @@ def _renew_comparisons(settings: Settings, state: PipelineState) -> tuple[Pipeli
     number[remaining] = np.arange(remaining.size)
     names, source_of = [state.names[i] for i in remaining.tolist()], state.source_of[remaining].tolist()
     comparisons, known = old.keep(kept, number), number_names(names)
-    fresh = []
+    own = list(range(len(names), len(names) + len(added)))
     for target in added:
-        fresh.append(_Fresh(len(names), target))
         names.append(comparison_name(state.names[target], wanted[target]))
         known.setdefault(names[-1], len(names) - 1)
         source_of.append(int(state.source_of[target]))
-    counterparts = [wanted[target] for _, target in fresh]
-    found = [known.get(name, -1) for name in counterparts]
+    counterparts = [wanted[target] for target in added]
+    found = np.array([known.get(name, -1) for name in counterparts], np.int64)
     comparisons = comparisons.extend(
-        [own for own, _ in fresh], [int(number[target]) for _, target in fresh], counterparts,
-        np.append(comparisons.counterpart, np.array(found, np.int64)),
-    )  # fmt: skip
+        own, number[added].tolist(), counterparts, np.append(comparisons.counterpart, found)
+    )
     waiting = {int(number[i]): kept_back for i, kept_back in state.waiting.items()}
-    return (
-        replace(
-            state, names=tuple(names), source_of=np.array(source_of, np.int64), waiting=waiting,
-            ids=number[state.ids], comparisons=comparisons,
-        ), number, fresh,
+    state = replace(
+        state, names=tuple(names), source_of=np.array(source_of, np.int64), waiting=waiting, ids=number[state.ids],
+        comparisons=comparisons,
     )  # fmt: skip
+    return state, number, list(zip(own, added, strict=True))
 
 
-def _by_plan_of_target(before: PipelineState, fresh: Sequence[_Fresh]) -> Iterator[tuple[Plan, Ints]]:
+def _divide_by_plan(before: PipelineState, fresh: Sequence[tuple[int, int]]) -> Iterator[tuple[Plan, Ints]]:
     """Gather new comparisons by what their targets' plan was, without those whose cadence is not known."""
     found: dict[Plan, list[int]] = defaultdict(list)
     for own, target in fresh:

@@ -43,20 +43,10 @@ Observer = Callable[[PipelineState, CohortKey, CohortState, SteppedBlock], None]
 class Pipeline:
     """All stages, composed.
 
-    Parameters
-    ----------
-    settings
-        What series are matched against.
-    conditioning
-        False takes all values as residuals already.
-    threads
-        Threads that share the series of a block.
-    took
-        Called with the name of a stage and the seconds it took.
-    area
-        Ticks times series of a block, about; what fits the second-level cache is fastest.
-    cut_every
-        End a block after every tick whose number is a multiple of this (an observer then sees the state there).
+    Series are matched against the settings. Without `conditioning` all values are residuals already. `threads` share
+    the series of a block, which has about `area` ticks times series (what fits the second-level cache is fastest) and
+    ends after every tick whose number is a multiple of `cut_every` (an observer then sees the state there). `took` is
+    called with the name of a stage and the seconds it took.
     """
 
     def __init__(

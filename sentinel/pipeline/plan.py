@@ -267,12 +267,7 @@ class Plans:
 class SeriesPlans:
     """The plans of the series of a state, whose cadences may have been learnt.
 
-    Parameters
-    ----------
-    names
-        Of all series, by id.
-    target
-        By id: the target of a comparison, any other series itself.
+    By id: `names` of all series; `target`, that of a comparison, of any other series itself.
     """
 
     def __init__(self, plans: Plans, names: Sequence[str], target: Ints) -> None:

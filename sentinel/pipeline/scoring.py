@@ -29,8 +29,8 @@ Stopwatch = Callable[[str, float], None]
 """Called with the name of a stage and the seconds it took."""
 
 OWN, SECOND, COMPARED, COMPARED_SECOND, APART = 0, 1, 2, 3, 4
-"""Lanes of evidence: the series' own pairs, and those of the lattice's second stage; of a comparison those of its target,
-behind them the same two of the difference, and the target's own once more where its spread had risen above the
+"""Lanes of evidence: the series' own pairs, and those of the lattice's second stage; of a comparison those of its
+target, the same two of the difference, and the target's own once more where its spread had risen above the
 counterpart's."""
 _BESIDE = np.array([0, -1, 1, -1, -1])
 """By lane: its row of values before the past one; the second stage has none."""

@@ -55,18 +55,9 @@ SiteStates = Mapping[str, SiteState]
 def advance(
     sites: Sequence[SiteSettings], states: SiteStates, events: Iterable[AlarmEvent], variable_of: Mapping[str, str]
 ) -> tuple[SiteStates, tuple[SiteEvent, ...]]:
-    """Take in alarm events, in order of time; `states` is not modified.
+    """Take in alarms raised and cleared, in order of time; `states` is not modified.
 
-    Parameters
-    ----------
-    sites
-        Their settings.
-    states
-        After the event before.
-    events
-        Alarms raised and cleared.
-    variable_of
-        The target of each comparison: both are one variable of the site and count once.
+    `variable_of` is the target of each comparison: both are one variable of the site and count once.
     """
     new = dict(states)
     found: list[SiteEvent] = []
@@ -119,12 +110,7 @@ def _event(site: SiteSettings, alarms: Mapping[str, Open], what: str, raised_us:
 def without_enough(sites: Sequence[SiteSettings], variables: Iterable[Sequence[str]]) -> Iterator[str]:
     """Say, in a line for each, which sites these series can never make alarm.
 
-    Parameters
-    ----------
-    sites
-        Their settings.
-    variables
-        For each series the names it is judged by: its own, and that of its comparison with a counterpart.
+    `variables` are for each series the names it is judged by: its own, and that of its comparison with a counterpart.
     """
     known = list(variables)
     for site in sites:
@@ -153,21 +139,23 @@ def view_sites(
 ) -> Iterator[SiteView]:  # fmt: skip
     """Make the views of the sites, in the order of the settings.
 
-    Parameters
-    ----------
-    names
-        Of all series, by id.
-    variable
-        By id: the target of a comparison; any other series itself.
-    codes
-        By id: the state, as index into `tuple(State)`.
-    watched
-        Given the kind of alarms that count, by id: whether a rule can raise one.
+    By id of the series: their `names`; `variable`, the target of a comparison, any other series itself; `codes`, the
+    state as index into `tuple(State)`; and what `watched` gives: whether a rule can raise an alarm of that kind.
     """
-    members = _match_names(names, tuple(site.match for site in sites))
-    for site, matching in zip(sites, members, strict=True):
+    for site, matching in zip(sites, _match_names(names, tuple(site.match for site in sites)), strict=True):
         ids = matching[watched(site.kind)[matching]]
-        yield _view_site(site, states.get(site.name, SiteState()), names, ids, variable[ids], codes[ids])
+        state, variables, code = states.get(site.name, SiteState()), variable[ids], codes[ids]
+        variable_of = dict(zip([names[i] for i in ids.tolist()], variables.tolist(), strict=True))
+        alarmed = {held.series for held in state.alarms.values()} & variable_of.keys()
+        fresh = {held.series for held in state.alarms.values() if not held.spent} & variable_of.keys()
+        # What has an open alarm that has not counted yet can still make the site alarm, blind or not.
+        able = {*variables[(code != BLIND) & (code != LEARNING)].tolist(), *(variable_of[name] for name in fresh)}
+        blind = set(variables[code == BLIND].tolist()) - able
+        yield SiteView(
+            name=site.name, match=site.match, k=site.k, kind=site.kind, since_us=state.raised_us,
+            alarmed=tuple(sorted(alarmed)), alarmed_count=len({variable_of[name] for name in alarmed}),
+            series_count=len(set(variables.tolist())), able_count=len(able), blind_count=len(blind),
+        )  # fmt: skip
 
 
 @lru_cache(maxsize=2)
@@ -176,20 +164,3 @@ def _match_names(names: tuple[str, ...], matches: tuple[str, ...]) -> tuple[Ints
     return tuple(
         np.array([i for i, name in enumerate(names) if fnmatchcase(name, match)], np.int64) for match in matches
     )
-
-
-def _view_site(
-    site: SiteSettings, state: SiteState, names: tuple[str, ...], ids: Ints,
-    variables: Ints, codes: Ints,
-) -> SiteView:  # fmt: skip
-    id_of = {names[i]: at for at, i in enumerate(ids.tolist())}
-    alarmed = sorted({held.series for held in state.alarms.values()} & id_of.keys())
-    fresh = {held.series for held in state.alarms.values() if not held.spent} & id_of.keys()
-    # What has an open alarm that has not counted yet can still make the site alarm, blind or not.
-    able = set(variables[(codes != BLIND) & (codes != LEARNING)].tolist()) | {int(variables[id_of[n]]) for n in fresh}
-    blind = set(variables[codes == BLIND].tolist()) - able
-    return SiteView(
-        name=site.name, match=site.match, k=site.k, kind=site.kind, since_us=state.raised_us,
-        alarmed=tuple(alarmed), alarmed_count=len({int(variables[id_of[name]]) for name in alarmed}),
-        series_count=len(set(variables.tolist())), able_count=len(able), blind_count=len(blind),
-    )  # fmt: skip

@@ -50,10 +50,7 @@ _URGENCY = np.argsort([CRITICAL, WARNING, BLIND, WATCHING, LEARNING])
 class Snapshot:
     """An immutable picture of a pipeline's state, for exposition, pages, terminal and reports.
 
-    Parameters
-    ----------
-    watermarks
-        Up to when each source has told everything, by its own clock, microseconds.
+    `watermarks` are those of the sources, each by its own clock, microseconds.
     """
 
     def __init__(
@@ -237,17 +234,8 @@ def e_bh(e_values: Floats, level: float = LEVEL) -> Discoveries:
     With `K` e-values in falling order `e_1 >= ... >= e_K` the first `k*` are discovered, `k*` the largest `k` with
     `k e_k / K >= 1 / level`.
 
-    Parameters
-    ----------
-    e_values
-        Shape (series,), each at least 0; NaN = not ready, which is no hypothesis and not counted in `K`.
-    level
-        In (0, 1].
-
-    Raises
-    ------
-    ValueError
-        `level` is outside (0, 1], or an e-value is below 0.
+    `e_values` has shape (series,), each at least 0; NaN = not ready, which is no hypothesis and not counted in `K`.
+    Raises ValueError if `level` is outside (0, 1] or an e-value is below 0.
     """
     if not 0.0 < level <= 1.0:
         raise ValueError(f"e_bh: level={level}; above 0 and at most 1 is allowed")
@@ -270,9 +258,8 @@ def e_bh(e_values: Floats, level: float = LEVEL) -> Discoveries:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Rank:
-    """Where one series stands among all."""
+class Rank(NamedTuple):
+    """The place of one series among all."""
 
     rank: int
     discovered: bool

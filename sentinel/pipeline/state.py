@@ -24,7 +24,7 @@ NO_FLOATS: Floats = np.empty(0)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Observations to take in: in the engine what one commit of the journal read back."""
+    """Observations to take in; in the engine those of one commit of the journal."""
 
     series: Ints
     """Ids: 0, 1, 2, ... in order of first appearance."""
