@@ -21,9 +21,10 @@ from sentinel.domain.spans import Cadence
 from sentinel.pipeline import sites
 from sentinel.pipeline.arrays import Arrays, Floats, Ints, flatten, unflatten
 from sentinel.pipeline.cohort import READ_ONLY, Cohort, CohortState, take_series
-from sentinel.pipeline.comparisons import Comparisons, missing_ticks
+from sentinel.pipeline.comparisons import NO_INTS, Comparisons, missing_ticks
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
 from sentinel.pipeline.plan import Plan, PlanChannel, PlanRule, SeriesPlans
+from sentinel.pipeline.state import NO_FLOATS
 
 FORMAT = 5
 _AHEAD = ("grid/next_tick", "grid/newest_us", "grid/pending")
@@ -70,14 +71,8 @@ def to_arrays(state: PipelineState) -> tuple[Arrays, dict[str, Any]]:
 def from_arrays(pipeline: Pipeline, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any]) -> PipelineState:
     """Build the state that `to_arrays` took apart, bitwise, on the plans it had then.
 
-    `pipeline` has the settings that the state was under.
-
-    Raises
-    ------
-    UnreadableState
-        Another version of this program wrote it, and arrays or plans have become others since.
-    StateError
-        A newer version wrote it.
+    `pipeline` has the settings that the state was under. Raises UnreadableState if another version of this program
+    wrote it, and arrays or plans have become others since; StateError if a newer version did.
     """
     arrays, header = upgrade(arrays, header)
     try:
@@ -195,8 +190,8 @@ def _waiting_arrays(waiting: Mapping[int, tuple[Ints, Floats]]) -> Arrays:
     lengths = [times.size for times, _ in waiting.values()]
     return {
         "waiting/series": np.repeat(np.array(list(waiting), np.int64), lengths),
-        "waiting/time": np.concatenate([np.empty(0, np.int64), *(times for times, _ in waiting.values())]),
-        "waiting/value": np.concatenate([np.empty(0), *(values for _, values in waiting.values())]),
+        "waiting/time": np.concatenate([NO_INTS, *(times for times, _ in waiting.values())]),
+        "waiting/value": np.concatenate([NO_FLOATS, *(values for _, values in waiting.values())]),
     }
 
 

@@ -21,19 +21,11 @@ from detectors.skewness import SkewnessState
 from detectors.spread import SpreadState
 from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.states import REASONS, Reason
-from sentinel.pipeline import arrays
+from sentinel.pipeline import arrays, conditioning
 from sentinel.pipeline import grid as grids
 from sentinel.pipeline.alarm import Alarm, AlarmState, States
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
-from sentinel.pipeline.conditioning import (
-    ComparisonBlock,
-    Conditioned,
-    Conditioner,
-    ConditionerState,
-    Conditioning,
-    DifferenceState,
-    Differencing,
-)
+from sentinel.pipeline.conditioning import ComparisonBlock, Conditioned, ConditionerState, DifferenceState
 from sentinel.pipeline.grid import ABSENT, Block, Grid, GridState
 from sentinel.pipeline.kernel import POINTS, TIE_SHARE
 from sentinel.pipeline.plan import Plan
@@ -115,15 +107,15 @@ class Cohort:
     def __init__(self, plan: Plan, *, threads: int = 1) -> None:
         self.plan = plan
         self.grid = Grid(plan.cadence_us, plan.months, plan.lateness_us, plan.mean, plan.max_gap)
-        self.conditioner = Conditioner(
-            Conditioning(
+        self.conditioner = conditioning.Conditioner(
+            conditioning.Conditioning(
                 plan.level_half_life, plan.scale_half_life, seasons=plan.seasons,
                 season_half_lives=plan.season_half_lives, lowest=plan.lowest, highest=plan.highest,
                 stuck_after=plan.stuck_after, blind_after_missing=plan.blind_after_missing,
                 implausible=plan.implausible, coarse_share=plan.coarse_share, none=not plan.conditioning,
             ), threads=threads,
         )  # fmt: skip
-        self.differencing = Differencing(plan.scale_half_life, plan.blind_after_missing, plan.apart)
+        self.differencing = conditioning.Differencing(plan.scale_half_life, plan.blind_after_missing, plan.apart)
         self.scoring = Scoring(plan, threads=threads)
         self.alarm = Alarm(tuple(rule.severity == "critical" for rule in plan.rules))
 

@@ -124,12 +124,7 @@ class Grid:
         return self.start_us(origin, tick) + (0 if self.months else self.cadence_us // 2)
 
     def take(self, state: GridState, row: Ints, time_us: Ints, value: Floats) -> tuple[GridState, Ints]:
-        """Take in observations: sort them to those that wait; the late ones are left out.
-
-        Returns
-        -------
-        The new state, and the rows of the late observations (with repetitions).
-        """
+        """Sort observations to those that wait; also give the rows (with repetitions) of those that are late."""
         if row.size == 0:
             return state, row
         origin, next_tick, newest = (array.copy() for array in state[:3])

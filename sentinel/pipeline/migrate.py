@@ -34,13 +34,10 @@ _OF_PLANS = ("series", "banks", "alarms")
 def migrate(
     pipeline: Pipeline, state: PipelineState, former: Settings | None = None
 ) -> tuple[PipelineState, tuple[str, ...], tuple[AlarmEvent, ...]]:
-    """Bring a state to the pipeline's settings.
+    """Bring a state to the pipeline's settings; also name the series that start afresh, and end the alarms it has to.
 
-    With the `former` settings at hand, plans are looked at only where something changed that they are made of.
-
-    Returns
-    -------
-    The state (itself, if nothing changes), the names of the series that start afresh, and the alarms that this ends.
+    With the `former` settings at hand, plans are looked at only where something changed that they are made of. Where
+    nothing changes the state is returned itself.
     """
     if former is not None and all(getattr(former, part) == getattr(pipeline.settings, part) for part in _OF_PLANS):
         return state, (), ()
@@ -85,12 +82,10 @@ def migrate(
 def _renew_comparisons(settings: Settings, state: PipelineState) -> tuple[
     PipelineState, Ints, list[tuple[int, int]]
 ]:  # fmt: skip
-    """Drop and add comparisons as the settings want.
+    """Drop and add comparisons as the settings want; the cohorts stay as they were.
 
-    Returns
-    -------
-    The state with its cohorts as they were; the new number of each series, -1 for those that are gone; and the
-    number of each new comparison, with the number that its target had before.
+    Also give the new number of each series, -1 for those that are gone; and of each new comparison its number, with
+    that which its target had before.
     """
     old, count = state.comparisons, len(state.names)
     ids = state.ids.tolist() if any(entry.counterpart is not None for entry in settings.series) else []

@@ -1,4 +1,4 @@
-"""Two real lakes, one judged against the other: the command of docs/counterparts.md, and labels of paired series."""
+"""Two real lakes, one judged against the other: the command of docs/counterparts.md, and labels of comparisons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Series that are judged against a reference, for tests."""
+"""Series that are judged against a counterpart, for tests."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ EVERY: list[dict[str, Any]] = [
 """One rule of every kind."""
 STATES, REASONS = tuple(State), tuple(Reason)
 PATIENCE, WAIT = 4, 1_000
-"""Of a longest gap of 40 ticks: values without the reference before a target is judged alone; ticks that one waits."""
+"""Of a longest gap of 40 ticks: values of a target without it before it is judged alone; ticks that one waits."""
 
 
-def paired(**changes: Any) -> Settings:
+def against(**changes: Any) -> Settings:
     """Hourly `peter`, judged against hourly `paul`; `changes` to the entry of both."""
     top = {key: changes.pop(key) for key in ("alarms", "sites") if key in changes}
     entry = {"cadence": "1h", "max_gap": "40h"} | changes

@@ -1,4 +1,4 @@
-"""Paired series: target less reference, tick by tick; how a stream is cut or interrupted changes nothing."""
+"""Comparisons: target less counterpart, tick by tick; how a stream is cut or interrupted changes nothing."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from tests.pipeline.comparisons import (
     PATIENCE,
     QUICK,
     WAIT,
+    against,
     column,
     everything,
     holed,
     lakes,
-    paired,
     pieces,
     rows_of,
     states_of,
@@ -55,7 +55,7 @@ LEARNT = {"cadence": None}
 def test_cut_anywhere_a_stream_in_order_of_time_gives_bitwise_the_same(
     changes: dict[str, Any], seed: int, cuts: list[int]
 ) -> None:
-    batch, chosen = holed(seed), paired(alarms=EVERY, **changes)
+    batch, chosen = holed(seed), against(alarms=EVERY, **changes)
     whole = through(Pipeline(chosen), [batch])
     assert everything(through(Pipeline(chosen), pieces(batch, cuts))) == everything(whole)
     assert rows_of(whole, PAIR).sum() == rows_of(whole, "peter").sum()
@@ -64,7 +64,7 @@ def test_cut_anywhere_a_stream_in_order_of_time_gives_bitwise_the_same(
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("conditioning", [True, False])
 def test_one_observation_at_a_time_gives_bitwise_the_same(seed: int, conditioning: bool) -> None:
-    batch, chosen = holed(seed), paired(alarms=EVERY, **(LEARNT if seed % 2 else {}))
+    batch, chosen = holed(seed), against(alarms=EVERY, **(LEARNT if seed % 2 else {}))
     single = through(Pipeline(chosen, conditioning=conditioning), pieces(batch, range(batch.series.size)))
     whole = through(Pipeline(chosen, conditioning=conditioning), [batch])
     assert everything(single) == everything(whole)
@@ -73,7 +73,7 @@ def test_one_observation_at_a_time_gives_bitwise_the_same(seed: int, conditionin
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 1_000), middle=st.integers(0, 10_000))
 def test_a_restart_anywhere_changes_nothing_bitwise(seed: int, middle: int) -> None:
-    batch, chosen = holed(seed), paired(alarms=EVERY, sites=[{"name": "lake", "k": 1}])
+    batch, chosen = holed(seed), against(alarms=EVERY, sites=[{"name": "lake", "k": 1}])
     parts = list(pieces(batch, [middle]))
     pipeline = Pipeline(chosen)
     state, first = pipeline.advance(pipeline.init(), parts[0], rows=True)
@@ -94,7 +94,7 @@ def restarted(pipeline: Pipeline, state: PipelineState) -> PipelineState:
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 1_000), known=st.integers(100, 400))
 def test_rows_so_far_do_not_change_when_more_data_come(seed: int, known: int) -> None:
-    batch, chosen = holed(seed), paired()
+    batch, chosen = holed(seed), against()
     (first, *_) = pieces(batch, [known])
     some, whole = (through(Pipeline(chosen), [part]) for part in (first, batch))
     if PAIR not in some.state.names:
@@ -111,7 +111,7 @@ def test_rows_so_far_do_not_change_when_more_data_come(seed: int, known: int) ->
 
 
 def test_the_residual_is_the_difference_of_both_residuals_by_its_own_running_scale() -> None:
-    outcome = through(Pipeline(paired()), [stream(lakes(1, 400))])
+    outcome = through(Pipeline(against()), [stream(lakes(1, 400))])
     d = column(outcome, "peter", "residual") - column(outcome, "paul", "residual")
     known = np.flatnonzero(~np.isnan(d))
     gain, variance, expected = 1 - 2 ** (-1 / 20), 0.0, np.full(d.size, np.nan)
@@ -127,27 +127,27 @@ def test_the_residual_is_the_difference_of_both_residuals_by_its_own_running_sca
 
 def test_weather_that_both_lakes_share_is_not_in_the_difference() -> None:
     found = lakes(2, 3_000)
-    outcome = through(Pipeline(paired()), [stream(found)])
+    outcome = through(Pipeline(against()), [stream(found)])
     alone, together = (np.nanmean(column(outcome, name, "lag1")[500:]) for name in ("peter", PAIR))
     assert together == pytest.approx(0.5, abs=0.06)
     assert alone > together + 0.03
 
 
-def test_a_reference_that_is_gone_for_longer_than_patience_leaves_the_target_alone_and_comes_back() -> None:
+def test_a_counterpart_that_is_gone_for_longer_than_patience_leaves_the_target_alone_and_comes_back() -> None:
     found = lakes(3, 600)
     found["paul"][300:330] = np.nan
-    outcome = through(Pipeline(paired()), [stream(found)])
+    outcome = through(Pipeline(against()), [stream(found)])
     residual, own = column(outcome, PAIR, "residual"), column(outcome, "peter", "residual")
     short = slice(300, 300 + PATIENCE)
-    assert np.isnan(residual[short]).all(), "no difference without the reference"
+    assert np.isnan(residual[short]).all(), "no difference without the counterpart"
     gone = slice(300 + PATIENCE, 330)
     assert residual[gone].tobytes() == own[gone].tobytes()
     assert np.isnan(residual[330:350]).all(), "its scale is learnt anew"
     assert np.isfinite(residual[350:]).all()
 
 
-def test_a_reference_that_never_comes_leaves_the_target_alone_from_the_start() -> None:
-    outcome = through(Pipeline(paired()), [stream({"peter": lakes(4, 300)["peter"]})])
+def test_a_counterpart_that_never_comes_leaves_the_target_alone_from_the_start() -> None:
+    outcome = through(Pipeline(against()), [stream({"peter": lakes(4, 300)["peter"]})])
     residual, own = (column(outcome, name, "residual") for name in (PAIR, "peter"))
     learnt = int(np.flatnonzero(~np.isnan(own))[0])
     assert residual[learnt + PATIENCE + 1 :].tobytes() == own[learnt + PATIENCE + 1 :].tobytes()
@@ -157,7 +157,7 @@ def test_a_reference_that_never_comes_leaves_the_target_alone_from_the_start() -
 
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 1_000), cuts=st.lists(st.integers(0, 10_000), max_size=3))
-def test_a_pair_without_its_reference_reads_as_its_target_does_whatever_pair_is_beside_it(
+def test_a_comparison_without_its_counterpart_reads_as_its_target_does_whatever_comparison_is_beside_it(
     seed: int, cuts: list[int]
 ) -> None:
     entry = {"cadence": "1h", "max_gap": "40h"}
@@ -184,7 +184,7 @@ def test_a_pair_without_its_reference_reads_as_its_target_does_whatever_pair_is_
         assert mine.tobytes() == alone.tobytes(), name
 
 
-def test_a_reference_on_another_cadence_is_as_good_as_missing() -> None:
+def test_a_counterpart_on_another_cadence_is_as_good_as_missing() -> None:
     found = lakes(5, 400)
     found["paul"][1::2] = np.nan
     settings = Settings.model_validate(
@@ -195,14 +195,14 @@ def test_a_reference_on_another_cadence_is_as_good_as_missing() -> None:
     assert column(outcome, PAIR, "residual")[120:].tobytes() == own[120:].tobytes()
 
 
-def test_stamps_that_are_half_a_tick_apart_are_paired() -> None:
+def test_stamps_that_are_half_a_tick_apart_are_compared() -> None:
     found = lakes(6, 300)
-    outcome = through(Pipeline(paired()), [stream(found, {"paul": 29 * 60_000_000})])
-    exact = through(Pipeline(paired()), [stream(found)])
+    outcome = through(Pipeline(against()), [stream(found, {"paul": 29 * 60_000_000})])
+    exact = through(Pipeline(against()), [stream(found)])
     assert column(outcome, PAIR, "residual").tobytes() == column(exact, PAIR, "residual").tobytes()
 
 
-def test_one_reference_serves_many_and_appears_last() -> None:
+def test_one_counterpart_serves_many_and_appears_last() -> None:
     found = lakes(7, 300)
     columns = {"a": found["peter"], "b": found["peter"] * 3, "paul": found["paul"]}
     columns["paul"][:100] = np.nan
@@ -224,7 +224,7 @@ def test_what_waits_is_bounded_however_long_one_of_them_is_silent() -> None:
     for silent in ("peter", "paul"):
         columns = {name: values.copy() for name, values in found.items()}
         columns[silent][200:] = np.nan
-        pipeline = Pipeline(paired())
+        pipeline = Pipeline(against())
         state, _ = pipeline.advance(pipeline.init(), stream(columns))
         assert state.comparisons.targets.tick.size <= WAIT
         assert state.comparisons.counterparts.tick.size <= WAIT + 1, (
@@ -232,8 +232,8 @@ def test_what_waits_is_bounded_however_long_one_of_them_is_silent() -> None:
         )
 
 
-def test_ticks_of_paired_series_are_not_counted_twice() -> None:
-    pipeline = Pipeline(paired())
+def test_ticks_of_comparisons_are_not_counted_twice() -> None:
+    pipeline = Pipeline(against())
     _, result = pipeline.advance(pipeline.init(), stream(lakes(9, 100)))
     assert result.ticks == {"source": (198, 0, 0)}
 
@@ -245,27 +245,27 @@ def replanned_to(state: PipelineState, chosen: Settings) -> tuple[Pipeline, Pipe
 
 
 @pytest.mark.parametrize("middle", [4, 90, 400])
-def test_a_reference_that_is_taken_away_and_given_back(middle: int) -> None:
+def test_a_counterpart_that_is_taken_away_and_given_back(middle: int) -> None:
     batch = stream(lakes(10, 400, 0.9))
     first, second = pieces(batch, [middle])
     entries = [{"match": name, "cadence": "1h", "max_gap": "40h"} for name in ("peter", "paul")]
     plain = Settings.model_validate({"series": entries, "banks": {"default": QUICK}, "alarms": ALARMS})
     whole = through(Pipeline(plain), [batch])
-    state = Pipeline(paired()).advance(Pipeline(paired()).init(), first)[0]
+    state = Pipeline(against()).advance(Pipeline(against()).init(), first)[0]
     pipeline, state, anew, _ = replanned_to(state, plain)
     assert (state.names, anew, len(state.comparisons)) == (("peter", "paul"), (), 0)
     assert by_series(through(pipeline, [second], state=state).state) == by_series(whole.state)
-    pipeline, state, anew, _ = replanned_to(state, paired())
+    pipeline, state, anew, _ = replanned_to(state, against())
     assert (state.names, anew) == (("peter", "paul", PAIR), ())
     later = through(pipeline, [second], state=state)
     assert {name: by_series(later.state)[name] for name in ("peter", "paul")} == by_series(whole.state)
     assert rows_of(later, PAIR).sum() == rows_of(later, "peter").sum()
-    again = replanned_to(state, paired())[1]
+    again = replanned_to(state, against())[1]
     assert again is state
 
 
 def test_an_open_alarm_of_a_comparison_ends_with_it() -> None:
-    pipeline = Pipeline(paired())
+    pipeline = Pipeline(against())
     state, result = pipeline.advance(pipeline.init(), stream(lakes(11, 300, 0.95)))
     still = {event.series for event in result.events if event.what == "raised"}
     assert PAIR in still
@@ -277,10 +277,10 @@ def test_an_open_alarm_of_a_comparison_ends_with_it() -> None:
 def test_the_backtest_gives_what_the_daemon_would_and_sorted(tmp_path: Path) -> None:
     found = lakes(12, 500, np.where(np.arange(500) > 250, 0.95, 0.3))
     found["paul"][200:260] = np.nan
-    outcome = through(Pipeline(paired()), [stream(found)])
+    outcome = through(Pipeline(against()), [stream(found)])
     start = datetime(1970, 1, 1, tzinfo=UTC)
     table = pl.DataFrame({"time": [start + timedelta(hours=t) for t in range(500)], **found}).fill_nan(None)
-    config = paired(sites=[{"name": "lake", "k": 1}])
+    config = against(sites=[{"name": "lake", "k": 1}])
     analysis = sentinel.analyse(table, config=config)
     assert analysis.readings["series"].unique(maintain_order=True).to_list() == list(outcome.state.names)
     for name in outcome.state.names:

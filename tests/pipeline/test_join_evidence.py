@@ -1,4 +1,4 @@
-"""What a paired series' evidence is made of: the least of two claims, so that a reference never raises an alarm."""
+"""The evidence of a comparison is the least of two claims, so that a counterpart never raises an alarm."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tests.pipeline.comparisons import (
     PAIR,
     PATIENCE,
     Arrays,
+    against,
     column,
     lakes,
-    paired,
     raised,
     states_of,
     stream,
@@ -67,13 +67,13 @@ def noisier(values: Arrays) -> None:
     [lambda _peter, paul: slower(paul), lambda _peter, paul: noisier(paul)],
     ids=["slower", "noisier"],
 )
-def test_a_reference_that_changes_itself_raises_nothing(change: Callable[[Arrays, Arrays], None]) -> None:
+def test_a_counterpart_that_changes_itself_raises_nothing(change: Callable[[Arrays, Arrays], None]) -> None:
     found = many(50, change)
     print(f"{len(found)} alarms of 15 comparisons")
     assert len(found) <= 1
 
 
-def test_a_paired_alarm_that_the_difference_leads_says_what_else_it_may_be() -> None:
+def test_an_alarm_of_a_comparison_that_the_difference_leads_says_what_else_it_may_be() -> None:
     columns = {}
     for i in range(30):
         weather = np.random.default_rng(i).normal(scale=1.5, size=2_000)  # hides the step from the target's own pairs
@@ -95,7 +95,7 @@ def test_a_paired_alarm_that_the_difference_leads_says_what_else_it_may_be() -> 
     assert np.mean(["one_sided" in each for each in remarks]) >= 0.9
 
 
-def test_a_target_that_slows_or_becomes_noisier_is_found_against_its_reference() -> None:
+def test_a_target_that_slows_or_becomes_noisier_is_found_against_its_counterpart() -> None:
     slowed = many(51, lambda peter, _paul: slower(peter))
     spread = many(52, lambda peter, _paul: noisier(peter))
     print(f"lag1 {slowed.count('lag1')}, modulus {slowed.count('modulus')}, spread {spread.count('spread')} of 15")
@@ -103,7 +103,7 @@ def test_a_target_that_slows_or_becomes_noisier_is_found_against_its_reference()
     assert spread.count("spread") >= 13
 
 
-def test_weather_that_becomes_wilder_over_both_is_far_less_evidence_than_without_a_reference() -> None:
+def test_weather_that_becomes_wilder_over_both_is_far_less_evidence_than_without_a_counterpart() -> None:
     def wild(peter: Arrays, paul: Arrays) -> None:
         noisier(peter)
         noisier(paul)
@@ -115,7 +115,7 @@ def test_weather_that_becomes_wilder_over_both_is_far_less_evidence_than_without
 
 
 def test_the_least_of_the_two_claims_counts() -> None:
-    outcome = through(Pipeline(paired(alarms=RULES[:1])), [stream(lakes(20, 600, 0.9))])
+    outcome = through(Pipeline(against(alarms=RULES[:1])), [stream(lakes(20, 600, 0.9))])
     difference, own = column(outcome, PAIR, "evidence"), column(outcome, "peter", "evidence")
     both = ~np.isnan(difference) & ~np.isnan(own)
     quiet = both & (np.maximum.accumulate(np.nan_to_num(own, nan=-9)) < 0)
@@ -140,10 +140,10 @@ def test_spread_counts_from_the_tick_after_it_has_risen_by_what_the_rules_ask(ap
     assert found.target.apart[:, 0].tolist() == [False, *[counts] * 4]
 
 
-def test_a_missing_reference_is_said_and_the_target_is_judged_from_zero() -> None:
+def test_a_missing_counterpart_is_said_and_the_target_is_judged_from_zero() -> None:
     found = lakes(21, 800, 0.9)
     found["paul"][400:] = np.nan
-    outcome = through(Pipeline(paired(alarms=[{"threshold": 0.5, "alpha": 0.01}])), [stream(found)])
+    outcome = through(Pipeline(against(alarms=[{"threshold": 0.5, "alpha": 0.01}])), [stream(found)])
     said = states_of(outcome, PAIR)
     alone = 400 + PATIENCE
     assert said[alone][0] is State.LEARNING
@@ -151,14 +151,14 @@ def test_a_missing_reference_is_said_and_the_target_is_judged_from_zero() -> Non
     assert said[-1][1] is Reason.COUNTERPART_MISSING
     assert Reason.COUNTERPART_MISSING not in {reason for _, reason in said[:alone]}
     assert np.isnan(column(outcome, PAIR, "evidence")[alone])
-    view = Snapshot(Pipeline(paired(alarms=[{"threshold": 0.5, "alpha": 0.01}])), outcome.state, taken_us=0).view(PAIR)
+    view = Snapshot(Pipeline(against(alarms=[{"threshold": 0.5, "alpha": 0.01}])), outcome.state, taken_us=0).view(PAIR)
     assert view.reason is Reason.COUNTERPART_MISSING
     assert "counterpart missing: judged alone" in reason_in_words(view)
     assert raised(outcome, PAIR)
 
 
-def test_the_spread_shown_is_that_of_the_target_less_that_of_the_reference() -> None:
-    outcome = through(Pipeline(paired()), [stream(lakes(22, 500))])
+def test_the_spread_shown_is_that_of_the_target_less_that_of_the_counterpart() -> None:
+    outcome = through(Pipeline(against()), [stream(lakes(22, 500))])
     expected = column(outcome, "peter", "spread") - column(outcome, "paul", "spread")
     shown = column(outcome, PAIR, "spread")
     known = ~np.isnan(shown)

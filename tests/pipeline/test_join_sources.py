@@ -1,4 +1,4 @@
-"""A target and its reference from two sources that each tell many ticks at once: in whatever turns, the same comes."""
+"""A target and its counterpart from two sources that give many ticks at once: in whatever turns, the same comes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState
 from sentinel.pipeline.results import Rows
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text.claims import reason_in_words
-from tests.pipeline.comparisons import EVERY, PAIR, PATIENCE, WAIT, Arrays, holed, lakes, paired, rows_of, stream
+from tests.pipeline.comparisons import EVERY, PAIR, PATIENCE, WAIT, Arrays, against, holed, lakes, rows_of, stream
 from tests.pipeline.streams import HOUR_US, Run, by_series, cut, through
 
 TICKS = 220
@@ -27,7 +27,7 @@ STALE = 3
 
 
 def turns(batch: Batch, bursts: dict[str, Sequence[int]], order: Sequence[str], clocks: bool = True) -> Iterator[Batch]:
-    """The two series of a batch as two sources of the same names, told up to these ticks at once, in that order."""
+    """The two series of a batch as two sources of the same names, read up to these ticks at once, in that order."""
     ids = {name: i for i, name, _ in batch.new_series}
     left = {name: [-1, *sorted(bursts[name])] for name in ids}
     known: list[str] = []
@@ -45,7 +45,7 @@ def turns(batch: Batch, bursts: dict[str, Sequence[int]], order: Sequence[str], 
         )  # fmt: skip
 
 
-def told(run: Run) -> object:
+def seen_of(run: Run) -> object:
     """All that came of each series, whatever its number."""
     fields = sorted(set(run.rows.columns()) - {"series"})
     return {
@@ -69,10 +69,10 @@ ends = st.lists(st.integers(25, TICKS - 1), max_size=6).map(lambda edges: [*edge
 def test_in_whatever_turns_bursts_and_pieces_two_sources_tell_it_and_with_a_restart_a_pair_is_as_from_one_source(
     seed: int, peter: list[int], paul: list[int], order: list[str], clocks: bool, cuts: list[int], stop: int
 ) -> None:
-    batch, chosen = holed(seed, TICKS), paired(alarms=EVERY)
+    batch, chosen = holed(seed, TICKS), against(alarms=EVERY)
     assert {name for _, name, _ in batch.new_series} == {"peter", "paul"}
     pieces = []
-    # The target comes first: what its reference told before there was a target waits for none.
+    # The target comes first: what its counterpart had before there was a target waits for none.
     for burst in turns(batch, {"peter": peter, "paul": paul}, ["peter", *order], clocks):
         *first, last = [burst] if not burst.series.size else cut(burst, cuts)
         pieces += [*first, replace(last, watermark_us=burst.watermark_us)]
@@ -88,11 +88,11 @@ def test_in_whatever_turns_bursts_and_pieces_two_sources_tell_it_and_with_a_rest
     rows = Rows.join([each.rows for each in [*results, result] if each.rows is not None])
     assert rows is not None
     whole = Run(state, rows, [event for each in [*results, result] for event in each.events], 0)
-    assert told(whole) == told(through(Pipeline(chosen), [batch]))
+    assert seen_of(whole) == seen_of(through(Pipeline(chosen), [batch]))
 
 
 def two_sources(found: dict[str, Arrays], burst: int, ticks: int, pipeline: Pipeline) -> PipelineState:
-    """Both told so many ticks at once, in turns."""
+    """Both give so many ticks at once, in turns."""
     edges = [*range(burst, ticks, burst), ticks]
     state = pipeline.init()
     for batch in turns(stream(found), dict.fromkeys(found, edges), ["peter", "paul"] * len(edges)):
@@ -106,11 +106,11 @@ def seen(pipeline: Pipeline, state: PipelineState, name: str = PAIR) -> SeriesVi
 
 @pytest.mark.parametrize("burst", [10, 100, 500])
 def test_sources_that_each_tell_hundreds_of_ticks_at_once_find_each_other(burst: int) -> None:
-    # It was never ready from about twelve ticks at once on: handed on without its reference, and anew each time.
-    found, pipeline = lakes(1, 1_000), Pipeline(paired())
+    # It was never ready from about twelve ticks at once on: handed on without its counterpart, and anew each time.
+    found, pipeline = lakes(1, 1_000), Pipeline(against())
     state = two_sources(found, burst, 1_000, pipeline)
-    whole = through(Pipeline(paired()), [stream(found)], finish=False)
-    mine, expected = seen(pipeline, state), seen(Pipeline(paired()), whole.state)
+    whole = through(Pipeline(against()), [stream(found)], finish=False)
+    mine, expected = seen(pipeline, state), seen(Pipeline(against()), whole.state)
     assert mine.state in (State.WATCHING, State.WARNING)
     assert mine.reason is Reason.NONE
     assert (mine.ticks, mine.warm_up_left) == (1_000, 0)
@@ -125,8 +125,8 @@ def part_of(name: str, found: dict[str, Arrays], first: int, last: int, told_us:
     return Batch(np.full(values.size, at), times, values, (), told_us, name)
 
 
-def test_a_pair_whose_reference_is_behind_says_so_and_is_judged_alone_in_the_end() -> None:
-    found, pipeline = lakes(2, 3_000), Pipeline(paired())
+def test_a_comparison_whose_counterpart_is_behind_says_so_and_is_judged_alone_in_the_end() -> None:
+    found, pipeline = lakes(2, 3_000), Pipeline(against())
     state = two_sources({name: values[:200] for name, values in found.items()}, 100, 200, pipeline)
     ready = seen(pipeline, state)
     assert (ready.reason, ready.ticks) == (Reason.NONE, 200)
@@ -153,8 +153,8 @@ def test_a_pair_whose_reference_is_behind_says_so_and_is_judged_alone_in_the_end
     assert (back.reason, back.ticks, back.warm_up_left) == (Reason.NONE, 1_890, 0)
 
 
-def test_a_pair_that_waits_no_longer_than_its_series_may_be_silent_says_so_and_is_not_blind() -> None:
-    found, pipeline = lakes(6, 300), Pipeline(paired(stale_after="60h"))
+def test_a_comparison_that_waits_no_longer_than_its_series_may_be_silent_says_so_and_is_not_blind() -> None:
+    found, pipeline = lakes(6, 300), Pipeline(against(stale_after="60h"))
     state = two_sources({name: values[:200] for name, values in found.items()}, 100, 200, pipeline)
     verdicts = []
     for last in (200 + PATIENCE, 201 + PATIENCE, 260, 261):
@@ -164,8 +164,8 @@ def test_a_pair_that_waits_no_longer_than_its_series_may_be_silent_says_so_and_i
     assert verdicts == [(False, Reason.NONE), (False, behind), (False, behind), (True, behind)]
 
 
-def test_a_reference_whose_own_source_says_that_there_is_nothing_is_missing_as_soon_as_it_is_stale() -> None:
-    found, pipeline = lakes(3, 700), Pipeline(paired())
+def test_a_counterpart_whose_own_source_says_that_there_is_nothing_is_missing_as_soon_as_it_is_stale() -> None:
+    found, pipeline = lakes(3, 700), Pipeline(against())
     state = two_sources({name: values[:200] for name, values in found.items()}, 100, 200, pipeline)
     for now in range(201, 700):  # beyond the longest gap as well
         state, _ = pipeline.advance(state, part_of("peter", found, now - 1, now, now * HOUR_US - 1))
@@ -176,21 +176,21 @@ def test_a_reference_whose_own_source_says_that_there_is_nothing_is_missing_as_s
     assert view.reason is Reason.COUNTERPART_MISSING
 
 
-def test_a_clock_far_ahead_of_both_does_not_make_the_reference_of_an_old_record_missing() -> None:
+def test_a_clock_far_ahead_of_both_does_not_make_the_counterpart_of_an_old_record_missing() -> None:
     # A file of last year, read now: its source has told everything up to now, and appends to it all the same.
-    found, pipeline = lakes(4, 600), Pipeline(paired())
+    found, pipeline = lakes(4, 600), Pipeline(against())
     state = two_sources({name: values[:100] for name, values in found.items()}, 100, 100, pipeline)
     for first in range(100, 600, 100):
         for name in ("peter", "paul"):
             state, _ = pipeline.advance(state, part_of(name, found, first, first + 100, 10_000 * HOUR_US))
     view = seen(pipeline, state)
     assert (view.reason, view.warm_up_left) == (Reason.NONE, 0)
-    whole = through(Pipeline(paired()), [stream(found)], finish=False)
-    assert view.estimates.lag1 == pytest.approx(seen(Pipeline(paired()), whole.state).estimates.lag1, abs=0.01)
+    whole = through(Pipeline(against()), [stream(found)], finish=False)
+    assert view.estimates.lag1 == pytest.approx(seen(Pipeline(against()), whole.state).estimates.lag1, abs=0.01)
 
 
 def test_a_source_that_has_more_to_come_is_not_taken_by_its_clock_from_before() -> None:
-    found, pipeline = lakes(5, 300), Pipeline(paired())
+    found, pipeline = lakes(5, 300), Pipeline(against())
     state = two_sources({name: values[:100] for name, values in found.items()}, 100, 100, pipeline)
     state, _ = pipeline.advance(state, part_of("paul", found, 0, 0, 150 * HOUR_US))
     state, _ = pipeline.advance(state, part_of("paul", found, 100, 101, None))
@@ -201,9 +201,9 @@ def test_a_source_that_has_more_to_come_is_not_taken_by_its_clock_from_before() 
     assert seen(pipeline, state).ticks == 150
 
 
-def test_a_reference_that_no_source_has_is_missing_once_all_sources_have_told_what_they_have() -> None:
+def test_a_counterpart_that_no_source_has_is_missing_once_all_sources_have_told_what_they_have() -> None:
     # A mistyped name held its pair for a thousand ticks: three years of days.
-    found, chosen = lakes(7, 300), paired()
+    found, chosen = lakes(7, 300), against()
     sources = [{"kind": "simulate", "name": name, "system": "ar1"} for name in ("peter", "other")]
     chosen = Settings.model_validate(chosen.model_dump(exclude_unset=True) | {"sources": sources})
     pipeline, fields = Pipeline(chosen), {"peter": found["peter"], "other": found["paul"]}
@@ -219,7 +219,7 @@ def test_a_reference_that_no_source_has_is_missing_once_all_sources_have_told_wh
 
 def test_a_source_that_was_taken_out_of_the_settings_is_not_waited_for() -> None:
     # Its clock stood still in the state: a pair that had been judged alone was blind, waiting for a thousand ticks.
-    found, chosen = lakes(7, 300), paired()
+    found, chosen = lakes(7, 300), against()
 
     def listening(*names: str) -> Pipeline:
         sources = [{"kind": "simulate", "name": name, "system": "ar1"} for name in names]

@@ -13,7 +13,7 @@ from sentinel.config import Settings
 from sentinel.domain.spans import DAY, HOUR, MINUTE, SECOND, YEAR, Cadence
 from sentinel.pipeline.pipeline import Pipeline
 from sentinel.pipeline.plan import Plan, learn_cadence, plan_for
-from tests.pipeline.comparisons import PAIR, lakes, paired, rows_of, stream
+from tests.pipeline.comparisons import PAIR, against, lakes, rows_of, stream
 from tests.pipeline.streams import ar1, batch_of, run, table, through
 
 
@@ -152,7 +152,7 @@ def test_the_first_verdict_of_a_comparison_comes_after_as_many_values_as_the_pla
     season: list[str], conditioning: bool
 ) -> None:
     """The scale of the difference, and the season of its halves, were left out of what the report said."""
-    pipeline = Pipeline(paired(season=season), conditioning=conditioning)
+    pipeline = Pipeline(against(season=season), conditioning=conditioning)
     found = through(pipeline, [stream(lakes(1, 400))])
     number = found.state.names.index(PAIR)
     (plan,) = (plan for (plan, _), members in zip(found.state.keys, found.state.cohorts, strict=True)

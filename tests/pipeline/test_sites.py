@@ -47,7 +47,9 @@ def alarm(series: str, what: str, hour: int, raised: int, kind: str = "lag1") ->
     )
 
 
-def told(events: list[Any], pairs: dict[str, str] | None = None, **site: Any) -> list[tuple[str, int, tuple[str, ...]]]:
+def moves(
+    events: list[Any], pairs: dict[str, str] | None = None, **site: Any
+) -> list[tuple[str, int, tuple[str, ...]]]:
     chosen = SiteSettings.model_validate({"name": "lake"} | site)
     _, found = advance([chosen], {}, events, pairs or {})
     return [(event.what, event.time_us // HOUR_US, event.members) for event in found]
@@ -58,27 +60,27 @@ def test_a_site_is_raised_at_the_kth_alarm_and_cleared_when_fewer_are_open() -> 
         alarm("a", "raised", 1, 1), alarm("b", "raised", 3, 3), alarm("c", "raised", 4, 4),
         alarm("a", "cleared", 5, 1), alarm("b", "cleared", 6, 3),
     ]  # fmt: skip
-    assert told(events) == [("raised", 3, ("a", "b")), ("cleared", 6, ("c",))]
-    assert told(events, k=3) == [("raised", 4, ("a", "b", "c")), ("cleared", 5, ("b", "c"))]
-    assert told(events, k=4) == []
+    assert moves(events) == [("raised", 3, ("a", "b")), ("cleared", 6, ("c",))]
+    assert moves(events, k=3) == [("raised", 4, ("a", "b", "c")), ("cleared", 5, ("b", "c"))]
+    assert moves(events, k=4) == []
 
 
 def test_alarms_too_far_apart_are_not_one() -> None:
     events = [alarm("a", "raised", 1, 1), alarm("b", "raised", 9, 9), alarm("c", "raised", 12, 12)]
-    assert told(events, within="3h") == [("raised", 12, ("a", "b", "c"))]
-    assert told(events, within="2h") == []
+    assert moves(events, within="3h") == [("raised", 12, ("a", "b", "c"))]
+    assert moves(events, within="2h") == []
 
 
 def test_two_alarms_of_one_series_or_of_its_comparison_are_one_variable() -> None:
     events = [alarm("ph", "raised", 1, 1), alarm("ph", "raised", 2, 2), alarm("ph - paul", "raised", 3, 3)]
-    assert told(events, {"ph - paul": "ph"}) == []
-    assert told(events) == [("raised", 3, ("ph", "ph - paul"))]
+    assert moves(events, {"ph - paul": "ph"}) == []
+    assert moves(events) == [("raised", 3, ("ph", "ph - paul"))]
 
 
 def test_only_alarms_of_its_kind_and_its_series_count() -> None:
     events = [alarm("a", "raised", 1, 1, "spread"), alarm("b", "raised", 2, 2), alarm("c", "raised", 3, 3, "spread")]
-    assert told(events, kind="spread") == [("raised", 3, ("a", "c"))]
-    assert told(events, match="[ab]") == [("raised", 2, ("a", "b"))]
+    assert moves(events, kind="spread") == [("raised", 3, ("a", "c"))]
+    assert moves(events, match="[ab]") == [("raised", 2, ("a", "b"))]
 
 
 def test_an_alarm_that_has_counted_does_not_count_again() -> None:
@@ -86,7 +88,7 @@ def test_an_alarm_that_has_counted_does_not_count_again() -> None:
         alarm("a", "raised", 1, 1), alarm("b", "raised", 2, 2), alarm("b", "cleared", 3, 2), alarm("b", "raised", 4, 4),
         alarm("c", "raised", 5, 5),
     ]  # fmt: skip
-    assert [hour for what, hour, _ in told(events) if what == "raised"] == [2, 5]
+    assert [hour for what, hour, _ in moves(events) if what == "raised"] == [2, 5]
 
 
 EVENTS = st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.sampled_from(["lag1", "spread"])), max_size=60)
