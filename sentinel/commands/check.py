@@ -27,7 +27,7 @@ from sentinel.pipeline.plan import STAMPS_FOR_CADENCE, Plan, comparison_name, de
 from sentinel.pipeline.sites import without_enough
 from sentinel.sources import Source, make_sources
 from sentinel.text.claims import rule_in_words
-from sentinel.text.meaning import of_bank, of_rule, span
+from sentinel.text.meaning import describe_bank, describe_rule, span
 
 _LISTED_CADENCES = (Cadence.parse("1h"), Cadence.parse("1d"))
 
@@ -164,13 +164,13 @@ def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]
     if not rules:
         yield "no rule is for these series; they never alarm"
     yield from _compared(settings, name, cadence, [lines[0] for lines in rules])
-    yield from of_bank(plan, settings.bank_for(name), cadence)
+    yield from describe_bank(plan, settings.bank_for(name), cadence)
 
 
 def _rules(settings: Settings, name: str, plan: Plan, cadence: Cadence) -> list[list[str]]:
     """For each rule its lines: the budget, what it sees how soon, how it ends."""
     return [
-        list(of_rule(plan, rule, written, cadence))
+        list(describe_rule(plan, rule, written, cadence))
         for rule, written in zip(plan.rules, settings.rules_for(name), strict=True)
     ]
 

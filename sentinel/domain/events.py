@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sentinel.domain.channels import UNKNOWN, Estimates
 
 REMARK_NAMES = ("one_sided", "noise")
-"""Why an alarm on lag 1 may not be slowing; the order is that of their bits. The sentences are in `text.events`."""
+"""Why an alarm on lag 1 may not be slowing; the order is that of their bits. The sentences are in `text.words`."""
 
 
 def remark_names(bits: int) -> tuple[str, ...]:

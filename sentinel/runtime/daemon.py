@@ -33,8 +33,7 @@ from sentinel.runtime.push import Pushing
 from sentinel.runtime.scheduler import Schedule
 from sentinel.sources import PullSource, PushSource, Source, make_sources
 from sentinel.views.prometheus import Exposition
-from sentinel.views.web.app import Access, create_app
-from sentinel.views.web.server import WebServer
+from sentinel.views.web import Access, WebServer, create_app
 
 logger = logging.getLogger(__name__)
 

@@ -30,7 +30,7 @@ from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.outbox import Outbox
 from sentinel.runtime.recovery import restore
 from sentinel.runtime.replica import Replica
-from sentinel.text.events import body_of, sentence_of
+from sentinel.text.claims import body_of, sentence_of
 
 logger = logging.getLogger(__name__)
 

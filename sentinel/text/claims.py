@@ -1,25 +1,33 @@
-"""What alarm rules claim, and how far their evidence has come, in words.
+"""What rules claim, how far their evidence has come, and what alarms say: in words, and as the JSON of receivers.
 
-Channels claim different things. Lag-1 and modulus speak of a slow return; spread speaks of larger shocks or more noise,
-which by itself is not slowing. A rule is named by its kind and its label, which never changes; the number behind a
-relative rule is known only once its baseline period is full.
+Lag-1 and modulus speak of a slow return; spread speaks of larger shocks or more noise, which by itself is not slowing.
+A rule is named by its kind and its label, which never changes, even where the number behind it does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import ceil, isnan, log10
+from dataclasses import asdict
+from math import ceil, exp, isfinite, isnan, log, log10
 
-from sentinel.domain.channels import CLAIMS
-from sentinel.domain.events import AlarmEvent
-from sentinel.domain.spelling import NEVER_US, moment_in_words, number_in_words, threshold_label
+from sentinel.domain.channels import CLAIMS, Estimates
+from sentinel.domain.clock import MICROSECONDS
+from sentinel.domain.events import AlarmEvent, SiteEvent
+from sentinel.domain.spelling import (
+    NEVER_US,
+    duration_in_words,
+    moment_in_words,
+    moment_iso,
+    number_in_words,
+    threshold_label,
+)
 from sentinel.domain.states import Reason, State
 from sentinel.domain.views import RuleView, SeriesView, SiteView
-from sentinel.text.words import REASONS, REMARKS
+from sentinel.text.words import REASONS, REMARKS, band_in_words
 
 FLOOR = -6.0
 """Lowest evidence that is shown, as log10."""
-RELATIVE = "relative"
+_ALARM_KEYS = [key for key in AlarmEvent._fields if key not in ("time_us", "cadence_us", "estimates")]
 
 
 def rule_in_words(kind: str, label: str) -> str:
@@ -29,7 +37,7 @@ def rule_in_words(kind: str, label: str) -> str:
     side = "below" if label.startswith("below ") else "above"
     threshold, _, delta = label.removeprefix("below ").partition(" ")
     past = f"its own past{f' by {delta}' if delta else ''}"
-    return CLAIMS[kind].rule.format(side=side, limit=past if threshold == RELATIVE else threshold.removesuffix("x"))
+    return CLAIMS[kind].rule.format(side=side, limit=past if threshold == "relative" else threshold.removesuffix("x"))
 
 
 def rule_now_in_words(rule: RuleView) -> str:
@@ -38,77 +46,21 @@ def rule_now_in_words(rule: RuleView) -> str:
     return rule_in_words(rule.kind, rule.label) + now
 
 
-def seen_in_words(event: AlarmEvent) -> str:
-    """Say in the past tense what an alarm found: `returned more slowly than lag-1 0.8 allows`."""
-    return CLAIMS[event.kind].past.format(
-        limit=threshold_label(round(event.threshold, 2) if event.relative else event.threshold),
-        over=", overshooting," if event.side == "below" else "",
-        own=", set from its own past," if event.relative else "",
-    )
-
-
-def remarks_in_words(rule: RuleView) -> str:
-    """Say why an open alarm may not be slowing; empty for a plain one."""
-    return " ".join(REMARKS[name] for name in rule.remarks)
-
-
-def site_in_words(site: SiteView) -> str:
-    """Say how many of a site's series alarm, and where it cannot alarm, why: too few series, blind ones, not ready."""
-    of = f"of {site.series_count:,} series"
-    if site.state in (State.WARNING, State.WATCHING):
-        return f"{site.alarmed_count:,} {of} {'has' if site.alarmed_count == 1 else 'have'} an open alarm"
-    if site.series_count < site.k:
-        return f"cannot alarm: rules watch {site.series_count:,} matching series"
-    waiting = site.series_count - site.able_count - site.blind_count
-    why = [f"{site.blind_count:,} blind"] if site.blind_count else []
-    why += [f"{waiting:,} not ready"] if waiting else []
-    return f"cannot alarm now: {site.able_count:,} {of} can be judged ({', '.join(why)})"
+def rule_briefly(rule: RuleView) -> str:
+    """Name a rule where there is little room: `0.8`, `modulus 0.9`, `weighted`."""
+    return rule.label if rule.kind == "lag1" else rule.kind if rule.kind == "weighted" else f"{rule.kind} {rule.label}"
 
 
 def baseline_in_words(rule: RuleView) -> str:
     """Say what a rule's baseline period waits for, or that its halves disagree; empty where all is well."""
     if rule.baseline_left > 0:
-        return (
-            f"baseline period not full: {rule.baseline_left:,} more pair{'s' if rule.baseline_left != 1 else ''} needed"
-        )
+        return f"baseline period not full: {_count(rule.baseline_left, 'more pair')} needed"
     return "the two halves of its baseline period disagree" if rule.baseline_disagrees else ""
 
 
-def reason_in_words(view: SeriesView) -> str:
-    """Say why a series is blind or learning, or which rules alarm; empty while it is quiet."""
-    if view.state in (State.WARNING, State.CRITICAL):
-        open_rules = [rule for rule in view.rules if rule.alarm_id]
-        claims = _join_claims(rule_in_words(rule.kind, rule.label) for rule in open_rules)
-        since = min((rule.since_us for rule in open_rules), default=view.since_us)
-        alone = f"; {REASONS[view.reason]}" if view.reason is not Reason.NONE else ""
-        return f"{claims} since {moment_in_words(since)}{alone}" if claims else alone.removeprefix("; ")
-    if view.state is State.LEARNING:
-        return _learning_in_words(view)
-    since = min((rule.since_us for rule in view.rules if rule.alarm_id), default=NEVER_US)
-    is_open = f"; the alarm since {moment_in_words(since)} is open" if since != NEVER_US else ""
-    return f"{REASONS[view.reason]}{is_open}" if view.state is State.BLIND else REASONS[view.reason]
-
-
-def _join_claims(claims: Iterable[str]) -> str:
-    """Put several claims into one phrase, what they share said once: `lag-1 above 0.7, 0.9 and its own past`."""
-    limits: dict[str, list[str]] = {}
-    for claim in dict.fromkeys(claims):
-        side = " below " if " below " in claim else " above "
-        what, _, limit = claim.partition(side) if " with " not in claim else (claim, "", "")
-        limits.setdefault(f"{what}{side}" if limit else what, []).append(limit)
-    parts = [what + " and ".join(filter(None, [", ".join(many[:-1]), many[-1]])) for what, many in limits.items()]
-    return " and ".join(parts)
-
-
-def _learning_in_words(view: SeriesView) -> str:
-    """Say how much a series still needs: ticks of warm-up, or pairs of the baseline period of its rules."""
-    if view.reason is Reason.BASELINE:
-        # The rule that is ready first ends the learning.
-        return next((baseline_in_words(rule) for rule in view.rules if rule.baseline_left > 0), REASONS[view.reason])
-    if view.reason is Reason.CADENCE or view.warm_up_left <= 0:
-        return REASONS[view.reason]
-    ticks = f"{view.warm_up_left:,} more tick{'s' if view.warm_up_left != 1 else ''} needed"
-    return ticks if view.reason is not Reason.GAP else f"{REASONS[Reason.GAP]}: {ticks}"
+def remarks_in_words(rule: RuleView) -> str:
+    """Say why an open alarm may not be slowing; empty for a plain one."""
+    return " ".join(REMARKS[name] for name in rule.remarks)
 
 
 def evidence_share(rule: RuleView) -> float:
@@ -128,9 +80,7 @@ def evidence_in_words(rule: RuleView) -> str:
         return "not ready"
     if rule.evidence >= 0:
         return "past the alarm line"
-    if rule.evidence <= FLOOR:
-        return "none"
-    return f"1/{ceil(10**-rule.evidence):,} of an alarm"
+    return "none" if rule.evidence <= FLOOR else f"1/{ceil(10**-rule.evidence):,} of an alarm"
 
 
 def evidence_against_budget(evidence: float, alpha: float) -> str:
@@ -140,9 +90,8 @@ def evidence_against_budget(evidence: float, alpha: float) -> str:
     """
     if isnan(evidence) or alpha <= 0:
         return ""
-    if evidence <= FLOOR:
-        return f"0 of {number_in_words(1 / alpha)}"
-    return f"{number_in_words(10 ** min(evidence - log10(alpha), 300.0))} of {number_in_words(1 / alpha)}"
+    number = "0" if evidence <= FLOOR else number_in_words(10 ** min(evidence - log10(alpha), 300.0))
+    return f"{number} of {number_in_words(1 / alpha)}"
 
 
 def leading_rule(view: SeriesView) -> RuleView | None:
@@ -152,17 +101,149 @@ def leading_rule(view: SeriesView) -> RuleView | None:
     return chosen or next(iter(view.rules), None)
 
 
+def reason_in_words(view: SeriesView) -> str:
+    """Say why a series is blind or learning, or which rules alarm; empty while it is quiet."""
+    if view.state is State.LEARNING:
+        return _learning_in_words(view)
+    reason = REASONS[view.reason]
+    open_rules = [rule for rule in view.rules if rule.alarm_id]
+    since = moment_in_words(min((rule.since_us for rule in open_rules), default=NEVER_US))
+    if view.state in (State.WARNING, State.CRITICAL) and open_rules:
+        claims = _join_claims(rule_in_words(rule.kind, rule.label) for rule in open_rules)
+        return f"{claims} since {since}{f'; {reason}' if reason else ''}"
+    return f"{reason}; the alarm since {since} is open" if view.state is State.BLIND and open_rules else reason
+
+
+def _join_claims(claims: Iterable[str]) -> str:
+    """Put several claims into one phrase, what they share said once: `lag-1 above 0.7, 0.9 and its own past`."""
+    limits: dict[str, list[str]] = {}
+    for claim in dict.fromkeys(claims):
+        side = " below " if " below " in claim else " above "
+        what, _, limit = claim.partition(side) if " with " not in claim else (claim, "", "")
+        limits.setdefault(f"{what}{side}" if limit else what, []).append(limit)
+    parts = [what + " and ".join(filter(None, [", ".join(many[:-1]), many[-1]])) for what, many in limits.items()]
+    return " and ".join(parts)
+
+
+def _learning_in_words(view: SeriesView) -> str:
+    """Say how much a series still needs: ticks of warm-up, or pairs of the baseline period of its rules."""
+    reason = REASONS[view.reason]
+    if view.reason is Reason.BASELINE:
+        # The rule that is ready first ends the learning.
+        return next((baseline_in_words(rule) for rule in view.rules if rule.baseline_left > 0), reason)
+    if view.reason is Reason.CADENCE or view.warm_up_left <= 0:
+        return reason
+    ticks = f"{_count(view.warm_up_left, 'more tick')} needed"
+    return f"{reason}: {ticks}" if view.reason is Reason.GAP else ticks
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'s' if number != 1 else ''}"
+
+
 def windows_in_words(views: Sequence[SeriesView]) -> str:
     """Name the windows of the e-values of these series: how many, length, and when they began; empty without any."""
     known = [view for view in views if view.window_ticks and view.window_us != NEVER_US]
     if not known:
         return ""
-    ticks = [f"{n:,}" for n in sorted({view.window_ticks for view in known})]
-    begun = sorted({view.window_us for view in known})
-    length = f"{ticks[0]} to {ticks[-1]}" if len(ticks) > 1 else ticks[0]
-    since = moment_in_words(begun[0]) + (f" to {moment_in_words(begun[-1])}" if len(begun) > 1 else "")
+    length = " to ".join(f"{ticks:,}" for ticks in _ends(view.window_ticks for view in known))
+    begun = " to ".join(moment_in_words(time_us) for time_us in _ends(view.window_us for view in known))
     numbers = {view.windows for view in known}
     if numbers == {1}:
-        return f"the first window of {length} ticks, not over yet, begun at {since}"
+        return f"the first window of {length} ticks, not over yet, begun at {begun}"
     before = "the one before" if numbers == {2} else "the one before where there is one"
-    return f"windows of {length} ticks, the present one so far and {before}, begun at {since}"
+    return f"windows of {length} ticks, the present one so far and {before}, begun at {begun}"
+
+
+def _ends(numbers: Iterable[int]) -> list[int]:
+    """Give the smallest and the largest number, once where they are the same."""
+    found = set(numbers)
+    return sorted({min(found), max(found)})
+
+
+def site_in_words(site: SiteView) -> str:
+    """Say how many of a site's series alarm, and where it cannot alarm, why: too few series, blind ones, not ready."""
+    of = f"of {site.series_count:,} series"
+    if site.state in (State.WARNING, State.WATCHING):
+        return f"{site.alarmed_count:,} {of} {'has' if site.alarmed_count == 1 else 'have'} an open alarm"
+    if site.series_count < site.k:
+        return f"cannot alarm: rules watch {site.series_count:,} matching series"
+    waiting = site.series_count - site.able_count - site.blind_count
+    why = [f"{number:,} {word}" for number, word in ((site.blind_count, "blind"), (waiting, "not ready")) if number]
+    return f"cannot alarm now: {site.able_count:,} {of} can be judged ({', '.join(why)})"
+
+
+def site_rule_in_words(site: SiteView) -> str:
+    """Say when a site alarms: `when 2 of the series lake/* have an open alarm on lag1`."""
+    kind = "" if site.kind == "any" else f" on {site.kind}"
+    return f"when {site.k:,} of the series {site.match} have an open alarm{kind}"
+
+
+def body_of(event: AlarmEvent | SiteEvent) -> dict[str, object]:
+    """Give the event as JSON-ready data, its sentence under `text`; numbers that are not known are None.
+
+    A site's alarm has all keys of a series' alarm, and `members` and `k` beside them: its threshold is the number of
+    series that are needed, and what it has not, such as a source or a lag-1 autocorrelation, is None.
+    """
+    fields: dict[str, object]
+    if isinstance(event, SiteEvent):
+        own = {"members": list(event.members), "threshold": event.k, "remarks": (), "time": moment_iso(event.time_us)}
+        fields = dict.fromkeys((*_ALARM_KEYS, *Estimates._fields)) | asdict(event) | own
+    else:
+        fields = {key: getattr(event, key) for key in _ALARM_KEYS}
+        numbers = {"threshold": event.threshold, "evidence": event.evidence, **event.estimates._asdict()}
+        fields |= {name: number if isfinite(number) else None for name, number in numbers.items()}
+        fields |= {"time": moment_iso(event.time_us), "time_us": event.time_us}
+    return fields | {"text": sentence_of(event)}
+
+
+def sentence_of(event: AlarmEvent | SiteEvent) -> str:
+    """Say what was seen, in one sentence or more; never what will come."""
+    if isinstance(event, SiteEvent):
+        if event.what == "cleared":
+            return f"site {event.series}: the alarm has ended; fewer than {event.k} of its series have an open alarm."
+        return (
+            f"site {event.series}: {len(event.members)} series have an open alarm ({', '.join(event.members)}), "
+            f"{event.k} are needed. This does not say that a change follows."
+        )
+    claim = CLAIMS[event.kind]
+    own = ", set from its own baseline period," if event.relative else ""
+    now = claim.now.format(threshold=event.threshold, own=own)
+    if event.what == "cleared" and isnan(event.evidence):
+        return (
+            f"{event.series}: the alarm has ended with the evidence it stood on; after a gap, a new level, a "
+            "counterpart that was lost or came back, or a change of settings it is gathered anew."
+        )
+    if event.what == "cleared":
+        return f"{event.series}: the alarm has ended; evidence is now against the claim that it {now}."
+    numbers = event.estimates
+    seconds = numbers.period * event.cadence_us / MICROSECONDS
+    reading = claim.reading.format(
+        band=band_in_words(numbers.lag1, numbers.lag1_low, numbers.lag1_high),
+        recovery=_recovery(event),
+        swings=", overshooting from tick to tick" if event.side == "below" else "",
+        modulus=numbers.modulus,
+        period="" if isnan(seconds) else f", period about {duration_in_words(seconds)}",
+        ratio=exp(min(numbers.spread, 700.0)),
+    )
+    remarks = "".join(f" {REMARKS[name]}" for name in event.remarks)
+    return f"{event.series} {now}: {reading}. Budget {event.alpha:.3g} false alarms per tick.{remarks} {claim.caution}"
+
+
+def _recovery(event: AlarmEvent) -> str:
+    """Say the recovery time; with an open band only what it is at least."""
+    at_least = event.estimates.lag1_high >= 1.0
+    lag1 = event.estimates.lag1_low if at_least else event.estimates.lag1
+    if not 0.0 < lag1 < 1.0:
+        return ""
+    seconds = -event.cadence_us / MICROSECONDS / log(lag1)
+    return f", recovery time {'at least' if at_least else 'about'} {duration_in_words(seconds)}"
+
+
+def seen_in_words(event: AlarmEvent) -> str:
+    """Say in the past tense what an alarm found: `returned more slowly than lag-1 0.8 allows`."""
+    return CLAIMS[event.kind].past.format(
+        limit=threshold_label(round(event.threshold, 2) if event.relative else event.threshold),
+        over=", overshooting," if event.side == "below" else "",
+        own=", set from its own past," if event.relative else "",
+    )

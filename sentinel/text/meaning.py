@@ -1,7 +1,7 @@
-"""What a plan means, in words: every effective value of banks and alarms in ticks and in time, and how soon it sees.
+"""A plan in words, for `sentinel check`: every effective value in ticks and in time, and how soon a rule alarms.
 
-For `sentinel check`. The delays are those of `detectors/delay.py`, for a jump that halves the distance to the end of
-the scale: at threshold 0.8 one to 0.9. They say something about the instrument, nothing about the system.
+The delays are those of `detectors/delay.py`, for a jump that halves the distance to the end of the scale: at threshold
+0.8 one to 0.9. They say something about the instrument, nothing about the system.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from sentinel.domain.spelling import span_in_words
 from sentinel.pipeline.plan import SHORTEST_SEASON_MEMORY, Plan, PlanChannel, PlanRule
 from sentinel.text.claims import rule_in_words
 
-_TOO_SOON = f"; under {SHORTEST_SEASON_MEMORY:g} ticks, small budgets may not hold"
-
 # A configuration repeats its rules for every entry of `series`; each of these takes some milliseconds.
 lag1_delay, modulus_delay, spread_delay = cache(delay.lag1_delay), cache(delay.modulus_delay), cache(delay.spread_delay)
 
@@ -27,23 +25,21 @@ LONGEST_TICKS = 1e7
 
 
 def span(ticks: float, cadence: Cadence, digits: int = 3) -> str:
-    """So many ticks as time, in the unit a person would take."""
+    """Write a number of ticks as time, in the unit a person would take."""
     return span_in_words(ticks * cadence.seconds, digits)
 
 
-def of_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[str]:
-    """What remembers, and how: one line per part of the instrument."""
-
-    def memory(what: str, ticks: float, written: object, otherwise: str) -> str:
-        return f"{what} {span(ticks, cadence)} = {ticks:.4g} ticks" + ("" if written else f" ({otherwise})")
-
+def describe_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[str]:
+    """Yield one line for each part of the instrument: how long it remembers, and the constants it uses."""
+    memories = (
+        ("half-life", plan.half_life, bank.half_life, "by cadence"),
+        ("level", plan.level_half_life, bank.level_half_life, "by cadence"),
+        ("scale", plan.scale_half_life, bank.scale_half_life, "two of the level"),
+        ("spread", plan.spread_half_life, bank.spread_half_life, "the half-life"),
+    )
     yield "; ".join(
-        (
-            memory("half-life", plan.half_life, bank.half_life, "by cadence"),
-            memory("level", plan.level_half_life, bank.level_half_life, "by cadence"),
-            memory("scale", plan.scale_half_life, bank.scale_half_life, "two of the level"),
-            memory("spread", plan.spread_half_life, bank.spread_half_life, "the half-life"),
-        )
+        f"{what} {span(ticks, cadence)} = {ticks:.4g} ticks{'' if written else f' ({otherwise})'}"
+        for what, ticks, written, otherwise in memories
     )
     always = BankSettings.retired
     yield (
@@ -54,10 +50,11 @@ def of_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[str]:
     )
     for season, memory_ticks in zip(plan.seasons, plan.season_half_lives, strict=True):
         bins = min(int(always["season_bins"]), math.floor(season))
+        too_soon = f"; under {SHORTEST_SEASON_MEMORY:g} ticks, small budgets may not hold"
         yield (
             f"season of {season:.4g} ticks in {bins} pieces of {span(season / bins, cadence)}, half forgotten after "
             f"{memory_ticks / season:.3g} periods = {span(memory_ticks, cadence)}"
-            + ("" if memory_ticks >= SHORTEST_SEASON_MEMORY else _TOO_SOON)
+            + ("" if memory_ticks >= SHORTEST_SEASON_MEMORY else too_soon)
         )
     for season in plan.seasons_left_out:
         yield f"season of {season:.4g} ticks is left out: at least {SHORTEST_SEASON_TICKS} ticks are needed"
@@ -71,19 +68,19 @@ def of_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[str]:
         yield f"baseline period of {plan.baseline_pairs} pairs: full after {full} at the earliest"
 
 
-def of_rule(plan: Plan, rule: PlanRule, written: AlarmSettings, cadence: Cadence) -> Iterator[str]:
-    """The effective budget of a rule, and what it sees how soon."""
-    yield f"{rule.severity} {rule_in_words(rule.kind, rule.label)}: {_budget(rule, written, cadence)}"
+def describe_rule(plan: Plan, rule: PlanRule, written: AlarmSettings, cadence: Cadence) -> Iterator[str]:
+    """Yield the effective budget of a rule, then what each of its channels sees and how soon, then how it ends."""
+    yield f"{rule.severity} {rule_in_words(rule.kind, rule.label)}: {_budget_in_words(rule, written, cadence)}"
     total = sum(part.weight for part in rule.channels)
     for part in rule.channels:
         weight = part.weight / total
         name = f"{part.kind} with weight {weight:.2g}: " if len(rule.channels) > 1 else ""
-        yield f"  {name}{_seen(plan, rule, part, weight, cadence)}"
+        yield f"  {name}{_channel_in_words(plan, rule, part, weight, cadence)}"
     yield f"  ends on evidence of the opposite at {rule.clear:g}; bets {', '.join(f'{bet:g}' for bet in rule.bets)}"
 
 
-def _budget(rule: PlanRule, written: AlarmSettings, cadence: Cadence) -> str:
-    """From the budget as it is written to the alpha that counts."""
+def _budget_in_words(rule: PlanRule, written: AlarmSettings, cadence: Cadence) -> str:
+    """Say how the alpha that counts follows from the budget as it is written."""
     effective = f"alpha {rule.alpha:.3g} per tick = 1 false alarm per {span(1.0 / rule.alpha, cadence)} of each series"
     if written.alpha is not None and written.share == 1.0 and written.shared_by == 1:
         return effective
@@ -95,8 +92,8 @@ def _budget(rule: PlanRule, written: AlarmSettings, cadence: Cadence) -> str:
     return f"{source}{share}{series} = {cut}{effective}"
 
 
-def _seen(plan: Plan, rule: PlanRule, part: PlanChannel, weight: float, cadence: Cadence) -> str:
-    """What a claim is, and after how many ticks a clear case of it raises the alarm alone, and its opposite ends it."""
+def _channel_in_words(plan: Plan, rule: PlanRule, part: PlanChannel, weight: float, cadence: Cadence) -> str:
+    """Say after how many ticks a clear case of the claim raises the alarm alone, and when its opposite ends it."""
     alpha = rule.alpha * weight
     if part.kind == "spread":
         assert part.ratio is not None  # a spread channel has one
@@ -105,33 +102,29 @@ def _seen(plan: Plan, rule: PlanRule, part: PlanChannel, weight: float, cadence:
         return f"{2.0 * part.ratio:g} times the variance of its baseline period is seen after {seen}"
     if part.threshold is None:
         delta = f"{part.delta:g}" if part.delta is not None else "0.1 (0.05 from a lag-1 autocorrelation of 0.7 on)"
-        side = "below" if part.below else "above"
-        return (
-            f"the threshold is {delta} {side} its own past (the baseline period), or the bound of that if it is farther"
-        )
+        past = f"{'below' if part.below else 'above'} its own past (the baseline period)"
+        return f"the threshold is {delta} {past}, or the bound of that if it is farther"
     threshold = part.threshold
     reached = (threshold - 1.0) / 2.0 if part.below else (threshold + 1.0) / 2.0
     level = plan.level_half_life if plan.conditioning else None
     if part.kind == "modulus":
         ticks = modulus_delay(threshold, reached, alpha, level_half_life=level, bets=rule.bets)
         return f"a rise of the modulus to {reached:.4g} is seen after {_about(ticks, alpha, cadence)}"
-    placed = detrending.below(threshold, half_life.gain(level)) if part.below and level is not None else threshold
-    ticks = lag1_delay(placed, reached, alpha, below=part.below, level_half_life=level, bets=rule.bets)
+    seen_as = detrending.below(threshold, half_life.gain(level)) if part.below and level is not None else threshold
+    ticks = lag1_delay(seen_as, reached, alpha, below=part.below, level_half_life=level, bets=rule.bets)
     seen = f"a {'fall' if part.below else 'jump'} to {reached:.4g} is seen after {_about(ticks, alpha, cadence)}"
     back = 2.0 * threshold - reached
     if len(rule.channels) > 1 or not -1.0 < back < 1.0:
         return seen
-    ticks = lag1_delay(placed, back, rule.clear, below=not part.below, level_half_life=level, bets=rule.bets)
+    ticks = lag1_delay(seen_as, back, rule.clear, below=not part.below, level_half_life=level, bets=rule.bets)
     return f"{seen}; once it is back at {back:.4g}, the alarm ends within {_about(ticks, rule.clear, cadence)}"
 
 
 def _about(ticks: float, alpha: float, cadence: Cadence) -> str:
-    """A delay in words; `roughly` where the alpha is larger than those at which it was measured to be within 25 %."""
+    """Say a delay; `roughly` where the alpha is larger than those at which it was measured to be within 25 %."""
     if math.isnan(ticks):
-        return (
-            "a time that is not computed: once the level is taken out, what is left lies within "
-            f"{1.0 - delay.STEEPEST:.1g} of 1 or -1"
-        )
+        nearest = f"within {1.0 - delay.STEEPEST:.1g} of 1 or -1"
+        return f"a time that is not computed: once the level is taken out, what is left lies {nearest}"
     if ticks > LONGEST_TICKS:
         return "so long that it may as well not be there"
     rounded = float(f"{ticks:.2g}")

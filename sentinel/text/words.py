@@ -1,16 +1,14 @@
-"""Words and numbers for people: one way to say a duration, a moment, a band, a cycle, a spread.
-
-Page, terminal and metrics say the same thing in the same words because they all ask here; what alarm rules say is in
-`claims`.
-"""
+"""The readings of a series in words: a band, a recovery time, a cycle, a spread, a budget, why there is no verdict."""
 
 from __future__ import annotations
 
 from math import exp, isinf, isnan, log
 
-from sentinel.domain.spelling import duration_in_words, number_in_words
+import numpy as np
+
+from sentinel.domain.spelling import duration_in_words, moment_in_words, number_in_words
 from sentinel.domain.states import Reason
-from sentinel.domain.views import SeriesView
+from sentinel.domain.views import SeriesView, Spectrogram
 
 SHORTEST_CYCLE = 2.1
 """Ticks; a shorter period is no more than a change of sign at every tick."""
@@ -50,20 +48,14 @@ def band_in_words(lag1: float, low: float, high: float) -> str:
     """
     if isnan(lag1):
         return "not ready"
-    number = f"{lag1:.2f}"
+    number, from_, to = f"{lag1:.2f}", f"{low:.2f}", f"{high:.2f}"
     if low <= -1 and high >= 1:
-        band = "band open"
-    elif high >= 1:
-        band = f"above {low:.2f}"
-        if band == f"above {number}":
-            return f"{number} or more"
-    elif low <= -1:
-        band = f"below {high:.2f}"
-        if band == f"below {number}":
-            return f"{number} or less"
-    else:
-        band = f"{low:.2f} to {high:.2f}"
-    return f"{number} ({band})"
+        return f"{number} (band open)"
+    if high >= 1:
+        return f"{number} or more" if from_ == number else f"{number} (above {from_})"
+    if low <= -1:
+        return f"{number} or less" if to == number else f"{number} (below {to})"
+    return f"{number} ({from_} to {to})"
 
 
 def recovery_in_words(view: SeriesView) -> str:
@@ -135,11 +127,26 @@ def ratio_in_words(logarithm: float) -> str:
 
 def budget_in_words(alpha: float) -> str:
     """Write an effective budget of false alarms: `alpha 0.0001 per tick, 1 false alarm in 10,000 ticks`."""
-    if alpha <= 0:
-        return "alpha 0"
-    return f"alpha {alpha:.3g} per tick, 1 false alarm in {number_in_words(1 / alpha)} ticks"
+    return (
+        f"alpha {alpha:.3g} per tick, 1 false alarm in {number_in_words(1 / alpha)} ticks" if alpha > 0 else "alpha 0"
+    )
 
 
 def alpha_in_words(alpha: float) -> str:
     """Write an effective budget where there is little room, as the share it is: `1/10,000`, `1/1.2 million`."""
     return f"1/{number_in_words(1 / alpha)}" if alpha > 0 else "0"
+
+
+def picture_in_words(picture: Spectrogram) -> str:
+    """Say what a spectrogram shows to someone who cannot see it; only bands that lie apart are a change."""
+    ready = np.flatnonzero(~np.isnan(picture.lag1))
+    if not len(ready):
+        return "No reading is ready yet."
+    # The first readings after warm-up have the widest bands, with which nothing is ever a change.
+    begin, end = ready[len(ready) // 10], ready[-1]
+    rose, fell = picture.low[end] > picture.high[begin], picture.high[end] < picture.low[begin]
+    verb = "rose" if rose else "fell" if fell else "changed no more than its band is wide,"
+    first, last = (f"{picture.lag1[at]:.2f} ({moment_in_words(int(picture.time_us[at]))})" for at in (begin, end))
+    evidence = picture.evidence[end]
+    stands = "" if isnan(evidence) else f" Evidence is {'past' if evidence >= 0 else 'below'} the alarm line."
+    return f"Lag-1 autocorrelation {verb} from {first} to {last}.{stands}"

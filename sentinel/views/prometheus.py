@@ -1,42 +1,26 @@
 """What Prometheus reads: the text made of the table of metrics, anew at each scrape.
 
 Nothing here is set over time: numbers of series come from the snapshot, counts of what happened from the instruments.
-A value that is not known is left out instead of shown as zero. No other module knows prometheus_client.
+A value that is not known is left out instead of shown as zero.
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, islice
 from math import isinf, isnan, nan
-from operator import itemgetter
-from typing import TypeVar
+from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from sentinel import __version__
 from sentinel.domain.channels import CHANNELS
 from sentinel.domain.clock import MICROSECONDS
-from sentinel.domain.metrics import (
-    BUCKETS_SECONDS,
-    BUILD_INFO,
-    OF_SERIES,
-    Counter,
-    Gauge,
-    Histogram,
-    Labels,
-    Metrics,
-    Row,
-)
+from sentinel.domain.metrics import BUCKETS_SECONDS, BUILD_INFO, OF_SERIES, Durations, Labels, Metrics, Row
 from sentinel.domain.spelling import NEVER_US, threshold_label
 from sentinel.domain.states import Reason, State
 from sentinel.domain.views import RuleView, SeriesView
@@ -44,26 +28,24 @@ from sentinel.pipeline.snapshot import Snapshot, e_bh
 
 STATE_CODES = {State.LEARNING: 0, State.WATCHING: 1, State.WARNING: 2, State.CRITICAL: 3, State.BLIND: -1}
 BLIND_REASONS = (
-    Reason.STALE,
-    Reason.STUCK,
-    Reason.TOO_COARSE,
-    Reason.OUT_OF_RANGE,
-    Reason.IMPLAUSIBLE,
-    Reason.SPACING,
+    Reason.STALE, Reason.STUCK, Reason.TOO_COARSE, Reason.OUT_OF_RANGE, Reason.IMPLAUSIBLE, Reason.SPACING,
     Reason.COUNTERPART_BEHIND,
-)
-
-T = TypeVar("T")
+)  # fmt: skip
+"""Reasons that are shown with 0 while no series is blind for them."""
+FAMILIES = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily, "histogram": HistogramMetricFamily}
 Point = tuple[str, Labels, float]
 """Name, label values in the order of the table, value."""
 
 
-class Exposition:
+class Exposition(Collector):
     """Renders all metrics, made anew from the snapshot and the instruments each time."""
 
     def __init__(self, snapshot: Callable[[], Snapshot], metrics: Metrics, max_series: int = 1000) -> None:
+        self._snapshot = snapshot
+        self._metrics = metrics
+        self._max_series = max_series
         self._registry = CollectorRegistry()
-        self._registry.register(_SentinelCollector(snapshot, metrics, max_series))
+        self._registry.register(self)
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)
@@ -77,15 +59,6 @@ class Exposition:
             encode, content_type = choose_encoder("")
         return encode(self._registry), content_type
 
-
-class _SentinelCollector(Collector):
-    """Turns snapshot and instruments into the metrics of the table, and nothing else."""
-
-    def __init__(self, snapshot: Callable[[], Snapshot], metrics: Metrics, max_series: int) -> None:
-        self._snapshot = snapshot
-        self._metrics = metrics
-        self._max_series = max_series
-
     def describe(self) -> Iterable[Metric]:
         """Say nothing: the registry would otherwise collect once to learn the names."""
         return ()
@@ -97,8 +70,13 @@ class _SentinelCollector(Collector):
             if not isnan(value):
                 # Of two equal label sets the first counts: a doubled line would cost the whole scrape.
                 found[name].setdefault(tuple(map(_printable, labels)), value)
-        families = [_gauge_of(BUILD_INFO, found), *map(_family_of, self._metrics.instruments())]
-        families += [_gauge_of(row, found) for row in OF_SERIES]
+        families = [_family(BUILD_INFO, BUILD_INFO.labels, found[BUILD_INFO.name])]
+        for one in self._metrics.instruments():
+            values: dict[Labels, float | Durations] = {}
+            for labels in sorted(moved := one.values()):
+                values[tuple(map(_printable, labels))] = moved[labels]
+            families.append(_family(one.row, sorted(one.row.labels), values))
+        families += [_family(row, row.labels, found[row.name]) for row in OF_SERIES]
         yield from (family for family in families if family.samples)
 
     def _points(self) -> Iterator[Point]:
@@ -112,37 +90,17 @@ class _SentinelCollector(Collector):
             yield from _series(snapshot.view(name))
 
 
-def _gauge_of(row: Row, found: Mapping[str, Mapping[Labels, float]]) -> Metric:
-    """Make the family of a gauge that is computed at the scrape."""
-    family = GaugeMetricFamily(row.name, row.help, labels=row.labels, unit=row.unit)
-    for labels, value in found[row.name].items():
-        family.add_metric(labels, value)
-    return family
-
-
-def _family_of(instrument: Counter | Gauge | Histogram) -> Metric:
-    """Make the family of an instrument, its lines sorted by their labels."""
-    row, names = instrument.row, sorted(instrument.row.labels)
-    if isinstance(instrument, Histogram):
-        histogram = HistogramMetricFamily(row.name, row.help, labels=names, unit=row.unit)
-        bounds = [*map(str, BUCKETS_SECONDS), "+Inf"]
-        for labels, (counts, seconds) in _by_label(instrument.values()):
-            buckets = zip(bounds, accumulate(counts, initial=None), strict=True)
-            histogram.add_metric(labels, list(buckets), seconds)
-        return histogram
-    make = CounterMetricFamily if isinstance(instrument, Counter) else GaugeMetricFamily
-    family: CounterMetricFamily | GaugeMetricFamily = make(row.name, row.help, labels=names, unit=row.unit)
-    for labels, value in _by_label(instrument.values()):
-        if not isnan(value):
+def _family(row: Row, names: Sequence[str], values: Mapping[Labels, float | Durations]) -> Metric:
+    """Make the family of one metric, its values by those of the labels `names`; NaN is left out."""
+    family: Any = FAMILIES[row.type](row.name, row.help, labels=names, unit=row.unit)
+    for labels, value in values.items():
+        if isinstance(value, Durations):
+            buckets = zip([*map(str, BUCKETS_SECONDS), "+Inf"], accumulate(value.counts), strict=True)
+            family.add_metric(labels, list(buckets), value.seconds)
+        elif not isnan(value):
             family.add_metric(labels, value)
+    assert isinstance(family, Metric)
     return family
-
-
-def _by_label(values: Mapping[Labels, T]) -> Iterable[tuple[Labels, T]]:
-    """Sort values by their labels, each label set as it is printed once."""
-    return {
-        tuple(map(_printable, labels)): value for labels, value in sorted(values.items(), key=itemgetter(0))
-    }.items()
 
 
 def _printable(text: str) -> str:
@@ -150,16 +108,10 @@ def _printable(text: str) -> str:
     return str(text).encode("utf-8", "replace").decode("utf-8")
 
 
-def _seconds(time_us: int) -> float:
-    """Give a timestamp in seconds; NaN, which is left out, for never."""
-    return nan if time_us == NEVER_US else time_us / MICROSECONDS
-
-
 def _choose(snapshot: Snapshot, max_series: int) -> list[str]:
-    """Choose which series are shown one by one, in the order of their names.
+    """Choose which series are shown one by one: those with an alarm, then the first by name; sorted by name.
 
-    Those with an alarm come first, then the first by name: the choice changes only when an alarm does, and a
-    capped exposition does not make Prometheus begin new series at every scrape.
+    The choice changes only when an alarm does: a capped exposition does not begin new series at every scrape.
     """
     names = snapshot.names()
     if len(names) <= max_series:
@@ -193,18 +145,21 @@ def _series(view: SeriesView) -> Iterator[Point]:
     yield "sentinel_series_state_code", one, STATE_CODES[view.state]
     if blind:
         yield "sentinel_series_blind", (*one, view.reason.value), 1
-    for measure in (measure for channel in CHANNELS for measure in channel.measures):
-        number = measure.read(view)
-        if not (measure.may_be_open and isinf(number)):
-            yield measure.metric, one, number
+    for channel in CHANNELS:
+        for measure in channel.measures:
+            number = measure.read(view)
+            if not (measure.may_be_open and isinf(number)):
+                yield measure.metric, one, number
     for threshold, reading in zip(view.thresholds, view.readings, strict=True):
         yield "sentinel_series_reading", (*one, "lag1", threshold_label(threshold)), reading
-    for rule in sorted(view.rules, key=_first_to_alarm):
+    # Of two rules of one name the one with the larger alpha, which alarms first, is shown.
+    for rule in sorted(view.rules, key=lambda rule: (rule.kind, rule.label, -rule.alpha)):
         yield from _rule(one, rule)
     yield "sentinel_series_fleet_e_value", one, view.e_value
     if view.window_ticks:
         yield "sentinel_series_fleet_window_ticks", one, view.window_ticks
-    yield "sentinel_series_last_tick_timestamp_seconds", one, _seconds(view.time_us)
+    time = nan if view.time_us == NEVER_US else view.time_us / MICROSECONDS
+    yield "sentinel_series_last_tick_timestamp_seconds", one, time
     yield "sentinel_series_missing_ticks", one, view.missing_ticks
 
 
@@ -218,8 +173,3 @@ def _rule(one: tuple[str, str], rule: RuleView) -> Iterator[Point]:
     yield "sentinel_series_reference_left_pairs", labels, rule.baseline_left
     for remark in rule.remarks:
         yield "sentinel_series_alarm_remark", (*labels, remark), 1
-
-
-def _first_to_alarm(rule: RuleView) -> tuple[str, str, float]:
-    """Sort rules; of two of one name the one with the larger alpha, which alarms first, is shown."""
-    return rule.kind, rule.label, -rule.alpha

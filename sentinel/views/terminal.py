@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from math import atanh, isnan
 from time import monotonic
+from typing import NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.live import Live as RichLive
@@ -16,7 +16,7 @@ from rich.text import Text
 from sentinel.domain.states import State
 from sentinel.domain.views import SeriesView
 from sentinel.pipeline.snapshot import Snapshot
-from sentinel.text.claims import evidence_in_words, evidence_share, leading_rule, reason_in_words
+from sentinel.text.claims import evidence_in_words, evidence_share, leading_rule, reason_in_words, rule_briefly
 from sentinel.text.words import alpha_in_words, cycle_briefly, lag1_in_words, ratio_in_words, recovery_in_words
 
 FRAMES_PER_SECOND = 8
@@ -33,10 +33,10 @@ STATES = {
     State.WATCHING: ("●", "green"),
     State.LEARNING: ("◌", "bright_black"),
 }
+"""Sign and style of every state, the most urgent first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Widths:
+class Widths(NamedTuple):
     """Widths of the columns, in letters."""
 
     name: int
@@ -54,58 +54,43 @@ NARROW = Widths(name=12, state=20, spectrum=25, evidence=20, between=1, bar=18)
 WIDE_FROM = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What the view says beside the series."""
 
     address: str
     """Where the page is served."""
     observations_per_second: float
     note: str = ""
-    """One more line, as how far the demonstration is."""
+    """One more line, such as how far the demonstration is."""
 
 
 def render(snapshot: Snapshot, facts: Facts, width: int = WIDE_FROM) -> RenderableType:
     """Make the view of one snapshot for a terminal of `width` columns; it does not change afterwards."""
     widths = WIDE if width >= WIDE_FROM else NARROW
-    table = Table(
-        box=None, pad_edge=False, padding=(0, widths.between, 1, 0), show_edge=False, header_style="bright_black"
-    )
+    padding = (0, widths.between, 1, 0)
+    table = Table(box=None, pad_edge=False, padding=padding, show_edge=False, header_style="bright_black")
     table.add_column("series", width=widths.name, overflow="ellipsis", no_wrap=True)
     table.add_column("state, lag-1 (band)", width=widths.state)
-    table.add_column(_scale(widths.spectrum), width=widths.spectrum, no_wrap=True)
+    # No thresholds: they may differ from series to series.
+    scale = Text("returns fast" + "slowly".rjust(widths.spectrum - len("returns fast")))
+    table.add_column(scale, width=widths.spectrum, no_wrap=True)
     table.add_column("evidence ▏alarm line", width=widths.evidence)
     # By name within a state, so that rows keep their places while evidence moves.
-    views = sorted(islice(snapshot.views(ROWS), ROWS), key=lambda view: (_rank(view), view.name))
+    views = sorted(islice(snapshot.views(ROWS), ROWS), key=lambda view: (list(STATES).index(view.state), view.name))
     for view in views:
-        table.add_row(_name(view), _state(view), _spectrum(view, widths.spectrum), _evidence(view, widths.bar))
-    parts: list[RenderableType] = [_heading(snapshot, facts), Text(), table]
+        name = Text(f"{_printable(view.name)}\n").append(_printable(view.source), "bright_black")
+        table.add_row(name, _state(view), _spectrum(view, widths.spectrum), _evidence(view, widths.bar))
+    number = f"{len(snapshot):,} series   "
+    speed = f"{facts.observations_per_second:,.0f} observations/s"
+    heading = Text.assemble(
+        ("sentinel", "bold"), "  ", (facts.address, "underline"), "   ", number, (speed, "bright_black")
+    )
+    parts: list[RenderableType] = [heading, Text(), table]
     if len(snapshot) > len(views):
         parts.append(Text(f"and {len(snapshot) - len(views):,} more series on the page", style="bright_black"))
     if facts.note:
         parts += [Text(), Text(facts.note)]
     return Group(*parts)
-
-
-def _heading(snapshot: Snapshot, facts: Facts) -> Text:
-    number = f"{len(snapshot):,} series" if len(snapshot) != 1 else "1 series"
-    speed = f"{facts.observations_per_second:,.0f} observations/s"
-    return Text.assemble(
-        ("sentinel", "bold"), "  ", (facts.address, "underline"), f"   {number}   ", (speed, "bright_black")
-    )
-
-
-def _rank(view: SeriesView) -> int:
-    return list(STATES).index(view.state)
-
-
-def _scale(width: int) -> Text:
-    """Head of the spectrum; the thresholds themselves may differ from series to series."""
-    return Text("returns fast" + "slowly".rjust(width - len("returns fast")))
-
-
-def _name(view: SeriesView) -> Text:
-    return Text(f"{_printable(view.name)}\n").append(_printable(view.source), "bright_black")
 
 
 def _state(view: SeriesView) -> Text:
@@ -120,21 +105,21 @@ def _state(view: SeriesView) -> Text:
 
 
 def _spectrum(view: SeriesView, room: int) -> Text:
-    """One cell per detector, under it the place where the sign changes, and what oscillates."""
-    text = _bank(view, room)
+    """Draw one cell per detector, under it the place where the sign changes, and name what oscillates."""
+    text = Text()
+    width = max(1, room // max(1, len(view.readings)))
+    for reading in view.readings[: room // width]:
+        text.append(" " * width, Style(bgcolor=NOT_READY if isnan(reading) else _colour(reading)))
+    text.append("\n")
+    if not isnan(view.estimates.lag1):
+        _point_at_lag1(text, view, width * len(view.readings), width, room)
     if not isnan(view.estimates.modulus):
         text.append(f"\nmodulus {cycle_briefly(view)}", "bright_black")
     return text
 
 
-def _bank(view: SeriesView, room: int) -> Text:
-    text = Text()
-    width = max(1, room // max(1, len(view.readings)))
-    for reading in view.readings[: room // width]:
-        text.append(" " * width, Style(bgcolor=NOT_READY if isnan(reading) else _colour(reading)))
-    if isnan(view.estimates.lag1):
-        return text.append("\n")
-    cells = width * len(view.readings)
+def _point_at_lag1(text: Text, view: SeriesView, cells: int, width: int, room: int) -> None:
+    """Put an arrow under the place of lag-1 in a row of `cells`, `width` per detector, and the recovery time by it."""
     lowest, highest = view.thresholds[0], view.thresholds[-1]
     share = (atanh(min(highest, max(lowest, view.estimates.lag1))) - atanh(lowest)) / (atanh(highest) - atanh(lowest))
     place = min(cells - 1, max(0, round((cells - width) * share + (width - 1) / 2)))
@@ -142,10 +127,12 @@ def _bank(view: SeriesView, room: int) -> Text:
     recovery = recovery_in_words(view)
     for words in (f"recovery {recovery}", recovery):
         if len(words) < room - place - 1:
-            return text.append("\n" + " " * place + "▲").append(f" {words}", "bright_black")
+            text.append(" " * place + "▲").append(f" {words}", "bright_black")
+            return
         if len(words) + 2 <= place:
-            return text.append("\n" + words.ljust(place), "bright_black").append("▲")
-    return text.append("\n" + " " * place + "▲")
+            text.append(words.ljust(place), "bright_black").append("▲")
+            return
+    text.append(" " * place + "▲")
 
 
 def _colour(reading: float) -> str:
@@ -163,11 +150,10 @@ def _evidence(view: SeriesView, width: int) -> Text:
     filled = 0 if isnan(share) else round(width * share)
     past = rule.alarm_id or rule.evidence >= 0
     bar = Text("━" * filled, "red" if past else "cyan").append("━" * (width - filled), "grey23")
-    name = rule.label if rule.kind == "lag1" else rule.kind if rule.kind == "weighted" else f"{rule.kind} {rule.label}"
     waits = isnan(rule.evidence) and rule.baseline_left > 0
     words = f"needs {rule.baseline_left:,} more pairs" if waits else evidence_in_words(rule)
     alpha = alpha_in_words(rule.alpha).replace(" million", "M").replace(" billion", "G")
-    return bar.append("▏", "red").append(f"\n{words}\n{name} · α {alpha}", "bright_black")
+    return bar.append("▏", "red").append(f"\n{words}\n{rule_briefly(rule)} · α {alpha}", "bright_black")
 
 
 def _printable(name: str) -> str:

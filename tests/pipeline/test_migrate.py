@@ -17,7 +17,7 @@ from sentinel.config import Settings
 from sentinel.pipeline.cohort import take_series
 from sentinel.pipeline.migrate import migrate
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
-from sentinel.text.events import body_of, sentence_of
+from sentinel.text.claims import body_of, sentence_of
 from tests.pipeline.streams import HOUR_US, ar1, batch_of, by_series, hourly, numbered, through
 
 QUICK = {"default": {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}}

@@ -17,7 +17,7 @@ import sentinel.pipeline.state
 from sentinel.config import Settings
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.pipeline import Batch, Pipeline
-from sentinel.text.events import sentence_of
+from sentinel.text.claims import sentence_of
 from tests.pipeline.streams import (
     HOUR_US,
     Run,

@@ -30,8 +30,7 @@ from sentinel.pipeline.sites import (
     without_enough,
 )
 from sentinel.pipeline.snapshot import Snapshot
-from sentinel.text.claims import site_in_words
-from sentinel.text.events import sentence_of
+from sentinel.text.claims import sentence_of, site_in_words
 from tests.pipeline.streams import HOUR_US, ar1, batch_of, cut, hourly, run, through
 from tests.runtime.rig import CHOSEN, Rig, Sink, frame
 

@@ -12,7 +12,7 @@ import pytest
 
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.views import SeriesView
-from sentinel.text.events import sentence_of
+from sentinel.text.claims import sentence_of
 from tests.pipeline.streams import HOUR_US, Floats, Run, ar1, hourly, run, table
 
 ROOT = Path(__file__).resolve().parents[2]

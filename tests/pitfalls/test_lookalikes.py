@@ -10,7 +10,7 @@ from sentinel.config import Settings
 from sentinel.domain.states import Reason
 from sentinel.pipeline.pipeline import Batch, Pipeline
 from sentinel.simulate import simulate
-from sentinel.text.events import sentence_of
+from sentinel.text.claims import sentence_of
 from tests.pipeline.streams import HOUR_US, Floats, Run, ar1, batch_of, hourly, run, table, through
 from tests.pitfalls.naive import ac1
 

@@ -12,7 +12,7 @@ from sentinel.commands.check import summary
 from sentinel.config import AlarmSettings, BankSettings, Settings
 from sentinel.domain.spans import Cadence
 from sentinel.pipeline.plan import plan_for
-from sentinel.text.meaning import of_bank, of_rule, span
+from sentinel.text.meaning import describe_bank, describe_rule, span
 
 DAY, HOUR = Cadence.parse("1d"), Cadence.parse("1h")
 
@@ -22,7 +22,10 @@ def said(cadence: Cadence, alarm: dict[str, Any], bank: dict[str, Any] | None = 
     settings = Settings.model_validate({"series": [series], "banks": {"default": bank or {}}, "alarms": [alarm]})
     plan = plan_for(settings, "x", cadence)
     [written] = settings.rules_for("x")
-    return [*of_bank(plan, settings.bank_for("x"), cadence), *of_rule(plan, plan.rules[0], written, cadence)]
+    return [
+        *describe_bank(plan, settings.bank_for("x"), cadence),
+        *describe_rule(plan, plan.rules[0], written, cadence),
+    ]
 
 
 ALARMS: list[dict[str, Any]] = [

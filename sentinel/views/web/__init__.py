@@ -1,8 +1,6 @@
 """The status page, the JSON behind it, health, and the door for the scraper. Read-only."""
 
-from __future__ import annotations
-
-from sentinel.views.web.app import Access, create_app
-from sentinel.views.web.server import WebServer
+from sentinel.views.web.app import WebServer, create_app
+from sentinel.views.web.pages import Access
 
 __all__ = ["Access", "WebServer", "create_app"]

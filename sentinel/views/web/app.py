@@ -1,12 +1,13 @@
-"""The routes. Every request reads one snapshot, which does not change under it."""
+"""The routes and the HTTP server. Every request reads one snapshot, which does not change under it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import socket
+from threading import Thread
+from time import monotonic, sleep
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -18,13 +19,15 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sentinel.domain.clock import Clock
-from sentinel.domain.states import SourceStatus
+from sentinel.domain.errors import SentinelError
 from sentinel.domain.views import SeriesView
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.views.web import pages
-from sentinel.views.web.numbers import series_as_json, spectrogram_as_json
+from sentinel.views.web.pages import STATIC, Access
 
-STATIC = Path(__file__).parent / "static"
+START_WITHIN_SECONDS = 5.0
+STOP_WITHIN_SECONDS = 0.8
+"""How long an answer that is under way may still take when the server is stopped."""
 PAGE_LIMIT = 1000
 SECURITY = {
     b"content-security-policy": b"default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -35,22 +38,6 @@ SECURITY = {
     b"cross-origin-opener-policy": b"same-origin",
     b"cross-origin-resource-policy": b"same-origin",
 }
-
-
-@dataclass(slots=True)
-class Access:
-    """Everything that the server may read, given by the daemon; each call gives the present one."""
-
-    snapshot: Callable[[], Snapshot]
-    """The last picture of all series."""
-    sources: Callable[[], Sequence[SourceStatus]]
-    """What is known of each source."""
-    not_ready: Callable[[], Sequence[str]]
-    """Why what is shown cannot be relied on, one sentence each; none if it can."""
-    settings_text: Callable[[], str]
-    """The settings in force, without secrets."""
-    metrics: Callable[[str], tuple[bytes, str]]
-    """Body and content type for a scraper that sends this Accept header."""
 
 
 class _SecurityHeaders:
@@ -102,29 +89,23 @@ class _Answers:
         return Response(body, headers={"content-type": content_type, "vary": "Accept"})
 
     def status(self, request: Request) -> Response:
-        return pages.status(
-            request,
-            self._access.snapshot(),
-            self._access.sources(),
-            self._access.not_ready(),
-            self._access.settings_text(),
-            self._clock,
-            first=_whole(request, "first", 0, 10**9),
-            fleet=_choice(request, "order", ("alarm", "fleet")) == "fleet",
-        )
+        order = request.query_params.get("order", "alarm")
+        if order not in ("alarm", "fleet"):
+            raise HTTPException(400, f"order: {order!r}; alarm or fleet is allowed")
+        return pages.status(self._access, self._clock, _whole(request, "first", 0, 10**9), fleet=order == "fleet")
 
     def series_page(self, request: Request) -> Response:
         snapshot = self._access.snapshot()
-        return pages.series(request, snapshot, _view(snapshot, request))
+        return pages.series(snapshot, _view(snapshot, request))
 
     def series_list(self, request: Request) -> Response:
         snapshot = self._access.snapshot()
         offset, limit = _whole(request, "offset", 0, 10**9), _whole(request, "limit", 100, PAGE_LIMIT)
-        views = [series_as_json(snapshot.view(name)) for name in snapshot.names()[offset : offset + limit]]
+        views = [pages.series_as_json(snapshot.view(name)) for name in snapshot.names()[offset : offset + limit]]
         return _Json({"total": len(snapshot), "offset": offset, "limit": limit, "series": views})
 
     def series_json(self, request: Request) -> Response:
-        return _Json(series_as_json(_view(self._access.snapshot(), request)))
+        return _Json(pages.series_as_json(_view(self._access.snapshot(), request)))
 
     def spectrogram(self, request: Request) -> Response:
         snapshot = self._access.snapshot()
@@ -137,7 +118,7 @@ class _Answers:
         etag = f'W/"{newest}-{len(picture.time_us)}"'
         if request.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers={"etag": etag})
-        return _Json(spectrogram_as_json(view, picture), headers={"etag": etag})
+        return _Json(pages.spectrogram_as_json(view, picture), headers={"etag": etag})
 
     def favicon(self, _: Request) -> Response:
         return FileResponse(STATIC / "favicon.svg", media_type="image/svg+xml")
@@ -180,18 +161,60 @@ def _whole(request: Request, key: str, default: int, most: int) -> int:
     return int(text)
 
 
-def _choice(request: Request, key: str, allowed: tuple[str, ...]) -> str:
-    """Read one of the allowed words from the query, by default the first; HTTPException 400 says what is allowed."""
-    text = request.query_params.get(key, allowed[0])
-    if text not in allowed:
-        raise HTTPException(400, f"{key}: {text!r}; {' or '.join(allowed)} is allowed")
-    return text
-
-
 async def _problem(request: Request, error: Exception) -> Response:
     """Answer an error as a page, or as JSON where JSON was asked for."""
     assert isinstance(error, HTTPException)
     if request.url.path.startswith("/api/"):
         return _Json({"error": error.detail}, error.status_code, headers=error.headers)
     detail = error.detail if error.detail != "Not Found" else f"There is no page {request.url.path}"
-    return pages.problem(request, error.status_code, detail, error.headers)
+    return pages.problem(error.status_code, detail, error.headers)
+
+
+class WebServer:
+    """Serves one application on one address, in a thread that leaves signals alone, from `start()` to `stop()`."""
+
+    def __init__(self, app: ASGIApp, listen: str) -> None:
+        """Bind at once, so that a taken address is known before anything else begins. SentinelError says why not."""
+        self._socket = _bind(listen)
+        host, self.port = self._socket.getsockname()[:2]
+        """The real port, also where port 0 was asked for."""
+        self.address = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        """Where a browser finds it, as `http://127.0.0.1:9814`."""
+        config = uvicorn.Config(
+            app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
+            timeout_keep_alive=30,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+        self._thread = Thread(target=self._server.run, args=([self._socket],), name="web", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+        until = monotonic() + START_WITHIN_SECONDS
+        while not self._server.started:
+            if monotonic() > until or not self._thread.is_alive():
+                raise SentinelError(f"web.listen: {self.address}: the server did not start; see the log")
+            sleep(0.005)
+
+    def stop(self) -> None:
+        """Stop in less than a second: finish what is under way, then drop it."""
+        self._server.should_exit = True
+        self._thread.join(STOP_WITHIN_SECONDS)
+        if self._thread.is_alive():
+            self._server.force_exit = True
+            self._thread.join(STOP_WITHIN_SECONDS)
+
+
+def _bind(listen: str) -> socket.socket:
+    """Bind `host:port` or `[host]:port`."""
+    host, _, port = listen.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not (host and port.isascii() and port.isdigit() and int(port) < 65536):
+        raise SentinelError(f"web.listen: {listen!r}; host:port is allowed, as 127.0.0.1:9814")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, int(port)), family=family, backlog=128)
+    except OSError as error:
+        # create_server repeats the address in brackets.
+        reason = str(error.strerror).partition(" (")[0]
+        raise SentinelError(f"web.listen: {listen}: {reason}; choose a free address, or port 0") from error

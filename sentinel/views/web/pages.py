@@ -1,58 +1,36 @@
-"""What the pages show: numbers of the snapshot turned into words, bars and links for the templates."""
+"""What is served of a snapshot: pages, which templates put into words and bars, and JSON for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from math import isnan
+from math import atanh, isfinite, isnan, log10
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from starlette.requests import Request
+from numpy.typing import NDArray
 from starlette.responses import HTMLResponse
 
 from sentinel import __version__
 from sentinel.domain.channels import CHANNELS
 from sentinel.domain.clock import MICROSECONDS, Clock
-from sentinel.domain.spelling import duration_in_words, moment_in_words, number_in_words, threshold_label
+from sentinel.domain.spelling import duration_in_words, moment_in_words, moment_iso, number_in_words, threshold_label
 from sentinel.domain.states import SourceStatus, State
-from sentinel.domain.views import RuleView, SeriesView, SiteView, Spectrogram
+from sentinel.domain.views import RuleView, SeriesView, Spectrogram
+from sentinel.pipeline.history import MISSING, SCALE
 from sentinel.pipeline.snapshot import Ranking, Snapshot
-from sentinel.text.claims import (
-    baseline_in_words,
-    evidence_against_budget,
-    evidence_in_words,
-    evidence_share,
-    leading_rule,
-    reason_in_words,
-    remarks_in_words,
-    rule_now_in_words,
-    site_in_words,
-    windows_in_words,
-)
-from sentinel.text.words import (
-    alpha_in_words,
-    budget_in_words,
-    cycle_briefly,
-    cycle_in_words,
-    fading_in_words,
-    lag1_in_words,
-    recovery_band_in_words,
-    recovery_in_words,
-    spread_in_words,
-)
-from sentinel.views.web import numbers
+from sentinel.text import claims, words
 
+STATIC = Path(__file__).parent / "static"
 ROWS = 200
 """Series per page of the table."""
 SITES = 50
 """Sites on the page."""
 PICTURES = 24
 """Spectrograms per page."""
-ORDER = (State.CRITICAL, State.WARNING, State.BLIND, State.WATCHING, State.LEARNING)
 MEANINGS = {
     State.CRITICAL: "evidence passed a critical alarm line",
     State.WARNING: "evidence passed an alarm line",
@@ -60,12 +38,119 @@ MEANINGS = {
     State.WATCHING: "below the alarm line",
     State.LEARNING: "no verdict yet",
 }
+"""Every state, the most urgent first."""
+ORDER = list(MEANINGS)
+BAR_LIMIT = atanh(0.99)
+"""Ends of a bar of lag-1 autocorrelation, in atanh."""
+SPECTRUM_LIMIT = 8.0
+"""Reading, in null standard deviations, that fills a bar of the spectrum."""
+
+
+@dataclass(slots=True)
+class Access:
+    """Everything that the server may read, given by the daemon; each call gives the present one."""
+
+    snapshot: Callable[[], Snapshot]
+    """The last picture of all series."""
+    sources: Callable[[], Sequence[SourceStatus]]
+    """What is known of each source."""
+    not_ready: Callable[[], Sequence[str]]
+    """Why what is shown cannot be relied on, one sentence each; none if it can."""
+    settings_text: Callable[[], str]
+    """The settings in force, without secrets."""
+    metrics: Callable[[str], tuple[bytes, str]]
+    """Body and content type for a scraper that sends this Accept header."""
+
+
+def status(access: Access, clock: Clock, first: int, fleet: bool) -> HTMLResponse:
+    """Show all series: counts, the table from row `first` on, the first spectrograms; `fleet` ranks by e-values."""
+    snapshot = access.snapshot()
+    ranking = Ranking.of(snapshot) if fleet else None
+    if ranking:
+        views = [snapshot.view(name) for name in ranking.names[first : first + ROWS]]
+    else:
+        views = list(snapshot.views(first + ROWS))[first:]
+        # By name within a state: rows that change places with every tick cannot be read.
+        views.sort(key=lambda view: (ORDER.index(view.state), view.name))
+    totals = dict.fromkeys(ORDER, 0)
+    for (_, state, _), number in snapshot.counts().items():
+        totals[state] += number
+    sites = sorted(snapshot.sites(), key=lambda site: ORDER.index(site.state))
+    age = (clock.now_us() - snapshot.taken_us) / MICROSECONDS
+    return _page(
+        "status.html",
+        views=views,
+        ranking=ranking,
+        pictures=_pictures(snapshot, views[:PICTURES]),
+        totals=[(state.value, number, MEANINGS[state]) for state, number in totals.items()],
+        total=len(snapshot),
+        first=first,
+        rows=ROWS,
+        age="just now" if age < 1 else f"{duration_in_words(round(age))} ago",
+        not_ready=access.not_ready(),
+        sites=sites[:SITES],
+        further_sites=max(0, len(sites) - SITES),
+        sources=sorted((one for one in access.sources() if one.has_answered), key=lambda one: one.name),
+        settings_text=access.settings_text(),
+    )
+
+
+def series(snapshot: Snapshot, view: SeriesView) -> HTMLResponse:
+    """Show one series."""
+    return _page("series.html", v=view, pictures=_pictures(snapshot, [view]))
+
+
+def problem(code: int, detail: str, headers: Mapping[str, str] | None) -> HTMLResponse:
+    """Say in one sentence what went wrong."""
+    return _page("problem.html", code, headers, code=code, detail=detail)
+
+
+def _page(
+    template: str, status_code: int = 200, headers: Mapping[str, str] | None = None, **values: object
+) -> HTMLResponse:
+    text = _environment.get_template(template).render(values)
+    return HTMLResponse(text.encode("utf-8", "replace"), status_code, headers)
+
+
+def _pictures(snapshot: Snapshot, views: Iterable[SeriesView]) -> dict[str, Spectrogram]:
+    """Collect the spectrograms of the series that have one, by name."""
+    found = ((view.name, snapshot.spectrogram(view.name)) for view in views)
+    return {name: picture for name, picture in found if picture is not None}
+
+
+def _place(lag1: float) -> float:
+    """Give the place of a lag-1 autocorrelation on a bar 160 units wide, evenly spaced in atanh."""
+    return round(80 * (1 + atanh(min(0.99, max(-0.99, lag1))) / BAR_LIMIT), 1)
+
+
+def _fill(share: float) -> float:
+    """Give the length of a bar of evidence, 158 units wide, that is filled to `share` in [0, 1]; 0 for NaN."""
+    return 0.0 if isnan(share) else round(158 * share, 1)
+
+
+def _spectrum(view: SeriesView, width: int = 960, height: int = 120) -> list[dict[str, float | str]]:
+    """Give one bar per detector, in user units of the drawing, and the side of zero that its reading lies on."""
+    step = width / max(len(view.thresholds), 1)
+    bars: list[dict[str, float | str]] = []
+    for index, (threshold, reading) in enumerate(zip(view.thresholds, view.readings, strict=True)):
+        ready = not isnan(reading)
+        length = max(1.0, round((min(1.0, abs(reading) / SPECTRUM_LIMIT) if ready else 0.04) * height / 2, 1))
+        bars.append({
+            "x": round(index * step + step * 0.12, 1),
+            "y": round(height / 2 - (length if not ready or reading > 0 else 0), 1),
+            "width": round(step * 0.76, 1),
+            "height": length,
+            "centre": round((index + 0.5) * step, 1),
+            "threshold": threshold,
+            "reading": f"{reading:+.1f}" if ready else "not ready",
+            "side": "none" if not ready else "above" if reading > 0 else "below",
+        })  # fmt: skip
+    return bars
 
 
 def _stamp(name: str) -> str:
-    """Address of a static file that changes with its content, so that a browser never mixes two releases."""
-    content = (Path(__file__).parent / "static" / name).read_bytes()
-    return f"/static/{name}?{sha256(content).hexdigest()[:12]}"
+    """Give the address of a static file, which changes with its content: a browser never mixes two releases."""
+    return f"/static/{name}?{sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
 
 
 _environment = Environment(
@@ -80,188 +165,84 @@ _environment.globals |= {
     "css": _stamp("page.css"),
     "script": _stamp("page.js"),
     "icon": _stamp("favicon.svg"),
-    "bars": numbers,
+    "place": _place,
+    "fill": _fill,
+    "spectrum": _spectrum,
     "measures": [measure for channel in CHANNELS for measure in channel.measures],
+    "claims": claims,
+    "words": words,
 }
 _environment.filters |= {
     "moment": moment_in_words,
     "duration": duration_in_words,
     "threshold": threshold_label,
     "amount": number_in_words,
-    "alpha": alpha_in_words,
     "path": lambda name: quote(name, safe="/", errors="replace"),
 }
 
-
-@dataclass(frozen=True, slots=True)
-class RuleRow:
-    """One alarm rule in words."""
-
-    rule: RuleView
-    name: str
-    share: float
-    words: str
-    number: str
-    budget: str
-    baseline: str
-    remarks: str
+_SAME = (
+    "name", "source", "cadence_seconds", "half_life_ticks", "ticks", "missing_ticks", "warm_up_left", "value",
+    "residual", "recovery_seconds", "recovery_low_seconds", "recovery_high_seconds", "period_seconds", "evidence",
+    "e_value", "windows", "tie_share", "thresholds", "readings",
+)  # fmt: skip
+_SAME_OF_RULES = (
+    "kind", "label", "side", "relative", "threshold", "baseline_left", "baseline_disagrees", "alpha", "severity",
+    "evidence", "remarks",
+)  # fmt: skip
+"""What JSON names and gives as views do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One series in words."""
-
-    view: SeriesView
-    reason: str
-    lag1: str
-    recovery: str
-    recovery_band: str
-    cycle: str
-    cycle_briefly: str
-    fading: str
-    spread: str
-    leading: RuleRow | None
-    rules: tuple[RuleRow, ...]
-    sentence: str
-    pictured: bool
+def series_as_json(view: SeriesView) -> dict[str, object]:
+    """Give one series. Null is not ready; `recovery_high_seconds` alone is null where the band is open."""
+    fields = {name: getattr(view, name) for name in _SAME} | view.estimates._asdict()
+    del fields["period"]
+    fields |= {
+        "state": view.state.value,
+        "reason": view.reason.value,
+        "since": moment_iso(view.since_us),
+        "time": moment_iso(view.time_us),
+        "recovery_text": words.recovery_in_words(view),
+        "window_ticks": view.window_ticks or None,
+        "window_begun": moment_iso(view.window_us),
+        "rules": [_rule_as_json(rule) for rule in view.rules],
+    }
+    return {name: _plain(value) for name, value in fields.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class SiteRow:
-    """One site in words."""
-
-    view: SiteView
-    words: str
-    counted: str
-
-
-def status(
-    request: Request,
-    snapshot: Snapshot,
-    sources: Sequence[SourceStatus],
-    not_ready: Sequence[str],
-    settings_text: str,
-    clock: Clock,
-    first: int,
-    fleet: bool,
-) -> HTMLResponse:
-    """Show all series: counts, the table from row `first` on, the first spectrograms; `fleet` ranks by e-values."""
-    ranking = Ranking.of(snapshot) if fleet else None
-    if ranking:
-        views = [snapshot.view(name) for name in ranking.names[first : first + ROWS]]
-    else:
-        views = list(snapshot.views(first + ROWS))[first:]
-        # By name within a state: rows that change places with every tick cannot be read.
-        views.sort(key=lambda view: (ORDER.index(view.state), view.name))
-    pictures = {view.name: snapshot.spectrogram(view.name) for view in views[:PICTURES]}
-    entries = [entry(view, pictures.get(view.name)) for view in views]
-    sites = snapshot.sites()
-    totals = dict.fromkeys(ORDER, 0)
-    for (_, state, _), number in snapshot.counts().items():
-        totals[state] += number
-    return _page(
-        request,
-        "status.html",
-        entries=entries,
-        ranking=ranking,
-        windows=windows_in_words(views),
-        cards=[one for one in entries if one.pictured],
-        totals=[(state.value, number, MEANINGS[state]) for state, number in totals.items()],
-        total=len(snapshot),
-        first=first,
-        rows=ROWS,
-        age=_age_in_words(snapshot, clock),
-        not_ready=not_ready,
-        sites=[_site_row(view) for view in sorted(sites, key=lambda view: ORDER.index(view.state))[:SITES]],
-        further_sites=max(0, len(sites) - SITES),
-        sources=sorted((one for one in sources if one.has_answered), key=lambda one: one.name),
-        settings_text=settings_text,
-    )
+def _rule_as_json(rule: RuleView) -> dict[str, object]:
+    return {name: _plain(getattr(rule, name)) for name in _SAME_OF_RULES} | {
+        "text": claims.rule_in_words(rule.kind, rule.label),
+        "alarm": rule.alarm_id or None,
+        "since": moment_iso(rule.since_us),
+    }
 
 
-def series(request: Request, snapshot: Snapshot, view: SeriesView) -> HTMLResponse:
-    """Show one series."""
-    return _page(
-        request, "series.html", one=entry(view, snapshot.spectrogram(view.name)), window=windows_in_words([view])
-    )
+def spectrogram_as_json(view: SeriesView, picture: Spectrogram) -> dict[str, object]:
+    """Give one series' history: readings per column in `1/scale` null standard deviations, `missing` = not ready."""
+    alphas = [rule.alpha for rule in view.rules if rule.alpha > 0]
+    return {
+        "name": view.name,
+        "scale": SCALE,
+        "missing": MISSING,
+        "thresholds": picture.thresholds.tolist(),
+        "time_us": picture.time_us.tolist(),
+        "readings": picture.readings.tolist(),
+        "lag1": _line_as_json(picture.lag1),
+        "low": _line_as_json(picture.low),
+        "high": _line_as_json(picture.high),
+        "evidence": _line_as_json(picture.evidence),
+        "evidence_floor": max(log10(max(alphas)), claims.FLOOR) if alphas else claims.FLOOR,
+        "rules": sorted({rule.threshold for rule in view.rules if rule.kind == "lag1" and isfinite(rule.threshold)}),
+    }
 
 
-def problem(request: Request, code: int, detail: str, headers: Mapping[str, str] | None) -> HTMLResponse:
-    """Say in one sentence what went wrong."""
-    return _page(request, "problem.html", status_code=code, headers=headers, code=code, detail=detail)
+def _line_as_json(line: NDArray[np.float32]) -> object:
+    """Give a line with four decimals, null for NaN."""
+    return _plain(tuple(np.round(line.astype(np.float64), 4).tolist()))
 
 
-def entry(view: SeriesView, picture: Spectrogram | None) -> Entry:
-    """Put one series into words."""
-    rules = tuple(
-        RuleRow(
-            rule=rule,
-            name=rule_now_in_words(rule),
-            share=evidence_share(rule),
-            words=evidence_in_words(rule),
-            number=evidence_against_budget(rule.evidence, rule.alpha),
-            budget=budget_in_words(rule.alpha),
-            baseline=baseline_in_words(rule),
-            remarks=remarks_in_words(rule),
-        )
-        for rule in view.rules
-    )
-    leading = leading_rule(view)
-    return Entry(
-        view=view,
-        reason=reason_in_words(view),
-        lag1=lag1_in_words(view),
-        recovery=recovery_in_words(view),
-        recovery_band=recovery_band_in_words(view),
-        cycle=cycle_in_words(view),
-        cycle_briefly=cycle_briefly(view),
-        fading=fading_in_words(view),
-        spread=spread_in_words(view.estimates.spread),
-        leading=next((row for row in rules if row.rule is leading), None),
-        rules=rules,
-        sentence=_describe(picture) if picture is not None else "",
-        pictured=picture is not None,
-    )
-
-
-def _site_row(view: SiteView) -> SiteRow:
-    kind = "an open alarm" if view.kind == "any" else f"an open alarm on {view.kind}"
-    return SiteRow(view, site_in_words(view), f"when {view.k:,} of the series {view.match} have {kind}")
-
-
-def _describe(picture: Spectrogram) -> str:
-    """Say what the picture shows to someone who cannot see it."""
-    ready = np.flatnonzero(~np.isnan(picture.lag1))
-    if not len(ready):
-        return "No reading is ready yet."
-    # The first readings after warm-up have the widest bands, with which nothing is ever a change.
-    begin, end = ready[len(ready) // 10], ready[-1]
-    evidence = picture.evidence[end]
-    stands = "" if isnan(evidence) else f" Evidence is {'past' if evidence >= 0 else 'below'} the alarm line."
-    # Only bands that lie apart are a change.
-    if picture.low[end] > picture.high[begin]:
-        verb = "rose"
-    elif picture.high[end] < picture.low[begin]:
-        verb = "fell"
-    else:
-        verb = "changed no more than its band is wide,"
-    return (
-        f"Lag-1 autocorrelation {verb} from {picture.lag1[begin]:.2f} ({moment_in_words(int(picture.time_us[begin]))}) "
-        f"to {picture.lag1[end]:.2f} ({moment_in_words(int(picture.time_us[end]))}).{stands}"
-    )
-
-
-def _age_in_words(snapshot: Snapshot, clock: Clock) -> str:
-    age = (clock.now_us() - snapshot.taken_us) / MICROSECONDS
-    return "just now" if age < 1 else f"{duration_in_words(round(age))} ago"
-
-
-def _page(
-    request: Request,
-    template: str,
-    status_code: int = 200,
-    headers: Mapping[str, str] | None = None,
-    **values: object,
-) -> HTMLResponse:
-    text = _environment.get_template(template).render(path=request.url.path, **values)
-    return HTMLResponse(text.encode("utf-8", "replace"), status_code, headers)
+def _plain(value: object) -> object:
+    """Replace numbers that JSON has not, NaN and infinity, by null."""
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not isfinite(value) else value

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from sentinel.text.events import sentence_of
+from sentinel.text.claims import sentence_of
 from tests.pipeline.streams import hourly, run
 from tests.studies.skill.development import ANYWHERE, SLOWING, runs
 from tests.studies.skill.figures import EARLY, LATE, auc, quiet

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.random import Generator
 
-from sentinel.text.events import sentence_of
+from sentinel.text.claims import sentence_of
 from tests.studies.trust.effort import Effort
 from tests.studies.trust.interval import Figure, rate, share
 from tests.studies.trust.nulls import changing, stationary
