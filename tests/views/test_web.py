@@ -8,7 +8,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -22,6 +22,7 @@ from playwright.sync_api import Page, sync_playwright
 from sentinel.domain.clock import ManualClock
 from sentinel.domain.errors import SentinelError
 from sentinel.domain.metrics import Metrics
+from sentinel.domain.status import SourceStatus
 from sentinel.domain.views import SiteView
 from sentinel.pipeline.history import History
 from sentinel.pipeline.snapshot import Snapshot
@@ -42,10 +43,12 @@ class FakeDaemon:
     snapshot: Snapshot
     metrics: Metrics
     health: Health
+    sources: Sequence[SourceStatus] = ()
 
     def access(self) -> Access:
         return Access(
-            lambda: self.snapshot, tuple, lambda: self.health.reasons, lambda: "daemon:\n  note: <b>bold</b>\n",
+            lambda: self.snapshot, lambda: self.sources, lambda: self.health.reasons,
+            lambda: "daemon:\n  note: <b>bold</b>\n",
             lambda accept: Exposition(lambda: self.snapshot, self.metrics).render(accept),
         )  # fmt: skip
 
@@ -65,6 +68,7 @@ def daemon(service, snapshot, metrics) -> FakeDaemon:
     now_us = snapshot.taken_us
     daemon, _ = service
     daemon.snapshot, daemon.metrics, daemon.health = snapshot, metrics, Health(now_us, True, False, now_us, now_us)
+    daemon.sources = ()
     return daemon
 
 
@@ -123,7 +127,7 @@ def test_pages_hold_nothing_inline_and_nothing_from_elsewhere(client, path: str)
 
 
 def test_the_status_page_says_each_state_in_words_without_a_script(client) -> None:
-    page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", client.get("/").text))
+    page = words_of(client.get("/").text)
     for words in (
         "grid/frequency grid critical lag-1 above 0.8 since",
         "0.98 (above 0.95) at least 19.5 h 0.98 variance 1.1 × its baseline past the alarm line",
@@ -215,6 +219,20 @@ def test_each_site_says_who_alarms_and_a_site_that_cannot_alarm_says_why(client,
     assert places[:3] == sorted(places[:3]), "what alarms comes first, then what cannot see"
     daemon.snapshot = replace(daemon.snapshot, every_site=(quiet,) * 53)
     assert "and 3 more sites" in words_of(client.get("/").text)
+
+
+def test_the_table_of_sources_shows_the_facts_of_those_that_have_answered_or_failed(client, daemon) -> None:
+    daemon.sources = [
+        SourceStatus("silent"),
+        SourceStatus("old", last_success_us=5, up=True, fetches=4, accepted=1_200, late=3, newest_us=-259_200_000_000),
+        SourceStatus("gone", last_failure_us=5, fetches=2, failed=2, refused=1),
+    ]
+    table = client.get("/").text.partition("sources-heading")[2].partition("</section>")[0]
+    rows = [words_of(row).split() for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]]
+    assert rows == [
+        ["gone", "failed", "2", "3", "0", "0", "none", "yet"],
+        ["old", "succeeded", "4", "0", "1,200", "3", "1969-12-29"],
+    ]
 
 
 def test_names_and_settings_are_escaped(client, snapshot) -> None:

@@ -28,17 +28,9 @@ from sentinel.domain.events import AlarmEvent
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.history import Columns
 from sentinel.pipeline.plan import PlanRule
-from sentinel.text.claims import rule_in_words
-from sentinel.views.picture.panels import (
-    alarm_threshold,
-    colour_bar,
-    cycle_panel,
-    found_threshold,
-    recovery_scale,
-    spectrogram,
-    spread_panel,
-)
-from sentinel.views.picture.style import ALARM, FAINT, HALO, INK, MARKS, SIGNAL, STATE_COLOURS, STYLE, steps
+from sentinel.text.claims import FLOOR, rule_in_words
+from sentinel.views.picture import panels as parts
+from sentinel.views.picture.panels import ALARM, FAINT, HALO, INK, MARKS, SIGNAL, STATE_COLOURS, STYLE, draw_steps
 from sentinel.views.picture.timeline import TimeLine
 
 STATES = tuple(State)
@@ -47,7 +39,6 @@ BLIND = STATES.index(State.BLIND)
 
 LARGEST_EXPONENT = 100
 """Values beyond this power of ten, or below its inverse, are drawn in parts of their own."""
-EVIDENCE_FLOOR = -6.0
 SMALLEST_LABEL = 0.0085
 """Share of the width that one letter of a state's name takes."""
 NAMED_RULES = 5
@@ -67,14 +58,14 @@ class AlarmSpan:
 
     @classmethod
     def of(cls, event: AlarmEvent, cleared_us: int | None) -> AlarmSpan:
-        """How an alarm of the pipeline is marked."""
+        """Mark an alarm of the pipeline."""
         found = event.threshold if event.relative and event.kind == "lag1" else None
         return cls(event.time_us, cleared_us, event.kind, event.side, found)
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What is written around the panels."""
+    """The words around the panels."""
 
     title: str
     subtitle: str = ""
@@ -84,7 +75,7 @@ class Caption:
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """What the series was judged by."""
+    """The detectors and alarm rules that judged the series."""
 
     thresholds: Sequence[float] | NDArray[np.float64]
     """Of the detectors, ascending, one per column of the readings."""
@@ -95,21 +86,7 @@ class Instrument:
 def draw(
     columns: Columns, axis: Axis, instrument: Instrument, caption: Caption, alarms: Sequence[AlarmSpan] = ()
 ) -> Figure:
-    """Draw one series.
-
-    Parameters
-    ----------
-    columns
-        The series' decimated rows, at least one.
-    axis
-        What its time is to its owner.
-    instrument
-        Detectors, length of a tick, and alarm rules.
-    caption
-        Words around the panels.
-    alarms
-        What was raised and cleared.
-    """
+    """Draw one series: its decimated rows, at least one, over the time axis of its owner, with its alarms."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.6, 8.8))
         FigureCanvasAgg(figure)
@@ -131,14 +108,14 @@ def draw(
         _draw_range(residual, middles, low, high)
         _draw_zero_line(residual, low, high)
         residual.set_ylabel(f"residual (sd){unit}")
-        mesh = spectrogram(spectrum, edges, columns, np.asarray(instrument.thresholds, dtype=np.float64))
-        recovery_scale(spectrum, line.length, instrument.cadence_us)
-        cycle_panel(cycle, edges, columns, line.length, instrument.cadence_us)
-        spread_panel(spread, edges, columns)
+        mesh = parts.draw_spectrogram(spectrum, edges, columns, np.asarray(instrument.thresholds, dtype=np.float64))
+        parts.draw_recovery_scale(spectrum, line.length, instrument.cadence_us)
+        parts.draw_cycle(cycle, edges, columns, line.length, instrument.cadence_us)
+        parts.draw_spread(spread, edges, columns)
         for part in [part for rule in instrument.rules for part in rule.channels]:
             if part.threshold is not None:
                 place = cycle if part.kind == "modulus" else spectrum
-                alarm_threshold(place, part.threshold, MARKS[part.kind, "below" if part.below else "above"].colour)
+                parts.draw_threshold(place, part.threshold, MARKS[part.kind, "below" if part.below else "above"].colour)
         _draw_evidence(evidence, edges, columns, instrument.rules)
         _draw_states(strip, edges, columns)
         for panel in panels[:6]:
@@ -151,12 +128,12 @@ def draw(
             )  # fmt: skip
         for alarm in alarms:
             raised = line.place(alarm.raised_us)
-            cleared = line.right if alarm.cleared_us is None else line.place(alarm.cleared_us)
+            cleared = float(edges[-1]) if alarm.cleared_us is None else line.place(alarm.cleared_us)
             _mark_alarm(panels, alarm, raised, cleared)
         _draw_key(data, alarms)
 
         box = spectrum.get_position()
-        colour_bar(figure, figure.add_axes((0.917, box.y0, 0.012, box.height)), mesh)
+        parts.draw_colour_bar(figure, figure.add_axes((0.917, box.y0, 0.012, box.height)), mesh)
         for panel in panels:
             panel.tick_params(length=2.5, width=0.6, labelsize=8, labelbottom=panel is strip)
             panel.spines[["top", "right"]].set_visible(False)
@@ -183,7 +160,7 @@ def write(figure: Figure, target: Path | io.BytesIO, file_format: str, dots_per_
 def _rescale(
     low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
-    """Values in a power of ten, and how it is written, where matplotlib could not make an axis of them."""
+    """Put values that matplotlib could not make an axis of in a power of ten; give them and how it is written."""
     largest = float(np.fmax.reduce(np.abs([low, high]), axis=None, initial=0.0))
     exponent = max(math.floor(math.log10(largest)), -300) if largest > 0 else 0
     if abs(exponent) <= LARGEST_EXPONENT:
@@ -215,21 +192,19 @@ def _draw_evidence(panel: Axes, edges: NDArray[np.float64], columns: Columns, ru
     panel.text(
         0.006, 0.06, _budgets(rules), transform=panel.transAxes, fontsize=6.5, color=FAINT, path_effects=HALO, zorder=3
     )
-    steps(panel, columns.evidence, edges, color=INK, linewidth=0.9)
-    steps(
-        panel, np.where(np.isnan(columns.evidence), EVIDENCE_FLOOR, columns.evidence), edges,
-        baseline=EVIDENCE_FLOOR, color=SIGNAL, alpha=0.22, linewidth=0,
-    )  # fmt: skip
+    draw_steps(panel, columns.evidence, edges, color=INK, linewidth=0.9)
+    known = np.where(np.isnan(columns.evidence), FLOOR, columns.evidence)
+    draw_steps(panel, known, edges, baseline=FLOOR, color=SIGNAL, alpha=0.22, linewidth=0)
     panel.axhline(0, color=ALARM, linewidth=0.9, linestyle=(0, (5, 3)))
     panel.text(1.006, 0, "alarm", transform=panel.get_yaxis_transform(), color=ALARM, va="center", fontsize=7.5)
     highest = float(np.fmax.reduce(columns.evidence, initial=0.0))
-    panel.set_ylim(EVIDENCE_FLOOR, max(1.2, highest + 0.6))
+    panel.set_ylim(FLOOR, max(1.2, highest + 0.6))
     panel.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     panel.set_ylabel("evidence\n(log10)")
 
 
 def _budgets(rules: Sequence[PlanRule]) -> str:
-    """The effective alpha of every rule, those of one alpha together."""
+    """Name the effective alpha of every rule, those of one alpha together."""
     named: dict[float, list[str]] = {}
     for rule in rules[:NAMED_RULES]:
         named.setdefault(rule.alpha, []).append(rule_in_words(rule.kind, rule.label))
@@ -266,20 +241,21 @@ def _hatch_blind(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> N
 
 
 def _runs(codes: NDArray[np.generic]) -> list[tuple[int, int]]:
-    """First and one-past-last index of each run of equal codes."""
+    """Give first and one-past-last index of each run of equal codes."""
     borders = np.flatnonzero(np.diff(codes.astype(np.int64))) + 1
     return list(zip([0, *borders.tolist()], [*borders.tolist(), len(codes)], strict=True))
 
 
 def _mark_alarm(panels: Sequence[Axes], alarm: AlarmSpan, raised: float, cleared: float) -> None:
-    """A line through all panels where it was raised, a shade over the evidence for as long as it was open."""
+    """Draw a line through all panels where it was raised, a shade over the evidence for as long as it was open."""
     data, spectrum, evidence = panels[0], panels[2], panels[5]
     mark = MARKS[alarm.kind, alarm.side]
     for panel in panels:
         panel.axvline(raised, color=mark.colour, linewidth=0.8, path_effects=HALO if panel is spectrum else None)
     evidence.axvspan(raised, cleared, facecolor=mark.colour, alpha=0.10, linewidth=0)
     if alarm.found is not None and not np.isnan(alarm.found):
-        found_threshold(spectrum, alarm.found, raised, cleared)
+        heights = [np.arctanh(alarm.found)] * 2
+        spectrum.plot([raised, cleared], heights, color=ALARM, linewidth=0.9, linestyle=(0, (2, 2)), path_effects=HALO)
     data.plot(
         [raised], [1.0], transform=data.get_xaxis_transform(),
         color=mark.colour, marker=mark.marker, markersize=5.5, clip_on=False,
@@ -287,14 +263,11 @@ def _mark_alarm(panels: Sequence[Axes], alarm: AlarmSpan, raised: float, cleared
 
 
 def _draw_key(panel: Axes, alarms: Sequence[AlarmSpan]) -> None:
-    """Which mark is which channel, above the data; nothing where no alarm is marked."""
-    kinds = sorted({(alarm.kind, alarm.side) for alarm in alarms})
-    handles = [
-        Line2D(
-            [], [], linestyle="none", marker=mark.marker, color=mark.colour, markersize=5, label=f"alarm on {mark.name}"
-        )
-        for mark in map(MARKS.__getitem__, kinds)
-    ]
+    """Name the channels of the marks above the data; nothing where no alarm is marked."""
+    handles = []
+    for kind in sorted({(alarm.kind, alarm.side) for alarm in alarms}):
+        marker, name, colour = MARKS[kind]
+        handles.append(Line2D([], [], ls="none", marker=marker, ms=5, color=colour, label=f"alarm on {name}"))
     if handles:
         panel.legend(
             handles=handles, loc="lower right", bbox_to_anchor=(1.0, 1.01), ncols=len(handles), frameon=False,

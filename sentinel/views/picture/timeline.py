@@ -6,7 +6,7 @@ it, and the first tick after it names the year again, so that nobody takes the a
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, num2date
@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sentinel.domain.axis import Axis
-from sentinel.domain.spelling import duration_in_words
+from sentinel.domain.clock import MICROSECONDS
+from sentinel.domain.spelling import duration_in_words, moment_in_words
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.history import Columns
 
@@ -31,15 +32,7 @@ CLOSEST = 0.07
 
 
 class TimeLine:
-    """Where on the picture a moment lies.
-
-    Parameters
-    ----------
-    columns
-        What is drawn, at least one column.
-    axis
-        What time is to the owner of the series.
-    """
+    """The time axis of at least one column, in what time is to the owner of the series."""
 
     def __init__(self, columns: Columns, axis: Axis) -> None:
         self._axis = axis
@@ -54,17 +47,12 @@ class TimeLine:
         self.edges = self._real[0] + np.append(0.0, np.cumsum(np.where(self._narrowed, widest, widths)))
         """Borders of the columns as drawn, shape (columns + 1,)."""
 
-    @property
-    def right(self) -> float:
-        """The end of the axis."""
-        return float(self.edges[-1])
-
     def place(self, time_us: int) -> float:
-        """Where a moment is drawn."""
+        """Give the place at which a moment is drawn."""
         return float(np.interp(self._axis.positions(np.asarray([time_us]))[0], self._real, self.edges))
 
     def breaks(self) -> list[tuple[float, str]]:
-        """Middle and true length of each narrowed gap."""
+        """Give middle and true length of each narrowed gap."""
         found = []
         for at in np.flatnonzero(self._narrowed).tolist():
             length = float(self._real[at + 1] - self._real[at])
@@ -73,12 +61,12 @@ class TimeLine:
         return found
 
     def length(self, span_us: float) -> str:
-        """A span in the owner's units, in words."""
+        """Write a span in the owner's units."""
         span = float(self._axis.spans(np.asarray([span_us]))[0])
         return f"{span:.3g}" if self._axis.numbered else duration_in_words(span)
 
     def ticks(self) -> tuple[list[float], list[str]]:
-        """Places and labels of the ticks; none inside a narrowed gap."""
+        """Give places and labels of the ticks; none inside a narrowed gap."""
         stretches = self._stretches()
         shown = self._real[0], self._real[0] + self.edges[-1] - self.edges[0]
         real, labels = (_dates if self._dated else _numbers)(shown, stretches)
@@ -96,30 +84,22 @@ class TimeLine:
         return [float(places[at]) for at in chosen], texts
 
     def _stretches(self) -> list[tuple[float, float]]:
-        """First and last moment of each part of the axis that is true to scale."""
+        """Give first and last moment of each part of the axis that is true to scale."""
         cuts = np.flatnonzero(self._narrowed)
         firsts, lasts = np.append(0, cuts + 1), np.append(cuts, self._narrowed.size)
         return [(float(self._real[a]), float(self._real[b])) for a, b in zip(firsts, lasts, strict=True) if b > a]
 
     def _context(self, real: NDArray[np.float64], at: int) -> str:
-        """What a label leaves out: the year of a month, the date of an hour; empty where it says all."""
-        if not self._dated:
-            return ""
+        """Give what a label leaves out: the year of a month, the date of an hour; empty where it says all."""
         spacing = float(np.min(np.diff(real), initial=365.0))
-        moment = datetime.fromtimestamp(0, UTC) + timedelta(days=float(real[at]))
-        return (
-            ""
-            if spacing >= 300
-            else f"{moment:%Y}"
-            if spacing >= 27
-            else f"{moment:%Y-%m}"
-            if spacing >= 1
-            else f"{moment:%Y-%m-%d}"
-        )
+        if not self._dated or spacing >= 300:
+            return ""
+        day = moment_in_words(round(float(real[at]) * DAY_SECONDS) * MICROSECONDS).partition(" ")[0]
+        return day.rsplit("-", 2 if spacing >= 27 else 1 if spacing >= 1 else 0)[0]
 
 
 def _dates(shown: tuple[float, float], stretches: list[tuple[float, float]]) -> tuple[NDArray[np.float64], list[str]]:
-    """Dates at distances that suit an axis of the length `shown`, within the stretches."""
+    """Choose dates at distances that suit an axis of the length `shown`, within the stretches."""
     automatic = AutoDateLocator(minticks=4, maxticks=TICKS)  # type: ignore[no-untyped-call]
     locator = automatic.get_locator(*num2date(shown))  # type: ignore[no-untyped-call]
     parts = [np.asarray(locator.tick_values(*num2date(part)), np.float64) for part in stretches]  # type: ignore[no-untyped-call]
@@ -130,7 +110,7 @@ def _dates(shown: tuple[float, float], stretches: list[tuple[float, float]]) -> 
 
 
 def _numbers(shown: tuple[float, float], stretches: list[tuple[float, float]]) -> tuple[NDArray[np.float64], list[str]]:
-    """Round numbers at distances that suit an axis of the length `shown`, within the stretches."""
+    """Choose round numbers at distances that suit an axis of the length `shown`, within the stretches."""
     step = float(np.diff(MaxNLocator(TICKS).tick_values(*shown))[0])
     real = np.concatenate(
         [np.arange(np.ceil(first / step), np.floor(last / step) + 1) * step for first, last in stretches]
