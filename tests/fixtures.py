@@ -27,33 +27,13 @@ RULE = RuleView(
     alpha=1e-4, severity="warning", evidence=nan, alarm_id="", since_us=-1, remarks=(),
 )  # fmt: skip
 SERIES = SeriesView(
-    name="",
-    source="buoys",
-    state=State.LEARNING,
-    reason=Reason.WARM_UP,
-    since_us=NOW_US - 9 * DAY_US,
-    cadence_seconds=3600.0,
-    half_life_ticks=70.0,
-    ticks=36,
-    missing_ticks=0,
-    warm_up_left=34,
-    time_us=NOW_US - DAY_US // 24,
-    value=8.25,
-    residual=nan,
-    estimates=UNKNOWN,
-    recovery_seconds=nan,
-    recovery_low_seconds=nan,
-    recovery_high_seconds=nan,
-    e_value=nan,
-    window_ticks=1000,
-    windows=2,
-    window_us=NOW_US - 1300 * 3_600_000_000,
-    evidence=nan,
-    tie_share=0.0,
-    thresholds=THRESHOLDS,
-    readings=(nan,) * len(THRESHOLDS),
-    rules=(RULE,),
-)
+    name="", source="buoys", state=State.LEARNING, reason=Reason.WARM_UP, since_us=NOW_US - 9 * DAY_US,
+    cadence_seconds=3600.0, half_life_ticks=70.0, ticks=36, missing_ticks=0, warm_up_left=34,
+    time_us=NOW_US - DAY_US // 24, value=8.25, residual=nan, estimates=UNKNOWN, recovery_seconds=nan,
+    recovery_low_seconds=nan, recovery_high_seconds=nan, e_value=nan, window_ticks=1000, windows=2,
+    window_us=NOW_US - 1300 * 3_600_000_000, evidence=nan, tie_share=0.0, thresholds=THRESHOLDS,
+    readings=(nan,) * len(THRESHOLDS), rules=(RULE,),
+)  # fmt: skip
 ORDER = (State.CRITICAL, State.WARNING, State.BLIND, State.WATCHING, State.LEARNING)
 
 
@@ -68,31 +48,19 @@ def estimated(view: SeriesView, **numbers: float) -> SeriesView:
 
 def judged(view: SeriesView, lag1: float, low: float, high: float, evidence: float, **more: object) -> SeriesView:
     """A series with a verdict: the readings cross zero at `lag1`."""
+    estimates = UNKNOWN.each(lambda _: 0.25)._replace(
+        lag1=lag1, lag1_low=low, lag1_high=high, modulus=abs(lag1), period=nan, spread=0.125,
+        criticality=round(atanh(abs(lag1)) + 0.125, 3),
+    )  # fmt: skip
     return replace(
-        view,
-        state=State.WATCHING,
-        reason=Reason.NONE,
-        ticks=4000,
-        warm_up_left=0,
-        residual=0.4,
-        estimates=UNKNOWN.each(lambda _: 0.25)._replace(
-            lag1=lag1,
-            lag1_low=low,
-            lag1_high=high,
-            modulus=abs(lag1),
-            period=nan,
-            spread=0.125,
-            criticality=round(atanh(abs(lag1)) + 0.125, 3),
-        ),
+        view, state=State.WATCHING, reason=Reason.NONE, ticks=4000, warm_up_left=0, residual=0.4, estimates=estimates,
         recovery_seconds=recovery(lag1, view.cadence_seconds),
         recovery_low_seconds=recovery(low, view.cadence_seconds),
         recovery_high_seconds=recovery(high, view.cadence_seconds),
-        e_value=round(10 ** (evidence + 1), 3),
-        evidence=evidence,
+        e_value=round(10 ** (evidence + 1), 3), evidence=evidence,
         readings=tuple(round(4 * (atanh(lag1) - atanh(r)), 3) for r in THRESHOLDS),
-        rules=(replace(RULE, evidence=evidence),),
-        **more,
-    )
+        rules=(replace(RULE, evidence=evidence),), **more,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -115,8 +83,7 @@ class FakeSnapshot:
 
     def views(self, limit: int | None = None) -> Iterator[SeriesView]:
         ranked = sorted(
-            self.series.values(),
-            key=lambda v: (ORDER.index(v.state), -np.nan_to_num(v.evidence, nan=-9), v.name),
+            self.series.values(), key=lambda v: (ORDER.index(v.state), -np.nan_to_num(v.evidence, nan=-9), v.name)
         )
         return iter(ranked[:limit])
 
@@ -167,43 +134,23 @@ def snapshot() -> Snapshot:
     one_sided = replace(loaded.rules[0], remarks=("one_sided",), **alarm)
     oscillating = judged(SERIES, 0.2, 0.05, 0.33, 0.7)
     cycle = oscillating.estimates._replace(modulus=0.93, period=14.0, spread=0.833, criticality=2.491)
+    warning = replace(grid.rules[0], **alarm)
+    raised = (warning, replace(warning, alpha=1e-6, evidence=0.1, severity="critical"))
+    rules = (
+        replace(RULE, evidence=-4.0),
+        replace(RULE, kind="modulus", label="0.9", threshold=0.9, evidence=0.7, **alarm),
+        replace(RULE, kind="spread", label="1.5x", threshold=1.5, evidence=-0.4),
+    )
     views = [
         replace(loaded, name="lake/loaded", state=State.WARNING, rules=(one_sided,)),
-        replace(
-            grid,
-            name="grid/frequency",
-            state=State.CRITICAL,
-            cadence_seconds=1.0,
-            rules=(
-                replace(grid.rules[0], **alarm),
-                replace(grid.rules[0], alpha=1e-6, evidence=0.1, severity="critical", **alarm),
-            ),
-        ),
+        replace(grid, name="grid/frequency", state=State.CRITICAL, cadence_seconds=1.0, rules=raised),
         judged(SERIES, 0.35, 0.21, 0.48, -3.1, name="lake/control", missing_ticks=12, value=nan),
         judged(SERIES, 0.9, 0.86, 0.93, -1.2, name="elnino"),
         replace(SERIES, name="lake/new"),
-        replace(
-            SERIES,
-            name="lake/fresh",
-            reason=Reason.CADENCE,
-            cadence_seconds=nan,
-            ticks=0,
-            time_us=-1,
-            value=nan,
-        ),
+        replace(SERIES, name="lake/fresh", reason=Reason.CADENCE, cadence_seconds=nan, ticks=0, time_us=-1, value=nan),
         judged(SERIES, 0.5, 0.4, 0.6, -2.0, name="buoy 7"),
         replace(SERIES, name=evil, time_us=-3 * DAY_US),
-        replace(
-            oscillating,
-            name="reactor",
-            state=State.WARNING,
-            estimates=cycle,
-            rules=(
-                replace(RULE, evidence=-4.0),
-                replace(RULE, kind="modulus", label="0.9", threshold=0.9, evidence=0.7, **alarm),
-                replace(RULE, kind="spread", label="1.5x", threshold=1.5, evidence=-0.4),
-            ),
-        ),
+        replace(oscillating, name="reactor", state=State.WARNING, estimates=cycle, rules=rules),
     ]
     relative = replace(RULE, label="relative", relative=True)
     below = replace(RULE, label="below -0.8", threshold=-0.8, side="below", evidence=-4.0)
