@@ -22,7 +22,7 @@ from playwright.sync_api import Page, sync_playwright
 from sentinel.domain.clock import ManualClock
 from sentinel.domain.errors import SentinelError
 from sentinel.domain.metrics import Metrics
-from sentinel.domain.status import SourceStatus
+from sentinel.domain.states import SourceStatus
 from sentinel.domain.views import SiteView
 from sentinel.pipeline.history import History
 from sentinel.pipeline.snapshot import Snapshot
