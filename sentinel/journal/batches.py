@@ -67,7 +67,10 @@ def write_frame(database: Database, ids: dict[str, int], frame: Frame, arrival_u
     `ids` has every series by name; new ones are added once they are on disk.
     """
     _require_schema(frame)
-    cursor, until = to_json(frame.cursor), frame.watermark_us
+    try:
+        cursor, until = to_json(frame.cursor), frame.watermark_us
+    except (TypeError, ValueError) as error:
+        raise DataError(f"source {frame.source}: a cursor that is no JSON object: {error}") from error
     if frame.observations.is_empty():
         known = database.read("SELECT value, complete_until_us FROM cursor WHERE source = ?", (frame.source,))
         if known and cursor == known[0][0] and until in (None, known[0][1]):

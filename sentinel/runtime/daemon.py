@@ -12,21 +12,23 @@ import argparse
 import logging
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
+from time import monotonic, monotonic_ns
 from types import FrameType
 
 from sentinel.config import Settings, fingerprint, load
 from sentinel.domain.clock import MICROSECONDS, Clock, SystemClock
 from sentinel.domain.errors import ConfigError, StateError
 from sentinel.domain.metrics import Metrics
+from sentinel.domain.spelling import duration_in_words
 from sentinel.journal import Journal
 from sentinel.notify import make_notifier
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.runtime import logs
 from sentinel.runtime.engine import Engine
-from sentinel.runtime.health import Health, sd_notify
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.kernels import compile_unless
 from sentinel.runtime.push import Pushing
@@ -41,6 +43,48 @@ IDLE_SECONDS = 0.5
 """How long an idle turn waits for a frame; the engine beats at least this often."""
 WATCHDOG_SECONDS = 5.0
 SUPERVISE_SECONDS = 10.0
+BEAT_WITHIN_US = 10 * MICROSECONDS
+"""A thread that has not shown a sign of life for this long counts as stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Facts of one moment, and why they make the daemon not ready. Times in microseconds, -1 = never."""
+
+    now_us: int
+    restored: bool
+    """The state has been restored from checkpoint and journal."""
+    stopping: bool
+    scheduler_beat_us: int
+    engine_beat_us: int
+    silent_sources: tuple[str, ...] = ()
+    """Sources that have neither been fetched nor failed once."""
+    ingestion_stopped_by: str = ""
+    """Why the journal cannot be written; empty while it can."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether what is shown can be relied on."""
+        return not self.reasons
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it is not ready, one sentence each; empty when it is."""
+        found = []
+        if self.stopping:
+            found.append("stopping")
+        if not self.restored:
+            found.append("state is not restored yet")
+        if self.ingestion_stopped_by:
+            found.append(f"ingestion stopped: {self.ingestion_stopped_by}")
+        found += [f"source {name} has neither answered nor failed yet" for name in self.silent_sources]
+        for who, beat_us in (("scheduler", self.scheduler_beat_us), ("engine", self.engine_beat_us)):
+            if beat_us < 0:
+                found.append(f"{who} has not started")
+            elif self.now_us - beat_us > BEAT_WITHIN_US:
+                silence = duration_in_words(round((self.now_us - beat_us) / MICROSECONDS))
+                found.append(f"{who} gave no sign of life for {silence}")
+        return tuple(found)
 
 
 class Daemon:
@@ -53,7 +97,7 @@ class Daemon:
         self.metrics = Metrics()
         self._stop = self._hangup = False
         self.hanging = False
-        """A fetch, or the compiler, was still at work when everything else had ended."""
+        """A source, or the compiler, was still at work when everything else had ended."""
         self._journal = Journal.open(settings.daemon.state_dir)
         self._inbox = Inbox(settings.daemon.inbox_observations)
         sinks = {sink.name: make_notifier(sink) for sink in settings.notify}
@@ -145,7 +189,7 @@ class Daemon:
         self._start_schedule(sources)
 
     def _start_schedule(self, sources: Iterable[Source]) -> None:
-        pulled = [(each, each.every_us) for each in sources if isinstance(each, PullSource)]
+        pulled = [each for each in sources if isinstance(each, PullSource)]
         self._schedule = Schedule(pulled, self._inbox, self._journal.cursors(), self.sources, self.metrics, self._clock)
         self._schedule.start()
 
@@ -183,9 +227,9 @@ class Daemon:
         self._stop = True
         sd_notify("STOPPING=1")
         self._inbox.close()
+        pushing_ended = self._pushing.stop(1.0)
         if self._schedule is not None:
-            self.hanging = not self._schedule.stop(2.0)
-        self._pushing.stop(1.0)
+            self.hanging = not (self._schedule.stop(1.5) and pushing_ended)
         try:
             if self.engine.restored:
                 self.engine.checkpoint()
@@ -196,6 +240,28 @@ class Daemon:
             self.web.stop()
             self._journal.close()
             logger.info("stopped")
+
+
+def sd_notify(*lines: str) -> bool:
+    """Send systemd lines such as `READY=1`, `STOPPING=1`, `WATCHDOG=1`, `STATUS=...`, `RELOADING=1`.
+
+    `RELOADING=1` is sent with the monotonic time that systemd asks for. A path starting with `@` is an abstract socket.
+    Gives False where no service manager listens, with a line in the log where one should: a daemon that works does
+    not end because its supervisor cannot be reached.
+    """
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return False
+    if "RELOADING=1" in lines:
+        lines = (*lines, f"MONOTONIC_USEC={monotonic_ns() // 1000}")
+    path = "\0" + address[1:] if address.startswith("@") else address
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+            channel.sendto("\n".join(lines).encode(), path)
+    except OSError as error:
+        logger.warning("NOTIFY_SOCKET: %s: %s; a datagram socket is needed", address, error.strerror)
+        return False
+    return True
 
 
 def _log_notice(line: str) -> None:

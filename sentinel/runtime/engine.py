@@ -25,11 +25,9 @@ from sentinel.pipeline.codec import to_arrays
 from sentinel.pipeline.history import History
 from sentinel.pipeline.pipeline import Result
 from sentinel.pipeline.snapshot import Snapshot
-from sentinel.runtime.accounts import Accounts
-from sentinel.runtime.inbox import Inbox
+from sentinel.runtime.inbox import Accounts, Inbox
 from sentinel.runtime.outbox import Outbox
-from sentinel.runtime.recovery import restore
-from sentinel.runtime.replica import Replica
+from sentinel.runtime.replica import Replica, restore
 from sentinel.text.claims import body_of, sentence_of
 
 logger = logging.getLogger(__name__)

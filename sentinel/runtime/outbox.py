@@ -8,9 +8,9 @@ more rarely. One that hangs holds up neither the engine nor another receiver.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from threading import Event as Flag
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
 from threading import Thread
 from time import monotonic
 
@@ -29,37 +29,38 @@ GRACE_SECONDS = 5.0
 """A notifier that has not answered so long after its deadline is said to hang."""
 
 
+class _Sending:
+    """One batch on its way, in a thread of its own; `answer` is done when that has ended."""
+
+    def __init__(self, notifier: Notifier, owed: Sequence[tuple[str, Event]]) -> None:
+        self.keys = [key for key, _ in owed]
+        self._events = [{**event, "id": event["alarm_id"]} for _, event in owed]
+        self.deadline = monotonic() + DEADLINE_SECONDS
+        self.answer: Future[Delivery] = Future()
+        Thread(target=self._send, args=(notifier,), name=f"notify {notifier.name}", daemon=True).start()
+
+    def _send(self, notifier: Notifier) -> None:
+        try:
+            delivery = notifier.send(self._events, self.deadline)
+            sent, count = delivery.sent, len(self.keys)
+            if not (sent == count if delivery.outcome == "delivered" else 0 <= sent < count):
+                delivery = Delivery("retry", 0, f"{delivery.outcome} with {sent} of {count} events sent")
+        except BaseException as error:  # noqa: BLE001 - whatever went wrong, the engine hears of it and tries again
+            delivery = Delivery("retry", 0, f"{type(error).__name__}: {error}")
+        self.answer.set_result(delivery)
+
+
 @dataclass(slots=True)
 class _Receiver:
-    """One receiver, the batch that is being sent to it, and what came of it."""
+    """One receiver, what is on its way to it, and what came of the last tries."""
 
     notifier: Notifier
-    batch: list[tuple[str, Event]] = field(default_factory=list)
-    """Ids and events; empty while nothing is being sent."""
-    deadline: float = 0.0
-    delivery: Delivery | None = None
-    """What became of the batch; None while the thread is at work."""
-    ended: Flag = field(default_factory=Flag)
-    """Set while no thread is at work."""
+    sending: _Sending | None = None
     hangs: bool = False
     due: float = 0.0
     """When it may be tried again."""
     wait: float = 0.0
     failure: str = ""
-
-    def begin(self, batch: list[tuple[str, Event]]) -> None:
-        """Send a batch in a thread of its own."""
-        self.batch, self.delivery, self.hangs = batch, None, False
-        self.deadline = monotonic() + DEADLINE_SECONDS
-        self.ended.clear()
-        Thread(target=self._send, name=f"notify {self.notifier.name}", daemon=True).start()
-
-    def _send(self) -> None:
-        try:
-            self.delivery = self.notifier.send([event for _, event in self.batch], self.deadline)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, the engine hears of it and tries again
-            self.delivery = Delivery("retry", 0, f"{type(error).__name__}: {error}")
-        self.ended.set()
 
 
 class Outbox:
@@ -68,14 +69,11 @@ class Outbox:
     def __init__(self, journal: Journal, notifiers: Mapping[str, Notifier], metrics: Metrics, clock: Clock) -> None:
         self._journal, self._metrics, self._clock = journal, metrics, clock
         self._receivers = {sink: _Receiver(notifier) for sink, notifier in notifiers.items()}
+        self.sinks = list(notifiers)
+        """Names of the receivers."""
         for sink in notifiers:
             metrics.notifications.inc(0, sink=sink)
             metrics.notification_failures.inc(0, sink=sink)
-
-    @property
-    def sinks(self) -> list[str]:
-        """Names of the receivers."""
-        return list(self._receivers)
 
     def deliver(self) -> None:
         """Record what has been sent and begin to send what is owed; waits for nobody.
@@ -83,61 +81,64 @@ class Outbox:
         Raises JournalFull or JournalUnwritable where that cannot be recorded; it is recorded by a later call.
         """
         for sink, receiver in self._receivers.items():
-            if receiver.delivery is not None:
-                self._record(sink, receiver, receiver.delivery)
-            elif receiver.batch:
-                self._watch(sink, receiver)
-            if not receiver.batch and monotonic() >= receiver.due:
+            self._hear(sink, receiver)
+            if receiver.sending is None and monotonic() >= receiver.due:
                 owed = self._journal.undelivered(sink, MOST_PER_BATCH)
                 if owed:
-                    receiver.begin([(key, event | {"id": event["alarm_id"]}) for key, event in owed])
+                    receiver.hangs = False
+                    receiver.sending = _Sending(receiver.notifier, owed)
             self._metrics.outbox_notifications.set(self._journal.outbox_length(sink), sink=sink)
 
     def flush(self, seconds: float) -> None:
         """Send what is owed for at most so long, without waiting for those that fail. Raises what `deliver` does."""
         end = monotonic() + seconds
         self.deliver()
-        while waiting := [each for each in self._receivers.values() if each.batch and not each.failure]:
-            if not waiting[0].ended.wait(max(0.0, end - monotonic())):
-                break
+        while (left := end - monotonic()) > 0.0 and (
+            answers := [each.sending.answer for each in self._receivers.values() if each.sending and not each.failure]
+        ):
+            wait(answers, left, FIRST_COMPLETED)
             self.deliver()
 
     def close(self) -> None:
         """Close the notifiers that are not sending; a thread that hangs is left to itself."""
         for receiver in self._receivers.values():
-            if receiver.ended.is_set() or not receiver.batch:
+            if receiver.sending is None or receiver.sending.answer.done():
                 receiver.notifier.close()
 
-    def _record(self, sink: str, receiver: _Receiver, delivery: Delivery) -> None:
-        """Write down what became of a batch, then forget it; so nothing is forgotten if it cannot be written."""
-        now_us, keys = self._clock.now_us(), [key for key, _ in receiver.batch]
-        if delivery.sent:
-            self._journal.mark_delivered(sink, keys[: delivery.sent], now_us)
-        if delivery.outcome == "refused":
-            self._journal.mark_refused(sink, keys[delivery.sent : delivery.sent + 1], now_us)
-        receiver.batch, receiver.delivery = [], None
-        if delivery.outcome == "delivered":
-            self._metrics.notifications.inc(delivery.sent, sink=sink)
-            receiver.wait, receiver.failure = 0.0, ""
+    def _hear(self, sink: str, receiver: _Receiver) -> None:
+        """Record what became of the batch on its way, or say once that its notifier hangs."""
+        sending = receiver.sending
+        if sending is None:
             return
-        self._metrics.notifications.inc(delivery.sent + 1, sink=sink)
-        self._metrics.notification_failures.inc(sink=sink)
-        if delivery.outcome == "refused":
-            logger.error(
-                "notification refused; it is not sent again",
-                extra={"sink": sink, "event": keys[delivery.sent], "why": delivery.reason},
-            )
-            return
-        receiver.wait = min(2.0 * receiver.wait, LAST_RETRY_SECONDS) or FIRST_RETRY_SECONDS
-        receiver.due = monotonic() + receiver.wait
-        self._warn(sink, receiver, delivery.reason)
-
-    def _watch(self, sink: str, receiver: _Receiver) -> None:
-        """Say once of a batch that its notifier hangs."""
-        if not receiver.hangs and monotonic() > receiver.deadline + GRACE_SECONDS:
+        if sending.answer.done():
+            self._record(sink, receiver, sending.keys, sending.answer.result())
+        elif not receiver.hangs and monotonic() > sending.deadline + GRACE_SECONDS:
             receiver.hangs = True
             self._metrics.notification_failures.inc(sink=sink)
             self._warn(sink, receiver, "no answer long after its deadline; what is owed to it waits")
+
+    def _record(self, sink: str, receiver: _Receiver, keys: list[str], delivery: Delivery) -> None:
+        """Write down what became of a batch, then forget it; so nothing is forgotten if it cannot be written."""
+        outcome, sent, reason = delivery
+        now_us = self._clock.now_us()
+        if sent:
+            self._journal.mark_delivered(sink, keys[:sent], now_us)
+        if outcome == "refused":
+            self._journal.mark_refused(sink, [keys[sent]], now_us)
+        receiver.sending = None
+        self._metrics.notifications.inc(sent + (outcome != "delivered"), sink=sink)
+        if outcome != "delivered":
+            self._metrics.notification_failures.inc(sink=sink)
+        if outcome == "retry":
+            receiver.wait = min(2.0 * receiver.wait, LAST_RETRY_SECONDS) or FIRST_RETRY_SECONDS
+            receiver.due = monotonic() + receiver.wait
+            self._warn(sink, receiver, reason)
+            return
+        receiver.wait, receiver.failure = 0.0, ""  # whoever refuses an event has answered, too
+        if outcome == "refused":
+            logger.error(
+                "notification refused; it is not sent again", extra={"sink": sink, "event": keys[sent], "why": reason}
+            )
 
     def _warn(self, sink: str, receiver: _Receiver, why: str) -> None:
         if why != receiver.failure:

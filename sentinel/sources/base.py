@@ -83,7 +83,8 @@ class PushSource(Source):
 
     @abstractmethod
     def acknowledge(self, cursor: Cursor) -> None:
-        """The frame with this cursor, and all before it, are on disk: the sender may forget them.
+        """The frame with this cursor, and all before it, are on disk or refused: the sender may forget them.
 
-        Called in a thread that may wait; never before the journal's commit. SourceError if the sender cannot be told.
+        Called in a thread that may wait; never before the journal's commit, and not for each frame. SourceError if the
+        sender cannot be told; it is called again after a while.
         """

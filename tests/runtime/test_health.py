@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sentinel.runtime.health import Health, sd_notify
+from sentinel.runtime.daemon import Health, sd_notify
 
 NOW_US = 1_785_000_000_000_000
 WELL = Health(now_us=NOW_US, restored=True, stopping=False, scheduler_beat_us=NOW_US - 1_000_000, engine_beat_us=NOW_US)

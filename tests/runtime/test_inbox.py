@@ -61,6 +61,15 @@ def test_a_frame_larger_than_the_inbox_is_let_in_alone():
     assert [taken.observations.height for taken in inbox.take_all()] == [25, 0]
 
 
+def test_frames_without_observations_do_not_pile_up_for_ever(monkeypatch):
+    monkeypatch.setattr("sentinel.runtime.inbox.MOST_FRAMES", 3)
+    inbox = Inbox(10)
+    assert all(inbox.put(frame(0), timeout=1) for _ in range(3))
+    assert not inbox.put(frame(0), timeout=0.01)
+    inbox.take_all()
+    assert inbox.put(frame(0), timeout=1)
+
+
 def test_taking_waits_for_the_first_frame():
     inbox = Inbox(10)
     taken = []

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Event as Flag
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 
@@ -169,7 +169,80 @@ def test_a_receiver_that_stays_down_is_tried_ever_more_rarely(tmp_path: Path, mo
     for _ in range(600):
         now[0] += 1.0
         rig.engine.turn(0.0)
-        receiver = rig.engine._outbox._receivers["out"]
-        if receiver.batch:
-            assert receiver.ended.wait(5.0)
+        sending = rig.engine._outbox._receivers["out"].sending
+        if sending is not None:
+            sending.answer.result(5.0)
     assert rig.count("notification_failures_total", sink="out") == pytest.approx(1 + 6 + 9, abs=2)
+
+
+class Slow(Sink):
+    """Takes its time for each batch."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(name)
+        self._seconds = seconds
+
+    def send(self, batch: Sequence[Event], deadline: float) -> Delivery:
+        sleep(self._seconds)
+        return super().send(batch, deadline)
+
+
+def owe(rig: Rig, count: int) -> None:
+    """Owe events to every receiver; nothing is sent yet."""
+    events = [
+        {"id": f"a{n}/raised", "alarm_id": f"a{n}", "what": "raised", "series": "s0", "time_us": n}
+        for n in range(count)
+    ]
+    rig.journal.append_events(events, rig.engine._outbox.sinks, 1)
+
+
+def test_at_the_end_one_that_hangs_delays_no_other_and_what_was_sent_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sentinel.runtime.outbox, "MOST_PER_BATCH", 2)
+    hanging, steady = Slow("hanging", 60.0), Slow("steady", 0.01)
+    rig = Rig(tmp_path, hanging=hanging, steady=steady)
+    owe(rig, 10)
+    rig.engine.flush(1.0)
+    assert len(steady.events) == 10
+    assert rig.journal.outbox_length("steady") == 0
+    assert rig.journal.outbox_length("hanging") == 10
+
+
+def test_the_end_takes_no_longer_than_it_is_given_however_much_is_owed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sentinel.runtime.outbox, "MOST_PER_BATCH", 1)
+    rig = Rig(tmp_path, out=Sink())
+    owe(rig, 3_000)
+    began = monotonic()
+    rig.engine.flush(0.2)
+    assert monotonic() - began < 1.0
+    assert rig.journal.outbox_length("out") > 0
+
+
+@pytest.mark.parametrize(
+    "answer", [None, Delivery("delivered", 0), Delivery("refused", 2), Delivery("retry", 3), Delivery("delivered", -1)]
+)
+def test_an_answer_that_makes_no_sense_is_a_failure_and_everything_is_sent_again(
+    tmp_path: Path, answer: Delivery, rushed: None
+) -> None:
+    class Confused(Sink):
+        confused = True
+
+        def send(self, batch: Sequence[Event], deadline: float) -> Delivery:
+            return answer if self.confused else super().send(batch, deadline)
+
+    sink = Confused()
+    rig = Rig(tmp_path, out=sink)
+    owe(rig, 2)
+    began = monotonic()
+    rig.engine.turn(0.0)
+    rig.engine._outbox.flush(0.3)
+    assert monotonic() - began < 2.0
+    rig.engine.turn(0.0)
+    assert rig.count("notification_failures_total", sink="out") >= 1
+    sink.confused = False
+    rig.feed()
+    rig.feed()
+    assert sink.keys == ["a0/raised", "a1/raised"]

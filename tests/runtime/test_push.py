@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -30,6 +31,8 @@ class Pushed(PushSource):
         self.on_disk: list[Cursor | None] = []
         """What the journal said when that was told."""
         self.starts_after = 0
+        self.fails: list[Exception] = []
+        """Raised one after the other where it is told something."""
         self.hangs = Event()
         self.hangs.set()
         self.closed = False
@@ -45,6 +48,8 @@ class Pushed(PushSource):
 
     def acknowledge(self, cursor: Cursor) -> None:
         self.hangs.wait()
+        if self.fails:
+            raise self.fails.pop(0)
         with Journal.open(self._folder, read_only=True) as journal:
             self.on_disk.append(journal.cursors().get(self.name))
         self.told.append(cursor)
@@ -89,10 +94,10 @@ def test_each_frame_is_acknowledged_once_it_is_on_disk_and_counted(tmp_path: Pat
 
 def test_what_comes_again_is_acknowledged_and_not_doubled(tmp_path: Path) -> None:
     rig = PushRig(tmp_path, Pushed(tmp_path))
-    for _ in range(2):
+    for n in range(2):
         rig.source.push(frame(0, 10))
         rig.feed()
-    rig.hears(2)
+        rig.hears(n + 1)
     assert rig.count("observations_accepted_total", **SOURCE) == 30
 
 
@@ -151,7 +156,79 @@ def test_one_that_hangs_when_it_is_told_holds_up_neither_the_engine_nor_the_end(
 
 def test_a_stop_frees_whoever_waits_for_room(tmp_path: Path) -> None:
     rig = PushRig(tmp_path, Pushed(tmp_path))
-    rig.inbox._capacity = 10
+    rig.inbox.capacity = 10
     assert rig.source.push(frame(0, 10))
     rig.inbox.close()
     assert not rig.source.push(frame(10, 20))
+
+
+@pytest.mark.parametrize("error", [SourceError("the line is down"), KeyError("number")])
+def test_a_sender_that_could_not_be_told_is_told_again_though_nothing_more_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(sentinel.runtime.push, "FIRST_RETRY_SECONDS", 0.01)
+    rig = PushRig(tmp_path, Pushed(tmp_path))
+    rig.source.fails = [error, error]
+    rig.source.push(frame(0, 10))
+    rig.feed()
+    rig.hears(1)
+    assert rig.source.told == [{"at": 10}]
+    assert rig.count("source_fetch_failures_total", **SOURCE) == 2
+    rig.source.push(frame(10, 20))
+    rig.feed()
+    rig.hears(2)
+    assert rig.pushing.stop(5.0)
+
+
+def test_while_it_hangs_only_the_newest_cursor_is_kept_for_it(tmp_path: Path) -> None:
+    rig = PushRig(tmp_path, Pushed(tmp_path))
+    rig.source.hangs.clear()
+    for n in range(50):
+        rig.source.push(frame(n, n + 1))
+        rig.feed()
+    rig.source.hangs.set()
+    assert rig.pushing.stop(5.0)
+    assert rig.source.told[-1] == {"at": 50}
+    assert len(rig.source.told) <= 3
+
+
+def test_a_start_that_failed_after_frames_had_come_goes_on_from_what_is_committed_by_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sentinel.runtime.push, "FIRST_RETRY_SECONDS", 0.05)
+    committed = Event()
+
+    starts: list[Cursor | None] = []
+
+    class Torn(Pushed):
+        def start(self, cursor: Cursor | None, hand_over: HandOver) -> None:
+            starts.append(cursor)
+            if len(starts) == 1:
+                hand_over(frame(0, 10))
+                committed.wait(5.0)
+                raise KeyError("the second half")
+            super().start(cursor, hand_over)
+
+    rig = PushRig(tmp_path, Torn(tmp_path))
+    wait_for(lambda: len(rig.inbox) > 0, 5.0, "the frame")
+    rig.feed()
+    committed.set()
+    wait_for(lambda: rig.source.hand_over, 5.0, "the second start")
+    assert starts == [None, {"at": 10}]
+
+
+def test_the_same_complaint_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rig = PushRig(tmp_path, Pushed(tmp_path))
+    for n in range(5):
+        rig.source.push(frame(n, n + 1, complaints=("line 3: no number",)))
+    assert sum(line.message == "observations left out" for line in caplog.records) == 1
+
+
+def test_a_cursor_that_cannot_be_kept_is_the_fault_of_the_frame_and_the_engine_goes_on(tmp_path: Path) -> None:
+    rig = PushRig(tmp_path, Pushed(tmp_path))
+    rig.source.push(replace(frame(0, 10), cursor={"at": {1, 2}}))
+    rig.source.push(frame(10, 20))
+    rig.feed()
+    rig.hears(1)
+    assert rig.source.told == [{"at": 20}]
+    assert rig.engine.sources["buoys"].refused == 1

@@ -27,7 +27,7 @@ class Counting:
     """A source that counts its fetches in the cursor, and does what it is told in each."""
 
     def __init__(self, name: str = "lake", act: Callable[[int], object] = lambda _: None, more_until: int = 0) -> None:
-        self.name = name
+        self.name, self.every_us = name, EVERY_US
         self._act = act
         self._more_until = more_until
 
@@ -59,8 +59,9 @@ def scheduled():
     def make(*sources, every_us=EVERY_US, cursors=None, capacity=10_000):
         inbox = Inbox(capacity)
         metrics = Metrics()
-        polled = [(source, every_us) for source in sources]
-        schedule = Schedule(polled, inbox, cursors or {}, statuses, metrics, SystemClock())
+        for source in sources:
+            source.every_us = every_us
+        schedule = Schedule(sources, inbox, cursors or {}, statuses, metrics, SystemClock())
         made.append((schedule, inbox))
         schedule.start()
         return schedule, inbox, metrics

@@ -70,7 +70,9 @@ class Sender:
 
     def _listen(self, connection: socket.socket, gone: Event) -> None:
         with suppress(OSError), connection.makefile() as lines:
-            self.acknowledged.extend(int(line) for line in lines if line.endswith("\n"))
+            for line in lines:
+                if line.endswith("\n"):  # it stands for all before it
+                    self.acknowledged.extend(range(len(self.acknowledged) + 1, int(line) + 1))
         gone.set()
 
 

@@ -26,7 +26,7 @@ from sentinel.domain.states import SourceStatus
 from sentinel.domain.views import SiteView
 from sentinel.pipeline.history import History
 from sentinel.pipeline.snapshot import Snapshot
-from sentinel.runtime.health import Health
+from sentinel.runtime.daemon import Health
 from sentinel.views.prometheus import Exposition
 from sentinel.views.web import Access, WebServer, create_app
 from tests.fixtures import estimated
