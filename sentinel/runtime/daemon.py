@@ -63,11 +63,6 @@ class Health:
     """Why the journal cannot be written; empty while it can."""
 
     @property
-    def ready(self) -> bool:
-        """Whether what is shown can be relied on."""
-        return not self.reasons
-
-    @property
     def reasons(self) -> tuple[str, ...]:
         """Why it is not ready, one sentence each; empty when it is."""
         found = []
@@ -91,9 +86,7 @@ class Daemon:
     """One running daemon."""
 
     def __init__(self, settings: Settings, *, clock: Clock | None = None, path: Path | None = None) -> None:
-        self._settings = settings
-        self._path = path
-        self._clock = clock or SystemClock()
+        self._settings, self._path, self._clock = settings, path, clock or SystemClock()
         self.metrics = Metrics()
         self._stop = self._hangup = False
         self.hanging = False
@@ -111,12 +104,10 @@ class Daemon:
         self._schedule: Schedule | None = None
         self._exposition = Exposition(lambda: self.snapshot, self.metrics, settings.web.max_series)
         access = Access(
-            snapshot=lambda: self.snapshot,
-            sources=lambda: tuple(self.sources.values()),
-            not_ready=lambda: self.health.reasons,
+            snapshot=lambda: self.snapshot, sources=lambda: tuple(self.sources.values()),
+            not_ready=lambda: self.health.reasons, metrics=self._expose,
             settings_text=lambda: self.engine.settings.model_dump_json(indent=2),
-            metrics=self._expose,
-        )
+        )  # fmt: skip
         self.web = WebServer(create_app(access, self._clock), settings.web.listen)
         self._note_loaded()
 
@@ -140,7 +131,7 @@ class Daemon:
         )  # fmt: skip
 
     def _expose(self, accept_header: str) -> tuple[bytes, str]:
-        self.metrics.ready.set(self.health.ready)
+        self.metrics.ready.set(not self.health.reasons)
         return self._exposition.render(accept_header)
 
     def stop(self, *_: object) -> None:
@@ -163,12 +154,11 @@ class Daemon:
             if self._stop:
                 return
             self._start_sources()
-            ready, beat_at, look_at = False, 0.0, monotonic() + SUPERVISE_SECONDS
+            beat_at, look_at = 0.0, monotonic() + SUPERVISE_SECONDS
             while not self._stop:
                 self.engine.turn(IDLE_SECONDS)
                 on_turn()
-                if not ready:
-                    ready = True
+                if not beat_at:
                     sd_notify("READY=1", f"STATUS=watching {len(self.snapshot)} series")
                     logger.info("ready", extra={"series": len(self.snapshot)})
                 if monotonic() >= beat_at:
@@ -243,9 +233,8 @@ class Daemon:
 
 
 def sd_notify(*lines: str) -> bool:
-    """Send systemd lines such as `READY=1`, `STOPPING=1`, `WATCHDOG=1`, `STATUS=...`, `RELOADING=1`.
+    """Send systemd lines such as `READY=1` or `STATUS=...`; `RELOADING=1` with the monotonic time it asks for.
 
-    `RELOADING=1` is sent with the monotonic time that systemd asks for. A path starting with `@` is an abstract socket.
     Gives False where no service manager listens, with a line in the log where one should: a daemon that works does
     not end because its supervisor cannot be reached.
     """
@@ -254,7 +243,7 @@ def sd_notify(*lines: str) -> bool:
         return False
     if "RELOADING=1" in lines:
         lines = (*lines, f"MONOTONIC_USEC={monotonic_ns() // 1000}")
-    path = "\0" + address[1:] if address.startswith("@") else address
+    path = "\0" + address[1:] if address.startswith("@") else address  # @ = an abstract socket
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
             channel.sendto("\n".join(lines).encode(), path)

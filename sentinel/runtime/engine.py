@@ -47,7 +47,8 @@ class Engine:
         notifiers: Mapping[str, Notifier], *, threads: int = 1,
         acknowledge: Callable[[str, Cursor], None] = lambda _source, _cursor: None,
     ) -> None:  # fmt: skip
-        self._settings = settings
+        self.settings = settings
+        """The settings in force."""
         self._journal, self._inbox, self._metrics, self._clock = journal, inbox, metrics, clock
         self._acknowledge = acknowledge
         self._outbox = Outbox(journal, notifiers, metrics, clock)
@@ -70,13 +71,8 @@ class Engine:
         self.last_beat_us = -1
         self.stopped_by = ""
         """Why no observation is accepted; empty while they are."""
-        self._announce()
+        metrics.ingestion_stopped.set(0)
         self.snapshot = self._take_snapshot()
-
-    @property
-    def settings(self) -> Settings:
-        """The settings in force."""
-        return self._settings
 
     def restore(self, stopped: Callable[[], bool] = lambda: False) -> None:
         """Restore the state from checkpoint and journal, bitwise; then use the present settings, if they have changed.
@@ -87,8 +83,8 @@ class Engine:
         if batch is None:
             return
         self._batch = batch
-        if self._replica.settings != self._settings or self._journal.settings() is None:
-            self._change(self._settings)
+        if self._replica.settings != self.settings or self._journal.settings() is None:
+            self._change(self.settings)
         self.restored = True
         self._publish()
 
@@ -106,7 +102,6 @@ class Engine:
                 self._settle()
                 if self._reload is not None:
                     self._change(self._reload)
-                    self._reload = None
                 if not self._held:
                     self._held.extend(self._inbox.take_all(timeout))
                     began = perf_counter()
@@ -116,8 +111,10 @@ class Engine:
                 self._outbox.deliver()
                 if monotonic() >= self._checkpoint_at:
                     self._forgetting = self._try_checkpoint()
-                if self._forgetting:
-                    self._forgetting = self._retain()
+                if self._forgetting:  # a bounded part of it each turn
+                    daemon = self.settings.daemon
+                    before_us = self._clock.now_us() - daemon.retention
+                    self._forgetting = self._journal.retain(before_us, daemon.retention_bytes)
                 self._metrics.journal_bytes.set(self._journal.size_bytes())
                 self._metrics.ingestion_stopped.set(0)
                 self.stopped_by = ""
@@ -147,7 +144,7 @@ class Engine:
 
     def checkpoint(self) -> None:
         """Save the state, if it has moved since the last time."""
-        self._checkpoint_at = monotonic() + self._settings.daemon.checkpoint_every / MICROSECONDS
+        self._checkpoint_at = monotonic() + self.settings.daemon.checkpoint_every / MICROSECONDS
         self._settle()
         if self._batch == self._checkpointed:
             return
@@ -162,10 +159,7 @@ class Engine:
         self._checkpointed = self._batch
         self._metrics.checkpoints.inc()
         self._metrics.checkpoint_duration.observe(perf_counter() - began)
-        self._metrics.checkpoint_last_success.set(self._now())
-
-    def _now(self) -> float:
-        return self._clock.now_us() / MICROSECONDS
+        self._metrics.checkpoint_last_success.set(self._clock.now_us() / MICROSECONDS)
 
     def _take(self, frame: Frame) -> None:
         """Commit the first of the held frames and let it move the state; it is held until it is committed."""
@@ -183,25 +177,24 @@ class Engine:
         took = perf_counter() - began
         self._metrics.commit_duration.observe(took)
         self._metrics.stage_duration.observe(took, task="journal")
-        self._metrics.last_commit.set(self._now())
+        self._metrics.last_commit.set(self._clock.now_us() / MICROSECONDS)
         self._accounts.count_commit(frame, committed)
         if committed.batch >= 0:
             self._apply(committed)
 
     def _apply(self, committed: Committed) -> None:
         result = self._replica.apply(committed)
-        self._count_result(result)
-        self._owed.append((committed, result))
+        self._accounts.count_result(result)
         self._batch = committed.batch
-        self._settle()
+        self._settle((committed, result))
 
     def _settle_restored(self, committed: Committed, result: Result) -> None:
-        self._owed.append((committed, result))
-        self._settle()
+        self._settle((committed, result))
         self.last_beat_us = self._clock.now_us()
 
-    def _settle(self) -> None:
+    def _settle(self, *owed: tuple[Committed, Result]) -> None:
         """Write what follows from the batches that have moved the state: events and digests."""
+        self._owed.extend(owed)
         while self._owed:
             committed, result = self._owed[0]
             events: tuple[AlarmEvent | SiteEvent, ...] = (*result.events, *result.sites)
@@ -219,19 +212,14 @@ class Engine:
     def _change(self, settings: Settings) -> None:
         """Record other settings and go on with them."""
         committed = self._journal.record("settings", {"settings": to_record(settings)}, self._clock.now_us())
-        self._settings = settings
+        self.settings, self._reload = settings, None
         self._apply(committed)
-
-    def _retain(self) -> bool:
-        """Forget what is old, a bounded part of it; True while there is more."""
-        daemon = self._settings.daemon
-        return self._journal.retain(self._clock.now_us() - daemon.retention, daemon.retention_bytes)
 
     def _stop_ingestion(self, error: Exception) -> None:
         """Hold what is held because the journal cannot be written, say so, and try again later."""
         if not self.stopped_by:
-            logger.error("ingestion stopped: what comes is held, it goes on when the journal can be written",
-                         extra={"why": str(error)})  # fmt: skip
+            what = "ingestion stopped: what comes is held, it goes on when the journal can be written"
+            logger.error(what, extra={"why": str(error)})
         self._metrics.commit_failures.inc()
         self._metrics.ingestion_stopped.set(1)
         self.stopped_by = str(error)
@@ -251,7 +239,7 @@ class Engine:
         metrics.inbox_observations.set(waiting)
         metrics.inbox_capacity_observations.set(self._inbox.capacity)
         metrics.engine_turns.inc()
-        for name in {site.name for site in self._settings.sites} | self._sites:
+        for name in {site.name for site in self.settings.sites} | self._sites:
             standing = self._replica.state.sites.get(name)
             metrics.site_alarm.set(standing is not None and standing.raised_us >= 0, series=name)
             self._sites.add(name)
@@ -260,28 +248,6 @@ class Engine:
         metrics.engine_heartbeat.set(self.last_beat_us / MICROSECONDS)
         metrics.stage_duration.observe(perf_counter() - began, task="snapshot")
 
-    def _announce(self) -> None:
-        """Show every counter whose labels are known before it first counts."""
-        metrics = self._metrics
-        metrics.ingestion_stopped.set(0)
-        for rule in self._settings.alarms:
-            for alarms in (metrics.alarms_raised, metrics.alarms_cleared):
-                alarms.inc(0, detector=rule.kind, threshold=rule.label)
-        for site in self._settings.sites:
-            for alarms in (metrics.site_alarms_raised, metrics.site_alarms_cleared):
-                alarms.inc(0, series=site.name)
-
     def _observe_stage(self, stage: str, seconds: float) -> None:
         if self.restored:  # what is replayed has been counted before
             self._metrics.stage_duration.observe(seconds, task=stage)
-
-    def _count_result(self, result: Result) -> None:
-        """Count what one batch gave."""
-        self._accounts.count_result(result)
-        metrics = self._metrics
-        for event in result.events:
-            alarms = metrics.alarms_raised if event.what == "raised" else metrics.alarms_cleared
-            alarms.inc(detector=event.rule, threshold=event.label)
-        for site in result.sites:
-            alarms = metrics.site_alarms_raised if site.what == "raised" else metrics.site_alarms_cleared
-            alarms.inc(series=site.series)

@@ -98,6 +98,13 @@ class Accounts:
         self._owner: dict[str, str] = {}
         self.statuses = {name: SourceStatus(name) for name in self._every}
         """What is known of each source, by name."""
+        # Every counter whose labels are known is shown before it first counts.
+        for rule in settings.alarms:
+            for alarms in (metrics.alarms_raised, metrics.alarms_cleared):
+                alarms.inc(0, detector=rule.kind, threshold=rule.label)
+        for site in settings.sites:
+            for alarms in (metrics.site_alarms_raised, metrics.site_alarms_cleared):
+                alarms.inc(0, series=site.name)
         for name in self.statuses:
             for counter in (
                 metrics.observations_received, metrics.observations_accepted, metrics.observations_duplicate,
@@ -127,7 +134,7 @@ class Accounts:
         return frame.without(foreign, Rejection.FOREIGN)
 
     def refuse(self, frame: Frame, why: str) -> None:
-        """Count a frame that the journal did not take: a fault of the source's code."""
+        """Count a frame that the journal did not take."""
         self._metrics.source_fetch_failures.inc(source=frame.source)
         self._status(frame.source).refused += 1
         logger.error("frame refused", extra={"source": frame.source, "why": why})
@@ -151,7 +158,7 @@ class Accounts:
             metrics.source_last_observation.set(status.newest_us / MICROSECONDS, source=name)
 
     def count_result(self, result: Result) -> None:
-        """Count the ticks that one batch closed, and its late observations."""
+        """Count what one batch gave: ticks, late observations, and alarms."""
         for source, late in result.late.items():
             self._metrics.observations_late.inc(late, source=source)
             self._status(source).late += late
@@ -159,6 +166,12 @@ class Accounts:
             self._metrics.ticks.inc(ticks, source=source)
             self._metrics.missing_ticks.inc(missing, source=source)
             self._metrics.gaps.inc(gaps, source=source)
+        for event in result.events:
+            alarms = self._metrics.alarms_raised if event.what == "raised" else self._metrics.alarms_cleared
+            alarms.inc(detector=event.rule, threshold=event.label)
+        for site in result.sites:
+            alarms = self._metrics.site_alarms_raised if site.what == "raised" else self._metrics.site_alarms_cleared
+            alarms.inc(series=site.series)
 
     def watermarks(self, told: Mapping[str, int]) -> dict[str, int]:
         """Let the watermarks that the sources have `told` go on for those that are silent or removed."""

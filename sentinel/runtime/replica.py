@@ -51,9 +51,7 @@ class Replica:
         self, settings: Settings, history: History | None = None,
         took: Callable[[str, float], None] = lambda _stage, _seconds: None, *, threads: int = 1,
     ) -> None:  # fmt: skip
-        self._history = history
-        self._took = took
-        self._threads = threads
+        self._history, self._took, self._threads = history, took, threads
         self.digests: list[tuple[int, int, str]] = []
         """(series id, tick, digest) since the list was last emptied."""
         self._warnings: set[str] = set()
@@ -86,9 +84,8 @@ class Replica:
             self.state, anew, ended = migrate(self.pipeline, self.state, former)
             for name in anew[:NAMED]:
                 logger.warning("settings changed: the series starts afresh", extra={"series": name})
-            if len(anew) > NAMED:
-                more = {"count": len(anew) - NAMED}
-                logger.warning("settings changed: more series start afresh", extra=more)
+            if more := anew[NAMED:]:
+                logger.warning("settings changed: more series start afresh", extra={"count": len(more)})
             self.state, result = self.pipeline.with_sites(self.state, Result(ended))
             return result
         if committed.watermark_us is not None:
@@ -101,7 +98,8 @@ class Replica:
         return result
 
     def _observe(self, state: PipelineState, key: CohortKey, members: CohortState, ticks: SteppedBlock) -> None:
-        block = ticks.block
+        """Take digests of the states that are due for one, and the columns of the pictures."""
+        block, scored = ticks.block, ticks.scored
         length = (block.kind != ABSENT).sum(axis=0)
         every = self.settings.daemon.digest_every_ticks
         if every:
@@ -109,23 +107,16 @@ class Replica:
             for column in np.flatnonzero(last % every == 0):
                 row = int(block.rows[column])
                 self.digests.append((int(members.series[row]), int(last[column]), digest(members, row)))
-        if self._history is not None:
-            self._picture(self._history, state.names, key, members, ticks)
-
-    def _picture(
-        self, history: History, names: tuple[str, ...], key: CohortKey, members: CohortState, ticks: SteppedBlock
-    ) -> None:
-        block, scored = ticks.block, ticks.scored
-        cohort = self.pipeline.cohort(key[0])
-        length = (block.kind != ABSENT).sum(axis=0)
-        ids = members.series[block.rows]
+        if self._history is None:
+            return
+        cohort, ids = self.pipeline.cohort(key[0]), members.series[block.rows]
         for s in np.flatnonzero(ids < self.settings.web.history_series):
-            n, row = int(length[s]), block.rows[s]
-            end_us = cohort.grid.start_us(members.grid.origin_us[row], block.tick[:n, s] + 1)
-            evidence = strongest(scored.evidence.evidence[:n, s])
-            history.append(
-                names[ids[s]], cohort.scoring.thresholds, end_us, scored.readings[:n, s],
-                Estimates._make(array[:n, s] for array in scored.estimates), evidence,
+            n = int(length[s])
+            end_us = cohort.grid.start_us(members.grid.origin_us[block.rows[s]], block.tick[:n, s] + 1)
+            self._history.append(
+                state.names[ids[s]], cohort.scoring.thresholds, end_us, scored.readings[:n, s],
+                Estimates._make(array[:n, s] for array in scored.estimates),
+                strongest(scored.evidence.evidence[:n, s]),
             )  # fmt: skip
 
 

@@ -150,18 +150,20 @@ class Schedule:
         """When the scheduler last ran its heartbeat, by `time.monotonic`."""
         # A missed or skipped run is counted by us; APScheduler's warning for each would flood the log.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        threads = max(1, min(MOST_THREADS, len(self._tasks)))
         self._scheduler = BackgroundScheduler(
-            jobstores={"default": MemoryJobStore()},
-            executors={
-                "default": ThreadPoolExecutor(max(1, min(MOST_THREADS, len(self._tasks)))),
-                _BEAT: ThreadPoolExecutor(1),
-            },
-            timezone=UTC,
-        )
+            jobstores={"default": MemoryJobStore()}, timezone=UTC,
+            executors={"default": ThreadPoolExecutor(threads), _BEAT: ThreadPoolExecutor(1)},
+        )  # fmt: skip
         self._scheduler.add_listener(self._on_missed, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
         self._scheduler.add_listener(self._on_due, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES)
-        for task in self._tasks.values():
-            self._announce(task)
+        for name, task in self._tasks.items():  # every counter is shown before it first counts
+            metrics.task_expected_interval.set(task.source.every_us / MICROSECONDS, task=name)
+            metrics.source_expected_interval.set(task.source.every_us / MICROSECONDS, source=name)
+            metrics.task_runs.inc(0, task=name)
+            metrics.task_failures.inc(0, task=name)
+            for reason in (*_MISSED.values(), _COALESCED):
+                metrics.task_missed.inc(0, task=name, reason=reason)
 
     def start(self) -> None:
         """Fetch every source now, and from now on at its interval."""
@@ -190,7 +192,7 @@ class Schedule:
         """
         thread: Thread | None = getattr(self._scheduler, "_thread", None)
         is_beating = time.monotonic() - self.last_beat < STALLED_SECONDS
-        is_alive = thread is not None and thread.is_alive() and is_beating
+        is_alive = is_beating and thread is not None and thread.is_alive()
         self._metrics.scheduler_up.set(is_alive)
         return is_alive
 
@@ -206,16 +208,6 @@ class Schedule:
             if not task.running:
                 task.source.close()
         return ended
-
-    def _announce(self, task: _Task) -> None:
-        """Make the counters of a task visible before they first count."""
-        name, seconds = task.source.name, task.source.every_us / MICROSECONDS
-        self._metrics.task_expected_interval.set(seconds, task=name)
-        self._metrics.source_expected_interval.set(seconds, source=name)
-        self._metrics.task_runs.inc(0, task=name)
-        self._metrics.task_failures.inc(0, task=name)
-        for reason in (*_MISSED.values(), _COALESCED):
-            self._metrics.task_missed.inc(0, task=name, reason=reason)
 
     def _run(self, task: _Task) -> None:
         """Run one job: read a source until it has no more to tell."""

@@ -1,6 +1,6 @@
 """How source `csv` reads its files: a file, or a folder of CSV, Parquet and NDJSON files, followed as it grows.
 
-The cursor holds one position per file (`positions.py`). Each fetch reads at most `max_observations`, in whole lines; a
+The cursor holds one position per file (`csv.py`). Each fetch reads at most `max_observations`, in whole lines; a
 last line without its newline is still being written and waits. A file that cannot be read holds up no other file of
 its folder: it is complained about and tried again at the next fetch.
 """
@@ -8,9 +8,9 @@ its folder: it is complained about and tried again at the next fetch.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import polars as pl
 
@@ -19,7 +19,7 @@ from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Cursor, Frame, Rejection, empty_observations
 from sentinel.sources.base import SourceError
-from sentinel.sources.positions import Position, find_positions, find_tables
+from sentinel.sources.csv import Position, find_positions, find_tables
 from sentinel.tables import Shape, TableOptions, file_format, find_shape, open_table
 from sentinel.tables.cells import HEAD_ROWS
 from sentinel.tables.lines import LONGEST_LINE_BYTES, PIECE_BYTES, Head, cut, read_head
@@ -35,8 +35,7 @@ def options_of(settings: CsvSource) -> TableOptions:
     return TableOptions(**{name: getattr(settings, name) for name in TableOptions.__dataclass_fields__})
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
+class _Rows(NamedTuple):
     """The rows that one file gave, checked, and how far it has been read with them."""
 
     checked: pl.DataFrame
@@ -48,10 +47,8 @@ class Follower:
     """Reads what has been added to a file or a folder; keeps only the layouts of the files."""
 
     def __init__(self, settings: CsvSource, clock: Clock) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._path = Path(settings.path)
-        self._options = options_of(settings)
+        self._settings, self._clock = settings, clock
+        self._path, self._options = Path(settings.path), options_of(settings)
         self._shapes: dict[tuple[Path, tuple[str, ...]], Shape] = {}
 
     def fetch(self, cursor: Cursor | None) -> Frame:
@@ -59,8 +56,11 @@ class Follower:
         # Asked before the files are: whatever was written by then is read below.
         now_us = self._clock.now_us()
         written: Any = (cursor or {}).get("files", {})
-        former = {name: Position.from_json(position) for name, position in written.items()}
-        found = self._find()
+        former = {name: Position(**position) for name, position in written.items()}
+        try:
+            found = find_tables(self._path)
+        except OSError as error:
+            raise SourceError(f"{self._path}: {error.strerror}; a readable file or folder is needed") from error
         try:
             positions, files = find_positions(former, found, now_us)
         except OSError as error:  # without the folder's list no one knows whether a rotated file has unread rows
@@ -85,7 +85,8 @@ class Follower:
                 continue
             positions[name] = rows.position
             kept, counts, lines = split_checked(rows.checked, self._options, str(path))
-            kept, ahead = _split_off_future(kept, now_us)
+            is_ahead = pl.col("time").dt.epoch("us") > now_us + FUTURE_US
+            kept, ahead = kept.filter(~is_ahead), kept.filter(is_ahead)
             if ahead.height:
                 counts[Rejection.FUTURE] = ahead.height
                 lines += (_complain_of_future(path, ahead, now_us, self._options.time_zone),)
@@ -96,21 +97,11 @@ class Follower:
             more = more or rows.more
         observations = pl.concat([empty_observations(), *tables]).sort("time", maintain_order=True)
         return Frame(
-            source=self._settings.name,
-            observations=observations,
-            cursor={"files": {name: position.to_json() for name, position in positions.items()}},
-            watermark_us=None if more else now_us,
-            more=more,
-            rejected=dict(rejected),
-            complaints=tuple(complaints[:COMPLAINTS]),
-        )
-
-    def _find(self) -> dict[str, Path]:
-        """Files to read by name, in order of name."""
-        try:
-            return find_tables(self._path)
-        except OSError as error:
-            raise SourceError(f"{self._path}: {error.strerror}; a readable file or folder is needed") from error
+            self._settings.name, observations,
+            cursor={"files": {name: asdict(position) for name, position in positions.items()}},
+            watermark_us=None if more else now_us, more=more,
+            rejected=dict(rejected), complaints=tuple(complaints[:COMPLAINTS]),
+        )  # fmt: skip
 
     def _read(self, path: Path, position: Position | None, left: int) -> _Rows | None:
         """Read one file on from its position, at most `left` observations; None where nothing has been added."""
@@ -177,11 +168,6 @@ class Follower:
         if rows.height >= HEAD_ROWS:
             self._shapes[key] = shape
         return shape
-
-
-def _split_off_future(observations: pl.DataFrame, now_us: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    ahead = pl.col("time").dt.epoch("us") > now_us + FUTURE_US
-    return observations.filter(~ahead), observations.filter(ahead)
 
 
 def _complain_of_future(path: Path, ahead: pl.DataFrame, now_us: int, time_zone: str) -> str:

@@ -1,8 +1,7 @@
 """Source `simulate`: plays a seeded system, in real time or faster.
 
-Faster means that the source's own clock is faster: its watermark is event time, and
-the engine closes ticks by it. After a restart the playback goes on from the cursor; it does not catch up what was not
-played meanwhile. In real time it does.
+Faster means that the source's own clock is faster: its watermark is event time, and the engine closes ticks by it.
+After a restart the playback goes on from the cursor; only in real time it catches up what was not played meanwhile.
 """
 
 from __future__ import annotations
@@ -37,9 +36,7 @@ class Playback(PullSource):
         super().__init__(settings.name, settings.every)
         if settings.system not in SYSTEMS:
             raise ConfigError(f"system: '{settings.system}'; {or_else(settings.system, SYSTEMS, 'systems')}")
-        self._settings = settings
-        self._clock = clock
-        self._monotonic = monotonic
+        self._settings, self._clock, self._monotonic = settings, clock, monotonic
         self._system = SYSTEMS[settings.system]
         lengths = [length for length in (self._system.length, settings.ticks) if length is not None]
         self._length = min(lengths, default=None)
@@ -52,9 +49,8 @@ class Playback(PullSource):
         """Say which system is played, and at what pace."""
         settings = self._settings
         pace = "real time" if settings.ticks_per_second is None else f"{settings.ticks_per_second:g} ticks per second"
-        return (
-            f"simulated {settings.system}, seed {settings.seed}, {pace}, asked every {print_duration(settings.every)}"
-        )
+        every = print_duration(settings.every)
+        return f"simulated {settings.system}, seed {settings.seed}, {pace}, asked every {every}"
 
     def known_series(self) -> frozenset[str]:
         """Its one series."""
@@ -82,14 +78,14 @@ class Playback(PullSource):
             schema=OBSERVATIONS,
         ).filter(pl.Series(finite))
         missing = int(values.size - finite.sum())
+        watermark_us = now_us
+        if self._settings.ticks_per_second is not None:  # just before the next tick
+            watermark_us = int(self._times_us(start_us, last, last + 1)[0]) - 1
         return Frame(
-            source=self.name,
-            observations=observations,
-            cursor={"next": last, "start_us": start_us},
-            watermark_us=None if last < due else self._watermark_us(start_us, last, now_us),
-            more=last < due,
+            self.name, observations, {"next": last, "start_us": start_us},
+            watermark_us=None if last < due else watermark_us, more=last < due,
             rejected={Rejection.MISSING: missing} if missing else {},
-        )
+        )  # fmt: skip
 
     def _start_us(self, now_us: int) -> int:
         """Event time of the first tick where no cursor says it."""
@@ -115,11 +111,6 @@ class Playback(PullSource):
         else:
             due = max(0, (now_us - start_us) // self._cadence.microseconds + 1)
         return max(first, due if self._length is None else min(due, self._length))
-
-    def _watermark_us(self, start_us: int, played: int, now_us: int) -> int:
-        """Watermark: just before the next tick, or now in real time."""
-        next_us = int(self._times_us(start_us, played, played + 1)[0])
-        return next_us - 1 if self._settings.ticks_per_second is not None else now_us
 
     def _times_us(self, start_us: int, first: int, last: int) -> NDArray[np.int64]:
         """Event times of the ticks `first` to `last`; a real series is moved to where `start` says."""

@@ -17,7 +17,7 @@ import sentinel.runtime.outbox
 from sentinel.config import Settings
 from sentinel.domain.observation import OBSERVATIONS, Frame, Rejection
 from sentinel.domain.states import Reason, State
-from sentinel.journal import Journal
+from sentinel.journal import Journal, JournalFull
 from sentinel.pipeline.codec import to_arrays
 from sentinel.runtime.replica import Replica
 from tests.pipeline.streams import HOUR_US, by_series
@@ -121,6 +121,26 @@ def test_on_a_full_disk_a_checkpoint_and_a_reload_wait_too(tmp_path: Path) -> No
     rig.engine.turn(0.0)
     assert rig.engine.settings == other
     assert rig.count("ingestion_stopped") == 0
+
+
+def test_a_reload_is_recorded_once_though_what_follows_from_it_has_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(tmp_path)
+    fails, settle = [JournalFull("no space")], rig.engine._settle
+
+    def fail_once(*owed: Any) -> None:
+        if owed and fails:
+            rig.engine._owed.extend(owed)
+            raise fails.pop()
+        settle(*owed)
+
+    monkeypatch.setattr(rig.engine, "_settle", fail_once)
+    rig.engine.reload(Settings.model_validate(CHOSEN | {"alarms": [{"threshold": 0.4, "alpha": 0.01}]}))
+    for _ in range(3):
+        rig.engine.turn(0.0)
+    assert not rig.engine.stopped_by
+    assert [committed.kind for committed in rig.journal.tail(0)] == ["settings"] * 2, "the first, and the other"
 
 
 def test_a_notifier_that_fails_and_recovers_hears_everything_once_and_in_order(tmp_path: Path) -> None:
