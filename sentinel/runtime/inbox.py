@@ -15,7 +15,7 @@ from threading import Condition
 from sentinel.config import Settings
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.metrics import Metrics
-from sentinel.domain.observation import Frame, Rejection
+from sentinel.domain.observation import OBSERVATIONS, Frame, Rejection
 from sentinel.domain.states import SourceStatus
 from sentinel.journal import Committed
 from sentinel.pipeline.pipeline import PipelineState, Result
@@ -123,6 +123,8 @@ class Accounts:
         self._heard[frame.source] = self._clock.now_us()
         if len(state.names) != len(self._owner):
             self._owner = {name: state.sources[at] for name, at in zip(state.names, state.source_of, strict=True)}
+        if frame.observations.schema != OBSERVATIONS:
+            return frame  # the journal refuses it
         names = frame.observations["series"].unique().to_list()
         foreign = sorted(name for name in names if self._owner.get(name, frame.source) != frame.source)
         if not foreign:

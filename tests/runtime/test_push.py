@@ -116,9 +116,10 @@ def test_what_the_disk_does_not_take_is_not_acknowledged(tmp_path: Path, monkeyp
     rig.hears(2)
 
 
-def test_a_frame_that_breaks_its_promise_is_never_acknowledged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", [{"series": ["s0"], "time": [1], "value": [1.0]}, {"time": [1], "value": [1.0]}, {}])
+def test_a_frame_that_breaks_its_promise_is_never_acknowledged(tmp_path: Path, table: dict[str, list[object]]) -> None:
     rig = PushRig(tmp_path, Pushed(tmp_path))
-    rig.source.push(Frame("buoys", pl.DataFrame({"series": ["s0"], "time": [1], "value": [1.0]}), {"at": 5}))
+    rig.source.push(Frame("buoys", pl.DataFrame(table), {"at": 5}))
     rig.source.push(frame(0, 60))
     rig.feed()
     rig.hears(1)
