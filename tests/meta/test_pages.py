@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from detectors.tables import DETECTORS
+from sentinel.analysis.readings import COLUMNS
 from sentinel.commands.arguments import parser
 from sentinel.domain.metrics import METRICS
 from sentinel.domain.spelling import print_duration, print_size
@@ -33,8 +34,10 @@ def configuration() -> Iterator[str]:
     schema = json.loads((ROOT / "config" / "sentinel.schema.json").read_text(encoding="utf-8"))
     definitions = schema["$defs"]
     for section, described in schema["properties"].items():
-        yield f"\n## {section}\n"
-        yield text_of(described)
+        yield f"\n## {section}"
+        first = text_of(definitions[parts_of(described)[0]])
+        if not first.startswith(text_of(described).removesuffix(".")):
+            yield f"\n{text_of(described)}"
         for name in parts_of(described):
             yield from keys(definitions[name])
     (channel,) = parts_of(definitions["AlarmSettings"]["properties"]["channels"])
@@ -113,6 +116,12 @@ def test_every_kind_of_detector_is_in_the_table_of_detectors() -> None:
     assert set(re.findall(r"^\| `detectors/tables/(\w+)\.py`", page, re.MULTILINE)) == files
 
 
+def test_the_page_of_the_backtest_has_every_column_of_the_readings() -> None:
+    page = (ROOT / "docs" / "backtest.md").read_text(encoding="utf-8")
+    table = page.partition("Columns of `readings.parquet`")[2].partition("\n\n`period`")[0]
+    assert tuple(re.findall(r"`(\w+)`(?=[^|\n]*\| [^|\n]+ \|$)", table, re.MULTILINE)) == COLUMNS
+
+
 def test_the_page_of_the_code_names_every_room_and_no_other() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     rooms = {path.name for path in (ROOT / "sentinel").iterdir() if (path / "__init__.py").is_file()}
@@ -121,6 +130,7 @@ def test_the_page_of_the_code_names_every_room_and_no_other() -> None:
 
 def test_every_file_that_a_page_names_exists() -> None:
     named = re.compile(r"`((?:sentinel|detectors|config|deploy|tests|docs)/[\w./-]*)`")
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").glob("*.md")]:
+    folders = (ROOT, ROOT / "docs", ROOT / "deploy")
+    for page in (page for folder in folders for page in folder.glob("*.md") if page.name != "CHANGELOG.md"):
         for path in named.findall(page.read_text(encoding="utf-8")):
             assert (ROOT / path).exists(), f"{page.relative_to(ROOT)}: {path}"
