@@ -180,8 +180,12 @@ class Snapshot:
         def end_us(tick: int) -> int:
             return start_us(tick + 1) if tick >= 0 else -1
 
+        since_us = end_us(int(alarm.since[row]))
+        if code == BLIND and why in (STALE, BEHIND):  # it is so since nothing newer has come for that long
+            newest_us = int(members.grid.newest_us[row]) if why == STALE else end_us(int(last.tick[row]))
+            since_us = newest_us + plan.stale_after_us
         return SeriesView(
-            name, source, STATES[code], REASONS[why], since_us=end_us(int(alarm.since[row])),
+            name, source, STATES[code], REASONS[why], since_us=since_us,
             cadence_seconds=seconds, half_life_ticks=plan.half_life, ticks=int(last.ticks[row]),
             missing_ticks=int(last.missing[row]),
             warm_up_left=cohort.points_left(members, row) + max(0, plan.warm_up_pairs - int(members.bank.pairs[row])),

@@ -114,6 +114,11 @@ def test_a_series_is_stale_by_the_clock_of_its_own_source_only(pipeline: Pipelin
     assert stale not in verdicts(published(pipeline, state, lake=END_US + 3 * HOUR_US)).values()
     late = verdicts(published(pipeline, state, lake=END_US + 3 * HOUR_US + 1))
     assert {name for name, verdict in late.items() if verdict == stale} == {*NAMES} - {"older", "new"}
+    # It said since when its state before had lasted: a warning of weeks ago.
+    since = {
+        published(pipeline, state, lake=END_US + 3 * HOUR_US + 1).view(name).since_us for name in ("slow", "quiet")
+    }
+    assert since == {END_US + 3 * HOUR_US}
     river = verdicts(published(pipeline, state, river=END_US))
     assert [name for name, verdict in river.items() if verdict == stale] == ["older"]
     assert river["slow"] == (State.WARNING, Reason.NONE)
