@@ -16,4 +16,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return import_module("sentinel.analysis.analyse").analyse
+    return import_module("sentinel.analysis.backtest").analyse

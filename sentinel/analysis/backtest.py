@@ -1,27 +1,29 @@
-"""A backtest: what is read from files is analysed, judged, drawn and written into one folder."""
+"""Backtests: recorded series are analysed, judged and drawn, from files into a folder or for a notebook."""
 
 from __future__ import annotations
 
+import base64
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from sentinel.analysis.intake import Intake, SortedObservations, nothing_usable, sort
+from sentinel.analysis.intake import Intake, SortedObservations, read_tables, sort
 from sentinel.analysis.labels import Timeline, make_timelines, read_labels
+from sentinel.analysis.lookback import LONGEST_RECORD, find_remarks, find_undeclared_seasons
 from sentinel.analysis.readings import INSTANT, Readings, alarm_table, read_ticks, site_table
-from sentinel.analysis.record import SeriesRecord, rank
-from sentinel.analysis.remarks import find_remarks
+from sentinel.analysis.record import SeriesRecord, describe, rank
 from sentinel.analysis.report import Report, ReportSection, describe_sites, draw_record, png, write_report
-from sentinel.analysis.rivals import compare
-from sentinel.analysis.run import compares, list_names, refuse_absent_counterparts, refuse_nothing, run
-from sentinel.analysis.seasons import LONGEST_RECORD, find_undeclared_seasons
-from sentinel.analysis.skill import measure
+from sentinel.analysis.run import Findings, compares, list_names, refuse_absent_counterparts, refuse_nothing, run
+from sentinel.analysis.skill import compare, measure
 from sentinel.analysis.sweep import describe_sweep, sweep
 from sentinel.analysis.verdicts import SKILL_FILES, describe_skill, write_skill
-from sentinel.config import Settings
-from sentinel.domain.errors import DataError
+from sentinel.config import Settings, load
+from sentinel.domain.errors import DataError, UsageError
 from sentinel.pipeline.plan import comparison_name
 from sentinel.pipeline.sites import without_enough
 from sentinel.tables import TableOptions
@@ -29,11 +31,136 @@ from sentinel.views.picture import Figure
 
 PICTURES = 50
 """Series drawn in a report; the rest stand in its table."""
+SHOWN = 20
+"""Series in the table that a notebook shows."""
 
 Progress = Callable[[int], None]
 """Is told how far a stage of the work has come."""
 Stage = Callable[[str, int], Progress]
 """Begins a stage of the work by its name and total; 0 = unknown."""
+
+
+class Analysis:
+    """What an analysis found: `readings` and `alarms` as polars tables, a picture of each series."""
+
+    def __init__(self, readings: pl.DataFrame, findings: Findings) -> None:
+        self.readings = readings
+        """One row per series and tick; the columns of readings.parquet."""
+        self.alarms = alarm_table(findings.events, findings.axes)
+        """One row per alarm; the columns of alarms.csv."""
+        self.sites = site_table(findings.sites, findings.records[0].axis)
+        """One row per alarm of a site."""
+        self._records = {record.name: record for record in rank(findings.records)}
+        self._portraits = findings.portraits
+
+    @property
+    def sentences(self) -> dict[str, str]:
+        """Describe each series in plain words, the most alarming first."""
+        return {name: describe(record) for name, record in self._records.items()}
+
+    def plot(self, series: str | None = None) -> Figure:
+        """Draw one series, by default the most alarming, as a matplotlib figure.
+
+        Raises
+        ------
+        DataError
+            There is no series of that name, or it has not a single tick.
+        """
+        name = next(iter(self._records)) if series is None else series
+        if name not in self._records:
+            raise DataError(f"no series {name!r}; there are {', '.join(list(self._records)[:10])}")
+        return draw_record(self._records[name], self._portraits.get(self._records[name].id))
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{name}: {words}." for name, words in list(self.sentences.items())[:SHOWN])
+
+    def _repr_html_(self) -> str:
+        """Show the most alarming series as a table, the first of them as a picture."""
+        sentences = list(self.sentences.items())
+        rows = "".join(f"<tr><th>{escape(n)}</th><td>{escape(words)}.</td></tr>" for n, words in sentences[:SHOWN])
+        more = f"<p>and {len(sentences) - SHOWN:,} more series</p>" if len(sentences) > SHOWN else ""
+        picture = ""
+        name = next((name for name, record in self._records.items() if record.id in self._portraits), None)
+        if name is not None:
+            text = base64.b64encode(png(self.plot(name))).decode("ascii")
+            picture = f'<img style="max-width: 60em" src="data:image/png;base64,{text}" alt="{escape(name)}">'
+        return f"<table>{rows}</table>{more}{picture}"
+
+
+def analyse(
+    frame: Any,
+    *,
+    config: Path | str | Settings | None = None,
+    by: Sequence[str] | str = (),
+    time: str = "time",
+    series: str = "series",
+    value: str = "value",
+    cadence: str | None = None,
+    season: Sequence[str] | str = (),
+    conditioning: bool = True,
+) -> Analysis:
+    """Analyse a table as `sentinel backtest` analyses a file.
+
+    Parameters
+    ----------
+    frame
+        Anything that `polars.DataFrame` accepts: a polars or pandas table, a mapping of columns. Long or wide. Of a
+        pandas table without a time column, an index of dates is the time.
+    config
+        Settings, or the YAML file with them; None = the defaults.
+    by
+        Columns that split a wide table: `lake` names the series `peter/ph`, `paul/ph`.
+    time, series, value
+        Names of the columns.
+    cadence, season
+        Such as `15m`, or None for that of the first 50 time stamps; known periods such as `1d` or `1y`.
+    conditioning
+        False takes the values as residuals already.
+
+    Raises
+    ------
+    DataError
+        The table cannot be used; the message says where and why.
+    """
+    try:
+        table = frame.collect() if isinstance(frame, pl.LazyFrame) else _table(frame, time)
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"frame: {error}; a table is needed") from error
+    columns = (by,) if isinstance(by, str) else tuple(by)
+    options = TableOptions(by=columns, time_column=time, series_column=series, value_column=value)
+    settings = config if isinstance(config, Settings) else Settings() if config is None else load(config)
+    settings = with_spans(settings, cadence, (season,) if isinstance(season, str) else tuple(season))
+    intake = read_tables([("frame", table.lazy())], options)
+    with tempfile.TemporaryDirectory(prefix="sentinel-") as folder:
+        observations = _sort(intake, Path(folder), settings, "frame")
+        readings = Readings(Path(folder), observations.names)
+        findings = run(observations, settings, conditioning=conditioning, readings=readings, kept=None)
+        refuse_nothing(findings, observations, "frame")
+        return Analysis(readings.lazy().collect(), findings)
+
+
+def with_spans(settings: Settings, cadence: str | None, season: Sequence[str]) -> Settings:
+    """Give every series this cadence and these seasons, where they are given.
+
+    Raises
+    ------
+    UsageError
+        They do not fit each other or the settings.
+    """
+    given = ({"cadence": cadence} if cadence else {}) | ({"season": list(season)} if season else {})
+    if not given:
+        return settings
+    written = settings.model_dump(mode="json")
+    entries = [entry | given for entry in written["series"]]
+    if not any(entry["match"] == "*" for entry in entries):
+        entries.append({"match": "*"} | given)
+    try:
+        return Settings.model_validate(written | {"series": entries})
+    except ValueError as error:
+        lines = [line.strip().removeprefix("Value error, ") for line in str(error).splitlines()]
+        reason = next((line.split(" [type=")[0] for line in lines[2:] if line), str(error))
+        options = [*([f"--cadence {cadence}"] if cadence else []), *(f"--season {one}" for one in season)]
+        raise UsageError(f"{' '.join(options)}: {reason}") from error
 
 
 def backtest(
@@ -47,14 +174,10 @@ def backtest(
     sweeping: bool,
     stage: Stage,
 ) -> tuple[Report, list[Path]]:
-    """Analyse recorded series and write the results into a folder.
+    """Analyse what was read from these files and write the results into a folder, which must be there.
 
     Parameters
     ----------
-    paths, intake
-        The files and what was read from them.
-    out
-        The folder of the results; it must be there.
     conditioning
         False takes the values as residuals already.
     events
@@ -75,7 +198,6 @@ def backtest(
     with _scratch(out) as folder:
         observations = _sort(intake, Path(folder), settings, where, progress=stage("reading", 0))
         names = observations.names
-        refuse_absent_counterparts(settings, names, where)
         labels = None
         if events is not None:
             labels = read_labels(*events, list_names(settings, names), numbered=intake.numbered)
@@ -90,8 +212,7 @@ def backtest(
         files = ["report.html", "readings.parquet", "alarms.csv"]
         readings.lazy().sink_parquet(out / "readings.parquet")
         table = pl.scan_parquet(out / "readings.parquet")
-        axes = {record.name: record.axis for record in records}
-        alarm_table(findings.events, axes).write_csv(out / "alarms.csv", datetime_format=INSTANT)
+        alarm_table(findings.events, findings.axes).write_csv(out / "alarms.csv", datetime_format=INSTANT)
         drawn = [record for record in rank(records) if record.id in findings.portraits][:PICTURES]
         pictures: dict[str, bytes] = {}
         progress = stage("drawing", len(drawn))
@@ -102,36 +223,27 @@ def backtest(
         sections: list[ReportSection] = []
         if settings.sites:
             files.append("sites.csv")
-            site_table(findings.sites, records[0].axis).write_csv(out / "sites.csv", datetime_format=INSTANT)
+            table_of_sites = site_table(findings.sites, records[0].axis)
+            table_of_sites.write_csv(out / "sites.csv", datetime_format=INSTANT)
             sections.append(describe_sites(findings.sites, [site.name for site in settings.sites], records))
         if timelines is not None:
             files.extend(SKILL_FILES)
             sections.append(_judge(records, timelines, table, out))
         if sweeping:
-            cells = sweep(
-                records, settings, timelines, observations, conditioning=conditioning, progress=stage("sweeping", 0)
-            )
+            progress = stage("sweeping", 0)
+            cells = sweep(records, settings, timelines, observations, conditioning=conditioning, progress=progress)
             sections.append(describe_sweep(cells, records))
         # A record that is too long to be looked at as a whole is only streamed.
         short = [record for record in drawn if record.ticks <= LONGEST_RECORD]
         by_series = {record.name: list(find_remarks(record, own)) for record, own in read_ticks(table, short)}
+    few = without_enough(settings.sites, (list_names(settings, [name]) for name in names))
     report = Report(
         title=", ".join(path.name for path in paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else ""),
-        inputs=[str(path) for path in paths],
-        records=records,
-        pictures=pictures,
-        observations=observations.rows - observations.duplicates,
-        duplicates=observations.duplicates,
-        left_out=intake.left_out,
-        left_columns=intake.left_columns,
-        complaints=[
-            *intake.complaints,
-            *without_enough(settings.sites, (list_names(settings, [name]) for name in names)),
-        ],
-        conditioning=conditioning,
-        sections=sections,
-        remarks=by_series,
-    )
+        inputs=[str(path) for path in paths], records=records, pictures=pictures,
+        observations=observations.rows - observations.duplicates, duplicates=observations.duplicates,
+        left_out=intake.left_out, left_columns=intake.left_columns, complaints=[*intake.complaints, *few],
+        conditioning=conditioning, sections=sections, remarks=by_series,
+    )  # fmt: skip
     write_report(report, out / "report.html")
     return report, [out / name for name in files]
 
@@ -179,26 +291,52 @@ def _scratch(out: Path) -> tempfile.TemporaryDirectory[str]:
 
 
 def _sort(
-    intake: Intake,
-    folder: Path,
-    settings: Settings,
-    where: str,
-    only: str | None = None,
-    progress: Progress = lambda _: None,
-) -> SortedObservations:
-    """Sort on disk, all series or `only` one with those it is compared with; DataError if there is nothing to sort."""
+    intake: Intake, folder: Path, settings: Settings, where: str,
+    only: str | None = None, progress: Progress = lambda _: None,
+) -> SortedObservations:  # fmt: skip
+    """Sort on disk, all series or `only` one with those it is compared with; DataError if that leaves nothing."""
     needed: tuple[str, ...] = ()
     if only is not None:
         target, _, counterpart = only.partition(comparison_name("", ""))
         needed = (only, target, counterpart) if counterpart else (only,)
     observations = sort(intake.observations, folder, needed, progress, by_time=compares(settings))
     if not observations.names:
-        raise nothing_usable(where, intake.left_out)
+        counts = ", ".join(f"{count:,} {reason}" for reason, count in intake.left_out.items()) or "no values"
+        raise DataError(f"{where}: no usable value ({counts}); a column of numbers is needed")
     if observations.rows == 0:
         raise _no_series(only, observations.names, where)
+    if only is None:
+        refuse_absent_counterparts(settings, observations.names, where)
     return observations
 
 
 def _no_series(name: str | None, names: Sequence[str], where: str) -> DataError:
     known = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
     return DataError(f"{where}: no series {name!r}; there are {known}")
+
+
+def _table(frame: Any, time: str) -> pl.DataFrame:
+    """Make a polars table of whatever polars takes; of a pandas table by column, which needs no other library."""
+    if type(frame).__module__.partition(".")[0] != "pandas":
+        return pl.DataFrame(frame)
+    if not hasattr(frame, "columns"):
+        raise TypeError(f"a pandas {type(frame).__name__} has no columns: call its to_frame()")
+    names = [str(name) for name in frame.columns]
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ValueError(f"{count} columns are named {name!r}; a name may stand once")
+    columns = {name: frame.iloc[:, at] for at, name in enumerate(names)}
+    if time not in columns and frame.index.dtype.kind == "M":
+        columns = {time: frame.index.to_series()} | columns
+    for name, column in columns.items():
+        if str(column.dtype).startswith("period"):
+            raise TypeError(f"column {name!r} holds periods: call its dt.to_timestamp()")
+    return pl.DataFrame({name: _column(column) for name, column in columns.items()})
+
+
+def _column(column: Any) -> pl.Series:
+    """Convert a pandas column; time stamps with a zone become instants in UTC."""
+    if column.dtype.kind != "M":
+        return pl.Series(list(column), strict=False)
+    utc = column.dt.tz_convert("UTC") if column.dt.tz is not None else column
+    return pl.Series(utc.to_numpy(dtype="datetime64[us]"))

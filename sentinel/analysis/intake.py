@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from sentinel.domain.axis import STAMPS
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Rejection
-from sentinel.tables import Axis, TableOptions, open_table, parse
+from sentinel.tables import Axis, Parsed, TableOptions, open_table, parse
 
 UNUSABLE = {
     Rejection.MISSING: "missing",
@@ -37,8 +38,7 @@ SMALLEST_BLOCK = 10_000
 KEY = ["id", "time"]
 
 
-@dataclass(frozen=True, slots=True)
-class Intake:
+class Intake(NamedTuple):
     """What a table holds, unsorted."""
 
     observations: pl.LazyFrame
@@ -46,8 +46,8 @@ class Intake:
     numbered: bool
     left_out: dict[str, int]
     """Values that were left out, by reason in words."""
-    complaints: tuple[str, ...]
-    left_columns: tuple[str, ...]
+    complaints: list[str]
+    left_columns: list[str]
     """Columns of wide tables that hold text and are no series."""
 
 
@@ -63,8 +63,7 @@ class SortedObservations:
     """Observations of a series and time that was there already, known once `batches` is exhausted."""
     by_time: bool = False
     """Whether they are in order of time and series instead: series that are compared wait for each other."""
-    _single: pl.DataFrame | None = None
-    _runs: list[Path] = field(default_factory=list)
+    _pieces: list[pl.LazyFrame] = field(default_factory=list)
     _heads: pl.DataFrame | None = None
 
     def heads(self) -> dict[int, NDArray[np.float64]]:
@@ -86,11 +85,8 @@ class SortedObservations:
             yield batch.filter(~repeated)
 
     def _in_order(self, batch_rows: int) -> Iterator[pl.DataFrame]:
-        if self._single is not None:
-            yield from self._single.iter_slices(batch_rows)
-            return
-        block = max(SMALLEST_BLOCK, 2 * batch_rows // max(1, len(self._runs)))
-        for merged in _merge([_blocks(run, block) for run in self._runs], _order(self.by_time)):
+        block = max(SMALLEST_BLOCK, 2 * batch_rows // max(1, len(self._pieces)))
+        for merged in _merge([_blocks(piece, block) for piece in self._pieces], KEY[::-1] if self.by_time else KEY):
             yield from merged.iter_slices(batch_rows)
 
 
@@ -102,19 +98,13 @@ def read_files(paths: Sequence[Path], options: TableOptions) -> Intake:
     DataError
         Missing, empty, not a table, no time column, text in numbers, or files of different time axes.
     """
-    return _read([(str(path), open_table(path, options)) for path in paths], options)
+    return read_tables([(str(path), open_table(path, options)) for path in paths], options)
 
 
-def read_frame(frame: pl.DataFrame, options: TableOptions) -> Intake:
-    """Read a table that is in memory."""
-    return _read([("frame", frame.lazy())], options)
-
-
-def _read(tables: Sequence[tuple[str, pl.LazyFrame]], options: TableOptions) -> Intake:
+def read_tables(tables: Sequence[tuple[str, pl.LazyFrame]], options: TableOptions) -> Intake:
+    """Read tables, each with a name for messages, that together are one table."""
     rejected: Counter[str] = Counter()
-    complaints: list[str] = []
-    parts: list[pl.LazyFrame] = []
-    left_columns: dict[str, None] = {}
+    parsed_all: list[Parsed] = []
     axis: Axis | None = None
     for where, table in tables:
         parsed = parse(table, options, where, strict=True, axis=axis)
@@ -124,17 +114,12 @@ def _read(tables: Sequence[tuple[str, pl.LazyFrame]], options: TableOptions) -> 
                 raise DataError(f"{where}: {count:,} values are {UNUSABLE[reason]}; only numbers and times are allowed")
         axis = parsed.axis
         rejected.update(parsed.rejected)
-        complaints.extend(parsed.complaints)
-        left_columns.update(dict.fromkeys(parsed.shape.left_out))
-        parts.append(parsed.observations)
+        parsed_all.append(parsed)
+    complaints = [complaint for parsed in parsed_all for complaint in parsed.complaints][:10]
+    columns = dict.fromkeys(column for parsed in parsed_all for column in parsed.shape.left_out)
     left_out = {UNUSABLE.get(reason, reason): count for reason, count in rejected.most_common()}
-    return Intake(pl.concat(parts), axis == "number", left_out, tuple(complaints[:10]), tuple(left_columns))
-
-
-def nothing_usable(where: str, left_out: dict[str, int]) -> DataError:
-    """Make the error of an input without a single usable value."""
-    counts = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items()) or "no values"
-    return DataError(f"{where}: no usable value ({counts}); a column of numbers is needed")
+    observations = pl.concat([parsed.observations for parsed in parsed_all])
+    return Intake(observations, axis == "number", left_out, complaints, list(columns))
 
 
 def sort(
@@ -146,18 +131,10 @@ def sort(
     *,
     by_time: bool = False,
 ) -> SortedObservations:
-    """Sort observations by series and time.
+    """Sort observations, with columns `series, time, value`, by series and time.
 
-    Parameters
-    ----------
-    observations
-        Columns `series, time, value`; streamed once.
-    folder
-        Where pieces are kept; the caller removes it after the last batch.
-    only
-        Keep these series alone; empty keeps all. The names of all are known all the same.
-    progress
-        Told how many rows have been read.
+    Pieces are kept in a folder that the caller removes after the last batch. With `only`, other series are left out,
+    but their names are known all the same.
     """
     found = SortedObservations(by_time=by_time)
     unsorted = folder / "unsorted.parquet"
@@ -175,33 +152,28 @@ def sort(
             pl.col("series").replace_strict(numbers, return_dtype=pl.Int64).alias("id"),
             pl.col("time") if piece.schema["time"].is_float() else pl.col("time").cast(pl.Int64),
             "value",
-        ).sort(_order(by_time), maintain_order=True)
+        ).sort(KEY[::-1] if by_time else KEY, maintain_order=True)
         if own.schema["time"].is_float():
-            found._heads = _head(own if found._heads is None else pl.concat([found._heads, own.select(KEY)]).sort(KEY))
-        if total <= run_rows:
-            found._single = own
-        elif own.height:
-            found._runs.append(folder / f"run-{first}.parquet")
-            own.write_parquet(found._runs[-1], compression="lz4", row_group_size=SMALLEST_BLOCK)
+            # The first distinct stamps of each series.
+            known = own if found._heads is None else pl.concat([found._heads, own.select(KEY)]).sort(KEY)
+            stamps = known.select(KEY).unique(maintain_order=True)
+            found._heads = stamps.group_by("id", maintain_order=True).head(STAMPS)
+        if total > run_rows:
+            path = folder / f"run-{first}.parquet"
+            own.write_parquet(path, compression="lz4", row_group_size=SMALLEST_BLOCK)
+            found._pieces.append(pl.scan_parquet(path))
+        else:
+            found._pieces.append(own.lazy())
         progress(first + piece.height)
     unsorted.unlink()
     found.names = list(numbers)
     return found
 
 
-def _order(by_time: bool) -> list[str]:
-    return KEY[::-1] if by_time else KEY
-
-
-def _head(rows: pl.DataFrame) -> pl.DataFrame:
-    """Take the first distinct stamps of each series from sorted rows."""
-    return rows.select(KEY).unique(maintain_order=True).group_by("id", maintain_order=True).head(STAMPS)
-
-
-def _blocks(run: Path, rows: int) -> Iterator[pl.DataFrame]:
+def _blocks(piece: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
     """Read a sorted piece block by block."""
     first = 0
-    while (block := pl.scan_parquet(run).slice(first, rows).collect()).height:
+    while (block := piece.slice(first, rows).collect()).height:
         yield block
         first += rows
 

@@ -29,7 +29,7 @@ wrong.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -111,11 +111,8 @@ class Timeline:
 
     def quiet(self, moments: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Tell at which moments nothing is going on."""
-        found = np.zeros(moments.size, np.bool_)
-        for stretch in self.stretches:
-            if stretch.phase is Phase.QUIET:
-                found |= stretch.holds(moments)
-        return found
+        quiet = [stretch.holds(moments) for stretch in self.stretches if stretch.phase is Phase.QUIET]
+        return np.any(quiet, axis=0) if quiet else np.zeros(moments.size, np.bool_)
 
 
 _PHASES = {
@@ -143,9 +140,7 @@ _PRECEDENCE = {LabelKind.END: 0, LabelKind.CONTROL: 1, LabelKind.START: 2, Label
 
 
 def read_labels(path: Path, options: TableOptions, names: Sequence[str], *, numbered: bool) -> list[Label]:
-    """Read a file of labelled events.
-
-    It is written as the data are, whose series have these names and whose times are numbers or instants.
+    """Read a file of labelled events, written as the data are, whose series have these names.
 
     Raises
     ------
@@ -168,13 +163,12 @@ def read_labels(path: Path, options: TableOptions, names: Sequence[str], *, numb
     ).collect()  # fmt: skip
     if rows.is_empty():
         raise DataError(f"{path}: the table has no rows; at least one event is needed")
-    labels = list(_check_rows(rows, str(path), names, numbered=numbered))
     first: dict[object, Label] = {}
-    for label in labels:
+    for label in _check_rows(rows, str(path), names, numbered=numbered):
         same = first.setdefault((label.series, label.kind, label.time), label)
         if same is not label:
             raise DataError(f"{label.where}: the same event as in {same.where.rpartition(', ')[2]}; once is allowed")
-    return labels
+    return list(first.values())
 
 
 def _check_rows(rows: pl.DataFrame, path: str, names: Sequence[str], *, numbered: bool) -> Iterator[Label]:
@@ -211,9 +205,8 @@ def make_timelines(labels: Sequence[Label], records: Sequence[SeriesRecord]) -> 
         by_series.setdefault(label.series, []).append(label)
     found = {}
     for record in records:
-        own = by_series.get(record.name) or by_series.get(record.target or "")
-        if own:
-            timeline = _make_timeline(own, record)
+        if own := by_series.get(record.name) or by_series.get(record.target or ""):
+            timeline = _make_timeline(own, record)  # checked even if nothing watches it
             if is_watched(record):
                 found[record.name] = timeline
     if not found:
@@ -233,19 +226,29 @@ def _make_timeline(labels: Sequence[Label], record: SeriesRecord) -> Timeline:
         raise DataError(f"{labels[0].where}: series {record.name!r} has no tick; at least two time stamps are needed")
     # The end of the last tick is a moment of the record, too.
     begin_us, end_us = record.first_us - record.plan.cadence_us // 2, record.end_us + 1
-    whole = [label for label in labels if label.time is None]
-    if whole:
-        if len(labels) > 1:
-            other = next(label for label in labels if label is not whole[0])
-            raise DataError(
-                f"{other.where}: series {record.name!r} is a control in all of its record; give the control the time "
-                "from which on nothing is going on"
-            )
+    whole = next((label for label in labels if label.time is None), None)
+    if whole is not None:
+        for other in labels:
+            if other is not whole:
+                raise DataError(
+                    f"{other.where}: series {record.name!r} is a control in all of its record; give the control the "
+                    "time from which on nothing is going on"
+                )
         return Timeline((Stretch(Phase.QUIET, begin_us, end_us),), control=True)
     moments = {label: _moment(label, record, begin_us, end_us) for label in labels}
     ordered = sorted(labels, key=lambda label: (moments[label], _PRECEDENCE[label.kind]))
     _refuse_exchanged(ordered)
-    return Timeline(_cut(ordered, moments, begin_us, end_us), any(o.kind is LabelKind.CONTROL for o in labels))
+    stretches = []
+    before: Label | None = None
+    since_us = begin_us
+    for after in (*ordered, None):
+        until_us = end_us if after is None else moments[after]
+        phase = _phase_between(before, after)
+        if until_us > since_us:
+            started = before is not None and before.kind is LabelKind.START
+            stretches.append(Stretch(phase, since_us, until_us, started))
+        before, since_us = after, until_us
+    return Timeline(tuple(stretches), any(label.kind is LabelKind.CONTROL for label in labels))
 
 
 def _refuse_exchanged(ordered: Sequence[Label]) -> None:
@@ -272,22 +275,6 @@ def _moment(label: Label, record: SeriesRecord, begin_us: int, end_us: int) -> i
             f"span {record.moment(record.first_us)} to {record.moment(record.last_us)}"
         )
     return moment
-
-
-def _cut(labels: Sequence[Label], moments: Mapping[Label, int], begin_us: int, end_us: int) -> tuple[Stretch, ...]:
-    """Cut a record at its labels; the labels before and after a stretch say what it is."""
-    stretches = []
-    before: Label | None = None
-    since_us = begin_us
-    after: Label | None
-    for after in (*labels, None):
-        until_us = end_us if after is None else moments[after]
-        phase = _phase_between(before, after)
-        if until_us > since_us:
-            started = before is not None and before.kind is LabelKind.START
-            stretches.append(Stretch(phase, since_us, until_us, started))
-        before, since_us = after, until_us
-    return tuple(stretches)
 
 
 def _phase_between(before: Label | None, after: Label | None) -> Phase:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -123,9 +122,8 @@ def alarm_table(events: Sequence[AlarmEvent], axes: Mapping[str, Axis]) -> pl.Da
     """
     rows = []
     for event, cleared in match_cleared(events):
-        axis = axes[event.series]
-        end = stamp(axis, cleared)
-        rows.append((event.alarm_id, event.series, event.kind, stamp(axis, event.time_us), event.evidence, end))
+        begin, end = (stamp(axes[event.series], time_us) for time_us in (event.time_us, cleared))
+        rows.append((event.alarm_id, event.series, event.kind, begin, event.evidence, end))
     time = stamp_type(numbered=any(axis.numbered for axis in axes.values()))
     text, number = pl.String(), pl.Float64()
     schema = {"alarm": text, "series": text, "kind": text, "time": time, "evidence": number, "cleared": time}
@@ -143,8 +141,7 @@ def site_table(events: Sequence[SiteEvent], axis: Axis) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesTicks:
+class SeriesTicks(NamedTuple):
     """The ticks of one series, in order; a gap that began the series anew is one of them."""
 
     end_us: NDArray[np.int64]
@@ -161,19 +158,13 @@ class SeriesTicks:
 
 def read_ticks(readings: pl.LazyFrame, records: Sequence[SeriesRecord]) -> Iterator[tuple[SeriesRecord, SeriesTicks]]:
     """Read the ticks of each of these series back from readings.parquet; those without a tick are left out."""
-    known = [record for record in records if record.plan is not None]
-    for first in range(0, len(known), TOGETHER):
-        some = known[first : first + TOGETHER]
-        names = [record.name for record in some]
-        table = readings.filter(pl.col("series").is_in(names)).select("series", "time", "value", "state").collect()
+    for first in range(0, len(records), TOGETHER):
+        some = records[first : first + TOGETHER]
+        own = readings.filter(pl.col("series").is_in([record.name for record in some]))
+        table = own.select("series", "time", "value", "state").collect()
         parts = table.partition_by("series", as_dict=True, maintain_order=True)
         for record in some:
-            if (part := parts.get((record.name,))) is not None:
-                yield record, _ticks(record, part)
-
-
-def _ticks(record: SeriesRecord, part: pl.DataFrame) -> SeriesTicks:
-    assert record.plan is not None
-    cadence_us = record.plan.cadence_us
-    end_us = microseconds(record.axis, part["time"]) + cadence_us // 2
-    return SeriesTicks(end_us, part["value"].to_numpy(), part["state"].to_numpy(), cadence_us)
+            if record.plan is not None and (part := parts.get((record.name,))) is not None:
+                cadence_us = record.plan.cadence_us
+                end_us = microseconds(record.axis, part["time"]) + cadence_us // 2
+                yield record, SeriesTicks(end_us, part["value"].to_numpy(), part["state"].to_numpy(), cadence_us)

@@ -1,26 +1,30 @@
-"""What an analysis found out about one series, for tables, sentences and pages."""
+"""What an analysis found out about one series, and sentences about it that claim no more than is known."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from sentinel.domain.axis import Axis, NumberAxis
+from sentinel.config import SHORTEST_SEASON_TICKS
+from sentinel.domain.axis import STEP_US, Axis, NumberAxis
 from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
-from sentinel.domain.spelling import NEVER_US, duration_in_words, moment_in_words, print_rounded
+from sentinel.domain.spans import DAY
+from sentinel.domain.spelling import NEVER_US, duration_in_words, moment_in_words, print_rounded, print_season
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.plan import Plan
+from sentinel.text.claims import rule_in_words, seen_in_words
+from sentinel.text.words import REASONS, band_in_words, budget_in_words, modulus_in_words, spread_in_words
 
 E = TypeVar("E", AlarmEvent, SiteEvent)
-RaisedAndCleared = tuple[AlarmEvent, int | None]
-"""An alarm, and when it was cleared; None while open."""
 URGENCY = (State.CRITICAL, State.WARNING, State.BLIND, State.WATCHING, State.LEARNING)
 """States, the most urgent first."""
+NOTABLE_SPREAD = math.log(1.5)
+"""Change of log variance, to either side, that a sentence mentions."""
 
 _FOLLOWED = 50.0  # level half-lives
 
@@ -30,18 +34,26 @@ class Proposal:
     """A season found in a whole record that nobody declared."""
 
     text: str
-    """Its period as settings write it: `1d`, `7d`, `1y`, `12.4h`."""
+    """Its period as settings write it: `1d`, `7d`, `1y`, `12.4h`; a step of a numbered axis is `1s` there."""
     ticks: float
     """Its period in ticks."""
     strength: float
     """Share of the variance of season and rest that is season, 0 to 1."""
 
-    def followed(self, level_half_life: float) -> bool:
+    def is_followed(self, level_half_life: float) -> bool:
         """Whether the conditioner's level follows it anyway, so that declaring it would only cost warm-up.
 
         Of a wave of 50 level half-lives the level leaves 3 % of the amplitude, of 20 a fifth, of 12 a half.
         """
         return self.ticks >= _FOLLOWED * level_half_life
+
+    def period(self, axis: Axis, cadence_us: int) -> str:
+        """Write its period, on a numbered axis in steps."""
+        return f"{print_rounded(self.ticks * cadence_us / STEP_US)} steps" if axis.numbered else self.text
+
+    def in_words(self, axis: Axis, cadence_us: int) -> str:
+        """Write its period and strength."""
+        return f"{self.period(axis, cadence_us)} (strength {self.strength:.2f})"
 
 
 @dataclass(slots=True)
@@ -75,7 +87,8 @@ class SeriesRecord:
     window_us: int = NEVER_US
     max_evidence: float = math.nan
     """Largest evidence ever reached; NaN if it never was ready."""
-    alarms: list[RaisedAndCleared] = field(default_factory=list)
+    alarms: list[tuple[AlarmEvent, int | None]] = field(default_factory=list)
+    """Each alarm, and when it was cleared; None while open."""
     undeclared: tuple[Proposal, ...] = ()
     """Seasons found by looking at the whole record, for the reader; they change no verdict."""
 
@@ -89,9 +102,10 @@ class SeriesRecord:
         """Convert a duration to seconds, or to the owner's units on a numbered axis."""
         return float(self.axis.spans(np.array([duration_us]))[0])
 
-    def length(self, duration_us: float) -> str:
-        """Write a duration in the words of the series' own axis."""
-        amount = self.units(duration_us)
+    def length(self, ticks: float) -> str:
+        """Write so many ticks as a duration, in the words of the series' own axis."""
+        assert self.plan is not None
+        amount = self.units(ticks * self.plan.cadence_us)
         if not isinstance(self.axis, NumberAxis):
             return duration_in_words(amount)
         number = print_rounded(amount)
@@ -116,3 +130,130 @@ def rank(records: Sequence[SeriesRecord]) -> list[SeriesRecord]:
             r.name,
         ),
     )
+
+
+def describe(record: SeriesRecord) -> str:
+    """Describe one series in plain words: what was seen, and where nothing could be seen; never what will come."""
+    still = [event for event, cleared in record.alarms if cleared is None]
+    past = [f"{seen_in_words(event)} from {record.moment(event.time_us)} on" for event in still]
+    if past:
+        return f"{' and '.join(past)}; {_describe_now(record)}"
+    if not record.alarms:
+        return _describe_now(record)
+    event, cleared = record.alarms[-1]
+    assert cleared is not None
+    others = len(record.alarms) - 1
+    before = f" (and {others} alarm{'s' if others > 1 else ''} before)" if others else ""
+    span = f"from {record.moment(event.time_us)} to {record.moment(cleared)}{before}"
+    return f"{seen_in_words(event)} {span}; {_describe_now(record)}"
+
+
+def _describe_now(record: SeriesRecord) -> str:
+    """Describe the state after the last tick."""
+    plan = record.plan
+    if plan is None:
+        return "not ready: at least two time stamps are needed to know the cadence"
+    if record.state is State.BLIND:
+        return f"blind at the end: {REASONS[record.reason]}"
+    if record.state is State.LEARNING:
+        if record.reason is Reason.GAP or record.gaps:
+            return f"not ready at the end: started anew after a gap longer than {plan.max_gap:,} ticks"
+        needed = f"{record.ticks - record.missing:,} valid ticks, {plan.ready_after:,} are needed"
+        return f"not ready: {needed}{_season_too_long(record, plan)}"
+    quiet = "no alarm: " if not record.alarms or record.alarms[-1][1] is not None else ""
+    if not plan.rules:
+        quiet = "watched by no alarm rule: "
+    seen = record.estimates
+    more = _recovery_in_words(record) if math.isnan(seen.period) else _cycle_in_words(record)
+    spread = f", {spread_in_words(seen.spread)}" if abs(seen.spread) >= NOTABLE_SPREAD else ""
+    alone = f"; {REASONS[record.reason]}" if record.reason is Reason.COUNTERPART_MISSING else ""
+    band = band_in_words(seen.lag1, seen.lag1_low, seen.lag1_high)
+    return f"{quiet}lag-1 {'' if quiet else 'now '}{band}{more}{spread}{alone}"
+
+
+def _season_too_long(record: SeriesRecord, plan: Plan) -> str:
+    """Name the declared season for which the record is too short; empty if there is none."""
+    longest = max(plan.seasons, default=0.0)
+    if 2.0 * longest <= record.ticks:
+        return ""
+    shorter = "one" if record.ticks < longest else "two"
+    length = _seasons_in_words(record, plan, [longest])
+    return f"; a season is learnt from two periods, and the record is shorter than {shorter} of {length}"
+
+
+def _seasons_in_words(record: SeriesRecord, plan: Plan, seasons: Iterable[float]) -> str:
+    """Write seasons as they are declared: spans, or ticks on an axis of numbers."""
+    if record.axis.numbered:
+        return ", ".join(f"{ticks:g} ticks" for ticks in seasons)
+    return ", ".join(print_season(round(ticks * plan.cadence_us)) for ticks in seasons)
+
+
+def _recovery_in_words(record: SeriesRecord) -> str:
+    """Write the recovery time; empty where lag-1 is not above 0 or does not tell it."""
+    at_least = record.estimates.lag1_high >= 1.0
+    lag1 = record.estimates.lag1_low if at_least else record.estimates.lag1
+    if not 0.0 < lag1 < 1.0:
+        return ""
+    return f", recovery time {'at least' if at_least else 'about'} {record.length(-1 / math.log(lag1))}"
+
+
+def _cycle_in_words(record: SeriesRecord) -> str:
+    """Write modulus and period of what oscillates."""
+    modulus, period = record.estimates.modulus, record.estimates.period
+    words = f", modulus {modulus_in_words(modulus, period, record.length(period))}"
+    return f"{words}, fading to 1/e in about {record.length(-1 / math.log(modulus))}" if 0.0 < modulus < 1.0 else words
+
+
+def season_hint(record: SeriesRecord) -> str:
+    """Say what to do about seasons that nobody declared; empty where none was found."""
+    if not record.undeclared:
+        return ""
+    assert record.plan is not None
+    found = " and ".join(season.in_words(record.axis, record.plan.cadence_us) for season in record.undeclared)
+    options = " ".join(f"--season {season.text}" for season in record.undeclared)
+    written = " (a step is written 1s)" if record.axis.numbered else ""
+    return f"an undeclared season of {found} was found in this record; declare it with {options}{written}"
+
+
+class Choice(NamedTuple):
+    """What was chosen for some series before anything else was known of them."""
+
+    series: tuple[str, ...]
+    cadence: str
+    lines: tuple[tuple[str, str], ...]
+    """Term and value."""
+
+
+def list_choices(records: Sequence[SeriesRecord]) -> list[Choice]:
+    """List what was chosen, once for all series that share it; series without a cadence are left out."""
+    groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = {}
+    for record in records:
+        if record.plan is not None:
+            lines = tuple(_list_lines(record, record.plan))
+            groups.setdefault((cadence_in_words(record), lines), []).append(record.name)
+    return [Choice(tuple(names), *key) for key, names in groups.items()]
+
+
+def cadence_in_words(record: SeriesRecord) -> str:
+    """Write the length of one tick."""
+    months = record.plan.months if record.plan is not None else 0
+    return {0: record.length(1), 1: "1 month", 12: "1 year"}.get(months, f"{months} months")
+
+
+def _list_lines(record: SeriesRecord, plan: Plan) -> Iterator[tuple[str, str]]:
+    yield "half-life", f"{plan.half_life:g} ticks"
+    yield "half-life of the level", f"{plan.level_half_life:g} ticks" if plan.conditioning else "not used"
+    yield "warm-up", f"{plan.ready_after:,} valid ticks"
+    yield "longest gap", f"{plan.max_gap:,} ticks; after a longer one the series starts anew"
+
+    asked = plan.cadence_us < DAY and not record.axis.numbered
+    none = f"none{'; a daily cycle would look like slowing: name it with --season 1d' if asked else ''}"
+    yield "season taken out", _seasons_in_words(record, plan, plan.seasons) or none
+    if plan.seasons_left_out:
+        why = f"shorter than {SHORTEST_SEASON_TICKS} ticks of {cadence_in_words(record)}"
+        yield "season left out", f"{_seasons_in_words(record, plan, plan.seasons_left_out)}: {why}"
+    yield "detectors", f"{len(record.thresholds)}, thresholds {record.thresholds[0]:.2f} to {record.thresholds[-1]:.2f}"
+    for rule in plan.rules:
+        yield f"alarm rule ({rule.severity})", f"{rule_in_words(rule.kind, rule.label)}; {budget_in_words(rule.alpha)}"
+    if not plan.rules:
+        yield "alarm rules", "none"

@@ -8,13 +8,22 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from sentinel import __version__
-from sentinel.analysis.record import URGENCY, SeriesRecord, match_cleared, rank
-from sentinel.analysis.sentences import cadence_in_words, describe, list_choices, season_hint
+from sentinel.analysis.record import (
+    URGENCY,
+    SeriesRecord,
+    cadence_in_words,
+    describe,
+    list_choices,
+    match_cleared,
+    rank,
+    season_hint,
+)  # fmt: skip
 from sentinel.domain.errors import DataError
 from sentinel.domain.events import SiteEvent
 from sentinel.domain.metrics import LEVEL
@@ -36,8 +45,7 @@ NEVER_CHANGED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ReportSection:
+class ReportSection(NamedTuple):
     """A part of the report that only some analyses have, the same on the page and on the terminal."""
 
     title: str
@@ -70,8 +78,7 @@ class Report:
     """By series: what else could explain it, looking back at the whole record."""
 
 
-@dataclass(frozen=True, slots=True)
-class RankedSeries:
+class RankedSeries(NamedTuple):
     """The rank of a series among all by its e-value."""
 
     record: SeriesRecord
@@ -84,11 +91,8 @@ class RankedSeries:
 def rank_fleet(records: Sequence[SeriesRecord]) -> list[RankedSeries]:
     """Rank all series that have an e-value, the largest first; a ranking needs two."""
     found = e_bh(np.array([record.e_value for record in records]))
-    ranked = [
-        RankedSeries(record, int(rank), bool(discovered), float(level))
-        for record, discovered, rank, level in zip(records, *found, strict=True)
-        if rank
-    ]
+    each = zip(records, *found, strict=True)
+    ranked = [RankedSeries(one, int(rank), bool(known), float(level)) for one, known, rank, level in each if rank]
     return sorted(ranked, key=lambda one: (one.rank, one.record.name)) if len(ranked) > 1 else []
 
 
@@ -104,12 +108,10 @@ def draw_record(record: SeriesRecord, portrait: Portrait | None, *, titled: bool
     if columns is None or record.plan is None:
         raise DataError(f"series {record.name!r}: no tick; at least two time stamps are needed to know the cadence")
     missing = f", {record.missing:,} missing" if record.missing else ""
-    caption = Caption(
-        title=record.name if titled else "",
-        subtitle=f"1 tick = {cadence_in_words(record)} · half-life {record.plan.half_life:g} ticks · "
-        f"{record.ticks:,} ticks{missing}",
-        value_label=textwrap.shorten(record.name.rsplit("/", 1)[-1], 24, placeholder="..."),
-    )
+    half_life = f"half-life {record.plan.half_life:g} ticks"
+    subtitle = f"1 tick = {cadence_in_words(record)} · {half_life} · {record.ticks:,} ticks{missing}"
+    label = textwrap.shorten(record.name.rsplit("/", 1)[-1], 24, placeholder="...")
+    caption = Caption(title=record.name if titled else "", subtitle=subtitle, value_label=label)
     instrument = Instrument(record.thresholds, record.plan.cadence_us, record.plan.rules)
     alarms = [AlarmSpan.of(event, cleared) for event, cleared in record.alarms]
     return draw(columns, record.axis, instrument, caption, alarms)
@@ -140,34 +142,21 @@ def describe_sites(events: Sequence[SiteEvent], names: Sequence[str], records: S
 def write_report(report: Report, path: Path) -> None:
     """Write the page; it needs no other file and no network."""
     environment = Environment(
-        loader=PackageLoader("sentinel.analysis", "templates"),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "thousands": lambda number: f"{number:,}", "amount": number_in_words, "alpha": alpha_in_words,
-    }  # fmt: skip
+        loader=PackageLoader("sentinel.analysis", "templates"), autoescape=select_autoescape(),
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    filters = {"thousands": "{:,}".format, "amount": number_in_words, "alpha": alpha_in_words}
+    environment.filters |= filters
     order = rank(report.records)
     page = environment.get_template("report.html").render(
-        report=report,
-        version=__version__,
-        records=order,
-        describe=describe,
-        season_hint=season_hint,
-        choices=list_choices(report.records),
+        report=report, version=__version__, records=order, describe=describe, season_hint=season_hint,
+        choices=list_choices(report.records), fleet=rank_fleet(report.records), fdr=LEVEL,
         pictures={name: base64.b64encode(png).decode("ascii") for name, png in report.pictures.items()},
         pictured=[record for record in order if record.name in report.pictures],
-        fleet=rank_fleet(report.records),
-        fdr=LEVEL,
         alarms=[(r, event, cleared) for r in order for event, cleared in r.alarms],
         counts=[(state, sum(record.state is state for record in order)) for state in URGENCY],
-        band=band_in_words,
-        rule=rule_in_words,
-        against_budget=evidence_against_budget,
-        remarks=REMARKS,
-    )
+        band=band_in_words, rule=rule_in_words, against_budget=evidence_against_budget, remarks=REMARKS,
+    )  # fmt: skip
     path.write_text(page, encoding="utf-8", errors="replace")
 
 

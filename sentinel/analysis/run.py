@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sentinel.analysis.intake import SortedObservations
 from sentinel.analysis.readings import Readings, slice_by_series
-from sentinel.analysis.record import RaisedAndCleared, SeriesRecord, match_cleared
+from sentinel.analysis.record import SeriesRecord, match_cleared
 from sentinel.config import Settings, or_else
 from sentinel.domain.axis import Axis, CalendarAxis, NumberAxis
 from sentinel.domain.errors import DataError
@@ -25,7 +25,6 @@ from sentinel.pipeline.results import Rows
 from sentinel.pipeline.snapshot import Snapshot
 
 STATES, REASONS = tuple(State), tuple(Reason)
-GAP = (STATES.index(State.BLIND), REASONS.index(Reason.GAP))
 SOURCE = "backtest"
 
 
@@ -39,6 +38,11 @@ class Findings:
     sites: list[SiteEvent] = field(default_factory=list)
     portraits: dict[int, Portrait] = field(default_factory=dict)
     """History for pictures by series id; of many series those with most evidence."""
+
+    @property
+    def axes(self) -> dict[str, Axis]:
+        """Axes by name of the series."""
+        return {record.name: record.axis for record in self.records}
 
     def take(self, result: Result, kept: int | None) -> None:
         """Add what the pipeline gave for one batch; past twice `kept` histories only those with most evidence stay."""
@@ -76,11 +80,12 @@ def run(
         Where every row is written; None = nowhere.
     kept
         Keep at least this many histories for pictures, those with most evidence; None = all.
-    progress
-        Told how many observations have been taken in.
     """
     pipeline = Pipeline(settings, conditioning=conditioning, threads=len(os.sched_getaffinity(0)))
-    state = _register(pipeline, observations.names)
+    # A state that knows all series, in the order of their ids.
+    none = np.empty(0, np.int64)
+    everyone = tuple((number, name, SOURCE) for number, name in enumerate(observations.names))
+    state, _ = pipeline.advance(pipeline.init(), Batch(none, none, np.empty(0), everyone, source=SOURCE))
     own_axes = _axes(observations, settings)
     # Behind each series of the state is one of the input: itself, or the target of a comparison.
     source = np.empty(len(state.names), np.int64)
@@ -125,68 +130,43 @@ def refuse_nothing(findings: Findings, observations: SortedObservations, where: 
     """Raise DataError unless some series has at least one tick."""
     if all(record.plan is None for record in findings.records):
         again = f" ({observations.duplicates:,} of a time that was there already)" if observations.duplicates else ""
-        raise DataError(
-            f"{where}: {observations.rows:,} observation{'s' if observations.rows > 1 else ''}{again}, "
-            "no series with two time stamps; "
-            "at least two of one series are needed"
-        )
+        rows = f"{observations.rows:,} observation{'s' if observations.rows > 1 else ''}{again}"
+        raise DataError(f"{where}: {rows}, no series with two time stamps; at least two of one series are needed")
 
 
 def refuse_absent_counterparts(settings: Settings, names: Sequence[str], where: str) -> None:
-    """Refuse a counterpart that is nowhere in the record; where `*` names several, one of them is enough.
+    """Raise DataError where none of the counterparts that an entry of the settings names is in the record.
 
-    In a live stream it may still come, here it cannot.
-
-    Raises
-    ------
-    DataError
-        None of the counterparts that an entry of the settings names is there.
+    In a live stream one may still come, here it cannot.
     """
     known = set(names)
-    absent: dict[str, tuple[str, str]] = {}
-    present: set[str] = set()
-    for name in names:
-        entry, counterpart = settings.series_for(name), settings.counterpart_for(name)
-        if counterpart in known:
-            present.add(entry.match)
-        elif counterpart is not None:
-            absent.setdefault(entry.match, (name, counterpart))
-    for match, (name, counterpart) in absent.items():
-        if match not in present:
-            others = [other for other in names if other != name]
-            allowed = or_else(counterpart, others[:20], "series")
+    pairs = [(settings.series_for(name).match, name, settings.counterpart_for(name)) for name in names]
+    present = {match for match, _, counterpart in pairs if counterpart in known}
+    for match, name, counterpart in pairs:
+        if counterpart is not None and match not in present:
+            allowed = or_else(counterpart, [other for other in names if other != name][:20], "series")
             raise DataError(f"{where}: no series {counterpart!r}, the counterpart of {name!r}; {allowed}")
-
-
-def _register(pipeline: Pipeline, names: Sequence[str]) -> PipelineState:
-    """Make a state that knows all series, in the order of their ids."""
-    none = np.empty(0, np.int64)
-    everyone = tuple((number, name, SOURCE) for number, name in enumerate(names))
-    state, _ = pipeline.advance(pipeline.init(), Batch(none, none, np.empty(0), everyone, source=SOURCE))
-    return state
 
 
 def _axes(observations: SortedObservations, settings: Settings) -> list[Axis]:
     """Choose the axis of each series of the input; where times are numbers a series shares that of its counterpart."""
-    heads = observations.heads()
-    axes: list[Axis] = [
-        NumberAxis.of(heads[n]) if n in heads else CalendarAxis() for n in range(len(observations.names))
-    ]
-    numbers = {name: n for n, name in enumerate(observations.names)}
-    counterparts = (settings.counterpart_for(name) for name in observations.names)
-    at = [numbers.get(counterpart, n) if counterpart else n for n, counterpart in enumerate(counterparts)]
+    heads, names = observations.heads(), observations.names
+    axes: list[Axis] = [NumberAxis.of(heads[n]) if n in heads else CalendarAxis() for n in range(len(names))]
+    numbers: dict[str | None, int] = {name: n for n, name in enumerate(names)}
+    at = [numbers.get(settings.counterpart_for(name), n) for n, name in enumerate(names)]
     return [axes[other] if other in heads else axes[n] for n, other in enumerate(at)]
 
 
 def _batch(table: pl.DataFrame, axes: Sequence[Axis]) -> Batch:
     """Convert sorted observations to what the pipeline takes."""
-    series, time = table["id"].to_numpy(), table["time"].to_numpy()
-    # A number is put on its axis, never cast as it stands: it may be far beyond what an integer holds.
-    time_us = np.empty(time.shape, np.int64) if time.dtype.kind == "f" else time.astype(np.int64)
-    for number in np.unique(series).tolist() if time.dtype.kind == "f" else ():
-        axis, mine = axes[number], series == number
-        assert isinstance(axis, NumberAxis)
-        time_us[mine] = axis.microseconds(time[mine])
+    series, time_us = table["id"].to_numpy(), table["time"].to_numpy()
+    if time_us.dtype.kind == "f":
+        # A number is put on its axis, never cast as it stands: it may be far beyond what an integer holds.
+        time, time_us = time_us, np.empty(time_us.shape, np.int64)
+        for number in np.unique(series).tolist():
+            axis, mine = axes[number], series == number
+            assert isinstance(axis, NumberAxis)
+            time_us[mine] = axis.microseconds(time[mine])
     return Batch(series, time_us, table["value"].to_numpy(), source=SOURCE)
 
 
@@ -195,7 +175,8 @@ def _extend(record: SeriesRecord, rows: Rows, part: slice) -> None:
     state, reason = rows.state[part], rows.reason[part]
     # A gap row stands for many ticks: the number of the tick jumps there. A short gap is blind for a while, too.
     before = np.append(record.last_tick, rows.tick[part][:-1])
-    gaps = (state == GAP[0]) & (reason == GAP[1]) & (rows.tick[part] - before > 1)
+    blind, gap = state == STATES.index(State.BLIND), reason == REASONS.index(Reason.GAP)
+    gaps = blind & gap & (rows.tick[part] - before > 1)
     if record.ticks == 0 and record.gaps == 0:
         record.first_us = int(rows.time_us[part][0])
     record.gaps += int(gaps.sum())
@@ -213,7 +194,7 @@ def _extend(record: SeriesRecord, rows: Rows, part: slice) -> None:
 def _complete(findings: Findings, pipeline: Pipeline, state: PipelineState, counts: NDArray[np.int64]) -> None:
     """Add to each record what only the end tells; leave out series without observations."""
     targets = dict(zip(state.comparisons.own.tolist(), state.comparisons.target.tolist(), strict=True))
-    alarms: dict[str, list[RaisedAndCleared]] = {}
+    alarms: dict[str, list[tuple[AlarmEvent, int | None]]] = {}
     for event, cleared in match_cleared(findings.events):
         alarms.setdefault(event.series, []).append((event, cleared))
     published = Snapshot(pipeline, state, taken_us=0)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import glob
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from itertools import product
+from typing import NamedTuple
 
 from sentinel.analysis.intake import SortedObservations
 from sentinel.analysis.labels import Phase, Timeline
@@ -29,8 +29,7 @@ NAMED = 8
 """Differences that are named one by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class SweepCell:
+class SweepCell(NamedTuple):
     """The verdict under one choice of half-lives."""
 
     half_life: float
@@ -53,18 +52,9 @@ def sweep(
     conditioning: bool,
     progress: Callable[[int], None],
 ) -> list[SweepCell]:
-    """Find the verdict under every choice of half-lives, the one used among them.
+    """Find the verdict under every choice of half-lives, the one used among them, to which `records` belong.
 
-    Parameters
-    ----------
-    records
-        What was found with the settings as they are.
-    timelines
-        What the labels mean, by series; None = there are no labels.
-    conditioning
-        Without it there is no level, and only the half-life of the bank is varied.
-    progress
-        Told how many settings are done.
+    Without conditioning there is no level, and only the half-life of the bank is varied.
     """
     cells: list[SweepCell] = []
     for half_life, level in product(FACTORS, FACTORS if conditioning else (1.0,)):
@@ -129,13 +119,11 @@ def describe_sweep(cells: Sequence[SweepCell], records: Sequence[SeriesRecord]) 
     other = [cell for cell in cells if (cell.alarmed, cell.false) != (used.alarmed, used.false)]
     what = "series that alarmed" if used.false is None else "events detected, false alarms"
     unseen = sum(math.isnan(record.max_evidence) for record in records)
-    if records and unseen == len(records) and not other:
+    if other:
+        depends = f"The verdict depends on the choice: it is another one under {len(other)} of {len(cells)} settings."
+        words = [depends, *_differences(used, other)]
+    elif records and unseen == len(records):
         words = ["Nothing can be said of the choice: no series ever had a verdict with the settings as they are."]
-    elif other:
-        words = [
-            f"The verdict depends on the choice: it is another one under {len(other)} of {len(cells)} settings.",
-            *_differences(used, other),
-        ]
     else:
         words = [f"The verdict does not depend on the choice: it is the same under all {len(cells)} settings."]
     if 0 < unseen < len(records):

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,8 +15,7 @@ import polars as pl
 from sentinel.analysis.labels import Phase
 from sentinel.analysis.readings import INSTANT, stamp, stamp_type
 from sentinel.analysis.report import ReportSection
-from sentinel.analysis.rivals import Rival
-from sentinel.analysis.skill import JudgedEvent, Skill, count_interval, share_interval
+from sentinel.analysis.skill import JudgedEvent, Rival, Skill, count_interval, share_interval
 from sentinel.domain.spelling import duration_in_words, print_rounded
 
 SKILL_FILES = ("skill.csv", "skill.json")
@@ -32,33 +30,29 @@ QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 def describe_skill(skill: Skill, rivals: Sequence[Rival]) -> ReportSection:
     """Describe the whole verdict for page and terminal."""
-    tables = [_rival_table(skill, rivals)]
-    if skill.events:
-        tables.insert(0, _event_table(skill))
+    tables = [*([_event_table(skill)] if skill.events else []), _rival_table(skill, rivals)]
     return ReportSection("Against labelled events", tuple(_skill_in_words(skill)), tables, limits=tuple(_limits(skill)))
 
 
 def _lead_in_words(skill: Skill, lead: float) -> str:
-    """Write a lead: calendar time, or the owner's units."""
     return f"{lead:.4g}" if skill.numbered else duration_in_words(lead)
 
 
 def _skill_in_words(skill: Skill) -> Iterator[str]:
-    n = len(skill.events)
+    n, detected = len(skill.events), len(skill.leads)
     if n:
-        low, high = share_interval(skill.detected, n)
-        missed = [event for event in skill.events if event.alarm is None]
-        blind = sum(event.ticks == 0 for event in missed)
+        low, high = share_interval(detected, n)
+        blind = sum(event.alarm is None and event.ticks == 0 for event in skill.events)
         unseen = f" ({blind} of them without a verdict at any tick before: learning or blind)" if blind else ""
-        share = f"{skill.detected} of {n} ({low:.0%} to {high:.0%})"
-        yield f"Detected before the event: {share}; {len(missed)} missed{unseen}."
-    if skill.detected:
-        leads = [_lead_in_words(skill, q) for q in _quantiles([event.lead for event in skill.events])]
+        share = f"{detected} of {n} ({low:.0%} to {high:.0%})"
+        yield f"Detected before the event: {share}; {n - detected} missed{unseen}."
+    if detected:
+        leads = [_lead_in_words(skill, lead) for lead in np.quantile(skill.leads, QUANTILES).tolist()]
         still = sum(event.still_open for event in skill.events)
         unit = ", in units of time" if skill.numbered else ""
         yield (
             f"Lead from the first alarm to the event{unit}: median {leads[2]}, quartiles {leads[1]} and {leads[3]}, "
-            f"from {leads[0]} to {leads[4]}; at {still} of {skill.detected} the alarm was still open."
+            f"from {leads[0]} to {leads[4]}; at {still} of {detected} the alarm was still open."
         )
     yield (
         f"Alarms: {skill.count(Phase.EXPECTED)} True (before an event), {skill.count(Phase.LATE)} Late (after it, no "
@@ -66,8 +60,7 @@ def _skill_in_words(skill: Skill) -> Iterator[str]:
         f"expected and no event came, {skill.count(Phase.UNKNOWN)} where nothing is known."
     )
     if skill.quiet.ticks:
-        yield _rate_in_words(skill)
-        yield _budget_in_words(skill)
+        yield from _quiet_in_words(skill)
 
 
 def _rate(skill: Skill) -> tuple[float, str]:
@@ -77,31 +70,27 @@ def _rate(skill: Skill) -> tuple[float, str]:
     return YEAR_SECONDS / skill.quiet.seconds, "series-year"
 
 
-def _rate_in_words(skill: Skill) -> str:
-    false, quiet = skill.count(Phase.QUIET), skill.quiet
+def _quiet_in_words(skill: Skill) -> Iterator[str]:
+    false, quiet, budget = skill.count(Phase.QUIET), skill.quiet, skill.quiet.budget
     each, per = _rate(skill)
     low, high = count_interval(false)
     span = f"{quiet.ticks:,} ticks" + ("" if skill.numbered else f", {quiet.seconds / YEAR_SECONDS:.3g} series-years")
-    return (
+    yield (
         f"Quiet data with a verdict: {span}. False alarms: {false}, that is {false * each:.3g} per {per} "
         f"({low * each:.3g} to {high * each:.3g}); {quiet.under_alarm / quiet.ticks:.1%} of it under alarm."
     )
 
-
-def _budget_in_words(skill: Skill) -> str:
-    false, budget = skill.count(Phase.QUIET), skill.quiet.budget
     if budget == 0:
-        return "Budget: no rule could alarm in quiet data."
-    low, high = count_interval(false)
+        yield "Budget: no rule could alarm in quiet data."
+        return
     verdict = "exceeded" if low > budget else "kept" if high <= budget else "not contradicted, nor shown to be kept"
-    return (
+    yield (
         f"Budget: at most {budget:.3g} false alarms were declared there (alpha x ticks), {false} came: "
         f"{false / budget:.3g} times the budget ({low / budget:.3g} to {high / budget:.3g}): {verdict}."
     )
 
 
 def _limits(skill: Skill) -> Iterator[str]:
-    """Say what the data at hand can and cannot show."""
     yield (
         "Intervals are exact at 95 % and take alarms and events as independent of each other. Series of one site are "
         "not: the true intervals are wider."
@@ -121,8 +110,8 @@ def _limits(skill: Skill) -> Iterator[str]:
         )
     if not skill.events:
         yield "There is no transition in the data: this says something about false alarms and nothing about detection."
-    elif skill.moments < FEW:
-        same = f" at {skill.moments} distinct moment{'s' if skill.moments > 1 else ''}" if skill.moments else ""
+    elif (moments := len({event.stretch.end_us for event in skill.events})) < FEW:  # variables of one site share theirs
+        same = f" at {moments} distinct moment{'s' if moments > 1 else ''}"
         many = "s" if len(skill.events) > 1 else ""
         yield (
             f"{len(skill.events)} labelled transition{many}{same}: that shows that the data pass through and what "
@@ -159,18 +148,12 @@ def _limits(skill: Skill) -> Iterator[str]:
         )
 
 
-def _quantiles(leads: Sequence[float]) -> list[float]:
-    """Give the smallest, the quartiles and the largest of the leads that are not NaN."""
-    return [float(q) for q in np.quantile([lead for lead in leads if not math.isnan(lead)], QUANTILES)]
-
-
 def _event_table(skill: Skill) -> list[list[str]]:
     rows = [["event in", "expected from", "transition", "first alarm", "lead", "ticks with a verdict"]]
     for event in skill.events[:LISTED]:
         record, stretch = event.record, event.stretch
-        alarm, lead = "none", "missed"
-        if event.alarm is not None:
-            alarm, lead = record.moment(event.alarm.time_us), _lead_in_words(skill, event.lead)
+        alarm = "none" if event.alarm is None else record.moment(event.alarm.time_us)
+        lead = "missed" if event.lead is None else _lead_in_words(skill, event.lead)
         start = record.moment(stretch.begin_us) if stretch.started else "not said"
         verdicts = f"{event.ticks:,} of {event.all_ticks:,}"
         rows.append([record.name, start, record.moment(stretch.end_us), alarm, lead, verdicts])
@@ -185,10 +168,9 @@ def _rival_table(skill: Skill, rivals: Sequence[Rival]) -> list[list[str]]:
     for rival in rivals:
         detected = "not matched" if rival.detected is None else f"{rival.detected} of {len(skill.events)}"
         lead = _lead_in_words(skill, float(np.median(rival.leads))) if rival.leads else "-"
-        false, rate = "no quiet data", "-"
-        if rival.false is not None:
-            false, rate = f"{rival.false:,}", print_rounded(rival.false * _rate(skill)[0])
-        under = "-" if math.isnan(rival.under_alarm) else f"{rival.under_alarm:.1%}"
+        false = "no quiet data" if rival.false is None else f"{rival.false:,}"
+        rate = "-" if rival.false is None else print_rounded(rival.false * _rate(skill)[0])
+        under = "-" if rival.under_alarm is None else f"{rival.under_alarm:.1%}"
         rows.append([rival.name, detected, lead, false, rate, under])
     return rows
 
@@ -207,9 +189,9 @@ def _skill_data(skill: Skill, rivals: Sequence[Rival]) -> dict[str, object]:
     return {
         "unit_of_lead": "units" if skill.numbered else "seconds",
         "events": [_event_data(event) for event in skill.events],
-        "detected": skill.detected,
-        "detected_share_interval": list(share_interval(skill.detected, len(skill.events))) if skill.events else None,
-        "lead_quantiles": _quantiles([event.lead for event in skill.events]) if skill.detected else None,
+        "detected": len(skill.leads),
+        "detected_share_interval": list(share_interval(len(skill.leads), len(skill.events))) if skill.events else None,
+        "lead_quantiles": np.quantile(skill.leads, QUANTILES).tolist() if skill.leads else None,
         "alarms": {phase.value: skill.count(phase) for phase in Phase},
         "quiet": {
             "ticks": quiet.ticks, "values": quiet.values,
@@ -225,7 +207,7 @@ def _skill_data(skill: Skill, rivals: Sequence[Rival]) -> dict[str, object]:
             {
                 "name": rival.name, "detected": rival.detected,
                 "median_lead": float(np.median(rival.leads)) if rival.leads else None, "false_alarms": rival.false,
-                "under_alarm": None if math.isnan(rival.under_alarm) else rival.under_alarm,
+                "under_alarm": rival.under_alarm,
             }
             for rival in rivals
         ],
@@ -241,16 +223,11 @@ def _event_data(event: JudgedEvent) -> dict[str, object]:
         return written if record.axis.numbered else written.isoformat()
 
     return {
-        "series": record.name,
-        "expected_from": moment(stretch.begin_us),
-        "started": stretch.started,
+        "series": record.name, "expected_from": moment(stretch.begin_us), "started": stretch.started,
         "transition": moment(stretch.end_us),
-        "first_alarm": None if event.alarm is None else moment(event.alarm.time_us),
-        "lead": None if math.isnan(event.lead) else event.lead,
-        "still_open": event.still_open,
-        "ticks": event.all_ticks,
-        "ticks_with_verdict": event.ticks,
-    }
+        "first_alarm": None if event.alarm is None else moment(event.alarm.time_us), "lead": event.lead,
+        "still_open": event.still_open, "ticks": event.all_ticks, "ticks_with_verdict": event.ticks,
+    }  # fmt: skip
 
 
 def _alarm_table(skill: Skill) -> pl.DataFrame:
@@ -258,8 +235,7 @@ def _alarm_table(skill: Skill) -> pl.DataFrame:
     rows = []
     for one in sorted(skill.alarms, key=lambda one: (one.alarm.time_us, one.record.name, one.alarm.alarm_id)):
         alarm, time = one.alarm, stamp(one.record.axis, one.alarm.time_us)
-        lead = None if math.isnan(one.lead) else one.lead
-        rows.append((alarm.alarm_id, one.record.name, alarm.kind, time, one.stretch.phase.value, lead))
+        rows.append((alarm.alarm_id, one.record.name, alarm.kind, time, one.stretch.phase.value, one.lead))
     text, when = pl.String(), stamp_type(numbered=skill.numbered)
     schema = {"alarm": text, "series": text, "kind": text, "time": when, "verdict": text, "lead": pl.Float64()}
     return pl.DataFrame(rows, schema=schema, orient="row")

@@ -1,14 +1,16 @@
-"""The command line: commands, their options, and how a fault of usage is reported."""
+"""The command line: commands, their options, how a fault of usage is reported, and the folder for results."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sentinel import __version__
-from sentinel.domain.errors import UsageError
+from sentinel.domain.errors import SentinelError, UsageError
 
 if TYPE_CHECKING:
     from sentinel.tables import TableOptions
@@ -49,128 +51,80 @@ def parser() -> argparse.ArgumentParser:
 
     def command(name: str, handler: str, text: str, example: str) -> argparse.ArgumentParser:
         one = commands.add_parser(
-            name,
-            help=text,
-            description=f"{text[0].upper()}{text[1:]}.",
+            name, help=text, description=f"{text[0].upper()}{text[1:]}.",
             epilog=f"example:\n  sentinel {name} {example}".rstrip() + f"\n\n{_EXIT_CODES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+        )  # fmt: skip
         one.set_defaults(handler=f"sentinel.commands.{handler}")
         return one
 
-    _demo(command)
-    _backtest_and_plot(command)
-    _run_and_check(command)
-    _replay(command)
-    command("schema", "check:print_schema", "print the JSON Schema of configuration files", "> schema.json")
-    command("doctor", "doctor:main", "say what this machine has and lacks", "")
-    return made
+    demo = command("demo", "demo:main", "show the daemon at work on simulated lakes and two real series", "--keep demo")
+    demo.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of the lakes' noise [%(default)s]")
+    demo.add_argument("--headless", action="store_true", help="summary only, and faster; exit code 1 if it went wrong")
+    text = "keep serving the page after the end [0]"
+    demo.add_argument("--linger", type=_seconds, default=0.0, metavar="SECONDS", help=text)
+    demo.add_argument("--keep", metavar="DIR", help="keep state and picture in DIR [picture: here, state: not kept]")
 
+    text = "analyse recorded series as if they came in live"
+    backtest = command("backtest", "backtest:main", text, "lake.csv --season 1d --out result")
+    _input(backtest)
+    backtest.add_argument("--out", required=True, metavar="DIR", help="folder of the results; made if needed")
+    backtest.add_argument("--quiet", action="store_true", help="no progress, no summary")
+    text = "judge the alarms by what happened: a table with the columns series, time and kind "
+    backtest.add_argument("--events", metavar="FILE", help=f"{text}(transition, start, end, control)")
+    backtest.add_argument("--sweep", action="store_true", help="also try half and double the half-lives")
 
-_Command = Callable[[str, str, str, str], argparse.ArgumentParser]
+    text = "draw the stability spectrogram of one series"
+    plot = command("plot", "backtest:plot_main", text, "lake.csv --series ph --out ph.png")
+    _input(plot)
+    plot.add_argument("--series", metavar="NAME", help="which series [the first]")
+    plot.add_argument("--out", required=True, metavar="FILE", help="picture to write, *.png or *.svg")
 
-
-def _run_and_check(command: _Command) -> None:
     run = command("run", "main:run", "watch the configured sources until stopped", "sentinel.yaml")
     run.add_argument("config", metavar="CONFIG", help="YAML file, or a folder of *.yaml")
     check = command("check", "check:main", "check a configuration and say in words what it means", "sentinel.yaml")
     check.add_argument("config", metavar="CONFIG", help="YAML file, or a folder of *.yaml; with --probe also a table")
-    check.add_argument(
-        "--probe",
-        action="store_const",
-        dest="handler",
-        const="sentinel.commands.probe:main",
-        help="read the sources, or the table CONFIG, once and propose cadence and seasons",
-    )
+    text = "read the sources, or the table CONFIG, once and propose cadence and seasons"
+    handler = "sentinel.commands.probe:main"
+    check.add_argument("--probe", action="store_const", dest="handler", const=handler, help=text)
     _table(check, "how the table is written (with --probe)")
 
+    text = "run the journal of a daemon through the pipeline again"
+    replay = command("replay", "replay:main", text, "--state state --out again")
+    replay.add_argument("--state", required=True, metavar="DIR", help="state folder of a stopped daemon, or a copy")
+    replay.add_argument("--config", metavar="FILE", help="settings to replay under [those in the journal]")
+    replay.add_argument("--out", required=True, metavar="DIR", help="folder of the results; made if needed")
 
-def _demo(command: _Command) -> None:
-    what = "show the daemon at work on simulated lakes and two real series"
-    demo = command("demo", "demo:main", what, "--keep demo")
-    demo.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of the lakes' noise [%(default)s]")
-    demo.add_argument("--headless", action="store_true", help="summary only, and faster; exit code 1 if it went wrong")
-    demo.add_argument(
-        "--linger", type=_seconds, default=0.0, metavar="SECONDS", help="keep serving the page after the end [0]"
-    )
-    demo.add_argument("--keep", metavar="DIR", help="keep state and picture in DIR [picture: here, state: not kept]")
-
-
-def _backtest_and_plot(command: _Command) -> None:
-    what = "analyse recorded series as if they came in live"
-    backtest = command("backtest", "backtest:main", what, "lake.csv --season 1d --out result")
-    _input(backtest)
-    backtest.add_argument("--out", required=True, metavar="DIR", help="folder of the results; made if needed")
-    backtest.add_argument("--quiet", action="store_true", help="no progress, no summary")
-    backtest.add_argument(
-        "--events",
-        metavar="FILE",
-        help="judge the alarms by what happened: a table with the columns series, time and kind "
-        "(transition, start, end, control)",
-    )
-    backtest.add_argument("--sweep", action="store_true", help="also try half and double the half-lives")
-    what = "draw the stability spectrogram of one series"
-    plot = command("plot", "backtest:plot_main", what, "lake.csv --series ph --out ph.png")
-    _input(plot)
-    plot.add_argument("--series", metavar="NAME", help="which series [the first]")
-    plot.add_argument("--out", required=True, metavar="FILE", help="picture to write, *.png or *.svg")
+    command("schema", "check:print_schema", "print the JSON Schema of configuration files", "> schema.json")
+    command("doctor", "doctor:main", "say what this machine has and lacks", "")
+    return made
 
 
 def _input(parser: argparse.ArgumentParser) -> None:
     """Add what is analysed and how, the same for `backtest` and `plot`."""
     parser.add_argument("input", nargs="+", metavar="INPUT", help="CSV, Parquet or NDJSON file, long or wide")
     parser.add_argument("--config", metavar="FILE", help="YAML file with series, banks, alarms [defaults]")
-    parser.add_argument(
-        "--cadence",
-        type=_cadence,
-        metavar="SPAN",
-        help="15m, 1d, 1mo [from the first 50 times]",
-    )
-    parser.add_argument(
-        "--season",
-        type=_season,
-        action="append",
-        default=[],
-        metavar="SPAN",
-        help="known period to take out, such as 1d or 1y; may be repeated [none]",
-    )
-    parser.add_argument(
-        "--conditioning",
-        choices=("full", "none"),
-        default="full",
-        help="full takes out level, trend and season; none takes the values as residuals already [%(default)s]",
-    )
+    parser.add_argument("--cadence", type=_cadence, metavar="SPAN", help="15m, 1d, 1mo [from the first 50 times]")
+    text = "known period to take out, such as 1d or 1y; may be repeated [none]"
+    parser.add_argument("--season", type=_season, action="append", default=[], metavar="SPAN", help=text)
+    text = "full takes out level, trend and season; none takes the values as residuals already [%(default)s]"
+    parser.add_argument("--conditioning", choices=("full", "none"), default="full", help=text)
     _table(parser, "how the tables are written")
 
 
 def _table(parser: argparse.ArgumentParser, title: str) -> None:
     """Add how a table is written."""
     table = parser.add_argument_group(title)
-    table.add_argument(
-        "--by",
-        action="append",
-        default=[],
-        metavar="COLUMN",
-        help="column that tells series apart: --by lake gives paul/ph; may be repeated [none]",
-    )
+    text = "column that tells series apart: --by lake gives paul/ph; may be repeated [none]"
+    table.add_argument("--by", action="append", default=[], metavar="COLUMN", help=text)
     table.add_argument("--time-column", metavar="COLUMN", help="column of the event times [time]")
     table.add_argument("--series-column", metavar="COLUMN", help="long tables: column of the series' names [series]")
     table.add_argument("--value-column", metavar="COLUMN", help="long tables: column of the values [value]")
-    table.add_argument(
-        "--separator",
-        type=_separator,
-        metavar="CHAR",
-        help="between the columns of a CSV [,]",
-    )
+    table.add_argument("--separator", type=_separator, metavar="CHAR", help="between the columns of a CSV [,]")
     table.add_argument("--decimal", choices=[".", ","], metavar="MARK", help="decimal mark, . or , [.]")
     table.add_argument("--encoding", metavar="NAME", help="text encoding, such as latin-1 [utf-8]")
     table.add_argument("--time-format", metavar="FORM", help="form of the times, such as '%%d.%%m.%%Y' [ISO 8601]")
-    table.add_argument(
-        "--time-zone",
-        type=_time_zone,
-        metavar="ZONE",
-        help="zone of times without an offset [UTC]",
-    )
+    table.add_argument("--time-zone", type=_time_zone, metavar="ZONE", help="zone of times without an offset [UTC]")
 
 
 def table_options(arguments: argparse.Namespace) -> TableOptions:
@@ -182,12 +136,23 @@ def table_options(arguments: argparse.Namespace) -> TableOptions:
     return TableOptions(**given | {"by": tuple(arguments.by)})
 
 
-def _replay(command: _Command) -> None:
-    what = "run the journal of a daemon through the pipeline again"
-    replay = command("replay", "replay:main", what, "--state state --out again")
-    replay.add_argument("--state", required=True, metavar="DIR", help="state folder of a stopped daemon, or a copy")
-    replay.add_argument("--config", metavar="FILE", help="settings to replay under [those in the journal]")
-    replay.add_argument("--out", required=True, metavar="DIR", help="folder of the results; made if needed")
+def folder_for(out: Path, option: str = "--out") -> Path:
+    """Make the folder if needed; UsageError if there is a file of that name, SentinelError if it cannot be made."""
+    with writing(out):
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise UsageError(f"{option} {out}: there is a file of that name; a folder is needed") from error
+    return out
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Turn an OSError into a SentinelError that names what could not be written."""
+    try:
+        yield
+    except OSError as error:
+        raise SentinelError(f"{target}: {error.strerror or error}; it must be writable, with enough room") from error
 
 
 def _seed(text: str) -> int:

@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sentinel.analysis.analyse import with_spans
-from sentinel.analysis.backtest import Progress, Stage, backtest, plot
+from sentinel.analysis.backtest import Progress, Stage, backtest, plot, with_spans
 from sentinel.analysis.intake import read_files
+from sentinel.analysis.record import describe
 from sentinel.analysis.report import summarise
-from sentinel.analysis.sentences import describe
-from sentinel.commands.arguments import table_options
-from sentinel.commands.output import folder_for, writing
+from sentinel.commands.arguments import folder_for, table_options, writing
 from sentinel.config import Settings, load
 from sentinel.domain.errors import UsageError
 from sentinel.views.picture import write

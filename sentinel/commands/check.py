@@ -9,15 +9,7 @@ from fnmatch import fnmatchcase
 from glob import has_magic
 from math import floor
 
-from sentinel.config import (
-    AlarmSettings,
-    BankSettings,
-    SeriesSettings,
-    Settings,
-    SiteSettings,
-    load,
-    schema_text,
-)
+from sentinel.config import AlarmSettings, BankSettings, SeriesSettings, Settings, SiteSettings, load, schema_text
 from sentinel.domain.clock import SystemClock
 from sentinel.domain.errors import ConfigError
 from sentinel.domain.spans import Cadence
@@ -104,12 +96,10 @@ def remarks(settings: Settings, sources: Sequence[Source]) -> Iterator[str]:
     pairs = ((name, settings.counterpart_for(name)) for name in names)
     judged = [[name, comparison_name(name, other)] if other is not None else [name] for name, other in pairs]
     listed = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
-    for part, matches, among in (
-        ("series", [entry.match for entry in settings.series], [[name] for name in names]),
-        ("rule", [rule.match for rule in settings.alarms], judged),
-    ):
-        for match in dict.fromkeys(matches):
-            if not any(fnmatchcase(name, match) for own in among for name in own):
+    everyone = [name for own in judged for name in own]
+    for part, entries, among in (("series", settings.series, names), ("rule", settings.alarms, everyone)):
+        for match in dict.fromkeys(entry.match for entry in entries):
+            if not any(fnmatchcase(name, match) for name in among):
                 yield f"{part} {match}: matches none of the series that the sources have now ({listed})"
     yield from without_enough(settings.sites, judged)
 
@@ -129,7 +119,7 @@ def _series(settings: Settings, entry: SeriesSettings) -> Iterator[str]:
 
 
 def _in_brief(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
-    """What an operator asks first of a cadence that is not known yet."""
+    """Say what an operator asks first of a cadence that is not known yet."""
     plan = plan_for(settings, name, cadence)
     yield (
         f"ready after {span(plan.ready_after, cadence)} with a value, blind after "
@@ -142,7 +132,7 @@ def _in_brief(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
 
 
 def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
-    """What only the cadence decides, in ticks and in time."""
+    """Say what only the cadence decides, in ticks and in time."""
     plan = plan_for(settings, name, cadence)
     yield (
         f"ready after {span(plan.ready_after, cadence)} = {plan.ready_after} ticks with a value; a gap of more than "
@@ -168,11 +158,9 @@ def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]
 
 
 def _rules(settings: Settings, name: str, plan: Plan, cadence: Cadence) -> list[list[str]]:
-    """For each rule its lines: the budget, what it sees how soon, how it ends."""
-    return [
-        list(describe_rule(plan, rule, written, cadence))
-        for rule, written in zip(plan.rules, settings.rules_for(name), strict=True)
-    ]
+    """List the lines of each rule: the budget, what it sees how soon, how it ends."""
+    both = zip(plan.rules, settings.rules_for(name), strict=True)
+    return [list(describe_rule(plan, rule, written, cadence)) for rule, written in both]
 
 
 def _bank(bank: BankSettings) -> str:
@@ -189,7 +177,7 @@ def _rule(rule: AlarmSettings) -> str:
 
 
 def _overdrawn(rules: tuple[AlarmSettings, ...]) -> Iterator[str]:
-    """Budgets of which several rules take more, together, than there is."""
+    """Name budgets of which several rules take more, together, than there is."""
     taken: dict[tuple[object, ...], list[AlarmSettings]] = {}
     for rule in rules:
         taken.setdefault((rule.match, rule.kind, rule.alpha, rule.false_alarms, rule.shared_by), []).append(rule)
@@ -204,7 +192,7 @@ def _overdrawn(rules: tuple[AlarmSettings, ...]) -> Iterator[str]:
 
 
 def _compared(settings: Settings, name: str, cadence: Cadence, alone: list[str]) -> Iterator[str]:
-    """What a counterpart adds: a series more, with budgets of its own; `alone` are those of the series by itself."""
+    """Say what a counterpart adds: a series more, with budgets of its own; `alone` are those of the series itself."""
     counterpart = settings.counterpart_for(name)
     if counterpart is None:
         return
@@ -239,5 +227,5 @@ def _site(site: SiteSettings) -> str:
 
 
 def _example(match: str) -> str:
-    """A name that the glob fits: what its series would be judged by."""
+    """Make a name that the glob fits."""
     return re.sub(r"\[(?!!)(.)[^]]*\]", r"\1", match.replace("*", "x")).replace("?", "x")

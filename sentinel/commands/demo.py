@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
-from sentinel.commands.output import folder_for, writing
-from sentinel.commands.replay import Replay, replay
+from sentinel.commands.arguments import folder_for, writing
+from sentinel.commands.replay import replay
 from sentinel.config import Settings
 from sentinel.domain.errors import UpstreamError
 from sentinel.domain.events import AlarmEvent
@@ -60,18 +60,15 @@ class Verdict:
 
     def text(self) -> str:
         """Give the summary in words."""
-        lines, tip = [], f"tipped on {moment_in_words(self.tip_us)}"
-        if self.warned_us is None:
-            lines.append(f"The loaded lake {tip}. It was NOT warned.")
-        else:
+        tip = f"tipped on {moment_in_words(self.tip_us)}"
+        lake = f"The loaded lake {tip}. It was NOT warned."
+        if self.warned_us is not None:
             ticks = (self.tip_us - self.warned_us) // self.cadence_us
             before = f"{ticks} ticks (days) before" if ticks > 0 else f"{-ticks} ticks (days) AFTER"
-            lines.append(f"The loaded lake was warned on {moment_in_words(self.warned_us)},\n{before} it {tip}.")
-        lines.append(
-            f"Alarms on the controls: {', '.join(self.others)}." if self.others
-            else "The lake that was not loaded, co2 and elnino had no alarm."
-        )  # fmt: skip
-        return "\n".join(lines)
+            lake = f"The loaded lake was warned on {moment_in_words(self.warned_us)},\n{before} it {tip}."
+        if self.others:
+            return f"{lake}\nAlarms on the controls: {', '.join(self.others)}."
+        return f"{lake}\nThe lake that was not loaded, co2 and elnino had no alarm."
 
 
 def settings_for(folder: Path, seed: int, seconds: float) -> Settings:
@@ -90,10 +87,7 @@ def settings_for(folder: Path, seed: int, seconds: float) -> Settings:
                 }
                 for name, system in SYSTEMS.items()
             ],
-            "series": [
-                {"match": CO2, "season": ["1y"]},
-                {"match": ELNINO, "season": ["1y"]},
-            ],
+            "series": [{"match": name, "season": ["1y"]} for name in (CO2, ELNINO)],
             "alarms": ALARMS,
             "sites": [{"name": "both-lakes", "match": "lake*"}],
             "notify": [{"kind": "log", "path": str(folder / "notifications.jsonl")}],
@@ -108,20 +102,12 @@ def judge(events: Iterable[AlarmEvent], lake: Simulated, loaded: str, controls: 
         if event.what == "raised":
             first.setdefault(event.series, event.time_us)
     assert lake.tip_us is not None
-    return Verdict(
-        lake.tip_us, first.get(loaded), tuple(name for name in controls if name in first),
-        Cadence.parse(lake.cadence).microseconds,
-    )  # fmt: skip
+    others = tuple(name for name in controls if name in first)
+    return Verdict(lake.tip_us, first.get(loaded), others, Cadence.parse(lake.cadence).microseconds)
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run the demo; 1 if the lake was not warned in time or a control alarmed.
-
-    Raises
-    ------
-    UpstreamError
-        The machine was too busy to play everything: there is nothing to judge.
-    """
+    """Run the demo; 1 if the lake was not warned in time or a control alarmed, UpstreamError if it was not played."""
     with tempfile.TemporaryDirectory(prefix="sentinel-demo-") as temporary:
         folder = folder_for(Path(args.keep), "--keep") if args.keep else Path(temporary)
         settings = settings_for(folder, args.seed, PLAYED_SECONDS[args.headless])
@@ -130,11 +116,13 @@ def main(args: argparse.Namespace) -> int:
         logs.set_up("error", "logfmt", daemon.metrics)
         print(f"serving {daemon.web.address}/", flush=True)
         _play(daemon, args.seed, headless=args.headless, linger=args.linger)
-        shown = replay(settings.daemon.state_dir)
-        verdict = judge(shown.events, lake, LOADED, (CONTROL, CO2, ELNINO))
+        played = replay(settings.daemon.state_dir)
+        verdict = judge(played.events, lake, LOADED, (CONTROL, CO2, ELNINO))
         # First: a folder that cannot be written hides the picture, not how it went.
         print(verdict.text(), flush=True)
-        picture = _save_picture(shown, Path(args.keep) if args.keep else Path.cwd(), args.seed)
+        picture = (folder if args.keep else Path.cwd()) / f"sentinel-demo-{args.seed}.png"
+        with writing(picture):
+            write(played.figure(LOADED, "A lake that is loaded with nutrients"), picture, "png")
         print(f"The stability spectrogram of the loaded lake is in\n{picture}")
         return 0 if verdict.good else 1
 
@@ -185,10 +173,8 @@ class _Playback:
         if not self.done:
             self._count(now)
         total = f"{sum(self._lengths.values()):,}"
-        self.show(
-            _staying(self._ends_at - now) if self.done
-            else f"{self.played:,} of {total} observations played; it ends by itself."
-        )  # fmt: skip
+        going = f"{self.played:,} of {total} observations played; it ends by itself."
+        self.show(_staying(self._ends_at - now) if self.done else going)
         if now >= self._ends_at:
             self._daemon.stop()
         sleep(0.02)
@@ -205,10 +191,3 @@ class _Playback:
 
 def _staying(seconds: float) -> str:
     return f"All played. The page stays for {duration_in_words(max(1, round(seconds)))} more; Ctrl-C ends it."
-
-
-def _save_picture(shown: Replay, folder: Path, seed: int) -> Path:
-    path = folder / f"sentinel-demo-{seed}.png"
-    with writing(path):
-        write(shown.figure(LOADED, "A lake that is loaded with nutrients"), path, "png")
-    return path

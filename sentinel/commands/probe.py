@@ -15,12 +15,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sentinel.analysis.intake import SortedObservations, read_files, sort
+from sentinel.analysis.lookback import FEWEST_CYCLES, LONGEST_RECORD, WEAKEST, on_grid, propose
 from sentinel.analysis.readings import slice_by_series
 from sentinel.analysis.record import Proposal
-from sentinel.analysis.seasons import FEWEST_CYCLES, LONGEST_RECORD, WEAKEST, on_grid, propose
 from sentinel.commands.arguments import table_options
 from sentinel.config import Settings, load
-from sentinel.domain.axis import NumberAxis
+from sentinel.domain.axis import Axis, CalendarAxis, NumberAxis
 from sentinel.domain.clock import SystemClock
 from sentinel.domain.errors import DataError
 from sentinel.domain.spans import Cadence
@@ -36,6 +36,7 @@ class Proposed(NamedTuple):
     """What one series looks like."""
 
     name: str
+    axis: Axis
     cadence: Cadence
     ticks: int
     declared: tuple[int, ...]
@@ -76,9 +77,10 @@ def _is_folder(path: Path) -> bool:
 def print_lines(found: Sequence[Proposed]) -> Iterator[str]:
     """Say what was found, line by line; from `series:` on it is YAML."""
     for one in found[:LISTED]:
-        seasons = " and ".join(f"{season.text} (strength {season.strength:.2f})" for season in one.seasons)
+        seasons = " and ".join(season.in_words(one.axis, one.cadence.microseconds) for season in one.seasons)
         what = f"an undeclared season of {seasons}" if seasons else "no undeclared season"
-        slow = "".join(f"; a cycle of {season.text} is so slow that the level follows it" for season in one.followed)
+        cycles = (season.period(one.axis, one.cadence.microseconds) for season in one.followed)
+        slow = "".join(f"; a cycle of {cycle} is so slow that the level follows it" for cycle in cycles)
         yield f"{one.name}: cadence {one.cadence}, {one.ticks:,} ticks, {what}{slow}"
     if len(found) > LISTED:
         yield f"and {len(found) - LISTED:,} more series"
@@ -108,38 +110,34 @@ def _fetch(settings: Settings) -> pl.LazyFrame:
 
 def _look_at(observations: SortedObservations, settings: Settings) -> Iterator[Proposed]:
     """Look at each series in turn; one at a time is in memory."""
-    heads = observations.heads()
+    axes = {number: NumberAxis.of(head) for number, head in observations.heads().items()}
     times: list[NDArray[np.int64]] = []
     values: list[NDArray[np.float64]] = []
     current = 0
+
+    def propose_for_current() -> Iterator[Proposed]:
+        name, entry = observations.names[current], settings.series_for(observations.names[current])
+        time, value = np.concatenate(times), np.concatenate(values)
+        cadence = entry.cadence or learn_cadence(time, ended=True)
+        if cadence is not None:
+            record = on_grid(time, value, cadence.microseconds)
+            level_half_life = plan_for(settings, name, cadence).level_half_life
+            found = propose(record, cadence.microseconds, entry.season)
+            slow = tuple(season for season in found if season.is_followed(level_half_life))
+            needed = tuple(season for season in found if season not in slow)
+            axis = axes.get(current, CalendarAxis())
+            yield Proposed(name, axis, cadence, record.size, entry.season, needed, slow)
+
     for table in observations.batches():
         series, time, value = (table[column].to_numpy() for column in ("id", "time", "value"))
         for number, part in slice_by_series(series):
             if number != current and times:
-                yield from _propose(observations.names[current], times, values, settings)
+                yield from propose_for_current()
                 times, values = [], []
             current = number
-            own = NumberAxis.of(heads[number]).microseconds(time[part]) if number in heads else time[part]
-            times.append(own)
+            times.append(axes[number].microseconds(time[part]) if number in axes else time[part])
             values.append(value[part])
             if len(times) > 2 and sum(map(len, times[1:])) > 2 * LONGEST_RECORD:
                 del times[1], values[1]  # the first piece is kept for the cadence
     if times:
-        yield from _propose(observations.names[current], times, values, settings)
-
-
-def _propose(
-    name: str, times: list[NDArray[np.int64]], values: list[NDArray[np.float64]], settings: Settings
-) -> Iterator[Proposed]:
-    """Propose for one series, if it has two time stamps."""
-    time, value = np.concatenate(times), np.concatenate(values)
-    declared = settings.series_for(name).season
-    cadence = settings.series_for(name).cadence or learn_cadence(time, ended=True)
-    if cadence is None:
-        return
-    record = on_grid(time, value, cadence.microseconds)
-    level_half_life = plan_for(settings, name, cadence).level_half_life
-    proposals = propose(record, cadence.microseconds, declared)
-    needed = tuple(season for season in proposals if not season.followed(level_half_life))
-    followed = tuple(season for season in proposals if season.followed(level_half_life))
-    yield Proposed(name, cadence, record.size, declared, needed, followed)
+        yield from propose_for_current()

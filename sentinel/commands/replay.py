@@ -14,14 +14,14 @@ from pathlib import Path
 
 from sentinel.analysis.readings import INSTANT, Readings, alarm_table, slice_by_series
 from sentinel.analysis.record import match_cleared
-from sentinel.commands.output import folder_for, writing
+from sentinel.commands.arguments import folder_for, writing
 from sentinel.config import Settings, load
 from sentinel.domain.axis import CalendarAxis
 from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent
 from sentinel.journal import Journal
 from sentinel.pipeline.history import Portrait
-from sentinel.pipeline.pipeline import PipelineState, Result
+from sentinel.pipeline.pipeline import Result
 from sentinel.runtime.replica import Replica
 from sentinel.views.picture import AlarmSpan, Caption, Figure, Instrument, draw
 
@@ -34,24 +34,12 @@ class Replay:
     events: list[AlarmEvent] = field(default_factory=list)
     portraits: dict[str, Portrait] = field(default_factory=dict)
 
-    @property
-    def state(self) -> PipelineState:
-        """The state after the last batch."""
-        return self.machine.state
-
-    def take(self, result: Result) -> None:
-        """Add what the pipeline gave for one batch."""
-        self.events.extend(result.events)
-        if result.rows is not None:
-            for number, part in slice_by_series(result.rows.series):
-                self.portraits.setdefault(self.state.names[number], Portrait()).extend(result.rows, part)
-
     def figure(self, name: str, title: str = "") -> Figure:
         """Draw the stability spectrogram of one series; KeyError if it has no ticks yet."""
         columns = self.portraits[name].columns()
         if columns is None:
             raise KeyError(name)
-        state = self.state
+        state = self.machine.state
         plan, _ = state.keys[state.cohort_of[state.names.index(name)]]
         own = [event for event in self.events if event.series == name]
         alarms = [AlarmSpan.of(event, cleared) for event, cleared in match_cleared(own)]
@@ -107,5 +95,9 @@ def replay(folder: Path) -> Replay:
     """Replay the journal in a state folder; it may be in use."""
     found = Replay(Replica(Settings()))
     for result in results(folder, found.machine):
-        found.take(result)
+        found.events.extend(result.events)
+        if result.rows is not None:
+            for number, part in slice_by_series(result.rows.series):
+                name = found.machine.state.names[number]
+                found.portraits.setdefault(name, Portrait()).extend(result.rows, part)
     return found

@@ -51,7 +51,7 @@ def test_a_short_gap_that_is_blind_for_a_while_is_missing_ticks_and_no_gap():
     keep[300:500] = False
     table = pl.DataFrame({"time": np.arange(600)[keep], "x": values[keep]})
     found = sentinel.analyse(table)
-    (record,) = found._findings.records
+    (record,) = found._records.values()
     assert (record.gaps, record.missing, record.ticks) == (1, 30, int(keep.sum()) + 30)
 
 

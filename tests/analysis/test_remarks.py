@@ -11,8 +11,7 @@ from scipy.signal import lfilter
 from statsmodels.datasets import nile, sunspots
 from statsmodels.tsa.stattools import zivot_andrews
 
-from sentinel.analysis.remarks import find_cycle, find_level_shift
-from sentinel.analysis.seasons import propose
+from sentinel.analysis.lookback import find_cycle, find_level_shift, propose
 from sentinel.analysis.skill import count_interval
 from sentinel.commands.main import entry_point
 from sentinel.simulate import simulate

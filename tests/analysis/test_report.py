@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sentinel.analysis.record import SeriesRecord, rank
+from sentinel.analysis.record import SeriesRecord, describe, list_choices, rank
 from sentinel.analysis.report import Report, rank_fleet, write_report
-from sentinel.analysis.sentences import describe, list_choices
 from sentinel.config import Settings
 from sentinel.domain.axis import CalendarAxis, NumberAxis
 from sentinel.domain.channels import UNKNOWN, Estimates

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import kendalltau, skew
 
-from sentinel.analysis.rivals import kendall_tau, lag1, means, rolling, skewness, variances
+from sentinel.analysis.skill import kendall_tau, lag1, means, rolling, skewness, variances
 
 ROLLING = [*(partial(rolling, one) for one in (lag1, variances, means, skewness)), kendall_tau]
 # Few distinct values: ties are frequent.

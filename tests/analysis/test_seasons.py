@@ -13,8 +13,13 @@ from numpy.typing import NDArray
 from statsmodels.datasets import co2, elnino, nile, sunspots
 from statsmodels.tsa.arima_process import arma_generate_sample
 
-from sentinel.analysis.seasons import on_grid, propose
+from sentinel.analysis.lookback import on_grid, propose
+from sentinel.analysis.record import Proposal, season_hint
+from sentinel.config import Settings
+from sentinel.domain.axis import CalendarAxis, NumberAxis
 from sentinel.domain.spans import Cadence, parse_season
+from sentinel.pipeline.plan import plan_for
+from tests.analysis.labelling import record
 
 HOUR_US = Cadence.parse("1h").microseconds
 Floats = NDArray[np.float64]
@@ -123,8 +128,18 @@ def test_a_season_that_is_declared_and_its_harmonics_are_not_proposed() -> None:
 
 def test_a_cycle_of_fifty_level_half_lives_is_followed_by_the_level() -> None:
     (day,) = propose(np.sin(2 * np.pi * np.arange(1_000) / 24) + np.random.default_rng(1).normal(size=1_000), HOUR_US)
-    assert not day.followed(30.0)
-    assert day.followed(0.4)
+    assert not day.is_followed(30.0)
+    assert day.is_followed(0.4)
+
+
+def test_on_a_numbered_axis_the_hint_names_a_season_in_steps_and_says_how_they_are_declared() -> None:
+    found = record()
+    found.axis, found.plan = NumberAxis(0.0, 1.0), plan_for(Settings(), "x", Cadence.parse("1s"))
+    found.undeclared = (Proposal("24s", 24.0, 0.9),)
+    told = "an undeclared season of 24 steps (strength 0.90) was found in this record; declare it with --season 24s"
+    assert season_hint(found) == f"{told} (a step is written 1s)"
+    found.axis = CalendarAxis()
+    assert season_hint(found) == told.replace("24 steps", "24s")
 
 
 @settings(max_examples=60, deadline=None)

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel.analysis.labels import Phase, make_timelines
-from sentinel.analysis.rivals import compare, compute_indicators
-from sentinel.analysis.skill import count_interval, measure, share_interval
+from sentinel.analysis.skill import compare, compute_indicators, count_interval, measure, share_interval
 from sentinel.analysis.verdicts import describe_skill
 from tests.analysis.labelling import LENGTH, label, record, ticks
 
@@ -55,18 +54,18 @@ def test_an_alarm_at_the_moment_of_the_event_is_late_and_one_at_the_start_is_in_
 
 def test_an_alarm_at_the_moment_of_the_event_alone_does_not_detect_it():
     skill, _ = judged([record(alarms=((50, None),))], [label("start", 30), label("transition", 50)])
-    assert (skill.detected, skill.events[0].alarm) == (0, None)
+    assert (len(skill.leads), skill.events[0].alarm) == (0, None)
 
 
 def test_a_warning_that_was_cleared_before_the_event_detects_it_and_is_not_still_open():
     skill, _ = judged([record(alarms=((40.5, 45.5),))], [label("start", 30), label("transition", 50)])
-    assert (skill.detected, skill.events[0].still_open) == (1, False)
+    assert (len(skill.leads), skill.events[0].still_open) == (1, False)
 
 
 def test_an_alarm_from_quiet_time_that_is_still_open_is_false_and_does_not_detect_the_event():
     skill, _ = judged([record(alarms=((20.5, None),))], [label("start", 30), label("transition", 50)])
     assert skill.count(Phase.QUIET) == 1
-    assert skill.detected == 0
+    assert skill.leads == ()
 
 
 def test_exposure_counts_ticks_with_a_verdict_and_the_budget_those_at_which_a_rule_could_alarm():

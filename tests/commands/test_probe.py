@@ -57,11 +57,11 @@ def test_the_sources_of_a_configuration_are_read_and_what_they_declare_is_kept(t
     assert settings.series_for("oxygen").season == (86_400_000_000, 44_712_000_000)
 
 
-def test_a_numbered_axis_counts_its_steps_as_seconds(tmp_path, capsys):
+def test_a_season_on_a_numbered_axis_is_named_in_steps_and_declared_in_seconds(tmp_path, capsys):
     table = buoy().with_columns(time=pl.Series(np.arange(1_000) * 0.5))
     table.write_parquet(tmp_path / "steps.parquet")
     words, settings = probed(tmp_path / "steps.parquet", capsys)
-    assert "cadence 1s, 1,000 ticks, an undeclared season of 24s" in words[0]
+    assert "cadence 1s, 1,000 ticks, an undeclared season of 24 steps (strength 0." in words[0]
     assert settings.series_for("oxygen").season == (24_000_000,)
 
 
@@ -71,7 +71,7 @@ def test_a_cycle_that_the_level_follows_is_named_and_not_declared(tmp_path, caps
     pl.DataFrame({"time": tick, "slow": values}).write_parquet(tmp_path / "slow.parquet")
     words, settings = probed(tmp_path / "slow.parquet", capsys)
     assert re.search(
-        r"no undeclared season; a cycle of (49\.\d|50\.?\d?)m is so slow that the level follows it$", words[0]
+        r"no undeclared season; a cycle of (2,9|3,0)\d\d steps is so slow that the level follows it$", words[0]
     )
     assert settings.series_for("slow").season == ()
 
