@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import polars as pl
 import pytest
@@ -139,7 +137,7 @@ def test_records_that_are_described_exactly_are_passed_over_in_silence(name, sca
 def test_what_is_said_does_not_depend_on_the_unit_of_the_values(power):
     scaled = find_level_shift(np.ldexp(NILE, power))
     assert scaled is not None
-    back = replace(scaled, before=np.ldexp(scaled.before, -power), after=np.ldexp(scaled.after, -power))
+    back = scaled._replace(before=np.ldexp(scaled.before, -power), after=np.ldexp(scaled.after, -power))
     assert back == find_level_shift(NILE)
     assert find_cycle(np.ldexp(SUNSPOTS, power)) == find_cycle(SUNSPOTS)
 

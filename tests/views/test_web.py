@@ -3,85 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import socket
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from time import monotonic
+from dataclasses import replace
 from urllib.parse import quote, unquote
 
-import httpx
 import pytest
-from playwright.sync_api import Error as PlaywrightError
-from playwright.sync_api import Page, sync_playwright
 
 from sentinel import __version__
-from sentinel.domain.clock import ManualClock
-from sentinel.domain.errors import SentinelError
-from sentinel.domain.metrics import Metrics
 from sentinel.domain.states import SourceStatus
 from sentinel.domain.views import SiteView
 from sentinel.pipeline.history import History
-from sentinel.pipeline.snapshot import Snapshot
-from sentinel.runtime.daemon import Health
-from sentinel.views.prometheus import Exposition
-from sentinel.views.web import Access, WebServer, create_app
-from tests.fixtures import estimated
-
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-
-@dataclass
-class FakeDaemon:
-    snapshot: Snapshot
-    metrics: Metrics
-    health: Health
-    sources: Sequence[SourceStatus] = ()
-
-    def access(self) -> Access:
-        return Access(
-            lambda: self.snapshot, lambda: self.sources, lambda: self.health.reasons,
-            lambda: "daemon:\n  note: <b>bold</b>\n",
-            lambda accept: Exposition(lambda: self.snapshot, self.metrics).render(accept),
-        )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def service(snapshot) -> Iterator[tuple[FakeDaemon, WebServer]]:
-    """One server for all tests; what it reads is set anew for each."""
-    daemon = FakeDaemon(snapshot, Metrics(), None)
-    server = WebServer(create_app(daemon.access(), ManualClock(snapshot.taken_us + 2_000_000)), "127.0.0.1:0")
-    server.start()
-    yield daemon, server
-    server.stop()
-
-
-@pytest.fixture
-def daemon(service, snapshot, metrics) -> FakeDaemon:
-    now_us = snapshot.taken_us
-    daemon, _ = service
-    daemon.snapshot, daemon.metrics, daemon.health = snapshot, metrics, Health(now_us, True, False, now_us, now_us)
-    daemon.sources = ()
-    return daemon
-
-
-@pytest.fixture
-def server(service, daemon) -> WebServer:
-    return service[1]
-
-
-@pytest.fixture
-def client(server) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.address, verify=False) as client:
-        yield client
 
 
 def test_healthy_and_ready_answer_get_and_head(client) -> None:
@@ -336,83 +267,3 @@ def test_many_series_are_shown_page_by_page(client, daemon) -> None:
 def test_no_series_yet_is_a_page_too(client, daemon) -> None:
     daemon.snapshot = replace(daemon.snapshot, series={})
     assert "No series yet" in client.get("/").text
-
-
-def test_an_address_in_use_is_named(server) -> None:
-    listen = server.address.removeprefix("http://")
-    with pytest.raises(SentinelError, match=rf"web.listen: {listen}: Address already in use; choose a free address"):
-        WebServer(None, listen)
-
-
-@pytest.mark.parametrize("listen", ["", "9814", "localhost:", "localhost:x", ":80", "localhost:70000"])
-def test_an_address_that_is_none_is_named(listen: str) -> None:
-    with pytest.raises(SentinelError, match="host:port is allowed"):
-        WebServer(None, listen)
-
-
-def test_it_stops_in_under_a_second_with_a_connection_open_and_frees_its_address(daemon) -> None:
-    server = WebServer(create_app(daemon.access(), ManualClock()), "127.0.0.1:0")
-    server.start()
-    threads = threading.active_count()
-    with (
-        httpx.Client(base_url=server.address, verify=False) as client,
-        socket.create_connection(("127.0.0.1", server.port)) as half,
-    ):
-        half.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
-        client.get("/-/healthy")
-        begin = time.monotonic()
-        server.stop()
-        assert time.monotonic() - begin < 1.0
-    assert threading.active_count() < threads
-    WebServer(None, f"127.0.0.1:{server.port}")._socket.close()
-
-
-@pytest.fixture
-def browser_page(server) -> Iterator[tuple[Page, list[str]]]:
-    if not CHROMIUM.exists():
-        assert os.environ.get("CI") != "true", "chromium is needed in CI"
-        pytest.skip("chromium is not installed")
-    with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        except PlaywrightError as error:
-            if os.environ.get("CI") == "true":
-                raise
-            pytest.skip(f"chromium does not start: {error}")
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(server.address)
-        yield page, said
-        browser.close()
-
-
-COLOURS = """canvas => {
-  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-  const seen = new Set();
-  for (let at = 0; at < pixels.length; at += 4) seen.add(pixels.slice(at, at + 4).join());
-  return seen.size;
-}"""
-
-
-def test_in_a_browser_the_page_draws_and_refreshes_itself_without_an_error(browser_page, daemon) -> None:
-    page, said = browser_page
-    canvas = page.locator("canvas[data-series='lake/loaded']")
-    # Asked from outside: the page's own policy forbids the eval that wait_for_function needs.
-    until = monotonic() + 10
-    while page.evaluate("() => document.querySelector('canvas').width") <= 400 and monotonic() < until:
-        page.wait_for_timeout(50)
-    assert canvas.evaluate(COLOURS) > 50
-    assert "Lag-1 autocorrelation rose from" in canvas.get_attribute("aria-label")
-    assert page.locator(".badge", has_text="critical").count() == 2
-
-    page.locator("a", has_text="lake/control").first.focus()
-    page.locator("summary").click()
-    canvas.evaluate("canvas => { canvas.marked = true; }")
-    view = estimated(daemon.snapshot.view("lake/control"), lag1=0.42)
-    daemon.snapshot = replace(daemon.snapshot, series={**daemon.snapshot.series, "lake/control": view})
-    page.wait_for_selector("text=0.42 (0.21 to 0.48)", timeout=4000)
-    assert canvas.evaluate("canvas => canvas.marked"), "the canvas is the same one: nothing flickers"
-    assert page.locator("details[open]").count() == 1
-    assert said == []
