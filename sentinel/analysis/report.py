@@ -32,7 +32,7 @@ from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.snapshot import e_bh
 from sentinel.text.claims import evidence_against_budget, rule_in_words
 from sentinel.text.words import REMARKS, alpha_in_words, band_in_words
-from sentinel.views.picture import AlarmSpan, Caption, Figure, Instrument, draw, write
+from sentinel.views.picture import Figure, draw, write
 
 DOTS_PER_INCH = 150
 SITE_ALARMS_LISTED = 30
@@ -111,10 +111,10 @@ def draw_record(record: SeriesRecord, portrait: Portrait | None, *, titled: bool
     half_life = f"half-life {record.plan.half_life:g} ticks"
     subtitle = f"1 tick = {cadence_in_words(record)} · {half_life} · {record.ticks:,} ticks{missing}"
     label = textwrap.shorten(record.name.rsplit("/", 1)[-1], 24, placeholder="...")
-    caption = Caption(title=record.name if titled else "", subtitle=subtitle, value_label=label)
-    instrument = Instrument(record.thresholds, record.plan.cadence_us, record.plan.rules)
-    alarms = [AlarmSpan.of(event, cleared) for event, cleared in record.alarms]
-    return draw(columns, record.axis, instrument, caption, alarms)
+    return draw(
+        columns, record.axis, record.thresholds, record.plan.cadence_us, record.plan.rules, record.alarms,
+        title=record.name if titled else "", subtitle=subtitle, value_label=label,
+    )  # fmt: skip
 
 
 def png(figure: Figure) -> bytes:

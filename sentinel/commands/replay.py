@@ -23,7 +23,7 @@ from sentinel.journal import Journal
 from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.pipeline import Result
 from sentinel.runtime.replica import Replica
-from sentinel.views.picture import AlarmSpan, Caption, Figure, Instrument, draw
+from sentinel.views.picture import Figure, draw
 
 
 @dataclass(slots=True)
@@ -41,11 +41,9 @@ class Replay:
             raise KeyError(name)
         state = self.machine.state
         plan, _ = state.keys[state.cohort_of[state.names.index(name)]]
-        own = [event for event in self.events if event.series == name]
-        alarms = [AlarmSpan.of(event, cleared) for event, cleared in match_cleared(own)]
+        alarms = match_cleared(event for event in self.events if event.series == name)
         thresholds = self.machine.pipeline.cohort(plan).scoring.thresholds
-        instrument = Instrument(thresholds, plan.cadence_us, plan.rules)
-        return draw(columns, CalendarAxis(), instrument, Caption(title or name), alarms)
+        return draw(columns, CalendarAxis(), thresholds, plan.cadence_us, plan.rules, alarms, title=title or name)
 
 
 def results(folder: Path, machine: Replica, *, fixed: bool = False) -> Iterator[Result]:

@@ -108,8 +108,8 @@ class AlarmSettings(Part):
         if self.alpha is None and self.false_alarms is None:
             yield Fault((), "no budget came; alpha: 1e-4 (per tick) or false_alarms: 1 per 10y is needed")
         if self.alpha is not None and self.false_alarms is not None:
-            message = f"{self.false_alarms} came beside alpha {self.alpha:g}; only one of the two is allowed"
-            yield Fault(("false_alarms",), message)
+            both = f"{self.false_alarms} came beside alpha {self.alpha:g}"
+            yield Fault(("false_alarms",), f"{both}; only one of the two is allowed")
         yield from _weighted_conflicts(self) if self.kind == "weighted" else _channel_conflicts(self)
 
     @property
@@ -172,8 +172,9 @@ def _weighted_conflicts(rule: AlarmSettings) -> Iterator[Fault]:
     claims = [f"{part.kind} {part.label}" for part in rule.channels]
     for position, claim in enumerate(claims):
         if claim in claims[:position]:
-            message = f"{claim} is a channel already; once is allowed, with the weight of both"
-            yield Fault(("channels", position), message)
+            yield Fault(
+                ("channels", position), f"{claim} is a channel already; once is allowed, with the weight of both"
+            )
     for key in ("threshold", "delta", "ratio"):
         if getattr(rule, key) is not None:
             yield Fault((key,), f"{getattr(rule, key)}; a weighted rule has it in its channels")

@@ -1,14 +1,16 @@
-"""Turns the errors that pydantic finds into faults in plain words: which key, what came, what is allowed."""
+"""Faults in plain words, also those that pydantic finds: which key, what came, what is allowed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sentinel.config.values import ConflictError, Fault, KeyPath, Part, or_else
+from sentinel.config.values import ConflictError, Fault, KeyPath, Part, or_else, path_text
+from sentinel.domain.errors import ConfigError
 
 _ALLOWED = {
     "string_type": "text is allowed; put it in quotes",
@@ -30,6 +32,29 @@ _ALLOWED = {
     "less_than": "a number less than {lt} is allowed",
     "less_than_equal": "a number of at most {le} is allowed",
 }
+
+
+class Faults:
+    """Collects faults, and prints them in reading order."""
+
+    def __init__(self, files: list[Path]) -> None:
+        self._order = {str(file): order for order, file in enumerate(files)}
+        self._found: set[tuple[int, int, str]] = set()
+
+    def add(self, file: str, line: int, path: KeyPath, message: str) -> None:
+        """Enter one fault of one of the files."""
+        self._found.add((self._order[file], line, fault_line(file, line, path, message)))
+
+    def refuse(self) -> None:
+        """Raise ConfigError if there is a fault."""
+        if self._found:
+            raise ConfigError("\n".join(text for _, _, text in sorted(self._found)))
+
+
+def fault_line(file: str, line: int, path: KeyPath, message: str) -> str:
+    """Write one line about a key. Keys and values come from the file: nothing in them may break the line."""
+    text = f"{file}:{line}: {path_text(path)}: {message}" if path else f"{file}:{line}: {message}"
+    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
 
 
 def faults_of(error: ValidationError, model: type[Part], came: Callable[[KeyPath], str]) -> Iterator[Fault]:
@@ -66,8 +91,8 @@ def _faults(detail: ErrorDetails, model: type[Part], came: Callable[[KeyPath], s
             kinds = ", ".join(sorted(_kinds(model, str(path[0]))))
             yield Fault((*path, "kind"), f"nothing came; this key is required; allowed kinds are {kinds}")
         case "union_tag_invalid":
-            kinds_known = _kinds(model, str(path[0]))
-            yield Fault((*path, "kind"), f"'{context['tag']}'; {or_else(context['tag'], kinds_known, 'kinds')}")
+            allowed = or_else(context["tag"], _kinds(model, str(path[0])), "kinds")
+            yield Fault((*path, "kind"), f"'{context['tag']}'; {allowed}")
         case "literal_error":
             yield Fault(path, f"{came(path)}; {context['expected']} is allowed")
         case "value_error":

@@ -1,7 +1,4 @@
-"""Reads settings from files, and from what this or an earlier version recorded; writes their JSON Schema.
-
-Files are merged and checked; every fault is listed with its file and line.
-"""
+"""Reads settings from files, and from what this or an earlier version recorded; writes their JSON Schema."""
 
 from __future__ import annotations
 
@@ -13,48 +10,23 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from sentinel.config.faults import faults_of
+from sentinel.config.faults import Faults, fault_line, faults_of
 from sentinel.config.series import BankSettings, SeriesSettings
 from sentinel.config.settings import Settings
 from sentinel.config.tree import Node, Reader, TreeError, find
-from sentinel.config.values import FROM_FILE, Fault, KeyPath, Part, path_text
+from sentinel.config.values import FROM_FILE, KeyPath, Part, path_text
 from sentinel.domain.errors import ConfigError, StateError
-
-
-class _Faults:
-    """Collects faults, and prints them in reading order."""
-
-    def __init__(self, files: list[Path]) -> None:
-        self._order = {str(file): order for order, file in enumerate(files)}
-        self._found: set[tuple[int, int, str]] = set()
-
-    def add(self, file: str, line: int, path: KeyPath, message: str) -> None:
-        self._found.add((self._order[file], line, _line(file, line, path, message)))
-
-    def refuse(self) -> None:
-        if self._found:
-            raise ConfigError("\n".join(text for _, _, text in sorted(self._found)))
 
 
 def load(path: Path | str, notice: Callable[[str], object] | None = None) -> Settings:
     """Read settings from one YAML file, or from a folder of *.yaml files merged in the order of their names.
 
-    Lists are joined, mappings are merged key by key, and a key that stands in two files is a fault.
-
-    Parameters
-    ----------
-    path
-        The file or folder.
-    notice
-        Called with one line for each key that has another name now, or has gone, and is still read.
-
-    Raises
-    ------
-    ConfigError
-        One line per fault: ``<file>:<line>: <key>: <what came>; <what is allowed>``.
+    Lists are joined, mappings are merged key by key, and a key that stands in two files is a fault. `notice` is called
+    with one line for each key that has another name now, or has gone, and is still read. ConfigError has one line per
+    fault: ``<file>:<line>: <key>: <what came>; <what is allowed>``.
     """
     files = _list_files(Path(path))
-    faults = _Faults(files)
+    faults = Faults(files)
     root, *rest = _read_trees(files, faults)
     for tree in rest:
         _merge(root, tree, (), faults)
@@ -75,12 +47,6 @@ def load(path: Path | str, notice: Callable[[str], object] | None = None) -> Set
     return settings
 
 
-def _line(file: str, line: int, path: KeyPath, message: str) -> str:
-    """Write one line about a key. Keys and values come from the file: nothing in them may break the line."""
-    text = f"{file}:{line}: {path_text(path)}: {message}" if path else f"{file}:{line}: {message}"
-    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
-
-
 def _replace_old_keys(root: Node) -> Iterator[str]:
     """Give old keys their present names, and take out those that have gone; yield a notice for each of them.
 
@@ -93,11 +59,11 @@ def _replace_old_keys(root: Node) -> Iterator[str]:
             new = model.renamed.get(key)
             if new is not None and new not in content:
                 content[new], places[new] = content.pop(key), places[key]
-                yield _line(*places[key], (*path, key), f"is called {new} now; the old name is still read")
+                yield fault_line(*places[key], (*path, key), f"is called {new} now; the old name is still read")
             elif key in model.retired and content[key].content == model.retired[key]:
                 del content[key]
                 message = f"has gone, since it is always {model.retired[key]:g} now; leave the key out"
-                yield _line(*places[key], (*path, key), message)
+                yield fault_line(*places[key], (*path, key), message)
 
 
 def _parts_with_old_keys(root: Node) -> Iterator[tuple[KeyPath, Node, type[Part]]]:
@@ -123,17 +89,14 @@ def _list_files(path: Path) -> list[Path]:
     return files
 
 
-def _read_trees(files: list[Path], faults: _Faults) -> list[Node]:
+def _read_trees(files: list[Path], faults: Faults) -> list[Node]:
     """Read one tree per file; ConfigError where a file is not YAML, since then nothing is known about its keys."""
     trees: list[Node] = []
     for file in files:
-        found: list[tuple[int, Fault]] = []
         try:
-            trees.append(_check_tree(Reader(_read_text(file), str(file), found).root()))
+            trees.append(_check_tree(Reader(_read_text(file), str(file), faults).root()))
         except TreeError as broken:
             faults.add(str(file), broken.line, (), broken.message)
-        for line, fault in found:
-            faults.add(str(file), line, fault.path, fault.message)
     if len(trees) < len(files):
         faults.refuse()
     return trees
@@ -162,7 +125,7 @@ def _unreadable(file: Path, error: OSError) -> ConfigError:
     return ConfigError(f"{file}: cannot be read: {error.strerror}; a readable YAML file or folder is needed")
 
 
-def _merge(into: Node, tree: Node, path: KeyPath, faults: _Faults) -> None:
+def _merge(into: Node, tree: Node, path: KeyPath, faults: Faults) -> None:
     """Add the keys of a file to those of the files before; faults where two of them have the same key."""
     content = _mapping(into)
     for key, node in _mapping(tree).items():
@@ -192,12 +155,7 @@ def from_record(data: Mapping[str, Any], notice: Callable[[str], object] | None 
     """Return the settings that this or an earlier version recorded.
 
     Keys of banks that have gone are left out, whatever their value: what was recorded must not lock a state out.
-    `notice` is called with one line if that changes a value.
-
-    Raises
-    ------
-    StateError
-        This program cannot follow them, since a later version wrote them.
+    `notice` is called with one line if that changes a value. StateError: a later version wrote them.
     """
     banks, ignored = {}, []
     for name, bank in data.get("banks", {}).items():
@@ -234,10 +192,6 @@ def fingerprint(part: BaseModel) -> str:
 
 def schema_text() -> str:
     """Return the JSON Schema of a configuration file, as it stands in ``config/sentinel.schema.json``."""
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Settings.model_json_schema(mode="validation"),
-        "title": "sentinel configuration",
-        "minProperties": 1,
-    }
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema()}
+    schema |= {"title": "sentinel configuration", "minProperties": 1}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -1,7 +1,6 @@
 """All settings together: everything that can be written in a configuration file.
 
-Settings are frozen. What a field may hold stands in its type, and what must fit between fields in the model that owns
-them. `load` reads settings from files and says where every fault is.
+What a field may hold stands in its type, and what must fit between fields in the model that owns them.
 """
 
 from __future__ import annotations
@@ -27,17 +26,7 @@ from sentinel.config.series import (
     unusable_counterparts,
 )
 from sentinel.config.sources import CsvSource, Source, repeated_simulated_series
-from sentinel.config.values import (
-    GIB,
-    Fault,
-    Name,
-    Part,
-    PositiveDuration,
-    Size,
-    repeated_names,
-    require,
-    without,
-)
+from sentinel.config.values import GIB, Fault, Name, Part, PositiveDuration, Size, repeated_names, require, without
 from sentinel.domain.spans import DAY, MINUTE
 
 EntryKey: TypeAlias = tuple[int, tuple[int, ...]]
@@ -51,11 +40,6 @@ def _split_address(text: str) -> tuple[str, int]:
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
         raise ValueError("host:port, an IPv6 address in brackets, such as [::1]:9814")
     return host.strip("[]"), int(port)
-
-
-def _check_address(text: str) -> str:
-    _split_address(text)
-    return text
 
 
 _NOT_EMPTY = require(lambda path: path != "", "a path is needed; '.' is the folder in which sentinel was started")
@@ -93,7 +77,7 @@ class LogSettings(Part):
 class WebSettings(Part):
     """The HTTP server of /metrics, the status page and the health checks."""
 
-    listen: Annotated[str, AfterValidator(_check_address)] = "127.0.0.1:9814"
+    listen: Annotated[str, AfterValidator(lambda text: _split_address(text) and text)] = "127.0.0.1:9814"
     """host:port; port 0 = any free one."""
     max_series: Annotated[int, Field(ge=0)] = 1_000
     """Series shown one by one in /metrics; the rest is counted in sentinel_series_unexposed."""
@@ -154,12 +138,10 @@ class Settings(Part):
         yield from missing_banks(self.series, self.banks)
         yield from short_half_lives(self.series, self.banks)
         yield from self._large_budgets()
-        largest = self.daemon.inbox_observations
+        most = self.daemon.inbox_observations
         for position, source in enumerate(self.sources):
-            if isinstance(source, CsvSource) and source.max_observations > largest:
-                message = (
-                    f"{source.max_observations} is more than daemon.inbox_observations; at most {largest} are allowed"
-                )
+            if isinstance(source, CsvSource) and (number := source.max_observations) > most:
+                message = f"{number} is more than daemon.inbox_observations; at most {most} are allowed"
                 yield Fault(("sources", position, "max_observations"), message)
 
     def _large_budgets(self) -> Iterator[Fault]:
@@ -200,10 +182,7 @@ class Settings(Part):
         return copied
 
     def entry_key(self, name: str) -> EntryKey:
-        """Return what decides the settings of the series of that name: equal keys have the same entry, bank and rules.
-
-        Only the counterpart depends on the name itself too.
-        """
+        """Return what decides all settings of a series but its counterpart: its entry and its rules."""
         found = self._first_match(name)
         entry = (found.lastindex or 0) - 1 if found else -1
         return entry, tuple(i for i, matches in enumerate(self._rule_matches) if matches(name))

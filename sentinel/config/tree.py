@@ -14,7 +14,8 @@ from typing import NamedTuple, TypeAlias
 
 import yaml
 
-from sentinel.config.values import Fault, KeyPath
+from sentinel.config.faults import Faults
+from sentinel.config.values import KeyPath
 
 DEEPEST = 12
 """Levels of nesting; settings need 4."""
@@ -108,9 +109,9 @@ class TreeError(Exception):
 
 
 class Reader:
-    """Builds the tree of one document, adding its faults, with their line, to `faults`."""
+    """Builds the tree of one document, adding what is wrong with it to `faults`."""
 
-    def __init__(self, text: str, file: str, faults: list[tuple[int, Fault]]) -> None:
+    def __init__(self, text: str, file: str, faults: Faults) -> None:
         self._faults = faults
         self._file = file
         self._events: Iterator[yaml.Event] = iter(_events(text))
@@ -160,10 +161,10 @@ class Reader:
             self._adorned(event, (*path, key))
             value = self._node(next(self._events), (*path, key))
             if key in content:
-                message = f"the key is there twice, first in line {places[key][1]}; once is allowed"
-                self._refuse(key_line, (*path, key), message)
-                continue
-            content[key], places[key] = value, (self._file, key_line)
+                first = places[key][1]
+                self._refuse(key_line, (*path, key), f"the key is there twice, first in line {first}; once is allowed")
+            else:
+                content[key], places[key] = value, (self._file, key_line)
         return Node(self._file, line, content, key_places=places)
 
     def _adorned(self, event: yaml.Event, path: KeyPath) -> bool:
@@ -188,7 +189,7 @@ class Reader:
         return Node(self._file, line, _read_scalar(text), raw=text)
 
     def _refuse(self, line: int, path: KeyPath, message: str) -> Node:
-        self._faults.append((line, Fault(path, message)))
+        self._faults.add(self._file, line, path, message)
         return Node(self._file, line, None, doubtful=True)
 
 

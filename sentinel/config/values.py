@@ -146,46 +146,40 @@ Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", 
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 
 
-def _microseconds(parse: Callable[[str], int], form: str, pattern: str, write: Callable[[int], str]) -> tuple[Any, ...]:
-    def check(value: object, info: ValidationInfo) -> int:
+def _written(
+    kind: type[Any],
+    form: str,
+    pattern: str,
+    parse: Callable[[str], Any] | None = None,
+    write: Callable[[Any], str] = str,
+) -> tuple[Any, ...]:
+    def check(value: object, info: ValidationInfo) -> Any:
         if isinstance(value, str):
-            return parse(value)
-        if isinstance(value, int) and not isinstance(value, bool) and info.context != FROM_FILE:
+            return (parse or kind.parse)(value)
+        bare = kind is int and (isinstance(value, bool) or info.context == FROM_FILE)
+        if isinstance(value, kind) and not bare:
             return value
         raise ValueError(form)
 
-    schema = {"type": "string", "pattern": pattern}
-    return (BeforeValidator(check), PlainSerializer(write, return_type=str), WithJsonSchema(schema))
-
-
-def _value(kind: type[Any], form: str, pattern: str) -> tuple[Any, ...]:
-    def check(value: object) -> Any:
-        if isinstance(value, kind):
-            return value
-        if isinstance(value, str):
-            return kind.parse(value)
-        raise ValueError(form)
-
-    schema = {"type": "string", "pattern": pattern}
-    return (PlainValidator(check), PlainSerializer(str, return_type=str), WithJsonSchema(schema))
+    validator = BeforeValidator(check) if kind is int else PlainValidator(check)
+    return validator, PlainSerializer(write, return_type=str), WithJsonSchema({"type": "string", "pattern": pattern})
 
 
 Duration: TypeAlias = Annotated[
-    int,
-    *_microseconds(spans.parse_duration, spans.DURATION_FORM, spans.DURATION_PATTERN, spelling.print_duration),
+    int, *_written(int, spans.DURATION_FORM, spans.DURATION_PATTERN, spans.parse_duration, spelling.print_duration)
 ]
 """Whole microseconds, written ``30s 5m 12h 7d 4w``."""
 Season: TypeAlias = Annotated[
-    int, *_microseconds(spans.parse_season, spans.PERIOD_FORM, spans.PERIOD_PATTERN, spelling.print_season)
+    int, *_written(int, spans.PERIOD_FORM, spans.PERIOD_PATTERN, spans.parse_season, spelling.print_season)
 ]
 """Whole microseconds, written like a duration or ``1mo`` (30.4375 d) or ``1y`` (365.25 d)."""
 
 _POSITIVE = AfterValidator(require(lambda us: us > 0, "a duration longer than 0s is needed"))
 PositiveDuration: TypeAlias = Annotated[Duration, _POSITIVE]
 PositiveSeason: TypeAlias = Annotated[Season, _POSITIVE]
-WrittenCadence: TypeAlias = Annotated[Cadence, *_value(Cadence, spans.CADENCE_FORM, spans.CADENCE_PATTERN)]
-WrittenHalfLife: TypeAlias = Annotated[HalfLife, *_value(HalfLife, spans.HALF_LIFE_FORM, spans.HALF_LIFE_PATTERN)]
-WrittenBudget: TypeAlias = Annotated[Budget, *_value(Budget, spans.BUDGET_FORM, spans.BUDGET_PATTERN)]
+WrittenCadence: TypeAlias = Annotated[Cadence, *_written(Cadence, spans.CADENCE_FORM, spans.CADENCE_PATTERN)]
+WrittenHalfLife: TypeAlias = Annotated[HalfLife, *_written(HalfLife, spans.HALF_LIFE_FORM, spans.HALF_LIFE_PATTERN)]
+WrittenBudget: TypeAlias = Annotated[Budget, *_written(Budget, spans.BUDGET_FORM, spans.BUDGET_PATTERN)]
 
 GIB = 1024**3
 _SIZES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": GIB, "TiB": 1024**4}

@@ -35,6 +35,7 @@ from sentinel.config import (
     schema_text,
     to_record,
 )
+from sentinel.config.faults import Faults
 from sentinel.config.tree import Node, Reader
 from sentinel.domain.errors import ConfigError, StateError
 from sentinel.domain.spans import DAY, HOUR, MINUTE, SECOND, YEAR, Budget, Cadence, HalfLife
@@ -67,7 +68,7 @@ def header(file: Path, key: str) -> list[str]:
 
 
 def tree(file: Path) -> Node:
-    root = Reader(file.read_text("utf-8"), str(file), []).root()
+    root = Reader(file.read_text("utf-8"), str(file), Faults([file])).root()
     assert root is not None
     return root
 

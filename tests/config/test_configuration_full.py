@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from sentinel.config import Settings, load
+from sentinel.config.faults import Faults
 from sentinel.config.tree import Node, Reader
 from sentinel.simulate import SYSTEMS
 
@@ -41,7 +42,7 @@ def keys(node: Node, settings: Any) -> Iterator[tuple[str, int, Any]]:
 
 
 def all_keys() -> list[tuple[str, int, Any]]:
-    root = Reader(FULL.read_text("utf-8"), "full", []).root()
+    root = Reader(FULL.read_text("utf-8"), "full", Faults([])).root()
     assert root is not None
     return list(keys(root, load(FULL)))
 

@@ -18,12 +18,14 @@ from matplotlib.image import imread
 from sentinel.config import AlarmSettings
 from sentinel.domain.axis import Axis, CalendarAxis, NumberAxis
 from sentinel.domain.channels import UNKNOWN
+from sentinel.domain.events import AlarmEvent
 from sentinel.domain.spans import Cadence
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.history import Columns, Portrait
 from sentinel.pipeline.plan import PlanRule
 from sentinel.pipeline.results import Rows
-from sentinel.views.picture import AlarmSpan, Caption, Figure, Instrument, draw, write
+from sentinel.views.picture import Figure, draw, write
+from sentinel.views.picture.drawing import Alarm
 from sentinel.views.picture.timeline import ALL_GAPS, WIDEST_GAP, TimeLine
 
 DAY = 86_400_000_000
@@ -84,10 +86,21 @@ DATA, RESIDUAL, SPECTRUM, CYCLE, SPREAD, EVIDENCE, STRIP = range(7)
 
 
 def drawn(
-    columns: Columns, axis: Axis | None = None, rules: list[PlanRule] = RULES, alarms: Sequence[AlarmSpan] = ()
+    columns: Columns, axis: Axis | None = None, rules: list[PlanRule] = RULES, alarms: Sequence[Alarm] = ()
 ) -> Figure:
-    instrument = Instrument(THRESHOLDS, DAY, rules)
-    return draw(columns, axis or CalendarAxis(), instrument, Caption("peter/ph", "1 tick = 1 day"), alarms)
+    words = {"title": "peter/ph", "subtitle": "1 tick = 1 day"}
+    return draw(columns, axis or CalendarAxis(), THRESHOLDS, DAY, rules, alarms, **words)
+
+
+def alarm_of(
+    raised_us: int, cleared_us: int | None = None, kind: str = "lag1", side: str = "above", found: float | None = None
+) -> Alarm:
+    event = AlarmEvent(
+        id="a/raised", alarm_id="a", what="raised", series="peter/ph", source="lakes", rule=kind, label="",
+        kind=kind, side=side, relative=found is not None, threshold=0.8 if found is None else found, remarks=(),
+        alpha=1e-4, severity="warning", time_us=raised_us, evidence=0.0, estimates=UNKNOWN, cadence_us=DAY,
+    )  # fmt: skip
+    return event, cleared_us
 
 
 def texts(panel: Axes) -> list[str]:
@@ -188,7 +201,7 @@ def test_the_year_is_named_again_after_a_break():
 )  # fmt: skip
 @pytest.mark.parametrize("axis", [CalendarAxis(), NumberAxis(-40.0, 0.25)], ids=["calendar", "numbers"])
 def test_anything_that_has_a_row_can_be_drawn(rows, axis):
-    figure = drawn(columns_of(rows), axis, alarms=[AlarmSpan(int(rows.end_us[0]))])
+    figure = drawn(columns_of(rows), axis, alarms=[alarm_of(int(rows.end_us[0]))])
     assert as_png(figure).startswith(b"\x89PNG")
 
 
@@ -204,7 +217,7 @@ def test_extreme_values_and_infinite_evidence_are_drawn_without_complaint():
 
 def test_the_zero_line_lies_at_the_lag1_autocorrelation_and_alarms_are_marked():
     rows = rows_of(400)
-    alarm = AlarmSpan(int(rows.end_us[200]), int(rows.end_us[250]))
+    alarm = alarm_of(int(rows.end_us[200]), int(rows.end_us[250]))
     figure = drawn(columns_of(rows), alarms=[alarm])
     spectrogram = figure.axes[SPECTRUM]
     heights = [patch.get_data().values for patch in spectrogram.patches if hasattr(patch, "get_data")]
@@ -264,7 +277,7 @@ def test_a_numbered_axis_begins_at_0_without_a_sign():
 def test_recovery_times_stand_beside_the_lag1_they_belong_to_in_the_units_of_the_owner(axis):
     rows = rows_of(100)
     columns = columns_of(rows)
-    figure = draw(columns, axis, Instrument(THRESHOLDS, DAY), Caption(""))
+    figure = draw(columns, axis, THRESHOLDS, DAY)
     scale = figure.axes[SPECTRUM].child_axes[0]
     recovery = -1 / np.log(np.tanh(scale.get_yticks()))
     np.testing.assert_allclose(recovery, [1, 3, 10, 30], rtol=1e-9)
@@ -277,7 +290,7 @@ def test_recovery_times_stand_beside_the_lag1_they_belong_to_in_the_units_of_the
 def test_alarms_are_marked_by_channel_and_side_with_a_key():
     rows = rows_of(100)
     kinds = [("lag1", "above"), ("lag1", "below"), ("modulus", "above"), ("spread", "above")]
-    alarms = [AlarmSpan(int(rows.end_us[30 + 9 * n]), None, kind, side) for n, (kind, side) in enumerate(kinds)]
+    alarms = [alarm_of(int(rows.end_us[30 + 9 * n]), None, kind, side) for n, (kind, side) in enumerate(kinds)]
     data = drawn(columns_of(rows), alarms=alarms).axes[DATA]
     named = [text.get_text() for text in data.get_legend().get_texts()]
     assert named == ["alarm on lag-1", "alarm on lag-1, lower side", "alarm on modulus", "alarm on spread"]
@@ -288,7 +301,7 @@ def test_alarms_are_marked_by_channel_and_side_with_a_key():
 
 def test_a_relative_alarm_shows_the_threshold_it_had_found():
     rows = rows_of(100)
-    alarm = AlarmSpan(int(rows.end_us[40]), int(rows.end_us[60]), found=0.62)
+    alarm = alarm_of(int(rows.end_us[40]), int(rows.end_us[60]), found=0.62)
     panel = drawn(columns_of(rows), alarms=[alarm]).axes[SPECTRUM]
     assert any(np.allclose(line.get_ydata(), np.arctanh(0.62)) and len(line.get_xdata()) == 2 for line in panel.lines)
 

@@ -2,6 +2,6 @@
 
 from matplotlib.figure import Figure
 
-from sentinel.views.picture.drawing import AlarmSpan, Caption, Instrument, draw, write
+from sentinel.views.picture.drawing import draw, write
 
-__all__ = ["AlarmSpan", "Caption", "Figure", "Instrument", "draw", "write"]
+__all__ = ["Figure", "draw", "write"]

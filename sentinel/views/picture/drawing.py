@@ -11,8 +11,8 @@ import io
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import matplotlib as mpl
 import numpy as np
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from sentinel.domain.axis import Axis
 from sentinel.domain.events import AlarmEvent
-from sentinel.domain.states import Reason, State
+from sentinel.domain.states import REASONS, STATES, State
 from sentinel.pipeline.history import Columns
 from sentinel.pipeline.plan import PlanRule
 from sentinel.text.claims import FLOOR, rule_in_words
@@ -33,8 +33,6 @@ from sentinel.views.picture import panels as parts
 from sentinel.views.picture.panels import ALARM, FAINT, HALO, INK, MARKS, SIGNAL, STATE_COLOURS, STYLE, draw_steps
 from sentinel.views.picture.timeline import TimeLine
 
-STATES = tuple(State)
-REASONS = tuple(Reason)
 BLIND = STATES.index(State.BLIND)
 
 LARGEST_EXPONENT = 100
@@ -45,54 +43,25 @@ NAMED_RULES = 5
 """Rules whose budget is written into the evidence."""
 
 
-@dataclass(frozen=True, slots=True)
-class AlarmSpan:
-    """One alarm as it is marked: `cleared_us` is None while it is open."""
-
-    raised_us: int
-    cleared_us: int | None = None
-    kind: str = "lag1"
-    side: str = "above"
-    found: float | None = None
-    """Threshold on lag-1 that a relative rule had found; None of other rules."""
-
-    @classmethod
-    def of(cls, event: AlarmEvent, cleared_us: int | None) -> AlarmSpan:
-        """Mark an alarm of the pipeline."""
-        found = event.threshold if event.relative and event.kind == "lag1" else None
-        return cls(event.time_us, cleared_us, event.kind, event.side, found)
-
-
-@dataclass(frozen=True, slots=True)
-class Caption:
-    """The words around the panels."""
-
-    title: str
-    subtitle: str = ""
-    value_label: str = "value"
-    time_label: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Instrument:
-    """The detectors and alarm rules that judged the series."""
-
-    thresholds: Sequence[float] | NDArray[np.float64]
-    """Of the detectors, ascending, one per column of the readings."""
-    cadence_us: int
-    rules: Sequence[PlanRule] = ()
+Alarm: TypeAlias = tuple[AlarmEvent, int | None]
+"""An alarm that was raised, and when it was cleared, in microseconds; None while it is open."""
 
 
 def draw(
-    columns: Columns, axis: Axis, instrument: Instrument, caption: Caption, alarms: Sequence[AlarmSpan] = ()
-) -> Figure:
-    """Draw one series: its decimated rows, at least one, over the time axis of its owner, with its alarms."""
+    columns: Columns, axis: Axis, thresholds: Sequence[float] | NDArray[np.float64], cadence_us: int,
+    rules: Sequence[PlanRule] = (), alarms: Sequence[Alarm] = (),
+    *, title: str = "", subtitle: str = "", value_label: str = "value",
+) -> Figure:  # fmt: skip
+    """Draw one series: its decimated rows, at least one, over the time axis of its owner, with its alarms.
+
+    `thresholds` are those of the detectors, ascending, one per column of the readings; `rules` are in force.
+    """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.6, 8.8))
         FigureCanvasAgg(figure)
         grid = figure.add_gridspec(
             7, 1, height_ratios=(1.4, 0.8, 2.6, 0.95, 0.85, 1.15, 0.26),
-            left=0.085, right=0.835, top=0.92 if caption.title else 0.95, bottom=0.06, hspace=0.15,
+            left=0.085, right=0.835, top=0.92 if title else 0.95, bottom=0.06, hspace=0.15,
         )  # fmt: skip
         data = figure.add_subplot(grid[0])
         panels = (data, *(figure.add_subplot(grid[row], sharex=data) for row in range(1, 7)))
@@ -103,20 +72,20 @@ def draw(
 
         low, high, unit = _rescale(columns.value_low, columns.value_high)
         _draw_range(data, middles, low, high)
-        data.set_ylabel(caption.value_label + unit)
+        data.set_ylabel(value_label + unit)
         low, high, unit = _rescale(columns.residual_low, columns.residual_high)
         _draw_range(residual, middles, low, high)
         _draw_zero_line(residual, low, high)
         residual.set_ylabel(f"residual (sd){unit}")
-        mesh = parts.draw_spectrogram(spectrum, edges, columns, np.asarray(instrument.thresholds, dtype=np.float64))
-        parts.draw_recovery_scale(spectrum, line.length, instrument.cadence_us)
-        parts.draw_cycle(cycle, edges, columns, line.length, instrument.cadence_us)
+        mesh = parts.draw_spectrogram(spectrum, edges, columns, np.asarray(thresholds, dtype=np.float64))
+        parts.draw_recovery_scale(spectrum, line.length, cadence_us)
+        parts.draw_cycle(cycle, edges, columns, line.length, cadence_us)
         parts.draw_spread(spread, edges, columns)
-        for part in [part for rule in instrument.rules for part in rule.channels]:
+        for part in [part for rule in rules for part in rule.channels]:
             if part.threshold is not None:
                 place = cycle if part.kind == "modulus" else spectrum
                 parts.draw_threshold(place, part.threshold, MARKS[part.kind, "below" if part.below else "above"].colour)
-        _draw_evidence(evidence, edges, columns, instrument.rules)
+        _draw_evidence(evidence, edges, columns, rules)
         _draw_states(strip, edges, columns)
         for panel in panels[:6]:
             _hatch_blind(panel, edges, columns)
@@ -126,10 +95,9 @@ def draw(
                 rotation=90, ha="center", va="center", fontsize=7, color=FAINT,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
             )  # fmt: skip
-        for alarm in alarms:
-            raised = line.place(alarm.raised_us)
-            cleared = float(edges[-1]) if alarm.cleared_us is None else line.place(alarm.cleared_us)
-            _mark_alarm(panels, alarm, raised, cleared)
+        for alarm, cleared_us in alarms:
+            cleared = float(edges[-1]) if cleared_us is None else line.place(cleared_us)
+            _mark_alarm(panels, alarm, line.place(alarm.time_us), cleared)
         _draw_key(data, alarms)
 
         box = spectrum.get_position()
@@ -139,10 +107,9 @@ def draw(
             panel.spines[["top", "right"]].set_visible(False)
         strip.set_xlim(edges[0], edges[-1])
         strip.set_xticks(*line.ticks())
-        strip.set_xlabel(caption.time_label)
         figure.align_ylabels(panels[:6])
-        figure.text(0.085, 0.967, caption.title, fontsize=12.5, fontweight="bold", va="baseline")
-        figure.text(0.085, 0.942 if caption.title else 0.972, caption.subtitle, color=FAINT, va="baseline")
+        figure.text(0.085, 0.967, title, fontsize=12.5, fontweight="bold", va="baseline")
+        figure.text(0.085, 0.942 if title else 0.972, subtitle, color=FAINT, va="baseline")
     return figure
 
 
@@ -246,15 +213,15 @@ def _runs(codes: NDArray[np.generic]) -> list[tuple[int, int]]:
     return list(zip([0, *borders.tolist()], [*borders.tolist(), len(codes)], strict=True))
 
 
-def _mark_alarm(panels: Sequence[Axes], alarm: AlarmSpan, raised: float, cleared: float) -> None:
+def _mark_alarm(panels: Sequence[Axes], alarm: AlarmEvent, raised: float, cleared: float) -> None:
     """Draw a line through all panels where it was raised, a shade over the evidence for as long as it was open."""
     data, spectrum, evidence = panels[0], panels[2], panels[5]
     mark = MARKS[alarm.kind, alarm.side]
     for panel in panels:
         panel.axvline(raised, color=mark.colour, linewidth=0.8, path_effects=HALO if panel is spectrum else None)
     evidence.axvspan(raised, cleared, facecolor=mark.colour, alpha=0.10, linewidth=0)
-    if alarm.found is not None and not np.isnan(alarm.found):
-        heights = [np.arctanh(alarm.found)] * 2
+    if alarm.relative and alarm.kind == "lag1" and not np.isnan(alarm.threshold):
+        heights = [np.arctanh(alarm.threshold)] * 2
         spectrum.plot([raised, cleared], heights, color=ALARM, linewidth=0.9, linestyle=(0, (2, 2)), path_effects=HALO)
     data.plot(
         [raised], [1.0], transform=data.get_xaxis_transform(),
@@ -262,10 +229,10 @@ def _mark_alarm(panels: Sequence[Axes], alarm: AlarmSpan, raised: float, cleared
     )  # fmt: skip
 
 
-def _draw_key(panel: Axes, alarms: Sequence[AlarmSpan]) -> None:
+def _draw_key(panel: Axes, alarms: Sequence[Alarm]) -> None:
     """Name the channels of the marks above the data; nothing where no alarm is marked."""
     handles = []
-    for kind in sorted({(alarm.kind, alarm.side) for alarm in alarms}):
+    for kind in sorted({(alarm.kind, alarm.side) for alarm, _ in alarms}):
         marker, name, colour = MARKS[kind]
         handles.append(Line2D([], [], ls="none", marker=marker, ms=5, color=colour, label=f"alarm on {name}"))
     if handles:

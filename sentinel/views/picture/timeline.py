@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from sentinel.domain.axis import Axis
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.spelling import duration_in_words, moment_in_words
-from sentinel.domain.states import Reason, State
+from sentinel.domain.states import REASONS, STATES, Reason, State
 from sentinel.pipeline.history import Columns
 
-BLIND, GAP = tuple(State).index(State.BLIND), tuple(Reason).index(Reason.GAP)
+BLIND, GAP = STATES.index(State.BLIND), REASONS.index(Reason.GAP)
 DAY_SECONDS = 86_400
 EPOCH = date(1970, 1, 1).toordinal()
 WIDEST_GAP, ALL_GAPS = 0.12, 0.5
