@@ -18,7 +18,7 @@ from sentinel.domain.spelling import NEVER_US, duration_in_words, moment_in_word
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.plan import Plan
 from sentinel.text.claims import rule_in_words, seen_in_words
-from sentinel.text.words import REASONS, band_in_words, budget_in_words, modulus_in_words, spread_in_words
+from sentinel.text.words import REASONS, budget_in_words, lag1_in_words, modulus_in_words, spread_in_words
 
 E = TypeVar("E", AlarmEvent, SiteEvent)
 URGENCY = (State.CRITICAL, State.WARNING, State.BLIND, State.WATCHING, State.LEARNING)
@@ -167,8 +167,7 @@ def _describe_now(record: SeriesRecord) -> str:
     more = _recovery_in_words(record) if math.isnan(seen.period) else _cycle_in_words(record)
     spread = f", {spread_in_words(seen.spread)}" if abs(seen.spread) >= NOTABLE_SPREAD else ""
     alone = f"; {REASONS[record.reason]}" if record.reason is Reason.COUNTERPART_MISSING else ""
-    band = band_in_words(seen.lag1, seen.lag1_low, seen.lag1_high)
-    return f"{quiet}lag-1 {'' if quiet else 'now '}{band}{more}{spread}{alone}"
+    return f"{quiet}lag-1 {'' if quiet else 'now '}{lag1_in_words(seen)}{more}{spread}{alone}"
 
 
 def _season_too_long(record: SeriesRecord, plan: Plan) -> str:

@@ -31,7 +31,7 @@ from sentinel.domain.spelling import number_in_words
 from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.snapshot import e_bh
 from sentinel.text.claims import evidence_against_budget, rule_in_words
-from sentinel.text.words import REMARKS, alpha_in_words, band_in_words
+from sentinel.text.words import REMARKS, alpha_in_words, lag1_in_words
 from sentinel.views.picture import Figure, draw, write
 
 DOTS_PER_INCH = 150
@@ -155,7 +155,7 @@ def write_report(report: Report, path: Path) -> None:
         pictured=[record for record in order if record.name in report.pictures],
         alarms=[(r, event, cleared) for r in order for event, cleared in r.alarms],
         counts=[(state, sum(record.state is state for record in order)) for state in URGENCY],
-        band=band_in_words, rule=rule_in_words, against_budget=evidence_against_budget, remarks=REMARKS,
+        band=lag1_in_words, rule=rule_in_words, against_budget=evidence_against_budget, remarks=REMARKS,
     )  # fmt: skip
     path.write_text(page, encoding="utf-8", errors="replace")
 

@@ -172,9 +172,8 @@ def _weighted_conflicts(rule: AlarmSettings) -> Iterator[Fault]:
     claims = [f"{part.kind} {part.label}" for part in rule.channels]
     for position, claim in enumerate(claims):
         if claim in claims[:position]:
-            yield Fault(
-                ("channels", position), f"{claim} is a channel already; once is allowed, with the weight of both"
-            )
+            message = f"{claim} is a channel already; once is allowed, with the weight of both"
+            yield Fault(("channels", position), message)
     for key in ("threshold", "delta", "ratio"):
         if getattr(rule, key) is not None:
             yield Fault((key,), f"{getattr(rule, key)}; a weighted rule has it in its channels")

@@ -1,8 +1,7 @@
 """One YAML document as a tree that knows the file and line of everything in it.
 
-Duplicate keys, tags, anchors and aliases are refused. PyYAML only cuts the text into events here; nothing in the file
-can construct anything. A plain scalar is read by the core schema of YAML 1.2: ``1e-4`` is a number, and only ``true``
-and ``false`` are booleans. What older readers take for another value (``1:30``, ``010``) is refused, not guessed.
+PyYAML only cuts the text into events: nothing in a file can construct anything. A plain scalar is read by the core
+schema of YAML 1.2; what older readers take for another value (``1:30``, ``010``) is refused, not guessed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What settings are made of: parts and their checks, texts, names, durations, sizes, cadences, half-lives, budgets.
 
-In Python a duration may be given as whole microseconds; in a file it must carry its unit (`FROM_FILE`). Settings are
-dumped as text, so a dump can be read by a person and parses back to an equal value.
+In a file a duration must carry its unit (`FROM_FILE`). Settings are dumped as text that parses back to an equal value.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """What time is to the owner of a table: a calendar, or a number that counts steps.
 
-Inside the program every time is whole microseconds. A table whose `time` column is a number (years, steps, depths of a
-core) is put on that scale so that one typical step of the series is one second, and gets its own numbers back in
-everything that is written. An axis is one series' translation between the two.
+Inside the program every time is whole microseconds. A `time` column of numbers (years, steps, depths of a core) is put
+on that scale so that one typical step of the series is one second; what is written has its own numbers again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Everything sentinel raises on purpose, and the exit code that goes with it.
-
-A message says where, what came, what is allowed, and what to do.
-"""
+"""Everything sentinel raises on purpose, and its exit code; messages say where, what came, and what is allowed."""
 
 from __future__ import annotations
 

@@ -1,11 +1,8 @@
 """The metrics: every name that a scrape can give, with its type, unit, labels and what it says.
 
 What happens is counted on the instruments of `Metrics`, by the code that does it. What is known of series is read from
-the snapshot at each scrape; its rows are `OF_SERIES`. `METRICS` is the table of both.
-
-Labels are `source series detector threshold reason task sink` and, of `sentinel_build_info`, versions. Of an alarm rule
-`detector` is the kind and `threshold` the label within the kind: neither changes while the rule stands, even where the
-number behind it does.
+the snapshot at each scrape; its rows are `OF_SERIES`. Of an alarm rule the label `detector` is the kind and `threshold`
+the label within the kind: neither changes while the rule stands, even where the number behind it does.
 """
 
 from __future__ import annotations
@@ -52,10 +49,7 @@ class Durations(NamedTuple):
 
 
 class Instrument(Generic[T]):
-    """One metric that code moves: a value for each set of label values. Any thread may move it.
-
-    It is declared without the `sentinel_` that begins every name.
-    """
+    """One metric that code moves, from any thread: a value for each set of label values; named without `sentinel_`."""
 
     kind: Kind
     start: T | None = None

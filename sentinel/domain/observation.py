@@ -1,8 +1,7 @@
 """The words that sources, engine and journal share: an observation, and a frame of them.
 
-An *observation* is one value as a source delivered it: series, event time, value. A *frame* is a table of observations
-together with the cursor that says how far the source has been read. Both are committed in one transaction, so an
-observation is never lost and never counted twice.
+An *observation* is a series, an event time and a value. A *frame* is a table of them with the cursor that says how far
+the source has been read; both are committed in one transaction, so none is lost or counted twice.
 """
 
 from __future__ import annotations

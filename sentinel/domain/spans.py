@@ -1,9 +1,7 @@
 """Spans of time as people write them: durations, seasons, cadences, half-lives and false-alarm budgets.
 
-Inside the program a duration and a season are whole microseconds (``int``). A cadence, a half-life and a
-budget are small values of their own, because each may be something that is not a number of microseconds: a
-calendar month, a number of ticks, a rate. All are written as text in files and in the journal, and parse back
-to an equal value.
+A duration and a season are whole microseconds. A cadence, a half-life and a budget are values of their own, since each
+may be something else: a calendar month, a number of ticks, a rate. What is written parses back to an equal value.
 """
 
 from __future__ import annotations
@@ -58,10 +56,7 @@ def parse_season(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """Nominal spacing of a series' grid: a fixed number of microseconds, or calendar months.
-
-    Made by `fixed`, `calendar` or `parse`, never directly.
-    """
+    """Nominal spacing of a series' grid, made by `fixed`, `calendar` or `parse`: microseconds, or calendar months."""
 
     microseconds: int
     """Length of a tick; for calendar cadences the mean length."""
@@ -114,10 +109,7 @@ class HalfLife:
     def parse(cls, text: str) -> HalfLife:
         """Read ``70d`` or ``70 ticks``; ValueError says how half-lives are written."""
         match = re.fullmatch(rf"({_NUMBER}) ?ticks?", text)
-        if match is None:
-            half_life = cls(microseconds=_parse(text, UNITS, HALF_LIFE_FORM))
-        else:
-            half_life = cls(fixed_ticks=float(match[1]))
+        half_life = cls(0, float(match[1])) if match else cls(_parse(text, UNITS, HALF_LIFE_FORM))
         if not half_life.microseconds and not half_life.fixed_ticks:
             raise ValueError("a half-life is longer than 0")
         return half_life

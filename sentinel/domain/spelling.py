@@ -1,7 +1,4 @@
-"""The one spelling of numbers, durations and moments.
-
-Page, terminal, metrics, files and messages ask here, so they all write the same thing in the same way.
-"""
+"""The one spelling of numbers, durations and moments, for page, terminal, metrics, files and messages."""
 
 from __future__ import annotations
 
@@ -97,18 +94,13 @@ def moment_iso(time_us: int) -> str | None:
         return None
 
 
-def print_duration(microseconds: int) -> str:
-    """Write microseconds as the shortest text that reads back as the same number: `90m`, `7d`, `1500ms`."""
-    return _print_span(microseconds, UNITS)
-
-
 def print_season(microseconds: int) -> str:
     """Write microseconds in years or months where they divide, else like a duration: `1y`, `24h`."""
-    return _print_span(microseconds, PERIOD_UNITS)
+    return print_duration(microseconds, PERIOD_UNITS)
 
 
-def _print_span(microseconds: int, units: Mapping[str, int]) -> str:
-    """Write a span in the largest unit that divides it, weeks left out; 0 is `0s`."""
+def print_duration(microseconds: int, units: Mapping[str, int] = UNITS) -> str:
+    """Write microseconds in the largest unit that divides them, weeks left out: `90m`, `7d`, `1500ms`, `0s`."""
     if microseconds == 0:
         return "0s"
     unit = max((unit for unit in units if unit != "w" and microseconds % units[unit] == 0), key=units.__getitem__)

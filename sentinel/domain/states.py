@@ -42,10 +42,7 @@ REASONS = tuple(Reason)
 
 @dataclass(slots=True)
 class SourceStatus:
-    """One source since the daemon's start.
-
-    The thread that fetches writes the upper half, the engine's thread the lower: no field has two writers.
-    """
+    """One source since the daemon's start. The thread that fetches writes the upper half, the engine's the lower."""
 
     name: str
     last_success_us: int = NEVER_US

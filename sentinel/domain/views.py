@@ -1,8 +1,7 @@
 """What a reader may see: an immutable picture of every series after the last tick.
 
-*Not ready*, *missing*, *blind* and *quiet* are four different things: a series that is not ready is `LEARNING` and its
-numbers are NaN; a missing tick leaves the numbers as they were and moves only `missing_ticks`; a series that cannot be
-judged is `BLIND` with a reason; a quiet one is `WATCHING` with a number below the alarm line.
+A series that is not ready is `LEARNING` and its numbers are NaN; one that cannot be judged is `BLIND` with a reason; a
+quiet one is `WATCHING`. A missing tick leaves the numbers as they were and moves only `missing_ticks`.
 """
 
 from __future__ import annotations

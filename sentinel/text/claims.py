@@ -1,8 +1,4 @@
-"""What rules claim, how far their evidence has come, and what alarms say: in words, and as the JSON of receivers.
-
-Lag-1 and modulus speak of a slow return; spread speaks of larger shocks or more noise, which by itself is not slowing.
-A rule is named by its kind and its label, which never changes, even where the number behind it does.
-"""
+"""What rules claim, how far their evidence has come, and what alarms say: in words, and as the JSON of receivers."""
 
 from __future__ import annotations
 
@@ -23,7 +19,7 @@ from sentinel.domain.spelling import (
 )
 from sentinel.domain.states import Reason, State
 from sentinel.domain.views import RuleView, SeriesView, SiteView
-from sentinel.text.words import REASONS, REMARKS, band_in_words
+from sentinel.text.words import REASONS, REMARKS, lag1_in_words
 
 FLOOR = -6.0
 """Lowest evidence that is shown, as log10."""
@@ -84,10 +80,7 @@ def evidence_in_words(rule: RuleView) -> str:
 
 
 def evidence_against_budget(evidence: float, alpha: float) -> str:
-    """Write evidence as a number beside the one that is an alarm, 1/alpha: `7.9 of 10,000`; empty while not ready.
-
-    `evidence` is log10 of its share of that line, never below `FLOOR`.
-    """
+    """Write evidence, log10 of its share, beside the number that is an alarm: `7.9 of 10,000`; empty: not ready."""
     if isnan(evidence) or alpha <= 0:
         return ""
     number = "0" if evidence <= FLOOR else number_in_words(10 ** min(evidence - log10(alpha), 300.0))
@@ -219,7 +212,7 @@ def sentence_of(event: AlarmEvent | SiteEvent) -> str:
     numbers = event.estimates
     seconds = numbers.period * event.cadence_us / MICROSECONDS
     reading = claim.reading.format(
-        band=band_in_words(numbers.lag1, numbers.lag1_low, numbers.lag1_high),
+        band=lag1_in_words(numbers),
         recovery=_recovery(event),
         swings=", overshooting from tick to tick" if event.side == "below" else "",
         modulus=numbers.modulus,

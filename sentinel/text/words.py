@@ -6,6 +6,7 @@ from math import exp, isinf, isnan, log
 
 import numpy as np
 
+from sentinel.domain.channels import Estimates
 from sentinel.domain.spelling import duration_in_words, moment_in_words, number_in_words
 from sentinel.domain.states import Reason
 from sentinel.domain.views import SeriesView, Spectrogram
@@ -36,16 +37,12 @@ REMARKS = {
 """Why an alarm on lag 1 may not be slowing, by name; the order is that of their bits."""
 
 
-def lag1_in_words(view: SeriesView) -> str:
-    """Write lag-1 with its band: `0.82 (0.74 to 0.88)`, `0.98 (above 0.95)`, `0.99 or more`; `not ready` for NaN."""
-    return band_in_words(view.estimates.lag1, view.estimates.lag1_low, view.estimates.lag1_high)
-
-
-def band_in_words(lag1: float, low: float, high: float) -> str:
-    """Write an estimate with its 95 % band, whose ends are -1 and 1 where open.
+def lag1_in_words(estimates: Estimates[float]) -> str:
+    """Write lag-1 with its 95 % band: `0.82 (0.74 to 0.88)`, `0.98 (above 0.95)`, `0.99 or more`; `not ready`.
 
     Beyond the outermost detectors estimate and closed end are the same number: `0.99 or more`, `-0.95 or less`.
     """
+    lag1, low, high = estimates[:3]
     if isnan(lag1):
         return "not ready"
     number, from_, to = f"{lag1:.2f}", f"{low:.2f}", f"{high:.2f}"
@@ -70,10 +67,7 @@ def recovery_in_words(view: SeriesView) -> str:
 
 
 def recovery_band_in_words(view: SeriesView) -> str:
-    """Write the recovery time's band: `5 h to 19 h`, `up to 19 h`, `band open`.
-
-    Empty where `recovery_in_words` says it. The lower end is 0 where that of lag-1 is not above 0.
-    """
+    """Write the recovery time's band: `5 h to 19 h`, `up to 19 h`, `band open`; empty where the time itself says it."""
     low, high = view.recovery_low_seconds, view.recovery_high_seconds
     if isnan(low) or (isinf(high) and low > 0):
         return ""
@@ -82,23 +76,24 @@ def recovery_band_in_words(view: SeriesView) -> str:
     return "band open" if isinf(high) else f"up to {duration_in_words(high)}"
 
 
-def modulus_in_words(modulus: float, period_ticks: float, period: str) -> str:
-    """Write what oscillates: `0.93, oscillating, period about 14 h`; `not ready` while there is none.
+def modulus_in_words(modulus: float, period_ticks: float, period: str, *, briefly: bool = False) -> str:
+    """Write what oscillates: `0.93, oscillating, period about 14 h`, briefly `0.93, period 14 h`; `not ready`.
 
     `period` is the period in words, unused where `period_ticks` is NaN (nothing oscillates) or 2 (an alternation).
     """
     if isnan(modulus):
         return "not ready"
     if isnan(period_ticks):
-        return f"{modulus:.2f}, no oscillation seen"
+        return f"{modulus:.2f}" if briefly else f"{modulus:.2f}, no oscillation seen"
     if period_ticks < SHORTEST_CYCLE:
         return f"{modulus:.2f}, alternating from tick to tick"
-    return f"{modulus:.2f}, oscillating, period about {period}"
+    return f"{modulus:.2f}, period {period}" if briefly else f"{modulus:.2f}, oscillating, period about {period}"
 
 
-def cycle_in_words(view: SeriesView) -> str:
+def cycle_in_words(view: SeriesView, *, briefly: bool = False) -> str:
     """Write modulus and period of a series."""
-    return modulus_in_words(view.estimates.modulus, view.estimates.period, duration_in_words(view.period_seconds))
+    period = duration_in_words(view.period_seconds)
+    return modulus_in_words(view.estimates.modulus, view.estimates.period, period, briefly=briefly)
 
 
 def fading_in_words(view: SeriesView) -> str:
@@ -108,11 +103,6 @@ def fading_in_words(view: SeriesView) -> str:
     seconds = -view.cadence_seconds / log(view.estimates.modulus)
     known = "at least" if view.estimates.modulus >= max(view.thresholds, default=1.0) else "about"
     return f"a small knock fades to 1/e in {known} {duration_in_words(seconds)}"
-
-
-def cycle_briefly(view: SeriesView) -> str:
-    """Write modulus and period where there is little room: `0.93, period 14 h`, `0.82`."""
-    return cycle_in_words(view).replace("oscillating, period about", "period").removesuffix(", no oscillation seen")
 
 
 def spread_in_words(spread: float) -> str:
@@ -127,9 +117,8 @@ def ratio_in_words(logarithm: float) -> str:
 
 def budget_in_words(alpha: float) -> str:
     """Write an effective budget of false alarms: `alpha 0.0001 per tick, 1 false alarm in 10,000 ticks`."""
-    return (
-        f"alpha {alpha:.3g} per tick, 1 false alarm in {number_in_words(1 / alpha)} ticks" if alpha > 0 else "alpha 0"
-    )
+    seldom = f"1 false alarm in {number_in_words(1 / alpha)} ticks" if alpha > 0 else ""
+    return f"alpha {alpha:.3g} per tick, {seldom}" if seldom else "alpha 0"
 
 
 def alpha_in_words(alpha: float) -> str:

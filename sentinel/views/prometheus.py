@@ -1,6 +1,5 @@
-"""What Prometheus reads: the text made of the table of metrics, anew at each scrape.
+"""What Prometheus reads, made anew at each scrape of the snapshot and the instruments.
 
-Nothing here is set over time: numbers of series come from the snapshot, counts of what happened from the instruments.
 A value that is not known is left out instead of shown as zero.
 """
 
@@ -109,15 +108,12 @@ def _printable(text: str) -> str:
 
 
 def _choose(snapshot: Snapshot, max_series: int) -> list[str]:
-    """Choose which series are shown one by one: those with an alarm, then the first by name; sorted by name.
-
-    The choice changes only when an alarm does: a capped exposition does not begin new series at every scrape.
-    """
+    """Choose which series are shown one by one: those with an alarm, then the first by name; sorted by name."""
     names = snapshot.names()
     if len(names) <= max_series:
         return list(names)
-    alarming = (State.WARNING, State.CRITICAL)
-    chosen = {view.name for view in snapshot.views(max_series) if view.state in alarming}
+    # The choice changes only when an alarm does, so that no new series begin at every scrape.
+    chosen = {view.name for view in snapshot.views(max_series) if view.state in (State.WARNING, State.CRITICAL)}
     chosen.update(islice((name for name in names if name not in chosen), max_series - len(chosen)))
     return sorted(chosen)
 

@@ -17,7 +17,7 @@ from sentinel.domain.states import State
 from sentinel.domain.views import SeriesView
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text.claims import evidence_in_words, evidence_share, leading_rule, reason_in_words, rule_briefly
-from sentinel.text.words import alpha_in_words, cycle_briefly, lag1_in_words, ratio_in_words, recovery_in_words
+from sentinel.text.words import alpha_in_words, cycle_in_words, lag1_in_words, ratio_in_words, recovery_in_words
 
 FRAMES_PER_SECOND = 8
 ROWS = 9
@@ -37,7 +37,7 @@ STATES = {
 
 
 class Widths(NamedTuple):
-    """Widths of the columns, in letters."""
+    """Widths of the columns, of the gaps between them, and of the bar of evidence, in letters."""
 
     name: int
     state: int
@@ -45,7 +45,6 @@ class Widths(NamedTuple):
     evidence: int
     between: int
     bar: int
-    """Of the evidence; its column has room for the alarm line and a few words, too."""
 
 
 WIDE = Widths(name=17, state=21, spectrum=32, evidence=24, between=2, bar=20)
@@ -80,11 +79,9 @@ def render(snapshot: Snapshot, facts: Facts, width: int = WIDE_FROM) -> Renderab
     for view in views:
         name = Text(f"{_printable(view.name)}\n").append(_printable(view.source), "bright_black")
         table.add_row(name, _state(view), _spectrum(view, widths.spectrum), _evidence(view, widths.bar))
-    number = f"{len(snapshot):,} series   "
-    speed = f"{facts.observations_per_second:,.0f} observations/s"
-    heading = Text.assemble(
-        ("sentinel", "bold"), "  ", (facts.address, "underline"), "   ", number, (speed, "bright_black")
-    )
+    heading = Text("").append("sentinel", "bold").append("  ").append(facts.address, "underline")
+    heading.append(f"   {len(snapshot):,} series   ")
+    heading.append(f"{facts.observations_per_second:,.0f} observations/s", "bright_black")
     parts: list[RenderableType] = [heading, Text(), table]
     if len(snapshot) > len(views):
         parts.append(Text(f"and {len(snapshot) - len(views):,} more series on the page", style="bright_black"))
@@ -98,7 +95,7 @@ def _state(view: SeriesView) -> Text:
     text = Text(f"{sign} {view.state.value}", style)
     if isnan(view.estimates.lag1) or view.state is State.BLIND:
         return text.append(f"\n{reason_in_words(view)}", "not bold bright_black")
-    text.append(f"\n{lag1_in_words(view)}", "not bold default")
+    text.append(f"\n{lag1_in_words(view.estimates)}", "not bold default")
     if isnan(view.estimates.spread):
         return text
     return text.append(f"\nvariance {ratio_in_words(view.estimates.spread)} × base", "not bold bright_black")
@@ -114,7 +111,7 @@ def _spectrum(view: SeriesView, room: int) -> Text:
     if not isnan(view.estimates.lag1):
         _point_at_lag1(text, view, width * len(view.readings), width, room)
     if not isnan(view.estimates.modulus):
-        text.append(f"\nmodulus {cycle_briefly(view)}", "bright_black")
+        text.append(f"\nmodulus {cycle_in_words(view, briefly=True)}", "bright_black")
     return text
 
 

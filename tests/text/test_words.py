@@ -11,7 +11,6 @@ from sentinel.domain.spelling import duration_in_words, moment_in_words, moment_
 from sentinel.text.words import (
     alpha_in_words,
     budget_in_words,
-    cycle_briefly,
     cycle_in_words,
     fading_in_words,
     lag1_in_words,
@@ -74,21 +73,21 @@ def test_a_threshold_has_at_most_four_decimals(threshold: float, label: str) -> 
 
 def test_a_band_says_at_which_end_it_is_open(snapshot) -> None:
     view = snapshot.view("lake/loaded")
-    assert lag1_in_words(view) == "0.91 (0.84 to 0.95)"
-    assert lag1_in_words(estimated(view, lag1_high=1.0)) == "0.91 (above 0.84)"
-    assert lag1_in_words(estimated(view, lag1_low=-1.0)) == "0.91 (below 0.95)"
-    assert lag1_in_words(estimated(view, lag1_low=-1.0, lag1_high=1.0)) == "0.91 (band open)"
-    assert lag1_in_words(snapshot.view("lake/new")) == "not ready"
+    assert lag1_in_words(view.estimates) == "0.91 (0.84 to 0.95)"
+    assert lag1_in_words(estimated(view, lag1_high=1.0).estimates) == "0.91 (above 0.84)"
+    assert lag1_in_words(estimated(view, lag1_low=-1.0).estimates) == "0.91 (below 0.95)"
+    assert lag1_in_words(estimated(view, lag1_low=-1.0, lag1_high=1.0).estimates) == "0.91 (band open)"
+    assert lag1_in_words(snapshot.view("lake/new").estimates) == "not ready"
 
 
 def test_beyond_the_outermost_detectors_a_band_is_said_once(snapshot) -> None:
     view = snapshot.view("lake/loaded")
     top = estimated(view, lag1=0.99, lag1_low=0.99, lag1_high=1.0)
-    assert lag1_in_words(top) == "0.99 or more"
-    assert lag1_in_words(estimated(top, lag1_low=0.97)) == "0.99 (above 0.97)"
-    assert lag1_in_words(estimated(top, lag1_low=0.97, lag1_high=0.995)) == "0.99 (0.97 to 0.99)"
-    assert lag1_in_words(estimated(view, lag1=-0.95, lag1_low=-1.0, lag1_high=-0.95)) == "-0.95 or less"
-    assert lag1_in_words(estimated(view, lag1=-0.95, lag1_low=-1.0, lag1_high=-0.9)) == "-0.95 (below -0.90)"
+    assert lag1_in_words(top.estimates) == "0.99 or more"
+    assert lag1_in_words(estimated(top, lag1_low=0.97).estimates) == "0.99 (above 0.97)"
+    assert lag1_in_words(estimated(top, lag1_low=0.97, lag1_high=0.995).estimates) == "0.99 (0.97 to 0.99)"
+    assert lag1_in_words(estimated(view, lag1=-0.95, lag1_low=-1.0, lag1_high=-0.95).estimates) == "-0.95 or less"
+    assert lag1_in_words(estimated(view, lag1=-0.95, lag1_low=-1.0, lag1_high=-0.9).estimates) == "-0.95 (below -0.90)"
 
 
 def test_a_recovery_time_says_at_least_for_an_open_band_and_none_below_zero(snapshot) -> None:
@@ -112,8 +111,8 @@ def test_an_oscillation_has_a_modulus_and_a_period(snapshot) -> None:
     assert cycle_in_words(estimated(view, period=2.0)) == "0.93, alternating from tick to tick"
     assert cycle_in_words(estimated(view, period=nan)) == "0.93, no oscillation seen"
     assert cycle_in_words(snapshot.view("lake/fresh")) == "not ready"
-    assert cycle_briefly(view) == "0.93, period 14 h"
-    assert cycle_briefly(estimated(view, period=nan)) == "0.93"
+    assert cycle_in_words(view, briefly=True) == "0.93, period 14 h"
+    assert cycle_in_words(estimated(view, period=nan), briefly=True) == "0.93"
 
 
 def test_a_knock_fades_in_at_least_so_long_where_the_modulus_is_at_the_end_of_the_bank(snapshot) -> None:

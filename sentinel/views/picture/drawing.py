@@ -1,8 +1,7 @@
 """Draws one series: data, residual, stability spectrogram, oscillation, spread, evidence and states over one time axis.
 
-Warm colours are readings above zero: the series returns more slowly than that threshold allows. Cold colours are the
-opposite. The line where the colour changes is the lag-1 autocorrelation, drawn with its 95 % band. Grey is *not ready*,
-hatched is *blind*; a break in the data line is *missing*.
+Warm colours are readings above zero (a slow return), cold ones below; between them lies the lag-1 autocorrelation with
+its 95 % band. Grey is *not ready*, hatched is *blind*; a break in the data line is *missing*.
 """
 
 from __future__ import annotations
@@ -75,7 +74,10 @@ def draw(
         data.set_ylabel(value_label + unit)
         low, high, unit = _rescale(columns.residual_low, columns.residual_high)
         _draw_range(residual, middles, low, high)
-        _draw_zero_line(residual, low, high)
+        largest = float(np.nanmax(np.abs([low, high]), initial=3.0, where=~np.isnan([low, high])))
+        residual.axhline(0, color=FAINT, linewidth=0.5, zorder=0)
+        residual.set_ylim(-1.08 * largest, 1.08 * largest)
+        residual.yaxis.set_major_locator(MaxNLocator(4, symmetric=True))
         residual.set_ylabel(f"residual (sd){unit}")
         mesh = parts.draw_spectrogram(spectrum, edges, columns, np.asarray(thresholds, dtype=np.float64))
         parts.draw_recovery_scale(spectrum, line.length, cadence_us)
@@ -87,8 +89,12 @@ def draw(
                 parts.draw_threshold(place, part.threshold, MARKS[part.kind, "below" if part.below else "above"].colour)
         _draw_evidence(evidence, edges, columns, rules)
         _draw_states(strip, edges, columns)
-        for panel in panels[:6]:
-            _hatch_blind(panel, edges, columns)
+        for first, last in _runs(columns.state == BLIND):
+            for panel in panels[:6] if columns.state[first] == BLIND else ():
+                panel.axvspan(
+                    edges[first], edges[last],
+                    facecolor="white", edgecolor="#b5b5b5", hatch="////", linewidth=0, zorder=1.5,
+                )  # fmt: skip
         for middle, length in line.breaks():
             data.text(
                 middle, 0.5, f"{length}, not to scale", transform=data.get_xaxis_transform(),
@@ -146,14 +152,6 @@ def _draw_range(panel: Axes, middles: NDArray[np.float64], low: NDArray[np.float
     panel.margins(y=0.08)
 
 
-def _draw_zero_line(panel: Axes, low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
-    """Draw a zero line in the middle; the largest residual fits."""
-    largest = float(np.nanmax(np.abs([low, high]), initial=3.0, where=~np.isnan([low, high])))
-    panel.axhline(0, color=FAINT, linewidth=0.5, zorder=0)
-    panel.set_ylim(-1.08 * largest, 1.08 * largest)
-    panel.yaxis.set_major_locator(MaxNLocator(4, symmetric=True))
-
-
 def _draw_evidence(panel: Axes, edges: NDArray[np.float64], columns: Columns, rules: Sequence[PlanRule]) -> None:
     """Draw evidence as log10, the alarm line at 0, and the budgets that it is measured by."""
     panel.text(
@@ -197,14 +195,6 @@ def _draw_states(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> N
         if fitting:
             box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8} if state is State.BLIND else None
             panel.text(left + width / 2, 0.47, fitting, ha="center", va="center", fontsize=7.5, bbox=box)
-
-
-def _hatch_blind(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> None:
-    for first, last in _runs(columns.state == BLIND):
-        if columns.state[first] == BLIND:
-            panel.axvspan(
-                edges[first], edges[last], facecolor="white", edgecolor="#b5b5b5", hatch="////", linewidth=0, zorder=1.5
-            )
 
 
 def _runs(codes: NDArray[np.generic]) -> list[tuple[int, int]]:

@@ -1,7 +1,7 @@
 """The time axis of a picture: true to scale, except that a long gap is drawn narrow.
 
-A winter without observations would push the summers to the edges. A gap that takes more than its share is narrowed to
-it, and the first tick after it names the year again, so that nobody takes the axis for continuous.
+A gap that takes more than its share is narrowed to it, and the first tick after it names the year again, so that nobody
+takes the axis for continuous.
 """
 
 from __future__ import annotations

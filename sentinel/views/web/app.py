@@ -29,7 +29,7 @@ START_WITHIN_SECONDS = 5.0
 STOP_WITHIN_SECONDS = 0.8
 """How long an answer that is under way may still take when the server is stopped."""
 PAGE_LIMIT = 1000
-SECURITY = {
+HEADERS = {
     b"content-security-policy": b"default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     b"object-src 'none'",
     b"x-content-type-options": b"nosniff",
@@ -37,6 +37,7 @@ SECURITY = {
     b"referrer-policy": b"no-referrer",
     b"cross-origin-opener-policy": b"same-origin",
     b"cross-origin-resource-policy": b"same-origin",
+    b"cache-control": b"no-cache",
 }
 
 
@@ -50,8 +51,7 @@ class _SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 present = {name for name, _ in message["headers"]}
-                more = {**SECURITY, b"cache-control": b"no-cache"}
-                message["headers"] += [(name, value) for name, value in more.items() if name not in present]
+                message["headers"] += [(name, value) for name, value in HEADERS.items() if name not in present]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
@@ -65,10 +65,7 @@ class _Json(JSONResponse):
 
 
 class _Answers:
-    """One method per route.
-
-    Pages and metrics run in worker threads; liveness is answered by the event loop itself and waits for none of them.
-    """
+    """One method per route. All but liveness, which waits for no other, run in worker threads."""
 
     def __init__(self, access: Access, clock: Clock) -> None:
         self._access = access
@@ -95,8 +92,7 @@ class _Answers:
         return pages.status(self._access, self._clock, _whole(request, "first", 0, 10**9), fleet=order == "fleet")
 
     def series_page(self, request: Request) -> Response:
-        snapshot = self._access.snapshot()
-        return pages.series(snapshot, _view(snapshot, request))
+        return pages.series(snapshot := self._access.snapshot(), _view(snapshot, request))
 
     def series_list(self, request: Request) -> Response:
         snapshot = self._access.snapshot()

@@ -25,12 +25,8 @@ from sentinel.pipeline.snapshot import Ranking, Snapshot
 from sentinel.text import claims, words
 
 STATIC = Path(__file__).parent / "static"
-ROWS = 200
-"""Series per page of the table."""
-SITES = 50
-"""Sites on the page."""
-PICTURES = 24
-"""Spectrograms per page."""
+ROWS, SITES, PICTURES = 200, 50, 24
+"""Series, sites and spectrograms per page."""
 MEANINGS = {
     State.CRITICAL: "evidence passed a critical alarm line",
     State.WARNING: "evidence passed an alarm line",
@@ -219,7 +215,7 @@ def _rule_as_json(rule: RuleView) -> dict[str, object]:
 
 def spectrogram_as_json(view: SeriesView, picture: Spectrogram) -> dict[str, object]:
     """Give one series' history: readings per column in `1/scale` null standard deviations, `missing` = not ready."""
-    alphas = [rule.alpha for rule in view.rules if rule.alpha > 0]
+    floors = [log10(rule.alpha) for rule in view.rules if rule.alpha > 0]
     return {
         "name": view.name,
         "scale": SCALE,
@@ -227,11 +223,8 @@ def spectrogram_as_json(view: SeriesView, picture: Spectrogram) -> dict[str, obj
         "thresholds": picture.thresholds.tolist(),
         "time_us": picture.time_us.tolist(),
         "readings": picture.readings.tolist(),
-        "lag1": _line_as_json(picture.lag1),
-        "low": _line_as_json(picture.low),
-        "high": _line_as_json(picture.high),
-        "evidence": _line_as_json(picture.evidence),
-        "evidence_floor": max(log10(max(alphas)), claims.FLOOR) if alphas else claims.FLOOR,
+        **{name: _line_as_json(getattr(picture, name)) for name in ("lag1", "low", "high", "evidence")},
+        "evidence_floor": max([*floors, claims.FLOOR]),
         "rules": sorted({rule.threshold for rule in view.rules if rule.kind == "lag1" and isfinite(rule.threshold)}),
     }
 
