@@ -9,26 +9,20 @@ blindness: silence does not end it.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from detectors.compiled import compiled
-from sentinel.domain.channels import UNKNOWN, Estimates
-from sentinel.domain.events import AlarmEvent, alarm_id, remark_names
 from sentinel.domain.states import REASONS, STATES, Reason, State
 from sentinel.pipeline.arrays import Codes, Flags, Ints, copy
 from sentinel.pipeline.grid import ABSENT
-from sentinel.pipeline.plan import PlanRule
 
 LEARNING, WATCHING, WARNING, CRITICAL, BLIND = (
     STATES.index(s) for s in (State.LEARNING, State.WATCHING, State.WARNING, State.CRITICAL, State.BLIND)
 )
 WARM_UP = REASONS.index(Reason.WARM_UP)
 BASELINE = REASONS.index(Reason.BASELINE)
-
-nan = math.nan
 
 
 class AlarmState(NamedTuple):
@@ -108,26 +102,3 @@ def _advance(
                 if now != state[s] or why != reason[s] or since[s] < 0:
                     state[s], reason[s], since[s] = now, why, tick[t, s]
             states[t, s], reasons[t, s] = state[s], reason[s]
-
-
-def alarm_event(
-    rule: PlanRule, what: str, *, series: str, source: str, raised_us: int, time_us: int, cadence_us: int,
-    leading: int, remarks: int, threshold: float, evidence: float = nan, estimates: Estimates[float] = UNKNOWN,
-) -> AlarmEvent:  # fmt: skip
-    """Make the event of a rule, of which the channel `leading` gave most evidence; `remarks` in bits."""
-    channel = rule.channels[leading % len(rule.channels)]  # of a comparison they are there twice
-    alarm = alarm_id(series, rule.kind, rule.label, raised_us)
-    written = channel.ratio if channel.kind == "spread" else channel.threshold
-    threshold = threshold if written is None else written
-    return AlarmEvent(
-        id=f"{alarm}/{what}", alarm_id=alarm, what=what, series=series, source=source, rule=rule.kind,
-        label=rule.label, kind=channel.kind, side="below" if channel.below else "above",
-        relative=channel.relative, remarks=remark_names(remarks), alpha=rule.alpha, severity=rule.severity,
-        threshold=_same_nan(threshold), evidence=_same_nan(evidence), estimates=estimates.each(_same_nan),
-        time_us=time_us, cadence_us=cadence_us,
-    )  # fmt: skip
-
-
-def _same_nan(number: float) -> float:
-    """Give the number, with one object for every NaN: events with the same numbers are then equal."""
-    return nan if math.isnan(number) else number

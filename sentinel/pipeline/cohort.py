@@ -21,14 +21,21 @@ from detectors.skewness import SkewnessState
 from detectors.spread import SpreadState
 from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.states import REASONS, Reason
-from sentinel.pipeline import arrays, conditioning
+from sentinel.pipeline import arrays
 from sentinel.pipeline import grid as grids
 from sentinel.pipeline.alarm import Alarm, AlarmState, States
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
-from sentinel.pipeline.conditioning import ComparisonBlock, Conditioned, ConditionerState, DifferenceState
+from sentinel.pipeline.conditioning import (
+    ComparisonBlock,
+    Conditioned,
+    Conditioner,
+    ConditionerState,
+    DifferenceState,
+    Differencing,
+)
 from sentinel.pipeline.grid import ABSENT, Block, Grid, GridState
 from sentinel.pipeline.kernel import POINTS, TIE_SHARE
-from sentinel.pipeline.plan import Plan
+from sentinel.pipeline.plan import UNCLIPPED, Plan
 from sentinel.pipeline.scoring import Scored, Scoring, ScoringState, Stopwatch
 
 LARGEST = 4096
@@ -107,15 +114,8 @@ class Cohort:
     def __init__(self, plan: Plan, *, threads: int = 1) -> None:
         self.plan = plan
         self.grid = Grid(plan.cadence_us, plan.months, plan.lateness_us, plan.mean, plan.max_gap)
-        self.conditioner = conditioning.Conditioner(
-            conditioning.Conditioning(
-                plan.level_half_life, plan.scale_half_life, seasons=plan.seasons,
-                season_half_lives=plan.season_half_lives, lowest=plan.lowest, highest=plan.highest,
-                stuck_after=plan.stuck_after, blind_after_missing=plan.blind_after_missing,
-                implausible=plan.implausible, coarse_share=plan.coarse_share, none=not plan.conditioning,
-            ), threads=threads,
-        )  # fmt: skip
-        self.differencing = conditioning.Differencing(plan.scale_half_life, plan.blind_after_missing, plan.apart)
+        self.conditioner = Conditioner(plan, threads=threads)
+        self.differencing = Differencing(plan)
         self.scoring = Scoring(plan, threads=threads)
         self.alarm = Alarm(tuple(rule.severity == "critical" for rule in plan.rules))
 
@@ -135,7 +135,7 @@ class Cohort:
 
     def points_left(self, members: CohortState, row: int) -> int:
         """Count the points that the conditioner of a series still needs before the first pair."""
-        warm_up = self.differencing.warm_up if self.plan.is_comparison else self.conditioner.warm_up
+        warm_up = UNCLIPPED if self.plan.is_comparison else self.plan.conditioner_warm_up
         return max(0, warm_up - int(members.conditioner.counts[row, POINTS]))
 
     def step(self, state: CohortState, block: Block, took: Stopwatch) -> tuple[CohortState, SteppedBlock]:

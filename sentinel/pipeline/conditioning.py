@@ -16,7 +16,6 @@ zero again when the counterpart is back.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,43 +28,14 @@ from sentinel.domain.states import REASONS, Reason
 from sentinel.pipeline import arrays, kernel
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.grid import ABSENT, GAP, Block
+from sentinel.pipeline.plan import Plan
 
 MOST_BINS = 24
 """Pieces, at most, into which a season is cut."""
 WINSOR = 3.0
 """Scales from the level at which a deviation is cut before level, slope and scale follow it."""
-FIRST = 50
-"""Values before a side is judged, whatever its own conditioner says: as many as a cadence may take to be learnt."""
 _LARGEST = 1e150  # the square of a deviation beyond this is not a number any more
 _GAP = np.int8(REASONS.index(Reason.GAP))
-
-
-@dataclass(frozen=True, slots=True)
-class Conditioning:
-    """Settings of the conditioner of a cohort; spans in ticks."""
-
-    level_half_life: float = 30.0
-    scale_half_life: float | None = None
-    """None = two level half-lives."""
-    warm_up: int = 50
-    """Points before the first pair; at least the level's half-life."""
-    seasons: tuple[float, ...] = ()
-    """Periods; no verdict before two of each."""
-    season_half_lives: tuple[float, ...] = ()
-    """Ticks in which half of each season is forgotten."""
-    lowest: float = -math.inf
-    highest: float = math.inf
-    """A value outside is a fault of the sensor and counts as missing."""
-    stuck_after: int = 20
-    """Ticks of exactly the same value."""
-    blind_after_missing: int = 14
-    """Missing ticks in a row before the series is blind."""
-    implausible: float = 1e3
-    """Scales from the level beyond which a value counts as missing."""
-    coarse_share: float = 0.2
-    """Share of values equal to the one before, above which the series is blind."""
-    none: bool = False
-    """Take the values as residuals already; the sensor is watched all the same."""
 
 
 def season_bins(period: float) -> int:
@@ -132,29 +102,20 @@ class Conditioned(NamedTuple):
 class Conditioner:
     """Level, trend, season and scale of many series, one pass, from the past only."""
 
-    def __init__(self, settings: Conditioning, *, threads: int = 1) -> None:
+    def __init__(self, plan: Plan, *, threads: int = 1) -> None:
         self._threads = threads
-        H = settings.level_half_life
-        gain = half_life.gain(H)
-        scale = half_life.gain(settings.scale_half_life or 2.0 * H)
-        self._gains = np.array([gain, gain * gain / 4.0, scale, WINSOR])
-        self._periods = np.array(settings.seasons, dtype=np.float64)
-        self._bins = np.array([season_bins(p) for p in settings.seasons], dtype=np.int64)
+        gain = half_life.gain(plan.level_half_life)
+        self._gains = np.array([gain, gain * gain / 4.0, half_life.gain(plan.scale_half_life), WINSOR])
+        self._periods = np.array(plan.seasons, dtype=np.float64)
+        self._bins = np.array([season_bins(p) for p in plan.seasons], dtype=np.int64)
         self._season_gains = np.array(
             [[half_life.gain(period), half_life.gain(memory)]
-             for period, memory in zip(settings.seasons, settings.season_half_lives, strict=True)], np.float64,
+             for period, memory in zip(plan.seasons, plan.season_half_lives, strict=True)], np.float64,
         ).reshape(-1, 2)  # fmt: skip
-        lowest, highest = max(settings.lowest, -_LARGEST), min(settings.highest, _LARGEST)
-        self._limits = np.array([lowest, highest, settings.implausible, settings.coarse_share])
-        warm_up = 0 if settings.none else max(settings.warm_up, math.ceil(H))
-        self._whole = np.array(
-            [warm_up, settings.stuck_after, settings.blind_after_missing, int(settings.none)], dtype=np.int64
-        )
-
-    @property
-    def warm_up(self) -> int:
-        """Points before the first pair; with a season, ticks."""
-        return max([int(self._whole[kernel.WARM_UP]), *(math.ceil(2.0 * float(period)) for period in self._periods)])
+        lowest, highest = max(plan.lowest, -_LARGEST), min(plan.highest, _LARGEST)
+        self._limits = np.array([lowest, highest, plan.implausible, plan.coarse_share])
+        warm_up = plan.level_warm_up if plan.conditioning else 0
+        self._whole = np.array([warm_up, plan.stuck_after, plan.blind_after_missing, not plan.conditioning], np.int64)
 
     def init(self, series: int) -> ConditionerState:
         """Make the state of series of which nothing was seen."""
@@ -227,19 +188,11 @@ class DifferenceState(NamedTuple):
 
 
 class Differencing:
-    """The difference of two conditioned series, for many comparisons at once.
+    """The difference of two conditioned series, of many comparisons, whose scale is forgotten as the target's."""
 
-    `scale_half_life`, in ticks, is that of the target's scale and of the difference's; `patience` counts values of the
-    target in a row without the counterpart; `apart` is the change of spread (log-variance) evidence is gathered from.
-    """
-
-    warm_up = kernel.UNCLIPPED
-    """Differences before the first pair."""
-
-    def __init__(self, scale_half_life: float, patience: int, apart: float) -> None:
-        self._patience = patience
-        self._gain = half_life.gain(scale_half_life)
-        self._apart = apart
+    def __init__(self, plan: Plan) -> None:
+        self._patience, self._apart = plan.blind_after_missing, plan.apart
+        self._gain = half_life.gain(plan.scale_half_life)
 
     def init(self, series: int) -> DifferenceState:
         """Make the state of series of which nothing was seen."""

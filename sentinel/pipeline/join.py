@@ -24,8 +24,9 @@ import numpy as np
 from sentinel.pipeline.arrays import Flags, Ints, concat, take
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.comparisons import Comparisons, Positions, Waiting, missing_ticks
-from sentinel.pipeline.conditioning import FIRST, ComparisonBlock, Side
+from sentinel.pipeline.conditioning import ComparisonBlock, Side
 from sentinel.pipeline.grid import ABSENT, NEVER, lay_out
+from sentinel.pipeline.plan import STAMPS_FOR_CADENCE
 from sentinel.pipeline.scoring import Stopwatch
 
 _TICK_BITS = 42
@@ -202,13 +203,14 @@ def _make_entries(comparisons: Ints, columns: Ints, members: CohortState, steppe
     nth = (last.ticks - last.missing)[rows][:, None] - later
     p, t = np.nonzero(kind != ABSENT)
     at = (t, columns[p])
+    # A side is judged, whatever its conditioner says, after as many values as its cadence may have taken to be learnt.
     learning, blind = conditioned.learning[at], conditioned.blind[at]
     pair, second = conditioned.pairs, stepped.scored.second
     return Waiting(
         comparisons[p], block.tick[at], block.kind[at], block.value[at],
         Side(
             pair.past[at], pair.present[at], conditioned.residual[at], pair.valid[at],
-            valued[p, t] & ~learning & (blind == 0) & (nth[p, t] > FIRST), conditioned.before[at],
+            valued[p, t] & ~learning & (blind == 0) & (nth[p, t] > STAMPS_FOR_CADENCE), conditioned.before[at],
             conditioned.scale[at], stepped.scored.estimates.spread[at], second.past[at], second.present[at],
             second.valid[at], pair.reset[at], learning, blind,
         ),

@@ -47,6 +47,7 @@ from detectors.compiled import compiled, inlined, part
 from sentinel.domain.states import REASONS, Reason
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.grid import ABSENT, GAP
+from sentinel.pipeline.plan import UNCLIPPED
 
 _GAP, _STUCK, _COARSE, _RANGE, _IMPLAUSIBLE, _SPACING = (
     REASONS.index(Reason(name)) for name in ("gap", "stuck", "too_coarse", "out_of_range", "implausible", "spacing")
@@ -66,7 +67,6 @@ LOWEST, HIGHEST, FARTHEST, COARSE_SHARE = range(4)
 WARM_UP, STUCK_AFTER, BLIND_AFTER, NONE = range(4)
 
 # How it starts and how long a run is: parts of the recurrence that was measured as a whole, so they are no settings.
-UNCLIPPED = 20
 _SEASON_FROM = 6
 _SETTLED = 150  # values from which on what is left of a season no longer widens the baseline of the spread
 _BAD_RUN = 3  # faulty values in a row that make a series blind; one alone is a missing tick

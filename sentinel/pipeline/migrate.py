@@ -20,11 +20,12 @@ import numpy as np
 
 from sentinel.config import Settings
 from sentinel.domain.events import AlarmEvent
-from sentinel.pipeline.alarm import CRITICAL, WARNING, WATCHING, alarm_event
+from sentinel.pipeline.alarm import CRITICAL, WARNING, WATCHING
 from sentinel.pipeline.arrays import Ints
 from sentinel.pipeline.cohort import CohortState, take_series
 from sentinel.pipeline.pipeline import CohortKey, Pipeline, PipelineState
 from sentinel.pipeline.plan import Plan, PlanRule, SeriesPlans, comparison_name
+from sentinel.pipeline.results import alarm_event
 from sentinel.pipeline.state import assign, number_names
 
 _OF_PLANS = ("series", "banks", "alarms")
@@ -173,15 +174,9 @@ def _end_alarms(
     """Clear the open alarms of these series whose rules are gone, at the last tick of each."""
     gone = np.array([rule not in kept for rule in old.rules], bool)
     rows, rules = np.nonzero((part.alarm.raised >= 0) & gone)
-    grid, evidence = pipeline.cohort(old).grid, pipeline.cohort(old).scoring.evidence
-    origin = part.grid.origin_us[rows]
-    raised_us = grid.start_us(origin, part.alarm.raised[rows, rules] + 1)
-    end_us = grid.start_us(origin, part.last.tick[rows] + 1)
-    for at, (row, k) in enumerate(zip(rows.tolist(), rules.tolist(), strict=True)):
-        series, leading = int(part.series[row]), int(part.evidence.leading[row, k])
+    for row, k in zip(rows.tolist(), rules.tolist(), strict=True):
+        leading = part.evidence.leading[row, k]
         yield alarm_event(
-            old.rules[k], "cleared", series=state.names[series], source=state.sources[state.source_of[series]],
-            raised_us=int(raised_us[at]), time_us=int(end_us[at]), cadence_us=old.cadence_us,
-            leading=leading - evidence.first_channel(k), remarks=int(part.evidence.label[row, k]),
-            threshold=float(part.evidence.threshold[row, leading]),
+            state, pipeline.cohort(old), part, row, k, "cleared", part.alarm.raised[row, k], part.last.tick[row],
+            leading, part.evidence.label[row, k], part.evidence.threshold[row, leading],
         )  # fmt: skip

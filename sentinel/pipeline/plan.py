@@ -34,7 +34,7 @@ Of a season of 7 ticks at the null, in parts of the budget: 0.95 at alpha 1e-4 a
 0.4 with 120.
 """
 UNCLIPPED = 20
-"""First points, by which the conditioner finds the level."""
+"""First points, by which the conditioner finds the level; also differences by which a comparison finds its scale."""
 APART = 0.4
 STAMPS_FOR_CADENCE = 50
 LONGEST_GAP = 10_000
@@ -79,6 +79,11 @@ class PlanChannel:
     ratio: float | None = None
     weight: float = 1.0
 
+    @property
+    def line(self) -> float | None:
+        """What its reading is held against, as written in the settings; None = by the baseline period."""
+        return self.ratio if self.kind == "spread" else self.threshold
+
 
 @dataclass(frozen=True, slots=True)
 class PlanRule:
@@ -120,12 +125,15 @@ class Plan:
     """Declared, but too short to be seen on the cadence."""
     lowest: float
     highest: float
+    """A value outside is a fault of the sensor and counts as missing."""
     stuck_after: int
+    """Ticks of exactly the same value."""
     blind_after_missing: int
     """Missing ticks in a row before a series is blind, or a counterpart is missing."""
     implausible: float
-    """Scales from the level."""
+    """Scales from the level beyond which a value counts as missing."""
     coarse_share: float
+    """Share of values equal to the one before, above which the series is blind."""
     stale_after_us: int
     half_life: float
     level_half_life: float
@@ -144,6 +152,7 @@ class Plan:
     """Of the fleet ranking."""
     rules: tuple[PlanRule, ...]
     conditioning: bool
+    """False = values are taken as residuals already; the sensor is watched all the same."""
     is_comparison: bool = False
     """Of the difference of a target and its counterpart, which are conditioned already."""
 
@@ -160,10 +169,19 @@ class Plan:
         return min([APART, *map(math.log, ratios)])
 
     @property
+    def level_warm_up(self) -> int:
+        """Points from which the level is learnt."""
+        return max(CONDITIONER_WARM_UP, math.ceil(self.level_half_life))
+
+    @property
+    def conditioner_warm_up(self) -> int:
+        """Points before the conditioner's first pair; with a season, ticks: two periods of it."""
+        return max([self.level_warm_up, *(math.ceil(2.0 * p) for p in self.seasons)]) if self.conditioning else 0
+
+    @property
     def learnt_after(self) -> int:
         """Ticks with a value before the first pair; of a comparison both sides learn first, then its scale."""
-        learning = [max(CONDITIONER_WARM_UP, self.level_half_life), *(2.0 * period for period in self.seasons)]
-        learnt = math.ceil(max(learning)) if self.conditioning else CONDITIONER_WARM_UP if self.is_comparison else 1
+        learnt = self.conditioner_warm_up or (STAMPS_FOR_CADENCE if self.is_comparison else 1)
         return learnt + UNCLIPPED if self.is_comparison else learnt
 
     @property
@@ -188,7 +206,7 @@ class Plan:
     @property
     def warm_up_pairs(self) -> int:
         """Pairs the bank needs after the conditioner has learnt."""
-        return max(10, self.warm_up - max(CONDITIONER_WARM_UP, math.ceil(self.level_half_life)))
+        return max(10, self.warm_up - self.level_warm_up)
 
 
 def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: bool = True) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -10,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.spectrum import recovery_band
-from sentinel.domain.channels import Estimates
-from sentinel.domain.events import AlarmEvent, SiteEvent
-from sentinel.pipeline.alarm import alarm_event
+from sentinel.domain.channels import UNKNOWN, Estimates
+from sentinel.domain.events import AlarmEvent, SiteEvent, alarm_id, remark_names
 from sentinel.pipeline.arrays import Codes, Floats, Ints
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT, GAP, Grid
@@ -93,6 +93,36 @@ def strongest(evidence: Floats) -> Floats:
     return found
 
 
+def alarm_event(
+    state: PipelineState, cohort: Cohort, members: CohortState, row: int, k: int, what: str, raised: int, tick: int,
+    leading: int, remarks: int, threshold: float, evidence: float = math.nan, estimates: Estimates[float] = UNKNOWN,
+) -> AlarmEvent:  # fmt: skip
+    """Make the event of rule `k` of the series in this row, at the end of `tick`; the alarm was raised at `raised`.
+
+    The channel `leading` gave most evidence; `remarks` in bits.
+    """
+    plan, series = cohort.plan, members.series[row]
+    rule, name = plan.rules[k], state.names[series]
+    # Of a comparison the channels are there twice.
+    channel = rule.channels[(int(leading) - cohort.scoring.evidence.first_channel(k)) % len(rule.channels)]
+    origin = members.grid.origin_us[row]
+    raised_us, time_us = (int(cohort.grid.start_us(origin, np.array(at + 1))) for at in (raised, tick))
+    alarm = alarm_id(name, rule.kind, rule.label, raised_us)
+    return AlarmEvent(
+        id=f"{alarm}/{what}", alarm_id=alarm, what=what, series=name, source=state.sources[state.source_of[series]],
+        rule=rule.kind, label=rule.label, kind=channel.kind, side="below" if channel.below else "above",
+        relative=channel.relative, remarks=remark_names(int(remarks)), alpha=rule.alpha, severity=rule.severity,
+        threshold=_same_nan(float(threshold) if channel.line is None else channel.line),
+        evidence=_same_nan(float(evidence)), estimates=estimates.each(_same_nan), time_us=time_us,
+        cadence_us=plan.cadence_us,
+    )  # fmt: skip
+
+
+def _same_nan(number: float) -> float:
+    """Give the number, with one object for every NaN: events with the same numbers are then equal."""
+    return math.nan if math.isnan(number) else number
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What one call gave."""
@@ -136,20 +166,14 @@ class ResultBuilder:
 
     def _find_events(self, cohort: Cohort, members: CohortState, ticks: SteppedBlock) -> Iterator[AlarmEvent]:
         """Make the events of alarms that a block raised or cleared."""
-        state, found, block = self._state, ticks.scored.evidence, ticks.block
+        found, block = ticks.scored.evidence, ticks.block
         for what, flags in (("raised", found.raised), ("cleared", found.cleared)):
             for t, s, k in np.argwhere(flags).tolist() if flags.any() else ():
-                row = block.rows[s]
-                series, origin = members.series[row], members.grid.origin_us[row]
+                at = t, s, k
                 yield alarm_event(
-                    cohort.plan.rules[k], what, series=state.names[series],
-                    source=state.sources[state.source_of[series]],
-                    raised_us=int(cohort.grid.start_us(origin, ticks.states.episode[t, s, k] + 1)),
-                    time_us=int(cohort.grid.start_us(origin, block.tick[t, s] + 1)), cadence_us=cohort.plan.cadence_us,
-                    leading=int(found.leading[t, s, k]) - cohort.scoring.evidence.first_channel(k),
-                    remarks=int(found.label[t, s, k]), threshold=float(found.threshold[t, s, k]),
-                    evidence=float(found.evidence[t, s, k]),
-                    estimates=Estimates._make(float(array[t, s]) for array in ticks.scored.estimates),
+                    self._state, cohort, members, block.rows[s], k, what, ticks.states.episode[at], block.tick[t, s],
+                    found.leading[at], found.label[at], found.threshold[at], found.evidence[at],
+                    Estimates._make(float(array[t, s]) for array in ticks.scored.estimates),
                 )  # fmt: skip
 
     def build(self) -> Result:

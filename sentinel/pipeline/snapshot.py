@@ -210,10 +210,9 @@ def _view_rule(name: str, cohort: Cohort, members: CohortState, row: int, k: int
     rule, scoring, evidence = cohort.plan.rules[k], cohort.scoring.evidence, members.evidence
     first = rule.channels[0]
     waits = any(part.relative or part.kind == "spread" for part in rule.channels)
-    written = first.ratio if first.kind == "spread" else first.threshold
     return RuleView(
         kind=rule.kind, label=rule.label, side="below" if first.below else "above", relative=first.relative,
-        threshold=float(evidence.threshold[row, scoring.first_channel(k)]) if written is None else written,
+        threshold=float(evidence.threshold[row, scoring.first_channel(k)]) if first.line is None else first.line,
         baseline_left=scoring.baseline_pairs - int(evidence.remembered[row]) if waits else 0,
         baseline_disagrees=waits and bool(evidence.disagrees[row]), alpha=rule.alpha, severity=rule.severity,
         evidence=float(members.last.evidence[row, k]),

@@ -23,8 +23,9 @@ from torch import Tensor
 from detectors.cell import INPUTS, SHUT
 from detectors.spectrum import thresholds
 from detectors.tables.lag1 import INPUT_WEIGHT, KAPPA
-from sentinel.pipeline.conditioning import Conditioner, Conditioning
+from sentinel.pipeline.conditioning import Conditioner
 from sentinel.pipeline.grid import TICK, Block
+from tests.pipeline.streams import plan_with
 
 Floats = NDArray[np.float64]
 
@@ -143,7 +144,7 @@ SYSTEMS = {"AR(1) ramp": ar1, "fold": fold, "transcritical (not trained on)": tr
 def conditioned(values: Floats) -> tuple[Tensor, Tensor, Tensor]:
     """Past, present and valid `(tick, series)` from sentinel's own conditioner."""
     ticks, series = values.shape
-    conditioner = Conditioner(Conditioning())
+    conditioner = Conditioner(plan_with())
     tick = np.tile(np.arange(ticks)[:, None], (1, series))
     block = Block(rows=np.arange(series), kind=np.full(values.shape, TICK, np.int8), value=values, tick=tick)
     pairs = conditioner.advance(conditioner.init(series), block)[1].pairs

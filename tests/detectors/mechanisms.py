@@ -19,8 +19,9 @@ from detectors.cell import SHUT, CellTable
 from detectors.lstm import features, lstm_cell_of
 from detectors.pairs import Pairs
 from detectors.tables import NullDetector, lag1, level
-from sentinel.pipeline.conditioning import Conditioner, Conditioning
+from sentinel.pipeline.conditioning import Conditioner
 from sentinel.pipeline.grid import TICK, Block
+from tests.pipeline.streams import plan_with
 
 Floats = NDArray[np.float64]
 
@@ -111,7 +112,7 @@ def follow(ticks: int = 1_500) -> Tracked:
     """The conditioner on a series with a ramp and spikes, tick by tick."""
     values = np.random.default_rng(7).standard_normal(ticks) + 0.01 * np.arange(ticks)
     values[::97] += 15.0
-    conditioner = Conditioner(Conditioning(level_half_life=TRACKER))
+    conditioner = Conditioner(plan_with(level_half_life=TRACKER))
     state, held, row = conditioner.init(1), [], np.zeros(1, np.int64)
     for t, x in enumerate(values):
         kind, tick = np.full((1, 1), TICK, np.int8), np.full((1, 1), t)

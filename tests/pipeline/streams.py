@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from sentinel.config import Settings
 from sentinel.domain.events import AlarmEvent
+from sentinel.domain.spans import HOUR, Cadence
 from sentinel.pipeline.codec import to_arrays
 from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState
+from sentinel.pipeline.plan import Plan, plan_for
 from sentinel.pipeline.results import Rows
 
 HOUR_US = 3_600_000_000
@@ -44,6 +47,12 @@ def hourly(**changes: Any) -> Settings:
     """Settings of hourly series; `changes` to the series' entry, alarms and banks by name."""
     top = {key: changes.pop(key) for key in ("alarms", "banks", "daemon", "web", "notify") if key in changes}
     return Settings.model_validate({"series": [{"cadence": "1h"} | changes], **top})
+
+
+def plan_with(**changes: Any) -> Plan:
+    """The plan of an hourly series, with these fields; the scale has twice the half-life of the level."""
+    plan = replace(plan_for(Settings(), "s", Cadence.fixed(HOUR)), **changes)
+    return replace(plan, scale_half_life=2.0 * plan.level_half_life)
 
 
 def batch_of(values: Floats, *, first_tick: int = 0, cadence_us: int = HOUR_US, prefix: str = "s") -> Batch:

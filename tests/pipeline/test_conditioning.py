@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sentinel.domain.states import Reason
-from sentinel.pipeline.conditioning import Conditioned, Conditioner, Conditioning
+from sentinel.pipeline.conditioning import Conditioned, Conditioner
 from sentinel.pipeline.grid import ABSENT, GAP, TICK, Block
+from sentinel.pipeline.plan import Plan
+from tests.pipeline.streams import plan_with
 
 REASONS = tuple(Reason)
 GAP_ROW = -math.inf
@@ -143,10 +145,10 @@ def block(values: NDArray[np.float64], first_tick: int = 0) -> Block:
     return Block(np.arange(values.shape[1]), kind, np.where(gap, np.nan, values), np.ascontiguousarray(tick))
 
 
-DAILY = Conditioning(seasons=(24.0,), season_half_lives=(120.0,))
+DAILY = plan_with(seasons=(24.0,), season_half_lives=(120.0,))
 
 
-def condition(values: NDArray[np.float64], chosen: Conditioning) -> Conditioned:
+def condition(values: NDArray[np.float64], chosen: Plan) -> Conditioned:
     conditioner = Conditioner(chosen)
     return conditioner.advance(conditioner.init(values.shape[1]), block(values))[1]
 
@@ -176,7 +178,7 @@ def stream(seed: int, ticks: int) -> NDArray[np.float64]:
 def test_it_is_the_recursion_of_the_derivation(seed: int, H: float, periods: tuple[float, ...]) -> None:
     values = stream(seed, 400)
     memory = tuple(5.0 * period for period in periods)
-    chosen = Conditioning(level_half_life=H, seasons=periods, season_half_lives=memory, stuck_after=10**6)
+    chosen = plan_with(level_half_life=H, seasons=periods, season_half_lives=memory, stuck_after=10**6)
     found = condition(values[:, None], chosen)
     reference = Reference(H, periods)
     pairs, residuals = np.full((2, values.size), math.nan), np.full(values.size, math.nan)
@@ -206,7 +208,9 @@ def test_cut_anywhere_it_gives_bitwise_the_same_and_leaves_the_state_alone(
 ) -> None:
     values = np.stack([stream(seed, 200), stream(seed + 1, 200)], axis=1)
     seasons, memory = ((), ()) if none else ((12.0,), (60.0,))
-    conditioner = Conditioner(Conditioning(level_half_life=10.0, seasons=seasons, season_half_lives=memory, none=none))
+    conditioner = Conditioner(
+        plan_with(level_half_life=10.0, seasons=seasons, season_half_lives=memory, conditioning=not none)
+    )
     whole_state, whole = conditioner.advance(conditioner.init(2), block(values))
     state, parts = conditioner.init(2), []
     edges = sorted({0, 200, *cuts})
@@ -224,7 +228,7 @@ def test_cut_anywhere_it_gives_bitwise_the_same_and_leaves_the_state_alone(
 
 
 def test_entries_that_are_absent_leave_everything_as_it_was() -> None:
-    conditioner = Conditioner(Conditioning())
+    conditioner = Conditioner(plan_with())
     state, _ = conditioner.advance(conditioner.init(2), block(np.random.default_rng(0).normal(size=(80, 2))))
     nothing = Block(np.arange(2), np.full((5, 2), ABSENT, np.int8), np.full((5, 2), np.nan), np.full((5, 2), 79))
     after, found = conditioner.advance(state, nothing)
@@ -233,7 +237,7 @@ def test_entries_that_are_absent_leave_everything_as_it_was() -> None:
 
 
 def reasons(values: Sequence[float], **chosen: object) -> list[Reason]:
-    found = condition(np.array(values, float)[:, None], Conditioning(**chosen))  # type: ignore[arg-type]
+    found = condition(np.array(values, float)[:, None], plan_with(**chosen))
     return [REASONS[code] for code in found.blind[:, 0]]
 
 
@@ -249,38 +253,38 @@ def test_a_sensor_is_stuck_from_the_nth_equal_value_until_the_value_changes() ->
 
 def test_a_value_out_of_range_is_missing_and_three_in_a_row_make_the_series_blind() -> None:
     values = [*NOISE[:100], 99.0, *NOISE[100:110], 99.0, 98.0, 97.0, 96.0, *NOISE[110:120]]
-    found = condition(np.array(values)[:, None], Conditioning(highest=90.0))
+    found = condition(np.array(values)[:, None], plan_with(highest=90.0))
     assert [REASONS[code] for code in found.blind[98:104, 0]] == [Reason.NONE] * 6
     assert [REASONS[code] for code in found.blind[111:116, 0]] == [
         Reason.NONE, Reason.NONE, Reason.OUT_OF_RANGE, Reason.OUT_OF_RANGE, Reason.NONE,
     ]  # fmt: skip
     missing = [np.nan if abs(x) > 90 else x for x in values]
-    expected = condition(np.array(missing)[:, None], Conditioning())
+    expected = condition(np.array(missing)[:, None], plan_with())
     assert found.pairs.past.tobytes() == expected.pairs.past.tobytes()
     assert found.residual.tobytes() == expected.residual.tobytes()
 
 
 def test_one_implausible_value_is_missing_and_a_new_level_starts_the_series_afresh() -> None:
     alone = [*NOISE[:100], 1e6, *NOISE[100:150]]
-    found = condition(np.array(alone)[:, None], Conditioning())
-    holed = condition(np.array([np.nan if x == 1e6 else x for x in alone])[:, None], Conditioning())
+    found = condition(np.array(alone)[:, None], plan_with())
+    holed = condition(np.array([np.nan if x == 1e6 else x for x in alone])[:, None], plan_with())
     assert found.residual.tobytes() == holed.residual.tobytes()
     moved = np.array([*NOISE[:100], *(np.array(NOISE[100:200]) + 1e6)])
-    found = condition(moved[:, None], Conditioning())
+    found = condition(moved[:, None], plan_with())
     judged = [REASONS[code] for code in found.blind[100:115, 0]]
     assert judged == [Reason.NONE] * 2 + [Reason.IMPLAUSIBLE] * 9 + [Reason.NONE] * 4
     assert found.pairs.reset[111, 0]
     assert found.learning[111:161, 0].all()
     assert not found.learning[-1, 0]
-    alone_again = condition(moved[111:, None], Conditioning())
+    alone_again = condition(moved[111:, None], plan_with())
     assert found.pairs.present[111:].tobytes() == alone_again.pairs.present.tobytes()
 
 
 def test_how_far_a_value_may_be_from_the_level_can_be_set() -> None:
     values = [*NOISE[:100], 50.0, *NOISE[100:150]]
     holed = [math.nan if x == 50.0 else x for x in values]
-    near, far = (condition(np.array(values)[:, None], Conditioning(implausible=limit)) for limit in (20.0, 1e3))
-    expected = condition(np.array(holed)[:, None], Conditioning())
+    near, far = (condition(np.array(values)[:, None], plan_with(implausible=limit)) for limit in (20.0, 1e3))
+    expected = condition(np.array(holed)[:, None], plan_with())
     assert near.residual.tobytes() == expected.residual.tobytes()
     assert abs(far.residual[100, 0]) > 20.0
 
@@ -296,14 +300,14 @@ def test_a_strong_season_is_not_implausible_once_it_is_known() -> None:
 def test_values_whose_square_is_not_a_number_any_more_do_not_poison_the_state() -> None:
     for first in (0, 5, 60):
         values = np.array([*NOISE[:first], 1e300, -1e300, *NOISE[first:]])
-        found = condition(values[:, None], Conditioning())
+        found = condition(values[:, None], plan_with())
         assert np.isfinite(found.residual[-200:]).all()
         assert found.pairs.valid[-200:].all()
 
 
 def test_a_run_of_missing_ticks_makes_the_series_blind_and_its_end_does_not_reset_it() -> None:
     values = [*NOISE[:100], *[math.nan] * 20, *NOISE[100:130]]
-    found = condition(np.array(values)[:, None], Conditioning(blind_after_missing=14))
+    found = condition(np.array(values)[:, None], plan_with(blind_after_missing=14))
     judged = [REASONS[code] for code in found.blind[:, 0]]
     assert judged[112:115] == [Reason.NONE, Reason.GAP, Reason.GAP]
     assert judged[119:121] == [Reason.GAP, Reason.NONE]
@@ -325,22 +329,22 @@ def test_a_gap_row_empties_everything() -> None:
 
 def test_a_coarse_series_is_blind_and_its_ties_form_no_pairs() -> None:
     coarse = np.round(np.random.default_rng(3).normal(size=400) / 2)
-    found = condition(coarse[:, None], Conditioning())
+    found = condition(coarse[:, None], plan_with())
     assert [REASONS[code] for code in set(found.blind[60:, 0].tolist())] == [Reason.TOO_COARSE]
     tie = np.append(False, coarse[1:] == coarse[:-1])
     assert not found.pairs.valid[tie].any()
-    assert not condition(coarse[:, None], Conditioning(coarse_share=1.0)).blind.any()
-    fine = condition(np.round(np.random.default_rng(3).normal(size=400), 1)[:, None], Conditioning())
+    assert not condition(coarse[:, None], plan_with(coarse_share=1.0)).blind.any()
+    fine = condition(np.round(np.random.default_rng(3).normal(size=400), 1)[:, None], plan_with())
     assert not fine.blind.any()
 
 
 def test_no_verdict_before_the_level_is_learnt_and_two_periods_are_seen() -> None:
     values = np.random.default_rng(4).normal(size=(300, 1))
     for chosen, first in (
-        (Conditioning(), 50),
-        (Conditioning(level_half_life=80.5), 81),
-        (Conditioning(seasons=(60.0, 100.5), season_half_lives=(300.0, 502.5)), 201),
-        (Conditioning(none=True), 0),
+        (plan_with(), 50),
+        (plan_with(level_half_life=80.5), 81),
+        (plan_with(seasons=(60.0, 100.5), season_half_lives=(300.0, 502.5)), 201),
+        (plan_with(conditioning=False), 0),
     ):
         found = condition(values, chosen)
         assert int(np.argmin(found.learning[:, 0])) == first
@@ -349,7 +353,7 @@ def test_no_verdict_before_the_level_is_learnt_and_two_periods_are_seen() -> Non
 
 def test_without_conditioning_the_values_are_the_residuals() -> None:
     values = np.array([0.5, -1.0, np.nan, 2.0, 2.0, 0.25])[:, None]
-    found = condition(values, Conditioning(none=True))
+    found = condition(values, plan_with(conditioning=False))
     assert found.residual.tobytes() == values.tobytes()
     assert found.pairs.valid[:, 0].tolist() == [False, True, False, False, False, True]
     assert found.pairs.past[[1, 5], 0].tolist() == [0.5, 2.0]
@@ -358,7 +362,7 @@ def test_without_conditioning_the_values_are_the_residuals() -> None:
 
 def test_without_variance_there_is_no_verdict_and_no_pair_until_values_vary() -> None:
     values = np.array([*[3.25] * 200, *(np.array(NOISE[:120]) + 3.25)])
-    found = condition(values[:, None], Conditioning())
+    found = condition(values[:, None], plan_with())
     assert not found.pairs.valid[:200].any()
     assert np.isnan(found.residual[:200]).all()
     assert found.learning[:249, 0].all(), "two hundred equal values are one value"
@@ -374,7 +378,7 @@ def test_a_coarse_resolution_keeps_the_verdict_up_to_a_fifth_of_ties_and_leaves_
         x[tick] = 0.6 * x[tick - 1] + 0.8 * random.normal()
     for step, ties, blind in ((0.1, 0.05, False), (0.3, 0.13, False), (1.0, 0.4, True)):
         coarse = np.round(x / step) * step
-        found = condition(coarse[:, None], Conditioning())
+        found = condition(coarse[:, None], plan_with())
         assert np.mean(coarse[1:] == coarse[:-1]) == pytest.approx(ties, abs=0.03)
         judged = [REASONS[code] is Reason.TOO_COARSE for code in found.blind[200:, 0]]
         assert np.mean(judged) == pytest.approx(float(blind), abs=0.05)
