@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from sentinel.domain.states import Reason, State
 from sentinel.pipeline.conditioning import ComparisonBlock, Differencing, Side
 from sentinel.pipeline.grid import TICK
 from sentinel.pipeline.pipeline import Pipeline
+from sentinel.pipeline.plan import PlanChannel, PlanRule
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text.claims import reason_in_words
 from tests.pipeline.comparisons import (
@@ -26,7 +28,7 @@ from tests.pipeline.comparisons import (
     states_of,
     stream,
 )
-from tests.pipeline.streams import ar1, through
+from tests.pipeline.streams import ar1, plan_with, through
 
 RULES: list[dict[str, Any]] = [
     {"threshold": 0.6, "alpha": 1e-3}, {"kind": "spread", "ratio": 1.5, "alpha": 1e-3},
@@ -134,7 +136,9 @@ def test_spread_counts_from_the_tick_after_it_has_risen_by_what_the_rules_ask(ap
     one = np.zeros(1, np.int64)
     ticks = np.arange(5)[:, None]
     block = ComparisonBlock(one, np.full(shape, TICK, np.int8), zeros, ticks, target, reference)
-    differencing = Differencing(60.0, patience=3, apart=apart)
+    channel = PlanChannel("spread", None, ratio=math.exp(apart))
+    rule = PlanRule("spread", "", (channel,), 1e-4, "warning", 1.0, ())
+    differencing = Differencing(plan_with(blind_after_missing=3, rules=(rule,)))
     _, found = differencing.advance(differencing.init(1), block)
     assert found.target is not None
     assert found.target.apart[:, 0].tolist() == [False, *[counts] * 4]
