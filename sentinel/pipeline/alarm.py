@@ -2,9 +2,8 @@
 
 A series is *blind* while its sensor cannot be judged, *learning* until the first verdict (of a rule that compares with
 the series' own past: until that past is known) and again after a gap, otherwise *critical* or *warning* while a rule of
-that severity has an open alarm, otherwise *watching*. An alarm is one episode from the tick at which evidence reached
-its line to the tick at which the opposite claim did (hysteresis), or a gap emptied the series. An open alarm outlives
-blindness: silence does not end it.
+that severity has an open alarm, otherwise *watching*. An alarm lasts until the opposite claim reaches its line
+(hysteresis), or a gap empties the series; an open one outlives blindness.
 """
 
 from __future__ import annotations

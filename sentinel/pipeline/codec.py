@@ -21,7 +21,7 @@ from sentinel.domain.spans import Cadence
 from sentinel.pipeline import sites
 from sentinel.pipeline.arrays import Arrays, Floats, Ints, flatten, unflatten
 from sentinel.pipeline.cohort import READ_ONLY, Cohort, CohortState, take_series
-from sentinel.pipeline.comparisons import NO_INTS, Comparisons, missing_ticks
+from sentinel.pipeline.join import NO_INTS, Comparisons, missing_ticks
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
 from sentinel.pipeline.plan import Plan, PlanChannel, PlanRule, SeriesPlans
 from sentinel.pipeline.state import NO_FLOATS
@@ -106,10 +106,8 @@ def upgrade(
 
 
 def digest(members: CohortState, row: int) -> str:
-    """Fingerprint everything that one series has become by its last stepped tick; 16 hex digits.
-
-    How far the grid has read ahead of that tick depends on how the observations came in batches, so it is left out.
-    """
+    """Fingerprint what one series has become by its last stepped tick; 16 hex digits. What the grid has read ahead
+    depends on how the observations came in batches, so it is left out."""
     hashed = hashlib.blake2b(digest_size=8)
     for name, array in flatten(members).items():
         if not name.startswith(("series", *(f"{part}/" for part in READ_ONLY), *_AHEAD)):
@@ -138,9 +136,7 @@ def _build(pipeline: Pipeline, arrays: Mapping[str, NDArray[Any]], header: Mappi
     ).with_cohorts(keys, cohorts)  # fmt: skip
 
 
-def _read_plans(plans: SeriesPlans, stored: Mapping[str, Any], series: Ints) -> Iterator[
-    tuple[Plan, Ints]
-]:  # fmt: skip
+def _read_plans(plans: SeriesPlans, stored: Mapping[str, Any], series: Ints) -> Iterator[tuple[Plan, Ints]]:
     """Read the plan of a cohort; fields that it does not have yet may be different for some of its series."""
     known = {field.name for field in fields(Plan)}
     values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
@@ -167,10 +163,7 @@ def _read_rules(stored: Sequence[Mapping[str, Any]]) -> tuple[PlanRule, ...] | N
 
 
 def _fit(cohort: Cohort, arrays: Mapping[str, NDArray[Any]]) -> CohortState:
-    """Build a cohort; an array that it did not have yet is that of new series.
-
-    Raises ValueError if arrays have other shapes now, or if one may have been renamed.
-    """
+    """Build a cohort; a new array is as in new series. ValueError if shapes differ, or one may have been renamed."""
     fresh = cohort.init(arrays["series"])
     found = flatten(fresh)
     added, removed = found.keys() - arrays.keys(), arrays.keys() - found.keys()

@@ -1,7 +1,7 @@
 """A cohort: series that share a plan, stepped together as one batch of arrays.
 
-State goes in and comes out; arrays are replaced, never written to, so a picture of the state is a set of references
-and costs nothing. A cohort holds at most `LARGEST` series, so that a block that touches a few of them copies little.
+Arrays are replaced, never written to, so a picture of the state is a set of references and costs nothing. A cohort
+holds at most `LARGEST` series, so that a block that touches a few of them copies little.
 """
 
 from __future__ import annotations
@@ -21,18 +21,11 @@ from detectors.skewness import SkewnessState
 from detectors.spread import SpreadState
 from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.states import REASONS, Reason
-from sentinel.pipeline import arrays
+from sentinel.pipeline import arrays, conditioning
 from sentinel.pipeline import grid as grids
 from sentinel.pipeline.alarm import Alarm, AlarmState, States
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
-from sentinel.pipeline.conditioning import (
-    ComparisonBlock,
-    Conditioned,
-    Conditioner,
-    ConditionerState,
-    DifferenceState,
-    Differencing,
-)
+from sentinel.pipeline.conditioning import ComparisonBlock, Conditioned, ConditionerState, DifferenceState
 from sentinel.pipeline.grid import ABSENT, Block, Grid, GridState
 from sentinel.pipeline.kernel import POINTS, TIE_SHARE
 from sentinel.pipeline.plan import UNCLIPPED, Plan
@@ -114,8 +107,8 @@ class Cohort:
     def __init__(self, plan: Plan, *, threads: int = 1) -> None:
         self.plan = plan
         self.grid = Grid(plan.cadence_us, plan.months, plan.lateness_us, plan.mean, plan.max_gap)
-        self.conditioner = Conditioner(plan, threads=threads)
-        self.differencing = Differencing(plan)
+        self.conditioner = conditioning.Conditioner(plan, threads=threads)
+        self.differencing = conditioning.Differencing(plan)
         self.scoring = Scoring(plan, threads=threads)
         self.alarm = Alarm(tuple(rule.severity == "critical" for rule in plan.rules))
 
@@ -143,7 +136,11 @@ class Cohort:
         start = perf_counter()
         rows = block.rows
         given = {part: arrays.take(getattr(state, part), rows) for part in _STEPPED}
-        conditioner, conditioned = self._condition(given["conditioner"], block)
+        conditioner: ConditionerState | DifferenceState
+        if isinstance(block, ComparisonBlock):
+            conditioner, conditioned = self.differencing.advance(given["conditioner"], block)
+        else:
+            conditioner, conditioned = self.conditioner.advance(given["conditioner"], block)
         took("conditioning", perf_counter() - start)
         before = ScoringState(*(given[part] for part in ScoringState._fields))
         after, scored = self.scoring.advance(before, conditioned, block.tick, block.kind != ABSENT, took)
@@ -163,15 +160,6 @@ class Cohort:
         whole = {name: arrays.put(getattr(state, name), rows, given[name], part) for name, part in parts.items()}
         took("alarm", perf_counter() - start)
         return state._replace(**whole), SteppedBlock(block, conditioned, scored, states)
-
-    def _condition(
-        self, state: ConditionerState | DifferenceState, block: Block
-    ) -> tuple[ConditionerState | DifferenceState, Conditioned]:
-        """Condition the values; those of a comparison are conditioned already."""
-        if isinstance(state, ConditionerState):
-            return self.conditioner.advance(state, block)
-        assert isinstance(block, ComparisonBlock)
-        return self.differencing.advance(state, block)
 
 
 def _name_missing_counterpart(reason: Codes, alone: Flags) -> Codes:

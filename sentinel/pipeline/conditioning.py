@@ -3,15 +3,13 @@
 `Conditioner` takes out season, level and scale and watches the sensor; `Differencing` takes its place in a comparison.
 Both recurrences are in `kernel.py`.
 
-A comparison is target less counterpart. Both were conditioned by themselves, so the difference of their pairs, past and
-present, is free of level, season and scale of either; it is divided by its own running scale. The change of spread is
-that of the target less that of the counterpart. Evidence on spread is gathered on the target's own deviations, divided
-by the rise of the counterpart's, at the ticks before which the change was above `apart` [0.4; the log of the least
-ratio of a rule]: weather that shakes both is no evidence, nor is a counterpart that becomes quiet.
+A comparison is target less counterpart, each conditioned by itself, divided by the difference's own running scale. The
+change of spread is that of the target less that of the counterpart. Evidence on spread is gathered on the target's own
+deviations, divided by the rise of the counterpart's, at the ticks before which the change was above `apart`: weather
+that shakes both is no evidence, nor is a counterpart that becomes quiet.
 
-A tick at which either has no pair has none here. While the counterpart cannot be judged (missing, blind, learning) at
-more than `patience` values of the target in a row, the target is judged *alone*, on its own pairs, from zero; and from
-zero again when the counterpart is back.
+While the counterpart cannot be judged (missing, blind, learning) at more than `patience` values of the target in a row,
+the target is judged *alone*, on its own pairs, from zero; and from zero again when the counterpart is back.
 """
 
 from __future__ import annotations

@@ -1,16 +1,11 @@
 """The cadence grid: observations at their own times become ticks, one value each, in order.
 
 Tick k of a series covers `[origin + k cadence, origin + (k + 1) cadence)`; origin is the first observation minus half a
-cadence, so that a regular stamp lies in the middle of its tick and jitter does not move it to another. A calendar
-cadence (months, years) counts calendar months.
+cadence, so that a regular stamp lies in the middle of its tick. A calendar cadence (months, years) counts months.
 
-An observation waits until its tick *closes*: when the series itself has moved past the end of the tick by `lateness`,
-or when the watermark of its source is past it by as much. What comes for a closed tick is late: counted, not used.
-Ticks without an observation are missing; more than `max_gap` of them in a row are one gap row, which resets everything
-downstream.
-
-Silence alone makes no ticks: missing ticks are made when the next observation shows how many there were. A series that
-has fallen silent is named stale by the reader's clock instead.
+A tick *closes* when its series has moved past its end by `lateness`, or when the watermark of its source has. What
+comes for a closed tick is late: counted, not used. More than `max_gap` missing ticks in a row are one gap row, which
+resets everything downstream. Silence alone makes no ticks: the next observation shows how many are missing.
 """
 
 from __future__ import annotations
@@ -157,10 +152,9 @@ class Grid:
     ) -> tuple[GridState, list[Block]]:  # fmt: skip
         """Close the ticks that are due and cut them into blocks of about `area` ticks times series.
 
-        `watermark_us` is the watermark of the source of each series, `NEVER` if it said nothing. It closes ticks that
-        hold observations, and only of series that are not far behind it (a record from the past, replayed, is not
-        silent). With `everything` the input has ended. A block ends after every tick whose number is a multiple of
-        `cut_every`, if that is not 0.
+        `watermark_us`, of the source of each series or `NEVER`, closes ticks that hold observations, and only of series
+        not far behind it (a replayed record is not silent). With `everything` the input has ended. A block ends after
+        every tick whose number is a multiple of `cut_every`, if that is not 0.
         """
         if state.pending_row.size == 0:
             return state, []
@@ -224,9 +218,8 @@ class Grid:
 def lay_out(start: Ints, number: Ints, area: int, cut_every: int) -> Iterator[tuple[Ints, Ints, Flags]]:
     """Cut a column of ticks, series after series, into blocks of about `area` ticks times series.
 
-    `start` is the place in the column where each series begins, `number` the number of each tick. Each block is given
-    as the series of its columns; the place in the column of each entry, shape (tick, series); and whether there is one:
-    series with fewer ticks end earlier.
+    `start` is where in the column each series begins, `number` that of each tick. Each block is the series of its
+    columns, the place of each entry (tick, series), and whether there is one: series with fewer ticks end earlier.
     """
     length = np.diff(np.append(start, number.size))
     series = np.repeat(np.arange(length.size), length)

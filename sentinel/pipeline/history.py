@@ -1,12 +1,9 @@
 """Histories for pictures: a series in at most a fixed number of columns, however long it runs.
 
-A column covers 2^k ticks. When all columns are used, neighbours are joined in pairs and k grows by one. Each kind of
-number is joined by a rule of its own: readings and estimates are averaged over the ticks that have them, values keep
-both extremes, evidence keeps its maximum (a mean would hide a short crossing of the alarm line), and the state is the
-one whose tick lasted longest. Columns are cut by counting ticks from the first, and sums run in order of ticks: the
-blocks in which ticks arrive change nothing, bitwise.
-
-A history is disposable: nothing else depends on it, and a restart begins it anew.
+A column covers 2^k ticks. When all are used, neighbours are joined in pairs and k grows by one. Readings and estimates
+are averaged over the ticks that have them, values keep both extremes, evidence keeps its maximum (a mean would hide a
+short crossing of the alarm line), and the state is the one whose tick lasted longest. Columns are cut by counting ticks
+and sums run in order of ticks: the blocks in which ticks arrive change nothing, bitwise. A restart begins them anew.
 """
 
 from __future__ import annotations
@@ -50,8 +47,8 @@ POOLS: Mapping[str, Callable[[Array], Array]] = {
     "last": lambda ticks: ticks[:, -1],
     "longest": lambda ticks: np.take_along_axis(ticks, ticks[:, :, :1].argmax(axis=1)[:, None], axis=1)[:, 0],
 }
-"""From ticks (columns, ticks of a column, numbers) to columns (columns, numbers). A mean is kept as sum and count until
-its column is finished; `longest` compares the first of its numbers."""
+"""From (columns, ticks, numbers) to (columns, numbers); a mean stays a sum until its column is finished; `longest`
+compares the first of its numbers."""
 
 
 class _Kept(NamedTuple):
@@ -68,10 +65,7 @@ class _Kept(NamedTuple):
 
 
 class Decimation:
-    """The history of one series: `rules` say how each number is joined and kept, in at most `columns` columns.
-
-    Raises ValueError if `columns` is odd or below 2.
-    """
+    """A series in at most `columns` columns, joined and kept by `rules`; ValueError if `columns` is odd or below 2."""
 
     def __init__(self, rules: Mapping[str, Pooling], columns: int) -> None:
         if columns < 2 or columns % 2:

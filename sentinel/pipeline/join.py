@@ -1,29 +1,27 @@
-"""The join: closed ticks of a series and of its counterpart wait for each other and become ticks of the comparison.
+"""Comparisons: closed ticks of a series and of its counterpart wait for each other and become ticks of a third series.
 
-A tick of the target is handed on, with the counterpart's tick that covers its middle, as soon as that one is *decided*:
-closed, or known to be missing. It is known to be missing when the counterpart has closed a later one, or when the
-watermark of the counterpart's source is `stale_after` past it, as a series would be called stale then (of one that has
-not appeared: the watermarks of all sources). What the counterpart's tick holds depends only on observations up to it,
-so neither how a stream is cut nor how two sources take turns matters. The counterpart's tick that is still open is
-looked at without closing it: its next observation may be a long way off.
+A comparison is named `TARGET - COUNTERPART`; its ticks are the target's. One is handed on, with the counterpart's tick
+that covers its middle, as soon as that one is *decided*: closed, or known to be missing because the counterpart has
+closed a later one, or because the watermark of its source is `stale_after` past it (of one that has not appeared: the
+watermarks of all sources). So neither how a stream is cut nor how two sources take turns matters. The counterpart's
+open tick is looked at without closing it: its next observation may be a long way off.
 
 A counterpart that is more than `patience` ticks behind its target is given up: all that waits is handed on without it,
 and so is what follows, a few ticks later (what came in order of time has been seen by then), until it has caught up. So
-no more than `patience` ticks of a target ever wait, and no more of a counterpart whose target lags behind. All this is
-counted in ticks of the two series and by the watermarks of their sources, never by the time at which it happens.
+no more than `patience` ticks ever wait. All this is counted in ticks and watermarks, never by the time it happens.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from sentinel.pipeline.arrays import Flags, Ints, concat, take
+from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints, concat, take
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
-from sentinel.pipeline.comparisons import Comparisons, Positions, Waiting, missing_ticks
 from sentinel.pipeline.conditioning import ComparisonBlock, Side
 from sentinel.pipeline.grid import ABSENT, NEVER, lay_out
 from sentinel.pipeline.plan import STAMPS_FOR_CADENCE
@@ -31,6 +29,143 @@ from sentinel.pipeline.scoring import Stopwatch
 
 _TICK_BITS = 42
 _OFFSET = 1 << (_TICK_BITS - 1)
+NO_INTS: Ints = np.empty(0, np.int64)
+
+
+class Waiting(NamedTuple):
+    """Closed ticks, one per entry, shape (n,)."""
+
+    comparison: Ints
+    """Position of the comparison they wait in."""
+    tick: Ints
+    """Number of the tick in its own series."""
+    kind: Codes
+    value: Floats
+    side: Side
+
+
+def missing_ticks(entries: int) -> Waiting:
+    """Make entries for ticks that do not exist."""
+    whole, unknown, no, code = (np.zeros(entries, kind) for kind in (np.int64, np.float64, bool, np.int8))
+    unknown += np.nan
+    flags, codes = ("valid", "judged", "second_valid", "reset", "learning"), ("blind",)
+    side = Side(**{name: no if name in flags else code if name in codes else unknown for name in Side._fields})
+    return Waiting(whole, whole, code, unknown, side)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparisons:
+    """All comparisons, and the ticks that wait. Series are named by their ids."""
+
+    own: Ints = field(default_factory=lambda: NO_INTS)
+    """Id of each comparison."""
+    target: Ints = field(default_factory=lambda: NO_INTS)
+    counterpart: Ints = field(default_factory=lambda: NO_INTS)
+    """-1 until it appears."""
+    counterpart_names: tuple[str, ...] = ()
+    targets: Waiting = field(default_factory=lambda: missing_ticks(0))
+    counterparts: Waiting = field(default_factory=lambda: missing_ticks(0))
+
+    def __len__(self) -> int:
+        """Count the comparisons."""
+        return self.own.size
+
+    def extend(self, own: Sequence[int], target: Sequence[int], names: Sequence[str], counterpart: Ints) -> Comparisons:
+        """Add comparisons at the end: their ids, those of their targets, and the names of their counterparts.
+
+        `counterpart` has the ids of the counterparts of old and new ones, -1 while one has not appeared.
+        """
+        return replace(
+            self, own=np.append(self.own, np.array(own, np.int64)),
+            target=np.append(self.target, np.array(target, np.int64)), counterpart=counterpart,
+            counterpart_names=(*self.counterpart_names, *names),
+        )  # fmt: skip
+
+    def target_of(self, series: int) -> Ints:
+        """By id, of so many series: the target of a comparison, any other series itself."""
+        found = np.arange(series)
+        found[self.own] = self.target
+        return found
+
+    def keep(self, kept: Flags, number: Ints) -> Comparisons:
+        """Keep some of them, their series under new numbers (the last entry of `number` is that of none, -1)."""
+        position = np.cumsum(kept) - 1
+        targets, counterparts = (
+            rows._replace(comparison=position[rows.comparison])
+            for rows in (take(rows, kept[rows.comparison]) for rows in (self.targets, self.counterparts))
+        )
+        own, target, counterpart = (number[ids[kept]] for ids in (self.own, self.target, self.counterpart))
+        names = tuple(name for name, stays in zip(self.counterpart_names, kept, strict=True) if stays)
+        return Comparisons(own, target, counterpart, names, targets, counterparts)
+
+    def forget_waiting(self, series: Sequence[int]) -> Comparisons:
+        """Drop the ticks that wait for these series: they start afresh."""
+        moved = np.isin(self.target, series) | np.isin(self.counterpart, series)
+        return replace(
+            self, targets=take(self.targets, ~moved[self.targets.comparison]),
+            counterparts=take(self.counterparts, ~moved[self.counterparts.comparison]),
+        )  # fmt: skip
+
+
+class Positions(NamedTuple):
+    """The position of every series on its grid, by id: what the join knows of a target and of its counterpart.
+
+    Zeros, -1 and `NEVER` while its cadence or its source's watermark is not known.
+    """
+
+    cohort: Ints
+    row: Ints
+    origin: Ints
+    next_tick: Ints
+    newest_us: Ints
+    watermark_us: Ints
+    """Of its source."""
+    watermark_tick: Ints
+    """First tick that is not `stale_after` behind that watermark."""
+    common_watermark_tick: Ints
+    """The same for the watermark common to all sources: a counterpart that has not appeared by then is missing."""
+    common_watermark_us: Ints
+    """Up to when all sources have told everything; the same for all series."""
+    cadence_us: Ints
+    months: Ints
+    gap_us: Ints
+    """Longest gap."""
+    late: Ints
+    """Ticks by which an observation may come out of order."""
+    patience: Ints
+    """Ticks that a target waits for it, at most."""
+    open_id: Ints
+    """Observations whose ticks are still open: series and tick, shape (n,)."""
+    open_tick: Ints
+
+
+def find_positions(
+    stages: Sequence[Cohort], cohorts: Sequence[CohortState], watermark_us: Ints, common_watermark_us: int
+) -> Positions:
+    """Find where each series is, given the watermark of its source and the one common to all sources (or `NEVER`)."""
+    found = Positions(*(np.zeros(watermark_us.size, np.int64) for _ in Positions._fields))
+    found.cohort.fill(-1)
+    found.next_tick.fill(-1)
+    found.newest_us.fill(NEVER)
+    found.watermark_us[:], found.common_watermark_us[:] = watermark_us, common_watermark_us
+    ids_open, ticks_open = [found.open_id[:0]], [found.open_tick[:0]]
+    for at, (stage, members) in enumerate(zip(stages, cohorts, strict=True)):
+        plan, ids, grid = stage.plan, members.series, members.grid
+        ids_open.append(ids[grid.pending_row])
+        ticks_open.append(stage.grid.tick_of(grid.origin_us[grid.pending_row], grid.pending_us))
+        found.cohort[ids], found.row[ids] = at, np.arange(ids.size)
+        found.origin[ids], found.next_tick[ids], found.newest_us[ids] = grid.origin_us, grid.next_tick, grid.newest_us
+        silence = max(plan.stale_after_us, plan.lateness_us)
+        for ticks, moments_us in (
+            (found.watermark_tick, found.watermark_us), (found.common_watermark_tick, found.common_watermark_us),
+        ):  # fmt: skip
+            known_us = np.where(moments_us[ids] == NEVER, 0, moments_us[ids])
+            ticks[ids] = stage.grid.tick_of(grid.origin_us, known_us - silence)
+        found.cadence_us[ids], found.months[ids] = plan.cadence_us, plan.months
+        found.gap_us[ids] = plan.max_gap * plan.cadence_us
+        found.late[ids] = math.ceil(plan.lateness_us / plan.cadence_us) + 1
+        found.patience[ids] = plan.patience
+    return found._replace(open_id=np.concatenate(ids_open), open_tick=np.concatenate(ticks_open))
 
 
 class Closed(NamedTuple):
@@ -55,14 +190,13 @@ def step(
     observe: Callable[[int, CohortState, SteppedBlock], None], took: Stopwatch, *, ended: bool, area: int,
     cut_every: int,
 ) -> Comparisons:  # fmt: skip
-    """Let closed ticks wait, hand on those whose time has come, and step the cohorts of the comparisons.
+    """Let closed ticks wait, hand on those whose time has come, and step the cohorts of the comparisons in the list.
 
-    `stages`, `cohorts` and the positions `where` are those after this call's closing; the cohorts of comparisons are
-    replaced in the list. `observe` is called after each block: position of its cohort, the cohort after it, what it
-    gave. Once the input has `ended` nothing waits any longer.
+    `observe` is called after each block: position of its cohort, the cohort after it, what it gave.
     """
 
     def look_ahead(comparison: int, first: int, beyond: int) -> list[Waiting]:
+        """Give the open ticks of the counterpart from `first` to before `beyond`, as if they were closed."""
         counterpart = state.counterpart[comparison]
         at = int(where.cohort[counterpart])
         return _close_ahead(stages[at], cohorts[at], int(where.row[counterpart]), first, beyond, comparison)
@@ -81,22 +215,15 @@ def count_waiting(state: Comparisons, where: Positions) -> Ints:
     return np.where(_find_reach(state, where).given_up, 0, ticks)
 
 
-class _Due(NamedTuple):
-    """Ticks of targets whose time has come, in order of (comparison, tick), each with the tick of its counterpart."""
-
-    targets: Waiting
-    counterparts: Waiting
+_Due = tuple[Waiting, Waiting]
+"""Ticks of targets whose time has come, in order of (comparison, tick), and for each the tick of its counterpart."""
 
 
 def _advance(
     state: Comparisons, fresh: Closed, where: Positions, look_ahead: Callable[[int, int, int], list[Waiting]], *,
     ended: bool,
 ) -> tuple[Comparisons, _Due, Ints]:  # fmt: skip
-    """Decide which ticks are due; also give for each comparison the first tick of its target that still waits.
-
-    `look_ahead`, given a comparison, the first tick of its counterpart and the first one too far, gives those ticks
-    that are still open, as if they were closed.
-    """
+    """Decide which ticks are due; also give for each comparison the first tick of its target that still waits."""
     targets = concat([state.targets, *fresh.targets])
     counterparts = concat([state.counterparts, *fresh.counterparts])
     reach = _find_reach(state, where)
@@ -185,7 +312,7 @@ def _match(targets: Waiting, counterparts: Waiting, shift: Ints) -> _Due:
     at = np.searchsorted(keys[order], wanted)
     order = np.append(order, keys.size)
     found = np.append(keys, -1)[order[at]] == wanted
-    return _Due(targets, take(concat([counterparts, missing_ticks(1)]), np.where(found, order[at], keys.size)))
+    return targets, take(concat([counterparts, missing_ticks(1)]), np.where(found, order[at], keys.size))
 
 
 def _key(comparison: Ints, tick: Ints) -> Ints:
@@ -221,7 +348,7 @@ def _make_blocks(
     state: Comparisons, due: _Due, where: Positions, area: int, cut_every: int
 ) -> Iterator[tuple[int, ComparisonBlock]]:
     """Lay out what is due as blocks, each with the position of its cohort."""
-    cohort = where.cohort[state.own][due.targets.comparison]
+    cohort = where.cohort[state.own][due[0].comparison]
     for at in np.unique(cohort).tolist():
         mine, other = (take(entries, cohort == at) for entries in due)
         start = np.flatnonzero(np.append(True, np.diff(mine.comparison) != 0))

@@ -26,10 +26,9 @@ slope move by those of a straight line fitted to n + 1 equally weighted values,
 
     2 (2n + 1) / ((n + 1) (n + 2))   and   6 / ((n + 1) (n + 2)):
 
-with the small gain a_H^2 / 4 alone a slope that is there from the start takes 350 ticks to learn, and reads as slowing
-until then. Scale and U move from the second update on, a season from the sixth. A missing tick moves the level along
-its slope and nothing else; an exact tie likewise, and it forms no pair (a stuck sensor would otherwise read 0.99995);
-the tick after a tie may use it.
+else a slope that is there from the start takes 350 ticks to learn, and reads as slowing until then. Scale and U move
+from the second update on, a season from the sixth. A missing tick moves the level along its slope and nothing else; an
+exact tie likewise, and it forms no pair (a stuck sensor would otherwise read 0.99995); the tick after a tie may use it.
 
 The difference of target and counterpart, d = residual_T - residual_R, has a scale of its own, `a` and `w` being
 gain and cut of the target's scale:
@@ -155,10 +154,9 @@ def _bin(tick: int, period: float, n_bins: int) -> int:
 
 @part
 def _wave(tick: int, period: float, n_bins: int, bins: Floats, offset: int) -> float:
-    """A season at a tick: between the middles of two bins the line through them, in place of a stair.
+    """A season at a tick: between the middles of two bins the line through them.
 
-    The steps of a stair are noise of their own in past and present: they drew lag 1 down by up to .07 where bins are
-    wider than a tick. A period with one bin for each tick is not changed by it.
+    A stair's steps are noise of their own in past and present: they drew lag 1 down by up to .07.
     """
     phase = tick - period * math.floor(tick / period)
     place = n_bins * (phase + 0.5) / period - 0.5
@@ -186,13 +184,8 @@ def _plausible(x: float, season: float, number: Floats, count: Ints, limits: Flo
         count[OUTSIDE] += 1
         return math.nan
     count[OUTSIDE] = 0
-    scale = math.sqrt(number[VARIANCE])
-    if (
-        not none
-        and count[POINTS] > UNCLIPPED
-        and scale > 0.0
-        and abs(x - season - number[LEVEL]) > limits[FARTHEST] * scale
-    ):
+    scale, known = math.sqrt(number[VARIANCE]), not none and count[POINTS] > UNCLIPPED
+    if known and scale > 0.0 and abs(x - season - number[LEVEL]) > limits[FARTHEST] * scale:
         count[IMPLAUSIBLE] += 1
         return math.nan
     count[IMPLAUSIBLE] = 0

@@ -1,13 +1,9 @@
 """A change of settings, applied to a state.
 
-A series whose plan is the same goes on as if nothing had happened, and so it does if only the time after which it
-counts as stale has changed. One whose rules alone have changed keeps its cells; a rule that is still there keeps its
-evidence and its alarm. Any other change of plan starts a series afresh, in `learning`, on its old grid where the
-cadence is the same. Alarms whose rules are gone end. A series that has a counterpart now is compared from here on; a
-comparison that is no longer wanted is gone, and its alarms end.
-
-A cohort whose plan is the same for all its series is not touched. Where the plan changes, all series of a cohort that
-share the new one move together.
+A series whose plan is the same, but perhaps for the time after which it is stale, goes on as if nothing had happened.
+One whose rules alone have changed keeps its cells; a rule that is still there keeps its evidence and its alarm. Any
+other change starts a series afresh, in `learning`, on its old grid where the cadence is the same. Alarms whose rules
+are gone end, and so do those of comparisons that are no longer wanted; new comparisons begin here.
 """
 
 from __future__ import annotations
@@ -37,8 +33,7 @@ def migrate(
 ) -> tuple[PipelineState, tuple[str, ...], tuple[AlarmEvent, ...]]:
     """Bring a state to the pipeline's settings; also name the series that start afresh, and end the alarms it has to.
 
-    With the `former` settings at hand, plans are looked at only where something changed that they are made of. Where
-    nothing changes the state is returned itself.
+    If nothing that plans are made of differs from the `former` settings, the state is returned itself.
     """
     if former is not None and all(getattr(former, part) == getattr(pipeline.settings, part) for part in _OF_PLANS):
         return state, (), ()
@@ -80,9 +75,7 @@ def migrate(
     return state, tuple(sorted(state.names[i] for i in afresh)), tuple(ended)
 
 
-def _renew_comparisons(settings: Settings, state: PipelineState) -> tuple[
-    PipelineState, Ints, list[tuple[int, int]]
-]:  # fmt: skip
+def _renew_comparisons(settings: Settings, state: PipelineState) -> tuple[PipelineState, Ints, list[tuple[int, int]]]:
     """Drop and add comparisons as the settings want; the cohorts stay as they were.
 
     Also give the new number of each series, -1 for those that are gone; and of each new comparison its number, with

@@ -1,22 +1,15 @@
 """The pipeline: observations go in, ticks are closed, conditioned, scored and judged; states and events come out.
 
-It knows no clock, file or thread, and does the same for one observation of a live series as for a million of a
-record: how observations that come in order of event time (or out of it by no more than `lateness`) are cut into batches
-does not matter. What comes later than that is late or not depending on the batches before it; the journal keeps them.
-
-    state       which series exist, and their cohorts
-    cohort      grid, conditioning, bank, evidence, alarm
-    join        series beside their counterparts
-    sites       several variables of one place
-    results     what one call gave
-
-A series whose cadence is not configured waits, its observations with it, until its first time stamps tell the cadence.
+It knows no clock, file or thread, and does the same for one observation of a live series as for a million of a record:
+how observations that come in order of event time (or out of it by no more than `lateness`) are cut into batches does
+not matter. What comes later than that is late or not depending on the batches before it; the journal keeps them. A
+series whose cadence is not configured waits, its observations with it, until its first time stamps tell the cadence.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from time import perf_counter
 
@@ -26,15 +19,14 @@ from sentinel.config import Settings
 from sentinel.pipeline import join, sites
 from sentinel.pipeline.arrays import Floats, Ints
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
-from sentinel.pipeline.comparisons import Positions, find_positions
-from sentinel.pipeline.grid import NEVER, Block
+from sentinel.pipeline.grid import NEVER
+from sentinel.pipeline.join import Positions, find_positions
 from sentinel.pipeline.plan import Plan, Plans, learn_cadence
 from sentinel.pipeline.results import Result, ResultBuilder
 from sentinel.pipeline.scoring import Stopwatch
 from sentinel.pipeline.state import NOTHING, Batch, CohortKey, PipelineState, assign, note_watermark, register
 
 __all__ = ["Batch", "CohortKey", "Observer", "Pipeline", "PipelineState", "Result"]
-
 
 Observer = Callable[[PipelineState, CohortKey, CohortState, SteppedBlock], None]
 """Called after every block, for history and digests."""
@@ -71,21 +63,13 @@ class Pipeline:
         return PipelineState()
 
     def advance(
-        self, state: PipelineState, batch: Batch, *, rows: bool = False, observer: Observer | None = None
-    ) -> tuple[PipelineState, Result]:
-        """Take in a batch: register new series, let the grids take it, close what is due, step the cohorts."""
-        return self._turn(state, batch, rows=rows, observer=observer, ended=False)
+        self, state: PipelineState, batch: Batch = NOTHING, *, rows: bool = False, observer: Observer | None = None,
+        ended: bool = False,
+    ) -> tuple[PipelineState, Result]:  # fmt: skip
+        """Take in a batch: register new series, run each cohort, then the comparisons, then the sites.
 
-    def finish(
-        self, state: PipelineState, *, rows: bool = False, observer: Observer | None = None
-    ) -> tuple[PipelineState, Result]:
-        """The input has ended: close what is open."""
-        return self._turn(state, NOTHING, rows=rows, observer=observer, ended=True)
-
-    def _turn(
-        self, state: PipelineState, batch: Batch, *, rows: bool, observer: Observer | None, ended: bool
-    ) -> tuple[PipelineState, Result]:
-        """Take series in, then run each cohort, then the comparisons, then the sites."""
+        Once the input has `ended` everything open is closed.
+        """
         state = note_watermark(register(self.settings, state, batch), batch)
         state, batch = self._release(state, replace(batch, series=state.ids[batch.series]), ended=ended)
         result, closed, cohorts = ResultBuilder(state, rows), join.Closed([], []), list(state.cohorts)
@@ -98,8 +82,14 @@ class Pipeline:
 
         for at, mine, watermark_us in _divide_by_cohort(state, batch, ended):
             cohort = self.cohort(state.keys[at][0])
-            cohorts[at], late, blocks = self._close(cohort, cohorts[at], state.row_of, mine, watermark_us, ended)
-            result.add_late(late)
+            start = perf_counter()
+            grid, late = cohort.grid.take(cohorts[at].grid, state.row_of[mine.series], mine.time_us, mine.value)
+            grid, blocks = cohort.grid.close(
+                grid, watermark_us, everything=ended, area=self._area, cut_every=self._cut_every
+            )
+            self._took("grid", perf_counter() - start)
+            cohorts[at] = cohorts[at]._replace(grid=grid)
+            result.add_late(cohorts[at].series[late])
             for block in blocks:
                 cohorts[at], stepped = cohort.step(cohorts[at], block, self._took)
                 observe(at, cohorts[at], stepped)
@@ -147,20 +137,14 @@ class Pipeline:
             value=np.concatenate([batch.value[~kept_back], *(v for _, _, v in released)]),
         )
 
-    def _close(
-        self, cohort: Cohort, members: CohortState, row_of: Ints, mine: Batch, watermark_us: Ints | None, ended: bool
-    ) -> tuple[CohortState, Ints, Iterable[Block]]:
-        """Let the grid of a cohort take its observations; also the series of late ones, and the ticks this closes."""
-        start = perf_counter()
-        grid, late = cohort.grid.take(members.grid, row_of[mine.series], mine.time_us, mine.value)
-        grid, blocks = cohort.grid.close(
-            grid, watermark_us, everything=ended, area=self._area, cut_every=self._cut_every
-        )
-        self._took("grid", perf_counter() - start)
-        return members._replace(grid=grid), members.series[late], blocks
-
     def _stages(self, state: PipelineState) -> list[Cohort]:
         return [self.cohort(plan) for plan, _ in state.keys]
+
+    def finish(
+        self, state: PipelineState, *, rows: bool = False, observer: Observer | None = None
+    ) -> tuple[PipelineState, Result]:
+        """The input has ended: close what is open."""
+        return self.advance(state, rows=rows, observer=observer, ended=True)
 
     def positions(self, state: PipelineState) -> Positions:
         """Find where every series is on its grid."""
@@ -187,18 +171,13 @@ def _divide_by_cohort(state: PipelineState, batch: Batch, ended: bool) -> Iterat
     of = state.cohort_of[batch.series]
     order = np.argsort(of, kind="stable")
     edges = np.searchsorted(of[order], np.arange(len(state.cohorts) + 1))
+    known_us = NEVER if batch.watermark_us is None else batch.watermark_us
+    source = state.sources.index(batch.source) if known_us != NEVER and batch.source in state.sources else -1
     for at, members in enumerate(state.cohorts):
-        mine, watermark_us = order[edges[at] : edges[at + 1]], _find_watermarks(state, members, batch)
+        mine, heard = order[edges[at] : edges[at + 1]], state.source_of[members.series] == source
+        watermark_us = np.where(heard, known_us, NEVER) if heard.any() else None
         if mine.size or watermark_us is not None or ended:
             yield at, batch.at(mine), watermark_us
-
-
-def _find_watermarks(state: PipelineState, members: CohortState, batch: Batch) -> Ints | None:
-    """Find the watermark of each series of a cohort in the batch; None if it has none of them."""
-    if batch.watermark_us is None or batch.source not in state.sources:
-        return None
-    of_source = state.source_of[members.series] == state.sources.index(batch.source)
-    return np.where(of_source, batch.watermark_us, NEVER) if of_source.any() else None
 
 
 def _divide_by_series(series: Ints, positions: Ints) -> Iterator[tuple[int, Ints]]:

@@ -28,11 +28,8 @@ from sentinel.pipeline.arrays import Ints
 
 CONDITIONER_WARM_UP = 50
 SHORTEST_SEASON_MEMORY = 120.0
-"""Ticks. What a season learns of the noise drifts with its memory; faster drift is taken for slowing by small budgets.
-
-Of a season of 7 ticks at the null, in parts of the budget: 0.95 at alpha 1e-4 and 1.1 at 1e-5 with 35 ticks, 0.6 and
-0.4 with 120.
-"""
+"""Ticks. A season's estimate drifts; small budgets take faster drift for slowing: for seasons of 7 ticks
+false alarms are 1.1 of a budget of 1e-5 with 35 ticks, 0.4 with 120."""
 UNCLIPPED = 20
 """First points, by which the conditioner finds the level; also differences by which a comparison finds its scale."""
 APART = 0.4
@@ -54,11 +51,7 @@ class Defaults(NamedTuple):
 
 
 def defaults_for(cadence_us: int) -> Defaults:
-    """Choose by the fixed table.
-
-    Below one day 70 ticks (between 40 and 250 it hardly matters) and ready after 100. Daily and slower records are
-    short, a season of 120 days or a century of years: they forget faster and are judged earlier, at a wider band.
-    """
+    """Choose by the fixed table: daily and slower records are short, so they forget faster and are judged earlier."""
     if cadence_us >= DAY:
         return Defaults(half_life=40.0, level_half_life=30.0, warm_up=70)
     return Defaults(half_life=70.0, level_half_life=30.0, warm_up=100)
@@ -283,10 +276,7 @@ class Plans:
 
 
 class SeriesPlans:
-    """The plans of the series of a state, whose cadences may have been learnt.
-
-    By id: `names` of all series; `target`, that of a comparison, of any other series itself.
-    """
+    """The plans of the series of a state; by id their `names`, and the `target` of a comparison, else their own id."""
 
     def __init__(self, plans: Plans, names: Sequence[str], target: Ints) -> None:
         self._plans, self._names, self._target = plans, names, target
@@ -297,10 +287,7 @@ class SeriesPlans:
         self._code = own[target] * (len(numbers) + 1) + np.where(target == np.arange(own.size), 0, own + 1)
 
     def divide(self, ids: Ints, cadence: Cadence, *, conditioning: bool) -> Iterator[tuple[Plan, Ints]]:
-        """Divide series by plan: each plan, and the positions in `ids` that have it; negative ids are left out.
-
-        `cadence` is theirs where the settings have none.
-        """
+        """Give each plan and the positions in `ids` that have it (not of negative ids); `cadence` where none is set."""
         found: dict[Plan, list[Ints]] = defaultdict(list)
         known = np.flatnonzero(ids >= 0)
         codes, first, of = np.unique(self._code[ids[known]], return_index=True, return_inverse=True)

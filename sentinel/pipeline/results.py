@@ -21,10 +21,7 @@ from sentinel.pipeline.state import PipelineState
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Every closed tick with everything that was found: columns of equal length, sorted by (series, tick).
-
-    Not ready = NaN.
-    """
+    """Every closed tick and what was found: columns of equal length, sorted by (series, tick); NaN = not ready."""
 
     series: Ints
     """Id of the series."""
@@ -178,9 +175,7 @@ class ResultBuilder:
 
     def build(self) -> Result:
         """Give everything, events in order of time."""
-        events = sorted(
-            self._events, key=lambda found: (found.time_us, found.series, found.rule, found.label, found.what)
-        )
+        events = sorted(self._events, key=lambda e: (e.time_us, e.series, e.rule, e.label, e.what))
         names = self._state.sources
         return Result(
             tuple(events), {name: n for name, n in zip(names, self._late.tolist(), strict=True) if n},

@@ -48,10 +48,7 @@ class ScoringState(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """What a block of residuals gave; arrays of shape (tick, series) and a last axis where said.
-
-    Readings and estimates are NaN while not ready or blind.
-    """
+    """What a block gave, (tick, series) and a last axis where said; readings, estimates NaN if not ready or blind."""
 
     readings: Floats
     """(tick, series, detector)."""
@@ -139,8 +136,7 @@ class Scoring:
 def _compare(rule: Rule) -> Rule:
     """Make the rule for a comparison: the least of its claims on the target and on the difference.
 
-    A minimum over readings keeps the bound if one of them is valid, so a counterpart that changes itself can lower
-    evidence and never raise it. The claim on spread is one on both already.
+    So a counterpart that changes itself can lower evidence and never raise it. The claim on spread is on both already.
     """
     own = tuple(replace(c, lane=APART) if c.is_spread else c for c in rule.channels)
     both = tuple(c if c.is_spread else replace(c, lane=c.lane + COMPARED) for c in own)
@@ -148,11 +144,7 @@ def _compare(rule: Rule) -> Rule:
 
 
 def _make_channel(part: PlanChannel, gain: float) -> Channel:
-    """Turn a channel of a rule into increments: which pairs, which threshold, which sign.
-
-    Claims below a threshold allow for the level that was taken out; a relative threshold is read off pairs that are
-    biased alike. `gain` is that of the level, 0 where none is taken out.
-    """
+    """Turn a channel of a rule into increments; `gain` is that of the level that was taken out, 0 where none was."""
     if part.kind == "spread":
         assert part.ratio is not None
         return Channel(ratio=part.ratio, weight=part.weight)

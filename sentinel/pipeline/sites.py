@@ -1,13 +1,11 @@
 """Sites: several variables of one place, which alarm when at least k of their series do.
 
-A pure stage behind the alarms: alarm events go in, in order of time, and site events come out. A site is *raised* when
-k of its series have an open alarm, raised within `within` of each other, none of which has counted before; it is
-*cleared* when fewer than k of its series have an open alarm.
+Alarm events go in, in order of time, and site events come out. A site is *raised* when k of its series have an open
+alarm, raised within `within` of each other, none of which has counted before; it is *cleared* when fewer than k have
+one.
 
-Budget. Every site alarm uses up at least k alarms of different series, and no alarm is used twice, so there are at most
-1/k times as many site alarms as alarms: with n series and a budget of alpha each, `E[site alarms in T ticks] <= n alpha
-T / k`, whatever the series have in common. That is a theorem where the series' own budget is one. Between independent
-series far fewer are to be expected: k alarms must be open at once.
+Every site alarm uses up at least k alarms of different series, so there are at most 1/k times as many: with n series
+and a budget of alpha each, `E[site alarms in T ticks] <= n alpha T / k`, whatever the series have in common.
 """
 
 from __future__ import annotations

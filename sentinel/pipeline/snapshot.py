@@ -1,16 +1,12 @@
 """A snapshot: what readers see of a pipeline's state, series by series, as a fleet and site by site.
 
-The state's arrays are replaced, never written to, so a snapshot is a set of references and costs nothing to take;
-views are made when somebody looks. A series whose source, by the source's own clock, has had nothing newer for longer
-than `stale_after` is blind (stale), whatever its last tick said; a comparison whose counterpart is behind says so,
-and is blind once as much waits for it.
+A series whose source, by the source's own clock, has had nothing newer for longer than `stale_after` is blind (stale),
+whatever its last tick said; a comparison whose counterpart is behind says so, and is blind once as much waits for it.
 
-**The fleet.** An alarm keeps the budget of its own series. Among thousands of series some alarm by chance, and a list
-of the most alarming is no finding. An *e-value* is evidence whose mean is at most 1 while nothing is wrong: that of a
-series is its e-detector, restarted where a window began, frozen at its first hit, over the window's length. The e-BH
-procedure (Wang & Ramdas 2022, J. R. Stat. Soc. B 84) turns e-values into discoveries of which, on average, at most a
-share `LEVEL` is false, however the series depend on one another. The claim is about one window, which must be named
-beside it.
+Among thousands of series some alarm by chance. The fleet is ranked by *e-values*, evidence whose mean is at most 1
+while nothing is wrong: the e-detector of a series, restarted where a window began, frozen at its first hit, over the
+window's length. The e-BH procedure (Wang & Ramdas 2022, J. R. Stat. Soc. B 84) turns them into discoveries of which, on
+average, at most a share `LEVEL` is false, however the series depend on one another. The claim is about one window.
 """
 
 from __future__ import annotations
@@ -32,10 +28,9 @@ from sentinel.domain.views import RuleView, SeriesView, SiteView, Spectrogram
 from sentinel.pipeline.alarm import BLIND, CRITICAL, LEARNING, WARNING, WATCHING
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.cohort import Cohort, CohortState, reasons, tie_share
-from sentinel.pipeline.comparisons import NO_INTS
 from sentinel.pipeline.grid import NEVER
 from sentinel.pipeline.history import History
-from sentinel.pipeline.join import count_waiting
+from sentinel.pipeline.join import NO_INTS, count_waiting
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
 from sentinel.pipeline.plan import Plan
 from sentinel.pipeline.results import strongest
@@ -234,9 +229,7 @@ class Discoveries(NamedTuple):
 def e_bh(e_values: Floats, level: float = LEVEL) -> Discoveries:
     """Find the discoveries at the false discovery rate `level`.
 
-    With `K` e-values in falling order `e_1 >= ... >= e_K` the first `k*` are discovered, `k*` the largest `k` with
-    `k e_k / K >= 1 / level`.
-
+    Of `K` e-values in falling order the first `k*` are discovered, the largest `k` with `k e_k / K >= 1 / level`.
     `e_values` has shape (series,), each at least 0; NaN = not ready, which is no hypothesis and not counted in `K`.
     Raises ValueError if `level` is outside (0, 1] or an e-value is below 0.
     """

@@ -12,8 +12,8 @@ from sentinel.config import Settings
 from sentinel.pipeline import sites
 from sentinel.pipeline.arrays import Floats, Ints
 from sentinel.pipeline.cohort import LARGEST, CohortState, concat_series, take_series
-from sentinel.pipeline.comparisons import NO_INTS, Comparisons
 from sentinel.pipeline.grid import NEVER
+from sentinel.pipeline.join import NO_INTS, Comparisons
 from sentinel.pipeline.plan import Plan, comparison_name
 
 CohortKey = tuple[Plan, int]
