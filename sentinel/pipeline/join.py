@@ -24,7 +24,7 @@ from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints, concat, take
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.conditioning import ComparisonBlock, Side
 from sentinel.pipeline.grid import ABSENT, NEVER, lay_out
-from sentinel.pipeline.plan import STAMPS_FOR_CADENCE
+from sentinel.pipeline.plan import CONDITIONER_WARM_UP
 from sentinel.pipeline.scoring import Stopwatch
 
 _TICK_BITS = 42
@@ -337,7 +337,7 @@ def _make_entries(comparisons: Ints, columns: Ints, members: CohortState, steppe
         comparisons[p], block.tick[at], block.kind[at], block.value[at],
         Side(
             pair.past[at], pair.present[at], conditioned.residual[at], pair.valid[at],
-            valued[p, t] & ~learning & (blind == 0) & (nth[p, t] > STAMPS_FOR_CADENCE), conditioned.before[at],
+            valued[p, t] & ~learning & (blind == 0) & (nth[p, t] > CONDITIONER_WARM_UP), conditioned.before[at],
             conditioned.scale[at], stepped.scored.estimates.spread[at], second.past[at], second.present[at],
             second.valid[at], pair.reset[at], learning, blind,
         ),

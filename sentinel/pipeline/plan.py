@@ -174,7 +174,7 @@ class Plan:
     @property
     def learnt_after(self) -> int:
         """Ticks with a value before the first pair; of a comparison both sides learn first, then its scale."""
-        learnt = self.conditioner_warm_up or (STAMPS_FOR_CADENCE if self.is_comparison else 1)
+        learnt = self.conditioner_warm_up or (CONDITIONER_WARM_UP if self.is_comparison else 1)
         return learnt + UNCLIPPED if self.is_comparison else learnt
 
     @property

@@ -4,8 +4,9 @@ Alarm events go in, in order of time, and site events come out. A site is *raise
 alarm, raised within `within` of each other, none of which has counted before; it is *cleared* when fewer than k have
 one.
 
-Every site alarm uses up at least k alarms of different series, so there are at most 1/k times as many: with n series
-and a budget of alpha each, `E[site alarms in T ticks] <= n alpha T / k`, whatever the series have in common.
+Budget. Every site alarm uses up at least k alarms of different series, and no alarm is used twice, so there are at most
+1/k times as many: with n series and a budget of alpha each, `E[site alarms in T ticks] <= n alpha T / k`, whatever the
+series have in common. That is a theorem where the series' own budget is one.
 """
 
 from __future__ import annotations
