@@ -148,7 +148,7 @@ def relative_threshold(
 
 @part
 def halves_disagree(pairs: Floats, w: float, kappa: float) -> bool:
-    """Whether the two halves' lag-1 autocorrelations differ by more than three standard errors."""
+    """True if the two halves' lag-1 autocorrelations differ by more than three standard errors."""
     n = pairs.shape[0]
     one, other = crossing(pairs[: n // 2], 1.0, w, kappa), crossing(pairs[n // 2 :], 1.0, w, kappa)
     middle = 0.5 * (one + other)

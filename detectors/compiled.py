@@ -38,7 +38,7 @@ def inlined(function: F) -> F:
 
 
 def is_kept(kernel: Callable[..., object]) -> bool:
-    """Whether the disk has machine code of a compiled kernel that is younger than its source file."""
+    """True if the disk has machine code of a compiled kernel that is younger than its source file."""
     source, folder = Path(kernel.__code__.co_filename), Path(cast(Any, kernel).stats.cache_path)
     written = [path.stat().st_mtime for path in folder.glob(f"{source.stem}.{kernel.__name__}-*.nbi")]
     return max(written, default=0.0) >= source.stat().st_mtime

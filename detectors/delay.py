@@ -1,4 +1,4 @@
-r"""How long a rule takes to alarm: the growth rate of its evidence, and the mean passage to the alarm line.
+r"""The delay of a rule until it alarms: the growth rate of its evidence, and the mean passage to the alarm line.
 
 **Growth.** Once the lag-1 autocorrelation has jumped to `rho` beyond the threshold `r`, the wealth of the gambler who
 stakes `beta` is multiplied by `1 + beta s~` at each pair (`evidence.py`); its logarithm climbs per tick by

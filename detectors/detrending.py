@@ -1,4 +1,4 @@
-"""What taking out a level does to a threshold.
+"""The bias of thresholds where a level was taken out.
 
 A level that follows the values with the gain `a` holds a part of the past value, so in the pairs that it leaves the
 slope of present on past is not rho but, to first order, `rho - (a/2) (1 - rho)`. For the claim "above r" that is on the

@@ -82,12 +82,12 @@ class Channel:
 
     @property
     def is_spread(self) -> bool:
-        """Whether this is a claim about the spread."""
+        """True if this is a claim about the spread."""
         return not math.isnan(self.ratio)
 
     @property
     def needs_baseline(self) -> bool:
-        """Whether it is not ready before the baseline period is full."""
+        """True if it is not ready before the baseline period is full."""
         return self.is_spread or self.relative
 
 
@@ -197,7 +197,7 @@ class Evidence:
 
     @property
     def waits(self) -> bool:
-        """Whether nothing can be said before the baseline period is full: every claim of every rule needs it."""
+        """True if nothing can be said before the baseline period is full: every claim of every rule needs it."""
         return bool(self.channels) and all(channel.needs_baseline for channel in self.channels)
 
     def first_channel(self, rule: int) -> int:

@@ -1,4 +1,4 @@
-"""What evidence is fed, keeps and gives: the named tuples that the compiled recurrences of `betting.py` work on."""
+"""The named tuples of evidence: the input, state and results that the compiled recurrences of `betting.py` work on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class EvidenceState(NamedTuple):
     clearing: Floats
     """Wealth of the reversed gambler, (series, channel, bet)."""
     open: Flags
-    """Whether an alarm is open, (series, rule)."""
+    """True if an alarm is open, (series, rule)."""
     sides: Floats
     """Fading sums of the increments above and below the level, (series, channel, 2)."""
     second: Floats
@@ -79,7 +79,7 @@ class Stream(NamedTuple):
     reset: Flags
     """(tick, series)."""
     ready: Flags
-    """Whether evidence may be gathered and shown, (tick, series, rule). Running means learn before that."""
+    """True if evidence may be gathered and shown, (tick, series, rule). Running means learn before that."""
     before: Floats
     """The value before the past one, in the pair's units; NaN where there is none. (row, tick, series)"""
     beside: Ints

@@ -1,4 +1,4 @@
-"""What a bank is fed: for every tick and series a pair, or the word that there is none."""
+"""The input of a bank: for every tick and series a pair, or a flag that there is none."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class SortedObservations:
     duplicates: int = 0
     """Observations of a series and time that was there already, known once `batches` is exhausted."""
     by_time: bool = False
-    """Whether they are in order of time and series instead: series that are compared wait for each other."""
+    """True if they are in order of time and series instead: series that are compared wait for each other."""
     _pieces: list[pl.LazyFrame] = field(default_factory=list)
     _heads: pl.DataFrame | None = None
 

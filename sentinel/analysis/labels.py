@@ -90,7 +90,7 @@ class Stretch:
     end_us: int
     """The first moment that no longer belongs to it; the transition, of an expected stretch."""
     started: bool = False
-    """Whether it begins with a `start`, or only where nothing else is known."""
+    """True if it begins with a `start`, or only where nothing else is known."""
 
     def holds(self, moments: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Tell which moments belong to it."""
@@ -103,7 +103,7 @@ class Timeline:
 
     stretches: tuple[Stretch, ...]
     control: bool
-    """Whether any of it is labelled as a control."""
+    """True if any of it is labelled as a control."""
 
     def at(self, time_us: int) -> Stretch:
         """Find the stretch to which a moment belongs."""
@@ -217,7 +217,7 @@ def make_timelines(labels: Sequence[Label], records: Sequence[SeriesRecord]) -> 
 
 
 def is_watched(record: SeriesRecord) -> bool:
-    """Whether some rule can raise an alarm on a series."""
+    """True if some rule can raise an alarm on a series."""
     return record.plan is not None and bool(record.plan.rules)
 
 

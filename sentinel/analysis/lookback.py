@@ -170,14 +170,14 @@ class _SpectralLines:
         self._level = _background(self._power)
 
     def is_new(self, ticks: float, taken: Sequence[float], harmonics: int) -> bool:
-        """Whether the record can tell a period, and it is none of these or of their first harmonics."""
+        """True if the record can tell a period, and it is none of these or of their first harmonics."""
         cycles = self._size / ticks
         if ticks < SHORTEST_SEASON_TICKS or cycles < FEWEST_CYCLES:
             return False
         return all(abs(cycles - h * self._size / period) > 2.0 for period in taken for h in range(1, harmonics + 1))
 
     def stands_out(self, ticks: float) -> bool:
-        """Whether a period named beforehand is a line, its harmonics taken together."""
+        """True if a period named beforehand is a line, its harmonics taken together."""
         harmonics = [ticks / h for h in range(1, _HARMONICS + 1) if ticks / h > 2.0]
         ratios = [self._at(1.0 / period) / self._level[round(self._size / period)] for period in harmonics]
         strongest = harmonics[int(np.argmax(ratios))]
@@ -195,7 +195,7 @@ class _SpectralLines:
         return found
 
     def is_steady(self, ticks: float) -> bool:
-        """Whether the parts of the record agree on the phase; they are of two cycles at least, and at most eight."""
+        """True if the parts of the record agree on the phase; they are of two cycles at least, and at most eight."""
         wave = self._white * np.exp(-2j * np.pi * self._tick / ticks)
         number = min(_PARTS, max(FEWEST_CYCLES, int(self._size / ticks / 2.0)))
         parts = [part.sum() for part in np.array_split(wave, number)]

@@ -1,4 +1,4 @@
-"""What an analysis found out about one series, and sentences about it that claim no more than is known."""
+"""The findings about one series, and sentences about it that claim no more than is known."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Proposal:
     """Share of the variance of season and rest that is season, 0 to 1."""
 
     def is_followed(self, level_half_life: float) -> bool:
-        """Whether the conditioner's level follows it anyway, so that declaring it would only cost warm-up.
+        """True if the conditioner's level follows it anyway, so that declaring it would only cost warm-up.
 
         Of a wave of 50 level half-lives the level leaves 3 % of the amplitude, of 20 a fifth, of 12 a half.
         """

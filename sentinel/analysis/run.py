@@ -116,7 +116,7 @@ def run(
 
 
 def compares(settings: Settings) -> bool:
-    """Whether some series are compared with others; then all must come in order of time."""
+    """True if some series are compared with others; then all must come in order of time."""
     return any(entry.counterpart is not None for entry in settings.series)
 
 

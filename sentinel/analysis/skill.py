@@ -61,7 +61,7 @@ class JudgedEvent:
     alarm: AlarmEvent | None
     """The first alarm in that time; None = missed."""
     still_open: bool
-    """Whether an alarm of that time was open when the event came."""
+    """True if an alarm of that time was open when the event came."""
     ticks: int
     """Ticks with a verdict in that time."""
 

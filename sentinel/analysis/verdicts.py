@@ -1,4 +1,4 @@
-"""What labelled events say about the alarms: in words and tables for people, as files for programs.
+"""The verdict of labelled events on the alarms: in words and tables for people, as files for programs.
 
 `skill.csv` has one row per alarm, `alarm, series, kind, time, verdict, lead`; `skill.json` is the whole verdict.
 """

@@ -55,7 +55,7 @@ class Verdict:
 
     @property
     def good(self) -> bool:
-        """Whether the lake was warned before it tipped, and no control alarmed."""
+        """True if the lake was warned before it tipped, and no control alarmed."""
         return self.warned_us is not None and self.warned_us < self.tip_us and not self.others
 
     def text(self) -> str:

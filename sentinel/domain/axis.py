@@ -1,4 +1,4 @@
-"""What time is to the owner of a table: a calendar, or a number that counts steps.
+"""The time axis of a table: a calendar, or a number that counts steps.
 
 Inside the program every time is whole microseconds. A `time` column of numbers (years, steps, depths of a core) is put
 on that scale so that one typical step of the series is one second; what is written has its own numbers again.

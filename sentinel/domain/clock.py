@@ -1,4 +1,4 @@
-"""Where the time comes from: the one module that asks the operating system.
+"""The clock: the one module that asks the operating system for the time.
 
 Times are whole microseconds since 1970-01-01 UTC everywhere inside sentinel; they become text only at the edges.
 """

@@ -65,5 +65,5 @@ class SourceStatus:
 
     @property
     def has_answered(self) -> bool:
-        """Whether it has been fetched, or has failed, at least once."""
+        """True if it has been fetched, or has failed, at least once."""
         return self.last_success_us != NEVER_US or self.last_failure_us != NEVER_US

@@ -1,4 +1,4 @@
-"""What a reader may see: an immutable picture of every series after the last tick.
+"""Series, rules and sites as readers see them: immutable values, taken after the last tick.
 
 A series that is not ready is `LEARNING` and its numbers are NaN; one that cannot be judged is `BLIND` with a reason; a
 quiet one is `WATCHING`. A missing tick leaves the numbers as they were and moves only `missing_ticks`.

@@ -1,4 +1,4 @@
-"""Where events go: one file per kind of notifier, and the registry of kinds."""
+"""The receivers of events: one file per kind of notifier, and the registry of kinds."""
 
 from __future__ import annotations
 

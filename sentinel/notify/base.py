@@ -1,4 +1,4 @@
-"""What a notifier is: a class that sends events to one receiver, and says what became of them."""
+"""The contract of a notifier: a class that sends events to one receiver, and says what became of them."""
 
 from __future__ import annotations
 

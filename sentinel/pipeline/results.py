@@ -1,4 +1,4 @@
-"""What one call of the pipeline gives: alarm events, rows for tables and reports, and counts by source."""
+"""The result of one call of the pipeline: alarm events, rows for tables and reports, and counts by source."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class Daemon:
 
     @property
     def health(self) -> Health:
-        """Whether the daemon is well, as of now."""
+        """Health of the daemon, as of now."""
         now = self._clock.now_us()
         beat = -1
         if self._schedule is not None:

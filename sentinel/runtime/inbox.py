@@ -1,4 +1,4 @@
-"""What comes from the sources: the queue of frames before the engine, and the accounts of what became of them.
+"""The inbox: the queue of frames before the engine, and the accounts of what became of them.
 
 The queue leads from many threads to the one engine, and is bounded by the observations in it. When it is full the
 producers wait, so that a source is read no faster than the engine works: memory stays bounded, and what waits is still

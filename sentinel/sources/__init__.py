@@ -1,4 +1,4 @@
-"""Where observations come from: one file per kind of source, and the registry of kinds."""
+"""The sources of observations: one file per kind, and the registry of kinds."""
 
 from __future__ import annotations
 

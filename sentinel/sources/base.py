@@ -1,4 +1,4 @@
-"""What a source is: a class that is asked for observations (pull), or one that brings them by itself (push).
+"""The contract of a source: a class that is asked for observations (pull), or one that brings them by itself (push).
 
 A source keeps nothing of its progress. The *cursor* does: the journal commits it together with the observations, and
 gives it back at the next start. So after a crash exactly what was not committed comes again.

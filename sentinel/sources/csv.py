@@ -134,7 +134,7 @@ class Position:
         return replace(self, device=device, inode=inode)
 
     def fits(self, path: Path) -> bool:
-        """Whether this file begins as the one that was read did, and is at least as long."""
+        """True if this file begins as the one that was read did, and is at least as long."""
         try:
             with path.open("rb") as file:
                 if os.fstat(file.fileno()).st_size < max(self.offset, self.head_bytes):

@@ -1,4 +1,4 @@
-"""How source `csv` reads its files: a file, or a folder of CSV, Parquet and NDJSON files, followed as it grows.
+"""The reader of source `csv`: a file, or a folder of CSV, Parquet and NDJSON files, followed as it grows.
 
 The cursor holds one position per file (`csv.py`). Each fetch reads at most `max_observations`, in whole lines; a
 last line without its newline is still being written and waits. A file that cannot be read holds up no other file of

@@ -1,4 +1,4 @@
-"""How a table is written, and one cell of it as a number or as an instant; null where it is neither."""
+"""The options of a table, and one cell of it as a number or as an instant; null where it is neither."""
 
 from __future__ import annotations
 

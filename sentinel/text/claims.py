@@ -1,4 +1,4 @@
-"""What rules claim, how far their evidence has come, and what alarms say: in words, and as the JSON of receivers."""
+"""Rules, evidence and alarms in words, and as the JSON of receivers."""
 
 from __future__ import annotations
 

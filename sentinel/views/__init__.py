@@ -1,1 +1,1 @@
-"""What others see of the state: Prometheus metrics, the web page, pictures, the terminal."""
+"""The state as others see it: Prometheus metrics, the web page, pictures, the terminal."""

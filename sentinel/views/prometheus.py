@@ -1,4 +1,4 @@
-"""What Prometheus reads, made anew at each scrape of the snapshot and the instruments.
+"""The exposition for Prometheus, made anew at each scrape of the snapshot and the instruments.
 
 A value that is not known is left out instead of shown as zero.
 """

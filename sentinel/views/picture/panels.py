@@ -1,4 +1,4 @@
-"""How a picture looks, and its panels: readings with lag-1 and its band; modulus and period; spread and criticality."""
+"""The panels of a picture: readings with lag-1 and its band; modulus and period; spread and criticality."""
 
 from __future__ import annotations
 

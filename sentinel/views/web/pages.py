@@ -1,4 +1,4 @@
-"""What is served of a snapshot: pages, which templates put into words and bars, and JSON for programs."""
+"""The answers made of a snapshot: pages, which templates put into words and bars, and JSON for programs."""
 
 from __future__ import annotations
 
