@@ -53,7 +53,7 @@ SLOPE_MEMORY = 0.9965402628278678
 """Half-life of 200 ticks: the running slope of the spread channel."""
 LABEL_ONE_SIDED, LABEL_NOISE = 1, 2
 PAIRS, SPREAD = 0, 1
-"""What a channel's increments are made of."""
+"""The two kinds of increments of a channel."""
 _RUN = 32
 
 Floats = NDArray[np.float64]

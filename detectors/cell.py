@@ -101,7 +101,7 @@ class CellTable:
 
     @property
     def forgetting_factor(self) -> float:
-        """What the cell keeps of its value in one step, on valid pairs."""
+        """Factor by which the cell shrinks its value in one step, on valid pairs."""
         return sigmoid(self.forget.at(valid=1.0))
 
     def step(self, cell: float, past: float, present: float, valid: float, reset: float) -> float:

@@ -48,7 +48,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is checked."""
+    """The detector that is checked."""
 
     factory: Factory
     bank_class: Callable[..., Bank]

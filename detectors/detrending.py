@@ -14,11 +14,11 @@ LOWEST = -0.999
 
 
 def below(threshold: float, level_gain: float) -> float:
-    """Where bets on "lag 1 below `threshold`" are placed when a level of this gain was taken out."""
+    """Return the threshold for bets on "lag 1 below `threshold`" when a level of this gain was taken out."""
     return max(threshold - 0.625 * level_gain * (1.0 - threshold), LOWEST)
 
 
 def modulus(threshold: float, level_gain: float) -> float:
-    """Where bets on "modulus above `threshold`" are placed: on the second stage, below `-threshold^2`."""
+    """Return the threshold for bets on "modulus above `threshold`": on the second stage, below `-threshold^2`."""
     product = threshold * threshold
     return max(-product - 0.75 * level_gain * (1.0 + product), LOWEST)

@@ -43,7 +43,7 @@ Flags = NDArray[np.bool_]
 
 
 class Fading(NamedTuple):
-    """How old what the cells hold is, per series."""
+    """Age of the memory of the cells, one number per series."""
 
     run: NDArray[np.int64]
     """Ticks since the last pair; -1 while the cells hold nothing."""
