@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from sentinel.domain.channels import UNKNOWN
 from sentinel.domain.metrics import Metrics
-from sentinel.domain.states import Reason, State
-from sentinel.domain.views import RuleView, SeriesView, SiteView, Spectrogram
+from sentinel.domain.states import Reason, RuleView, SeriesView, SiteView, Spectrogram, State
 from sentinel.pipeline.history import History
 from sentinel.pipeline.snapshot import Snapshot
 from tests.analysis.lakes import without_pictures

@@ -16,9 +16,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sentinel.domain.axis import STAMPS
 from sentinel.domain.errors import DataError
-from sentinel.domain.observation import Rejection
+from sentinel.domain.observation import STAMPS, Rejection
 from sentinel.tables import Axis, Parsed, TableOptions, open_table, parse
 
 UNUSABLE = {

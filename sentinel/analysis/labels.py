@@ -40,8 +40,8 @@ from numpy.typing import NDArray
 
 from sentinel.analysis.record import SeriesRecord
 from sentinel.config import or_else
-from sentinel.domain.axis import NumberAxis
 from sentinel.domain.errors import DataError
+from sentinel.domain.observation import NumberAxis
 from sentinel.tables import TableOptions, open_table
 from sentinel.tables.cells import MORE, ROW, instant, number, stamp_text
 

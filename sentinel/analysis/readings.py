@@ -12,9 +12,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sentinel.analysis.record import SeriesRecord, match_cleared
-from sentinel.domain.axis import Axis, NumberAxis
 from sentinel.domain.channels import Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
+from sentinel.domain.observation import Axis, NumberAxis
 from sentinel.domain.states import State
 from sentinel.pipeline.results import Rows
 

@@ -10,15 +10,21 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from sentinel.config import SHORTEST_SEASON_TICKS
-from sentinel.domain.axis import STEP_US, Axis, NumberAxis
 from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
-from sentinel.domain.spans import DAY
-from sentinel.domain.spelling import NEVER_US, duration_in_words, moment_in_words, print_rounded, print_season
+from sentinel.domain.observation import STEP_US, Axis, NumberAxis
+from sentinel.domain.spans import DAY, NEVER_US, duration_in_words, moment_in_words, print_rounded, print_season
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.plan import Plan
-from sentinel.text.claims import rule_in_words, seen_in_words
-from sentinel.text.words import REASONS, budget_in_words, lag1_in_words, modulus_in_words, spread_in_words
+from sentinel.text.claims import seen_in_words
+from sentinel.text.words import (
+    REASONS,
+    budget_in_words,
+    lag1_in_words,
+    modulus_in_words,
+    rule_in_words,
+    spread_in_words,
+)
 
 E = TypeVar("E", AlarmEvent, SiteEvent)
 URGENCY = (State.CRITICAL, State.WARNING, State.BLIND, State.WATCHING, State.LEARNING)

@@ -27,11 +27,11 @@ from sentinel.analysis.record import (
 from sentinel.domain.errors import DataError
 from sentinel.domain.events import SiteEvent
 from sentinel.domain.metrics import LEVEL
-from sentinel.domain.spelling import number_in_words
+from sentinel.domain.spans import number_in_words
 from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.snapshot import e_bh
-from sentinel.text.claims import evidence_against_budget, rule_in_words
-from sentinel.text.words import REMARKS, alpha_in_words, lag1_in_words
+from sentinel.text.claims import evidence_against_budget
+from sentinel.text.words import REMARKS, alpha_in_words, lag1_in_words, rule_in_words
 from sentinel.views.picture import Figure, draw, write
 
 DOTS_PER_INCH = 150

@@ -14,9 +14,9 @@ from sentinel.analysis.intake import SortedObservations
 from sentinel.analysis.readings import Readings, slice_by_series
 from sentinel.analysis.record import SeriesRecord, match_cleared
 from sentinel.config import Settings, or_else
-from sentinel.domain.axis import Axis, CalendarAxis, NumberAxis
 from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent, SiteEvent
+from sentinel.domain.observation import Axis, CalendarAxis, NumberAxis
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState, Result

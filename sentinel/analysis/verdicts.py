@@ -16,7 +16,7 @@ from sentinel.analysis.labels import Phase
 from sentinel.analysis.readings import INSTANT, stamp, stamp_type
 from sentinel.analysis.report import ReportSection
 from sentinel.analysis.skill import JudgedEvent, Rival, Skill, count_interval, share_interval
-from sentinel.domain.spelling import duration_in_words, print_rounded
+from sentinel.domain.spans import duration_in_words, print_rounded
 
 SKILL_FILES = ("skill.csv", "skill.json")
 YEAR_SECONDS = 365.25 * 86_400

@@ -12,7 +12,7 @@ from sentinel.analysis.backtest import Progress, Stage, backtest, plot, with_spa
 from sentinel.analysis.intake import read_files
 from sentinel.analysis.record import describe
 from sentinel.analysis.report import summarise
-from sentinel.commands.arguments import folder_for, table_options, writing
+from sentinel.commands.main import folder_for, table_options, writing
 from sentinel.config import Settings, load
 from sentinel.domain.errors import UsageError
 from sentinel.views.picture import write

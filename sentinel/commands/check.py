@@ -12,14 +12,12 @@ from math import floor
 from sentinel.config import AlarmSettings, BankSettings, SeriesSettings, Settings, SiteSettings, load, schema_text
 from sentinel.domain.clock import SystemClock
 from sentinel.domain.errors import ConfigError
-from sentinel.domain.spans import Cadence
-from sentinel.domain.spelling import print_duration, print_season, print_size
+from sentinel.domain.spans import Cadence, print_duration, print_season, print_size
 from sentinel.notify import make_notifier
 from sentinel.pipeline.plan import STAMPS_FOR_CADENCE, Plan, comparison_name, defaults_for, plan_for, plan_of
 from sentinel.pipeline.sites import without_enough
 from sentinel.sources import Source, make_sources
-from sentinel.text.claims import rule_in_words
-from sentinel.text.meaning import describe_bank, describe_rule, span
+from sentinel.text.words import describe_bank, describe_rule, rule_in_words, span
 
 _LISTED_CADENCES = (Cadence.parse("1h"), Cadence.parse("1d"))
 

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
-from sentinel.commands.arguments import folder_for, writing
+from sentinel.commands.main import folder_for, writing
 from sentinel.commands.replay import replay
 from sentinel.config import Settings
 from sentinel.domain.errors import UpstreamError
 from sentinel.domain.events import AlarmEvent
-from sentinel.domain.spans import Cadence
-from sentinel.domain.spelling import duration_in_words, moment_in_words
+from sentinel.domain.spans import Cadence, duration_in_words, moment_in_words
 from sentinel.runtime import logs
 from sentinel.runtime.daemon import Daemon
 from sentinel.simulate import Simulated, simulate

@@ -14,7 +14,7 @@ from time import perf_counter
 
 import numpy as np
 
-from sentinel.domain.spelling import duration_in_words
+from sentinel.domain.spans import duration_in_words
 
 LIBRARIES = ("torch", "numpy", "numba", "polars", "statsmodels", "apscheduler", "prometheus-client", "pydantic")
 AGREEMENT = 1e-9

@@ -1,4 +1,4 @@
-"""Runs one command of the command line, and turns errors into messages and exit codes.
+"""The command line: its commands and options, how one of them is run, and errors as messages and exit codes.
 
 Nothing heavy is imported here: each command imports its module when it runs, so `--help`, `--version` and `check`
 answer at once.
@@ -12,12 +12,22 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
 from importlib import import_module
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from sentinel.commands.arguments import parser
-from sentinel.domain.errors import SentinelError
+from sentinel import __version__
+from sentinel.domain.errors import SentinelError, UsageError
 
+if TYPE_CHECKING:
+    from sentinel.tables import TableOptions
+
+_EXIT_CODES = """exit codes: 0 done, 1 failure, 2 usage, 65 bad input data,
+  73 state folder not usable, 75 something needed is down, 78 bad configuration"""
 INTERRUPTED = 130
 """128 + SIGINT."""
 BROKEN_PIPE = 141
@@ -67,3 +77,177 @@ def _prepare_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that reports a fault in one line, like all other faults, instead of printing the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Report a fault on standard error, with where to read more; exit code 2."""
+        line = " ".join(f"sentinel: {message}; see '{self.prog} --help'".splitlines())
+        self.exit(UsageError.exit_code, f"{line}\n")
+
+    def parse_known_args(self, *arguments: Any) -> tuple[argparse.Namespace, list[str]]:  # type: ignore[override]
+        """Refuse unknown arguments here: the parser of all commands would point to the wrong help."""
+        parsed, unknown = super().parse_known_args(*arguments)
+        if "" in (arguments[0] or ()):
+            self.error("an empty argument, as an unset variable leaves it; a value is needed")
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return parsed, unknown
+
+
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of all commands; what it gives has `handler`, the function to run as `module:name`."""
+    made = _Parser(
+        prog="sentinel",
+        description="Watches time series and warns, with a stated false-alarm budget, that one of\n"
+        "them is losing resilience: that it recovers ever more slowly from small knocks.",
+        epilog=f"example:\n  sentinel demo\n\nmore on a command: sentinel COMMAND --help\n{_EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--version", action="version", version=f"sentinel {__version__}")
+    commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, handler: str, text: str, example: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(
+            name, help=text, description=f"{text[0].upper()}{text[1:]}.",
+            epilog=f"example:\n  sentinel {name} {example}".rstrip() + f"\n\n{_EXIT_CODES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        one.set_defaults(handler=f"sentinel.commands.{handler}")
+        return one
+
+    demo = command("demo", "demo:main", "show the daemon at work on simulated lakes and two real series", "--keep demo")
+    demo.add_argument("--seed", type=_seed, default=0, metavar="N", help="seed of the lakes' noise [%(default)s]")
+    demo.add_argument("--headless", action="store_true", help="summary only, and faster; exit code 1 if it went wrong")
+    text = "keep serving the page after the end [0]"
+    demo.add_argument("--linger", type=_seconds, default=0.0, metavar="SECONDS", help=text)
+    demo.add_argument("--keep", metavar="DIR", help="keep state and picture in DIR [picture: here, state: not kept]")
+
+    text = "analyse recorded series as if they came in live"
+    backtest = command("backtest", "backtest:main", text, "lake.csv --season 1d --out result")
+    _input(backtest)
+    backtest.add_argument("--out", required=True, metavar="DIR", help="folder of the results; made if needed")
+    backtest.add_argument("--quiet", action="store_true", help="no progress, no summary")
+    text = "judge the alarms by what happened: a table with the columns series, time and kind "
+    backtest.add_argument("--events", metavar="FILE", help=f"{text}(transition, start, end, control)")
+    backtest.add_argument("--sweep", action="store_true", help="also try half and double the half-lives")
+
+    text = "draw the stability spectrogram of one series"
+    plot = command("plot", "backtest:plot_main", text, "lake.csv --series ph --out ph.png")
+    _input(plot)
+    plot.add_argument("--series", metavar="NAME", help="which series [the first]")
+    plot.add_argument("--out", required=True, metavar="FILE", help="picture to write, *.png or *.svg")
+
+    run = command("run", "main:run", "watch the configured sources until stopped", "sentinel.yaml")
+    run.add_argument("config", metavar="CONFIG", help="YAML file, or a folder of *.yaml")
+    check = command("check", "check:main", "check a configuration and say in words what it means", "sentinel.yaml")
+    check.add_argument("config", metavar="CONFIG", help="YAML file, or a folder of *.yaml; with --probe also a table")
+    text = "read the sources, or the table CONFIG, once and propose cadence and seasons"
+    handler = "sentinel.commands.probe:main"
+    check.add_argument("--probe", action="store_const", dest="handler", const=handler, help=text)
+    _table(check, "how the table is written (with --probe)")
+
+    text = "run the journal of a daemon through the pipeline again"
+    replay = command("replay", "replay:main", text, "--state state --out again")
+    replay.add_argument("--state", required=True, metavar="DIR", help="state folder of a stopped daemon, or a copy")
+    replay.add_argument("--config", metavar="FILE", help="settings to replay under [those in the journal]")
+    replay.add_argument("--out", required=True, metavar="DIR", help="folder of the results; made if needed")
+
+    command("schema", "check:print_schema", "print the JSON Schema of configuration files", "> schema.json")
+    command("doctor", "doctor:main", "say what this machine has and lacks", "")
+    return made
+
+
+def _input(parser: argparse.ArgumentParser) -> None:
+    """Add what is analysed and how, the same for `backtest` and `plot`."""
+    parser.add_argument("input", nargs="+", metavar="INPUT", help="CSV, Parquet or NDJSON file, long or wide")
+    parser.add_argument("--config", metavar="FILE", help="YAML file with series, banks, alarms [defaults]")
+    parser.add_argument("--cadence", type=_cadence, metavar="SPAN", help="15m, 1d, 1mo [from the first 50 times]")
+    text = "known period to take out, such as 1d or 1y; may be repeated [none]"
+    parser.add_argument("--season", type=_season, action="append", default=[], metavar="SPAN", help=text)
+    text = "full takes out level, trend and season; none takes the values as residuals already [%(default)s]"
+    parser.add_argument("--conditioning", choices=("full", "none"), default="full", help=text)
+    _table(parser, "how the tables are written")
+
+
+def _table(parser: argparse.ArgumentParser, title: str) -> None:
+    """Add how a table is written."""
+    table = parser.add_argument_group(title)
+    text = "column that tells series apart: --by lake gives paul/ph; may be repeated [none]"
+    table.add_argument("--by", action="append", default=[], metavar="COLUMN", help=text)
+    table.add_argument("--time-column", metavar="COLUMN", help="column of the event times [time]")
+    table.add_argument("--series-column", metavar="COLUMN", help="long tables: column of the series' names [series]")
+    table.add_argument("--value-column", metavar="COLUMN", help="long tables: column of the values [value]")
+    table.add_argument("--separator", type=_separator, metavar="CHAR", help="between the columns of a CSV [,]")
+    table.add_argument("--decimal", choices=[".", ","], metavar="MARK", help="decimal mark, . or , [.]")
+    table.add_argument("--encoding", metavar="NAME", help="text encoding, such as latin-1 [utf-8]")
+    table.add_argument("--time-format", metavar="FORM", help="form of the times, such as '%%d.%%m.%%Y' [ISO 8601]")
+    table.add_argument("--time-zone", type=_time_zone, metavar="ZONE", help="zone of times without an offset [UTC]")
+
+
+def table_options(arguments: argparse.Namespace) -> TableOptions:
+    """Give how a table is written, as the command line says."""
+    from sentinel.tables import TableOptions
+
+    known = {field.name for field in fields(TableOptions)}
+    given = {name: value for name, value in vars(arguments).items() if value and name in known}
+    return TableOptions(**given | {"by": tuple(arguments.by)})
+
+
+def folder_for(out: Path, option: str = "--out") -> Path:
+    """Make the folder if needed; UsageError if there is a file of that name, SentinelError if it cannot be made."""
+    with writing(out):
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise UsageError(f"{option} {out}: there is a file of that name; a folder is needed") from error
+    return out
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Turn an OSError into a SentinelError that names what could not be written."""
+    try:
+        yield
+    except OSError as error:
+        raise SentinelError(f"{target}: {error.strerror or error}; it must be writable, with enough room") from error
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise argparse.ArgumentTypeError(f"'{text}'; a whole number from 0 is allowed")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0.0 <= seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"'{text}'; a number of seconds from 0 is allowed")
+    return seconds
+
+
+def _parsed_by(module: str, name: str) -> Callable[[str], str]:
+    """Make the type of an option: a text that `name` of a module, imported when the option is given, parses.
+
+    A text that does not parse is a fault of usage; the command parses it again.
+    """
+
+    def check(text: str) -> str:
+        try:
+            attrgetter(name)(import_module(module))(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"'{text}'; {error}") from None
+        return text
+
+    return check
+
+
+_cadence = _parsed_by("sentinel.domain.spans", "Cadence.parse")
+_season = _parsed_by("sentinel.domain.spans", "parse_season")
+_time_zone = _parsed_by("sentinel.config", "known_time_zone")
+_separator = _parsed_by("sentinel.config", "known_separator")

@@ -18,13 +18,12 @@ from sentinel.analysis.intake import SortedObservations, read_files, sort
 from sentinel.analysis.lookback import FEWEST_CYCLES, LONGEST_RECORD, WEAKEST, on_grid, propose
 from sentinel.analysis.readings import slice_by_series
 from sentinel.analysis.record import Proposal
-from sentinel.commands.arguments import table_options
+from sentinel.commands.main import table_options
 from sentinel.config import Settings, load
-from sentinel.domain.axis import Axis, CalendarAxis, NumberAxis
 from sentinel.domain.clock import SystemClock
 from sentinel.domain.errors import DataError
-from sentinel.domain.spans import Cadence
-from sentinel.domain.spelling import print_season
+from sentinel.domain.observation import Axis, CalendarAxis, NumberAxis
+from sentinel.domain.spans import Cadence, print_season
 from sentinel.pipeline.plan import learn_cadence, plan_for
 from sentinel.sources import PullSource, make_sources
 

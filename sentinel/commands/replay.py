@@ -14,11 +14,11 @@ from pathlib import Path
 
 from sentinel.analysis.readings import INSTANT, Readings, alarm_table, slice_by_series
 from sentinel.analysis.record import match_cleared
-from sentinel.commands.arguments import folder_for, writing
+from sentinel.commands.main import folder_for, writing
 from sentinel.config import Settings, load
-from sentinel.domain.axis import CalendarAxis
 from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent
+from sentinel.domain.observation import CalendarAxis
 from sentinel.journal import Journal
 from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.pipeline import Result

@@ -22,8 +22,7 @@ from sentinel.config.values import (
     or_else,
     require,
 )
-from sentinel.domain.spans import HalfLife
-from sentinel.domain.spelling import print_duration, print_season
+from sentinel.domain.spans import HalfLife, print_duration, print_season
 
 SHORTEST_HALF_LIFE_TICKS = 3.0
 LONGEST_HALF_LIFE_TICKS = 1e5

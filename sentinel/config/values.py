@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from sentinel.domain import spans, spelling
+from sentinel.domain import spans
 from sentinel.domain.spans import Budget, Cadence, HalfLife
 
 FROM_FILE = {"from_file": True}
@@ -165,11 +165,11 @@ def _written(
 
 
 Duration: TypeAlias = Annotated[
-    int, *_written(int, spans.DURATION_FORM, spans.DURATION_PATTERN, spans.parse_duration, spelling.print_duration)
+    int, *_written(int, spans.DURATION_FORM, spans.DURATION_PATTERN, spans.parse_duration, spans.print_duration)
 ]
 """Whole microseconds, written ``30s 5m 12h 7d 4w``."""
 Season: TypeAlias = Annotated[
-    int, *_written(int, spans.PERIOD_FORM, spans.PERIOD_PATTERN, spans.parse_season, spelling.print_season)
+    int, *_written(int, spans.PERIOD_FORM, spans.PERIOD_PATTERN, spans.parse_season, spans.print_season)
 ]
 """Whole microseconds, written like a duration or ``1mo`` (30.4375 d) or ``1y`` (365.25 d)."""
 

@@ -1,11 +1,20 @@
-"""The state that a series is in and why, and what the daemon knows about a source: plain facts for every reader."""
+"""Series, rules, sites and sources as readers see them: plain facts, those of a series taken after its last tick.
+
+A series that is not ready is `LEARNING` and its numbers are NaN; one that cannot be judged is `BLIND` with a reason; a
+quiet one is `WATCHING`. A missing tick leaves the numbers as they were and moves only `missing_ticks`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from math import nan
 
-from sentinel.domain.spelling import NEVER_US
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.domain.channels import UNKNOWN, Estimates
+from sentinel.domain.spans import NEVER_US
 
 
 class State(Enum):
@@ -67,3 +76,136 @@ class SourceStatus:
     def has_answered(self) -> bool:
         """True if it has been fetched, or has failed, at least once."""
         return self.last_success_us != NEVER_US or self.last_failure_us != NEVER_US
+
+
+@dataclass(frozen=True, slots=True)
+class RuleView:
+    """One alarm rule of one series."""
+
+    kind: str
+    """The channel: `lag1`, `modulus`, `spread`, or `weighted` for several."""
+    label: str
+    """Name of the rule within its kind: `0.8`, `below -0.5`, `relative`, `1.5x`."""
+    side: str
+    """`above` or `below` the threshold."""
+    relative: bool
+    threshold: float
+    """Effective, of the first channel; NaN while the baseline period is not full; of spread the variance ratio."""
+    baseline_left: int
+    """Valid pairs still needed for the baseline period; 0 if it is full or none is needed."""
+    baseline_disagrees: bool
+    """The two halves of the baseline period disagree about lag-1 autocorrelation."""
+    alpha: float
+    """Effective budget: false alarms per series and tick."""
+    severity: str
+    """`warning` or `critical`."""
+    evidence: float
+    """log10(max(alpha * M, 1e-6)): 0 is the alarm line; NaN while not ready."""
+    alarm_id: str
+    """Id of the open alarm, empty while there is none."""
+    since_us: int
+    """When the open alarm was raised; -1 while there is none."""
+    remarks: tuple[str, ...]
+    """Names in `events.REMARK_NAMES`: why the open alarm may not be slowing."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesView:
+    """One series as a reader sees it. Not ready = NaN; times are microseconds since 1970-01-01 UTC, -1 = never.
+
+    The defaults are those of a series whose cadence is still being learnt.
+    """
+
+    name: str
+    source: str
+    state: State
+    reason: Reason
+    since_us: int = -1
+    """Event time at which the present state began."""
+    cadence_seconds: float = nan
+    """NaN while the cadence is still being learnt."""
+    half_life_ticks: float = nan
+    ticks: int = 0
+    """Ticks closed so far, missing ones included."""
+    missing_ticks: int = 0
+    warm_up_left: int = -1
+    """Valid ticks still needed before the first verdict; 0 when ready, -1 while the cadence is still being learnt."""
+    time_us: int = -1
+    """End of the last closed tick."""
+    value: float = nan
+    """Value of the last closed tick; NaN = missing."""
+    residual: float = nan
+    estimates: Estimates[float] = UNKNOWN
+    recovery_seconds: float = nan
+    """-cadence / ln(lag1); NaN where lag1 is not in (0, 1)."""
+    recovery_low_seconds: float = nan
+    recovery_high_seconds: float = nan
+    """inf where the upper end of the band is open: then say "at least `recovery_low_seconds`"."""
+    evidence: float = nan
+    """Maximum over the rules that are ready."""
+    e_value: float = nan
+    """For ranking a fleet (e-BH): mean of the e-values of the window before and of the present one."""
+    window_ticks: int = 0
+    windows: int = 0
+    """On how many windows the e-value rests: 2, or 1 while the first one lasts; the last one is not over."""
+    window_us: int = -1
+    """When the first of them began; -1 = never."""
+    tie_share: float = nan
+    thresholds: tuple[float, ...] = ()
+    readings: tuple[float, ...] = ()
+    """One per threshold, in null standard deviations; NaN while not ready."""
+    rules: tuple[RuleView, ...] = ()
+
+    @property
+    def period_seconds(self) -> float:
+        """NaN where nothing oscillates."""
+        return self.estimates.period * self.cadence_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class SiteView:
+    """One site as a reader sees it. A series and its comparison with a counterpart count once."""
+
+    name: str
+    match: str
+    k: int
+    """How many series must have an open alarm."""
+    kind: str
+    """Which alarms count: `lag1`, `modulus`, `spread` or `any`."""
+    since_us: int
+    """When the site's open alarm was raised; -1 while there is none."""
+    alarmed: tuple[str, ...]
+    """Series with an open alarm that counts, comparisons under their own name."""
+    alarmed_count: int
+    series_count: int
+    """Series that match and that a rule can raise such an alarm on."""
+    able_count: int
+    """Series that can be judged, or whose open alarm may still count."""
+    blind_count: int
+    """Series that can not, being blind; the others are not ready."""
+
+    @property
+    def state(self) -> State:
+        """`WARNING` while it alarms, `WATCHING` if it could; else `BLIND` or `LEARNING` by what keeps it from it."""
+        if self.since_us >= 0:
+            return State.WARNING
+        if self.able_count >= self.k:
+            return State.WATCHING
+        return State.BLIND if self.blind_count else State.LEARNING
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrogram:
+    """Readings over time, decimated to at most 512 columns."""
+
+    thresholds: NDArray[np.float64]
+    """Shape (detectors,)."""
+    time_us: NDArray[np.int64]
+    """Shape (columns,): end of the last tick in each column."""
+    readings: NDArray[np.int8]
+    """Shape (columns, detectors): reading * 16, clipped to ±127; -128 = not ready or missing."""
+    lag1: NDArray[np.float32]
+    """Shape (columns,); NaN while not ready. Likewise `low` and `high`, and `evidence`."""
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    evidence: NDArray[np.float32]

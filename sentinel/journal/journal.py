@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from sentinel.domain.errors import StateError
 from sentinel.domain.observation import Cursor, Frame
-from sentinel.journal.batches import INCOMING, Committed, FactKind, to_json, write_fact, write_frame
+from sentinel.journal.batches import INCOMING, Committed, FactKind, read_batches, to_json, write_fact, write_frame
 from sentinel.journal.checkpoints import Checkpoint, Checkpoints, Retention
 from sentinel.journal.database import Database, FolderLock
-from sentinel.journal.replay import read_batches
 
 DATABASE_FILE = "sentinel.db"
 

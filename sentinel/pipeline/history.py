@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.domain.channels import Estimates
-from sentinel.domain.views import Spectrogram
+from sentinel.domain.states import Spectrogram
 from sentinel.pipeline.arrays import Arrays, Codes, Floats, Ints
 from sentinel.pipeline.results import Rows
 

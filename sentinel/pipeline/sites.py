@@ -22,8 +22,7 @@ import numpy as np
 
 from sentinel.config import SiteSettings
 from sentinel.domain.events import AlarmEvent, SiteEvent
-from sentinel.domain.states import STATES, State
-from sentinel.domain.views import SiteView
+from sentinel.domain.states import STATES, SiteView, State
 from sentinel.pipeline.arrays import Flags, Ints
 
 BLIND, LEARNING = STATES.index(State.BLIND), STATES.index(State.LEARNING)

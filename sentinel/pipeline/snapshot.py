@@ -23,8 +23,7 @@ from detectors.spectrum import recovery_band
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.events import alarm_id, remark_names
 from sentinel.domain.metrics import LEVEL
-from sentinel.domain.states import REASONS, STATES, Reason, State
-from sentinel.domain.views import RuleView, SeriesView, SiteView, Spectrogram
+from sentinel.domain.states import REASONS, STATES, Reason, RuleView, SeriesView, SiteView, Spectrogram, State
 from sentinel.pipeline.alarm import BLIND, CRITICAL, LEARNING, WARNING, WATCHING
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.cohort import Cohort, CohortState, reasons, tie_share

@@ -23,7 +23,7 @@ from sentinel.config import Settings, fingerprint, load
 from sentinel.domain.clock import MICROSECONDS, Clock, SystemClock
 from sentinel.domain.errors import ConfigError, StateError
 from sentinel.domain.metrics import Metrics
-from sentinel.domain.spelling import duration_in_words
+from sentinel.domain.spans import duration_in_words
 from sentinel.journal import Journal
 from sentinel.notify import make_notifier
 from sentinel.pipeline.snapshot import Snapshot

@@ -1,7 +1,7 @@
 """Seeded systems whose tipping point is known, and recorded series: for drills, the demo and tests.
 
-`lakes.py` has the lake of the demo, `models.py` the smaller systems (fold, transcritical, pitchfork, Hopf, period
-doubling; rate-induced and noise-induced, which tip without slowing down; a near miss), `catalogue.py` what is real.
+`models.py` has the smaller systems (fold, transcritical, pitchfork, Hopf, period doubling; rate-induced and
+noise-induced, which tip without slowing down; a near miss), `catalogue.py` the lake of the demo and what is real.
 """
 
 from sentinel.simulate.catalogue import DAY_US, EPOCH_2020_US, SYSTEMS, Simulated, simulate

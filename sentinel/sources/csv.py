@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from sentinel.config import CsvSource
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
-from sentinel.domain.spelling import print_duration
+from sentinel.domain.spans import print_duration
 from sentinel.sources.base import PullSource, SourceError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Files(PullSource):
         from sentinel.sources.following import options_of
         from sentinel.tables import file_format
         from sentinel.tables.cells import UNNAMED
-        from sentinel.tables.lines import read_head
+        from sentinel.tables.reading import read_head
 
         settings, options = self._settings, options_of(self._settings)
         if file_format(path, options) != "csv":

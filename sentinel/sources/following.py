@@ -22,9 +22,8 @@ from sentinel.sources.base import SourceError
 from sentinel.sources.csv import Position, find_positions, find_tables
 from sentinel.tables import Shape, TableOptions, file_format, find_shape, open_table
 from sentinel.tables.cells import HEAD_ROWS
-from sentinel.tables.lines import LONGEST_LINE_BYTES, PIECE_BYTES, Head, cut, read_head
 from sentinel.tables.parsing import COMPLAINTS, check_cells, find_axis, split_checked
-from sentinel.tables.reading import rows_of
+from sentinel.tables.reading import LONGEST_LINE_BYTES, PIECE_BYTES, Head, cut, read_head, rows_of
 
 FUTURE_US = 24 * 3_600 * MICROSECONDS
 """Event times further ahead of the clock than this are refused: a typing error must not close years of ticks."""

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from sentinel.config import SimulateSource, or_else
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import ConfigError
-from sentinel.domain.spans import Cadence
-from sentinel.domain.spelling import print_duration
+from sentinel.domain.spans import Cadence, print_duration
 from sentinel.simulate import SYSTEMS
 from sentinel.sources.base import PullSource
 

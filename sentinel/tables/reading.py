@@ -1,22 +1,261 @@
-"""A file as a lazy table of its own columns, read in pieces."""
+"""A file as a lazy table of its own columns, read in pieces.
+
+A text file is read in pieces of whole lines, so that one larger than memory is streamed and a growing one is followed
+from a byte offset by the same code. All its columns are text: whether a cell is a number is judged later.
+"""
 
 from __future__ import annotations
 
+import codecs
+import csv
 import io
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import MORE, ROW, TableOptions
-from sentinel.tables.lines import Head, csv_rows, cut, ndjson_rows, read_head
+from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, UNNAMED, TableOptions
 
 STREAM_BYTES = 1 << 20
 """Size of the pieces of a lazy table. Several are in work at once, unfolded and parsed: 4 MiB took twice the memory."""
 ENDINGS = {".parquet": "parquet", ".pq": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+PIECE_BYTES = 4 << 20
+LONGEST_LINE_BYTES = 64 << 20
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is its beginning
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the beginning of a text table says about the rest of it."""
+
+    columns: tuple[str, ...]
+    start: int
+    """Byte offset of the first row."""
+    codec: str
+    """Encoding with a definite byte order."""
+
+
+def read_head(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, whole: bool) -> Head | None:
+    """Find the columns of a csv or ndjson file; None while its first line is not complete.
+
+    With `whole` the file will not grow: its first line may lack a newline, and an empty file is refused.
+
+    Raises
+    ------
+    DataError
+        Not a table, not in the given encoding, two columns of one name.
+    """
+    file.seek(0)
+    first = file.read(64 << 10)
+    codec, start = _find_codec(first, where, options)
+    newline = "\n".encode(codec)
+    while True:
+        end = _find_newline(first, newline, start)
+        line = first[start:end]
+        _refuse_binary(line, where, codec)
+        if end == len(first) and (start == end or not first.endswith(newline)):
+            longer = file.read(PIECE_BYTES)
+            if longer and len(first) < LONGEST_LINE_BYTES:
+                first += longer
+                continue
+            if longer:
+                raise DataError(f"{where}: a first line of more than {LONGEST_LINE_BYTES >> 20} MiB; not a table")
+            if not whole:
+                return None
+            if not line.strip():
+                raise DataError(f"{where}: the file is empty; a header line and at least one row are needed")
+        try:
+            text = line.decode(codec).strip("\r\n")
+        except UnicodeDecodeError as error:
+            _refuse_binary(first, where, codec)
+            raise DataError(
+                f"{where}: byte {error.object[error.start]:#04x} in the first line is not {options.encoding}; "
+                "set encoding (often latin-1 or cp1252)"
+            ) from error
+        if text.strip() and not (fmt == "csv" and options.comment and text.startswith(options.comment)):
+            break
+        start = end
+    if fmt == "ndjson":
+        return Head(_read_keys(file, where, start, codec), start, codec)
+    return Head(_read_columns(text, where, options), end, codec)
+
+
+def cut(piece: bytes, codec: str, *, quoted: bool, rows: int | None = None) -> int:
+    """Length of the longest beginning of `piece` that is whole lines, at most `rows`; 0 if there is none.
+
+    A newline inside of quotes ends no row. Where the quotes are not in pairs before any newline of the piece, one
+    of them is a stray mark, and the last newline is taken: waiting for its partner could hold up the rows for ever.
+    """
+    raw = np.frombuffer(piece, dtype=np.uint8)
+    newline = "\n".encode(codec)
+    if len(newline) == 1:
+        ends = np.flatnonzero(raw == ord("\n")) + 1
+    else:
+        width = len(newline)
+        units = raw[: len(raw) // width * width].reshape(-1, width)
+        ends = (np.flatnonzero((units == np.frombuffer(newline, dtype=np.uint8)).all(axis=1)) + 1) * width
+    if quoted and ends.size and b'"' in piece:
+        quotes = np.flatnonzero(raw == ord('"'))
+        closed = ends[np.searchsorted(quotes, ends) % 2 == 0]
+        ends = closed if closed.size else ends
+    if not ends.size:
+        return 0
+    return int(ends[-1] if rows is None else ends[min(rows, ends.size) - 1])
+
+
+def csv_rows(piece: bytes, head: Head, options: TableOptions) -> pl.DataFrame:
+    """Whole lines of a csv file as text columns, and `MORE`; a row that is too short is filled with nulls."""
+    names = [*head.columns, MORE]
+    if head.codec != "utf-8":
+        piece = piece.decode(head.codec, errors="replace").encode()
+    has_quotes = b'"' in piece
+    # A header with one field more than the rows should have, so that longer rows show.
+    header = options.separator.join(f"c{i}" for i in range(len(names))).encode() + b"\n"
+    try:
+        table = pl.read_csv(
+            io.BytesIO(header + piece),
+            infer_schema=False,
+            separator=options.separator,
+            comment_prefix=options.comment,
+            quote_char='"' if has_quotes else None,
+            truncate_ragged_lines=True,
+            encoding="utf8-lossy",
+        )
+    except pl.exceptions.ComputeError:
+        return _read_slowly(piece, names, options)
+    if has_quotes and table.height != _count_rows(piece, options.comment):
+        # A quoted cell holds a newline, or a stray quote has swallowed rows: the slower reader knows which.
+        return _read_slowly(piece, names, options)
+    table.columns = names
+    return table
+
+
+def ndjson_rows(piece: bytes, head: Head) -> pl.DataFrame:
+    """Whole lines of an ndjson file as text columns, and `MORE`, which is set where a line is no JSON object."""
+    schema = dict.fromkeys(head.columns, pl.String())
+    if head.codec != "utf-8":
+        piece = piece.decode(head.codec, errors="replace").encode()
+    try:
+        return pl.read_ndjson(io.BytesIO(piece), schema=schema).with_columns(pl.lit(None, pl.String).alias(MORE))
+    except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
+        rows = [_read_row(line, head.columns) for line in piece.decode(errors="replace").splitlines() if line.strip()]
+        return pl.DataFrame(rows, schema={**schema, MORE: pl.String()}, orient="row")
+
+
+def _find_codec(first: bytes, where: str, options: TableOptions) -> tuple[str, int]:
+    """The encoding with its byte order, and the length of the byte order mark."""
+    try:
+        wanted = codecs.lookup(options.encoding).name
+    except LookupError as error:
+        raise DataError(f"{where}: encoding {options.encoding!r} is not known; utf-8, latin-1, cp1252 are") from error
+    for bom, codec in _BOMS:
+        if first.startswith(bom):
+            if codec.startswith(wanted) or wanted.startswith(codec):
+                return codec, len(bom)
+            if codec != "utf-8":
+                raise DataError(f"{where}: the file is {codec[:6]}, not {options.encoding}; set encoding: {codec[:6]}")
+    if wanted in ("utf-16", "utf-32"):
+        return f"{wanted}-le", 0
+    return ("utf-8", 0) if wanted in ("utf-8-sig", "ascii") else (wanted, 0)
+
+
+def _refuse_binary(first: bytes, where: str, codec: str) -> None:
+    if not codec.startswith(("utf-16", "utf-32")) and b"\0" in first:
+        raise DataError(f"{where}: binary data, not a table; CSV, Parquet (*.parquet) and NDJSON (*.ndjson) are read")
+    if first.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise DataError(f"{where}: a web page (HTML or XML), not a table; CSV, Parquet and NDJSON are read")
+
+
+def _find_newline(data: bytes, newline: bytes, start: int) -> int:
+    """End of the line that begins at `start`: behind its newline, or the end of the data."""
+    at = data.find(newline, start)
+    while at >= 0 and (at - start) % len(newline):
+        at = data.find(newline, at + 1)
+    return len(data) if at < 0 else at + len(newline)
+
+
+def _read_columns(line: str, where: str, options: TableOptions) -> tuple[str, ...]:
+    if line.strip() in ("[", "{") or line.replace(" ", "").startswith(('{"', "[{")):
+        raise DataError(f"{where}: JSON, not a CSV table; NDJSON (*.ndjson, one object per line) is read")
+    try:
+        names = [name.strip() for name in next(csv.reader([line], delimiter=options.separator))]
+    except csv.Error as error:
+        if "\r" in line:
+            raise DataError(f"{where}: lines end in a carriage return alone; LF or CR LF is needed") from error
+        raise DataError(f"{where}: the header line cannot be read ({error}); column names are needed") from error
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise DataError(f"{where}: two columns are named {twice[0]!r}; every column needs its own name")
+    # Columns without a name are indices that spreadsheets and data frames write; they are never series.
+    return tuple(name or f"{UNNAMED}{i}__" for i, name in enumerate(names))
+
+
+def _read_keys(file: BinaryIO, where: str, start: int, codec: str) -> tuple[str, ...]:
+    """Keys of the first objects of an ndjson file, in order of appearance."""
+    file.seek(start)
+    keys: dict[str, None] = {}
+    for raw in file.read(PIECE_BYTES).decode(codec, errors="replace").splitlines()[:HEAD_ROWS]:
+        try:
+            row = json.loads(raw) if raw.strip() else {}
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            keys.update(dict.fromkeys(row))
+    if not keys:
+        raise DataError(f"{where}: no line is a JSON object; one object per line is needed")
+    return tuple(keys)
+
+
+def _count_rows(piece: bytes, comment: str | None) -> int:
+    rows = piece.count(b"\n") + (not piece.endswith(b"\n"))
+    if comment is not None:
+        mark = comment.encode()
+        rows -= piece.count(b"\n" + mark) + piece.startswith(mark)
+    return rows
+
+
+def _read_slowly(piece: bytes, names: Sequence[str], options: TableOptions) -> pl.DataFrame:
+    """Rows of a piece that has stray or unpaired quotes; what cannot be read is marked in `MORE`."""
+    lines = piece.decode(errors="replace").split("\n")
+    if options.comment:
+        lines = [line for line in lines if not line.startswith(options.comment)]
+    try:
+        reader = csv.reader((line + "\n" for line in lines), delimiter=options.separator, strict=True)
+        rows = [row for row in reader if row]
+    except csv.Error:
+        rows = [_read_line(line, options.separator, len(names)) for line in lines]
+    filled = [[cell or None for cell in row[: len(names)]] + [None] * (len(names) - len(row)) for row in rows]
+    return pl.DataFrame(filled, schema=dict.fromkeys(names, pl.String()), orient="row")
+
+
+def _read_line(line: str, separator: str, width: int) -> list[str]:
+    try:
+        return next(csv.reader([line.rstrip("\r")], delimiter=separator, strict=True), [])
+    except csv.Error:
+        return [""] * (width - 1) + [line[:80]]
+
+
+def _read_row(line: str, columns: Sequence[str]) -> list[str | None]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict):
+        return [None] * len(columns) + [line[:80]]
+    cells = (row.get(name) for name in columns)
+    return [cell if cell is None or isinstance(cell, str) else json.dumps(cell) for cell in cells] + [None]
 
 
 def file_format(path: Path, options: TableOptions) -> str:

@@ -9,7 +9,7 @@ from math import ceil, exp, isfinite, isnan, log, log10
 from sentinel.domain.channels import CLAIMS, Estimates
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.events import AlarmEvent, SiteEvent
-from sentinel.domain.spelling import (
+from sentinel.domain.spans import (
     NEVER_US,
     duration_in_words,
     moment_in_words,
@@ -17,23 +17,12 @@ from sentinel.domain.spelling import (
     number_in_words,
     threshold_label,
 )
-from sentinel.domain.states import Reason, State
-from sentinel.domain.views import RuleView, SeriesView, SiteView
-from sentinel.text.words import REASONS, REMARKS, lag1_in_words
+from sentinel.domain.states import Reason, RuleView, SeriesView, SiteView, State
+from sentinel.text.words import REASONS, REMARKS, lag1_in_words, rule_in_words
 
 FLOOR = -6.0
 """Lowest evidence that is shown, as log10."""
 _ALARM_KEYS = [key for key in AlarmEvent._fields if key not in ("time_us", "cadence_us", "estimates")]
-
-
-def rule_in_words(kind: str, label: str) -> str:
-    """Name a rule: `lag-1 above 0.8`, `lag-1 above its own past`, `variance above 1.5 × its own past`."""
-    if kind == "weighted":
-        return " with ".join(rule_in_words(*part.split(" ", 1)) for part in label.split(" + "))
-    side = "below" if label.startswith("below ") else "above"
-    threshold, _, delta = label.removeprefix("below ").partition(" ")
-    past = f"its own past{f' by {delta}' if delta else ''}"
-    return CLAIMS[kind].rule.format(side=side, limit=past if threshold == "relative" else threshold.removesuffix("x"))
 
 
 def rule_now_in_words(rule: RuleView) -> str:

@@ -20,9 +20,8 @@ from sentinel import __version__
 from sentinel.domain.channels import CHANNELS
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.metrics import BUCKETS_SECONDS, BUILD_INFO, OF_SERIES, Durations, Labels, Metrics, Row
-from sentinel.domain.spelling import NEVER_US, threshold_label
-from sentinel.domain.states import Reason, State
-from sentinel.domain.views import RuleView, SeriesView
+from sentinel.domain.spans import NEVER_US, threshold_label
+from sentinel.domain.states import Reason, RuleView, SeriesView, State
 from sentinel.pipeline.snapshot import Snapshot, e_bh
 
 STATE_CODES = {State.LEARNING: 0, State.WATCHING: 1, State.WARNING: 2, State.CRITICAL: 3, State.BLIND: -1}

@@ -13,8 +13,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from sentinel.domain.states import State
-from sentinel.domain.views import SeriesView
+from sentinel.domain.states import SeriesView, State
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text.claims import evidence_in_words, evidence_share, leading_rule, reason_in_words, rule_briefly
 from sentinel.text.words import alpha_in_words, cycle_in_words, lag1_in_words, ratio_in_words, recovery_in_words

@@ -8,9 +8,9 @@ from sentinel.analysis.labels import Label, LabelKind
 from sentinel.analysis.readings import SeriesTicks
 from sentinel.analysis.record import SeriesRecord
 from sentinel.config import Settings
-from sentinel.domain.axis import CalendarAxis
 from sentinel.domain.channels import UNKNOWN
 from sentinel.domain.events import AlarmEvent
+from sentinel.domain.observation import CalendarAxis
 from sentinel.domain.spans import DAY, Cadence
 from sentinel.pipeline.plan import plan_for
 

@@ -20,8 +20,8 @@ from sentinel.analysis.readings import Readings
 from sentinel.analysis.run import run
 from sentinel.commands.main import entry_point
 from sentinel.config import Settings
-from sentinel.domain.axis import NumberAxis
 from sentinel.domain.errors import UsageError
+from sentinel.domain.observation import NumberAxis
 from tests.analysis.lakes import COLUMNS, lakes, slowing
 
 DATA = Path(os.environ.get("SENTINEL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))

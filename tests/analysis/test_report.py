@@ -13,9 +13,9 @@ import pytest
 from sentinel.analysis.record import SeriesRecord, describe, list_choices, rank
 from sentinel.analysis.report import Report, rank_fleet, write_report
 from sentinel.config import Settings
-from sentinel.domain.axis import CalendarAxis, NumberAxis
 from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.events import AlarmEvent
+from sentinel.domain.observation import CalendarAxis, NumberAxis
 from sentinel.domain.spans import Cadence
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.plan import plan_for

@@ -16,7 +16,7 @@ from statsmodels.tsa.arima_process import arma_generate_sample
 from sentinel.analysis.lookback import on_grid, propose
 from sentinel.analysis.record import Proposal, season_hint
 from sentinel.config import Settings
-from sentinel.domain.axis import CalendarAxis, NumberAxis
+from sentinel.domain.observation import CalendarAxis, NumberAxis
 from sentinel.domain.spans import Cadence, parse_season
 from sentinel.pipeline.plan import plan_for
 from tests.analysis.labelling import record

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from sentinel import __version__
-from sentinel.commands.arguments import parser
-from sentinel.commands.main import entry_point
+from sentinel.commands.main import entry_point, parser
 
 ROOT = Path(__file__).parents[2]
 FULL = ROOT / "config" / "sentinel.full.yaml"

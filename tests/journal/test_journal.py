@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sentinel.domain.errors import DataError, StateError
 from sentinel.domain.observation import OBSERVATIONS, Frame
-from sentinel.journal import Committed, Journal, JournalCorrupt, JournalForgotten, checkpoints, replay
+from sentinel.journal import Committed, Journal, JournalCorrupt, JournalForgotten, batches, checkpoints
 
 Row = tuple[str, int, float]
 
@@ -66,7 +66,7 @@ def test_the_tail_is_bitwise_what_was_committed_from_any_batch_on(
     steps: list[Frame | tuple[str, dict[str, object]]], group: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(replay, "GROUP_OBSERVATIONS", group)  # borders of groups fall everywhere
+        patch.setattr(batches, "GROUP_OBSERVATIONS", group)  # borders of groups fall everywhere
         with Journal.open(Path(folder)) as journal:
             told = [content(committed) for committed in write(journal, steps) if committed.batch > 0]
             assert [content(committed) for committed in journal.tail(0)] == told

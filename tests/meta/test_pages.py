@@ -13,9 +13,9 @@ import pytest
 
 from detectors.tables import DETECTORS
 from sentinel.analysis.readings import COLUMNS
-from sentinel.commands.arguments import parser
+from sentinel.commands.main import parser
 from sentinel.domain.metrics import METRICS
-from sentinel.domain.spelling import print_duration, print_size
+from sentinel.domain.spans import print_duration, print_size
 
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN = "<!-- written by tests/meta/test_pages.py --update-golden -->\n"

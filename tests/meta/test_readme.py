@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from sentinel.commands.arguments import parser
+from sentinel.commands.main import parser
 from sentinel.config import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

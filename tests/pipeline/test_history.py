@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentinel.domain.channels import UNKNOWN
-from sentinel.domain.views import Spectrogram
+from sentinel.domain.states import Spectrogram
 from sentinel.pipeline.history import MISSING, History
 
 NAMES = ("time_us", "readings", "lag1", "low", "high", "evidence")

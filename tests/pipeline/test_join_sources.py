@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentinel.config import Settings
-from sentinel.domain.states import Reason, State
-from sentinel.domain.views import SeriesView
+from sentinel.domain.states import Reason, SeriesView, State
 from sentinel.pipeline.codec import from_arrays, to_arrays
 from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState
 from sentinel.pipeline.results import Rows

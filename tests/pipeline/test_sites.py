@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from sentinel.commands.main import entry_point
 from sentinel.config import Settings, SiteSettings
 from sentinel.domain.events import SiteEvent
-from sentinel.domain.states import State
-from sentinel.domain.views import SiteView
+from sentinel.domain.states import SiteView, State
 from sentinel.pipeline.alarm import BLIND, WATCHING
 from sentinel.pipeline.pipeline import Pipeline
 from sentinel.pipeline.sites import (

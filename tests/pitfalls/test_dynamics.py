@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sentinel.domain.events import AlarmEvent
-from sentinel.domain.views import SeriesView
+from sentinel.domain.states import SeriesView
 from sentinel.text.claims import sentence_of
 from tests.pipeline.streams import HOUR_US, Floats, Run, ar1, hourly, run, table
 

@@ -13,7 +13,7 @@ from sentinel.domain.clock import SystemClock
 from sentinel.domain.errors import DataError
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame, empty_observations
-from sentinel.domain.spelling import NEVER_US
+from sentinel.domain.spans import NEVER_US
 from sentinel.domain.states import SourceStatus
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.scheduler import Schedule

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sentinel.domain.errors import DataError
 from sentinel.tables import TableOptions, open_table, parse
-from sentinel.tables.lines import Head, csv_rows, cut
+from sentinel.tables.reading import Head, csv_rows, cut
 
 
 def write(folder: Path, text: str | bytes, name: str = "lake.csv") -> Path:

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel.config import AlarmSettings
-from sentinel.domain.states import Reason, State
-from sentinel.domain.views import RuleView
+from sentinel.domain.states import Reason, RuleView, State
 from sentinel.text.claims import (
     baseline_in_words,
     evidence_against_budget,
@@ -22,11 +21,10 @@ from sentinel.text.claims import (
     leading_rule,
     reason_in_words,
     remarks_in_words,
-    rule_in_words,
     rule_now_in_words,
     seen_in_words,
 )
-from sentinel.text.words import REASONS, REMARKS
+from sentinel.text.words import REASONS, REMARKS, rule_in_words
 
 RULE = RuleView(
     kind="lag1", label="0.8", side="above", relative=False, threshold=0.8, baseline_left=0, baseline_disagrees=False,

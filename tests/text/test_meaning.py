@@ -12,7 +12,7 @@ from sentinel.commands.check import summary
 from sentinel.config import AlarmSettings, BankSettings, Settings
 from sentinel.domain.spans import Cadence
 from sentinel.pipeline.plan import plan_for
-from sentinel.text.meaning import describe_bank, describe_rule, span
+from sentinel.text.words import describe_bank, describe_rule, span
 
 DAY, HOUR = Cadence.parse("1d"), Cadence.parse("1h")
 

@@ -7,7 +7,7 @@ from math import inf, nan
 
 import pytest
 
-from sentinel.domain.spelling import duration_in_words, moment_in_words, moment_iso, number_in_words, threshold_label
+from sentinel.domain.spans import duration_in_words, moment_in_words, moment_iso, number_in_words, threshold_label
 from sentinel.text.words import (
     alpha_in_words,
     budget_in_words,

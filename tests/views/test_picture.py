@@ -16,17 +16,16 @@ from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 from sentinel.config import AlarmSettings
-from sentinel.domain.axis import Axis, CalendarAxis, NumberAxis
 from sentinel.domain.channels import UNKNOWN
 from sentinel.domain.events import AlarmEvent
+from sentinel.domain.observation import Axis, CalendarAxis, NumberAxis
 from sentinel.domain.spans import Cadence
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.history import Columns, Portrait
 from sentinel.pipeline.plan import PlanRule
 from sentinel.pipeline.results import Rows
-from sentinel.views.picture import Figure, draw, write
-from sentinel.views.picture.drawing import Alarm
-from sentinel.views.picture.timeline import ALL_GAPS, WIDEST_GAP, TimeLine
+from sentinel.views.picture import Alarm, Figure, draw, write
+from sentinel.views.picture.panels import ALL_GAPS, WIDEST_GAP, TimeLine
 
 DAY = 86_400_000_000
 START = 1_500_000_000_000_000

@@ -10,8 +10,7 @@ from urllib.parse import quote, unquote
 import pytest
 
 from sentinel import __version__
-from sentinel.domain.states import SourceStatus
-from sentinel.domain.views import SiteView
+from sentinel.domain.states import SiteView, SourceStatus
 from sentinel.pipeline.history import History
 
 

@@ -1,7 +1,245 @@
-"""The stability spectrogram of one series as a figure: the one door to matplotlib."""
+"""The stability spectrogram of one series as a figure: the one door to matplotlib.
 
+Data, residual, spectrogram, oscillation, spread, evidence and states lie over one time axis. Warm colours are readings
+above zero (a slow return), cold ones below; between them lies the lag-1 autocorrelation with its 95 % band. Grey is
+*not ready*, hatched is *blind*; a break in the data line is *missing*.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
-from sentinel.views.picture.drawing import draw, write
+from sentinel.domain.events import AlarmEvent
+from sentinel.domain.observation import Axis
+from sentinel.domain.states import REASONS, STATES, State
+from sentinel.pipeline.history import Columns
+from sentinel.pipeline.plan import PlanRule
+from sentinel.text.claims import FLOOR
+from sentinel.text.words import rule_in_words
+from sentinel.views.picture import panels as parts
+from sentinel.views.picture.panels import (
+    ALARM,
+    BLIND,
+    FAINT,
+    HALO,
+    INK,
+    MARKS,
+    SIGNAL,
+    STATE_COLOURS,
+    STYLE,
+    TimeLine,
+    draw_steps,
+)
 
-__all__ = ["Figure", "draw", "write"]
+__all__ = ["Alarm", "Figure", "draw", "write"]
+
+LARGEST_EXPONENT = 100
+"""Values beyond this power of ten, or below its inverse, are drawn in parts of their own."""
+SMALLEST_LABEL = 0.0085
+"""Share of the width that one letter of a state's name takes."""
+NAMED_RULES = 5
+"""Rules whose budget is written into the evidence."""
+
+
+Alarm: TypeAlias = tuple[AlarmEvent, int | None]
+"""An alarm that was raised, and when it was cleared, in microseconds; None while it is open."""
+
+
+def draw(
+    columns: Columns, axis: Axis, thresholds: Sequence[float] | NDArray[np.float64], cadence_us: int,
+    rules: Sequence[PlanRule] = (), alarms: Sequence[Alarm] = (),
+    *, title: str = "", subtitle: str = "", value_label: str = "value",
+) -> Figure:  # fmt: skip
+    """Draw one series: its decimated rows, at least one, over the time axis of its owner, with its alarms.
+
+    `thresholds` are those of the detectors, ascending, one per column of the readings; `rules` are in force.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 8.8))
+        FigureCanvasAgg(figure)
+        grid = figure.add_gridspec(
+            7, 1, height_ratios=(1.4, 0.8, 2.6, 0.95, 0.85, 1.15, 0.26),
+            left=0.085, right=0.835, top=0.92 if title else 0.95, bottom=0.06, hspace=0.15,
+        )  # fmt: skip
+        data = figure.add_subplot(grid[0])
+        panels = (data, *(figure.add_subplot(grid[row], sharex=data) for row in range(1, 7)))
+        _, residual, spectrum, cycle, spread, evidence, strip = panels
+        line = TimeLine(columns, axis)
+        edges = line.edges
+        middles = (edges[:-1] + edges[1:]) / 2
+
+        low, high, unit = _rescale(columns.value_low, columns.value_high)
+        _draw_range(data, middles, low, high)
+        data.set_ylabel(value_label + unit)
+        low, high, unit = _rescale(columns.residual_low, columns.residual_high)
+        _draw_range(residual, middles, low, high)
+        largest = float(np.nanmax(np.abs([low, high]), initial=3.0, where=~np.isnan([low, high])))
+        residual.axhline(0, color=FAINT, linewidth=0.5, zorder=0)
+        residual.set_ylim(-1.08 * largest, 1.08 * largest)
+        residual.yaxis.set_major_locator(MaxNLocator(4, symmetric=True))
+        residual.set_ylabel(f"residual (sd){unit}")
+        mesh = parts.draw_spectrogram(spectrum, edges, columns, np.asarray(thresholds, dtype=np.float64))
+        parts.draw_recovery_scale(spectrum, line.length, cadence_us)
+        parts.draw_cycle(cycle, edges, columns, line.length, cadence_us)
+        parts.draw_spread(spread, edges, columns)
+        for part in [part for rule in rules for part in rule.channels]:
+            if part.threshold is not None:
+                place = cycle if part.kind == "modulus" else spectrum
+                parts.draw_threshold(place, part.threshold, MARKS[part.kind, "below" if part.below else "above"].colour)
+        _draw_evidence(evidence, edges, columns, rules)
+        _draw_states(strip, edges, columns)
+        for first, last in _runs(columns.state == BLIND):
+            for panel in panels[:6] if columns.state[first] == BLIND else ():
+                panel.axvspan(
+                    edges[first], edges[last],
+                    facecolor="white", edgecolor="#b5b5b5", hatch="////", linewidth=0, zorder=1.5,
+                )  # fmt: skip
+        for middle, length in line.breaks():
+            data.text(
+                middle, 0.5, f"{length}, not to scale", transform=data.get_xaxis_transform(),
+                rotation=90, ha="center", va="center", fontsize=7, color=FAINT,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+            )  # fmt: skip
+        for alarm, cleared_us in alarms:
+            cleared = float(edges[-1]) if cleared_us is None else line.place(cleared_us)
+            _mark_alarm(panels, alarm, line.place(alarm.time_us), cleared)
+        _draw_key(data, alarms)
+
+        box = spectrum.get_position()
+        parts.draw_colour_bar(figure, figure.add_axes((0.917, box.y0, 0.012, box.height)), mesh)
+        for panel in panels:
+            panel.tick_params(length=2.5, width=0.6, labelsize=8, labelbottom=panel is strip)
+            panel.spines[["top", "right"]].set_visible(False)
+        strip.set_xlim(edges[0], edges[-1])
+        strip.set_xticks(*line.ticks())
+        figure.align_ylabels(panels[:6])
+        figure.text(0.085, 0.967, title, fontsize=12.5, fontweight="bold", va="baseline")
+        figure.text(0.085, 0.942 if title else 0.972, subtitle, color=FAINT, va="baseline")
+    return figure
+
+
+def write(figure: Figure, target: Path | io.BytesIO, file_format: str, dots_per_inch: int = 150) -> None:
+    """Save as `png` or `svg`; the same figure gives the same bytes.
+
+    A letter that the font lacks is a box in the picture, and no warning: series have names in every script.
+    """
+    metadata = {"Date": None} if file_format == "svg" else {"Software": None}
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
+        figure.savefig(target, format=file_format, dpi=dots_per_inch, metadata=metadata, facecolor="white")
+
+
+def _rescale(
+    low: NDArray[np.float64], high: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
+    """Put values that matplotlib could not make an axis of in a power of ten; give them and how it is written."""
+    largest = float(np.fmax.reduce(np.abs([low, high]), axis=None, initial=0.0))
+    exponent = max(math.floor(math.log10(largest)), -300) if largest > 0 else 0
+    if abs(exponent) <= LARGEST_EXPONENT:
+        return low, high, ""
+    return low / 10.0**exponent, high / 10.0**exponent, f"\n(× 1e{exponent})"
+
+
+def _draw_range(panel: Axes, middles: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
+    """Draw a line through the smallest and the largest value of each column; broken where values are missing."""
+    line = np.column_stack([low, high]).ravel()
+    panel.plot(np.repeat(middles, 2), line, color=SIGNAL, linewidth=0.8, solid_joinstyle="round")
+    present = ~np.isnan(low)
+    neighbours = np.pad(present, 1)
+    alone = present & ~neighbours[:-2] & ~neighbours[2:]
+    panel.plot(middles[alone], low[alone], linestyle="none", marker=".", markersize=2.5, color=SIGNAL)
+    panel.margins(y=0.08)
+
+
+def _draw_evidence(panel: Axes, edges: NDArray[np.float64], columns: Columns, rules: Sequence[PlanRule]) -> None:
+    """Draw evidence as log10, the alarm line at 0, and the budgets that it is measured by."""
+    panel.text(
+        0.006, 0.06, _budgets(rules), transform=panel.transAxes, fontsize=6.5, color=FAINT, path_effects=HALO, zorder=3
+    )
+    draw_steps(panel, columns.evidence, edges, color=INK, linewidth=0.9)
+    known = np.where(np.isnan(columns.evidence), FLOOR, columns.evidence)
+    draw_steps(panel, known, edges, baseline=FLOOR, color=SIGNAL, alpha=0.22, linewidth=0)
+    panel.axhline(0, color=ALARM, linewidth=0.9, linestyle=(0, (5, 3)))
+    panel.text(1.006, 0, "alarm", transform=panel.get_yaxis_transform(), color=ALARM, va="center", fontsize=7.5)
+    highest = float(np.fmax.reduce(columns.evidence, initial=0.0))
+    panel.set_ylim(FLOOR, max(1.2, highest + 0.6))
+    panel.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    panel.set_ylabel("evidence\n(log10)")
+
+
+def _budgets(rules: Sequence[PlanRule]) -> str:
+    """Name the effective alpha of every rule, those of one alpha together."""
+    named: dict[float, list[str]] = {}
+    for rule in rules[:NAMED_RULES]:
+        named.setdefault(rule.alpha, []).append(rule_in_words(rule.kind, rule.label))
+    parts = [f"alpha {alpha:.3g} per tick: {', '.join(names)}" for alpha, names in named.items()]
+    more = f" and {len(rules) - NAMED_RULES} more" if len(rules) > NAMED_RULES else ""
+    return "; ".join(parts) + more
+
+
+def _draw_states(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> None:
+    """Draw the states in colour and, where there is room, in words."""
+    panel.set_ylim(0, 1)
+    panel.set_yticks([])
+    span = edges[-1] - edges[0]
+    for first, last in _runs(columns.state.astype(np.int64) * len(REASONS) + columns.reason):
+        state, left, width = STATES[columns.state[first]], edges[first], edges[last] - edges[first]
+        hatch = "//////" if state is State.BLIND else None
+        panel.broken_barh(
+            [(left, width)], (0, 1), facecolor=STATE_COLOURS[state], edgecolor=FAINT, linewidth=0.3, hatch=hatch
+        )
+        reason = REASONS[columns.reason[first]].value.replace("_", "-")
+        words = (f"{state.value}: {reason}", state.value) if reason else (state.value,)
+        fitting = next((word for word in words if width > SMALLEST_LABEL * len(word) * span), None)
+        if fitting:
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8} if state is State.BLIND else None
+            panel.text(left + width / 2, 0.47, fitting, ha="center", va="center", fontsize=7.5, bbox=box)
+
+
+def _runs(codes: NDArray[np.generic]) -> list[tuple[int, int]]:
+    """Give first and one-past-last index of each run of equal codes."""
+    borders = np.flatnonzero(np.diff(codes.astype(np.int64))) + 1
+    return list(zip([0, *borders.tolist()], [*borders.tolist(), len(codes)], strict=True))
+
+
+def _mark_alarm(panels: Sequence[Axes], alarm: AlarmEvent, raised: float, cleared: float) -> None:
+    """Draw a line through all panels where it was raised, a shade over the evidence for as long as it was open."""
+    data, spectrum, evidence = panels[0], panels[2], panels[5]
+    mark = MARKS[alarm.kind, alarm.side]
+    for panel in panels:
+        panel.axvline(raised, color=mark.colour, linewidth=0.8, path_effects=HALO if panel is spectrum else None)
+    evidence.axvspan(raised, cleared, facecolor=mark.colour, alpha=0.10, linewidth=0)
+    if alarm.relative and alarm.kind == "lag1" and not np.isnan(alarm.threshold):
+        heights = [np.arctanh(alarm.threshold)] * 2
+        spectrum.plot([raised, cleared], heights, color=ALARM, linewidth=0.9, linestyle=(0, (2, 2)), path_effects=HALO)
+    data.plot(
+        [raised], [1.0], transform=data.get_xaxis_transform(),
+        color=mark.colour, marker=mark.marker, markersize=5.5, clip_on=False,
+    )  # fmt: skip
+
+
+def _draw_key(panel: Axes, alarms: Sequence[Alarm]) -> None:
+    """Name the channels of the marks above the data; nothing where no alarm is marked."""
+    handles = []
+    for kind in sorted({(alarm.kind, alarm.side) for alarm, _ in alarms}):
+        marker, name, colour = MARKS[kind]
+        handles.append(Line2D([], [], ls="none", marker=marker, ms=5, color=colour, label=f"alarm on {name}"))
+    if handles:
+        panel.legend(
+            handles=handles, loc="lower right", bbox_to_anchor=(1.0, 1.01), ncols=len(handles), frameon=False,
+            fontsize=7.5, handletextpad=0.1, borderaxespad=0.2, columnspacing=1.2,
+        )  # fmt: skip

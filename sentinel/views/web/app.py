@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import SentinelError
-from sentinel.domain.views import SeriesView
+from sentinel.domain.states import SeriesView
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.views.web import pages
 from sentinel.views.web.pages import STATIC, Access

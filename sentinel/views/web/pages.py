@@ -17,9 +17,8 @@ from starlette.responses import HTMLResponse
 from sentinel import __version__
 from sentinel.domain.channels import CHANNELS
 from sentinel.domain.clock import MICROSECONDS, Clock
-from sentinel.domain.spelling import duration_in_words, moment_in_words, moment_iso, number_in_words, threshold_label
-from sentinel.domain.states import SourceStatus, State
-from sentinel.domain.views import RuleView, SeriesView, Spectrogram
+from sentinel.domain.spans import duration_in_words, moment_in_words, moment_iso, number_in_words, threshold_label
+from sentinel.domain.states import RuleView, SeriesView, SourceStatus, Spectrogram, State
 from sentinel.pipeline.history import MISSING, SCALE
 from sentinel.pipeline.snapshot import Ranking, Snapshot
 from sentinel.text import claims, words
@@ -207,7 +206,7 @@ def series_as_json(view: SeriesView) -> dict[str, object]:
 
 def _rule_as_json(rule: RuleView) -> dict[str, object]:
     return {name: _plain(getattr(rule, name)) for name in _SAME_OF_RULES} | {
-        "text": claims.rule_in_words(rule.kind, rule.label),
+        "text": words.rule_in_words(rule.kind, rule.label),
         "alarm": rule.alarm_id or None,
         "since": moment_iso(rule.since_us),
     }
