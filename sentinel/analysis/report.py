@@ -29,7 +29,7 @@ from sentinel.domain.events import SiteEvent
 from sentinel.domain.metrics import LEVEL
 from sentinel.domain.spans import number_in_words
 from sentinel.pipeline.history import Portrait
-from sentinel.pipeline.snapshot import e_bh
+from sentinel.pipeline.snapshot import Rank, rank_by_e_value
 from sentinel.text.claims import evidence_against_budget
 from sentinel.text.words import REMARKS, alpha_in_words, lag1_in_words, rule_in_words
 from sentinel.views.picture import Figure, draw, write
@@ -78,22 +78,12 @@ class Report:
     """By series: what else could explain it, looking back at the whole record."""
 
 
-class RankedSeries(NamedTuple):
-    """The rank of a series among all by its e-value."""
-
-    record: SeriesRecord
-    rank: int
-    discovered: bool
-    level: float
-    """Smallest false discovery rate at which it stands out."""
-
-
-def rank_fleet(records: Sequence[SeriesRecord]) -> list[RankedSeries]:
+def rank_fleet(records: Sequence[SeriesRecord]) -> list[tuple[SeriesRecord, Rank]]:
     """Rank all series that have an e-value, the largest first; a ranking needs two."""
-    found = e_bh(np.array([record.e_value for record in records]))
-    each = zip(records, *found, strict=True)
-    ranked = [RankedSeries(one, int(rank), bool(known), float(level)) for one, known, rank, level in each if rank]
-    return sorted(ranked, key=lambda one: (one.rank, one.record.name)) if len(ranked) > 1 else []
+    of_name = {record.name: record for record in records}
+    ranks = rank_by_e_value(list(of_name), np.array([record.e_value for record in records]))
+    ranked = [(of_name[one.name], one) for one in ranks if one.rank]
+    return ranked if len(ranked) > 1 else []
 
 
 def draw_record(record: SeriesRecord, portrait: Portrait | None, *, titled: bool = True) -> Figure:

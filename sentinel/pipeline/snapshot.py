@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -254,32 +253,17 @@ def e_bh(e_values: Floats, level: float = LEVEL) -> Discoveries:
 
 
 class Rank(NamedTuple):
-    """The place of one series among all."""
+    """The place of one series among all by its e-value."""
 
-    rank: int
+    name: str
     discovered: bool
+    rank: int
+    """1 for the largest e-value; 0 for a series without one."""
     level: float
-    """Smallest false discovery rate at which it is a discovery."""
+    """Smallest false discovery rate at which it is a discovery; NaN without an e-value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """All series by their e-values."""
-
-    names: tuple[str, ...]
-    """The largest e-value first."""
-    rows: Mapping[str, Rank]
-    """By name; only of series that have an e-value."""
-    discoveries: int
-    level: float = LEVEL
-
-    @classmethod
-    def of(cls, snapshot: Snapshot) -> Ranking:
-        """Rank a snapshot; equal e-values by name, series without one at the end."""
-        names, found = snapshot.names(), e_bh(snapshot.e_values())
-        order = np.argsort(np.where(found.rank == 0, len(names) + 1, found.rank), kind="stable")
-        rows = {
-            names[at]: Rank(int(found.rank[at]), bool(found.discovered[at]), float(found.level[at]))
-            for at in np.flatnonzero(found.rank).tolist()
-        }
-        return cls(tuple(names[at] for at in order.tolist()), rows, int(found.discovered.sum()))
+def rank_by_e_value(names: Sequence[str], e_values: Floats) -> list[Rank]:
+    """Rank series, the largest e-value first; equal ones by name, series without one at the end."""
+    columns = (column.tolist() for column in e_bh(e_values))
+    return sorted(map(Rank, names, *columns), key=lambda one: (one.rank or math.inf, one.name))

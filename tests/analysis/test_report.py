@@ -227,7 +227,7 @@ def test_a_fleet_is_ranked_by_e_values_with_its_windows_and_only_a_fleet(tmp_pat
     ]
     unready = record(name="unready")
     standings = rank_fleet([*known, unready])
-    assert [(one.record.name, one.rank, one.discovered) for one in standings] == [
+    assert [(one.name, one.rank, one.discovered) for _, one in standings] == [
         ("b", 1, True), ("c", 2, False), ("a", 3, False),
     ]  # fmt: skip
     text = page_of(report_of(*known, unready), tmp_path)

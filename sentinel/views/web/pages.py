@@ -17,10 +17,11 @@ from starlette.responses import HTMLResponse
 from sentinel import __version__
 from sentinel.domain.channels import CHANNELS
 from sentinel.domain.clock import MICROSECONDS, Clock
+from sentinel.domain.metrics import LEVEL
 from sentinel.domain.spans import duration_in_words, moment_in_words, moment_iso, number_in_words, threshold_label
 from sentinel.domain.states import RuleView, SeriesView, SourceStatus, Spectrogram, State
 from sentinel.pipeline.history import MISSING, SCALE
-from sentinel.pipeline.snapshot import Ranking, Snapshot
+from sentinel.pipeline.snapshot import Snapshot, rank_by_e_value
 from sentinel.text import claims, words
 
 STATIC = Path(__file__).parent / "static"
@@ -60,9 +61,10 @@ class Access:
 def status(access: Access, clock: Clock, first: int, fleet: bool) -> HTMLResponse:
     """Show all series: counts, the table from row `first` on, the first spectrograms; `fleet` ranks by e-values."""
     snapshot = access.snapshot()
-    ranking = Ranking.of(snapshot) if fleet else None
-    if ranking:
-        views = [snapshot.view(name) for name in ranking.names[first : first + ROWS]]
+    ranking = rank_by_e_value(snapshot.names(), snapshot.e_values()) if fleet else []
+    ranks = {one.name: one for one in ranking[first : first + ROWS]}
+    if fleet:
+        views = list(map(snapshot.view, ranks))
     else:
         views = list(snapshot.views(first + ROWS))[first:]
         # By name within a state: rows that change places with every tick cannot be read.
@@ -75,7 +77,10 @@ def status(access: Access, clock: Clock, first: int, fleet: bool) -> HTMLRespons
     return _page(
         "status.html",
         views=views,
-        ranking=ranking,
+        fleet=fleet,
+        ranks=ranks,
+        discoveries=sum(one.discovered for one in ranking),
+        level=LEVEL,
         pictures=_pictures(snapshot, views[:PICTURES]),
         totals=[(state.value, number, MEANINGS[state]) for state, number in totals.items()],
         total=len(snapshot),
