@@ -1,12 +1,189 @@
-"""The journal: everything that moves state, in one order, on disk before it is used."""
+"""The journal: everything that moves state, in one order, on disk before it is used. One file, one writer."""
 
 from __future__ import annotations
 
-from sentinel.journal.batches import Committed
-from sentinel.journal.checkpoints import Checkpoint
-from sentinel.journal.database import JournalCorrupt, JournalForgotten, JournalFull, JournalUnwritable
-from sentinel.journal.journal import Journal
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from sentinel.domain.errors import StateError
+from sentinel.domain.observation import Cursor, Frame
+from sentinel.journal.batches import INCOMING, Committed, FactKind, read_batches, to_json, write_fact, write_frame
+from sentinel.journal.checkpoints import Checkpoint, Checkpoints, Retention
+from sentinel.journal.database import (
+    Database,
+    FolderLock,
+    JournalCorrupt,
+    JournalForgotten,
+    JournalFull,
+    JournalUnwritable,
+)
 
 __all__ = [
     "Checkpoint", "Committed", "Journal", "JournalCorrupt", "JournalForgotten", "JournalFull", "JournalUnwritable",
 ]  # fmt: skip
+
+DATABASE_FILE = "sentinel.db"
+
+
+class Journal:
+    """Observations, cursors, facts, checkpoints, events and outbox of one state folder. A context manager.
+
+    Belongs to one thread at a time. When a write fails with JournalFull or JournalUnwritable, nothing of it
+    was written, the journal stays usable, and the same call may be tried again.
+
+    Events, outbox and digests are computed from batches, so a replay after a crash writes them again: the same ids,
+    nothing doubled.
+    """
+
+    def __init__(self, database: Database, opened: ExitStack) -> None:
+        self._database = database
+        self._opened = opened
+        self._ids: dict[str, int] = dict(database.read("SELECT name, id FROM series"))
+        self.checkpoints = Checkpoints(database)
+        self.retention = Retention(database)
+        database.connection.execute(INCOMING)
+
+    @classmethod
+    def open(cls, folder: Path, *, read_only: bool = False) -> Journal:
+        """Open the journal in `folder`; both are created where they are missing.
+
+        With `read_only` nothing is created and no lock is taken: it may run beside the daemon.
+        Raises StateError: folder not writable or in use, file newer than this program or not ours.
+        """
+        path = folder / DATABASE_FILE
+        if read_only and not path.is_file():
+            raise StateError(f"{path}: no journal here; a state folder that sentinel has written is needed")
+        with ExitStack() as opened:
+            if not read_only:
+                opened.callback(FolderLock(folder).close)
+            database = Database(path, read_only=read_only)
+            opened.callback(database.close)
+            journal = cls(database, opened.pop_all())
+        try:
+            if not read_only:
+                journal.checkpoints.remove_leftovers()
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, then let the next process into the folder."""
+        self._opened.close()
+
+    def require_file(self) -> None:
+        """Raise JournalUnwritable if the file was deleted or replaced since it was opened; every write does, too."""
+        self._database.require_file()
+
+    def commit(self, frame: Frame, arrival_us: int) -> Committed:
+        """Write a frame in one transaction: observations, new series, cursor, `watermark_us`.
+
+        Returns what of it was new. A frame that says nothing new is not written: its batch is -1.
+        """
+        return write_frame(self._database, self._ids, frame, arrival_us)
+
+    def record(self, kind: FactKind, payload: Mapping[str, Any], arrival_us: int) -> Committed:
+        """Write a change of settings or something that the operator did."""
+        return write_fact(self._database, kind, payload, arrival_us)
+
+    def tail(self, after_batch: int) -> Iterator[Committed]:
+        """Read what `commit` and `record` returned for each batch after this one, in order, in bounded memory.
+
+        Raises JournalCorrupt if a batch is missing or incomplete, JournalForgotten if retention has forgotten it.
+        """
+        return read_batches(self._database, after_batch)
+
+    def series(self) -> list[tuple[int, str, str]]:
+        """Id, name and source of every series, by id: 0, 1, 2, ... in order of first appearance."""
+        return self._database.read("SELECT id, name, source FROM series ORDER BY id")
+
+    def cursors(self) -> dict[str, Cursor]:
+        """How far each source is committed."""
+        return {name: json.loads(text) for name, text in self._database.read("SELECT source, value FROM cursor")}
+
+    def settings(self) -> dict[str, Any] | None:
+        """The last settings recorded; None if there are none."""
+        rows = self._database.read("SELECT payload FROM batch WHERE kind = 'settings' ORDER BY id DESC LIMIT 1")
+        return json.loads(rows[0][0]) if rows else None
+
+    def append_events(self, events: Sequence[Mapping[str, Any]], sinks: Sequence[str], batch: int) -> None:
+        """Keep events as JSON and put each into the outbox once per sink; known ids change nothing.
+
+        An event has at least `id`, `series` and `time_us`.
+        """
+        if not events:
+            return
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT INTO event (id, batch, series, time_us, body) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO NOTHING",
+                [(event["id"], batch, event["series"], event["time_us"], to_json(event)) for event in events],
+            )
+            connection.executemany(
+                "INSERT INTO outbox (event, sink, delivered_us) VALUES (?, ?, NULL)"
+                " ON CONFLICT (event, sink) DO NOTHING",
+                [(event["id"], sink) for event in events for sink in sinks],
+            )
+
+    def events(self) -> list[dict[str, Any]]:
+        """Every event, in the order in which they were appended."""
+        return [json.loads(body) for (body,) in self._database.read("SELECT body FROM event ORDER BY rowid")]
+
+    def open_alarms(self, batch: int) -> list[dict[str, Any]]:
+        """The events of alarms of series that were raised up to this batch and not cleared before it."""
+        rows = self._database.read("SELECT batch, body FROM event WHERE batch <= ? ORDER BY rowid", (batch,))
+        found: dict[str, dict[str, Any]] = {}
+        for at, body in rows:
+            event = json.loads(body)
+            if event["what"] == "raised" and "members" not in event:  # a site's alarm has members
+                found[event["alarm_id"]] = event
+            elif at < batch:
+                found.pop(event["alarm_id"], None)
+        return list(found.values())
+
+    def undelivered(self, sink: str, limit: int) -> list[tuple[str, dict[str, Any]]]:
+        """Id and event of the first `limit` that this sink has not been told."""
+        rows = self._database.read(
+            "SELECT event.id, event.body FROM outbox JOIN event ON event.id = outbox.event"
+            " WHERE outbox.sink = ? AND outbox.delivered_us IS NULL ORDER BY event.rowid LIMIT ?",
+            (sink, limit),
+        )
+        return [(event, json.loads(body)) for event, body in rows]
+
+    def mark_delivered(self, sink: str, ids: Iterable[str], at_us: int) -> None:
+        """Record that this sink was told of these; the first time stands."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "UPDATE outbox SET delivered_us = ? WHERE event = ? AND sink = ? AND delivered_us IS NULL",
+                [(at_us, event, sink) for event in ids],
+            )
+
+    def mark_refused(self, sink: str, ids: Iterable[str], at_us: int) -> None:
+        """Record that this sink refused these for good: not offered again, and kept with their time below zero."""
+        self.mark_delivered(sink, ids, -at_us)
+
+    def outbox_length(self, sink: str) -> int:
+        """How many events this sink has not been told."""
+        query = "SELECT count(*) FROM outbox WHERE sink = ? AND delivered_us IS NULL"
+        ((length,),) = self._database.read(query, (sink,))
+        return int(length)
+
+    def append_digests(self, rows: Sequence[tuple[int, int, str]]) -> None:
+        """Keep (series id, tick, digest of its state); a replay's digest replaces the former one."""
+        if not rows:
+            return
+        with self._database.transaction() as connection:
+            connection.executemany("INSERT OR REPLACE INTO digest (series, tick, digest) VALUES (?, ?, ?)", rows)
+
+    def digests(self) -> list[tuple[int, int, str]]:
+        """Series id, tick and digest, by series and tick."""
+        return self._database.read("SELECT series, tick, digest FROM digest ORDER BY series, tick")

@@ -57,7 +57,10 @@ class Checkpoints:
         self._corrupt: set[int] = set()
 
     def save(self, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any], batch: int, created_us: int) -> None:
-        """Write a new generation, then drop all but the last two; after a StateError the old ones stand."""
+        """Keep the state after `batch`, whose events and digests have been appended, then drop all but the last two.
+
+        After a StateError the old ones stand.
+        """
         self.remove_leftovers()
         try:
             self._write(arrays, header, batch, created_us)
@@ -198,7 +201,11 @@ class Retention:
         self._sweep: _Sweep | None = None
 
     def step(self, before_us: int, max_bytes: int) -> bool:
-        """Do at most `CHUNK_ROWS` rows of work; True while there is more to do."""
+        """Forget batches that arrived earlier, or the oldest of a too large file; True while there is more.
+
+        One call is at most `CHUNK_ROWS` rows of work. Nothing after the oldest kept checkpoint is forgotten. What was
+        forgotten and is delivered again counts as new here: cursors and the grid keep it out.
+        """
         self._sweep = self._sweep or self._plan(before_us, max_bytes)
         if self._sweep is None:
             return self._shrink_file()

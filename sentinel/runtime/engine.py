@@ -114,8 +114,8 @@ class Engine:
                 if self._forgetting:  # a bounded part of it each turn
                     daemon = self.settings.daemon
                     before_us = self._clock.now_us() - daemon.retention
-                    self._forgetting = self._journal.retain(before_us, daemon.retention_bytes)
-                self._metrics.journal_bytes.set(self._journal.size_bytes())
+                    self._forgetting = self._journal.retention.step(before_us, daemon.retention_bytes)
+                self._metrics.journal_bytes.set(self._journal.retention.size_bytes())
                 self._metrics.ingestion_stopped.set(0)
                 self.stopped_by = ""
             except _UNWRITABLE as error:
@@ -152,7 +152,7 @@ class Engine:
         arrays, header = to_arrays(self._replica.state)
         header |= {"settings": to_record(self._replica.settings), "watermarks": dict(self._replica.watermarks)}
         try:
-            self._journal.save_checkpoint(arrays, header, self._batch, self._clock.now_us())
+            self._journal.checkpoints.save(arrays, header, self._batch, self._clock.now_us())
         except _UNWRITABLE:
             self._metrics.checkpoint_failures.inc()
             raise

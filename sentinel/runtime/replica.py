@@ -125,7 +125,7 @@ def restore(journal: Journal, replica: Replica, settle: Settle, stopped: Callabl
 
     `settle` is called after each batch, with what the batch gave.
     """
-    checkpoint = journal.load_checkpoint()
+    checkpoint = journal.checkpoints.load()
     if checkpoint is None:
         return _replay(journal, replica, settle, stopped, 0)
     for warning in checkpoint.warnings:

@@ -62,7 +62,7 @@ def test_it_serves_and_ends_in_order_on_sigterm_and_goes_on_where_it_was(tmp_pat
     assert daemon.get("/api/v1/series/s0").json()["ticks"] == 299
     daemon.stop_in_time()
     with Journal.open(tmp_path / "state") as journal:
-        checkpoint = journal.load_checkpoint()
+        checkpoint = journal.checkpoints.load()
         assert checkpoint is not None
         assert list(journal.tail(checkpoint.batch)) == [], "the checkpoint holds everything"
         before = journal.events()

@@ -203,13 +203,13 @@ def test_retention_forgets_old_batches_but_nothing_that_replay_needs(
     with Journal.open(tmp_path) as journal:
         journal.record("settings", {"kept": True}, 0)
         write(journal, frames)
-        assert not journal.retain(10**9, 0), "without a checkpoint everything is needed"
-        journal.save_checkpoint({}, {}, batch=9, created_us=0)
-        journal.save_checkpoint({}, {}, batch=15, created_us=1)
+        assert not journal.retention.step(10**9, 0), "without a checkpoint everything is needed"
+        journal.checkpoints.save({}, {}, batch=9, created_us=0)
+        journal.checkpoints.save({}, {}, batch=15, created_us=1)
         needed = [content(committed) for committed in journal.tail(9)]
         calls = 1
         before = len_observations(journal)
-        while journal.retain(7 if by_age else -1, 10**12 if by_age else 0):
+        while journal.retention.step(7 if by_age else -1, 10**12 if by_age else 0):
             left = len_observations(journal)
             assert before - left <= 7
             before = left
@@ -237,10 +237,10 @@ def test_a_beginning_that_retention_forgot_is_no_corruption_however_far_it_got(
             rows = [("a", 3 * time, 1.0), ("b", 3 * time, 1.0), ("a", 3 * time + 1, 1.0), ("a", 3 * time - 4, 1.0)]
             journal.commit(frame(rows), time * hour_us)
         journal.record("settings", {}, 10 * hour_us)
-        journal.save_checkpoint({}, {}, batch=9, created_us=0)
+        journal.checkpoints.save({}, {}, batch=9, created_us=0)
         whole = [content(committed) for committed in journal.tail(0)]
         said = set()
-        while journal.retain(5 * hour_us, 10**12):
+        while journal.retention.step(5 * hour_us, 10**12):
             with pytest.raises(StateError, match=r"beginning has been forgotten \(retention\), batch \d") as caught:
                 list(journal.tail(0))
             assert type(caught.value) is JournalForgotten
@@ -254,7 +254,7 @@ def test_a_beginning_that_retention_forgot_is_no_corruption_however_far_it_got(
 def test_a_hole_before_a_checkpoint_is_not_taken_for_retention(tmp_path: Path, statement: str) -> None:
     with Journal.open(tmp_path) as journal:
         write(journal, [frame([("a", time, 1.0)]) for time in range(6)])
-        journal.save_checkpoint({}, {}, batch=5, created_us=0)
+        journal.checkpoints.save({}, {}, batch=5, created_us=0)
         journal._database.connection.execute(statement)
         with pytest.raises(JournalCorrupt, match="batch 3 is missing or incomplete"):
             list(journal.tail(0))
@@ -263,7 +263,7 @@ def test_a_hole_before_a_checkpoint_is_not_taken_for_retention(tmp_path: Path, s
 def test_a_batch_lost_after_the_oldest_checkpoint_is_not_taken_for_retention(tmp_path: Path) -> None:
     with Journal.open(tmp_path) as journal:
         write(journal, [frame([("a", time, 1.0)]) for time in range(6)])
-        journal.save_checkpoint({}, {}, batch=2, created_us=0)
+        journal.checkpoints.save({}, {}, batch=2, created_us=0)
         journal._database.connection.execute("DELETE FROM batch WHERE id < 5")
         for after in (0, 2):
             with pytest.raises(JournalCorrupt):
@@ -290,8 +290,8 @@ def test_pieces_of_a_checkpoint_are_grouped_with_one_look_at_each(monkeypatch: p
 def test_batch_numbers_go_on_when_all_that_may_be_forgotten_is(tmp_path: Path) -> None:
     with Journal.open(tmp_path) as journal:
         write(journal, [frame([("a", time, 1.0)]) for time in range(3)])
-        journal.save_checkpoint({}, {}, batch=3, created_us=0)
-        while journal.retain(10**9, 10**12):
+        journal.checkpoints.save({}, {}, batch=3, created_us=0)
+        while journal.retention.step(10**9, 10**12):
             pass
     with Journal.open(tmp_path) as journal:
         assert journal.commit(frame([("a", 9, 1.0)]), 9).batch == 4
@@ -299,11 +299,11 @@ def test_batch_numbers_go_on_when_all_that_may_be_forgotten_is(tmp_path: Path) -
 
 def test_a_file_that_became_mostly_empty_shrinks(tmp_path: Path) -> None:
     with Journal.open(tmp_path) as journal:
-        journal.save_checkpoint({"x": np.ones(3_000_000)}, {}, batch=0, created_us=0)
+        journal.checkpoints.save({"x": np.ones(3_000_000)}, {}, batch=0, created_us=0)
         for created_us in (1, 2):
-            journal.save_checkpoint({}, {}, batch=0, created_us=created_us)
-        assert journal.size_bytes() < 2**20
-        while journal.retain(0, 10**12):
+            journal.checkpoints.save({}, {}, batch=0, created_us=created_us)
+        assert journal.retention.size_bytes() < 2**20
+        while journal.retention.step(0, 10**12):
             pass
     assert (tmp_path / "sentinel.db").stat().st_size < 20 * 2**20
 

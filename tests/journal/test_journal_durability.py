@@ -32,7 +32,7 @@ from sentinel.domain.observation import OBSERVATIONS, Frame
 
 ROWS = 200
 with Journal.open(pathlib.Path(sys.argv[1])) as journal:
-    checkpoint = journal.load_checkpoint()
+    checkpoint = journal.checkpoints.load()
     assert checkpoint is None or not checkpoint.warnings
     total = 0 if checkpoint is None else int(checkpoint.arrays["total"][0])
 
@@ -52,7 +52,7 @@ with Journal.open(pathlib.Path(sys.argv[1])) as journal:
         print(committed.batch, flush=True)
         use(committed)
         if committed.batch % 10 == 0:
-            journal.save_checkpoint({"total": np.array([total]), "x": np.full(300_000, total)}, {}, committed.batch, 0)
+            journal.checkpoints.save({"total": np.array([total]), "x": np.full(300_000, total)}, {}, committed.batch, 0)
 """
 
 SAVER = """
@@ -66,7 +66,7 @@ class DiesMidway(dict):
         os.kill(os.getpid(), signal.SIGKILL)
 
 with Journal.open(pathlib.Path(sys.argv[1])) as journal:
-    journal.save_checkpoint(DiesMidway(), {}, 2, 2)
+    journal.checkpoints.save(DiesMidway(), {}, 2, 2)
 """
 
 
@@ -153,13 +153,13 @@ def test_before_every_single_statement_of_a_commit_a_crash_leaves_all_of_it_or_n
 def test_before_every_single_statement_of_a_checkpoint_a_crash_leaves_a_whole_one(tmp_path: Path) -> None:
     with Journal.open(tmp_path / "journal") as journal:
         for batch in (1, 2):
-            journal.save_checkpoint({"x": np.full(9, batch)}, {}, batch, created_us=0)
+            journal.checkpoints.save({"x": np.full(9, batch)}, {}, batch, created_us=0)
         arrays = {"x": np.full(9, 3), "y": np.ones(2_200_000)}
-        copies = crashes(journal, tmp_path / "copies", lambda: journal.save_checkpoint(arrays, {}, 3, created_us=0))
+        copies = crashes(journal, tmp_path / "copies", lambda: journal.checkpoints.save(arrays, {}, 3, created_us=0))
     found = []
     for copy in copies:
         with Journal.open(copy) as survivor:
-            loaded = survivor.load_checkpoint()
+            loaded = survivor.checkpoints.load()
             assert loaded is not None
             assert not loaded.warnings
             assert loaded.arrays["x"].tolist() == [loaded.batch] * 9
@@ -228,12 +228,12 @@ def test_a_series_that_could_not_be_written_is_new_again_next_time(tmp_path: Pat
 
 def test_a_checkpoint_that_found_no_space_leaves_the_former_one_and_no_litter(tmp_path: Path) -> None:
     with Journal.open(tmp_path) as journal:
-        journal.save_checkpoint({"x": np.arange(5)}, {"n": 1}, batch=1, created_us=1)
-        used = journal.size_bytes()
+        journal.checkpoints.save({"x": np.arange(5)}, {"n": 1}, batch=1, created_us=1)
+        used = journal.retention.size_bytes()
         with full_disk(journal), pytest.raises(JournalFull):
-            journal.save_checkpoint({"x": np.ones(4_000_000)}, {"n": 2}, batch=2, created_us=2)
-        assert journal.size_bytes() <= used + 4096
-        loaded = journal.load_checkpoint()
+            journal.checkpoints.save({"x": np.ones(4_000_000)}, {"n": 2}, batch=2, created_us=2)
+        assert journal.retention.size_bytes() <= used + 4096
+        loaded = journal.checkpoints.load()
         assert loaded is not None
         assert (loaded.header, loaded.batch, loaded.warnings) == ({"n": 1}, 1, ())
 
@@ -249,9 +249,9 @@ def test_a_checkpoint_comes_back_bitwise_and_two_generations_are_kept(tmp_path: 
         "large": np.random.default_rng(0).normal(size=4_300_000),
     }
     with Journal.open(tmp_path) as journal:
-        assert journal.load_checkpoint() is None
+        assert journal.checkpoints.load() is None
         for batch in (1, 2, 3):
-            journal.save_checkpoint(arrays, {"batch": batch, "names": ["é"]}, batch, created_us=batch * 10)
+            journal.checkpoints.save(arrays, {"batch": batch, "names": ["é"]}, batch, created_us=batch * 10)
         kept = journal._database.read("SELECT batch FROM checkpoint ORDER BY id")
         ((largest, parts),) = journal._database.read(
             "SELECT max(length(data)), max(part) + 1 FROM checkpoint_piece WHERE name = 'large'"
@@ -259,7 +259,7 @@ def test_a_checkpoint_comes_back_bitwise_and_two_generations_are_kept(tmp_path: 
     assert kept == [(2,), (3,)]
     assert (largest, parts) == (16 * 2**20, 3)
     with Journal.open(tmp_path, read_only=True) as journal:
-        loaded = journal.load_checkpoint()
+        loaded = journal.checkpoints.load()
     assert loaded is not None
     assert (loaded.batch, loaded.created_us, loaded.header) == (3, 30, {"batch": 3, "names": ["é"]})
     assert loaded.arrays.keys() == arrays.keys()
@@ -271,13 +271,13 @@ def test_a_checkpoint_comes_back_bitwise_and_two_generations_are_kept(tmp_path: 
 
 def test_killed_in_the_middle_of_a_checkpoint_the_former_one_stands(tmp_path: Path) -> None:
     with Journal.open(tmp_path) as journal:
-        journal.save_checkpoint({"x": np.arange(5)}, {}, batch=1, created_us=1)
+        journal.checkpoints.save({"x": np.arange(5)}, {}, batch=1, created_us=1)
     child = subprocess.run([sys.executable, "-c", SAVER, tmp_path], check=False)
     assert child.returncode == -signal.SIGKILL
     with Journal.open(tmp_path, read_only=True) as journal:
         assert journal._database.read("SELECT count(*) FROM checkpoint_piece") > [(1,)], "it died too early"
     with Journal.open(tmp_path) as journal:
-        loaded = journal.load_checkpoint()
+        loaded = journal.checkpoints.load()
         assert loaded is not None
         assert (loaded.batch, loaded.warnings) == (1, ())
         assert journal._database.read("SELECT count(*) FROM checkpoint_piece") == [(1,)]
@@ -295,10 +295,10 @@ CORRUPTIONS = [
 def test_a_corrupt_checkpoint_falls_back_to_the_older_and_two_stop_with_advice(tmp_path: Path, corruption: str) -> None:
     with Journal.open(tmp_path) as journal:
         for batch in (1, 2):
-            journal.save_checkpoint({"x": np.arange(5) + batch}, {}, batch, created_us=batch)
+            journal.checkpoints.save({"x": np.arange(5) + batch}, {}, batch, created_us=batch)
     spoil(tmp_path, corruption.format(2))
     with Journal.open(tmp_path) as journal:
-        loaded = journal.load_checkpoint()
+        loaded = journal.checkpoints.load()
         assert loaded is not None
         assert loaded.batch == 1
         assert loaded.arrays["x"].tolist() == [1, 2, 3, 4, 5]
@@ -307,17 +307,17 @@ def test_a_corrupt_checkpoint_falls_back_to_the_older_and_two_stop_with_advice(t
         assert "corrupt" in loaded.warnings[0]
     spoil(tmp_path, corruption.format(1))
     with Journal.open(tmp_path) as journal, pytest.raises(JournalCorrupt, match="restore the file from a backup"):
-        journal.load_checkpoint()
+        journal.checkpoints.load()
 
 
 def test_a_corrupt_generation_does_not_push_out_the_sound_one(tmp_path: Path) -> None:
     with Journal.open(tmp_path) as journal:
         for batch in (1, 2):
-            journal.save_checkpoint({"x": np.arange(5)}, {}, batch, created_us=batch)
+            journal.checkpoints.save({"x": np.arange(5)}, {}, batch, created_us=batch)
     spoil(tmp_path, CORRUPTIONS[0].format(2))
     with Journal.open(tmp_path) as journal:
-        journal.load_checkpoint()
-        journal.save_checkpoint({"x": np.arange(5)}, {}, 3, created_us=3)
+        journal.checkpoints.load()
+        journal.checkpoints.save({"x": np.arange(5)}, {}, 3, created_us=3)
         assert journal._database.read("SELECT batch FROM checkpoint ORDER BY id") == [(1,), (3,)]
 
 

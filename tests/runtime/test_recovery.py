@@ -59,11 +59,11 @@ def test_a_state_of_0_1_0_with_a_knob_that_is_constant_now_is_read_without_it_an
 ) -> None:
     shutil.copytree(STATE_0_1_0, tmp_path / "a")
     with Journal.open(tmp_path / "a") as journal:
-        last = journal.load_checkpoint()
+        last = journal.checkpoints.load()
         assert last is not None
         settings = json.loads(json.dumps(last.header["settings"]))
         settings["banks"]["default"] |= {"kappa": 2.0}
-        journal.save_checkpoint(last.arrays, {**last.header, "settings": settings}, last.batch, last.created_us)
+        journal.checkpoints.save(last.arrays, {**last.header, "settings": settings}, last.batch, last.created_us)
         journal.record("settings", {"settings": settings}, last.created_us)
     after = Rig(tmp_path / "a", first_version.CHOSEN)
     assert after.engine.restored
@@ -75,10 +75,10 @@ def test_a_state_of_0_1_0_with_a_knob_that_is_constant_now_is_read_without_it_an
 def rewrite(folder: Path, **header: Any) -> None:
     """Save the last checkpoint again, with another header and an array renamed."""
     with Journal.open(folder) as journal:
-        last = journal.load_checkpoint()
+        last = journal.checkpoints.load()
         assert last is not None
         arrays = {name.replace("/spread/points", "/spread/count"): array for name, array in last.arrays.items()}
-        journal.save_checkpoint(arrays, {**last.header, **header}, last.batch, last.created_us)
+        journal.checkpoints.save(arrays, {**last.header, **header}, last.batch, last.created_us)
 
 
 def stopped(folder: Path, *edges: int, chosen: Mapping[str, Any] = CHOSEN) -> Rig:
@@ -116,7 +116,7 @@ def test_where_the_journals_beginning_is_forgotten_every_series_starts_afresh_an
     before = stopped(tmp_path, 0, 60, 90, 95, chosen=chosen)
     with Journal.open(tmp_path) as journal:
         events = journal.events()
-        while journal.retain(before.clock.now_us() + 1, 1 << 40):
+        while journal.retention.step(before.clock.now_us() + 1, 1 << 40):
             pass
     is_open = {e["alarm_id"] for e in events} - {e["alarm_id"] for e in events if e["what"] == "cleared"}
     assert len(is_open) >= 3
