@@ -7,8 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.simulate import DAY_US, EPOCH_2020_US, SYSTEMS, simulate
-from sentinel.simulate.catalogue import EUTROPHIC, LOADED_TICKS, LOSS, TICK, fold, loads, tip_tick
+from sentinel.simulate import (
+    DAY_US,
+    EPOCH_2020_US,
+    EUTROPHIC,
+    LOADED_TICKS,
+    LOSS,
+    SYSTEMS,
+    TICK,
+    fold,
+    loads,
+    simulate,
+    tip_tick,
+)
 
 
 def lag1(values: np.ndarray) -> float:

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import fsolve
 
-from sentinel.simulate import DAY_US, EPOCH_2020_US, MODELS, SYSTEMS, run, simulate
-from sentinel.simulate.catalogue import MODEL_TICKS, TICKS_TO_TIP
+from sentinel.simulate import DAY_US, EPOCH_2020_US, MODEL_TICKS, MODELS, SYSTEMS, TICKS_TO_TIP, run, simulate
 from sentinel.simulate.models import CYCLE_AT, DOUBLING_AT, EXTINCT_AT, FOLD_AT, FORK_AT, NEAREST
 
 SLOWING = {
