@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sentinel.domain.channels import UNKNOWN
+from sentinel.domain.clock import Clock
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.states import Reason, RuleView, SeriesView, SiteView, Spectrogram, State
 from sentinel.pipeline.history import History
@@ -33,6 +34,21 @@ SERIES = SeriesView(
     window_us=NOW_US - 1300 * 3_600_000_000, evidence=nan, tie_share=0.0, thresholds=THRESHOLDS,
     readings=(nan,) * len(THRESHOLDS), rules=(RULE,),
 )  # fmt: skip
+
+
+class ManualClock(Clock):
+    """A clock that stands still until it is set."""
+
+    def __init__(self, now_us: int = 0) -> None:
+        self._now_us = now_us
+
+    def now_us(self) -> int:
+        return self._now_us
+
+    def set(self, now_us: int) -> None:
+        self._now_us = now_us
+
+
 ORDER = (State.CRITICAL, State.WARNING, State.BLIND, State.WATCHING, State.LEARNING)
 
 

@@ -10,7 +10,7 @@ from glob import has_magic
 from math import floor
 
 from sentinel.config import AlarmSettings, BankSettings, SeriesSettings, Settings, SiteSettings, load, schema_text
-from sentinel.domain.clock import SystemClock
+from sentinel.domain.clock import Clock
 from sentinel.domain.errors import ConfigError
 from sentinel.domain.spans import Cadence, print_duration, print_season, print_size
 from sentinel.notify import make_notifier
@@ -27,7 +27,7 @@ def main(arguments: argparse.Namespace) -> int:
     notices: list[str] = []
     settings = load(arguments.config, notices.append)
     try:
-        sources = make_sources(settings.sources, SystemClock())
+        sources = make_sources(settings.sources, Clock())
     except ConfigError as error:
         raise ConfigError("\n".join(f"{arguments.config}: {line}" for line in str(error).split("\n"))) from error
     print(f"{arguments.config}: valid")

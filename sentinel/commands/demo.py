@@ -162,7 +162,7 @@ class _Playback:
 
     def show(self, note: str) -> None:
         """Show the series, with a line below."""
-        self._live.show(self._daemon.snapshot, Facts(self._daemon.web.address, self._rate, note))
+        self._live.show(self._daemon.engine.snapshot, Facts(self._daemon.web.address, self._rate, note))
 
     def on_turn(self) -> None:
         """Look how far it is, show it, and end it when its time has come."""
@@ -179,7 +179,7 @@ class _Playback:
         sleep(0.02)
 
     def _count(self, now: float) -> None:
-        sources = [self._daemon.sources[name] for name in self._lengths]
+        sources = [self._daemon.engine.sources[name] for name in self._lengths]
         self.played = sum(source.received + source.rejected for source in sources)
         self._rate = sum(source.accepted for source in sources) / max(now - self._began, 1.0)
         if all(source.received + source.rejected >= self._lengths[source.name] for source in sources):

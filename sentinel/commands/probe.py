@@ -20,7 +20,7 @@ from sentinel.analysis.readings import slice_by_series
 from sentinel.analysis.record import Proposal
 from sentinel.commands.main import table_options
 from sentinel.config import Settings, load
-from sentinel.domain.clock import SystemClock
+from sentinel.domain.clock import Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Axis, CalendarAxis, NumberAxis
 from sentinel.domain.spans import Cadence, print_season
@@ -93,7 +93,7 @@ def print_lines(found: Sequence[Proposed]) -> Iterator[str]:
 def _fetch(settings: Settings) -> pl.LazyFrame:
     """Read everything that the sources have now; those that push bring nothing when they are asked."""
     tables = []
-    for source in make_sources(settings.sources, SystemClock()):
+    for source in make_sources(settings.sources, Clock()):
         frame = None
         while isinstance(source, PullSource) and (frame is None or frame.more):
             frame = source.fetch(frame.cursor if frame else None)

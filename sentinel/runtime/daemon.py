@@ -14,19 +14,17 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, monotonic_ns
 from types import FrameType
 
 from sentinel.config import Settings, fingerprint, load
-from sentinel.domain.clock import MICROSECONDS, Clock, SystemClock
+from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import ConfigError, StateError
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.spans import duration_in_words
 from sentinel.journal import Journal
 from sentinel.notify import make_notifier
-from sentinel.pipeline.snapshot import Snapshot
 from sentinel.runtime import logs
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
@@ -47,46 +45,34 @@ BEAT_WITHIN_US = 10 * MICROSECONDS
 """A thread that has not shown a sign of life for this long counts as stopped."""
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """Facts of one moment, and why they make the daemon not ready. Times in microseconds, -1 = never."""
+def why_not_ready(
+    now_us: int, *, restored: bool, stopping: bool, scheduler_beat_us: int, engine_beat_us: int,
+    silent_sources: Iterable[str] = (), stopped_by: str = "",
+) -> list[str]:  # fmt: skip
+    """Say in one sentence each why the daemon is not ready; none if it is. Times in microseconds, -1 = never.
 
-    now_us: int
-    restored: bool
-    """The state has been restored from checkpoint and journal."""
-    stopping: bool
-    scheduler_beat_us: int
-    engine_beat_us: int
-    silent_sources: tuple[str, ...] = ()
-    """Sources that have neither been fetched nor failed once."""
-    ingestion_stopped_by: str = ""
-    """Why the journal cannot be written; empty while it can."""
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Why it is not ready, one sentence each; empty when it is."""
-        found = []
-        if self.stopping:
-            found.append("stopping")
-        if not self.restored:
-            found.append("state is not restored yet")
-        if self.ingestion_stopped_by:
-            found.append(f"ingestion stopped: {self.ingestion_stopped_by}")
-        found += [f"source {name} has neither answered nor failed yet" for name in self.silent_sources]
-        for who, beat_us in (("scheduler", self.scheduler_beat_us), ("engine", self.engine_beat_us)):
-            if beat_us < 0:
-                found.append(f"{who} has not started")
-            elif self.now_us - beat_us > BEAT_WITHIN_US:
-                silence = duration_in_words(round((self.now_us - beat_us) / MICROSECONDS))
-                found.append(f"{who} gave no sign of life for {silence}")
-        return tuple(found)
+    `silent_sources` have neither been fetched nor failed once; `stopped_by` is why the journal cannot be written.
+    """
+    found = ["stopping"] if stopping else []
+    if not restored:
+        found.append("state is not restored yet")
+    if stopped_by:
+        found.append(f"ingestion stopped: {stopped_by}")
+    found += [f"source {name} has neither answered nor failed yet" for name in silent_sources]
+    for who, beat_us in (("scheduler", scheduler_beat_us), ("engine", engine_beat_us)):
+        if beat_us < 0:
+            found.append(f"{who} has not started")
+        elif now_us - beat_us > BEAT_WITHIN_US:
+            silence = duration_in_words(round((now_us - beat_us) / MICROSECONDS))
+            found.append(f"{who} gave no sign of life for {silence}")
+    return found
 
 
 class Daemon:
     """One running daemon."""
 
     def __init__(self, settings: Settings, *, clock: Clock | None = None, path: Path | None = None) -> None:
-        self._settings, self._path, self._clock = settings, path, clock or SystemClock()
+        self._settings, self._path, self._clock = settings, path, clock or Clock()
         self.metrics = Metrics()
         self._stop = self._hangup = False
         self.hanging = False
@@ -98,40 +84,30 @@ class Daemon:
             settings, self._journal, self._inbox, self.metrics, self._clock, sinks, threads=os.cpu_count() or 1,
             acknowledge=lambda source, cursor: self._pushing.acknowledge(source, cursor),
         )  # fmt: skip
-        self.sources = self.engine.sources
-        """What is known of each source, by name."""
-        self._pushing = Pushing(self._inbox, self.sources, self.metrics, self._clock)
+        self._pushing = Pushing(self._inbox, self.engine.sources, self.metrics, self._clock)
         self._schedule: Schedule | None = None
-        self._exposition = Exposition(lambda: self.snapshot, self.metrics, settings.web.max_series)
+        self._exposition = Exposition(lambda: self.engine.snapshot, self.metrics, settings.web.max_series)
         access = Access(
-            snapshot=lambda: self.snapshot, sources=lambda: tuple(self.sources.values()),
-            not_ready=lambda: self.health.reasons, metrics=self._expose,
+            snapshot=lambda: self.engine.snapshot, sources=lambda: tuple(self.engine.sources.values()),
+            not_ready=self._why_not_ready, metrics=self._expose,
             settings_text=lambda: self.engine.settings.model_dump_json(indent=2),
         )  # fmt: skip
-        self.web = WebServer(create_app(access, self._clock), settings.web.listen)
+        self.web = WebServer(create_app(access, self._clock), settings.web)
         self._note_loaded()
 
-    @property
-    def snapshot(self) -> Snapshot:
-        """The last picture of all series."""
-        return self.engine.snapshot
-
-    @property
-    def health(self) -> Health:
-        """Health of the daemon, as of now."""
-        now = self._clock.now_us()
-        beat = -1
+    def _why_not_ready(self) -> list[str]:
+        now, beat = self._clock.now_us(), -1
         if self._schedule is not None:
             beat = now - int((monotonic() - self._schedule.last_beat) * MICROSECONDS)
-        silent = [source.name for source in self._settings.sources if not self.sources[source.name].has_answered]
-        return Health(
-            now_us=now, restored=self.engine.restored, stopping=self._stop, scheduler_beat_us=beat,
-            engine_beat_us=self.engine.last_beat_us, silent_sources=tuple(silent),
-            ingestion_stopped_by=self.engine.stopped_by,
+        statuses = [self.engine.sources[source.name] for source in self._settings.sources]
+        return why_not_ready(
+            now, restored=self.engine.restored, stopping=self._stop, scheduler_beat_us=beat,
+            engine_beat_us=self.engine.last_beat_us, stopped_by=self.engine.stopped_by,
+            silent_sources=[status.name for status in statuses if not status.has_answered],
         )  # fmt: skip
 
     def _expose(self, accept_header: str) -> tuple[bytes, str]:
-        self.metrics.ready.set(not self.health.reasons)
+        self.metrics.ready.set(not self._why_not_ready())
         return self._exposition.render(accept_header)
 
     def stop(self, *_: object) -> None:
@@ -159,8 +135,8 @@ class Daemon:
                 self.engine.turn(IDLE_SECONDS)
                 on_turn()
                 if not beat_at:
-                    sd_notify("READY=1", f"STATUS=watching {len(self.snapshot)} series")
-                    logger.info("ready", extra={"series": len(self.snapshot)})
+                    sd_notify("READY=1", f"STATUS=watching {len(self.engine.snapshot)} series")
+                    logger.info("ready", extra={"series": len(self.engine.snapshot)})
                 if monotonic() >= beat_at:
                     sd_notify("WATCHDOG=1")
                     beat_at = monotonic() + WATCHDOG_SECONDS
@@ -180,7 +156,9 @@ class Daemon:
 
     def _start_schedule(self, sources: Iterable[Source]) -> None:
         pulled = [each for each in sources if isinstance(each, PullSource)]
-        self._schedule = Schedule(pulled, self._inbox, self._journal.cursors(), self.sources, self.metrics, self._clock)
+        self._schedule = Schedule(
+            pulled, self._inbox, self._journal.cursors(), self.engine.sources, self.metrics, self._clock
+        )
         self._schedule.start()
 
     def _supervise(self) -> None:

@@ -30,7 +30,7 @@ from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from sentinel.domain.clock import MICROSECONDS, Clock, SystemClock
+from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import SentinelError
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame
@@ -168,7 +168,7 @@ class Schedule:
     def start(self) -> None:
         """Fetch every source now, and from now on at its interval."""
         # APScheduler goes by the machine's clock whatever clock the rest of the program has.
-        now = datetime.fromtimestamp(SystemClock().now_us() / MICROSECONDS, UTC)
+        now = datetime.fromtimestamp(Clock().now_us() / MICROSECONDS, UTC)
         for name, task in self._tasks.items():
             seconds = task.source.every_us / MICROSECONDS
             self._scheduler.add_job(

@@ -11,8 +11,8 @@ import pytest
 from sentinel.commands.check import remarks
 from sentinel.commands.main import entry_point
 from sentinel.config import Settings
-from sentinel.domain.clock import ManualClock
 from sentinel.sources import make_sources
+from tests.fixtures import ManualClock
 
 WIDE = "# of a buoy\n\ntime,ph,oxygen,note\n2024-01-01,7,9,calm\n"
 DRILL = {"kind": "simulate", "name": "drill", "system": "lake"}

@@ -22,7 +22,7 @@ import httpx
 import pytest
 import yaml
 
-from sentinel.domain.clock import MICROSECONDS, SystemClock
+from sentinel.domain.clock import MICROSECONDS, Clock
 
 pytestmark = pytest.mark.slow
 
@@ -127,7 +127,7 @@ def show(client: httpx.Client, target: dict[str, Any], query: str) -> list[dict[
     """What a panel asks for: the present values, or those of the last half minute."""
     if target["instant"]:
         return ask(client, "query", query=query)
-    now = SystemClock().now_us() / MICROSECONDS
+    now = Clock().now_us() / MICROSECONDS
     return ask(client, "query_range", query=query, start=now - 30, end=now, step=1)
 
 

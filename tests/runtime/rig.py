@@ -13,7 +13,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sentinel.config import Settings
-from sentinel.domain.clock import ManualClock
 from sentinel.domain.errors import StateError
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import OBSERVATIONS, Frame
@@ -22,7 +21,7 @@ from sentinel.notify import Delivery, Event, Notifier
 from sentinel.pipeline.codec import to_arrays
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
-from tests.fixtures import value
+from tests.fixtures import ManualClock, value
 from tests.pipeline.streams import HOUR_US, ar1
 
 BANK = {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from apscheduler.events import EVENT_JOB_SUBMITTED, JobSubmissionEvent
 
-from sentinel.domain.clock import SystemClock
+from sentinel.domain.clock import Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame, empty_observations
@@ -61,7 +61,7 @@ def scheduled():
         metrics = Metrics()
         for source in sources:
             source.every_us = every_us
-        schedule = Schedule(sources, inbox, cursors or {}, statuses, metrics, SystemClock())
+        schedule = Schedule(sources, inbox, cursors or {}, statuses, metrics, Clock())
         made.append((schedule, inbox))
         schedule.start()
         return schedule, inbox, metrics
@@ -94,7 +94,7 @@ def test_a_source_is_read_at_once_and_then_at_its_interval_each_time_from_where_
     assert value(metrics, "sentinel_source_fetches_total", source="lake") >= 4
     assert value(metrics, "sentinel_task_expected_interval_seconds", task="lake") == 0.05
     assert value(metrics, "sentinel_task_last_success_timestamp_seconds", task="lake") == pytest.approx(
-        SystemClock().now_us() / 1e6, abs=60
+        Clock().now_us() / 1e6, abs=60
     )
 
 
@@ -221,7 +221,7 @@ def test_the_heartbeat_beats_and_a_dead_thread_is_noticed(scheduled, monkeypatch
     assert until(lambda: schedule.last_beat > first + 0.5)
     assert schedule.alive()
     assert value(metrics, "sentinel_scheduler_heartbeat_timestamp_seconds") == pytest.approx(
-        SystemClock().now_us() / 1e6, abs=60
+        Clock().now_us() / 1e6, abs=60
     )
 
     schedule.last_beat -= (

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from sentinel.config import CsvSource
-from sentinel.domain.clock import ManualClock
 from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame, Rejection
 from sentinel.simulate import DAY_US, EPOCH_2020_US
 from sentinel.sources import PullSource, make_source
+from tests.fixtures import ManualClock
 
 NOW_US = EPOCH_2020_US + 10_000 * DAY_US
 SECOND_US = 1_000_000

@@ -17,7 +17,7 @@ from threading import Event, Thread
 import polars as pl
 
 from sentinel.config import Settings
-from sentinel.domain.clock import SystemClock
+from sentinel.domain.clock import Clock
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame
 from sentinel.journal import Journal
@@ -125,7 +125,7 @@ def frame_of(number: int) -> Frame:
 
 def main(port: int, folder: Path) -> None:
     """Take in what is pushed until killed; the inbox is small, so that it is mostly full."""
-    metrics, clock, inbox = Metrics(), SystemClock(), Inbox(20)
+    metrics, clock, inbox = Metrics(), Clock(), Inbox(20)
     with Journal.open(folder) as journal:
         pushing = Pushing(inbox, {}, metrics, clock)
         engine = Engine(Settings(), journal, inbox, metrics, clock, {}, acknowledge=pushing.acknowledge)

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from sentinel.config import CsvSource, SimulateSource
-from sentinel.domain.clock import ManualClock
 from sentinel.domain.errors import ConfigError
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.sources import SOURCES, PullSource, Source, make_source, make_sources
 from tests.e2e.running import wait_for
+from tests.fixtures import ManualClock
 from tests.sources.following import NOW_US, assert_frame, follow, line, table, through_json
 from tests.sources.pushing import Receiver, Sender
 
@@ -154,9 +154,9 @@ def test_all_sources_that_cannot_work_are_named_at_once() -> None:
 
 def test_what_check_asks_a_source_needs_no_table_library(tmp_path: Path) -> None:
     code = (
-        "import sys; from sentinel.config import load; from sentinel.domain.clock import SystemClock;"
+        "import sys; from sentinel.config import load; from sentinel.domain.clock import Clock;"
         "from sentinel.sources import make_sources;"
-        "[(s.describe(), s.remarks()) for s in make_sources(load(sys.argv[1]).sources, SystemClock())];"
+        "[(s.describe(), s.remarks()) for s in make_sources(load(sys.argv[1]).sources, Clock())];"
         "print([name for name in ('polars', 'torch', 'numba', 'apscheduler') if name in sys.modules])"
     )
     config = tmp_path / "s.yaml"

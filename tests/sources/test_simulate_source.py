@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from sentinel.config import SimulateSource
-from sentinel.domain.clock import ManualClock
 from sentinel.domain.errors import ConfigError
 from sentinel.domain.spans import Cadence
 from sentinel.simulate import DAY_US, EPOCH_2020_US, SYSTEMS, simulate
 from sentinel.sources.simulate import Playback
+from tests.fixtures import ManualClock
 from tests.sources.following import NOW_US, SECOND_US, follow, through_json, values
 
 

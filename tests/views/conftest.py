@@ -8,25 +8,25 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from sentinel.domain.clock import ManualClock
+from sentinel.config import WebSettings
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.states import SourceStatus
 from sentinel.pipeline.snapshot import Snapshot
-from sentinel.runtime.daemon import Health
 from sentinel.views.prometheus import Exposition
 from sentinel.views.web import Access, WebServer, create_app
+from tests.fixtures import ManualClock
 
 
 @dataclass
 class FakeDaemon:
     snapshot: Snapshot
     metrics: Metrics
-    health: Health
     sources: Sequence[SourceStatus] = ()
+    not_ready: Sequence[str] = ()
 
     def access(self) -> Access:
         return Access(
-            lambda: self.snapshot, lambda: self.sources, lambda: self.health.reasons,
+            lambda: self.snapshot, lambda: self.sources, lambda: self.not_ready,
             lambda: "daemon:\n  note: <b>bold</b>\n",
             lambda accept: Exposition(lambda: self.snapshot, self.metrics).render(accept),
         )  # fmt: skip
@@ -35,8 +35,10 @@ class FakeDaemon:
 @pytest.fixture(scope="module")
 def service(snapshot) -> Iterator[tuple[FakeDaemon, WebServer]]:
     """One server for all tests; what it reads is set anew for each."""
-    daemon = FakeDaemon(snapshot, Metrics(), None)
-    server = WebServer(create_app(daemon.access(), ManualClock(snapshot.taken_us + 2_000_000)), "127.0.0.1:0")
+    daemon = FakeDaemon(snapshot, Metrics())
+    server = WebServer(
+        create_app(daemon.access(), ManualClock(snapshot.taken_us + 2_000_000)), WebSettings(listen="127.0.0.1:0")
+    )
     server.start()
     yield daemon, server
     server.stop()
@@ -44,10 +46,8 @@ def service(snapshot) -> Iterator[tuple[FakeDaemon, WebServer]]:
 
 @pytest.fixture
 def daemon(service, snapshot, metrics) -> FakeDaemon:
-    now_us = snapshot.taken_us
     daemon, _ = service
-    daemon.snapshot, daemon.metrics, daemon.health = snapshot, metrics, Health(now_us, True, False, now_us, now_us)
-    daemon.sources = ()
+    daemon.snapshot, daemon.metrics, daemon.sources, daemon.not_ready = snapshot, metrics, (), ()
     return daemon
 
 

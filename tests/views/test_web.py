@@ -22,7 +22,7 @@ def test_healthy_and_ready_answer_get_and_head(client) -> None:
 
 
 def test_not_ready_is_503_with_the_reasons_and_still_healthy(client, daemon) -> None:
-    daemon.health = replace(daemon.health, stopping=True, silent_sources=("lake",))
+    daemon.not_ready = ["stopping", "source lake has neither answered nor failed yet"]
     answer = client.get("/-/ready")
     assert answer.status_code == 503
     assert "- stopping\n- source lake has neither answered nor failed yet\n" in answer.text

@@ -1,6 +1,218 @@
-"""The status page, the JSON behind it, health, and the door for the scraper. Read-only."""
+"""The status page, the JSON behind it, health, and the door for the scraper: the routes and the HTTP server. Read-only.
 
-from sentinel.views.web.app import WebServer, create_app
-from sentinel.views.web.pages import Access
+Every request reads one snapshot, which does not change under it.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from threading import Thread
+from time import monotonic, sleep
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sentinel.config import WebSettings
+from sentinel.domain.clock import Clock
+from sentinel.domain.errors import SentinelError
+from sentinel.domain.states import SeriesView
+from sentinel.pipeline.snapshot import Snapshot
+from sentinel.views.web import pages
+from sentinel.views.web.pages import STATIC, Access
 
 __all__ = ["Access", "WebServer", "create_app"]
+
+START_WITHIN_SECONDS = 5.0
+STOP_WITHIN_SECONDS = 0.8
+"""How long an answer that is under way may still take when the server is stopped."""
+PAGE_LIMIT = 1000
+HEADERS = {
+    b"content-security-policy": b"default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    b"object-src 'none'",
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"cache-control": b"no-cache",
+}
+
+
+class _SecurityHeaders:
+    """Adds the same headers to every answer, errors included."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                present = {name for name, _ in message["headers"]}
+                message["headers"] += [(name, value) for name, value in HEADERS.items() if name not in present]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class _Json(JSONResponse):
+    """JSON in ASCII: a name may hold what UTF-8 cannot (half a surrogate pair from a file of unknown encoding)."""
+
+    def render(self, content: object) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+class _Answers:
+    """One method per route. All but liveness, which waits for no other, run in worker threads."""
+
+    def __init__(self, access: Access, clock: Clock) -> None:
+        self._access = access
+        self._clock = clock
+
+    async def healthy(self, _: Request) -> Response:
+        return PlainTextResponse("sentinel is healthy.\n")
+
+    def ready(self, _: Request) -> Response:
+        reasons = self._access.not_ready()
+        if not reasons:
+            return PlainTextResponse("sentinel is ready.\n")
+        lines = ["sentinel is not ready:", *(f"- {reason}" for reason in reasons)]
+        return PlainTextResponse("\n".join(lines) + "\n", status_code=503)
+
+    def metrics(self, request: Request) -> Response:
+        body, content_type = self._access.metrics(request.headers.get("accept", ""))
+        return Response(body, headers={"content-type": content_type, "vary": "Accept"})
+
+    def status(self, request: Request) -> Response:
+        order = request.query_params.get("order", "alarm")
+        if order not in ("alarm", "fleet"):
+            raise HTTPException(400, f"order: {order!r}; alarm or fleet is allowed")
+        return pages.status(self._access, self._clock, _whole(request, "first", 0, 10**9), fleet=order == "fleet")
+
+    def series_page(self, request: Request) -> Response:
+        return pages.series(snapshot := self._access.snapshot(), _view(snapshot, request))
+
+    def series_list(self, request: Request) -> Response:
+        snapshot = self._access.snapshot()
+        offset, limit = _whole(request, "offset", 0, 10**9), _whole(request, "limit", 100, PAGE_LIMIT)
+        views = [pages.series_as_json(snapshot.view(name)) for name in snapshot.names()[offset : offset + limit]]
+        return _Json({"total": len(snapshot), "offset": offset, "limit": limit, "series": views})
+
+    def series_json(self, request: Request) -> Response:
+        return _Json(pages.series_as_json(_view(self._access.snapshot(), request)))
+
+    def spectrogram(self, request: Request) -> Response:
+        snapshot = self._access.snapshot()
+        view = _view(snapshot, request)
+        picture = snapshot.spectrogram(view.name)
+        if picture is None:
+            raise HTTPException(404, f"No history is kept of series {view.name!r} (web.history_series)")
+        # A picture changes with its newest tick only; a page that asks every 2 s is mostly told so in 200 bytes.
+        newest = picture.time_us[-1] if len(picture.time_us) else 0
+        etag = f'W/"{newest}-{len(picture.time_us)}"'
+        if request.headers.get("if-none-match") == etag:
+            return Response(status_code=304, headers={"etag": etag})
+        return _Json(pages.spectrogram_as_json(view, picture), headers={"etag": etag})
+
+    def favicon(self, _: Request) -> Response:
+        return FileResponse(STATIC / "favicon.svg", media_type="image/svg+xml")
+
+
+def create_app(access: Access, clock: Clock) -> Starlette:
+    """Make the application that answers with what `access` gives."""
+    answers = _Answers(access, clock)
+    return Starlette(
+        routes=[
+            Route("/-/healthy", answers.healthy),
+            Route("/-/ready", answers.ready),
+            Route("/metrics", answers.metrics),
+            Route("/", answers.status),
+            Route("/series/{name:path}", answers.series_page),
+            Route("/api/v1/series", answers.series_list),
+            Route("/api/v1/series/{name:path}", answers.series_json),
+            Route("/api/v1/spectrogram/{name:path}", answers.spectrogram),
+            Route("/favicon.ico", answers.favicon),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        middleware=[Middleware(_SecurityHeaders), Middleware(GZipMiddleware, compresslevel=5)],
+        exception_handlers={HTTPException: _problem},
+    )
+
+
+def _view(snapshot: Snapshot, request: Request) -> SeriesView:
+    name = request.path_params["name"]
+    try:
+        return snapshot.view(name)
+    except KeyError:
+        raise HTTPException(404, f"There is no series {name!r}") from None
+
+
+def _whole(request: Request, key: str, default: int, most: int) -> int:
+    """Read a whole number from the query; HTTPException 400 says what is allowed."""
+    text = request.query_params.get(key, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= most):
+        raise HTTPException(400, f"{key}: {text!r}; a whole number from 0 to {most} is allowed")
+    return int(text)
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    """Answer an error as a page, or as JSON where JSON was asked for."""
+    assert isinstance(error, HTTPException)
+    if request.url.path.startswith("/api/"):
+        return _Json({"error": error.detail}, error.status_code, headers=error.headers)
+    detail = error.detail if error.detail != "Not Found" else f"There is no page {request.url.path}"
+    return pages.problem(error.status_code, detail, error.headers)
+
+
+class WebServer:
+    """Serves one application on one address, in a thread that leaves signals alone, from `start()` to `stop()`."""
+
+    def __init__(self, app: ASGIApp, settings: WebSettings) -> None:
+        """Bind at once, so that a taken address is known before anything else begins. SentinelError says why not."""
+        self._socket = _bind(settings)
+        host, self.port = self._socket.getsockname()[:2]
+        """The real port, also where port 0 was asked for."""
+        self.address = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        """Where a browser finds it, as `http://127.0.0.1:9814`."""
+        config = uvicorn.Config(
+            app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
+            timeout_keep_alive=30,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+        self._thread = Thread(target=self._server.run, args=([self._socket],), name="web", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+        until = monotonic() + START_WITHIN_SECONDS
+        while not self._server.started:
+            if monotonic() > until or not self._thread.is_alive():
+                raise SentinelError(f"web.listen: {self.address}: the server did not start; see the log")
+            sleep(0.005)
+
+    def stop(self) -> None:
+        """Stop in less than a second: finish what is under way, then drop it."""
+        self._server.should_exit = True
+        self._thread.join(STOP_WITHIN_SECONDS)
+        if self._thread.is_alive():
+            self._server.force_exit = True
+            self._thread.join(STOP_WITHIN_SECONDS)
+
+
+def _bind(settings: WebSettings) -> socket.socket:
+    host, port = settings.address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        # create_server repeats the address in brackets.
+        reason = str(error.strerror).partition(" (")[0]
+        raise SentinelError(f"web.listen: {settings.listen}: {reason}; choose a free address, or port 0") from error
