@@ -29,8 +29,7 @@ from sentinel.runtime import logs
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.kernels import compile_unless
-from sentinel.runtime.push import Pushing
-from sentinel.runtime.scheduler import Schedule
+from sentinel.runtime.scheduler import Pushing, Schedule
 from sentinel.sources import PullSource, PushSource, Source, make_sources
 from sentinel.views.prometheus import Exposition
 from sentinel.views.web import Access, WebServer, create_app

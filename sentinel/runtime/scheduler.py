@@ -1,10 +1,14 @@
-"""The scheduler: one job per source that is asked, on time. The one door to APScheduler.
+"""Runs the sources: a job on time for each that is asked, a thread for each that pushes. The one door to APScheduler.
 
 A job fetches, hands the frame to the inbox and keeps the cursor for the next fetch; nothing else. What can go wrong
 is counted: a source that fails, a run that came too late (`misfire`), a run that found the one before it
 still busy (`max_instances`), runs of which only the last was made because all became due together, as when the machine
 had slept (`coalesced`). APScheduler's thread can die while `scheduler.running` stays true, so there is a heartbeat
 of its own, and `alive` looks at the thread itself; the engine watches both.
+
+The thread of a source that pushes starts it and acknowledges, and tries again ever more rarely what fails. The engine
+reports a frame after its commit and goes on at once; whoever sent the frame is told in that thread. A frame that was
+handed over but not committed is never acknowledged, so its sender sends it again.
 """
 
 from __future__ import annotations
@@ -18,13 +22,7 @@ from datetime import UTC, datetime
 from threading import Condition, Event, Thread
 
 import polars as pl
-from apscheduler.events import (
-    EVENT_JOB_MAX_INSTANCES,
-    EVENT_JOB_MISSED,
-    EVENT_JOB_SUBMITTED,
-    JobEvent,
-    JobSubmissionEvent,
-)
+from apscheduler import events
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -36,7 +34,7 @@ from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.domain.states import SourceStatus
 from sentinel.runtime.inbox import Inbox
-from sentinel.sources import PullSource
+from sentinel.sources import PullSource, PushSource
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +45,10 @@ STALLED_SECONDS = 30.0
 """Without a beat for so long the scheduler counts as dead."""
 PUT_SECONDS = 0.2
 """How long a frame waits for room in the inbox before it is looked whether the daemon stops."""
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 60.0
+"""Waits before what failed of a source that pushes is tried again."""
 _BEAT = "heartbeat"
-_MISSED = {EVENT_JOB_MISSED: "misfire", EVENT_JOB_MAX_INSTANCES: "max_instances"}
+_MISSED = {events.EVENT_JOB_MISSED: "misfire", events.EVENT_JOB_MAX_INSTANCES: "max_instances"}
 _COALESCED = "coalesced"
 
 
@@ -155,8 +155,8 @@ class Schedule:
             jobstores={"default": MemoryJobStore()}, timezone=UTC,
             executors={"default": ThreadPoolExecutor(threads), _BEAT: ThreadPoolExecutor(1)},
         )  # fmt: skip
-        self._scheduler.add_listener(self._on_missed, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
-        self._scheduler.add_listener(self._on_due, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES)
+        self._scheduler.add_listener(self._on_missed, events.EVENT_JOB_MISSED | events.EVENT_JOB_MAX_INSTANCES)
+        self._scheduler.add_listener(self._on_due, events.EVENT_JOB_SUBMITTED | events.EVENT_JOB_MAX_INSTANCES)
         for name, task in self._tasks.items():  # every counter is shown before it first counts
             metrics.task_expected_interval.set(task.source.every_us / MICROSECONDS, task=name)
             metrics.source_expected_interval.set(task.source.every_us / MICROSECONDS, source=name)
@@ -238,12 +238,12 @@ class Schedule:
         self.last_beat = time.monotonic()
         self._metrics.scheduler_heartbeat.set(self._clock.now_us() / MICROSECONDS)
 
-    def _on_missed(self, event: JobEvent) -> None:
+    def _on_missed(self, event: events.JobEvent) -> None:
         task = self._tasks.get(event.job_id)
-        if task is not None and not (event.code == EVENT_JOB_MAX_INSTANCES and task.catching_up):
+        if task is not None and not (event.code == events.EVENT_JOB_MAX_INSTANCES and task.catching_up):
             self._metrics.task_missed.inc(task=task.source.name, reason=_MISSED[event.code])
 
-    def _on_due(self, event: JobSubmissionEvent) -> None:
+    def _on_due(self, event: events.JobSubmissionEvent) -> None:
         """Count the runs that became due together with this one: APScheduler makes one, and tells of no other."""
         task = self._tasks.get(event.job_id)
         if task is None:
@@ -253,3 +253,87 @@ class Schedule:
             skipped = round((due - task.due).total_seconds() * MICROSECONDS / task.source.every_us) - 1
             self._metrics.task_missed.inc(max(0, skipped), task=task.source.name, reason=_COALESCED)
         task.due = due
+
+
+class _Pushed:
+    """One source, in a thread of its own."""
+
+    def __init__(self, source: PushSource, contact: Contact, cursor: Cursor | None, stopping: Event) -> None:
+        self._source, self._contact, self._stopping = source, contact, stopping
+        self.newest = cursor
+        """The last cursor committed: it stands for all before it, so a source that hangs piles up nothing."""
+        self.changed = Event()
+        """There is a newer cursor, or the daemon stops."""
+        self.thread = Thread(target=self._run, name=source.name, daemon=True)
+
+    def _run(self) -> None:
+        told: Cursor | None = None
+        is_started, wait = False, FIRST_RETRY_SECONDS
+        while True:
+            is_last = self._stopping.is_set()  # looked at before the cursor: whatever was committed is acknowledged
+            newest = self.newest
+            try:
+                if not is_started and not is_last:
+                    told = newest
+                    self._source.start(newest, self._take)
+                    is_started = True
+                    self._contact.succeed()
+                elif is_started and newest is not None and newest is not told:
+                    self._source.acknowledge(newest)
+                    told = newest
+            except Exception as error:  # noqa: BLE001 - whatever went wrong, it is tried again
+                self._contact.fail(
+                    error,
+                    "source cannot be told what is committed; that may come again" if is_started
+                    else "source cannot be started",
+                )  # fmt: skip
+                self._stopping.wait(wait)
+                wait = min(2.0 * wait, LAST_RETRY_SECONDS)
+            else:
+                wait = FIRST_RETRY_SECONDS
+                if not is_last:
+                    self.changed.wait()
+                    self.changed.clear()
+            if is_last:
+                break
+        self._source.close()
+
+    def _take(self, frame: Frame) -> bool:
+        self._contact.count_fetch()
+        return self._contact.take(frame)
+
+
+class Pushing:
+    """Runs the sources that push; what is found out about each is written to its status."""
+
+    def __init__(
+        self, inbox: Inbox, statuses: MutableMapping[str, SourceStatus], metrics: Metrics, clock: Clock
+    ) -> None:
+        self._inbox, self._statuses, self._metrics, self._clock = inbox, statuses, metrics, clock
+        self._pushed: dict[str, _Pushed] = {}
+        self._stopping = Event()
+
+    def start(self, sources: Iterable[PushSource], cursors: Mapping[str, Cursor]) -> None:
+        """Start these sources, each from its committed cursor; returns at once."""
+        for source in sources:
+            contact = Contact(source.name, self._inbox, self._statuses, self._metrics, self._clock, self._stopping)
+            pushed = _Pushed(source, contact, cursors.get(source.name), self._stopping)
+            self._pushed[source.name] = pushed
+            pushed.thread.start()
+
+    def acknowledge(self, source: str, cursor: Cursor) -> None:
+        """Note that the frame with this cursor has been committed; nothing to do for a source that is asked."""
+        pushed = self._pushed.get(source)
+        if pushed is not None:
+            pushed.newest = cursor
+            pushed.changed.set()
+
+    def stop(self, seconds: float) -> bool:
+        """Acknowledge what is left and close the sources, in at most that long; True if all have ended."""
+        self._stopping.set()
+        for pushed in self._pushed.values():
+            pushed.changed.set()
+        end = time.monotonic() + seconds
+        for pushed in self._pushed.values():
+            pushed.thread.join(max(0.0, end - time.monotonic()))
+        return not any(pushed.thread.is_alive() for pushed in self._pushed.values())

@@ -9,10 +9,10 @@ from threading import Event
 import polars as pl
 import pytest
 
-import sentinel.runtime.push
+import sentinel.runtime.scheduler
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.journal import Journal
-from sentinel.runtime.push import Pushing
+from sentinel.runtime.scheduler import Pushing
 from sentinel.sources import HandOver, PushSource, SourceError
 from tests.e2e.running import wait_for
 from tests.runtime.rig import SOURCE, Rig, frame
@@ -129,7 +129,7 @@ def test_a_frame_that_breaks_its_promise_is_never_acknowledged(tmp_path: Path, t
 def test_it_starts_from_the_committed_cursor_and_is_tried_again_where_that_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sentinel.runtime.push, "FIRST_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(sentinel.runtime.scheduler, "FIRST_RETRY_SECONDS", 0.01)
     before = PushRig(tmp_path, Pushed(tmp_path))
     before.source.push(frame(0, 10))
     before.feed()
@@ -167,7 +167,7 @@ def test_a_stop_frees_whoever_waits_for_room(tmp_path: Path) -> None:
 def test_a_sender_that_could_not_be_told_is_told_again_though_nothing_more_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr(sentinel.runtime.push, "FIRST_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(sentinel.runtime.scheduler, "FIRST_RETRY_SECONDS", 0.01)
     rig = PushRig(tmp_path, Pushed(tmp_path))
     rig.source.fails = [error, error]
     rig.source.push(frame(0, 10))
@@ -196,7 +196,7 @@ def test_while_it_hangs_only_the_newest_cursor_is_kept_for_it(tmp_path: Path) ->
 def test_a_start_that_failed_after_frames_had_come_goes_on_from_what_is_committed_by_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sentinel.runtime.push, "FIRST_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(sentinel.runtime.scheduler, "FIRST_RETRY_SECONDS", 0.05)
     committed = Event()
 
     starts: list[Cursor | None] = []

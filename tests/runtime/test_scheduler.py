@@ -12,7 +12,7 @@ from apscheduler.events import EVENT_JOB_SUBMITTED, JobSubmissionEvent
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.metrics import Metrics
-from sentinel.domain.observation import Cursor, Frame, empty_observations
+from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame
 from sentinel.domain.spans import NEVER_US
 from sentinel.domain.states import SourceStatus
 from sentinel.runtime.inbox import Inbox
@@ -38,12 +38,12 @@ class Counting:
         at = 0 if cursor is None else cursor["at"]
         complaint = self._act(at)
         table = pl.concat(
-            [empty_observations(), pl.DataFrame({"series": ["s"], "time": [at], "value": [float(at)]})],
+            [pl.DataFrame(schema=OBSERVATIONS), pl.DataFrame({"series": ["s"], "time": [at], "value": [float(at)]})],
             how="vertical_relaxed",
         )
         return Frame(
             self.name,
-            table.cast(empty_observations().schema),
+            table.cast(OBSERVATIONS),
             {"at": at + 1},
             more=at + 1 < self._more_until,
             complaints=(complaint,) if isinstance(complaint, str) else (),
