@@ -17,14 +17,13 @@ from sentinel.config import Settings, or_else
 from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.observation import Axis, CalendarAxis, NumberAxis
-from sentinel.domain.states import Reason, State
+from sentinel.domain.states import REASONS, STATES, Reason, State
 from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState, Result
 from sentinel.pipeline.plan import comparison_name
 from sentinel.pipeline.results import Rows
 from sentinel.pipeline.snapshot import Snapshot
 
-STATES, REASONS = tuple(State), tuple(Reason)
 SOURCE = "backtest"
 
 
@@ -57,7 +56,8 @@ class Findings:
         if kept is not None and len(self.portraits) > 2 * kept:
             # The series that is still being read stays, whatever its evidence.
             current = int(rows.series[-1])
-            order = sorted(self.portraits, key=lambda n: (n != current, -self.portraits[n].max_evidence, n))
+            most = {number: -np.nan_to_num(self.records[number].max_evidence, nan=-np.inf) for number in self.portraits}
+            order = sorted(self.portraits, key=lambda n: (n != current, most[n], n))
             self.portraits = {number: self.portraits[number] for number in sorted(order[:kept])}
 
 

@@ -68,11 +68,6 @@ class Rejection:
     ALL = (MISSING, NOT_A_NUMBER, NOT_FINITE, BAD_TIME, FUTURE, MALFORMED_ROW, NO_SERIES, FOREIGN)
 
 
-def empty_observations() -> pl.DataFrame:
-    """A frame's table without rows."""
-    return pl.DataFrame(schema=OBSERVATIONS)
-
-
 STEP_US = MICROSECONDS
 """Length of one typical step of a numbered axis, inside the program."""
 

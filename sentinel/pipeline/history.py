@@ -277,7 +277,6 @@ class Portrait:
         self._kept = Decimation(_REPORT, columns)
         self._start_us = 0
         self._end_us: int | None = None
-        self.max_evidence = -np.inf
 
     def extend(self, rows: Rows, part: slice) -> None:
         """Add the rows `part` of a block, all of this series, in order of ticks."""
@@ -289,8 +288,6 @@ class Portrait:
         held = np.diff(end, prepend=self._end_us)
         self._end_us = int(end[-1])
         columns = {name: column[part] for name, column in rows.columns().items()}
-        known = columns["evidence"][~np.isnan(columns["evidence"])]
-        self.max_evidence = max(self.max_evidence, float(known.max(initial=-np.inf)))
         extremes = {f"{name}_{side}": columns[name] for name in ("value", "residual") for side in ("low", "high")}
         self._kept.extend({**columns, **extremes, "held_us": held})
 

@@ -65,11 +65,18 @@ def fold() -> tuple[float, float]:
 
     The slope is zero where 2 P = s (1 + P^2)^2; the smaller root, by bisection.
     """
-    low, high = 0.0, 1 / math.sqrt(3)  # recycling is steepest at 1 / sqrt(3)
+    # Recycling is steepest at 1 / sqrt(3).
+    low = _bisect(1 / math.sqrt(3), lambda middle: 2 * middle < LOSS * (1 + middle**2) ** 2)
+    return LOSS * low - low**2 / (1 + low**2), low
+
+
+def _bisect(high: float, is_below: Callable[[float], bool]) -> float:
+    """Find the number between 0 and `high` up to which `is_below` is true."""
+    low = 0.0
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if 2 * middle < LOSS * (1 + middle**2) ** 2 else (low, middle)
-    return LOSS * low - low**2 / (1 + low**2), low
+        low, high = (middle, high) if is_below(middle) else (low, middle)
+    return low
 
 
 def loads() -> NDArray[np.float64]:
@@ -108,13 +115,8 @@ def _lake_under(load: Iterator[float], seed: int) -> Iterator[float]:
 
 
 def _clear_balance(load: float) -> float:
-    """Phosphorus at which a clear lake under this load stays, by bisection."""
-    low, high = 0.0, fold()[1]
-    for _ in range(60):
-        middle = (low + high) / 2
-        gains = load - LOSS * middle + middle**2 / (1 + middle**2)
-        low, high = (middle, high) if gains > 0 else (low, middle)
-    return low
+    """Phosphorus at which a clear lake under this load stays."""
+    return _bisect(fold()[1], lambda middle: load - LOSS * middle + middle**2 / (1 + middle**2) > 0)
 
 
 def tip_tick(values: NDArray[np.float64]) -> int | None:

@@ -12,10 +12,7 @@ from sentinel.sources.base import HandOver, PullSource, PushSource, Source, Sour
 from sentinel.sources.csv import Files
 from sentinel.sources.simulate import Playback
 
-SOURCES: Mapping[str, Callable[[Any, Clock], Source]] = {
-    "csv": Files,
-    "simulate": Playback,
-}
+SOURCES: Mapping[str, Callable[[Any, Clock], Source]] = {"csv": Files, "simulate": Playback}
 """By kind: the class that is made from the settings of that kind."""
 
 

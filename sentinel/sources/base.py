@@ -57,12 +57,7 @@ class PullSource(Source):
     def fetch(self, cursor: Cursor | None) -> Frame:
         """Read what is new since `cursor`; None = from the start.
 
-        Raises
-        ------
-        SourceError
-            It cannot be reached now.
-        DataError
-            It can, and what it says cannot be used.
+        Raises SourceError: it cannot be reached now; DataError: it can, and what it says cannot be used.
         """
 
 

@@ -17,7 +17,7 @@ import polars as pl
 from sentinel.config import CsvSource
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
-from sentinel.domain.observation import Cursor, Frame, Rejection, empty_observations
+from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame, Rejection
 from sentinel.sources.base import SourceError
 from sentinel.sources.csv import Position, find_positions, find_tables
 from sentinel.tables import Shape, TableOptions, file_format, find_shape, open_table
@@ -94,7 +94,7 @@ class Follower:
             complaints.extend(lines)
             left -= rows.checked.height
             more = more or rows.more
-        observations = pl.concat([empty_observations(), *tables]).sort("time", maintain_order=True)
+        observations = pl.concat([pl.DataFrame(schema=OBSERVATIONS), *tables]).sort("time", maintain_order=True)
         return Frame(
             self._settings.name, observations,
             cursor={"files": {name: asdict(position) for name, position in positions.items()}},

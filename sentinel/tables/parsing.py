@@ -48,10 +48,7 @@ class Shape:
 def find_shape(head: pl.DataFrame, options: TableOptions, where: str) -> Shape:
     """Decide the layout from the columns and the first rows of a table.
 
-    Raises
-    ------
-    DataError
-        A column that is needed is not there, or the table has no column that could be a series.
+    Raises DataError: a column that is needed is not there, or the table has no column that could be a series.
     """
     names = [name for name in head.columns if name not in (ROW, MORE)]
     _require(names, options.time_column, "time", where)
@@ -90,10 +87,8 @@ def parse(
     strict: refuse the table at the first cell that is neither a number nor missing, or whose time is no time.
     axis: what the time column must be; None = decided by its first rows.
 
-    Raises
-    ------
-    DataError
-        As `find_shape`; the table has no rows; `axis` is `time` and the column holds numbers; or see `strict`.
+    Raises DataError: as `find_shape`; the table has no rows; `axis` is `time` and the column holds numbers; or see
+    `strict`.
     """
     head = table.head(HEAD_ROWS).collect()
     if head.is_empty():

@@ -52,10 +52,7 @@ def read_head(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, wh
 
     With `whole` the file will not grow: its first line may lack a newline, and an empty file is refused.
 
-    Raises
-    ------
-    DataError
-        Not a table, not in the given encoding, two columns of one name.
+    Raises DataError: not a table, not in the given encoding, two columns of one name.
     """
     file.seek(0)
     first = file.read(64 << 10)
@@ -125,14 +122,9 @@ def csv_rows(piece: bytes, head: Head, options: TableOptions) -> pl.DataFrame:
     header = options.separator.join(f"c{i}" for i in range(len(names))).encode() + b"\n"
     try:
         table = pl.read_csv(
-            io.BytesIO(header + piece),
-            infer_schema=False,
-            separator=options.separator,
-            comment_prefix=options.comment,
-            quote_char='"' if has_quotes else None,
-            truncate_ragged_lines=True,
-            encoding="utf8-lossy",
-        )
+            io.BytesIO(header + piece), infer_schema=False, separator=options.separator, comment_prefix=options.comment,
+            quote_char='"' if has_quotes else None, truncate_ragged_lines=True, encoding="utf8-lossy",
+        )  # fmt: skip
     except pl.exceptions.ComputeError:
         return _read_slowly(piece, names, options)
     if has_quotes and table.height != _count_rows(piece, options.comment):
@@ -268,10 +260,7 @@ def open_table(path: Path, options: TableOptions | None = None) -> pl.LazyFrame:
 
     Columns of text files are text; those of Parquet have their own types. Only the head of the file is read now.
 
-    Raises
-    ------
-    DataError
-        The file is missing, empty, not a table, or two of its columns have one name.
+    Raises DataError: the file is missing, empty, not a table, or two of its columns have one name.
     """
     options = options or TableOptions()
     fmt = file_format(path, options)

@@ -31,19 +31,6 @@ from sentinel.pipeline.plan import PlanRule
 from sentinel.text.claims import FLOOR
 from sentinel.text.words import rule_in_words
 from sentinel.views.picture import panels as parts
-from sentinel.views.picture.panels import (
-    ALARM,
-    BLIND,
-    FAINT,
-    HALO,
-    INK,
-    MARKS,
-    SIGNAL,
-    STATE_COLOURS,
-    STYLE,
-    TimeLine,
-    draw_steps,
-)
 
 __all__ = ["Alarm", "Figure", "draw", "write"]
 
@@ -68,7 +55,7 @@ def draw(
 
     `thresholds` are those of the detectors, ascending, one per column of the readings; `rules` are in force.
     """
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(parts.STYLE):
         figure = Figure(figsize=(9.6, 8.8))
         FigureCanvasAgg(figure)
         grid = figure.add_gridspec(
@@ -78,7 +65,7 @@ def draw(
         data = figure.add_subplot(grid[0])
         panels = (data, *(figure.add_subplot(grid[row], sharex=data) for row in range(1, 7)))
         _, residual, spectrum, cycle, spread, evidence, strip = panels
-        line = TimeLine(columns, axis)
+        line = parts.TimeLine(columns, axis)
         edges = line.edges
         middles = (edges[:-1] + edges[1:]) / 2
 
@@ -88,7 +75,7 @@ def draw(
         low, high, unit = _rescale(columns.residual_low, columns.residual_high)
         _draw_range(residual, middles, low, high)
         largest = float(np.nanmax(np.abs([low, high]), initial=3.0, where=~np.isnan([low, high])))
-        residual.axhline(0, color=FAINT, linewidth=0.5, zorder=0)
+        residual.axhline(0, color=parts.FAINT, linewidth=0.5, zorder=0)
         residual.set_ylim(-1.08 * largest, 1.08 * largest)
         residual.yaxis.set_major_locator(MaxNLocator(4, symmetric=True))
         residual.set_ylabel(f"residual (sd){unit}")
@@ -99,11 +86,12 @@ def draw(
         for part in [part for rule in rules for part in rule.channels]:
             if part.threshold is not None:
                 place = cycle if part.kind == "modulus" else spectrum
-                parts.draw_threshold(place, part.threshold, MARKS[part.kind, "below" if part.below else "above"].colour)
+                mark = parts.MARKS[part.kind, "below" if part.below else "above"]
+                parts.draw_threshold(place, part.threshold, mark.colour)
         _draw_evidence(evidence, edges, columns, rules)
         _draw_states(strip, edges, columns)
-        for first, last in _runs(columns.state == BLIND):
-            for panel in panels[:6] if columns.state[first] == BLIND else ():
+        for first, last in _runs(columns.state == parts.BLIND):
+            for panel in panels[:6] if columns.state[first] == parts.BLIND else ():
                 panel.axvspan(
                     edges[first], edges[last],
                     facecolor="white", edgecolor="#b5b5b5", hatch="////", linewidth=0, zorder=1.5,
@@ -111,7 +99,7 @@ def draw(
         for middle, length in line.breaks():
             data.text(
                 middle, 0.5, f"{length}, not to scale", transform=data.get_xaxis_transform(),
-                rotation=90, ha="center", va="center", fontsize=7, color=FAINT,
+                rotation=90, ha="center", va="center", fontsize=7, color=parts.FAINT,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
             )  # fmt: skip
         for alarm, cleared_us in alarms:
@@ -128,7 +116,7 @@ def draw(
         strip.set_xticks(*line.ticks())
         figure.align_ylabels(panels[:6])
         figure.text(0.085, 0.967, title, fontsize=12.5, fontweight="bold", va="baseline")
-        figure.text(0.085, 0.942 if title else 0.972, subtitle, color=FAINT, va="baseline")
+        figure.text(0.085, 0.942 if title else 0.972, subtitle, color=parts.FAINT, va="baseline")
     return figure
 
 
@@ -138,7 +126,7 @@ def write(figure: Figure, target: Path | io.BytesIO, file_format: str, dots_per_
     A letter that the font lacks is a box in the picture, and no warning: series have names in every script.
     """
     metadata = {"Date": None} if file_format == "svg" else {"Software": None}
-    with mpl.rc_context(STYLE), warnings.catch_warnings():
+    with mpl.rc_context(parts.STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
         figure.savefig(target, format=file_format, dpi=dots_per_inch, metadata=metadata, facecolor="white")
 
@@ -157,24 +145,25 @@ def _rescale(
 def _draw_range(panel: Axes, middles: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
     """Draw a line through the smallest and the largest value of each column; broken where values are missing."""
     line = np.column_stack([low, high]).ravel()
-    panel.plot(np.repeat(middles, 2), line, color=SIGNAL, linewidth=0.8, solid_joinstyle="round")
+    panel.plot(np.repeat(middles, 2), line, color=parts.SIGNAL, linewidth=0.8, solid_joinstyle="round")
     present = ~np.isnan(low)
     neighbours = np.pad(present, 1)
     alone = present & ~neighbours[:-2] & ~neighbours[2:]
-    panel.plot(middles[alone], low[alone], linestyle="none", marker=".", markersize=2.5, color=SIGNAL)
+    panel.plot(middles[alone], low[alone], linestyle="none", marker=".", markersize=2.5, color=parts.SIGNAL)
     panel.margins(y=0.08)
 
 
 def _draw_evidence(panel: Axes, edges: NDArray[np.float64], columns: Columns, rules: Sequence[PlanRule]) -> None:
     """Draw evidence as log10, the alarm line at 0, and the budgets that it is measured by."""
     panel.text(
-        0.006, 0.06, _budgets(rules), transform=panel.transAxes, fontsize=6.5, color=FAINT, path_effects=HALO, zorder=3
-    )
-    draw_steps(panel, columns.evidence, edges, color=INK, linewidth=0.9)
+        0.006, 0.06, _budgets(rules), transform=panel.transAxes,
+        fontsize=6.5, color=parts.FAINT, path_effects=parts.HALO, zorder=3,
+    )  # fmt: skip
+    parts.draw_steps(panel, columns.evidence, edges, color=parts.INK, linewidth=0.9)
     known = np.where(np.isnan(columns.evidence), FLOOR, columns.evidence)
-    draw_steps(panel, known, edges, baseline=FLOOR, color=SIGNAL, alpha=0.22, linewidth=0)
-    panel.axhline(0, color=ALARM, linewidth=0.9, linestyle=(0, (5, 3)))
-    panel.text(1.006, 0, "alarm", transform=panel.get_yaxis_transform(), color=ALARM, va="center", fontsize=7.5)
+    parts.draw_steps(panel, known, edges, baseline=FLOOR, color=parts.SIGNAL, alpha=0.22, linewidth=0)
+    panel.axhline(0, color=parts.ALARM, linewidth=0.9, linestyle=(0, (5, 3)))
+    panel.text(1.006, 0, "alarm", transform=panel.get_yaxis_transform(), color=parts.ALARM, va="center", fontsize=7.5)
     highest = float(np.fmax.reduce(columns.evidence, initial=0.0))
     panel.set_ylim(FLOOR, max(1.2, highest + 0.6))
     panel.yaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -200,8 +189,9 @@ def _draw_states(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> N
         state, left, width = STATES[columns.state[first]], edges[first], edges[last] - edges[first]
         hatch = "//////" if state is State.BLIND else None
         panel.broken_barh(
-            [(left, width)], (0, 1), facecolor=STATE_COLOURS[state], edgecolor=FAINT, linewidth=0.3, hatch=hatch
-        )
+            [(left, width)], (0, 1),
+            facecolor=parts.STATE_COLOURS[state], edgecolor=parts.FAINT, linewidth=0.3, hatch=hatch,
+        )  # fmt: skip
         reason = REASONS[columns.reason[first]].value.replace("_", "-")
         words = (f"{state.value}: {reason}", state.value) if reason else (state.value,)
         fitting = next((word for word in words if width > SMALLEST_LABEL * len(word) * span), None)
@@ -219,13 +209,15 @@ def _runs(codes: NDArray[np.generic]) -> list[tuple[int, int]]:
 def _mark_alarm(panels: Sequence[Axes], alarm: AlarmEvent, raised: float, cleared: float) -> None:
     """Draw a line through all panels where it was raised, a shade over the evidence for as long as it was open."""
     data, spectrum, evidence = panels[0], panels[2], panels[5]
-    mark = MARKS[alarm.kind, alarm.side]
+    mark = parts.MARKS[alarm.kind, alarm.side]
     for panel in panels:
-        panel.axvline(raised, color=mark.colour, linewidth=0.8, path_effects=HALO if panel is spectrum else None)
+        panel.axvline(raised, color=mark.colour, linewidth=0.8, path_effects=parts.HALO if panel is spectrum else None)
     evidence.axvspan(raised, cleared, facecolor=mark.colour, alpha=0.10, linewidth=0)
     if alarm.relative and alarm.kind == "lag1" and not np.isnan(alarm.threshold):
         heights = [np.arctanh(alarm.threshold)] * 2
-        spectrum.plot([raised, cleared], heights, color=ALARM, linewidth=0.9, linestyle=(0, (2, 2)), path_effects=HALO)
+        spectrum.plot(
+            [raised, cleared], heights, color=parts.ALARM, linewidth=0.9, linestyle=(0, (2, 2)), path_effects=parts.HALO
+        )
     data.plot(
         [raised], [1.0], transform=data.get_xaxis_transform(),
         color=mark.colour, marker=mark.marker, markersize=5.5, clip_on=False,
@@ -236,7 +228,7 @@ def _draw_key(panel: Axes, alarms: Sequence[Alarm]) -> None:
     """Name the channels of the marks above the data; nothing where no alarm is marked."""
     handles = []
     for kind in sorted({(alarm.kind, alarm.side) for alarm, _ in alarms}):
-        marker, name, colour = MARKS[kind]
+        marker, name, colour = parts.MARKS[kind]
         handles.append(Line2D([], [], ls="none", marker=marker, ms=5, color=colour, label=f"alarm on {name}"))
     if handles:
         panel.legend(

@@ -75,24 +75,14 @@ def status(access: Access, clock: Clock, first: int, fleet: bool) -> HTMLRespons
     sites = sorted(snapshot.sites(), key=lambda site: ORDER.index(site.state))
     age = (clock.now_us() - snapshot.taken_us) / MICROSECONDS
     return _page(
-        "status.html",
-        views=views,
-        fleet=fleet,
-        ranks=ranks,
-        discoveries=sum(one.discovered for one in ranking),
-        level=LEVEL,
-        pictures=_pictures(snapshot, views[:PICTURES]),
+        "status.html", views=views, fleet=fleet, ranks=ranks, discoveries=sum(one.discovered for one in ranking),
+        level=LEVEL, pictures=_pictures(snapshot, views[:PICTURES]), total=len(snapshot), first=first, rows=ROWS,
         totals=[(state.value, number, MEANINGS[state]) for state, number in totals.items()],
-        total=len(snapshot),
-        first=first,
-        rows=ROWS,
-        age="just now" if age < 1 else f"{duration_in_words(round(age))} ago",
-        not_ready=access.not_ready(),
-        sites=sites[:SITES],
-        further_sites=max(0, len(sites) - SITES),
+        age="just now" if age < 1 else f"{duration_in_words(round(age))} ago", not_ready=access.not_ready(),
+        sites=sites[:SITES], further_sites=max(0, len(sites) - SITES),
         sources=sorted((one for one in access.sources() if one.has_answered), key=lambda one: one.name),
         settings_text=access.settings_text(),
-    )
+    )  # fmt: skip
 
 
 def series(snapshot: Snapshot, view: SeriesView) -> HTMLResponse:
@@ -154,12 +144,9 @@ def _stamp(name: str) -> str:
 
 
 _environment = Environment(
-    loader=PackageLoader("sentinel.views.web"),
+    loader=PackageLoader("sentinel.views.web"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     autoescape=select_autoescape(default=True, default_for_string=True),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+)  # fmt: skip
 _environment.globals |= {
     "version": __version__,
     "css": _stamp("page.css"),
