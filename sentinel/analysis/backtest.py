@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -61,10 +61,7 @@ class Analysis:
     def plot(self, series: str | None = None) -> Figure:
         """Draw one series, by default the most alarming, as a matplotlib figure.
 
-        Raises
-        ------
-        DataError
-            There is no series of that name, or it has not a single tick.
+        Raises DataError: there is no series of that name, or it has not a single tick.
         """
         name = next(iter(self._records)) if series is None else series
         if name not in self._records:
@@ -117,10 +114,7 @@ def analyse(
     conditioning
         False takes the values as residuals already.
 
-    Raises
-    ------
-    DataError
-        The table cannot be used; the message says where and why.
+    Raises DataError: the table cannot be used; the message says where and why.
     """
     try:
         table = frame.collect() if isinstance(frame, pl.LazyFrame) else _table(frame, time)
@@ -131,9 +125,9 @@ def analyse(
     settings = config if isinstance(config, Settings) else Settings() if config is None else load(config)
     settings = with_spans(settings, cadence, (season,) if isinstance(season, str) else tuple(season))
     intake = read_tables([("frame", table.lazy())], options)
-    with tempfile.TemporaryDirectory(prefix="sentinel-") as folder:
+    with TemporaryDirectory(prefix="sentinel-") as folder:
         observations = _sort(intake, Path(folder), settings, "frame")
-        readings = Readings(Path(folder), observations.names)
+        readings = Readings(Path(folder))
         findings = run(observations, settings, conditioning=conditioning, readings=readings, kept=None)
         refuse_nothing(findings, observations, "frame")
         return Analysis(readings.lazy().collect(), findings)
@@ -142,10 +136,7 @@ def analyse(
 def with_spans(settings: Settings, cadence: str | None, season: Sequence[str]) -> Settings:
     """Give every series this cadence and these seasons, where they are given.
 
-    Raises
-    ------
-    UsageError
-        They do not fit each other or the settings.
+    Raises UsageError: they do not fit each other or the settings.
     """
     given = ({"cadence": cadence} if cadence else {}) | ({"season": list(season)} if season else {})
     if not given:
@@ -189,19 +180,16 @@ def backtest(
     -------
     The report, and the files that were written.
 
-    Raises
-    ------
-    DataError
-        There is nothing to analyse, a counterpart is missing, or the labels do not fit the data.
+    Raises DataError: there is nothing to analyse, a counterpart is missing, or the labels do not fit the data.
     """
     where = ", ".join(map(str, paths))
-    with _scratch(out) as folder:
+    with TemporaryDirectory(prefix=".sentinel-", dir=out) as folder:
         observations = _sort(intake, Path(folder), settings, where, progress=stage("reading", 0))
         names = observations.names
         labels = None
         if events is not None:
             labels = read_labels(*events, list_names(settings, names), numbered=intake.numbered)
-        readings = Readings(Path(folder), names)
+        readings = Readings(Path(folder))
         findings = run(
             observations, settings, conditioning=conditioning, readings=readings,
             kept=4 * PICTURES, progress=stage("analysing", observations.rows),
@@ -239,10 +227,9 @@ def backtest(
     few = without_enough(settings.sites, (list_names(settings, [name]) for name in names))
     report = Report(
         title=", ".join(path.name for path in paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else ""),
-        inputs=[str(path) for path in paths], records=records, pictures=pictures,
-        observations=observations.rows - observations.duplicates, duplicates=observations.duplicates,
-        left_out=intake.left_out, left_columns=intake.left_columns, complaints=[*intake.complaints, *few],
-        conditioning=conditioning, sections=sections, remarks=by_series,
+        inputs=[str(path) for path in paths], intake=intake, observations=observations, records=records,
+        pictures=pictures, complaints=[*intake.complaints, *few], conditioning=conditioning, sections=sections,
+        remarks=by_series,
     )  # fmt: skip
     write_report(report, out / "report.html")
     return report, [out / name for name in files]
@@ -255,13 +242,10 @@ def plot(
 
     `out` is the folder in which the observations are sorted; nothing of them stays there.
 
-    Raises
-    ------
-    DataError
-        There is no such series, or it has not a single tick.
+    Raises DataError: there is no such series, or it has not a single tick.
     """
     where = ", ".join(map(str, paths))
-    with _scratch(out) as folder:
+    with TemporaryDirectory(prefix=".sentinel-", dir=out) as folder:
         if series is None:
             first = intake.observations.head(1).collect()["series"]
             series = str(first[0]) if first.len() else None
@@ -283,11 +267,6 @@ def _judge(
     rivals = compare(skill, records, timelines, ticks)
     write_skill(skill, rivals, out)
     return describe_skill(skill, rivals)
-
-
-def _scratch(out: Path) -> tempfile.TemporaryDirectory[str]:
-    """Make a folder beside the results for what is sorted and joined; it goes with the block."""
-    return tempfile.TemporaryDirectory(prefix=".sentinel-", dir=out)
 
 
 def _sort(

@@ -65,6 +65,11 @@ class SortedObservations:
     _pieces: list[pl.LazyFrame] = field(default_factory=list)
     _heads: pl.DataFrame | None = None
 
+    @property
+    def used(self) -> int:
+        """Observations without the duplicates."""
+        return self.rows - self.duplicates
+
     def heads(self) -> dict[int, NDArray[np.float64]]:
         """Give the first distinct stamps of each series by id; empty where times are instants."""
         if self._heads is None:
@@ -92,10 +97,7 @@ class SortedObservations:
 def read_files(paths: Sequence[Path], options: TableOptions) -> Intake:
     """Read files that together are one table.
 
-    Raises
-    ------
-    DataError
-        Missing, empty, not a table, no time column, text in numbers, or files of different time axes.
+    Raises DataError: missing, empty, not a table, no time column, text in numbers, or files of different time axes.
     """
     return read_tables([(str(path), open_table(path, options)) for path in paths], options)
 

@@ -142,10 +142,8 @@ _PRECEDENCE = {LabelKind.END: 0, LabelKind.CONTROL: 1, LabelKind.START: 2, Label
 def read_labels(path: Path, options: TableOptions, names: Sequence[str], *, numbered: bool) -> list[Label]:
     """Read a file of labelled events, written as the data are, whose series have these names.
 
-    Raises
-    ------
-    DataError
-        No file, a column or all rows missing; a row with an unknown series or kind, or no or a bad time; a row twice.
+    Raises DataError: no file, a column or all rows missing; a row with an unknown series or kind, or no or a bad time;
+    a row twice.
     """
     table = open_table(path, options)
     schema = table.collect_schema()
@@ -195,10 +193,8 @@ def _check_rows(rows: pl.DataFrame, path: str, names: Sequence[str], *, numbered
 def make_timelines(labels: Sequence[Label], records: Sequence[SeriesRecord]) -> dict[str, Timeline]:
     """Make the timeline of every labelled series that an alarm rule watches, in the order of the data.
 
-    Raises
-    ------
-    DataError
-        An event outside of its series' record, labels of a series that contradict each other, or no rule for any.
+    Raises DataError: an event outside of its series' record, labels of a series that contradict each other, or no rule
+    for any.
     """
     by_series: dict[str, list[Label]] = {}
     for label in labels:
@@ -243,8 +239,14 @@ def _make_timeline(labels: Sequence[Label], record: SeriesRecord) -> Timeline:
     since_us = begin_us
     for after in (*ordered, None):
         until_us = end_us if after is None else moments[after]
-        phase = _phase_between(before, after)
+        kind, following = (None if label is None else label.kind for label in (before, after))
+        if before is not None and after is not None and (needed := _CONTRADICTIONS.get((before.kind, after.kind))):
+            raise DataError(
+                f"{after.where}: {after.kind.value} of {after.series!r} follows the {before.kind.value} of "
+                f"{before.written}; {needed}"
+            )
         if until_us > since_us:
+            phase = _PHASES.get((kind, following)) or _PHASES[kind, None]
             started = before is not None and before.kind is LabelKind.START
             stretches.append(Stretch(phase, since_us, until_us, started))
         before, since_us = after, until_us
@@ -275,14 +277,3 @@ def _moment(label: Label, record: SeriesRecord, begin_us: int, end_us: int) -> i
             f"span {record.moment(record.first_us)} to {record.moment(record.last_us)}"
         )
     return moment
-
-
-def _phase_between(before: Label | None, after: Label | None) -> Phase:
-    """Tell what is going on between two labels, or before the first, or after the last."""
-    kind, following = (None if label is None else label.kind for label in (before, after))
-    if before is not None and after is not None and (needed := _CONTRADICTIONS.get((before.kind, after.kind))):
-        raise DataError(
-            f"{after.where}: {after.kind.value} of {after.series!r} follows the {before.kind.value} of "
-            f"{before.written}; {needed}"
-        )
-    return _PHASES.get((kind, following)) or _PHASES[kind, None]

@@ -31,9 +31,9 @@ STATE_WORDS = np.array([state.value for state in State])
 class Readings:
     """The table of all readings, written in parts to a folder that the caller removes; names are by id."""
 
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._names = np.array(names, dtype=object)
+        self._names = np.empty(0, dtype=object)
         self._parts: list[tuple[int, Path]] = []
         self._mixed = False
 

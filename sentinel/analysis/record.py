@@ -20,6 +20,7 @@ from sentinel.text.claims import seen_in_words
 from sentinel.text.words import (
     REASONS,
     budget_in_words,
+    known_recovery,
     lag1_in_words,
     modulus_in_words,
     rule_in_words,
@@ -195,11 +196,8 @@ def _seasons_in_words(record: SeriesRecord, plan: Plan, seasons: Iterable[float]
 
 def _recovery_in_words(record: SeriesRecord) -> str:
     """Write the recovery time; empty where lag-1 is not above 0 or does not tell it."""
-    at_least = record.estimates.lag1_high >= 1.0
-    lag1 = record.estimates.lag1_low if at_least else record.estimates.lag1
-    if not 0.0 < lag1 < 1.0:
-        return ""
-    return f", recovery time {'at least' if at_least else 'about'} {record.length(-1 / math.log(lag1))}"
+    known, lag1 = known_recovery(record.estimates)
+    return f", recovery time {known} {record.length(-1 / math.log(lag1))}" if known else ""
 
 
 def _cycle_in_words(record: SeriesRecord) -> str:
@@ -250,7 +248,6 @@ def _list_lines(record: SeriesRecord, plan: Plan) -> Iterator[tuple[str, str]]:
     yield "half-life of the level", f"{plan.level_half_life:g} ticks" if plan.conditioning else "not used"
     yield "warm-up", f"{plan.ready_after:,} valid ticks"
     yield "longest gap", f"{plan.max_gap:,} ticks; after a longer one the series starts anew"
-
     asked = plan.cadence_us < DAY and not record.axis.numbered
     none = f"none{'; a daily cycle would look like slowing: name it with --season 1d' if asked else ''}"
     yield "season taken out", _seasons_in_words(record, plan, plan.seasons) or none

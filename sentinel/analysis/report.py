@@ -14,6 +14,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from sentinel import __version__
+from sentinel.analysis.intake import Intake, SortedObservations
 from sentinel.analysis.record import (
     URGENCY,
     SeriesRecord,
@@ -64,13 +65,11 @@ class Report:
 
     title: str
     inputs: Sequence[str]
+    intake: Intake
+    observations: SortedObservations
     records: Sequence[SeriesRecord]
     pictures: Mapping[str, bytes]
     """PNG by series name."""
-    observations: int
-    duplicates: int
-    left_out: Mapping[str, int]
-    left_columns: Sequence[str]
     complaints: Sequence[str]
     conditioning: bool
     sections: Sequence[ReportSection]
@@ -89,10 +88,7 @@ def rank_fleet(records: Sequence[SeriesRecord]) -> list[tuple[SeriesRecord, Rank
 def draw_record(record: SeriesRecord, portrait: Portrait | None, *, titled: bool = True) -> Figure:
     """Draw the stability spectrogram of one series; without its name above where a page says it already.
 
-    Raises
-    ------
-    DataError
-        It has not a single tick.
+    Raises DataError: it has not a single tick.
     """
     columns = None if portrait is None else portrait.columns()
     if columns is None or record.plan is None:
@@ -152,10 +148,10 @@ def write_report(report: Report, path: Path) -> None:
 
 def summarise(report: Report) -> Iterator[str]:
     """Say line by line for a terminal what was read, chosen and found."""
-    yield f"{report.title}: {report.observations:,} observations of {len(report.records):,} series"
-    left_out = [f"{count:,} {reason}" for reason, count in report.left_out.items()]
-    if report.duplicates:
-        left_out.append(f"{report.duplicates:,} duplicate{'s' if report.duplicates > 1 else ''}")
+    yield f"{report.title}: {report.observations.used:,} observations of {len(report.records):,} series"
+    left_out = [f"{count:,} {reason}" for reason, count in report.intake.left_out.items()]
+    if duplicates := report.observations.duplicates:
+        left_out.append(f"{duplicates:,} duplicate{'s' if duplicates > 1 else ''}")
     if left_out:
         yield f"left out: {', '.join(left_out)}"
     yield from report.complaints

@@ -161,16 +161,13 @@ def measure(
     """Judge the alarms of all series; timelines and ticks are those of each labelled series, by name."""
     labelled = [record for record in records if record.name in timelines]
     parts = [_quiet(record, timelines[record.name], ticks[record.name]) for record in labelled]
+    watched = sum(map(is_watched, records))
     return Skill(
-        events=judge_events(labelled, timelines, ticks),
-        alarms=judge_alarms(labelled, timelines),
-        quiet=QuietData(*map(sum, zip(*parts, strict=True))),
-        numbered=any(record.axis.numbered for record in labelled),
+        judge_events(labelled, timelines, ticks), judge_alarms(labelled, timelines),
+        QuietData(*map(sum, zip(*parts, strict=True))), numbered=any(record.axis.numbered for record in labelled),
         controls=sum(timelines[record.name].control for record in labelled),
-        labelled=len(labelled),
-        unlabelled=sum(is_watched(record) for record in records) - len(labelled),
-        unwatched=sum(not is_watched(record) for record in records),
-    )
+        labelled=len(labelled), unlabelled=watched - len(labelled), unwatched=len(records) - watched,
+    )  # fmt: skip
 
 
 def _quiet(record: SeriesRecord, timeline: Timeline, ticks: SeriesTicks) -> QuietData:

@@ -79,7 +79,6 @@ def _quiet_in_words(skill: Skill) -> Iterator[str]:
         f"Quiet data with a verdict: {span}. False alarms: {false}, that is {false * each:.3g} per {per} "
         f"({low * each:.3g} to {high * each:.3g}); {quiet.under_alarm / quiet.ticks:.1%} of it under alarm."
     )
-
     if budget == 0:
         yield "Budget: no rule could alarm in quiet data."
         return

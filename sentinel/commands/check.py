@@ -40,9 +40,8 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def print_schema(arguments: argparse.Namespace) -> int:
+def print_schema(_: argparse.Namespace) -> int:
     """Print the JSON Schema of configuration files."""
-    del arguments
     print(schema_text(), end="")
     return 0
 

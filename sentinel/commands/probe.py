@@ -48,10 +48,7 @@ class Proposed(NamedTuple):
 def main(arguments: argparse.Namespace) -> int:
     """Print what each series looks like, and settings to paste.
 
-    Raises
-    ------
-    DataError
-        The table or a source cannot be used, or no series has two time stamps.
+    Raises DataError: the table or a source cannot be used, or no series has two time stamps.
     """
     path = Path(arguments.config)
     configured = path.suffix.lower() in (".yaml", ".yml") or _is_folder(path)

@@ -51,10 +51,7 @@ def results(folder: Path, machine: Replica, *, fixed: bool = False) -> Iterator[
 
     With `fixed` the machine keeps its own settings, whatever the journal recorded.
 
-    Raises
-    ------
-    StateError
-        There is no journal, or its beginning has been forgotten (retention).
+    Raises StateError: there is no journal, or its beginning has been forgotten (retention).
     """
     with Journal.open(folder, read_only=True) as journal:
         for committed in journal.tail(0):
@@ -71,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
     events: list[AlarmEvent] = []
     out = folder_for(Path(args.out))
     with writing(out), tempfile.TemporaryDirectory(dir=out) as temporary:
-        readings = Readings(Path(temporary), ())
+        readings = Readings(Path(temporary))
         written = 0
         for result in results(folder, machine, fixed=fixed is not None):
             events.extend(result.events)

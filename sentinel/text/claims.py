@@ -18,7 +18,7 @@ from sentinel.domain.spans import (
     threshold_label,
 )
 from sentinel.domain.states import Reason, RuleView, SeriesView, SiteView, State
-from sentinel.text.words import REASONS, REMARKS, lag1_in_words, rule_in_words
+from sentinel.text.words import REASONS, REMARKS, known_recovery, lag1_in_words, rule_in_words
 
 FLOOR = -6.0
 """Lowest evidence that is shown, as log10."""
@@ -214,12 +214,8 @@ def sentence_of(event: AlarmEvent | SiteEvent) -> str:
 
 def _recovery(event: AlarmEvent) -> str:
     """Say the recovery time; with an open band only what it is at least."""
-    at_least = event.estimates.lag1_high >= 1.0
-    lag1 = event.estimates.lag1_low if at_least else event.estimates.lag1
-    if not 0.0 < lag1 < 1.0:
-        return ""
-    seconds = -event.cadence_us / MICROSECONDS / log(lag1)
-    return f", recovery time {'at least' if at_least else 'about'} {duration_in_words(seconds)}"
+    known, lag1 = known_recovery(event.estimates)
+    return f", recovery time {known} {duration_in_words(-event.cadence_us / MICROSECONDS / log(lag1))}" if known else ""
 
 
 def seen_in_words(event: AlarmEvent) -> str:

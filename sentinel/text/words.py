@@ -74,6 +74,12 @@ def lag1_in_words(estimates: Estimates[float]) -> str:
     return f"{number} ({from_} to {to})"
 
 
+def known_recovery(estimates: Estimates[float]) -> tuple[str, float]:
+    """Give the lag-1 that tells a recovery time, behind `about` or `at least`; behind an empty word if none does."""
+    word, lag1 = ("at least", estimates.lag1_low) if estimates.lag1_high >= 1.0 else ("about", estimates.lag1)
+    return (word if 0.0 < lag1 < 1.0 else "", lag1)
+
+
 def recovery_in_words(view: SeriesView) -> str:
     """Write the recovery time, or `at least` its lower end where the band is open above only."""
     if isnan(view.estimates.lag1):

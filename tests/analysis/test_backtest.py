@@ -233,7 +233,7 @@ def test_the_readings_do_not_depend_on_how_the_input_was_cut(tmp_path, monkeypat
     expected = sentinel.analyse(table).readings
     monkeypatch.setattr("sentinel.analysis.intake.SMALLEST_BLOCK", 50)
     found = sort(table.lazy(), tmp_path, run_rows=170)
-    readings = Readings(tmp_path, found.names)
+    readings = Readings(tmp_path)
     run(found, Settings(), conditioning=True, readings=readings, kept=1)
     assert_frame_equal(readings.lazy().collect(), expected, check_exact=True)
 

@@ -8,8 +8,10 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from sentinel.analysis.intake import Intake, SortedObservations
 from sentinel.analysis.record import SeriesRecord, describe, list_choices, rank
 from sentinel.analysis.report import Report, rank_fleet, write_report
 from sentinel.config import Settings
@@ -24,6 +26,7 @@ DAY = 86_400_000_000
 JULY_1 = 1_561_939_200_000_000
 PLAN = plan_for(Settings(), "x", Cadence.parse("1d"))
 THRESHOLDS = (-0.95, 0.0, 0.99)
+INTAKE = Intake(pl.LazyFrame(), numbered=False, left_out={}, complaints=[], left_columns=[])
 EVIL = '<script>alert("x")</script> & ü'
 
 
@@ -89,8 +92,8 @@ CASES = {
 
 def report_of(*records: SeriesRecord, **more: object) -> Report:
     known = Report(
-        title="lakes.csv", inputs=["lakes.csv"], records=records, pictures={}, observations=200, duplicates=0,
-        left_out={}, left_columns=(), complaints=(), conditioning=True, sections=(), remarks={},
+        title="lakes.csv", inputs=["lakes.csv"], records=records, pictures={}, intake=INTAKE,
+        observations=SortedObservations(rows=200), complaints=(), conditioning=True, sections=(), remarks={},
     )  # fmt: skip
     return replace(known, **more)
 
@@ -182,7 +185,8 @@ def test_names_and_complaints_from_the_data_are_shown_not_executed(tmp_path):
 
 def test_what_was_left_out_is_said(tmp_path):
     report = report_of(
-        record(), duplicates=1234, left_out={"missing": 44, "infinite": 2}, left_columns=("station",),
+        record(), observations=SortedObservations(rows=1434, duplicates=1234),
+        intake=INTAKE._replace(left_out={"missing": 44, "infinite": 2}, left_columns=["station"]),
         complaints=("lakes.csv, row 3, column 'ph': 'inf' is not a finite number",), conditioning=False,
     )  # fmt: skip
     text = page_of(report, tmp_path)
