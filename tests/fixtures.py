@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import atanh, inf, log, nan, tanh
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from sentinel.domain.channels import UNKNOWN
 from sentinel.domain.clock import Clock
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.states import Reason, RuleView, SeriesView, SiteView, Spectrogram, State
+from sentinel.journal import Journal
 from sentinel.pipeline.history import History
 from sentinel.pipeline.snapshot import Snapshot
 from tests.analysis.lakes import without_pictures
@@ -34,6 +37,16 @@ SERIES = SeriesView(
     window_us=NOW_US - 1300 * 3_600_000_000, evidence=nan, tie_share=0.0, thresholds=THRESHOLDS,
     readings=(nan,) * len(THRESHOLDS), rules=(RULE,),
 )  # fmt: skip
+
+
+def events_of(journal: Journal) -> list[dict[str, Any]]:
+    """Every event, in the order in which they were appended."""
+    return [json.loads(body) for (body,) in journal._database.read("SELECT body FROM event ORDER BY rowid")]
+
+
+def digests_of(journal: Journal) -> list[tuple[int, int, str]]:
+    """Series id, tick and digest, by series and tick."""
+    return journal._database.read("SELECT series, tick, digest FROM digest ORDER BY series, tick")
 
 
 class ManualClock(Clock):

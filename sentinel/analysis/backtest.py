@@ -41,7 +41,7 @@ Stage = Callable[[str, int], Progress]
 
 
 class Analysis:
-    """What an analysis found: `readings` and `alarms` as polars tables, a picture of each series."""
+    """Findings for a notebook: `readings` and `alarms` as polars tables, a picture of each series."""
 
     def __init__(self, readings: pl.DataFrame, findings: Findings) -> None:
         self.readings = readings

@@ -38,7 +38,7 @@ KEY = ["id", "time"]
 
 
 class Intake(NamedTuple):
-    """What a table holds, unsorted."""
+    """The content of a table, unsorted."""
 
     observations: pl.LazyFrame
     """series, time, value in any order; time is an instant, or a number on a numbered axis."""
@@ -64,11 +64,6 @@ class SortedObservations:
     """True if they are in order of time and series instead: series that are compared wait for each other."""
     _pieces: list[pl.LazyFrame] = field(default_factory=list)
     _heads: pl.DataFrame | None = None
-
-    @property
-    def used(self) -> int:
-        """Observations without the duplicates."""
-        return self.rows - self.duplicates
 
     def heads(self) -> dict[int, NDArray[np.float64]]:
         """Give the first distinct stamps of each series by id; empty where times are instants."""

@@ -49,7 +49,7 @@ COLUMNS = ("series", "time", "kind")
 
 
 class LabelKind(Enum):
-    """What a label says; the value is the word in the file."""
+    """Kind of a label; the value is the word in the file."""
 
     TRANSITION = "transition"
     START = "start"
@@ -72,7 +72,7 @@ class Label:
 
 
 class Phase(Enum):
-    """What is going on in a stretch; the value is what an alarm then is."""
+    """Kind of a stretch; the value is the verdict on an alarm in it."""
 
     QUIET = "false alarm"
     EXPECTED = "true alarm"

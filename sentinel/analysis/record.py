@@ -65,7 +65,7 @@ class Proposal:
 
 @dataclass(slots=True)
 class SeriesRecord:
-    """What an analysis found out about one series; times in microseconds on the series' own axis."""
+    """Findings about one series; times in microseconds on the series' own axis."""
 
     name: str
     axis: Axis
@@ -88,7 +88,7 @@ class SeriesRecord:
     reason: Reason = Reason.CADENCE
     estimates: Estimates[float] = UNKNOWN
     e_value: float = math.nan
-    """By it series are ranked; its windows begin at `window_us`."""
+    """Evidence by which series are ranked; its windows begin at `window_us`."""
     windows: int = 0
     """1 while the first one lasts, then 2."""
     window_us: int = NEVER_US
@@ -219,7 +219,7 @@ def season_hint(record: SeriesRecord) -> str:
 
 
 class Choice(NamedTuple):
-    """What was chosen for some series before anything else was known of them."""
+    """Settings that were chosen for some series before anything else was known of them."""
 
     series: tuple[str, ...]
     cadence: str

@@ -56,7 +56,7 @@ class ReportSection(NamedTuple):
     picture: str = ""
     """Drawn as SVG, for the page only."""
     limits: Sequence[str] = ()
-    """What it can and cannot say."""
+    """Sentences on what it can and cannot say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +148,10 @@ def write_report(report: Report, path: Path) -> None:
 
 def summarise(report: Report) -> Iterator[str]:
     """Say line by line for a terminal what was read, chosen and found."""
-    yield f"{report.title}: {report.observations.used:,} observations of {len(report.records):,} series"
+    duplicates = report.observations.duplicates
+    yield f"{report.title}: {report.observations.rows - duplicates:,} observations of {len(report.records):,} series"
     left_out = [f"{count:,} {reason}" for reason, count in report.intake.left_out.items()]
-    if duplicates := report.observations.duplicates:
+    if duplicates:
         left_out.append(f"{duplicates:,} duplicate{'s' if duplicates > 1 else ''}")
     if left_out:
         yield f"left out: {', '.join(left_out)}"

@@ -29,7 +29,7 @@ SOURCE = "backtest"
 
 @dataclass(slots=True)
 class Findings:
-    """What an analysis found."""
+    """Everything that an analysis found."""
 
     records: list[SeriesRecord]
     """One per series with observations, in the order of the input."""

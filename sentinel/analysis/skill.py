@@ -83,7 +83,7 @@ class JudgedAlarm(NamedTuple):
     record: SeriesRecord
     alarm: AlarmEvent
     stretch: Stretch
-    """What was going on when it was raised."""
+    """The stretch in which it was raised."""
 
     @property
     def lead(self) -> float | None:
@@ -93,7 +93,7 @@ class JudgedAlarm(NamedTuple):
 
 
 class QuietData(NamedTuple):
-    """How much quiet data there is, and what happened in it."""
+    """The amount of quiet data, and its alarms."""
 
     ticks: int
     """Ticks with a verdict in quiet time, of all series together."""
@@ -200,7 +200,7 @@ def share_interval(count: int, total: int) -> tuple[float, float]:
 
 
 class Rival(NamedTuple):
-    """How many events an indicator found, how early, and at how many false alarms."""
+    """The result of one indicator: events found, how early, and at how many false alarms."""
 
     name: str
     detected: int | None

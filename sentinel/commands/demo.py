@@ -24,7 +24,7 @@ from sentinel.runtime import logs
 from sentinel.runtime.daemon import Daemon
 from sentinel.simulate import Simulated, simulate
 from sentinel.views.picture import write
-from sentinel.views.terminal import Facts, Live
+from sentinel.views.terminal import Live
 
 LOADED, CONTROL, CO2, ELNINO = "lake", "lake control", "co2", "elnino"
 SYSTEMS = {LOADED: "lake", CONTROL: "lake_control", CO2: "co2", ELNINO: "elnino"}
@@ -36,14 +36,14 @@ ALARMS = [
     {"match": ELNINO, "threshold": 0.95, "alpha": 1e-4},
 ]
 PLAYED_SECONDS = {False: 30.0, True: 2.0}
-"""How long the playback takes: watched, and headless. Before it, a first start compiles for half a minute."""
+"""Length of the playback: watched, and headless. Before it, a first start compiles for half a minute."""
 PATIENCE_SECONDS = 120.0
-"""How long the playback may take at most, on a machine that has other things to do."""
+"""Bound on the length of the playback, on a machine that has other things to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the demo has shown."""
+    """The outcome of the demo."""
 
     tip_us: int
     warned_us: int | None
@@ -149,7 +149,7 @@ def _play(daemon: Daemon, seed: int, *, headless: bool, linger: float) -> None:
 
 
 class _Playback:
-    """How far the demo is, and when it ends. Patience begins with the first turn, when the kernels are compiled."""
+    """The progress of the demo, and its end. Patience begins with the first turn, when the kernels are compiled."""
 
     def __init__(
         self, daemon: Daemon, lengths: Mapping[str, int], linger: float, live: Live, *, is_watched: bool
@@ -162,7 +162,7 @@ class _Playback:
 
     def show(self, note: str) -> None:
         """Show the series, with a line below."""
-        self._live.show(self._daemon.engine.snapshot, Facts(self._daemon.web.address, self._rate, note))
+        self._live.show(self._daemon.engine.snapshot, self._daemon.web.address, self._rate, note)
 
     def on_turn(self) -> None:
         """Look how far it is, show it, and end it when its time has come."""

@@ -32,7 +32,7 @@ LISTED = 20
 
 
 class Proposed(NamedTuple):
-    """What one series looks like."""
+    """Properties of one series, and the seasons proposed for it."""
 
     name: str
     axis: Axis

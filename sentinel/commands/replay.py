@@ -28,7 +28,7 @@ from sentinel.views.picture import Figure, draw
 
 @dataclass(slots=True)
 class Replay:
-    """What a journal holds: events, histories for pictures, and the replica after the last batch."""
+    """The content of a journal: events, histories for pictures, and the replica after the last batch."""
 
     machine: Replica
     events: list[AlarmEvent] = field(default_factory=list)

@@ -30,7 +30,7 @@ from sentinel.config.values import GIB, Fault, Name, Part, PositiveDuration, Siz
 from sentinel.domain.spans import DAY, MINUTE
 
 EntryKey: TypeAlias = tuple[int, tuple[int, ...]]
-"""What matches a name: the position of its entry in `series`, -1 for none, and those of its rules in `alarms`."""
+"""The matches of a name: position of its entry in `series`, -1 for none, and those of its rules in `alarms`."""
 
 
 def _split_address(text: str) -> tuple[str, int]:

@@ -50,7 +50,7 @@ class Node:
     key_places: dict[str, tuple[str, int]] = field(default_factory=dict)
     """File and line of each key of a mapping."""
     doubtful: bool = False
-    """What stands here was refused already; its content is left out."""
+    """The content was refused already, and is left out."""
 
     def plain(self) -> object:
         """Without positions."""
@@ -73,7 +73,7 @@ class Node:
 
 
 class Found(NamedTuple):
-    """Where a key path leads in a tree, as far as it can be followed."""
+    """The place to which a key path leads in a tree, as far as it can be followed."""
 
     file: str
     line: int
@@ -167,7 +167,7 @@ class Reader:
         return Node(self._file, line, content, key_places=places)
 
     def _adorned(self, event: yaml.Event, path: KeyPath) -> bool:
-        """Whether it bears an anchor or a tag, which are faults."""
+        """True if it bears an anchor or a tag, which are faults."""
         anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
         if anchor is not None:
             self._refuse(_line(event), path, f"&{anchor} is an anchor; write the value out wherever it is needed")

@@ -1,4 +1,4 @@
-"""What settings are made of: parts and their checks, texts, names, durations, sizes, cadences, half-lives, budgets.
+"""The material of settings: parts and their checks, texts, names, durations, sizes, cadences, half-lives, budgets.
 
 In a file a duration must carry its unit (`FROM_FILE`). Settings are dumped as text that parses back to an equal value.
 """
@@ -39,7 +39,7 @@ class Fault(NamedTuple):
     path: KeyPath
     """Keys and positions, from where the check stands."""
     message: str
-    """What came; what is allowed; what to do. One line."""
+    """One line: what came; what is allowed; what to do."""
 
 
 class ConflictError(ValueError):

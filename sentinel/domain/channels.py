@@ -17,7 +17,7 @@ U = TypeVar("U")
 
 
 class Estimates(NamedTuple, Generic[T]):
-    """What is estimated at a tick: numbers of one series, or arrays of one shape for many. NaN = not ready."""
+    """The estimates at a tick: numbers of one series, or arrays of one shape for many. NaN = not ready."""
 
     lag1: T
     """Lag-1 autocorrelation, in [-1, 1]."""
@@ -25,7 +25,7 @@ class Estimates(NamedTuple, Generic[T]):
     lag1_high: T
     """Its 95 % band; -1 or 1 where the band is open."""
     modulus: T
-    """What a small knock is multiplied by at each tick, of the slower of the two roots."""
+    """Factor of a small knock from tick to tick, of the slower of the two roots."""
     period: T
     """In ticks; NaN where nothing oscillates, or more slowly than the level follows."""
     spread: T
@@ -51,11 +51,11 @@ class Measure(NamedTuple):
     """Of the gauge, behind `sentinel_series_`; a unit ends it."""
     help: str
     value: str
-    """Where the number stands in `SeriesView`."""
+    """Path of the number in `SeriesView`."""
     title: str = ""
     """Its line on the page, with two decimals; empty where the page shows it in another way."""
     note: str = ""
-    """What the page says beside it."""
+    """Remark beside it on the page."""
     may_be_open: bool = False
     """Infinite where a band is open; it is then no gauge."""
 
@@ -71,22 +71,22 @@ class Measure(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """What an alarm on a channel says. The numbers in braces are filled in by `text`."""
+    """The sentences of an alarm on a channel. The numbers in braces are filled in by `text`."""
 
     rule: str
     """Name of a rule: `lag-1 above 0.8`."""
     now: str
-    """What the series does while the evidence holds."""
+    """Behaviour of the series while the evidence holds."""
     past: str
-    """What it did, in a report."""
+    """The same in the past tense, for a report."""
     reading: str
-    """What the instrument reads at that tick."""
+    """Reading of the instrument at that tick."""
     caution: str
-    """What the alarm does not say."""
+    """Sentence on what the alarm does not say."""
 
 
 class AlarmMark(NamedTuple):
-    """How an alarm is marked in pictures."""
+    """The mark of an alarm in pictures."""
 
     marker: str
     name: str
@@ -183,4 +183,4 @@ CHANNELS = (
 )  # fmt: skip
 """Every channel, in the order in which metrics and pages show them."""
 CLAIMS = {channel.name: channel.claim for channel in CHANNELS if channel.claim is not None}
-"""What an alarm on each channel says, by the name of the channel."""
+"""The sentences of an alarm, by the name of the channel."""

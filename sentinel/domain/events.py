@@ -85,6 +85,6 @@ class SiteEvent:
     """Series with an open alarm."""
     k: int
     kind: str
-    """Which alarms count."""
+    """Kind of the alarms that count."""
     time_us: int
     severity: str = "warning"

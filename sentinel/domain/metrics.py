@@ -43,7 +43,7 @@ class Durations(NamedTuple):
     """Durations entered into a histogram."""
 
     counts: tuple[int, ...] = (0,) * (len(BUCKETS_SECONDS) + 1)
-    """How many fell into each bucket, not cumulative."""
+    """Number that fell into each bucket, not cumulative."""
     seconds: float = 0.0
     """Their sum."""
 
@@ -96,7 +96,7 @@ class Gauge(Instrument[float]):
 
 
 class Histogram(Instrument[Durations]):
-    """How long things took."""
+    """Distribution of the time that things took."""
 
     kind = "histogram"
     start = Durations()

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sentinel.domain.clock import MICROSECONDS
 
 Cursor: TypeAlias = Mapping[str, object]
-"""How far a source has been read: a JSON object that only the source itself understands."""
+"""The place up to which a source has been read: a JSON object that only the source itself understands."""
 
 OBSERVATIONS = pl.Schema([("series", pl.String()), ("time", pl.Datetime("us", "UTC")), ("value", pl.Float64())])
 """Columns of a frame. No nulls, no NaN, no infinities: a source leaves such values out and counts them as rejected."""
@@ -29,20 +29,20 @@ OBSERVATIONS = pl.Schema([("series", pl.String()), ("time", pl.Datetime("us", "U
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What one fetch of a source gave."""
+    """The result of one fetch of a source."""
 
     source: str
     observations: pl.DataFrame
     """Columns and types of `OBSERVATIONS`, in any order of time."""
     cursor: Cursor
-    """To be handed to the next fetch, once this frame is committed."""
+    """The cursor for the next fetch, once this frame is committed."""
     watermark_us: int | None = None
     """The source has told everything it knows up to this moment *of its own clock* (event time, microseconds);
     None while it has more to tell right away (`more`)."""
     more: bool = False
     """Ask again at once: the source cut its answer."""
     rejected: Mapping[str, int] = field(default_factory=dict)
-    """What was left out, counted by reason (the values of `Rejection`)."""
+    """Counts of what was left out, by reason (the values of `Rejection`)."""
     complaints: tuple[str, ...] = ()
     """One line each, at most 10, on what was rejected first: where, what came, what is allowed."""
 
@@ -55,7 +55,7 @@ class Frame:
 
 
 class Rejection:
-    """Why a source left an observation out; the closed set of `reason` labels."""
+    """Reasons why a source left an observation out; the closed set of `reason` labels."""
 
     MISSING = "missing"
     NOT_A_NUMBER = "not_a_number"
@@ -72,7 +72,7 @@ STEP_US = MICROSECONDS
 """Length of one typical step of a numbered axis, inside the program."""
 
 STAMPS = 50
-"""From how many stamps at the start of a series its step is taken; later ones never change it."""
+"""Number of stamps at the start of a series from which its step is taken; later ones never change it."""
 
 _DAY_US = 86_400 * MICROSECONDS
 

@@ -204,7 +204,7 @@ class Cadence:
 
 @dataclass(frozen=True, slots=True)
 class HalfLife:
-    """After how long a weight has halved: a duration, or a number of ticks whatever the cadence."""
+    """Time in which a weight halves: a duration, or a number of ticks whatever the cadence."""
 
     microseconds: int = 0
     """The duration; 0 where it is given in ticks."""
@@ -230,7 +230,7 @@ class HalfLife:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many false alarms are acceptable per series in a stretch of calendar time."""
+    """Number of false alarms that are acceptable per series in a stretch of calendar time."""
 
     alarms: float
     period_us: int

@@ -28,7 +28,7 @@ class State(Enum):
 
 
 class Reason(Enum):
-    """Why a series is blind, or what it is still learning; NONE otherwise."""
+    """Reason why a series is blind or still learning; NONE otherwise."""
 
     NONE = ""
     WARM_UP = "warm_up"
@@ -147,7 +147,7 @@ class SeriesView:
     """For ranking a fleet (e-BH): mean of the e-values of the window before and of the present one."""
     window_ticks: int = 0
     windows: int = 0
-    """On how many windows the e-value rests: 2, or 1 while the first one lasts; the last one is not over."""
+    """Number of windows on which the e-value rests: 2, or 1 while the first one lasts; the last one is not over."""
     window_us: int = -1
     """When the first of them began; -1 = never."""
     tie_share: float = nan
@@ -169,9 +169,9 @@ class SiteView:
     name: str
     match: str
     k: int
-    """How many series must have an open alarm."""
+    """Number of series that must have an open alarm."""
     kind: str
-    """Which alarms count: `lag1`, `modulus`, `spread` or `any`."""
+    """Kind of the alarms that count: `lag1`, `modulus`, `spread` or `any`."""
     since_us: int
     """When the site's open alarm was raised; -1 while there is none."""
     alarmed: tuple[str, ...]

@@ -107,7 +107,7 @@ class Journal:
         return self._database.read("SELECT id, name, source FROM series ORDER BY id")
 
     def cursors(self) -> dict[str, Cursor]:
-        """How far each source is committed."""
+        """Give the last committed cursor of each source."""
         return {name: json.loads(text) for name, text in self._database.read("SELECT source, value FROM cursor")}
 
     def settings(self) -> dict[str, Any] | None:
@@ -133,10 +133,6 @@ class Journal:
                 " ON CONFLICT (event, sink) DO NOTHING",
                 [(event["id"], sink) for event in events for sink in sinks],
             )
-
-    def events(self) -> list[dict[str, Any]]:
-        """Every event, in the order in which they were appended."""
-        return [json.loads(body) for (body,) in self._database.read("SELECT body FROM event ORDER BY rowid")]
 
     def open_alarms(self, batch: int) -> list[dict[str, Any]]:
         """The events of alarms of series that were raised up to this batch and not cleared before it."""
@@ -172,7 +168,7 @@ class Journal:
         self.mark_delivered(sink, ids, -at_us)
 
     def outbox_length(self, sink: str) -> int:
-        """How many events this sink has not been told."""
+        """Count the events that this sink has not been told."""
         query = "SELECT count(*) FROM outbox WHERE sink = ? AND delivered_us IS NULL"
         ((length,),) = self._database.read(query, (sink,))
         return int(length)
@@ -183,7 +179,3 @@ class Journal:
             return
         with self._database.transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO digest (series, tick, digest) VALUES (?, ?, ?)", rows)
-
-    def digests(self) -> list[tuple[int, int, str]]:
-        """Series id, tick and digest, by series and tick."""
-        return self._database.read("SELECT series, tick, digest FROM digest ORDER BY series, tick")

@@ -63,7 +63,7 @@ TABLES = (
 )
 
 BUSY_SECONDS = 5.0
-"""How long to wait for another program that writes to the file (a person with a database shell)."""
+"""Bound on the wait for another program that writes to the file (a person with a database shell)."""
 
 PRAGMAS = (
     "journal_mode = WAL",
@@ -88,7 +88,7 @@ class JournalCorrupt(StateError):  # noqa: N818 - likewise
 
 
 class JournalForgotten(StateError):  # noqa: N818 - likewise
-    """What is asked for has been forgotten: retention took it."""
+    """The batches that were asked for have been forgotten: retention took them."""
 
 
 class FolderLock:

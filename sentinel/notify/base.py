@@ -12,7 +12,7 @@ lag1_high, text, settings` and more; null where a key has no meaning, as most ha
 
 
 class Delivery(NamedTuple):
-    """What became of a batch: its first `sent` events are with the receiver, and `outcome` is about the others."""
+    """The fate of a batch: its first `sent` events are with the receiver, and `outcome` is about the others."""
 
     outcome: Literal["delivered", "retry", "refused"]
     """delivered = there are no others; retry = try the others again later; refused = never send the next one again."""

@@ -30,7 +30,7 @@ Array = NDArray[Any]
 
 
 class Pooling(NamedTuple):
-    """How a number is joined over ticks, and how it is kept."""
+    """The way in which a number is joined over ticks and kept."""
 
     pool: str
     """Name in `POOLS`."""
@@ -52,7 +52,7 @@ compares the first of its numbers."""
 
 
 class _Kept(NamedTuple):
-    """What is known so far. It is replaced, never changed, so that a page can read while the engine adds ticks."""
+    """Everything so far. It is replaced, never changed, so that a page can read while the engine adds ticks."""
 
     columns: Arrays
     """Finished columns; entries from `used` on are free."""
@@ -61,7 +61,7 @@ class _Kept(NamedTuple):
     filling: Arrays
     """The column that is being filled, by pool."""
     filled: int
-    """How many ticks it has."""
+    """Number of its ticks."""
 
 
 class Decimation:
@@ -271,7 +271,7 @@ _REPORT = {
 
 
 class Portrait:
-    """What a picture of one series in a report needs to know, in at most `columns` columns; an even number."""
+    """The data for a picture of one series in a report, in at most `columns` columns; an even number."""
 
     def __init__(self, columns: int = 2000) -> None:
         self._kept = Decimation(_REPORT, columns)

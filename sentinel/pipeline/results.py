@@ -122,7 +122,7 @@ def _same_nan(number: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one call gave."""
+    """Everything that one call gave."""
 
     events: tuple[AlarmEvent, ...] = ()
     late: dict[str, int] = field(default_factory=dict)

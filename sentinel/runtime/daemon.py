@@ -37,7 +37,7 @@ from sentinel.views.web import Access, WebServer, create_app
 logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.5
-"""How long an idle turn waits for a frame; the engine beats at least this often."""
+"""Bound on the wait of an idle turn for a frame; the engine beats at least this often."""
 WATCHDOG_SECONDS = 5.0
 SUPERVISE_SECONDS = 10.0
 BEAT_WITHIN_US = 10 * MICROSECONDS

@@ -54,7 +54,7 @@ class Engine:
         self._outbox = Outbox(journal, notifiers, metrics, clock)
         self._accounts = Accounts(settings, metrics, clock)
         self.sources = self._accounts.statuses
-        """What is known of each source, by name."""
+        """Facts about each source, by name."""
         self.history = History(settings.web.history_series)
         self._replica = Replica(settings, self.history, self._observe_stage, threads=threads)
         self._held: deque[Frame] = deque()
@@ -70,7 +70,7 @@ class Engine:
         self.restored = False
         self.last_beat_us = -1
         self.stopped_by = ""
-        """Why no observation is accepted; empty while they are."""
+        """Reason why no observation is accepted; empty while they are."""
         metrics.ingestion_stopped.set(0)
         self.snapshot = self._take_snapshot()
 

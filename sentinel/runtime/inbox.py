@@ -97,7 +97,7 @@ class Accounts:
         self._heard: dict[str, int] = {}
         self._owner: dict[str, str] = {}
         self.statuses = {name: SourceStatus(name) for name in self._every}
-        """What is known of each source, by name."""
+        """Facts about each source, by name."""
         # Every counter whose labels are known is shown before it first counts.
         for rule in settings.alarms:
             for alarms in (metrics.alarms_raised, metrics.alarms_cleared):

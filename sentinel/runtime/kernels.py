@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 600.0
 """Bound on the wait for the second process: it needs 17 s of CPU, and had no 60 s of a busy machine. To compile anew
 here would take at least as long again."""
 LOOK_SECONDS = 0.1
-"""How long it may take until a compilation is left behind."""
+"""Longest time until a compilation is left behind."""
 
 
 def compile_unless(stopped: Callable[[], bool]) -> bool:

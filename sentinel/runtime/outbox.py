@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 MOST_PER_BATCH = 200
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 60.0
 DEADLINE_SECONDS = 10.0
-"""How long a notifier may take for a batch."""
+"""Time that a notifier has for a batch."""
 GRACE_SECONDS = 5.0
 """A notifier that has not answered so long after its deadline is said to hang."""
 

@@ -56,7 +56,7 @@ class Replica:
         """(series id, tick, digest) since the list was last emptied."""
         self._warnings: set[str] = set()
         self.watermarks: dict[str, int] = {}
-        """Up to when each source has told everything, by its own clock, microseconds."""
+        """Moment up to which each source has told everything, by its own clock, microseconds."""
         self.use(settings)
         self.state: PipelineState = self.pipeline.init()
 

@@ -44,7 +44,7 @@ BEAT_SECONDS = 1.0
 STALLED_SECONDS = 30.0
 """Without a beat for so long the scheduler counts as dead."""
 PUT_SECONDS = 0.2
-"""How long a frame waits for room in the inbox before it is looked whether the daemon stops."""
+"""Bound on the wait of a frame for room in the inbox; then it is looked whether the daemon stops."""
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 60.0
 """Waits before what failed of a source that pushes is tried again."""
 _BEAT = "heartbeat"

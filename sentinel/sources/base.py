@@ -24,7 +24,7 @@ class SourceError(UpstreamError):
 
 
 class Source(ABC):
-    """What every source can say of itself. Made from its settings and a clock; ConfigError if these cannot work."""
+    """The part that all sources share. Made from its settings and a clock; ConfigError if these cannot work."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -35,7 +35,7 @@ class Source(ABC):
         """Say in one line what is read, from where, and how often."""
 
     def remarks(self) -> tuple[str, ...]:
-        """What stands in the way at this moment, one line each, such as a file that is not there. No fault."""
+        """Say what stands in the way at this moment, one line each, such as a file that is not there. No fault."""
         return ()
 
     def known_series(self) -> frozenset[str] | None:

@@ -106,7 +106,7 @@ class Files(PullSource):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far one file has been read."""
+    """The place up to which one file has been read."""
 
     device: int
     inode: int

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import polars as pl
 
 Axis: TypeAlias = Literal["time", "number"]
-"""What the time column counts: instants, or steps of any unit."""
+"""Unit of the time column: instants, or steps of any length."""
 _ISO = (
     r"^\s*(?<date>\d{4}-\d{2})(?<day>-\d{2})?"
     r"(?:[T ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?)?"
@@ -31,7 +31,7 @@ HEAD_ROWS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class TableOptions:
-    """How a table is written; the names are those of the settings of a csv source."""
+    """The form in which a table is written; the names are those of the settings of a csv source."""
 
     format: str = "auto"
     """`csv`, `parquet`, `ndjson`, or `auto`: by the file's ending, csv if it is none of the others."""

@@ -27,7 +27,7 @@ _WHAT = {
     Rejection.NOT_FINITE: "is not a finite number",
 }
 _FATAL = (Rejection.MALFORMED_ROW, Rejection.NO_SERIES, Rejection.BAD_TIME, Rejection.NOT_A_NUMBER)
-"""What refuses the whole table when it is read strictly; missing and infinite values are only counted."""
+"""Faults that refuse the whole table when it is read strictly; missing and infinite values are only counted."""
 _CELL = "__cell__"
 
 

@@ -38,7 +38,7 @@ _BOMS = (
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What the beginning of a text table says about the rest of it."""
+    """Facts that the beginning of a text table tells about the rest of it."""
 
     columns: tuple[str, ...]
     start: int

@@ -52,18 +52,11 @@ NARROW = Widths(name=12, state=20, spectrum=25, evidence=20, between=1, bar=18)
 WIDE_FROM = 100
 
 
-class Facts(NamedTuple):
-    """What the view says beside the series."""
+def render(snapshot: Snapshot, address: str, rate: float, note: str, width: int = WIDE_FROM) -> RenderableType:
+    """Make the view of one snapshot for a terminal of `width` columns; it does not change afterwards.
 
-    address: str
-    """Where the page is served."""
-    observations_per_second: float
-    note: str = ""
-    """One more line, such as how far the demonstration is."""
-
-
-def render(snapshot: Snapshot, facts: Facts, width: int = WIDE_FROM) -> RenderableType:
-    """Make the view of one snapshot for a terminal of `width` columns; it does not change afterwards."""
+    Beside the series stand the address of the page, a rate in observations per second, and a last line if not empty.
+    """
     widths = WIDE if width >= WIDE_FROM else NARROW
     padding = (0, widths.between, 1, 0)
     table = Table(box=None, pad_edge=False, padding=padding, show_edge=False, header_style="bright_black")
@@ -78,14 +71,14 @@ def render(snapshot: Snapshot, facts: Facts, width: int = WIDE_FROM) -> Renderab
     for view in views:
         name = Text(f"{_printable(view.name)}\n").append(_printable(view.source), "bright_black")
         table.add_row(name, _state(view), _spectrum(view, widths.spectrum), _evidence(view, widths.bar))
-    heading = Text("").append("sentinel", "bold").append("  ").append(facts.address, "underline")
+    heading = Text("").append("sentinel", "bold").append("  ").append(address, "underline")
     heading.append(f"   {len(snapshot):,} series   ")
-    heading.append(f"{facts.observations_per_second:,.0f} observations/s", "bright_black")
+    heading.append(f"{rate:,.0f} observations/s", "bright_black")
     parts: list[RenderableType] = [heading, Text(), table]
     if len(snapshot) > len(views):
         parts.append(Text(f"and {len(snapshot) - len(views):,} more series on the page", style="bright_black"))
-    if facts.note:
-        parts += [Text(), Text(facts.note)]
+    if note:
+        parts += [Text(), Text(note)]
     return Group(*parts)
 
 
@@ -173,8 +166,8 @@ class Live:
         if self._live:
             self._live.stop()
 
-    def show(self, snapshot: Snapshot, facts: Facts) -> None:
-        """Show this snapshot, unless the last one has only just been shown."""
+    def show(self, snapshot: Snapshot, address: str, rate: float, note: str) -> None:
+        """Show what `render` makes of this, unless the last snapshot has only just been shown."""
         if self._live and monotonic() >= self._due:
             self._due = monotonic() + 1 / FRAMES_PER_SECOND
-            self._live.update(render(snapshot, facts, self._live.console.width))
+            self._live.update(render(snapshot, address, rate, note, self._live.console.width))

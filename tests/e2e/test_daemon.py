@@ -22,6 +22,7 @@ from sentinel.pipeline.pipeline import Batch, Pipeline
 from sentinel.pipeline.results import Rows
 from sentinel.runtime.replica import Replica
 from tests.e2e.running import PATIENCE, START_SECONDS, Running, long_csv, observations, wait_for, write_config
+from tests.fixtures import events_of
 from tests.pipeline.streams import HOUR_US, ar1, through
 
 VALUES = ar1(1, np.where(np.arange(600) % 200 < 140, 0.95, -0.5), 600, 3)
@@ -65,7 +66,7 @@ def test_it_serves_and_ends_in_order_on_sigterm_and_goes_on_where_it_was(tmp_pat
         checkpoint = journal.checkpoints.load()
         assert checkpoint is not None
         assert list(journal.tail(checkpoint.batch)) == [], "the checkpoint holds everything"
-        before = journal.events()
+        before = events_of(journal)
     told = (tmp_path / "notifications.jsonl").read_text().splitlines()
     assert len(told) == len(before) > 0
     with (tmp_path / "data.csv").open("a") as file:
@@ -81,7 +82,7 @@ def test_it_serves_and_ends_in_order_on_sigterm_and_goes_on_where_it_was(tmp_pat
     batch = Batch(np.tile(np.arange(3), 600), stamps, VALUES.ravel(), names, source="lake")
     expected = through(Pipeline(Settings.model_validate({"alarms": ALARMS})), [batch], finish=False)
     with Journal.open(tmp_path / "state") as journal:
-        events = journal.events()
+        events = events_of(journal)
         kept = [(c.time_us, c.series, c.value) for c in journal.tail(0)]
     assert sorted(event["id"] for event in events) == sorted(event.id for event in expected.events)
     for column, whole in enumerate((stamps, batch.series, batch.value)):

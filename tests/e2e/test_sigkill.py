@@ -13,6 +13,7 @@ import pytest
 
 from sentinel.journal import Journal
 from tests.e2e.running import PATIENCE, START_SECONDS, Running, long_csv, observations, wait_for, write_config
+from tests.fixtures import digests_of, events_of
 from tests.pipeline.streams import ar1
 
 KILLS = 20
@@ -38,9 +39,9 @@ def outcome(folder: Path) -> tuple[object, ...]:
     """Observations, series, alarms by id, digests by series and tick."""
     with Journal.open(folder / "state") as journal:
         kept = journal._database.read("SELECT time, series, value FROM observation ORDER BY time, series")
-        events = {event["id"]: event for event in journal.events()}
-        assert len(events) == len(journal.events())
-        return kept, journal.series(), events, journal.digests()
+        events = {event["id"]: event for event in events_of(journal)}
+        assert len(events) == len(events_of(journal))
+        return kept, journal.series(), events, digests_of(journal)
 
 
 def told(folder: Path) -> set[str]:

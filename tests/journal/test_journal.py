@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sentinel.domain.errors import DataError, StateError
 from sentinel.domain.observation import OBSERVATIONS, Frame
 from sentinel.journal import Committed, Journal, JournalCorrupt, JournalForgotten, batches, checkpoints
+from tests.fixtures import digests_of, events_of
 
 Row = tuple[str, int, float]
 
@@ -172,7 +173,7 @@ def test_events_told_again_after_a_crash_are_neither_doubled_nor_delivered_again
         journal.append_events([event(2), event(1)], ["log", "mail"], batch=1)
         journal.mark_delivered("log", ["e2"], at_us=5)
         journal.append_events([event(2), event(1), event(3)], ["log", "mail"], batch=1)
-        assert journal.events() == [event(2), event(1), event(3)]
+        assert events_of(journal) == [event(2), event(1), event(3)]
         assert journal.undelivered("log", 10) == [("e1", event(1)), ("e3", event(3))]
         assert journal.undelivered("mail", 2) == [("e2", event(2)), ("e1", event(1))]
         assert (journal.outbox_length("log"), journal.outbox_length("mail")) == (2, 3)
@@ -182,7 +183,7 @@ def test_of_events_that_cannot_be_kept_none_is(tmp_path: Path) -> None:
     with Journal.open(tmp_path) as journal:
         with pytest.raises(sqlite3.IntegrityError):
             journal.append_events([event(1), event(2) | {"time_us": None}], ["log"], batch=1)
-        assert journal.events() == []
+        assert events_of(journal) == []
         assert journal.outbox_length("log") == 0
 
 
@@ -190,7 +191,7 @@ def test_a_digest_of_the_replay_replaces_the_one_before_the_crash(tmp_path: Path
     with Journal.open(tmp_path) as journal:
         journal.append_digests([(1, 100, "aa"), (0, 200, "bb"), (0, 100, "cc")])
         journal.append_digests([(1, 100, "dd")])
-        assert journal.digests() == [(0, 100, "cc"), (0, 200, "bb"), (1, 100, "dd")]
+        assert digests_of(journal) == [(0, 100, "cc"), (0, 200, "bb"), (1, 100, "dd")]
 
 
 @pytest.mark.parametrize("by_age", [True, False])

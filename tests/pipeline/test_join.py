@@ -26,6 +26,7 @@ from sentinel.pipeline.codec import from_arrays, to_arrays
 from sentinel.pipeline.migrate import migrate
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
 from sentinel.pipeline.results import Rows
+from tests.fixtures import events_of
 from tests.pipeline.comparisons import (
     ALARMS,
     EVERY,
@@ -325,7 +326,7 @@ def test_the_daemon_restarts_with_pairs_half_done_and_its_journal_replays_them(t
         broken = Rig(tmp_path / "b", chosen)
     assert broken.state == straight.state
     assert broken.record == straight.record
-    assert {event["series"] for event in straight.journal.events()} >= {"s0", "s0 - s1"}
+    assert {event["series"] for event in events_of(straight.journal)} >= {"s0", "s0 - s1"}
     assert entry_point(["replay", "--state", str(tmp_path / "a"), "--out", str(tmp_path / "out")]) == 0
     # Bug: its times were written "...T12:00:00.000000+0000", those of `backtest` "...T12:00:00Z".
     assert pl.read_csv(tmp_path / "out" / "alarms.csv")["time"].str.contains(r"^\d{4}-\d\d-\d\dT\d\d:30:00Z$").all()

@@ -21,7 +21,7 @@ from sentinel.notify import Delivery, Event, Notifier
 from sentinel.pipeline.codec import to_arrays
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
-from tests.fixtures import ManualClock, value
+from tests.fixtures import ManualClock, digests_of, events_of, value
 from tests.pipeline.streams import HOUR_US, ar1
 
 BANK = {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}
@@ -101,4 +101,4 @@ class Rig:
     @property
     def record(self) -> tuple[object, ...]:
         """What the journal has kept of it."""
-        return self.journal.events(), self.journal.digests(), self.journal.cursors(), self.journal.series()
+        return events_of(self.journal), digests_of(self.journal), self.journal.cursors(), self.journal.series()

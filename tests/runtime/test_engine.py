@@ -20,6 +20,7 @@ from sentinel.domain.states import Reason, State
 from sentinel.journal import Journal, JournalFull
 from sentinel.pipeline.codec import to_arrays
 from sentinel.runtime.replica import Replica
+from tests.fixtures import events_of
 from tests.pipeline.streams import HOUR_US, by_series
 from tests.runtime.rig import CHOSEN, SOURCE, VALUES, Rig, Sink, frame
 
@@ -150,7 +151,7 @@ def test_a_notifier_that_fails_and_recovers_hears_everything_once_and_in_order(t
         shaky.broken = n % 3 == 1
         shaky.fails_after = len(shaky.events) + 1 if n % 3 == 2 else None
         rig.feed(frame(first, first + 20))
-        assert steady.keys == [event["id"] for event in rig.journal.events()], "one that fails holds up no other"
+        assert steady.keys == [event["id"] for event in events_of(rig.journal)], "one that fails holds up no other"
         assert rig.count("outbox_notifications", sink="shaky") == len(steady.keys) - len(shaky.keys)
     shaky.broken, shaky.fails_after = False, None
     rig.feed()
@@ -166,7 +167,7 @@ def test_what_was_not_delivered_before_a_crash_is_delivered_after_it(tmp_path: P
     before.fails_after = 2
     rig = Rig(tmp_path, out=before)
     rig.feed(frame(0, 400))
-    owed = [event["id"] for event in rig.journal.events()]
+    owed = [event["id"] for event in events_of(rig.journal)]
     rig.journal.close()
     Rig(tmp_path, out=after).feed()
     assert before.keys + after.keys == owed
@@ -230,7 +231,7 @@ def test_a_change_of_settings_is_replayed_like_everything_else(tmp_path: Path, c
     rig.feed(frame(200, 300))
     found, record = rig.state, rig.record
     assert rig.engine.settings.alarms[0].threshold == 0.4
-    ended = [event for event in rig.journal.events() if "change of settings" in str(event["text"])]
+    ended = [event for event in events_of(rig.journal) if "change of settings" in str(event["text"])]
     assert {event["threshold"] for event in ended} == {0.3}
     rig.journal.close()
     again = Rig(tmp_path, OTHER)

@@ -13,6 +13,7 @@ import pytest
 import sentinel.runtime.outbox
 from sentinel.notify import Delivery, Event, Notifier
 from tests.e2e.running import wait_for
+from tests.fixtures import events_of
 from tests.runtime.rig import Rig, Sink, frame
 
 
@@ -53,7 +54,7 @@ def rushed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ids(rig: Rig) -> list[str]:
-    return [event["id"] for event in rig.journal.events()]
+    return [event["id"] for event in events_of(rig.journal)]
 
 
 def play(rig: Rig) -> None:

@@ -19,6 +19,7 @@ from sentinel.domain.observation import OBSERVATIONS, Frame
 from sentinel.domain.states import State
 from sentinel.journal import Journal
 from tests.data import write_state_0_1_0 as first_version
+from tests.fixtures import events_of
 from tests.runtime.rig import CHOSEN, Rig, frame
 
 STATE_0_1_0 = Path(first_version.__file__).parent / "state-0.1.0"
@@ -37,7 +38,7 @@ def without_skewness(rig: Rig) -> tuple[dict[str, bytes], dict[str, Any]]:
 
 
 def moments(rig: Rig) -> list[tuple[str, int]]:
-    return [(event["id"], event["time_us"]) for event in rig.journal.events()]
+    return [(event["id"], event["time_us"]) for event in events_of(rig.journal)]
 
 
 def test_a_state_of_0_1_0_goes_on_as_if_it_had_always_been_of_this_version(tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ def test_a_state_of_0_1_0_goes_on_as_if_it_had_always_been_of_this_version(tmp_p
     assert without_skewness(continued) == without_skewness(straight)
     assert continued.record[1:] == straight.record[1:], "digests, cursors, series"
     assert moments(continued) == moments(straight)
-    assert {event["series"] for event in straight.journal.events()} >= {"peter", "peter - paul", "shore"}
+    assert {event["series"] for event in events_of(straight.journal)} >= {"peter", "peter - paul", "shore"}
 
 
 def test_a_state_of_0_1_0_with_a_knob_that_is_constant_now_is_read_without_it_and_one_line_says_so(
@@ -115,7 +116,7 @@ def test_where_the_journals_beginning_is_forgotten_every_series_starts_afresh_an
     chosen = CHOSEN | {"sites": [{"name": "shore", "k": 2}]}
     before = stopped(tmp_path, 0, 60, 90, 95, chosen=chosen)
     with Journal.open(tmp_path) as journal:
-        events = journal.events()
+        events = events_of(journal)
         while journal.retention.step(before.clock.now_us() + 1, 1 << 40):
             pass
     is_open = {e["alarm_id"] for e in events} - {e["alarm_id"] for e in events if e["what"] == "cleared"}
@@ -125,7 +126,7 @@ def test_where_the_journals_beginning_is_forgotten_every_series_starts_afresh_an
     after = Rig(tmp_path, chosen)
     (said,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert "every series starts afresh in learning" in said.message
-    cleared = {event["alarm_id"] for event in after.journal.events() if event["what"] == "cleared"}
+    cleared = {event["alarm_id"] for event in events_of(after.journal) if event["what"] == "cleared"}
     assert is_open <= cleared, "a site's too"
     assert not any(site.raised_us >= 0 for site in after.engine._replica.state.sites.values())
     assert after.engine._replica.state.names == before.engine._replica.state.names
@@ -143,7 +144,7 @@ def test_where_the_journals_beginning_is_forgotten_every_series_starts_afresh_an
     state = again.engine._replica.state
     assert np.array_equal(state.ids, np.arange(3))
     assert all(members.last.ticks.min() > 100 for members in state.cohorts)
-    json.dumps(again.journal.events(), allow_nan=False)
+    json.dumps(events_of(again.journal), allow_nan=False)
 
 
 def test_a_checkpoint_of_a_newer_version_is_refused(tmp_path: Path) -> None:

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from sentinel.views.terminal import Facts, render
+from sentinel.views.terminal import render
 
-FACTS = Facts("http://127.0.0.1:9814", 123456.7, "tick 4,000 of 6,000")
+FACTS = ("http://127.0.0.1:9814", 123456.7, "tick 4,000 of 6,000")
 
 
 def screen(snapshot, colours: bool = False, width: int = 100) -> str:
     console = Console(width=width, force_terminal=colours, color_system="truecolor" if colours else None)
     with console.capture() as captured:
-        console.print(render(snapshot, FACTS, width))
+        console.print(render(snapshot, *FACTS, width))
     return captured.get()
 
 

@@ -41,7 +41,6 @@ SMALLEST_LABEL = 0.0085
 NAMED_RULES = 5
 """Rules whose budget is written into the evidence."""
 
-
 Alarm: TypeAlias = tuple[AlarmEvent, int | None]
 """An alarm that was raised, and when it was cleared, in microseconds; None while it is open."""
 

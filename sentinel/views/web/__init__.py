@@ -33,7 +33,7 @@ __all__ = ["Access", "WebServer", "create_app"]
 
 START_WITHIN_SECONDS = 5.0
 STOP_WITHIN_SECONDS = 0.8
-"""How long an answer that is under way may still take when the server is stopped."""
+"""Time that an answer under way still has when the server is stopped."""
 PAGE_LIMIT = 1000
 HEADERS = {
     b"content-security-policy": b"default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -181,7 +181,7 @@ class WebServer:
         host, self.port = self._socket.getsockname()[:2]
         """The real port, also where port 0 was asked for."""
         self.address = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
-        """Where a browser finds it, as `http://127.0.0.1:9814`."""
+        """Its address for a browser, as `http://127.0.0.1:9814`."""
         config = uvicorn.Config(
             app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
             timeout_keep_alive=30,

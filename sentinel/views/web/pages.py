@@ -49,9 +49,9 @@ class Access:
     snapshot: Callable[[], Snapshot]
     """The last picture of all series."""
     sources: Callable[[], Sequence[SourceStatus]]
-    """What is known of each source."""
+    """Facts about each source."""
     not_ready: Callable[[], Sequence[str]]
-    """Why what is shown cannot be relied on, one sentence each; none if it can."""
+    """Reasons not to rely on what is shown, one sentence each; none if there are none."""
     settings_text: Callable[[], str]
     """The settings in force, without secrets."""
     metrics: Callable[[str], tuple[bytes, str]]
@@ -176,7 +176,7 @@ _SAME_OF_RULES = (
     "kind", "label", "side", "relative", "threshold", "baseline_left", "baseline_disagrees", "alpha", "severity",
     "evidence", "remarks",
 )  # fmt: skip
-"""What JSON names and gives as views do."""
+"""Fields that JSON names and gives as views do."""
 
 
 def series_as_json(view: SeriesView) -> dict[str, object]:
