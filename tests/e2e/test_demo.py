@@ -120,8 +120,8 @@ def test_patience_begins_with_the_first_turn_when_the_kernels_are_compiled(monke
     now = [5_000.0]
     monkeypatch.setattr(sentinel.commands.demo, "monotonic", lambda: now[0])
     daemon = SimpleNamespace(
-        snapshot=None, web=SimpleNamespace(address=""), stopped=False, sources={"a": SourceStatus("a")},
-        stop=lambda: setattr(daemon, "stopped", True),
+        engine=SimpleNamespace(snapshot=None, sources={"a": SourceStatus("a")}), web=SimpleNamespace(address=""),
+        stopped=False, stop=lambda: setattr(daemon, "stopped", True),
     )  # fmt: skip
     playback = _Playback(daemon, {"a": 9}, 0.0, Live(enabled=False), is_watched=False)
     now[0] += 1_000.0  # the compiler is at work
