@@ -22,8 +22,7 @@ from detectors.evidence import Evidence, above, stream_of
 from detectors.pairs import pairs_of
 
 PATIENCE_SECONDS = 600.0
-"""Bound on the wait for the second process: it needs 17 s of CPU, and had no 60 s of a busy machine. To compile anew
-here would take at least as long again."""
+"""Bound on the wait for the second process; a busy machine has needed 80 s, and to compile anew takes as long again."""
 LOOK_SECONDS = 0.1
 """Longest time until a compilation is left behind."""
 
