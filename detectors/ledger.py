@@ -1,4 +1,4 @@
-"""The named tuples of evidence: the input, state and results that the compiled recurrences of `betting.py` work on."""
+"""The named tuples of evidence: the inputs, states and results that the compiled recurrences work on."""
 
 from __future__ import annotations
 
@@ -115,3 +115,85 @@ class Table(NamedTuple):
     input_weight: float
     kappa: float
     window: int
+
+
+class ScalesState(NamedTuple):
+    """Everything needed to continue; the first axis is the series."""
+
+    tick: Ints
+    """Number of the last tick; -1 before the first. (series,)"""
+    kept: Floats
+    """`KEPT`, the last value that was no spike, and the mean `JUMP` between such values; (series, lane, 2)."""
+    spikes: Ints
+    """`JUMPED`: jumps so far; `SPIKES`: values left out in a row; (series, lane, 2)."""
+    total: Floats
+    """Sum of the values of the block of ticks that is not over; (series, lane, scale)."""
+    numbers: Floats
+    """`LEVEL`, `SLOPE`, `VARIANCE`, the `LAST` mean and the one `EARLIER`; (series, lane, scale, 5)."""
+    counts: Ints
+    """Values `FILLED` into the block, `POINTS` since the level started, means `MISSING` in a row; (series, lane,
+    scale, 3)."""
+
+
+class SlowerState(NamedTuple):
+    """Everything needed to continue; the first axis is the series, the second the lane."""
+
+    scales: ScalesState
+    """Of every lane of every series: the first axis is series times lane."""
+    lag1: Floats
+    """Fading sums of past x present and past^2, for the second stage; (series, lane, scale, 2)."""
+    excursion: Floats
+    """`AGE` in pairs, `SIDE`, the block's `STAKE` and `LENGTH`; (series, lane, scale, 4)."""
+    block: Floats
+    """Sums of the block that is not over; (series, lane, scale, 10)."""
+    segment: Floats
+    """Sums of the segment that is not over; (series, lane, scale, 8)."""
+    queue: Floats
+    """Segments too new for the baseline, the oldest first; (series, lane, scale, `QUEUED`, 8)."""
+    queued: Ints
+    """How many there are, (series, lane, scale)."""
+    baseline: Floats
+    """Fading sums, (series, lane, scale, 8)."""
+    variance: Floats
+    """Of scores by claim: sum and pairs of the stretch that is not over, fading squares and their number;
+    (series, lane, scale, claim, 4)."""
+    sides: Floats
+    """Fading sums of the scores above and below the level; (series, lane, scale, 2)."""
+    share: Floats
+    """Part of the money that goes to each scale, 0 where it is not live; (series, lane, scale)."""
+    wealth: Floats
+    """(series, lane, rule, scale, claim, bet)"""
+    money: Floats
+    """Came in since the scale's last block, (series, lane, rule, scale)."""
+    open: Flags
+    """True if an alarm is open, (series, rule)."""
+    leading: Ints
+    """Of the last alarm: (lane x scales + scale) x 3 + claim; (series, rule)."""
+    trend: Floats
+    """Fading mean of the scores of the open alarm's claim, (series, rule)."""
+    label: Ints
+    """Label of the last alarm, (series, rule)."""
+    threshold: Floats
+    """Threshold that the last alarm's claim was held against when it was raised, (series, rule)."""
+    live: Flags
+    """True if evidence can grow: a scale is live in every lane. (series,)"""
+    evidence: Floats
+    """`sum M`, of the lane where it is smallest; (series, rule)."""
+
+
+class SlowerBlock(NamedTuple):
+    """What a block of ticks gave; arrays of shape (tick, series, rule) unless said otherwise."""
+
+    evidence: Floats
+    """log10(max(alpha M, 1e-6)); 0 while an alarm is open; NaN while no scale is live and none is open."""
+    raised: Flags
+    cleared: Flags
+    by_gap: Flags
+    """It cleared since the series was not seen, or has another level; not because it returns faster."""
+    open: Flags
+    leading: NDArray[np.int8]
+    """Where an alarm was raised or cleared; likewise `label` and `threshold`."""
+    label: NDArray[np.int8]
+    threshold: Floats
+    too_slow: Flags
+    """Scales have a baseline, and at every one of them the series is too slow; (tick, series)."""

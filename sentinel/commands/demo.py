@@ -30,11 +30,6 @@ LOADED, CONTROL, CO2, ELNINO = "lake", "lake control", "co2", "elnino"
 SYSTEMS = {LOADED: "lake", CONTROL: "lake_control", CO2: "co2", ELNINO: "elnino"}
 SOURCES = {LOADED: "nutrients-added", CONTROL: "left-alone", CO2: "mauna-loa", ELNINO: "nino-1-2"}
 """Names of the sources: what the series are."""
-ALARMS = [
-    {"match": "lake*", "threshold": 0.7, "alpha": 1e-4},
-    {"match": CO2, "threshold": 0.8, "alpha": 1e-4},
-    {"match": ELNINO, "threshold": 0.95, "alpha": 1e-4},
-]
 PLAYED_SECONDS = {False: 30.0, True: 2.0}
 """Length of the playback: watched, and headless. Before it, a first start compiles for half a minute."""
 PATIENCE_SECONDS = 120.0
@@ -48,8 +43,12 @@ class Verdict:
     tip_us: int
     warned_us: int | None
     """First alarm of the loaded lake."""
+    critical_us: int | None
+    """Its first critical one."""
     others: tuple[str, ...]
-    """Series other than the loaded lake that alarmed."""
+    """Series other than the loaded lake that had a critical alarm."""
+    warnings: tuple[str, ...]
+    """Series other than the loaded lake that had warnings, of which one a year and series is budgeted."""
     cadence_us: int
 
     @property
@@ -62,12 +61,20 @@ class Verdict:
         tip = f"tipped on {moment_in_words(self.tip_us)}"
         lake = f"The loaded lake {tip}. It was NOT warned."
         if self.warned_us is not None:
-            ticks = (self.tip_us - self.warned_us) // self.cadence_us
-            before = f"{ticks} ticks (days) before" if ticks > 0 else f"{-ticks} ticks (days) AFTER"
-            lake = f"The loaded lake was warned on {moment_in_words(self.warned_us)},\n{before} it {tip}."
-        if self.others:
-            return f"{lake}\nAlarms on the controls: {', '.join(self.others)}."
-        return f"{lake}\nThe lake that was not loaded, co2 and elnino had no alarm."
+            lake = f"The loaded lake was warned on {moment_in_words(self.warned_us)},\n{self._before(self.warned_us)}"
+            critically = "never" if self.critical_us is None else self._before(self.critical_us)
+            lake += f" it {tip}; critically {critically}."
+        others = (
+            f"Critical alarms on the controls: {', '.join(self.others)}."
+            if self.others
+            else ("The lake that was not loaded, co2 and elnino had no critical alarm.")
+        )
+        warned = f" Warnings, of which one a year is budgeted: {', '.join(self.warnings)}." if self.warnings else ""
+        return f"{lake}\n{others}{warned}"
+
+    def _before(self, time_us: int) -> str:
+        ticks = (self.tip_us - time_us) // self.cadence_us
+        return f"{ticks} ticks (days) before" if ticks > 0 else f"{-ticks} ticks (days) AFTER"
 
 
 def settings_for(folder: Path, seed: int, seconds: float) -> Settings:
@@ -87,7 +94,6 @@ def settings_for(folder: Path, seed: int, seconds: float) -> Settings:
                 for name, system in SYSTEMS.items()
             ],
             "series": [{"match": name, "season": ["1y"]} for name in (CO2, ELNINO)],
-            "alarms": ALARMS,
             "sites": [{"name": "both-lakes", "match": "lake*"}],
             "notify": [{"kind": "log", "path": str(folder / "notifications.jsonl")}],
         }
@@ -96,13 +102,18 @@ def settings_for(folder: Path, seed: int, seconds: float) -> Settings:
 
 def judge(events: Iterable[AlarmEvent], lake: Simulated, loaded: str, controls: tuple[str, ...]) -> Verdict:
     """Say what the alarms mean for a lake whose tip is known."""
-    first: dict[str, int] = {}
+    first: dict[tuple[str, str], int] = {}
     for event in events:
         if event.what == "raised":
-            first.setdefault(event.series, event.time_us)
+            first.setdefault((event.series, event.severity), event.time_us)
     assert lake.tip_us is not None
-    others = tuple(name for name in controls if name in first)
-    return Verdict(lake.tip_us, first.get(loaded), others, Cadence.parse(lake.cadence).microseconds)
+    critical, warned = (
+        tuple(name for name in controls if (name, severity) in first) for severity in ("critical", "warning")
+    )
+    alarms = [first.get((loaded, severity)) for severity in ("warning", "critical")]
+    earliest = min((time_us for time_us in alarms if time_us is not None), default=None)
+    cadence_us = Cadence.parse(lake.cadence).microseconds
+    return Verdict(lake.tip_us, earliest, alarms[1], critical, warned, cadence_us)
 
 
 def main(args: argparse.Namespace) -> int:

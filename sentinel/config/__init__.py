@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sentinel.config.alarms import RATIO, RELATIVE, AlarmSettings, ChannelSettings
+from sentinel.config.alarms import RATIO, RELATIVE, SLOWER, AlarmSettings, ChannelSettings
 from sentinel.config.loading import fingerprint, from_record, load, schema_text, to_record
 from sentinel.config.series import (
     DEFAULT_BANK,
@@ -19,8 +19,8 @@ from sentinel.config.values import or_else
 
 __all__ = [
     "DEFAULT_BANK", "LONGEST_HALF_LIFE_TICKS", "RATIO", "RELATIVE", "SHORTEST_HALF_LIFE_TICKS",
-    "SHORTEST_SEASON_TICKS", "AlarmSettings", "BankSettings", "ChannelSettings", "CsvSource", "DaemonSettings",
-    "EntryKey", "LogNotify", "LogSettings", "Notify", "SeriesSettings", "Settings", "SimulateSource", "SiteSettings",
-    "Source", "WebSettings", "fingerprint", "from_record", "known_separator", "known_time_zone", "load", "or_else",
-    "schema_text", "to_record",
+    "SHORTEST_SEASON_TICKS", "SLOWER", "AlarmSettings", "BankSettings", "ChannelSettings", "CsvSource",
+    "DaemonSettings", "EntryKey", "LogNotify", "LogSettings", "Notify", "SeriesSettings", "Settings", "SimulateSource",
+    "SiteSettings", "Source", "WebSettings", "fingerprint", "from_record", "known_separator", "known_time_zone", "load",
+    "or_else", "schema_text", "to_record",
 ]  # fmt: skip

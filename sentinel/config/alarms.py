@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from sentinel.config.values import Fault, Part, Text, WrittenBudget
-from sentinel.domain.spans import YEAR, Cadence
+from sentinel.domain.spans import YEAR, Budget, Cadence
 
 LARGEST_ALPHA = 0.1
 """Above this a rule would alarm every few ticks; the betting needs alpha well below 1."""
 LOWEST_THRESHOLD, HIGHEST_THRESHOLD = -0.98, 0.99
 """The thresholds of the bank end about there, and no record is long enough to tell more apart."""
 RELATIVE = "relative"
+SLOWER: Final = "slower"
+LARGEST_PER_TICK = {"warning": 1e-3, "critical": 1e-4}
+"""What a budget in calendar time comes to at most, for rules of kind slower: records of yearly values, or without a
+calendar, would else spend all of it at one tick."""
 BETS = (0.1, 0.3, 0.8)
 RATIO = 1.5
 _ALLOWED = f"a number from {LOWEST_THRESHOLD:g} to {HIGHEST_THRESHOLD:g}"
@@ -76,9 +80,10 @@ class AlarmSettings(Part):
 
     match: Text = "*"
     """Series names the rule is for, with * ? [abc]; every rule that matches applies."""
-    kind: Literal["lag1", "modulus", "spread", "weighted"] = "lag1"
-    """What evidence is gathered on: lag1 = slowing, modulus = an oscillation that dies out ever more slowly, spread =
-    larger fluctuations, weighted = several of them together (`channels`)."""
+    kind: Literal["slower", "lag1", "modulus", "spread", "weighted"] = "lag1"
+    """What evidence is gathered on: slower = it returns more slowly than it did, at any sampling rate; lag1 = more
+    slowly than a threshold says; modulus = an oscillation that dies out ever more slowly; spread = larger fluctuations;
+    weighted = several of them together (`channels`)."""
     threshold: Threshold = None
     """Lag-1 autocorrelation, or modulus, at which evidence begins to grow; or `relative` to the series' own past."""
     side: Side = "above"
@@ -110,14 +115,18 @@ class AlarmSettings(Part):
         if self.alpha is not None and self.false_alarms is not None:
             both = f"{self.false_alarms} came beside alpha {self.alpha:g}"
             yield Fault(("false_alarms",), f"{both}; only one of the two is allowed")
-        yield from _weighted_conflicts(self) if self.kind == "weighted" else _channel_conflicts(self)
+        if self.kind == SLOWER:
+            yield from _slower_conflicts(self)
+        else:
+            yield from _weighted_conflicts(self) if self.kind == "weighted" else _channel_conflicts(self)
 
     @property
     def label(self) -> str:
-        """Name of the rule within its kind: `0.8`, `below -0.5`, `relative`, `1.5x`; of all channels if weighted."""
+        """Name of the rule within its kind: `0.8`, `below -0.5`, `relative`, `1.5x`, `warning`; of all channels if
+        weighted."""
         if self.kind == "weighted":
             return " + ".join(f"{part.kind} {part.label}" for part in self.channels)
-        return _channel_label(self)
+        return self.severity if self.kind == SLOWER else _channel_label(self)
 
     def parts(self) -> tuple[ChannelSettings, ...]:
         """The channels; the rule itself as one unless it is weighted."""
@@ -127,8 +136,12 @@ class AlarmSettings(Part):
         return (ChannelSettings(**own),)
 
     def alpha_per_tick(self, cadence: Cadence) -> float:
-        """Effective alpha: budgeted false alarms of this rule per series and tick, at most `LARGEST_ALPHA`."""
-        return min(self.uncut_alpha(cadence), LARGEST_ALPHA)
+        """Effective alpha: budgeted false alarms of this rule per series and tick, at most `LARGEST_ALPHA`.
+
+        A budget in calendar time of a rule of kind `slower` never comes to more than its tier's `LARGEST_PER_TICK`.
+        """
+        tier = self.kind == SLOWER and self.false_alarms is not None
+        return min(self.uncut_alpha(cadence), LARGEST_PER_TICK[self.severity] if tier else LARGEST_ALPHA)
 
     def uncut_alpha(self, cadence: Cadence) -> float:
         """What the budget as it is written comes to per series and tick."""
@@ -138,7 +151,7 @@ class AlarmSettings(Part):
 
 
 def _channel_label(part: ChannelSettings | AlarmSettings) -> str:
-    """Name of a claim within its kind; two rules of one series never share kind and label."""
+    """Name a claim within its kind; two rules of one series never share kind and label."""
     if part.kind == "spread":
         return f"{part.ratio or RATIO:g}x"
     threshold = RELATIVE if part.threshold == RELATIVE else f"{part.threshold:g}"
@@ -166,6 +179,16 @@ def _channel_conflicts(part: ChannelSettings | AlarmSettings) -> Iterator[Fault]
         yield Fault(("channels",), f"{len(part.channels)} came; only a weighted rule has channels, this one is {kind}")
 
 
+def _slower_conflicts(rule: AlarmSettings) -> Iterator[Fault]:
+    for key in ("threshold", "delta", "ratio"):
+        if getattr(rule, key) is not None:
+            yield Fault((key,), f"{getattr(rule, key)}; a rule of kind slower has none: it reads the series itself")
+    if rule.side == "below":
+        yield Fault(("side",), "below; a slower rule sees both sides")
+    if rule.channels:
+        yield Fault(("channels",), f"{len(rule.channels)} came; only a weighted rule has channels, this one is slower")
+
+
 def _weighted_conflicts(rule: AlarmSettings) -> Iterator[Fault]:
     if len(rule.channels) < 2:
         yield Fault(("channels",), f"{len(rule.channels)} came; a weighted rule needs at least two channels")
@@ -184,7 +207,7 @@ def _weighted_conflicts(rule: AlarmSettings) -> Iterator[Fault]:
 def alarm_conflicts(alarms: tuple[AlarmSettings, ...]) -> Iterator[Fault]:
     """Find rules that stand twice, and critical rules that are raised no later than their warning."""
     for position, rule in enumerate(alarms):
-        key = {"spread": "ratio", "weighted": "channels"}.get(rule.kind, "threshold")
+        key = {"spread": "ratio", "weighted": "channels", SLOWER: "severity"}.get(rule.kind, "threshold")
         twins = {one.match for one in alarms[:position] if (one.kind, one.label) == (rule.kind, rule.label)}
         if rule.match in twins:
             message = f"{rule.label} has a rule for '{rule.match}' already; one rule per match and {key}"
@@ -212,3 +235,11 @@ def _is_raised_no_later(rule: AlarmSettings, other: AlarmSettings) -> bool:
         return False  # per tick against per year: depends on a cadence that need not be known
     year, sign = Cadence.fixed(YEAR), -1.0 if rule.side == "below" else 1.0
     return rule.uncut_alpha(year) >= other.uncut_alpha(year) and sign * rule.threshold <= sign * other.threshold
+
+
+DEFAULT_ALARMS = (
+    AlarmSettings(kind=SLOWER, false_alarms=Budget.parse("1 per 1y")),
+    AlarmSettings(kind=SLOWER, false_alarms=Budget.parse("1 per 10y"), severity="critical"),
+)
+"""The rules where none are configured. Their budgets are calendar time: at alpha 1e-4 per tick a false alarm would come
+every 27 years of daily values, and every 104 days of values at 15 minutes."""

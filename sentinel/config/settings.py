@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
-from sentinel.config.alarms import LARGEST_ALPHA, AlarmSettings, alarm_conflicts
+from sentinel.config.alarms import DEFAULT_ALARMS, LARGEST_ALPHA, SLOWER, AlarmSettings, alarm_conflicts
 from sentinel.config.series import (
     DEFAULT_BANK,
     BankSettings,
@@ -127,8 +127,9 @@ class Settings(Part):
     """How series are treated; the first entry whose match fits a series' name wins."""
     banks: dict[Name, BankSettings] = Field(default_factory=dict)
     """Banks of detectors by name; the one named default is for all series that name none."""
-    alarms: Annotated[tuple[AlarmSettings, ...], without(alarm_conflicts)] = (AlarmSettings(threshold=0.8, alpha=1e-4),)
-    """The rules; of two with the same claim that match a series the first applies."""
+    alarms: Annotated[tuple[AlarmSettings, ...], without(alarm_conflicts)] = DEFAULT_ALARMS
+    """The rules; of two with the same claim that match a series the first applies. Without any given: slower than it
+    was, as a warning with one false alarm a year and series, and critical with one in ten years."""
     sites: Annotated[tuple[SiteSettings, ...], without(repeated_names)] = ()
     """Several variables of one site, alarming together."""
     notify: Annotated[tuple[Notify, ...], without(repeated_names)] = (LogNotify(),)
@@ -150,7 +151,7 @@ class Settings(Part):
             for entry in self.series:
                 if rule.false_alarms is None or entry.cadence is None:
                     continue
-                alpha = rule.uncut_alpha(entry.cadence)
+                alpha = rule.uncut_alpha(entry.cadence) if rule.kind != SLOWER else rule.alpha_per_tick(entry.cadence)
                 matches = rule.match == entry.match or fnmatchcase(entry.match, rule.match)
                 if matches and alpha > LARGEST_ALPHA:
                     message = (

@@ -102,12 +102,29 @@ class Channel:
     measures: tuple[Measure, ...]
     claim: Claim | None = None
     marks: Mapping[str, AlarmMark] = field(default_factory=dict)
-    """By the side of the threshold on which evidence grows: `above` or `below`."""
+    """By the side of the threshold on which evidence grows: `above`, `below` or `swinging`."""
 
 
+_NOT_A_TIP = "It does not say that a tip is near. It may also follow a level shift, a new trend or a quieter sensor."
 _SLOW = "Recovery is slow; this does not say that a change follows."
 
 CHANNELS = (
+    Channel(
+        "slower",
+        (),
+        Claim(
+            rule="slower than it was ({limit})",
+            now="returns more slowly than in its own past",
+            past="returned more slowly than in its own past",
+            reading="chance is a poor explanation{means}",
+            caution=_NOT_A_TIP,
+        ),
+        {
+            "above": AlarmMark("v", "slower than it was", "#b2182b"),
+            "below": AlarmMark("^", "slower than it was, overshooting", "#b2182b"),
+            "swinging": AlarmMark("D", "slower than it was, swinging", "#b2182b"),
+        },
+    ),
     Channel(
         "lag1",
         (

@@ -38,13 +38,13 @@ class AlarmEvent(NamedTuple):
     series: str
     source: str
     rule: str
-    """Kind of the rule: `lag1`, `modulus`, `spread` or `weighted`."""
+    """Kind of the rule: `slower`, `lag1`, `modulus`, `spread` or `weighted`."""
     label: str
-    """Name of the rule within its kind: `0.8`, `below -0.5`, `relative`, `1.5x`."""
+    """Name of the rule within its kind: `0.8`, `below -0.5`, `relative`, `1.5x`, `warning`."""
     kind: str
-    """Channel that gave most evidence: `lag1`, `modulus` or `spread`."""
+    """Channel that gave most evidence: `slower`, `lag1`, `modulus` or `spread`."""
     side: str
-    """`above` or `below`."""
+    """`above` or `below` the threshold; `swinging` for an oscillation of kind slower."""
     relative: bool
     threshold: float
     """Effective threshold of that channel; of spread the variance ratio."""
@@ -58,6 +58,8 @@ class AlarmEvent(NamedTuple):
     evidence: float
     estimates: Estimates[float]
     cadence_us: int
+    scale: int = 1
+    """Ticks over which means were taken; more than 1 in rules of kind slower only."""
 
 
 def clear(raised: Mapping[str, Any], time_us: int) -> AlarmEvent:

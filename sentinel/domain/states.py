@@ -41,6 +41,7 @@ class Reason(Enum):
     IMPLAUSIBLE = "implausible"
     BASELINE = "reference"
     SPACING = "spacing"
+    TOO_SLOW = "too_slow"
     COUNTERPART_MISSING = "reference_missing"
     COUNTERPART_BEHIND = "reference_behind"
 

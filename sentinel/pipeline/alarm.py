@@ -21,7 +21,6 @@ LEARNING, WATCHING, WARNING, CRITICAL, BLIND = (
     STATES.index(s) for s in (State.LEARNING, State.WATCHING, State.WARNING, State.CRITICAL, State.BLIND)
 )
 WARM_UP = REASONS.index(Reason.WARM_UP)
-BASELINE = REASONS.index(Reason.BASELINE)
 
 
 class AlarmState(NamedTuple):
@@ -60,24 +59,24 @@ class Alarm:
         )  # fmt: skip
 
     def advance(
-        self, before: AlarmState, kind: Codes, tick: Ints, ready: Flags, unknown: Flags, blind: Codes, is_open: Flags,
+        self, before: AlarmState, kind: Codes, tick: Ints, ready: Flags, waiting: Codes, blind: Codes, is_open: Flags,
         raised: Flags,
     ) -> tuple[AlarmState, States]:  # fmt: skip
         """Take in a block; `before` is not modified. Arrays are (tick, series[, rule]).
 
-        `unknown`: ready, but every rule still waits for its baseline period.
+        `waiting`: why every rule still waits though the series is ready, as index into `tuple(Reason)`; 0 = none does.
         """
         new = copy(before)
         states = States(
             np.zeros(kind.shape, np.int8), np.zeros(kind.shape, np.int8), np.full(is_open.shape, -1, np.int64)
         )
-        _advance(kind, tick, ready, unknown, blind, is_open, raised, self._critical, *new, *states)
+        _advance(kind, tick, ready, waiting, blind, is_open, raised, self._critical, *new, *states)
         return new, states
 
 
 @compiled
 def _advance(
-    kind: Codes, tick: Ints, ready: Flags, unknown: Flags, blind: Codes, is_open: Flags, raised: Flags, critical: Flags,
+    kind: Codes, tick: Ints, ready: Flags, waiting: Codes, blind: Codes, is_open: Flags, raised: Flags, critical: Flags,
     state: Codes, reason: Codes, since: Ints, raised_at: Ints, states: Codes, reasons: Codes, episode: Ints,
 ) -> None:  # fmt: skip
     for t in range(kind.shape[0]):
@@ -96,8 +95,8 @@ def _advance(
                     now, why = BLIND, blind[t, s]
                 elif not ready[t, s]:
                     now, why = LEARNING, WARM_UP
-                elif unknown[t, s]:
-                    now, why = LEARNING, BASELINE
+                elif waiting[t, s] != 0:
+                    now, why = LEARNING, waiting[t, s]
                 if now != state[s] or why != reason[s] or since[s] < 0:
                     state[s], reason[s], since[s] = now, why, tick[t, s]
             states[t, s], reasons[t, s] = state[s], reason[s]

@@ -18,6 +18,7 @@ from detectors.evidence import EvidenceState
 from detectors.fading import Fading
 from detectors.lattice import LatticeState
 from detectors.skewness import SkewnessState
+from detectors.slower import SlowerState
 from detectors.spread import SpreadState
 from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.states import REASONS, Reason
@@ -60,6 +61,7 @@ class CohortState(NamedTuple):
     spread: SpreadState
     skewness: SkewnessState
     evidence: EvidenceState
+    slower: SlowerState
     alarm: AlarmState
     last: Last
     estimates: Estimates[Floats]
@@ -146,11 +148,10 @@ class Cohort:
         after, scored = self.scoring.advance(before, conditioned, block.tick, block.kind != ABSENT, took)
         start = perf_counter()
         found = scored.evidence
-        waits = self.scoring.evidence.waits
-        unknown = np.isnan(found.evidence).all(axis=2) & scored.ready if waits else np.zeros_like(scored.ready)
         alarm, states = self.alarm.advance(
-            given["alarm"], block.kind, block.tick, scored.ready, unknown, conditioned.blind, found.open, found.raised
-        )
+            given["alarm"], block.kind, block.tick, scored.ready, scored.waiting, conditioned.blind, found.open,
+            found.raised,
+        )  # fmt: skip
         if conditioned.target is not None:
             states = states._replace(reason=_name_missing_counterpart(states.reason, conditioned.target.alone))
         last, estimates = _find_last(given["last"], block, conditioned, scored)

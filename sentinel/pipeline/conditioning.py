@@ -76,6 +76,8 @@ class Target(NamedTuple):
     """By the tick before, the target's spread had risen above that of the counterpart; always while it is alone."""
     alone: Flags
     """The counterpart is missing."""
+    adjusted: Floats
+    """Deviation of the target from its level, in its scales; NaN where it cannot be judged."""
 
 
 class Conditioned(NamedTuple):
@@ -90,6 +92,9 @@ class Conditioned(NamedTuple):
     """Winsorised square of the deviation from the predicted level; NaN while the first level is still sought."""
     residual: Floats
     """Present value in units of the scale; NaN where missing or not ready."""
+    adjusted: Floats
+    """Value without its season; of a comparison the deviation from its level. NaN where missing, blind, or while the
+    season is not known."""
     learning: Flags
     blind: Codes
     """Index into `tuple(Reason)`; 0 = not blind."""
@@ -131,17 +136,19 @@ class Conditioner:
         pairs = Pairs(np.zeros(shape), np.zeros(shape), np.zeros(shape, bool), np.zeros(shape, bool))
         outcome = Conditioned(
             pairs, np.full(shape, np.nan), np.ones(shape), np.full(shape, np.nan), np.full(shape, np.nan),
-            np.zeros(shape, bool), np.zeros(shape, np.int8),
+            np.full(shape, np.nan), np.zeros(shape, bool), np.zeros(shape, np.int8),
         )  # fmt: skip
 
         def run(first: int, last: int) -> None:
             kernel.condition(
                 block.value, block.kind, block.tick, *new, pairs.past, pairs.present, pairs.valid, pairs.reset,
-                outcome.before, outcome.scale, outcome.square, outcome.residual, outcome.learning, outcome.blind,
+                outcome.before, outcome.scale, outcome.square, outcome.residual, outcome.adjusted, outcome.learning,
+                outcome.blind,
                 self._gains, self._periods, self._bins, self._season_gains, self._limits, self._whole, first, last,
             )  # fmt: skip
 
         share_series(run, shape[1], shape[0], self._threads)
+        outcome.adjusted[outcome.blind != 0] = np.nan
         return new, outcome
 
 
@@ -223,11 +230,12 @@ class Differencing:
             Pairs(target.past, target.present, valid, reset),
             Pairs(target.second_past, target.second_present, valid & target.second_valid, reset),
             target.before, target.scale * np.exp(-0.5 * np.where(alone, 0.0, np.nan_to_num(risen))),
-            spread, alone | (before > self._apart), alone,
+            spread, alone | (before > self._apart), alone, np.where(target.judged, target.residual, np.nan),
         )  # fmt: skip
+        residual = less(target.residual, counterpart.residual)
         return new, Conditioned(
             Pairs(np.where(valid, past, 0.0), np.where(valid, present, 0.0), valid, reset),
             less(target.before, counterpart.before), np.ones(shape), np.full(shape, np.nan),
-            less(target.residual, counterpart.residual), target.learning | gap,
+            residual, residual, target.learning | gap,
             np.where(gap, _GAP, target.blind), own,
         )  # fmt: skip

@@ -80,7 +80,7 @@ def condition(
     value: Floats, kind: Codes, tick: Ints,
     numbers: Floats, counts: Ints, season: Floats, season_updates: Ints, bins: Floats, visits: Ints,
     past: Floats, present: Floats, valid: Flags, reset: Flags, before: Floats, scales: Floats, squares: Floats,
-    residual: Floats, learning: Flags, blind: Codes,
+    residual: Floats, adjusted: Floats, learning: Flags, blind: Codes,
     gains: Floats, periods: Floats, n_bins: Ints, season_gains: Floats, limits: Floats, whole: Ints,
     first: int, last: int,
 ) -> None:  # fmt: skip
@@ -131,6 +131,7 @@ def condition(
                     squares, residual,
                 )  # fmt: skip
                 count[MISSING] = 0
+                adjusted[t, s] = y if learnt or not seasonal else np.nan
             learning[t, s] = not learnt
             blind[t, s] = _judge(number, count, stuck_after, blind_after, limits[COARSE_SHARE])
 

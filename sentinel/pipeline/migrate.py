@@ -144,7 +144,7 @@ def _follow_plan(pipeline: Pipeline, old: Plan, plan: Plan, part: CohortState) -
 
 def _follow_rules(pipeline: Pipeline, old: Plan, plan: Plan, part: CohortState) -> CohortState:
     """Give series other rules; a rule that is in both plans keeps its evidence and its alarm."""
-    was, now = pipeline.cohort(old).scoring.evidence, pipeline.cohort(plan).scoring.evidence
+    was, now = pipeline.cohort(old).scoring, pipeline.cohort(plan).scoring
     kept = [(k, old.rules.index(rule)) for k, rule in enumerate(plan.rules) if rule in old.rules]
     raised = np.full((part.series.size, len(plan.rules)), -1, np.int64)
     evidence = np.full(raised.shape, np.nan)
@@ -155,8 +155,9 @@ def _follow_rules(pipeline: Pipeline, old: Plan, plan: Plan, part: CohortState) 
     still[(raised[:, critical] >= 0).any(axis=1)] = CRITICAL
     alarmed = np.isin(part.alarm.state, (WARNING, CRITICAL))
     state = np.where(alarmed, still, part.alarm.state).astype(np.int8)
+    of_rules, slower = now.carry_over(was, part.evidence, part.slower, kept)
     return part._replace(
-        evidence=now.carry_over(was, part.evidence, kept), alarm=part.alarm._replace(raised=raised, state=state),
+        evidence=of_rules, slower=slower, alarm=part.alarm._replace(raised=raised, state=state),
         last=part.last._replace(evidence=evidence),
     )  # fmt: skip
 
@@ -168,8 +169,9 @@ def _end_alarms(
     gone = np.array([rule not in kept for rule in old.rules], bool)
     rows, rules = np.nonzero((part.alarm.raised >= 0) & gone)
     for row, k in zip(rows.tolist(), rules.tolist(), strict=True):
-        leading = part.evidence.leading[row, k]
+        scoring = pipeline.cohort(old).scoring
+        stands = scoring.standing(part.evidence, part.slower, row, k)
         yield alarm_event(
             state, pipeline.cohort(old), part, row, k, "cleared", part.alarm.raised[row, k], part.last.tick[row],
-            leading, part.evidence.label[row, k], part.evidence.threshold[row, leading],
+            stands.leading, stands.label, scoring.threshold_of_last_alarm(part.evidence, part.slower, row, k),
         )  # fmt: skip

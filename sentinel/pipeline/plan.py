@@ -20,6 +20,7 @@ from sentinel.config import (
     RELATIVE,
     SHORTEST_HALF_LIFE_TICKS,
     SHORTEST_SEASON_TICKS,
+    SLOWER,
     AlarmSettings,
     Settings,
 )
@@ -62,9 +63,9 @@ class PlanChannel:
     """One claim that a rule gathers evidence for."""
 
     kind: str
-    """`lag1`, `modulus` or `spread`."""
+    """`lag1`, `modulus`, `spread` or `slower`."""
     threshold: float | None
-    """None: of spread, and relative to the series' own baseline period."""
+    """None: of spread, of slower, and relative to the series' own baseline period."""
     below: bool = False
     relative: bool = False
     delta: float | None = None
@@ -84,7 +85,7 @@ class PlanRule:
 
     kind: str
     label: str
-    """Name of the claim within its kind, such as `0.8`, `below -0.5`, `relative`, `1.5x`."""
+    """Name of the claim within its kind, such as `0.8`, `below -0.5`, `relative`, `1.5x`, `warning`."""
     channels: tuple[PlanChannel, ...]
     alpha: float
     """Effective: budgeted false alarms per series and tick."""
@@ -95,12 +96,14 @@ class PlanRule:
     @classmethod
     def of(cls, rule: AlarmSettings, cadence: Cadence) -> PlanRule:
         """Read the settings of a rule on that cadence."""
+        alpha = rule.alpha_per_tick(cadence)
+        if rule.kind == SLOWER:
+            return cls(rule.kind, rule.label, (PlanChannel(SLOWER, None),), alpha, rule.severity, rule.clear, rule.bets)
         channels = tuple(PlanChannel(
             part.kind, part.threshold if isinstance(part.threshold, float) else None, part.side == "below",
             part.threshold == RELATIVE, part.delta, (part.ratio or RATIO) if part.kind == "spread" else None,
             part.weight,
         ) for part in rule.parts())  # fmt: skip
-        alpha = rule.alpha_per_tick(cadence)
         return cls(rule.kind, rule.label, channels, alpha, rule.severity, rule.clear, rule.bets)
 
 

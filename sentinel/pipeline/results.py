@@ -100,18 +100,17 @@ def alarm_event(
     """
     plan, series = cohort.plan, members.series[row]
     rule, name = plan.rules[k], state.names[series]
-    # Of a comparison the channels are there twice.
-    channel = rule.channels[(int(leading) - cohort.scoring.evidence.first_channel(k)) % len(rule.channels)]
+    channel, side, scale = cohort.scoring.describe(k, int(leading))
     origin = members.grid.origin_us[row]
     raised_us, time_us = (int(cohort.grid.start_us(origin, np.array(at + 1))) for at in (raised, tick))
     alarm = alarm_id(name, rule.kind, rule.label, raised_us)
     return AlarmEvent(
         id=f"{alarm}/{what}", alarm_id=alarm, what=what, series=name, source=state.sources[state.source_of[series]],
-        rule=rule.kind, label=rule.label, kind=channel.kind, side="below" if channel.below else "above",
+        rule=rule.kind, label=rule.label, kind=channel.kind, side=side,
         relative=channel.relative, remarks=remark_names(int(remarks)), alpha=rule.alpha, severity=rule.severity,
         threshold=_same_nan(float(threshold) if channel.line is None else channel.line),
         evidence=_same_nan(float(evidence)), estimates=estimates.each(_same_nan), time_us=time_us,
-        cadence_us=plan.cadence_us,
+        cadence_us=plan.cadence_us, scale=scale,
     )  # fmt: skip
 
 

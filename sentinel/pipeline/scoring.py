@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import NamedTuple
@@ -12,19 +12,24 @@ import numpy as np
 
 from detectors import detrending, half_life
 from detectors.bank import Bank, BankState
-from detectors.evidence import Channel, Evidence, EvidenceBlock, EvidenceState, Rule, Stream
+from detectors.betting import QUIETER
+from detectors.evidence import LABEL_NOISE, Channel, Evidence, EvidenceBlock, EvidenceState, Rule, Stream
 from detectors.fading import Fading, fade, fresh
 from detectors.lattice import Lattice, LatticeState
 from detectors.pairs import Pairs
 from detectors.skewness import Skewness, SkewnessState
+from detectors.slower import CLAIMS, FLOOR, Slower, SlowerBlock, SlowerState, scale_and_claim
 from detectors.spectrum import crossings, thresholds
 from detectors.spread import Spread, SpreadState, criticality
 from detectors.tables import lag1
+from sentinel.config import SLOWER
 from sentinel.domain.channels import Estimates
-from sentinel.pipeline.arrays import Flags, Floats, Ints
+from sentinel.domain.states import REASONS, Reason
+from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.conditioning import Conditioned
 from sentinel.pipeline.plan import Plan, PlanChannel
 
+_GAP, _BASELINE, _TOO_SLOW = (REASONS.index(why) for why in (Reason.GAP, Reason.BASELINE, Reason.TOO_SLOW))
 Stopwatch = Callable[[str, float], None]
 """Called with the name of a stage and the seconds it took."""
 
@@ -45,6 +50,32 @@ class ScoringState(NamedTuple):
     spread: SpreadState
     skewness: SkewnessState
     evidence: EvidenceState
+    slower: SlowerState
+
+
+class Leading(NamedTuple):
+    """What led an alarm, and against what it was held."""
+
+    channel: PlanChannel
+    side: str
+    """`above` or `below` its threshold; `swinging`: an oscillation of kind slower."""
+    scale: int
+    """Ticks over which means were taken."""
+
+
+class Standing(NamedTuple):
+    """How a rule of a series stands, beside its evidence."""
+
+    threshold: float
+    """What its first channel is held against; NaN while that is not known."""
+    baseline_left: int
+    """Pairs that its baseline still needs; 0 if it needs none."""
+    disagrees: bool
+    """The halves of the baseline period disagree."""
+    label: int
+    """Of its last alarm, in bits."""
+    leading: int
+    """Of its last alarm; see `Scoring.describe`."""
 
 
 class Scored(NamedTuple):
@@ -56,6 +87,8 @@ class Scored(NamedTuple):
     ready: Flags
     """A verdict may be given."""
     evidence: EvidenceBlock
+    waiting: Codes
+    """Why no rule can say anything yet, as index into `tuple(Reason)`; 0 where one can, or the series is not ready."""
     second: Pairs
     """Pairs of the lattice's second stage."""
 
@@ -71,10 +104,17 @@ class Scoring:
         self.spread = Spread(plan.spread_half_life, plan.baseline, threads=threads)
         self.skewness = Skewness(plan.half_life, threads=threads)
         gain = half_life.gain(plan.level_half_life) if plan.conditioning else 0.0
+        self._plan = plan
+        self._slow = [k for k, rule in enumerate(plan.rules) if rule.kind == SLOWER]
+        self._fixed = [k for k, rule in enumerate(plan.rules) if rule.kind != SLOWER]
+        self._place = {k: at for several in (self._slow, self._fixed) for at, k in enumerate(several)}
         rules = [
             Rule(tuple(_make_channel(part, gain) for part in rule.channels), rule.alpha, rule.clear, rule.bets)
-            for rule in plan.rules
+            for rule in (plan.rules[k] for k in self._fixed)
         ]
+        self.slower = Slower(
+            [plan.rules[k].alpha for k in self._slow], lanes=1 + plan.is_comparison, threads=threads
+        )  # fmt: skip
         self.evidence = Evidence(
             [_compare(rule) for rule in rules] if plan.is_comparison else rules, baseline=plan.baseline_pairs,
             window=plan.window, threads=threads,
@@ -85,7 +125,7 @@ class Scoring:
         """Make the state of series of which nothing was seen."""
         return ScoringState(
             self.bank.init(series), fresh(series), self.lattice.init(series), self.spread.init(series),
-            self.skewness.init(series), self.evidence.init(series),
+            self.skewness.init(series), self.evidence.init(series), self.slower.init(series),
         )  # fmt: skip
 
     def advance(
@@ -126,11 +166,83 @@ class Scoring:
             np.stack([lane.valid for lane in lanes]), pairs.reset,
             np.repeat(ready[:, :, None], len(self.evidence.rules), axis=2), before, _BESIDE, scale, change, tick,
         )  # fmt: skip
-        evidence, block = self.evidence.advance(state.evidence, stream)
+        evidence, fixed = self.evidence.advance(state.evidence, stream)
+        values = given.adjusted[None] if given.target is None else np.stack((given.target.adjusted, given.adjusted))
+        # A gap is passed over, tick by tick; where a level is a new one, or the counterpart another, all starts afresh.
+        afresh = pairs.reset & (given.blind != _GAP)
+        slower, slow = self.slower.advance(state.slower, values, tick, here, afresh)
+        block = self._join(fixed, slow, change)
         took("evidence", perf_counter() - start)
-        return ScoringState(bank, fading, lattice, spread, skewness, evidence), Scored(
-            readings, estimates, ready, block, second
+        return ScoringState(bank, fading, lattice, spread, skewness, evidence, slower), Scored(
+            readings, estimates, ready, block, self._find_waiting(block, slow, ready), second
         )
+
+    def _join(self, fixed: EvidenceBlock, slow: SlowerBlock, spread: Floats) -> EvidenceBlock:
+        """Put what both kinds of rules gave in the order of the plan's rules."""
+        if not self._slow:
+            return fixed
+        quieter = slow.raised & (spread < QUIETER)[:, :, None] & (slow.leading % len(CLAIMS) == CLAIMS.index("up"))
+        evidence = np.where(slow.cleared, np.where(slow.by_gap, np.nan, math.log10(FLOOR)), slow.evidence)
+        whole = EvidenceBlock(
+            evidence, slow.raised, slow.cleared, slow.open, slow.leading,
+            np.where(quieter, slow.label | LABEL_NOISE, slow.label).astype(np.int8), slow.threshold,
+        )  # fmt: skip
+        if not self._fixed:
+            return whole
+        order = np.argsort(np.array(self._fixed + self._slow))
+        both = zip(fixed, whole, strict=True)
+        return EvidenceBlock(*(np.concatenate([one, other], axis=2)[:, :, order] for one, other in both))
+
+    def _find_waiting(self, block: EvidenceBlock, slow: SlowerBlock, ready: Flags) -> Codes:
+        """Say where a series is ready and yet no rule can say anything."""
+        if not self._plan.rules:
+            return np.zeros(ready.shape, np.int8)
+        silent = np.isnan(block.evidence).all(axis=2) & ready
+        too_slow = slow.too_slow & (len(self._slow) == len(self._plan.rules))
+        return np.where(silent, np.where(too_slow, _TOO_SLOW, _BASELINE), 0).astype(np.int8)
+
+    def describe(self, k: int, leading: int) -> Leading:
+        """Say which channel of rule `k` led an alarm."""
+        rule = self._plan.rules[k]
+        if rule.kind == SLOWER:
+            scale, claim = scale_and_claim(leading)
+            return Leading(rule.channels[0], {"up": "above", "down": "below"}.get(claim, "swinging"), scale)
+        # Of a comparison the channels are there twice.
+        channel = rule.channels[(leading - self.evidence.first_channel(self._place[k])) % len(rule.channels)]
+        return Leading(channel, "below" if channel.below else "above", 1)
+
+    def standing(self, evidence: EvidenceState, slower: SlowerState, row: int, k: int) -> Standing:
+        """Say how rule `k` stands for the series in this row."""
+        at = self._place[k]
+        if self._plan.rules[k].kind == SLOWER:
+            return Standing(
+                self.slower.threshold(slower, row, at), self.slower.pairs_left(slower, row), False,
+                int(slower.label[row, at]), int(slower.leading[row, at]),
+            )  # fmt: skip
+        waits = any(part.relative or part.kind == "spread" for part in self._plan.rules[k].channels)
+        leading = int(evidence.leading[row, at])
+        return Standing(
+            float(evidence.threshold[row, self.evidence.first_channel(at)]),
+            self.evidence.baseline_pairs - int(evidence.remembered[row]) if waits else 0,
+            waits and bool(evidence.disagrees[row]), int(evidence.label[row, at]), leading,
+        )  # fmt: skip
+
+    def threshold_of_last_alarm(self, evidence: EvidenceState, slower: SlowerState, row: int, k: int) -> float:
+        """Threshold that the channel which led the last alarm of rule `k` was held against."""
+        at = self._place[k]
+        if self._plan.rules[k].kind == SLOWER:
+            return float(slower.threshold[row, at])
+        return float(evidence.threshold[row, evidence.leading[row, at]])
+
+    def carry_over(
+        self, was: Scoring, evidence: EvidenceState, slower: SlowerState, kept: Sequence[tuple[int, int]]
+    ) -> tuple[EvidenceState, SlowerState]:
+        """Fill the state of these rules with what the state under `was` knows of rules in both (number now, then)."""
+        fixed, slow = (
+            [(self._place[now], was._place[then]) for now, then in kept if (now in self._slow) == is_slow]
+            for is_slow in (False, True)
+        )
+        return self.evidence.carry_over(was.evidence, evidence, fixed), self.slower.carry_over(slower, slow)
 
 
 def _compare(rule: Rule) -> Rule:

@@ -196,6 +196,11 @@ def sentence_of(event: AlarmEvent | SiteEvent) -> str:
             f"{event.series}: the alarm has ended with the evidence it stood on; after a gap, a new level, a "
             "counterpart that was lost or came back, or a change of settings it is gathered anew."
         )
+    if event.what == "cleared" and event.kind == "slower":
+        return (
+            f"{event.series}: the alarm has ended; it now returns about as fast as in its past, of which what it has "
+            "become may be a part by now."
+        )
     if event.what == "cleared":
         return f"{event.series}: the alarm has ended; evidence is now against the claim that it {now}."
     numbers = event.estimates
@@ -207,9 +212,15 @@ def sentence_of(event: AlarmEvent | SiteEvent) -> str:
         modulus=numbers.modulus,
         period="" if isnan(seconds) else f", period about {duration_in_words(seconds)}",
         ratio=exp(min(numbers.spread, 700.0)),
+        means="" if event.scale == 1 else f", in its means over {_scale_in_words(event)}",
     )
     remarks = "".join(f" {REMARKS[name]}" for name in event.remarks)
     return f"{event.series} {now}: {reading}. Budget {event.alpha:.3g} false alarms per tick.{remarks} {claim.caution}"
+
+
+def _scale_in_words(event: AlarmEvent) -> str:
+    """Say over how long means were taken."""
+    return duration_in_words(event.scale * event.cadence_us / MICROSECONDS)
 
 
 def _recovery(event: AlarmEvent) -> str:

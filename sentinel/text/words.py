@@ -14,7 +14,8 @@ from math import exp, isinf, isnan, log
 import numpy as np
 
 from detectors import delay, detrending, half_life
-from sentinel.config import SHORTEST_SEASON_TICKS, AlarmSettings, BankSettings
+from detectors.slower import FIRST_BET, SCALES
+from sentinel.config import SHORTEST_SEASON_TICKS, SLOWER, AlarmSettings, BankSettings
 from sentinel.domain.channels import CLAIMS, Estimates
 from sentinel.domain.spans import Cadence, duration_in_words, moment_in_words, number_in_words, span_in_words
 from sentinel.domain.states import Reason, SeriesView, Spectrogram
@@ -33,6 +34,7 @@ REASONS: dict[Reason, str] = {
     Reason.TOO_COARSE: "resolution too coarse",
     Reason.OUT_OF_RANGE: "value out of range",
     Reason.IMPLAUSIBLE: "values are implausible",
+    Reason.TOO_SLOW: "too slow for this record: at no scale does it forget within its level's memory",
     Reason.BASELINE: "its own past is not known yet",
     Reason.SPACING: "values come, but no two are one tick apart",
     Reason.COUNTERPART_MISSING: "counterpart missing: judged alone",
@@ -220,12 +222,24 @@ def describe_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[
 def describe_rule(plan: Plan, rule: PlanRule, written: AlarmSettings, cadence: Cadence) -> Iterator[str]:
     """Yield the effective budget of a rule, then what each of its channels sees and how soon, then how it ends."""
     yield f"{rule.severity} {rule_in_words(rule.kind, rule.label)}: {_budget_in_words(rule, written, cadence)}"
+    if rule.kind == SLOWER:
+        yield from _describe_scales(plan, cadence)
+        return
     total = sum(part.weight for part in rule.channels)
     for part in rule.channels:
         weight = part.weight / total
         name = f"{part.kind} with weight {weight:.2g}: " if len(rule.channels) > 1 else ""
         yield f"  {name}{_channel_in_words(plan, rule, part, weight, cadence)}"
     yield f"  ends on evidence of the opposite at {rule.clear:g}; bets {', '.join(f'{bet:g}' for bet in rule.bets)}"
+
+
+def _describe_scales(plan: Plan, cadence: Cadence) -> Iterator[str]:
+    """Yield what the scales of a rule of kind slower are, and when each can first be judged."""
+    scales = ", ".join(f"{span(scale, cadence)}" for scale in SCALES)
+    season = max((math.ceil(2.0 * period) for period in plan.seasons), default=0)
+    first = ", ".join(span(season + FIRST_BET * scale, cadence) for scale in SCALES)
+    yield f"  read at the tick and at means: {scales}; a first verdict at each after {first}, if nothing is missing"
+    yield "  evidence is gathered where the lag-1 autocorrelation is below 0.96; ends when it is again about as it was"
 
 
 def _budget_in_words(rule: PlanRule, written: AlarmSettings, cadence: Cadence) -> str:
@@ -237,7 +251,8 @@ def _budget_in_words(rule: PlanRule, written: AlarmSettings, cadence: Cadence) -
     share = f" x share {written.share:g}" if written.share != 1.0 else ""
     series = f" / {written.shared_by} series" if written.shared_by != 1 else ""
     uncut = written.uncut_alpha(cadence)
-    cut = f"alpha {uncut:.3g} per tick, more than a rule can hold, cut to " if uncut > rule.alpha else ""
+    most = f"the most of a {rule.severity}" if rule.kind == SLOWER else "more than a rule can hold"
+    cut = f"alpha {uncut:.3g} per tick, {most}, cut to " if uncut > rule.alpha else ""
     return f"{source}{share}{series} = {cut}{effective}"
 
 

@@ -1,0 +1,180 @@
+r"""A series at several scales: means of 1, 4, 16, 64 and 256 ticks, each with a level and a scale of its own.
+
+How slowly a series returns is a number per tick, and how long a tick is was decided by whoever set the logger. Sampled
+every 15 minutes every river has a lag-1 autocorrelation of .99, and nothing can be told from it. Its means over 4 hours
+may be at .8. So the same series is read at all of these scales, and evidence is gathered where something can be seen.
+
+At the tick itself a value is left out if it is farther than 7.5 mean jumps from the last value that was kept, but never
+more than three in a row: a spike is no perturbation of the system. The mean of a block of ticks is missing if fewer
+than half of its values are there.
+
+Each scale then has a level `m`, its slope `v` and a scale `sigma`, all with values from before `y`:
+
+    d = y - (m + v);        past = (y' - m) / sigma,   present = d / sigma      (y' = the mean before, if not missing)
+    e = clip(d, ±3 sigma);  m <- m + v + a e;  v <- v + (a^2 / 4) e;  sigma^2 += b (min(d^2, 9 sigma^2) - sigma^2)
+
+with half-lives of 30 for the level and 60 for the scale, in ticks of the scale; a line is fitted first, as in a
+series' own conditioning. A missing mean moves the level along its slope. After 30 of them the level starts anew.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import half_life
+from detectors.compiled import part
+from detectors.ledger import ScalesState
+
+SCALES = (1, 4, 16, 64, 256)
+"""Ticks of each scale. A factor of 2 finds no more at twice the cost, one of 8 leaves holes."""
+SIZES, TICKS = len(SCALES), np.array(SCALES, np.int64)
+POINTS_NEEDED = 50
+"""Values of a scale before its first pair."""
+RESTART = 30
+"""Missing values of a scale in a row after which its level starts anew."""
+LEVEL_GAIN, SCALE_GAIN = half_life.gain(30.0), half_life.gain(60.0)
+UNCLIPPED = 20
+CUT = 3.0
+JUMPS, JUMPS_NEEDED, LEFT_OUT = 7.5, 20, 3
+JUMP_GAIN = 0.01
+
+LEVEL, SLOPE, VARIANCE, LAST, EARLIER = range(5)
+FILLED, POINTS, MISSING = range(3)
+KEPT, JUMP = range(2)
+JUMPED, SPIKES = range(2)
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def fresh(series: int, lanes: int) -> ScalesState:
+    """Nothing seen."""
+    each = (series, lanes, SIZES)
+    return ScalesState(
+        np.full(series, -1, np.int64), np.tile([np.nan, 0.0], (series, lanes, 1)),
+        np.zeros((series, lanes, 2), np.int64), np.zeros(each), np.tile([0.0, 0.0, 0.0, np.nan, np.nan], (*each, 1)),
+        np.zeros((*each, 3), np.int64),
+    )  # fmt: skip
+
+
+def copy(state: ScalesState) -> ScalesState:
+    """A state that may be written to."""
+    return state._replace(**{name: array.copy() for name, array in state._asdict().items()})
+
+
+@part
+def empty(state: ScalesState) -> None:
+    """Forget one series, given the views of its rows."""
+    state.tick[0] = -1
+    state.kept[:, KEPT] = np.nan
+    state.kept[:, JUMP] = 0.0
+    state.spikes[:] = 0
+    state.total[:] = 0.0
+    state.counts[:] = 0
+    for lane in range(state.total.shape[0]):
+        for k in range(SIZES):
+            _restart(state.numbers, state.counts, lane, k)
+
+
+@part
+def _restart(numbers: Floats, counts: Ints, lane: int, k: int) -> None:
+    """Forget level and scale of one scale."""
+    numbers[lane, k, LEVEL] = numbers[lane, k, SLOPE] = numbers[lane, k, VARIANCE] = 0.0
+    numbers[lane, k, LAST] = numbers[lane, k, EARLIER] = np.nan
+    counts[lane, k, POINTS] = 0
+
+
+@part
+def without_spike(value: float, kept: Floats, spikes: Ints, lane: int) -> float:
+    """The value, or NaN if it is a spike."""
+    if math.isnan(value):
+        return value
+    if math.isnan(kept[lane, KEPT]):
+        kept[lane, KEPT] = value
+        return value
+    jump, bound = abs(value - kept[lane, KEPT]), JUMPS * kept[lane, JUMP]
+    known = spikes[lane, JUMPED] > JUMPS_NEEDED
+    if known and jump > bound and spikes[lane, SPIKES] < LEFT_OUT:
+        spikes[lane, SPIKES] += 1
+        return math.nan
+    spikes[lane, SPIKES] = 0
+    spikes[lane, JUMPED] += 1
+    kept[lane, KEPT] = value
+    gain = max(JUMP_GAIN, 1.0 / spikes[lane, JUMPED])
+    kept[lane, JUMP] += gain * ((min(jump, bound) if known else jump) - kept[lane, JUMP])
+    return value
+
+
+@part
+def add(value: float, total: Floats, counts: Ints, lane: int) -> None:
+    """Add a value to the finest scale; when a block of one scale ends, the next one gets its sum."""
+    if not math.isnan(value):
+        total[lane, 0] += value
+        counts[lane, 0, FILLED] += 1
+
+
+@part
+def pass_over(tick: int, between: int, total: Floats, numbers: Floats, counts: Ints, lane: int, k: int) -> None:
+    """Pass over the ticks that were left out before `tick`."""
+    ends = tick // TICKS[k] - (tick - between) // TICKS[k]
+    if ends > 0:
+        total[lane, k] = 0.0
+        counts[lane, k, FILLED] = 0
+        _skip(ends, numbers, counts, lane, k)
+
+
+@part
+def _skip(means: int, numbers: Floats, counts: Ints, lane: int, k: int) -> None:
+    """Pass over that many means of a scale, of which nothing was seen."""
+    numbers[lane, k, LEVEL] += numbers[lane, k, SLOPE] * means
+    numbers[lane, k, LAST] = numbers[lane, k, EARLIER] = np.nan
+    counts[lane, k, MISSING] += means
+    if counts[lane, k, MISSING] >= RESTART:
+        _restart(numbers, counts, lane, k)
+
+
+@part
+def take(total: Floats, numbers: Floats, counts: Ints, lane: int, k: int) -> tuple[float, float, float]:
+    """End a block of ticks of a scale; give past, present and the value before, NaN where there is none."""
+    filled = counts[lane, k, FILLED]
+    missing = filled == 0 or 2 * filled < TICKS[k]
+    mean = math.nan if missing else total[lane, k] / filled
+    if k + 1 < SIZES:
+        total[lane, k + 1] += total[lane, k]
+        counts[lane, k + 1, FILLED] += filled
+    total[lane, k] = 0.0
+    counts[lane, k, FILLED] = 0
+    if missing:
+        _skip(1, numbers, counts, lane, k)
+        return math.nan, 0.0, math.nan
+    counts[lane, k, MISSING] = 0
+    last, earlier, n = numbers[lane, k, LAST], numbers[lane, k, EARLIER], counts[lane, k, POINTS]
+    tie = mean == last
+    numbers[lane, k, EARLIER], numbers[lane, k, LAST] = np.nan if tie else last, mean
+    if n == 0:
+        numbers[lane, k, LEVEL] = mean
+        counts[lane, k, POINTS] = 1
+        return math.nan, 0.0, math.nan
+    level, slope, variance = numbers[lane, k, LEVEL], numbers[lane, k, SLOPE], numbers[lane, k, VARIANCE]
+    if tie:  # a stuck or coarse sensor, not persistence
+        numbers[lane, k, LEVEL] = level + slope
+        return math.nan, 0.0, math.nan
+    d, scale = mean - (level + slope), math.sqrt(variance)
+    clipped, square = d, d * d
+    if n > UNCLIPPED:
+        clipped = min(max(d, -CUT * scale), CUT * scale)
+        square = min(square, CUT * CUT * variance)
+        line = 6.0 / ((n + 1.0) * (n + 2.0))
+        numbers[lane, k, SLOPE] = slope + max(LEVEL_GAIN * LEVEL_GAIN / 4.0, line) * clipped
+        numbers[lane, k, LEVEL] = level + slope + max(LEVEL_GAIN, line * (2.0 * n + 1.0) / 3.0) * clipped
+    else:
+        numbers[lane, k, LEVEL] = level + slope + max(LEVEL_GAIN, 1.0 / (n + 1)) * clipped
+    if n >= 2:
+        numbers[lane, k, VARIANCE] = variance + max(SCALE_GAIN, 1.0 / (n - 1)) * (square - variance)
+    counts[lane, k, POINTS] = n + 1
+    if n < POINTS_NEEDED or scale == 0.0 or math.isnan(last):
+        return math.nan, 0.0, math.nan
+    return (last - level) / scale, d / scale, (earlier - level + slope) / scale

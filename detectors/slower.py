@@ -1,0 +1,199 @@
+r"""Slower than it was: evidence that a series returns more slowly than in its own past, with a false-alarm budget.
+
+The instrument is the null detector again, in its simplest form. The cell at threshold `r` gathers `past (present - r
+past)`; what it gathers stays around zero exactly if `r` is the lag-1 autocorrelation. Here pairs are cut at ±1.3
+instead of saturated, so that the sums of one cell serve for every threshold: over any stretch of pairs, with
+
+    A = sum past present,  P = sum past^2:      the cell at r has gathered  A - r P,   and its zero crossing is  A / P.
+
+Baseline. `A` and `P` fade with a memory of 2,000 pairs and leave out the newest 60. Their zero crossing `r = A / P` is
+the threshold of a cell that says nothing as long as the series goes on as it did.
+
+Score. Pairs are taken in blocks of `clip(0.4 (1 + |r|) / (1 - |r|), 2, 40)`, about the time in which the series
+forgets. A block's score is what the cell at the baseline's threshold gathers in it, in units of chance:
+
+    u = (A - r P) / D,     D^2 = s^2 (P + n P_B / n_B) / 2,     s^2 = the baseline's mean of (present - r past)^2.
+
+Three claims are scored. *Up*: lag 1 has risen above |r|. *Down*: it has fallen below -|r|. *Modulus*: an oscillation
+dies out more slowly, which is the same on the pairs of the second stage (`lattice.py`), with the sign turned and the
+threshold `min(r2, -r^2)`. `u` is divided by the standard deviation of earlier scores (at least 1), cut at 1.5, and is
+then the increment `x` in [-1, 1] of a bet.
+
+Excursions. A step of the level keeps a series on one side of it for a long time, and every pair of that time seems to
+return slowly. So what a claim *up* gains above and below the level is cut at 1.3 each, and the stake falls with the
+age of the excursion at the block's begin, `1 / (1 + (age / 7.5)^2)`: what counts is how many excursions return slowly.
+
+Bets. The claims of all scales share one unit of money a tick, by weights `w` that are known before the block:
+
+    M_kcj <- (M_kcj + money) (1 + beta_j x_kc),     beta in {.4, .9};      alarm when  sum M >= 1/alpha.
+
+What is a theorem: if every `x`, given the past, has a mean of at most 0, then `sum M - t` is a supermartingale and
+E[alarms in T ticks] <= alpha T; predictable weights, stakes and money held back keep that (Shin, Ramdas & Rinaldo 2023;
+Ville 1939). What is calibrated only: that `x` is centred, as the baseline is estimated and the level is followed; and
+that blocks of several scales overlap. The trust suite measures it.
+
+Scales. A scale is *live* if its baseline is known, its `r` is below .96 (its share of the money falls from .88 on), and
+the next coarser scale does not read more than .05 above it: a process that forgets reads lower when it is coarser, and
+what does not is noise of the sensor. Only live scales bet and get money. If every scale that has a baseline is above
+.96, the series is *too slow*: it does not forget within any scale, and nothing can be said yet.
+
+Clearing. While an alarm is open its own claim is followed: the fading mean of its scores (half-life 24 pairs) falls
+below .35 when the series is again about as it was, or when the baseline has become as the series now is. A gap that is
+longer than the baseline ends it as well. Each rule has wealth and alarm of its own; baseline and scores are common.
+Evidence does not grow while its alarm is open.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors import scales
+from detectors.bank import share_series
+from detectors.ledger import SlowerBlock, SlowerState
+from detectors.pairs import one_layout
+from detectors.scales import POINTS_NEEDED, SCALES, SIZES
+from detectors.scores import CLAIM_COUNT, CLAIMS, LENGTH, MEMORY, NEEDED, QUEUED, SEGMENT, SHORTEST, STAKE, SUMS
+from detectors.slowing import BET_COUNT, ONE_SIDED, advance
+
+__all__ = ["CLAIMS", "FLOOR", "ONE_SIDED", "SCALES", "Slower", "SlowerBlock", "SlowerState", "scale_and_claim"]
+
+FLOOR = 1e-6
+FIRST_SEGMENTS = math.ceil(math.log1p(-NEEDED / MEMORY) / math.log1p(-SEGMENT / MEMORY))
+"""Segments until the fading sums hold as many pairs as are needed."""
+FIRST_BET = POINTS_NEEDED + SEGMENT * (QUEUED + FIRST_SEGMENTS)
+"""Ticks of a scale before its first bet, where no value is missing."""
+_OF_RULES = ("open", "leading", "trend", "label", "threshold", "evidence", "wealth", "money")
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+class Slower:
+    """The e-detectors "slower than it was" over many series.
+
+    Parameters
+    ----------
+    alphas
+        Budgeted false alarms per series and tick, one number a rule.
+    lanes
+        Readings of one series that must all show it: the smallest of their evidence counts.
+    threads
+        Threads that share the series between them; the result does not depend on it.
+    """
+
+    def __init__(self, alphas: Sequence[float], *, lanes: int = 1, threads: int = 1) -> None:
+        if not all(0.0 < alpha < 1.0 for alpha in alphas):
+            raise ValueError(f"slower: alpha {list(alphas)}; numbers between 0 and 1 are needed")
+        self._lines = 1.0 / np.array(alphas, np.float64)
+        self._scales = np.array(SCALES, np.int64)
+        self._lanes, self._threads = lanes, threads
+
+    def init(self, series: int) -> SlowerState:
+        """Nothing seen."""
+        lanes, rules, sizes = (series, self._lanes), self._lines.size, SIZES
+        each = (*lanes, sizes)
+        excursion = np.zeros((*each, 4))
+        excursion[..., STAKE], excursion[..., LENGTH] = 1.0, SHORTEST
+        return SlowerState(
+            scales=scales.fresh(*lanes), lag1=np.zeros((*each, 2)), excursion=excursion,
+            block=np.zeros((*each, SUMS + 2)), segment=np.zeros((*each, SUMS)),
+            queue=np.zeros((*each, QUEUED, SUMS)), queued=np.zeros(each, np.int64), baseline=np.zeros((*each, SUMS)),
+            variance=np.zeros((*each, CLAIM_COUNT, 4)), sides=np.zeros((*each, 2)), share=np.zeros(each),
+            wealth=np.zeros((*lanes, rules, sizes, CLAIM_COUNT, BET_COUNT)), money=np.zeros((*lanes, rules, sizes)),
+            open=np.zeros((series, rules), np.bool_), leading=np.zeros((series, rules), np.int64),
+            trend=np.zeros((series, rules)), label=np.zeros((series, rules), np.int64),
+            threshold=np.full((series, rules), np.nan), live=np.zeros(series, np.bool_),
+            evidence=np.zeros((series, rules)),
+        )  # fmt: skip
+
+    def advance(
+        self, state: SlowerState, values: Floats, tick: Ints, here: Flags, afresh: Flags
+    ) -> tuple[SlowerState, SlowerBlock]:
+        """Take in a block; `state`, after the tick before, is not modified.
+
+        Parameters
+        ----------
+        values
+            One reading of the series per lane, with its level but without its season; NaN = missing. Shape (lane, tick,
+            series).
+        tick
+            Number of each tick, (tick, series). Ticks that are left out are missing.
+        here
+            Which ticks a series has at all, (tick, series).
+        afresh
+            Before this tick the series forgets everything, (tick, series).
+
+        Raises
+        ------
+        ValueError
+            If shapes differ from the state's.
+        """
+        shape = (*tick.shape, self._lines.size)
+        if values.shape != (self._lanes, *tick.shape) or state.open.shape != shape[1:]:
+            raise ValueError(
+                f"slower: values of shape {values.shape} at ticks of shape {tick.shape}; {self._lanes} lanes of "
+                f"{len(state.open)} series are needed"
+            )
+        if not shape[2]:  # nothing to watch for
+            none = np.zeros(shape, np.bool_)
+            number, unknown = np.zeros(shape, np.int8), np.zeros(shape)
+            return state, SlowerBlock(
+                unknown, none, none, none, none, number, number, unknown, np.zeros(tick.shape, np.bool_)
+            )  # fmt: skip
+        parts = {name: part.copy() for name, part in state._asdict().items() if name != "scales"}
+        new = SlowerState(scales=scales.copy(state.scales), **parts)
+        raised, cleared, by_gap, is_open = (np.zeros(shape, np.bool_) for _ in range(4))
+        block = SlowerBlock(
+            np.full(shape, np.nan), raised, cleared, by_gap, is_open, np.zeros(shape, np.int8),
+            np.zeros(shape, np.int8), np.full(shape, np.nan), np.zeros(tick.shape, np.bool_),
+        )  # fmt: skip
+        given = one_layout(values), one_layout(tick), one_layout(here), one_layout(afresh)
+
+        def run(first: int, last: int) -> None:
+            advance(*given, new, block, self._lines, first, last)
+
+        share_series(run, shape[1], shape[0], self._threads)
+        np.log10(np.maximum(block.evidence, FLOOR), out=block.evidence)
+        return new, block
+
+    def carry_over(self, state: SlowerState, kept: Sequence[tuple[int, int]]) -> SlowerState:
+        """Fill a new state with what a state of other rules knows of the rules that are in both (now, then).
+
+        Baselines are kept too; if there were no rules before, nothing was watched and all starts afresh.
+        """
+        fresh = self.init(len(state.open))
+        if not state.open.shape[1]:
+            return fresh
+        now, then = [pair[0] for pair in kept], [pair[1] for pair in kept]
+        for name in ("open", "leading", "trend", "label", "threshold", "evidence"):
+            getattr(fresh, name)[:, now] = getattr(state, name)[:, then]
+        for name in ("wealth", "money"):
+            getattr(fresh, name)[:, :, now] = getattr(state, name)[:, :, then]
+        of_rules = {name: getattr(fresh, name) for name in _OF_RULES}
+        return state._replace(**of_rules)
+
+    def pairs_left(self, state: SlowerState, row: int) -> int:
+        """Count the pairs that the finest scale of a series still needs for its baseline; 0 if it has one."""
+        baseline = state.baseline[row, 0, 0]
+        if baseline[0] >= NEEDED:
+            return 0
+        seen = SEGMENT * (round(float(baseline[0]) / SEGMENT) + int(state.queued[row, 0, 0]))
+        return max(1, SEGMENT * (QUEUED + FIRST_SEGMENTS) - seen - int(state.segment[row, 0, 0, 0]))
+
+    def threshold(self, state: SlowerState, row: int, rule: int) -> float:
+        """Lag-1 autocorrelation that a series is held against: its open alarm's, or its finest live scale's; or NaN."""
+        if state.open[row, rule]:
+            return float(state.threshold[row, rule])
+        live = np.flatnonzero(state.share[row, 0] > 0.0)
+        return float(state.baseline[row, 0, live[0], 1] / state.baseline[row, 0, live[0], 2]) if live.size else np.nan
+
+
+def scale_and_claim(leading: int) -> tuple[int, str]:
+    """Ticks of the scale and name of the claim that led an alarm."""
+    scale, claim = divmod(leading, CLAIM_COUNT)
+    return SCALES[scale % SIZES], CLAIMS[claim]
