@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,22 @@ Ints = NDArray[np.int64]
 
 BETS = (0.1, 0.3, 0.8)
 """Shares of his wealth that the gambler stakes, unless others are given."""
+
+
+SCALES = (1, 4, 16, 64, 256)
+"""Slower: ticks of each scale. A factor of 2 finds no more at twice the cost, one of 8 leaves holes."""
+POINTS_NEEDED = 50
+"""Slower: values of a scale before its first pair."""
+SEGMENT, QUEUED = 20, 3
+"""Slower: pairs that enter a baseline at once, and segments that wait before they do."""
+MEMORY = 2000.0
+"""Slower, in pairs: a constant share of the baseline is forgotten with each."""
+NEEDED = 60
+"""Slower: pairs of the baseline before the first bet, and half as many of the second stage."""
+FIRST_SEGMENTS = math.ceil(math.log1p(-NEEDED / MEMORY) / math.log1p(-SEGMENT / MEMORY))
+"""Slower: segments until the fading sums hold as many pairs as are needed."""
+FIRST_BET = POINTS_NEEDED + SEGMENT * (QUEUED + FIRST_SEGMENTS)
+"""Slower: ticks of a scale before its first bet, where no value is missing."""
 
 
 class EvidenceState(NamedTuple):
@@ -196,4 +213,4 @@ class SlowerBlock(NamedTuple):
     label: NDArray[np.int8]
     threshold: Floats
     too_slow: Flags
-    """Scales have a baseline, and at every one of them the series is too slow; (tick, series)."""
+    """A scale has a baseline, but none is live; (tick, series)."""

@@ -26,13 +26,9 @@ from numpy.typing import NDArray
 
 from detectors import half_life
 from detectors.compiled import part
-from detectors.ledger import ScalesState
+from detectors.ledger import POINTS_NEEDED, SCALES, ScalesState
 
-SCALES = (1, 4, 16, 64, 256)
-"""Ticks of each scale. A factor of 2 finds no more at twice the cost, one of 8 leaves holes."""
 SIZES, TICKS = len(SCALES), np.array(SCALES, np.int64)
-POINTS_NEEDED = 50
-"""Values of a scale before its first pair."""
 RESTART = 30
 """Missing values of a scale in a row after which its level starts anew."""
 LEVEL_GAIN, SCALE_GAIN = half_life.gain(30.0), half_life.gain(60.0)

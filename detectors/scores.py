@@ -13,18 +13,12 @@ from numpy.typing import NDArray
 
 from detectors import half_life
 from detectors.compiled import inlined, part
-from detectors.ledger import SlowerState
+from detectors.ledger import MEMORY, NEEDED, QUEUED, SEGMENT, SlowerState
 from detectors.scales import SIZES
 
 UP, DOWN, MODULUS = range(3)
 CLAIMS = ("up", "down", "modulus")
 CLAIM_COUNT = len(CLAIMS)
-SEGMENT, QUEUED = 20, 3
-"""Pairs that enter the baseline at once, and segments that wait before they do."""
-MEMORY = 2000.0
-"""Pairs; a constant share of the baseline is forgotten with each."""
-NEEDED = 60
-"""Pairs of the baseline before the first bet, and half as many of the second stage."""
 TOO_SLOW, SLOW = 0.96, 0.88
 FINER = 0.05
 

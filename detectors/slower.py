@@ -34,8 +34,8 @@ that blocks of several scales overlap. The trust suite measures it.
 
 Scales. A scale is *live* if its baseline is known, its `r` is below .96 (its share of the money falls from .88 on), and
 the next coarser scale does not read more than .05 above it: a process that forgets reads lower when it is coarser, and
-what does not is noise of the sensor. Only live scales bet and get money. If every scale that has a baseline is above
-.96, the series is *too slow*: it does not forget within any scale, and nothing can be said yet.
+what does not is noise of the sensor. Only live scales bet and get money. If scales have a
+baseline and none is live, the series is *too slow*: it does not forget within any of them, and nothing can be said.
 
 Clearing. While an alarm is open its own claim is followed: the fading mean of its scores (half-life 24 pairs) falls
 below .35 when the series is again about as it was, or when the baseline has become as the series now is. A gap that is
@@ -45,7 +45,6 @@ Evidence does not grow while its alarm is open.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -53,19 +52,15 @@ from numpy.typing import NDArray
 
 from detectors import scales
 from detectors.bank import share_series
-from detectors.ledger import SlowerBlock, SlowerState
+from detectors.ledger import FIRST_SEGMENTS, NEEDED, QUEUED, SCALES, SEGMENT, SlowerBlock, SlowerState
 from detectors.pairs import one_layout
-from detectors.scales import POINTS_NEEDED, SCALES, SIZES
-from detectors.scores import CLAIM_COUNT, CLAIMS, LENGTH, MEMORY, NEEDED, QUEUED, SEGMENT, SHORTEST, STAKE, SUMS
+from detectors.scales import SIZES
+from detectors.scores import CLAIM_COUNT, CLAIMS, LENGTH, SHORTEST, STAKE, SUMS
 from detectors.slowing import BET_COUNT, ONE_SIDED, advance
 
 __all__ = ["CLAIMS", "FLOOR", "ONE_SIDED", "SCALES", "Slower", "SlowerBlock", "SlowerState", "scale_and_claim"]
 
 FLOOR = 1e-6
-FIRST_SEGMENTS = math.ceil(math.log1p(-NEEDED / MEMORY) / math.log1p(-SEGMENT / MEMORY))
-"""Segments until the fading sums hold as many pairs as are needed."""
-FIRST_BET = POINTS_NEEDED + SEGMENT * (QUEUED + FIRST_SEGMENTS)
-"""Ticks of a scale before its first bet, where no value is missing."""
 _OF_RULES = ("open", "leading", "trend", "label", "threshold", "evidence", "wealth", "money")
 
 Floats = NDArray[np.float64]

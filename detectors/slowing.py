@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.compiled import compiled, inlined, part
-from detectors.ledger import ScalesState, SlowerBlock, SlowerState
+from detectors.ledger import SEGMENT, ScalesState, SlowerBlock, SlowerState
 from detectors.scales import MISSING, SIZES, TICKS, add, empty, pass_over, take, without_spike
 from detectors.scores import (
     A2,
@@ -24,11 +24,9 @@ from detectors.scores import (
     N2,
     P2,
     P_ABOVE,
-    SEGMENT,
     SHORTEST,
     STAKE,
     SUMS,
-    TOO_SLOW,
     UP,
     A,
     N,
@@ -144,7 +142,7 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
                 elif live[0]:
                     shown[t, s, rule] = reached
             if not live[0]:
-                out.too_slow[t, s] = _is_too_slow(baseline)
+                out.too_slow[t, s] = _has_baseline(baseline)
 
 
 @inlined
@@ -326,12 +324,9 @@ def _forget_scale(own: SlowerState, lane: int, k: int) -> None:
 
 
 @part
-def _is_too_slow(baseline: Floats) -> bool:
-    """True if a scale has a baseline, and the series is too slow at every one that has."""
+def _has_baseline(baseline: Floats) -> bool:
+    """True if a scale has a baseline."""
     found = False
     for k in range(SIZES):
-        if is_known(baseline, 0, k):
-            found = True
-            if lag1_of(baseline, 0, k) < TOO_SLOW:
-                return False
+        found = found or is_known(baseline, 0, k)
     return found

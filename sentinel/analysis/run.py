@@ -81,12 +81,15 @@ def run(
     kept
         Keep at least this many histories for pictures, those with most evidence; None = all.
     """
+    own_axes = _axes(observations, settings)
+    if any(axis.numbered for axis in own_axes):
+        rules = [rule.without_calendar().model_dump(mode="json") for rule in settings.alarms]
+        settings = Settings.model_validate(settings.model_dump(mode="json") | {"alarms": rules})
     pipeline = Pipeline(settings, conditioning=conditioning, threads=len(os.sched_getaffinity(0)))
     # A state that knows all series, in the order of their ids.
     none = np.empty(0, np.int64)
     everyone = tuple((number, name, SOURCE) for number, name in enumerate(observations.names))
     state, _ = pipeline.advance(pipeline.init(), Batch(none, none, np.empty(0), everyone, source=SOURCE))
-    own_axes = _axes(observations, settings)
     # Behind each series of the state is one of the input: itself, or the target of a comparison.
     source = np.empty(len(state.names), np.int64)
     source[state.ids] = np.arange(state.ids.size)

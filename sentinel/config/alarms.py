@@ -143,6 +143,12 @@ class AlarmSettings(Part):
         tier = self.kind == SLOWER and self.false_alarms is not None
         return min(self.uncut_alpha(cadence), LARGEST_PER_TICK[self.severity] if tier else LARGEST_ALPHA)
 
+    def without_calendar(self) -> AlarmSettings:
+        """Return the rule for ticks that are no time: one of kind slower then has the most a tick may have."""
+        if self.kind != SLOWER or self.false_alarms is None:
+            return self
+        return self.model_copy(update={"false_alarms": None, "alpha": LARGEST_PER_TICK[self.severity]})
+
     def uncut_alpha(self, cadence: Cadence) -> float:
         """What the budget as it is written comes to per series and tick."""
         alpha = self.false_alarms.alpha_per_tick(cadence) if self.false_alarms is not None else self.alpha

@@ -41,9 +41,9 @@ class Reason(Enum):
     IMPLAUSIBLE = "implausible"
     BASELINE = "reference"
     SPACING = "spacing"
-    TOO_SLOW = "too_slow"
     COUNTERPART_MISSING = "reference_missing"
     COUNTERPART_BEHIND = "reference_behind"
+    TOO_SLOW = "too_slow"  # the last, as its place in this list is what a checkpoint holds
 
 
 STATES = tuple(State)

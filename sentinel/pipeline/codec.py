@@ -109,8 +109,10 @@ def digest(members: CohortState, row: int) -> str:
     """Fingerprint what one series has become by its last stepped tick; 16 hex digits. What the grid has read ahead
     depends on how the observations came in batches, so it is left out."""
     hashed = hashlib.blake2b(digest_size=8)
+    # Without a rule of kind slower nothing is gathered for one; digests are then those of versions that had none.
+    left_out = READ_ONLY if members.slower.open.shape[1] else (*READ_ONLY, "slower")
     for name, array in flatten(members).items():
-        if not name.startswith(("series", *(f"{part}/" for part in READ_ONLY), *_AHEAD)):
+        if not name.startswith(("series", *(f"{part}/" for part in left_out), *_AHEAD)):
             hashed.update(np.ascontiguousarray(array[row]).tobytes())
     return hashed.hexdigest()
 

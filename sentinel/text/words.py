@@ -14,7 +14,7 @@ from math import exp, isinf, isnan, log
 import numpy as np
 
 from detectors import delay, detrending, half_life
-from detectors.slower import FIRST_BET, SCALES
+from detectors.ledger import FIRST_BET, SCALES
 from sentinel.config import SHORTEST_SEASON_TICKS, SLOWER, AlarmSettings, BankSettings
 from sentinel.domain.channels import CLAIMS, Estimates
 from sentinel.domain.spans import Cadence, duration_in_words, moment_in_words, number_in_words, span_in_words

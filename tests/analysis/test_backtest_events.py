@@ -28,14 +28,19 @@ def judged(tmp_path_factory):
     folder = tmp_path_factory.mktemp("events")
     lakes().write_csv(folder / "lakes.csv")
     (folder / "events.csv").write_text(EVENTS, encoding="utf-8")
+    (folder / "fixed.yaml").write_text("alarms: [{threshold: 0.8, alpha: 1e-4}]\n", encoding="utf-8")
     with without_pictures():
-        assert backtest(folder, "--quiet", out="plain") == 0
-        assert backtest(folder, "--quiet", "--events", str(folder / "events.csv")) == 0
+        assert backtest(folder, "--quiet", "--config", str(folder / "fixed.yaml"), out="plain") == 0
+        assert (
+            backtest(folder, "--quiet", "--config", str(folder / "fixed.yaml"), "--events", str(folder / "events.csv"))
+            == 0
+        )
     return folder
 
 
 def test_the_verdict_is_printed_and_written_and_stands_in_the_report(judged, capsys):
-    assert backtest(judged, "--events", str(judged / "events.csv"), out="again") == 0
+    fixed = "--config", str(judged / "fixed.yaml")
+    assert backtest(judged, *fixed, "--events", str(judged / "events.csv"), out="again") == 0
     told = capsys.readouterr().out
     page = (judged / "again" / "report.html").read_text(encoding="utf-8")
     alarm = pl.read_csv(judged / "again" / "alarms.csv", try_parse_dates=True)["time"][0].replace(tzinfo=None)

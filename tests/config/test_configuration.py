@@ -215,9 +215,10 @@ def test_settings_cannot_be_changed() -> None:
         Settings().log = LogSettings(level="debug")  # type: ignore[misc]
 
 
-def test_without_any_alarms_there_is_the_default_rule() -> None:
-    [rule] = Settings().alarms
-    assert (rule.kind, rule.match, rule.threshold, rule.alpha, rule.severity) == ("lag1", "*", 0.8, 1e-4, "warning")
+def test_without_any_alarms_there_are_the_default_rules() -> None:
+    found = [(rule.kind, rule.match, str(rule.false_alarms), rule.severity) for rule in Settings().alarms]
+    assert found == [("slower", "*", "1 per 1y", "warning"), ("slower", "*", "1 per 10y", "critical")]
+    assert [rule.without_calendar().alpha for rule in Settings().alarms] == [1e-3, 1e-4]
     assert Settings(alarms=()).rules_for("x") == ()
 
 

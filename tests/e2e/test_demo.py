@@ -15,7 +15,6 @@ import pytest
 
 import sentinel.commands.demo
 from sentinel.commands.demo import (
-    ALARMS,
     CO2,
     CONTROL,
     ELNINO,
@@ -39,7 +38,7 @@ def judge_lakes(seeds: range) -> dict[int, Verdict]:
     """The verdict on the lakes of many seeds and their controls, all in one pipeline with the demo's rules."""
     names = [f"{name} {seed}" for seed in seeds for name in (LOADED, CONTROL)]
     records = [simulate(SYSTEMS[name], seed) for seed in seeds for name in (LOADED, CONTROL)]
-    pipeline = Pipeline(Settings.model_validate({"alarms": ALARMS}))
+    pipeline = Pipeline(Settings())
     batch = Batch(
         np.repeat(np.arange(len(names)), [record.values.size for record in records]),
         np.concatenate([record.times_us for record in records]),
@@ -54,7 +53,7 @@ def judge_lakes(seeds: range) -> dict[int, Verdict]:
     }
 
 
-def test_at_least_19_of_20_lakes_are_warned_before_they_tip_and_no_control_alarms() -> None:
+def test_at_least_19_of_20_lakes_are_warned_before_they_tip_and_no_control_alarms_critically() -> None:
     verdicts = judge_lakes(range(20))
     leads = sorted((v.tip_us - v.warned_us) // v.cadence_us for v in verdicts.values() if v.warned_us is not None)
     print(f"seeds 0 to 19: {sum(v.good for v in verdicts.values())} good, median lead {leads[len(leads) // 2]} ticks")
@@ -72,12 +71,13 @@ def test_seeds_that_nothing_was_chosen_by_do_as_well() -> None:
     ("warned_us", "others", "good"),
     [(5, (), True), (None, (), False), (15, (), False), (5, (CONTROL,), False), (5, (CO2, ELNINO), False)],
 )
-def test_the_verdict_is_good_only_if_the_lake_was_warned_in_time_and_no_control_alarmed(
+def test_the_verdict_is_good_only_if_the_lake_was_warned_in_time_and_no_control_alarmed_critically(
     warned_us: int | None, others: tuple[str, ...], good: bool
 ) -> None:
-    verdict = Verdict(tip_us=10, warned_us=warned_us, others=others, cadence_us=1)
+    verdict = Verdict(10, warned_us, None, others, warnings=(CONTROL,), cadence_us=1)
     assert verdict.good is good
-    assert ("no alarm" in verdict.text()) is not bool(others)
+    assert ("no critical alarm" in verdict.text()) is not bool(others)
+    assert verdict.text().endswith(f"Warnings, of which one a year is budgeted: {CONTROL}.")
 
 
 def test_headless_runs_the_real_daemon_prints_the_summary_and_saves_the_picture(tmp_path: Path) -> None:

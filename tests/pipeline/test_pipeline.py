@@ -238,8 +238,11 @@ def test_missing_ticks_hold_everything_and_show_it() -> None:
     assert set(states(outcome)[held]) == {(State.WATCHING, Reason.NONE)}
 
 
+FIXED = [{"threshold": 0.8, "alpha": 1e-4}]
+
+
 def test_not_ready_is_not_a_number() -> None:
-    outcome = run(ar1(4, 0.6, 200), hourly())
+    outcome = run(ar1(4, 0.6, 200), hourly(alarms=FIXED))
     judged = [state for state, _ in states(outcome)]
     ready = judged.index(State.WATCHING)
     assert judged[:ready] == [State.LEARNING] * ready
@@ -290,20 +293,22 @@ def sine(period: float, ticks: int) -> NDArray[np.float64]:
 
 def test_a_declared_season_is_removed_and_an_undeclared_one_is_seen() -> None:
     values = ar1(1, 0.0, 4_000, 20) + sine(24, 4_000)
-    declared = run(values, hourly(season=["24h"]))
+    declared = run(values, hourly(season=["24h"], alarms=FIXED))
     assert abs(np.nanmean(table(declared, "lag1")[1_000:])) < 0.05
     assert declared.events == []
     undeclared = run(values, hourly())
     assert np.nanmean(table(undeclared, "lag1")[1_000:]) > 0.4
 
 
-def test_the_seasonal_rise_of_carbon_dioxide_leaves_learning_and_does_not_alarm() -> None:
+def test_the_seasonal_rise_of_carbon_dioxide_leaves_learning_and_keeps_to_its_budget() -> None:
     weekly = co2.load_pandas().data["co2"].dropna()
     times = weekly.index.to_numpy().astype("datetime64[us]").astype(np.int64)
     batch = Batch(np.zeros(len(weekly), np.int64), times, weekly.to_numpy(), ((0, "co2", "statsmodels"),))
     outcome = through(Pipeline(Settings.model_validate({"series": [{"season": ["1y"]}]})), [batch])
-    assert states(outcome)[-1][0] is State.WATCHING
-    assert outcome.events == []
+    assert states(outcome)[-1] == (State.LEARNING, Reason.TOO_SLOW), "said, and not taken for quiet"
+    # 44 years of weeks at one false alarm a year, and never more than 1e-3 per tick: two warnings may be false.
+    assert len([event for event in outcome.events if event.what == "raised"]) <= 2
+    assert {event.severity for event in outcome.events} <= {"warning"}
     assert outcome.state.keys[0][0].cadence_us == 7 * 24 * HOUR_US
 
 

@@ -103,8 +103,11 @@ def test_what_is_not_configured_comes_from_the_table_by_cadence() -> None:
     assert (hourly.half_life, hourly.level_half_life, hourly.max_gap, hourly.warm_up) == (70.0, 30.0, 140, 100)
     assert (daily.half_life, daily.level_half_life, daily.max_gap, daily.warm_up) == (40.0, 30.0, 80, 70)
     assert (hourly.warm_up_pairs, daily.warm_up_pairs) == (50, 20)
-    (rule,) = hourly.rules
-    assert (rule.label, rule.alpha, rule.severity) == ("0.8", 1e-4, "warning")
+    assert [(rule.kind, rule.label, rule.severity) for rule in hourly.rules] == [
+        ("slower", "warning", "warning"), ("slower", "critical", "critical")
+    ]  # fmt: skip
+    assert [rule.alpha for rule in hourly.rules] == pytest.approx([1.0 / 8_766, 0.1 / 8_766], rel=1e-3)
+    assert [rule.alpha for rule in daily.rules] == [1e-3, 1e-4], "never more than that per tick"
 
 
 def test_when_a_sensor_cannot_be_judged_can_be_set() -> None:

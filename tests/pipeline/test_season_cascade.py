@@ -143,7 +143,7 @@ def test_a_series_that_comes_twice_as_often_is_aggregated_into_its_grid():
 def test_a_series_that_comes_half_as_often_as_its_grid_is_withheld_for_its_spacing_until_it_comes_again():
     values = ar1(4, 0.5, 2_000)
     values[1_001:1_400:2] = np.nan
-    rows = run(values).rows
+    rows = run(values, hourly(alarms=[{"threshold": 0.8, "alpha": 1e-4}])).rows
     withheld = rows.reason == list(Reason).index(Reason.SPACING)
     first, after = int(np.argmax(withheld)), 2_000 - int(np.argmax(withheld[::-1]))
     assert 1_050 <= first <= 1_070, "after thirty values without one a tick before"
