@@ -152,6 +152,11 @@ class Scoring:
         if not ready.all():
             for array in (readings, *estimates):
                 array[~ready] = np.nan
+        values = given.adjusted[None] if given.target is None else np.stack((given.target.adjusted, given.adjusted))
+        # A gap is passed over, tick by tick; where a level is a new one, or the counterpart another, all starts afresh.
+        afresh = pairs.reset & (given.blind != _GAP)
+        # Before evidence, whose kernel a second process may still be compiling.
+        slower, slow = self.slower.advance(state.slower, values, tick, here, afresh)
         took("bank", perf_counter() - start)
         start = perf_counter()
         before, scale = given.before[None], given.scale
@@ -167,10 +172,6 @@ class Scoring:
             np.repeat(ready[:, :, None], len(self.evidence.rules), axis=2), before, _BESIDE, scale, change, tick,
         )  # fmt: skip
         evidence, fixed = self.evidence.advance(state.evidence, stream)
-        values = given.adjusted[None] if given.target is None else np.stack((given.target.adjusted, given.adjusted))
-        # A gap is passed over, tick by tick; where a level is a new one, or the counterpart another, all starts afresh.
-        afresh = pairs.reset & (given.blind != _GAP)
-        slower, slow = self.slower.advance(state.slower, values, tick, here, afresh)
         block = self._join(fixed, slow, change)
         took("evidence", perf_counter() - start)
         return ScoringState(bank, fading, lattice, spread, skewness, evidence, slower), Scored(

@@ -1,7 +1,8 @@
 """Compiles the kernels before anything waits for them, with a few ticks through a pipeline of every shape they meet.
 
-The kernel of evidence takes as long as all others together, and the compiler runs one thread at a time. Where the disk
-has no machine code yet, a second process therefore compiles evidence, and this one everything else, at the same time.
+The kernels of evidence and of "slower than it was" take longest, and the compiler runs one thread at a time. Where the
+disk has no machine code yet, a second process therefore compiles evidence, and this one everything else, at the same
+time.
 """
 
 from __future__ import annotations

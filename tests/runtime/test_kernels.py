@@ -25,11 +25,11 @@ import json, sys
 sys.executable = sys.argv[1]
 from sentinel.runtime.kernels import compile_kernels
 compile_kernels()
-from detectors import bank, betting, fading, spectrum, spread
+from detectors import bank, betting, fading, slowing, spectrum, spread
 from sentinel.pipeline import alarm, kernel
 kernels = [
-    bank._advance, betting.advance, fading._fade, spectrum._crossings, spread._advance, alarm._advance,
-    kernel.condition, kernel.subtract,
+    bank._advance, betting.advance, fading._fade, slowing.advance, spectrum._crossings, spread._advance,
+    alarm._advance, kernel.condition, kernel.subtract,
 ]
 name = lambda kernel: f"{kernel.py_func.__module__}.{kernel.py_func.__name__}"
 count = lambda found: {name(k): sum(getattr(k.stats, found).values()) for k in kernels}

@@ -36,6 +36,8 @@ RULES: list[dict[str, object]] = [
     {"threshold": -0.8, "side": "below"},
     {"threshold": "relative"},
     {"threshold": "relative", "delta": 0.2},
+    {"kind": "slower"},
+    {"kind": "slower", "severity": "critical"},
     {"kind": "modulus", "threshold": 0.9},
     {"kind": "spread"},
     {"kind": "spread", "ratio": 2},
@@ -45,6 +47,7 @@ SEEN: list[dict[str, object]] = [
     {},
     {"relative": True, "threshold": 0.6249},
     {"side": "below", "threshold": -0.8},
+    {"kind": "slower", "threshold": 0.62},
     {"kind": "modulus", "threshold": 0.9},
     {"kind": "spread", "threshold": 1.5},
 ]
@@ -73,7 +76,7 @@ def test_no_sentence_says_what_will_come() -> None:
 
 
 def test_only_spread_does_not_speak_of_a_slow_return() -> None:
-    for kind in ("lag1", "modulus", "spread"):
+    for kind in ("slower", "lag1", "modulus", "spread"):
         assert ("more slowly" in seen_in_words(replace(RULE, kind=kind))) == (kind != "spread")
 
 
