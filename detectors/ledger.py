@@ -196,6 +196,14 @@ class SlowerState(NamedTuple):
     """True if evidence can grow: a scale is live in every lane. (series,)"""
     evidence: Floats
     """`sum M`, of the lane where it is smallest; (series, rule)."""
+    fleet: Floats
+    """Wealth since the window's start, (series, lane, scale, claim, bet)."""
+    fleet_money: Floats
+    """Came in since the scale's last block, (series, lane, scale)."""
+    window: Ints
+    """Number of the present window, (series,)."""
+    e_value: Floats
+    """E-value of the window before and of the present one, (series, 2)."""
 
 
 class SlowerBlock(NamedTuple):

@@ -41,6 +41,9 @@ Clearing. While an alarm is open its own claim is followed: the fading mean of i
 below .35 when the series is again about as it was, or when the baseline has become as the series now is. A gap that is
 longer than the baseline ends it as well. Each rule has wealth and alarm of its own; baseline and scores are common.
 Evidence does not grow while its alarm is open.
+
+For the ranking of a fleet the same bets are made once more, from nothing at the start of every window of ticks, until
+10,000 times the window's length is won; what they have won over that length is the window's e-value.
 """
 
 from __future__ import annotations
@@ -61,6 +64,7 @@ from detectors.slowing import BET_COUNT, ONE_SIDED, advance
 __all__ = ["CLAIMS", "FLOOR", "ONE_SIDED", "SCALES", "Slower", "SlowerBlock", "SlowerState", "scale_and_claim"]
 
 FLOOR = 1e-6
+WINDOW = 1000
 _OF_RULES = ("open", "leading", "trend", "label", "threshold", "evidence", "wealth", "money")
 
 Floats = NDArray[np.float64]
@@ -77,16 +81,18 @@ class Slower:
         Budgeted false alarms per series and tick, one number a rule.
     lanes
         Readings of one series that must all show it: the smallest of their evidence counts.
+    window
+        Ticks of a window of the fleet.
     threads
         Threads that share the series between them; the result does not depend on it.
     """
 
-    def __init__(self, alphas: Sequence[float], *, lanes: int = 1, threads: int = 1) -> None:
+    def __init__(self, alphas: Sequence[float], *, lanes: int = 1, window: int = WINDOW, threads: int = 1) -> None:
         if not all(0.0 < alpha < 1.0 for alpha in alphas):
             raise ValueError(f"slower: alpha {list(alphas)}; numbers between 0 and 1 are needed")
         self._lines = 1.0 / np.array(alphas, np.float64)
         self._scales = np.array(SCALES, np.int64)
-        self._lanes, self._threads = lanes, threads
+        self._lanes, self._window, self._threads = lanes, window, threads
 
     def init(self, series: int) -> SlowerState:
         """Nothing seen."""
@@ -103,7 +109,8 @@ class Slower:
             open=np.zeros((series, rules), np.bool_), leading=np.zeros((series, rules), np.int64),
             trend=np.zeros((series, rules)), label=np.zeros((series, rules), np.int64),
             threshold=np.full((series, rules), np.nan), live=np.zeros(series, np.bool_),
-            evidence=np.zeros((series, rules)),
+            evidence=np.zeros((series, rules)), fleet=np.zeros((*each, CLAIM_COUNT, BET_COUNT)),
+            fleet_money=np.zeros(each), window=np.zeros(series, np.int64), e_value=np.zeros((series, 2)),
         )  # fmt: skip
 
     def advance(
@@ -150,7 +157,7 @@ class Slower:
         given = one_layout(values), one_layout(tick), one_layout(here), one_layout(afresh)
 
         def run(first: int, last: int) -> None:
-            advance(*given, new, block, self._lines, first, last)
+            advance(*given, new, block, self._lines, self._window, first, last)
 
         share_series(run, shape[1], shape[0], self._threads)
         np.log10(np.maximum(block.evidence, FLOOR), out=block.evidence)

@@ -54,6 +54,8 @@ _CLEAR_PAIRS, _CLEAR = 24.0, 0.35
 _MOST_MONEY = 0.02
 """Part of the alarm line that may come in at once, after a long time without a block."""
 _LARGEST = 1e12
+ENOUGH = 1e4
+"""The fleet's bets stop at this e-value."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -63,7 +65,7 @@ Flags = NDArray[np.bool_]
 @compiled
 def advance(  # noqa: C901 - one pass over a tick; its parts are functions already
     values: Floats, tick: Ints, here: Flags, afresh: Flags, state: SlowerState, out: SlowerBlock, lines: Floats,
-    first: int, last: int,
+    window: int, first: int, last: int,
 ) -> None:  # fmt: skip
     """Advance the series `first` to `last` in place."""
     opened, shown, scores = out.open, out.evidence, np.zeros(CLAIM_COUNT)
@@ -73,6 +75,7 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
         lag1, excursion, block, segment, baseline = own.lag1, own.excursion, own.block, own.segment, own.baseline
         variance, sides, share, wealth, money = own.variance, own.sides, own.share, own.wealth, own.money
         is_open, live, evidence = own.open, own.live, own.evidence
+        fleet, fleet_money, e_value = own.fleet, own.fleet_money, own.e_value
         last_tick, kept, spikes, total, numbers, counts = at
         for t in range(tick.shape[0]):
             if not here[t, s]:
@@ -82,8 +85,13 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
                 _forget(own, at)
             between = tick[t, s] - last_tick[0] - 1 if last_tick[0] >= 0 else 0
             last_tick[0] = tick[t, s]
+            if tick[t, s] // window > own.window[0]:
+                _open_window(own, tick[t, s] // window)
+            still = e_value[1] < ENOUGH
             scored = False
             for lane in range(values.shape[0]):
+                for k in range(SIZES):
+                    fleet_money[lane, k] += share[lane, k]
                 for rule in range(lines.shape[0]):
                     if not is_open[rule]:
                         for k in range(SIZES):
@@ -107,20 +115,9 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
                     if block[lane, k, N] >= excursion[lane, k, LENGTH]:
                         if is_known(baseline, lane, k):
                             _score(
-                                block,
-                                baseline,
-                                excursion,
-                                variance,
-                                sides,
-                                share,
-                                is_open,
-                                wealth,
-                                money,
-                                lines,
-                                scores,
-                                lane,
-                                k,
-                            )
+                                block, baseline, excursion, variance, sides, share, is_open, wealth, money, fleet,
+                                fleet_money, lines, scores, still, lane, k,
+                            )  # fmt: skip
                             scored = True
                             for rule in range(lines.shape[0]):
                                 if is_open[rule]:
@@ -132,6 +129,8 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
                         end_segment(own, lane, k)
             if scored:
                 _read_evidence(wealth, evidence)
+                if still:
+                    e_value[1] = _smallest(fleet) / window
             for rule in range(lines.shape[0]):
                 reached = evidence[rule] / lines[rule]
                 if scored and not is_open[rule] and reached >= 1.0:
@@ -152,7 +151,8 @@ def _of_series(state: SlowerState, s: int) -> SlowerState:
         state.scales, state.lag1[s], state.excursion[s], state.block[s], state.segment[s], state.queue[s],
         state.queued[s], state.baseline[s], state.variance[s], state.sides[s], state.share[s], state.wealth[s],
         state.money[s], state.open[s], state.leading[s], state.trend[s], state.label[s], state.threshold[s],
-        state.live[s : s + 1], state.evidence[s],
+        state.live[s : s + 1], state.evidence[s], state.fleet[s], state.fleet_money[s], state.window[s : s + 1],
+        state.e_value[s],
     )  # fmt: skip
 
 
@@ -166,7 +166,8 @@ def _of_scales(state: ScalesState, s: int) -> ScalesState:
 @inlined
 def _score(
     block: Floats, base: Floats, excursion: Floats, variance: Floats, sides: Floats, share: Floats, is_open: Flags,
-    wealth: Floats, money: Floats, lines: Floats, scores: Floats, lane: int, k: int,
+    wealth: Floats, money: Floats, fleet: Floats, fleet_money: Floats, lines: Floats, scores: Floats, still: bool,
+    lane: int, k: int,
 ) -> None:  # fmt: skip
     """Score the block that has ended against the baseline, for each claim, and bet; a score is NaN without pairs."""
     r = clip(lag1_of(base, lane, k), HIGHEST)
@@ -198,6 +199,11 @@ def _score(
                 for j in range(BET_COUNT):
                     grown = (wealth[lane, rule, k, claim, j] + came) * (1.0 + BETS[j] * x)
                     wealth[lane, rule, k, claim, j] = min(_LARGEST, grown)
+        if still:
+            for j in range(BET_COUNT):
+                came = weights[claim] * fleet_money[lane, k] / BET_COUNT
+                fleet[lane, k, claim, j] = (fleet[lane, k, claim, j] + came) * (1.0 + BETS[j] * x)
+    fleet_money[lane, k] = 0.0
     for rule in range(lines.shape[0]):
         money[lane, rule, k] = 0.0
 
@@ -211,6 +217,25 @@ def _follow(own: SlowerState, out: SlowerBlock, scores: Floats, t: int, s: int, 
         own.trend[rule] += gain * (scores[claim] - own.trend[rule])
         if own.trend[rule] < _CLEAR:
             _clear(own, out, t, s, rule)
+
+
+@part
+def _open_window(own: SlowerState, window: int) -> None:
+    """Begin a window of the fleet; of the windows before, only the one just before is a neighbour."""
+    own.e_value[0] = own.e_value[1] if window == own.window[0] + 1 else 0.0
+    own.e_value[1] = 0.0
+    own.fleet[:] = 0.0
+    own.fleet_money[:] = 0.0
+    own.window[0] = window
+
+
+@part
+def _smallest(fleet: Floats) -> float:
+    """Wealth over all scales, claims and bets, of the lane where it is smallest."""
+    smallest = math.inf
+    for lane in range(fleet.shape[0]):
+        smallest = min(smallest, fleet[lane].sum())
+    return smallest
 
 
 @part
@@ -305,6 +330,9 @@ def _forget(own: SlowerState, at: ScalesState) -> None:
     own.share[:] = 0.0
     own.live[0] = False
     own.evidence[:] = 0.0
+    own.fleet[:] = 0.0
+    own.fleet_money[:] = 0.0
+    own.e_value[:] = 0.0
     for lane in range(own.share.shape[0]):
         for k in range(SIZES):
             _forget_scale(own, lane, k)

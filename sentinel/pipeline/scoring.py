@@ -113,7 +113,7 @@ class Scoring:
             for rule in (plan.rules[k] for k in self._fixed)
         ]
         self.slower = Slower(
-            [plan.rules[k].alpha for k in self._slow], lanes=1 + plan.is_comparison, threads=threads
+            [plan.rules[k].alpha for k in self._slow], lanes=1 + plan.is_comparison, window=plan.window, threads=threads
         )  # fmt: skip
         self.evidence = Evidence(
             [_compare(rule) for rule in rules] if plan.is_comparison else rules, baseline=plan.baseline_pairs,
@@ -201,6 +201,15 @@ class Scoring:
         silent = np.isnan(block.evidence).all(axis=2) & ready
         too_slow = slow.too_slow & (len(self._slow) == len(self._plan.rules))
         return np.where(silent, np.where(too_slow, _TOO_SLOW, _BASELINE), 0).astype(np.int8)
+
+    def e_values(self, evidence: EvidenceState, slower: SlowerState) -> tuple[Floats, Ints]:
+        """Give each series' e-values of the window before and of the present one, (series, 2), and the window's number.
+
+        A series with rules of both kinds has the mean of both, which is an e-value again.
+        """
+        if not self._slow:
+            return evidence.e_value, evidence.window
+        return (0.5 * (evidence.e_value + slower.e_value) if self._fixed else slower.e_value), slower.window
 
     def describe(self, k: int, leading: int) -> Leading:
         """Say which channel of rule `k` led an alarm."""

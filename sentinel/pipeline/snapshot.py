@@ -75,7 +75,8 @@ class Snapshot:
         found = np.full(len(self), np.nan)
         for (plan, _), members in zip(self._state.keys, self._state.cohorts, strict=True):
             known = (members.alarm.state != LEARNING) & bool(plan.rules)
-            found[members.series[known]] = members.evidence.e_value[known].mean(axis=1)
+            e_value, _ = self._pipeline.cohort(plan).scoring.e_values(members.evidence, members.slower)
+            found[members.series[known]] = e_value[known].mean(axis=1)
         return found[sorted(range(len(self)), key=self._state.names.__getitem__)]
 
     def counts(self) -> Mapping[tuple[str, State, Reason], int]:
@@ -162,7 +163,8 @@ class Snapshot:
         plan, _ = self._state.keys[self._state.cohort_of[i]]
         members = self._state.cohorts[self._state.cohort_of[i]]
         cohort, row = self._pipeline.cohort(plan), int(self._state.row_of[i])
-        last, alarm, evidence = members.last, members.alarm, members.evidence
+        last, alarm = members.last, members.alarm
+        e_value, window = cohort.scoring.e_values(members.evidence, members.slower)
         code, why = (int(codes[i]) for codes in self._codes)
         seconds = plan.cadence_us / MICROSECONDS
         recovery = [float(x) * seconds for x in recovery_band(*(array[row] for array in members.estimates[:3]))]
@@ -186,9 +188,9 @@ class Snapshot:
             estimates=members.estimates.each(lambda array: float(array[row])), recovery_seconds=recovery[0],
             recovery_low_seconds=recovery[1], recovery_high_seconds=recovery[2],
             evidence=float(strongest(last.evidence[row])),
-            e_value=float(evidence.e_value[row].mean()) if plan.rules and alarm.state[row] != LEARNING else math.nan,
-            window_ticks=plan.window, windows=min(int(evidence.window[row]) + 1, 2),
-            window_us=start_us(max(0, int(evidence.window[row]) - 1) * plan.window) if last.tick[row] >= 0 else -1,
+            e_value=float(e_value[row].mean()) if plan.rules and alarm.state[row] != LEARNING else math.nan,
+            window_ticks=plan.window, windows=min(int(window[row]) + 1, 2),
+            window_us=start_us(max(0, int(window[row]) - 1) * plan.window) if last.tick[row] >= 0 else -1,
             tie_share=tie_share(members, row), thresholds=tuple(cohort.scoring.thresholds.tolist()),
             readings=tuple(last.readings[row].tolist()),
             rules=tuple(

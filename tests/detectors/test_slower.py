@@ -207,3 +207,11 @@ def test_values_of_other_series_are_refused() -> None:
     on = np.ones((5, 3), bool)
     with pytest.raises(ValueError, match="2 series"):
         slower.advance(slower.init(2), np.zeros((1, 5, 3)), np.zeros((5, 3), np.int64), on, ~on)
+
+
+def test_e_values_of_a_window_are_at_most_one_on_average_and_grow_with_slowing() -> None:
+    steady = watch(ar1(20, 2_000, 400, 0.5))[0].e_value
+    print(f"mean e-value of two windows: {steady.mean():.3f}")
+    assert steady.mean() <= 1.0
+    slowing = ar1(21, 2_000, 20, np.concatenate([np.full(1_000, 0.3), np.full(1_000, 0.9)]))
+    assert np.median(watch(slowing)[0].e_value[:, 1]) > 20.0
