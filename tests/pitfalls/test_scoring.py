@@ -37,7 +37,9 @@ def judged(folder: Path, columns: dict[str, Floats], events: list[str]) -> Verdi
     """Run the command; its verdict."""
     pl.DataFrame({"time": np.arange(TICKS)} | columns).write_csv(folder / "data.csv")
     (folder / "events.csv").write_text("\n".join(["series,time,kind", *events, ""]), encoding="utf-8")
+    (folder / "rules.yaml").write_text("alarms: [{threshold: 0.8, alpha: 1e-4}]\n", encoding="utf-8")
     command = ["backtest", str(folder / "data.csv"), "--events", str(folder / "events.csv")]
+    command += ["--config", str(folder / "rules.yaml")]
     told = io.StringIO()
     with redirect_stdout(told), without_pictures():
         assert entry_point([*command, "--out", str(folder / "out")]) == 0
