@@ -33,7 +33,7 @@ MOST_BINS = 24
 WINSOR = 3.0
 """Scales from the level at which a deviation is cut before level, slope and scale follow it."""
 _LARGEST = 1e150  # the square of a deviation beyond this is not a number any more
-_GAP = np.int8(REASONS.index(Reason.GAP))
+_GAP, _TOO_COARSE = (np.int8(REASONS.index(why)) for why in (Reason.GAP, Reason.TOO_COARSE))
 
 
 def season_bins(period: float) -> int:
@@ -93,8 +93,8 @@ class Conditioned(NamedTuple):
     residual: Floats
     """Present value in units of the scale; NaN where missing or not ready."""
     adjusted: Floats
-    """Value without its season; of a comparison the deviation from its level. NaN where missing, blind, or while the
-    season is not known."""
+    """Value without its season; of a comparison the deviation from its level. NaN where missing, blind (but for being too
+    coarse at the tick), or while the season is not known."""
     learning: Flags
     blind: Codes
     """Index into `tuple(Reason)`; 0 = not blind."""
@@ -148,7 +148,8 @@ class Conditioner:
             )  # fmt: skip
 
         share_series(run, shape[1], shape[0], self._threads)
-        outcome.adjusted[outcome.blind != 0] = np.nan
+        # What is too coarse at the tick may be read in means of several.
+        outcome.adjusted[(outcome.blind != 0) & (outcome.blind != _TOO_COARSE)] = np.nan
         return new, outcome
 
 
