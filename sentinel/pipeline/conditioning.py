@@ -93,8 +93,8 @@ class Conditioned(NamedTuple):
     residual: Floats
     """Present value in units of the scale; NaN where missing or not ready."""
     adjusted: Floats
-    """Value without its season; of a comparison the deviation from its level. NaN where missing, blind (but for being too
-    coarse at the tick), or while the season is not known."""
+    """Value without its season; of a comparison the deviation from its level. NaN where missing, where blind (not for
+    being too coarse at the tick), or while the season is not known."""
     learning: Flags
     blind: Codes
     """Index into `tuple(Reason)`; 0 = not blind."""
