@@ -61,6 +61,8 @@ def _skill_in_words(skill: Skill) -> Iterator[str]:
     )
     if skill.quiet.ticks:
         yield from _quiet_in_words(skill)
+    else:
+        yield "Quiet data with a verdict: none. Nothing can be said about false alarms."
 
 
 def _rate(skill: Skill) -> tuple[float, str]:
@@ -168,7 +170,7 @@ def _rival_table(skill: Skill, rivals: Sequence[Rival]) -> list[list[str]]:
         detected = "not matched" if rival.detected is None else f"{rival.detected} of {len(skill.events)}"
         lead = _lead_in_words(skill, float(np.median(rival.leads))) if rival.leads else "-"
         false = "no quiet data" if rival.false is None else f"{rival.false:,}"
-        rate = "-" if rival.false is None else print_rounded(rival.false * _rate(skill)[0])
+        rate = "-" if rival.false is None or not skill.quiet.ticks else print_rounded(rival.false * _rate(skill)[0])
         under = "-" if rival.under_alarm is None else f"{rival.under_alarm:.1%}"
         rows.append([rival.name, detected, lead, false, rate, under])
     return rows

@@ -156,7 +156,7 @@ class SiteSettings(Part):
     """Series names of the site, with * ? [abc]; a series and its comparison with a counterpart count once."""
     k: Annotated[int, Field(ge=1)] = 2
     """How many series must have an open alarm."""
-    kind: Literal["lag1", "modulus", "spread", "any"] = "any"
+    kind: Literal["slower", "lag1", "modulus", "spread", "any"] = "any"
     """Which alarms count."""
     within: PositiveDuration | None = None
     """Longest time from the first to the last of those alarms; null = any time while they are open."""

@@ -251,7 +251,7 @@ def _budget_in_words(rule: PlanRule, written: AlarmSettings, cadence: Cadence) -
     share = f" x share {written.share:g}" if written.share != 1.0 else ""
     series = f" / {written.shared_by} series" if written.shared_by != 1 else ""
     uncut = written.uncut_alpha(cadence)
-    most = f"the most of a {rule.severity}" if rule.kind == SLOWER else "more than a rule can hold"
+    most = "the most of this tier" if rule.kind == SLOWER else "more than a rule can hold"
     cut = f"alpha {uncut:.3g} per tick, {most}, cut to " if uncut > rule.alpha else ""
     return f"{source}{share}{series} = {cut}{effective}"
 

@@ -156,10 +156,10 @@ def test_one_bloom_and_one_quiet_year_pass_through_and_prove_nothing(tmp_path, c
     assert code == 0
     told = capsys.readouterr().out
     data = json.loads((tmp_path / "skill.json").read_text(encoding="utf-8"))
-    # At the defaults a season that starts cold in mid-May has its first verdict when the bloom is there.
+    # At the defaults a season that starts cold in mid-May has no verdict: its own past is not known before 190 values.
     assert [event["ticks_with_verdict"] <= 1 for event in data["events"]] == [True] * 4
     assert data["detected"] == 0
     assert data["alarms"]["true alarm"] == 0
     assert "4 labelled transitions at 1 distinct moment" in told
     assert "Before 4 of 4 events there was no verdict during most of the time" in told
-    assert "The quiet data are too short to show that the budget is kept" in told
+    assert "Quiet data with a verdict: none. Nothing can be said about false alarms." in told
