@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from detectors.bank import Bank, BankState
     from detectors.cell import CellTable, Gate
-    from detectors.evidence import Channel, Evidence, EvidenceBlock, EvidenceState, Rule, above
+    from detectors.evidence import Evidence, EvidenceBlock, EvidenceChannel, EvidenceState, Rule, above
     from detectors.lattice import Lattice
     from detectors.pairs import Pairs, pairs_of
     from detectors.spectrum import crossings, recovery_time, thresholds
@@ -32,9 +32,9 @@ __all__ = [
     "Bank",
     "BankState",
     "CellTable",
-    "Channel",
     "Evidence",
     "EvidenceBlock",
+    "EvidenceChannel",
     "EvidenceState",
     "Gate",
     "Lattice",
@@ -55,7 +55,7 @@ if not TYPE_CHECKING:  # a type checker that saw this function would let every m
     _HOMES = {
         "bank": ("Bank", "BankState"),
         "cell": ("CellTable", "Gate"),
-        "evidence": ("Channel", "Evidence", "EvidenceBlock", "EvidenceState", "Rule", "above"),
+        "evidence": ("EvidenceChannel", "Evidence", "EvidenceBlock", "EvidenceState", "Rule", "above"),
         "lattice": ("Lattice",),
         "spread": ("Spread", "criticality"),
         "pairs": ("Pairs", "pairs_of"),

@@ -44,8 +44,18 @@ from detectors.pairs import Pairs, one_layout
 from detectors.tables.lag1 import INPUT_WEIGHT, KAPPA
 
 __all__ = [
-    "CEILING", "FLOOR", "LABEL_NOISE", "LABEL_ONE_SIDED", "Channel", "Evidence", "EvidenceBlock", "EvidenceState",
-    "Rule", "Stream", "above", "stream_of",
+    "CEILING",
+    "FLOOR",
+    "LABEL_NOISE",
+    "LABEL_ONE_SIDED",
+    "Evidence",
+    "EvidenceBlock",
+    "EvidenceChannel",
+    "EvidenceState",
+    "Rule",
+    "Stream",
+    "above",
+    "stream_of",
 ]  # fmt: skip
 
 MEAN_HALF_LIFE = 100.0
@@ -57,7 +67,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class EvidenceChannel:
     """One claim that evidence is gathered for."""
 
     threshold: float = math.nan
@@ -95,7 +105,7 @@ class Channel:
 class Rule:
     """Alarm when the channels' claim has gathered evidence, with `alpha` budgeted false alarms per tick."""
 
-    channels: tuple[Channel, ...]
+    channels: tuple[EvidenceChannel, ...]
     alpha: float
     clear: float = 1e-3
     """The open alarm clears when the reversed gambler reaches 1/clear."""
@@ -115,7 +125,7 @@ class Rule:
 
 def above(threshold: float, alpha: float, clear: float = 1e-3) -> Rule:
     """The plain rule: lag-1 autocorrelation above a threshold."""
-    return Rule((Channel(threshold),), alpha, clear)
+    return Rule((EvidenceChannel(threshold),), alpha, clear)
 
 
 def stream_of(pairs: Pairs, ready: Flags | None = None, rules: int = 1) -> Stream:
@@ -156,7 +166,7 @@ class Evidence:
     kappa: float = KAPPA
     window: int = WINDOW
     threads: int = 1
-    channels: tuple[Channel, ...] = field(init=False)
+    channels: tuple[EvidenceChannel, ...] = field(init=False)
     table: Table = field(init=False)
 
     def __post_init__(self) -> None:

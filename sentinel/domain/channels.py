@@ -94,7 +94,7 @@ class AlarmMark(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class WatchedChannel:
+class Channel:
     """One channel."""
 
     name: str
@@ -109,7 +109,7 @@ _NOT_A_TIP = "It does not say that a tip is near. It may also follow a level shi
 _SLOW = "Recovery is slow; this does not say that a change follows."
 
 CHANNELS = (
-    WatchedChannel(
+    Channel(
         "slower",
         (),
         Claim(
@@ -125,7 +125,7 @@ CHANNELS = (
             "swinging": AlarmMark("D", "slower than it was, swinging", "#b2182b"),
         },
     ),
-    WatchedChannel(
+    Channel(
         "lag1",
         (
             Measure("lag1_autocorrelation", "Lag-1 autocorrelation of the residual.", "estimates.lag1"),
@@ -147,7 +147,7 @@ CHANNELS = (
         ),
         {"above": AlarmMark("v", "lag-1", "#b2182b"), "below": AlarmMark("^", "lag-1, lower side", "#b2182b")},
     ),
-    WatchedChannel(
+    Channel(
         "modulus",
         (
             Measure(
@@ -167,7 +167,7 @@ CHANNELS = (
         ),
         {"above": AlarmMark("D", "modulus", "#6a3d9a")},
     ),
-    WatchedChannel(
+    Channel(
         "spread",
         (
             Measure(
@@ -188,7 +188,7 @@ CHANNELS = (
         ),
         {"above": AlarmMark("s", "spread", "#9a5b00")},
     ),
-    WatchedChannel(
+    Channel(
         "skewness",
         (
             Measure(

@@ -13,7 +13,7 @@ import numpy as np
 from detectors import detrending, half_life
 from detectors.bank import Bank, BankState
 from detectors.betting import QUIETER
-from detectors.evidence import LABEL_NOISE, Channel, Evidence, EvidenceBlock, EvidenceState, Rule, Stream
+from detectors.evidence import LABEL_NOISE, Evidence, EvidenceBlock, EvidenceChannel, EvidenceState, Rule, Stream
 from detectors.fading import Fading, fade, fresh
 from detectors.lattice import Lattice, LatticeState
 from detectors.pairs import Pairs
@@ -265,19 +265,19 @@ def _compare(rule: Rule) -> Rule:
     return replace(rule, channels=own + both, minimum=True)
 
 
-def _make_channel(part: PlanChannel, gain: float) -> Channel:
+def _make_channel(part: PlanChannel, gain: float) -> EvidenceChannel:
     """Turn a channel of a rule into increments; `gain` is that of the level that was taken out, 0 where none was."""
     if part.kind == "spread":
         assert part.ratio is not None
-        return Channel(ratio=part.ratio, weight=part.weight)
+        return EvidenceChannel(ratio=part.ratio, weight=part.weight)
     if part.kind == "modulus":
         assert part.threshold is not None
         # The roots' product exceeds m^2 where the second coefficient is below -m^2.
-        return Channel(detrending.modulus(part.threshold, gain), below=True, lane=SECOND, weight=part.weight)
+        return EvidenceChannel(detrending.modulus(part.threshold, gain), below=True, lane=SECOND, weight=part.weight)
     threshold = math.nan if part.threshold is None else part.threshold
     if part.below and not part.relative:
         threshold = detrending.below(threshold, gain)
-    return Channel(
+    return EvidenceChannel(
         threshold, below=part.below, relative=part.relative,
         delta=math.nan if part.delta is None else part.delta, weight=part.weight,
     )  # fmt: skip

@@ -16,9 +16,9 @@ from detectors.evidence import (
     CEILING,
     LABEL_NOISE,
     LABEL_ONE_SIDED,
-    Channel,
     Evidence,
     EvidenceBlock,
+    EvidenceChannel,
     EvidenceState,
     Rule,
     Stream,
@@ -29,11 +29,16 @@ from detectors.pairs import Pairs, pairs_of
 
 RULES = (
     above(0.3, 1e-2, 0.1),
-    Rule((Channel(-0.3, below=True),), 1e-2, 0.1),
-    Rule((Channel(relative=True, delta=0.05),), 1e-2, 0.1),
-    Rule((Channel(ratio=1.2),), 1e-2, 0.1),
-    Rule((Channel(0.1, weight=2.0), Channel(-0.5, below=True, lane=1), Channel(ratio=1.5)), 1e-2, 0.1, (0.1, 0.5)),
-    Rule((Channel(0.0), Channel(0.0, lane=1)), 1e-2, 0.1, minimum=True),
+    Rule((EvidenceChannel(-0.3, below=True),), 1e-2, 0.1),
+    Rule((EvidenceChannel(relative=True, delta=0.05),), 1e-2, 0.1),
+    Rule((EvidenceChannel(ratio=1.2),), 1e-2, 0.1),
+    Rule(
+        (EvidenceChannel(0.1, weight=2.0), EvidenceChannel(-0.5, below=True, lane=1), EvidenceChannel(ratio=1.5)),
+        1e-2,
+        0.1,
+        (0.1, 0.5),
+    ),
+    Rule((EvidenceChannel(0.0), EvidenceChannel(0.0, lane=1)), 1e-2, 0.1, minimum=True),
 )
 
 
@@ -110,7 +115,7 @@ def test_below_a_threshold_is_above_its_mirror_image(simulate) -> None:
     values = simulate(0.7, "Student-3", 2_000, 20, seed=11)
     flipped = values * np.where(np.arange(2_000) % 2, -1.0, 1.0)[:, None]  # lag 1 changes its sign, nothing else does
     _, one = run((above(0.5, 1e-3),), values, mean=0)
-    _, other = run((Rule((Channel(-0.5, below=True),), 1e-3),), flipped, mean=0)
+    _, other = run((Rule((EvidenceChannel(-0.5, below=True),), 1e-3),), flipped, mean=0)
     assert one.raised.any()
     np.testing.assert_allclose(one.evidence, other.evidence, atol=1e-9)
     assert np.array_equal(one.raised, other.raised)
@@ -118,9 +123,9 @@ def test_below_a_threshold_is_above_its_mirror_image(simulate) -> None:
 
 def test_a_weighted_rule_reads_the_weighted_mean_and_a_minimum_the_smaller(simulate) -> None:
     values = simulate(0.4, "Gaussian", 300, 5, seed=12)
-    parts = (Channel(0.3), Channel(0.6))
+    parts = (EvidenceChannel(0.3), EvidenceChannel(0.6))
     one, other = (run((Rule((part,), 1e-9),), values)[1].evidence for part in parts)
-    mean = run((Rule((Channel(0.3, weight=3.0), Channel(0.6)), 1e-9),), values)[1].evidence
+    mean = run((Rule((EvidenceChannel(0.3, weight=3.0), EvidenceChannel(0.6)), 1e-9),), values)[1].evidence
     least = run((Rule(parts, 1e-9, minimum=True),), values)[1].evidence
     floor = np.log10(np.maximum(0.75 * 10.0**one + 0.25 * 10.0**other, 1e-6))
     assert np.all(one[50:] > -6.0 - 1e-9)
@@ -130,7 +135,7 @@ def test_a_weighted_rule_reads_the_weighted_mean_and_a_minimum_the_smaller(simul
 
 def test_a_relative_threshold_stands_above_the_reference_and_bounds_it_from_above(simulate) -> None:
     values = simulate(0.5, "Gaussian", 1_300, 200, seed=13)
-    state, block = run((Rule((Channel(relative=True),), 1e-3),), values)
+    state, block = run((Rule((EvidenceChannel(relative=True),), 1e-3),), values)
     assert np.isnan(block.evidence[:1000]).all(), "not ready before the reference is full"
     assert np.isfinite(block.evidence[1001:]).all()
     pairs = np.stack([values[:1000], values[1:1001], np.ones((1000, 200))], axis=2)
@@ -145,13 +150,13 @@ def test_a_relative_threshold_stands_above_the_reference_and_bounds_it_from_abov
 def test_a_reference_whose_halves_differ_is_flagged(simulate) -> None:
     same = simulate(0.5, "Gaussian", 1_001, 100, seed=14)
     other = np.vstack([simulate(0.2, "Gaussian", 500, 100, seed=15), simulate(0.7, "Gaussian", 501, 100, seed=16)])
-    rule = (Rule((Channel(relative=True),), 1e-3),)
+    rule = (Rule((EvidenceChannel(relative=True),), 1e-3),)
     assert run(rule, same)[0].disagrees.mean() <= 0.05
     assert run(rule, other)[0].disagrees.mean() >= 0.9
 
 
 def test_spread_sees_larger_shocks_and_not_slowing(simulate) -> None:
-    rule = (Rule((Channel(ratio=1.5),), 1e-3),)
+    rule = (Rule((EvidenceChannel(ratio=1.5),), 1e-3),)
     quiet = simulate(0.5, "Gaussian", 1_000, 50, seed=17)
     wide = np.vstack([quiet, 3.0 * simulate(0.5, "Gaussian", 300, 50, seed=18)])
     slow = np.vstack([quiet, simulate(0.95, "Gaussian", 2_000, 50, seed=19)])
@@ -166,7 +171,7 @@ def test_only_lanes_of_first_order_are_marked(simulate) -> None:
     twice = {name: np.concatenate([getattr(one, name)] * 2) for name in ("past", "present", "valid")}
     shares = []
     for beside in (0, -1):
-        evidence = Evidence((Rule((Channel(0.5, lane=1),), 1e-4),))
+        evidence = Evidence((Rule((EvidenceChannel(0.5, lane=1),), 1e-4),))
         given_ = one._replace(**twice, beside=np.array([0, beside]))
         _, block = evidence.advance(evidence.init(100), given_)
         shares.append((block.label[block.raised] & LABEL_ONE_SIDED > 0).mean())
@@ -207,9 +212,9 @@ def test_the_mean_e_value_of_a_window_is_at_most_one_at_the_null(simulate) -> No
     ("make", "message"),
     [
         (lambda: Rule((), 1e-3), "rule: no channels or no bets"),
-        (lambda: Rule((Channel(0.5),), 1e-3, bets=(1.0,)), "rule: bets"),
-        (lambda: Channel(ratio=0.5), "rule: ratio 0.5; a variance ratio of at least 1 is needed"),
-        (lambda: Channel(), "rule: threshold nan"),
+        (lambda: Rule((EvidenceChannel(0.5),), 1e-3, bets=(1.0,)), "rule: bets"),
+        (lambda: EvidenceChannel(ratio=0.5), "rule: ratio 0.5; a variance ratio of at least 1 is needed"),
+        (lambda: EvidenceChannel(), "rule: threshold nan"),
     ],
 )
 def test_a_rule_that_makes_no_sense_is_refused(make, message: str) -> None:
@@ -220,7 +225,7 @@ def test_a_rule_that_makes_no_sense_is_refused(make, message: str) -> None:
 def test_a_weighted_alarm_ends_only_when_every_claim_is_refuted(simulate) -> None:
     # Slow throughout, and never wide: the reversed gambler on the spread alone must not end the alarm on lag 1.
     values = simulate(0.9, "Gaussian", 4_000, 30, seed=24)
-    parts = (Channel(0.6), Channel(ratio=2.0, weight=3.0))
+    parts = (EvidenceChannel(0.6), EvidenceChannel(ratio=2.0, weight=3.0))
     _, block = run((Rule(parts, 1e-3),), values)
     assert block.raised.any(axis=0).all()
     assert not block.cleared.any()
@@ -230,9 +235,9 @@ def test_a_weighted_alarm_ends_only_when_every_claim_is_refuted(simulate) -> Non
 
 def test_a_rule_that_is_changed_when_the_reference_is_full_finds_its_threshold_there(simulate) -> None:
     values = simulate(0.5, "Gaussian", 1_200, 10, seed=26)
-    was = Evidence((Rule((Channel(relative=True),), 1e-3), above(0.9, 1e-3)))
+    was = Evidence((Rule((EvidenceChannel(relative=True),), 1e-3), above(0.9, 1e-3)))
     state, _ = was.advance(was.init(10), plain(values, 2))
-    now = Evidence((Rule((Channel(relative=True, delta=0.3),), 1e-5), above(0.9, 1e-3)))
+    now = Evidence((Rule((EvidenceChannel(relative=True, delta=0.3),), 1e-5), above(0.9, 1e-3)))
     carried = now.carry_over(was, state, [(1, 1)])
     assert np.all(carried.threshold[:, 0] >= state.threshold[:, 0])
     _, block = now.advance(carried, plain(values, 2, tick=1_200))
@@ -243,7 +248,7 @@ def test_a_rule_is_kept_beside_one_with_more_bets(simulate) -> None:
     values = simulate(0.5, "Gaussian", 300, 10, seed=27)
     was, now = (
         Evidence((above(0.4, 1e-3),)),
-        Evidence((Rule((Channel(0.6),), 1e-3, bets=(0.1, 0.2, 0.3, 0.4)), above(0.4, 1e-3))),
+        Evidence((Rule((EvidenceChannel(0.6),), 1e-3, bets=(0.1, 0.2, 0.3, 0.4)), above(0.4, 1e-3))),
     )
     state, _ = was.advance(was.init(10), plain(values, 1))
     carried = now.carry_over(was, state, [(1, 0)])
@@ -255,7 +260,7 @@ def test_a_rule_is_kept_beside_one_with_more_bets(simulate) -> None:
 def test_ticks_without_a_pair_leave_the_wealth_at_its_bound_as_it_is_bitwise(simulate) -> None:
     # Wealth at the bound was scaled again at every tick, also where nothing was staked: 28 of 200 series changed in
     # their last bit, so what a block's padding looked like changed the evidence of a comparison.
-    evidence = Evidence((Rule((Channel(0.2), Channel(0.9)), 1e-3, minimum=True),))
+    evidence = Evidence((Rule((EvidenceChannel(0.2), EvidenceChannel(0.9)), 1e-3, minimum=True),))
     state, _ = evidence.advance(evidence.init(200), stream_of(pairs_of(simulate(0.95, "Gaussian", 400, 200, seed=5))))
     assert (state.wealth[:, 0].sum(axis=1) >= 0.99 * CEILING / 1e-3).any(), "some stand at the bound"
     nothing, none = np.zeros((50, 200)), np.zeros((50, 200), bool)
@@ -269,7 +274,7 @@ def test_under_a_minimum_no_claim_grows_without_bound_on_its_own(simulate) -> No
     given_ = plain(slow, 1)._replace(
         **{name: np.stack([getattr(lane, name) for lane in lanes]) for name in ("past", "present", "valid")}
     )
-    evidence = Evidence((Rule((Channel(0.5), Channel(0.5, lane=1)), 1e-3, minimum=True),))
+    evidence = Evidence((Rule((EvidenceChannel(0.5), EvidenceChannel(0.5, lane=1)), 1e-3, minimum=True),))
     state, block = evidence.advance(evidence.init(3), given_)
     assert not block.raised.any()
     assert np.isfinite(state.wealth).all()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.checks import stream
-from detectors.evidence import CEILING, Channel, Evidence, EvidenceBlock, EvidenceState, Rule, above, stream_of
+from detectors.evidence import CEILING, Evidence, EvidenceBlock, EvidenceChannel, EvidenceState, Rule, above, stream_of
 from detectors.pairs import Pairs
 
 RULES = [above(0.0, 0.05, 0.2), above(0.5, 1e-2, 0.1), above(0.9, 1e-3)]
@@ -169,7 +169,7 @@ def test_without_rules_there_is_no_evidence() -> None:
 
 def test_a_stream_of_other_series_other_rules_or_too_few_lanes_is_refused() -> None:
     evidence, pairs = Evidence(RULES), stream(10, 2, 7)
-    two_lanes = Evidence([Rule((Channel(0.5, lane=1),), 1e-3)])
+    two_lanes = Evidence([Rule((EvidenceChannel(0.5, lane=1),), 1e-3)])
     for one, series, rules in ((evidence, 3, 3), (evidence, 2, 2), (two_lanes, 2, 1)):
         with pytest.raises(ValueError, match=r"evidence: \(tick, series, rule\) .* in at least . is needed"):
             one.advance(one.init(series), stream_of(pairs, rules=rules))
