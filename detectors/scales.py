@@ -8,13 +8,12 @@ At the tick itself a value is left out if it is farther than 7.5 mean jumps from
 more than three in a row: a spike is no perturbation of the system. The mean of a block of ticks is missing if fewer
 than half of its values are there.
 
-Each scale then has a level `m`, its slope `v` and a scale `sigma`, all with values from before `y`:
+Each scale then has a level `m`, its slope `v` and a scale `sigma`, all with values from before `y`, that are followed
+as `following.py` says with half-lives of 30 for the level and 60 for the scale, in ticks of the scale:
 
     d = y - (m + v);        past = (y' - m) / sigma,   present = d / sigma      (y' = the mean before, if not missing)
-    e = clip(d, ±3 sigma);  m <- m + v + a e;  v <- v + (a^2 / 4) e;  sigma^2 += b (min(d^2, 9 sigma^2) - sigma^2)
 
-with half-lives of 30 for the level and 60 for the scale, in ticks of the scale; a line is fitted first, as in a
-series' own conditioning. A missing mean moves the level along its slope. After 30 of them the level starts anew.
+A missing mean moves the level along its slope. After 30 of them the level starts anew.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ from numpy.typing import NDArray
 
 from detectors import half_life
 from detectors.compiled import part
+from detectors.following import follow
 from detectors.ledger import POINTS_NEEDED, SCALES, ScalesState
 
 SIZES, TICKS = len(SCALES), np.array(SCALES, np.int64)
 RESTART = 30
 """Missing values of a scale in a row after which its level starts anew."""
 LEVEL_GAIN, SCALE_GAIN = half_life.gain(30.0), half_life.gain(60.0)
-UNCLIPPED = 20
-CUT = 3.0
+CUT, UNCUT = 3.0, 20
 JUMPS, JUMPS_NEEDED, LEFT_OUT = 7.5, 20, 3
 JUMP_GAIN = 0.01
 
@@ -159,17 +158,9 @@ def take(total: Floats, numbers: Floats, counts: Ints, lane: int, k: int) -> tup
         numbers[lane, k, LEVEL] = level + slope
         return math.nan, 0.0, math.nan
     d, scale = mean - (level + slope), math.sqrt(variance)
-    clipped, square = d, d * d
-    if n > UNCLIPPED:
-        clipped = min(max(d, -CUT * scale), CUT * scale)
-        square = min(square, CUT * CUT * variance)
-        line = 6.0 / ((n + 1.0) * (n + 2.0))
-        numbers[lane, k, SLOPE] = slope + max(LEVEL_GAIN * LEVEL_GAIN / 4.0, line) * clipped
-        numbers[lane, k, LEVEL] = level + slope + max(LEVEL_GAIN, line * (2.0 * n + 1.0) / 3.0) * clipped
-    else:
-        numbers[lane, k, LEVEL] = level + slope + max(LEVEL_GAIN, 1.0 / (n + 1)) * clipped
-    if n >= 2:
-        numbers[lane, k, VARIANCE] = variance + max(SCALE_GAIN, 1.0 / (n - 1)) * (square - variance)
+    numbers[lane, k, LEVEL], numbers[lane, k, SLOPE], numbers[lane, k, VARIANCE], _ = follow(
+        level, slope, variance, d, n, LEVEL_GAIN, LEVEL_GAIN * LEVEL_GAIN / 4.0, SCALE_GAIN, CUT, UNCUT
+    )
     counts[lane, k, POINTS] = n + 1
     if n < POINTS_NEEDED or scale == 0.0 or math.isnan(last):
         return math.nan, 0.0, math.nan

@@ -43,6 +43,7 @@ import math
 import numpy as np
 
 from detectors.compiled import compiled, inlined, part
+from detectors.following import follow
 from sentinel.domain.states import REASONS, Reason
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.grid import ABSENT, GAP
@@ -275,18 +276,11 @@ def _level(
     if learnt and scale > 0.0 and not math.isnan(previous_y):
         past[t, s], present[t, s], valid[t, s] = (previous_y - m) / scale, d / scale, True
         before[t, s], scales[t, s] = (earlier_y - m + v) / scale, scale
-    clipped, square = d, d * d
+    number[LEVEL], number[SLOPE], number[VARIANCE], square = follow(
+        m, v, variance, d, n, gains[LEVEL_GAIN], gains[SLOPE_GAIN], gains[SCALE_GAIN], gains[CUT], UNCLIPPED
+    )
     if n > UNCLIPPED:
-        clipped = min(max(d, -gains[CUT] * scale), gains[CUT] * scale)
-        square = min(square, gains[CUT] * gains[CUT] * variance)
         squares[t, s] = square if settled else np.nan
-        line = 6.0 / ((n + 1.0) * (n + 2.0))
-        number[SLOPE] = v + max(gains[SLOPE_GAIN], line) * clipped
-        number[LEVEL] = m + v + max(gains[LEVEL_GAIN], line * (2.0 * n + 1.0) / 3.0) * clipped
-    else:
-        number[LEVEL] = m + v + max(gains[LEVEL_GAIN], 1.0 / (n + 1)) * clipped
-    if n >= 2:
-        number[VARIANCE] = variance + max(gains[SCALE_GAIN], 1.0 / (n - 1)) * (square - variance)
     count[POINTS] = n + 1
 
 
