@@ -20,6 +20,7 @@ LARGEST_PER_TICK = {"warning": 1e-3, "critical": 1e-4}
 """What a budget in calendar time comes to at most, for rules of kind slower: records of yearly values, or without a
 calendar, would else spend all of it at one tick."""
 BETS = (0.1, 0.3, 0.8)
+CLEAR = 1e-3
 RATIO = 1.5
 _ALLOWED = f"a number from {LOWEST_THRESHOLD:g} to {HIGHEST_THRESHOLD:g}"
 
@@ -104,7 +105,7 @@ class AlarmSettings(Part):
     """Number of series that share the budget; each gets an equal part."""
     severity: Literal["warning", "critical"] = "warning"
     """State of the series while the alarm is open."""
-    clear: Annotated[float, Field(gt=0, le=LARGEST_ALPHA)] = 1e-3
+    clear: Annotated[float, Field(gt=0, le=LARGEST_ALPHA)] = CLEAR
     """The alarm ends when the opposite claim has gathered evidence at this alpha."""
     bets: Annotated[tuple[Bet, ...], Field(min_length=1, max_length=8)] = BETS
     """Shares of its wealth that the gambler stakes; small ones see small changes, large ones fast."""
@@ -186,13 +187,12 @@ def _channel_conflicts(part: ChannelSettings | AlarmSettings) -> Iterator[Fault]
 
 
 def _slower_conflicts(rule: AlarmSettings) -> Iterator[Fault]:
-    for key in ("threshold", "delta", "ratio"):
-        if getattr(rule, key) is not None:
-            yield Fault((key,), f"{getattr(rule, key)}; a rule of kind slower has none: it reads the series itself")
-    if rule.side == "below":
-        yield Fault(("side",), "below; a slower rule sees both sides")
+    yield from _keys_without_meaning(rule, "a rule of kind slower has none: it reads the series itself")
     if rule.channels:
         yield Fault(("channels",), f"{len(rule.channels)} came; only a weighted rule has channels, this one is slower")
+    for key, fixed in (("clear", CLEAR), ("bets", BETS)):
+        if (came := getattr(rule, key)) != fixed:
+            yield Fault((key,), f"{came} came; a rule of kind slower ends and bets in its own way, leave it out")
 
 
 def _weighted_conflicts(rule: AlarmSettings) -> Iterator[Fault]:
@@ -203,11 +203,16 @@ def _weighted_conflicts(rule: AlarmSettings) -> Iterator[Fault]:
         if claim in claims[:position]:
             message = f"{claim} is a channel already; once is allowed, with the weight of both"
             yield Fault(("channels", position), message)
+    yield from _keys_without_meaning(rule, "a weighted rule has it in its channels")
+
+
+def _keys_without_meaning(rule: AlarmSettings, why: str) -> Iterator[Fault]:
+    """Find keys of a single claim in a rule that has none."""
     for key in ("threshold", "delta", "ratio"):
         if getattr(rule, key) is not None:
-            yield Fault((key,), f"{getattr(rule, key)}; a weighted rule has it in its channels")
+            yield Fault((key,), f"{getattr(rule, key)}; {why}")
     if rule.side == "below":
-        yield Fault(("side",), "below; a weighted rule has it in its channels")
+        yield Fault(("side",), f"below; {why}")
 
 
 def alarm_conflicts(alarms: tuple[AlarmSettings, ...]) -> Iterator[Fault]:

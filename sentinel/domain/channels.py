@@ -83,6 +83,8 @@ class Claim(NamedTuple):
     """Reading of the instrument at that tick."""
     caution: str
     """Sentence on what the alarm does not say."""
+    ended: str = "evidence is now against the claim that it {now}"
+    """Reason for which the alarm has ended."""
 
 
 class AlarmMark(NamedTuple):
@@ -118,6 +120,7 @@ CHANNELS = (
             past="returned more slowly than in its own past",
             reading="chance is a poor explanation{means}",
             caution=_NOT_A_TIP,
+            ended="it now returns about as fast as in its past, of which what it has become may be a part by now",
         ),
         {
             "above": AlarmMark("v", "slower than it was", "#b2182b"),

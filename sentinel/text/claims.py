@@ -196,13 +196,8 @@ def sentence_of(event: AlarmEvent | SiteEvent) -> str:
             f"{event.series}: the alarm has ended with the evidence it stood on; after a gap, a new level, a "
             "counterpart that was lost or came back, or a change of settings it is gathered anew."
         )
-    if event.what == "cleared" and event.kind == "slower":
-        return (
-            f"{event.series}: the alarm has ended; it now returns about as fast as in its past, of which what it has "
-            "become may be a part by now."
-        )
     if event.what == "cleared":
-        return f"{event.series}: the alarm has ended; evidence is now against the claim that it {now}."
+        return f"{event.series}: the alarm has ended; {claim.ended.format(now=now)}."
     numbers = event.estimates
     seconds = numbers.period * event.cadence_us / MICROSECONDS
     reading = claim.reading.format(
