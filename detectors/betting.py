@@ -28,14 +28,13 @@ from numpy.typing import NDArray
 from detectors.activation import tanh
 from detectors.baseline import halves_disagree, psi, relative_threshold, spread_baseline
 from detectors.compiled import compiled, part
+from detectors.ledger import ENOUGH, LABEL_NOISE, LABEL_ONE_SIDED
 
 if TYPE_CHECKING:
     from detectors.ledger import EvidenceBlock, EvidenceState, Stream, Table
 
 CEILING = 1e6
 """Evidence is kept below this many alarm lines while an alarm is open, so that it can fall again."""
-ENOUGH = 1e4
-"""The fleet's gambler stops at this e-value."""
 # What remarks rest on was measured together and changes no evidence: a key for one of these would undo the others.
 SIDE_MEMORY = 0.98
 ONE_SIDED = 0.1
@@ -51,7 +50,6 @@ Slowing under constant shocks raises the variance. Measured on falling noise at 
 """
 SLOPE_MEMORY = 0.9965402628278678
 """Half-life of 200 ticks: the running slope of the spread channel."""
-LABEL_ONE_SIDED, LABEL_NOISE = 1, 2
 PAIRS, SPREAD = 0, 1
 """The two kinds of increments of a channel."""
 _RUN = 32

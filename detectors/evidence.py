@@ -38,8 +38,18 @@ from numpy.typing import NDArray
 
 from detectors import half_life
 from detectors.bank import share_series
-from detectors.betting import CEILING, LABEL_NOISE, LABEL_ONE_SIDED, PAIRS, SPREAD, advance, set_thresholds
-from detectors.ledger import BETS, EvidenceBlock, EvidenceState, Stream, Table
+from detectors.betting import CEILING, PAIRS, SPREAD, advance, set_thresholds
+from detectors.ledger import (
+    BETS,
+    FLOOR,
+    LABEL_NOISE,
+    LABEL_ONE_SIDED,
+    WINDOW,
+    EvidenceBlock,
+    EvidenceState,
+    Stream,
+    Table,
+)
 from detectors.pairs import Pairs, one_layout
 from detectors.tables.lag1 import INPUT_WEIGHT, KAPPA
 
@@ -59,8 +69,6 @@ __all__ = [
 ]  # fmt: skip
 
 MEAN_HALF_LIFE = 100.0
-WINDOW = 1000
-FLOOR = 1e-6
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -204,11 +212,6 @@ class Evidence:
     def baseline_pairs(self) -> int:
         """Pairs that are kept of the baseline period: none if no rule needs one."""
         return self.baseline if any(channel.needs_baseline for channel in self.channels) else 0
-
-    @property
-    def waits(self) -> bool:
-        """True if nothing can be said before the baseline period is full: every claim of every rule needs it."""
-        return bool(self.channels) and all(channel.needs_baseline for channel in self.channels)
 
     def first_channel(self, rule: int) -> int:
         """Position of the first channel of a rule among all channels."""

@@ -53,7 +53,7 @@ class LatticeState(NamedTuple):
 
 
 class Roots(NamedTuple):
-    """What the second stage reads; arrays of shape (tick, series), NaN while not ready."""
+    """Readings of the second stage; arrays of shape (tick, series), NaN while not ready."""
 
     k2: Floats
     modulus: Floats

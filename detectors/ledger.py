@@ -16,6 +16,14 @@ BETS = (0.1, 0.3, 0.8)
 """Shares of his wealth that the gambler stakes, unless others are given."""
 
 
+LABEL_ONE_SIDED, LABEL_NOISE = 1, 2
+"""Why an alarm may not be slowing, in bits: only excursions to one side, as after a step; the sensor's noise."""
+ENOUGH = 1e4
+"""The fleet's gamblers stop at this e-value."""
+FLOOR = 1e-6
+"""Evidence, as a part of the alarm line, is shown from here on."""
+WINDOW = 1000
+"""Ticks of a window of the fleet."""
 SCALES = (1, 4, 16, 64, 256)
 """Slower: ticks of each scale. A factor of 2 finds no more at twice the cost, one of 8 leaves holes."""
 POINTS_NEEDED = 50
@@ -70,7 +78,7 @@ class EvidenceState(NamedTuple):
 
 
 class EvidenceBlock(NamedTuple):
-    """What a block of ticks gave; arrays of shape (tick, series, rule)."""
+    """Evidence and alarms at each tick of a block; arrays of shape (tick, series, rule)."""
 
     evidence: Floats
     """log10(max(alpha M, 1e-6)) after the tick, before a reset to 0: at or above 0 at an alarm. NaN while not ready."""
@@ -80,14 +88,14 @@ class EvidenceBlock(NamedTuple):
     open: Flags
     """An alarm is open after the tick."""
     leading: NDArray[np.int8]
-    """Where an alarm was raised or cleared: the channel that gave it most evidence, and its label (`LABEL_...`)."""
+    """Channel that gave most evidence to an alarm, and its label (`LABEL_...`); set where one was raised or cleared."""
     label: NDArray[np.int8]
     threshold: Floats
-    """Where an alarm was raised or cleared: the effective threshold of the leading channel; NaN of spread."""
+    """Effective threshold of that channel, set there too; NaN of spread."""
 
 
 class Stream(NamedTuple):
-    """What evidence is fed: pairs of every lane, and what stands beside them."""
+    """Input of evidence: pairs of every lane, and what stands beside them."""
 
     past: Floats
     """(lane, tick, series), likewise `present` and `valid`."""
@@ -168,7 +176,7 @@ class SlowerState(NamedTuple):
     queue: Floats
     """Segments too new for the baseline, the oldest first; (series, lane, scale, `QUEUED`, 8)."""
     queued: Ints
-    """How many there are, (series, lane, scale)."""
+    """Number of those segments, (series, lane, scale)."""
     baseline: Floats
     """Fading sums, (series, lane, scale, 8)."""
     variance: Floats
@@ -207,18 +215,13 @@ class SlowerState(NamedTuple):
 
 
 class SlowerBlock(NamedTuple):
-    """What a block of ticks gave; arrays of shape (tick, series, rule) unless said otherwise."""
+    """Evidence and alarms of rules of kind slower at each tick of a block."""
 
-    evidence: Floats
-    """log10(max(alpha M, 1e-6)); 0 while an alarm is open; NaN while no scale is live and none is open."""
-    raised: Flags
-    cleared: Flags
+    found: EvidenceBlock
+    """Its evidence is at the line while an alarm is open, and NaN while no scale is live and none is open. `leading` is
+    (lane x scales + scale) x 3 + claim."""
     by_gap: Flags
-    """It cleared since the series was not seen, or has another level; not because it returns faster."""
-    open: Flags
-    leading: NDArray[np.int8]
-    """Where an alarm was raised or cleared; likewise `label` and `threshold`."""
-    label: NDArray[np.int8]
-    threshold: Floats
+    """The alarm cleared as the series was not seen, or is another one from here on, not because it returns faster;
+    (tick, series, rule)."""
     too_slow: Flags
     """A scale has a baseline, but none is live; (tick, series)."""

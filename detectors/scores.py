@@ -97,7 +97,7 @@ def lag1_of(baseline: Floats, lane: int, k: int) -> float:
 
 @part
 def block_length(baseline: Floats, lane: int, k: int) -> float:
-    """Pairs of the next block: about a third of the time in which the series forgets."""
+    """Pairs of the next block: two fifths of the time in which the series forgets."""
     if not is_known(baseline, lane, k):
         return SHORTEST
     r = min(0.99, abs(lag1_of(baseline, lane, k)))

@@ -9,8 +9,8 @@ instead of saturated, so that the sums of one cell serve for every threshold: ov
 Baseline. `A` and `P` fade with a memory of 2,000 pairs and leave out the newest 60. Their zero crossing `r = A / P` is
 the threshold of a cell that says nothing as long as the series goes on as it did.
 
-Score. Pairs are taken in blocks of `clip(0.4 (1 + |r|) / (1 - |r|), 2, 40)`, about the time in which the series
-forgets. A block's score is what the cell at the baseline's threshold gathers in it, in units of chance:
+Score. Pairs are taken in blocks of `clip(0.4 (1 + |r|) / (1 - |r|), 2, 40)`, two fifths of the time in which the
+series forgets. A block's score is what the cell at the baseline's threshold gathers in it, in units of chance:
 
     u = (A - r P) / D,     D^2 = s^2 (P + n P_B / n_B) / 2,     s^2 = the baseline's mean of (present - r past)^2.
 
@@ -55,17 +55,26 @@ from numpy.typing import NDArray
 
 from detectors import scales
 from detectors.bank import share_series
-from detectors.ledger import FIRST_SEGMENTS, NEEDED, QUEUED, SCALES, SEGMENT, SlowerBlock, SlowerState
+from detectors.ledger import (
+    FIRST_SEGMENTS,
+    FLOOR,
+    NEEDED,
+    QUEUED,
+    SCALES,
+    SEGMENT,
+    WINDOW,
+    EvidenceBlock,
+    SlowerBlock,
+    SlowerState,
+)
 from detectors.pairs import one_layout
 from detectors.scales import SIZES
 from detectors.scores import CLAIM_COUNT, CLAIMS, LENGTH, SHORTEST, STAKE, SUMS
-from detectors.slowing import BET_COUNT, ONE_SIDED, advance
+from detectors.slowing import BET_COUNT, advance
 
-__all__ = ["CLAIMS", "FLOOR", "ONE_SIDED", "SCALES", "Slower", "SlowerBlock", "SlowerState", "scale_and_claim"]
+__all__ = ["CLAIMS", "SCALES", "Slower", "SlowerBlock", "SlowerState", "scale_and_claim"]
 
-FLOOR = 1e-6
-WINDOW = 1000
-_OF_RULES = ("open", "leading", "trend", "label", "threshold", "evidence", "wealth", "money")
+_BY_RULE, _BY_LANE_AND_RULE = ("open", "leading", "trend", "label", "threshold", "evidence"), ("wealth", "money")
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -91,7 +100,6 @@ class Slower:
         if not all(0.0 < alpha < 1.0 for alpha in alphas):
             raise ValueError(f"slower: alpha {list(alphas)}; numbers between 0 and 1 are needed")
         self._lines = 1.0 / np.array(alphas, np.float64)
-        self._scales = np.array(SCALES, np.int64)
         self._lanes, self._window, self._threads = lanes, window, threads
 
     def init(self, series: int) -> SlowerState:
@@ -141,26 +149,22 @@ class Slower:
                 f"slower: values of shape {values.shape} at ticks of shape {tick.shape}; {self._lanes} lanes of "
                 f"{len(state.open)} series are needed"
             )
+        raised, cleared, by_gap, is_open = (np.zeros(shape, np.bool_) for _ in range(4))
+        leading, label = np.zeros(shape, np.int8), np.zeros(shape, np.int8)
+        evidence, threshold = np.full(shape, np.nan), np.full(shape, np.nan)
+        found = EvidenceBlock(evidence, raised, cleared, is_open, leading, label, threshold)
+        block = SlowerBlock(found, by_gap, np.zeros(tick.shape, np.bool_))
         if not shape[2]:  # nothing to watch for
-            none = np.zeros(shape, np.bool_)
-            number, unknown = np.zeros(shape, np.int8), np.zeros(shape)
-            return state, SlowerBlock(
-                unknown, none, none, none, none, number, number, unknown, np.zeros(tick.shape, np.bool_)
-            )  # fmt: skip
+            return state, block
         parts = {name: part.copy() for name, part in state._asdict().items() if name != "scales"}
         new = SlowerState(scales=scales.copy(state.scales), **parts)
-        raised, cleared, by_gap, is_open = (np.zeros(shape, np.bool_) for _ in range(4))
-        block = SlowerBlock(
-            np.full(shape, np.nan), raised, cleared, by_gap, is_open, np.zeros(shape, np.int8),
-            np.zeros(shape, np.int8), np.full(shape, np.nan), np.zeros(tick.shape, np.bool_),
-        )  # fmt: skip
         given = one_layout(values), one_layout(tick), one_layout(here), one_layout(afresh)
 
         def run(first: int, last: int) -> None:
             advance(*given, new, block, self._lines, self._window, first, last)
 
         share_series(run, shape[1], shape[0], self._threads)
-        np.log10(np.maximum(block.evidence, FLOOR), out=block.evidence)
+        np.log10(np.maximum(evidence, FLOOR), out=evidence)
         return new, block
 
     def carry_over(self, state: SlowerState, kept: Sequence[tuple[int, int]]) -> SlowerState:
@@ -172,12 +176,11 @@ class Slower:
         if not state.open.shape[1]:
             return fresh
         now, then = [pair[0] for pair in kept], [pair[1] for pair in kept]
-        for name in ("open", "leading", "trend", "label", "threshold", "evidence"):
+        for name in _BY_RULE:
             getattr(fresh, name)[:, now] = getattr(state, name)[:, then]
-        for name in ("wealth", "money"):
+        for name in _BY_LANE_AND_RULE:
             getattr(fresh, name)[:, :, now] = getattr(state, name)[:, :, then]
-        of_rules = {name: getattr(fresh, name) for name in _OF_RULES}
-        return state._replace(**of_rules)
+        return state._replace(**{name: getattr(fresh, name) for name in (*_BY_RULE, *_BY_LANE_AND_RULE)})
 
     def pairs_left(self, state: SlowerState, row: int) -> int:
         """Count the pairs that the finest scale of a series still needs for its baseline; 0 if it has one."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.compiled import compiled, inlined, part
-from detectors.ledger import SEGMENT, ScalesState, SlowerBlock, SlowerState
+from detectors.ledger import ENOUGH, LABEL_ONE_SIDED, SEGMENT, ScalesState, SlowerBlock, SlowerState
 from detectors.scales import MISSING, SIZES, TICKS, add, empty, pass_over, take, without_spike
 from detectors.scores import (
     A2,
@@ -46,16 +46,12 @@ from detectors.scores import (
 
 BETS = np.array([0.4, 0.9])
 BET_COUNT = len(BETS)
-ONE_SIDED = 1
-"""Label: only excursions to one side returned slowly, as after a step of the level."""
 _SIDE, _SCORE = 1.3, 1.5
 _SIDE_MEMORY, _BARELY = 0.98, 0.1
 _CLEAR_PAIRS, _CLEAR = 24.0, 0.35
 _MOST_MONEY = 0.02
 """Part of the alarm line that may come in at once, after a long time without a block."""
 _LARGEST = 1e12
-ENOUGH = 1e4
-"""The fleet's bets stop at this e-value."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -68,7 +64,7 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
     window: int, first: int, last: int,
 ) -> None:  # fmt: skip
     """Advance the series `first` to `last` in place."""
-    opened, shown, scores = out.open, out.evidence, np.zeros(CLAIM_COUNT)
+    opened, shown, scores = out.found.open, out.found.evidence, np.zeros(CLAIM_COUNT)
     for s in range(first, last):
         # Views of one series, made once: the loops over its ticks then touch plain numbers only.
         own, at = _of_series(state, s), _of_scales(state.scales, s)
@@ -216,7 +212,7 @@ def _follow(own: SlowerState, out: SlowerBlock, scores: Floats, t: int, s: int, 
         gain = 1.0 - 0.5 ** (own.block[lane, k, N] / _CLEAR_PAIRS)
         own.trend[rule] += gain * (scores[claim] - own.trend[rule])
         if own.trend[rule] < _CLEAR:
-            _clear(own, out, t, s, rule)
+            _clear(own, out, t, s, rule, False)
 
 
 @part
@@ -272,25 +268,26 @@ def _raise(own: SlowerState, out: SlowerBlock, t: int, s: int, rule: int) -> Non
     own.threshold[rule] = threshold_of(claim, clip(lag1_of(own.baseline, lane, k), HIGHEST), clip(r2, HIGHEST))
     above, below = own.sides[lane, k, 0], own.sides[lane, k, 1]
     one_sided = claim == UP and min(above, below) < _BARELY * (abs(above) + abs(below))
-    own.label[rule] = ONE_SIDED if one_sided else 0
+    own.label[rule] = LABEL_ONE_SIDED if one_sided else 0
     own.wealth[:, rule] = 0.0
     own.money[:, rule] = 0.0
     own.evidence[rule] = 0.0
-    out.raised[t, s, rule] = True
+    out.found.raised[t, s, rule] = True
     _tell(own, out, t, s, rule)
 
 
 @part
-def _clear(own: SlowerState, out: SlowerBlock, t: int, s: int, rule: int) -> None:
+def _clear(own: SlowerState, out: SlowerBlock, t: int, s: int, rule: int, by_gap: bool) -> None:
     own.open[rule] = False
-    out.cleared[t, s, rule] = True
+    out.found.cleared[t, s, rule] = True
+    out.by_gap[t, s, rule] = by_gap
     _tell(own, out, t, s, rule)
 
 
 @part
 def _tell(own: SlowerState, out: SlowerBlock, t: int, s: int, rule: int) -> None:
-    out.leading[t, s, rule], out.label[t, s, rule] = own.leading[rule], own.label[rule]
-    out.threshold[t, s, rule] = own.threshold[rule]
+    out.found.leading[t, s, rule], out.found.label[t, s, rule] = own.leading[rule], own.label[rule]
+    out.found.threshold[t, s, rule] = own.threshold[rule]
 
 
 @part
@@ -304,8 +301,7 @@ def _end_unseen(own: SlowerState, out: SlowerBlock, t: int, s: int, lane: int, k
     """A scale that has not been seen for too long forgets its baseline, and with it end the alarms that it led."""
     for rule in range(own.open.shape[0]):
         if own.open[rule] and own.leading[rule] // CLAIM_COUNT == lane * SIZES + k:
-            _clear(own, out, t, s, rule)
-            out.by_gap[t, s, rule] = True
+            _clear(own, out, t, s, rule, True)
     _forget_scale(own, lane, k)
     share_money(own, lane)
     _read_evidence(own.wealth, own.evidence)
@@ -316,8 +312,7 @@ def _end_all(own: SlowerState, out: SlowerBlock, t: int, s: int) -> None:
     """End every open alarm, since the series is another one from here on."""
     for rule in range(own.open.shape[0]):
         if own.open[rule]:
-            _clear(own, out, t, s, rule)
-            out.by_gap[t, s, rule] = True
+            _clear(own, out, t, s, rule, True)
 
 
 @part

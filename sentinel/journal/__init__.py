@@ -65,7 +65,7 @@ class Journal:
         try:
             if not read_only:
                 journal.checkpoints.remove_leftovers()
-        except BaseException:
+        except BaseException:  # whatever ends the opening, the files are closed
             journal.close()
             raise
         return journal

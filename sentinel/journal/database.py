@@ -139,7 +139,7 @@ class Database:
             )
         try:
             self._prepare(read_only)
-        except BaseException:
+        except BaseException:  # whatever ends the opening, the file is closed
             self.connection.close()
             raise
 
@@ -167,7 +167,7 @@ class Database:
             try:
                 yield self.connection
                 self.connection.execute("COMMIT")
-            except BaseException:
+            except BaseException:  # an interrupt must not leave half a transaction either
                 if self.connection.in_transaction:  # SQLite rolls back by itself on some errors
                     self.connection.execute("ROLLBACK")
                 raise

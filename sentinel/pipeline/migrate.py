@@ -169,9 +169,8 @@ def _end_alarms(
     gone = np.array([rule not in kept for rule in old.rules], bool)
     rows, rules = np.nonzero((part.alarm.raised >= 0) & gone)
     for row, k in zip(rows.tolist(), rules.tolist(), strict=True):
-        scoring = pipeline.cohort(old).scoring
-        stands = scoring.standing(part.evidence, part.slower, row, k)
+        facts = pipeline.cohort(old).scoring.find_facts(part.evidence, part.slower, row, k)
         yield alarm_event(
             state, pipeline.cohort(old), part, row, k, "cleared", part.alarm.raised[row, k], part.last.tick[row],
-            stands.leading, stands.label, scoring.threshold_of_last_alarm(part.evidence, part.slower, row, k),
+            facts.leading, facts.label, facts.held_against,
         )  # fmt: skip

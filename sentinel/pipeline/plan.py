@@ -28,11 +28,11 @@ from sentinel.domain.spans import DAY, HOUR, MINUTE, MONTH, SECOND, Cadence, Hal
 from sentinel.pipeline.arrays import Ints
 
 CONDITIONER_WARM_UP = 50
+UNCLIPPED = 20
+"""First points, by which the conditioner finds the level; also differences by which a comparison finds its scale."""
 SHORTEST_SEASON_MEMORY = 120.0
 """Ticks. A season's estimate drifts; small budgets take faster drift for slowing: for seasons of 7 ticks
 false alarms are 1.1 of a budget of 1e-5 with 35 ticks, 0.4 with 120."""
-UNCLIPPED = 20
-"""First points, by which the conditioner finds the level; also differences by which a comparison finds its scale."""
 APART = 0.4
 STAMPS_FOR_CADENCE = 50
 LONGEST_GAP = 10_000

@@ -13,12 +13,13 @@ import numpy as np
 from detectors import detrending, half_life
 from detectors.bank import Bank, BankState
 from detectors.betting import QUIETER
-from detectors.evidence import LABEL_NOISE, Evidence, EvidenceBlock, EvidenceChannel, EvidenceState, Rule, Stream
+from detectors.evidence import Evidence, EvidenceBlock, EvidenceChannel, EvidenceState, Rule, Stream
 from detectors.fading import Fading, fade, fresh
 from detectors.lattice import Lattice, LatticeState
+from detectors.ledger import FLOOR, LABEL_NOISE
 from detectors.pairs import Pairs
 from detectors.skewness import Skewness, SkewnessState
-from detectors.slower import CLAIMS, FLOOR, Slower, SlowerBlock, SlowerState, scale_and_claim
+from detectors.slower import CLAIMS, Slower, SlowerBlock, SlowerState, scale_and_claim
 from detectors.spectrum import crossings, thresholds
 from detectors.spread import Spread, SpreadState, criticality
 from detectors.tables import lag1
@@ -63,8 +64,8 @@ class Leading(NamedTuple):
     """Ticks over which means were taken."""
 
 
-class Standing(NamedTuple):
-    """How a rule of a series stands, beside its evidence."""
+class RuleFacts(NamedTuple):
+    """What is known of a rule of a series, beside its evidence."""
 
     threshold: float
     """What its first channel is held against; NaN while that is not known."""
@@ -76,6 +77,8 @@ class Standing(NamedTuple):
     """Of its last alarm, in bits."""
     leading: int
     """Of its last alarm; see `Scoring.describe`."""
+    held_against: float
+    """Threshold that the channel which led the last alarm was held against."""
 
 
 class Scored(NamedTuple):
@@ -157,42 +160,50 @@ class Scoring:
         afresh = pairs.reset & (given.blind != _GAP)
         # Before evidence, whose kernel a second process may still be compiling.
         slower, slow = self.slower.advance(state.slower, values, tick, here, afresh)
+        slow = self._mark(slow, change)
         took("bank", perf_counter() - start)
         start = perf_counter()
-        before, scale = given.before[None], given.scale
+        evidence, block = state.evidence, slow.found
+        if self._fixed or not self._slow:
+            evidence, fixed = self.evidence.advance(state.evidence, self._stream(given, second, change, ready, tick))
+            block = self._join(fixed, slow.found)
+        took("evidence", perf_counter() - start)
+        return ScoringState(bank, fading, lattice, spread, skewness, evidence, slower), Scored(
+            readings, estimates, ready, block, self._find_waiting(block, slow, ready), second
+        )
+
+    def _stream(self, given: Conditioned, second: Pairs, change: Floats, ready: Flags, tick: Ints) -> Stream:
+        """Put together what evidence is fed."""
+        pairs, before, scale = given.pairs, given.before[None], given.scale
         lanes: tuple[Pairs, ...] = (pairs, second) if np.any(self.evidence.table.lane == SECOND) else (pairs,)
         if given.target is not None:
             before, scale = np.stack((given.target.before, given.before)), given.target.scale
             own = given.target.pairs
             apart = Pairs(own.past, own.present, own.valid & given.target.apart, own.reset)
             lanes = (own, given.target.second, pairs, second, apart)
-        stream = Stream(
+        return Stream(
             np.stack([lane.past for lane in lanes]), np.stack([lane.present for lane in lanes]),
             np.stack([lane.valid for lane in lanes]), pairs.reset,
             np.repeat(ready[:, :, None], len(self.evidence.rules), axis=2), before, _BESIDE, scale, change, tick,
         )  # fmt: skip
-        evidence, fixed = self.evidence.advance(state.evidence, stream)
-        block = self._join(fixed, slow, change)
-        took("evidence", perf_counter() - start)
-        return ScoringState(bank, fading, lattice, spread, skewness, evidence, slower), Scored(
-            readings, estimates, ready, block, self._find_waiting(block, slow, ready), second
-        )
 
-    def _join(self, fixed: EvidenceBlock, slow: SlowerBlock, spread: Floats) -> EvidenceBlock:
+    def _mark(self, slow: SlowerBlock, spread: Floats) -> SlowerBlock:
+        """Mark alarms that a quieter sensor may have raised, and say where an alarm ended of itself."""
+        found, claim = slow.found, slow.found.leading % len(CLAIMS)
+        quieter = found.raised & (spread < QUIETER)[:, :, None] & (claim == CLAIMS.index("up"))
+        ended = np.where(slow.by_gap, np.nan, math.log10(FLOOR))
+        label = found.label | (LABEL_NOISE * quieter).astype(np.int8)
+        evidence = np.where(found.cleared, ended, found.evidence)
+        return slow._replace(found=found._replace(evidence=evidence, label=label))
+
+    def _join(self, fixed: EvidenceBlock, slow: EvidenceBlock) -> EvidenceBlock:
         """Put what both kinds of rules gave in the order of the plan's rules."""
         if not self._slow:
             return fixed
-        quieter = slow.raised & (spread < QUIETER)[:, :, None] & (slow.leading % len(CLAIMS) == CLAIMS.index("up"))
-        evidence = np.where(slow.cleared, np.where(slow.by_gap, np.nan, math.log10(FLOOR)), slow.evidence)
-        whole = EvidenceBlock(
-            evidence, slow.raised, slow.cleared, slow.open, slow.leading,
-            np.where(quieter, slow.label | LABEL_NOISE, slow.label).astype(np.int8), slow.threshold,
-        )  # fmt: skip
-        if not self._fixed:
-            return whole
         order = np.argsort(np.array(self._fixed + self._slow))
-        both = zip(fixed, whole, strict=True)
-        return EvidenceBlock(*(np.concatenate([one, other], axis=2)[:, :, order] for one, other in both))
+        both = zip(fixed, slow, strict=True)
+        # `take` keeps the layout that kernels were compiled for, which indexing would not.
+        return EvidenceBlock(*(np.concatenate([one, other], axis=2).take(order, axis=2) for one, other in both))
 
     def _find_waiting(self, block: EvidenceBlock, slow: SlowerBlock, ready: Flags) -> Codes:
         """Say where a series is ready and yet no rule can say anything."""
@@ -221,28 +232,22 @@ class Scoring:
         channel = rule.channels[(leading - self.evidence.first_channel(self._place[k])) % len(rule.channels)]
         return Leading(channel, "below" if channel.below else "above", 1)
 
-    def standing(self, evidence: EvidenceState, slower: SlowerState, row: int, k: int) -> Standing:
-        """Say how rule `k` stands for the series in this row."""
+    def find_facts(self, evidence: EvidenceState, slower: SlowerState, row: int, k: int) -> RuleFacts:
+        """Find what is known of rule `k` for the series in this row."""
         at = self._place[k]
         if self._plan.rules[k].kind == SLOWER:
-            return Standing(
+            return RuleFacts(
                 self.slower.threshold(slower, row, at), self.slower.pairs_left(slower, row), False,
-                int(slower.label[row, at]), int(slower.leading[row, at]),
+                int(slower.label[row, at]), int(slower.leading[row, at]), float(slower.threshold[row, at]),
             )  # fmt: skip
         waits = any(part.relative or part.kind == "spread" for part in self._plan.rules[k].channels)
         leading = int(evidence.leading[row, at])
-        return Standing(
+        return RuleFacts(
             float(evidence.threshold[row, self.evidence.first_channel(at)]),
             self.evidence.baseline_pairs - int(evidence.remembered[row]) if waits else 0,
             waits and bool(evidence.disagrees[row]), int(evidence.label[row, at]), leading,
+            float(evidence.threshold[row, leading]),
         )  # fmt: skip
-
-    def threshold_of_last_alarm(self, evidence: EvidenceState, slower: SlowerState, row: int, k: int) -> float:
-        """Threshold that the channel which led the last alarm of rule `k` was held against."""
-        at = self._place[k]
-        if self._plan.rules[k].kind == SLOWER:
-            return float(slower.threshold[row, at])
-        return float(evidence.threshold[row, evidence.leading[row, at]])
 
     def carry_over(
         self, was: Scoring, evidence: EvidenceState, slower: SlowerState, kept: Sequence[tuple[int, int]]

@@ -202,15 +202,15 @@ class Snapshot:
 
 def _view_rule(name: str, cohort: Cohort, members: CohortState, row: int, k: int, since_us: int) -> RuleView:
     """Make the view of one rule of one series, whose open alarm was raised at `since_us`."""
-    rule, stands = cohort.plan.rules[k], cohort.scoring.standing(members.evidence, members.slower, row, k)
+    rule, facts = cohort.plan.rules[k], cohort.scoring.find_facts(members.evidence, members.slower, row, k)
     first = rule.channels[0]
     return RuleView(
         kind=rule.kind, label=rule.label, side="below" if first.below else "above", relative=first.relative,
-        threshold=stands.threshold if first.line is None else first.line, baseline_left=stands.baseline_left,
-        baseline_disagrees=stands.disagrees, alpha=rule.alpha, severity=rule.severity,
+        threshold=facts.threshold if first.line is None else first.line, baseline_left=facts.baseline_left,
+        baseline_disagrees=facts.disagrees, alpha=rule.alpha, severity=rule.severity,
         evidence=float(members.last.evidence[row, k]),
         alarm_id=alarm_id(name, rule.kind, rule.label, since_us) if since_us >= 0 else "", since_us=since_us,
-        remarks=remark_names(stands.label) if since_us >= 0 else (),
+        remarks=remark_names(facts.label) if since_us >= 0 else (),
     )  # fmt: skip
 
 

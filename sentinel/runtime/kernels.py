@@ -58,7 +58,10 @@ def compile_kernels() -> None:
     names = ("control", "warm-up")
     shape = {"cadence": "1s", "season": ["10s"]}
     settings = Settings.model_validate(
-        {"series": [{"match": "warm-up", "reference": "control", **shape}, {"match": "control", **shape}]}
+        {
+            "series": [{"match": "warm-up", "counterpart": "control", **shape}, {"match": "control", **shape}],
+            "alarms": [{"threshold": 0.8, "alpha": 1e-4}, {"kind": "slower", "alpha": 1e-4}],
+        }
     )
     pipeline = Pipeline(settings, took=on_stage)
     times = np.arange(3, dtype=np.int64) * 1_000_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from detectors.ledger import SlowerBlock, SlowerState
+from detectors.ledger import LABEL_ONE_SIDED, EvidenceBlock, SlowerBlock, SlowerState
 from detectors.scales import SCALES
-from detectors.slower import CLAIMS, ONE_SIDED, Slower, scale_and_claim
+from detectors.slower import CLAIMS, Slower, scale_and_claim
 
 Floats = NDArray[np.float64]
 ALPHAS = (1e-2, 1e-3)
@@ -29,7 +30,7 @@ def ar1(seed: int, ticks: int, series: int, rho: float | Floats, shocks: Floats 
     return x
 
 
-def watch(
+def watch_all(
     values: Floats, *, slower: Slower | None = None, cuts: tuple[int, ...] = (), first: int = 0,
     tick: NDArray[np.int64] | None = None,
 ) -> tuple[SlowerState, SlowerBlock]:  # fmt: skip
@@ -45,7 +46,14 @@ def watch(
         here = np.ones((b - a, shape[1]), bool)
         state, block = slower.advance(state, values[:, a:b], tick[a:b], here, ~here)
         blocks.append(block)
-    return state, SlowerBlock(*map(np.concatenate, zip(*blocks, strict=True)))
+    found = EvidenceBlock(*map(np.concatenate, zip(*(block.found for block in blocks), strict=True)))
+    return state, SlowerBlock(found, *(np.concatenate([block[at] for block in blocks]) for at in (1, 2)))
+
+
+def watch(values: Floats, **options: Any) -> tuple[SlowerState, EvidenceBlock]:
+    """The same, evidence and alarms alone."""
+    state, block = watch_all(values, **options)
+    return state, block.found
 
 
 def same(one: SlowerState, other: SlowerState) -> bool:
@@ -73,10 +81,10 @@ def series_with_everything() -> Floats:
 def test_blocks_may_be_cut_anywhere_bitwise(sizes: list[int]) -> None:
     values = series_with_everything()
     cuts = tuple(c for c in np.cumsum(sizes).tolist() if c < len(values))
-    whole, cut = watch(values), watch(values, cuts=cuts)
+    whole, cut = watch_all(values), watch_all(values, cuts=cuts)
     assert same(whole[0], cut[0])
-    assert whole[1].raised.any()
-    for one, other in zip(whole[1], cut[1], strict=True):
+    assert whole[1].found.raised.any()
+    for one, other in zip([*whole[1].found, *whole[1][1:]], [*cut[1].found, *cut[1][1:]], strict=True):
         assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
 
 
@@ -162,8 +170,8 @@ def test_a_gap_keeps_the_baseline_and_the_alarm_a_longer_one_than_the_baseline_e
         on = np.ones((1, 30), bool)
         after, end = slower.advance(state, values[None, -1:], tick, on, ~on)
         assert (after.open[open_then, 0] == stays).all()
-        assert np.array_equal(end.by_gap[0], end.cleared[0])
-        assert end.cleared[0, open_then, 0].all() != stays
+        assert np.array_equal(end.by_gap[0], end.found.cleared[0])
+        assert end.found.cleared[0, open_then, 0].all() != stays
 
 
 def test_ticks_left_out_are_missing_ones() -> None:
@@ -183,7 +191,7 @@ def test_a_step_of_the_level_hardly_counts() -> None:
     block = watch(values, slower=Slower((1e-4,)))[1]
     raised = block.raised[2_000:2_200]
     assert raised.any(axis=(0, 2)).sum() <= 30
-    assert (block.label[2_000:2_200][raised] == ONE_SIDED).mean() >= 0.5
+    assert (block.label[2_000:2_200][raised] == LABEL_ONE_SIDED).mean() >= 0.5
 
 
 def test_what_never_returns_is_too_slow_not_quiet() -> None:
@@ -191,9 +199,9 @@ def test_what_never_returns_is_too_slow_not_quiet() -> None:
     trend = walk + 0.0
     for _ in range(2):
         trend = trend.cumsum(axis=0)
-    block = watch(trend)[1]
+    block = watch_all(trend)[1]
     assert block.too_slow[-1].all()
-    assert np.isnan(block.evidence[-1]).all()
+    assert np.isnan(block.found.evidence[-1]).all()
 
 
 @pytest.mark.parametrize("alphas", [(0.0,), (1.0,), (0.1, 2.0)])

@@ -23,7 +23,8 @@ from tests.studies.trust.scenarios import SCENARIOS
 Floats = NDArray[np.float64]
 
 ALPHAS = (1e-3, 1e-4)
-RIVERS = Path(os.environ.get("SENTINEL_TEST_DATA", "")) / "rivers"
+DATA = Path(os.environ.get("SENTINEL_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
+RIVERS = DATA / "rivers"
 STEP_EVERY = 500
 
 
