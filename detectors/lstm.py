@@ -69,7 +69,7 @@ def lstm_cell_of(tables: Sequence[CellTable]) -> nn.LSTMCell:
 
 
 def features(pairs: Pairs) -> Tensor:
-    """What the cells are fed, `(tick, series, 4)` in the order of `INPUTS`; where there is no pair, past = present = 0.
+    """Input of the cells, `(tick, series, 4)` in the order of `INPUTS`; where there is no pair, past = present = 0.
 
     Raises
     ------

@@ -135,7 +135,7 @@ def weights_of(r: float, r2: float, error: float) -> tuple[float, float, float]:
 
 @part
 def follow_variance(variance: Floats, lane: int, k: int, claim: int, u: float, pairs: float) -> float:
-    """How much wider than chance earlier scores were, at least 1; then take in this one."""
+    """Variance of earlier scores over that of chance, at least 1; then take in this one."""
     number, squares = variance[lane, k, claim, NUMBER], variance[lane, k, claim, SQUARES]
     spread = max(1.0, (_VARIANCE_PRIOR + squares) / (_VARIANCE_PRIOR + number))
     variance[lane, k, claim, SUM] += u

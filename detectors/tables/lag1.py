@@ -58,7 +58,7 @@ INPUT_WEIGHT = 1.5
 """w: where the past value saturates; 1.5 costs 5 to 10 % of the Gaussian information and bounds every spike."""
 
 KAPPA = 1.5
-"""Where the prediction error saturates; common to all detectors of a bank, so that thresholds are nested."""
+"""Prediction error at which saturation begins; common to all detectors of a bank, so that thresholds are nested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class NullDetector:
 
     @property
     def forgetting_factor(self) -> float:
-        """What is left of the pair's difference after one valid step."""
+        """Part of the pair's difference that is left after one valid step."""
         return self.plus.forgetting_factor
 
 

@@ -17,7 +17,7 @@ LOWEST_THRESHOLD, HIGHEST_THRESHOLD = -0.98, 0.99
 RELATIVE = "relative"
 SLOWER: Final = "slower"
 LARGEST_PER_TICK = {"warning": 1e-3, "critical": 1e-4}
-"""What a budget in calendar time comes to at most, for rules of kind slower: records of yearly values, or without a
+"""Most that a budget in calendar time comes to, for rules of kind slower: records of yearly values, or without a
 calendar, would else spend all of it at one tick."""
 BETS = (0.1, 0.3, 0.8)
 CLEAR = 1e-3
@@ -55,7 +55,7 @@ class ChannelSettings(Part):
     """One of the claims that a weighted rule puts together."""
 
     kind: Kind = "lag1"
-    """What evidence is gathered on: lag-1 autocorrelation, modulus of an oscillation, spread."""
+    """Number that evidence is gathered on: lag-1 autocorrelation, modulus of an oscillation, spread."""
     threshold: Threshold = None
     """lag1 and modulus: where evidence begins to grow; a number, or `relative` to the series' own past (lag1)."""
     side: Side = "above"
