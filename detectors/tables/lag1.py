@@ -58,7 +58,7 @@ INPUT_WEIGHT = 1.5
 """w: where the past value saturates; 1.5 costs 5 to 10 % of the Gaussian information and bounds every spike."""
 
 KAPPA = 1.5
-"""Prediction error at which saturation begins; common to all detectors of a bank, so that thresholds are nested."""
+"""Factor on the prediction error before it saturates; one for a whole bank, so that thresholds are nested."""
 
 
 @dataclass(frozen=True, slots=True)
