@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+import sentinel
 from detectors.betting import advance
 from detectors.compiled import is_kept
 from detectors.evidence import Evidence, above, stream_of
@@ -81,7 +82,7 @@ def compile_evidence() -> None:
 
 def _second_process() -> subprocess.Popen[bytes] | None:
     """Start this module on its own, from the same folder; None where no process may be started."""
-    folders = filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")))
+    folders = filter(None, (str(Path(sentinel.__file__).parents[1]), os.environ.get("PYTHONPATH")))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(folders)}
     with suppress(OSError):
         return subprocess.Popen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import detectors
+import sentinel
 from detectors.compiled import is_kept
 
 KERNEL = """
@@ -38,10 +41,16 @@ print(json.dumps([count("cache_hits"), count("cache_misses")]))
 
 
 def compiled_in(cache: Path, executable: str = sys.executable) -> tuple[dict[str, int], dict[str, int]]:
-    """Signatures of each kernel that a new process found on the disk, and that it compiled itself."""
+    """Signatures of each kernel that a new process found on the disk, and that it compiled itself.
+
+    It runs in a copy of the program beside the installed one, which the second process once compiled instead.
+    """
+    copy = cache / "copy"
+    for package in (sentinel, detectors):
+        shutil.copytree(Path(package.__file__).parent, copy / package.__name__, dirs_exist_ok=True)
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, executable], env=os.environ | {"NUMBA_CACHE_DIR": str(cache)},
-        capture_output=True, text=True, timeout=600, check=True,
+        [sys.executable, "-c", PROGRAM, executable], env=os.environ | {"NUMBA_CACHE_DIR": str(cache / "kept")},
+        cwd=copy, capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     assert done.stderr == ""
     found, made = json.loads(done.stdout)
