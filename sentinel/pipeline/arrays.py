@@ -19,7 +19,7 @@ Arrays = dict[str, NDArray[Any]]
 def take(table: Table, rows: Ints | Flags) -> Table:
     """Copy these rows, by position or by flag; a table of all its rows in order is itself."""
     positions: Ints = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64, copy=False)
-    return table if _is_whole(table, positions) else _take(table, positions)
+    return table if are_all(positions, row_count(table)) else _take(table, positions)
 
 
 def copy(table: Table) -> Table:
@@ -29,7 +29,7 @@ def copy(table: Table) -> Table:
 
 def put(table: Table, rows: Ints, taken: Table, part: Table) -> Table:
     """Replace these rows by `part`. `taken` is what `take` gave: what is still the same array there is not copied."""
-    if _is_whole(table, rows):
+    if are_all(rows, row_count(table)):
         return part
     columns = list(table)
     for at, (was, now) in enumerate(zip(taken, part, strict=True)):
@@ -73,9 +73,9 @@ def row_count(table: tuple[Any, ...]) -> int:
     return row_count(first) if isinstance(first, tuple) else int(first.shape[0])
 
 
-def _is_whole(table: tuple[Any, ...], rows: Ints) -> bool:
-    """Tell if these are all rows in order."""
-    return rows.size == row_count(table) and np.array_equal(rows, np.arange(rows.size))
+def are_all(rows: Ints, count: int) -> bool:
+    """Tell if these are all of `count` rows in order."""
+    return rows.size == count and np.array_equal(rows, np.arange(count))
 
 
 def _take(table: Table, rows: Ints) -> Table:

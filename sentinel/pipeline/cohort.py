@@ -84,7 +84,7 @@ READ_ONLY = ("last", "estimates", "skewness")
 
 def take_series(members: CohortState, rows: Ints) -> CohortState:
     """Copy these rows, by position; all rows in order are the cohort itself."""
-    if rows.size == members.series.size and np.array_equal(rows, np.arange(rows.size)):
+    if arrays.are_all(rows, members.series.size):
         return members
     return members._replace(
         series=members.series[rows], grid=grids.take_series(members.grid, rows),
@@ -136,8 +136,10 @@ class Cohort:
     def step(self, state: CohortState, block: Block, took: Stopwatch) -> tuple[CohortState, SteppedBlock]:
         """Take a block of closed ticks through conditioning, bank, evidence and alarm."""
         start = perf_counter()
-        rows = block.rows
-        given = {part: arrays.take(getattr(state, part), rows) for part in _STEPPED}
+        rows, everyone = block.rows, arrays.are_all(block.rows, state.series.size)
+        given = {part: getattr(state, part) for part in _STEPPED}
+        if not everyone:
+            given = {part: arrays.take(table, rows) for part, table in given.items()}
         conditioner: ConditionerState | DifferenceState
         if isinstance(block, ComparisonBlock):
             conditioner, conditioned = self.differencing.advance(given["conditioner"], block)
@@ -158,9 +160,10 @@ class Cohort:
         parts = {
             "conditioner": conditioner, **after._asdict(), "alarm": alarm, "last": last, "estimates": estimates,
         }  # fmt: skip
-        whole = {name: arrays.put(getattr(state, name), rows, given[name], part) for name, part in parts.items()}
+        if not everyone:
+            parts = {name: arrays.put(getattr(state, name), rows, given[name], part) for name, part in parts.items()}
         took("alarm", perf_counter() - start)
-        return state._replace(**whole), SteppedBlock(block, conditioned, scored, states)
+        return state._replace(**parts), SteppedBlock(block, conditioned, scored, states)
 
 
 def _name_missing_counterpart(reason: Codes, alone: Flags) -> Codes:

@@ -35,11 +35,10 @@ def ar1(seed: int, rho: float | Floats, ticks: int, series: int = 1) -> Floats:
     """Stationary AR(1) of unit variance, shape (tick, series); `rho` may change from tick to tick."""
     random = np.random.default_rng(seed)
     rhos = np.broadcast_to(rho, (ticks,))
-    shocks = random.normal(size=(ticks, series))
-    values = np.empty((ticks, series))
-    values[0] = shocks[0]
+    values = random.normal(size=(ticks, series))
+    values[1:] *= np.sqrt(1.0 - rhos[1:, None] ** 2)
     for t in range(1, ticks):
-        values[t] = rhos[t] * values[t - 1] + np.sqrt(1.0 - rhos[t] ** 2) * shocks[t]
+        values[t] += rhos[t] * values[t - 1]
     return values
 
 
