@@ -162,8 +162,10 @@ def end_segment(own: SlowerState, lane: int, k: int) -> None:
         share_money(own, lane)
     else:
         own.queued[lane, k] = waiting + 1
-    own.queue[lane, k, min(waiting, QUEUED - 1)] = own.segment[lane, k]
-    own.segment[lane, k] = 0.0
+    # Loops: an assignment between slices takes seconds to compile, for the words of its error alone.
+    for i in range(SUMS):
+        own.queue[lane, k, min(waiting, QUEUED - 1), i] = own.segment[lane, k, i]
+        own.segment[lane, k, i] = 0.0
 
 
 @part

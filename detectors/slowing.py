@@ -205,6 +205,20 @@ def _score(
 
 
 @part
+def _empty(numbers: Floats) -> None:
+    for i in range(numbers.shape[0]):
+        numbers[i] = 0.0
+
+
+@part
+def _sum(numbers: Floats) -> float:
+    total = 0.0
+    for i in range(numbers.shape[0]):
+        total += numbers[i]
+    return total
+
+
+@part
 def _follow(own: SlowerState, out: SlowerBlock, scores: Floats, t: int, s: int, rule: int, lane: int, k: int) -> None:
     """Follow the claim of an open alarm; it ends when its scores are again about as they were."""
     claim = own.leading[rule] - (lane * SIZES + k) * CLAIM_COUNT
@@ -220,8 +234,8 @@ def _open_window(own: SlowerState, window: int) -> None:
     """Begin a window of the fleet; of the windows before, only the one just before is a neighbour."""
     own.e_value[0] = own.e_value[1] if window == own.window[0] + 1 else 0.0
     own.e_value[1] = 0.0
-    own.fleet[:] = 0.0
-    own.fleet_money[:] = 0.0
+    _empty(own.fleet.reshape(-1))
+    _empty(own.fleet_money.reshape(-1))
     own.window[0] = window
 
 
@@ -230,7 +244,7 @@ def _smallest(fleet: Floats) -> float:
     """Wealth over all scales, claims and bets, of the lane where it is smallest."""
     smallest = math.inf
     for lane in range(fleet.shape[0]):
-        smallest = min(smallest, fleet[lane].sum())
+        smallest = min(smallest, _sum(fleet[lane].reshape(-1)))
     return smallest
 
 
@@ -253,13 +267,13 @@ def _raise(own: SlowerState, out: SlowerBlock, t: int, s: int, rule: int) -> Non
     """Note an alarm with the claim that gave most evidence, where evidence is smallest; its wealth is spent."""
     smallest, lane = math.inf, 0
     for at in range(own.wealth.shape[0]):
-        total = own.wealth[at, rule].sum()
+        total = _sum(own.wealth[at, rule].reshape(-1))
         if total < smallest:
             smallest, lane = total, at
     most, leading = -1.0, 0
     for k in range(SIZES):
         for claim in range(CLAIM_COUNT):
-            wealth = own.wealth[lane, rule, k, claim].sum()
+            wealth = _sum(own.wealth[lane, rule, k, claim])
             if wealth > most:
                 most, leading = wealth, (lane * SIZES + k) * CLAIM_COUNT + claim
     k, claim = leading // CLAIM_COUNT % SIZES, leading % CLAIM_COUNT
@@ -269,8 +283,9 @@ def _raise(own: SlowerState, out: SlowerBlock, t: int, s: int, rule: int) -> Non
     above, below = own.sides[lane, k, 0], own.sides[lane, k, 1]
     one_sided = claim == UP and min(above, below) < _BARELY * (abs(above) + abs(below))
     own.label[rule] = LABEL_ONE_SIDED if one_sided else 0
-    own.wealth[:, rule] = 0.0
-    own.money[:, rule] = 0.0
+    for at in range(own.wealth.shape[0]):
+        _empty(own.wealth[at, rule].reshape(-1))
+        _empty(own.money[at, rule])
     own.evidence[rule] = 0.0
     out.found.raised[t, s, rule] = True
     _tell(own, out, t, s, rule)
@@ -319,15 +334,14 @@ def _end_all(own: SlowerState, out: SlowerBlock, t: int, s: int) -> None:
 def _forget(own: SlowerState, at: ScalesState) -> None:
     """Forget a series."""
     empty(at)
-    own.lag1[:] = 0.0
-    own.block[:] = 0.0
-    own.excursion[:] = 0.0
-    own.share[:] = 0.0
     own.live[0] = False
-    own.evidence[:] = 0.0
-    own.fleet[:] = 0.0
-    own.fleet_money[:] = 0.0
-    own.e_value[:] = 0.0
+    for array in (own.lag1, own.block, own.excursion):
+        _empty(array.reshape(-1))
+    for table in (own.share, own.fleet_money):
+        _empty(table.reshape(-1))
+    _empty(own.fleet.reshape(-1))
+    _empty(own.evidence)
+    _empty(own.e_value)
     for lane in range(own.share.shape[0]):
         for k in range(SIZES):
             _forget_scale(own, lane, k)
@@ -336,14 +350,15 @@ def _forget(own: SlowerState, at: ScalesState) -> None:
 @part
 def _forget_scale(own: SlowerState, lane: int, k: int) -> None:
     """Forget the baseline of a scale and the evidence against it."""
-    own.baseline[lane, k] = 0.0
-    own.segment[lane, k] = 0.0
     own.queued[lane, k] = 0
-    own.variance[lane, k] = 0.0
-    own.sides[lane, k] = 0.0
     own.excursion[lane, k, LENGTH] = SHORTEST
-    own.wealth[lane, :, k] = 0.0
-    own.money[lane, :, k] = 0.0
+    _empty(own.baseline[lane, k])
+    _empty(own.segment[lane, k])
+    _empty(own.sides[lane, k])
+    _empty(own.variance[lane, k].reshape(-1))
+    for rule in range(own.wealth.shape[1]):
+        _empty(own.wealth[lane, rule, k].reshape(-1))
+        own.money[lane, rule, k] = 0.0
 
 
 @part
