@@ -121,6 +121,14 @@ class FakeSnapshot:
     def counts(self) -> Mapping[tuple[str, State, Reason], int]:
         return Counter((view.source, view.state, view.reason) for view in self.series.values())
 
+    def false_alarms_a_day(self) -> Mapping[str, float]:
+        budgets: Counter[str] = Counter()
+        for view in self.series.values():
+            for rule in view.rules:
+                if view.cadence_seconds > 0:
+                    budgets[rule.severity] += rule.alpha * 86_400 / view.cadence_seconds
+        return budgets
+
     def sites(self) -> Sequence[SiteView]:
         return self.every_site
 

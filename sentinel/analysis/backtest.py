@@ -18,13 +18,13 @@ from sentinel.analysis.lookback import LONGEST_RECORD, find_remarks, find_undecl
 from sentinel.analysis.readings import INSTANT, Readings, alarm_table, read_ticks, site_table
 from sentinel.analysis.record import SeriesRecord, describe, rank
 from sentinel.analysis.report import Report, ReportSection, describe_sites, draw_record, png, write_report
-from sentinel.analysis.run import Findings, compares, list_names, refuse_absent_counterparts, refuse_nothing, run
+from sentinel.analysis.run import Findings, compares, refuse_absent_counterparts, refuse_nothing, run
 from sentinel.analysis.skill import compare, measure
 from sentinel.analysis.sweep import describe_sweep, sweep
 from sentinel.analysis.verdicts import SKILL_FILES, describe_skill, write_skill
 from sentinel.config import Settings, load
 from sentinel.domain.errors import DataError, UsageError
-from sentinel.pipeline.plan import comparison_name
+from sentinel.pipeline.plan import comparison_name, list_names
 from sentinel.pipeline.sites import without_enough
 from sentinel.tables import TableOptions
 from sentinel.views.picture import Figure

@@ -20,7 +20,7 @@ from sentinel.domain.observation import Axis, CalendarAxis, NumberAxis
 from sentinel.domain.states import REASONS, STATES, Reason, State
 from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState, Result
-from sentinel.pipeline.plan import comparison_name
+from sentinel.pipeline.plan import list_names
 from sentinel.pipeline.results import Rows
 from sentinel.pipeline.snapshot import Snapshot
 
@@ -81,6 +81,7 @@ def run(
     kept
         Keep at least this many histories for pictures, those with most evidence; None = all.
     """
+    settings = settings.divide(list_names(settings, observations.names))
     own_axes = _axes(observations, settings)
     if any(axis.numbered for axis in own_axes):
         rules = [rule.without_calendar().model_dump(mode="json") for rule in settings.alarms]
@@ -121,12 +122,6 @@ def run(
 def compares(settings: Settings) -> bool:
     """True if some series are compared with others; then all must come in order of time."""
     return any(entry.counterpart is not None for entry in settings.series)
-
-
-def list_names(settings: Settings, names: Sequence[str]) -> list[str]:
-    """Name the series of an input and their comparisons with counterparts."""
-    pairs = ((name, settings.counterpart_for(name)) for name in names)
-    return [*names, *(comparison_name(name, counterpart) for name, counterpart in pairs if counterpart is not None)]
 
 
 def refuse_nothing(findings: Findings, observations: SortedObservations, where: str) -> None:

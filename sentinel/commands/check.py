@@ -4,21 +4,41 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from glob import has_magic
 from math import floor
 
-from sentinel.config import AlarmSettings, BankSettings, SeriesSettings, Settings, SiteSettings, load, schema_text
+from sentinel.config import (
+    FLEET,
+    AlarmSettings,
+    BankSettings,
+    SeriesSettings,
+    Settings,
+    SiteSettings,
+    load,
+    schema_text,
+)
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import ConfigError
-from sentinel.domain.spans import Cadence, print_duration, print_season, print_size
+from sentinel.domain.spans import DAY, Cadence, print_duration, print_season, print_size
 from sentinel.notify import make_notifier
-from sentinel.pipeline.plan import STAMPS_FOR_CADENCE, Plan, comparison_name, defaults_for, plan_for, plan_of
+from sentinel.pipeline.plan import (
+    STAMPS_FOR_CADENCE,
+    Plan,
+    comparison_name,
+    defaults_for,
+    list_names,
+    plan_for,
+    plan_of,
+)
 from sentinel.pipeline.sites import without_enough
 from sentinel.sources import Source, make_sources
 from sentinel.text.words import describe_bank, describe_rule, rule_in_words, span
 
+_FLEET = 1_000
+"""Series that are counted with where the sources do not know theirs."""
 _LISTED_CADENCES = (Cadence.parse("1h"), Cadence.parse("1d"))
 
 
@@ -64,8 +84,11 @@ def summary(settings: Settings, sources: Sequence[Source] = ()) -> Iterator[str]
         yield from (f"  {line}" for line in _series(settings, entry))
     for name, bank in settings.banks.items():
         yield f"bank {name}: {_bank(bank)}"
+    names = _known(sources)
+    settings = settings.divide(list_names(settings, names)) if names else settings
     for rule in settings.alarms:
         yield f"rule {rule.match}: {_rule(rule)}"
+    yield from _false_alarms_a_day(settings, names)
     yield from _overdrawn(settings.alarms)
     if not settings.alarms:
         yield "rules: none; nothing will alarm"
@@ -84,14 +107,12 @@ def remarks(settings: Settings, sources: Sequence[Source]) -> Iterator[str]:
     """
     for source in sources:
         yield from (f"source {source.name}: {remark}" for remark in source.remarks())
-    known = [source.known_series() for source in sources]
-    names = sorted(frozenset().union(*(each for each in known if each is not None)))
-    if not names or None in known:
+    names = _known(sources)
+    if not names:
         literal = [site for site in settings.sites if not has_magic(site.match)]
         yield from (line for site in literal for line in without_enough([site], [[site.match]]))
         return
-    pairs = ((name, settings.counterpart_for(name)) for name in names)
-    judged = [[name, comparison_name(name, other)] if other is not None else [name] for name, other in pairs]
+    judged = [list_names(settings, [name]) for name in names]
     listed = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
     everyone = [name for own in judged for name in own]
     for part, entries, among in (("series", settings.series, names), ("rule", settings.alarms, everyone)):
@@ -99,6 +120,32 @@ def remarks(settings: Settings, sources: Sequence[Source]) -> Iterator[str]:
             if not any(fnmatchcase(name, match) for name in among):
                 yield f"{part} {match}: matches none of the series that the sources have now ({listed})"
     yield from without_enough(settings.sites, judged)
+
+
+def _known(sources: Sequence[Source]) -> list[str]:
+    """Name the series that the sources have now; none where a source cannot know them before it reads."""
+    known = [source.known_series() for source in sources]
+    return [] if None in known else sorted(frozenset().union(*(each for each in known if each is not None)))
+
+
+def _false_alarms_a_day(settings: Settings, names: Sequence[str]) -> Iterator[str]:
+    """Say how many false alarms a day the budgets allow for all series together, at most."""
+    now = f"the {len(names):,} series that the sources have now"
+    whose = now if names else f"{_FLEET:,} series without entries of their own"
+    everyone = list_names(settings, names or [f"x{number}" for number in range(_FLEET)])
+    settings = settings.divide(everyone)
+    for cadence in _LISTED_CADENCES:
+        declared = [settings.series_for(name).cadence for name in everyone]
+        budgets: dict[str, float] = defaultdict(float)
+        for name, own in zip(everyone, declared, strict=True):
+            for rule in settings.rules_for(name):
+                budgets[rule.severity] += rule.alpha_per_tick(own or cadence) * DAY / (own or cadence).microseconds
+        if budgets:
+            tiers = " and ".join(f"{number:.2g} {severity}" for severity, number in budgets.items())
+            at = "" if None not in declared else f", if cadences that are not declared are {cadence}"
+            yield f"false alarms to expect, at most: {tiers} a day of {whose}{at}"
+        if None not in declared:
+            return
 
 
 def _series(settings: Settings, entry: SeriesSettings) -> Iterator[str]:
@@ -169,7 +216,8 @@ def _bank(bank: BankSettings) -> str:
 def _rule(rule: AlarmSettings) -> str:
     budget = f"alpha {rule.alpha:g} per tick" if rule.alpha is not None else f"budget {rule.false_alarms}"
     share = f", of which it takes {rule.share:g}" if rule.share != 1.0 else ""
-    series = "each series" if rule.shared_by == 1 else f"{rule.shared_by} series together"
+    many = "all series of the fleet" if rule.shared_by == FLEET else f"{rule.shared_by:,} series"
+    series = "each series" if rule.shared_by == 1 else f"{many} together"
     return f"{rule.severity} on {rule_in_words(rule.kind, rule.label)}, {budget} of {series}{share}"
 
 

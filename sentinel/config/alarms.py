@@ -16,6 +16,7 @@ LOWEST_THRESHOLD, HIGHEST_THRESHOLD = -0.98, 0.99
 """The thresholds of the bank end about there, and no record is long enough to tell more apart."""
 RELATIVE = "relative"
 SLOWER: Final = "slower"
+FLEET: Final = "fleet"
 LARGEST_PER_TICK = {"warning": 1e-3, "critical": 1e-4}
 """Most that a budget in calendar time comes to, for rules of kind slower: records of yearly values, or without a
 calendar, would else spend all of it at one tick."""
@@ -36,6 +37,14 @@ def _threshold(value: object) -> float | str | None:
     raise ValueError(f"{_ALLOWED}, or the word {RELATIVE}, is allowed")
 
 
+def _sharing(value: object) -> int | str:
+    if value == FLEET:
+        return FLEET
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    raise ValueError(f"a whole number, at least 1, or the word {FLEET}, is allowed")
+
+
 Threshold: TypeAlias = Annotated[
     float | str | None,
     PlainValidator(_threshold),
@@ -44,6 +53,11 @@ Threshold: TypeAlias = Annotated[
         {"type": "null"},
     ]}),
 ]  # fmt: skip
+Sharing: TypeAlias = Annotated[
+    int | str,
+    PlainValidator(_sharing),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": FLEET}]}),
+]
 Bet: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 Kind: TypeAlias = Literal["lag1", "modulus", "spread"]
 Side: TypeAlias = Literal["above", "below"]
@@ -101,8 +115,9 @@ class AlarmSettings(Part):
     """Budgeted false alarms in calendar time, such as 1 per 10y; either this or alpha."""
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Part of that budget which this rule takes: a warning and a critical rule may share one."""
-    shared_by: Annotated[int, Field(ge=1)] = 1
-    """Number of series that share the budget; each gets an equal part."""
+    shared_by: Sharing = 1
+    """Number of series that share the budget; each gets an equal part. fleet = all that the rule is for: the daemon
+    counts them as they appear, and rounds up to a power of two."""
     severity: Literal["warning", "critical"] = "warning"
     """State of the series while the alarm is open."""
     clear: Annotated[float, Field(gt=0, le=LARGEST_ALPHA)] = CLEAR
@@ -151,10 +166,10 @@ class AlarmSettings(Part):
         return self.model_copy(update={"false_alarms": None, "alpha": LARGEST_PER_TICK[self.severity]})
 
     def uncut_alpha(self, cadence: Cadence) -> float:
-        """What the budget as it is written comes to per series and tick."""
+        """What the budget as it is written comes to per series and tick; of a whole fleet while it is not counted."""
         alpha = self.false_alarms.alpha_per_tick(cadence) if self.false_alarms is not None else self.alpha
         assert alpha is not None  # a rule has either of them
-        return alpha * self.share / self.shared_by
+        return alpha * self.share / (self.shared_by if isinstance(self.shared_by, int) else 1)
 
 
 def _channel_label(part: ChannelSettings | AlarmSettings) -> str:

@@ -6,7 +6,8 @@ What a field may hold stands in its type, and what must fit between fields in th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase, translate
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
-from sentinel.config.alarms import DEFAULT_ALARMS, LARGEST_ALPHA, SLOWER, AlarmSettings, alarm_conflicts
+from sentinel.config.alarms import DEFAULT_ALARMS, FLEET, LARGEST_ALPHA, SLOWER, AlarmSettings, alarm_conflicts
 from sentinel.config.series import (
     DEFAULT_BANK,
     BankSettings,
@@ -200,6 +201,27 @@ class Settings(Part):
     def bank_for(self, name: str) -> BankSettings:
         """Return the bank of the series of that name: the one its entry names, or the default one."""
         return self.banks.get(self.series_for(name).bank or DEFAULT_BANK, _DEFAULT_DETECTORS)
+
+    @property
+    def shares_with_fleet(self) -> bool:
+        """Whether a budget is shared by as many series as there are."""
+        return any(rule.shared_by == FLEET for rule in self.alarms)
+
+    def divide(self, names: Iterable[str]) -> Self:
+        """Count for each rule that is `shared_by: fleet` which of these series it is for, and write the number in.
+
+        It is rounded up to a power of two: a fleet that grows is divided anew a few times, not with every series.
+        """
+        if not self.shares_with_fleet:
+            return self
+        applied = Counter(id(rule) for name in set(names) for rule in self.rules_for(name))
+        divided = (
+            rule.model_copy(update={"shared_by": 1 << max(0, applied[id(rule)] - 1).bit_length()})
+            if rule.shared_by == FLEET
+            else rule
+            for rule in self.alarms
+        )
+        return self.model_copy(update={"alarms": tuple(divided)})
 
     def rules_for(self, name: str) -> tuple[AlarmSettings, ...]:
         """Return the rules of the series of that name, in the order they are written, one per kind and claim."""

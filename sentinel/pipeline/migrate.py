@@ -1,9 +1,10 @@
 """A change of settings, applied to a state.
 
 A series whose plan is the same, but perhaps for the time after which it is stale, goes on as if nothing had happened.
-One whose rules alone have changed keeps its cells; a rule that is still there keeps its evidence and its alarm. Any
-other change starts a series afresh, in `learning`, on its old grid where the cadence is the same. Alarms whose rules
-are gone end, and so do those of comparisons that are no longer wanted; new comparisons begin here.
+One whose rules alone have changed keeps its cells; a rule that is still there, if with another budget, keeps its
+evidence and its alarm. Any other change starts a series afresh, in `learning`, on its old grid where the cadence is the
+same. Alarms whose rules are gone end, and so do those of comparisons that are no longer wanted; new comparisons begin
+here.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import log10
 
 import numpy as np
 
@@ -143,13 +145,18 @@ def _follow_plan(pipeline: Pipeline, old: Plan, plan: Plan, part: CohortState) -
 
 
 def _follow_rules(pipeline: Pipeline, old: Plan, plan: Plan, part: CohortState) -> CohortState:
-    """Give series other rules; a rule that is in both plans keeps its evidence and its alarm."""
+    """Give series other rules; a rule that is in both plans keeps its evidence and its alarm.
+
+    Evidence is money, and does not depend on the budget: only its share of the new alarm line does.
+    """
     was, now = pipeline.cohort(old).scoring, pipeline.cohort(plan).scoring
-    kept = [(k, old.rules.index(rule)) for k, rule in enumerate(plan.rules) if rule in old.rules]
+    found = [_find(rule, old.rules) for rule in plan.rules]
+    kept = [(k, j) for k, j in enumerate(found) if j is not None]
     raised = np.full((part.series.size, len(plan.rules)), -1, np.int64)
     evidence = np.full(raised.shape, np.nan)
     for k, j in kept:
-        raised[:, k], evidence[:, k] = part.alarm.raised[:, j], part.last.evidence[:, j]
+        raised[:, k] = part.alarm.raised[:, j]
+        evidence[:, k] = part.last.evidence[:, j] + log10(plan.rules[k].alpha / old.rules[j].alpha)
     critical = np.array([rule.severity == "critical" for rule in plan.rules], bool)
     still = np.where((raised >= 0).any(axis=1), WARNING, WATCHING)
     still[(raised[:, critical] >= 0).any(axis=1)] = CRITICAL
@@ -162,11 +169,16 @@ def _follow_rules(pipeline: Pipeline, old: Plan, plan: Plan, part: CohortState) 
     )  # fmt: skip
 
 
+def _find(rule: PlanRule, rules: Sequence[PlanRule]) -> int | None:
+    """Give the place of a rule among these, whatever its budget was there; None if it is not there."""
+    return next((j for j, other in enumerate(rules) if replace(rule, alpha=other.alpha) == other), None)
+
+
 def _end_alarms(
     pipeline: Pipeline, state: PipelineState, old: Plan, kept: Sequence[PlanRule], part: CohortState
 ) -> Iterator[AlarmEvent]:
     """Clear the open alarms of these series whose rules are gone, at the last tick of each."""
-    gone = np.array([rule not in kept for rule in old.rules], bool)
+    gone = np.array([_find(rule, kept) is None for rule in old.rules], bool)
     rows, rules = np.nonzero((part.alarm.raised >= 0) & gone)
     for row, k in zip(rows.tolist(), rules.tolist(), strict=True):
         facts = pipeline.cohort(old).scoring.find_facts(part.evidence, part.slower, row, k)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -253,6 +253,13 @@ def _rules(settings: Settings, name: str, cadence: Cadence) -> tuple[PlanRule, .
 def comparison_name(target: str, counterpart: str) -> str:
     """Name the comparison of two series."""
     return f"{target} - {counterpart}"
+
+
+def list_names(settings: Settings, names: Iterable[str]) -> list[str]:
+    """Name these series and their comparisons with counterparts."""
+    own = list(names)
+    pairs = ((name, settings.counterpart_for(name)) for name in own)
+    return [*own, *(comparison_name(name, counterpart) for name, counterpart in pairs if counterpart is not None)]
 
 
 def plan_of(settings: Settings, target: str, name: str, cadence: Cadence, *, conditioning: bool = True) -> Plan:

@@ -22,6 +22,7 @@ from detectors.spectrum import recovery_band
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.events import alarm_id, remark_names
 from sentinel.domain.metrics import LEVEL
+from sentinel.domain.spans import DAY
 from sentinel.domain.states import REASONS, STATES, Reason, RuleView, SeriesView, SiteView, Spectrogram, State
 from sentinel.pipeline.alarm import BLIND, CRITICAL, LEARNING, WARNING, WATCHING
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
@@ -87,6 +88,15 @@ class Snapshot:
             (self._state.sources[source], STATES[code], REASONS[why]): int(n)
             for (source, code, why), n in zip(keys.T.tolist(), numbers, strict=True)
         }
+
+    def false_alarms_a_day(self) -> Mapping[str, float]:
+        """By severity: false alarms a day that the budgets of all series allow together, on average, at most."""
+        budgets: dict[str, float] = {}
+        for (plan, _), members in zip(self._state.keys, self._state.cohorts, strict=True):
+            for rule in plan.rules:
+                per_day = rule.alpha * DAY / plan.cadence_us * members.series.size
+                budgets[rule.severity] = budgets.get(rule.severity, 0.0) + per_day
+        return budgets
 
     def sites(self) -> Sequence[SiteView]:
         """All sites in the order of the settings."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic, perf_counter, sleep
 
 from sentinel.config import Settings, fingerprint, to_record
@@ -24,6 +24,7 @@ from sentinel.notify import Notifier
 from sentinel.pipeline.codec import to_arrays
 from sentinel.pipeline.history import History
 from sentinel.pipeline.pipeline import Result
+from sentinel.pipeline.plan import list_names
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.runtime.inbox import Accounts, Inbox
 from sentinel.runtime.outbox import Outbox
@@ -83,7 +84,7 @@ class Engine:
         if batch is None:
             return
         self._batch = batch
-        if self._replica.settings != self.settings or self._journal.settings() is None:
+        if self._replica.settings != self._divide(self.settings) or self._journal.settings() is None:
             self._change(self.settings)
         self.restored = True
         self._publish()
@@ -165,6 +166,8 @@ class Engine:
         """Commit the first of the held frames and let it move the state; it is held until it is committed."""
         began = perf_counter()
         frame = self._accounts.receive(frame, self._replica.state)
+        if self.settings.shares_with_fleet and (coming := self._accounts.unknown_series(frame)):
+            self._make_room(coming)
         self._metrics.commits.inc()
         try:
             committed = self._journal.commit(frame, self._clock.now_us())
@@ -209,9 +212,21 @@ class Engine:
                 logger.warning(sentence_of(event), extra={"series": event.series, "alarm": event.alarm_id})
             self._owed.popleft()
 
-    def _change(self, settings: Settings) -> None:
-        """Record other settings and go on with them."""
-        committed = self._journal.record("settings", {"settings": to_record(settings)}, self._clock.now_us())
+    def _divide(self, settings: Settings, coming: Sequence[str] = ()) -> Settings:
+        """Share budgets of a fleet between the series that there are and those that are coming."""
+        if not settings.shares_with_fleet:
+            return settings
+        return settings.divide([*self._replica.state.names, *list_names(settings, coming)])
+
+    def _make_room(self, coming: Sequence[str]) -> None:
+        """Divide the budgets anew before series come in that share them, if that changes any."""
+        if self._divide(self.settings, coming) != self._replica.settings:
+            self._change(self.settings, coming)
+
+    def _change(self, settings: Settings, coming: Sequence[str] = ()) -> None:
+        """Record other settings and go on with them; for what a fleet shares, its number of series is recorded."""
+        record = to_record(self._divide(settings, coming))
+        committed = self._journal.record("settings", {"settings": record}, self._clock.now_us())
         self.settings, self._reload = settings, None
         self._apply(committed)
 

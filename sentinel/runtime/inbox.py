@@ -135,6 +135,12 @@ class Accounts:
         )
         return frame.without(foreign, Rejection.FOREIGN)
 
+    def unknown_series(self, frame: Frame) -> list[str]:
+        """Name the series of a frame, as `receive` gave it, that have not been seen before."""
+        if frame.observations.schema != OBSERVATIONS:
+            return []
+        return [name for name in frame.observations["series"].unique().to_list() if name not in self._owner]
+
     def refuse(self, frame: Frame, why: str) -> None:
         """Count a frame that the journal did not take."""
         self._metrics.source_fetch_failures.inc(source=frame.source)

@@ -222,6 +222,21 @@ def test_without_any_alarms_there_are_the_default_rules() -> None:
     assert Settings(alarms=()).rules_for("x") == ()
 
 
+def test_a_budget_of_the_fleet_is_divided_by_the_series_that_the_rule_is_for() -> None:
+    settings = Settings.model_validate({"alarms": [
+        {"match": "a*", "kind": "slower", "alpha": 1e-3, "shared_by": "fleet"},
+        {"kind": "slower", "alpha": 1e-2, "shared_by": "fleet"},
+        {"kind": "slower", "alpha": 1e-2, "severity": "critical"},
+    ]})  # fmt: skip
+    assert settings.shares_with_fleet
+    divided = settings.divide(["a1", "a2", "a2", *(f"b{i}" for i in range(5))])
+    assert [rule.shared_by for rule in divided.alarms] == [2, 8, 1]
+    assert divided.rules_for("a1")[0].uncut_alpha(Cadence.fixed(DAY)) == 1e-3 / 2
+    assert not divided.shares_with_fleet
+    assert divided.divide(["a1"]) is divided
+    assert [rule.shared_by for rule in settings.divide([]).alarms] == [1, 1, 1]
+
+
 def test_the_first_series_entry_that_matches_wins_and_names_its_bank() -> None:
     settings = load(CASES / "good-lakes.yaml")
     assert settings.series_for("peter/ph").cadence == Cadence.fixed(DAY)

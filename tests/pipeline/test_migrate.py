@@ -213,3 +213,18 @@ def test_a_cohort_whose_plan_stays_keeps_its_arrays() -> None:
     after, _, _ = migrate(Pipeline(Settings.model_validate(chosen)), state)
     (now,) = (at for at, (plan, _) in enumerate(after.keys) if plan.cadence_us == HOUR_US)
     assert after.cohorts[now] is state.cohorts[at]
+
+
+@given(st.sampled_from([{"threshold": 0.3}, {"kind": "slower"}]), st.sampled_from([1e-4, 1e-2, 0.05]))
+@settings(max_examples=6, deadline=None)
+def test_another_budget_keeps_the_evidence_and_an_open_alarm(rule: dict[str, Any], alpha: float) -> None:
+    # Evidence is money: only the line that it is held against depends on the budget.
+    state = seen(hourly(banks=QUICK, alarms=[rule | {"alpha": 0.05}]), 400)
+    after, anew, ended = migrate(Pipeline(hourly(banks=QUICK, alarms=[rule | {"alpha": alpha}])), state)
+    assert (anew, ended) == ((), ())
+    (members,), (before,) = after.cohorts, state.cohorts
+    np.testing.assert_array_equal(members.alarm.raised, before.alarm.raised)
+    np.testing.assert_array_equal(members.alarm.state, before.alarm.state)
+    np.testing.assert_array_equal(members.evidence.wealth, before.evidence.wealth)
+    np.testing.assert_array_equal(members.slower.wealth, before.slower.wealth)
+    np.testing.assert_allclose(members.last.evidence - before.last.evidence, np.log10(alpha / 0.05), atol=1e-12)

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -64,6 +65,32 @@ def test_duplicates_revisions_late_and_rejected_observations_are_counted(tmp_pat
     assert status.newest_us == 109 * HOUR_US
     assert rig.count("ticks_total", **SOURCE) == 3 * 109
     assert rig.engine.snapshot.view("s1").ticks == 109
+
+
+def test_a_budget_of_the_fleet_is_divided_before_a_new_series_is_watched(tmp_path: Path) -> None:
+    chosen = CHOSEN | {"alarms": [{"threshold": 0.3, "alpha": 0.01, "shared_by": "fleet"}]}
+    rig = Rig(tmp_path, chosen)
+
+    def alphas(which: Rig) -> set[float]:
+        return {rule.alpha for view in which.engine.snapshot.views() for rule in view.rules}
+
+    rig.feed(frame(0, 100))
+    assert alphas(rig) == {0.01 / 4}
+    assert rig.engine.snapshot.false_alarms_a_day() == {"warning": pytest.approx(3 * 24 * 0.01 / 4)}
+    open_before = {event["id"] for event in events_of(rig.journal) if event["what"] == "raised"}
+    open_before -= {event["id"] for event in events_of(rig.journal) if event["what"] == "cleared"}
+    assert open_before
+    more = np.hstack([VALUES, VALUES])
+    rig.feed(frame(100, 101, more))
+    assert alphas(rig) == {0.01 / 8}
+    assert not [event for event in events_of(rig.journal) if event["what"] == "cleared" and event["id"] in open_before]
+    rig.feed(frame(101, 300, more))
+    # What a crash leaves is replayed under the budgets of its time, and nothing is divided twice.
+    rig.journal.close()
+    again = Rig(tmp_path, chosen)
+    assert again.state == rig.state
+    again.feed(frame(300, 400, more))
+    assert alphas(again) == {0.01 / 8}
 
 
 def test_a_frame_that_breaks_its_promise_is_refused_and_the_next_one_counts(tmp_path: Path) -> None:
