@@ -7,13 +7,13 @@ threshold 0.8 one to 0.9. They say something about the instrument, nothing about
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from math import exp, isinf, isnan, log
 
 import numpy as np
 
-from detectors import delay, detrending, half_life
+from detectors import delay, detrending, half_life, halving
 from detectors.ledger import FIRST_BET, SCALES
 from sentinel.config import SHORTEST_SEASON_TICKS, SLOWER, AlarmSettings, BankSettings
 from sentinel.domain.channels import CLAIMS, Estimates
@@ -171,6 +171,8 @@ def picture_in_words(picture: Spectrogram) -> str:
 # A configuration repeats its rules for every entry of `series`; each of these takes some milliseconds.
 lag1_delay, modulus_delay, spread_delay = cache(delay.lag1_delay), cache(delay.modulus_delay), cache(delay.spread_delay)
 
+_RECOVERY_SHOWN = (1.0, 8.0, 64.0)
+"""Recovery times, in ticks, for which the delays of a rule of kind slower are said."""
 LONGEST_TICKS = 1e7
 """Delays beyond this are not worth a number."""
 
@@ -223,6 +225,7 @@ def describe_rule(plan: Plan, rule: PlanRule, written: AlarmSettings, cadence: C
     """Yield the effective budget of a rule, then what each of its channels sees and how soon, then how it ends."""
     yield f"{rule.severity} {rule_in_words(rule.kind, rule.label)}: {_budget_in_words(rule, written, cadence)}"
     if rule.kind == SLOWER:
+        yield from _describe_halving(rule, cadence)
         yield from _describe_scales(plan, cadence)
         return
     total = sum(part.weight for part in rule.channels)
@@ -233,13 +236,32 @@ def describe_rule(plan: Plan, rule: PlanRule, written: AlarmSettings, cadence: C
     yield f"  ends on evidence of the opposite at {rule.clear:g}; bets {', '.join(f'{bet:g}' for bet in rule.bets)}"
 
 
+def _describe_halving(rule: PlanRule, cadence: Cadence) -> Iterator[str]:
+    """Yield how soon a return rate that is halved is seen, and how long a record must be, by recovery time."""
+    within = [span(ticks, cadence, 2) for ticks in _RECOVERY_SHOWN]
+    delays = [halving.delay(ticks, rule.alpha) for ticks in _RECOVERY_SHOWN]
+    bounds = ["over " if d >= halving.LONGEST * t else "" for d, t in zip(delays, _RECOVERY_SHOWN, strict=True)]
+    seen = [f"{bound}{span(ticks, cadence, 2)}" for bound, ticks in zip(bounds, delays, strict=True)]
+    long = [span(halving.record(ticks, rule.alpha), cadence, 2) for ticks in _RECOVERY_SHOWN]
+    yield f"  a halving of the return rate is seen after about {_by_recovery(seen, within)}"
+    yield f"  for that a record must last about {_by_recovery(long, within)}, with the halving in its middle"
+    if rule.alpha < min(halving.ALPHAS):
+        yield f"  both were measured down to alpha {min(halving.ALPHAS):g}; at this one it takes longer"
+
+
+def _by_recovery(times: Sequence[str], within: Sequence[str]) -> str:
+    """Put times beside the recovery times that they are for."""
+    words = ("if it recovers within", *["if within"] * (len(within) - 1))
+    return ", ".join(f"{time} {word} {own}" for time, word, own in zip(times, words, within, strict=True))
+
+
 def _describe_scales(plan: Plan, cadence: Cadence) -> Iterator[str]:
     """Yield what the scales of a rule of kind slower are, and when each can first be judged."""
     scales = ", ".join(f"{span(scale, cadence)}" for scale in SCALES)
     season = max((math.ceil(2.0 * period) for period in plan.seasons), default=0)
     first = ", ".join(span(season + FIRST_BET * scale, cadence) for scale in SCALES)
     yield f"  read at the tick and at means: {scales}; a first verdict at each after {first}, if nothing is missing"
-    yield "  evidence is gathered where the lag-1 autocorrelation is below 0.96; ends when it is again about as it was"
+    yield "  gathers evidence where the lag-1 autocorrelation is below 0.96; ends when it is again about as it was"
 
 
 def _budget_in_words(rule: PlanRule, written: AlarmSettings, cadence: Cadence) -> str:
@@ -267,7 +289,8 @@ def _channel_in_words(plan: Plan, rule: PlanRule, part: PlanChannel, weight: flo
     if part.threshold is None:
         delta = f"{part.delta:g}" if part.delta is not None else "0.1 (0.05 from a lag-1 autocorrelation of 0.7 on)"
         past = f"{'below' if part.below else 'above'} its own past (the baseline period)"
-        return f"the threshold is {delta} {past}, or the bound of that if it is farther"
+        seen = _example(part, rule, plan, cadence)
+        return f"the threshold is {delta} {past}, or the bound of that if it is farther{seen}"
     threshold = part.threshold
     reached = (threshold - 1.0) / 2.0 if part.below else (threshold + 1.0) / 2.0
     level = plan.level_half_life if plan.conditioning else None
@@ -282,6 +305,17 @@ def _channel_in_words(plan: Plan, rule: PlanRule, part: PlanChannel, weight: flo
         return seen
     ticks = lag1_delay(seen_as, back, rule.clear, below=not part.below, level_half_life=level, bets=rule.bets)
     return f"{seen}; once it is back at {back:.4g}, the alarm ends within {_about(ticks, rule.clear, cadence)}"
+
+
+def _example(part: PlanChannel, rule: PlanRule, plan: Plan, cadence: Cadence) -> str:
+    """Say how soon a relative rule sees a halving of the return rate of a series whose past was at 0.5."""
+    if part.below or not plan.conditioning or len(rule.channels) > 1:
+        return ""
+    past, step = 0.5, part.delta if part.delta is not None else 0.1
+    ticks = lag1_delay(
+        past + step, math.sqrt(past), rule.alpha, below=False, level_half_life=plan.level_half_life, bets=rule.bets
+    )
+    return f"; from a past at {past:g}, a halving of the return rate is seen after {_about(ticks, rule.alpha, cadence)}"
 
 
 def _about(ticks: float, alpha: float, cadence: Cadence) -> str:

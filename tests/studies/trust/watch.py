@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,8 @@ class Watched:
     """Ticks and series."""
     judged: Counts
     """Ticks with a verdict, by series."""
+    watching: Counts
+    """Ticks at which each rule could have raised an alarm: it has evidence, and no alarm was open; (series, rule)."""
     published: Snapshot
     """What readers see after the last tick; series are called by their number."""
 
@@ -57,12 +59,15 @@ class Watched:
 
 @dataclass(slots=True)
 class _Verdicts:
-    """Counts the ticks with a verdict, by series."""
+    """Counts the ticks with a verdict, by series, and those at which each rule could have raised an alarm."""
 
-    judged: Counts = field(default_factory=lambda: np.zeros(0, np.int64))
+    judged: Counts
+    watching: Counts
 
     def __call__(self, _state: PipelineState, _key: CohortKey, members: CohortState, ticks: SteppedBlock) -> None:
-        self.judged[members.series[ticks.block.rows]] += ticks.scored.ready.sum(axis=0)
+        series, found = members.series[ticks.block.rows], ticks.scored.evidence
+        self.judged[series] += ticks.scored.ready.sum(axis=0)
+        self.watching[series] += (~np.isnan(found.evidence) & (~found.open | found.raised)).sum(axis=0)
 
 
 def hourly(rules: Sequence[Mapping[str, Any]], series: Mapping[str, Any] | None = None, **banks: Any) -> Settings:
@@ -83,7 +88,8 @@ def watch(values: Floats, settings: Settings, *, late: Floats | None = None, res
     """
     pipeline = Pipeline(settings)
     state = pipeline.init()
-    verdicts = _Verdicts(np.zeros(values.shape[1], np.int64))
+    series = values.shape[1]
+    verdicts = _Verdicts(np.zeros(series, np.int64), np.zeros((series, len(settings.alarms)), np.int64))
     events: list[AlarmEvent] = []
     for batch in _batches(values, late):
         state, result = pipeline.advance(state, batch, observer=verdicts)
@@ -93,7 +99,7 @@ def watch(values: Floats, settings: Settings, *, late: Floats | None = None, res
             state = from_arrays(pipeline, *saved)
     state, result = pipeline.finish(state, observer=verdicts)
     published = Snapshot(pipeline, state, taken_us=values.shape[0] * HOUR_US)
-    return Watched(tuple(events) + result.events, values.shape, verdicts.judged, published)
+    return Watched(tuple(events) + result.events, values.shape, verdicts.judged, verdicts.watching, published)
 
 
 def _batches(values: Floats, late: Floats | None) -> Iterator[Batch]:
