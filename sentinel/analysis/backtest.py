@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from sentinel.analysis.budgets import Watch, describe_budgets, list_budgets
 from sentinel.analysis.intake import Intake, SortedObservations, read_tables, sort
 from sentinel.analysis.labels import Timeline, make_timelines, read_labels
 from sentinel.analysis.lookback import LONGEST_RECORD, find_remarks, find_undeclared_seasons
@@ -189,10 +190,11 @@ def backtest(
         labels = None
         if events is not None:
             labels = read_labels(*events, list_names(settings, names), numbered=intake.numbered)
-        readings = Readings(Path(folder))
+        labelled = {label.series for label in labels or ()}
+        readings, watch = Readings(Path(folder)), Watch(set(list_names(settings, list(labelled))))
         findings = run(
-            observations, settings, conditioning=conditioning, readings=readings,
-            kept=4 * PICTURES, progress=stage("analysing", observations.rows),
+            observations, settings, conditioning=conditioning, readings=readings, kept=4 * PICTURES, observer=watch,
+            progress=stage("analysing", observations.rows),
         )  # fmt: skip
         refuse_nothing(findings, observations, where)
         records = findings.records
@@ -208,7 +210,8 @@ def backtest(
             pictures[record.name] = png(draw_record(record, findings.portraits[record.id], titled=False))
             record.undeclared = find_undeclared_seasons(record, table)
             progress(len(pictures))
-        sections: list[ReportSection] = []
+        budgets, numbered = list_budgets(watch.counts.items()), records[0].axis.numbered
+        sections = [describe_budgets(budgets, numbered=numbered)] if budgets else []
         if settings.sites:
             files.append("sites.csv")
             table_of_sites = site_table(findings.sites, records[0].axis)
@@ -216,7 +219,7 @@ def backtest(
             sections.append(describe_sites(findings.sites, [site.name for site in settings.sites], records))
         if timelines is not None:
             files.extend(SKILL_FILES)
-            sections.append(_judge(records, timelines, table, out))
+            sections.append(_judge(records, timelines, table, out, watch))
         if sweeping:
             progress = stage("sweeping", 0)
             cells = sweep(records, settings, timelines, observations, conditioning=conditioning, progress=progress)
@@ -258,14 +261,14 @@ def plot(
 
 
 def _judge(
-    records: Sequence[SeriesRecord], timelines: Mapping[str, Timeline], table: pl.LazyFrame, out: Path
+    records: Sequence[SeriesRecord], timelines: Mapping[str, Timeline], table: pl.LazyFrame, out: Path, watch: Watch
 ) -> ReportSection:
     """Judge the alarms by the labels and write skill.csv and skill.json."""
     labelled = [record for record in records if record.name in timelines]
     ticks = {record.name: own for record, own in read_ticks(table, labelled)}
-    skill = measure(records, timelines, ticks)
+    skill = measure(records, timelines, ticks, watch.codes)
     rivals = compare(skill, records, timelines, ticks)
-    write_skill(skill, rivals, out)
+    write_skill(skill, rivals, list_budgets(watch.counts.items()), out)
     return describe_skill(skill, rivals)
 
 

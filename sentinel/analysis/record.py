@@ -23,7 +23,7 @@ from sentinel.text.words import (
     known_recovery,
     lag1_in_words,
     modulus_in_words,
-    rule_in_words,
+    rule_and_severity,
     spread_in_words,
 )
 
@@ -256,6 +256,7 @@ def _list_lines(record: SeriesRecord, plan: Plan) -> Iterator[tuple[str, str]]:
         yield "season left out", f"{_seasons_in_words(record, plan, plan.seasons_left_out)}: {why}"
     yield "detectors", f"{len(record.thresholds)}, thresholds {record.thresholds[0]:.2f} to {record.thresholds[-1]:.2f}"
     for rule in plan.rules:
-        yield f"alarm rule ({rule.severity})", f"{rule_in_words(rule.kind, rule.label)}; {budget_in_words(rule.alpha)}"
+        words = rule_and_severity(rule.kind, rule.label, rule.severity)
+        yield "alarm rule", f"{words}; {budget_in_words(rule.alpha)}"
     if not plan.rules:
         yield "alarm rules", "none"

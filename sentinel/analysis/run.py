@@ -19,7 +19,7 @@ from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.observation import Axis, CalendarAxis, NumberAxis
 from sentinel.domain.states import REASONS, STATES, Reason, State
 from sentinel.pipeline.history import Portrait
-from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState, Result
+from sentinel.pipeline.pipeline import Batch, Observer, Pipeline, PipelineState, Result
 from sentinel.pipeline.plan import list_names
 from sentinel.pipeline.results import Rows
 from sentinel.pipeline.snapshot import Snapshot
@@ -68,6 +68,7 @@ def run(
     conditioning: bool,
     readings: Readings | None,
     kept: int | None,
+    observer: Observer | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Findings:
     """Analyse sorted observations.
@@ -80,6 +81,8 @@ def run(
         Where every row is written; None = nowhere.
     kept
         Keep at least this many histories for pictures, those with most evidence; None = all.
+    observer
+        Called after every block of ticks.
     """
     settings = settings.divide(list_names(settings, observations.names))
     own_axes = _axes(observations, settings)
@@ -105,13 +108,13 @@ def run(
     for table in observations.batches():
         batch = _batch(table, own_axes)
         counts += np.bincount(batch.series, minlength=counts.size)
-        state, result = pipeline.advance(state, batch, rows=True)
+        state, result = pipeline.advance(state, batch, rows=True, observer=observer)
         findings.take(result, kept)
         if readings is not None and result.rows is not None:
             readings.write(result.rows, axes)
         done += table.height
         progress(done)
-    state, result = pipeline.finish(state, rows=True)
+    state, result = pipeline.finish(state, rows=True, observer=observer)
     findings.take(result, kept)
     if readings is not None:
         readings.finish(result.rows, axes)

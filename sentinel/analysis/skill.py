@@ -33,18 +33,18 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from sentinel.analysis.budgets import IN_ALARM, WATCHING, Codes, RuleBudget, RuleTicks, list_budgets
 from sentinel.analysis.labels import Phase, Stretch, Timeline, is_watched
 from sentinel.analysis.readings import SeriesTicks
 from sentinel.analysis.record import SeriesRecord
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.states import State
+from sentinel.pipeline.plan import Plan
 
 Floats = NDArray[np.float64]
 
 JUDGING = (State.WATCHING.value, State.WARNING.value, State.CRITICAL.value)
 """States in which a series has a verdict."""
-CONFIDENCE = 0.95
-"""Share of intervals that cover the truth, at least."""
 SHORTEST_WINDOW = 20
 LINES = 64
 """Alarm lines that are tried for a rival."""
@@ -103,8 +103,6 @@ class QuietData(NamedTuple):
     """The ticks as calendar time; of a numbered axis the owner's units."""
     under_alarm: int
     """Ticks that passed with an alarm open."""
-    budget: float
-    """False alarms that were allowed: sum of alpha, over the ticks at which a rule could alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +112,8 @@ class Skill:
     events: list[JudgedEvent]
     alarms: list[JudgedAlarm]
     quiet: QuietData
+    rules: list[RuleBudget]
+    """Each rule in quiet time, where its alarms are false."""
     numbered: bool
     controls: int
     """Series of which some part is labelled as a control."""
@@ -122,6 +122,11 @@ class Skill:
     """Series that a rule watches and that have no label; they are not judged."""
     unwatched: int
     """Series that no rule watches; they are not judged, whatever their labels."""
+
+    @property
+    def budget(self) -> float:
+        """False alarms that were allowed in quiet time: sum of alpha, over the ticks at which each rule could alarm."""
+        return sum(rule.allowed for rule in self.rules)
 
     def count(self, phase: Phase) -> int:
         """Count the alarms in stretches of one phase."""
@@ -156,15 +161,24 @@ def judge_events(
 
 
 def measure(
-    records: Sequence[SeriesRecord], timelines: Mapping[str, Timeline], ticks: Mapping[str, SeriesTicks]
+    records: Sequence[SeriesRecord],
+    timelines: Mapping[str, Timeline],
+    ticks: Mapping[str, SeriesTicks],
+    codes: Mapping[str, Codes],
 ) -> Skill:
-    """Judge the alarms of all series; timelines and ticks are those of each labelled series, by name."""
+    """Judge the alarms of all series; timelines, ticks and their codes are those of each labelled series, by name."""
     labelled = [record for record in records if record.name in timelines]
     parts = [_quiet(record, timelines[record.name], ticks[record.name]) for record in labelled]
+    rules = [
+        (record.plan, _quiet_rules(record, record.plan, timelines[record.name], ticks[record.name], codes[record.name]))
+        for record in labelled
+        if record.plan is not None
+    ]
     watched = sum(map(is_watched, records))
     return Skill(
         judge_events(labelled, timelines, ticks), judge_alarms(labelled, timelines),
-        QuietData(*map(sum, zip(*parts, strict=True))), numbered=any(record.axis.numbered for record in labelled),
+        QuietData(*map(sum, zip(*parts, strict=True))), list_budgets(rules),
+        numbered=any(record.axis.numbered for record in labelled),
         controls=sum(timelines[record.name].control for record in labelled),
         labelled=len(labelled), unlabelled=watched - len(labelled), unwatched=len(records) - watched,
     )  # fmt: skip
@@ -174,29 +188,19 @@ def _quiet(record: SeriesRecord, timeline: Timeline, ticks: SeriesTicks) -> Quie
     assert record.plan is not None  # a timeline needs ticks
     quiet = timeline.quiet(ticks.end_us)
     watching, warning, critical = (int((quiet & (ticks.state == state)).sum()) for state in JUDGING)
-    # A rule gathers evidence for a new alarm only while it has none open: a warning leaves that to the critical rules.
-    open_to = {"warning": watching, "critical": watching + warning}
-    budget = sum(rule.alpha * open_to[rule.severity] for rule in record.plan.rules)
     total = watching + warning + critical
     values = int((quiet & ~np.isnan(ticks.value)).sum())
-    return QuietData(total, values, record.units(total * record.plan.cadence_us), warning + critical, budget)
+    return QuietData(total, values, record.units(total * record.plan.cadence_us), warning + critical)
 
 
-def count_interval(count: int) -> tuple[float, float]:
-    """Give the interval of the mean of a Poisson count (Garwood 1936, doi:10.1093/biomet/28.3-4.437)."""
-    # Imported here, as below: statsmodels takes a second.
-    from statsmodels.stats.rates import confint_poisson
-
-    low, high = confint_poisson(count, 1.0, method="exact-c", alpha=1 - CONFIDENCE)
-    return (float(low) if count else 0.0), float(high)
-
-
-def share_interval(count: int, total: int) -> tuple[float, float]:
-    """Give the interval of a probability (Clopper and Pearson 1934, doi:10.1093/biomet/26.4.404)."""
-    from statsmodels.stats.proportion import proportion_confint
-
-    low, high = proportion_confint(count, total, method="beta", alpha=1 - CONFIDENCE)
-    return float(low), float(high)
+def _quiet_rules(
+    record: SeriesRecord, plan: Plan, timeline: Timeline, ticks: SeriesTicks, codes: Codes
+) -> RuleTicks:  # fmt: skip
+    """Count what the quiet ticks of a series were to each of its rules, and the alarms that were raised there."""
+    quiet = codes[timeline.quiet(ticks.end_us)]
+    false = [alarm for alarm, _ in record.alarms if timeline.at(alarm.time_us).phase is Phase.QUIET]
+    raised = [sum((one.rule, one.label) == (rule.kind, rule.label) for one in false) for rule in plan.rules]
+    return RuleTicks((quiet == WATCHING).sum(axis=0), (quiet == IN_ALARM).sum(axis=0), np.array(raised, np.int64))
 
 
 class Rival(NamedTuple):

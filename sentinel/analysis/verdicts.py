@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from sentinel.analysis.budgets import PER_TICKS, RuleBudget, budget_data, budget_table
+from sentinel.analysis.intervals import count_interval, share_interval
 from sentinel.analysis.labels import Phase
 from sentinel.analysis.readings import INSTANT, stamp, stamp_type
 from sentinel.analysis.report import ReportSection
-from sentinel.analysis.skill import JudgedEvent, Rival, Skill, count_interval, share_interval
+from sentinel.analysis.skill import JudgedEvent, Rival, Skill
 from sentinel.domain.spans import duration_in_words, print_rounded
 
 SKILL_FILES = ("skill.csv", "skill.json")
 YEAR_SECONDS = 365.25 * 86_400
-PER_TICKS = 10_000
 LISTED = 30
 """Events named one by one."""
 FEW = 10
@@ -31,6 +32,8 @@ QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 def describe_skill(skill: Skill, rivals: Sequence[Rival]) -> ReportSection:
     """Describe the whole verdict for page and terminal."""
     tables = [*([_event_table(skill)] if skill.events else []), _rival_table(skill, rivals)]
+    if skill.quiet.ticks:
+        tables.append(budget_table(skill.rules, numbered=skill.numbered, where="in quiet data"))
     return ReportSection("Against labelled events", tuple(_skill_in_words(skill)), tables, limits=tuple(_limits(skill)))
 
 
@@ -73,7 +76,7 @@ def _rate(skill: Skill) -> tuple[float, str]:
 
 
 def _quiet_in_words(skill: Skill) -> Iterator[str]:
-    false, quiet, budget = skill.count(Phase.QUIET), skill.quiet, skill.quiet.budget
+    false, quiet, budget = skill.count(Phase.QUIET), skill.quiet, skill.budget
     each, per = _rate(skill)
     low, high = count_interval(false)
     span = f"{quiet.ticks:,} ticks" + ("" if skill.numbered else f", {quiet.seconds / YEAR_SECONDS:.3g} series-years")
@@ -126,10 +129,10 @@ def _limits(skill: Skill) -> Iterator[str]:
             "about the indicator."
         )
     needed = count_interval(0)[1]
-    if 0 < skill.quiet.budget < needed:
+    if 0 < skill.budget < needed:
         yield (
             f"The quiet data are too short to show that the budget is kept: even without any false alarm that takes "
-            f"{needed / skill.quiet.budget:,.3g} times as much."
+            f"{needed / skill.budget:,.3g} times as much."
         )
     if skill.events and not all(event.stretch.started for event in skill.events):
         yield (
@@ -176,14 +179,14 @@ def _rival_table(skill: Skill, rivals: Sequence[Rival]) -> list[list[str]]:
     return rows
 
 
-def write_skill(skill: Skill, rivals: Sequence[Rival], out: Path) -> None:
-    """Write skill.csv and skill.json into a folder."""
+def write_skill(skill: Skill, rivals: Sequence[Rival], rules: Sequence[RuleBudget], out: Path) -> None:
+    """Write skill.csv and skill.json into a folder; `rules` are over all series and ticks."""
     _alarm_table(skill).write_csv(out / SKILL_FILES[0], datetime_format=INSTANT)
-    text = json.dumps(_skill_data(skill, rivals), indent=1, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(_skill_data(skill, rivals, rules), indent=1, allow_nan=False, ensure_ascii=False)
     (out / SKILL_FILES[1]).write_text(text + "\n", encoding="utf-8")
 
 
-def _skill_data(skill: Skill, rivals: Sequence[Rival]) -> dict[str, object]:
+def _skill_data(skill: Skill, rivals: Sequence[Rival], rules: Sequence[RuleBudget]) -> dict[str, object]:
     """Give the verdict as JSON-ready data; leads in seconds, on a numbered axis in the owner's units."""
     false, quiet = skill.count(Phase.QUIET), skill.quiet
     interval = [round(end, 6) for end in count_interval(false)]
@@ -198,7 +201,11 @@ def _skill_data(skill: Skill, rivals: Sequence[Rival]) -> dict[str, object]:
             "ticks": quiet.ticks, "values": quiet.values,
             "series_years": None if skill.numbered else quiet.seconds / YEAR_SECONDS,
             "under_alarm_ticks": quiet.under_alarm, "false_alarms": false, "false_alarms_interval": interval,
-            "declared_budget": quiet.budget,
+            "declared_budget": skill.budget,
+        },
+        "rules": {
+            "all": budget_data(rules, numbered=skill.numbered),
+            "quiet": budget_data(skill.rules, numbered=skill.numbered),
         },
         "series": {
             "labelled": skill.labelled, "controls": skill.controls, "unlabelled": skill.unlabelled,

@@ -58,6 +58,12 @@ def rule_in_words(kind: str, label: str) -> str:
     return CLAIMS[kind].rule.format(side=side, limit=past if threshold == "relative" else threshold.removesuffix("x"))
 
 
+def rule_and_severity(kind: str, label: str, severity: str) -> str:
+    """Name a rule with its severity, once: `lag-1 above 0.8 (critical)`, `slower than it was (critical)`."""
+    words = rule_in_words(kind, label)
+    return words if kind == SLOWER else f"{words} ({severity})"  # of slower the severity is the label
+
+
 def lag1_in_words(estimates: Estimates[float]) -> str:
     """Write lag-1 with its 95 % band: `0.82 (0.74 to 0.88)`, `0.98 (above 0.95)`, `0.99 or more`; `not ready`.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sentinel.analysis.budgets import IN_ALARM, UNJUDGED, WATCHING
 from sentinel.analysis.labels import Label, LabelKind
 from sentinel.analysis.readings import SeriesTicks
 from sentinel.analysis.record import SeriesRecord
@@ -38,6 +39,12 @@ def ticks(state: str = "watching", value: np.ndarray | None = None) -> SeriesTic
     """The ticks of such a record, all in one state."""
     end_us = np.arange(LENGTH) * DAY + DAY // 2
     return SeriesTicks(end_us, np.zeros(LENGTH) if value is None else value, np.full(LENGTH, state, dtype=object), DAY)
+
+
+def codes(own: SeriesTicks) -> np.ndarray:
+    """What these ticks are to a single rule."""
+    of_state = {"watching": WATCHING, "warning": IN_ALARM, "critical": IN_ALARM}
+    return np.array([[of_state.get(state, UNJUDGED)] for state in own.state], np.int8)
 
 
 def label(kind: str, day: float | None = None, series: str = "x") -> Label:

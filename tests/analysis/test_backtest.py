@@ -159,7 +159,7 @@ def test_the_configuration_sets_alpha_and_the_command_line_the_cadence(undrawn, 
     assert written(tmp_path / "out").filter(series="control").height in (450, 451)
     report = (tmp_path / "out" / "report.html").read_text()
     assert "One tick is 2 h" in report
-    assert "lag-1 above 0.8; alpha 1e-09 per tick" in report
+    assert "lag-1 above 0.8 (warning); alpha 1e-09 per tick" in report
     assert "<dt>season taken out</dt><dd>1d</dd>" in report
 
 

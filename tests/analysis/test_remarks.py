@@ -9,8 +9,8 @@ from scipy.signal import lfilter
 from statsmodels.datasets import nile, sunspots
 from statsmodels.tsa.stattools import zivot_andrews
 
+from sentinel.analysis.intervals import count_interval
 from sentinel.analysis.lookback import find_cycle, find_level_shift, propose
-from sentinel.analysis.skill import count_interval
 from sentinel.commands.main import entry_point
 from sentinel.simulate import simulate
 

@@ -263,6 +263,5 @@ def test_choices_are_named_once_for_all_series_that_share_them():
         "longest gap": "80 ticks; after a longer one the series starts anew",
         "season taken out": "none",
         "detectors": "3, thresholds -0.95 to 0.99",
-        "alarm rule (warning)": "slower than it was (warning); alpha 0.001 per tick, 1 false alarm in 1,000 ticks",
-        "alarm rule (critical)": "slower than it was (critical); alpha 0.0001 per tick, 1 false alarm in 10,000 ticks",
+        "alarm rule": "slower than it was (critical); alpha 0.0001 per tick, 1 false alarm in 10,000 ticks",
     }

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentinel.analysis.intervals import count_interval, share_interval
 from sentinel.analysis.labels import Phase, make_timelines
-from sentinel.analysis.skill import compare, compute_indicators, count_interval, measure, share_interval
+from sentinel.analysis.skill import compare, compute_indicators, measure
 from sentinel.analysis.verdicts import describe_skill
-from tests.analysis.labelling import LENGTH, label, record, ticks
+from tests.analysis.labelling import LENGTH, codes, label, record, ticks
 
 DAY_SECONDS = 86_400
 
@@ -20,7 +21,7 @@ DAY_SECONDS = 86_400
 def judged(records, labels, own=None):
     lines = make_timelines(labels, records)
     held = {r.name: (own or {}).get(r.name) or ticks() for r in records if r.name in lines}
-    skill = measure(records, lines, held)
+    skill = measure(records, lines, held, {name: codes(each) for name, each in held.items()})
     return skill, compare(skill, records, lines, held)
 
 
@@ -77,7 +78,7 @@ def test_exposure_counts_ticks_with_a_verdict_and_the_budget_those_at_which_a_ru
     assert skill.quiet.ticks == 55, "of 60 that are not learning 5 are blind"
     assert skill.quiet.under_alarm == 10
     assert skill.quiet.seconds == 55 * DAY_SECONDS
-    assert skill.quiet.budget == pytest.approx(45 * 1e-3)
+    assert skill.budget == pytest.approx(45 * 1e-3)
 
 
 def test_realised_stands_against_declared_budget_with_an_exact_interval():
