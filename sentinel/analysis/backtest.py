@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from sentinel.analysis.alternatives import describe_alternatives, try_rules
 from sentinel.analysis.budgets import Watch, describe_budgets, list_budgets
 from sentinel.analysis.intake import Intake, SortedObservations, read_tables, sort
 from sentinel.analysis.labels import Timeline, make_timelines, read_labels
@@ -212,6 +213,8 @@ def backtest(
             progress(len(pictures))
         budgets, numbered = list_budgets(watch.counts.items()), records[0].axis.numbered
         sections = [describe_budgets(budgets, numbered=numbered)] if budgets else []
+        if tried := try_rules(records, settings, observations, conditioning=conditioning):
+            sections.append(describe_alternatives(tried, records))
         if settings.sites:
             files.append("sites.csv")
             table_of_sites = site_table(findings.sites, records[0].axis)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -17,10 +17,11 @@ from sentinel.config import Settings, or_else
 from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.observation import Axis, CalendarAxis, NumberAxis
+from sentinel.domain.spans import Cadence
 from sentinel.domain.states import REASONS, STATES, Reason, State
 from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.pipeline import Batch, Observer, Pipeline, PipelineState, Result
-from sentinel.pipeline.plan import list_names
+from sentinel.pipeline.plan import Plan, PlanRule, Plans, list_names
 from sentinel.pipeline.results import Rows
 from sentinel.pipeline.snapshot import Snapshot
 
@@ -69,6 +70,7 @@ def run(
     readings: Readings | None,
     kept: int | None,
     observer: Observer | None = None,
+    rules: Callable[[Plan], tuple[PlanRule, ...]] | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Findings:
     """Analyse sorted observations.
@@ -80,16 +82,22 @@ def run(
     readings
         Where every row is written; None = nowhere.
     kept
-        Keep at least this many histories for pictures, those with most evidence; None = all.
+        Keep at least this many histories for pictures, those with most evidence; None = all. With 0 and without
+        `readings` nothing is kept of ticks: records have their plan and alarms, and no counts.
     observer
         Called after every block of ticks.
+    rules
+        Gives the rules of each plan instead of those in the settings.
     """
     settings = settings.divide(list_names(settings, observations.names))
     own_axes = _axes(observations, settings)
     if any(axis.numbered for axis in own_axes):
-        rules = [rule.without_calendar().model_dump(mode="json") for rule in settings.alarms]
-        settings = Settings.model_validate(settings.model_dump(mode="json") | {"alarms": rules})
+        per_tick = [rule.without_calendar().model_dump(mode="json") for rule in settings.alarms]
+        settings = Settings.model_validate(settings.model_dump(mode="json") | {"alarms": per_tick})
     pipeline = Pipeline(settings, conditioning=conditioning, threads=len(os.sched_getaffinity(0)))
+    if rules is not None:
+        pipeline.plans = _OtherRules(settings, rules)
+    rows = readings is not None or kept != 0
     # A state that knows all series, in the order of their ids.
     none = np.empty(0, np.int64)
     everyone = tuple((number, name, SOURCE) for number, name in enumerate(observations.names))
@@ -108,18 +116,30 @@ def run(
     for table in observations.batches():
         batch = _batch(table, own_axes)
         counts += np.bincount(batch.series, minlength=counts.size)
-        state, result = pipeline.advance(state, batch, rows=True, observer=observer)
+        state, result = pipeline.advance(state, batch, rows=rows, observer=observer)
         findings.take(result, kept)
         if readings is not None and result.rows is not None:
             readings.write(result.rows, axes)
         done += table.height
         progress(done)
-    state, result = pipeline.finish(state, rows=True, observer=observer)
+    state, result = pipeline.finish(state, rows=rows, observer=observer)
     findings.take(result, kept)
     if readings is not None:
         readings.finish(result.rows, axes)
     _complete(findings, pipeline, state, counts[source])
     return findings
+
+
+class _OtherRules(Plans):
+    """The plans under some settings, with other rules."""
+
+    def __init__(self, settings: Settings, rules: Callable[[Plan], tuple[PlanRule, ...]]) -> None:
+        super().__init__(settings)
+        self._rules = rules
+
+    def find(self, target: str, name: str, cadence: Cadence, *, conditioning: bool) -> Plan:
+        plan = super().find(target, name, cadence, conditioning=conditioning)
+        return replace(plan, rules=self._rules(plan))
 
 
 def compares(settings: Settings) -> bool:
