@@ -141,8 +141,11 @@ def rank(records: Sequence[SeriesRecord]) -> list[SeriesRecord]:
 
 def describe(record: SeriesRecord) -> str:
     """Describe one series in plain words: what was seen, and where nothing could be seen; never what will come."""
-    still = [event for event, cleared in record.alarms if cleared is None]
-    past = [f"{seen_in_words(event)} from {record.moment(event.time_us)} on" for event in still]
+    still: dict[str, list[AlarmEvent]] = {}
+    for event, cleared in record.alarms:
+        if cleared is None:
+            still.setdefault(seen_in_words(event), []).append(event)
+    past = [f"{claim} {_since_in_words(record, events)}" for claim, events in still.items()]
     if past:
         return f"{' and '.join(past)}; {_describe_now(record)}"
     if not record.alarms:
@@ -153,6 +156,13 @@ def describe(record: SeriesRecord) -> str:
     before = f" (and {others} alarm{'s' if others > 1 else ''} before)" if others else ""
     span = f"from {record.moment(event.time_us)} to {record.moment(cleared)}{before}"
     return f"{seen_in_words(event)} {span}; {_describe_now(record)}"
+
+
+def _since_in_words(record: SeriesRecord, events: Sequence[AlarmEvent]) -> str:
+    """Say since when the open alarms of one claim hold; of several tiers each with its severity."""
+    if len(events) == 1:
+        return f"from {record.moment(events[0].time_us)} on"
+    return " and ".join(f"from {record.moment(event.time_us)} on ({event.severity})" for event in events)
 
 
 def _describe_now(record: SeriesRecord) -> str:

@@ -265,3 +265,12 @@ def test_choices_are_named_once_for_all_series_that_share_them():
         "detectors": "3, thresholds -0.95 to 0.99",
         "alarm rule": "slower than it was (critical); alpha 0.0001 per tick, 1 false alarm in 10,000 ticks",
     }
+
+
+def test_the_tiers_of_one_claim_are_said_once():
+    """The sentence repeated the claim for each tier of the default rule, without saying which was which."""
+    warning = also("slower", 0.5, "warning")
+    critical = warning._replace(label="critical", severity="critical", time_us=warning.time_us + 9 * DAY)
+    told = describe(record(state=State.CRITICAL, alarms=[(warning, None), (critical, None)]))
+    since = "from 2019-07-06 on (warning) and from 2019-07-15 on (critical)"
+    assert told.startswith(f"returned more slowly than in its own past {since}; ")
