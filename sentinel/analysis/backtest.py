@@ -22,7 +22,8 @@ from sentinel.analysis.record import SeriesRecord, describe, rank
 from sentinel.analysis.report import Report, ReportSection, describe_sites, draw_record, png, write_report
 from sentinel.analysis.run import Findings, compares, refuse_absent_counterparts, refuse_nothing, run
 from sentinel.analysis.skill import compare, measure
-from sentinel.analysis.sweep import describe_sweep, sweep
+from sentinel.analysis.sweep import describe_sweep, rest_on_half_lives, sweep
+from sentinel.analysis.variations import describe_variations, vary_rules
 from sentinel.analysis.verdicts import SKILL_FILES, describe_skill, write_skill
 from sentinel.config import Settings, load
 from sentinel.domain.errors import DataError, UsageError
@@ -176,7 +177,7 @@ def backtest(
     events
         File of labelled events by which the alarms are judged, and how it is written.
     sweeping
-        Whether half and double the half-lives are tried, too.
+        Whether other half-lives, thresholds, budgets and scales are tried, too.
 
     Returns
     -------
@@ -225,8 +226,11 @@ def backtest(
             sections.append(_judge(records, timelines, table, out, watch))
         if sweeping:
             progress = stage("sweeping", 0)
-            cells = sweep(records, settings, timelines, observations, conditioning=conditioning, progress=progress)
-            sections.append(describe_sweep(cells, records))
+            if rest_on_half_lives(records):
+                cells = sweep(records, settings, timelines, observations, conditioning=conditioning, progress=progress)
+                sections.append(describe_sweep(cells, records))
+            varied = vary_rules(records, settings, timelines, observations, conditioning=conditioning)
+            sections.append(describe_variations(varied, records, labelled=timelines is not None))
         # A record that is too long to be looked at as a whole is only streamed.
         short = [record for record in drawn if record.ticks <= LONGEST_RECORD]
         by_series = {record.name: list(find_remarks(record, own)) for record, own in read_ticks(table, short)}

@@ -132,7 +132,9 @@ def parser() -> argparse.ArgumentParser:
     backtest.add_argument("--quiet", action="store_true", help="no progress, no summary")
     text = "judge the alarms by what happened: a table with the columns series, time and kind "
     backtest.add_argument("--events", metavar="FILE", help=f"{text}(transition, start, end, control)")
-    backtest.add_argument("--sweep", action="store_true", help="also try half and double the half-lives")
+    backtest.add_argument(
+        "--sweep", action="store_true", help="also try other thresholds, budgets, scales and half-lives"
+    )
 
     text = "draw the stability spectrogram of one series"
     plot = command("plot", "backtest:plot_main", text, "lake.csv --series ph --out ph.png")

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from sentinel.analysis.sweep import FACTORS, SweepCell, describe_sweep, scale_half_lives
+from sentinel.analysis.verdict_grid import Verdict
 from sentinel.commands.main import entry_point
 from sentinel.config import Settings
 from sentinel.domain.spans import Cadence
@@ -14,7 +15,7 @@ from sentinel.pipeline.plan import plan_for
 from tests.analysis.labelling import record
 from tests.analysis.lakes import lakes
 
-CELLS = [SweepCell(half, level, frozenset({"a"}), 2, 0) for half in FACTORS for level in FACTORS]
+CELLS = [SweepCell(half, level, Verdict(frozenset({"a"}), 2, 0)) for half in FACTORS for level in FACTORS]
 
 
 def plans(settings: Settings, cadences: dict[str, str]) -> dict[str, tuple[float, float]]:
@@ -70,7 +71,7 @@ def test_the_same_verdict_everywhere_does_not_depend_on_the_choice():
 
 
 def test_settings_with_another_verdict_are_named():
-    other = [*CELLS[:-1], SweepCell(2.0, 2.0, frozenset({"b"}), 2, 1)]
+    other = [*CELLS[:-1], SweepCell(2.0, 2.0, Verdict(frozenset({"b"}), 2, 1))]
     made = describe_sweep(other, [])
     assert made.words == [
         "The verdict depends on the choice: it is another one under 1 of 9 settings.",
@@ -91,19 +92,29 @@ def test_the_sweep_is_printed_as_a_table_and_drawn_in_the_report(undrawn, tmp_pa
     told = capsys.readouterr().out
     page = (tmp_path / "a" / "report.html").read_text(encoding="utf-8")
     assert "as used (30 ticks)" in told
-    assert len(re.findall(r"\d of 1, \d false", told)) == 9
-    assert page.count("<rect") == 9
-    assert ("does not depend" in told) == ("stroke-dasharray" not in page)
-    # The observations are read nine times; a duplicate is counted once.
+    # Nine half-lives; five thresholds with five budgets each.
+    assert len(re.findall(r"\d of 1, \d false", told)) == 9 + 25
+    assert page.count("<rect") == 9 + 25
+    assert ("does not depend" in told and "same verdict" in told) == ("stroke-dasharray" not in page)
+    # The observations are read many times; a duplicate is counted once.
     assert "duplicate" not in told
 
 
 def test_without_conditioning_only_the_half_life_of_the_bank_is_swept(undrawn, tmp_path, capsys):
     lakes(300).write_csv(tmp_path / "t.csv")
-    assert entry_point(
-        ["backtest", str(tmp_path / "t.csv"), "--sweep", "--conditioning", "none", "--out", str(tmp_path / "out")]
-    ) == 0  # fmt: skip
+    (tmp_path / "rules.yaml").write_text("alarms: [{threshold: 0.8, alpha: 0.01}]\n", encoding="utf-8")
+    arguments = ["backtest", str(tmp_path / "t.csv"), "--config", str(tmp_path / "rules.yaml"), "--sweep"]
+    assert entry_point([*arguments, "--conditioning", "none", "--out", str(tmp_path / "out")]) == 0
     assert "under all 3 settings" in capsys.readouterr().out
+
+
+def test_rules_of_kind_slower_do_not_read_the_half_lives_so_none_is_varied(undrawn, tmp_path, capsys):
+    """The default rule was said not to depend on half-lives that it never reads, after eight runs."""
+    lakes(500).write_csv(tmp_path / "t.csv")
+    assert entry_point(["backtest", str(tmp_path / "t.csv"), "--sweep", "--out", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr().out
+    assert "depend on the half-lives" not in told
+    assert "Half-lives of bank and level were not varied" in told
 
 
 def test_where_nothing_had_a_verdict_the_sweep_says_nothing_of_the_choice(undrawn, tmp_path, capsys):

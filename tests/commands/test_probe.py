@@ -110,6 +110,6 @@ def test_the_backtest_says_a_season_that_nobody_declared_and_changes_nothing_by_
     )
 
     assert entry_point([*arguments, "--season", "1d"]) == 0
-    assert "whole record" not in capsys.readouterr().out
+    assert "undeclared season" not in capsys.readouterr().out
     page = (tmp_path / "out" / "report.html").read_text()
     assert "nothing on this page was chosen or computed from data that came later" in page
