@@ -127,14 +127,16 @@ def describe_budgets(rules: Sequence[RuleBudget], *, numbered: bool) -> ReportSe
     """Describe the alarms of each rule beside its budget, for page and terminal."""
     title = "Alarms and their budget"
     if not any(rule.watching for rule in rules):
-        return ReportSection(title, ["No rule had a verdict at any tick: nothing can be said of alarms and budget."])
+        return ReportSection(
+            title, ["No rule had a verdict at any tick: nothing can be said of alarms and budget."], looks_back=False
+        )
     words = (
         "A rule can alarm at a tick that it judges while it has no alarm open: alarms and budget are counted over "
         "those ticks, time in alarm over all that it judges. The interval in brackets is exact at 95 % and takes "
         "alarms as independent of each other. An alarm beyond the budget need not be false: which data are quiet only "
         "labelled events say (--events)."
     )
-    return ReportSection(title, [words], [budget_table(rules, numbered=numbered)])
+    return ReportSection(title, [words], [budget_table(rules, numbered=numbered)], looks_back=False)
 
 
 def budget_table(rules: Sequence[RuleBudget], *, numbered: bool, where: str = "") -> list[list[str]]:

@@ -57,6 +57,8 @@ class ReportSection(NamedTuple):
     """Drawn as SVG, for the page only."""
     limits: Sequence[str] = ()
     """Sentences on what it can and cannot say."""
+    looks_back: bool = True
+    """Something in it was chosen or computed from data that came later than what it is about."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,7 +229,8 @@ def describe_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[
 
 def describe_rule(plan: Plan, rule: PlanRule, written: AlarmSettings, cadence: Cadence) -> Iterator[str]:
     """Yield the effective budget of a rule, then what each of its channels sees and how soon, then how it ends."""
-    yield f"{rule.severity} {rule_in_words(rule.kind, rule.label)}: {_budget_in_words(rule, written, cadence)}"
+    tier = "" if rule.kind == SLOWER else f"{rule.severity} "  # of slower it is the label
+    yield f"{tier}{rule_in_words(rule.kind, rule.label)}: {_budget_in_words(rule, written, cadence)}"
     if rule.kind == SLOWER:
         yield from _describe_halving(rule, cadence)
         yield from _describe_scales(plan, cadence)

@@ -123,3 +123,7 @@ def test_without_a_verdict_nothing_is_said_of_the_budget_and_numbers_that_do_not
     (data,) = budget_data([none], numbered=False)
     assert data["in_alarm_share"] is data["alarms_per_year"] is data["budget_per_year"] is None
     assert describe_budgets([RULE, none], numbered=False).tables[0][2][1:3] == ["no tick", "-"]
+
+
+def test_counting_alarms_does_not_look_back():
+    assert not describe_budgets([RULE], numbered=False).looks_back

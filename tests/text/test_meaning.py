@@ -179,3 +179,11 @@ def test_a_pair_says_how_long_it_waits_for_a_slower_source() -> None:
     assert "= 2000 ticks" in waits(max_gap="2000h")
     assert "= 3000 ticks" in waits(stale_after="3000h")
     assert "= 10000 ticks" in waits(stale_after="30000h")
+
+
+def test_the_tier_of_a_rule_of_kind_slower_is_said_once():
+    """`check` said "warning slower than it was (warning)"."""
+    settings, cadence = Settings(), Cadence.parse("1d")
+    plan = plan_for(settings, "x", cadence)
+    first = next(describe_rule(plan, plan.rules[0], settings.alarms[0], cadence))
+    assert first.startswith("slower than it was (warning): budget 1 per 1y")
