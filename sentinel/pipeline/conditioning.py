@@ -23,7 +23,7 @@ from detectors import half_life
 from detectors.bank import share_series
 from detectors.pairs import Pairs
 from sentinel.domain.states import REASONS, Reason
-from sentinel.pipeline import arrays, kernel
+from sentinel.pipeline import arrays, fills, kernel
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.grid import ABSENT, GAP, Block
 from sentinel.pipeline.plan import Plan
@@ -58,6 +58,12 @@ class ConditionerState(NamedTuple):
     """Season estimate by bin, all periods one after the other; (series, bins)."""
     visits: Ints
     """(series, bins)."""
+    far: Floats
+    """Far values; columns of `fills.py`, (series, 8)."""
+    start: Floats
+    """The first values, while they may be spoilt; NaN once they are known not to be; (series, 21)."""
+    start_tick: Ints
+    """Their ticks."""
 
 
 class Target(NamedTuple):
@@ -128,6 +134,7 @@ class Conditioner:
         return ConditionerState(
             numbers, np.zeros((series, 7), np.int64), np.zeros((series, periods, 3)),
             np.zeros((series, periods), np.int64), np.zeros((series, bins)), np.zeros((series, bins), np.int64),
+            fills.fresh(series), np.full((series, fills.START), np.nan), np.zeros((series, fills.START), np.int64),
         )  # fmt: skip
 
     def advance(self, state: ConditionerState, block: Block) -> tuple[ConditionerState, Conditioned]:

@@ -45,6 +45,7 @@ import numpy as np
 from detectors.compiled import compiled, inlined, part
 from detectors.following import follow
 from sentinel.domain.states import REASONS, Reason
+from sentinel.pipeline import fills
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.grid import ABSENT, GAP
 from sentinel.pipeline.plan import UNCLIPPED
@@ -79,7 +80,8 @@ _ALONE = 30  # values in a row without one a tick before: the series is slower t
 @compiled
 def condition(
     value: Floats, kind: Codes, tick: Ints,
-    numbers: Floats, counts: Ints, season: Floats, season_updates: Ints, bins: Floats, visits: Ints,
+    numbers: Floats, counts: Ints, season: Floats, season_updates: Ints, bins: Floats, visits: Ints, far: Floats,
+    start: Floats, start_tick: Ints,
     past: Floats, present: Floats, valid: Flags, reset: Flags, before: Floats, scales: Floats, squares: Floats,
     residual: Floats, adjusted: Floats, learning: Flags, blind: Codes,
     gains: Floats, periods: Floats, n_bins: Ints, season_gains: Floats, limits: Floats, whole: Ints,
@@ -96,22 +98,23 @@ def condition(
             number, count = numbers[s], counts[s]
             if kind[t, s] == GAP:
                 _empty(number, count, season[s], season_updates[s], bins[s], visits[s])
+                far[s, fills.BEFORE] = np.nan
                 reset[t, s] = True
                 learning[t, s] = True
                 blind[t, s] = _GAP
                 continue
             if math.isnan(number[FIRST_TICK]):
                 number[FIRST_TICK] = tick[t, s]
-            wave = _season(tick[t, s], periods, n_bins, bins[s]) if seasonal else 0.0
-            x = _plausible(x, wave, number, count, limits, none)
+            wave = _season(tick[t, s], periods, n_bins, bins[s])
+            x = _plausible(x, wave, number, count, far[s], limits, none)
             if count[IMPLAUSIBLE] >= _NEW_LEVEL:
                 _empty(number, count, season[s], season_updates[s], bins[s], visits[s])
+                fills.forget_values(far[s])
                 number[FIRST_TICK] = tick[t, s]
                 reset[t, s] = True
                 x = value[t, s]
-            learnt = count[POINTS] >= warm_up
-            for k in range(periods.shape[0]):
-                learnt = learnt and tick[t, s] - number[FIRST_TICK] >= 2.0 * periods[k]
+            points = count[POINTS]
+            learnt = points >= warm_up and _has_seen_seasons(tick[t, s] - number[FIRST_TICK], periods)
             settled = not seasonal or (learnt and count[POINTS] >= _SETTLED)
             if math.isnan(x):
                 number[LEVEL] += number[SLOPE]
@@ -133,7 +136,16 @@ def condition(
                 )  # fmt: skip
                 count[MISSING] = 0
                 adjusted[t, s] = y if learnt or not seasonal else np.nan
+                if points < fills.START and not none and _start_again(
+                    x, tick[t, s], points, start[s], start_tick[s], number, count, far[s], gains, periods, n_bins,
+                    season_gains, season[s], season_updates[s], bins[s], visits[s],
+                ):  # fmt: skip
+                    # What has read the spoilt start begins anew too, unless it has an older past to stand on.
+                    reset[t, s] = far[s, fills.LEARNT] == 0.0
+                    if math.isnan(number[LAST_VALUE]):
+                        adjusted[t, s] = np.nan
             learning[t, s] = not learnt
+            far[s, fills.LEARNT] = max(far[s, fills.LEARNT], 1.0 if learnt else 0.0)
             blind[t, s] = _judge(number, count, stuck_after, blind_after, limits[COARSE_SHARE])
 
 
@@ -146,6 +158,63 @@ def _empty(number: Floats, count: Ints, season: Floats, updates: Ints, bins: Flo
     updates[:] = 0
     bins[:] = 0.0
     visits[:] = 0
+
+
+@part
+def _has_seen_seasons(ticks: float, periods: Floats) -> bool:
+    """Tell if a series is at least two periods of each of its seasons old."""
+    return bool(periods.shape[0] == 0 or ticks >= 2.0 * periods.max())
+
+
+@part
+def _start_again(
+    latest: float, tick: int, points: int, start: Floats, ticks: Ints, number: Floats, count: Ints, far: Floats,
+    gains: Floats, periods: Floats, n_bins: Ints, season_gains: Floats, season: Floats, updates: Ints, bins: Floats,
+    visits: Ints,
+) -> bool:  # fmt: skip
+    """Keep the latest value of a start; with the last one, learn again without those that are far from the others.
+
+    False if there are none, or if more values are to come. `points` is how many there were before this one.
+    """
+    if count[POINTS] == points:
+        return False
+    start[points], ticks[points] = latest, tick
+    if points + 1 < fills.START:
+        return False
+    low, high = fills.bounds_of_start(start)
+    kept = 0
+    for i in range(fills.START):
+        if low <= start[i] <= high:
+            start[kept], ticks[kept] = start[i], ticks[i]
+            kept += 1
+        else:
+            fills.note_start(start[i], far)
+    last_is_kept = kept == fills.START or ticks[kept - 1] == ticks[fills.START - 1]
+    if kept == fills.START:
+        start[:] = np.nan
+        ticks[:] = 0
+        return False
+    _empty(number, count, season, updates, bins, visits)
+    number[FIRST_TICK] = ticks[0]
+    for i in range(kept):
+        x = y = start[i]
+        if periods.shape[0] > 0:
+            y = _deseasoned(x, ticks[i], periods, n_bins, season_gains, gains, season, updates, bins, visits, False)
+        n = count[POINTS]
+        if n == 0:
+            number[LEVEL] = y
+        else:
+            number[LEVEL], number[SLOPE], number[VARIANCE], _ = follow(
+                number[LEVEL], number[SLOPE], number[VARIANCE], y - (number[LEVEL] + number[SLOPE]), n,
+                gains[LEVEL_GAIN], gains[SLOPE_GAIN], gains[SCALE_GAIN], gains[CUT], UNCLIPPED,
+            )  # fmt: skip
+        count[POINTS] = n + 1
+        number[LAST], number[LAST_VALUE] = y, x
+    start[kept:] = np.nan
+    ticks[kept:] = 0
+    if not last_is_kept:
+        number[LAST] = number[LAST_VALUE] = np.nan
+    return True
 
 
 @part
@@ -178,7 +247,7 @@ def _season(tick: int, periods: Floats, n_bins: Ints, bins: Floats) -> float:
 
 
 @inlined
-def _plausible(x: float, season: float, number: Floats, count: Ints, limits: Floats, none: bool) -> float:
+def _plausible(x: float, season: float, number: Floats, count: Ints, far: Floats, limits: Floats, none: bool) -> float:
     """The value, or NaN where the sensor cannot mean it; counts the runs of such values."""
     if math.isnan(x):
         return x
@@ -187,7 +256,11 @@ def _plausible(x: float, season: float, number: Floats, count: Ints, limits: Flo
         return math.nan
     count[OUTSIDE] = 0
     scale, known = math.sqrt(number[VARIANCE]), not none and count[POINTS] > UNCLIPPED
-    if known and scale > 0.0 and abs(x - season - number[LEVEL]) > limits[FARTHEST] * scale:
+    known = known and scale > 0.0
+    away = abs(x - season - number[LEVEL])
+    if not none and fills.is_fill(x, number[LAST_VALUE], known, known and fills.is_far(x, away / scale, far), far):
+        return math.nan
+    if known and away > limits[FARTHEST] * scale:
         count[IMPLAUSIBLE] += 1
         return math.nan
     count[IMPLAUSIBLE] = 0

@@ -36,15 +36,21 @@ def clip(x: float, bound: float) -> float:
 class Reference:
     """The recursions of the derivation, one series, no arrays. A gap row is a new Reference."""
 
-    def __init__(self, H: float, periods: Sequence[float]) -> None:
+    def __init__(self, H: float, periods: Sequence[float], far: Far | None = None) -> None:
         self.H = H
         self.periods = periods
+        self.far = far or Far()
+        self.early: list[tuple[int, float]] = []
+        self.learn()
+
+    def learn(self) -> None:
+        """Know nothing of level, scale and seasons."""
         self.n = 0
         self.m = self.v = self.variance = 0.0
         self.y_before: float | None = None
         self.x_before: float | None = None
         self.first_tick: int | None = None
-        self.seasons = [Season(period, H) for period in periods]
+        self.seasons = [Season(period, self.H) for period in self.periods]
 
     @staticmethod
     def a(H: float) -> float:
@@ -54,12 +60,43 @@ class Reference:
         if self.first_tick is None:
             self.first_tick = tick
         ready = self.n >= max(50, self.H) and all(tick - self.first_tick >= 2 * period for period in self.periods)
-        if math.isnan(x):
+        known = self.n > 20 and self.variance > 0
+        wave = sum(season.wave(tick) for season in self.seasons)
+        far = known and abs(x - wave - self.m) > self.far.distance(x) * math.sqrt(self.variance)
+        if math.isnan(x) or self.far.is_fill(x, known, far, self.x_before):
             self.m += self.v
             for season in self.seasons:
                 season.L += season.W
             self.y_before = self.x_before = None
             return Outcome(None, None)
+        n = self.n
+        outcome = self.take(tick, x, ready)
+        if n < self.n <= 21:
+            self.early.append((tick, x))
+            if self.n == 21:
+                self.start_again()
+        return outcome
+
+    def start_again(self) -> None:
+        """Without the first values that are far from the others."""
+        middle = sorted(x for _, x in self.early)[10]
+        width = 10 * 1.4826 * sorted(abs(x - middle) for _, x in self.early)[10]
+        kept = [(tick, x) for tick, x in self.early if abs(x - middle) <= width or width == 0]
+        if kept != self.early:
+            last = self.early[-1]
+            self.far.remember([x for tick, x in self.early if (tick, x) not in kept])
+            self.learn()
+            self.early = []
+            for tick, x in kept:
+                self.first_tick = kept[0][0]
+                self.x_before = self.y_before = None
+                self.take(tick, x, False)
+                self.early.append((tick, x))
+            if kept[-1] != last:
+                self.y_before = self.x_before = None
+
+    def take(self, tick: int, x: float, ready: bool) -> Outcome:
+        """Let a value move level, scale and seasons."""
         tie = x == self.x_before
         y = x
         for season in self.seasons:
@@ -93,6 +130,45 @@ class Reference:
         return outcome
 
 
+class Far:
+    """Two far values, how often each was seen, and which was seen last."""
+
+    def __init__(self) -> None:
+        self.values: list[float | None] = [None, None]
+        self.seen = [0, 0]
+        self.latest = 0
+        self.before: float | None = None
+
+    def distance(self, x: float) -> float:
+        return 3 if x in self.values and self.seen[self.values.index(x)] >= 3 else 10
+
+    def is_fill(self, x: float, known: bool, far: bool, last: float | None) -> bool:
+        follows = self.before is None or self.before == x
+        remembered = x in self.values
+        self.before = x if far or (remembered and not known) else None
+        if known and not far:
+            return False
+        if remembered:
+            self.latest = self.values.index(x)
+            self.seen[self.latest] += 1
+            return self.seen[self.latest] >= 3 and follows and x != last
+        if far:
+            self.remember([x])
+        return False
+
+    def remember(self, values: Sequence[float]) -> None:
+        for x in values:
+            if x in self.values:
+                self.seen[self.values.index(x)] += 1
+            else:
+                self.latest = 0 if self.values[0] is None else 1 - self.latest
+                self.values[self.latest], self.seen[self.latest] = x, 1
+
+    def pass_gap(self) -> Far:
+        self.before = None
+        return self
+
+
 class Season:
     def __init__(self, period: float, H: float) -> None:
         self.period = period
@@ -103,12 +179,15 @@ class Season:
         self.L = self.W = self.U = 0.0
         self.n = 0
 
-    def without(self, tick: int, x: float, tie: bool) -> float:
-        q = min(self.bins - 1, int(self.bins * math.fmod(tick, self.period) / self.period))
+    def wave(self, tick: int) -> float:
         place = self.bins * (math.fmod(tick, self.period) + 0.5) / self.period - 0.5
         low = math.floor(place)
         before, after = self.S[low % self.bins], self.S[(low + 1) % self.bins]
-        wave = before + (place - low) * (after - before)
+        return before + (place - low) * (after - before)
+
+    def without(self, tick: int, x: float, tie: bool) -> float:
+        q = min(self.bins - 1, int(self.bins * math.fmod(tick, self.period) / self.period))
+        wave = self.wave(tick)
         y = x - wave
         self.L += self.W
         if self.n == int(self.period):
@@ -157,7 +236,7 @@ STREAM_SEEDS = st.integers(0, 2**32 - 1)
 
 
 def stream(seed: int, ticks: int) -> NDArray[np.float64]:
-    """AR(1) with a trend and a cycle; missing values, ties, spikes, a few gap rows."""
+    """AR(1) with a trend and a cycle; missing values, ties, spikes, fill values, a few gap rows."""
     random = np.random.default_rng(seed)
     noise = random.normal(size=ticks)
     x = np.zeros(ticks)
@@ -166,6 +245,7 @@ def stream(seed: int, ticks: int) -> NDArray[np.float64]:
     x += np.arange(ticks) * 0.01 + 2.0 * np.sin(np.arange(ticks) * 2 * np.pi / 11.5)
     kind = random.random(ticks)
     x[kind < 0.02] += 30.0
+    x[(kind > 0.1) & (kind < 0.13)] = -99.0
     x[kind > 0.92] = np.nan
     x[kind > 0.995] = GAP_ROW
     for t in np.flatnonzero((kind > 0.85) & (kind < 0.92)):
@@ -184,7 +264,7 @@ def test_it_is_the_recursion_of_the_derivation(seed: int, H: float, periods: tup
     pairs, residuals = np.full((2, values.size), math.nan), np.full(values.size, math.nan)
     for tick, x in enumerate(values.tolist()):
         if x == GAP_ROW:
-            reference = Reference(H, periods)
+            reference = Reference(H, periods, reference.far.pass_gap())
             assert found.pairs.reset[tick, 0]
             residuals[tick] = found.residual[tick, 0]
             continue

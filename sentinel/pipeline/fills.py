@@ -1,0 +1,111 @@
+"""Values that a sensor does not mean: fill values such as -999, and a start that such a value would spoil.
+
+Nobody has to declare them. A value is *far* if it lies more than 10 scales from the level, or at the start more than 10
+from the median of the first 21 values, in units of their median absolute deviation (times 1.4826, as for a Gaussian).
+Two things are done about far values, and both are counted:
+
+- A start is robust. Once 21 different values have come, the far ones among them are left out, and level, scale and
+  season are learnt again from the others; until the 21 are without one the series is learning.
+- A far value that has come twice before, exactly, is a *fill value*: from the third time on it is missing, and 3 scales
+  are far enough for it, as the scale may have grown. One that follows another far value is taken as it is, since it may
+  be a new level; but for the same value again.
+
+Two such values are remembered, across gaps too.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from detectors.compiled import part
+from sentinel.pipeline.arrays import Floats
+
+START = 21
+"""Values after which a start is looked at."""
+FAR, _FAR_AGAIN = 10.0, 3.0
+_FROM = 3
+"""Time at which a far value that returns is missing."""
+_GAUSSIAN = 1.4826
+
+ONE, OTHER, SEEN_ONE, SEEN_OTHER, LATEST, BEFORE, LEFT_OUT, LEARNT = range(8)
+"""Two far values and how often they were seen; which of them was stored or seen last, 0 or 1; the value before, NaN if
+it was not far; values left out so far; 1 once the series was learnt."""
+
+
+def fresh(series: int) -> Floats:
+    """Nothing seen; (series, 8)."""
+    found = np.zeros((series, 8))
+    found[:, [ONE, OTHER, BEFORE]] = np.nan
+    return found
+
+
+@part
+def is_far(x: float, scales: float, far: Floats) -> bool:
+    """Tell if a value so many scales from the level is far; for one that has come three times 3 are enough."""
+    known = (x == far[ONE] and far[SEEN_ONE] >= _FROM) or (x == far[OTHER] and far[SEEN_OTHER] >= _FROM)
+    return scales > (_FAR_AGAIN if known else FAR)
+
+
+@part
+def is_fill(x: float, last: float, known: bool, distant: bool, far: Floats) -> bool:
+    """Tell if the value is a fill value, and remember it if it is `distant`; `known` = level and scale are.
+
+    One that equals the `last` value that was taken is a tie: a sensor that is stuck, until it is known to fill.
+    """
+    follows = math.isnan(far[BEFORE]) or far[BEFORE] == x
+    place = 0 if x == far[ONE] else 1 if x == far[OTHER] else -1
+    far[BEFORE] = x if distant or (not known and place >= 0) else math.nan
+    if known and not distant:
+        return False
+    if place < 0:
+        if distant:
+            _store(x, far)
+        return False
+    far[SEEN_ONE + place] += 1.0
+    far[LATEST] = place
+    if far[SEEN_ONE + place] < _FROM or not follows or x == last:
+        return False
+    far[LEFT_OUT] += 1.0
+    return True
+
+
+@part
+def _store(x: float, far: Floats) -> None:
+    """Remember a far value in the place of the one that was seen less recently."""
+    place = 0 if math.isnan(far[ONE]) else 1 - int(far[LATEST])
+    far[ONE + place] = x
+    far[SEEN_ONE + place] = 1.0
+    far[LATEST] = place
+
+
+@part
+def forget_values(far: Floats) -> None:
+    """Forget what was far from a level that is no longer the level; what was left out stays counted."""
+    far[ONE] = far[OTHER] = far[BEFORE] = math.nan
+    far[SEEN_ONE] = far[SEEN_OTHER] = far[LATEST] = far[LEARNT] = 0.0
+
+
+@part
+def bounds_of_start(start: Floats) -> tuple[float, float]:
+    """Give the lowest and the highest value that are not far from the others; infinite if most are equal."""
+    ordered = np.sort(start)
+    middle = ordered[START // 2]
+    deviation = np.sort(np.abs(ordered - middle))[START // 2]
+    if deviation == 0.0:
+        return -math.inf, math.inf
+    width = FAR * _GAUSSIAN * deviation
+    return middle - width, middle + width
+
+
+@part
+def note_start(x: float, far: Floats) -> None:
+    """Count a value of a start that is left out, and remember it."""
+    far[LEFT_OUT] += 1.0
+    if x == far[ONE]:
+        far[SEEN_ONE] += 1.0
+    elif x == far[OTHER]:
+        far[SEEN_OTHER] += 1.0
+    else:
+        _store(x, far)
