@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.studies.skill.development import ANYWHERE, OTHERS, SKIPPED, SLOWING, WHOLE, Runs, runs
+from tests.studies.skill.early import Early, in_records, measure_early
 from tests.studies.skill.figures import SOONER, Figure, figures, left, mean, quiet
 from tests.studies.skill.rivals import RIVALS, judged
 from tests.studies.skill.watched import READ, RULES, Watched, at_moments, moments, watched
@@ -48,6 +49,10 @@ class Measured:
     """System -> way left by criticality on the whole way, asked from 10 % on."""
     alarms: dict[str, dict[str, Alarms]]
     """System -> rule -> what it did on the whole way."""
+    early: dict[str, Early]
+    """System -> what the default alarm does."""
+    in_records: dict[int, tuple[float, float]]
+    """What it does in records of a fixed number of recovery times, by how often they are sampled."""
 
     def overall(self, design: str, criterion: str, figure: str) -> Figure:
         """The mean over the systems that slow down."""
@@ -77,7 +82,7 @@ def measure(count: int = COUNT, *, bank: dict[str, Any] | None = None) -> Measur
                 **{rule: _alarms(drawn, *seen[:2], [rule]) for rule in RULES},
                 ANY: _alarms(drawn, *seen[:2], [*RULES]),
             }
-    return Measured(count, skill, sooner, alarms)
+    return Measured(count, skill, sooner, alarms, measure_early(count), in_records())
 
 
 def at_all_moments(seen: Watched, tips: NDArray[np.int64]) -> dict[str, Floats]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import product
 
-from tests.studies.skill import development, figures
+from tests.studies.skill import development, early_page, figures
 from tests.studies.skill.development import ANYWHERE, OTHERS, SLOWING, WHOLE
 from tests.studies.skill.figures import Figure
 from tests.studies.skill.measured import ANY, DRIFT, Alarms, Measured
@@ -65,7 +65,14 @@ def text(measured: Measured) -> str:
     parts = [preface]
     for design in measured.skill:
         parts += [f"## The five systems together, {design}\n", _together(measured, design)]
-    parts += [_verdict(measured), "## System by system\n", _by_system(measured), "## Alarms\n", _alarms(measured)]
+    parts += [
+        _verdict(measured),
+        "## System by system\n",
+        _by_system(measured),
+        "## The default alarm\n",
+        early_page.text(measured.early, measured.in_records),
+    ]
+    parts += ["## Alarms at a threshold\n", _alarms(measured)]
     parts += ["## What this does not show\n", NOT_SHOWN]
     return "\n".join(parts)
 
