@@ -141,6 +141,6 @@ def _rule_row(
 def _trend_row(indicator: str, trends: Mapping[str, Mapping[str, Trend]]) -> list[str]:
     name = f"Kendall tau of {indicator} (exploratory)"
     if not trends:
-        return [name, "too short", "-", "-", "-", "-"]
+        return [name, "too few values", "-", "-", "-", "-"]
     p = np.array([own[indicator].p for own in trends.values()])
     return [name, f"p < {SMALL:g} in {(p < SMALL).sum()} of {p.size}", "no budget over time", "-", "-", "-"]
