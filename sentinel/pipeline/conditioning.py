@@ -1,7 +1,7 @@
 """Conditioning: values become residuals, causally; what cannot be judged makes a series blind.
 
 `Conditioner` takes out season, level and scale and watches the sensor; `Differencing` takes its place in a comparison.
-Both recurrences are in `kernel.py`.
+The recurrences are in `kernel.py` and `difference.py`.
 
 A comparison is target less counterpart, each conditioned by itself, divided by the difference's own running scale. The
 change of spread is that of the target less that of the counterpart. Evidence on spread is gathered on the target's own
@@ -23,7 +23,7 @@ from detectors import half_life
 from detectors.bank import share_series
 from detectors.pairs import Pairs
 from sentinel.domain.states import REASONS, Reason
-from sentinel.pipeline import arrays, fills, kernel
+from sentinel.pipeline import arrays, difference, fills, kernel
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.grid import ABSENT, GAP, Block
 from sentinel.pipeline.plan import Plan
@@ -210,7 +210,7 @@ class Differencing:
     def init(self, series: int) -> DifferenceState:
         """Make the state of series of which nothing was seen."""
         numbers = np.zeros((series, 3))
-        numbers[:, kernel.CHANGE] = np.nan
+        numbers[:, difference.CHANGE] = np.nan
         return DifferenceState(numbers, np.zeros((series, 2), np.int64), np.zeros(series, bool))
 
     def advance(self, state: DifferenceState, block: ComparisonBlock) -> tuple[DifferenceState, Conditioned]:
@@ -219,7 +219,7 @@ class Differencing:
         target, counterpart = block.target, block.counterpart
         unit, risen, spread, before = (np.full(shape, np.nan) for _ in range(4))
         reset, alone = np.zeros(shape, bool), np.zeros(shape, bool)
-        kernel.subtract(
+        difference.subtract(
             block.kind, target.reset, target.residual, counterpart.residual, target.judged, counterpart.judged,
             target.spread, counterpart.spread, *new, unit, risen, spread, before, reset, alone, self._gain,
             WINSOR * WINSOR, self._patience,

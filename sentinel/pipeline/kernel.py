@@ -1,4 +1,4 @@
-"""The recurrences of conditioning: of a series, and of a target less its counterpart; one tick after another.
+"""The recurrences of conditioning, one tick after another.
 
 On every right-hand side stand values from before `x` arrives; H is the level's half-life, `a_H = 1 - 2^(-1/H)`; each
 gain but the slope's starts as one over the number of values its quantity has seen. All trackers are tied-gate cells
@@ -29,11 +29,6 @@ slope move by those of a straight line fitted to n + 1 equally weighted values,
 else a slope that is there from the start takes 350 ticks to learn, and reads as slowing until then. Scale and U move
 from the second update on, a season from the sixth. A missing tick moves the level along its slope and nothing else; an
 exact tie likewise, and it forms no pair (a stuck sensor would otherwise read 0.99995); the tick after a tie may use it.
-
-The difference of target and counterpart, d = residual_T - residual_R, has a scale of its own, `a` and `w` being
-gain and cut of the target's scale:
-
-    p = (p_T - p_R) / sigma,   c = (c_T - c_R) / sigma,   sigma^2 <- sigma^2 + a (min(d^2, w^2 sigma^2) - sigma^2)
 """
 
 from __future__ import annotations
@@ -58,9 +53,6 @@ _GAP, _STUCK, _COARSE, _RANGE, _IMPLAUSIBLE, _SPACING = (
 LEVEL, SLOPE, VARIANCE, LAST, LAST_VALUE, TIE_SHARE, FIRST_TICK, EARLIER = range(8)
 POINTS, TIE_TESTS, MISSING, TIED, OUTSIDE, IMPLAUSIBLE, ISOLATED = range(7)
 SLOW_LEVEL, SLOW_SPREAD, SLOW_SLOPE = range(3)
-# Of a comparison: its POINTS and
-WITHOUT = POINTS + 1
-DIFFERENCE_VARIANCE, COUNTERPART_SPREAD, CHANGE = range(3)
 
 # Entries of what the kernel is set to.
 LEVEL_GAIN, SLOPE_GAIN, SCALE_GAIN, CUT = range(4)
@@ -372,49 +364,3 @@ def _judge(number: Floats, count: Ints, stuck_after: int, blind_after: int, coar
     if count[TIE_TESTS] >= _TIE_TESTS and number[TIE_SHARE] > coarse_share:
         return _COARSE
     return 0
-
-
-@compiled
-def subtract(
-    kind: Codes, restarted: Flags, residual: Floats, residual_r: Floats, judged: Flags, judged_r: Flags,
-    spread_t: Floats, spread_r: Floats, numbers: Floats, counts: Ints, is_alone: Flags,
-    unit: Floats, risen: Floats, spread: Floats, before: Floats, reset: Flags, alone: Flags, gain: float, cut: float,
-    patience: int,
-) -> None:  # fmt: skip
-    """Advance the difference of target and counterpart (`_r`) in place; see `conditioning.py` for the arrays."""
-    for t in range(kind.shape[0]):
-        for s in range(kind.shape[1]):
-            if kind[t, s] != ABSENT:
-                reset[t, s] = kind[t, s] == GAP or restarted[t, s]
-                if judged[t, s]:
-                    counts[s, WITHOUT] = 0 if judged_r[t, s] else counts[s, WITHOUT] + 1
-                    if is_alone[s] != (counts[s, WITHOUT] > patience):
-                        is_alone[s] = not is_alone[s]
-                        reset[t, s] = True
-                if reset[t, s]:
-                    numbers[s, DIFFERENCE_VARIANCE] = numbers[s, COUNTERPART_SPREAD] = 0.0
-                    numbers[s, CHANGE] = np.nan
-                    counts[s, POINTS] = 0
-                before[t, s] = numbers[s, CHANGE]
-                if judged[t, s] and is_alone[s]:
-                    counts[s, POINTS] += 1
-                    numbers[s, CHANGE] = spread_t[t, s]
-                elif judged[t, s] and judged_r[t, s]:
-                    numbers[s, CHANGE] = spread_t[t, s] - spread_r[t, s]
-                    scale = _scale(residual[t, s] - residual_r[t, s], numbers[s], counts[s], gain, cut)
-                    unit[t, s] = scale if scale > 0.0 else np.nan
-                risen[t, s], spread[t, s] = max(0.0, numbers[s, COUNTERPART_SPREAD]), numbers[s, CHANGE]
-                if judged[t, s] and not math.isnan(spread_r[t, s]):
-                    numbers[s, COUNTERPART_SPREAD] = spread_r[t, s]
-            alone[t, s] = is_alone[s]
-
-
-@part
-def _scale(d: float, number: Floats, count: Ints, gain: float, cut: float) -> float:
-    """Return the scale from before a difference, 0 while it is not known, then let it learn the difference."""
-    variance, n = number[DIFFERENCE_VARIANCE], count[POINTS]
-    if not math.isnan(d):
-        square = d * d if n < UNCLIPPED else min(d * d, cut * variance)
-        count[POINTS] = n + 1
-        number[DIFFERENCE_VARIANCE] = variance + max(gain, 1.0 / (n + 1)) * (square - variance)
-    return math.sqrt(variance) if n >= UNCLIPPED else 0.0

@@ -29,10 +29,10 @@ sys.executable = sys.argv[1]
 from sentinel.runtime.kernels import compile_kernels
 compile_kernels()
 from detectors import bank, betting, fading, slowing, spectrum, spread
-from sentinel.pipeline import alarm, kernel
+from sentinel.pipeline import alarm, difference, kernel
 kernels = [
     bank._advance, betting.advance, fading._fade, slowing.advance, spectrum._crossings, spread._advance,
-    alarm._advance, kernel.condition, kernel.subtract,
+    alarm._advance, difference.subtract, kernel.condition,
 ]
 name = lambda kernel: f"{kernel.py_func.__module__}.{kernel.py_func.__name__}"
 count = lambda found: {name(k): sum(getattr(k.stats, found).values()) for k in kernels}
