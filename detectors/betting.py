@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from detectors.activation import tanh
 from detectors.baseline import halves_disagree, psi, relative_threshold, spread_baseline
 from detectors.compiled import compiled, part
-from detectors.ledger import ENOUGH, LABEL_NOISE, LABEL_ONE_SIDED
+from detectors.ledger import EARLY_SHARE, ENOUGH, FIRST_PAIRS, LABEL_NOISE, LABEL_ONE_SIDED
 
 if TYPE_CHECKING:
     from detectors.ledger import EvidenceBlock, EvidenceState, Stream, Table
@@ -88,6 +88,11 @@ def _start(state: EvidenceState, table: Table, s: int) -> None:
     state.second[s] = 0.0
     state.fleet[s] = 0.0
     state.open[s] = False
+    state.held[s] = False
+    for k in range(table.line.shape[0]):
+        if state.waits[s, k] > 0:  # what has been seen to begin later stays so
+            state.waits[s, k] = 1
+            state.early[s, table.first[k] : table.first[k + 1]] = 1.0
     for c in range(table.threshold.shape[0]):
         state.threshold[s, c] = table.threshold[c]
     state.remembered[s] = 0
@@ -164,6 +169,31 @@ def _clear(state: EvidenceState, block: EvidenceBlock, t: int, s: int, k: int) -
     block.threshold[t, s, k] = state.threshold[s, state.leading[s, k]]
 
 
+@part
+def _has_held(state: EvidenceState, table: Table, s: int, k: int) -> bool:
+    """Tell if the claim has held from the start: enough of the evidence was won with the money of the first pairs."""
+    early, total, least = 0.0, 0.0, math.inf
+    for c in range(table.first[k], table.first[k + 1]):
+        own, M = 0.0, 0.0
+        for j in range(table.n_bets[k]):
+            own += state.early[s, c, j] * state.wealth[s, c, j]
+            M += state.wealth[s, c, j]
+        if not table.minimum[k]:
+            early += table.weight[c] * own
+            total += table.weight[c] * M
+        elif least > M:
+            early, total, least = own, M, M
+    return early >= EARLY_SHARE * total
+
+
+@part
+def _free(state: EvidenceState, table: Table, s: int, k: int) -> None:
+    """From now on the rule raises alarms."""
+    state.waits[s, k] = 0
+    state.held[s, k] = False
+    state.early[s, table.first[k] : table.first[k + 1]] = 0.0
+
+
 @compiled
 def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: what is nested is the problem itself
     stream: Stream, state: EvidenceState, block: EvidenceBlock, table: Table, first: int, last: int
@@ -177,6 +207,7 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
     beside, scale, tick = stream.beside, stream.scale, stream.tick
     mean, wealth, clearing, is_open, sides = state.mean, state.wealth, state.clearing, state.open, state.sides
     second, fleet, threshold, known, e_value = state.second, state.fleet, state.threshold, state.known, state.e_value
+    waits, early, is_held = state.waits, state.early, state.held
     remembered, baseline, wanted = state.remembered, state.baseline, state.baseline.shape[1]
     kind, lane, sign, weight, bets, n_bets = table.kind, table.lane, table.sign, table.weight, table.bets, table.n_bets
     first_channel, line, minimum, needs = table.first, table.line, table.minimum, table.needs_baseline
@@ -220,7 +251,8 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
                 won = 0.0
                 for k in range(rules):
                     J, opened, now = n_bets[k], is_open[s, k], ready[t, s, k]
-                    entry = 1.0 / J
+                    held, begun = is_held[s, k], waits[s, k] > FIRST_PAIRS
+                    entry, earliest = 1.0 / J, 0.0
                     judged, betting = False, False
                     total, least, windowed, windowed_least = 0.0, math.inf, 0.0, math.inf
                     turned, turned_least = 0.0, math.inf
@@ -258,11 +290,15 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
                                     second[s, c, 1] = LAG2_MEMORY * second[s, c, 1] + x2
                         for j in range(J):
                             stake, money = bets[k, j] * x, wealth[s, c, j]
+                            if begun and not held:
+                                if staked:
+                                    early[s, c, j] *= money / (money + entry)
+                                earliest = max(earliest, early[s, c, j])
                             if staked:
                                 money = (money + entry) * (1.0 + stake)
                                 wealth[s, c, j] = money
                             M += money
-                            if opened:
+                            if opened or held:
                                 money = clearing[s, c, j]
                                 if staked:
                                     money = (money + entry) * (1.0 - stake)
@@ -293,10 +329,12 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
                         # A mean alarms if one claim holds, so it ends when the opposite of all of them has been shown.
                         # A minimum ends by the mean: a channel that has fallen silent must not keep it open for ever.
                         turned = turned_least
-                    won += windowed
-                    if betting and opened:
+                    if betting and (opened or held):
                         if turned >= table.clear[k]:
-                            _clear(state, block, t, s, k)
+                            if opened:
+                                _clear(state, block, t, s, k)
+                            else:
+                                _free(state, table, s, k)
                             for c in range(first_channel[k], first_channel[k + 1]):
                                 wealth[s, c] = 0.0
                                 clearing[s, c] = 0.0
@@ -305,10 +343,19 @@ def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: wh
                                 for j in range(J):
                                     wealth[s, c, j] = wealth[s, c, j] * (CEILING * line[k] / total)
                             total = CEILING * line[k]
+                    elif betting and total >= line[k] and waits[s, k] > 0 and _has_held(state, table, s, k):
+                        is_held[s, k] = True
                     elif betting and total >= line[k]:
                         is_open[s, k] = True
+                        _free(state, table, s, k)
                         _raise(stream, state, block, table, t, s, k)
-                    block.open[t, s, k] = is_open[s, k]
+                    elif betting and begun and earliest < EARLY_SHARE:
+                        _free(state, table, s, k)
+                    elif betting and 0 < waits[s, k] <= FIRST_PAIRS:
+                        waits[s, k] += 1
+                    if not is_held[s, k]:
+                        won += windowed
+                    block.open[t, s, k], block.held[t, s, k] = is_open[s, k], is_held[s, k]
                     block.evidence[t, s, k] = total / line[k] if judged and now else np.nan
                 if still and rules > 0:
                     e_value[s, 1] = won / (rules * table.window)

@@ -24,6 +24,15 @@ repairs skewed shocks, relative thresholds and spread, and everything a conditio
 
 Clearing. An open alarm is one episode. The same gambler bets on `-s~` from 0, and the alarm clears when that wealth
 reaches `1/clear`; then evidence starts from 0. Meanwhile evidence goes on, bounded at 10^6 times the alarm line.
+
+From the start. A threshold may lie below where a series has always been. So a rule may wait: it remembers which share
+of each `E_j` was won with the money of the first 100 pairs. After them new money only thins that share,
+
+    f_j <- f_j E_j / (E_j + 1/J),
+
+and where `M` reaches its line while `sum f_j E_j` is a quarter of it or more, the claim has held from the start. Then
+it is *held*: a state, not an alarm. It ends as an alarm does, with evidence from 0, and once it has ended, or every
+share is below a quarter, the rule raises alarms for good. This takes alarms away and adds none: the budget holds.
 """
 
 from __future__ import annotations
@@ -120,6 +129,8 @@ class Rule:
     bets: tuple[float, ...] = BETS
     minimum: bool = False
     """Read the minimum over the channels instead of their weighted mean."""
+    waits: bool = False
+    """A claim that has held from the start is a state, not an alarm."""
 
     def __post_init__(self) -> None:
         for name in ("alpha", "clear"):
@@ -200,6 +211,7 @@ class Evidence:
                 -1, widest
             ),
             n_bets=np.array([len(rule.bets) for rule in self.rules], np.int64),
+            waits=np.array([rule.waits for rule in self.rules], np.bool_),
             gain=half_life.gain(self.mean_half_life) if self.mean_half_life else 0.0,
             input_weight=self.input_weight,
             kappa=self.kappa,
@@ -220,9 +232,13 @@ class Evidence:
     def init(self, series: int) -> EvidenceState:
         """No evidence yet."""
         channels, rules, bets = len(self.channels), len(self.rules), self.table.bets.shape[1]
+        waits = self.table.waits
+        early = np.repeat(waits.astype(np.float64), np.diff(self.table.first))
         return EvidenceState(
             mean=np.zeros((series, channels)), wealth=np.zeros((series, channels, bets)),
             clearing=np.zeros((series, channels, bets)), open=np.zeros((series, rules), dtype=bool),
+            waits=np.tile(waits.astype(np.int64), (series, 1)), held=np.zeros((series, rules), dtype=bool),
+            early=np.broadcast_to(early[:, None], (series, channels, bets)).copy(),
             sides=np.zeros((series, channels, 2)), second=np.zeros((series, channels, 2)),
             fleet=np.zeros((series, channels, bets)), threshold=np.tile(self.table.threshold, (series, 1)),
             baseline=np.zeros((series, self.baseline_pairs, 3)), remembered=np.zeros(series, np.int64),
@@ -241,13 +257,18 @@ class Evidence:
             size = len(self.rules[now].channels)
             here, there = slice(self.first_channel(now), None), slice(was.first_channel(then), None)
             bets = len(self.rules[now].bets)  # the widest rule of the two plans may differ
-            for name in ("wealth", "clearing", "fleet"):
+            for name in ("wealth", "clearing", "fleet", "early"):
                 getattr(fresh, name)[:, here][:, :size, :bets] = getattr(state, name)[:, there][:, :size, :bets]
             for name in ("mean", "sides", "second", "threshold"):
                 getattr(fresh, name)[:, here][:, :size] = getattr(state, name)[:, there][:, :size]
             shift = self.first_channel(now) - was.first_channel(then)
             fresh.leading[:, now] = state.leading[:, then] + shift
-            fresh.label[:, now], fresh.open[:, now] = state.label[:, then], state.open[:, then]
+            for name in ("label", "open", "waits", "held"):
+                getattr(fresh, name)[:, now] = getattr(state, name)[:, then]
+            if not self.rules[now].waits:  # asked for now: what was held is an alarm at the next pair
+                fresh.clearing[:, here][:, :size][fresh.held[:, now]] = 0.0
+                fresh.early[:, here][:, :size] = 0.0
+                fresh.waits[:, now], fresh.held[:, now] = 0, False
         fresh = fresh._replace(window=state.window, e_value=state.e_value)
         if self.baseline_pairs == was.baseline_pairs:
             of_baseline = ("baseline", "remembered", "known", "disagrees")
@@ -264,7 +285,8 @@ class Evidence:
         Raises
         ------
         ValueError
-            If the stream has other series than the state, other rules, or too few lanes.
+            If the stream has other series than the state, other rules, too few lanes, or lanes without an entry in
+            `beside`.
         """
         shape = (len(stream.reset), len(state.open), len(self.rules))
         lanes = 1 + max((channel.lane for channel in self.channels), default=0)
@@ -273,6 +295,12 @@ class Evidence:
                 f"evidence: (tick, series, rule) {stream.ready.shape} in lanes {len(stream.past)}; {shape} in at "
                 f"least {lanes} is needed"
             )
+        beside = stream.beside[: len(stream.past)]
+        if len(beside) < len(stream.past) or np.any(beside >= len(stream.before)):
+            raise ValueError(
+                f"evidence: beside {beside.tolist()} for {len(stream.past)} lanes and {len(stream.before)} rows "
+                "of values before; one entry a lane, each below the number of rows, is needed"
+            )
         # A full baseline is not written to again; it is far larger than everything else together.
         full = not stream.reset.any() and np.all(state.remembered >= state.baseline.shape[1])
         copies = {name: array.copy() for name, array in state._asdict().items() if name != "baseline"}
@@ -280,7 +308,7 @@ class Evidence:
         new = EvidenceState(baseline=baseline, **copies)
         block = EvidenceBlock(
             np.empty(shape), np.zeros(shape, bool), np.zeros(shape, bool), np.zeros(shape, bool),
-            np.zeros(shape, np.int8), np.zeros(shape, np.int8), np.zeros(shape),
+            np.zeros(shape, np.int8), np.zeros(shape, np.int8), np.zeros(shape), np.zeros(shape, bool),
         )  # fmt: skip
         stream = Stream._make([one_layout(array) for array in stream])
 

@@ -149,10 +149,10 @@ class Slower:
                 f"slower: values of shape {values.shape} at ticks of shape {tick.shape}; {self._lanes} lanes of "
                 f"{len(state.open)} series are needed"
             )
-        raised, cleared, by_gap, is_open = (np.zeros(shape, np.bool_) for _ in range(4))
+        raised, cleared, by_gap, is_open, held = (np.zeros(shape, np.bool_) for _ in range(5))
         leading, label = np.zeros(shape, np.int8), np.zeros(shape, np.int8)
         evidence, threshold = np.full(shape, np.nan), np.full(shape, np.nan)
-        found = EvidenceBlock(evidence, raised, cleared, is_open, leading, label, threshold)
+        found = EvidenceBlock(evidence, raised, cleared, is_open, leading, label, threshold, held)
         block = SlowerBlock(found, by_gap, np.zeros(tick.shape, np.bool_))
         if not shape[2]:  # nothing to watch for
             return state, block

@@ -109,6 +109,9 @@ class AlarmSettings(Part):
     """spread: variance ratio to the baseline period above which evidence grows; null = 1.5."""
     channels: tuple[ChannelSettings, ...] = ()
     """weighted: the claims whose evidence is averaged."""
+    at_start: Literal["state", "alarm"] | None = None
+    """Rules with a number as threshold: where the claim has held from the first verdict on (sampled fast, or already
+    slow), it is shown as a state and raises no alarm, or it is an alarm; null = state."""
     alpha: Annotated[float, Field(gt=0, le=LARGEST_ALPHA)] | None = None
     """Budgeted false alarms per tick; either this or false_alarms."""
     false_alarms: WrittenBudget | None = None
@@ -135,6 +138,7 @@ class AlarmSettings(Part):
             yield from _slower_conflicts(self)
         else:
             yield from _weighted_conflicts(self) if self.kind == "weighted" else _channel_conflicts(self)
+            yield from _at_start_conflicts(self)
 
     @property
     def label(self) -> str:
@@ -150,6 +154,17 @@ class AlarmSettings(Part):
             return self.channels
         own = {key: getattr(self, key) for key in ("kind", "threshold", "side", "delta", "ratio")}
         return (ChannelSettings(**own),)
+
+    @property
+    def is_absolute(self) -> bool:
+        """True if it holds a series against numbers of its own, and nothing against the series' own past."""
+        parts = self.channels if self.kind == "weighted" else (self,)
+        return all(part.kind in ("lag1", "modulus") and part.threshold != RELATIVE for part in parts)
+
+    @property
+    def waits(self) -> bool:
+        """True if a claim that has held from the first verdict on is a state, not an alarm."""
+        return self.is_absolute and self.at_start != "alarm"
 
     def alpha_per_tick(self, cadence: Cadence) -> float:
         """Effective alpha: budgeted false alarms of this rule per series and tick, at most `LARGEST_ALPHA`.
@@ -203,11 +218,20 @@ def _channel_conflicts(part: ChannelSettings | AlarmSettings) -> Iterator[Fault]
 
 def _slower_conflicts(rule: AlarmSettings) -> Iterator[Fault]:
     yield from _keys_without_meaning(rule, "a rule of kind slower has none: it reads the series itself")
+    if rule.at_start is not None:
+        why = "a rule of kind slower compares with the series' own past, so that nothing holds at the start"
+        yield Fault(("at_start",), f"{rule.at_start}; {why}; leave it out")
     if rule.channels:
         yield Fault(("channels",), f"{len(rule.channels)} came; only a weighted rule has channels, this one is slower")
     for key, fixed in (("clear", CLEAR), ("bets", BETS)):
         if (came := getattr(rule, key)) != fixed:
             yield Fault((key,), f"{came} came; a rule of kind slower ends and bets in its own way, leave it out")
+
+
+def _at_start_conflicts(rule: AlarmSettings) -> Iterator[Fault]:
+    if rule.at_start is not None and not rule.is_absolute:
+        why = "compares with the series' own past, so that nothing holds at the start; leave it out"
+        yield Fault(("at_start",), f"{rule.at_start}; this rule {why}")
 
 
 def _weighted_conflicts(rule: AlarmSettings) -> Iterator[Fault]:

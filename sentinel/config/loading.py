@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from sentinel.config.alarms import AlarmSettings
 from sentinel.config.faults import Faults, fault_line, faults_of
 from sentinel.config.series import BankSettings, SeriesSettings
 from sentinel.config.settings import Settings
@@ -154,7 +155,8 @@ def to_record(settings: Settings) -> dict[str, Any]:
 def from_record(data: Mapping[str, Any], notice: Callable[[str], object] | None = None) -> Settings:
     """Return the settings that this or an earlier version recorded.
 
-    Keys of banks that have gone are left out, whatever their value: what was recorded must not lock a state out.
+    Keys of banks that have gone are left out, whatever their value: what was recorded must not lock a state out. Before
+    there was an `at_start` every rule raised alarms from the first verdict on, and does so as it was recorded.
     `notice` is called with one line if that changes a value. StateError: a later version wrote them.
     """
     banks, ignored = {}, []
@@ -166,13 +168,20 @@ def from_record(data: Mapping[str, Any], notice: Callable[[str], object] | None 
     if ignored and notice is not None:
         notice(f"recorded settings, {', '.join(ignored)}; ignored")
     try:
-        return Settings.model_validate({**data, "banks": banks})
+        settings = Settings.model_validate({**data, "banks": banks})
     except ValidationError as error:
         first = next(faults_of(error, Settings, lambda path: _value_at(data, path)))
         raise StateError(
             f"recorded settings, {path_text(first.path)}: {first.message}; settings of this version are needed; go "
             "back to the version that wrote the state folder, or move the folder away to start afresh"
         ) from error
+    alarms = tuple(map(_as_recorded, settings.alarms, data["alarms"])) if "alarms" in data else settings.alarms
+    return settings.model_copy(update={"alarms": alarms})
+
+
+def _as_recorded(rule: AlarmSettings, record: Mapping[str, Any]) -> AlarmSettings:
+    """Give a rule from before `at_start` the meaning it had."""
+    return rule.model_copy(update={"at_start": "alarm"}) if rule.is_absolute and "at_start" not in record else rule
 
 
 def _value_at(data: Any, path: KeyPath) -> str:

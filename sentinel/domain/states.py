@@ -108,6 +108,8 @@ class RuleView:
     """When the open alarm was raised; -1 while there is none."""
     remarks: tuple[str, ...]
     """Names in `events.REMARK_NAMES`: why the open alarm may not be slowing."""
+    held: bool = False
+    """The claim has held since the first verdict: a state, not an alarm, until it has ended once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,11 @@ class SeriesView:
     readings: tuple[float, ...] = ()
     """One per threshold, in null standard deviations; NaN while not ready."""
     rules: tuple[RuleView, ...] = ()
+
+    @property
+    def held(self) -> bool:
+        """True if a rule is held."""
+        return any(rule.held for rule in self.rules)
 
     @property
     def period_seconds(self) -> float:

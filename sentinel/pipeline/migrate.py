@@ -170,8 +170,9 @@ def _follow_rules(pipeline: Pipeline, old: Plan, plan: Plan, part: CohortState) 
 
 
 def _find(rule: PlanRule, rules: Sequence[PlanRule]) -> int | None:
-    """Give the place of a rule among these, whatever its budget was there; None if it is not there."""
-    return next((j for j, other in enumerate(rules) if replace(rule, alpha=other.alpha) == other), None)
+    """Give the place of a rule among these, whatever its budget and its start were there; None if it is not there."""
+    alike = (replace(rule, alpha=other.alpha, waits=other.waits) == other for other in rules)
+    return next((j for j, same in enumerate(alike) if same), None)
 
 
 def _end_alarms(

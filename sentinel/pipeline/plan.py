@@ -92,6 +92,8 @@ class PlanRule:
     severity: str
     clear: float
     bets: tuple[float, ...]
+    waits: bool = False
+    """A claim that has held from the first verdict on is a state, not an alarm. Series that run go on as they began."""
 
     @classmethod
     def of(cls, rule: AlarmSettings, cadence: Cadence) -> PlanRule:
@@ -104,7 +106,7 @@ class PlanRule:
             part.threshold == RELATIVE, part.delta, (part.ratio or RATIO) if part.kind == "spread" else None,
             part.weight,
         ) for part in rule.parts())  # fmt: skip
-        return cls(rule.kind, rule.label, channels, alpha, rule.severity, rule.clear, rule.bets)
+        return cls(rule.kind, rule.label, channels, alpha, rule.severity, rule.clear, rule.bets, rule.waits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,8 @@ class RuleFacts(NamedTuple):
     """Of its last alarm; see `Scoring.describe`."""
     held_against: float
     """Threshold that the channel which led the last alarm was held against."""
+    held: bool
+    """Its claim has held from the first verdict on: a state, not an alarm."""
 
 
 class Scored(NamedTuple):
@@ -112,7 +114,13 @@ class Scoring:
         self._fixed = [k for k, rule in enumerate(plan.rules) if rule.kind != SLOWER]
         self._place = {k: at for several in (self._slow, self._fixed) for at, k in enumerate(several)}
         rules = [
-            Rule(tuple(_make_channel(part, gain) for part in rule.channels), rule.alpha, rule.clear, rule.bets)
+            Rule(
+                tuple(_make_channel(part, gain) for part in rule.channels),
+                rule.alpha,
+                rule.clear,
+                rule.bets,
+                waits=rule.waits,
+            )
             for rule in (plan.rules[k] for k in self._fixed)
         ]
         self.slower = Slower(
@@ -238,7 +246,7 @@ class Scoring:
         if self._plan.rules[k].kind == SLOWER:
             return RuleFacts(
                 self.slower.threshold(slower, row, at), self.slower.pairs_left(slower, row), False,
-                int(slower.label[row, at]), int(slower.leading[row, at]), float(slower.threshold[row, at]),
+                int(slower.label[row, at]), int(slower.leading[row, at]), float(slower.threshold[row, at]), False,
             )  # fmt: skip
         waits = any(part.relative or part.kind == "spread" for part in self._plan.rules[k].channels)
         leading = int(evidence.leading[row, at])
@@ -246,7 +254,7 @@ class Scoring:
             float(evidence.threshold[row, self.evidence.first_channel(at)]),
             self.evidence.baseline_pairs - int(evidence.remembered[row]) if waits else 0,
             waits and bool(evidence.disagrees[row]), int(evidence.label[row, at]), leading,
-            float(evidence.threshold[row, leading]),
+            float(evidence.threshold[row, leading]), bool(evidence.held[row, at]),
         )  # fmt: skip
 
     def carry_over(

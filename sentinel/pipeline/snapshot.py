@@ -220,7 +220,7 @@ def _view_rule(name: str, cohort: Cohort, members: CohortState, row: int, k: int
         baseline_disagrees=facts.disagrees, alpha=rule.alpha, severity=rule.severity,
         evidence=float(members.last.evidence[row, k]),
         alarm_id=alarm_id(name, rule.kind, rule.label, since_us) if since_us >= 0 else "", since_us=since_us,
-        remarks=remark_names(facts.label) if since_us >= 0 else (),
+        remarks=remark_names(facts.label) if since_us >= 0 else (), held=facts.held,
     )  # fmt: skip
 
 

@@ -41,6 +41,8 @@ REASONS: dict[Reason, str] = {
     Reason.COUNTERPART_BEHIND: "its counterpart is behind: waiting for it",
 }
 
+HELD = "slow for its cadence: sampled fast, or already slow"
+"""Of a series whose claim has held from the first verdict on."""
 REMARKS = {
     "one_sided": "It is one-sided: a level shift looks like this too.",
     "noise": "It has no support at lag 2, or comes without more spread: the sensor's noise may have changed instead.",
@@ -230,7 +232,8 @@ def describe_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[
 def describe_rule(plan: Plan, rule: PlanRule, written: AlarmSettings, cadence: Cadence) -> Iterator[str]:
     """Yield the effective budget of a rule, then what each of its channels sees and how soon, then how it ends."""
     tier = "" if rule.kind == SLOWER else f"{rule.severity} "  # of slower it is the label
-    yield f"{tier}{rule_in_words(rule.kind, rule.label)}: {_budget_in_words(rule, written, cadence)}"
+    start = "; held, not alarmed, where it is so from the first verdict on" if rule.waits else ""
+    yield f"{tier}{rule_in_words(rule.kind, rule.label)}: {_budget_in_words(rule, written, cadence)}{start}"
     if rule.kind == SLOWER:
         yield from _describe_halving(rule, cadence)
         yield from _describe_scales(plan, cadence)

@@ -308,6 +308,18 @@ def test_settings_that_0_1_0_recorded_are_read() -> None:
     assert settings.banks["slow"] == BankSettings()
 
 
+def test_rules_recorded_before_there_was_an_at_start_raise_alarms_as_they_did_and_new_ones_do_not() -> None:
+    absolute = AlarmSettings(threshold=0.8, alpha=1e-4)
+    rules = (absolute, AlarmSettings(threshold="relative", alpha=1e-4), AlarmSettings(kind="slower", alpha=1e-4))
+    record = to_record(Settings(alarms=rules))
+    assert from_record(record) == Settings(alarms=rules)
+    assert [rule.waits for rule in rules] == [True, False, False]
+    for rule in record["alarms"]:
+        del rule["at_start"]
+    assert from_record(record).alarms == (absolute.model_copy(update={"at_start": "alarm"}), *rules[1:])
+    assert not from_record(record).alarms[0].waits
+
+
 def test_recorded_settings_that_change_what_is_constant_now_are_read_without_it_and_a_line_says_so() -> None:
     notices: list[str] = []
     assert from_record(record_of_0_1_0(kappa=2.0, winsor=4), notices.append).banks["slow"] == BankSettings()

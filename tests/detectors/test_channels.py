@@ -39,6 +39,8 @@ RULES = (
         (0.1, 0.5),
     ),
     Rule((EvidenceChannel(0.0), EvidenceChannel(0.0, lane=1)), 1e-2, 0.1, minimum=True),
+    Rule((EvidenceChannel(0.0),), 1e-1, 0.1, waits=True),
+    Rule((EvidenceChannel(-0.2), EvidenceChannel(-0.2, lane=1)), 1e-1, 0.1, minimum=True, waits=True),
 )
 
 
@@ -272,7 +274,8 @@ def test_under_a_minimum_no_claim_grows_without_bound_on_its_own(simulate) -> No
     slow, quiet = (simulate(rho, "Gaussian", 20_000, 3, seed=28) for rho in (0.9, 0.0))
     lanes = [pairs_of(slow), pairs_of(quiet)]
     given_ = plain(slow, 1)._replace(
-        **{name: np.stack([getattr(lane, name) for lane in lanes]) for name in ("past", "present", "valid")}
+        **{name: np.stack([getattr(lane, name) for lane in lanes]) for name in ("past", "present", "valid")},
+        beside=np.array([0, -1]),
     )
     evidence = Evidence((Rule((EvidenceChannel(0.5), EvidenceChannel(0.5, lane=1)), 1e-3, minimum=True),))
     state, block = evidence.advance(evidence.init(3), given_)

@@ -26,7 +26,7 @@ from tests.fixtures import events_of
 from tests.pipeline.streams import HOUR_US, ar1, through
 
 VALUES = ar1(1, np.where(np.arange(600) % 200 < 140, 0.95, -0.5), 600, 3)
-ALARMS = [{"threshold": 0.5, "alpha": 0.001}]
+ALARMS = [{"threshold": 0.5, "alpha": 0.001, "at_start": "alarm"}]
 START_US = 1_577_836_800_000_000
 """2020-01-01, where `long_csv` begins."""
 Start = Callable[..., Running]
@@ -105,7 +105,9 @@ def test_sighup_takes_new_settings_and_keeps_the_old_where_the_file_is_bad(tmp_p
     daemon.signal(signal.SIGHUP)
     wait_for(lambda: daemon.log.count("configuration not reloaded") == 2, PATIENCE, "second refusal")
     assert daemon.get("/-/ready").status_code == 200
-    write_config(tmp_path, alarms=[{"threshold": 0.25, "alpha": 0.001}], banks={"default": {"kappa": 1.5}})
+    write_config(
+        tmp_path, alarms=[{"threshold": 0.25, "alpha": 0.001, "at_start": "alarm"}], banks={"default": {"kappa": 1.5}}
+    )
     daemon.signal(signal.SIGHUP)
     daemon.said("banks.default.kappa: has gone")
     daemon.said("configuration reloaded")

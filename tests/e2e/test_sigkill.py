@@ -22,7 +22,7 @@ CONFIG: dict[str, Any] = {
     "daemon": {"state_dir": "state", "digest_every_ticks": 100, "checkpoint_every": "200ms"},
     "sources": [{"kind": "csv", "name": "lake", "path": "data.csv", "every": "20ms", "max_observations": 400}],
     "series": [{"match": "s0", "cadence": "1h"}],
-    "alarms": [{"threshold": 0.5, "alpha": 0.001}],
+    "alarms": [{"threshold": 0.5, "alpha": 0.001, "at_start": "alarm"}],
 }
 
 

@@ -17,7 +17,7 @@ from tests.pipeline.streams import HOUR_US, Run, ar1, by_series, content
 
 Arrays = NDArray[np.float64]
 QUICK = {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60, "reference_ticks": 50}
-ALARMS: list[dict[str, Any]] = [{"threshold": 0.3, "alpha": 0.05}]
+ALARMS: list[dict[str, Any]] = [{"threshold": 0.3, "alpha": 0.05, "at_start": "alarm"}]
 EVERY: list[dict[str, Any]] = [
     *ALARMS, {"kind": "spread", "alpha": 0.05}, {"kind": "modulus", "threshold": 0.5, "alpha": 0.05},
     {"threshold": "relative", "alpha": 0.05},

@@ -31,8 +31,8 @@ from tests.pipeline.comparisons import (
 from tests.pipeline.streams import ar1, plan_with, through
 
 RULES: list[dict[str, Any]] = [
-    {"threshold": 0.6, "alpha": 1e-3}, {"kind": "spread", "ratio": 1.5, "alpha": 1e-3},
-    {"kind": "modulus", "threshold": 0.7, "alpha": 1e-3},
+    {"threshold": 0.6, "alpha": 1e-3, "at_start": "alarm"}, {"kind": "spread", "ratio": 1.5, "alpha": 1e-3},
+    {"kind": "modulus", "threshold": 0.7, "alpha": 1e-3, "at_start": "alarm"},
 ]  # fmt: skip
 CHANGED = slice(1_500, 2_500)
 
@@ -85,7 +85,7 @@ def test_an_alarm_of_a_comparison_that_the_difference_leads_says_what_else_it_ma
     settings = Settings.model_validate(
         {
             "series": [{"match": "peter/*", "reference": "paul/*", "cadence": "1h"}, {"cadence": "1h"}],
-            "alarms": [{"match": "* - *", "threshold": 0.4, "alpha": 1e-3}],
+            "alarms": [{"match": "* - *", "threshold": 0.4, "alpha": 1e-3, "at_start": "alarm"}],
         }
     )  # fmt: skip
     pipeline = Pipeline(settings)
@@ -147,7 +147,9 @@ def test_spread_counts_from_the_tick_after_it_has_risen_by_what_the_rules_ask(ap
 def test_a_missing_counterpart_is_said_and_the_target_is_judged_from_zero() -> None:
     found = lakes(21, 800, 0.9)
     found["paul"][400:] = np.nan
-    outcome = through(Pipeline(against(alarms=[{"threshold": 0.5, "alpha": 0.01}])), [stream(found)])
+    outcome = through(
+        Pipeline(against(alarms=[{"threshold": 0.5, "alpha": 0.01, "at_start": "alarm"}])), [stream(found)]
+    )
     said = states_of(outcome, PAIR)
     alone = 400 + PATIENCE
     assert said[alone][0] is State.LEARNING
@@ -155,7 +157,9 @@ def test_a_missing_counterpart_is_said_and_the_target_is_judged_from_zero() -> N
     assert said[-1][1] is Reason.COUNTERPART_MISSING
     assert Reason.COUNTERPART_MISSING not in {reason for _, reason in said[:alone]}
     assert np.isnan(column(outcome, PAIR, "evidence")[alone])
-    view = Snapshot(Pipeline(against(alarms=[{"threshold": 0.5, "alpha": 0.01}])), outcome.state, taken_us=0).view(PAIR)
+    view = Snapshot(
+        Pipeline(against(alarms=[{"threshold": 0.5, "alpha": 0.01, "at_start": "alarm"}])), outcome.state, taken_us=0
+    ).view(PAIR)
     assert view.reason is Reason.COUNTERPART_MISSING
     assert "counterpart missing: judged alone" in reason_in_words(view)
     assert raised(outcome, PAIR)

@@ -21,7 +21,7 @@ from sentinel.text.claims import body_of, sentence_of
 from tests.pipeline.streams import HOUR_US, ar1, batch_of, by_series, hourly, numbered, through
 
 QUICK = {"default": {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}}
-ALARMS = [{"threshold": 0.3, "alpha": 0.05}]
+ALARMS = [{"threshold": 0.3, "alpha": 0.05, "at_start": "alarm"}]
 BASE = {"banks": QUICK, "alarms": ALARMS}
 
 
@@ -61,7 +61,7 @@ def test_another_patience_with_silence_touches_nothing_else() -> None:
 
 def test_other_rules_keep_the_cells_and_a_rule_that_stays_keeps_its_evidence_and_its_alarm() -> None:
     state = seen(hourly(**BASE))
-    pipeline = Pipeline(hourly(banks=QUICK, alarms=[*ALARMS, {"threshold": 0.6, "alpha": 0.01}]))
+    pipeline = Pipeline(hourly(banks=QUICK, alarms=[*ALARMS, {"threshold": 0.6, "alpha": 0.01, "at_start": "alarm"}]))
     after, anew, ended = migrate(pipeline, state)
     assert anew == ()
     assert ended == ()
@@ -160,8 +160,13 @@ def test_series_that_come_together_fill_cohorts_up_to_the_largest(monkeypatch: p
 
 
 CHANGES: list[dict[str, Any]] = [
-    {"alarms": [*ALARMS, {"threshold": 0.6, "alpha": 0.01}]},
-    {"alarms": [{"threshold": "relative", "alpha": 0.01}, {"match": "s[12]", "threshold": 0.3, "alpha": 0.05}]},
+    {"alarms": [*ALARMS, {"threshold": 0.6, "alpha": 0.01, "at_start": "alarm"}]},
+    {
+        "alarms": [
+            {"threshold": "relative", "alpha": 0.01},
+            {"match": "s[12]", "threshold": 0.3, "alpha": 0.05, "at_start": "alarm"},
+        ]
+    },
     {"alarms": [{"kind": "spread", "alpha": 0.01, "severity": "critical"}, *ALARMS]},
     {"series": [{"match": "s1", "cadence": "2h"}, {"cadence": "1h"}]},
     {"series": [{"match": "s[03]", "cadence": "1h", "max_gap": "9h"}, {"match": "s2", "cadence": "1h"}]},
@@ -215,7 +220,9 @@ def test_a_cohort_whose_plan_stays_keeps_its_arrays() -> None:
     assert after.cohorts[now] is state.cohorts[at]
 
 
-@given(st.sampled_from([{"threshold": 0.3}, {"kind": "slower"}]), st.sampled_from([1e-4, 1e-2, 0.05]))
+@given(
+    st.sampled_from([{"threshold": 0.3, "at_start": "alarm"}, {"kind": "slower"}]), st.sampled_from([1e-4, 1e-2, 0.05])
+)
 @settings(max_examples=6, deadline=None)
 def test_another_budget_keeps_the_evidence_and_an_open_alarm(rule: dict[str, Any], alpha: float) -> None:
     # Evidence is money: only the line that it is held against depends on the budget.
@@ -228,3 +235,20 @@ def test_another_budget_keeps_the_evidence_and_an_open_alarm(rule: dict[str, Any
     np.testing.assert_array_equal(members.evidence.wealth, before.evidence.wealth)
     np.testing.assert_array_equal(members.slower.wealth, before.slower.wealth)
     np.testing.assert_allclose(members.last.evidence - before.last.evidence, np.log10(alpha / 0.05), atol=1e-12)
+
+
+def test_what_a_rule_does_at_the_start_changes_for_new_series_only_unless_an_alarm_is_asked_for() -> None:
+    state = {"threshold": 0.3, "alpha": 0.05}
+    alarmed, held = seen(hourly(**BASE), 400), seen(hourly(banks=QUICK, alarms=[state]), 400)
+    assert (alarmed.cohorts[0].alarm.raised >= 0).all()
+    assert held.cohorts[0].evidence.held.all()
+    later, anew, ended = migrate(Pipeline(hourly(banks=QUICK, alarms=[state])), alarmed)
+    assert (anew, ended) == ((), ())
+    assert np.array_equal(later.cohorts[0].alarm.raised, alarmed.cohorts[0].alarm.raised)
+    assert not later.cohorts[0].evidence.waits.any()
+    assert later.keys[0][0].rules[0].waits
+    asking = Pipeline(hourly(**BASE))
+    after, anew, ended = migrate(asking, held)
+    assert (anew, ended) == ((), ())
+    _, found = asking.advance(after, batch_of(ar1(2, 0.9, 403, 3)[400:], first_tick=400))
+    assert {(event.what, event.series) for event in found.events} == {("raised", f"s{i}") for i in range(3)}

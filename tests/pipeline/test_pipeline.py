@@ -34,6 +34,7 @@ from tests.pipeline.streams import (
 )
 
 STATES, REASONS = tuple(State), tuple(Reason)
+LOOSE = {"threshold": 0.3, "alpha": 0.1, "at_start": "alarm"}
 MIXED = Settings.model_validate(
     {
         "series": [
@@ -42,7 +43,7 @@ MIXED = Settings.model_validate(
             {"match": "*", "max_gap": "8h", "stuck_after_ticks": 5},
         ],
         "banks": {"default": {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}},
-        "alarms": [{"threshold": 0.3, "alpha": 0.1}, {"match": "s[12]", "threshold": 0.5, "alpha": 0.05}],
+        "alarms": [LOOSE, {"match": "s[12]", "threshold": 0.5, "alpha": 0.05}],
     }
 )
 QUICK = {"default": {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}}
@@ -122,7 +123,7 @@ def test_neither_the_order_of_the_series_nor_the_size_of_blocks_matters(
 def test_threads_and_cuts_do_not_matter(options: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detectors.bank, "_PER_THREAD", 64)
     values = ar1(1, 0.8, 300, 11)
-    chosen = hourly(alarms=[{"threshold": 0.5, "alpha": 0.01}])
+    chosen = hourly(alarms=[{"threshold": 0.5, "alpha": 0.01, "at_start": "alarm"}])
     assert everything(run(values, chosen, **options)) == everything(run(values, chosen))
 
 
@@ -174,7 +175,7 @@ def states(outcome: Run, series: int = 0) -> list[tuple[State, Reason]]:
 def test_a_constant_series_is_blind_and_never_alarms() -> None:
     values = np.full((3_000, 2), 3.25)
     values[:1_000, 1] = ar1(0, 0.97, 1_000)[:, 0]
-    outcome = run(values, hourly(alarms=[{"threshold": -0.9, "alpha": 0.1}, {"threshold": 0.99, "alpha": 0.1}]))
+    outcome = run(values, hourly(alarms=[{"threshold": r, "alpha": 0.1, "at_start": "alarm"} for r in (-0.9, 0.99)]))
     assert set(states(outcome)[20:]) == {(State.BLIND, Reason.STUCK)}
     assert set(states(outcome, 1)[1_030:]) == {(State.BLIND, Reason.STUCK)}
     assert [e for e in outcome.events if e.series == "s0"] == []
@@ -209,7 +210,7 @@ def test_values_out_of_range_are_missing_then_blind_then_forgotten() -> None:
 def test_a_gap_is_one_row_ends_the_open_alarm_and_the_series_learns_again() -> None:
     values = ar1(3, 0.95, 1_000)
     values[500:700] = np.nan
-    chosen = hourly(alarms=[{"threshold": 0.3, "alpha": 0.01}], banks=QUICK, max_gap="100h")
+    chosen = hourly(alarms=[{"threshold": 0.3, "alpha": 0.01, "at_start": "alarm"}], banks=QUICK, max_gap="100h")
     outcome = run(values, chosen)
     judged = states(outcome)
     assert judged[499][0] is State.WARNING
@@ -238,7 +239,7 @@ def test_missing_ticks_hold_everything_and_show_it() -> None:
     assert set(states(outcome)[held]) == {(State.WATCHING, Reason.NONE)}
 
 
-FIXED = [{"threshold": 0.8, "alpha": 1e-4}]
+FIXED = [{"threshold": 0.8, "alpha": 1e-4, "at_start": "alarm"}]
 
 
 def test_not_ready_is_not_a_number() -> None:
@@ -341,7 +342,7 @@ def test_the_estimate_agrees_with_autoreg_on_average(rho: float) -> None:
 
 def alarms(values: NDArray[np.float64], threshold: float, alpha: float, **changes: object) -> list[tuple[str, int]]:
     """Series and tick of every alarm raised."""
-    pipeline = Pipeline(hourly(alarms=[{"threshold": threshold, "alpha": alpha}], **changes))
+    pipeline = Pipeline(hourly(alarms=[{"threshold": threshold, "alpha": alpha, "at_start": "alarm"}], **changes))
     _, result = pipeline.advance(pipeline.init(), batch_of(values))
     return [(e.series, e.time_us // HOUR_US) for e in result.events if e.what == "raised"]
 

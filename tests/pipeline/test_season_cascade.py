@@ -47,7 +47,7 @@ def measured(values: Floats, phi: float, declared: tuple[float, ...], asked: tup
     ticks = values.shape[1]
     settings = Settings.model_validate(
         {
-            "alarms": [{"threshold": phi, "alpha": 1e-3}],
+            "alarms": [{"threshold": phi, "alpha": 1e-3, "at_start": "alarm"}],
             "series": [{"match": "*", "season": [f"{period:g}s" for period in declared]}],
         }
     )
@@ -143,7 +143,7 @@ def test_a_series_that_comes_twice_as_often_is_aggregated_into_its_grid():
 def test_a_series_that_comes_half_as_often_as_its_grid_is_withheld_for_its_spacing_until_it_comes_again():
     values = ar1(4, 0.5, 2_000)
     values[1_001:1_400:2] = np.nan
-    rows = run(values, hourly(alarms=[{"threshold": 0.8, "alpha": 1e-4}])).rows
+    rows = run(values, hourly(alarms=[{"threshold": 0.8, "alpha": 1e-4, "at_start": "alarm"}])).rows
     withheld = rows.reason == list(Reason).index(Reason.SPACING)
     first, after = int(np.argmax(withheld)), 2_000 - int(np.argmax(withheld[::-1]))
     assert 1_050 <= first <= 1_070, "after thirty values without one a tick before"
@@ -158,7 +158,7 @@ def test_a_series_that_comes_half_as_often_as_its_grid_is_withheld_for_its_spaci
 def test_a_series_that_comes_at_half_its_cadence_from_the_start_is_never_judged():
     values = ar1(4, 0.95, 2_000)
     values[1::2] = np.nan
-    found = run(values, hourly(alarms=[{"threshold": 0.5, "alpha": 1e-2}]))
+    found = run(values, hourly(alarms=[{"threshold": 0.5, "alpha": 1e-2, "at_start": "alarm"}]))
     assert not found.events
     assert found.rows.reason[-1] == list(Reason).index(Reason.SPACING)
     assert np.isnan(found.rows.estimates.lag1).all()

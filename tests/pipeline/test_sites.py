@@ -34,7 +34,9 @@ from tests.pipeline.streams import HOUR_US, ar1, batch_of, cut, hourly, run, thr
 from tests.runtime.rig import CHOSEN, Rig, Sink, frame
 
 QUICK = {"default": {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}}
-TEMPLATE = run(ar1(3, 0.95, 400), hourly(alarms=[{"threshold": 0.3, "alpha": 0.01}], banks=QUICK)).events[0]
+TEMPLATE = run(
+    ar1(3, 0.95, 400), hourly(alarms=[{"threshold": 0.3, "alpha": 0.01, "at_start": "alarm"}], banks=QUICK)
+).events[0]
 """An alarm that a pipeline raised."""
 
 
@@ -133,7 +135,7 @@ def test_the_budget_of_a_site_holds_at_the_null() -> None:
     values = ar1(5, 0.5, ticks, sites * n)
     chosen = Settings.model_validate(
         {
-            "series": [{"cadence": "1h"}], "alarms": [{"threshold": 0.5, "alpha": alpha}],
+            "series": [{"cadence": "1h"}], "alarms": [{"threshold": 0.5, "alpha": alpha, "at_start": "alarm"}],
             "sites": [{"name": f"site{i}", "match": f"{i}/*", "k": k} for i in range(sites)],
         }
     )  # fmt: skip
@@ -150,7 +152,8 @@ def test_a_pipeline_tells_of_its_sites_however_the_stream_is_cut() -> None:
     values = ar1(8, np.where(np.arange(500) > 250, 0.95, 0.1), 500, 3)
     chosen = Settings.model_validate(
         {
-            "series": [{"cadence": "1h"}], "banks": QUICK, "alarms": [{"threshold": 0.3, "alpha": 0.01}],
+            "series": [{"cadence": "1h"}], "banks": QUICK,
+            "alarms": [{"threshold": 0.3, "alpha": 0.01, "at_start": "alarm"}],
             "sites": [{"name": "lake", "k": 2, "within": "100h"}],
         }
     )  # fmt: skip
@@ -193,8 +196,8 @@ def test_a_reader_sees_who_alarms_and_who_could(tmp_path: Path) -> None:
         {
             "series": [{"cadence": "1h"}], "banks": QUICK,
             "alarms": [
-                {"threshold": 0.3, "alpha": 0.01},
-                {"match": "lake/*", "kind": "modulus", "threshold": 0.98, "alpha": 1e-9},
+                {"threshold": 0.3, "alpha": 0.01, "at_start": "alarm"},
+                {"match": "lake/*", "kind": "modulus", "threshold": 0.98, "alpha": 1e-9, "at_start": "alarm"},
             ],
             "sites": [
                 {"name": "lake", "match": "lake/*"}, {"name": "far", "match": "far/*"},

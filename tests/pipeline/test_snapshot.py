@@ -18,8 +18,8 @@ CHOSEN = Settings.model_validate(
     {
         "series": [{"match": "new*"}, {"match": "*", "cadence": "1h"}],
         "alarms": [
-            {"threshold": 0.1, "alpha": 0.001},
-            {"match": "*critical", "threshold": 0.2, "alpha": 0.0005, "severity": "critical"},
+            {"threshold": 0.1, "alpha": 0.001, "at_start": "alarm"},
+            {"match": "*critical", "threshold": 0.2, "alpha": 0.0005, "at_start": "alarm", "severity": "critical"},
         ],
         "banks": {"default": {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}},
     }

@@ -39,7 +39,10 @@ def oscillating(seed: int, modulus: Floats, omega: float, series: int) -> Floats
 
 def test_pitfall_5_15_an_oscillation_that_dies_out_ever_more_slowly_is_seen_where_lag_1_is_blind() -> None:
     rising = np.interp(np.arange(1_600), [0, 700, 1_200], [0.5, 0.5, 0.96])
-    rules = [{"kind": "modulus", "threshold": 0.8, "alpha": 1e-4}, {"threshold": 0.8, "alpha": 1.01e-4}]
+    rules = [
+        {"kind": "modulus", "threshold": 0.8, "alpha": 1e-4, "at_start": "alarm"},
+        {"threshold": 0.8, "alpha": 1.01e-4, "at_start": "alarm"},
+    ]
     hopf = run(oscillating(515, rising, 1.2, 40), hourly(alarms=rules))
     moduli = [alarmed(hopf, "0.8"), [e.series for e in hopf.events if e.rule == "lag1"]]
     assert len(moduli[0]) >= 38
@@ -54,7 +57,10 @@ def test_pitfall_5_15_an_oscillation_that_dies_out_ever_more_slowly_is_seen_wher
 
 def test_pitfall_5_15_lag_1_that_falls_towards_minus_one_is_seen_by_the_lower_side() -> None:
     falling = np.interp(np.arange(1_600), [0, 700, 1_200], [-0.3, -0.3, -0.96])
-    rules = [{"threshold": -0.7, "side": "below", "alpha": 1e-4}, {"threshold": 0.3, "alpha": 1e-4}]
+    rules = [
+        {"threshold": -0.7, "side": "below", "alpha": 1e-4, "at_start": "alarm"},
+        {"threshold": 0.3, "alpha": 1e-4, "at_start": "alarm"},
+    ]
     doubling = run(ar1(517, falling, 1_600, 40), hourly(alarms=rules))
     assert len(alarmed(doubling, "below -0.7")) >= 38
     assert alarmed(doubling, "0.3") == [], "the usual, upper side is blind"
@@ -69,10 +75,10 @@ def test_pitfall_5_16_a_near_miss_is_called_slower_and_nothing_more() -> None:
     ticks = 2_000
     rho = 0.4 + 0.4 * np.sin(np.pi * np.arange(ticks) / ticks)
     values = ar1(516, rho, ticks, 40)
-    strict = run(values, hourly(alarms=[{"threshold": 0.8, "alpha": 1e-3}])).events
+    strict = run(values, hourly(alarms=[{"threshold": 0.8, "alpha": 1e-3, "at_start": "alarm"}])).events
     raised = sum(event.what == "raised" for event in strict)
     assert raised <= 0.15 * 1e-3 * ticks * 40, "it never was above 0.8"
-    told = run(values, hourly(alarms=[{"threshold": 0.6, "alpha": 1e-3}])).events
+    told = run(values, hourly(alarms=[{"threshold": 0.6, "alpha": 1e-3, "at_start": "alarm"}])).events
     assert {event.series for event in told if event.what == "raised"} > {f"s{i}" for i in range(20)}
     for event in told:
         assert event.what == "cleared" or "is returning more slowly than" in sentence_of(event)

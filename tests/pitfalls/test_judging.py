@@ -13,7 +13,7 @@ from sentinel.pipeline.results import Rows
 from tests.pipeline.streams import HOUR_US, Floats, Run, ar1, batch_of, content, cut, hourly, run, table, through
 from tests.pitfalls.naive import ac1, rolling_ac1, smoothed
 
-BUDGETED = [{"threshold": 0.5, "alpha": 1e-3}]
+BUDGETED = [{"threshold": 0.5, "alpha": 1e-3, "at_start": "alarm"}]
 
 
 def raised(found: Run) -> list[tuple[str, int]]:
@@ -48,7 +48,9 @@ def test_pitfall_5_3_the_realised_false_alarm_rate_is_within_its_budget_where_ta
     significant, count = [], 0
     for phi in (0.0, 0.3, 0.5, 0.7, 0.9, 0.97):
         values = ar1(503, phi, ticks, series)
-        count += len(raised(run(values, hourly(alarms=[{"threshold": max(phi, 0.01), "alpha": alpha}]))))
+        count += len(
+            raised(run(values, hourly(alarms=[{"threshold": max(phi, 0.01), "alpha": alpha, "at_start": "alarm"}])))
+        )
         short = rolling_ac1(values[:500, 0], 250)
         significant.append(kendalltau(np.arange(short.size), short).pvalue < 0.05)
     assert np.mean(significant) > 0.8, "the usual test calls stationary series significant"
@@ -85,7 +87,7 @@ def test_pitfall_5_13_the_verdict_does_not_depend_on_the_level_tracker_over_a_fa
         bank = {"default": {"level_half_life": f"{level} ticks"}}
         for name, rho in rhos.items():
             values = ar1(513, rho, 1_500, 20)
-            found = run(values, hourly(alarms=[{"threshold": 0.85, "alpha": 1e-4}], banks=bank))
+            found = run(values, hourly(alarms=[{"threshold": 0.85, "alpha": 1e-4, "at_start": "alarm"}], banks=bank))
             share = len({series for series, _ in raised(found)}) / 20
             assert share >= 0.9 if expected[name] else share == 0.0, (name, level)
         slow = ar1(513, 0.75, 1_500, 1)[-300:, 0]
@@ -95,7 +97,7 @@ def test_pitfall_5_13_the_verdict_does_not_depend_on_the_level_tracker_over_a_fa
 
 def family_alarms(values: Floats, shared_by: int) -> int:
     """Alarms of all series where `shared_by` of them spend one budget, with a restart in the middle."""
-    rule = {"threshold": 0.5, "alpha": 2e-2, "shared_by": shared_by, "clear": 0.1}
+    rule = {"threshold": 0.5, "alpha": 2e-2, "at_start": "alarm", "shared_by": shared_by, "clear": 0.1}
     first, second = cut(batch_of(values), [values.size // 2])
     settings = hourly(alarms=[rule])
     before = through(Pipeline(settings), [first], finish=False)
@@ -117,7 +119,7 @@ def test_pitfall_5_20_the_budget_of_a_family_is_held_for_1_10_and_100_series_bef
 
 def test_pitfall_5_22_an_alarm_is_one_episode_that_clears() -> None:
     rho = np.where(np.arange(3_000) % 1_500 < 750, 0.5, 0.9)
-    found = run(ar1(522, rho, 3_000, 20), hourly(alarms=[{"threshold": 0.7, "alpha": 1e-4}]))
+    found = run(ar1(522, rho, 3_000, 20), hourly(alarms=[{"threshold": 0.7, "alpha": 1e-4, "at_start": "alarm"}]))
     lag1 = table(found, "lag1")
     crossings = (np.diff(np.sign(lag1[200:] - 0.7), axis=0) > 0).sum() / 20
     assert crossings > 6, "an alarm on the reading itself would chatter"

@@ -39,7 +39,7 @@ def test_pitfall_5_8_less_sensor_noise_is_remarked_and_slowing_is_not() -> None:
     slower = shocks.copy()
     for t in range(1, ticks):
         slower[t] += (0.44 if t < change else 0.83) * slower[t - 1]
-    settings = hourly(alarms=[{"threshold": 0.6, "alpha": 1e-4}])
+    settings = hourly(alarms=[{"threshold": 0.6, "alpha": 1e-4, "at_start": "alarm"}])
     quieter, slowed = (run(values, settings) for values in (signal + noise, slower))
     for event in (*quieter.events, *slowed.events):
         without_variance = event.what == "raised" and event.estimates.spread < 0.0
@@ -56,7 +56,7 @@ def test_pitfall_5_8_less_sensor_noise_is_remarked_and_slowing_is_not() -> None:
 def test_pitfall_5_11_a_level_step_is_remarked_as_one_sided() -> None:
     values = ar1(511, 0.3, 1_000, 400)
     values[500:] += 3.0
-    found = run(values, hourly(alarms=[{"threshold": 0.5, "alpha": 1e-4}]))
+    found = run(values, hourly(alarms=[{"threshold": 0.5, "alpha": 1e-4, "at_start": "alarm"}]))
     assert np.mean(ac1(values[450:550])) > 0.7, "the usual estimate takes the step for slowing"
     remarks = first_remarks(found, 500)
     assert 0 < len(remarks) / 400 <= 0.58
@@ -73,7 +73,7 @@ def test_pitfall_5_9_a_trend_is_no_slowing(phi: float, threshold: float) -> None
     for slope in (0.0, 0.02):
         ramp = (slope * ticks)[:, None]
         naive.append(np.mean(ac1((values + ramp)[-100:])))
-        found = run(values + ramp, hourly(alarms=[{"threshold": threshold, "alpha": 1e-3}]))
+        found = run(values + ramp, hourly(alarms=[{"threshold": threshold, "alpha": 1e-3, "at_start": "alarm"}]))
         assert alarms(found) <= 0.2 * 1e-3 * ticks.size * SERIES, slope
         assert np.nanmean(table(found, "lag1")[500:]) == pytest.approx(phi, abs=0.03), slope
     assert naive[1] > naive[0] + 0.05, "the usual estimate takes the trend for slowing"
@@ -83,7 +83,7 @@ def test_pitfall_5_9_a_trend_is_no_slowing(phi: float, threshold: float) -> None
 def test_pitfall_5_10_a_declared_cycle_is_no_slowing_whatever_its_amplitude(growth: float) -> None:
     ticks = np.arange(3_000)
     values = ar1(510, 0.5, ticks.size, SERIES)
-    settings = hourly(season=["24h"], alarms=[{"threshold": 0.6, "alpha": 1e-3}])
+    settings = hourly(season=["24h"], alarms=[{"threshold": 0.6, "alpha": 1e-3, "at_start": "alarm"}])
     for amplitude in (0.0, 1.0, 3.0):
         cycle = ((amplitude + growth * ticks) * np.sin(2.0 * np.pi * ticks / 24.0))[:, None]
         found = run(values + cycle, settings)
@@ -100,7 +100,7 @@ def test_pitfall_5_10_real_annual_cycles_are_quiet(name: str, cadence: str) -> N
     settings = Settings.model_validate(
         {
             "series": [{"cadence": cadence, "season": ["1y"], "aggregate": "last"}],
-            "alarms": [{"threshold": 0.95, "alpha": 1e-4}],
+            "alarms": [{"threshold": 0.95, "alpha": 1e-4, "at_start": "alarm"}],
         }
     )
     batch = Batch(ids, record.times_us[seen], record.values[seen], ((0, name, "source"),), source="source")
@@ -124,7 +124,7 @@ def test_pitfall_5_14_the_recovery_time_is_the_same_however_often_the_series_is_
 def test_pitfall_5_14_a_change_of_cadence_withholds_the_verdict() -> None:
     values = ar1(515, 0.9, 3_000, 10)
     values[1_500:][np.arange(1_500) % 2 == 1] = np.nan
-    found = run(values, hourly(alarms=[{"threshold": 0.95, "alpha": 1e-3}]))
+    found = run(values, hourly(alarms=[{"threshold": 0.95, "alpha": 1e-3, "at_start": "alarm"}]))
     assert np.isfinite(table(found, "lag1")[1_400]).all()
     assert np.isnan(table(found, "lag1")[1_800:]).all()
     assert (table(found, "reason")[1_800:] == tuple(Reason).index(Reason.SPACING)).all(), "it says why"

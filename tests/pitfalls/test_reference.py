@@ -17,7 +17,9 @@ SLOWING = np.where(np.arange(TICKS) < CHANGE, 0.3, 0.95)
 def settings() -> Settings:
     entry = {"cadence": "1h", "max_gap": "60h"}
     series = [{"match": "peter/*", "reference": "paul/*"} | entry, {"match": "paul/*"} | entry]
-    return Settings.model_validate({"series": series, "alarms": [{"threshold": 0.45, "alpha": 1e-4}]})
+    return Settings.model_validate(
+        {"series": series, "alarms": [{"threshold": 0.45, "alpha": 1e-4, "at_start": "alarm"}]}
+    )
 
 
 def watched(peter: Floats, paul: Floats) -> Run:

@@ -87,7 +87,7 @@ def test_pitfall_5_18_series_chosen_because_they_crossed_a_line_by_chance_keep_t
         for i, end in chosen
     ]
     assert np.mean(np.array(tau) > 0.5) > 0.1, "the usual trend test convicts the innocent"
-    found = run(values, hourly(alarms=[{"threshold": 0.8, "alpha": 1e-3}]))
+    found = run(values, hourly(alarms=[{"threshold": 0.8, "alpha": 1e-3, "at_start": "alarm"}]))
     ends = {f"s{i}": end for i, end in chosen}
     alarms = sum(
         event.what == "raised" and event.time_us / 3.6e9 <= ends.get(event.series, -1) for event in found.events

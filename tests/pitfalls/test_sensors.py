@@ -45,7 +45,7 @@ def test_pitfall_5_4_gaps_and_gap_filling_do_not_move_the_estimate(longest: int)
 def test_pitfall_5_4_without_neighbouring_values_there_is_no_verdict() -> None:
     values = ar1(505, 0.9, 600, 3)
     values[::2] = np.nan
-    alone = run(values, hourly(alarms=[{"threshold": 0.3, "alpha": 0.01}]))
+    alone = run(values, hourly(alarms=[{"threshold": 0.3, "alpha": 0.01, "at_start": "alarm"}]))
     assert np.isnan(table(alone, "lag1")).all(), "a pair was formed across a gap"
     assert not alone.events
     assert set(alone.rows.state) <= {LEARNING, BLIND}
@@ -91,7 +91,7 @@ def test_pitfall_5_6_a_stuck_sensor_is_blind_and_never_slow() -> None:
     flat = values.copy()
     flat[500:800] = flat[500]
     before, half = (np.mean(ac1(flat[first : first + 100])) for first in (400, 450))
-    stuck = run(flat, hourly(alarms=[{"threshold": 0.6, "alpha": 1e-3}]))
+    stuck = run(flat, hourly(alarms=[{"threshold": 0.6, "alpha": 1e-3, "at_start": "alarm"}]))
     assert half > before + 0.1, "half a window of a flat line looks slower"
     reason, state = table(stuck, "reason"), table(stuck, "state")
     assert (state[525:799] == BLIND).all()
@@ -107,7 +107,7 @@ def test_pitfall_5_7_spikes_hide_slowing_neither_from_the_estimate_nor_from_the_
     random = np.random.default_rng(8)
     spikes = random.random(values.shape) < 0.01
     values += np.where(spikes, 8.0 * random.choice([-1.0, 1.0], values.shape), 0.0)
-    spiky = run(values, hourly(alarms=[{"threshold": 0.6, "alpha": 1e-4}]))
+    spiky = run(values, hourly(alarms=[{"threshold": 0.6, "alpha": 1e-4, "at_start": "alarm"}]))
     assert np.mean(ac1(values[1_400:])) < 0.65, "the usual estimate is masked"
     assert np.nanmean(table(spiky, "lag1")[1_300:]) == pytest.approx(0.9, abs=0.1)
     raised = {event.series: event.time_us // HOUR_US for event in reversed(spiky.events) if event.what == "raised"}
@@ -117,7 +117,7 @@ def test_pitfall_5_7_spikes_hide_slowing_neither_from_the_estimate_nor_from_the_
 def test_pitfall_5_23_every_season_starts_cold_and_a_warm_up_never_alarms() -> None:
     values = ar1(523, 0.9, 5 * 365, SERIES)
     values[(np.arange(values.shape[0]) % 365) >= 150] = np.nan
-    settings = hourly(cadence="1d", alarms=[{"threshold": 0.3, "alpha": 1e-2}])
+    settings = hourly(cadence="1d", alarms=[{"threshold": 0.3, "alpha": 1e-2, "at_start": "alarm"}])
     restarted = through(Pipeline(settings), [batch_of(values, cadence_us=24 * HOUR_US)])
     state, tick = table(restarted, "state"), table(restarted, "tick")
     assert np.array_equal(tick[:, 0], tick[:, 1])

@@ -28,7 +28,7 @@ BANK = {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks":
 CHOSEN: dict[str, Any] = {
     "series": [{"match": "s0", "cadence": "1h"}, {"match": "*"}],
     "banks": {"default": BANK},
-    "alarms": [{"threshold": 0.3, "alpha": 0.01}],
+    "alarms": [{"threshold": 0.3, "alpha": 0.01, "at_start": "alarm"}],
     "daemon": {"digest_every_ticks": 10},
 }
 SOURCE = {"source": "buoys"}

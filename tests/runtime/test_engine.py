@@ -134,7 +134,7 @@ def test_a_full_disk_stops_ingestion_visibly_and_loses_and_doubles_nothing(tmp_p
 def test_on_a_full_disk_a_checkpoint_and_a_reload_wait_too(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.feed(frame(0, 200))
-    other = Settings.model_validate(CHOSEN | {"alarms": [{"threshold": 0.4, "alpha": 0.01}]})
+    other = Settings.model_validate(CHOSEN | {"alarms": [{"threshold": 0.4, "alpha": 0.01, "at_start": "alarm"}]})
     with room_for(rig.journal, 0):
         rig.engine._checkpoint_at = 0.0
         rig.engine.turn(0.0)
@@ -164,7 +164,9 @@ def test_a_reload_is_recorded_once_though_what_follows_from_it_has_to_wait(
         settle(*owed)
 
     monkeypatch.setattr(rig.engine, "_settle", fail_once)
-    rig.engine.reload(Settings.model_validate(CHOSEN | {"alarms": [{"threshold": 0.4, "alpha": 0.01}]}))
+    rig.engine.reload(
+        Settings.model_validate(CHOSEN | {"alarms": [{"threshold": 0.4, "alpha": 0.01, "at_start": "alarm"}]})
+    )
     for _ in range(3):
         rig.engine.turn(0.0)
     assert not rig.engine.stopped_by
@@ -244,7 +246,7 @@ def test_what_is_replayed_is_not_counted_again(tmp_path: Path) -> None:
 
 OTHER = CHOSEN | {
     "series": [{"match": "s0", "cadence": "1h", "max_gap": "10h"}, {"match": "*"}],
-    "alarms": [{"threshold": 0.4, "alpha": 0.01}],
+    "alarms": [{"threshold": 0.4, "alpha": 0.01, "at_start": "alarm"}],
 }
 
 

@@ -20,9 +20,13 @@ from sentinel.domain.states import State
 from sentinel.journal import Journal
 from tests.data import write_state_0_1_0 as first_version
 from tests.fixtures import events_of
+from tests.pipeline.streams import HOUR_US, ar1
 from tests.runtime.rig import CHOSEN, Rig, frame
 
 STATE_0_1_0 = Path(first_version.__file__).parent / "state-0.1.0"
+FIRST, *OTHERS = first_version.CHOSEN["alarms"]
+AS_IT_WAS = first_version.CHOSEN | {"alarms": [{**FIRST, "at_start": "alarm"}, *OTHERS]}
+"""Settings of 0.1.0 that say what they meant: a rule with a threshold raised alarms from the first verdict on."""
 
 
 def part(first: int) -> Frame:
@@ -43,7 +47,7 @@ def moments(rig: Rig) -> list[tuple[str, int]]:
 
 def test_a_state_of_0_1_0_goes_on_as_if_it_had_always_been_of_this_version(tmp_path: Path) -> None:
     shutil.copytree(STATE_0_1_0, tmp_path / "a")
-    continued, straight = Rig(tmp_path / "a", first_version.CHOSEN), Rig(tmp_path / "b", first_version.CHOSEN)
+    continued, straight = Rig(tmp_path / "a", AS_IT_WAS), Rig(tmp_path / "b", AS_IT_WAS)
     assert continued.engine.restored
     for first in range(first_version.END_AT, 400, 20):
         continued.feed(part(first))
@@ -53,6 +57,30 @@ def test_a_state_of_0_1_0_goes_on_as_if_it_had_always_been_of_this_version(tmp_p
     assert continued.record[1:] == straight.record[1:], "digests, cursors, series"
     assert moments(continued) == moments(straight)
     assert {event["series"] for event in events_of(straight.journal)} >= {"peter", "peter - paul", "shore"}
+
+
+def test_an_upgrade_keeps_the_alarms_of_series_that_run_and_what_begins_after_it_is_held(tmp_path: Path) -> None:
+    for name in "ab":
+        shutil.copytree(STATE_0_1_0, tmp_path / name)
+    upgraded, as_it_was = Rig(tmp_path / "a", first_version.CHOSEN), Rig(tmp_path / "b", AS_IT_WAS)
+    slow = ar1(8, 0.95, 300)[:, 0]
+    for rig in (upgraded, as_it_was):
+        for first in range(first_version.END_AT, 500, 20):
+            rows = [("new", t * HOUR_US, float(slow[t - first_version.END_AT])) for t in range(first, first + 20)]
+            rows += first_version.observations(first, first + 20)
+            table = pl.DataFrame(rows, schema=OBSERVATIONS, orient="row")
+            rig.feed(Frame("buoys", table, {"at": first + 20}, rejected={}))
+
+    def alarms(rig: Rig, rule: Mapping[str, Any], *, new: bool) -> list[str]:
+        label = f"{rule['threshold']:g}"
+        events = events_of(rig.journal)
+        return [event["id"] for event in events if (event["series"] == "new") is new and event.get("label") == label]
+
+    assert alarms(upgraded, FIRST, new=False) == alarms(as_it_was, FIRST, new=False)
+    assert not alarms(upgraded, FIRST, new=True)
+    assert alarms(as_it_was, FIRST, new=True)
+    assert [view.name for view in upgraded.engine.snapshot.views() if view.held] == ["new"]
+    assert not any(view.held for view in as_it_was.engine.snapshot.views())
 
 
 def test_a_state_of_0_1_0_with_a_knob_that_is_constant_now_is_read_without_it_and_one_line_says_so(

@@ -95,7 +95,7 @@ CHANGED: dict[str, Any] = {
 }  # fmt: skip
 RULE: dict[str, Any] = {
     "kind": "lag1", "threshold": 0.75, "side": "below", "alpha": 1e-5, "share": 0.5, "shared_by": 7,
-    "severity": "critical", "clear": 1e-2, "bets": [0.4],
+    "severity": "critical", "clear": 1e-2, "bets": [0.4], "at_start": "alarm",
 }  # fmt: skip
 
 

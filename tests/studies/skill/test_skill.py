@@ -42,7 +42,7 @@ def test_what_tips_without_slowing_down_is_missed(name: str) -> None:
 
 
 def test_of_a_near_miss_it_is_said_that_it_is_slower_and_no_more() -> None:
-    lower = hourly(alarms=[{"threshold": 0.6, "alpha": 1e-3}])
+    lower = hourly(alarms=[{"threshold": 0.6, "alpha": 1e-3, "at_start": "alarm"}])
     raised = [event for event in run(runs("near_miss", 12).forced, lower).events if event.what == "raised"]
     assert len({event.series for event in raised}) >= 6
     for event in raised:

@@ -16,9 +16,9 @@ Floats = NDArray[np.float64]
 
 READ = ("criticality", "lag1", "modulus", "spread")
 RULES: dict[str, dict[str, Any]] = {
-    "lag1 above 0.8": {"kind": "lag1", "threshold": 0.8, "alpha": 1e-4},
-    "lag1 below -0.8": {"kind": "lag1", "threshold": -0.8, "side": "below", "alpha": 1e-4},
-    "modulus above 0.8": {"kind": "modulus", "threshold": 0.8, "alpha": 1e-4},
+    "lag1 above 0.8": {"kind": "lag1", "threshold": 0.8, "alpha": 1e-4, "at_start": "alarm"},
+    "lag1 below -0.8": {"kind": "lag1", "threshold": -0.8, "side": "below", "alpha": 1e-4, "at_start": "alarm"},
+    "modulus above 0.8": {"kind": "modulus", "threshold": 0.8, "alpha": 1e-4, "at_start": "alarm"},
 }
 """The default rule, and its like for what alternates or oscillates."""
 _RULE_OF = {(rule["kind"], rule["threshold"]): name for name, rule in RULES.items()}

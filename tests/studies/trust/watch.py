@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.config import Settings
+from sentinel.config import AlarmSettings, Settings
 from sentinel.domain.events import AlarmEvent
 from sentinel.pipeline.codec import from_arrays, to_arrays
 from sentinel.pipeline.cohort import CohortState, SteppedBlock
@@ -71,8 +71,13 @@ class _Verdicts:
 
 
 def hourly(rules: Sequence[Mapping[str, Any]], series: Mapping[str, Any] | None = None, **banks: Any) -> Settings:
-    """Settings as a user writes them: hourly series, and these rules."""
-    given: dict[str, Any] = {"series": [{"cadence": "1h", **(series or {})}], "alarms": list(rules)}
+    """Settings as a user writes them: hourly series, and these rules, which raise alarms from the first verdict on."""
+    given: dict[str, Any] = {
+        "series": [{"cadence": "1h", **(series or {})}],
+        "alarms": [
+            {**rule, "at_start": "alarm"} if AlarmSettings.model_validate(rule).is_absolute else rule for rule in rules
+        ],
+    }
     return Settings.model_validate(given | ({"banks": {"default": banks}} if banks else {}))
 
 
