@@ -129,6 +129,12 @@ class FakeSnapshot:
                     budgets[rule.severity] += rule.alpha * 86_400 / view.cadence_seconds
         return budgets
 
+    def held_counts(self) -> Mapping[str, int]:
+        return {
+            source: sum(view.held for view in self.series.values() if view.source == source)
+            for source in {view.source for view in self.series.values()}
+        }
+
     def sites(self) -> Sequence[SiteView]:
         return self.every_site
 
@@ -171,6 +177,7 @@ def snapshot() -> Snapshot:
     oscillating = judged(SERIES, 0.2, 0.05, 0.33, 0.7)
     cycle = oscillating.estimates._replace(modulus=0.93, period=14.0, spread=0.833, criticality=2.491)
     warning = replace(grid.rules[0], **alarm)
+    river = judged(SERIES, 0.985, 0.95, 1.0, 3.0, cadence_seconds=900.0)
     raised = (warning, replace(warning, alpha=1e-6, evidence=0.1, severity="critical"))
     rules = (
         replace(RULE, evidence=-4.0),
@@ -187,6 +194,7 @@ def snapshot() -> Snapshot:
         judged(SERIES, 0.5, 0.4, 0.6, -2.0, name="buoy 7"),
         replace(SERIES, name=evil, time_us=-3 * DAY_US),
         replace(oscillating, name="reactor", state=State.WARNING, estimates=cycle, rules=rules),
+        replace(river, name="river", e_value=0.0, rules=(replace(river.rules[0], held=True),)),
     ]
     relative = replace(RULE, label="relative", relative=True)
     below = replace(RULE, label="below -0.8", threshold=-0.8, side="below", evidence=-4.0)

@@ -94,6 +94,10 @@ class SeriesRecord:
     window_us: int = NEVER_US
     max_evidence: float = math.nan
     """Largest evidence ever reached; NaN if it never was ready."""
+    held: str = ""
+    """Which rules are held at the end, and why, in words; empty if none is."""
+    held_ticks: int = 0
+    """Ticks at which a rule was held."""
     alarms: list[tuple[AlarmEvent, int | None]] = field(default_factory=list)
     """Each alarm, and when it was cleared; None while open."""
     undeclared: tuple[Proposal, ...] = ()
@@ -178,13 +182,16 @@ def _describe_now(record: SeriesRecord) -> str:
         needed = f"{record.ticks - record.missing:,} valid ticks, {plan.ready_after:,} are needed"
         return f"not ready: {needed}{_season_too_long(record, plan)}"
     quiet = "no alarm: " if not record.alarms or record.alarms[-1][1] is not None else ""
+    if record.held:
+        quiet = f"{record.held}; "
     if not plan.rules:
         quiet = "watched by no alarm rule: "
     seen = record.estimates
     more = _recovery_in_words(record) if math.isnan(seen.period) else _cycle_in_words(record)
     spread = f", {spread_in_words(seen.spread)}" if abs(seen.spread) >= NOTABLE_SPREAD else ""
     alone = f"; {REASONS[record.reason]}" if record.reason is Reason.COUNTERPART_MISSING else ""
-    return f"{quiet}lag-1 {'' if quiet else 'now '}{lag1_in_words(seen)}{more}{spread}{alone}"
+    was = f"; held for {record.length(record.held_ticks)} in all" if record.held_ticks and not record.held else ""
+    return f"{quiet}lag-1 {'' if quiet else 'now '}{lag1_in_words(seen)}{more}{spread}{alone}{was}"
 
 
 def _season_too_long(record: SeriesRecord, plan: Plan) -> str:

@@ -32,7 +32,7 @@ from sentinel.domain.spans import number_in_words
 from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.snapshot import Rank, rank_by_e_value
 from sentinel.text.claims import evidence_against_budget
-from sentinel.text.words import REMARKS, alpha_in_words, lag1_in_words, rule_in_words
+from sentinel.text.words import HELD, REMARKS, alpha_in_words, lag1_in_words, rule_in_words
 from sentinel.views.picture import Figure, draw, write
 
 DOTS_PER_INCH = 150
@@ -170,6 +170,8 @@ def summarise(report: Report) -> Iterator[str]:
             yield f"  looking back at all of it: {season_hint(record)}"
     if len(order) > SERIES_LISTED:
         yield f"and {len(order) - SERIES_LISTED:,} more series in the report"
+    if held := sum(bool(record.held) for record in order):
+        yield f"{held:,} of {len(order):,} series held, which is no alarm: {HELD}"
     for section in report.sections:
         yield from ("", section.title, *(f"  {line}" for line in section.words))
         for table in section.tables:

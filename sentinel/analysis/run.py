@@ -24,6 +24,7 @@ from sentinel.pipeline.pipeline import Batch, Observer, Pipeline, PipelineState,
 from sentinel.pipeline.plan import Plan, PlanRule, Plans, list_names
 from sentinel.pipeline.results import Rows
 from sentinel.pipeline.snapshot import Snapshot
+from sentinel.text.claims import held_in_words
 
 SOURCE = "backtest"
 
@@ -207,6 +208,7 @@ def _extend(record: SeriesRecord, rows: Rows, part: slice) -> None:
     record.last_us, record.end_us = int(rows.time_us[part][-1]), int(rows.end_us[part][-1])
     record.state, record.reason = STATES[state[-1]], REASONS[reason[-1]]
     record.estimates = rows.estimates.each(lambda column: float(column[part][-1]))
+    record.held_ticks += int(rows.held[part].sum())
     known = rows.evidence[part][~np.isnan(rows.evidence[part])]
     if known.size:
         record.max_evidence = float(np.fmax(record.max_evidence, known.max()))
@@ -228,3 +230,4 @@ def _complete(findings: Findings, pipeline: Pipeline, state: PipelineState, coun
             record.thresholds = tuple(pipeline.cohort(record.plan).scoring.thresholds.tolist())
             view = published.view(record.name)
             record.e_value, record.windows, record.window_us = view.e_value, view.windows, view.window_us
+            record.held = held_in_words(view)

@@ -188,9 +188,11 @@ class SiteView:
     series_count: int
     """Series that match and that a rule can raise such an alarm on."""
     able_count: int
-    """Series that can be judged, or whose open alarm may still count."""
+    """Series that can alarm, or whose open alarm may still count."""
     blind_count: int
-    """Series that can not, being blind; the others are not ready."""
+    """Series that can not, being blind; but for those that are held, the others are not ready."""
+    held_count: int = 0
+    """Series that can not, as their rules are held."""
 
     @property
     def state(self) -> State:
@@ -199,7 +201,7 @@ class SiteView:
             return State.WARNING
         if self.able_count >= self.k:
             return State.WATCHING
-        return State.BLIND if self.blind_count else State.LEARNING
+        return State.BLIND if self.blind_count or self.held_count else State.LEARNING
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from detectors.spectrum import recovery_band
 from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent, alarm_id, remark_names
-from sentinel.pipeline.arrays import Codes, Floats, Ints
+from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT, GAP, Grid
 from sentinel.pipeline.state import PipelineState
@@ -40,6 +40,8 @@ class Rows:
     estimates: Estimates[Floats]
     evidence: Floats
     """Maximum over the rules that are ready."""
+    held: Flags
+    """A rule is held."""
     readings: NDArray[np.float32]
     """Shape (n, detectors)."""
 
@@ -59,7 +61,8 @@ class Rows:
             members.series[block.rows[s]], tick, grid.middle_us(origin, tick), grid.start_us(origin, tick + 1),
             np.full(s.size, grid.cadence_us), block.value[at], ticks.conditioned.residual[at],
             ticks.states.state[at], ticks.states.reason[at], scored.estimates.each(lambda array: array[at]),
-            strongest(scored.evidence.evidence)[at], scored.readings[at].astype(np.float32),
+            strongest(scored.evidence.evidence)[at], np.logical_or.reduce(scored.evidence.held[at], axis=1),
+            scored.readings[at].astype(np.float32),
         )  # fmt: skip
 
     @classmethod

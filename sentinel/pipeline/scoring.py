@@ -230,6 +230,12 @@ class Scoring:
             return evidence.e_value, evidence.window
         return (0.5 * (evidence.e_value + slower.e_value) if self._fixed else slower.e_value), slower.window
 
+    def held(self, evidence: EvidenceState) -> Flags:
+        """Tell which rules are held, by series and rule of the plan; none of kind slower ever is."""
+        found = np.zeros((evidence.held.shape[0], len(self._plan.rules)), np.bool_)
+        found[:, self._fixed] = evidence.held
+        return found
+
     def describe(self, k: int, leading: int) -> Leading:
         """Say which channel of rule `k` led an alarm."""
         rule = self._plan.rules[k]

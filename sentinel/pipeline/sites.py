@@ -135,26 +135,31 @@ def from_record(record: Mapping[str, Any]) -> SiteStates:
 
 def view_sites(
     sites: Sequence[SiteSettings], states: SiteStates, names: tuple[str, ...], variable: Ints,
-    codes: Ints, watched: Callable[[str], Flags],
+    codes: Ints, watched: Callable[[str], tuple[Flags, Flags]],
 ) -> Iterator[SiteView]:  # fmt: skip
     """Make the views of the sites, in the order of the settings.
 
     By id of the series: their `names`; `variable`, the target of a comparison, any other series itself; `codes`, the
-    state as index into `tuple(State)`; and what `watched` gives: whether a rule can raise an alarm of that kind.
+    state as index into `tuple(State)`; and what `watched` gives: whether a rule can raise an alarm of that kind, and
+    whether all that can are held, so that none can now.
     """
     for site, matching in zip(sites, _match_names(names, tuple(site.match for site in sites)), strict=True):
-        ids = matching[watched(site.kind)[matching]]
+        able_at_all, held = watched(site.kind)
+        ids = matching[able_at_all[matching]]
         state, variables, code = states.get(site.name, SiteState()), variable[ids], codes[ids]
+        judged = (code != BLIND) & (code != LEARNING)
         variable_of = dict(zip([names[i] for i in ids.tolist()], variables.tolist(), strict=True))
         alarmed = {held.series for held in state.alarms.values()} & variable_of.keys()
         fresh = {held.series for held in state.alarms.values() if not held.spent} & variable_of.keys()
         # What has an open alarm that has not counted yet can still make the site alarm, blind or not.
-        able = {*variables[(code != BLIND) & (code != LEARNING)].tolist(), *(variable_of[name] for name in fresh)}
-        blind = set(variables[code == BLIND].tolist()) - able
+        able = {*variables[judged & ~held[ids]].tolist(), *(variable_of[name] for name in fresh)}
+        waits = set(variables[judged & held[ids]].tolist()) - able
+        blind = set(variables[code == BLIND].tolist()) - able - waits
         yield SiteView(
             name=site.name, match=site.match, k=site.k, kind=site.kind, since_us=state.raised_us,
             alarmed=tuple(sorted(alarmed)), alarmed_count=len({variable_of[name] for name in alarmed}),
             series_count=len(set(variables.tolist())), able_count=len(able), blind_count=len(blind),
+            held_count=len(waits),
         )  # fmt: skip
 
 

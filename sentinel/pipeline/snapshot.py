@@ -98,19 +98,31 @@ class Snapshot:
                 budgets[rule.severity] = budgets.get(rule.severity, 0.0) + per_day
         return budgets
 
+    def held_counts(self) -> Mapping[str, int]:
+        """Number of series of which a rule is held, by source; they are counted by their states too."""
+        held, state = np.zeros(len(self), bool), self._state
+        for (plan, _), members in zip(state.keys, state.cohorts, strict=True):
+            held[members.series] = self._pipeline.cohort(plan).scoring.held(members.evidence).any(axis=1)
+        numbers = np.bincount(state.source_of[held], minlength=len(state.sources)).tolist()
+        return dict(zip(state.sources, numbers, strict=True))
+
     def sites(self) -> Sequence[SiteView]:
         """All sites in the order of the settings."""
         chosen, state, (codes, _) = self._pipeline.settings.sites, self._state, self._codes
         variable = state.comparisons.target_of(len(self))
         return list(view_sites(chosen, state.sites, state.names, variable, codes, self._watched))
 
-    def _watched(self, kind: str) -> Flags:
-        """Tell by id if a rule can raise an alarm of this kind, or of `any`; it may while the cadence is learnt."""
-        found = np.ones(len(self), bool)
+    def _watched(self, kind: str) -> tuple[Flags, Flags]:
+        """Tell by id if a rule can raise an alarm of this kind, or of `any`, and if all of these rules are held.
+
+        A rule may while the cadence is learnt.
+        """
+        found, held = np.ones(len(self), bool), np.zeros(len(self), bool)
         for (plan, _), members in zip(self._state.keys, self._state.cohorts, strict=True):
-            kinds = {part.kind for rule in plan.rules for part in rule.channels}
-            found[members.series] = kind in kinds or (kind == "any" and bool(kinds))
-        return found
+            able = np.array([kind in ("any", *(part.kind for part in rule.channels)) for rule in plan.rules], bool)
+            found[members.series] = able.any()
+            held[members.series] = self._pipeline.cohort(plan).scoring.held(members.evidence)[:, able].all(axis=1)
+        return found, held & found
 
     def spectrogram(self, name: str) -> Spectrogram | None:
         """Give its history for pictures; None where none is kept."""

@@ -18,7 +18,7 @@ from sentinel.domain.spans import (
     threshold_label,
 )
 from sentinel.domain.states import Reason, RuleView, SeriesView, SiteView, State
-from sentinel.text.words import REASONS, REMARKS, known_recovery, lag1_in_words, rule_in_words
+from sentinel.text.words import HELD, REASONS, REMARKS, known_recovery, lag1_in_words, rule_in_words
 
 FLOOR = -6.0
 """Lowest evidence that is shown, as log10."""
@@ -63,6 +63,8 @@ def evidence_in_words(rule: RuleView) -> str:
     """Say how far evidence is from its alarm line: `past the alarm line`, `1/40 of an alarm`."""
     if isnan(rule.evidence):
         return "not ready"
+    if rule.held:
+        return "held: so from its start"
     if rule.evidence >= 0:
         return "past the alarm line"
     return "none" if rule.evidence <= FLOOR else f"1/{ceil(10**-rule.evidence):,} of an alarm"
@@ -77,23 +79,29 @@ def evidence_against_budget(evidence: float, alpha: float) -> str:
 
 
 def leading_rule(view: SeriesView) -> RuleView | None:
-    """Give the rule to show first: an open alarm before others, then the one with most evidence."""
+    """Give the rule to show first: an open alarm before others, what is held last, then the one with most evidence."""
     ready = [rule for rule in view.rules if not isnan(rule.evidence)]
-    chosen = max(ready, key=lambda rule: (bool(rule.alarm_id), rule.evidence), default=None)
+    chosen = max(ready, key=lambda rule: (bool(rule.alarm_id), not rule.held, rule.evidence), default=None)
     return chosen or next(iter(view.rules), None)
 
 
 def reason_in_words(view: SeriesView) -> str:
-    """Say why a series is blind or learning, or which rules alarm; empty while it is quiet."""
+    """Say why a series is blind or learning, or which rules alarm or are held; empty while it is quiet."""
     if view.state is State.LEARNING:
         return _learning_in_words(view)
-    reason = REASONS[view.reason]
+    reason = "; ".join(filter(None, (REASONS[view.reason], held_in_words(view))))
     open_rules = [rule for rule in view.rules if rule.alarm_id]
     since = moment_in_words(min((rule.since_us for rule in open_rules), default=NEVER_US))
     if view.state in (State.WARNING, State.CRITICAL) and open_rules:
         claims = _join_claims(rule_in_words(rule.kind, rule.label) for rule in open_rules)
         return f"{claims} since {since}{f'; {reason}' if reason else ''}"
     return f"{reason}; the alarm since {since} is open" if view.state is State.BLIND and open_rules else reason
+
+
+def held_in_words(view: SeriesView) -> str:
+    """Say which rules are held, and why: `held, lag-1 above 0.8: slow for its cadence: ...`; empty if none is."""
+    claims = _join_claims(rule_in_words(rule.kind, rule.label) for rule in view.rules if rule.held)
+    return f"held, {claims}: {HELD}" if claims else ""
 
 
 def _join_claims(claims: Iterable[str]) -> str:
@@ -150,9 +158,10 @@ def site_in_words(site: SiteView) -> str:
         return f"{site.alarmed_count:,} {of} {'has' if site.alarmed_count == 1 else 'have'} an open alarm"
     if site.series_count < site.k:
         return f"cannot alarm: rules watch {site.series_count:,} matching series"
-    waiting = site.series_count - site.able_count - site.blind_count
-    why = [f"{number:,} {word}" for number, word in ((site.blind_count, "blind"), (waiting, "not ready")) if number]
-    return f"cannot alarm now: {site.able_count:,} {of} can be judged ({', '.join(why)})"
+    waiting = site.series_count - site.able_count - site.blind_count - site.held_count
+    kept = ((site.blind_count, "blind"), (site.held_count, "held"), (waiting, "not ready"))
+    why = [f"{number:,} {word}" for number, word in kept if number]
+    return f"cannot alarm now: {site.able_count:,} {of} can alarm ({', '.join(why)})"
 
 
 def site_rule_in_words(site: SiteView) -> str:

@@ -41,7 +41,7 @@ REASONS: dict[Reason, str] = {
     Reason.COUNTERPART_BEHIND: "its counterpart is behind: waiting for it",
 }
 
-HELD = "slow for its cadence: sampled fast, or already slow"
+HELD = "slow for its cadence (sampled fast, or already slow)"
 """Of a series whose claim has held from the first verdict on."""
 REMARKS = {
     "one_sided": "It is one-sided: a level shift looks like this too.",

@@ -130,6 +130,8 @@ def _count_series(snapshot: Snapshot) -> Iterator[Point]:
             number = here.get((State.BLIND, reason), 0)
             if number or reason in BLIND_REASONS:
                 yield "sentinel_blind_series", (source, reason.value), number
+    for source, number in sorted(snapshot.held_counts().items()):
+        yield "sentinel_held_series", (source,), number
 
 
 def _series(view: SeriesView) -> Iterator[Point]:
@@ -162,6 +164,7 @@ def _rule(one: tuple[str, str], rule: RuleView) -> Iterator[Point]:
     labels = (*one, rule.kind, rule.label)
     yield "sentinel_series_evidence", labels, rule.evidence
     yield "sentinel_series_alarm", labels, bool(rule.alarm_id)
+    yield "sentinel_series_held", labels, rule.held
     yield "sentinel_series_alpha", labels, rule.alpha
     if rule.kind != "weighted":  # several channels have no common number
         yield "sentinel_series_effective_threshold", labels, rule.threshold

@@ -137,7 +137,7 @@ def _evidence(view: SeriesView, width: int) -> Text:
         return Text("no alarm rule\n", "bright_black")
     share = evidence_share(rule)
     filled = 0 if isnan(share) else round(width * share)
-    past = rule.alarm_id or rule.evidence >= 0
+    past = rule.alarm_id or (rule.evidence >= 0 and not rule.held)
     bar = Text("━" * filled, "red" if past else "cyan").append("━" * (width - filled), "grey23")
     waits = isnan(rule.evidence) and rule.baseline_left > 0
     words = f"needs {rule.baseline_left:,} more pairs" if waits else evidence_in_words(rule)

@@ -11,8 +11,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import sentinel
+from sentinel.config import Settings
 from sentinel.domain.errors import DataError
 from tests.analysis.lakes import COLUMNS, lakes, slowing
+from tests.pipeline.streams import ar1
 
 
 def test_analyse_gives_tables_a_figure_and_a_page_for_notebooks():
@@ -87,3 +89,18 @@ def test_a_pandas_table_that_cannot_be_used_is_refused_in_one_line():
     ):
         with pytest.raises(DataError, match=f"^frame: {words}; a table is needed$"):
             sentinel.analyse(wrong)
+
+
+def test_what_is_slow_from_its_first_verdict_on_is_held_and_the_sentence_says_so():
+    absolute = Settings.model_validate({"alarms": [{"threshold": 0.8, "alpha": 1e-4}]})
+    frame = {"time": np.arange(1_500), "x": ar1(4, 0.97, 1_500)[:, 0], "y": ar1(5, 0.3, 1_500)[:, 0]}
+    found = sentinel.analyse(frame, config=absolute)
+    assert found.alarms.is_empty()
+    assert found.sentences["x"].startswith(
+        "held, lag-1 above 0.8: slow for its cadence (sampled fast, or already slow);"
+    )
+    assert found.sentences["y"].startswith("no alarm: ")
+    turned = {"time": frame["time"], "x": np.concatenate([frame["x"], ar1(6, 0.1, 1_500)[:, 0]])[500:2_000]}
+    after = sentinel.analyse(turned, config=absolute)
+    assert "no alarm: " in after.sentences["x"]
+    assert "; held for " in after.sentences["x"]

@@ -18,10 +18,10 @@ from tests.analysis.labelling import label, record
 from tests.analysis.lakes import lakes
 
 RULES = [
-    {"threshold": 0.7, "alpha": 1e-3},
-    {"threshold": -0.95, "side": "below", "alpha": 1e-3},
+    {"threshold": 0.7, "alpha": 1e-3, "at_start": "alarm"},
+    {"threshold": -0.95, "side": "below", "alpha": 1e-3, "at_start": "alarm"},
     {"threshold": "relative", "alpha": 1e-2},
-    {"kind": "modulus", "threshold": 0.05, "alpha": 1e-3},
+    {"kind": "modulus", "threshold": 0.05, "alpha": 1e-3, "at_start": "alarm"},
     {"kind": "spread", "ratio": 2, "alpha": 1e-3},
     {"kind": "slower", "alpha": 1e-2},
 ]
@@ -48,7 +48,7 @@ def test_each_rule_as_used_says_alone_what_it_said_among_the_others(several):
 
 def test_another_threshold_says_what_a_rule_with_that_threshold_says(several, tmp_path):
     _, other = several
-    found, _ = varied(tmp_path, [{"threshold": 0.8, "alpha": 1e-2}])
+    found, _ = varied(tmp_path, [{"threshold": 0.8, "alpha": 1e-2, "at_start": "alarm"}])
     alarmed = frozenset(e.series for e in found.events)
     assert alarmed
     assert other.verdicts[Variant("lag1", "0.7", "threshold 0.8", 10.0)].alarmed == alarmed

@@ -224,11 +224,12 @@ def test_for_a_reader_too_a_series_and_its_comparison_are_one() -> None:
     site = SiteSettings(name="lake", match="ph*")
     names = ("ph", "ph - air", "phosphorus", "air")
     variable, codes = np.array([0, 0, 2, 3]), np.array([BLIND, BLIND, WATCHING, WATCHING])
+    every = np.ones(4, bool), np.zeros(4, bool)
     opened = {"a": Open("ph", 5, spent=True), "b": Open("ph - air", 7, spent=True)}
 
     def seen(*alarms: tuple[str, Open]) -> SiteView:
         (view,) = view_sites(
-            [site], {"lake": SiteState(opened | dict(alarms))}, names, variable, codes, lambda _kind: np.ones(4, bool)
+            [site], {"lake": SiteState(opened | dict(alarms))}, names, variable, codes, lambda _kind: every
         )
         return view
 
@@ -262,3 +263,18 @@ def test_the_words_claim_no_more_than_was_seen(what: str) -> None:
     text = sentence_of(SiteEvent("x", "x", what, "lake", ("ph",), 1, "any", 0))
     assert "will" not in text.split()
     assert "lake" in text
+
+
+def test_a_series_whose_rules_are_held_neither_counts_as_alarmed_nor_as_able_to_alarm() -> None:
+    slow = ar1(9, np.where(np.arange(500) > 250, 0.95, 0.1), 500, 1)
+    values = np.column_stack([slow, ar1(10, 0.95, 500, 2)])
+    chosen = hourly(banks=QUICK, alarms=[{"threshold": 0.3, "alpha": 0.01}])
+    chosen = chosen.model_copy(update={"sites": (SiteSettings(name="pair", k=2), SiteSettings(name="one", k=1))})
+    state = through(Pipeline(chosen), [batch_of(values)], finish=False).state
+    snapshot = Snapshot(Pipeline(chosen), state, taken_us=0)
+    assert [snapshot.view(f"s{i}").held for i in range(3)] == [False, True, True]
+    assert snapshot.held_counts() == {"source": 2}
+    pair, one = snapshot.sites()
+    assert (pair.state, pair.alarmed, pair.able_count, pair.held_count) == (State.BLIND, ("s0",), 1, 2)
+    assert site_in_words(pair) == "cannot alarm now: 1 of 3 series can alarm (2 held)"
+    assert (one.state, one.alarmed_count) == (State.WARNING, 1)

@@ -162,3 +162,14 @@ def test_the_leading_rule_is_the_open_alarm_then_the_most_evidence_then_the_firs
     assert leading_rule(replace(view, rules=(unready, quiet, strong))) is strong
     assert leading_rule(replace(view, rules=(unready,))) is unready
     assert leading_rule(replace(view, rules=())) is None
+
+
+def test_a_held_rule_says_so_and_is_never_called_quiet(snapshot) -> None:
+    river = snapshot.view("river")
+    assert river.held
+    assert evidence_in_words(river.rules[0]) == "held: so from its start"
+    assert reason_in_words(river) == "held, lag-1 above 0.8: slow for its cadence (sampled fast, or already slow)"
+    other = replace(RULE, kind="slower", label="warning", evidence=-3.0)
+    assert leading_rule(replace(river, rules=(*river.rules, other))) == other, "what can alarm is shown before it"
+    blind = replace(river, state=State.BLIND, reason=Reason.STUCK)
+    assert reason_in_words(blind).startswith("the value is stuck; held, ")

@@ -55,7 +55,8 @@ def rows_of(ticks: int, gaps: dict[int, int] | None = None, warm_up: int = 20, s
             modulus=np.where(ready, 0.9, np.nan), period=np.where(ready & (np.arange(ticks) % 50 < 30), 12.0, np.nan),
             spread=np.where(ready, 0.5, np.nan), criticality=np.where(ready, 1.97, np.nan),
         ),
-        cadence_us=np.full(ticks, DAY), evidence=np.where(ready, -3.0, np.nan), readings=readings.astype(np.float32),
+        cadence_us=np.full(ticks, DAY), evidence=np.where(ready, -3.0, np.nan), held=np.zeros(ticks, bool),
+        readings=readings.astype(np.float32),
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ MEANINGS = {
     State.CRITICAL: "evidence passed a critical alarm line",
     State.WARNING: "evidence passed an alarm line",
     State.BLIND: "cannot be judged",
-    State.WATCHING: "below the alarm line",
+    State.WATCHING: "no alarm",
     State.LEARNING: "no verdict yet",
 }
 """Every state, the most urgent first."""
@@ -78,6 +78,7 @@ def status(access: Access, clock: Clock, first: int, fleet: bool) -> HTMLRespons
         "status.html", views=views, fleet=fleet, ranks=ranks, discoveries=sum(one.discovered for one in ranking),
         level=LEVEL, pictures=_pictures(snapshot, views[:PICTURES]), total=len(snapshot), first=first, rows=ROWS,
         totals=[(state.value, number, MEANINGS[state]) for state, number in totals.items()],
+        held=sum(snapshot.held_counts().values()),
         age="just now" if age < 1 else f"{duration_in_words(round(age))} ago", not_ready=access.not_ready(),
         sites=sites[:SITES], further_sites=max(0, len(sites) - SITES),
         sources=sorted((one for one in access.sources() if one.has_answered), key=lambda one: one.name),
@@ -170,11 +171,11 @@ _environment.filters |= {
 _SAME = (
     "name", "source", "cadence_seconds", "half_life_ticks", "ticks", "missing_ticks", "warm_up_left", "value",
     "residual", "recovery_seconds", "recovery_low_seconds", "recovery_high_seconds", "period_seconds", "evidence",
-    "e_value", "windows", "tie_share", "thresholds", "readings",
+    "e_value", "windows", "tie_share", "thresholds", "readings", "held",
 )  # fmt: skip
 _SAME_OF_RULES = (
     "kind", "label", "side", "relative", "threshold", "baseline_left", "baseline_disagrees", "alpha", "severity",
-    "evidence", "remarks",
+    "evidence", "remarks", "held",
 )  # fmt: skip
 """Fields that JSON names and gives as views do."""
 
