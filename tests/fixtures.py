@@ -272,6 +272,8 @@ def metrics() -> Metrics:
     metrics.outbox_notifications.set(0, sink="log")
     for counter in (metrics.alarms_raised, metrics.alarms_cleared):
         counter.inc(detector="lag1", threshold="0.8")
+    metrics.alarm_watching_ticks.inc(31_750, detector="lag1", threshold="0.8")
+    metrics.alarm_open_ticks.inc(240, detector="lag1", threshold="0.8")
     for counter in (metrics.site_alarms_raised, metrics.site_alarms_cleared):
         counter.inc(series="lake")
     metrics.site_alarm.set(0, series="lake")

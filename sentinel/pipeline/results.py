@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -131,9 +132,24 @@ class Result:
     """Late observations by source."""
     ticks: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     """Closed ticks, missing ticks and gaps by source."""
+    alarm_ticks: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    """By kind and label of a rule, over all its series: watching ticks, and ticks in alarm; see `count_alarm_ticks`."""
     rows: Rows | None = None
     sites: tuple[SiteEvent, ...] = ()
     """Alarms of sites, raised and cleared."""
+
+
+def count_alarm_ticks(ticks: SteppedBlock) -> tuple[Ints, Ints]:
+    """Count the watching ticks of each rule and its ticks in alarm; both of shape (rule,).
+
+    A rule watches a series at a tick at which it can raise an alarm: there is a verdict, no alarm was open before, and
+    it is not held. The tick that raises is one of these, the tick that clears is the last one in alarm.
+    """
+    found, scored = ticks.scored.evidence, ticks.scored
+    here = (ticks.block.kind != ABSENT)[:, :, None]
+    in_alarm = (found.open & ~found.raised) | found.cleared
+    watching = scored.ready[:, :, None] & ~np.isnan(found.evidence) & ~in_alarm & ~found.held
+    return (here & watching).sum(axis=(0, 1)), (here & in_alarm).sum(axis=(0, 1))
 
 
 class ResultBuilder:
@@ -145,6 +161,7 @@ class ResultBuilder:
         self._events: list[AlarmEvent] = []
         self._late = np.zeros(len(state.sources), np.int64)
         self._ticks = np.zeros((len(state.sources), 3), np.int64)
+        self._alarm_ticks: dict[tuple[str, str], tuple[int, int]] = defaultdict(lambda: (0, 0))
 
     def add_late(self, series: Ints) -> None:
         """Count observations of these series that came too late; one entry each."""
@@ -155,13 +172,16 @@ class ResultBuilder:
         self._events.extend(self._find_events(cohort, members, ticks))
         if self._rows is not None:
             self._rows.append(Rows.of(cohort.grid, members, ticks))
+        for rule, *counts in zip(cohort.plan.rules, *(n.tolist() for n in count_alarm_ticks(ticks)), strict=True):
+            before = self._alarm_ticks[rule.kind, rule.label]
+            self._alarm_ticks[rule.kind, rule.label] = before[0] + counts[0], before[1] + counts[1]
         if cohort.plan.is_comparison:  # its ticks are those of its target, which are counted
             return
         block = ticks.block
         closed = block.kind != ABSENT
-        counts = [closed, closed & np.isnan(block.value), block.kind == GAP]
+        by_source = [closed, closed & np.isnan(block.value), block.kind == GAP]
         source = self._state.source_of[members.series[block.rows]]
-        np.add.at(self._ticks, source, np.stack([flags.sum(axis=0) for flags in counts], axis=1))
+        np.add.at(self._ticks, source, np.stack([flags.sum(axis=0) for flags in by_source], axis=1))
 
     def _find_events(self, cohort: Cohort, members: CohortState, ticks: SteppedBlock) -> Iterator[AlarmEvent]:
         """Make the events of alarms that a block raised or cleared."""
@@ -182,5 +202,5 @@ class ResultBuilder:
         return Result(
             tuple(events), {name: n for name, n in zip(names, self._late.tolist(), strict=True) if n},
             {name: (a, b, c) for name, (a, b, c) in zip(names, self._ticks.tolist(), strict=True) if a},
-            Rows.join(self._rows) if self._rows is not None else None,
+            dict(self._alarm_ticks), Rows.join(self._rows) if self._rows is not None else None,
         )  # fmt: skip

@@ -100,7 +100,9 @@ class Accounts:
         """Facts about each source, by name."""
         # Every counter whose labels are known is shown before it first counts.
         for rule in settings.alarms:
-            for alarms in (metrics.alarms_raised, metrics.alarms_cleared):
+            for alarms in (
+                metrics.alarms_raised, metrics.alarms_cleared, metrics.alarm_watching_ticks, metrics.alarm_open_ticks,
+            ):  # fmt: skip
                 alarms.inc(0, detector=rule.kind, threshold=rule.label)
         for site in settings.sites:
             for alarms in (metrics.site_alarms_raised, metrics.site_alarms_cleared):
@@ -166,7 +168,7 @@ class Accounts:
             metrics.source_last_observation.set(status.newest_us / MICROSECONDS, source=name)
 
     def count_result(self, result: Result) -> None:
-        """Count what one batch gave: ticks, late observations, and alarms."""
+        """Count what one batch gave: ticks, late observations, alarms, and ticks with and without one."""
         for source, late in result.late.items():
             self._metrics.observations_late.inc(late, source=source)
             self._status(source).late += late
@@ -174,6 +176,9 @@ class Accounts:
             self._metrics.ticks.inc(ticks, source=source)
             self._metrics.missing_ticks.inc(missing, source=source)
             self._metrics.gaps.inc(gaps, source=source)
+        for (kind, label), (watching, in_alarm) in result.alarm_ticks.items():
+            self._metrics.alarm_watching_ticks.inc(watching, detector=kind, threshold=label)
+            self._metrics.alarm_open_ticks.inc(in_alarm, detector=kind, threshold=label)
         for event in result.events:
             alarms = self._metrics.alarms_raised if event.what == "raised" else self._metrics.alarms_cleared
             alarms.inc(detector=event.rule, threshold=event.label)

@@ -101,7 +101,14 @@ def fill_in() -> Callable[..., str]:
     """Put values in place of the dashboard's variables, as Grafana does; longest names first."""
 
     def fill(query: str, **values: str) -> str:
-        defaults = {"__rate_interval": "1m", "job": ".+", "instance": ".+", "source": ".+", "series": "any"}
+        defaults = {
+            "__rate_interval": "1m",
+            "__range": "1h",
+            "job": ".+",
+            "instance": ".+",
+            "source": ".+",
+            "series": "any",
+        }
         for name, value in sorted({**defaults, **values}.items(), key=lambda item: -len(item[0])):
             query = query.replace("${" + name + "}", value).replace("$" + name, value)
         return query

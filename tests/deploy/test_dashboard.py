@@ -105,9 +105,10 @@ def test_counters_stand_inside_rate_and_nothing_else_does(
             assert (selector.function in ("rate", "increase")) == bool(COUNTER.search(selector.metric)), query
 
 
-def test_ranges_follow_the_scrape_interval(queries: list[str]) -> None:
-    for query in queries:
-        assert set(re.findall(r"\[(.*?)\]", query)) <= {"$__rate_interval"}, query
+def test_ranges_follow_the_scrape_interval_or_the_time_shown(panels: list[dict[str, Any]]) -> None:
+    for target in (target for panel in panels for target in panel["targets"]):
+        allowed = "$__range" if target["instant"] else "$__rate_interval"
+        assert set(re.findall(r"\[(.*?)\]", target["expr"])) <= {allowed}, target["expr"]
 
 
 def test_evidence_is_drawn_with_its_alarm_line_at_zero(panels: list[dict[str, Any]]) -> None:

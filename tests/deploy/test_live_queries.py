@@ -151,7 +151,7 @@ def test_every_panel_shows_data(
             known = ask(prometheus, "query", query='sentinel_series_evidence{job="sentinel"}')
             series = next((line["metric"]["series"] for line in known), "")
         for key, target in list(empty.items()):
-            query = fill_in(target["expr"], series=series, __rate_interval="10s")
+            query = fill_in(target["expr"], series=series, __rate_interval="10s", __range="1m")
             if has_numbers(show(prometheus, target, query)):
                 del empty[key]
         return not empty

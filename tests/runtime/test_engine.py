@@ -68,7 +68,7 @@ def test_duplicates_revisions_late_and_rejected_observations_are_counted(tmp_pat
 
 
 def test_a_budget_of_the_fleet_is_divided_before_a_new_series_is_watched(tmp_path: Path) -> None:
-    chosen = CHOSEN | {"alarms": [{"threshold": 0.3, "alpha": 0.01, "shared_by": "fleet"}]}
+    chosen = CHOSEN | {"alarms": [{"threshold": 0.3, "alpha": 0.01, "shared_by": "fleet", "at_start": "alarm"}]}
     rig = Rig(tmp_path, chosen)
 
     def alphas(which: Rig) -> set[float]:
@@ -91,6 +91,20 @@ def test_a_budget_of_the_fleet_is_divided_before_a_new_series_is_watched(tmp_pat
     assert again.state == rig.state
     again.feed(frame(300, 400, more))
     assert alphas(again) == {0.01 / 8}
+
+
+def test_ticks_that_are_watched_and_ticks_in_alarm_are_counted_from_0_on(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rule = {"detector": "lag1", "threshold": "0.3"}
+    names = ("alarm_watching_ticks_total", "alarm_open_ticks_total", "alarms_raised_total")
+    shown = [one.values() for one in rig.metrics.instruments() if one.row.name.removeprefix("sentinel_") in names]
+    assert shown == [{("lag1", "0.3"): 0.0}] * 3
+    rig.feed(frame(0, 300))
+    watching, in_alarm, raised = (rig.count(name, **rule) for name in names)
+    assert raised > 0
+    assert watching > raised
+    assert in_alarm > 0
+    assert watching + in_alarm <= rig.count("ticks_total", **SOURCE)
 
 
 def test_a_frame_that_breaks_its_promise_is_refused_and_the_next_one_counts(tmp_path: Path) -> None:
