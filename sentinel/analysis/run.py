@@ -93,8 +93,7 @@ def run(
     settings = settings.divide(list_names(settings, observations.names))
     own_axes = _axes(observations, settings)
     if any(axis.numbered for axis in own_axes):
-        per_tick = [rule.without_calendar().model_dump(mode="json") for rule in settings.alarms]
-        settings = Settings.model_validate(settings.model_dump(mode="json") | {"alarms": per_tick})
+        settings = settings.model_copy(update={"alarms": tuple(rule.without_calendar() for rule in settings.alarms)})
     pipeline = Pipeline(settings, conditioning=conditioning, threads=len(os.sched_getaffinity(0)))
     if rules is not None:
         pipeline.plans = _OtherRules(settings, rules)

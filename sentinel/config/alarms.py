@@ -269,22 +269,39 @@ def alarm_conflicts(alarms: tuple[AlarmSettings, ...]) -> Iterator[Fault]:
         else:
             for other in alarms:
                 if (other.match, other.kind) == (rule.match, rule.kind) and _is_raised_no_later(rule, other):
-                    message = f"a critical rule at {rule.label} is raised no later than the warning at {other.label} "
-                    move = "lower" if rule.side == "below" else "raise"
-                    message += f"for '{rule.match}'; {move} its threshold or lower its alpha"
-                    yield Fault((position, "threshold"), message)
+                    yield Fault((position, key), _too_early_in_words(rule, other))
+
+
+def _too_early_in_words(rule: AlarmSettings, other: AlarmSettings) -> str:
+    """Say that a critical rule is raised no later than a warning, and what to do."""
+    if rule.kind == SLOWER:
+        both = "a critical rule of kind slower is raised no later than the warning"
+        return f"{both} for '{rule.match}', as its budget is no smaller; lower its false_alarms or alpha"
+    move = "lower" if rule.side == "below" else "raise"
+    both = f"a critical rule at {rule.label} is raised no later than the warning at {other.label}"
+    return f"{both} for '{rule.match}'; {move} its threshold or lower its alpha"
 
 
 def _is_raised_no_later(rule: AlarmSettings, other: AlarmSettings) -> bool:
     """Compare a critical rule and a warning: a lower threshold lets evidence grow faster, a larger alpha needs less."""
     if (rule.severity, other.severity, rule.side) != ("critical", "warning", other.side):
         return False
-    if not (isinstance(rule.threshold, float) and isinstance(other.threshold, float)):
+    mine, its = _strictness(rule), _strictness(other)
+    if mine is None or its is None or mine > its:
         return False
     if (rule.alpha is None) != (other.alpha is None):
         return False  # per tick against per year: depends on a cadence that need not be known
-    year, sign = Cadence.fixed(YEAR), -1.0 if rule.side == "below" else 1.0
-    return rule.uncut_alpha(year) >= other.uncut_alpha(year) and sign * rule.threshold <= sign * other.threshold
+    year = Cadence.fixed(YEAR)
+    return rule.uncut_alpha(year) >= other.uncut_alpha(year)
+
+
+def _strictness(rule: AlarmSettings) -> float | None:
+    """Give a number that grows with what a rule asks for; None where that depends on the series."""
+    if rule.kind == SLOWER:
+        return 0.0  # all rules of this kind share one evidence
+    if not isinstance(rule.threshold, float):  # a spread rule was free in this in 0.1.0, whose settings are read
+        return None
+    return -rule.threshold if rule.side == "below" else rule.threshold
 
 
 DEFAULT_ALARMS = (

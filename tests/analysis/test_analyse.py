@@ -104,3 +104,9 @@ def test_what_is_slow_from_its_first_verdict_on_is_held_and_the_sentence_says_so
     after = sentinel.analyse(turned, config=absolute)
     assert "no alarm: " in after.sentences["x"]
     assert "; held for " in after.sentences["x"]
+
+
+def test_on_an_axis_of_numbers_a_tier_in_calendar_time_may_stand_beside_one_per_tick():
+    rules = [{"kind": "slower", "alpha": 1e-5}, {"kind": "slower", "false_alarms": "1 per 10y", "severity": "critical"}]
+    frame = {"time": np.arange(400), "x": slowing(400)}
+    assert sentinel.analyse(frame, config=Settings.model_validate({"alarms": rules})).sentences["x"]
