@@ -226,7 +226,7 @@ def test_a_budget_of_the_fleet_is_divided_by_the_series_that_the_rule_is_for() -
     settings = Settings.model_validate({"alarms": [
         {"match": "a*", "kind": "slower", "alpha": 1e-3, "shared_by": "fleet"},
         {"kind": "slower", "alpha": 1e-2, "shared_by": "fleet"},
-        {"kind": "slower", "alpha": 1e-2, "severity": "critical"},
+        {"kind": "slower", "alpha": 1e-4, "severity": "critical"},
     ]})  # fmt: skip
     assert settings.shares_with_fleet
     divided = settings.divide(["a1", "a2", "a2", *(f"b{i}" for i in range(5))])
