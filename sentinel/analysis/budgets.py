@@ -1,9 +1,7 @@
 """Alarms and their budget: for each rule the ticks at which it could alarm, the alarms it raised, and how many may be.
 
-A tick is *judged* by a rule if its value was read while the rule had a verdict. A judged tick is *watching* if an alarm
-could be raised there, that at which one is raised included, and else *in alarm*, that at which the alarm is cleared
-included. Missing ticks are neither, nor are those of a series that learns or is blind. A budget allows alpha false
-alarms per watching tick, so that time in alarm, in which nothing can be raised, does not make a rate look small.
+A budget allows alpha false alarms per watching tick (`pipeline/watching.py`), so that time in alarm, in which nothing
+can be raised, does not make a rate look small.
 """
 
 from __future__ import annotations
@@ -21,14 +19,18 @@ from sentinel.pipeline.cohort import CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.pipeline import CohortKey, PipelineState
 from sentinel.pipeline.plan import Plan
+from sentinel.pipeline.watching import IN_ALARM, UNJUDGED, WATCHING, code_ticks
 from sentinel.text.words import rule_and_severity
+
+__all__ = [
+    "IN_ALARM", "PER_TICKS", "UNJUDGED", "WATCHING", "RuleBudget", "RuleTicks", "Watch", "budget_data", "budget_table",
+    "describe_budgets", "list_budgets",
+]  # fmt: skip
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int8]
 Flags = NDArray[np.bool_]
 
-UNJUDGED, WATCHING, IN_ALARM = range(3)
-"""What a tick is to a rule."""
 PER_TICKS = 10_000
 
 
@@ -54,7 +56,7 @@ class Watch:
     def __call__(self, state: PipelineState, key: CohortKey, members: CohortState, stepped: SteppedBlock) -> None:
         """Count the ticks of a block."""
         plan, series = key[0], members.series[stepped.block.rows]
-        codes, raised = _code(stepped), stepped.scored.evidence.raised
+        codes, raised = code_ticks(stepped), stepped.scored.evidence.raised
         found = (codes == WATCHING, codes == IN_ALARM, raised)
         before = self.counts.get(plan)
         new = RuleTicks(*(flags.sum(axis=(0, 1)) for flags in found))
@@ -69,15 +71,6 @@ class Watch:
     def codes(self) -> dict[str, Codes]:
         """What each tick of the series that are kept was to each rule, (tick, rule); the rows of their readings."""
         return {name: np.concatenate(parts) for name, parts in self._codes.items()}
-
-
-def _code(stepped: SteppedBlock) -> Codes:
-    """Say what each tick was to each rule, (tick, series, rule)."""
-    found = stepped.scored.evidence
-    read = ~np.isnan(stepped.conditioned.adjusted)[:, :, None] & ~np.isnan(found.evidence)
-    alarmed = (found.open | found.cleared) & ~found.raised
-    # An alarm of a coarse scale may be raised where the value of the tick itself is missing.
-    return np.where(found.raised | (read & ~alarmed), WATCHING, np.where(read, IN_ALARM, UNJUDGED)).astype(np.int8)
 
 
 class RuleBudget(NamedTuple):

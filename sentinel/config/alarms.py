@@ -291,6 +291,8 @@ def _is_raised_no_later(rule: AlarmSettings, other: AlarmSettings) -> bool:
         return False
     if (rule.alpha is None) != (other.alpha is None):
         return False  # per tick against per year: depends on a cadence that need not be known
+    if rule.shared_by == FLEET != other.shared_by:
+        return False  # depends on the number of series
     year = Cadence.fixed(YEAR)
     return rule.uncut_alpha(year) >= other.uncut_alpha(year)
 

@@ -15,7 +15,7 @@ from sentinel.config.faults import Faults, fault_line, faults_of
 from sentinel.config.series import BankSettings, SeriesSettings
 from sentinel.config.settings import Settings
 from sentinel.config.tree import Node, Reader, TreeError, find
-from sentinel.config.values import FROM_FILE, KeyPath, Part, path_text
+from sentinel.config.values import FROM_FILE, RECORDED, KeyPath, Part, path_text
 from sentinel.domain.errors import ConfigError, StateError
 
 
@@ -168,7 +168,7 @@ def from_record(data: Mapping[str, Any], notice: Callable[[str], object] | None 
     if ignored and notice is not None:
         notice(f"recorded settings, {', '.join(ignored)}; ignored")
     try:
-        settings = Settings.model_validate({**data, "banks": banks})
+        settings = Settings.model_validate({**data, "banks": banks}, context=RECORDED)
     except ValidationError as error:
         first = next(faults_of(error, Settings, lambda path: _value_at(data, path)))
         raise StateError(

@@ -28,6 +28,9 @@ from sentinel.domain.spans import Budget, Cadence, HalfLife
 
 FROM_FILE = {"from_file": True}
 """Validation context of settings that a person wrote: bare numbers are refused where a unit belongs."""
+RECORDED = {"recorded": True}
+"""Validation context of settings that were in force. What has changed in them since, such as a budget that was divided
+for the fleet, is no fault of a person."""
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 _DEPRECATED = {"deprecated": True}
@@ -98,10 +101,10 @@ def _refuse(faults: Iterable[Fault]) -> None:
 
 
 def without(*checks: Callable[[Any], Iterable[Fault]]) -> AfterValidator:
-    """Refuse a list with the faults of the first check that finds any."""
+    """Refuse a list with the faults of the first check that finds any; a recorded one has been checked before."""
 
-    def check_all(parts: Any) -> Any:
-        for check in checks:
+    def check_all(parts: Any, info: ValidationInfo) -> Any:
+        for check in checks if info.context != RECORDED else ():
             _refuse(check(parts))
         return parts
 

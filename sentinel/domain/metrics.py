@@ -177,10 +177,10 @@ class Metrics:
         self.alarms_cleared = Counter("alarms_cleared_total", "Alarms cleared, by rule.", "detector", "threshold")
         self.alarm_watching_ticks = Counter(
             "alarm_watching_ticks_total",
-            "Ticks of all series at which the rule could raise an alarm: judged, not in alarm, not held.",
+            "Ticks of all series, not missing ones, at which the rule could raise an alarm.",
             "detector", "threshold")
         self.alarm_open_ticks = Counter(
-            "alarm_open_ticks_total", "Ticks of all series at which an alarm of the rule was open.",
+            "alarm_open_ticks_total", "Ticks of all series, not missing ones, at which an alarm of the rule was open.",
             "detector", "threshold")
         self.site_alarm = Gauge("site_alarm", "1 while a site has an open alarm; series = its name.", "series")
         self.site_alarms_raised = Counter("site_alarms_raised_total", "Alarms of sites raised.", "series")

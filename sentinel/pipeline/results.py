@@ -18,6 +18,7 @@ from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT, GAP, Grid
 from sentinel.pipeline.state import PipelineState
+from sentinel.pipeline.watching import IN_ALARM, WATCHING, code_ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,23 +134,10 @@ class Result:
     ticks: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     """Closed ticks, missing ticks and gaps by source."""
     alarm_ticks: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
-    """By kind and label of a rule, over all its series: watching ticks, and ticks in alarm; see `count_alarm_ticks`."""
+    """By kind and label of a rule, over all its series: watching ticks, and ticks in alarm; see `watching.py`."""
     rows: Rows | None = None
     sites: tuple[SiteEvent, ...] = ()
     """Alarms of sites, raised and cleared."""
-
-
-def count_alarm_ticks(ticks: SteppedBlock) -> tuple[Ints, Ints]:
-    """Count the watching ticks of each rule and its ticks in alarm; both of shape (rule,).
-
-    A rule watches a series at a tick at which it can raise an alarm: there is a verdict, no alarm was open before, and
-    it is not held. The tick that raises is one of these, the tick that clears is the last one in alarm.
-    """
-    found, scored = ticks.scored.evidence, ticks.scored
-    here = (ticks.block.kind != ABSENT)[:, :, None]
-    in_alarm = (found.open & ~found.raised) | found.cleared
-    watching = scored.ready[:, :, None] & ~np.isnan(found.evidence) & ~in_alarm & ~found.held
-    return (here & watching).sum(axis=(0, 1)), (here & in_alarm).sum(axis=(0, 1))
 
 
 class ResultBuilder:
@@ -172,7 +160,9 @@ class ResultBuilder:
         self._events.extend(self._find_events(cohort, members, ticks))
         if self._rows is not None:
             self._rows.append(Rows.of(cohort.grid, members, ticks))
-        for rule, *counts in zip(cohort.plan.rules, *(n.tolist() for n in count_alarm_ticks(ticks)), strict=True):
+        codes = code_ticks(ticks)
+        watching, in_alarm = ((codes == code).sum(axis=(0, 1)).tolist() for code in (WATCHING, IN_ALARM))
+        for rule, *counts in zip(cohort.plan.rules, watching, in_alarm, strict=True):
             before = self._alarm_ticks[rule.kind, rule.label]
             self._alarm_ticks[rule.kind, rule.label] = before[0] + counts[0], before[1] + counts[1]
         if cohort.plan.is_comparison:  # its ticks are those of its target, which are counted

@@ -226,7 +226,7 @@ def test_a_budget_of_the_fleet_is_divided_by_the_series_that_the_rule_is_for() -
     settings = Settings.model_validate({"alarms": [
         {"match": "a*", "kind": "slower", "alpha": 1e-3, "shared_by": "fleet"},
         {"kind": "slower", "alpha": 1e-2, "shared_by": "fleet"},
-        {"kind": "slower", "alpha": 1e-4, "severity": "critical"},
+        {"kind": "slower", "alpha": 1e-3, "severity": "critical"},
     ]})  # fmt: skip
     assert settings.shares_with_fleet
     divided = settings.divide(["a1", "a2", "a2", *(f"b{i}" for i in range(5))])
@@ -235,6 +235,16 @@ def test_a_budget_of_the_fleet_is_divided_by_the_series_that_the_rule_is_for() -
     assert not divided.shares_with_fleet
     assert divided.divide(["a1"]) is divided
     assert [rule.shared_by for rule in settings.divide([]).alarms] == [1, 1, 1]
+
+
+def test_a_budget_that_was_divided_for_the_fleet_and_recorded_locks_no_state_out() -> None:
+    """Bug: of 16 series the warning's part was smaller than the critical rule's budget, and a restart refused that."""
+    for kind in ({"kind": "slower"}, {"threshold": 0.8}):
+        warning, critical = kind | {"false_alarms": "1 per 1y", "shared_by": "fleet"}, kind | {"severity": "critical"}
+        lower = {"threshold": 0.7} if "threshold" in kind else {}
+        settings = Settings.model_validate({"alarms": [warning, critical | {"false_alarms": "1 per 10y"} | lower]})
+        divided = settings.divide([f"s{i}" for i in range(16)])
+        assert from_record(json.loads(json.dumps(to_record(divided)))) == divided
 
 
 def test_the_first_series_entry_that_matches_wins_and_names_its_bank() -> None:
