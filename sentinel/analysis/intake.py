@@ -16,12 +16,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sentinel.domain.errors import DataError
 from sentinel.domain.observation import STAMPS, Rejection
 from sentinel.tables import Axis, Parsed, TableOptions, open_table, parse
 
 UNUSABLE = {
     Rejection.MISSING: "missing",
+    Rejection.FLAGGED: "flagged as bad",
     Rejection.NOT_A_NUMBER: "not a number",
     Rejection.NOT_FINITE: "infinite",
     Rejection.BAD_TIME: "without a time",
@@ -104,10 +104,6 @@ def read_tables(tables: Sequence[tuple[str, pl.LazyFrame]], options: TableOption
     axis: Axis | None = None
     for where, table in tables:
         parsed = parse(table, options, where, strict=True, axis=axis)
-        # Reading strictly finds the first ten faults; behind many infinite values others can stay unseen.
-        for reason, count in parsed.rejected.items():
-            if reason not in (Rejection.MISSING, Rejection.NOT_FINITE):
-                raise DataError(f"{where}: {count:,} values are {UNUSABLE[reason]}; only numbers and times are allowed")
         axis = parsed.axis
         rejected.update(parsed.rejected)
         parsed_all.append(parsed)

@@ -43,7 +43,8 @@ from sentinel.config import or_else
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import NumberAxis
 from sentinel.tables import TableOptions, open_table
-from sentinel.tables.cells import MORE, ROW, instant, number, stamp_text
+from sentinel.tables.cells import MORE, ROW, number
+from sentinel.tables.times import instant, stamp_text
 
 COLUMNS = ("series", "time", "kind")
 
@@ -152,7 +153,7 @@ def read_labels(path: Path, options: TableOptions, names: Sequence[str], *, numb
             came = ", ".join(name for name in schema if name not in (ROW, MORE))
             raise DataError(f"{path}: no column {column!r} (there are {came}); series, time and kind are needed")
     cell, dtype = pl.col("time"), schema["time"]
-    time = number(cell, dtype, options.decimal) if numbered else instant(cell, dtype, options).cast(pl.Int64)
+    time = number(cell, dtype, options) if numbered else instant(cell, dtype, options).cast(pl.Int64)
     more = pl.col(MORE) if MORE in schema else pl.lit(None, pl.String)
     rows = table.select(
         pl.col(ROW), more.alias("more"), pl.col("series").cast(pl.String), pl.col("kind").cast(pl.String),

@@ -14,7 +14,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -177,25 +176,40 @@ def _input(parser: argparse.ArgumentParser) -> None:
 def _table(parser: argparse.ArgumentParser, title: str) -> None:
     """Add how a table is written."""
     table = parser.add_argument_group(title)
-    text = "column that tells series apart: --by lake gives paul/ph; may be repeated [none]"
-    table.add_argument("--by", action="append", default=[], metavar="COLUMN", help=text)
-    table.add_argument("--time-column", metavar="COLUMN", help="column of the event times [time]")
-    table.add_argument("--series-column", metavar="COLUMN", help="long tables: column of the series' names [series]")
-    table.add_argument("--value-column", metavar="COLUMN", help="long tables: column of the values [value]")
-    table.add_argument("--separator", type=_separator, metavar="CHAR", help="between the columns of a CSV [,]")
-    table.add_argument("--decimal", choices=[".", ","], metavar="MARK", help="decimal mark, . or , [.]")
-    table.add_argument("--encoding", metavar="NAME", help="text encoding, such as latin-1 [utf-8]")
-    table.add_argument("--time-format", metavar="FORM", help="form of the times, such as '%%d.%%m.%%Y' [ISO 8601]")
-    table.add_argument("--time-zone", type=_time_zone, metavar="ZONE", help="zone of times without an offset [UTC]")
+    each = {"action": "append", "default": []}
+    names: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+        ("dialect", "NAME", "kind of file, such as toa5; none = the options alone say it [by the first lines]", {}),
+        ("format", "NAME", "csv, parquet, ndjson or xlsx [by the file's ending]", {}),
+        ("by", "COLUMN", "column that tells series apart: --by lake gives paul/ph; may be repeated [none]", each),
+        ("time-column", "COLUMN", "column of the event times; several are joined [time]", each),
+        ("series-column", "COLUMN", "long tables: column of the series' names [series]", {}),
+        ("value-column", "COLUMN", "long tables: column of the values [value]", {}),
+        ("columns", "COLUMN", "wide tables: a column that is a series; may be repeated [all numbers]", each),
+        ("exclude", "COLUMN", "wide tables: a column that is none, * = any text; may be repeated [none]", each),
+        ("time-format", "FORM", "'%%d.%%m.%%Y', seconds, milliseconds, excel, julian ... [ISO 8601]", {}),
+        ("time-zone", "ZONE", "zone of times without an offset [UTC]", {"type": _time_zone}),
+        ("time-direction", "WAY", "of times that are numbers: forward, or backward for ages", {}),
+        ("separator", "CHAR", "between the columns of a CSV; \\t, or whitespace [,]", {"type": _separator}),
+        ("decimal", "MARK", "decimal mark, . or , [.]", {"choices": [".", ","]}),
+        ("thousands", "MARK", "mark between groups of three digits [none]", {}),
+        ("encoding", "NAME", "text encoding, such as latin-1 [utf-8]", {}),
+        ("comment", "TEXT", "lines that begin with this are skipped [#]", {}),
+        ("skip-rows", "N", "lines before the header [0]", {"type": int}),
+        ("unit-rows", "N", "lines of units between the header and the rows [0]", {"type": int}),
+        ("missing", "MARK", "text or number that means no value, ph=99 for one column; may be repeated", each),
+        ("below-detection", "RULE", "what <0.5 means: half, limit or missing [not a number]", {}),
+        ("flags", "FLAGS", "flag columns and good codes: '*_qual=0,1', '*_qc=qartod'; may be repeated", each),
+        ("transform", "HOW", "rain=difference, chl=log; may be repeated [none]", each),
+    )
+    for name, metavar, text, more in names:
+        table.add_argument(f"--{name}", metavar=metavar, help=text, **more)
 
 
 def table_options(arguments: argparse.Namespace) -> TableOptions:
     """Give how a table is written, as the command line says."""
-    from sentinel.tables import TableOptions
+    from sentinel.tables.options import NAMES, options_from
 
-    known = {field.name for field in fields(TableOptions)}
-    given = {name: value for name, value in vars(arguments).items() if value and name in known}
-    return TableOptions(**given | {"by": tuple(arguments.by)})
+    return options_from({name: getattr(arguments, name, None) for name in NAMES})
 
 
 def folder_for(out: Path, option: str = "--out") -> Path:

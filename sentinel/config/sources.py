@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
@@ -17,14 +18,54 @@ known_time_zone = require(
     "a time zone that this machine knows, such as UTC or Europe/Berlin (Debian package tzdata)",
 )
 """Return the name of a time zone that this machine knows; ValueError says what is allowed."""
-known_separator = require(
-    lambda text: len(text) == 1 and text.isascii() and text not in '\r\n\0"',
-    "one ASCII character, no quote and no line break, is allowed; a tab itself for tabs",
-)
-"""Return a separator that every reader of tables takes; ValueError says what is allowed."""
+SEPARATORS = {"\\t": "\t", "tab": "\t", "whitespace": "whitespace"}
+"""Separators by the words that stand for them."""
+
+
+def known_separator(text: str) -> str:
+    """Return a separator that every reader of tables takes; ValueError says what is allowed."""
+    text = SEPARATORS.get(text, text)
+    if text != "whitespace" and not (len(text) == 1 and text.isascii() and text not in '\r\n\0"'):
+        raise ValueError(
+            "one ASCII character, no quote and no line break, is allowed; \\t for tabs, whitespace for any blanks"
+        )
+    return text
+
+
+TIME_NUMBERS = ("seconds", "milliseconds", "microseconds", "nanoseconds", "excel", "julian")
+"""Times that are written as numbers, as `time_format` names them."""
+DIALECTS = (
+    "auto", "none", "plain", "toa5", "hobo", "rdb", "ndbc", "swmp", "fluxnet", "pangaea", "paleo", "erddap", "gleon",
+)  # fmt: skip
+"""Kinds of files that are known by their first lines."""
+
+
+def _pairs(right: str, form: str) -> AfterValidator:
+    """Check texts such as `rain=difference`: a column, and what stands behind the last `=`."""
+    pattern = re.compile(rf".+=({right})")
+
+    def check(written: tuple[str, ...]) -> tuple[str, ...]:
+        for text in written:
+            if not pattern.fullmatch(text):
+                raise ValueError(f"'{text}'; {form}")
+        return written
+
+    return AfterValidator(check)
+
+
+Flags: TypeAlias = Annotated[
+    tuple[str, ...], _pairs(".*", "a flag column and the codes that mean good are needed, such as '*_qual=0,1'")
+]
+Transform: TypeAlias = Annotated[
+    tuple[str, ...], _pairs("difference|log", "a column and difference or log are needed, such as 'rain=difference'")
+]
 # codecs.lookup also finds base64, which is an encoding of no text
 _known_encoding = require(lambda name: "x".encode(name), "a text encoding that Python knows, such as utf-8 or latin-1")
-_time_form = require(lambda form: "%" in form, "a strftime form such as '%d.%m.%Y %H:%M'; leave it out for ISO 8601")
+known_time_form = require(
+    lambda form: "%" in form or form in TIME_NUMBERS,
+    f"a strftime form such as '%d.%m.%Y %H:%M', or {', '.join(TIME_NUMBERS)}; leave it out for ISO 8601",
+)
+"""Return a form of times; ValueError says what is allowed."""
 _date = require(datetime.fromisoformat, "an ISO 8601 date such as 2020-01-01")
 Every: TypeAlias = Annotated[
     Duration, AfterValidator(require(lambda us: us >= 10 * MILLISECOND, "a source is polled at most every 10ms"))
@@ -42,12 +83,14 @@ class CsvSource(Part):
     """How often it is read."""
     path: Text
     """A file, or a folder that is searched for *.csv, *.parquet and *.ndjson."""
-    format: Literal["auto", "csv", "parquet", "ndjson"] = "auto"
+    dialect: Literal[DIALECTS] = "auto"  # type: ignore[valid-type]
+    """Kind of file; auto = recognised by its first lines, none = the keys below alone say how it is written."""
+    format: Literal["auto", "csv", "parquet", "ndjson", "xlsx"] = "auto"
     """File format; auto = by the file's suffix."""
     layout: Literal["auto", "long", "wide"] = "auto"
     """long = one observation per row, wide = a column per series, auto = long if there is a series column."""
-    time_column: Text = "time"
-    """Column of the event times."""
+    time_column: Text | Annotated[tuple[Text, ...], Field(min_length=1)] = "time"
+    """Column of the event times; several are joined with a blank."""
     series_column: Text = "series"
     """Long: column of the series' names."""
     value_column: Text = "value"
@@ -56,31 +99,50 @@ class CsvSource(Part):
     """Identifying columns that split the table; [lake] names the series peter/ph, paul/ph."""
     columns: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     """Wide: the columns that are series; null = all numeric ones."""
-    time_format: Annotated[str, AfterValidator(_time_form)] | None = None
-    """strftime form of the event times; null = ISO 8601."""
+    exclude: tuple[Text, ...] = ()
+    """Wide: columns that are no series; * stands for any text."""
+    time_format: Annotated[str, AfterValidator(known_time_form)] | None = None
+    """strftime form, or seconds, milliseconds, microseconds, nanoseconds, excel, julian; null = ISO 8601."""
     time_zone: Annotated[str, AfterValidator(known_time_zone)] = "UTC"
     """Time zone of event times that carry no offset."""
+    time_direction: Literal["forward", "backward"] | None = None
+    """Of event times that are numbers; backward = ages; a daemon takes instants, so only a table needs it."""
     encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
     """Text encoding."""
-    separator: Annotated[str, Field(min_length=1, max_length=1), AfterValidator(known_separator)] = ","
-    """Between columns; "\\t" for tabs."""
+    separator: Annotated[str, Field(min_length=1), AfterValidator(known_separator)] = ","
+    """Between columns; "\\t" for tabs, whitespace for any number of blanks."""
     decimal: Literal[".", ","] = "."
     """Decimal mark."""
+    thousands: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """Mark between groups of three digits; null = none."""
     comment: Text | None = "#"
     """Lines that begin with this are skipped; null = none are."""
+    skip_rows: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Lines before the header."""
+    unit_rows: Annotated[int, Field(ge=0, le=100)] = 0
+    """Lines between the header and the first row: units, types."""
     missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "nan", "null")
-    """Texts that mean: no value."""
+    """Texts that mean: no value; a number stands for every spelling of it, ph=99 for a mark of one column."""
+    below_detection: Literal["half", "limit", "missing"] | None = None
+    """What <0.5 means: half of the limit, the limit, or no value; null = it is not a number."""
+    flags: Flags = ()
+    """Flag columns and the codes that mean good, such as "*_qual=0,1"; * is the column that is judged."""
+    transform: Transform = ()
+    """What columns become first: "rain=difference", "chl=log"."""
     max_observations: Annotated[int, Field(ge=1)] = 50_000
     """Observations read at most in one go; the rest follows at once."""
 
     def _conflicts(self) -> Iterator[Fault]:
         if self.columns is not None and self.layout == "long":
             yield Fault(("columns",), "columns are named in layout long; they are allowed in layout wide or auto")
-        if self.decimal == self.separator:
+        if self.decimal == self.separator and (self.dialect == "none" or self.separator != ","):
             message = f"the decimal mark '{self.decimal}' is also the separator; they must differ; "
             yield Fault(("decimal",), f"{message}set separator, mostly to ';'")
-        if self.time_column in self.by:
-            yield Fault(("by",), f"'{self.time_column}' is the time column; name other columns")
+        if self.decimal == self.thousands:
+            yield Fault(("thousands",), f"'{self.thousands}' is also the decimal mark; they must differ")
+        for name in {self.time_column} if isinstance(self.time_column, str) else set(self.time_column):
+            if name in self.by:
+                yield Fault(("by",), f"'{name}' is the time column; name other columns")
 
 
 class SimulateSource(Part):

@@ -58,6 +58,7 @@ class Rejection:
     """Reasons why a source left an observation out; the closed set of `reason` labels."""
 
     MISSING = "missing"
+    FLAGGED = "flagged"
     NOT_A_NUMBER = "not_a_number"
     NOT_FINITE = "not_finite"
     BAD_TIME = "bad_time"
@@ -65,7 +66,7 @@ class Rejection:
     MALFORMED_ROW = "malformed_row"
     NO_SERIES = "no_series"
     FOREIGN = "foreign_series"
-    ALL = (MISSING, NOT_A_NUMBER, NOT_FINITE, BAD_TIME, FUTURE, MALFORMED_ROW, NO_SERIES, FOREIGN)
+    ALL = (MISSING, FLAGGED, NOT_A_NUMBER, NOT_FINITE, BAD_TIME, FUTURE, MALFORMED_ROW, NO_SERIES, FOREIGN)
 
 
 STEP_US = MICROSECONDS

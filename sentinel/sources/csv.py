@@ -88,9 +88,9 @@ class Files(PullSource):
 
     def _read_header(self, path: Path) -> list[str]:
         """Columns of a wide CSV table that may be series; none where its first line does not tell them."""
-        from sentinel.sources.following import options_of
         from sentinel.tables import file_format
         from sentinel.tables.cells import UNNAMED
+        from sentinel.tables.options import options_of
         from sentinel.tables.reading import read_head
 
         settings, options = self._settings, options_of(self._settings)
@@ -101,7 +101,7 @@ class Files(PullSource):
         columns = head.columns if head is not None else ()
         if settings.layout == "auto" and {settings.series_column, settings.value_column} <= set(columns):
             return []
-        return [name for name in columns if name != settings.time_column and not name.startswith(UNNAMED)]
+        return [name for name in columns if name not in options.time_columns and not name.startswith(UNNAMED)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,18 +20,15 @@ from sentinel.domain.errors import DataError
 from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame, Rejection
 from sentinel.sources.base import SourceError
 from sentinel.sources.csv import Position, find_positions, find_tables
-from sentinel.tables import Shape, TableOptions, file_format, find_shape, open_table
+from sentinel.tables import Shape, file_format, find_shape, open_table
 from sentinel.tables.cells import HEAD_ROWS
-from sentinel.tables.parsing import COMPLAINTS, check_cells, find_axis, split_checked
+from sentinel.tables.complaints import COMPLAINTS
+from sentinel.tables.options import options_of
+from sentinel.tables.parsing import check_cells, find_axis, split_checked
 from sentinel.tables.reading import LONGEST_LINE_BYTES, PIECE_BYTES, Head, cut, read_head, rows_of
 
 FUTURE_US = 24 * 3_600 * MICROSECONDS
 """Event times further ahead of the clock than this are refused: a typing error must not close years of ticks."""
-
-
-def options_of(settings: CsvSource) -> TableOptions:
-    """Take the options of its tables out of the settings of a source."""
-    return TableOptions(**{name: getattr(settings, name) for name in TableOptions.__dataclass_fields__})
 
 
 class _Rows(NamedTuple):

@@ -1,7 +1,9 @@
-"""The options of a table, and one cell of it as a number or as an instant; null where it is neither."""
+"""The options of a table, and one cell of it as a number; null where it is none."""
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -9,14 +11,6 @@ import polars as pl
 
 Axis: TypeAlias = Literal["time", "number"]
 """Unit of the time column: instants, or steps of any length."""
-_ISO = (
-    r"^\s*(?<date>\d{4}-\d{2})(?<day>-\d{2})?"
-    r"(?:[T ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?)?"
-    r"\s*(?<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?\s*$"
-)
-_UTC_US = pl.Datetime("us", "UTC")
-_FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
-"""The years 1 to 9999 in UTC, the only ones that a calendar has a name for; polars stops the program at far later."""
 ROW = "__row__"
 """Column that numbers the rows of a file from 0, comments not counted."""
 MORE = "__more__"
@@ -27,119 +21,141 @@ UNNAMED = "__unnamed_"
 """Beginning of the name that a column without one is given."""
 HEAD_ROWS = 1_000
 """Rows from which layout and kind of time axis are decided."""
+WHITESPACE = "whitespace"
+"""The separator of columns that any number of blanks and tabs keep apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableOptions:
     """The form in which a table is written; the names are those of the settings of a csv source."""
 
+    dialect: str = "auto"
+    """Name of a kind of file; `auto`: recognised by its first lines; `none`: the options alone say it."""
     format: str = "auto"
-    """`csv`, `parquet`, `ndjson`, or `auto`: by the file's ending, csv if it is none of the others."""
+    """`csv`, `parquet`, `ndjson`, `xlsx`, or `auto`: by the file's ending, csv if it is none of the others."""
     layout: str = "auto"
     """`long` (one observation per row), `wide` (one column per series), `auto`: long if it has both columns."""
-    time_column: str = "time"
+    time_column: str | tuple[str, ...] = "time"
+    """Several are joined with a blank: a date and a time of day, or year, month and day."""
     series_column: str = "series"
     value_column: str = "value"
     by: tuple[str, ...] = ()
     """Columns whose texts come before the series' name: `peter/ph`."""
     columns: tuple[str, ...] | None = None
     """Wide layout: the columns that are series; None = all that hold numbers."""
+    exclude: tuple[str, ...] = ()
+    """Wide layout: columns that are no series; a `*` stands for any text."""
     time_format: str | None = None
-    """strftime; None = ISO 8601; `%s` = seconds since 1970 UTC."""
+    """strftime, or a name of `times.NUMBERS`; None = ISO 8601; `%s` = seconds since 1970 UTC."""
     time_zone: str = "UTC"
     """Of time stamps without an offset."""
+    time_direction: str | None = None
+    """Of a time column of numbers: `forward` grows towards the present, `backward` counts ages before it."""
     encoding: str = "utf-8"
     separator: str = ","
+    """One character, or `whitespace`."""
     decimal: str = "."
+    thousands: str | None = None
     comment: str | None = "#"
+    skip_rows: int = 0
+    """Lines before the header."""
+    unit_rows: int = 0
+    """Lines between the header and the first row: units, types."""
     missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "nan", "null")
+    """Texts that mean no value; a number stands for every spelling of it, and `ph=99` is a mark of one column."""
+    below_detection: str | None = None
+    """What `<0.5` means: `half` of the limit, the `limit`, or `missing`; None = it is not a number."""
+    flags: tuple[str, ...] = ()
+    """`*_qual=0,1`: flag columns, named after the column they judge, and the codes that mean good."""
+    transform: tuple[str, ...] = ()
+    """`rain=difference`, `chl=log`: what a column becomes before it is a series."""
+
+    @property
+    def time_columns(self) -> tuple[str, ...]:
+        """The columns that hold the time."""
+        return (self.time_column,) if isinstance(self.time_column, str) else self.time_column
+
+    @property
+    def time_name(self) -> str:
+        """Name of the time column, joined where it is several."""
+        return " ".join(self.time_columns)
 
 
-def number(cell: pl.Expr, dtype: pl.DataType, decimal: str) -> pl.Expr:
+def number(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
     """A cell as Float64, null where it is not a number."""
     if dtype != pl.String:
         return cell.cast(pl.Float64, strict=False)
     text = cell.str.strip_chars()
-    if decimal == ",":
+    if options.below_detection is None:
+        return _plain_number(text, options)
+    limit = _plain_number(text.str.strip_prefix("<"), options)
+    share = {"half": 0.5, "limit": 1.0, "missing": math.nan}[options.below_detection]
+    return pl.when(text.str.starts_with("<")).then(limit * share).otherwise(limit)
+
+
+def _plain_number(text: pl.Expr, options: TableOptions) -> pl.Expr:
+    decimal, thousands = options.decimal, options.thousands
+    if thousands is not None:
+        mark = re.escape(thousands)
+        # Groups of three only: a mark elsewhere is a slip, or the number is written in another way.
+        grouped = text.str.contains(
+            rf"^[+-]?(\d{{1,3}}({mark}\d{{3}})+|\d+)?({re.escape(decimal)}\d*)?([eE][+-]?\d+)?$"
+        )
+        text = pl.when(grouped).then(text.str.replace_all(thousands, "", literal=True))
+    elif decimal == ",":
         # A point would be a mark of thousands, which cannot be told from a decimal point: refused.
-        text = pl.when(~text.str.contains(".", literal=True)).then(text.str.replace(",", ".", literal=True))
+        text = pl.when(~text.str.contains(".", literal=True)).then(text)
+    if decimal == ",":
+        text = text.str.replace(",", ".", literal=True)
     return text.cast(pl.Float64, strict=False)
 
 
-def instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
-    """A cell as Datetime in microseconds UTC, null where it is not a time of the years 1 to 9999.
-
-    A naive time that a change of the clocks makes happen twice is the first of the two; a skipped one is null.
-    """
-    return _keep_nameable(_parse_instant(_keep_nameable(cell, dtype), dtype, options), _UTC_US)
+def matches(name: str, pattern: str) -> bool:
+    """True if a column has this name, or one that the pattern with `*` fits; brackets stand for themselves."""
+    return name == pattern or re.fullmatch(pattern_regex(pattern), name) is not None
 
 
-def _keep_nameable(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """A cell, null where it is a stamp outside of the years 1 to 9999, which casts and texts do not survive."""
-    if isinstance(dtype, pl.Datetime) and dtype.time_unit != "ns":  # nanoseconds cannot leave these years
-        unit_us = 1_000 if dtype.time_unit == "ms" else 1
-    elif dtype == pl.Date:
-        unit_us = 86_400_000_000
-    else:
-        return cell
-    return pl.when(cell.to_physical().is_between(_FIRST_US // unit_us, _LAST_US // unit_us)).then(cell)
+def pattern_regex(pattern: str) -> str:
+    """Give a pattern with `*` as a regular expression."""
+    return re.escape(pattern).replace(r"\*", ".*")
 
 
-def stamp_text(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """A time cell as text for a message, whatever it holds."""
-    text = _keep_nameable(cell, dtype).cast(pl.String)
-    if not isinstance(dtype, pl.Datetime | pl.Date):
-        return text
-    unit = dtype.time_unit if isinstance(dtype, pl.Datetime) else "days"
-    return pl.coalesce(text, cell.to_physical().cast(pl.String) + f" {unit} since 1970")
+@dataclass(frozen=True, slots=True)
+class MissingMarks:
+    """Marks of a missing value, of all columns and of single ones."""
+
+    texts: tuple[str, ...]
+    numbers: tuple[float, ...]
+    by_column: tuple[tuple[str, str], ...]
+    """Column and mark."""
+
+    @classmethod
+    def of(cls, options: TableOptions) -> MissingMarks:
+        """Read the marks as the options write them."""
+        split = [mark.rpartition("=") for mark in options.missing]
+        common = tuple(mark for column, _, mark in split if not column)
+        numbers = tuple(n for mark in common if (n := _finite(mark)) is not None)
+        return cls(common, numbers, tuple((column, mark) for column, _, mark in split if column))
+
+    def holds(self, value: pl.Expr, dtype: pl.DataType, as_number: pl.Expr, column: pl.Expr) -> pl.Expr:
+        """True where a cell is missing: `value` as it came, `as_number`, and the name of its column."""
+        missing = value.is_null()
+        text = value.str.strip_chars() if dtype == pl.String else None
+        missing |= text.is_in(list(self.texts)) if text is not None else as_number.is_nan().fill_null(False)
+        if self.numbers:
+            missing |= as_number.is_in(list(self.numbers)).fill_null(False)
+        for name, mark in self.by_column:
+            here = column == name
+            if (as_float := _finite(mark)) is not None:
+                missing |= here & (as_number == as_float).fill_null(False)
+            elif text is not None:
+                missing |= here & (text == mark)
+        return missing
 
 
-def _parse_instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
-    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
-        return cell.dt.cast_time_unit("us").dt.convert_time_zone("UTC")
-    if dtype in (pl.Datetime, pl.Date):
-        return _to_utc(cell.cast(pl.Datetime("us")), options.time_zone)
-    if options.time_format == "%s":
-        seconds = number(cell, dtype, options.decimal)
-        return (pl.when(seconds.abs() < 2.5e11).then(seconds) * 1e6).round().cast(pl.Int64).cast(_UTC_US)
-    if dtype != pl.String:
-        return pl.lit(None, _UTC_US)
-    if options.time_format is None:
-        # A function of whole columns: as one expression, the search for the parts would run once for every part.
-        return cell.map_batches(
-            lambda cells: _parse_iso(cells, options.time_zone), return_dtype=_UTC_US, is_elementwise=True
-        )
-    parsed = cell.str.strip_chars().str.to_datetime(options.time_format, time_unit="us", strict=False)
-    if any(mark in options.time_format for mark in ("%z", "%:z", "%#z")):
-        return parsed.dt.convert_time_zone("UTC")
-    return _to_utc(parsed, options.time_zone)
-
-
-def _parse_iso(cells: pl.Series, time_zone: str) -> pl.Series:
-    """ISO 8601: `2020-01`, a date, or a date and time of day, with or without an offset from UTC."""
-    parts = cells.str.extract_groups(_ISO).struct.unnest()
-    hour, minute, second = (pl.col(name).cast(pl.Int64).fill_null(0) for name in ("hour", "minute", "second"))
-    fraction = pl.col("fraction").str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64).fill_null(0)
-    date = (pl.col("date") + pl.col("day").fill_null("-01")).str.to_date("%Y-%m-%d", strict=False)
-    time_of_day = ((hour * 60 + minute) * 60 + second) * 1_000_000 + fraction
-    on_the_clock = (hour < 24) & (minute < 60) & (second < 60)
-    naive = pl.when(on_the_clock).then(date.cast(pl.Int64) * 86_400_000_000 + time_of_day)
-    digits = pl.col("offset").str.replace(":", "", literal=True).str.slice(1).str.pad_end(4, "0")
-    east = (digits.str.slice(0, 2).cast(pl.Int64) * 60 + digits.str.slice(2, 2).cast(pl.Int64)) * 60_000_000
-    sign = pl.col("offset").str.slice(0, 1).replace_strict({"+": 1, "-": -1}, default=0, return_dtype=pl.Int64)
-    return (
-        parts.lazy()
-        .with_columns(naive.alias("naive"))
-        .select(
-            pl.when(pl.col("offset").is_null())
-            .then(_to_utc(pl.col("naive").cast(pl.Datetime("us")), time_zone))
-            .otherwise((pl.col("naive") - sign * east.fill_null(0)).cast(_UTC_US))
-        )
-        .collect()
-        .to_series()
-    )
-
-
-def _to_utc(naive: pl.Expr, time_zone: str) -> pl.Expr:
-    local = naive.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null")
-    return local.dt.convert_time_zone("UTC")
+def _finite(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -12,22 +12,31 @@ import polars as pl
 
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Rejection
-from sentinel.tables.cells import COLUMN, HEAD_ROWS, MORE, ROW, UNNAMED, Axis, TableOptions, instant, number, stamp_text
+from sentinel.tables.cells import (
+    COLUMN,
+    HEAD_ROWS,
+    MORE,
+    ROW,
+    UNNAMED,
+    Axis,
+    MissingMarks,
+    TableOptions,
+    matches,
+    number,
+)  # fmt: skip
+from sentinel.tables.columns import FLAGGED, flag_patterns, is_named, join_time, judge, patterns_of
+from sentinel.tables.complaints import (
+    CAME,
+    COMPLAINTS,
+    EXPECTED,
+    FATAL,
+    LONGEST_NAME_BYTES,
+    REJECTED,
+    complain_of_all,
+    refuse,
+)  # fmt: skip
+from sentinel.tables.times import instant, stamp_text
 
-COMPLAINTS = 10
-LONGEST_NAME_BYTES = 1_000
-"""A name of a series that is longer is a broken row: it would stand on every page and in every scrape from then on."""
-REJECTED = "__rejected__"
-CAME = "__came__"
-_WHAT = {
-    Rejection.MALFORMED_ROW: f"more or other fields than the header names, or a name over {LONGEST_NAME_BYTES} bytes",
-    Rejection.NO_SERIES: "no name for the series; a text is needed",
-    Rejection.BAD_TIME: "is not a time",
-    Rejection.NOT_A_NUMBER: "is not a number",
-    Rejection.NOT_FINITE: "is not a finite number",
-}
-_FATAL = (Rejection.MALFORMED_ROW, Rejection.NO_SERIES, Rejection.BAD_TIME, Rejection.NOT_A_NUMBER)
-"""Faults that refuse the whole table when it is read strictly; missing and infinite values are only counted."""
 _CELL = "__cell__"
 
 
@@ -51,14 +60,15 @@ def find_shape(head: pl.DataFrame, options: TableOptions, where: str) -> Shape:
     Raises DataError: a column that is needed is not there, or the table has no column that could be a series.
     """
     names = [name for name in head.columns if name not in (ROW, MORE)]
-    _require(names, options.time_column, "time", where)
+    for name in options.time_columns:
+        _require(names, name, "time", where)
     for name in options.by:
         _require(names, name, "by", where)
     has_long = options.series_column in names and options.value_column in names
     if options.layout == "long" or (options.layout == "auto" and has_long):
         _require(names, options.series_column, "series", where)
         _require(names, options.value_column, "value", where)
-        return Shape(options.time_column, options.series_column, (options.value_column,), options.by, ())
+        return Shape(options.time_name, options.series_column, (options.value_column,), options.by, ())
     return _find_wide_shape(head, names, options, where)
 
 
@@ -90,6 +100,7 @@ def parse(
     Raises DataError: as `find_shape`; the table has no rows; `axis` is `time` and the column holds numbers; or see
     `strict`.
     """
+    table = join_time(table, options)
     head = table.head(HEAD_ROWS).collect()
     if head.is_empty():
         raise DataError(f"{where}: the table has no rows; at least one is needed")
@@ -97,11 +108,11 @@ def parse(
     found = find_axis(head, options, shape, where, axis)
     checked = check_cells(table, options, found, shape)
     left_out = checked.filter(pl.col(REJECTED).is_not_null())
-    faults = left_out.filter(pl.col(REJECTED) != Rejection.MISSING).head(COMPLAINTS)
+    faults = left_out.filter(~pl.col(REJECTED).is_in(EXPECTED)).head(COMPLAINTS)
     counts, first = pl.collect_all([left_out.group_by(REJECTED).len(), faults], engine="streaming")
-    complaints = _complaints(first, options, where, found)
-    if strict and (fatal := first.filter(pl.col(REJECTED).is_in(_FATAL))).height:
-        raise DataError(_complaints(fatal.head(1), options, where, found)[0])
+    complaints = complain_of_all(first, options, where, found)
+    if strict and any(reason in FATAL for reason, _ in counts.iter_rows()):
+        raise DataError(refuse(left_out, options, where, found))
     kept = checked.filter(pl.col(REJECTED).is_null()).select("series", "time", "value")
     return Parsed(kept, found, shape, dict(counts.iter_rows()), complaints)
 
@@ -111,7 +122,7 @@ def find_axis(head: pl.DataFrame, options: TableOptions, shape: Shape, where: st
     cells = head[shape.time].drop_nulls()
     numbered = options.time_format is None and not cells.is_empty() and cells.dtype.is_numeric()
     if options.time_format is None and cells.dtype == pl.String:
-        numbers = head.select(number(pl.col(shape.time), pl.String(), options.decimal)).to_series()
+        numbers = head.select(number(pl.col(shape.time), pl.String(), options)).to_series()
         numbered = numbers.len() - numbers.null_count() > cells.len() // 2
     if axis == "time" and numbered:
         raise DataError(
@@ -124,18 +135,27 @@ def find_axis(head: pl.DataFrame, options: TableOptions, shape: Shape, where: st
 def check_cells(table: pl.LazyFrame, options: TableOptions, axis: Axis, shape: Shape) -> pl.LazyFrame:
     """Bring a table to its long form with series, time and value parsed; `REJECTED` says why to leave a row out."""
     cell, dtype = pl.col(shape.time), table.collect_schema()[shape.time]
-    parsed = number(cell, dtype, options.decimal) if axis == "number" else instant(cell, dtype, options)
+    parsed = number(cell, dtype, options) if axis == "number" else instant(cell, dtype, options)
     if axis == "number":
-        parsed = pl.when(parsed.is_finite()).then(parsed)
+        # Ages count backwards from the present: with a minus sign they grow towards it.
+        parsed = pl.when(parsed.is_finite()).then(-parsed if options.time_direction == "backward" else parsed)
     # Times are parsed before a wide table is unfolded: once per row, not once per value.
-    long = _to_long(table.with_columns(parsed.alias("__t__")), shape)
+    long = _to_long(table.with_columns(parsed.alias("__t__")), shape, options)
     value_type = long.collect_schema()["value"]
-    value = number(pl.col("value"), value_type, options.decimal)
-    missing = pl.col("value").is_null()
+    value = number(pl.col("value"), value_type, options)
+    missing = MissingMarks.of(options).holds(pl.col("value"), value_type, pl.col("__v__"), pl.col(COLUMN))
+    flagged = pl.lit(value=False)
     if value_type == pl.String:
-        missing |= pl.col("value").str.strip_chars().is_in(list(options.missing))
-    else:
-        missing |= value.is_nan().fill_null(False)
+        flagged = pl.col("value") == FLAGGED
+        if options.below_detection == "missing":
+            missing |= pl.col("value").str.strip_chars().str.starts_with("<")
+    transformed = pl.col("__v__")
+    if logs := patterns_of(options.transform, "log"):
+        transformed = (
+            pl.when(is_named(pl.col(COLUMN), logs) | is_named(pl.col("series"), logs))
+            .then(transformed.log())
+            .otherwise(transformed)
+        )
     name = pl.col("series").str
     unreadable = name.contains("\N{REPLACEMENT CHARACTER}", literal=True) | (name.len_bytes() > LONGEST_NAME_BYTES)
     malformed = pl.col(MORE).is_not_null() | unreadable.fill_null(False)
@@ -143,9 +163,10 @@ def check_cells(table: pl.LazyFrame, options: TableOptions, axis: Axis, shape: S
         (malformed, Rejection.MALFORMED_ROW, pl.coalesce(MORE, "series")),
         (pl.col("series").is_null(), Rejection.NO_SERIES, pl.lit("")),
         (pl.col("__t__").is_null(), Rejection.BAD_TIME, stamp_text(pl.col("__time__"), dtype).fill_null("")),
+        (flagged, Rejection.FLAGGED, pl.lit("")),
         (missing, Rejection.MISSING, pl.lit("")),
         (pl.col("__v__").is_null(), Rejection.NOT_A_NUMBER, pl.col("value").cast(pl.String)),
-        (~pl.col("__v__").is_finite(), Rejection.NOT_FINITE, pl.col("value").cast(pl.String)),
+        (~transformed.is_finite(), Rejection.NOT_FINITE, pl.col("value").cast(pl.String)),
     )
     rejected = pl.coalesce(*(pl.when(holds).then(pl.lit(reason)) for holds, reason, _ in reasons))
     came = pl.coalesce(*(pl.when(pl.col(REJECTED) == reason).then(text) for _, reason, text in reasons))
@@ -153,7 +174,7 @@ def check_cells(table: pl.LazyFrame, options: TableOptions, axis: Axis, shape: S
         long.with_columns(value.alias("__v__"))
         .with_columns(rejected.alias(REJECTED))
         .with_columns(came.alias(CAME))
-        .select(ROW, COLUMN, REJECTED, CAME, "series", time=pl.col("__t__"), value=pl.col("__v__"))
+        .select(ROW, COLUMN, REJECTED, CAME, "series", time=pl.col("__t__"), value=transformed)
     )
 
 
@@ -163,12 +184,12 @@ def split_checked(
     """Split checked rows, whose times are instants, into observations, counts by reason, and complaints."""
     left_out = checked.filter(pl.col(REJECTED).is_not_null())
     counts: dict[str, int] = dict(left_out.group_by(REJECTED).len().iter_rows())
-    first = left_out.filter(pl.col(REJECTED) != Rejection.MISSING).head(COMPLAINTS)
+    first = left_out.filter(~pl.col(REJECTED).is_in(EXPECTED)).head(COMPLAINTS)
     kept = checked.filter(pl.col(REJECTED).is_null()).select("series", "time", "value")
-    return kept, counts, _complaints(first, options, where, "time")
+    return kept, counts, complain_of_all(first, options, where, "time")
 
 
-def _to_long(table: pl.LazyFrame, shape: Shape) -> pl.LazyFrame:
+def _to_long(table: pl.LazyFrame, shape: Shape, options: TableOptions) -> pl.LazyFrame:
     """Bring a table to one row per observation: series, value, `__time__`, `__t__`, `ROW`, `COLUMN`, `MORE`.
 
     The rows of a wide table come column by column within each piece that was read, not in the order of time.
@@ -184,7 +205,10 @@ def _to_long(table: pl.LazyFrame, shape: Shape) -> pl.LazyFrame:
     common = (ROW, more, "__t__", pl.col(shape.time).alias("__time__"))
     if shape.series is not None:
         value, own = shape.values[0], prefix + _clean_name(shape.series)
-        return table.select(*common, own.alias("series"), pl.col(value).alias("value"), pl.lit(value).alias(COLUMN))
+        judged = judge(table, {value: value}, options.flags)
+        return judged.select(*common, own.alias("series"), pl.col(value).alias("value"), pl.lit(value).alias(COLUMN))
+    table = judge(table, {name: name for name in shape.values}, options.flags)
+    schema = table.collect_schema()
     types = {schema[name] for name in shape.values}
     cells = pl.col(shape.values)
     if len(types) > 1:
@@ -200,12 +224,14 @@ def _to_long(table: pl.LazyFrame, shape: Shape) -> pl.LazyFrame:
 
 
 def _find_wide_shape(head: pl.DataFrame, names: list[str], options: TableOptions, where: str) -> Shape:
-    taken = (options.time_column, *options.by)
+    taken = (options.time_name, *options.time_columns, *options.by)
     if options.columns is not None:
         for name in options.columns:
             _require(names, name, "columns", where)
-        return Shape(options.time_column, None, options.columns, options.by, ())
+        return Shape(options.time_name, None, options.columns, options.by, ())
     free = [name for name in names if name not in taken and not name.startswith(UNNAMED)]
+    excluded = {n for n in free if any(matches(n, one) for one in (*options.exclude, *flag_patterns(options.flags)))}
+    free = [name for name in free if name not in excluded]
     texts = tuple(name for name in free if _is_text(head[name], options))
     values = tuple(name for name in free if name not in texts)
     if not values:
@@ -213,13 +239,13 @@ def _find_wide_shape(head: pl.DataFrame, names: list[str], options: TableOptions
             f"{where}: no column of numbers beside {_list_names(list(taken))}; columns are {_list_names(names)}; "
             "is `separator` or `decimal` right?"
         )
-    if texts and not options.by and head[options.time_column].drop_nulls().is_duplicated().any():
+    if texts and not options.by and head[options.time_name].drop_nulls().is_duplicated().any():
         raise DataError(
             f"{where}: times repeat and column {texts[0]!r} holds text; if it tells series apart, say so "
             f"with by: [{texts[0]}], or --by {texts[0]} on the command line, "
             f"else choose the series with columns: [{', '.join(values[:3])}]"
         )
-    return Shape(options.time_column, None, values, options.by, texts)
+    return Shape(options.time_name, None, values, options.by, texts)
 
 
 def _is_text(cells: pl.Series, options: TableOptions) -> bool:
@@ -230,7 +256,7 @@ def _is_text(cells: pl.Series, options: TableOptions) -> bool:
         return True
     cells = cells.drop_nulls().str.strip_chars()
     cells = cells.filter(~cells.is_in(options.missing))
-    numbers = cells.to_frame().select(number(pl.col(cells.name), pl.String(), options.decimal)).to_series()
+    numbers = cells.to_frame().select(number(pl.col(cells.name), pl.String(), options)).to_series()
     return bool(cells.len()) and numbers.null_count() == cells.len()
 
 
@@ -244,8 +270,7 @@ def _require(names: list[str], wanted: str, part: str, where: str) -> None:
     if wanted in names:
         return
     option = part if part in ("by", "columns") else f"{part}_column"
-    # `columns` is an option of a csv source only.
-    flag = "" if part == "columns" else f", or --{option.replace('_', '-')} on the command line"
+    flag = f", or --{option.replace('_', '-')} on the command line"
     hint = "; is `separator` right?" if len(names) == 1 else ""
     raise DataError(
         f"{where}: no column {wanted!r}; columns are {_list_names(names)}; say which it is with {option}{flag}{hint}"
@@ -255,35 +280,3 @@ def _require(names: list[str], wanted: str, part: str, where: str) -> None:
 def _list_names(names: list[str]) -> str:
     shown = ", ".join(name for name in names[:12] if not name.startswith("__"))
     return shown + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-
-
-def _complaints(rows: pl.DataFrame, options: TableOptions, where: str, axis: Axis) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_complain(row, options, where, axis) for row in rows.iter_rows(named=True)))
-
-
-def _complain(row: Mapping[str, object], options: TableOptions, where: str, axis: Axis) -> str:
-    reason, number_of_row = str(row[REJECTED]), int(str(row[ROW])) + 1
-    if reason == Rejection.BAD_TIME:
-        column, allowed = options.time_column, _describe_times(options, axis)
-    elif reason in (Rejection.NOT_A_NUMBER, Rejection.NOT_FINITE):
-        marks = ", ".join(repr(mark) for mark in options.missing)
-        column, allowed = str(row[COLUMN]), f"a number or a mark of a missing value ({marks}) is allowed"
-    elif reason == Rejection.NO_SERIES:
-        return f"{where}, row {number_of_row}: {_WHAT[reason]}"
-    else:
-        return f"{where}, row {number_of_row}: {_WHAT[reason]} (at {_shorten(row[CAME])}); check separator and encoding"
-    return f"{where}, row {number_of_row}, column {column!r}: {_shorten(row[CAME])} {_WHAT[reason]}; {allowed}"
-
-
-def _describe_times(options: TableOptions, axis: Axis) -> str:
-    if axis == "number":
-        return "a number is allowed, as in the rows before"
-    if options.time_format is not None:
-        return f"{options.time_format!r} is allowed"
-    example = f"2020-01-31T12:00:00Z, or in time zone {options.time_zone} without offset"
-    return f"ISO 8601 is allowed ({example}), in the years 1 to 9999 UTC"
-
-
-def _shorten(came: object) -> str:
-    text = str(came)
-    return repr(text if len(text) <= 60 else text[:57] + "...")

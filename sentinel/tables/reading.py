@@ -10,8 +10,9 @@ import codecs
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,11 +21,12 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, UNNAMED, TableOptions
+from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, UNNAMED, WHITESPACE, TableOptions
+from sentinel.tables.sheets import read_sheet
 
 STREAM_BYTES = 1 << 20
 """Size of the pieces of a lazy table. Several are in work at once, unfolded and parsed: 4 MiB took twice the memory."""
-ENDINGS = {".parquet": "parquet", ".pq": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+ENDINGS = {".parquet": "parquet", ".pq": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson", ".xlsx": "xlsx"}
 PIECE_BYTES = 4 << 20
 LONGEST_LINE_BYTES = 64 << 20
 _BOMS = (
@@ -55,38 +57,65 @@ def read_head(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, wh
     Raises DataError: not a table, not in the given encoding, two columns of one name.
     """
     file.seek(0)
-    first = file.read(64 << 10)
-    codec, start = _find_codec(first, where, options)
+    codec, start = _find_codec(file.read(4), where, options)
+    columns: tuple[str, ...] | None = None
+    skipped = units = 0
+    for begin, end, line in whole_lines(file, where, codec, start, whole=whole):
+        if columns is not None:
+            units += 1
+        elif fmt == "csv" and skipped < options.skip_rows:
+            skipped += 1
+        elif text := _header_text(file, line, where, codec, options.encoding):
+            if fmt == "ndjson":
+                return Head(_read_keys(file, where, begin, codec), begin, codec)
+            if not (options.comment and text.startswith(options.comment)):
+                columns = _read_columns(text, where, options)
+        if columns is not None and units == options.unit_rows:
+            return Head(columns, end, codec)
+    if whole:
+        raise DataError(f"{where}: the file is empty; a header line and at least one row are needed")
+    return None
+
+
+def whole_lines(file: BinaryIO, where: str, codec: str, start: int, *, whole: bool) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the complete lines of a file from byte `start`, each with its place; with `whole` also an open last one.
+
+    Raises DataError: no line, or binary data.
+    """
     newline = "\n".encode(codec)
+    file.seek(0)
+    data = file.read(64 << 10)
     while True:
-        end = _find_newline(first, newline, start)
-        line = first[start:end]
+        end = _find_newline(data, newline, start)
+        line = data[start:end]
         _refuse_binary(line, where, codec)
-        if end == len(first) and (start == end or not first.endswith(newline)):
+        if end == len(data) and not line.endswith(newline):
+            file.seek(len(data))
             longer = file.read(PIECE_BYTES)
-            if longer and len(first) < LONGEST_LINE_BYTES:
-                first += longer
+            if longer and len(data) - start < LONGEST_LINE_BYTES:
+                data += longer
                 continue
             if longer:
                 raise DataError(f"{where}: a first line of more than {LONGEST_LINE_BYTES >> 20} MiB; not a table")
-            if not whole:
-                return None
-            if not line.strip():
-                raise DataError(f"{where}: the file is empty; a header line and at least one row are needed")
-        try:
-            text = line.decode(codec).strip("\r\n")
-        except UnicodeDecodeError as error:
-            _refuse_binary(first, where, codec)
-            raise DataError(
-                f"{where}: byte {error.object[error.start]:#04x} in the first line is not {options.encoding}; "
-                "set encoding (often latin-1 or cp1252)"
-            ) from error
-        if text.strip() and not (fmt == "csv" and options.comment and text.startswith(options.comment)):
-            break
+            if whole and line:
+                yield start, end, line
+            return
+        yield start, end, line
         start = end
-    if fmt == "ndjson":
-        return Head(_read_keys(file, where, start, codec), start, codec)
-    return Head(_read_columns(text, where, options), end, codec)
+
+
+def _header_text(file: BinaryIO, line: bytes, where: str, codec: str, encoding: str) -> str:
+    """Decode a line of the header; empty where it is blank."""
+    try:
+        text = line.decode(codec).strip("\r\n")
+    except UnicodeDecodeError as error:
+        file.seek(0)
+        _refuse_binary(file.read(64 << 10), where, codec)
+        raise DataError(
+            f"{where}: byte {error.object[error.start]:#04x} in the first line is not {encoding}; "
+            "set encoding (often latin-1 or cp1252)"
+        ) from error
+    return text if text.strip() else ""
 
 
 def cut(piece: bytes, codec: str, *, quoted: bool, rows: int | None = None) -> int:
@@ -117,6 +146,8 @@ def csv_rows(piece: bytes, head: Head, options: TableOptions) -> pl.DataFrame:
     names = [*head.columns, MORE]
     if head.codec != "utf-8":
         piece = piece.decode(head.codec, errors="replace").encode()
+    if options.separator == WHITESPACE:
+        piece, options = split_blanks(piece), replace(options, separator="\t")
     has_quotes = b'"' in piece
     # A header with one field more than the rows should have, so that longer rows show.
     header = options.separator.join(f"c{i}" for i in range(len(names))).encode() + b"\n"
@@ -144,6 +175,11 @@ def ndjson_rows(piece: bytes, head: Head) -> pl.DataFrame:
     except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
         rows = [_read_row(line, head.columns) for line in piece.decode(errors="replace").splitlines() if line.strip()]
         return pl.DataFrame(rows, schema={**schema, MORE: pl.String()}, orient="row")
+
+
+def split_blanks(piece: bytes) -> bytes:
+    """Lines whose columns blanks and tabs keep apart, with one tab between each two."""
+    return re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", piece))
 
 
 def _find_codec(first: bytes, where: str, options: TableOptions) -> tuple[str, int]:
@@ -181,6 +217,8 @@ def _find_newline(data: bytes, newline: bytes, start: int) -> int:
 def _read_columns(line: str, where: str, options: TableOptions) -> tuple[str, ...]:
     if line.strip() in ("[", "{") or line.replace(" ", "").startswith(('{"', "[{")):
         raise DataError(f"{where}: JSON, not a CSV table; NDJSON (*.ndjson, one object per line) is read")
+    if options.separator == WHITESPACE:
+        line, options = split_blanks(line.encode()).decode(), replace(options, separator="\t")
     try:
         names = [name.strip() for name in next(csv.reader([line], delimiter=options.separator))]
     except csv.Error as error:
@@ -251,7 +289,7 @@ def _read_row(line: str, columns: Sequence[str]) -> list[str | None]:
 
 
 def file_format(path: Path, options: TableOptions) -> str:
-    """`csv`, `parquet` or `ndjson`: as the options say, or by the file's ending."""
+    """`csv`, `parquet`, `ndjson` or `xlsx`: as the options say, or by the file's ending."""
     return ENDINGS.get(path.suffix.lower(), "csv") if options.format == "auto" else options.format
 
 
@@ -269,6 +307,8 @@ def open_table(path: Path, options: TableOptions | None = None) -> pl.LazyFrame:
             raise DataError(f"{path}: a folder; a CSV, Parquet or NDJSON file is needed")
         if fmt == "parquet":
             return _scan_parquet(path)
+        if fmt == "xlsx":
+            return read_sheet(path, options).lazy()
         with path.open("rb") as file:
             head = read_head(file, str(path), fmt, options, whole=True)
     except FileNotFoundError as error:

@@ -27,7 +27,7 @@ BAD = {
     "broken.parquet": (b"PAR1 not really", "not a readable Parquet file"),
     "late_text.csv": (
         b"time,x\n" + b"".join(b"%d,inf\n" % n for n in range(12)) + b"12,abc\n13,1\n14,2\n",
-        "1 values are not a number",
+        "row 13, column 'x': 'abc' is not a number",
     ),
 }
 

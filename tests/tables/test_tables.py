@@ -269,7 +269,7 @@ def test_advice_names_the_option_of_the_settings_and_that_of_the_command_line(tm
         parse(open_table(path), TableOptions(time_column="when", by=("depth",)), "a.csv")
     with pytest.raises(DataError, match=r"with by: \[lake\], or --by lake on the command line, else"):
         parse(open_table(path), TableOptions(time_column="when"), "a.csv")
-    with pytest.raises(DataError, match=r"with columns$"):  # which the command line does not have
+    with pytest.raises(DataError, match=r"with columns, or --columns on the command line$"):
         parse(open_table(path), TableOptions(time_column="when", columns=("x",)), "a.csv")
 
 

@@ -1,0 +1,68 @@
+"""Columns that say something about others: parts of the time, and flags of quality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from sentinel.tables.cells import TableOptions, pattern_regex
+
+FLAGGED = "__flagged__"
+"""Text that stands in place of a value that its flag calls bad."""
+PRESETS = {"qartod": ("1", "2")}
+"""Names for codes that mean good; QARTOD: 1 is passed, 2 is not evaluated."""
+
+
+def join_time(table: pl.LazyFrame, options: TableOptions) -> pl.LazyFrame:
+    """Add the column of times where several columns of a table make it, their texts with a blank between."""
+    parts = options.time_columns
+    names = table.collect_schema().names()
+    if len(parts) == 1 or not set(parts) <= set(names):
+        return table
+    texts = [pl.col(name).cast(pl.String).str.strip_chars().str.replace(r"\.0+$", "") for name in parts]
+    return table.with_columns(pl.concat_str(texts, separator=" ").alias(options.time_name))
+
+
+def patterns_of(written: Sequence[str], what: str) -> list[str]:
+    """Names of columns that `rain=difference` and the like give this right-hand side."""
+    split = (text.rpartition("=") for text in written)
+    return [name for name, _, right in split if right == what]
+
+
+def is_named(names: pl.Expr, patterns: Sequence[str]) -> pl.Expr:
+    """True where a name fits one of the patterns."""
+    return names.str.contains("^(" + "|".join(pattern_regex(one) for one in patterns) + ")$")
+
+
+def flag_patterns(flags: Sequence[str]) -> list[str]:
+    """Patterns of the flag columns of `*_qual=0,1`."""
+    return [text.rpartition("=")[0] for text in flags]
+
+
+def judge(table: pl.LazyFrame, values: Mapping[str, str], flags: Sequence[str]) -> pl.LazyFrame:
+    """Put `FLAGGED` in place of each value whose flag is not among the codes that mean good.
+
+    The `*` of a pattern stands for the name of the column that is judged; a flag column without it judges all.
+    """
+    names = table.collect_schema().names()
+    bad: dict[str, list[pl.Expr]] = {}
+    for text in flags:
+        pattern, _, codes = text.rpartition("=")
+        for value in values:
+            flag = pattern.replace("*", value)
+            if flag in names and flag != value:
+                bad.setdefault(value, []).append(~_is_good(flag, codes.split(",")))
+    if not bad:
+        return table
+    return table.with_columns(
+        pl.when(pl.any_horizontal(faults)).then(pl.lit(FLAGGED)).otherwise(pl.col(value).cast(pl.String)).alias(value)
+        for value, faults in bad.items()
+    )
+
+
+def _is_good(flag: str, codes: Sequence[str]) -> pl.Expr:
+    wanted = [one.strip() for code in codes for one in PRESETS.get(code.strip(), (code,))]
+    text = pl.col(flag).cast(pl.String).fill_null("").str.strip_chars().str.replace(r"\.0+$", "")
+    # Behind a code there may be words: `<0> (CSM)`.
+    return text.is_in(wanted) | text.str.extract(r"^(\S+)\s").is_in(wanted).fill_null(False)

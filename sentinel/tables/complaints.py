@@ -1,0 +1,120 @@
+"""What is said of cells that cannot be used: each by itself, or all of a table counted by kind."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import replace
+
+import polars as pl
+
+from sentinel.domain.errors import DataError
+from sentinel.domain.observation import Rejection
+from sentinel.tables.cells import COLUMN, ROW, Axis, TableOptions
+from sentinel.tables.times import instant
+
+COMPLAINTS = 10
+LONGEST_NAME_BYTES = 1_000
+"""A name of a series that is longer is a broken row: it would stand on every page and in every scrape from then on."""
+REJECTED = "__rejected__"
+CAME = "__came__"
+_WHAT = {
+    Rejection.MALFORMED_ROW: f"more or other fields than the header names, or a name over {LONGEST_NAME_BYTES} bytes",
+    Rejection.NO_SERIES: "no name for the series; a text is needed",
+    Rejection.BAD_TIME: "is not a time",
+    Rejection.NOT_A_NUMBER: "is not a number",
+    Rejection.NOT_FINITE: "is not a finite number",
+}
+FATAL = (Rejection.MALFORMED_ROW, Rejection.NO_SERIES, Rejection.BAD_TIME, Rejection.NOT_A_NUMBER)
+"""Faults that refuse the whole table when it is read strictly; missing and infinite values are only counted."""
+EXPECTED = (Rejection.MISSING, Rejection.FLAGGED)
+"""Reasons that are no faults: the options ask for them."""
+_KINDS_NAMED = 6
+"""Kinds of one column named one by one."""
+
+
+def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis) -> DataError:
+    """Make one error of everything in a table that has to be put right, with the options that do."""
+    fatal = left_out.filter(pl.col(REJECTED).is_in(FATAL))
+    # Digits are one kind: `<0.5` and `<0.7` are the same fault.
+    kind = pl.col(CAME).str.replace_all(r"\d+(\.\d+)?", "0").str.slice(0, 40).alias("kind")
+    column = pl.when(pl.col(REJECTED) == Rejection.NOT_A_NUMBER).then(COLUMN).alias("column")
+    kinds = (
+        fatal.select(REJECTED, column, kind, ROW, CAME)
+        .group_by(REJECTED, "column", "kind")
+        .agg(pl.col(ROW).n_unique().alias("count"), pl.col(CAME).first(), pl.col(ROW).min())
+        .sort(ROW)
+        .collect(engine="streaming")
+    )
+    first = complain_of_all(fatal.bottom_k(1, by=ROW).collect(), options, where, axis)[0]
+    if kinds["count"].sum() == 1:
+        return DataError(first)
+    parts, advice = [], dict[str, None]()
+    for (reason, name), own in kinds.group_by(REJECTED, "column", maintain_order=True):
+        texts = [f"{_shorten(came)} x{count:,}" for came, count in own.select(CAME, "count").head(_KINDS_NAMED).rows()]
+        more = f" and {own.height - _KINDS_NAMED} other kinds" if own.height > _KINDS_NAMED else ""
+        place = f"column {name!r}" if name is not None else _PLACES.get(str(reason), "the time column")
+        parts.append(f"{', '.join(texts)}{more} in {place}")
+        for came in own[CAME]:
+            advice |= dict.fromkeys(_advise(str(reason), str(came), options))
+    what_to_do = f"; {', '.join(advice)}" if advice else ""
+    return DataError(f"{first}; in the whole table: {'; '.join(parts)}{what_to_do}")
+
+
+_PLACES = {Rejection.MALFORMED_ROW: "malformed rows", Rejection.NO_SERIES: "rows that name no series"}
+
+
+def _advise(reason: str, came: str, options: TableOptions) -> list[str]:
+    """Options that would take a cell."""
+    text = came.strip()
+    if reason == Rejection.BAD_TIME:
+        return [f"this hour does not exist in {options.time_zone}"] if _is_skipped(text, options) else []
+    if reason != Rejection.NOT_A_NUMBER:
+        return []
+    if re.fullmatch(r"<\s*\d*[.,]?\d+", text):
+        return ["--below-detection half"]
+    if re.fullmatch(r"[+-]?\d+,\d+", text):
+        return ["--decimal ,"]
+    if len(text) <= 12 and not re.search(r"\d", text):
+        return [f"--missing {shlex.quote(text)}"]
+    return []
+
+
+def _is_skipped(text: str, options: TableOptions) -> bool:
+    """True where a time would be one in UTC: the clocks of its zone skip it."""
+    there = pl.select(instant(pl.lit(text), pl.String(), replace(options, time_zone="UTC"))).item()
+    return there is not None
+
+
+def complain_of_all(rows: pl.DataFrame, options: TableOptions, where: str, axis: Axis) -> tuple[str, ...]:
+    """Say of each row that was left out where it stands, what came and what is allowed."""
+    return tuple(dict.fromkeys(_complain(row, options, where, axis) for row in rows.iter_rows(named=True)))
+
+
+def _complain(row: Mapping[str, object], options: TableOptions, where: str, axis: Axis) -> str:
+    reason, number_of_row = str(row[REJECTED]), int(str(row[ROW])) + 1
+    if reason == Rejection.BAD_TIME:
+        column, allowed = options.time_name, _describe_times(options, axis)
+    elif reason in (Rejection.NOT_A_NUMBER, Rejection.NOT_FINITE):
+        marks = ", ".join(repr(mark) for mark in options.missing)
+        column, allowed = str(row[COLUMN]), f"a number or a mark of a missing value ({marks}) is allowed"
+    elif reason == Rejection.NO_SERIES:
+        return f"{where}, row {number_of_row}: {_WHAT[reason]}"
+    else:
+        return f"{where}, row {number_of_row}: {_WHAT[reason]} (at {_shorten(row[CAME])}); check separator and encoding"
+    return f"{where}, row {number_of_row}, column {column!r}: {_shorten(row[CAME])} {_WHAT[reason]}; {allowed}"
+
+
+def _describe_times(options: TableOptions, axis: Axis) -> str:
+    if axis == "number":
+        return "a number is allowed, as in the rows before"
+    if options.time_format is not None:
+        return f"{options.time_format!r} is allowed"
+    example = f"2020-01-31T12:00:00Z, or in time zone {options.time_zone} without offset"
+    return f"ISO 8601 is allowed ({example}), in the years 1 to 9999 UTC"
+
+
+def _shorten(came: object) -> str:
+    text = str(came)
+    return repr(text if len(text) <= 60 else text[:57] + "...")

@@ -1,0 +1,54 @@
+"""Options of a table from where they are written: a csv source, a command line, keyword arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from sentinel.config import CsvSource
+from sentinel.domain.errors import UsageError
+from sentinel.tables.cells import TableOptions
+
+NAMES = tuple(field.name for field in fields(TableOptions))
+LISTS = ("by", "columns", "exclude", "flags", "missing", "transform")
+
+
+def options_of(settings: CsvSource) -> TableOptions:
+    """Take the options of its tables out of the settings of a source."""
+    return TableOptions(**{name: getattr(settings, name) for name in NAMES})
+
+
+def options_from(given: Mapping[str, Any], flag: str = "--{}") -> TableOptions:
+    """Check options by the rules of a csv source, and add marks of missing values to the usual ones.
+
+    `flag` is how an option is named in a message. Raises UsageError: unknown, or not allowed.
+    """
+    known = {name: value for name, value in given.items() if value is not None and value not in ((), [])}
+    for name in LISTS:
+        if name in known:
+            known[name] = (known[name],) if isinstance(known[name], str) else tuple(known[name])
+    if "time_column" in known and not isinstance(known["time_column"], str):
+        names = tuple(known["time_column"])
+        known["time_column"] = names[0] if len(names) == 1 else names
+    if "missing" in known:
+        known["missing"] = (*TableOptions().missing, *known["missing"])
+    for name in known:
+        if name not in NAMES:
+            raise UsageError(f"{flag.format(name)}: unknown; options of a table are {', '.join(NAMES)}")
+    try:
+        return options_of(CsvSource.model_validate({"kind": "csv", "name": "table", "path": "table"} | known))
+    except ValueError as error:
+        raise UsageError(_explain(error, known, flag)) from error
+
+
+def _explain(error: ValueError, known: Mapping[str, Any], flag: str) -> str:
+    """Name the option that is at fault, and what is allowed."""
+    first: Any = error.errors()[0] if hasattr(error, "errors") else {"loc": (), "msg": str(error)}
+    name = next((part for part in first["loc"] if part in known), None)
+    message = str(first["msg"]).removeprefix("Value error, ")
+    if name is None:
+        return message
+    option = flag.format(str(name).replace("_", "-") if flag.startswith("--") else name)
+    came = "" if name in LISTS else f" {known[name]}"
+    return f"{option}{came}: {message}"

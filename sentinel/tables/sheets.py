@@ -1,0 +1,64 @@
+"""A sheet of a spreadsheet (.xlsx) as a table; its library is imported when such a file is read."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import TypeAlias
+
+import polars as pl
+
+from sentinel.domain.errors import DataError
+from sentinel.tables.cells import MORE, ROW, UNNAMED, TableOptions
+
+Cell: TypeAlias = int | float | str | bool | time | date | datetime | timedelta
+
+
+def read_sheet(path: Path, options: TableOptions) -> pl.DataFrame:
+    """Read the first sheet that is not empty, with `ROW`; columns of one kind of cell keep their type, others are text.
+
+    Raises DataError: no spreadsheet, no cell in it, or two columns of one name.
+    """
+    rows = sheet_rows(path)[options.skip_rows :]
+    rows = rows[next((n for n, row in enumerate(rows) if any(map(_text, row))), len(rows)) :]
+    if not rows:
+        raise DataError(f"{path}: no sheet has a header line and rows; at least one row is needed")
+    names = [_text(cell) or f"{UNNAMED}{n}__" for n, cell in enumerate(rows[0])]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"{path}: two columns are named {twice[0]!r}; every column needs its own name")
+    body = [row for row in rows[1 + options.unit_rows :] if any(map(_text, row))]
+    columns = [_column(name, [row[n] for row in body]) for n, name in enumerate(names)]
+    return pl.DataFrame(columns).with_columns(pl.lit(None, pl.String).alias(MORE)).with_row_index(ROW)
+
+
+def sheet_rows(path: Path) -> list[list[Cell]]:
+    """Read the cells of the first sheet that is not empty; an empty cell is an empty text."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        book = CalamineWorkbook.from_path(path)
+        sheets = (book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names)
+        return next((rows for rows in sheets if rows), [])
+    except (CalamineError, OSError) as error:
+        raise DataError(f"{path}: not a readable spreadsheet ({error}); .xlsx is read") from error
+
+
+def _column(name: str, cells: list[Cell]) -> pl.Series:
+    """Give cells of one kind their type; where kinds are mixed, all become text."""
+    kinds = {type(cell) for cell in cells if cell != ""}
+    known = [None if cell == "" else cell for cell in cells]
+    if kinds <= {int, float} and kinds:
+        return pl.Series(name, known, dtype=pl.Float64, strict=False)
+    if kinds and kinds <= {datetime, date}:
+        whole = [datetime.combine(c, time()) if type(c) is date else c for c in known]
+        return pl.Series(name, whole, dtype=pl.Datetime("us"))
+    return pl.Series(name, [_text(cell) or None for cell in cells], dtype=pl.String)
+
+
+def _text(cell: Cell) -> str:
+    if isinstance(cell, datetime | date | time):
+        return cell.isoformat()
+    if isinstance(cell, float):
+        return f"{cell:.15g}"
+    return str(cell).strip()

@@ -1,0 +1,147 @@
+"""One cell of a table as an instant; null where it is no time."""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from sentinel.tables.cells import TableOptions, number
+
+NUMBERS: dict[str, tuple[float, float, float]] = {
+    # name: units of a day, the number of 1970-01-01, and what the result is rounded to, in microseconds
+    "%s": (86_400.0, 0.0, 1.0),
+    "seconds": (86_400.0, 0.0, 1.0),
+    "milliseconds": (86_400e3, 0.0, 1.0),
+    "microseconds": (86_400e6, 0.0, 1.0),
+    "nanoseconds": (86_400e9, 0.0, 1.0),
+    "excel": (1.0, 25_569.0, 1e6),
+    "julian": (1.0, 2_440_587.5, 1e6),
+}
+"""Times written as numbers. Days with fractions are rounded to whole seconds: 44197.041667 is one o'clock."""
+ZONES = {"Z": 0, "UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8,
+         "PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10, "AST": -4, "ADT": -3}  # fmt: skip
+"""Hours east of UTC that `%Z` at the end of a form reads: those of RFC 822 and of the United States."""
+_LONGEST_S = 2.5e11
+"""Seconds from 1970 past which no year has a name; larger numbers would not fit."""
+_ISO = (
+    r"^\s*(?<date>\d{4}-\d{2})(?<day>-\d{2})?"
+    r"(?:[T ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?)?"
+    r"\s*(?<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?\s*$"
+)
+_UTC_US = pl.Datetime("us", "UTC")
+_FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The years 1 to 9999 in UTC, the only ones that a calendar has a name for; polars stops the program at far later."""
+
+
+def instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
+    """A cell as Datetime in microseconds UTC, null where it is not a time of the years 1 to 9999.
+
+    A naive time that a change of the clocks makes happen twice is the first of the two; a skipped one is null.
+    """
+    return _keep_nameable(_parse_instant(_keep_nameable(cell, dtype), dtype, options), _UTC_US)
+
+
+def _keep_nameable(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """A cell, null where it is a stamp outside of the years 1 to 9999, which casts and texts do not survive."""
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit != "ns":  # nanoseconds cannot leave these years
+        unit_us = 1_000 if dtype.time_unit == "ms" else 1
+    elif dtype == pl.Date:
+        unit_us = 86_400_000_000
+    else:
+        return cell
+    return pl.when(cell.to_physical().is_between(_FIRST_US // unit_us, _LAST_US // unit_us)).then(cell)
+
+
+def stamp_text(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """A time cell as text for a message, whatever it holds."""
+    text = _keep_nameable(cell, dtype).cast(pl.String)
+    if not isinstance(dtype, pl.Datetime | pl.Date):
+        return text
+    unit = dtype.time_unit if isinstance(dtype, pl.Datetime) else "days"
+    return pl.coalesce(text, cell.to_physical().cast(pl.String) + f" {unit} since 1970")
+
+
+def _parse_instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        return cell.dt.cast_time_unit("us").dt.convert_time_zone("UTC")
+    if dtype in (pl.Datetime, pl.Date):
+        return _to_utc(cell.cast(pl.Datetime("us")), options.time_zone)
+    if options.time_format in NUMBERS:
+        return _of_number(number(cell, dtype, options), options)
+    if dtype.is_numeric() and options.time_format is not None:
+        cell, dtype = cell.cast(pl.Int64, strict=False).cast(pl.String), pl.String()
+    if dtype != pl.String:
+        return pl.lit(None, _UTC_US)
+    if options.time_format is None:
+        # A function of whole columns: as one expression, the search for the parts would run once for every part.
+        return cell.map_batches(
+            lambda cells: _parse_iso(cells, options.time_zone), return_dtype=_UTC_US, is_elementwise=True
+        )
+    text, form = _complete(cell.str.strip_chars(), options.time_format)
+    parsed = text.str.to_datetime(form, time_unit="us", strict=False)
+    if any(mark in form for mark in ("%z", "%:z", "%#z")):
+        return parsed.dt.convert_time_zone("UTC")
+    return _to_utc(parsed, options.time_zone)
+
+
+def _of_number(days: pl.Expr, options: TableOptions) -> pl.Expr:
+    """Numbers in the units of `NUMBERS` as instants; Excel writes the time of the clock on the wall."""
+    units, epoch, rounded = NUMBERS[options.time_format or "%s"]
+    seconds = (days - epoch) * (86_400.0 / units)
+    step = rounded / 1e6
+    since = pl.when(seconds.abs() < _LONGEST_S).then(seconds)
+    since_us = ((since / step).round() * rounded if step == 1.0 else (since * 1e6).round()).cast(pl.Int64)
+    if options.time_format == "excel":
+        return _to_utc(since_us.cast(pl.Datetime("us")), options.time_zone)
+    return since_us.cast(_UTC_US)
+
+
+def _complete(text: pl.Expr, form: str) -> tuple[pl.Expr, str]:
+    """Add to a text and its form what the parser misses: month, day or weekday, minutes, the offset of a zone."""
+    if form.endswith("%Z"):
+        form = form.removesuffix("%Z").rstrip() + "%z"
+        names = text.str.extract(r"([A-Za-z]+)$", 1).str.to_uppercase()
+        offset = names.replace_strict(
+            {n: f"{h:+03d}00" for n, h in ZONES.items()}, default=None, return_dtype=pl.String
+        )
+        text = text.str.replace(r"\s*[A-Za-z]+$", "") + offset
+    for given, needed, more, first in (
+        (r"%[Yy]", r"%[mbBhjUWDFscx]", "%m", "01"), (r"%[mbBh]", r"%[dejDFscx]", "%d", "01"),
+        (r"%V", r"%[uwaA]", "%u", "1"), (r"%[HIk]", r"%[MRTsc]", "%M", "00"),
+    ):  # fmt: skip
+        if re.search(given, form) and not re.search(needed, form):
+            text, form = text + f" {first}", f"{form} {more}"
+    return text, form
+
+
+def _parse_iso(cells: pl.Series, time_zone: str) -> pl.Series:
+    """ISO 8601: `2020-01`, a date, or a date and time of day, with or without an offset from UTC."""
+    parts = cells.str.extract_groups(_ISO).struct.unnest()
+    hour, minute, second = (pl.col(name).cast(pl.Int64).fill_null(0) for name in ("hour", "minute", "second"))
+    fraction = pl.col("fraction").str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64).fill_null(0)
+    date = (pl.col("date") + pl.col("day").fill_null("-01")).str.to_date("%Y-%m-%d", strict=False)
+    time_of_day = ((hour * 60 + minute) * 60 + second) * 1_000_000 + fraction
+    # ISO 8601 calls midnight at the end of a day 24:00.
+    midnight = (hour == 24) & (minute == 0) & (second == 0) & (fraction == 0)
+    on_the_clock = ((hour < 24) & (minute < 60) & (second < 60)) | midnight
+    naive = pl.when(on_the_clock).then(date.cast(pl.Int64) * 86_400_000_000 + time_of_day)
+    digits = pl.col("offset").str.replace(":", "", literal=True).str.slice(1).str.pad_end(4, "0")
+    east = (digits.str.slice(0, 2).cast(pl.Int64) * 60 + digits.str.slice(2, 2).cast(pl.Int64)) * 60_000_000
+    sign = pl.col("offset").str.slice(0, 1).replace_strict({"+": 1, "-": -1}, default=0, return_dtype=pl.Int64)
+    return (
+        parts.lazy()
+        .with_columns(naive.alias("naive"))
+        .select(
+            pl.when(pl.col("offset").is_null())
+            .then(_to_utc(pl.col("naive").cast(pl.Datetime("us")), time_zone))
+            .otherwise((pl.col("naive") - sign * east.fill_null(0)).cast(_UTC_US))
+        )
+        .collect()
+        .to_series()
+    )
+
+
+def _to_utc(naive: pl.Expr, time_zone: str) -> pl.Expr:
+    local = naive.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null")
+    return local.dt.convert_time_zone("UTC")

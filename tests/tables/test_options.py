@@ -1,0 +1,165 @@
+"""Each option of a table, by itself."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from sentinel.domain.errors import DataError, UsageError
+from sentinel.tables import TableOptions, open_table, parse
+from sentinel.tables.options import options_from
+
+
+def read(path: Path, **settings) -> pl.DataFrame:
+    options = TableOptions(**settings)
+    return parse(open_table(path, options), options, path.name).observations.collect().sort("series", "time")
+
+
+def write(folder: Path, text: str, name: str = "a.csv") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_lines_before_the_header_and_lines_of_units_are_skipped(tmp_path):
+    path = write(tmp_path, "Logger 5\n\ntime,ph\niso,-\n\n2020-01-01,7\n2020-01-02,8\n")
+    assert read(path, skip_rows=2, unit_rows=2)["value"].to_list() == [7.0, 8.0]
+
+
+def test_columns_that_blanks_and_tabs_keep_apart(tmp_path):
+    path = write(tmp_path, "  YY  MM DD   ph\n2020  1 02   7 \n 2020\t01  3 8\n")
+    found = read(path, separator="whitespace", time_column=("YY", "MM", "DD"), time_format="%Y %m %d")
+    assert found.select(pl.col("time").dt.day(), "value").rows() == [(2, 7.0), (3, 8.0)]
+
+
+def test_marks_of_thousands_stand_between_groups_of_three_only(tmp_path):
+    path = write(tmp_path, "time;v\n1;1.159,90\n2;12.345.678\n3;-1.000\n4;12.34\n5;7,5\n")
+    assert read(path, separator=";", decimal=",", thousands=".")["value"].to_list() == [
+        1159.9, 12345678.0, -1000.0, 7.5,
+    ]  # fmt: skip
+
+
+def test_a_missing_number_is_missing_however_it_is_spelt_and_a_mark_can_be_of_one_column(tmp_path):
+    path = write(tmp_path, "time,ph,depth\n1,-9999,99\n2,-9999.00,1\n3,-9.999e3,2\n4,99.0,-9999.5\n")
+    options = TableOptions(missing=("-9999", "ph=99"))
+    parsed = parse(open_table(path, options), options, "a")
+    assert sorted(parsed.observations.collect()["value"]) == [-9999.5, 1.0, 2.0, 99.0]
+    assert dict(parsed.rejected) == {"missing": 4}
+
+
+@pytest.mark.parametrize(("rule", "value"), [("half", 0.25), ("limit", 0.5), ("missing", None)])
+def test_values_below_the_limit_of_detection(tmp_path, rule, value):
+    path = write(tmp_path, "time,chl\n1,<0.5\n2,3\n")
+    assert read(path, below_detection=rule)["value"].to_list() == ([3.0] if value is None else [value, 3.0])
+
+
+def test_values_whose_flag_is_not_good_are_left_out_and_counted_as_flagged(tmp_path):
+    text = "time,ph,ph_qual,F_temp,temp\n1,7,NULL,<0> (CSM),20\n2,8,10,<-3> [SBO],21\n3,,NULL,<0>,22\n"
+    options = TableOptions(flags=("*_qual=NULL", "F_*=<0>"))
+    parsed = parse(open_table(write(tmp_path, text), options), options, "a")
+    assert sorted(parsed.observations.collect()["value"]) == [7.0, 20.0, 22.0]
+    assert dict(parsed.rejected) == {"flagged": 2, "missing": 1}
+    assert parsed.shape.values == ("ph", "temp")
+
+
+def test_a_flag_without_a_star_judges_all_of_its_row_and_qartod_is_a_name_for_its_codes(tmp_path):
+    path = write(tmp_path, "time,method,status,value\n1,a,1,5\n2,a,4,6\n3,b,2,7\n")
+    assert read(path, by=("method",), flags=("status=qartod",))["value"].to_list() == [5.0, 7.0]
+
+
+def test_excluded_columns_are_no_series_and_brackets_of_a_name_stand_for_themselves(tmp_path):
+    path = write(tmp_path, "time,a[m],b,Battery V,ph\n1,2,3,4,5\n")
+    assert read(path, exclude=("a[m]", "Batt*"))["series"].to_list() == ["b", "ph"]
+
+
+def test_the_logarithm_of_a_column(tmp_path):
+    path = write(tmp_path, "time,chl,ph\n1,1,1\n2,0,2\n")
+    options = TableOptions(transform=("chl=log",))
+    parsed = parse(open_table(path, options), options, "a")
+    assert sorted(parsed.observations.collect()["value"]) == [0.0, 1.0, 2.0]
+    assert dict(parsed.rejected) == {"not_finite": 1}
+
+
+def test_ages_count_backwards(tmp_path):
+    path = write(tmp_path, "age,d18O\n12000,3\n11980,4\n")
+    assert read(path, time_column="age", time_direction="backward")["time"].to_list() == [-12000.0, -11980.0]
+
+
+@pytest.mark.parametrize(
+    ("written", "form", "means"),
+    [
+        ("1577836800", "seconds", "2020-01-01T00:00:00"),
+        ("1577836800500", "milliseconds", "2020-01-01T00:00:00.500000"),
+        ("1577836800000001", "microseconds", "2020-01-01T00:00:00.000001"),
+        ("1577836800000000000", "nanoseconds", "2020-01-01T00:00:00"),
+        ("44197.041667", "excel", "2021-01-01T01:00:00"),
+        ("2459215.5", "julian", "2021-01-01T00:00:00"),
+        ("202101010030", "%Y%m%d%H%M", "2021-01-01T00:30:00"),
+        ("2018-W01", "%G-W%V", "2018-01-01T00:00:00"),
+        ("1990", "%Y", "1990-01-01T00:00:00"),
+        ("2021-01-01 05", "%Y-%m-%d %H", "2021-01-01T05:00:00"),
+        ("2021-01-01 05:00 EST", "%Y-%m-%d %H:%M %Z", "2021-01-01T10:00:00"),
+        ("2021-01-01 05:00 UTC", "%Y-%m-%d %H:%M %Z", "2021-01-01T05:00:00"),
+        ("2021-01-01 05:00 XYZ", "%Y-%m-%d %H:%M %Z", None),
+    ],
+)
+def test_forms_of_time(tmp_path, written, form, means):
+    found = read(write(tmp_path, f"time,ph\n{written},7\n"), time_format=form)["time"].to_list()
+    assert [time.replace(tzinfo=None).isoformat() for time in found] == ([means] if means else [])
+
+
+def test_a_parquet_file_of_whole_numbers_can_hold_dates(tmp_path):
+    pl.DataFrame({"time": [20210101, 20210102], "ph": [7, 8]}).write_parquet(tmp_path / "a.parquet")
+    found = read(tmp_path / "a.parquet", time_format="%Y%m%d")
+    assert found["time"].dt.day().to_list() == [1, 2]
+
+
+def test_all_faults_of_a_table_are_counted_by_kind_in_one_answer_that_names_the_options(tmp_path):
+    cells = ["7", "ND", "<0.5", "ND", "3.2*", "<0.7", "8"]
+    path = write(tmp_path, "time,chl,ph\n" + "".join(f"2020-01-{n + 1:02d},{c},x1\n" for n, c in enumerate(cells)))
+    options = TableOptions(columns=("chl",))
+    with pytest.raises(DataError) as caught:
+        parse(open_table(path, options), options, "a.csv", strict=True)
+    said = str(caught.value)
+    assert said.startswith("a.csv, row 2, column 'chl': 'ND' is not a number; ")
+    assert "'ND' x2, '<0.5' x2, '3.2*' x1 in column 'chl'; --missing ND, --below-detection half" in said
+
+
+def test_an_hour_that_the_clocks_skip_is_named_as_such(tmp_path):
+    path = write(tmp_path, "time,ph\n2024-03-31T01:30,1\n2024-03-31T02:00,2\n2024-03-31T02:30,3\n")
+    options = TableOptions(time_zone="Europe/Berlin")
+    with pytest.raises(DataError, match=r"x2 in the time column; this hour does not exist in Europe/Berlin"):
+        parse(open_table(path, options), options, "a.csv", strict=True)
+
+
+def test_options_are_checked_by_the_rules_of_a_csv_source():
+    options = options_from({"missing": ["ND"], "time_column": ["date", "hour"], "separator": r"\t", "flags": "q=1"})
+    assert options.missing == (*TableOptions().missing, "ND")
+    assert (options.time_name, options.separator, options.flags) == ("date hour", "\t", ("q=1",))
+    assert options_from({"time_column": ["date"], "columns": []}) == TableOptions(time_column="date")
+    with pytest.raises(UsageError, match=r"--time-format dd: a strftime form such as"):
+        options_from({"time_format": "dd"})
+    with pytest.raises(UsageError, match=r"^transform: 'rain'; a column and difference or log are needed"):
+        options_from({"transform": ["rain"]}, "{}")
+    with pytest.raises(UsageError, match=r"^colums: unknown; options of a table are"):
+        options_from({"colums": ["rain"]}, "{}")
+
+
+def test_a_spreadsheet_is_read_with_its_own_types(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["time", "ph", "note", "late"])
+    for day in (1, 2, 3):
+        book.active.append([datetime.fromisoformat(f"2021-01-0{day}"), 7 + day / 10, "a", None if day < 3 else 4])
+    book.save(tmp_path / "a.xlsx")
+    found = read(tmp_path / "a.xlsx", time_zone="Europe/Berlin")
+    assert found["value"].to_list() == [4.0, 7.1, 7.2, 7.3]
+    assert found["time"][1].isoformat() == "2020-12-31T23:00:00+00:00"
+    (tmp_path / "b.xlsx").write_bytes(b"PK\x03\x04 not really")
+    with pytest.raises(DataError, match=r"b\.xlsx: not a readable spreadsheet"):
+        read(tmp_path / "b.xlsx")
+    assert math.isclose(found["value"].sum(), 25.6)
