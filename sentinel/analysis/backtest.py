@@ -14,7 +14,7 @@ import polars as pl
 
 from sentinel.analysis.alternatives import describe_alternatives, try_rules
 from sentinel.analysis.budgets import Watch, describe_budgets, list_budgets
-from sentinel.analysis.intake import Intake, SortedObservations, read_tables, sort
+from sentinel.analysis.intake import Intake, SortedObservations, read_files, read_frame, sort
 from sentinel.analysis.labels import Timeline, make_timelines, read_labels
 from sentinel.analysis.lookback import LONGEST_RECORD, find_remarks, find_undeclared_seasons
 from sentinel.analysis.readings import INSTANT, Readings, alarm_table, read_ticks, site_table
@@ -30,6 +30,7 @@ from sentinel.domain.errors import DataError, UsageError
 from sentinel.pipeline.plan import comparison_name, list_names
 from sentinel.pipeline.sites import without_enough
 from sentinel.tables import TableOptions
+from sentinel.tables.options import options_from
 from sentinel.views.picture import Figure
 
 PICTURES = 50
@@ -46,7 +47,9 @@ Stage = Callable[[str, int], Progress]
 class Analysis:
     """Findings for a notebook: `readings` and `alarms` as polars tables, a picture of each series."""
 
-    def __init__(self, readings: pl.DataFrame, findings: Findings) -> None:
+    def __init__(self, readings: pl.DataFrame, findings: Findings, read_as: Sequence[str] = ()) -> None:
+        self.read_as = list(read_as)
+        """How the table was read, where that is not as it stands, and what in it looks odd."""
         self.readings = readings
         """One row per series and tick; the columns of readings.parquet."""
         self.alarms = alarm_table(findings.events, findings.axes)
@@ -97,15 +100,17 @@ def analyse(
     value: str = "value",
     cadence: str | None = None,
     season: Sequence[str] | str = (),
+    aggregate: str | None = None,
     conditioning: bool = True,
+    **options: Any,
 ) -> Analysis:
     """Analyse a table as `sentinel backtest` analyses a file.
 
     Parameters
     ----------
     frame
-        Anything that `polars.DataFrame` accepts: a polars or pandas table, a mapping of columns. Long or wide. Of a
-        pandas table without a time column, an index of dates is the time.
+        The path of a file, or anything that `polars.DataFrame` accepts: a polars or pandas table, a mapping of
+        columns. Long or wide. Of a pandas table without a time column, an index of dates is the time.
     config
         Settings, or the YAML file with them; None = the defaults.
     by
@@ -114,34 +119,48 @@ def analyse(
         Names of the columns.
     cadence, season
         Such as `15m`, or None for that of the first 50 time stamps; known periods such as `1d` or `1y`.
+    aggregate
+        What several values in one tick become: `last` or `mean`.
     conditioning
         False takes the values as residuals already.
+    options
+        How the table is written, by the names of the command line: `missing=["ND"]`, `time_format="excel"`.
 
-    Raises DataError: the table cannot be used; the message says where and why.
+    Raises DataError: the table cannot be used; the message says where and why. UsageError: an option is not allowed.
     """
+    given = {"by": by, "time_column": time, "series_column": series, "value_column": value} | options
+    table_options = options_from(given, "{}")
+    settings = config if isinstance(config, Settings) else Settings() if config is None else load(config)
+    settings = with_spans(settings, cadence, (season,) if isinstance(season, str) else tuple(season), aggregate)
+    where = str(frame) if isinstance(frame, str | Path) else "frame"
+    intake = read_files([Path(frame)], table_options) if where != "frame" else _read(frame, table_options)
+    with TemporaryDirectory(prefix="sentinel-") as folder:
+        observations = _sort(intake, Path(folder), settings, where)
+        readings = Readings(Path(folder))
+        findings = run(observations, settings, conditioning=conditioning, readings=readings, kept=None)
+        refuse_nothing(findings, observations, where)
+        return Analysis(readings.lazy().collect(), findings, [*intake.read_as, *observations.remarks])
+
+
+def _read(frame: Any, options: TableOptions) -> Intake:
+    """Read a table that is no file."""
+    time = options.time_name
     try:
         table = frame.collect() if isinstance(frame, pl.LazyFrame) else _table(frame, time)
     except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
         raise DataError(f"frame: {error}; a table is needed") from error
-    columns = (by,) if isinstance(by, str) else tuple(by)
-    options = TableOptions(by=columns, time_column=time, series_column=series, value_column=value)
-    settings = config if isinstance(config, Settings) else Settings() if config is None else load(config)
-    settings = with_spans(settings, cadence, (season,) if isinstance(season, str) else tuple(season))
-    intake = read_tables([("frame", table.lazy())], options)
-    with TemporaryDirectory(prefix="sentinel-") as folder:
-        observations = _sort(intake, Path(folder), settings, "frame")
-        readings = Readings(Path(folder))
-        findings = run(observations, settings, conditioning=conditioning, readings=readings, kept=None)
-        refuse_nothing(findings, observations, "frame")
-        return Analysis(readings.lazy().collect(), findings)
+    return read_frame(table.lazy(), options)
 
 
-def with_spans(settings: Settings, cadence: str | None, season: Sequence[str]) -> Settings:
-    """Give every series this cadence and these seasons, where they are given.
+def with_spans(
+    settings: Settings, cadence: str | None, season: Sequence[str], aggregate: str | None = None
+) -> Settings:
+    """Give every series this cadence, these seasons and this way to aggregate, where they are given.
 
     Raises UsageError: they do not fit each other or the settings.
     """
     given = ({"cadence": cadence} if cadence else {}) | ({"season": list(season)} if season else {})
+    given |= {"aggregate": aggregate} if aggregate else {}
     if not given:
         return settings
     written = settings.model_dump(mode="json")
@@ -154,6 +173,7 @@ def with_spans(settings: Settings, cadence: str | None, season: Sequence[str]) -
         lines = [line.strip().removeprefix("Value error, ") for line in str(error).splitlines()]
         reason = next((line.split(" [type=")[0] for line in lines[2:] if line), str(error))
         options = [*([f"--cadence {cadence}"] if cadence else []), *(f"--season {one}" for one in season)]
+        options += [f"--aggregate {aggregate}"] if aggregate else []
         raise UsageError(f"{' '.join(options)}: {reason}") from error
 
 
@@ -238,8 +258,8 @@ def backtest(
     report = Report(
         title=", ".join(path.name for path in paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else ""),
         inputs=[str(path) for path in paths], intake=intake, observations=observations, records=records,
-        pictures=pictures, complaints=[*intake.complaints, *few], conditioning=conditioning, sections=sections,
-        remarks=by_series,
+        pictures=pictures, complaints=[*intake.complaints, *observations.remarks, *few], conditioning=conditioning,
+        sections=sections, remarks=by_series,
     )  # fmt: skip
     write_report(report, out / "report.html")
     return report, [out / name for name in files]
@@ -288,7 +308,9 @@ def _sort(
     if only is not None:
         target, _, counterpart = only.partition(comparison_name("", ""))
         needed = (only, target, counterpart) if counterpart else (only,)
-    observations = sort(intake.observations, folder, needed, progress, by_time=compares(settings))
+    observations = sort(
+        intake.observations, folder, needed, progress, by_time=compares(settings), differences=intake.differences
+    )
     if not observations.names:
         counts = ", ".join(f"{count:,} {reason}" for reason, count in intake.left_out.items()) or "no values"
         raise DataError(f"{where}: no usable value ({counts}); a column of numbers is needed")

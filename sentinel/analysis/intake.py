@@ -18,6 +18,10 @@ from numpy.typing import NDArray
 
 from sentinel.domain.observation import STAMPS, Rejection
 from sentinel.tables import Axis, Parsed, TableOptions, open_table, parse
+from sentinel.tables.cells import HEAD_ROWS, matches
+from sentinel.tables.columns import patterns_of
+from sentinel.tables.fills import FillSearch
+from sentinel.tables.recognising import Recognised, recognise, recognise_frame
 
 UNUSABLE = {
     Rejection.MISSING: "missing",
@@ -48,6 +52,10 @@ class Intake(NamedTuple):
     complaints: list[str]
     left_columns: list[str]
     """Columns of wide tables that hold text and are no series."""
+    read_as: Sequence[str] = ()
+    """How the tables are read, where that is not as they stand: a line each."""
+    differences: Sequence[str] = ()
+    """Patterns of the series of which the steps are judged."""
 
 
 @dataclass(slots=True)
@@ -62,6 +70,11 @@ class SortedObservations:
     """Observations of a series and time that was there already, known once `batches` is exhausted."""
     by_time: bool = False
     """True if they are in order of time and series instead: series that are compared wait for each other."""
+    remarks: list[str] = field(default_factory=list)
+    """Numbers among the values that look like marks of a missing value."""
+    resets: int = 0
+    """Falls of counters, whose step is unknown; known once `batches` is exhausted."""
+    _counters: list[int] = field(default_factory=list)
     _pieces: list[pl.LazyFrame] = field(default_factory=list)
     _heads: pl.DataFrame | None = None
 
@@ -74,14 +87,28 @@ class SortedObservations:
     def batches(self, batch_rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
         """Yield all observations in order; duplicates are dropped and counted. It may be called again."""
         last: tuple[object, ...] | None = None
-        self.duplicates = 0
+        self.duplicates = self.resets = 0
+        before: dict[int, float] = {}
         for batch in self._in_order(batch_rows):
             repeated = batch.select(pl.struct(KEY) == pl.struct(KEY).shift()).to_series().fill_null(value=False)
             if last is not None and batch.select(KEY).row(0) == last:
                 repeated[0] = True
             last = batch.select(KEY).row(-1)
             self.duplicates += int(repeated.sum())
-            yield batch.filter(~repeated)
+            kept = batch.filter(~repeated)
+            yield self._take_differences(kept, before) if self._counters else kept
+
+    def _take_differences(self, batch: pl.DataFrame, before: dict[int, float]) -> pl.DataFrame:
+        """Put the step since the value before in place of each value of a counter; `before` holds the last ones."""
+        counts = pl.col("id").is_in(self._counters)
+        known = pl.col("id").replace_strict(before, default=None, return_dtype=pl.Float64)
+        former = pl.coalesce(pl.col("value").shift().over("id"), known)
+        stepped = batch.with_columns(pl.when(counts).then(pl.col("value") - former).otherwise("value").alias("step"))
+        last = batch.filter(counts).group_by("id").last()
+        before.update(zip(last["id"].to_list(), last["value"].to_list(), strict=True))
+        falls = counts & (pl.col("step") < 0)
+        self.resets += stepped.filter(falls).height
+        return stepped.filter(pl.col("step").is_not_null() & ~falls).with_columns(value="step").drop("step")
 
     def _in_order(self, batch_rows: int) -> Iterator[pl.DataFrame]:
         block = max(SMALLEST_BLOCK, 2 * batch_rows // max(1, len(self._pieces)))
@@ -94,16 +121,27 @@ def read_files(paths: Sequence[Path], options: TableOptions) -> Intake:
 
     Raises DataError: missing, empty, not a table, no time column, text in numbers, or files of different time axes.
     """
-    return read_tables([(str(path), open_table(path, options)) for path in paths], options)
+    found = [recognise(path, options) for path in paths]
+    tables = [(str(path), open_table(path, one.options), one) for path, one in zip(paths, found, strict=True)]
+    return read_tables(tables)
 
 
-def read_tables(tables: Sequence[tuple[str, pl.LazyFrame]], options: TableOptions) -> Intake:
-    """Read tables, each with a name for messages, that together are one table."""
+def read_frame(table: pl.LazyFrame, options: TableOptions) -> Intake:
+    """Read a table that is no file; DataError as `read_files`."""
+    found = recognise_frame(table.head(HEAD_ROWS).collect(), "frame", options)
+    return read_tables([("frame", table, found)])
+
+
+def read_tables(tables: Sequence[tuple[str, pl.LazyFrame, Recognised]]) -> Intake:
+    """Read tables, each with a name for messages and how it is read, that together are one table."""
     rejected: Counter[str] = Counter()
     parsed_all: list[Parsed] = []
     axis: Axis | None = None
-    for where, table in tables:
-        parsed = parse(table, options, where, strict=True, axis=axis)
+    read_as: dict[str, None] = {}
+    for where, table, found in tables:
+        parsed = parse(table, found.options, where, strict=True, axis=axis)
+        prefix = f"{where}: " if len(tables) > 1 else ""
+        read_as |= dict.fromkeys(prefix + line for line in found.said)
         axis = parsed.axis
         rejected.update(parsed.rejected)
         parsed_all.append(parsed)
@@ -111,7 +149,8 @@ def read_tables(tables: Sequence[tuple[str, pl.LazyFrame]], options: TableOption
     columns = dict.fromkeys(column for parsed in parsed_all for column in parsed.shape.left_out)
     left_out = {UNUSABLE.get(reason, reason): count for reason, count in rejected.most_common()}
     observations = pl.concat([parsed.observations for parsed in parsed_all])
-    return Intake(observations, axis == "number", left_out, complaints, list(columns))
+    steps = patterns_of(tables[0][2].options.transform, "difference")
+    return Intake(observations, axis == "number", left_out, complaints, list(columns), list(read_as), steps)
 
 
 def sort(
@@ -122,23 +161,26 @@ def sort(
     run_rows: int = RUN_ROWS,
     *,
     by_time: bool = False,
+    differences: Sequence[str] = (),
 ) -> SortedObservations:
     """Sort observations, with columns `series, time, value`, by series and time.
 
     Pieces are kept in a folder that the caller removes after the last batch. With `only`, other series are left out,
-    but their names are known all the same.
+    but their names are known all the same. Of series that fit one of `differences` the steps are given out.
     """
     found = SortedObservations(by_time=by_time)
     unsorted = folder / "unsorted.parquet"
     observations.sink_parquet(unsorted, compression="lz4", row_group_size=250_000)
     total = int(pl.scan_parquet(unsorted).select(pl.len()).collect().item())
     numbers: dict[str, int] = {}
+    search = FillSearch()
     for first in range(0, total, run_rows):
         piece = pl.scan_parquet(unsorted).slice(first, run_rows).collect()
         for name in piece["series"].unique(maintain_order=True):
             numbers.setdefault(name, len(numbers))
         if only:
             piece = piece.filter(pl.col("series").is_in(list(only)))
+        search.look_at(piece)
         found.rows += piece.height
         own = piece.select(
             pl.col("series").replace_strict(numbers, return_dtype=pl.Int64).alias("id"),
@@ -158,7 +200,11 @@ def sort(
             found._pieces.append(own.lazy())
         progress(first + piece.height)
     unsorted.unlink()
-    found.names = list(numbers)
+    found.names, found.remarks = list(numbers), search.say()
+    found._counters = [
+        number for name, number in numbers.items()
+        if any(matches(name, one) or matches(name.rpartition("/")[2], one) for one in differences)
+    ]  # fmt: skip
     return found
 
 

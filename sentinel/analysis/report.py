@@ -157,6 +157,7 @@ def summarise(report: Report) -> Iterator[str]:
         left_out.append(f"{duplicates:,} duplicate{'s' if duplicates > 1 else ''}")
     if left_out:
         yield f"left out: {', '.join(left_out)}"
+    yield from report.intake.read_as
     yield from report.complaints
     for choice in list_choices(report.records):
         yield f"one tick is {choice.cadence} ({len(choice.series):,} series):"

@@ -59,7 +59,7 @@ def plot_main(arguments: argparse.Namespace) -> int:
 def _settings(arguments: argparse.Namespace) -> Settings:
     """Load the settings, with what the command line says about all series."""
     settings = load(arguments.config) if arguments.config else Settings()
-    return with_spans(settings, arguments.cadence, arguments.season)
+    return with_spans(settings, arguments.cadence, arguments.season, arguments.aggregate)
 
 
 @contextmanager

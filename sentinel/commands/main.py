@@ -168,6 +168,8 @@ def _input(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cadence", type=_cadence, metavar="SPAN", help="15m, 1d, 1mo [from the first 50 times]")
     text = "known period to take out, such as 1d or 1y; may be repeated [none]"
     parser.add_argument("--season", type=_season, action="append", default=[], metavar="SPAN", help=text)
+    text = "what several values in one tick become [last]"
+    parser.add_argument("--aggregate", choices=("last", "mean"), help=text)
     text = "full takes out level, trend and season; none takes the values as residuals already [%(default)s]"
     parser.add_argument("--conditioning", choices=("full", "none"), default="full", help=text)
     _table(parser, "how the tables are written")
@@ -193,7 +195,7 @@ def _table(parser: argparse.ArgumentParser, title: str) -> None:
         ("decimal", "MARK", "decimal mark, . or , [.]", {"choices": [".", ","]}),
         ("thousands", "MARK", "mark between groups of three digits [none]", {}),
         ("encoding", "NAME", "text encoding, such as latin-1 [utf-8]", {}),
-        ("comment", "TEXT", "lines that begin with this are skipped [#]", {}),
+        ("comment", "TEXT", "lines that begin with this are skipped; none = none are [#]", {}),
         ("skip-rows", "N", "lines before the header [0]", {"type": int}),
         ("unit-rows", "N", "lines of units between the header and the rows [0]", {"type": int}),
         ("missing", "MARK", "text or number that means no value, ph=99 for one column; may be repeated", each),
@@ -209,7 +211,10 @@ def table_options(arguments: argparse.Namespace) -> TableOptions:
     """Give how a table is written, as the command line says."""
     from sentinel.tables.options import NAMES, options_from
 
-    return options_from({name: getattr(arguments, name, None) for name in NAMES})
+    given = {name: getattr(arguments, name, None) for name in NAMES}
+    # Of `--missing=--` argparse makes an empty list.
+    given["missing"] = [mark if mark != [] else "--" for mark in given["missing"] or ()]
+    return options_from(given)
 
 
 def folder_for(out: Path, option: str = "--out") -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -31,6 +32,8 @@ def options_from(given: Mapping[str, Any], flag: str = "--{}") -> TableOptions:
     if "time_column" in known and not isinstance(known["time_column"], str):
         names = tuple(known["time_column"])
         known["time_column"] = names[0] if len(names) == 1 else names
+    if known.get("comment") == "none":
+        known["comment"] = None
     if "missing" in known:
         known["missing"] = (*TableOptions().missing, *known["missing"])
     for name in known:
@@ -40,6 +43,24 @@ def options_from(given: Mapping[str, Any], flag: str = "--{}") -> TableOptions:
         return options_of(CsvSource.model_validate({"kind": "csv", "name": "table", "path": "table"} | known))
     except ValueError as error:
         raise UsageError(_explain(error, known, flag)) from error
+
+
+def command_line(options: TableOptions, given: TableOptions | None = None) -> str:
+    """Write the options that differ from those given, or from the defaults, as a command line takes them."""
+    given = given or TableOptions()
+    words: list[str] = []
+    for name in NAMES:
+        value, own = getattr(options, name), getattr(given, name)
+        if value == own:
+            continue
+        flag = "--" + name.replace("_", "-")
+        several = value if isinstance(value, tuple) else (value,)
+        new = [one for one in several if name == "time_column" or not isinstance(own, tuple) or one not in own]
+        for one in new:
+            text = {None: "none", "\t": r"'\t'"}.get(one) or shlex.quote(str(one))
+            # What begins with a dash would be taken for an option.
+            words.append(f"{flag}={text}" if text.startswith("-") else f"{flag} {text}")
+    return " ".join(words)
 
 
 def _explain(error: ValueError, known: Mapping[str, Any], flag: str) -> str:

@@ -12,6 +12,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -57,7 +58,7 @@ def read_head(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, wh
     Raises DataError: not a table, not in the given encoding, two columns of one name.
     """
     file.seek(0)
-    codec, start = _find_codec(file.read(4), where, options)
+    codec, start = find_codec(file.read(4), where, options)
     columns: tuple[str, ...] | None = None
     skipped = units = 0
     for begin, end, line in whole_lines(file, where, codec, start, whole=whole):
@@ -182,8 +183,8 @@ def split_blanks(piece: bytes) -> bytes:
     return re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", piece))
 
 
-def _find_codec(first: bytes, where: str, options: TableOptions) -> tuple[str, int]:
-    """The encoding with its byte order, and the length of the byte order mark."""
+def find_codec(first: bytes, where: str, options: TableOptions) -> tuple[str, int]:
+    """Tell the encoding with its byte order, and the length of the byte order mark."""
     try:
         wanted = codecs.lookup(options.encoding).name
     except LookupError as error:
@@ -302,23 +303,29 @@ def open_table(path: Path, options: TableOptions | None = None) -> pl.LazyFrame:
     """
     options = options or TableOptions()
     fmt = file_format(path, options)
+    if fmt in ("parquet", "xlsx"):
+        with open_file(path):  # says what is wrong with a path that cannot be read
+            return _scan_parquet(path) if fmt == "parquet" else read_sheet(path, options).lazy()
+    with open_file(path) as file:
+        head = read_head(file, str(path), fmt, options, whole=True)
+    assert head is not None  # a whole file has a first line, or is refused
+    return _scan_text(path, fmt, head, options)
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to read; DataError where it is missing, a folder or a pipe."""
     try:
         if path.is_dir():
             raise DataError(f"{path}: a folder; a CSV, Parquet or NDJSON file is needed")
-        if fmt == "parquet":
-            return _scan_parquet(path)
-        if fmt == "xlsx":
-            return read_sheet(path, options).lazy()
         with path.open("rb") as file:
-            head = read_head(file, str(path), fmt, options, whole=True)
+            yield file
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file") from error
     except io.UnsupportedOperation as error:
         raise DataError(f"{path}: a pipe or a device; a file is needed, which can be read more than once") from error
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; the file must be readable") from error
-    assert head is not None  # a whole file has a first line, or is refused
-    return _scan_text(path, fmt, head, options)
 
 
 def rows_of(piece: bytes, fmt: str, head: Head, options: TableOptions, first_row: int) -> pl.DataFrame:

@@ -24,7 +24,7 @@ ZONES = {"Z": 0, "UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5,
 """Hours east of UTC that `%Z` at the end of a form reads: those of RFC 822 and of the United States."""
 _LONGEST_S = 2.5e11
 """Seconds from 1970 past which no year has a name; larger numbers would not fit."""
-_ISO = (
+ISO_PATTERN = (
     r"^\s*(?<date>\d{4}-\d{2})(?<day>-\d{2})?"
     r"(?:[T ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?)?"
     r"\s*(?<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?\s*$"
@@ -117,7 +117,7 @@ def _complete(text: pl.Expr, form: str) -> tuple[pl.Expr, str]:
 
 def _parse_iso(cells: pl.Series, time_zone: str) -> pl.Series:
     """ISO 8601: `2020-01`, a date, or a date and time of day, with or without an offset from UTC."""
-    parts = cells.str.extract_groups(_ISO).struct.unnest()
+    parts = cells.str.extract_groups(ISO_PATTERN).struct.unnest()
     hour, minute, second = (pl.col(name).cast(pl.Int64).fill_null(0) for name in ("hour", "minute", "second"))
     fraction = pl.col("fraction").str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64).fill_null(0)
     date = (pl.col("date") + pl.col("day").fill_null("-01")).str.to_date("%Y-%m-%d", strict=False)

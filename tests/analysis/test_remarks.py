@@ -145,7 +145,12 @@ def test_what_is_said_does_not_depend_on_the_unit_of_the_values(power):
 def test_a_report_is_written_without_a_word_on_the_screen_whatever_the_values_are(tmp_path, capfd):
     columns = WITHOUT_NOISE | {"温度": NOISE, "tiny": NOISE * 1e-200, "large": NOISE * 1e154, "largest": NOISE * 3e307}
     pl.DataFrame({"time": TICK, **columns}).write_csv(tmp_path / "t.csv")
-    assert entry_point(["backtest", str(tmp_path / "t.csv"), "--quiet", "--out", str(tmp_path / "out")]) == 0
+    assert (
+        entry_point(
+            ["backtest", str(tmp_path / "t.csv"), "--quiet", "--dialect", "none", "--out", str(tmp_path / "out")]
+        )
+        == 0
+    )
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/png") == len(columns)
     assert "about unknown" not in page

@@ -1,0 +1,32 @@
+"""Kinds of files that are known by their first lines, one module each; every one gives options and nothing else."""
+
+from collections.abc import Sequence
+
+from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError
+from sentinel.tables.dialects.erddap import ERDDAP
+from sentinel.tables.dialects.fluxnet import FLUXNET
+from sentinel.tables.dialects.gleon import GLEON
+from sentinel.tables.dialects.hobo import HOBO
+from sentinel.tables.dialects.ndbc import NDBC
+from sentinel.tables.dialects.paleo import PALEO
+from sentinel.tables.dialects.pangaea import PANGAEA
+from sentinel.tables.dialects.plain import PLAIN
+from sentinel.tables.dialects.rdb import RDB
+from sentinel.tables.dialects.swmp import SWMP
+from sentinel.tables.dialects.toa5 import TOA5
+
+__all__ = ["DIALECTS", "Dialect", "Patch", "UnfinishedError", "find_dialect"]
+
+DIALECTS = (TOA5, HOBO, RDB, NDBC, SWMP, FLUXNET, PANGAEA, PALEO, ERDDAP, GLEON, PLAIN)
+"""In the order in which they are tried; the last one takes what is left."""
+
+
+def find_dialect(lines: Sequence[str], name: str = "auto") -> tuple[Dialect, Patch] | None:
+    """Find the kind of a file by its first lines, at least one; with a name only that one is tried.
+
+    Raises UnfinishedError: it is told by lines that are not there yet.
+    """
+    for dialect in DIALECTS:
+        if name in ("auto", dialect.name) and (patch := dialect.recognise(lines)) is not None:
+            return dialect, patch
+    return None

@@ -1,0 +1,52 @@
+"""Any other table, as spreadsheets, R and pandas write it: its separator, and the lines before its names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError, is_number, split
+
+SEPARATORS = (",", ";", "\t", "|", "whitespace")
+ENOUGH = 4
+"""Lines from which a title above the names is told from a table of one column."""
+
+
+def _recognise(lines: Sequence[str]) -> Patch | None:
+    rows = [(n, line) for n, line in enumerate(lines[:60]) if line.strip() and not line.startswith("#")]
+    if not rows:
+        return {}
+    best: tuple[int, int, str] | None = None  # number of the header among the rows, columns, separator
+    for separator in SEPARATORS:
+        fields = [split(line, separator) for _, line in rows]
+        header = _find_header(fields)
+        if header is None or is_number(fields[header][0]):
+            continue
+        if header and any(map(is_number, fields[header])):
+            continue
+        # A header in the first line, then the most columns; at equal numbers the earlier separator.
+        if best is None or (header > 0, -len(fields[header])) < (best[0] > 0, -best[1]):
+            best = header, len(fields[header]), separator
+    if best is None:
+        several = next((one for one in SEPARATORS[:-1] if sum(map(bool, split(rows[0][1], one))) > 1), None)
+        if several is None and 1 < len(rows) < ENOUGH:
+            raise UnfinishedError
+        return {"separator": several} if several else {}
+    header, _, separator = best
+    return {"separator": separator} | ({"skip_rows": rows[header][0]} if header else {})
+
+
+def _find_header(fields: Sequence[Sequence[str]]) -> int | None:
+    """Find the first row from which on the next ones have as many fields; None if there is none of two or more.
+
+    A title that a spreadsheet filled up with separators is no header.
+    """
+    counts = [1 if sum(map(bool, row)) == 1 else len(row) for row in fields]
+    if counts[0] > 1 and (len(counts) == 1 or counts[0] == len(fields[1])):
+        return 0
+    for n in range(1, len(counts) - 2):
+        if counts[n] > 1 and counts[n] == len(fields[n + 1]) == len(fields[n + 2]):
+            return n
+    return None
+
+
+PLAIN = Dialect("plain", "a plain table", _recognise)

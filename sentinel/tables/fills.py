@@ -1,0 +1,90 @@
+"""Numbers that stand for no value: found by what they are and where they lie, proposed, and never taken out unasked."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+KNOWN = (-9999.0, -999.0, -99.9, -99.0, 99.0, 99.9, 999.0, 999.9, 9999.0, 99999.0, -99999.0, -999.9, -6999.0, -7999.0,
+         -8888.0, -7777.0, -32768.0, 32767.0, 1e20, -1e20, 1e30, -1e34, 9.96921e36)  # fmt: skip
+"""Numbers that programs and loggers write where they have no value."""
+FAR = 10.0
+"""Robust scales from the middle of the other values, from which on a number lies apart."""
+RETURNS = 3
+"""How often a number that nobody knows as a fill value comes back exactly, to be one."""
+_SHOWN = 12
+_CANDIDATES = 20
+_SEARCHED = 1_000
+"""Series that are searched for a number nobody knows."""
+
+
+def find_fills(values: NDArray[np.float64]) -> list[tuple[float, int]]:
+    """Find numbers that stand for no value in a series, with how often each is there.
+
+    A known one is enough once; any other must come back exactly. Both must lie apart from all that is left.
+    """
+    numbers, counts = np.unique(values[np.isfinite(values)], return_counts=True)
+    known = np.isin(numbers, KNOWN)
+    often = np.argsort(-counts)[:_CANDIDATES]
+    candidates = {int(n) for n in (*np.flatnonzero(known), *often) if known[n] or counts[n] >= RETURNS}
+    # The outermost first: behind it the next one shows.
+    middle = float(np.median(numbers)) if numbers.size else 0.0
+    left = np.ones(numbers.size, bool)
+    found = []
+    for n in sorted(candidates, key=lambda n: -abs(numbers[n] - middle)):
+        left[n] = False
+        if _lies_apart(numbers[n], np.repeat(numbers[left], counts[left]), known=bool(known[n])):
+            found.append((float(numbers[n]), int(counts[n])))
+        else:
+            left[n] = True
+    return found
+
+
+def _lies_apart(number: float, rest: NDArray[np.float64], *, known: bool) -> bool:
+    if rest.size == 0:
+        return known
+    middle = np.median(rest)
+    scale = 1.4826 * float(np.median(np.abs(rest - middle)))
+    if scale == 0.0:
+        scale = float(rest.std())
+    nearest = float(np.min(np.abs(rest - number)))
+    return bool(abs(number - middle) > FAR * scale and nearest > 0.5 * FAR * scale and nearest > 0.0)
+
+
+class FillSearch:
+    """Looks for fill values in observations that come in pieces: known ones in all, others in the first of a series."""
+
+    def __init__(self) -> None:
+        self._found: dict[float, Counter[str]] = {}
+        self._seen: set[str] = set()
+
+    def look_at(self, piece: pl.DataFrame) -> None:
+        """Look at the next piece, with columns `series` and `value`."""
+        suspects = set(piece.filter(pl.col("value").is_in(KNOWN))["series"].unique())
+        if len(self._seen) < _SEARCHED:
+            new = piece["series"].unique(maintain_order=True).to_list()
+            new = [name for name in new if name not in self._seen][: _SEARCHED - len(self._seen)]
+            self._seen.update(new)
+            suspects.update(new)
+        if not suspects:
+            return
+        chosen = piece.filter(pl.col("series").is_in(list(suspects)))
+        for key, own in chosen.group_by("series", maintain_order=True):
+            for number, count in find_fills(own["value"].to_numpy()):
+                self._found.setdefault(number, Counter())[str(key[0])] += count
+
+    def say(self) -> list[str]:
+        """Say which numbers look like marks of a missing value, with the option for them."""
+        return [_say(number, counts) for number, counts in self._found.items()]
+
+
+def _say(number: float, counts: Counter[str]) -> str:
+    names = ", ".join(f"{name} x{count:,}" for name, count in list(counts.items())[:_SHOWN])
+    more = f" and {len(counts) - _SHOWN:,} more series" if len(counts) > _SHOWN else ""
+    return (
+        f"{number:.15g} lies far from all other values, as a mark of a missing value does: in {names}{more}; "
+        f"it is not taken out. If it means no value: --missing {number:.15g}"
+    )

@@ -1,0 +1,234 @@
+"""What the columns of a table tell of themselves: which hold the time and in what form, the decimal mark, the flags.
+
+Nothing is put right in silence: where two readings are possible, the error has both.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+
+import polars as pl
+
+from sentinel.domain.errors import DataError
+from sentinel.tables.cells import UNNAMED, MissingMarks, TableOptions, matches, number
+from sentinel.tables.columns import flag_patterns
+from sentinel.tables.forms import ISO, STEPS, common_forms, forms_of, is_clock
+from sentinel.tables.times import instant
+
+_TIME_NAMES = (
+    r"date[ _]?time.*", r"time[ _]?stamp.*", r"(sample|sampling|observation|measurement)?[ _]?time([ _(\[].*)?",
+    r"date([ _(\[].*)?", r"datum|fecha|zeit(stempel)?|day|utc",
+)  # fmt: skip
+"""Names of time columns, those that say most first."""
+_NUMBER_NAMES = r"(age|year|yr|yrs|time|t|step|tick)([ _(\[.].*|bp|ce|ad)?"
+_AGE = re.compile(r"(^|[^a-z])(age|bp|ka|kyr|yrbp|calyrbp|b2k)([^a-z]|$)|yrbp", re.IGNORECASE)
+_PARTS = (
+    (("#yy", "yy", "yyyy", "#yyyy", "year", "yr"), "%Y"), (("month", "mon", "mo", "mm"), "%m"),
+    (("day", "dd", "dy", "dom"), "%d"), (("hour", "hr", "hh"), "%H"), (("minute", "min", "mn"), "%M"),
+)  # fmt: skip
+_DAY_OF_YEAR = ("doy", "jday", "julian_day", "day_of_year", "yday")
+_FLAG_ENDINGS = ("_qual", "_qc", "_flag", "_flags", "_cd", "_qa", "_quality", "_qc_agg", "_qc_tests", "_qartod", "_f")
+_FLAG_STARTS = ("f_", "qc_", "flag_")
+_ROW_NUMBERS = ("record", "#", "rownames", "rn")
+_SMALLEST_SHARE = 0.9
+
+
+def texts_of(cells: pl.Series, options: TableOptions) -> pl.Series:
+    """The cells of a column as texts, missing ones left out; whole numbers without a fraction."""
+    if cells.dtype.is_float():
+        cells = cells.drop_nulls().drop_nans()
+        cells = cells.cast(pl.Int64) if bool((cells == cells.round()).all()) and (cells.abs() < 1e18).all() else cells
+    texts = cells.cast(pl.String, strict=False).drop_nulls().str.strip_chars()
+    return texts.filter(~texts.is_in(list(MissingMarks.of(options).texts)))
+
+
+def find_time(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> str | tuple[str, ...]:
+    """Name the column of times, or the columns that make it; `time_column` as it is where none is found."""
+
+    def looks(name: str) -> bool:
+        return _looks_like_time(head[name], options)
+
+    hours = [name for name in names if re.match(r"time|hour|zeit|uhrzeit|hora", name.lower())]
+    if clocks := [name for name in hours if _is_of_clock(head[name], options)]:
+        days = [name for name in names if re.match(r"date|day|datum|fecha", name.lower()) and looks(name)]
+        return (days[0], clocks[0]) if days else options.time_column
+    if options.time_name in names:
+        return options.time_column
+    if parts := _find_parts(names):
+        return parts
+    for pattern in _TIME_NAMES:
+        if found := [name for name in names if re.fullmatch(pattern, name.lower()) and looks(name)]:
+            return found[0]
+    if found := [name for name in names if looks(name) and not _is_whole_number(head[name])]:
+        return found[0]
+    return next((name for name in names if re.fullmatch(_NUMBER_NAMES, name.lower())), options.time_column)
+
+
+def _looks_like_time(cells: pl.Series, options: TableOptions) -> bool:
+    if cells.dtype.is_temporal():
+        return True
+    forms = [forms_of(cell) for cell in texts_of(cells, options).head(20)]
+    return bool(forms) and all(form and form != [STEPS] for form in forms)
+
+
+def _is_of_clock(cells: pl.Series, options: TableOptions) -> bool:
+    first = texts_of(cells, options).head(20) if cells.dtype == pl.String else cells.head(0)
+    return bool(first.len()) and all(map(is_clock, first))
+
+
+def _find_parts(names: Sequence[str]) -> tuple[str, ...] | None:
+    """Name the columns of year, month, day, hour and minute, or of year and day of the year."""
+    lower = {name.lower(): name for name in reversed(names)}
+    parts = [next((lower[one] for one in known if one in lower), None) for known, _ in _PARTS]
+    whole = [part for n, part in enumerate(parts) if part and all(parts[:n])]
+    if len(whole) >= len(("year", "month", "day")):
+        return tuple(whole)
+    day = next((lower[one] for one in _DAY_OF_YEAR if one in lower), None)
+    return (parts[0], day) if parts[0] and day else None
+
+
+def _is_whole_number(cells: pl.Series) -> bool:
+    """True for cells that are digits only: without a name that says so they are no dates."""
+    first = cells.drop_nulls().head(1).cast(pl.String).to_list()
+    return not first or re.fullmatch(r"\s*[\d.eE+]+\s*", first[0]) is not None
+
+
+def find_form(head: pl.DataFrame, options: TableOptions, where: str) -> dict[str, Any]:
+    """Tell the form of the times by the first row that decides it; DataError with both readings where none does."""
+    cells = head[options.time_name]
+    if options.time_format is not None or cells.dtype.is_temporal():
+        return {}
+    if len(options.time_columns) > 1 and (form := _form_of_parts(options)):
+        return {"time_format": form}
+    texts = texts_of(cells, options)
+    forms = common_forms(texts)
+    if len(forms) > 1:
+        cells = texts.unique(maintain_order=True)
+        read = pl.DataFrame(
+            {form: pl.select(instant(pl.lit(cells), pl.String(), replace(options, time_format=form))) for form in forms}
+        )
+        # Where all readings agree, as on the first of January, nothing would be seen.
+        differ = read.filter(pl.any_horizontal(pl.col(forms[0]).ne_missing(pl.col(one)) for one in forms[1:])).head(3)
+        readings = []
+        for form in forms:
+            shown = ", ".join(str(time)[:16] if time else "not a time" for time in differ[form])
+            readings.append(f"--time-format {shlex.quote(form)} ({shown})")
+        raise DataError(
+            f"{where}: times such as {texts[0]!r} can be read in {len(forms)} ways, and no row decides; "
+            f"say which with {', or '.join(readings)}"
+        )
+    return {"time_format": forms[0]} if forms and forms[0] not in (ISO, STEPS) else {}
+
+
+def _form_of_parts(options: TableOptions) -> str | None:
+    forms = []
+    for name in options.time_columns:
+        form = next((form for known, form in _PARTS if name.lower() in known), None)
+        form = "%j" if name.lower() in _DAY_OF_YEAR else form
+        if form is None:
+            return None
+        forms.append(form)
+    return " ".join(forms)
+
+
+def turn_ages(head: pl.DataFrame, options: TableOptions, where: str) -> tuple[TableOptions, list[str]]:
+    """Count ages backwards where the name of the time says so; DataError where numbers fall and nothing says why."""
+    temporal = head[options.time_name].dtype.is_temporal()
+    if options.time_format is not None or options.time_direction is not None or temporal:
+        return options, []
+    numbers = head.select(number(pl.col(options.time_name), head[options.time_name].dtype, options)).to_series()
+    numbers = numbers.drop_nulls()
+    if numbers.len() <= head.height // 2 or numbers.is_empty():
+        return options, []
+    name = options.time_name
+    if _AGE.search(name):
+        places = tuple(n for n in head.columns if re.match(r"depth", n.lower()))
+        excluded = tuple(dict.fromkeys((*options.exclude, *places)))
+        turned = replace(options, time_direction="backward", exclude=excluded)
+        return turned, [f"time {name!r}: ages; the largest is the oldest, and stands as {-float(numbers.max()):g}"]  # type: ignore[arg-type]
+    steps = numbers.diff().drop_nulls()
+    steps = steps.filter(steps != 0)
+    if steps.len() > 1 and (steps < 0).mean() >= _SMALLEST_SHARE:  # type: ignore[operator]
+        first = ", ".join(f"{one:g}" for one in numbers.head(3))
+        raise DataError(
+            f"{where}: the numbers in column {name!r} fall ({first}); say which way time goes with "
+            f"--time-direction backward (ages: {numbers[0]:g} is the oldest of them), or "
+            f"--time-direction forward ({numbers[0]:g} is the latest)"
+        )
+    return options, list(_note_days(float(numbers[0]), name))
+
+
+def _note_days(first: float, name: str) -> Iterator[str]:
+    """Say it where steps look like days that a program counts."""
+    for form, low, high in (("excel", 20_000, 60_000), ("julian", 2_400_000, 2_500_000)):
+        if low <= first < high and re.match(r"date|time", name.lower()):
+            read = pl.select(instant(pl.lit(first), pl.Float64(), TableOptions(time_format=form))).item()
+            yield f"time {name!r}: taken as numbers; if {first:.15g} is {read:%Y-%m-%d %H:%M}: --time-format {form}"
+
+
+def find_decimal(head: pl.DataFrame, options: TableOptions, where: str) -> dict[str, Any]:
+    """Tell decimal comma and marks of thousands by the first cell that decides; DataError where none does."""
+    if options.decimal != "." or options.thousands is not None:
+        return {}
+    doubtful: str | None = None
+    decimal: dict[str, Any] = {}
+    for name in head.columns:
+        if head[name].dtype != pl.String or name in (*options.time_columns, options.time_name, *options.by):
+            continue
+        texts = texts_of(head[name], options).head(200).to_list()
+        if not texts or sum(re.fullmatch(r"[+-]?\d[\d.,]*", text) is not None for text in texts) < len(texts) / 2:
+            continue
+        for text in texts:
+            if re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d+", text):
+                return {"decimal": ",", "thousands": "."}
+            if re.fullmatch(r"[+-]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})", text):
+                return {"thousands": ","}
+            if re.fullmatch(r"[+-]?\d+,\d+", text):
+                if re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", text):
+                    doubtful = doubtful or text
+                else:
+                    decimal = {"decimal": ","}
+    if doubtful and not decimal:
+        plain, whole = doubtful.replace(",", "."), doubtful.replace(",", "")
+        raise DataError(
+            f"{where}: numbers such as {doubtful!r} can be read in two ways, and no row decides; say which with "
+            f"--decimal , ({plain}), or --thousands , ({whole})"
+        )
+    return decimal
+
+
+def find_flags(names: Sequence[str], head: pl.DataFrame, options: TableOptions) -> tuple[TableOptions, list[str]]:
+    """Leave out columns of flags, by their names, and numbers of rows; say how the flags can be used."""
+    lower = {name.lower() for name in names}
+    patterns: dict[str, list[str]] = {}
+    for name in names:
+        low = name.lower()
+        mates = [(low.removesuffix(end), "*" + name[-len(end) :]) for end in _FLAG_ENDINGS if low.endswith(end)]
+        mates += [
+            (low.removeprefix(start), name[: len(start)] + "*") for start in _FLAG_STARTS if low.startswith(start)
+        ]
+        for mate, pattern in mates:
+            if mate in lower and not any(
+                matches(name, one) for one in (*options.exclude, *flag_patterns(options.flags))
+            ):
+                patterns.setdefault(pattern, []).append(name)
+                break
+    said = []
+    for pattern, columns in patterns.items():
+        cells = pl.concat([head[name].cast(pl.String).fill_null("") for name in columns])
+        counts = cells.value_counts(sort=True).head(6).rows()
+        codes = ", ".join(f"{code or 'empty'} x{count:,}" for code, count in counts)
+        most = counts[0][0] if counts else ""
+        said.append(
+            f"flags, not used: {', '.join(columns)} ({codes}); to use them: --flags {shlex.quote(f'{pattern}={most}')}"
+        )
+    numbers = [name for name in names if name.lower() in _ROW_NUMBERS and not name.startswith(UNNAMED)]
+    left = [name for name in (*chain.from_iterable(patterns.values()), *numbers) if name not in options.exclude]
+    if numbers := [name for name in numbers if name in left]:
+        said.append(f"row number, no series: {', '.join(numbers)}")
+    return replace(options, exclude=(*options.exclude, *left)), said

@@ -1,0 +1,186 @@
+"""The door of every table: the options that read a file, from its first lines; what they are is always said.
+
+A kind of file (`dialects/`) says how lines become columns; then the columns say which hold the time and in what form.
+Options that are given win over those that are recognised; an option at its default counts as not given. Nothing is
+decided from more than the first 1,000 rows, and form and decimal mark by the first row that decides them: a file that
+grows is read in the same way however much of it is there when it is first seen.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import polars as pl
+
+from sentinel.domain.errors import DataError
+from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, TableOptions
+from sentinel.tables.columns import join_time
+from sentinel.tables.counters import leave_out_counters
+from sentinel.tables.dialects import DIALECTS, UnfinishedError, find_dialect
+from sentinel.tables.guessing import find_decimal, find_flags, find_form, find_time, turn_ages
+from sentinel.tables.options import command_line
+from sentinel.tables.reading import (
+    cut,
+    file_format,
+    find_codec,
+    open_file,
+    open_table,
+    read_head,
+    rows_of,
+    whole_lines,
+)  # fmt: skip
+
+SAMPLE_BYTES = 1 << 20
+MARKS = (
+    "NULL", "None", "none", "NAN", "na", "n/a", "#N/A", "#NA", "#VALUE!", "ND", "nd", "n.d.",
+    "-", "--", "---", ".", "?",
+)  # fmt: skip
+"""Texts that mean no value in the files of many programs; they count as missing, and are named where they occur."""
+_DEFAULT = TableOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """How a file is read."""
+
+    dialect: str
+    options: TableOptions
+    """All that was recognised, with `dialect: none`."""
+    said: tuple[str, ...]
+    """What was recognised and what is left out, a line each; none of a table that is read as it stands."""
+
+
+def recognise(path: Path, options: TableOptions) -> Recognised:
+    """Find the options that read a file, which will not grow.
+
+    Raises DataError: it is no table, or there are two ways to read it; the message has both and the option.
+    """
+    if options.dialect == "none":
+        return Recognised("none", options, ())
+    fmt = file_format(path, options)
+    if fmt in ("csv", "ndjson"):
+        with open_file(path) as file:
+            found = recognise_text(file, str(path), fmt, options, whole=True)
+        assert found is not None  # a whole file is never too short to tell
+        return found
+    return recognise_frame(open_table(path, options).head(HEAD_ROWS).collect(), str(path), options)
+
+
+def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, whole: bool) -> Recognised | None:
+    """Find the options that read an open csv or ndjson file; None while it has too few lines to tell."""
+    if options.dialect == "none":
+        return Recognised("none", options, ())
+    name, what, filled = "plain", "", options
+    if fmt == "csv":
+        filled, lines = _read_lines(file, where, options, whole=whole)
+        try:
+            found = find_dialect(lines, options.dialect) if lines else None
+        except UnfinishedError:
+            if not whole:
+                return None
+            found = None
+        if found is None and lines and options.dialect != "auto":
+            kind = next(one.what for one in DIALECTS if one.name == options.dialect)
+            raise DataError(f"{where}: is not {kind}; --dialect auto tells what it is, none takes the options alone")
+        if found is not None and found[0].name != "plain":
+            name, what = found[0].name, found[0].what
+        filled = fill(filled, found[1]) if found is not None else filled
+    head = read_head(file, where, fmt, filled, whole=whole)
+    if head is None:
+        return None
+    file.seek(head.start)
+    piece = file.read(SAMPLE_BYTES)
+    length = cut(piece, head.codec, quoted=fmt == "csv", rows=HEAD_ROWS)
+    rows = rows_of(piece[: length or (len(piece) if whole else 0)], fmt, head, filled, 0)
+    if rows.is_empty() and not whole:
+        return None
+    found_in_rows = recognise_frame(rows, where, filled, given=options, what=what, growing=not whole)
+    return replace(found_in_rows, dialect=name)
+
+
+def recognise_frame(
+    head: pl.DataFrame,
+    where: str,
+    options: TableOptions,
+    *,
+    given: TableOptions | None = None,
+    what: str = "",
+    growing: bool = False,
+) -> Recognised:
+    """Find the options that read a table of which these are the first rows.
+
+    `options` are those that are known by now, `given` those that were asked for. Raises DataError: as `recognise`.
+    """
+    given = given or options
+    if options.dialect == "none":
+        return Recognised("none", options, ())
+    names = [name for name in head.columns if name not in (ROW, MORE)]
+    marks = tuple(mark for mark in options.missing if mark not in given.missing)
+    options = replace(options, dialect="none", missing=tuple(dict.fromkeys((*options.missing, *MARKS))))
+    if options.time_column == _DEFAULT.time_column:
+        options = replace(options, time_column=find_time(head, names, options))
+    notes: list[str] = []
+    if set(options.time_columns) <= set(names) and not head.is_empty():
+        head = join_time(head.lazy(), options).collect()
+        options = fill(options, find_form(head, options, where))
+        options = fill(options, find_decimal(head, options, where))
+        options, ages = turn_ages(head, options, where)
+        options, flags = find_flags(names, head, options)
+        options, counters = (options, []) if growing else leave_out_counters(head, options, where)
+        notes = [*ages, *flags, *counters]
+    shown = replace(options, missing=(*given.missing, *marks, *_seen(head, MARKS, options)), dialect=given.dialect)
+    written = command_line(shown, given)
+    lines = [f"read as {what or 'a table'}: {written}"] if written or what else []
+    return Recognised("plain", options, (*lines, *notes))
+
+
+def fill(options: TableOptions, patch: Mapping[str, Any]) -> TableOptions:
+    """Put recognised options in place of those that are at their default; marks and exclusions are added."""
+    changed: dict[str, Any] = {}
+    for name, value in patch.items():
+        own = getattr(options, name)
+        if name in ("missing", "exclude"):
+            changed[name] = tuple(dict.fromkeys((*own, *value)))
+        elif own == getattr(_DEFAULT, name):
+            changed[name] = value
+    return replace(options, **changed)
+
+
+def _read_lines(file: BinaryIO, where: str, options: TableOptions, *, whole: bool) -> tuple[TableOptions, list[str]]:
+    """The first lines of a file as texts, and the options with the encoding that they have."""
+    file.seek(0)
+    first = file.read(4)
+    if options.encoding == _DEFAULT.encoding and first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        options = replace(options, encoding="utf-16")
+    codec, start = find_codec(first, where, options)
+    raw: list[bytes] = []
+    size = 0
+    for _, _, line in whole_lines(file, where, codec, start, whole=whole):
+        raw.append(line)
+        size += len(line)
+        if len(raw) >= HEAD_ROWS or size >= SAMPLE_BYTES:
+            break
+    data = b"".join(raw)
+    if options.encoding == _DEFAULT.encoding and codec == "utf-8":
+        try:
+            data.decode(codec)
+        except UnicodeDecodeError:
+            # Western European text that is not UTF-8 is nearly always that of Windows; five bytes it does not have.
+            codec = "latin-1" if any(byte in data for byte in b"\x81\x8d\x8f\x90\x9d") else "cp1252"
+            options = replace(options, encoding=codec)
+    return options, data.decode(codec, errors="replace").splitlines()
+
+
+def _seen(head: pl.DataFrame, marks: Iterable[str], options: TableOptions) -> list[str]:
+    """Those of the marks that stand among the values of the first rows."""
+    texts = [name for name in head.columns if head[name].dtype == pl.String and name not in options.time_columns]
+    if not texts or head.is_empty():
+        return []
+    wanted = list(marks)
+    cells = pl.concat([head[name].drop_nulls().str.strip_chars() for name in texts])
+    there = set(cells.filter(cells.is_in(wanted)).unique())
+    return [mark for mark in wanted if mark in there]

@@ -1,0 +1,119 @@
+"""A few rows of each kind of file, made after its habits; the numbers are invented."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+FIRST = "2021-06-18T00:00:00"
+
+
+class Specimen(NamedTuple):
+    """The text of a file, and what it says."""
+
+    text: str
+    series: tuple[str, ...]
+    first: str
+    """Time of the first row, UTC."""
+    values: tuple[float, ...]
+    """Values of the first series."""
+    encoding: str = "utf-8"
+
+
+TOA5 = """"TOA5","Logger","CR1000X","12342","CR1000X.Std.03.02","CPU:prog.CR1X","2438","Hourly"
+"TIMESTAMP","RECORD","BattV","AirT_C(42)"
+"TS","RN","Volts","Deg C"
+"","","Avg","Smp"
+"2021-06-18 00:00:00",0,13.2,NAN
+"2021-06-18 01:00:00",1,13.3,18.27
+"2021-06-18 02:00:00",2,13.1,18.29
+"""
+HOBO = """"Plot Title: pond 3"
+"#","Date Time, GMT-05:00","Temp, °C (LGR S/N: 1)","Host Connected (LGR S/N: 1)","End Of File (LGR S/N: 1)"
+1,06/17/21 07:00:00 PM,20.1,,
+2,06/17/21 08:00:00 PM,20.2,,
+3,06/17/21 09:00:00 PM,,Logged,Logged
+"""
+RDB = """# Data provided for site 04085427
+# a second line
+agency_cd\tsite_no\tdatetime\ttz_cd\t170_00060\t170_00060_cd
+5s\t15s\t20d\t6s\t14n\t10s
+USGS\t04085427\t2021-06-17 19:00\tCDT\t320\tA
+USGS\t04085427\t2021-06-17 19:15\tCDT\tIce\tA
+USGS\t04085427\t2021-06-17 19:30\tCDT\t322\tP
+"""
+NDBC = """#YY  MM DD hh mm WDIR WSPD GST  WVHT  PRES
+#yr  mo dy hr mn degT m/s  m/s     m   hPa
+2021 06 18 00 00 120  5.0  6.0 99.00 1012.1
+2021 06 18 00 10 999  5.5   MM 99.00 9999.0
+"""
+SWMP = """"StationCode","isSWMP","DateTimeStamp","Historical","ProvisionalPlus","F_Record","Temp","F_Temp","pH","F_pH"
+"apacpwq","P","06/18/2021 00:00",0,1,"",28.1,"<0> ",8.1,"<-3> [GSM] (CSM)"
+"apacpwq","P","06/18/2021 00:15",0,1,"",28.2,"<1> (CAF)",8.2,"<0> "
+"""
+FLUXNET = """TIMESTAMP_START,TIMESTAMP_END,TA_F,TA_F_QC
+202106180000,202106180030,-9999,0
+202106180030,202106180100,11.5,0
+202106180100,202106180130,11.75,1
+"""
+PANGAEA = """/* DATA DESCRIPTION:
+Citation:\tAn invented core
+Parameter(s):\tDEPTH, sediment [m] (Depth)
+*/
+Depth [m]\tAge [ka BP]\td18O [per mil]
+0.00\t1.2\t3.32
+0.05\t1.5\t3.22
+"""
+PALEO = """# lake core 5
+#----------------------------------------------------
+#    World Data Service for Paleoclimatology, Boulder and NOAA Paleoclimatology Program
+# Missing_Values: -999
+##depth_cm\tdepth,,,cm,,,,,N
+depth_cm\tage_calBP\tcharcoal
+0.5\t10\t3.5
+1.5\t30\t-999.0
+2.5\t50\t4.5
+"""
+ERDDAP = """time,latitude,longitude,sst,sst_qc_agg
+UTC,degrees_north,degrees_east,degree_C,
+2021-06-18T00:00:00Z,27.5,-80.1,24.5,1
+2021-06-18T01:00:00Z,27.5,-80.1,NaN,9
+"""
+GLEON = """DateTime\twtr_0\twtr_0.5
+2021-06-18 00:00\t20.5\t20.1
+2021-06-18 01:00\t20.25\t20.2
+"""
+EXCEL = """Messstelle Süd;;
+Datum;Wasserstand;Güte
+18.06.2021 00:00;1.299,5;gut
+18.06.2021 01:00;999,25;gut
+18.06.2021 02:00;#N/A;gut
+"""
+R_ROWS = """"","date","ph"
+"1","2021-06-18",7.5
+"2","2021-06-19",NA
+"3","2021-06-20",7.25
+"""
+SPLIT = """Year,Month,Day,Hour,ph
+2021,6,18,0,7.5
+2021,6,18,1,7.25
+"""
+CLOCK = """Date,Time,ph
+18/06/2021,00:00,7.5
+18/06/2021,00:15,7.25
+"""
+SPECIMENS = {
+    "toa5": Specimen(TOA5, ("AirT_C(42)", "BattV"), "2021-06-18T01:00:00", (18.27, 18.29)),
+    "hobo": Specimen(HOBO, ("Temp, °C (LGR S/N: 1)",), FIRST, (20.1, 20.2)),
+    "rdb": Specimen(RDB, ("170_00060",), FIRST, (320.0, 322.0)),
+    "ndbc": Specimen(NDBC, ("GST", "PRES", "WDIR", "WSPD"), FIRST, (6.0,)),
+    "swmp": Specimen(SWMP, ("Temp", "pH"), FIRST, (28.1,)),
+    "fluxnet": Specimen(FLUXNET, ("TA_F",), "2021-06-18T00:30:00", (11.5, 11.75)),
+    "pangaea": Specimen(PANGAEA, ("d18O [per mil]",), "-1.5", (3.22, 3.32)),
+    "paleo": Specimen(PALEO, ("charcoal",), "-50.0", (4.5, 3.5)),
+    "erddap": Specimen(ERDDAP, ("sst",), FIRST, (24.5,)),
+    "gleon": Specimen(GLEON, ("wtr_0", "wtr_0.5"), FIRST, (20.5, 20.25)),
+    "plain-excel": Specimen(EXCEL, ("Wasserstand",), FIRST, (1299.5, 999.25), "cp1252"),
+    "plain-r": Specimen(R_ROWS, ("ph",), FIRST, (7.5, 7.25)),
+    "plain-split": Specimen(SPLIT, ("ph",), FIRST, (7.5, 7.25)),
+    "plain-clock": Specimen(CLOCK, ("ph",), FIRST, (7.5, 7.25)),
+}

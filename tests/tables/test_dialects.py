@@ -1,0 +1,186 @@
+"""Files as people have them are read without an option, and what was recognised can be written down."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from sentinel.commands.main import parser, table_options
+from sentinel.config.sources import DIALECTS as NAMES
+from sentinel.domain.errors import DataError
+from sentinel.tables import TableOptions, open_table, parse
+from sentinel.tables.dialects import DIALECTS
+from sentinel.tables.options import command_line
+from sentinel.tables.recognising import recognise, recognise_text
+from tests.tables.specimens import SPECIMENS, Specimen
+
+
+def write(folder: Path, specimen: Specimen) -> Path:
+    path = folder / "table.dat"
+    path.write_bytes(specimen.text.encode(specimen.encoding))
+    return path
+
+
+def read(path: Path, options: TableOptions) -> pl.DataFrame:
+    table = parse(open_table(path, options), options, path.name, strict=True)
+    return table.observations.collect().sort("series", "time")
+
+
+def assert_reads(path: Path, options: TableOptions, specimen: Specimen) -> None:
+    found = read(path, options)
+    assert tuple(found["series"].unique().sort()) == tuple(sorted(specimen.series))
+    own = found.filter(series=sorted(specimen.series)[0])
+    assert own["value"].to_list() == list(specimen.values)
+    first = own["time"][0]
+    assert (str(first) if isinstance(first, float) else first.replace(tzinfo=None).isoformat()) == specimen.first
+
+
+@pytest.mark.parametrize("name", SPECIMENS)
+def test_a_file_of_each_kind_is_read_without_an_option_and_what_is_left_out_is_said(tmp_path, name):
+    path = write(tmp_path, SPECIMENS[name])
+    found = recognise(path, TableOptions())
+    assert found.dialect == name.partition("-")[0]
+    assert found.said
+    assert_reads(path, found.options, SPECIMENS[name])
+
+
+@pytest.mark.parametrize("name", SPECIMENS)
+def test_the_command_line_that_is_said_reads_the_file_without_recognising_anything(tmp_path, name):
+    path = write(tmp_path, SPECIMENS[name])
+    line = next(line for line in recognise(path, TableOptions()).said if line.startswith("read as"))
+    words = shlex.split(line.partition(": ")[2])
+    arguments = parser().parse_args(["plot", str(path), "--out", "x.png", "--dialect", "none", *words])
+    options = table_options(arguments)
+    assert_reads(path, options, SPECIMENS[name])
+    assert command_line(options) == shlex.join(["--dialect", "none"]) + f" {line.partition(': ')[2]}"
+
+
+@pytest.mark.parametrize("name", SPECIMENS)
+def test_a_file_that_is_being_written_waits_and_is_then_read_as_it_will_be_when_it_is_whole(tmp_path, name):
+    path = write(tmp_path, SPECIMENS[name])
+    whole = path.read_bytes()
+    final = recognise(path, TableOptions()).options
+    told = []
+    for end in range(len(whole) + 1):
+        path.write_bytes(whole[:end])
+        with path.open("rb") as file:
+            found = recognise_text(file, "t", "csv", TableOptions(), whole=False)
+        if found is not None:
+            told.append(found.options)
+    assert told, "once the first row is there it can be told"
+    for options in told:
+        assert options == final
+
+
+def test_every_dialect_has_a_specimen_and_a_name_in_the_settings():
+    assert {one.name for one in DIALECTS} == {name.partition("-")[0] for name in SPECIMENS}
+    assert {"auto", "none", *(one.name for one in DIALECTS)} == set(NAMES)
+
+
+def test_a_plain_tidy_table_is_read_as_it_stands_and_nothing_is_said(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time,ph,temp\n2020-01-01,7,20\n2020-01-02,8,\n")
+    found = recognise(path, TableOptions())
+    assert (found.dialect, found.said) == ("plain", ())
+
+
+def test_a_named_dialect_that_the_file_is_not_is_refused(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time,ph\n2020-01-01,7\n2020-01-02,8\n")
+    with pytest.raises(DataError, match=r"a\.csv: is not a Campbell logger's TOA5 table; --dialect auto tells"):
+        recognise(path, TableOptions(dialect="toa5"))
+
+
+def test_options_that_are_given_win_over_those_that_are_recognised(tmp_path):
+    path = write(tmp_path, SPECIMENS["swmp"])
+    found = recognise(path, TableOptions(flags=("F_*=<0>,<1>",), columns=("Temp",)))
+    assert read(path, found.options)["value"].to_list() == [28.1, 28.2]
+
+
+# What can be read in two ways
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        (
+            "time,v\n01/01/2021,1\n01/02/2021,2\n",
+            r"--time-format %d/%m/%Y \(2021-02-01 00:00\), or --time-format %m/%d/%Y \(2021-01-02 00:00\)$",
+        ),
+        ("time;v\n2021-01-01;1,234\n2021-01-02;1,235\n", r"--decimal , \(1\.234\), or --thousands , \(1234\)$"),
+        (
+            "time,v\n900,1\n800,2\n700,3\n",
+            r"--time-direction backward \(ages: 900 is the oldest .*\), or --time-direction forward \(900 is the .*\)$",
+        ),
+    ],
+)
+def test_where_two_readings_are_possible_one_option_is_asked_for_and_both_are_shown(tmp_path, text, asks):
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=asks) as caught:
+        recognise(path, TableOptions())
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "option", "value"),
+    [
+        ("time,v\n01/01/2021,1\n13/02/2021,2\n", "time_format", "%d/%m/%Y"),
+        ("time;v\n2021-01-01;1,234\n2021-01-02;1,2\n", "decimal", ","),
+        ("time;v\n2021-01-01;0,234\n", "decimal", ","),
+        ('time,v\n2021-01-01,"1,234.5"\n', "thousands", ","),
+        ("time,v\n1609459200,1\n1609459260,1\n", "time_format", "seconds"),
+        ("time,v\n1609459200000,1\n", "time_format", "milliseconds"),
+        ("time,v\n20210101,1\n", "time_format", "%Y%m%d"),
+        ("time,v\n2021010112,1\n", "time_format", "%Y%m%d%H"),
+        ("time,v\n1860,1\n1861,1\n", "time_format", None),
+        ("age_ka,v\n5,1\n4,1\n", "time_direction", "backward"),
+        ("year,v\n1860,1\n1861,1\n", "time_column", "year"),
+        ("ph,sampled at\n7,2021-01-01\n7,2021-01-02\n", "time_column", "sampled at"),
+        ("ph,time\n7,2021-01-01\n7,NULL\n", "time_column", "time"),
+    ],
+)
+def test_the_first_row_that_decides_is_enough(tmp_path, text, option, value):
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    assert getattr(recognise(path, TableOptions()).options, option) == value
+
+
+def test_a_parquet_file_of_pandas_has_its_index_as_time(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    index = pandas.date_range("2021-01-01", periods=3, freq="h")
+    pandas.DataFrame({"ph": [1.0, 2.0, 3.0]}, index=index).to_parquet(tmp_path / "a.parquet")
+    found = recognise(tmp_path / "a.parquet", TableOptions())
+    assert read(tmp_path / "a.parquet", found.options)["value"].to_list() == [1.0, 2.0, 3.0]
+
+
+# Columns that are no series
+
+
+def test_counters_are_not_judged_until_someone_says_how(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = "".join(f"{n},{n * 0.5 % 60},{(-1) ** n},{n}\n" for n in range(300))
+    path.write_text("time,rain,ph,row\n" + rows)
+    found = recognise(path, TableOptions())
+    assert found.options.exclude == ("rain", "row")
+    assert "'rain' only rises" in found.said[1]
+    assert "--transform rain=difference" in found.said[1]
+    assert recognise(path, TableOptions(transform=("rain=difference",))).options.exclude == ("row",)
+    assert recognise(path, TableOptions(columns=("rain",))).options.exclude == ()
+    with pytest.raises(DataError, match="'rain' only rises"):
+        recognise(path, TableOptions(exclude=("ph", "row")))
+
+
+def test_flag_columns_are_no_series_and_it_is_said_how_to_use_them(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time,ph,ph_qual\n1,7,0\n2,8,0\n3,9,4\n")
+    found = recognise(path, TableOptions())
+    assert read(path, found.options)["series"].unique().to_list() == ["ph"]
+    assert found.said[1] == "flags, not used: ph_qual (0 x2, 4 x1); to use them: --flags '*_qual=0'"
+    used = recognise(path, TableOptions(flags=("*_qual=0",)))
+    assert read(path, used.options)["value"].to_list() == [7.0, 8.0]
