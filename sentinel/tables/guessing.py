@@ -21,7 +21,7 @@ from sentinel.tables.forms import ISO, STEPS, common_forms, forms_of, is_clock
 from sentinel.tables.times import instant
 
 _TIME_NAMES = (
-    r"date[ _]?time.*", r"time[ _]?stamp.*", r"(sample|sampling|observation|measurement)?[ _]?time([ _(\[].*)?",
+    r"date[ _]?time.*", r"time[ _]?stamp.*", r"(sampl\w+|observation|measurement)?[ _]?time([ _(\[].*)?",
     r"date([ _(\[].*)?", r"datum|fecha|zeit(stempel)?|day|utc",
 )  # fmt: skip
 """Names of time columns, those that say most first."""

@@ -19,7 +19,7 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
     time = present(names, "age*", "year*")
     if not time:
         return None
-    patch = {"separator": "\t", "time_column": time[0], "exclude": present(names, "depth*", "sample*")}
+    patch = {"separator": "\t", "time_column": time[0], "exclude": present(names, "depth*", "sampl*")}
     said = (re.match(r"#\s*missing[_ ]values?:\s*(\S+)", line, re.IGNORECASE) for line in comments)
     marks = tuple(dict.fromkeys(mark[1] for mark in said if mark))
     return patch | ({"missing": marks} if marks else {})

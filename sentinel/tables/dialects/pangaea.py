@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError, present, split
 
-PLACES = ("Depth*", "Latitude*", "Longitude*", "Elevation*", "Event*", "Sample*", "Label*")
-"""Columns that say where a sample was taken, not what was measured in it."""
+PLACES = ("Depth*", "Latitude*", "Longitude*", "Elevation*", "Event*", "Sampl*", "Label*")
+"""Columns that say where something was taken, not what was measured."""
 
 
 def _recognise(lines: Sequence[str]) -> Patch | None:
