@@ -20,6 +20,7 @@ from sentinel.domain.observation import STAMPS, Rejection
 from sentinel.tables import Axis, Parsed, TableOptions, open_table, parse
 from sentinel.tables.cells import HEAD_ROWS, matches
 from sentinel.tables.columns import patterns_of
+from sentinel.tables.counters import take_steps
 from sentinel.tables.fills import FillSearch
 from sentinel.tables.recognising import Recognised, recognise, recognise_frame
 
@@ -96,19 +97,10 @@ class SortedObservations:
             last = batch.select(KEY).row(-1)
             self.duplicates += int(repeated.sum())
             kept = batch.filter(~repeated)
-            yield self._take_differences(kept, before) if self._counters else kept
-
-    def _take_differences(self, batch: pl.DataFrame, before: dict[int, float]) -> pl.DataFrame:
-        """Put the step since the value before in place of each value of a counter; `before` holds the last ones."""
-        counts = pl.col("id").is_in(self._counters)
-        known = pl.col("id").replace_strict(before, default=None, return_dtype=pl.Float64)
-        former = pl.coalesce(pl.col("value").shift().over("id"), known)
-        stepped = batch.with_columns(pl.when(counts).then(pl.col("value") - former).otherwise("value").alias("step"))
-        last = batch.filter(counts).group_by("id").last()
-        before.update(zip(last["id"].to_list(), last["value"].to_list(), strict=True))
-        falls = counts & (pl.col("step") < 0)
-        self.resets += stepped.filter(falls).height
-        return stepped.filter(pl.col("step").is_not_null() & ~falls).with_columns(value="step").drop("step")
+            if self._counters:
+                kept, resets = take_steps(kept, "id", pl.col("id").is_in(self._counters), before)
+                self.resets += resets
+            yield kept
 
     def _in_order(self, batch_rows: int) -> Iterator[pl.DataFrame]:
         block = max(SMALLEST_BLOCK, 2 * batch_rows // max(1, len(self._pieces)))

@@ -89,19 +89,28 @@ class Files(PullSource):
     def _read_header(self, path: Path) -> list[str]:
         """Columns of a wide CSV table that may be series; none where its first line does not tell them."""
         from sentinel.tables import file_format
-        from sentinel.tables.cells import UNNAMED
+        from sentinel.tables.cells import UNNAMED, matches
+        from sentinel.tables.columns import flag_patterns
         from sentinel.tables.options import options_of
         from sentinel.tables.reading import read_head
+        from sentinel.tables.recognising import recognise_text
 
         settings, options = self._settings, options_of(self._settings)
         if file_format(path, options) != "csv":
             return []
         with path.open("rb") as file:
+            found = recognise_text(file, str(path), "csv", options, whole=False)
+            if found is None:
+                return []
+            options = found.options
             head = read_head(file, str(path), "csv", options, whole=False)
         columns = head.columns if head is not None else ()
         if settings.layout == "auto" and {settings.series_column, settings.value_column} <= set(columns):
             return []
-        return [name for name in columns if name not in options.time_columns and not name.startswith(UNNAMED)]
+        left_out = (*options.time_columns, *options.by)
+        names = [name for name in columns if name not in left_out and not name.startswith(UNNAMED)]
+        patterns = (*options.exclude, *flag_patterns(options.flags))
+        return [name for name in names if not any(matches(name, one) for one in patterns)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,10 @@ class Position:
     """Fingerprint of the first `head_bytes`."""
     tail: str
     """Fingerprint of the last bytes before `offset`, at most `TAIL_BYTES`."""
+    read_as: str = ""
+    """Options that were recognised when the file was first read, as JSON; empty = not yet."""
+    counted: str = ""
+    """Last values of the series of which the steps are judged, as JSON."""
 
     @classmethod
     def at(cls, file: BinaryIO, offset: int, rows: int) -> Position:
@@ -132,6 +145,10 @@ class Position:
         """Give the same position in another file of the same content."""
         device, inode = _inode(path)
         return replace(self, device=device, inode=inode)
+
+    def go_on(self, file: BinaryIO, offset: int, rows: int) -> Position:
+        """Give the position of the same file further on."""
+        return replace(Position.at(file, offset, rows), read_as=self.read_as, counted=self.counted)
 
     def fits(self, path: Path) -> bool:
         """True if this file begins as the one that was read did, and is at least as long."""

@@ -7,8 +7,9 @@ its folder: it is complained about and tried again at the next fetch.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -20,12 +21,15 @@ from sentinel.domain.errors import DataError
 from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame, Rejection
 from sentinel.sources.base import SourceError
 from sentinel.sources.csv import Position, find_positions, find_tables
-from sentinel.tables import Shape, file_format, find_shape, open_table
+from sentinel.tables import Shape, TableOptions, file_format, find_shape, open_table
 from sentinel.tables.cells import HEAD_ROWS
+from sentinel.tables.columns import is_named, join_time, patterns_of
 from sentinel.tables.complaints import COMPLAINTS
+from sentinel.tables.counters import take_steps
 from sentinel.tables.options import options_of
 from sentinel.tables.parsing import check_cells, find_axis, split_checked
 from sentinel.tables.reading import LONGEST_LINE_BYTES, PIECE_BYTES, Head, cut, read_head, rows_of
+from sentinel.tables.recognising import read_back, recognise_frame, recognise_text, write_down
 
 FUTURE_US = 24 * 3_600 * MICROSECONDS
 """Event times further ahead of the clock than this are refused: a typing error must not close years of ticks."""
@@ -37,10 +41,16 @@ class _Rows(NamedTuple):
     checked: pl.DataFrame
     position: Position
     more: bool
+    options: TableOptions
+    said: tuple[str, ...]
+    """What was recognised, when the file is read for the first time."""
 
 
 class Follower:
-    """Reads what has been added to a file or a folder; keeps only the layouts of the files."""
+    """Reads what has been added to a file or a folder; keeps only the layouts of the files.
+
+    How a file is written is recognised when its first rows are there, and stays with its position.
+    """
 
     def __init__(self, settings: CsvSource, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
@@ -79,13 +89,14 @@ class Follower:
                 continue
             if rows is None:
                 continue
-            positions[name] = rows.position
-            kept, counts, lines = split_checked(rows.checked, self._options, str(path))
+            kept, counts, lines = split_checked(rows.checked, rows.options, str(path))
             is_ahead = pl.col("time").dt.epoch("us") > now_us + FUTURE_US
             kept, ahead = kept.filter(~is_ahead), kept.filter(is_ahead)
             if ahead.height:
                 counts[Rejection.FUTURE] = ahead.height
-                lines += (_complain_of_future(path, ahead, now_us, self._options.time_zone),)
+                lines += (_complain_of_future(path, ahead, now_us, rows.options.time_zone),)
+            kept, positions[name] = _count(kept, rows, counts)
+            lines = (*(f"{path}: {line}" for line in rows.said), *lines)
             tables.append(kept)
             rejected.update(counts)
             complaints.extend(lines)
@@ -105,20 +116,29 @@ class Follower:
         with path.open("rb") as file:
             size = file.seek(0, 2)
             position = position or Position.at(file, 0, 0)
-            if fmt == "parquet":
-                return self._read_parquet(path, file, size, position, left)
+            if fmt in ("parquet", "xlsx"):
+                return self._read_whole(path, file, size, position, left)
             if position.offset == size:
                 return None
-            head = read_head(file, str(path), fmt, self._options, whole=False)
+            said: tuple[str, ...] = ()
+            if not position.read_as:
+                found = recognise_text(file, str(path), fmt, self._options, whole=False)
+                if found is None:
+                    return None
+                said = found.said
+                position = replace(position, read_as=write_down(found.options, self._options))
+            options = read_back(position.read_as, self._options)
+            head = read_head(file, str(path), fmt, options, whole=False)
             if head is None:
                 return None
-            return self._read_text(path, file, fmt, head, position, left)
+            rows = self._read_text(path, file, fmt, head, position, left, options)
+            return rows if rows is None else rows._replace(said=said)
 
     def _read_text(
-        self, path: Path, file: BinaryIO, fmt: str, head: Head, position: Position, left: int
+        self, path: Path, file: BinaryIO, fmt: str, head: Head, position: Position, left: int, options: TableOptions
     ) -> _Rows | None:
         offset, row = max(position.offset, head.start), position.rows
-        shape = self._shape(path, file, fmt, head)
+        shape = self._shape(path, file, fmt, head, options)
         quoted = fmt == "csv"
         wanted, asked = max(1, left // len(shape.values)), PIECE_BYTES
         while True:
@@ -133,24 +153,31 @@ class Follower:
                 return None
             raise DataError(f"{path}: no line ends within {asked >> 20} MiB after byte {offset}; not a table")
         more = len(piece) == asked or cut(piece, head.codec, quoted=quoted) > length
-        rows = rows_of(piece[:length], fmt, head, self._options, row)
-        checked = check_cells(rows.lazy(), self._options, "time", shape).collect()
-        return _Rows(checked, Position.at(file, offset + length, row + rows.height), more)
+        rows = rows_of(piece[:length], fmt, head, options, row)
+        checked = check_cells(join_time(rows.lazy(), options), options, "time", shape).collect()
+        return _Rows(checked, position.go_on(file, offset + length, row + rows.height), more, options, ())
 
-    def _read_parquet(self, path: Path, file: BinaryIO, size: int, position: Position, left: int) -> _Rows | None:
+    def _read_whole(self, path: Path, file: BinaryIO, size: int, position: Position, left: int) -> _Rows | None:
         row = position.rows
         table = open_table(path, self._options)
         height = table.select(pl.len()).collect().item()
         if row >= height:
             return None
         head = table.head(HEAD_ROWS).collect()
-        shape = find_shape(head, self._options, str(path))
-        find_axis(head, self._options, shape, str(path), "time")
+        found = recognise_frame(head, str(path), self._options, growing=True)
+        options = found.options
+        table = join_time(table, options)
+        head = table.head(HEAD_ROWS).collect()
+        shape = find_shape(head, options, str(path))
+        find_axis(head, options, shape, str(path), "time")
         rows = max(1, left // len(shape.values))
-        checked = check_cells(table.slice(row, rows), self._options, "time", shape).collect()
-        return _Rows(checked, Position.at(file, size, min(height, row + rows)), row + rows < height)
+        checked = check_cells(table.slice(row, rows), options, "time", shape).collect()
+        said = () if position.read_as else found.said
+        position = replace(position, read_as=write_down(options, self._options))
+        position = position.go_on(file, size, min(height, row + rows))
+        return _Rows(checked, position, row + rows < height, options, said)
 
-    def _shape(self, path: Path, file: BinaryIO, fmt: str, head: Head) -> Shape:
+    def _shape(self, path: Path, file: BinaryIO, fmt: str, head: Head, options: TableOptions) -> Shape:
         """Layout of a text file by its first rows; kept once there are enough of them to stay as they are."""
         key = (path, head.columns)
         if key in self._shapes:
@@ -158,12 +185,24 @@ class Follower:
         file.seek(head.start)
         piece = file.read(PIECE_BYTES)
         first = piece[: cut(piece, head.codec, quoted=fmt == "csv", rows=HEAD_ROWS)]
-        rows = rows_of(first, fmt, head, self._options, 0)
-        shape = find_shape(rows, self._options, str(path))
-        find_axis(rows, self._options, shape, str(path), "time")
+        rows = join_time(rows_of(first, fmt, head, options, 0).lazy(), options).collect()
+        shape = find_shape(rows, options, str(path))
+        find_axis(rows, options, shape, str(path), "time")
         if rows.height >= HEAD_ROWS:
             self._shapes[key] = shape
         return shape
+
+
+def _count(kept: pl.DataFrame, rows: _Rows, counts: dict[str, int]) -> tuple[pl.DataFrame, Position]:
+    """Put the steps of counters in place of their values; the position keeps the last ones."""
+    patterns = patterns_of(rows.options.transform, "difference")
+    if not patterns:
+        return kept, rows.position
+    before: dict[str, float] = json.loads(rows.position.counted or "{}")
+    steps, _ = take_steps(kept, "series", is_named(pl.col("series"), patterns), before)
+    if left_out := kept.height - steps.height:
+        counts[Rejection.MISSING] = counts.get(Rejection.MISSING, 0) + left_out
+    return steps, replace(rows.position, counted=json.dumps(before))
 
 
 def _complain_of_future(path: Path, ahead: pl.DataFrame, now_us: int, time_zone: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from typing import TypeVar
 
 import polars as pl
 
@@ -39,6 +40,25 @@ def leave_out_counters(head: pl.DataFrame, options: TableOptions, where: str) ->
     if marks and len(marks) == len(shape.values):
         raise DataError(f"{where}: {said[0]}" + (f" (likewise {', '.join(marks[1:])})" if len(marks) > 1 else ""))
     return replace(options, exclude=(*options.exclude, *marks)), said
+
+
+Key = TypeVar("Key", int, str)
+
+
+def take_steps(batch: pl.DataFrame, key: str, counted: pl.Expr, before: dict[Key, float]) -> tuple[pl.DataFrame, int]:
+    """Put the step since the value before in place of each value of a counter, in the order of the rows.
+
+    `key` names the column of the series, `before` holds the last value of each counter and is brought up to date. The
+    step over a fall is unknown: such rows are left out, as the first of a series is. Returns the rows and those falls.
+    """
+    known = pl.col(key).replace_strict(before, default=None, return_dtype=pl.Float64) if before else pl.lit(None)
+    former = pl.coalesce(pl.col("value").shift().over(key), known)
+    stepped = batch.with_columns(pl.when(counted).then(pl.col("value") - former).otherwise("value").alias("__step__"))
+    last = batch.filter(counted).group_by(key).last()
+    before.update(zip(last[key].to_list(), last["value"].to_list(), strict=True))
+    falls = counted & (pl.col("__step__") < 0).fill_null(value=False)
+    kept = stepped.filter(pl.col("__step__").is_not_null() & ~falls)
+    return kept.with_columns(value="__step__").drop("__step__"), stepped.filter(falls).height
 
 
 def _counts(cells: pl.Series, options: TableOptions) -> bool:

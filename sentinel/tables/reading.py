@@ -62,6 +62,7 @@ def read_head(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, wh
     columns: tuple[str, ...] | None = None
     skipped = units = 0
     for begin, end, line in whole_lines(file, where, codec, start, whole=whole):
+        _refuse_binary(line, where, codec)
         if columns is not None:
             units += 1
         elif fmt == "csv" and skipped < options.skip_rows:
@@ -81,16 +82,17 @@ def read_head(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, wh
 def whole_lines(file: BinaryIO, where: str, codec: str, start: int, *, whole: bool) -> Iterator[tuple[int, int, bytes]]:
     """Yield the complete lines of a file from byte `start`, each with its place; with `whole` also an open last one.
 
-    Raises DataError: no line, or binary data.
+    Raises DataError: the first line has no end, or is binary data.
     """
-    newline = "\n".encode(codec)
+    newline, first = "\n".encode(codec), start
     file.seek(0)
     data = file.read(64 << 10)
     while True:
         end = _find_newline(data, newline, start)
         line = data[start:end]
-        _refuse_binary(line, where, codec)
         if end == len(data) and not line.endswith(newline):
+            if start == first:
+                _refuse_binary(line, where, codec)
             file.seek(len(data))
             longer = file.read(PIECE_BYTES)
             if longer and len(data) - start < LONGEST_LINE_BYTES:

@@ -9,8 +9,9 @@ grows is read in the same way however much of it is there when it is first seen.
 from __future__ import annotations
 
 import codecs
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -148,6 +149,30 @@ def fill(options: TableOptions, patch: Mapping[str, Any]) -> TableOptions:
         elif own == getattr(_DEFAULT, name):
             changed[name] = value
     return replace(options, **changed)
+
+
+def write_down(options: TableOptions, given: TableOptions) -> str:
+    """Write as JSON what was recognised beyond the options given; `read_back` makes options of it again."""
+    patch = {}
+    for field in fields(TableOptions):
+        value, own = getattr(options, field.name), getattr(given, field.name)
+        if field.name == "missing":
+            value = tuple(mark for mark in value if mark not in (*own, *MARKS))
+            own = ()
+        elif field.name == "exclude":
+            value, own = tuple(name for name in value if name not in own), ()
+        if value != own and field.name != "dialect":
+            patch[field.name] = value
+    return json.dumps(patch)
+
+
+def read_back(written: str, given: TableOptions) -> TableOptions:
+    """Fill the options given with what was recognised once, whatever the file has become since."""
+    if given.dialect == "none":
+        return given
+    patch = {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(written).items()}
+    filled = replace(fill(given, patch), dialect="none")
+    return replace(filled, missing=tuple(dict.fromkeys((*filled.missing, *MARKS))))
 
 
 def _read_lines(file: BinaryIO, where: str, options: TableOptions, *, whole: bool) -> tuple[TableOptions, list[str]]:

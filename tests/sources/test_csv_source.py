@@ -134,8 +134,8 @@ def test_an_unreadable_file_is_a_failure(tmp_path):
 def test_a_missing_file_and_a_table_that_cannot_be_used_are_failures(tmp_path):
     with pytest.raises(SourceError, match=r"none\.csv: No such file or directory; a readable file or folder is needed"):
         csv_source(tmp_path / "none.csv").fetch(None)
-    (tmp_path / "a.csv").write_text("date,n\n2020-01-01,1\n")
-    with pytest.raises(DataError, match=r"a\.csv: no column 'time'; columns are date, n"):
+    (tmp_path / "a.csv").write_text("lake,n\npeter,1\n")
+    with pytest.raises(DataError, match=r"a\.csv: no column 'time'; columns are lake, n"):
         csv_source(tmp_path / "a.csv").fetch(None)
     (tmp_path / "b.csv").write_text("time,n\n1,1\n2,2\n")
     with pytest.raises(DataError, match=r"b\.csv: column 'time' holds numbers"):

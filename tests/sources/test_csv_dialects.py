@@ -1,0 +1,87 @@
+"""Source `csv` recognises a file by its first rows, once, and reads it on in the same way."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from sentinel.domain.errors import DataError
+from tests.sources.following import csv_source, follow, rows
+from tests.tables.specimens import SPECIMENS
+
+CALENDAR = {name: one for name, one in SPECIMENS.items() if "T" in one.first}
+
+
+@pytest.mark.parametrize("name", CALENDAR)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_file_gives_the_same_observations_whole_and_in_pieces_with_restarts(tmp_path, name, seed):
+    path, text = tmp_path / "logger.dat", CALENDAR[name].text.encode(CALENDAR[name].encoding)
+    path.write_bytes(text)
+    whole, _ = follow(csv_source(path))
+    assert {series for series, _ in rows(whole)} == set(CALENDAR[name].series)
+    assert whole[0].complaints[0].startswith(f"{path}: read as ")
+    dice, told, cursor, written = random.Random(seed), [], None, 0
+    path.write_bytes(b"")
+    while written < len(text):
+        step = dice.randint(1, 60)
+        with path.open("ab") as file:
+            file.write(text[written : written + step])
+        written += step
+        frames, cursor = follow(csv_source(path), cursor)
+        told += rows(frames)
+    assert sorted(told) == sorted(rows(whole))
+
+
+def test_what_was_recognised_stays_though_later_rows_would_decide_otherwise(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time;v\n01.02.2020;0,5\n")
+    source = csv_source(path)
+    frames, cursor = follow(source)
+    assert rows(frames) == [("v", 0.5)]
+    with path.open("a") as file:
+        file.write("02.02.2020;7\n03.02.2020;1.234,5\n")
+    frames, _ = follow(csv_source(path), cursor)
+    assert rows(frames) == [("v", 7.0)]
+    assert "'1.234,5' is not a number" in frames[0].complaints[0]
+
+
+def test_a_date_with_two_readings_is_asked_about_until_a_row_decides(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time,v\n01/02/2020,1\n")
+    source = csv_source(path)
+    with pytest.raises(DataError, match="can be read in 2 ways, and no row decides; say which with --time-format"):
+        source.fetch(None)
+    with path.open("a") as file:
+        file.write("13/02/2020,2\n")
+    frames, _ = follow(source)
+    assert [time.day for time in frames[0].observations["time"]] == [1, 13]
+
+
+def test_the_steps_of_a_counter_go_on_over_fetches_and_restarts(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time,rain,ph\n")
+    told, cursor = [], None
+    for n, total in enumerate([1.0, 3.0, 6.0, 0.5, 2.0]):
+        with path.open("a") as file:
+            file.write(f"2020-01-0{n + 1},{total},7\n")
+        frames, cursor = follow(csv_source(path, transform=("rain=difference",)), cursor)
+        told += [row for row in rows(frames) if row[0] == "rain"]
+    assert [value for _, value in told] == [2.0, 3.0, 1.5]
+
+
+def test_a_column_that_wakes_up_late_is_taken_up(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time,a,b\n" + "".join(f"2020-01-01T{n // 60:02d}:{n % 60:02d},1,NULL\n" for n in range(1200)))
+    source = csv_source(path)
+    _, cursor = follow(source)
+    with path.open("a") as file:
+        file.write("2020-01-02,1,5\n")
+    assert rows(follow(csv_source(path), cursor)[0]) == [("a", 1.0), ("b", 5.0)]
+
+
+def test_with_dialect_none_nothing_is_recognised(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time;v\n01.02.2020;0,5\n")
+    with pytest.raises(DataError, match="no column 'time'"):
+        csv_source(path, dialect="none").fetch(None)
