@@ -14,6 +14,7 @@ import polars as pl
 
 from sentinel.analysis.alternatives import describe_alternatives, try_rules
 from sentinel.analysis.budgets import Watch, describe_budgets, list_budgets
+from sentinel.analysis.inspection import find_oddities
 from sentinel.analysis.intake import Intake, SortedObservations, read_files, read_frame, sort
 from sentinel.analysis.labels import Timeline, make_timelines, read_labels
 from sentinel.analysis.lookback import LONGEST_RECORD, find_remarks, find_undeclared_seasons
@@ -139,7 +140,8 @@ def analyse(
         readings = Readings(Path(folder))
         findings = run(observations, settings, conditioning=conditioning, readings=readings, kept=None)
         refuse_nothing(findings, observations, where)
-        return Analysis(readings.lazy().collect(), findings, [*intake.read_as, *observations.remarks])
+        odd = find_oddities(intake, observations, findings.records)
+        return Analysis(readings.lazy().collect(), findings, [*intake.read_as, *odd])
 
 
 def _read(frame: Any, options: TableOptions) -> Intake:
@@ -255,11 +257,12 @@ def backtest(
         short = [record for record in drawn if record.ticks <= LONGEST_RECORD]
         by_series = {record.name: list(find_remarks(record, own)) for record, own in read_ticks(table, short)}
     few = without_enough(settings.sites, (list_names(settings, [name]) for name in names))
+    odd = find_oddities(intake, observations, records)
     report = Report(
         title=", ".join(path.name for path in paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else ""),
         inputs=[str(path) for path in paths], intake=intake, observations=observations, records=records,
-        pictures=pictures, complaints=[*intake.complaints, *observations.remarks, *few], conditioning=conditioning,
-        sections=sections, remarks=by_series,
+        pictures=pictures, complaints=[*intake.complaints, *odd, *few], conditioning=conditioning, sections=sections,
+        remarks=by_series,
     )  # fmt: skip
     write_report(report, out / "report.html")
     return report, [out / name for name in files]

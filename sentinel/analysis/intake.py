@@ -37,6 +37,8 @@ RUN_ROWS = 1_000_000
 """Rows that are sorted in memory at once. Two million took 900 MiB, a million takes no more than the analysis after."""
 BATCH_ROWS = 200_000
 """Rows handed out at once."""
+TIMED_SERIES = 200
+"""Series whose times are looked at for how regular they are."""
 SMALLEST_BLOCK = 10_000
 """Rows read at least from one run at once."""
 KEY = ["id", "time"]
@@ -57,6 +59,8 @@ class Intake(NamedTuple):
     """How the tables are read, where that is not as they stand: a line each."""
     differences: Sequence[str] = ()
     """Patterns of the series of which the steps are judged."""
+    expected: Sequence[str] = ()
+    """Series that the columns of wide tables promise, whether or not they have a number."""
 
 
 @dataclass(slots=True)
@@ -75,6 +79,8 @@ class SortedObservations:
     """Numbers among the values that look like marks of a missing value."""
     resets: int = 0
     """Falls of counters, whose step is unknown; known once `batches` is exhausted."""
+    first_times: dict[int, NDArray[np.int64]] = field(default_factory=dict)
+    """Times of the first series by id, as many as were sorted at once; empty where times are numbers."""
     _counters: list[int] = field(default_factory=list)
     _pieces: list[pl.LazyFrame] = field(default_factory=list)
     _heads: pl.DataFrame | None = None
@@ -141,8 +147,12 @@ def read_tables(tables: Sequence[tuple[str, pl.LazyFrame, Recognised]]) -> Intak
     columns = dict.fromkeys(column for parsed in parsed_all for column in parsed.shape.left_out)
     left_out = {UNUSABLE.get(reason, reason): count for reason, count in rejected.most_common()}
     observations = pl.concat([parsed.observations for parsed in parsed_all])
+    wide = [parsed.shape for parsed in parsed_all if parsed.shape.series is None and not parsed.shape.by]
+    expected = dict.fromkeys(name for shape in wide for name in shape.values)
     steps = patterns_of(tables[0][2].options.transform, "difference")
-    return Intake(observations, axis == "number", left_out, complaints, list(columns), list(read_as), steps)
+    return Intake(
+        observations, axis == "number", left_out, complaints, list(columns), list(read_as), steps, list(expected)
+    )
 
 
 def sort(
@@ -179,6 +189,9 @@ def sort(
             pl.col("time") if piece.schema["time"].is_float() else pl.col("time").cast(pl.Int64),
             "value",
         ).sort(KEY[::-1] if by_time else KEY, maintain_order=True)
+        if first == 0 and not own.schema["time"].is_float():
+            some = own.filter(pl.col("id") < TIMED_SERIES).partition_by("id", as_dict=True)
+            found.first_times = {int(str(key[0])): part["time"].to_numpy() for key, part in some.items()}
         if own.schema["time"].is_float():
             # The first distinct stamps of each series.
             known = own if found._heads is None else pl.concat([found._heads, own.select(KEY)]).sort(KEY)

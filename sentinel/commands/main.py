@@ -135,6 +135,11 @@ def parser() -> argparse.ArgumentParser:
         "--sweep", action="store_true", help="also try other thresholds, budgets, scales and half-lives"
     )
 
+    text = "say how files are read and what is in them; print the options and settings that read them so"
+    inspect = command("inspect", "inspect:main", text, "lake.csv")
+    inspect.add_argument("input", nargs="+", metavar="FILE", help="CSV, Parquet, NDJSON or .xlsx file, long or wide")
+    _table(inspect, "how the tables are written, where it is not recognised")
+
     text = "draw the stability spectrogram of one series"
     plot = command("plot", "backtest:plot_main", text, "lake.csv --series ph --out ph.png")
     _input(plot)

@@ -8,41 +8,18 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from sentinel.analysis.intake import SortedObservations, read_files, sort
-from sentinel.analysis.lookback import FEWEST_CYCLES, LONGEST_RECORD, WEAKEST, on_grid, propose
-from sentinel.analysis.readings import slice_by_series
-from sentinel.analysis.record import Proposal
+from sentinel.analysis.inspection import LISTED, Proposed, look_at_each
+from sentinel.analysis.intake import read_files, sort
+from sentinel.analysis.lookback import FEWEST_CYCLES, WEAKEST
 from sentinel.commands.main import table_options
 from sentinel.config import Settings, load
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import DataError
-from sentinel.domain.observation import Axis, CalendarAxis, NumberAxis
-from sentinel.domain.spans import Cadence, print_season
-from sentinel.pipeline.plan import learn_cadence, plan_for
+from sentinel.domain.spans import print_season
 from sentinel.sources import PullSource, make_sources
-
-LISTED = 20
-"""Series named one by one."""
-
-
-class Proposed(NamedTuple):
-    """Properties of one series, and the seasons proposed for it."""
-
-    name: str
-    axis: Axis
-    cadence: Cadence
-    ticks: int
-    declared: tuple[int, ...]
-    """Seasons the configuration names, microseconds."""
-    seasons: tuple[Proposal, ...]
-    followed: tuple[Proposal, ...]
-    """Seasons so slow that the level follows them."""
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -53,11 +30,15 @@ def main(arguments: argparse.Namespace) -> int:
     path = Path(arguments.config)
     configured = path.suffix.lower() in (".yaml", ".yml") or _is_folder(path)
     settings = load(path) if configured else Settings()
-    observations = _fetch(settings) if configured else read_files([path], table_options(arguments)).observations
+    intake = None if configured else read_files([path], table_options(arguments))
+    observations = _fetch(settings) if intake is None else intake.observations
     with tempfile.TemporaryDirectory(prefix="sentinel-") as folder:
-        found = list(_look_at(sort(observations, Path(folder)), settings))
+        ordered = sort(observations, Path(folder), differences=intake.differences if intake else ())
+        found = list(look_at_each(ordered, settings))
     if not found:
         raise DataError(f"{path}: no series with two time stamps; at least two of one series are needed")
+    for line in (*(intake.read_as if intake else ()), *ordered.remarks):
+        print(line)
     for line in print_lines(found):
         print(line)
     return 0
@@ -77,10 +58,16 @@ def print_lines(found: Sequence[Proposed]) -> Iterator[str]:
         what = f"an undeclared season of {seasons}" if seasons else "no undeclared season"
         cycles = (season.period(one.axis, one.cadence.microseconds) for season in one.followed)
         slow = "".join(f"; a cycle of {cycle} is so slow that the level follows it" for cycle in cycles)
-        yield f"{one.name}: cadence {one.cadence}, {one.ticks:,} ticks, {what}{slow}"
+        uneven = f"; {one.uneven}" if one.uneven else ""
+        yield f"{one.name}: cadence {one.cadence}, {one.ticks:,} ticks, {what}{slow}{uneven}"
     if len(found) > LISTED:
         yield f"and {len(found) - LISTED:,} more series"
     yield f"# Looks at the whole record; a season is found from {FEWEST_CYCLES} periods and strength {WEAKEST:g} on."
+    yield from write_series(found)
+
+
+def write_series(found: Sequence[Proposed]) -> Iterator[str]:
+    """Write the settings of the series as YAML."""
     yield "series:"
     for one in found:
         seasons = ", ".join([*map(print_season, one.declared), *(season.text for season in one.seasons)])
@@ -102,38 +89,3 @@ def _fetch(settings: Settings) -> pl.LazyFrame:
             f"sources: none are configured{which}; at least one is needed, or a table in place of the configuration"
         )
     return pl.concat(tables).lazy()
-
-
-def _look_at(observations: SortedObservations, settings: Settings) -> Iterator[Proposed]:
-    """Look at each series in turn; one at a time is in memory."""
-    axes = {number: NumberAxis.of(head) for number, head in observations.heads().items()}
-    times: list[NDArray[np.int64]] = []
-    values: list[NDArray[np.float64]] = []
-    current = 0
-
-    def propose_for_current() -> Iterator[Proposed]:
-        name, entry = observations.names[current], settings.series_for(observations.names[current])
-        time, value = np.concatenate(times), np.concatenate(values)
-        cadence = entry.cadence or learn_cadence(time, ended=True)
-        if cadence is not None:
-            record = on_grid(time, value, cadence.microseconds)
-            level_half_life = plan_for(settings, name, cadence).level_half_life
-            found = propose(record, cadence.microseconds, entry.season)
-            slow = tuple(season for season in found if season.is_followed(level_half_life))
-            needed = tuple(season for season in found if season not in slow)
-            axis = axes.get(current, CalendarAxis())
-            yield Proposed(name, axis, cadence, record.size, entry.season, needed, slow)
-
-    for table in observations.batches():
-        series, time, value = (table[column].to_numpy() for column in ("id", "time", "value"))
-        for number, part in slice_by_series(series):
-            if number != current and times:
-                yield from propose_for_current()
-                times, values = [], []
-            current = number
-            times.append(axes[number].microseconds(time[part]) if number in axes else time[part])
-            values.append(value[part])
-            if len(times) > 2 and sum(map(len, times[1:])) > 2 * LONGEST_RECORD:
-                del times[1], values[1]  # the first piece is kept for the cadence
-    if times:
-        yield from propose_for_current()

@@ -63,6 +63,13 @@ def command_line(options: TableOptions, given: TableOptions | None = None) -> st
     return " ".join(words)
 
 
+def settings_of(options: TableOptions) -> dict[str, Any]:
+    """Write the options that differ from the defaults as the settings of a csv source."""
+    default = TableOptions()
+    changed = {name: getattr(options, name) for name in NAMES if getattr(options, name) != getattr(default, name)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
+
+
 def _explain(error: ValueError, known: Mapping[str, Any], flag: str) -> str:
     """Name the option that is at fault, and what is allowed."""
     first: Any = error.errors()[0] if hasattr(error, "errors") else {"loc": (), "msg": str(error)}

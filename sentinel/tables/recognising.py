@@ -53,6 +53,8 @@ class Recognised:
     """All that was recognised, with `dialect: none`."""
     said: tuple[str, ...]
     """What was recognised and what is left out, a line each; none of a table that is read as it stands."""
+    shown: TableOptions
+    """The same to be written down: without usual marks of a missing value that did not occur."""
 
 
 def recognise(path: Path, options: TableOptions) -> Recognised:
@@ -61,7 +63,7 @@ def recognise(path: Path, options: TableOptions) -> Recognised:
     Raises DataError: it is no table, or there are two ways to read it; the message has both and the option.
     """
     if options.dialect == "none":
-        return Recognised("none", options, ())
+        return Recognised("none", options, (), options)
     fmt = file_format(path, options)
     if fmt in ("csv", "ndjson"):
         with open_file(path) as file:
@@ -74,7 +76,7 @@ def recognise(path: Path, options: TableOptions) -> Recognised:
 def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, whole: bool) -> Recognised | None:
     """Find the options that read an open csv or ndjson file; None while it has too few lines to tell."""
     if options.dialect == "none":
-        return Recognised("none", options, ())
+        return Recognised("none", options, (), options)
     name, what, filled = "plain", "", options
     if fmt == "csv":
         filled, lines = _read_lines(file, where, options, whole=whole)
@@ -118,7 +120,7 @@ def recognise_frame(
     """
     given = given or options
     if options.dialect == "none":
-        return Recognised("none", options, ())
+        return Recognised("none", options, (), options)
     names = [name for name in head.columns if name not in (ROW, MORE)]
     marks = tuple(mark for mark in options.missing if mark not in given.missing)
     options = replace(options, dialect="none", missing=tuple(dict.fromkeys((*options.missing, *MARKS))))
@@ -133,10 +135,10 @@ def recognise_frame(
         options, flags = find_flags(names, head, options)
         options, counters = (options, []) if growing else leave_out_counters(head, options, where)
         notes = [*ages, *flags, *counters]
-    shown = replace(options, missing=(*given.missing, *marks, *_seen(head, MARKS, options)), dialect=given.dialect)
-    written = command_line(shown, given)
+    shown = replace(options, missing=(*given.missing, *marks, *_seen(head, MARKS, options)))
+    written = command_line(replace(shown, dialect=given.dialect), given)
     lines = [f"read as {what or 'a table'}: {written}"] if written or what else []
-    return Recognised("plain", options, (*lines, *notes))
+    return Recognised("plain", options, (*lines, *notes), shown if written else given)
 
 
 def fill(options: TableOptions, patch: Mapping[str, Any]) -> TableOptions:

@@ -26,7 +26,7 @@ def find_dialect(lines: Sequence[str], name: str = "auto") -> tuple[Dialect, Pat
 
     Raises UnfinishedError: it is told by lines that are not there yet.
     """
-    for dialect in DIALECTS:
+    for dialect in DIALECTS if lines[0].strip() else (PLAIN,):
         if name in ("auto", dialect.name) and (patch := dialect.recognise(lines)) is not None:
             return dialect, patch
     return None

@@ -1,0 +1,126 @@
+"""`sentinel inspect`: says how files are read, what is in them, and which options and settings read them so."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shlex
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentinel.analysis.inspection import LISTED, Proposed, look_at_each
+from sentinel.analysis.intake import UNUSABLE, SortedObservations, sort
+from sentinel.commands.main import table_options
+from sentinel.commands.probe import write_series
+from sentinel.config import Settings
+from sentinel.domain.errors import DataError
+from sentinel.domain.observation import CalendarAxis
+from sentinel.tables import Parsed, TableOptions, file_format, open_table, parse
+from sentinel.tables.cells import UNNAMED
+from sentinel.tables.columns import patterns_of
+from sentinel.tables.options import command_line, settings_of
+from sentinel.tables.recognising import Recognised, recognise
+from sentinel.tables.units import find_units
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print what is known of each file; a file that cannot be read does not hold up the others.
+
+    Raises DataError: at least one could not be read; the message has a line for each.
+    """
+    faults = []
+    for at, name in enumerate(arguments.input):
+        try:
+            for line in describe_file(Path(name), table_options(arguments)):
+                print(line)
+        except DataError as error:
+            faults.append(str(error))
+        if at + 1 < len(arguments.input):
+            print()
+    if faults:
+        raise DataError("\n".join(faults))
+    return 0
+
+
+def describe_file(path: Path, options: TableOptions) -> Iterator[str]:
+    """Say of one file how it is read and what is in it, line by line; from `sources:` on it is YAML."""
+    found = recognise(path, options)
+    table = open_table(path, found.options)
+    parsed = parse(table, found.options, str(path))
+    with tempfile.TemporaryDirectory(prefix="sentinel-") as folder:
+        steps = patterns_of(found.options.transform, "difference")
+        ordered = sort(parsed.observations, Path(folder), differences=steps)
+        series = list(look_at_each(ordered, Settings()))
+    columns = [name for name in table.collect_schema().names() if not name.startswith("__")]
+    yield f"{path}: {found.dialect} {file_format(path, options)}, {len(columns)} columns: {_listed(columns)}"
+    yield from (f"  {line}" for line in found.said)
+    yield from (f"  {line}" for line in _describe_times(found, parsed, series))
+    yield from (f"  {line}" for line in _describe_values(parsed, ordered, series))
+    units = find_units(path, found.options, columns)
+    yield "  it would watch:" if series else "  it would watch nothing: no series has two times"
+    for one in series[:LISTED]:
+        uneven = f"; {one.uneven}" if one.uneven else ""
+        unit = units.get(one.name, "")
+        unit = f" [{unit}]" if unit and unit not in one.name else ""
+        yield f"    {one.name}{unit}: {one.values:,} values, cadence {one.cadence}, {_season(one)}{uneven}"
+    if len(series) > LISTED:
+        yield f"    and {len(series) - LISTED:,} more"
+    words = command_line(found.shown)
+    yield f"  command line: sentinel backtest {shlex.quote(str(path))} {words}{' ' * bool(words)}--out result"
+    if parsed.axis == "number":
+        yield "# For backtest and plot; a daemon needs times."
+    yield "sources:"
+    yield f"  - kind: csv\n    name: {re.sub('[^A-Za-z0-9_.-]+', '-', path.stem).strip('-.') or 'table'}"
+    yield f"    path: {json.dumps(str(path.absolute()), ensure_ascii=False)}"
+    for key, value in settings_of(found.shown).items():
+        yield f"    {key}: {json.dumps(value, ensure_ascii=False)}"
+    if series:
+        yield from write_series(series)
+
+
+def _describe_times(found: Recognised, parsed: Parsed, series: list[Proposed]) -> Iterator[str]:
+    options = found.options
+    if parsed.axis == "number":
+        way = "ages, the largest is the oldest" if options.time_direction == "backward" else "numbers that grow"
+        yield f"time: {options.time_name}, {way}"
+        return
+    form = options.time_format or "ISO 8601"
+    span = ""
+    if series:
+        ends = CalendarAxis().column(_ends(series))
+        span = f"; {ends[0]:%Y-%m-%d %H:%M} to {ends[1]:%Y-%m-%d %H:%M} UTC"
+    yield f"time: {options.time_name}, {form}, times without an offset are {options.time_zone}{span}"
+
+
+def _describe_values(parsed: Parsed, ordered: SortedObservations, series: list[Proposed]) -> Iterator[str]:
+    left_out = [f"{count:,} {UNUSABLE.get(reason, reason)}" for reason, count in parsed.rejected.items()]
+    if left_out:
+        yield f"values left out: {', '.join(left_out)}"
+    yield from parsed.complaints
+    if parsed.shape.left_out:
+        yield f"columns of text, no series: {_listed(parsed.shape.left_out)}"
+    silent = [name for name in parsed.shape.values if parsed.shape.series is None and not parsed.shape.by]
+    if silent := [name for name in silent if name not in ordered.names and not name.startswith(UNNAMED)]:
+        yield f"no numbers yet: {_listed(silent)}"
+    if constant := [one.name for one in series if one.constant]:
+        yield f"always the same value: {_listed(constant)}"
+    yield from ordered.remarks
+
+
+def _season(one: Proposed) -> str:
+    seasons = " and ".join(season.in_words(one.axis, one.cadence.microseconds) for season in one.seasons)
+    return f"an undeclared season of {seasons}" if seasons else "no undeclared season"
+
+
+def _ends(series: Sequence[Proposed]) -> NDArray[np.int64]:
+    return np.array([min(one.first_us for one in series), max(one.last_us for one in series)])
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = [name for name in names if not name.startswith(UNNAMED)]
+    return ", ".join(shown[:LISTED]) + (f" and {len(shown) - LISTED:,} more" if len(shown) > LISTED else "")

@@ -1,0 +1,90 @@
+"""`sentinel inspect`: what is printed reads the file in the same way again."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from sentinel.commands.main import entry_point
+from sentinel.config import Settings
+from sentinel.domain.errors import DataError
+from tests.analysis.lakes import slowing
+from tests.sources.following import csv_source, follow
+from tests.tables.specimens import SPECIMENS
+
+
+def inspect(capsys: pytest.CaptureFixture[str], *paths: Path) -> tuple[list[str], Settings]:
+    assert entry_point(["inspect", *map(str, paths)]) == 0
+    words, _, pasted = capsys.readouterr().out.partition("sources:\n")
+    return [line.strip() for line in words.splitlines()], Settings.model_validate(yaml.safe_load("sources:\n" + pasted))
+
+
+@pytest.mark.parametrize("name", SPECIMENS)
+def test_the_settings_that_are_printed_read_the_file_and_hold_no_more_than_is_needed(name, tmp_path, capsys):
+    path = tmp_path / "logger.dat"
+    path.write_bytes(SPECIMENS[name].text.encode(SPECIMENS[name].encoding))
+    words, settings = inspect(capsys, path)
+    (source,) = settings.sources
+    assert source.dialect == "none"
+    if "T" in SPECIMENS[name].first:  # a daemon needs times
+        frames, _ = follow(csv_source(path, **source.model_dump(exclude={"kind", "name", "path"})))
+        assert set(frames[0].observations["series"]) == set(SPECIMENS[name].series)
+    else:
+        assert "# For backtest and plot; a daemon needs times." in words
+
+
+def test_everything_that_is_odd_about_a_file_is_named(tmp_path, capsys):
+    values = slowing(400).round(3)
+    values[[7, 90]] = -9999.0
+    table = pl.DataFrame(
+        {"time": range(1_600_000_000, 1_600_000_000 + 400 * 3600, 3600), "oxygen [mg/L]": values, "flat": 5.0}
+    ).with_columns(pl.lit(None).alias("asleep"), pl.lit("ok").alias("note"), pl.int_range(400).alias("n"))
+    table.write_csv(tmp_path / "b.csv")
+    words, settings = inspect(capsys, tmp_path / "b.csv")
+    said = "\n".join(words)
+    assert "read as a table: --exclude n --time-format seconds" in said
+    assert "'n' only rises" in said
+    assert "-9999 lies far from all other values, as a mark of a missing value does: in oxygen [mg/L] x2" in said
+    assert "no numbers yet: asleep" in said
+    assert "always the same value: flat" in said
+    assert "columns of text, no series: note" in said
+    assert "oxygen [mg/L]: 400 values, cadence 1h, no undeclared season" in words
+    assert str(settings.series_for("oxygen [mg/L]").cadence) == "1h"
+
+
+def test_the_command_line_that_is_printed_runs(tmp_path, capsys):
+    cells = [str(value).replace(".", ",") for value in slowing(700)]
+    rows = "".join(f"{n // 24 + 1:02d}.01.2020 {n % 24:02d}:00;{cell}\n" for n, cell in enumerate(cells))
+    (tmp_path / "a b.csv").write_text("Datum;ph\n" + rows)
+    words, _ = inspect(capsys, tmp_path / "a b.csv")
+    line = next(line for line in words if line.startswith("command line: sentinel "))
+    arguments = shlex.split(line.removeprefix("command line: sentinel "))
+    arguments[-1] = str(tmp_path / "out")
+    assert entry_point(arguments) == 0
+    assert "700 observations of 1 series" in capsys.readouterr().out
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<dt>read as</dt>" not in page, "with all options given nothing is recognised"
+    assert entry_point(["backtest", str(tmp_path / "a b.csv"), "--out", str(tmp_path / "out")]) == 0
+    assert "read as a table: --time-column Datum" in capsys.readouterr().out
+    assert "<dt>read as</dt><dd>read as a table: --time-column Datum" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_file_that_cannot_be_read_does_not_hold_up_the_others(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("time,x\n01/02/2020,1\n")
+    (tmp_path / "b.csv").write_text("time,x\n2020-01-01,1\n2020-01-02,2\n")
+    assert entry_point(["inspect", str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]) == DataError.exit_code
+    told = capsys.readouterr()
+    assert "b.csv: plain csv, 2 columns: time, x" in told.out
+    assert told.err.startswith(f"sentinel: {tmp_path / 'a.csv'}: times such as '01/02/2020' can be read in 2 ways")
+
+
+def test_steps_that_no_cadence_fits_are_named_with_cadences_that_would(tmp_path, capsys):
+    minutes = [60 * n for n in range(100)] + [6000 + 15 * n for n in range(300)]
+    times = pl.Series(minutes).cast(pl.Duration("ms")) * 60_000 + pl.datetime(2020, 1, 1)
+    pl.select(times.alias("time"), x=pl.lit(pl.Series(slowing(400)))).write_csv(tmp_path / "a.csv")
+    words, _ = inspect(capsys, tmp_path / "a.csv")
+    assert any("give --aggregate mean, or --cadence 15m" in line for line in words)
