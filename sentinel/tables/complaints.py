@@ -30,6 +30,7 @@ FATAL = (Rejection.MALFORMED_ROW, Rejection.NO_SERIES, Rejection.BAD_TIME, Rejec
 """Faults that refuse the whole table when it is read strictly; missing and infinite values are only counted."""
 EXPECTED = (Rejection.MISSING, Rejection.FLAGGED)
 """Reasons that are no faults: the options ask for them."""
+_MARKS_NAMED = 6
 _KINDS_NAMED = 6
 """Kinds of one column named one by one."""
 
@@ -97,7 +98,8 @@ def _complain(row: Mapping[str, object], options: TableOptions, where: str, axis
     if reason == Rejection.BAD_TIME:
         column, allowed = options.time_name, _describe_times(options, axis)
     elif reason in (Rejection.NOT_A_NUMBER, Rejection.NOT_FINITE):
-        marks = ", ".join(repr(mark) for mark in options.missing)
+        marks = ", ".join(repr(mark) for mark in options.missing[:_MARKS_NAMED])
+        marks += ", ..." if len(options.missing) > _MARKS_NAMED else ""
         column, allowed = str(row[COLUMN]), f"a number or a mark of a missing value ({marks}) is allowed"
     elif reason == Rejection.NO_SERIES:
         return f"{where}, row {number_of_row}: {_WHAT[reason]}"

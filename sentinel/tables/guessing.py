@@ -22,7 +22,7 @@ from sentinel.tables.times import instant
 
 _TIME_NAMES = (
     r"date[ _]?time.*", r"time[ _]?stamp.*", r"(sampl\w+|observation|measurement)?[ _]?time([ _(\[].*)?",
-    r"date([ _(\[].*)?", r"datum|fecha|zeit(stempel)?|day|utc",
+    r"date([ _(\[].*)?", r"datum|fecha|zeit(stempel)?|tijd|day|utc|ts|epoch.*|unix.*",
 )  # fmt: skip
 """Names of time columns, those that say most first."""
 _NUMBER_NAMES = r"(age|year|yr|yrs|time|t|step|tick)([ _(\[.].*|bp|ce|ad)?"
@@ -35,6 +35,8 @@ _DAY_OF_YEAR = ("doy", "jday", "julian_day", "day_of_year", "yday")
 _FLAG_ENDINGS = ("_qual", "_qc", "_flag", "_flags", "_cd", "_qa", "_quality", "_qc_agg", "_qc_tests", "_qartod", "_f")
 _FLAG_STARTS = ("f_", "qc_", "flag_")
 _ROW_NUMBERS = ("record", "#", "rownames", "rn")
+_SERIES_NAMES = r"variable|parameter|param|analyte|characteristic(name)?|variable_?name|parameter_?name"
+_VALUE_NAMES = r"value|val|result|result_?value|resultmeasurevalue|data_?value"
 _SMALLEST_SHARE = 0.9
 
 
@@ -53,8 +55,7 @@ def find_time(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -
     def looks(name: str) -> bool:
         return _looks_like_time(head[name], options)
 
-    hours = [name for name in names if re.match(r"time|hour|zeit|uhrzeit|hora", name.lower())]
-    if clocks := [name for name in hours if _is_of_clock(head[name], options)]:
+    if clocks := [name for name in names if _is_of_clock(head[name], options)]:
         days = [name for name in names if re.match(r"date|day|datum|fecha", name.lower()) and looks(name)]
         return (days[0], clocks[0]) if days else options.time_column
     if options.time_name in names:
@@ -62,7 +63,7 @@ def find_time(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -
     if parts := _find_parts(names):
         return parts
     for pattern in _TIME_NAMES:
-        if found := [name for name in names if re.fullmatch(pattern, name.lower()) and looks(name)]:
+        if found := [name for name in names if re.fullmatch(pattern, name.lower().lstrip("# ")) and looks(name)]:
             return found[0]
     if found := [name for name in names if looks(name) and not _is_whole_number(head[name])]:
         return found[0]
@@ -85,17 +86,42 @@ def _find_parts(names: Sequence[str]) -> tuple[str, ...] | None:
     """Name the columns of year, month, day, hour and minute, or of year and day of the year."""
     lower = {name.lower(): name for name in reversed(names)}
     parts = [next((lower[one] for one in known if one in lower), None) for known, _ in _PARTS]
-    whole = [part for n, part in enumerate(parts) if part and all(parts[:n])]
-    if len(whole) >= len(("year", "month", "day")):
-        return tuple(whole)
-    day = next((lower[one] for one in _DAY_OF_YEAR if one in lower), None)
-    return (parts[0], day) if parts[0] and day else None
+    whole = tuple(part for n, part in enumerate(parts) if part and all(parts[:n]))
+    if len(whole) >= len(("year", "month")):
+        return whole
+    year, day = parts[0], next((lower[one] for one in _DAY_OF_YEAR if one in lower), None)
+    if year is None or day is None:
+        return None
+    hour, minute = parts[-2:]
+    return (year, day, *((hour,) if hour else ()), *((minute,) if hour and minute else ()))
 
 
 def _is_whole_number(cells: pl.Series) -> bool:
     """True for cells that are digits only: without a name that says so they are no dates."""
     first = cells.drop_nulls().head(1).cast(pl.String).to_list()
     return not first or re.fullmatch(r"\s*[\d.eE+]+\s*", first[0]) is not None
+
+
+def find_long(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> dict[str, Any]:
+    """Tell which columns name the series and hold the values of a long table, where each has one value at a time."""
+    if options.layout == "wide" or options.by or {options.series_column, options.value_column} <= set(names):
+        return {}
+    series = next((name for name in names if re.fullmatch(_SERIES_NAMES, name.lower())), None)
+    value = next((name for name in names if re.fullmatch(_VALUE_NAMES, name.lower())), None)
+    if series is None or value is None or head[series].dtype != pl.String or options.time_name not in head.columns:
+        return {}
+    if head.select(options.time_name, series).is_duplicated().any():
+        return {}
+    return {"series_column": series, "value_column": value}
+
+
+def refuse_headerless(options: TableOptions, where: str) -> None:
+    """Raise DataError where the name of the time column is a time: the first row would be lost as a header."""
+    if any(forms_of(name) for name in options.time_columns):
+        raise DataError(
+            f"{where}: the first line holds data ({options.time_name!r}), not names; a line with the names of the "
+            "columns is needed. If they stand in a comment: --comment none"
+        )
 
 
 def find_form(head: pl.DataFrame, options: TableOptions, where: str) -> dict[str, Any]:

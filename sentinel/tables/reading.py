@@ -182,7 +182,11 @@ def ndjson_rows(piece: bytes, head: Head) -> pl.DataFrame:
 
 def split_blanks(piece: bytes) -> bytes:
     """Lines whose columns blanks and tabs keep apart, with one tab between each two."""
-    return re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", piece))
+    piece = re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", piece)
+    if b'"' not in piece:
+        return re.sub(rb"[ \t]+", b"\t", piece)
+    # Blanks inside of quotes belong to the cell.
+    return re.sub(rb'"[^"\n]*"|[ \t]+', lambda found: found[0] if found[0].startswith(b'"') else b"\t", piece)
 
 
 def find_codec(first: bytes, where: str, options: TableOptions) -> tuple[str, int]:

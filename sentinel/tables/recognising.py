@@ -22,7 +22,15 @@ from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, TableOptions
 from sentinel.tables.columns import join_time
 from sentinel.tables.counters import leave_out_counters
 from sentinel.tables.dialects import DIALECTS, UnfinishedError, find_dialect
-from sentinel.tables.guessing import find_decimal, find_flags, find_form, find_time, turn_ages
+from sentinel.tables.guessing import (
+    find_decimal,
+    find_flags,
+    find_form,
+    find_long,
+    find_time,
+    refuse_headerless,
+    turn_ages,
+)
 from sentinel.tables.options import command_line
 from sentinel.tables.reading import (
     cut,
@@ -34,6 +42,7 @@ from sentinel.tables.reading import (
     rows_of,
     whole_lines,
 )  # fmt: skip
+from sentinel.tables.sheets import count_titles
 
 SAMPLE_BYTES = 1 << 20
 MARKS = (
@@ -70,7 +79,8 @@ def recognise(path: Path, options: TableOptions) -> Recognised:
             found = recognise_text(file, str(path), fmt, options, whole=True)
         assert found is not None  # a whole file is never too short to tell
         return found
-    return recognise_frame(open_table(path, options).head(HEAD_ROWS).collect(), str(path), options)
+    filled = fill(options, {"skip_rows": count_titles(path)}) if fmt == "xlsx" else options
+    return recognise_frame(open_table(path, filled).head(HEAD_ROWS).collect(), str(path), filled, given=options)
 
 
 def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, whole: bool) -> Recognised | None:
@@ -128,7 +138,9 @@ def recognise_frame(
         options = replace(options, time_column=find_time(head, names, options))
     notes: list[str] = []
     if set(options.time_columns) <= set(names) and not head.is_empty():
+        refuse_headerless(options, where)
         head = join_time(head.lazy(), options).collect()
+        options = fill(options, find_long(head, names, options))
         options = fill(options, find_form(head, options, where))
         options = fill(options, find_decimal(head, options, where))
         options, ages = turn_ages(head, options, where)

@@ -32,6 +32,13 @@ def read_sheet(path: Path, options: TableOptions) -> pl.DataFrame:
     return pl.DataFrame(columns).with_columns(pl.lit(None, pl.String).alias(MORE)).with_row_index(ROW)
 
 
+def count_titles(path: Path) -> int:
+    """Count the rows above the names: blank ones, and titles of a single cell."""
+    rows = sheet_rows(path)
+    filled = [sum(map(bool, map(_text, row))) for row in rows]
+    return next((n for n, cells in enumerate(filled) if cells > 1), 0)
+
+
 def sheet_rows(path: Path) -> list[list[Cell]]:
     """Read the cells of the first sheet that is not empty; an empty cell is an empty text."""
     from python_calamine import CalamineError, CalamineWorkbook

@@ -15,13 +15,15 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
     rows = [(n, line) for n, line in enumerate(lines[:60]) if line.strip() and not line.startswith("#")]
     if not rows:
         return {}
+    if patch := _find_commented(lines, rows[0][0]):
+        return patch
     best: tuple[int, int, str] | None = None  # number of the header among the rows, columns, separator
     for separator in SEPARATORS:
         fields = [split(line, separator) for _, line in rows]
         header = _find_header(fields)
         if header is None or is_number(fields[header][0]):
             continue
-        if header and any(map(is_number, fields[header])):
+        if header and any(field[:1].isdigit() for field in fields[header]):
             continue
         # A header in the first line, then the most columns; at equal numbers the earlier separator.
         if best is None or (header > 0, -len(fields[header])) < (best[0] > 0, -best[1]):
@@ -35,12 +37,23 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
     return {"separator": separator} | ({"skip_rows": rows[header][0]} if header else {})
 
 
+def _find_commented(lines: Sequence[str], first: int) -> Patch | None:
+    """Find names in the comment above the first row, `#time,ph`, where that row holds data and fits them."""
+    if not first or not lines[first - 1].startswith("#") or not lines[first][:1].isdigit():
+        return None
+    for separator in SEPARATORS[:-1]:
+        names, cells = split(lines[first - 1], separator), split(lines[first], separator)
+        if len(names) == len(cells) > 1 and all(names):
+            return {"separator": separator, "comment": None, "skip_rows": first - 1}
+    return None
+
+
 def _find_header(fields: Sequence[Sequence[str]]) -> int | None:
     """Find the first row from which on the next ones have as many fields; None if there is none of two or more.
 
     A title that a spreadsheet filled up with separators is no header.
     """
-    counts = [1 if sum(map(bool, row)) == 1 else len(row) for row in fields]
+    counts = [1 if row[0] and not any(row[1:]) else len(row) for row in fields]
     if counts[0] > 1 and (len(counts) == 1 or counts[0] == len(fields[1])):
         return 0
     for n in range(1, len(counts) - 2):
