@@ -132,6 +132,8 @@ class Position:
     """Options that were recognised when the file was first read, as JSON; empty = not yet."""
     counted: str = ""
     """Last values of the series of which the steps are judged, as JSON."""
+    repeated: str = ""
+    """Latest time by series that the clocks made happen twice and was the first, as JSON."""
 
     @classmethod
     def at(cls, file: BinaryIO, offset: int, rows: int) -> Position:
@@ -148,7 +150,9 @@ class Position:
 
     def go_on(self, file: BinaryIO, offset: int, rows: int) -> Position:
         """Give the position of the same file further on."""
-        return replace(Position.at(file, offset, rows), read_as=self.read_as, counted=self.counted)
+        return replace(
+            Position.at(file, offset, rows), read_as=self.read_as, counted=self.counted, repeated=self.repeated
+        )
 
     def fits(self, path: Path) -> bool:
         """True if this file begins as the one that was read did, and is at least as long."""

@@ -30,6 +30,7 @@ from sentinel.tables.options import options_of
 from sentinel.tables.parsing import check_cells, find_axis, split_checked
 from sentinel.tables.reading import LONGEST_LINE_BYTES, PIECE_BYTES, Head, cut, read_head, rows_of
 from sentinel.tables.recognising import read_back, recognise_frame, recognise_text, write_down
+from sentinel.tables.repeated import find_second_rows
 
 FUTURE_US = 24 * 3_600 * MICROSECONDS
 """Event times further ahead of the clock than this are refused: a typing error must not close years of ticks."""
@@ -154,8 +155,13 @@ class Follower:
             raise DataError(f"{path}: no line ends within {asked >> 20} MiB after byte {offset}; not a table")
         more = len(piece) == asked or cut(piece, head.codec, quoted=quoted) > length
         rows = rows_of(piece[:length], fmt, head, options, row)
-        checked = check_cells(join_time(rows.lazy(), options), options, "time", shape).collect()
-        return _Rows(checked, position.go_on(file, offset + length, row + rows.height), more, options, ())
+        joined = join_time(rows.lazy(), options)
+        before: dict[str, int] = json.loads(position.repeated or "{}")
+        second = find_second_rows(joined, options, shape.keys, before)
+        checked = check_cells(joined, options, "time", shape, second).collect()
+        position = position.go_on(file, offset + length, row + rows.height)
+        position = replace(position, repeated=json.dumps(before) if before else "")
+        return _Rows(checked, position, more, options, ())
 
     def _read_whole(self, path: Path, file: BinaryIO, size: int, position: Position, left: int) -> _Rows | None:
         row = position.rows

@@ -5,7 +5,7 @@ First the layout: a long table has a column that names the series, a wide one a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -35,6 +35,7 @@ from sentinel.tables.complaints import (
     complain_of_all,
     refuse,
 )  # fmt: skip
+from sentinel.tables.repeated import find_second_rows
 from sentinel.tables.times import instant, stamp_text
 
 _CELL = "__cell__"
@@ -52,6 +53,11 @@ class Shape:
     by: tuple[str, ...]
     left_out: tuple[str, ...]
     """Wide layout: columns of text, which are no series."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Columns that tell the series of one row from that of another."""
+        return (*self.by, *((self.series,) if self.series is not None else ()))
 
 
 def find_shape(head: pl.DataFrame, options: TableOptions, where: str) -> Shape:
@@ -106,7 +112,8 @@ def parse(
         raise DataError(f"{where}: the table has no rows; at least one is needed")
     shape = find_shape(head, options, where)
     found = find_axis(head, options, shape, where, axis)
-    checked = check_cells(table, options, found, shape)
+    second = _find_second_rows(table, head, options, shape) if found == "time" else []
+    checked = check_cells(table, options, found, shape, second)
     left_out = checked.filter(pl.col(REJECTED).is_not_null())
     faults = left_out.filter(~pl.col(REJECTED).is_in(EXPECTED)).head(COMPLAINTS)
     counts, first = pl.collect_all([left_out.group_by(REJECTED).len(), faults], engine="streaming")
@@ -132,10 +139,25 @@ def find_axis(head: pl.DataFrame, options: TableOptions, shape: Shape, where: st
     return axis or ("number" if numbered else "time")
 
 
-def check_cells(table: pl.LazyFrame, options: TableOptions, axis: Axis, shape: Shape) -> pl.LazyFrame:
-    """Bring a table to its long form with series, time and value parsed; `REJECTED` says why to leave a row out."""
+def _find_second_rows(table: pl.LazyFrame, head: pl.DataFrame, options: TableOptions, shape: Shape) -> list[int]:
+    times = head.select(instant(pl.col(shape.time), head[shape.time].dtype, options)).to_series().drop_nulls()
+    falling = times.len() > 1 and times[0] > times[-1]
+    return find_second_rows(table, options, shape.keys, {}, falling=falling)
+
+
+def check_cells(
+    table: pl.LazyFrame, options: TableOptions, axis: Axis, shape: Shape, second: Sequence[int] = ()
+) -> pl.LazyFrame:
+    """Bring a table to its long form with series, time and value parsed; `REJECTED` says why to leave a row out.
+
+    `second` are the rows whose time is the second of two that it can mean.
+    """
+    if second and ROW not in table.collect_schema():
+        table = table.with_row_index(ROW)
     cell, dtype = pl.col(shape.time), table.collect_schema()[shape.time]
     parsed = number(cell, dtype, options) if axis == "number" else instant(cell, dtype, options)
+    if second:
+        parsed = pl.when(pl.col(ROW).is_in(second)).then(instant(cell, dtype, options, "latest")).otherwise(parsed)
     if axis == "number":
         # Ages count backwards from the present: with a minus sign they grow towards it.
         parsed = pl.when(parsed.is_finite()).then(-parsed if options.time_direction == "backward" else parsed)

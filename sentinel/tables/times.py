@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal, TypeAlias
 
 import polars as pl
 
@@ -22,6 +23,8 @@ NUMBERS: dict[str, tuple[float, float, float]] = {
 ZONES = {"Z": 0, "UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8,
          "PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10, "AST": -4, "ADT": -3}  # fmt: skip
 """Hours east of UTC that `%Z` at the end of a form reads: those of RFC 822 and of the United States."""
+Repeated: TypeAlias = Literal["earliest", "latest"]
+"""Which of the two a naive time is that the clocks make happen twice."""
 _LONGEST_S = 2.5e11
 """Seconds from 1970 past which no year has a name; larger numbers would not fit."""
 ISO_PATTERN = (
@@ -34,12 +37,13 @@ _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The years 1 to 9999 in UTC, the only ones that a calendar has a name for; polars stops the program at far later."""
 
 
-def instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
+def instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions, repeated: Repeated = "earliest") -> pl.Expr:
     """A cell as Datetime in microseconds UTC, null where it is not a time of the years 1 to 9999.
 
-    A naive time that a change of the clocks makes happen twice is the first of the two; a skipped one is null.
+    A naive time that a change of the clocks makes happen twice is the one of the two that `repeated` says; a skipped
+    one is null.
     """
-    return _keep_nameable(_parse_instant(_keep_nameable(cell, dtype), dtype, options), _UTC_US)
+    return _keep_nameable(_parse_instant(_keep_nameable(cell, dtype), dtype, options, repeated), _UTC_US)
 
 
 def _keep_nameable(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
@@ -62,13 +66,13 @@ def stamp_text(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     return pl.coalesce(text, cell.to_physical().cast(pl.String) + f" {unit} since 1970")
 
 
-def _parse_instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
+def _parse_instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions, repeated: Repeated) -> pl.Expr:
     if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
         return cell.dt.cast_time_unit("us").dt.convert_time_zone("UTC")
     if dtype in (pl.Datetime, pl.Date):
-        return _to_utc(cell.cast(pl.Datetime("us")), options.time_zone)
+        return _to_utc(cell.cast(pl.Datetime("us")), options.time_zone, repeated)
     if options.time_format in NUMBERS:
-        return _of_number(number(cell, dtype, options), options)
+        return _of_number(number(cell, dtype, options), options, repeated)
     if dtype.is_numeric() and options.time_format is not None:
         cell, dtype = cell.cast(pl.Int64, strict=False).cast(pl.String), pl.String()
     if dtype != pl.String:
@@ -76,16 +80,16 @@ def _parse_instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> 
     if options.time_format is None:
         # A function of whole columns: as one expression, the search for the parts would run once for every part.
         return cell.map_batches(
-            lambda cells: _parse_iso(cells, options.time_zone), return_dtype=_UTC_US, is_elementwise=True
+            lambda cells: _parse_iso(cells, options.time_zone, repeated), return_dtype=_UTC_US, is_elementwise=True
         )
     text, form = _complete(cell.str.strip_chars(), options.time_format)
     parsed = text.str.to_datetime(form, time_unit="us", strict=False)
     if any(mark in form for mark in ("%z", "%:z", "%#z")):
         return parsed.dt.convert_time_zone("UTC")
-    return _to_utc(parsed, options.time_zone)
+    return _to_utc(parsed, options.time_zone, repeated)
 
 
-def _of_number(days: pl.Expr, options: TableOptions) -> pl.Expr:
+def _of_number(days: pl.Expr, options: TableOptions, repeated: Repeated) -> pl.Expr:
     """Numbers in the units of `NUMBERS` as instants; Excel writes the time of the clock on the wall."""
     units, epoch, rounded = NUMBERS[options.time_format or "%s"]
     seconds = (days - epoch) * (86_400.0 / units)
@@ -93,7 +97,7 @@ def _of_number(days: pl.Expr, options: TableOptions) -> pl.Expr:
     since = pl.when(seconds.abs() < _LONGEST_S).then(seconds)
     since_us = ((since / step).round() * rounded if step == 1.0 else (since * 1e6).round()).cast(pl.Int64)
     if options.time_format == "excel":
-        return _to_utc(since_us.cast(pl.Datetime("us")), options.time_zone)
+        return _to_utc(since_us.cast(pl.Datetime("us")), options.time_zone, repeated)
     return since_us.cast(_UTC_US)
 
 
@@ -115,7 +119,7 @@ def _complete(text: pl.Expr, form: str) -> tuple[pl.Expr, str]:
     return text, form
 
 
-def _parse_iso(cells: pl.Series, time_zone: str) -> pl.Series:
+def _parse_iso(cells: pl.Series, time_zone: str, repeated: Repeated) -> pl.Series:
     """ISO 8601: `2020-01`, a date, or a date and time of day, with or without an offset from UTC."""
     parts = cells.str.extract_groups(ISO_PATTERN).struct.unnest()
     hour, minute, second = (pl.col(name).cast(pl.Int64).fill_null(0) for name in ("hour", "minute", "second"))
@@ -134,7 +138,7 @@ def _parse_iso(cells: pl.Series, time_zone: str) -> pl.Series:
         .with_columns(naive.alias("naive"))
         .select(
             pl.when(pl.col("offset").is_null())
-            .then(_to_utc(pl.col("naive").cast(pl.Datetime("us")), time_zone))
+            .then(_to_utc(pl.col("naive").cast(pl.Datetime("us")), time_zone, repeated))
             .otherwise((pl.col("naive") - sign * east.fill_null(0)).cast(_UTC_US))
         )
         .collect()
@@ -142,6 +146,6 @@ def _parse_iso(cells: pl.Series, time_zone: str) -> pl.Series:
     )
 
 
-def _to_utc(naive: pl.Expr, time_zone: str) -> pl.Expr:
-    local = naive.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null")
+def _to_utc(naive: pl.Expr, time_zone: str, repeated: Repeated) -> pl.Expr:
+    local = naive.dt.replace_time_zone(time_zone, ambiguous=repeated, non_existent="null")
     return local.dt.convert_time_zone("UTC")

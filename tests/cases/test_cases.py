@@ -181,3 +181,16 @@ def test_counter(capsys):
     found = sentinel.analyse(path, transform=steps)
     assert found.readings["value"].drop_nulls().min() >= 0
     assert set(sentinel.analyse(path, columns=["s00"]).readings["series"]) == {"s00"}
+
+
+@pytest.mark.parametrize("name", ["fall_order", "fall_interleaved"])
+def test_dst_the_hour_that_comes_twice(name):
+    found = observations(CASES / "dst" / f"{name}.csv", time_zone="Europe/Berlin")
+    assert found.height == found["time"].n_unique() == 3840
+    assert found["time"].diff().drop_nulls().dt.total_minutes().unique().to_list() == [15]
+
+
+def test_dst_the_hour_that_is_skipped(capsys, tmp_path):
+    arguments = ["backtest", str(CASES / "dst" / "spring_standard.csv"), "--time-zone", "America/Denver"]
+    assert entry_point([*arguments, "--out", str(tmp_path)]) == DataError.exit_code
+    assert "x4 in the time column; this hour does not exist in America/Denver" in capsys.readouterr().err

@@ -16,6 +16,8 @@ from sentinel.analysis.readings import COLUMNS
 from sentinel.commands.main import parser
 from sentinel.domain.metrics import METRICS
 from sentinel.domain.spans import print_duration, print_size
+from sentinel.tables.dialects import DIALECTS
+from sentinel.tables.options import NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN = "<!-- written by tests/meta/test_pages.py --update-golden -->\n"
@@ -134,3 +136,13 @@ def test_every_file_that_a_page_names_exists() -> None:
     for page in (page for folder in folders for page in folder.glob("*.md") if page.name != "CHANGELOG.md"):
         for path in named.findall(page.read_text(encoding="utf-8")):
             assert (ROOT / path).exists(), f"{page.relative_to(ROOT)}: {path}"
+
+
+def test_the_page_of_the_files_has_every_dialect_and_every_option_of_a_table() -> None:
+    text = (ROOT / "docs" / "files.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.MULTILINE))
+    assert set(rows) == {one.name for one in DIALECTS}
+    for one in DIALECTS:
+        assert rows[one.name].startswith(one.what) or one.name == "plain"
+    for name in set(NAMES) - {"format", "layout"}:
+        assert f"`--{name.replace('_', '-')}" in text, name

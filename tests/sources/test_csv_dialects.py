@@ -85,3 +85,15 @@ def test_with_dialect_none_nothing_is_recognised(tmp_path):
     path.write_text("time;v\n01.02.2020;0,5\n")
     with pytest.raises(DataError, match="no column 'time'"):
         csv_source(path, dialect="none").fetch(None)
+
+
+def test_the_hour_that_comes_twice_is_told_by_order_over_fetches_and_restarts(tmp_path):
+    path, clocks = tmp_path / "a.csv", ["01:45", "02:00", "02:30", "02:00", "02:30", "03:00"]
+    path.write_text("time,v\n")
+    told, cursor = [], None
+    for n, clock in enumerate(clocks):
+        with path.open("a") as file:
+            file.write(f"2018-10-28T{clock},{n}\n")
+        frames, cursor = follow(csv_source(path, time_zone="Europe/Berlin"), cursor)
+        told += [time for frame in frames for time in frame.observations["time"]]
+    assert [f"{time:%H:%M}" for time in told] == ["23:45", "00:00", "00:30", "01:00", "01:30", "02:00"]

@@ -109,3 +109,29 @@ def test_numbers_in_the_time_column_are_a_step_axis_where_that_is_allowed(tmp_pa
     assert "'x' is not a time; a number is allowed" in parsed.complaints[0]
     with pytest.raises(DataError, match=r"column 'time' holds numbers \(first 1990\); time stamps are needed"):
         parse(open_table(path), TableOptions(), "a.csv", axis="time")
+
+
+ORDERS = {
+    "in order": ["01:45", "02:00", "02:30", "02:00", "02:30", "03:00"],
+    "side by side": ["01:45", "02:00", "02:00", "02:30", "02:30", "03:00"],
+    "falling": ["03:00", "02:30", "02:00", "02:30", "02:00", "01:45"],
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_hour_that_comes_twice_is_told_by_order(tmp_path, order):
+    # Bug: the second hour was lost as duplicates of the first.
+    rows = "".join(f"2018-10-28T{clock},{n}\n" for n, clock in enumerate(ORDERS[order]))
+    found = observations(write(tmp_path, "time,ph\n" + rows), time_zone="Europe/Berlin")
+    hours = [
+        f"2018-10-{day}:00+00:00" for day in ("27T23:45", "28T00:00", "28T00:30", "28T01:00", "28T01:30", "28T02:00")
+    ]
+    assert [time for _, time, _ in found] == hours
+
+
+def test_series_that_share_a_time_that_comes_twice_do_not_disturb_each_other(tmp_path):
+    text = "time,lake,ph\n" + "".join(
+        f"2018-10-28T{c},{lake},1\n" for c in ("02:00", "02:30", "02:00", "02:30") for lake in "ab"
+    )
+    found = observations(write(tmp_path, text), time_zone="Europe/Berlin", by=("lake",))
+    assert [time[11:16] for _, time, _ in found] == ["00:00", "00:30", "01:00", "01:30"] * 2
