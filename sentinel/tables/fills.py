@@ -17,6 +17,8 @@ RETURNS = 3
 """How often a number that nobody knows as a fill value comes back exactly, to be one."""
 _SHOWN = 12
 _CANDIDATES = 20
+_LOOKED_AT = 50_000
+"""Values of a series that are searched for a number nobody knows."""
 _SEARCHED = 1_000
 """Series that are searched for a number nobody knows."""
 
@@ -63,18 +65,17 @@ class FillSearch:
 
     def look_at(self, piece: pl.DataFrame) -> None:
         """Look at the next piece, with columns `series` and `value`."""
-        suspects = set(piece.filter(pl.col("value").is_in(KNOWN))["series"].unique())
-        if len(self._seen) < _SEARCHED:
-            new = piece["series"].unique(maintain_order=True).to_list()
-            new = [name for name in new if name not in self._seen][: _SEARCHED - len(self._seen)]
-            self._seen.update(new)
-            suspects.update(new)
-        if not suspects:
-            return
-        chosen = piece.filter(pl.col("series").is_in(list(suspects)))
-        for key, own in chosen.group_by("series", maintain_order=True):
-            for number, count in find_fills(own["value"].to_numpy()):
-                self._found.setdefault(number, Counter())[str(key[0])] += count
+        known = set(piece.filter(pl.col("value").is_in(KNOWN))["series"].unique())
+        names = piece["series"].unique(maintain_order=True).to_list() if len(self._seen) < _SEARCHED else []
+        new = [name for name in names if name not in self._seen][: _SEARCHED - len(self._seen)]
+        self._seen.update(new)
+        for wanted, rows in ((known, None), (set(new) - known, _LOOKED_AT)):
+            if not wanted:
+                continue
+            chosen = piece.filter(pl.col("series").is_in(list(wanted)))
+            for key, own in chosen.group_by("series", maintain_order=True):
+                for number, count in find_fills(own["value"][:rows].to_numpy()):
+                    self._found.setdefault(number, Counter())[str(key[0])] += count
 
     def say(self) -> list[str]:
         """Say which numbers look like marks of a missing value, with the option for them."""

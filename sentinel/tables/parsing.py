@@ -167,10 +167,10 @@ def check_cells(
     value = number(pl.col("value"), value_type, options)
     missing = MissingMarks.of(options).holds(pl.col("value"), value_type, pl.col("__v__"), pl.col(COLUMN))
     flagged = pl.lit(value=False)
-    if value_type == pl.String:
+    if value_type == pl.String and options.flags:
         flagged = pl.col("value") == FLAGGED
-        if options.below_detection == "missing":
-            missing |= pl.col("value").str.strip_chars().str.starts_with("<")
+    if value_type == pl.String and options.below_detection == "missing":
+        missing |= pl.col("value").str.strip_chars().str.starts_with("<")
     transformed = pl.col("__v__")
     if logs := patterns_of(options.transform, "log"):
         transformed = (
