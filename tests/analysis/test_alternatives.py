@@ -9,7 +9,7 @@ import pytest
 
 from sentinel.analysis import alternatives
 from sentinel.analysis.alternatives import describe_alternatives, list_rules, try_rules
-from sentinel.analysis.intake import read_tables, sort
+from sentinel.analysis.intake import read_frame, sort
 from sentinel.analysis.readings import Readings
 from sentinel.analysis.run import run
 from sentinel.commands.main import entry_point
@@ -21,7 +21,7 @@ from tests.analysis.lakes import lakes
 
 
 def tried(table: pl.DataFrame, folder: Path, settings: Settings):
-    observations = sort(read_tables([("t", table.lazy())], TableOptions()).observations, folder)
+    observations = sort(read_frame(table.lazy(), TableOptions()).observations, folder)
     found = run(observations, settings, conditioning=True, readings=Readings(folder), kept=None)
     return found, try_rules(found.records, settings, observations, conditioning=True)
 

@@ -19,7 +19,7 @@ from sentinel.analysis.budgets import (
     describe_budgets,
     list_budgets,
 )
-from sentinel.analysis.intake import read_tables, sort
+from sentinel.analysis.intake import read_frame, sort
 from sentinel.analysis.readings import Readings, read_ticks
 from sentinel.analysis.run import run
 from sentinel.config import Settings
@@ -39,7 +39,7 @@ def watched(table: pl.DataFrame, folder: Path, rules=RULES, **bank):
     """The records, ticks and counts of a table under these rules."""
     banks = {"banks": {"default": bank}} if bank else {}
     settings = Settings.model_validate({"alarms": rules} | banks)
-    observations = sort(read_tables([("t", table.lazy())], TableOptions()).observations, folder)
+    observations = sort(read_frame(table.lazy(), TableOptions()).observations, folder)
     watch, readings = Watch(observations.names), Readings(folder)
     found = run(observations, settings, conditioning=True, readings=readings, kept=None, observer=watch)
     ticks = {record.name: own for record, own in read_ticks(readings.lazy(), found.records)}

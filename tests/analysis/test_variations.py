@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sentinel.analysis.intake import read_tables, sort
+from sentinel.analysis.intake import read_frame, sort
 from sentinel.analysis.labels import make_timelines
 from sentinel.analysis.readings import Readings
 from sentinel.analysis.run import run
@@ -29,7 +29,7 @@ RULES = [
 
 def varied(folder: Path, rules):
     settings = Settings.model_validate({"alarms": rules, "banks": {"default": {"baseline_ticks": 200}}})
-    observations = sort(read_tables([("t", lakes().lazy())], TableOptions()).observations, folder)
+    observations = sort(read_frame(lakes().lazy(), TableOptions()).observations, folder)
     found = run(observations, settings, conditioning=True, readings=Readings(folder), kept=None)
     return found, vary_rules(found.records, settings, None, observations, conditioning=True)
 
