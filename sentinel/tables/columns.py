@@ -20,8 +20,19 @@ def join_time(table: pl.LazyFrame, options: TableOptions) -> pl.LazyFrame:
     names = table.collect_schema().names()
     if len(parts) == 1 or not set(parts) <= set(names):
         return table
-    texts = [pl.col(name).cast(pl.String).str.strip_chars().str.replace(r"\.0+$", "") for name in parts]
+    schema = table.collect_schema()
+    texts = [_text_of(name, schema[name]).str.strip_chars().str.replace(r"\.0+$", "") for name in parts]
     return table.with_columns(pl.concat_str(texts, separator=" ").alias(options.time_name))
+
+
+def _text_of(name: str, dtype: pl.DataType) -> pl.Expr:
+    """A part of a time as text; a date that a spreadsheet keeps as midnight is a date."""
+    column = pl.col(name)
+    if not isinstance(dtype, pl.Datetime):
+        return column.cast(pl.String)
+    return (
+        pl.when(column.dt.time() == pl.time(0)).then(column.dt.to_string("%Y-%m-%d")).otherwise(column.cast(pl.String))
+    )
 
 
 def patterns_of(written: Sequence[str], what: str) -> list[str]:

@@ -50,7 +50,8 @@ def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis
     )
     first = complain_of_all(fatal.bottom_k(1, by=ROW).collect(), options, where, axis)[0]
     if kinds["count"].sum() == 1:
-        return DataError(first)
+        reason, came = kinds.select(REJECTED, CAME).row(0)
+        return DataError("; ".join([first, *_advise(reason, str(came), options)]))
     parts, advice = [], dict[str, None]()
     for (reason, name), own in kinds.group_by(REJECTED, "column", maintain_order=True):
         texts = [f"{_shorten(came)} x{count:,}" for came, count in own.select(CAME, "count").head(_KINDS_NAMED).rows()]

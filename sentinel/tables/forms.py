@@ -45,6 +45,8 @@ def forms_of(cell: str) -> list[str]:
         return [ISO]
     if re.fullmatch(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?", text):
         return [_form_of_number(text)]
+    if day := re.match(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?=\d)", text):
+        return [f"%a{day[0][3:]}{form}" for form in forms_of(text[day.end() :]) if form.startswith("%")]
     for pattern, dates in _DATES:
         found = re.fullmatch(f"(?P<date>{pattern}){_REST}".replace(r"\1", r"\2"), text)
         clock = None if found is None else _form_of_clock(found["clock"], found["half"])

@@ -18,7 +18,7 @@ from sentinel.domain.errors import DataError
 from sentinel.tables.cells import UNNAMED, MissingMarks, TableOptions, matches, number
 from sentinel.tables.columns import flag_patterns
 from sentinel.tables.forms import ISO, STEPS, common_forms, forms_of, is_clock
-from sentinel.tables.times import instant
+from sentinel.tables.times import ZONES, instant
 
 _TIME_NAMES = (
     r"date[ _]?time.*", r"time[ _]?stamp.*", r"(sampl\w+|observation|measurement)?[ _]?time([ _(\[].*)?",
@@ -35,8 +35,10 @@ _DAY_OF_YEAR = ("doy", "jday", "julian_day", "day_of_year", "yday")
 _FLAG_ENDINGS = ("_qual", "_qc", "_flag", "_flags", "_cd", "_qa", "_quality", "_qc_agg", "_qc_tests", "_qartod", "_f")
 _FLAG_STARTS = ("f_", "qc_", "flag_")
 _ROW_NUMBERS = ("record", "#", "rownames", "rn")
+_ZONE_NAMES = r"tz|tz_cd|time_?zone|zone"
 _SERIES_NAMES = r"variable|parameter|param|analyte|characteristic(name)?|variable_?name|parameter_?name"
 _VALUE_NAMES = r"value|val|result|result_?value|resultmeasurevalue|data_?value"
+_NUMBER_LIKE = re.compile(r"[+-]?\d[\d.,' \u00a0\u202f]*")
 _SMALLEST_SHARE = 0.9
 
 
@@ -50,8 +52,18 @@ def texts_of(cells: pl.Series, options: TableOptions) -> pl.Series:
 
 
 def find_time(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> str | tuple[str, ...]:
-    """Name the column of times, or the columns that make it; `time_column` as it is where none is found."""
+    """Name the columns that make the time, one of zones such as `PST` included; as it is where none is found."""
+    found = _find_time(head, names, options)
+    zones = [name for name in names if re.fullmatch(_ZONE_NAMES, name.lower()) and _is_of_zones(head[name], options)]
+    return (found, zones[0]) if zones and isinstance(found, str) and found in names else found
 
+
+def _is_of_zones(cells: pl.Series, options: TableOptions) -> bool:
+    texts = texts_of(cells, options).unique() if cells.dtype == pl.String else cells.head(0)
+    return bool(texts.len()) and all(text.upper() in ZONES for text in texts)
+
+
+def _find_time(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> str | tuple[str, ...]:
     def looks(name: str) -> bool:
         return _looks_like_time(head[name], options)
 
@@ -207,9 +219,11 @@ def find_decimal(head: pl.DataFrame, options: TableOptions, where: str) -> dict[
         if head[name].dtype != pl.String or name in (*options.time_columns, options.time_name, *options.by):
             continue
         texts = texts_of(head[name], options).head(200).to_list()
-        if not texts or sum(re.fullmatch(r"[+-]?\d[\d.,]*", text) is not None for text in texts) < len(texts) / 2:
+        if not texts or sum(_NUMBER_LIKE.fullmatch(text) is not None for text in texts) < len(texts) / 2:
             continue
         for text in texts:
+            if found := re.fullmatch(r"[+-]?\d{1,3}(?:([ '\u00a0\u202f])\d{3})(?:\1\d{3})*([.,]\d+)?", text):
+                return {"thousands": found[1]} | ({"decimal": ","} if (found[2] or "").startswith(",") else {})
             if re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d+", text):
                 return {"decimal": ",", "thousands": "."}
             if re.fullmatch(r"[+-]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})", text):
@@ -249,7 +263,7 @@ def find_flags(names: Sequence[str], head: pl.DataFrame, options: TableOptions) 
         cells = pl.concat([head[name].cast(pl.String).fill_null("") for name in columns])
         counts = cells.value_counts(sort=True).head(6).rows()
         codes = ", ".join(f"{code or 'empty'} x{count:,}" for code, count in counts)
-        most = counts[0][0] if counts else ""
+        most = "qartod" if pattern.lower().endswith("_qc_agg") else counts[0][0] if counts else ""
         said.append(
             f"flags, not used: {', '.join(columns)} ({codes}); to use them: --flags {shlex.quote(f'{pattern}={most}')}"
         )

@@ -246,7 +246,7 @@ def _to_long(table: pl.LazyFrame, shape: Shape, options: TableOptions) -> pl.Laz
 
 
 def _find_wide_shape(head: pl.DataFrame, names: list[str], options: TableOptions, where: str) -> Shape:
-    taken = (options.time_name, *options.time_columns, *options.by)
+    taken = tuple(dict.fromkeys((*options.time_columns, options.time_name, *options.by)))
     if options.columns is not None:
         for name in options.columns:
             _require(names, name, "columns", where)

@@ -101,6 +101,34 @@ CLOCK = """Date,Time,ph
 18/06/2021,00:00,7.5
 18/06/2021,00:15,7.25
 """
+ZONED = """date_time,tz,ph
+2021-06-17 17:00,PDT,7.5
+2021-06-17 18:00,PDT,7.25
+"""
+UNITS = """Date,ph,temp
+,-,degC
+2021-06-18 00:00,7.5,20
+2021-06-18 01:00,7.25,21
+"""
+COMMENTED = """# buoy 5
+#timestamp,ph
+2021-06-18 00:00,7.5
+2021-06-18 01:00,7.25
+"""
+DAY_OF_YEAR = """YEAR,DOY,HOUR,ph
+2021,169,0,7.5
+2021,169,1,7.25
+"""
+SWISS = """time;flow
+2021-06-18 00:00;1'299,5
+2021-06-18 01:00;999,25
+"""
+LONG = """DateTime,Site,Variable,Value
+2021-06-18 00:00,A,pH,7.5
+2021-06-18 00:00,A,DO,9
+2021-06-18 01:00,A,pH,7.25
+2021-06-18 01:00,A,DO,9
+"""
 SPECIMENS = {
     "toa5": Specimen(TOA5, ("AirT_C(42)", "BattV"), "2021-06-18T01:00:00", (18.27, 18.29)),
     "hobo": Specimen(HOBO, ("Temp, °C (LGR S/N: 1)",), FIRST, (20.1, 20.2)),
@@ -115,5 +143,11 @@ SPECIMENS = {
     "plain-excel": Specimen(EXCEL, ("Wasserstand",), FIRST, (1299.5, 999.25), "cp1252"),
     "plain-r": Specimen(R_ROWS, ("ph",), FIRST, (7.5, 7.25)),
     "plain-split": Specimen(SPLIT, ("ph",), FIRST, (7.5, 7.25)),
+    "plain-zone": Specimen(ZONED, ("ph",), FIRST, (7.5, 7.25)),
+    "plain-units": Specimen(UNITS, ("ph", "temp"), FIRST, (7.5, 7.25)),
+    "plain-commented": Specimen(COMMENTED, ("ph",), FIRST, (7.5, 7.25)),
+    "plain-day-of-year": Specimen(DAY_OF_YEAR, ("ph",), FIRST, (7.5, 7.25)),
+    "plain-swiss": Specimen(SWISS, ("flow",), FIRST, (1299.5, 999.25)),
+    "plain-long": Specimen(LONG, ("DO", "pH"), FIRST, (9.0, 9.0)),
     "plain-clock": Specimen(CLOCK, ("ph",), FIRST, (7.5, 7.25)),
 }

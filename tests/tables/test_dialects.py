@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from datetime import date, time
 from pathlib import Path
 
 import polars as pl
@@ -141,6 +142,8 @@ def test_where_two_readings_are_possible_one_option_is_asked_for_and_both_are_sh
         ("age_ka,v\n5,1\n4,1\n", "time_direction", "backward"),
         ("year,v\n1860,1\n1861,1\n", "time_column", "year"),
         ("ph,sampled at\n7,2021-01-01\n7,2021-01-02\n", "time_column", "sampled at"),
+        ("time,v\nThu 10 Jun 2021 00:00,1\n", "time_format", "%a %d %b %Y %H:%M"),
+        ("time,v\nJun 10 2021 5:00 PM,1\n", "time_format", "%b %d %Y %I:%M %p"),
         ("ph,time\n7,2021-01-01\n7,NULL\n", "time_column", "time"),
     ],
 )
@@ -148,6 +151,25 @@ def test_the_first_row_that_decides_is_enough(tmp_path, text, option, value):
     path = tmp_path / "a.csv"
     path.write_text(text)
     assert getattr(recognise(path, TableOptions()).options, option) == value
+
+
+def test_data_without_names_is_refused_rather_than_lose_its_first_row(tmp_path):
+    (tmp_path / "a.csv").write_text("2021-01-01,7\n2021-01-02,8\n")
+    with pytest.raises(DataError, match=r"a\.csv: the first line holds data \('2021-01-01'\), not names"):
+        recognise(tmp_path / "a.csv", TableOptions())
+
+
+def test_a_spreadsheet_with_titles_and_a_time_of_day_in_its_own_column(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["Buoy 5"], [], ["Date", "Time", "ph"]):
+        book.active.append(row)
+    for hour in (0, 1, 2):
+        book.active.append([date(2021, 6, 18), time(hour), 7 + hour])
+    book.save(tmp_path / "a.xlsx")
+    found = recognise(tmp_path / "a.xlsx", TableOptions())
+    assert found.said == ("read as a table: --time-column Date --time-column Time --skip-rows 2",)
+    assert read(tmp_path / "a.xlsx", found.options)["time"].dt.hour().to_list() == [0, 1, 2]
 
 
 def test_a_parquet_file_of_pandas_has_its_index_as_time(tmp_path):

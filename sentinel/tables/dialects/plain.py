@@ -34,7 +34,19 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
             raise UnfinishedError
         return {"separator": several} if several else {}
     header, _, separator = best
-    return {"separator": separator} | ({"skip_rows": rows[header][0]} if header else {})
+    below = [split(line, separator) for _, line in rows[header + 1 : header + 3]]
+    if below and _is_units(below[0]):
+        if len(below) == 1:
+            raise UnfinishedError
+        units = {} if _is_units(below[1]) else {"unit_rows": 1}
+    else:
+        units = {}
+    return {"separator": separator} | ({"skip_rows": rows[header][0]} if header else {}) | units
+
+
+def _is_units(fields: Sequence[str]) -> bool:
+    """True for a row that has words and not one number or date."""
+    return any(fields) and not any(field.lstrip("+-<>.")[:1].isdigit() for field in fields)
 
 
 def _find_commented(lines: Sequence[str], first: int) -> Patch | None:
