@@ -170,7 +170,7 @@ class Follower:
         if row >= height:
             return None
         head = table.head(HEAD_ROWS).collect()
-        found = recognise_frame(head, str(path), self._options, growing=True)
+        found = recognise_frame(head, str(path), self._options, counters=False)
         options = found.options
         table = join_time(table, options)
         head = table.head(HEAD_ROWS).collect()

@@ -13,6 +13,7 @@ from sentinel.tables.times import ISO_PATTERN, instant
 ISO = "ISO 8601"
 STEPS = "numbers"
 _DIGITS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_LARGEST = 1e19
 _EPOCHS = {10: "seconds", 13: "milliseconds", 16: "microseconds", 19: "nanoseconds"}
 _DATES = (
     (r"\d{4}([-/.])\d{1,2}\1\d{1,2}", ("%Y{0}%m{0}%d",)),
@@ -74,6 +75,8 @@ def _form_of_number(text: str) -> str:
         if form is not None and "1800" <= text[:4] < "2200" and _parses(text, form):
             return form
     size = abs(float(text.replace(",", ".")))
+    if size >= _LARGEST:
+        return STEPS
     digits = len(str(int(size)))
     return _EPOCHS[digits] if digits in _EPOCHS and str(int(size))[0] in "12" else STEPS
 

@@ -17,6 +17,7 @@ import polars as pl
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import UNNAMED, MissingMarks, TableOptions, matches, number
 from sentinel.tables.columns import flag_patterns
+from sentinel.tables.dialects import UnfinishedError
 from sentinel.tables.forms import ISO, STEPS, common_forms, forms_of, is_clock
 from sentinel.tables.times import ZONES, instant
 
@@ -37,8 +38,11 @@ _FLAG_STARTS = ("f_", "qc_", "flag_")
 _ROW_NUMBERS = ("record", "#", "rownames", "rn")
 _ZONE_NAMES = r"tz|tz_cd|time_?zone|zone"
 _SERIES_NAMES = r"variable|parameter|param|analyte|characteristic(name)?|variable_?name|parameter_?name"
+_SITE_NAMES = r"site([ _]?(name|code|no|id))?|station([ _]?(name|code|no|id))?|lake|location|buoy|plot"
 _VALUE_NAMES = r"value|val|result|result_?value|resultmeasurevalue|data_?value"
 _NUMBER_LIKE = re.compile(r"[+-]?\d[\d.,' \u00a0\u202f]*")
+_ENOUGH_ROWS = 10
+"""Rows without a time in any form from which on a file is taken to have none."""
 _SMALLEST_SHARE = 0.9
 
 
@@ -122,9 +126,10 @@ def find_long(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -
     value = next((name for name in names if re.fullmatch(_VALUE_NAMES, name.lower())), None)
     if series is None or value is None or head[series].dtype != pl.String or options.time_name not in head.columns:
         return {}
-    if head.select(options.time_name, series).is_duplicated().any():
+    sites = tuple(name for name in names if re.fullmatch(_SITE_NAMES, name.lower()) and head[name].dtype == pl.String)
+    if head.select(options.time_name, series, *sites).is_duplicated().any():
         return {}
-    return {"series_column": series, "value_column": value}
+    return {"series_column": series, "value_column": value, "by": sites}
 
 
 def refuse_headerless(options: TableOptions, where: str) -> None:
@@ -136,8 +141,11 @@ def refuse_headerless(options: TableOptions, where: str) -> None:
         )
 
 
-def find_form(head: pl.DataFrame, options: TableOptions, where: str) -> dict[str, Any]:
-    """Tell the form of the times by the first row that decides it; DataError with both readings where none does."""
+def find_form(head: pl.DataFrame, options: TableOptions, where: str, *, growing: bool = False) -> dict[str, Any]:
+    """Tell the form of the times by the first row that decides it; DataError with both readings where none does.
+
+    UnfinishedError: the few rows of a growing file hold no time in any form yet.
+    """
     cells = head[options.time_name]
     if options.time_format is not None or cells.dtype.is_temporal():
         return {}
@@ -145,6 +153,8 @@ def find_form(head: pl.DataFrame, options: TableOptions, where: str) -> dict[str
         return {"time_format": form}
     texts = texts_of(cells, options)
     forms = common_forms(texts)
+    if growing and not forms and head.height < _ENOUGH_ROWS:
+        raise UnfinishedError
     if len(forms) > 1:
         cells = texts.unique(maintain_order=True)
         read = pl.DataFrame(

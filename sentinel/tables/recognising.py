@@ -111,8 +111,11 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
     rows = rows_of(piece[: length or (len(piece) if whole else 0)], fmt, head, filled, 0)
     if rows.is_empty() and not whole:
         return None
-    found_in_rows = recognise_frame(rows, where, filled, given=options, what=what, growing=not whole)
-    return replace(found_in_rows, dialect=name)
+    try:
+        in_rows = recognise_frame(rows, where, filled, given=options, what=what, growing=not whole)
+    except UnfinishedError:
+        return None
+    return replace(in_rows, dialect=name)
 
 
 def recognise_frame(
@@ -123,10 +126,12 @@ def recognise_frame(
     given: TableOptions | None = None,
     what: str = "",
     growing: bool = False,
+    counters: bool = True,
 ) -> Recognised:
     """Find the options that read a table of which these are the first rows.
 
-    `options` are those that are known by now, `given` those that were asked for. Raises DataError: as `recognise`.
+    `options` are those that are known by now, `given` those that were asked for. Without `counters` no column is left
+    out because it counts. Raises DataError: as `recognise`; UnfinishedError: a growing table has too few rows.
     """
     given = given or options
     if options.dialect == "none":
@@ -141,12 +146,12 @@ def recognise_frame(
         refuse_headerless(options, where)
         head = join_time(head.lazy(), options).collect()
         options = fill(options, find_long(head, names, options))
-        options = fill(options, find_form(head, options, where))
+        options = fill(options, find_form(head, options, where, growing=growing))
         options = fill(options, find_decimal(head, options, where))
         options, ages = turn_ages(head, options, where)
         options, flags = find_flags(names, head, options)
-        options, counters = (options, []) if growing else leave_out_counters(head, options, where)
-        notes = [*ages, *flags, *counters]
+        options, rising = leave_out_counters(head, options, where) if counters and not growing else (options, [])
+        notes = [*ages, *flags, *rising]
     shown = replace(options, missing=(*given.missing, *marks, *_seen(head, MARKS, options)))
     written = command_line(replace(shown, dialect=given.dialect), given)
     lines = [f"read as {what or 'a table'}: {written}"] if written or what else []
@@ -211,7 +216,7 @@ def _read_lines(file: BinaryIO, where: str, options: TableOptions, *, whole: boo
             # Western European text that is not UTF-8 is nearly always that of Windows; five bytes it does not have.
             codec = "latin-1" if any(byte in data for byte in b"\x81\x8d\x8f\x90\x9d") else "cp1252"
             options = replace(options, encoding=codec)
-    return options, data.decode(codec, errors="replace").splitlines()
+    return options, [line.rstrip("\r") for line in data.decode(codec, errors="replace").removesuffix("\n").split("\n")]
 
 
 def _seen(head: pl.DataFrame, marks: Iterable[str], options: TableOptions) -> list[str]:

@@ -132,9 +132,9 @@ LONG = """DateTime,Site,Variable,Value
 SPECIMENS = {
     "toa5": Specimen(TOA5, ("AirT_C(42)", "BattV"), "2021-06-18T01:00:00", (18.27, 18.29)),
     "hobo": Specimen(HOBO, ("Temp, °C (LGR S/N: 1)",), FIRST, (20.1, 20.2)),
-    "rdb": Specimen(RDB, ("170_00060",), FIRST, (320.0, 322.0)),
+    "rdb": Specimen(RDB, ("04085427/170_00060",), FIRST, (320.0, 322.0)),
     "ndbc": Specimen(NDBC, ("GST", "PRES", "WDIR", "WSPD"), FIRST, (6.0,)),
-    "swmp": Specimen(SWMP, ("Temp", "pH"), FIRST, (28.1,)),
+    "swmp": Specimen(SWMP, ("apacpwq/Temp", "apacpwq/pH"), FIRST, (28.1,)),
     "fluxnet": Specimen(FLUXNET, ("TA_F",), "2021-06-18T00:30:00", (11.5, 11.75)),
     "pangaea": Specimen(PANGAEA, ("d18O [per mil]",), "-1.5", (3.22, 3.32)),
     "paleo": Specimen(PALEO, ("charcoal",), "-50.0", (4.5, 3.5)),
@@ -148,6 +148,6 @@ SPECIMENS = {
     "plain-commented": Specimen(COMMENTED, ("ph",), FIRST, (7.5, 7.25)),
     "plain-day-of-year": Specimen(DAY_OF_YEAR, ("ph",), FIRST, (7.5, 7.25)),
     "plain-swiss": Specimen(SWISS, ("flow",), FIRST, (1299.5, 999.25)),
-    "plain-long": Specimen(LONG, ("DO", "pH"), FIRST, (9.0, 9.0)),
+    "plain-long": Specimen(LONG, ("A/DO", "A/pH"), FIRST, (9.0, 9.0)),
     "plain-clock": Specimen(CLOCK, ("ph",), FIRST, (7.5, 7.25)),
 }

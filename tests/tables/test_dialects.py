@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from datetime import date, time
 from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sentinel.commands.main import parser, table_options
 from sentinel.config.sources import DIALECTS as NAMES
@@ -99,6 +102,32 @@ def test_options_that_are_given_win_over_those_that_are_recognised(tmp_path):
     path = write(tmp_path, SPECIMENS["swmp"])
     found = recognise(path, TableOptions(flags=("F_*=<0>,<1>",), columns=("Temp",)))
     assert read(path, found.options)["value"].to_list() == [28.1, 28.2]
+
+
+CHANGES = st.lists(
+    st.tuples(
+        st.floats(0, 1, exclude_max=True),
+        st.integers(0, 6),
+        st.sampled_from([b",", b'"', b"\n", b"#", b"\xff", b"\0", b"1e400", b"9" * 20, b"", b"\r\n", b"*/", b" "]),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(sorted(SPECIMENS)), CHANGES)
+def test_a_file_with_broken_places_is_read_or_refused(tmp_path, name, changes):
+    raw = bytearray(SPECIMENS[name].text.encode(SPECIMENS[name].encoding))
+    for share, length, put in changes:
+        at = int(share * len(raw))
+        raw[at : at + length] = put
+    path = tmp_path / "table.dat"
+    path.write_bytes(bytes(raw))
+    with suppress(DataError):
+        read(path, recognise(path, TableOptions()).options)
+    with path.open("rb") as file, suppress(DataError):
+        recognise_text(file, "t", "csv", TableOptions(), whole=False)
 
 
 # What can be read in two ways

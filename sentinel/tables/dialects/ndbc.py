@@ -19,10 +19,11 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
     if names[0] not in _YEARS or names[1:4] != ["MM", "DD", "hh"]:
         return None
     units = len(lines) > 1 and lines[1].startswith("#")
-    if len(lines) < 2 + units:
+    first = next((line.split() for line in lines[1 + units :] if line.strip()), None)
+    if first is None:
         raise UnfinishedError
     time = (*names[:4], *(("mm",) if "mm" in names else ()))
-    year = "%y" if len(lines[1 + units].split()[0]) == 2 else "%Y"
+    year = "%y" if len(first[0]) == 2 else "%Y"
     marks = ("MM", *(f"{name}={NINES[name]}" for name in present(names, *NINES) if name in NINES))
     return {
         "separator": "whitespace", "comment": None, "unit_rows": int(units), "time_column": time,

@@ -8,7 +8,7 @@ from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError, is_nu
 
 SEPARATORS = (",", ";", "\t", "|", "whitespace")
 ENOUGH = 4
-"""Lines from which a title above the names is told from a table of one column."""
+"""Lines from which a title above the names is told from a broken row below them."""
 
 
 def _recognise(lines: Sequence[str]) -> Patch | None:
@@ -29,9 +29,9 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
         if best is None or (header > 0, -len(fields[header])) < (best[0] > 0, -best[1]):
             best = header, len(fields[header]), separator
     if best is None:
-        several = next((one for one in SEPARATORS[:-1] if sum(map(bool, split(rows[0][1], one))) > 1), None)
-        if several is None and 1 < len(rows) < ENOUGH:
+        if 1 < len(rows) < ENOUGH:
             raise UnfinishedError
+        several = next((one for one in SEPARATORS[:-1] if sum(map(bool, split(rows[0][1], one))) > 1), None)
         return {"separator": several} if several else {}
     header, _, separator = best
     below = [split(line, separator) for _, line in rows[header + 1 : header + 3]]

@@ -23,10 +23,7 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
     patch = {"separator": "\t", "unit_rows": 1, "time_column": "datetime", "missing": STATES}
     if "tz_cd" in names:
         patch |= {"time_column": ("datetime", "tz_cd"), "time_format": "%Y-%m-%d %H:%M %Z"}
-    sites = {split(row, "\t")[names.index("site_no")] for row in rows[2:]} if "site_no" in names else set()
-    if len(sites) > 1:
-        patch["by"] = ("site_no",)
-    return patch | {"exclude": present(names, "agency_cd", *(() if "by" in patch else ("site_no",)))}
+    return patch | {"by": present(names, "site_no"), "exclude": present(names, "agency_cd")}
 
 
 RDB = Dialect("rdb", "an RDB table of the U.S. Geological Survey", _recognise)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError, present, split
+from sentinel.tables.dialects.base import Dialect, Patch, present, split
 
 GOOD = "<0>,<2>,<3>,<4>,<5>"
 """Passed, reserved, calculated, historical, corrected; 1 is suspect, below 0 is missing, rejected or out of range."""
@@ -14,16 +14,11 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
     names = split(lines[0])
     if "DateTimeStamp" not in names or not present(names, "F_*"):
         return None
-    patch = {
+    return {
         "time_column": "DateTimeStamp", "time_format": "%m/%d/%Y %H:%M", "flags": (f"F_*={GOOD}",),
+        "by": present(names, "StationCode"),
         "exclude": present(names, "F_Record", "isSWMP", "Historical", "ProvisionalPlus"),
     }  # fmt: skip
-    if "StationCode" in names:
-        if len(lines) < 2:
-            raise UnfinishedError
-        stations = {row[names.index("StationCode")] for row in map(split, lines[1:]) if len(row) == len(names)}
-        patch |= {"by": ("StationCode",)} if len(stations) > 1 else {}
-    return patch
 
 
 SWMP = Dialect("swmp", "a SWMP table of the estuarine research reserves", _recognise)
