@@ -78,7 +78,10 @@ def list_rules(plan: Plan, *, numbered: bool) -> tuple[PlanRule, ...]:
     """List the default warning and its alternatives for a plan, all with the budget of the default warning."""
     default = Settings().alarms[0]
     alpha = (default.without_calendar() if numbered else default).alpha_per_tick(plan.cadence)
-    others = (AlarmSettings(threshold=threshold, alpha=alpha) for threshold in THRESHOLDS)
+    others = (
+        AlarmSettings(threshold=threshold, alpha=alpha, at_start=None if threshold == RELATIVE else "alarm")
+        for threshold in THRESHOLDS
+    )
     return (
         PlanRule.of(default.model_copy(update={"false_alarms": None, "alpha": alpha}), plan.cadence),
         *(PlanRule.of(rule, plan.cadence) for rule in others),
@@ -102,7 +105,8 @@ def describe_alternatives(tried: Alternatives, records: Sequence[SeriesRecord]) 
     table += [_trend_row(name, tried.trends) for name in INDICATORS]
     words = [
         "The default warning and other rules on the same record, each with the budget of the default warning; what was "
-        "configured is not changed. Rates are counted where a rule could alarm.",
+        "configured is not changed. Rates are counted where a rule could alarm. A threshold that is a number alarms "
+        "here from the first verdict on (at_start: alarm); without that setting the rule would be held there.",
         f"Kendall: does it rise over windows of half the record? The p-value is against {SURROGATES} records without a "
         "trend (an AR process fitted to each series). That is exploratory: one look at the whole record, in which "
         f"about 1 of 20 series without a trend has p < {SMALL:g}. It has no false-alarm budget over time.",

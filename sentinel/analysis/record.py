@@ -175,7 +175,7 @@ def _describe_now(record: SeriesRecord) -> str:
     if plan is None:
         return "not ready: at least two time stamps are needed to know the cadence"
     if record.state is State.BLIND:
-        return f"blind at the end: {REASONS[record.reason]}"
+        return f"blind at the end: {REASONS[record.reason]}{f'; {record.held}' if record.held else ''}"
     if record.state is State.LEARNING:
         if record.reason is Reason.GAP or record.gaps:
             return f"not ready at the end: started anew after a gap longer than {plan.max_gap:,} ticks"
