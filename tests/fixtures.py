@@ -129,6 +129,12 @@ class FakeSnapshot:
                     budgets[rule.severity] += rule.alpha * 86_400 / view.cadence_seconds
         return budgets
 
+    def left_out_counts(self) -> Mapping[str, int]:
+        counts: Counter[str] = Counter()
+        for view in self.series.values():
+            counts[view.source] += view.left_out
+        return counts
+
     def held_counts(self) -> Mapping[str, int]:
         return {
             source: sum(view.held for view in self.series.values() if view.source == source)
@@ -187,7 +193,18 @@ def snapshot() -> Snapshot:
     views = [
         replace(loaded, name="lake/loaded", state=State.WARNING, rules=(one_sided,)),
         replace(grid, name="grid/frequency", state=State.CRITICAL, cadence_seconds=1.0, rules=raised),
-        judged(SERIES, 0.35, 0.21, 0.48, -3.1, name="lake/control", missing_ticks=12, value=nan),
+        judged(
+            SERIES,
+            0.35,
+            0.21,
+            0.48,
+            -3.1,
+            name="lake/control",
+            missing_ticks=12,
+            value=nan,
+            left_out=7,
+            fill_values=(-999.0,),
+        ),
         judged(SERIES, 0.9, 0.86, 0.93, -1.2, name="elnino"),
         replace(SERIES, name="lake/new"),
         replace(SERIES, name="lake/fresh", reason=Reason.CADENCE, cadence_seconds=nan, ticks=0, time_us=-1, value=nan),

@@ -94,6 +94,8 @@ class SeriesRecord:
     window_us: int = NEVER_US
     max_evidence: float = math.nan
     """Largest evidence ever reached; NaN if it never was ready."""
+    left_out: str = ""
+    """Which values were taken as missing though nobody declared them, in words; empty if none was."""
     held: str = ""
     """Which rules are held at the end, and why, in words; empty if none is."""
     held_ticks: int = 0

@@ -166,6 +166,8 @@ def summarise(report: Report) -> Iterator[str]:
     order = rank(report.records)
     for record in order[:SERIES_LISTED]:
         yield f"{record.name}: {describe(record)}."
+        if record.left_out:
+            yield f"  {record.left_out}"
         yield from (f"  looking back at all of it: {remark}" for remark in report.remarks.get(record.name, ()))
         if record.undeclared:
             yield f"  looking back at all of it: {season_hint(record)}"

@@ -24,7 +24,7 @@ from sentinel.pipeline.pipeline import Batch, Observer, Pipeline, PipelineState,
 from sentinel.pipeline.plan import Plan, PlanRule, Plans, list_names
 from sentinel.pipeline.results import Rows
 from sentinel.pipeline.snapshot import Snapshot
-from sentinel.text.claims import held_in_words
+from sentinel.text.claims import held_in_words, left_out_in_words
 
 SOURCE = "backtest"
 
@@ -230,3 +230,4 @@ def _complete(findings: Findings, pipeline: Pipeline, state: PipelineState, coun
             view = published.view(record.name)
             record.e_value, record.windows, record.window_us = view.e_value, view.windows, view.window_us
             record.held = held_in_words(view)
+            record.left_out = left_out_in_words(view.left_out, view.fill_values)

@@ -210,6 +210,7 @@ OF_SERIES: tuple[Row, ...] = (
     _gauge("warning_series", "Series with a warning.", _SOURCE),
     _gauge("critical_series", "Series with a critical alarm.", _SOURCE),
     _gauge("blind_series", "Series that cannot be judged.", _SOURCE, "reason"),
+    _gauge("left_out_values", "Values so far that are taken as missing: fill values, far values of a start.", _SOURCE),
     _gauge("held_series", "Series of which a rule is held; counted by their states too.", _SOURCE),
     _gauge("series_unexposed", "Series not shown one by one (web.max_series)."),
     _gauge("fleet_discoveries",

@@ -154,6 +154,10 @@ class SeriesView:
     window_us: int = -1
     """When the first of them began; -1 = never."""
     tie_share: float = nan
+    left_out: int = 0
+    """Values so far that were taken as missing since they are no measurements: fill values, far values of a start."""
+    fill_values: tuple[float, ...] = ()
+    """The fill values among them: far from all others, and exactly the same each time."""
     thresholds: tuple[float, ...] = ()
     readings: tuple[float, ...] = ()
     """One per threshold, in null standard deviations; NaN while not ready."""

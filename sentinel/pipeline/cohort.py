@@ -22,7 +22,7 @@ from detectors.slower import SlowerState
 from detectors.spread import SpreadState
 from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.states import REASONS, Reason
-from sentinel.pipeline import arrays, conditioning
+from sentinel.pipeline import arrays, conditioning, fills
 from sentinel.pipeline import grid as grids
 from sentinel.pipeline.alarm import Alarm, AlarmState, States
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
@@ -183,6 +183,28 @@ def tie_share(members: CohortState, row: int) -> float:
     """Return the share of ticks with exactly the value before; NaN for a comparison."""
     conditioner = members.conditioner
     return float(conditioner.numbers[row, TIE_SHARE]) if isinstance(conditioner, ConditionerState) else math.nan
+
+
+def left_out(members: CohortState) -> Ints:
+    """Count the values of each series that were taken as missing since they are no measurements; 0 of comparisons."""
+    conditioner = members.conditioner
+    if isinstance(conditioner, ConditionerState):
+        return conditioner.far[:, fills.LEFT_OUT].astype(np.int64)
+    return np.zeros(members.series.size, np.int64)
+
+
+def has_fill_values(members: CohortState) -> Flags:
+    """Tell which series have a fill value that is known."""
+    conditioner = members.conditioner
+    if isinstance(conditioner, ConditionerState):
+        return fills.has_fill_values(conditioner.far)
+    return np.zeros(members.series.size, np.bool_)
+
+
+def find_fill_values(members: CohortState, row: int) -> tuple[float, ...]:
+    """Give the fill values of a series that are known."""
+    conditioner = members.conditioner
+    return fills.fill_values(conditioner.far[row]) if isinstance(conditioner, ConditionerState) else ()
 
 
 def _find_last(before: Last, block: Block, conditioned: Conditioned, scored: Scored) -> tuple[Last, Estimates[Floats]]:

@@ -20,7 +20,7 @@ import math
 import numpy as np
 
 from detectors.compiled import part
-from sentinel.pipeline.arrays import Floats
+from sentinel.pipeline.arrays import Flags, Floats
 
 START = 21
 """Values after which a start is looked at."""
@@ -39,6 +39,18 @@ def fresh(series: int) -> Floats:
     found = np.zeros((series, 8))
     found[:, [ONE, OTHER, BEFORE]] = np.nan
     return found
+
+
+def has_fill_values(far: Floats) -> Flags:
+    """Tell which series have a fill value; `far` of shape (series, 8)."""
+    found: Flags = (far[:, SEEN_ONE] >= _FROM) | (far[:, SEEN_OTHER] >= _FROM)
+    return found
+
+
+def fill_values(far: Floats) -> tuple[float, ...]:
+    """Give the fill values of a series, the smaller first."""
+    known = (far[ONE + place] for place in (0, 1) if far[SEEN_ONE + place] >= _FROM)
+    return tuple(sorted(float(value) for value in known))
 
 
 @part

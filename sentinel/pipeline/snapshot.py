@@ -12,7 +12,7 @@ average, at most a share `LEVEL` is false, however the series depend on one anot
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -26,7 +26,15 @@ from sentinel.domain.spans import DAY
 from sentinel.domain.states import REASONS, STATES, Reason, RuleView, SeriesView, SiteView, Spectrogram, State
 from sentinel.pipeline.alarm import BLIND, CRITICAL, LEARNING, WARNING, WATCHING
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
-from sentinel.pipeline.cohort import Cohort, CohortState, reasons, tie_share
+from sentinel.pipeline.cohort import (
+    Cohort,
+    CohortState,
+    find_fill_values,
+    has_fill_values,
+    left_out,
+    reasons,
+    tie_share,
+)
 from sentinel.pipeline.grid import NEVER
 from sentinel.pipeline.history import History
 from sentinel.pipeline.join import NO_INTS, count_waiting
@@ -97,6 +105,22 @@ class Snapshot:
                 per_day = rule.alpha * DAY / plan.cadence_us * members.series.size
                 budgets[rule.severity] = budgets.get(rule.severity, 0.0) + per_day
         return budgets
+
+    def left_out_counts(self) -> Mapping[str, int]:
+        """Number of values taken as missing since they are no measurements, by source."""
+        state, found = self._state, np.zeros(len(self), np.int64)
+        for members in state.cohorts:
+            found[members.series] = left_out(members)
+        numbers = np.bincount(state.source_of, weights=found, minlength=len(state.sources))
+        return {source: int(number) for source, number in zip(state.sources, numbers.tolist(), strict=True)}
+
+    def with_fill_values(self, but: Collection[str] = ()) -> Iterator[tuple[str, tuple[float, ...]]]:
+        """Give the series that have fill values, and these; without the series `but`."""
+        for members in self._state.cohorts:
+            for row in np.flatnonzero(has_fill_values(members)).tolist():
+                name = self._state.names[members.series[row]]
+                if name not in but:
+                    yield name, find_fill_values(members, row)
 
     def held_counts(self) -> Mapping[str, int]:
         """Number of series of which a rule is held, by source; they are counted by their states too."""
@@ -213,7 +237,8 @@ class Snapshot:
             e_value=float(e_value[row].mean()) if plan.rules and alarm.state[row] != LEARNING else math.nan,
             window_ticks=plan.window, windows=min(int(window[row]) + 1, 2),
             window_us=start_us(max(0, int(window[row]) - 1) * plan.window) if last.tick[row] >= 0 else -1,
-            tie_share=tie_share(members, row), thresholds=tuple(cohort.scoring.thresholds.tolist()),
+            tie_share=tie_share(members, row), left_out=int(left_out(members)[row]),
+            fill_values=find_fill_values(members, row), thresholds=tuple(cohort.scoring.thresholds.tolist()),
             readings=tuple(last.readings[row].tolist()),
             rules=tuple(
                 _view_rule(name, cohort, members, row, k, end_us(int(alarm.raised[row, k])))

@@ -28,7 +28,7 @@ from sentinel.pipeline.plan import list_names
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.runtime.inbox import Accounts, Inbox
 from sentinel.runtime.outbox import Outbox
-from sentinel.runtime.replica import Replica, restore
+from sentinel.runtime.replica import NAMED, Replica, restore
 from sentinel.text.claims import body_of, sentence_of
 
 logger = logging.getLogger(__name__)
@@ -64,6 +64,8 @@ class Engine:
         self._reload: Settings | None = None
         self._sites: set[str] = set()
         """Sites shown once; one whose settings have gone is shown without an alarm."""
+        self._with_fill_values: set[str] = set()
+        """Series whose fill values have been named in the log."""
         self._checkpoint_at = monotonic() + settings.daemon.checkpoint_every / MICROSECONDS
         self._batch = 0
         self._checkpointed = -1
@@ -259,9 +261,22 @@ class Engine:
             metrics.site_alarm.set(standing is not None and standing.raised_us >= 0, series=name)
             self._sites.add(name)
         self.snapshot = self._take_snapshot()
+        self._name_fill_values()
         self.last_beat_us = self._clock.now_us()
         metrics.engine_heartbeat.set(self.last_beat_us / MICROSECONDS)
         metrics.stage_duration.observe(perf_counter() - began, task="snapshot")
+
+    def _name_fill_values(self) -> None:
+        """Log once of each series that a value which nobody declared is taken as missing."""
+        new = list(self.snapshot.with_fill_values(but=self._with_fill_values))
+        self._with_fill_values |= {name for name, _ in new}
+        for name, values in new[:NAMED]:
+            logger.warning(
+                "a value that returns exactly, far from all others, is taken as missing; declare it (key missing)",
+                extra={"series": name, "values": ", ".join(f"{value:g}" for value in values)},
+            )
+        if more := new[NAMED:]:
+            logger.warning("more series have such values", extra={"count": len(more)})
 
     def _observe_stage(self, stage: str, seconds: float) -> None:
         if self.restored:  # what is replayed has been counted before

@@ -98,6 +98,18 @@ def reason_in_words(view: SeriesView) -> str:
     return f"{reason}; the alarm since {since} is open" if view.state is State.BLIND and open_rules else reason
 
 
+def left_out_in_words(count: int, fill_values: Sequence[float]) -> str:
+    """Say which values were taken as missing though nobody declared them: `12 values left out: -999 returns ...`."""
+    if not count:
+        return ""
+    values = f"{_count(count, 'value')} left out"
+    if not fill_values:
+        return f"{values}: far from all others of the start"
+    names = " and ".join(f"{value:g}" for value in fill_values)
+    verb = "returns" if len(fill_values) == 1 else "return"
+    return f"{values}: {names} {verb} exactly, far from all others, as a mark of a missing value does (key missing)"
+
+
 def held_in_words(view: SeriesView) -> str:
     """Say which rules are held, and why: `held, lag-1 above 0.8: slow for its cadence: ...`; empty if none is."""
     claims = _join_claims(rule_in_words(rule.kind, rule.label) for rule in view.rules if rule.held)

@@ -132,6 +132,8 @@ def _count_series(snapshot: Snapshot) -> Iterator[Point]:
                 yield "sentinel_blind_series", (source, reason.value), number
     for source, number in sorted(snapshot.held_counts().items()):
         yield "sentinel_held_series", (source,), number
+    for source, number in sorted(snapshot.left_out_counts().items()):
+        yield "sentinel_left_out_values", (source,), number
 
 
 def _series(view: SeriesView) -> Iterator[Point]:

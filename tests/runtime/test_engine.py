@@ -21,6 +21,7 @@ from sentinel.domain.states import Reason, State
 from sentinel.journal import Journal, JournalFull
 from sentinel.pipeline.codec import to_arrays
 from sentinel.runtime.replica import Replica
+from sentinel.text.claims import left_out_in_words
 from tests.fixtures import events_of
 from tests.pipeline.streams import HOUR_US, by_series
 from tests.runtime.rig import CHOSEN, SOURCE, VALUES, Rig, Sink, frame
@@ -350,3 +351,19 @@ def test_the_engine_beats_in_idle_turns_and_while_ingestion_is_stopped(tmp_path:
         rig.engine.turn(0.0)
         assert rig.engine.last_beat_us == 7
         assert rig.count("inbox_observations") == 900, "what is held still waits"
+
+
+def test_a_fill_value_that_nobody_declared_is_named_in_log_metrics_and_page(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = Rig(tmp_path)
+    values = VALUES.copy()
+    values[5::25, 0] = -999.0
+    rig.feed(frame(0, 200, values), frame(200, 400, values))
+    named = [record for record in caplog.records if "taken as missing" in record.message]
+    assert [(vars(record)["series"], vars(record)["values"]) for record in named] == [("s0", "-999")]
+    assert rig.engine.snapshot.left_out_counts() == {"buoys": pytest.approx((values == -999.0).sum(), abs=3)}
+    view = rig.engine.snapshot.view("s0")
+    assert view.fill_values == (-999.0,)
+    assert "-999 returns exactly" in left_out_in_words(view.left_out, view.fill_values)
+    assert rig.engine.snapshot.view("s1").left_out == 0
