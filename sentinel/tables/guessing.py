@@ -1,4 +1,4 @@
-"""What the columns of a table tell of themselves: which hold the time and in what form, the decimal mark, the flags.
+"""What the columns of a table tell of themselves: which hold the time and in what form, the series, the flags.
 
 Nothing is put right in silence: where two readings are possible, the error has both.
 """
@@ -15,8 +15,9 @@ from typing import Any
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import UNNAMED, MissingMarks, TableOptions, matches, number
+from sentinel.tables.cells import UNNAMED, TableOptions, matches, number
 from sentinel.tables.columns import flag_patterns
+from sentinel.tables.decimals import ENOUGH_ROWS, texts_of
 from sentinel.tables.dialects import UnfinishedError
 from sentinel.tables.forms import ISO, STEPS, common_forms, forms_of, is_clock
 from sentinel.tables.times import ZONES, instant
@@ -40,19 +41,7 @@ _ZONE_NAMES = r"tz|tz_cd|time_?zone|zone"
 _SERIES_NAMES = r"variable|parameter|param|analyte|characteristic(name)?|variable_?name|parameter_?name"
 _SITE_NAMES = r"site([ _]?(name|code|no|id))?|station([ _]?(name|code|no|id))?|lake|location|buoy|plot"
 _VALUE_NAMES = r"value|val|result|result_?value|resultmeasurevalue|data_?value"
-_NUMBER_LIKE = re.compile(r"[+-]?\d[\d.,' \u00a0\u202f]*")
-_ENOUGH_ROWS = 10
-"""Rows without a time in any form from which on a file is taken to have none."""
 _SMALLEST_SHARE = 0.9
-
-
-def texts_of(cells: pl.Series, options: TableOptions) -> pl.Series:
-    """The cells of a column as texts, missing ones left out; whole numbers without a fraction."""
-    if cells.dtype.is_float():
-        cells = cells.drop_nulls().drop_nans()
-        cells = cells.cast(pl.Int64) if bool((cells == cells.round()).all()) and (cells.abs() < 1e18).all() else cells
-    texts = cells.cast(pl.String, strict=False).drop_nulls().str.strip_chars()
-    return texts.filter(~texts.is_in(list(MissingMarks.of(options).texts)))
 
 
 def find_time(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> str | tuple[str, ...]:
@@ -153,7 +142,7 @@ def find_form(head: pl.DataFrame, options: TableOptions, where: str, *, growing:
         return {"time_format": form}
     texts = texts_of(cells, options)
     forms = common_forms(texts)
-    if growing and not forms and head.height < _ENOUGH_ROWS:
+    if growing and not forms and head.height < ENOUGH_ROWS:
         raise UnfinishedError
     if len(forms) > 1:
         cells = texts.unique(maintain_order=True)
@@ -217,39 +206,6 @@ def _note_days(first: float, name: str) -> Iterator[str]:
         if low <= first < high and re.match(r"date|time", name.lower()):
             read = pl.select(instant(pl.lit(first), pl.Float64(), TableOptions(time_format=form))).item()
             yield f"time {name!r}: taken as numbers; if {first:.15g} is {read:%Y-%m-%d %H:%M}: --time-format {form}"
-
-
-def find_decimal(head: pl.DataFrame, options: TableOptions, where: str) -> dict[str, Any]:
-    """Tell decimal comma and marks of thousands by the first cell that decides; DataError where none does."""
-    if options.decimal != "." or options.thousands is not None:
-        return {}
-    doubtful: str | None = None
-    decimal: dict[str, Any] = {}
-    for name in head.columns:
-        if head[name].dtype != pl.String or name in (*options.time_columns, options.time_name, *options.by):
-            continue
-        texts = texts_of(head[name], options).head(200).to_list()
-        if not texts or sum(_NUMBER_LIKE.fullmatch(text) is not None for text in texts) < len(texts) / 2:
-            continue
-        for text in texts:
-            if found := re.fullmatch(r"[+-]?\d{1,3}(?:([ '\u00a0\u202f])\d{3})(?:\1\d{3})*([.,]\d+)?", text):
-                return {"thousands": found[1]} | ({"decimal": ","} if (found[2] or "").startswith(",") else {})
-            if re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d+", text):
-                return {"decimal": ",", "thousands": "."}
-            if re.fullmatch(r"[+-]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})", text):
-                return {"thousands": ","}
-            if re.fullmatch(r"[+-]?\d+,\d+", text):
-                if re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", text):
-                    doubtful = doubtful or text
-                else:
-                    decimal = {"decimal": ","}
-    if doubtful and not decimal:
-        plain, whole = doubtful.replace(",", "."), doubtful.replace(",", "")
-        raise DataError(
-            f"{where}: numbers such as {doubtful!r} can be read in two ways, and no row decides; say which with "
-            f"--decimal , ({plain}), or --thousands , ({whole})"
-        )
-    return decimal
 
 
 def find_flags(names: Sequence[str], head: pl.DataFrame, options: TableOptions) -> tuple[TableOptions, list[str]]:

@@ -21,9 +21,9 @@ from sentinel.domain.errors import DataError
 from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, TableOptions
 from sentinel.tables.columns import join_time
 from sentinel.tables.counters import leave_out_counters
+from sentinel.tables.decimals import find_decimal
 from sentinel.tables.dialects import DIALECTS, UnfinishedError, find_dialect
 from sentinel.tables.guessing import (
-    find_decimal,
     find_flags,
     find_form,
     find_long,
@@ -147,7 +147,9 @@ def recognise_frame(
         head = join_time(head.lazy(), options).collect()
         options = fill(options, find_long(head, names, options))
         options = fill(options, find_form(head, options, where, growing=growing))
-        options = fill(options, find_decimal(head, options, where))
+        # A semicolon that nobody gave comes with a decimal comma more often than not.
+        waiting = growing and options.separator == ";" and given.separator != ";"
+        options = fill(options, find_decimal(head, options, where, waiting=waiting))
         options, ages = turn_ages(head, options, where)
         options, flags = find_flags(names, head, options)
         options, rising = leave_out_counters(head, options, where) if counters and not growing else (options, [])

@@ -46,6 +46,17 @@ def test_what_was_recognised_stays_though_later_rows_would_decide_otherwise(tmp_
     assert "'1.234,5' is not a number" in frames[0].complaints[0]
 
 
+def test_whole_numbers_between_semicolons_wait_for_a_decimal_mark(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time;v\n2020-02-01;7\n")
+    source = csv_source(path)
+    frames, cursor = follow(source)
+    assert rows(frames) == []
+    with path.open("a") as file:
+        file.write("2020-02-02;7,5\n")
+    assert rows(follow(source, cursor)[0]) == [("v", 7.0), ("v", 7.5)]
+
+
 def test_a_date_with_two_readings_is_asked_about_until_a_row_decides(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("time,v\n01/02/2020,1\n")

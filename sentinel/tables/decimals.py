@@ -1,0 +1,78 @@
+"""Decimal commas and marks of thousands, told by the first cell that decides."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import polars as pl
+
+from sentinel.domain.errors import DataError
+from sentinel.tables.cells import MissingMarks, TableOptions
+from sentinel.tables.dialects import UnfinishedError
+
+ENOUGH_ROWS = 10
+"""Rows that tell nothing, from which on a growing file is taken to have nothing to tell."""
+_LOOKED_AT = 200
+_NUMBER_LIKE = re.compile(r"[+-]?\d[\d.,' \u00a0\u202f]*")
+_SPACED = re.compile(r"[+-]?\d{1,3}(?:([ '\u00a0\u202f])\d{3})(?:\1\d{3})*([.,]\d+)?")
+_FORMS: tuple[tuple[re.Pattern[str], dict[str, Any]], ...] = (
+    (re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+"), {"decimal": ",", "thousands": "."}),
+    (re.compile(r"[+-]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})"), {"thousands": ","}),
+    (re.compile(r"[+-]?[1-9]\d{0,2},\d{3}"), {}),
+    (re.compile(r"[+-]?\d+,\d+"), {"decimal": ","}),
+)
+"""Forms of a number and the options they tell; `1,234` tells none, though it has a mark."""
+
+
+def texts_of(cells: pl.Series, options: TableOptions) -> pl.Series:
+    """The cells of a column as texts, missing ones left out; whole numbers without a fraction."""
+    if cells.dtype.is_float():
+        cells = cells.drop_nulls().drop_nans()
+        cells = cells.cast(pl.Int64) if bool((cells == cells.round()).all()) and (cells.abs() < 1e18).all() else cells
+    texts = cells.cast(pl.String, strict=False).drop_nulls().str.strip_chars()
+    return texts.filter(~texts.is_in(list(MissingMarks.of(options).texts)))
+
+
+def find_decimal(head: pl.DataFrame, options: TableOptions, where: str, *, waiting: bool = False) -> dict[str, Any]:
+    """Tell decimal comma and marks of thousands by the first cell that decides; DataError where none does.
+
+    UnfinishedError: with `waiting`, the few rows that are there hold whole numbers only.
+    """
+    if options.decimal != "." or options.thousands is not None:
+        return {}
+    cells = [text for name in head.columns for text in _numbers_of(name, head, options)]
+    if waiting and head.height < ENOUGH_ROWS and not any("." in text or "," in text for text in cells):
+        raise UnfinishedError
+    told: dict[str, Any] = {}
+    doubtful: str | None = None
+    for text in cells:
+        found = _told_by(text)
+        if found is None:
+            continue
+        if "thousands" in found:
+            return found
+        told = told or found
+        doubtful = doubtful or (None if found else text)
+    if doubtful and not told:
+        plain, whole = doubtful.replace(",", "."), doubtful.replace(",", "")
+        raise DataError(
+            f"{where}: numbers such as {doubtful!r} can be read in two ways, and no row decides; say which with "
+            f"--decimal , ({plain}), or --thousands , ({whole})"
+        )
+    return told
+
+
+def _numbers_of(name: str, head: pl.DataFrame, options: TableOptions) -> list[str]:
+    """The first cells of a column, where at least half of them look like numbers; none of other columns."""
+    if head[name].dtype != pl.String or name in (*options.time_columns, options.time_name, *options.by):
+        return []
+    texts = texts_of(head[name], options).head(_LOOKED_AT).to_list()
+    return texts if 2 * sum(_NUMBER_LIKE.fullmatch(text) is not None for text in texts) >= len(texts) else []
+
+
+def _told_by(text: str) -> dict[str, Any] | None:
+    """Options that one cell tells; empty where it has a mark that can mean either, None where it has none."""
+    if spaced := _SPACED.fullmatch(text):
+        return {"thousands": spaced[1]} | ({"decimal": ","} if (spaced[2] or "").startswith(",") else {})
+    return next((told for form, told in _FORMS if form.fullmatch(text)), None)
