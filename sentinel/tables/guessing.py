@@ -29,6 +29,7 @@ _TIME_NAMES = (
 """Names of time columns, those that say most first."""
 _NUMBER_NAMES = r"(age|year|yr|yrs|time|t|step|tick)([ _(\[.].*|bp|ce|ad)?"
 _AGE = re.compile(r"(^|[^a-z])(age|bp|ka|kyr|yrbp|calyrbp|b2k)([^a-z]|$)|yrbp", re.IGNORECASE)
+_YEAR = re.compile(r"(^|[^a-z])(year|yr|ce|ad)([^a-z]|$)", re.IGNORECASE)
 _PARTS = (
     (("#yy", "yy", "yyyy", "#yyyy", "year", "yr"), "%Y"), (("month", "mon", "mo", "mm"), "%m"),
     (("day", "dd", "dy", "dom"), "%d"), (("hour", "hr", "hh"), "%H"), (("minute", "min", "mn"), "%M"),
@@ -192,6 +193,8 @@ def turn_ages(head: pl.DataFrame, options: TableOptions, where: str) -> tuple[Ta
     steps = steps.filter(steps != 0)
     if steps.len() > 1 and (steps < 0).mean() >= _SMALLEST_SHARE:  # type: ignore[operator]
         first = ", ".join(f"{one:g}" for one in numbers.head(3))
+        if _YEAR.search(name):
+            return options, [f"time {name!r} falls ({first}): taken as years, the largest is the latest"]
         raise DataError(
             f"{where}: the numbers in column {name!r} fall ({first}); say which way time goes with "
             f"--time-direction backward (ages: {numbers[0]:g} is the oldest of them), or "

@@ -170,6 +170,7 @@ def test_where_two_readings_are_possible_one_option_is_asked_for_and_both_are_sh
         ("time,v\n1860,1\n1861,1\n", "time_format", None),
         ("age_ka,v\n5,1\n4,1\n", "time_direction", "backward"),
         ("year,v\n1860,1\n1861,1\n", "time_column", "year"),
+        ("year CE,v\n1862,1\n1861,1\n1860,1\n", "time_direction", None),
         ("ph,sampled at\n7,2021-01-01\n7,2021-01-02\n", "time_column", "sampled at"),
         ("time,v\nThu 10 Jun 2021 00:00,1\n", "time_format", "%a %d %b %Y %H:%M"),
         ("time,v\nJun 10 2021 5:00 PM,1\n", "time_format", "%b %d %Y %I:%M %p"),
