@@ -51,6 +51,8 @@ def plot_main(arguments: argparse.Namespace) -> int:
         record, figure = plot(paths, intake, settings, out, arguments.series, conditioning=full)
     with writing(target):
         write(figure, target, file_format)
+    for line in intake.read_as:
+        print(line)
     print(f"{record.name}: {describe(record)}.")
     print(f"written: {target}")
     return 0

@@ -29,7 +29,7 @@ from sentinel.tables.counters import take_steps
 from sentinel.tables.options import options_of
 from sentinel.tables.parsing import check_cells, find_axis, split_checked
 from sentinel.tables.reading import LONGEST_LINE_BYTES, PIECE_BYTES, Head, cut, read_head, rows_of
-from sentinel.tables.recognising import read_back, recognise_frame, recognise_text, write_down
+from sentinel.tables.recognising import read_back, recognise, recognise_text, write_down
 from sentinel.tables.repeated import find_second_rows
 
 FUTURE_US = 24 * 3_600 * MICROSECONDS
@@ -118,7 +118,7 @@ class Follower:
             size = file.seek(0, 2)
             position = position or Position.at(file, 0, 0)
             if fmt in ("parquet", "xlsx"):
-                return self._read_whole(path, file, size, position, left)
+                return self._read_whole(path, file, fmt, size, position, left)
             if position.offset == size:
                 return None
             said: tuple[str, ...] = ()
@@ -163,21 +163,24 @@ class Follower:
         position = replace(position, repeated=json.dumps(before) if before else "")
         return _Rows(checked, position, more, options, ())
 
-    def _read_whole(self, path: Path, file: BinaryIO, size: int, position: Position, left: int) -> _Rows | None:
+    def _read_whole(
+        self, path: Path, file: BinaryIO, fmt: str, size: int, position: Position, left: int
+    ) -> _Rows | None:
         row = position.rows
-        table = open_table(path, self._options)
+        if fmt == "parquet" and row >= open_table(path, self._options).select(pl.len()).collect().item():
+            return None
+        found = recognise(path, self._options, counters=False)
+        options = found.options
+        table = join_time(open_table(path, options), options)
         height = table.select(pl.len()).collect().item()
         if row >= height:
             return None
         head = table.head(HEAD_ROWS).collect()
-        found = recognise_frame(head, str(path), self._options, counters=False)
-        options = found.options
-        table = join_time(table, options)
-        head = table.head(HEAD_ROWS).collect()
         shape = find_shape(head, options, str(path))
         find_axis(head, options, shape, str(path), "time")
         rows = max(1, left // len(shape.values))
-        checked = check_cells(table.slice(row, rows), options, "time", shape).collect()
+        second = find_second_rows(table, options, shape.keys, {})
+        checked = check_cells(table.slice(row, rows), options, "time", shape, second).collect()
         said = () if position.read_as else found.said
         position = replace(position, read_as=write_down(options, self._options))
         position = position.go_on(file, size, min(height, row + rows))

@@ -66,8 +66,8 @@ class Recognised:
     """The same to be written down: without usual marks of a missing value that did not occur."""
 
 
-def recognise(path: Path, options: TableOptions) -> Recognised:
-    """Find the options that read a file, which will not grow.
+def recognise(path: Path, options: TableOptions, *, counters: bool = True) -> Recognised:
+    """Find the options that read a file, which will not grow; without `counters` none is left out because it counts.
 
     Raises DataError: it is no table, or there are two ways to read it; the message has both and the option.
     """
@@ -80,7 +80,8 @@ def recognise(path: Path, options: TableOptions) -> Recognised:
         assert found is not None  # a whole file is never too short to tell
         return found
     filled = fill(options, {"skip_rows": count_titles(path)}) if fmt == "xlsx" else options
-    return recognise_frame(open_table(path, filled).head(HEAD_ROWS).collect(), str(path), filled, given=options)
+    head = open_table(path, filled).head(HEAD_ROWS).collect()
+    return recognise_frame(head, str(path), filled, given=options, counters=counters)
 
 
 def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, whole: bool) -> Recognised | None:

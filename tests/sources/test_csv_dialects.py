@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import datetime
 
 import pytest
 
@@ -108,3 +109,20 @@ def test_the_hour_that_comes_twice_is_told_by_order_over_fetches_and_restarts(tm
         frames, cursor = follow(csv_source(path, time_zone="Europe/Berlin"), cursor)
         told += [time for frame in frames for time in frame.observations["time"]]
     assert [f"{time:%H:%M}" for time in told] == ["23:45", "00:00", "00:30", "01:00", "01:30", "02:00"]
+
+
+def test_a_spreadsheet_is_read_when_it_is_there_and_again_when_it_is_replaced(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    path, source, cursor, told = tmp_path / "a.xlsx", csv_source(tmp_path / "a.xlsx", max_observations=2), None, []
+    for days in (3, 5):
+        book = openpyxl.Workbook()
+        for row in (
+            ["Buoy 5"],
+            ["Date", "ph"],
+            *([datetime.fromisoformat(f"2021-06-0{day + 1}"), 7.0 + day] for day in range(days)),
+        ):
+            book.active.append(row)
+        book.save(path)
+        frames, cursor = follow(source, cursor)
+        told.append([value for _, value in rows(frames)])
+    assert told == [[7.0, 8.0, 9.0], [7.0, 8.0, 9.0, 10.0, 11.0]]
