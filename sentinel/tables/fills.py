@@ -87,5 +87,5 @@ def _say(number: float, counts: Counter[str]) -> str:
     more = f" and {len(counts) - _SHOWN:,} more series" if len(counts) > _SHOWN else ""
     return (
         f"{number:.15g} lies far from all other values, as a mark of a missing value does: in {names}{more}; "
-        f"it is not taken out. If it means no value: --missing {number:.15g}"
+        f"only from its third time on is it left out. If it means no value: --missing {number:.15g}"
     )
