@@ -117,7 +117,8 @@ def find_undeclared_seasons(record: SeriesRecord, readings: pl.LazyFrame) -> tup
     if plan is None or not plan.conditioning or plan.is_comparison:  # a target says it for both
         return ()
     own = readings.filter(pl.col("series") == record.name).select("time", "value").tail(LONGEST_RECORD)
-    table = own.collect(engine="streaming").filter(pl.col("value").is_not_nan())
+    measured = pl.col("value").is_not_nan() & ~pl.col("value").is_in(record.fill_values)
+    table = own.collect(engine="streaming").filter(measured)
     if table.is_empty():
         return ()
     time_us = microseconds(record.axis, table["time"])
@@ -259,7 +260,8 @@ def find_remarks(record: SeriesRecord, ticks: SeriesTicks) -> Iterator[str]:
     """Yield what else could explain a record, in words, from its longest piece without a gap."""
     assert record.plan is not None
     piece = max(ticks.pieces(), key=lambda part: part.stop - part.start)
-    shift, period = find_level_shift(ticks.value[piece]), find_cycle(ticks.value[piece])
+    value = np.where(np.isin(ticks.value[piece], record.fill_values), np.nan, ticks.value[piece])
+    shift, period = find_level_shift(value), find_cycle(value)
     if shift is not None:
         moment = record.moment(int(ticks.end_us[piece][shift.at]) - ticks.cadence_us // 2)
         yield (

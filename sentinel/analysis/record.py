@@ -94,6 +94,8 @@ class SeriesRecord:
     window_us: int = NEVER_US
     max_evidence: float = math.nan
     """Largest evidence ever reached; NaN if it never was ready."""
+    fill_values: tuple[float, ...] = ()
+    """Values that are no measurements, though nobody declared them."""
     left_out: str = ""
     """Which values were taken as missing though nobody declared them, in words; empty if none was."""
     held: str = ""

@@ -230,4 +230,5 @@ def _complete(findings: Findings, pipeline: Pipeline, state: PipelineState, coun
             view = published.view(record.name)
             record.e_value, record.windows, record.window_us = view.e_value, view.windows, view.window_us
             record.held = held_in_words(view)
+            record.fill_values = view.fill_values
             record.left_out = left_out_in_words(view.left_out, view.fill_values)

@@ -5,7 +5,8 @@ from the median of the first 21 values, in units of their median absolute deviat
 Two things are done about far values, and both are counted:
 
 - A start is robust. Once 21 different values have come, the far ones among them are left out, and level, scale and
-  season are learnt again from the others; until the 21 are without one the series is learning.
+  season are learnt again from the others; until the 21 are without one the series is learning. Such a value is a fill
+  value from then on.
 - A far value that has come twice before, exactly, is a *fill value*: from the third time on it is missing, and 3 scales
   are far enough for it, as the scale may have grown. One that follows another far value is taken as it is, since it may
   be a new level; but for the same value again.
@@ -113,11 +114,8 @@ def bounds_of_start(start: Floats) -> tuple[float, float]:
 
 @part
 def note_start(x: float, far: Floats) -> None:
-    """Count a value of a start that is left out, and remember it."""
+    """Count a value of a start that is left out; it is a fill value from the next time on."""
     far[LEFT_OUT] += 1.0
-    if x == far[ONE]:
-        far[SEEN_ONE] += 1.0
-    elif x == far[OTHER]:
-        far[SEEN_OTHER] += 1.0
-    else:
+    if x != far[ONE] and x != far[OTHER]:
         _store(x, far)
+    far[SEEN_ONE + (0 if x == far[ONE] else 1)] = _FROM

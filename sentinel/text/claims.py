@@ -99,15 +99,15 @@ def reason_in_words(view: SeriesView) -> str:
 
 
 def left_out_in_words(count: int, fill_values: Sequence[float]) -> str:
-    """Say which values were taken as missing though nobody declared them: `12 values left out: -999 returns ...`."""
+    """Say which values were taken as missing though nobody declared them: `12 values left out: -999 lies far ...`."""
     if not count:
         return ""
     values = f"{_count(count, 'value')} left out"
-    if not fill_values:
-        return f"{values}: far from all others of the start"
+    if not fill_values:  # it came before a new level
+        return f"{values}: far from all others"
     names = " and ".join(f"{value:g}" for value in fill_values)
-    verb = "returns" if len(fill_values) == 1 else "return"
-    return f"{values}: {names} {verb} exactly, far from all others, as a mark of a missing value does (key missing)"
+    verb = "lies" if len(fill_values) == 1 else "lie"
+    return f"{values}: {names} {verb} far from all others, as a mark of a missing value does (key missing)"
 
 
 def held_in_words(view: SeriesView) -> str:

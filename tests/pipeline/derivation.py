@@ -67,7 +67,10 @@ class Reference:
         kept = [(tick, x) for tick, x in self.early if abs(x - middle) <= width or width == 0]
         if kept != self.early:
             last = self.early[-1]
-            self.far.remember([x for tick, x in self.early if (tick, x) not in kept])
+            for tick, x in self.early:
+                if (tick, x) not in kept:
+                    self.far.remember([x])
+                    self.far.seen[self.far.values.index(x)] = 3
             self.learn()
             self.early = []
             for tick, x in kept:
