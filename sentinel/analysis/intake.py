@@ -37,6 +37,7 @@ RUN_ROWS = 1_000_000
 """Rows that are sorted in memory at once. Two million took 900 MiB, a million takes no more than the analysis after."""
 BATCH_ROWS = 200_000
 """Rows handed out at once."""
+MARKS_NAMED = 12
 TIMED_SERIES = 200
 """Series whose times are looked at for how regular they are."""
 SMALLEST_BLOCK = 10_000
@@ -139,7 +140,7 @@ def read_tables(tables: Sequence[tuple[str, pl.LazyFrame, Recognised]]) -> Intak
     for where, table, found in tables:
         parsed = parse(table, found.options, where, strict=True, axis=axis)
         prefix = f"{where}: " if len(tables) > 1 else ""
-        read_as |= dict.fromkeys(prefix + line for line in found.said)
+        read_as |= dict.fromkeys(prefix + line for line in (*found.said, *say_marks(parsed)))
         axis = parsed.axis
         rejected.update(parsed.rejected)
         parsed_all.append(parsed)
@@ -153,6 +154,13 @@ def read_tables(tables: Sequence[tuple[str, pl.LazyFrame, Recognised]]) -> Intak
     return Intake(
         observations, axis == "number", left_out, complaints, list(columns), list(read_as), steps, list(expected)
     )
+
+
+def say_marks(parsed: Parsed) -> Iterator[str]:
+    """Say what was taken as a missing value besides empty cells and the usual texts."""
+    told = [f"{mark} x{count:,}" for mark, count in parsed.marks.items() if mark not in TableOptions().missing]
+    if told:
+        yield f"taken as missing: {', '.join(told[:MARKS_NAMED])}{', ...' if len(told) > MARKS_NAMED else ''}"
 
 
 def sort(

@@ -8,13 +8,14 @@ import re
 import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.analysis.inspection import LISTED, Proposed, look_at_each
-from sentinel.analysis.intake import UNUSABLE, SortedObservations, sort
+from sentinel.analysis.intake import UNUSABLE, SortedObservations, say_marks, sort
 from sentinel.commands.main import table_options
 from sentinel.commands.probe import write_series
 from sentinel.config import Settings
@@ -70,14 +71,16 @@ def describe_file(path: Path, options: TableOptions) -> Iterator[str]:
         yield f"    {one.name}{unit}: {one.values:,} values, cadence {one.cadence}, {_season(one)}{uneven}"
     if len(series) > LISTED:
         yield f"    and {len(series) - LISTED:,} more"
-    words = command_line(found.shown)
+    late = [mark for mark in parsed.marks if mark in found.options.missing and mark not in found.shown.missing]
+    shown = replace(found.shown, missing=(*found.shown.missing, *late))
+    words = command_line(shown)
     yield f"  command line: sentinel backtest {shlex.quote(str(path))} {words}{' ' * bool(words)}--out result"
     if parsed.axis == "number":
         yield "# For backtest and plot; a daemon needs times."
     yield "sources:"
     yield f"  - kind: csv\n    name: {re.sub('[^A-Za-z0-9_.-]+', '-', path.stem).strip('-.') or 'table'}"
     yield f"    path: {json.dumps(str(path.absolute()), ensure_ascii=False)}"
-    for key, value in settings_of(found.shown).items():
+    for key, value in settings_of(shown).items():
         yield f"    {key}: {json.dumps(value, ensure_ascii=False)}"
     if series:
         yield from write_series(series)
@@ -98,6 +101,7 @@ def _describe_times(found: Recognised, parsed: Parsed, series: list[Proposed]) -
 
 
 def _describe_values(parsed: Parsed, ordered: SortedObservations, series: list[Proposed]) -> Iterator[str]:
+    yield from say_marks(parsed)
     left_out = [f"{count:,} {UNUSABLE.get(reason, reason)}" for reason, count in parsed.rejected.items()]
     if left_out:
         yield f"values left out: {', '.join(left_out)}"

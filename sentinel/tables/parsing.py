@@ -89,6 +89,8 @@ class Parsed:
     shape: Shape
     rejected: Mapping[str, int]
     complaints: tuple[str, ...]
+    marks: Mapping[str, int]
+    """How often each text or number was taken as a missing value; empty cells are not among them."""
 
 
 def parse(
@@ -116,12 +118,17 @@ def parse(
     checked = check_cells(table, options, found, shape, second)
     left_out = checked.filter(pl.col(REJECTED).is_not_null())
     faults = left_out.filter(~pl.col(REJECTED).is_in(EXPECTED)).head(COMPLAINTS)
-    counts, first = pl.collect_all([left_out.group_by(REJECTED).len(), faults], engine="streaming")
+    mark = pl.when(pl.col(REJECTED) == Rejection.MISSING).then(CAME).fill_null("").alias("mark")
+    by_mark, first = pl.collect_all([left_out.group_by(REJECTED, mark).len(), faults], engine="streaming")
+    counts = by_mark.group_by(REJECTED).agg(pl.col("len").sum())
+    marks = by_mark.filter(pl.col("mark") != "").sort("len", "mark", descending=True)
     complaints = complain_of_all(first, options, where, found)
     if strict and any(reason in FATAL for reason, _ in counts.iter_rows()):
         raise DataError(refuse(left_out, options, where, found))
     kept = checked.filter(pl.col(REJECTED).is_null()).select("series", "time", "value")
-    return Parsed(kept, found, shape, dict(counts.iter_rows()), complaints)
+    return Parsed(
+        kept, found, shape, dict(counts.iter_rows()), complaints, dict(marks.select("mark", "len").iter_rows())
+    )
 
 
 def find_axis(head: pl.DataFrame, options: TableOptions, shape: Shape, where: str, axis: Axis | None) -> Axis:
@@ -186,7 +193,7 @@ def check_cells(
         (pl.col("series").is_null(), Rejection.NO_SERIES, pl.lit("")),
         (pl.col("__t__").is_null(), Rejection.BAD_TIME, stamp_text(pl.col("__time__"), dtype).fill_null("")),
         (flagged, Rejection.FLAGGED, pl.lit("")),
-        (missing, Rejection.MISSING, pl.lit("")),
+        (missing, Rejection.MISSING, pl.col("value").cast(pl.String).str.strip_chars().fill_null("")),
         (pl.col("__v__").is_null(), Rejection.NOT_A_NUMBER, pl.col("value").cast(pl.String)),
         (~transformed.is_finite(), Rejection.NOT_FINITE, pl.col("value").cast(pl.String)),
     )

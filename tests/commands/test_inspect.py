@@ -56,6 +56,15 @@ def test_everything_that_is_odd_about_a_file_is_named(tmp_path, capsys):
     assert str(settings.series_for("oxygen [mg/L]").cadence) == "1h"
 
 
+def test_a_mark_that_comes_late_is_said_and_stands_in_what_is_printed(tmp_path, capsys):
+    rows = [f"2020-01-{n // 60 + 1:02d}T00:{n % 60:02d},{'ND' if n == 1500 else n % 7}\n" for n in range(1800)]
+    (tmp_path / "a.csv").write_text("time,ph\n" + "".join(rows))
+    words, settings = inspect(capsys, tmp_path / "a.csv")
+    assert "taken as missing: ND x1" in words
+    assert "ND" in settings.sources[0].missing
+    assert any(line.startswith("command line:") and "--missing ND" in line for line in words)
+
+
 def test_the_command_line_that_is_printed_runs(tmp_path, capsys):
     cells = [str(value).replace(".", ",") for value in slowing(700)]
     rows = "".join(f"{n // 24 + 1:02d}.01.2020 {n % 24:02d}:00;{cell}\n" for n, cell in enumerate(cells))
