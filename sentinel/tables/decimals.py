@@ -41,7 +41,11 @@ def find_decimal(head: pl.DataFrame, options: TableOptions, where: str, *, waiti
     """
     if options.decimal != "." or options.thousands is not None:
         return {}
-    cells = [text for name in head.columns for text in _numbers_of(name, head, options)]
+    first = head.head(_LOOKED_AT)
+    # In one pass over all columns: most tables have none of these marks.
+    marked = first.select((pl.col(pl.String).str.contains(r"\d[,' \u00a0\u202f]\d")).any()) if not waiting else first
+    names = [name for name in first.columns if waiting or (name in marked.columns and marked[name][0])]
+    cells = [text for name in names for text in _numbers_of(name, first, options)]
     if waiting and head.height < ENOUGH_ROWS and not any("." in text or "," in text for text in cells):
         raise UnfinishedError
     told: dict[str, Any] = {}
@@ -67,7 +71,7 @@ def _numbers_of(name: str, head: pl.DataFrame, options: TableOptions) -> list[st
     """The first cells of a column, where at least half of them look like numbers; none of other columns."""
     if head[name].dtype != pl.String or name in (*options.time_columns, options.time_name, *options.by):
         return []
-    texts = texts_of(head[name], options).head(_LOOKED_AT).to_list()
+    texts = texts_of(head[name], options).to_list()
     return texts if 2 * sum(_NUMBER_LIKE.fullmatch(text) is not None for text in texts) >= len(texts) else []
 
 

@@ -84,7 +84,7 @@ def _looks_like_time(cells: pl.Series, options: TableOptions) -> bool:
 
 
 def _is_of_clock(cells: pl.Series, options: TableOptions) -> bool:
-    first = texts_of(cells, options).head(20) if cells.dtype == pl.String else cells.head(0)
+    first = texts_of(cells.head(100), options).head(20) if cells.dtype == pl.String else cells.head(0)
     return bool(first.len()) and all(map(is_clock, first))
 
 

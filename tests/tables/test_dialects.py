@@ -202,13 +202,13 @@ def test_a_spreadsheet_with_titles_and_a_time_of_day_in_its_own_column(tmp_path)
     assert read(tmp_path / "a.xlsx", found.options)["time"].dt.hour().to_list() == [0, 1, 2]
 
 
-def test_a_parquet_file_of_pandas_has_its_index_as_time(tmp_path):
-    pandas = pytest.importorskip("pandas")
-    pytest.importorskip("pyarrow")
-    index = pandas.date_range("2021-01-01", periods=3, freq="h")
-    pandas.DataFrame({"ph": [1.0, 2.0, 3.0]}, index=index).to_parquet(tmp_path / "a.parquet")
+@pytest.mark.parametrize("name", ["__index_level_0__", "sampled"])
+def test_a_parquet_file_of_pandas_has_its_index_as_time(tmp_path, name):
+    times = pl.datetime_range(pl.datetime(2021, 1, 1), pl.datetime(2021, 1, 1, 2), "1h", time_unit="ns", eager=True)
+    pl.DataFrame({"ph": [1.0, 2.0, 3.0], name: times}).write_parquet(tmp_path / "a.parquet")
     found = recognise(tmp_path / "a.parquet", TableOptions())
     assert read(tmp_path / "a.parquet", found.options)["value"].to_list() == [1.0, 2.0, 3.0]
+    assert found.said == (f"read as a table: --time-column {name}",)
 
 
 # Columns that are no series
