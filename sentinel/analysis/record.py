@@ -20,6 +20,7 @@ from sentinel.text.claims import seen_in_words
 from sentinel.text.words import (
     REASONS,
     budget_in_words,
+    first_verdict_after,
     known_recovery,
     lag1_in_words,
     modulus_in_words,
@@ -183,7 +184,7 @@ def _describe_now(record: SeriesRecord) -> str:
     if record.state is State.LEARNING:
         if record.reason is Reason.GAP or record.gaps:
             return f"not ready at the end: started anew after a gap longer than {plan.max_gap:,} ticks"
-        needed = f"{record.ticks - record.missing:,} valid ticks, {plan.ready_after:,} are needed"
+        needed = f"{record.ticks - record.missing:,} valid ticks, {first_verdict_after(plan):,} in a row are needed"
         return f"not ready: {needed}{_season_too_long(record, plan)}"
     quiet = "no alarm: " if not record.alarms or record.alarms[-1][1] is not None else ""
     if record.held:
@@ -267,7 +268,7 @@ def cadence_in_words(record: SeriesRecord) -> str:
 def _list_lines(record: SeriesRecord, plan: Plan) -> Iterator[tuple[str, str]]:
     yield "half-life", f"{plan.half_life:g} ticks"
     yield "half-life of the level", f"{plan.level_half_life:g} ticks" if plan.conditioning else "not used"
-    yield "warm-up", f"{plan.ready_after:,} valid ticks"
+    yield "first verdict", f"after {first_verdict_after(plan):,} valid ticks"
     yield "longest gap", f"{plan.max_gap:,} ticks; after a longer one the series starts anew"
     asked = plan.cadence_us < DAY and not record.axis.numbered
     none = f"none{'; a daily cycle would look like slowing: name it with --season 1d' if asked else ''}"

@@ -35,7 +35,7 @@ from sentinel.pipeline.plan import (
 )
 from sentinel.pipeline.sites import without_enough
 from sentinel.sources import Source, make_sources
-from sentinel.text.words import describe_bank, describe_rule, rule_in_words, span
+from sentinel.text.words import describe_bank, describe_rule, first_verdict_after, rule_in_words, span
 
 _FLEET = 1_000
 """Series that are counted with where the sources do not know theirs."""
@@ -166,7 +166,7 @@ def _in_brief(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
     """Say what an operator asks first of a cadence that is not known yet."""
     plan = plan_for(settings, name, cadence)
     yield (
-        f"ready after {span(plan.ready_after, cadence)} with a value, blind after "
+        f"first verdict after {span(first_verdict_after(plan), cadence)} with a value, blind after "
         f"{span(plan.blind_after_missing, cadence)} without, stale after {print_duration(plan.stale_after_us)}; "
         f"a gap of more than {span(plan.max_gap, cadence)} starts anew"
     )
@@ -178,8 +178,9 @@ def _in_brief(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
 def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
     """Say what only the cadence decides, in ticks and in time."""
     plan = plan_for(settings, name, cadence)
+    verdict = first_verdict_after(plan)
     yield (
-        f"ready after {span(plan.ready_after, cadence)} = {plan.ready_after} ticks with a value; a gap of more than "
+        f"first verdict after {span(verdict, cadence)} = {verdict} ticks with a value; a gap of more than "
         f"{span(plan.max_gap, cadence)} = {plan.max_gap} ticks starts anew; "
         f"stale after {print_duration(plan.stale_after_us)}"
     )
@@ -250,8 +251,8 @@ def _compared(settings: Settings, name: str, cadence: Cadence, alone: list[str])
         f"{same}{len(plan.rules)}); without the counterpart for more than {plan.blind_after_missing} values it is "
         "judged alone"
     )
-    ready = plan.ready_after
-    yield f"'{own}' is ready after {span(ready, cadence)} = {ready} ticks with both, at the earliest"
+    verdict = first_verdict_after(plan)
+    yield f"'{own}' has its first verdict after {span(verdict, cadence)} = {verdict} ticks with both, at the earliest"
     longest = plan_for(settings, counterpart, cadence).patience
     silent = max(plan.blind_after_missing, floor(plan.stale_after_us / plan.cadence_us))
     yield (

@@ -135,7 +135,8 @@ def _learning_in_words(view: SeriesView) -> str:
         return next((baseline_in_words(rule) for rule in view.rules if rule.baseline_left > 0), reason)
     if view.reason is Reason.CADENCE or view.warm_up_left <= 0:
         return reason
-    ticks = f"{_count(view.warm_up_left, 'more tick')} needed"
+    left = max(view.warm_up_left, min((rule.baseline_left for rule in view.rules), default=0))
+    ticks = f"{_count(left, 'more tick')} needed"
     return f"{reason}: {ticks}" if view.reason is Reason.GAP else ticks
 
 

@@ -265,11 +265,29 @@ def _by_recovery(times: Sequence[str], within: Sequence[str]) -> str:
     return ", ".join(f"{time} {word} {own}" for time, word, own in zip(times, words, within, strict=True))
 
 
+def first_verdict_after(plan: Plan) -> int:
+    """Count the ticks with a value before the first verdict that any rule of a plan can give, if none is missing."""
+
+    def of(rule: PlanRule) -> int:
+        if rule.kind == SLOWER:
+            return max(plan.ready_after, _scales_begin_after(plan) + FIRST_BET)
+        if any(part.kind == "spread" or part.relative for part in rule.channels):
+            return max(plan.ready_after, plan.learnt_after + plan.baseline_pairs + 1)
+        return plan.ready_after
+
+    return min(map(of, plan.rules), default=plan.ready_after)
+
+
+def _scales_begin_after(plan: Plan) -> int:
+    """Count the ticks before the first value that a rule of kind slower reads: it needs no level, but a season."""
+    return plan.learnt_after if plan.seasons or plan.is_comparison else 0
+
+
 def _describe_scales(plan: Plan, cadence: Cadence) -> Iterator[str]:
     """Yield what the scales of a rule of kind slower are, and when each can first be judged."""
     scales = ", ".join(f"{span(scale, cadence)}" for scale in SCALES)
-    season = max((math.ceil(2.0 * period) for period in plan.seasons), default=0)
-    first = ", ".join(span(season + FIRST_BET * scale, cadence) for scale in SCALES)
+    begin = _scales_begin_after(plan)
+    first = ", ".join(span(begin + FIRST_BET * scale, cadence) for scale in SCALES)
     yield f"  read at the tick and at means: {scales}; a first verdict at each after {first}, if nothing is missing"
     yield "  gathers evidence where the lag-1 autocorrelation is below 0.96; ends when it is again about as it was"
 

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from sentinel.config import Settings
+from sentinel.domain.spans import HOUR, Cadence
 from sentinel.domain.states import REASONS, STATES, Reason, State
 from sentinel.pipeline.codec import from_arrays, to_arrays
 from sentinel.pipeline.migrate import migrate
 from sentinel.pipeline.pipeline import Pipeline
+from sentinel.pipeline.plan import plan_for, plan_of
+from sentinel.text.words import first_verdict_after
 from tests.pipeline.streams import Floats, Run, ar1, batch_of, by_series, cut, hourly, run, through
 
 LOOSE = [
@@ -36,6 +39,7 @@ def test_a_series_learns_its_own_past_before_the_default_rules_say_anything() ->
     ready = [state for state, _ in judged].index(State.WATCHING)
     assert judged[99:ready] == [(State.LEARNING, Reason.BASELINE)] * (ready - 99)
     assert ready + 1 == 190, "50 points for the level, 80 pairs of the baseline, 60 that wait"
+    assert ready + 1 == first_verdict_after(plan_for(hourly(), "s0", Cadence.fixed(HOUR)))
     evidence = outcome.rows.evidence
     assert np.isnan(evidence[:ready]).all()
     assert np.isfinite(evidence[ready:]).all()
@@ -126,3 +130,22 @@ def test_a_budget_of_calendar_time_never_comes_to_more_than_its_tier_allows() ->
     pipeline = Pipeline(Settings.model_validate(daily))
     state, _ = pipeline.advance(pipeline.init(), batch_of(ar1(1, 0.5, 60), cadence_us=86_400_000_000))
     assert [rule.alpha for rule in state.keys[0][0].rules] == [1e-3, 1e-4]
+
+
+@pytest.mark.parametrize("season", [[], ["24h"], ["60h"]])
+@pytest.mark.parametrize(
+    "alarms", [None, [{"threshold": 0.8, "alpha": 1e-3}], [{"threshold": "relative", "alpha": 1e-3}]]
+)
+def test_the_first_verdict_comes_when_every_message_says(
+    season: list[str], alarms: list[dict[str, object]] | None
+) -> None:
+    entry = {"cadence": "1h", "season": season}
+    chosen = Settings.model_validate({
+        "series": [{"match": "s0", "counterpart": "s1", **entry}, {"match": "*", **entry}],
+        "banks": {"default": {"baseline_ticks": 300}}, **({"alarms": alarms} if alarms else {}),
+    })  # fmt: skip
+    outcome = run(ar1(4, 0.6, 900, 2), chosen)
+    for number, name in enumerate(outcome.state.names):
+        plan = plan_of(chosen, "s1" if name == "s1" else "s0", name, Cadence.fixed(HOUR))
+        evidence = outcome.rows.evidence[outcome.rows.series == number]
+        assert int(np.flatnonzero(np.isfinite(evidence))[0]) + 1 == first_verdict_after(plan), name

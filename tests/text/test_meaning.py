@@ -159,8 +159,10 @@ def test_what_all_rules_have_in_common_is_said_once() -> None:
 def test_a_pair_says_when_it_is_ready_after_its_halves() -> None:
     entries = [{"match": "a", "reference": "b", "cadence": "1h", "season": ["100h"]}, {"cadence": "1h"}]
     said = "\n".join(summary(Settings.model_validate({"series": entries})))
-    (own,) = re.findall(r"^ +ready after .* = (\d+) ticks with a value.* starts anew; stale", said, re.MULTILINE)[:1]
-    (pair,) = re.findall(r"'a - b' is ready after .* = (\d+) ticks with both, at the earliest", said)
+    (own,) = re.findall(
+        r"^ +first verdict after .* = (\d+) ticks with a value.* starts anew; stale", said, re.MULTILINE
+    )[:1]
+    (pair,) = re.findall(r"'a - b' has its first verdict after .* = (\d+) ticks with both, at the earliest", said)
     assert int(own) > 200, "two periods of its season"
     assert int(pair) == int(own) + 20, "and the scale of the difference"
 
