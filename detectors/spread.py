@@ -6,6 +6,9 @@ with `d` the deviation from the predicted level, `sigma` the scale of the tick b
 of the bank and corrected for its start. 0 = as at first, log 4 = twice as wide. A rise of spread alone is more noise or
 larger shocks, not slowing; slowing raises both.
 
+Where past seasons are remembered, the first N points after each gap are the season's own baseline, and what was known
+before is added to it: the points of earlier seasons up to `MEMORY`, but for those at which l was above `QUIET`.
+
 **Criticality** puts the two together, `atanh(min(modulus, 0.995)) + l`: the one number by which series are
 ranked, larger = closer to critical. It ranks, it does not alarm.
 """
@@ -20,12 +23,19 @@ from numpy.typing import NDArray
 
 from detectors import half_life as memory
 from detectors.bank import share_series
-from detectors.compiled import compiled
+from detectors.compiled import compiled, part
 from detectors.pairs import one_layout
 
 LARGEST_MODULUS = 0.995
 
 FADING, WEIGHT, FIRST = range(3)
+PAST, PAST_POINTS, LATER, LATER_POINTS = range(4)
+MEMORY = 100.0
+"""Points of past seasons that count, at most: the season's own should not vanish among them."""
+SOON = 10
+"""Points of a season from which it is judged where as many as a baseline are remembered."""
+QUIET = 1.0
+"""Change of spread above which a point is not remembered: a bloom is no baseline."""
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -38,24 +48,32 @@ class SpreadState(NamedTuple):
     """`FADING` sum, its `WEIGHT`, and the sum of the `FIRST` points; (series, 3)."""
     points: NDArray[np.int64]
     """Points so far, (series,)."""
+    seasons: Floats
+    """Sum of the `PAST` points of earlier seasons and their number, the same of the quiet points of this season that
+    came `LATER` than its baseline; (series, 4)."""
 
 
 class Spread:
     """The spread of many series against their first `baseline` points."""
 
-    def __init__(self, half_life: float, baseline: int, *, threads: int = 1) -> None:
+    def __init__(self, half_life: float, baseline: int, *, remembers: bool = False, threads: int = 1) -> None:
         if baseline < 2:
             raise ValueError(f"spread: baseline of {baseline} points; at least 2 are needed")
         self._keep = memory.forgetting_factor(half_life)
         self._baseline = baseline
+        self._remembers = remembers
         self._threads = threads
 
     def init(self, series: int) -> SpreadState:
         """Nothing seen."""
-        return SpreadState(np.zeros((series, 3)), np.zeros(series, np.int64))
+        return SpreadState(np.zeros((series, 3)), np.zeros(series, np.int64), np.zeros((series, 4)))
 
-    def advance(self, state: SpreadState, square: Floats, reset: Flags) -> tuple[SpreadState, Floats]:
+    def advance(
+        self, state: SpreadState, square: Floats, reset: Flags, gap: Flags | None = None
+    ) -> tuple[SpreadState, Floats]:
         """Take in winsorised squares, shape (tick, series), NaN = none; `l`, NaN until the baseline is full.
+
+        A reset empties a series; one at a `gap` leaves what it remembers of past seasons, if it remembers them.
 
         Raises
         ------
@@ -67,12 +85,13 @@ class Spread:
                 f"spread: squares of shape {square.shape} and resets of shape {reset.shape} for a state of "
                 f"{state.points.size} series; (tick, {state.points.size}) is needed"
             )
-        new = SpreadState(state.numbers.copy(), state.points.copy())
+        new = SpreadState(state.numbers.copy(), state.points.copy(), state.seasons.copy())
         spread = np.empty(square.shape)
         square, reset = one_layout(square), one_layout(reset)
+        gap = np.zeros_like(reset) if gap is None or not self._remembers else one_layout(gap)
 
         def run(first: int, last: int) -> None:
-            _advance(square, reset, *new, spread, self._keep, self._baseline, first, last)
+            _advance(square, reset, gap, *new, spread, self._keep, self._baseline, self._remembers, first, last)
 
         share_series(run, square.shape[1], square.shape[0], self._threads)
         return new, spread
@@ -80,12 +99,13 @@ class Spread:
 
 @compiled
 def _advance(
-    square: Floats, reset: Flags, numbers: Floats, points: NDArray[np.int64], spread: Floats, keep: float,
-    baseline: int, first: int, last: int,
+    square: Floats, reset: Flags, gap: Flags, numbers: Floats, points: NDArray[np.int64], seasons: Floats,
+    spread: Floats, keep: float, baseline: int, remembers: bool, first: int, last: int,
 ) -> None:  # fmt: skip
     for t in range(square.shape[0]):
         for s in range(first, last):
             if reset[t, s]:
+                _end_season(numbers[s], min(points[s], baseline), seasons[s], gap[t, s])
                 numbers[s, FADING] = numbers[s, WEIGHT] = numbers[s, FIRST] = 0.0
                 points[s] = 0
             q = square[t, s]
@@ -95,12 +115,30 @@ def _advance(
                 if points[s] < baseline:
                     numbers[s, FIRST] += q
                 points[s] += 1
-            if points[s] >= baseline and numbers[s, FIRST] > 0.0 and numbers[s, FADING] > 0.0:
+            first_points = min(points[s], baseline)
+            soon = points[s] >= SOON and seasons[s, PAST_POINTS] >= baseline
+            if (first_points == baseline or soon) and numbers[s, FIRST] > 0.0 and numbers[s, FADING] > 0.0:
                 spread[t, s] = math.log(numbers[s, FADING] / numbers[s, WEIGHT]) - math.log(
-                    numbers[s, FIRST] / baseline
+                    (numbers[s, FIRST] + seasons[s, PAST]) / (first_points + seasons[s, PAST_POINTS])
                 )
+                if remembers and points[s] > baseline and not math.isnan(q) and spread[t, s] < QUIET:
+                    seasons[s, LATER] += q
+                    seasons[s, LATER_POINTS] += 1.0
             else:
                 spread[t, s] = np.nan
+
+
+@part
+def _end_season(numbers: Floats, first: int, seasons: Floats, remembers: bool) -> None:
+    """Add a season to the past, or forget all of them."""
+    if not remembers:
+        seasons[:] = 0.0
+        return
+    total = seasons[PAST] + numbers[FIRST] + seasons[LATER]
+    points = seasons[PAST_POINTS] + first + seasons[LATER_POINTS]
+    share = min(1.0, MEMORY / points) if points > 0.0 else 0.0
+    seasons[PAST], seasons[PAST_POINTS] = share * total, share * points
+    seasons[LATER] = seasons[LATER_POINTS] = 0.0
 
 
 def criticality(modulus: Floats, spread: Floats) -> Floats:

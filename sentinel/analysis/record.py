@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from sentinel.config import SHORTEST_SEASON_TICKS
+from sentinel.config import RISE, SHORTEST_SEASON_TICKS
 from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.observation import STEP_US, Axis, NumberAxis
@@ -20,7 +20,9 @@ from sentinel.text.claims import seen_in_words
 from sentinel.text.words import (
     REASONS,
     budget_in_words,
+    calibration_in_words,
     first_verdict_after,
+    gap_in_words,
     known_recovery,
     lag1_in_words,
     modulus_in_words,
@@ -269,7 +271,7 @@ def _list_lines(record: SeriesRecord, plan: Plan) -> Iterator[tuple[str, str]]:
     yield "half-life", f"{plan.half_life:g} ticks"
     yield "half-life of the level", f"{plan.level_half_life:g} ticks" if plan.conditioning else "not used"
     yield "first verdict", f"after {first_verdict_after(plan):,} valid ticks"
-    yield "longest gap", f"{plan.max_gap:,} ticks; after a longer one the series starts anew"
+    yield "longest gap", f"{plan.max_gap:,} ticks; after a longer one the series {gap_in_words(plan)}"
     asked = plan.cadence_us < DAY and not record.axis.numbered
     none = f"none{'; a daily cycle would look like slowing: name it with --season 1d' if asked else ''}"
     yield "season taken out", _seasons_in_words(record, plan, plan.seasons) or none
@@ -279,6 +281,7 @@ def _list_lines(record: SeriesRecord, plan: Plan) -> Iterator[tuple[str, str]]:
     yield "detectors", f"{len(record.thresholds)}, thresholds {record.thresholds[0]:.2f} to {record.thresholds[-1]:.2f}"
     for rule in plan.rules:
         words = rule_and_severity(rule.kind, rule.label, rule.severity)
-        yield "alarm rule", f"{words}; {budget_in_words(rule.alpha)}"
+        often = calibration_in_words(rule) if rule.kind == RISE else budget_in_words(rule.alpha)
+        yield "alarm rule", f"{words}; {often}"
     if not plan.rules:
         yield "alarm rules", "none"

@@ -12,6 +12,7 @@ from math import floor
 
 from sentinel.config import (
     FLEET,
+    RISE,
     AlarmSettings,
     BankSettings,
     SeriesSettings,
@@ -35,7 +36,14 @@ from sentinel.pipeline.plan import (
 )
 from sentinel.pipeline.sites import without_enough
 from sentinel.sources import Source, make_sources
-from sentinel.text.words import describe_bank, describe_rule, first_verdict_after, rule_in_words, span
+from sentinel.text.words import (
+    describe_bank,
+    describe_rule,
+    first_verdict_after,
+    gap_in_words,
+    rule_in_words,
+    span,
+)
 
 _FLEET = 1_000
 """Series that are counted with where the sources do not know theirs."""
@@ -168,7 +176,7 @@ def _in_brief(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
     yield (
         f"first verdict after {span(first_verdict_after(plan), cadence)} with a value, blind after "
         f"{span(plan.blind_after_missing, cadence)} without, stale after {print_duration(plan.stale_after_us)}; "
-        f"a gap of more than {span(plan.max_gap, cadence)} starts anew"
+        f"a gap of more than {span(plan.max_gap, cadence)} {gap_in_words(plan)}"
     )
     for budget, *seen, _ in _rules(settings, name, plan, cadence):
         soon = (line.strip().partition("; once")[0] for line in seen if " is seen after " in line)
@@ -181,7 +189,7 @@ def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]
     verdict = first_verdict_after(plan)
     yield (
         f"first verdict after {span(verdict, cadence)} = {verdict} ticks with a value; a gap of more than "
-        f"{span(plan.max_gap, cadence)} = {plan.max_gap} ticks starts anew; "
+        f"{span(plan.max_gap, cadence)} = {plan.max_gap} ticks {gap_in_words(plan)}; "
         f"stale after {print_duration(plan.stale_after_us)}"
     )
     yield (
@@ -210,11 +218,14 @@ def _rules(settings: Settings, name: str, plan: Plan, cadence: Cadence) -> list[
 
 def _bank(bank: BankSettings) -> str:
     short, long = (defaults_for(cadence.microseconds) for cadence in _LISTED_CADENCES)
-    memory = bank.half_life or f"{short.half_life:g} ticks ({long.half_life:g} from a cadence of 1d on)"
+    preset = f"by preset {bank.preset}" if bank.preset else ""
+    memory = bank.half_life or preset or f"{short.half_life:g} ticks ({long.half_life:g} from a cadence of 1d on)"
     return f"{bank.thresholds} detectors from {bank.lowest:g} to {bank.highest:g}, half-life {memory}"
 
 
 def _rule(rule: AlarmSettings) -> str:
+    if rule.kind == RISE:
+        return f"{rule.severity} on {rule_in_words(rule.kind, rule.label)}, without a budget: calibrated only"
     budget = f"alpha {rule.alpha:g} per tick" if rule.alpha is not None else f"budget {rule.false_alarms}"
     share = f", of which it takes {rule.share:g}" if rule.share != 1.0 else ""
     many = "all series of the fleet" if rule.shared_by == FLEET else f"{rule.shared_by:,} series"

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from sentinel.config.alarms import FLEET, RATIO, RELATIVE, SLOWER, AlarmSettings, ChannelSettings
+from sentinel.config.alarms import (
+    FLEET,
+    RATIO,
+    RELATIVE,
+    RISE,
+    RISE_RATIO,
+    SLOWER,
+    AlarmSettings,
+    ChannelSettings,
+)
 from sentinel.config.loading import fingerprint, from_record, load, schema_text, to_record
 from sentinel.config.series import (
     DEFAULT_BANK,
@@ -18,9 +27,9 @@ from sentinel.config.sources import CsvSource, SimulateSource, Source, known_sep
 from sentinel.config.values import or_else
 
 __all__ = [
-    "DEFAULT_BANK", "FLEET", "LONGEST_HALF_LIFE_TICKS", "RATIO", "RELATIVE", "SHORTEST_HALF_LIFE_TICKS",
-    "SHORTEST_SEASON_TICKS", "SLOWER", "AlarmSettings", "BankSettings", "ChannelSettings", "CsvSource",
-    "DaemonSettings", "EntryKey", "LogNotify", "LogSettings", "Notify", "SeriesSettings", "Settings", "SimulateSource",
-    "SiteSettings", "Source", "WebSettings", "fingerprint", "from_record", "known_separator", "known_time_zone", "load",
-    "or_else", "schema_text", "to_record",
+    "DEFAULT_BANK", "FLEET", "LONGEST_HALF_LIFE_TICKS", "RATIO", "RELATIVE", "RISE", "RISE_RATIO",
+    "SHORTEST_HALF_LIFE_TICKS", "SHORTEST_SEASON_TICKS", "SLOWER", "AlarmSettings", "BankSettings", "ChannelSettings",
+    "CsvSource", "DaemonSettings", "EntryKey", "LogNotify", "LogSettings", "Notify", "SeriesSettings", "Settings",
+    "SimulateSource", "SiteSettings", "Source", "WebSettings", "fingerprint", "from_record", "known_separator",
+    "known_time_zone", "load", "or_else", "schema_text", "to_record",
 ]  # fmt: skip

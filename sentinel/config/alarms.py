@@ -16,6 +16,7 @@ LOWEST_THRESHOLD, HIGHEST_THRESHOLD = -0.98, 0.99
 """The thresholds of the bank end about there, and no record is long enough to tell more apart."""
 RELATIVE = "relative"
 SLOWER: Final = "slower"
+RISE: Final = "rise"
 FLEET: Final = "fleet"
 LARGEST_PER_TICK = {"warning": 1e-3, "critical": 1e-4}
 """Most that a budget in calendar time comes to, for rules of kind slower: records of yearly values, or without a
@@ -23,6 +24,7 @@ calendar, would else spend all of it at one tick."""
 BETS = (0.1, 0.3, 0.8)
 CLEAR = 1e-3
 RATIO = 1.5
+RISE_RATIO = 2.72
 _ALLOWED = f"a number from {LOWEST_THRESHOLD:g} to {HIGHEST_THRESHOLD:g}"
 
 
@@ -95,10 +97,11 @@ class AlarmSettings(Part):
 
     match: Text = "*"
     """Series names the rule is for, with * ? [abc]; every rule that matches applies."""
-    kind: Literal["slower", "lag1", "modulus", "spread", "weighted"] = "lag1"
+    kind: Literal["slower", "lag1", "modulus", "spread", "rise", "weighted"] = "lag1"
     """What evidence is gathered on: slower = it returns more slowly than it did, at any sampling rate; lag1 = more
     slowly than a threshold says; modulus = an oscillation that dies out ever more slowly; spread = larger fluctuations;
-    weighted = several of them together (`channels`)."""
+    rise = the spread itself is above a ratio, without evidence and without a budget; weighted = several of them
+    together (`channels`)."""
     threshold: Threshold = None
     """Lag-1 autocorrelation, or modulus, at which evidence begins to grow; or `relative` to the series' own past."""
     side: Side = "above"
@@ -106,7 +109,8 @@ class AlarmSettings(Part):
     delta: Delta | None = None
     """threshold relative: how far from the baseline period; null = 0.1, and 0.05 where that is above 0.7."""
     ratio: Ratio | None = None
-    """spread: variance ratio to the baseline period above which evidence grows; null = 1.5."""
+    """spread: variance ratio to the baseline period above which evidence grows; null = 1.5. rise: variance ratio to the
+    first values above which the alarm is open; null = 2.72."""
     channels: tuple[ChannelSettings, ...] = ()
     """weighted: the claims whose evidence is averaged."""
     at_start: Literal["state", "alarm"] | None = None
@@ -129,6 +133,9 @@ class AlarmSettings(Part):
     """Shares of its wealth that the gambler stakes; small ones see small changes, large ones fast."""
 
     def _conflicts(self) -> Iterator[Fault]:
+        if self.kind == RISE:
+            yield from _rise_conflicts(self)
+            return
         if self.alpha is None and self.false_alarms is None:
             yield Fault((), "no budget came; alpha: 1e-4 (per tick) or false_alarms: 1 per 10y is needed")
         if self.alpha is not None and self.false_alarms is not None:
@@ -171,6 +178,8 @@ class AlarmSettings(Part):
 
         A budget in calendar time of a rule of kind `slower` never comes to more than its tier's `LARGEST_PER_TICK`.
         """
+        if self.kind == RISE:
+            return LARGEST_ALPHA
         tier = self.kind == SLOWER and self.false_alarms is not None
         return min(self.uncut_alpha(cadence), LARGEST_PER_TICK[self.severity] if tier else LARGEST_ALPHA)
 
@@ -181,7 +190,12 @@ class AlarmSettings(Part):
         return self.model_copy(update={"false_alarms": None, "alpha": LARGEST_PER_TICK[self.severity]})
 
     def uncut_alpha(self, cadence: Cadence) -> float:
-        """What the budget as it is written comes to per series and tick; of a whole fleet while it is not counted."""
+        """What the budget as it is written comes to per series and tick; of a whole fleet while it is not counted.
+
+        A rule of kind `rise` has no budget: it counts with the most that a rule may have, unless it was measured.
+        """
+        if self.kind == RISE:
+            return LARGEST_ALPHA
         alpha = self.false_alarms.alpha_per_tick(cadence) if self.false_alarms is not None else self.alpha
         assert alpha is not None  # a rule has either of them
         return alpha * self.share / (self.shared_by if isinstance(self.shared_by, int) else 1)
@@ -189,8 +203,8 @@ class AlarmSettings(Part):
 
 def _channel_label(part: ChannelSettings | AlarmSettings) -> str:
     """Name a claim within its kind; two rules of one series never share kind and label."""
-    if part.kind == "spread":
-        return f"{part.ratio or RATIO:g}x"
+    if part.kind in ("spread", RISE):
+        return f"{part.ratio or (RISE_RATIO if part.kind == RISE else RATIO):g}x"
     threshold = RELATIVE if part.threshold == RELATIVE else f"{part.threshold:g}"
     delta = f" {part.delta:g}" if part.delta is not None else ""
     return f"{'below ' if part.side == 'below' else ''}{threshold}{delta}"
@@ -234,6 +248,24 @@ def _at_start_conflicts(rule: AlarmSettings) -> Iterator[Fault]:
         yield Fault(("at_start",), f"{rule.at_start}; this rule {why}")
 
 
+def _rise_conflicts(rule: AlarmSettings) -> Iterator[Fault]:
+    no_theorem = "a rule of kind rise has no budget: how often it is wrong was measured, see docs/counterparts.md"
+    for key, what in (("alpha", rule.alpha), ("false_alarms", rule.false_alarms)):
+        if what is not None:
+            yield Fault((key,), f"{what} came; {no_theorem}; leave it out")
+    for key in ("threshold", "delta"):
+        if (came := getattr(rule, key)) is not None:
+            yield Fault((key,), f"{came}; a rule of kind rise has a ratio instead, such as ratio: {RISE_RATIO:g}")
+    if rule.ratio is not None and rule.ratio <= 1.0:
+        yield Fault(("ratio",), f"{rule.ratio:g}; a ratio above 1 is needed: the alarm is open while it is exceeded")
+    unused: dict[str, object] = {
+        "side": "above", "channels": (), "at_start": None, "clear": CLEAR, "bets": BETS, "share": 1.0, "shared_by": 1,
+    }  # fmt: skip
+    for key, fixed in unused.items():
+        if (came := getattr(rule, key)) != fixed:
+            yield Fault((key,), f"{came} came; a rule of kind rise holds a number against a line, leave it out")
+
+
 def _weighted_conflicts(rule: AlarmSettings) -> Iterator[Fault]:
     if len(rule.channels) < 2:
         yield Fault(("channels",), f"{len(rule.channels)} came; a weighted rule needs at least two channels")
@@ -257,7 +289,7 @@ def _keys_without_meaning(rule: AlarmSettings, why: str) -> Iterator[Fault]:
 def alarm_conflicts(alarms: tuple[AlarmSettings, ...]) -> Iterator[Fault]:
     """Find rules that stand twice, and critical rules that are raised no later than their warning."""
     for position, rule in enumerate(alarms):
-        key = {"spread": "ratio", "weighted": "channels", SLOWER: "severity"}.get(rule.kind, "threshold")
+        key = {"spread": "ratio", RISE: "ratio", "weighted": "channels", SLOWER: "severity"}.get(rule.kind, "threshold")
         twins = {one.match for one in alarms[:position] if (one.kind, one.label) == (rule.kind, rule.label)}
         if rule.match in twins:
             message = f"{rule.label} has a rule for '{rule.match}' already; one rule per match and {key}"

@@ -56,6 +56,9 @@ class SeriesSettings(Part):
     """What several observations in one tick become."""
     max_gap: PositiveDuration | None = None
     """A longer gap starts the series anew in `learning`; null = 2 half-lives of its bank."""
+    across_gaps: Literal["restart", "keep"] = "restart"
+    """What a gap longer than max_gap leaves: restart = nothing; keep = the scale, the season and the baseline of the
+    spread, for a sensor that rests in winter: level, lag 1 and evidence start anew."""
     season: tuple[PositiveSeason, ...] = ()
     """Known periods that are taken out, such as [1d, 1y]."""
     range: tuple[float | None, float | None] | None = None
@@ -116,6 +119,10 @@ class BankSettings(Part):
     }  # fmt: skip
     """The budgets of false alarms were measured with these values; the detectors and the pipeline hold them."""
 
+    preset: Literal["lake"] | None = None
+    """Settings for a kind of record, where the keys below leave theirs out; lake = daily values of a season that starts
+    cold: half-lives of 20, 3 (level) and 7 ticks (spread), the spread judged from the 15th value on, lag 1 from the
+    30th."""
     half_life: BankHalfLife | None = None
     """Memory of the detectors, as a duration or as `70 ticks`; null = by cadence."""
     level_half_life: BankHalfLife | None = None
@@ -156,7 +163,7 @@ class SiteSettings(Part):
     """Series names of the site, with * ? [abc]; a series and its comparison with a counterpart count once."""
     k: Annotated[int, Field(ge=1)] = 2
     """How many series must have an open alarm."""
-    kind: Literal["slower", "lag1", "modulus", "spread", "any"] = "any"
+    kind: Literal["slower", "lag1", "modulus", "spread", "rise", "any"] = "any"
     """Which alarms count."""
     within: PositiveDuration | None = None
     """Longest time from the first to the last of those alarms; null = any time while they are open."""

@@ -192,6 +192,20 @@ CHANNELS = (
         {"above": AlarmMark("s", "spread", "#9a5b00")},
     ),
     Channel(
+        "rise",
+        (),
+        Claim(
+            rule="variance now {side} {limit} × its first values",
+            now="fluctuates more than {threshold:g} times the variance of its first values",
+            past="varied more than {limit} × the variance of its first values",
+            reading="its variance is about {ratio:.2g} times that of its first values",
+            caution="A number held against a line, without a stated budget. More noise or larger shocks do this; by "
+            "itself it is not slowing.",
+            ended="its variance is no longer {threshold:g} times that of its first values, or its season is over",
+        ),
+        {"above": AlarmMark("s", "spread above a line", "#9a5b00")},
+    ),
+    Channel(
         "skewness",
         (
             Measure(

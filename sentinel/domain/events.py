@@ -38,11 +38,11 @@ class AlarmEvent(NamedTuple):
     series: str
     source: str
     rule: str
-    """Kind of the rule: `slower`, `lag1`, `modulus`, `spread` or `weighted`."""
+    """Kind of the rule: `slower`, `lag1`, `modulus`, `spread`, `rise` or `weighted`."""
     label: str
     """Name of the rule within its kind: `0.8`, `below -0.5`, `relative`, `1.5x`, `warning`."""
     kind: str
-    """Channel that gave most evidence: `slower`, `lag1`, `modulus` or `spread`."""
+    """Channel that gave most evidence: `slower`, `lag1`, `modulus`, `spread` or `rise`."""
     side: str
     """`above` or `below` the threshold; `swinging` for an oscillation of kind slower."""
     relative: bool

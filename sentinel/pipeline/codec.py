@@ -31,6 +31,8 @@ _AHEAD = ("grid/next_tick", "grid/newest_us", "grid/pending")
 _STARTS = ("conditioner/far", "conditioner/start")
 """They were not in version 0.1.0; what they do is seen in level and scale."""
 _AT_START = ("evidence/waits", "evidence/early", "evidence/held")
+_KEPT = ("conditioner/kept", "spread/seasons")
+"""All 0 where nothing is kept across gaps; digests are then those of versions that kept nothing."""
 _SERIES = ("source_of", "watermarks_us", "ids")
 _COMPARISONS = ("own", "target", "counterpart")
 
@@ -115,7 +117,7 @@ def digest(members: CohortState, row: int) -> str:
     # Without a rule of kind slower nothing is gathered for one; digests are then those of versions that had none.
     left_out = READ_ONLY if members.slower.open.shape[1] else (*READ_ONLY, "slower")
     for name, array in flatten(members).items():
-        if name in _AT_START and not array[row].any():  # likewise: the rules raise alarms
+        if name in (*_AT_START, *_KEPT) and not array[row].any():  # likewise: rules raise alarms, nothing is kept
             continue
         if not name.startswith(("series", *(f"{part}/" for part in left_out), *_AHEAD, *_STARTS)):
             hashed.update(np.ascontiguousarray(array[row]).tobytes())

@@ -28,7 +28,7 @@ from sentinel.pipeline.alarm import Alarm, AlarmState, States
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.conditioning import ComparisonBlock, Conditioned, ConditionerState, DifferenceState
 from sentinel.pipeline.grid import ABSENT, Block, Grid, GridState
-from sentinel.pipeline.kernel import POINTS, TIE_SHARE
+from sentinel.pipeline.kernel import POINTS, RESTART, TIE_SHARE
 from sentinel.pipeline.plan import UNCLIPPED, Plan
 from sentinel.pipeline.scoring import Scored, Scoring, ScoringState, Stopwatch
 
@@ -131,7 +131,10 @@ class Cohort:
     def points_left(self, members: CohortState, row: int) -> int:
         """Count the points that the conditioner of a series still needs before the first pair."""
         warm_up = UNCLIPPED if self.plan.is_comparison else self.plan.conditioner_warm_up
-        return max(0, warm_up - int(members.conditioner.counts[row, POINTS]))
+        points = int(members.conditioner.counts[row, POINTS])
+        if isinstance(members.conditioner, ConditionerState) and members.conditioner.kept[row] + points >= warm_up:
+            return max(0, min(RESTART, warm_up) - points)
+        return max(0, warm_up - points)
 
     def step(self, state: CohortState, block: Block, took: Stopwatch) -> tuple[CohortState, SteppedBlock]:
         """Take a block of closed ticks through conditioning, bank, evidence and alarm."""
@@ -147,7 +150,10 @@ class Cohort:
             conditioner, conditioned = self.conditioner.advance(given["conditioner"], block)
         took("conditioning", perf_counter() - start)
         before = ScoringState(*(given[part] for part in ScoringState._fields))
-        after, scored = self.scoring.advance(before, conditioned, block.tick, block.kind != ABSENT, took)
+        was_open = given["alarm"].raised >= 0
+        after, scored = self.scoring.advance(
+            before, conditioned, block.tick, block.kind != ABSENT, was_open, took
+        )  # fmt: skip
         start = perf_counter()
         found = scored.evidence
         alarm, states = self.alarm.advance(

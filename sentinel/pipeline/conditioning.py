@@ -64,6 +64,8 @@ class ConditionerState(NamedTuple):
     """The first values, while they may be spoilt; NaN once they are known not to be; (series, 21)."""
     start_tick: Ints
     """Their ticks."""
+    kept: Ints
+    """Values before the last gap, where a series keeps across gaps what it has learnt; (series,)."""
 
 
 class Target(NamedTuple):
@@ -124,7 +126,10 @@ class Conditioner:
         lowest, highest = max(plan.lowest, -_LARGEST), min(plan.highest, _LARGEST)
         self._limits = np.array([lowest, highest, plan.implausible, plan.coarse_share])
         warm_up = plan.level_warm_up if plan.conditioning else 0
-        self._whole = np.array([warm_up, plan.stuck_after, plan.blind_after_missing, not plan.conditioning], np.int64)
+        self._whole = np.array(
+            [warm_up, plan.stuck_after, plan.blind_after_missing, not plan.conditioning, plan.keeps,
+             plan.first_square], np.int64,
+        )  # fmt: skip
 
     def init(self, series: int) -> ConditionerState:
         """Make the state of series of which nothing was seen."""
@@ -135,6 +140,7 @@ class Conditioner:
             numbers, np.zeros((series, 7), np.int64), np.zeros((series, periods, 3)),
             np.zeros((series, periods), np.int64), np.zeros((series, bins)), np.zeros((series, bins), np.int64),
             fills.fresh(series), np.full((series, fills.START), np.nan), np.zeros((series, fills.START), np.int64),
+            np.zeros(series, np.int64),
         )  # fmt: skip
 
     def advance(self, state: ConditionerState, block: Block) -> tuple[ConditionerState, Conditioned]:

@@ -24,7 +24,7 @@ from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints, concat, take
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.conditioning import ComparisonBlock, Side
 from sentinel.pipeline.grid import ABSENT, NEVER, lay_out
-from sentinel.pipeline.plan import CONDITIONER_WARM_UP
+from sentinel.pipeline.plan import Plan
 from sentinel.pipeline.scoring import Stopwatch
 
 _TICK_BITS = 42
@@ -174,7 +174,7 @@ class Closed(NamedTuple):
     targets: list[Waiting]
     counterparts: list[Waiting]
 
-    def add(self, state: Comparisons, members: CohortState, stepped: SteppedBlock, series: int) -> None:
+    def add(self, state: Comparisons, plan: Plan, members: CohortState, stepped: SteppedBlock, series: int) -> None:
         """Add those of a block; `members` is the cohort after it, `series` the number of all series."""
         ids = members.series[stepped.block.rows]
         column = np.full(series + 1, -1, np.int64)  # the last one is for counterparts that have not appeared
@@ -182,7 +182,7 @@ class Closed(NamedTuple):
         for found, whose in ((self.targets, state.target), (self.counterparts, state.counterpart)):
             (at,) = np.nonzero(column[whose] >= 0)
             if at.size:
-                found.append(_make_entries(at, column[whose[at]], members, stepped))
+                found.append(_make_entries(at, column[whose[at]], plan, members, stepped))
 
 
 def step(
@@ -319,7 +319,7 @@ def _key(comparison: Ints, tick: Ints) -> Ints:
     return (comparison << _TICK_BITS) + tick + _OFFSET
 
 
-def _make_entries(comparisons: Ints, columns: Ints, members: CohortState, stepped: SteppedBlock) -> Waiting:
+def _make_entries(comparisons: Ints, columns: Ints, plan: Plan, members: CohortState, stepped: SteppedBlock) -> Waiting:
     """Make entries of these comparisons from the ticks in these columns of a block."""
     block, conditioned = stepped.block, stepped.conditioned
     kind = block.kind[:, columns].T
@@ -337,7 +337,7 @@ def _make_entries(comparisons: Ints, columns: Ints, members: CohortState, steppe
         comparisons[p], block.tick[at], block.kind[at], block.value[at],
         Side(
             pair.past[at], pair.present[at], conditioned.residual[at], pair.valid[at],
-            valued[p, t] & ~learning & (blind == 0) & (nth[p, t] > CONDITIONER_WARM_UP), conditioned.before[at],
+            valued[p, t] & ~learning & (blind == 0) & (nth[p, t] > plan.judged_after), conditioned.before[at],
             conditioned.scale[at], stepped.scored.estimates.spread[at], second.past[at], second.present[at],
             second.valid[at], pair.reset[at], learning, blind,
         ),
@@ -385,5 +385,5 @@ def _close_ahead(
     found = []
     for block in blocks:
         members, stepped = stage.step(members, block, lambda _stage, _seconds: None)
-        found.append(_make_entries(np.array([comparison]), np.zeros(1, np.int64), members, stepped))
+        found.append(_make_entries(np.array([comparison]), np.zeros(1, np.int64), stage.plan, members, stepped))
     return found

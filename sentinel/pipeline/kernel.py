@@ -29,6 +29,9 @@ slope move by those of a straight line fitted to n + 1 equally weighted values,
 else a slope that is there from the start takes 350 ticks to learn, and reads as slowing until then. Scale and U move
 from the second update on, a season from the sixth. A missing tick moves the level along its slope and nothing else; an
 exact tie likewise, and it forms no pair (a stuck sensor would otherwise read 0.99995); the tick after a tie may use it.
+
+A gap empties all of this. Where a series keeps what it knows across gaps, scale, season and the time since its start
+stay, and the level is found again by the first few values, which move nothing else.
 """
 
 from __future__ import annotations
@@ -57,7 +60,7 @@ SLOW_LEVEL, SLOW_SPREAD, SLOW_SLOPE = range(3)
 # Entries of what the kernel is set to.
 LEVEL_GAIN, SLOPE_GAIN, SCALE_GAIN, CUT = range(4)
 LOWEST, HIGHEST, FARTHEST, COARSE_SHARE = range(4)
-WARM_UP, STUCK_AFTER, BLIND_AFTER, NONE = range(4)
+WARM_UP, STUCK_AFTER, BLIND_AFTER, NONE, KEEPS, FIRST_SQUARE = range(6)
 
 # How it starts and how long a run is: parts of the recurrence that was measured as a whole, so they are no settings.
 _SEASON_FROM = 6
@@ -66,6 +69,8 @@ _BAD_RUN = 3  # faulty values in a row that make a series blind; one alone is a 
 _NEW_LEVEL = 12  # implausible values in a row that are a new level: the series starts afresh
 _TIE_MEMORY = 0.006907  # gain of a half-life of 100 ticks
 _TIE_TESTS = 50
+RESTART = 5
+"""Values by which a level is found again after a gap, where scale and season were kept."""
 _ALONE = 30  # values in a row without one a tick before: the series is slower than its grid
 
 
@@ -73,7 +78,7 @@ _ALONE = 30  # values in a row without one a tick before: the series is slower t
 def condition(
     value: Floats, kind: Codes, tick: Ints,
     numbers: Floats, counts: Ints, season: Floats, season_updates: Ints, bins: Floats, visits: Ints, far: Floats,
-    start: Floats, start_tick: Ints,
+    start: Floats, start_tick: Ints, kept: Ints,
     past: Floats, present: Floats, valid: Flags, reset: Flags, before: Floats, scales: Floats, squares: Floats,
     residual: Floats, adjusted: Floats, learning: Flags, blind: Codes,
     gains: Floats, periods: Floats, n_bins: Ints, season_gains: Floats, limits: Floats, whole: Ints,
@@ -81,6 +86,7 @@ def condition(
 ) -> None:  # fmt: skip
     """Advance the series `first` to `last` in place; see `conditioning.py` for the arrays."""
     warm_up, stuck_after, blind_after, none = whole[WARM_UP], whole[STUCK_AFTER], whole[BLIND_AFTER], whole[NONE] == 1
+    keeps, first_square = whole[KEEPS] == 1, whole[FIRST_SQUARE]
     seasonal = periods.shape[0] > 0
     for t in range(value.shape[0]):
         for s in range(first, last):
@@ -89,7 +95,9 @@ def condition(
             x = value[t, s]
             number, count = numbers[s], counts[s]
             if kind[t, s] == GAP:
-                _empty(number, count, season[s], season_updates[s], bins[s], visits[s])
+                points = count[POINTS] + kept[s] if keeps else 0
+                _pass_gap(number, count, season[s], season_updates[s], bins[s], visits[s], keeps)
+                kept[s] = points
                 far[s, fills.BEFORE] = np.nan
                 reset[t, s] = True
                 learning[t, s] = True
@@ -102,12 +110,14 @@ def condition(
             if count[IMPLAUSIBLE] >= _NEW_LEVEL:
                 _empty(number, count, season[s], season_updates[s], bins[s], visits[s])
                 fills.forget_values(far[s])
+                kept[s] = 0
                 number[FIRST_TICK] = tick[t, s]
                 reset[t, s] = True
                 x = value[t, s]
             points = count[POINTS]
-            learnt = points >= warm_up and _has_seen_seasons(tick[t, s] - number[FIRST_TICK], periods)
-            settled = not seasonal or (learnt and count[POINTS] >= _SETTLED)
+            known = kept[s] if points >= RESTART else 0
+            learnt = points + known >= warm_up and _has_seen_seasons(tick[t, s] - number[FIRST_TICK], periods)
+            settled = not seasonal or (learnt and points + known >= _SETTLED)
             if math.isnan(x):
                 number[LEVEL] += number[SLOPE]
                 for k in range(periods.shape[0]):
@@ -123,12 +133,12 @@ def condition(
                         visits[s], x == number[LAST_VALUE],
                     )  # fmt: skip
                 _level(
-                    x, y, number, count, gains, none, learnt, settled, t, s, past, present, valid, before, scales,
-                    squares, residual,
+                    x, y, number, count, kept[s], first_square, gains, none, learnt, settled, t, s, past, present,
+                    valid, before, scales, squares, residual,
                 )  # fmt: skip
                 count[MISSING] = 0
                 adjusted[t, s] = y if learnt or not seasonal else np.nan
-                if points < fills.START and not none and _start_again(
+                if points < fills.START and kept[s] == 0 and not none and _start_again(
                     x, tick[t, s], points, start[s], start_tick[s], number, count, far[s], gains, periods, n_bins,
                     season_gains, season[s], season_updates[s], bins[s], visits[s],
                 ):  # fmt: skip
@@ -150,6 +160,19 @@ def _empty(number: Floats, count: Ints, season: Floats, updates: Ints, bins: Flo
     updates[:] = 0
     bins[:] = 0.0
     visits[:] = 0
+
+
+@part
+def _pass_gap(
+    number: Floats, count: Ints, season: Floats, updates: Ints, bins: Floats, visits: Ints, keeps: bool
+) -> None:
+    """Forget all; or, where a series keeps what it knows, the level and what ran in a row."""
+    if not keeps:
+        _empty(number, count, season, updates, bins, visits)
+        return
+    number[LEVEL] = number[SLOPE] = 0.0
+    number[LAST] = number[LAST_VALUE] = number[EARLIER] = np.nan
+    count[POINTS] = count[MISSING] = count[TIED] = count[OUTSIDE] = count[IMPLAUSIBLE] = count[ISOLATED] = 0
 
 
 @part
@@ -303,8 +326,8 @@ def _deseasoned(
 
 @inlined
 def _level(
-    x: float, y: float, number: Floats, count: Ints, gains: Floats, none: bool, learnt: bool, settled: bool,
-    t: int, s: int,
+    x: float, y: float, number: Floats, count: Ints, kept: int, first_square: int, gains: Floats, none: bool,
+    learnt: bool, settled: bool, t: int, s: int,
     past: Floats, present: Floats, valid: Flags, before: Floats, scales: Floats, squares: Floats, residual: Floats,
 ) -> None:  # fmt: skip
     previous_y, previous_x, earlier_y = number[LAST], number[LAST_VALUE], number[EARLIER]
@@ -341,10 +364,14 @@ def _level(
     if learnt and scale > 0.0 and not math.isnan(previous_y):
         past[t, s], present[t, s], valid[t, s] = (previous_y - m) / scale, d / scale, True
         before[t, s], scales[t, s] = (earlier_y - m + v) / scale, scale
+    # After a gap a kept scale is not learnt again, and does not learn while the level is sought.
+    known = n + kept if n >= RESTART else n
     number[LEVEL], number[SLOPE], number[VARIANCE], square = follow(
-        m, v, variance, d, n, gains[LEVEL_GAIN], gains[SLOPE_GAIN], gains[SCALE_GAIN], gains[CUT], UNCLIPPED
+        m, v, variance, d, known, gains[LEVEL_GAIN], gains[SLOPE_GAIN], gains[SCALE_GAIN], gains[CUT], UNCLIPPED
     )
-    if n > UNCLIPPED:
+    if kept > 0 and n < RESTART:
+        number[VARIANCE] = variance
+    if n >= first_square or (known > n and known >= first_square):
         squares[t, s] = square if settled else np.nan
     count[POINTS] = n + 1
 

@@ -94,7 +94,7 @@ class Pipeline:
                 cohorts[at], stepped = cohort.step(cohorts[at], block, self._took)
                 observe(at, cohorts[at], stepped)
                 if len(state.comparisons):
-                    closed.add(state.comparisons, cohorts[at], stepped, len(state.names))
+                    closed.add(state.comparisons, cohort.plan, cohorts[at], stepped, len(state.names))
         comparisons = state.comparisons
         if len(comparisons):
             where = self.positions(replace(state, cohorts=tuple(cohorts)))

@@ -18,6 +18,8 @@ from sentinel.config import (
     LONGEST_HALF_LIFE_TICKS,
     RATIO,
     RELATIVE,
+    RISE,
+    RISE_RATIO,
     SHORTEST_HALF_LIFE_TICKS,
     SHORTEST_SEASON_TICKS,
     SLOWER,
@@ -26,6 +28,7 @@ from sentinel.config import (
 )
 from sentinel.domain.spans import DAY, HOUR, MINUTE, MONTH, SECOND, Cadence, HalfLife
 from sentinel.pipeline.arrays import Ints
+from sentinel.pipeline.presets import PRESETS, RISE_MEASURED
 
 CONDITIONER_WARM_UP = 50
 UNCLIPPED = 20
@@ -63,7 +66,7 @@ class PlanChannel:
     """One claim that a rule gathers evidence for."""
 
     kind: str
-    """`lag1`, `modulus`, `spread` or `slower`."""
+    """`lag1`, `modulus`, `spread`, `slower` or `rise`."""
     threshold: float | None
     """None: of spread, of slower, and relative to the series' own baseline period."""
     below: bool = False
@@ -76,7 +79,7 @@ class PlanChannel:
     @property
     def line(self) -> float | None:
         """What its reading is held against, as written in the settings; None = by the baseline period."""
-        return self.ratio if self.kind == "spread" else self.threshold
+        return self.ratio if self.kind in ("spread", RISE) else self.threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,9 @@ class PlanRule:
         alpha = rule.alpha_per_tick(cadence)
         if rule.kind == SLOWER:
             return cls(rule.kind, rule.label, (PlanChannel(SLOWER, None),), alpha, rule.severity, rule.clear, rule.bets)
+        if rule.kind == RISE:
+            channel = PlanChannel(RISE, None, ratio=rule.ratio or RISE_RATIO)
+            return cls(rule.kind, rule.label, (channel,), alpha, rule.severity, rule.clear, rule.bets)
         channels = tuple(PlanChannel(
             part.kind, part.threshold if isinstance(part.threshold, float) else None, part.side == "below",
             part.threshold == RELATIVE, part.delta, (part.ratio or RATIO) if part.kind == "spread" else None,
@@ -153,6 +159,10 @@ class Plan:
     """False = values are taken as residuals already; the sensor is watched all the same."""
     is_comparison: bool = False
     """Of the difference of a target and its counterpart, which are conditioned already."""
+    preset: str = ""
+    """Of the bank; empty = none."""
+    keeps: bool = False
+    """Scale, season and the spread's baseline outlast a gap."""
 
     @property
     def cadence(self) -> Cadence:
@@ -163,13 +173,25 @@ class Plan:
     def apart(self) -> float:
         """Change of spread of a target against its counterpart from which evidence on spread is gathered: 0.4, which is
         log 1.5, the usual ratio, to a digit; where a rule has a smaller ratio, the log of that."""
-        ratios = [part.ratio for rule in self.rules for part in rule.channels if part.ratio is not None]
+        ratios = [part.ratio for rule in self.rules for part in rule.channels if part.kind == "spread" and part.ratio]
         return min([APART, *map(math.log, ratios)])
 
     @property
     def level_warm_up(self) -> int:
         """Points from which the level is learnt."""
+        if self.preset:
+            return PRESETS[self.preset].level_warm_up
         return max(CONDITIONER_WARM_UP, math.ceil(self.level_half_life))
+
+    @property
+    def judged_after(self) -> int:
+        """Values of a series before it is judged against another one."""
+        return PRESETS[self.preset].level_warm_up if self.preset else CONDITIONER_WARM_UP
+
+    @property
+    def first_square(self) -> int:
+        """Values before the first deviation that the spread takes in."""
+        return PRESETS[self.preset].baseline[0] - 1 if self.preset else UNCLIPPED + 1
 
     @property
     def conditioner_warm_up(self) -> int:
@@ -197,6 +219,9 @@ class Plan:
     def baseline(self) -> int:
         """Points of the spread's baseline: those of the warm-up, but for the first, which seek the level. With a season
         they begin later, and are fewer."""
+        if self.preset:
+            first, last = PRESETS[self.preset].baseline
+            return last - first + 1
         if self.seasons and not self.is_comparison:
             return self.warm_up_pairs
         return max(10, self.warm_up - UNCLIPPED - 1)
@@ -210,7 +235,8 @@ class Plan:
 def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: bool = True) -> Plan:
     """Plan the series `name` on that cadence; seasons too short to be seen on it are left out."""
     series, bank = settings.series_for(name), settings.bank_for(name)
-    chosen = defaults_for(cadence.microseconds)
+    preset = PRESETS[bank.preset] if bank.preset else None
+    chosen = preset or defaults_for(cadence.microseconds)
 
     def ticks_of(written: HalfLife | None, otherwise: float) -> float:
         # Settings refuse what they can: a half-life of 12h may meet a series whose cadence turns out to be a day.
@@ -236,20 +262,30 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
         implausible=series.implausible_scales, coarse_share=series.coarse_share,
         stale_after_us=series.stale_after or 3 * cadence.microseconds + series.lateness,
         half_life=half_life, level_half_life=level,
-        warm_up=bank.warm_up_ticks or max(chosen.warm_up, CONDITIONER_WARM_UP + math.ceil(half_life / 3.5)),
+        warm_up=bank.warm_up_ticks or (
+            preset.warm_up if preset else max(chosen.warm_up, CONDITIONER_WARM_UP + math.ceil(half_life / 3.5))
+        ),
         thresholds=bank.thresholds, lowest_threshold=bank.lowest, highest_threshold=bank.highest,
         scale_half_life=ticks_of(bank.scale_half_life, 2.0 * level),
         season_half_lives=tuple(
             bank.season_memory * ticks if bank.season_memory else max(5.0 * ticks, SHORTEST_SEASON_MEMORY)
             for ticks in kept
         ),
-        spread_half_life=ticks_of(bank.spread_half_life, half_life), baseline_pairs=bank.baseline_ticks,
-        window=bank.window_ticks, rules=_rules(settings, name, cadence), conditioning=conditioning,
+        spread_half_life=ticks_of(bank.spread_half_life, preset.spread_half_life if preset else half_life),
+        baseline_pairs=bank.baseline_ticks, window=bank.window_ticks,
+        rules=_rules(settings, name, cadence, bank.preset), conditioning=conditioning,
+        preset=bank.preset or "", keeps=series.across_gaps == "keep",
     )  # fmt: skip
 
 
-def _rules(settings: Settings, name: str, cadence: Cadence) -> tuple[PlanRule, ...]:
-    return tuple(PlanRule.of(rule, cadence) for rule in settings.rules_for(name))
+def _rules(settings: Settings, name: str, cadence: Cadence, preset: str | None) -> tuple[PlanRule, ...]:
+    rules = (PlanRule.of(rule, cadence) for rule in settings.rules_for(name))
+    return tuple(replace(rule, alpha=RISE_MEASURED) if _is_measured(rule, preset) else rule for rule in rules)
+
+
+def _is_measured(rule: PlanRule, preset: str | None) -> bool:
+    """Tell if it was measured how often a rule of kind rise is wrong; a higher line is crossed less often."""
+    return rule.kind == RISE and preset is not None and (rule.channels[0].ratio or 0.0) >= RISE_RATIO
 
 
 def comparison_name(target: str, counterpart: str) -> str:
@@ -268,7 +304,11 @@ def plan_of(settings: Settings, target: str, name: str, cadence: Cadence, *, con
     """Plan the series `name`; a comparison, whose target has another name, like its target but with the rules that its
     own name matches."""
     plan = plan_for(settings, target, cadence, conditioning=conditioning)
-    return plan if name == target else replace(plan, rules=_rules(settings, name, cadence), is_comparison=True)
+    return (
+        plan
+        if name == target
+        else replace(plan, rules=_rules(settings, name, cadence, plan.preset or None), is_comparison=True)
+    )
 
 
 class Plans:

@@ -18,12 +18,13 @@ from detectors.fading import Fading, fade, fresh
 from detectors.lattice import Lattice, LatticeState
 from detectors.ledger import FLOOR, LABEL_NOISE
 from detectors.pairs import Pairs
+from detectors.rise import hold_against
 from detectors.skewness import Skewness, SkewnessState
 from detectors.slower import CLAIMS, Slower, SlowerBlock, SlowerState, scale_and_claim
 from detectors.spectrum import crossings, thresholds
 from detectors.spread import Spread, SpreadState, criticality
 from detectors.tables import lag1
-from sentinel.config import SLOWER
+from sentinel.config import RISE, SLOWER
 from sentinel.domain.channels import Estimates
 from sentinel.domain.states import REASONS, Reason
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
@@ -106,13 +107,17 @@ class Scoring:
         detectors = [lag1(float(r), plan.half_life) for r in self.thresholds]
         self.bank = Bank(detectors, warm_up=plan.warm_up_pairs, threads=threads)
         self.lattice = Lattice(plan.half_life, threads=threads)
-        self.spread = Spread(plan.spread_half_life, plan.baseline, threads=threads)
+        self.spread = Spread(plan.spread_half_life, plan.baseline, remembers=plan.keeps, threads=threads)
         self.skewness = Skewness(plan.half_life, threads=threads)
         gain = half_life.gain(plan.level_half_life) if plan.conditioning else 0.0
         self._plan = plan
         self._slow = [k for k, rule in enumerate(plan.rules) if rule.kind == SLOWER]
-        self._fixed = [k for k, rule in enumerate(plan.rules) if rule.kind != SLOWER]
-        self._place = {k: at for several in (self._slow, self._fixed) for at, k in enumerate(several)}
+        self._fixed = [k for k, rule in enumerate(plan.rules) if rule.kind not in (SLOWER, RISE)]
+        self._risen = [k for k, rule in enumerate(plan.rules) if rule.kind == RISE]
+        # Its evidence goes from that of an e-detector that knows nothing to 0, as that of other rules.
+        self._lines = np.array([math.log(plan.rules[k].channels[0].ratio or 1.0) for k in self._risen])
+        self._starts = np.array([math.log10(plan.rules[k].alpha) for k in self._risen])
+        self._place = {k: at for several in (self._slow, self._fixed, self._risen) for at, k in enumerate(several)}
         rules = [
             Rule(
                 tuple(_make_channel(part, gain) for part in rule.channels),
@@ -140,20 +145,24 @@ class Scoring:
         )  # fmt: skip
 
     def advance(
-        self, state: ScoringState, given: Conditioned, tick: Ints, here: Flags, took: Stopwatch
+        self, state: ScoringState, given: Conditioned, tick: Ints, here: Flags, was_open: Flags, took: Stopwatch
     ) -> tuple[ScoringState, Scored]:
-        """Take in a block; the state is not modified. `here` are the ticks that a series has at all."""
+        """Take in a block; the state is not modified. `here` are the ticks that a series has at all,
+        `was_open`, (series, rule), says which alarms were open before."""
         start = perf_counter()
         pairs = given.pairs
         bank, readings = self.bank.read(state.bank, pairs)
         fading, stretch = fade(state.fading, pairs, self.bank.detectors[0].half_life, here)
         centre, low, high = crossings(readings, self.thresholds, stretch)
         lattice, second, roots = self.lattice.advance(state.lattice, pairs, given.before, centre)
-        spread, change = self.spread.advance(state.spread, given.square, pairs.reset)
+        gap = pairs.reset & (given.blind == _GAP)
+        spread, change = self.spread.advance(state.spread, given.square, pairs.reset, gap)
         skewness, lopsided = self.skewness.advance(state.skewness, pairs)
         if given.target is not None:
             change = given.target.spread
-        ready = ~given.learning & (given.blind == 0) & ~np.isnan(centre)
+        seen = ~np.isnan(centre)
+        # With a preset the spread may be known before the bank is: a verdict on it alone.
+        ready = ~given.learning & (given.blind == 0) & (seen | ~np.isnan(change) if self._plan.preset else seen)
         period = np.where((roots.k2 == 0.0) & (high < 0.0), 2.0, roots.period)
         period[period > self._longest_period] = np.nan
         estimates = Estimates(
@@ -163,6 +172,9 @@ class Scoring:
         if not ready.all():
             for array in (readings, *estimates):
                 array[~ready] = np.nan
+        if self._plan.preset:
+            for array in (readings, *estimates._replace(spread=estimates.lag1)):
+                array[~seen] = np.nan
         values = given.adjusted[None] if given.target is None else np.stack((given.target.adjusted, given.adjusted))
         # A gap is passed over, tick by tick; where a level is a new one, or the counterpart another, all starts afresh.
         afresh = pairs.reset & (given.blind != _GAP)
@@ -173,8 +185,13 @@ class Scoring:
         start = perf_counter()
         evidence, block = state.evidence, slow.found
         if self._fixed or not self._slow:
-            evidence, fixed = self.evidence.advance(state.evidence, self._stream(given, second, change, ready, tick))
+            stream = self._stream(given, second, change, ready & seen, tick)
+            evidence, fixed = self.evidence.advance(state.evidence, stream)
             block = self._join(fixed, slow.found)
+        if self._risen:
+            before = was_open[:, self._risen]
+            risen = hold_against(self._lines, self._starts, change, ready, pairs.reset, before)
+            block = _in_order((sorted(self._fixed + self._slow), block), (self._risen, risen))
         took("evidence", perf_counter() - start)
         return ScoringState(bank, fading, lattice, spread, skewness, evidence, slower), Scored(
             readings, estimates, ready, block, self._find_waiting(block, slow, ready), second
@@ -208,10 +225,7 @@ class Scoring:
         """Put what both kinds of rules gave in the order of the plan's rules."""
         if not self._slow:
             return fixed
-        order = np.argsort(np.array(self._fixed + self._slow))
-        both = zip(fixed, slow, strict=True)
-        # `take` keeps the layout that kernels were compiled for, which indexing would not.
-        return EvidenceBlock(*(np.concatenate([one, other], axis=2).take(order, axis=2) for one, other in both))
+        return _in_order((self._fixed, fixed), (self._slow, slow))
 
     def _find_waiting(self, block: EvidenceBlock, slow: SlowerBlock, ready: Flags) -> Codes:
         """Say where a series is ready and yet no rule can say anything."""
@@ -242,6 +256,8 @@ class Scoring:
         if rule.kind == SLOWER:
             scale, claim = scale_and_claim(leading)
             return Leading(rule.channels[0], {"up": "above", "down": "below"}.get(claim, "swinging"), scale)
+        if rule.kind == RISE:
+            return Leading(rule.channels[0], "above", 1)
         # Of a comparison the channels are there twice.
         channel = rule.channels[(leading - self.evidence.first_channel(self._place[k])) % len(rule.channels)]
         return Leading(channel, "below" if channel.below else "above", 1)
@@ -254,6 +270,9 @@ class Scoring:
                 self.slower.threshold(slower, row, at), self.slower.pairs_left(slower, row), False,
                 int(slower.label[row, at]), int(slower.leading[row, at]), float(slower.threshold[row, at]), False,
             )  # fmt: skip
+        if self._plan.rules[k].kind == RISE:
+            line = math.log(self._plan.rules[k].channels[0].ratio or 1.0)
+            return RuleFacts(line, 0, False, 0, 0, line, False)
         waits = any(part.relative or part.kind == "spread" for part in self._plan.rules[k].channels)
         leading = int(evidence.leading[row, at])
         return RuleFacts(
@@ -268,10 +287,18 @@ class Scoring:
     ) -> tuple[EvidenceState, SlowerState]:
         """Fill the state of these rules with what the state under `was` knows of rules in both (number now, then)."""
         fixed, slow = (
-            [(self._place[now], was._place[then]) for now, then in kept if (now in self._slow) == is_slow]
-            for is_slow in (False, True)
+            [(self._place[now], was._place[then]) for now, then in kept if now in own]
+            for own in (self._fixed, self._slow)
         )
         return self.evidence.carry_over(was.evidence, evidence, fixed), self.slower.carry_over(slower, slow)
+
+
+def _in_order(*parts: tuple[Sequence[int], EvidenceBlock]) -> EvidenceBlock:
+    """Put what several kinds of rules gave, by the numbers of the rules, in the order of the plan."""
+    order = np.argsort(np.array([k for numbers, _ in parts for k in numbers]))
+    columns = zip(*(block for _, block in parts), strict=True)
+    # `take` keeps the layout that kernels were compiled for, which indexing would not.
+    return EvidenceBlock(*(np.concatenate(several, axis=2).take(order, axis=2) for several in columns))
 
 
 def _compare(rule: Rule) -> Rule:

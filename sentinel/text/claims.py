@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from math import ceil, exp, isfinite, isnan, log, log10
 
+from sentinel.config import RISE
 from sentinel.domain.channels import CLAIMS, Estimates
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.events import AlarmEvent, SiteEvent
@@ -232,7 +233,8 @@ def sentence_of(event: AlarmEvent | SiteEvent) -> str:
         means="" if event.scale == 1 else f", in its means over {_scale_in_words(event)}",
     )
     remarks = "".join(f" {REMARKS[name]}" for name in event.remarks)
-    return f"{event.series} {now}: {reading}. Budget {event.alpha:.3g} false alarms per tick.{remarks} {claim.caution}"
+    budget = "" if event.rule == RISE else f" Budget {event.alpha:.3g} false alarms per tick."
+    return f"{event.series} {now}: {reading}.{budget}{remarks} {claim.caution}"
 
 
 def _scale_in_words(event: AlarmEvent) -> str:

@@ -15,11 +15,12 @@ import numpy as np
 
 from detectors import delay, detrending, half_life, halving
 from detectors.ledger import FIRST_BET, SCALES
-from sentinel.config import SHORTEST_SEASON_TICKS, SLOWER, AlarmSettings, BankSettings
+from sentinel.config import RISE, SHORTEST_SEASON_TICKS, SLOWER, AlarmSettings, BankSettings
 from sentinel.domain.channels import CLAIMS, Estimates
 from sentinel.domain.spans import Cadence, duration_in_words, moment_in_words, number_in_words, span_in_words
 from sentinel.domain.states import Reason, SeriesView, Spectrogram
 from sentinel.pipeline.plan import SHORTEST_SEASON_MEMORY, Plan, PlanChannel, PlanRule
+from sentinel.pipeline.presets import RISE_MEASURED
 
 SHORTEST_CYCLE = 2.1
 """Ticks; a shorter period is no more than a change of sign at every tick."""
@@ -190,13 +191,19 @@ def span(ticks: float, cadence: Cadence, digits: int = 3) -> str:
     return span_in_words(ticks * cadence.seconds, digits)
 
 
+def gap_in_words(plan: Plan) -> str:
+    """Say what a gap longer than the longest does: `starts anew`, or what outlasts it."""
+    return "starts anew" + (", but for scale, season and the baseline of the spread" if plan.keeps else "")
+
+
 def describe_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[str]:
     """Yield one line for each part of the instrument: how long it remembers, and the constants it uses."""
+    preset = f"preset {bank.preset}" if bank.preset else ""
     memories = (
-        ("half-life", plan.half_life, bank.half_life, "by cadence"),
-        ("level", plan.level_half_life, bank.level_half_life, "by cadence"),
+        ("half-life", plan.half_life, bank.half_life, preset or "by cadence"),
+        ("level", plan.level_half_life, bank.level_half_life, preset or "by cadence"),
         ("scale", plan.scale_half_life, bank.scale_half_life, "two of the level"),
-        ("spread", plan.spread_half_life, bank.spread_half_life, "the half-life"),
+        ("spread", plan.spread_half_life, bank.spread_half_life, preset or "the half-life"),
     )
     yield "; ".join(
         f"{what} {span(ticks, cadence)} = {ticks:.4g} ticks{'' if written else f' ({otherwise})'}"
@@ -209,6 +216,11 @@ def describe_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[
         f"{2.0 / always['input_weight']:.3g} scales on, a shock from {1.0 / always['kappa']:.3g} on; deviations are "
         f"cut at {always['winsor']} scales"
     )
+    if preset:
+        yield (
+            f"the spread is judged from value {plan.first_square + plan.baseline} of a season on, against the "
+            f"{plan.baseline} before{' and past seasons' if plan.keeps else ''}"
+        )
     for season, memory_ticks in zip(plan.seasons, plan.season_half_lives, strict=True):
         bins = min(int(always["season_bins"]), math.floor(season))
         too_soon = f"; under {SHORTEST_SEASON_MEMORY:g} ticks, small budgets may not hold"
@@ -232,6 +244,10 @@ def describe_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[
 def describe_rule(plan: Plan, rule: PlanRule, written: AlarmSettings, cadence: Cadence) -> Iterator[str]:
     """Yield the effective budget of a rule, then what each of its channels sees and how soon, then how it ends."""
     tier = "" if rule.kind == SLOWER else f"{rule.severity} "  # of slower it is the label
+    if rule.kind == RISE:
+        yield f"{tier}{rule_in_words(rule.kind, rule.label)}: {calibration_in_words(rule)}"
+        yield "  open while the variance is above that line, and no longer"
+        return
     start = "; held, not alarmed, where it is so from the first verdict on" if rule.waits else ""
     yield f"{tier}{rule_in_words(rule.kind, rule.label)}: {_budget_in_words(rule, written, cadence)}{start}"
     if rule.kind == SLOWER:
@@ -244,6 +260,16 @@ def describe_rule(plan: Plan, rule: PlanRule, written: AlarmSettings, cadence: C
         name = f"{part.kind} with weight {weight:.2g}: " if len(rule.channels) > 1 else ""
         yield f"  {name}{_channel_in_words(plan, rule, part, weight, cadence)}"
     yield f"  ends on evidence of the opposite at {rule.clear:g}; bets {', '.join(f'{bet:g}' for bet in rule.bets)}"
+
+
+def calibration_in_words(rule: PlanRule) -> str:
+    """Say what is known of how often a rule of kind rise is wrong."""
+    if rule.alpha != RISE_MEASURED:
+        return f"no budget, no theorem, and not calibrated here; counts as alpha {rule.alpha:g} per tick"
+    return (
+        "calibrated: about 0.4 to 1.4 false alarms in the first season of a series, 0.1 to 1.3 in later ones; no "
+        f"theorem; counts as alpha {rule.alpha:g} per tick"
+    )
 
 
 def _describe_halving(rule: PlanRule, cadence: Cadence) -> Iterator[str]:

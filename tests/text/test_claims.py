@@ -76,8 +76,8 @@ def test_no_sentence_says_what_will_come() -> None:
 
 
 def test_only_spread_does_not_speak_of_a_slow_return() -> None:
-    for kind in ("slower", "lag1", "modulus", "spread"):
-        assert ("more slowly" in seen_in_words(replace(RULE, kind=kind))) == (kind != "spread")
+    for kind in ("slower", "lag1", "modulus", "spread", "rise"):
+        assert ("more slowly" in seen_in_words(replace(RULE, kind=kind))) == (kind not in ("spread", "rise"))
 
 
 def test_a_remark_says_what_else_an_alarm_may_be() -> None:

@@ -91,7 +91,7 @@ CHANGED: dict[str, Any] = {
     "half_life": "50 ticks", "level_half_life": "20 ticks", "warm_up_ticks": 333, "thresholds": 17, "lowest": -0.9,
     "highest": 0.98,
     "scale_half_life": "90 ticks", "season_memory": 7, "spread_half_life": "44 ticks",
-    "baseline_ticks": 500, "window_ticks": 700,
+    "baseline_ticks": 500, "window_ticks": 700, "preset": "lake",
 }  # fmt: skip
 RULE: dict[str, Any] = {
     "kind": "lag1", "threshold": 0.75, "side": "below", "alpha": 1e-5, "share": 0.5, "shared_by": 7,
