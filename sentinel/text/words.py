@@ -295,6 +295,8 @@ def first_verdict_after(plan: Plan) -> int:
     """Count the ticks with a value before the first verdict that any rule of a plan can give, if none is missing."""
 
     def of(rule: PlanRule) -> int:
+        if rule.kind == RISE and plan.preset:
+            return plan.first_square + plan.baseline
         if rule.kind == SLOWER:
             return max(plan.ready_after, _scales_begin_after(plan) + FIRST_BET)
         if any(part.kind == "spread" or part.relative for part in rule.channels):
