@@ -1,125 +1,21 @@
-"""What the default alarm does, through the pipeline: on nulls, systems that tip, a textbook record, and rivers."""
+"""What the default alarm does, through the pipeline, on a textbook record and on rivers."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-import tests.studies.skill.development as development
 from sentinel.config import Settings
 from sentinel.domain.events import AlarmEvent
 from sentinel.pipeline.pipeline import Batch, Pipeline
 from tests.pipeline.streams import HOUR_US, batch_of, through
-from tests.studies.skill.development import ANYWHERE, SLOWING, WHOLE
-from tests.studies.trust.nulls import Generator, Maker, Shape, stationary
-from tests.studies.trust.scenarios import SCENARIOS
 
-Floats = NDArray[np.float64]
-
-ALPHAS = (1e-3, 1e-4)
 DATA = Path(os.environ.get("SENTINEL_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 RIVERS = DATA / "rivers"
-STEP_EVERY = 500
-
-
-def rules(alphas: tuple[float, float] = ALPHAS) -> list[dict[str, Any]]:
-    """Two rules of kind slower: one alpha a severity."""
-    return [{"kind": "slower", "alpha": alphas[0]}, {"kind": "slower", "alpha": alphas[1], "severity": "critical"}]
-
-
-def raised(values: Floats, alarms: list[dict[str, Any]] | None = None, **series: Any) -> list[tuple[int, str, int]]:
-    """Series, severity and tick of every alarm on hourly values (tick, series); without rules the default ones."""
-    settings: dict[str, Any] = {"series": [{"cadence": "1h", **series}]}
-    pipeline = Pipeline(Settings.model_validate(settings | ({"alarms": alarms} if alarms else {})))
-    state, taken = pipeline.advance(pipeline.init(), batch_of(values))
-    _, ended = pipeline.finish(state)
-    events = [event for event in (*taken.events, *ended.events) if event.what == "raised"]
-    return [(int(event.series[1:]), event.severity, event.time_us // HOUR_US - 1) for event in events]
-
-
-class Warned(NamedTuple):
-    """How early systems are warned whose tip is known."""
-
-    warned: float
-    left: float
-    """Median part of the way that is left at the first alarm; 0 for a run without one."""
-
-
-def skill(count: int = 100, seed: int = development.SEED) -> dict[tuple[str, float], Warned]:
-    """By design and alpha, the mean over the systems."""
-    kept, development.SEED = development.SEED, seed
-    found = {}
-    try:
-        for design in (WHOLE, ANYWHERE):
-            of_systems: dict[str, list[Warned]] = {severity: [] for severity in ("warning", "critical")}
-            for system in SLOWING:
-                drawn = development.runs(system, count, design)
-                alarms = raised(drawn.forced, rules())
-                for severity, gathered in of_systems.items():
-                    first = np.full(count, np.inf)
-                    for series, its, tick in alarms:
-                        if its == severity:
-                            first[series] = min(first[series], tick)
-                    left = np.where(first < drawn.tips, 1.0 - first / drawn.tips, 0.0)
-                    gathered.append(Warned(float(np.mean(first < drawn.tips)), float(np.median(left))))
-            for alpha, severity in zip(ALPHAS, of_systems, strict=True):
-                found[design, alpha] = Warned(*np.mean(of_systems[severity], axis=0).tolist())
-    finally:
-        development.SEED = kept
-    return found
-
-
-def with_steps(size: float) -> Maker:
-    """AR(1) .5 of unit variance whose level steps by so many sd, either way, every 500 ticks on average."""
-
-    def make(random: Generator, shape: Shape) -> Floats:
-        values = stationary(0.5)(random, shape)
-        jumps = (random.random(shape) < 1.0 / STEP_EVERY) * random.choice([-1.0, 1.0], shape) * size
-        return values / values.std() + np.cumsum(jumps, axis=0)
-
-    return make
-
-
-def _ramp_from_the_middle(random: Generator, shape: Shape) -> Floats:
-    values = stationary(0.5)(random, shape)
-    return values / values.std() + 0.05 * np.maximum(0, np.arange(shape[0])[:, None] - shape[0] // 2)
-
-
-def _noise_on_slow(random: Generator, shape: Shape) -> Floats:
-    values = stationary(0.998)(random, shape)
-    return values / values.std() + random.standard_normal(shape)
-
-
-def _noise_ramp(random: Generator, shape: Shape) -> Floats:
-    return stationary(0.5)(random, shape) * np.linspace(1.0, 3.0, shape[0])[:, None]
-
-
-def _walk(random: Generator, shape: Shape) -> Floats:
-    return random.standard_normal(shape).cumsum(axis=0)
-
-
-def scenarios() -> Iterator[tuple[str, Maker, dict[str, Any], float]]:
-    """Name, maker, what is declared of the series, and factor on the number of series."""
-    for name, scenario in SCENARIOS.items():
-        if scenario.late == 0.0:
-            yield name, scenario.make, dict(scenario.series), 0.25
-    more: dict[str, Maker] = {
-        "steps of 3 sd": with_steps(3.0), "steps of 2 sd": with_steps(2.0), "AR(1) .99": stationary(0.99),
-        "AR(1) .998": stationary(0.998), "noise and AR(1) .998": _noise_on_slow, "noise x 3, slowly": _noise_ramp,
-        "random walk": _walk, "ramp .05 sd/tick from the middle on": _ramp_from_the_middle,
-    }  # fmt: skip
-    for name, maker in more.items():
-        yield name, maker, {}, 1.0
-
-
-FAILS = {"steps of 2 sd": 1.6, "ramp .05 sd/tick from the middle on": 1.6}
-"""Failure modes, with the most of a budget of 1e-4 that they may spend; the prototype's ramp spent 2."""
 
 
 def textbook(seed: int = 5, runs: int = 40) -> dict[str, Any]:

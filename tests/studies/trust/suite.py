@@ -14,6 +14,7 @@ from tests.studies.trust.may import MAY
 from tests.studies.trust.power import POWER
 from tests.studies.trust.row import Row
 from tests.studies.trust.scenarios import SCENARIOS
+from tests.studies.trust.slower import SLOWER
 
 
 class Part(Protocol):
@@ -28,7 +29,7 @@ class Part(Protocol):
     def rows(self, effort: Effort) -> list[Row]: ...
 
 
-SUITE: Sequence[Part] = [*SCENARIOS.values(), *EPISODES, *POWER, *MAY, *CHANNELS, *FLEETS, *ATTACKS.values()]
+SUITE: Sequence[Part] = [*SCENARIOS.values(), *EPISODES, *POWER, *MAY, *CHANNELS, *FLEETS, *ATTACKS.values(), *SLOWER]
 
 MISSES: dict[tuple[str, str], str] = {}
 """(scenario, what) of the rows that miss their bar -> why. No bar is moved: the row stands in the page as a limit."""
