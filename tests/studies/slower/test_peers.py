@@ -8,9 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 import pytest
 
-from tests.studies.slower.peers import ALPHAS, BEGIN, END, JUMPS, PAGE, PINNED, head, lines, measure
-from tests.studies.slower.sequential import CHANGES, FITTED, METHODS, fit, products
+from tests.studies.slower.peers import AFTER, ALPHAS, BEGIN, END, JUMPS, PAGE, PINNED, STEP, head, lines, measure
+from tests.studies.slower.sequential import CHANGES, FITTED, METHODS, RHO, fit, ours, products
 from tests.studies.trust.effort import generator
+from tests.studies.trust.nulls import stationary
 
 
 def section() -> str:
@@ -59,3 +60,17 @@ def test_a_new_run_gives_the_figures_of_the_page(name: str) -> None:
     row = lines(measure(name, 1e-3))
     print(row)
     assert row in section().splitlines()
+
+
+@pytest.mark.slow
+def test_the_page_says_how_often_a_first_step_after_a_long_rest_raises_the_default_alarm() -> None:
+    rest = stationary(RHO)(generator("peers: one step"), (CHANGES + AFTER, 400))
+    step = STEP * (np.arange(CHANGES + AFTER)[:, None] >= CHANGES)
+    said = {}
+    for alpha in (1e-4, 1e-5):
+        alarms = [ours({"kind": "slower"})(values, alpha).raised for values in (rest + step, rest)]
+        said[alpha] = [f"{np.mean([(ticks >= CHANGES).any() for ticks in raised]):.0%}" for raised in alarms]
+    words = " ".join(PAGE.read_text(encoding="utf-8").replace(" %", "%").split())
+    (stepped, rested), (stepped_late, rested_late) = said.values()
+    assert f"at 1e-4, {stepped} of 400 series had an alarm within 1,000 ticks, {rested} without the step" in words
+    assert f"at 1e-5, {stepped_late} and {rested_late}." in words
