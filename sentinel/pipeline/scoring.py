@@ -31,7 +31,9 @@ from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.conditioning import Conditioned
 from sentinel.pipeline.plan import Plan, PlanChannel
 
-_GAP, _BASELINE, _TOO_SLOW = (REASONS.index(why) for why in (Reason.GAP, Reason.BASELINE, Reason.TOO_SLOW))
+_GAP, _WARM_UP, _BASELINE, _TOO_SLOW = (
+    REASONS.index(why) for why in (Reason.GAP, Reason.WARM_UP, Reason.BASELINE, Reason.TOO_SLOW)
+)
 Stopwatch = Callable[[str, float], None]
 """Called with the name of a stage and the seconds it took."""
 
@@ -194,7 +196,7 @@ class Scoring:
             block = _in_order((sorted(self._fixed + self._slow), block), (self._risen, risen))
         took("evidence", perf_counter() - start)
         return ScoringState(bank, fading, lattice, spread, skewness, evidence, slower), Scored(
-            readings, estimates, ready, block, self._find_waiting(block, slow, ready), second
+            readings, estimates, ready, block, self._find_waiting(block, slow, ready, seen), second
         )
 
     def _stream(self, given: Conditioned, second: Pairs, change: Floats, ready: Flags, tick: Ints) -> Stream:
@@ -227,13 +229,14 @@ class Scoring:
             return fixed
         return _in_order((self._fixed, fixed), (self._slow, slow))
 
-    def _find_waiting(self, block: EvidenceBlock, slow: SlowerBlock, ready: Flags) -> Codes:
-        """Say where a series is ready and yet no rule can say anything."""
+    def _find_waiting(self, block: EvidenceBlock, slow: SlowerBlock, ready: Flags, seen: Flags) -> Codes:
+        """Say where a series is ready, perhaps for its spread alone, and yet no rule can say anything."""
         if not self._plan.rules:
             return np.zeros(ready.shape, np.int8)
         silent = np.isnan(block.evidence).all(axis=2) & ready
         too_slow = slow.too_slow & (len(self._slow) == len(self._plan.rules))
-        return np.where(silent, np.where(too_slow, _TOO_SLOW, _BASELINE), 0).astype(np.int8)
+        why = np.where(too_slow, _TOO_SLOW, np.where(seen, _BASELINE, _WARM_UP))
+        return np.where(silent, why, 0).astype(np.int8)
 
     def e_values(self, evidence: EvidenceState, slower: SlowerState) -> tuple[Floats, Ints]:
         """Give each series' e-values of the window before and of the present one, (series, 2), and the window's number.

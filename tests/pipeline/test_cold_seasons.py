@@ -132,6 +132,14 @@ def test_the_spread_is_judged_from_the_15th_value_of_a_season_and_lag_1_from_the
             assert states_of(outcome, name)[first + 14][0] is not State.LEARNING
 
 
+def test_where_only_lag_1_is_asked_for_it_is_in_warm_up_until_the_30th_value():
+    columns = {name: np.where(np.isnan(v), 21.3 + np.arange(SEASON) % 7, v) for name, v in lakes(3, 1).items()}
+    settings = chosen().model_copy(update={"alarms": chosen().alarms[2:], "sites": ()})
+    outcome = through(Pipeline(settings), [daily(columns)])
+    assert states_of(outcome, "peter")[28] == (State.LEARNING, Reason.WARM_UP)
+    assert states_of(outcome, "peter")[29][0] is not State.LEARNING
+
+
 def test_past_seasons_are_a_part_of_the_baseline_of_the_next_where_they_are_kept():
     loud = lakes(4)
     loud["peter"][1, :16] = 30.0 + 6.0 * (loud["peter"][1, :16] - 30.0)

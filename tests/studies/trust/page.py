@@ -45,8 +45,9 @@ How to read it:
 - Alarms are counted with `clear: 0.1`, which ends an alarm after some ten ticks. So nearly every tick can raise one,
   and that is what the budget is stated for. The column *episodes* counts what a user sees: alarms from their beginning
   to their end at the default `clear`.
-- The default alarm, *slower than it was*, is counted per tick at which it could be raised: it had evidence, and no alarm
-  was open. Its rows at 1e-5 are measured when this page is written, and not by the test that measures all others again.
+- The default alarm, *slower than it was*, is counted per tick at which it could be raised: it had evidence, and no
+  alarm was open. Its rows at 1e-5 are measured when this page is written, and not by the test that measures all others
+  again.
 
 """
 
