@@ -11,7 +11,8 @@ Two things are done about far values, and both are counted:
   are far enough for it, as the scale may have grown. One that follows another far value is taken as it is, since it may
   be a new level; but for the same value again.
 
-Two such values are remembered, across gaps too.
+A value that makes up more than a fifth of all values, or a third of the start, is no mark of a missing one but a state,
+such as a pump at rest or an empty queue: it is kept. Two far values are remembered, across gaps too.
 """
 
 from __future__ import annotations
@@ -30,27 +31,32 @@ _FROM = 3
 """Time at which a far value that returns is missing."""
 _GAUSSIAN = 1.4826
 
-ONE, OTHER, SEEN_ONE, SEEN_OTHER, LATEST, BEFORE, LEFT_OUT, LEARNT = range(8)
+_MOST = 0.2
+"""Share of the values that a fill value may be."""
+_MOST_OF_START = START // 3
+
+ONE, OTHER, SEEN_ONE, SEEN_OTHER, LATEST, BEFORE, LEFT_OUT, LEARNT, VALUES = range(9)
 """Two far values and how often they were seen; which of them was stored or seen last, 0 or 1; the value before, NaN if
-it was not far; values left out so far; 1 once the series was learnt."""
+it was not far; values left out so far; 1 once the series was learnt; values so far, those that were left out included."""
 
 
 def fresh(series: int) -> Floats:
-    """Nothing seen; (series, 8)."""
-    found = np.zeros((series, 8))
+    """Nothing seen; (series, 9)."""
+    found = np.zeros((series, 9))
     found[:, [ONE, OTHER, BEFORE]] = np.nan
     return found
 
 
 def has_fill_values(far: Floats) -> Flags:
-    """Tell which series have a fill value; `far` of shape (series, 8)."""
-    found: Flags = (far[:, SEEN_ONE] >= _FROM) | (far[:, SEEN_OTHER] >= _FROM)
+    """Tell which series have a fill value; `far` of shape (series, 9)."""
+    seen = far[:, [SEEN_ONE, SEEN_OTHER]]
+    found: Flags = np.any((seen >= _FROM) & (seen <= _MOST * far[:, [VALUES]]), axis=1)
     return found
 
 
 def fill_values(far: Floats) -> tuple[float, ...]:
     """Give the fill values of a series, the smaller first."""
-    known = (far[ONE + place] for place in (0, 1) if far[SEEN_ONE + place] >= _FROM)
+    known = (far[ONE + place] for place in (0, 1) if _FROM <= far[SEEN_ONE + place] <= _MOST * far[VALUES])
     return tuple(sorted(float(value) for value in known))
 
 
@@ -67,18 +73,20 @@ def is_fill(x: float, last: float, known: bool, distant: bool, far: Floats) -> b
 
     One that equals the `last` value that was taken is a tie: a sensor that is stuck, until it is known to fill.
     """
+    far[VALUES] += 1.0
     follows = math.isnan(far[BEFORE]) or far[BEFORE] == x
     place = 0 if x == far[ONE] else 1 if x == far[OTHER] else -1
     far[BEFORE] = x if distant or (not known and place >= 0) else math.nan
+    if place >= 0:
+        far[SEEN_ONE + place] += 1.0
+        far[LATEST] = place
     if known and not distant:
         return False
     if place < 0:
         if distant:
             _store(x, far)
         return False
-    far[SEEN_ONE + place] += 1.0
-    far[LATEST] = place
-    if far[SEEN_ONE + place] < _FROM or not follows or x == last:
+    if not _FROM <= far[SEEN_ONE + place] <= _MOST * far[VALUES] or not follows or x == last:
         return False
     far[LEFT_OUT] += 1.0
     return True
@@ -102,14 +110,17 @@ def forget_values(far: Floats) -> None:
 
 @part
 def bounds_of_start(start: Floats) -> tuple[float, float]:
-    """Give the lowest and the highest value that are not far from the others; infinite if most are equal."""
+    """Give the lowest and the highest value that are not far from others; infinite if most are equal, or many far."""
     ordered = np.sort(start)
     middle = ordered[START // 2]
     deviation = np.sort(np.abs(ordered - middle))[START // 2]
     if deviation == 0.0:
         return -math.inf, math.inf
     width = FAR * _GAUSSIAN * deviation
-    return middle - width, middle + width
+    low, high = middle - width, middle + width
+    if np.sum(start < low) + np.sum(start > high) > _MOST_OF_START:
+        return -math.inf, math.inf
+    return low, high
 
 
 @part

@@ -65,7 +65,7 @@ class Reference:
         middle = sorted(x for _, x in self.early)[10]
         width = 10 * 1.4826 * sorted(abs(x - middle) for _, x in self.early)[10]
         kept = [(tick, x) for tick, x in self.early if abs(x - middle) <= width or width == 0]
-        if kept != self.early:
+        if 14 <= len(kept) < len(self.early):
             last = self.early[-1]
             for tick, x in self.early:
                 if (tick, x) not in kept:
@@ -124,20 +124,23 @@ class Far:
         self.seen = [0, 0]
         self.latest = 0
         self.before: float | None = None
+        self.count = 0
 
     def distance(self, x: float) -> float:
         return 3 if x in self.values and self.seen[self.values.index(x)] >= 3 else 10
 
     def is_fill(self, x: float, known: bool, far: bool, last: float | None) -> bool:
+        self.count += 1
         follows = self.before is None or self.before == x
         remembered = x in self.values
         self.before = x if far or (remembered and not known) else None
-        if known and not far:
-            return False
         if remembered:
             self.latest = self.values.index(x)
             self.seen[self.latest] += 1
-            return self.seen[self.latest] >= 3 and follows and x != last
+        if known and not far:
+            return False
+        if remembered:
+            return 3 <= self.seen[self.latest] <= 0.2 * self.count and follows and x != last
         if far:
             self.remember([x])
         return False

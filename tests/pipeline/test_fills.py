@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sentinel.domain.states import Reason, SeriesView, State
 from sentinel.pipeline.conditioning import ConditionerState
-from sentinel.pipeline.fills import LEFT_OUT, START
+from sentinel.pipeline.fills import LEFT_OUT, START, has_fill_values
 from sentinel.pipeline.pipeline import Pipeline
 from sentinel.pipeline.snapshot import Snapshot
 from tests.pipeline.streams import ar1, batch_of, hourly, plan_with, run, through
@@ -109,3 +109,14 @@ def test_what_is_left_out_is_counted() -> None:
     fills = (values == -999.0).sum(axis=0)
     assert (far[:, LEFT_OUT] >= fills - 2).all()
     assert (far[:, LEFT_OUT] <= fills).all()
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5])
+def test_a_value_that_is_a_state_of_the_system_is_kept(share: float) -> None:
+    # Bug: of a queue that is empty 30 % of the time, every empty one was taken for a mark of a missing value.
+    busy = 200.0 + ar1(8, 0.5, 2_000, 6)
+    values = np.where(np.random.default_rng(9).random(busy.shape) < share, 0.0, busy)
+    conditioner = run(values, hourly()).state.cohorts[0].conditioner
+    assert isinstance(conditioner, ConditionerState)
+    assert (conditioner.far[:, LEFT_OUT] <= 0.03 * len(values)).all()
+    assert not has_fill_values(conditioner.far).any()
