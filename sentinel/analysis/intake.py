@@ -74,6 +74,8 @@ class SortedObservations:
     """Observations, duplicates included."""
     duplicates: int = 0
     """Observations of a series and time that was there already, known once `batches` is exhausted."""
+    conflicts: int = 0
+    """Those of them whose value is another one."""
     by_time: bool = False
     """True if they are in order of time and series instead: series that are compared wait for each other."""
     remarks: list[str] = field(default_factory=list)
@@ -95,7 +97,7 @@ class SortedObservations:
     def batches(self, batch_rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
         """Yield all observations in order; duplicates are dropped and counted. It may be called again."""
         last: tuple[object, ...] | None = None
-        self.duplicates = self.resets = 0
+        self.duplicates = self.conflicts = self.resets = 0
         before: dict[int, float] = {}
         for batch in self._in_order(batch_rows):
             repeated = batch.select(pl.struct(KEY) == pl.struct(KEY).shift()).to_series().fill_null(value=False)
@@ -103,6 +105,8 @@ class SortedObservations:
                 repeated[0] = True
             last = batch.select(KEY).row(-1)
             self.duplicates += int(repeated.sum())
+            other = batch.select(pl.col("value").ne_missing(pl.col("value").shift())).to_series()
+            self.conflicts += int((repeated & other).sum())
             kept = batch.filter(~repeated)
             if self._counters:
                 kept, resets = take_steps(kept, "id", pl.col("id").is_in(self._counters), before)

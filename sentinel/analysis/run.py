@@ -142,6 +142,10 @@ class _OtherRules(Plans):
         return replace(plan, rules=self._rules(plan))
 
 
+MOST_CONFLICTS = 0.2
+"""Share of the values that may repeat a time with another value."""
+
+
 def compares(settings: Settings) -> bool:
     """True if some series are compared with others; then all must come in order of time."""
     return any(entry.counterpart is not None for entry in settings.series)
@@ -153,6 +157,16 @@ def refuse_nothing(findings: Findings, observations: SortedObservations, where: 
         again = f" ({observations.duplicates:,} of a time that was there already)" if observations.duplicates else ""
         rows = f"{observations.rows:,} observation{'s' if observations.rows > 1 else ''}{again}"
         raise DataError(f"{where}: {rows}, no series with two time stamps; at least two of one series are needed")
+
+
+def refuse_repeats(observations: SortedObservations, where: str) -> None:
+    """Raise DataError where so many rows repeat a time with another value that a column must tell them apart."""
+    if observations.conflicts > MOST_CONFLICTS * observations.rows:
+        raise DataError(
+            f"{where}: {observations.conflicts:,} of {observations.rows:,} values stand at a time of their series that "
+            "has another value already; if a column tells these rows apart, name it with --by COLUMN (by: [COLUMN]); if "
+            "one holds the hour, name both with --time-column DATE --time-column HOUR"
+        )
 
 
 def refuse_absent_counterparts(settings: Settings, names: Sequence[str], where: str) -> None:
