@@ -21,7 +21,7 @@ from sentinel.analysis.lookback import LONGEST_RECORD, find_remarks, find_undecl
 from sentinel.analysis.readings import INSTANT, Readings, alarm_table, read_ticks, site_table
 from sentinel.analysis.record import SeriesRecord, describe, rank
 from sentinel.analysis.report import Report, ReportSection, describe_sites, draw_record, png, write_report
-from sentinel.analysis.run import Findings, compares, refuse_repeats, refuse_absent_counterparts, refuse_nothing, run
+from sentinel.analysis.run import Findings, compares, refuse_absent_counterparts, refuse_nothing, refuse_repeats, run
 from sentinel.analysis.skill import compare, measure
 from sentinel.analysis.sweep import describe_sweep, rest_on_half_lives, sweep
 from sentinel.analysis.variations import describe_variations, vary_rules

@@ -164,8 +164,8 @@ def refuse_repeats(observations: SortedObservations, where: str) -> None:
     if observations.conflicts > MOST_CONFLICTS * observations.rows:
         raise DataError(
             f"{where}: {observations.conflicts:,} of {observations.rows:,} values stand at a time of their series that "
-            "has another value already; if a column tells these rows apart, name it with --by COLUMN (by: [COLUMN]); if "
-            "one holds the hour, name both with --time-column DATE --time-column HOUR"
+            "has another value already; if a column tells these rows apart, name it with --by COLUMN (by: [COLUMN]); "
+            "if one holds the hour, name both with --time-column DATE --time-column HOUR"
         )
 
 

@@ -1,7 +1,8 @@
 """Values that a sensor does not mean: fill values such as -999, and a start that such a value would spoil.
 
-Nobody has to declare them. A value is *far* if it lies more than 10 scales from the level, or at the start more than 10
-from the median of the first 21 values, in units of their median absolute deviation (times 1.4826, as for a Gaussian).
+Nobody has to declare them. A value is *far* if it lies more than 10 scales from the level and outside the range of all
+values that did not; or at the start more than 10 from the median of the first 21 values, in units of their median
+absolute deviation (times 1.4826, as for a Gaussian).
 Two things are done about far values, and both are counted:
 
 - A start is robust. Once 21 different values have come, the far ones among them are left out, and level, scale and
@@ -11,8 +12,9 @@ Two things are done about far values, and both are counted:
   are far enough for it, as the scale may have grown. One that follows another far value is taken as it is, since it may
   be a new level; but for the same value again.
 
-A value that makes up more than a fifth of all values, or a third of the start, is no mark of a missing one but a state,
-such as a pump at rest or an empty queue: it is kept. Two far values are remembered, across gaps too.
+A value that is not far when it comes again was measured, and is forgotten. One that makes up more than a fifth of all
+values, or a third of the start, is no mark of a missing one but a state, such as a pump at rest or an empty queue: it
+is kept. Two far values are remembered, across gaps too.
 """
 
 from __future__ import annotations
@@ -35,20 +37,21 @@ _MOST = 0.2
 """Share of the values that a fill value may be."""
 _MOST_OF_START = START // 3
 
-ONE, OTHER, SEEN_ONE, SEEN_OTHER, LATEST, BEFORE, LEFT_OUT, LEARNT, VALUES = range(9)
+ONE, OTHER, SEEN_ONE, SEEN_OTHER, LATEST, BEFORE, LEFT_OUT, LEARNT, VALUES, LOWEST, HIGHEST = range(11)
 """Two far values and how often they were seen; which of them was stored or seen last, 0 or 1; the value before, NaN if
-it was not far; values left out so far; 1 once the series was learnt; values so far, those that were left out included."""
+it was not far; values left out so far; 1 once the series was learnt; values so far, those that were left out included;
+range of the values that were not far."""
 
 
 def fresh(series: int) -> Floats:
-    """Nothing seen; (series, 9)."""
-    found = np.zeros((series, 9))
-    found[:, [ONE, OTHER, BEFORE]] = np.nan
+    """Nothing seen; (series, 11)."""
+    found = np.zeros((series, 11))
+    found[:, [ONE, OTHER, BEFORE, LOWEST, HIGHEST]] = np.nan
     return found
 
 
 def has_fill_values(far: Floats) -> Flags:
-    """Tell which series have a fill value; `far` of shape (series, 9)."""
+    """Tell which series have a fill value; `far` of shape (series, 11)."""
     seen = far[:, [SEEN_ONE, SEEN_OTHER]]
     found: Flags = np.any((seen >= _FROM) & (seen <= _MOST * far[:, [VALUES]]), axis=1)
     return found
@@ -63,6 +66,8 @@ def fill_values(far: Floats) -> tuple[float, ...]:
 @part
 def is_far(x: float, scales: float, far: Floats) -> bool:
     """Tell if a value so many scales from the level is far; for one that has come three times 3 are enough."""
+    if far[LOWEST] <= x <= far[HIGHEST]:
+        return False
     known = (x == far[ONE] and far[SEEN_ONE] >= _FROM) or (x == far[OTHER] and far[SEEN_OTHER] >= _FROM)
     return scales > (_FAR_AGAIN if known else FAR)
 
@@ -77,15 +82,18 @@ def is_fill(x: float, last: float, known: bool, distant: bool, far: Floats) -> b
     follows = math.isnan(far[BEFORE]) or far[BEFORE] == x
     place = 0 if x == far[ONE] else 1 if x == far[OTHER] else -1
     far[BEFORE] = x if distant or (not known and place >= 0) else math.nan
-    if place >= 0:
-        far[SEEN_ONE + place] += 1.0
-        far[LATEST] = place
     if known and not distant:
+        far[LOWEST] = x if math.isnan(far[LOWEST]) else min(x, far[LOWEST])
+        far[HIGHEST] = x if math.isnan(far[HIGHEST]) else max(x, far[HIGHEST])
+        if place >= 0:  # it is measured here: no mark
+            far[ONE + place], far[SEEN_ONE + place] = math.nan, 0.0
         return False
     if place < 0:
         if distant:
             _store(x, far)
         return False
+    far[SEEN_ONE + place] += 1.0
+    far[LATEST] = place
     if not _FROM <= far[SEEN_ONE + place] <= _MOST * far[VALUES] or not follows or x == last:
         return False
     far[LEFT_OUT] += 1.0
@@ -95,7 +103,7 @@ def is_fill(x: float, last: float, known: bool, distant: bool, far: Floats) -> b
 @part
 def _store(x: float, far: Floats) -> None:
     """Remember a far value in the place of the one that was seen less recently."""
-    place = 0 if math.isnan(far[ONE]) else 1 - int(far[LATEST])
+    place = 0 if math.isnan(far[ONE]) else 1 if math.isnan(far[OTHER]) else 1 - int(far[LATEST])
     far[ONE + place] = x
     far[SEEN_ONE + place] = 1.0
     far[LATEST] = place
@@ -104,7 +112,7 @@ def _store(x: float, far: Floats) -> None:
 @part
 def forget_values(far: Floats) -> None:
     """Forget what was far from a level that is no longer the level; what was left out stays counted."""
-    far[ONE] = far[OTHER] = far[BEFORE] = math.nan
+    far[ONE] = far[OTHER] = far[BEFORE] = far[LOWEST] = far[HIGHEST] = math.nan
     far[SEEN_ONE] = far[SEEN_OTHER] = far[LATEST] = far[LEARNT] = 0.0
 
 

@@ -125,8 +125,11 @@ class Far:
         self.latest = 0
         self.before: float | None = None
         self.count = 0
+        self.range: tuple[float, float] | None = None
 
     def distance(self, x: float) -> float:
+        if self.range is not None and self.range[0] <= x <= self.range[1]:
+            return math.inf
         return 3 if x in self.values and self.seen[self.values.index(x)] >= 3 else 10
 
     def is_fill(self, x: float, known: bool, far: bool, last: float | None) -> bool:
@@ -134,12 +137,16 @@ class Far:
         follows = self.before is None or self.before == x
         remembered = x in self.values
         self.before = x if far or (remembered and not known) else None
+        if known and not far:
+            low, high = self.range or (x, x)
+            self.range = min(low, x), max(high, x)
+            if remembered:
+                place = self.values.index(x)
+                self.values[place], self.seen[place] = None, 0
+            return False
         if remembered:
             self.latest = self.values.index(x)
             self.seen[self.latest] += 1
-        if known and not far:
-            return False
-        if remembered:
             return 3 <= self.seen[self.latest] <= 0.2 * self.count and follows and x != last
         if far:
             self.remember([x])
@@ -150,7 +157,7 @@ class Far:
             if x in self.values:
                 self.seen[self.values.index(x)] += 1
             else:
-                self.latest = 0 if self.values[0] is None else 1 - self.latest
+                self.latest = self.values.index(None) if None in self.values else 1 - self.latest
                 self.values[self.latest], self.seen[self.latest] = x, 1
 
     def pass_gap(self) -> Far:

@@ -111,6 +111,16 @@ def test_what_is_left_out_is_counted() -> None:
     assert (far[:, LEFT_OUT] <= fills).all()
 
 
+def test_a_value_of_a_coarse_sensor_that_was_far_once_is_no_fill_value() -> None:
+    # Bug: a river's conductance was far from its level in a flood, and an ordinary value later.
+    values = np.round(5.0 * ar1(10, 0.5, 3_000, 6), 0)
+    values[1_000:1_003] += 120.0
+    values[1_500:] += 120.0
+    conditioner = run(values, hourly()).state.cohorts[0].conditioner
+    assert isinstance(conditioner, ConditionerState)
+    assert not has_fill_values(conditioner.far).any()
+
+
 @pytest.mark.parametrize("share", [0.3, 0.5])
 def test_a_value_that_is_a_state_of_the_system_is_kept(share: float) -> None:
     # Bug: of a queue that is empty 30 % of the time, every empty one was taken for a mark of a missing value.
