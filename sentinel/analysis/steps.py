@@ -37,7 +37,7 @@ def describe_steps(time_us: Ints, cadence_us: int) -> str | None:
     if single < 0.5 and float(np.median(steps)) > 1.5 * cadence_us:
         share = float((ticks > 1.5).mean())
         return (
-            f"not regular: the first times are {_say(cadence_us)} apart, {share:.0%} of all steps are longer: "
+            f"not regular: a tick is {_say(cadence_us)}, and {share:.0%} of all steps are longer: "
             f"give --cadence {_list(steps, cadence_us)}"
         )
     pauses, filled = float((ticks > _LONG).mean()), steps.size / float(ticks.sum())

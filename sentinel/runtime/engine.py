@@ -19,6 +19,7 @@ from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame
+from sentinel.domain.spans import moment_iso
 from sentinel.journal import Committed, Journal, JournalFull, JournalUnwritable
 from sentinel.notify import Notifier
 from sentinel.pipeline.codec import to_arrays
@@ -211,7 +212,8 @@ class Engine:
                 self._journal.append_digests(self._replica.digests)
                 self._replica.digests.clear()
             for event in events if self.restored else ():
-                logger.warning(sentence_of(event), extra={"series": event.series, "alarm": event.alarm_id})
+                named = {"series": event.series, "alarm": event.alarm_id, "at": moment_iso(event.time_us)}
+                logger.warning(sentence_of(event), extra=named)
             self._owed.popleft()
 
     def _divide(self, settings: Settings, coming: Sequence[str] = ()) -> Settings:
