@@ -93,6 +93,12 @@ def number(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
     return pl.when(text.str.starts_with("<")).then(limit * share).otherwise(limit)
 
 
+def as_text(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
+    """A cell as text that `number` reads back: the number of a typed column gets the decimal mark of the options."""
+    text = cell.cast(pl.String)
+    return text.str.replace(".", options.decimal, literal=True) if dtype.is_float() else text
+
+
 def _plain_number(text: pl.Expr, options: TableOptions) -> pl.Expr:
     decimal, thousands = options.decimal, options.thousands
     if thousands is not None:

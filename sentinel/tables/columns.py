@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from sentinel.tables.cells import TableOptions, pattern_regex
+from sentinel.tables.cells import TableOptions, as_text, pattern_regex
 
 FLAGGED = "__flagged__"
 """Text that stands in place of a value that its flag calls bad."""
@@ -51,14 +51,15 @@ def flag_patterns(flags: Sequence[str]) -> list[str]:
     return [text.rpartition("=")[0] for text in flags]
 
 
-def judge(table: pl.LazyFrame, values: Mapping[str, str], flags: Sequence[str]) -> pl.LazyFrame:
+def judge(table: pl.LazyFrame, values: Mapping[str, str], options: TableOptions) -> pl.LazyFrame:
     """Put `FLAGGED` in place of each value whose flag is not among the codes that mean good.
 
     The `*` of a pattern stands for the name of the column that is judged; a flag column without it judges all.
     """
-    names = table.collect_schema().names()
+    schema = table.collect_schema()
+    names = schema.names()
     bad: dict[str, list[pl.Expr]] = {}
-    for text in flags:
+    for text in options.flags:
         pattern, _, codes = text.rpartition("=")
         for value in values:
             flag = pattern.replace("*", value)
@@ -67,7 +68,10 @@ def judge(table: pl.LazyFrame, values: Mapping[str, str], flags: Sequence[str]) 
     if not bad:
         return table
     return table.with_columns(
-        pl.when(pl.any_horizontal(faults)).then(pl.lit(FLAGGED)).otherwise(pl.col(value).cast(pl.String)).alias(value)
+        pl.when(pl.any_horizontal(faults))
+        .then(pl.lit(FLAGGED))
+        .otherwise(as_text(pl.col(value), schema[value], options))
+        .alias(value)
         for value, faults in bad.items()
     )
 

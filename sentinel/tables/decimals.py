@@ -14,7 +14,7 @@ from sentinel.tables.dialects import UnfinishedError
 ENOUGH_ROWS = 10
 """Rows that tell nothing, from which on a growing file is taken to have nothing to tell."""
 _LOOKED_AT = 200
-_NUMBER_LIKE = re.compile(r"[+-]?\d[\d.,' \u00a0\u202f]*")
+_NUMBER_LIKE = re.compile(r"[+-]?\d[\d.,' \u00a0\u202f]*([eE][+-]?\d+)?")
 _SPACED = re.compile(r"[+-]?\d{1,3}(?:([ '\u00a0\u202f])\d{3})(?:\1\d{3})*([.,]\d+)?")
 _FORMS: tuple[tuple[re.Pattern[str], dict[str, Any]], ...] = (
     (re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+"), {"decimal": ",", "thousands": "."}),

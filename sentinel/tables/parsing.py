@@ -21,6 +21,7 @@ from sentinel.tables.cells import (
     Axis,
     MissingMarks,
     TableOptions,
+    as_text,
     matches,
     number,
 )  # fmt: skip
@@ -234,18 +235,19 @@ def _to_long(table: pl.LazyFrame, shape: Shape, options: TableOptions) -> pl.Laz
     common = (ROW, more, "__t__", pl.col(shape.time).alias("__time__"))
     if shape.series is not None:
         value, own = shape.values[0], prefix + _clean_name(shape.series)
-        judged = judge(table, {value: value}, options.flags)
+        judged = judge(table, {value: value}, options)
         return judged.select(*common, own.alias("series"), pl.col(value).alias("value"), pl.lit(value).alias(COLUMN))
-    table = judge(table, {name: name for name in shape.values}, options.flags)
+    table = judge(table, {name: name for name in shape.values}, options)
     schema = table.collect_schema()
     types = {schema[name] for name in shape.values}
-    cells = pl.col(shape.values)
-    if len(types) > 1:
-        numeric = all(dtype.is_numeric() or dtype == pl.Boolean for dtype in types)
-        cells = cells.cast(pl.Float64() if numeric else pl.String())
+    cells = [pl.col(name) for name in shape.values]
+    if len(types) > 1 and all(dtype.is_numeric() or dtype == pl.Boolean for dtype in types):
+        cells = [cell.cast(pl.Float64()) for cell in cells]
+    elif len(types) > 1:
+        cells = [as_text(pl.col(name), schema[name], options) for name in shape.values]
     index, on = (ROW, MORE, "__t__", "__time__", "__prefix__"), [_CELL + name for name in shape.values]
     return (
-        table.select(*common, prefix.alias("__prefix__"), cells.name.prefix(_CELL))
+        table.select(*common, prefix.alias("__prefix__"), *(cell.name.prefix(_CELL) for cell in cells))
         .unpivot(on=on, index=index, variable_name=COLUMN, value_name="value")
         .with_columns(pl.col(COLUMN).str.strip_prefix(_CELL))
         .with_columns((pl.col("__prefix__") + pl.col(COLUMN)).alias("series"))

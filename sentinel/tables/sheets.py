@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import TypeAlias
 
@@ -28,7 +30,7 @@ def read_sheet(path: Path, options: TableOptions) -> pl.DataFrame:
     if twice:
         raise DataError(f"{path}: two columns are named {twice[0]!r}; every column needs its own name")
     body = [row for row in rows[1 + options.unit_rows :] if any(map(_text, row))]
-    columns = [_column(name, [row[n] for row in body]) for n, name in enumerate(names)]
+    columns = [_column(name, [row[n] for row in body], options) for n, name in enumerate(names)]
     return pl.DataFrame(columns).with_columns(pl.lit(None, pl.String).alias(MORE)).with_row_index(ROW)
 
 
@@ -51,7 +53,7 @@ def sheet_rows(path: Path) -> list[list[Cell]]:
         raise DataError(f"{path}: not a readable spreadsheet ({error}); .xlsx is read") from error
 
 
-def _column(name: str, cells: list[Cell]) -> pl.Series:
+def _column(name: str, cells: list[Cell], options: TableOptions) -> pl.Series:
     """Give cells of one kind their type; where kinds are mixed, all become text."""
     kinds = {type(cell) for cell in cells if cell != ""}
     known = [None if cell == "" else cell for cell in cells]
@@ -60,7 +62,17 @@ def _column(name: str, cells: list[Cell]) -> pl.Series:
     if kinds and kinds <= {datetime, date}:
         whole = [datetime.combine(c, time()) if type(c) is date else c for c in known]
         return pl.Series(name, whole, dtype=pl.Datetime("us"))
-    return pl.Series(name, [_text(cell) or None for cell in cells], dtype=pl.String)
+    # The texts of a column that names series are shown as they are, and never read as numbers.
+    write = _text if name in (*options.by, options.series_column) else _exact
+    return pl.Series(name, [write(cell) or None for cell in cells], dtype=pl.String)
+
+
+def _exact(cell: Cell) -> str:
+    """Write a number as `12042e-3`: the marks of decimals and thousands, which are for texts, do not change it."""
+    if not isinstance(cell, float) or cell.is_integer() or not isfinite(cell):
+        return _text(cell)
+    sign, digits, exponent = Decimal(repr(cell)).as_tuple()
+    return f"{'-' if sign else ''}{''.join(map(str, digits))}e{exponent}"
 
 
 def _text(cell: Cell) -> str:

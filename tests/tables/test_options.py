@@ -12,6 +12,7 @@ import pytest
 from sentinel.domain.errors import DataError, UsageError
 from sentinel.tables import TableOptions, open_table, parse
 from sentinel.tables.options import options_from
+from sentinel.tables.recognising import recognise
 
 
 def read(path: Path, **settings) -> pl.DataFrame:
@@ -163,3 +164,20 @@ def test_a_spreadsheet_is_read_with_its_own_types(tmp_path):
     with pytest.raises(DataError, match=r"b\.xlsx: not a readable spreadsheet"):
         read(tmp_path / "b.xlsx")
     assert math.isclose(found["value"].sum(), 25.6)
+
+
+def test_numbers_of_a_spreadsheet_were_multiplied_by_1000_beside_texts_with_a_decimal_comma(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (
+        ["time", "mixed", "numbers", "q"], [1, 12.042, 9.204, 1], [2, "1.202,5", 8.663, 1],
+        [3, 12.04191912138518, -0.5, 1], [4, "9,07", 1e-7, 1], [5, 1203, 1234567.891, 1],
+    ):  # fmt: skip
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    for given in (TableOptions(exclude=("q",)), TableOptions(flags=("q=1",))):
+        options = recognise(tmp_path / "a.xlsx", given).options
+        assert (options.decimal, options.thousands) == (",", ".")
+        found = parse(open_table(tmp_path / "a.xlsx", options), options, "a.xlsx", strict=True).observations.collect()
+        assert found.filter(series="mixed")["value"].to_list() == [12.042, 1202.5, 12.04191912138518, 9.07, 1203.0]
+        assert found.filter(series="numbers")["value"].to_list() == [9.204, 8.663, -0.5, 1e-7, 1234567.891]
