@@ -189,6 +189,19 @@ def test_data_without_names_is_refused_rather_than_lose_its_first_row(tmp_path):
         recognise(tmp_path / "a.csv", TableOptions())
 
 
+@pytest.mark.parametrize("first", [2, 1_500])
+def test_two_cores_of_a_pangaea_table_were_mixed_into_one_series(tmp_path, first):
+    rows = "".join(f"A\t{n / 100}\t{n / 10}\t{n % 7}\n" for n in range(first)) + "B\t0.0\t0.05\t25\n"
+    text = f"/* DATA DESCRIPTION:\nCitation:\tX\n*/\nEvent\tDepth sed [m]\tAge [ka BP]\tSST\n{rows}"
+    (tmp_path / "a.tab").write_text(text)
+    found = recognise(tmp_path / "a.tab", TableOptions())
+    assert "--by Event" in found.said[0]
+    counts = read(tmp_path / "a.tab", found.options)["series"].value_counts()
+    assert dict(counts.iter_rows()) == {"A/SST": first, "B/SST": 1}
+    chosen = recognise(tmp_path / "a.tab", TableOptions(by=("Depth sed [m]",))).options
+    assert chosen.by == ("Depth sed [m]",)
+
+
 def test_a_spreadsheet_with_titles_and_a_time_of_day_in_its_own_column(tmp_path):
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()

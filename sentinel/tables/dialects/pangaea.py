@@ -8,6 +8,8 @@ from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError, prese
 
 PLACES = ("Depth*", "Latitude*", "Longitude*", "Elevation*", "Event*", "Sampl*", "Label*")
 """Columns that say where something was taken, not what was measured."""
+CORES = "Event"
+"""Column that names the core, or the cast. One file can have several, the second far below the first."""
 
 
 def _recognise(lines: Sequence[str]) -> Patch | None:
@@ -20,7 +22,8 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
     patch = {"skip_rows": end + 1, "separator": "\t", "comment": None}
     if time := present(names, "Date/Time*", "Age*"):
         patch["time_column"] = time[0]
-    return patch | {"exclude": present(names, *PLACES)}
+    cores = present(names, CORES)
+    return patch | {"by": cores, "exclude": tuple(name for name in present(names, *PLACES) if name not in cores)}
 
 
 PANGAEA = Dialect("pangaea", "a table of PANGAEA", _recognise)
