@@ -143,6 +143,15 @@ class CsvSource(Part):
         for name in {self.time_column} if isinstance(self.time_column, str) else set(self.time_column):
             if name in self.by:
                 yield Fault(("by",), f"'{name}' is the time column; name other columns")
+        for name in self.columns or ():
+            for pattern in self.exclude:
+                if re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), name):
+                    yield Fault(
+                        ("exclude",), f"'{pattern}' fits '{name}', which is one of columns; name it in one of them"
+                    )
+        transformed = [written.rpartition("=")[0] for written in self.transform]
+        for name in dict.fromkeys(name for name in transformed if transformed.count(name) > 1):
+            yield Fault(("transform",), f"'{name}' has two transforms; one is allowed")
 
 
 class SimulateSource(Part):

@@ -36,6 +36,7 @@ from sentinel.tables.complaints import (
     complain_of_all,
     refuse,
 )  # fmt: skip
+from sentinel.tables.named import list_names, refuse_unmatched, require
 from sentinel.tables.repeated import find_second_rows
 from sentinel.tables.times import instant, stamp_text
 
@@ -68,13 +69,14 @@ def find_shape(head: pl.DataFrame, options: TableOptions, where: str) -> Shape:
     """
     names = [name for name in head.columns if name not in (ROW, MORE)]
     for name in options.time_columns:
-        _require(names, name, "time", where)
+        require(names, name, "time", where)
     for name in options.by:
-        _require(names, name, "by", where)
+        require(names, name, "by", where)
+    refuse_unmatched(names, options, where)
     has_long = options.series_column in names and options.value_column in names
     if options.layout == "long" or (options.layout == "auto" and has_long):
-        _require(names, options.series_column, "series", where)
-        _require(names, options.value_column, "value", where)
+        require(names, options.series_column, "series", where)
+        require(names, options.value_column, "value", where)
         return Shape(options.time_name, options.series_column, (options.value_column,), options.by, ())
     return _find_wide_shape(head, names, options, where)
 
@@ -133,12 +135,20 @@ def parse(
 
 
 def find_axis(head: pl.DataFrame, options: TableOptions, shape: Shape, where: str, axis: Axis | None) -> Axis:
-    """Tell from the first rows what the time column counts; DataError where instants are required and numbers came."""
+    """Tell from the first rows what the time column counts.
+
+    Raises DataError: instants are required and numbers came, or instants are to be counted backward.
+    """
     cells = head[shape.time].drop_nulls()
     numbered = options.time_format is None and not cells.is_empty() and cells.dtype.is_numeric()
     if options.time_format is None and cells.dtype == pl.String:
         numbers = head.select(number(pl.col(shape.time), pl.String(), options)).to_series()
         numbered = numbers.len() - numbers.null_count() > cells.len() // 2
+    if options.time_direction == "backward" and not numbered and not cells.is_empty():
+        raise DataError(
+            f"{where}: column {shape.time!r} is read as times (first {cells[0]}); time_direction: backward, or "
+            "--time-direction backward on the command line, is for ages, which are numbers; leave it out for times"
+        )
     if axis == "time" and numbered:
         raise DataError(
             f"{where}: column {shape.time!r} holds numbers (first {cells[0]}); "
@@ -258,7 +268,7 @@ def _find_wide_shape(head: pl.DataFrame, names: list[str], options: TableOptions
     taken = tuple(dict.fromkeys((*options.time_columns, options.time_name, *options.by)))
     if options.columns is not None:
         for name in options.columns:
-            _require(names, name, "columns", where)
+            require(names, name, "columns", where)
         return Shape(options.time_name, None, options.columns, options.by, ())
     free = [name for name in names if name not in taken and not name.startswith(UNNAMED)]
     excluded = {n for n in free if any(matches(n, one) for one in (*options.exclude, *flag_patterns(options.flags)))}
@@ -267,7 +277,7 @@ def _find_wide_shape(head: pl.DataFrame, names: list[str], options: TableOptions
     values = tuple(name for name in free if name not in texts)
     if not values:
         raise DataError(
-            f"{where}: no column of numbers beside {_list_names(list(taken))}; columns are {_list_names(names)}; "
+            f"{where}: no column of numbers beside {list_names(list(taken))}; columns are {list_names(names)}; "
             "is `separator` or `decimal` right?"
         )
     if texts and not options.by and head[options.time_name].drop_nulls().is_duplicated().any():
@@ -295,19 +305,3 @@ def _clean_name(column: str) -> pl.Expr:
     """Text of a naming column; null where it is empty."""
     text = pl.col(column).cast(pl.String).str.strip_chars()
     return pl.when(text != "").then(text)
-
-
-def _require(names: list[str], wanted: str, part: str, where: str) -> None:
-    if wanted in names:
-        return
-    option = part if part in ("by", "columns") else f"{part}_column"
-    flag = f", or --{option.replace('_', '-')} on the command line"
-    hint = "; is `separator` right?" if len(names) == 1 else ""
-    raise DataError(
-        f"{where}: no column {wanted!r}; columns are {_list_names(names)}; say which it is with {option}{flag}{hint}"
-    )
-
-
-def _list_names(names: list[str]) -> str:
-    shown = ", ".join(name for name in names[:12] if not name.startswith("__"))
-    return shown + (f" and {len(names) - 12} more" if len(names) > 12 else "")

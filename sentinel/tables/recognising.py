@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, TableOptions
+from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, TableOptions, matches
 from sentinel.tables.columns import join_time
 from sentinel.tables.counters import leave_out_counters
 from sentinel.tables.decimals import find_decimal
@@ -155,6 +155,10 @@ def recognise_frame(
         options, flags = find_flags(names, head, options)
         options, rising = leave_out_counters(head, options, where) if counters and not growing else (options, [])
         notes = [*ages, *flags, *rising]
+    if options.columns is not None:
+        # A column that is asked for is not left out because of what it is.
+        kept = tuple(one for one in options.exclude if not any(matches(name, one) for name in options.columns))
+        options = replace(options, exclude=kept)
     shown = replace(options, missing=(*given.missing, *marks, *_seen(head, MARKS, options)))
     written = command_line(replace(shown, dialect=given.dialect), given)
     lines = [f"read as {what or 'a table'}: {written}"] if written or what else []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -13,6 +15,7 @@ from sentinel.domain.errors import DataError, UsageError
 from sentinel.tables import TableOptions, open_table, parse
 from sentinel.tables.options import options_from
 from sentinel.tables.recognising import recognise
+from tests.sources.following import csv_source, follow
 
 
 def read(path: Path, **settings) -> pl.DataFrame:
@@ -181,3 +184,69 @@ def test_numbers_of_a_spreadsheet_were_multiplied_by_1000_beside_texts_with_a_de
         found = parse(open_table(tmp_path / "a.xlsx", options), options, "a.xlsx", strict=True).observations.collect()
         assert found.filter(series="mixed")["value"].to_list() == [12.042, 1202.5, 12.04191912138518, 9.07, 1203.0]
         assert found.filter(series="numbers")["value"].to_list() == [9.204, 8.663, -0.5, 1e-7, 1234567.891]
+
+
+def vars_of(options: TableOptions) -> dict[str, Any]:
+    return {field.name: getattr(options, field.name) for field in fields(options)}
+
+
+PH = "time,rain,ph,ph_qual\n2020-01-01,1,7,1\n2020-01-02,2,8,1\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"flags": ("*_qc=1",)}, r"flags: '\*_qc=1' names nothing: there is no column '\*_qc' whose \* is the name of"),
+        ({"flags": ("status=1",)}, "flags: 'status=1' names nothing: there is no column 'status'"),
+        ({"flags": ("*=1",)}, r"flags: '\*=1' names nothing"),
+        ({"transform": ("nope=log",)}, "transform: 'nope=log' names nothing: there is no column 'nope'"),
+        ({"by": ("rain",), "transform": ("1/nope=log",)}, "transform: '1/nope=log' names nothing"),
+        ({"transform": ("p*=log", "ph=difference")}, r"column 'ph' has two, p\*=log and ph=difference; one is allowed"),
+        ({"missing": ("nope=99",)}, "missing: 'nope=99' names nothing: there is no column 'nope'"),
+        ({"exclude": ("nope*",)}, r"exclude: 'nope\*' names nothing: there is no column 'nope\*'"),
+        ({"series_column": "nope"}, "no column 'nope'; columns are .* series_column"),
+        ({"value_column": "nope"}, "no column 'nope'; columns are .* value_column"),
+        ({"layout": "wide", "value_column": "nope"}, "no column 'nope'; columns are .* value_column"),
+        ({"series_column": "rain"}, "no column 'value'; columns are .* value_column"),
+        ({"time_direction": "backward"}, r"'time' is read as times \(first 2020-01-01\); .* ages, which are numbers"),
+    ],
+)
+@pytest.mark.parametrize("dialect", ["auto", "none"])
+def test_options_that_fit_no_column_were_accepted_in_silence(tmp_path, given, said, dialect):
+    path = write(tmp_path, PH)
+    with pytest.raises(DataError, match=rf"a\.csv: .*{said}"):
+        read(path, **vars_of(recognise(path, TableOptions(dialect=dialect, **given)).options))
+    with pytest.raises(DataError, match=rf"a\.csv: .*{said}"):
+        follow(csv_source(path, dialect=dialect, **given))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"flags": ("*_qual=1",), "exclude": ("r*",), "transform": ("ph=log",), "missing": ("ph=99",)},
+        {"by": ("rain",), "transform": ("1/ph=log",)},
+        {"columns": ("ph_qual",)},
+    ],
+)
+def test_options_that_fit_a_column_are_taken(tmp_path, given):
+    path = write(tmp_path, PH)
+    options = recognise(path, TableOptions(**given)).options
+    assert parse(open_table(path, options), options, "a.csv", strict=True).observations.collect().height
+    assert options_from({name: value for name, value in vars_of(options).items() if name != "missing"})
+
+
+def test_a_transform_of_a_long_table_can_be_of_a_series(tmp_path):
+    path = write(tmp_path, "time,series,value\n1,chl,1\n2,chl,1\n")
+    assert read(path, transform=("chl=log",))["value"].to_list() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"columns": ["ph"], "exclude": ["p*"]}, r"exclude: .*'p\*' fits 'ph', which is one of columns"),
+        ({"transform": ["ph=log", "ph=difference"]}, "transform: .*'ph' has two transforms; one is allowed"),
+    ],
+)
+def test_options_that_contradict_each_other_were_accepted_in_silence(given, said):
+    with pytest.raises(UsageError, match=said):
+        options_from(given)
