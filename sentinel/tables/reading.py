@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
@@ -168,16 +168,21 @@ def csv_rows(piece: bytes, head: Head, options: TableOptions) -> pl.DataFrame:
     return table
 
 
-def ndjson_rows(piece: bytes, head: Head) -> pl.DataFrame:
+def ndjson_rows(piece: bytes, head: Head, options: TableOptions) -> pl.DataFrame:
     """Whole lines of an ndjson file as text columns, and `MORE`, which is set where a line is no JSON object."""
     schema = dict.fromkeys(head.columns, pl.String())
     if head.codec != "utf-8":
         piece = piece.decode(head.codec, errors="replace").encode()
+    # The marks of decimals and thousands are for texts: a number of JSON must not be read with them.
+    marked = options.decimal != "." or options.thousands is not None
     try:
-        return pl.read_ndjson(io.BytesIO(piece), schema=schema).with_columns(pl.lit(None, pl.String).alias(MORE))
+        if not marked:
+            return pl.read_ndjson(io.BytesIO(piece), schema=schema).with_columns(pl.lit(None, pl.String).alias(MORE))
     except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
-        rows = [_read_row(line, head.columns) for line in piece.decode(errors="replace").splitlines() if line.strip()]
-        return pl.DataFrame(rows, schema={**schema, MORE: pl.String()}, orient="row")
+        pass
+    lines = piece.decode(errors="replace").splitlines()
+    rows = [_read_row(line, head.columns, options) for line in lines if line.strip()]
+    return pl.DataFrame(rows, schema={**schema, MORE: pl.String()}, orient="row")
 
 
 def split_blanks(piece: bytes) -> bytes:
@@ -284,15 +289,22 @@ def _read_line(line: str, separator: str, width: int) -> list[str]:
         return [""] * (width - 1) + [line[:80]]
 
 
-def _read_row(line: str, columns: Sequence[str]) -> list[str | None]:
+def _read_row(line: str, columns: Sequence[str], options: TableOptions) -> list[str | None]:
     try:
         row = json.loads(line)
     except ValueError:
         row = None
     if not isinstance(row, dict):
         return [None] * len(columns) + [line[:80]]
-    cells = (row.get(name) for name in columns)
-    return [cell if cell is None or isinstance(cell, str) else json.dumps(cell) for cell in cells] + [None]
+    return [_write_cell(row.get(name), name, options) for name in columns] + [None]
+
+
+def _write_cell(cell: Any, name: str, options: TableOptions) -> str | None:
+    """A cell of JSON as text; a number has the decimal mark of the options, unless it names a series."""
+    if cell is None or isinstance(cell, str):
+        return cell
+    is_number = isinstance(cell, float) and name not in (*options.by, options.series_column)
+    return json.dumps(cell).replace(".", options.decimal) if is_number else json.dumps(cell)
 
 
 def file_format(path: Path, options: TableOptions) -> str:
@@ -336,7 +348,7 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
 
 def rows_of(piece: bytes, fmt: str, head: Head, options: TableOptions, first_row: int) -> pl.DataFrame:
     """Whole lines as a table with `ROW` and `MORE`; blank lines and comments are no rows."""
-    table = ndjson_rows(piece, head) if fmt == "ndjson" else csv_rows(piece, head, options)
+    table = ndjson_rows(piece, head, options) if fmt == "ndjson" else csv_rows(piece, head, options)
     return table.filter(~pl.all_horizontal(pl.all().is_null())).with_row_index(ROW, offset=first_row)
 
 

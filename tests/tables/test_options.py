@@ -186,6 +186,15 @@ def test_numbers_of_a_spreadsheet_were_multiplied_by_1000_beside_texts_with_a_de
         assert found.filter(series="numbers")["value"].to_list() == [9.204, 8.663, -0.5, 1e-7, 1234567.891]
 
 
+def test_numbers_of_ndjson_were_multiplied_by_1000_beside_texts_with_a_decimal_comma(tmp_path):
+    lines = ['{"time": 1, "a": 12.042, "b": "1.202,5"}', '{"time": 2, "a": 1e-07, "b": 12.041}']
+    path = write(tmp_path, "\n".join(lines) + "\n", "a.ndjson")
+    options = recognise(path, TableOptions()).options
+    assert (options.decimal, options.thousands) == (",", ".")
+    found = read(path, **vars_of(options))
+    assert found.select("series", "value").rows() == [("a", 12.042), ("a", 1e-07), ("b", 1202.5), ("b", 12.041)]
+
+
 def vars_of(options: TableOptions) -> dict[str, Any]:
     return {field.name: getattr(options, field.name) for field in fields(options)}
 
