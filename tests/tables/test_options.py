@@ -186,6 +186,16 @@ def test_numbers_of_a_spreadsheet_were_multiplied_by_1000_beside_texts_with_a_de
         assert found.filter(series="numbers")["value"].to_list() == [9.204, 8.663, -0.5, 1e-7, 1234567.891]
 
 
+def test_numbers_and_texts_of_a_spreadsheet_that_name_series_stay_as_they_are_written(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["time", "depth", "t"], [1, 0.5, 7.25], [1, "surface", "8,5"]):
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    found = read(tmp_path / "a.xlsx", by=("depth",), decimal=",")
+    assert found.select("series", "value").rows() == [("0.5/t", 7.25), ("surface/t", 8.5)]
+
+
 def test_numbers_of_ndjson_were_multiplied_by_1000_beside_texts_with_a_decimal_comma(tmp_path):
     lines = ['{"time": 1, "a": 12.042, "b": "1.202,5"}', '{"time": 2, "a": 1e-07, "b": 12.041}']
     path = write(tmp_path, "\n".join(lines) + "\n", "a.ndjson")
