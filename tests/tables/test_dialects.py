@@ -249,3 +249,25 @@ def test_flag_columns_are_no_series_and_it_is_said_how_to_use_them(tmp_path):
     assert found.said[1] == "flags, not used: ph_qual (0 x2, 4 x1); to use them: --flags '*_qual=0'"
     used = recognise(path, TableOptions(flags=("*_qual=0",)))
     assert read(path, used.options)["value"].to_list() == [7.0, 8.0]
+
+
+@pytest.mark.parametrize("unit", ["1e-3", "1", "PSU", ""])
+def test_an_erddap_table_whose_salinity_has_a_number_for_its_unit_is_known(unit, tmp_path):
+    path = tmp_path / "a.csv"
+    row = "2023-02-01T0{}:00:00Z,Pier,36.6,-121.9,5,{}\n"
+    path.write_text(
+        f"time,station,latitude,longitude,depth,salinity\nUTC,,degrees_north,degrees_east,m,{unit}\n"
+        + row.format(0, 33.0)
+        + row.format(1, 33.5)
+    )
+    found = recognise(path, TableOptions())
+    assert found.dialect == "erddap"
+    table = read(path, found.options)
+    assert table["series"].unique().to_list() == ["salinity"], "coordinates are no series"
+    assert table["value"].to_list() == [33.0, 33.5]
+
+
+def test_numbers_below_a_header_are_no_units_of_erddap(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time,zone\n2023-02-01T00:00:00Z,1\n2023-02-01T01:00:00Z,2\n")
+    assert recognise(path, TableOptions()).dialect == "plain"

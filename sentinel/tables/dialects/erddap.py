@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sentinel.tables.dialects.base import Dialect, Patch, is_number, present, split
+from sentinel.tables.dialects.base import Dialect, Patch, present, split
 
 
 def _recognise(lines: Sequence[str]) -> Patch | None:
     names, units = split(lines[0]), split(lines[1]) if len(lines) > 1 else []
-    time = present(names, "time*")
-    if not time or len(units) != len(names) or units[names.index(time[0])] != "UTC" or any(map(is_number, units)):
+    if len(units) != len(names):
         return None
-    return {"unit_rows": 1, "time_column": time[0], "exclude": present(names, "latitude*", "longitude*", "altitude*")}
+    # `UTC` is no time, so this row holds no data, even where a unit is a number: salinity is in `1e-3` or `1`.
+    times = [name for name in present(names, "time*") if units[names.index(name)] == "UTC"]
+    if not times:
+        return None
+    places = present(names, "latitude*", "longitude*", "altitude*", "depth")
+    return {"unit_rows": 1, "time_column": times[0], "exclude": places}
 
 
 ERDDAP = Dialect("erddap", "CSV of an ERDDAP server", _recognise)
