@@ -43,6 +43,8 @@ _SERIES_NAMES = r"variable|parameter|param|analyte|characteristic(name)?|variabl
 _SITE_NAMES = r"site([ _]?(name|code|no|id))?|station([ _]?(name|code|no|id))?|lake|location|buoy|plot"
 _VALUE_NAMES = r"value|val|result|result_?value|resultmeasurevalue|data_?value"
 _SMALLEST_SHARE = 0.9
+_COLUMNS_NAMED = 12
+_CODES_NAMED = 6
 
 
 def find_time(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> str | tuple[str, ...]:
@@ -211,8 +213,13 @@ def _note_days(first: float, name: str) -> Iterator[str]:
             yield f"time {name!r}: taken as numbers; if {first:.15g} is {read:%Y-%m-%d %H:%M}: --time-format {form}"
 
 
-def find_flags(names: Sequence[str], head: pl.DataFrame, options: TableOptions) -> tuple[TableOptions, list[str]]:
-    """Leave out columns of flags, by their names, and numbers of rows; say how the flags can be used."""
+def find_flags(
+    names: Sequence[str], head: pl.DataFrame, options: TableOptions, good: str = ""
+) -> tuple[TableOptions, list[str]]:
+    """Leave out columns of flags, by their names, and numbers of rows; say how the flags can be used.
+
+    `good` are flags with the codes that the documentation of this kind of file calls good, such as `*_QC=0`.
+    """
     lower = {name.lower() for name in names}
     patterns: dict[str, list[str]] = {}
     for name in names:
@@ -227,17 +234,27 @@ def find_flags(names: Sequence[str], head: pl.DataFrame, options: TableOptions) 
             ):
                 patterns.setdefault(pattern, []).append(name)
                 break
-    said = []
-    for pattern, columns in patterns.items():
-        cells = pl.concat([head[name].cast(pl.String).fill_null("") for name in columns])
-        counts = cells.value_counts(sort=True).head(6).rows()
-        codes = ", ".join(f"{code or 'empty'} x{count:,}" for code, count in counts)
-        most = "qartod" if pattern.lower().endswith("_qc_agg") else counts[0][0] if counts else ""
-        said.append(
-            f"flags, not used: {', '.join(columns)} ({codes}); to use them: --flags {shlex.quote(f'{pattern}={most}')}"
-        )
+    said = [_say_flags(pattern, head.select(columns), good) for pattern, columns in patterns.items()]
     numbers = [name for name in names if name.lower() in _ROW_NUMBERS and not name.startswith(UNNAMED)]
     left = [name for name in (*chain.from_iterable(patterns.values()), *numbers) if name not in options.exclude]
     if numbers := [name for name in numbers if name in left]:
         said.append(f"row number, no series: {', '.join(numbers)}")
     return replace(options, exclude=(*options.exclude, *left)), said
+
+
+def _say_flags(pattern: str, flags: pl.DataFrame, good: str) -> str:
+    """Count the codes of each flag column. A frequent code need not be a good one: only a known one is proposed."""
+    counted = []
+    for name in flags.columns[:_COLUMNS_NAMED]:
+        counts = flags[name].cast(pl.String).fill_null("").str.strip_chars().value_counts(sort=True, name="n")
+        codes = [
+            f"{code or 'empty'} x{count:,}" for code, count in counts.sort("n", name, descending=[True, False]).rows()
+        ]
+        more = f" and {len(codes) - _CODES_NAMED:,} other codes" if len(codes) > _CODES_NAMED else ""
+        counted.append(f"{name} ({', '.join(codes[:_CODES_NAMED])}{more})")
+    more = f" and {flags.width - _COLUMNS_NAMED:,} more columns" if flags.width > _COLUMNS_NAMED else ""
+    told = f"flags, not used: {', '.join(counted)}{more}, in the first {flags.height:,} rows"
+    good = f"{pattern}=qartod" if pattern.lower().endswith("_qc_agg") else good
+    if good.rpartition("=")[0] == pattern:
+        return f"{told}; good by the documentation of such files: --flags {shlex.quote(good)}"
+    return f"{told}; which codes mean good is yours to say: --flags {shlex.quote(f'{pattern}=CODE,CODE')}"

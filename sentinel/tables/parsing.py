@@ -5,7 +5,7 @@ First the layout: a long table has a column that names the series, a wide one a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -40,6 +40,8 @@ from sentinel.tables.named import list_names, refuse_unmatched, require
 from sentinel.tables.repeated import find_second_rows
 from sentinel.tables.times import instant, stamp_text
 
+EMPTIED_NAMED = 12
+"""Series without a value that are named one by one."""
 _CELL = "__cell__"
 
 
@@ -126,12 +128,26 @@ def parse(
     counts = by_mark.group_by(REJECTED).agg(pl.col("len").sum())
     marks = by_mark.filter(pl.col("mark") != "").sort("len", "mark", descending=True)
     complaints = complain_of_all(first, options, where, found)
+    if counts.filter(pl.col(REJECTED) == Rejection.FLAGGED).height:
+        complaints = (*_find_emptied(checked, options, where), *complaints)
     if strict and any(reason in FATAL for reason, _ in counts.iter_rows()):
         raise DataError(refuse(left_out, options, where, found))
     kept = checked.filter(pl.col(REJECTED).is_null()).select("series", "time", "value")
     return Parsed(
         kept, found, shape, dict(counts.iter_rows()), complaints, dict(marks.select("mark", "len").iter_rows())
     )
+
+
+def _find_emptied(checked: pl.LazyFrame, options: TableOptions, where: str) -> Iterator[str]:
+    """Name the series of which the flags leave no value."""
+    flagged = (pl.col(REJECTED) == Rejection.FLAGGED).fill_null(value=False).sum().alias("flagged")
+    by_series = checked.group_by("series").agg(flagged, pl.col(REJECTED).is_null().sum().alias("kept"))
+    emptied = by_series.filter(pl.col("kept") == 0, pl.col("flagged") > 0).sort("series").collect(engine="streaming")
+    names = [f"{name} x{count:,}" for name, count in emptied.select("series", "flagged").rows()]
+    if names:
+        more = f" and {len(names) - EMPTIED_NAMED:,} more series" if len(names) > EMPTIED_NAMED else ""
+        shown = ", ".join(names[:EMPTIED_NAMED]) + more
+        yield f"{where}: the flags {', '.join(options.flags)} leave no value of {shown}; are these codes the good ones?"
 
 
 def find_axis(head: pl.DataFrame, options: TableOptions, shape: Shape, where: str, axis: Axis | None) -> Axis:

@@ -88,7 +88,7 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
     """Find the options that read an open csv or ndjson file; None while it has too few lines to tell."""
     if options.dialect == "none":
         return Recognised("none", options, (), options)
-    name, what, filled = "plain", "", options
+    name, what, good, filled = "plain", "", "", options
     if fmt == "csv":
         filled, lines = _read_lines(file, where, options, whole=whole)
         try:
@@ -101,7 +101,7 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
             kind = next(one.what for one in DIALECTS if one.name == options.dialect)
             raise DataError(f"{where}: is not {kind}; --dialect auto tells what it is, none takes the options alone")
         if found is not None and found[0].name != "plain":
-            name, what = found[0].name, found[0].what
+            name, what, good = found[0].name, found[0].what, found[0].good
         filled = fill(filled, found[1]) if found is not None else filled
     head = read_head(file, where, fmt, filled, whole=whole)
     if head is None:
@@ -113,7 +113,7 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
     if rows.is_empty() and not whole:
         return None
     try:
-        in_rows = recognise_frame(rows, where, filled, given=options, what=what, growing=not whole)
+        in_rows = recognise_frame(rows, where, filled, given=options, what=what, good=good, growing=not whole)
     except UnfinishedError:
         return None
     return replace(in_rows, dialect=name)
@@ -126,13 +126,15 @@ def recognise_frame(
     *,
     given: TableOptions | None = None,
     what: str = "",
+    good: str = "",
     growing: bool = False,
     counters: bool = True,
 ) -> Recognised:
     """Find the options that read a table of which these are the first rows.
 
-    `options` are those that are known by now, `given` those that were asked for. Without `counters` no column is left
-    out because it counts. Raises DataError: as `recognise`; UnfinishedError: a growing table has too few rows.
+    `options` are those that are known by now, `given` those that were asked for, `what` is the kind of file and `good`
+    its flags with the codes that mean good. Without `counters` no column is left out because it counts.
+    Raises DataError: as `recognise`; UnfinishedError: a growing table has too few rows.
     """
     given = given or options
     if options.dialect == "none":
@@ -152,7 +154,7 @@ def recognise_frame(
         waiting = growing and options.separator == ";" and given.separator != ";"
         options = fill(options, find_decimal(head, options, where, waiting=waiting))
         options, ages = turn_ages(head, options, where)
-        options, flags = find_flags(names, head, options)
+        options, flags = find_flags(names, head, options, good)
         options, rising = leave_out_counters(head, options, where) if counters and not growing else (options, [])
         notes = [*ages, *flags, *rising]
     if options.columns is not None:

@@ -246,7 +246,10 @@ def test_flag_columns_are_no_series_and_it_is_said_how_to_use_them(tmp_path):
     path.write_text("time,ph,ph_qual\n1,7,0\n2,8,0\n3,9,4\n")
     found = recognise(path, TableOptions())
     assert read(path, found.options)["series"].unique().to_list() == ["ph"]
-    assert found.said[1] == "flags, not used: ph_qual (0 x2, 4 x1); to use them: --flags '*_qual=0'"
+    assert found.said[1] == (
+        "flags, not used: ph_qual (0 x2, 4 x1), in the first 3 rows; "
+        "which codes mean good is yours to say: --flags '*_qual=CODE,CODE'"
+    )
     used = recognise(path, TableOptions(flags=("*_qual=0",)))
     assert read(path, used.options)["value"].to_list() == [7.0, 8.0]
 
@@ -271,3 +274,21 @@ def test_numbers_below_a_header_are_no_units_of_erddap(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("time,zone\n2023-02-01T00:00:00Z,1\n2023-02-01T01:00:00Z,2\n")
     assert recognise(path, TableOptions()).dialect == "plain"
+
+
+def test_a_frequent_code_is_not_proposed_as_the_good_one(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time,q,q_cd,h,h_cd\n1,7,A:e,1,A\n2,8,A:e,2,A\n3,9,A:e,4,\n4,9,A,1,A\n")
+    (said,) = [line for line in recognise(path, TableOptions()).said if line.startswith("flags")]
+    assert "q_cd (A:e x3, A x1), h_cd (A x3, empty x1), in the first 4 rows" in said
+    assert "--flags '*_cd=CODE,CODE'" in said
+
+
+def test_the_good_code_of_fluxnet_is_that_of_its_documentation(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = "".join(f"2021010100{n}0,2021010100{n}5,{n}.5,{2 if n else 0}\n" for n in range(6))
+    path.write_text("TIMESTAMP_START,TIMESTAMP_END,TA_F,TA_F_QC\n" + rows)
+    (said,) = [line for line in recognise(path, TableOptions()).said if line.startswith("flags")]
+    assert said.endswith(
+        "TA_F_QC (2 x5, 0 x1), in the first 6 rows; good by the documentation of such files: --flags '*_QC=0'"
+    )

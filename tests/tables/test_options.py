@@ -269,3 +269,12 @@ def test_a_transform_of_a_long_table_can_be_of_a_series(tmp_path):
 def test_options_that_contradict_each_other_were_accepted_in_silence(given, said):
     with pytest.raises(UsageError, match=said):
         options_from(given)
+
+
+def test_series_that_flags_empty_are_named(tmp_path):
+    path = write(tmp_path, "time,q,q_cd,h,h_cd\n1,7,A,1,P\n2,8,A,2,A:e\n")
+    options = TableOptions(flags=("*_cd=A:e",), exclude=("*_cd",))
+    (said,) = parse(open_table(path, options), options, "a").complaints
+    assert said == "a: the flags *_cd=A:e leave no value of q x2; are these codes the good ones?"
+    options = TableOptions(flags=("*_cd=A:e,A",), exclude=("*_cd",))
+    assert parse(open_table(path, options), options, "a").complaints == ()

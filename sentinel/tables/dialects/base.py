@@ -25,6 +25,8 @@ class Dialect:
     """What it is, in a few words."""
     recognise: Callable[[Sequence[str]], Patch | None]
     """Its first lines to the options that read it; None = it is of another kind. UnfinishedError: not told yet."""
+    good: str = ""
+    """Its flag columns and their codes that mean good by its documentation, as `flags` has them; empty = none known."""
 
 
 def split(line: str, separator: str = ",") -> list[str]:

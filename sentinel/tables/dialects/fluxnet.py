@@ -18,4 +18,6 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
     }  # fmt: skip
 
 
-FLUXNET = Dialect("fluxnet", "a FLUXNET or AmeriFlux table", _recognise)
+GOOD = "*_QC=0"
+"""0 is measured; 1 is filled well, 2 and 3 less well: a fill is no measurement."""
+FLUXNET = Dialect("fluxnet", "a FLUXNET or AmeriFlux table", _recognise, GOOD)
