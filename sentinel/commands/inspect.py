@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -74,7 +75,13 @@ def describe_file(path: Path, options: TableOptions) -> Iterator[str]:
     late = [mark for mark in parsed.marks if mark in found.options.missing and mark not in found.shown.missing]
     shown = replace(found.shown, missing=(*found.shown.missing, *late))
     words = command_line(shown)
+    seasons = _shared_seasons(series)
+    words = " ".join([*([words] if words else []), *(f"--season {season}" for season in seasons)])
     yield f"  command line: sentinel backtest {shlex.quote(str(path))} {words}{' ' * bool(words)}--out result"
+    if any({season.text for season in one.seasons} != set(seasons) for one in series):
+        instead = " in place of --season" if seasons else ""
+        yield "  seasons differ between the series, and --season is for all of them: to give each its own, save the"
+        yield f"  lines from sources: on as settings.yaml and put --config settings.yaml into the command line{instead}"
     if parsed.axis == "number":
         yield "# For backtest and plot; a daemon needs times."
     yield "sources:"
@@ -119,6 +126,12 @@ def _describe_values(parsed: Parsed, ordered: SortedObservations, series: list[P
 def _season(one: Proposed) -> str:
     seasons = " and ".join(season.in_words(one.axis, one.cadence.microseconds) for season in one.seasons)
     return f"an undeclared season of {seasons}" if seasons else "no undeclared season"
+
+
+def _shared_seasons(series: Sequence[Proposed]) -> list[str]:
+    """Name the seasons that at least half of the series have: one that is not there costs the others little."""
+    counts = Counter(season.text for one in series for season in one.seasons)
+    return [season for season, count in counts.items() if 2 * count >= len(series)]
 
 
 def _ends(series: Sequence[Proposed]) -> NDArray[np.int64]:

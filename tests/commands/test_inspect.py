@@ -97,3 +97,45 @@ def test_steps_that_no_cadence_fits_are_named_with_cadences_that_would(tmp_path,
     pl.select(times.alias("time"), x=pl.lit(pl.Series(slowing(400)))).write_csv(tmp_path / "a.csv")
     words, _ = inspect(capsys, tmp_path / "a.csv")
     assert any("give --aggregate mean, or --cadence 15m" in line for line in words)
+
+
+def daily(count: int) -> pl.Series:
+    return pl.Series(slowing(count)) + 20.0 * (pl.int_range(count, eager=True) % 24 < 12).cast(pl.Float64)
+
+
+def command_of(words: list[str], out: Path) -> list[str]:
+    """The arguments of the command line that was printed, with another folder for the results."""
+    line = next(line for line in words if line.startswith("command line: sentinel "))
+    arguments = shlex.split(line.removeprefix("command line: sentinel "))
+    arguments[-1] = str(out)
+    return arguments
+
+
+def test_a_season_of_the_settings_is_in_the_command_line_too(tmp_path, capsys):
+    times = pl.datetime_range(pl.datetime(2020, 1, 1), pl.datetime(2020, 3, 1), "1h", eager=True).head(1200)
+    pl.DataFrame({"time": times, "ph": daily(1200)}).write_csv(tmp_path / "a.csv")
+    words, settings = inspect(capsys, tmp_path / "a.csv")
+    assert settings.series_for("ph").season
+    arguments = command_of(words, tmp_path / "out")
+    assert arguments[-4:-2] == ["--season", "1d"]
+    assert not any("seasons differ" in line for line in words)
+    assert entry_point(arguments) == 0
+    assert "season taken out: none" not in capsys.readouterr().out
+
+
+def test_seasons_that_are_not_of_all_series_are_said_to_need_the_settings(tmp_path, capsys):
+    times = pl.datetime_range(pl.datetime(2020, 1, 1), pl.datetime(2020, 3, 1), "1h", eager=True).head(1200)
+    table = pl.DataFrame(
+        {"time": times, "ph": daily(1200)} | {name: slowing(1200, seed) for seed, name in enumerate("abc")}
+    )
+    table.write_csv(tmp_path / "a.csv")
+    words, settings = inspect(capsys, tmp_path / "a.csv")
+    assert settings.series_for("ph").season
+    assert not settings.series_for("a").season
+    assert "--season" not in command_of(words, tmp_path / "out")
+    assert any("put --config settings.yaml into the command line" in line for line in words)
+    assert entry_point(["inspect", str(tmp_path / "a.csv")]) == 0
+    _, _, pasted = capsys.readouterr().out.partition("sources:\n")
+    (tmp_path / "settings.yaml").write_text("sources:\n" + pasted)
+    arguments = [*command_of(words, tmp_path / "out"), "--config", str(tmp_path / "settings.yaml")]
+    assert entry_point(arguments) == 0
