@@ -53,7 +53,10 @@ def describe_file(path: Path, options: TableOptions) -> Iterator[str]:
     """Say of one file how it is read and what is in it, line by line; from `sources:` on it is YAML."""
     found = recognise(path, options)
     table = open_table(path, found.options)
-    parsed = parse(table, found.options, str(path))
+    parsed = first = parse(table, found.options, str(path))
+    if takes := _options_that_take(parsed):
+        found = replace(found, options=_add(found.options, takes), shown=_add(found.shown, takes))
+        parsed = parse(table, found.options, str(path))
     with tempfile.TemporaryDirectory(prefix="sentinel-") as folder:
         steps = patterns_of(found.options.transform, "difference")
         ordered = sort(parsed.observations, Path(folder), differences=steps)
@@ -62,7 +65,8 @@ def describe_file(path: Path, options: TableOptions) -> Iterator[str]:
     yield f"{path}: {found.dialect} {file_format(path, options)}, {len(columns)} columns: {_listed(columns)}"
     yield from (f"  {line}" for line in found.said)
     yield from (f"  {line}" for line in _describe_times(found, parsed, series))
-    yield from (f"  {line}" for line in _describe_values(parsed, ordered, series))
+    yield from (f"  {line}" for line in _describe_refusals(first, parsed, takes))
+    yield from (f"  {line}" for line in _describe_values(path, parsed, ordered, series))
     units = find_units(path, found.options, columns)
     yield "  it would watch:" if series else "  it would watch nothing: no series has two times"
     for one in series[:LISTED]:
@@ -107,12 +111,37 @@ def _describe_times(found: Recognised, parsed: Parsed, series: list[Proposed]) -
     yield f"time: {options.time_name}, {form}, times without an offset are {options.time_zone}{span}"
 
 
-def _describe_values(parsed: Parsed, ordered: SortedObservations, series: list[Proposed]) -> Iterator[str]:
+def _options_that_take(parsed: Parsed) -> list[tuple[str, str]]:
+    """Options that read odd cells and change no other: another decimal mark would."""
+    options = parsed.refusal.options if parsed.refusal else ()
+    return [(name, value) for name, value in options if name in ("missing", "below_detection")]
+
+
+def _add(options: TableOptions, takes: Sequence[tuple[str, str]]) -> TableOptions:
+    marks = tuple(value for name, value in takes if name == "missing")
+    below = next((value for name, value in takes if name == "below_detection"), options.below_detection)
+    return replace(options, missing=(*options.missing, *marks), below_detection=below)
+
+
+def _describe_refusals(first: Parsed, then: Parsed, takes: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Say what backtest refuses, and whether it still does with the options that are printed."""
+    if first.refusal is not None:
+        yield first.refusal.message
+    if takes:
+        yield "what follows is with " + command_line(_add(TableOptions(), takes))
+    if then.refusal is not None:
+        yield from [then.refusal.message] if takes else []
+        yield "backtest refuses the table until that is put right"
+
+
+def _describe_values(path: Path, parsed: Parsed, ordered: SortedObservations, series: list[Proposed]) -> Iterator[str]:
     yield from say_marks(parsed)
     left_out = [f"{count:,} {UNUSABLE.get(reason, reason)}" for reason, count in parsed.rejected.items()]
     if left_out:
         yield f"values left out: {', '.join(left_out)}"
-    yield from parsed.complaints
+    # Of a table that is refused the refusal names all rows by kind.
+    rows = f"{path}, row "
+    yield from (line for line in parsed.complaints if parsed.refusal is None or not line.startswith(rows))
     if parsed.shape.left_out:
         yield f"columns of text, no series: {_listed(parsed.shape.left_out)}"
     silent = [name for name in parsed.shape.values if parsed.shape.series is None and not parsed.shape.by]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import polars as pl
 
-from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Rejection
 from sentinel.tables.cells import COLUMN, ROW, Axis, TableOptions
 from sentinel.tables.times import instant
@@ -35,8 +34,18 @@ _KINDS_NAMED = 6
 """Kinds of one column named one by one."""
 
 
-def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis) -> DataError:
-    """Make one error of everything in a table that has to be put right, with the options that do."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a table that is read strictly is refused."""
+
+    message: str
+    """Everything that has to be put right, by kind, with the options that do."""
+    options: tuple[tuple[str, str], ...]
+    """Names and values of those options."""
+
+
+def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis) -> Refusal:
+    """Say in one line everything in a table that has to be put right, with the options that do."""
     fatal = left_out.filter(pl.col(REJECTED).is_in(FATAL))
     # Digits are one kind: `<0.5` and `<0.7` are the same fault.
     kind = pl.col(CAME).str.replace_all(r"\d+(\.\d+)?", "0").str.slice(0, 40).alias("kind")
@@ -49,38 +58,43 @@ def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis
         .collect(engine="streaming")
     )
     first = complain_of_all(fatal.bottom_k(1, by=ROW).collect(), options, where, axis)[0]
+    found = [(str(reason), str(came)) for reason, came in kinds.select(REJECTED, CAME).rows()]
+    takes = tuple(dict.fromkeys(option for reason, came in found for option in _find_options(reason, came)))
+    advice = [_write_option(name, value) for name, value in takes]
+    if any(reason == Rejection.BAD_TIME and _is_skipped(came.strip(), options) for reason, came in found):
+        advice.append(f"this hour does not exist in {options.time_zone}")
     if kinds["count"].sum() == 1:
-        reason, came = kinds.select(REJECTED, CAME).row(0)
-        return DataError("; ".join([first, *_advise(reason, str(came), options)]))
-    parts, advice = [], dict[str, None]()
+        return Refusal("; ".join([first, *advice]), takes)
+    parts = []
     for (reason, name), own in kinds.group_by(REJECTED, "column", maintain_order=True):
         texts = [f"{_shorten(came)} x{count:,}" for came, count in own.select(CAME, "count").head(_KINDS_NAMED).rows()]
         more = f" and {own.height - _KINDS_NAMED} other kinds" if own.height > _KINDS_NAMED else ""
         place = f"column {name!r}" if name is not None else _PLACES.get(str(reason), "the time column")
         parts.append(f"{', '.join(texts)}{more} in {place}")
-        for came in own[CAME]:
-            advice |= dict.fromkeys(_advise(str(reason), str(came), options))
     what_to_do = f"; {', '.join(advice)}" if advice else ""
-    return DataError(f"{first}; in the whole table: {'; '.join(parts)}{what_to_do}")
+    return Refusal(f"{first}; in the whole table: {'; '.join(parts)}{what_to_do}", takes)
 
 
 _PLACES = {Rejection.MALFORMED_ROW: "malformed rows", Rejection.NO_SERIES: "rows that name no series"}
 
 
-def _advise(reason: str, came: str, options: TableOptions) -> list[str]:
+def _find_options(reason: str, came: str) -> list[tuple[str, str]]:
     """Options that would take a cell."""
     text = came.strip()
-    if reason == Rejection.BAD_TIME:
-        return [f"this hour does not exist in {options.time_zone}"] if _is_skipped(text, options) else []
     if reason != Rejection.NOT_A_NUMBER:
         return []
     if re.fullmatch(r"<\s*\d*[.,]?\d+", text):
-        return ["--below-detection half"]
+        return [("below_detection", "half")]
     if re.fullmatch(r"[+-]?\d+,\d+", text):
-        return ["--decimal ,"]
+        return [("decimal", ",")]
     if len(text) <= 12 and not re.search(r"\d", text):
-        return [f"--missing {shlex.quote(text)}"]
+        return [("missing", text)]
     return []
+
+
+def _write_option(name: str, value: str) -> str:
+    # What begins with a dash would be taken for an option.
+    return f"--{name.replace('_', '-')}{'=' if value.startswith('-') else ' '}{shlex.quote(value)}"
 
 
 def _is_skipped(text: str, options: TableOptions) -> bool:

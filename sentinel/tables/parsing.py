@@ -33,6 +33,7 @@ from sentinel.tables.complaints import (
     FATAL,
     LONGEST_NAME_BYTES,
     REJECTED,
+    Refusal,
     complain_of_all,
     refuse,
 )  # fmt: skip
@@ -96,6 +97,8 @@ class Parsed:
     complaints: tuple[str, ...]
     marks: Mapping[str, int]
     """How often each text or number was taken as a missing value; empty cells are not among them."""
+    refusal: Refusal | None
+    """Why the table would be refused if it were read strictly; None = it would not."""
 
 
 def parse(
@@ -130,12 +133,13 @@ def parse(
     complaints = complain_of_all(first, options, where, found)
     if counts.filter(pl.col(REJECTED) == Rejection.FLAGGED).height:
         complaints = (*_find_emptied(checked, options, where), *complaints)
-    if strict and any(reason in FATAL for reason, _ in counts.iter_rows()):
-        raise DataError(refuse(left_out, options, where, found))
+    fatal = any(reason in FATAL for reason, _ in counts.iter_rows())
+    refusal = refuse(left_out, options, where, found) if fatal else None
+    if strict and refusal is not None:
+        raise DataError(refusal.message)
     kept = checked.filter(pl.col(REJECTED).is_null()).select("series", "time", "value")
-    return Parsed(
-        kept, found, shape, dict(counts.iter_rows()), complaints, dict(marks.select("mark", "len").iter_rows())
-    )
+    told = dict(marks.select("mark", "len").iter_rows())
+    return Parsed(kept, found, shape, dict(counts.iter_rows()), complaints, told, refusal)
 
 
 def _find_emptied(checked: pl.LazyFrame, options: TableOptions, where: str) -> Iterator[str]:

@@ -139,3 +139,28 @@ def test_seasons_that_are_not_of_all_series_are_said_to_need_the_settings(tmp_pa
     (tmp_path / "settings.yaml").write_text("sources:\n" + pasted)
     arguments = [*command_of(words, tmp_path / "out"), "--config", str(tmp_path / "settings.yaml")]
     assert entry_point(arguments) == 0
+
+
+def test_the_option_that_odd_cells_need_is_said_once_and_printed_so_that_the_command_line_runs(tmp_path, capsys):
+    cells = [f"{value:.3f}" for value in slowing(700)]
+    cells[100:200:10], cells[300:400:20] = ["n.b."] * 10, ["<0.5"] * 5
+    times = pl.datetime_range(pl.datetime(2020, 1, 1), pl.datetime(2020, 3, 1), "1h", eager=True).head(700)
+    pl.DataFrame({"time": times, "ph": cells}).write_csv(tmp_path / "a.csv")
+    words, settings = inspect(capsys, tmp_path / "a.csv")
+    (said,) = [line for line in words if "is not a number" in line]
+    assert entry_point(["backtest", str(tmp_path / "a.csv"), "--out", str(tmp_path / "out")]) == DataError.exit_code
+    assert capsys.readouterr().err.strip() == f"sentinel: {said}", "inspect says what backtest says"
+    assert "'n.b.' x10, '<0.5' x5 in column 'ph'; --missing n.b., --below-detection half" in said
+    assert settings.sources[0].below_detection == "half"
+    assert "n.b." in settings.sources[0].missing
+    assert "ph: 690 values, cadence 1h, no undeclared season" in words
+    assert entry_point(command_of(words, tmp_path / "out")) == 0
+    assert "690 observations" in capsys.readouterr().out
+
+
+def test_what_no_option_puts_right_is_said_to_be_refused(tmp_path, capsys):
+    rows = "".join(f"2020-01-{n:02d},{n % 3}\n" for n in range(1, 30))
+    (tmp_path / "a.csv").write_text("time,ph\n" + rows + "soon,3\n")
+    words, _ = inspect(capsys, tmp_path / "a.csv")
+    assert sum("'soon' is not a time" in line for line in words) == 1
+    assert "backtest refuses the table until that is put right" in words
