@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 
 import numpy as np
@@ -79,13 +80,21 @@ class FillSearch:
 
     def say(self) -> list[str]:
         """Say which numbers look like marks of a missing value, with the option for them."""
-        return [_say(number, counts) for number, counts in self._found.items()]
+        return [_say(number, counts, len(self._seen)) for number, counts in self._found.items()]
 
 
-def _say(number: float, counts: Counter[str]) -> str:
+def _say(number: float, counts: Counter[str], series: int) -> str:
     names = ", ".join(f"{name} x{count:,}" for name, count in list(counts.items())[:_SHOWN])
     more = f" and {len(counts) - _SHOWN:,} more series" if len(counts) > _SHOWN else ""
+    mark = f"{number:.15g}"
+    # What stands for no value in one series can be measured in the others.
+    marks = [mark] if len(counts) == series else [f"{name}={mark}" for name in list(counts)[:_SHOWN]]
     return (
-        f"{number:.15g} lies far from all other values, as a mark of a missing value does: in {names}{more}; "
-        f"only from its third time on is it left out. If it means no value: --missing {number:.15g}"
+        f"{mark} lies far from all other values, as a mark of a missing value does: in {names}{more}; "
+        f"only from its third time on is it left out. If it means no value: {' '.join(map(_write, marks))}"
     )
+
+
+def _write(mark: str) -> str:
+    # A name that begins with a dash would be taken for an option, a number would not.
+    return f"--missing{'=' if mark.startswith('-') and '=' in mark else ' '}{shlex.quote(mark)}"

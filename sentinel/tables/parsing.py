@@ -203,7 +203,10 @@ def check_cells(
     long = _to_long(table.with_columns(parsed.alias("__t__")), shape, options)
     value_type = long.collect_schema()["value"]
     value = number(pl.col("value"), value_type, options)
-    missing = MissingMarks.of(options).holds(pl.col("value"), value_type, pl.col("__v__"), pl.col(COLUMN))
+    marks = MissingMarks.of(options)
+    missing = marks.holds(pl.col("value"), value_type, pl.col("__v__"), pl.col(COLUMN))
+    if marks.by_column:  # where a column holds several series, the mark is of one of them
+        missing |= marks.holds(pl.col("value"), value_type, pl.col("__v__"), pl.col("series"))
     flagged = pl.lit(value=False)
     if value_type == pl.String and options.flags:
         flagged = pl.col("value") == FLAGGED

@@ -13,6 +13,7 @@ import pytest
 
 from sentinel.domain.errors import DataError, UsageError
 from sentinel.tables import TableOptions, open_table, parse
+from sentinel.tables.fills import FillSearch
 from sentinel.tables.options import options_from
 from sentinel.tables.recognising import recognise
 from tests.sources.following import csv_source, follow
@@ -278,3 +279,23 @@ def test_series_that_flags_empty_are_named(tmp_path):
     assert said == "a: the flags *_cd=A:e leave no value of q x2; are these codes the good ones?"
     options = TableOptions(flags=("*_cd=A:e,A",), exclude=("*_cd",))
     assert parse(open_table(path, options), options, "a").complaints == ()
+
+
+@pytest.mark.parametrize("layout", ["wide", "long", "by"])
+def test_a_fill_value_of_one_series_is_not_proposed_for_all(layout, tmp_path):
+    name = "north/queue" if layout == "by" else "queue"
+    queue, others = [0.0 if n % 4 == 0 else 500.0 + n % 7 for n in range(40)], [float(n % 5) for n in range(40)]
+    table = pl.DataFrame({"time": range(40), "queue": queue, "errors": others})
+    options = TableOptions()
+    if layout == "long":
+        table = table.unpivot(["queue", "errors"], index="time", variable_name="series")
+    if layout == "by":
+        table, options = table.with_columns(site=pl.lit("north")), TableOptions(by=("site",))
+    table.write_csv(tmp_path / "a.csv")
+    search = FillSearch()
+    search.look_at(read(tmp_path / "a.csv", by=options.by))
+    (said,) = search.say()
+    assert said.endswith(f"If it means no value: --missing {name}=0")
+    kept = read(tmp_path / "a.csv", missing=(*options.missing, f"{name}=0"), by=options.by)
+    zeros = kept.filter(pl.col("value") == 0)["series"].unique().to_list()
+    assert zeros == [name.replace("queue", "errors")]
