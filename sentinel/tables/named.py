@@ -23,8 +23,10 @@ def refuse_unmatched(names: Sequence[str], options: TableOptions, where: str) ->
     for pattern in options.exclude:
         if not any(matches(name, pattern) for name in names):
             _refuse("exclude", pattern, pattern, names, where)
+    wide = options.layout == "wide" or not set(long.values()) <= set(names)
     for column, mark in MissingMarks.of(options).by_column:
-        if column not in names:
+        # It may be a series: `peter/ph` with `by`, any name where the rows name the series.
+        if wide and column not in names and not (options.by and column.rpartition("/")[2] in names):
             _refuse("missing", f"{column}={mark}", column, names, where)
     for written in options.flags:
         pattern = written.rpartition("=")[0]
@@ -32,7 +34,7 @@ def refuse_unmatched(names: Sequence[str], options: TableOptions, where: str) ->
         if flags.isdisjoint(names):
             judged = " whose * is the name of another" if "*" in pattern else ""
             _refuse("flags", written, pattern, names, where, judged)
-    if options.layout == "wide" or not set(long.values()) <= set(names):
+    if wide:
         _refuse_transforms(names, options, where)
 
 
