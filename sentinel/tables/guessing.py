@@ -118,7 +118,12 @@ def find_long(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -
     value = next((name for name in names if re.fullmatch(_VALUE_NAMES, name.lower())), None)
     if series is None or value is None or head[series].dtype != pl.String or options.time_name not in head.columns:
         return {}
-    sites = tuple(name for name in names if re.fullmatch(_SITE_NAMES, name.lower()) and head[name].dtype == pl.String)
+    taken = {series, *options.time_columns, options.time_name}
+    sites = tuple(
+        name
+        for name in names
+        if name not in taken and re.fullmatch(_SITE_NAMES, name.lower()) and head[name].dtype == pl.String
+    )
     if head.select(options.time_name, series, *sites).is_duplicated().any():
         return {}
     return {"series_column": series, "value_column": value, "by": sites}

@@ -26,7 +26,7 @@ def refuse_unmatched(names: Sequence[str], options: TableOptions, where: str) ->
     wide = options.layout == "wide" or not set(long.values()) <= set(names)
     for column, mark in MissingMarks.of(options).by_column:
         # It may be a series: `peter/ph` with `by`, any name where the rows name the series.
-        if wide and column not in names and not (options.by and column.rpartition("/")[2] in names):
+        if wide and column not in names and not (options.by and _ends_with_column(column, names)):
             _refuse("missing", f"{column}={mark}", column, names, where)
     for written in options.flags:
         pattern = written.rpartition("=")[0]
@@ -41,15 +41,19 @@ def refuse_unmatched(names: Sequence[str], options: TableOptions, where: str) ->
 def _refuse_transforms(names: Sequence[str], options: TableOptions, where: str) -> None:
     for written in options.transform:
         pattern = written.rpartition("=")[0]
-        # With `by`, series have names such as `peter/ph`, and a `*` can stand for what is before the column.
-        column = pattern.rpartition("/")[2] if options.by else pattern
-        in_rows = bool(options.by) and "*" in pattern
-        if not in_rows and not any(matches(name, pattern) or matches(name, column) for name in names):
+        # With `by` a `*` can stand for what is before the column.
+        in_rows = bool(options.by) and ("*" in pattern or _ends_with_column(pattern, names))
+        if not in_rows and not any(matches(name, pattern) for name in names):
             _refuse("transform", written, pattern, names, where)
     for name in names:
         fit = [written for written in options.transform if matches(name, written.rpartition("=")[0])]
         if len(fit) > 1:
             raise DataError(f"{where}: transform: column {name!r} has two, {' and '.join(fit)}; one is allowed")
+
+
+def _ends_with_column(name: str, columns: Sequence[str]) -> bool:
+    """Tell if a name is that of a series with `by`, such as `peter/ph`, of one of the columns."""
+    return any(name.endswith(f"/{column}") for column in columns)
 
 
 def require(names: Sequence[str], wanted: str, part: str, where: str) -> None:

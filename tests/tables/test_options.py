@@ -299,3 +299,16 @@ def test_a_fill_value_of_one_series_is_not_proposed_for_all(layout, tmp_path):
     kept = read(tmp_path / "a.csv", missing=(*options.missing, f"{name}=0"), by=options.by)
     zeros = kept.filter(pl.col("value") == 0)["series"].unique().to_list()
     assert zeros == [name.replace("queue", "errors")]
+
+
+def test_a_time_column_that_is_named_like_a_site_is_no_site(tmp_path):
+    # Bug: the column was asked for twice, which ended the program.
+    path = write(tmp_path, "Site,Parameter,Value\n2021-06-18,pH,7\n2021-06-19,pH,8\n", "a.csv")
+    options = recognise(path, TableOptions()).options
+    assert (options.time_columns, options.by) == (("Site",), ())
+
+
+def test_a_mark_and_a_transform_of_a_column_with_a_slash_in_its_name_are_taken(tmp_path):
+    path = write(tmp_path, "time,core,Al/Ti\n2021-06-18,A,99\n2021-06-19,A,8\n2021-06-20,A,9\n", "a.csv")
+    found = read(path, by=("core",), missing=("A/Al/Ti=99",), transform=("A/Al/Ti=log",))
+    assert found["value"].to_list() == [pytest.approx(math.log(8)), pytest.approx(math.log(9))]
