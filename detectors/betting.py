@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from detectors.activation import tanh
 from detectors.baseline import halves_disagree, psi, relative_threshold, spread_baseline
 from detectors.compiled import compiled, part
-from detectors.ledger import EARLY_SHARE, ENOUGH, FIRST_PAIRS, LABEL_NOISE, LABEL_ONE_SIDED
+from detectors.ledger import EARLY_SHARE, ENOUGH, FIRST_PAIRS, LABEL_NOISE, LABEL_ONE_SIDED, SEEN_PAIRS
 
 if TYPE_CHECKING:
     from detectors.ledger import EvidenceBlock, EvidenceState, Stream, Table
@@ -81,6 +81,14 @@ def _sum(wealth: Floats) -> float:
 @part
 def _start(state: EvidenceState, table: Table, s: int) -> None:
     """The series knows nothing: no wealth, no baseline."""
+    for k in range(table.line.shape[0]):
+        if state.waits[s, k] > SEEN_PAIRS and not state.held[s, k]:
+            _, total = _early_and_total(state, table, s, k)
+            if total < state.waits[s, k]:  # less than the money that came in: the claim has not held
+                _free(state, table, s, k)
+        if state.waits[s, k] > 0:  # what has been seen to begin later stays so
+            state.waits[s, k] = 1
+            state.early[s, table.first[k] : table.first[k + 1]] = 1.0
     state.mean[s] = 0.0
     state.wealth[s] = 0.0
     state.clearing[s] = 0.0
@@ -89,10 +97,6 @@ def _start(state: EvidenceState, table: Table, s: int) -> None:
     state.fleet[s] = 0.0
     state.open[s] = False
     state.held[s] = False
-    for k in range(table.line.shape[0]):
-        if state.waits[s, k] > 0:  # what has been seen to begin later stays so
-            state.waits[s, k] = 1
-            state.early[s, table.first[k] : table.first[k + 1]] = 1.0
     for c in range(table.threshold.shape[0]):
         state.threshold[s, c] = table.threshold[c]
     state.remembered[s] = 0
@@ -170,8 +174,8 @@ def _clear(state: EvidenceState, block: EvidenceBlock, t: int, s: int, k: int) -
 
 
 @part
-def _has_held(state: EvidenceState, table: Table, s: int, k: int) -> bool:
-    """Tell if the claim has held from the start: enough of the evidence was won with the money of the first pairs."""
+def _early_and_total(state: EvidenceState, table: Table, s: int, k: int) -> tuple[float, float]:
+    """Give the evidence of a rule that was won with the money of the first pairs, and all of it."""
     early, total, least = 0.0, 0.0, math.inf
     for c in range(table.first[k], table.first[k + 1]):
         own, M = 0.0, 0.0
@@ -183,6 +187,13 @@ def _has_held(state: EvidenceState, table: Table, s: int, k: int) -> bool:
             total += table.weight[c] * M
         elif least > M:
             early, total, least = own, M, M
+    return early, total
+
+
+@part
+def _has_held(state: EvidenceState, table: Table, s: int, k: int) -> bool:
+    """Tell if the claim has held from the start: enough of the evidence was won with the money of the first pairs."""
+    early, total = _early_and_total(state, table, s, k)
     return early >= EARLY_SHARE * total
 
 

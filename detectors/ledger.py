@@ -26,6 +26,8 @@ WINDOW = 1000
 """Ticks of a window of the fleet."""
 FIRST_PAIRS = 100
 """Pairs from the first verdict on that say how a series was at its start."""
+SEEN_PAIRS = 50
+"""Pairs before a gap from which on a rule with less evidence than money that came in was seen not to hold."""
 EARLY_SHARE = 0.25
 """A claim has held from the start if this share of its evidence was won with the money of the first pairs.
 

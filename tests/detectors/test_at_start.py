@@ -120,3 +120,18 @@ def test_lanes_without_an_entry_for_the_value_before_are_refused() -> None:
         evidence.advance(evidence.init(SERIES), two)
     with pytest.raises(ValueError, match=r"beside \[0, 1\] for 2 lanes and 1 rows"):
         evidence.advance(evidence.init(SERIES), two._replace(beside=np.array([0, 1])))
+
+
+@pytest.mark.parametrize("season", [60, 150, 250])
+def test_a_quiet_season_is_remembered_across_the_gap_that_ends_it(season: int) -> None:
+    # Bug: each gap made the rule wait anew, so that records of short seasons could never alarm.
+    seasons, random = 3, np.random.default_rng(3)
+    rho = np.where(np.arange(seasons * season) < season, 0.3, 0.97)
+    pairs = pairs_of(ar1(11, rho), *(season * number for number in range(1, seasons)))
+    rules = tuple(replace(above(0.6, 1e-3), waits=waits) for waits in (True, False))
+    _, block = run(pairs, rules)
+    waits, alarms = block.raised.any(axis=0).sum(axis=0)
+    assert waits >= 0.8 * alarms > 0
+    slow = pairs_of(ar1(int(random.integers(100)), np.full(seasons * season, 0.97)), season, 2 * season)
+    _, block = run(slow, rules)
+    assert block.raised[:, :, 0].any(axis=0).mean() <= 0.2
