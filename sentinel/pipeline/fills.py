@@ -118,7 +118,12 @@ def forget_values(far: Floats) -> None:
 
 @part
 def bounds_of_start(start: Floats) -> tuple[float, float]:
-    """Give the lowest and the highest value that are not far from others; infinite if most are equal, or many far."""
+    """Give the lowest and the highest value that are not far from others; infinite if most are equal, or many far.
+
+    Infinite too where a value is not known, as an upgrade came while the start lasted.
+    """
+    if np.isnan(start).any():
+        return -math.inf, math.inf
     ordered = np.sort(start)
     middle = ordered[START // 2]
     deviation = np.sort(np.abs(ordered - middle))[START // 2]

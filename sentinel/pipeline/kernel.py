@@ -199,7 +199,7 @@ def _start_again(
     low, high = fills.bounds_of_start(start)
     kept = 0
     for i in range(fills.START):
-        if low <= start[i] <= high:
+        if math.isnan(start[i]) or low <= start[i] <= high:
             start[kept], ticks[kept] = start[i], ticks[i]
             kept += 1
         else:

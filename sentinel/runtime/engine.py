@@ -220,7 +220,9 @@ class Engine:
         """Share budgets of a fleet between the series that there are and those that are coming."""
         if not settings.shares_with_fleet:
             return settings
-        return settings.divide([*self._replica.state.names, *list_names(settings, coming)])
+        state = self._replica.state
+        own = (state.names[number] for number in state.ids.tolist())  # a reload may have changed the comparisons
+        return settings.divide(list_names(settings, [*own, *coming]))
 
     def _make_room(self, coming: Sequence[str]) -> None:
         """Divide the budgets anew before series come in that share them, if that changes any."""

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sentinel.domain.states import Reason, SeriesView, State
-from sentinel.pipeline.conditioning import ConditionerState
+from sentinel.pipeline.conditioning import Conditioner, ConditionerState
 from sentinel.pipeline.fills import LEFT_OUT, START, has_fill_values
 from sentinel.pipeline.pipeline import Pipeline
 from sentinel.pipeline.snapshot import Snapshot
 from tests.pipeline.streams import ar1, batch_of, hourly, plan_with, run, through
-from tests.pipeline.test_conditioning import condition
+from tests.pipeline.test_conditioning import block, condition
 from tests.studies.trust.nulls import changing
 
 Floats = NDArray[np.float64]
@@ -130,3 +130,15 @@ def test_a_value_that_is_a_state_of_the_system_is_kept(share: float) -> None:
     assert isinstance(conditioner, ConditionerState)
     assert (conditioner.far[:, LEFT_OUT] <= 0.03 * len(values)).all()
     assert not has_fill_values(conditioner.far).any()
+
+
+def test_a_start_that_an_upgrade_came_into_is_not_taken_for_far_values() -> None:
+    # Bug: the values from before the upgrade are not known; all that were measured then became fill values.
+    values = ar1(12, 0.5, 100)
+    conditioner = Conditioner(plan_with())
+    state, _ = conditioner.advance(conditioner.init(1), block(values[:14]))
+    fresh = conditioner.init(1)
+    state = state._replace(far=fresh.far, start=fresh.start, start_tick=fresh.start_tick)
+    state, _ = conditioner.advance(state, block(values[14:], 14))
+    assert state.far[0, LEFT_OUT] == 0
+    assert not has_fill_values(state.far).any()

@@ -108,6 +108,19 @@ def test_ticks_that_are_watched_and_ticks_in_alarm_are_counted_from_0_on(tmp_pat
     assert watching + in_alarm <= rig.count("ticks_total", **SOURCE)
 
 
+def test_comparisons_that_a_reload_adds_share_a_budget_of_the_fleet_at_once(tmp_path: Path) -> None:
+    # Bug: they were counted with the next new series only, and the fleet had twice its budget until then.
+    chosen = {"alarms": [{"threshold": 0.3, "alpha": 0.01, "shared_by": "fleet"}], "banks": CHOSEN["banks"]}
+    rig = Rig(tmp_path, {**chosen, "series": [{"cadence": "1h"}]})
+    rig.feed(frame(0, 100))
+    compared = [{"match": name, "counterpart": "s1", "cadence": "1h"} for name in ("s0", "s2")]
+    rig.engine.reload(Settings.model_validate({**chosen, "series": [*compared, {"cadence": "1h"}]}))
+    rig.engine.turn(0.0)
+    views = list(rig.engine.snapshot.views())
+    assert len(views) == 5
+    assert {rule.alpha for view in views for rule in view.rules} == {0.01 / 8}
+
+
 def test_a_frame_that_breaks_its_promise_is_refused_and_the_next_one_counts(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     broken = Frame("buoys", pl.DataFrame({"series": ["s0"], "time": [1], "value": [1.0]}), {"at": 5})
