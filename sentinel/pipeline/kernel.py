@@ -143,7 +143,8 @@ def condition(
                     season_gains, season[s], season_updates[s], bins[s], visits[s],
                 ):  # fmt: skip
                     # What has read the spoilt start begins anew too, unless it has an older past to stand on.
-                    reset[t, s] = far[s, fills.LEARNT] == 0.0
+                    reset[t, s] = far[s, fills.LEARNT] == 0.0 or first_square < fills.START
+                    valid[t, s], squares[t, s], residual[t, s] = False, np.nan, np.nan
                     if math.isnan(number[LAST_VALUE]):
                         adjusted[t, s] = np.nan
             learning[t, s] = not learnt

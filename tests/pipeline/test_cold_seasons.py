@@ -20,7 +20,7 @@ from sentinel.pipeline.kernel import LEVEL, VARIANCE
 from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState
 from sentinel.pipeline.results import Rows
 from tests.pipeline.comparisons import PAIR, column, everything, pieces, rows_of, states_of
-from tests.pipeline.streams import ar1, by_series, through
+from tests.pipeline.streams import HOUR_US, ar1, batch_of, by_series, through
 
 SEASON, YEAR = 110, 365
 LINE = math.log(2.72)
@@ -142,7 +142,7 @@ def test_where_only_lag_1_is_asked_for_it_is_in_warm_up_until_the_30th_value():
 
 def test_past_seasons_are_a_part_of_the_baseline_of_the_next_where_they_are_kept():
     loud = lakes(4)
-    loud["peter"][1, :16] = 30.0 + 6.0 * (loud["peter"][1, :16] - 30.0)
+    loud["peter"][1, :16] = 30.0 + 4.0 * (loud["peter"][1, :16] - 30.0)
     spread = {
         how: column(through(Pipeline(chosen(how)), [daily(loud)]), "peter", "spread") for how in ("keep", "restart")
     }
@@ -186,3 +186,20 @@ def test_a_bloom_is_seen_beside_a_quiet_lake():
     assert alarm.time_us < (YEAR + 60) * DAY
     assert alarm.estimates.spread > LINE
     assert alarm.threshold == 2.72
+
+
+@pytest.mark.parametrize("place", [2, 8, 12, 18])
+def test_a_fill_value_in_a_cold_start_does_not_hide_the_rise_of_a_season(place: int):
+    # Bug: the first values were the baseline of the spread before they were known to hold no fill value.
+    random = np.random.default_rng(1)
+    season = np.concatenate([10.0 + random.normal(size=60), 10.0 + 3.0 * random.normal(size=40)])
+    season[place] = -999.0
+    values = np.concatenate([season, np.full(60, np.nan), season])[:, None]
+    given_settings = Settings.model_validate({
+        "series": [{"cadence": "1d", "max_gap": "40d", "across_gaps": "keep", "bank": "lake"}],
+        "banks": {"lake": {"preset": "lake"}}, "alarms": [{"kind": "rise"}],
+    })  # fmt: skip
+    outcome = through(Pipeline(given_settings), [batch_of(values, cadence_us=24 * HOUR_US)])
+    raised = [event.time_us // (24 * HOUR_US) for event in outcome.events if event.what == "raised"]
+    assert any(60 < day <= 85 for day in raised)
+    assert any(220 < day <= 245 for day in raised)
