@@ -25,7 +25,7 @@ from sentinel.analysis.report import ReportSection
 from sentinel.analysis.run import run
 from sentinel.analysis.sweep import rest_on_half_lives
 from sentinel.analysis.verdict_grid import Verdict, VerdictGrid, find_verdict
-from sentinel.config import SLOWER, Settings
+from sentinel.config import RISE, SLOWER, Settings
 from sentinel.domain.events import AlarmEvent
 from sentinel.pipeline.plan import Plan, PlanChannel, PlanRule
 from sentinel.text.words import rule_and_severity, rule_in_words
@@ -79,7 +79,8 @@ def vary_rules(
 ) -> Variations:
     """Find the verdict of every variant of the rules of the records, in one pass over the observations."""
     rules = {(rule.kind, rule.label): rule for r in records if r.plan is not None for rule in r.plan.rules}
-    varied = dict(list(rules.items())[:MOST_RULES])
+    # A rule of kind rise has no budget to vary.
+    varied = dict([entry for entry in rules.items() if entry[1].kind != RISE][:MOST_RULES])
 
     def vary(plan: Plan) -> tuple[PlanRule, ...]:
         return tuple(one for rule in plan.rules if (rule.kind, rule.label) in varied for one in _variants(rule))
@@ -131,7 +132,7 @@ def _levels(channels: tuple[PlanChannel, ...]) -> list[tuple[PlanChannel, ...]]:
         several = [replace(part, delta=factor * (_DELTA if part.delta is None else part.delta)) for factor in FACTORS]
         several[FACTORS.index(1.0)] = part
     else:
-        lowest = 0.01 if part.kind == "modulus" else LOWEST_THRESHOLD
+        lowest = min(0.01, part.threshold) if part.kind == "modulus" else LOWEST_THRESHOLD
         moved = [min(max(round(part.threshold + step, 6), lowest), HIGHEST_THRESHOLD) for step in STEPS]
         several = [replace(part, threshold=threshold) for threshold in dict.fromkeys(moved)]
     return [(one,) for one in dict.fromkeys(several)]
