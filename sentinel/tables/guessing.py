@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import time
 from itertools import chain
 from typing import Any
 
@@ -27,6 +28,8 @@ _TIME_NAMES = (
     r"date([ _(\[].*)?", r"datum|fecha|zeit(stempel)?|tijd|day|utc|ts|epoch.*|unix.*",
 )  # fmt: skip
 """Names of time columns, those that say most first."""
+_CLOCK_NAMES = r"(?!.*(sun|moon|tide|dawn|dusk)).*(time|hour|clock|zeit|hora|heure|tijd|utc|gmt|hh).*"
+"""Names of a time of day that belongs to a date beside it; that of a sunrise does not."""
 _NUMBER_NAMES = r"(age|year|yr|yrs|time|t|step|tick)([ _(\[.].*|bp|ce|ad)?"
 _AGE = re.compile(r"(^|[^a-z])(age|bp|ka|kyr|yrbp|calyrbp|b2k)([^a-z]|$)|yrbp", re.IGNORECASE)
 _YEAR = re.compile(r"(^|[^a-z])(year|yr|ce|ad)([^a-z]|$)", re.IGNORECASE)
@@ -63,8 +66,12 @@ def _find_time(head: pl.DataFrame, names: Sequence[str], options: TableOptions) 
     def looks(name: str) -> bool:
         return _looks_like_time(head[name], options)
 
-    if clocks := [name for name in names if _is_of_clock(head[name], options)]:
+    clocks = [name for name in names if re.fullmatch(_CLOCK_NAMES, name.lower()) and _is_of_clock(head[name], options)]
+    if clocks and not (options.time_name in names and looks(options.time_name)):
+        if whole := [name for name in names if _is_named_time(name) and looks(name) and _has_clock(head[name])]:
+            return whole[0]
         days = [name for name in names if re.match(r"date|day|datum|fecha", name.lower()) and looks(name)]
+        days = [name for name in days if not _has_clock(head[name])]
         return (days[0], clocks[0]) if days else options.time_column
     if options.time_name in names:
         return options.time_column
@@ -83,6 +90,17 @@ def _looks_like_time(cells: pl.Series, options: TableOptions) -> bool:
         return True
     forms = [forms_of(cell) for cell in texts_of(cells, options).head(20)]
     return bool(forms) and all(form and form != [STEPS] for form in forms)
+
+
+def _is_named_time(name: str) -> bool:
+    return any(re.fullmatch(pattern, name.lower().lstrip("# ")) for pattern in _TIME_NAMES)
+
+
+def _has_clock(cells: pl.Series) -> bool:
+    """True for times that have a time of day already; spreadsheets write a date as midnight."""
+    if cells.dtype == pl.Datetime:
+        return bool((cells.dt.time() != time()).any())
+    return cells.dtype == pl.String and bool(cells.head(100).str.contains(r"\d:\d\d").any())
 
 
 def _is_of_clock(cells: pl.Series, options: TableOptions) -> bool:

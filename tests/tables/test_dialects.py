@@ -292,3 +292,20 @@ def test_the_good_code_of_fluxnet_is_that_of_its_documentation(tmp_path):
     assert said.endswith(
         "TA_F_QC (2 x5, 0 x1), in the first 6 rows; good by the documentation of such files: --flags '*_QC=0'"
     )
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "time_column"),
+    [
+        ("time,day,temp,sunrise", "2020-01-{:02d}T06:30:00Z,2020-01-01,1.5,08:12", "time"),
+        ("time,date,sunset,q", "2020-01-{:02d},2020-01-01,16:30,1.5", "time"),
+        ("datetime,temp,sunrise", "2020-01-{:02d},1.5,08:12", "datetime"),
+        ("date,temp,sunset_time", "2020-01-{:02d},1.5,16:12", "date"),
+        ("timestamp,date,time,temp", "2020-01-{:02d} 06:30,2020-01-01,06:30,1.5", "timestamp"),
+        ("Date,Time,temp,sunrise", "2020-01-{:02d},06:30,1.5,08:12", ("Date", "Time")),
+    ],
+)
+def test_the_time_of_a_sunrise_was_added_to_the_time(header, row, time_column, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join([header, *(row.format(n) for n in range(1, 13)), ""]))
+    assert recognise(path, TableOptions()).options.time_column == time_column
