@@ -54,9 +54,11 @@ def find_decimal(head: pl.DataFrame, options: TableOptions, where: str, *, waiti
         found = _told_by(text)
         if found is None:
             continue
-        if "thousands" in found:
+        if found.get("thousands") == ",":
             return found
-        told = told or found
+        told |= found
+        if {"thousands", "decimal"} <= told.keys():
+            return told
         doubtful = doubtful or (None if found else text)
     if doubtful and not told:
         plain, whole = doubtful.replace(",", "."), doubtful.replace(",", "")
@@ -78,5 +80,5 @@ def _numbers_of(name: str, head: pl.DataFrame, options: TableOptions) -> list[st
 def _told_by(text: str) -> dict[str, Any] | None:
     """Options that one cell tells; empty where it has a mark that can mean either, None where it has none."""
     if spaced := _SPACED.fullmatch(text):
-        return {"thousands": spaced[1]} | ({"decimal": ","} if (spaced[2] or "").startswith(",") else {})
+        return {"thousands": spaced[1]} | ({"decimal": spaced[2][0]} if spaced[2] else {})
     return next((told for form, told in _FORMS if form.fullmatch(text)), None)

@@ -309,3 +309,19 @@ def test_the_time_of_a_sunrise_was_added_to_the_time(header, row, time_column, t
     path = tmp_path / "a.csv"
     path.write_text("\n".join([header, *(row.format(n) for n in range(1, 13)), ""]))
     assert recognise(path, TableOptions()).options.time_column == time_column
+
+
+@pytest.mark.parametrize("mark", [" ", "'", "\u00a0"])
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["0,5", "999,5", "1 000", "998,5", "1 250,5"], [0.5, 999.5, 1000.0, 998.5, 1250.5]),
+        (["1 000", "999", "1 250,5", "7"], [1000.0, 999.0, 1250.5, 7.0]),
+        (["1 000", "0.5", "1 250.5"], [1000.0, 0.5, 1250.5]),
+    ],
+)
+def test_a_decimal_comma_was_lost_beside_a_blank_between_thousands(cells, values, mark, tmp_path):
+    path = tmp_path / "a.csv"
+    lines = [f"2020-01-0{n + 1};{cell.replace(' ', mark)}" for n, cell in enumerate(cells)]
+    path.write_text("\n".join(["time;q", *lines, ""]))
+    assert read(path, recognise(path, TableOptions()).options)["value"].to_list() == values
