@@ -103,6 +103,11 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
         if found is not None and found[0].name != "plain":
             name, what, good = found[0].name, found[0].what, found[0].good
         filled = fill(filled, found[1]) if found is not None else filled
+        if filled.time_zone[:1] in ("+", "-"):
+            raise DataError(
+                f"{where}: its times are {filled.time_zone} from UTC, an offset that no zone with a name has all year; "
+                "export it again with whole hours, or, if none of it is in summer time, name a zone with --time-zone"
+            )
     head = read_head(file, where, fmt, filled, whole=whole)
     if head is None:
         return None

@@ -325,3 +325,28 @@ def test_a_decimal_comma_was_lost_beside_a_blank_between_thousands(cells, values
     lines = [f"2020-01-0{n + 1};{cell.replace(' ', mark)}" for n, cell in enumerate(cells)]
     path.write_text("\n".join(["time;q", *lines, ""]))
     assert read(path, recognise(path, TableOptions()).options)["value"].to_list() == values
+
+
+def write_hobo(folder: Path, offset: str) -> Path:
+    path = folder / "a.csv"
+    rows = "".join(f"{n},0{n}/13/24 10:00:00 AM,{n}.5\n" for n in range(1, 8))
+    path.write_text(f'#,"Date Time, GMT{offset}",Temp\n{rows}')
+    return path
+
+
+@pytest.mark.parametrize(
+    ("offset", "first"),
+    [("+05:30", "04:30"), ("+05:45", "04:15"), ("-09:30", "19:30"), ("+09:30", "00:30"), ("-05:00", "15:00"),
+     ("+14:00", "20:00"), ("+00:00", "10:00")],
+)  # fmt: skip
+def test_times_of_a_hobo_logger_with_half_an_hour_in_its_offset_were_read_as_utc(offset, first, tmp_path):
+    path = write_hobo(tmp_path, offset)
+    assert f"{read(path, recognise(path, TableOptions()).options)['time'][0]:%H:%M}" == first
+
+
+def test_an_offset_of_a_hobo_logger_for_which_no_zone_has_a_name_is_asked_about(tmp_path):
+    path = write_hobo(tmp_path, "-03:30")
+    with pytest.raises(DataError, match=r"a\.csv: its times are -03:30 from UTC.*--time-zone"):
+        recognise(path, TableOptions())
+    options = recognise(path, TableOptions(time_zone="America/St_Johns")).options
+    assert f"{read(path, options)['time'][0]:%H:%M}" == "13:30"

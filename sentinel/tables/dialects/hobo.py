@@ -13,6 +13,12 @@ EVENTS = (
 )  # fmt: skip
 """Columns of what happened to the logger: empty, or `Logged`."""
 
+_FIXED = {
+    "-09:30": "Pacific/Marquesas", "+04:30": "Asia/Kabul", "+05:30": "Asia/Kolkata", "+05:45": "Asia/Kathmandu",
+    "+06:30": "Asia/Yangon", "+09:30": "Australia/Darwin",
+}  # fmt: skip
+"""Zones whose offset is no whole hour and has not changed since there are loggers."""
+
 
 def _recognise(lines: Sequence[str]) -> Patch | None:
     titled = lines[0].lstrip('"').startswith("Plot Title")
@@ -24,12 +30,18 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
     if not time or not (titled or "#" in names):
         return None
     patch = {"skip_rows": int(titled), "time_column": time[0], "comment": None, "separator": separator}
-    offset = re.search(r"GMT([+-])(\d{2}):00", time[0])
-    if offset:
-        # The names of fixed zones count hours west of Greenwich.
-        sign, hours = "-" if offset[1] == "+" else "+", int(offset[2])
-        patch["time_zone"] = f"Etc/GMT{sign}{hours}" if hours else "UTC"
+    if offset := re.search(r"GMT([+-]\d{2}:\d{2})", time[0]):
+        patch["time_zone"] = _zone_of(offset[1])
     return patch | {"exclude": present(names, "#", *EVENTS)}
+
+
+def _zone_of(offset: str) -> str:
+    """Name the zone that always has this offset; the offset itself, which is asked about, where none has a name."""
+    hours, minutes = int(offset[:3]), offset[4:]
+    if minutes != "00" or not -12 <= hours <= 14:
+        return _FIXED.get(offset, offset)
+    # The names of fixed zones count hours west of Greenwich.
+    return f"Etc/GMT{-hours:+d}" if hours else "UTC"
 
 
 HOBO = Dialect("hobo", "an export of HOBOware", _recognise)
