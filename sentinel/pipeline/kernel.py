@@ -106,7 +106,7 @@ def condition(
             if math.isnan(number[FIRST_TICK]):
                 number[FIRST_TICK] = tick[t, s]
             wave = _season(tick[t, s], periods, n_bins, bins[s])
-            x = _plausible(x, wave, number, count, far[s], limits, none)
+            x = _plausible(x, wave, number, count, kept[s], far[s], limits, none)
             if count[IMPLAUSIBLE] >= _NEW_LEVEL:
                 _empty(number, count, season[s], season_updates[s], bins[s], visits[s])
                 fills.forget_values(far[s])
@@ -263,7 +263,9 @@ def _season(tick: int, periods: Floats, n_bins: Ints, bins: Floats) -> float:
 
 
 @inlined
-def _plausible(x: float, season: float, number: Floats, count: Ints, far: Floats, limits: Floats, none: bool) -> float:
+def _plausible(
+    x: float, season: float, number: Floats, count: Ints, kept: int, far: Floats, limits: Floats, none: bool
+) -> float:
     """The value, or NaN where the sensor cannot mean it; counts the runs of such values."""
     if math.isnan(x):
         return x
@@ -271,7 +273,8 @@ def _plausible(x: float, season: float, number: Floats, count: Ints, far: Floats
         count[OUTSIDE] += 1
         return math.nan
     count[OUTSIDE] = 0
-    scale, known = math.sqrt(number[VARIANCE]), not none and count[POINTS] > UNCLIPPED
+    points = count[POINTS] + kept if count[POINTS] >= RESTART else count[POINTS]
+    scale, known = math.sqrt(number[VARIANCE]), not none and points > UNCLIPPED
     known = known and scale > 0.0
     away = abs(x - season - number[LEVEL])
     if not none and fills.is_fill(x, number[LAST_VALUE], known, known and fills.is_far(x, away / scale, far), far):
