@@ -128,8 +128,13 @@ def _is_whole_number(cells: pl.Series) -> bool:
     return not first or re.fullmatch(r"\s*[\d.eE+]+\s*", first[0]) is not None
 
 
-def find_long(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> dict[str, Any]:
-    """Tell which columns name the series and hold the values of a long table, where each has one value at a time."""
+def find_long(
+    head: pl.DataFrame, names: Sequence[str], options: TableOptions, *, growing: bool = False
+) -> dict[str, Any]:
+    """Tell which columns name the series and hold the values of a long table, where each has one value at a time.
+
+    UnfinishedError: in the few rows of a growing file a further column may still tell series apart.
+    """
     if options.layout == "wide" or options.by or {options.series_column, options.value_column} <= set(names):
         return {}
     series = next((name for name in names if re.fullmatch(_SERIES_NAMES, name.lower())), None)
@@ -144,6 +149,8 @@ def find_long(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -
     )
     if head.select(options.time_name, series, *sites).is_duplicated().any():
         return {}
+    if growing and head.height < ENOUGH_ROWS and not set(names) <= {*taken, *sites, value}:
+        raise UnfinishedError
     return {"series_column": series, "value_column": value, "by": sites}
 
 

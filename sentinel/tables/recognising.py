@@ -153,10 +153,11 @@ def recognise_frame(
     if set(options.time_columns) <= set(names) and not head.is_empty():
         refuse_headerless(options, where)
         head = join_time(head.lazy(), options).collect()
-        options = fill(options, find_long(head, names, options))
+        options = fill(options, find_long(head, names, options, growing=growing))
         options = fill(options, find_form(head, options, where, growing=growing))
-        # A semicolon that nobody gave comes with a decimal comma more often than not.
-        waiting = growing and options.separator == ";" and given.separator != ";"
+        # A semicolon or a tab that nobody gave can come with a decimal comma; tabs of a known kind of file do not.
+        risky = (";",) if what else (";", "\t")
+        waiting = growing and options.separator in risky and given.separator != options.separator
         options = fill(options, find_decimal(head, options, where, waiting=waiting))
         options, ages = turn_ages(head, options, where)
         options, flags = find_flags(names, head, options, good)

@@ -47,15 +47,28 @@ def test_what_was_recognised_stays_though_later_rows_would_decide_otherwise(tmp_
     assert "'1.234,5' is not a number" in frames[0].complaints[0]
 
 
-def test_whole_numbers_between_semicolons_wait_for_a_decimal_mark(tmp_path):
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_whole_numbers_between_semicolons_or_tabs_wait_for_a_decimal_mark(separator, tmp_path):
+    # Bug: between tabs the mark was taken to be a point, and no later value was a number.
     path = tmp_path / "a.csv"
-    path.write_text("time;v\n2020-02-01;7\n")
+    path.write_text(f"time{separator}v\n2020-02-01{separator}7\n")
     source = csv_source(path)
     frames, cursor = follow(source)
     assert rows(frames) == []
     with path.open("a") as file:
-        file.write("2020-02-02;7,5\n")
+        file.write(f"2020-02-02{separator}7,5\n")
     assert rows(follow(source, cursor)[0]) == [("v", 7.0), ("v", 7.5)]
+
+
+def test_replicates_that_came_after_the_first_rows_were_mixed_into_one_series(tmp_path):
+    path, source = tmp_path / "a.csv", csv_source(tmp_path / "a.csv")
+    path.write_text("date,parameter,rep,value\n2024-01-01,ph,1,7.1\n2024-01-02,ph,1,7.2\n")
+    frames, cursor = follow(source)
+    assert rows(frames) == []
+    with path.open("a") as file:
+        file.write("2024-01-03,ph,1,7.1\n2024-01-03,ph,2,7.9\n")
+    with pytest.raises(DataError, match="if it tells series apart, say so with by"):
+        source.fetch(cursor)
 
 
 def test_a_date_with_two_readings_is_asked_about_until_a_row_decides(tmp_path):
