@@ -8,6 +8,7 @@ its folder: it is complained about and tried again at the next fetch.
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -57,6 +58,8 @@ class Follower:
         self._settings, self._clock = settings, clock
         self._path, self._options = Path(settings.path), options_of(settings)
         self._shapes: dict[tuple[Path, tuple[str, ...]], Shape] = {}
+        self._read_to_end: dict[Path, tuple[int, int, int, int]] = {}
+        """Inode, size, time of change and rows of files that are replaced as a whole and hold nothing unread."""
 
     def fetch(self, cursor: Cursor | None) -> Frame:
         """Read what has been added since `cursor`; see `PullSource.fetch`."""
@@ -166,7 +169,10 @@ class Follower:
     def _read_whole(
         self, path: Path, file: BinaryIO, fmt: str, size: int, position: Position, left: int
     ) -> _Rows | None:
-        row = position.rows
+        row, status = position.rows, os.fstat(file.fileno())
+        state = (status.st_ino, status.st_size, status.st_mtime_ns)
+        if self._read_to_end.get(path) == (*state, row):
+            return None
         if fmt == "parquet" and row >= open_table(path, self._options).select(pl.len()).collect().item():
             return None
         found = recognise(path, self._options, counters=False)
@@ -174,6 +180,7 @@ class Follower:
         table = join_time(open_table(path, options), options)
         height = table.select(pl.len()).collect().item()
         if row >= height:
+            self._read_to_end[path] = (*state, row)
             return None
         head = table.head(HEAD_ROWS).collect()
         shape = find_shape(head, options, str(path))
@@ -184,6 +191,8 @@ class Follower:
         said = () if position.read_as else found.said
         position = replace(position, read_as=write_down(options, self._options))
         position = position.go_on(file, size, min(height, row + rows))
+        if row + rows >= height:
+            self._read_to_end[path] = (*state, height)
         return _Rows(checked, position, row + rows < height, options, said)
 
     def _shape(self, path: Path, file: BinaryIO, fmt: str, head: Head, options: TableOptions) -> Shape:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 from datetime import datetime
 
 import pytest
 
 from sentinel.domain.errors import DataError
+from sentinel.sources.base import SourceError
 from tests.sources.following import csv_source, follow, rows
 from tests.tables.specimens import SPECIMENS
 
@@ -139,3 +141,21 @@ def test_a_spreadsheet_is_read_when_it_is_there_and_again_when_it_is_replaced(tm
         frames, cursor = follow(source, cursor)
         told.append([value for _, value in rows(frames)])
     assert told == [[7.0, 8.0, 9.0], [7.0, 8.0, 9.0, 10.0, 11.0]]
+
+
+def test_a_spreadsheet_that_has_not_changed_was_parsed_at_every_fetch(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    path, source, book = tmp_path / "a.xlsx", csv_source(tmp_path / "a.xlsx"), openpyxl.Workbook()
+    for row in (["time", "ph"], *([datetime.fromisoformat(f"2021-06-0{day}"), 7.0] for day in (1, 2, 3))):
+        book.active.append(row)
+    book.save(path)
+    frames, cursor = follow(source)
+    assert len(rows(frames)) == 3
+    # What is broken inside, though its size, its ends and its time of change are the same, is seen by parsing only.
+    changed, content = path.stat().st_mtime_ns, path.read_bytes()
+    path.write_bytes(content[:1_024] + bytes(len(content) - 1_280) + content[-256:])
+    os.utime(path, ns=(changed, changed))
+    assert rows(follow(source, cursor)[0]) == []
+    os.utime(path, ns=(changed + 1, changed + 1))
+    with pytest.raises((SourceError, DataError)):
+        source.fetch(cursor)
