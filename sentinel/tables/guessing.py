@@ -9,7 +9,6 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import time
 from itertools import chain
 from typing import Any
 
@@ -92,14 +91,29 @@ def _looks_like_time(cells: pl.Series, options: TableOptions) -> bool:
     return bool(forms) and all(form and form != [STEPS] for form in forms)
 
 
+def note_clocks(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> list[str]:
+    """Say which columns of times of day are not added to a time that is a date alone."""
+    own = options.time_column
+    if not isinstance(own, str) or not _looks_like_time(head[own], options) or _has_clock(head[own]):
+        return []
+    clocks = [name for name in names if name != own and _is_of_clock(head[name], options)]
+    return [
+        f"times of day, not used: {name}; to add it to the date: --time-column {shlex.quote(own)} "
+        f"--time-column {shlex.quote(name)}"
+        for name in clocks
+    ]
+
+
 def _is_named_time(name: str) -> bool:
     return any(re.fullmatch(pattern, name.lower().lstrip("# ")) for pattern in _TIME_NAMES)
 
 
 def _has_clock(cells: pl.Series) -> bool:
     """True for times that have a time of day already; spreadsheets write a date as midnight."""
-    if cells.dtype == pl.Datetime:
-        return bool((cells.dt.time() != time()).any())
+    if isinstance(cells.dtype, pl.Datetime):
+        # Counted by hand: no part of a stamp outside of the calendar can be asked for.
+        a_day = 86_400 * {"ms": 10**3, "us": 10**6, "ns": 10**9}[cells.dtype.time_unit]
+        return cells.dtype.time_zone is not None or bool((cells.to_physical() % a_day != 0).any())
     return cells.dtype == pl.String and bool(cells.head(100).str.contains(r"\d:\d\d").any())
 
 

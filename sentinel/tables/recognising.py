@@ -28,6 +28,7 @@ from sentinel.tables.guessing import (
     find_form,
     find_long,
     find_time,
+    note_clocks,
     refuse_headerless,
     turn_ages,
 )
@@ -162,7 +163,7 @@ def recognise_frame(
         options, ages = turn_ages(head, options, where)
         options, flags = find_flags(names, head, options, good)
         options, rising = leave_out_counters(head, options, where) if counters and not growing else (options, [])
-        notes = [*ages, *flags, *rising]
+        notes = [*note_clocks(head, names, options), *ages, *flags, *rising]
     if options.columns is not None:
         # A column that is asked for is not left out because of what it is.
         kept = tuple(one for one in options.exclude if not any(matches(name, one) for name in options.columns))

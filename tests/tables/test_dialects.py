@@ -311,6 +311,13 @@ def test_the_time_of_a_sunrise_was_added_to_the_time(header, row, time_column, t
     assert recognise(path, TableOptions()).options.time_column == time_column
 
 
+def test_a_time_of_day_that_is_not_added_to_the_date_is_named(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("date,LST,temp\n2020-01-01,06:30,1.5\n2020-01-02,06:45,1.5\n")
+    (said,) = recognise(path, TableOptions()).said[1:]
+    assert said.endswith("not used: LST; to add it to the date: --time-column date --time-column LST")
+
+
 @pytest.mark.parametrize("mark", [" ", "'", "\u00a0"])
 @pytest.mark.parametrize(
     ("cells", "values"),
