@@ -28,6 +28,7 @@ from sentinel.notify import make_notifier
 from sentinel.pipeline.plan import (
     STAMPS_FOR_CADENCE,
     Plan,
+    Plans,
     comparison_name,
     defaults_for,
     list_names,
@@ -140,14 +141,17 @@ def _false_alarms_a_day(settings: Settings, names: Sequence[str]) -> Iterator[st
     """Say how many false alarms a day the budgets allow for all series together, at most."""
     now = f"the {len(names):,} series that the sources have now"
     whose = now if names else f"{_FLEET:,} series without entries of their own"
-    everyone = list_names(settings, names or [f"x{number}" for number in range(_FLEET)])
-    settings = settings.divide(everyone)
+    everyone = names or [f"x{number}" for number in range(_FLEET)]
+    settings = settings.divide(list_names(settings, everyone))
+    plans = Plans(settings)
+    declared = [settings.series_for(name).cadence for name in everyone]
     for cadence in _LISTED_CADENCES:
-        declared = [settings.series_for(name).cadence for name in everyone]
         budgets: dict[str, float] = defaultdict(float)
         for name, own in zip(everyone, declared, strict=True):
-            for rule in settings.rules_for(name):
-                budgets[rule.severity] += rule.alpha_per_tick(own or cadence) * DAY / (own or cadence).microseconds
+            for judged in list_names(settings, [name]):
+                plan = plans.find(name, judged, own or cadence, conditioning=True)
+                for rule in plan.rules:
+                    budgets[rule.severity] += rule.alpha * DAY / plan.cadence_us
         if budgets:
             tiers = " and ".join(f"{number:.2g} {severity}" for severity, number in budgets.items())
             at = "" if None not in declared else f", if cadences that are not declared are {cadence}"
