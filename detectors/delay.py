@@ -26,7 +26,8 @@ The mixture of J bets is at least its best member and at most J times it: the li
 `1/alpha` and `J/alpha`, and the geometric middle is taken. Measured medians agree within 25 % for jumps at constant
 variance that halve the distance of the autocorrelation to 1 (thresholds .3 to .9, alpha 1e-3 to 1e-6). Smaller jumps
 and larger alpha are seen up to 40 % sooner than this says, and so are jumps at a constant size of shocks, which enlarge
-the deviations besides.
+the deviations besides. Next to a random walk deviations last so long that a larger jump is not seen sooner: one to .99
+takes up to 7 % longer than one to .98.
 """
 
 from __future__ import annotations

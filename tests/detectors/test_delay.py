@@ -98,12 +98,12 @@ def test_a_tracked_level_leaves_the_autocorrelation_that_is_measured() -> None:
 
 
 @settings(max_examples=10, deadline=None)
-@given(st.floats(0.0, 0.9), st.floats(0.2, 0.8), st.floats(-6, -2))
+@given(st.floats(0.0, 0.8), st.floats(0.2, 0.8), st.floats(-6, -2))
 def test_a_larger_jump_and_a_larger_budget_are_seen_sooner(threshold: float, part: float, log_alpha: float) -> None:
     small, large = (threshold + share * (1.0 - threshold) for share in (part, part + 0.1))
     alpha = 10.0**log_alpha
-    # The grid of the integral is coarser at one of the two: near .99 they differed by .06 % the wrong way.
-    assert lag1_delay(threshold, large, alpha) < 1.005 * lag1_delay(threshold, small, alpha)
+    # Jumps up to .98: beyond, next to a random walk, a larger one is not seen sooner (.99 up to 7 % later than .98).
+    assert lag1_delay(threshold, large, alpha) < lag1_delay(threshold, small, alpha)
     assert lag1_delay(threshold, small, alpha) < lag1_delay(threshold, small, alpha / 10.0)
 
 
