@@ -1,4 +1,4 @@
-"""How soon the default alarm sees a return rate that is halved, and how long a record must be for it.
+"""Delays of the default alarm once a return rate is halved, and the lengths of record that it needs.
 
 Both are measured, not derived: on AR(1) series that recover within `T` ticks (lag 1 is `exp(-1/T)`) and then, at shocks
 of the same size, within `2 T`; 192 runs a number, by `python -m tests.studies.slower.halving --write`. A real series is

@@ -1,4 +1,4 @@
-"""What would each rule have said? The same record is run once more under the default rule and its usual alternatives.
+"""The alarms of the default rule and its usual alternatives, for which the same record is run once more.
 
 All of them have the budget of the default warning, so that they differ in what they claim and in nothing else. The
 record is conditioned as it was, cadence, season and half-lives are the configured ones; nothing of this pass reaches
@@ -37,7 +37,7 @@ NAMED = 3
 
 
 class Alternatives(NamedTuple):
-    """What each rule would have said of a record."""
+    """The alarms of the default rule and its alternatives on one record."""
 
     rules: list[RuleBudget]
     alarms: dict[tuple[str, str], list[AlarmEvent]]

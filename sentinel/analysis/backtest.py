@@ -50,7 +50,7 @@ class Analysis:
 
     def __init__(self, readings: pl.DataFrame, findings: Findings, read_as: Sequence[str] = ()) -> None:
         self.read_as = list(read_as)
-        """How the table was read, where that is not as it stands, and what in it looks odd."""
+        """Lines on the reading of the table: what is not taken as it stands, and what looks odd."""
         self.readings = readings
         """One row per series and tick; the columns of readings.parquet."""
         self.alarms = alarm_table(findings.events, findings.axes)

@@ -35,7 +35,7 @@ PER_TICKS = 10_000
 
 
 class RuleTicks(NamedTuple):
-    """What the ticks of some series were to the rules of their plan; one number a rule each."""
+    """Counts of watching ticks and of ticks in alarm of some series, one number a rule each."""
 
     watching: Ints
     in_alarm: Ints
@@ -69,7 +69,7 @@ class Watch:
 
     @property
     def codes(self) -> dict[str, Codes]:
-        """What each tick of the series that are kept was to each rule, (tick, rule); the rows of their readings."""
+        """Codes of the ticks of the series that are kept, as `code_ticks` gives them, (tick, rule)."""
         return {name: np.concatenate(parts) for name, parts in self._codes.items()}
 
 

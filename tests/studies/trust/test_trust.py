@@ -19,6 +19,7 @@ from tests.studies.trust.page import data_of, groups_of, page
 from tests.studies.trust.row import Row
 from tests.studies.trust.run import PAGE
 from tests.studies.trust.scenarios import AT, NULL, Scenario
+from tests.studies.trust.slower import NULL_GROUP, SMALL_GROUP
 from tests.studies.trust.suite import MISSES, SUITE
 
 GROUPS = list(dict.fromkeys(part.group for part in SUITE))
@@ -78,6 +79,13 @@ def test_the_data_have_one_scenario_a_line_and_are_read_as_they_were_written(wri
 
 def test_the_page_is_that_of_its_data(written) -> None:
     assert page(written) == PAGE.read_text(encoding="utf-8")
+
+
+def test_the_default_alarm_spends_little_more_than_half_of_its_budget_on_average(written) -> None:
+    for group in (NULL_GROUP, SMALL_GROUP):
+        for what in {row.what for row in written[group]}:
+            shares = [row.figure.value / row.budget for row in written[group] if row.what == what and row.budget]
+            assert np.mean(shares) <= 0.6, (group, what)
 
 
 def test_the_rows_that_miss_their_bar_are_those_that_are_documented(written) -> None:
