@@ -180,6 +180,8 @@ class ScalesState(NamedTuple):
     counts: Ints
     """Values `FILLED` into the block, `POINTS` since the level started, means `MISSING` in a row; (series, lane,
     scale, 3)."""
+    far: Ints
+    """Means in a row that are far above the level, or below it as a negative number; (series, lane, scale)."""
 
 
 class SlowerState(NamedTuple):

@@ -5,15 +5,20 @@ every 15 minutes every river has a lag-1 autocorrelation of .99, and nothing can
 may be at .8. So the same series is read at all of these scales, and evidence is gathered where something can be seen.
 
 At the tick itself a value is left out if it is farther than 7.5 mean jumps from the last value that was kept, but never
-more than three in a row: a spike is no perturbation of the system. The mean of a block of ticks is missing if fewer
-than half of its values are there.
+more than three in a row: a spike is no perturbation of the system. Jumps of 0 do not enter that mean, since coarse
+values often do not move. The mean of a block of ticks is missing if fewer than half of its values are there.
 
 Each scale then has a level `m`, its slope `v` and a scale `sigma`, all with values from before `y`, that are followed
 as `following.py` says with half-lives of 30 for the level and 60 for the scale, in ticks of the scale:
 
     d = y - (m + v);        past = (y' - m) / sigma,   present = d / sigma      (y' = the mean before, if not missing)
 
-A missing mean moves the level along its slope. After 30 of them the level starts anew.
+A missing mean moves the level along its slope. After 30 of them the level starts anew. Means in a row on one side of
+the level, each more than 3.5 scales from it, are a step, such as another sensor, if there are as many as two blocks of
+`slower.py` hold, and 4 at least: the level becomes the mean of the last three, without a slope.
+
+Where the mean jump at the tick itself is more than 2 scales, values are so coarse that only a few of them are ever
+seen; the tick is then read in means only.
 """
 
 from __future__ import annotations
@@ -35,6 +40,10 @@ LEVEL_GAIN, SCALE_GAIN = half_life.gain(30.0), half_life.gain(60.0)
 CUT, UNCUT = 3.0, 20
 JUMPS, JUMPS_NEEDED, LEFT_OUT = 7.5, 20, 3
 JUMP_GAIN = 0.01
+COARSE = 2.0
+"""Scales that values lie apart, on average, from which on they are too coarse to be read one by one."""
+STEP, STEP_AFTER = 3.5, 4
+"""Scales from the level, and means in a row that far from it at least, that are a step of the level."""
 
 LEVEL, SLOPE, VARIANCE, LAST, EARLIER = range(5)
 FILLED, POINTS, MISSING = range(3)
@@ -51,7 +60,7 @@ def fresh(series: int, lanes: int) -> ScalesState:
     return ScalesState(
         np.full(series, -1, np.int64), np.tile([np.nan, 0.0], (series, lanes, 1)),
         np.zeros((series, lanes, 2), np.int64), np.zeros(each), np.tile([0.0, 0.0, 0.0, np.nan, np.nan], (*each, 1)),
-        np.zeros((*each, 3), np.int64),
+        np.zeros((*each, 3), np.int64), np.zeros(each, np.int64),
     )  # fmt: skip
 
 
@@ -69,6 +78,7 @@ def empty(state: ScalesState) -> None:
     state.spikes[:] = 0
     state.total[:] = 0.0
     state.counts[:] = 0
+    state.far[:] = 0
     for lane in range(state.total.shape[0]):
         for k in range(SIZES):
             _restart(state.numbers, state.counts, lane, k)
@@ -96,8 +106,10 @@ def without_spike(value: float, kept: Floats, spikes: Ints, lane: int) -> float:
         spikes[lane, SPIKES] += 1
         return math.nan
     spikes[lane, SPIKES] = 0
-    spikes[lane, JUMPED] += 1
     kept[lane, KEPT] = value
+    if jump == 0.0:  # coarse values often do not move; how far they jump when they do is what counts
+        return value
+    spikes[lane, JUMPED] += 1
     gain = max(JUMP_GAIN, 1.0 / spikes[lane, JUMPED])
     kept[lane, JUMP] += gain * ((min(jump, bound) if known else jump) - kept[lane, JUMP])
     return value
@@ -132,8 +144,21 @@ def _skip(means: int, numbers: Floats, counts: Ints, lane: int, k: int) -> None:
 
 
 @part
-def take(total: Floats, numbers: Floats, counts: Ints, lane: int, k: int) -> tuple[float, float, float]:
-    """End a block of ticks of a scale; give past, present and the value before, NaN where there is none."""
+def _is_step(d: float, scale: float, n: int, far: Ints, needed: float, lane: int, k: int) -> bool:
+    """Tell if as many means in a row as are needed lie far from the level, all on one side of it."""
+    side = 0 if n <= UNCUT or abs(d) <= STEP * scale else 1 if d > 0.0 else -1
+    far[lane, k] = far[lane, k] + side if side * far[lane, k] > 0 else side
+    return bool(abs(far[lane, k]) >= needed)
+
+
+@part
+def take(
+    total: Floats, numbers: Floats, counts: Ints, far: Ints, jump: float, length: float, lane: int, k: int
+) -> tuple[float, float, float]:
+    """End a block of ticks of a scale; give past, present and the value before, NaN where there is none.
+
+    `jump` is the mean jump at the tick, `length` the number of pairs in a block of scores.
+    """
     filled = counts[lane, k, FILLED]
     missing = filled == 0 or 2 * filled < TICKS[k]
     mean = math.nan if missing else total[lane, k] / filled
@@ -147,21 +172,21 @@ def take(total: Floats, numbers: Floats, counts: Ints, lane: int, k: int) -> tup
         return math.nan, 0.0, math.nan
     counts[lane, k, MISSING] = 0
     last, earlier, n = numbers[lane, k, LAST], numbers[lane, k, EARLIER], counts[lane, k, POINTS]
-    tie = mean == last
-    numbers[lane, k, EARLIER], numbers[lane, k, LAST] = np.nan if tie else last, mean
+    numbers[lane, k, EARLIER], numbers[lane, k, LAST] = last, mean
     if n == 0:
         numbers[lane, k, LEVEL] = mean
         counts[lane, k, POINTS] = 1
         return math.nan, 0.0, math.nan
     level, slope, variance = numbers[lane, k, LEVEL], numbers[lane, k, SLOPE], numbers[lane, k, VARIANCE]
-    if tie:  # a stuck or coarse sensor, not persistence
-        numbers[lane, k, LEVEL] = level + slope
-        return math.nan, 0.0, math.nan
     d, scale = mean - (level + slope), math.sqrt(variance)
     numbers[lane, k, LEVEL], numbers[lane, k, SLOPE], numbers[lane, k, VARIANCE], _ = follow(
         level, slope, variance, d, n, LEVEL_GAIN, LEVEL_GAIN * LEVEL_GAIN / 4.0, SCALE_GAIN, CUT, UNCUT
     )
     counts[lane, k, POINTS] = n + 1
-    if n < POINTS_NEEDED or scale == 0.0 or math.isnan(last):
+    if _is_step(d, scale, n, far, max(STEP_AFTER, 2.0 * length), lane, k):
+        numbers[lane, k, LEVEL] = mean if math.isnan(last + earlier) else (mean + last + earlier) / 3.0
+        numbers[lane, k, SLOPE] = 0.0
+        far[lane, k] = 0
+    if n < POINTS_NEEDED or scale == 0.0 or math.isnan(last) or (k == 0 and jump > COARSE * scale):
         return math.nan, 0.0, math.nan
     return (last - level) / scale, d / scale, (earlier - level + slope) / scale

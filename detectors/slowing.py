@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from detectors.compiled import compiled, inlined, part
 from detectors.ledger import ENOUGH, LABEL_ONE_SIDED, SEGMENT, ScalesState, SlowerBlock, SlowerState
-from detectors.scales import MISSING, SIZES, TICKS, add, empty, pass_over, take, without_spike
+from detectors.scales import JUMP, MISSING, SIZES, TICKS, add, empty, pass_over, take, without_spike
 from detectors.scores import (
     A2,
     A_ABOVE,
@@ -72,7 +72,7 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
         variance, sides, share, wealth, money = own.variance, own.sides, own.share, own.wealth, own.money
         is_open, live, evidence = own.open, own.live, own.evidence
         fleet, fleet_money, e_value = own.fleet, own.fleet_money, own.e_value
-        last_tick, kept, spikes, total, numbers, counts = at
+        last_tick, kept, spikes, total, numbers, counts, far = at
         for t in range(tick.shape[0]):
             if not here[t, s]:
                 continue
@@ -102,7 +102,9 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
                 for k in range(SIZES):
                     if (tick[t, s] + 1) % TICKS[k] != 0:
                         break  # nor does a block of a coarser scale end
-                    past, present, before = take(total, numbers, counts, lane, k)
+                    past, present, before = take(
+                        total, numbers, counts, far, kept[lane, JUMP], excursion[lane, k, LENGTH], lane, k
+                    )
                     if _is_unseen(counts, baseline, lane, k):
                         _end_unseen(own, out, t, s, lane, k)
                     if math.isnan(past):
@@ -155,8 +157,9 @@ def _of_series(state: SlowerState, s: int) -> SlowerState:
 @inlined
 def _of_scales(state: ScalesState, s: int) -> ScalesState:
     return ScalesState(
-        state.tick[s : s + 1], state.kept[s], state.spikes[s], state.total[s], state.numbers[s], state.counts[s]
-    )
+        state.tick[s : s + 1], state.kept[s], state.spikes[s], state.total[s], state.numbers[s], state.counts[s],
+        state.far[s],
+    )  # fmt: skip
 
 
 @inlined

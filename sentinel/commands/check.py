@@ -199,7 +199,7 @@ def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]
     yield (
         f"blind after {span(plan.blind_after_missing, cadence)} = {plan.blind_after_missing} missing ticks in a row, "
         f"{plan.stuck_after} equal values, 3 values farther than {plan.implausible:g} scales from the level, or where "
-        f"more than {plan.coarse_share:.3g} of the values equal the one before"
+        f"values that differ lie more than {plan.coarse_steps:.3g} scales apart on average"
     )
     rules = _rules(settings, name, plan, cadence)
     # How a rule ends and what it bets is mostly the same for all of them, and then said once.

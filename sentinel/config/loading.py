@@ -61,9 +61,11 @@ def _replace_old_keys(root: Node) -> Iterator[str]:
             if new is not None and new not in content:
                 content[new], places[new] = content.pop(key), places[key]
                 yield fault_line(*places[key], (*path, key), f"is called {new} now; the old name is still read")
-            elif key in model.retired and content[key].content == model.retired[key]:
+            elif key in model.retired and model.retired[key] in (None, content[key].content):
+                value = model.retired[key]
+                reason = "nothing depends on it" if value is None else f"it is always {value:g}"
                 del content[key]
-                message = f"has gone, since it is always {model.retired[key]:g} now; leave the key out"
+                message = f"has gone, since {reason} now; leave the key out"
                 yield fault_line(*places[key], (*path, key), message)
 
 
@@ -155,20 +157,23 @@ def to_record(settings: Settings) -> dict[str, Any]:
 def from_record(data: Mapping[str, Any], notice: Callable[[str], object] | None = None) -> Settings:
     """Return the settings that this or an earlier version recorded.
 
-    Keys of banks that have gone are left out, whatever their value: what was recorded must not lock a state out. Before
+    Keys that have gone are left out, whatever their value: what was recorded must not lock a state out. Before
     there was an `at_start` every rule raised alarms from the first verdict on, and does so as it was recorded.
     `notice` is called with one line if that changes a value. StateError: a later version wrote them.
     """
     banks, ignored = {}, []
     for name, bank in data.get("banks", {}).items():
-        banks[name] = {key: value for key, value in bank.items() if key not in BankSettings.retired}
+        banks[name] = _without_retired(bank, BankSettings)
         for key, constant in BankSettings.retired.items():
             if bank.get(key, constant) != constant:
                 ignored.append(f"banks.{name}.{key}: {bank[key]}; it is always {constant:g} now")
+    given = {**data, "banks": banks}
+    if "series" in data:
+        given["series"] = [_without_retired(entry, SeriesSettings) for entry in data["series"]]
     if ignored and notice is not None:
         notice(f"recorded settings, {', '.join(ignored)}; ignored")
     try:
-        settings = Settings.model_validate({**data, "banks": banks}, context=RECORDED)
+        settings = Settings.model_validate(given, context=RECORDED)
     except ValidationError as error:
         first = next(faults_of(error, Settings, lambda path: _value_at(data, path)))
         raise StateError(
@@ -177,6 +182,10 @@ def from_record(data: Mapping[str, Any], notice: Callable[[str], object] | None 
         ) from error
     alarms = tuple(map(_as_recorded, settings.alarms, data["alarms"])) if "alarms" in data else settings.alarms
     return settings.model_copy(update={"alarms": alarms})
+
+
+def _without_retired(record: Mapping[str, Any], model: type[Part]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key not in model.retired}
 
 
 def _as_recorded(rule: AlarmSettings, record: Mapping[str, Any]) -> AlarmSettings:

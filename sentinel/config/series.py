@@ -45,6 +45,7 @@ class SeriesSettings(Part):
     """How series are laid on a grid and conditioned; the first entry whose match fits a name wins."""
 
     renamed: ClassVar[Mapping[str, str]] = {"reference": "counterpart"}
+    retired: ClassVar[Mapping[str, float | None]] = {"coarse_share": None}
 
     match: Text = "*"
     """Series names, with * ? [abc] as in file names; * also spans '/'."""
@@ -64,13 +65,13 @@ class SeriesSettings(Part):
     range: tuple[float | None, float | None] | None = None
     """Lowest and highest possible value, either may be null; a value outside makes the series blind."""
     stuck_after_ticks: Annotated[int, Field(ge=2)] = 20
-    """The same value this many ticks in a row makes the series blind."""
+    """The same value this many ticks in a row makes the series blind, unless the share of ties explains it."""
     blind_after_missing_ticks: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """Missing ticks in a row that make the series blind; null = a tenth of max_gap, at least 3."""
     implausible_scales: Annotated[float, Field(ge=10, le=1e9)] = 1000.0
     """A value farther from the level than this many scales counts as missing; three in a row make the series blind."""
-    coarse_share: Annotated[float, Field(ge=0.01, le=1)] = 0.2
-    """Where more than this share of the values equals the one before, the series is blind; 1 = never."""
+    coarse_steps: Annotated[float, Field(ge=0.5, le=1e9)] = 2.0
+    """Where two values in a row that differ lie more than this many scales apart on average, the series is blind."""
     stale_after: PositiveDuration | None = None
     """Without an observation for this long the series is blind; null = 3 cadences + lateness."""
     bank: Name | None = None

@@ -68,7 +68,10 @@ def _complete_schema(schema: dict[str, Any], model: type[Any]) -> None:
     for old, new in model.renamed.items():
         properties[old] = {**properties[new], **_DEPRECATED, "description": f"Old name of {new}."}
     for key, value in model.retired.items():
-        properties[key] = {"const": value, **_DEPRECATED, "description": f"Has gone: it is always {value:g}."}
+        now = {"description": "Has gone."} if value is None else {
+            "const": value, "description": f"Has gone: it is always {value:g}."
+        }  # fmt: skip
+        properties[key] = {**now, **_DEPRECATED}
 
 
 class Part(BaseModel):
@@ -81,8 +84,8 @@ class Part(BaseModel):
 
     renamed: ClassVar[Mapping[str, str]] = {}
     """Old names of keys, each with the present one; its field has both as aliases."""
-    retired: ClassVar[Mapping[str, float]] = {}
-    """Keys that have gone, each with the value that always holds now."""
+    retired: ClassVar[Mapping[str, float | None]] = {}
+    """Keys that have gone, each with the value that always holds now; None = nothing depends on it any more."""
 
     @model_validator(mode="after")
     def _check_conflicts(self) -> Self:

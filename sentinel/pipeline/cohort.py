@@ -26,9 +26,10 @@ from sentinel.pipeline import arrays, conditioning, fills
 from sentinel.pipeline import grid as grids
 from sentinel.pipeline.alarm import Alarm, AlarmState, States
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
+from sentinel.pipeline.columns import POINTS, TIE_SHARE
 from sentinel.pipeline.conditioning import ComparisonBlock, Conditioned, ConditionerState, DifferenceState
 from sentinel.pipeline.grid import ABSENT, Block, Grid, GridState
-from sentinel.pipeline.kernel import POINTS, RESTART, TIE_SHARE
+from sentinel.pipeline.kernel import RESTART
 from sentinel.pipeline.plan import UNCLIPPED, Plan
 from sentinel.pipeline.scoring import Scored, Scoring, ScoringState, Stopwatch
 

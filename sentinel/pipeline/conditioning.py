@@ -23,7 +23,7 @@ from detectors import half_life
 from detectors.bank import share_series
 from detectors.pairs import Pairs
 from sentinel.domain.states import REASONS, Reason
-from sentinel.pipeline import arrays, difference, fills, kernel
+from sentinel.pipeline import arrays, columns, difference, fills, kernel
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.grid import ABSENT, GAP, Block
 from sentinel.pipeline.plan import Plan
@@ -66,6 +66,8 @@ class ConditionerState(NamedTuple):
     """Their ticks."""
     kept: Ints
     """Values before the last gap, where a series keeps across gaps what it has learnt; (series,)."""
+    jump: Floats
+    """Fading mean of how far two values in a row lie apart that differ; (series,)."""
 
 
 class Target(NamedTuple):
@@ -124,7 +126,7 @@ class Conditioner:
              for period, memory in zip(plan.seasons, plan.season_half_lives, strict=True)], np.float64,
         ).reshape(-1, 2)  # fmt: skip
         lowest, highest = max(plan.lowest, -_LARGEST), min(plan.highest, _LARGEST)
-        self._limits = np.array([lowest, highest, plan.implausible, plan.coarse_share])
+        self._limits = np.array([lowest, highest, plan.implausible, plan.coarse_steps])
         warm_up = plan.level_warm_up if plan.conditioning else 0
         self._whole = np.array(
             [warm_up, plan.stuck_after, plan.blind_after_missing, not plan.conditioning, plan.keeps,
@@ -134,13 +136,13 @@ class Conditioner:
     def init(self, series: int) -> ConditionerState:
         """Make the state of series of which nothing was seen."""
         numbers = np.full((series, 8), np.nan)
-        numbers[:, [kernel.LEVEL, kernel.SLOPE, kernel.VARIANCE, kernel.TIE_SHARE]] = 0.0
+        numbers[:, [columns.LEVEL, columns.SLOPE, columns.VARIANCE, columns.TIE_SHARE]] = 0.0
         bins, periods = int(self._bins.sum()), self._periods.size
         return ConditionerState(
             numbers, np.zeros((series, 7), np.int64), np.zeros((series, periods, 3)),
             np.zeros((series, periods), np.int64), np.zeros((series, bins)), np.zeros((series, bins), np.int64),
             fills.fresh(series), np.full((series, fills.START), np.nan), np.zeros((series, fills.START), np.int64),
-            np.zeros(series, np.int64),
+            np.zeros(series, np.int64), np.zeros(series),
         )  # fmt: skip
 
     def advance(self, state: ConditionerState, block: Block) -> tuple[ConditionerState, Conditioned]:

@@ -4,18 +4,7 @@ On every right-hand side stand values from before `x` arrives; H is the level's 
 gain but the slope's starts as one over the number of values its quantity has seen. All trackers are tied-gate cells
 (i = 1 - f).
 
-Season, for each period P with n_b bins, as a cascade with its own slow level L, slope W and spread U (sharing one error
-with the fast level would let the level steal the season; without a slope the bins would climb a trend, in steps):
-
-    e = clip(x - L - W - S, ±3 sqrt U),   L += W + a_P e,   W += a_P^2 / 4 e,   S_q += n_b a_5P e,
-    U += a_2H (e^2 - U),   y = x - S
-
-where q is the tick's bin and S, at the tick's middle, the line through the two bins whose middles are nearest. What the
-bins have in common goes into L: else they would carry a slower season away before its own turn. Once the first period
-is over the gains of the bins start again from 1, as until then the level could not be told from the season, and the
-n-th visit of a bin counts n times as much as the first, 2 / (n + 1): L has not settled when the second period begins.
-
-Level, slope and scale:
+The season is taken out first (`season.py`): y = x - S. Then level, slope and scale:
 
     pred = m + v,  d = y - pred;   z = d / sigma,  z' = (y' - m) / sigma      (y' = y of the tick before)
     e = clip(d, ±3 sigma);  m <- pred + a_H e;  v <- v + (a_H^2 / 4) e;  sigma^2 += a_2H (min(d^2, 9 sigma^2) - sigma^2)
@@ -27,8 +16,8 @@ slope move by those of a straight line fitted to n + 1 equally weighted values,
     2 (2n + 1) / ((n + 1) (n + 2))   and   6 / ((n + 1) (n + 2)):
 
 else a slope that is there from the start takes 350 ticks to learn, and reads as slowing until then. Scale and U move
-from the second update on, a season from the sixth. A missing tick moves the level along its slope and nothing else; an
-exact tie likewise, and it forms no pair (a stuck sensor would otherwise read 0.99995); the tick after a tie may use it.
+from the second update on. A missing tick moves the level along its slope and nothing else; a value of a stuck sensor
+likewise, and it forms no pair (it would read 0.99995); the tick after it may use it. `ties.py` says which values are.
 
 A gap empties all of this. Where a series keeps what it knows across gaps, scale, season and the time since its start
 stay, and the level is found again by the first few values, which move nothing else.
@@ -43,32 +32,53 @@ import numpy as np
 from detectors.compiled import compiled, inlined, part
 from detectors.following import follow
 from sentinel.domain.states import REASONS, Reason
-from sentinel.pipeline import fills
+from sentinel.pipeline import fills, ties
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
+from sentinel.pipeline.columns import (
+    BLIND_AFTER,
+    COARSE_STEPS,
+    CUT,
+    EARLIER,
+    FARTHEST,
+    FIRST_SQUARE,
+    FIRST_TICK,
+    HIGHEST,
+    IMPLAUSIBLE,
+    ISOLATED,
+    KEEPS,
+    LAST,
+    LAST_VALUE,
+    LEVEL,
+    LEVEL_GAIN,
+    LOWEST,
+    MISSING,
+    NONE,
+    OUTSIDE,
+    POINTS,
+    SCALE_GAIN,
+    SLOPE,
+    SLOPE_GAIN,
+    SLOW_LEVEL,
+    SLOW_SLOPE,
+    STUCK_AFTER,
+    TIE_SHARE,
+    TIE_TESTS,
+    TIED,
+    VARIANCE,
+    WARM_UP,
+)
 from sentinel.pipeline.grid import ABSENT, GAP
 from sentinel.pipeline.plan import UNCLIPPED
+from sentinel.pipeline.season import season_at, without_season
 
 _GAP, _STUCK, _COARSE, _RANGE, _IMPLAUSIBLE, _SPACING = (
     REASONS.index(Reason(name)) for name in ("gap", "stuck", "too_coarse", "out_of_range", "implausible", "spacing")
 )
 
-# Columns of the state's arrays; what they hold is said in `conditioning.py`.
-LEVEL, SLOPE, VARIANCE, LAST, LAST_VALUE, TIE_SHARE, FIRST_TICK, EARLIER = range(8)
-POINTS, TIE_TESTS, MISSING, TIED, OUTSIDE, IMPLAUSIBLE, ISOLATED = range(7)
-SLOW_LEVEL, SLOW_SPREAD, SLOW_SLOPE = range(3)
-
-# Entries of what the kernel is set to.
-LEVEL_GAIN, SLOPE_GAIN, SCALE_GAIN, CUT = range(4)
-LOWEST, HIGHEST, FARTHEST, COARSE_SHARE = range(4)
-WARM_UP, STUCK_AFTER, BLIND_AFTER, NONE, KEEPS, FIRST_SQUARE = range(6)
-
 # How it starts and how long a run is: parts of the recurrence that was measured as a whole, so they are no settings.
-_SEASON_FROM = 6
 _SETTLED = 150  # values from which on what is left of a season no longer widens the baseline of the spread
 _BAD_RUN = 3  # faulty values in a row that make a series blind; one alone is a missing tick
 _NEW_LEVEL = 12  # implausible values in a row that are a new level: the series starts afresh
-_TIE_MEMORY = 0.006907  # gain of a half-life of 100 ticks
-_TIE_TESTS = 50
 RESTART = 5
 """Values by which a level is found again after a gap, where scale and season were kept."""
 _ALONE = 30  # values in a row without one a tick before: the series is slower than its grid
@@ -78,7 +88,7 @@ _ALONE = 30  # values in a row without one a tick before: the series is slower t
 def condition(
     value: Floats, kind: Codes, tick: Ints,
     numbers: Floats, counts: Ints, season: Floats, season_updates: Ints, bins: Floats, visits: Ints, far: Floats,
-    start: Floats, start_tick: Ints, kept: Ints,
+    start: Floats, start_tick: Ints, kept: Ints, jump: Floats,
     past: Floats, present: Floats, valid: Flags, reset: Flags, before: Floats, scales: Floats, squares: Floats,
     residual: Floats, adjusted: Floats, learning: Flags, blind: Codes,
     gains: Floats, periods: Floats, n_bins: Ints, season_gains: Floats, limits: Floats, whole: Ints,
@@ -105,7 +115,7 @@ def condition(
                 continue
             if math.isnan(number[FIRST_TICK]):
                 number[FIRST_TICK] = tick[t, s]
-            wave = _season(tick[t, s], periods, n_bins, bins[s])
+            wave = season_at(tick[t, s], periods, n_bins, bins[s])
             x = _plausible(x, wave, number, count, kept[s], far[s], limits, none)
             if count[IMPLAUSIBLE] >= _NEW_LEVEL:
                 _empty(number, count, season[s], season_updates[s], bins[s], visits[s])
@@ -126,18 +136,18 @@ def condition(
                 count[MISSING] += 1
                 count[TIED] = 0
             else:
-                y = x
+                y, stuck = x, ties.note(x, x - wave, number, count, jump, s)
                 if seasonal:
-                    y = _deseasoned(
+                    y = without_season(
                         x, tick[t, s], periods, n_bins, season_gains, gains, season[s], season_updates[s], bins[s],
-                        visits[s], x == number[LAST_VALUE],
+                        visits[s], stuck,
                     )  # fmt: skip
                 _level(
-                    x, y, number, count, kept[s], first_square, gains, none, learnt, settled, t, s, past, present,
-                    valid, before, scales, squares, residual,
+                    x, y, number, count, kept[s], first_square, gains, none, learnt, settled, stuck, t, s, past,
+                    present, valid, before, scales, squares, residual,
                 )  # fmt: skip
                 count[MISSING] = 0
-                adjusted[t, s] = y if learnt or not seasonal else np.nan
+                adjusted[t, s] = y if (learnt or not seasonal) and not stuck else np.nan
                 if points < fills.START and kept[s] == 0 and not none and _start_again(
                     x, tick[t, s], points, start[s], start_tick[s], number, count, far[s], gains, periods, n_bins,
                     season_gains, season[s], season_updates[s], bins[s], visits[s],
@@ -149,7 +159,7 @@ def condition(
                         adjusted[t, s] = np.nan
             learning[t, s] = not learnt
             far[s, fills.LEARNT] = max(far[s, fills.LEARNT], 1.0 if learnt else 0.0)
-            blind[t, s] = _judge(number, count, stuck_after, blind_after, limits[COARSE_SHARE])
+            blind[t, s] = _judge(number, count, jump[s], stuck_after, blind_after, limits[COARSE_STEPS], none)
 
 
 @part
@@ -215,7 +225,7 @@ def _start_again(
     for i in range(kept):
         x = y = start[i]
         if periods.shape[0] > 0:
-            y = _deseasoned(x, ticks[i], periods, n_bins, season_gains, gains, season, updates, bins, visits, False)
+            y = without_season(x, ticks[i], periods, n_bins, season_gains, gains, season, updates, bins, visits, False)
         n = count[POINTS]
         if n == 0:
             number[LEVEL] = y
@@ -231,35 +241,6 @@ def _start_again(
     if not last_is_kept:
         number[LAST] = number[LAST_VALUE] = np.nan
     return True
-
-
-@part
-def _bin(tick: int, period: float, n_bins: int) -> int:
-    phase = tick - period * math.floor(tick / period)
-    return min(n_bins - 1, int(n_bins * phase / period))
-
-
-@part
-def _wave(tick: int, period: float, n_bins: int, bins: Floats, offset: int) -> float:
-    """A season at a tick: between the middles of two bins the line through them.
-
-    A stair's steps are noise of their own in past and present: they drew lag 1 down by up to .07.
-    """
-    phase = tick - period * math.floor(tick / period)
-    place = n_bins * (phase + 0.5) / period - 0.5
-    low = math.floor(place)
-    weight = place - low
-    return float((1.0 - weight) * bins[offset + low % n_bins] + weight * bins[offset + (low + 1) % n_bins])
-
-
-@part
-def _season(tick: int, periods: Floats, n_bins: Ints, bins: Floats) -> float:
-    """What the seasons add at this tick, as far as they are known."""
-    total, offset = 0.0, 0
-    for k in range(periods.shape[0]):
-        total += _wave(tick, periods[k], n_bins[k], bins, offset)
-        offset += n_bins[k]
-    return total
 
 
 @inlined
@@ -286,69 +267,21 @@ def _plausible(
     return x
 
 
-@part
-def _deseasoned(
-    x: float, tick: int, periods: Floats, n_bins: Ints, season_gains: Floats, gains: Floats,
-    season: Floats, updates: Ints, bins: Floats, visits: Ints, tie: bool,
-) -> float:  # fmt: skip
-    offset = 0
-    for k in range(periods.shape[0]):
-        q = offset + _bin(tick, periods[k], n_bins[k])
-        wave = _wave(tick, periods[k], n_bins[k], bins, offset)
-        offset += n_bins[k]
-        y = x - wave
-        season[k, SLOW_LEVEL] += season[k, SLOW_SLOPE]
-        n = updates[k]
-        if n == int(periods[k]):
-            visits[offset - n_bins[k] : offset] = 0
-        if not tie:
-            if n == 0:
-                season[k, SLOW_LEVEL] = x
-            else:
-                e = x - season[k, SLOW_LEVEL] - wave
-                bound = gains[CUT] * math.sqrt(season[k, SLOW_SPREAD])
-                if n > UNCLIPPED:
-                    e = min(max(e, -bound), bound)
-                line = 6.0 / ((n + 1.0) * (n + 2.0))
-                gain = season_gains[k, 0]
-                season[k, SLOW_LEVEL] += max(gain, line * (2.0 * n + 1.0) / 3.0) * e
-                season[k, SLOW_SLOPE] += max(gain * gain / 4.0, line) * e
-                if n >= _SEASON_FROM:
-                    visits[q] += 1
-                    step = min(1.0, max(n_bins[k] * season_gains[k, 1], 2.0 / (visits[q] + 1.0))) * e
-                    bins[q] += step
-                    common = step / n_bins[k]
-                    season[k, SLOW_LEVEL] += common
-                    for j in range(offset - n_bins[k], offset):
-                        bins[j] -= common
-                if n >= 2:
-                    season[k, SLOW_SPREAD] += max(gains[SCALE_GAIN], 1.0 / (n - 1)) * (e * e - season[k, SLOW_SPREAD])
-            updates[k] = n + 1
-        x = y
-    return x
-
-
 @inlined
 def _level(
     x: float, y: float, number: Floats, count: Ints, kept: int, first_square: int, gains: Floats, none: bool,
-    learnt: bool, settled: bool, t: int, s: int,
+    learnt: bool, settled: bool, stuck: bool, t: int, s: int,
     past: Floats, present: Floats, valid: Flags, before: Floats, scales: Floats, squares: Floats, residual: Floats,
 ) -> None:  # fmt: skip
     previous_y, previous_x, earlier_y = number[LAST], number[LAST_VALUE], number[EARLIER]
-    tie = x == previous_x
     count[ISOLATED] = count[ISOLATED] + 1 if math.isnan(previous_x) else 0
-    if not math.isnan(previous_x):
-        count[TIED] = count[TIED] + 1 if tie else 0
-        if count[TIED] <= 4:  # a longer run is a stuck sensor, not a coarse one
-            count[TIE_TESTS] += 1
-            number[TIE_SHARE] += max(_TIE_MEMORY, 1.0 / count[TIE_TESTS]) * ((1.0 if tie else 0.0) - number[TIE_SHARE])
     # What the lattice sees needs three values in a row of which no two neighbours are equal.
-    number[LAST], number[LAST_VALUE], number[EARLIER] = y, x, np.nan if tie else previous_y
+    number[LAST], number[LAST_VALUE], number[EARLIER] = y, x, np.nan if stuck else previous_y
     if none:
         residual[t, s] = x
-        if not tie:
+        if not stuck:
             squares[t, s] = x * x
-        if not tie and not math.isnan(previous_x):
+        if not stuck and not math.isnan(previous_x):
             past[t, s], present[t, s], valid[t, s] = previous_x, x, True
             before[t, s] = earlier_y
         return
@@ -362,7 +295,7 @@ def _level(
     scale = math.sqrt(variance)
     if learnt and scale > 0.0:
         residual[t, s] = d / scale
-    if tie:
+    if stuck:
         number[LEVEL] = m + v
         return
     if learnt and scale > 0.0 and not math.isnan(previous_y):
@@ -381,8 +314,10 @@ def _level(
 
 
 @inlined
-def _judge(number: Floats, count: Ints, stuck_after: int, blind_after: int, coarse_share: float) -> int:
-    if count[TIED] + 1 >= stuck_after:  # n equal values are n - 1 ties
+def _judge(
+    number: Floats, count: Ints, jump: float, stuck_after: int, blind_after: int, coarse_steps: float, none: bool
+) -> int:  # fmt: skip
+    if count[TIED] + 1 >= stuck_after and not ties.is_explained(number, count):  # n equal values are n - 1 ties
         return _STUCK
     if count[OUTSIDE] >= _BAD_RUN:
         return _RANGE
@@ -392,6 +327,6 @@ def _judge(number: Floats, count: Ints, stuck_after: int, blind_after: int, coar
         return _GAP
     if count[ISOLATED] >= _ALONE:
         return _SPACING
-    if count[TIE_TESTS] >= _TIE_TESTS and number[TIE_SHARE] > coarse_share:
+    if not none and count[TIE_TESTS] >= ties.NEEDED and jump > coarse_steps * math.sqrt(number[VARIANCE]):
         return _COARSE
     return 0

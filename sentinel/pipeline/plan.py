@@ -136,7 +136,7 @@ class Plan:
     """Missing ticks in a row before a series is blind, or a counterpart is missing."""
     implausible: float
     """Scales from the level beyond which a value counts as missing."""
-    coarse_share: float
+    coarse_steps: float
     """Share of values equal to the one before, above which the series is blind."""
     stale_after_us: int
     half_life: float
@@ -259,7 +259,7 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
         lowest=-math.inf if low is None else low, highest=math.inf if high is None else high,
         stuck_after=series.stuck_after_ticks,
         blind_after_missing=series.blind_after_missing_ticks or max(3, math.ceil(max_gap / 10)),
-        implausible=series.implausible_scales, coarse_share=series.coarse_share,
+        implausible=series.implausible_scales, coarse_steps=series.coarse_steps,
         stale_after_us=series.stale_after or 3 * cadence.microseconds + series.lateness,
         half_life=half_life, level_half_life=level,
         warm_up=bank.warm_up_ticks or (

@@ -194,3 +194,19 @@ def test_dst_the_hour_that_is_skipped(capsys, tmp_path):
     arguments = ["backtest", str(CASES / "dst" / "spring_standard.csv"), "--time-zone", "America/Denver"]
     assert entry_point([*arguments, "--out", str(tmp_path)]) == DataError.exit_code
     assert "x4 in the time column; this hour does not exist in America/Denver" in capsys.readouterr().err
+
+
+def test_fouling():
+    """Four sensors that drift and are cleaned: 2 false alarms in all at most, at a budget of .5."""
+    assert sentinel.analyse(CASES / "fouling" / "in.csv").alarms.height <= 2
+
+
+def test_sensor_swap():
+    found = sentinel.analyse(CASES / "sensor-swap" / "in.csv").alarms
+    assert found["series"].n_unique() <= 0.58 * 4
+
+
+def test_rise_quantised():
+    found = sentinel.analyse(CASES / "rise-quantised" / "in.csv")
+    assert "blind" not in found.readings["state"]
+    assert found.alarms["series"].n_unique() == 4

@@ -312,6 +312,18 @@ def record_of_0_1_0(**bank: Any) -> dict[str, Any]:
     return record
 
 
+def test_coarse_share_has_gone_whatever_it_was(tmp_path: Path) -> None:
+    lines: list[str] = []
+    path = tmp_path / "sentinel.yaml"
+    path.write_text("series:\n  - coarse_share: 0.5\n", encoding="utf-8")
+    assert load(path, lines.append) == Settings.model_validate({"series": [{}]})
+    assert len(lines) == 1
+    assert ":2: series[0].coarse_share: has gone, since nothing depends on it now; leave the key out" in lines[0]
+    record = to_record(load(path))
+    record["series"][0]["coarse_share"] = 0.5
+    assert from_record(record) == load(path)
+
+
 def test_settings_that_0_1_0_recorded_are_read() -> None:
     settings = from_record(json.loads(json.dumps(record_of_0_1_0())))
     assert settings.counterpart_for("a") == "b"

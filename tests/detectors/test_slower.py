@@ -194,6 +194,25 @@ def test_a_step_of_the_level_hardly_counts() -> None:
     assert (block.label[2_000:2_200][raised] == LABEL_ONE_SIDED).mean() >= 0.5
 
 
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
+def test_another_sensor_is_a_step_of_the_level_and_no_slowing(rho: float) -> None:
+    """One step of 8 sd raised an alarm in 24 of 24 series: every value after it lay on one side of the level."""
+    values = ar1(13, 3_000, 60, rho) * np.sqrt(1.0 - rho * rho)
+    values[2_000:] += 8.0
+    block = watch(values, slower=Slower((1e-4,)))[1]
+    assert block.raised[2_000:2_400].any(axis=(0, 2)).sum() <= 6
+    assert not np.isnan(block.evidence[2_100:]).any()
+
+
+def test_values_of_two_levels_are_read_in_means_only() -> None:
+    """One value in ten is 1, the others are 0: at the tick the default alarm spent 6 times its budget."""
+    values = (np.random.default_rng(14).random((10_000, 40)) < 0.1).astype(np.float64)
+    state, block = watch(values, slower=Slower((1e-3,)))
+    assert block.raised.sum() <= 400
+    assert (state.wealth[:, 0, 0, 0] == 0.0).all()
+    assert not np.isnan(block.evidence[-1]).any()
+
+
 def test_what_never_returns_is_too_slow_not_quiet() -> None:
     walk = np.random.default_rng(1).standard_normal((3_000, 3)).cumsum(axis=0) * np.ones(3)
     trend = walk + 0.0

@@ -33,6 +33,8 @@ class Reference:
         self.y_before: float | None = None
         self.x_before: float | None = None
         self.first_tick: int | None = None
+        self.tied = self.tie_tests = 0
+        self.tie_share = 0.0
         self.seasons = [Season(period, self.H) for period in self.periods]
 
     @staticmethod
@@ -51,6 +53,7 @@ class Reference:
             for season in self.seasons:
                 season.L += season.W
             self.y_before = self.x_before = None
+            self.tied = 0
             return Outcome(None, None)
         n = self.n
         outcome = self.take(tick, x, ready)
@@ -83,10 +86,10 @@ class Reference:
 
     def take(self, tick: int, x: float, ready: bool) -> Outcome:
         """Let a value move level, scale and seasons."""
-        tie = x == self.x_before
+        stuck = self.is_stuck(x)
         y = x
         for season in self.seasons:
-            y = season.without(tick, y, tie)
+            y = season.without(tick, y, stuck)
         y_before, self.y_before, self.x_before = self.y_before, y, x
         if self.n == 0:
             self.m, self.n = y, 1
@@ -96,9 +99,9 @@ class Reference:
         sigma = math.sqrt(self.variance)
         outcome = Outcome(None, None)
         if ready and sigma > 0:
-            pair = None if tie or y_before is None else ((y_before - self.m) / sigma, d / sigma)
+            pair = None if stuck or y_before is None else ((y_before - self.m) / sigma, d / sigma)
             outcome = Outcome(pair, d / sigma)
-        if tie:
+        if stuck:
             self.m = pred
             return outcome
         unclipped = self.n <= 20
@@ -114,6 +117,18 @@ class Reference:
             self.variance += max(self.a(2 * self.H), 1 / (self.n - 1)) * (square - self.variance)
         self.n += 1
         return outcome
+
+    def is_stuck(self, x: float) -> bool:
+        """Equal to the value before for longer than the share of ties explains."""
+        if self.x_before is None:
+            return False
+        tie = x == self.x_before
+        self.tied = self.tied + 1 if tie else 0
+        explained = self.tie_tests >= 50 and self.tie_share**self.tied >= 0.001
+        if explained or self.tied <= 4:
+            self.tie_tests += 1
+            self.tie_share += max(self.a(100), 1 / self.tie_tests) * (tie - self.tie_share)
+        return tie and not explained
 
 
 class Far:
@@ -181,14 +196,14 @@ class Season:
         before, after = self.S[low % self.bins], self.S[(low + 1) % self.bins]
         return before + (place - low) * (after - before)
 
-    def without(self, tick: int, x: float, tie: bool) -> float:
+    def without(self, tick: int, x: float, stuck: bool) -> float:
         q = min(self.bins - 1, int(self.bins * math.fmod(tick, self.period) / self.period))
         wave = self.wave(tick)
         y = x - wave
         self.L += self.W
         if self.n == int(self.period):
             self.visits = [0] * self.bins
-        if tie:
+        if stuck:
             return y
         if self.n == 0:
             self.L = x

@@ -184,7 +184,7 @@ def test_a_constant_series_is_blind_and_never_alarms() -> None:
 
 
 def test_a_coarse_series_is_blind_and_says_why() -> None:
-    outcome = run(np.round(ar1(0, 0.5, 600) / 2.0), hourly(alarms=[{"threshold": -0.5, "alpha": 0.1}]))
+    outcome = run(np.round(ar1(0, 0.5, 600) / 3.0), hourly(alarms=[{"threshold": -0.5, "alpha": 0.1}]))
     assert states(outcome)[-1] == (State.BLIND, Reason.TOO_COARSE)
     assert outcome.events == []
 

@@ -111,10 +111,10 @@ def test_what_is_not_configured_comes_from_the_table_by_cadence() -> None:
 
 
 def test_when_a_sensor_cannot_be_judged_can_be_set() -> None:
-    chosen = {"blind_after_missing_ticks": 30, "implausible_scales": 50, "coarse_share": 1}
+    chosen = {"blind_after_missing_ticks": 30, "implausible_scales": 50, "coarse_steps": 3}
     found, usual = plan("1h", chosen), plan("1h")
-    assert (found.blind_after_missing, found.implausible, found.coarse_share) == (30, 50.0, 1.0)
-    assert (usual.blind_after_missing, usual.implausible, usual.coarse_share) == (14, 1000.0, 0.2)
+    assert (found.blind_after_missing, found.implausible, found.coarse_steps) == (30, 50.0, 3.0)
+    assert (usual.blind_after_missing, usual.implausible, usual.coarse_steps) == (14, 1000.0, 2.0)
     assert plan("1h", {"max_gap": "5h"}).blind_after_missing == 3
 
 

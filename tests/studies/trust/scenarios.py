@@ -94,6 +94,8 @@ NUISANCES: dict[str, n.Nuisance] = {
     "quantised to .1 sd": n.quantised(0.1),
     "quantised to .25 sd": n.quantised(0.25),
     "quantised to .5 sd": n.quantised(0.5),
+    "quantised to 1 sd": n.quantised(1.0),
+    "quantised to 2 sd": n.quantised(2.0),
     "1 % spikes of 8 sd": n.spikes(0.01, 8.0),
     "ramp .005 sd/tick": n.ramp(0.005),
     "ramp .02 sd/tick": n.ramp(0.02),

@@ -114,6 +114,26 @@ def from_below(random: Generator, shape: Shape) -> Floats:
     return changing(np.repeat([-0.6, 0.3], [shape[0] // 2, shape[0] - shape[0] // 2]), random.standard_normal(shape))
 
 
+def coarse(rho: float, step: float) -> Maker:
+    """AR(1) that is rounded to so many standard deviations."""
+
+    def make(random: Generator, shape: Shape) -> Floats:
+        values = stationary(rho)(random, shape)
+        return np.round(values / values.std() / step) * step
+
+    return make
+
+
+def rare_counts(random: Generator, shape: Shape) -> Floats:
+    """Counts of which three in four are 0."""
+    return random.poisson(0.3, shape).astype(np.float64)
+
+
+def rare_events(random: Generator, shape: Shape) -> Floats:
+    """Zeros, and one value in ten that is exponential, as of rain."""
+    return np.where(random.random(shape) < 0.1, random.exponential(1.0, shape), 0.0)
+
+
 def _nulls(kind: type[SlowerScenario], group: str) -> Iterator[SlowerScenario]:
     for name, scenario in SCENARIOS.items():
         if scenario.late == 0.0 and name not in FAILING:
@@ -121,6 +141,9 @@ def _nulls(kind: type[SlowerScenario], group: str) -> Iterator[SlowerScenario]:
     more: dict[str, Maker] = {
         "AR(1) .99": stationary(0.99), "AR(1) .998": stationary(0.998),
         "noise and AR(1) .998": noise_on_slow, "noise x 3, slowly": noise_ramp, "random walk": walk,
+        "AR(1) .97, quantised to .5 sd": coarse(0.97, 0.5), "AR(1) .97, quantised to 1 sd": coarse(0.97, 1.0),
+        "AR(1) .97, quantised to 2 sd": coarse(0.97, 2.0), "AR(1) .99, quantised to 1 sd": coarse(0.99, 1.0),
+        "counts, three in four are 0": rare_counts, "zeros, one in ten a rain": rare_events,
     }  # fmt: skip
     for name, maker in more.items():
         yield kind(name, group, maker)
@@ -129,6 +152,8 @@ def _nulls(kind: type[SlowerScenario], group: str) -> Iterator[SlowerScenario]:
 FAILING: dict[str, tuple[Maker, float]] = {
     "steps of 2 sd": (with_steps(2.0), 1.6),
     "steps of 3 sd": (with_steps(3.0), 1.6),
+    "steps of 5 sd": (with_steps(5.0), 3.0),
+    "steps of 8 sd": (with_steps(8.0), 1.6),
     "ramp .05 sd/tick from the middle on": (ramp_from_the_middle, 1.6),
     "AR(2) (.5, -.3)": (arma((0.5, -0.3)), 1.6),
     "an oscillation at rest, AR(2) of modulus .95": (arma((2 * 0.95 * np.cos(0.5), -0.9025)), 2.0),
