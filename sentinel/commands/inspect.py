@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from sentinel.analysis.inspection import LISTED, Proposed, look_at_each
@@ -62,9 +63,12 @@ def describe_file(path: Path, options: TableOptions) -> Iterator[str]:
         ordered = sort(parsed.observations, Path(folder), differences=steps)
         series = list(look_at_each(ordered, Settings()))
     columns = [name for name in table.collect_schema().names() if not name.startswith("__")]
-    yield f"{path}: {found.dialect} {file_format(path, options)}, {len(columns)} columns: {_listed(columns)}"
+    fmt = file_format(path, options)
+    kind = fmt if fmt == found.dialect else f"{found.dialect} {fmt}"
+    yield f"{path}: {kind}, {len(columns)} columns: {_listed(columns)}"
     yield from (f"  {line}" for line in found.said)
-    yield from (f"  {line}" for line in _describe_times(found, parsed, series))
+    typed = table.collect_schema().get(found.options.time_name, pl.String()).is_temporal()
+    yield from (f"  {line}" for line in _describe_times(found, parsed, series, typed=typed))
     yield from (f"  {line}" for line in _describe_refusals(first, parsed, takes))
     yield from (f"  {line}" for line in _describe_values(path, parsed, ordered, series))
     units = find_units(path, found.options, columns)
@@ -97,13 +101,13 @@ def describe_file(path: Path, options: TableOptions) -> Iterator[str]:
         yield from write_series(series)
 
 
-def _describe_times(found: Recognised, parsed: Parsed, series: list[Proposed]) -> Iterator[str]:
+def _describe_times(found: Recognised, parsed: Parsed, series: list[Proposed], *, typed: bool) -> Iterator[str]:
     options = found.options
     if parsed.axis == "number":
         way = "ages, the largest is the oldest" if options.time_direction == "backward" else "numbers that grow"
         yield f"time: {options.time_name}, {way}"
         return
-    form = options.time_format or "ISO 8601"
+    form = "stamps" if typed else options.time_format or "ISO 8601"
     span = ""
     if series:
         ends = CalendarAxis().column(_ends(series))

@@ -137,7 +137,7 @@ def parser() -> argparse.ArgumentParser:
 
     text = "say how files are read and what is in them; print the options and settings that read them so"
     inspect = command("inspect", "inspect:main", text, "lake.csv")
-    inspect.add_argument("input", nargs="+", metavar="FILE", help="CSV, Parquet, NDJSON or .xlsx file, long or wide")
+    inspect.add_argument("input", nargs="+", metavar="FILE", help="CSV, Parquet, NDJSON, .xlsx or NetCDF file")
     _table(inspect, "how the tables are written, where it is not recognised")
 
     text = "draw the stability spectrogram of one series"
@@ -168,7 +168,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _input(parser: argparse.ArgumentParser) -> None:
     """Add what is analysed and how, the same for `backtest` and `plot`."""
-    parser.add_argument("input", nargs="+", metavar="INPUT", help="CSV, Parquet or NDJSON file, long or wide")
+    parser.add_argument("input", nargs="+", metavar="INPUT", help="CSV, Parquet, NDJSON, .xlsx or NetCDF file")
     parser.add_argument("--config", metavar="FILE", help="YAML file with series, banks, alarms [defaults]")
     parser.add_argument("--cadence", type=_cadence, metavar="SPAN", help="15m, 1d, 1mo [from the first 50 times]")
     text = "known period to take out, such as 1d or 1y; may be repeated [none]"
@@ -186,7 +186,7 @@ def _table(parser: argparse.ArgumentParser, title: str) -> None:
     each = {"action": "append", "default": []}
     names: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
         ("dialect", "NAME", "kind of file, such as toa5; none = the options alone say it [by the first lines]", {}),
-        ("format", "NAME", "csv, parquet, ndjson or xlsx [by the file's ending]", {}),
+        ("format", "NAME", "csv, parquet, ndjson, xlsx or netcdf [by the file's ending]", {}),
         ("by", "COLUMN", "column that tells series apart: --by lake gives paul/ph; may be repeated [none]", each),
         ("time-column", "COLUMN", "column of the event times; several are joined [time]", each),
         ("series-column", "COLUMN", "long tables: column of the series' names [series]", {}),

@@ -73,7 +73,7 @@ Every: TypeAlias = Annotated[
 
 
 class CsvSource(Part):
-    """A file or a folder of CSV, Parquet or NDJSON files, followed as it grows, is rotated or replaced."""
+    """A file or a folder of CSV, Parquet, NDJSON or NetCDF files, followed as it grows, is rotated or replaced."""
 
     kind: Literal["csv"]
     """A table in files."""
@@ -82,10 +82,10 @@ class CsvSource(Part):
     every: Every = 30 * SECOND
     """How often it is read."""
     path: Text
-    """A file, or a folder that is searched for *.csv, *.parquet and *.ndjson."""
+    """A file, or a folder that is searched for *.csv, *.parquet, *.ndjson and *.nc."""
     dialect: Literal[DIALECTS] = "auto"  # type: ignore[valid-type]
     """Kind of file; auto = recognised by its first lines, none = the keys below alone say how it is written."""
-    format: Literal["auto", "csv", "parquet", "ndjson", "xlsx"] = "auto"
+    format: Literal["auto", "csv", "parquet", "ndjson", "xlsx", "netcdf"] = "auto"
     """File format; auto = by the file's suffix."""
     layout: Literal["auto", "long", "wide"] = "auto"
     """long = one observation per row, wide = a column per series, auto = long if there is a series column."""

@@ -44,6 +44,8 @@ LEAST_PATIENCE = 1_000
 """Ticks that a target waits for a counterpart behind it, however short their longest gap: a source may tell hundreds at
 once."""
 _LOOKED_AT = 4096
+_MIDDLE_DAYS = 3
+"""Days between the earliest and the latest middle of a month: 15 February to 16 December at noon, a day to spare."""
 
 
 class Defaults(NamedTuple):
@@ -370,7 +372,8 @@ def learn_cadence(times_us: Ints, *, ended: bool = False) -> Cadence | None:
 
     None while there are fewer, unless the input has `ended` and there are at least two. It is the typical short spacing
     (the median of those near the lower quartile), so that missing stamps do not widen it; a spacing within 2 % of a
-    usual one is that one; stamps on the same day of every month or year are a calendar cadence.
+    usual one is that one; stamps on the same day of every month or year, or in the middle of months, which have no
+    day in common, are a calendar cadence.
     """
     _, first = np.unique(times_us[:_LOOKED_AT], return_index=True)
     if first.size < (2 if ended else STAMPS_FOR_CADENCE):
@@ -383,7 +386,9 @@ def learn_cadence(times_us: Ints, *, ended: bool = False) -> Cadence | None:
     if months >= 1 and abs(typical / MONTH - months) < 0.1 * months:
         days = stamps.astype("datetime64[us]").astype("datetime64[D]")
         of_month = (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64)
-        if np.ptp(of_month) == 0 or of_month.min() >= 27:
+        # Steps of 30 days that are all alike are no months, though the first of them stay near one day.
+        centred = np.ptp(of_month) <= _MIDDLE_DAYS and np.ptp(steps) > 0
+        if np.ptp(of_month) == 0 or of_month.min() >= 27 or centred:
             return Cadence.calendar(months)
     usual = min(_USUAL, key=lambda span: abs(span - typical))
     if abs(usual - typical) <= 0.02 * usual:

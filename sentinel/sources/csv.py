@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sentinel.domain.observation import Cursor, Frame
     from sentinel.sources.following import Follower
 
-ENDINGS = (".csv", ".parquet", ".ndjson")
+ENDINGS = (".csv", ".parquet", ".ndjson", ".nc")
 HEAD_BYTES = 1_024
 TAIL_BYTES = 256
 LINGER_SECONDS = 3_600
@@ -62,7 +62,7 @@ class Files(PullSource):
         path = Path(self._settings.path).absolute()
         try:
             if not find_tables(path):
-                return (f"no *.csv, *.parquet or *.ndjson is in {path} now; they are read as they come",)
+                return (f"no *.csv, *.parquet, *.ndjson or *.nc is in {path} now; they are read as they come",)
         except (FileNotFoundError, NotADirectoryError):
             return (f"{path} is not there now; it is read as soon as it is",)
         except OSError as error:

@@ -29,7 +29,7 @@ from sentinel.tables.complaints import COMPLAINTS
 from sentinel.tables.counters import take_steps
 from sentinel.tables.options import options_of
 from sentinel.tables.parsing import check_cells, find_axis, split_checked
-from sentinel.tables.reading import LONGEST_LINE_BYTES, PIECE_BYTES, Head, cut, read_head, rows_of
+from sentinel.tables.reading import LONGEST_LINE_BYTES, PIECE_BYTES, TEXT, Head, cut, read_head, rows_of
 from sentinel.tables.recognising import read_back, recognise, recognise_text, write_down
 from sentinel.tables.repeated import find_second_rows
 
@@ -120,7 +120,7 @@ class Follower:
         with path.open("rb") as file:
             size = file.seek(0, 2)
             position = position or Position.at(file, 0, 0)
-            if fmt in ("parquet", "xlsx"):
+            if fmt not in TEXT:
                 return self._read_whole(path, file, fmt, size, position, left)
             if position.offset == size:
                 return None

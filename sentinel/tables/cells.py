@@ -32,7 +32,7 @@ class TableOptions:
     dialect: str = "auto"
     """Name of a kind of file; `auto`: recognised by its first lines; `none`: the options alone say it."""
     format: str = "auto"
-    """`csv`, `parquet`, `ndjson`, `xlsx`, or `auto`: by the file's ending, csv if it is none of the others."""
+    """`csv`, `parquet`, `ndjson`, `xlsx`, `netcdf`, or `auto`: by the file's ending, csv by any other."""
     layout: str = "auto"
     """`long` (one observation per row), `wide` (one column per series), `auto`: long if it has both columns."""
     time_column: str | tuple[str, ...] = "time"

@@ -290,7 +290,8 @@ def _say_flags(pattern: str, flags: pl.DataFrame, good: str) -> str:
     """Count the codes of each flag column. A frequent code need not be a good one: only a known one is proposed."""
     counted = []
     for name in flags.columns[:_COLUMNS_NAMED]:
-        counts = flags[name].cast(pl.String).fill_null("").str.strip_chars().value_counts(sort=True, name="n")
+        texts = flags[name].cast(pl.String).fill_null("").str.strip_chars().str.replace(r"\.0+$", "")
+        counts = texts.value_counts(sort=True, name="n")
         codes = [
             f"{code or 'empty'} x{count:,}" for code, count in counts.sort("n", name, descending=[True, False]).rows()
         ]

@@ -9,25 +9,30 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, UNNAMED, WHITESPACE, TableOptions
+from sentinel.tables.cells import MORE, ROW, UNNAMED, WHITESPACE, TableOptions
+from sentinel.tables.ndjson import ndjson_rows, read_keys
 from sentinel.tables.sheets import read_sheet
 
 STREAM_BYTES = 1 << 20
 """Size of the pieces of a lazy table. Several are in work at once, unfolded and parsed: 4 MiB took twice the memory."""
-ENDINGS = {".parquet": "parquet", ".pq": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson", ".xlsx": "xlsx"}
+ENDINGS = {
+    ".parquet": "parquet", ".pq": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson", ".xlsx": "xlsx",
+    ".nc": "netcdf", ".nc4": "netcdf", ".cdf": "netcdf",
+}  # fmt: skip
+TEXT = ("csv", "ndjson")
+"""Formats of lines, which a writer can add to; files of the others are replaced as a whole."""
 PIECE_BYTES = 4 << 20
 LONGEST_LINE_BYTES = 64 << 20
 _BOMS = (
@@ -69,7 +74,7 @@ def read_head(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, wh
             skipped += 1
         elif text := _header_text(file, line, where, codec, options.encoding):
             if fmt == "ndjson":
-                return Head(_read_keys(file, where, begin, codec), begin, codec)
+                return Head(read_keys(file, where, begin, codec), begin, codec)
             if not (options.comment and text.startswith(options.comment)):
                 columns = _read_columns(text, where, options)
         if columns is not None and units == options.unit_rows:
@@ -168,23 +173,6 @@ def csv_rows(piece: bytes, head: Head, options: TableOptions) -> pl.DataFrame:
     return table
 
 
-def ndjson_rows(piece: bytes, head: Head, options: TableOptions) -> pl.DataFrame:
-    """Whole lines of an ndjson file as text columns, and `MORE`, which is set where a line is no JSON object."""
-    schema = dict.fromkeys(head.columns, pl.String())
-    if head.codec != "utf-8":
-        piece = piece.decode(head.codec, errors="replace").encode()
-    # The marks of decimals and thousands are for texts: a number of JSON must not be read with them.
-    marked = options.decimal != "." or options.thousands is not None
-    try:
-        if not marked:
-            return pl.read_ndjson(io.BytesIO(piece), schema=schema).with_columns(pl.lit(None, pl.String).alias(MORE))
-    except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
-        pass
-    lines = piece.decode(errors="replace").splitlines()
-    rows = [_read_row(line, head.columns, options) for line in lines if line.strip()]
-    return pl.DataFrame(rows, schema={**schema, MORE: pl.String()}, orient="row")
-
-
 def split_blanks(piece: bytes) -> bytes:
     """Lines whose columns blanks and tabs keep apart, with one tab between each two."""
     piece = re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", piece)
@@ -212,6 +200,8 @@ def find_codec(first: bytes, where: str, options: TableOptions) -> tuple[str, in
 
 
 def _refuse_binary(first: bytes, where: str, codec: str) -> None:
+    if first.startswith((b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF")):
+        raise DataError(f"{where}: a NetCDF file by its first bytes; name it *.nc, or set format (--format netcdf)")
     if not codec.startswith(("utf-16", "utf-32")) and b"\0" in first:
         raise DataError(f"{where}: binary data, not a table; CSV, Parquet (*.parquet) and NDJSON (*.ndjson) are read")
     if first.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
@@ -244,22 +234,6 @@ def _read_columns(line: str, where: str, options: TableOptions) -> tuple[str, ..
     return tuple(name or f"{UNNAMED}{i}__" for i, name in enumerate(names))
 
 
-def _read_keys(file: BinaryIO, where: str, start: int, codec: str) -> tuple[str, ...]:
-    """Keys of the first objects of an ndjson file, in order of appearance."""
-    file.seek(start)
-    keys: dict[str, None] = {}
-    for raw in file.read(PIECE_BYTES).decode(codec, errors="replace").splitlines()[:HEAD_ROWS]:
-        try:
-            row = json.loads(raw) if raw.strip() else {}
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            keys.update(dict.fromkeys(row))
-    if not keys:
-        raise DataError(f"{where}: no line is a JSON object; one object per line is needed")
-    return tuple(keys)
-
-
 def _count_rows(piece: bytes, comment: str | None) -> int:
     rows = piece.count(b"\n") + (not piece.endswith(b"\n"))
     if comment is not None:
@@ -289,26 +263,8 @@ def _read_line(line: str, separator: str, width: int) -> list[str]:
         return [""] * (width - 1) + [line[:80]]
 
 
-def _read_row(line: str, columns: Sequence[str], options: TableOptions) -> list[str | None]:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        row = None
-    if not isinstance(row, dict):
-        return [None] * len(columns) + [line[:80]]
-    return [_write_cell(row.get(name), name, options) for name in columns] + [None]
-
-
-def _write_cell(cell: Any, name: str, options: TableOptions) -> str | None:
-    """A cell of JSON as text; a number has the decimal mark of the options, unless it names a series."""
-    if cell is None or isinstance(cell, str):
-        return cell
-    is_number = isinstance(cell, float) and name not in (*options.by, options.series_column)
-    return json.dumps(cell).replace(".", options.decimal) if is_number else json.dumps(cell)
-
-
 def file_format(path: Path, options: TableOptions) -> str:
-    """`csv`, `parquet`, `ndjson` or `xlsx`: as the options say, or by the file's ending."""
+    """`csv`, `parquet`, `ndjson`, `xlsx` or `netcdf`: as the options say, or by the file's ending."""
     return ENDINGS.get(path.suffix.lower(), "csv") if options.format == "auto" else options.format
 
 
@@ -321,9 +277,14 @@ def open_table(path: Path, options: TableOptions | None = None) -> pl.LazyFrame:
     """
     options = options or TableOptions()
     fmt = file_format(path, options)
-    if fmt in ("parquet", "xlsx"):
+    if fmt not in TEXT:
         with open_file(path):  # says what is wrong with a path that cannot be read
-            return _scan_parquet(path) if fmt == "parquet" else read_sheet(path, options).lazy()
+            pass
+        if fmt == "netcdf":
+            from sentinel.tables.netcdf import scan_netcdf
+
+            return scan_netcdf(path, options)
+        return _scan_parquet(path) if fmt == "parquet" else read_sheet(path, options).lazy()
     with open_file(path) as file:
         head = read_head(file, str(path), fmt, options, whole=True)
     assert head is not None  # a whole file has a first line, or is refused
@@ -348,7 +309,7 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
 
 def rows_of(piece: bytes, fmt: str, head: Head, options: TableOptions, first_row: int) -> pl.DataFrame:
     """Whole lines as a table with `ROW` and `MORE`; blank lines and comments are no rows."""
-    table = ndjson_rows(piece, head, options) if fmt == "ndjson" else csv_rows(piece, head, options)
+    table = ndjson_rows(piece, head.columns, head.codec, options) if fmt == "ndjson" else csv_rows(piece, head, options)
     return table.filter(~pl.all_horizontal(pl.all().is_null())).with_row_index(ROW, offset=first_row)
 
 

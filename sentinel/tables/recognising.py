@@ -34,6 +34,7 @@ from sentinel.tables.guessing import (
 )
 from sentinel.tables.options import command_line
 from sentinel.tables.reading import (
+    TEXT,
     cut,
     file_format,
     find_codec,
@@ -75,14 +76,33 @@ def recognise(path: Path, options: TableOptions, *, counters: bool = True) -> Re
     if options.dialect == "none":
         return Recognised("none", options, (), options)
     fmt = file_format(path, options)
-    if fmt in ("csv", "ndjson"):
+    if fmt in TEXT:
         with open_file(path) as file:
             found = recognise_text(file, str(path), fmt, options, whole=True)
         assert found is not None  # a whole file is never too short to tell
         return found
+    if fmt == "netcdf":
+        return _recognise_netcdf(path, options, counters=counters)
     filled = fill(options, {"skip_rows": count_titles(path)}) if fmt == "xlsx" else options
     head = open_table(path, filled).head(HEAD_ROWS).collect()
     return recognise_frame(head, str(path), filled, given=options, counters=counters)
+
+
+def _recognise_netcdf(path: Path, options: TableOptions, *, counters: bool) -> Recognised:
+    """Find the options that read a NetCDF file, most of which the file says itself."""
+    from sentinel.tables.netcdf import layout_of
+
+    with open_file(path):  # says what is wrong with a path that cannot be read
+        layout = layout_of(path, options)
+    patch: dict[str, Any] = {"time_column": layout.time, "exclude": layout.exclude}
+    patch |= {"by": (layout.labels[0],)} if layout.labels else {}
+    patch |= {"time_direction": "backward"} if layout.backward else {}
+    filled = fill(options, patch)
+    head = open_table(path, filled).head(HEAD_ROWS).collect()
+    found = recognise_frame(
+        head, str(path), filled, given=options, what="a NetCDF file", good=layout.good, counters=counters
+    )
+    return replace(found, dialect="netcdf", said=(*found.said[:1], *layout.said, *found.said[1:]))
 
 
 def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, whole: bool) -> Recognised | None:
@@ -170,7 +190,7 @@ def recognise_frame(
         options = replace(options, exclude=kept)
     shown = replace(options, missing=(*given.missing, *marks, *_seen(head, MARKS, options)))
     written = command_line(replace(shown, dialect=given.dialect), given)
-    lines = [f"read as {what or 'a table'}: {written}"] if written or what else []
+    lines = [f"read as {what or 'a table'}{': ' * bool(written)}{written}"] if written or what else []
     return Recognised("plain", options, (*lines, *notes), shown if written else given)
 
 

@@ -17,6 +17,10 @@ _IN_NAME = re.compile(r"[\[(]([^\])\d][^\])]*)[\])]\s*$")
 def find_units(path: Path, options: TableOptions, columns: Sequence[str]) -> dict[str, str]:
     """Give the unit of each column that has one: from the first row of units, or the brackets at the end of a name."""
     units = {name: found[1] for name in columns if (found := _IN_NAME.search(name))}
+    if file_format(path, options) == "netcdf":
+        from sentinel.tables.netcdf import units_of
+
+        return {**units, **units_of(path, options)}
     if not options.unit_rows or file_format(path, options) != "csv":
         return units
     with open_file(path) as file:

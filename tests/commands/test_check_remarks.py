@@ -49,7 +49,9 @@ def test_a_file_that_cannot_be_looked_at_is_a_remark_too(tmp_path: Path) -> None
 def test_a_folder_without_a_table_is_remarked_on(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("none")
     (line,) = remarked({"kind": "csv", "name": "lake", "path": str(tmp_path)})
-    assert line == f"source lake: no *.csv, *.parquet or *.ndjson is in {tmp_path} now; they are read as they come"
+    assert (
+        line == f"source lake: no *.csv, *.parquet, *.ndjson or *.nc is in {tmp_path} now; they are read as they come"
+    )
 
 
 def test_what_matches_no_column_and_no_system_is_remarked_on(wide: dict[str, Any]) -> None:

@@ -56,6 +56,16 @@ def test_fifty_distinct_stamps_are_needed_unless_the_input_has_ended() -> None:
     assert learn_cadence(stamps(HOUR, 0), ended=True) is None
 
 
+def test_stamps_in_the_middle_of_months_are_months_and_equal_steps_of_thirty_days_are_not():
+    first = np.datetime64("1960-01", "M") + np.arange(60)
+    starts, ends = (one.astype("datetime64[us]").astype(np.int64) for one in (first, first + 1))
+    assert learn_cadence((starts + ends) // 2) == Cadence.calendar(1)
+    assert learn_cadence(starts + 14 * DAY) == Cadence.calendar(1)
+    for n in (3, 5, 50):
+        assert learn_cadence(starts[0] + 14 * DAY + 30 * DAY * np.arange(n), ended=True) == Cadence.fixed(30 * DAY)
+        assert learn_cadence(starts[0] + 28 * DAY * np.arange(n), ended=True) == Cadence.fixed(28 * DAY)
+
+
 def test_stamps_on_the_same_day_of_a_month_or_at_its_end_are_calendar_months() -> None:
     months = np.arange("2000-01", "2006-01", dtype="datetime64[M]")
     firsts = months.astype("datetime64[us]").astype(np.int64)

@@ -1,0 +1,67 @@
+"""Lines of JSON objects as a table: its columns are the keys of the first lines."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+import polars as pl
+
+from sentinel.domain.errors import DataError
+from sentinel.tables.cells import HEAD_ROWS, MORE, TableOptions
+
+KEYS_BYTES = 4 << 20
+"""Bytes that are searched for keys."""
+
+
+def read_keys(file: BinaryIO, where: str, start: int, codec: str) -> tuple[str, ...]:
+    """Keys of the first objects of an ndjson file, in order of appearance."""
+    file.seek(start)
+    keys: dict[str, None] = {}
+    for raw in file.read(KEYS_BYTES).decode(codec, errors="replace").splitlines()[:HEAD_ROWS]:
+        try:
+            row = json.loads(raw) if raw.strip() else {}
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            keys.update(dict.fromkeys(row))
+    if not keys:
+        raise DataError(f"{where}: no line is a JSON object; one object per line is needed")
+    return tuple(keys)
+
+
+def ndjson_rows(piece: bytes, columns: Sequence[str], codec: str, options: TableOptions) -> pl.DataFrame:
+    """Whole lines of an ndjson file as text columns, and `MORE`, which is set where a line is no JSON object."""
+    schema = dict.fromkeys(columns, pl.String())
+    if codec != "utf-8":
+        piece = piece.decode(codec, errors="replace").encode()
+    # The marks of decimals and thousands are for texts: a number of JSON must not be read with them.
+    marked = options.decimal != "." or options.thousands is not None
+    try:
+        if not marked:
+            return pl.read_ndjson(io.BytesIO(piece), schema=schema).with_columns(pl.lit(None, pl.String).alias(MORE))
+    except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
+        pass
+    lines = piece.decode(errors="replace").splitlines()
+    rows = [_read_row(line, columns, options) for line in lines if line.strip()]
+    return pl.DataFrame(rows, schema={**schema, MORE: pl.String()}, orient="row")
+
+
+def _read_row(line: str, columns: Sequence[str], options: TableOptions) -> list[str | None]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict):
+        return [None] * len(columns) + [line[:80]]
+    return [_write_cell(row.get(name), name, options) for name in columns] + [None]
+
+
+def _write_cell(cell: Any, name: str, options: TableOptions) -> str | None:
+    """A cell of JSON as text; a number has the decimal mark of the options, unless it names a series."""
+    if cell is None or isinstance(cell, str):
+        return cell
+    is_number = isinstance(cell, float) and name not in (*options.by, options.series_column)
+    return json.dumps(cell).replace(".", options.decimal) if is_number else json.dumps(cell)
