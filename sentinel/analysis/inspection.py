@@ -17,6 +17,7 @@ from sentinel.config import Settings
 from sentinel.domain.observation import Axis, CalendarAxis, NumberAxis
 from sentinel.domain.spans import Cadence
 from sentinel.pipeline.plan import learn_cadence, plan_for
+from sentinel.text.words import first_verdict_after
 
 LISTED = 20
 """Series named one by one."""
@@ -38,6 +39,13 @@ def find_oddities(intake: Intake, observations: SortedObservations, records: Seq
         yield f"{', '.join(names[:LISTED])}{', ...' if len(names) > LISTED else ''}: {why}"
 
 
+def say_short(one: Proposed) -> str:
+    """Say that a series is too short for a verdict; empty where it is not."""
+    if one.values >= one.needed:
+        return ""
+    return f"; too short for a verdict, which needs {one.needed:,} values in a row"
+
+
 class Proposed(NamedTuple):
     """Properties of one series, and the seasons proposed for it."""
 
@@ -56,6 +64,8 @@ class Proposed(NamedTuple):
     last_us: int
     values: int
     constant: bool
+    needed: int
+    """Values in a row before the first verdict."""
 
 
 def look_at_each(observations: SortedObservations, settings: Settings) -> Iterator[Proposed]:
@@ -71,13 +81,15 @@ def look_at_each(observations: SortedObservations, settings: Settings) -> Iterat
         cadence = entry.cadence or learn_cadence(time, ended=True)
         if cadence is not None:
             record = on_grid(time, value, cadence.microseconds)
-            level_half_life = plan_for(settings, name, cadence).level_half_life
+            plan = plan_for(settings, name, cadence)
             found = propose(record, cadence.microseconds, entry.season)
-            slow = tuple(season for season in found if season.is_followed(level_half_life))
+            slow = tuple(season for season in found if season.is_followed(plan.level_half_life))
             needed = tuple(season for season in found if season not in slow)
             axis = axes.get(current, CalendarAxis())
             uneven = None if axis.numbered else describe_steps(time, cadence.microseconds)
-            yield Proposed(name, axis, cadence, record.size, entry.season, needed, slow, uneven, *_facts(time, value))
+            first = first_verdict_after(plan)
+            facts = _facts(time, value)
+            yield Proposed(name, axis, cadence, record.size, entry.season, needed, slow, uneven, *facts, first)
 
     for table in observations.batches():
         series, time, value = (table[column].to_numpy() for column in ("id", "time", "value"))

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from sentinel.analysis.short import FEWEST, WholeRecord
 from sentinel.config import RISE, SHORTEST_SEASON_TICKS
 from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
@@ -26,6 +27,7 @@ from sentinel.text.words import (
     known_recovery,
     lag1_in_words,
     modulus_in_words,
+    raised_in_words,
     rule_and_severity,
     spread_in_words,
 )
@@ -107,6 +109,10 @@ class SeriesRecord:
     """Ticks at which a rule was held."""
     alarms: list[tuple[AlarmEvent, int | None]] = field(default_factory=list)
     """Each alarm, and when it was cleared; None while open."""
+    begun: list[float] = field(default_factory=list)
+    """Values of the first ticks, NaN = missing: all there are of a short record."""
+    whole: WholeRecord | None = None
+    """Lag-1 of a record that ended before the bank read anything; it is no reading and leads to no verdict."""
     undeclared: tuple[Proposal, ...] = ()
     """Seasons found by looking at the whole record, for the reader; they change no verdict."""
 
@@ -186,8 +192,7 @@ def _describe_now(record: SeriesRecord) -> str:
     if record.state is State.LEARNING:
         if record.reason is Reason.GAP or record.gaps:
             return f"not ready at the end: started anew after a gap longer than {plan.max_gap:,} ticks"
-        needed = f"{record.ticks - record.missing:,} valid ticks, {first_verdict_after(plan):,} in a row are needed"
-        return f"not ready: {needed}{_season_too_long(record, plan)}"
+        return f"{_not_ready(record, plan)}{_season_too_long(record, plan)}"
     quiet = "no alarm: " if not record.alarms or record.alarms[-1][1] is not None else ""
     if record.held:
         quiet = f"{record.held}; "
@@ -199,6 +204,23 @@ def _describe_now(record: SeriesRecord) -> str:
     alone = f"; {REASONS[record.reason]}" if record.reason is Reason.COUNTERPART_MISSING else ""
     was = f"; held for {record.length(record.held_ticks)} in all" if record.held_ticks and not record.held else ""
     return f"{quiet}lag-1 {'' if quiet else 'now '}{lag1_in_words(seen)}{more}{spread}{alone}{was}"
+
+
+def _not_ready(record: SeriesRecord, plan: Plan) -> str:
+    """Say why there is no verdict, what one would need, and what can be read all the same."""
+    first, values = first_verdict_after(plan), record.ticks - record.missing
+    said = (
+        f"not ready for a verdict: {values:,} value{'' if values == 1 else 's'}; the first one needs {first:,} in a row"
+    )
+    if plan.ready_after < first:
+        said += f", {plan.ready_after:,} with a rule that has a threshold"
+    if not math.isnan(record.estimates.lag1):
+        return f"{said}; so far lag-1 is {lag1_in_words(record.estimates)}{_recovery_in_words(record)}"
+    if record.whole is not None:
+        whole = UNKNOWN._replace(lag1=record.whole.lag1, lag1_low=record.whole.low, lag1_high=record.whole.high)
+        taken = "a straight line and the season" if plan.seasons else "a straight line"
+        return f"{said}; less {taken}, the whole record has lag-1 {lag1_in_words(whole)}"
+    return f"{said}; from {FEWEST} on lag-1 of the whole record is given" if values < FEWEST else said
 
 
 def _season_too_long(record: SeriesRecord, plan: Plan) -> str:
@@ -270,6 +292,7 @@ def cadence_in_words(record: SeriesRecord) -> str:
 def _list_lines(record: SeriesRecord, plan: Plan) -> Iterator[tuple[str, str]]:
     yield "half-life", f"{plan.half_life:g} ticks"
     yield "half-life of the level", f"{plan.level_half_life:g} ticks" if plan.conditioning else "not used"
+    yield "first reading", f"after {plan.ready_after:,} valid ticks{raised_in_words(plan)}"
     yield "first verdict", f"after {first_verdict_after(plan):,} valid ticks"
     yield "longest gap", f"{plan.max_gap:,} ticks; after a longer one the series {gap_in_words(plan)}"
     asked = plan.cadence_us < DAY and not record.axis.numbered

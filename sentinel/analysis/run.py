@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sentinel.analysis.intake import SortedObservations
 from sentinel.analysis.readings import Readings, slice_by_series
 from sentinel.analysis.record import SeriesRecord, match_cleared
+from sentinel.analysis.short import LONGEST, estimate_whole
 from sentinel.config import Settings, or_else
 from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent, SiteEvent
@@ -216,6 +217,8 @@ def _extend(record: SeriesRecord, rows: Rows, part: slice) -> None:
         record.first_us = int(rows.time_us[part][0])
     record.gaps += int(gaps.sum())
     record.ticks += int(state.size - gaps.sum())
+    if len(record.begun) <= LONGEST:
+        record.begun.extend(rows.value[part][~gaps][: LONGEST + 1].tolist())
     record.missing += int((np.isnan(rows.value[part]) & ~gaps).sum())
     record.last_tick = int(rows.tick[part][-1])
     record.last_us, record.end_us = int(rows.time_us[part][-1]), int(rows.end_us[part][-1])
@@ -244,5 +247,7 @@ def _complete(findings: Findings, pipeline: Pipeline, state: PipelineState, coun
             view = published.view(record.name)
             record.e_value, record.windows, record.window_us = view.e_value, view.windows, view.window_us
             record.held = held_in_words(view)
+            if record.state is State.LEARNING and not record.gaps and record.target is None:
+                record.whole = estimate_whole(np.array(record.begun), record.plan.seasons)
             record.fill_values = view.fill_values
             record.left_out = left_out_in_words(view.left_out, view.fill_values)

@@ -42,6 +42,7 @@ from sentinel.text.words import (
     describe_rule,
     first_verdict_after,
     gap_in_words,
+    raised_in_words,
     rule_in_words,
     span,
 )
@@ -192,8 +193,8 @@ def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]
     plan = plan_for(settings, name, cadence)
     verdict = first_verdict_after(plan)
     yield (
-        f"first verdict after {span(verdict, cadence)} = {verdict} ticks with a value; a gap of more than "
-        f"{span(plan.max_gap, cadence)} = {plan.max_gap} ticks {gap_in_words(plan)}; "
+        f"first verdict after {span(verdict, cadence)} = {verdict} ticks with a value{raised_in_words(plan)}; "
+        f"a gap of more than {span(plan.max_gap, cadence)} = {plan.max_gap} ticks {gap_in_words(plan)}; "
         f"stale after {print_duration(plan.stale_after_us)}"
     )
     yield (

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sentinel.analysis.inspection import LISTED, Proposed, look_at_each
+from sentinel.analysis.inspection import LISTED, Proposed, look_at_each, say_short
 from sentinel.analysis.intake import UNUSABLE, SortedObservations, say_marks, sort
 from sentinel.commands.main import table_options
 from sentinel.commands.probe import write_series
@@ -77,7 +77,8 @@ def describe_file(path: Path, options: TableOptions) -> Iterator[str]:
         uneven = f"; {one.uneven}" if one.uneven else ""
         unit = units.get(one.name, "")
         unit = f" [{unit}]" if unit and unit not in one.name else ""
-        yield f"    {one.name}{unit}: {one.values:,} values, cadence {one.cadence}, {_season(one)}{uneven}"
+        facts = f"{one.values:,} values, cadence {one.cadence}, {_season(one)}{uneven}{say_short(one)}"
+        yield f"    {one.name}{unit}: {facts}"
     if len(series) > LISTED:
         yield f"    and {len(series) - LISTED:,} more"
     late = [mark for mark in parsed.marks if mark in found.options.missing and mark not in found.shown.missing]

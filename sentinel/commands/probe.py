@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sentinel.analysis.inspection import LISTED, Proposed, look_at_each
+from sentinel.analysis.inspection import LISTED, Proposed, look_at_each, say_short
 from sentinel.analysis.intake import read_files, sort
 from sentinel.analysis.lookback import FEWEST_CYCLES, WEAKEST
 from sentinel.commands.main import table_options
@@ -59,7 +59,7 @@ def print_lines(found: Sequence[Proposed]) -> Iterator[str]:
         cycles = (season.period(one.axis, one.cadence.microseconds) for season in one.followed)
         slow = "".join(f"; a cycle of {cycle} is so slow that the level follows it" for cycle in cycles)
         uneven = f"; {one.uneven}" if one.uneven else ""
-        yield f"{one.name}: cadence {one.cadence}, {one.ticks:,} ticks, {what}{slow}{uneven}"
+        yield f"{one.name}: cadence {one.cadence}, {one.ticks:,} ticks, {what}{slow}{uneven}{say_short(one)}"
     if len(found) > LISTED:
         yield f"and {len(found) - LISTED:,} more series"
     yield f"# Looks at the whole record; a season is found from {FEWEST_CYCLES} periods and strength {WEAKEST:g} on."

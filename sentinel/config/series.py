@@ -129,7 +129,8 @@ class BankSettings(Part):
     level_half_life: BankHalfLife | None = None
     """Memory of the level and trend that are taken out; null = by cadence."""
     warm_up_ticks: Annotated[int, Field(ge=20)] | None = None
-    """Ticks with a value before readings and rules with a threshold; null = by half-life. slower needs 190 always."""
+    """Values in a row before readings and rules with a threshold; null = by half-life. The level and its first pairs
+    take 60, so fewer count as 60 (not under a preset); slower needs 190 always."""
     thresholds: Annotated[int, Field(ge=3, le=256)] = 16
     """Number of detectors, evenly spaced in atanh of the lag-1 autocorrelation."""
     lowest: Lag1 = -0.95

@@ -37,6 +37,8 @@ SHORTEST_SEASON_MEMORY = 120.0
 """Ticks. A season's estimate drifts; small budgets take faster drift for slowing: for seasons of 7 ticks
 false alarms are 1.1 of a budget of 1e-5 with 35 ticks, 0.4 with 120."""
 APART = 0.4
+FEWEST_PAIRS = 10
+"""Pairs that the bank needs at least, behind the values from which the level is learnt."""
 STAMPS_FOR_CADENCE = 50
 LONGEST_GAP = 10_000
 """Missing ticks in a row, at most, before a series starts anew: each of them is a row in memory."""
@@ -231,7 +233,7 @@ class Plan:
     @property
     def warm_up_pairs(self) -> int:
         """Pairs the bank needs after the conditioner has learnt."""
-        return max(10, self.warm_up - self.level_warm_up)
+        return max(FEWEST_PAIRS, self.warm_up - self.level_warm_up)
 
 
 def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: bool = True) -> Plan:

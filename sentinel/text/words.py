@@ -19,7 +19,7 @@ from sentinel.config import RISE, SHORTEST_SEASON_TICKS, SLOWER, AlarmSettings, 
 from sentinel.domain.channels import CLAIMS, Estimates
 from sentinel.domain.spans import Cadence, duration_in_words, moment_in_words, number_in_words, span_in_words
 from sentinel.domain.states import Reason, SeriesView, Spectrogram
-from sentinel.pipeline.plan import SHORTEST_SEASON_MEMORY, Plan, PlanChannel, PlanRule
+from sentinel.pipeline.plan import FEWEST_PAIRS, SHORTEST_SEASON_MEMORY, Plan, PlanChannel, PlanRule
 from sentinel.pipeline.presets import RISE_MEASURED
 
 SHORTEST_CYCLE = 2.1
@@ -304,6 +304,15 @@ def first_verdict_after(plan: Plan) -> int:
         return plan.ready_after
 
     return min(map(of, plan.rules), default=plan.ready_after)
+
+
+def raised_in_words(plan: Plan) -> str:
+    """Say that the warm-up that was asked for is shorter than the level takes; empty where it is what counts."""
+    if plan.warm_up >= plan.level_warm_up + FEWEST_PAIRS or not plan.conditioning:
+        return ""
+    return (
+        f"; the {plan.warm_up} asked for are fewer than the {plan.level_warm_up} of the level and {FEWEST_PAIRS} pairs"
+    )
 
 
 def _scales_begin_after(plan: Plan) -> int:

@@ -51,7 +51,9 @@ def record(**more: object) -> SeriesRecord:
 
 def learning_a_season(season: str) -> SeriesRecord:
     settings = Settings.model_validate({"series": [{"season": [season]}]})
-    return record(plan=plan_for(settings, "x", Cadence.parse("1d")), state=State.LEARNING, reason=Reason.WARM_UP)
+    return record(
+        plan=plan_for(settings, "x", Cadence.parse("1d")), state=State.LEARNING, lag1=math.nan, reason=Reason.WARM_UP
+    )
 
 
 def also(kind: str, threshold: float, label: str, **more: object) -> AlarmEvent:
@@ -143,7 +145,7 @@ def test_what_is_said_of_a_series_is_in_the_golden_words(golden):
         ("relative", ["lag-1 0.62"], ["0.8 "]),
         ("open band", ["(above 0.95)", "at least 19.5 days"], ["1.0"]),
         ("negative", ["-0.30 (-0.50 to -0.10)"], ["recovery time"]),
-        ("not ready", ["40 valid ticks, 190 "], ["lag-1", "season", "nan"]),
+        ("not ready", ["40 values; the first one needs 190 ", "70 with a rule"], ["lag-1", "season", "nan"]),
         ("a season longer than the record", ["72,510", "shorter than one of 99y"], ["lag-1"]),
         ("a season seen once", ["490", "shorter than two of 150d"], []),
         ("a season seen twice", ["380"], ["season"]),
@@ -259,6 +261,7 @@ def test_choices_are_named_once_for_all_series_that_share_them():
     assert dict(found[0].lines) == {
         "half-life": "40 ticks",
         "half-life of the level": "30 ticks",
+        "first reading": "after 70 valid ticks",
         "first verdict": "after 190 valid ticks",
         "longest gap": "80 ticks; after a longer one the series starts anew",
         "season taken out": "none",
