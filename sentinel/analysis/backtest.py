@@ -32,6 +32,7 @@ from sentinel.pipeline.plan import comparison_name, list_names
 from sentinel.pipeline.sites import without_enough
 from sentinel.tables import TableOptions
 from sentinel.tables.options import options_from
+from sentinel.tables.units import unit_of
 from sentinel.views.picture import Figure
 
 PICTURES = 50
@@ -141,6 +142,7 @@ def analyse(
         findings = run(observations, settings, conditioning=conditioning, readings=readings, kept=None)
         refuse_nothing(findings, observations, where)
         refuse_repeats(observations, where)
+        _add_units(findings.records, intake)
         odd = find_oddities(intake, observations, findings.records)
         return Analysis(readings.lazy().collect(), findings, [*intake.read_as, *odd])
 
@@ -223,7 +225,7 @@ def backtest(
         )  # fmt: skip
         refuse_nothing(findings, observations, where)
         refuse_repeats(observations, where)
-        records = findings.records
+        records = _add_units(findings.records, intake)
         timelines = None if labels is None else make_timelines(labels, records)
         files = ["report.html", "readings.parquet", "alarms.csv"]
         readings.lazy().sink_parquet(out / "readings.parquet")
@@ -286,10 +288,18 @@ def plot(
             series = str(first[0]) if first.len() else None
         observations = _sort(intake, Path(folder), settings, where, series)
         findings = run(observations, settings, conditioning=conditioning, readings=None, kept=None)
-    record = next((record for record in findings.records if series in (None, record.name)), None)
+    record = next((record for record in _add_units(findings.records, intake) if series in (None, record.name)), None)
     if record is None:
         raise _no_series(series, observations.names, where)
     return record, draw_record(record, findings.portraits.get(record.id))
+
+
+def _add_units(records: list[SeriesRecord], intake: Intake) -> list[SeriesRecord]:
+    """Give the records the units that the table tells, where the settings do not; a comparison has none."""
+    for record in records:
+        if record.target is None and not record.unit:
+            record.unit = unit_of(intake.units, record.name)
+    return records
 
 
 def _judge(

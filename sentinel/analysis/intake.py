@@ -7,7 +7,7 @@ sorted and written to disk, then read side by side and merged. A single piece, t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from sentinel.tables.columns import patterns_of
 from sentinel.tables.counters import take_steps
 from sentinel.tables.fills import FillSearch
 from sentinel.tables.recognising import Recognised, recognise, recognise_frame
+from sentinel.tables.units import find_units
 
 UNUSABLE = {
     Rejection.MISSING: "missing",
@@ -62,6 +63,8 @@ class Intake(NamedTuple):
     """Patterns of the series of which the steps are judged."""
     expected: Sequence[str] = ()
     """Series that the columns of wide tables promise, whether or not they have a number."""
+    units: Mapping[str, str] = {}
+    """Units of the columns of wide tables, where headers, rows of units or attributes tell them."""
 
 
 @dataclass(slots=True)
@@ -126,7 +129,10 @@ def read_files(paths: Sequence[Path], options: TableOptions) -> Intake:
     """
     found = [recognise(path, options) for path in paths]
     tables = [(str(path), open_table(path, one.options), one) for path, one in zip(paths, found, strict=True)]
-    return read_tables(tables)
+    units: dict[str, str] = {}
+    for path, (_, table, one) in zip(paths, tables, strict=True):
+        units |= find_units(path, one.options, table.collect_schema().names())
+    return read_tables(tables)._replace(units=units)
 
 
 def read_frame(table: pl.LazyFrame, options: TableOptions) -> Intake:

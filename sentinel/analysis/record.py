@@ -75,6 +75,8 @@ class SeriesRecord:
     name: str
     axis: Axis
     id: int = -1
+    unit: str = ""
+    """Of its values; empty = not known."""
     plan: Plan | None = None
     """None if no cadence could be learnt."""
     target: str | None = None

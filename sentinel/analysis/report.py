@@ -31,6 +31,7 @@ from sentinel.domain.metrics import LEVEL
 from sentinel.domain.spans import number_in_words
 from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.snapshot import Rank, rank_by_e_value
+from sentinel.tables.units import with_unit
 from sentinel.text.claims import evidence_against_budget
 from sentinel.text.words import HELD, REMARKS, alpha_in_words, lag1_in_words, rule_in_words
 from sentinel.views.picture import Figure, draw, write
@@ -98,7 +99,7 @@ def draw_record(record: SeriesRecord, portrait: Portrait | None, *, titled: bool
     missing = f", {record.missing:,} missing" if record.missing else ""
     half_life = f"half-life {record.plan.half_life:g} ticks"
     subtitle = f"1 tick = {cadence_in_words(record)} · {half_life} · {record.ticks:,} ticks{missing}"
-    label = textwrap.shorten(record.name.rsplit("/", 1)[-1], 24, placeholder="...")
+    label = with_unit(textwrap.shorten(record.name.rsplit("/", 1)[-1], 24, placeholder="..."), record.unit)
     return draw(
         columns, record.axis, record.thresholds, record.plan.cadence_us, record.plan.rules, record.alarms,
         title=record.name if titled else "", subtitle=subtitle, value_label=label,

@@ -246,6 +246,7 @@ def _complete(findings: Findings, pipeline: Pipeline, state: PipelineState, coun
             record.thresholds = tuple(pipeline.cohort(record.plan).scoring.thresholds.tolist())
             view = published.view(record.name)
             record.e_value, record.windows, record.window_us = view.e_value, view.windows, view.window_us
+            record.unit = view.unit if record.target is None else ""
             record.held = held_in_words(view)
             if record.state is State.LEARNING and not record.gaps and record.target is None:
                 record.whole = estimate_whole(np.array(record.begun), record.plan.seasons)

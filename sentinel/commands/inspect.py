@@ -28,7 +28,7 @@ from sentinel.tables.cells import UNNAMED
 from sentinel.tables.columns import patterns_of
 from sentinel.tables.options import command_line, settings_of
 from sentinel.tables.recognising import Recognised, recognise
-from sentinel.tables.units import find_units
+from sentinel.tables.units import find_units, unit_of, with_unit
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -75,10 +75,8 @@ def describe_file(path: Path, options: TableOptions) -> Iterator[str]:
     yield "  it would watch:" if series else "  it would watch nothing: no series has two times"
     for one in series[:LISTED]:
         uneven = f"; {one.uneven}" if one.uneven else ""
-        unit = units.get(one.name, "")
-        unit = f" [{unit}]" if unit and unit not in one.name else ""
         facts = f"{one.values:,} values, cadence {one.cadence}, {_season(one)}{uneven}{say_short(one)}"
-        yield f"    {one.name}{unit}: {facts}"
+        yield f"    {with_unit(one.name, unit_of(units, one.name))}: {facts}"
     if len(series) > LISTED:
         yield f"    and {len(series) - LISTED:,} more"
     late = [mark for mark in parsed.marks if mark in found.options.missing and mark not in found.shown.missing]
@@ -99,7 +97,7 @@ def describe_file(path: Path, options: TableOptions) -> Iterator[str]:
     for key, value in settings_of(shown).items():
         yield f"    {key}: {json.dumps(value, ensure_ascii=False)}"
     if series:
-        yield from write_series(series)
+        yield from write_series(series, units)
 
 
 def _describe_times(found: Recognised, parsed: Parsed, series: list[Proposed], *, typed: bool) -> Iterator[str]:

@@ -6,7 +6,7 @@ import argparse
 import glob
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +20,7 @@ from sentinel.domain.clock import Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.spans import print_season
 from sentinel.sources import PullSource, make_sources
+from sentinel.tables.units import unit_of
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -39,7 +40,7 @@ def main(arguments: argparse.Namespace) -> int:
         raise DataError(f"{path}: no series with two time stamps; at least two of one series are needed")
     for line in (*(intake.read_as if intake else ()), *ordered.remarks):
         print(line)
-    for line in print_lines(found):
+    for line in print_lines(found, intake.units if intake else {}):
         print(line)
     return 0
 
@@ -51,7 +52,7 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def print_lines(found: Sequence[Proposed]) -> Iterator[str]:
+def print_lines(found: Sequence[Proposed], units: Mapping[str, str] | None = None) -> Iterator[str]:
     """Say what was found, line by line; from `series:` on it is YAML."""
     for one in found[:LISTED]:
         seasons = " and ".join(season.in_words(one.axis, one.cadence.microseconds) for season in one.seasons)
@@ -63,15 +64,17 @@ def print_lines(found: Sequence[Proposed]) -> Iterator[str]:
     if len(found) > LISTED:
         yield f"and {len(found) - LISTED:,} more series"
     yield f"# Looks at the whole record; a season is found from {FEWEST_CYCLES} periods and strength {WEAKEST:g} on."
-    yield from write_series(found)
+    yield from write_series(found, units)
 
 
-def write_series(found: Sequence[Proposed]) -> Iterator[str]:
+def write_series(found: Sequence[Proposed], units: Mapping[str, str] | None = None) -> Iterator[str]:
     """Write the settings of the series as YAML."""
     yield "series:"
     for one in found:
         seasons = ", ".join([*map(print_season, one.declared), *(season.text for season in one.seasons)])
-        yield f"  - {{match: {json.dumps(glob.escape(one.name))}, cadence: {one.cadence}, season: [{seasons}]}}"
+        unit = unit_of(units or {}, one.name)
+        more = f", unit: {json.dumps(unit, ensure_ascii=False)}" if unit else ""
+        yield f"  - {{match: {json.dumps(glob.escape(one.name))}, cadence: {one.cadence}, season: [{seasons}]{more}}}"
 
 
 def _fetch(settings: Settings) -> pl.LazyFrame:

@@ -62,6 +62,8 @@ class SeriesSettings(Part):
     spread, for a sensor that rests in winter: level, lag 1 and evidence start anew."""
     season: tuple[PositiveSeason, ...] = ()
     """Known periods that are taken out, such as [1d, 1y]."""
+    unit: Annotated[str, Field(max_length=40)] = ""
+    """Unit of the values, such as `mg/L`, shown wherever a value is; empty = not known. It changes no number."""
     range: tuple[float | None, float | None] | None = None
     """Lowest and highest possible value, either may be null; a value outside makes the series blind."""
     stuck_after_ticks: Annotated[int, Field(ge=2)] = 20

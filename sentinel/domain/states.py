@@ -162,6 +162,8 @@ class SeriesView:
     readings: tuple[float, ...] = ()
     """One per threshold, in null standard deviations; NaN while not ready."""
     rules: tuple[RuleView, ...] = ()
+    unit: str = ""
+    """Unit of the value; empty = not known."""
 
     @property
     def held(self) -> bool:

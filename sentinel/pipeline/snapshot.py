@@ -202,10 +202,11 @@ class Snapshot:
 
     def _view(self, i: int) -> SeriesView:
         name, source = self._state.names[i], self._state.sources[self._state.source_of[i]]
+        unit = self._pipeline.settings.series_for(name).unit
         if self._state.cohort_of[i] < 0:
             times_us, _ = self._state.waiting.get(i, (NO_INTS, None))
             newest_us = int(times_us.max()) if times_us.size else -1
-            return SeriesView(name, source, State.LEARNING, Reason.CADENCE, time_us=newest_us)
+            return SeriesView(name, source, State.LEARNING, Reason.CADENCE, time_us=newest_us, unit=unit)
         plan, _ = self._state.keys[self._state.cohort_of[i]]
         members = self._state.cohorts[self._state.cohort_of[i]]
         cohort, row = self._pipeline.cohort(plan), int(self._state.row_of[i])
@@ -226,7 +227,7 @@ class Snapshot:
             newest_us = int(members.grid.newest_us[row]) if why == STALE else end_us(int(last.tick[row]))
             since_us = newest_us + plan.stale_after_us
         return SeriesView(
-            name, source, STATES[code], REASONS[why], since_us=since_us,
+            name, source, STATES[code], REASONS[why], since_us=since_us, unit=unit,
             cadence_seconds=seconds, half_life_ticks=plan.half_life, ticks=int(last.ticks[row]),
             missing_ticks=int(last.missing[row]),
             warm_up_left=cohort.points_left(members, row) + max(0, plan.warm_up_pairs - int(members.bank.pairs[row])),

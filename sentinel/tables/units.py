@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 
-from sentinel.tables.cells import TableOptions
+from sentinel.tables.cells import TableOptions, matches
+from sentinel.tables.columns import patterns_of
 from sentinel.tables.dialects.base import split
 from sentinel.tables.reading import file_format, find_codec, open_file, read_head, whole_lines
 
 _IN_NAME = re.compile(r"[\[(]([^\])\d][^\])]*)[\])]\s*$")
 
 
+def with_unit(name: str, unit: str) -> str:
+    """Write a name with its unit, unless it says it already."""
+    return f"{name} [{unit}]" if unit and unit not in name else name
+
+
+def unit_of(units: Mapping[str, str], series: str) -> str:
+    """Give the unit of a series by its name or, behind what tells sites apart, by that of its column."""
+    return units.get(series) or units.get(series.rpartition("/")[2], "")
+
+
 def find_units(path: Path, options: TableOptions, columns: Sequence[str]) -> dict[str, str]:
-    """Give the unit of each column that has one: from the first row of units, or the brackets at the end of a name."""
+    """Give the unit of each column that has one, as it becomes a series: of a logarithm `log mg/L`."""
+    logs = patterns_of(options.transform, "log")
+    return {
+        name: f"log {unit}" if any(matches(name, one) for one in logs) else unit
+        for name, unit in _read_units(path, options, columns).items()
+    }
+
+
+def _read_units(path: Path, options: TableOptions, columns: Sequence[str]) -> dict[str, str]:
+    """Read units from attributes, from the first row of units, or from the brackets at the end of a name."""
     units = {name: found[1] for name in columns if (found := _IN_NAME.search(name))}
     if file_format(path, options) == "netcdf":
         from sentinel.tables.netcdf import units_of
@@ -31,5 +51,6 @@ def find_units(path: Path, options: TableOptions, columns: Sequence[str]) -> dic
         every = whole_lines(file, str(path), codec, start, whole=True)
         lines = [line for _, _, line in takewhile(lambda one: one[1] <= head.start, every)]
     first = lines[-options.unit_rows].decode(codec, errors="replace").strip("\r\n")
-    written = zip(columns, split(first, options.separator), strict=False)
+    # By the header itself: the columns given may lack those without a name.
+    written = zip(head.columns, split(first, options.separator), strict=False)
     return units | {name: unit for name, unit in written if unit}

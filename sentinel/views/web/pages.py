@@ -169,7 +169,7 @@ _environment.filters |= {
 }
 
 _SAME = (
-    "name", "source", "cadence_seconds", "half_life_ticks", "ticks", "missing_ticks", "warm_up_left", "value",
+    "name", "source", "cadence_seconds", "half_life_ticks", "ticks", "missing_ticks", "warm_up_left", "value", "unit",
     "residual", "recovery_seconds", "recovery_low_seconds", "recovery_high_seconds", "period_seconds", "evidence",
     "e_value", "windows", "tie_share", "left_out", "fill_values", "thresholds", "readings", "held",
 )  # fmt: skip

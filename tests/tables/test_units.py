@@ -1,0 +1,84 @@
+"""The unit of a value goes from the file, or from the settings, to every place where the value is shown."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import yaml
+
+import sentinel
+from sentinel.commands.main import entry_point
+from sentinel.config import Settings
+from sentinel.domain.spans import DAY
+from sentinel.pipeline.pipeline import Pipeline
+from sentinel.pipeline.snapshot import Snapshot
+from sentinel.tables import TableOptions
+from sentinel.tables.recognising import recognise
+from sentinel.tables.units import find_units
+from sentinel.views.web.pages import series_as_json
+from tests.pipeline.streams import batch_of
+from tests.tables.specimens import SPECIMENS
+
+ROWS = "".join(f"2020-01-{day:02},{7 + day % 3},{day}.5\n" for day in range(1, 31))
+
+
+@pytest.mark.parametrize(
+    ("text", "units"),
+    [
+        (f"time,oxygen [mg/L],temp (°C)\n{ROWS}", {"oxygen [mg/L]": "mg/L", "temp (°C)": "°C"}),
+        (f"time,oxygen,temp\n,mg/L,degC\n{ROWS}", {"oxygen": "mg/L", "temp": "degC"}),
+        (f"time,oxygen,temp\nUTC,mg/L,\n{ROWS}", {"oxygen": "mg/L"}),
+        (f"time,oxygen,temp (2)\n{ROWS}", {}),
+    ],
+)
+def test_units_come_from_names_and_from_a_row_of_units(tmp_path, text, units):
+    path = tmp_path / "a.csv"
+    path.write_text(text, encoding="utf-8")
+    found = recognise(path, TableOptions())
+    columns = text.partition("\n")[0].split(",")
+    got = find_units(path, found.options, columns)
+    assert {name: unit for name, unit in got.items() if name != "time"} == units
+
+
+def test_the_unit_of_a_logarithm_is_no_longer_that_of_the_value(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(f"time,chl [ug/L],temp\n{ROWS}")
+    options = recognise(path, TableOptions(transform=("chl*=log",))).options
+    assert find_units(path, options, ["time", "chl [ug/L]", "temp"]) == {"chl [ug/L]": "log ug/L"}
+
+
+def test_a_unit_stands_in_the_settings_that_inspect_prints_and_they_are_read_back(tmp_path, capsys):
+    path = tmp_path / "table.dat"
+    path.write_text(SPECIMENS["toa5"].text)
+    assert entry_point(["inspect", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "BattV [Volts]: 3 values" in said
+    settings = Settings.model_validate(yaml.safe_load(said[said.index("sources:") :]))
+    assert settings.series_for("BattV").unit == "Volts"
+
+
+def test_the_unit_of_the_settings_is_in_the_json_and_changes_no_plan():
+    def view(unit: str):
+        settings = Settings.model_validate({"series": [{"match": "s0", "cadence": "1d", "unit": unit}]})
+        pipeline = Pipeline(settings)
+        state, _ = pipeline.advance(pipeline.init(), batch_of(np.arange(90.0)[:, None] % 7, cadence_us=DAY))
+        return state.keys, Snapshot(pipeline, state, taken_us=0).view("s0")
+
+    (plans, plain), (same, told) = view(""), view("mg/L")
+    assert (plain.unit, told.unit) == ("", "mg/L")
+    assert series_as_json(told)["unit"] == "mg/L"
+    assert plans == same, "the series goes on"
+
+
+def test_report_and_picture_have_the_unit_of_the_file_and_that_of_the_settings_wins(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(f"time,oxygen,temp\n,mg/L,degC\n{ROWS}")
+    assert entry_point(["backtest", str(path), "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "mg/L" in page
+    assert "degC" in page
+    (axis, *_) = sentinel.analyse(path).plot("oxygen").axes
+    assert axis.get_ylabel() == "oxygen [mg/L]"
+    config = Settings.model_validate({"series": [{"match": "oxygen", "unit": "mg O2/L"}]})
+    (axis, *_) = sentinel.analyse(path, config=config).plot("oxygen").axes
+    assert axis.get_ylabel() == "oxygen [mg O2/L]"
