@@ -33,7 +33,11 @@ def find_oddities(intake: Intake, observations: SortedObservations, records: Seq
     uneven: dict[str, list[str]] = {}
     for record in records:
         times = observations.first_times.get(numbers.get(record.name, -1))
-        if times is not None and record.plan is not None and (why := describe_steps(times, record.plan.cadence_us)):
+        if (
+            times is not None
+            and record.plan is not None
+            and (why := describe_steps(times, record.plan.cadence_us, mean=record.plan.mean))
+        ):
             uneven.setdefault(why, []).append(record.name)
     for why, names in uneven.items():
         yield f"{', '.join(names[:LISTED])}{', ...' if len(names) > LISTED else ''}: {why}"
@@ -41,7 +45,7 @@ def find_oddities(intake: Intake, observations: SortedObservations, records: Seq
 
 def say_short(one: Proposed) -> str:
     """Say that a series is too short for a verdict; empty where it is not."""
-    if one.values >= one.needed:
+    if min(one.values, one.ticks) >= one.needed:
         return ""
     return f"; too short for a verdict, which needs {one.needed:,} values in a row"
 
@@ -86,7 +90,7 @@ def look_at_each(observations: SortedObservations, settings: Settings) -> Iterat
             slow = tuple(season for season in found if season.is_followed(plan.level_half_life))
             needed = tuple(season for season in found if season not in slow)
             axis = axes.get(current, CalendarAxis())
-            uneven = None if axis.numbered else describe_steps(time, cadence.microseconds)
+            uneven = None if axis.numbered else describe_steps(time, cadence.microseconds, mean=plan.mean)
             first = first_verdict_after(plan)
             facts = _facts(time, value)
             yield Proposed(name, axis, cadence, record.size, entry.season, needed, slow, uneven, *facts, first)

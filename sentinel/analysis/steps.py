@@ -18,14 +18,19 @@ _LONG = 10.0
 """Steps this many times the median are the pauses between bursts."""
 
 
-def describe_steps(time_us: Ints, cadence_us: int) -> str | None:
-    """Say why a cadence does not fit the sorted times of a series, and what would; None where it does."""
+def describe_steps(time_us: Ints, cadence_us: int, *, mean: bool = False) -> str | None:
+    """Say why a cadence does not fit the sorted times of a series, and what would; None where it does.
+
+    With `mean` several values in a tick become their mean, so that there may be.
+    """
     steps: Ints = np.diff(np.unique(time_us)).astype(np.int64)
     if steps.size < 10:
         return None
     ticks = steps / cadence_us
     whole = (ticks > 0.5) & (np.abs(ticks - np.rint(ticks)) <= np.maximum(_NEAR * ticks, 0.1))
     finer, single = float((ticks < 0.75).mean()), float((whole & (ticks < 1.5)).mean())
+    if finer > 1 - REGULAR and mean:
+        return None
     if finer > 1 - REGULAR:
         first = int(np.argmax(ticks < 0.75)) if np.all(ticks[:STAMPS] > 0.75) else 0
         since = f" from value {first + 1:,} on" if first else ""

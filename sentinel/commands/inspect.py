@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sentinel.analysis.backtest import with_spans
 from sentinel.analysis.inspection import LISTED, Proposed, look_at_each, say_short
 from sentinel.analysis.intake import UNUSABLE, SortedObservations, say_marks, sort
 from sentinel.commands.main import table_options
@@ -36,10 +37,11 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises DataError: at least one could not be read; the message has a line for each.
     """
+    settings = with_spans(Settings(), arguments.cadence, (), arguments.aggregate)
     faults = []
     for at, name in enumerate(arguments.input):
         try:
-            for line in describe_file(Path(name), table_options(arguments)):
+            for line in describe_file(Path(name), table_options(arguments), settings):
                 print(line)
         except DataError as error:
             faults.append(str(error))
@@ -50,7 +52,7 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def describe_file(path: Path, options: TableOptions) -> Iterator[str]:
+def describe_file(path: Path, options: TableOptions, settings: Settings) -> Iterator[str]:
     """Say of one file how it is read and what is in it, line by line; from `sources:` on it is YAML."""
     found = recognise(path, options)
     table = open_table(path, found.options)
@@ -61,7 +63,7 @@ def describe_file(path: Path, options: TableOptions) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="sentinel-") as folder:
         steps = patterns_of(found.options.transform, "difference")
         ordered = sort(parsed.observations, Path(folder), differences=steps)
-        series = list(look_at_each(ordered, Settings()))
+        series = list(look_at_each(ordered, settings))
     columns = [name for name in table.collect_schema().names() if not name.startswith("__")]
     fmt = file_format(path, options)
     kind = fmt if fmt == found.dialect else f"{found.dialect} {fmt}"
@@ -83,7 +85,9 @@ def describe_file(path: Path, options: TableOptions) -> Iterator[str]:
     shown = replace(found.shown, missing=(*found.shown.missing, *late))
     words = command_line(shown)
     seasons = _shared_seasons(series)
-    words = " ".join([*([words] if words else []), *(f"--season {season}" for season in seasons)])
+    spans = _spans_of(settings)
+    given = [f"--{name} {value}" for name, value in spans.items()]
+    words = " ".join([*([words] if words else []), *given, *(f"--season {season}" for season in seasons)])
     yield f"  command line: sentinel backtest {shlex.quote(str(path))} {words}{' ' * bool(words)}--out result"
     if any({season.text for season in one.seasons} != set(seasons) for one in series):
         instead = " in place of --season" if seasons else ""
@@ -97,7 +101,14 @@ def describe_file(path: Path, options: TableOptions) -> Iterator[str]:
     for key, value in settings_of(shown).items():
         yield f"    {key}: {json.dumps(value, ensure_ascii=False)}"
     if series:
-        yield from write_series(series, units)
+        yield from write_series(series, units, spans.get("aggregate"))
+
+
+def _spans_of(settings: Settings) -> dict[str, str]:
+    """Give the cadence and the way to aggregate that were asked for, by the names of the options."""
+    entry = settings.series_for("*")
+    asked = {"cadence": str(entry.cadence) if entry.cadence else "", "aggregate": entry.aggregate}
+    return {name: value for name, value in asked.items() if value not in ("", "last")}
 
 
 def _describe_times(found: Recognised, parsed: Parsed, series: list[Proposed], *, typed: bool) -> Iterator[str]:

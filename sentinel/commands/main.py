@@ -138,6 +138,7 @@ def parser() -> argparse.ArgumentParser:
     text = "say how files are read and what is in them; print the options and settings that read them so"
     inspect = command("inspect", "inspect:main", text, "lake.csv")
     inspect.add_argument("input", nargs="+", metavar="FILE", help="CSV, Parquet, NDJSON, .xlsx or NetCDF file")
+    _spans(inspect)
     _table(inspect, "how the tables are written, where it is not recognised")
 
     text = "draw the stability spectrogram of one series"
@@ -170,14 +171,19 @@ def _input(parser: argparse.ArgumentParser) -> None:
     """Add what is analysed and how, the same for `backtest` and `plot`."""
     parser.add_argument("input", nargs="+", metavar="INPUT", help="CSV, Parquet, NDJSON, .xlsx or NetCDF file")
     parser.add_argument("--config", metavar="FILE", help="YAML file with series, banks, alarms [defaults]")
-    parser.add_argument("--cadence", type=_cadence, metavar="SPAN", help="15m, 1d, 1mo [from the first 50 times]")
+    _spans(parser)
     text = "known period to take out, such as 1d or 1y; may be repeated [none]"
     parser.add_argument("--season", type=_season, action="append", default=[], metavar="SPAN", help=text)
-    text = "what several values in one tick become [last]"
-    parser.add_argument("--aggregate", choices=("last", "mean"), help=text)
     text = "full takes out level, trend and season; none takes the values as residuals already [%(default)s]"
     parser.add_argument("--conditioning", choices=("full", "none"), default="full", help=text)
     _table(parser, "how the tables are written")
+
+
+def _spans(parser: argparse.ArgumentParser) -> None:
+    """Add what a tick is, and what several values in one become."""
+    parser.add_argument("--cadence", type=_cadence, metavar="SPAN", help="15m, 1d, 1mo [from the first 50 times]")
+    text = "what several values in one tick become [last]"
+    parser.add_argument("--aggregate", choices=("last", "mean"), help=text)
 
 
 def _table(parser: argparse.ArgumentParser, title: str) -> None:

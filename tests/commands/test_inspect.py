@@ -164,3 +164,21 @@ def test_what_no_option_puts_right_is_said_to_be_refused(tmp_path, capsys):
     words, _ = inspect(capsys, tmp_path / "a.csv")
     assert sum("'soon' is not a time" in line for line in words) == 1
     assert "backtest refuses the table until that is put right" in words
+
+
+def test_cadence_and_aggregate_are_taken_and_stand_in_what_is_printed(tmp_path, capsys):
+    times = pl.datetime_range(pl.datetime(2020, 1, 1), pl.datetime(2020, 3, 1), "1h", eager=True).head(1200)
+    pl.DataFrame({"time": times, "ph": pl.Series(slowing(1200))}).write_csv(tmp_path / "a.csv")
+    words, settings = inspect(capsys, tmp_path / "a.csv", "--cadence", "1d")
+    assert any("the last one is kept: give --aggregate mean" in line for line in words)
+    assert str(settings.series_for("ph").cadence) == "1d"
+    words, settings = inspect(capsys, tmp_path / "a.csv", "--cadence", "1d", "--aggregate", "mean")
+    assert not any("the last one is kept" in line for line in words), "a mean is asked for"
+    assert settings.series_for("ph").aggregate == "mean"
+    assert any("too short for a verdict" in line for line in words), "fifty days, though 1,200 values"
+    arguments = command_of(words, tmp_path / "out")
+    assert arguments[-6:-2] == ["--cadence", "1d", "--aggregate", "mean"]
+    assert entry_point(arguments) == 0
+    said = capsys.readouterr().out
+    assert "one tick is 1 day" in said
+    assert "the last one is kept" not in said
