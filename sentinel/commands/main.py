@@ -193,6 +193,8 @@ def _table(parser: argparse.ArgumentParser, title: str) -> None:
     names: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
         ("dialect", "NAME", "kind of file, such as toa5; none = the options alone say it [by the first lines]", {}),
         ("format", "NAME", "csv, parquet, ndjson, xlsx or netcdf [by the file's ending]", {}),
+        ("layout", "NAME", "long, wide, or months: a row for each year [by the columns]", {}),
+        ("sheet", "NAME", "sheet of a spreadsheet [the first that is not empty]", {}),
         ("by", "COLUMN", "column that tells series apart: --by lake gives paul/ph; may be repeated [none]", each),
         ("time-column", "COLUMN", "column of the event times; several are joined [time]", each),
         ("series-column", "COLUMN", "long tables: column of the series' names [series]", {}),

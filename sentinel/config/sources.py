@@ -36,6 +36,7 @@ TIME_NUMBERS = ("seconds", "milliseconds", "microseconds", "nanoseconds", "excel
 """Times that are written as numbers, as `time_format` names them."""
 DIALECTS = (
     "auto", "none", "plain", "toa5", "hobo", "rdb", "ndbc", "swmp", "fluxnet", "pangaea", "paleo", "erddap", "gleon",
+    "psl",
 )  # fmt: skip
 """Kinds of files that are known by their first lines."""
 
@@ -87,8 +88,11 @@ class CsvSource(Part):
     """Kind of file; auto = recognised by its first lines, none = the keys below alone say how it is written."""
     format: Literal["auto", "csv", "parquet", "ndjson", "xlsx", "netcdf"] = "auto"
     """File format; auto = by the file's suffix."""
-    layout: Literal["auto", "long", "wide"] = "auto"
-    """long = one observation per row, wide = a column per series, auto = long if there is a series column."""
+    layout: Literal["auto", "long", "wide", "months"] = "auto"
+    """long = one observation per row, wide = a column per series, months = a row per year with twelve columns; auto =
+    by the columns."""
+    sheet: Text | None = None
+    """Spreadsheets: name of the sheet; null = the first that is not empty."""
     time_column: Text | Annotated[tuple[Text, ...], Field(min_length=1)] = "time"
     """Column of the event times; several are joined with a blank."""
     series_column: Text = "series"

@@ -105,7 +105,9 @@ class Files(PullSource):
             options = found.options
             head = read_head(file, str(path), "csv", options, whole=False)
         columns = head.columns if head is not None else ()
-        if settings.layout == "auto" and {settings.series_column, settings.value_column} <= set(columns):
+        if options.layout == "months" or (
+            settings.layout == "auto" and {settings.series_column, settings.value_column} <= set(columns)
+        ):
             return []
         left_out = (*options.time_columns, *options.by)
         names = [name for name in columns if name not in left_out and not name.startswith(UNNAMED)]

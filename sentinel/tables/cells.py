@@ -34,7 +34,9 @@ class TableOptions:
     format: str = "auto"
     """`csv`, `parquet`, `ndjson`, `xlsx`, `netcdf`, or `auto`: by the file's ending, csv by any other."""
     layout: str = "auto"
-    """`long` (one observation per row), `wide` (one column per series), `auto`: long if it has both columns."""
+    """`long` (one observation per row), `wide` (one column per series), `months` (a row for each year), `auto`."""
+    sheet: str | None = None
+    """Of a spreadsheet; None = the first that is not empty."""
     time_column: str | tuple[str, ...] = "time"
     """Several are joined with a blank: a date and a time of day, or year, month and day."""
     series_column: str = "series"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from sentinel.tables.cells import TableOptions, as_text, pattern_regex
+from sentinel.tables.months import unfold_months
 
 FLAGGED = "__flagged__"
 """Text that stands in place of a value that its flag calls bad."""
@@ -16,6 +17,8 @@ PRESETS = {"qartod": ("1", "2")}
 
 def join_time(table: pl.LazyFrame, options: TableOptions) -> pl.LazyFrame:
     """Add the column of times where several columns of a table make it, their texts with a blank between."""
+    if options.layout == "months":
+        return unfold_months(table, options)
     parts = options.time_columns
     names = table.collect_schema().names()
     if len(parts) == 1 or not set(parts) <= set(names):

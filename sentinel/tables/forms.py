@@ -99,6 +99,12 @@ def common_forms(cells: Iterable[str]) -> list[str]:
     return left
 
 
+def form_of_clock(cell: str) -> str | None:
+    """Give the strftime form of a time of day; None where it is none."""
+    found = re.fullmatch(r"([\d:.]+)( ?[AaPp][Mm])?", cell.strip())
+    return None if found is None else _form_of_clock(found[1], found[2])
+
+
 def is_clock(cell: str) -> bool:
     """True for a time of day alone, such as 14:30."""
     return re.fullmatch(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?", cell.strip()) is not None

@@ -19,7 +19,7 @@ from sentinel.tables.cells import UNNAMED, TableOptions, matches, number
 from sentinel.tables.columns import flag_patterns
 from sentinel.tables.decimals import ENOUGH_ROWS, texts_of
 from sentinel.tables.dialects import UnfinishedError
-from sentinel.tables.forms import ISO, STEPS, common_forms, forms_of, is_clock
+from sentinel.tables.forms import ISO, STEPS, common_forms, form_of_clock, forms_of, is_clock
 from sentinel.tables.times import ZONES, instant
 
 _TIME_NAMES = (
@@ -44,6 +44,8 @@ _ZONE_NAMES = r"tz|tz_cd|time_?zone|zone"
 _SERIES_NAMES = r"variable|parameter|param|analyte|characteristic(name)?|variable_?name|parameter_?name"
 _SITE_NAMES = r"site([ _]?(name|code|no|id))?|station([ _]?(name|code|no|id))?|lake|location|buoy|plot"
 _VALUE_NAMES = r"value|val|result|result_?value|resultmeasurevalue|data_?value"
+_DATE_PARTS = 3
+"""Year, month and day."""
 _SMALLEST_SHARE = 0.9
 _COLUMNS_NAMED = 12
 _CODES_NAMED = 6
@@ -69,6 +71,8 @@ def _find_time(head: pl.DataFrame, names: Sequence[str], options: TableOptions) 
     if clocks and not (options.time_name in names and looks(options.time_name)):
         if whole := [name for name in names if _is_named_time(name) and looks(name) and _has_clock(head[name])]:
             return whole[0]
+        if (parts := _find_parts(names)) and len(parts) == _DATE_PARTS:
+            return (*parts, clocks[0])
         days = [name for name in names if re.match(r"date|day|datum|fecha", name.lower()) and looks(name)]
         days = [name for name in days if not _has_clock(head[name])]
         return (days[0], clocks[0]) if days else options.time_column
@@ -161,10 +165,12 @@ def find_long(
         for name in names
         if name not in taken and re.fullmatch(_SITE_NAMES, name.lower()) and head[name].dtype == pl.String
     )
-    if head.select(options.time_name, series, *sites).is_duplicated().any():
-        return {}
-    if growing and head.height < ENOUGH_ROWS and not set(names) <= {*taken, *sites, value}:
-        raise UnfinishedError
+    # Without a further column nothing could tell apart the values of one time: they are repeats.
+    if not set(names) <= {*taken, *sites, value}:
+        if head.select(options.time_name, series, *sites).is_duplicated().any():
+            return {}
+        if growing and head.height < ENOUGH_ROWS:
+            raise UnfinishedError
     return {"series_column": series, "value_column": value, "by": sites}
 
 
@@ -185,7 +191,7 @@ def find_form(head: pl.DataFrame, options: TableOptions, where: str, *, growing:
     cells = head[options.time_name]
     if options.time_format is not None or cells.dtype.is_temporal():
         return {}
-    if len(options.time_columns) > 1 and (form := _form_of_parts(options)):
+    if len(options.time_columns) > 1 and (form := _form_of_parts(head, options)):
         return {"time_format": form}
     texts = texts_of(cells, options)
     forms = common_forms(texts)
@@ -209,10 +215,12 @@ def find_form(head: pl.DataFrame, options: TableOptions, where: str, *, growing:
     return {"time_format": forms[0]} if forms and forms[0] not in (ISO, STEPS) else {}
 
 
-def _form_of_parts(options: TableOptions) -> str | None:
+def _form_of_parts(head: pl.DataFrame, options: TableOptions) -> str | None:
     forms = []
     for name in options.time_columns:
         form = next((form for known, form in _PARTS if name.lower() in known), None)
+        if form is None and _is_of_clock(head[name], options):
+            form = form_of_clock(texts_of(head[name], options)[0])
         form = "%j" if name.lower() in _DAY_OF_YEAR else form
         if form is None:
             return None

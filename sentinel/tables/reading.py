@@ -21,6 +21,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from sentinel.domain.errors import DataError
+from sentinel.tables import months
 from sentinel.tables.cells import MORE, ROW, UNNAMED, WHITESPACE, TableOptions
 from sentinel.tables.ndjson import ndjson_rows, read_keys
 from sentinel.tables.sheets import read_sheet
@@ -219,6 +220,8 @@ def _find_newline(data: bytes, newline: bytes, start: int) -> int:
 def _read_columns(line: str, where: str, options: TableOptions) -> tuple[str, ...]:
     if line.strip() in ("[", "{") or line.replace(" ", "").startswith(('{"', "[{")):
         raise DataError(f"{where}: JSON, not a CSV table; NDJSON (*.ndjson, one object per line) is read")
+    if options.layout == "months" and re.fullmatch(r"\s*\d{4}\s+\d{4}\s*", line):
+        return ("Year", *months.NAMES)  # the first line has the first and the last year in place of names
     if options.separator == WHITESPACE:
         line, options = split_blanks(line.encode()).decode(), replace(options, separator="\t")
     try:

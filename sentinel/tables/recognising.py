@@ -32,7 +32,9 @@ from sentinel.tables.guessing import (
     refuse_headerless,
     turn_ages,
 )
+from sentinel.tables.noticing import note_times, note_unnamed, refuse_nameless_zone, take_zone, turn_months
 from sentinel.tables.options import command_line
+from sentinel.tables.parsing import find_shape
 from sentinel.tables.reading import (
     TEXT,
     cut,
@@ -44,7 +46,7 @@ from sentinel.tables.reading import (
     rows_of,
     whole_lines,
 )  # fmt: skip
-from sentinel.tables.sheets import count_titles
+from sentinel.tables.sheets import count_titles, filled_sheets
 
 SAMPLE_BYTES = 1 << 20
 MARKS = (
@@ -83,9 +85,28 @@ def recognise(path: Path, options: TableOptions, *, counters: bool = True) -> Re
         return found
     if fmt == "netcdf":
         return _recognise_netcdf(path, options, counters=counters)
-    filled = fill(options, {"skip_rows": count_titles(path)}) if fmt == "xlsx" else options
-    head = open_table(path, filled).head(HEAD_ROWS).collect()
-    return recognise_frame(head, str(path), filled, given=options, counters=counters)
+    if fmt == "xlsx":
+        return _recognise_sheet(path, options, counters=counters)
+    head = open_table(path, options).head(HEAD_ROWS).collect()
+    return recognise_frame(head, str(path), options, counters=counters)
+
+
+def _recognise_sheet(path: Path, options: TableOptions, *, counters: bool) -> Recognised:
+    """Find the options that read a sheet of a spreadsheet; where it is no table, the error names the other sheets."""
+    with open_file(path):  # says what is wrong with a path that cannot be read
+        first, *others = [options.sheet] if options.sheet else filled_sheets(path) or [""]
+    listed = ", ".join(map(repr, others))
+    try:
+        filled = fill(options, {"skip_rows": count_titles(path, options.sheet)})
+        head = open_table(path, filled).head(HEAD_ROWS).collect()
+        found = recognise_frame(head, str(path), filled, given=options, counters=counters)
+        find_shape(join_time(head.lazy(), found.options).collect(), found.options, str(path))
+    except DataError as error:
+        if not others:
+            raise
+        raise DataError(f"{error}; this is of sheet {first!r}, there are also {listed}: --sheet NAME") from error
+    note = (f"sheet {first!r} is read, not {listed}: --sheet NAME takes another",) if others else ()
+    return replace(found, said=(*found.said, *note))
 
 
 def _recognise_netcdf(path: Path, options: TableOptions, *, counters: bool) -> Recognised:
@@ -124,11 +145,7 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
         if found is not None and found[0].name != "plain":
             name, what, good = found[0].name, found[0].what, found[0].good
         filled = fill(filled, found[1]) if found is not None else filled
-        if filled.time_zone[:1] in ("+", "-"):
-            raise DataError(
-                f"{where}: its times are {filled.time_zone} from UTC, an offset that no zone with a name has all year; "
-                "export it again with whole hours, or, if none of it is in summer time, name a zone with --time-zone"
-            )
+        refuse_nameless_zone(filled.time_zone, where)
     head = read_head(file, where, fmt, filled, whole=whole)
     if head is None:
         return None
@@ -170,10 +187,13 @@ def recognise_frame(
     options = replace(options, dialect="none", missing=tuple(dict.fromkeys((*options.missing, *MARKS))))
     if options.time_column == _DEFAULT.time_column:
         options = replace(options, time_column=find_time(head, names, options))
-    notes: list[str] = []
+    options, notes = turn_months(names, options)
+    options, zone = take_zone(options, where)
     if set(options.time_columns) <= set(names) and not head.is_empty():
         refuse_headerless(options, where)
+        notes += [*zone, *note_unnamed(head, options)]
         head = join_time(head.lazy(), options).collect()
+        names = names if options.layout != "months" else [name for name in head.columns if name not in (ROW, MORE)]
         options = fill(options, find_long(head, names, options, growing=growing))
         options = fill(options, find_form(head, options, where, growing=growing))
         # A semicolon or a tab that nobody gave can come with a decimal comma; tabs of a known kind of file do not.
@@ -183,7 +203,7 @@ def recognise_frame(
         options, ages = turn_ages(head, options, where)
         options, flags = find_flags(names, head, options, good)
         options, rising = leave_out_counters(head, options, where) if counters and not growing else (options, [])
-        notes = [*note_clocks(head, names, options), *ages, *flags, *rising]
+        notes += [*note_clocks(head, names, options), *note_times(head, options), *ages, *flags, *rising]
     if options.columns is not None:
         # A column that is asked for is not left out because of what it is.
         kept = tuple(one for one in options.exclude if not any(matches(name, one) for name in options.columns))

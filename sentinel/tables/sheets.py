@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from math import isfinite
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import polars as pl
 
@@ -21,7 +23,7 @@ def read_sheet(path: Path, options: TableOptions) -> pl.DataFrame:
 
     Raises DataError: no spreadsheet, no cell in it, or two columns of one name.
     """
-    rows = sheet_rows(path)[options.skip_rows :]
+    rows = sheet_rows(path, options.sheet)[options.skip_rows :]
     rows = rows[next((n for n, row in enumerate(rows) if any(map(_text, row))), len(rows)) :]
     if not rows:
         raise DataError(f"{path}: no sheet has a header line and rows; at least one row is needed")
@@ -34,21 +36,42 @@ def read_sheet(path: Path, options: TableOptions) -> pl.DataFrame:
     return pl.DataFrame(columns).with_columns(pl.lit(None, pl.String).alias(MORE)).with_row_index(ROW)
 
 
-def count_titles(path: Path) -> int:
+def count_titles(path: Path, sheet: str | None = None) -> int:
     """Count the rows above the names: blank ones, and titles of a single cell."""
-    rows = sheet_rows(path)
+    rows = sheet_rows(path, sheet)
     filled = [sum(map(bool, map(_text, row))) for row in rows]
     return next((n for n, cells in enumerate(filled) if cells > 1), 0)
 
 
-def sheet_rows(path: Path) -> list[list[Cell]]:
-    """Read the cells of the first sheet that is not empty; an empty cell is an empty text."""
+def sheet_rows(path: Path, sheet: str | None = None) -> list[list[Cell]]:
+    """Read the cells of a sheet, by default the first that is not empty; an empty cell is an empty text.
+
+    Raises DataError: no spreadsheet, or no sheet of that name.
+    """
+    with _open(path) as book:
+        names = list(book.sheet_names)
+        if sheet is not None and sheet not in names:
+            raise DataError(
+                f"{path}: no sheet {sheet!r}; its sheets are {', '.join(map(repr, names))}; say it with --sheet"
+            )
+        sheets = (
+            book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in ([sheet] if sheet else names)
+        )
+        return next((rows for rows in sheets if rows), [])
+
+
+def filled_sheets(path: Path) -> list[str]:
+    """Name the sheets that are not empty."""
+    with _open(path) as book:
+        return [name for name in book.sheet_names if book.get_sheet_by_name(name).to_python(skip_empty_area=False)]
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
-        book = CalamineWorkbook.from_path(path)
-        sheets = (book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names)
-        return next((rows for rows in sheets if rows), [])
+        yield CalamineWorkbook.from_path(path)
     except (CalamineError, OSError) as error:
         raise DataError(f"{path}: not a readable spreadsheet ({error}); .xlsx is read") from error
 

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import polars as pl
 
+from sentinel.domain.clock import Clock
 from sentinel.tables.cells import TableOptions, number
 
 NUMBERS: dict[str, tuple[float, float, float]] = {
@@ -32,6 +33,7 @@ ISO_PATTERN = (
     r"(?:[T ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?)?"
     r"\s*(?<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?\s*$"
 )
+_MEAN_YEAR_US = 31_556_952_000_000
 _UTC_US = pl.Datetime("us", "UTC")
 _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The years 1 to 9999 in UTC, the only ones that a calendar has a name for; polars stops the program at far later."""
@@ -44,6 +46,11 @@ def instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions, repeated: 
     one is null.
     """
     return _keep_nameable(_parse_instant(_keep_nameable(cell, dtype), dtype, options, repeated), _UTC_US)
+
+
+def this_year() -> int:
+    """Give the year now: what was measured has no later one, so years of two digits beyond it are of the 1900s."""
+    return 1970 + int(Clock().now_us() // _MEAN_YEAR_US)
 
 
 def _keep_nameable(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
@@ -84,6 +91,8 @@ def _parse_instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions, rep
         )
     text, form = _complete(cell.str.strip_chars(), options.time_format)
     parsed = text.str.to_datetime(form, time_unit="us", strict=False)
+    if "%y" in form:
+        parsed = pl.when(parsed.dt.year() > this_year()).then(parsed.dt.offset_by("-100y")).otherwise(parsed)
     if any(mark in form for mark in ("%z", "%:z", "%#z")):
         return parsed.dt.convert_time_zone("UTC")
     return _to_utc(parsed, options.time_zone, repeated)

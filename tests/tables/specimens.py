@@ -129,6 +129,17 @@ LONG = """DateTime,Site,Variable,Value
 2021-06-18 01:00,A,pH,7.25
 2021-06-18 01:00,A,DO,9
 """
+PSL = """  2021    2022
+ 2021  20.5  20.25  21.0 22.0 23.0 24.0 25.0 26.0 27.0 28.0 29.0 30.0
+ 2022  21.5 -99.99 -99.99 -99.99 -99.99 -99.99 -99.99 -99.99 -99.99 -99.99 -99.99 -99.99
+  -99.99
+ An invented index
+ units=degC
+"""
+MONTHS = """Year,Jan,Feb,Mar,Apr,May,Jun,Jul,Aug,Sep,Oct,Nov,Dec,Annual
+2021,20.5,20.25,,,,,,,,,,,20.4
+2022,,,,,,,,,,,,,
+"""
 SPECIMENS = {
     "toa5": Specimen(TOA5, ("AirT_C(42)", "BattV"), "2021-06-18T01:00:00", (18.27, 18.29)),
     "hobo": Specimen(HOBO, ("Temp, °C (LGR S/N: 1)",), FIRST, (20.1, 20.2)),
@@ -140,6 +151,8 @@ SPECIMENS = {
     "paleo": Specimen(PALEO, ("charcoal",), "-50.0", (4.5, 3.5)),
     "erddap": Specimen(ERDDAP, ("sst",), FIRST, (24.5,)),
     "gleon": Specimen(GLEON, ("wtr_0", "wtr_0.5"), FIRST, (20.5, 20.25)),
+    "psl": Specimen(PSL, ("value",), "2021-01-01T00:00:00", (20.5, 20.25, *map(float, range(21, 31)), 21.5)),
+    "plain-months": Specimen(MONTHS, ("value",), "2021-01-01T00:00:00", (20.5, 20.25)),
     "plain-excel": Specimen(EXCEL, ("Wasserstand",), FIRST, (1299.5, 999.25), "cp1252"),
     "plain-r": Specimen(R_ROWS, ("ph",), FIRST, (7.5, 7.25)),
     "plain-split": Specimen(SPLIT, ("ph",), FIRST, (7.5, 7.25)),

@@ -11,13 +11,14 @@ from sentinel.tables.dialects.ndbc import NDBC
 from sentinel.tables.dialects.paleo import PALEO
 from sentinel.tables.dialects.pangaea import PANGAEA
 from sentinel.tables.dialects.plain import PLAIN
+from sentinel.tables.dialects.psl import PSL
 from sentinel.tables.dialects.rdb import RDB
 from sentinel.tables.dialects.swmp import SWMP
 from sentinel.tables.dialects.toa5 import TOA5
 
 __all__ = ["DIALECTS", "Dialect", "Patch", "UnfinishedError", "find_dialect"]
 
-DIALECTS = (TOA5, HOBO, RDB, NDBC, SWMP, FLUXNET, PANGAEA, PALEO, ERDDAP, GLEON, PLAIN)
+DIALECTS = (TOA5, HOBO, RDB, NDBC, SWMP, FLUXNET, PANGAEA, PALEO, ERDDAP, GLEON, PSL, PLAIN)
 """In the order in which they are tried; the last one takes what is left."""
 
 

@@ -8,7 +8,8 @@ from sentinel.tables.dialects.base import Dialect, Patch, present, split
 
 
 def _recognise(lines: Sequence[str]) -> Patch | None:
-    names, units = split(lines[0]), split(lines[1]) if len(lines) > 1 else []
+    separator = "\t" if "\t" in lines[0] else ","
+    names, units = split(lines[0], separator), split(lines[1], separator) if len(lines) > 1 else []
     if len(units) != len(names):
         return None
     # `UTC` is no time, so this row holds no data, even where a unit is a number: salinity is in `1e-3` or `1`.
@@ -16,7 +17,7 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
     if not times:
         return None
     places = present(names, "latitude*", "longitude*", "altitude*", "depth")
-    return {"unit_rows": 1, "time_column": times[0], "exclude": places}
+    return {"separator": separator, "unit_rows": 1, "time_column": times[0], "exclude": places}
 
 
 ERDDAP = Dialect("erddap", "CSV of an ERDDAP server", _recognise)

@@ -6,18 +6,13 @@ import re
 from collections.abc import Sequence
 
 from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError, present, split
+from sentinel.tables.zones import zone_of
 
 EVENTS = (
     "Host Connected*", "Coupler*", "Stopped*", "End Of File*", "Button*", "Bad Battery*", "Good Battery*", "Started*",
     "New Bounds*",
 )  # fmt: skip
 """Columns of what happened to the logger: empty, or `Logged`."""
-
-_FIXED = {
-    "-09:30": "Pacific/Marquesas", "+04:30": "Asia/Kabul", "+05:30": "Asia/Kolkata", "+05:45": "Asia/Kathmandu",
-    "+06:30": "Asia/Yangon", "+09:30": "Australia/Darwin",
-}  # fmt: skip
-"""Zones whose offset is no whole hour and has not changed since there are loggers."""
 
 
 def _recognise(lines: Sequence[str]) -> Patch | None:
@@ -31,17 +26,8 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
         return None
     patch = {"skip_rows": int(titled), "time_column": time[0], "comment": None, "separator": separator}
     if offset := re.search(r"GMT([+-]\d{2}:\d{2})", time[0]):
-        patch["time_zone"] = _zone_of(offset[1])
+        patch["time_zone"] = zone_of(offset[1])
     return patch | {"exclude": present(names, "#", *EVENTS)}
-
-
-def _zone_of(offset: str) -> str:
-    """Name the zone that always has this offset; the offset itself, which is asked about, where none has a name."""
-    hours, minutes = int(offset[:3]), offset[4:]
-    if minutes != "00" or not -12 <= hours <= 14:
-        return _FIXED.get(offset, offset)
-    # The names of fixed zones count hours west of Greenwich.
-    return f"Etc/GMT{-hours:+d}" if hours else "UTC"
 
 
 HOBO = Dialect("hobo", "an export of HOBOware", _recognise)

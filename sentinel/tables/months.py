@@ -1,0 +1,57 @@
+"""Tables with a row for each year and a column for each month, as R prints them and climate indices are published."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import polars as pl
+
+from sentinel.tables.cells import MORE, ROW, TableOptions
+
+NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+VALUE = "value"
+"""Name of the one series of such a table."""
+_OTHER = {"mai": 5, "mär": 3, "okt": 10, "dez": 12, "fév": 2, "fev": 2, "avr": 4, "aoû": 8, "déc": 12, "ene": 1,
+          "abr": 4, "ago": 8, "dic": 12}  # fmt: skip
+_LONGEST_NAME = 9
+
+
+def find_months(names: Sequence[str]) -> dict[str, int] | None:
+    """Give the month of each column that is one, if there are all twelve; None otherwise."""
+    found = {name: month for name in names if (month := _month_of(name.strip().strip(".").lower()))}
+    return found if sorted(found.values()) == list(range(1, 13)) else None
+
+
+def _month_of(name: str) -> int:
+    if re.fullmatch(r"m?0?\d{1,2}|x\d{1,2}", name):
+        number = int(re.sub(r"\D", "", name))
+        return number if 1 <= number <= 12 else 0
+    short = [one.lower() for one in NAMES]
+    if not name.isalpha() or len(name) > _LONGEST_NAME:
+        return 0
+    return short.index(name[:3]) + 1 if name[:3] in short else _OTHER.get(name[:3], 0)
+
+
+def unfold_months(table: pl.LazyFrame, options: TableOptions) -> pl.LazyFrame:
+    """Bring a table of years and months to one row for each month: time as `2020-01`, and `VALUE`.
+
+    A last line of words, as climate indices have them below their rows, is no row.
+    """
+    schema = table.collect_schema()
+    months, year = find_months(schema.names()), options.time_name
+    if months is None or year not in schema:
+        return table
+    kept = [name for name in (ROW, MORE, *options.by) if name in schema]
+    text = pl.col(year).cast(pl.String).str.strip_chars().str.replace(r"\.0+$", "")
+    last = max(months, key=lambda name: months[name])
+    is_row = text.str.contains(r"^\d{4}$") | pl.col(last).is_not_null()
+    if schema[last] != pl.String:
+        is_row = pl.lit(value=True)
+    parts = [
+        table.filter(is_row).select(
+            *kept, pl.concat_str([text, pl.lit(f"-{month:02d}")]).alias(year), pl.col(name).alias(VALUE)
+        )
+        for name, month in sorted(months.items(), key=lambda one: one[1])
+    ]
+    return pl.concat(parts)

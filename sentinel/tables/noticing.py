@@ -1,0 +1,96 @@
+"""What a table's names and first rows could be taken for besides what they are read as: taken, or said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from sentinel.domain.errors import DataError
+from sentinel.tables.cells import MORE, ROW, UNNAMED, TableOptions, number
+from sentinel.tables.decimals import texts_of
+from sentinel.tables.months import VALUE, find_months
+from sentinel.tables.times import ISO_PATTERN, instant, this_year
+from sentinel.tables.zones import zone_in_name
+
+_SHOWN = 3
+_YEARS = r"(year|yr|jahr|annee|año|ano)s?"
+
+
+def take_zone(options: TableOptions, where: str) -> tuple[TableOptions, list[str]]:
+    """Take the zone of the times from the name of their column; DataError where no zone has that offset all year."""
+    found = zone_in_name(options.time_name) if options.time_zone == TableOptions().time_zone else None
+    if found is None:
+        return options, []
+    told, zone = found
+    refuse_nameless_zone(zone, where)
+    if zone == options.time_zone:
+        return options, []
+    return replace(options, time_zone=zone), [
+        f"zone: {told!r} stands in the name of the times, so all of them are that far from UTC, in summer and in winter"
+    ]
+
+
+def refuse_nameless_zone(zone: str, where: str) -> None:
+    """Raise DataError where a zone is a mere offset, which no zone with a name has all year."""
+    if zone[:1] in ("+", "-"):
+        raise DataError(
+            f"{where}: its times are {zone} from UTC, an offset that no zone with a name has all year; "
+            "export it again with whole hours, or, if none of it is in summer time, name a zone with --time-zone"
+        )
+
+
+def turn_months(names: Sequence[str], options: TableOptions) -> tuple[TableOptions, list[str]]:
+    """Recognise a table of a row for each year and a column for each month."""
+    if options.layout != "auto" and options.layout != "months":
+        return options, []
+    months = find_months(names)
+    year = next((name for name in names if re.fullmatch(_YEARS, name.strip().lower())), None)
+    year = options.time_name if options.time_name in names and options.layout == "months" else year
+    if months is None or year is None or options.columns is not None:
+        return options, []
+    others = [n for n in names if n not in months and n not in (year, *options.by) and not n.startswith(UNNAMED)]
+    said = [
+        f"a row for each year, a column for each month: one series, {VALUE!r}; for one of each month: --layout wide"
+    ]
+    if others:
+        said.append(f"not months, no series: {', '.join(others[:12])}{', ...' if len(others) > 12 else ''}")
+    return replace(options, layout="months", time_column=year), said
+
+
+def note_unnamed(head: pl.DataFrame, options: TableOptions) -> Iterator[str]:
+    """Say which columns have no name and are no series; rows numbered one by one are no news."""
+    own = [name for name in head.columns if name not in (ROW, MORE)]
+    for at, name in enumerate(own, 1):
+        if not name.startswith(UNNAMED) or name in options.time_columns:
+            continue
+        values = head.select(number(pl.col(name), head[name].dtype, options)).to_series().drop_nulls()
+        if values.is_empty() or (at == 1 and values.len() > 1 and bool((values.diff().drop_nulls() == 1).all())):
+            continue
+        shown = ", ".join(f"{value:g}" for value in values.head(_SHOWN))
+        yield f"column {at} has no name and is no series ({shown}, ...): give it one in the header to have it read"
+
+
+def note_times(head: pl.DataFrame, options: TableOptions) -> Iterator[str]:
+    """Say where times need a guess: years of two digits that lie ahead, offsets that only some of them have."""
+    cells = head[options.time_name]
+    if cells.dtype != pl.String:
+        return
+    texts = texts_of(cells, options)
+    if options.time_format is None:
+        offsets = texts.filter(texts.str.contains(ISO_PATTERN)).str.extract(r"([Zz]|\d[+-]\d{2}:?(\d{2})?)\s*$")
+        without = offsets.null_count()
+        if 0 < without < offsets.len():
+            yield (
+                f"times with and without an offset from UTC: {without:,} of the first {offsets.len():,} have none; "
+                f"they are read in {options.time_zone}, as --time-zone says"
+            )
+    elif "%y" in options.time_format:
+        read = pl.DataFrame({"text": texts}).select("text", time=instant(pl.col("text"), pl.String(), options))
+        former = read.filter(pl.col("time").dt.year() < 2000)
+        if former.height:
+            text, time = former.row(0)
+            last = this_year() % 100
+            yield f"years of two digits up to {last:02d} are 20yy, the others 19yy: {text} is {time:%Y-%m-%d}"

@@ -1,0 +1,159 @@
+"""What a file leaves open is taken by its names or said; each was once read wrong, or passed over, in silence."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentinel.domain.errors import DataError
+from sentinel.tables import TableOptions, open_table, parse
+from sentinel.tables.recognising import Recognised, recognise, recognise_text
+from sentinel.tables.times import instant, this_year
+from sentinel.tables.zones import zone_in_name
+
+
+def read(path: Path, text: str = "", **options) -> tuple[pl.DataFrame, Recognised]:
+    if text:
+        path.write_text(text, encoding="utf-8")
+    found = recognise(path, TableOptions(**options))
+    table = parse(open_table(path, found.options), found.options, path.name, strict=True)
+    return table.observations.collect().sort("series", "time"), found
+
+
+def said(found: Recognised) -> str:
+    return "\n".join(found.said)
+
+
+def days(form: str, count: int = 15, column: str = "time") -> str:
+    rows = (f"{date(2021, 6, 10 + n):{form}},{7 + n / 10}\n" for n in range(count))
+    return f"{column},ph\n" + "".join(rows)
+
+
+@given(st.integers(0, 99))
+def test_a_year_of_two_digits_was_read_as_one_that_has_not_come_yet(year):
+    cell = pl.select(instant(pl.lit(f"17/06/{year:02d}"), pl.String(), TableOptions(time_format="%d/%m/%y"))).item()
+    assert cell.year % 100 == year
+    assert this_year() - 100 < cell.year <= this_year()
+
+
+def test_the_century_that_was_taken_is_said(tmp_path):
+    text = "Date,ph\n" + "".join(f"17/06/{year:02d},{7 + year / 10}\n" for year in (45, 46, 98, 99, 0, 5))
+    found, recognised = read(tmp_path / "a.csv", text)
+    assert [time.year for time in found["time"]] == [1945, 1946, 1998, 1999, 2000, 2005]
+    assert "17/06/45 is 1945-06-17" in said(recognised)
+
+
+def test_times_of_which_only_some_have_an_offset_were_taken_as_utc_in_silence(tmp_path):
+    rows = "".join(f"2021-06-18T{n:02}:00:00{'+02:00' if n % 2 else ''},{n}\n" for n in range(24))
+    _, recognised = read(tmp_path / "a.csv", "time,ph\n" + rows)
+    assert "12 of the first 24 have none; they are read in UTC" in said(recognised)
+    for text in ("2021-06-18T{:02}:00Z", "2021-06-18T{:02}:00"):
+        _, recognised = read(tmp_path / "b.csv", "time,ph\n" + "".join(f"{text.format(n)},{n}\n" for n in range(9)))
+        assert recognised.said == ()
+
+
+def test_a_column_of_numbers_without_a_name_was_passed_over_in_silence(tmp_path):
+    rows = "".join(f"2021-06-{n + 1:02},{20 + n * 7 % 5}.5,{7 + n / 10}\n" for n in range(20))
+    _, recognised = read(tmp_path / "a.csv", "time,,ph\n" + rows)
+    assert "column 2 has no name and is no series (20.5, 22.5, 24.5, ...)" in said(recognised)
+    numbered = "".join(f'"{n + 1}",2021-06-{n + 1:02},{7 + n / 10}\n' for n in range(20))
+    _, recognised = read(tmp_path / "b.csv", '"","time","ph"\n' + numbered)
+    assert recognised.said == (), "numbers of rows are no news"
+
+
+@pytest.mark.parametrize(
+    ("name", "zone"),
+    [
+        ("Date-Time (EDT)", "Etc/GMT+4"), ("Timestamp (UTC-08:00)", "Etc/GMT+8"), ("Zeit [MESZ]", "Etc/GMT-2"),
+        ("Date Time, GMT-05:00", "Etc/GMT+5"), ("time UTC", "UTC"), ("DATETIME_AEST", "Etc/GMT-10"),
+        ("TIMESTAMP", None),
+        ("UTC+5:30", "Asia/Kolkata"), ("Date (BST)", None), ("time", None), ("estimate", None), ("BEST", None),
+    ],
+)  # fmt: skip
+def test_the_zone_in_the_name_of_a_column_is_known(name, zone):
+    found = zone_in_name(name)
+    assert (None if found is None else found[1]) == zone
+
+
+def test_edt_in_the_name_of_the_times_was_read_as_utc(tmp_path):
+    found, recognised = read(tmp_path / "a.csv", days("%m/%d/%Y %H:%M", column="Date-Time (EDT)"))
+    assert found["time"][0].isoformat() == "2021-06-10T04:00:00+00:00"
+    assert "'EDT' stands in the name" in said(recognised)
+    found, _ = read(tmp_path / "a.csv", time_zone="America/Denver")
+    assert found["time"][0].isoformat() == "2021-06-10T06:00:00+00:00", "what is given wins"
+    with pytest.raises(DataError, match="-03:30 from UTC, an offset that no zone"):
+        read(tmp_path / "b.csv", days("%m/%d/%Y %H:%M", column="Date (NST)"))
+
+
+def test_a_table_of_months_became_twelve_series_of_years(tmp_path):
+    months = "Jan,Feb,Mar,Apr,May,Jun,Jul,Aug,Sep,Oct,Nov,Dec"
+    rows = "".join(f"{year}," + ",".join(f"{20 + n}.5" for n in range(12)) + ",25\n" for year in (2019, 2020))
+    found, recognised = read(tmp_path / "a.csv", f"Year,{months},Annual\n{rows}")
+    assert found["series"].unique().to_list() == ["value"]
+    assert [f"{time:%Y-%m}" for time in found["time"][[0, 1, 23]]] == ["2019-01", "2019-02", "2020-12"]
+    assert found["value"].to_list() == [20.5 + n for n in range(12)] * 2
+    assert "not months, no series: Annual" in said(recognised)
+    found, _ = read(tmp_path / "a.csv", layout="wide")
+    assert set(found["series"]) == {*months.split(","), "Annual"}
+
+
+def test_a_slip_in_a_year_of_such_a_table_is_a_fault_and_no_last_line(tmp_path):
+    months = " ".join(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"])
+    rows = "".join(f"{year} " + " ".join("20.5" for n in range(12)) + "\n" for year in ("2019", "202O", "2021"))
+    with pytest.raises(DataError, match="'202O-01' is not a time"):
+        read(tmp_path / "a.csv", f"Year {months}\n{rows}")
+
+
+@pytest.mark.parametrize("clock", ["%H:%M", "%H:%M:%S", "%I:%M %p"])
+def test_year_month_and_day_were_not_joined_with_a_time_of_day(tmp_path, clock):
+    times = [datetime.fromisoformat("2021-06-01") + timedelta(hours=n) for n in range(72)]
+    rows = "".join(f"{time.year},{time.month},{time.day},{time:{clock}},{n}\n" for n, time in enumerate(times))
+    found, _ = read(tmp_path / "a.csv", "year,month,day,time,ph\n" + rows)
+    assert [time.replace(tzinfo=None) for time in found["time"]] == times
+
+
+def test_the_places_of_an_erddap_table_with_tabs_were_series(tmp_path):
+    rows = "".join(f"2021-06-{n + 1:02}T00:00:00Z\t45.5\t{7 + n / 10}\n" for n in range(20))
+    found, recognised = read(tmp_path / "a.tsv", f"time\tlatitude\tsst\nUTC\tdegrees_north\tdegree_C\n{rows}")
+    assert recognised.dialect == "erddap"
+    assert set(found["series"]) == {"sst"}
+
+
+def test_a_long_table_without_a_further_column_is_the_same_however_much_of_it_is_there(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = "".join(f"2021-06-{1 + n // 4:02},{'ph' if n % 2 else 'temp'},{n}\n" for n in range(40))
+    whole = ("datetime,parameter,value\n" + rows).encode()
+    path.write_bytes(whole)
+    final = recognise(path, TableOptions()).options
+    for end in range(60, len(whole), 37):
+        path.write_bytes(whole[:end])
+        with path.open("rb") as file:
+            found = recognise_text(file, "t", "csv", TableOptions(), whole=False)
+        assert found is None or found.options == final
+
+
+def test_a_workbook_whose_first_sheet_is_text_names_its_sheets(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.title = "Read me"
+    for row in (["Lake X"], ["Collected by", "someone"], ["Contact", "somebody"]):
+        book.active.append(row)
+    data = book.create_sheet("Data")
+    for row in (["Date", "ph"], *([date(2021, 6, n), 7 + n / 10] for n in range(1, 9))):
+        data.append(row)
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(DataError, match="of sheet 'Read me', there are also 'Data': --sheet NAME"):
+        read(tmp_path / "a.xlsx")
+    assert read(tmp_path / "a.xlsx", sheet="Data")[0].height == 8
+    with pytest.raises(DataError, match="no sheet 'data'; its sheets are 'Read me', 'Data'"):
+        read(tmp_path / "a.xlsx", sheet="data")
+    book.move_sheet("Data", -1)
+    book.save(tmp_path / "b.xlsx")
+    found, recognised = read(tmp_path / "b.xlsx")
+    assert found.height == 8
+    assert "sheet 'Data' is read, not 'Read me'" in said(recognised)
