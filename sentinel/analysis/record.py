@@ -119,10 +119,15 @@ class SeriesRecord:
     """Seasons found by looking at the whole record, for the reader; they change no verdict."""
 
     def moment(self, time_us: int) -> str:
-        """Write a moment in the words of the series' own axis."""
+        """Write a moment in the words of the series' own axis; of ticks of a day or more it is a day."""
         if isinstance(self.axis, NumberAxis):
             return f"{self.axis.numbers(np.array([time_us]))[0]:.10g}"
-        return moment_in_words(time_us)
+        cadence_us = self.plan.cadence_us if self.plan is not None else 0
+        if cadence_us < DAY:
+            return moment_in_words(time_us)
+        # A regular stamp lies in the middle of its tick: it is known whether this moment is one, or the end of a tick.
+        is_end = (time_us - self.first_us) % cadence_us == cadence_us // 2
+        return moment_in_words(time_us - cadence_us // 2 if is_end else time_us).partition(" ")[0]
 
     def units(self, duration_us: float) -> float:
         """Convert a duration to seconds, or to the owner's units on a numbered axis."""

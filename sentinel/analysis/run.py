@@ -18,7 +18,7 @@ from sentinel.config import Settings, or_else
 from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.observation import Axis, CalendarAxis, NumberAxis
-from sentinel.domain.spans import Cadence
+from sentinel.domain.spans import DAY, Cadence
 from sentinel.domain.states import REASONS, STATES, Reason, State
 from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.pipeline import Batch, Observer, Pipeline, PipelineState, Result
@@ -246,6 +246,9 @@ def _complete(findings: Findings, pipeline: Pipeline, state: PipelineState, coun
             record.thresholds = tuple(pipeline.cohort(record.plan).scoring.thresholds.tolist())
             view = published.view(record.name)
             record.e_value, record.windows, record.window_us = view.e_value, view.windows, view.window_us
+            if record.plan.cadence_us >= DAY:
+                # The end of the first tick tells its day; a month has no fixed end.
+                record.window_us += record.plan.cadence_us // (2 if record.plan.months else 1)
             record.unit = view.unit if record.target is None else ""
             record.held = held_in_words(view)
             if record.state is State.LEARNING and not record.gaps and record.target is None:

@@ -93,10 +93,15 @@ def span_in_words(seconds: float, digits: int = 3) -> str:
     return f"{number:g} {unit}" if number < 1_000 else f"{number:,.0f} {unit}"
 
 
-def moment_in_words(time_us: int) -> str:
-    """Write a moment as `2019-08-04 13:00:05 UTC`, leaving out what is zero at its end; `never` for -1."""
+def moment_in_words(time_us: int, cadence_us: float = 0.0) -> str:
+    """Write a moment as `2019-08-04 13:00:05 UTC`, leaving out what is zero at its end; `never` for -1.
+
+    The end of a tick of a day or more is written as the day of its stamp, which lies in its middle.
+    """
     if time_us == NEVER_US:
         return "never"
+    if cadence_us >= DAY:
+        time_us = (time_us - round(cadence_us / 2)) // DAY * DAY
     try:
         moment = EPOCH + timedelta(microseconds=time_us)
     except OverflowError:

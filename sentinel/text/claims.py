@@ -11,6 +11,7 @@ from sentinel.domain.channels import CLAIMS, Estimates
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.spans import (
+    DAY,
     NEVER_US,
     duration_in_words,
     moment_in_words,
@@ -92,7 +93,8 @@ def reason_in_words(view: SeriesView) -> str:
         return _learning_in_words(view)
     reason = "; ".join(filter(None, (REASONS[view.reason], held_in_words(view))))
     open_rules = [rule for rule in view.rules if rule.alarm_id]
-    since = moment_in_words(min((rule.since_us for rule in open_rules), default=NEVER_US))
+    first_us = min((rule.since_us for rule in open_rules), default=NEVER_US)
+    since = moment_in_words(first_us, view.cadence_seconds * MICROSECONDS)
     if view.state in (State.WARNING, State.CRITICAL) and open_rules:
         claims = _join_claims(rule_in_words(rule.kind, rule.label) for rule in open_rules)
         return f"{claims} since {since}{f'; {reason}' if reason else ''}"
@@ -151,7 +153,10 @@ def windows_in_words(views: Sequence[SeriesView]) -> str:
     if not known:
         return ""
     length = " to ".join(f"{ticks:,}" for ticks in _ends(view.window_ticks for view in known))
-    begun = " to ".join(moment_in_words(time_us) for time_us in _ends(view.window_us for view in known))
+    longest = max((view.cadence_seconds * MICROSECONDS for view in known), default=0.0)
+    # The end of the first tick tells its day.
+    shift = round(longest) if longest >= DAY else 0
+    begun = " to ".join(moment_in_words(us + shift, longest) for us in _ends(view.window_us for view in known))
     numbers = {view.windows for view in known}
     if numbers == {1}:
         return f"the first window of {length} ticks, not over yet, begun at {begun}"

@@ -17,6 +17,7 @@ from detectors import delay, detrending, half_life, halving
 from detectors.ledger import FIRST_BET, SCALES
 from sentinel.config import RISE, SHORTEST_SEASON_TICKS, SLOWER, AlarmSettings, BankSettings
 from sentinel.domain.channels import CLAIMS, Estimates
+from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.spans import Cadence, duration_in_words, moment_in_words, number_in_words, span_in_words
 from sentinel.domain.states import Reason, SeriesView, Spectrogram
 from sentinel.pipeline.plan import FEWEST_PAIRS, SHORTEST_SEASON_MEMORY, Plan, PlanChannel, PlanRule
@@ -162,7 +163,7 @@ def alpha_in_words(alpha: float) -> str:
     return f"1/{number_in_words(1 / alpha)}" if alpha > 0 else "0"
 
 
-def picture_in_words(picture: Spectrogram) -> str:
+def picture_in_words(picture: Spectrogram, cadence_seconds: float = 0.0) -> str:
     """Say what a spectrogram shows to someone who cannot see it; only bands that lie apart are a change."""
     ready = np.flatnonzero(~np.isnan(picture.lag1))
     if not len(ready):
@@ -171,7 +172,9 @@ def picture_in_words(picture: Spectrogram) -> str:
     begin, end = ready[len(ready) // 10], ready[-1]
     rose, fell = picture.low[end] > picture.high[begin], picture.high[end] < picture.low[begin]
     verb = "rose" if rose else "fell" if fell else "changed no more than its band is wide,"
-    first, last = (f"{picture.lag1[at]:.2f} ({moment_in_words(int(picture.time_us[at]))})" for at in (begin, end))
+    length_us = cadence_seconds * MICROSECONDS
+    times = {at: moment_in_words(int(picture.time_us[at]), length_us) for at in (begin, end)}
+    first, last = (f"{picture.lag1[at]:.2f} ({times[at]})" for at in (begin, end))
     evidence = picture.evidence[end]
     stands = "" if isnan(evidence) else f" Evidence is {'past' if evidence >= 0 else 'below'} the alarm line."
     return f"Lag-1 autocorrelation {verb} from {first} to {last}.{stands}"
