@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,9 +18,10 @@ from sentinel.analysis.inspection import find_oddities
 from sentinel.analysis.intake import Intake, SortedObservations, read_files, read_frame, sort
 from sentinel.analysis.labels import Timeline, make_timelines, read_labels
 from sentinel.analysis.lookback import LONGEST_RECORD, find_remarks, find_undeclared_seasons
+from sentinel.analysis.pictures import PagePicture, draw_for_page, draw_record, png
 from sentinel.analysis.readings import INSTANT, Readings, alarm_table, read_ticks, site_table
 from sentinel.analysis.record import SeriesRecord, describe, rank
-from sentinel.analysis.report import Report, ReportSection, describe_sites, draw_record, png, write_report
+from sentinel.analysis.report import Report, ReportSection, describe_sites, write_report
 from sentinel.analysis.run import Findings, compares, refuse_absent_counterparts, refuse_nothing, refuse_repeats, run
 from sentinel.analysis.skill import compare, measure
 from sentinel.analysis.sweep import describe_sweep, rest_on_half_lives, sweep
@@ -35,8 +36,11 @@ from sentinel.tables.options import options_from
 from sentinel.tables.units import unit_of
 from sentinel.views.picture import Figure
 
-PICTURES = 50
+PICTURES = 100
 """Series drawn in a report; the rest stand in its table."""
+PICTURED_COLUMNS = 100_000
+"""Columns drawn in a report, of all pictures together: so many short series, or 50 long ones."""
+
 SHOWN = 20
 """Series in the table that a notebook shows."""
 
@@ -220,7 +224,7 @@ def backtest(
         labelled = {label.series for label in labels or ()}
         readings, watch = Readings(Path(folder)), Watch(set(list_names(settings, list(labelled))))
         findings = run(
-            observations, settings, conditioning=conditioning, readings=readings, kept=4 * PICTURES, observer=watch,
+            observations, settings, conditioning=conditioning, readings=readings, kept=2 * PICTURES, observer=watch,
             progress=stage("analysing", observations.rows),
         )  # fmt: skip
         refuse_nothing(findings, observations, where)
@@ -231,11 +235,11 @@ def backtest(
         readings.lazy().sink_parquet(out / "readings.parquet")
         table = pl.scan_parquet(out / "readings.parquet")
         alarm_table(findings.events, findings.axes).write_csv(out / "alarms.csv", datetime_format=INSTANT)
-        drawn = [record for record in rank(records) if record.id in findings.portraits][:PICTURES]
-        pictures: dict[str, bytes] = {}
+        drawn = list(_choose_drawn(records, findings))
+        pictures: dict[str, PagePicture] = {}
         progress = stage("drawing", len(drawn))
         for record in drawn:
-            pictures[record.name] = png(draw_record(record, findings.portraits[record.id], titled=False))
+            pictures[record.name] = draw_for_page(record, findings.portraits[record.id])
             record.undeclared = find_undeclared_seasons(record, table)
             progress(len(pictures))
         budgets, numbered = list_budgets(watch.counts.items()), records[0].axis.numbered
@@ -270,6 +274,16 @@ def backtest(
     )  # fmt: skip
     write_report(report, out / "report.html")
     return report, [out / name for name in files]
+
+
+def _choose_drawn(records: Sequence[SeriesRecord], findings: Findings) -> Iterator[SeriesRecord]:
+    """Choose the series that are drawn, those with most evidence."""
+    columns = 0
+    for record in [record for record in rank(records) if record.id in findings.portraits][:PICTURES]:
+        yield record
+        columns += min(record.ticks, PICTURED_COLUMNS // 50)
+        if columns >= PICTURED_COLUMNS:
+            return
 
 
 def plot(

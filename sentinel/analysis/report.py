@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,28 +12,23 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from sentinel import __version__
 from sentinel.analysis.intake import Intake, SortedObservations
+from sentinel.analysis.pictures import HEADINGS, PagePicture
 from sentinel.analysis.record import (
     URGENCY,
     SeriesRecord,
-    cadence_in_words,
     describe,
     list_choices,
     match_cleared,
     rank,
     season_hint,
 )  # fmt: skip
-from sentinel.domain.errors import DataError
 from sentinel.domain.events import SiteEvent
 from sentinel.domain.metrics import LEVEL
 from sentinel.domain.spans import number_in_words
-from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.snapshot import Rank, rank_by_e_value
-from sentinel.tables.units import with_unit
 from sentinel.text.claims import evidence_against_budget
 from sentinel.text.words import HELD, REMARKS, alpha_in_words, lag1_in_words, rule_in_words
-from sentinel.views.picture import Figure, draw, write
 
-DOTS_PER_INCH = 150
 SITE_ALARMS_LISTED = 30
 """Alarms of sites named one by one."""
 SERIES_LISTED = 20
@@ -71,8 +63,8 @@ class Report:
     intake: Intake
     observations: SortedObservations
     records: Sequence[SeriesRecord]
-    pictures: Mapping[str, bytes]
-    """PNG by series name."""
+    pictures: Mapping[str, PagePicture]
+    """By series name."""
     complaints: Sequence[str]
     conditioning: bool
     sections: Sequence[ReportSection]
@@ -86,31 +78,6 @@ def rank_fleet(records: Sequence[SeriesRecord]) -> list[tuple[SeriesRecord, Rank
     ranks = rank_by_e_value(list(of_name), np.array([record.e_value for record in records]))
     ranked = [(of_name[one.name], one) for one in ranks if one.rank]
     return ranked if len(ranked) > 1 else []
-
-
-def draw_record(record: SeriesRecord, portrait: Portrait | None, *, titled: bool = True) -> Figure:
-    """Draw the stability spectrogram of one series; without its name above where a page says it already.
-
-    Raises DataError: it has not a single tick.
-    """
-    columns = None if portrait is None else portrait.columns()
-    if columns is None or record.plan is None:
-        raise DataError(f"series {record.name!r}: no tick; at least two time stamps are needed to know the cadence")
-    missing = f", {record.missing:,} missing" if record.missing else ""
-    half_life = f"half-life {record.plan.half_life:g} ticks"
-    subtitle = f"1 tick = {cadence_in_words(record)} · {half_life} · {record.ticks:,} ticks{missing}"
-    label = with_unit(textwrap.shorten(record.name.rsplit("/", 1)[-1], 24, placeholder="..."), record.unit)
-    return draw(
-        columns, record.axis, record.thresholds, record.plan.cadence_us, record.plan.rules, record.alarms,
-        title=record.name if titled else "", subtitle=subtitle, value_label=label,
-    )  # fmt: skip
-
-
-def png(figure: Figure) -> bytes:
-    """Give a figure as the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    write(figure, buffer, "png", DOTS_PER_INCH)
-    return buffer.getvalue()
 
 
 def describe_sites(events: Sequence[SiteEvent], names: Sequence[str], records: Sequence[SeriesRecord]) -> ReportSection:
@@ -140,7 +107,7 @@ def write_report(report: Report, path: Path) -> None:
     page = environment.get_template("report.html").render(
         report=report, version=__version__, records=order, describe=describe, season_hint=season_hint,
         choices=list_choices(report.records), fleet=rank_fleet(report.records), fdr=LEVEL,
-        pictures={name: base64.b64encode(png).decode("ascii") for name, png in report.pictures.items()},
+        pictures=report.pictures, headings=HEADINGS,
         pictured=[record for record in order if record.name in report.pictures],
         alarms=[(r, event, cleared) for r in order for event, cleared in r.alarms],
         counts=[(state, sum(record.state is state for record in order)) for state in URGENCY],

@@ -110,7 +110,7 @@ def test_a_series_that_no_rule_watches_is_drawn_and_neither_misses_an_event_nor_
     assert "control: watched by no alarm rule: lag-1" in told
     assert "2 series are watched by no alarm rule and not judged here" in told
     assert "There is no control in the data" in told, "a control that is not watched controls nothing"
-    assert (tmp_path / "out" / "report.html").read_text(encoding="utf-8").count("<img ") == 3
+    assert (tmp_path / "out" / "report.html").read_text(encoding="utf-8").count("<svg ") == 3
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from sentinel.analysis.intake import Intake, SortedObservations
+from sentinel.analysis.pictures import HEADINGS, PagePicture
 from sentinel.analysis.record import SeriesRecord, describe, list_choices, rank
 from sentinel.analysis.report import Report, rank_fleet, write_report
 from sentinel.config import Settings
@@ -27,6 +28,7 @@ JULY_1 = 1_561_939_200_000_000
 PLAN = plan_for(Settings(), "x", Cadence.parse("1d"))
 THRESHOLDS = (-0.95, 0.0, 0.99)
 INTAKE = Intake(pl.LazyFrame(), numbered=False, left_out={}, complaints=[], left_columns=[])
+PICTURE = PagePicture('<svg viewBox="0 0 2 1"></svg>', [["2019-07-02", "1.5", "0.86", "0.86", "1", "-1.0", "watching"]])
 EVIL = '<script>alert("x")</script> & ü'
 
 
@@ -171,15 +173,21 @@ def test_no_sentence_and_no_page_foretells(tmp_path):
 
 
 def test_the_page_needs_no_other_file_and_its_links_lead_somewhere(tmp_path):
-    page = Page(page_of(report_of(SLOW, record(name="b", id=1), pictures={"peter/ph": b"\x89PNG"}), tmp_path))
-    assert page.references == ["#series-0", "data:image/png;base64,iVBORw=="]
+    page = Page(page_of(report_of(SLOW, record(name="b", id=1), pictures={"peter/ph": PICTURE}), tmp_path))
+    assert page.references == ["#series-0"]
     assert "series-0" in page.ids
     assert "url(" not in (tmp_path / "report.html").read_text()
 
 
+def test_a_picture_is_given_in_numbers_too(tmp_path):
+    text = page_of(report_of(SLOW, pictures={"peter/ph": PICTURE}), tmp_path)
+    assert all(f'<th scope="col">{heading}</th>' for heading in HEADINGS)
+    assert '<th scope="row" class="when">2019-07-02</th><td>1.5</td>' in text
+
+
 def test_names_and_complaints_from_the_data_are_shown_not_executed(tmp_path):
     evil = record(name=EVIL, alarms=[(raised(EVIL, 1), None)], state=State.WARNING)
-    text = page_of(report_of(evil, title=EVIL, complaints=(EVIL,), pictures={EVIL: b"x"}), tmp_path)
+    text = page_of(report_of(evil, title=EVIL, complaints=(EVIL,), pictures={EVIL: PICTURE}), tmp_path)
     assert "<script" not in text
     assert text.count("&lt;script&gt;") >= 6
     Page(text)
@@ -209,10 +217,10 @@ def test_a_long_name_is_broken_where_a_person_would(tmp_path):
 
 def test_on_a_narrow_screen_sentences_and_pictures_keep_a_width_that_can_be_read(tmp_path):
     # Bug: at 400 pixels the sentence of a series was a column of one word per line, cut off at the edge.
-    text = page_of(report_of(record(name="peter/ph"), pictures={"peter/ph": b"x"}), tmp_path)
+    text = page_of(report_of(record(name="peter/ph"), pictures={"peter/ph": PICTURE}), tmp_path)
     assert '<td class="words">' in text
     assert re.search(r"\.words \{ min-width: 1\drem; \}", text)
-    assert re.search(r'<div class="picture"><img [^>]*></div>', text)
+    assert re.search(r'<div class="picture"><svg [^>]*></svg></div>', text)
     assert re.search(r"\.picture \{ overflow-x: auto; \}", text)
 
 

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from time import monotonic
 
 import httpx
 import pytest
-from playwright.sync_api import Error as PlaywrightError
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from sentinel.config import WebSettings
 from sentinel.domain.errors import SentinelError
 from sentinel.views.web import WebServer, create_app
+from tests.browsers import a_browser
 from tests.fixtures import ManualClock, estimated
-
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 def test_an_address_in_use_is_named(server) -> None:
@@ -53,23 +45,13 @@ def test_it_stops_in_under_a_second_with_a_connection_open_and_frees_its_address
 
 @pytest.fixture
 def browser_page(server) -> Iterator[tuple[Page, list[str]]]:
-    if not CHROMIUM.exists():
-        assert os.environ.get("CI") != "true", "chromium is needed in CI"
-        pytest.skip("chromium is not installed")
-    with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        except PlaywrightError as error:
-            if os.environ.get("CI") == "true":
-                raise
-            pytest.skip(f"chromium does not start: {error}")
+    with a_browser() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         said: list[str] = []
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(server.address)
         yield page, said
-        browser.close()
 
 
 COLOURS = """canvas => {

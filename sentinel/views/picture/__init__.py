@@ -31,6 +31,7 @@ from sentinel.pipeline.plan import PlanRule
 from sentinel.text.claims import FLOOR
 from sentinel.text.words import rule_in_words
 from sentinel.views.picture import panels as parts
+from sentinel.views.picture.timeline import BLIND, TimeLine
 
 __all__ = ["Alarm", "Figure", "draw", "write"]
 
@@ -64,14 +65,14 @@ def draw(
         data = figure.add_subplot(grid[0])
         panels = (data, *(figure.add_subplot(grid[row], sharex=data) for row in range(1, 7)))
         _, residual, spectrum, cycle, spread, evidence, strip = panels
-        line = parts.TimeLine(columns, axis)
+        line = TimeLine(columns, axis)
         edges = line.edges
         middles = (edges[:-1] + edges[1:]) / 2
 
-        low, high, unit = _rescale(columns.value_low, columns.value_high)
+        low, high, unit = rescale(columns.value_low, columns.value_high)
         _draw_range(data, middles, low, high)
         data.set_ylabel(value_label + unit)
-        low, high, unit = _rescale(columns.residual_low, columns.residual_high)
+        low, high, unit = rescale(columns.residual_low, columns.residual_high)
         _draw_range(residual, middles, low, high)
         largest = float(np.nanmax(np.abs([low, high]), initial=3.0, where=~np.isnan([low, high])))
         residual.axhline(0, color=parts.FAINT, linewidth=0.5, zorder=0)
@@ -89,8 +90,8 @@ def draw(
                 parts.draw_threshold(place, part.threshold, mark.colour)
         _draw_evidence(evidence, edges, columns, rules)
         _draw_states(strip, edges, columns)
-        for first, last in _runs(columns.state == parts.BLIND):
-            for panel in panels[:6] if columns.state[first] == parts.BLIND else ():
+        for first, last in runs(columns.state == BLIND):
+            for panel in panels[:6] if columns.state[first] == BLIND else ():
                 panel.axvspan(
                     edges[first], edges[last],
                     facecolor="white", edgecolor="#b5b5b5", hatch="////", linewidth=0, zorder=1.5,
@@ -130,7 +131,7 @@ def write(figure: Figure, target: Path | io.BytesIO, file_format: str, dots_per_
         figure.savefig(target, format=file_format, dpi=dots_per_inch, metadata=metadata, facecolor="white")
 
 
-def _rescale(
+def rescale(
     low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
     """Put values that matplotlib could not make an axis of in a power of ten; give them and how it is written."""
@@ -155,7 +156,7 @@ def _draw_range(panel: Axes, middles: NDArray[np.float64], low: NDArray[np.float
 def _draw_evidence(panel: Axes, edges: NDArray[np.float64], columns: Columns, rules: Sequence[PlanRule]) -> None:
     """Draw evidence as log10, the alarm line at 0, and the budgets that it is measured by."""
     panel.text(
-        0.006, 0.06, _budgets(rules), transform=panel.transAxes,
+        0.006, 0.06, name_budgets(rules), transform=panel.transAxes,
         fontsize=6.5, color=parts.FAINT, path_effects=parts.HALO, zorder=3,
     )  # fmt: skip
     parts.draw_steps(panel, columns.evidence, edges, color=parts.INK, linewidth=0.9)
@@ -169,7 +170,7 @@ def _draw_evidence(panel: Axes, edges: NDArray[np.float64], columns: Columns, ru
     panel.set_ylabel("evidence\n(log10)")
 
 
-def _budgets(rules: Sequence[PlanRule]) -> str:
+def name_budgets(rules: Sequence[PlanRule]) -> str:
     """Name the effective alpha of every rule, those of one alpha together."""
     named: dict[float, list[str]] = {}
     for rule in rules[:NAMED_RULES]:
@@ -184,7 +185,7 @@ def _draw_states(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> N
     panel.set_ylim(0, 1)
     panel.set_yticks([])
     span = edges[-1] - edges[0]
-    for first, last in _runs(columns.state.astype(np.int64) * len(REASONS) + columns.reason):
+    for first, last in runs(columns.state.astype(np.int64) * len(REASONS) + columns.reason):
         state, left, width = STATES[columns.state[first]], edges[first], edges[last] - edges[first]
         hatch = "//////" if state is State.BLIND else None
         panel.broken_barh(
@@ -199,7 +200,7 @@ def _draw_states(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> N
             panel.text(left + width / 2, 0.47, fitting, ha="center", va="center", fontsize=7.5, bbox=box)
 
 
-def _runs(codes: NDArray[np.generic]) -> list[tuple[int, int]]:
+def runs(codes: NDArray[np.generic]) -> list[tuple[int, int]]:
     """Give first and one-past-last index of each run of equal codes."""
     borders = np.flatnonzero(np.diff(codes.astype(np.int64))) + 1
     return list(zip([0, *borders.tolist()], [*borders.tolist(), len(codes)], strict=True))

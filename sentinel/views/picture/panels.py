@@ -1,13 +1,8 @@
-"""The parts of a picture: readings with lag-1 and its band; modulus and period; spread and criticality; the time axis.
-
-The time axis is true to scale, except that a gap that takes more than its share is narrowed to it. The first tick after
-such a gap names the year again, so that nobody takes the axis for continuous.
-"""
+"""The parts of a picture: readings with lag-1 and its band; modulus and period; spread and criticality."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date
 from typing import Any
 
 import matplotlib as mpl
@@ -15,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import AsinhNorm, LinearSegmentedColormap
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, num2date
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from matplotlib.patheffects import withStroke
@@ -23,10 +17,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from sentinel.domain.channels import CHANNELS
-from sentinel.domain.clock import MICROSECONDS
-from sentinel.domain.observation import Axis
-from sentinel.domain.spans import duration_in_words, moment_in_words
-from sentinel.domain.states import REASONS, STATES, Reason, State
+from sentinel.domain.states import State
 from sentinel.pipeline.history import Columns
 
 INK, FAINT, NOT_READY = "#222222", "#767676", "#dcdcdc"
@@ -76,16 +67,6 @@ HIGHEST, LOWEST = np.log(2.5), np.log(0.7)
 """Changes of log variance that the axis shows at least."""
 CLOSEST = 0.24
 """Ticks nearer to each other than this share of the axis are left out."""
-BLIND, GAP = STATES.index(State.BLIND), REASONS.index(Reason.GAP)
-DAY_SECONDS = 86_400
-EPOCH = date(1970, 1, 1).toordinal()
-WIDEST_GAP, ALL_GAPS = 0.12, 0.5
-"""Most that one gap takes, and all together, in parts of what all ticks take."""
-TIME_TICKS = 9
-FIRST_DAY, LAST_DAY = date.min.toordinal() - EPOCH + 400, date.max.toordinal() - EPOCH - 400
-"""Days since 1970 between which ticks can be dates, with a year to spare on both sides."""
-CLOSEST_TIMES = 0.07
-"""Likewise of the time axis."""
 
 
 def draw_steps(
@@ -113,7 +94,7 @@ def draw_spectrogram(
     borders = np.concatenate([[fine[0]], (fine[:-1] + fine[1:]) / 2, [fine[-1]]])
     panel.set_facecolor(NOT_READY)
     mesh = panel.pcolormesh(
-        edges, borders, np.ma.masked_invalid(_interpolate(columns.readings)),
+        edges, borders, np.ma.masked_invalid(interpolate(columns.readings)),
         cmap=READING_COLOURS, norm=AsinhNorm(2.0, -READING_LIMIT, READING_LIMIT), rasterized=True,
     )  # fmt: skip
     bottom, top = borders[0], borders[-1]
@@ -137,7 +118,7 @@ def draw_spectrogram(
     return mesh
 
 
-def _interpolate(readings: NDArray[np.float32]) -> NDArray[np.float64]:
+def interpolate(readings: NDArray[np.float32]) -> NDArray[np.float64]:
     """Give readings on `FINER` times as many thresholds, linear in atanh like the zero crossing; (fine, columns)."""
     below, above = readings.T[:-1].astype(np.float64), readings.T[1:].astype(np.float64)
     share = np.linspace(0, 1, FINER, endpoint=False)[None, :, None]
@@ -199,7 +180,7 @@ def draw_cycle(
     right.plot(middles, np.log(columns.estimates.period), linestyle="none", marker=".", markersize=2.5, color=CYCLE)
     right.set_ylim(high - (high - low) / (1 - LOWER), high)
     inside = [tick for tick in np.log(PERIOD_TICKS) if low <= tick <= high] or [float(np.median(np.log(known)))]
-    shown = _thin_out(inside, 0.4 * (high - low))
+    shown = thin_out(inside, 0.4 * (high - low))
     right.set_yticks(shown, [length(float(np.exp(tick)) * cadence_us) for tick in shown])
     _style_right_axis(right, "period", CYCLE, 1 - (1 - LOWER) / 2)
 
@@ -215,11 +196,7 @@ def draw_spread(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> No
     low = 1.1 * float(np.fmin.reduce(spread, initial=LOWEST))
     high = 1.1 * float(np.fmax.reduce(spread, initial=HIGHEST))
     panel.set_ylim(low, high)
-    up, gap = np.log(RATIO_TICKS), CLOSEST * (high - low)
-    above = _thin_out([0.0, *(tick for tick in up if tick <= high)], gap)
-    below = _thin_out([0.0, *(-tick for tick in up if -tick >= low)], gap)
-    ticks = [*below[:0:-1], *above]
-    panel.set_yticks(ticks, [f"{np.exp(tick):.2g}" if tick < 7 else f"{np.exp(tick):.0e}" for tick in ticks])
+    panel.set_yticks(*zip(*ratio_ticks(low, high), strict=True))
     panel.set_ylabel("variance\n(× baseline)", color=SIGNAL)
     right = panel.twinx()
     criticality = columns.estimates.criticality
@@ -228,7 +205,16 @@ def draw_spread(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> No
     _style_right_axis(right, "criticality", INK, 0.5)
 
 
-def _thin_out(ticks: Sequence[float], gap: float) -> list[float]:
+def ratio_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Choose ratios of variances between two logarithms of them; give the logarithm and how it is written."""
+    up, gap = np.log(RATIO_TICKS), CLOSEST * (high - low)
+    above = thin_out([0.0, *(tick for tick in up if tick <= high)], gap)
+    below = thin_out([0.0, *(-tick for tick in up if -tick >= low)], gap)
+    ticks = [*below[:0:-1], *above]
+    return [(tick, f"{np.exp(tick):.2g}" if tick < 7 else f"{np.exp(tick):.0e}") for tick in ticks]
+
+
+def thin_out(ticks: Sequence[float], gap: float) -> list[float]:
     """Keep the first tick, and every later one that is at least `gap` away from the last that was kept."""
     kept = list(ticks[:1])
     for tick in ticks[1:]:
@@ -241,91 +227,3 @@ def _style_right_axis(right: Axes, name: str, colour: str, height: float) -> Non
     right.tick_params(length=2.5, width=0.6, labelsize=7.5, labelcolor=colour)
     right.spines[["top", "left", "bottom", "right"]].set_visible(False)
     right.set_ylabel(name, color=colour, fontsize=7.5, y=height)
-
-
-class TimeLine:
-    """The time axis of at least one column, in what time is to the owner of the series."""
-
-    def __init__(self, columns: Columns, axis: Axis) -> None:
-        self._axis = axis
-        self._real = axis.positions(np.append(columns.start_us, columns.end_us[-1:]))
-        # Years that no calendar of Python holds are drawn as numbers of days.
-        self._dated = not axis.numbered and self._real[0] > FIRST_DAY and self._real[-1] < LAST_DAY
-        widths = np.diff(self._real)
-        gap = (columns.state == BLIND) & (columns.reason == GAP)
-        share = min(WIDEST_GAP, ALL_GAPS / max(1, int(gap.sum())))
-        widest = share * widths[~gap].sum() if not gap.all() else np.inf
-        self._narrowed = gap & (widths > widest)
-        self.edges = self._real[0] + np.append(0.0, np.cumsum(np.where(self._narrowed, widest, widths)))
-        """Borders of the columns as drawn, shape (columns + 1,)."""
-
-    def place(self, time_us: int) -> float:
-        """Give the place at which a moment is drawn."""
-        return float(np.interp(self._axis.positions(np.asarray([time_us]))[0], self._real, self.edges))
-
-    def breaks(self) -> list[tuple[float, str]]:
-        """Give middle and true length of each narrowed gap."""
-        found = []
-        for at in np.flatnonzero(self._narrowed).tolist():
-            length = float(self._real[at + 1] - self._real[at])
-            words = f"{length:.4g}" if self._axis.numbered else duration_in_words(length * DAY_SECONDS)
-            found.append((float(self.edges[at] + self.edges[at + 1]) / 2, words))
-        return found
-
-    def length(self, span_us: float) -> str:
-        """Write a span in the owner's units."""
-        span = float(self._axis.spans(np.asarray([span_us]))[0])
-        return f"{span:.3g}" if self._axis.numbered else duration_in_words(span)
-
-    def ticks(self) -> tuple[list[float], list[str]]:
-        """Give places and labels of the ticks; none inside a narrowed gap."""
-        stretches = self._stretches()
-        shown = self._real[0], self._real[0] + self.edges[-1] - self.edges[0]
-        real, labels = (_dates if self._dated else _numbers)(shown, stretches)
-        of_stretch = np.searchsorted([first for first, _ in stretches], real, side="right")
-        places = np.interp(real, self._real, self.edges)
-        chosen: list[int] = []
-        for at in range(real.size):
-            if not chosen or places[at] - places[chosen[-1]] >= CLOSEST_TIMES * (self.edges[-1] - self.edges[0]):
-                chosen.append(at)
-        texts = []
-        for before, at in zip([-1, *chosen], chosen, strict=False):
-            anew = before < 0 or of_stretch[at] != of_stretch[before]
-            context = self._context(real, at) if anew else ""
-            texts.append(f"{labels[at]}\n{context}" if context not in ("", labels[at]) else labels[at])
-        return [float(places[at]) for at in chosen], texts
-
-    def _stretches(self) -> list[tuple[float, float]]:
-        """Give first and last moment of each part of the axis that is true to scale."""
-        cuts = np.flatnonzero(self._narrowed)
-        firsts, lasts = np.append(0, cuts + 1), np.append(cuts, self._narrowed.size)
-        return [(float(self._real[a]), float(self._real[b])) for a, b in zip(firsts, lasts, strict=True) if b > a]
-
-    def _context(self, real: NDArray[np.float64], at: int) -> str:
-        """Give what a label leaves out: the year of a month, the date of an hour; empty where it says all."""
-        spacing = float(np.min(np.diff(real), initial=365.0))
-        if not self._dated or spacing >= 300:
-            return ""
-        day = moment_in_words(round(float(real[at]) * DAY_SECONDS) * MICROSECONDS).partition(" ")[0]
-        return day.rsplit("-", 2 if spacing >= 27 else 1 if spacing >= 1 else 0)[0]
-
-
-def _dates(shown: tuple[float, float], stretches: list[tuple[float, float]]) -> tuple[NDArray[np.float64], list[str]]:
-    """Choose dates at distances that suit an axis of the length `shown`, within the stretches."""
-    automatic = AutoDateLocator(minticks=4, maxticks=TIME_TICKS)  # type: ignore[no-untyped-call]
-    locator = automatic.get_locator(*num2date(shown))  # type: ignore[no-untyped-call]
-    parts = [np.asarray(locator.tick_values(*num2date(part)), np.float64) for part in stretches]  # type: ignore[no-untyped-call]
-    real = np.concatenate(
-        [ticks[(ticks >= first) & (ticks <= last)] for ticks, (first, last) in zip(parts, stretches, strict=True)]
-    )
-    return real, ConciseDateFormatter(automatic).format_ticks(real) if real.size else []  # type: ignore[no-untyped-call]
-
-
-def _numbers(shown: tuple[float, float], stretches: list[tuple[float, float]]) -> tuple[NDArray[np.float64], list[str]]:
-    """Choose round numbers at distances that suit an axis of the length `shown`, within the stretches."""
-    step = float(np.diff(MaxNLocator(TIME_TICKS).tick_values(*shown))[0])
-    real = np.concatenate(
-        [np.arange(np.ceil(first / step), np.floor(last / step) + 1) * step for first, last in stretches]
-    )
-    real += 0.0  # The ceiling of a half below nothing is -0.0, which would be written with its sign.
-    return real, [f"{number:.10g}".replace("-", "\N{MINUS SIGN}") for number in real]

@@ -1,0 +1,106 @@
+"""Pictures of one series: for a page, as a file, and as numbers for those who cannot see them."""
+
+from __future__ import annotations
+
+import io
+import math
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from sentinel.analysis.record import SeriesRecord, cadence_in_words, describe
+from sentinel.domain.errors import DataError
+from sentinel.domain.spans import print_rounded
+from sentinel.domain.states import STATES
+from sentinel.pipeline.history import Columns, Portrait
+from sentinel.tables.units import with_unit
+from sentinel.text.words import lag1_in_words
+from sentinel.views.picture import Figure, draw, write
+from sentinel.views.picture.inline import draw_inline
+
+DOTS_PER_INCH = 150
+MOMENTS = 8
+"""Moments of a picture that are given in numbers."""
+HEADINGS = ("until", "value", "lag-1 (95 % band)", "modulus", "variance", "evidence", "state")
+
+
+class PagePicture(NamedTuple):
+    """The picture of a series for a page."""
+
+    svg: str
+    moments: Sequence[Sequence[str]]
+    """The same in numbers: rows of cells, under `HEADINGS`."""
+
+
+def draw_record(record: SeriesRecord, portrait: Portrait | None) -> Figure:
+    """Draw the stability spectrogram of one series, to be written as a file.
+
+    Raises DataError: it has not a single tick.
+    """
+    columns = _columns(record, portrait)
+    assert record.plan is not None
+    return draw(
+        columns, record.axis, record.thresholds, record.plan.cadence_us, record.plan.rules, record.alarms,
+        title=record.name, subtitle=_subtitle(record), value_label=_label(record),
+    )  # fmt: skip
+
+
+def draw_for_page(record: SeriesRecord, portrait: Portrait | None) -> PagePicture:
+    """Draw the stability spectrogram of one series for a page, which names the series itself.
+
+    Raises DataError: it has not a single tick.
+    """
+    columns = _columns(record, portrait)
+    assert record.plan is not None
+    svg = draw_inline(
+        columns, record.axis, record.thresholds, record.plan.cadence_us, record.plan.rules, record.alarms,
+        key=f"picture-{record.id}", subtitle=_subtitle(record), value_label=_label(record),
+        words=f"Stability spectrogram of {record.name}: {describe(record)}.",
+    )  # fmt: skip
+    return PagePicture(svg, list(_list_moments(record, columns)))
+
+
+def png(figure: Figure) -> bytes:
+    """Give a figure as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    write(figure, buffer, "png", DOTS_PER_INCH)
+    return buffer.getvalue()
+
+
+def _columns(record: SeriesRecord, portrait: Portrait | None) -> Columns:
+    columns = None if portrait is None else portrait.columns()
+    if columns is None or record.plan is None:
+        raise DataError(f"series {record.name!r}: no tick; at least two time stamps are needed to know the cadence")
+    return columns
+
+
+def _subtitle(record: SeriesRecord) -> str:
+    assert record.plan is not None
+    missing = f", {record.missing:,} missing" if record.missing else ""
+    half_life = f"half-life {record.plan.half_life:g} ticks"
+    return f"1 tick = {cadence_in_words(record)} · {half_life} · {record.ticks:,} ticks{missing}"
+
+
+def _label(record: SeriesRecord) -> str:
+    return with_unit(textwrap.shorten(record.name.rsplit("/", 1)[-1], 24, placeholder="..."), record.unit)
+
+
+def _list_moments(record: SeriesRecord, columns: Columns) -> Iterator[list[str]]:
+    """Give the numbers of the picture at moments that divide it evenly, the last one among them."""
+    size = len(columns)
+    for at in np.unique(np.ceil(np.linspace(0, size, MOMENTS + 1))[1:].astype(np.int64) - 1).tolist():
+        seen = columns.estimates.each(lambda line, at=at: float(line[at]))  # type: ignore[misc]
+        low, high = float(columns.value_low[at]), float(columns.value_high[at])
+        ratio = print_rounded(math.exp(min(seen.spread, 700.0)))
+        value = "missing" if math.isnan(low) else f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+        yield [
+            record.moment(int(columns.end_us[at])),
+            value,
+            "not ready" if math.isnan(seen.lag1) else lag1_in_words(seen),
+            "not ready" if math.isnan(seen.modulus) else f"{seen.modulus:.2f}",
+            "not ready" if math.isnan(seen.spread) else f"{ratio} \N{MULTIPLICATION SIGN}",
+            "not ready" if math.isnan(columns.evidence[at]) else f"{columns.evidence[at]:.1f}",
+            STATES[columns.state[at]].value,
+        ]  # fmt: skip

@@ -1,0 +1,56 @@
+"""The report in a real browser, opened as a file: its pictures show, nothing is fetched, and it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from sentinel.commands.main import entry_point
+from tests.analysis.lakes import lakes
+from tests.browsers import a_browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with a_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("report")
+    lakes().write_csv(folder / "lakes.csv")
+    assert entry_point(["backtest", str(folder / "lakes.csv"), "--out", str(folder), "--quiet"]) == 0
+    return (folder / "report.html").as_uri()
+
+
+@pytest.mark.parametrize("width", [400, 1100])
+def test_pictures_show_on_any_screen_and_nothing_is_fetched(browser, report, width):
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    complaints, fetched = [], []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: fetched.append(request.url))
+    page.goto(report)
+    assert complaints == []
+    assert [url for url in fetched if not url.startswith("data:")] == [report]
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    pictures = page.get_by_role("img", name="Stability spectrogram of")
+    assert pictures.count() == 2
+    for picture in pictures.all():
+        assert picture.bounding_box()["width"] >= 400 * 0.9
+    numbers = page.locator("article details").first
+    assert not numbers.locator("table").is_visible()
+    numbers.locator("summary").click()
+    assert numbers.locator("table").is_visible()
+    page.close()
+
+
+def test_it_prints_in_few_pages_with_its_pictures(browser, report):
+    page = browser.new_page()
+    page.goto(report)
+    pdf = page.pdf(format="A4")
+    page.close()
+    assert 3 <= pdf.count(b"/Type /Page\n") <= 12
