@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import math
 import textwrap
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from sentinel.analysis.record import SeriesRecord, cadence_in_words, describe
-from sentinel.domain.errors import DataError
+from sentinel.domain.errors import DataError, SentinelError, UsageError
 from sentinel.domain.spans import print_rounded
 from sentinel.domain.states import STATES
 from sentinel.pipeline.history import Columns, Portrait
 from sentinel.tables.units import with_unit
 from sentinel.text.words import lag1_in_words
-from sentinel.views.picture import Figure, draw, write
+from sentinel.views.picture import FORMATS, Figure, Look, draw, write
 from sentinel.views.picture.inline import draw_inline
 
 DOTS_PER_INCH = 150
@@ -34,7 +34,7 @@ class PagePicture(NamedTuple):
     """The same in numbers: rows of cells, under `HEADINGS`."""
 
 
-def draw_record(record: SeriesRecord, portrait: Portrait | None) -> Figure:
+def draw_record(record: SeriesRecord, portrait: Portrait | None, look: Look | None = None) -> Figure:
     """Draw the stability spectrogram of one series, to be written as a file.
 
     Raises DataError: it has not a single tick.
@@ -44,6 +44,7 @@ def draw_record(record: SeriesRecord, portrait: Portrait | None) -> Figure:
     return draw(
         columns, record.axis, record.thresholds, record.plan.cadence_us, record.plan.rules, record.alarms,
         title=record.name, subtitle=_subtitle(record), value_label=_label(record),
+        look=look,
     )  # fmt: skip
 
 
@@ -62,11 +63,24 @@ def draw_for_page(record: SeriesRecord, portrait: Portrait | None) -> PagePictur
     return PagePicture(svg, list(_list_moments(record, columns)))
 
 
-def png(figure: Figure) -> bytes:
-    """Give a figure as the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    write(figure, buffer, "png", DOTS_PER_INCH)
-    return buffer.getvalue()
+def picture_format(path: Path, option: str) -> str:
+    """Give the format of a picture by the ending of its file; UsageError if there is none of that name."""
+    ending = path.suffix.lower().removeprefix(".")
+    if ending not in FORMATS:
+        raise UsageError(f"{option} {path}: the ending must be {', '.join(f'.{one}' for one in FORMATS)}")
+    return ending
+
+
+def write_picture(figure: Figure, path: Path, option: str) -> None:
+    """Write a figure in the format that the ending of its file says.
+
+    Raises UsageError: another ending. SentinelError: it cannot be written.
+    """
+    ending = picture_format(path, option)
+    try:
+        write(figure, path, ending, DOTS_PER_INCH)
+    except OSError as error:
+        raise SentinelError(f"{path}: {error.strerror or error}; it must be writable, with enough room") from error
 
 
 def _columns(record: SeriesRecord, portrait: Portrait | None) -> Columns:

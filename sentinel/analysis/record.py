@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -17,6 +17,7 @@ from sentinel.domain.observation import STEP_US, Axis, NumberAxis
 from sentinel.domain.spans import DAY, NEVER_US, duration_in_words, moment_in_words, print_rounded, print_season
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.plan import Plan
+from sentinel.tables.units import unit_of
 from sentinel.text.claims import seen_in_words
 from sentinel.text.words import (
     REASONS,
@@ -141,6 +142,14 @@ class SeriesRecord:
             return duration_in_words(amount)
         number = print_rounded(amount)
         return f"{number} step{'' if number == '1' else 's'}" if self.axis.step == 1 else f"{number} units of time"
+
+
+def add_units(records: list[SeriesRecord], units: Mapping[str, str]) -> list[SeriesRecord]:
+    """Give the records the units that the table tells, where the settings do not; a comparison has none."""
+    for record in records:
+        if record.target is None and not record.unit:
+            record.unit = unit_of(units, record.name)
+    return records
 
 
 def match_cleared(events: Iterable[E]) -> list[tuple[E, int | None]]:

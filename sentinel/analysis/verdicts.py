@@ -181,12 +181,12 @@ def _rival_table(skill: Skill, rivals: Sequence[Rival]) -> list[list[str]]:
 
 def write_skill(skill: Skill, rivals: Sequence[Rival], rules: Sequence[RuleBudget], out: Path) -> None:
     """Write skill.csv and skill.json into a folder; `rules` are over all series and ticks."""
-    _alarm_table(skill).write_csv(out / SKILL_FILES[0], datetime_format=INSTANT)
-    text = json.dumps(_skill_data(skill, rivals, rules), indent=1, allow_nan=False, ensure_ascii=False)
+    alarm_verdicts(skill).write_csv(out / SKILL_FILES[0], datetime_format=INSTANT)
+    text = json.dumps(skill_data(skill, rivals, rules), indent=1, allow_nan=False, ensure_ascii=False)
     (out / SKILL_FILES[1]).write_text(text + "\n", encoding="utf-8")
 
 
-def _skill_data(skill: Skill, rivals: Sequence[Rival], rules: Sequence[RuleBudget]) -> dict[str, object]:
+def skill_data(skill: Skill, rivals: Sequence[Rival], rules: Sequence[RuleBudget]) -> dict[str, object]:
     """Give the verdict as JSON-ready data; leads in seconds, on a numbered axis in the owner's units."""
     false, quiet = skill.count(Phase.QUIET), skill.quiet
     interval = [round(end, 6) for end in count_interval(false)]
@@ -238,7 +238,7 @@ def _event_data(event: JudgedEvent) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _alarm_table(skill: Skill) -> pl.DataFrame:
+def alarm_verdicts(skill: Skill) -> pl.DataFrame:
     """Make one row per alarm of a labelled series; the ids are those of alarms.csv."""
     rows = []
     for one in sorted(skill.alarms, key=lambda one: (one.alarm.time_us, one.record.name, one.alarm.alarm_id)):

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sentinel.analysis.backtest import Progress, Stage, backtest, plot, with_spans
+from sentinel.analysis.assembling import Progress, Stage
+from sentinel.analysis.backtest import backtest, plot, with_spans
 from sentinel.analysis.intake import read_files
 from sentinel.analysis.record import describe
 from sentinel.analysis.report import summarise

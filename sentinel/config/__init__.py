@@ -12,7 +12,7 @@ from sentinel.config.alarms import (
     AlarmSettings,
     ChannelSettings,
 )
-from sentinel.config.loading import fingerprint, from_record, load, schema_text, to_record
+from sentinel.config.loading import fingerprint, from_mapping, from_record, load, schema_text, to_record
 from sentinel.config.series import (
     DEFAULT_BANK,
     LONGEST_HALF_LIFE_TICKS,
@@ -30,6 +30,6 @@ __all__ = [
     "DEFAULT_BANK", "FLEET", "LONGEST_HALF_LIFE_TICKS", "RATIO", "RELATIVE", "RISE", "RISE_RATIO",
     "SHORTEST_HALF_LIFE_TICKS", "SHORTEST_SEASON_TICKS", "SLOWER", "AlarmSettings", "BankSettings", "ChannelSettings",
     "CsvSource", "DaemonSettings", "EntryKey", "LogNotify", "LogSettings", "Notify", "SeriesSettings", "Settings",
-    "SimulateSource", "SiteSettings", "Source", "WebSettings", "fingerprint", "from_record", "known_separator",
-    "known_time_zone", "load", "or_else", "schema_text", "to_record",
+    "SimulateSource", "SiteSettings", "Source", "WebSettings", "fingerprint", "from_mapping", "from_record",
+    "known_separator", "known_time_zone", "load", "or_else", "schema_text", "to_record",
 ]  # fmt: skip

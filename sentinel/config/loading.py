@@ -48,6 +48,19 @@ def load(path: Path | str, notice: Callable[[str], object] | None = None) -> Set
     return settings
 
 
+def from_mapping(data: Mapping[str, Any], where: str = "config") -> Settings:
+    """Make settings of what could stand in a file. ConfigError has a line per fault, with the key as Python finds it.
+
+    `config['alarms'][0]['threshold']: 2; a number from -0.98 to 0.99, or the word relative, is allowed`.
+    """
+    try:
+        return Settings.model_validate_json(json.dumps(data, default=str), strict=True, context=FROM_FILE)
+    except ValidationError as error:
+        faults = faults_of(error, Settings, lambda path: _value_at(data, path))
+        lines = (f"{where}{''.join(f'[{part!r}]' for part in fault.path)}: {fault.message}" for fault in faults)
+        raise ConfigError("\n".join(dict.fromkeys(lines))) from error
+
+
 def _replace_old_keys(root: Node) -> Iterator[str]:
     """Give old keys their present names, and take out those that have gone; yield a notice for each of them.
 

@@ -47,5 +47,5 @@ def without_pictures() -> Iterator[None]:
     Only series that are drawn are looked back at: no undeclared season is sought, and no kind of record named.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sentinel.analysis.backtest.PICTURES", 0)
+        patch.setattr("sentinel.analysis.assembling.PICTURES", 0)
         yield

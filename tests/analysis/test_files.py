@@ -33,7 +33,7 @@ def test_analyse_takes_the_path_of_a_file_and_the_options_of_the_command_line(tm
 
 def test_analyse_names_an_option_that_is_wrong_as_python_writes_it(tmp_path):
     (tmp_path / "a.csv").write_text("time,ph\n1,2\n")
-    with pytest.raises(UsageError, match=r"^colums: unknown; options of a table are dialect, "):
+    with pytest.raises(UsageError, match=r"^colums: there is no such argument; did you mean 'columns'\?"):
         sentinel.analyse(tmp_path / "a.csv", colums=["ph"])
     with pytest.raises(UsageError, match=r"^decimal x: "):
         sentinel.analyse(tmp_path / "a.csv", decimal="x")

@@ -31,14 +31,18 @@ from sentinel.pipeline.plan import PlanRule
 from sentinel.text.claims import FLOOR
 from sentinel.text.words import rule_in_words
 from sentinel.views.picture import panels as parts
+from sentinel.views.picture.look import LABELS, Look
 from sentinel.views.picture.timeline import BLIND, TimeLine
 
-__all__ = ["Alarm", "Figure", "draw", "write"]
+__all__ = ["FORMATS", "Alarm", "Figure", "Look", "draw", "write"]
+
+FORMATS = ("pdf", "png", "svg")
+"""Endings of files that can be written."""
 
 LARGEST_EXPONENT = 100
 """Values beyond this power of ten, or below its inverse, are drawn in parts of their own."""
 SMALLEST_LABEL = 0.0085
-"""Share of the width that one letter of a state's name takes."""
+"""Share of the usual width that one letter of a state's name takes."""
 NAMED_RULES = 5
 """Rules whose budget is written into the evidence."""
 
@@ -49,18 +53,22 @@ Alarm: TypeAlias = tuple[AlarmEvent, int | None]
 def draw(
     columns: Columns, axis: Axis, thresholds: Sequence[float] | NDArray[np.float64], cadence_us: int,
     rules: Sequence[PlanRule] = (), alarms: Sequence[Alarm] = (),
-    *, title: str = "", subtitle: str = "", value_label: str = "value",
+    *, title: str = "", subtitle: str = "", value_label: str = "value", look: Look | None = None,
 ) -> Figure:  # fmt: skip
     """Draw one series: its decimated rows, at least one, over the time axis of its owner, with its alarms.
 
     `thresholds` are those of the detectors, ascending, one per column of the readings; `rules` are in force.
     """
+    look = look or Look()
+    title = title if look.title is None else look.title
+    across, along = look.across, look.along
     with mpl.rc_context(parts.STYLE):
-        figure = Figure(figsize=(9.6, 8.8))
+        figure = Figure(figsize=look.size)
         FigureCanvasAgg(figure)
         grid = figure.add_gridspec(
             7, 1, height_ratios=(1.4, 0.8, 2.6, 0.95, 0.85, 1.15, 0.26),
-            left=0.085, right=0.835, top=0.92 if title else 0.95, bottom=0.06, hspace=0.15,
+            left=0.085 * across, right=1 - 0.165 * across, top=1 - (0.08 if title else 0.05) * along,
+            bottom=0.06 * along, hspace=0.15,
         )  # fmt: skip
         data = figure.add_subplot(grid[0])
         panels = (data, *(figure.add_subplot(grid[row], sharex=data) for row in range(1, 7)))
@@ -89,7 +97,8 @@ def draw(
                 mark = parts.MARKS[part.kind, "below" if part.below else "above"]
                 parts.draw_threshold(place, part.threshold, mark.colour)
         _draw_evidence(evidence, edges, columns, rules)
-        _draw_states(strip, edges, columns)
+        letter = SMALLEST_LABEL * across * 0.75 / (1 - 0.25 * across)
+        _draw_states(strip, edges, columns, letter)
         for first, last in runs(columns.state == BLIND):
             for panel in panels[:6] if columns.state[first] == BLIND else ():
                 panel.axvspan(
@@ -108,24 +117,26 @@ def draw(
         _draw_key(data, alarms)
 
         box = spectrum.get_position()
-        parts.draw_colour_bar(figure, figure.add_axes((0.917, box.y0, 0.012, box.height)), mesh)
+        parts.draw_colour_bar(figure, figure.add_axes((1 - 0.083 * across, box.y0, 0.012 * across, box.height)), mesh)
         for panel in panels:
             panel.tick_params(length=2.5, width=0.6, labelsize=8, labelbottom=panel is strip)
             panel.spines[["top", "right"]].set_visible(False)
         strip.set_xlim(edges[0], edges[-1])
         strip.set_xticks(*line.ticks())
         figure.align_ylabels(panels[:6])
-        figure.text(0.085, 0.967, title, fontsize=12.5, fontweight="bold", va="baseline")
-        figure.text(0.085, 0.942 if title else 0.972, subtitle, color=parts.FAINT, va="baseline")
+        left, lower = 0.085 * across, 1 - (0.058 if title else 0.028) * along
+        figure.text(left, 1 - 0.033 * along, title, fontsize=12.5, fontweight="bold", va="baseline")
+        figure.text(left, lower, subtitle, color=parts.FAINT, va="baseline")
+        look.apply(figure, dict(zip(LABELS, panels[:6], strict=False)))
     return figure
 
 
 def write(figure: Figure, target: Path | io.BytesIO, file_format: str, dots_per_inch: int = 150) -> None:
-    """Save as `png` or `svg`; the same figure gives the same bytes.
+    """Save as `pdf`, `png` or `svg`; the same figure gives the same bytes.
 
     A letter that the font lacks is a box in the picture, and no warning: series have names in every script.
     """
-    metadata = {"Date": None} if file_format == "svg" else {"Software": None}
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(file_format, {"Software": None})
     with mpl.rc_context(parts.STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
         figure.savefig(target, format=file_format, dpi=dots_per_inch, metadata=metadata, facecolor="white")
@@ -180,8 +191,8 @@ def name_budgets(rules: Sequence[PlanRule]) -> str:
     return "; ".join(parts) + more
 
 
-def _draw_states(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> None:
-    """Draw the states in colour and, where there is room, in words."""
+def _draw_states(panel: Axes, edges: NDArray[np.float64], columns: Columns, letter: float) -> None:
+    """Draw the states in colour and, where there is room, in words: a letter takes this share of the width."""
     panel.set_ylim(0, 1)
     panel.set_yticks([])
     span = edges[-1] - edges[0]
@@ -194,7 +205,7 @@ def _draw_states(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> N
         )  # fmt: skip
         reason = REASONS[columns.reason[first]].value.replace("_", "-")
         words = (f"{state.value}: {reason}", state.value) if reason else (state.value,)
-        fitting = next((word for word in words if width > SMALLEST_LABEL * len(word) * span), None)
+        fitting = next((word for word in words if width > letter * len(word) * span), None)
         if fitting:
             box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8} if state is State.BLIND else None
             panel.text(left + width / 2, 0.47, fitting, ha="center", va="center", fontsize=7.5, bbox=box)

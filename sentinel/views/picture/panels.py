@@ -211,7 +211,11 @@ def ratio_ticks(low: float, high: float) -> list[tuple[float, str]]:
     above = thin_out([0.0, *(tick for tick in up if tick <= high)], gap)
     below = thin_out([0.0, *(-tick for tick in up if -tick >= low)], gap)
     ticks = [*below[:0:-1], *above]
-    return [(tick, f"{np.exp(tick):.2g}" if tick < 7 else f"{np.exp(tick):.0e}") for tick in ticks]
+    return [(tick, _ratio(float(np.exp(tick)))) for tick in ticks]
+
+
+def _ratio(ratio: float) -> str:
+    return f"{ratio:.2g}" if ratio < 100 else f"{ratio:,.0f}" if ratio < 1e5 else f"{ratio:.0e}".replace("+0", "")
 
 
 def thin_out(ticks: Sequence[float], gap: float) -> list[float]:

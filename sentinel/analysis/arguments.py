@@ -1,0 +1,125 @@
+"""Arguments of a notebook's functions: settings made of them, and errors in words of Python.
+
+Messages elsewhere name what to write in a command line or a file. Here `--missing ND` becomes `missing='ND'`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from sentinel.config import DEFAULT_BANK, Settings, from_mapping, load, or_else
+from sentinel.domain.errors import ConfigError, SentinelError, UsageError
+from sentinel.tables.options import NAMES
+
+ALPHA = 1e-4
+"""Budget of a threshold, in false alarms per tick, unless another one is given."""
+_OPTIONS = (*NAMES, "cadence", "season", "aggregate", "conditioning", "config", "events")
+_PROSE = "on|in|is|or|and|to|of|with|for|where|gives|names"
+_VALUE = r"'[^']*'|\"[^\"]*\"|[^\s;,:)]+"
+_WRITTEN = re.compile(
+    r"--(" + "|".join(name.replace("_", "-") for name in sorted(_OPTIONS, key=len, reverse=True))
+    + rf")(?![a-z-])(?:[ =](?!--|(?:{_PROSE})\b)({_VALUE}))?"
+)  # fmt: skip
+_IN_YAML = re.compile(r" \((?:" + "|".join(_OPTIONS) + r"): [^)]*\)")
+
+
+@contextmanager
+def python_words() -> Iterator[None]:
+    """Put the errors of the block into words of Python arguments; their kind stays."""
+    try:
+        yield
+    except SentinelError as error:
+        raise type(error)(in_python(str(error))) from error
+
+
+def in_python(message: str) -> str:
+    """Write the options that a message names as keyword arguments; several of one name become a list."""
+    message = _IN_YAML.sub("", message)
+    found = list(_WRITTEN.finditer(message))
+    parts, end = [], 0
+    for _, run in groupby(enumerate(found), key=lambda item: _run_key(item[0], found, message)):
+        options = [match for _, match in run]
+        parts.append(message[end : options[0].start()])
+        values = [match[2].strip("'\"") for match in options if match[2] is not None]
+        name = options[0][1].replace("-", "_")
+        parts.append(name if not values else f"{name}={values[0]!r}" if len(values) == 1 else f"{name}={values!r}")
+        end = options[-1].end()
+    return "".join(parts) + message[end:]
+
+
+def _run_key(at: int, found: Sequence[re.Match[str]], message: str) -> int:
+    """Give the place of the first of the options of one name that follow each other."""
+    while at and found[at - 1][1] == found[at][1] and message[found[at - 1].end() : found[at].start()] == " ":
+        at -= 1
+    return at
+
+
+def settings_from(
+    config: Mapping[str, Any] | Settings | Path | str | None,
+    *,
+    threshold: float | str | None = None,
+    alpha: float | None = None,
+    half_life: float | str | None = None,
+    counterpart: str | Mapping[str, str] | None = None,
+) -> Settings:
+    """Make settings of a file or what could stand in one, and of arguments, which win.
+
+    Raises ConfigError: the file or mapping is wrong. UsageError: an argument is.
+    """
+    if isinstance(config, Settings):
+        settings = config
+    elif isinstance(config, Mapping):
+        settings = from_mapping(config)
+    else:
+        settings = Settings() if config is None else load(config)
+    written = settings.model_dump(mode="json")
+    changed: dict[str, object] = {}
+    if threshold is not None:
+        written["alarms"] = [{"threshold": threshold, "alpha": ALPHA if alpha is None else alpha}]
+        changed["threshold"] = threshold
+    if alpha is not None:
+        changed["alpha"] = alpha
+        if threshold is None:
+            written["alarms"] = [{"kind": "slower", "alpha": alpha}]
+    if half_life is not None:
+        changed["half_life"] = half_life
+        text = f"{half_life:g} ticks" if isinstance(half_life, int | float) else half_life
+        for name in {DEFAULT_BANK, *written["banks"]}:
+            written["banks"][name] = written["banks"].get(name, {}) | {"half_life": text}
+    if counterpart is not None:
+        changed["counterpart"] = counterpart
+        written["series"] = _with_counterparts(counterpart, written["series"])
+    if not changed:
+        return settings
+    try:
+        return from_mapping(written)
+    except ConfigError as error:
+        raise UsageError(f"{', '.join(f'{n}={v!r}' for n, v in changed.items())}: {first_fault(error)}") from error
+
+
+def _with_counterparts(counterpart: str | Mapping[str, str], entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put an entry for each pair before the others; a single name is the counterpart of all other series."""
+    rest = next((entry for entry in entries if entry["match"] == "*"), {"match": "*"})
+    if isinstance(counterpart, str):
+        own = [] if any(entry["match"] == counterpart for entry in entries) else [rest | {"match": counterpart}]
+        others = [entry for entry in entries if entry["match"] != "*"]
+        return [*own, *others, rest | {"counterpart": counterpart}]
+    pairs = {match: rest | {"match": match, "counterpart": other} for match, other in counterpart.items()}
+    return [*pairs.values(), *(entry for entry in entries if entry["match"] not in pairs)]
+
+
+def first_fault(error: ConfigError) -> str:
+    """Give the first reason for which settings were refused, without the key, which is not what was written."""
+    return str(error).splitlines()[0].partition("]: ")[2]
+
+
+def refuse_unknown(options: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Raise UsageError for an option that no table has."""
+    for name in options:
+        if name not in NAMES:
+            raise UsageError(f"{name}: there is no such argument; {or_else(name, [*known, *NAMES], 'arguments')}")

@@ -1,0 +1,180 @@
+"""What a notebook's functions give back: tables, pictures, sentences, and a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from sentinel.analysis.assembling import assemble
+from sentinel.analysis.budgets import Watch
+from sentinel.analysis.inspection import find_oddities
+from sentinel.analysis.intake import Intake, SortedObservations
+from sentinel.analysis.pictures import draw_for_page, draw_record, write_picture
+from sentinel.analysis.readings import alarm_table, site_table
+from sentinel.analysis.record import describe, rank
+from sentinel.analysis.report import ReportSection, write_report
+from sentinel.analysis.run import Findings
+from sentinel.config import Settings
+from sentinel.domain.errors import DataError
+from sentinel.views.picture import Figure, Look
+
+SHOWN = 20
+"""Series in the table that a notebook shows."""
+
+
+class Analysis:
+    """Findings for a notebook: `readings` and `alarms` as polars tables, a picture of each series, a report."""
+
+    def __init__(
+        self, where: str, intake: Intake, settings: Settings, observations: SortedObservations, findings: Findings,
+        readings: pl.DataFrame, watch: Watch, *, conditioning: bool,
+    ) -> None:  # fmt: skip
+        odd = find_oddities(intake, observations, findings.records)
+        self.read_as = [*intake.read_as, *odd]
+        """Lines on the reading of the table: what is not taken as it stands, and what looks odd."""
+        self.readings = readings
+        """One row per series and tick; the columns of readings.parquet."""
+        self.alarms = alarm_table(findings.events, findings.axes)
+        """One row per alarm; the columns of alarms.csv."""
+        self.sites = site_table(findings.sites, findings.records[0].axis)
+        """One row per alarm of a site."""
+        self._records = {record.name: record for record in rank(findings.records)}
+        self._findings = findings
+        self._parts = (intake, observations, findings, readings.lazy(), watch, settings)
+        self._where, self._conditioning = where, conditioning
+
+    @property
+    def sentences(self) -> dict[str, str]:
+        """Describe each series in plain words, the most alarming first."""
+        return {name: describe(record) for name, record in self._records.items()}
+
+    def plot(
+        self,
+        series: str | None = None,
+        *,
+        path: Path | str | None = None,
+        size: tuple[float, float] | None = None,
+        font_size: float | None = None,
+        title: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Figure:
+        """Draw one series, by default the most alarming, as a matplotlib figure.
+
+        Parameters
+        ----------
+        path
+            File to write as well: *.pdf, *.svg or *.png.
+        size
+            Width and height in inches [9.6, 8.8].
+        font_size
+            Of most words, in points [8.5]; the others are larger or smaller in the same proportion.
+        title
+            [the name of the series]; "" = none.
+        labels
+            Names of axes, by what they show: value, residual, threshold, modulus, variance, evidence, criticality,
+            period, recovery, reading.
+
+        Raises DataError: there is no series of that name, or it has not a single tick. UsageError: a label or the
+        ending of the file is not known.
+        """
+        record = self._records[self._name(series)]
+        look = Look.checked(size=size, font_size=font_size, title=title, labels=labels)
+        figure = draw_record(record, self._findings.portraits.get(record.id), look)
+        if path is not None:
+            write_picture(figure, Path(path), "path")
+        return figure
+
+    def report(self, path: Path | str) -> Path:
+        """Write the report of `sentinel backtest` as one HTML file that needs no other; give its path."""
+        target = Path(path)
+        try:
+            made = assemble(
+                [self._where], *self._parts, conditioning=self._conditioning, stage=lambda *_: lambda _: None
+            )
+            write_report(made, target)
+        except OSError as error:
+            raise DataError(f"{target}: {error.strerror or error}; a place that can be written is needed") from error
+        return target
+
+    def _name(self, series: str | None) -> str:
+        name = next(iter(self._records)) if series is None else series
+        if name not in self._records:
+            raise DataError(f"no series {name!r}; there are {', '.join(list(self._records)[:10])}")
+        return name
+
+    def __repr__(self) -> str:
+        more = len(self._records) - SHOWN
+        lines = [f"{name}: {words}." for name, words in list(self.sentences.items())[:SHOWN]]
+        return "\n".join([*lines, *([f"and {more:,} more series in .sentences"] if more > 0 else [])])
+
+    def _repr_html_(self) -> str:
+        """Show the most alarming series as a table, the first of them as a picture."""
+        sentences = list(self.sentences.items())
+        rows = "".join(
+            f'<tr><th style="text-align: left">{escape(name)}</th><td>{self._records[name].state.value}</td>'
+            f'<td style="text-align: left">{escape(words)}.</td></tr>'
+            for name, words in sentences[:SHOWN]
+        )
+        more = f"<p>and {len(sentences) - SHOWN:,} more series</p>" if len(sentences) > SHOWN else ""
+        picture = ""
+        portraits = self._findings.portraits
+        drawn = next((record for record in self._records.values() if record.id in portraits), None)
+        if drawn is not None:
+            svg = draw_for_page(drawn, portraits[drawn.id]).svg
+            picture = f'<div style="max-width: 60em; background: #fff"><p>{escape(drawn.name)}</p>{svg}</div>'
+        return f"<table>{rows}</table>{more}{picture}"
+
+
+class Verdict:
+    """What labelled events, or other choices, say of the alarms: sentences and tables."""
+
+    def __init__(
+        self,
+        sections: Sequence[ReportSection],
+        alarms: pl.DataFrame | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._sections = sections
+        self.alarms = alarms
+        """One row per alarm with its verdict; the columns of skill.csv. None = there were no events."""
+        self.data = data or {}
+        """All numbers; what skill.json holds."""
+        self.tables = [
+            pl.DataFrame(list(table[1:]), schema=[str(name) for name in table[0]], orient="row")
+            for section in sections
+            for table in section.tables
+        ]
+        """The tables of the report, as text."""
+
+    @property
+    def words(self) -> list[str]:
+        """What is said, a sentence each, limits last."""
+        return [line for section in self._sections for line in (*section.words, *section.limits)]
+
+    def __repr__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        for section in self._sections:
+            yield from (section.title, *(f"  {line}" for line in section.words))
+            for table in section.tables:
+                widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+                for row in table:
+                    yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            yield from (f"  Limit: {line}" for line in section.limits)
+
+    def _repr_html_(self) -> str:
+        parts = []
+        for section in self._sections:
+            parts.append(f"<h4>{escape(section.title)}</h4>")
+            parts += [f"<p>{escape(line)}</p>" for line in section.words]
+            for table in section.tables:
+                head = "".join(f"<th>{escape(cell)}</th>" for cell in table[0])
+                rows = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in table[1:])
+                parts.append(f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>")
+            parts += [f"<p><em>{escape(line)}</em></p>" for line in section.limits]
+        return "".join(parts)
