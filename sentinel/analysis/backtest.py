@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
 
 from sentinel.analysis.arguments import first_fault
-from sentinel.analysis.assembling import KEPT, Progress, Stage, assemble
+from sentinel.analysis.assembling import KEPT, Progress, Stage, assemble, choose_drawn
 from sentinel.analysis.budgets import Watch, list_budgets
 from sentinel.analysis.intake import Intake, SortedObservations, sort
 from sentinel.analysis.labels import Timeline, make_timelines, read_labels
-from sentinel.analysis.pictures import draw_record
+from sentinel.analysis.pictures import draw_record, write_picture
 from sentinel.analysis.readings import INSTANT, Readings, alarm_table, read_ticks, site_table
 from sentinel.analysis.record import SeriesRecord, add_units
 from sentinel.analysis.report import Report, ReportSection, write_report
-from sentinel.analysis.run import compares, refuse_absent_counterparts, refuse_nothing, refuse_repeats, run
+from sentinel.analysis.run import Findings, compares, refuse_absent_counterparts, refuse_nothing, refuse_repeats, run
 from sentinel.analysis.skill import Rival, Skill, compare, measure
 from sentinel.analysis.sweep import describe_sweep, rest_on_half_lives, sweep
 from sentinel.analysis.variations import describe_variations, vary_rules
@@ -27,7 +28,7 @@ from sentinel.config import Settings, from_mapping
 from sentinel.domain.errors import ConfigError, DataError, UsageError
 from sentinel.pipeline.plan import comparison_name, list_names
 from sentinel.tables import TableOptions
-from sentinel.views.picture import Figure
+from sentinel.views.picture import Figure, Look
 
 
 def with_spans(
@@ -53,6 +54,17 @@ def with_spans(
         raise UsageError(f"{' '.join(options)}: {first_fault(error)}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Files of a backtest that are written only when asked for."""
+
+    readings_csv: bool = False
+    """The readings once more, as text."""
+    picture: str | None = None
+    """Format of a file for each series that is drawn."""
+    look: Look = field(default_factory=Look)
+
+
 def backtest(
     paths: Sequence[Path],
     intake: Intake,
@@ -63,6 +75,7 @@ def backtest(
     events: tuple[Path, TableOptions] | None,
     sweeping: bool,
     stage: Stage,
+    wanted: Wanted = Wanted(),
 ) -> tuple[Report, list[Path]]:
     """Analyse what was read from these files and write the results into a folder, which must be there.
 
@@ -74,6 +87,8 @@ def backtest(
         File of labelled events by which the alarms are judged, and how it is written.
     sweeping
         Whether other half-lives, thresholds, budgets and scales are tried, too.
+    wanted
+        Files beyond the usual ones.
 
     Returns
     -------
@@ -102,6 +117,11 @@ def backtest(
         readings.lazy().sink_parquet(out / "readings.parquet")
         table = pl.scan_parquet(out / "readings.parquet")
         alarm_table(findings.events, findings.axes).write_csv(out / "alarms.csv", datetime_format=INSTANT)
+        if wanted.readings_csv:
+            files.append("readings.csv")
+            table.sink_csv(out / "readings.csv", datetime_format=INSTANT)
+        if wanted.picture:
+            files += _write_pictures(findings, out, wanted.picture, wanted.look)
         if settings.sites:
             files.append("sites.csv")
             table_of_sites = site_table(findings.sites, records[0].axis)
@@ -130,8 +150,29 @@ def backtest(
     return report, [out / name for name in files]
 
 
+def _write_pictures(findings: Findings, out: Path, ending: str, look: Look) -> list[str]:
+    """Write a file for each series that is drawn; give their names in the folder."""
+    (out / "pictures").mkdir(exist_ok=True)
+    written: list[str] = []
+    for record in choose_drawn(findings.records, findings):
+        plain = re.sub(r"[^\w.-]+", "_", record.name)
+        name = f"pictures/{plain}.{ending}"
+        if name in written:
+            name = f"pictures/{plain}-{record.id}.{ending}"
+        write_picture(draw_record(record, findings.portraits[record.id], look), out / name, "--picture")
+        written.append(name)
+    return written
+
+
 def plot(
-    paths: Sequence[Path], intake: Intake, settings: Settings, out: Path, series: str | None, *, conditioning: bool
+    paths: Sequence[Path],
+    intake: Intake,
+    settings: Settings,
+    out: Path,
+    series: str | None,
+    look: Look | None = None,
+    *,
+    conditioning: bool,
 ) -> tuple[SeriesRecord, Figure]:
     """Analyse and draw one series, by default the first of the input.
 
@@ -150,7 +191,7 @@ def plot(
     record = next((record for record in records if series in (None, record.name)), None)
     if record is None:
         raise _no_series(series, observations.names, where)
-    return record, draw_record(record, findings.portraits.get(record.id))
+    return record, draw_record(record, findings.portraits.get(record.id), look)
 
 
 def judge(

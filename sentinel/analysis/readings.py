@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sentinel.analysis.record import SeriesRecord, match_cleared
+from sentinel.analysis.variation import Variation
 from sentinel.domain.channels import Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.observation import Axis, NumberAxis
@@ -19,7 +20,7 @@ from sentinel.domain.states import State
 from sentinel.pipeline.results import Rows
 
 RECOVERY = ("recovery", "recovery_low", "recovery_high")
-COLUMNS = ("series", "time", "value", "residual", "state", *Estimates._fields, "evidence", *RECOVERY)
+COLUMNS = ("series", "time", "value", "residual", "state", *Estimates._fields, "evidence", *RECOVERY, "cv")
 ORDER = ["id", "tick"]
 INSTANT = "%Y-%m-%dT%H:%M:%S%.fZ"
 """The form of times in every CSV file that is written, for `datetime_format` of polars."""
@@ -36,22 +37,27 @@ class Readings:
         self._names = np.empty(0, dtype=object)
         self._parts: list[tuple[int, Path]] = []
         self._mixed = False
+        self.variation = Variation()
+        """The coefficient of variation of each series, up to the last row written."""
 
     def expect(self, names: Sequence[str], *, mixed: bool) -> None:
         """Set the names by id, and whether parts hold series in any order."""
         self._names = np.array(names, dtype=object)
         self._mixed = mixed
 
-    def write(self, rows: Rows, axes: Mapping[int, Axis]) -> None:
-        """Append rows; series never go back to a smaller id, unless they are mixed."""
+    def write(self, rows: Rows, axes: Mapping[int, Axis], half_life: Callable[[int], float]) -> None:
+        """Append rows; series never go back to a smaller id, unless they are mixed.
+
+        `half_life` gives that of a series by its id, in ticks.
+        """
         path = self._folder / f"part-{len(self._parts):06}.parquet"
-        self._table(rows, axes).write_parquet(path, compression="lz4")
+        self._table(rows, axes, half_life).write_parquet(path, compression="lz4")
         self._parts.append((int(rows.series[0]), path))
 
-    def finish(self, rows: Rows | None, axes: Mapping[int, Axis]) -> None:
+    def finish(self, rows: Rows | None, axes: Mapping[int, Axis], half_life: Callable[[int], float]) -> None:
         """Add the rows that the end of the input closed, each after the last of its series; sort all if mixed."""
         if rows is not None and (not self._parts or self._mixed):
-            self.write(rows, axes)
+            self.write(rows, axes, half_life)
             rows = None
         if self._mixed and self._parts:
             whole = self._folder / "sorted.parquet"
@@ -59,7 +65,7 @@ class Readings:
             self._parts, self._mixed = [(0, whole)], False
         if rows is None:
             return
-        late = self._table(rows, axes)
+        late = self._table(rows, axes, half_life)
         # A series ends in the last part that begins with it or with one before it.
         of_part = np.searchsorted([first for first, _ in self._parts], late["id"].to_numpy(), side="right") - 1
         for part in np.unique(of_part).tolist():
@@ -71,8 +77,13 @@ class Readings:
         """Scan all rows in order, with the columns of readings.parquet."""
         return pl.concat([pl.scan_parquet(path) for _, path in self._parts]).select(COLUMNS)
 
-    def _table(self, rows: Rows, axes: Mapping[int, Axis]) -> pl.DataFrame:
+    def _table(self, rows: Rows, axes: Mapping[int, Axis], half_life: Callable[[int], float]) -> pl.DataFrame:
         parts = list(slice_by_series(rows.series))
+        ready = ~np.isnan(rows.estimates.lag1)
+        cv = [
+            self.variation.extend(number, rows.tick[part], rows.value[part], half_life(number), ready[part])
+            for number, part in parts
+        ]
         times = [axes[number].column(rows.time_us[part]) for number, part in parts]
         cadence = rows.cadence_us.astype(np.float64)
         tick = np.concatenate([axes[number].spans(cadence[part]) for number, part in parts])
@@ -88,6 +99,7 @@ class Readings:
                 **rows.estimates._replace(period=rows.estimates.period * tick)._asdict(),
                 "evidence": rows.evidence,
                 **{name: ticks * tick for name, ticks in zip(RECOVERY, rows.recovery, strict=True)},
+                "cv": np.concatenate(cv),
             }
         )
 

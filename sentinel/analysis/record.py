@@ -100,6 +100,8 @@ class SeriesRecord:
     windows: int = 0
     """1 while the first one lasts, then 2."""
     window_us: int = NEVER_US
+    cv: float = math.nan
+    """Coefficient of variation at the end; NaN = not ready, or not computed."""
     max_evidence: float = math.nan
     """Largest evidence ever reached; NaN if it never was ready."""
     fill_values: tuple[float, ...] = ()
@@ -245,11 +247,11 @@ def _season_too_long(record: SeriesRecord, plan: Plan) -> str:
     if 2.0 * longest <= record.ticks:
         return ""
     shorter = "one" if record.ticks < longest else "two"
-    length = _seasons_in_words(record, plan, [longest])
+    length = seasons_in_words(record, plan, [longest])
     return f"; a season is learnt from two periods, and the record is shorter than {shorter} of {length}"
 
 
-def _seasons_in_words(record: SeriesRecord, plan: Plan, seasons: Iterable[float]) -> str:
+def seasons_in_words(record: SeriesRecord, plan: Plan, seasons: Iterable[float]) -> str:
     """Write seasons as they are declared: spans, or ticks on an axis of numbers."""
     if record.axis.numbered:
         return ", ".join(f"{ticks:g} ticks" for ticks in seasons)
@@ -313,10 +315,10 @@ def _list_lines(record: SeriesRecord, plan: Plan) -> Iterator[tuple[str, str]]:
     yield "longest gap", f"{plan.max_gap:,} ticks; after a longer one the series {gap_in_words(plan)}"
     asked = plan.cadence_us < DAY and not record.axis.numbered
     none = f"none{'; a daily cycle would look like slowing: name it with --season 1d' if asked else ''}"
-    yield "season taken out", _seasons_in_words(record, plan, plan.seasons) or none
+    yield "season taken out", seasons_in_words(record, plan, plan.seasons) or none
     if plan.seasons_left_out:
         why = f"shorter than {SHORTEST_SEASON_TICKS} ticks of {cadence_in_words(record)}"
-        yield "season left out", f"{_seasons_in_words(record, plan, plan.seasons_left_out)}: {why}"
+        yield "season left out", f"{seasons_in_words(record, plan, plan.seasons_left_out)}: {why}"
     yield "detectors", f"{len(record.thresholds)}, thresholds {record.thresholds[0]:.2f} to {record.thresholds[-1]:.2f}"
     for rule in plan.rules:
         words = rule_and_severity(rule.kind, rule.label, rule.severity)

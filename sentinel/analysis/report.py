@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from sentinel import __version__
 from sentinel.analysis.intake import Intake, SortedObservations
+from sentinel.analysis.methods import REFERENCES, cite, cite_bibtex, list_methods
 from sentinel.analysis.pictures import HEADINGS, PagePicture
 from sentinel.analysis.record import (
     URGENCY,
@@ -101,7 +103,7 @@ def write_report(report: Report, path: Path) -> None:
         loader=PackageLoader("sentinel.analysis", "templates"), autoescape=select_autoescape(),
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    filters = {"thousands": "{:,}".format, "amount": number_in_words, "alpha": alpha_in_words}
+    filters = {"thousands": "{:,}".format, "amount": number_in_words, "alpha": alpha_in_words, "reading": _reading}
     environment.filters |= filters
     order = rank(report.records)
     page = environment.get_template("report.html").render(
@@ -112,8 +114,14 @@ def write_report(report: Report, path: Path) -> None:
         alarms=[(r, event, cleared) for r in order for event, cleared in r.alarms],
         counts=[(state, sum(record.state is state for record in order)) for state in URGENCY],
         band=lag1_in_words, rule=rule_in_words, against_budget=evidence_against_budget, remarks=REMARKS,
+        methods=list_methods(report.records), references=REFERENCES, citation=cite(), bibtex=cite_bibtex(),
     )  # fmt: skip
     path.write_text(page, encoding="utf-8", errors="replace")
+
+
+def _reading(number: float) -> str:
+    """Write a reading; a dash where it is not ready."""
+    return "\N{EN DASH}" if math.isnan(number) else f"{number:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def summarise(report: Report) -> Iterator[str]:

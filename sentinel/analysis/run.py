@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -120,14 +122,17 @@ def run(
         state, result = pipeline.advance(state, batch, rows=rows, observer=observer)
         findings.take(result, kept)
         if readings is not None and result.rows is not None:
-            readings.write(result.rows, axes)
+            readings.write(result.rows, axes, partial(half_life, state))
         done += table.height
         progress(done)
     state, result = pipeline.finish(state, rows=rows, observer=observer)
     findings.take(result, kept)
     if readings is not None:
-        readings.finish(result.rows, axes)
+        readings.finish(result.rows, axes, partial(half_life, state))
     _complete(findings, pipeline, state, counts[source])
+    if readings is not None:
+        for record in findings.records:
+            record.cv = readings.variation.last.get(record.id, math.nan)
     return findings
 
 
@@ -182,6 +187,11 @@ def refuse_absent_counterparts(settings: Settings, names: Sequence[str], where: 
         if counterpart is not None and match not in present:
             allowed = or_else(counterpart, [other for other in names if other != name][:20], "series")
             raise DataError(f"{where}: no series {counterpart!r}, the counterpart of {name!r}; {allowed}")
+
+
+def half_life(state: PipelineState, number: int) -> float:
+    """Give the half-life of a series that has ticks, in ticks."""
+    return state.keys[int(state.cohort_of[number])][0].half_life
 
 
 def _axes(observations: SortedObservations, settings: Settings) -> list[Axis]:

@@ -9,19 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sentinel.analysis.assembling import Progress, Stage
-from sentinel.analysis.backtest import backtest, plot, with_spans
+from sentinel.analysis.backtest import Wanted, backtest, plot, with_spans
 from sentinel.analysis.intake import read_files
+from sentinel.analysis.pictures import picture_format, write_picture
 from sentinel.analysis.record import describe
 from sentinel.analysis.report import summarise
 from sentinel.commands.main import folder_for, table_options, writing
 from sentinel.config import Settings, load
-from sentinel.domain.errors import UsageError
-from sentinel.views.picture import write
+from sentinel.views.picture import Look
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Analyse recorded series; writes readings.parquet, alarms.csv and report.html to `--out`."""
-    settings, options = _settings(arguments), table_options(arguments)
+    settings, options = settings_of(arguments), table_options(arguments)
+    wanted = Wanted(arguments.readings == "csv", arguments.picture, _look(arguments))
     paths = [Path(path) for path in arguments.input]
     intake = read_files(paths, options)
     out = folder_for(Path(arguments.out))
@@ -29,7 +30,7 @@ def main(arguments: argparse.Namespace) -> int:
         report, files = backtest(
             paths, intake, settings, out, conditioning=arguments.conditioning == "full",
             events=(Path(arguments.events), options) if arguments.events else None,
-            sweeping=arguments.sweep, stage=stage,
+            sweeping=arguments.sweep, stage=stage, wanted=wanted,
         )  # fmt: skip
     if not arguments.quiet:
         for line in summarise(report):
@@ -39,19 +40,16 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def plot_main(arguments: argparse.Namespace) -> int:
-    """Draw the stability spectrogram of one series to a PNG or SVG file."""
+    """Draw the stability spectrogram of one series to a PDF, SVG or PNG file."""
     target = Path(arguments.out)
-    file_format = target.suffix.lower().removeprefix(".")
-    if file_format not in ("png", "svg"):
-        raise UsageError(f"--out {target}: the ending must be .png or .svg")
-    settings = _settings(arguments)
+    picture_format(target, "--out")
+    settings, look = settings_of(arguments), _look(arguments)
     paths = [Path(path) for path in arguments.input]
     intake = read_files(paths, table_options(arguments))
     out, full = folder_for(target.parent), arguments.conditioning == "full"
     with writing(out):
-        record, figure = plot(paths, intake, settings, out, arguments.series, conditioning=full)
-    with writing(target):
-        write(figure, target, file_format)
+        record, figure = plot(paths, intake, settings, out, arguments.series, look, conditioning=full)
+    write_picture(figure, target, "--out")
     for line in intake.read_as:
         print(line)
     print(f"{record.name}: {describe(record)}.")
@@ -59,7 +57,16 @@ def plot_main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _settings(arguments: argparse.Namespace) -> Settings:
+def _look(arguments: argparse.Namespace) -> Look:
+    """Give how pictures look as files."""
+    words = {"labels": "label", "font_size": "font-size"}
+    return Look.checked(
+        size=arguments.size, font_size=arguments.font_size, title=arguments.title, labels=dict(arguments.label),
+        word=lambda name: f"--{words.get(name, name)}",
+    )  # fmt: skip
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
     """Load the settings, with what the command line says about all series."""
     settings = load(arguments.config) if arguments.config else Settings()
     return with_spans(settings, arguments.cadence, arguments.season, arguments.aggregate)

@@ -135,6 +135,12 @@ def parser() -> argparse.ArgumentParser:
         "--sweep", action="store_true", help="also try other thresholds, budgets, scales and half-lives"
     )
 
+    text = "also write readings.csv: a row per series and tick"
+    backtest.add_argument("--readings", choices=("csv",), help=text)
+    text = "also write a file for each picture into DIR/pictures"
+    backtest.add_argument("--picture", choices=("pdf", "svg", "png"), help=text)
+    _look(backtest)
+
     text = "say how files are read and what is in them; print the options and settings that read them so"
     inspect = command("inspect", "inspect:main", text, "lake.csv")
     inspect.add_argument("input", nargs="+", metavar="FILE", help="CSV, Parquet, NDJSON, .xlsx or NetCDF file")
@@ -145,7 +151,16 @@ def parser() -> argparse.ArgumentParser:
     plot = command("plot", "backtest:plot_main", text, "lake.csv --series ph --out ph.png")
     _input(plot)
     plot.add_argument("--series", metavar="NAME", help="which series [the first]")
-    plot.add_argument("--out", required=True, metavar="FILE", help="picture to write, *.png or *.svg")
+    plot.add_argument("--out", required=True, metavar="FILE", help="picture to write, *.pdf, *.svg or *.png")
+    _look(plot)
+
+    cite = command("cite", "cite:main", "print how to cite sentinel", "--methods --cadence 1d --season 1y")
+    cite.add_argument("--bibtex", action="store_true", help="as an entry of BibTeX")
+    text = "the methods paragraph for an analysis with these settings, and its references"
+    cite.add_argument("--methods", action="store_true", help=text)
+    text = "whose settings, where they differ [any without an entry of its own]"
+    cite.add_argument("--series", default="series", metavar="NAME", help=text)
+    _settings(cite)
 
     run = command("run", "main:run", "watch the configured sources until stopped", "sentinel.yaml")
     run.add_argument("config", metavar="CONFIG", help="YAML file, or a folder of *.yaml")
@@ -170,13 +185,28 @@ def parser() -> argparse.ArgumentParser:
 def _input(parser: argparse.ArgumentParser) -> None:
     """Add what is analysed and how, the same for `backtest` and `plot`."""
     parser.add_argument("input", nargs="+", metavar="INPUT", help="CSV, Parquet, NDJSON, .xlsx or NetCDF file")
+    _settings(parser)
+    _table(parser, "how the tables are written")
+
+
+def _look(parser: argparse.ArgumentParser) -> None:
+    """Add how pictures look as files."""
+    look = parser.add_argument_group("how pictures look as files")
+    look.add_argument("--size", type=_size, metavar="WxH", help="width and height in inches, 7x5 [9.6x8.8]")
+    look.add_argument("--font-size", type=float, metavar="POINTS", help="size of most words [8.5]")
+    look.add_argument("--title", metavar="TEXT", help="'' = none [name of the series]")
+    text = "name of an axis: value=pH; threshold, evidence ... ; may be repeated"
+    look.add_argument("--label", type=_label, action="append", default=[], metavar="AXIS=TEXT", help=text)
+
+
+def _settings(parser: argparse.ArgumentParser) -> None:
+    """Add the settings of an analysis."""
     parser.add_argument("--config", metavar="FILE", help="YAML file with series, banks, alarms [defaults]")
     _spans(parser)
     text = "known period to take out, such as 1d or 1y; may be repeated [none]"
     parser.add_argument("--season", type=_season, action="append", default=[], metavar="SPAN", help=text)
     text = "full takes out level, trend and season; none takes the values as residuals already [%(default)s]"
     parser.add_argument("--conditioning", choices=("full", "none"), default="full", help=text)
-    _table(parser, "how the tables are written")
 
 
 def _spans(parser: argparse.ArgumentParser) -> None:
@@ -263,6 +293,21 @@ def _seconds(text: str) -> float:
     if not 0.0 <= seconds < 1e9:
         raise argparse.ArgumentTypeError(f"'{text}'; a number of seconds from 0 is allowed")
     return seconds
+
+
+def _size(text: str) -> tuple[float, float]:
+    try:
+        width, height = (float(one) for one in text.split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}'; width and height in inches are allowed, such as 7x5") from None
+    return width, height
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, equals, words = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"'{text}'; an axis and its name are allowed, such as value=pH")
+    return name, words
 
 
 def _parsed_by(module: str, name: str) -> Callable[[str], str]:

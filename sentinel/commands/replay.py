@@ -10,10 +10,12 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sentinel.analysis.readings import INSTANT, Readings, alarm_table, slice_by_series
 from sentinel.analysis.record import match_cleared
+from sentinel.analysis.run import half_life
 from sentinel.commands.main import folder_for, writing
 from sentinel.config import Settings, load
 from sentinel.domain.errors import DataError
@@ -74,7 +76,7 @@ def main(args: argparse.Namespace) -> int:
             events.extend(result.events)
             if result.rows is not None:
                 readings.expect(machine.state.names, mixed=True)
-                readings.write(result.rows, axes)
+                readings.write(result.rows, axes, partial(half_life, machine.state))
                 written += result.rows.series.size
         if not written:
             raise DataError(f"{folder}: the journal holds no closed tick; let the daemon run longer")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP_LEVEL = {
-    *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"),
+    *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "CITATION.cff"),
     *(".gitignore", ".pre-commit-config.yaml", ".ci", "sentinel", "detectors", "config", "tests", "deploy", "docs"),
 }
 GRAB_BAGS = {"utils", "util", "helpers", "helper", "common", "misc", "core", "manager", "tools"}

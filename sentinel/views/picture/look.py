@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -40,9 +40,9 @@ class Look:
     @classmethod
     def checked(
         cls, *, size: Any = None, font_size: float | None = None, title: str | None = None,
-        labels: Mapping[str, str] | None = None, word: str = "{}",
+        labels: Mapping[str, str] | None = None, word: Callable[[str], str] = str,
     ) -> Look:  # fmt: skip
-        """Take what was asked for; `word` is how an option is named in a message.
+        """Take what was asked for; `word` gives how an option is named in a message.
 
         Raises UsageError: a size that is none or too small for its letters, or an axis that there is not.
         """
@@ -51,18 +51,18 @@ class Look:
         except (TypeError, ValueError):
             width = height = math.nan
         if not (0.5 <= width <= 100 and 0.5 <= height <= 100):
-            raise UsageError(f"{word.format('size')} {size}: width and height in inches are needed, from 0.5 to 100")
+            raise UsageError(f"{word('size')} {size}: width and height in inches are needed, from 0.5 to 100")
         if font_size is not None and not 1 <= font_size <= 100:
-            raise UsageError(f"{word.format('font_size')} {font_size}: points from 1 to 100 are allowed")
+            raise UsageError(f"{word('font_size')} {font_size}: points from 1 to 100 are allowed")
         for name in labels or {}:
             if name not in LABELS:
-                raise UsageError(f"{word.format('labels')} {name!r}: no such axis; there are {', '.join(LABELS)}")
+                raise UsageError(f"{word('labels')} {name!r}: no such axis; there are {', '.join(LABELS)}")
         look = cls((width, height), font_size or FONT_SIZE, title, dict(labels or {}))
         if min(1 - 0.25 * look.across, 1 - 0.14 * look.along) < SMALLEST_SHARE:
             least = [0.25 / (1 - SMALLEST_SHARE) * SIZE[0], 0.14 / (1 - SMALLEST_SHARE) * SIZE[1]]
             words = " x ".join(f"{look.factor * inches:.1f}" for inches in least)
             raise UsageError(
-                f"{word.format('size')} {width:g} x {height:g}: too small for letters of {look.font_size:g} points; "
+                f"{word('size')} {width:g} x {height:g}: too small for letters of {look.font_size:g} points; "
                 f"at least {words} inches are needed"
             )
         return look
