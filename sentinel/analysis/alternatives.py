@@ -12,12 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sentinel.analysis.budgets import PER_TICKS, RuleBudget, Watch, list_budgets
 from sentinel.analysis.intake import SortedObservations
 from sentinel.analysis.record import SeriesRecord
 from sentinel.analysis.report import ReportSection
 from sentinel.analysis.run import run
+from sentinel.analysis.surrogates import NULLS
 from sentinel.analysis.trend import INDICATORS, SURROGATES, Deviations, Trend, find_trends
 from sentinel.config import RELATIVE, AlarmSettings, Settings
 from sentinel.domain.events import AlarmEvent
@@ -32,8 +34,11 @@ LARGEST = 100_000
 THRESHOLDS = (RELATIVE, 0.6, 0.8)
 SMALL = 0.05
 """A p-value below it is counted."""
-NAMED = 3
-"""Trends that are named one by one."""
+NAMED = 10
+"""Series whose trends are named one by one, those with the smallest p-values."""
+AGAINST_ALL = 100
+"""Series whose trends are held against every null hypothesis; the others, against the first."""
+FIRST_NULL = (next(iter(NULLS)),)
 
 
 class Alternatives(NamedTuple):
@@ -69,7 +74,7 @@ def try_rules(
     for event in found.events:
         if event.what == "raised":
             alarms.setdefault((event.rule, event.label), []).append(event)
-    trends = {name: trend for name, own in deviations.by_series.items() if (trend := find_trends(own))}
+    trends = find_all_trends(deviations.by_series)
     values = sum(record.ticks - record.missing for record in records)
     return Alternatives(list_budgets(watch.counts.items()), alarms, trends, values)
 
@@ -102,25 +107,32 @@ def describe_alternatives(tried: Alternatives, records: Sequence[SeriesRecord]) 
         ]
         for rule in tried.rules
     ]
-    table += [_trend_row(name, tried.trends) for name in INDICATORS]
     words = [
         "The default warning and other rules on the same record, each with the budget of the default warning; what was "
         "configured is not changed. Rates are counted where a rule could alarm. A threshold that is a number alarms "
         "here from the first verdict on (at_start: alarm); without that setting the rule would be held there.",
-        f"Kendall: does it rise over windows of half the record? The p-value is against {SURROGATES} records without a "
-        "trend (an AR process fitted to each series). That is exploratory: one look at the whole record, in which "
-        f"about 1 of 20 series without a trend has p < {SMALL:g}. It has no false-alarm budget over time.",
+        "Kendall's tau: does it rise over windows of half the record? A p-value is the share of records without a "
+        f"trend, of {SURROGATES} (a fixed seed), whose tau is as large; each tests a null hypothesis of its own. "
+        f"{' '.join(f'{name}: {words}.' for name, words in NULLS.items())} That is exploratory: one look at the whole "
+        f"record, in which about 1 of 20 series without a trend has p < {SMALL:g}. It has no false-alarm budget over "
+        "time.",
     ]
-    named = sorted(
-        (trend.p, name, what, trend.tau) for name, own in tried.trends.items() for what, trend in own.items()
-    )
-    if small := [f"{name}, {what}: tau {tau:.2f}, p {p:.2g}" for p, name, what, tau in named if p < SMALL]:
-        words.append(f"Smallest p-values: {'; '.join(small[:NAMED])}.")
     limit = (
         "Who takes the rule that fits this record best has chosen it with hindsight: its figures here are no promise "
         "for other records."
     )
-    return ReportSection("What each rule would have said", words, [table], limits=(limit,))
+    return ReportSection(
+        "What each rule would have said", words, [table, list(_trend_table(tried.trends))], limits=(limit,)
+    )
+
+
+def find_all_trends(deviations: Mapping[str, NDArray[np.float64]]) -> dict[str, dict[str, Trend]]:
+    """Find the trends of every series that is long enough; beyond a hundred series against one null hypothesis."""
+    found: dict[str, dict[str, Trend]] = {}
+    for name, own in deviations.items():
+        if trend := find_trends(own, FIRST_NULL if len(found) >= AGAINST_ALL else tuple(NULLS)):
+            found[name] = trend
+    return found
 
 
 def _name(rule: RuleBudget, past: str) -> str:
@@ -142,9 +154,22 @@ def _rule_row(
     yield f"{(rule.watching + rule.in_alarm) / values:.0%}"
 
 
-def _trend_row(indicator: str, trends: Mapping[str, Mapping[str, Trend]]) -> list[str]:
-    name = f"Kendall tau of {indicator} (exploratory)"
+def _trend_table(trends: Mapping[str, Mapping[str, Trend]]) -> Iterator[list[str]]:
+    """Give a row for each indicator of all series together, and of those with the smallest p-values."""
+    yield ["Kendall's tau (exploratory)", "tau", *(f"p, {null}" for null in NULLS)]
     if not trends:
-        return [name, "too few values", "-", "-", "-", "-"]
-    p = np.array([own[indicator].p for own in trends.values()])
-    return [name, f"p < {SMALL:g} in {(p < SMALL).sum()} of {p.size}", "no budget over time", "-", "-", "-"]
+        yield ["too few values in every series", *["-"] * (1 + len(NULLS))]
+        return
+    for indicator in INDICATORS:
+        row = []
+        for null in NULLS:
+            p = np.array([own[indicator].p[null] for own in trends.values() if null in own[indicator].p])
+            row.append(f"< {SMALL:g} in {(p < SMALL).sum()} of {p.size}" if p.size else "-")
+        yield [f"{indicator}, {len(trends):,} series", "-", *row]
+    smallest = sorted(
+        (min(trend.p.values(), default=1.0), name) for name, own in trends.items() for trend in own.values()
+    )
+    for name in list(dict.fromkeys(name for _, name in smallest))[:NAMED]:
+        for indicator, trend in trends[name].items():
+            numbers = (f"{trend.p[null]:.2f}" if null in trend.p else "-" for null in NULLS)
+            yield [f"{indicator}, {name}", f"{trend.tau:.2f}", *numbers]

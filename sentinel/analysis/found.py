@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from sentinel.analysis.alternatives import find_all_trends
 from sentinel.analysis.assembling import assemble
 from sentinel.analysis.budgets import Watch
 from sentinel.analysis.inspection import find_oddities
@@ -17,7 +18,9 @@ from sentinel.analysis.pictures import draw_for_page, draw_record, write_picture
 from sentinel.analysis.readings import alarm_table, site_table
 from sentinel.analysis.record import describe, rank
 from sentinel.analysis.report import ReportSection, write_report
-from sentinel.analysis.run import Findings
+from sentinel.analysis.run import Findings, run
+from sentinel.analysis.surrogates import NULLS
+from sentinel.analysis.trend import Deviations
 from sentinel.config import Settings
 from sentinel.domain.errors import DataError
 from sentinel.views.picture import Figure, Look
@@ -87,6 +90,24 @@ class Analysis:
         if path is not None:
             write_picture(figure, Path(path), "path")
         return figure
+
+    def trends(self) -> pl.DataFrame:
+        """Give Kendall's tau of lag 1 and variance over the whole record, with p-values against surrogates.
+
+        Exploratory: one look at all of it, without a false-alarm budget over time. Columns `series`, `indicator`,
+        `tau`, `p_ar`, `p_arma`, `p_blocks`, by null hypothesis; null = it cannot be fitted. Series of fewer than 100
+        deviations are left out.
+        """
+        _, observations, _, _, _, settings = self._parts
+        deviations = Deviations()
+        run(observations, settings, conditioning=self._conditioning, readings=None, kept=0, observer=deviations)
+        rows = [
+            (name, indicator, trend.tau, *(trend.p.get(null) for null in NULLS))
+            for name, own in find_all_trends(deviations.by_series).items()
+            for indicator, trend in own.items()
+        ]
+        numbers = {"tau": pl.Float64(), **{f"p_{null.lower()}": pl.Float64() for null in NULLS}}
+        return pl.DataFrame(rows, schema={"series": pl.String(), "indicator": pl.String(), **numbers}, orient="row")
 
     def report(self, path: Path | str) -> Path:
         """Write the report of `sentinel backtest` as one HTML file that needs no other; give its path."""

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from sentinel import __version__
 from sentinel.analysis.record import SeriesRecord, cadence_in_words, list_choices, seasons_in_words
-from sentinel.analysis.trend import SEED, SURROGATES
+from sentinel.analysis.surrogates import SEED
+from sentinel.analysis.trend import SURROGATES
 from sentinel.config import RISE, SLOWER
 from sentinel.pipeline.plan import Plan
 from sentinel.text.words import budget_in_words, first_verdict_after, gap_in_words, rule_and_severity

@@ -1,24 +1,25 @@
-"""Did lag 1 or variance rise over a whole record? Kendall's tau in rolling windows, with a p-value from surrogates.
+"""Did lag 1 or variance rise over a whole record? Kendall's tau in rolling windows, with p-values from surrogates.
 
 This is the field's usual look at a record (Dakos et al. 2012, doi:10.1371/journal.pone.0041010). It is exploratory: the
-whole record is looked at once, at its end. The p-value says how often a record of the same length and memory, without
-any trend, would have as large a tau. It has no false-alarm budget over time: whoever looks again at every tick will
-find a small p-value some day, whatever the record.
+whole record is looked at once, at its end. A p-value says how often a record without any trend, made as `surrogates`
+says, would have as large a tau. It has no false-alarm budget over time: whoever looks again at every tick will find a
+small p-value some day, whatever the record.
 
 Both indicators are taken over the trailing half of the record, of the deviations from the level (the conditioner's, in
 the series' own units, season taken out), and tau over at most a hundred of these windows, evenly spaced: neighbouring
-windows are nearly the same. The surrogates are AR(p) processes with the autocovariances of the deviations, p of 1 to 5
-by Akaike's criterion; values are missing in them where they are missing in the record.
+windows are nearly the same. In the surrogates values are missing where they are missing in the record.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sentinel.analysis.surrogates import NULLS, SEED, Draw, list_nulls
 from sentinel.pipeline.cohort import CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.pipeline import CohortKey, PipelineState
@@ -29,10 +30,7 @@ INDICATORS = ("lag 1", "variance")
 FEWEST = 100
 """Deviations in a record, and half as many in each window, below which nothing is said."""
 SURROGATES = 99
-SEED = 20_121
-_HIGHEST_ORDER = 5
 _WINDOWS = 100
-_BURN_IN = 500
 _AT_ONCE = 1 << 18  # numbers of surrogates that are held together
 
 
@@ -41,8 +39,8 @@ class Trend(NamedTuple):
 
     tau: float
     """Kendall's tau of time and indicator, from -1 to 1."""
-    p: float
-    """Share of surrogates, the record among them, whose tau is as large."""
+    p: Mapping[str, float]
+    """By null hypothesis: share of surrogates, the record among them, whose tau is as large."""
 
 
 class Deviations:
@@ -66,8 +64,11 @@ class Deviations:
         return {name: np.concatenate(parts) for name, parts in self._parts.items()}
 
 
-def find_trends(deviations: Floats) -> dict[str, Trend]:
-    """Find the trend of each indicator in one record, NaN = missing; none in a record that is too short."""
+def find_trends(deviations: Floats, nulls: Sequence[str] = tuple(NULLS)) -> dict[str, Trend]:
+    """Find the trend of each indicator in one record, NaN = missing; none in a record that is too short.
+
+    P-values are against those of the null hypotheses `nulls` that can be fitted to the record.
+    """
     known = np.flatnonzero(~np.isnan(deviations))
     if known.size < FEWEST:
         return {}
@@ -82,47 +83,26 @@ def find_trends(deviations: Floats) -> dict[str, Trend]:
     there = np.append(0, np.cumsum(~gone))
     if (there[ends] - there[ends - window]).min() < FEWEST // 2:
         return {}
-    coefficients = _fit(record)
-    random = np.random.default_rng(SEED)
     own = _taus(record[None], window, ends)
+    shares = {null: _share(draw, gone, own, window, ends) for null, draw in list_nulls(record, nulls).items()}
+    return {
+        name: Trend(float(own[at, 0]), {null: float(share[at]) for null, share in shares.items()})
+        for at, name in enumerate(INDICATORS)
+    }
+
+
+def _share(draw: Draw, gone: NDArray[np.bool_], own: Floats, window: int, ends: NDArray[np.int64]) -> Floats:
+    """Give the share of surrogates, the record among them, whose tau is as large, one per indicator."""
+    random = np.random.default_rng(SEED)
     exceeding = np.ones(len(INDICATORS))
     made = 0
     while made < SURROGATES:
-        several = min(SURROGATES - made, max(1, _AT_ONCE // record.size))
-        surrogates = _simulate(coefficients, record.size, several, random)
+        several = min(SURROGATES - made, max(1, _AT_ONCE // gone.size))
+        surrogates = draw(several, random)
         surrogates[:, gone] = np.nan
         exceeding += (_taus(surrogates, window, ends) >= own).sum(axis=1)
         made += several
-    both = zip(INDICATORS, own[:, 0].tolist(), (exceeding / (1 + SURROGATES)).tolist(), strict=True)
-    return {name: Trend(tau, p) for name, tau, p in both}
-
-
-def _fit(record: Floats) -> Floats:
-    """Fit an AR process whose order is chosen by Akaike's criterion; NaN = missing."""
-    # Imported here, as below: statsmodels takes a second.
-    from statsmodels.tsa.stattools import acovf, levinson_durbin
-
-    covariances = acovf(record, missing="conservative", fft=False, nlag=_HIGHEST_ORDER)
-    best, least = np.zeros(0), math.inf
-    for order in range(1, _HIGHEST_ORDER + 1):
-        variance, coefficients, partial, *_ = levinson_durbin(covariances, nlags=order, isacov=True)
-        if not (variance > 0.0 and abs(partial[-1]) < 1.0):  # with missing values covariances may be impossible ones
-            break
-        criterion = np.count_nonzero(~np.isnan(record)) * math.log(variance) + 2 * order
-        if criterion < least:
-            best, least = coefficients, criterion
-    return np.asarray(best, np.float64)
-
-
-def _simulate(coefficients: Floats, ticks: int, number: int, random: np.random.Generator) -> Floats:
-    """Draw so many records of an AR process with shocks of unit variance, (record, tick)."""
-    from statsmodels.tsa.arima_process import arma_generate_sample
-
-    drawn = arma_generate_sample(
-        np.append(1.0, -coefficients), np.ones(1), (number, ticks), distrvs=random.standard_normal, axis=1,
-        burnin=_BURN_IN,
-    )  # fmt: skip
-    return np.asarray(drawn, np.float64)
+    return exceeding / (1 + SURROGATES)
 
 
 def _taus(records: Floats, window: int, ends: NDArray[np.int64]) -> Floats:

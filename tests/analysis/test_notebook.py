@@ -180,6 +180,16 @@ def test_a_picture_takes_size_letters_labels_and_title():
             found.plot(**wrong)
 
 
+def test_taus_and_their_p_values_are_a_table():
+    found = sentinel.analyse(lakes()).trends()
+    assert found.columns == ["series", "indicator", "tau", "p_ar", "p_arma", "p_blocks"]
+    assert found.height == 4
+    slow = found.row(by_predicate=(pl.col("series") == "loaded") & (pl.col("indicator") == "lag 1"), named=True)
+    assert slow["tau"] > 0.7
+    assert max(slow["p_ar"], slow["p_blocks"]) < 0.05
+    assert sentinel.analyse(lakes(60)).trends().is_empty()
+
+
 def test_simulated_systems_come_with_what_happened_to_them():
     record = sentinel.simulated(seed=2)
     assert record.data.columns == ["time", "lake", "lake_control"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
+from sentinel.analysis.surrogates import NULLS, block_length, fit_ar, fit_arma, list_nulls
 from sentinel.analysis.trend import FEWEST, SURROGATES, _taus, find_trends
 
 
@@ -37,19 +38,21 @@ def test_tau_is_that_of_each_window_computed_by_itself():
 
 def test_slowing_has_the_smallest_p_value_of_both_and_noise_that_grows_only_that_of_variance():
     slowing = find_trends(process(800, np.linspace(0.2, 0.97, 800)))
-    assert {name: trend.p for name, trend in slowing.items()} == pytest.approx(
-        {"lag 1": 1 / (1 + SURROGATES), "variance": 1 / (1 + SURROGATES)}
-    )
+    least = dict.fromkeys(NULLS, 1 / (1 + SURROGATES))
+    assert {name: trend.p for name, trend in slowing.items()} == {"lag 1": least, "variance": least}
     louder = find_trends(process(800, 0.3, 2) * np.linspace(1, 4, 800))
-    assert louder["variance"].p <= 0.02
-    assert louder["lag 1"].p > 0.05
+    assert all(p <= 0.02 for p in louder["variance"].p.values())
+    assert all(p > 0.05 for p in louder["lag 1"].p.values())
 
 
-def test_of_records_without_a_trend_about_one_in_twenty_has_a_small_p_value():
+@pytest.mark.parametrize("errors", [0.0, 2.0], ids=["AR(1)", "AR(1) with errors of observation"])
+def test_of_records_without_a_trend_about_one_in_twenty_has_a_small_p_value(errors):
     """More than 13 of 100 would be chance once in 1,000 such tests."""
-    found = [find_trends(process(300, 0.7, seed)) for seed in range(100)]
+    noise = np.random.default_rng(1).normal(0, errors, (100, 300))
+    found = [find_trends(process(300, 0.7, seed) + noise[seed]) for seed in range(100)]
     for name in ("lag 1", "variance"):
-        assert sum(trend[name].p < 0.05 for trend in found) <= 13
+        for null in NULLS:
+            assert sum(trend[name].p.get(null, 1.0) < 0.05 for trend in found) <= 13
 
 
 def test_the_same_record_has_the_same_p_value_in_any_unit():
@@ -57,7 +60,8 @@ def test_the_same_record_has_the_same_p_value_in_any_unit():
     assert find_trends(record) == find_trends(record)
     huge = find_trends(record * 2.0**1000)
     for name, trend in find_trends(record).items():
-        assert huge[name] == pytest.approx(trend)
+        assert huge[name].tau == pytest.approx(trend.tau)
+        assert huge[name].p == pytest.approx(trend.p)
 
 
 @pytest.mark.parametrize("record", [process(FEWEST - 1, 0.5), np.full(500, math.nan), np.zeros(500)])
@@ -68,3 +72,35 @@ def test_nothing_is_said_of_too_few_values_or_of_a_constant(record):
 def test_nothing_is_said_where_a_window_has_hardly_a_value():
     record = np.concatenate([process(120, 0.5), np.full(900, math.nan), process(10, 0.5)])
     assert find_trends(record) == {}
+
+
+def test_surrogates_have_the_memory_of_the_record():
+    record = process(4_000, 0.8)
+    record[700:720] = math.nan
+    assert fit_ar(record)[0] == pytest.approx(0.8, abs=0.05)
+    for null, draw in list_nulls(record).items():
+        drawn = draw(20, np.random.default_rng(1))
+        assert drawn.shape == (20, record.size), null
+        lag1 = (drawn[:, 1:] * drawn[:, :-1]).sum() / (drawn**2).sum()
+        assert lag1 == pytest.approx(0.8, abs=0.05), null
+
+
+def test_errors_of_observation_are_fitted_as_such():
+    record = process(4_000, 0.9) + np.random.default_rng(5).normal(0, 3, 4_000)
+    past, shocks = fit_arma(record)
+    assert past[0] > 0.8
+    assert shocks[0] < -0.3
+
+
+def test_a_record_without_a_long_stretch_has_no_arma_null():
+    record = process(400, 0.5)
+    record[::50] = math.nan
+    assert set(list_nulls(record)) == {"AR", "blocks"}
+    assert set(find_trends(record)["lag 1"].p) == {"AR", "blocks"}
+    assert set(find_trends(record, ["blocks"])["lag 1"].p) == {"blocks"}
+
+
+def test_blocks_are_as_long_as_the_memory():
+    assert block_length(process(2_000, 0.0)) == 10
+    assert 10 < block_length(process(2_000, 0.9)) <= 400
+    assert block_length(process(100, 0.99)) <= 20
