@@ -66,7 +66,14 @@ class Rejection:
     MALFORMED_ROW = "malformed_row"
     NO_SERIES = "no_series"
     FOREIGN = "foreign_series"
-    ALL = (MISSING, FLAGGED, NOT_A_NUMBER, NOT_FINITE, BAD_TIME, FUTURE, MALFORMED_ROW, NO_SERIES, FOREIGN)
+    UNREADABLE = "unreadable"
+    """A file, or a piece of one, that its reader cannot read; counted as one."""
+    LOST = "lost_file"
+    """A file that was gone before it had been read to its end; counted as one."""
+    ALL = (
+        MISSING, FLAGGED, NOT_A_NUMBER, NOT_FINITE, BAD_TIME, FUTURE, MALFORMED_ROW, NO_SERIES, FOREIGN, UNREADABLE,
+        LOST,
+    )  # fmt: skip
 
 
 STEP_US = MICROSECONDS

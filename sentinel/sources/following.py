@@ -1,18 +1,16 @@
 """The reader of source `csv`: a file, or a folder of CSV, Parquet and NDJSON files, followed as it grows.
 
-The cursor holds one position per file (`csv.py`). Each fetch reads at most `max_observations`, in whole lines; a
-last line without its newline is still being written and waits. A file that cannot be read holds up no other file of
-its folder: it is complained about and tried again at the next fetch.
+The cursor holds one position per file (`positions.py`). Each fetch reads at most `max_observations`, in whole lines; a
+last line without its newline is still being written and waits. A file that cannot be read holds up no other: it is
+complained about, counted once, and read when it has changed.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
@@ -20,36 +18,37 @@ from sentinel.config import CsvSource
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame, Rejection
+from sentinel.domain.spans import moment_in_words
 from sentinel.sources.base import SourceError
-from sentinel.sources.csv import Position, find_positions, find_tables
-from sentinel.tables import Shape, TableOptions, file_format, find_shape, open_table
-from sentinel.tables.cells import HEAD_ROWS
-from sentinel.tables.columns import is_named, join_time, patterns_of
+from sentinel.sources.csv import find_tables
+from sentinel.sources.opening import Opener
+from sentinel.sources.pieces import Rows, TextReader, WholeReader
+from sentinel.sources.positions import Marks, Position
+from sentinel.sources.rotation import Found, Lost, find_files
+from sentinel.tables import file_format
+from sentinel.tables.columns import is_named, patterns_of
 from sentinel.tables.complaints import COMPLAINTS
 from sentinel.tables.counters import take_steps
 from sentinel.tables.options import options_of
-from sentinel.tables.parsing import check_cells, find_axis, split_checked
-from sentinel.tables.reading import LONGEST_LINE_BYTES, PIECE_BYTES, TEXT, Head, cut, read_head, rows_of
-from sentinel.tables.recognising import read_back, recognise, recognise_text, write_down
-from sentinel.tables.repeated import find_second_rows
+from sentinel.tables.parsing import split_checked
+from sentinel.tables.reading import TEXT
 
 FUTURE_US = 24 * 3_600 * MICROSECONDS
 """Event times further ahead of the clock than this are refused: a typing error must not close years of ticks."""
 
 
-class _Rows(NamedTuple):
-    """The rows that one file gave, checked, and how far it has been read with them."""
+class _Read(NamedTuple):
+    """What a fetch has read so far."""
 
-    checked: pl.DataFrame
-    position: Position
-    more: bool
-    options: TableOptions
-    said: tuple[str, ...]
-    """What was recognised, when the file is read for the first time."""
+    tables: list[pl.DataFrame]
+    rejected: Counter[str]
+    complaints: list[str]
+    first_us: dict[str, int]
+    """Earliest time by table, under its name before it was rotated."""
 
 
 class Follower:
-    """Reads what has been added to a file or a folder; keeps only the layouts of the files.
+    """Reads what has been added to a file or a folder.
 
     How a file is written is recognised when its first rows are there, and stays with its position.
     """
@@ -57,170 +56,152 @@ class Follower:
     def __init__(self, settings: CsvSource, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
         self._path, self._options = Path(settings.path), options_of(settings)
-        self._shapes: dict[tuple[Path, tuple[str, ...]], Shape] = {}
-        self._read_to_end: dict[Path, tuple[int, int, int, int]] = {}
-        """Inode, size, time of change and rows of files that are replaced as a whole and hold nothing unread."""
+        self._opener = Opener()
+        self._text, self._whole = TextReader(self._options), WholeReader(self._options)
+
+    def close(self) -> None:
+        """Let go of files that are kept inflated."""
+        self._opener.close()
 
     def fetch(self, cursor: Cursor | None) -> Frame:
         """Read what has been added since `cursor`; see `PullSource.fetch`."""
+        more = False
+        try:
+            frame = self._fetch(cursor)
+            more = frame.more
+            return frame
+        finally:
+            if not more:
+                self._opener.close()
+
+    def _fetch(self, cursor: Cursor | None) -> Frame:
         # Asked before the files are: whatever was written by then is read below.
         now_us = self._clock.now_us()
-        written: Any = (cursor or {}).get("files", {})
-        former = {name: Position(**position) for name, position in written.items()}
-        try:
-            found = find_tables(self._path)
-        except OSError as error:
-            raise SourceError(f"{self._path}: {error.strerror}; a readable file or folder is needed") from error
-        try:
-            positions, files = find_positions(former, found, now_us)
-        except OSError as error:  # without the folder's list no one knows whether a rotated file has unread rows
-            raise _name_failure(self._path.parent if self._path in found.values() else self._path, error) from error
-        tables: list[pl.DataFrame] = []
-        rejected: Counter[str] = Counter()
-        complaints: list[str] = []
-        left, more = self._settings.max_observations, False
-        for name, path in files.items():
+        marks = Marks.of(cursor, repr(self._options))
+        found = self._find(marks, now_us)
+        read = _Read([], Counter(), [], {})
+        left, more, held_up = self._settings.max_observations, False, set[str]()
+        for name, path in found.files.items():
+            base = found.bases[name]
             if left <= 0:
                 more = True
                 break
-            try:
-                rows = self._read(path, positions.get(name), left)
-            except (DataError, OSError, pl.exceptions.PolarsError) as error:
-                if path == self._path:
-                    raise _name_failure(path, error) from error
-                rejected[Rejection.MALFORMED_ROW] += 1
-                complaints.append(str(_name_failure(path, error)))
+            if base in held_up:  # what came after it waits until it has been read
                 continue
+            rows = self._read_file(name, path, found.positions, left, read)
             if rows is None:
                 continue
-            kept, counts, lines = split_checked(rows.checked, rows.options, str(path))
-            is_ahead = pl.col("time").dt.epoch("us") > now_us + FUTURE_US
-            kept, ahead = kept.filter(~is_ahead), kept.filter(is_ahead)
-            if ahead.height:
-                counts[Rejection.FUTURE] = ahead.height
-                lines += (_complain_of_future(path, ahead, now_us, rows.options.time_zone),)
-            kept, positions[name] = _count(kept, rows, counts)
-            lines = (*(f"{path}: {line}" for line in rows.said), *lines)
-            tables.append(kept)
-            rejected.update(counts)
-            complaints.extend(lines)
+            found.positions[name] = self._take(rows, path, base, now_us, read)
             left -= rows.checked.height
-            more = more or rows.more
-        observations = pl.concat([pl.DataFrame(schema=OBSERVATIONS), *tables]).sort("time", maintain_order=True)
+            if rows.more:
+                more = True
+                held_up.add(base)
+        for gone in found.lost:
+            self._say_lost(gone, found, read)
+        observations = pl.concat([pl.DataFrame(schema=OBSERVATIONS), *read.tables]).sort("time", maintain_order=True)
+        counted = dict(marks.counted)
+        if patterns := patterns_of(self._options.transform, "difference"):
+            observations = _count(observations, patterns, counted, read.rejected)
         return Frame(
             self._settings.name, observations,
-            cursor={"files": {name: asdict(position) for name, position in positions.items()}},
+            cursor=Marks(found.positions, counted).to_cursor(repr(self._options)),
             watermark_us=None if more else now_us, more=more,
-            rejected=dict(rejected), complaints=tuple(complaints[:COMPLAINTS]),
+            rejected=dict(read.rejected), complaints=tuple(read.complaints[:COMPLAINTS]),
         )  # fmt: skip
 
-    def _read(self, path: Path, position: Position | None, left: int) -> _Rows | None:
-        """Read one file on from its position, at most `left` observations; None where nothing has been added."""
-        fmt = file_format(path, self._options)
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            position = position or Position.at(file, 0, 0)
-            if fmt not in TEXT:
-                return self._read_whole(path, file, fmt, size, position, left)
-            if position.offset == size:
-                return None
-            said: tuple[str, ...] = ()
-            if not position.read_as:
-                found = recognise_text(file, str(path), fmt, self._options, whole=False)
-                if found is None:
-                    return None
-                said = found.said
-                position = replace(position, read_as=write_down(found.options, self._options))
-            options = read_back(position.read_as, self._options)
-            head = read_head(file, str(path), fmt, options, whole=False)
-            if head is None:
-                return None
-            rows = self._read_text(path, file, fmt, head, position, left, options)
-            return rows if rows is None else rows._replace(said=said)
+    def _find(self, marks: Marks, now_us: int) -> Found:
+        try:
+            tables = find_tables(self._path)
+        except OSError as error:
+            raise SourceError(f"{self._path}: {error.strerror}; a readable file or folder is needed") from error
+        try:
+            return find_files(marks.positions, tables, self._path, self._opener, now_us)
+        except OSError as error:  # without the folder's list no one knows whether a rotated file has unread rows
+            raise _name_failure(self._path.parent if self._path in tables.values() else self._path, error) from error
 
-    def _read_text(
-        self, path: Path, file: BinaryIO, fmt: str, head: Head, position: Position, left: int, options: TableOptions
-    ) -> _Rows | None:
-        offset, row = max(position.offset, head.start), position.rows
-        shape = self._shape(path, file, fmt, head, options)
-        quoted = fmt == "csv"
-        wanted, asked = max(1, left // len(shape.values)), PIECE_BYTES
-        while True:
-            file.seek(offset)
-            piece = file.read(asked)
-            length = cut(piece, head.codec, quoted=quoted, rows=wanted)
-            if length or len(piece) < asked or asked >= LONGEST_LINE_BYTES:
-                break
-            asked *= 4
-        if not length:
-            if len(piece) < asked:
-                return None
-            raise DataError(f"{path}: no line ends within {asked >> 20} MiB after byte {offset}; not a table")
-        more = len(piece) == asked or cut(piece, head.codec, quoted=quoted) > length
-        rows = rows_of(piece[:length], fmt, head, options, row)
-        joined = join_time(rows.lazy(), options)
-        before: dict[str, int] = json.loads(position.repeated or "{}")
-        second = find_second_rows(joined, options, shape.keys, before)
-        checked = check_cells(joined, options, "time", shape, second).collect()
-        position = position.go_on(file, offset + length, row + rows.height)
-        position = replace(position, repeated=json.dumps(before) if before else "")
-        return _Rows(checked, position, more, options, ())
-
-    def _read_whole(
-        self, path: Path, file: BinaryIO, fmt: str, size: int, position: Position, left: int
-    ) -> _Rows | None:
-        row, status = position.rows, os.fstat(file.fileno())
-        state = (status.st_ino, status.st_size, status.st_mtime_ns)
-        if self._read_to_end.get(path) == (*state, row):
+    def _read_file(self, name: str, path: Path, positions: dict[str, Position], left: int, read: _Read) -> Rows | None:
+        """Read one file on from its position; None where nothing has been added or nothing of it can be read."""
+        try:
+            with self._opener.open(path) as plain:
+                position = positions[name] = positions.get(name) or Position.at(plain, 0, 0)
+                fmt = file_format(path, self._options)
+                reader = self._text if fmt in TEXT else self._whole
+                try:
+                    rows = reader.read(path, plain, fmt, position, left)
+                except OSError:
+                    raise
+                except (Exception, pl.exceptions.PanicException) as error:
+                    positions[name] = position.finish(plain)
+                    raise _name_failure(path, error) from error
+                if rows is None:
+                    positions[name] = position.finish(plain)
+        except (DataError, SourceError, OSError) as error:
+            if path == self._path and not read.tables:  # there is nothing else
+                raise _name_failure(path, error) from error
+            read.rejected[Rejection.UNREADABLE] += 1
+            read.complaints.append(str(_name_failure(path, error)))
             return None
-        if fmt == "parquet" and row >= open_table(path, self._options).select(pl.len()).collect().item():
-            return None
-        found = recognise(path, self._options, counters=False)
-        options = found.options
-        table = join_time(open_table(path, options), options)
-        height = table.select(pl.len()).collect().item()
-        if row >= height:
-            self._read_to_end[path] = (*state, row)
-            return None
-        head = table.head(HEAD_ROWS).collect()
-        shape = find_shape(head, options, str(path))
-        find_axis(head, options, shape, str(path), "time")
-        rows = max(1, left // len(shape.values))
-        second = find_second_rows(table, options, shape.keys, {})
-        checked = check_cells(table.slice(row, rows), options, "time", shape, second).collect()
-        said = () if position.read_as else found.said
-        position = replace(position, read_as=write_down(options, self._options))
-        position = position.go_on(file, size, min(height, row + rows))
-        if row + rows >= height:
-            self._read_to_end[path] = (*state, height)
-        return _Rows(checked, position, row + rows < height, options, said)
+        return rows
 
-    def _shape(self, path: Path, file: BinaryIO, fmt: str, head: Head, options: TableOptions) -> Shape:
-        """Layout of a text file by its first rows; kept once there are enough of them to stay as they are."""
-        key = (path, head.columns)
-        if key in self._shapes:
-            return self._shapes[key]
-        file.seek(head.start)
-        piece = file.read(PIECE_BYTES)
-        first = piece[: cut(piece, head.codec, quoted=fmt == "csv", rows=HEAD_ROWS)]
-        rows = join_time(rows_of(first, fmt, head, options, 0).lazy(), options).collect()
-        shape = find_shape(rows, options, str(path))
-        find_axis(rows, options, shape, str(path), "time")
-        if rows.height >= HEAD_ROWS:
-            self._shapes[key] = shape
-        return shape
+    def _take(self, rows: Rows, path: Path, base: str, now_us: int, read: _Read) -> Position:
+        """Take over what a file gave; its position, with the latest time."""
+        kept, counts, lines = split_checked(rows.checked, rows.options, str(path))
+        is_ahead = pl.col("time").dt.epoch("us") > now_us + FUTURE_US
+        kept, ahead = kept.filter(~is_ahead), kept.filter(is_ahead)
+        if ahead.height:
+            counts[Rejection.FUTURE] = ahead.height
+            lines += (_complain_of_future(path, ahead, now_us, rows.options.time_zone),)
+        read.tables.append(kept)
+        read.rejected.update(counts)
+        read.complaints.extend((*(f"{path}: {line}" for line in rows.said), *rows.broken, *lines))
+        if rows.broken:
+            read.rejected[Rejection.UNREADABLE] += len(rows.broken)
+        if not kept.height:
+            return rows.position
+        times = kept["time"].dt.epoch("us")
+        first_us, last_us = int(times.min()), int(times.max())  # type: ignore[arg-type]
+        read.first_us[base] = min(first_us, read.first_us.get(base, first_us))
+        newest_us = rows.position.newest_us
+        return replace(rows.position, newest_us=last_us if newest_us is None else max(newest_us, last_us))
+
+    def _say_lost(self, gone: Lost, found: Found, read: _Read) -> None:
+        """Say that rows are missing, unless what stands there now goes back to what was read."""
+        newest_us = gone.position.newest_us
+        first_us = read.first_us.get(found.bases.get(gone.name, gone.name))
+        if gone.may_overlap and None not in (newest_us, first_us) and first_us <= newest_us:  # type: ignore[operator]
+            return
+        folder = self._path if self._path.is_dir() else self._path.parent
+        until = "" if newest_us is None else f" up to {moment_in_words(newest_us)}"
+        read.rejected[Rejection.LOST] += 1
+        read.complaints.insert(
+            0,
+            f"{folder / gone.name}: the file that was read to byte {gone.position.offset:,}{until} is gone, deleted or "
+            "overwritten: rows that were written to it after that are lost; let the writer keep more rotated files",
+        )
 
 
-def _count(kept: pl.DataFrame, rows: _Rows, counts: dict[str, int]) -> tuple[pl.DataFrame, Position]:
-    """Put the steps of counters in place of their values; the position keeps the last ones."""
-    patterns = patterns_of(rows.options.transform, "difference")
-    if not patterns:
-        return kept, rows.position
-    before: dict[str, float] = json.loads(rows.position.counted or "{}")
-    steps, _ = take_steps(kept, "series", is_named(pl.col("series"), patterns), before)
-    if left_out := kept.height - steps.height:
-        counts[Rejection.MISSING] = counts.get(Rejection.MISSING, 0) + left_out
-    return steps, replace(rows.position, counted=json.dumps(before))
+def _count(
+    table: pl.DataFrame, patterns: list[str], counted: dict[str, tuple[int, float]], rejected: Counter[str]
+) -> pl.DataFrame:
+    """Put the steps of counters in place of their values; `counted` keeps the last time and value of each.
+
+    A value that is not later than the one before has no step. It is left out, as the first of a series is.
+    """
+    # With `by` the column is what stands behind the last slash.
+    names = (pl.col("series"), pl.col("series").str.split("/").list.last())
+    is_counter = pl.any_horizontal(is_named(name, patterns) for name in names)
+    us = pl.col("time").dt.epoch("us")
+    since = {name: mark[0] for name, mark in counted.items()}
+    known = pl.col("series").replace_strict(since, default=None, return_dtype=pl.Int64) if since else pl.lit(None)
+    before = pl.max_horizontal(us.shift().over("series"), known)
+    later = table.filter(~is_counter | before.is_null() | (us > before))
+    values = {name: mark[1] for name, mark in counted.items()}
+    steps, _ = take_steps(later, "series", is_counter, values)
+    last = later.filter(is_counter).group_by("series").agg(us.max())
+    counted.update({name: (at, values[name]) for name, at in last.iter_rows()})
+    if left_out := table.height - steps.height:
+        rejected[Rejection.MISSING] += left_out
+    return steps
 
 
 def _complain_of_future(path: Path, ahead: pl.DataFrame, now_us: int, time_zone: str) -> str:
@@ -231,10 +212,10 @@ def _complain_of_future(path: Path, ahead: pl.DataFrame, now_us: int, time_zone:
     )
 
 
-def _name_failure(path: Path, error: Exception) -> DataError | SourceError:
-    if isinstance(error, DataError):
+def _name_failure(path: Path, error: BaseException) -> DataError | SourceError:
+    if isinstance(error, DataError | SourceError):
         return error
     if isinstance(error, OSError):
         return SourceError(f"{path}: {error.strerror or error}; it is tried again at the next fetch")
-    first_line = (str(error).splitlines() or ["no reason given"])[0]
-    return SourceError(f"{path}: cannot be read ({first_line}); it is tried again at the next fetch")
+    first_line = (str(error).splitlines() or [type(error).__name__])[0]
+    return SourceError(f"{path}: cannot be read ({first_line}); it is read again once it has changed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
@@ -12,15 +13,18 @@ import polars as pl
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import HEAD_ROWS, MORE, TableOptions
 
-KEYS_BYTES = 4 << 20
-"""Bytes that are searched for keys."""
+PIECE_BYTES = 4 << 20
+"""Bytes in which the names of the columns are looked for."""
+_ESCAPED = re.compile(rb"\\u[dD][89a-fA-F]")
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half a pair that stands for one character: text of UTF-8 cannot hold it."""
 
 
 def read_keys(file: BinaryIO, where: str, start: int, codec: str) -> tuple[str, ...]:
     """Keys of the first objects of an ndjson file, in order of appearance."""
     file.seek(start)
     keys: dict[str, None] = {}
-    for raw in file.read(KEYS_BYTES).decode(codec, errors="replace").splitlines()[:HEAD_ROWS]:
+    for raw in file.read(PIECE_BYTES).decode(codec, errors="replace").splitlines()[:HEAD_ROWS]:
         try:
             row = json.loads(raw) if raw.strip() else {}
         except ValueError:
@@ -29,6 +33,8 @@ def read_keys(file: BinaryIO, where: str, start: int, codec: str) -> tuple[str, 
             keys.update(dict.fromkeys(row))
     if not keys:
         raise DataError(f"{where}: no line is a JSON object; one object per line is needed")
+    if broken := [key for key in keys if _HALF.search(key)]:
+        raise DataError(f"{where}: the name {broken[0]!r} is no text; names that UTF-8 can hold are needed")
     return tuple(keys)
 
 
@@ -40,7 +46,8 @@ def ndjson_rows(piece: bytes, columns: Sequence[str], codec: str, options: Table
     # The marks of decimals and thousands are for texts: a number of JSON must not be read with them.
     marked = options.decimal != "." or options.thousands is not None
     try:
-        if not marked:
+        # Polars reads half a surrogate pair, which JSON can write and no text can hold, as another character.
+        if not marked and not _ESCAPED.search(piece):
             return pl.read_ndjson(io.BytesIO(piece), schema=schema).with_columns(pl.lit(None, pl.String).alias(MORE))
     except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
         pass
@@ -61,7 +68,9 @@ def _read_row(line: str, columns: Sequence[str], options: TableOptions) -> list[
 
 def _write_cell(cell: Any, name: str, options: TableOptions) -> str | None:
     """A cell of JSON as text; a number has the decimal mark of the options, unless it names a series."""
-    if cell is None or isinstance(cell, str):
-        return cell
+    if cell is None:
+        return None
+    if isinstance(cell, str):
+        return _HALF.sub("\N{REPLACEMENT CHARACTER}", cell)
     is_number = isinstance(cell, float) and name not in (*options.by, options.series_column)
     return json.dumps(cell).replace(".", options.decimal) if is_number else json.dumps(cell)

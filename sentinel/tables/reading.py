@@ -21,8 +21,10 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from sentinel.domain.errors import DataError
+from sentinel.domain.filenames import split_rotated
 from sentinel.tables import months
 from sentinel.tables.cells import MORE, ROW, UNNAMED, WHITESPACE, TableOptions
+from sentinel.tables.compressed import Inflated, open_plain
 from sentinel.tables.ndjson import ndjson_rows, read_keys
 from sentinel.tables.sheets import read_sheet
 
@@ -267,8 +269,9 @@ def _read_line(line: str, separator: str, width: int) -> list[str]:
 
 
 def file_format(path: Path, options: TableOptions) -> str:
-    """`csv`, `parquet`, `ndjson`, `xlsx` or `netcdf`: as the options say, or by the file's ending."""
-    return ENDINGS.get(path.suffix.lower(), "csv") if options.format == "auto" else options.format
+    """`csv`, `parquet`, `ndjson`, `xlsx` or `netcdf`: as the options say, or by the ending without rotation."""
+    ending = Path(split_rotated(path.name)[0]).suffix.lower()
+    return ENDINGS.get(ending, "csv") if options.format == "auto" else options.format
 
 
 def open_table(path: Path, options: TableOptions | None = None) -> pl.LazyFrame:
@@ -281,8 +284,9 @@ def open_table(path: Path, options: TableOptions | None = None) -> pl.LazyFrame:
     options = options or TableOptions()
     fmt = file_format(path, options)
     if fmt not in TEXT:
-        with open_file(path):  # says what is wrong with a path that cannot be read
-            pass
+        with open_file(path) as file:  # says what is wrong with a path that cannot be read
+            if isinstance(getattr(file, "raw", None), Inflated):
+                raise DataError(f"{path}: a compressed {fmt} file; only text is read so: decompress it first")
         if fmt == "netcdf":
             from sentinel.tables.netcdf import scan_netcdf
 
@@ -296,11 +300,11 @@ def open_table(path: Path, options: TableOptions | None = None) -> pl.LazyFrame:
 
 @contextmanager
 def open_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to read; DataError where it is missing, a folder or a pipe."""
+    """Open a file, compressed or not, to read its plain bytes; DataError where it is missing, a folder or a pipe."""
     try:
         if path.is_dir():
             raise DataError(f"{path}: a folder; a CSV, Parquet or NDJSON file is needed")
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             yield file
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file") from error
@@ -331,7 +335,7 @@ def _scan_text(path: Path, fmt: str, head: Head, options: TableOptions) -> pl.La
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
         row = 0
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             for piece in _read_pieces(file, head, quoted=fmt == "csv"):
                 table = rows_of(piece, fmt, head, options, row)
                 if n_rows is not None:

@@ -9,7 +9,7 @@ import polars as pl
 from sentinel.tables.cells import ROW, TableOptions
 from sentinel.tables.times import instant
 
-_LONGEST_US = 3 * 3_600_000_000
+LONGEST_US = 3 * 3_600_000_000
 """No zone repeats more than this."""
 
 
@@ -38,7 +38,7 @@ def find_second_rows(
     found = []
     for row, name, first_us in rows.select(ROW, "key", "first").iter_rows():
         latest = before.get(name)
-        if latest is not None and 0 <= latest - first_us < _LONGEST_US:
+        if latest is not None and 0 <= latest - first_us < LONGEST_US:
             found.append(row)
         else:
             before[name] = first_us

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from math import isfinite
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import polars as pl
 
@@ -48,30 +47,39 @@ def sheet_rows(path: Path, sheet: str | None = None) -> list[list[Cell]]:
 
     Raises DataError: no spreadsheet, or no sheet of that name.
     """
-    with _open(path) as book:
-        names = list(book.sheet_names)
-        if sheet is not None and sheet not in names:
-            raise DataError(
-                f"{path}: no sheet {sheet!r}; its sheets are {', '.join(map(repr, names))}; say it with --sheet"
-            )
-        sheets = (
-            book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in ([sheet] if sheet else names)
+    sheets = _sheets(path)
+    if sheet is not None and sheet not in sheets:
+        raise DataError(
+            f"{path}: no sheet {sheet!r}; its sheets are {', '.join(map(repr, sheets))}; say it with --sheet"
         )
-        return next((rows for rows in sheets if rows), [])
+    return sheets[sheet] if sheet is not None else next((rows for rows in sheets.values() if rows), [])
 
 
 def filled_sheets(path: Path) -> list[str]:
     """Name the sheets that are not empty."""
-    with _open(path) as book:
-        return [name for name in book.sheet_names if book.get_sheet_by_name(name).to_python(skip_empty_area=False)]
+    return [name for name, rows in _sheets(path).items() if rows]
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[Any]:
+def forget_sheets() -> None:
+    """Let go of the workbook that is kept while a file is recognised and read."""
+    _read_book.cache_clear()
+
+
+def _sheets(path: Path) -> dict[str, list[list[Cell]]]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; the file must be readable") from error
+    return _read_book(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _read_book(path: Path, *_state: int) -> dict[str, list[list[Cell]]]:
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
-        yield CalamineWorkbook.from_path(path)
+        book = CalamineWorkbook.from_path(path)
+        return {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names}
     except (CalamineError, OSError) as error:
         raise DataError(f"{path}: not a readable spreadsheet ({error}); .xlsx is read") from error
 

@@ -22,7 +22,8 @@ from tests.sources.pushing import Receiver, Sender
 
 def csv(folder: Path, *, files: dict[str, str], **settings: object) -> Source:
     for name, text in files.items():
-        (folder / name).write_text(text)
+        if not (folder / name).exists():  # a source that is made anew finds the same files
+            (folder / name).write_text(text)
     wanted = {"kind": "csv", "name": "lake", "path": str(folder), "max_observations": 30}
     return make_source(CsvSource.model_validate(wanted | settings), ManualClock(NOW_US))
 

@@ -77,7 +77,7 @@ def test_a_rotated_file_that_cannot_be_looked_for_is_a_failure_and_is_read_once_
     path.rename(tmp_path / "lake.csv.1")
     path.write_text(table(range(6, 8)))
     with monkeypatch.context() as folder:  # its rights do not bind the superuser, who may run this test
-        folder.setattr(Path, "iterdir", refused)
+        folder.setattr(os, "scandir", refused)
         with pytest.raises(SourceError, match=re.escape(f"{tmp_path}: Permission denied; it is tried again")):
             source.fetch(cursor)
     assert values(follow(source, cursor)[0]) == [5, 6, 7]

@@ -41,7 +41,7 @@ def test_at_most_max_observations_come_in_one_frame_and_nothing_is_told_as_compl
 
 
 def test_pieces_smaller_than_a_line_are_enlarged(tmp_path, monkeypatch):
-    monkeypatch.setattr("sentinel.sources.following.PIECE_BYTES", 16)
+    monkeypatch.setattr("sentinel.sources.pieces.PIECE_BYTES", 16)
     (tmp_path / "a.csv").write_text(table(range(50)))
     frames, _ = follow(csv_source(tmp_path / "a.csv"))
     assert values(frames) == [float(n) for n in range(50)]
@@ -104,7 +104,7 @@ def test_a_truncated_parquet_file_is_complained_about_holds_up_no_other_and_is_t
     source = csv_source(tmp_path)
     frames, cursor = follow(source)
     assert rows(frames) == [("c", 1.0)]
-    assert frames[0].rejected == {Rejection.MALFORMED_ROW: 1}
+    assert frames[0].rejected == {Rejection.UNREADABLE: 1}
     assert "b.parquet: not a readable Parquet file" in frames[0].complaints[0]
     (tmp_path / "b.parquet").write_bytes(whole)
     frames, cursor = follow(source, cursor)

@@ -1,0 +1,248 @@
+"""Reads one file on from its position: text in whole lines, Parquet and spreadsheets in rows.
+
+The layout of a table is learnt from its first rows, stays with the position, and is learnt again only where one of the
+first `HEAD_ROWS` rows says otherwise: number in a column of text, or text in one of numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from sentinel.domain.errors import DataError
+from sentinel.domain.observation import Rejection
+from sentinel.sources.opening import Plain
+from sentinel.sources.positions import Position, Way
+from sentinel.tables import Shape, TableOptions, find_shape, open_table
+from sentinel.tables.cells import HEAD_ROWS
+from sentinel.tables.columns import join_time
+from sentinel.tables.complaints import REJECTED
+from sentinel.tables.parsing import check_cells, find_axis, find_texts
+from sentinel.tables.reading import LONGEST_LINE_BYTES, PIECE_BYTES, Head, cut, read_head, rows_of
+from sentinel.tables.recognising import read_back, recognise, recognise_text, write_down
+from sentinel.tables.repeated import LONGEST_US, find_second_rows
+from sentinel.tables.sheets import forget_sheets
+
+
+class Rows(NamedTuple):
+    """The rows that one file gave, checked, and how far it has been read with them."""
+
+    checked: pl.DataFrame
+    position: Position
+    more: bool
+    options: TableOptions
+    said: tuple[str, ...] = ()
+    """What was recognised, when the file is read for the first time."""
+    broken: tuple[str, ...] = ()
+    """Pieces that their reader could not read, a line each."""
+
+
+class TextReader:
+    """Reads csv and ndjson files."""
+
+    def __init__(self, options: TableOptions) -> None:
+        self._options = options
+        self._times: dict[tuple[int, int], pl.Series] = {}
+        """By device and inode: times of the first rows of tables with columns of text."""
+
+    def read(self, path: Path, plain: Plain, fmt: str, position: Position, left: int) -> Rows | None:
+        """Read at most `left` observations; None where nothing has been added."""
+        # Nothing will be added to what is compressed: its last line may lack a newline.
+        whole = plain.compressed and not plain.broken
+        said: tuple[str, ...] = ()
+        if position.offset >= plain.size:
+            return None
+        if position.way is None:
+            found = recognise_text(plain.file, str(path), fmt, self._options, whole=False)
+            if found is None and whole:
+                found = recognise_text(plain.file, str(path), fmt, self._options, whole=True)
+            if found is None:
+                return _say_broken(plain, position, self._options)
+            said = found.said
+            position = replace(position, way=Way(write_down(found.options, self._options)))
+        assert position.way is not None
+        options = read_back(position.way.read_as, self._options)
+        head = read_head(plain.file, str(path), fmt, options, whole=False)
+        if head is None:
+            return _say_broken(plain, position, options)
+        rows = self._read_piece(path, plain, fmt, head, position, left, options, whole)
+        return _say_broken(plain, position, options) if rows is None else rows._replace(said=said)
+
+    def _read_piece(
+        self, path: Path, plain: Plain, fmt: str, head: Head, position: Position, left: int, options: TableOptions,
+        whole: bool,
+    ) -> Rows | None:  # fmt: skip
+        offset, quoted = max(position.offset, head.start), fmt == "csv"
+        columns = len(position.way.values) if position.way is not None else 0
+        shape = None
+        if not columns:
+            shape = self._learn(path, plain, fmt, head, options)
+            columns = len(shape.values)
+        wanted, asked = max(1, left // columns), PIECE_BYTES
+        while True:
+            plain.file.seek(offset)
+            piece = plain.file.read(asked)
+            length = cut(piece, head.codec, quoted=quoted, rows=wanted)
+            if length or len(piece) < asked or asked >= LONGEST_LINE_BYTES:
+                break
+            asked *= 4
+        if not length and whole and len(piece) < asked:
+            length = len(piece)
+        if not length:
+            if len(piece) < asked:
+                return None
+            raise DataError(f"{path}: no line ends within {asked >> 20} MiB after byte {offset}; not a table")
+        while True:
+            try:
+                rows = self._check(path, plain, fmt, head, position, options, piece[:length], offset, shape)
+                break
+            except DataError:
+                raise
+            except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 - whatever it stumbles over
+                shorter = _shorten(piece, length, head.codec, quoted=quoted)
+                if not shorter:
+                    rows = _pass_over(path, plain, position, options, offset + length, error)
+                    break
+                length = shorter  # the fault is in one of the lines
+        longer = whole or len(piece) == asked or cut(piece, head.codec, quoted=quoted) > length
+        if longer and offset + length < plain.size:
+            return rows._replace(more=True)
+        broken = (plain.broken,) if plain.broken else ()
+        return rows._replace(position=rows.position.finish(plain), broken=(*rows.broken, *broken))
+
+    def _check(
+        self, path: Path, plain: Plain, fmt: str, head: Head, position: Position, options: TableOptions, piece: bytes,
+        offset: int, shape: Shape | None,
+    ) -> Rows:  # fmt: skip
+        row, way = position.rows, position.way
+        assert way is not None
+        rows = rows_of(piece, fmt, head, options, row)
+        joined = join_time(rows.lazy(), options)
+        if shape is None:
+            shape = Shape(options.time_name, way.series, way.values, options.by, way.left_out)
+            if row < HEAD_ROWS and self._is_doubtful(joined, shape, options, plain):
+                shape = self._learn(path, plain, fmt, head, options)
+        checked, before = self._judge(joined, options, shape, position)
+        refused = (checked[REJECTED] == Rejection.NOT_A_NUMBER).any()
+        if refused and row < HEAD_ROWS and shape.series is None and options.columns is None:
+            learnt = self._learn(path, plain, fmt, head, options)
+            if learnt != shape:
+                shape = learnt
+                checked, before = self._judge(joined, options, shape, position)
+        way = way._replace(series=shape.series, values=shape.values, left_out=shape.left_out)
+        moved = position.go_on(plain, offset + len(piece), row + rows.height)
+        return Rows(checked, replace(moved, way=way, repeated=before), more=False, options=options)
+
+    def _judge(
+        self, joined: pl.LazyFrame, options: TableOptions, shape: Shape, position: Position
+    ) -> tuple[pl.DataFrame, dict[str, int]]:
+        before = dict(position.repeated)
+        second = find_second_rows(joined, options, shape.keys, before)
+        checked = check_cells(joined, options, "time", shape, second).collect()
+        if before and checked["time"].count():  # an hour that is long past comes no more
+            newest_us = int(checked["time"].dt.epoch("us").max())  # type: ignore[arg-type]
+            before = {name: us for name, us in before.items() if newest_us - us < 2 * LONGEST_US}
+        return checked, before
+
+    def _is_doubtful(self, joined: pl.LazyFrame, shape: Shape, options: TableOptions, plain: Plain) -> bool:
+        """True if new rows may change which columns are series, or tell that the table has several sites."""
+        if shape.series is not None or options.columns is not None or not shape.left_out:
+            return False
+        key = (plain.status.st_dev, plain.status.st_ino)
+        known = self._times.get(key)
+        new = joined.select(options.time_name, *shape.left_out).collect()
+        if known is None or known.len() >= HEAD_ROWS:
+            return known is None
+        times = pl.concat([known, new[options.time_name].drop_nulls()])
+        if times.is_duplicated().any():
+            return True
+        self._times[key] = times
+        filled = [name for name in shape.left_out if new[name].drop_nulls().len()]
+        return set(find_texts(new, filled, options)) != set(filled)
+
+    def _learn(self, path: Path, plain: Plain, fmt: str, head: Head, options: TableOptions) -> Shape:
+        """Learn the layout of a table from its first rows."""
+        plain.file.seek(head.start)
+        piece = plain.file.read(PIECE_BYTES)
+        length = cut(piece, head.codec, quoted=fmt == "csv", rows=HEAD_ROWS)
+        rows = join_time(rows_of(piece[: length or len(piece)], fmt, head, options, 0).lazy(), options).collect()
+        shape = find_shape(rows, options, str(path))
+        find_axis(rows, options, shape, str(path), "time")
+        if shape.left_out:
+            self._times[plain.status.st_dev, plain.status.st_ino] = rows[options.time_name].drop_nulls()
+        return shape
+
+
+class WholeReader:
+    """Reads Parquet files and spreadsheets, which are replaced as a whole."""
+
+    def __init__(self, options: TableOptions) -> None:
+        self._options = options
+
+    def read(self, path: Path, plain: Plain, fmt: str, position: Position, left: int) -> Rows | None:
+        """Read at most `left` observations; None where nothing has been added."""
+        if plain.compressed:
+            raise DataError(f"{path}: a compressed {fmt} file; only text is read so: decompress it first")
+        row = position.rows
+        if fmt == "parquet" and row >= open_table(path, self._options).select(pl.len()).collect().item():
+            return None
+        try:
+            return self._read(path, plain, position, left)
+        finally:
+            forget_sheets()
+
+    def _read(self, path: Path, plain: Plain, position: Position, left: int) -> Rows | None:
+        row = position.rows
+        found = recognise(path, self._options, counters=False)
+        options = found.options
+        table = join_time(open_table(path, options), options)
+        height = table.select(pl.len()).collect().item()
+        if row >= height:
+            return None
+        head = table.head(HEAD_ROWS).collect()
+        shape = find_shape(head, options, str(path))
+        find_axis(head, options, shape, str(path), "time")
+        rows = max(1, left // len(shape.values))
+        second = find_second_rows(table, options, shape.keys, {})
+        checked = check_cells(table.slice(row, rows), options, "time", shape, second).collect()
+        said = () if position.way is not None else found.said
+        way = Way(write_down(options, self._options), shape.series, shape.values, shape.left_out)
+        moved = replace(position.go_on(plain, plain.size, min(height, row + rows)), way=way)
+        more = row + rows < height
+        return Rows(checked, moved if more else moved.finish(plain), more, options, said)
+
+
+def _shorten(piece: bytes, length: int, codec: str, *, quoted: bool) -> int:
+    """Give the length of about half the lines of a piece, 0 if it is a single one."""
+    lines = piece[:length].count(b"\n") // 2
+    while lines and (shorter := cut(piece, codec, quoted=quoted, rows=lines)) >= length:
+        lines //= 2
+    return shorter if lines else 0
+
+
+def _say_broken(plain: Plain, position: Position, options: TableOptions) -> Rows | None:
+    """Say that the rest of a compressed file is lost, where nothing more can be read of it; None of a sound one."""
+    if not plain.broken:
+        return None
+    return Rows(_NOTHING, position.finish(plain), more=False, options=options, broken=(plain.broken,))
+
+
+def _pass_over(
+    path: Path, plain: Plain, position: Position, options: TableOptions, end: int, error: BaseException
+) -> Rows:
+    """Pass over a line that its reader cannot read."""
+    why = (str(error).splitlines() or [type(error).__name__])[0]
+    line = f"{path}, row {position.rows + 1}: cannot be read ({why}); it is left out"
+    moved = position.go_on(plain, end, position.rows + 1)
+    return Rows(_NOTHING, replace(moved, way=position.way, repeated=position.repeated), False, options, broken=(line,))
+
+
+_NOTHING = pl.DataFrame(
+    schema={
+        "__row__": pl.UInt32, "__column__": pl.String, REJECTED: pl.String, "__came__": pl.String,
+        "series": pl.String, "time": pl.Datetime("us", "UTC"), "value": pl.Float64,
+    }
+)  # fmt: skip
