@@ -37,6 +37,7 @@ from sentinel.pipeline.plan import (
 )
 from sentinel.pipeline.sites import without_enough
 from sentinel.sources import Source, make_sources
+from sentinel.sources.claims import look_at, shared_series
 from sentinel.text.words import (
     describe_bank,
     describe_rule,
@@ -117,6 +118,8 @@ def remarks(settings: Settings, sources: Sequence[Source]) -> Iterator[str]:
     """
     for source in sources:
         yield from (f"source {source.name}: {remark}" for remark in source.remarks())
+    if len(sources) > 1:
+        yield from shared_series(sources, look_at(sources))
     names = _known(sources)
     if not names:
         literal = [site for site in settings.sites if not has_magic(site.match)]

@@ -23,13 +23,13 @@ from sentinel.config.series import (
     SiteSettings,
 )
 from sentinel.config.settings import DaemonSettings, EntryKey, LogNotify, LogSettings, Notify, Settings, WebSettings
-from sentinel.config.sources import CsvSource, SimulateSource, Source, known_separator, known_time_zone
+from sentinel.config.sources import CsvSource, SimulateSource, Source, identity, known_separator, known_time_zone
 from sentinel.config.values import or_else
 
 __all__ = [
     "DEFAULT_BANK", "FLEET", "LONGEST_HALF_LIFE_TICKS", "RATIO", "RELATIVE", "RISE", "RISE_RATIO",
     "SHORTEST_HALF_LIFE_TICKS", "SHORTEST_SEASON_TICKS", "SLOWER", "AlarmSettings", "BankSettings", "ChannelSettings",
     "CsvSource", "DaemonSettings", "EntryKey", "LogNotify", "LogSettings", "Notify", "SeriesSettings", "Settings",
-    "SimulateSource", "SiteSettings", "Source", "WebSettings", "fingerprint", "from_mapping", "from_record",
+    "SimulateSource", "SiteSettings", "Source", "WebSettings", "fingerprint", "from_mapping", "from_record", "identity",
     "known_separator", "known_time_zone", "load", "or_else", "schema_text", "to_record",
 ]  # fmt: skip

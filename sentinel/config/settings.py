@@ -26,7 +26,7 @@ from sentinel.config.series import (
     short_half_lives,
     unusable_counterparts,
 )
-from sentinel.config.sources import CsvSource, Source, repeated_simulated_series
+from sentinel.config.sources import CsvSource, Source, repeated_identities, repeated_simulated_series
 from sentinel.config.values import GIB, Fault, Name, Part, PositiveDuration, Size, repeated_names, require, without
 from sentinel.domain.spans import DAY, MINUTE
 
@@ -122,7 +122,7 @@ class Settings(Part):
     """The log."""
     web: WebSettings = WebSettings()
     """The HTTP server."""
-    sources: Annotated[tuple[Source, ...], without(repeated_names, repeated_simulated_series)] = ()
+    sources: Annotated[tuple[Source, ...], without(repeated_names, repeated_identities, repeated_simulated_series)] = ()
     """Where observations come from."""
     series: Annotated[tuple[SeriesSettings, ...], without(hidden_series, unusable_counterparts)] = ()
     """How series are treated; the first entry whose match fits a series' name wins."""

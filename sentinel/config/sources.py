@@ -67,6 +67,7 @@ known_time_form = require(
     f"a strftime form such as '%d.%m.%Y %H:%M', or {', '.join(TIME_NUMBERS)}; leave it out for ISO 8601",
 )
 """Return a form of times; ValueError says what is allowed."""
+_known_prefix = require(str.isprintable, "text without line breaks and control characters is allowed")
 _date = require(datetime.fromisoformat, "an ISO 8601 date such as 2020-01-01")
 Every: TypeAlias = Annotated[
     Duration, AfterValidator(require(lambda us: us >= 10 * MILLISECOND, "a source is polled at most every 10ms"))
@@ -80,6 +81,8 @@ class CsvSource(Part):
     """A table in files."""
     name: Name
     """Name of the source; the label `source` of its metrics."""
+    id: Name | None = None
+    """Name under which its series are kept; null = its name. Set it to the old name to rename the source."""
     every: Every = 30 * SECOND
     """How often it is read."""
     path: Text
@@ -133,6 +136,8 @@ class CsvSource(Part):
     """Flag columns and the codes that mean good, such as "*_qual=0,1"; * is the column that is judged."""
     transform: Transform = ()
     """What columns become first: "rain=difference", "chl=log"."""
+    prefix: Annotated[str, Field(max_length=100), AfterValidator(_known_prefix)] = ""
+    """Put before the name of each series, such as "north/": two sources may then have columns of the same names."""
     max_observations: Annotated[int, Field(ge=1)] = 50_000
     """Observations read at most in one go; the rest follows at once."""
 
@@ -165,12 +170,14 @@ class SimulateSource(Part):
     """A simulated system."""
     name: Name
     """Name of the source; the label `source` of its metrics."""
+    id: Name | None = None
+    """Name under which its series are kept; null = its name. Set it to the old name to rename the source."""
     every: Every = SECOND
     """How often it is asked for new ticks."""
     system: Text
     """Name of the system (the error message of an unknown one lists them)."""
     series: Text | None = None
-    """Name of the series; null = the source's name."""
+    """Name of the series; null = the source's id, which is its name where none is given."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the noise: the same seed gives the same observations."""
     ticks: Annotated[int, Field(ge=1)] | None = None
@@ -186,15 +193,30 @@ class SimulateSource(Part):
 Source: TypeAlias = Annotated[CsvSource | SimulateSource, Field(discriminator="kind")]
 
 
+def identity(source: Source) -> str:
+    """Give the name under which the series of a source are kept."""
+    return source.id or source.name
+
+
+def repeated_identities(sources: Iterable[Source]) -> Iterator[Fault]:
+    """Find sources of which the series would be kept under one name."""
+    seen: dict[str, str] = {}
+    for position, source in enumerate(sources):
+        if (other := seen.setdefault(identity(source), source.name)) != source.name:
+            key = "id" if source.id is not None else "name"
+            message = f"'{identity(source)}' is the id of source '{other}' already; ids are unique"
+            yield Fault((position, key), message)
+
+
 def repeated_simulated_series(sources: Iterable[Source]) -> Iterator[Fault]:
     """Find simulated systems that would write the same series."""
     seen: dict[str, str] = {}
     for position, source in enumerate(sources):
         if not isinstance(source, SimulateSource):
             continue
-        series = source.series or source.name
+        series = source.series or identity(source)
         if series in seen:
-            key = "series" if source.series else "name"
+            key = "series" if source.series else "id" if source.id else "name"
             message = f"'{series}' is the series of source '{seen[series]}' already; each series has one source"
             yield Fault((position, key), message)
         seen.setdefault(series, source.name)

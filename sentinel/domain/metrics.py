@@ -151,6 +151,9 @@ class Metrics:
             "observations_revised_total", "Same series and time, other value.", "source")
         self.observations_late = Counter("observations_late_total", "Came after their tick had closed.", "source")
         self.observations_rejected = Counter("observations_rejected_total", "Could not be used.", "source", "reason")
+        self.source_columns_without_numbers = Gauge(
+            "source_columns_without_numbers",
+            "Columns that have had no number yet; each becomes a series with its first.", "source")
         self.inbox_observations = Gauge("inbox_observations", "Observations waiting for the engine.")
         self.inbox_capacity_observations = Gauge(
             "inbox_capacity_observations", "Observations that may wait before sources are held.")

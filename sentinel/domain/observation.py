@@ -46,6 +46,9 @@ class Frame:
     complaints: tuple[str, ...] = ()
     """One line each, at most 10, on what was rejected first: where, what came, what is allowed."""
 
+    columns: tuple[str, ...] | None = None
+    """Series that the columns of its tables promise, whether or not they have had a number; None = unknown."""
+
     def without(self, series: Collection[str], reason: str) -> Frame:
         """The same without the observations of these series, which are counted as rejected for `reason`."""
         kept = self.observations.filter(~pl.col("series").is_in(series))

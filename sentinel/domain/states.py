@@ -72,6 +72,8 @@ class SourceStatus:
     late: int = 0
     newest_us: int | None = None
     """Newest event time, which may lie before 1970; None before the first observation."""
+    without_numbers: tuple[str, ...] = ()
+    """Columns that have had no number yet: they become series with their first."""
 
     @property
     def has_answered(self) -> bool:

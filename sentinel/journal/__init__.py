@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -84,12 +84,13 @@ class Journal:
         """Raise JournalUnwritable if the file was deleted or replaced since it was opened; every write does, too."""
         self._database.require_file()
 
-    def commit(self, frame: Frame, arrival_us: int) -> Committed:
+    def commit(self, frame: Frame, arrival_us: int, moved: Collection[str] = ()) -> Committed:
         """Write a frame in one transaction: observations, new series, cursor, `watermark_us`.
 
-        Returns what of it was new. A frame that says nothing new is not written: its batch is -1.
+        `moved` are known series that came from another source before. Returns what of it was new. A frame that says
+        nothing new is not written: its batch is -1.
         """
-        return write_frame(self._database, self._ids, frame, arrival_us)
+        return write_frame(self._database, self._ids, frame, arrival_us, moved)
 
     def record(self, kind: FactKind, payload: Mapping[str, Any], arrival_us: int) -> Committed:
         """Write a change of settings or something that the operator did."""
@@ -103,7 +104,7 @@ class Journal:
         return read_batches(self._database, after_batch)
 
     def series(self) -> list[tuple[int, str, str]]:
-        """Id, name and source of every series, by id: 0, 1, 2, ... in order of first appearance."""
+        """Id, name and first source of every series, by id: 0, 1, 2, ... in order of first appearance."""
         return self._database.read("SELECT id, name, source FROM series ORDER BY id")
 
     def cursors(self) -> dict[str, Cursor]:

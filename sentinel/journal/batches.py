@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, Literal, TypeAlias
@@ -56,6 +56,8 @@ class Committed:
     """Observations that were known with this value already."""
     revised: int = 0
     """Observations that were known with another value: the first was kept."""
+    moved: tuple[tuple[int, str], ...] = ()
+    """Id and new source of each series that came from another source before."""
     payload: Mapping[str, Any] = field(default_factory=dict)
     """The fact itself, for settings and operator facts."""
 
@@ -65,10 +67,13 @@ def to_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def write_frame(database: Database, ids: dict[str, int], frame: Frame, arrival_us: int) -> Committed:
+def write_frame(
+    database: Database, ids: dict[str, int], frame: Frame, arrival_us: int, moved: Collection[str] = ()
+) -> Committed:
     """Write observations, new series, cursor and watermark of a frame together, or nothing of them.
 
-    `ids` has every series by name; new ones are added once they are on disk.
+    `ids` has every series by name; new ones are added once they are on disk. `moved` are those that came from another
+    source before.
     """
     _require_schema(frame)
     try:
@@ -90,7 +95,9 @@ def write_frame(database: Database, ids: dict[str, int], frame: Frame, arrival_u
         connection.executemany("INSERT INTO series (id, name, source) VALUES (?, ?, ?)", new)
         rows, duplicates, revised = _insert(connection, batch, offered)
         time = rows[0]
-        payload = {"duplicates": duplicates, "new_series": [first_id, len(new)], "revised": revised}
+        payload: dict[str, object] = {"duplicates": duplicates, "new_series": [first_id, len(new)], "revised": revised}
+        if moved:
+            payload["moved"] = [ids[name] for name in sorted(moved)]
         first_us, last_us = (int(time[0]), int(time[-1])) if len(time) else (None, None)
         connection.execute(
             "INSERT INTO batch VALUES (?, 'observations', ?, ?, ?, ?, ?, ?, ?)",
@@ -103,7 +110,8 @@ def write_frame(database: Database, ids: dict[str, int], frame: Frame, arrival_u
             (frame.source, cursor, until, batch),
         )
     ids.update(new_ids)
-    return Committed(batch, "observations", frame.source, arrival_us, until, *rows, new, duplicates, revised)
+    came = tuple((ids[name], frame.source) for name in sorted(moved))
+    return Committed(batch, "observations", frame.source, arrival_us, until, *rows, new, duplicates, revised, came)
 
 
 def write_fact(database: Database, kind: FactKind, payload: Mapping[str, Any], arrival_us: int) -> Committed:
@@ -226,7 +234,8 @@ def _read_group(database: Database, last: int) -> list[Committed]:
                 first_id, count = payload["new_series"]
                 series = "SELECT id, name, source FROM series WHERE id >= ? AND id < ? ORDER BY id"
                 new = tuple(database.read(series, (first_id, first_id + count))) if count else ()
-                group.append(Committed(*committed, new, payload["duplicates"], payload["revised"]))
+                moved = tuple((number, source) for number in payload.get("moved", ()))
+                group.append(Committed(*committed, new, payload["duplicates"], payload["revised"], moved))
             else:
                 group.append(Committed(*committed, payload=payload))
         return group

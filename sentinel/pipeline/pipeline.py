@@ -15,7 +15,7 @@ from time import perf_counter
 
 import numpy as np
 
-from sentinel.config import Settings
+from sentinel.config import Settings, identity
 from sentinel.pipeline import join, sites
 from sentinel.pipeline.arrays import Floats, Ints
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
@@ -148,7 +148,7 @@ class Pipeline:
 
     def positions(self, state: PipelineState) -> Positions:
         """Find where every series is on its grid."""
-        expected = {source.name for source in self.settings.sources}
+        expected = {identity(source) for source in self.settings.sources}
         all_known = bool(expected) and expected <= set(state.sources)
         # A source that was taken out of the settings tells nothing more. NEVER is the least of all.
         watermarks_us = dict(zip(state.sources, state.watermarks_us.tolist(), strict=True))

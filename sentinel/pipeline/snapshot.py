@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from detectors.spectrum import recovery_band
+from sentinel.config import identity
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.events import alarm_id, remark_names
 from sentinel.domain.metrics import LEVEL
@@ -93,7 +94,7 @@ class Snapshot:
         state, reason = self._codes
         keys, numbers = np.unique(np.stack([self._state.source_of, state, reason]), axis=1, return_counts=True)
         return {
-            (self._state.sources[source], STATES[code], REASONS[why]): int(n)
+            (self._sources[source], STATES[code], REASONS[why]): int(n)
             for (source, code, why), n in zip(keys.T.tolist(), numbers, strict=True)
         }
 
@@ -112,7 +113,7 @@ class Snapshot:
         for members in state.cohorts:
             found[members.series] = left_out(members)
         numbers = np.bincount(state.source_of, weights=found, minlength=len(state.sources))
-        return {source: int(number) for source, number in zip(state.sources, numbers.tolist(), strict=True)}
+        return {source: int(number) for source, number in zip(self._sources, numbers.tolist(), strict=True)}
 
     def with_fill_values(self, but: Collection[str] = ()) -> Iterator[tuple[str, tuple[float, ...]]]:
         """Give the series that have fill values, and these; without the series `but`."""
@@ -128,7 +129,7 @@ class Snapshot:
         for (plan, _), members in zip(state.keys, state.cohorts, strict=True):
             held[members.series] = self._pipeline.cohort(plan).scoring.held(members.evidence).any(axis=1)
         numbers = np.bincount(state.source_of[held], minlength=len(state.sources)).tolist()
-        return dict(zip(state.sources, numbers, strict=True))
+        return dict(zip(self._sources, numbers, strict=True))
 
     def sites(self) -> Sequence[SiteView]:
         """All sites in the order of the settings."""
@@ -151,6 +152,13 @@ class Snapshot:
     def spectrogram(self, name: str) -> Spectrogram | None:
         """Give its history for pictures; None where none is kept."""
         return self._history.spectrogram(name) if self._history else None
+
+    @cached_property
+    def _sources(self) -> list[str]:
+        """Names of the sources as the settings have them now; of one that has gone its id."""
+        names = {identity(source): source.name for source in self._pipeline.settings.sources}
+        taken = set(names.values())
+        return [names.get(one, f"{one} (gone)" if one in taken else one) for one in self._state.sources]
 
     @cached_property
     def _waiting(self) -> Ints:
@@ -201,7 +209,7 @@ class Snapshot:
         return found
 
     def _view(self, i: int) -> SeriesView:
-        name, source = self._state.names[i], self._state.sources[self._state.source_of[i]]
+        name, source = self._state.names[i], self._sources[self._state.source_of[i]]
         unit = self._pipeline.settings.series_for(name).unit
         if self._state.cohort_of[i] < 0:
             times_us, _ = self._state.waiting.get(i, (NO_INTS, None))

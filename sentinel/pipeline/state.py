@@ -36,6 +36,8 @@ class Batch:
     """Of the source; None while it has more to tell."""
     source: str = ""
     """Whose watermark it is."""
+    moved: tuple[tuple[int, str], ...] = ()
+    """(id, source) of the series that come from another source from now on."""
 
     def at(self, positions: Ints) -> Batch:
         """Select the observations at these positions."""
@@ -53,7 +55,7 @@ class PipelineState:
 
     names: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
-    """Names of the sources."""
+    """Ids of the sources."""
     watermarks_us: Ints = field(default_factory=lambda: NO_INTS)
     """Watermark of each source, as its last batch said it; `NEVER` where that one left more to come."""
     source_of: Ints = field(default_factory=lambda: NO_INTS)
@@ -115,14 +117,22 @@ def assign(state: PipelineState, parts: Mapping[Plan, Sequence[CohortState]]) ->
 
 
 def register(settings: Settings, state: PipelineState, batch: Batch) -> PipelineState:
-    """Add the batch's new series, waiting for their cadence, and the comparisons of those with a counterpart."""
-    if not batch.new_series:
+    """Add the batch's new series, waiting for their cadence, and the comparisons of those with a counterpart.
+
+    Series that come from another source now, and their comparisons, go by its watermark from here on.
+    """
+    if not (batch.new_series or batch.moved):
         return state
     names, source_of, ids = list(state.names), state.source_of.tolist(), state.ids.tolist()
     sources = {name: at for at, name in enumerate(state.sources)}
     waiting = dict(state.waiting)
     own: list[int] = []
     target: list[int] = []
+    for moved, source in batch.moved:
+        i = ids[moved]
+        compared = state.comparisons.own[state.comparisons.target == i].tolist()
+        for each in (i, *compared):
+            source_of[each] = sources.setdefault(source, len(sources))
     wanted = list(state.comparisons.counterpart_names)
     counterpart = state.comparisons.counterpart.tolist()
     number: dict[str, int] = {}  # of every series so far, once the first counterpart has to be found

@@ -18,7 +18,7 @@ from pathlib import Path
 from time import monotonic, monotonic_ns
 from types import FrameType
 
-from sentinel.config import Settings, fingerprint, load
+from sentinel.config import Settings, fingerprint, identity, load
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import ConfigError, StateError
 from sentinel.domain.metrics import Metrics
@@ -31,6 +31,7 @@ from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.kernels import compile_unless
 from sentinel.runtime.scheduler import Pushing, Schedule
 from sentinel.sources import PullSource, PushSource, Source, make_sources
+from sentinel.sources.claims import look_at, shared_series
 from sentinel.views.prometheus import Exposition
 from sentinel.views.web import Access, WebServer, create_app
 
@@ -98,7 +99,7 @@ class Daemon:
         now, beat = self._clock.now_us(), -1
         if self._schedule is not None:
             beat = now - int((monotonic() - self._schedule.last_beat) * MICROSECONDS)
-        statuses = [self.engine.sources[source.name] for source in self._settings.sources]
+        statuses = [self.engine.sources[identity(source)] for source in self._settings.sources]
         return why_not_ready(
             now, restored=self.engine.restored, stopping=self._stop, scheduler_beat_us=beat,
             engine_beat_us=self.engine.last_beat_us, stopped_by=self.engine.stopped_by,
@@ -150,6 +151,10 @@ class Daemon:
 
     def _start_sources(self) -> None:
         sources = make_sources(self._settings.sources, self._clock)
+        claims = look_at(sources)
+        for line in shared_series(sources, claims):
+            logger.error(line)
+        self.engine.expect(claims)
         self._pushing.start((each for each in sources if isinstance(each, PushSource)), self._journal.cursors())
         self._start_schedule(sources)
 

@@ -30,6 +30,7 @@ from sentinel.pipeline.snapshot import Snapshot
 from sentinel.runtime.inbox import Accounts, Inbox
 from sentinel.runtime.outbox import Outbox
 from sentinel.runtime.replica import NAMED, Replica, restore
+from sentinel.sources.claims import Claim
 from sentinel.text.claims import body_of, sentence_of
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Engine:
         self._outbox = Outbox(journal, notifiers, metrics, clock)
         self._accounts = Accounts(settings, metrics, clock)
         self.sources = self._accounts.statuses
-        """Facts about each source, by name."""
+        """Facts about each source, by its id."""
         self.history = History(settings.web.history_series)
         self._replica = Replica(settings, self.history, self._observe_stage, threads=threads)
         self._held: deque[Frame] = deque()
@@ -91,6 +92,10 @@ class Engine:
             self._change(self.settings)
         self.restored = True
         self._publish()
+
+    def expect(self, claims: Mapping[str, Claim]) -> None:
+        """Note what was seen of the sources before they are started."""
+        self._accounts.ownership.expect(claims)
 
     def reload(self, settings: Settings) -> None:
         """Use other settings from the next turn on."""
@@ -168,12 +173,12 @@ class Engine:
     def _take(self, frame: Frame) -> None:
         """Commit the first of the held frames and let it move the state; it is held until it is committed."""
         began = perf_counter()
-        frame = self._accounts.receive(frame, self._replica.state)
+        frame, moved = self._accounts.receive(frame, self._replica.state)
         if self.settings.shares_with_fleet and (coming := self._accounts.unknown_series(frame)):
             self._make_room(coming)
         self._metrics.commits.inc()
         try:
-            committed = self._journal.commit(frame, self._clock.now_us())
+            committed = self._journal.commit(frame, self._clock.now_us(), moved)
         except DataError as error:  # a fault of the source's code; its next frame may be sound
             self._held.popleft()
             self._accounts.refuse(frame, str(error))
@@ -187,6 +192,7 @@ class Engine:
         self._accounts.count_commit(frame, committed)
         if committed.batch >= 0:
             self._apply(committed)
+        self._accounts.note_columns(frame, self._replica.state)
 
     def _apply(self, committed: Committed) -> None:
         result = self._replica.apply(committed)

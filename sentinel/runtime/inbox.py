@@ -12,18 +12,21 @@ from collections import deque
 from collections.abc import Mapping
 from threading import Condition
 
-from sentinel.config import Settings
+from sentinel.config import Settings, identity
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import OBSERVATIONS, Frame, Rejection
 from sentinel.domain.states import SourceStatus
 from sentinel.journal import Committed
 from sentinel.pipeline.pipeline import PipelineState, Result
+from sentinel.runtime.ownership import Ownership
 
 logger = logging.getLogger(__name__)
 
 MOST_FRAMES = 10_000
 """Frames that wait at most: those without observations, and tables of a single row, need memory, too."""
+NAMED = 20
+"""Columns named in one line of the log."""
 SILENT_POLLS = 3
 """A source that has not answered for this many of its intervals no longer speaks for its own clock."""
 
@@ -93,11 +96,13 @@ class Accounts:
     def __init__(self, settings: Settings, metrics: Metrics, clock: Clock) -> None:
         self._metrics, self._clock = metrics, clock
         # A source that pushes has no interval: its watermark goes on with our clock from its last frame on.
-        self._every = {source.name: getattr(source, "every", 0) for source in settings.sources}
+        self._every = {identity(source): getattr(source, "every", 0) for source in settings.sources}
+        self._labels = {identity(source): source.name for source in settings.sources}
         self._heard: dict[str, int] = {}
-        self._owner: dict[str, str] = {}
-        self.statuses = {name: SourceStatus(name) for name in self._every}
-        """Facts about each source, by name."""
+        self._without_numbers: dict[str, frozenset[str]] = {}
+        self.ownership = Ownership(list(self._every))
+        self.statuses = {one: SourceStatus(name) for one, name in self._labels.items()}
+        """Facts about each source, by its id."""
         # Every counter whose labels are known is shown before it first counts.
         for rule in settings.alarms:
             for alarms in (
@@ -107,7 +112,7 @@ class Accounts:
         for site in settings.sites:
             for alarms in (metrics.site_alarms_raised, metrics.site_alarms_cleared):
                 alarms.inc(0, series=site.name)
-        for name in self.statuses:
+        for name in self._labels.values():
             for counter in (
                 metrics.observations_received, metrics.observations_accepted, metrics.observations_duplicate,
                 metrics.observations_revised, metrics.observations_late, metrics.ticks, metrics.missing_ticks,
@@ -117,41 +122,62 @@ class Accounts:
             for reason in Rejection.ALL:
                 metrics.observations_rejected.inc(0, source=name, reason=reason)
 
-    def receive(self, frame: Frame, state: PipelineState) -> Frame:
+    def receive(self, frame: Frame, state: PipelineState) -> tuple[Frame, list[str]]:
         """Note that a source has answered; give its frame without series that belong to another source.
 
-        Two lakes must not become one series.
+        Also gives the series that belonged to another source before and come from this one from now on.
         """
         self._heard[frame.source] = self._clock.now_us()
-        if len(state.names) != len(self._owner):
-            self._owner = {name: state.sources[at] for name, at in zip(state.names, state.source_of, strict=True)}
+        self.ownership.follow(state)
         if frame.observations.schema != OBSERVATIONS:
-            return frame  # the journal refuses it
-        names = frame.observations["series"].unique().to_list()
-        foreign = sorted(name for name in names if self._owner.get(name, frame.source) != frame.source)
+            return frame, []  # the journal refuses it
+        names = frame.observations["series"].unique(maintain_order=True).to_list()
+        foreign, moved = self.ownership.sort_out(names, frame.source)
+        label = self._label(frame.source)
+        if moved:
+            logger.warning(
+                "series that belonged to another source are taken over",
+                extra={"source": label, "series": moved[0], "count": len(moved)},
+            )
         if not foreign:
-            return frame
+            return frame, moved
+        first = min(foreign)
         logger.error(
-            "series of another source refused; give them other names (by, columns, series)",
-            extra={"source": frame.source, "series": foreign[0], "belongs_to": self._owner[foreign[0]]},
+            "series of another source refused; give them other names (prefix, by, columns, series)",
+            extra={"source": label, "series": first, "belongs_to": self._label(foreign[first])},
         )
-        return frame.without(foreign, Rejection.FOREIGN)
+        return frame.without(list(foreign), Rejection.FOREIGN), moved
 
     def unknown_series(self, frame: Frame) -> list[str]:
         """Name the series of a frame, as `receive` gave it, that have not been seen before."""
         if frame.observations.schema != OBSERVATIONS:
             return []
-        return [name for name in frame.observations["series"].unique().to_list() if name not in self._owner]
+        return [name for name in frame.observations["series"].unique().to_list() if name not in self.ownership]
+
+    def note_columns(self, frame: Frame, state: PipelineState) -> None:
+        """Note which columns of a source have had no number yet; new ones are named in the log."""
+        if frame.columns is None:
+            return
+        self.ownership.follow(state)
+        silent = frozenset(name for name in frame.columns if name not in self.ownership)
+        status, label = self._status(frame.source), self._label(frame.source)
+        new = sorted(silent - self._without_numbers.get(frame.source, frozenset()))
+        if new:
+            more = f" and {len(new) - NAMED:,} more" if len(new) > NAMED else ""
+            logger.warning("no numbers yet", extra={"source": label, "columns": ", ".join(new[:NAMED]) + more})
+        self._without_numbers[frame.source] = silent
+        status.without_numbers = tuple(sorted(silent))
+        self._metrics.source_columns_without_numbers.set(len(silent), source=label)
 
     def refuse(self, frame: Frame, why: str) -> None:
         """Count a frame that the journal did not take."""
-        self._metrics.source_fetch_failures.inc(source=frame.source)
+        self._metrics.source_fetch_failures.inc(source=self._label(frame.source))
         self._status(frame.source).refused += 1
-        logger.error("frame refused", extra={"source": frame.source, "why": why})
+        logger.error("frame refused", extra={"source": self._label(frame.source), "why": why})
 
     def count_commit(self, frame: Frame, committed: Committed) -> None:
         """Count the observations of a frame that was committed."""
-        metrics, name, status = self._metrics, frame.source, self._status(frame.source)
+        metrics, name, status = self._metrics, self._label(frame.source), self._status(frame.source)
         received, accepted = frame.observations.height, committed.series.size
         metrics.observations_received.inc(received, source=name)
         metrics.observations_accepted.inc(accepted, source=name)
@@ -170,12 +196,13 @@ class Accounts:
     def count_result(self, result: Result) -> None:
         """Count what one batch gave: ticks, late observations, alarms, and ticks with and without one."""
         for source, late in result.late.items():
-            self._metrics.observations_late.inc(late, source=source)
+            self._metrics.observations_late.inc(late, source=self._label(source))
             self._status(source).late += late
         for source, (ticks, missing, gaps) in result.ticks.items():
-            self._metrics.ticks.inc(ticks, source=source)
-            self._metrics.missing_ticks.inc(missing, source=source)
-            self._metrics.gaps.inc(gaps, source=source)
+            label = self._label(source)
+            self._metrics.ticks.inc(ticks, source=label)
+            self._metrics.missing_ticks.inc(missing, source=label)
+            self._metrics.gaps.inc(gaps, source=label)
         for (kind, label), (watching, in_alarm) in result.alarm_ticks.items():
             self._metrics.alarm_watching_ticks.inc(watching, detector=kind, threshold=label)
             self._metrics.alarm_open_ticks.inc(in_alarm, detector=kind, threshold=label)
@@ -196,5 +223,10 @@ class Accounts:
                 watermarks[name] += silent
         return watermarks
 
+    def _label(self, source: str) -> str:
+        """Give the name of a source, by its id."""
+        return self._labels.get(source, source)
+
     def _status(self, source: str) -> SourceStatus:
-        return self.statuses.setdefault(source, SourceStatus(source))  # a removed source may still have late ticks
+        # A removed source may still have late ticks.
+        return self.statuses.setdefault(source, SourceStatus(self._label(source)))

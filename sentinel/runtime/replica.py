@@ -92,7 +92,7 @@ class Replica:
             self.watermarks[committed.source] = committed.watermark_us  # a clock that was wrong may be put right
         batch = Batch(
             committed.series, committed.time_us, committed.value, committed.new_series,
-            committed.watermark_us, committed.source,
+            committed.watermark_us, committed.source, committed.moved,
         )  # fmt: skip
         self.state, result = self.pipeline.advance(self.state, batch, rows=rows, observer=self._observe)
         return result

@@ -34,7 +34,7 @@ from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.domain.states import SourceStatus
 from sentinel.runtime.inbox import Inbox
-from sentinel.sources import PullSource, PushSource
+from sentinel.sources import PullSource, PushSource, Source
 
 logger = logging.getLogger(__name__)
 
@@ -56,11 +56,12 @@ class Contact:
     """Hands the frames of one source to the inbox, and tells status, metrics and log how the source does."""
 
     def __init__(
-        self, name: str, inbox: Inbox, statuses: MutableMapping[str, SourceStatus], metrics: Metrics, clock: Clock,
+        self, source: Source, inbox: Inbox, statuses: MutableMapping[str, SourceStatus], metrics: Metrics, clock: Clock,
         stopping: Event,
     ) -> None:  # fmt: skip
+        name = source.name
         self._name, self._inbox, self._metrics, self._clock, self._stopping = name, inbox, metrics, clock, stopping
-        self._status = statuses.setdefault(name, SourceStatus(name))
+        self._status = statuses.setdefault(source.id, SourceStatus(name))
         self._failure = ""
         self._complaints: tuple[str, ...] = ()
         metrics.source_fetches.inc(0, source=name)
@@ -129,8 +130,8 @@ class Schedule:
 
     Parameters
     ----------
-    cursors: by source, from the journal; a source without one is read from its start.
-    statuses: by source; what is found out about each is written there.
+    cursors: by id of the source, from the journal; a source without one is read from its start.
+    statuses: by id; what is found out about each is written there.
     """
 
     def __init__(
@@ -140,9 +141,7 @@ class Schedule:
         self._metrics, self._clock = metrics, clock
         self._stopping = Event()
         self._tasks = {
-            each.name: _Task(
-                each, cursors.get(each.name), Contact(each.name, inbox, statuses, metrics, clock, self._stopping)
-            )
+            each.name: _Task(each, cursors.get(each.id), Contact(each, inbox, statuses, metrics, clock, self._stopping))
             for each in sources
         }
         self._idle = Condition()
@@ -316,9 +315,9 @@ class Pushing:
     def start(self, sources: Iterable[PushSource], cursors: Mapping[str, Cursor]) -> None:
         """Start these sources, each from its committed cursor; returns at once."""
         for source in sources:
-            contact = Contact(source.name, self._inbox, self._statuses, self._metrics, self._clock, self._stopping)
-            pushed = _Pushed(source, contact, cursors.get(source.name), self._stopping)
-            self._pushed[source.name] = pushed
+            contact = Contact(source, self._inbox, self._statuses, self._metrics, self._clock, self._stopping)
+            pushed = _Pushed(source, contact, cursors.get(source.id), self._stopping)
+            self._pushed[source.id] = pushed
             pushed.thread.start()
 
     def acknowledge(self, source: str, cursor: Cursor) -> None:

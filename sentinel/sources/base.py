@@ -26,9 +26,11 @@ class SourceError(UpstreamError):
 class Source(ABC):
     """The part that all sources share. Made from its settings and a clock; ConfigError if these cannot work."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, id: str | None = None) -> None:
         self.name = name
         """Name in settings, metrics and messages."""
+        self.id = id or name
+        """Name under which its series and its cursor are kept; its frames carry it."""
 
     @abstractmethod
     def describe(self) -> str:
@@ -42,6 +44,10 @@ class Source(ABC):
         """Names that its series can have, if that is known without reading their rows; None = it is not."""
         return None
 
+    def present_series(self) -> frozenset[str]:
+        """Names of series that are there now, as far as its first rows tell: of two sources none should be the same."""
+        return self.known_series() or frozenset()
+
     def close(self) -> None:  # noqa: B027 - most sources hold nothing
         """Let go of connections and files. May be called more than once; nothing else is called after it."""
 
@@ -49,8 +55,8 @@ class Source(ABC):
 class PullSource(Source):
     """A source that is asked for what is new, every `every_us` microseconds."""
 
-    def __init__(self, name: str, every_us: int) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, every_us: int, id: str | None = None) -> None:
+        super().__init__(name, id)
         self.every_us = every_us
 
     @abstractmethod

@@ -6,6 +6,7 @@ fetch: `sentinel check` does not wait for polars.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING
@@ -24,13 +25,15 @@ if TYPE_CHECKING:
 
 ENDINGS = (".csv", ".parquet", ".ndjson", ".nc")
 """Endings of the tables of a folder, before that of a compression."""
+LOOKED_AT = 20
+"""Tables of a folder of which the first rows are read before the start."""
 
 
 class Files(PullSource):
     """Follows the file or the folder that the settings name."""
 
     def __init__(self, settings: CsvSource, clock: Clock) -> None:
-        super().__init__(settings.name, settings.every)
+        super().__init__(settings.name, settings.every, settings.id)
         self._settings = settings
         self._clock = clock
         self._follower: Follower | None = None
@@ -81,7 +84,25 @@ class Files(PullSource):
             columns = [settings.columns or self._read_header(path) for path in tables]
         except (OSError, DataError, SourceError):
             return None
-        return frozenset().union(*columns) if columns and all(columns) else None
+        if not columns or not all(columns):
+            return None
+        return frozenset(settings.prefix + name for name in frozenset().union(*columns))
+
+    def present_series(self) -> frozenset[str]:
+        """Series of the first rows of its tables, of a folder with many the first and the last ones."""
+        tables = list(find_tables(Path(self._settings.path)).values())
+        if not tables:
+            return frozenset()
+        from sentinel.sources.pieces import first_series  # here: it waits for polars
+        from sentinel.tables.options import options_of
+
+        half = LOOKED_AT // 2
+        looked_at = tables if len(tables) <= LOOKED_AT else [*tables[:half], *tables[-half:]]
+        names: set[str] = set()
+        for path in looked_at:
+            with suppress(OSError, DataError):
+                names |= first_series(path, options_of(self._settings))
+        return frozenset(self._settings.prefix + name for name in names)
 
     def _read_header(self, path: Path) -> list[str]:
         """Columns of a wide CSV table that may be series; none where its first line does not tell them."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from sentinel.config import CsvSource
+from sentinel.config import CsvSource, identity
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame, Rejection
@@ -102,11 +102,17 @@ class Follower:
         counted = dict(marks.counted)
         if patterns := patterns_of(self._options.transform, "difference"):
             observations = _count(observations, patterns, counted, read.rejected)
+        prefix = self._settings.prefix
+        if prefix:
+            observations = observations.with_columns(pl.lit(prefix) + pl.col("series"))
+        ways = {one.way for one in found.positions.values() if one.way is not None}
+        columns = {name for way in ways if way.series is None and not self._options.by for name in way.values}
         return Frame(
-            self._settings.name, observations,
+            identity(self._settings), observations,
             cursor=Marks(found.positions, counted).to_cursor(repr(self._options)),
             watermark_us=None if more else now_us, more=more,
             rejected=dict(read.rejected), complaints=tuple(read.complaints[:COMPLAINTS]),
+            columns=tuple(prefix + name for name in sorted(columns)),
         )  # fmt: skip
 
     def _find(self, marks: Marks, now_us: int) -> Found:

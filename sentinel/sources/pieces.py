@@ -40,6 +40,17 @@ class Rows(NamedTuple):
     """Pieces that their reader could not read, a line each."""
 
 
+def first_series(path: Path, options: TableOptions) -> set[str]:
+    """Names of the series of the first rows of a table; DataError if it cannot be read."""
+    options = recognise(path, options, counters=False).options
+    head = join_time(open_table(path, options), options).head(HEAD_ROWS).collect()
+    shape = find_shape(head, options, str(path))
+    if not shape.keys:
+        return set(shape.values)
+    checked = check_cells(head.lazy(), options, "time", shape).collect()
+    return set(checked.filter(pl.col(REJECTED).is_null())["series"])
+
+
 class TextReader:
     """Reads csv and ndjson files."""
 

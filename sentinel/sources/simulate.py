@@ -32,7 +32,7 @@ class Playback(PullSource):
     """Plays the system that the settings name; `monotonic` is the watch that acceleration goes by."""
 
     def __init__(self, settings: SimulateSource, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(settings.name, settings.every)
+        super().__init__(settings.name, settings.every, settings.id)
         if settings.system not in SYSTEMS:
             raise ConfigError(f"system: '{settings.system}'; {or_else(settings.system, SYSTEMS, 'systems')}")
         self._settings, self._clock, self._monotonic = settings, clock, monotonic
@@ -53,7 +53,7 @@ class Playback(PullSource):
 
     def known_series(self) -> frozenset[str]:
         """Its one series."""
-        return frozenset({self._settings.series or self.name})
+        return frozenset({self._settings.series or self.id})
 
     def fetch(self, cursor: Cursor | None) -> Frame:
         """Play the ticks that are due since `cursor`; see `PullSource.fetch`."""
@@ -70,7 +70,7 @@ class Playback(PullSource):
         finite = np.isfinite(values)
         observations = pl.DataFrame(
             {
-                "series": pl.repeat(self._settings.series or self.name, values.size, dtype=pl.String, eager=True),
+                "series": pl.repeat(self._settings.series or self.id, values.size, dtype=pl.String, eager=True),
                 "time": pl.Series(self._times_us(start_us, first, last)).cast(OBSERVATIONS["time"]),
                 "value": values,
             },
@@ -81,7 +81,7 @@ class Playback(PullSource):
         if self._settings.ticks_per_second is not None:  # just before the next tick
             watermark_us = int(self._times_us(start_us, last, last + 1)[0]) - 1
         return Frame(
-            self.name, observations, {"next": last, "start_us": start_us},
+            self.id, observations, {"next": last, "start_us": start_us},
             watermark_us=None if last < due else watermark_us, more=last < due,
             rejected={Rejection.MISSING: missing} if missing else {},
         )  # fmt: skip

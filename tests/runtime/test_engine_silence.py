@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from sentinel.config import Settings
@@ -51,10 +52,10 @@ def test_a_source_whose_clock_was_wrong_once_is_believed_again(tmp_path: Path) -
 
 
 def test_a_series_of_another_source_is_refused_and_counted(tmp_path: Path) -> None:
-    rig = Rig(tmp_path)
+    other = {"kind": "csv", "name": "other", "path": "other.csv"}
+    rig = Rig(tmp_path, POLLED | {"sources": [*POLLED["sources"], other]})
     rig.feed(frame(0, 50))
-    other = frame(50, 80)
-    rig.feed(type(other)("other", other.observations, {"at": 80}))
+    rig.feed(replace(frame(50, 80), source="other"))
     assert rig.count("observations_rejected_total", source="other", reason="foreign_series") == 90
     assert rig.count("observations_accepted_total", source="other") == 0
     assert rig.count("observations_accepted_total", **SOURCE) == 150

@@ -27,7 +27,7 @@ class Counting:
     """A source that counts its fetches in the cursor, and does what it is told in each."""
 
     def __init__(self, name: str = "lake", act: Callable[[int], object] = lambda _: None, more_until: int = 0) -> None:
-        self.name, self.every_us = name, EVERY_US
+        self.id, self.name, self.every_us = name, name, EVERY_US
         self._act = act
         self._more_until = more_until
 

@@ -104,7 +104,10 @@ class _Answers:
         snapshot = self._access.snapshot()
         offset, limit = _whole(request, "offset", 0, 10**9), _whole(request, "limit", 100, PAGE_LIMIT)
         views = [pages.series_as_json(snapshot.view(name)) for name in snapshot.names()[offset : offset + limit]]
-        return _Json({"total": len(snapshot), "offset": offset, "limit": limit, "series": views})
+        silent = {one.name: one.without_numbers for one in self._access.sources() if one.without_numbers}
+        return _Json({
+            "total": len(snapshot), "offset": offset, "limit": limit, "series": views, "without_numbers": silent
+        })  # fmt: skip
 
     def series_json(self, request: Request) -> Response:
         return _Json(pages.series_as_json(_view(self._access.snapshot(), request)))
