@@ -104,7 +104,7 @@ class Follower:
             observations = _count(observations, patterns, counted, read.rejected)
         prefix = self._settings.prefix
         if prefix:
-            observations = observations.with_columns(pl.lit(prefix) + pl.col("series"))
+            observations = observations.with_columns(series=pl.lit(prefix) + pl.col("series"))
         ways = {one.way for one in found.positions.values() if one.way is not None}
         columns = {name for way in ways if way.series is None and not self._options.by for name in way.values}
         return Frame(

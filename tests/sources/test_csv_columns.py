@@ -1,0 +1,207 @@
+"""Columns of the csv source over time: late ones, text, layouts that are learnt once, counters, names and prefixes."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from types import SimpleNamespace
+
+import hypothesis.strategies as st
+import openpyxl
+import polars as pl
+import pytest
+from hypothesis import given, settings
+
+from sentinel.analysis.intake import read_files, sort
+from sentinel.domain.errors import DataError
+from sentinel.domain.observation import Cursor
+from sentinel.sources import pieces
+from sentinel.tables import TableOptions
+from tests.sources.following import csv_source, follow, line, rows, table, through_json
+
+
+def by_row(path: Path, header: str, lines: list[str], **settings: object) -> tuple[list[tuple[str, float]], Cursor]:
+    """Follow a file that grows by a row at a time."""
+    source, cursor, told = csv_source(path, **settings), None, []
+    path.write_text(header)
+    for one in lines:
+        with path.open("a") as file:
+            file.write(one)
+        frames, cursor = follow(source, cursor)
+        told += rows(frames)
+    return told, cursor
+
+
+def test_a_column_is_listed_before_its_first_number_and_taken_up_with_it(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time,n,late\n" + "".join(f"{line(n).strip()},\n" for n in range(1_500)))
+    source = csv_source(path, prefix="north/")
+    frames, cursor = follow(source)
+    assert {series for series, _ in rows(frames)} == {"north/n"}
+    assert frames[-1].columns == ("north/late", "north/n")
+    assert csv_source(path, prefix="north/").fetch(cursor).columns == ("north/late", "north/n")
+    with path.open("a") as file:
+        file.write(f"{line(1_500).strip()},7\n")
+    assert ("north/late", 7.0) in rows(follow(source, cursor)[0])
+
+
+CELLS = st.sampled_from(["1", "2.5", "", "NA", "calm", "off"])
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=30), st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_layout_that_is_learnt_once_is_the_one_that_all_first_rows_tell(tmp_path_factory, cells, data):
+    path = tmp_path_factory.mktemp("a") / "a.csv"
+    lines = [f"{line(n).strip()},{a},{b}\n" for n, (a, b) in enumerate(cells)]
+    source, cursor, first = csv_source(path), None, 0
+    while first < len(lines):
+        last = first + data.draw(st.integers(1, 8))
+        path.write_text("time,n,a,b\n" + "".join(lines[:last]))
+        _, cursor = follow(source if data.draw(st.booleans()) else csv_source(path), cursor)
+        first = last
+    texts = [name for name, column in zip("ab", zip(*cells, strict=True), strict=True) if is_text(column)]
+    (way,) = cursor["ways"]
+    assert way[3] == texts
+
+
+def is_text(column: tuple[str, ...]) -> bool:
+    words = [cell for cell in column if cell not in ("", "NA")]
+    return bool(words) and all(cell in ("calm", "off") for cell in words)
+
+
+def test_a_table_with_a_second_site_is_refused_however_it_is_cut(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(f"time,site,n\n{line(1).strip()[:-2]},north,1\n")
+    source = csv_source(path)
+    _, cursor = follow(source)
+    with path.open("a") as file:
+        file.write(f"{line(1).strip()[:-2]},south,2\n")
+    for again in (source, csv_source(path)):
+        with pytest.raises(DataError, match=r"times repeat and column 'site' holds text"):
+            again.fetch(cursor)
+
+
+def test_the_layout_is_learnt_once_and_kept_with_the_cursor(tmp_path, monkeypatch):
+    learnt = []
+    whole = pieces.find_shape
+    monkeypatch.setattr(pieces, "find_shape", lambda *given: learnt.append(1) or whole(*given))
+    path = tmp_path / "a.csv"
+    told, cursor = by_row(path, "time,n\n", [line(n) for n in range(50)])
+    assert len(told) == 50
+    with path.open("a") as file:
+        file.write(line(50))
+    assert rows(follow(csv_source(path), cursor)[0]) == [("n", 50.0)]
+    assert len(learnt) == 1
+
+
+def test_a_spreadsheet_is_parsed_once_for_a_change_and_not_at_all_without(tmp_path, monkeypatch):
+    from python_calamine import CalamineWorkbook
+
+    parsed = []
+    whole = CalamineWorkbook.from_path
+    monkeypatch.setattr("python_calamine.CalamineWorkbook", SimpleNamespace(
+        from_path=lambda path: parsed.append(path) or whole(path)
+    ))  # fmt: skip
+    path = tmp_path / "a.xlsx"
+    times = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 2), "1h", eager=True)
+    written = pl.DataFrame({"time": times, "n": [float(n) for n in range(25)]})
+    write_sheet(written.head(20), path)
+    source = csv_source(path)
+    frames, cursor = follow(source)
+    assert (len(rows(frames)), len(parsed)) == (20, 1)
+    for again in (source, csv_source(path)):
+        assert rows(follow(again, cursor)[0]) == []
+    assert len(parsed) == 1
+    write_sheet(written, path)
+    frames, _ = follow(source, cursor)
+    assert {24.0, 20.0} <= {value for _, value in rows(frames)}
+    assert len(parsed) == 2
+
+
+def write_sheet(frame: pl.DataFrame, path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (frame.columns, *frame.iter_rows()):
+        book.active.append(list(row))
+    book.save(path)
+
+
+def test_settings_that_change_what_the_columns_are_make_it_learnt_again(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time,n,m\n" + f"{line(0).strip()},7\n")
+    _, cursor = follow(csv_source(path))
+    with path.open("a") as file:
+        file.write(f"{line(1).strip()},8\n")
+    assert rows(follow(csv_source(path, exclude=["m"]), cursor)[0]) == [("n", 1.0)]
+
+
+def test_what_the_files_of_a_folder_share_is_kept_once(tmp_path):
+    for day in range(30):
+        (tmp_path / f"{day:02d}.csv").write_text(table(range(10 * day, 10 * day + 10)).replace(",", ";"))
+    _, cursor = follow(csv_source(tmp_path))
+    assert len(cursor["files"]) == 30
+    assert len(cursor["ways"]) == 1
+    assert "--separator" not in str(cursor)
+    assert str(cursor).count("separator") == 1
+
+
+def test_an_hour_that_came_twice_is_forgotten_once_it_is_over(tmp_path):
+    path = tmp_path / "a.csv"
+    stamps = pl.datetime_range(pl.datetime(2024, 10, 26), pl.datetime(2024, 10, 28), "30m", eager=True, time_zone="UTC")
+    local = stamps.dt.convert_time_zone("Europe/Berlin").dt.to_string("%Y-%m-%d %H:%M")
+    told, cursor = by_row(
+        path, "time,n\n", [f"{stamp},{n}\n" for n, stamp in enumerate(local)], time_zone="Europe/Berlin"
+    )
+    assert [value for _, value in told] == [float(n) for n in range(len(local))]
+    assert "repeated" not in cursor["files"]["a.csv"]
+
+
+def test_a_cursor_of_an_earlier_version_goes_on(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time,n\n" + "".join(line(n) for n in range(0, 40, 2)))
+    _, cursor = follow(csv_source(path, transform=["n=difference"]))
+    (old,) = cursor["files"].values()
+    kept = {name: old[name] for name in ("device", "inode", "offset", "rows", "head_bytes", "head", "tail")}
+    old = {"files": {"a.csv": kept | {"read_as": "{}", "counted": '{"n": 38.0}', "repeated": ""}}}
+    with path.open("a") as file:
+        file.write(line(43))
+    frames, _ = follow(csv_source(path, transform=["n=difference"]), through_json(old))
+    assert rows(frames) == [("n", 5.0)]
+
+
+def steps_of_a_backtest(paths: list[Path], folder: Path, options: TableOptions) -> list[tuple[str, float]]:
+    intake = read_files(paths, options)
+    ordered = sort(intake.observations, folder, differences=intake.differences, by_time=True)
+    found = pl.concat(list(ordered.batches()))
+    return [(ordered.names[number], value) for number, value in found.select("id", "value").iter_rows()]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_steps_of_a_counter_over_the_files_of_a_folder_are_those_of_a_backtest(tmp_path, seed):
+    dice = random.Random(seed)
+    total, n, lines = 0, 0, []
+    for _ in range(5):
+        part = []
+        for _ in range(dice.randint(1, 40)):
+            total = total + dice.randint(0, 9) if dice.random() > 0.05 else 0
+            stamp = line(n).split(",")[0]
+            part += [f"{stamp},lake,{total},{dice.random():.3f}\n"] * (2 if dice.random() < 0.1 else 1)
+            n += 1
+        lines.append(part)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    options = {"by": ("lake",), "transform": ("rain=difference",)}
+    source, cursor, told = csv_source(folder, max_observations=dice.choice([9, 1_000]), **options), None, []
+    for number, part in enumerate(lines):
+        path = folder / f"{number}.csv"
+        path.write_text("time,lake,rain,t\n" + "".join(part[: len(part) // 2]))
+        if dice.random() < 0.7:
+            frames, cursor = follow(source, cursor)
+            told += rows(frames)
+        with path.open("a") as file:
+            file.write("".join(part[len(part) // 2 :]))
+        frames, cursor = follow(source, cursor)
+        told += rows(frames)
+    expected = steps_of_a_backtest(sorted(folder.iterdir()), tmp_path, TableOptions(**options))
+    assert [value for name, value in told if name == "lake/rain"] == [
+        value for name, value in expected if name == "lake/rain"
+    ]
