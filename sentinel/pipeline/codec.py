@@ -28,8 +28,8 @@ from sentinel.pipeline.state import NO_FLOATS
 
 FORMAT = 5
 _AHEAD = ("grid/next_tick", "grid/newest_us", "grid/pending")
-_STARTS = ("conditioner/far", "conditioner/start")
-"""They were not in version 0.1.0; what they do is seen in level and scale."""
+_STARTS = ("conditioner/far", "conditioner/start", "conditioner/jump")
+"""They were not in version 0.1.0; what they do is seen in level and scale, and in whether a series is blind."""
 _AT_START = ("evidence/waits", "evidence/early", "evidence/held")
 _KEPT = ("conditioner/kept", "spread/seasons")
 """All 0 where nothing is kept across gaps; digests are then those of versions that kept nothing."""

@@ -51,7 +51,9 @@ def note(x: float, y: float, number: Floats, count: Ints, jump: Floats, s: int) 
         number[TIE_SHARE] += max(_MEMORY, 1.0 / count[TIE_TESTS]) * ((1.0 if tie else 0.0) - number[TIE_SHARE])
     if not tie:
         latest, jumps = abs(y - number[LAST]), max(1.0, count[TIE_TESTS] * (1.0 - number[TIE_SHARE]))
-        if count[TIE_TESTS] >= NEEDED and jump[s] > 0.0:
+        if jump[s] == 0.0:
+            jump[s] = latest
+        elif count[TIE_TESTS] >= NEEDED:
             latest = min(latest, _SPIKE * jump[s])
         jump[s] += max(_MEMORY, 1.0 / jumps) * (latest - jump[s])
     return tie and not explained

@@ -36,11 +36,10 @@ def part(first: int) -> Frame:
 
 
 def without_what_began(rig: Rig) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """The state but for what 0.1.0 did not have: an estimate, and the range of what was measured."""
+    """The state but for what 0.1.0 did not have: an estimate, the range of what was measured, and the mean jump."""
     arrays, header = rig.state
-    return {
-        name: array for name, array in arrays.items() if "skewness" not in name and "conditioner/far" not in name
-    }, header
+    began = ("skewness", "conditioner/far", "conditioner/jump")
+    return {name: array for name, array in arrays.items() if not any(part in name for part in began)}, header
 
 
 def moments(rig: Rig) -> list[tuple[str, int]]:
