@@ -18,7 +18,7 @@ from sentinel.tables.options import NAMES
 
 ALPHA = 1e-4
 """Budget of a threshold, in false alarms per tick, unless another one is given."""
-_OPTIONS = (*NAMES, "cadence", "season", "aggregate", "conditioning", "config", "events")
+_OPTIONS = (*NAMES, "cadence", "season", "aggregate", "resolution", "conditioning", "config", "events")
 _PROSE = "on|in|is|or|and|to|of|with|for|where|gives|names"
 _VALUE = r"'[^']*'|\"[^\"]*\"|[^\s;,:)]+"
 _WRITTEN = re.compile(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import polars as pl
 
@@ -32,14 +33,17 @@ from sentinel.views.picture import Figure, Look
 
 
 def with_spans(
-    settings: Settings, cadence: str | None, season: Sequence[str], aggregate: str | None = None
-) -> Settings:
-    """Give every series this cadence, these seasons and this way to aggregate, where they are given.
+    settings: Settings, cadence: str | None, season: Sequence[str], aggregate: str | None = None,
+    resolution: float | None = None,
+) -> Settings:  # fmt: skip
+    """Give every series this cadence, these seasons, this way to aggregate and this resolution, where they are given.
 
     Raises UsageError: they do not fit each other or the settings.
     """
-    given = ({"cadence": cadence} if cadence else {}) | ({"season": list(season)} if season else {})
+    given: dict[str, Any] = {"cadence": cadence} if cadence else {}
+    given |= {"season": list(season)} if season else {}
     given |= {"aggregate": aggregate} if aggregate else {}
+    given |= {"resolution": resolution} if resolution is not None else {}
     if not given:
         return settings
     written = settings.model_dump(mode="json")
@@ -51,6 +55,7 @@ def with_spans(
     except ConfigError as error:
         options = [*([f"--cadence {cadence}"] if cadence else []), *(f"--season {one}" for one in season)]
         options += [f"--aggregate {aggregate}"] if aggregate else []
+        options += [f"--resolution {resolution:g}"] if resolution is not None else []
         raise UsageError(f"{' '.join(options)}: {first_fault(error)}") from error
 
 

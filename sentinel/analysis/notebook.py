@@ -37,7 +37,7 @@ FRAME = "frame"
 """How a table that is no file is called in messages."""
 ARGUMENTS = (
     "config", "threshold", "alpha", "half_life", "counterpart", "by", "time", "series", "value", "cadence", "season",
-    "aggregate", "conditioning",
+    "aggregate", "resolution", "conditioning",
 )  # fmt: skip
 
 
@@ -75,6 +75,7 @@ def analyse(
     cadence: str | None = None,
     season: Sequence[str] | str = (),
     aggregate: str | None = None,
+    resolution: float | None = None,
     conditioning: bool = True,
     **options: Any,
 ) -> Analysis:
@@ -105,6 +106,8 @@ def analyse(
         Such as "15m", or None for that of the first 50 time stamps; known periods such as "1d" or "1y".
     aggregate
         What several values in one tick become: "last" or "mean".
+    resolution
+        Values are rounded to its multiples; None = as they came.
     conditioning
         False takes the values as residuals already.
     options
@@ -257,7 +260,8 @@ def _read(frame: Any, given: Mapping[str, Any]) -> _Input:
     )
     season = given.pop("season", ())
     season = (season,) if isinstance(season, str) else tuple(season)
-    settings = with_spans(settings, given.pop("cadence", None), season, given.pop("aggregate", None))
+    cadence, aggregate, resolution = (given.pop(name, None) for name in ("cadence", "aggregate", "resolution"))
+    settings = with_spans(settings, cadence, season, aggregate, resolution)
     for name, column in (("time", "time_column"), ("series", "series_column"), ("value", "value_column")):
         if name in given:
             given.setdefault(column, given.pop(name))

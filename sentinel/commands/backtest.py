@@ -69,7 +69,7 @@ def _look(arguments: argparse.Namespace) -> Look:
 def settings_of(arguments: argparse.Namespace) -> Settings:
     """Load the settings, with what the command line says about all series."""
     settings = load(arguments.config) if arguments.config else Settings()
-    return with_spans(settings, arguments.cadence, arguments.season, arguments.aggregate)
+    return with_spans(settings, arguments.cadence, arguments.season, arguments.aggregate, arguments.resolution)
 
 
 @contextmanager

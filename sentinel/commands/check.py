@@ -205,6 +205,8 @@ def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]
         f"{plan.stuck_after} equal values, 3 values farther than {plan.implausible:g} scales from the level, or where "
         f"values that differ lie more than {plan.coarse_steps:.3g} scales apart on average"
     )
+    if plan.resolution:
+        yield f"values are rounded to multiples of {plan.resolution:.15g}"
     rules = _rules(settings, name, plan, cadence)
     # How a rule ends and what it bets is mostly the same for all of them, and then said once.
     same = len(rules) > 1 and len({lines[-1] for lines in rules}) == 1

@@ -20,7 +20,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(cite_bibtex() if arguments.bibtex else cite())
         return 0
     settings = load(arguments.config) if arguments.config else Settings()
-    settings = with_spans(settings, arguments.cadence, arguments.season, arguments.aggregate)
+    settings = with_spans(settings, arguments.cadence, arguments.season, arguments.aggregate, arguments.resolution)
     full = arguments.conditioning == "full"
     for line in describe_methods(settings, arguments.series, conditioning=full):
         print(line)

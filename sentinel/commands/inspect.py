@@ -37,7 +37,7 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises DataError: at least one could not be read; the message has a line for each.
     """
-    settings = with_spans(Settings(), arguments.cadence, (), arguments.aggregate)
+    settings = with_spans(Settings(), arguments.cadence, (), arguments.aggregate, arguments.resolution)
     faults = []
     for at, name in enumerate(arguments.input):
         try:
@@ -101,13 +101,17 @@ def describe_file(path: Path, options: TableOptions, settings: Settings) -> Iter
     for key, value in settings_of(shown).items():
         yield f"    {key}: {json.dumps(value, ensure_ascii=False)}"
     if series:
-        yield from write_series(series, units, spans.get("aggregate"))
+        more = {name: value for name, value in spans.items() if name != "cadence"}
+        yield from write_series(series, units, more)
 
 
 def _spans_of(settings: Settings) -> dict[str, str]:
-    """Give the cadence and the way to aggregate that were asked for, by the names of the options."""
+    """Give the cadence, the way to aggregate and the resolution that were asked for, by the names of the options."""
     entry = settings.series_for("*")
-    asked = {"cadence": str(entry.cadence) if entry.cadence else "", "aggregate": entry.aggregate}
+    asked = {
+        "cadence": str(entry.cadence) if entry.cadence else "", "aggregate": entry.aggregate,
+        "resolution": "" if entry.resolution is None else f"{entry.resolution:.15g}",
+    }  # fmt: skip
     return {name: value for name, value in asked.items() if value not in ("", "last")}
 
 

@@ -214,6 +214,8 @@ def _spans(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cadence", type=_cadence, metavar="SPAN", help="15m, 1d, 1mo [from the first 50 times]")
     text = "what several values in one tick become [last]"
     parser.add_argument("--aggregate", choices=("last", "mean"), help=text)
+    text = "values are rounded to its multiples, where digits are written that the instrument has not [as they came]"
+    parser.add_argument("--resolution", type=float, metavar="NUMBER", help=text)
 
 
 def _table(parser: argparse.ArgumentParser, title: str) -> None:

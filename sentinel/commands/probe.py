@@ -68,16 +68,16 @@ def print_lines(found: Sequence[Proposed], units: Mapping[str, str] | None = Non
 
 
 def write_series(
-    found: Sequence[Proposed], units: Mapping[str, str] | None = None, aggregate: str | None = None
+    found: Sequence[Proposed], units: Mapping[str, str] | None = None, more: Mapping[str, str] | None = None
 ) -> Iterator[str]:
     """Write the settings of the series as YAML."""
     yield "series:"
     for one in found:
         seasons = ", ".join([*map(print_season, one.declared), *(season.text for season in one.seasons)])
         unit = unit_of(units or {}, one.name)
-        more = f", aggregate: {aggregate}" if aggregate else ""
-        more += f", unit: {json.dumps(unit, ensure_ascii=False)}" if unit else ""
-        yield f"  - {{match: {json.dumps(glob.escape(one.name))}, cadence: {one.cadence}, season: [{seasons}]{more}}}"
+        keys = "".join(f", {name}: {value}" for name, value in (more or {}).items())
+        keys += f", unit: {json.dumps(unit, ensure_ascii=False)}" if unit else ""
+        yield f"  - {{match: {json.dumps(glob.escape(one.name))}, cadence: {one.cadence}, season: [{seasons}]{keys}}}"
 
 
 def _fetch(settings: Settings) -> pl.LazyFrame:

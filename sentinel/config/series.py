@@ -55,6 +55,9 @@ class SeriesSettings(Part):
     """How long a tick waits for late observations before it closes."""
     aggregate: Literal["last", "mean"] = "last"
     """What several observations in one tick become."""
+    resolution: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    """Values are rounded to multiples of this before they are judged, where they were written with more digits than the
+    instrument has; null = as they came. Coarse values need no declaration."""
     max_gap: PositiveDuration | None = None
     """A longer gap starts the series anew in `learning`; null = 2 half-lives of its bank."""
     across_gaps: Literal["restart", "keep"] = "restart"

@@ -116,7 +116,7 @@ class Conditioner:
     """Level, trend, season and scale of many series, one pass, from the past only."""
 
     def __init__(self, plan: Plan, *, threads: int = 1) -> None:
-        self._threads = threads
+        self._threads, self._resolution = threads, plan.resolution
         gain = half_life.gain(plan.level_half_life)
         self._gains = np.array([gain, gain * gain / 4.0, half_life.gain(plan.scale_half_life), WINSOR])
         self._periods = np.array(plan.seasons, dtype=np.float64)
@@ -147,7 +147,9 @@ class Conditioner:
 
     def advance(self, state: ConditionerState, block: Block) -> tuple[ConditionerState, Conditioned]:
         """Condition a block; the state, whose rows are the block's columns, is not modified."""
-        new, shape = arrays.copy(state), block.value.shape
+        new, shape, value = arrays.copy(state), block.value.shape, block.value
+        if self._resolution > 0.0:  # a product of whole numbers: equal values stay equal
+            value = np.rint(value / self._resolution) * self._resolution
         pairs = Pairs(np.zeros(shape), np.zeros(shape), np.zeros(shape, bool), np.zeros(shape, bool))
         outcome = Conditioned(
             pairs, np.full(shape, np.nan), np.ones(shape), np.full(shape, np.nan), np.full(shape, np.nan),
@@ -156,7 +158,7 @@ class Conditioner:
 
         def run(first: int, last: int) -> None:
             kernel.condition(
-                block.value, block.kind, block.tick, *new, pairs.past, pairs.present, pairs.valid, pairs.reset,
+                value, block.kind, block.tick, *new, pairs.past, pairs.present, pairs.valid, pairs.reset,
                 outcome.before, outcome.scale, outcome.square, outcome.residual, outcome.adjusted, outcome.learning,
                 outcome.blind,
                 self._gains, self._periods, self._bins, self._season_gains, self._limits, self._whole, first, last,

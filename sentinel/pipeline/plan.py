@@ -43,8 +43,7 @@ STAMPS_FOR_CADENCE = 50
 LONGEST_GAP = 10_000
 """Missing ticks in a row, at most, before a series starts anew: each of them is a row in memory."""
 LEAST_PATIENCE = 1_000
-"""Ticks that a target waits for a counterpart behind it, however short their longest gap: a source may tell hundreds at
-once."""
+"""Ticks that a target waits for a counterpart behind it, however short their longest gap: a source may bring many."""
 _LOOKED_AT = 4096
 _MIDDLE_DAYS = 3
 """Days between the earliest and the latest middle of a month: 15 February to 16 December at noon, a day to spare."""
@@ -141,7 +140,9 @@ class Plan:
     implausible: float
     """Scales from the level beyond which a value counts as missing."""
     coarse_steps: float
-    """Share of values equal to the one before, above which the series is blind."""
+    """Scales that values that differ may lie apart on average."""
+    resolution: float
+    """Values are rounded to its multiples; 0 = as they came."""
     stale_after_us: int
     half_life: float
     level_half_life: float
@@ -255,13 +256,13 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
     kept = tuple(ticks for ticks in seasons if ticks >= SHORTEST_SEASON_TICKS) if conditioning else ()
     longest = series.max_gap / cadence.microseconds if series.max_gap else 2.0 * half_life
     max_gap = min(max(1, math.floor(longest)), LONGEST_GAP)
-    low, high = series.range or (None, None)
+    (low, high), memory = series.range or (None, None), bank.season_memory
     return Plan(
         cadence_us=cadence.microseconds, months=cadence.months, lateness_us=series.lateness,
         mean=series.aggregate == "mean", max_gap=max_gap, seasons=kept,
         seasons_left_out=tuple(ticks for ticks in seasons if ticks < SHORTEST_SEASON_TICKS) if conditioning else (),
         lowest=-math.inf if low is None else low, highest=math.inf if high is None else high,
-        stuck_after=series.stuck_after_ticks,
+        stuck_after=series.stuck_after_ticks, resolution=series.resolution or 0.0,
         blind_after_missing=series.blind_after_missing_ticks or max(3, math.ceil(max_gap / 10)),
         implausible=series.implausible_scales, coarse_steps=series.coarse_steps,
         stale_after_us=series.stale_after or 3 * cadence.microseconds + series.lateness,
@@ -271,10 +272,7 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
         ),
         thresholds=bank.thresholds, lowest_threshold=bank.lowest, highest_threshold=bank.highest,
         scale_half_life=ticks_of(bank.scale_half_life, 2.0 * level),
-        season_half_lives=tuple(
-            bank.season_memory * ticks if bank.season_memory else max(5.0 * ticks, SHORTEST_SEASON_MEMORY)
-            for ticks in kept
-        ),
+        season_half_lives=tuple(memory * t if memory else max(5.0 * t, SHORTEST_SEASON_MEMORY) for t in kept),
         spread_half_life=ticks_of(bank.spread_half_life, preset.spread_half_life if preset else half_life),
         baseline_pairs=bank.baseline_ticks, window=bank.window_ticks,
         rules=_rules(settings, name, cadence, bank.preset), conditioning=conditioning,

@@ -238,6 +238,17 @@ def test_ties_are_pairs_as_long_as_their_share_explains_so_many_in_a_row() -> No
         assert valid[215]
 
 
+@given(st.integers(0, 100), st.sampled_from([0.1, 0.25, 3.0]))
+def test_digits_beyond_the_resolution_change_nothing(seed: int, resolution: float) -> None:
+    random = np.random.default_rng(seed)
+    steps = np.round(random.normal(size=(200, 1)) / resolution * 2)
+    noisy = (steps + random.uniform(-0.4, 0.4, steps.shape)) * resolution
+    chosen = plan_with(resolution=resolution)
+    exact, found = condition(steps * resolution, chosen), condition(noisy, chosen)
+    assert found.residual.tobytes() == exact.residual.tobytes()
+    assert found.blind.tobytes() == exact.blind.tobytes()
+
+
 def test_no_verdict_before_the_level_is_learnt_and_two_periods_are_seen() -> None:
     values = np.random.default_rng(4).normal(size=(300, 1))
     for chosen, first in (
