@@ -11,6 +11,7 @@ import polars as pl
 
 from sentinel.config import Settings
 from sentinel.domain.events import AlarmEvent
+from sentinel.domain.states import STATES, State
 from sentinel.pipeline.pipeline import Batch, Pipeline
 from tests.pipeline.streams import HOUR_US, batch_of, through
 
@@ -50,16 +51,19 @@ class River(NamedTuple):
     """Part of the judged time in alarm."""
     judged: float
     """Part of the ticks with a value at which the default rules could say something."""
+    blind: dict[str, float]
+    """Part of the ticks with a value at which each series was blind."""
 
 
-def rivers() -> dict[str, River]:
+def rivers(left_out: tuple[str, ...] = ("ph",)) -> dict[str, River]:
     """The default rules on two quiet rivers: every 15 minutes, a day as season, -9999 missing, without pH."""
     tick_us = 15 * 60 * 1_000_000
     events: list[AlarmEvent] = []
     seen = judged = 0
     opened = dict.fromkeys(("warning", "critical"), 0)
+    blind: dict[str, float] = {}
     for name in ("main_street", "water_lab"):
-        frame = pl.read_csv(RIVERS / f"{name}.csv").drop("ph")
+        frame = pl.read_csv(RIVERS / f"{name}.csv").drop(left_out)
         stamps = frame["time"].str.to_datetime("%Y-%m-%d %H:%M").dt.epoch("us").to_numpy()
         columns = [column for column in frame.columns if column != "time"]
         series, times, values = [], [], []
@@ -80,6 +84,7 @@ def rivers() -> dict[str, River]:
         judged += int((there & np.isfinite(rows.evidence)).sum())
         for number, _ in enumerate(columns):
             mine = there & (rows.series == number)
+            blind[names[number][1]] = float((rows.state[mine] == STATES.index(State.BLIND)).mean())
             for severity in opened:
                 open_now = np.zeros(rows.time_us.size, bool)
                 begin = None
@@ -97,7 +102,7 @@ def rivers() -> dict[str, River]:
     return {
         severity: River(
             sum(event.what == "raised" and event.severity == severity for event in events) / years,
-            opened[severity] / judged, judged / seen,
+            opened[severity] / judged, judged / seen, blind,
         )
         for severity in opened
     }  # fmt: skip
