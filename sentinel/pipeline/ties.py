@@ -8,7 +8,7 @@ any function of two values, rounded ones included, is at most that of the values
 A stuck sensor repeats a value whatever the truth does, and would read .99995. It is told by how long it does so: with
 the share of ties `h` so far (half-life 100 values), `k` of them in a row are *explained* as long as
 
-    h^k >= 1/1000.
+    h^k >= 1/100.
 
 Ties that are not are left out. None is explained before 50 values, nor, of values that are hardly ever equal, the
 second one. Runs of more than 4 that are not explained leave `h` as it was.
@@ -28,7 +28,7 @@ NEEDED = 50
 """Values with one before them from which on the share of ties and the mean jump are known."""
 _MEMORY = 0.006907  # gain of a half-life of 100 ticks
 _SHORT_RUN = 4
-_CHANCE = 0.001
+_CHANCE = 0.01
 _SPIKE = 7.5
 
 

@@ -124,7 +124,7 @@ class Reference:
             return False
         tie = x == self.x_before
         self.tied = self.tied + 1 if tie else 0
-        explained = self.tie_tests >= 50 and self.tie_share**self.tied >= 0.001
+        explained = self.tie_tests >= 50 and self.tie_share**self.tied >= 0.01
         if explained or self.tied <= 4:
             self.tie_tests += 1
             self.tie_share += max(self.a(100), 1 / self.tie_tests) * (tie - self.tie_share)

@@ -221,7 +221,8 @@ def test_a_gap_row_empties_everything() -> None:
 def test_a_series_of_few_levels_is_blind_at_the_tick() -> None:
     few = (np.random.default_rng(3).random(400) < 0.1).astype(float)
     found = condition(few[:, None], plan_with())
-    assert [REASONS[code] for code in set(found.blind[150:, 0].tolist())] == [Reason.TOO_COARSE]
+    assert {REASONS[code] for code in found.blind[150:, 0]} <= {Reason.TOO_COARSE, Reason.STUCK}
+    assert np.mean(found.blind[150:] == REASONS.index(Reason.TOO_COARSE)) > 0.9
     assert Reason.TOO_COARSE not in {
         REASONS[code] for code in condition(few[:, None], plan_with(coarse_steps=1e9)).blind[:, 0]
     }
@@ -230,7 +231,7 @@ def test_a_series_of_few_levels_is_blind_at_the_tick() -> None:
 def test_ties_are_pairs_as_long_as_their_share_explains_so_many_in_a_row() -> None:
     """The ties of a coarse sensor were left out, which lowered lag 1; those of one that is stuck still are."""
     exact = np.random.default_rng(3).normal(size=300)
-    for values, paired in ((exact, range(1)), (np.round(exact), range(4, 9))):
+    for values, paired in ((exact, range(1)), (np.round(exact), range(2, 9))):
         held = values.copy()
         held[200:215] = held[199]
         valid = condition(held[:, None], plan_with()).pairs.valid[:, 0]
