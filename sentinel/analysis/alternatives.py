@@ -20,7 +20,7 @@ from sentinel.analysis.record import SeriesRecord
 from sentinel.analysis.report import ReportSection
 from sentinel.analysis.run import run
 from sentinel.analysis.surrogates import NULLS
-from sentinel.analysis.trend import INDICATORS, SURROGATES, Deviations, Trend, find_trends
+from sentinel.analysis.trend import FEWEST, INDICATORS, SURROGATES, Deviations, Trend, find_trends
 from sentinel.config import RELATIVE, AlarmSettings, Settings
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.spans import print_rounded
@@ -111,18 +111,28 @@ def describe_alternatives(tried: Alternatives, records: Sequence[SeriesRecord]) 
         "The default warning and other rules on the same record, each with the budget of the default warning; what was "
         "configured is not changed. Rates are counted where a rule could alarm. A threshold that is a number alarms "
         "here from the first verdict on (at_start: alarm); without that setting the rule would be held there.",
-        "Kendall's tau: does it rise over windows of half the record? A p-value is the share of records without a "
-        f"trend, of {SURROGATES} (a fixed seed), whose tau is as large; each tests a null hypothesis of its own. "
-        f"{' '.join(f'{name}: {words}.' for name, words in NULLS.items())} That is exploratory: one look at the whole "
-        f"record, in which about 1 of 20 series without a trend has p < {SMALL:g}. It has no false-alarm budget over "
-        "time.",
     ]
+    words += _trends_in_words(tried.trends)
     limit = (
         "Who takes the rule that fits this record best has chosen it with hindsight: its figures here are no promise "
         "for other records."
     )
     return ReportSection(
-        "What each rule would have said", words, [table, list(_trend_table(tried.trends))], limits=(limit,)
+        "What each rule would have said", words, [table, *([list(_trend_table(tried.trends))] if tried.trends else [])],
+        limits=(limit,),
+    )  # fmt: skip
+
+
+def _trends_in_words(trends: Mapping[str, Mapping[str, Trend]]) -> Iterator[str]:
+    if not trends:
+        yield f"Kendall's tau is not given: no series has {FEWEST} deviations from its level."
+        return
+    yield (
+        "Kendall's tau: does it rise over windows of half the record? A p-value is the share of records without a "
+        f"trend, of {SURROGATES} (a fixed seed), whose tau is as large; each tests a null hypothesis of its own. "
+        f"{' '.join(f'{name}: {words}.' for name, words in NULLS.items())} That is exploratory: one look at "
+        f"the whole record, in which about 1 of 20 series without a trend has p < {SMALL:g}. It has no "
+        "false-alarm budget over time."
     )
 
 
@@ -157,9 +167,6 @@ def _rule_row(
 def _trend_table(trends: Mapping[str, Mapping[str, Trend]]) -> Iterator[list[str]]:
     """Give a row for each indicator of all series together, and of those with the smallest p-values."""
     yield ["Kendall's tau (exploratory)", "tau", *(f"p, {null}" for null in NULLS)]
-    if not trends:
-        yield ["too few values in every series", *["-"] * (1 + len(NULLS))]
-        return
     for indicator in INDICATORS:
         row = []
         for null in NULLS:

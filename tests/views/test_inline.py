@@ -18,7 +18,8 @@ from matplotlib.image import imread
 from sentinel.domain.observation import Axis, CalendarAxis, NumberAxis
 from sentinel.pipeline.history import Columns
 from sentinel.views.picture import Alarm, inline, panels
-from sentinel.views.picture.inline import HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw_inline
+from sentinel.views.picture.inline import LEFT, RIGHT, TOP, WIDTH, draw_inline
+from sentinel.views.picture.inline_panels import WIDEST, Panel
 from sentinel.views.picture.svg import band, line, steps
 from tests.views.drawing import DAY, RULES, THRESHOLDS, alarm_of, columns_of, rows_of
 
@@ -103,7 +104,7 @@ def test_anything_that_has_a_row_can_be_drawn_and_stays_inside(rows, axis):
         if element.get("transform") is None:
             for x, y in (point for piece in walk(element.get("d").split("l12")[0]) for point in piece):
                 assert -2 <= x <= WIDTH
-                assert -2 <= y <= HEIGHT
+                assert -2 <= y <= float(picture.get("viewBox").split()[3])
     assert "nan" not in without_images(picture)
 
 
@@ -121,8 +122,8 @@ def test_extreme_values_and_infinite_evidence_are_drawn_without_complaint():
 def test_the_zero_line_lies_at_the_lag1_autocorrelation():
     rows = rows_of(400)
     picture = drawn(columns_of(rows))
-    top = TOP + inline.HEIGHTS[0] + inline.HEIGHTS[1] + 2 * inline.APART
-    panel = inline.Panel(top, top + inline.HEIGHTS[2], *np.arctanh(THRESHOLDS[[0, -1]]))
+    top = TOP + inline.HEIGHTS["data"] + inline.HEIGHTS["residual"] + 2 * inline.APART
+    panel = Panel(top, top + inline.HEIGHTS["spectrum"], *np.arctanh(THRESHOLDS[[0, -1]]))
     expected = np.rint(panel.y(np.arctanh(rows.estimates.lag1[20:])))
     lines = [element.get("d") for element in picture.iter(f"{SVG}path") if element.get("stroke-width") == "2.8"]
     (piece,) = walk(lines[0])
@@ -143,12 +144,31 @@ def test_the_image_has_the_colours_of_the_readings_and_grey_where_nothing_was_re
     np.testing.assert_allclose(pixels[:, 50:], panels.READING_COLOURS(share)[:, :, :3], atol=0.02)
 
 
+def test_of_a_series_that_was_never_ready_the_data_are_drawn_and_no_empty_panels():
+    rows = rows_of(19)
+    height = float(drawn(columns_of(rows)).get("viewBox").split()[3])
+    assert height < 0.5 * float(drawn(columns_of(rows_of(60))).get("viewBox").split()[3])
+    rows.residual[:] = np.nan
+    picture = drawn(columns_of(rows))
+    assert float(picture.get("viewBox").split()[3]) < height
+    assert next(picture.iter(f"{SVG}image"), None) is None
+    assert "ph" in words_of(picture)
+    assert any(words.startswith("learning") for words in words_of(picture))
+
+
+def test_lines_lie_over_the_hatching_of_blind_ticks():
+    # Bug: data of a blind sensor were hidden under the hatching, and so were the words behind it.
+    picture = drawn(columns_of(rows_of(300, {150: 40})))
+    order = [element.get("fill") + (element.get("stroke-width") or "") for element in picture.findall(f"{SVG}path")]
+    assert order.index("url(#p-blind)") < order.index("none1.8")
+
+
 def test_a_narrowed_gap_is_named_and_the_image_has_the_columns_where_they_lie():
     columns = columns_of(rows_of(300, {150: 400}))
     picture = drawn(columns)
     assert any("not to scale" in words for words in words_of(picture))
     address = next(picture.iter(f"{SVG}image")).get("href")
-    assert imread(io.BytesIO(base64.b64decode(address.partition(",")[2]))).shape[1] == inline.WIDEST
+    assert imread(io.BytesIO(base64.b64decode(address.partition(",")[2]))).shape[1] == WIDEST
 
 
 def test_alarms_are_marked_where_they_were_raised_with_a_key():
