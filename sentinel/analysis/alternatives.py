@@ -29,6 +29,7 @@ from sentinel.pipeline.pipeline import CohortKey, PipelineState
 from sentinel.pipeline.plan import Plan, PlanRule
 from sentinel.text.words import rule_in_words
 
+TITLE = "What each rule would have said"
 LARGEST = 100_000
 """Ticks of all series together up to which the other rules are run."""
 THRESHOLDS = (RELATIVE, 0.6, 0.8)
@@ -113,12 +114,15 @@ def describe_alternatives(tried: Alternatives, records: Sequence[SeriesRecord]) 
         "here from the first verdict on (at_start: alarm); without that setting the rule would be held there.",
     ]
     words += _trends_in_words(tried.trends)
+    if not any(rule.watching + rule.in_alarm for rule in tried.rules):
+        words[0] = "Neither the default warning nor another rule has a verdict at any tick of this record."
+        return ReportSection(TITLE, words, [list(_trend_table(tried.trends))] if tried.trends else [])
     limit = (
         "Who takes the rule that fits this record best has chosen it with hindsight: its figures here are no promise "
         "for other records."
     )
     return ReportSection(
-        "What each rule would have said", words, [table, *([list(_trend_table(tried.trends))] if tried.trends else [])],
+        TITLE, words, [table, *([list(_trend_table(tried.trends))] if tried.trends else [])],
         limits=(limit,),
     )  # fmt: skip
 

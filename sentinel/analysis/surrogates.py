@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 NULLS: Mapping[str, str] = {
     "AR": "a linear process of its autocovariances, AR(p) with p of 1 to 5 by Akaike's criterion",
     "ARMA": "the same seen with errors of observation, ARMA(1, 1) or (2, 1), fitted to its longest stretch without "
-    "missing values",
+    "missing values (-: none can be fitted)",
     "blocks": "its own values in blocks as long as its memory, drawn at random: any distribution, in no order",
 }
 """The record under each null hypothesis, in words."""
