@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sentinel import __version__
-from sentinel.analysis.record import SeriesRecord, cadence_in_words, list_choices, seasons_in_words
+from sentinel.analysis.record import Choice, SeriesRecord, cadence_in_words, seasons_in_words
 from sentinel.analysis.surrogates import SEED
 from sentinel.analysis.trend import SURROGATES
 from sentinel.config import RISE, SLOWER
@@ -47,9 +47,8 @@ def cite_bibtex() -> str:
     return "\n".join(["@software{sentinel,", *lines, "}"])
 
 
-def list_methods(records: Sequence[SeriesRecord]) -> list[str]:
-    """Write a paragraph for each group of series that share their settings; none where no cadence is known."""
-    choices = list_choices(records)
+def list_methods(records: Sequence[SeriesRecord], choices: Sequence[Choice]) -> list[str]:
+    """Write a paragraph for each choice of settings that some of these series share."""
     of_name = {record.name: record for record in records}
     paragraphs = []
     for choice in choices:

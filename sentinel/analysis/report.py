@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from sentinel import __version__
 from sentinel.analysis.intake import Intake, SortedObservations
@@ -97,24 +98,31 @@ def describe_sites(events: Sequence[SiteEvent], names: Sequence[str], records: S
     return ReportSection("Several series of a site together", words, limits=(limit,))
 
 
-def write_report(report: Report, path: Path) -> None:
-    """Write the page; it needs no other file and no network."""
+@cache
+def _template() -> Template:
+    """Read the template once."""
     environment = Environment(
         loader=PackageLoader("sentinel.analysis", "templates"), autoescape=select_autoescape(),
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     filters = {"thousands": "{:,}".format, "amount": number_in_words, "alpha": alpha_in_words, "reading": _reading}
     environment.filters |= filters
+    return environment.get_template("report.html")
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Write the page; it needs no other file and no network."""
+    choices = list_choices(report.records)
     order = rank(report.records)
-    page = environment.get_template("report.html").render(
+    page = _template().render(
         report=report, version=__version__, records=order, describe=describe, season_hint=season_hint,
-        choices=list_choices(report.records), fleet=rank_fleet(report.records), fdr=LEVEL,
+        choices=choices, fleet=rank_fleet(report.records), fdr=LEVEL,
         pictures=report.pictures, headings=HEADINGS,
         pictured=[record for record in order if record.name in report.pictures],
         alarms=[(r, event, cleared) for r in order for event, cleared in r.alarms],
         counts=[(state, sum(record.state is state for record in order)) for state in URGENCY],
         band=lag1_in_words, rule=rule_in_words, against_budget=evidence_against_budget, remarks=REMARKS,
-        methods=list_methods(report.records), references=REFERENCES, citation=cite(), bibtex=cite_bibtex(),
+        methods=list_methods(report.records, choices), references=REFERENCES, citation=cite(), bibtex=cite_bibtex(),
     )  # fmt: skip
     path.write_text(page, encoding="utf-8", errors="replace")
 

@@ -6,7 +6,7 @@ import argparse
 
 from sentinel.analysis.backtest import with_spans
 from sentinel.analysis.methods import REFERENCES, cite, cite_bibtex, list_methods
-from sentinel.analysis.record import SeriesRecord
+from sentinel.analysis.record import SeriesRecord, list_choices
 from sentinel.config import Settings, load
 from sentinel.domain.errors import UsageError
 from sentinel.domain.observation import CalendarAxis
@@ -37,4 +37,4 @@ def describe_methods(settings: Settings, series: str, *, conditioning: bool) -> 
         raise UsageError("--methods: the half-lives follow from the cadence; --cadence is needed, such as --cadence 1d")
     plan = plan_for(settings, series, cadence, conditioning=conditioning)
     record = SeriesRecord(series, CalendarAxis(), plan=plan, thresholds=(plan.lowest_threshold, plan.highest_threshold))
-    return list_methods([record])
+    return list_methods([record], list_choices([record]))

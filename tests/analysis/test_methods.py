@@ -10,6 +10,7 @@ import yaml
 
 import sentinel
 from sentinel.analysis.methods import AUTHORS, LICENSE, TITLE, cite, cite_bibtex, list_methods
+from sentinel.analysis.record import list_choices
 from sentinel.commands.cite import describe_methods
 from sentinel.commands.main import entry_point
 from sentinel.config import Settings
@@ -50,7 +51,8 @@ def test_what_is_proved_and_what_is_calibrated_is_said_of_the_rules_in_force_and
 def test_series_with_other_settings_have_a_paragraph_of_their_own():
     table = lakes(300)
     found = sentinel.analyse(table, config={"series": [{"match": "control", "season": ["1d"]}]})
-    both = list_methods(list(found._records.values()))
+    records = list(found._records.values())
+    both = list_methods(records, list_choices(records))
     assert len(both) == 2
     assert {text.split(" were analysed")[0] for text in both} == {"1 series (loaded)", "1 series (control)"}
 
