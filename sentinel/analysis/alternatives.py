@@ -8,6 +8,7 @@ that fits a record best, and then quotes its figures on the same record, has hin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -37,8 +38,8 @@ SMALL = 0.05
 """A p-value below it is counted."""
 NAMED = 10
 """Series whose trends are named one by one, those with the smallest p-values."""
-AGAINST_ALL = 100
-"""Series whose trends are held against every null hypothesis; the others, against the first."""
+AGAINST_ALL = 20
+"""Series whose trends are held against every null hypothesis in a report; the others, against the first."""
 FIRST_NULL = (next(iter(NULLS)),)
 
 
@@ -75,7 +76,7 @@ def try_rules(
     for event in found.events:
         if event.what == "raised":
             alarms.setdefault((event.rule, event.label), []).append(event)
-    trends = find_all_trends(deviations.by_series)
+    trends = find_all_trends(deviations.by_series, AGAINST_ALL)
     values = sum(record.ticks - record.missing for record in records)
     return Alternatives(list_budgets(watch.counts.items()), alarms, trends, values)
 
@@ -140,11 +141,13 @@ def _trends_in_words(trends: Mapping[str, Mapping[str, Trend]]) -> Iterator[str]
     )
 
 
-def find_all_trends(deviations: Mapping[str, NDArray[np.float64]]) -> dict[str, dict[str, Trend]]:
-    """Find the trends of every series that is long enough; beyond a hundred series against one null hypothesis."""
+def find_all_trends(
+    deviations: Mapping[str, NDArray[np.float64]], against_all: float = math.inf
+) -> dict[str, dict[str, Trend]]:
+    """Find the trends of every series that is long enough; beyond so many series against the first null hypothesis."""
     found: dict[str, dict[str, Trend]] = {}
     for name, own in deviations.items():
-        if trend := find_trends(own, FIRST_NULL if len(found) >= AGAINST_ALL else tuple(NULLS)):
+        if trend := find_trends(own, FIRST_NULL if len(found) >= against_all else tuple(NULLS)):
             found[name] = trend
     return found
 

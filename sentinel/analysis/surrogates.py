@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 NULLS: Mapping[str, str] = {
     "AR": "a linear process of its autocovariances, AR(p) with p of 1 to 5 by Akaike's criterion",
-    "ARMA": "the same seen with errors of observation, ARMA(1, 1) or (2, 1), fitted to its longest stretch without "
+    "ARMA": "the same seen with errors of observation, ARMA(1, 1), fitted to its longest stretch without "
     "missing values (-: none can be fitted)",
     "blocks": "its own values in blocks as long as its memory, drawn at random: any distribution, in no order",
 }
@@ -28,7 +28,6 @@ FEWEST_IN_A_ROW = 100
 SHORTEST_BLOCK = 10
 FEWEST_BLOCKS = 5
 _HIGHEST_ORDER = 5
-_ARMA_ORDERS = ((1, 1), (2, 1))
 _QUIET_LAGS = 5
 _BURN_IN = 500
 
@@ -66,7 +65,7 @@ def fit_ar(record: Floats) -> Floats:
 
 
 def fit_arma(record: Floats) -> tuple[Floats, Floats] | None:
-    """Fit an ARMA process by Hannan and Rissanen's least squares; None where it cannot be, or would not be stationary.
+    """Fit an ARMA(1, 1) process by Hannan and Rissanen's least squares; None where there is no stationary one.
 
     Gives the coefficients of the past values and of the past shocks.
     """
@@ -75,13 +74,10 @@ def fit_arma(record: Floats) -> tuple[Floats, Floats] | None:
     whole = _longest_stretch(record)
     if whole.size < FEWEST_IN_A_ROW or np.ptp(whole) == 0.0:
         return None
-    best, least = None, math.inf
-    for order, shocks in _ARMA_ORDERS:
-        fitted, _ = hannan_rissanen(whole - whole.mean(), ar_order=order, ma_order=shocks, demean=False)
-        criterion = whole.size * math.log(fitted.sigma2) + 2 * (order + shocks) if fitted.sigma2 > 0.0 else math.inf
-        if fitted.is_stationary and fitted.is_invertible and criterion < least:
-            best, least = (np.asarray(fitted.ar_params), np.asarray(fitted.ma_params)), criterion
-    return best
+    fitted, _ = hannan_rissanen(whole - whole.mean(), ar_order=1, ma_order=1, demean=False)
+    if not (fitted.is_stationary and fitted.is_invertible):
+        return None
+    return np.asarray(fitted.ar_params), np.asarray(fitted.ma_params)
 
 
 def block_length(values: Floats) -> int:

@@ -6,7 +6,7 @@ says, would have as large a tau. It has no false-alarm budget over time: whoever
 small p-value some day, whatever the record.
 
 Both indicators are taken over the trailing half of the record, of the deviations from the level (the conditioner's, in
-the series' own units, season taken out), and tau over at most a hundred of these windows, evenly spaced: neighbouring
+the series' own units, season taken out), and tau over at most fifty of these windows, evenly spaced: neighbouring
 windows are nearly the same. In the surrogates values are missing where they are missing in the record.
 """
 
@@ -30,7 +30,7 @@ INDICATORS = ("lag 1", "variance")
 FEWEST = 100
 """Deviations in a record, and half as many in each window, below which nothing is said."""
 SURROGATES = 99
-_WINDOWS = 100
+_WINDOWS = 50
 _AT_ONCE = 1 << 18  # numbers of surrogates that are held together
 
 
@@ -128,6 +128,6 @@ def _sums(numbers: Floats, first: NDArray[np.int64], beyond: NDArray[np.int64]) 
 
 def _tau(values: Floats) -> Floats:
     """Kendall's tau-a of order and value along the last axis: 1 = it only ever rose."""
-    size = values.shape[1]
-    order = sum(np.sign(values[:, lag:] - values[:, :-lag]).sum(axis=1) for lag in range(1, size))
+    size, upright = values.shape[1], np.ascontiguousarray(values.T)
+    order = sum(np.sign(upright[lag:] - upright[:-lag]).sum(axis=0) for lag in range(1, size))
     return np.asarray(2.0 * order / (size * (size - 1)))
