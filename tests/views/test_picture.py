@@ -18,7 +18,7 @@ from sentinel.domain.observation import Axis, CalendarAxis, NumberAxis
 from sentinel.pipeline.history import Columns, Portrait
 from sentinel.pipeline.plan import PlanRule
 from sentinel.views.picture import Alarm, Figure, draw, write
-from sentinel.views.picture.timeline import ALL_GAPS, WIDEST_GAP, TimeLine
+from sentinel.views.picture.timeline import ALL_GAPS, WIDEST_GAP, TimeLine, trace
 from tests.views.drawing import BLIND, DAY, GAP, RULES, START, THRESHOLDS, alarm_of, columns_of, portrait_of, rows_of
 
 DATA, RESIDUAL, SPECTRUM, CYCLE, SPREAD, EVIDENCE, STRIP = range(7)
@@ -268,3 +268,16 @@ def test_the_same_picture_is_the_same_bytes(file_format):
         return buffer.getvalue()
 
     assert once() == once()
+
+
+def test_no_line_is_drawn_over_a_gap_though_its_column_has_values_too():
+    """Bug: of 7,236 ticks four made a column, and a straight line crossed a gap of 42 days."""
+    columns = columns_of(rows_of(100, {50: 900}))
+    columns.value_low[50] = columns.value_high[50] = 1.5
+    edges = TimeLine(columns, CalendarAxis()).edges
+    x, y = trace(edges, columns.value_low, columns.value_high, columns)
+    at = int(np.flatnonzero(y == 1.5)[-1])
+    assert x[at] == edges[50]
+    assert np.isnan(y[at + 1])
+    assert np.isnan(y).sum() == 1
+    assert (np.diff(x) >= 0).all()

@@ -32,7 +32,7 @@ from sentinel.text.claims import FLOOR
 from sentinel.text.words import rule_in_words
 from sentinel.views.picture import panels as parts
 from sentinel.views.picture.look import LABELS, Look
-from sentinel.views.picture.timeline import BLIND, TimeLine
+from sentinel.views.picture.timeline import BLIND, TimeLine, trace
 
 __all__ = ["FORMATS", "Alarm", "Figure", "Look", "draw", "write"]
 
@@ -75,13 +75,12 @@ def draw(
         _, residual, spectrum, cycle, spread, evidence, strip = panels
         line = TimeLine(columns, axis)
         edges = line.edges
-        middles = (edges[:-1] + edges[1:]) / 2
 
         low, high, unit = rescale(columns.value_low, columns.value_high)
-        _draw_range(data, middles, low, high)
+        _draw_range(data, edges, low, high, columns)
         data.set_ylabel(value_label + unit)
         low, high, unit = rescale(columns.residual_low, columns.residual_high)
-        _draw_range(residual, middles, low, high)
+        _draw_range(residual, edges, low, high, columns)
         largest = float(np.nanmax(np.abs([low, high]), initial=3.0, where=~np.isnan([low, high])))
         residual.axhline(0, color=parts.FAINT, linewidth=0.5, zorder=0)
         residual.set_ylim(-1.08 * largest, 1.08 * largest)
@@ -153,13 +152,16 @@ def rescale(
     return low / 10.0**exponent, high / 10.0**exponent, f"\n(× 1e{exponent})"
 
 
-def _draw_range(panel: Axes, middles: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
+def _draw_range(
+    panel: Axes, edges: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], columns: Columns
+) -> None:
     """Draw a line through the smallest and the largest value of each column; broken where values are missing."""
-    line = np.column_stack([low, high]).ravel()
-    panel.plot(np.repeat(middles, 2), line, color=parts.SIGNAL, linewidth=0.8, solid_joinstyle="round")
+    x, y = trace(edges, low, high, columns)
+    panel.plot(x, y, color=parts.SIGNAL, linewidth=0.8, solid_joinstyle="round")
     present = ~np.isnan(low)
     neighbours = np.pad(present, 1)
     alone = present & ~neighbours[:-2] & ~neighbours[2:]
+    middles = (edges[:-1] + edges[1:]) / 2
     panel.plot(middles[alone], low[alone], linestyle="none", marker=".", markersize=2.5, color=parts.SIGNAL)
     panel.margins(y=0.08)
 

@@ -62,7 +62,7 @@ def draw_inline(
     edges = np.rint(LEFT + share * (RIGHT - LEFT)).astype(np.int64)
     at = _arrange(columns)
     data, strip, lowest = at["data"], at["strip"], [one for name, one in at.items() if name != "strip"][-1]
-    under, parts = [], [*draw_value(data, edges, columns.value_low, columns.value_high, value_label)]
+    under, parts = [], [*draw_value(data, edges, columns, value_label)]
     if "residual" in at:
         parts += draw_residual(at["residual"], edges, columns)
     if "spectrum" in at:

@@ -15,7 +15,7 @@ from sentinel.pipeline.plan import PlanRule
 from sentinel.text.claims import FLOOR
 from sentinel.views.picture import name_budgets, panels, rescale
 from sentinel.views.picture.svg import Floats, Ints, band, image, line, steps, text, upright
-from sentinel.views.picture.timeline import TimeLine
+from sentinel.views.picture.timeline import TimeLine, trace
 
 LEFT, RIGHT = 170, 1640
 """The sides of the panels, in units, two per pixel."""
@@ -83,16 +83,15 @@ def _round_ticks(low: float, high: float, number: int, *, whole: bool = False) -
     return [(tick, f"{tick:.8g}".replace("-", "\N{MINUS SIGN}")) for tick in ticks.tolist()]
 
 
-def _range_path(edges: Ints, low: Floats, high: Floats, panel: Panel) -> str:
+def _range_path(edges: Ints, low: Floats, high: Floats, columns: Columns, panel: Panel) -> str:
     """Give the path through the smallest and the largest value of each column."""
-    middles = (edges[:-1] + edges[1:]) // 2
-    both = panel.y(np.column_stack([low, high]).ravel())
-    return line(np.repeat(middles, 2), np.where(np.repeat(np.isnan(low), 2), np.nan, both))
+    x, y = trace(edges, low, high, columns)
+    return line(x, panel.y(y))
 
 
-def draw_value(place: tuple[float, float], edges: Ints, low: Floats, high: Floats, label: str) -> list[str]:
+def draw_value(place: tuple[float, float], edges: Ints, columns: Columns, label: str) -> list[str]:
     """Draw the data, broken where values are missing."""
-    low, high, unit = rescale(low, high)
+    low, high, unit = rescale(columns.value_low, columns.value_high)
     least, most = float(np.fmin.reduce(low, initial=np.inf)), float(np.fmax.reduce(high, initial=-np.inf))
     if least > most:  # not a single value
         least, most = 0.0, 1.0
@@ -101,7 +100,7 @@ def draw_value(place: tuple[float, float], edges: Ints, low: Floats, high: Float
     ticks = _round_ticks(panel.low, panel.high, 4)
     return [
         _frame(panel, ticks, label + unit),
-        stroke(_range_path(edges, low, high, panel), panels.SIGNAL, 1.8, ' stroke-linejoin="round"'),
+        stroke(_range_path(edges, low, high, columns, panel), panels.SIGNAL, 1.8, ' stroke-linejoin="round"'),
     ]
 
 
@@ -113,7 +112,7 @@ def draw_residual(place: tuple[float, float], edges: Ints, columns: Columns) -> 
     return [
         stroke(f"M{LEFT} {panel.middle:.0f}H{RIGHT}", "#d5d5d5", 1.2),
         _frame(panel, _round_ticks(-largest, largest, 4), f"residual\n(sd){unit}"),
-        stroke(_range_path(edges, low, high, panel), panels.SIGNAL, 1.6, ' stroke-linejoin="round"'),
+        stroke(_range_path(edges, low, high, columns, panel), panels.SIGNAL, 1.6, ' stroke-linejoin="round"'),
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, num2date
@@ -30,6 +31,21 @@ FIRST_DAY, LAST_DAY = date.min.toordinal() - EPOCH + 400, date.max.toordinal() -
 """Days since 1970 between which ticks can be dates, with a year to spare on both sides."""
 CLOSEST_TIMES = 0.07
 """Ticks nearer to each other than this share of the axis are left out."""
+
+
+def trace(
+    edges: NDArray[Any], low: NDArray[np.float64], high: NDArray[np.float64], columns: Columns
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Give places and heights of the line through the smallest and the largest value of each column.
+
+    NaN breaks it: where values are missing, and behind a gap. A column that is mostly gap may have values, too; they
+    are drawn where it begins.
+    """
+    gap = (columns.state == BLIND) & (columns.reason == GAP)
+    x = np.repeat(np.where(gap, edges[:-1], (edges[:-1] + edges[1:]) / 2), 2).astype(edges.dtype)
+    y = np.column_stack([low, high]).ravel()
+    behind = 2 * np.flatnonzero(gap) + 2
+    return np.insert(x, behind, np.append(edges, edges[-1:])[behind // 2]), np.insert(y, behind, np.nan)
 
 
 class TimeLine:
