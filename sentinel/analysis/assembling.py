@@ -55,10 +55,12 @@ def assemble(
     conditioning: bool,
     stage: Stage,
     more: Callable[[], Sequence[ReportSection]] = list,
+    again: bool = True,
 ) -> Report:
-    """Draw, look back, and hold other rules against the same record, which must still be there to be read.
+    """Draw, look back, and hold other rules against the same record.
 
-    `names` are those of the input, and `more` gives sections that stand after the usual ones.
+    `names` are those of the input, and `more` gives sections that stand after the usual ones. `again` says whether the
+    observations are still there to be read.
     """
     records = findings.records
     drawn = list(choose_drawn(records, findings))
@@ -70,7 +72,7 @@ def assemble(
         progress(len(pictures))
     budgets, numbered = list_budgets(watch.counts.items()), records[0].axis.numbered
     sections = [describe_budgets(budgets, numbered=numbered)] if budgets else []
-    if tried := try_rules(records, settings, observations, conditioning=conditioning):
+    if again and (tried := try_rules(records, settings, observations, conditioning=conditioning)):
         sections.append(describe_alternatives(tried, records))
     if settings.sites:
         sections.append(describe_sites(findings.sites, [site.name for site in settings.sites], records))

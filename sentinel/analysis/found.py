@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -10,19 +11,20 @@ from typing import Any
 import polars as pl
 
 from sentinel.analysis.alternatives import find_all_trends
-from sentinel.analysis.assembling import assemble
+from sentinel.analysis.assembling import Progress, assemble
 from sentinel.analysis.budgets import Watch
 from sentinel.analysis.inspection import find_oddities
-from sentinel.analysis.intake import Intake, SortedObservations
+from sentinel.analysis.intake import RUN_ROWS, Intake, SortedObservations
 from sentinel.analysis.pictures import draw_for_page, draw_record, write_picture
 from sentinel.analysis.readings import alarm_table, site_table
-from sentinel.analysis.record import describe, rank
+from sentinel.analysis.record import SeriesRecord, describe, rank
 from sentinel.analysis.report import ReportSection, write_report
 from sentinel.analysis.run import Findings, run
 from sentinel.analysis.surrogates import NULLS
 from sentinel.analysis.trend import Deviations
 from sentinel.config import Settings
 from sentinel.domain.errors import DataError
+from sentinel.text.words import known_recovery
 from sentinel.views.picture import Figure, Look
 
 SHOWN = 20
@@ -49,11 +51,36 @@ class Analysis:
         self._findings = findings
         self._parts = (intake, observations, findings, readings.lazy(), watch, settings)
         self._where, self._conditioning = where, conditioning
+        self._again = observations.rows <= RUN_ROWS
+        """Longer records were sorted on disk, in a folder that is gone."""
 
     @property
     def sentences(self) -> dict[str, str]:
         """Describe each series in plain words, the most alarming first."""
         return {name: describe(record) for name, record in self._records.items()}
+
+    @property
+    def summary(self) -> pl.DataFrame:
+        """The readings of each series after its last tick, the most alarming first; null = not ready.
+
+        `recovery` is in seconds, or in the units of a time axis of numbers; `evidence` is the largest ever, as log10
+        over the budget: 0 is the alarm line.
+        """
+        last = {name: record.estimates for name, record in self._records.items()}
+        records = self._records.values()
+        numbers = {
+            **{part: [getattr(seen, part) for seen in last.values()] for part in ("lag1", "lag1_low", "lag1_high")},
+            "recovery": [_recovery(record) for record in records],
+            "modulus": [seen.modulus for seen in last.values()],
+            "variance": [math.exp(min(seen.spread, 700.0)) for seen in last.values()],
+            "skewness": [seen.skewness for seen in last.values()],
+            "cv": [record.cv for record in records],
+            "evidence": [record.max_evidence for record in records],
+        }
+        counts = {part: [getattr(record, part) for record in records] for part in ("ticks", "missing", "gaps")}
+        alarms = [len(record.alarms) for record in records]
+        table = {"series": list(last), "state": [record.state.value for record in records], "alarms": alarms}
+        return pl.DataFrame({**table, **numbers, **counts}).with_columns(pl.col(*numbers).fill_nan(None))
 
     def plot(
         self,
@@ -97,7 +124,11 @@ class Analysis:
         Exploratory: one look at all of it, without a false-alarm budget over time. Columns `series`, `indicator`,
         `tau`, `p_ar`, `p_arma`, `p_blocks`, by null hypothesis; null = it cannot be fitted. Series of fewer than 100
         deviations are left out.
+
+        Raises DataError: the record is too long.
         """
+        if not self._again:
+            raise DataError(f"{self._where}: more than {RUN_ROWS:,} rows; a shorter record is needed for its trends")
         _, observations, _, _, _, settings = self._parts
         deviations = Deviations()
         run(observations, settings, conditioning=self._conditioning, readings=None, kept=0, observer=deviations)
@@ -148,6 +179,19 @@ class Analysis:
             svg = draw_for_page(drawn, portraits[drawn.id]).svg
             picture = f'<div style="max-width: 60em; background: #fff"><p>{escape(drawn.name)}</p>{svg}</div>'
         return f"<table>{rows}</table>{more}{picture}"
+
+
+def _silent(_name: str, _total: int) -> Progress:
+    """Tell nobody how far the work has come."""
+    return lambda _done: None
+
+
+def _recovery(record: SeriesRecord) -> float:
+    """Give the recovery time in the owner's units; NaN where lag-1 does not tell it."""
+    known, lag1 = known_recovery(record.estimates)
+    if not known or record.plan is None:
+        return math.nan
+    return record.units(-record.plan.cadence_us / math.log(lag1))
 
 
 class Verdict:

@@ -180,6 +180,26 @@ def test_a_picture_takes_size_letters_labels_and_title():
             found.plot(**wrong)
 
 
+def test_the_summary_has_a_row_for_each_series():
+    found = sentinel.analyse(lakes())
+    assert found.summary["series"].to_list() == list(found.sentences) == ["loaded", "control"]
+    last = found.readings.filter(series="control").tail(1)
+    row = found.summary.row(by_predicate=pl.col("series") == "control", named=True)
+    for column in ("lag1", "lag1_low", "modulus", "skewness", "cv"):
+        assert row[column] == last[column][0], column
+    assert row["variance"] == pytest.approx(np.exp(last["spread"][0]))
+    assert row["ticks"] == 900
+    assert sentinel.analyse(lakes(30)).summary["lag1"].null_count() == 2
+
+
+def test_a_record_that_was_sorted_on_disk_has_a_report_and_no_second_look(tmp_path, monkeypatch):
+    monkeypatch.setattr("sentinel.analysis.found.RUN_ROWS", 500)
+    found = sentinel.analyse(lakes(400))
+    assert "What each rule would have said" not in found.report(tmp_path / "x.html").read_text(encoding="utf-8")
+    with pytest.raises(DataError, match="more than 500 rows"):
+        found.trends()
+
+
 def test_taus_and_their_p_values_are_a_table():
     found = sentinel.analyse(lakes()).trends()
     assert found.columns == ["series", "indicator", "tau", "p_ar", "p_arma", "p_blocks"]

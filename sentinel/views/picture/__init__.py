@@ -85,7 +85,7 @@ def draw(
         residual.axhline(0, color=parts.FAINT, linewidth=0.5, zorder=0)
         residual.set_ylim(-1.08 * largest, 1.08 * largest)
         residual.yaxis.set_major_locator(MaxNLocator(4, symmetric=True))
-        residual.set_ylabel(f"residual (sd){unit}")
+        residual.set_ylabel(f"residual\n(sd){unit}")
         mesh = parts.draw_spectrogram(spectrum, edges, columns, np.asarray(thresholds, dtype=np.float64))
         parts.draw_recovery_scale(spectrum, line.length, cadence_us)
         parts.draw_cycle(cycle, edges, columns, line.length, cadence_us)

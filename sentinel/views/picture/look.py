@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -20,6 +20,12 @@ LABELS = (
     "criticality", "period", "recovery", "reading",
 )  # fmt: skip
 """Axes that can be named, those on the left first and from the top."""
+POINTS = 72.0
+"""In an inch."""
+LETTER, LABEL_ROOM = 0.55, 1.15
+"""Width of a letter in parts of its height; length that the name of an axis may have, in parts of its panel."""
+TICK_SIZE, SPACE_OF_MODULUS = 8.0, 0.15
+"""Points; the distance of the two upper ticks of the modulus in parts of its panel."""
 SMALLEST_SHARE = 0.3
 """Share of width and height that the panels take at least."""
 
@@ -89,6 +95,16 @@ class Look:
         for name, words in self.labels.items():
             if name in named:
                 named[name].yaxis.label.set_text(words)
+        self._scale(figure, every)
+        for name, axes in left.items():
+            label, height = axes.yaxis.label, axes.get_position().height * self.size[1] * POINTS
+            longest = max(map(len, label.get_text().split("\n")))
+            label.set_fontsize(min(float(label.get_fontsize()), LABEL_ROOM * height / (LETTER * max(longest, 1))))
+            if name == "modulus" and SPACE_OF_MODULUS * height < TICK_SIZE * self.factor:
+                axes.set_yticks(axes.get_yticks()[::2])
+
+    def _scale(self, figure: Figure, every: Sequence[Axes]) -> None:
+        """Scale all letters, those of ticks that are still to come included."""
         if self.factor == 1.0:
             return
         axes_of_ticks = [axis for axes in every for axis in (axes.xaxis, axes.yaxis)]
