@@ -144,9 +144,8 @@ class Analysis:
         """Write the report of `sentinel backtest` as one HTML file that needs no other; give its path."""
         target = Path(path)
         try:
-            made = assemble(
-                [self._where], *self._parts, conditioning=self._conditioning, stage=lambda *_: lambda _: None
-            )
+            full, again = self._conditioning, self._again
+            made = assemble([self._where], *self._parts, conditioning=full, stage=_silent, again=again)
             write_report(made, target)
         except OSError as error:
             raise DataError(f"{target}: {error.strerror or error}; a place that can be written is needed") from error
