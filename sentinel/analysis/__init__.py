@@ -1,1 +1,1 @@
-"""Recorded series: backtests, labelled events, rivals, seasons, sweeps and reports."""
+"""Recorded series: backtests, labelled events, rivals, seasons, surrogates, sweeps, reports, and notebooks."""
