@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from sentinel.views.picture import Figure, Look
 
 SHOWN = 20
 """Series in the table that a notebook shows."""
+_SHOWN_BEFORE = count()
+"""Numbers the pictures of a notebook, which are all on one page."""
 
 
 class Analysis:
@@ -175,7 +178,7 @@ class Analysis:
         portraits = self._findings.portraits
         drawn = next((record for record in self._records.values() if record.id in portraits), None)
         if drawn is not None:
-            svg = draw_for_page(drawn, portraits[drawn.id]).svg
+            svg = draw_for_page(drawn, portraits[drawn.id], f"found-{next(_SHOWN_BEFORE)}").svg
             picture = f'<div style="max-width: 60em; background: #fff"><p>{escape(drawn.name)}</p>{svg}</div>'
         return f"<table>{rows}</table>{more}{picture}"
 

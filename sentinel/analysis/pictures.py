@@ -48,8 +48,10 @@ def draw_record(record: SeriesRecord, portrait: Portrait | None, look: Look | No
     )  # fmt: skip
 
 
-def draw_for_page(record: SeriesRecord, portrait: Portrait | None) -> PagePicture:
+def draw_for_page(record: SeriesRecord, portrait: Portrait | None, key: str = "picture") -> PagePicture:
     """Draw the stability spectrogram of one series for a page, which names the series itself.
+
+    `key` is a word that tells apart pictures of a series of one number on one page.
 
     Raises DataError: it has not a single tick.
     """
@@ -57,7 +59,7 @@ def draw_for_page(record: SeriesRecord, portrait: Portrait | None) -> PagePictur
     assert record.plan is not None
     svg = draw_inline(
         columns, record.axis, record.thresholds, record.plan.cadence_us, record.plan.rules, record.alarms,
-        key=f"picture-{record.id}", subtitle=_subtitle(record), value_label=_label(record),
+        key=f"{key}-{record.id}", subtitle=_subtitle(record), value_label=_label(record),
         words=f"Stability spectrogram of {record.name}: {describe(record)}.",
     )  # fmt: skip
     return PagePicture(svg, list(_list_moments(record, columns)))

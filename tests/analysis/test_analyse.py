@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -27,6 +28,8 @@ def test_analyse_gives_tables_a_figure_and_a_page_for_notebooks():
     page = analysis._repr_html_()
     assert "<svg " in page
     assert len(page) < 200_000
+    ids = [re.findall(r' id="([^"]+)"', shown) for shown in (page, analysis._repr_html_())]
+    assert set(ids[0]).isdisjoint(ids[1])  # all outputs of a notebook are on one page
     assert "control" in page
     assert repr(analysis).startswith("loaded: returned more slowly")
     with pytest.raises(DataError, match="no series 'x'; there are loaded, control"):
