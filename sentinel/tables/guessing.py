@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, product
 from typing import Any
 
 import polars as pl
@@ -23,10 +23,16 @@ from sentinel.tables.forms import ISO, STEPS, common_forms, form_of_clock, forms
 from sentinel.tables.times import ZONES, instant
 
 _TIME_NAMES = (
-    r"date[ _]?time.*", r"time[ _]?stamp.*", r"(sampl\w+|observation|measurement)?[ _]?time([ _(\[].*)?",
-    r"date([ _(\[].*)?", r"datum|fecha|zeit(stempel)?|tijd|day|utc|ts|epoch.*|unix.*",
+    r"(iso[ _]?(8601)?[ _]?)?date[ _]?time.*", r"time[ _]?stamp.*",
+    r"(sampl\w+|observation|measurement)?[ _]?time([ _(\[].*)?", r"date([ _(\[].*)?",
+    r"datum|fecha|zeit(stempel)?|tijd|day|utc|ts|epoch.*|unix.*", r".*(date|datum|timestamp|tmstamp|fecha).*",
 )  # fmt: skip
 """Names of time columns, those that say most first."""
+_OF_THE_FILE = (
+    r".*(modif|updat|upload|retriev|import|export|creat|debut|fin_|start|begin|end|stop|releas|process|edit|enter|"
+    r"receiv|arriv|downloa|first|last).*"
+)
+"""Names of times of a record or a file: of several columns of times these are the observations' last of all."""
 _CLOCK_NAMES = r"(?!.*(sun|moon|tide|dawn|dusk)).*(time|hour|clock|zeit|hora|heure|tijd|utc|gmt|hh).*"
 """Names of a time of day that belongs to a date beside it; that of a sunrise does not."""
 _NUMBER_NAMES = r"(age|year|yr|yrs|time|t|step|tick)([ _(\[.].*|bp|ce|ad)?"
@@ -40,10 +46,18 @@ _DAY_OF_YEAR = ("doy", "jday", "julian_day", "day_of_year", "yday")
 _FLAG_ENDINGS = ("_qual", "_qc", "_flag", "_flags", "_cd", "_qa", "_quality", "_qc_agg", "_qc_tests", "_qartod", "_f")
 _FLAG_STARTS = ("f_", "qc_", "flag_")
 _ROW_NUMBERS = ("record", "#", "rownames", "rn")
-_ZONE_NAMES = r"tz|tz_cd|time_?zone|zone"
-_SERIES_NAMES = r"variable|parameter|param|analyte|characteristic(name)?|variable_?name|parameter_?name"
-_SITE_NAMES = r"site([ _]?(name|code|no|id))?|station([ _]?(name|code|no|id))?|lake|location|buoy|plot"
-_VALUE_NAMES = r"value|val|result|result_?value|resultmeasurevalue|data_?value"
+_ZONE_NAMES = r"(.*[ _/])?(tz|tz_cd|time_?zone(_?code)?|zone)"
+_SERIES_NAMES = (
+    r"(variable|parameter|param|characteristic)[ _]?(name|code|cd|id)?|analyte|element|grandeur(_\w+)?|"
+    r"observed_?property|datastream|metric"
+)
+_SITE_NAMES = (
+    r"(monitoring[ _]?)?(site|station|location|lake|buoy|plot)[ _]?(name|code|no|id|identifier|abbr)?|"
+    r"code_(site|station)|platform"
+)
+_VALUE_NAMES = (
+    r"(result|data|obs|observed|measure(d|ment)?)?[ _]?(value|val)|result(_\w+)?|resultmeasurevalue|valeur|wert"
+)
 _DATE_PARTS = 3
 """Year, month and day."""
 _SMALLEST_SHARE = 0.9
@@ -55,7 +69,8 @@ def find_time(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -
     """Name the columns that make the time, one of zones such as `PST` included; as it is where none is found."""
     found = _find_time(head, names, options)
     zones = [name for name in names if re.fullmatch(_ZONE_NAMES, name.lower()) and _is_of_zones(head[name], options)]
-    return (found, zones[0]) if zones and isinstance(found, str) and found in names else found
+    columns = (found,) if isinstance(found, str) else found
+    return (*columns, zones[0]) if zones and set(columns) <= set(names) and not _find_parts(columns) else found
 
 
 def _is_of_zones(cells: pl.Series, options: TableOptions) -> bool:
@@ -73,15 +88,16 @@ def _find_time(head: pl.DataFrame, names: Sequence[str], options: TableOptions) 
             return whole[0]
         if (parts := _find_parts(names)) and len(parts) == _DATE_PARTS:
             return (*parts, clocks[0])
-        days = [name for name in names if re.match(r"date|day|datum|fecha", name.lower()) and looks(name)]
+        days = [name for name in names if re.search(r"date|day|datum|fecha", name.lower()) and looks(name)]
         days = [name for name in days if not _has_clock(head[name])]
         return (days[0], clocks[0]) if days else options.time_column
     if options.time_name in names:
         return options.time_column
     if parts := _find_parts(names):
         return parts
-    for pattern in _TIME_NAMES:
-        if found := [name for name in names if re.fullmatch(pattern, name.lower().lstrip("# ")) and looks(name)]:
+    observed = [name for name in names if not re.fullmatch(_OF_THE_FILE, name.lower())]
+    for some, pattern in product((observed, names), _TIME_NAMES):
+        if found := [name for name in some if re.fullmatch(pattern, name.lower().lstrip("# ")) and looks(name)]:
             return found[0]
     if found := [name for name in names if looks(name) and not _is_whole_number(head[name])]:
         return found[0]

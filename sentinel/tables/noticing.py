@@ -23,14 +23,16 @@ def take_zone(options: TableOptions, where: str) -> tuple[TableOptions, list[str
     """Take the zone of the times from the name of their column; DataError where no zone has that offset all year."""
     found = zone_in_name(options.time_name) if options.time_zone == TableOptions().time_zone else None
     if found is None:
-        return options, []
+        local = re.search(r"(?<![A-Za-z])(LST|local)(?![A-Za-z])", options.time_name)
+        if local is None or options.time_zone != TableOptions().time_zone:
+            return options, []
+        return options, [f"{local[0]!r} in the name of the times says that they are local: --time-zone; read as UTC"]
     told, zone = found
     refuse_nameless_zone(zone, where)
     if zone == options.time_zone:
         return options, []
-    return replace(options, time_zone=zone), [
-        f"zone: {told!r} stands in the name of the times, so all of them are that far from UTC, in summer and in winter"
-    ]
+    how = "so they change with the clocks" if "/" in told else "so they are that far from UTC, in summer and in winter"
+    return replace(options, time_zone=zone), [f"zone: {told!r} stands in the name of the times, {how}: {zone}"]
 
 
 def refuse_nameless_zone(zone: str, where: str) -> None:

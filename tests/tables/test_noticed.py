@@ -72,7 +72,8 @@ def test_a_column_of_numbers_without_a_name_was_passed_over_in_silence(tmp_path)
         ("Date-Time (EDT)", "Etc/GMT+4"), ("Timestamp (UTC-08:00)", "Etc/GMT+8"), ("Zeit [MESZ]", "Etc/GMT-2"),
         ("Date Time, GMT-05:00", "Etc/GMT+5"), ("time UTC", "UTC"), ("DATETIME_AEST", "Etc/GMT-10"),
         ("TIMESTAMP", None),
-        ("UTC+5:30", "Asia/Kolkata"), ("Date (BST)", None), ("time", None), ("estimate", None), ("BEST", None),
+        ("UTC+5:30", "Asia/Kolkata"), ("Date-Time (EST/EDT)", "America/New_York"), ("CET/CEST", "Europe/Berlin"),
+        ("Date (BST)", None), ("time", None), ("estimate", None), ("BEST", None),
     ],
 )  # fmt: skip
 def test_the_zone_in_the_name_of_a_column_is_known(name, zone):
