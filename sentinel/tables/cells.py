@@ -118,6 +118,11 @@ def _plain_number(text: pl.Expr, options: TableOptions) -> pl.Expr:
     return text.cast(pl.Float64, strict=False)
 
 
+def without_unit(name: str) -> str:
+    """Give a name without the brackets at its end: `TEMP (degree_C)` is `TEMP`."""
+    return re.sub(r"\s*[\[(][^\[\]()]*[\])]\s*$", "", name)
+
+
 def matches(name: str, pattern: str) -> bool:
     """True if a column has this name, or one that the pattern with `*` fits; brackets stand for themselves."""
     return name == pattern or re.fullmatch(pattern_regex(pattern), name) is not None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from sentinel.tables.cells import TableOptions, as_text, pattern_regex
+from sentinel.tables.cells import TableOptions, as_text, pattern_regex, without_unit
 from sentinel.tables.months import unfold_months
 
 FLAGGED = "__flagged__"
@@ -65,8 +65,10 @@ def judge(table: pl.LazyFrame, values: Mapping[str, str], options: TableOptions)
     for text in options.flags:
         pattern, _, codes = text.rpartition("=")
         for value in values:
-            flag = pattern.replace("*", value)
-            if flag in names and flag != value:
+            # `TEMP QC` is also the flag of `TEMP (degree_C)`.
+            written = dict.fromkeys(pattern.replace("*", name) for name in (value, without_unit(value)))
+            flag = next((one for one in written if one in names and one != value), None)
+            if flag is not None:
                 bad.setdefault(value, []).append(~_is_good(flag, codes.split(",")))
     if not bad:
         return table

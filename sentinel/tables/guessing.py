@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import UNNAMED, TableOptions, matches, number
+from sentinel.tables.cells import UNNAMED, TableOptions, matches, number, without_unit
 from sentinel.tables.columns import flag_patterns
 from sentinel.tables.decimals import ENOUGH_ROWS, texts_of
 from sentinel.tables.dialects import UnfinishedError
@@ -43,7 +43,12 @@ _PARTS = (
     (("day", "dd", "dy", "dom"), "%d"), (("hour", "hr", "hh"), "%H"), (("minute", "min", "mn"), "%M"),
 )  # fmt: skip
 _DAY_OF_YEAR = ("doy", "jday", "julian_day", "day_of_year", "yday")
-_FLAG_ENDINGS = ("_qual", "_qc", "_flag", "_flags", "_cd", "_qa", "_quality", "_qc_agg", "_qc_tests", "_qartod", "_f")
+_FLAG_ENDINGS = (
+    "_qual", "_qc", "_flag", "_flags", "_cd", "_qa", "_quality", "_qc_agg", "_qc_tests", "_qartod", "_f", " qc",
+    " flag", " flags", " quality", " quality code", "_attributes", "_qualifier", " qualifier",
+)  # fmt: skip
+_FLAGS_OF_ALL = ("quality code", "quality_code", "qcode", "qc", "qf", "flag", "flags", "quality flag", "quality_flag")
+"""Names of a flag of all values of a row."""
 _FLAG_STARTS = ("f_", "qc_", "flag_")
 _ROW_NUMBERS = ("record", "#", "rownames", "rn")
 _ZONE_NAMES = r"(.*[ _/])?(tz|tz_cd|time_?zone(_?code)?|zone)"
@@ -56,7 +61,7 @@ _SITE_NAMES = (
     r"code_(site|station)|platform"
 )
 _VALUE_NAMES = (
-    r"(result|data|obs|observed|measure(d|ment)?)?[ _]?(value|val)|result(_\w+)?|resultmeasurevalue|valeur|wert"
+    r"(result|data|obs|observed|measure(d|ment)?)?[ _]?(value|val)|result(at)?(_\w+)?|resultmeasurevalue|valeur|wert"
 )
 _DATE_PARTS = 3
 """Year, month and day."""
@@ -288,7 +293,7 @@ def find_flags(
 
     `good` are flags with the codes that the documentation of this kind of file calls good, such as `*_QC=0`.
     """
-    lower = {name.lower() for name in names}
+    lower = {one.lower() for name in names for one in (name, without_unit(name))}
     patterns: dict[str, list[str]] = {}
     for name in names:
         low = name.lower()
@@ -296,8 +301,9 @@ def find_flags(
         mates += [
             (low.removeprefix(start), name[: len(start)] + "*") for start in _FLAG_STARTS if low.startswith(start)
         ]
+        mates += [(low, name)] if low in _FLAGS_OF_ALL else []
         for mate, pattern in mates:
-            if mate in lower and not any(
+            if (mate in lower or pattern == name) and not any(
                 matches(name, one) for one in (*options.exclude, *flag_patterns(options.flags))
             ):
                 patterns.setdefault(pattern, []).append(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import MissingMarks, TableOptions, matches
+from sentinel.tables.cells import MissingMarks, TableOptions, matches, without_unit
 
 _DEFAULT = TableOptions()
 
@@ -30,7 +30,7 @@ def refuse_unmatched(names: Sequence[str], options: TableOptions, where: str) ->
             _refuse("missing", f"{column}={mark}", column, names, where)
     for written in options.flags:
         pattern = written.rpartition("=")[0]
-        flags = {pattern.replace("*", name) for name in names if pattern != "*"}
+        flags = {pattern.replace("*", one) for name in names if pattern != "*" for one in (name, without_unit(name))}
         if flags.isdisjoint(names):
             judged = " whose * is the name of another" if "*" in pattern else ""
             _refuse("flags", written, pattern, names, where, judged)

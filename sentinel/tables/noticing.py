@@ -9,13 +9,19 @@ from dataclasses import replace
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import MORE, ROW, UNNAMED, TableOptions, number
+from sentinel.tables.cells import MORE, ROW, UNNAMED, TableOptions, matches, number, without_unit
 from sentinel.tables.decimals import texts_of
 from sentinel.tables.months import VALUE, find_months
 from sentinel.tables.times import ISO_PATTERN, instant, this_year
 from sentinel.tables.zones import zone_in_name
 
 _SHOWN = 3
+_NO_SERIES = (
+    r"lat(itude)?|lon(g(itude)?)?|year4?|month|day|daynum|doy|hour|minute|date|time|"
+    r"(.*[ _])?(station|site|platform|climate|serial|logger|sensor|device|buoy|well|instrument|mooring)s?[ _]*"
+    r"(id|no|nr|number|code|num)|id|wmo([ _]?(id|no))?|platform|station"
+)
+"""Names of columns of numbers that are no measurements: places, parts of a time, numbers that name something."""
 _YEARS = r"(year|yr|jahr|annee|año|ano)s?"
 
 
@@ -60,6 +66,31 @@ def turn_months(names: Sequence[str], options: TableOptions) -> tuple[TableOptio
     if others:
         said.append(f"not months, no series: {', '.join(others[:12])}{', ...' if len(others) > 12 else ''}")
     return replace(options, layout="months", time_column=year), said
+
+
+def leave_out_places(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> tuple[TableOptions, list[str]]:
+    """Exclude the columns of numbers whose names say where, when or which, not what was measured, and say so."""
+    own = {*options.time_columns, options.time_name, *options.by, *(options.columns or ())}
+    found = [
+        name
+        for name in names
+        if name not in own
+        and re.fullmatch(_NO_SERIES, without_unit(name).strip().lower())
+        and not _has_text(head, name, options)
+    ]
+    found = [name for name in found if not any(matches(name, one) for one in options.exclude)]
+    if options.layout == "long" or not found or len(found) + len(own & set(names)) >= len(names):
+        return options, []
+    said = f"no series by their names (where, when, which): {', '.join(found)}; to judge them all the same: --columns"
+    return replace(options, exclude=(*options.exclude, *found)), [said]
+
+
+def _has_text(head: pl.DataFrame, name: str, options: TableOptions) -> bool:
+    """True for names of stations, which are no numbers; such a column can tell series apart."""
+    if head[name].dtype != pl.String:
+        return False
+    texts = texts_of(head[name], options)
+    return bool(texts.to_frame().select(number(pl.col(name), pl.String(), options)).to_series().null_count())
 
 
 def note_unnamed(head: pl.DataFrame, options: TableOptions) -> Iterator[str]:

@@ -32,7 +32,14 @@ from sentinel.tables.guessing import (
     refuse_headerless,
     turn_ages,
 )
-from sentinel.tables.noticing import note_times, note_unnamed, refuse_nameless_zone, take_zone, turn_months
+from sentinel.tables.noticing import (
+    leave_out_places,
+    note_times,
+    note_unnamed,
+    refuse_nameless_zone,
+    take_zone,
+    turn_months,
+)
 from sentinel.tables.options import command_line
 from sentinel.tables.parsing import find_shape
 from sentinel.tables.reading import (
@@ -202,8 +209,9 @@ def recognise_frame(
         options = fill(options, find_decimal(head, options, where, waiting=waiting))
         options, ages = turn_ages(head, options, where)
         options, flags = find_flags(names, head, options, good)
+        options, places = leave_out_places(head, names, options)
         options, rising = leave_out_counters(head, options, where) if counters and not growing else (options, [])
-        notes += [*note_clocks(head, names, options), *note_times(head, options), *ages, *flags, *rising]
+        notes += [*note_clocks(head, names, options), *note_times(head, options), *ages, *flags, *places, *rising]
     if options.columns is not None:
         # A column that is asked for is not left out because of what it is.
         kept = tuple(one for one in options.exclude if not any(matches(name, one) for name in options.columns))

@@ -53,4 +53,5 @@ def _read_units(path: Path, options: TableOptions, columns: Sequence[str]) -> di
     first = lines[-options.unit_rows].decode(codec, errors="replace").strip("\r\n")
     # By the header itself: the columns given may lack those without a name.
     written = zip(head.columns, split(first, options.separator), strict=False)
-    return units | {name: unit for name, unit in written if unit}
+    bare = {name: unit.strip("()[] ") for name, unit in written}
+    return units | {name: unit for name, unit in bare.items() if unit.lower() not in ("", "none", "-", "n/a", "na")}

@@ -136,6 +136,11 @@ PSL = """  2021    2022
  An invented index
  units=degC
 """
+DWD = """STATIONS_ID;MESS_DATUM;QN_9;TT_TU;RF_TU;eor
+         44;2021061800;    3;   -999;  70.0;eor
+         44;2021061801;    3;   18.3;  71.0;eor
+         44;2021061802;    3;   18.1;  72.5;eor
+"""
 MONTHS = """Year,Jan,Feb,Mar,Apr,May,Jun,Jul,Aug,Sep,Oct,Nov,Dec,Annual
 2021,20.5,20.25,,,,,,,,,,,20.4
 2022,,,,,,,,,,,,,
@@ -151,6 +156,7 @@ SPECIMENS = {
     "paleo": Specimen(PALEO, ("charcoal",), "-50.0", (4.5, 3.5)),
     "erddap": Specimen(ERDDAP, ("sst",), FIRST, (24.5,)),
     "gleon": Specimen(GLEON, ("wtr_0", "wtr_0.5"), FIRST, (20.5, 20.25)),
+    "dwd": Specimen(DWD, ("44/RF_TU", "44/TT_TU"), FIRST, (70.0, 71.0, 72.5)),
     "psl": Specimen(PSL, ("value",), "2021-01-01T00:00:00", (20.5, 20.25, *map(float, range(21, 31)), 21.5)),
     "plain-months": Specimen(MONTHS, ("value",), "2021-01-01T00:00:00", (20.5, 20.25)),
     "plain-excel": Specimen(EXCEL, ("Wasserstand",), FIRST, (1299.5, 999.25), "cp1252"),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError
+from sentinel.tables.dialects.dwd import DWD
 from sentinel.tables.dialects.erddap import ERDDAP
 from sentinel.tables.dialects.fluxnet import FLUXNET
 from sentinel.tables.dialects.gleon import GLEON
@@ -18,7 +19,7 @@ from sentinel.tables.dialects.toa5 import TOA5
 
 __all__ = ["DIALECTS", "Dialect", "Patch", "UnfinishedError", "find_dialect"]
 
-DIALECTS = (TOA5, HOBO, RDB, NDBC, SWMP, FLUXNET, PANGAEA, PALEO, ERDDAP, GLEON, PSL, PLAIN)
+DIALECTS = (TOA5, HOBO, RDB, NDBC, SWMP, FLUXNET, PANGAEA, PALEO, ERDDAP, GLEON, PSL, DWD, PLAIN)
 """In the order in which they are tried; the last one takes what is left."""
 
 
