@@ -218,6 +218,8 @@ def find_form(head: pl.DataFrame, options: TableOptions, where: str, *, growing:
     forms = common_forms(texts)
     if growing and not forms and head.height < ENOUGH_ROWS:
         raise UnfinishedError
+    if len(forms) > 1 and (named := [form for form in forms if _is_named_form(form, options.time_name)]):
+        forms = named[:1]
     if len(forms) > 1:
         cells = texts.unique(maintain_order=True)
         read = pl.DataFrame(
@@ -234,6 +236,16 @@ def find_form(head: pl.DataFrame, options: TableOptions, where: str, *, growing:
             f"say which with {', or '.join(readings)}"
         )
     return {"time_format": forms[0]} if forms and forms[0] not in (ISO, STEPS) else {}
+
+
+def _is_named_form(form: str, name: str) -> bool:
+    """True where the name of the times writes the order of the date, as in `Date (MM/DD/YYYY)`."""
+    found = re.search(r"(yyyy|yy|mm|dd)([-/. ])(mm|dd)\2(yyyy|yy|mm|dd)", name.lower())
+    if found is None:
+        return False
+    codes = {"yyyy": "y", "yy": "y", "mm": "m", "dd": "d"}
+    wanted = [codes[found[n]] for n in (1, 3, 4)]
+    return [letter.lower() for letter in re.findall(r"%([Yymd])", form)] == wanted
 
 
 def _form_of_parts(head: pl.DataFrame, options: TableOptions) -> str | None:

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError, is_number, split
 
 SEPARATORS = (",", ";", "\t", "|", "whitespace")
 ENOUGH = 4
+_LOOKED_AT = 200
+_MOMENT = re.compile(r"\d{1,4}[-/]\d{1,2}[-/]\d{1,4}|\d{1,2}:\d{2}")
+_GOES_ON = 0.8
+"""Share of the rows behind the names that have as many fields."""
 """Lines from which a title above the names is told from a broken row below them."""
 
 
 def _recognise(lines: Sequence[str]) -> Patch | None:
-    rows = [(n, line) for n, line in enumerate(lines[:60]) if line.strip() and not line.startswith("#")]
+    rows = [(n, line) for n, line in enumerate(lines[:_LOOKED_AT]) if line.strip() and not line.startswith("#")]
     if not rows:
         return {}
     if patch := _find_commented(lines, rows[0][0]):
         return patch
-    best: tuple[int, int, str] | None = None  # number of the header among the rows, columns, separator
+    best: tuple[tuple[bool, bool, int], int, str] | None = None  # rank, number of the header among the rows, separator
     for separator in SEPARATORS:
         fields = [split(line, separator) for _, line in rows]
         header = _find_header(fields)
         if header is None or is_number(fields[header][0]):
             continue
-        if header and any(field[:1].isdigit() for field in fields[header]):
-            continue
-        # A header in the first line, then the most columns; at equal numbers the earlier separator.
-        if best is None or (header > 0, -len(fields[header])) < (best[0] > 0, -best[1]):
-            best = header, len(fields[header]), separator
+        # Rows that go on as they begin, a header in the first line, then the most columns; at equals the earlier one.
+        rank = not _goes_on(fields, header), header > 0, -len(fields[header])
+        if best is None or rank < best[0]:
+            best = rank, header, separator
     if best is None:
         if 1 < len(rows) < ENOUGH:
             raise UnfinishedError
         several = next((one for one in SEPARATORS[:-1] if sum(map(bool, split(rows[0][1], one))) > 1), None)
         return {"separator": several} if several else {}
-    header, _, separator = best
+    _, header, separator = best
     below = [split(line, separator) for _, line in rows[header + 1 : header + 3]]
     if below and _is_units(below[0]):
         if len(below) == 1:
@@ -63,15 +67,27 @@ def _find_commented(lines: Sequence[str], first: int) -> Patch | None:
 def _find_header(fields: Sequence[Sequence[str]]) -> int | None:
     """Find the first row from which on the next ones have as many fields; None if there is none of two or more.
 
-    A title that a spreadsheet filled up with separators is no header.
+    A title that a spreadsheet filled up with separators is no header, nor is a row with numbers or mostly blanks.
     """
     counts = [1 if row[0] and not any(row[1:]) else len(row) for row in fields]
-    if counts[0] > 1 and (len(counts) == 1 or counts[0] == len(fields[1])):
-        return 0
-    for n in range(1, len(counts) - 2):
-        if counts[n] > 1 and counts[n] == len(fields[n + 1]) == len(fields[n + 2]):
-            return n
-    return None
+    first = counts[0] > 1 and (len(counts) == 1 or counts[0] == len(fields[1]))
+    found = [0] if first and not any(map(_MOMENT.match, fields[0])) else []
+    found += [
+        n
+        for n in range(1, len(counts) - 2)
+        if counts[n] > 1 and counts[n] == len(fields[n + 1]) == len(fields[n + 2]) and _has_names(fields[n])
+    ]
+    return next((n for n in found if _goes_on(fields, n)), found[0] if found else None)
+
+
+def _has_names(fields: Sequence[str]) -> bool:
+    return not any(field[:1].isdigit() for field in fields) and 2 * sum(map(bool, fields)) > len(fields)
+
+
+def _goes_on(fields: Sequence[Sequence[str]], header: int) -> bool:
+    """True where nearly all rows behind a header have as many fields as it."""
+    same = [len(row) == len(fields[header]) for row in fields[header + 1 :]]
+    return sum(same) >= _GOES_ON * len(same)
 
 
 PLAIN = Dialect("plain", "a plain table", _recognise)
