@@ -241,6 +241,7 @@ def _table(parser: argparse.ArgumentParser, title: str) -> None:
         ("thousands", "MARK", "mark between groups of three digits [none]", {}),
         ("encoding", "NAME", "text encoding, such as latin-1 [utf-8]", {}),
         ("comment", "TEXT", "lines that begin with this are skipped; none = none are [#]", {}),
+        ("names", "NAME", "a column of a table without a line of names, in order; may be repeated", each),
         ("skip-rows", "N", "lines before the header [0]", {"type": int}),
         ("unit-rows", "N", "lines of units between the header and the rows [0]", {"type": int}),
         ("missing", "MARK", "text or number that means no value, ph=99 for one column; may be repeated", each),

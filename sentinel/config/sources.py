@@ -124,6 +124,8 @@ class CsvSource(Part):
     """Mark between groups of three digits; null = none."""
     comment: Text | None = "#"
     """Lines that begin with this are skipped; null = none are."""
+    names: tuple[Text, ...] = ()
+    """Names of the columns, in order, of a table that has no line of names; none = it has one."""
     skip_rows: Annotated[int, Field(ge=0, le=10_000)] = 0
     """Lines before the header."""
     unit_rows: Annotated[int, Field(ge=0, le=100)] = 0
@@ -158,6 +160,8 @@ class CsvSource(Part):
                     yield Fault(
                         ("exclude",), f"'{pattern}' fits '{name}', which is one of columns; name it in one of them"
                     )
+        for name in dict.fromkeys(name for name in self.names if self.names.count(name) > 1):
+            yield Fault(("names",), f"'{name}' is there twice; every column needs its own name")
         transformed = [written.rpartition("=")[0] for written in self.transform]
         for name in dict.fromkeys(name for name in transformed if transformed.count(name) > 1):
             yield Fault(("transform",), f"'{name}' has two transforms; one is allowed")

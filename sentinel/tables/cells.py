@@ -59,6 +59,8 @@ class TableOptions:
     decimal: str = "."
     thousands: str | None = None
     comment: str | None = "#"
+    names: tuple[str, ...] = ()
+    """Names of the columns, in order, of a table that has no line of names."""
     skip_rows: int = 0
     """Lines before the header."""
     unit_rows: int = 0

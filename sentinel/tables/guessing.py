@@ -19,7 +19,9 @@ from sentinel.tables.cells import UNNAMED, TableOptions, matches, number, withou
 from sentinel.tables.columns import flag_patterns
 from sentinel.tables.decimals import ENOUGH_ROWS, texts_of
 from sentinel.tables.dialects import UnfinishedError
+from sentinel.tables.dialects.base import is_number
 from sentinel.tables.forms import ISO, STEPS, common_forms, form_of_clock, forms_of, is_clock
+from sentinel.tables.months import find_months
 from sentinel.tables.times import ZONES, instant
 
 _TIME_NAMES = (
@@ -195,12 +197,16 @@ def find_long(
     return {"series_column": series, "value_column": value, "by": sites}
 
 
-def refuse_headerless(options: TableOptions, where: str) -> None:
-    """Raise DataError where the name of the time column is a time: the first row would be lost as a header."""
-    if any(forms_of(name) for name in options.time_columns):
+def refuse_headerless(names: Sequence[str], options: TableOptions, where: str) -> None:
+    """Raise DataError where the names are times or numbers: the first row would be lost as a header."""
+    own = [name for name in names if not name.startswith(UNNAMED)]
+    told = next((name for name in options.time_columns if name in own and forms_of(name)), None)
+    numbers = len(own) > 1 and 2 * sum(is_number(name) for name in own) > len(own)
+    if told is not None or (numbers and options.layout == "auto" and not find_months(own)):
+        first = told or own[0]
         raise DataError(
-            f"{where}: the first line holds data ({options.time_name!r}), not names; a line with the names of the "
-            "columns is needed. If they stand in a comment: --comment none"
+            f"{where}: the first line holds data ({first!r}), not names; name its {len(names)} columns in order: "
+            "--names time --names ... If the names stand in a comment: --comment none"
         )
 
 

@@ -78,6 +78,8 @@ def read_head(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, wh
         elif text := _header_text(file, line, where, codec, options.encoding):
             if fmt == "ndjson":
                 return Head(read_keys(file, where, begin, codec), begin, codec)
+            if options.names and not (options.comment and text.startswith(options.comment)):
+                return Head(options.names, begin, codec)
             if not (options.comment and text.startswith(options.comment)):
                 columns = _read_columns(text, where, options)
         if columns is not None and units == options.unit_rows:

@@ -22,7 +22,7 @@ from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, TableOptions, matches
 from sentinel.tables.columns import join_time
 from sentinel.tables.counters import leave_out_counters
 from sentinel.tables.decimals import find_decimal
-from sentinel.tables.dialects import DIALECTS, UnfinishedError, find_dialect
+from sentinel.tables.dialects import DIALECTS, PLAIN, UnfinishedError, find_dialect, find_separator
 from sentinel.tables.guessing import (
     find_flags,
     find_form,
@@ -141,7 +141,10 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
     if fmt == "csv":
         filled, lines = _read_lines(file, where, options, whole=whole)
         try:
-            found = find_dialect(lines, options.dialect) if lines else None
+            named = bool(options.names) and options.dialect == "auto"
+            found = (
+                (PLAIN, find_separator(lines, len(options.names))) if named else find_dialect(lines, options.dialect)
+            )
         except UnfinishedError:
             if not whole:
                 return None
@@ -196,8 +199,9 @@ def recognise_frame(
         options = replace(options, time_column=find_time(head, names, options))
     options, notes = turn_months(names, options)
     options, zone = take_zone(options, where)
+    if not options.names:
+        refuse_headerless(names, options, where)
     if set(options.time_columns) <= set(names) and not head.is_empty():
-        refuse_headerless(options, where)
         notes += [*zone, *note_unnamed(head, options)]
         head = join_time(head.lazy(), options).collect()
         names = names if options.layout != "months" else [name for name in head.columns if name not in (ROW, MORE)]

@@ -26,6 +26,8 @@ def read_sheet(path: Path, options: TableOptions) -> pl.DataFrame:
     rows = rows[next((n for n, row in enumerate(rows) if any(map(_text, row))), len(rows)) :]
     if not rows:
         raise DataError(f"{path}: no sheet has a header line and rows; at least one row is needed")
+    if options.names:
+        rows = [list(options.names), *([*row[: len(options.names)]] for row in rows)]
     names = [_text(cell) or f"{UNNAMED}{n}__" for n, cell in enumerate(rows[0])]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -11,23 +11,25 @@ from sentinel.tables.dialects.hobo import HOBO
 from sentinel.tables.dialects.ndbc import NDBC
 from sentinel.tables.dialects.paleo import PALEO
 from sentinel.tables.dialects.pangaea import PANGAEA
-from sentinel.tables.dialects.plain import PLAIN
+from sentinel.tables.dialects.plain import PLAIN, find_separator
 from sentinel.tables.dialects.psl import PSL
 from sentinel.tables.dialects.rdb import RDB
 from sentinel.tables.dialects.swmp import SWMP
 from sentinel.tables.dialects.toa5 import TOA5
 
-__all__ = ["DIALECTS", "Dialect", "Patch", "UnfinishedError", "find_dialect"]
+__all__ = ["DIALECTS", "PLAIN", "Dialect", "Patch", "UnfinishedError", "find_dialect", "find_separator"]
 
 DIALECTS = (TOA5, HOBO, RDB, NDBC, SWMP, FLUXNET, PANGAEA, PALEO, ERDDAP, GLEON, PSL, DWD, PLAIN)
 """In the order in which they are tried; the last one takes what is left."""
 
 
 def find_dialect(lines: Sequence[str], name: str = "auto") -> tuple[Dialect, Patch] | None:
-    """Find the kind of a file by its first lines, at least one; with a name only that one is tried.
+    """Find the kind of a file by its first lines; with a name only that one is tried.
 
     Raises UnfinishedError: it is told by lines that are not there yet.
     """
+    if not lines:
+        return None
     for dialect in DIALECTS if lines[0].strip() else (PLAIN,):
         if name in ("auto", dialect.name) and (patch := dialect.recognise(lines)) is not None:
             return dialect, patch

@@ -22,6 +22,10 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
         return {}
     if patch := _find_commented(lines, rows[0][0]):
         return patch
+    for separator in SEPARATORS:
+        first = split(rows[0][1], separator)
+        if len(first) > 1 and all(map(is_number, first)):
+            return {"separator": separator}  # no line of names, which is asked for
     best: tuple[tuple[bool, bool, int], int, str] | None = None  # rank, number of the header among the rows, separator
     for separator in SEPARATORS:
         fields = [split(line, separator) for _, line in rows]
@@ -46,6 +50,14 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
     else:
         units = {}
     return {"separator": separator} | ({"skip_rows": rows[header][0]} if header else {}) | units
+
+
+def find_separator(lines: Sequence[str], columns: int) -> Patch:
+    """Find the separator that cuts most lines into so many fields."""
+    rows = [line for line in lines[:_LOOKED_AT] if line.strip() and not line.startswith("#")]
+    fits = {one: sum(len(split(line, one)) == columns for line in rows) for one in SEPARATORS}
+    best = max(fits, key=lambda one: fits[one])
+    return {"separator": best} if fits[best] else {}
 
 
 def _is_units(fields: Sequence[str]) -> bool:
@@ -81,7 +93,9 @@ def _find_header(fields: Sequence[Sequence[str]]) -> int | None:
 
 
 def _has_names(fields: Sequence[str]) -> bool:
-    return not any(field[:1].isdigit() for field in fields) and 2 * sum(map(bool, fields)) > len(fields)
+    filled = [field for field in fields if field]
+    unlike = len(set(filled)) == len(filled) and 2 * len(filled) > len(fields)
+    return unlike and not any(field[:1].isdigit() for field in filled)
 
 
 def _goes_on(fields: Sequence[Sequence[str]], header: int) -> bool:

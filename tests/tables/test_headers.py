@@ -1,0 +1,77 @@
+"""Where the names of a table are: behind lines of other forms, in the options, or nowhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sentinel.domain.errors import DataError
+from sentinel.tables import TableOptions, open_table, parse
+from sentinel.tables.recognising import Recognised, recognise
+from tests.sources.following import csv_source, follow, rows
+
+
+def read(path: Path, text: str, **options) -> tuple[dict[str, list[float]], Recognised]:
+    path.write_text(text, encoding="utf-8")
+    found = recognise(path, TableOptions(**options))
+    table = parse(open_table(path, found.options), found.options, path.name, strict=True)
+    kept = table.observations.collect().sort("series", "time")
+    return {str(name): own["value"].to_list() for (name,), own in kept.group_by("series")}, found
+
+
+IN_SITU = """Report Date:,6/18/2021 12:00:00
+Report User Name:,me
+Application:,WinSitu.exe
+
+Log File Properties
+File Name,x.wsl
+
+,,Sensor: Pres(G) 35ft,Sensor: Pres(G) 35ft
+Elapsed Time,SN#: 12345,SN#: 12345
+Date and Time,Temperature (C),Depth (ft)
+"""
+KOREXO = """KorEXO Measurement File Export
+FILE CREATED:,2021-06-20
+
+,,,MEAN VALUE:,10.1,8.2
+,,,STANDARD DEVIATION:,1,0.1
+Date (MM/DD/YYYY),Time (HH:mm:ss),Site Name,Fault Code,Temp C,pH
+"""
+
+
+def test_lines_above_the_names_that_have_fields_of_their_own_were_taken_for_the_table(tmp_path):
+    body = "".join(f"06/{n + 1:02}/2021 12:00:00 AM,{n}.5,{n}.25\n" for n in range(28))
+    found, told = read(tmp_path / "a.csv", IN_SITU + body)
+    assert found["Depth (ft)"] == [n + 0.25 for n in range(28)]
+    assert told.options.skip_rows == IN_SITU.count("\n") - 1
+    body = "".join(f"06/01/2021,{n:02}:00:00,Dock,0,{n}.5,{n}.25\n" for n in range(24))
+    found, told = read(tmp_path / "b.csv", KOREXO + body)
+    assert found["pH"] == [n + 0.25 for n in range(24)]
+    assert told.options.time_format == "%m/%d/%Y %H:%M:%S", "the name of the column says it"
+
+
+NUMBERS = {",": "2021,{:02d},20.5,-1\n", ";": "2021;{:02d};  20.5;-1\n", "whitespace": " 2021 {:2d}   20.5  -1\n"}
+NAMES = ("year", "month", "level", "rest")
+
+
+@pytest.mark.parametrize("separator", NUMBERS)
+def test_a_table_without_names_asks_for_them_and_is_read_with_them(tmp_path, separator):
+    text = "# a comment\n" + "".join(NUMBERS[separator].format(month) for month in range(1, 13))
+    with pytest.raises(DataError, match=r"the first line holds data \('2021'\), not names; name its 4 columns"):
+        read(tmp_path / "a.csv", text)
+    found, told = read(tmp_path / "a.csv", text, names=NAMES, columns=("level",))
+    assert found == {"level": [20.5] * 12}, "the first row is a row"
+    assert told.options.separator == separator
+    assert told.options.time_columns == ("year", "month")
+
+
+def test_a_daemon_follows_a_table_without_names(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("2021-06-01,1,7.5\n2021-06-02,2,7.25\n")
+    source = csv_source(path, names=("time", "n", "ph"), columns=("ph",))
+    frames, cursor = follow(source)
+    with path.open("a") as file:
+        file.write("2021-06-03,3,7.0\n")
+    more, _ = follow(source, cursor)
+    assert [value for _, value in (*rows(frames), *rows(more))] == [7.5, 7.25, 7.0]
