@@ -36,7 +36,7 @@ TIME_NUMBERS = ("seconds", "milliseconds", "microseconds", "nanoseconds", "excel
 """Times that are written as numbers, as `time_format` names them."""
 DIALECTS = (
     "auto", "none", "plain", "toa5", "hobo", "rdb", "ndbc", "swmp", "fluxnet", "pangaea", "paleo", "erddap", "gleon",
-    "psl", "dwd",
+    "psl", "dwd", "cnv",
 )  # fmt: skip
 """Kinds of files that are known by their first lines."""
 

@@ -54,17 +54,6 @@ _FLAGS_OF_ALL = ("quality code", "quality_code", "qcode", "qc", "qf", "flag", "f
 _FLAG_STARTS = ("f_", "qc_", "flag_")
 _ROW_NUMBERS = ("record", "#", "rownames", "rn")
 _ZONE_NAMES = r"(.*[ _/])?(tz|tz_cd|time_?zone(_?code)?|zone)"
-_SERIES_NAMES = (
-    r"(variable|parameter|param|characteristic)[ _]?(name|code|cd|id)?|analyte|element|grandeur(_\w+)?|"
-    r"observed_?property|datastream|metric"
-)
-_SITE_NAMES = (
-    r"(monitoring[ _]?)?(site|station|location|lake|buoy|plot)[ _]?(name|code|no|id|identifier|abbr)?|"
-    r"code_(site|station)|platform"
-)
-_VALUE_NAMES = (
-    r"(result|data|obs|observed|measure(d|ment)?)?[ _]?(value|val)|result(at)?(_\w+)?|resultmeasurevalue|valeur|wert"
-)
 _DATE_PARTS = 3
 """Year, month and day."""
 _SMALLEST_SHARE = 0.9
@@ -167,34 +156,6 @@ def _is_whole_number(cells: pl.Series) -> bool:
     """True for cells that are digits only: without a name that says so they are no dates."""
     first = cells.drop_nulls().head(1).cast(pl.String).to_list()
     return not first or re.fullmatch(r"\s*[\d.eE+]+\s*", first[0]) is not None
-
-
-def find_long(
-    head: pl.DataFrame, names: Sequence[str], options: TableOptions, *, growing: bool = False
-) -> dict[str, Any]:
-    """Tell which columns name the series and hold the values of a long table, where each has one value at a time.
-
-    UnfinishedError: in the few rows of a growing file a further column may still tell series apart.
-    """
-    if options.layout == "wide" or options.by or {options.series_column, options.value_column} <= set(names):
-        return {}
-    series = next((name for name in names if re.fullmatch(_SERIES_NAMES, name.lower())), None)
-    value = next((name for name in names if re.fullmatch(_VALUE_NAMES, name.lower())), None)
-    if series is None or value is None or head[series].dtype != pl.String or options.time_name not in head.columns:
-        return {}
-    taken = {series, *options.time_columns, options.time_name}
-    sites = tuple(
-        name
-        for name in names
-        if name not in taken and re.fullmatch(_SITE_NAMES, name.lower()) and head[name].dtype == pl.String
-    )
-    # Without a further column nothing could tell apart the values of one time: they are repeats.
-    if not set(names) <= {*taken, *sites, value}:
-        if head.select(options.time_name, series, *sites).is_duplicated().any():
-            return {}
-        if growing and head.height < ENOUGH_ROWS:
-            raise UnfinishedError
-    return {"series_column": series, "value_column": value, "by": sites}
 
 
 def refuse_headerless(names: Sequence[str], options: TableOptions, where: str) -> None:

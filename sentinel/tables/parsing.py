@@ -5,6 +5,7 @@ First the layout: a long table has a column that names the series, a wide one a 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import polars as pl
 
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Rejection
+from sentinel.tables.apart import tell_apart
 from sentinel.tables.cells import (
     COLUMN,
     HEAD_ROWS,
@@ -303,13 +305,29 @@ def _find_wide_shape(head: pl.DataFrame, names: list[str], options: TableOptions
             f"{where}: no column of numbers beside {list_names(list(taken))}; columns are {list_names(names)}; "
             "is `separator` or `decimal` right?"
         )
-    if texts and not options.by and head[options.time_name].drop_nulls().is_duplicated().any():
-        raise DataError(
-            f"{where}: times repeat and column {texts[0]!r} holds text; if it tells series apart, say so "
-            f"with by: [{texts[0]}], or --by {texts[0]} on the command line, "
-            f"else choose the series with columns: [{', '.join(values[:3])}]"
-        )
+    if not options.by and head[options.time_name].drop_nulls().is_duplicated().any():
+        _refuse_repeats(head, texts, [name for name in names if name not in (*taken, *texts)], values, options, where)
     return Shape(options.time_name, None, values, options.by, texts)
+
+
+def _refuse_repeats(
+    head: pl.DataFrame, texts: Sequence[str], numbers: Sequence[str], values: Sequence[str], options: TableOptions,
+    where: str,
+) -> None:  # fmt: skip
+    """Raise DataError where times repeat and columns tell the rows apart, or hold text that may."""
+    by = tell_apart(head, options.time_name, texts, numbers)
+    if not by and not texts:
+        return
+    told = by or texts[:1]
+    what = f"{' and '.join(map(repr, told))} {'tell' if len(told) > 1 else 'tells'} the rows apart"
+    what = what if by else f"column {texts[0]!r} holds text"
+    flags = " ".join(f"--by {shlex.quote(name)}" for name in told)
+    others = [name for name in values if name not in told]
+    raise DataError(
+        f"{where}: times repeat and {what}; if {'they name' if len(told) > 1 else 'it names'} series, say so "
+        f"with by: [{', '.join(told)}], or {flags} on the command line, else choose the series with "
+        f"columns: [{', '.join(others[:3])}]"
+    )
 
 
 def find_texts(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> list[str]:

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from sentinel.domain.errors import DataError
+from sentinel.tables.apart import find_long
 from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, TableOptions, matches
 from sentinel.tables.columns import join_time
 from sentinel.tables.counters import leave_out_counters
@@ -26,7 +27,6 @@ from sentinel.tables.dialects import DIALECTS, PLAIN, UnfinishedError, find_dial
 from sentinel.tables.guessing import (
     find_flags,
     find_form,
-    find_long,
     find_time,
     note_clocks,
     refuse_headerless,
@@ -205,7 +205,7 @@ def recognise_frame(
         notes += [*zone, *note_unnamed(head, options)]
         head = join_time(head.lazy(), options).collect()
         names = names if options.layout != "months" else [name for name in head.columns if name not in (ROW, MORE)]
-        options = fill(options, find_long(head, names, options, growing=growing))
+        options = fill(options, find_long(head, names, options, where, growing=growing))
         options = fill(options, find_form(head, options, where, growing=growing))
         # A semicolon or a tab that nobody gave can come with a decimal comma; tabs of a known kind of file do not.
         risky = (";",) if what else (";", "\t")

@@ -69,7 +69,7 @@ def test_replicates_that_came_after_the_first_rows_were_mixed_into_one_series(tm
     assert rows(frames) == []
     with path.open("a") as file:
         file.write("2024-01-03,ph,1,7.1\n2024-01-03,ph,2,7.9\n")
-    with pytest.raises(DataError, match="if it tells series apart, say so with by"):
+    with pytest.raises(DataError, match="if it names series, say so with by"):
         source.fetch(cursor)
 
 

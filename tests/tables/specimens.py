@@ -136,6 +136,19 @@ PSL = """  2021    2022
  An invented index
  units=degC
 """
+CNV = """* Sea-Bird SBE 37SM-RS232 Data File:
+* FileName = x.hex
+# nquan = 3
+# name 0 = timeY: Time, System [seconds]
+# name 1 = tv290C: Temperature [ITS-90, deg C]
+# name 2 = flag: flag
+# start_time = Jun 18 2021 00:00:00
+# bad_flag = -9.990e-29
+*END*
+ 1623974400    12.5000  0.000e+00
+ 1623978000    12.2500  0.000e+00
+ 1623981600 -9.990e-29  0.000e+00
+"""
 DWD = """STATIONS_ID;MESS_DATUM;QN_9;TT_TU;RF_TU;eor
          44;2021061800;    3;   -999;  70.0;eor
          44;2021061801;    3;   18.3;  71.0;eor
@@ -156,6 +169,7 @@ SPECIMENS = {
     "paleo": Specimen(PALEO, ("charcoal",), "-50.0", (4.5, 3.5)),
     "erddap": Specimen(ERDDAP, ("sst",), FIRST, (24.5,)),
     "gleon": Specimen(GLEON, ("wtr_0", "wtr_0.5"), FIRST, (20.5, 20.25)),
+    "cnv": Specimen(CNV, ("Temperature [ITS-90, deg C]",), FIRST, (12.5, 12.25)),
     "dwd": Specimen(DWD, ("44/RF_TU", "44/TT_TU"), FIRST, (70.0, 71.0, 72.5)),
     "psl": Specimen(PSL, ("value",), "2021-01-01T00:00:00", (20.5, 20.25, *map(float, range(21, 31)), 21.5)),
     "plain-months": Specimen(MONTHS, ("value",), "2021-01-01T00:00:00", (20.5, 20.25)),

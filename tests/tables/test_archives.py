@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sentinel.domain.errors import DataError
 from sentinel.tables import TableOptions, open_table, parse
 from sentinel.tables.recognising import Recognised, recognise
 
@@ -86,3 +87,28 @@ def test_a_quality_code_of_all_values_was_a_series(tmp_path):
     assert any("--flags 'Quality Code=CODE,CODE'" in line for line in told.said)
     used, _ = read(tmp_path / "a.csv", f"Timestamp,Value,Quality Code\n{rows}", flags=("Quality Code=10",))
     assert len(used["Value"]) == len(DAYS) - 1
+
+
+def test_profiles_say_which_columns_tell_their_rows_apart(tmp_path):
+    rows = "".join(
+        f"{lake},{day},{d},1,{n % 7}.5\n" for lake in ("AL", "BM") for n, day in enumerate(DAYS) for d in (0, 2)
+    )
+    with pytest.raises(DataError, match=r"'lakeid' and 'depth' tell the rows apart.*--by lakeid --by depth"):
+        read(tmp_path / "a.csv", f"lakeid,sampledate,depth,rep,wtemp\n{rows}")
+    found, _ = read(tmp_path / "a.csv", f"lakeid,sampledate,depth,rep,wtemp\n{rows}", by=("lakeid", "depth"))
+    assert len(found["BM/2/wtemp"]) == len(DAYS)
+
+
+def test_depths_in_a_column_of_numbers_were_mixed_into_one_series(tmp_path):
+    rows = "".join(f"{day},{d},{n}.5\n" for n, day in enumerate(DAYS) for d in (0, 2.5))
+    with pytest.raises(DataError, match=r"times repeat and 'depth' tells the rows apart.*--by depth"):
+        read(tmp_path / "a.csv", f"date,depth,wtemp\n{rows}")
+
+
+def test_values_of_one_series_in_two_units_were_mixed(tmp_path):
+    rows = "".join(f"{day},P,{n}.5,{'mg/l' if n % 9 else 'ug/l'}\n" for n, day in enumerate(DAYS))
+    text = f"date,parameter,value,unit\n{rows}"
+    with pytest.raises(DataError, match=r"series 'P' has values in several units.*ug/l x5, mg/l x35.*--by unit"):
+        read(tmp_path / "a.csv", text)
+    found, _ = read(tmp_path / "a.csv", text, series_column="parameter", by=("unit",))
+    assert {name: len(values) for name, values in found.items()} == {"mg/l/P": 35, "ug/l/P": 5}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError
+from sentinel.tables.dialects.cnv import CNV
 from sentinel.tables.dialects.dwd import DWD
 from sentinel.tables.dialects.erddap import ERDDAP
 from sentinel.tables.dialects.fluxnet import FLUXNET
@@ -19,7 +20,7 @@ from sentinel.tables.dialects.toa5 import TOA5
 
 __all__ = ["DIALECTS", "PLAIN", "Dialect", "Patch", "UnfinishedError", "find_dialect", "find_separator"]
 
-DIALECTS = (TOA5, HOBO, RDB, NDBC, SWMP, FLUXNET, PANGAEA, PALEO, ERDDAP, GLEON, PSL, DWD, PLAIN)
+DIALECTS = (TOA5, HOBO, RDB, NDBC, SWMP, FLUXNET, PANGAEA, PALEO, ERDDAP, GLEON, PSL, DWD, CNV, PLAIN)
 """In the order in which they are tried; the last one takes what is left."""
 
 

@@ -1,0 +1,97 @@
+"""Which columns tell series apart: those of a long table, and what to say where the times of a table repeat."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from sentinel.domain.errors import DataError
+from sentinel.tables.cells import TableOptions
+from sentinel.tables.decimals import ENOUGH_ROWS
+from sentinel.tables.dialects import UnfinishedError
+
+_SERIES_NAMES = (
+    r"(variable|parameter|param|characteristic)[ _]?(name|code|cd|id)?|analyte|element|grandeur(_\w+)?|"
+    r"observed_?property|datastream|metric"
+)
+_SITE_NAMES = (
+    r"(monitoring[ _]?)?(site|station|location|lake|buoy|plot)[ _]?(name|code|no|id|identifier|abbr)?|"
+    r"code_(site|station)|platform"
+)
+_VALUE_NAMES = (
+    r"(result|data|obs|observed|measure(d|ment)?)?[ _]?(value|val)|result(at)?(_\w+)?|resultmeasurevalue|valeur|wert"
+)
+_UNIT_NAMES = r"(.*[ _/])?(measure[ _]?)?units?([ _]?(code|name|symbol|of[ _]?measure.*))?"
+_PLACE_NAMES = (
+    r".*(depth|level|layer|height|rep(licate)?|station|site|plot|sensor|channel|lake|sta|id)([ _]?(id|no|m))?"
+)
+_MOST_PLACES = 50
+"""Different numbers of a column that could tell series apart."""
+
+
+def find_long(
+    head: pl.DataFrame, names: Sequence[str], options: TableOptions, where: str, *, growing: bool = False
+) -> dict[str, Any]:
+    """Tell which columns name the series and hold the values of a long table, where each has one value at a time.
+
+    Raises DataError: one series has several units. UnfinishedError: in the few rows of a growing file a further column
+    may still tell series apart.
+    """
+    if options.layout == "wide" or options.by or {options.series_column, options.value_column} <= set(names):
+        return {}
+    series = next((name for name in names if re.fullmatch(_SERIES_NAMES, name.lower())), None)
+    value = next((name for name in names if re.fullmatch(_VALUE_NAMES, name.lower())), None)
+    if series is None or value is None or head[series].dtype != pl.String or options.time_name not in head.columns:
+        return {}
+    taken = {series, *options.time_columns, options.time_name}
+    sites = tuple(
+        name
+        for name in names
+        if name not in taken and re.fullmatch(_SITE_NAMES, name.lower()) and head[name].dtype == pl.String
+    )
+    # Without a further column nothing could tell apart the values of one time: they are repeats.
+    if not set(names) <= {*taken, *sites, value}:
+        if head.select(options.time_name, series, *sites).is_duplicated().any():
+            return {}
+        if growing and head.height < ENOUGH_ROWS:
+            raise UnfinishedError
+    _refuse_mixed_units(head, names, (*sites, series), value, where)
+    return {"series_column": series, "value_column": value, "by": sites}
+
+
+def _refuse_mixed_units(head: pl.DataFrame, names: Sequence[str], key: Sequence[str], value: str, where: str) -> None:
+    """Raise DataError where the values of one series are in several units: they cannot be compared."""
+    unit = next((name for name in names if re.fullmatch(_UNIT_NAMES, name.lower())), None)
+    if unit is None or unit in key or head[unit].dtype != pl.String:
+        return
+    counts = head.drop_nulls(unit).group_by(*key, unit, maintain_order=True).len()
+    mixed = counts.filter(pl.len().over(*key) > 1)
+    if mixed.is_empty():
+        return
+    first = mixed.filter(pl.all_horizontal(pl.col(name) == mixed[name][0] for name in key))
+    found = ", ".join(f"{one} x{count:,}" for one, count in first.select(unit, "len").rows())
+    options = f"--series-column {shlex.quote(key[-1])} --value-column {shlex.quote(value)}"
+    by = " ".join(f"--by {shlex.quote(name)}" for name in (*key[:-1], unit))
+    raise DataError(
+        f"{where}: series {first[key[-1]][0]!r} has values in several units, in column {unit!r} ({found}); convert "
+        f"them, or make a series of each: {options} {by}"
+    )
+
+
+def tell_apart(head: pl.DataFrame, time: str, texts: Sequence[str], numbers: Sequence[str]) -> tuple[str, ...]:
+    """Find columns that, with the time, no two rows share: names first, then places; none where there are none."""
+    places = [name for name in numbers if re.fullmatch(_PLACE_NAMES, name.lower())]
+    chosen: tuple[str, ...] = ()
+    left = head.select(time).n_unique()
+    for name in (*texts, *places):
+        different = head[name].n_unique()
+        rows = head.select(time, *chosen, name).n_unique()
+        if rows > left and different <= max(_MOST_PLACES, head.height // 10) and different < head.height:
+            chosen, left = (*chosen, name), rows
+        if left == head.height:
+            return chosen
+    return ()
