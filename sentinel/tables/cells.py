@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal, TypeAlias
 
 import polars as pl
@@ -118,6 +120,15 @@ def _plain_number(text: pl.Expr, options: TableOptions) -> pl.Expr:
     if decimal == ",":
         text = text.str.replace(",", ".", literal=True)
     return text.cast(pl.Float64, strict=False)
+
+
+def number_twins(names: Sequence[str]) -> list[str]:
+    """Number the columns that share a name, in order: `ANOM`, `ANOM (2)`."""
+    numbered: list[str] = []
+    for name in names:
+        twin = next(one for n in count(1) if (one := name if n == 1 else f"{name} ({n})") not in numbered or not name)
+        numbered.append(twin)
+    return numbered
 
 
 def without_unit(name: str) -> str:

@@ -52,7 +52,7 @@ _FLAG_ENDINGS = (
 _FLAGS_OF_ALL = ("quality code", "quality_code", "qcode", "qc", "qf", "flag", "flags", "quality flag", "quality_flag")
 """Names of a flag of all values of a row."""
 _FLAG_STARTS = ("f_", "qc_", "flag_")
-_ROW_NUMBERS = ("record", "#", "rownames", "rn")
+_ROW_NUMBERS = ("record", "#", "rownames", "rn", "recnbr", "recno", "entry_id")
 _ZONE_NAMES = r"(.*[ _/])?(tz|tz_cd|time_?zone(_?code)?|zone)"
 _DATE_PARTS = 3
 """Year, month and day."""
@@ -78,7 +78,7 @@ def _find_time(head: pl.DataFrame, names: Sequence[str], options: TableOptions) 
     def looks(name: str) -> bool:
         return _looks_like_time(head[name], options)
 
-    clocks = [name for name in names if re.fullmatch(_CLOCK_NAMES, name.lower()) and _is_of_clock(head[name], options)]
+    clocks = [name for name in names if re.fullmatch(_CLOCK_NAMES, name.lower()) and is_of_clock(head[name], options)]
     if clocks and not (options.time_name in names and looks(options.time_name)):
         if whole := [name for name in names if _is_named_time(name) and looks(name) and _has_clock(head[name])]:
             return whole[0]
@@ -112,7 +112,7 @@ def note_clocks(head: pl.DataFrame, names: Sequence[str], options: TableOptions)
     own = options.time_column
     if not isinstance(own, str) or not _looks_like_time(head[own], options) or _has_clock(head[own]):
         return []
-    clocks = [name for name in names if name != own and _is_of_clock(head[name], options)]
+    clocks = [name for name in names if name != own and is_of_clock(head[name], options)]
     return [
         f"times of day, not used: {name}; to add it to the date: --time-column {shlex.quote(own)} "
         f"--time-column {shlex.quote(name)}"
@@ -133,7 +133,8 @@ def _has_clock(cells: pl.Series) -> bool:
     return cells.dtype == pl.String and bool(cells.head(100).str.contains(r"\d:\d\d").any())
 
 
-def _is_of_clock(cells: pl.Series, options: TableOptions) -> bool:
+def is_of_clock(cells: pl.Series, options: TableOptions) -> bool:
+    """True for a column of times of day without a date."""
     first = texts_of(cells.head(100), options).head(20) if cells.dtype == pl.String else cells.head(0)
     return bool(first.len()) and all(map(is_clock, first))
 
@@ -219,7 +220,7 @@ def _form_of_parts(head: pl.DataFrame, options: TableOptions) -> str | None:
     forms = []
     for name in options.time_columns:
         form = next((form for known, form in _PARTS if name.lower() in known), None)
-        if form is None and _is_of_clock(head[name], options):
+        if form is None and is_of_clock(head[name], options):
             form = form_of_clock(texts_of(head[name], options)[0])
         form = "%j" if name.lower() in _DAY_OF_YEAR else form
         if form is None:

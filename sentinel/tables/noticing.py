@@ -11,6 +11,7 @@ import polars as pl
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import MORE, ROW, UNNAMED, TableOptions, matches, number, without_unit
 from sentinel.tables.decimals import texts_of
+from sentinel.tables.guessing import is_of_clock
 from sentinel.tables.months import VALUE, find_months
 from sentinel.tables.times import ISO_PATTERN, instant, this_year
 from sentinel.tables.zones import zone_in_name
@@ -91,6 +92,21 @@ def _has_text(head: pl.DataFrame, name: str, options: TableOptions) -> bool:
         return False
     texts = texts_of(head[name], options)
     return bool(texts.to_frame().select(number(pl.col(name), pl.String(), options)).to_series().null_count())
+
+
+def note_twins(names: Sequence[str]) -> list[str]:
+    """Say which columns were numbered as they have the name of another one."""
+    twins = [name for name in names if (found := re.fullmatch(r"(.+) \(\d+\)", name)) and found[1] in names]
+    return [f"columns of one name are numbered from left to right: {', '.join(twins)}"] if twins else []
+
+
+def refuse_clock_alone(head: pl.DataFrame, names: Sequence[str], options: TableOptions, where: str) -> None:
+    """Raise DataError where the only times are times of day."""
+    clock = next((name for name in names if name in head.columns and is_of_clock(head[name], options)), None)
+    if clock is not None and not set(options.time_columns) <= set(names):
+        raise DataError(
+            f"{where}: column {clock!r} holds times of day without a date; a column of dates is needed beside it"
+        )
 
 
 def note_unnamed(head: pl.DataFrame, options: TableOptions) -> Iterator[str]:

@@ -23,7 +23,7 @@ from polars.io.plugins import register_io_source
 from sentinel.domain.errors import DataError
 from sentinel.domain.filenames import split_rotated
 from sentinel.tables import months
-from sentinel.tables.cells import MORE, ROW, UNNAMED, WHITESPACE, TableOptions
+from sentinel.tables.cells import MORE, ROW, UNNAMED, WHITESPACE, TableOptions, number_twins
 from sentinel.tables.compressed import Inflated, open_plain
 from sentinel.tables.ndjson import ndjson_rows, read_keys
 from sentinel.tables.sheets import read_sheet
@@ -223,7 +223,10 @@ def _find_newline(data: bytes, newline: bytes, start: int) -> int:
 
 def _read_columns(line: str, where: str, options: TableOptions) -> tuple[str, ...]:
     if line.strip() in ("[", "{") or line.replace(" ", "").startswith(('{"', "[{")):
-        raise DataError(f"{where}: JSON, not a CSV table; NDJSON (*.ndjson, one object per line) is read")
+        raise DataError(
+            f"{where}: JSON, not a CSV table; NDJSON (*.ndjson, one object per line) is read; "
+            "to make it of a list in it: jq -c '.data[]' a.json > a.ndjson"
+        )
     if options.layout == "months" and re.fullmatch(r"\s*\d{4}\s+\d{4}\s*", line):
         return ("Year", *months.NAMES)  # the first line has the first and the last year in place of names
     if options.separator == WHITESPACE:
@@ -234,9 +237,10 @@ def _read_columns(line: str, where: str, options: TableOptions) -> tuple[str, ..
         if "\r" in line:
             raise DataError(f"{where}: lines end in a carriage return alone; LF or CR LF is needed") from error
         raise DataError(f"{where}: the header line cannot be read ({error}); column names are needed") from error
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    if twice:
-        raise DataError(f"{where}: two columns are named {twice[0]!r}; every column needs its own name")
+    if re.match(r"[A-Z]{2}[A-Z0-9_-]{9}\d{6}[A-Z]{4}[\s\d-]{2}", line):
+        raise DataError(f"{where}: a .dly file of GHCN-Daily, of fixed widths; the CSV file of the station is read")
+    # Columns of one name are numbered, which is said.
+    names = number_twins(names)
     # Columns without a name are indices that spreadsheets and data frames write; they are never series.
     return tuple(name or f"{UNNAMED}{i}__" for i, name in enumerate(names))
 

@@ -35,7 +35,9 @@ from sentinel.tables.guessing import (
 from sentinel.tables.noticing import (
     leave_out_places,
     note_times,
+    note_twins,
     note_unnamed,
+    refuse_clock_alone,
     refuse_nameless_zone,
     take_zone,
     turn_months,
@@ -201,6 +203,8 @@ def recognise_frame(
     options, zone = take_zone(options, where)
     if not options.names:
         refuse_headerless(names, options, where)
+    refuse_clock_alone(head, names, options, where)
+    notes += note_twins(names)
     if set(options.time_columns) <= set(names) and not head.is_empty():
         notes += [*zone, *note_unnamed(head, options)]
         head = join_time(head.lazy(), options).collect()

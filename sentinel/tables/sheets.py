@@ -12,7 +12,7 @@ from typing import TypeAlias
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import MORE, ROW, UNNAMED, TableOptions
+from sentinel.tables.cells import MORE, ROW, UNNAMED, TableOptions, number_twins
 
 Cell: TypeAlias = int | float | str | bool | time | date | datetime | timedelta
 
@@ -29,9 +29,7 @@ def read_sheet(path: Path, options: TableOptions) -> pl.DataFrame:
     if options.names:
         rows = [list(options.names), *([*row[: len(options.names)]] for row in rows)]
     names = [_text(cell) or f"{UNNAMED}{n}__" for n, cell in enumerate(rows[0])]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"{path}: two columns are named {twice[0]!r}; every column needs its own name")
+    names = number_twins(names)
     body = [row for row in rows[1 + options.unit_rows :] if any(map(_text, row))]
     columns = [_column(name, [row[n] for row in body], options) for n, name in enumerate(names)]
     return pl.DataFrame(columns).with_columns(pl.lit(None, pl.String).alias(MORE)).with_row_index(ROW)

@@ -75,3 +75,24 @@ def test_a_daemon_follows_a_table_without_names(tmp_path):
         file.write("2021-06-03,3,7.0\n")
     more, _ = follow(source, cursor)
     assert [value for _, value in (*rows(frames), *rows(more))] == [7.5, 7.25, 7.0]
+
+
+def test_two_columns_of_one_name_are_numbered_and_that_is_said(tmp_path):
+    """Monthly indices name each anomaly ANOM; the table was refused, and only an editor helped."""
+    rows = "".join(f"2021,{month},20.5,0.5,21.5,-0.5\n" for month in range(1, 13))
+    found, told = read(tmp_path / "a.csv", f"YR,MON,NINO1,ANOM,NINO2,ANOM\n{rows}")
+    assert found["ANOM (2)"] == [-0.5] * 12
+    assert "columns of one name are numbered from left to right: ANOM (2)" in told.said
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Time(H:M:S)\tCO2\n00:00:00\t410.5\n00:01:00\t411.5\n", "'Time.H:M:S.' holds times of day without a date"),
+        ("USW00014837201901TMAX  193  W  207  W\nUSW00014837201901TMIN  103  W  107  W\n", "a .dly file of GHCN-Daily"),
+        ('{"data": [{"date": "2021-06-01", "q": 1}]}\n', "jq -c '.data.*' a.json > a.ndjson"),
+    ],
+)
+def test_what_is_no_table_says_what_would_be_one(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        read(tmp_path / "a.txt", text)

@@ -21,7 +21,7 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
     pairs = [(one[1].strip(), one[2]) for one in found if one]
     titles = [title for _, title in pairs]
     names = tuple(title if titles.count(title) == 1 else f"{title} {short}" for short, title in pairs)
-    bad = next((line.split("=")[1].strip() for line in lines[:end] if line.startswith("# bad_flag")), None)
+    bad = next((line.partition("=")[2].strip() for line in lines[:end] if line.startswith("# bad_flag")), None)
     time = next((n for n, (short, _) in enumerate(pairs) if short in _TIMES), None)
     patch = {"separator": "whitespace", "comment": None, "skip_rows": end + 1, "names": names}
     if time is not None:
