@@ -86,7 +86,7 @@ class CsvSource(Part):
     every: Every = 30 * SECOND
     """How often it is read."""
     path: Text
-    """A file, or a folder that is searched for *.csv, *.parquet, *.ndjson and *.nc."""
+    """A file, or a folder that is searched for *.csv, *.parquet, *.ndjson and *.nc, compressed text too (*.csv.gz)."""
     dialect: Literal[DIALECTS] = "auto"  # type: ignore[valid-type]
     """Kind of file; auto = recognised by its first lines, none = the keys below alone say how it is written."""
     format: Literal["auto", "csv", "parquet", "ndjson", "xlsx", "netcdf"] = "auto"

@@ -26,6 +26,9 @@ from sentinel.tables.recognising import read_back, recognise, recognise_text, wr
 from sentinel.tables.repeated import LONGEST_US, find_second_rows
 from sentinel.tables.sheets import forget_sheets
 
+NAMED_ROWS = 100_000
+"""Rows of a table whose rows name the series that are looked at before the start."""
+
 
 class Rows(NamedTuple):
     """The rows that one file gave, checked, and how far it has been read with them."""
@@ -43,11 +46,11 @@ class Rows(NamedTuple):
 def first_series(path: Path, options: TableOptions) -> set[str]:
     """Names of the series of the first rows of a table; DataError if it cannot be read."""
     options = recognise(path, options, counters=False).options
-    head = join_time(open_table(path, options), options).head(HEAD_ROWS).collect()
-    shape = find_shape(head, options, str(path))
+    table = join_time(open_table(path, options), options)
+    shape = find_shape(table.head(HEAD_ROWS).collect(), options, str(path))
     if not shape.keys:
         return set(shape.values)
-    checked = check_cells(head.lazy(), options, "time", shape).collect()
+    checked = check_cells(table.head(NAMED_ROWS), options, "time", shape).collect()
     return set(checked.filter(pl.col(REJECTED).is_null())["series"])
 
 

@@ -148,7 +148,7 @@ def _upgrade(mine: dict[str, Any], written: Mapping[str, Any], counted: dict[str
         mine["way"] = Way(written["read_as"])
     if isinstance(written.get("repeated"), str):
         mine["repeated"] = json.loads(written["repeated"] or "{}")
-    for series, value in json.loads(written.get("counted") or "{}").items():
+    for series, value in json.loads(written["counted"] or "{}").items() if "counted" in written else ():
         counted[series] = (_LONG_AGO_US, value)
     return mine
 

@@ -71,6 +71,7 @@ class _Search:
         """Positions whose file has not been found yet."""
         self._inodes = {(one.device, one.inode): name for name, one in former.items()}
         self._positions: dict[str, Position] = {}
+        self._bases: dict[str, str] = {}
 
     def run(self, now_us: int) -> Found:
         for name, path in self._tables.items():
@@ -83,9 +84,17 @@ class _Search:
         for paths in siblings.values():
             for path in paths:
                 self._match(path.name, path)
-        chains = {base: self._chain(base, siblings.get(base, [])) for base in sorted(set(bases.values()))}
+        tables: dict[str, list[Path]] = {}
+        for name, path in self._tables.items():
+            tables.setdefault(bases[name], []).append(path)
+        chains = {
+            base: self._chain(base, siblings.get(base, []), tables.get(base, [])) for base in sorted({*bases.values()})
+        }
         for base, chain in chains.items():
             self._find_copies(base, chain)
+        new = [path for name, path in self._tables.items() if name not in self._positions]
+        for base in chains if new else ():  # renamed and compressed
+            self._find_copies(base, new)
         files: dict[str, Path] = {}
         lost: list[Lost] = []
         for base, chain in chains.items():
@@ -98,10 +107,13 @@ class _Search:
         return Found(files, self._positions, bases, lost)
 
     def _base(self, name: str) -> str:
+        """Name of the table of a file before it was rotated."""
         if self._single is not None:
             return self._single
-        base = split_rotated(name)[0]
-        return base if base.lower().endswith(ENDINGS) else without_compression(name)
+        if name not in self._bases:
+            base = split_rotated(name)[0]
+            self._bases[name] = base if base.lower().endswith(ENDINGS) else without_compression(name)
+        return self._bases[name]
 
     def _match(self, name: str, path: Path) -> None:
         """Find the position of a file by its inode, if it still begins as it did."""
@@ -113,7 +125,7 @@ class _Search:
         position = self._left.get(old) if old is not None else None
         if old is None or position is None:
             return
-        if position.done != state_of(status):
+        if position.head and position.done != state_of(status):
             is_read = False
             try:
                 with self._opener.open(path) as plain:
@@ -148,7 +160,7 @@ class _Search:
                 found.setdefault(base, []).append(self._folder / name)
         return found
 
-    def _chain(self, base: str, siblings: list[Path]) -> list[Path]:
+    def _chain(self, base: str, siblings: list[Path], tables: list[Path]) -> list[Path]:
         """The rotated files of a table, the oldest first, and the table itself."""
         ranks = {path: split_rotated(path.name, base)[1:] for path in siblings}
         numbers = {path: number for path, (number, _) in ranks.items() if number is not None}
@@ -160,7 +172,6 @@ class _Search:
             rotated = sorted(dates, key=lambda one: dates[one])
         else:  # several ways of rotating: the names do not tell the order
             rotated = sorted(set(siblings) - set(own), key=lambda one: (one.stat().st_mtime_ns, one.name))
-        tables = [path for name, path in self._tables.items() if self._base(name) == base]
         # `lake.csv.gz` comes before `lake.csv`.
         return [*rotated, *own, *sorted(tables, key=lambda one: one.name.lower().endswith(SUFFIXES), reverse=True)]
 

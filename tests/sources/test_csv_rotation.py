@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import random
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from sentinel.domain.observation import Rejection
 from sentinel.sources import SourceError
 from tests.sources.following import NOW_US, SECOND_US, csv_source, follow, line, rows, table, through_json, values
 
@@ -95,6 +97,45 @@ def test_a_file_renamed_within_its_folder_is_not_read_twice(tmp_path):
     (tmp_path / "new.csv").write_text(table(range(20, 25)))
     frames, _ = follow(source, cursor)
     assert values(frames) == [20, 21, 22, 23, 24]
+
+
+def test_a_file_renamed_and_compressed_within_its_folder_is_not_read_twice(tmp_path):
+    (tmp_path / "new.csv").write_text(table(range(20)))
+    source = csv_source(tmp_path)
+    _, cursor = follow(source)
+    with (tmp_path / "new.csv").open("a") as file:
+        file.write(line(20))
+    (tmp_path / "old.csv.gz").write_bytes(gzip.compress((tmp_path / "new.csv").read_bytes()))
+    (tmp_path / "new.csv").unlink()
+    (tmp_path / "new.csv").write_text(table(range(21, 25)))
+    frames, _ = follow(source, cursor)
+    assert values(frames) == [20, 21, 22, 23, 24]
+    assert frames[0].rejected == {}
+
+
+def test_tables_that_are_deleted_after_they_were_read_are_no_loss(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text(table(range(20)))
+    _, cursor = follow(csv_source(tmp_path))
+    (tmp_path / "a.csv").unlink()
+    frames, cursor = follow(csv_source(tmp_path), cursor)
+    assert (rows(frames), frames[0].rejected, frames[0].complaints) == ([], {}, ())
+    assert set(cursor["files"]) == {"b.csv"}
+
+
+def test_an_emptied_file_without_a_copy_is_said_and_a_window_that_moves_on_is_not(tmp_path):
+    path = tmp_path / "lake.csv"
+    path.write_text(table(range(50)))
+    source = csv_source(path)
+    _, cursor = follow(source)
+    path.write_text(table(range(20, 60)))
+    frames, cursor = follow(source, cursor)
+    assert frames[0].rejected == {}
+    path.write_text(table(range(60, 65)))
+    frames, cursor = follow(source, cursor)
+    assert frames[0].rejected == {Rejection.LOST: 1}
+    assert f"{path}: the file that was read to byte" in frames[0].complaints[0]
+    assert "up to 2020-01-01 00:00:59 UTC is gone" in frames[0].complaints[0]
 
 
 def test_a_truncated_file_is_read_from_its_start(tmp_path):
