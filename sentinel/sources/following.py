@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from sentinel import __version__
 from sentinel.config import CsvSource, identity
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
@@ -56,6 +57,7 @@ class Follower:
     def __init__(self, settings: CsvSource, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
         self._path, self._options = Path(settings.path), options_of(settings)
+        self._read_with = f"{__version__} {self._options}"
         self._opener = Opener()
         self._text, self._whole = TextReader(self._options), WholeReader(self._options)
 
@@ -77,7 +79,7 @@ class Follower:
     def _fetch(self, cursor: Cursor | None) -> Frame:
         # Asked before the files are: whatever was written by then is read below.
         now_us = self._clock.now_us()
-        marks = Marks.of(cursor, repr(self._options))
+        marks = Marks.of(cursor, self._read_with)
         found = self._find(marks, now_us)
         read = _Read([], Counter(), [], {})
         left, more, held_up = self._settings.max_observations, False, set[str]()
@@ -88,7 +90,7 @@ class Follower:
                 break
             if base in held_up:  # what came after it waits until it has been read
                 continue
-            rows = self._read_file(name, path, found.positions, left, read)
+            rows = self._read_file(path, base, found.positions, left, read)
             if rows is None:
                 continue
             found.positions[name] = self._take(rows, path, base, now_us, read)
@@ -99,8 +101,9 @@ class Follower:
         for gone in found.lost:
             self._say_lost(gone, found, read)
         observations = pl.concat([pl.DataFrame(schema=OBSERVATIONS), *read.tables]).sort("time", maintain_order=True)
-        counted = dict(marks.counted)
+        counted: dict[str, tuple[int, float]] = {}
         if patterns := patterns_of(self._options.transform, "difference"):
+            counted |= marks.counted
             observations = _count(observations, patterns, counted, read.rejected)
         prefix = self._settings.prefix
         if prefix:
@@ -109,7 +112,7 @@ class Follower:
         columns = {name for way in ways if way.series is None and not self._options.by for name in way.values}
         return Frame(
             identity(self._settings), observations,
-            cursor=Marks(found.positions, counted).to_cursor(repr(self._options)),
+            cursor=Marks(found.positions, counted).to_cursor(self._read_with),
             watermark_us=None if more else now_us, more=more,
             rejected=dict(read.rejected), complaints=tuple(read.complaints[:COMPLAINTS]),
             columns=tuple(prefix + name for name in sorted(columns)),
@@ -121,17 +124,22 @@ class Follower:
         except OSError as error:
             raise SourceError(f"{self._path}: {error.strerror}; a readable file or folder is needed") from error
         try:
-            return find_files(marks.positions, tables, self._path, self._opener, now_us)
+            return find_files(marks.positions, tables, self._path, self._opener, self._is_whole, now_us)
         except OSError as error:  # without the folder's list no one knows whether a rotated file has unread rows
             raise _name_failure(self._path.parent if self._path in tables.values() else self._path, error) from error
 
-    def _read_file(self, name: str, path: Path, positions: dict[str, Position], left: int, read: _Read) -> Rows | None:
+    def _is_whole(self, name: str) -> bool:
+        """True of a file that is replaced as a whole, not added to."""
+        return file_format(Path(name), self._options) not in TEXT
+
+    def _read_file(self, path: Path, base: str, positions: dict[str, Position], left: int, read: _Read) -> Rows | None:
         """Read one file on from its position; None where nothing has been added or nothing of it can be read."""
         try:
             with self._opener.open(path) as plain:
+                name = path.name
                 position = positions[name] = positions.get(name) or Position.at(plain, 0, 0)
-                fmt = file_format(path, self._options)
-                reader = self._text if fmt in TEXT else self._whole
+                fmt = file_format(Path(base), self._options)
+                reader = self._whole if self._is_whole(base) else self._text
                 try:
                     rows = reader.read(path, plain, fmt, position, left)
                 except OSError:
@@ -182,7 +190,7 @@ class Follower:
         read.complaints.insert(
             0,
             f"{folder / gone.name}: the file that was read to byte {gone.position.offset:,}{until} is gone, deleted or "
-            "overwritten: rows that were written to it after that are lost; let the writer keep more rotated files",
+            "overwritten: if rows were written to it after that, they are lost; more rotated files should be kept",
         )
 
 

@@ -30,6 +30,10 @@ NAMED_ROWS = 100_000
 """Rows of a table whose rows name the series that are looked at before the start."""
 
 
+TIMES_KEPT = 32
+"""Files with columns of text of which the times of the first rows are kept; of others they are read again."""
+
+
 class Rows(NamedTuple):
     """The rows that one file gave, checked, and how far it has been read with them."""
 
@@ -186,6 +190,8 @@ class TextReader:
         shape = find_shape(rows, options, str(path))
         find_axis(rows, options, shape, str(path), "time")
         if shape.left_out:
+            while len(self._times) >= TIMES_KEPT:
+                self._times.pop(next(iter(self._times)))
             self._times[plain.status.st_dev, plain.status.st_ino] = rows[options.time_name].drop_nulls()
         return shape
 

@@ -106,7 +106,7 @@ class Marks:
     """Time and value up to which each counter has been read, by series."""
 
     def to_cursor(self, options: str) -> dict[str, object]:
-        """Write as JSON; what files share is written once. `options` are those the columns were learnt with."""
+        """Write as JSON; what files share is written once. `options` are those the files were read with."""
         ways: dict[Way, int] = {}
         files = {}
         for name, position in self.positions.items():
@@ -115,17 +115,19 @@ class Marks:
             if position.way is not None:
                 written["way"] = ways.setdefault(position.way, len(ways))
             files[name] = written
-        cursor: dict[str, object] = {"files": files}
+        cursor: dict[str, object] = {"files": files, "options": fingerprint(options)}
         if ways:
-            written_ways = [[way.read_as, way.series, list(way.values), list(way.left_out)] for way in ways]
-            cursor |= {"options": fingerprint(options), "ways": written_ways}
+            cursor["ways"] = [[way.read_as, way.series, list(way.values), list(way.left_out)] for way in ways]
         if self.counted:
             cursor["counted"] = {name: list(mark) for name, mark in self.counted.items()}
         return cursor
 
     @classmethod
     def of(cls, cursor: Mapping[str, Any] | None, options: str) -> Marks:
-        """Read a cursor, also one of an earlier version; columns learnt with other options are learnt again."""
+        """Read a cursor, also one of an earlier version.
+
+        With other options columns are learnt again, and a file of which nothing more could be read is looked at again.
+        """
         cursor = cursor or {}
         same = cursor.get("options") == fingerprint(options)
         ways = [
@@ -138,6 +140,8 @@ class Marks:
             mine = {key: value for key, value in written.items() if key in known}
             mine["way"] = ways[mine["way"]] if "way" in mine else None
             mine = {"head": "", "tail": "", **mine}
+            if not same:
+                mine["done"] = ""
             positions[name] = Position(**_upgrade(mine, written, counted))
         return cls(positions, counted)
 

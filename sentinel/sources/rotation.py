@@ -8,7 +8,7 @@ missed. A file that was read and is not found any more is *lost* if rows may hav
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +22,6 @@ from sentinel.sources.opening import Opener, Plain, state_of
 from sentinel.sources.positions import HEAD_BYTES, Position, fingerprints
 from sentinel.tables.compressed import open_plain
 
-WHOLE = (".parquet", ".xlsx", ".nc")
-"""Endings of files that are replaced as a whole."""
 LINGER_SECONDS = 3_600
 """A file that was renamed away is followed until nothing has been written to it for so long."""
 
@@ -50,21 +48,25 @@ class Found(NamedTuple):
 
 
 def find_files(
-    former: Mapping[str, Position], tables: Mapping[str, Path], path: Path, opener: Opener, now_us: int
-) -> Found:
+    former: Mapping[str, Position], tables: Mapping[str, Path], path: Path, opener: Opener,
+    is_whole: Callable[[str], bool], now_us: int,
+) -> Found:  # fmt: skip
     """Find the files of the last fetch among those that are there now, and those that came in between.
 
-    `former` are the positions by name, `tables` what `find_tables` gave for `path`. OSError if a folder that may hold
-    rotated files cannot be listed.
+    `former` are the positions by name, `tables` what `find_tables` gave for `path`; `is_whole` tells by the name which
+    files are replaced as a whole. OSError if a folder that may hold rotated files cannot be listed.
     """
-    return _Search(former, tables, path, opener).run(now_us)
+    return _Search(former, tables, path, opener, is_whole).run(now_us)
 
 
 class _Search:
     """One look at the files."""
 
-    def __init__(self, former: Mapping[str, Position], tables: Mapping[str, Path], path: Path, opener: Opener) -> None:
-        self._tables, self._opener = tables, opener
+    def __init__(
+        self, former: Mapping[str, Position], tables: Mapping[str, Path], path: Path, opener: Opener,
+        is_whole: Callable[[str], bool],
+    ) -> None:  # fmt: skip
+        self._tables, self._opener, self._is_whole = tables, opener, is_whole
         self._single = path.name if tables.get(path.name) == path else None
         self._folder = path.parent if self._single is not None else path
         self._left = dict(former)
@@ -136,7 +138,7 @@ class _Search:
                 return
             except OSError:  # it keeps its place: it is the same file
                 pass
-            is_read = is_read and not self._base(name).lower().endswith(WHOLE)
+            is_read = is_read and not self._is_whole(self._base(name))
             position = replace(position, done=state_of(status) if is_read else "", changed_ns=status.st_mtime_ns)
         self._positions[name] = position
         del self._left[old]
@@ -228,8 +230,8 @@ class _Search:
 
     def _find_lost(self, base: str, chain: list[Path], newer: list[Path]) -> Iterator[Lost]:
         """Find the files that are gone, and to which rows may have been written since they were read."""
-        if base.lower().endswith(WHOLE):
-            return  # replaced as a whole
+        if self._is_whole(base):
+            return
         known = [self._positions[path.name] for path in chain if path.name in self._positions]
         # A file of which nothing had been read is known by its inode alone, which another may have by now. While what
         # is older is still there, this is too, among what is newer.

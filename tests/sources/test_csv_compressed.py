@@ -12,6 +12,7 @@ from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Rejection
 from tests.sources.following import csv_source, follow, line, rows, table, values
 from tests.sources.rotating import COMPRESS
+from tests.sources.test_csv_columns import write_sheet
 
 
 @pytest.mark.parametrize("ending", COMPRESS)
@@ -124,6 +125,46 @@ def test_torn_files_in_a_folder_are_counted_once_and_read_when_they_have_been_pu
     assert {value for series, value in rows(follow(source, cursor)[0]) if series == "p"} == set(
         map(float, range(4_000))
     )
+
+
+def test_a_file_that_other_options_read_is_looked_at_again(tmp_path):
+    (tmp_path / "a.csv").write_text("when,n\n5 o'clock,1\n")
+    (tmp_path / "b.csv").write_text("time,m\n2020-01-03,99\n")
+    frames, cursor = follow(csv_source(tmp_path))
+    assert rows(frames) == [("m", 99.0)]
+    assert frames[0].rejected == {Rejection.UNREADABLE: 1}
+    assert rows(follow(csv_source(tmp_path), cursor)[0]) == []
+    frames, _ = follow(csv_source(tmp_path, time_column="when", time_format="%H o'clock"), cursor)
+    assert frames[0].rejected
+
+
+def test_a_file_of_another_format_that_was_renamed_is_read_on_as_it_began(tmp_path):
+    path = tmp_path / "a.ndjson"
+    rows_of_json = [f'{{"time": "2020-01-01T00:00:{n:02d}", "n": {n}}}\n' for n in range(20)]
+    path.write_text("".join(rows_of_json[:10]))
+    source = csv_source(path)
+    _, cursor = follow(source)
+    with path.open("a") as file:
+        file.write("".join(rows_of_json[10:15]))
+    path.rename(tmp_path / "old.dat")
+    path.write_text("".join(rows_of_json[15:]))
+    assert values(follow(source, cursor)[0]) == [float(n) for n in range(10, 20)]
+
+
+@pytest.mark.parametrize("name", ["a.pq", "a.xlsx", "a.parquet"])
+def test_a_file_that_is_replaced_as_a_whole_is_no_loss(tmp_path, name):
+    cursor = None
+    for first in (0, 50):
+        times = pl.Series(range(first, first + 9), dtype=pl.Int64).cast(pl.Datetime("ms")) + pl.duration(days=9_000)
+        frame = pl.select(time=times).with_columns(n=pl.int_range(9).cast(pl.Float64) + first)
+        if name.endswith("xlsx"):
+            write_sheet(frame, tmp_path / "new")
+        else:
+            frame.write_parquet(tmp_path / "new")
+        (tmp_path / "new").replace(tmp_path / name)
+        frames, cursor = follow(csv_source(tmp_path / name), cursor)
+        assert values(frames) == [float(n) for n in range(first, first + 9)]
+        assert frames[0].rejected == {}
 
 
 def test_a_single_file_that_cannot_be_read_is_a_failure_of_its_source(tmp_path):
