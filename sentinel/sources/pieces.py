@@ -171,7 +171,7 @@ class TextReader:
             return False
         key = (plain.status.st_dev, plain.status.st_ino)
         known = self._times.get(key)
-        new = joined.select(options.time_name, *shape.left_out).collect()
+        new = joined.collect()
         if known is None or known.len() >= HEAD_ROWS:
             return known is None
         times = pl.concat([known, new[options.time_name].drop_nulls()])

@@ -73,6 +73,9 @@ def find_shape(head: pl.DataFrame, options: TableOptions, where: str) -> Shape:
     Raises DataError: a column that is needed is not there, or the table has no column that could be a series.
     """
     names = [name for name in head.columns if name not in (ROW, MORE)]
+    for name in names:
+        if name == "*" or (name.startswith("^") and name.endswith("$")):  # polars would take it for other columns too
+            raise DataError(f"{where}: a column is named {name!r}, which stands for any of them; give it another name")
     for name in options.time_columns:
         require(names, name, "time", where)
     for name in options.by:
@@ -334,16 +337,14 @@ def find_texts(head: pl.DataFrame, names: Sequence[str], options: TableOptions) 
     """Find the columns that hold something, and no number at all."""
     found = {name for name in names if not (head[name].dtype.is_numeric() or head[name].dtype in (pl.Boolean, pl.Null))}
     texts = [name for name in names if head[name].dtype == pl.String]
-    marks = [pl.col(name).str.strip_chars() for name in texts]
-    known = [~mark.is_in(options.missing) for mark in marks]  # null where the cell is empty
-    numbers = [
-        number(pl.col(name), pl.String(), options).is_not_null() & is_known
-        for name, is_known in zip(texts, known, strict=True)
-    ]
     if texts:
-        # All columns at once: one by one they took most of the time of reading a row of a table of a hundred.
-        seen = head.select(*(is_known.any() for is_known in known)).row(0)
-        read = head.select(*(is_number.any() for is_number in numbers)).row(0)
+        # All columns at once: one by one they took most of the time of reading a row of a table of a hundred. By
+        # number: a name may hold a `*`, which is a pattern in an expression.
+        cells = pl.DataFrame([head[name].alias(str(n)) for n, name in enumerate(texts)])
+        known = [~pl.col(name).str.strip_chars().is_in(options.missing) for name in cells.columns]  # null where empty
+        numbers = [number(pl.col(name), pl.String(), options).is_not_null() for name in cells.columns]
+        seen = cells.select(one.any() for one in known).row(0)
+        read = cells.select((one & is_known).any() for one, is_known in zip(numbers, known, strict=True)).row(0)
         found -= {name for name, some, one in zip(texts, seen, read, strict=True) if one or not some}
     return [name for name in names if name in found]
 

@@ -106,3 +106,12 @@ def test_the_false_alarms_to_expect_are_those_of_the_plans(capsys: pytest.Captur
     file.write_text(json.dumps({"sources": [source], "series": series, "banks": banks, "alarms": alarms}))
     assert entry_point(["check", str(file)]) == 0
     assert "false alarms to expect, at most: 0.015 warning a day of the 2 series" in capsys.readouterr().out
+
+
+def test_two_sources_with_equal_columns_are_said_before_the_start(wide: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "pond.csv").write_text("time,ph\n2024-01-01,7\n")
+    pond = {"kind": "csv", "name": "pond", "path": str(tmp_path / "pond.csv")}
+    (line,) = remarked(wide, pond)
+    assert line.startswith("sources lake and pond both have ph; each series has one source, so pond is refused")
+    assert line.endswith('give one of them a prefix, such as prefix: "pond/"')
+    assert remarked(wide, pond | {"prefix": "pond/"}) == []

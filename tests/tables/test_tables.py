@@ -327,3 +327,10 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
 
     small, large = peak_mb(2_000_000), peak_mb(10_000_000)  # 56 MB and 280 MB of text
     assert large < small + 150
+
+
+@pytest.mark.parametrize("name", ["*", "^n.*$"])
+def test_a_column_whose_name_is_a_pattern_is_refused(tmp_path, name):
+    (tmp_path / "a.csv").write_text(f"time,{name},n\n2020-01-01,1,2\n")
+    with pytest.raises(DataError, match="which stands for any of them"):
+        parse(open_table(tmp_path / "a.csv"), TableOptions(), "a.csv")
