@@ -159,7 +159,8 @@ class Accounts:
         if frame.columns is None:
             return
         self.ownership.follow(state)
-        silent = frozenset(name for name in frame.columns if name not in self.ownership)
+        foreign, _ = self.ownership.sort_out(frame.columns, frame.source)
+        silent = frozenset(name for name in frame.columns if name not in self.ownership and name not in foreign)
         status, label = self._status(frame.source), self._label(frame.source)
         new = sorted(silent - self._without_numbers.get(frame.source, frozenset()))
         if new:

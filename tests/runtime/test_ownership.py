@@ -96,6 +96,14 @@ def test_of_two_sources_with_a_series_the_earlier_in_the_settings_has_it_whichev
         assert taken["c"] == ({"ph": "b"}, [])
 
 
+def test_a_column_that_is_refused_is_not_said_to_have_no_numbers(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, polled({"name": "first"}, {"name": "buoys"}))
+    rig.engine.expect({"first": Claim(frozenset({"s0", "s1"}), None)})
+    rig.feed(watched(0, 10, columns=("s0", "s1", "s2", "s3")))
+    assert rig.engine.sources["buoys"].without_numbers == ("s3",)
+    assert set(rig.engine.snapshot.names()) == {"s2"}
+
+
 def test_what_two_sources_share_is_said_before_the_start_and_a_prefix_makes_it_two(tmp_path: Path) -> None:
     for name in ("north", "south"):
         (tmp_path / f"{name}.csv").write_text("time,ph,note\n2024-01-01,7,calm\n")

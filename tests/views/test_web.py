@@ -169,6 +169,17 @@ def test_the_table_of_sources_shows_the_facts_of_those_that_have_answered_or_fai
     ]
 
 
+def test_columns_without_a_number_are_named_on_the_page_and_in_json(client, daemon) -> None:
+    assert "No numbers yet" not in client.get("/").text
+    assert client.get("/api/v1/series").json()["without_numbers"] == {}
+    columns = ("<b>", *(f"c{n:02d}" for n in range(24)))
+    daemon.sources = [SourceStatus("old", last_success_us=5, up=True, without_numbers=columns)]
+    words = words_of(client.get("/").text)
+    assert "No numbers yet in old: &lt;b&gt;, c00, c01" in words or "No numbers yet in old: <b>, c00, c01" in words
+    assert "c18 and 5 more" in words
+    assert client.get("/api/v1/series").json()["without_numbers"] == {"old": list(columns)}
+
+
 def test_names_and_settings_are_escaped(client, snapshot) -> None:
     page = client.get("/").text
     assert "<script>alert" not in page
