@@ -90,10 +90,13 @@ class Follower:
                 break
             if base in held_up:  # what came after it waits until it has been read
                 continue
-            rows = self._read_file(path, base, found.positions, left, read)
+            rows = self._read_file(path, base, found, left, read)
+            if rows is not None:
+                found.positions[name] = self._take(rows, path, base, now_us, read)
+            if name in found.ended and not (rows and rows.more):
+                del found.positions[name]
             if rows is None:
                 continue
-            found.positions[name] = self._take(rows, path, base, now_us, read)
             left -= rows.checked.height
             if rows.more:
                 more = True
@@ -132,11 +135,12 @@ class Follower:
         """True of a file that is replaced as a whole, not added to."""
         return file_format(Path(name), self._options) not in TEXT
 
-    def _read_file(self, path: Path, base: str, positions: dict[str, Position], left: int, read: _Read) -> Rows | None:
+    def _read_file(self, path: Path, base: str, found: Found, left: int, read: _Read) -> Rows | None:
         """Read one file on from its position; None where nothing has been added or nothing of it can be read."""
         try:
-            with self._opener.open(path) as plain:
-                name = path.name
+            with self._opener.open(path) as opened:
+                name, positions = path.name, found.positions
+                plain = opened._replace(ended=opened.ended or name in found.ended)
                 position = positions[name] = positions.get(name) or Position.at(plain, 0, 0)
                 fmt = file_format(Path(base), self._options)
                 reader = self._whole if self._is_whole(base) else self._text

@@ -27,6 +27,8 @@ class Plain(NamedTuple):
     """Plain bytes."""
     status: os.stat_result
     compressed: bool
+    ended: bool
+    """Nothing will be added to it, so its last line may lack a newline."""
     broken: str = ""
     """Why the bytes after these cannot be read; empty where nothing is missing."""
 
@@ -49,7 +51,7 @@ class Opener:
             raw = getattr(file, "raw", None)
             if not isinstance(raw, Inflated):
                 status = os.fstat(file.fileno())
-                yield Plain(file, status.st_size, status, compressed=False)
+                yield Plain(file, status.st_size, status, compressed=False, ended=False)
                 return
             status = os.fstat(raw.fileno())
             kept = self._kept.get(path)
@@ -58,7 +60,7 @@ class Opener:
                     self._kept.pop(path if path in self._kept else next(iter(self._kept)))[1].close()
                 kept = self._kept[path] = (state_of(status), *_inflate(raw))
         _, spool, size, broken = kept
-        yield Plain(cast(BinaryIO, spool), size, status, compressed=True, broken=broken)
+        yield Plain(cast(BinaryIO, spool), size, status, compressed=True, ended=not broken, broken=broken)
 
     def close(self) -> None:
         """Let go of all."""

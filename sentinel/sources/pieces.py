@@ -68,14 +68,12 @@ class TextReader:
 
     def read(self, path: Path, plain: Plain, fmt: str, position: Position, left: int) -> Rows | None:
         """Read at most `left` observations; None where nothing has been added."""
-        # Nothing will be added to what is compressed: its last line may lack a newline.
-        whole = plain.compressed and not plain.broken
         said: tuple[str, ...] = ()
         if position.offset >= plain.size:
             return None
         if position.way is None:
             found = recognise_text(plain.file, str(path), fmt, self._options, whole=False)
-            if found is None and whole:
+            if found is None and plain.ended:
                 found = recognise_text(plain.file, str(path), fmt, self._options, whole=True)
             if found is None:
                 return _say_broken(plain, position, self._options)
@@ -86,12 +84,11 @@ class TextReader:
         head = read_head(plain.file, str(path), fmt, options, whole=False)
         if head is None:
             return _say_broken(plain, position, options)
-        rows = self._read_piece(path, plain, fmt, head, position, left, options, whole)
+        rows = self._read_piece(path, plain, fmt, head, position, left, options)
         return _say_broken(plain, position, options) if rows is None else rows._replace(said=said)
 
     def _read_piece(
         self, path: Path, plain: Plain, fmt: str, head: Head, position: Position, left: int, options: TableOptions,
-        whole: bool,
     ) -> Rows | None:  # fmt: skip
         offset, quoted = max(position.offset, head.start), fmt == "csv"
         columns = len(position.way.values) if position.way is not None else 0
@@ -107,7 +104,7 @@ class TextReader:
             if length or len(piece) < asked or asked >= LONGEST_LINE_BYTES:
                 break
             asked *= 4
-        if not length and whole and len(piece) < asked:
+        if not length and plain.ended and len(piece) < asked:
             length = len(piece)
         if not length:
             if len(piece) < asked:
@@ -125,7 +122,7 @@ class TextReader:
                     rows = _pass_over(path, plain, position, options, offset + length, error)
                     break
                 length = shorter  # the fault is in one of the lines
-        longer = whole or len(piece) == asked or cut(piece, head.codec, quoted=quoted) > length
+        longer = plain.ended or len(piece) == asked or cut(piece, head.codec, quoted=quoted) > length
         if longer and offset + length < plain.size:
             return rows._replace(more=True)
         broken = (plain.broken,) if plain.broken else ()

@@ -45,6 +45,8 @@ class Found(NamedTuple):
     bases: dict[str, str]
     """By name of a file: the name of its table before it was rotated."""
     lost: list[Lost]
+    ended: set[str]
+    """Those of the files that are read for the last time: what stands behind their last newline is a row."""
 
 
 def find_files(
@@ -74,6 +76,7 @@ class _Search:
         self._inodes = {(one.device, one.inode): name for name, one in former.items()}
         self._positions: dict[str, Position] = {}
         self._bases: dict[str, str] = {}
+        self._ended: set[str] = set()
 
     def run(self, now_us: int) -> Found:
         for name, path in self._tables.items():
@@ -97,16 +100,19 @@ class _Search:
         new = [path for name, path in self._tables.items() if name not in self._positions]
         for base in chains if new else ():  # renamed and compressed
             self._find_copies(base, new)
+        # The writer of the others may not have noticed yet that its file was renamed.
+        since_ns = (now_us // MICROSECONDS - LINGER_SECONDS) * 1_000_000_000
         files: dict[str, Path] = {}
         lost: list[Lost] = []
         for base, chain in chains.items():
-            newer = self._find_newer(base, chain)
+            newer, newest = self._find_newer(base, chain), self._newest_read(chain)
             lost += self._find_lost(base, chain, newer)
             for path in chain:
+                if path.name not in self._tables and path.name != newest:
+                    self._let_go(path, files, since_ns)
                 self._add(path, files, is_newer=path in newer)
                 bases[path.name] = base
-            self._let_go(chain, files, now_us)
-        return Found(files, self._positions, bases, lost)
+        return Found(files, self._positions, bases, lost, self._ended)
 
     def _base(self, name: str) -> str:
         """Name of the table of a file before it was rotated."""
@@ -270,15 +276,21 @@ class _Search:
             with self._opener.open(path) as plain:
                 self._positions[name] = Position.at(plain, 0, 0)
 
-    def _let_go(self, chain: list[Path], files: dict[str, Path], now_us: int) -> None:
-        """Forget rotated files that have been read and are written to no more."""
-        # The writer of the others may not have noticed yet that its file was renamed.
-        since_ns = (now_us // MICROSECONDS - LINGER_SECONDS) * 1_000_000_000
+    def _newest_read(self, chain: list[Path]) -> str:
+        """Name of the newest file of a chain of which something has been read: what is newer is told by it."""
         read = [path.name for path in chain if path.name in self._positions and self._positions[path.name].offset]
-        for path in chain:
-            name = path.name
-            position = self._positions.get(name)
-            if position is None or name in self._tables or name in files or name in read[-1:]:
-                continue
-            if position.changed_ns <= since_ns or name.lower().endswith(SUFFIXES):
-                del self._positions[name]
+        return read[-1] if read else ""
+
+    def _let_go(self, path: Path, files: dict[str, Path], since_ns: int) -> None:
+        """Forget a rotated file that has been read and is written to no more, after a last row without a newline."""
+        position = self._positions.get(path.name)
+        if position is None or not position.done:
+            return
+        is_compressed = path.name.lower().endswith(SUFFIXES)
+        if not is_compressed and position.changed_ns > since_ns:
+            return
+        if not is_compressed and 0 < position.offset < path.stat().st_size:
+            files[path.name] = path
+            self._ended.add(path.name)
+        else:
+            del self._positions[path.name]

@@ -53,12 +53,14 @@ CELLS = st.sampled_from(["1", "2.5", "", "NA", "calm", "off"])
 def test_a_layout_that_is_learnt_once_is_the_one_that_all_first_rows_tell(tmp_path_factory, cells, data):
     path = tmp_path_factory.mktemp("a") / "a.csv"
     lines = [f"{line(n).strip()},{a},{b}\n" for n, (a, b) in enumerate(cells)]
-    source, cursor, first = csv_source(path), None, 0
+    source, cursor, first, told = csv_source(path), None, 0, []
     while first < len(lines):
         last = first + data.draw(st.integers(1, 8))
         path.write_text("time,n,a,b\n" + "".join(lines[:last]))
-        _, cursor = follow(source if data.draw(st.booleans()) else csv_source(path), cursor)
+        frames, cursor = follow(source if data.draw(st.booleans()) else csv_source(path), cursor)
+        told += rows(frames)
         first = last
+    assert sorted(told) == sorted(rows(follow(csv_source(path))[0]))
     texts = [name for name, column in zip("ab", zip(*cells, strict=True), strict=True) if is_text(column)]
     (way,) = cursor["ways"]
     assert way[3] == texts

@@ -54,6 +54,25 @@ def test_a_renamed_file_whose_writer_has_not_noticed_is_followed_for_an_hour_aft
     assert set(cursor["files"]) == {"lake.csv"}
 
 
+def test_the_last_row_of_a_renamed_file_may_lack_its_newline(tmp_path):
+    path, old = tmp_path / "lake.csv", tmp_path / "lake.csv.1"
+    path.write_text("time,n" + "".join("\n" + line(n).strip() for n in range(9)))
+    source = csv_source(path)
+    frames, cursor = follow(source)
+    assert values(frames) == [float(n) for n in range(8)]
+    path.rename(old)
+    path.write_text(table(range(9, 12)))
+    os.utime(old, (NOW_US / SECOND_US, NOW_US / SECOND_US - 3_599))
+    frames, cursor = follow(source, cursor)
+    assert values(frames) == [9, 10, 11]
+    os.utime(old, (NOW_US / SECOND_US, NOW_US / SECOND_US - 3_601))
+    _, cursor = follow(source, cursor)  # it has been touched, and is looked at
+    frames, cursor = follow(source, cursor)
+    assert values(frames) == [8]
+    assert set(cursor["files"]) == {"lake.csv"}
+    assert rows(follow(source, cursor)[0]) == []
+
+
 def test_rows_written_before_a_file_was_copied_and_emptied_are_read_from_the_copy(tmp_path):
     path = tmp_path / "lake.csv"
     path.write_text(table(range(50)))
