@@ -136,7 +136,7 @@ class Accounts:
         label = self._label(frame.source)
         if moved:
             logger.warning(
-                "series that belonged to another source are taken over",
+                "series that belonged to another source are taken over; if they are not the same, give it a prefix",
                 extra={"source": label, "series": moved[0], "count": len(moved)},
             )
         if not foreign:

@@ -57,7 +57,7 @@ class Ownership:
         if owner not in self._order:
             return True
         claim = self._claims.get(owner)
-        return claim is not None and claim.known is not None and name not in claim.known
+        return claim is not None and claim.former is not None and name not in claim.former
 
     def _earlier(self, name: str, source: str) -> str | None:
         """Find a source before this one in the settings that has the series too."""

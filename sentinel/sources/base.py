@@ -44,6 +44,10 @@ class Source(ABC):
         """Names that its series can have, if that is known without reading their rows; None = it is not."""
         return None
 
+    def former_series(self) -> frozenset[str] | None:
+        """Names of series that it can have or may have brought under an earlier prefix; None = not known."""
+        return self.known_series()
+
     def present_series(self) -> frozenset[str]:
         """Names of series that are there now, as far as its first rows tell: of two sources none should be the same."""
         return self.known_series() or frozenset()

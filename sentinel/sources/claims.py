@@ -23,8 +23,8 @@ class Claim(NamedTuple):
 
     present: frozenset[str]
     """Series that are there, as far as its first rows tell."""
-    known: frozenset[str] | None
-    """All series that it can have; None = unknown."""
+    former: frozenset[str] | None
+    """All series that it can have, or had under an earlier prefix; None = unknown."""
 
 
 def look_at(sources: Iterable[Source], seconds: float = LOOK_SECONDS) -> dict[str, Claim]:
@@ -33,7 +33,7 @@ def look_at(sources: Iterable[Source], seconds: float = LOOK_SECONDS) -> dict[st
 
     def look(source: Source) -> None:
         try:
-            claims[source.id] = Claim(source.present_series(), source.known_series())
+            claims[source.id] = Claim(source.present_series(), source.former_series())
         except Exception as error:  # noqa: BLE001 - the first fetch says what is wrong
             logger.debug("source cannot be looked at", extra={"source": source.name, "why": str(error)})
 

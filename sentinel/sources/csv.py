@@ -88,6 +88,11 @@ class Files(PullSource):
             return None
         return frozenset(settings.prefix + name for name in frozenset().union(*columns))
 
+    def former_series(self) -> frozenset[str] | None:
+        """Columns of wide tables, with the prefix and without: before it had one, they were its series."""
+        known = self.known_series()
+        return known if known is None else known | {name.removeprefix(self._settings.prefix) for name in known}
+
     def present_series(self) -> frozenset[str]:
         """Series of the first rows of its tables, of a folder with many the first and the last ones."""
         tables = list(find_tables(Path(self._settings.path)).values())

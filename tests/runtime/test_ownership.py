@@ -85,6 +85,18 @@ def test_a_series_that_its_source_is_known_not_to_have_any_more_moves_and_anothe
     assert owners == {"s0": "other", "s1": "buoys", "s2": "buoys"}
 
 
+def test_a_source_that_is_given_a_prefix_does_not_leave_its_former_series_to_another_lake(tmp_path: Path) -> None:
+    (tmp_path / "north.csv").write_text("time,s0,note\n2024-01-01,7,calm\n")
+    sources = polled({"name": "north", "path": str(tmp_path / "north.csv"), "prefix": "north/"}, {"name": "buoys"})
+    claims = look_at([csv_source(tmp_path / "north.csv", prefix="north/")])
+    rig = Rig(tmp_path, sources)
+    rig.feed(watched(0, 10, source="north"))
+    rig.engine.expect({"north": claims["lake"]})
+    rig.feed(watched(10, 20))
+    assert rig.count("observations_rejected_total", source="buoys", reason="foreign_series") == 10
+    assert {name: rig.engine.snapshot.view(name).source for name in ("s0", "s1")} == {"s0": "north", "s1": "buoys"}
+
+
 def test_of_two_sources_with_a_series_the_earlier_in_the_settings_has_it_whichever_answers_first() -> None:
     both = Claim(frozenset({"ph", "do"}), None)
     for order in permutations(["a", "b", "c"]):
