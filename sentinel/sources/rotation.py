@@ -159,7 +159,7 @@ class _Search:
             base, number, date = split_rotated(name, self._single)
             plain = without_compression(name)
             is_rotated = number is not None or bool(date) or (name != plain and plain == base)
-            is_copy = name != plain and (plain in inodes or plain in self._tables)
+            is_copy = name != plain and plain in inodes  # it is being compressed
             if inode in sought and not (is_rotated and base in bases):
                 base = self._base(sought[inode])  # renamed to a name nobody would look for
             elif not is_rotated or base not in bases or is_copy:

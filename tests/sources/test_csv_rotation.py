@@ -54,6 +54,23 @@ def test_a_renamed_file_whose_writer_has_not_noticed_is_followed_for_an_hour_aft
     assert set(cursor["files"]) == {"lake.csv"}
 
 
+def test_a_file_that_is_compressed_beside_itself_and_emptied_is_read_to_its_end(tmp_path):
+    path, packed = tmp_path / "lake.csv", tmp_path / "lake.csv.gz"
+    path.write_text(table(range(50)))
+    source = csv_source(path)
+    _, cursor = follow(source)
+    with path.open("a") as file:
+        file.write(line(50))
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    frames, halfway = follow(source, cursor)
+    assert values(frames) == [50]
+    path.write_text(table(range(51, 53)))
+    assert values(follow(source, halfway)[0]) == [51, 52]
+    frames, _ = follow(source, cursor)
+    assert values(frames) == [50, 51, 52]
+    assert frames[0].rejected == {}
+
+
 def test_the_last_row_of_a_renamed_file_may_lack_its_newline(tmp_path):
     path, old = tmp_path / "lake.csv", tmp_path / "lake.csv.1"
     path.write_text("time,n" + "".join("\n" + line(n).strip() for n in range(9)))
