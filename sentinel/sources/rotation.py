@@ -107,8 +107,8 @@ class _Search:
         for base, chain in chains.items():
             newer, newest = self._find_newer(base, chain), self._newest_read(chain)
             lost += self._find_lost(base, chain, newer)
-            for path in chain:
-                if path.name not in self._tables and path.name != newest:
+            for at, path in enumerate(chain):
+                if at < newest and path.name not in self._tables:
                     self._let_go(path, files, since_ns)
                 self._add(path, files, is_newer=path in newer)
                 bases[path.name] = base
@@ -276,10 +276,11 @@ class _Search:
             with self._opener.open(path) as plain:
                 self._positions[name] = Position.at(plain, 0, 0)
 
-    def _newest_read(self, chain: list[Path]) -> str:
-        """Name of the newest file of a chain of which something has been read: what is newer is told by it."""
-        read = [path.name for path in chain if path.name in self._positions and self._positions[path.name].offset]
-        return read[-1] if read else ""
+    def _newest_read(self, chain: list[Path]) -> int:
+        """Place in a chain of the newest file of which something has been read: what is newer is told by it."""
+        names = [path.name for path in chain]
+        read = [at for at, name in enumerate(names) if name in self._positions and self._positions[name].offset]
+        return read[-1] if read else 0
 
     def _let_go(self, path: Path, files: dict[str, Path], since_ns: int) -> None:
         """Forget a rotated file that has been read and is written to no more, after a last row without a newline."""
