@@ -5,8 +5,9 @@ every 15 minutes every river has a lag-1 autocorrelation of .99, and nothing can
 may be at .8. So the same series is read at all of these scales, and evidence is gathered where something can be seen.
 
 At the tick itself a value is left out if it is farther than 7.5 mean jumps from the last value that was kept, but never
-more than three in a row: a spike is no perturbation of the system. Jumps of 0 do not enter that mean, since coarse
-values often do not move. The mean of a block of ticks is missing if fewer than half of its values are there.
+more than three in a row: a spike is no perturbation of the system. The mean is known after 10 jumps; jumps of 0 do not
+enter it, since coarse values often do not move. The mean of a block of ticks is missing if fewer than half of its values
+are there.
 
 Each scale then has a level `m`, its slope `v` and a scale `sigma`, all with values from before `y`, that are followed
 as `following.py` says with half-lives of 30 for the level and 60 for the scale, in ticks of the scale:
@@ -38,7 +39,7 @@ RESTART = 30
 """Missing values of a scale in a row after which its level starts anew."""
 LEVEL_GAIN, SCALE_GAIN = half_life.gain(30.0), half_life.gain(60.0)
 CUT, UNCUT = 3.0, 20
-JUMPS, JUMPS_NEEDED, LEFT_OUT = 7.5, 20, 3
+JUMPS, JUMPS_NEEDED, LEFT_OUT = 7.5, 10, 3
 JUMP_GAIN = 0.01
 COARSE = 2.0
 """Scales that values lie apart, on average, from which on they are too coarse to be read one by one."""
@@ -101,7 +102,7 @@ def without_spike(value: float, kept: Floats, spikes: Ints, lane: int) -> float:
         kept[lane, KEPT] = value
         return value
     jump, bound = abs(value - kept[lane, KEPT]), JUMPS * kept[lane, JUMP]
-    known = spikes[lane, JUMPED] > JUMPS_NEEDED
+    known = spikes[lane, JUMPED] >= JUMPS_NEEDED
     if known and jump > bound and spikes[lane, SPIKES] < LEFT_OUT:
         spikes[lane, SPIKES] += 1
         return math.nan

@@ -13,7 +13,8 @@ the share of ties `h` so far (half-life 100 values), `k` of them in a row are *e
 Ties that are not are left out. None is explained before 50 values, nor, of values that are hardly ever equal, the
 second one. Runs of more than 4 that are not explained leave `h` as it was.
 
-How coarse values are is told by the mean jump between two in a row that differ; one counts 7.5 mean jumps at most.
+How coarse values are is told by the mean jump between two in a row that differ; one counts 7.5
+mean jumps at most, from the sixth on.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ NEEDED = 50
 _MEMORY = 0.006907  # gain of a half-life of 100 ticks
 _SHORT_RUN = 4
 _CHANCE = 0.01
-_SPIKE = 7.5
+_SPIKE, _FIRST_JUMPS = 7.5, 5
 
 
 @part
@@ -53,7 +54,7 @@ def note(x: float, y: float, number: Floats, count: Ints, jump: Floats, s: int) 
         latest, jumps = abs(y - number[LAST]), max(1.0, count[TIE_TESTS] * (1.0 - number[TIE_SHARE]))
         if jump[s] == 0.0:
             jump[s] = latest
-        elif count[TIE_TESTS] >= NEEDED:
+        elif jumps > _FIRST_JUMPS:
             latest = min(latest, _SPIKE * jump[s])
         jump[s] += max(_MEMORY, 1.0 / jumps) * (latest - jump[s])
     return tie and not explained

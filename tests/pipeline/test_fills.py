@@ -64,6 +64,17 @@ def test_a_rise_of_lag_1_is_seen_behind_fill_values_that_nobody_declared(name: s
     assert len(critical) >= SERIES - 1
 
 
+@pytest.mark.parametrize("at", [5, 12, 20, 21, 22, 30])
+def test_a_fill_value_around_the_end_of_a_start_makes_no_series_too_coarse_or_too_slow(at: int) -> None:
+    """The first -999 as the 22nd value: jumps were taken for huge, and nothing was said for 600 ticks."""
+    values = ar1(8, 0.3, 400, 4)
+    values[at] = values[at + 9] = -999.0
+    found = run(values, hourly())
+    judged = found.rows.tick % 400 >= 300
+    assert not np.isnan(found.rows.evidence[judged]).any()
+    assert (found.rows.state[judged] == tuple(State).index(State.WATCHING)).all()
+
+
 def test_lag_1_behind_fill_values_is_about_that_without_them() -> None:
     values = ar1(5, 0.6, 2_000, 20)
     clean, spoilt = (
