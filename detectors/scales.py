@@ -6,7 +6,7 @@ may be at .8. So the same series is read at all of these scales, and evidence is
 
 At the tick itself a value is left out if it is farther than 7.5 mean jumps from the last value that was kept, but never
 more than three in a row: a spike is no perturbation of the system. The mean is known after 10 jumps; jumps of 0 do not
-enter it, since coarse values often do not move. The mean of a block of ticks is missing if fewer than half of its values
+enter it, as coarse values often do not move. The mean of a block of ticks is missing if fewer than half of its values
 are there.
 
 Each scale then has a level `m`, its slope `v` and a scale `sigma`, all with values from before `y`, that are followed
