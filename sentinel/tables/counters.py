@@ -20,9 +20,12 @@ _RESETS = 0.02
 """Share of the steps that may go back to the start."""
 
 
-def leave_out_counters(head: pl.DataFrame, options: TableOptions, where: str) -> tuple[TableOptions, list[str]]:
-    """Exclude the columns of a wide table that only count, and say which.
+def leave_out_counters(
+    head: pl.DataFrame, options: TableOptions, where: str, *, growing: bool = False
+) -> tuple[TableOptions, list[str]]:
+    """Exclude the columns of a wide table that only count, and say which; of a growing one they are only named.
 
+    What has only risen so far may fall tomorrow: a source that grows goes on judging it, and its operator is told.
     Raises DataError: nothing else is left to judge.
     """
     if options.columns is not None:
@@ -32,11 +35,15 @@ def leave_out_counters(head: pl.DataFrame, options: TableOptions, where: str) ->
         return options, []
     told = patterns_of(options.transform, "difference")
     marks = [name for name in shape.values if name not in told and _counts(head[name], options)]
+    verdict = "judged all the same" if growing else "not judged"
+    other = "to leave it out: --exclude" if growing else "as it is: --columns"
     said = [
-        f"{name!r} only rises, as counters and row numbers do; it is not judged. To judge its steps: --transform "
-        f"{shlex.quote(name)}=difference; as it is: --columns {shlex.quote(name)}"
+        f"{name!r} only rises, as counters and row numbers do; it is {verdict}. To judge its steps: --transform "
+        f"{shlex.quote(name)}=difference; {other} {shlex.quote(name)}"
         for name in marks
     ]
+    if growing:
+        return options, said
     if marks and len(marks) == len(shape.values):
         raise DataError(f"{where}: {said[0]}" + (f" (likewise {', '.join(marks[1:])})" if len(marks) > 1 else ""))
     return replace(options, exclude=(*options.exclude, *marks)), said

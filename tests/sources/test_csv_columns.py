@@ -207,3 +207,16 @@ def test_steps_of_a_counter_over_the_files_of_a_folder_are_those_of_a_backtest(t
     assert [value for name, value in told if name == "lake/rain"] == [
         value for name, value in expected if name == "lake/rain"
     ]
+
+
+def test_a_column_that_only_rises_is_named_when_its_file_is_recognised(tmp_path):
+    """Every series of a table of counters alarmed, and nobody was told why."""
+    path = tmp_path / "a.csv"
+    path.write_text("time,total\n" + "".join(f"{line(n).strip()}\n" for n in range(200)))
+    source = csv_source(path)
+    first = source.fetch(None)
+    assert any("'total' only rises" in said and "total=difference" in said for said in first.complaints)
+    assert not any("only rises" in said for said in source.fetch(first.cursor).complaints)
+    assert not any(
+        "only rises" in said for said in csv_source(path, transform=["total=difference"]).fetch(None).complaints
+    )
