@@ -70,6 +70,12 @@ class Proposed(NamedTuple):
     constant: bool
     needed: int
     """Values in a row before the first verdict."""
+    learnt: bool
+    """True if the cadence comes from the times, not from the settings."""
+
+    def cadence_in_words(self) -> str:
+        """Write the cadence; of times that are numbers in their own unit."""
+        return self.axis.in_words(self.cadence.microseconds) if self.axis.numbered else str(self.cadence)
 
 
 def look_at_each(observations: SortedObservations, settings: Settings) -> Iterator[Proposed]:
@@ -93,7 +99,8 @@ def look_at_each(observations: SortedObservations, settings: Settings) -> Iterat
             uneven = None if axis.numbered else describe_steps(time, cadence.microseconds, mean=plan.mean)
             first = first_verdict_after(plan)
             facts = _facts(time, value)
-            yield Proposed(name, axis, cadence, record.size, entry.season, needed, slow, uneven, *facts, first)
+            learnt = entry.cadence is None
+            yield Proposed(name, axis, cadence, record.size, entry.season, needed, slow, uneven, *facts, first, learnt)
 
     for table in observations.batches():
         series, time, value = (table[column].to_numpy() for column in ("id", "time", "value"))

@@ -14,7 +14,7 @@ from sentinel.config import RISE, SHORTEST_SEASON_TICKS
 from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.observation import STEP_US, Axis, NumberAxis
-from sentinel.domain.spans import DAY, NEVER_US, duration_in_words, moment_in_words, print_rounded, print_season
+from sentinel.domain.spans import DAY, NEVER_US, moment_in_words, print_rounded, print_season
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.plan import Plan
 from sentinel.tables.units import unit_of
@@ -124,7 +124,7 @@ class SeriesRecord:
     def moment(self, time_us: int) -> str:
         """Write a moment in the words of the series' own axis; of ticks of a day or more it is a day."""
         if isinstance(self.axis, NumberAxis):
-            return f"{self.axis.numbers(np.array([time_us]))[0]:.10g}"
+            return self.axis.moment_in_words(time_us)
         cadence_us = self.plan.cadence_us if self.plan is not None else 0
         if cadence_us < DAY:
             return moment_in_words(time_us)
@@ -139,11 +139,7 @@ class SeriesRecord:
     def length(self, ticks: float) -> str:
         """Write so many ticks as a duration, in the words of the series' own axis."""
         assert self.plan is not None
-        amount = self.units(ticks * self.plan.cadence_us)
-        if not isinstance(self.axis, NumberAxis):
-            return duration_in_words(amount)
-        number = print_rounded(amount)
-        return f"{number} step{'' if number == '1' else 's'}" if self.axis.step == 1 else f"{number} units of time"
+        return self.axis.in_words(ticks * self.plan.cadence_us)
 
 
 def add_units(records: list[SeriesRecord], units: Mapping[str, str]) -> list[SeriesRecord]:

@@ -77,7 +77,7 @@ def describe_file(path: Path, options: TableOptions, settings: Settings) -> Iter
     yield "  it would watch:" if series else "  it would watch nothing: no series has two times"
     for one in series[:LISTED]:
         uneven = f"; {one.uneven}" if one.uneven else ""
-        facts = f"{one.values:,} values, cadence {one.cadence}, {_season(one)}{uneven}{say_short(one)}"
+        facts = f"{one.values:,} values, cadence {one.cadence_in_words()}, {_season(one)}{uneven}{say_short(one)}"
         yield f"    {with_unit(one.name, unit_of(units, one.name))}: {facts}"
     if len(series) > LISTED:
         yield f"    and {len(series) - LISTED:,} more"

@@ -60,7 +60,7 @@ def print_lines(found: Sequence[Proposed], units: Mapping[str, str] | None = Non
         cycles = (season.period(one.axis, one.cadence.microseconds) for season in one.followed)
         slow = "".join(f"; a cycle of {cycle} is so slow that the level follows it" for cycle in cycles)
         uneven = f"; {one.uneven}" if one.uneven else ""
-        yield f"{one.name}: cadence {one.cadence}, {one.ticks:,} ticks, {what}{slow}{uneven}{say_short(one)}"
+        yield f"{one.name}: cadence {one.cadence_in_words()}, {one.ticks:,} ticks, {what}{slow}{uneven}{say_short(one)}"
     if len(found) > LISTED:
         yield f"and {len(found) - LISTED:,} more series"
     yield f"# Looks at the whole record; a season is found from {FEWEST_CYCLES} periods and strength {WEAKEST:g} on."
@@ -75,9 +75,11 @@ def write_series(
     for one in found:
         seasons = ", ".join([*map(print_season, one.declared), *(season.text for season in one.seasons)])
         unit = unit_of(units or {}, one.name)
+        # Inside a step of a numbered axis is a second: a cadence that was learnt from numbers is not to be pasted.
+        cadence = "" if one.axis.numbered and one.learnt else f", cadence: {one.cadence}"
         keys = "".join(f", {name}: {value}" for name, value in (more or {}).items())
         keys += f", unit: {json.dumps(unit, ensure_ascii=False)}" if unit else ""
-        yield f"  - {{match: {json.dumps(glob.escape(one.name))}, cadence: {one.cadence}, season: [{seasons}]{keys}}}"
+        yield f"  - {{match: {json.dumps(glob.escape(one.name))}{cadence}, season: [{seasons}]{keys}}}"
 
 
 def _fetch(settings: Settings) -> pl.LazyFrame:

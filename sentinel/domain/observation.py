@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sentinel.domain.clock import MICROSECONDS
+from sentinel.domain.spans import duration_in_words, print_rounded
 
 Cursor: TypeAlias = Mapping[str, object]
 """The place up to which a source has been read: a JSON object that only the source itself understands."""
@@ -102,6 +103,10 @@ class CalendarAxis:
         """Spans in the owner's unit: seconds."""
         return spans_us / MICROSECONDS
 
+    def in_words(self, span_us: float) -> str:
+        """Write a span: `15 min`."""
+        return duration_in_words(span_us / MICROSECONDS)
+
     def positions(self, time_us: NDArray[np.int64]) -> NDArray[np.float64]:
         """Times as matplotlib counts them: days since 1970-01-01."""
         return np.asarray(time_us / _DAY_US, dtype=np.float64)
@@ -125,7 +130,9 @@ class NumberAxis:
             return cls(float(head[0]), 1.0)
         # The mean of the usual distances: the median alone would carry the rounding of stamps such as 1950.0833.
         median = np.median(distances)
-        return cls(float(head[0]), float(distances[np.abs(distances - median) <= 0.1 * median].mean()))
+        usual = distances[np.abs(distances - median) <= 0.1 * median]
+        # Of an even number of distances the median lies between two, and may be far from both.
+        return cls(float(head[0]), float(usual.mean() if usual.size else median))
 
     def microseconds(self, stamps: NDArray[np.float64]) -> NDArray[np.int64]:
         """Stamps on the scale used inside; a distance that no scale holds is clipped to the largest one."""
@@ -144,6 +151,16 @@ class NumberAxis:
     def spans(self, spans_us: NDArray[np.float64]) -> NDArray[np.float64]:
         """Spans in the owner's unit."""
         return spans_us / STEP_US * self.step
+
+    def in_words(self, span_us: float) -> str:
+        """Write a span: `57 units of time`, or in steps where these are one unit long."""
+        number = print_rounded(span_us / STEP_US * self.step)
+        return f"{number} step{'' if number == '1' else 's'}" if self.step == 1 else f"{number} units of time"
+
+    def moment_in_words(self, time_us: int) -> str:
+        """Write a time as one of the owner's numbers, to a tenth of a step or better."""
+        number = round(float(self.numbers(np.array([time_us]))[0]), max(0, 1 - math.floor(math.log10(self.step))))
+        return f"{number + 0.0:.10g}"
 
     def positions(self, time_us: NDArray[np.int64]) -> NDArray[np.float64]:
         """Times as they are drawn: the owner's numbers."""

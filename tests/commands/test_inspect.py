@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import yaml
@@ -54,6 +56,16 @@ def test_everything_that_is_odd_about_a_file_is_named(tmp_path, capsys):
     assert "columns of text, no series: note" in said
     assert "oxygen [mg/L]: 400 values, cadence 1h, no undeclared season" in words
     assert str(settings.series_for("oxygen [mg/L]").cadence) == "1h"
+
+
+def test_the_cadence_of_a_core_was_said_in_milliseconds(tmp_path, capsys):
+    ages = np.cumsum(np.random.default_rng(5).integers(30, 120, 60))
+    table = pl.DataFrame({"Depth (cm)": range(1, 61), "Age (cal yr BP)": ages, "silica": slowing(60).round(3)})
+    table.write_csv(tmp_path / "core.csv")
+    words, settings = inspect(capsys, tmp_path / "core.csv")
+    (said,) = [line for line in words if line.startswith("silica: ")]
+    assert re.match(r"silica: 60 values, cadence [0-9.]+ units of time, ", said)
+    assert settings.series_for("silica").cadence is None
 
 
 def test_a_mark_that_comes_late_is_said_and_stands_in_what_is_printed(tmp_path, capsys):
