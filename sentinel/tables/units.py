@@ -13,6 +13,10 @@ from sentinel.tables.dialects.base import split
 from sentinel.tables.reading import file_format, find_codec, open_file, read_head, whole_lines
 
 _IN_NAME = re.compile(r"[\[(]([^\])\d][^\])]*)[\])]\s*$")
+_SERIAL = re.compile(r",\s*([^,()]+?)\s*\((?:[^()]*\b)?S/N:[^()]*\)\s*$")
+"""`DO conc, mg/L (LGR S/N: 20412, SEN S/N: 20412)`: what HOBOware writes in brackets is which instrument it was."""
+_WIDTH = re.compile(r"\d+[sdn]")
+"""`14n`: the row below the names of an RDB table gives widths, not units."""
 
 
 def with_unit(name: str, unit: str) -> str:
@@ -36,7 +40,8 @@ def find_units(path: Path, options: TableOptions, columns: Sequence[str]) -> dic
 
 def _read_units(path: Path, options: TableOptions, columns: Sequence[str]) -> dict[str, str]:
     """Read units from attributes, from the first row of units, or from the brackets at the end of a name."""
-    units = {name: found[1] for name in columns if (found := _IN_NAME.search(name))}
+    units = {name: found[1] for name in columns if (found := _SERIAL.search(name) or _IN_NAME.search(name))}
+    units = {name: unit for name, unit in units.items() if "S/N:" not in unit}
     if file_format(path, options) == "netcdf":
         from sentinel.tables.netcdf import units_of
 
@@ -54,4 +59,6 @@ def _read_units(path: Path, options: TableOptions, columns: Sequence[str]) -> di
     # By the header itself: the columns given may lack those without a name.
     written = zip(head.columns, split(first, options.separator), strict=False)
     bare = {name: unit.strip("()[] ") for name, unit in written}
+    if all(map(_WIDTH.fullmatch, bare.values())):
+        return units
     return units | {name: unit for name, unit in bare.items() if unit.lower() not in ("", "none", "-", "n/a", "na")}

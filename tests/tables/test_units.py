@@ -29,6 +29,7 @@ ROWS = "".join(f"2020-01-{day:02},{7 + day % 3},{day}.5\n" for day in range(1, 3
         (f"time,oxygen,temp\n,mg/L,degC\n{ROWS}", {"oxygen": "mg/L", "temp": "degC"}),
         (f"time,oxygen,temp\nUTC,mg/L,\n{ROWS}", {"oxygen": "mg/L"}),
         (f"time,oxygen,temp (2)\n{ROWS}", {}),
+        (f"time,DO (LGR S/N: 204),Temp [SEN S/N: 204]\n{ROWS}", {}),
     ],
 )
 def test_units_come_from_names_and_from_a_row_of_units(tmp_path, text, units):
@@ -38,6 +39,23 @@ def test_units_come_from_names_and_from_a_row_of_units(tmp_path, text, units):
     columns = text.partition("\n")[0].split(",")
     got = find_units(path, found.options, columns)
     assert {name: unit for name, unit in got.items() if name != "time"} == units
+
+
+def test_the_serial_numbers_in_a_name_of_hoboware_were_its_unit(tmp_path):
+    path = tmp_path / "hobo.csv"
+    rows = "".join(f"2020-01-{day:02},{7 + day % 3},{day}.5,\n" for day in range(1, 31))
+    names = ["DO conc, mg/L (LGR S/N: 20412, SEN S/N: 204)", "Temp, °C (LGR S/N: 20412)", "Stopped (LGR S/N: 20412)"]
+    path.write_text("time," + ",".join(f'"{name}"' for name in names) + f"\n{rows}", encoding="utf-8")
+    units = find_units(path, recognise(path, TableOptions()).options, ["time", *names])
+    assert units == {names[0]: "mg/L", names[1]: "°C"}
+
+
+def test_the_widths_of_the_columns_of_an_rdb_table_were_their_units(tmp_path):
+    path = tmp_path / "usgs.rdb"
+    path.write_text(SPECIMENS["rdb"].text)
+    options = recognise(path, TableOptions()).options
+    assert options.unit_rows == 1
+    assert find_units(path, options, ["agency_cd", *SPECIMENS["rdb"].series]) == {}
 
 
 def test_the_unit_of_a_logarithm_is_no_longer_that_of_the_value(tmp_path):
