@@ -25,7 +25,8 @@ _WRITTEN = re.compile(
     r"--(" + "|".join(name.replace("_", "-") for name in sorted(_OPTIONS, key=len, reverse=True))
     + rf")(?![a-z-])(?:[ =](?!--|(?:{_PROSE})\b)({_VALUE}))?"
 )  # fmt: skip
-_IN_YAML = re.compile(r" \((?:" + "|".join(_OPTIONS) + r"): [^)]*\)")
+_ELSEWHERE = re.compile(r" \((?:" + "|".join(_OPTIONS) + r"): [^)]*\)|, or --[a-z-]+ on the command line")
+"""What is to be written in a file of settings, or in a command line beside the argument that has its name."""
 
 
 @contextmanager
@@ -39,7 +40,7 @@ def python_words() -> Iterator[None]:
 
 def in_python(message: str) -> str:
     """Write the options that a message names as keyword arguments; several of one name become a list."""
-    message = _IN_YAML.sub("", message)
+    message = _ELSEWHERE.sub("", message)
     found = list(_WRITTEN.finditer(message))
     parts, end = [], 0
     for _, run in groupby(enumerate(found), key=lambda item: _run_key(item[0], found, message)):

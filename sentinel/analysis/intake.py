@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sentinel.domain.observation import STAMPS, Rejection
 from sentinel.tables import Axis, Parsed, TableOptions, open_table, parse
 from sentinel.tables.cells import HEAD_ROWS, matches
-from sentinel.tables.columns import patterns_of
+from sentinel.tables.columns import flatten, patterns_of
 from sentinel.tables.counters import take_steps
 from sentinel.tables.fills import FillSearch
 from sentinel.tables.recognising import Recognised, recognise, recognise_frame
@@ -137,6 +137,7 @@ def read_files(paths: Sequence[Path], options: TableOptions) -> Intake:
 
 def read_frame(table: pl.LazyFrame, options: TableOptions) -> Intake:
     """Read a table that is no file; DataError as `read_files`."""
+    table = flatten(table)
     found = recognise_frame(table.head(HEAD_ROWS).collect(), "frame", options)
     return read_tables([("frame", table, found)])
 

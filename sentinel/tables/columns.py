@@ -28,6 +28,23 @@ def join_time(table: pl.LazyFrame, options: TableOptions) -> pl.LazyFrame:
     return table.with_columns(pl.concat_str(texts, separator=" ").alias(options.time_name))
 
 
+def flatten(table: pl.LazyFrame) -> pl.LazyFrame:
+    """Give each field of a column of structs a column of its own, `meta.time`."""
+    schema = table.collect_schema()
+    while any(isinstance(kind, pl.Struct) for kind in schema.values()):
+        flat: dict[str, pl.Expr] = {}
+        for name, kind in schema.items():
+            if isinstance(kind, pl.Struct):
+                for one in kind.fields:
+                    inner = f"{name}.{one.name}"
+                    flat.setdefault(inner, pl.col(name).struct.field(one.name).alias(inner))
+            else:
+                flat[name] = pl.col(name)
+        table = table.select(flat.values())
+        schema = table.collect_schema()
+    return table
+
+
 def _text_of(name: str, dtype: pl.DataType) -> pl.Expr:
     """A part of a time as text; a date that a spreadsheet keeps as midnight is a date."""
     column = pl.col(name)

@@ -1,4 +1,7 @@
-"""Lines of JSON objects as a table: its columns are the keys of the first lines."""
+"""Lines of JSON objects as a table: its columns are the keys of the first lines.
+
+An object within an object is as many columns: `{"meta": {"time": 1}}` has the column `meta.time`.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from sentinel.tables.cells import HEAD_ROWS, MORE, TableOptions
 PIECE_BYTES = 4 << 20
 """Bytes in which the names of the columns are looked for."""
 _ESCAPED = re.compile(rb"\\u[dD][89a-fA-F]")
+_NESTED = re.compile(rb'"\s*:\s*\{')
 _HALF = re.compile("[\ud800-\udfff]")
 """Half a pair that stands for one character: text of UTF-8 cannot hold it."""
 
@@ -25,12 +29,7 @@ def read_keys(file: BinaryIO, where: str, start: int, codec: str) -> tuple[str, 
     file.seek(start)
     keys: dict[str, None] = {}
     for raw in file.read(PIECE_BYTES).decode(codec, errors="replace").splitlines()[:HEAD_ROWS]:
-        try:
-            row = json.loads(raw) if raw.strip() else {}
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            keys.update(dict.fromkeys(row))
+        keys.update(dict.fromkeys(_read_object(raw) or ()))
     if not keys:
         raise DataError(f"{where}: no line is a JSON object; one object per line is needed")
     if broken := [key for key in keys if _HALF.search(key)]:
@@ -47,7 +46,7 @@ def ndjson_rows(piece: bytes, columns: Sequence[str], codec: str, options: Table
     marked = options.decimal != "." or options.thousands is not None
     try:
         # Polars reads half a surrogate pair, which JSON can write and no text can hold, as another character.
-        if not marked and not _ESCAPED.search(piece):
+        if not marked and not _ESCAPED.search(piece) and not _NESTED.search(piece):
             return pl.read_ndjson(io.BytesIO(piece), schema=schema).with_columns(pl.lit(None, pl.String).alias(MORE))
     except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
         pass
@@ -57,13 +56,30 @@ def ndjson_rows(piece: bytes, columns: Sequence[str], codec: str, options: Table
 
 
 def _read_row(line: str, columns: Sequence[str], options: TableOptions) -> list[str | None]:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        row = None
-    if not isinstance(row, dict):
+    row = _read_object(line)
+    if row is None:
         return [None] * len(columns) + [line[:80]]
     return [_write_cell(row.get(name), name, options) for name in columns] + [None]
+
+
+def _read_object(line: str) -> dict[str, Any] | None:
+    """Read a line as one object without objects in it; None if it is none."""
+    try:
+        row = json.loads(line)
+        return _flatten(row) if isinstance(row, dict) else None
+    except (ValueError, RecursionError):  # a line of ten thousand brackets is no row either
+        return None
+
+
+def _flatten(row: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, cell in row.items():
+        if isinstance(cell, dict) and cell:
+            for inner, value in _flatten(cell).items():
+                flat.setdefault(f"{key}.{inner}", value)
+        else:
+            flat[key] = cell
+    return flat
 
 
 def _write_cell(cell: Any, name: str, options: TableOptions) -> str | None:

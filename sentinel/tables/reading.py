@@ -24,6 +24,7 @@ from sentinel.domain.errors import DataError
 from sentinel.domain.filenames import split_rotated
 from sentinel.tables import months
 from sentinel.tables.cells import MORE, ROW, UNNAMED, WHITESPACE, TableOptions, number_twins
+from sentinel.tables.columns import flatten
 from sentinel.tables.compressed import Inflated, open_plain
 from sentinel.tables.ndjson import ndjson_rows, read_keys
 from sentinel.tables.sheets import read_sheet
@@ -331,11 +332,10 @@ def rows_of(piece: bytes, fmt: str, head: Head, options: TableOptions, first_row
 def _scan_parquet(path: Path) -> pl.LazyFrame:
     try:
         table = pl.scan_parquet(path, row_index_name=ROW)
-        table.collect_schema()
+        return flatten(table)
     except pl.exceptions.PolarsError as error:
         first_line = (str(error).splitlines() or ["no reason given"])[0]
         raise DataError(f"{path}: not a readable Parquet file ({first_line})") from error
-    return table
 
 
 def _scan_text(path: Path, fmt: str, head: Head, options: TableOptions) -> pl.LazyFrame:

@@ -124,12 +124,24 @@ def test_errors_name_arguments_and_never_options(arguments, kind, words):
         ("name it with --by COLUMN (by: [COLUMN]); see", "name it with by='COLUMN'; see"),
         ("--time-column DATE --time-column HOUR", "time_column=['DATE', 'HOUR']"),
         ("say it with --by on the command line", "say it with by on the command line"),
+        ("say it with time_column, or --time-column on the command line", "say it with time_column"),
         ("--cadence 1d: too short", "cadence='1d': too short"),
         ("2 -- 3, and --nothing of ours", "2 -- 3, and --nothing of ours"),
     ],
 )
 def test_options_in_messages_become_arguments(message, words):
     assert in_python(message) == words
+
+
+def test_columns_of_structs_are_as_many_columns_in_a_frame_and_in_parquet(tmp_path):
+    flat = pl.DataFrame({"time": TIME, "x": VALUES})
+    nested = flat.select(pl.struct("time").alias("meta"), pl.struct(pl.struct("x").alias("ph")).alias("lake"))
+    nested.write_parquet(tmp_path / "a.parquet")
+    wanted = sentinel.analyse(flat).readings
+    for one in (nested, tmp_path / "a.parquet"):
+        got = sentinel.analyse(one).readings
+        assert got["series"].unique().to_list() == ["lake.ph.x"]
+        assert_frame_equal(got.drop("series"), wanted.drop("series"))
 
 
 def test_cells_that_are_no_numbers_are_answered_with_an_argument_that_reads_them(tmp_path):

@@ -61,7 +61,7 @@ def test_a_season_on_a_numbered_axis_is_named_in_steps_and_declared_in_seconds(t
     table = buoy().with_columns(time=pl.Series(np.arange(1_000) * 0.5))
     table.write_parquet(tmp_path / "steps.parquet")
     words, settings = probed(tmp_path / "steps.parquet", capsys)
-    assert "cadence 1 step, 1,000 ticks, an undeclared season of 24 steps (strength 0." in words[0]
+    assert "cadence 0.5 units of time, 1,000 ticks, an undeclared season of 24 steps (strength 0." in words[0]
     assert settings.series_for("oxygen").season == (24_000_000,)
 
 

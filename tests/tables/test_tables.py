@@ -133,6 +133,17 @@ def test_ndjson_lines_that_python_writes_and_lines_that_are_broken_are_told_apar
     assert dict(parsed.rejected) == {"missing": 2, "malformed_row": 2}
 
 
+def test_objects_within_the_objects_of_ndjson_could_not_be_read(tmp_path):
+    rows = [{"meta": {"time": f"2020-01-{n:02}"}, "site": {"lake": {"ph": n / 2}}, "at.do": n} for n in range(1, 29)]
+    lines = [*(json.dumps(row) for row in rows), '{"a":' * 100_000]
+    options = TableOptions(time_column="meta.time")
+    parsed = parse(open_table(write(tmp_path, "\n".join(lines), "a.ndjson"), options), options, "a")
+    found = parsed.observations.collect()
+    assert found.filter(pl.col("series") == "site.lake.ph")["value"].to_list() == [n / 2 for n in range(1, 29)]
+    assert found.filter(pl.col("series") == "at.do")["value"].to_list() == list(range(1, 29))
+    assert parsed.rejected["malformed_row"] == 2  # once for each series
+
+
 def test_types_of_parquet_columns_are_used(tmp_path):
     naive = [datetime.fromisoformat("2024-07-01T12:00"), datetime.fromisoformat("2024-07-02T12:00")]
     pl.DataFrame({"time": naive, "n": [1, 2], "x": [1.5, float("nan")], "ok": [True, False]}).write_parquet(
