@@ -24,6 +24,7 @@ from sentinel.tables.columns import join_time
 from sentinel.tables.counters import leave_out_counters
 from sentinel.tables.decimals import find_decimal
 from sentinel.tables.dialects import DIALECTS, PLAIN, UnfinishedError, find_dialect, find_separator
+from sentinel.tables.dialects.plain import is_units
 from sentinel.tables.guessing import (
     find_flags,
     find_form,
@@ -55,7 +56,7 @@ from sentinel.tables.reading import (
     rows_of,
     whole_lines,
 )  # fmt: skip
-from sentinel.tables.sheets import count_titles, filled_sheets
+from sentinel.tables.sheets import count_titles, filled_sheets, first_texts
 
 SAMPLE_BYTES = 1 << 20
 MARKS = (
@@ -107,6 +108,9 @@ def _recognise_sheet(path: Path, options: TableOptions, *, counters: bool) -> Re
     listed = ", ".join(map(repr, others))
     try:
         filled = fill(options, {"skip_rows": count_titles(path, options.sheet)})
+        below = first_texts(path, filled, 3)[1:]
+        if not filled.names and len(below) > 1 and is_units(below[0]) and not is_units(below[1]):
+            filled = fill(filled, {"unit_rows": 1})
         head = open_table(path, filled).head(HEAD_ROWS).collect()
         found = recognise_frame(head, str(path), filled, given=options, counters=counters)
         find_shape(join_time(head.lazy(), found.options).collect(), found.options, str(path))

@@ -22,8 +22,7 @@ def read_sheet(path: Path, options: TableOptions) -> pl.DataFrame:
 
     Raises DataError: no spreadsheet, no cell in it, or two columns of one name.
     """
-    rows = sheet_rows(path, options.sheet)[options.skip_rows :]
-    rows = rows[next((n for n, row in enumerate(rows) if any(map(_text, row))), len(rows)) :]
+    rows = _from_names(path, options)
     if not rows:
         raise DataError(f"{path}: no sheet has a header line and rows; at least one row is needed")
     if options.names:
@@ -40,6 +39,16 @@ def count_titles(path: Path, sheet: str | None = None) -> int:
     rows = sheet_rows(path, sheet)
     filled = [sum(map(bool, map(_text, row))) for row in rows]
     return next((n for n, cells in enumerate(filled) if cells > 1), 0)
+
+
+def first_texts(path: Path, options: TableOptions, count: int) -> list[list[str]]:
+    """Read the first rows of a sheet as texts, from that of the names on."""
+    return [list(map(_text, row)) for row in _from_names(path, options)[:count]]
+
+
+def _from_names(path: Path, options: TableOptions) -> list[list[Cell]]:
+    rows = sheet_rows(path, options.sheet)[options.skip_rows :]
+    return rows[next((n for n, row in enumerate(rows) if any(map(_text, row))), len(rows)) :]
 
 
 def sheet_rows(path: Path, sheet: str | None = None) -> list[list[Cell]]:

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 
-from sentinel.tables.cells import TableOptions, matches
+from sentinel.tables.cells import TableOptions, matches, number_twins
 from sentinel.tables.columns import patterns_of
 from sentinel.tables.dialects.base import split
 from sentinel.tables.reading import file_format, find_codec, open_file, read_head, whole_lines
+from sentinel.tables.sheets import first_texts
 
 _IN_NAME = re.compile(r"[\[(]([^\])\d][^\])]*)[\])]\s*$")
 _SERIAL = re.compile(r",\s*([^,()]+?)\s*\((?:[^()]*\b)?S/N:[^()]*\)\s*$")
@@ -46,8 +47,21 @@ def _read_units(path: Path, options: TableOptions, columns: Sequence[str]) -> di
         from sentinel.tables.netcdf import units_of
 
         return {**units, **units_of(path, options)}
-    if not options.unit_rows or file_format(path, options) != "csv":
+    fmt = file_format(path, options)
+    if not options.unit_rows or fmt not in ("csv", "xlsx"):
         return units
+    bare = {name: unit.strip("()[] ") for name, unit in (_of_sheet if fmt == "xlsx" else _of_text)(path, options)}
+    if all(map(_WIDTH.fullmatch, bare.values())):
+        return units
+    return units | {name: unit for name, unit in bare.items() if unit.lower() not in ("", "none", "-", "n/a", "na")}
+
+
+def _of_sheet(path: Path, options: TableOptions) -> list[tuple[str, str]]:
+    names, *rows = first_texts(path, options, 1 + options.unit_rows)
+    return list(zip(number_twins(names), rows[-1], strict=True)) if rows else []
+
+
+def _of_text(path: Path, options: TableOptions) -> list[tuple[str, str]]:
     with open_file(path) as file:
         head = read_head(file, str(path), "csv", options, whole=True)
         assert head is not None  # a whole file has a header, or is refused
@@ -57,8 +71,4 @@ def _read_units(path: Path, options: TableOptions, columns: Sequence[str]) -> di
         lines = [line for _, _, line in takewhile(lambda one: one[1] <= head.start, every)]
     first = lines[-options.unit_rows].decode(codec, errors="replace").strip("\r\n")
     # By the header itself: the columns given may lack those without a name.
-    written = zip(head.columns, split(first, options.separator), strict=False)
-    bare = {name: unit.strip("()[] ") for name, unit in written}
-    if all(map(_WIDTH.fullmatch, bare.values())):
-        return units
-    return units | {name: unit for name, unit in bare.items() if unit.lower() not in ("", "none", "-", "n/a", "na")}
+    return list(zip(head.columns, split(first, options.separator), strict=False))

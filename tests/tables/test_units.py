@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import yaml
+from openpyxl import Workbook
 
 import sentinel
 from sentinel.commands.main import entry_point
@@ -12,7 +13,7 @@ from sentinel.config import Settings
 from sentinel.domain.spans import DAY
 from sentinel.pipeline.pipeline import Pipeline
 from sentinel.pipeline.snapshot import Snapshot
-from sentinel.tables import TableOptions
+from sentinel.tables import TableOptions, open_table, parse
 from sentinel.tables.recognising import recognise
 from sentinel.tables.units import find_units
 from sentinel.views.web.pages import series_as_json
@@ -39,6 +40,19 @@ def test_units_come_from_names_and_from_a_row_of_units(tmp_path, text, units):
     columns = text.partition("\n")[0].split(",")
     got = find_units(path, found.options, columns)
     assert {name: unit for name, unit in got.items() if name != "time"} == units
+
+
+def test_a_row_of_units_in_a_spreadsheet_was_an_observation_without_a_time(tmp_path):
+    book = Workbook()
+    rows = [(f"{day:02}.01.2022", f"{day % 3:02}:00", f"30{day % 7},5", f"1{day % 5},5") for day in range(1, 31)]
+    for row in (("Pegel Nord",), ("Datum", "Zeit", "Stand", "Temperatur"), (None, None, "cm", "(°C)"), *rows):
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    options = recognise(tmp_path / "a.xlsx", TableOptions()).options
+    assert (options.skip_rows, options.unit_rows) == (1, 1)
+    parsed = parse(open_table(tmp_path / "a.xlsx", options), options, "a", strict=True)
+    assert parsed.observations.collect().height == 60
+    assert find_units(tmp_path / "a.xlsx", options, ["Stand", "Temperatur"]) == {"Stand": "cm", "Temperatur": "°C"}
 
 
 def test_the_serial_numbers_in_a_name_of_hoboware_were_its_unit(tmp_path):

@@ -43,10 +43,10 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
         return {"separator": several} if several else {}
     _, header, separator = best
     below = [split(line, separator) for _, line in rows[header + 1 : header + 3]]
-    if below and _is_units(below[0]):
+    if below and is_units(below[0]):
         if len(below) == 1:
             raise UnfinishedError
-        units = {} if _is_units(below[1]) else {"unit_rows": 1}
+        units = {} if is_units(below[1]) else {"unit_rows": 1}
     else:
         units = {}
     return {"separator": separator} | ({"skip_rows": rows[header][0]} if header else {}) | units
@@ -60,7 +60,7 @@ def find_separator(lines: Sequence[str], columns: int) -> Patch:
     return {"separator": best} if fits[best] else {}
 
 
-def _is_units(fields: Sequence[str]) -> bool:
+def is_units(fields: Sequence[str]) -> bool:
     """True for a row that has words and not one number or date."""
     return any(fields) and not any(field.lstrip("+-<>.")[:1].isdigit() for field in fields)
 
