@@ -59,7 +59,7 @@ def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis
     )
     first = complain_of_all(fatal.bottom_k(1, by=ROW).collect(), options, where, axis)[0]
     found = [(str(reason), str(came)) for reason, came in kinds.select(REJECTED, CAME).rows()]
-    takes = tuple(dict.fromkeys(option for reason, came in found for option in _find_options(reason, came)))
+    takes = tuple(dict.fromkeys(option for reason, came in found for option in _find_options(reason, came, options)))
     advice = [_write_option(name, value) for name, value in takes]
     if any(reason == Rejection.BAD_TIME and _is_skipped(came.strip(), options) for reason, came in found):
         advice.append(f"this hour does not exist in {options.time_zone}")
@@ -78,9 +78,11 @@ def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis
 _PLACES = {Rejection.MALFORMED_ROW: "malformed rows", Rejection.NO_SERIES: "rows that name no series"}
 
 
-def _find_options(reason: str, came: str) -> list[tuple[str, str]]:
-    """Options that would take a cell."""
+def _find_options(reason: str, came: str, options: TableOptions) -> list[tuple[str, str]]:
+    """Options that would take a cell, or leave out a row that has a word in place of its time: `Total`."""
     text = came.strip()
+    if reason == Rejection.BAD_TIME and len(options.time_columns) == 1 and re.fullmatch(r"[^\d\W][^\d=]{,19}", text):
+        return [("missing", f"{options.time_name}={text}")]
     if reason != Rejection.NOT_A_NUMBER:
         return []
     if re.fullmatch(r"<\s*\d*[.,]?\d+", text):

@@ -224,15 +224,23 @@ def check_cells(
             .then(transformed.log())
             .otherwise(transformed)
         )
+    # Rows that are no observations, such as totals below a table, are told by what stands in place of their time.
+    no_row = pl.lit(value=False)
+    if dtype == pl.String and (own := [mark for column, mark in marks.by_column if column == options.time_name]):
+        no_row = pl.col("__t__").is_null() & pl.col("__time__").str.strip_chars().is_in(own)
+    no_row = no_row.fill_null(False)
+    mark = pl.when(no_row).then(stamp_text(pl.col("__time__"), dtype)).otherwise(pl.col("value").cast(pl.String))
+    mark = mark.str.strip_chars().fill_null("")
     name = pl.col("series").str
     unreadable = name.contains("\N{REPLACEMENT CHARACTER}", literal=True) | (name.len_bytes() > LONGEST_NAME_BYTES)
     malformed = pl.col(MORE).is_not_null() | unreadable.fill_null(False)
     reasons = (
         (malformed, Rejection.MALFORMED_ROW, pl.coalesce(MORE, "series")),
+        (no_row, Rejection.MISSING, mark),
         (pl.col("series").is_null(), Rejection.NO_SERIES, pl.lit("")),
         (pl.col("__t__").is_null(), Rejection.BAD_TIME, stamp_text(pl.col("__time__"), dtype).fill_null("")),
         (flagged, Rejection.FLAGGED, pl.lit("")),
-        (missing, Rejection.MISSING, pl.col("value").cast(pl.String).str.strip_chars().fill_null("")),
+        (missing, Rejection.MISSING, mark),
         (pl.col("__v__").is_null(), Rejection.NOT_A_NUMBER, pl.col("value").cast(pl.String)),
         (~transformed.is_finite(), Rejection.NOT_FINITE, pl.col("value").cast(pl.String)),
     )

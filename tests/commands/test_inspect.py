@@ -172,9 +172,9 @@ def test_the_option_that_odd_cells_need_is_said_once_and_printed_so_that_the_com
 
 def test_what_no_option_puts_right_is_said_to_be_refused(tmp_path, capsys):
     rows = "".join(f"2020-01-{n:02d},{n % 3}\n" for n in range(1, 30))
-    (tmp_path / "a.csv").write_text("time,ph\n" + rows + "soon,3\n")
+    (tmp_path / "a.csv").write_text("time,ph\n" + rows + "2020-02-30,3\n")
     words, _ = inspect(capsys, tmp_path / "a.csv")
-    assert sum("'soon' is not a time" in line for line in words) == 1
+    assert sum("'2020-02-30' is not a time" in line for line in words) == 1
     assert "backtest refuses the table until that is put right" in words
 
 

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openpyxl import Workbook
 
 from sentinel.domain.errors import DataError
 from sentinel.tables import TableOptions, open_table, parse
@@ -136,6 +137,26 @@ def test_a_long_table_without_a_further_column_is_the_same_however_much_of_it_is
         with path.open("rb") as file:
             found = recognise_text(file, "t", "csv", TableOptions(), whole=False)
         assert found is None or found.options == final
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx"])
+def test_a_row_of_totals_below_a_table_could_be_left_out_in_an_editor_only(tmp_path, name):
+    rows = [
+        ["Date", "ph"],
+        *([f"2021-06-{day:02}", f"7.{day}"] for day in range(1, 31)),
+        ["Total", "60"],
+        ["Mean", "7"],
+    ]
+    (tmp_path / "a.csv").write_text("".join(",".join(row) + "\n" for row in rows))
+    book = Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(DataError, match=r"--missing Date=Total, --missing Date=Mean$"):
+        read(tmp_path / name)
+    assert read(tmp_path / name, missing=("", "Date=Total", "Date=Mean"))[0].height == 30
+    with pytest.raises(DataError, match="'Mean' is not a time"):  # each is said; no other row is taken for one
+        read(tmp_path / name, missing=("", "Date=Total", "ph=Mean"))
 
 
 def test_a_workbook_whose_first_sheet_is_text_names_its_sheets(tmp_path):
