@@ -116,6 +116,11 @@ class SortedObservations:
                 self.resets += resets
             yield kept
 
+    def say_duplicates(self) -> str:
+        """Say how many there were, and how many of them contradict what is kept."""
+        other = f" ({self.conflicts:,} with another value than the one before, which counts)" if self.conflicts else ""
+        return f"{self.duplicates:,} duplicate{'s' if self.duplicates > 1 else ''}{other}"
+
     def _in_order(self, batch_rows: int) -> Iterator[pl.DataFrame]:
         block = max(SMALLEST_BLOCK, 2 * batch_rows // max(1, len(self._pieces)))
         for merged in _merge([_blocks(piece, block) for piece in self._pieces], KEY[::-1] if self.by_time else KEY):

@@ -138,9 +138,7 @@ def summarise(report: Report) -> Iterator[str]:
     yield f"{report.title}: {report.observations.rows - duplicates:,} observations of {len(report.records):,} series"
     left_out = [f"{count:,} {reason}" for reason, count in report.intake.left_out.items()]
     if duplicates:
-        conflicts = report.observations.conflicts
-        other = f" ({conflicts:,} with another value than the one before, which counts)" if conflicts else ""
-        left_out.append(f"{duplicates:,} duplicate{'s' if duplicates > 1 else ''}{other}")
+        left_out.append(report.observations.say_duplicates())
     if left_out:
         yield f"left out: {', '.join(left_out)}"
     yield from report.intake.read_as

@@ -155,6 +155,8 @@ def _describe_refusals(first: Parsed, then: Parsed, takes: Sequence[tuple[str, s
 def _describe_values(path: Path, parsed: Parsed, ordered: SortedObservations, series: list[Proposed]) -> Iterator[str]:
     yield from say_marks(parsed)
     left_out = [f"{count:,} {UNUSABLE.get(reason, reason)}" for reason, count in parsed.rejected.items()]
+    if ordered.duplicates:
+        left_out.append(ordered.say_duplicates())
     if left_out:
         yield f"values left out: {', '.join(left_out)}"
     # Of a table that is refused the refusal names all rows by kind.

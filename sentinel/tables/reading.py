@@ -224,9 +224,10 @@ def _find_newline(data: bytes, newline: bytes, start: int) -> int:
 
 def _read_columns(line: str, where: str, options: TableOptions) -> tuple[str, ...]:
     if line.strip() in ("[", "{") or line.replace(" ", "").startswith(('{"', "[{")):
+        to_do = "it: jq -c '.[]'" if line.lstrip().startswith("[") else "a list in it: jq -c '.data[]'"
         raise DataError(
             f"{where}: JSON, not a CSV table; NDJSON (*.ndjson, one object per line) is read; "
-            "to make it of a list in it: jq -c '.data[]' a.json > a.ndjson"
+            f"to make it of {to_do} a.json > a.ndjson"
         )
     if options.layout == "months" and re.fullmatch(r"\s*\d{4}\s+\d{4}\s*", line):
         return ("Year", *months.NAMES)  # the first line has the first and the last year in place of names

@@ -68,6 +68,15 @@ def test_the_cadence_of_a_core_was_said_in_milliseconds(tmp_path, capsys):
     assert settings.series_for("silica").cadence is None
 
 
+def test_times_that_occur_twice_were_counted_by_backtest_only(tmp_path, capsys):
+    rows = [f"2020-01-{n % 25 + 1:02d},{n % 7 if n > 26 else n}\n" for n in range(28)]
+    (tmp_path / "a.csv").write_text("time,ph\n" + "".join(rows))
+    words, _ = inspect(capsys, tmp_path / "a.csv")
+    assert "values left out: 3 duplicates (3 with another value than the one before, which counts)" in words
+    assert entry_point(["backtest", str(tmp_path / "a.csv"), "--out", str(tmp_path / "out")]) == 0
+    assert "left out: 3 duplicates (3 with another" in capsys.readouterr().out
+
+
 def test_a_mark_that_comes_late_is_said_and_stands_in_what_is_printed(tmp_path, capsys):
     rows = [f"2020-01-{n // 60 + 1:02d}T00:{n % 60:02d},{'ND' if n == 1500 else n % 7}\n" for n in range(1800)]
     (tmp_path / "a.csv").write_text("time,ph\n" + "".join(rows))
