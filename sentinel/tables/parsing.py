@@ -312,9 +312,10 @@ def _find_wide_shape(head: pl.DataFrame, names: list[str], options: TableOptions
     texts = tuple(find_texts(head, free, options))
     values = tuple(name for name in free if name not in texts)
     if not values:
+        cell = next((f"; {name!r} holds {head[name].drop_nulls()[0]!r:.40}" for name in texts), "")
         raise DataError(
-            f"{where}: no column of numbers beside {list_names(list(taken))}; columns are {list_names(names)}; "
-            "is `separator` or `decimal` right?"
+            f"{where}: no column of numbers beside {list_names(list(taken))}; columns are {list_names(names)}{cell}; "
+            "is `separator` or `decimal` right? A cell holds a number without its unit"
         )
     if not options.by and head[options.time_name].drop_nulls().is_duplicated().any():
         _refuse_repeats(head, texts, [name for name in names if name not in (*taken, *texts)], values, options, where)

@@ -240,6 +240,7 @@ def test_a_stray_quote_costs_at_most_its_own_row(tmp_path, width):
         ("a.csv", "time,Zürich\n2020-01-01,7\n".encode("latin-1"), "byte 0xfc in the first line is not utf-8"),
         ("a.csv", "time,ph\n2020-01-01,7\n".encode("utf-16"), "the file is utf-16, not utf-8; set encoding: utf-16"),
         ("a.csv", b"time,note\n2020-01-01,good\n", "no column of numbers beside time"),
+        ("a.csv", b"time,level\n2020-01-01,\n2020-01-02,8.2 m\n", "'level' holds '8.2 m'; is .* without its unit"),
         ("a.parquet", b"PAR1 but no more", "not a readable Parquet file"),
         ("a.ndjson", b"time,ph\n2020-01-01,7\n", "no line is a JSON object"),
         # It said "the table has no rows", and of the next "no column 'time'; columns are [".
