@@ -15,7 +15,7 @@ from sentinel.domain.errors import DataError, SentinelError, UsageError
 from sentinel.domain.spans import print_rounded
 from sentinel.domain.states import STATES
 from sentinel.pipeline.history import Columns, Portrait
-from sentinel.tables.units import with_unit
+from sentinel.tables.units import column_of, with_unit
 from sentinel.text.words import lag1_in_words
 from sentinel.views.picture import FORMATS, Figure, Look, draw, write
 from sentinel.views.picture.inline import draw_inline
@@ -100,7 +100,7 @@ def _subtitle(record: SeriesRecord) -> str:
 
 
 def _label(record: SeriesRecord) -> str:
-    return with_unit(textwrap.shorten(record.name.rsplit("/", 1)[-1], 24, placeholder="..."), record.unit)
+    return with_unit(textwrap.shorten(column_of(record.name), 24, placeholder="..."), record.unit)
 
 
 def _list_moments(record: SeriesRecord, columns: Columns) -> Iterator[list[str]]:

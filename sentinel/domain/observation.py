@@ -158,8 +158,8 @@ class NumberAxis:
         return f"{number} step{'' if number == '1' else 's'}" if self.step == 1 else f"{number} units of time"
 
     def moment_in_words(self, time_us: int) -> str:
-        """Write a time as one of the owner's numbers, to a tenth of a step or better."""
-        number = round(float(self.numbers(np.array([time_us]))[0]), max(0, 1 - math.floor(math.log10(self.step))))
+        """Write a time as one of the owner's numbers, to a hundredth of a step or better."""
+        number = round(float(self.numbers(np.array([time_us]))[0]), max(0, 2 - math.floor(math.log10(self.step))))
         return f"{number + 0.0:.10g}"
 
     def positions(self, time_us: NDArray[np.int64]) -> NDArray[np.float64]:

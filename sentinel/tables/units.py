@@ -16,6 +16,8 @@ from sentinel.tables.sheets import first_texts
 _IN_NAME = re.compile(r"[\[(]([^\])\d][^\])]*)[\])]\s*$")
 _SERIAL = re.compile(r",\s*([^,()]+?)\s*\((?:[^()]*\b)?S/N:[^()]*\)\s*$")
 """`DO conc, mg/L (LGR S/N: 20412, SEN S/N: 20412)`: what HOBOware writes in brackets is which instrument it was."""
+_LAST_UNIT = re.compile(r"[ ,_](?:[munpkµ]?(?:g|mol|eq|m|L|l|S|J|W)|cm|ft)[23]?/[^/]*$")
+"""A unit without brackets at the end of a name, whose stroke tells no sites apart."""
 _WIDTH = re.compile(r"\d+[sdn]")
 """`14n`: the row below the names of an RDB table gives widths, not units."""
 
@@ -25,9 +27,18 @@ def with_unit(name: str, unit: str) -> str:
     return f"{name} [{unit}]" if unit and unit not in name else name
 
 
+def column_of(series: str) -> str:
+    """Give the name of a series without what tells sites apart: of `peter/DO, mg/L` it is `DO, mg/L`."""
+    own = re.split(r"[\[(]", series, maxsplit=1)[0]
+    unit = _LAST_UNIT.search(own)
+    return series[own.rfind("/", 0, unit.start() if unit else len(own)) + 1 :]
+
+
 def unit_of(units: Mapping[str, str], series: str) -> str:
     """Give the unit of a series by its name or, behind what tells sites apart, by that of its column."""
-    return units.get(series) or units.get(series.rpartition("/")[2], "")
+    parts = series.split("/")
+    names = ("/".join(parts[at:]) for at in range(len(parts)))
+    return next((units[name] for name in names if name in units), "")
 
 
 def find_units(path: Path, options: TableOptions, columns: Sequence[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from sentinel.pipeline.pipeline import Pipeline
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.tables import TableOptions, open_table, parse
 from sentinel.tables.recognising import recognise
-from sentinel.tables.units import find_units
+from sentinel.tables.units import column_of, find_units, unit_of
 from sentinel.views.web.pages import series_as_json
 from tests.pipeline.streams import batch_of
 from tests.tables.specimens import SPECIMENS
@@ -114,3 +114,20 @@ def test_report_and_picture_have_the_unit_of_the_file_and_that_of_the_settings_w
     config = Settings.model_validate({"series": [{"match": "oxygen", "unit": "mg O2/L"}]})
     (axis, *_) = sentinel.analyse(path, config=config).plot("oxygen").axes
     assert axis.get_ylabel() == "oxygen [mg O2/L]"
+
+
+@pytest.mark.parametrize(
+    ("series", "column"),
+    [
+        ("oxygen [mg/L]", "oxygen [mg/L]"),
+        ("peter/oxygen (mg/L)", "oxygen (mg/L)"),
+        ("lake/peter/DO, mg/L (LGR S/N: 1)", "DO, mg/L (LGR S/N: 1)"),
+        ("101/ODO mg/L", "ODO mg/L"),
+        ("flow m3/s", "flow m3/s"),
+        ("peter/ph", "ph"),
+        ("ph", "ph"),
+    ],
+)
+def test_the_stroke_of_a_unit_cut_the_name_of_a_series_in_pictures(series, column):
+    assert column_of(series) == column
+    assert unit_of({column: "x"}, series) == "x"

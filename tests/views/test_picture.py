@@ -210,7 +210,7 @@ def test_recovery_times_stand_beside_the_lag1_they_belong_to_in_the_units_of_the
     recovery = -1 / np.log(np.tanh(scale.get_yticks()))
     np.testing.assert_allclose(recovery, [1, 3, 10, 30], rtol=1e-9)
     words = [label.get_text() for label in scale.get_yticklabels()]
-    steps = [f"{ticks * 86_400 * 0.25:.3g}" for ticks in (1, 3, 10, 30)]
+    steps = [f"{ticks * 86_400 * 0.25:,.0f}" for ticks in (1, 3, 10, 30)]
     assert words == (steps if axis.numbered else ["1 day", "3 days", "10 days", "30 days"])
     assert scale.get_ylabel() == "recovery time"
 

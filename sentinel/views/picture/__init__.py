@@ -31,6 +31,7 @@ from sentinel.pipeline.plan import PlanRule
 from sentinel.text.claims import FLOOR
 from sentinel.text.words import rule_in_words
 from sentinel.views.picture import panels as parts
+from sentinel.views.picture.extremes import Shown, find_shown
 from sentinel.views.picture.look import LABELS, Look
 from sentinel.views.picture.timeline import BLIND, TimeLine, trace
 
@@ -79,6 +80,7 @@ def draw(
         low, high, unit = rescale(columns.value_low, columns.value_high)
         _draw_range(data, edges, low, high, columns)
         data.set_ylabel(value_label + unit)
+        _leave_out_extremes(data, find_shown(low, high, columns))
         low, high, unit = rescale(columns.residual_low, columns.residual_high)
         _draw_range(residual, edges, low, high, columns)
         largest = float(np.nanmax(np.abs([low, high]), initial=3.0, where=~np.isnan([low, high])))
@@ -164,6 +166,16 @@ def _draw_range(
     middles = (edges[:-1] + edges[1:]) / 2
     panel.plot(middles[alone], low[alone], linestyle="none", marker=".", markersize=2.5, color=parts.SIGNAL)
     panel.margins(y=0.08)
+
+
+def _leave_out_extremes(panel: Axes, shown: Shown) -> None:
+    if shown.note:
+        room = 0.08 * (shown.most - shown.least)
+        panel.set_ylim(shown.least - room, shown.most + 3 * room)  # the note is above the data
+        panel.text(
+            0.005, 0.97, shown.note, transform=panel.transAxes, va="top", fontsize=7, color=parts.FAINT,
+            path_effects=parts.HALO,
+        )  # fmt: skip
 
 
 def _draw_evidence(panel: Axes, edges: NDArray[np.float64], columns: Columns, rules: Sequence[PlanRule]) -> None:

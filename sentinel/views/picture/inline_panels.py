@@ -14,6 +14,7 @@ from sentinel.pipeline.history import Columns
 from sentinel.pipeline.plan import PlanRule
 from sentinel.text.claims import FLOOR
 from sentinel.views.picture import name_budgets, panels, rescale
+from sentinel.views.picture.extremes import find_shown
 from sentinel.views.picture.svg import Floats, Ints, band, image, line, steps, text, upright
 from sentinel.views.picture.timeline import TimeLine, trace
 
@@ -92,15 +93,14 @@ def _range_path(edges: Ints, low: Floats, high: Floats, columns: Columns, panel:
 def draw_value(place: tuple[float, float], edges: Ints, columns: Columns, label: str) -> list[str]:
     """Draw the data, broken where values are missing."""
     low, high, unit = rescale(columns.value_low, columns.value_high)
-    least, most = float(np.fmin.reduce(low, initial=np.inf)), float(np.fmax.reduce(high, initial=-np.inf))
-    if least > most:  # not a single value
-        least, most = 0.0, 1.0
+    least, most, note = find_shown(low, high, columns)
     room = 0.08 * (most - least) or 0.5 * abs(most) or 0.5
-    panel = Panel(*place, least - room, most + room)
+    panel = Panel(*place, least - room, most + (3 * room if note else room))
     ticks = _round_ticks(panel.low, panel.high, 4)
     return [
         _frame(panel, ticks, label + unit),
         stroke(_range_path(edges, low, high, columns, panel), panels.SIGNAL, 1.8, ' stroke-linejoin="round"'),
+        text(note, LEFT + 8, panel.top + 18, more=f'{fill(panels.FAINT)} font-size="16"{OUTLINE}') if note else "",
     ]
 
 

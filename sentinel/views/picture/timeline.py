@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.observation import Axis
-from sentinel.domain.spans import duration_in_words, moment_in_words
+from sentinel.domain.spans import duration_in_words, moment_in_words, print_rounded
 from sentinel.domain.states import REASONS, STATES, Reason, State
 from sentinel.pipeline.history import Columns
 
@@ -80,7 +80,7 @@ class TimeLine:
     def length(self, span_us: float) -> str:
         """Write a span in the owner's units."""
         span = float(self._axis.spans(np.asarray([span_us]))[0])
-        return f"{span:.3g}" if self._axis.numbered else duration_in_words(span)
+        return print_rounded(span) if self._axis.numbered else duration_in_words(span)
 
     def ticks(self) -> tuple[list[float], list[str]]:
         """Give places and labels of the ticks; none inside a narrowed gap."""
