@@ -218,14 +218,14 @@ OF_SERIES: tuple[Row, ...] = (
     _gauge("series_unexposed", "Series not shown one by one (web.max_series)."),
     _gauge("fleet_discoveries",
            f"Series that stand out by their e-values, at a false discovery rate of {LEVEL:g} in their windows (e-BH)."),
-    # One by one, at most web.max_series.
+    # One by one, at most web.max_series; the alarms of series with an open one beyond that, too.
     _gauge("series_ready", "1 once the series has a verdict.", *_SERIES),
     _gauge("series_state_code", "0 learning, 1 watching, 2 warning, 3 critical, -1 blind.", *_SERIES),
     _gauge("series_blind", "1 while the series cannot be judged.", *_SERIES, "reason"),
     *(Row(measure.metric, "gauge", measure.help, _SERIES) for channel in CHANNELS for measure in channel.measures),
     _gauge("series_reading", "Reading of a detector in null standard deviations; 0 at its threshold.", *_RULE),
     _gauge("series_evidence", "log10 of evidence over its budget; 0 is the alarm line.", *_RULE),
-    _gauge("series_alarm", "1 while the alarm is open.", *_RULE),
+    _gauge("series_alarm", "1 while the alarm is open, whatever the state of the series.", *_RULE, "severity"),
     _gauge("series_held", "1 while what the rule claims has held from the first verdict on: no alarm.", *_RULE),
     _gauge("series_alpha", "Effective budget: false alarms per series and tick.", *_RULE),
     _gauge("series_effective_threshold",

@@ -106,7 +106,9 @@ class Daemon:
             silent_sources=[status.name for status in statuses if not status.has_answered],
         )  # fmt: skip
 
-    def _expose(self, accept_header: str) -> tuple[bytes, str]:
+    def _expose(self, accept_header: str) -> tuple[bytes, str] | None:
+        if not self.engine.restored:
+            return None
         self.metrics.ready.set(not self._why_not_ready())
         return self._exposition.render(accept_header)
 

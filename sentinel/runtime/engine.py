@@ -90,8 +90,8 @@ class Engine:
         self._batch = batch
         if self._replica.settings != self._divide(self.settings) or self._journal.settings() is None:
             self._change(self.settings)
-        self.restored = True
         self._publish()
+        self.restored = True  # after the snapshot: /metrics is answered from now on, and must show the open alarms
 
     def expect(self, claims: Mapping[str, Claim]) -> None:
         """Note what was seen of the sources before they are started."""

@@ -23,6 +23,7 @@ from sentinel.domain.metrics import BUCKETS_SECONDS, BUILD_INFO, OF_SERIES, Dura
 from sentinel.domain.spans import NEVER_US, threshold_label
 from sentinel.domain.states import Reason, RuleView, SeriesView, State
 from sentinel.pipeline.snapshot import Snapshot, e_bh
+from sentinel.views.alarmed import with_open_alarm
 
 STATE_CODES = {State.LEARNING: 0, State.WATCHING: 1, State.WARNING: 2, State.CRITICAL: 3, State.BLIND: -1}
 BLIND_REASONS = (
@@ -81,11 +82,14 @@ class Exposition(Collector):
         snapshot = self._snapshot()
         yield "sentinel_build_info", (__version__, platform.python_version()), 1.0
         yield from _count_series(snapshot)
-        shown = _choose(snapshot, self._max_series)
+        alarmed = {view.name: view for view in with_open_alarm(snapshot)}
+        shown = _choose(snapshot, list(alarmed), self._max_series)
         yield "sentinel_series_unexposed", (), len(snapshot) - len(shown)
         yield "sentinel_fleet_discoveries", (), int(e_bh(snapshot.e_values()).discovered.sum())
         for name in shown:
             yield from _series(snapshot.view(name))
+        for name in sorted(alarmed.keys() - set(shown)):
+            yield from _alarms(alarmed[name])
 
 
 def _family(row: Row, names: Sequence[str], values: Mapping[Labels, float | Durations]) -> Metric:
@@ -106,13 +110,13 @@ def _printable(text: str) -> str:
     return str(text).encode("utf-8", "replace").decode("utf-8")
 
 
-def _choose(snapshot: Snapshot, max_series: int) -> list[str]:
-    """Choose which series are shown one by one: those with an alarm, then the first by name; sorted by name."""
+def _choose(snapshot: Snapshot, alarmed: Sequence[str], max_series: int) -> list[str]:
+    """Choose which series are shown one by one: those with an open alarm, then the first by name; sorted by name."""
     names = snapshot.names()
     if len(names) <= max_series:
         return list(names)
     # The choice changes only when an alarm does, so that no new series begin at every scrape.
-    chosen = {view.name for view in snapshot.views(max_series) if view.state in (State.WARNING, State.CRITICAL)}
+    chosen = set(alarmed[:max_series])
     chosen.update(islice((name for name in names if name not in chosen), max_series - len(chosen)))
     return sorted(chosen)
 
@@ -151,6 +155,7 @@ def _series(view: SeriesView) -> Iterator[Point]:
                 yield measure.metric, one, number
     for threshold, reading in zip(view.thresholds, view.readings, strict=True):
         yield "sentinel_series_reading", (*one, "lag1", threshold_label(threshold)), reading
+    yield from _alarms(view)
     # Of two rules of one name the one with the larger alpha, which alarms first, is shown.
     for rule in sorted(view.rules, key=lambda rule: (rule.kind, rule.label, -rule.alpha)):
         yield from _rule(one, rule)
@@ -162,14 +167,23 @@ def _series(view: SeriesView) -> Iterator[Point]:
     yield "sentinel_series_missing_ticks", one, view.missing_ticks
 
 
+def _alarms(view: SeriesView) -> Iterator[Point]:
+    """Show which rules of a series have an open alarm; of two rules of one name and severity, if either has."""
+    is_open: dict[Labels, bool] = {}
+    for rule in view.rules:
+        labels = (view.source, view.name, rule.kind, rule.label, rule.severity)
+        is_open[labels] = is_open.get(labels, False) or bool(rule.alarm_id)
+        for remark in rule.remarks:
+            yield "sentinel_series_alarm_remark", (*labels[:4], remark), 1
+    for each in sorted(is_open):
+        yield "sentinel_series_alarm", each, is_open[each]
+
+
 def _rule(one: tuple[str, str], rule: RuleView) -> Iterator[Point]:
     labels = (*one, rule.kind, rule.label)
     yield "sentinel_series_evidence", labels, rule.evidence
-    yield "sentinel_series_alarm", labels, bool(rule.alarm_id)
     yield "sentinel_series_held", labels, rule.held
     yield "sentinel_series_alpha", labels, rule.alpha
     if rule.kind != "weighted":  # several channels have no common number
         yield "sentinel_series_effective_threshold", labels, rule.threshold
     yield "sentinel_series_reference_left_pairs", labels, rule.baseline_left
-    for remark in rule.remarks:
-        yield "sentinel_series_alarm_remark", (*labels, remark), 1

@@ -7,14 +7,9 @@ the address and the intervals replaced, on loopback and in a folder of its own.
 from __future__ import annotations
 
 import math
-import os
 import re
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,40 +18,13 @@ import pytest
 import yaml
 
 from sentinel.domain.clock import MICROSECONDS, Clock
+from tests.deploy.programs import ask, eventually, free_address, running
 
 pytestmark = pytest.mark.slow
 
 DEMO = [sys.executable, "-m", "sentinel", "demo", "--linger", "60", "--headless"]
 START_SECONDS = 60.0
 DATA_SECONDS = 60.0
-
-
-@contextmanager
-def running(command: list[str], output: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A child process, ended at the end whatever happens."""
-    with output.open("wb") as log:
-        process = subprocess.Popen(
-            command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONUNBUFFERED": "1"}
-        )
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def eventually(ask: Callable[[], Any], seconds: float, say: Callable[[], str]) -> Any:
-    """The first true answer; fails with what `say` tells when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while not (answer := ask()):
-        if time.monotonic() > deadline:
-            pytest.fail(say())
-        time.sleep(0.3)
-    return answer
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +54,7 @@ def prometheus(
     (job,) = config["scrape_configs"]
     job["static_configs"] = [{"targets": [address]}]
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    listen = free_address()
     command = [
         program,
         f"--config.file={folder / 'prometheus.yaml'}",
@@ -111,16 +77,6 @@ def prometheus(
         # Prometheus hands new targets to its scrapers only every 5 s.
         eventually(up, 30, output.read_text)
         yield client
-
-
-def ask(client: httpx.Client, endpoint: str, **parameters: str | float) -> list[dict[str, Any]]:
-    """The result of a query; an error of Prometheus fails the test with its message."""
-    response = client.get(f"/api/v1/{endpoint}", params=parameters)
-    if response.status_code == 503:  # not ready yet
-        return []
-    assert response.status_code == 200, f"{parameters.get('query')}: {response.text}"
-    result: list[dict[str, Any]] = response.json()["data"]["result"]
-    return result
 
 
 def show(client: httpx.Client, target: dict[str, Any], query: str) -> list[dict[str, Any]]:

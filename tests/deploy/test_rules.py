@@ -88,8 +88,8 @@ def test_an_alarm_is_worded_as_a_measurement_never_as_a_forecast(alerts: list[di
 
 def test_every_channel_has_its_alert_and_only_one(alerts: list[dict[str, Any]]) -> None:
     def fires_on(alert: dict[str, Any], detector: str, threshold: str) -> bool:
-        (matchers,) = re.findall(r"sentinel_series_alarm\{(.*?)\}", alert["expr"])
-        values = {"job": "sentinel", "detector": detector, "threshold": threshold}
+        (matchers,) = set(re.findall(r"sentinel_series_alarm\{(.*?)\}", alert["expr"]))
+        values = {"job": "sentinel", "severity": "warning", "detector": detector, "threshold": threshold}
         fits = {"=": re.fullmatch, "=~": re.fullmatch, "!~": lambda *of: not re.fullmatch(*of)}
         return all(
             fits[sign](value, values[key]) for key, sign, value in re.findall(r'(\w+)(=~|!~|=)"(.*?)"', matchers)
@@ -103,6 +103,21 @@ def test_every_channel_has_its_alert_and_only_one(alerts: list[dict[str, Any]]) 
     for detector, threshold in channels:
         fired = [alert["alert"] for alert in warnings if fires_on(alert, detector, threshold)]
         assert len(fired) == 1, (detector, threshold, fired)
+
+
+def test_no_rule_needs_a_newer_prometheus_than_2_26(alerts: list[dict[str, Any]]) -> None:
+    # keep_firing_for came with 2.42, and older ones refuse the whole file for it.
+    for alert in alerts:
+        assert set(alert) <= {"alert", "expr", "for", "labels", "annotations"}, alert["alert"]
+
+
+def test_every_signal_stands_while_scrapes_are_lost(
+    alerts: list[dict[str, Any]], selectors: Callable[[str], list[Any]]
+) -> None:
+    for alert in (alert for alert in alerts if alert["alert"] in SIGNAL):
+        now, last, answered = selectors(alert["expr"])
+        assert (last.metric, last.matchers, last.function) == (now.metric, now.matchers, "last_over_time")
+        assert answered.metric == "up"
 
 
 def test_each_operational_alert_waits_before_it_fires(alerts: list[dict[str, Any]]) -> None:

@@ -23,12 +23,13 @@ class FakeDaemon:
     metrics: Metrics
     sources: Sequence[SourceStatus] = ()
     not_ready: Sequence[str] = ()
+    restored: bool = True
 
     def access(self) -> Access:
         return Access(
             lambda: self.snapshot, lambda: self.sources, lambda: self.not_ready,
             lambda: "daemon:\n  note: <b>bold</b>\n",
-            lambda accept: Exposition(lambda: self.snapshot, self.metrics).render(accept),
+            lambda accept: Exposition(lambda: self.snapshot, self.metrics).render(accept) if self.restored else None,
         )  # fmt: skip
 
 
@@ -48,6 +49,7 @@ def service(snapshot) -> Iterator[tuple[FakeDaemon, WebServer]]:
 def daemon(service, snapshot, metrics) -> FakeDaemon:
     daemon, _ = service
     daemon.snapshot, daemon.metrics, daemon.sources, daemon.not_ready = snapshot, metrics, (), ()
+    daemon.restored = True
     return daemon
 
 

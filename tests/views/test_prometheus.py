@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from sentinel import __version__
 from sentinel.domain.metrics import METRICS, Metrics
+from sentinel.domain.states import Reason, State
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.views.prometheus import Exposition
 from tests.fixtures import estimated
@@ -113,11 +114,38 @@ def test_beyond_the_cap_alarms_are_shown_first_and_the_rest_is_counted(snapshot,
     assert f"sentinel_series_unexposed {len(snapshot) - 3:.1f}" in text
 
 
-def test_a_cap_of_zero_shows_none_one_by_one(snapshot, metrics) -> None:
+def alarms_in(text: str) -> set[str]:
+    return set(re.findall(r'^sentinel_series_alarm{.*series="([^"]*)".*} 1.0$', text, re.MULTILINE))
+
+
+def gone_blind(snapshot: Snapshot, *names: str) -> Snapshot:
+    views = {name: replace(snapshot.view(name), state=State.BLIND, reason=Reason.STALE) for name in names}
+    return replace(snapshot, series={**snapshot.series, **views})
+
+
+def test_a_cap_of_zero_shows_the_open_alarms_and_nothing_else_one_by_one(snapshot, metrics) -> None:
     text = render(snapshot, metrics, max_series=0)
     assert series_in(text) == []
     assert f"sentinel_series_unexposed {len(snapshot):.1f}" in text
     assert 'sentinel_warning_series{source="buoys"} 2.0' in text
+    assert alarms_in(text) == {"grid/frequency", "lake/loaded", "reactor"}
+
+
+@pytest.mark.parametrize("max_series", [0, 1, 1000])
+def test_an_open_alarm_is_shown_while_its_series_is_blind_and_beyond_the_cap(snapshot, metrics, max_series) -> None:
+    # It vanished with the series' sight, or behind the cap, and Alertmanager told people that it was resolved.
+    alarmed = {"grid/frequency", "lake/loaded", "reactor"}
+    for blind in ((), ("reactor",), tuple(alarmed)):
+        text = render(gone_blind(snapshot, *blind), metrics, max_series=max_series)
+        assert alarms_in(text) == alarmed
+        assert 'sentinel_series_alarm_remark{detector="lag1",reason="one_sided",series="lake/loaded"' in text
+
+
+def test_of_two_rules_of_one_name_an_open_alarm_of_either_is_shown(snapshot, metrics) -> None:
+    one = snapshot.view("lake/loaded")
+    quiet = replace(one.rules[0], alpha=1.0, alarm_id="", remarks=())
+    text = render(replace(snapshot, series={one.name: replace(one, rules=(quiet, *one.rules))}), metrics)
+    assert alarms_in(text) == {one.name}
 
 
 def test_two_rules_on_one_threshold_make_one_line(snapshot, metrics) -> None:

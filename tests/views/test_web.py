@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 import pytest
 
 from sentinel import __version__
-from sentinel.domain.states import SiteView, SourceStatus
+from sentinel.domain.states import Reason, SiteView, SourceStatus, State
 from sentinel.pipeline.history import History
 
 
@@ -38,6 +38,26 @@ def test_metrics_come_in_the_format_asked_for_and_compressed(client) -> None:
     assert packed.headers["content-encoding"] == "gzip"
     assert "Accept-Encoding" in packed.headers["vary"]
     assert packed.text.endswith("# EOF\n")
+
+
+def test_until_the_state_is_restored_a_scrape_fails_instead_of_showing_no_alarms(client, daemon) -> None:
+    daemon.restored = False
+    answer = client.get("/metrics")
+    assert (answer.status_code, answer.text) == (503, "sentinel has not restored its state yet.\n")
+    daemon.restored = True
+    assert "sentinel_series_alarm{" in client.get("/metrics").text
+
+
+def test_the_header_counts_an_open_alarm_of_a_blind_series(client, daemon) -> None:
+    assert "warning, blind" not in client.get("/").text
+    blind = {
+        name: replace(daemon.snapshot.view(name), state=State.BLIND, reason=Reason.STALE)
+        for name in ("reactor", "grid/frequency")
+    }
+    daemon.snapshot = replace(daemon.snapshot, series={**daemon.snapshot.series, **blind})
+    header = words_of(client.get("/").text.partition('class="counts"')[2].partition("</ul>")[0])
+    assert "1 critical, blind 1 warning, blind" in header
+    assert "1 warning 3 blind" in header
 
 
 @pytest.mark.parametrize("path", ["/", "/-/ready", "/metrics", "/api/v1/series", "/nope", "/static/page.js"])

@@ -88,7 +88,11 @@ class _Answers:
         return PlainTextResponse("\n".join(lines) + "\n", status_code=503)
 
     def metrics(self, request: Request) -> Response:
-        body, content_type = self._access.metrics(request.headers.get("accept", ""))
+        exposed = self._access.metrics(request.headers.get("accept", ""))
+        if exposed is None:
+            # Numbers without the open alarms would resolve them; a scrape that fails resolves nothing.
+            return PlainTextResponse("sentinel has not restored its state yet.\n", status_code=503)
+        body, content_type = exposed
         return Response(body, headers={"content-type": content_type, "vary": "Accept"})
 
     def status(self, request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -23,6 +24,7 @@ from sentinel.domain.states import RuleView, SeriesView, SourceStatus, Spectrogr
 from sentinel.pipeline.history import MISSING, SCALE
 from sentinel.pipeline.snapshot import Snapshot, rank_by_e_value
 from sentinel.text import claims, words
+from sentinel.views.alarmed import with_open_alarm
 
 STATIC = Path(__file__).parent / "static"
 ROWS, SITES, PICTURES = 200, 50, 24
@@ -54,8 +56,8 @@ class Access:
     """Reasons not to rely on what is shown, one sentence each; none if there are none."""
     settings_text: Callable[[], str]
     """The settings in force, without secrets."""
-    metrics: Callable[[str], tuple[bytes, str]]
-    """Body and content type for a scraper that sends this Accept header."""
+    metrics: Callable[[str], tuple[bytes, str] | None]
+    """Body and content type for a scraper that sends this Accept header; None until the state is restored."""
 
 
 def status(access: Access, clock: Clock, first: int, fleet: bool) -> HTMLResponse:
@@ -78,12 +80,23 @@ def status(access: Access, clock: Clock, first: int, fleet: bool) -> HTMLRespons
         "status.html", views=views, fleet=fleet, ranks=ranks, discoveries=sum(one.discovered for one in ranking),
         level=LEVEL, pictures=_pictures(snapshot, views[:PICTURES]), total=len(snapshot), first=first, rows=ROWS,
         totals=[(state.value, number, MEANINGS[state]) for state, number in totals.items()],
+        alarmed_blind=_count_alarmed_blind(snapshot),
         held=sum(snapshot.held_counts().values()),
         age="just now" if age < 1 else f"{duration_in_words(round(age))} ago", not_ready=access.not_ready(),
         sites=sites[:SITES], further_sites=max(0, len(sites) - SITES),
         sources=sorted((one for one in access.sources() if one.has_answered), key=lambda one: one.name),
         settings_text=access.settings_text(), budgets=snapshot.false_alarms_a_day(),
     )  # fmt: skip
+
+
+def _count_alarmed_blind(snapshot: Snapshot) -> list[tuple[str, int]]:
+    """Count the blind series with an open alarm by the severity of their gravest one; what is not there is left out."""
+    found = Counter(
+        "critical" if any(rule.alarm_id and rule.severity == "critical" for rule in view.rules) else "warning"
+        for view in with_open_alarm(snapshot)
+        if view.state is State.BLIND
+    )
+    return sorted(found.items())
 
 
 def series(snapshot: Snapshot, view: SeriesView) -> HTMLResponse:
