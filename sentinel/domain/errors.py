@@ -22,13 +22,13 @@ class DataError(SentinelError):
 
 
 class StateError(SentinelError):
-    """The state folder is not writable, locked, foreign, or newer than this program."""
+    """The state folder is not writable, locked, foreign, or newer than this program: what no second try mends."""
 
     exit_code = 73
 
 
 class UpstreamError(SentinelError):
-    """Something a one-shot command needs is down; trying again may help."""
+    """Something needed is missing for now: trying again may help."""
 
     exit_code = 75
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sentinel.domain.errors import StateError
+from sentinel.domain.errors import StateError, UpstreamError
 
 APPLICATION_ID = 0x534E544C  # "SNTL"
 VERSION = 1
@@ -62,6 +62,7 @@ TABLES = (
         series INTEGER, tick INTEGER, digest TEXT NOT NULL, PRIMARY KEY (series, tick)) WITHOUT ROWID""",
 )
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 BUSY_SECONDS = 5.0
 """Bound on the wait for another program that writes to the file (a person with a database shell)."""
 
@@ -78,9 +79,13 @@ PRAGMAS = (
 class JournalFull(StateError):  # noqa: N818 - says what the journal is
     """No space is left; nothing of the transaction was written, and it may be tried again."""
 
+    exit_code = UpstreamError.exit_code
+
 
 class JournalUnwritable(StateError):  # noqa: N818 - likewise
     """The disk failed or refused; nothing of the transaction was written, and it may be tried again."""
+
+    exit_code = UpstreamError.exit_code
 
 
 class JournalCorrupt(StateError):  # noqa: N818 - likewise
@@ -94,8 +99,9 @@ class JournalForgotten(StateError):  # noqa: N818 - likewise
 class FolderLock:
     """An advisory lock on a state folder, which the kernel releases when its holder dies.
 
-    Held from construction to `close`; StateError names the process that holds it already. The folder is made where
-    it is missing. The file stays behind: removing it would let two processes lock two files of the same name.
+    Held from construction to `close`; StateError names the process that holds it already, JournalFull says that the
+    disk is full. The folder is made where it is missing. The file stays behind: removing it would let two processes
+    lock two files of the same name.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -104,6 +110,8 @@ class FolderLock:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
+            if error.errno in NO_SPACE:
+                raise _full(path, error) from error
             raise StateError(f"{folder}: {error.strerror}; the state folder must be writable by this user") from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -117,9 +125,9 @@ class FolderLock:
                     f"{folder}: in use by process {holder or 'unknown'}; one process per state folder; "
                     "stop that process or set another daemon.state_dir"
                 ) from error
-            raise StateError(
-                f"{path}: {error.strerror}; the state folder must be on a local disk with space"
-            ) from error
+            if error.errno in NO_SPACE:
+                raise _full(path, error) from error
+            raise StateError(f"{path}: {error.strerror}; the state folder must be on a local disk") from error
 
     def close(self) -> None:
         """Let the next process in."""
@@ -246,7 +254,7 @@ class Database:
         except sqlite3.DatabaseError as error:
             match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the low byte; the rest is detail
                 case sqlite3.SQLITE_FULL:
-                    raise JournalFull(f"{self.path}: {error}; make space on this disk, nothing was lost") from error
+                    raise _full(self.path, error) from error
                 case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
                     raise JournalCorrupt(
                         f"{self.path}: {error}; restore the file from a backup, or move it away to start afresh"
@@ -256,7 +264,15 @@ class Database:
                         f"{self.path}: another program is writing to it ({error}); stop it"
                     ) from error
                 case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-                    raise JournalUnwritable(
+                    unwritable = JournalUnwritable(
                         f"{self.path}: {error}; see to the disk and the rights of the state folder"
-                    ) from error
+                    )
+                    if not all(os.access(path, os.W_OK) for path in (self.path.parent, self.path) if path.exists()):
+                        unwritable.exit_code = StateError.exit_code  # rights do not come back by waiting
+                    raise unwritable from error
             raise
+
+
+def _full(path: Path, error: Exception) -> JournalFull:
+    what = error.strerror if isinstance(error, OSError) else error
+    return JournalFull(f"{path}: {what}; make space on this disk, nothing was lost")

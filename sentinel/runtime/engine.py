@@ -125,8 +125,7 @@ class Engine:
                     before_us = self._clock.now_us() - daemon.retention
                     self._forgetting = self._journal.retention.step(before_us, daemon.retention_bytes)
                 self._metrics.journal_bytes.set(self._journal.retention.size_bytes())
-                self._metrics.ingestion_stopped.set(0)
-                self.stopped_by = ""
+                self._resume_ingestion()
             except _UNWRITABLE as error:
                 self._stop_ingestion(error)
         else:
@@ -251,6 +250,13 @@ class Engine:
         self._metrics.ingestion_stopped.set(1)
         self.stopped_by = str(error)
         self._retry_at = monotonic() + RETRY_SECONDS
+
+    def _resume_ingestion(self) -> None:
+        if self.stopped_by:
+            waiting = len(self._inbox) + sum(frame.observations.height for frame in self._held)
+            logger.warning("ingestion resumed: the journal can be written again", extra={"waiting": waiting})
+        self._metrics.ingestion_stopped.set(0)
+        self.stopped_by = ""
 
     def _take_snapshot(self) -> Snapshot:
         return Snapshot(

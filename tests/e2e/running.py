@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,15 +76,15 @@ def slowness() -> float:
 
 
 class Running:
-    """`sentinel run` in a folder."""
+    """`sentinel run` in a folder; `within` comes before the command, such as `("nsenter", ...)`."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, within: Sequence[str] = (), **environment: str) -> None:
         self.folder = folder
         self.log_path = folder / f"log{len(list(folder.glob('log*')))}.txt"
+        command = [*within, sys.executable, "-m", "sentinel", "run", "sentinel.yaml"]
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "sentinel", "run", "sentinel.yaml"], cwd=folder, stdout=subprocess.DEVNULL,
-                stderr=log, env=os.environ | environment,
+                command, cwd=folder, stdout=subprocess.DEVNULL, stderr=log, env=os.environ | environment
             )  # fmt: skip
 
     @property
