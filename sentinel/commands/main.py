@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from sentinel.tables import TableOptions
 
 _EXIT_CODES = """exit codes: 0 done, 1 failure, 2 usage, 65 bad input data,
-  73 state folder not usable, 75 something needed is missing for now, 78 bad configuration"""
+  73 state folder not usable, 75 something needed is missing for now,
+  78 bad configuration"""
 INTERRUPTED = 130
 """128 + SIGINT."""
 BROKEN_PIPE = 141
