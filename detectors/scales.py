@@ -15,7 +15,7 @@ as `following.py` says with half-lives of 30 for the level and 60 for the scale,
     d = y - (m + v);        past = (y' - m) / sigma,   present = d / sigma      (y' = the mean before, if not missing)
 
 A missing mean moves the level along its slope. After 30 of them the level starts anew. Means in a row on one side of
-the level, each more than 3.5 scales from it, are a step, such as another sensor, if there are as many as two blocks of
+the level, each more than 5 scales from it, are a step, such as another sensor, if there are as many as two blocks of
 `slower.py` hold, and 4 at least: the level becomes the mean of the last three, without a slope.
 
 Where the mean jump at the tick itself is more than 2 scales, values are so coarse that only a few of them are ever
@@ -43,7 +43,7 @@ JUMPS, JUMPS_NEEDED, LEFT_OUT = 7.5, 10, 3
 JUMP_GAIN = 0.01
 COARSE = 2.0
 """Scales that values lie apart, on average, from which on they are too coarse to be read one by one."""
-STEP, STEP_AFTER = 3.5, 4
+STEP, STEP_AFTER = 5.0, 4
 """Scales from the level, and means in a row that far from it at least, that are a step of the level."""
 
 LEVEL, SLOPE, VARIANCE, LAST, EARLIER = range(5)
