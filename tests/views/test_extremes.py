@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,3 +40,12 @@ def test_values_that_stay_or_were_judged_are_in_the_picture(at, value, stay):
         columns_of(rows_of(15)),
     ):
         assert shown(columns) == (np.nanmin(columns.value_low), np.nanmax(columns.value_high), "")
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (2e4, -2.5e5), (2e-3, 1013.2), (1e3, 9e6), (1e-5, 0.0)])
+def test_names_of_panels_left_the_page_where_values_have_many_digits(scale, shift):
+    rows = rows_of(300)
+    rows.value[:] = rows.value * scale + shift
+    figure = draw(columns_of(rows), CalendarAxis(), THRESHOLDS, DAY, value_label="conductance")
+    figure.canvas.draw()
+    assert min(panel.yaxis.label.get_window_extent().x0 for panel in figure.axes[:6]) > 0

@@ -44,6 +44,7 @@ LARGEST_EXPONENT = 100
 """Values beyond this power of ten, or below its inverse, are drawn in parts of their own."""
 SMALLEST_LABEL = 0.0085
 """Share of the usual width that one letter of a state's name takes."""
+_USUAL_LABEL = 5
 NAMED_RULES = 5
 """Rules whose budget is written into the evidence."""
 
@@ -117,15 +118,19 @@ def draw(
             _mark_alarm(panels, alarm, line.place(alarm.time_us), cleared)
         _draw_key(data, alarms)
 
+        strip.set_xlim(edges[0], edges[-1])
+        left = 0.085 * across + _more_room(data) / look.size[0]
+        grid.update(left=left)
+        for panel in panels:
+            panel.set_position(grid[panels.index(panel)].get_position(figure))
         box = spectrum.get_position()
         parts.draw_colour_bar(figure, figure.add_axes((1 - 0.083 * across, box.y0, 0.012 * across, box.height)), mesh)
         for panel in panels:
             panel.tick_params(length=2.5, width=0.6, labelsize=8, labelbottom=panel is strip)
             panel.spines[["top", "right"]].set_visible(False)
-        strip.set_xlim(edges[0], edges[-1])
         strip.set_xticks(*line.ticks())
         figure.align_ylabels(panels[:6])
-        left, lower = 0.085 * across, 1 - (0.058 if title else 0.028) * along
+        lower = 1 - (0.058 if title else 0.028) * along
         figure.text(left, 1 - 0.033 * along, title, fontsize=12.5, fontweight="bold", va="baseline")
         figure.text(left, lower, subtitle, color=parts.FAINT, va="baseline")
         look.apply(figure, dict(zip(LABELS, panels[:6], strict=False)))
@@ -166,6 +171,12 @@ def _draw_range(
     middles = (edges[:-1] + edges[1:]) / 2
     panel.plot(middles[alone], low[alone], linestyle="none", marker=".", markersize=2.5, color=parts.SIGNAL)
     panel.margins(y=0.08)
+
+
+def _more_room(panel: Axes) -> float:
+    """Give the inches that labels of more than five signs need beside the panel, for its name not to leave the page."""
+    longest = max(map(len, panel.yaxis.get_major_formatter().format_ticks(list(panel.get_yticks()))), default=0)
+    return 0.075 * max(0, longest - _USUAL_LABEL)
 
 
 def _leave_out_extremes(panel: Axes, shown: Shown) -> None:
