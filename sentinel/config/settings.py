@@ -49,6 +49,12 @@ NamedPath: TypeAlias = Annotated[
 ]
 
 
+_HostName: TypeAlias = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$|^[0-9A-Fa-f:]+$", max_length=253)
+]
+"""Name or address of a machine, an IPv6 address without brackets."""
+
+
 class DaemonSettings(Part):
     """The process: where its state is, how long it is kept, how much may wait."""
 
@@ -80,6 +86,8 @@ class WebSettings(Part):
 
     listen: Annotated[str, AfterValidator(lambda text: _split_address(text) and text)] = "127.0.0.1:9814"
     """host:port; port 0 = any free one."""
+    hosts: tuple[_HostName, ...] = ()
+    """Further names, without a port, that requests may be for; loopback and the host of `listen` always may."""
     max_series: Annotated[int, Field(ge=0)] = 1_000
     """Series shown one by one in /metrics; the rest is counted in sentinel_series_unexposed."""
     history_series: Annotated[int, Field(ge=0)] = 1_000

@@ -92,7 +92,7 @@ class Daemon:
             not_ready=self._why_not_ready, metrics=self._expose,
             settings_text=lambda: self.engine.settings.model_dump_json(indent=2),
         )  # fmt: skip
-        self.web = WebServer(create_app(access, self._clock), settings.web)
+        self.web = WebServer(create_app(access, self._clock, settings.web), settings.web)
         self._note_loaded()
 
     def _why_not_ready(self) -> list[str]:

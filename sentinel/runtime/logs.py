@@ -1,5 +1,8 @@
 """The log: one line per record on standard error, as logfmt or JSON. Warnings and errors are counted.
 
+Of one kind (the same message of the same component, about the same source or series) at most 20 lines a minute are
+written; the next one after that says how many were left out.
+
 Every line has `ts` (RFC 3339, UTC, milliseconds), `level`, `msg` and `component`, then what the caller gave as
 `extra`: ``logger.info("source read", extra={"source": "lake", "observations": 12})``.
 """
@@ -11,13 +14,18 @@ import logging
 import math
 import re
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TextIO
 
 from sentinel.domain.metrics import Metrics
 
 _TALKATIVE = ("numba", "asyncio")
 """Libraries that tell at level debug what no operator can use: numba 13 MB while it compiles, and that takes longer."""
+MOST_OF_A_KIND = 20
+WITHIN_SECONDS = 60.0
+_MOST_KINDS = 10_000
 _BARE = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}  # the last is uvicorn's
 
@@ -51,14 +59,39 @@ class _CountingHandler(logging.StreamHandler[TextIO]):
         super().__init__(stream)
         self._metrics = metrics
         self._least = least
+        self._kinds: dict[tuple[object, ...], _Kind] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.ERROR:
             self._metrics.log_errors.inc()
         elif record.levelno >= logging.WARNING:
             self._metrics.log_warnings.inc()
-        if record.levelno >= self._least:
+        if record.levelno >= self._least and self._has_room(record):
             super().emit(record)
+
+    def _has_room(self, record: logging.LogRecord) -> bool:
+        """Tell if a line of its kind may still be written; one that may says how many before it might not."""
+        about = (getattr(record, "source", None), getattr(record, "series", None))
+        kind, now = (record.name, record.levelno, str(record.msg), *about), monotonic()
+        known = self._kinds.get(kind)
+        if known is None or now - known.began >= WITHIN_SECONDS:
+            if len(self._kinds) >= _MOST_KINDS:  # of a kind that is not there any more nothing is left to say
+                self._kinds = {one: it for one, it in self._kinds.items() if now - it.began < WITHIN_SECONDS}
+            if known is not None and known.lines > MOST_OF_A_KIND:
+                record.left_out = known.lines - MOST_OF_A_KIND
+            known = self._kinds[kind] = _Kind(now)
+        known.lines += 1
+        if known.lines == MOST_OF_A_KIND:
+            record.note = "further lines of this kind are left out for a minute"
+        return known.lines <= MOST_OF_A_KIND
+
+
+@dataclass(slots=True)
+class _Kind:
+    """Lines of one kind since the time `began`, those left out included."""
+
+    began: float
+    lines: int = 0
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:

@@ -122,3 +122,30 @@ def test_level_debug_does_not_let_the_compiler_of_the_kernels_tell_all_that_it_d
     logging.getLogger("numba.core.ssa").debug("on stmt: %s", "$x = y")
     logging.getLogger("sentinel.runtime.engine").debug("ours")
     assert [json.loads(line)["msg"] for line in stream.getvalue().splitlines()] == ["ours"]
+
+
+def test_of_one_kind_twenty_lines_a_minute_are_written_all_are_counted_and_what_is_left_out_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A peer that sent rubbish wrote the disk full with one line for each connection.
+    now = [0.0]
+    monkeypatch.setattr("sentinel.runtime.logs.monotonic", lambda: now[0])
+    stream, metrics = logged("logfmt")
+    log = logging.getLogger("uvicorn.error")
+    for _ in range(500):
+        log.warning("Invalid HTTP request received.")
+    log.warning("another kind")
+    for source in ("lake", "pond"):
+        for _ in range(15):
+            log.error("source cannot be read", extra={"source": source})
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 20 + 1 + 30
+    assert fields(lines[19])["note"] == "further lines of this kind are left out for a minute"
+    assert not any("note" in fields(line) for line in [*lines[:19], *lines[20:]])
+    now[0] = 60.0
+    for _ in range(2):
+        log.warning("Invalid HTTP request received.")
+    after = stream.getvalue().splitlines()[len(lines) :]
+    assert [fields(line).get("left_out") for line in after] == ["480", None]
+    assert value(metrics, "sentinel_log_warnings_total") == 503
+    assert value(metrics, "sentinel_log_errors_total") == 30

@@ -37,9 +37,8 @@ class FakeDaemon:
 def service(snapshot) -> Iterator[tuple[FakeDaemon, WebServer]]:
     """One server for all tests; what it reads is set anew for each."""
     daemon = FakeDaemon(snapshot, Metrics())
-    server = WebServer(
-        create_app(daemon.access(), ManualClock(snapshot.taken_us + 2_000_000)), WebSettings(listen="127.0.0.1:0")
-    )
+    web = WebSettings(listen="127.0.0.1:0", hosts=("buoy.example.org",))
+    server = WebServer(create_app(daemon.access(), ManualClock(snapshot.taken_us + 2_000_000), web), web)
     server.start()
     yield daemon, server
     server.stop()

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from time import monotonic
 
@@ -27,7 +28,8 @@ def test_an_address_in_use_is_named(server) -> None:
 
 
 def test_it_stops_in_under_a_second_with_a_connection_open_and_frees_its_address(daemon) -> None:
-    server = WebServer(create_app(daemon.access(), ManualClock()), WebSettings(listen="127.0.0.1:0"))
+    web = WebSettings(listen="127.0.0.1:0")
+    server = WebServer(create_app(daemon.access(), ManualClock(), web), web)
     server.start()
     threads = threading.active_count()
     with (
@@ -41,6 +43,83 @@ def test_it_stops_in_under_a_second_with_a_connection_open_and_frees_its_address
         assert time.monotonic() - begin < 1.0
     assert threading.active_count() < threads
     WebServer(None, WebSettings(listen=f"127.0.0.1:{server.port}"))._socket.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        ("localhost", 200), ("LOCALHOST:9814", 200), ("127.0.0.1:80", 200), ("127.8.8.8", 200), ("[::1]:9814", 200),
+        ("buoy.example.org", 200), ("buoy.example.org:9814", 200), ("evil.example", 400), ("evil.example:9814", 400),
+        ("192.0.2.1", 400), ("buoy.example.org.evil.example", 400), ("localhost.evil.example", 400), ("", 400),
+    ],
+)  # fmt: skip
+def test_a_request_for_a_name_that_is_not_ours_is_refused(client, host: str, code: int) -> None:
+    # A page elsewhere whose name was made to lead to this machine could read the status page (DNS rebinding).
+    answer = client.get("/api/v1/series", headers={"host": host})
+    assert answer.status_code == code
+    assert (code == 400) == ("hosts in the section web" in answer.text)
+    assert ("lake/loaded" in answer.text) == (code == 200)
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0"])
+def test_on_a_wildcard_address_every_numeric_one_is_ours_and_no_name(daemon, listen: str) -> None:
+    app = create_app(daemon.access(), ManualClock(), WebSettings(listen=listen))
+    server = WebServer(app, WebSettings(listen="127.0.0.1:0"))
+    server.start()
+    try:
+        with httpx.Client(base_url=server.address, verify=False) as client:
+            for host, code in (("192.0.2.1:9814", 200), ("[2001:db8::1]:9814", 200), ("evil.example", 400)):
+                assert client.get("/-/healthy", headers={"host": host}).status_code == code, host
+    finally:
+        server.stop()
+
+
+def _closed(connection: socket.socket, within: float) -> bool:
+    connection.settimeout(within)
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionResetError:
+        return True
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sentinel.views.web.connections.REQUEST_WITHIN_SECONDS", 0.5)
+
+
+def test_a_request_that_does_not_come_to_its_end_in_time_is_closed(hurried, server) -> None:
+    beginnings = (b"", b"G", b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+    connections = [socket.create_connection(("127.0.0.1", server.port)) for _ in beginnings]
+    for connection, beginning in zip(connections, beginnings, strict=True):
+        with connection:
+            connection.sendall(beginning)
+            assert _closed(connection, 3.0), beginning
+
+
+def test_one_byte_at_a_time_does_not_buy_more_time(hurried, server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as slow:
+        slow.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert slow.recv(65_536).startswith(b"HTTP/1.1 200")
+        began = monotonic()
+        slow.sendall(b"G")
+        while not _closed(slow, 0.1):
+            assert monotonic() - began < 4.0, "it is open still"
+            with suppress(OSError):
+                slow.sendall(b"G")
+
+
+def test_who_holds_connections_open_displaces_himself_and_others_are_answered(server, client) -> None:
+    most = server.most_connections
+    held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(most + 50)]
+    try:
+        assert client.get("/-/healthy").status_code == 200
+        assert all(_closed(connection, 3.0) for connection in held[:50])
+        assert not _closed(held[-1], 0.1)
+    finally:
+        for connection in held:
+            connection.close()
 
 
 @pytest.fixture

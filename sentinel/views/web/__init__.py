@@ -27,6 +27,8 @@ from sentinel.domain.errors import SentinelError
 from sentinel.domain.states import SeriesView
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.views.web import pages
+from sentinel.views.web.connections import MOST_WAITING_TO_BE_ACCEPTED, BoundedProtocol, most_connections
+from sentinel.views.web.hosts import AllowedHosts
 from sentinel.views.web.pages import STATIC, Access
 
 __all__ = ["Access", "WebServer", "create_app"]
@@ -133,8 +135,8 @@ class _Answers:
         return FileResponse(STATIC / "favicon.svg", media_type="image/svg+xml")
 
 
-def create_app(access: Access, clock: Clock) -> Starlette:
-    """Make the application that answers with what `access` gives."""
+def create_app(access: Access, clock: Clock, settings: WebSettings) -> Starlette:
+    """Make the application that answers with what `access` gives, to requests for the hosts that `settings` allow."""
     answers = _Answers(access, clock)
     return Starlette(
         routes=[
@@ -149,7 +151,11 @@ def create_app(access: Access, clock: Clock) -> Starlette:
             Route("/favicon.ico", answers.favicon),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(_SecurityHeaders), Middleware(GZipMiddleware, compresslevel=5)],
+        middleware=[
+            Middleware(_SecurityHeaders),
+            Middleware(AllowedHosts, settings=settings),
+            Middleware(GZipMiddleware, compresslevel=5),
+        ],
         exception_handlers={HTTPException: _problem},
     )
 
@@ -189,9 +195,12 @@ class WebServer:
         """The real port, also where port 0 was asked for."""
         self.address = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
         """Its address for a browser, as `http://127.0.0.1:9814`."""
+        # uvicorn takes a class; the bound is of this server alone.
+        self.most_connections = most_connections()
+        protocol = type("Protocol", (BoundedProtocol,), {"most": self.most_connections})
         config = uvicorn.Config(
-            app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
-            timeout_keep_alive=30,
+            app, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
+            timeout_keep_alive=30, backlog=MOST_WAITING_TO_BE_ACCEPTED,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = Thread(target=self._server.run, args=([self._socket],), name="web", daemon=True)
@@ -218,7 +227,7 @@ def _bind(settings: WebSettings) -> socket.socket:
     host, port = settings.address
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=128)
+        return socket.create_server((host, port), family=family, backlog=MOST_WAITING_TO_BE_ACCEPTED)
     except OSError as error:
         # create_server repeats the address in brackets.
         reason = str(error.strerror).partition(" (")[0]

@@ -1,0 +1,79 @@
+"""Bounds on connections: how many there are, how long one may wait with its request, how long an answer may take.
+
+Each connection costs a descriptor, and the sources and the journal need some, too. Where there are too many, the one
+that has waited longest is closed: who only holds connections open displaces himself, and a scrape is still answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+REQUEST_WITHIN_SECONDS = 10.0
+"""From the beginning of a connection, or the first byte of a further request, until that request is complete."""
+ANSWER_WITHIN_SECONDS = 60.0
+"""Until an answer is taken; a scraper waits 10 s, and who reads more slowly is not there any more."""
+MOST_CONNECTIONS = 256
+MOST_WAITING_TO_BE_ACCEPTED = 64
+"""So many connections may be begun at one time before the oldest are closed."""
+
+
+def most_connections() -> int:
+    """Give the number of connections: a quarter of the descriptors of this process, at most 256."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else max(8, min(MOST_CONNECTIONS, soft // 4))
+
+
+class BoundedProtocol(H11Protocol):
+    """HTTP/1.1 as uvicorn speaks it, with a deadline for every request and answer and a bound on connections."""
+
+    most = MOST_CONNECTIONS
+    """Connections of one server."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._is_answering = False
+        self._since = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request; where that is one connection too many, close the one that has waited longest."""
+        super().connection_made(transport)
+        self._wait_for(REQUEST_WITHIN_SECONDS)
+        if len(self.connections) > self.most:
+            others = [one for one in self.connections if isinstance(one, BoundedProtocol) and one is not self]
+            oldest = min(others, key=lambda one: (one._is_answering, one._since))
+            oldest._close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._wait_for(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in a part of a request; the first part of a further one begins its time."""
+        if self._deadline is None:
+            self._wait_for(REQUEST_WITHIN_SECONDS)
+        super().data_received(data)
+        if not self._is_answering and not getattr(self.cycle, "response_complete", True):  # None before the first
+            self._is_answering = True
+            self._wait_for(ANSWER_WITHIN_SECONDS)
+
+    def on_response_complete(self) -> None:
+        """Let the connection be kept for a further request, as long as uvicorn keeps one."""
+        self._is_answering = False
+        self._wait_for(None)
+        super().on_response_complete()
+
+    def _wait_for(self, seconds: float | None) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._since = self.loop.time()
+        self._deadline = None if seconds is None else self.loop.call_later(seconds, self._close)
+
+    def _close(self) -> None:
+        self.connections.discard(self)  # at once: of many that begin together each closes another one
+        self.transport.abort()
