@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _EXIT_CODES = """exit codes: 0 done, 1 failure, 2 usage, 65 bad input data,
   73 state folder not usable, 75 something needed is missing for now,
   78 bad configuration"""
+_COMPILING = ("backtest", "cite", "demo", "doctor", "inspect", "main", "probe", "replay")
+"""Modules of the commands that import kernels, for which the compiler needs a folder; `main` is that of the daemon."""
 INTERRUPTED = 130
 """128 + SIGINT."""
 BROKEN_PIPE = 141
@@ -40,6 +42,8 @@ def entry_point(arguments: Sequence[str] | None = None) -> int:
     parsed = parser().parse_args(arguments)
     module, function = parsed.handler.split(":")
     try:
+        if module.rpartition(".")[2] in _COMPILING:
+            import_module("sentinel.commands.keeping").find_folder()
         handler: Callable[[argparse.Namespace], int] = getattr(import_module(module), function)
         code = handler(parsed)
         sys.stdout.flush()
