@@ -152,8 +152,8 @@ def _nulls(kind: type[SlowerScenario], group: str) -> Iterator[SlowerScenario]:
 FAILING: dict[str, tuple[Maker, float]] = {
     "steps of 2 sd": (with_steps(2.0), 1.6),
     "steps of 3 sd": (with_steps(3.0), 1.6),
-    "steps of 5 sd": (with_steps(5.0), 2.0),
-    "steps of 8 sd": (with_steps(8.0), 1.6),
+    "steps of 5 sd": (with_steps(5.0), 2.5),
+    "steps of 8 sd": (with_steps(8.0), 2.5),
     "ramp .05 sd/tick from the middle on": (ramp_from_the_middle, 1.6),
     "AR(2) (.5, -.3)": (arma((0.5, -0.3)), 1.6),
     "an oscillation at rest, AR(2) of modulus .95": (arma((2 * 0.95 * np.cos(0.5), -0.9025)), 2.0),
