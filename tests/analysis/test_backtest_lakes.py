@@ -21,8 +21,8 @@ DATA = Path(os.environ.get("SENTINEL_TEST_DATA", ROOT.parent / "shared" / "data"
 LAKES = DATA / "lakes" / "peter_paul_2018_2019.csv"
 COUNTERPARTS = (ROOT / "docs" / "counterparts.md").read_text(encoding="utf-8")
 SAID = (
-    "peter: at least 2 series in alarm from 2019-06-22 12:00 UTC until 2019-06-26 12:00 UTC: peter/chlorophyll - paul/",
-    "peter: at least 2 series in alarm from 2019-07-16 12:00 UTC on: peter/ph - paul/ph; peter/phycocyanin - paul/",
+    "peter: at least 2 series in alarm from 2019-06-22 until 2019-06-26: peter/chlorophyll - paul/",
+    "peter: at least 2 series in alarm from 2019-07-16 on: peter/ph - paul/ph; peter/phycocyanin - paul/",
     "Detected before the event: 3 of 4 (19% to 99%); 1 missed.",
     "Lead from the first alarm to the event: median 27.5 days, ",
     "Alarms: 4 True (before an event), 3 Late (after it, no warning), 2 False (quiet data), ",

@@ -62,15 +62,20 @@ def test_a_new_run_gives_the_figures_of_the_page(name: str) -> None:
     assert row in section().splitlines()
 
 
+SENSOR = 8.0
+"""Standard deviations by which another sensor may read otherwise."""
+
+
 @pytest.mark.slow
 def test_the_page_says_how_often_a_first_step_after_a_long_rest_raises_the_default_alarm() -> None:
     rest = stationary(RHO)(generator("peers: one step"), (CHANGES + AFTER, 400))
-    step = STEP * (np.arange(CHANGES + AFTER)[:, None] >= CHANGES)
+    step = 1.0 * (np.arange(CHANGES + AFTER)[:, None] >= CHANGES)
     said = {}
     for alpha in (1e-4, 1e-5):
-        alarms = [ours({"kind": "slower"})(values, alpha).raised for values in (rest + step, rest)]
+        alarms = [ours({"kind": "slower"})(rest + size * step, alpha).raised for size in (STEP, SENSOR, 0.0)]
         said[alpha] = [f"{np.mean([(ticks >= CHANGES).any() for ticks in raised]):.0%}" for raised in alarms]
     words = " ".join(PAGE.read_text(encoding="utf-8").replace(" %", "%").split())
-    (stepped, rested), (stepped_late, rested_late) = said.values()
+    (stepped, swapped, rested), (stepped_late, swapped_late, rested_late) = said.values()
     assert f"at 1e-4, {stepped} of 400 series had an alarm within 1,000 ticks, {rested} without the step" in words
     assert f"at 1e-5, {stepped_late} and {rested_late}." in words
+    assert f"of {SENSOR:g} sd, {swapped} at 1e-4 and {swapped_late} at 1e-5." in words
