@@ -90,6 +90,7 @@ def start(tmp_path: Path, disk: Disk) -> Iterator[Callable[[], Running]]:
         daemon.kill()
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_at_the_start_ends_it_with_75_until_there_is_room(
     tmp_path: Path, disk: Disk, start: Callable[[], Running]
 ) -> None:

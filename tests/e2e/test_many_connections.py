@@ -29,6 +29,7 @@ def _descriptors_of_our_own() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_descriptors_of_our_own")
 def test_1100_idle_connections_stop_neither_a_source_nor_the_journal_nor_a_scrape(tmp_path: Path) -> None:
     # They took every descriptor: no source could be opened any more, and no scrape was answered.

@@ -22,7 +22,11 @@ from tests.studies.trust.scenarios import AT, NULL, Scenario
 from tests.studies.trust.slower import NULL_GROUP, SMALL_GROUP
 from tests.studies.trust.suite import MISSES, SUITE
 
-GROUPS = list(dict.fromkeys(part.group for part in SUITE))
+GROUPS = [
+    pytest.param(group, marks=pytest.mark.slow if group == SMALL_GROUP else ())
+    for group in dict.fromkeys(part.group for part in SUITE)
+]
+"""The smallest budget is measured on ten times as many ticks, even where few are asked for."""
 
 
 @pytest.fixture(scope="module")
