@@ -61,7 +61,8 @@ class Verdict:
         tip = f"tipped on {moment_in_words(self.tip_us)}"
         lake = f"The loaded lake {tip}. It was NOT warned."
         if self.warned_us is not None:
-            lake = f"The loaded lake was warned on {moment_in_words(self.warned_us)},\n{self._before(self.warned_us)}"
+            warned = moment_in_words(self.warned_us, self.cadence_us)
+            lake = f"The loaded lake was warned on {warned},\n{self._before(self.warned_us)}"
             critically = "never" if self.critical_us is None else self._before(self.critical_us)
             lake += f" it {tip}; critically {critically}."
         others = (
@@ -69,8 +70,8 @@ class Verdict:
             if self.others
             else ("The lake that was not loaded, co2 and elnino had no critical alarm.")
         )
-        warned = f" Warnings, of which one a year is budgeted: {', '.join(self.warnings)}." if self.warnings else ""
-        return f"{lake}\n{others}{warned}"
+        warnings = f" Warnings, of which one a year is budgeted: {', '.join(self.warnings)}." if self.warnings else ""
+        return f"{lake}\n{others}{warnings}"
 
     def _before(self, time_us: int) -> str:
         ticks = (self.tip_us - time_us) // self.cadence_us
