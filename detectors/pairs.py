@@ -69,7 +69,8 @@ def one_layout(array: NDArray[Scalar]) -> NDArray[Scalar]:
 def pairs_of(values: ArrayLike, previous: ArrayLike | None = None) -> Pairs:
     """Pairs of consecutive values `(tick, series)` that are already centred and scaled; NaN = missing.
 
-    A pair needs two consecutive values that differ: an exact tie is a stuck or coarse sensor, not persistence.
+    A pair needs two consecutive values that differ: from values alone a stuck sensor, which repeats them whatever the
+    truth does, cannot be told from a coarse one.
     `previous` is the row before the first, shape `(series,)`; without it the first tick has no pair.
 
     Raises

@@ -115,6 +115,9 @@ class FakeSnapshot:
         )
         return iter(ranked[:limit])
 
+    def with_open_alarm(self) -> Iterator[SeriesView]:
+        return (view for view in self.views() if any(rule.alarm_id for rule in view.rules))
+
     def e_values(self) -> NDArray[np.float64]:
         return np.array([self.series[name].e_value for name in self.names()])
 

@@ -26,7 +26,7 @@ _WRITTEN = re.compile(
     + rf")(?![a-z-])(?:[ =](?!--|(?:{_PROSE})\b)({_VALUE}))?"
 )  # fmt: skip
 _ELSEWHERE = re.compile(r" \((?:" + "|".join(_OPTIONS) + r"): [^)]*\)|, or --[a-z-]+ on the command line")
-"""What is to be written in a file of settings, or in a command line beside the argument that has its name."""
+"""Hints of a message at a YAML key or at another option, which a caller in Python cannot use."""
 
 
 @contextmanager

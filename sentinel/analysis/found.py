@@ -1,4 +1,4 @@
-"""What a notebook's functions give back: tables, pictures, sentences, and a report."""
+"""Results of the functions for notebooks: tables, pictures, sentences, and a report."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def _recovery(record: SeriesRecord) -> float:
 
 
 class Verdict:
-    """What labelled events, or other choices, say of the alarms: sentences and tables."""
+    """Sentences and tables that judge the alarms, by labelled events or beside other choices of settings."""
 
     def __init__(
         self,
@@ -219,7 +219,7 @@ class Verdict:
 
     @property
     def words(self) -> list[str]:
-        """What is said, a sentence each, limits last."""
+        """The sentences of the verdict, its limits last."""
         return [line for section in self._sections for line in (*section.words, *section.limits)]
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""What series look like before they are watched: cadence, seasons, and how even their times are."""
+"""Cadence, seasons and regularity of series, found before they are watched."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Intake(NamedTuple):
     left_columns: list[str]
     """Columns of wide tables that hold text and are no series."""
     read_as: Sequence[str] = ()
-    """How the tables are read, where that is not as they stand: a line each."""
+    """Lines on how the tables are read, where something was recognised, renamed or left out."""
     differences: Sequence[str] = ()
     """Patterns of the series of which the steps are judged."""
     expected: Sequence[str] = ()

@@ -52,7 +52,7 @@ class Deviations:
     def __call__(self, state: PipelineState, _key: CohortKey, members: CohortState, stepped: SteppedBlock) -> None:
         """Take in a block."""
         given = stepped.conditioned
-        # The scale is known where there is a pair. After a missing value or a tie the deviation is left out.
+        # The scale is known where there is a pair: not after a missing value, nor while a sensor is stuck.
         deviation = np.where(given.pairs.valid, given.pairs.present * given.scale, np.nan)
         here = stepped.block.kind != ABSENT
         for column, number in enumerate(members.series[stepped.block.rows].tolist()):

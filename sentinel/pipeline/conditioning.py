@@ -95,7 +95,7 @@ class Conditioned(NamedTuple):
 
     pairs: Pairs
     before: Floats
-    """The value before the past one, in the pair's units; NaN where it is missing, or a tie is between."""
+    """The value before the past one, in the pair's units; NaN where it is missing, or a stuck sensor is between."""
     scale: Floats
     """Unit of the pair; 1 where values are taken as residuals."""
     square: Floats

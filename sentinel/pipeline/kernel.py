@@ -275,7 +275,7 @@ def _level(
 ) -> None:  # fmt: skip
     previous_y, previous_x, earlier_y = number[LAST], number[LAST_VALUE], number[EARLIER]
     count[ISOLATED] = count[ISOLATED] + 1 if math.isnan(previous_x) else 0
-    # What the lattice sees needs three values in a row of which no two neighbours are equal.
+    # What the lattice sees needs three values in a row, none of them of a stuck sensor.
     number[LAST], number[LAST_VALUE], number[EARLIER] = y, x, np.nan if stuck else previous_y
     if none:
         residual[t, s] = x

@@ -80,6 +80,13 @@ class Snapshot:
         """Give all series, the most alarming first (critical, warning, blind, watching, learning; then evidence)."""
         yield from map(self._view, self._order[:limit])
 
+    def with_open_alarm(self) -> Iterator[SeriesView]:
+        """Give the series with an open alarm, whatever their state, in the order of `views`."""
+        is_open = np.zeros(len(self), bool)
+        for members in self._state.cohorts:
+            is_open[members.series] = (members.alarm.raised >= 0).any(axis=1)
+        yield from (self._view(i) for i in self._order if is_open[i])
+
     def e_values(self) -> Floats:
         """The e-value of every series in the order of `names()`; NaN = not ready."""
         found = np.full(len(self), np.nan)

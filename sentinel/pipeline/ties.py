@@ -13,8 +13,8 @@ the share of ties `h` so far (half-life 100 values), `k` of them in a row are *e
 Ties that are not are left out. None is explained before 50 values, nor, of values that are hardly ever equal, the
 second one. Runs of more than 4 that are not explained leave `h` as it was.
 
-How coarse values are is told by the mean jump between two in a row that differ; one counts 7.5
-mean jumps at most, from the sixth on.
+How coarse values are is told by the mean jump between two in a row that differ; one counts 7.5 mean jumps at most, from
+the sixth on.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def _inflate(raw: Inflated) -> tuple[SpooledTemporaryFile[bytes], int, str]:
             size += spool.write(data)
     except DataError as error:
         broken = str(error)
-    except BaseException:
+    except BaseException:  # whatever ends the reading, the temporary file is closed
         spool.close()
         raise
     return spool, size, broken

@@ -43,7 +43,7 @@ def open_plain(path: Path) -> BinaryIO:
                 file.seek(0)
             return file
         file.seek(0)
-    except BaseException:
+    except BaseException:  # whatever ends the opening, the file is closed
         file.close()
         raise
     return cast(BinaryIO, io.BufferedReader(Inflated(file, kind, path), 1 << 16))

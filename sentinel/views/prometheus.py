@@ -23,7 +23,6 @@ from sentinel.domain.metrics import BUCKETS_SECONDS, BUILD_INFO, OF_SERIES, Dura
 from sentinel.domain.spans import NEVER_US, threshold_label
 from sentinel.domain.states import Reason, RuleView, SeriesView, State
 from sentinel.pipeline.snapshot import Snapshot, e_bh
-from sentinel.views.alarmed import with_open_alarm
 
 STATE_CODES = {State.LEARNING: 0, State.WATCHING: 1, State.WARNING: 2, State.CRITICAL: 3, State.BLIND: -1}
 BLIND_REASONS = (
@@ -82,7 +81,7 @@ class Exposition(Collector):
         snapshot = self._snapshot()
         yield "sentinel_build_info", (__version__, platform.python_version()), 1.0
         yield from _count_series(snapshot)
-        alarmed = {view.name: view for view in with_open_alarm(snapshot)}
+        alarmed = {view.name: view for view in snapshot.with_open_alarm()}
         shown = _choose(snapshot, list(alarmed), self._max_series)
         yield "sentinel_series_unexposed", (), len(snapshot) - len(shown)
         yield "sentinel_fleet_discoveries", (), int(e_bh(snapshot.e_values()).discovered.sum())

@@ -147,7 +147,7 @@ PAUL = "".join(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not LAKES.exists(), reason="the two lakes are not here")
+@pytest.mark.skipif(not LAKES.exists(), reason="the two lakes are not here: set SENTINEL_TEST_DATA")
 def test_one_bloom_and_one_quiet_year_pass_through_and_prove_nothing(tmp_path, capsys):
     (tmp_path / "events.csv").write_text("series,time,kind\n" + PETER + PAUL, encoding="utf-8")
     code = entry_point(

@@ -14,6 +14,7 @@ from sentinel.pipeline.codec import from_arrays, to_arrays
 from sentinel.pipeline.migrate import migrate
 from sentinel.pipeline.pipeline import Pipeline
 from sentinel.pipeline.plan import plan_for, plan_of
+from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text.words import first_verdict_after
 from tests.pipeline.streams import Floats, Run, ar1, batch_of, by_series, cut, hourly, run, through
 
@@ -90,6 +91,17 @@ def test_an_open_alarm_outlives_a_gap_that_is_shorter_than_its_baseline() -> Non
     assert [e for e in after.events if e.time_us <= outcome.events[-1].time_us] == outcome.events
     ended = [e for e in after.events if e.what == "cleared" and math.isnan(e.evidence)]
     assert ended == [], "a gap of 200 ticks ends nothing"
+
+
+def test_an_open_alarm_is_told_while_its_series_learns_again_after_a_gap() -> None:
+    """Only warnings, critical and blind series were looked through, and `/metrics` dropped such an alarm."""
+    values = slowing(7, 10)
+    tail = np.vstack([values, np.full((200, 10), np.nan), ar1(8, 0.2, 5, 10)])
+    pipeline = Pipeline(hourly(alarms=LOOSE[:1]))
+    found = Snapshot(pipeline, through(pipeline, [batch_of(tail)], finish=False).state, taken_us=0)
+    told = [view.name for view in found.with_open_alarm()]
+    assert told == [view.name for view in found.views() if any(rule.alarm_id for rule in view.rules)]
+    assert State.LEARNING in {found.view(name).state for name in told}
 
 
 def test_a_comparison_alarms_only_if_the_target_is_slower_than_it_was_beside_its_counterpart_too() -> None:

@@ -24,7 +24,6 @@ from sentinel.domain.states import RuleView, SeriesView, SourceStatus, Spectrogr
 from sentinel.pipeline.history import MISSING, SCALE
 from sentinel.pipeline.snapshot import Snapshot, rank_by_e_value
 from sentinel.text import claims, words
-from sentinel.views.alarmed import with_open_alarm
 
 STATIC = Path(__file__).parent / "static"
 ROWS, SITES, PICTURES = 200, 50, 24
@@ -93,7 +92,7 @@ def _count_alarmed_blind(snapshot: Snapshot) -> list[tuple[str, int]]:
     """Count the blind series with an open alarm by the severity of their gravest one; what is not there is left out."""
     found = Counter(
         "critical" if any(rule.alarm_id and rule.severity == "critical" for rule in view.rules) else "warning"
-        for view in with_open_alarm(snapshot)
+        for view in snapshot.with_open_alarm()
         if view.state is State.BLIND
     )
     return sorted(found.items())
