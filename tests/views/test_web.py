@@ -48,6 +48,13 @@ def test_until_the_state_is_restored_a_scrape_fails_instead_of_showing_no_alarms
     assert "sentinel_series_alarm{" in client.get("/metrics").text
 
 
+def test_the_header_counts_an_open_alarm_of_a_series_that_learns_again(client, daemon) -> None:
+    view = daemon.snapshot.view("reactor")
+    learning = {view.name: replace(view, state=State.LEARNING, reason=Reason.WARM_UP)}
+    daemon.snapshot = replace(daemon.snapshot, series={**daemon.snapshot.series, **learning})
+    assert re.search(r"(critical|warning), learning", client.get("/").text)
+
+
 def test_the_header_counts_an_open_alarm_of_a_blind_series(client, daemon) -> None:
     assert "warning, blind" not in client.get("/").text
     blind = {

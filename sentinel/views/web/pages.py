@@ -79,7 +79,7 @@ def status(access: Access, clock: Clock, first: int, fleet: bool) -> HTMLRespons
         "status.html", views=views, fleet=fleet, ranks=ranks, discoveries=sum(one.discovered for one in ranking),
         level=LEVEL, pictures=_pictures(snapshot, views[:PICTURES]), total=len(snapshot), first=first, rows=ROWS,
         totals=[(state.value, number, MEANINGS[state]) for state, number in totals.items()],
-        alarmed_blind=_count_alarmed_blind(snapshot),
+        unjudged=_count_unjudged(snapshot),
         held=sum(snapshot.held_counts().values()),
         age="just now" if age < 1 else f"{duration_in_words(round(age))} ago", not_ready=access.not_ready(),
         sites=sites[:SITES], further_sites=max(0, len(sites) - SITES),
@@ -88,14 +88,14 @@ def status(access: Access, clock: Clock, first: int, fleet: bool) -> HTMLRespons
     )  # fmt: skip
 
 
-def _count_alarmed_blind(snapshot: Snapshot) -> list[tuple[str, int]]:
-    """Count the blind series with an open alarm by the severity of their gravest one; what is not there is left out."""
-    found = Counter(
-        "critical" if any(rule.alarm_id and rule.severity == "critical" for rule in view.rules) else "warning"
-        for view in snapshot.with_open_alarm()
-        if view.state is State.BLIND
-    )
-    return sorted(found.items())
+def _count_unjudged(snapshot: Snapshot) -> list[tuple[str, str, int]]:
+    """Count the series with an open alarm that are blind or learn again, by the severity of their gravest one."""
+    found: Counter[tuple[str, str]] = Counter()
+    for view in snapshot.with_open_alarm():
+        if view.state not in (State.WARNING, State.CRITICAL):
+            severities = {rule.severity for rule in view.rules if rule.alarm_id}
+            found["critical" if "critical" in severities else "warning", view.state.value] += 1
+    return sorted((severity, state, number) for (severity, state), number in found.items())
 
 
 def series(snapshot: Snapshot, view: SeriesView) -> HTMLResponse:
