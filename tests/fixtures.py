@@ -239,6 +239,7 @@ def count_source(metrics: Metrics, source: str) -> None:
     for gauge in (metrics.source_last_success, metrics.source_last_observation):
         gauge.set(NOW_US / 1e6, source=source)
     metrics.source_columns_without_numbers.set(1, source=source)
+    metrics.source_counting_columns.set(1, source=source)
     for counter in (metrics.source_fetches, metrics.source_fetch_failures, metrics.ticks, metrics.missing_ticks):
         counter.inc(4, source=source)
     metrics.gaps.inc(4, source=source)

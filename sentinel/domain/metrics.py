@@ -154,6 +154,10 @@ class Metrics:
         self.source_columns_without_numbers = Gauge(
             "source_columns_without_numbers",
             "Columns that have had no number yet; each becomes a series with its first.", "source")
+        self.source_counting_columns = Gauge(
+            "source_counting_columns",
+            "Columns that are not judged as they only rise, like counters, until transform or columns names them.",
+            "source")
         self.inbox_observations = Gauge("inbox_observations", "Observations waiting for the engine.")
         self.inbox_capacity_observations = Gauge(
             "inbox_capacity_observations", "Observations that may wait before sources are held.")

@@ -49,6 +49,8 @@ class Frame:
 
     columns: tuple[str, ...] | None = None
     """Series that the columns of its tables promise, whether or not they have had a number; None = unknown."""
+    counting: tuple[str, ...] = ()
+    """Columns that have only risen so far, as counters do: they are no series, or not yet."""
 
     def without(self, series: Collection[str], reason: str) -> Frame:
         """The same without the observations of these series, which are counted as rejected for `reason`."""

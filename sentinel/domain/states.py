@@ -74,6 +74,8 @@ class SourceStatus:
     """Newest event time, which may lie before 1970; None before the first observation."""
     without_numbers: tuple[str, ...] = ()
     """Columns that have had no number yet: they become series with their first."""
+    counting: tuple[str, ...] = ()
+    """Columns that are not judged as they only rise, like counters and numbers of rows."""
 
     @property
     def has_answered(self) -> bool:

@@ -155,13 +155,15 @@ class Accounts:
         return [name for name in frame.observations["series"].unique().to_list() if name not in self.ownership]
 
     def note_columns(self, frame: Frame, state: PipelineState) -> None:
-        """Note which columns of a source have had no number yet; new ones are named in the log."""
+        """Note which columns of a source count or have had no number yet; new ones of these are named in the log."""
         if frame.columns is None:
             return
         self.ownership.follow(state)
         foreign, _ = self.ownership.sort_out(frame.columns, frame.source)
         silent = frozenset(name for name in frame.columns if name not in self.ownership and name not in foreign)
         status, label = self._status(frame.source), self._label(frame.source)
+        status.counting = frame.counting
+        self._metrics.source_counting_columns.set(len(frame.counting), source=label)
         new = sorted(silent - self._without_numbers.get(frame.source, frozenset()))
         if new:
             more = f" and {len(new) - NAMED:,} more" if len(new) > NAMED else ""

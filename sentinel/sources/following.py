@@ -21,12 +21,14 @@ from sentinel.domain.errors import DataError
 from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame, Rejection
 from sentinel.domain.spans import moment_in_words
 from sentinel.sources.base import SourceError
+from sentinel.sources.counting import Counters, CounterWatch
 from sentinel.sources.csv import find_tables
 from sentinel.sources.opening import Opener
 from sentinel.sources.pieces import Rows, TextReader, WholeReader
 from sentinel.sources.positions import Marks, Position
 from sentinel.sources.rotation import Found, Lost, find_files
 from sentinel.tables import file_format
+from sentinel.tables.cells import COLUMN
 from sentinel.tables.columns import is_named, patterns_of
 from sentinel.tables.complaints import COMPLAINTS
 from sentinel.tables.counters import take_steps
@@ -46,6 +48,7 @@ class _Read(NamedTuple):
     complaints: list[str]
     first_us: dict[str, int]
     """Earliest time by table, under its name before it was rotated."""
+    counters: Counters
 
 
 class Follower:
@@ -58,7 +61,7 @@ class Follower:
         self._settings, self._clock = settings, clock
         self._path, self._options = Path(settings.path), options_of(settings)
         self._read_with = f"{__version__} {self._options}"
-        self._opener = Opener()
+        self._opener, self._counters = Opener(), CounterWatch(self._options)
         self._text, self._whole = TextReader(self._options), WholeReader(self._options)
 
     def close(self) -> None:
@@ -81,7 +84,7 @@ class Follower:
         now_us = self._clock.now_us()
         marks = Marks.of(cursor, self._read_with)
         found = self._find(marks, now_us)
-        read = _Read([], Counter(), [], {})
+        read = _Read([], Counter(), [], {}, marks.counters)
         left, more, held_up = self._settings.max_observations, False, set[str]()
         for name, path in found.files.items():
             base = found.bases[name]
@@ -113,12 +116,14 @@ class Follower:
             observations = observations.with_columns(series=pl.lit(prefix) + pl.col("series"))
         ways = {one.way for one in found.positions.values() if one.way is not None}
         columns = {name for way in ways if way.series is None and not self._options.by for name in way.values}
+        rising = {name for name in read.counters.counting if not self._counters.is_asked_for(name)}
         return Frame(
             identity(self._settings), observations,
-            cursor=Marks(found.positions, counted).to_cursor(self._read_with),
+            cursor=Marks(found.positions, counted, read.counters).to_cursor(self._read_with),
             watermark_us=None if more else now_us, more=more,
             rejected=dict(read.rejected), complaints=tuple(read.complaints[:COMPLAINTS]),
-            columns=tuple(prefix + name for name in sorted(columns)),
+            columns=tuple(prefix + name for name in sorted(columns - rising)),
+            counting=tuple(prefix + name for name in sorted(rising)),
         )  # fmt: skip
 
     def _find(self, marks: Marks, now_us: int) -> Found:
@@ -169,9 +174,14 @@ class Follower:
         if ahead.height:
             counts[Rejection.FUTURE] = ahead.height
             lines += (_complain_of_future(path, ahead, now_us, rows.options.time_zone),)
+        way, said = rows.position.way, list(rows.said)
+        if way is not None and way.series is None:
+            kept, counting = self._counters.take(kept, way.values, read.counters)
+            said += counting
+        kept = kept.drop(COLUMN)
         read.tables.append(kept)
         read.rejected.update(counts)
-        read.complaints.extend((*(f"{path}: {line}" for line in rows.said), *rows.broken, *lines))
+        read.complaints.extend((*(f"{path}: {line}" for line in said), *rows.broken, *lines))
         if rows.broken:
             read.rejected[Rejection.UNREADABLE] += len(rows.broken)
         if not kept.height:

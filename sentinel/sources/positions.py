@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, BinaryIO, NamedTuple
 
+from sentinel.sources.counting import Counters
 from sentinel.sources.opening import Plain, state_of
 
 HEAD_BYTES = 1_024
@@ -104,6 +105,7 @@ class Marks:
     positions: dict[str, Position]
     counted: dict[str, tuple[int, float]]
     """Time and value up to which each counter has been read, by series."""
+    counters: Counters
 
     def to_cursor(self, options: str) -> dict[str, object]:
         """Write as JSON; what files share is written once. `options` are those the files were read with."""
@@ -120,6 +122,8 @@ class Marks:
             cursor["ways"] = [[way.read_as, way.series, list(way.values), list(way.left_out)] for way in ways]
         if self.counted:
             cursor["counted"] = {name: list(mark) for name, mark in self.counted.items()}
+        if counters := self.counters.to_json():
+            cursor["counters"] = counters
         return cursor
 
     @classmethod
@@ -143,7 +147,8 @@ class Marks:
             if not same:
                 mine["done"] = ""
             positions[name] = Position(**_upgrade(mine, written, counted))
-        return cls(positions, counted)
+        columns = (name for _, _, values, _ in cursor.get("ways", ()) for name in values)
+        return cls(positions, counted, Counters.of_json(cursor.get("counters", {}), columns))
 
 
 def _upgrade(mine: dict[str, Any], written: Mapping[str, Any], counted: dict[str, tuple[int, float]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import TableOptions, number
+from sentinel.tables.cells import TableOptions, matches, number
 from sentinel.tables.columns import patterns_of
 from sentinel.tables.parsing import find_shape
 
@@ -20,33 +20,32 @@ _RESETS = 0.02
 """Share of the steps that may go back to the start."""
 
 
-def leave_out_counters(
-    head: pl.DataFrame, options: TableOptions, where: str, *, growing: bool = False
-) -> tuple[TableOptions, list[str]]:
-    """Exclude the columns of a wide table that only count, and say which; of a growing one they are only named.
-
-    What has only risen so far may fall tomorrow: a source that grows goes on judging it, and its operator is told.
-    Raises DataError: nothing else is left to judge.
-    """
+def leave_out_counters(head: pl.DataFrame, options: TableOptions, where: str) -> tuple[TableOptions, list[str]]:
+    """Exclude the columns of a wide table that only count, and say which. DataError: nothing else is left to judge."""
     if options.columns is not None:
         return options, []
     shape = find_shape(head, options, where)
     if shape.series is not None:
         return options, []
     told = patterns_of(options.transform, "difference")
-    marks = [name for name in shape.values if name not in told and _counts(head[name], options)]
-    verdict = "judged all the same" if growing else "not judged"
-    other = "to leave it out: --exclude" if growing else "as it is: --columns"
-    said = [
-        f"{name!r} only rises, as counters and row numbers do; it is {verdict}. To judge its steps: --transform "
-        f"{shlex.quote(name)}=difference; {other} {shlex.quote(name)}"
-        for name in marks
-    ]
-    if growing:
-        return options, said
+    numbers = {
+        name: head.select(number(pl.col(name), head[name].dtype, options)).to_series()
+        for name in shape.values
+        if not any(matches(name, one) for one in told)
+    }
+    marks = [name for name, values in numbers.items() if is_counter(values)]
+    said = [say_counter(name) for name in marks]
     if marks and len(marks) == len(shape.values):
         raise DataError(f"{where}: {said[0]}" + (f" (likewise {', '.join(marks[1:])})" if len(marks) > 1 else ""))
     return replace(options, exclude=(*options.exclude, *marks)), said
+
+
+def say_counter(name: str) -> str:
+    """Say that a column is left out because it counts, and what has it judged."""
+    return (
+        f"{name!r} only rises, as counters and row numbers do; it is not judged. To judge its steps: --transform "
+        f"{shlex.quote(name)}=difference; as it is: --columns {shlex.quote(name)}, and the others that are wanted"
+    )
 
 
 Key = TypeVar("Key", int, str)
@@ -68,11 +67,14 @@ def take_steps(batch: pl.DataFrame, key: str, counted: pl.Expr, before: dict[Key
     return kept.with_columns(value="__step__").drop("__step__"), stepped.filter(falls).height
 
 
-def _counts(cells: pl.Series, options: TableOptions) -> bool:
-    """True where values never fall, but for a few resets to where they began."""
-    values = cells.to_frame().select(number(pl.col(cells.name), cells.dtype, options)).to_series().drop_nulls()
+def is_counter(cells: pl.Series) -> bool:
+    """True where the first values of a column never fall, but for a few resets to where they began.
+
+    At least `FEWEST` values are needed, of which 20 are higher than the one before; 2 % of the steps may be resets.
+    """
+    values = cells.drop_nulls()
     values = values.filter(values.is_finite())
-    if values.len() < FEWEST:
+    if values.len() < FEWEST or falls_often(values):
         return False
     steps = values.diff().drop_nulls()
     low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
@@ -80,3 +82,8 @@ def _counts(cells: pl.Series, options: TableOptions) -> bool:
     after = values.slice(1).filter(falls)
     resets = bool((after <= low + 0.05 * (high - low)).all()) and int(falls.sum()) <= _RESETS * steps.len()
     return int((steps > 0).sum()) >= _RISES and resets
+
+
+def falls_often(values: pl.Series) -> bool:
+    """True where the first `FEWEST` values, or fewer, fall more often than those of a counter may."""
+    return int((values.head(FEWEST).diff() < 0).sum()) > _RESETS * (FEWEST - 1)

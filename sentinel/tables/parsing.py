@@ -257,11 +257,11 @@ def check_cells(
 def split_checked(
     checked: pl.DataFrame, options: TableOptions, where: str
 ) -> tuple[pl.DataFrame, dict[str, int], tuple[str, ...]]:
-    """Split checked rows, whose times are instants, into observations, counts by reason, and complaints."""
+    """Split checked rows, whose times are instants, into observations with `COLUMN`, counts by reason, complaints."""
     left_out = checked.filter(pl.col(REJECTED).is_not_null())
     counts: dict[str, int] = dict(left_out.group_by(REJECTED).len().iter_rows())
     first = left_out.filter(~pl.col(REJECTED).is_in(EXPECTED)).head(COMPLAINTS)
-    kept = checked.filter(pl.col(REJECTED).is_null()).select("series", "time", "value")
+    kept = checked.filter(pl.col(REJECTED).is_null()).select(COLUMN, "series", "time", "value")
     return kept, counts, complain_of_all(first, options, where, "time")
 
 

@@ -222,7 +222,7 @@ def recognise_frame(
         options, ages = turn_ages(head, options, where)
         options, flags = find_flags(names, head, options, good)
         options, places = leave_out_places(head, names, options)
-        options, rising = leave_out_counters(head, options, where, growing=growing) if counters else (options, [])
+        options, rising = leave_out_counters(head, options, where) if counters and not growing else (options, [])
         notes += [*note_clocks(head, names, options), *note_times(head, options), *ages, *flags, *places, *rising]
     if options.columns is not None:
         # A column that is asked for is not left out because of what it is.

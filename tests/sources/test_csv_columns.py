@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -34,7 +35,7 @@ def by_row(path: Path, header: str, lines: list[str], **settings: object) -> tup
 
 def test_a_column_is_listed_before_its_first_number_and_taken_up_with_it(tmp_path):
     path = tmp_path / "a.csv"
-    path.write_text("time,n,late\n" + "".join(f"{line(n).strip()},\n" for n in range(1_500)))
+    path.write_text("time,n,late\n" + "".join(f"{line(n).strip()[:-1]}{n % 7},\n" for n in range(1_500)))
     source = csv_source(path, prefix="north/")
     frames, cursor = follow(source)
     assert {series for series, _ in rows(frames)} == {"north/n"}
@@ -209,14 +210,65 @@ def test_steps_of_a_counter_over_the_files_of_a_folder_are_those_of_a_backtest(t
     ]
 
 
-def test_a_column_that_only_rises_is_named_when_its_file_is_recognised(tmp_path):
-    """Every series of a table of counters alarmed, and nobody was told why."""
-    path = tmp_path / "a.csv"
-    path.write_text("time,total\n" + "".join(f"{line(n).strip()}\n" for n in range(200)))
-    source = csv_source(path)
-    first = source.fetch(None)
-    assert any("'total' only rises" in said and "total=difference" in said for said in first.complaints)
-    assert not any("only rises" in said for said in source.fetch(first.cursor).complaints)
-    assert not any(
-        "only rises" in said for said in csv_source(path, transform=["total=difference"]).fetch(None).complaints
+def counting(*ns: int) -> str:
+    """Rows of a total, a rain gauge that is emptied every 60 rows, a lake that warms for 20 rows, a measurement."""
+    return "".join(
+        f"{line(n).rpartition(',')[0]},{n},{n % 60 / 2},{min(n, 20) - n // 21 % 2},{n * 7 % 11}\n" for n in ns
     )
+
+
+NAMES = "time,total,rain,lake,ph\n"
+
+
+@given(st.lists(st.integers(1, 260), min_size=1, max_size=5), st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_what_counts_is_decided_once_however_the_file_comes_and_whatever_becomes_of_it(
+    tmp_path_factory, cuts, restarts
+):
+    """Every series of a table of counters alarmed: the daemon named them and judged them all the same."""
+    path = tmp_path_factory.mktemp("a") / "a.csv"
+    source, cursor, told, said, last = csv_source(path), None, [], [], 0
+    for cut in (*cuts, 260):
+        path.write_text(NAMES + counting(*range(max(last, cut))))
+        last = max(last, cut)
+        frames, cursor = follow(csv_source(path) if restarts else source, cursor)
+        told += rows(frames)
+        said += [one for frame in frames for one in frame.complaints]
+    assert frames[-1].counting == ("rain", "total")
+    assert set(frames[-1].columns) == {"lake", "ph"}
+    assert sum("'total' only rises" in one and "total=difference" in one for one in said) == 1
+    count = Counter(name for name, _ in told)
+    assert (count["lake"], count["ph"]) == (260, 260)
+    assert max(count["rain"], count["total"]) < 100
+    path.rename(path.with_name("a.csv.1"))
+    path.write_text(NAMES + counting(260, 261))
+    frames, cursor = follow(source, cursor)
+    assert {name for name, _ in rows(frames)} == {"lake", "ph"}
+    path.write_text(NAMES + "".join(f"{line(n).rpartition(',')[0]},{-n},1,1,1\n" for n in range(262, 400)))
+    assert {name for name, _ in rows(follow(source, cursor)[0])} == {"lake", "ph"}
+
+
+def test_a_counter_is_judged_when_someone_says_how(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(NAMES + counting(*range(200)))
+    frames, cursor = follow(csv_source(path))
+    assert frames[0].counting == ("rain", "total")
+    steps = follow(csv_source(path, transform=["total=difference"]))[0]
+    assert {name for name, _ in rows(steps)} == {"lake", "ph", "total"}
+    assert steps[0].counting == ("rain",)
+    asked_for = follow(csv_source(path, columns=["rain", "ph"]))[0]
+    assert ({name for name, _ in rows(asked_for)}, asked_for[0].counting) == ({"rain", "ph"}, ())
+    with path.open("a") as file:
+        file.write(counting(200))
+    assert ("total", 1.0) not in rows(follow(csv_source(path), cursor)[0])
+    assert ("rain", 10.0) in rows(follow(csv_source(path, columns=["rain", "ph"]), cursor)[0])
+
+
+def test_a_column_that_an_earlier_version_judged_goes_on(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(NAMES + counting(*range(150)))
+    cursor = dict(follow(csv_source(path))[1])
+    del cursor["counters"]
+    with path.open("a") as file:
+        file.write(counting(150))
+    assert ("total", 150.0) in rows(follow(csv_source(path), cursor)[0])

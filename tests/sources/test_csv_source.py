@@ -20,7 +20,7 @@ from tests.sources.following import NOW_US, csv_source, follow, line, rows, tabl
 def test_a_growing_file_is_followed_and_a_half_written_line_waits(tmp_path):
     path, text = tmp_path / "lake.csv", table(range(300))
     path.write_bytes(b"")
-    source, dice = csv_source(path), random.Random(1)
+    source, dice = csv_source(path, columns=["n"]), random.Random(1)
     cursor, told, written = None, [], 0
     while written < len(text):
         step = dice.randint(1, 400)
@@ -59,7 +59,7 @@ def test_zeros_that_a_power_failure_left_among_the_rows_cost_one_row_not_the_fil
     text = table(range(40_100)).encode()
     cut = text.index(b"\n", 1 + text.index(b"\n") + 12 * at) + 1
     (tmp_path / "a.csv").write_bytes(text[:cut] + bytes(4_096) + b"\n" + text[cut:])
-    frames, _ = follow(csv_source(tmp_path / "a.csv"))
+    frames, _ = follow(csv_source(tmp_path / "a.csv", columns=["n"]))
     assert values(frames) == [float(n) for n in range(40_100)]
     assert sum(sum(frame.rejected.values()) for frame in frames) == 1
 
@@ -117,7 +117,7 @@ def test_parquet_files_are_read_in_bounded_frames_and_again_when_replaced(tmp_pa
     path = tmp_path / "a.parquet"
     times = pl.Series(range(100), dtype=pl.Int64).cast(pl.Datetime("ms"))
     pl.DataFrame({"time": times, "n": range(100)}).write_parquet(path)
-    source = csv_source(path, max_observations=30)
+    source = csv_source(path, columns=["n"], max_observations=30)
     frames, cursor = follow(source)
     assert [frame.observations.height for frame in frames] == [30, 30, 30, 10]
     pl.DataFrame({"time": times[:5], "n": range(200, 205)}).write_parquet(path)

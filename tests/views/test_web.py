@@ -207,6 +207,13 @@ def test_columns_without_a_number_are_named_on_the_page_and_in_json(client, daem
     assert client.get("/api/v1/series").json()["without_numbers"] == {"old": list(columns)}
 
 
+def test_columns_that_count_are_named_on_the_page_and_in_json(client, daemon) -> None:
+    daemon.sources = [SourceStatus("old", last_success_us=5, up=True, counting=("rain", "record"))]
+    words = words_of(client.get("/").text)
+    assert "Not judged in old, as they only rise like counters: rain, record" in words
+    assert client.get("/api/v1/series").json()["counting"] == {"old": ["rain", "record"]}
+
+
 def test_names_and_settings_are_escaped(client, snapshot) -> None:
     page = client.get("/").text
     assert "<script>alert" not in page

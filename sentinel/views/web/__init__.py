@@ -110,9 +110,12 @@ class _Answers:
         snapshot = self._access.snapshot()
         offset, limit = _whole(request, "offset", 0, 10**9), _whole(request, "limit", 100, PAGE_LIMIT)
         views = [pages.series_as_json(snapshot.view(name)) for name in snapshot.names()[offset : offset + limit]]
-        silent = {one.name: one.without_numbers for one in self._access.sources() if one.without_numbers}
+        sources = self._access.sources()
+        silent = {one.name: one.without_numbers for one in sources if one.without_numbers}
+        counting = {one.name: one.counting for one in sources if one.counting}
         return _Json({
-            "total": len(snapshot), "offset": offset, "limit": limit, "series": views, "without_numbers": silent
+            "total": len(snapshot), "offset": offset, "limit": limit, "series": views, "without_numbers": silent,
+            "counting": counting,
         })  # fmt: skip
 
     def series_json(self, request: Request) -> Response:
