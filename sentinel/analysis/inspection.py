@@ -29,6 +29,7 @@ def find_oddities(intake: Intake, observations: SortedObservations, records: Seq
     if silent:
         yield f"no numbers in {', '.join(silent[:LISTED])}{', ...' if len(silent) > LISTED else ''}"
     yield from observations.remarks
+    yield from observations.say_repeated_hour(intake.time_zone)
     numbers = {name: number for number, name in enumerate(observations.names)}
     uneven: dict[str, list[str]] = {}
     for record in records:

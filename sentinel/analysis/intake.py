@@ -23,6 +23,7 @@ from sentinel.tables.columns import flatten, patterns_of
 from sentinel.tables.counters import take_steps
 from sentinel.tables.fills import FillSearch
 from sentinel.tables.recognising import Recognised, recognise, recognise_frame
+from sentinel.tables.repeated import find_twice, say_twice
 from sentinel.tables.units import find_units
 
 UNUSABLE = {
@@ -39,6 +40,7 @@ RUN_ROWS = 1_000_000
 BATCH_ROWS = 200_000
 """Rows handed out at once."""
 MARKS_NAMED = 12
+CONFLICTS_KEPT = 10_000
 TIMED_SERIES = 200
 """Series whose times are looked at for how regular they are."""
 SMALLEST_BLOCK = 10_000
@@ -63,6 +65,8 @@ class Intake(NamedTuple):
     """Patterns of the series of which the steps are judged."""
     expected: Sequence[str] = ()
     """Series that the columns of wide tables promise, whether or not they have a number."""
+    time_zone: str = "UTC"
+    """Of the times without an offset."""
     units: Mapping[str, str] = {}
     """Units of the columns of wide tables, where headers, rows of units or attributes tell them."""
 
@@ -79,6 +83,8 @@ class SortedObservations:
     """Observations of a series and time that was there already, known once `batches` is exhausted."""
     conflicts: int = 0
     """Those of them whose value is another one."""
+    conflict_times: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.Datetime("us", "UTC")))
+    """Their times, at most `CONFLICTS_KEPT`; none where times are numbers."""
     by_time: bool = False
     """True if they are in order of time and series instead: series that are compared wait for each other."""
     remarks: list[str] = field(default_factory=list)
@@ -101,6 +107,7 @@ class SortedObservations:
         """Yield all observations in order; duplicates are dropped and counted. It may be called again."""
         last: tuple[object, ...] | None = None
         self.duplicates = self.conflicts = self.resets = 0
+        self.conflict_times = self.conflict_times.clear()
         before: dict[int, float] = {}
         for batch in self._in_order(batch_rows):
             repeated = batch.select(pl.struct(KEY) == pl.struct(KEY).shift()).to_series().fill_null(value=False)
@@ -109,7 +116,10 @@ class SortedObservations:
             last = batch.select(KEY).row(-1)
             self.duplicates += int(repeated.sum())
             other = batch.select(pl.col("value").ne_missing(pl.col("value").shift())).to_series()
-            self.conflicts += int((repeated & other).sum())
+            conflicts = batch.filter(repeated & other)["time"]
+            self.conflicts += conflicts.len()
+            if conflicts.dtype == pl.Int64 and self.conflict_times.len() < CONFLICTS_KEPT:
+                self.conflict_times.append(conflicts.head(CONFLICTS_KEPT).cast(self.conflict_times.dtype))
             kept = batch.filter(~repeated)
             if self._counters:
                 kept, resets = take_steps(kept, "id", pl.col("id").is_in(self._counters), before)
@@ -120,6 +130,12 @@ class SortedObservations:
         """Say how many there were, and how many of them contradict what is kept."""
         other = f" ({self.conflicts:,} with another value than the one before, which counts)" if self.conflicts else ""
         return f"{self.duplicates:,} duplicate{'s' if self.duplicates > 1 else ''}{other}"
+
+    def say_repeated_hour(self, time_zone: str) -> Iterator[str]:
+        """Say it where the duplicates are those of the hour that clocks put back repeat."""
+        found, zones = find_twice(self.conflict_times, time_zone)
+        if 2 * found.len() >= self.conflict_times.len() > 0:
+            yield say_twice(found, zones)
 
     def _in_order(self, batch_rows: int) -> Iterator[pl.DataFrame]:
         block = max(SMALLEST_BLOCK, 2 * batch_rows // max(1, len(self._pieces)))
@@ -168,8 +184,9 @@ def read_tables(tables: Sequence[tuple[str, pl.LazyFrame, Recognised]]) -> Intak
     expected = dict.fromkeys(name for shape in wide for name in shape.values)
     steps = patterns_of(tables[0][2].options.transform, "difference")
     return Intake(
-        observations, axis == "number", left_out, complaints, list(columns), list(read_as), steps, list(expected)
-    )
+        observations, axis == "number", left_out, complaints, list(columns), list(read_as), steps, list(expected),
+        tables[0][2].options.time_zone,
+    )  # fmt: skip
 
 
 def say_marks(parsed: Parsed) -> Iterator[str]:

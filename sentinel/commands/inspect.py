@@ -72,7 +72,7 @@ def describe_file(path: Path, options: TableOptions, settings: Settings) -> Iter
     typed = table.collect_schema().get(found.options.time_name, pl.String()).is_temporal()
     yield from (f"  {line}" for line in _describe_times(found, parsed, series, typed=typed))
     yield from (f"  {line}" for line in _describe_refusals(first, parsed, takes))
-    yield from (f"  {line}" for line in _describe_values(path, parsed, ordered, series))
+    yield from (f"  {line}" for line in _describe_values(path, parsed, ordered, series, found.options))
     units = find_units(path, found.options, columns)
     yield "  it would watch:" if series else "  it would watch nothing: no series has two times"
     for one in series[:LISTED]:
@@ -152,7 +152,9 @@ def _describe_refusals(first: Parsed, then: Parsed, takes: Sequence[tuple[str, s
         yield "backtest refuses the table until that is put right"
 
 
-def _describe_values(path: Path, parsed: Parsed, ordered: SortedObservations, series: list[Proposed]) -> Iterator[str]:
+def _describe_values(
+    path: Path, parsed: Parsed, ordered: SortedObservations, series: list[Proposed], options: TableOptions
+) -> Iterator[str]:
     yield from say_marks(parsed)
     left_out = [f"{count:,} {UNUSABLE.get(reason, reason)}" for reason, count in parsed.rejected.items()]
     if ordered.duplicates:
@@ -170,6 +172,7 @@ def _describe_values(path: Path, parsed: Parsed, ordered: SortedObservations, se
     if constant := [one.name for one in series if one.constant]:
         yield f"always the same value: {_listed(constant)}"
     yield from ordered.remarks
+    yield from ordered.say_repeated_hour(options.time_zone)
 
 
 def _season(one: Proposed) -> str:

@@ -8,6 +8,7 @@ complained about, counted once, and read when it has changed.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +36,7 @@ from sentinel.tables.counters import take_steps
 from sentinel.tables.options import options_of
 from sentinel.tables.parsing import split_checked
 from sentinel.tables.reading import TEXT
+from sentinel.tables.repeated import find_twice, is_fixed, near_change, say_twice
 
 FUTURE_US = 24 * 3_600 * MICROSECONDS
 """Event times further ahead of the clock than this are refused: a typing error must not close years of ticks."""
@@ -62,6 +64,7 @@ class Follower:
         self._path, self._options = Path(settings.path), options_of(settings)
         self._read_with = f"{__version__} {self._options}"
         self._opener, self._counters = Opener(), CounterWatch(self._options)
+        self._hours_said = set[object]()
         self._text, self._whole = TextReader(self._options), WholeReader(self._options)
 
     def close(self) -> None:
@@ -178,6 +181,7 @@ class Follower:
         if way is not None and way.series is None:
             kept, counting = self._counters.take(kept, way.values, read.counters)
             said += counting
+        said += self._note_repeated_hour(kept, rows)
         kept = kept.drop(COLUMN)
         read.tables.append(kept)
         read.rejected.update(counts)
@@ -191,6 +195,18 @@ class Follower:
         read.first_us[base] = min(first_us, read.first_us.get(base, first_us))
         newest_us = rows.position.newest_us
         return replace(rows.position, newest_us=last_us if newest_us is None else max(newest_us, last_us))
+
+    def _note_repeated_hour(self, kept: pl.DataFrame, rows: Rows) -> Iterator[str]:
+        """Say once, for each such hour, that the hour that clocks put back repeat comes for the second time."""
+        zone, newest = rows.options.time_zone, pl.lit(rows.position.newest_us, pl.Int64)
+        if not is_fixed(zone) or not (near := kept.filter(near_change(zone))).height:
+            return
+        again = near.filter(pl.struct("series", "time").is_duplicated() | (pl.col("time").dt.epoch("us") <= newest))
+        found, zones = find_twice(again["time"], zone)
+        hour = found.dt.truncate("1d").min()
+        if zones and hour not in self._hours_said:
+            self._hours_said.add(hour)
+            yield say_twice(found, zones)
 
     def _say_lost(self, gone: Lost, found: Found, read: _Read) -> None:
         """Say that rows are missing, unless what stands there now goes back to what was read."""

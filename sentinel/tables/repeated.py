@@ -8,6 +8,7 @@ import polars as pl
 
 from sentinel.tables.cells import ROW, TableOptions
 from sentinel.tables.times import instant
+from sentinel.tables.zones import CHANGING
 
 LONGEST_US = 3 * 3_600_000_000
 """No zone repeats more than this."""
@@ -25,7 +26,7 @@ def find_second_rows(
     before: latest first time by series, microseconds UTC; brought up to date, so that a file can be read in pieces.
     falling: the latest row comes first.
     """
-    if options.time_zone == "UTC" or options.time_zone.startswith("Etc/"):
+    if is_fixed(options.time_zone):
         return []
     schema = table.collect_schema()
     if ROW not in schema:
@@ -43,3 +44,48 @@ def find_second_rows(
         else:
             before[name] = first_us
     return found
+
+
+def is_fixed(zone: str) -> bool:
+    """True of a zone whose clocks never change."""
+    return zone == "UTC" or zone.startswith("Etc/")
+
+
+def find_twice(times: pl.Series, time_zone: str) -> tuple[pl.Series, list[str]]:
+    """Find the times that clocks put back show twice, and the zones where most of them do.
+
+    `times` are in UTC and were read as those of a zone with fixed clocks; of another, none is found.
+    """
+    if not is_fixed(time_zone) or times.is_empty():
+        return times.head(0), []
+    on_clock = times.dt.convert_time_zone(time_zone).dt.replace_time_zone(None)
+    near = on_clock.filter(times.to_frame("time").select(near_change(time_zone)).to_series())
+    by_zone = {zone: near.filter(_comes_twice(near, zone)) for zone in sorted(set(CHANGING.values()))}
+    most = max(one.len() for one in by_zone.values())
+    zones = [zone for zone, found in by_zone.items() if found.len() == most] if most else []
+    return (by_zone[zones[0]] if zones else near.head(0)), zones
+
+
+def near_change(time_zone: str) -> pl.Expr:
+    """True where the column `time`, in UTC, is in a night to Sunday of a zone: then the clocks go back."""
+    on_clock = pl.col("time").dt.convert_time_zone(time_zone)
+    return (on_clock.dt.weekday() == 7) & (on_clock.dt.hour() < 5)
+
+
+def _comes_twice(on_clock: pl.Series, zone: str) -> pl.Series:
+    first, both = (
+        on_clock.dt.replace_time_zone(zone, ambiguous=how, non_existent="null") for how in ("earliest", "null")
+    )
+    return first.is_not_null() & both.is_null()
+
+
+def say_twice(found: pl.Series, zones: list[str]) -> str:
+    """Say which hour came twice, and the option that keeps both."""
+    more = f", {zones[1]}{' and others' if len(zones) > _NAMED else ''}" if len(zones) > 1 else ""
+    return (
+        f"{found.min():%Y-%m-%d %H:%M} comes twice, in the hour that clocks put back repeat ({zones[0]}{more}): if "
+        "the times are those on the clock on the wall, --time-zone ZONE (time_zone in the settings) keeps both"
+    )
+
+
+_NAMED = 2

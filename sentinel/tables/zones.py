@@ -20,7 +20,7 @@ _FIXED = {
 _OFFSET = re.compile(r"(?:UTC|GMT)\s*([+-\u2212\u2013])\s*(\d{1,2})(?::?(\d{2}))?\b")
 
 
-_CHANGING = {
+CHANGING = {
     "EST/EDT": "America/New_York", "CST/CDT": "America/Chicago", "MST/MDT": "America/Denver",
     "PST/PDT": "America/Los_Angeles", "AKST/AKDT": "America/Anchorage", "AST/ADT": "America/Halifax",
     "CET/CEST": "Europe/Berlin", "MEZ/MESZ": "Europe/Berlin", "GMT/BST": "Europe/London", "WET/WEST": "Europe/Lisbon",
@@ -45,7 +45,7 @@ def zone_in_name(name: str) -> tuple[str, str] | None:
         return found[0], zone_of(f"{sign}{int(found[2]):02d}:{found[3] or '00'}")
     words = re.findall(r"(?<![A-Za-z])[A-Z]{3,4}(?![A-Za-z])", name)
     both = re.search(r"(?<![A-Za-z])([A-Z]{3,4})\s*/\s*([A-Z]{3,4})(?![A-Za-z])", name)
-    if both and (zone := _CHANGING.get(f"{both[1]}/{both[2]}")):
+    if both and (zone := CHANGING.get(f"{both[1]}/{both[2]}")):
         return both[0], zone
     told = next((word for word in words if word in _HOURS), None)
     if told is None:

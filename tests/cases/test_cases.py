@@ -190,6 +190,18 @@ def test_dst_the_hour_that_comes_twice(name):
     assert found["time"].diff().drop_nulls().dt.total_minutes().unique().to_list() == [15]
 
 
+@pytest.mark.parametrize("name", ["fall_order", "fall_interleaved"])
+def test_dst_an_hour_that_would_be_lost_is_told_with_the_option_that_keeps_it(name, capsys, tmp_path):
+    path = CASES / "dst" / f"{name}.csv"
+    for verb in (["inspect"], ["backtest", "--out", str(tmp_path)]):
+        assert entry_point([*verb, str(path)]) == 0
+        out = capsys.readouterr().out
+        assert "2018-10-28 02:00 comes twice" in out
+        assert "--time-zone" in out
+    assert entry_point(["inspect", str(path), "--time-zone", "Europe/Berlin"]) == 0
+    assert "comes twice" not in capsys.readouterr().out
+
+
 def test_dst_the_hour_that_is_skipped(capsys, tmp_path):
     arguments = ["backtest", str(CASES / "dst" / "spring_standard.csv"), "--time-zone", "America/Denver"]
     assert entry_point([*arguments, "--out", str(tmp_path)]) == DataError.exit_code

@@ -272,3 +272,29 @@ def test_a_column_that_an_earlier_version_judged_goes_on(tmp_path):
     with path.open("a") as file:
         file.write(counting(150))
     assert ("total", 150.0) in rows(follow(csv_source(path), cursor)[0])
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_hour_that_clocks_put_back_repeat_is_told_once_with_the_option(tmp_path, at_once):
+    """Read as UTC its second half was dropped as a revision, and nobody was told why."""
+    path = tmp_path / "a.csv"
+    hours = ["2019-10-27 01", "2019-10-27 02", "2019-10-27 02", "2019-10-27 03"]
+    stamps = [f"{hour}:{minute:02d},{minute * 7 % 11}\n" for hour in hours for minute in range(0, 60, 10)]
+    source, cursor, said, last = csv_source(path), None, [], 0
+    path.write_text("time,ph\n")
+    for last in [len(stamps)] if at_once else range(1, len(stamps) + 1):
+        path.write_text("time,ph\n" + "".join(stamps[:last]))
+        frames, cursor = follow(source, cursor)
+        said += [one for frame in frames for one in frame.complaints if "comes twice" in one]
+    assert len(said) == 1
+    assert "2019-10-27 02:00 comes twice" in said[0]
+    assert "Europe/Berlin" in said[0]
+    assert "--time-zone" in said[0]
+    assert not follow(csv_source(path, time_zone="Europe/Berlin"))[0][0].complaints
+
+
+def test_no_other_hour_that_comes_twice_is_taken_for_it(tmp_path):
+    path = tmp_path / "a.csv"
+    for day in ("2019-10-20", "2019-10-26", "2019-07-28"):
+        path.write_text("time,ph\n" + "".join(f"{day} 02:{n % 60:02d},{n * 7 % 11}\n" for n in range(120)))
+        assert not follow(csv_source(path))[0][0].complaints
