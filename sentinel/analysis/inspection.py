@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from sentinel.analysis.intake import Intake, SortedObservations
 from sentinel.analysis.lookback import LONGEST_RECORD, on_grid, propose
-from sentinel.analysis.readings import slice_by_series
+from sentinel.analysis.readings import microseconds, slice_by_series
 from sentinel.analysis.record import Proposal, SeriesRecord
 from sentinel.analysis.steps import describe_steps
 from sentinel.config import Settings
@@ -33,12 +34,11 @@ def find_oddities(intake: Intake, observations: SortedObservations, records: Seq
     numbers = {name: number for number, name in enumerate(observations.names)}
     uneven: dict[str, list[str]] = {}
     for record in records:
-        times = observations.first_times.get(numbers.get(record.name, -1))
-        if (
-            times is not None
-            and record.plan is not None
-            and (why := describe_steps(times, record.plan.cadence_us, mean=record.plan.mean))
-        ):
+        times, plan = observations.first_times.get(numbers.get(record.name, -1)), record.plan
+        if times is None or plan is None:
+            continue
+        time_us = microseconds(record.axis, pl.Series(times))
+        if why := describe_steps(time_us, plan.cadence_us, record.axis, mean=plan.mean):
             uneven.setdefault(why, []).append(record.name)
     for why, names in uneven.items():
         yield f"{', '.join(names[:LISTED])}{', ...' if len(names) > LISTED else ''}: {why}"
@@ -97,7 +97,7 @@ def look_at_each(observations: SortedObservations, settings: Settings) -> Iterat
             slow = tuple(season for season in found if season.is_followed(plan.level_half_life))
             needed = tuple(season for season in found if season not in slow)
             axis = axes.get(current, CalendarAxis())
-            uneven = None if axis.numbered else describe_steps(time, cadence.microseconds, mean=plan.mean)
+            uneven = describe_steps(time, cadence.microseconds, axis, mean=plan.mean)
             first = first_verdict_after(plan)
             facts = _facts(time, value)
             learnt = entry.cadence is None

@@ -92,7 +92,7 @@ class SortedObservations:
     resets: int = 0
     """Falls of counters, whose step is unknown; known once `batches` is exhausted."""
     first_times: dict[int, NDArray[np.int64]] = field(default_factory=dict)
-    """Times of the first series by id, as many as were sorted at once; empty where times are numbers."""
+    """Times of the first series by id, as many as were sorted at once."""
     _counters: list[int] = field(default_factory=list)
     _pieces: list[pl.LazyFrame] = field(default_factory=list)
     _heads: pl.DataFrame | None = None
@@ -230,7 +230,7 @@ def sort(
             pl.col("time") if piece.schema["time"].is_float() else pl.col("time").cast(pl.Int64),
             "value",
         ).sort(KEY[::-1] if by_time else KEY, maintain_order=True)
-        if first == 0 and not own.schema["time"].is_float():
+        if first == 0:
             some = own.filter(pl.col("id") < TIMED_SERIES).partition_by("id", as_dict=True)
             found.first_times = {int(str(key[0])): part["time"].to_numpy() for key, part in some.items()}
         if own.schema["time"].is_float():

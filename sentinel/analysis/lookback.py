@@ -39,6 +39,7 @@ from numpy.typing import NDArray
 
 from sentinel.analysis.readings import SeriesTicks, microseconds
 from sentinel.analysis.record import Proposal, SeriesRecord
+from sentinel.analysis.rounding import above_resolution, resolution
 from sentinel.config import SHORTEST_SEASON_TICKS
 from sentinel.domain.spans import DAY, HOUR, MINUTE, SECOND, parse_season
 
@@ -107,7 +108,8 @@ def propose(values: Floats, cadence_us: int, declared: Sequence[int] = ()) -> tu
         if lines.is_new(ticks, taken, _BINS // 2) and lines.is_steady(ticks):
             taken.append(ticks)
             found[_write_period(ticks * cadence_us, record.size / ticks)] = ticks
-    made = [Proposal(text, ticks, _strength(filled, ticks)) for text, ticks in found.items()]
+    above = above_resolution(filled, list(found.values()), taken[: len(declared)], resolution(record[known]))
+    made = [Proposal(text, ticks, _strength(filled, ticks)) for text, ticks in found.items() if ticks in above]
     return tuple(sorted((p for p in made if p.strength >= WEAKEST), key=lambda p: -p.ticks))
 
 

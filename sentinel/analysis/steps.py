@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.domain.observation import STAMPS
+from sentinel.domain.observation import STAMPS, Axis, CalendarAxis
 from sentinel.domain.spans import MILLISECOND, print_duration
 
 Ints = NDArray[np.int64]
 REGULAR = 0.95
 """Share of the steps that are one cadence or whole multiples of it, from which on the times are regular."""
+_EVEN = "give values at even steps, such as the mean of each, as their spacing else moves lag-1"
+_CALENDAR = CalendarAxis()
 _NEAR = 0.02
 _FILLED = 0.2
 """Share of the ticks that have a value, below which pauses that return are those between bursts."""
@@ -18,16 +20,19 @@ _LONG = 10.0
 """Steps this many times the median are the pauses between bursts."""
 
 
-def describe_steps(time_us: Ints, cadence_us: int, *, mean: bool = False) -> str | None:
+def describe_steps(time_us: Ints, cadence_us: int, axis: Axis = _CALENDAR, *, mean: bool = False) -> str | None:
     """Say why a cadence does not fit the sorted times of a series, and what would; None where it does.
 
-    With `mean` several values in a tick become their mean, so that there may be.
+    With `mean` several values in a tick become their mean, so that there may be. `axis` is that of times that are
+    numbers: they have no cadence that could be given, and are brought to even steps before they are read.
     """
     steps: Ints = np.diff(np.unique(time_us)).astype(np.int64)
     if steps.size < 10:
         return None
     ticks = steps / cadence_us
     whole = (ticks > 0.5) & (np.abs(ticks - np.rint(ticks)) <= np.maximum(_NEAR * ticks, 0.1))
+    tick = axis.in_words(cadence_us) if axis.numbered else print_duration(cadence_us)
+    other = _EVEN if axis.numbered else f"give --cadence {_list(steps, cadence_us)}"
     finer, single = float((ticks < 0.75).mean()), float((whole & (ticks < 1.5)).mean())
     if finer > 1 - REGULAR and mean:
         return None
@@ -35,24 +40,18 @@ def describe_steps(time_us: Ints, cadence_us: int, *, mean: bool = False) -> str
         first = int(np.argmax(ticks < 0.75)) if np.all(ticks[:STAMPS] > 0.75) else 0
         since = f" from value {first + 1:,} on" if first else ""
         return (
-            f"not regular: {finer:.0%} of the steps are shorter than the cadence {_say(cadence_us)}{since}, so several "
-            "values share a tick and the last one is kept: give --aggregate mean, or --cadence "
-            f"{_list(steps, cadence_us)}"
+            f"not regular: {finer:.0%} of the steps are shorter than the cadence {tick}{since}, so several "
+            f"values share a tick and the last one is kept: give --aggregate mean, or {other.removeprefix('give ')}"
         )
     if single < 0.5 and float(np.median(steps)) > 1.5 * cadence_us:
         share = float((ticks > 1.5).mean())
-        return (
-            f"not regular: a tick is {_say(cadence_us)}, and {share:.0%} of all steps are longer: "
-            f"give --cadence {_list(steps, cadence_us)}"
-        )
+        return f"not regular: a tick is {tick}, and {share:.0%} of all steps are longer: {other}"
     pauses, filled = float((ticks > _LONG).mean()), steps.size / float(ticks.sum())
     if pauses > 0.01 and filled < _FILLED:
-        return (
-            f"not regular: the values come in bursts, {filled:.0%} of the ticks of {_say(cadence_us)} have one: "
-            f"give --cadence {_list(steps, cadence_us)}"
-        )
+        return f"not regular: the values come in bursts, {filled:.0%} of the ticks of {tick} have one: {other}"
     if float(whole.mean()) < REGULAR:
-        return f"not regular: {1 - float(whole.mean()):.0%} of the steps are no whole number of {_say(cadence_us)}"
+        share, even = 1 - float(whole.mean()), f": {_EVEN}" if axis.numbered else ""
+        return f"not regular: {share:.0%} of the steps are no whole number of {tick}{even}"
     return None
 
 

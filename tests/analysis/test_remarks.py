@@ -9,6 +9,7 @@ from scipy.signal import lfilter
 from statsmodels.datasets import nile, sunspots
 from statsmodels.tsa.stattools import zivot_andrews
 
+import sentinel
 from sentinel.analysis.intervals import count_interval
 from sentinel.analysis.lookback import find_cycle, find_level_shift, propose
 from sentinel.commands.main import entry_point
@@ -155,3 +156,20 @@ def test_a_report_is_written_without_a_word_on_the_screen_whatever_the_values_ar
     assert page.count("<svg ") == len(columns)
     assert "about unknown" not in page
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("steps", "is_odd"),
+    [
+        ([1.0] * 300, False),
+        ([1.0] * 150 + [0.2] * 200, True),
+        ([0.2] * 150 + [1.0] * 200, True),
+        ([1.0] * 99 + [18.0], False),
+    ],
+)
+def test_uneven_steps_of_times_that_are_numbers_are_told(steps, is_odd):
+    """Depths of a core at uneven steps were judged as if each were one, without a word."""
+    depths = np.cumsum(steps)
+    values = np.random.default_rng(1).normal(size=depths.size)
+    found = sentinel.analyse(pl.DataFrame({"depth": depths, "d18O": values}), time_column="depth")
+    assert any("not regular" in line for line in found.read_as) == is_odd

@@ -157,3 +157,13 @@ def test_whatever_comes_it_answers(values: list[float], cadence: str) -> None:
 def test_a_record_on_its_grid_has_the_last_value_of_a_tick_and_nan_where_there_was_none() -> None:
     times = np.array([0, 60, 61, 240, 305])
     assert on_grid(times, np.arange(5.0), 60).tolist() == pytest.approx([0, 2, np.nan, np.nan, 3, 4], nan_ok=True)
+
+
+@pytest.mark.parametrize("period", [11.3, 24.84, 37.3, 200.7])
+@pytest.mark.parametrize("digits", [1, 2])
+def test_of_a_clean_cycle_written_with_few_digits_the_cycle_alone_is_proposed(period: float, digits: int) -> None:
+    """The errors of rounding make dozens of lines: of one cycle 42 seasons were proposed."""
+    ticks = np.arange(3_000)
+    cycle = np.round(5 + 2 * np.sin(2 * np.pi * ticks / period), digits)
+    assert [round(one.ticks / period, 2) for one in propose(cycle, HOUR_US)] == [1.0]
+    assert propose(cycle, HOUR_US, [round(period * HOUR_US)]) == ()
