@@ -190,10 +190,12 @@ def read_tables(tables: Sequence[tuple[str, pl.LazyFrame, Recognised]]) -> Intak
 
 
 def say_marks(parsed: Parsed) -> Iterator[str]:
-    """Say what was taken as a missing value besides empty cells and the usual texts."""
+    """Say what was taken as a missing value besides empty cells and the usual texts, and off the end of numbers."""
     told = [f"{mark} x{count:,}" for mark, count in parsed.marks.items() if mark not in TableOptions().missing]
     if told:
         yield f"taken as missing: {', '.join(told[:MARKS_NAMED])}{', ...' if len(told) > MARKS_NAMED else ''}"
+    if parsed.trailing:
+        yield f"taken off behind numbers: {', '.join(f'{mark} x{count:,}' for mark, count in parsed.trailing.items())}"
 
 
 def sort(

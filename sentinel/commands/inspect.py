@@ -132,13 +132,16 @@ def _describe_times(found: Recognised, parsed: Parsed, series: list[Proposed], *
 def _options_that_take(parsed: Parsed) -> list[tuple[str, str]]:
     """Options that read odd cells and change no other: another decimal mark would."""
     options = parsed.refusal.options if parsed.refusal else ()
-    return [(name, value) for name, value in options if name in ("missing", "below_detection")]
+    return [(name, value) for name, value in options if name in ("missing", "below_detection", "trailing")]
 
 
 def _add(options: TableOptions, takes: Sequence[tuple[str, str]]) -> TableOptions:
-    marks = tuple(value for name, value in takes if name == "missing")
+    missing, trailing = (tuple(value for name, value in takes if name == wanted) for wanted in ("missing", "trailing"))
     below = next((value for name, value in takes if name == "below_detection"), options.below_detection)
-    return replace(options, missing=(*options.missing, *marks), below_detection=below)
+    return replace(
+        options,
+        missing=(*options.missing, *missing), trailing=(*options.trailing, *trailing), below_detection=below,
+    )  # fmt: skip
 
 
 def _describe_refusals(first: Parsed, then: Parsed, takes: Sequence[tuple[str, str]]) -> Iterator[str]:

@@ -251,6 +251,7 @@ def _table(parser: argparse.ArgumentParser, title: str) -> None:
         ("unit-rows", "N", "lines of units between the header and the rows [0]", {"type": int}),
         ("missing", "MARK", "text or number that means no value, ph=99 for one column; may be repeated", each),
         ("below-detection", "RULE", "what <0.5 means: half, limit or missing [not a number]", {}),
+        ("trailing", "MARK", "mark behind a number that does not change it: * of 7.00*; may be repeated [none]", each),
         ("flags", "FLAGS", "flag columns and good codes: '*_qual=0,1', '*_qc=qartod'; may be repeated", each),
         ("transform", "HOW", "rain=difference, chl=log; may be repeated [none]", each),
     )

@@ -134,6 +134,8 @@ class CsvSource(Part):
     """Texts that mean: no value; a number stands for every spelling of it, ph=99 for a mark of one column."""
     below_detection: Literal["half", "limit", "missing"] | None = None
     """What <0.5 means: half of the limit, the limit, or no value; null = it is not a number."""
+    trailing: tuple[Text, ...] = ()
+    """Marks behind a number that do not change it, such as "*" of 7.00*; such values are taken, and counted."""
     flags: Flags = ()
     """Flag columns and the codes that mean good, such as "*_qual=0,1"; * is the column that is judged."""
     transform: Transform = ()

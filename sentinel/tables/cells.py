@@ -71,6 +71,8 @@ class TableOptions:
     """Texts that mean no value; a number stands for every spelling of it, and `ph=99` is a mark of one column."""
     below_detection: str | None = None
     """What `<0.5` means: `half` of the limit, the `limit`, or `missing`; None = it is not a number."""
+    trailing: tuple[str, ...] = ()
+    """Marks behind a number that do not change it: `*` in `7.00*`."""
     flags: tuple[str, ...] = ()
     """`*_qual=0,1`: flag columns, named after the column they judge, and the codes that mean good."""
     transform: tuple[str, ...] = ()
@@ -92,11 +94,23 @@ def number(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
     if dtype != pl.String:
         return cell.cast(pl.Float64, strict=False)
     text = cell.str.strip_chars()
+    if options.trailing:
+        text = pl.coalesce(text.str.extract(_marked(options), 1), text)
     if options.below_detection is None:
         return _plain_number(text, options)
     limit = _plain_number(text.str.strip_prefix("<"), options)
     share = {"half": 0.5, "limit": 1.0, "missing": math.nan}[options.below_detection]
     return pl.when(text.str.starts_with("<")).then(limit * share).otherwise(limit)
+
+
+def trailing_mark(cell: pl.Expr, options: TableOptions) -> pl.Expr:
+    """The mark behind the number of a cell of text that `number` takes off; null where there is none."""
+    return cell.str.strip_chars().str.extract(_marked(options), 2)
+
+
+def _marked(options: TableOptions) -> str:
+    marks = "|".join(map(re.escape, sorted(options.trailing, key=len, reverse=True)))
+    return rf"^(.*\d[.,]?)\s*({marks})$"
 
 
 def as_text(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:

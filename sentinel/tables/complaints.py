@@ -85,10 +85,15 @@ def _find_options(reason: str, came: str, options: TableOptions) -> list[tuple[s
         return [("missing", f"{options.time_name}={text}")]
     if reason != Rejection.NOT_A_NUMBER:
         return []
+    marked = re.fullmatch(r"([<+-]?\s*\d*[.,]?\d+[.,]?)\s*([^\d\s.,][^\d\s]{0,3})", text)
+    behind = [("trailing", marked[2])] if marked and marked[2] not in options.trailing else []
+    text = marked[1] if marked else text
     if re.fullmatch(r"<\s*\d*[.,]?\d+", text):
-        return [("below_detection", "half")]
+        return [*behind, ("below_detection", "half")]
     if re.fullmatch(r"[+-]?\d+,\d+", text):
-        return [("decimal", ",")]
+        return [*behind, ("decimal", ",")]
+    if behind:
+        return behind
     if len(text) <= 12 and not re.search(r"\d", text):
         return [("missing", text)]
     return []

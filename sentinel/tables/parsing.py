@@ -26,6 +26,7 @@ from sentinel.tables.cells import (
     as_text,
     matches,
     number,
+    trailing_mark,
 )  # fmt: skip
 from sentinel.tables.columns import FLAGGED, flag_patterns, is_named, join_time, judge, patterns_of
 from sentinel.tables.complaints import (
@@ -102,6 +103,8 @@ class Parsed:
     complaints: tuple[str, ...]
     marks: Mapping[str, int]
     """How often each text or number was taken as a missing value; empty cells are not among them."""
+    trailing: Mapping[str, int]
+    """How often each mark behind a number was taken off."""
     refusal: Refusal | None
     """Why the table would be refused if it were read strictly; None = it would not."""
 
@@ -132,7 +135,10 @@ def parse(
     left_out = checked.filter(pl.col(REJECTED).is_not_null())
     faults = left_out.filter(~pl.col(REJECTED).is_in(EXPECTED)).head(COMPLAINTS)
     mark = pl.when(pl.col(REJECTED) == Rejection.MISSING).then(CAME).fill_null("").alias("mark")
-    by_mark, first = pl.collect_all([left_out.group_by(REJECTED, mark).len(), faults], engine="streaming")
+    kept = checked.filter(pl.col(REJECTED).is_null())
+    taken_off = kept.drop_nulls(CAME).group_by(CAME).len().sort("len", CAME, descending=True)
+    wanted = [left_out.group_by(REJECTED, mark).len(), faults, *([taken_off] if options.trailing else [])]
+    by_mark, first, *trailing = pl.collect_all(wanted, engine="streaming")
     counts = by_mark.group_by(REJECTED).agg(pl.col("len").sum())
     marks = by_mark.filter(pl.col("mark") != "").sort("len", "mark", descending=True)
     complaints = complain_of_all(first, options, where, found)
@@ -142,9 +148,10 @@ def parse(
     refusal = refuse(left_out, options, where, found) if fatal else None
     if strict and refusal is not None:
         raise DataError(refusal.message)
-    kept = checked.filter(pl.col(REJECTED).is_null()).select("series", "time", "value")
     told = dict(marks.select("mark", "len").iter_rows())
-    return Parsed(kept, found, shape, dict(counts.iter_rows()), complaints, told, refusal)
+    off = dict(trailing[0].iter_rows()) if trailing else {}
+    kept = kept.select("series", "time", "value")
+    return Parsed(kept, found, shape, dict(counts.iter_rows()), complaints, told, off, refusal)
 
 
 def _find_emptied(checked: pl.LazyFrame, options: TableOptions, where: str) -> Iterator[str]:
@@ -246,6 +253,8 @@ def check_cells(
     )
     rejected = pl.coalesce(*(pl.when(holds).then(pl.lit(reason)) for holds, reason, _ in reasons))
     came = pl.coalesce(*(pl.when(pl.col(REJECTED) == reason).then(text) for _, reason, text in reasons))
+    if value_type == pl.String and options.trailing:
+        came = pl.coalesce(came, pl.when(pl.col(REJECTED).is_null()).then(trailing_mark(pl.col("value"), options)))
     return (
         long.with_columns(value.alias("__v__"))
         .with_columns(rejected.alias(REJECTED))

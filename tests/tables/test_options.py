@@ -62,6 +62,17 @@ def test_values_below_the_limit_of_detection(tmp_path, rule, value):
     assert read(path, below_detection=rule)["value"].to_list() == ([3.0] if value is None else [value, 3.0])
 
 
+def test_a_mark_behind_a_number_is_named_with_the_option_that_takes_it_off_and_counted(tmp_path):
+    path = write(tmp_path, "time,chl\n1,7.00*\n2,3\n3,<0.5 e\n4,8*\n5,*\n6,e\n7,1e3\n")
+    with pytest.raises(DataError, match=r"--trailing '\*', --trailing e, --below-detection half, --missing '\*'"):
+        parse(open_table(path, TableOptions()), TableOptions(), "a", strict=True)
+    options = TableOptions(trailing=("*", "e"), below_detection="half", missing=("*", "e"))
+    parsed = parse(open_table(path, options), options, "a", strict=True)
+    assert parsed.observations.collect()["value"].to_list() == [7.0, 3.0, 0.25, 8.0, 1000.0]
+    assert parsed.trailing == {"*": 2, "e": 1}
+    assert not parse(open_table(path, options), TableOptions(below_detection="half"), "a").trailing
+
+
 def test_values_whose_flag_is_not_good_are_left_out_and_counted_as_flagged(tmp_path):
     text = "time,ph,ph_qual,F_temp,temp\n1,7,NULL,<0> (CSM),20\n2,8,10,<-3> [SBO],21\n3,,NULL,<0>,22\n"
     options = TableOptions(flags=("*_qual=NULL", "F_*=<0>"))
