@@ -56,13 +56,18 @@ def _ends_with_column(name: str, columns: Sequence[str]) -> bool:
     return any(name.endswith(f"/{column}") for column in columns)
 
 
+def is_text(where: str) -> bool:
+    """True of a table, by its name in messages, that a separator cuts into columns: no spreadsheet, no Parquet."""
+    return not where.lower().endswith((".xlsx", ".parquet", ".pq", ".nc", ".nc4", ".cdf"))
+
+
 def require(names: Sequence[str], wanted: str, part: str, where: str) -> None:
     """Raise DataError where the column that an option names is not there."""
     if wanted in names:
         return
     option = part if part in ("by", "columns") else f"{part}_column"
     flag = f", or --{option.replace('_', '-')} on the command line"
-    hint = "; is `separator` right?" if len(names) == 1 else ""
+    hint = "; is `separator` right?" if len(names) == 1 and is_text(where) else ""
     raise DataError(
         f"{where}: no column {wanted!r}; columns are {list_names(names)}; say which it is with {option}{flag}{hint}"
     )

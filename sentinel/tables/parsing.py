@@ -40,7 +40,7 @@ from sentinel.tables.complaints import (
     complain_of_all,
     refuse,
 )  # fmt: skip
-from sentinel.tables.named import list_names, refuse_unmatched, require
+from sentinel.tables.named import is_text, list_names, refuse_unmatched, require
 from sentinel.tables.repeated import find_second_rows
 from sentinel.tables.times import instant, stamp_text
 
@@ -322,9 +322,10 @@ def _find_wide_shape(head: pl.DataFrame, names: list[str], options: TableOptions
     values = tuple(name for name in free if name not in texts)
     if not values:
         cell = next((f"; {name!r} holds {head[name].drop_nulls()[0]!r:.40}" for name in texts), "")
+        hint = "is `separator` or `decimal` right? " if is_text(where) else ""
         raise DataError(
             f"{where}: no column of numbers beside {list_names(list(taken))}; columns are {list_names(names)}{cell}; "
-            "is `separator` or `decimal` right? A cell holds a number without its unit"
+            f"{hint}a cell holds a number without its unit"
         )
     if not options.by and head[options.time_name].drop_nulls().is_duplicated().any():
         _refuse_repeats(head, texts, [name for name in names if name not in (*taken, *texts)], values, options, where)

@@ -18,20 +18,24 @@ Cell: TypeAlias = int | float | str | bool | time | date | datetime | timedelta
 
 
 def read_sheet(path: Path, options: TableOptions) -> pl.DataFrame:
-    """Read the first sheet that is not empty, with `ROW`; columns of one kind of cell keep their type, others are text.
+    """Read the first sheet that is not empty; columns of one kind of cell keep their type, others are text.
+
+    `ROW` is the number of the row in the sheet, from 0.
 
     Raises DataError: no spreadsheet, no cell in it, or two columns of one name.
     """
-    rows = _from_names(path, options)
+    first, rows = _from_names(path, options)
     if not rows:
         raise DataError(f"{path}: no sheet has a header line and rows; at least one row is needed")
     if options.names:
-        rows = [list(options.names), *([*row[: len(options.names)]] for row in rows)]
+        first, rows = first - 1, [list(options.names), *([*row[: len(options.names)]] for row in rows)]
     names = [_text(cell) or f"{UNNAMED}{n}__" for n, cell in enumerate(rows[0])]
     names = number_twins(names)
-    body = [row for row in rows[1 + options.unit_rows :] if any(map(_text, row))]
-    columns = [_column(name, [row[n] for row in body], options) for n, name in enumerate(names)]
-    return pl.DataFrame(columns).with_columns(pl.lit(None, pl.String).alias(MORE)).with_row_index(ROW)
+    above = 1 + options.unit_rows
+    body = {first + n: row for n, row in enumerate(rows[above:], above) if any(map(_text, row))}
+    columns = [_column(name, [row[n] for row in body.values()], options) for n, name in enumerate(names)]
+    numbers = pl.Series(ROW, list(body), dtype=pl.UInt32)
+    return pl.DataFrame([numbers, *columns]).with_columns(pl.lit(None, pl.String).alias(MORE))
 
 
 def count_titles(path: Path, sheet: str | None = None) -> int:
@@ -43,12 +47,15 @@ def count_titles(path: Path, sheet: str | None = None) -> int:
 
 def first_texts(path: Path, options: TableOptions, count: int) -> list[list[str]]:
     """Read the first rows of a sheet as texts, from that of the names on."""
-    return [list(map(_text, row)) for row in _from_names(path, options)[:count]]
+    return [list(map(_text, row)) for row in _from_names(path, options)[1][:count]]
 
 
-def _from_names(path: Path, options: TableOptions) -> list[list[Cell]]:
-    rows = sheet_rows(path, options.sheet)[options.skip_rows :]
-    return rows[next((n for n, row in enumerate(rows) if any(map(_text, row))), len(rows)) :]
+def _from_names(path: Path, options: TableOptions) -> tuple[int, list[list[Cell]]]:
+    """The rows of a sheet from that of the names on, and the number of this one in the sheet, from 0."""
+    rows = sheet_rows(path, options.sheet)
+    below = range(options.skip_rows, len(rows))
+    first = next((n for n in below if any(map(_text, rows[n]))), len(rows))
+    return first, rows[first:]
 
 
 def sheet_rows(path: Path, sheet: str | None = None) -> list[list[Cell]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sentinel.domain.observation import OBSERVATIONS, Frame
+from sentinel.domain.observation import OBSERVATIONS, Frame, Rejection
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.state import PipelineState
 from sentinel.runtime.ownership import Ownership
@@ -106,6 +106,20 @@ def test_of_two_sources_with_a_series_the_earlier_in_the_settings_has_it_whichev
         taken = {one: ownership.sort_out(["ph", "new"], one) for one in order}
         assert taken["b"] == ({}, [])
         assert taken["c"] == ({"ph": "b"}, [])
+
+
+def test_a_name_that_appears_later_stays_with_the_source_that_brought_it_first_and_the_other_is_told(
+    tmp_path: Path, caplog
+) -> None:
+    rig = Rig(tmp_path, polled({"name": "first"}, {"name": "buoys"}))
+    rig.feed(watched(0, 2))
+    for hour in (2, 3):
+        rig.feed(replace(watched(hour, hour + 1), source="first"))
+        rig.feed(watched(hour, hour + 1))
+    assert rig.engine.snapshot.view("s0").source == "buoys"
+    refused = [record for record in caplog.records if "which had it first, refused" in record.message]
+    assert {(record.source, record.belongs_to) for record in refused} == {("first", "buoys")}
+    assert rig.count("observations_rejected_total", source="first", reason=Rejection.FOREIGN) == 6
 
 
 def test_a_column_that_is_refused_is_not_said_to_have_no_numbers(tmp_path: Path) -> None:

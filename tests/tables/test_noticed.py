@@ -169,8 +169,9 @@ def test_a_workbook_whose_first_sheet_is_text_names_its_sheets(tmp_path):
     for row in (["Date", "ph"], *([date(2021, 6, n), 7 + n / 10] for n in range(1, 9))):
         data.append(row)
     book.save(tmp_path / "a.xlsx")
-    with pytest.raises(DataError, match="of sheet 'Read me', there are also 'Data': --sheet NAME"):
+    with pytest.raises(DataError, match="of sheet 'Read me', there are also 'Data': --sheet NAME") as caught:
         read(tmp_path / "a.xlsx")
+    assert "separator" not in str(caught.value)
     assert read(tmp_path / "a.xlsx", sheet="Data")[0].height == 8
     with pytest.raises(DataError, match="no sheet 'data'; its sheets are 'Read me', 'Data'"):
         read(tmp_path / "a.xlsx", sheet="data")
@@ -179,3 +180,18 @@ def test_a_workbook_whose_first_sheet_is_text_names_its_sheets(tmp_path):
     found, recognised = read(tmp_path / "b.xlsx")
     assert found.height == 8
     assert "sheet 'Data' is read, not 'Read me'" in said(recognised)
+
+
+@pytest.mark.parametrize("titles", [0, 2])
+def test_a_row_of_a_spreadsheet_is_named_by_its_number_in_the_sheet(tmp_path, titles):
+    """Row 21 of the body was said where the sheet has it in row 24."""
+    book = Workbook()
+    rows = [["Station report"], []][:titles] + [["time", "ph"], [date(2021, 6, 1), 7], [], [date(2021, 6, 2), "calm"]]
+    for row in rows:
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(DataError, match=f"row {len(rows)}, column 'ph': 'calm' is not a number"):
+        read(tmp_path / "a.xlsx")
+    names = {"names": ("day", "ph"), "skip_rows": titles + 1, "dialect": "none", "time_column": "day"}
+    with pytest.raises(DataError, match=f"row {len(rows)}, column 'ph'"):
+        read(tmp_path / "a.xlsx", **names)
