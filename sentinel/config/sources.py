@@ -142,6 +142,8 @@ class CsvSource(Part):
     """What columns become first: "rain=difference", "chl=log"."""
     prefix: Annotated[str, Field(max_length=100), AfterValidator(_known_prefix)] = ""
     """Put before the name of each series, such as "north/": two sources may then have columns of the same names."""
+    older_files: bool = True
+    """At the first start, files that the table was rotated to before are read too, the oldest first: lake.csv.1."""
     max_observations: Annotated[int, Field(ge=1)] = 50_000
     """Observations read at most in one go; the rest follows at once."""
 

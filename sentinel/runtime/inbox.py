@@ -143,7 +143,7 @@ class Accounts:
             return frame, moved
         first = min(foreign)
         logger.error(
-            "series of another source, which had it first, refused; give them other names (prefix, by, columns, series)",
+            "series of another source, which had it first, refused; give other names (prefix, by, columns, series)",
             extra={"source": label, "series": first, "belongs_to": self._label(foreign[first])},
         )
         return frame.without(list(foreign), Rejection.FOREIGN), moved

@@ -86,7 +86,7 @@ class Follower:
         # Asked before the files are: whatever was written by then is read below.
         now_us = self._clock.now_us()
         marks = Marks.of(cursor, self._read_with)
-        found = self._find(marks, now_us)
+        found = self._find(marks, now_us, first=cursor is None)
         read = _Read([], Counter(), [], {}, marks.counters)
         left, more, held_up = self._settings.max_observations, False, set[str]()
         for name, path in found.files.items():
@@ -109,6 +109,10 @@ class Follower:
                 held_up.add(base)
         for gone in found.lost:
             self._say_lost(gone, found, read)
+        if found.older:
+            how = "read first" if self._settings.older_files else "left out (older_files)"
+            names = f"{found.older[0]} to {found.older[-1]}, {len(found.older):,} in all"
+            read.complaints.insert(0, f"{self._path}: rotated before the first start, {how}: {names}")
         observations = pl.concat([pl.DataFrame(schema=OBSERVATIONS), *read.tables]).sort("time", maintain_order=True)
         counted: dict[str, tuple[int, float]] = {}
         if patterns := patterns_of(self._options.transform, "difference"):
@@ -129,13 +133,16 @@ class Follower:
             counting=tuple(prefix + name for name in sorted(rising)),
         )  # fmt: skip
 
-    def _find(self, marks: Marks, now_us: int) -> Found:
+    def _find(self, marks: Marks, now_us: int, *, first: bool) -> Found:
         try:
             tables = find_tables(self._path)
         except OSError as error:
             raise SourceError(f"{self._path}: {error.strerror}; a readable file or folder is needed") from error
         try:
-            return find_files(marks.positions, tables, self._path, self._opener, self._is_whole, now_us)
+            return find_files(
+                marks.positions, tables, self._path, self._opener, self._is_whole, now_us,
+                first=first, with_older=self._settings.older_files,
+            )  # fmt: skip
         except OSError as error:  # without the folder's list no one knows whether a rotated file has unread rows
             raise _name_failure(self._path.parent if self._path in tables.values() else self._path, error) from error
 

@@ -47,18 +47,21 @@ class Found(NamedTuple):
     lost: list[Lost]
     ended: set[str]
     """Those of the files that are read for the last time: what stands behind their last newline is a row."""
+    older: list[str]
+    """At the first look: the files that tables had been rotated to before."""
 
 
 def find_files(
     former: Mapping[str, Position], tables: Mapping[str, Path], path: Path, opener: Opener,
-    is_whole: Callable[[str], bool], now_us: int,
+    is_whole: Callable[[str], bool], now_us: int, *, first: bool = False, with_older: bool = True,
 ) -> Found:  # fmt: skip
     """Find the files of the last fetch among those that are there now, and those that came in between.
 
     `former` are the positions by name, `tables` what `find_tables` gave for `path`; `is_whole` tells by the name which
-    files are replaced as a whole. OSError if a folder that may hold rotated files cannot be listed.
+    files are replaced as a whole. At the `first` look, `with_older`, what tables had been rotated to before is read
+    too. OSError if a folder that may hold rotated files cannot be listed.
     """
-    return _Search(former, tables, path, opener, is_whole).run(now_us)
+    return _Search(former, tables, path, opener, is_whole, first=first, with_older=with_older).run(now_us)
 
 
 class _Search:
@@ -66,8 +69,9 @@ class _Search:
 
     def __init__(
         self, former: Mapping[str, Position], tables: Mapping[str, Path], path: Path, opener: Opener,
-        is_whole: Callable[[str], bool],
+        is_whole: Callable[[str], bool], *, first: bool, with_older: bool,
     ) -> None:  # fmt: skip
+        self._first, self._with_older = first, with_older
         self._tables, self._opener, self._is_whole = tables, opener, is_whole
         self._single = path.name if tables.get(path.name) == path else None
         self._folder = path.parent if self._single is not None else path
@@ -84,8 +88,10 @@ class _Search:
         bases = {name: self._base(name) for name in (*self._left, *self._tables)}
         unsure = {self._base(name) for name, one in self._positions.items() if not one.offset}
         siblings: dict[str, list[Path]] = {}
-        if self._left or unsure:
-            siblings = self._list_rotated({bases[name] for name in self._left} | unsure)
+        if self._left or unsure or self._first:
+            siblings = self._list_rotated(
+                {*bases.values()} if self._first else {bases[name] for name in self._left} | unsure
+            )
         for paths in siblings.values():
             for path in paths:
                 self._match(path.name, path)
@@ -104,7 +110,9 @@ class _Search:
         since_ns = (now_us // MICROSECONDS - LINGER_SECONDS) * 1_000_000_000
         files: dict[str, Path] = {}
         lost: list[Lost] = []
+        older: list[str] = []
         for base, chain in chains.items():
+            older += self._find_older(chain) if self._first else []
             newer, newest = self._find_newer(base, chain), self._newest_read(chain)
             lost += self._find_lost(base, chain, newer)
             for at, path in enumerate(chain):
@@ -112,7 +120,7 @@ class _Search:
                     self._let_go(path, files, since_ns)
                 self._add(path, files, is_newer=path in newer)
                 bases[path.name] = base
-        return Found(files, self._positions, bases, lost, self._ended)
+        return Found(files, self._positions, bases, lost, self._ended, older)
 
     def _base(self, name: str) -> str:
         """Name of the table of a file before it was rotated."""
@@ -186,7 +194,8 @@ class _Search:
     def _find_copies(self, base: str, chain: list[Path]) -> None:
         """Find files that were copied or compressed, by their content."""
         # One of the same name first: a copy that replaced it.
-        for old in [name for name in self._left if self._base(name) == base and self._left[name].offset]:
+        # Of a rotated file nothing of which had been read the beginning is known.
+        for old in [name for name in self._left if self._base(name) == base and self._is_known(name, base)]:
             position = self._left[old]
             for path in sorted(chain, key=lambda one: one.name != old):
                 known = self._positions.get(path.name)
@@ -195,6 +204,9 @@ class _Search:
                         self._positions[path.name] = position.move(plain)
                     del self._left[old]
                     break
+
+    def _is_known(self, name: str, base: str) -> bool:
+        return bool(self._left[name].offset or (name != base and self._left[name].head))
 
     def _fits(self, position: Position, path: Path) -> bool:
         with suppress(OSError, DataError):
@@ -210,7 +222,9 @@ class _Search:
         known = [n for n, path in enumerate(chain) if path.name in self._positions]
         read = [n for n in known if self._positions[chain[n].name].offset]
         rotated = [path for path in chain if path.name not in self._tables]
-        if read:
+        if self._first:
+            newer = rotated if self._with_older else []
+        elif read:
             newer = [path for path in chain[read[-1] + 1 :] if path in rotated]
         else:  # all that is known of them: they were written to since
             seen = [self._positions[chain[n].name] for n in known]
@@ -219,6 +233,10 @@ class _Search:
             newer = [path for path in rotated if since is not None and path.stat().st_mtime_ns >= since]
         tables = [path for path in chain if path not in rotated]
         return [path for path in newer if path.name not in self._positions and not self._is_copy(path, tables)]
+
+    def _find_older(self, chain: list[Path]) -> list[str]:
+        tables = [path for path in chain if path.name in self._tables]
+        return [path.name for path in chain if path not in tables and not self._is_copy(path, tables)]
 
     def _is_copy(self, path: Path, tables: list[Path]) -> bool:
         """True if a file is the beginning of a table: it is being copied or compressed, and holds nothing more."""

@@ -15,6 +15,7 @@ import pytest
 from sentinel.domain.observation import Rejection
 from sentinel.sources import SourceError
 from tests.sources.following import NOW_US, SECOND_US, csv_source, follow, line, rows, table, through_json, values
+from tests.sources.rotating import Writer
 
 
 def test_a_rotated_file_is_read_to_its_end_and_the_new_one_from_its_start(tmp_path):
@@ -238,3 +239,46 @@ def test_whatever_the_order_of_writing_rotating_and_fetching_no_row_of_a_file_on
                 seen.add(generation)
     told |= set(values(follow(source, cursor)[0]))
     assert {n for n, generation in written.items() if generation in seen} <= told
+
+
+@pytest.mark.parametrize("most", [7, 1_000])
+@pytest.mark.parametrize("in_folder", [True, False])
+@pytest.mark.parametrize("dated", [True, False])
+def test_what_was_rotated_before_the_first_start_is_read_first_and_once(tmp_path, most, in_folder, dated):
+    """A daemon that was started on a table with a year of rotated files began to learn with the last day."""
+    writer = Writer(tmp_path, dated=dated)
+    for rows_written in (30, 20, 40, 10):
+        writer.append(rows_written)
+        writer.rotate()
+    writer.compress()
+    writer.compress()
+    writer.append(5)
+    path = tmp_path if in_folder else writer.path
+    cursor, told, said, more = None, [], [], True
+    while more:  # each fetch after a restart
+        source = csv_source(path, columns=["n"], max_observations=most)
+        frame = source.fetch(cursor)
+        source.close()
+        told += values([frame])
+        said += [one for one in frame.complaints if "before the first start" in one]
+        cursor, more = through_json(frame.cursor), frame.more
+    assert told == [float(n) for n in range(105)]
+    assert len(said) == 1
+    assert "4 in all" in said[0]
+    writer.append(5)
+    writer.rotate()
+    writer.append(5)
+    assert values(follow(csv_source(path, columns=["n"]), cursor)[0]) == [float(n) for n in range(105, 115)]
+
+
+def test_older_files_can_be_left_out(tmp_path):
+    writer = Writer(tmp_path)
+    writer.append(30)
+    writer.rotate()
+    writer.append(5)
+    frames, cursor = follow(csv_source(writer.path, older_files=False))
+    assert values(frames) == [float(n) for n in range(30, 35)]
+    assert "left out (older_files): lake.csv.1 to lake.csv.1, 1 in all" in frames[0].complaints[0]
+    writer.rotate()
+    writer.append(5)
+    assert values(follow(csv_source(writer.path), cursor)[0]) == [float(n) for n in range(35, 40)]

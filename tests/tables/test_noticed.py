@@ -186,7 +186,8 @@ def test_a_workbook_whose_first_sheet_is_text_names_its_sheets(tmp_path):
 def test_a_row_of_a_spreadsheet_is_named_by_its_number_in_the_sheet(tmp_path, titles):
     """Row 21 of the body was said where the sheet has it in row 24."""
     book = Workbook()
-    rows = [["Station report"], []][:titles] + [["time", "ph"], [date(2021, 6, 1), 7], [], [date(2021, 6, 2), "calm"]]
+    above = [["Station report"], []][:titles]
+    rows = [*above, ["time", "ph"], [date(2021, 6, 1), 7], [], [date(2021, 6, 2), "calm"]]
     for row in rows:
         book.active.append(row)
     book.save(tmp_path / "a.xlsx")
