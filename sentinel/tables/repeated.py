@@ -83,7 +83,7 @@ def say_twice(found: pl.Series, zones: list[str]) -> str:
     """Say which hour came twice, and the option that keeps both."""
     more = f", {zones[1]}{' and others' if len(zones) > _NAMED else ''}" if len(zones) > 1 else ""
     return (
-        f"{found.min():%Y-%m-%d %H:%M} comes twice, in the hour that clocks put back repeat ({zones[0]}{more}): if "
+        f"{found.sort()[0]:%Y-%m-%d %H:%M} comes twice, in the hour that clocks put back repeat ({zones[0]}{more}): if "
         "the times are those on the clock on the wall, --time-zone ZONE (time_zone in the settings) keeps both"
     )
 

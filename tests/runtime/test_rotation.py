@@ -26,7 +26,7 @@ def test_what_was_written_is_what_the_journal_holds_however_often_the_daemon_was
     duplicates = lost = 0.0
     for start in range(6):
         rig = Rig(state, SETTINGS)
-        source = csv_source(writer.path, max_observations=dice.choice([7, 1_000]))
+        source = csv_source(writer.path, columns=["n"], max_observations=dice.choice([7, 1_000]))
         cursor = rig.journal.cursors().get("lake")
         for _ in range(dice.randint(0 if start else 1, 4)):
             frame = source.fetch(cursor)
@@ -43,7 +43,7 @@ def test_what_was_written_is_what_the_journal_holds_however_often_the_daemon_was
             dice.choice([writer.rotate, writer.compress, lambda: writer.append(dice.randint(1, 9))])()
     writer.finish()
     rig = Rig(state, SETTINGS)
-    source, more, cursor = csv_source(writer.path), True, rig.journal.cursors().get("lake")
+    source, more, cursor = csv_source(writer.path, columns=["n"]), True, rig.journal.cursors().get("lake")
     while more:
         frame = source.fetch(cursor)
         rig.feed(frame)
