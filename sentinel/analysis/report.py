@@ -29,8 +29,8 @@ from sentinel.domain.events import SiteEvent
 from sentinel.domain.metrics import LEVEL
 from sentinel.domain.spans import number_in_words
 from sentinel.pipeline.snapshot import Rank, rank_by_e_value
-from sentinel.text.claims import evidence_against_budget
-from sentinel.text.words import HELD, REMARKS, alpha_in_words, lag1_in_words, rule_in_words
+from sentinel.text.claims import evidence_against_budget, rule_budget_in_words
+from sentinel.text.words import HELD, REMARKS, lag1_in_words, rule_in_words
 
 SITE_ALARMS_LISTED = 30
 """Alarms of sites named one by one."""
@@ -105,7 +105,7 @@ def _template() -> Template:
         loader=PackageLoader("sentinel.analysis", "templates"), autoescape=select_autoescape(),
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    filters = {"thousands": "{:,}".format, "amount": number_in_words, "alpha": alpha_in_words, "reading": _reading}
+    filters = {"thousands": "{:,}".format, "amount": number_in_words, "reading": _reading}
     environment.filters |= filters
     return environment.get_template("report.html")
 
@@ -121,7 +121,8 @@ def write_report(report: Report, path: Path) -> None:
         pictured=[record for record in order if record.name in report.pictures],
         alarms=[(r, event, cleared) for r in order for event, cleared in r.alarms],
         counts=[(state, sum(record.state is state for record in order)) for state in URGENCY],
-        band=lag1_in_words, rule=rule_in_words, against_budget=evidence_against_budget, remarks=REMARKS,
+        band=lag1_in_words, rule=rule_in_words, budget=rule_budget_in_words, remarks=REMARKS,
+        against_budget=evidence_against_budget,
         methods=list_methods(report.records, choices), references=REFERENCES, citation=cite(), bibtex=cite_bibtex(),
     )  # fmt: skip
     path.write_text(page, encoding="utf-8", errors="replace")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from math import ceil, exp, isfinite, isnan, log, log10
 
-from sentinel.config import RISE
+from sentinel.config import RISE, SLOWER
 from sentinel.domain.channels import CLAIMS, Estimates
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.events import AlarmEvent, SiteEvent
@@ -20,7 +20,16 @@ from sentinel.domain.spans import (
     threshold_label,
 )
 from sentinel.domain.states import Reason, RuleView, SeriesView, SiteView, State
-from sentinel.text.words import HELD, REASONS, REMARKS, known_recovery, lag1_in_words, rule_in_words
+from sentinel.text.words import (
+    HELD,
+    REASONS,
+    REMARKS,
+    alpha_in_words,
+    budget_in_words,
+    known_recovery,
+    lag1_in_words,
+    rule_in_words,
+)
 
 FLOOR = -6.0
 """Lowest evidence that is shown, as log10."""
@@ -70,6 +79,15 @@ def evidence_in_words(rule: RuleView) -> str:
     if rule.evidence >= 0:
         return "past the alarm line"
     return "none" if rule.evidence <= FLOOR else f"1/{ceil(10**-rule.evidence):,} of an alarm"
+
+
+def rule_budget_in_words(kind: str, alpha: float, *, short: bool = False) -> str:
+    """Write the budget of a rule of this kind; alpha, the number of the theorem, only where there is one."""
+    if kind == RISE:
+        return "calibrated, no budget"
+    if kind == SLOWER:
+        return f"1 false alarm in {number_in_words(1 / alpha)} ticks" if alpha > 0 else "no false alarm"
+    return f"alpha {alpha_in_words(alpha)}" if short else budget_in_words(alpha)
 
 
 def evidence_against_budget(evidence: float, alpha: float) -> str:
@@ -238,7 +256,9 @@ def sentence_of(event: AlarmEvent | SiteEvent) -> str:
         means="" if event.scale == 1 else f", in its means over {_scale_in_words(event)}",
     )
     remarks = "".join(f" {REMARKS[name]}" for name in event.remarks)
-    budget = "" if event.rule == RISE else f" Budget {event.alpha:.3g} false alarms per tick."
+    told = f"Budget {event.alpha:.3g} false alarms per tick"
+    told = f"Budget: {rule_budget_in_words(event.rule, event.alpha)}" if event.rule == SLOWER else told
+    budget = "" if event.rule == RISE else f" {told}."
     return f"{event.series} {now}: {reading}.{budget}{remarks} {claim.caution}"
 
 

@@ -231,7 +231,7 @@ def test_the_alarms_name_rule_budget_and_what_else_they_may_be(tmp_path):
     shift = raised("x", 1)._replace(remarks=("one_sided",))
     relative = also("lag1", 0.6249, "relative", relative=True)
     text = page_of(report_of(record(alarms=[(shift, None), (relative, None)])), tmp_path)
-    assert "lag-1 above 0.8, warning, alpha 1/10,000 per tick" in text
+    assert "lag-1 above 0.8, warning, alpha 0.0001 per tick, 1 false alarm in 10,000 ticks" in text
     assert "It is one-sided: a level shift looks like this too." in text
     assert "lag-1 above its own past (then 0.62), warning" in text
     assert '<td class="number">10,500 of 10,000</td>' in text

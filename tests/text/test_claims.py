@@ -21,6 +21,7 @@ from sentinel.text.claims import (
     leading_rule,
     reason_in_words,
     remarks_in_words,
+    rule_budget_in_words,
     rule_now_in_words,
     seen_in_words,
 )
@@ -173,3 +174,10 @@ def test_a_held_rule_says_so_and_is_never_called_quiet(snapshot) -> None:
     assert leading_rule(replace(river, rules=(*river.rules, other))) == other, "what can alarm is shown before it"
     blind = replace(river, state=State.BLIND, reason=Reason.STUCK)
     assert reason_in_words(blind).startswith("the value is stuck; held, ")
+
+
+def test_alpha_is_said_only_of_rules_that_have_a_theorem_and_a_budget_in_words_of_the_others() -> None:
+    assert rule_budget_in_words("lag1", 1e-4) == "alpha 0.0001 per tick, 1 false alarm in 10,000 ticks"
+    assert rule_budget_in_words("lag1", 1e-4, short=True) == "alpha 1/10,000"
+    assert rule_budget_in_words("slower", 1e-4, short=True) == "1 false alarm in 10,000 ticks"
+    assert "alpha" not in rule_budget_in_words("rise", 1e-4)
