@@ -229,7 +229,7 @@ def _table(parser: argparse.ArgumentParser, title: str) -> None:
     each = {"action": "append", "default": []}
     names: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
         ("dialect", "NAME", "kind of file, such as toa5; none = the options alone say it [by the first lines]", {}),
-        ("format", "NAME", "csv, parquet, ndjson, xlsx or netcdf [by the file's ending]", {}),
+        ("format", "NAME", "csv, parquet, ndjson, json, xlsx or netcdf [by the file's ending]", {}),
         ("layout", "NAME", "long, wide, or months: a row for each year [by the columns]", {}),
         ("sheet", "NAME", "sheet of a spreadsheet [the first that is not empty]", {}),
         ("by", "COLUMN", "column that tells series apart: --by lake gives paul/ph; may be repeated [none]", each),

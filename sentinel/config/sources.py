@@ -89,7 +89,7 @@ class CsvSource(Part):
     """A file, or a folder that is searched for *.csv, *.parquet, *.ndjson and *.nc, compressed text too (*.csv.gz)."""
     dialect: Literal[DIALECTS] = "auto"  # type: ignore[valid-type]
     """Kind of file; auto = recognised by its first lines, none = the keys below alone say how it is written."""
-    format: Literal["auto", "csv", "parquet", "ndjson", "xlsx", "netcdf"] = "auto"
+    format: Literal["auto", "csv", "parquet", "ndjson", "json", "xlsx", "netcdf"] = "auto"
     """File format; auto = by the file's suffix."""
     layout: Literal["auto", "long", "wide", "months"] = "auto"
     """long = one observation per row, wide = a column per series, months = a row per year with twelve columns; auto =

@@ -34,7 +34,7 @@ class TableOptions:
     dialect: str = "auto"
     """Name of a kind of file; `auto`: recognised by its first lines; `none`: the options alone say it."""
     format: str = "auto"
-    """`csv`, `parquet`, `ndjson`, `xlsx`, `netcdf`, or `auto`: by the file's ending, csv by any other."""
+    """`csv`, `parquet`, `ndjson`, `json`, `xlsx`, `netcdf`, or `auto`: by the file's ending, csv by any other."""
     layout: str = "auto"
     """`long` (one observation per row), `wide` (one column per series), `months` (a row for each year), `auto`."""
     sheet: str | None = None

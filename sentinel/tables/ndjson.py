@@ -27,11 +27,20 @@ _HALF = re.compile("[\ud800-\udfff]")
 def read_keys(file: BinaryIO, where: str, start: int, codec: str) -> tuple[str, ...]:
     """Keys of the first objects of an ndjson file, in order of appearance."""
     file.seek(start)
-    keys: dict[str, None] = {}
-    for raw in file.read(PIECE_BYTES).decode(codec, errors="replace").splitlines()[:HEAD_ROWS]:
-        keys.update(dict.fromkeys(_read_object(raw) or ()))
+    text = file.read(PIECE_BYTES).decode(codec, errors="replace")
+    keys = dict.fromkeys(key for raw in text.splitlines()[:HEAD_ROWS] for key in _read_object(raw) or ())
     if not keys:
-        raise DataError(f"{where}: no line is a JSON object; one object per line is needed")
+        array = "; an array of objects is read as format json (--format json)" if text.lstrip().startswith("[") else ""
+        raise DataError(f"{where}: no line is a JSON object; one object per line is needed{array}")
+    return _refuse_broken(keys, where)
+
+
+def flat_keys(rows: Sequence[dict[str, Any]], where: str) -> tuple[str, ...]:
+    """Keys of objects, in order of appearance."""
+    return _refuse_broken(dict.fromkeys(key for row in rows for key in _flatten(row)), where)
+
+
+def _refuse_broken(keys: dict[str, None], where: str) -> tuple[str, ...]:
     if broken := [key for key in keys if _HALF.search(key)]:
         raise DataError(f"{where}: the name {broken[0]!r} is no text; names that UTF-8 can hold are needed")
     return tuple(keys)

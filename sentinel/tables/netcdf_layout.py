@@ -91,7 +91,7 @@ def find_layout(dataset: Any, options: TableOptions, where: str) -> Layout:
     return Layout(
         time.name, None if text else parse_cf_time(time, where), dimension, int(dataset.dimensions[dimension].size),
         columns, text, labels, tuple(c.name for c in found), _counts_ages(time), good,
-        tuple(_say(time, dimension, measured, aside, text)),
+        (*_say(time, dimension, measured, aside, text), *_say_groups(dataset)),
     )  # fmt: skip
 
 
@@ -109,11 +109,16 @@ def _find_time(dataset: Any, options: TableOptions, where: str) -> Any:
         found = sorted(named, key=lambda v: (v.dimensions != (v.name,), not _is_text(v)))
     if found:
         return found[0]
-    groups = f"; its groups {_listed(dataset.groups)} are not read: take one out (ncks -g)" if dataset.groups else ""
+    groups = "".join(f"; {said}" for said in _say_groups(dataset))
     raise DataError(
         f"{where}: no variable is a time (units such as 'days since 2000-01-01'); variables are "
         f"{_listed(every) or 'none'}; say which with --time-column{groups}"
     )
+
+
+def _say_groups(dataset: Any) -> Iterator[str]:
+    if dataset.groups:
+        yield f"its groups {_listed(dataset.groups)} are not read: take one out (ncks -g)"
 
 
 def _rank(variable: Any) -> tuple[bool, ...]:

@@ -26,13 +26,14 @@ from sentinel.tables import months
 from sentinel.tables.cells import MORE, ROW, UNNAMED, WHITESPACE, TableOptions, number_twins
 from sentinel.tables.columns import flatten
 from sentinel.tables.compressed import Inflated, open_plain
+from sentinel.tables.json_array import read_json
 from sentinel.tables.ndjson import ndjson_rows, read_keys
 from sentinel.tables.sheets import read_sheet
 
 STREAM_BYTES = 1 << 20
 """Size of the pieces of a lazy table. Several are in work at once, unfolded and parsed: 4 MiB took twice the memory."""
 ENDINGS = {
-    ".parquet": "parquet", ".pq": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson", ".xlsx": "xlsx",
+    ".parquet": "parquet", ".pq": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson", ".xlsx": "xlsx", ".json": "json",
     ".nc": "netcdf", ".nc4": "netcdf", ".cdf": "netcdf",
 }  # fmt: skip
 TEXT = ("csv", "ndjson")
@@ -224,10 +225,14 @@ def _find_newline(data: bytes, newline: bytes, start: int) -> int:
 
 def _read_columns(line: str, where: str, options: TableOptions) -> tuple[str, ...]:
     if line.strip() in ("[", "{") or line.replace(" ", "").startswith(('{"', "[{")):
-        to_do = "it: jq -c '.[]'" if line.lstrip().startswith("[") else "a list in it: jq -c '.data[]'"
+        inner = (
+            ""
+            if line.lstrip().startswith("[")
+            else "; to take a list out of an object: jq -c '.data[]' a.json > a.ndjson"
+        )
         raise DataError(
-            f"{where}: JSON, not a CSV table; NDJSON (*.ndjson, one object per line) is read; "
-            f"to make it of {to_do} a.json > a.ndjson"
+            f"{where}: JSON, not a CSV table; an array of objects (*.json, or --format json) and NDJSON (*.ndjson, one "
+            f"object per line) are read{inner}"
         )
     if options.layout == "months" and re.fullmatch(r"\s*\d{4}\s+\d{4}\s*", line):
         return ("Year", *months.NAMES)  # the first line has the first and the last year in place of names
@@ -277,7 +282,7 @@ def _read_line(line: str, separator: str, width: int) -> list[str]:
 
 
 def file_format(path: Path, options: TableOptions) -> str:
-    """`csv`, `parquet`, `ndjson`, `xlsx` or `netcdf`: as the options say, or by the ending without rotation."""
+    """`csv`, `parquet`, `ndjson`, `json`, `xlsx` or `netcdf`: as the options say, or by the ending without rotation."""
     ending = Path(split_rotated(path.name)[0]).suffix.lower()
     return ENDINGS.get(ending, "csv") if options.format == "auto" else options.format
 
@@ -291,6 +296,9 @@ def open_table(path: Path, options: TableOptions | None = None) -> pl.LazyFrame:
     """
     options = options or TableOptions()
     fmt = file_format(path, options)
+    if fmt == "json":
+        with open_file(path) as file:
+            return read_json(file, str(path), options).lazy()
     if fmt not in TEXT:
         with open_file(path) as file:  # says what is wrong with a path that cannot be read
             if isinstance(getattr(file, "raw", None), Inflated):

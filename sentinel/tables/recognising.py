@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,7 +20,7 @@ import polars as pl
 
 from sentinel.domain.errors import DataError
 from sentinel.tables.apart import find_long
-from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, TableOptions, matches
+from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, WHITESPACE, TableOptions, matches
 from sentinel.tables.columns import join_time
 from sentinel.tables.counters import leave_out_counters
 from sentinel.tables.decimals import find_decimal
@@ -65,6 +66,8 @@ MARKS = (
 )  # fmt: skip
 """Texts that mean no value in the files of many programs; they count as missing, and are named where they occur."""
 _DEFAULT = TableOptions()
+_WIDE = 16
+"""Characters of a line of columns of fixed widths at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,7 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
     if options.dialect == "none":
         return Recognised("none", options, (), options)
     name, what, good, filled = "plain", "", "", options
+    lines: list[str] = []
     if fmt == "csv":
         filled, lines = _read_lines(file, where, options, whole=whole)
         try:
@@ -175,7 +179,22 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
         in_rows = recognise_frame(rows, where, filled, given=options, what=what, good=good, growing=not whole)
     except UnfinishedError:
         return None
+    # Blanks separate columns; but where a name is a number, the first line is a row.
+    headless = any(re.fullmatch(r"[\d.-]+( \(\d+\))?", one) for one in rows.columns)
+    cut_up = in_rows.options.separator == WHITESPACE and not headless
+    if not cut_up and not set(in_rows.options.time_columns) & set(rows.columns):
+        _refuse_fixed_widths(lines, where)
     return replace(in_rows, dialect=name)
+
+
+def _refuse_fixed_widths(lines: Sequence[str], where: str) -> None:
+    """Raise DataError where all lines are equally long and nothing separates columns, of which none is the time."""
+    long = {len(line) for line in lines if line}
+    if len(long) == 1 and max(long) >= _WIDE and len(lines) > 1 and not re.search("[,;\t|]", "".join(lines)):
+        raise DataError(
+            f"{where}: all lines are {max(long)} characters long and nothing separates their columns; columns of fixed "
+            "widths are not read: write them with separators first, for instance with pandas.read_fwf or read.fwf of R"
+        )
 
 
 def recognise_frame(

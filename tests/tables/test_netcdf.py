@@ -212,6 +212,15 @@ def test_a_file_without_a_time_lists_its_variables(tmp_path):
         series(path)
 
 
+def test_groups_beside_what_is_read_are_said_not_to_be(tmp_path):
+    """Half of the variables were left out without a word."""
+    days = ("time",), np.arange(5.0), {"units": "days since 2020-01-01"}
+    path = write(tmp_path / "a.nc", {"time": 5}, {"time": days, "ph": (("time",), np.arange(5.0), {})})
+    with nc.Dataset(path, "a") as file:
+        file.createGroup("deep")
+    assert any("its groups deep are not read" in line for line in recognise(path, TableOptions()).said)
+
+
 def test_the_daemon_reads_a_file_once_and_what_is_added_to_it(tmp_path):
     path = sst(tmp_path / "a.nc", [0.0, 1.0, 2.0], "days since 2021-01-01")
     source, cursor, told = csv_source(tmp_path, max_observations=2), None, []

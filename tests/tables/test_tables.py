@@ -244,8 +244,8 @@ def test_a_stray_quote_costs_at_most_its_own_row(tmp_path, width):
         ("a.parquet", b"PAR1 but no more", "not a readable Parquet file"),
         ("a.ndjson", b"time,ph\n2020-01-01,7\n", "no line is a JSON object"),
         # It said "the table has no rows", and of the next "no column 'time'; columns are [".
-        ("a.json", b'[{"time": 1, "ph": 7}, {"time": 2, "ph": 7}]', "JSON, not a CSV table; NDJSON .* is read"),
-        ("a.json", b'[\n  {"time": 1, "ph": 7}\n]\n', "JSON, not a CSV table; NDJSON .* is read"),
+        ("a.csv", b'[{"time": 1, "ph": 7}, {"time": 2, "ph": 7}]', "JSON, not a CSV table; an array .* are read"),
+        ("a.csv", b'[\n  {"time": 1, "ph": 7}\n]\n', "JSON, not a CSV table; an array .* are read"),
         # It asked to "open the file in universal-newline mode", which is a matter of the programmer.
         ("a.csv", b"time,ph\r2020-01-01,7\r", "lines end in a carriage return alone; LF or CR LF is needed$"),
     ],
