@@ -182,20 +182,24 @@ class Slower:
             getattr(fresh, name)[:, :, now] = getattr(state, name)[:, :, then]
         return state._replace(**{name: getattr(fresh, name) for name in (*_BY_RULE, *_BY_LANE_AND_RULE)})
 
-    def pairs_left(self, state: SlowerState, row: int) -> int:
-        """Count the pairs that the finest scale of a series still needs for its baseline; 0 if it has one."""
-        baseline = state.baseline[row, 0, 0]
-        if baseline[0] >= NEEDED:
-            return 0
-        seen = SEGMENT * (round(float(baseline[0]) / SEGMENT) + int(state.queued[row, 0, 0]))
-        return max(1, SEGMENT * (QUEUED + FIRST_SEGMENTS) - seen - int(state.segment[row, 0, 0, 0]))
+    def pairs_left(self, state: SlowerState, rows: Ints) -> Ints:
+        """Count the pairs that the finest scale of these series still needs for its baseline; 0 if it has one."""
+        have = state.baseline[rows, 0, 0, 0]
+        seen = SEGMENT * (np.rint(have / SEGMENT).astype(np.int64) + state.queued[rows, 0, 0])
+        left = SEGMENT * (QUEUED + FIRST_SEGMENTS) - seen - state.segment[rows, 0, 0, 0].astype(np.int64)
+        return np.where(have >= NEEDED, 0, np.maximum(1, left))
 
-    def threshold(self, state: SlowerState, row: int, rule: int) -> float:
-        """Lag-1 autocorrelation that a series is held against: its open alarm's, or its finest live scale's; or NaN."""
-        if state.open[row, rule]:
-            return float(state.threshold[row, rule])
-        live = np.flatnonzero(state.share[row, 0] > 0.0)
-        return float(state.baseline[row, 0, live[0], 1] / state.baseline[row, 0, live[0], 2]) if live.size else np.nan
+    def thresholds(self, state: SlowerState, rows: Ints, rule: int) -> Floats:
+        """Lag-1 autocorrelation that series are held against: their open alarm's, or their finest live scale's; or NaN.
+
+        One for each of `rows`.
+        """
+        live = state.share[rows, 0] > 0.0
+        finest = live.argmax(axis=1)
+        baseline = state.baseline[rows, 0, finest]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            own = np.where(live.any(axis=1), baseline[:, 1] / baseline[:, 2], np.nan)
+        return np.where(state.open[rows, rule], state.threshold[rows, rule], own)
 
 
 def scale_and_claim(leading: int) -> tuple[int, str]:

@@ -109,14 +109,17 @@ class FakeSnapshot:
     def view(self, name: str) -> SeriesView:
         return self.series[name]
 
-    def views(self, limit: int | None = None) -> Iterator[SeriesView]:
+    def views_of(self, names: Sequence[str]) -> Sequence[SeriesView]:
+        return [self.series[name] for name in names]
+
+    def views(self, limit: int | None = None, first: int = 0) -> Sequence[SeriesView]:
         ranked = sorted(
             self.series.values(), key=lambda v: (ORDER.index(v.state), -np.nan_to_num(v.evidence, nan=-9), v.name)
         )
-        return iter(ranked[:limit])
+        return ranked[first:limit]
 
-    def with_open_alarm(self) -> Iterator[SeriesView]:
-        return (view for view in self.views() if any(rule.alarm_id for rule in view.rules))
+    def with_open_alarm(self) -> Sequence[SeriesView]:
+        return [view for view in self.views() if any(rule.alarm_id for rule in view.rules)]
 
     def e_values(self) -> NDArray[np.float64]:
         return np.array([self.series[name].e_value for name in self.names()])

@@ -28,6 +28,7 @@ from sentinel.config.series import (
 )
 from sentinel.config.sources import CsvSource, Source, repeated_identities, repeated_simulated_series
 from sentinel.config.values import GIB, Fault, Name, Part, PositiveDuration, Size, repeated_names, require, without
+from sentinel.domain.metrics import ESSENTIAL, SERIES_METRICS
 from sentinel.domain.spans import DAY, MINUTE
 
 EntryKey: TypeAlias = tuple[int, tuple[int, ...]]
@@ -81,6 +82,17 @@ class LogSettings(Part):
     """Form of the lines."""
 
 
+def _check_series_metric(name: str) -> str:
+    if name not in SERIES_METRICS:
+        raise ValueError(f"{name!r} is no metric of a series; one of {', '.join(SERIES_METRICS)} is allowed")
+    return name
+
+
+_SeriesMetric: TypeAlias = Annotated[
+    str, AfterValidator(_check_series_metric), WithJsonSchema({"type": "string", "enum": list(SERIES_METRICS)})
+]
+
+
 class WebSettings(Part):
     """The HTTP server of /metrics, the status page and the health checks."""
 
@@ -90,6 +102,10 @@ class WebSettings(Part):
     """Further names, without a port, that requests may be for; loopback and the host of `listen` always may."""
     max_series: Annotated[int, Field(ge=0)] = 1_000
     """Series shown one by one in /metrics; the rest is counted in sentinel_series_unexposed."""
+    series_metrics: tuple[_SeriesMetric, ...] = ESSENTIAL
+    """What of a series is shown in /metrics beside its alarms: names without `sentinel_series_`."""
+    detailed_series: Annotated[int, Field(ge=0)] = 50
+    """Series of which all is shown in /metrics: those with an open alarm first, then by name."""
     history_series: Annotated[int, Field(ge=0)] = 1_000
     """Series of which a history is kept for pictures."""
 

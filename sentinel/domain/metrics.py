@@ -222,7 +222,8 @@ OF_SERIES: tuple[Row, ...] = (
     _gauge("series_unexposed", "Series not shown one by one (web.max_series)."),
     _gauge("fleet_discoveries",
            f"Series that stand out by their e-values, at a false discovery rate of {LEVEL:g} in their windows (e-BH)."),
-    # One by one, at most web.max_series; the alarms of series with an open one beyond that, too.
+    # One by one, at most web.max_series; the alarms of series with an open one beyond that, too. All of these metrics
+    # for web.detailed_series of them, those of web.series_metrics for the others.
     _gauge("series_ready", "1 once the series has a verdict.", *_SERIES),
     _gauge("series_state_code", "0 learning, 1 watching, 2 warning, 3 critical, -1 blind.", *_SERIES),
     _gauge("series_blind", "1 while the series cannot be judged.", *_SERIES, "reason"),
@@ -248,5 +249,17 @@ OF_SERIES: tuple[Row, ...] = (
     _gauge("series_missing_ticks", "Ticks closed without an observation.", *_SERIES),
 )
 # fmt: on
+_SERIES_PREFIX = "sentinel_series_"
+_ALWAYS = ("unexposed", "alarm", "alarm_remark")
+SERIES_METRICS: tuple[str, ...] = tuple(
+    row.name.removeprefix(_SERIES_PREFIX) for row in OF_SERIES
+    if row.name.startswith(_SERIES_PREFIX) and row.name.removeprefix(_SERIES_PREFIX) not in _ALWAYS
+)  # fmt: skip
+"""Metrics of single series that settings choose from, named without `sentinel_series_`; alarms are always shown."""
+ESSENTIAL = (
+    "state_code", "blind", "lag1_autocorrelation", "lag1_autocorrelation_low", "lag1_autocorrelation_high", "evidence",
+    "fleet_e_value",
+)  # fmt: skip
+"""Those that are shown of every series by default: under the default rule at most 10 lines a series, with alarms."""
 METRICS: tuple[Row, ...] = (BUILD_INFO, *(instrument.row for instrument in Metrics().instruments()), *OF_SERIES)
 """The table of metrics, in the order in which a scrape gives them."""

@@ -6,7 +6,6 @@ holds at most `LARGEST` series, so that a block that touches a few of them copie
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from time import perf_counter
 from typing import NamedTuple
@@ -129,13 +128,14 @@ class Cohort:
             UNKNOWN.each(lambda _: unknown),
         )  # fmt: skip
 
-    def points_left(self, members: CohortState, row: int) -> int:
-        """Count the points that the conditioner of a series still needs before the first pair."""
+    def points_left(self, members: CohortState, rows: Ints) -> Ints:
+        """Count the points that the conditioners of these series still need before the first pair."""
         warm_up = UNCLIPPED if self.plan.is_comparison else self.plan.conditioner_warm_up
-        points = int(members.conditioner.counts[row, POINTS])
-        if isinstance(members.conditioner, ConditionerState) and members.conditioner.kept[row] + points >= warm_up:
-            return max(0, min(RESTART, warm_up) - points)
-        return max(0, warm_up - points)
+        points: Ints = members.conditioner.counts[rows, POINTS].astype(np.int64)
+        needed = np.full(points.size, warm_up)
+        if isinstance(members.conditioner, ConditionerState):
+            needed[members.conditioner.kept[rows] + points >= warm_up] = min(RESTART, warm_up)
+        return np.maximum(0, needed - points)
 
     def step(self, state: CohortState, block: Block, took: Stopwatch) -> tuple[CohortState, SteppedBlock]:
         """Take a block of closed ticks through conditioning, bank, evidence and alarm."""
@@ -186,26 +186,30 @@ def reasons(members: CohortState) -> Codes:
     return reason
 
 
-def tie_share(members: CohortState, row: int) -> float:
-    """Return the share of ticks with exactly the value before; NaN for a comparison."""
-    conditioner = members.conditioner
-    return float(conditioner.numbers[row, TIE_SHARE]) if isinstance(conditioner, ConditionerState) else math.nan
-
-
-def left_out(members: CohortState) -> Ints:
-    """Count the values of each series that were taken as missing since they are no measurements; 0 of comparisons."""
+def tie_share(members: CohortState, rows: Ints) -> Floats:
+    """Return the share of ticks with exactly the value before, of the series in these rows; NaN for a comparison."""
     conditioner = members.conditioner
     if isinstance(conditioner, ConditionerState):
-        return conditioner.far[:, fills.LEFT_OUT].astype(np.int64)
-    return np.zeros(members.series.size, np.int64)
+        share: Floats = conditioner.numbers[rows, TIE_SHARE]
+        return share
+    return np.full(rows.size, np.nan)
 
 
-def has_fill_values(members: CohortState) -> Flags:
-    """Tell which series have a fill value that is known."""
+def left_out(members: CohortState, rows: Ints) -> Ints:
+    """Count the values of these series that were taken as missing, being no measurements; 0 of comparisons."""
     conditioner = members.conditioner
     if isinstance(conditioner, ConditionerState):
-        return fills.has_fill_values(conditioner.far)
-    return np.zeros(members.series.size, np.bool_)
+        count: Ints = conditioner.far[rows, fills.LEFT_OUT].astype(np.int64)
+        return count
+    return np.zeros(rows.size, np.int64)
+
+
+def has_fill_values(members: CohortState, rows: Ints) -> Flags:
+    """Tell which of these series have a fill value that is known."""
+    conditioner = members.conditioner
+    if isinstance(conditioner, ConditionerState):
+        return fills.has_fill_values(conditioner.far[rows])
+    return np.zeros(rows.size, np.bool_)
 
 
 def find_fill_values(members: CohortState, row: int) -> tuple[float, ...]:

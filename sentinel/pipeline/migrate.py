@@ -182,7 +182,7 @@ def _end_alarms(
     gone = np.array([_find(rule, kept) is None for rule in old.rules], bool)
     rows, rules = np.nonzero((part.alarm.raised >= 0) & gone)
     for row, k in zip(rows.tolist(), rules.tolist(), strict=True):
-        facts = pipeline.cohort(old).scoring.find_facts(part.evidence, part.slower, row, k)
+        facts = pipeline.cohort(old).scoring.find_facts(part.evidence, part.slower, np.array([row]), k)[0]
         yield alarm_event(
             state, pipeline.cohort(old), part, row, k, "cleared", part.alarm.raised[row, k], part.last.tick[row],
             facts.leading, facts.label, facts.held_against,

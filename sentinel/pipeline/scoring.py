@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors import detrending, half_life
 from detectors.bank import Bank, BankState
@@ -265,25 +266,28 @@ class Scoring:
         channel = rule.channels[(leading - self.evidence.first_channel(self._place[k])) % len(rule.channels)]
         return Leading(channel, "below" if channel.below else "above", 1)
 
-    def find_facts(self, evidence: EvidenceState, slower: SlowerState, row: int, k: int) -> RuleFacts:
-        """Find what is known of rule `k` for the series in this row."""
-        at = self._place[k]
-        if self._plan.rules[k].kind == SLOWER:
-            return RuleFacts(
-                self.slower.threshold(slower, row, at), self.slower.pairs_left(slower, row), False,
-                int(slower.label[row, at]), int(slower.leading[row, at]), float(slower.threshold[row, at]), False,
+    def find_facts(self, evidence: EvidenceState, slower: SlowerState, rows: Ints, k: int) -> list[RuleFacts]:
+        """Find what is known of rule `k` for the series in these rows, one after the other."""
+        at, n, rule = self._place[k], rows.size, self._plan.rules[k]
+        if rule.kind == RISE:
+            line = math.log(rule.channels[0].ratio or 1.0)
+            return [RuleFacts(line, 0, False, 0, 0, line, False)] * n
+        none = np.zeros(n, np.int64)
+        if rule.kind == SLOWER:
+            columns: tuple[NDArray[Any], ...] = (
+                self.slower.thresholds(slower, rows, at), self.slower.pairs_left(slower, rows), none > 0,
+                slower.label[rows, at], slower.leading[rows, at], slower.threshold[rows, at], none > 0,
             )  # fmt: skip
-        if self._plan.rules[k].kind == RISE:
-            line = math.log(self._plan.rules[k].channels[0].ratio or 1.0)
-            return RuleFacts(line, 0, False, 0, 0, line, False)
-        waits = any(part.relative or part.kind == "spread" for part in self._plan.rules[k].channels)
-        leading = int(evidence.leading[row, at])
-        return RuleFacts(
-            float(evidence.threshold[row, self.evidence.first_channel(at)]),
-            self.evidence.baseline_pairs - int(evidence.remembered[row]) if waits else 0,
-            waits and bool(evidence.disagrees[row]), int(evidence.label[row, at]), leading,
-            float(evidence.threshold[row, leading]), bool(evidence.held[row, at]),
-        )  # fmt: skip
+        else:
+            waits = any(part.relative or part.kind == "spread" for part in rule.channels)
+            leading = evidence.leading[rows, at]
+            columns = (
+                evidence.threshold[rows, self.evidence.first_channel(at)],
+                self.evidence.baseline_pairs - evidence.remembered[rows] if waits else none,
+                evidence.disagrees[rows].astype(bool) & waits, evidence.label[rows, at], leading,
+                evidence.threshold[rows, leading], evidence.held[rows, at].astype(bool),
+            )  # fmt: skip
+        return list(map(RuleFacts, *(column.tolist() for column in columns)))
 
     def carry_over(
         self, was: Scoring, evidence: EvidenceState, slower: SlowerState, kept: Sequence[tuple[int, int]]

@@ -13,29 +13,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from detectors.spectrum import recovery_band
 from sentinel.config import identity
-from sentinel.domain.clock import MICROSECONDS
-from sentinel.domain.events import alarm_id, remark_names
 from sentinel.domain.metrics import LEVEL
 from sentinel.domain.spans import DAY
-from sentinel.domain.states import REASONS, STATES, Reason, RuleView, SeriesView, SiteView, Spectrogram, State
+from sentinel.domain.states import REASONS, STATES, Reason, SeriesView, SiteView, Spectrogram, State
 from sentinel.pipeline.alarm import BLIND, CRITICAL, LEARNING, WARNING, WATCHING
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
-from sentinel.pipeline.cohort import (
-    Cohort,
-    CohortState,
-    find_fill_values,
-    has_fill_values,
-    left_out,
-    reasons,
-    tie_share,
-)
+from sentinel.pipeline.cohort import CohortState, find_fill_values, has_fill_values, left_out, reasons
 from sentinel.pipeline.grid import NEVER
 from sentinel.pipeline.history import History
 from sentinel.pipeline.join import NO_INTS, count_waiting
@@ -43,6 +32,7 @@ from sentinel.pipeline.pipeline import Pipeline, PipelineState
 from sentinel.pipeline.plan import Plan
 from sentinel.pipeline.results import strongest
 from sentinel.pipeline.sites import view_sites
+from sentinel.pipeline.viewing import Known, view_rows
 
 STALE = REASONS.index(Reason.STALE)
 BEHIND = REASONS.index(Reason.COUNTERPART_BEHIND)
@@ -70,22 +60,30 @@ class Snapshot:
 
     def names(self) -> Sequence[str]:
         """Names of all series, sorted."""
-        return sorted(self._state.names)
+        return [self._state.names[i] for i in self._sorted.tolist()]
 
     def view(self, name: str) -> SeriesView:
         """Give one series; KeyError if there is none of that name."""
-        return self._view(self._ids[name])
+        return self.views_of([name])[0]
 
-    def views(self, limit: int | None = None) -> Iterator[SeriesView]:
-        """Give all series, the most alarming first (critical, warning, blind, watching, learning; then evidence)."""
-        yield from map(self._view, self._order[:limit])
+    def views_of(self, names: Sequence[str]) -> Sequence[SeriesView]:
+        """Give these series, in this order; KeyError if there is none of a name."""
+        ids = self._ids
+        return self._views([ids[name] for name in names])
 
-    def with_open_alarm(self) -> Iterator[SeriesView]:
+    def views(self, limit: int | None = None, first: int = 0) -> Sequence[SeriesView]:
+        """Give series, the most alarming first (critical, warning, blind, watching, learning; then evidence).
+
+        Those of the places from `first` on, before `limit`.
+        """
+        return self._views(self._order[first:limit])
+
+    def with_open_alarm(self) -> Sequence[SeriesView]:
         """Give the series with an open alarm, whatever their state, in the order of `views`."""
         is_open = np.zeros(len(self), bool)
         for members in self._state.cohorts:
             is_open[members.series] = (members.alarm.raised >= 0).any(axis=1)
-        yield from (self._view(i) for i in self._order if is_open[i])
+        return self._views(self._order[is_open[self._order]])
 
     def e_values(self) -> Floats:
         """The e-value of every series in the order of `names()`; NaN = not ready."""
@@ -94,15 +92,16 @@ class Snapshot:
             known = (members.alarm.state != LEARNING) & bool(plan.rules)
             e_value, _ = self._pipeline.cohort(plan).scoring.e_values(members.evidence, members.slower)
             found[members.series[known]] = e_value[known].mean(axis=1)
-        return found[sorted(range(len(self)), key=self._state.names.__getitem__)]
+        return found[self._sorted]
 
     def counts(self) -> Mapping[tuple[str, State, Reason], int]:
         """Number of series by source, state and reason."""
-        state, reason = self._codes
-        keys, numbers = np.unique(np.stack([self._state.source_of, state, reason]), axis=1, return_counts=True)
+        shape = len(self._sources), len(STATES), len(REASONS)
+        numbers = np.bincount(np.ravel_multi_index((self._state.source_of, *self._codes), shape))
+        kinds = np.flatnonzero(numbers)
         return {
-            (self._sources[source], STATES[code], REASONS[why]): int(n)
-            for (source, code, why), n in zip(keys.T.tolist(), numbers, strict=True)
+            (self._sources[source], STATES[code], REASONS[why]): n
+            for source, code, why, n in np.stack([*np.unravel_index(kinds, shape), numbers[kinds]]).T.tolist()
         }
 
     def false_alarms_a_day(self) -> Mapping[str, float]:
@@ -118,14 +117,14 @@ class Snapshot:
         """Number of values taken as missing since they are no measurements, by source."""
         state, found = self._state, np.zeros(len(self), np.int64)
         for members in state.cohorts:
-            found[members.series] = left_out(members)
+            found[members.series] = left_out(members, np.arange(members.series.size))
         numbers = np.bincount(state.source_of, weights=found, minlength=len(state.sources))
         return {source: int(number) for source, number in zip(self._sources, numbers.tolist(), strict=True)}
 
     def with_fill_values(self, but: Collection[str] = ()) -> Iterator[tuple[str, tuple[float, ...]]]:
         """Give the series that have fill values, and these; without the series `but`."""
         for members in self._state.cohorts:
-            for row in np.flatnonzero(has_fill_values(members)).tolist():
+            for row in np.flatnonzero(has_fill_values(members, np.arange(members.series.size))).tolist():
                 name = self._state.names[members.series[row]]
                 if name not in but:
                     yield name, find_fill_values(members, row)
@@ -202,79 +201,59 @@ class Snapshot:
             state[members.series], reason[members.series] = self._judge(plan, members)
         return state, reason
 
-    @cached_property
-    def _ids(self) -> dict[str, int]:
-        return {name: i for i, name in enumerate(self._state.names)}
+    @property
+    def _sorted(self) -> Ints:
+        """Ids of all series, by name."""
+        return _by_name(self._state.names)[0]
+
+    @property
+    def _ids(self) -> Mapping[str, int]:
+        return _by_name(self._state.names)[1]
 
     @cached_property
-    def _order(self) -> list[int]:
+    def _order(self) -> Ints:
         """Ids of all series, the most alarming first."""
         evidence = np.full(len(self), -np.inf)  # of the rule that has most; likewise while none is ready
         for members in self._state.cohorts:
             evidence[members.series] = np.fmax(strongest(members.last.evidence), -np.inf)
-        found: list[int] = np.lexsort((-evidence, _URGENCY[self._codes[0]])).tolist()
-        return found
+        return np.lexsort((-evidence, _URGENCY[self._codes[0]]))
 
-    def _view(self, i: int) -> SeriesView:
-        name, source = self._state.names[i], self._sources[self._state.source_of[i]]
-        unit = self._pipeline.settings.series_for(name).unit
-        if self._state.cohort_of[i] < 0:
-            times_us, _ = self._state.waiting.get(i, (NO_INTS, None))
-            newest_us = int(times_us.max()) if times_us.size else -1
-            return SeriesView(name, source, State.LEARNING, Reason.CADENCE, time_us=newest_us, unit=unit)
-        plan, _ = self._state.keys[self._state.cohort_of[i]]
-        members = self._state.cohorts[self._state.cohort_of[i]]
-        cohort, row = self._pipeline.cohort(plan), int(self._state.row_of[i])
-        last, alarm = members.last, members.alarm
-        e_value, window = cohort.scoring.e_values(members.evidence, members.slower)
-        code, why = (int(codes[i]) for codes in self._codes)
-        seconds = plan.cadence_us / MICROSECONDS
-        recovery = [float(x) * seconds for x in recovery_band(*(array[row] for array in members.estimates[:3]))]
+    def _views(self, ids: Sequence[int] | Ints) -> list[SeriesView]:
+        """Make the views of series, in the order of their ids here; those of one cohort together."""
+        wanted = np.asarray(ids, np.int64)
+        cohort_of = self._state.cohort_of[wanted]
+        found: dict[int, SeriesView] = {}
+        for at in np.unique(cohort_of).tolist():
+            several = wanted[cohort_of == at]
+            given = several.tolist()
+            if at < 0:
+                found.update(zip(given, map(self._view_waiting, given), strict=True))
+                continue
+            views = view_rows(
+                self._pipeline.cohort(self._state.keys[at][0]), self._state.cohorts[at], self._state.row_of[several],
+                list(map(self._known, given)),
+            )  # fmt: skip
+            found.update(zip(given, views, strict=True))
+        return [found[i] for i in wanted.tolist()]
 
-        def start_us(tick: int) -> int:
-            return int(cohort.grid.start_us(members.grid.origin_us[row], np.array(tick)))
+    def _known(self, i: int) -> Known:
+        name = self._state.names[i]
+        source = self._sources[self._state.source_of[i]]
+        code, why = (codes[i] for codes in self._codes)
+        return Known(name, source, self._pipeline.settings.series_for(name).unit, STATES[code], REASONS[why])
 
-        def end_us(tick: int) -> int:
-            return start_us(tick + 1) if tick >= 0 else -1
-
-        since_us = end_us(int(alarm.since[row]))
-        if code == BLIND and why in (STALE, BEHIND):  # it is so since nothing newer has come for that long
-            newest_us = int(members.grid.newest_us[row]) if why == STALE else end_us(int(last.tick[row]))
-            since_us = newest_us + plan.stale_after_us
-        return SeriesView(
-            name, source, STATES[code], REASONS[why], since_us=since_us, unit=unit,
-            cadence_seconds=seconds, half_life_ticks=plan.half_life, ticks=int(last.ticks[row]),
-            missing_ticks=int(last.missing[row]),
-            warm_up_left=cohort.points_left(members, row) + max(0, plan.warm_up_pairs - int(members.bank.pairs[row])),
-            time_us=end_us(int(last.tick[row])), value=float(last.value[row]), residual=float(last.residual[row]),
-            estimates=members.estimates.each(lambda array: float(array[row])), recovery_seconds=recovery[0],
-            recovery_low_seconds=recovery[1], recovery_high_seconds=recovery[2],
-            evidence=float(strongest(last.evidence[row])),
-            e_value=float(e_value[row].mean()) if plan.rules and alarm.state[row] != LEARNING else math.nan,
-            window_ticks=plan.window, windows=min(int(window[row]) + 1, 2),
-            window_us=start_us(max(0, int(window[row]) - 1) * plan.window) if last.tick[row] >= 0 else -1,
-            tie_share=tie_share(members, row), left_out=int(left_out(members)[row]),
-            fill_values=find_fill_values(members, row), thresholds=tuple(cohort.scoring.thresholds.tolist()),
-            readings=tuple(last.readings[row].tolist()),
-            rules=tuple(
-                _view_rule(name, cohort, members, row, k, end_us(int(alarm.raised[row, k])))
-                for k in range(len(plan.rules))
-            ),
-        )  # fmt: skip
+    def _view_waiting(self, i: int) -> SeriesView:
+        """Make the view of a series whose cadence is not known yet."""
+        times_us, _ = self._state.waiting.get(i, (NO_INTS, None))
+        newest_us = int(times_us.max()) if times_us.size else -1
+        name, source, unit, *_ = self._known(i)
+        return SeriesView(name, source, State.LEARNING, Reason.CADENCE, time_us=newest_us, unit=unit)
 
 
-def _view_rule(name: str, cohort: Cohort, members: CohortState, row: int, k: int, since_us: int) -> RuleView:
-    """Make the view of one rule of one series, whose open alarm was raised at `since_us`."""
-    rule, facts = cohort.plan.rules[k], cohort.scoring.find_facts(members.evidence, members.slower, row, k)
-    first = rule.channels[0]
-    return RuleView(
-        kind=rule.kind, label=rule.label, side="below" if first.below else "above", relative=first.relative,
-        threshold=facts.threshold if first.line is None else first.line, baseline_left=facts.baseline_left,
-        baseline_disagrees=facts.disagrees, alpha=rule.alpha, severity=rule.severity,
-        evidence=float(members.last.evidence[row, k]),
-        alarm_id=alarm_id(name, rule.kind, rule.label, since_us) if since_us >= 0 else "", since_us=since_us,
-        remarks=remark_names(facts.label) if since_us >= 0 else (), held=facts.held,
-    )  # fmt: skip
+@lru_cache(maxsize=2)
+def _by_name(names: tuple[str, ...]) -> tuple[Ints, dict[str, int]]:
+    """Ids in the order of their names, and the id of each name; the same for every snapshot until a series is new."""
+    return np.array(sorted(range(len(names)), key=names.__getitem__), np.int64), {n: i for i, n in enumerate(names)}
 
 
 class Discoveries(NamedTuple):

@@ -86,7 +86,7 @@ class Daemon:
         )  # fmt: skip
         self._pushing = Pushing(self._inbox, self.engine.sources, self.metrics, self._clock)
         self._schedule: Schedule | None = None
-        self._exposition = Exposition(lambda: self.engine.snapshot, self.metrics, settings.web.max_series)
+        self._exposition = Exposition(lambda: self.engine.snapshot, self.metrics, settings.web)
         access = Access(
             snapshot=lambda: self.engine.snapshot, sources=lambda: tuple(self.engine.sources.values()),
             not_ready=self._why_not_ready, metrics=self._expose,

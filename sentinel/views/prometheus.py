@@ -6,8 +6,9 @@ A value that is not known is left out instead of shown as zero.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, islice
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import accumulate, chain, islice
 from math import isinf, isnan, nan
 from typing import Any
 
@@ -17,12 +18,23 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from sentinel import __version__
+from sentinel.config import WebSettings
 from sentinel.domain.channels import CHANNELS
 from sentinel.domain.clock import MICROSECONDS
-from sentinel.domain.metrics import BUCKETS_SECONDS, BUILD_INFO, OF_SERIES, Durations, Labels, Metrics, Row
+from sentinel.domain.metrics import (
+    BUCKETS_SECONDS,
+    BUILD_INFO,
+    OF_SERIES,
+    SERIES_METRICS,
+    Durations,
+    Labels,
+    Metrics,
+    Row,
+)
 from sentinel.domain.spans import NEVER_US, threshold_label
 from sentinel.domain.states import Reason, RuleView, SeriesView, State
 from sentinel.pipeline.snapshot import Snapshot, e_bh
+from sentinel.views.gauges import END, Point, printable, write_gauges
 
 STATE_CODES = {State.LEARNING: 0, State.WATCHING: 1, State.WARNING: 2, State.CRITICAL: 3, State.BLIND: -1}
 BLIND_REASONS = (
@@ -30,23 +42,23 @@ BLIND_REASONS = (
     Reason.COUNTERPART_BEHIND,
 )  # fmt: skip
 """Reasons that are shown with 0 while no series is blind for them."""
+MEASURES = [measure for channel in CHANNELS for measure in channel.measures]
+READING = "sentinel_series_reading"
+EVERY_METRIC = frozenset(f"sentinel_series_{name}" for name in SERIES_METRICS)
 FAMILIES = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily, "histogram": HistogramMetricFamily}
-Point = tuple[str, Labels, float]
-"""Name, label values in the order of the table, value."""
 
 
 class Exposition(Collector):
     """Renders all metrics, made anew from the snapshot and the instruments each time."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot], metrics: Metrics, max_series: int = 1000) -> None:
+    def __init__(self, snapshot: Callable[[], Snapshot], metrics: Metrics, settings: WebSettings) -> None:
         self._snapshot = snapshot
         self._metrics = metrics
-        self._max_series = max_series
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
-        ProcessCollector(registry=self._registry)
-        PlatformCollector(registry=self._registry)
-        GCCollector(registry=self._registry)
+        self._settings = settings
+        self._of_process = CollectorRegistry()
+        ProcessCollector(registry=self._of_process)
+        PlatformCollector(registry=self._of_process)
+        GCCollector(registry=self._of_process)
 
     def render(self, accept_header: str = "") -> tuple[bytes, str]:
         """Give body and content type in the format that the scraper asks for, else the plain text format."""
@@ -55,38 +67,34 @@ class Exposition(Collector):
         except (TypeError, ValueError):
             # The library trips over a malformed version in the header; its sender still gets the numbers.
             encode, content_type = choose_encoder("")
-        return encode(self._registry), content_type
-
-    def describe(self) -> Iterable[Metric]:
-        """Say nothing: the registry would otherwise collect once to learn the names."""
-        return ()
+        own, of_process = encode(self), encode(self._of_process)
+        of_series = write_gauges(OF_SERIES, self.points(), encode)
+        return own.removesuffix(END) + of_series + of_process, content_type
 
     def collect(self) -> Iterator[Metric]:
-        """Make all families that have something to show, in the order of the table."""
-        found: dict[str, dict[Labels, float]] = {row.name: {} for row in (BUILD_INFO, *OF_SERIES)}
-        for name, labels, value in self._points():
-            if not isnan(value):
-                # Of two equal label sets the first counts: a doubled line would cost the whole scrape.
-                found[name].setdefault(tuple(map(_printable, labels)), value)
-        families = [_family(BUILD_INFO, BUILD_INFO.labels, found[BUILD_INFO.name])]
+        """Make the families of the instruments that have something to show, in the order of the table."""
+        families = [_family(BUILD_INFO, BUILD_INFO.labels, {(__version__, platform.python_version()): 1.0})]
         for one in self._metrics.instruments():
             values: dict[Labels, float | Durations] = {}
             for labels in sorted(moved := one.values()):
-                values[tuple(map(_printable, labels))] = moved[labels]
+                values[tuple(map(printable, labels))] = moved[labels]
             families.append(_family(one.row, sorted(one.row.labels), values))
-        families += [_family(row, row.labels, found[row.name]) for row in OF_SERIES]
         yield from (family for family in families if family.samples)
 
-    def _points(self) -> Iterator[Point]:
-        snapshot = self._snapshot()
-        yield "sentinel_build_info", (__version__, platform.python_version()), 1.0
+    def points(self) -> Iterator[Point]:
+        """Give all that the snapshot tells of series; what is not known is NaN."""
+        snapshot, web = self._snapshot(), self._settings
         yield from _count_series(snapshot)
         alarmed = {view.name: view for view in snapshot.with_open_alarm()}
-        shown = _choose(snapshot, list(alarmed), self._max_series)
+        shown = _choose(snapshot.names(), list(alarmed), web.max_series)
+        among = set(shown)
+        detailed = set(_choose(shown, [name for name in alarmed if name in among], web.detailed_series))
         yield "sentinel_series_unexposed", (), len(snapshot) - len(shown)
         yield "sentinel_fleet_discoveries", (), int(e_bh(snapshot.e_values()).discovered.sum())
-        for name in shown:
-            yield from _series(snapshot.view(name))
+        chosen = {f"sentinel_series_{name}" for name in web.series_metrics}
+        for view in snapshot.views_of(shown):
+            yield from _series(view, EVERY_METRIC if view.name in detailed else chosen)
+            yield from _alarms(view)
         for name in sorted(alarmed.keys() - set(shown)):
             yield from _alarms(alarmed[name])
 
@@ -104,19 +112,13 @@ def _family(row: Row, names: Sequence[str], values: Mapping[Labels, float | Dura
     return family
 
 
-def _printable(text: str) -> str:
-    """Replace what UTF-8 cannot hold (half a surrogate pair from a file of unknown encoding)."""
-    return str(text).encode("utf-8", "replace").decode("utf-8")
-
-
-def _choose(snapshot: Snapshot, alarmed: Sequence[str], max_series: int) -> list[str]:
-    """Choose which series are shown one by one: those with an open alarm, then the first by name; sorted by name."""
-    names = snapshot.names()
-    if len(names) <= max_series:
-        return list(names)
+def _choose(names: Sequence[str], alarmed: Sequence[str], most: int) -> Sequence[str]:
+    """Choose at most so many of the sorted names: those with an open alarm first; sorted by name again."""
+    if len(names) <= most:
+        return names
     # The choice changes only when an alarm does, so that no new series begin at every scrape.
-    chosen = set(alarmed[:max_series])
-    chosen.update(islice((name for name in names if name not in chosen), max_series - len(chosen)))
+    chosen = set(alarmed[:most])
+    chosen.update(islice((name for name in names if name not in chosen), most - len(chosen)))
     return sorted(chosen)
 
 
@@ -139,22 +141,24 @@ def _count_series(snapshot: Snapshot) -> Iterator[Point]:
         yield "sentinel_left_out_values", (source,), number
 
 
-def _series(view: SeriesView) -> Iterator[Point]:
-    """Show one series. NaN is left out by the caller: not ready has no number."""
+def _series(view: SeriesView, chosen: Collection[str]) -> Iterator[Point]:
+    """Show these metrics of one series. NaN is left out by the writer: not ready has no number."""
+    for point in chain(_numbers(view), _readings(view) if READING in chosen else ()):
+        if point[0] in chosen:
+            yield point
+
+
+def _numbers(view: SeriesView) -> Iterator[Point]:
     one = (view.source, view.name)
     blind = view.state is State.BLIND
     yield "sentinel_series_ready", one, not (blind or view.state is State.LEARNING)
     yield "sentinel_series_state_code", one, STATE_CODES[view.state]
     if blind:
         yield "sentinel_series_blind", (*one, view.reason.value), 1
-    for channel in CHANNELS:
-        for measure in channel.measures:
-            number = measure.read(view)
-            if not (measure.may_be_open and isinf(number)):
-                yield measure.metric, one, number
-    for threshold, reading in zip(view.thresholds, view.readings, strict=True):
-        yield "sentinel_series_reading", (*one, "lag1", threshold_label(threshold)), reading
-    yield from _alarms(view)
+    for measure in MEASURES:
+        number = measure.read(view)
+        if not (measure.may_be_open and isinf(number)):
+            yield measure.metric, one, number
     # Of two rules of one name the one with the larger alpha, which alarms first, is shown.
     for rule in sorted(view.rules, key=lambda rule: (rule.kind, rule.label, -rule.alpha)):
         yield from _rule(one, rule)
@@ -164,6 +168,16 @@ def _series(view: SeriesView) -> Iterator[Point]:
     time = nan if view.time_us == NEVER_US else view.time_us / MICROSECONDS
     yield "sentinel_series_last_tick_timestamp_seconds", one, time
     yield "sentinel_series_missing_ticks", one, view.missing_ticks
+
+
+def _readings(view: SeriesView) -> Iterator[Point]:
+    for threshold, reading in zip(_label_thresholds(view.thresholds), view.readings, strict=True):
+        yield READING, (view.source, view.name, "lag1", threshold), reading
+
+
+@lru_cache(maxsize=16)
+def _label_thresholds(thresholds: tuple[float, ...]) -> Sequence[str]:
+    return list(map(threshold_label, thresholds))
 
 
 def _alarms(view: SeriesView) -> Iterator[Point]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from math import atanh, isnan
 from time import monotonic
 from typing import NamedTuple
@@ -67,7 +66,7 @@ def render(snapshot: Snapshot, address: str, rate: float, note: str, width: int 
     table.add_column(scale, width=widths.spectrum, no_wrap=True)
     table.add_column("evidence ▏alarm line", width=widths.evidence)
     # By name within a state, so that rows keep their places while evidence moves.
-    views = sorted(islice(snapshot.views(ROWS), ROWS), key=lambda view: (list(STATES).index(view.state), view.name))
+    views = sorted(snapshot.views(ROWS), key=lambda view: (list(STATES).index(view.state), view.name))
     for view in views:
         name = Text(f"{_printable(view.name)}\n").append(_printable(view.source), "bright_black")
         table.add_row(name, _state(view), _spectrum(view, widths.spectrum), _evidence(view, widths.bar))

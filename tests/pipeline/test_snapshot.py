@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sentinel.config import Settings
 from sentinel.domain.states import Reason, State
@@ -107,6 +109,23 @@ def test_counts_add_up_to_the_number_of_series_and_agree_with_the_views(
     for (source, code, reason), number in counts.items():
         same = [v for v in snapshot.views() if (v.source, v.state, v.reason) == (source, code, reason)]
         assert len(same) == number
+
+
+@settings(max_examples=25, deadline=None)
+@given(names=st.lists(st.sampled_from(NAMES)), clock=st.sampled_from([{}, {"lake": END_US + 9 * HOUR_US}]))
+def test_a_view_is_the_same_alone_and_among_others(
+    pipeline: Pipeline, state: PipelineState, names: list[str], clock: dict[str, int]
+) -> None:
+    snapshot = published(pipeline, state, **clock)
+    assert repr(list(snapshot.views_of(names))) == repr([snapshot.view(name) for name in names])
+
+
+@given(first=st.integers(0, 9), limit=st.none() | st.integers(0, 9))
+def test_places_of_the_order_are_cut_out_of_it(
+    pipeline: Pipeline, state: PipelineState, first: int, limit: int | None
+) -> None:
+    snapshot = published(pipeline, state)
+    assert repr(list(snapshot.views(limit, first))) == repr(list(snapshot.views())[first:limit])
 
 
 def test_a_series_is_stale_by_the_clock_of_its_own_source_only(pipeline: Pipeline, state: PipelineState) -> None:

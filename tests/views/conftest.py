@@ -29,8 +29,11 @@ class FakeDaemon:
         return Access(
             lambda: self.snapshot, lambda: self.sources, lambda: self.not_ready,
             lambda: "daemon:\n  note: <b>bold</b>\n",
-            lambda accept: Exposition(lambda: self.snapshot, self.metrics).render(accept) if self.restored else None,
+            lambda accept: self._exposition().render(accept) if self.restored else None,
         )  # fmt: skip
+
+    def _exposition(self) -> Exposition:
+        return Exposition(lambda: self.snapshot, self.metrics, WebSettings())
 
 
 @pytest.fixture(scope="module")

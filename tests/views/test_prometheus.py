@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from sentinel import __version__
-from sentinel.domain.metrics import METRICS, Metrics
+from sentinel.config import WebSettings
+from sentinel.domain.metrics import ESSENTIAL, METRICS, SERIES_METRICS, Metrics
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.views.prometheus import Exposition
@@ -27,8 +29,8 @@ from tests.fixtures import estimated
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 
 
-def render(snapshot: Snapshot, metrics: Metrics, accept: str = "", max_series: int = 1000) -> str:
-    body, _ = Exposition(lambda: snapshot, metrics, max_series).render(accept)
+def render(snapshot: Snapshot, metrics: Metrics, accept: str = "", **web: Any) -> str:
+    body, _ = Exposition(lambda: snapshot, metrics, WebSettings(**web)).render(accept)
     return body.decode()
 
 
@@ -80,7 +82,7 @@ def test_names_end_in_their_unit_and_only_counters_in_total() -> None:
 
 
 def test_openmetrics_ends_with_eof_and_has_no_created_series(snapshot, metrics) -> None:
-    body, content_type = Exposition(lambda: snapshot, metrics).render(OPENMETRICS)
+    body, content_type = Exposition(lambda: snapshot, metrics, WebSettings()).render(OPENMETRICS)
     assert content_type.startswith("application/openmetrics-text")
     assert body.endswith(b"# EOF\n")
     assert b"_created" not in body
@@ -89,7 +91,7 @@ def test_openmetrics_ends_with_eof_and_has_no_created_series(snapshot, metrics) 
 
 @pytest.mark.parametrize("accept", ["", "*/*", "text/html", "application/openmetrics-text;version=abc", ";;,,=", "\0"])
 def test_whatever_is_asked_for_there_is_an_answer(snapshot, metrics, accept: str) -> None:
-    body, content_type = Exposition(lambda: snapshot, metrics).render(accept)
+    body, content_type = Exposition(lambda: snapshot, metrics, WebSettings()).render(accept)
     assert b"sentinel_build_info" in body
     assert content_type
 
@@ -112,6 +114,43 @@ def test_beyond_the_cap_alarms_are_shown_first_and_the_rest_is_counted(snapshot,
     assert len(series_in(text)) == 3
     assert {"grid/frequency", "lake/loaded"} < set(series_in(text))
     assert f"sentinel_series_unexposed {len(snapshot) - 3:.1f}" in text
+
+
+def metrics_of(text: str, series: str) -> set[str]:
+    found = re.findall(rf'^sentinel_series_(\w+){{.*series="{series}".*}}', text, re.MULTILINE)
+    return set(found) - {"alarm", "alarm_remark"}
+
+
+def test_by_default_all_is_shown_of_a_few_series_and_the_essential_of_the_others(snapshot, metrics) -> None:
+    text = render(snapshot, metrics, detailed_series=3)
+    for name in ("lake/loaded", "reactor", "grid/frequency"):  # those with an open alarm
+        assert {"reading", "recovery_time_seconds", "alpha"} < metrics_of(text, name)
+        assert metrics_of(text, name) == metrics_of(render(snapshot, metrics), name)
+    assert metrics_of(text, "elnino") == set(ESSENTIAL) - {"blind"}
+    assert metrics_of(text, "buoy 7") == set(ESSENTIAL)
+    assert metrics_of(text, "lake/new") == {"state_code"}
+
+
+@settings(max_examples=10, deadline=None)
+@given(chosen=st.sets(st.sampled_from(SERIES_METRICS)), detailed=st.integers(0, 12))
+def test_the_settings_choose_metrics_of_series_and_leave_the_lines_as_they_are(snapshot, chosen, detailed) -> None:
+    everything = render(snapshot, Metrics())
+    text = render(snapshot, Metrics(), series_metrics=tuple(sorted(chosen)), detailed_series=detailed)
+    some, own = set(own_lines(text).splitlines()), own_lines(everything).splitlines()
+    assert some <= set(own)
+    assert alarms_in(text) == alarms_in(everything)
+    if detailed == 0:
+        assert {name for one in snapshot.names() for name in metrics_of(text, re.escape(one))} <= chosen
+
+
+def test_a_thousand_series_are_less_than_12_000_samples_by_default(snapshot) -> None:
+    one = snapshot.view("lake/control")
+    tiers = (one.rules[0], replace(one.rules[0], severity="critical", label="tier"))
+    series = {f"lake {i}": replace(one, name=f"lake {i}", rules=tiers) for i in range(1000)}
+    blind = {name: replace(view, state=State.BLIND, reason=Reason.STALE) for name, view in series.items()}
+    for of_series in (series, blind):
+        lines = render(replace(snapshot, series=of_series), Metrics()).splitlines()
+        assert sum(not line.startswith("#") for line in lines) < 12_000
 
 
 def alarms_in(text: str) -> set[str]:

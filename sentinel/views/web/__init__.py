@@ -109,7 +109,7 @@ class _Answers:
     def series_list(self, request: Request) -> Response:
         snapshot = self._access.snapshot()
         offset, limit = _whole(request, "offset", 0, 10**9), _whole(request, "limit", 100, PAGE_LIMIT)
-        views = [pages.series_as_json(snapshot.view(name)) for name in snapshot.names()[offset : offset + limit]]
+        views = list(map(pages.series_as_json, snapshot.views_of(snapshot.names()[offset : offset + limit])))
         sources = self._access.sources()
         silent = {one.name: one.without_numbers for one in sources if one.without_numbers}
         counting = {one.name: one.counting for one in sources if one.counting}

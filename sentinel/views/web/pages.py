@@ -65,9 +65,9 @@ def status(access: Access, clock: Clock, first: int, fleet: bool) -> HTMLRespons
     ranking = rank_by_e_value(snapshot.names(), snapshot.e_values()) if fleet else []
     ranks = {one.name: one for one in ranking[first : first + ROWS]}
     if fleet:
-        views = list(map(snapshot.view, ranks))
+        views = list(snapshot.views_of(list(ranks)))
     else:
-        views = list(snapshot.views(first + ROWS))[first:]
+        views = list(snapshot.views(first + ROWS, first))
         # By name within a state: rows that change places with every tick cannot be read.
         views.sort(key=lambda view: (ORDER.index(view.state), view.name))
     totals = dict.fromkeys(ORDER, 0)

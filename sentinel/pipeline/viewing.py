@@ -1,0 +1,121 @@
+"""The views of series of one cohort, made column by column: many cost little more than their objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import nan
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from detectors.spectrum import recovery_band
+from sentinel.domain.channels import Estimates
+from sentinel.domain.clock import MICROSECONDS
+from sentinel.domain.events import alarm_id, remark_names
+from sentinel.domain.states import Reason, RuleView, SeriesView, State
+from sentinel.pipeline.alarm import LEARNING
+from sentinel.pipeline.arrays import Ints
+from sentinel.pipeline.cohort import Cohort, CohortState, find_fill_values, has_fill_values, left_out, tie_share
+from sentinel.pipeline.results import strongest
+
+
+class Known(NamedTuple):
+    """What is known of a series beside the state of its cohort."""
+
+    name: str
+    source: str
+    unit: str
+    state: State
+    """Now: silence since its last tick counts too."""
+    reason: Reason
+
+
+def view_rows(cohort: Cohort, members: CohortState, rows: Ints, known: Sequence[Known]) -> Iterator[SeriesView]:
+    """Make the views of the series in these rows of a cohort; `known` has one entry for each."""
+    plan, last = cohort.plan, members.last
+    seconds = plan.cadence_us / MICROSECONDS
+    tick = last.tick[rows]
+    end_us = _end_us(cohort, members, rows, tick)
+    estimates = [array[rows] for array in members.estimates]
+    recovery = [(band * seconds).tolist() for band in recovery_band(*estimates[:3])]
+    warm_up_left = cohort.points_left(members, rows) + np.maximum(0, plan.warm_up_pairs - members.bank.pairs[rows])
+    filled = np.flatnonzero(has_fill_values(members, rows)).tolist()
+    fill_values = {i: find_fill_values(members, int(rows[i])) for i in filled}
+    thresholds = tuple(cohort.scoring.thresholds.tolist())
+    rules = _view_rules(cohort, members, rows, [one.name for one in known])
+    columns: list[Sequence[Any]] = [
+        last.ticks[rows].tolist(), last.missing[rows].tolist(), warm_up_left.tolist(), end_us.tolist(),
+        last.value[rows].tolist(), last.residual[rows].tolist(),
+        list(map(Estimates, *(array.tolist() for array in estimates))), *recovery,
+        strongest(last.evidence[rows]).tolist(), *_windows(cohort, members, rows, tick),
+        tie_share(members, rows).tolist(), left_out(members, rows).tolist(), last.readings[rows].tolist(),
+    ]  # fmt: skip
+    since = _since_us(cohort, members, rows, known, end_us).tolist()
+    for i, (one, since_us, of_rules, numbers) in enumerate(
+        zip(known, since, rules, zip(*columns, strict=True), strict=True)
+    ):
+        (
+            ticks, missing, left, time_us, value, residual, estimated, center, low, high, evidence, e_value, windows,
+            window_us, ties, out, readings,
+        ) = numbers  # fmt: skip
+        yield SeriesView(
+            one.name, one.source, one.state, one.reason, since_us=since_us, unit=one.unit, cadence_seconds=seconds,
+            half_life_ticks=plan.half_life, ticks=ticks, missing_ticks=missing, warm_up_left=left, time_us=time_us,
+            value=value, residual=residual, estimates=estimated, recovery_seconds=center,
+            recovery_low_seconds=low, recovery_high_seconds=high, evidence=evidence, e_value=e_value,
+            window_ticks=plan.window, windows=windows, window_us=window_us, tie_share=ties, left_out=out,
+            fill_values=fill_values.get(i, ()), thresholds=thresholds, readings=tuple(readings), rules=of_rules,
+        )  # fmt: skip
+
+
+def _end_us(cohort: Cohort, members: CohortState, rows: Ints, tick: Ints) -> Ints:
+    """Give the ends of these ticks, microseconds; -1 where there is none."""
+    return np.where(tick >= 0, cohort.grid.start_us(members.grid.origin_us[rows], tick + 1), -1)
+
+
+def _since_us(cohort: Cohort, members: CohortState, rows: Ints, known: Sequence[Known], end_us: Ints) -> Ints:
+    """Say since when each series is in its state; if stale or behind, since nothing newer has come for that long."""
+    since_us = _end_us(cohort, members, rows, members.alarm.since[rows])
+    blind = np.array([one.state is State.BLIND for one in known], bool)
+    stale, behind = (
+        blind & np.array([one.reason is why for one in known], bool)
+        for why in (Reason.STALE, Reason.COUNTERPART_BEHIND)
+    )
+    newest_us = np.where(stale, members.grid.newest_us[rows], end_us)
+    return np.where(stale | behind, newest_us + cohort.plan.stale_after_us, since_us)
+
+
+def _windows(cohort: Cohort, members: CohortState, rows: Ints, tick: Ints) -> tuple[list[Any], list[Any], list[Any]]:
+    """Give the e-values, the number of windows they rest on, and when the first of these began."""
+    e_value, window = cohort.scoring.e_values(members.evidence, members.slower)
+    known = (members.alarm.state[rows] != LEARNING) & bool(cohort.plan.rules)
+    first = np.maximum(0, window[rows] - 1) * cohort.plan.window
+    began_us = np.where(tick >= 0, cohort.grid.start_us(members.grid.origin_us[rows], first), -1)
+    values = np.where(known, e_value[rows].mean(axis=1), nan)
+    return values.tolist(), np.minimum(window[rows] + 1, 2).tolist(), began_us.tolist()
+
+
+def _view_rules(
+    cohort: Cohort, members: CohortState, rows: Ints, names: Sequence[str]
+) -> Sequence[tuple[RuleView, ...]]:
+    """Make the views of all rules, in the order of the plan, for each series."""
+    several = []
+    for k, rule in enumerate(cohort.plan.rules):
+        first = rule.channels[0]
+        side = "below" if first.below else "above"
+        since = _end_us(cohort, members, rows, members.alarm.raised[rows, k])
+        found = zip(
+            names, cohort.scoring.find_facts(members.evidence, members.slower, rows, k),
+            members.last.evidence[rows, k].tolist(), since.tolist(), strict=True,
+        )  # fmt: skip
+        several.append([
+            RuleView(
+                kind=rule.kind, label=rule.label, side=side, relative=first.relative,
+                threshold=facts.threshold if first.line is None else first.line, baseline_left=facts.baseline_left,
+                baseline_disagrees=facts.disagrees, alpha=rule.alpha, severity=rule.severity, evidence=evidence,
+                alarm_id=alarm_id(name, rule.kind, rule.label, since_us) if since_us >= 0 else "", since_us=since_us,
+                remarks=remark_names(facts.label) if since_us >= 0 else (), held=facts.held,
+            )
+            for name, facts, evidence, since_us in found
+        ])  # fmt: skip
+    return list(zip(*several, strict=True)) if several else [()] * len(names)
