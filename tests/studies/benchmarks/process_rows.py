@@ -67,8 +67,8 @@ def _beside(what: str, ours: list[str], options: list[str], points: int, peer_po
         process(command), process(peer)
         turns = [(process(command), process(peer)) for _ in range(repeats)]
     return Row(
-        f"whole process from CSV, ours with {points // peer_points} times the points: wall time, peak memory",
-        f"{what}, {points:,} points: {_told([a for a, _ in turns])}",
+        f"{what} from CSV, whole process, {points // peer_points} times the points of the peer: wall time, peak memory",
+        f"{points:,} points: {_told([a for a, _ in turns])}",
         f"ewstools, {peer_points:,} points: {_told([b for _, b in turns])}",
         Spread.of([b.wall / a.wall for a, b in turns]),
     )

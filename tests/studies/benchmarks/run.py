@@ -2,7 +2,7 @@
 
     python tests/studies/benchmarks/run.py                 print the table
     python tests/studies/benchmarks/run.py --write         write it to docs/benchmarks.md
-    python tests/studies/benchmarks/run.py --only live     some of the measurements
+    python tests/studies/benchmarks/run.py --only live     some of the measurements; with --write their lines alone
     python tests/studies/benchmarks/run.py --tiny --json   a second or two each, numbers without meaning: for the tests
 
 Peers: pip install '.[bench]'. A measurement whose peer is not installed is left out and said so.
@@ -25,6 +25,7 @@ from time import gmtime, strftime
 import bank_rows
 import pipeline_rows
 import process_rows
+import served_rows
 import torch
 from bank_rows import Shape
 from timing import Row
@@ -61,6 +62,10 @@ def measurements(tiny: bool) -> dict[str, tuple[str | None, Measurement]]:
                 for settings in rules
             ],
         ),
+        "scrape": (None, lambda: served_rows.scrape(1_000 // s, 200 // min(s, 2), 1 if tiny else 5)),
+        "page": (None, lambda: [
+            served_rows.page(10_000 // s, 20, 1 if tiny else 5), served_rows.page(100_000 // s, 20, 1 if tiny else 5)
+        ]),
         "reload": (None, lambda: pipeline_rows.reload(100_000 // s, 1 if tiny else 5)),
         "process": ("ewstools", lambda: process_rows.pipeline_alone(points, peer_points, 1 if tiny else 5)),
         "backtest": ("ewstools", lambda: process_rows.backtest(points, peer_points, 1 if tiny else 5)),
@@ -81,28 +86,35 @@ def measured(only: list[str], tiny: bool) -> Iterator[Row]:
         yield from action()
 
 
-def table(rows: list[Row]) -> str:
-    """Markdown."""
-    lines = ["| what | ours | peer | median (range) | required | met |", "|---|---|---|---|---|---|"]
+HEAD = "| what | ours | peer | median (range) | required | met | measured |\n|---|---|---|---|---|---|---|\n"
+
+
+def lines_of(rows: list[Row], where: str) -> dict[str, str]:
+    """Markdown, a line of the table by what was measured."""
+    lines = {}
     for row in rows:
         f, unit = row.figure, row.unit
         shown = f"**{f.median:.3g}** {unit} ({f.lowest:.3g} to {f.highest:.3g})"
         required = "-" if row.required is None else f"{'≤' if row.at_most else '≥'} {row.required:g} {unit}"
         met = {None: "-", True: "yes", False: "no"}[row.met]
-        lines.append(f"| {row.what} | {row.ours} | {row.peer} | {shown} | {required} | {met} |")
-    return "\n".join(lines) + "\n"
+        cells = (row.what, row.ours, row.peer, shown, required, met, where)
+        lines[row.what] = f"| {' | '.join(cells)} |"
+    return lines
 
 
-def machine(load_before: float) -> str:
-    """What it was measured on."""
-    cpu = next(
-        (line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor()
-    )
+def written() -> dict[str, str]:
+    """The lines that the table has now, by what was measured."""
+    _, _, body = PAGE.read_text(encoding="utf-8").partition("|---|\n")
+    return {line[2:].partition(" | ")[0]: line for line in body.splitlines() if line.startswith("| ")}
+
+
+def machine() -> str:
+    """When and on what it was measured."""
+    facts = dict(map(str.strip, line.split(":", 1)) for line in _cpuinfo() if ":" in line)
+    cpu = f"{facts.get('model name', platform.processor())}, family {facts.get('cpu family', '?')}"
     packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "torch"))
     return (
-        f"{strftime('%Y-%m-%d', gmtime())}; {cpu}, {os.cpu_count()} cores; "
-        f"Python {platform.python_version()}, {packages}. "
-        f"Load average {load_before:.1f} before and {os.getloadavg()[0]:.1f} after; the benchmark alone makes 1 to 2."
+        f"{strftime('%Y-%m-%d', gmtime())}, {cpu} model {facts.get('model', '?')}, {os.cpu_count()} cores, {packages}"
     )
 
 
@@ -116,8 +128,9 @@ PREFACE = """\
 
 Written by `python tests/studies/benchmarks/run.py --write` (peers: `pip install '.[bench]'`). In one run ours and the
 peer take turns. x says how many times as fast as the peer ours is: the median over the turns, and their range. All runs
-use one thread where nothing else is said. torch.tanh writes into an array that exists already; ours makes its results
-anew. Compilation is not counted: its result is cached on disk, and whole processes run once before they are measured.
+use one thread where nothing else is said. What is required was held on the machine that its line names, and on no
+other. torch.tanh writes into an array that exists already; ours makes its results anew. Compilation is not counted: its
+result is cached on disk, and whole processes run once before they are measured.
 """
 
 
@@ -129,9 +142,11 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="tiny sizes: does it run at all")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     asked = parser.parse_args()
-    load = os.getloadavg()[0]
     rows = list(measured(asked.only, asked.tiny))
-    text = f"{PREFACE}\n{machine(load)}\n\n{table(rows)}"
+    lines = lines_of(rows, machine())
+    if asked.write:
+        lines = written() | lines if asked.only else lines
+    text = f"{PREFACE}\n{HEAD}{chr(10).join(lines.values())}\n"
     print(json.dumps([asdict(row) for row in rows]) if asked.json else text)
     if asked.write:
         PAGE.write_text(text, encoding="utf-8")
