@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sentinel.analysis.typed import read_typed
 from sentinel.domain.observation import STAMPS, Rejection
 from sentinel.tables import Axis, Parsed, TableOptions, open_table, parse
 from sentinel.tables.cells import HEAD_ROWS, matches
@@ -153,7 +155,7 @@ def read_files(paths: Sequence[Path], options: TableOptions) -> Intake:
     units: dict[str, str] = {}
     for path, (_, table, one) in zip(paths, tables, strict=True):
         units |= find_units(path, one.options, table.collect_schema().names())
-    return read_tables(tables)._replace(units=units)
+    return read_tables(tables, paths)._replace(units=units)
 
 
 def read_frame(table: pl.LazyFrame, options: TableOptions) -> Intake:
@@ -163,14 +165,18 @@ def read_frame(table: pl.LazyFrame, options: TableOptions) -> Intake:
     return read_tables([("frame", table, found)])
 
 
-def read_tables(tables: Sequence[tuple[str, pl.LazyFrame, Recognised]]) -> Intake:
-    """Read tables, each with a name for messages and how it is read, that together are one table."""
+def read_tables(tables: Sequence[tuple[str, pl.LazyFrame, Recognised]], paths: Sequence[Path] = ()) -> Intake:
+    """Read tables, each with a name for messages and how it is read, that together are one table.
+
+    `paths` are the files that they are of, if they are of files.
+    """
     rejected: Counter[str] = Counter()
     parsed_all: list[Parsed] = []
     axis: Axis | None = None
     read_as: dict[str, None] = {}
-    for where, table, found in tables:
-        parsed = parse(table, found.options, where, strict=True, axis=axis)
+    for (where, table, found), path in zip_longest(tables, paths):
+        quick = read_typed(path, found.options, axis) if path is not None else None
+        parsed = quick or parse(table, found.options, where, strict=True, axis=axis)
         prefix = f"{where}: " if len(tables) > 1 else ""
         read_as |= dict.fromkeys(prefix + line for line in (*found.said, *say_marks(parsed)))
         axis = parsed.axis
