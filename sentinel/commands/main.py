@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _EXIT_CODES = """exit codes: 0 done, 1 failure, 2 usage, 65 bad input data,
   73 state folder not usable, 75 something needed is missing for now,
   78 bad configuration"""
-_COMPILING = ("backtest", "cite", "demo", "doctor", "inspect", "main", "probe", "replay")
+_COMPILING = ("backtest", "cite", "demo", "doctor", "explain", "inspect", "main", "probe", "replay")
 """Modules of the commands that import kernels, for which the compiler needs a folder; `main` is that of the daemon."""
 INTERRUPTED = 130
 """128 + SIGINT."""
@@ -176,11 +176,21 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--probe", action="store_const", dest="handler", const=handler, help=text)
     _table(check, "how the table is written (with --probe)")
 
-    text = "run the journal of a daemon through the pipeline again"
+    text = "say what an alarm claimed, against what, what else looks like it, and its receipt"
+    explain = command("explain", "explain:main", text, "lake/loaded --state state")
+    words = "id of an alarm, its first letters, or a series [list all alarms]"
+    explain.add_argument("alarm", nargs="?", metavar="ALARM", help=words)
+    explain.add_argument("--state", required=True, metavar="DIR", help="state folder; the daemon may run")
+    explain.add_argument("--as-of", metavar="TIME", help="only what was known then, such as 2026-07-25T12:00 [now]")
+    explain.add_argument("--json", action="store_true", help="for programs")
+
+    text = "run the journal of a daemon through the pipeline again, whole or for one alarm"
     replay = command("replay", "replay:main", text, "--state state --out again")
-    replay.add_argument("--state", required=True, metavar="DIR", help="state folder of a stopped daemon, or a copy")
+    words = "reproduce the number of this alarm and say whether it is the same [the whole journal]"
+    replay.add_argument("alarm", nargs="?", metavar="ALARM", help=words)
+    replay.add_argument("--state", required=True, metavar="DIR", help="state folder; the daemon may run")
     replay.add_argument("--config", metavar="FILE", help="settings to replay under [those in the journal]")
-    replay.add_argument("--out", required=True, metavar="DIR", help="folder of the results; made if needed")
+    replay.add_argument("--out", metavar="DIR", help="folder of the results; made if needed; not with ALARM")
 
     command("schema", "check:print_schema", "print the JSON Schema of configuration files", "> schema.json")
     command("doctor", "doctor:main", "say what this machine has and lacks", "")

@@ -16,15 +16,17 @@ from pathlib import Path
 from sentinel.analysis.readings import INSTANT, Readings, alarm_table, slice_by_series
 from sentinel.analysis.record import match_cleared
 from sentinel.analysis.run import half_life
+from sentinel.commands.explain import choose, known_alarms
 from sentinel.commands.main import folder_for, writing
 from sentinel.config import Settings, load
-from sentinel.domain.errors import DataError
+from sentinel.domain.errors import DataError, UsageError
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.observation import CalendarAxis
 from sentinel.journal import Journal
 from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.pipeline import Result
 from sentinel.runtime.replica import Replica
+from sentinel.runtime.retrace import retrace
 from sentinel.views.picture import Figure, draw
 
 
@@ -62,8 +64,14 @@ def results(folder: Path, machine: Replica, *, fixed: bool = False) -> Iterator[
 
 
 def main(args: argparse.Namespace) -> int:
-    """Write `readings.parquet` and `alarms.csv`, as `backtest` does, from the journal in a state folder."""
+    """Replay one alarm, or else write `readings.parquet` and `alarms.csv`, as `backtest` does, from the journal."""
     folder = Path(args.state)
+    if args.alarm is not None:
+        if args.out or args.config:
+            raise UsageError("replay ALARM: --out and --config are for the whole journal; leave them out, or ALARM")
+        return _replay_alarm(folder, args.alarm)
+    if not args.out:
+        raise UsageError("replay: --out DIR is needed, or an ALARM whose number is reproduced")
     fixed = load(Path(args.config)) if args.config else None
     machine = Replica(fixed or Settings())
     axes: defaultdict[int, CalendarAxis] = defaultdict(CalendarAxis)
@@ -85,6 +93,30 @@ def main(args: argparse.Namespace) -> int:
         alarms.write_csv(out / "alarms.csv", datetime_format=INSTANT)
     raised = f"{alarms.height:,} alarm{'' if alarms.height == 1 else 's'}"
     print(f"{written:,} ticks of {len(machine.state.names)} series, {raised}: {out}")
+    return 0
+
+
+def _replay_alarm(folder: Path, text: str) -> int:
+    """Compute an alarm anew from the journal; 1 if what follows from it is not what was sent."""
+    with Journal.open(folder, read_only=True) as journal:
+        kept = choose(known_alarms(journal), text, folder).raised
+        trace = retrace(journal, kept)
+    body, differences = kept.body, trace.differences(kept.body)
+    begun = "the journal's beginning" if trace.from_batch == 0 else f"the checkpoint after batch {trace.from_batch}"
+    print(f"alarm {body['alarm_id']} of {body['series']}: {trace.batches:,} batches replayed from {begun}")
+    for line in differences:
+        print(f"differs: {line}")
+    if trace.body is not None:
+        names = ("evidence", "e_value", "threshold", "lag1", "lag1_low", "lag1_high")
+        print(", ".join(f"{name} {trace.body[name]!r}" for name in names if trace.body[name] is not None))
+    if trace.digest:
+        print(f"state digest {trace.digest} after the alarm's tick")
+    if differences:
+        print(
+            "the journal gives another alarm than the one that was sent: another version of sentinel, or a changed file"
+        )
+        return 1
+    print("the same as was sent, bit for bit")
     return 0
 
 

@@ -60,6 +60,13 @@ class AlarmEvent(NamedTuple):
     cadence_us: int
     scale: int = 1
     """Ticks over which means were taken; more than 1 in rules of kind slower only."""
+    tick: int = -1
+    """Number of that tick on the grid of the series; -1 = not known."""
+
+    @property
+    def e_value(self) -> float:
+        """What the bets have won, for which the alarm line is 1 / alpha; NaN where nothing was bet."""
+        return 10.0**self.evidence / self.alpha if self.alpha > 0.0 and self.evidence < 290.0 else nan
 
 
 def clear(raised: Mapping[str, Any], time_us: int) -> AlarmEvent:
@@ -68,7 +75,7 @@ def clear(raised: Mapping[str, Any], time_us: int) -> AlarmEvent:
     return AlarmEvent(**{
         **facts, "id": f"{raised['alarm_id']}/cleared", "what": "cleared", "remarks": tuple(raised["remarks"]),
         "threshold": nan if raised["threshold"] is None else raised["threshold"], "evidence": nan,
-        "estimates": UNKNOWN, "time_us": time_us, "cadence_us": 0,
+        "estimates": UNKNOWN, "time_us": time_us, "cadence_us": 0, "tick": -1,
     })  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sentinel.domain.errors import StateError
 from sentinel.domain.observation import Cursor, Frame
@@ -23,9 +23,19 @@ from sentinel.journal.database import (
 
 __all__ = [
     "Checkpoint", "Committed", "Journal", "JournalCorrupt", "JournalForgotten", "JournalFull", "JournalUnwritable",
+    "KeptEvent",
 ]  # fmt: skip
 
 DATABASE_FILE = "sentinel.db"
+
+
+class KeptEvent(NamedTuple):
+    """An event as it was kept, and the batch that it followed from."""
+
+    batch: int
+    arrival_us: int | None
+    """When that batch arrived; None where retention has forgotten it."""
+    body: dict[str, Any]
 
 
 class Journal:
@@ -180,3 +190,12 @@ class Journal:
             return
         with self._database.transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO digest (series, tick, digest) VALUES (?, ?, ?)", rows)
+
+    def events(self, limit: int | None = None) -> list[KeptEvent]:
+        """Give the newest `limit` events, all if None, in the order in which they were kept."""
+        rows = self._database.read(
+            "SELECT event.batch, batch.arrival_us, event.body FROM event LEFT JOIN batch ON batch.id = event.batch"
+            " ORDER BY event.rowid DESC LIMIT ?",
+            (-1 if limit is None else limit,),
+        )
+        return [KeptEvent(batch, arrival_us, json.loads(body)) for batch, arrival_us, body in reversed(rows)]

@@ -75,12 +75,17 @@ class Checkpoints:
             with self._database.transaction() as connection:
                 _delete(connection, "complete = 0")
 
-    def load(self) -> Checkpoint | None:
-        """Load the newest generation that is whole; None if there never was one; JournalCorrupt if all are corrupt."""
+    def load(self, before: int | None = None) -> Checkpoint | None:
+        """Load the newest generation that is whole; None if there never was one; JournalCorrupt if all are corrupt.
+
+        With `before` only those of an earlier batch than that count.
+        """
         warnings: list[str] = []
         with self._database.snapshot():
             generations = self._database.read(
-                "SELECT id, batch, created_us FROM checkpoint WHERE complete = 1 ORDER BY id DESC"
+                "SELECT id, batch, created_us FROM checkpoint WHERE complete = 1 AND (?1 IS NULL OR batch < ?1)"
+                " ORDER BY id DESC",
+                (before,),
             )
             for generation, batch, created_us in generations:
                 try:

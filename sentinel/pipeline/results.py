@@ -115,7 +115,7 @@ def alarm_event(
         relative=channel.relative, remarks=remark_names(int(remarks)), alpha=rule.alpha, severity=rule.severity,
         threshold=_same_nan(float(threshold) if channel.line is None else channel.line),
         evidence=_same_nan(float(evidence)), estimates=estimates.each(_same_nan), time_us=time_us,
-        cadence_us=plan.cadence_us, scale=scale,
+        cadence_us=plan.cadence_us, scale=scale, tick=int(tick),
     )  # fmt: skip
 
 

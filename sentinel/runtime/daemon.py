@@ -91,6 +91,7 @@ class Daemon:
             snapshot=lambda: self.engine.snapshot, sources=lambda: tuple(self.engine.sources.values()),
             not_ready=self._why_not_ready, metrics=self._expose,
             settings_text=lambda: self.engine.settings.model_dump_json(indent=2),
+            events=lambda: self.engine.events, state_dir=str(settings.daemon.state_dir),
         )  # fmt: skip
         self.web = WebServer(create_app(access, self._clock, settings.web), settings.web)
         self._note_loaded()

@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic, perf_counter, sleep
+from typing import Any
 
 from sentinel.config import Settings, fingerprint, to_record
 from sentinel.domain.clock import MICROSECONDS, Clock
@@ -39,6 +40,8 @@ TURN_SECONDS = 1.0
 """A turn takes in frames for about this long, then tells the world."""
 RETRY_SECONDS = 1.0
 CHECKPOINT_RETRY_SECONDS = 30.0
+EVENTS_SHOWN = 1_000
+"""Events that are held for the pages of alarms; all are in the journal."""
 _UNWRITABLE = (JournalFull, JournalUnwritable)
 
 
@@ -72,6 +75,8 @@ class Engine:
         self._batch = 0
         self._checkpointed = -1
         self._forgetting = False
+        self.events: tuple[Mapping[str, Any], ...] = ()
+        """The newest events as they were sent, in their order."""
         self.restored = False
         self.last_beat_us = -1
         self.stopped_by = ""
@@ -90,6 +95,7 @@ class Engine:
         self._batch = batch
         if self._replica.settings != self._divide(self.settings) or self._journal.settings() is None:
             self._change(self.settings)
+        self.events = tuple(kept.body for kept in self._journal.events(EVENTS_SHOWN))
         self._publish()
         self.restored = True  # after the snapshot: /metrics is answered from now on, and must show the open alarms
 
@@ -209,6 +215,7 @@ class Engine:
         while self._owed:
             committed, result = self._owed[0]
             events: tuple[AlarmEvent | SiteEvent, ...] = (*result.events, *result.sites)
+            bodies: list[dict[str, object]] = []
             if events:
                 settings = fingerprint(self._replica.settings)
                 bodies = [body_of(event) | {"settings": settings} for event in events]
@@ -219,6 +226,8 @@ class Engine:
             for event in events if self.restored else ():
                 named = {"series": event.series, "alarm": event.alarm_id, "at": moment_iso(event.time_us)}
                 logger.warning(sentence_of(event), extra=named)
+            if bodies and self.restored:
+                self.events = (*self.events, *bodies)[-EVENTS_SHOWN:]
             self._owed.popleft()
 
     def _divide(self, settings: Settings, coming: Sequence[str] = ()) -> Settings:

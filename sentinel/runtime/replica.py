@@ -26,7 +26,7 @@ from sentinel.pipeline.cohort import CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.history import History
 from sentinel.pipeline.migrate import migrate
-from sentinel.pipeline.pipeline import Batch, CohortKey, Pipeline, PipelineState, Result
+from sentinel.pipeline.pipeline import Batch, CohortKey, Observer, Pipeline, PipelineState, Result
 from sentinel.pipeline.results import strongest
 from sentinel.pipeline.state import NOTHING
 
@@ -45,13 +45,16 @@ class Replica:
     ----------
     history: where the columns of the pictures are kept; None keeps none.
     took: told how many seconds each stage of the pipeline took.
+    watch: called after every block, as an observer of the pipeline.
+    cut_at: blocks end after the tick of this number; None = where the settings want digests.
     """
 
     def __init__(
         self, settings: Settings, history: History | None = None,
         took: Callable[[str, float], None] = lambda _stage, _seconds: None, *, threads: int = 1,
+        watch: Observer | None = None, cut_at: int | None = None,
     ) -> None:  # fmt: skip
-        self._history, self._took, self._threads = history, took, threads
+        self._history, self._took, self._threads, self._watch, self._cut_at = history, took, threads, watch, cut_at
         self.digests: list[tuple[int, int, str]] = []
         """(series id, tick, digest) since the list was last emptied."""
         self._warnings: set[str] = set()
@@ -63,13 +66,19 @@ class Replica:
     def use(self, settings: Settings) -> None:
         """Build the pipeline of these settings; the state is not touched."""
         self.settings = settings
-        self.pipeline = Pipeline(
-            settings, threads=self._threads, cut_every=settings.daemon.digest_every_ticks, took=self._took
-        )
+        cut_every = settings.daemon.digest_every_ticks if self._cut_at is None else self._cut_at
+        self.pipeline = Pipeline(settings, threads=self._threads, cut_every=cut_every, took=self._took)
 
     def use_record(self, record: Mapping[str, Any]) -> None:
         """Build the pipeline of recorded settings; what is ignored in them is logged once."""
         self.use(from_record(record, self._warn_once))
+
+    def use_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Take over the settings and the state of a checkpoint; errors as of `from_arrays`."""
+        self.use_record(checkpoint.header["settings"])
+        arrays, header = upgrade(checkpoint.arrays, checkpoint.header)
+        self.state = from_arrays(self.pipeline, arrays, header)
+        self.watermarks = {name: int(us) for name, us in header["watermarks"].items()}
 
     def _warn_once(self, line: str) -> None:
         if line not in self._warnings:
@@ -99,6 +108,8 @@ class Replica:
 
     def _observe(self, state: PipelineState, key: CohortKey, members: CohortState, ticks: SteppedBlock) -> None:
         """Take digests of the states that are due for one, and the columns of the pictures."""
+        if self._watch is not None:
+            self._watch(state, key, members, ticks)
         block, scored = ticks.block, ticks.scored
         length = (block.kind != ABSENT).sum(axis=0)
         every = self.settings.daemon.digest_every_ticks
@@ -130,11 +141,8 @@ def restore(journal: Journal, replica: Replica, settle: Settle, stopped: Callabl
         return _replay(journal, replica, settle, stopped, 0)
     for warning in checkpoint.warnings:
         logger.warning(warning)
-    replica.use_record(checkpoint.header["settings"])
     try:
-        arrays, header = upgrade(checkpoint.arrays, checkpoint.header)
-        replica.state = from_arrays(replica.pipeline, arrays, header)
-        replica.watermarks = {name: int(us) for name, us in header["watermarks"].items()}
+        replica.use_checkpoint(checkpoint)
     except UnreadableState as error:
         logger.warning(
             "the checkpoint of another version cannot be continued: the journal is replayed from its beginning",

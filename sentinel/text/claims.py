@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from math import ceil, exp, isfinite, isnan, log, log10
+from math import ceil, exp, isfinite, isnan, log, log10, nan
 
 from sentinel.config import RISE, SLOWER
 from sentinel.domain.channels import CLAIMS, Estimates
@@ -33,6 +33,8 @@ from sentinel.text.words import (
 
 FLOOR = -6.0
 """Lowest evidence that is shown, as log10."""
+_RECOVERY = ("recovery_seconds", "recovery_low_seconds", "recovery_high_seconds")
+_DERIVED = ("e_value", "cadence_seconds", *_RECOVERY)
 _ALARM_KEYS = [key for key in AlarmEvent._fields if key not in ("time_us", "cadence_us", "estimates")]
 
 
@@ -216,13 +218,22 @@ def body_of(event: AlarmEvent | SiteEvent) -> dict[str, object]:
     fields: dict[str, object]
     if isinstance(event, SiteEvent):
         own = {"members": list(event.members), "threshold": event.k, "remarks": (), "time": moment_iso(event.time_us)}
-        fields = dict.fromkeys((*_ALARM_KEYS, *Estimates._fields)) | asdict(event) | own
+        fields = dict.fromkeys((*_ALARM_KEYS, *Estimates._fields, *_DERIVED)) | asdict(event) | own
     else:
         fields = {key: getattr(event, key) for key in _ALARM_KEYS}
         numbers = {"threshold": event.threshold, "evidence": event.evidence, **event.estimates._asdict()}
+        numbers |= {"e_value": event.e_value if event.what == "raised" else nan, **_recovery_numbers(event)}
         fields |= {name: number if isfinite(number) else None for name, number in numbers.items()}
         fields |= {"time": moment_iso(event.time_us), "time_us": event.time_us}
+        fields["cadence_seconds"] = event.cadence_us / MICROSECONDS or None
     return fields | {"text": sentence_of(event)}
+
+
+def _recovery_numbers(event: AlarmEvent) -> dict[str, float]:
+    """Give the recovery time in seconds with the ends of its 95 % band; NaN or infinite where there is none."""
+    found = (-1.0 / log(lag1) if 0.0 < lag1 < 1.0 else nan for lag1 in event.estimates[:3])
+    seconds = event.cadence_us / MICROSECONDS
+    return {name: ticks * seconds for name, ticks in zip(_RECOVERY, found, strict=True)}
 
 
 def sentence_of(event: AlarmEvent | SiteEvent) -> str:

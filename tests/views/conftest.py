@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import pytest
@@ -24,12 +25,14 @@ class FakeDaemon:
     sources: Sequence[SourceStatus] = ()
     not_ready: Sequence[str] = ()
     restored: bool = True
+    events: Sequence[Mapping[str, Any]] = ()
 
     def access(self) -> Access:
         return Access(
             lambda: self.snapshot, lambda: self.sources, lambda: self.not_ready,
             lambda: "daemon:\n  note: <b>bold</b>\n",
             lambda accept: self._exposition().render(accept) if self.restored else None,
+            events=lambda: self.events, state_dir="/var/lib/sentinel",
         )  # fmt: skip
 
     def _exposition(self) -> Exposition:
@@ -51,7 +54,7 @@ def service(snapshot) -> Iterator[tuple[FakeDaemon, WebServer]]:
 def daemon(service, snapshot, metrics) -> FakeDaemon:
     daemon, _ = service
     daemon.snapshot, daemon.metrics, daemon.sources, daemon.not_ready = snapshot, metrics, (), ()
-    daemon.restored = True
+    daemon.restored, daemon.events = True, ()
     return daemon
 
 

@@ -26,7 +26,7 @@ from sentinel.domain.clock import Clock
 from sentinel.domain.errors import SentinelError
 from sentinel.domain.states import SeriesView
 from sentinel.pipeline.snapshot import Snapshot
-from sentinel.views.web import pages
+from sentinel.views.web import alarms, pages
 from sentinel.views.web.connections import MOST_WAITING_TO_BE_ACCEPTED, BoundedProtocol, most_connections
 from sentinel.views.web.hosts import AllowedHosts
 from sentinel.views.web.pages import STATIC, Access
@@ -148,6 +148,7 @@ def create_app(access: Access, clock: Clock, settings: WebSettings) -> Starlette
             Route("/metrics", answers.metrics),
             Route("/", answers.status),
             Route("/series/{name:path}", answers.series_page),
+            *alarms.routes(access),
             Route("/api/v1/series", answers.series_list),
             Route("/api/v1/series/{name:path}", answers.series_json),
             Route("/api/v1/spectrogram/{name:path}", answers.spectrogram),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from math import atanh, isfinite, isnan, log10
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -57,6 +58,10 @@ class Access:
     """The settings in force, without secrets."""
     metrics: Callable[[str], tuple[bytes, str] | None]
     """Body and content type for a scraper that sends this Accept header; None until the state is restored."""
+    events: Callable[[], Sequence[Mapping[str, Any]]] = lambda: ()
+    """The newest events of alarms as they were sent, in their order."""
+    state_dir: str = "DIR"
+    """The state folder, for commands that a page names."""
 
 
 def status(access: Access, clock: Clock, first: int, fleet: bool) -> HTMLResponse:
@@ -75,7 +80,7 @@ def status(access: Access, clock: Clock, first: int, fleet: bool) -> HTMLRespons
         totals[state] += number
     sites = sorted(snapshot.sites(), key=lambda site: ORDER.index(site.state))
     age = (clock.now_us() - snapshot.taken_us) / MICROSECONDS
-    return _page(
+    return render(
         "status.html", views=views, fleet=fleet, ranks=ranks, discoveries=sum(one.discovered for one in ranking),
         level=LEVEL, pictures=_pictures(snapshot, views[:PICTURES]), total=len(snapshot), first=first, rows=ROWS,
         totals=[(state.value, number, MEANINGS[state]) for state, number in totals.items()],
@@ -100,17 +105,18 @@ def _count_unjudged(snapshot: Snapshot) -> list[tuple[str, str, int]]:
 
 def series(snapshot: Snapshot, view: SeriesView) -> HTMLResponse:
     """Show one series."""
-    return _page("series.html", v=view, pictures=_pictures(snapshot, [view]))
+    return render("series.html", v=view, pictures=_pictures(snapshot, [view]))
 
 
 def problem(code: int, detail: str, headers: Mapping[str, str] | None) -> HTMLResponse:
     """Say in one sentence what went wrong."""
-    return _page("problem.html", code, headers, code=code, detail=detail)
+    return render("problem.html", code, headers, code=code, detail=detail)
 
 
-def _page(
+def render(
     template: str, status_code: int = 200, headers: Mapping[str, str] | None = None, **values: object
 ) -> HTMLResponse:
+    """Fill in a template."""
     text = _environment.get_template(template).render(values)
     return HTMLResponse(text.encode("utf-8", "replace"), status_code, headers)
 

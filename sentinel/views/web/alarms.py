@@ -1,0 +1,62 @@
+"""The pages of alarms: all that are shown, open ones first, and one with what it claimed and its receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sentinel.text.receipts import claim_rows, moment, receipt_rows
+from sentinel.views.web import pages
+
+ROWS = 200
+"""Alarms per page."""
+
+
+class ShownAlarm(NamedTuple):
+    """One alarm: the event that raised it, and the one that ended it."""
+
+    raised: Mapping[str, Any]
+    cleared: Mapping[str, Any] | None
+
+    @property
+    def standing(self) -> str:
+        """Say `open`, or when it ended."""
+        return "open" if self.cleared is None else f"ended {moment(self.raised, self.cleared.get('time_us'))}"
+
+    @property
+    def begun(self) -> str:
+        """Say when it was raised."""
+        return moment(self.raised, self.raised.get("time_us"))
+
+
+def pair(events: Sequence[Mapping[str, Any]]) -> list[ShownAlarm]:
+    """Pair the events of alarms: open ones first, then the newest; one whose beginning is forgotten is left out."""
+    cleared = {event["alarm_id"]: event for event in events if event["what"] == "cleared"}
+    found = [ShownAlarm(each, cleared.get(each["alarm_id"])) for each in events if each["what"] == "raised"]
+    found.reverse()
+    return sorted(found, key=lambda alarm: alarm.cleared is not None)
+
+
+def routes(access: pages.Access) -> list[Route]:
+    """Give the routes of the list and of one alarm."""
+
+    def show_list(_: Request) -> Response:
+        found = pair(access.events())
+        return pages.render("alarms.html", alarms=found[:ROWS], further=max(0, len(found) - ROWS))
+
+    def show_one(request: Request) -> Response:
+        alarm = request.path_params["alarm"]
+        for one in pair(access.events()):
+            if one.raised["alarm_id"] == alarm:
+                return pages.render(
+                    "alarm.html", alarm=one, claim=list(claim_rows(one.raised)), receipt=list(receipt_rows(one.raised)),
+                    state_dir=access.state_dir, has_page="members" not in one.raised,
+                )  # fmt: skip
+        raise HTTPException(404, f"There is no alarm {alarm!r} among those shown; sentinel explain knows older ones")
+
+    return [Route("/alarms", show_list), Route("/alarms/{alarm}", show_one)]

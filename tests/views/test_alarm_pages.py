@@ -1,0 +1,47 @@
+"""The pages of alarms, over a real server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.runtime.rig import CHOSEN, Rig, Sink, frame
+
+SITES = CHOSEN | {"sites": [{"name": "lake", "match": "s*", "k": 2}]}
+
+
+def test_every_alarm_is_listed_open_ones_first_and_has_a_page_with_its_receipt(client, daemon, tmp_path: Path) -> None:
+    rig = Rig(tmp_path, SITES, out=Sink())
+    rig.feed(frame(0, 230))
+    daemon.events = rig.engine.events
+    raised = [event for event in daemon.events if event["what"] == "raised"]
+    cleared = {event["alarm_id"] for event in daemon.events if event["what"] == "cleared"}
+    assert cleared
+    assert len(cleared) < len(raised)
+    page = client.get("/alarms").text
+    assert all(f"/alarms/{event['alarm_id']}" in page for event in raised)
+    assert page.index("<td>open</td>") < page.index("<td>ended ")
+    assert page.rindex("<td>open</td>") < page.index("<td>ended ")
+    for event in raised:
+        text = client.get(f"/alarms/{event['alarm_id']}").text
+        assert ("ended" not in text) == (event["alarm_id"] not in cleared)
+        assert f"sentinel replay {event['alarm_id']} --state /var/lib/sentinel" in text
+        assert event["settings"] in text
+        if event["series"] != "lake":
+            assert "calibrated" in text
+            assert f'href="/series/{event["series"]}"' in text
+
+
+def test_a_restart_keeps_the_list(tmp_path: Path) -> None:
+    first = Rig(tmp_path)
+    first.feed(frame(0, 230))
+    shown = first.engine.events
+    first.journal.close()
+    assert shown
+    assert [event["id"] for event in Rig(tmp_path).engine.events] == [event["id"] for event in shown]
+
+
+def test_without_alarms_the_list_says_so_and_an_unknown_alarm_is_404(client) -> None:
+    assert "No alarm has been raised." in client.get("/alarms").text
+    answer = client.get("/alarms/nothing")
+    assert answer.status_code == 404
+    assert "sentinel explain" in answer.text
