@@ -13,9 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import AfterValidator, Field
 
 from sentinel.config.alarms import DEFAULT_ALARMS, FLEET, LARGEST_ALPHA, SLOWER, AlarmSettings, alarm_conflicts
+from sentinel.config.notify import LogNotify, NamedPath, Notify
 from sentinel.config.series import (
     DEFAULT_BANK,
     BankSettings,
@@ -42,12 +43,6 @@ def _split_address(text: str) -> tuple[str, int]:
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
         raise ValueError("host:port, an IPv6 address in brackets, such as [::1]:9814")
     return host.strip("[]"), int(port)
-
-
-_NOT_EMPTY = require(lambda path: path != "", "a path is needed; '.' is the folder in which sentinel was started")
-NamedPath: TypeAlias = Annotated[
-    Path, BeforeValidator(_NOT_EMPTY), WithJsonSchema({"type": "string", "format": "path", "minLength": 1})
-]
 
 
 _HostName: TypeAlias = Annotated[
@@ -113,25 +108,6 @@ class WebSettings(Part):
     def address(self) -> tuple[str, int]:
         """Host (without brackets) and port of `listen`."""
         return _split_address(self.listen)
-
-
-class LogNotify(Part):
-    """Notifications as JSON lines."""
-
-    kind: Literal["log"] = "log"
-    """JSON lines in a file or on standard error."""
-    name: Name = "log"
-    """Name of the sink; the label `sink` of its metrics."""
-    path: NamedPath | None = None
-    """File the lines are appended to; null = standard error."""
-
-
-def _kind_of(entry: Any) -> Any:
-    return entry.get("kind", "log") if isinstance(entry, dict) else getattr(entry, "kind", "log")
-
-
-Notify: TypeAlias = Annotated[Annotated[LogNotify, Tag("log")], Discriminator(_kind_of)]
-"""The kinds of notifiers. One more is a model of its own and its place in this union; `log` may leave out its kind."""
 
 
 _DEFAULT_SERIES, _DEFAULT_DETECTORS = SeriesSettings(), BankSettings()

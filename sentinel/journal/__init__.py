@@ -27,6 +27,11 @@ __all__ = [
 ]  # fmt: skip
 
 DATABASE_FILE = "sentinel.db"
+_OPEN = (
+    "event.id LIKE '%/raised' AND NOT EXISTS"
+    " (SELECT 1 FROM event AS ended WHERE ended.id = substr(event.id, 1, length(event.id) - 6) || 'cleared')"
+)
+"""Of an event: it raised an alarm that has not ended."""
 
 
 class KeptEvent(NamedTuple):
@@ -199,3 +204,23 @@ class Journal:
             (-1 if limit is None else limit,),
         )
         return [KeptEvent(batch, arrival_us, json.loads(body)) for batch, arrival_us, body in reversed(rows)]
+
+    def open_told(self, sink: str) -> list[dict[str, Any]]:
+        """Give the events of alarms that this sink was told of and that have not ended, in order."""
+        rows = self._database.read(
+            f"SELECT event.body FROM event JOIN outbox ON outbox.event = event.id WHERE {_OPEN}"
+            " AND outbox.sink = ? AND outbox.delivered_us > 0 ORDER BY event.rowid",
+            (sink,),
+        )
+        return [json.loads(body) for (body,) in rows]
+
+    def owe_open(self, sinks: Sequence[str]) -> None:
+        """Put alarms that have not ended into the outbox of sinks that they were never put into, as of a new one."""
+        if not self._database.read(f"SELECT 1 FROM event WHERE {_OPEN} LIMIT 1"):
+            return
+        with self._database.transaction() as connection:
+            connection.executemany(
+                f"INSERT INTO outbox (event, sink, delivered_us) SELECT id, ?, NULL FROM event WHERE {_OPEN}"
+                " ON CONFLICT (event, sink) DO NOTHING",
+                [(sink,) for sink in sinks],
+            )

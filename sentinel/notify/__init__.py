@@ -6,10 +6,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sentinel.config import Notify
+from sentinel.notify.alertmanager import AlertmanagerNotifier
 from sentinel.notify.base import Delivery, Event, Notifier, idempotence_key
+from sentinel.notify.email import EmailNotifier
+from sentinel.notify.exec import ExecNotifier
 from sentinel.notify.log import LogNotifier
+from sentinel.notify.webhook import WebhookNotifier
 
-NOTIFIERS: Mapping[str, Callable[[Any], Notifier]] = {"log": LogNotifier}
+NOTIFIERS: Mapping[str, Callable[[Any], Notifier]] = {
+    "log": LogNotifier,
+    "alertmanager": AlertmanagerNotifier,
+    "webhook": WebhookNotifier,
+    "email": EmailNotifier,
+    "exec": ExecNotifier,
+}
 """By kind: the class that is made from the settings of that kind."""
 
 

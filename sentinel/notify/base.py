@@ -27,6 +27,8 @@ class Notifier(ABC):
     def __init__(self, name: str) -> None:
         self.name = name
         """Name in settings, metrics and messages."""
+        self.renew_every: float | None = None
+        """Seconds after which events of alarms that are still open are sent again, as `raised`; None = never."""
 
     @abstractmethod
     def describe(self) -> str:

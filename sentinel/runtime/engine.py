@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import monotonic, perf_counter, sleep
 from typing import Any
 
-from sentinel.config import Settings, fingerprint, to_record
+from sentinel.config import Settings, fingerprint, identity, to_record
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent, SiteEvent
@@ -57,7 +57,8 @@ class Engine:
         """The settings in force."""
         self._journal, self._inbox, self._metrics, self._clock = journal, inbox, metrics, clock
         self._acknowledge = acknowledge
-        self._outbox = Outbox(journal, notifiers, metrics, clock)
+        names = {identity(source): source.name for source in settings.sources}
+        self._outbox = Outbox(journal, notifiers, metrics, clock, names)
         self._accounts = Accounts(settings, metrics, clock)
         self.sources = self._accounts.statuses
         """Facts about each source, by its id."""
@@ -95,6 +96,7 @@ class Engine:
         self._batch = batch
         if self._replica.settings != self._divide(self.settings) or self._journal.settings() is None:
             self._change(self.settings)
+        self._outbox.owe_open()
         self.events = tuple(kept.body for kept in self._journal.events(EVENTS_SHOWN))
         self._publish()
         self.restored = True  # after the snapshot: /metrics is answered from now on, and must show the open alarms

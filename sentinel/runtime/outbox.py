@@ -3,6 +3,9 @@
 The journal has one writer, the engine's thread, and it stays so. In each turn the engine records what the threads have
 sent and gives those that are free their next batch; it never waits for one. A receiver that fails is tried again ever
 more rarely. One that hangs holds up neither the engine nor another receiver.
+
+An open alarm is never lost, and a resolved one never invented: a receiver that is new is owed the alarms that are open,
+and one that forgets is told of them again and again, but only while it is owed nothing, so never after their end.
 """
 
 from __future__ import annotations
@@ -32,9 +35,16 @@ GRACE_SECONDS = 5.0
 class _Sending:
     """One batch on its way, in a thread of its own; `answer` is done when that has ended."""
 
-    def __init__(self, notifier: Notifier, owed: Sequence[tuple[str, Event]]) -> None:
+    def __init__(
+        self, notifier: Notifier, owed: Sequence[tuple[str, Event]], names: Mapping[str, str], *, again: bool = False
+    ) -> None:
         self.keys = [key for key, _ in owed]
-        self._events = [{**event, "id": event["alarm_id"]} for _, event in owed]
+        self.again = again
+        """It was told before, and is not owed."""
+        self._events = [
+            {**event, "id": event["alarm_id"], "source": names.get(str(event.get("source")), event.get("source"))}
+            for _, event in owed
+        ]
         self.deadline = monotonic() + DEADLINE_SECONDS
         self.answer: Future[Delivery] = Future()
         Thread(target=self._send, args=(notifier,), name=f"notify {notifier.name}", daemon=True).start()
@@ -61,13 +71,21 @@ class _Receiver:
     """When it may be tried again."""
     wait: float = 0.0
     failure: str = ""
+    renewal_due: float = 0.0
+    """When it is told again of the alarms that are open."""
 
 
 class Outbox:
-    """Hands to the receivers what the journal owes them. Belongs to the engine's thread."""
+    """Hands to the receivers what the journal owes them. Belongs to the engine's thread.
 
-    def __init__(self, journal: Journal, notifiers: Mapping[str, Notifier], metrics: Metrics, clock: Clock) -> None:
-        self._journal, self._metrics, self._clock = journal, metrics, clock
+    `names` are those of the sources by their ids, as receivers and metrics know them.
+    """
+
+    def __init__(
+        self, journal: Journal, notifiers: Mapping[str, Notifier], metrics: Metrics, clock: Clock,
+        names: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        self._journal, self._metrics, self._clock, self._names = journal, metrics, clock, dict(names or {})
         self._receivers = {sink: _Receiver(notifier) for sink, notifier in notifiers.items()}
         self.sinks = list(notifiers)
         """Names of the receivers."""
@@ -86,8 +104,26 @@ class Outbox:
                 owed = self._journal.undelivered(sink, MOST_PER_BATCH)
                 if owed:
                     receiver.hangs = False
-                    receiver.sending = _Sending(receiver.notifier, owed)
+                    receiver.sending = _Sending(receiver.notifier, owed, self._names)
+                else:
+                    self._renew(sink, receiver)
             self._metrics.outbox_notifications.set(self._journal.outbox_length(sink), sink=sink)
+
+    def owe_open(self) -> None:
+        """Let receivers that are new be told of the alarms that are open; once, when the state is restored."""
+        self._journal.owe_open(self.sinks)
+
+    def _renew(self, sink: str, receiver: _Receiver) -> None:
+        """Tell a receiver that forgets again of the alarms that are open. It is owed nothing, so none has ended."""
+        every = receiver.notifier.renew_every
+        if every is None or monotonic() < receiver.renewal_due:
+            return
+        receiver.renewal_due = monotonic() + every
+        is_open = self._journal.open_told(sink)
+        if is_open:
+            receiver.hangs = False
+            told = [(str(event["id"]), event) for event in is_open]
+            receiver.sending = _Sending(receiver.notifier, told, self._names, again=True)
 
     def flush(self, seconds: float) -> None:
         """Send what is owed for at most so long, without waiting for those that fail. Raises what `deliver` does."""
@@ -111,22 +147,23 @@ class Outbox:
         if sending is None:
             return
         if sending.answer.done():
-            self._record(sink, receiver, sending.keys, sending.answer.result())
+            self._record(sink, receiver, sending, sending.answer.result())
         elif not receiver.hangs and monotonic() > sending.deadline + GRACE_SECONDS:
             receiver.hangs = True
             self._metrics.notification_failures.inc(sink=sink)
             self._warn(sink, receiver, "no answer long after its deadline; what is owed to it waits")
 
-    def _record(self, sink: str, receiver: _Receiver, keys: list[str], delivery: Delivery) -> None:
+    def _record(self, sink: str, receiver: _Receiver, sending: _Sending, delivery: Delivery) -> None:
         """Write down what became of a batch, then forget it; so nothing is forgotten if it cannot be written."""
         outcome, sent, reason = delivery
-        now_us = self._clock.now_us()
-        if sent:
+        now_us, keys = self._clock.now_us(), sending.keys
+        if sent and not sending.again:
             self._journal.mark_delivered(sink, keys[:sent], now_us)
-        if outcome == "refused":
+        if outcome == "refused" and not sending.again:
             self._journal.mark_refused(sink, [keys[sent]], now_us)
         receiver.sending = None
-        self._metrics.notifications.inc(sent + (outcome != "delivered"), sink=sink)
+        if not sending.again:
+            self._metrics.notifications.inc(sent + (outcome != "delivered"), sink=sink)
         if outcome != "delivered":
             self._metrics.notification_failures.inc(sink=sink)
         if outcome == "retry":

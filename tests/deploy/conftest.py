@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,8 @@ from typing import Any
 import promql_parser
 import pytest
 import yaml
+
+from tests.deploy.programs import program
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
@@ -27,15 +27,7 @@ def deploy() -> Path:
 def tool() -> Callable[[str], str]:
     """Path of a Debian program; where it is absent the test is skipped, in CI it fails."""
 
-    def find(name: str) -> str:
-        path = shutil.which(name)
-        if path is None and os.environ.get("CI") == "true":
-            pytest.fail(f"{name}: not installed; .ci/run installs it")
-        if path is None:
-            pytest.skip(f"{name}: not installed")
-        return path
-
-    return find
+    return program
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -13,6 +14,16 @@ from typing import Any
 
 import httpx
 import pytest
+
+
+def program(name: str) -> str:
+    """Path of a program; where it is absent the test is skipped, in CI it fails."""
+    path = shutil.which(name)
+    if path is None and os.environ.get("CI") == "true":
+        pytest.fail(f"{name}: not installed; .ci/run installs it")
+    if path is None:
+        pytest.skip(f"{name}: not installed")
+    return path
 
 
 def free_address() -> str:

@@ -67,7 +67,10 @@ def test_the_alerts_are_those_that_are_promised(alerts: list[dict[str, Any]]) ->
 def test_each_alert_says_what_where_how_bad_and_what_to_do(alerts: list[dict[str, Any]]) -> None:
     for alert in alerts:
         assert alert["labels"]["severity"] in ("warning", "critical"), alert["alert"]
-        assert set(alert["annotations"]) == {"summary", "description", "runbook"}, alert["alert"]
+        signal = set() if alert["alert"] not in SIGNAL else {"page"}
+        if "series_alarm" in alert["expr"]:
+            signal.add("numbers")
+        assert set(alert["annotations"]) == {"summary", "description", "runbook"} | signal, alert["alert"]
         assert alert["annotations"]["runbook"] == f"deploy/README.md#{alert['alert'].lower()}"
 
 
@@ -96,7 +99,7 @@ def test_every_channel_has_its_alert_and_only_one(alerts: list[dict[str, Any]]) 
         )
 
     channels = [("lag1", "0.8"), ("lag1", "below -0.8"), ("lag1", "relative"), ("modulus", "0.9"), ("spread", "1.5x")]
-    channels.append(("weighted", "lag1 0.8 + spread 1.5x"))
+    channels += [("weighted", "lag1 0.8 + spread 1.5x"), ("rise", "2.72x")]
     warnings = [
         alert for alert in alerts if SIGNAL.get(alert["alert"]) == "warning" and "series_alarm" in alert["expr"]
     ]

@@ -10,14 +10,17 @@ from time import monotonic
 
 import pytest
 
-from sentinel.config import LogNotify
+from sentinel.config import AlertmanagerNotify, ExecNotify, LogNotify, WebhookNotify
 from sentinel.notify import NOTIFIERS, Delivery, Notifier, idempotence_key, make_notifier
+from tests.notify.conftest import Web
 
 EVENT = {
     "id": "a1b2",
     "what": "raised",
     "series": "lake/löaded\n",
     "source": "buoys",
+    "rule": "lag1",
+    "label": "0.8",
     "kind": "lag1",
     "threshold": 0.8,
     "alpha": 1e-4,
@@ -33,8 +36,13 @@ EVENT = {
 
 
 CLEARED = {**EVENT, "what": "cleared", "evidence": inf}
-EXAMPLES: dict[str, Callable[[Path], Notifier]] = {"log": lambda folder: log_to(folder / "alarms.jsonl")}
-"""By kind: a notifier that can send."""
+EXAMPLES: dict[str, Callable[[Path, Web], Notifier]] = {
+    "log": lambda folder, _: log_to(folder / "alarms.jsonl"),
+    "alertmanager": lambda _, web: make_notifier(AlertmanagerNotify(kind="alertmanager", url=web.address)),
+    "webhook": lambda _, web: make_notifier(WebhookNotify(kind="webhook", url=web.address)),
+    "exec": lambda _, __: make_notifier(ExecNotify(kind="exec", command=("cat",))),
+}
+"""By kind: a notifier that can send; mail is in `test_email.py`."""
 
 
 def log_to(path: Path | None) -> Notifier:
@@ -49,12 +57,12 @@ def soon() -> float:
 
 
 def test_there_is_an_example_of_every_kind() -> None:
-    assert EXAMPLES.keys() == NOTIFIERS.keys()
+    assert EXAMPLES.keys() | {"email"} == NOTIFIERS.keys()
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
-def test_every_notifier_sends_describes_itself_in_a_line_and_closes_twice(kind: str, tmp_path: Path) -> None:
-    notifier = EXAMPLES[kind](tmp_path)
+def test_every_notifier_sends_describes_itself_in_a_line_and_closes_twice(kind: str, tmp_path: Path, web: Web) -> None:
+    notifier = EXAMPLES[kind](tmp_path, web)
     assert len(notifier.describe().splitlines()) == 1
     assert notifier.send([EVENT, CLEARED], soon()) == Delivery("delivered", 2)
     notifier.close()
@@ -62,8 +70,8 @@ def test_every_notifier_sends_describes_itself_in_a_line_and_closes_twice(kind: 
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
-def test_after_its_deadline_no_notifier_goes_on(kind: str, tmp_path: Path) -> None:
-    outcome, sent, reason = EXAMPLES[kind](tmp_path).send([EVENT, CLEARED], monotonic() - 1.0)
+def test_after_its_deadline_no_notifier_goes_on(kind: str, tmp_path: Path, web: Web) -> None:
+    outcome, sent, reason = EXAMPLES[kind](tmp_path, web).send([EVENT, CLEARED], monotonic() - 1.0)
     assert (outcome, sent) == ("retry", 0)
     assert reason
 

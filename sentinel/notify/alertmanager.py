@@ -1,0 +1,108 @@
+"""Notifier `alertmanager`: alerts over API version 2, with the labels that the shipped rules give them.
+
+Alertmanager knows an alert by its labels, so that what comes from here and what comes through Prometheus is one alert.
+It forgets an alert whose end has passed. So each alarm is sent with an end some time ahead (`keep`), again and again
+while it is open, and with the present as its end once it is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+from sentinel.config import AlertmanagerNotify
+from sentinel.domain.clock import MICROSECONDS, Clock
+from sentinel.notify.base import Delivery, Event, Notifier
+from sentinel.notify.http import Answer, post, to_json
+from sentinel.notify.secrets import SecretMissing
+
+NAMES = {"modulus": "SentinelOscillation", "spread": "SentinelSpreadRisen", "rise": "SentinelSpreadRisen"}
+"""Alerts of the shipped rules by kind of the rule, where it is no loss of resilience."""
+
+
+def alert_name(event: Event) -> str:
+    """Give the alert of the shipped rules for this event."""
+    if "members" in event:
+        return "SentinelSiteAlarm"
+    if event["severity"] == "critical":
+        return "SentinelCritical"
+    if event["rule"] == "lag1" and str(event["label"]).startswith("below "):
+        return "SentinelOvershooting"
+    return NAMES.get(str(event["rule"]), "SentinelResilienceLoss")
+
+
+class AlertmanagerNotifier(Notifier):
+    """Sends alerts to one Alertmanager."""
+
+    def __init__(self, settings: AlertmanagerNotify) -> None:
+        super().__init__(settings.name)
+        self._settings, self._clock = settings, Clock()
+        self._url = f"{settings.url.rstrip('/')}/api/v2/alerts"
+        self.renew_every = settings.resend_every / MICROSECONDS
+
+    def describe(self) -> str:
+        """Say where alerts go."""
+        return f"alerts to Alertmanager at {self._settings.url}"
+
+    def send(self, batch: Sequence[Event], deadline: float) -> Delivery:
+        """Send all at once; where Alertmanager refuses one of them, one by one. See `Notifier.send`.
+
+        Of several events of one alarm the last counts, which is the same as sending them in order.
+        """
+        try:
+            answer = self._post(list({self._identity(event): event for event in batch}.values()), deadline)
+            if answer.outcome == "delivered" or (answer.outcome == "retry" or len(batch) == 1):
+                sent = len(batch) if answer.outcome == "delivered" else 0
+                return Delivery(answer.outcome, sent, answer.reason)
+            for count, event in enumerate(batch):
+                answer = self._post([event], deadline)
+                if answer.outcome != "delivered":
+                    return Delivery(answer.outcome, count, answer.reason)
+        except SecretMissing as error:
+            return Delivery("retry", 0, f"notify {self.name}: {error}")
+        return Delivery("delivered", len(batch))
+
+    def _identity(self, event: Event) -> tuple[tuple[str, str], ...]:
+        return tuple(sorted(self.labels_of(event).items()))
+
+    def _post(self, events: Sequence[Event], deadline: float) -> Answer:
+        body = to_json([self.alert_of(event) for event in events])
+        return post(f"notify {self.name}", self._url, body, {}, self._settings, deadline)
+
+    def labels_of(self, event: Event) -> dict[str, str]:
+        """Give the labels of the alert, those that are empty left out as Prometheus does."""
+        labels = {"alertname": alert_name(event), "severity": event["severity"], "series": event["series"]}
+        if "members" not in event:
+            labels |= {"source": event["source"], "detector": event["rule"], "threshold": event["label"]}
+        known = {name: str(value).encode("utf-8", "replace").decode() for name, value in labels.items()}
+        return {name: value for name, value in (self._settings.labels | known).items() if value}
+
+    def alert_of(self, event: Event) -> dict[str, object]:
+        """Give the alert: labels, words and numbers, begin and end."""
+        now = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=self._clock.now_us())
+        alert: dict[str, object] = {"labels": self.labels_of(event), "annotations": self._annotations(event)}
+        if self._settings.page is not None:
+            alert["generatorURL"] = f"{self._settings.page.rstrip('/')}/alarms/{event['id']}"
+        if event["what"] == "cleared":
+            return alert | {"endsAt": now.isoformat()}
+        alert["endsAt"] = (now + timedelta(microseconds=self._settings.keep)).isoformat()
+        begun = event.get("time")
+        # One that lies ahead, of a clock that is wrong or a simulation, would be refused behind its end.
+        if isinstance(begun, str) and datetime.fromisoformat(begun) <= now:
+            alert["startsAt"] = begun
+        return alert
+
+    def _annotations(self, event: Event) -> dict[str, str]:
+        number = {
+            name: event[name]
+            for name in ("lag1", "lag1_low", "lag1_high", "recovery_seconds", "evidence", "e_value")
+            if isinstance(event.get(name), float)
+        }
+        words = {name: f"{value:.4g}" for name, value in number.items()}
+        said = {"summary": f"{event['series']}: {event['what']}", "description": str(event["text"]), **words}
+        said |= {"alarm": str(event["id"]), "settings": str(event.get("settings") or "")}
+        if self._settings.page is not None and "members" not in event:
+            name = quote(str(event["series"]), safe="/", errors="replace")
+            said["page"] = f"{self._settings.page.rstrip('/')}/series/{name}"
+        return {name: text for name, text in said.items() if text}

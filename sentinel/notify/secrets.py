@@ -1,0 +1,33 @@
+"""Secrets from files: read anew each time, so that a rotation needs no restart; their content is never said."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+LONGEST = 65_536
+
+
+class SecretMissing(Exception):  # noqa: N818 - says what is the matter
+    """A file that should hold a secret cannot be read, or is empty; the message names the file."""
+
+
+def read_secret(path: Path) -> str:
+    """Give the content of a file without the line break at its end.
+
+    A relative path is looked for in $CREDENTIALS_DIRECTORY first, where systemd's `LoadCredential=` puts it. Raises
+    SecretMissing.
+    """
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    candidates = [Path(folder) / path, path] if folder and not path.is_absolute() else [path]
+    found = next((each for each in candidates if each.exists()), candidates[0])
+    try:
+        with found.open(encoding="utf-8") as file:
+            secret = file.read(LONGEST).rstrip("\r\n")
+    except OSError as error:
+        raise SecretMissing(f"{found}: {error.strerror}; a file that holds the secret is needed") from None
+    except UnicodeDecodeError:
+        raise SecretMissing(f"{found}: not UTF-8; a file that holds the secret as text is needed") from None
+    if not secret or "\n" in secret or "\r" in secret:
+        raise SecretMissing(f"{found}: empty, or several lines; one line that is the secret is needed")
+    return secret

@@ -1,0 +1,106 @@
+"""Webhooks, against a real HTTP server."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import socket
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from sentinel.config import WebhookNotify
+from sentinel.notify import Delivery, make_notifier
+from tests.notify.conftest import Web
+from tests.notify.test_notify import CLEARED, EVENT, soon
+
+SECRET = "key of the signature"
+
+
+def hook(web: Web, **more: object) -> WebhookNotify:
+    return WebhookNotify.model_validate({"kind": "webhook", "url": f"{web.address}/alarms?of=lakes", **more})
+
+
+def test_each_event_is_a_post_of_its_own_with_its_key_in_order(web: Web) -> None:
+    assert make_notifier(hook(web)).send([EVENT, CLEARED], soon()) == Delivery("delivered", 2)
+    assert [path for path, _, _ in web.got] == ["/alarms?of=lakes"] * 2
+    assert [headers["idempotency-key"] for _, headers, _ in web.got] == ["a1b2/raised", "a1b2/cleared"]
+    body = json.loads(web.got[0][2])
+    assert body == EVENT | {"lag1_high": None}
+    assert web.got[0][1]["content-type"] == "application/json"
+    assert "sentinel-signature" not in web.got[0][1]
+
+
+def test_the_signature_is_that_of_time_and_body_and_the_secret_may_be_rotated(web: Web, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    notifier = make_notifier(hook(web, secret_file=str(file)))
+    for secret in (SECRET, "another"):
+        file.write_text(secret + "\n")
+        assert notifier.send([EVENT], soon()).outcome == "delivered"
+        _, headers, body = web.got[-1]
+        said = headers["sentinel-timestamp"].encode() + b"." + body
+        expected = hmac.new(secret.encode(), said, hashlib.sha256).hexdigest()
+        assert headers["sentinel-signature"] == f"sha256={expected}"
+
+
+def test_secrets_are_found_in_the_folder_that_systemd_names(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("t0ken")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert make_notifier(hook(web, bearer_token_file="token")).send([EVENT], soon()).outcome == "delivered"
+    assert web.got[0][1]["authorization"] == "Bearer t0ken"
+
+
+def test_a_missing_secret_is_named_and_tried_again_and_nothing_is_sent(web: Web, tmp_path: Path) -> None:
+    for content in (None, "", "two\nlines\n"):
+        if content is not None:
+            (tmp_path / "secret").write_text(content)
+        outcome, sent, reason = make_notifier(hook(web, secret_file=str(tmp_path / "secret"))).send([EVENT], soon())
+        assert (outcome, sent) == ("retry", 0)
+        assert str(tmp_path / "secret") in reason
+        assert "two" not in reason
+    assert web.got == []
+
+
+@pytest.mark.parametrize("code", [301, 401, 403, 404, 408, 429, 500, 503])
+def test_what_either_end_may_mend_is_tried_again(web: Web, code: int) -> None:
+    web.answers = [200, code]
+    outcome, sent, reason = make_notifier(hook(web)).send([EVENT, CLEARED], soon())
+    assert (outcome, sent) == ("retry", 1)
+    assert f"answer {code}" in reason
+    assert len(web.got) == 2, "a redirect is not followed"
+
+
+@pytest.mark.parametrize("code", [400, 413, 422])
+def test_an_event_that_is_not_wanted_is_refused_and_those_before_it_were_sent(web: Web, code: int) -> None:
+    web.answers = [200, code]
+    assert make_notifier(hook(web)).send([EVENT, CLEARED], soon())[:2] == ("refused", 1)
+
+
+def test_no_server_and_a_server_that_never_answers_are_tried_again_in_time(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        began = monotonic()
+        settings = WebhookNotify(kind="webhook", url=f"http://127.0.0.1:{port}/", timeout=200_000)
+        outcome, sent, reason = make_notifier(settings).send([EVENT], soon())
+        assert (outcome, sent) == ("retry", 0)
+        assert "no answer in time" in reason
+        assert monotonic() - began < 3.0
+    reason = make_notifier(settings).send([EVENT], soon()).reason
+    assert "refused" in reason
+
+
+def test_an_address_that_is_a_secret_is_never_said(web: Web, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(f"{web.address}/T0P/S3CRET\n")
+    settings = WebhookNotify(kind="webhook", url_file=tmp_path / "url")
+    notifier = make_notifier(settings)
+    web.answers = [500, 400]
+    said = [notifier.send([EVENT], soon()).reason, notifier.send([EVENT], soon()).reason, notifier.describe()]
+    (tmp_path / "url").write_text("nonsense S3CRET\n")
+    said.append(notifier.send([EVENT], soon()).reason)
+    said.append(settings.model_dump_json())
+    assert web.got[0][0] == "/T0P/S3CRET"
+    assert all("S3CRET" not in text for text in said), said
