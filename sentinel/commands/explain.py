@@ -23,7 +23,7 @@ from sentinel.domain.errors import StateError, UsageError
 from sentinel.domain.spans import duration_in_words, moment_in_words, moment_iso
 from sentinel.journal import Journal, KeptEvent
 from sentinel.runtime.retrace import Trace, retrace
-from sentinel.text.receipts import claim_rows, e_value_of, guarantee, moment, null_hypothesis, receipt_rows
+from sentinel.text.receipts import claim_rows, e_value_of, guarantee, moment, null_hypothesis, receipt_rows, standing
 from sentinel.text.words import lag1_in_words
 
 WIDTH, TITLE = 110, 20
@@ -32,15 +32,17 @@ SHORTEST_PREFIX = 4
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An alarm of a journal: the event that raised it, and the one that ended it, if it was known."""
+    """An alarm of a journal: the event that raised it, and those that ended and acknowledged it, if they were known."""
 
     raised: KeptEvent
     cleared: KeptEvent | None
+    acknowledged: KeptEvent | None = None
 
     @property
     def standing(self) -> str:
-        """Say whether it is open: `open`, or when it ended."""
-        return "open" if self.cleared is None else f"ended {moment(self.raised.body, self.cleared.body.get('time_us'))}"
+        """Say whether it is open, and who has seen it; or when it ended."""
+        acknowledged = None if self.acknowledged is None else self.acknowledged.body
+        return standing(self.raised.body, None if self.cleared is None else self.cleared.body, acknowledged)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -79,13 +81,13 @@ def parse_moment(text: str) -> int:
 
 def known_alarms(journal: Journal, as_of_us: int | None = None) -> list[Known]:
     """Give every alarm in the order in which they were raised, as it was known at a moment of the daemon's clock."""
-    raised: dict[str, KeptEvent] = {}
-    cleared: dict[str, KeptEvent] = {}
+    found: dict[str, dict[str, KeptEvent]] = {"raised": {}, "cleared": {}, "acknowledged": {}}
     for kept in journal.events():
         arrived = kept.arrival_us if kept.arrival_us is not None else kept.body.get("time_us") or 0
         if as_of_us is None or arrived <= as_of_us:
-            (raised if kept.body["what"] == "raised" else cleared)[kept.body["alarm_id"]] = kept
-    return [Known(event, cleared.get(alarm)) for alarm, event in raised.items()]
+            found[kept.body["what"]][kept.body["alarm_id"]] = kept
+    cleared, seen = found["cleared"], found["acknowledged"]
+    return [Known(event, cleared.get(alarm), seen.get(alarm)) for alarm, event in found["raised"].items()]
 
 
 def choose(alarms: Sequence[Known], text: str, folder: Path) -> Known:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _EXIT_CODES = """exit codes: 0 done, 1 failure, 2 usage, 65 bad input data,
   73 state folder not usable, 75 something needed is missing for now,
   78 bad configuration"""
-_COMPILING = ("backtest", "cite", "demo", "doctor", "explain", "inspect", "main", "probe", "replay")
+_COMPILING = ("backtest", "cite", "demo", "doctor", "explain", "inspect", "main", "probe", "replay", "series", "state")
 """Modules of the commands that import kernels, for which the compiler needs a folder; `main` is that of the daemon."""
 INTERRUPTED = 130
 """128 + SIGINT."""
@@ -113,9 +113,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--version", action="version", version=f"sentinel {__version__}")
     commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def command(name: str, handler: str, text: str, example: str) -> argparse.ArgumentParser:
-        one = commands.add_parser(
-            name, help=text, description=f"{text[0].upper()}{text[1:]}.",
+    def command(name: str, handler: str, text: str, example: str, among: Any = commands) -> argparse.ArgumentParser:
+        one: argparse.ArgumentParser = among.add_parser(
+            name.rpartition(" ")[2], help=text, description=f"{text[0].upper()}{text[1:]}.",
             epilog=f"example:\n  sentinel {name} {example}".rstrip() + f"\n\n{_EXIT_CODES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )  # fmt: skip
@@ -192,6 +192,7 @@ def parser() -> argparse.ArgumentParser:
     replay.add_argument("--config", metavar="FILE", help="settings to replay under [those in the journal]")
     replay.add_argument("--out", metavar="DIR", help="folder of the results; made if needed; not with ALARM")
 
+    import_module("sentinel.commands.folder").add_commands(commands, command)
     command("schema", "check:print_schema", "print the JSON Schema of configuration files", "> schema.json")
     command("doctor", "doctor:main", "say what this machine has and lacks", "")
     return made

@@ -158,7 +158,7 @@ class Journal:
             event = json.loads(body)
             if event["what"] == "raised" and "members" not in event:  # a site's alarm has members
                 found[event["alarm_id"]] = event
-            elif at < batch:
+            elif at < batch and event["what"] == "cleared":
                 found.pop(event["alarm_id"], None)
         return list(found.values())
 

@@ -26,6 +26,7 @@ from sentinel.domain.spans import duration_in_words
 from sentinel.journal import Journal
 from sentinel.notify import make_notifier
 from sentinel.runtime import logs
+from sentinel.runtime.control import ControlSocket
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.kernels import compile_unless
@@ -94,6 +95,7 @@ class Daemon:
             events=lambda: self.engine.events, state_dir=str(settings.daemon.state_dir),
         )  # fmt: skip
         self.web = WebServer(create_app(access, self._clock, settings.web), settings.web)
+        self._control = ControlSocket(settings.daemon.state_dir, self.engine.ask)
         self._note_loaded()
 
     def _why_not_ready(self) -> list[str]:
@@ -133,6 +135,7 @@ class Daemon:
             if self._stop:
                 return
             self._start_sources()
+            self._control.start()
             beat_at, look_at = 0.0, monotonic() + SUPERVISE_SECONDS
             while not self._stop:
                 self.engine.turn(IDLE_SECONDS)
@@ -201,6 +204,7 @@ class Daemon:
     def _end(self) -> None:
         self._stop = True
         sd_notify("STOPPING=1")
+        self._control.close()
         self._inbox.close()
         pushing_ended = self._pushing.stop(1.0)
         if self._schedule is not None:

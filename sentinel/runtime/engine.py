@@ -11,12 +11,14 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from time import monotonic, perf_counter, sleep
 from typing import Any
 
 from sentinel.config import Settings, fingerprint, identity, to_record
+from sentinel.domain.acting import event_of
 from sentinel.domain.clock import MICROSECONDS, Clock
-from sentinel.domain.errors import DataError
+from sentinel.domain.errors import DataError, UsageError
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame
@@ -28,6 +30,7 @@ from sentinel.pipeline.history import History
 from sentinel.pipeline.pipeline import Result
 from sentinel.pipeline.plan import list_names
 from sentinel.pipeline.snapshot import Snapshot
+from sentinel.runtime.acting import choose_shown, find_fact
 from sentinel.runtime.inbox import Accounts, Inbox
 from sentinel.runtime.outbox import Outbox
 from sentinel.runtime.replica import NAMED, Replica, restore
@@ -65,6 +68,7 @@ class Engine:
         self.history = History(settings.web.history_series)
         self._replica = Replica(settings, self.history, self._observe_stage, threads=threads)
         self._held: deque[Frame] = deque()
+        self._asked: deque[tuple[Mapping[str, Any], Future[str]]] = deque()
         self._owed: deque[tuple[Committed, Result]] = deque()
         self._retry_at = 0.0
         self._reload: Settings | None = None
@@ -77,7 +81,7 @@ class Engine:
         self._checkpointed = -1
         self._forgetting = False
         self.events: tuple[Mapping[str, Any], ...] = ()
-        """The newest events as they were sent, in their order."""
+        """The newest events as they were kept, in their order, and all of alarms that are open."""
         self.restored = False
         self.last_beat_us = -1
         self.stopped_by = ""
@@ -97,7 +101,7 @@ class Engine:
         if self._replica.settings != self._divide(self.settings) or self._journal.settings() is None:
             self._change(self.settings)
         self._outbox.owe_open()
-        self.events = tuple(kept.body for kept in self._journal.events(EVENTS_SHOWN))
+        self.events = choose_shown([kept.body for kept in self._journal.events()], EVENTS_SHOWN)
         self._publish()
         self.restored = True  # after the snapshot: /metrics is answered from now on, and must show the open alarms
 
@@ -109,6 +113,29 @@ class Engine:
         """Use other settings from the next turn on."""
         self._reload = settings
 
+    def ask(self, request: Mapping[str, Any]) -> Future[str]:
+        """Let the engine do what an operator asks for; called by any thread, done between two frames.
+
+        The future gives a sentence on what was done; UsageError where it asks for the impossible.
+        """
+        answer: Future[str] = Future()
+        self._asked.append((request, answer))
+        return answer
+
+    def _act(self) -> None:
+        """Journal what operators have asked for; what the journal cannot take now waits."""
+        while self._asked:
+            request, answer = self._asked[0]
+            try:
+                fact, said = find_fact(request, (kept.body for kept in self._journal.events()))
+            except UsageError as error:
+                answer.set_exception(error)
+            else:
+                self._apply(self._journal.record("operator", fact, self._clock.now_us()))
+                logger.warning("operator", extra={"did": said})
+                answer.set_result(said)
+            self._asked.popleft()
+
     def turn(self, timeout: float) -> bool:
         """Take in what waits, for which it waits up to `timeout` seconds; True if there was anything to do."""
         began = perf_counter()
@@ -119,6 +146,7 @@ class Engine:
                 self._settle()
                 if self._reload is not None:
                     self._change(self._reload)
+                self._act()
                 if not self._held:
                     self._held.extend(self._inbox.take_all(timeout))
                     began = perf_counter()
@@ -222,6 +250,11 @@ class Engine:
                 settings = fingerprint(self._replica.settings)
                 bodies = [body_of(event) | {"settings": settings} for event in events]
                 self._journal.append_events(bodies, self._outbox.sinks, committed.batch)
+            if committed.kind == "operator":
+                acted = event_of(committed.payload, committed.batch, committed.arrival_us)
+                if acted is not None:
+                    self._journal.append_events([acted], (), committed.batch)
+                    bodies.append(acted)
             if self._replica.digests:
                 self._journal.append_digests(self._replica.digests)
                 self._replica.digests.clear()
@@ -229,7 +262,7 @@ class Engine:
                 named = {"series": event.series, "alarm": event.alarm_id, "at": moment_iso(event.time_us)}
                 logger.warning(sentence_of(event), extra=named)
             if bodies and self.restored:
-                self.events = (*self.events, *bodies)[-EVENTS_SHOWN:]
+                self.events = choose_shown((*self.events, *bodies), EVENTS_SHOWN)
             self._owed.popleft()
 
     def _divide(self, settings: Settings, coming: Sequence[str] = ()) -> Settings:

@@ -65,6 +65,17 @@ def guarantee(event: Event, *, conditioned: bool = True) -> tuple[Guarantee, str
     return "theorem", _THEOREM
 
 
+def standing(raised: Event, cleared: Event | None, acknowledged: Event | None) -> str:
+    """Say whether an alarm is open, and who has seen it; or when it ended."""
+    if cleared is not None:
+        return f"ended {moment(raised, cleared.get('time_us'))}"
+    if acknowledged is None:
+        return "open"
+    by = f" by {acknowledged['by']}" if acknowledged["by"] else ""
+    note = f": {acknowledged['note']}" if acknowledged["note"] else ""
+    return f"open, acknowledged{by} {moment_in_words(acknowledged['time_us'] // 1_000_000 * 1_000_000)}{note}"
+
+
 def claim_rows(event: Event) -> Iterator[tuple[str, str]]:
     """Yield title and words of what was claimed, against what, and by which channel."""
     cadence = event.get("cadence_seconds") or 0.0

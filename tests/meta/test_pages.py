@@ -89,12 +89,15 @@ def text_of(described: Mapping[str, Any]) -> str:
     return " ".join(described.get("description", "").split()).replace("|", "\\|")
 
 
-def commands() -> Iterator[str]:
-    """Every command with its arguments."""
-    (all_commands,) = [found for found in parser()._actions if isinstance(found, argparse._SubParsersAction)]
-    for name, command in all_commands.choices.items():
+def commands(within: argparse.ArgumentParser | None = None, prefix: str = "") -> Iterator[str]:
+    """Every command with its arguments; of one that only holds others, those."""
+    groups = [each for each in (within or parser())._actions if isinstance(each, argparse._SubParsersAction)]
+    for name, command in groups[0].choices.items():
+        if any(isinstance(action, argparse._SubParsersAction) for action in command._actions):
+            yield from commands(command, f"{prefix}{name} ")
+            continue
         arguments = [action for action in command._actions if "--help" not in action.option_strings]
-        yield f"\n## sentinel {name}\n\n{command.description}"
+        yield f"\n## sentinel {prefix}{name}\n\n{command.description}"
         if arguments:
             yield "\n| argument | meaning |\n|---|---|"
         for action in arguments:

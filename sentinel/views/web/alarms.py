@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sentinel.text.receipts import claim_rows, moment, receipt_rows
+from sentinel.text.receipts import claim_rows, moment, receipt_rows, standing
 from sentinel.views.web import pages
 
 ROWS = 200
@@ -18,15 +18,16 @@ ROWS = 200
 
 
 class ShownAlarm(NamedTuple):
-    """One alarm: the event that raised it, and the one that ended it."""
+    """One alarm: the event that raised it, and those that ended and acknowledged it."""
 
     raised: Mapping[str, Any]
     cleared: Mapping[str, Any] | None
+    acknowledged: Mapping[str, Any] | None = None
 
     @property
     def standing(self) -> str:
-        """Say `open`, or when it ended."""
-        return "open" if self.cleared is None else f"ended {moment(self.raised, self.cleared.get('time_us'))}"
+        """Say whether it is open, and who has seen it; or when it ended."""
+        return standing(self.raised, self.cleared, self.acknowledged)
 
     @property
     def begun(self) -> str:
@@ -36,8 +37,11 @@ class ShownAlarm(NamedTuple):
 
 def pair(events: Sequence[Mapping[str, Any]]) -> list[ShownAlarm]:
     """Pair the events of alarms: open ones first, then the newest; one whose beginning is forgotten is left out."""
-    cleared = {event["alarm_id"]: event for event in events if event["what"] == "cleared"}
-    found = [ShownAlarm(each, cleared.get(each["alarm_id"])) for each in events if each["what"] == "raised"]
+    by_what: dict[str, dict[str, Mapping[str, Any]]] = {"raised": {}, "cleared": {}, "acknowledged": {}}
+    for event in events:
+        by_what[str(event["what"])][str(event["alarm_id"])] = event
+    raised, cleared, seen = by_what.values()
+    found = [ShownAlarm(event, cleared.get(alarm), seen.get(alarm)) for alarm, event in raised.items()]
     found.reverse()
     return sorted(found, key=lambda alarm: alarm.cleared is not None)
 

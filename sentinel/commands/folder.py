@@ -1,0 +1,50 @@
+"""The commands on a state folder and their options: `sentinel series ...` and `sentinel state ...`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Protocol
+
+_STATE = "state folder; the daemon may run"
+
+
+class MakeCommand(Protocol):
+    """Makes the parser of one command among others; see `commands/main.py`."""
+
+    def __call__(self, name: str, handler: str, text: str, example: str, among: Any) -> argparse.ArgumentParser:
+        """Add a command of that name to `among`."""
+
+
+def add_commands(commands: Any, command: MakeCommand) -> None:
+    """Add both groups of commands."""
+    series = _group(commands, "series", "look at series, and say that an alarm has been seen")
+    each = command("series list", "series:list_main", "list all series, in alarm first", "--state state", series)
+    _folder(each, json=True)
+    each = command("series show", "series:show_main", "show a series, its rules and alarms", "ph --state state", series)
+    each.add_argument("series", metavar="SERIES", help="its name")
+    _folder(each, json=True)
+    text = "say that an alarm has been seen; it stays open and says so"
+    example = "lake/ph --state state --note 'probe cleaned'"
+    each = command("series acknowledge", "series:acknowledge_main", text, example, series)
+    words = "id of an alarm, its first letters, or a series: all its open alarms"
+    each.add_argument("alarm", metavar="ALARM", help=words)
+    _folder(each)
+    each.add_argument("--note", default="", metavar="TEXT", help="what is known of it [nothing]")
+    each.add_argument("--by", metavar="NAME", help="who has seen it [the user who runs this]")
+
+    state = _group(commands, "state", "look into a state folder, and check it")
+    text = "say what is in a state folder"
+    _folder(command("state inspect", "state:inspect_main", text, "--state state", state), json=True)
+    text = "check that journal and checkpoints can be read and lead to the same state"
+    _folder(command("state verify", "state:verify_main", text, "--state state", state))
+
+
+def _group(commands: Any, name: str, text: str) -> Any:
+    group = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    return group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+
+def _folder(parser: argparse.ArgumentParser, *, json: bool = False) -> None:
+    parser.add_argument("--state", required=True, metavar="DIR", help=_STATE)
+    if json:
+        parser.add_argument("--json", action="store_true", help="for programs")

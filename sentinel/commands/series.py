@@ -1,0 +1,120 @@
+"""`sentinel series`: list and show series as a state folder has them, and acknowledge alarms.
+
+Looking reads the folder, whether the daemon runs or not. Acting goes to the daemon over its control socket; where none
+runs, it is written into the journal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+from collections.abc import Iterator, Sequence
+from math import isnan
+from pathlib import Path
+
+from sentinel.commands.explain import Known, choose, known_alarms
+from sentinel.config import Settings
+from sentinel.domain.acting import ACKNOWLEDGED, event_of
+from sentinel.domain.clock import Clock
+from sentinel.domain.errors import UsageError
+from sentinel.domain.states import SeriesView
+from sentinel.journal import Journal
+from sentinel.pipeline.snapshot import Snapshot
+from sentinel.runtime.acting import find_fact
+from sentinel.runtime.control import send
+from sentinel.runtime.replica import Replica, restore
+from sentinel.text.claims import rule_now_in_words
+from sentinel.text.words import lag1_in_words, recovery_in_words
+from sentinel.views.web.pages import series_as_json
+
+
+def list_main(args: argparse.Namespace) -> int:
+    """List all series, the most alarming first."""
+    snapshot = read_snapshot(Path(args.state))
+    views = list(snapshot.views())
+    if args.json:
+        print(json.dumps([series_as_json(view) for view in views], indent=2, allow_nan=False))
+    else:
+        print("\n".join(_lines(views)) or f"{args.state}: no series is known")
+    return 0
+
+
+def show_main(args: argparse.Namespace) -> int:
+    """Show one series and its alarms."""
+    folder = Path(args.state)
+    snapshot = read_snapshot(folder)
+    try:
+        view = snapshot.view(args.series)
+    except KeyError:
+        near = [name for name in snapshot.names() if args.series.lower() in name.lower()][:5]
+        hint = f"; {', '.join(near)} {'is' if len(near) == 1 else 'are'} known" if near else ""
+        raise UsageError(f"series {args.series}: {folder} knows none of that name{hint}") from None
+    if args.json:
+        print(json.dumps(series_as_json(view), indent=2, allow_nan=False))
+        return 0
+    with Journal.open(folder, read_only=True) as journal:
+        alarms = [one for one in known_alarms(journal) if one.raised.body["series"] == view.name]
+    print("\n".join(_describe(view, alarms)))
+    return 0
+
+
+def acknowledge_main(args: argparse.Namespace) -> int:
+    """Acknowledge an alarm, or all open ones of a series."""
+    folder = Path(args.state)
+    with Journal.open(folder, read_only=True) as journal:
+        alarms = known_alarms(journal)
+    chosen = choose(alarms, args.alarm, folder)
+    by_series = chosen.raised.body["series"] == args.alarm
+    several = [one for one in alarms if by_series and one.raised.body["series"] == args.alarm and one.cleared is None]
+    for one in several or [chosen]:
+        by = args.by if args.by is not None else _user()
+        request = {"action": ACKNOWLEDGED, "alarm_id": one.raised.body["alarm_id"], "by": by, "note": args.note}
+        done = send(folder, request)
+        if done is None:  # no daemon runs
+            with Journal.open(folder) as journal:
+                fact, done = find_fact(request, [kept.body for kept in journal.events()])
+                committed = journal.record("operator", fact, Clock().now_us())
+                event = event_of(committed.payload, committed.batch, committed.arrival_us)
+                journal.append_events([event] if event else [], (), committed.batch)
+        print(done)
+    return 0
+
+
+def read_snapshot(folder: Path) -> Snapshot:
+    """Restore the state of a folder, without writing to it, and look at it."""
+    with Journal.open(folder, read_only=True) as journal:
+        replica = Replica(Settings())
+        restore(journal, replica, lambda _committed, _result: None, lambda: False)
+    return Snapshot(
+        replica.pipeline, replica.state, taken_us=Clock().now_us(), watermarks=replica.watermarks
+    )  # fmt: skip
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without names
+        return ""
+
+
+def _lines(views: Sequence[SeriesView]) -> Iterator[str]:
+    width = max((len(view.name) for view in views), default=0)
+    for view in views:
+        state = view.state.value + (f" ({view.reason.value})" if view.reason.value else "")
+        alarms = sum(bool(rule.alarm_id) for rule in view.rules)
+        evidence = "-" if isnan(view.evidence) else f"{view.evidence:.2f}"
+        lag1 = lag1_in_words(view.estimates)
+        raised = f"  {alarms} open alarm{'s' if alarms > 1 else ''}" if alarms else ""
+        yield f"{view.name:<{width}}  {state:<20}  lag 1 {lag1:<22}  evidence {evidence}{raised}"
+
+
+def _describe(view: SeriesView, alarms: Sequence[Known]) -> Iterator[str]:
+    yield from _lines([view])
+    yield f"source {view.source}; {view.ticks:,} ticks, {view.missing_ticks:,} missing"
+    yield f"recovery time {recovery_in_words(view)}"
+    for rule in view.rules:
+        stands = "not ready" if isnan(rule.evidence) else f"evidence {rule.evidence:.2f}"
+        yield f"rule {rule_now_in_words(rule)} ({rule.severity}): {stands}"
+    for one in alarms:
+        yield f"alarm {one.raised.body['alarm_id']} of {one.raised.body['time']}: {one.standing}"

@@ -1,0 +1,34 @@
+"""What an operator does to alarms: facts that are journalled, and the events that follow from them. Data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+ACKNOWLEDGED = "acknowledged"
+
+
+class Acknowledgement(NamedTuple):
+    """Somebody has seen an alarm. It stays open, and says so."""
+
+    alarm_id: str
+    series: str
+    by: str
+    note: str = ""
+
+    def to_fact(self) -> dict[str, str]:
+        """Give the fact for the journal."""
+        return {"action": ACKNOWLEDGED, **self._asdict()}
+
+
+def event_of(fact: Mapping[str, Any], batch: int, arrival_us: int) -> dict[str, object] | None:
+    """Give the event that follows from a fact; None of an action that this version does not know.
+
+    It is kept with the events of alarms and goes to no receiver. The batch makes its id the same in every replay.
+    """
+    if fact.get("action") != ACKNOWLEDGED:
+        return None
+    return {
+        "id": f"{fact['alarm_id']}/{ACKNOWLEDGED}/{batch}", "alarm_id": fact["alarm_id"], "what": ACKNOWLEDGED,
+        "series": fact["series"], "time_us": arrival_us, "by": fact["by"], "note": fact["note"],
+    }  # fmt: skip
