@@ -17,7 +17,7 @@ class MakeCommand(Protocol):
 
 def add_commands(commands: Any, command: MakeCommand) -> None:
     """Add both groups of commands."""
-    series = _group(commands, "series", "look at series, and say that an alarm has been seen")
+    series = _group(commands, "series", "look at series, acknowledge their alarms, retire them")
     each = command("series list", "series:list_main", "list all series, in alarm first", "--state state", series)
     _folder(each, json=True)
     each = command("series show", "series:show_main", "show a series, its rules and alarms", "ph --state state", series)
@@ -29,14 +29,24 @@ def add_commands(commands: Any, command: MakeCommand) -> None:
     words = "id of an alarm, its first letters, or a series: all its open alarms"
     each.add_argument("alarm", metavar="ALARM", help=words)
     _folder(each)
-    each.add_argument("--note", default="", metavar="TEXT", help="what is known of it [nothing]")
-    each.add_argument("--by", metavar="NAME", help="who has seen it [the user who runs this]")
+    _who(each)
+    text = "take a series out of alerts, page and metrics, and end its open alarms"
+    each = command("series retire", "series:retire_main", text, "lake/ph --state state", series)
+    each.add_argument("series", metavar="SERIES", help="its name")
+    _folder(each)
+    each.add_argument("--undo", action="store_true", help="take it back: it starts afresh")
+    _who(each)
 
     state = _group(commands, "state", "look into a state folder, and check it")
     text = "say what is in a state folder"
     _folder(command("state inspect", "state:inspect_main", text, "--state state", state), json=True)
     text = "check that journal and checkpoints can be read and lead to the same state"
     _folder(command("state verify", "state:verify_main", text, "--state state", state))
+
+
+def _who(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--note", default="", metavar="TEXT", help="why, or what is known [nothing]")
+    parser.add_argument("--by", metavar="NAME", help="who does it [the user who runs this]")
 
 
 def _group(commands: Any, name: str, text: str) -> Any:

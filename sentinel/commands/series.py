@@ -1,4 +1,4 @@
-"""`sentinel series`: list and show series as a state folder has them, and acknowledge alarms.
+"""`sentinel series`: list and show series, acknowledge alarms, retire a series.
 
 Looking reads the folder, whether the daemon runs or not. Acting goes to the daemon over its control socket; where none
 runs, it is written into the journal.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sentinel.commands.explain import Known, choose, known_alarms
 from sentinel.config import Settings
-from sentinel.domain.acting import ACKNOWLEDGED, event_of
+from sentinel.domain.acting import ACKNOWLEDGED, RETIRED, TAKEN_BACK, event_of
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import UsageError
 from sentinel.domain.states import SeriesView
@@ -68,27 +68,48 @@ def acknowledge_main(args: argparse.Namespace) -> int:
     by_series = chosen.raised.body["series"] == args.alarm
     several = [one for one in alarms if by_series and one.raised.body["series"] == args.alarm and one.cleared is None]
     for one in several or [chosen]:
-        by = args.by if args.by is not None else _user()
-        request = {"action": ACKNOWLEDGED, "alarm_id": one.raised.body["alarm_id"], "by": by, "note": args.note}
-        done = send(folder, request)
-        if done is None:  # no daemon runs
-            with Journal.open(folder) as journal:
-                fact, done = find_fact(request, [kept.body for kept in journal.events()])
-                committed = journal.record("operator", fact, Clock().now_us())
-                event = event_of(committed.payload, committed.batch, committed.arrival_us)
-                journal.append_events([event] if event else [], (), committed.batch)
-        print(done)
+        print(_act(folder, {"action": ACKNOWLEDGED, "alarm_id": one.raised.body["alarm_id"], **_who(args)}))
     return 0
+
+
+def retire_main(args: argparse.Namespace) -> int:
+    """Retire a series, or take it back."""
+    action = TAKEN_BACK if args.undo else RETIRED
+    print(_act(Path(args.state), {"action": action, "series": args.series, **_who(args)}))
+    return 0
+
+
+def _act(folder: Path, request: dict[str, str]) -> str:
+    """Let the daemon do it; where none runs, write it into the journal. Give a sentence on what was done."""
+    done = send(folder, request)
+    if done is not None:
+        return done
+    retired = {name for _, name, _ in _restore(folder).state.retired} if "series" in request else set()
+    with Journal.open(folder) as journal:
+        series = {name for _, name, _ in journal.series()}
+        fact, done = find_fact(request, [kept.body for kept in journal.events()], series, retired)
+        committed = journal.record("operator", fact, Clock().now_us())
+        event = event_of(committed.payload, committed.batch, committed.arrival_us)
+        journal.append_events([event] if event else [], (), committed.batch)
+    return done
+
+
+def _who(args: argparse.Namespace) -> dict[str, str]:
+    return {"by": args.by if args.by is not None else _user(), "note": args.note}
+
+
+def _restore(folder: Path) -> Replica:
+    """Restore the state of a folder, without writing to it."""
+    with Journal.open(folder, read_only=True) as journal:
+        replica = Replica(Settings())
+        restore(journal, replica, lambda _committed, _result: None, lambda: False)
+    return replica
 
 
 def read_snapshot(folder: Path) -> Snapshot:
     """Restore the state of a folder, without writing to it, and look at it."""
-    with Journal.open(folder, read_only=True) as journal:
-        replica = Replica(Settings())
-        restore(journal, replica, lambda _committed, _result: None, lambda: False)
-    return Snapshot(
-        replica.pipeline, replica.state, taken_us=Clock().now_us(), watermarks=replica.watermarks
-    )  # fmt: skip
+    replica = _restore(folder)
+    return Snapshot(replica.pipeline, replica.state, taken_us=Clock().now_us(), watermarks=replica.watermarks)
 
 
 def _user() -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-ACKNOWLEDGED = "acknowledged"
+ACKNOWLEDGED, RETIRED, TAKEN_BACK = "acknowledged", "retired", "taken_back"
+"""Actions: an alarm was seen; a series is retired; a retired one is known again."""
 
 
 class Acknowledgement(NamedTuple):

@@ -68,7 +68,7 @@ def to_arrays(state: PipelineState) -> tuple[Arrays, dict[str, Any]]:
         "format": FORMAT, "names": list(state.names), "sources": list(state.sources),
         "keys": [[asdict(plan), number] for plan, number in state.keys],
         "waiting": list(state.waiting), "counterparts": list(state.comparisons.counterpart_names),
-        "sites": sites.to_record(state.sites),
+        "sites": sites.to_record(state.sites), "retired": [list(each) for each in state.retired],
     }  # fmt: skip
     return arrays, header
 
@@ -142,6 +142,7 @@ def _build(pipeline: Pipeline, arrays: Mapping[str, NDArray[Any]], header: Mappi
         names=names, sources=tuple(header["sources"]), waiting=_waiting(arrays, header["waiting"]),
         comparisons=comparisons, sites=sites.from_record(header["sites"]), source_of=arrays["source_of"],
         watermarks_us=arrays["watermarks_us"], ids=arrays["ids"],
+        retired=tuple((int(number), name, source) for number, name, source in header.get("retired", ())),
     ).with_cohorts(keys, cohorts)  # fmt: skip
 
 

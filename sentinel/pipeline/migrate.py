@@ -50,7 +50,7 @@ def migrate(
     for (old, at), members in zip(before.keys, before.cohorts, strict=True):
         ids = number[members.series]
         gone = np.flatnonzero(ids < 0)
-        ended += _end_alarms(pipeline, before, old, (), take_series(members, gone))
+        ended += end_alarms(pipeline, before, old, (), take_series(members, gone))
         for plan, rows in plans.divide(ids, old.cadence, conditioning=old.conditioning):
             part = take_series(members, rows)
             if not np.array_equal(part.series, ids[rows]):
@@ -61,7 +61,7 @@ def migrate(
                 continue
             if not _has_same_verdicts(plan, old):
                 rules = plan.rules if _has_same_cells(plan, old) else ()
-                ended += _end_alarms(pipeline, state, old, rules, part)
+                ended += end_alarms(pipeline, state, old, rules, part)
                 part = _follow_plan(pipeline, old, plan, part)
             if not _has_same_cells(plan, old):
                 afresh += part.series.tolist()
@@ -84,7 +84,8 @@ def _renew_comparisons(settings: Settings, state: PipelineState) -> tuple[Pipeli
     that which its target had before.
     """
     old, count = state.comparisons, len(state.names)
-    ids = state.ids.tolist() if any(entry.counterpart is not None for entry in settings.series) else []
+    compared = any(entry.counterpart is not None for entry in settings.series)
+    ids = [i for i in state.ids.tolist() if i >= 0] if compared else []
     wanted = {i: name for i in ids if (name := settings.counterpart_for(state.names[i])) is not None}
     kept = np.array([wanted.get(t) == r for t, r in zip(old.target.tolist(), old.counterpart_names, strict=True)], bool)
     added = sorted(wanted.keys() - set(old.target[kept].tolist()))
@@ -175,7 +176,7 @@ def _find(rule: PlanRule, rules: Sequence[PlanRule]) -> int | None:
     return next((j for j, same in enumerate(alike) if same), None)
 
 
-def _end_alarms(
+def end_alarms(
     pipeline: Pipeline, state: PipelineState, old: Plan, kept: Sequence[PlanRule], part: CohortState
 ) -> Iterator[AlarmEvent]:
     """Clear the open alarms of these series whose rules are gone, at the last tick of each."""

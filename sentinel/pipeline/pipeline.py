@@ -71,7 +71,10 @@ class Pipeline:
         Once the input has `ended` everything open is closed.
         """
         state = note_watermark(register(self.settings, state, batch), batch)
-        state, batch = self._release(state, replace(batch, series=state.ids[batch.series]), ended=ended)
+        batch = replace(batch, series=state.ids[batch.series])
+        if state.retired:
+            batch = batch.at(np.flatnonzero(batch.series >= 0))
+        state, batch = self._release(state, batch, ended=ended)
         result, closed, cohorts = ResultBuilder(state, rows), join.Closed([], []), list(state.cohorts)
 
         def observe(at: int, members: CohortState, stepped: SteppedBlock) -> None:

@@ -69,9 +69,11 @@ class PipelineState:
     waiting: Mapping[int, tuple[Ints, Floats]] = field(default_factory=dict)
     """Times and values of the series whose cadence is not known yet, by id."""
     ids: Ints = field(default_factory=lambda: NO_INTS)
-    """The number here of each series of the journal."""
+    """The number here of each series of the journal; -1 of one that is retired."""
     comparisons: Comparisons = field(default_factory=Comparisons)
     sites: sites.SiteStates = field(default_factory=dict)
+    retired: tuple[tuple[int, str, str], ...] = ()
+    """Id in the journal, name and source of each series that was retired, in the order in which that was done."""
 
     def with_cohorts(self, keys: Sequence[CohortKey], cohorts: Sequence[CohortState]) -> PipelineState:
         """Replace the cohorts; which series is where follows from them."""
@@ -130,6 +132,8 @@ def register(settings: Settings, state: PipelineState, batch: Batch) -> Pipeline
     target: list[int] = []
     for moved, source in batch.moved:
         i = ids[moved]
+        if i < 0:  # retired
+            continue
         compared = state.comparisons.own[state.comparisons.target == i].tolist()
         for each in (i, *compared):
             source_of[each] = sources.setdefault(source, len(sources))

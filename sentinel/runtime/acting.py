@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from sentinel.domain.acting import ACKNOWLEDGED, Acknowledgement
+from sentinel.domain.acting import ACKNOWLEDGED, RETIRED, TAKEN_BACK, Acknowledgement
 from sentinel.domain.errors import UsageError
 
 LONGEST = 1_000
 """Letters of a name or a note."""
 
 
-def find_fact(request: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> tuple[dict[str, str], str]:
-    """Give the fact that a request comes to, and a sentence on it; `events` are those of alarms, as they were kept.
+def find_fact(
+    request: Mapping[str, Any], events: Iterable[Mapping[str, Any]], series: Container[str], retired: Container[str]
+) -> tuple[dict[str, str], str]:
+    """Give the fact that a request comes to, and a sentence on it.
 
-    Raises UsageError: the request is not understood, or the alarm is not known or has ended.
+    Parameters
+    ----------
+    events: those of alarms, as they were kept.
+    series: names of the series of the journal.
+    retired: names of those that are retired.
+
+    Raises UsageError: the request is not understood; the alarm or the series is not known, or is not in that state.
     """
-    if request.get("action") != ACKNOWLEDGED:
-        raise UsageError(f"action {request.get('action')!r}; {ACKNOWLEDGED} is allowed")
-    texts = [request.get(name, "") for name in ("alarm_id", "by", "note")]
+    action = request.get("action")
+    texts = [request.get(name, "") for name in ("alarm_id", "series", "by", "note")]
     if not all(isinstance(text, str) and len(text) <= LONGEST for text in texts):
-        raise UsageError(f"alarm_id, by and note must be texts of at most {LONGEST:,} letters")
-    alarm, by, note = texts
+        raise UsageError(f"alarm_id, series, by and note must be texts of at most {LONGEST:,} letters")
+    alarm, name, by, note = texts
+    if action == ACKNOWLEDGED:
+        return _acknowledge(alarm, by, note, events)
+    if action not in (RETIRED, TAKEN_BACK):
+        raise UsageError(f"action {action!r}; {ACKNOWLEDGED}, {RETIRED} and {TAKEN_BACK} are allowed")
+    if name not in series:
+        raise UsageError(f"series {name}: not known, or no series of a source; `sentinel series list` lists them")
+    if (name in retired) == (action == RETIRED):
+        raise UsageError(f"series {name} is {'retired already' if action == RETIRED else 'not retired'}")
+    done = (
+        f"series {name} is retired: it leaves alerts, page and metrics, and its open alarms end"
+        if action == RETIRED
+        else f"series {name} is taken back: it starts afresh with its next observations"
+    )
+    return {"action": str(action), "series": name, "by": by, "note": note}, done
+
+
+def _acknowledge(alarm: str, by: str, note: str, events: Iterable[Mapping[str, Any]]) -> tuple[dict[str, str], str]:
     series = ""
     for event in events:
         if event["alarm_id"] == alarm:

@@ -127,7 +127,9 @@ class Engine:
         while self._asked:
             request, answer = self._asked[0]
             try:
-                fact, said = find_fact(request, (kept.body for kept in self._journal.events()))
+                kept, retired = self._journal.events(), {name for _, name, _ in self._replica.state.retired}
+                series = {name for _, name, _ in self._journal.series()}
+                fact, said = find_fact(request, (each.body for each in kept), series, retired)
             except UsageError as error:
                 answer.set_exception(error)
             else:
@@ -270,7 +272,9 @@ class Engine:
         if not settings.shares_with_fleet:
             return settings
         state = self._replica.state
-        own = (state.names[number] for number in state.ids.tolist())  # a reload may have changed the comparisons
+        own = (
+            state.names[number] for number in state.ids.tolist() if number >= 0
+        )  # a reload may have changed the comparisons
         return settings.divide(list_names(settings, [*own, *coming]))
 
     def _make_room(self, coming: Sequence[str]) -> None:

@@ -31,6 +31,7 @@ class Ownership:
         former, self._state = self._state, state
         if former is None or former.names is not state.names or former.source_of is not state.source_of:
             self._owner = {name: state.sources[at] for name, at in zip(state.names, state.source_of, strict=True)}
+            self._owner |= {name: source for _, name, source in state.retired}
 
     def __contains__(self, name: object) -> bool:
         """True if the series has been seen before."""

@@ -17,8 +17,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from sentinel.config import Settings, from_record
+from sentinel.domain.acting import RETIRED, TAKEN_BACK
 from sentinel.domain.channels import Estimates
-from sentinel.domain.events import clear
+from sentinel.domain.events import AlarmEvent, clear
 from sentinel.journal import Checkpoint, Committed, Journal, JournalForgotten
 from sentinel.pipeline import sites
 from sentinel.pipeline.codec import UnreadableState, digest, from_arrays, upgrade
@@ -28,6 +29,7 @@ from sentinel.pipeline.history import History
 from sentinel.pipeline.migrate import migrate
 from sentinel.pipeline.pipeline import Batch, CohortKey, Observer, Pipeline, PipelineState, Result
 from sentinel.pipeline.results import strongest
+from sentinel.pipeline.retiring import retire, take_back
 from sentinel.pipeline.state import NOTHING
 
 logger = logging.getLogger(__name__)
@@ -97,6 +99,8 @@ class Replica:
                 logger.warning("settings changed: more series start afresh", extra={"count": len(more)})
             self.state, result = self.pipeline.with_sites(self.state, Result(ended))
             return result
+        if committed.kind == "operator":
+            return self._act(committed.payload)
         if committed.watermark_us is not None:
             self.watermarks[committed.source] = committed.watermark_us  # a clock that was wrong may be put right
         batch = Batch(
@@ -104,6 +108,16 @@ class Replica:
             committed.watermark_us, committed.source, committed.moved,
         )  # fmt: skip
         self.state, result = self.pipeline.advance(self.state, batch, rows=rows, observer=self._observe)
+        return result
+
+    def _act(self, fact: Mapping[str, Any]) -> Result:
+        """Let what an operator did move the state; what does not, or is not known to this version, changes nothing."""
+        ended: tuple[AlarmEvent, ...] = ()
+        if fact.get("action") == RETIRED:
+            self.state, ended = retire(self.pipeline, self.state, fact["series"])
+        elif fact.get("action") == TAKEN_BACK:
+            self.state = take_back(self.settings, self.state, fact["series"])
+        self.state, result = self.pipeline.with_sites(self.state, Result(ended))
         return result
 
     def _observe(self, state: PipelineState, key: CohortKey, members: CohortState, ticks: SteppedBlock) -> None:
@@ -173,6 +187,8 @@ def _start_afresh(journal: Journal, replica: Replica, checkpoint: Checkpoint, se
     replica.watermarks = {name: int(us) for name, us in header.get("watermarks", header.get("clocks", {})).items()}
     known = Batch(NOTHING.series, NOTHING.time_us, NOTHING.value, tuple(series))
     replica.state, _ = replica.pipeline.advance(replica.pipeline.init(), known)
+    for _, name, _ in header.get("retired", ()):
+        replica.state, _ = retire(replica.pipeline, replica.state, name)
     replica.state = replace(replica.state, sites=sites.from_record(header["sites"]))
     open_alarms = journal.open_alarms(checkpoint.batch)
     ended = tuple(
