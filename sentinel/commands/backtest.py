@@ -10,18 +10,22 @@ from pathlib import Path
 
 from sentinel.analysis.assembling import Progress, Stage
 from sentinel.analysis.backtest import Wanted, backtest, plot, with_spans
+from sentinel.analysis.gate import judge_gate, parse_gate, try_settings
 from sentinel.analysis.intake import read_files
 from sentinel.analysis.pictures import picture_format, write_picture
 from sentinel.analysis.record import describe
 from sentinel.analysis.report import summarise
 from sentinel.commands.main import folder_for, table_options, writing
 from sentinel.config import Settings, load
+from sentinel.domain.errors import SentinelError
 from sentinel.views.picture import Look
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Analyse recorded series; writes readings.parquet, alarms.csv and report.html to `--out`."""
     settings, options = settings_of(arguments), table_options(arguments)
+    injects = arguments.inject is not None
+    conditions = parse_gate(arguments.gate, injects=injects) if arguments.gate else []
     wanted = Wanted(arguments.readings == "csv", arguments.picture, _look(arguments))
     paths = [Path(path) for path in arguments.input]
     intake = read_files(paths, options)
@@ -36,7 +40,14 @@ def main(arguments: argparse.Namespace) -> int:
         for line in summarise(report):
             print(line)
         print(f"written: {', '.join(map(str, files))}")
-    return 0
+    if not (conditions or injects):
+        return 0
+    full = arguments.conditioning == "full"
+    with writing(out):
+        tried = try_settings(paths, intake, settings, out, conditioning=full, injects=injects)
+    passed, lines = judge_gate(tried, conditions)
+    print("\n".join(lines))
+    return 0 if passed else SentinelError.exit_code
 
 
 def plot_main(arguments: argparse.Namespace) -> int:

@@ -139,6 +139,10 @@ def parser() -> argparse.ArgumentParser:
     backtest.add_argument(
         "--sweep", action="store_true", help="also try other thresholds, budgets, scales and half-lives"
     )
+    text = "put a transition into the second half of each series, and say whether it is seen; take quiet data"
+    backtest.add_argument("--inject", choices=("fold",), help=text)
+    text = "exit code 1 unless all hold: 'detected >= 0.9, lead >= 0.2, false_alarms <= budget'"
+    backtest.add_argument("--gate", metavar="CONDITIONS", help=text)
 
     text = "also write readings.csv: a row per series and tick"
     backtest.add_argument("--readings", choices=("csv",), help=text)

@@ -1,0 +1,194 @@
+"""A gate for settings: would they have seen a transition in the user's own quiet data, within their budget?
+
+The record is analysed as it is, which is taken to be quiet, and once more with a transition put into each series.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from sentinel.analysis.backtest import sort_input
+from sentinel.analysis.budgets import RuleBudget, Watch, list_budgets
+from sentinel.analysis.inject import inject_fold
+from sentinel.analysis.intake import Intake
+from sentinel.analysis.intervals import count_interval, share_interval
+from sentinel.analysis.record import SeriesRecord
+from sentinel.analysis.run import Findings, refuse_nothing, run
+from sentinel.config import Settings
+from sentinel.domain.errors import DataError, UsageError
+from sentinel.text.words import rule_and_severity
+
+FEWEST = 20
+"""Values of a series below which no transition is put into it."""
+_FORM = re.compile(r"\s*(detected|lead)\s*>=\s*([0-9.]+)\s*|\s*(false_alarms)\s*<=\s*(budget|[0-9.]+)\s*")
+_ALLOWED = "'detected >= 0.9', 'lead >= 0.2', 'false_alarms <= budget' or 'false_alarms <= 3' are allowed, with commas"
+
+
+class Condition(NamedTuple):
+    """One condition of a gate."""
+
+    name: str
+    limit: float | None
+    """None: the budget."""
+
+
+class Trial(NamedTuple):
+    """What became of the transition in one series."""
+
+    series: str
+    lead: float | None
+    """Share of the way that was left at the first alarm; None if there was none."""
+
+
+class Tried(NamedTuple):
+    """What both runs gave."""
+
+    rules: list[RuleBudget]
+    """Of the record as it is."""
+    trials: list[Trial]
+    left_out: list[str]
+    """Series that are too short for a transition."""
+
+    @property
+    def detected(self) -> int:
+        """Number of transitions that an alarm came before."""
+        return sum(trial.lead is not None for trial in self.trials)
+
+    @property
+    def lead(self) -> float:
+        """Median share of the way that was left, over all transitions; 0 for one that was missed."""
+        return float(np.median([trial.lead or 0.0 for trial in self.trials])) if self.trials else 0.0
+
+
+def parse_gate(text: str, *, injects: bool) -> list[Condition]:
+    """Read conditions; UsageError says what is allowed."""
+    found = []
+    for part in text.split(","):
+        match = _FORM.fullmatch(part)
+        name, written = (match[1] or match[3], match[2] or match[4]) if match else ("", "")
+        try:
+            limit = None if written == "budget" else float(written)
+        except ValueError:
+            raise UsageError(f"--gate {text!r}: {part.strip()!r}; {_ALLOWED}") from None
+        if name != "false_alarms" and not (limit is not None and 0.0 <= limit <= 1.0):
+            raise UsageError(f"--gate {text!r}: {part.strip()!r}; a share from 0 to 1 is allowed")
+        if name != "false_alarms" and not injects:
+            raise UsageError(f"--gate {text!r}: {name} needs a transition; give --inject fold too")
+        found.append(Condition(name, limit))
+    return found
+
+
+def try_settings(
+    paths: Sequence[Path], intake: Intake, settings: Settings, folder: Path, *, conditioning: bool, injects: bool
+) -> Tried:
+    """Analyse a record as it is, and with a transition in each series. Raises DataError as a backtest does."""
+    where = ", ".join(map(str, paths))
+    with TemporaryDirectory(prefix=".sentinel-", dir=folder) as temporary:
+        watch = Watch()
+        quiet, _ = _run(intake, settings, Path(temporary), where, watch, conditioning=conditioning)
+        rules = list_budgets(watch.counts.items())
+        if not injects:
+            return Tried(rules, [], [])
+        if intake.numbered:
+            raise DataError(f"{where}: times are numbers; --inject needs times of a calendar")
+        if intake.differences:
+            raise DataError(f"{where}: a column counts; --inject needs values that return to a level: leave it out")
+        frames, begins, left_out = _inject(intake, quiet)
+        if not begins:
+            raise DataError(f"{where}: no series has {FEWEST} values in two halves; a longer record is needed")
+        changed = intake._replace(observations=pl.concat(frames).lazy(), differences=())
+        loud, _ = _run(changed, settings, Path(temporary), where, Watch(), conditioning=conditioning)
+    known = {event.id for event in quiet.events}
+    first: dict[str, int] = {}
+    for event in loud.events:
+        begun_us = begins.get(event.series, (event.time_us, 0))[0]
+        if event.what == "raised" and event.id not in known and event.time_us > begun_us:
+            first.setdefault(event.series, event.time_us)
+    trials = [Trial(name, _lead(first.get(name), *span)) for name, span in begins.items()]
+    return Tried(rules, trials, left_out)
+
+
+def _lead(time_us: int | None, begin_us: int, end_us: int) -> float | None:
+    return None if time_us is None else max(0.0, (end_us - time_us) / (end_us - begin_us))
+
+
+def _run(
+    intake: Intake, settings: Settings, folder: Path, where: str, watch: Watch, *, conditioning: bool
+) -> tuple[Findings, list[SeriesRecord]]:
+    observations = sort_input(intake, folder, settings, where)
+    findings = run(observations, settings, conditioning=conditioning, readings=None, kept=0, observer=watch)
+    refuse_nothing(findings, observations, where)
+    return findings, findings.records
+
+
+def _inject(intake: Intake, quiet: Findings) -> tuple[list[pl.DataFrame], dict[str, tuple[int, int]], list[str]]:
+    """Give the table with transitions, begin and end of each by series, and the series that are too short."""
+    plans = {record.name: record.plan for record in quiet.records if record.target is None}
+    table = intake.observations.select("series", "time", "value").collect()
+    frames, begins, left_out = [], {}, []
+    for (name,), part in table.partition_by("series", as_dict=True, maintain_order=True).items():
+        own = part.drop_nulls("value").unique("time", keep="first").sort("time")
+        time_us, value = own["time"].cast(pl.Datetime("us", "UTC")).cast(pl.Int64).to_numpy(), own["value"].to_numpy()
+        plan = plans.get(str(name))
+        if plan is None or value.size < 2 * FEWEST:
+            frames.append(own)
+            left_out.append(str(name))
+            continue
+        tick = np.rint((time_us - time_us[0]) / plan.cadence_us).astype(np.int64)
+        found = inject_fold(tick, value, plan.level_half_life, plan.seasons)
+        frames.append(own.with_columns(value=pl.Series(found.value)))
+        begins[str(name)] = int(time_us[found.begin]), int(time_us[-1])
+    return frames, begins, left_out
+
+
+def judge_gate(tried: Tried, conditions: Sequence[Condition]) -> tuple[bool, list[str]]:
+    """Tell whether all conditions hold, with a line on each and on what it rests on.
+
+    False alarms fail a condition only where the lower end of their 95 % interval is above the limit: a record is short,
+    and an alarm beside the budget may be chance.
+    """
+    passed, lines = True, []
+    for rule in tried.rules:
+        low, high = count_interval(rule.alarms)
+        lines.append(
+            f"{rule_and_severity(rule.rule, rule.label, rule.severity)}: {rule.alarms:,} alarms on the record as it is "
+            f"({low:.2g} to {high:.2g}), budget {rule.allowed:.3g} for {rule.watching:,} ticks"
+        )
+    if tried.trials:
+        total = len(tried.trials)
+        low, high = share_interval(tried.detected, total)
+        lines.append(
+            f"transitions seen: {tried.detected} of {total} ({low:.2f} to {high:.2f}), with {tried.lead:.0%} of "
+            "the way left at the median"
+        )
+        missed = [trial.series for trial in tried.trials if trial.lead is None]
+        lines += [f"not seen: {', '.join(missed[:10])}{', ...' if len(missed) > 10 else ''}"] if missed else []
+    if tried.left_out:
+        lines.append(f"too short for a transition: {', '.join(tried.left_out[:10])}")
+    for condition in conditions:
+        holds, words = _judge(tried, condition)
+        passed &= holds
+        lines.append(f"{'holds' if holds else 'FAILS'}: {words}")
+    return passed, lines
+
+
+def _judge(tried: Tried, condition: Condition) -> tuple[bool, str]:
+    name, limit = condition
+    if name == "false_alarms" and limit is None:
+        over = [rule for rule in tried.rules if count_interval(rule.alarms)[0] > rule.allowed]
+        which = "; ".join(rule_and_severity(rule.rule, rule.label, rule.severity) for rule in over)
+        return not over, f"false_alarms <= budget{f': above it: {which}' if over else ''}"
+    if limit is None:
+        raise ValueError(f"{name}: a number is needed")
+    if name == "false_alarms":
+        alarms = sum(rule.alarms for rule in tried.rules)
+        return count_interval(alarms)[0] <= limit, f"false_alarms <= {limit:g}: {alarms:,}"
+    found = tried.detected / len(tried.trials) if name == "detected" else tried.lead
+    return found >= limit, f"{name} >= {limit:g}: {found:.3g}"
