@@ -27,11 +27,6 @@ __all__ = [
 ]  # fmt: skip
 
 DATABASE_FILE = "sentinel.db"
-_OPEN = (
-    "event.id LIKE '%/raised' AND NOT EXISTS"
-    " (SELECT 1 FROM event AS ended WHERE ended.id = substr(event.id, 1, length(event.id) - 6) || 'cleared')"
-)
-"""Of an event: it raised an alarm that has not ended."""
 
 
 class KeptEvent(NamedTuple):
@@ -196,31 +191,40 @@ class Journal:
         with self._database.transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO digest (series, tick, digest) VALUES (?, ?, ?)", rows)
 
-    def events(self, limit: int | None = None) -> list[KeptEvent]:
-        """Give the newest `limit` events, all if None, in the order in which they were kept."""
+    def events(self, limit: int | None = None, alarm: str = "") -> list[KeptEvent]:
+        """Give the newest `limit` events, all if None, in the order in which they were kept; of one alarm if given."""
+        where, of = ("WHERE event.id >= ?1 || '/' AND event.id < ?1 || '0'", (alarm,)) if alarm else ("", ("",))
         rows = self._database.read(
             "SELECT event.batch, batch.arrival_us, event.body FROM event LEFT JOIN batch ON batch.id = event.batch"
-            " ORDER BY event.rowid DESC LIMIT ?",
-            (-1 if limit is None else limit,),
+            f" {where} ORDER BY event.rowid DESC LIMIT ?2",
+            (*of, -1 if limit is None else limit),
         )
         return [KeptEvent(batch, arrival_us, json.loads(body)) for batch, arrival_us, body in reversed(rows)]
 
-    def open_told(self, sink: str) -> list[dict[str, Any]]:
-        """Give the events of alarms that this sink was told of and that have not ended, in order."""
+    def open_events(self) -> list[dict[str, Any]]:
+        """Give the events that raised alarms which have not ended, of series and sites, in order. Reads all events."""
         rows = self._database.read(
-            f"SELECT event.body FROM event JOIN outbox ON outbox.event = event.id WHERE {_OPEN}"
-            " AND outbox.sink = ? AND outbox.delivered_us > 0 ORDER BY event.rowid",
-            (sink,),
+            "SELECT body FROM event WHERE id LIKE '%/raised' AND NOT EXISTS (SELECT 1 FROM event AS ended"
+            " WHERE ended.id = substr(event.id, 1, length(event.id) - 6) || 'cleared') ORDER BY rowid"
         )
         return [json.loads(body) for (body,) in rows]
 
-    def owe_open(self, sinks: Sequence[str]) -> None:
-        """Put alarms that have not ended into the outbox of sinks that they were never put into, as of a new one."""
-        if not self._database.read(f"SELECT 1 FROM event WHERE {_OPEN} LIMIT 1"):
+    def owe(self, ids: Sequence[str], sinks: Sequence[str]) -> None:
+        """Put events into the outbox of sinks that they were never put into, as of a new one."""
+        if not (ids and sinks):
             return
         with self._database.transaction() as connection:
             connection.executemany(
-                f"INSERT INTO outbox (event, sink, delivered_us) SELECT id, ?, NULL FROM event WHERE {_OPEN}"
+                "INSERT INTO outbox (event, sink, delivered_us) VALUES (?, ?, NULL)"
                 " ON CONFLICT (event, sink) DO NOTHING",
-                [(sink,) for sink in sinks],
+                [(event, sink) for event in ids for sink in sinks],
             )
+
+    def told(self, sink: str, ids: Sequence[str]) -> set[str]:
+        """Tell which of these events this sink was told of, and did not refuse."""
+        rows = self._database.read(
+            "SELECT event FROM outbox WHERE event IN (SELECT value FROM json_each(?))"
+            " AND sink = ? AND delivered_us > 0",
+            (json.dumps(list(ids)), sink),
+        )
+        return {event for (event,) in rows}

@@ -100,8 +100,10 @@ class Engine:
         self._batch = batch
         if self._replica.settings != self._divide(self.settings) or self._journal.settings() is None:
             self._change(self.settings)
-        self._outbox.owe_open()
-        self.events = choose_shown([kept.body for kept in self._journal.events()], EVENTS_SHOWN)
+        self._outbox.begin()
+        newest = [kept.body for kept in self._journal.events(EVENTS_SHOWN)]
+        there = {event["id"] for event in newest}
+        self.events = (*(event for event in self._journal.open_events() if event["id"] not in there), *newest)
         self._publish()
         self.restored = True  # after the snapshot: /metrics is answered from now on, and must show the open alarms
 
@@ -127,7 +129,8 @@ class Engine:
         while self._asked:
             request, answer = self._asked[0]
             try:
-                kept, retired = self._journal.events(), {name for _, name, _ in self._replica.state.retired}
+                kept = self._journal.events(alarm=str(request.get("alarm_id", "")) or "/")
+                retired = {name for _, name, _ in self._replica.state.retired}
                 series = {name for _, name, _ in self._journal.series()}
                 fact, said = find_fact(request, (each.body for each in kept), series, retired)
             except UsageError as error:
@@ -252,6 +255,7 @@ class Engine:
                 settings = fingerprint(self._replica.settings)
                 bodies = [body_of(event) | {"settings": settings} for event in events]
                 self._journal.append_events(bodies, self._outbox.sinks, committed.batch)
+                self._outbox.note(bodies)
             if committed.kind == "operator":
                 acted = event_of(committed.payload, committed.batch, committed.arrival_us)
                 if acted is not None:

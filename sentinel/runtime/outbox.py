@@ -11,11 +11,12 @@ and one that forgets is told of them again and again, but only while it is owed 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from threading import Thread
 from time import monotonic
+from typing import Any
 
 from sentinel.domain.clock import Clock
 from sentinel.domain.metrics import Metrics
@@ -87,6 +88,8 @@ class Outbox:
     ) -> None:  # fmt: skip
         self._journal, self._metrics, self._clock, self._names = journal, metrics, clock, dict(names or {})
         self._receivers = {sink: _Receiver(notifier) for sink, notifier in notifiers.items()}
+        self._open: dict[str, Event] = {}
+        """Events of alarms that are open, by their ids, in their order."""
         self.sinks = list(notifiers)
         """Names of the receivers."""
         for sink in notifiers:
@@ -109,9 +112,19 @@ class Outbox:
                     self._renew(sink, receiver)
             self._metrics.outbox_notifications.set(self._journal.outbox_length(sink), sink=sink)
 
-    def owe_open(self) -> None:
+    def begin(self) -> None:
         """Let receivers that are new be told of the alarms that are open; once, when the state is restored."""
-        self._journal.owe_open(self.sinks)
+        self._open.clear()
+        self.note(self._journal.open_events())
+        self._journal.owe(list(self._open), self.sinks)
+
+    def note(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Note which alarms are open, after their events were written."""
+        for event in events:
+            if event["what"] == "raised":
+                self._open[str(event["id"])] = event
+            elif event["what"] == "cleared":
+                self._open.pop(f"{event['alarm_id']}/raised", None)
 
     def _renew(self, sink: str, receiver: _Receiver) -> None:
         """Tell a receiver that forgets again of the alarms that are open. It is owed nothing, so none has ended."""
@@ -119,10 +132,10 @@ class Outbox:
         if every is None or monotonic() < receiver.renewal_due:
             return
         receiver.renewal_due = monotonic() + every
-        is_open = self._journal.open_told(sink)
-        if is_open:
+        known = self._journal.told(sink, list(self._open))
+        told = [(key, event) for key, event in self._open.items() if key in known]
+        if told:
             receiver.hangs = False
-            told = [(str(event["id"]), event) for event in is_open]
             receiver.sending = _Sending(receiver.notifier, told, self._names, again=True)
 
     def flush(self, seconds: float) -> None:

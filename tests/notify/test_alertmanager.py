@@ -119,6 +119,7 @@ def test_a_real_alertmanager_that_lost_its_memory_is_told_again_until_the_alarm_
     with Journal.open(tmp_path / "state") as journal:
         outbox = Outbox(journal, {"am": make_notifier(settings)}, Metrics(), ManualClock(5))
         journal.append_events([event], outbox.sinks, 1)
+        outbox.note([event])
 
         def turn_until(holds: Callable[[], object]) -> Any:
             return eventually(lambda: (outbox.deliver(), holds())[1], 30.0, lambda: f"alerts: {alerts()}")
@@ -134,6 +135,7 @@ def test_a_real_alertmanager_that_lost_its_memory_is_told_again_until_the_alarm_
             assert turn_until(alerts)[0]["fingerprint"] == alert["fingerprint"]
             ended = event | {"id": "a1b2/cleared", "what": "cleared"}
             journal.append_events([ended], outbox.sinks, 2)
+            outbox.note([ended])
             turn_until(lambda: not alerts() and not journal.outbox_length("am"))
             for _ in range(10):
                 outbox.deliver()

@@ -60,7 +60,7 @@ class World:
     def restart(self) -> None:
         """Start anew from the journal: what was on its way is not recorded, though it may have arrived."""
         self.outbox = Outbox(self.journal, self.holders, Metrics(), ManualClock(5))
-        self.outbox.owe_open()
+        self.outbox.begin()
 
     def switch(self, number: int) -> None:
         """Raise an alarm that is not open, or end one that is."""
@@ -68,6 +68,7 @@ class World:
         what = "cleared" if alarm in self.open else "raised"
         event = {"id": f"{alarm}/{what}", "alarm_id": alarm, "what": what, "series": "s", "time_us": 0}
         self.journal.append_events([event], self.outbox.sinks, 1)
+        self.outbox.note([event])
         if what == "raised":
             self.open.add(alarm)
         else:
