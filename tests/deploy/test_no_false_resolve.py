@@ -72,8 +72,8 @@ def receiver() -> Iterator[tuple[Receiver, str]]:
 @pytest.fixture
 def prometheus(
     deploy: Path, tool: Callable[[str], str], tmp_path: Path, receiver: tuple[Receiver, str]
-) -> Iterator[tuple[httpx.Client, str]]:
-    """A client of a Prometheus with an Alertmanager behind it, and the address that it scrapes every second."""
+) -> Iterator[tuple[httpx.Client, str, str]]:
+    """A client of a Prometheus, the address that it scrapes every second, and that of the Alertmanager behind it."""
     daemon, listen, alertmanager = free_address(), free_address(), free_address()
     config: dict[str, Any] = yaml.safe_load((deploy / "prometheus" / "scrape.yaml").read_text())
     config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
@@ -98,13 +98,14 @@ def prometheus(
     with ExitStack() as stack:
         for number, command in enumerate(commands):
             stack.enter_context(running(command, tmp_path / f"output{number}"))
-        yield stack.enter_context(httpx.Client(base_url=f"http://{listen}", trust_env=False, timeout=10)), daemon
+        client = stack.enter_context(httpx.Client(base_url=f"http://{listen}", trust_env=False, timeout=10))
+        yield client, daemon, alertmanager
 
 
 def test_no_restart_and_no_lost_scrape_resolves_an_open_alarm_and_its_end_does(
-    tmp_path: Path, prometheus: tuple[httpx.Client, str], receiver: tuple[Receiver, str]
+    tmp_path: Path, prometheus: tuple[httpx.Client, str, str], receiver: tuple[Receiver, str]
 ) -> None:
-    client, address = prometheus
+    client, address, _ = prometheus
     person, _ = receiver
     alarms = [{"threshold": 0.5, "alpha": 0.001, "at_start": "alarm"}]
     write_config(tmp_path, alarms=alarms, web={"listen": address})
@@ -139,4 +140,41 @@ def test_no_restart_and_no_lost_scrape_resolves_an_open_alarm_and_its_end_does(
         eventually(lambda: len(person.count("resolved")) == 3, PATIENCE, lambda: f"told: {person.told}")
     finally:
         daemon.signal(signal.SIGCONT)
+        daemon.kill()
+
+
+def test_alerts_that_come_through_prometheus_and_directly_are_one_alert_each(
+    tmp_path: Path, prometheus: tuple[httpx.Client, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    client, address, alertmanager = prometheus
+    alarms = [{"threshold": 0.5, "alpha": 0.001, "at_start": "alarm"}]
+    direct = {
+        "kind": "alertmanager", "url": f"http://{alertmanager}", "labels": {"job": "sentinel", "instance": address},
+        "resend_every": "1s",
+    }  # fmt: skip
+    write_config(tmp_path, alarms=alarms, web={"listen": address}, notify=[direct])
+    (tmp_path / "data.csv").write_text(long_csv(VALUES[:SLOWING]))
+    daemon = Running(tmp_path).ready()
+    try:
+        both = (
+            'count(ALERTS{alertname="SentinelResilienceLoss", alertstate="firing"}) == 3',
+            'sentinel_notifications_total{sink="alertmanager"} >= 3',
+        )
+        for query in both:
+            eventually(lambda query=query: ask(client, "query", query=query), PATIENCE, lambda: "not sent both ways")
+        time.sleep(5)  # several more of each
+        found = httpx.get(f"http://{alertmanager}/api/v2/alerts", trust_env=False).json()
+        assert len(found) == 3, found
+        with (tmp_path / "data.csv").open("a") as file:
+            file.write(long_csv(VALUES[SLOWING:], SLOWING, header=False))
+
+        def left() -> list[dict[str, Any]]:
+            active: list[dict[str, Any]] = httpx.get(
+                f"http://{alertmanager}/api/v2/alerts", params={"active": "true"}, trust_env=False
+            ).json()
+            return active
+
+        eventually(lambda: not left(), PATIENCE, lambda: f"still open: {left()}")
+    finally:
         daemon.kill()
