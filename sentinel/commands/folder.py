@@ -37,11 +37,19 @@ def add_commands(commands: Any, command: MakeCommand) -> None:
     each.add_argument("--undo", action="store_true", help="take it back: it starts afresh")
     _who(each)
 
-    state = _group(commands, "state", "look into a state folder, and check it")
+    state = _group(commands, "state", "look into a state folder, check it, copy it")
     text = "say what is in a state folder"
     _folder(command("state inspect", "state:inspect_main", text, "--state state", state), json=True)
     text = "check that journal and checkpoints can be read and lead to the same state"
     _folder(command("state verify", "state:verify_main", text, "--state state", state))
+    text = "copy a state folder as it is at one moment; the daemon may run"
+    each = command("state export", "state:export_main", text, "--state state --out backup", state)
+    _folder(each)
+    each.add_argument("--out", required=True, metavar="DIR", help="folder of the copy, without a journal yet")
+    text = "put a copy into a state folder that has no journal yet"
+    each = command("state import", "state:import_main", text, "--state state --from backup", state)
+    each.add_argument("--state", required=True, metavar="DIR", help="state folder, of no daemon that runs")
+    each.add_argument("--from", required=True, dest="source", metavar="DIR", help="folder of the copy")
 
 
 def _who(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`sentinel state`: what is in a state folder, and whether journal and checkpoints lead to the same state."""
+"""`sentinel state`: what is in a state folder, whether it is sound, and copies of it."""
 
 from __future__ import annotations
 
@@ -71,6 +71,28 @@ def verify_main(args: argparse.Namespace) -> int:
         else "no damage"
     )
     print(f"{folder}: every batch after {begin:,} can be read; {whole}")
+    return 0
+
+
+def export_main(args: argparse.Namespace) -> int:
+    """Copy a state folder into another one, as it is at one moment."""
+    return _copy(Path(args.state), Path(args.out))
+
+
+def import_main(args: argparse.Namespace) -> int:
+    """Put a copy into a state folder that has no journal yet."""
+    return _copy(Path(args.source), Path(args.state))
+
+
+def _copy(source: Path, target: Path) -> int:
+    with Journal.open(source, read_only=True) as journal:
+        journal.checkpoints.load()  # a damaged one is refused before anything is written
+        journal.copy_to(target)
+    with Journal.open(target, read_only=True) as journal:
+        series, alarms = journal.series(), known_alarms(journal)
+    print(
+        f"{target}: {len(series):,} series, {sum(one.cleared is None for one in alarms):,} open alarms, from {source}"
+    )
     return 0
 
 

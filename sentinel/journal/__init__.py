@@ -12,6 +12,7 @@ from sentinel.domain.errors import StateError
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.journal.batches import INCOMING, Committed, FactKind, read_batches, to_json, write_fact, write_frame
 from sentinel.journal.checkpoints import Checkpoint, Checkpoints, Retention
+from sentinel.journal.copying import copy_database
 from sentinel.journal.database import (
     Database,
     FolderLock,
@@ -228,3 +229,7 @@ class Journal:
             (json.dumps(list(ids)), sink),
         )
         return {event for (event,) in rows}
+
+    def copy_to(self, folder: Path) -> None:
+        """Copy everything, as it is at this moment, into a folder without a journal; errors as of `copy_database`."""
+        copy_database(self._database, folder / DATABASE_FILE)

@@ -65,3 +65,27 @@ def test_where_the_beginning_is_forgotten_the_rest_is_read_and_that_is_said(tmp_
     assert entry_point(["state", "verify", "--state", str(tmp_path)]) == 0
     assert "not compared" in capsys.readouterr().out
     assert entry_point(["series", "list", "--state", str(tmp_path)]) == 0
+
+
+def test_a_copy_made_while_the_daemon_runs_goes_on_bitwise_and_nothing_is_overwritten(tmp_path: Path, capsys) -> None:
+    rig = Rig(tmp_path / "state")
+    rig.feed(frame(0, 100))
+    rig.engine.checkpoint()
+    rig.feed(frame(100, 150))
+    assert entry_point(["state", "export", "--state", str(tmp_path / "state"), "--out", str(tmp_path / "copy")]) == 0
+    assert "3 series" in capsys.readouterr().out
+    then = rig.state
+    rig.feed(frame(150, 230))
+    imports = ["state", "import", "--from", str(tmp_path / "copy"), "--state"]
+    assert entry_point([*imports, str(tmp_path / "state")]) == 73
+    assert "in use" in capsys.readouterr().err
+    assert entry_point([*imports, str(tmp_path / "new")]) == 0
+    assert entry_point([*imports, str(tmp_path / "new")]) == 73
+    assert "there is a journal already" in capsys.readouterr().err
+    again = Rig(tmp_path / "new")
+    assert again.state == then
+    again.feed(frame(150, 230))
+    assert again.state == rig.state
+    assert [kept.body["id"] for kept in again.journal.events()] == [kept.body["id"] for kept in rig.journal.events()]
+    assert entry_point([*imports[:3], str(tmp_path / "nothing"), "--state", str(tmp_path / "other")]) == 73
+    assert not (tmp_path / "other").exists()
