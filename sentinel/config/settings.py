@@ -28,7 +28,7 @@ from sentinel.config.series import (
     unusable_counterparts,
 )
 from sentinel.config.sources import CsvSource, Source, repeated_identities, repeated_simulated_series
-from sentinel.config.values import GIB, Fault, Name, Part, PositiveDuration, Size, repeated_names, require, without
+from sentinel.config.values import GIB, Fault, Name, Part, PositiveDuration, Size, repeated_names, without
 from sentinel.domain.metrics import ESSENTIAL, SERIES_METRICS
 from sentinel.domain.spans import DAY, MINUTE
 
