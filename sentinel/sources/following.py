@@ -8,11 +8,13 @@ complained about, counted once, and read when it has changed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from sentinel import __version__
@@ -29,14 +31,15 @@ from sentinel.sources.pieces import Rows, TextReader, WholeReader
 from sentinel.sources.positions import Marks, Position
 from sentinel.sources.rotation import Found, Lost, find_files
 from sentinel.tables import file_format
-from sentinel.tables.cells import COLUMN
+from sentinel.tables.cells import COLUMN, TableOptions
 from sentinel.tables.columns import is_named, patterns_of
 from sentinel.tables.complaints import COMPLAINTS
 from sentinel.tables.counters import take_steps
 from sentinel.tables.options import options_of
 from sentinel.tables.parsing import split_checked
+from sentinel.tables.plain import PlainRows, Unfolding
 from sentinel.tables.reading import TEXT
-from sentinel.tables.repeated import find_twice, is_fixed, near_change, say_twice
+from sentinel.tables.repeated import find_twice, is_fixed, may_change, near_change, say_twice
 
 FUTURE_US = 24 * 3_600 * MICROSECONDS
 """Event times further ahead of the clock than this are refused: a typing error must not close years of ticks."""
@@ -45,7 +48,7 @@ FUTURE_US = 24 * 3_600 * MICROSECONDS
 class _Read(NamedTuple):
     """What a fetch has read so far."""
 
-    tables: list[pl.DataFrame]
+    tables: list[pl.DataFrame | PlainRows]
     rejected: Counter[str]
     complaints: list[str]
     first_us: dict[str, int]
@@ -63,7 +66,7 @@ class Follower:
         self._settings, self._clock = settings, clock
         self._path, self._options = Path(settings.path), options_of(settings)
         self._read_with = f"{__version__} {self._options}"
-        self._opener, self._counters = Opener(), CounterWatch(self._options)
+        self._opener, self._counters, self._names = Opener(), CounterWatch(self._options), Unfolding()
         self._hours_said = set[object]()
         self._text, self._whole = TextReader(self._options), WholeReader(self._options)
 
@@ -96,14 +99,14 @@ class Follower:
                 break
             if base in held_up:  # what came after it waits until it has been read
                 continue
-            rows = self._read_file(path, base, found, left, read)
+            rows = self._read_file(path, base, found, left, read, now_us)
             if rows is not None:
                 found.positions[name] = self._take(rows, path, base, now_us, read)
             if name in found.ended and not (rows and rows.more):
                 del found.positions[name]
             if rows is None:
                 continue
-            left -= rows.checked.height
+            left -= rows.cells
             if rows.more:
                 more = True
                 held_up.add(base)
@@ -113,7 +116,7 @@ class Follower:
             how = "read first" if self._settings.older_files else "left out (older_files)"
             names = f"{found.older[0]} to {found.older[-1]}, {len(found.older):,} in all"
             read.complaints.insert(0, f"{self._path}: rotated before the first start, {how}: {names}")
-        observations = pl.concat([pl.DataFrame(schema=OBSERVATIONS), *read.tables]).sort("time", maintain_order=True)
+        observations = self._join(read.tables)
         counted: dict[str, tuple[int, float]] = {}
         if patterns := patterns_of(self._options.transform, "difference"):
             counted |= marks.counted
@@ -150,7 +153,9 @@ class Follower:
         """True of a file that is replaced as a whole, not added to."""
         return file_format(Path(name), self._options) not in TEXT
 
-    def _read_file(self, path: Path, base: str, found: Found, left: int, read: _Read) -> Rows | None:
+    def _read_file(
+        self, path: Path, base: str, found: Found, left: int, read: _Read, now_us: int
+    ) -> Rows | None:  # fmt: skip
         """Read one file on from its position; None where nothing has been added or nothing of it can be read."""
         try:
             with self._opener.open(path) as opened:
@@ -158,9 +163,11 @@ class Follower:
                 plain = opened._replace(ended=opened.ended or name in found.ended)
                 position = positions[name] = positions.get(name) or Position.at(plain, 0, 0)
                 fmt = file_format(Path(base), self._options)
-                reader = self._whole if self._is_whole(base) else self._text
                 try:
-                    rows = reader.read(path, plain, fmt, position, left)
+                    if self._is_whole(base):
+                        rows = self._whole.read(path, plain, fmt, position, left)
+                    else:
+                        rows = self._text.read(path, plain, fmt, position, left, now_us + FUTURE_US)
                 except OSError:
                     raise
                 except (Exception, pl.exceptions.PanicException) as error:
@@ -178,7 +185,14 @@ class Follower:
 
     def _take(self, rows: Rows, path: Path, base: str, now_us: int, read: _Read) -> Position:
         """Take over what a file gave; its position, with the latest time."""
-        kept, counts, lines = split_checked(rows.checked, rows.options, str(path))
+        lines: tuple[str, ...] = ()
+        if not isinstance(rows.checked, PlainRows):
+            kept, counts, lines = split_checked(rows.checked, rows.options, str(path))
+        elif self._is_settled(rows.checked, rows.options, read.counters):
+            return self._take_plain(rows, rows.checked, path, base, read)
+        else:
+            kept = self._names.unfold([rows.checked]).with_columns(pl.col("series").alias(COLUMN))
+            counts = _count_missing(rows.checked)
         is_ahead = pl.col("time").dt.epoch("us") > now_us + FUTURE_US
         kept, ahead = kept.filter(~is_ahead), kept.filter(is_ahead)
         if ahead.height:
@@ -192,16 +206,42 @@ class Follower:
         kept = kept.drop(COLUMN)
         read.tables.append(kept)
         read.rejected.update(counts)
-        read.complaints.extend((*(f"{path}: {line}" for line in said), *rows.broken, *lines))
-        if rows.broken:
-            read.rejected[Rejection.UNREADABLE] += len(rows.broken)
+        _note_remarks(path, said, rows, read)
+        read.complaints.extend(lines)
         if not kept.height:
             return rows.position
         times = kept["time"].dt.epoch("us")
         first_us, last_us = int(times.min()), int(times.max())  # type: ignore[arg-type]
-        read.first_us[base] = min(first_us, read.first_us.get(base, first_us))
-        newest_us = rows.position.newest_us
-        return replace(rows.position, newest_us=last_us if newest_us is None else max(newest_us, last_us))
+        return _note_times(rows.position, base, first_us, last_us, read)
+
+    def _is_settled(self, plain: PlainRows, options: TableOptions, counters: Counters) -> bool:
+        """True if it is known of each column whether it counts, and the clocks of no zone go back at these times."""
+        decided = all(name in counters.judged or name in counters.counting for name in plain.names)
+        return decided and not (is_fixed(options.time_zone) and may_change(plain.time_us, options.time_zone))
+
+    def _take_plain(self, rows: Rows, plain: PlainRows, path: Path, base: str, read: _Read) -> Position:
+        """Likewise of rows that were read the short way."""
+        read.rejected.update(_count_missing(plain))
+        _note_remarks(path, rows.said, rows, read)
+        left_out = {name for name in read.counters.counting if not self._counters.is_asked_for(name)}
+        if left_out.intersection(plain.names):
+            places = [place for place, name in enumerate(plain.names) if name not in left_out]
+            plain = PlainRows(tuple(plain.names[place] for place in places), plain.time_us, plain.value[:, places])
+        if not plain.names:
+            return rows.position
+        read.tables.append(plain)
+        times = plain.time_us[~np.isnan(plain.value).all(axis=1)]
+        return _note_times(rows.position, base, int(times.min()), int(times.max()), read) if times.size else rows.position
+
+    def _join(self, tables: list[pl.DataFrame | PlainRows]) -> pl.DataFrame:
+        """Put what was read into one table, in order of time."""
+        parts: list[pl.DataFrame] = [pl.DataFrame(schema=OBSERVATIONS)]
+        for _, some in groupby(tables, type):
+            side_by_side = list(some)
+            plain = [one for one in side_by_side if isinstance(one, PlainRows)]
+            parts += [self._names.unfold(plain)] if plain else side_by_side  # type: ignore[arg-type]
+        joined = pl.concat(parts)
+        return joined if joined["time"].is_sorted() else joined.sort("time", maintain_order=True)
 
     def _note_repeated_hour(self, kept: pl.DataFrame, rows: Rows) -> Iterator[str]:
         """Say once, for each such hour, that the hour that clocks put back repeat comes for the second time."""
@@ -229,6 +269,24 @@ class Follower:
             f"{folder / gone.name}: the file that was read to byte {gone.position.offset:,}{until} is gone, deleted or "
             "overwritten: if rows were written to it after that, they are lost; more rotated files should be kept",
         )
+
+
+def _count_missing(plain: PlainRows) -> Counter[str]:
+    missing = int(np.count_nonzero(np.isnan(plain.value)))
+    return Counter({Rejection.MISSING: missing} if missing else {})
+
+
+def _note_remarks(path: Path, said: Iterable[str], rows: Rows, read: _Read) -> None:
+    read.complaints.extend((*(f"{path}: {line}" for line in said), *rows.broken))
+    if rows.broken:
+        read.rejected[Rejection.UNREADABLE] += len(rows.broken)
+
+
+def _note_times(position: Position, base: str, first_us: int, last_us: int, read: _Read) -> Position:
+    """Note the earliest and the latest time that a file gave."""
+    read.first_us[base] = min(first_us, read.first_us.get(base, first_us))
+    newest_us = position.newest_us
+    return replace(position, newest_us=last_us if newest_us is None else max(newest_us, last_us))
 
 
 def _count(

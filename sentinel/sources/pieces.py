@@ -21,6 +21,7 @@ from sentinel.tables.cells import HEAD_ROWS
 from sentinel.tables.columns import join_time
 from sentinel.tables.complaints import REJECTED
 from sentinel.tables.parsing import check_cells, find_axis, find_texts
+from sentinel.tables.plain import Layout, Moments, PlainRows
 from sentinel.tables.reading import LONGEST_LINE_BYTES, PIECE_BYTES, Head, cut, read_head, rows_of
 from sentinel.tables.recognising import read_back, recognise, recognise_text, write_down
 from sentinel.tables.repeated import LONGEST_US, find_second_rows
@@ -32,12 +33,16 @@ NAMED_ROWS = 100_000
 
 TIMES_KEPT = 32
 """Files with columns of text of which the times of the first rows are kept; of others they are read again."""
+HEADS_KEPT = 10_000
+"""Files of which the head is kept; of others it is read again."""
+_LONGEST_MARK = 4
+"""Bytes of a byte order mark, which tells how a shorter head is read."""
 
 
 class Rows(NamedTuple):
     """The rows that one file gave, checked, and how far it has been read with them."""
 
-    checked: pl.DataFrame
+    checked: pl.DataFrame | PlainRows
     position: Position
     more: bool
     options: TableOptions
@@ -45,6 +50,11 @@ class Rows(NamedTuple):
     """What was recognised, when the file is read for the first time."""
     broken: tuple[str, ...] = ()
     """Pieces that their reader could not read, a line each."""
+
+    @property
+    def cells(self) -> int:
+        """Number of cells that were read."""
+        return self.checked.value.size if isinstance(self.checked, PlainRows) else self.checked.height
 
 
 def first_series(path: Path, options: TableOptions) -> set[str]:
@@ -65,9 +75,16 @@ class TextReader:
         self._options = options
         self._times: dict[tuple[int, int], pl.Series] = {}
         """By device and inode: times of the first rows of tables with columns of text."""
+        self._heads: dict[tuple[int, int], tuple[str, bytes, Head]] = {}
+        """By device and inode: how a csv file is read, the bytes before its first row, and what they tell."""
+        self._layouts: dict[tuple[Head, Way], Layout | None] = {}
+        self._read_back: dict[str, tuple[TableOptions, Moments]] = {}
+        """By what was recognised: the options that it makes, and times that were read with them."""
 
-    def read(self, path: Path, plain: Plain, fmt: str, position: Position, left: int) -> Rows | None:
-        """Read at most `left` observations; None where nothing has been added."""
+    def read(
+        self, path: Path, plain: Plain, fmt: str, position: Position, left: int, latest_us: int
+    ) -> Rows | None:  # fmt: skip
+        """Read at most `left` observations; None where nothing has been added. Times past `latest_us` need a look."""
         said: tuple[str, ...] = ()
         if position.offset >= plain.size:
             return None
@@ -80,15 +97,36 @@ class TextReader:
             said = found.said
             position = replace(position, way=Way(write_down(found.options, self._options)))
         assert position.way is not None
-        options = read_back(position.way.read_as, self._options)
-        head = read_head(plain.file, str(path), fmt, options, whole=False)
+        read_as = position.way.read_as
+        if read_as not in self._read_back:
+            options = read_back(read_as, self._options)
+            self._read_back[read_as] = options, Moments(options)
+        options, _ = self._read_back[read_as]
+        head = self._read_head(path, plain, fmt, read_as, options)
         if head is None:
             return _say_broken(plain, position, options)
-        rows = self._read_piece(path, plain, fmt, head, position, left, options)
+        rows = self._read_piece(path, plain, fmt, head, position, left, options, latest_us)
         return _say_broken(plain, position, options) if rows is None else rows._replace(said=said)
+
+    def _read_head(self, path: Path, plain: Plain, fmt: str, read_as: str, options: TableOptions) -> Head | None:
+        """Read the head of a file, unless it begins as it did the last time."""
+        key = (plain.status.st_dev, plain.status.st_ino)
+        known = self._heads.get(key)
+        if known is not None and known[0] == read_as:
+            plain.file.seek(0)
+            if plain.file.read(len(known[1])) == known[1]:
+                return known[2]
+        head = read_head(plain.file, str(path), fmt, options, whole=False)
+        if head is not None and fmt == "csv" and not options.names and head.start > _LONGEST_MARK:
+            while len(self._heads) >= HEADS_KEPT:
+                self._heads.pop(next(iter(self._heads)))
+            plain.file.seek(0)
+            self._heads[key] = read_as, plain.file.read(head.start), head
+        return head
 
     def _read_piece(
         self, path: Path, plain: Plain, fmt: str, head: Head, position: Position, left: int, options: TableOptions,
+        latest_us: int,
     ) -> Rows | None:  # fmt: skip
         offset, quoted = max(position.offset, head.start), fmt == "csv"
         columns = len(position.way.values) if position.way is not None else 0
@@ -96,7 +134,7 @@ class TextReader:
         if not columns:
             shape = self._learn(path, plain, fmt, head, options)
             columns = len(shape.values)
-        wanted, asked = max(1, left // columns), PIECE_BYTES
+        wanted, asked = max(1, left // columns), min(PIECE_BYTES, max(1 << 16, plain.size - offset + 1))
         while True:
             plain.file.seek(offset)
             piece = plain.file.read(asked)
@@ -112,7 +150,8 @@ class TextReader:
             raise DataError(f"{path}: no line ends within {asked >> 20} MiB after byte {offset}; not a table")
         while True:
             try:
-                rows = self._check(path, plain, fmt, head, position, options, piece[:length], offset, shape)
+                rows = self._read_plain(plain, fmt, head, position, options, piece[:length], offset, shape, latest_us)
+                rows = rows or self._check(path, plain, fmt, head, position, options, piece[:length], offset, shape)
                 break
             except DataError:
                 raise
@@ -127,6 +166,30 @@ class TextReader:
             return rows._replace(more=True)
         broken = (plain.broken,) if plain.broken else ()
         return rows._replace(position=rows.position.finish(plain), broken=(*rows.broken, *broken))
+
+    def _read_plain(
+        self, plain: Plain, fmt: str, head: Head, position: Position, options: TableOptions, piece: bytes, offset: int,
+        shape: Shape | None, latest_us: int,
+    ) -> Rows | None:  # fmt: skip
+        """Read lines of a known layout that hold nothing but numbers; None where there is more to them."""
+        way = position.way
+        assert way is not None
+        if shape is None:
+            if way.left_out and position.rows < HEAD_ROWS:  # they may turn out to be series
+                return None
+            shape = Shape(options.time_name, way.series, way.values, options.by, way.left_out)
+        way = way._replace(series=shape.series, values=shape.values, left_out=shape.left_out)
+        if fmt != "csv" or position.repeated:
+            return None
+        key = head, way
+        if key not in self._layouts:
+            self._layouts[key] = Layout.of(head, options, shape, self._read_back[way.read_as][1])
+        layout = self._layouts[key]
+        found = layout.read(piece) if layout is not None else None
+        if found is None or found.time_us.max() > latest_us:
+            return None
+        moved = position.go_on(plain, offset + len(piece), position.rows + found.time_us.size)
+        return Rows(found, replace(moved, way=way), more=False, options=options)
 
     def _check(
         self, path: Path, plain: Plain, fmt: str, head: Head, position: Position, options: TableOptions, piece: bytes,

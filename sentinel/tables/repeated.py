@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
+from functools import cache
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from sentinel.domain.clock import MICROSECONDS
 from sentinel.tables.cells import ROW, TableOptions
 from sentinel.tables.times import instant
 from sentinel.tables.zones import CHANGING
@@ -70,6 +76,20 @@ def near_change(time_zone: str) -> pl.Expr:
     """True where the column `time`, in UTC, is in a night to Sunday of a zone: then the clocks go back."""
     on_clock = pl.col("time").dt.convert_time_zone(time_zone)
     return (on_clock.dt.weekday() == 7) & (on_clock.dt.hour() < 5)
+
+
+def may_change(time_us: NDArray[np.int64], time_zone: str) -> bool:
+    """The same of any of some times, of a zone with fixed clocks, without a table."""
+    on_clock = time_us // MICROSECONDS + _seconds_east(time_zone)
+    of_the_week = (on_clock + 4 * 86_400) % (7 * 86_400)  # the epoch was a Thursday
+    return bool((of_the_week < 5 * 3_600).any())
+
+
+@cache
+def _seconds_east(time_zone: str) -> int:
+    east = ZoneInfo(time_zone).utcoffset(datetime(2000, 1, 1))
+    assert east is not None
+    return round(east.total_seconds())
 
 
 def _comes_twice(on_clock: pl.Series, zone: str) -> pl.Series:
