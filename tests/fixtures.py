@@ -171,7 +171,11 @@ def slowing(history: History, name: str, start: float, end: float, rule: float =
     estimates = UNKNOWN.each(lambda nan: np.full(ticks, nan))._replace(
         lag1=np.tanh(centre), lag1_low=np.tanh(centre - 0.35), lag1_high=np.tanh(centre + 0.35)
     )
-    history.append(name, np.array(THRESHOLDS), time_us, z, estimates, evidence)
+    column = (slice(None), None)
+    history.append(
+        [name], np.array(THRESHOLDS), np.array([ticks]), time_us[column], z[column],
+        estimates.each(lambda line: line[column]), evidence[column],
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,9 @@ and sums run in order of ticks: the blocks in which ticks arrive change nothing,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +39,7 @@ class Pooling(NamedTuple):
 
 
 STEPS = Pooling("mean", np.int8)
-"""For readings: they are kept in whole steps of 1/16 null standard deviation, `MISSING` where there is none."""
+"""For readings, in whole steps of 1/16 null standard deviation, `MISSING` where there is none."""
 POOLS: Mapping[str, Callable[[Array], Array]] = {
     # Along an axis that is not the last one, numpy adds one tick after the other: the order never depends on the block.
     "mean": lambda ticks: np.add.reduce(ticks, axis=1),
@@ -134,7 +135,8 @@ class Decimation:
             np.concatenate(parts, axis=1, out=numbers)
             for name in names:
                 if self._rules[name] == STEPS:
-                    _round(numbers[:, self._places[name][0]], in_steps=columns[name].dtype == np.int8)
+                    steps = numbers[:, self._places[name][0]]
+                    steps[steps == MISSING] = np.nan
             unknown = np.isnan(numbers)
             numbers[unknown] = 0.0
             np.logical_not(unknown, out=known)
@@ -170,15 +172,6 @@ class Decimation:
         return kept._replace(columns=halves, used=used // 2, ticks_per_column=2 * kept.ticks_per_column)
 
 
-def _round(readings: Floats, *, in_steps: bool) -> None:
-    """Put readings in whole steps, in place; those that are in steps already have `MISSING` for NaN."""
-    if in_steps:
-        readings[readings == MISSING] = np.nan
-    else:
-        np.rint(np.multiply(readings, SCALE, out=readings), out=readings)
-        np.maximum(np.minimum(readings, LIMIT, out=readings), -LIMIT, out=readings)
-
-
 def _join(rows: Arrays, size: int) -> Arrays:
     """Join every `size` neighbours into one."""
     if size == 1:
@@ -204,37 +197,107 @@ _LIVE = {
 }
 
 
+KEPT_BACK = 64
+"""Ticks of the same series that are put into their pictures together; one by one they would take ten times as long."""
+
+
+class _Waiting(NamedTuple):
+    """Blocks of ticks of the same series that are not in their pictures yet."""
+
+    thresholds: Floats
+    blocks: list[Mapping[str, Array]]
+
+
 class History:
-    """Spectrograms of the first `max_series` series that were appended, at most `columns` columns each."""
+    """Spectrograms of the first `max_series` series that were appended, at most `columns` columns each.
+
+    A lock stands between the engine, which appends, and the pages, which read.
+    """
 
     def __init__(self, max_series: int, columns: int = 512) -> None:
         self._max_series = max_series
         self._columns = columns
         self._series: dict[str, tuple[Floats, Decimation]] = {}
+        self._waiting: dict[tuple[str, ...], _Waiting] = {}
+        self._waits_in: dict[str, tuple[str, ...]] = {}
+        """Key in `_waiting` of each series that is there."""
+        self._lock = Lock()
         Decimation(_LIVE, columns)
 
     def append(
-        self, name: str, thresholds: Floats, time_us: Ints, readings: Floats, estimates: Estimates[Floats],
-        evidence: Floats,
+        self, names: Sequence[str], thresholds: Floats, length: Ints, time_us: Ints, readings: Floats,
+        estimates: Estimates[Floats], evidence: Floats,
     ) -> None:  # fmt: skip
-        """Add the ticks of one block, unless the series is new and `max_series` are kept already.
+        """Add the ticks of one block, but of new series only until `max_series` are kept.
 
-        `thresholds` has shape (detectors,), others than before begin the picture anew; `time_us` is the end of each
-        tick; `readings`, in null standard deviations, have shape (ticks, detectors). NaN = not ready or missing.
+        `thresholds` has shape (detectors,), others than before begin the picture anew. Of each series the first
+        `length` ticks count. `time_us` is the end of each tick, (ticks, series) as everything else; `readings`, in null
+        standard deviations, have shape (ticks, series, detectors). NaN = not ready or missing.
         """
-        known = self._series.get(name)
-        if known is None and len(self._series) >= self._max_series:
+        key = tuple(names)
+        block: dict[str, Array] = {
+            "time_us": time_us, "readings": _in_steps(readings), "lag1": estimates.lag1, "low": estimates.lag1_low,
+            "high": estimates.lag1_high, "evidence": evidence,
+        }  # fmt: skip
+        with self._lock:
+            if key not in self._waiting or not np.array_equal(self._waiting[key].thresholds, thresholds):
+                for other in {self._waits_in[name] for name in key if name in self._waits_in}:
+                    self._settle(other)
+                self._begin(key, np.array(thresholds, np.float64))
+            waiting = self._waiting[key]
+            if (length != len(time_us)).any():
+                self._settle(key)
+                for s, n in enumerate(length.tolist()):
+                    self._extend(key[s], waiting.thresholds, {name: array[:n, s] for name, array in block.items()})
+                return
+            waiting.blocks.append(block)
+            if sum(len(one["time_us"]) for one in waiting.blocks) >= KEPT_BACK:
+                self._settle(key)
+
+    def _begin(self, key: tuple[str, ...], thresholds: Floats) -> None:
+        """Make room for ticks of these series to wait, and for the pictures of new ones."""
+        self._waiting[key] = _Waiting(thresholds, [])
+        self._waits_in.update(dict.fromkeys(key, key))
+        for name in key[: self._max_series]:
+            if name not in self._series and len(self._series) < self._max_series:
+                self._series[name] = thresholds, Decimation(_LIVE, self._columns)
+
+    def _settle(self, key: tuple[str, ...]) -> None:
+        """Put the ticks of these series that wait into their pictures."""
+        thresholds, blocks = self._waiting.pop(key)
+        for name in key:
+            del self._waits_in[name]
+        if not blocks:
             return
-        if known is None or not np.array_equal(known[0], thresholds):
-            known = self._series[name] = np.array(thresholds, np.float64), Decimation(_LIVE, self._columns)
-        lines = {"lag1": estimates.lag1, "low": estimates.lag1_low, "high": estimates.lag1_high, "evidence": evidence}
-        known[1].extend({"time_us": time_us, "readings": readings, **lines})
+        whole = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+        for s, name in enumerate(key):
+            self._extend(name, thresholds, {column: array[:, s] for column, array in whole.items()})
+
+    def _extend(self, name: str, thresholds: Floats, ticks: Mapping[str, Array]) -> None:
+        known = self._series.get(name)
+        if known is None:
+            return
+        if not np.array_equal(known[0], thresholds):
+            known = self._series[name] = thresholds, Decimation(_LIVE, self._columns)
+        known[1].extend(ticks)
 
     def spectrogram(self, name: str) -> Spectrogram | None:
         """Give a copy of one series' picture; None where none is kept."""
-        known = self._series.get(name)
-        columns = known[1].columns() if known else None
-        return Spectrogram(known[0].copy(), **columns) if known and columns else None
+        with self._lock:
+            if name in self._waits_in:
+                self._settle(self._waits_in[name])
+            known = self._series.get(name)
+            columns = known[1].columns() if known else None
+            return Spectrogram(known[0].copy(), **columns) if known and columns else None
+
+
+def _in_steps(readings: Floats) -> NDArray[np.int8]:
+    """Readings in whole steps, `MISSING` for NaN."""
+    steps = readings * SCALE
+    np.rint(steps, out=steps)
+    np.maximum(np.minimum(steps, LIMIT, out=steps), -LIMIT, out=steps)
+    steps[np.isnan(steps)] = MISSING
+    return steps.astype(np.int8)
 
 
 @dataclass(frozen=True, slots=True)

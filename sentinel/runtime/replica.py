@@ -135,14 +135,15 @@ class Replica:
         if self._history is None:
             return
         cohort, ids = self.pipeline.cohort(key[0]), members.series[block.rows]
-        for s in np.flatnonzero(ids < self.settings.web.history_series):
-            n = int(length[s])
-            end_us = cohort.grid.start_us(members.grid.origin_us[block.rows[s]], block.tick[:n, s] + 1)
-            self._history.append(
-                state.names[ids[s]], cohort.scoring.thresholds, end_us, scored.readings[:n, s],
-                Estimates._make(array[:n, s] for array in scored.estimates),
-                strongest(scored.evidence.evidence[:n, s]),
-            )  # fmt: skip
+        mine = np.flatnonzero(ids < self.settings.web.history_series)
+        if not mine.size:
+            return
+        end_us = cohort.grid.start_us(members.grid.origin_us[block.rows[mine]], block.tick[:, mine] + 1)
+        self._history.append(
+            [state.names[series] for series in ids[mine].tolist()], cohort.scoring.thresholds, length[mine], end_us,
+            scored.readings[:, mine], Estimates._make(array[:, mine] for array in scored.estimates),
+            strongest(scored.evidence.evidence[:, mine]),
+        )  # fmt: skip
 
 
 def restore(journal: Journal, replica: Replica, settle: Settle, stopped: Callable[[], bool]) -> int | None:

@@ -30,9 +30,12 @@ def ticks(count: int, seed: int = 1) -> dict[str, np.ndarray]:
 def appended(history: History, name: str, thresholds: np.ndarray, stream: dict[str, np.ndarray]) -> History:
     lines = dict(zip(("lag1", "lag1_low", "lag1_high"), (stream[line] for line in NAMES[2:5]), strict=True))
     unknown = UNKNOWN.each(lambda nan: np.full(len(stream["time_us"]), nan))
+    estimates = unknown._replace(**lines).each(lambda column: column[:, None])
+    length = np.array([len(stream["time_us"])])
     history.append(
-        name, thresholds, stream["time_us"], stream["readings"], unknown._replace(**lines), stream["evidence"]
-    )
+        [name], thresholds, length, stream["time_us"][:, None], stream["readings"][:, None], estimates,
+        stream["evidence"][:, None],
+    )  # fmt: skip
     return history
 
 
@@ -117,3 +120,23 @@ def test_a_picture_is_a_copy() -> None:
 def test_an_odd_number_of_columns_is_refused() -> None:
     with pytest.raises(ValueError, match="columns=7; an even number"):
         History(1, columns=7)
+
+
+def test_series_that_come_together_now_and_alone_then_have_the_picture_of_each_by_itself() -> None:
+    streams, both, alone = {name: ticks(200, seed) for seed, name in enumerate("ab")}, History(2), History(2)
+    unknown = UNKNOWN.each(lambda _: np.full((1, 2), np.nan))
+    for name, stream in streams.items():
+        appended(alone, name, THRESHOLDS, stream)
+    for t in range(200):
+        if t % 7 == 3:
+            for name, stream in streams.items():
+                appended(both, name, THRESHOLDS, {part: column[t : t + 1] for part, column in stream.items()})
+            continue
+        block = {part: np.stack([stream[part][t : t + 1] for stream in streams.values()], axis=1) for part in NAMES}
+        lines = dict(zip(("lag1", "lag1_low", "lag1_high"), (block[line] for line in NAMES[2:5]), strict=True))
+        both.append(
+            "ab", THRESHOLDS, np.array([1, 1]), block["time_us"], block["readings"], unknown._replace(**lines),
+            block["evidence"],
+        )  # fmt: skip
+    for name in "ab":
+        assert parts(both.spectrogram(name)) == parts(alone.spectrogram(name))
