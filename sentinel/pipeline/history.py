@@ -9,8 +9,8 @@ and sums run in order of ticks: the blocks in which ticks arrive change nothing,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,6 +112,18 @@ class Decimation:
         parts += [self._finish(kept.filling)] if kept.filled else []
         return {name: np.concatenate([part[name] for part in parts]) for name in self._rules}
 
+    def copy(self, *, apart: bool) -> Decimation:
+        """Give one that goes on from here. Unless it is `apart`, only one of the two may be extended."""
+        other = copy(self)
+        if apart:
+            columns = {name: array.copy() for name, array in self._kept.columns.items()}
+            other._kept = self._kept._replace(columns=columns)
+        return other
+
+    def empty(self) -> Decimation:
+        """Give one with the same rules and nothing in it."""
+        return Decimation(self._rules, self._limit)
+
     def _arrange(self, ticks: Mapping[str, Array]) -> None:
         """Give each number its place among those of its pool."""
         for names in self._pools.values():
@@ -202,27 +214,43 @@ KEPT_BACK = 64
 
 
 class _Waiting(NamedTuple):
-    """Blocks of ticks of the same series that are not in their pictures yet."""
+    """Blocks of ticks of the same series that are not in their pictures yet; more are added behind."""
 
     thresholds: Floats
     blocks: list[Mapping[str, Array]]
 
 
+class _Picture(NamedTuple):
+    """One series. It is replaced as a whole, so that a page sees each tick once while the engine goes on."""
+
+    thresholds: Floats
+    kept: Decimation
+    waiting: _Waiting | None
+    """What comes after the kept ticks."""
+    column: int
+    """Of the series in the blocks that wait."""
+
+    def extend(self, thresholds: Floats, ticks: Mapping[str, Array], *, apart: bool = False) -> _Picture:
+        """Give the picture with more ticks, and none that wait; `apart`: what is kept is copied first."""
+        same = np.array_equal(self.thresholds, thresholds)
+        kept = self.kept.copy(apart=apart) if same else self.kept.empty()
+        kept.extend(ticks)
+        return _Picture(thresholds, kept, None, 0)
+
+
 class History:
     """Spectrograms of the first `max_series` series that were appended, at most `columns` columns each.
 
-    A lock stands between the engine, which appends, and the pages, which read.
+    One thread appends; others may read at the same time.
     """
 
     def __init__(self, max_series: int, columns: int = 512) -> None:
         self._max_series = max_series
-        self._columns = columns
-        self._series: dict[str, tuple[Floats, Decimation]] = {}
+        self._series: dict[str, _Picture] = {}
         self._waiting: dict[tuple[str, ...], _Waiting] = {}
         self._waits_in: dict[str, tuple[str, ...]] = {}
         """Key in `_waiting` of each series that is there."""
-        self._lock = Lock()
-        Decimation(_LIVE, columns)
+        self._empty = Decimation(_LIVE, columns)
 
     def append(
         self, names: Sequence[str], thresholds: Floats, length: Ints, time_us: Ints, readings: Floats,
@@ -239,28 +267,33 @@ class History:
             "time_us": time_us, "readings": _in_steps(readings), "lag1": estimates.lag1, "low": estimates.lag1_low,
             "high": estimates.lag1_high, "evidence": evidence,
         }  # fmt: skip
-        with self._lock:
-            if key not in self._waiting or not np.array_equal(self._waiting[key].thresholds, thresholds):
-                for other in {self._waits_in[name] for name in key if name in self._waits_in}:
-                    self._settle(other)
-                self._begin(key, np.array(thresholds, np.float64))
-            waiting = self._waiting[key]
-            if (length != len(time_us)).any():
-                self._settle(key)
-                for s, n in enumerate(length.tolist()):
-                    self._extend(key[s], waiting.thresholds, {name: array[:n, s] for name, array in block.items()})
-                return
+        waiting = self._waiting.get(key)
+        if waiting is None or not np.array_equal(waiting.thresholds, thresholds):
+            waiting = self._begin(key, np.array(thresholds, np.float64))
+        if (length == len(time_us)).all():
             waiting.blocks.append(block)
             if sum(len(one["time_us"]) for one in waiting.blocks) >= KEPT_BACK:
                 self._settle(key)
+            return
+        self._settle(key)
+        for s, n in enumerate(length.tolist()):
+            if (picture := self._series.get(key[s])) is not None:
+                ticks = {name: array[:n, s] for name, array in block.items()}
+                self._series[key[s]] = picture.extend(waiting.thresholds, ticks)
 
-    def _begin(self, key: tuple[str, ...], thresholds: Floats) -> None:
+    def _begin(self, key: tuple[str, ...], thresholds: Floats) -> _Waiting:
         """Make room for ticks of these series to wait, and for the pictures of new ones."""
-        self._waiting[key] = _Waiting(thresholds, [])
+        for other in {self._waits_in[name] for name in key if name in self._waits_in}:
+            self._settle(other)
+        waiting = self._waiting[key] = _Waiting(thresholds, [])
         self._waits_in.update(dict.fromkeys(key, key))
-        for name in key[: self._max_series]:
-            if name not in self._series and len(self._series) < self._max_series:
-                self._series[name] = thresholds, Decimation(_LIVE, self._columns)
+        for s, name in enumerate(key):
+            picture = self._series.get(name)
+            if picture is not None:
+                self._series[name] = picture._replace(waiting=waiting, column=s)
+            elif len(self._series) < self._max_series:
+                self._series[name] = _Picture(thresholds, self._empty.empty(), waiting, s)
+        return waiting
 
     def _settle(self, key: tuple[str, ...]) -> None:
         """Put the ticks of these series that wait into their pictures."""
@@ -271,24 +304,22 @@ class History:
             return
         whole = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
         for s, name in enumerate(key):
-            self._extend(name, thresholds, {column: array[:, s] for column, array in whole.items()})
-
-    def _extend(self, name: str, thresholds: Floats, ticks: Mapping[str, Array]) -> None:
-        known = self._series.get(name)
-        if known is None:
-            return
-        if not np.array_equal(known[0], thresholds):
-            known = self._series[name] = thresholds, Decimation(_LIVE, self._columns)
-        known[1].extend(ticks)
+            if (picture := self._series.get(name)) is not None:
+                ticks = {column: array[:, s] for column, array in whole.items()}
+                self._series[name] = picture.extend(thresholds, ticks)
 
     def spectrogram(self, name: str) -> Spectrogram | None:
         """Give a copy of one series' picture; None where none is kept."""
-        with self._lock:
-            if name in self._waits_in:
-                self._settle(self._waits_in[name])
-            known = self._series.get(name)
-            columns = known[1].columns() if known else None
-            return Spectrogram(known[0].copy(), **columns) if known and columns else None
+        picture = self._series.get(name)
+        if picture is None:
+            return None
+        blocks = [] if picture.waiting is None else list(picture.waiting.blocks)
+        if picture.waiting is not None and blocks:
+            of_all = ((column, [block[column][:, picture.column] for block in blocks]) for column in blocks[0])
+            ticks = {column: np.concatenate(parts) for column, parts in of_all}
+            picture = picture.extend(picture.waiting.thresholds, ticks, apart=True)
+        columns = picture.kept.columns()
+        return Spectrogram(picture.thresholds.copy(), **columns) if columns else None
 
 
 def _in_steps(readings: Floats) -> NDArray[np.int8]:
