@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from sentinel.domain.errors import StateError
 from sentinel.domain.observation import Cursor, Frame
-from sentinel.journal.batches import INCOMING, Committed, FactKind, read_batches, to_json, write_fact, write_frame
+from sentinel.journal.batches import Committed, FactKind, read_batches, to_json, write_fact, write_frame
 from sentinel.journal.checkpoints import Checkpoint, Checkpoints, Retention
+from sentinel.journal.conversion import convert
 from sentinel.journal.copying import copy_database
 from sentinel.journal.database import (
     Database,
@@ -21,6 +22,7 @@ from sentinel.journal.database import (
     JournalFull,
     JournalUnwritable,
 )
+from sentinel.journal.known import Known
 
 __all__ = [
     "Checkpoint", "Committed", "Journal", "JournalCorrupt", "JournalForgotten", "JournalFull", "JournalUnwritable",
@@ -53,16 +55,18 @@ class Journal:
         self._database = database
         self._opened = opened
         self._ids: dict[str, int] = dict(database.read("SELECT name, id FROM series"))
-        self.checkpoints = Checkpoints(database)
+        self._known = Known(database)
+        self.checkpoints = Checkpoints(database, self._known)
         self.retention = Retention(database)
-        database.connection.execute(INCOMING)
 
     @classmethod
     def open(cls, folder: Path, *, read_only: bool = False) -> Journal:
         """Open the journal in `folder`; both are created where they are missing.
 
         With `read_only` nothing is created and no lock is taken: it may run beside the daemon.
-        Raises StateError: folder not writable or in use, file newer than this program or not ours.
+        A file of an earlier version is converted.
+        Raises StateError: folder not writable or in use, file newer than this program or not ours, or, `read_only`,
+        older.
         """
         path = folder / DATABASE_FILE
         if read_only and not path.is_file():
@@ -72,6 +76,8 @@ class Journal:
                 opened.callback(FolderLock(folder).close)
             database = Database(path, read_only=read_only)
             opened.callback(database.close)
+            if not read_only:
+                convert(database)
             journal = cls(database, opened.pop_all())
         try:
             if not read_only:
@@ -101,7 +107,7 @@ class Journal:
         `moved` are known series that came from another source before. Returns what of it was new. A frame that says
         nothing new is not written: its batch is -1.
         """
-        return write_frame(self._database, self._ids, frame, arrival_us, moved)
+        return write_frame(self._database, self._known, self._ids, frame, arrival_us, moved)
 
     def record(self, kind: FactKind, payload: Mapping[str, Any], arrival_us: int) -> Committed:
         """Write a change of settings or something that the operator did."""

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import repeat
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -19,20 +18,16 @@ from numpy.typing import NDArray
 from sentinel.domain.errors import DataError, StateError
 from sentinel.domain.observation import OBSERVATIONS, Frame
 from sentinel.domain.spans import moment_in_words
+from sentinel.journal.blocks import NO_ROWS, Rows, pack, unpack
 from sentinel.journal.database import Database, JournalCorrupt, JournalForgotten
+from sentinel.journal.known import Known, place_of
 
 FactKind: TypeAlias = Literal["settings", "operator"]
 Kind: TypeAlias = Literal["observations"] | FactKind
 
-Rows: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
-"""Time, series and value of some observations, ordered by (time, series)."""
-NO_ROWS: Rows = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64)
-
 GROUP_OBSERVATIONS = 200_000
 """Observations held at once when batches are read; a single larger batch is read whole."""
 GROUP_BATCHES = 1_000
-INCOMING = "CREATE TEMP TABLE incoming (time INTEGER, series INTEGER)"
-"""Keys to look up, on the writing connection; empty between transactions."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +63,7 @@ def to_json(value: object) -> str:
 
 
 def write_frame(
-    database: Database, ids: dict[str, int], frame: Frame, arrival_us: int, moved: Collection[str] = ()
+    database: Database, known: Known, ids: dict[str, int], frame: Frame, arrival_us: int, moved: Collection[str] = ()
 ) -> Committed:
     """Write observations, new series, cursor and watermark of a frame together, or nothing of them.
 
@@ -81,8 +76,8 @@ def write_frame(
     except (TypeError, ValueError) as error:
         raise DataError(f"source {frame.source}: a cursor that is no JSON object: {error}") from error
     if frame.observations.is_empty():
-        known = database.read("SELECT value, complete_until_us FROM cursor WHERE source = ?", (frame.source,))
-        if known and cursor == known[0][0] and until in (None, known[0][1]):
+        told = database.read("SELECT value, complete_until_us FROM cursor WHERE source = ?", (frame.source,))
+        if told and cursor == told[0][0] and until in (None, told[0][1]):
             return Committed(-1, "observations", frame.source, arrival_us, until, *NO_ROWS)
     first_id = len(ids)
     new = tuple(
@@ -93,12 +88,17 @@ def write_frame(
     with database.transaction() as connection:
         batch = _next_batch(connection)
         connection.executemany("INSERT INTO series (id, name, source) VALUES (?, ?, ?)", new)
-        rows, duplicates, revised = _insert(connection, batch, offered)
+        rows, duplicates, revised = _sort_out(connection, known, offered)
         time = rows[0]
         payload: dict[str, object] = {"duplicates": duplicates, "new_series": [first_id, len(new)], "revised": revised}
         if moved:
             payload["moved"] = [ids[name] for name in sorted(moved)]
         first_us, last_us = (int(time[0]), int(time[-1])) if len(time) else (None, None)
+        if first_us is not None and last_us is not None:
+            connection.execute(
+                "INSERT INTO block (batch, level, slot, data) VALUES (?, ?, ?, ?)",
+                (batch, *place_of(first_us, last_us), pack(rows)),
+            )
         connection.execute(
             "INSERT INTO batch VALUES (?, 'observations', ?, ?, ?, ?, ?, ?, ?)",
             (batch, frame.source, arrival_us, until, first_us, last_us, len(time), to_json(payload)),
@@ -110,6 +110,7 @@ def write_frame(
             (frame.source, cursor, until, batch),
         )
     ids.update(new_ids)
+    known.add(batch, rows)
     came = tuple((ids[name], frame.source) for name in sorted(moved))
     return Committed(batch, "observations", frame.source, arrival_us, until, *rows, new, duplicates, revised, came)
 
@@ -153,51 +154,31 @@ def _ordered_rows(table: pl.DataFrame, ids: Mapping[str, int]) -> Rows:
     time = table["time"].to_physical().to_numpy()
     series = np.fromiter(map(ids.__getitem__, table["series"].to_list()), np.int64, len(table))
     value = table["value"].to_numpy() + 0.0  # SQLite stores -0.0 as 0.0
-    order = np.lexsort((series, time))
-    return time[order], series[order], value[order]
+    later = np.diff(time)
+    if not np.all((later > 0) | ((later == 0) & (np.diff(series) >= 0))):
+        order = np.lexsort((series, time))
+        time, series, value = time[order], series[order], value[order]
+    return time, series, value
 
 
-def _insert(connection: sqlite3.Connection, batch: int, offered: Rows) -> tuple[Rows, int, int]:
-    """Add the rows whose key (time, series) is not there yet, and count the duplicates and the revised of the rest."""
+def _sort_out(connection: sqlite3.Connection, known: Known, offered: Rows) -> tuple[Rows, int, int]:
+    """Select the rows whose key (time, series) is not known yet; count the duplicates and the revised of the rest."""
     time, series, value = offered
     if not len(time):
         return offered, 0, 0
     first = np.concatenate(([True], (time[1:] != time[:-1]) | (series[1:] != series[:-1])))
     keys = time[first], series[first]
     kept = value[first]
-    count = connection.executemany(
-        "INSERT INTO observation (time, series, value, batch) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (time, series) DO NOTHING",
-        zip(keys[0].tolist(), keys[1].tolist(), kept.tolist(), repeat(batch), strict=False),
-    ).rowcount
-    added, standing = np.ones(len(kept), np.bool_), kept
-    if count < len(kept):
-        owner, standing = _look_up(connection, keys)
-        added = owner == batch
+    there, (_, _, former) = known.find(connection, *keys)
+    if not there.any() and first.all():
+        return offered, 0, 0
+    standing = kept.copy()
+    standing[there] = former
     left_out = np.ones(len(time), np.bool_)
-    left_out[np.flatnonzero(first)[added]] = False
+    left_out[np.flatnonzero(first)[~there]] = False
     equal = value == standing[np.cumsum(first) - 1]
-    rows = keys[0][added], keys[1][added], kept[added]
+    rows = keys[0][~there], keys[1][~there], kept[~there]
     return rows, int(np.sum(left_out & equal)), int(np.sum(left_out & ~equal))
-
-
-def _look_up(
-    connection: sqlite3.Connection, keys: tuple[NDArray[np.int64], NDArray[np.int64]]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Batch and value that stand in the table under each key.
-
-    By key, not by range of time: one late row must not cost a scan of a year.
-    """
-    connection.executemany(
-        "INSERT INTO incoming (time, series) VALUES (?, ?)", zip(keys[0].tolist(), keys[1].tolist(), strict=True)
-    )
-    found = connection.execute(
-        "SELECT o.batch, o.value FROM incoming AS i CROSS JOIN observation AS o"
-        " ON o.time = i.time AND o.series = i.series ORDER BY i.rowid"
-    ).fetchall()
-    connection.execute("DELETE FROM incoming")
-    owner, standing = zip(*found, strict=True)
-    return np.array(owner, np.int64), np.array(standing, np.float64)
 
 
 def read_batches(database: Database, after_batch: int) -> Iterator[Committed]:
@@ -205,8 +186,7 @@ def read_batches(database: Database, after_batch: int) -> Iterator[Committed]:
 
     JournalCorrupt if one is missing or incomplete, JournalForgotten if that is so because retention forgot it.
 
-    Batches are read in groups: a thousand sources that each deliver one row of the same tick cost one scan of
-    that tick, not a thousand.
+    Batches are read in groups, each of one moment, whatever a writer in another process does meanwhile.
     """
     last = after_batch
     while group := _read_group(database, last):
@@ -217,15 +197,15 @@ def read_batches(database: Database, after_batch: int) -> Iterator[Committed]:
 def _read_group(database: Database, last: int) -> list[Committed]:
     with database.snapshot():
         batches = database.read(
-            "SELECT id, kind, source, arrival_us, complete_until_us, first_us, last_us, observations, payload"
+            "SELECT id, kind, source, arrival_us, complete_until_us, observations, payload"
             " FROM batch WHERE id > ? ORDER BY id LIMIT ?",
             (last, GROUP_BATCHES),
         )
-        total = np.cumsum([row[7] for row in batches])
+        total = np.cumsum([row[5] for row in batches])
         batches = batches[: max(1, int(np.searchsorted(total, GROUP_OBSERVATIONS, side="right")))]
         group = []
-        for row, rows in zip(batches, _read_observations(database, batches), strict=True):
-            batch, kind, source, arrival_us, watermark_us, _, _, observations, text = row
+        for batch, kind, source, arrival_us, watermark_us, observations, text in batches:
+            rows = _read_block(database, batch) if observations else NO_ROWS
             if batch != last + 1 or len(rows[0]) != observations:
                 raise _missing(database, last + 1)
             last = batch
@@ -241,33 +221,10 @@ def _read_group(database: Database, last: int) -> list[Committed]:
         return group
 
 
-def _read_observations(database: Database, batches: Sequence[Any]) -> list[Rows]:
-    """The rows of each of some neighbouring batches."""
-    spans: list[tuple[int, int]] = []  # of time, which cover those of the batches and do not overlap
-    for first, last in sorted((row[5], row[6]) for row in batches if row[7]):
-        if spans and first <= spans[-1][1]:
-            spans[-1] = spans[-1][0], max(last, spans[-1][1])
-        else:
-            spans.append((first, last))
-    found: list[tuple[int, int, int, float]] = []
-    for span in spans:
-        found += database.read(
-            "SELECT batch, time, series, value FROM observation"
-            " WHERE time BETWEEN ? AND ? AND batch BETWEEN ? AND ? ORDER BY time, series",
-            (*span, batches[0][0], batches[-1][0]),
-        )
-    if not found:
-        return [NO_ROWS] * len(batches)
-    owner, time, series, value = zip(*found, strict=True)
-    owners = np.array(owner, np.int64)
-    order = np.argsort(owners, kind="stable")
-    owners = owners[order]
-    times, ids = np.array(time, np.int64)[order], np.array(series, np.int64)[order]
-    values = np.array(value, np.float64)[order]
-    numbers = [row[0] for row in batches]
-    begin = np.searchsorted(owners, numbers, side="left").tolist()
-    end = np.searchsorted(owners, numbers, side="right").tolist()
-    return [(times[a:b], ids[a:b], values[a:b]) for a, b in zip(begin, end, strict=True)]
+def _read_block(database: Database, batch: int) -> Rows:
+    """The observations of a batch; none where its block is not there or not whole."""
+    found = database.read("SELECT data FROM block WHERE batch = ?", (batch,))
+    return (unpack(found[0][0]) if found else None) or NO_ROWS
 
 
 def _missing(database: Database, batch: int) -> StateError:
@@ -289,27 +246,15 @@ def _missing(database: Database, batch: int) -> StateError:
 def _first_kept(database: Database, batch: int) -> int | None:
     """The batch before which retention has forgotten `batch`; None if it cannot have been retention.
 
-    Retention takes nothing after the oldest checkpoint: first the observations of all batches that go, in the order
-    of their time, then these batches in their order, of which only settings may stay.
+    Retention takes nothing after the oldest checkpoint, and batches in their order, of which only settings may stay.
     """
     ((checkpoint,),) = database.read("SELECT min(batch) FROM checkpoint WHERE complete = 1")
     if checkpoint is None or batch > checkpoint:
         return None
-    kept = dict(database.read("SELECT id, observations FROM batch WHERE id <= ?", (checkpoint,)))
-    if batch in kept:
-        earlier = "observation WHERE time < (SELECT first_us FROM batch WHERE id = ?1) AND batch < ?1"
-    else:
-        earlier = "batch WHERE id < ?1 AND kind != 'settings'"
-    if database.read(f"SELECT 1 FROM {earlier} LIMIT 1", (batch,)):
+    if database.read("SELECT 1 FROM batch WHERE id = ?1 OR (id < ?1 AND kind != 'settings') LIMIT 1", (batch,)):
         return None
-    found = dict(
-        database.read(
-            "SELECT batch, count(*) FROM observation WHERE time <= (SELECT max(last_us) FROM batch WHERE id <= ?)"
-            " AND batch <= ? GROUP BY batch",
-            (checkpoint, checkpoint),
-        )
-    )
     whole_from = int(checkpoint) + 1
-    while whole_from - 1 in kept and found.get(whole_from - 1, 0) == kept[whole_from - 1]:
+    kept = {number for (number,) in database.read("SELECT id FROM batch WHERE id <= ?", (checkpoint,))}
+    while whole_from - 1 in kept:
         whole_from -= 1
     return whole_from if database.read("SELECT 1 FROM batch WHERE id = ?", (whole_from,)) else None

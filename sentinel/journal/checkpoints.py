@@ -25,7 +25,9 @@ from numpy.typing import NDArray
 
 from sentinel.domain.errors import StateError
 from sentinel.journal.batches import to_json
+from sentinel.journal.conversion import REMOVABLE
 from sentinel.journal.database import Database, JournalCorrupt
+from sentinel.journal.known import Known
 
 PIECE_BYTES = 16 * 1024 * 1024
 GENERATIONS = 2
@@ -33,8 +35,6 @@ CHUNK_ROWS = 50_000
 SIZE_SHARE = 16
 """When the file is too large, one sweep forgets this part of the observations: 1/16."""
 VACUUM_PAGES = 4_096
-
-_REMOVABLE = "id <= ? AND id IS NOT (SELECT max(id) FROM batch WHERE kind = 'settings')"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +52,8 @@ class Checkpoint:
 class Checkpoints:
     """Saves and loads the generations of one journal."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, known: Known) -> None:
+        self._database, self._known = database, known
         self._corrupt: set[int] = set()
 
     def save(self, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any], batch: int, created_us: int) -> None:
@@ -124,6 +124,7 @@ class Checkpoints:
                 "UPDATE checkpoint SET header = ?, sha256 = ?, complete = 1 WHERE id = ?",
                 (text, _seal(batch, text), generation),
             )
+            self._known.save(connection)
             # A generation known to be corrupt must not push out the one that was loaded instead.
             sound = [
                 number
@@ -187,37 +188,25 @@ def _seal(batch: int, text: str) -> str:
     return hashlib.sha256(f"{batch}\n{text}".encode()).hexdigest()
 
 
-@dataclass(slots=True)
-class _Sweep:
-    """One pass over the observation table in its own order, from `position` to `end_us`."""
-
-    newest: int
-    """Observations of this batch and of those before it go."""
-    end_us: int
-    position: tuple[int, int] | None
-    """Time and series of the last observation seen; None = all are done, and the batches go."""
-
-
 class Retention:
-    """Deletes by age and size. The place of a sweep is kept in memory only: a new process begins it again."""
+    """Deletes by age and size."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._sweep: _Sweep | None = None
+        self._newest: int | None = None
+        """The batch up to which all go, while they do."""
 
     def step(self, before_us: int, max_bytes: int) -> bool:
         """Forget batches that arrived earlier, or the oldest of a too large file; True while there is more.
 
-        One call is at most `CHUNK_ROWS` rows of work. Nothing after the oldest kept checkpoint is forgotten. What was
-        forgotten and is delivered again counts as new here: cursors and the grid keep it out.
+        One call forgets at most `CHUNK_ROWS` observations, or one batch. Nothing after the oldest kept checkpoint is
+        forgotten. What was forgotten and is delivered again counts as new here: cursors and the grid keep it out.
         """
-        self._sweep = self._sweep or self._plan(before_us, max_bytes)
-        if self._sweep is None:
+        self._newest = self._newest or self._plan(before_us, max_bytes)
+        if self._newest is None:
             return self._shrink_file()
-        if self._sweep.position is not None:
-            self._sweep.position = self._delete_observations(self._sweep, self._sweep.position)
-        elif self._delete_batches(self._sweep.newest) < CHUNK_ROWS:
-            self._sweep = None
+        if not self._delete(self._newest):
+            self._newest = None
         return True
 
     def size_bytes(self) -> int:
@@ -231,7 +220,8 @@ class Retention:
         ((number,),) = self._database.read(query, parameters)
         return int(number)
 
-    def _plan(self, before_us: int, max_bytes: int) -> _Sweep | None:
+    def _plan(self, before_us: int, max_bytes: int) -> int | None:
+        """Find the batch up to which all go; None if there is none."""
         # Up to the first young batch: one with a clock that was wrong must not drag young ones along.
         last = "SELECT coalesce(max(id), 0) FROM batch"
         newest = self._read_number(
@@ -248,34 +238,20 @@ class Retention:
         # Without a checkpoint every batch is needed.
         checkpoint = self._read_number("SELECT coalesce(min(batch), 0) FROM checkpoint WHERE complete = 1")
         newest = min(newest, checkpoint, self._read_number(last) - 1)
-        ((batches, begin_us, end_us),) = self._database.read(
-            f"SELECT count(*), min(first_us), max(last_us) FROM batch WHERE {_REMOVABLE}", (newest,)
-        )
-        if not batches:
-            return None
-        return _Sweep(newest, end_us, None if begin_us is None else (begin_us, -1))
+        return newest if self._database.read(f"SELECT 1 FROM batch WHERE {REMOVABLE} LIMIT 1", (newest,)) else None
 
-    def _delete_observations(self, sweep: _Sweep, position: tuple[int, int]) -> tuple[int, int] | None:
-        """Delete those of the next `CHUNK_ROWS` observations that go; the new position."""
-        border = self._database.read(
-            "SELECT time, series FROM observation WHERE time <= ? AND (time, series) > (?, ?)"
-            " ORDER BY time, series LIMIT 1 OFFSET ?",
-            (sweep.end_us, *position, CHUNK_ROWS - 1),
-        )
-        upper = border[0] if border else (sweep.end_us, 2**63 - 1)
+    def _delete(self, newest: int) -> bool:
+        """Delete the next batches that go, with their observations; True while there are more."""
+        query = f"SELECT id, observations FROM batch WHERE {REMOVABLE} ORDER BY id LIMIT ?"
+        batches = self._database.read(query, (newest, CHUNK_ROWS))
+        total = np.cumsum([observations for _, observations in batches])
+        going = batches[: max(1, int(np.searchsorted(total, CHUNK_ROWS, side="right")))]
+        if not going:
+            return False
         with self._database.transaction() as connection:
-            connection.execute(
-                "DELETE FROM observation WHERE (time, series) > (?, ?) AND (time, series) <= (?, ?) AND batch <= ?",
-                (*position, *upper, sweep.newest),
-            )
-        return upper if border else None
-
-    def _delete_batches(self, newest: int) -> int:
-        with self._database.transaction() as connection:
-            return connection.execute(
-                f"DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE {_REMOVABLE} ORDER BY id LIMIT ?)",
-                (newest, CHUNK_ROWS),
-            ).rowcount
+            connection.execute("DELETE FROM block WHERE batch <= ?", (going[-1][0],))
+            connection.execute(f"DELETE FROM batch WHERE {REMOVABLE}", (going[-1][0],))
+        return len(going) < len(batches) or len(batches) == CHUNK_ROWS
 
     def _shrink_file(self) -> bool:
         """Give pages of a file that is mostly empty back to the disk; True while it is."""

@@ -14,9 +14,17 @@ from typing import Any
 from sentinel.domain.errors import StateError, UpstreamError
 
 APPLICATION_ID = 0x534E544C  # "SNTL"
-VERSION = 1
+VERSION = 2
 
+BLOCK_TABLES = (
+    # See blocks.py and known.py.
+    """CREATE TABLE block (
+        batch INTEGER PRIMARY KEY, level INTEGER NOT NULL, slot INTEGER NOT NULL, data BLOB NOT NULL)""",
+    "CREATE INDEX block_time ON block (level, slot)",
+    "CREATE TABLE newest (batch INTEGER PRIMARY KEY, data BLOB NOT NULL)",
+)
 TABLES = (
+    *BLOCK_TABLES,
     # Ids are dense, from 0, in order of first appearance: they index the arrays of the pipeline.
     "CREATE TABLE series (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, source TEXT NOT NULL)",
     """CREATE TABLE batch (
@@ -30,13 +38,6 @@ TABLES = (
         observations INTEGER NOT NULL,
         payload TEXT NOT NULL)""",
     "CREATE INDEX batch_settings ON batch (id) WHERE kind = 'settings'",
-    # Time first: one tick of all series lies on neighbouring pages; series first would touch a page of each.
-    """CREATE TABLE observation (
-        time INTEGER NOT NULL,
-        series INTEGER NOT NULL,
-        value REAL NOT NULL,
-        batch INTEGER NOT NULL,
-        PRIMARY KEY (time, series)) WITHOUT ROWID""",
     """CREATE TABLE cursor (
         source TEXT PRIMARY KEY, value TEXT NOT NULL, complete_until_us INTEGER, batch INTEGER NOT NULL)""",
     """CREATE TABLE checkpoint (
@@ -226,7 +227,12 @@ class Database:
             raise StateError(f"{self.path}: empty; a journal that sentinel has written is needed")
         if not new and application != APPLICATION_ID:
             raise foreign
-        if not new and version != VERSION:
+        is_old = version == 1 or bool(self.read("SELECT 1 FROM sqlite_master WHERE name = 'observation'"))
+        if is_old and read_only:
+            raise StateError(
+                f"{self.path}: a journal of an earlier version; `sentinel run` with this state folder converts it"
+            )
+        if not new and version != VERSION and not is_old:
             install = "install the newer sentinel that wrote it, or " if version > VERSION else ""
             raise StateError(
                 f"{self.path}: schema version {version}; this sentinel knows version {VERSION}; "

@@ -231,7 +231,9 @@ class Follower:
             return rows.position
         read.tables.append(plain)
         times = plain.time_us[~np.isnan(plain.value).all(axis=1)]
-        return _note_times(rows.position, base, int(times.min()), int(times.max()), read) if times.size else rows.position
+        if not times.size:
+            return rows.position
+        return _note_times(rows.position, base, int(times.min()), int(times.max()), read)
 
     def _join(self, tables: list[pl.DataFrame | PlainRows]) -> pl.DataFrame:
         """Put what was read into one table, in order of time."""

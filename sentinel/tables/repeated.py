@@ -87,7 +87,7 @@ def may_change(time_us: NDArray[np.int64], time_zone: str) -> bool:
 
 @cache
 def _seconds_east(time_zone: str) -> int:
-    east = ZoneInfo(time_zone).utcoffset(datetime(2000, 1, 1))
+    east = datetime.now(ZoneInfo(time_zone)).utcoffset()
     assert east is not None
     return round(east.total_seconds())
 

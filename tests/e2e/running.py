@@ -157,7 +157,7 @@ def observations(folder: Path) -> int:
     """How many the journal holds; 0 while there is none."""
     try:
         with Journal.open(folder / "state", read_only=True) as journal:
-            ((number,),) = journal._database.read("SELECT count(*) FROM observation")
+            ((number,),) = journal._database.read("SELECT coalesce(sum(observations), 0) FROM batch")
             return int(number)
     except StateError:
         return 0

@@ -26,7 +26,10 @@ def start(sender: Sender, folder: Path) -> subprocess.Popen[bytes]:
 def on_disk(folder: Path) -> set[int]:
     """Numbers of the messages that the journal holds."""
     with Journal.open(folder / "state", read_only=True) as journal:
-        rows = journal._database.read("SELECT time, value FROM observation")
+        rows = sorted(
+            row for batch in journal.tail(0)
+            for row in zip(batch.time_us.tolist(), batch.value.tolist(), strict=True)
+        )  # fmt: skip
     hour_us = frame_of(1).watermark_us
     assert hour_us is not None
     numbers = [time_us // hour_us for time_us, _ in rows]

@@ -38,7 +38,10 @@ def text() -> bytes:
 def outcome(folder: Path) -> tuple[object, ...]:
     """Observations, series, alarms by id, digests by series and tick."""
     with Journal.open(folder / "state") as journal:
-        kept = journal._database.read("SELECT time, series, value FROM observation ORDER BY time, series")
+        kept = sorted(
+            row for batch in journal.tail(0)
+            for row in zip(batch.time_us.tolist(), batch.series.tolist(), batch.value.tolist(), strict=True)
+        )  # fmt: skip
         events = {event["id"]: event for event in events_of(journal)}
         assert len(events) == len(events_of(journal))
         return kept, journal.series(), events, digests_of(journal)

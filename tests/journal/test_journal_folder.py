@@ -65,7 +65,7 @@ def test_a_foreign_database_is_refused_and_left_as_it_was(tmp_path: Path) -> Non
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize(("version", "sentence"), [(2, "install the newer sentinel"), (0, "knows version 1")])
+@pytest.mark.parametrize(("version", "sentence"), [(3, "install the newer sentinel"), (0, "knows version 2")])
 def test_another_schema_version_is_refused(tmp_path: Path, version: int, sentence: str) -> None:
     Journal.open(tmp_path).close()
     with sqlite3.connect(tmp_path / "sentinel.db") as connection:

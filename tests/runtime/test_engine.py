@@ -345,7 +345,7 @@ def test_old_observations_are_forgotten_over_as_many_turns_as_it_takes(
     rig.engine._checkpoint_at = 0.0
     for _ in range(40):
         rig.engine.turn(0.0)
-    ((left,),) = rig.journal._database.read("SELECT count(*) FROM observation")
+    ((left,),) = rig.journal._database.read("SELECT sum(observations) FROM batch")
     assert left < 400
     state = rig.state
     rig.journal.close()
