@@ -22,7 +22,7 @@ from sentinel.config import Settings, load
 from sentinel.domain.errors import DataError, UsageError
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.observation import CalendarAxis
-from sentinel.journal import Journal
+from sentinel.journal import Journal, group_joined
 from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.pipeline import Result
 from sentinel.runtime.replica import Replica
@@ -58,9 +58,9 @@ def results(folder: Path, machine: Replica, *, fixed: bool = False) -> Iterator[
     Raises StateError: there is no journal, or its beginning has been forgotten (retention).
     """
     with Journal.open(folder, read_only=True) as journal:
-        for committed in journal.tail(0):
-            if not (fixed and committed.kind == "settings"):
-                yield machine.apply(committed, rows=True)
+        for joined in group_joined(journal.tail(0)):
+            if not (fixed and joined[0].kind == "settings"):
+                yield machine.apply(*joined, rows=True)
 
 
 def main(args: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from sentinel.commands.explain import known_alarms
 from sentinel.config import Settings, fingerprint, from_record
 from sentinel.domain.spans import moment_in_words, moment_iso, print_size
-from sentinel.journal import Checkpoint, Journal, JournalForgotten
+from sentinel.journal import Checkpoint, Journal, JournalForgotten, group_joined
 from sentinel.pipeline.codec import digest
 from sentinel.runtime.replica import Replica
 
@@ -101,9 +101,9 @@ def _replay(journal: Journal, start: Checkpoint | None, compared: Checkpoint | N
     replica, differ = Replica(Settings()), []
     if start is not None:
         replica.use_checkpoint(start)
-    for committed in journal.tail(0 if start is None else start.batch):
-        replica.apply(committed)
-        if compared is not None and committed.batch == compared.batch:
+    for joined in group_joined(journal.tail(0 if start is None else start.batch)):
+        replica.apply(*joined)
+        if compared is not None and joined[-1].batch == compared.batch:
             other = Replica(Settings())
             other.use_checkpoint(compared)
             mine, theirs = _digests(replica), _digests(other)

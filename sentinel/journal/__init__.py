@@ -10,7 +10,15 @@ from typing import Any, NamedTuple
 
 from sentinel.domain.errors import StateError
 from sentinel.domain.observation import Cursor, Frame
-from sentinel.journal.batches import Committed, FactKind, read_batches, to_json, write_fact, write_frame
+from sentinel.journal.batches import (
+    Committed,
+    FactKind,
+    group_joined,
+    read_batches,
+    to_json,
+    write_fact,
+    write_frames,
+)
 from sentinel.journal.checkpoints import Checkpoint, Checkpoints, Retention
 from sentinel.journal.conversion import convert
 from sentinel.journal.copying import copy_database
@@ -26,7 +34,7 @@ from sentinel.journal.known import Known
 
 __all__ = [
     "Checkpoint", "Committed", "Journal", "JournalCorrupt", "JournalForgotten", "JournalFull", "JournalUnwritable",
-    "KeptEvent",
+    "KeptEvent", "group_joined",
 ]  # fmt: skip
 
 DATABASE_FILE = "sentinel.db"
@@ -107,7 +115,14 @@ class Journal:
         `moved` are known series that came from another source before. Returns what of it was new. A frame that says
         nothing new is not written: its batch is -1.
         """
-        return write_frame(self._database, self._known, self._ids, frame, arrival_us, moved)
+        return self.commit_all([(frame, moved)], arrival_us)[0]
+
+    def commit_all(self, frames: Sequence[tuple[Frame, Collection[str]]], arrival_us: int) -> list[Committed]:
+        """Write frames that waited at the same time in one transaction, as `commit` writes each; see there.
+
+        Their batches move the state together; see `group_joined`.
+        """
+        return write_frames(self._database, self._known, self._ids, frames, arrival_us)
 
     def record(self, kind: FactKind, payload: Mapping[str, Any], arrival_us: int) -> Committed:
         """Write a change of settings or something that the operator did."""

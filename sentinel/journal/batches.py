@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -55,6 +55,8 @@ class Committed:
     """Id and new source of each series that came from another source before."""
     payload: Mapping[str, Any] = field(default_factory=dict)
     """The fact itself, for settings and operator facts."""
+    joined: bool = False
+    """It moves the state together with the next batch: both waited at the same time."""
 
 
 def to_json(value: object) -> str:
@@ -62,57 +64,89 @@ def to_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def write_frame(
-    database: Database, known: Known, ids: dict[str, int], frame: Frame, arrival_us: int, moved: Collection[str] = ()
-) -> Committed:
-    """Write observations, new series, cursor and watermark of a frame together, or nothing of them.
+def write_frames(
+    database: Database, known: Known, ids: dict[str, int], frames: Sequence[tuple[Frame, Collection[str]]],
+    arrival_us: int,
+) -> list[Committed]:  # fmt: skip
+    """Write observations, new series, cursors and watermarks of frames together, or nothing of them.
 
-    `ids` has every series by name; new ones are added once they are on disk. `moved` are those that came from another
-    source before.
+    `ids` has every series by name; new ones are added once they are on disk. With each frame come those of its series
+    that came from another source before. DataError if one of the frames cannot be written, whatever the others are.
     """
+    cursors = [_cursor_of(frame) for frame, _ in frames]
+    news = [n for n, (frame, _) in enumerate(frames) if _says_something(database, frame, cursors[n])]
+    found = [
+        Committed(-1, "observations", frame.source, arrival_us, frame.watermark_us, *NO_ROWS) for frame, _ in frames
+    ]
+    if not news:
+        return found
+    numbered = dict(ids)
+    with database.transaction() as connection:
+        for n in news:
+            frame, moved = frames[n]
+            joined = n != news[-1]
+            found[n] = _write(connection, known, numbered, frame, cursors[n], arrival_us, moved, joined=joined)
+    ids.update(numbered)
+    return found
+
+
+def _cursor_of(frame: Frame) -> str:
+    """The cursor of a frame as JSON; DataError if the frame breaks its promise."""
     _require_schema(frame)
     try:
-        cursor, until = to_json(frame.cursor), frame.watermark_us
+        return to_json(frame.cursor)
     except (TypeError, ValueError) as error:
         raise DataError(f"source {frame.source}: a cursor that is no JSON object: {error}") from error
-    if frame.observations.is_empty():
-        told = database.read("SELECT value, complete_until_us FROM cursor WHERE source = ?", (frame.source,))
-        if told and cursor == told[0][0] and until in (None, told[0][1]):
-            return Committed(-1, "observations", frame.source, arrival_us, until, *NO_ROWS)
-    first_id = len(ids)
+
+
+def _says_something(database: Database, frame: Frame, cursor: str) -> bool:
+    """True if a frame has observations, another cursor, or another watermark."""
+    if not frame.observations.is_empty():
+        return True
+    told = database.read("SELECT value, complete_until_us FROM cursor WHERE source = ?", (frame.source,))
+    return not (told and cursor == told[0][0] and frame.watermark_us in (None, told[0][1]))
+
+
+def _write(
+    connection: sqlite3.Connection, known: Known, ids: dict[str, int], frame: Frame, cursor: str, arrival_us: int,
+    moved: Collection[str], *, joined: bool,
+) -> Committed:  # fmt: skip
+    """Write one frame; its new series are added to `ids`."""
+    first_id, until = len(ids), frame.watermark_us
     new = tuple(
         (number, name, frame.source) for number, name in enumerate(_new_names(frame.observations, ids), first_id)
     )
-    new_ids = {name: number for number, name, _ in new}
-    offered = _ordered_rows(frame.observations, ids | new_ids if new else ids)
-    with database.transaction() as connection:
-        batch = _next_batch(connection)
-        connection.executemany("INSERT INTO series (id, name, source) VALUES (?, ?, ?)", new)
-        rows, duplicates, revised = _sort_out(connection, known, offered)
-        time = rows[0]
-        payload: dict[str, object] = {"duplicates": duplicates, "new_series": [first_id, len(new)], "revised": revised}
-        if moved:
-            payload["moved"] = [ids[name] for name in sorted(moved)]
-        first_us, last_us = (int(time[0]), int(time[-1])) if len(time) else (None, None)
-        if first_us is not None and last_us is not None:
-            connection.execute(
-                "INSERT INTO block (batch, level, slot, data) VALUES (?, ?, ?, ?)",
-                (batch, *place_of(first_us, last_us), pack(rows)),
-            )
+    ids.update({name: number for number, name, _ in new})
+    batch = _next_batch(connection)
+    connection.executemany("INSERT INTO series (id, name, source) VALUES (?, ?, ?)", new)
+    rows, duplicates, revised = _sort_out(connection, known, _ordered_rows(frame.observations, ids))
+    known.add(batch, rows)  # if this is rolled back, more is looked for than there is, and not found
+    time = rows[0]
+    payload: dict[str, object] = {"duplicates": duplicates, "new_series": [first_id, len(new)], "revised": revised}
+    if moved:
+        payload["moved"] = [ids[name] for name in sorted(moved)]
+    if joined:
+        payload["joined"] = True
+    first_us, last_us = (int(time[0]), int(time[-1])) if len(time) else (None, None)
+    if first_us is not None and last_us is not None:
         connection.execute(
-            "INSERT INTO batch VALUES (?, 'observations', ?, ?, ?, ?, ?, ?, ?)",
-            (batch, frame.source, arrival_us, until, first_us, last_us, len(time), to_json(payload)),
+            "INSERT INTO block (batch, level, slot, data) VALUES (?, ?, ?, ?)",
+            (batch, *place_of(first_us, last_us), pack(rows)),
         )
-        connection.execute(
-            "INSERT INTO cursor (source, value, complete_until_us, batch) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (source) DO UPDATE SET value = excluded.value, batch = excluded.batch,"
-            " complete_until_us = coalesce(excluded.complete_until_us, complete_until_us)",
-            (frame.source, cursor, until, batch),
-        )
-    ids.update(new_ids)
-    known.add(batch, rows)
+    connection.execute(
+        "INSERT INTO batch VALUES (?, 'observations', ?, ?, ?, ?, ?, ?, ?)",
+        (batch, frame.source, arrival_us, until, first_us, last_us, len(time), to_json(payload)),
+    )
+    connection.execute(
+        "INSERT INTO cursor (source, value, complete_until_us, batch) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (source) DO UPDATE SET value = excluded.value, batch = excluded.batch,"
+        " complete_until_us = coalesce(excluded.complete_until_us, complete_until_us)",
+        (frame.source, cursor, until, batch),
+    )
     came = tuple((ids[name], frame.source) for name in sorted(moved))
-    return Committed(batch, "observations", frame.source, arrival_us, until, *rows, new, duplicates, revised, came)
+    return Committed(
+        batch, "observations", frame.source, arrival_us, until, *rows, new, duplicates, revised, came, joined=joined
+    )
 
 
 def write_fact(database: Database, kind: FactKind, payload: Mapping[str, Any], arrival_us: int) -> Committed:
@@ -181,6 +215,16 @@ def _sort_out(connection: sqlite3.Connection, known: Known, offered: Rows) -> tu
     return rows, int(np.sum(left_out & equal)), int(np.sum(left_out & ~equal))
 
 
+def group_joined(batches: Iterable[Committed]) -> Iterator[list[Committed]]:
+    """Put batches together that move the state together."""
+    group: list[Committed] = []
+    for committed in batches:
+        group.append(committed)
+        if not committed.joined:
+            yield group
+            group = []
+
+
 def read_batches(database: Database, after_batch: int) -> Iterator[Committed]:
     """Read every batch after `after_batch`, in order.
 
@@ -215,7 +259,8 @@ def _read_group(database: Database, last: int) -> list[Committed]:
                 series = "SELECT id, name, source FROM series WHERE id >= ? AND id < ? ORDER BY id"
                 new = tuple(database.read(series, (first_id, first_id + count))) if count else ()
                 moved = tuple((number, source) for number in payload.get("moved", ()))
-                group.append(Committed(*committed, new, payload["duplicates"], payload["revised"], moved))
+                counts = payload["duplicates"], payload["revised"]
+                group.append(Committed(*committed, new, *counts, moved, joined=payload.get("joined", False)))
             else:
                 group.append(Committed(*committed, payload=payload))
         return group

@@ -174,11 +174,13 @@ def _divide_by_cohort(state: PipelineState, batch: Batch, ended: bool) -> Iterat
     of = state.cohort_of[batch.series]
     order = np.argsort(of, kind="stable")
     edges = np.searchsorted(of[order], np.arange(len(state.cohorts) + 1))
-    known_us = NEVER if batch.watermark_us is None else batch.watermark_us
-    source = state.sources.index(batch.source) if known_us != NEVER and batch.source in state.sources else -1
+    heard_us = np.full(len(state.sources), NEVER)
+    for name, us in batch.heard:
+        if us is not None and name in state.sources:
+            heard_us[state.sources.index(name)] = us
     for at, members in enumerate(state.cohorts):
-        mine, heard = order[edges[at] : edges[at + 1]], state.source_of[members.series] == source
-        watermark_us = np.where(heard, known_us, NEVER) if heard.any() else None
+        mine, own_us = order[edges[at] : edges[at + 1]], heard_us[state.source_of[members.series]]
+        watermark_us = own_us if (own_us != NEVER).any() else None
         if mine.size or watermark_us is not None or ended:
             yield at, batch.at(mine), watermark_us
 

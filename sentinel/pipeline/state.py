@@ -24,7 +24,7 @@ NO_FLOATS: Floats = np.empty(0)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Observations to take in; in the engine those of one commit of the journal."""
+    """Observations to take in; in the engine those of one commit of the journal, of one source or several."""
 
     series: Ints
     """Ids: 0, 1, 2, ... in order of first appearance."""
@@ -38,6 +38,13 @@ class Batch:
     """Whose watermark it is."""
     moved: tuple[tuple[int, str], ...] = ()
     """(id, source) of the series that come from another source from now on."""
+    others: tuple[tuple[str, int | None], ...] = ()
+    """Further sources whose observations are in it, and their watermarks."""
+
+    @property
+    def heard(self) -> tuple[tuple[str, int | None], ...]:
+        """All sources that are heard of, and their watermarks."""
+        return (self.source, self.watermark_us), *self.others
 
     def at(self, positions: Ints) -> Batch:
         """Select the observations at these positions."""
@@ -182,10 +189,12 @@ def number_names(names: Sequence[str]) -> dict[str, int]:
 
 
 def note_watermark(state: PipelineState, batch: Batch) -> PipelineState:
-    """Note the watermark of the batch's source."""
-    if batch.source not in state.sources:
+    """Note the watermarks of the batch's sources."""
+    heard = [(state.sources.index(name), us) for name, us in batch.heard if name in state.sources]
+    if not heard:
         return state
     watermarks_us = state.watermarks_us.copy()
-    # While a source has more to come it has no watermark: the last one may be over, and is not yet renewed.
-    watermarks_us[state.sources.index(batch.source)] = NEVER if batch.watermark_us is None else batch.watermark_us
+    for at, us in heard:
+        # While a source has more to come it has no watermark: the last one may be over, and is not yet renewed.
+        watermarks_us[at] = NEVER if us is None else us
     return replace(state, watermarks_us=watermarks_us)

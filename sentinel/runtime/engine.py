@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from itertools import islice
 from time import monotonic, perf_counter, sleep
 from typing import Any
 
@@ -41,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 TURN_SECONDS = 1.0
 """A turn takes in frames for about this long, then tells the world."""
+MOST_TOGETHER, OBSERVATIONS_TOGETHER = 1_000, 50_000
+"""Frames that wait, and their observations, that are committed together at most."""
 RETRY_SECONDS = 1.0
 CHECKPOINT_RETRY_SECONDS = 30.0
 EVENTS_SHOWN = 1_000
@@ -156,7 +159,7 @@ class Engine:
                     self._held.extend(self._inbox.take_all(timeout))
                     began = perf_counter()
                 while self._held and perf_counter() - began < TURN_SECONDS:
-                    self._take(self._held[0])
+                    self._take(self._gather())
                     worked = True
                 self._outbox.deliver()
                 if monotonic() >= self._checkpoint_at:
@@ -210,35 +213,59 @@ class Engine:
         self._metrics.checkpoint_duration.observe(perf_counter() - began)
         self._metrics.checkpoint_last_success.set(self._clock.now_us() / MICROSECONDS)
 
-    def _take(self, frame: Frame) -> None:
-        """Commit the first of the held frames and let it move the state; it is held until it is committed."""
+    def _gather(self) -> list[Frame]:
+        """Give the first of the held frames, and those after it that can move the state with it.
+
+        They are of different sources, and nothing in them is new but observations.
+        """
+        state, frames = self._replica.state, [self._held[0]]
+        if self.settings.shares_with_fleet or not self._accounts.is_settled(frames[0], state):
+            return frames
+        sources, size = {frames[0].source}, frames[0].observations.height
+        for frame in islice(self._held, 1, MOST_TOGETHER):
+            size += frame.observations.height
+            if frame.source in sources or size > OBSERVATIONS_TOGETHER or not self._accounts.is_settled(frame, state):
+                break
+            sources.add(frame.source)
+            frames.append(frame)
+        return frames
+
+    def _take(self, frames: Sequence[Frame]) -> None:
+        """Commit the first held frames and let them move the state; they are held until they are committed."""
         began = perf_counter()
-        frame, moved = self._accounts.receive(frame, self._replica.state)
-        if self.settings.shares_with_fleet and (coming := self._accounts.unknown_series(frame)):
+        received = [self._accounts.receive(frame, self._replica.state) for frame in frames]
+        if self.settings.shares_with_fleet and (coming := self._accounts.unknown_series(received[0][0])):
             self._make_room(coming)
         self._metrics.commits.inc()
         try:
-            committed = self._journal.commit(frame, self._clock.now_us(), moved)
+            committed = self._journal.commit_all(received, self._clock.now_us())
         except DataError as error:  # a fault of the source's code; its next frame may be sound
+            if len(frames) > 1:  # each by itself, and only that one is refused
+                for frame in frames:
+                    self._take([frame])
+                return
             self._held.popleft()
-            self._accounts.refuse(frame, str(error))
+            self._accounts.refuse(received[0][0], str(error))
             return
-        self._held.popleft()
-        self._acknowledge(frame.source, frame.cursor)
+        for frame in frames:
+            self._held.popleft()
+            self._acknowledge(frame.source, frame.cursor)
         took = perf_counter() - began
         self._metrics.commit_duration.observe(took)
         self._metrics.stage_duration.observe(took, task="journal")
         self._metrics.last_commit.set(self._clock.now_us() / MICROSECONDS)
-        self._accounts.count_commit(frame, committed)
-        if committed.batch >= 0:
-            self._apply(committed)
-        self._accounts.note_columns(frame, self._replica.state)
+        for (frame, _), one in zip(received, committed, strict=True):
+            self._accounts.count_commit(frame, one)
+        if joined := [one for one in committed if one.batch >= 0]:
+            self._apply(*joined)
+        for frame, _ in received:
+            self._accounts.note_columns(frame, self._replica.state)
 
-    def _apply(self, committed: Committed) -> None:
-        result = self._replica.apply(committed)
+    def _apply(self, *joined: Committed) -> None:
+        result = self._replica.apply(*joined)
         self._accounts.count_result(result)
-        self._batch = committed.batch
-        self._settle((committed, result))
+        self._batch = joined[-1].batch
+        self._settle((joined[-1], result))
 
     def _settle_restored(self, committed: Committed, result: Result) -> None:
         self._settle((committed, result))

@@ -148,6 +148,13 @@ class Accounts:
         )
         return frame.without(list(foreign), Rejection.FOREIGN), moved
 
+    def is_settled(self, frame: Frame, state: PipelineState) -> bool:
+        """True if all series of a frame have been seen before, and belong to its source."""
+        self.ownership.follow(state)
+        if frame.observations.schema != OBSERVATIONS:
+            return False
+        return all(self.ownership.belongs(name, frame.source) for name in set(frame.observations["series"].to_list()))
+
     def unknown_series(self, frame: Frame) -> list[str]:
         """Name the series of a frame, as `receive` gave it, that have not been seen before."""
         if frame.observations.schema != OBSERVATIONS:

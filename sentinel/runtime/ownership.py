@@ -37,6 +37,10 @@ class Ownership:
         """True if the series has been seen before."""
         return name in self._owner
 
+    def belongs(self, name: str, source: str) -> bool:
+        """True if the series has been seen before and is of this source."""
+        return self._owner.get(name) == source
+
     def sort_out(self, names: Iterable[str], source: str) -> tuple[dict[str, str], list[str]]:
         """Tell which of these series of a source belong to another, by name, and which move to this one."""
         foreign: dict[str, str] = {}

@@ -20,8 +20,7 @@ from sentinel.config import Settings, from_record
 from sentinel.domain.acting import RETIRED, TAKEN_BACK
 from sentinel.domain.channels import Estimates
 from sentinel.domain.events import AlarmEvent, clear
-from sentinel.journal import Checkpoint, Committed, Journal, JournalForgotten
-from sentinel.pipeline import sites
+from sentinel.journal import Checkpoint, Committed, Journal, JournalForgotten, group_joinedfrom sentinel.pipeline import sites
 from sentinel.pipeline.codec import UnreadableState, digest, from_arrays, upgrade
 from sentinel.pipeline.cohort import CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT
@@ -87,8 +86,9 @@ class Replica:
             self._warnings.add(line)
             logger.warning(line)
 
-    def apply(self, committed: Committed, *, rows: bool = False) -> Result:
-        """Let one batch move the state."""
+    def apply(self, *joined: Committed, rows: bool = False) -> Result:
+        """Let one batch move the state, or several that move it together."""
+        committed = joined[0]
         if committed.kind == "settings":
             former = self.settings
             self.use_record(committed.payload["settings"])
@@ -101,11 +101,14 @@ class Replica:
             return result
         if committed.kind == "operator":
             return self._act(committed.payload)
-        if committed.watermark_us is not None:
-            self.watermarks[committed.source] = committed.watermark_us  # a clock that was wrong may be put right
+        for each in joined:
+            if each.watermark_us is not None:
+                self.watermarks[each.source] = each.watermark_us  # a clock that was wrong may be put right
         batch = Batch(
-            committed.series, committed.time_us, committed.value, committed.new_series,
-            committed.watermark_us, committed.source, committed.moved,
+            *(np.concatenate([getattr(each, part) for each in joined]) for part in ("series", "time_us", "value")),
+            tuple(new for each in joined for new in each.new_series), committed.watermark_us, committed.source,
+            tuple(moved for each in joined for moved in each.moved),
+            tuple((each.source, each.watermark_us) for each in joined[1:]),
         )  # fmt: skip
         self.state, result = self.pipeline.advance(self.state, batch, rows=rows, observer=self._observe)
         return result
@@ -172,11 +175,11 @@ def restore(journal: Journal, replica: Replica, settle: Settle, stopped: Callabl
 
 def _replay(journal: Journal, replica: Replica, settle: Settle, stopped: Callable[[], bool], batch: int) -> int | None:
     """Let every batch after this one move the state; the last of them, or None if it was stopped on the way."""
-    for committed in journal.tail(batch):
+    for joined in group_joined(journal.tail(batch)):
         if stopped():
             return None
-        settle(committed, replica.apply(committed))
-        batch = committed.batch
+        settle(joined[-1], replica.apply(*joined))
+        batch = joined[-1].batch
     return batch
 
 

@@ -19,7 +19,7 @@ from sentinel.domain.channels import Estimates
 from sentinel.domain.errors import StateError
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.spans import moment_in_words
-from sentinel.journal import Committed, Journal, JournalForgotten, KeptEvent
+from sentinel.journal import Committed, Journal, JournalForgotten, KeptEvent, group_joined
 from sentinel.pipeline.codec import digest
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT, GAP
@@ -161,16 +161,16 @@ def _replay(journal: Journal, kept: KeptEvent, alone: Sequence[int], *, whole: b
         begin = checkpoint.batch
     found: AlarmEvent | SiteEvent | None = None
     settings, last = "", begin
-    for committed in journal.tail(begin):
-        if committed.batch > kept.batch:
+    for joined in group_joined(journal.tail(begin)):
+        if joined[0].batch > kept.batch:
             break
-        result = replica.apply(_only(committed, alone) if alone else committed)
-        last = committed.batch
+        result = replica.apply(*(_only(committed, alone) if alone else committed for committed in joined))
+        last = joined[-1].batch
         events: tuple[AlarmEvent | SiteEvent, ...] = (*result.events, *result.sites)
         for event in events:
             if event.id == f"{body['alarm_id']}/raised":
                 found, settings = event, fingerprint(replica.settings)
-    if last != kept.batch:
+    if last < kept.batch:
         raise StateError(f"alarm {body['alarm_id']}: batch {kept.batch} is not in the journal, which ends with {last}")
     raised = None if found is None else body_of(found) | {"settings": settings}
     return Trace(raised, last - begin, begin, watch.plan, watch.digest if tick else "", watch.ticks())
