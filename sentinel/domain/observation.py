@@ -28,6 +28,10 @@ OBSERVATIONS = pl.Schema([("series", pl.String()), ("time", pl.Datetime("us", "U
 """Columns of a frame. No nulls, no NaN, no infinities: a source leaves such values out and counts them as rejected."""
 
 
+_FEW = 1_000
+"""Rows up to which a list is faster than a query of polars, which takes half a millisecond."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """The result of one fetch of a source."""
@@ -51,6 +55,13 @@ class Frame:
     """Series that the columns of its tables promise, whether or not they have had a number; None = unknown."""
     counting: tuple[str, ...] = ()
     """Columns that have only risen so far, as counters do: they are no series, or not yet."""
+
+    def names(self) -> list[str]:
+        """Names of its series, each once, in the order in which they come first."""
+        column = self.observations["series"]
+        if column.len() < _FEW:
+            return list(dict.fromkeys(column.to_list()))
+        return column.unique(maintain_order=True).to_list()
 
     def without(self, series: Collection[str], reason: str) -> Frame:
         """The same without the observations of these series, which are counted as rejected for `reason`."""

@@ -113,9 +113,7 @@ def _write(
 ) -> Committed:  # fmt: skip
     """Write one frame; its new series are added to `ids`."""
     first_id, until = len(ids), frame.watermark_us
-    new = tuple(
-        (number, name, frame.source) for number, name in enumerate(_new_names(frame.observations, ids), first_id)
-    )
+    new = tuple((number, name, frame.source) for number, name in enumerate(_new_names(frame, ids), first_id))
     ids.update({name: number for number, name, _ in new})
     batch = _next_batch(connection)
     connection.executemany("INSERT INTO series (id, name, source) VALUES (?, ?, ?)", new)
@@ -170,22 +168,23 @@ def _require_schema(frame: Frame) -> None:
     table = frame.observations
     if table.schema != OBSERVATIONS:
         raise DataError(f"source {frame.source}: a frame with columns {table.schema}; must be {OBSERVATIONS}")
-    if sum(table.null_count().row(0)) or not table["value"].is_finite().all():
+    has_nulls = any(column.null_count() for column in table.get_columns())
+    if has_nulls or not np.isfinite(table["value"].to_numpy()).all():
         raise DataError(f"source {frame.source}: a frame with missing or infinite values; sources leave them out")
 
 
-def _new_names(table: pl.DataFrame, known: Mapping[str, int]) -> list[str]:
+def _new_names(frame: Frame, known: Mapping[str, int]) -> list[str]:
     """Series seen for the first time, by the time of their first observation, then by name."""
-    unknown = [name for name in table["series"].unique().to_list() if name not in known]
+    unknown = [name for name in frame.names() if name not in known]
     if not unknown:
         return []
-    first = table.filter(pl.col("series").is_in(unknown)).group_by("series").agg(pl.col("time").min())
+    first = frame.observations.filter(pl.col("series").is_in(unknown)).group_by("series").agg(pl.col("time").min())
     return first.sort("time", "series")["series"].to_list()
 
 
 def _ordered_rows(table: pl.DataFrame, ids: Mapping[str, int]) -> Rows:
     """Rows by (time, series); those with the same key stay in the order of the frame."""
-    time = table["time"].to_physical().to_numpy()
+    time = table["time"].to_numpy().astype(np.int64)
     series = np.fromiter(map(ids.__getitem__, table["series"].to_list()), np.int64, len(table))
     value = table["value"].to_numpy() + 0.0  # SQLite stores -0.0 as 0.0
     later = np.diff(time)

@@ -22,6 +22,8 @@ _HEAD = struct.Struct("<IBBIqI3B")
 _FORMAT = 1
 _NO_DECIMALS = 255
 _MOST_DECIMALS = 6
+_FEW = 16
+"""Observations below which saving bytes costs more than it is worth."""
 _LOOKED_AT = 16
 """Values by which it is guessed how many decimals all have."""
 _WIDTHS = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
@@ -32,16 +34,14 @@ def pack(rows: Rows) -> bytes:
     """Write observations, at least one, as bytes."""
     time, series, value = rows
     times, ids = _narrow(np.diff(time)), _narrow(np.diff(series, prepend=0))
-    decimals = _count_decimals(value)
+    decimals = _count_decimals(value) if len(value) >= _FEW else _NO_DECIMALS
     values: NDArray[Any] = value
     if decimals != _NO_DECIMALS:
         values = _narrow(np.rint(value * 10.0**decimals).astype(np.int64))
     keys = times.tobytes() + ids.tobytes()
-    packed = zlib.compress(keys, 1)
-    if len(packed) < len(keys):
+    size = 0
+    if len(time) >= _FEW and len(packed := zlib.compress(keys, 1)) < len(keys):
         keys, size = packed, len(packed)
-    else:
-        size = 0
     widths = times.itemsize, ids.itemsize, values.itemsize
     head = _HEAD.pack(0, _FORMAT, decimals, len(time), int(time[0]), size, *widths)
     data = head[4:] + keys + values.tobytes()

@@ -131,8 +131,7 @@ class Accounts:
         self.ownership.follow(state)
         if frame.observations.schema != OBSERVATIONS:
             return frame, []  # the journal refuses it
-        names = frame.observations["series"].unique(maintain_order=True).to_list()
-        foreign, moved = self.ownership.sort_out(names, frame.source)
+        foreign, moved = self.ownership.sort_out(frame.names(), frame.source)
         label = self._label(frame.source)
         if moved:
             logger.warning(
@@ -153,13 +152,13 @@ class Accounts:
         self.ownership.follow(state)
         if frame.observations.schema != OBSERVATIONS:
             return False
-        return all(self.ownership.belongs(name, frame.source) for name in set(frame.observations["series"].to_list()))
+        return all(self.ownership.belongs(name, frame.source) for name in frame.names())
 
     def unknown_series(self, frame: Frame) -> list[str]:
         """Name the series of a frame, as `receive` gave it, that have not been seen before."""
         if frame.observations.schema != OBSERVATIONS:
             return []
-        return [name for name in frame.observations["series"].unique().to_list() if name not in self.ownership]
+        return [name for name in frame.names() if name not in self.ownership]
 
     def note_columns(self, frame: Frame, state: PipelineState) -> None:
         """Note which columns of a source count or have had no number yet; new ones of these are named in the log."""

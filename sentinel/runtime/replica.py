@@ -105,9 +105,9 @@ class Replica:
             if each.watermark_us is not None:
                 self.watermarks[each.source] = each.watermark_us  # a clock that was wrong may be put right
         batch = Batch(
-            *(np.concatenate([getattr(each, part) for each in joined]) for part in ("series", "time_us", "value")),
-            tuple(new for each in joined for new in each.new_series), committed.watermark_us, committed.source,
-            tuple(moved for each in joined for moved in each.moved),
+            np.concatenate([each.series for each in joined]), np.concatenate([each.time_us for each in joined]),
+            np.concatenate([each.value for each in joined]), tuple(new for each in joined for new in each.new_series),
+            committed.watermark_us, committed.source, tuple(moved for each in joined for moved in each.moved),
             tuple((each.source, each.watermark_us) for each in joined[1:]),
         )  # fmt: skip
         self.state, result = self.pipeline.advance(self.state, batch, rows=rows, observer=self._observe)

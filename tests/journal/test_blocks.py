@@ -29,7 +29,7 @@ VALUES = (
 TIMES = st.integers(-5, 5) | st.integers(-(10**17), 10**17)
 
 
-@given(st.dictionaries(st.tuples(TIMES, st.integers(0, 10**6)), VALUES, min_size=1, max_size=40))
+@given(st.dictionaries(st.tuples(TIMES, st.integers(0, 10**6)), VALUES, min_size=1, max_size=60))
 def test_what_is_read_back_is_bitwise_what_was_written_and_a_damaged_block_is_told(
     kept: dict[tuple[int, int], float],
 ) -> None:

@@ -52,7 +52,7 @@ STAGES: tuple[tuple[str, type, str], ...] = (
     ("one frame", Follower, "fetch"),
     ("owner of each series", Accounts, "receive"),
     ("columns without numbers", Accounts, "note_columns"),
-    ("journal", Journal, "commit"),
+    ("journal", Journal, "commit_all"),
     ("grid", Grid, "take"),
     ("grid", Grid, "close"),
     ("conditioning, bank, evidence, alarm", Cohort, "step"),
@@ -217,7 +217,7 @@ def cases(tiny: bool) -> Iterator[Case]:
     yield files_case(f"live, one row a file and tick: {series}", files, columns, 40, 1, 2 if tiny else 10, 150_000)
     yield files_case(f"backfill: {series}", files, columns, 1, 10 if tiny else 100, 1, 400_000)
     sources = 3 if tiny else 200
-    yield many_sources_case(f"{sources} sources of one observation each", sources, 40, 2 if tiny else 20)
+    yield many_sources_case(f"{sources} sources of one observation each", sources, 40, 2 if tiny else 10)
 
 
 def show(found: list[Case]) -> str:
