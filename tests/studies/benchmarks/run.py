@@ -149,7 +149,8 @@ def main() -> None:
     text = f"{PREFACE}\n{HEAD}{chr(10).join(lines.values())}\n"
     print(json.dumps([asdict(row) for row in rows]) if asked.json else text)
     if asked.write:
-        PAGE.write_text(text, encoding="utf-8")
+        _, heading, others = PAGE.read_text(encoding="utf-8").partition("\n## ")  # what other studies have written
+        PAGE.write_text(text + heading + others, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ processor time of the process, each without what it calls of the others.
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import sys
 import tempfile
@@ -43,7 +44,15 @@ from sentinel.sources.pieces import TextReader
 from sentinel.sources.rotation import _Search
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- live path -->", "<!-- end of live path -->"
+HEADING = "## The live path, stage by stage"
+INTRODUCTION = f"""\
+{HEADING}
+
+Written by `python tests/studies/live/run.py --write`: nanoseconds of processor time of the whole process an
+observation, each stage without those it calls, from the bytes of a source to the snapshot; engine, journal on disk
+(`synchronous = FULL`) and source in one process, pictures kept of the first 1,000 series. What was before are the same
+cases with a reader of tables for every row, a row of the journal for every observation, and a commit for every frame.
+"""
 TICK_US = 60_000_000
 START_US = 1_700_000_000_000_000
 STAGES: tuple[tuple[str, type, str], ...] = (
@@ -107,7 +116,8 @@ class Case:
     total_ns: int
     stages: dict[str, int]
     required: float | None = None
-    """Observations per CPU second."""
+    """Observations per CPU second; likewise what was before, measured on 2026-11-29."""
+    before: float | None = None
 
     @property
     def rate(self) -> float:
@@ -153,7 +163,9 @@ class Rig:
             pass
 
 
-def files_case(name: str, files: int, columns: int, before: int, rows: int, times: int, required: float) -> Case:
+def files_case(
+    name: str, files: int, columns: int, before: int, rows: int, times: int, required: float, was: float
+) -> Case:  # fmt: skip
     """Follow a folder: `before` rows that are not measured, then `times` times `rows` more in each file."""
     with tempfile.TemporaryDirectory() as folder:
         table = Table(Path(folder) / "data", files, columns)
@@ -183,7 +195,7 @@ def files_case(name: str, files: int, columns: int, before: int, rows: int, time
                 read()
                 total += process_time_ns() - began
         rig.journal.close()
-    return Case(name, files * columns * rows * times, total, stages.spent, required)
+    return Case(name, files * columns * rows * times, total, stages.spent, required, was)
 
 
 def many_sources_case(name: str, sources: int, before: int, times: int) -> Case:
@@ -206,7 +218,7 @@ def many_sources_case(name: str, sources: int, before: int, times: int) -> Case:
                 rig.turn()
                 total += process_time_ns() - began
         rig.journal.close()
-    return Case(name, sources * times, total, stages.spent)
+    return Case(name, sources * times, total, stages.spent, before=609)
 
 
 def cases(tiny: bool) -> Iterator[Case]:
@@ -214,8 +226,10 @@ def cases(tiny: bool) -> Iterator[Case]:
     compile_kernels()
     files, columns = (3, 4) if tiny else (100, 100)
     series = f"{files * columns:,} series in {files} wide files"
-    yield files_case(f"live, one row a file and tick: {series}", files, columns, 40, 1, 2 if tiny else 10, 150_000)
-    yield files_case(f"backfill: {series}", files, columns, 1, 10 if tiny else 100, 1, 400_000)
+    yield files_case(
+        f"live, one row a file and tick: {series}", files, columns, 40, 1, 2 if tiny else 10, 150_000, 11_250
+    )
+    yield files_case(f"backfill: {series}", files, columns, 1, 10 if tiny else 100, 1, 400_000, 275_473)
     sources = 3 if tiny else 200
     yield many_sources_case(f"{sources} sources of one observation each", sources, 40, 2 if tiny else 10)
 
@@ -230,6 +244,7 @@ def show(found: list[Case]) -> str:
     ]
     lines.append("| all | " + " | ".join(f"**{c.total_ns / c.observations:,.0f}**" for c in found) + " |")
     lines.append("| observations per CPU second | " + " | ".join(f"**{c.rate:,.0f}**" for c in found) + " |")
+    lines.append("| before | " + " | ".join("-" if c.before is None else f"{c.before:,.0f}" for c in found) + " |")
     required = ["-" if c.required is None else f"≥ {c.required:,.0f}" for c in found]
     lines.append("| required | " + " | ".join(required) + " |")
     return "\n".join(lines) + "\n"
@@ -255,10 +270,10 @@ def main() -> None:
     text = show(found)
     print(text)
     if args.write:
-        page = PAGE.read_text(encoding="utf-8")
-        before, after = page.split(BEGIN)[0], page.split(END)[1]
-        measured = f"{strftime('%Y-%m-%d', gmtime())}; {_processor()}; Python {platform.python_version()}.\n\n"
-        PAGE.write_text(f"{before}{BEGIN}\n{measured}{text}{END}{after}", encoding="utf-8")
+        page, load = PAGE.read_text(encoding="utf-8").partition(HEADING)[0], os.getloadavg()[0]
+        measured = f"{strftime('%Y-%m-%d', gmtime())}; {_processor()}; Python {platform.python_version()}. "
+        measured += f"Load average {load:.1f} after, of which the study alone makes 1."
+        PAGE.write_text(f"{page}{INTRODUCTION}\n{measured}\n\n{text}", encoding="utf-8")
 
 
 if __name__ == "__main__":
