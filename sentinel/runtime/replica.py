@@ -20,7 +20,8 @@ from sentinel.config import Settings, from_record
 from sentinel.domain.acting import RETIRED, TAKEN_BACK
 from sentinel.domain.channels import Estimates
 from sentinel.domain.events import AlarmEvent, clear
-from sentinel.journal import Checkpoint, Committed, Journal, JournalForgotten, group_joinedfrom sentinel.pipeline import sites
+from sentinel.journal import Checkpoint, Committed, Journal, JournalForgotten, group_joined
+from sentinel.pipeline import sites
 from sentinel.pipeline.codec import UnreadableState, digest, from_arrays, upgrade
 from sentinel.pipeline.cohort import CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT

@@ -87,7 +87,7 @@ def may_change(time_us: NDArray[np.int64], time_zone: str) -> bool:
 
 @cache
 def _seconds_east(time_zone: str) -> int:
-    east = datetime.now(ZoneInfo(time_zone)).utcoffset()
+    east = datetime.fromtimestamp(0, ZoneInfo(time_zone)).utcoffset()
     assert east is not None
     return round(east.total_seconds())
 
