@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import atanh, inf, log, nan, tanh
 from typing import Any
@@ -21,6 +21,7 @@ from sentinel.journal import Journal
 from sentinel.pipeline.history import History
 from sentinel.pipeline.snapshot import Snapshot
 from tests.analysis.lakes import without_pictures
+from tests.deploy.programs import program
 
 DAY_US = 86_400_000_000
 NOW_US = 1_785_000_000_000_000
@@ -256,6 +257,12 @@ def count_source(metrics: Metrics, source: str) -> None:
     ):  # fmt: skip
         counter.inc(100, source=source)
     metrics.observations_rejected.inc(2, source=source, reason="not_a_number")
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[[str], str]:
+    """Path of a Debian program; where it is absent the test is skipped, in CI it fails."""
+    return program
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase, translate
 from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
@@ -17,6 +18,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from sentinel.config.alarms import DEFAULT_ALARMS, FLEET, LARGEST_ALPHA, SLOWER, AlarmSettings, alarm_conflicts
 from sentinel.config.notify import LogNotify, NamedPath, Notify
+from sentinel.config.remote import PushSource, Source, several_push
 from sentinel.config.series import (
     DEFAULT_BANK,
     BankSettings,
@@ -27,7 +29,7 @@ from sentinel.config.series import (
     short_half_lives,
     unusable_counterparts,
 )
-from sentinel.config.sources import CsvSource, Source, repeated_identities, repeated_simulated_series
+from sentinel.config.sources import CsvSource, repeated_identities, repeated_simulated_series
 from sentinel.config.values import GIB, Fault, Name, Part, PositiveDuration, Size, repeated_names, without
 from sentinel.domain.metrics import ESSENTIAL, SERIES_METRICS
 from sentinel.domain.spans import DAY, MINUTE
@@ -43,6 +45,14 @@ def _split_address(text: str) -> tuple[str, int]:
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
         raise ValueError("host:port, an IPv6 address in brackets, such as [::1]:9814")
     return host.strip("[]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches what listens there."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 _HostName: TypeAlias = Annotated[
@@ -122,7 +132,9 @@ class Settings(Part):
     """The log."""
     web: WebSettings = WebSettings()
     """The HTTP server."""
-    sources: Annotated[tuple[Source, ...], without(repeated_names, repeated_identities, repeated_simulated_series)] = ()
+    sources: Annotated[
+        tuple[Source, ...], without(repeated_names, repeated_identities, repeated_simulated_series, several_push)
+    ] = ()
     """Where observations come from."""
     series: Annotated[tuple[SeriesSettings, ...], without(hidden_series, unusable_counterparts)] = ()
     """How series are treated; the first entry whose match fits a series' name wins."""
@@ -140,11 +152,20 @@ class Settings(Part):
         yield from missing_banks(self.series, self.banks)
         yield from short_half_lives(self.series, self.banks)
         yield from self._large_budgets()
+        yield from self._open_doors()
         most = self.daemon.inbox_observations
         for position, source in enumerate(self.sources):
             if isinstance(source, CsvSource) and (number := source.max_observations) > most:
                 message = f"{number} is more than daemon.inbox_observations; at most {most} are allowed"
                 yield Fault(("sources", position, "max_observations"), message)
+
+    def _open_doors(self) -> Iterator[Fault]:
+        """Find a source that takes what anybody on the network sends."""
+        host = self.web.address[0]
+        for position, source in enumerate(self.sources):
+            if isinstance(source, PushSource) and source.token_file is None and not is_loopback(host):
+                message = f"nothing came, and anybody who reaches web.listen {self.web.listen} could send; name a file"
+                yield Fault(("sources", position, "token_file"), message)
 
     def _large_budgets(self) -> Iterator[Fault]:
         """Find budgets of more than one false alarm in 10 ticks, wherever the cadence is known."""

@@ -1,17 +1,20 @@
-"""Settings of the sources, one model per kind."""
+"""Settings of the sources that need no server, one model per kind, and what must hold between several sources."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
 from sentinel.config.values import Duration, Fault, Name, Part, Text, WrittenCadence, require
 from sentinel.domain.spans import MILLISECOND, SECOND
+
+if TYPE_CHECKING:
+    from sentinel.config.remote import Source
 
 known_time_zone = require(
     lambda name: name == "UTC" or ZoneInfo(name),  # UTC is known even where no time zone data is installed
@@ -68,6 +71,8 @@ known_time_form = require(
 )
 """Return a form of times; ValueError says what is allowed."""
 _known_prefix = require(str.isprintable, "text without line breaks and control characters is allowed")
+Prefix: TypeAlias = Annotated[str, Field(max_length=100), AfterValidator(_known_prefix)]
+TimeZone: TypeAlias = Annotated[str, AfterValidator(known_time_zone)]
 _date = require(datetime.fromisoformat, "an ISO 8601 date such as 2020-01-01")
 Every: TypeAlias = Annotated[
     Duration, AfterValidator(require(lambda us: us >= 10 * MILLISECOND, "a source is polled at most every 10ms"))
@@ -110,7 +115,7 @@ class CsvSource(Part):
     """Wide: columns that are no series; * stands for any text."""
     time_format: Annotated[str, AfterValidator(known_time_form)] | None = None
     """strftime form, or seconds, milliseconds, microseconds, nanoseconds, excel, julian; null = ISO 8601."""
-    time_zone: Annotated[str, AfterValidator(known_time_zone)] = "UTC"
+    time_zone: TimeZone = "UTC"
     """Time zone of event times that carry no offset."""
     time_direction: Literal["forward", "backward"] | None = None
     """Of event times that are numbers; backward = ages; a daemon takes instants, so only a table needs it."""
@@ -140,7 +145,7 @@ class CsvSource(Part):
     """Flag columns and the codes that mean good, such as "*_qual=0,1"; * is the column that is judged."""
     transform: Transform = ()
     """What columns become first: "rain=difference", "chl=log"."""
-    prefix: Annotated[str, Field(max_length=100), AfterValidator(_known_prefix)] = ""
+    prefix: Prefix = ""
     """Put before the name of each series, such as "north/": two sources may then have columns of the same names."""
     older_files: bool = True
     """At the first start, files that the table was rotated to before are read too, the oldest first: lake.csv.1."""
@@ -196,9 +201,6 @@ class SimulateSource(Part):
     """Event time of the first observation, ISO 8601; null = when it is first asked."""
     ticks_per_second: Annotated[float, Field(gt=0)] | None = None
     """Ticks per second of the clock on the wall; null = real time, one per cadence."""
-
-
-Source: TypeAlias = Annotated[CsvSource | SimulateSource, Field(discriminator="kind")]
 
 
 def identity(source: Source) -> str:

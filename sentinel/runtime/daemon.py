@@ -18,6 +18,7 @@ from pathlib import Path
 from time import monotonic, monotonic_ns
 from types import FrameType
 
+from sentinel.config import PushSource as PushSettings
 from sentinel.config import Settings, fingerprint, identity, load
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import ConfigError, StateError
@@ -31,7 +32,7 @@ from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.kernels import compile_unless
 from sentinel.runtime.scheduler import Pushing, Schedule
-from sentinel.sources import PullSource, PushSource, Source, make_sources
+from sentinel.sources import PullSource, Push, PushSource, Source, make_sources
 from sentinel.sources.claims import look_at, shared_series
 from sentinel.views.prometheus import Exposition
 from sentinel.views.web import Access, WebServer, create_app
@@ -94,7 +95,10 @@ class Daemon:
             settings_text=lambda: self.engine.settings.model_dump_json(indent=2),
             events=lambda: self.engine.events, state_dir=str(settings.daemon.state_dir),
         )  # fmt: skip
-        self.web = WebServer(create_app(access, self._clock, settings.web), settings.web)
+        self._push: Push | None = None
+        is_pushed_to = any(isinstance(source, PushSettings) for source in settings.sources)
+        pushed = (lambda: self._push) if is_pushed_to else None
+        self.web = WebServer(create_app(access, self._clock, settings.web, pushed), settings.web)
         self._control = ControlSocket(settings.daemon.state_dir, self.engine.ask)
         self._note_loaded()
 
@@ -157,6 +161,7 @@ class Daemon:
 
     def _start_sources(self) -> None:
         sources = make_sources(self._settings.sources, self._clock)
+        self._push = next((each for each in sources if isinstance(each, Push)), None)
         claims = look_at(sources)
         for line in shared_series(sources, claims):
             logger.error(line)

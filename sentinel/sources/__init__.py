@@ -10,9 +10,10 @@ from sentinel.domain.clock import Clock
 from sentinel.domain.errors import ConfigError
 from sentinel.sources.base import HandOver, PullSource, PushSource, Source, SourceError
 from sentinel.sources.csv import Files
+from sentinel.sources.push import Push
 from sentinel.sources.simulate import Playback
 
-SOURCES: Mapping[str, Callable[[Any, Clock], Source]] = {"csv": Files, "simulate": Playback}
+SOURCES: Mapping[str, Callable[[Any, Clock], Source]] = {"csv": Files, "simulate": Playback, "push": Push}
 """By kind: the class that is made from the settings of that kind."""
 
 
@@ -34,4 +35,6 @@ def make_sources(settings: Sequence[SourceSettings], clock: Clock) -> list[Sourc
     return sources
 
 
-__all__ = ["SOURCES", "HandOver", "PullSource", "PushSource", "Source", "SourceError", "make_source", "make_sources"]
+__all__ = [
+    "SOURCES", "HandOver", "PullSource", "Push", "PushSource", "Source", "SourceError", "make_source", "make_sources",
+]  # fmt: skip

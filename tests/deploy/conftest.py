@@ -12,8 +12,6 @@ import promql_parser
 import pytest
 import yaml
 
-from tests.deploy.programs import program
-
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
 
@@ -21,13 +19,6 @@ DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 def deploy() -> Path:
     """The folder under test."""
     return DEPLOY
-
-
-@pytest.fixture(scope="session")
-def tool() -> Callable[[str], str]:
-    """Path of a Debian program; where it is absent the test is skipped, in CI it fails."""
-
-    return program
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sentinel.config import CsvSource, SimulateSource
+from sentinel.config import CsvSource, PushSource, SimulateSource
 from sentinel.domain.errors import ConfigError
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.sources import SOURCES, PullSource, Source, make_source, make_sources
@@ -46,6 +46,7 @@ EXAMPLES: dict[str, dict[str, Callable[[Path], Source]]] = {
         "endless": lambda _: simulate(),
         "named": lambda _: simulate(series="ph", system="nile"),
     },
+    "push": {"open": lambda _: make_source(PushSource(kind="push", name="lake"), ManualClock(NOW_US))},
 }
 """By kind: sources that say something, or nothing, when they are made anew."""
 ALL = [(kind, name) for kind, named in EXAMPLES.items() for name in named]
@@ -161,7 +162,9 @@ def test_what_check_asks_a_source_needs_no_table_library(tmp_path: Path) -> None
         "print([name for name in ('polars', 'torch', 'numba', 'apscheduler') if name in sys.modules])"
     )
     config = tmp_path / "s.yaml"
-    config.write_text("sources: [{kind: csv, name: a, path: a.csv}, {kind: simulate, name: b, system: lake}]\n")
+    config.write_text(
+        "sources: [{kind: csv, name: a, path: a.csv}, {kind: simulate, name: b, system: lake}, {kind: push, name: c}]\n"
+    )
     run = subprocess.run([sys.executable, "-c", code, config], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
 

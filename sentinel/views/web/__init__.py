@@ -1,4 +1,4 @@
-"""The status page, the JSON behind it, health, and the door for the scraper: the routes and the HTTP server. Read-only.
+"""The status page, the JSON behind it, health, and the door for the scraper: the routes and the HTTP server.
 
 Every request reads one snapshot, which does not change under it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Callable
 from threading import Thread
 from time import monotonic, sleep
 
@@ -26,10 +27,12 @@ from sentinel.domain.clock import Clock
 from sentinel.domain.errors import SentinelError
 from sentinel.domain.states import SeriesView
 from sentinel.pipeline.snapshot import Snapshot
+from sentinel.sources import Push
 from sentinel.views.web import alarms, pages
 from sentinel.views.web.connections import MOST_WAITING_TO_BE_ACCEPTED, BoundedProtocol, most_connections
 from sentinel.views.web.hosts import AllowedHosts
 from sentinel.views.web.pages import STATIC, Access
+from sentinel.views.web.pushing import PushRoutes
 
 __all__ = ["Access", "WebServer", "create_app"]
 
@@ -138,8 +141,13 @@ class _Answers:
         return FileResponse(STATIC / "favicon.svg", media_type="image/svg+xml")
 
 
-def create_app(access: Access, clock: Clock, settings: WebSettings) -> Starlette:
-    """Make the application that answers with what `access` gives, to requests for the hosts that `settings` allow."""
+def create_app(
+    access: Access, clock: Clock, settings: WebSettings, pushed: Callable[[], Push | None] | None = None
+) -> Starlette:
+    """Make the application that answers with what `access` gives, to requests for the hosts that `settings` allow.
+
+    `pushed` gives the source that takes what is sent, None before it is made; without it there are no such routes.
+    """
     answers = _Answers(access, clock)
     return Starlette(
         routes=[
@@ -153,6 +161,7 @@ def create_app(access: Access, clock: Clock, settings: WebSettings) -> Starlette
             Route("/api/v1/series/{name:path}", answers.series_json),
             Route("/api/v1/spectrogram/{name:path}", answers.spectrogram),
             Route("/favicon.ico", answers.favicon),
+            *(PushRoutes(pushed).routes() if pushed is not None else ()),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[

@@ -1,0 +1,94 @@
+"""InfluxDB line protocol: `measurement,tag=value field=1.5,other=2i 1465839830100400200`.
+
+Every numeric field is an observation; strings and truth values are counted as no numbers. A line that cannot be read is
+counted, and the others are taken.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sentinel.domain.observation import Rejection
+from sentinel.sources.labels import Names, escape
+from sentinel.sources.rows import Rows, microseconds_of
+
+PRECISIONS = {"n": 1, "ns": 1, "u": 10**3, "us": 10**3, "µ": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9,
+              "h": 3600 * 10**9}  # fmt: skip
+"""Nanoseconds of one unit of the timestamps."""
+_KEY = r"(?:[^,=\s\\]|\\.)+"
+_BLANK = re.compile(r"(?:[ \t\r]*(?:#[^\n]*)?\n)*[ \t\r]*")
+_HEAD = re.compile(rf"((?:[^,\s\\]|\\.)+)((?:,{_KEY}={_KEY})*) +")
+_TAG = re.compile(rf",({_KEY})=({_KEY})")
+_FIELD = re.compile(rf'({_KEY})=("(?:[^"\\]|\\.)*"|[^,\s"]+)(,?)', re.DOTALL)
+_TIME = re.compile(r" +(-?[0-9]{1,19})(?=\s|$)")
+_END = re.compile(r"[ \t\r]*(?:\n|$)")
+_NUMBER = re.compile(r"(-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)|(-?[0-9]+)i|([0-9]+)u")
+_OTHER = re.compile(r'".*"|t|T|true|True|TRUE|f|F|false|False|FALSE', re.DOTALL)
+
+
+def read_lines(text: str, rows: Rows, names: Names, now_us: int, precision: str = "ns") -> None:
+    """Read a body of line protocol; lines without a time have arrived now."""
+    unit, at, number, counted = PRECISIONS[precision], 0, 1, 0
+    while True:
+        blank = _BLANK.match(text, at)
+        at = blank.end() if blank else at
+        if at >= len(text) or text.startswith("#", at):
+            return
+        number += text.count("\n", counted, at)
+        counted = at
+        end = _read_line(text, at, rows, names, now_us, unit, number)
+        if end is None:
+            newline = text.find("\n", at)
+            end = len(text) if newline < 0 else newline + 1
+            rows.leave_out(Rejection.MALFORMED_ROW, number, f"no line protocol: {text[at:end].strip()[:60]!a}")
+        at = end
+
+
+def _read_line(text: str, at: int, rows: Rows, names: Names, now_us: int, unit: int, number: int) -> int | None:
+    """Read one line; where it ends, or None where it is none, and then nothing of it was taken."""
+    head = _HEAD.match(text, at)
+    if head is None:
+        return None
+    fields, at = [], head.end()
+    while field := _FIELD.match(text, at):
+        fields.append((field[1], field[2]))
+        at = field.end()
+        if not field[3]:
+            break
+    stamp = _TIME.match(text, at)
+    end = _END.match(text, stamp.end() if stamp else at)
+    if not fields or end is None or text[at - 1] == ",":
+        return None
+    values = [(_unescape(key), _value_of(raw)) for key, raw in fields]
+    if any(isinstance(value, _Malformed) for _, value in values):
+        return None
+    time_us = microseconds_of(int(stamp[1]) * unit, "ns") if stamp else now_us
+    tags = {_unescape(key): _unescape(value) for key, value in _TAG.findall(head[2])}
+    measurement = escape(re.sub(r"\\([, ])", r"\1", head[1]))
+    for field_name, value in values:
+        name = names.name(tags, f"{measurement}/{escape(field_name)}")
+        if name is None:
+            rows.leave_out(Rejection.FOREIGN, number, f"field {field_name!a}")
+        elif value is None:
+            rows.rejected[Rejection.NOT_A_NUMBER] += 1  # a text or a truth value is in its place, and no fault
+        else:
+            rows.add(name, time_us, value, number)
+    return end.end()
+
+
+class _Malformed:
+    pass
+
+
+def _value_of(raw: str) -> float | str | _Malformed | None:
+    """Give the number of a field; None for texts and truth values."""
+    found = _NUMBER.fullmatch(raw)
+    if found:
+        return found[1] or found[2] or found[3]
+    if raw.lower() in ("nan", "inf", "+inf", "-inf"):  # some senders write them, though InfluxDB takes none
+        return raw
+    return None if _OTHER.fullmatch(raw) else _Malformed()
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\([,= ])", r"\1", text) if "\\" in text else text

@@ -1,0 +1,199 @@
+"""The routes by which observations are sent: JSON, JSON lines, CSV, InfluxDB line protocol, Prometheus remote write.
+
+An answer of 2xx means that what was sent is on disk. 400 names the lines that are wrong; the others are taken.
+"""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sentinel.domain.errors import DataError, UpstreamError
+from sentinel.domain.observation import Rejection
+from sentinel.sources.push import BusyError, Push
+
+if TYPE_CHECKING:
+    from sentinel.sources.rows import Rows
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 16
+"""Requests that are taken in at the same time; pages have threads of their own."""
+RETRY_SECONDS = "5"
+_UNITS = ("s", "ms", "us", "ns")
+Read = Callable[[bytes, "Rows", Push, Mapping[str, str]], None]
+
+
+class _Refused(Exception):  # noqa: N818 - an answer, not an error
+    def __init__(self, status: int, why: str, **headers: str) -> None:
+        super().__init__(why)
+        self.status, self.headers = status, headers
+
+
+class PushRoutes:
+    """Takes requests for the source of kind `push`, once there is one."""
+
+    def __init__(self, source: Callable[[], Push | None]) -> None:
+        self._source = source
+        self._limiter: CapacityLimiter | None = None
+        self._running = 0
+
+    def routes(self) -> list[Route]:
+        """List the routes."""
+        return [
+            Route("/api/v1/observations", self._route(_observations), methods=["POST"]),
+            Route("/api/v1/write", self._route(_remote_write, busy=503), methods=["POST"]),
+            Route("/write", self._route(_line_protocol), methods=["POST"]),
+            Route("/api/v2/write", self._route(_line_protocol), methods=["POST"]),
+        ]
+
+    def _route(self, read: Read, busy: int = 429) -> Callable[[Request], object]:
+        async def answer(request: Request) -> Response:
+            try:
+                return await self._take(request, read, busy)
+            except _Refused as refused:
+                status, why, headers = refused.status, str(refused), refused.headers
+            except DataError as error:
+                status, why, headers = 400, str(error), {}
+            return _problem(status, why, headers)
+
+        return answer
+
+    async def _take(self, request: Request, read: Read, busy: int) -> Response:
+        source, again = self._source(), {"retry-after": RETRY_SECONDS}
+        if source is None:
+            raise _Refused(503, "no observations are taken yet; send it again later", **again)
+        if request.headers.get("origin") is not None:
+            raise _Refused(403, "a web page sent this; only programs may")
+        try:
+            allowed = source.allows(_token(request.headers))
+        except UpstreamError as error:
+            logger.error("senders are refused", extra={"source": source.name, "why": str(error)})
+            raise _Refused(503, "the daemon cannot read its token; see its log", **again) from error
+        if not allowed:
+            raise _Refused(401, "a token is needed: Authorization: Bearer TOKEN", **{"www-authenticate": "Bearer"})
+        if self._running >= AT_ONCE:
+            # Prometheus gives up what is answered with 429 and sends again what is answered with 503.
+            raise _Refused(busy, "more comes than can be taken in; send it again later", **again)
+        self._limiter = self._limiter or CapacityLimiter(AT_ONCE)
+        self._running += 1
+        try:
+            body = await _read_body(request, source.settings.max_bytes)
+            return await anyio.to_thread.run_sync(_work, source, request, body, read, busy, limiter=self._limiter)
+        finally:
+            self._running -= 1
+
+
+def _work(source: Push, request: Request, body: bytes, read: Read, busy: int) -> Response:
+    from sentinel.sources.rows import Rows
+
+    headers, again = request.headers, {"retry-after": RETRY_SECONDS}
+    try:
+        given = {**request.query_params, "content-type": headers.get("content-type", "")}
+        body = _inflate(body, headers.get("content-encoding", "identity").lower(), source.settings.max_bytes)
+        rows = Rows(source.clock.now_us(), prefix=source.settings.prefix)
+        read(body, rows, source, given)
+        source.take(rows)
+    except BusyError as error:
+        raise _Refused(busy, str(error), **again) from None
+    except UpstreamError as error:
+        raise _Refused(503, str(error), **again) from None
+    wrong = sum(count for reason, count in rows.rejected.items() if reason != Rejection.MISSING)
+    if rows.complaints and read is not _remote_write:  # Prometheus would give up the whole of what it sent
+        return _problem(400, f"{len(rows):,} taken, {wrong:,} left out: " + " | ".join(rows.complaints), {})
+    if read is _observations:
+        return JSONResponse({"taken": len(rows), "left_out": dict(rows.rejected)})
+    return Response(status_code=204)
+
+
+async def _read_body(request: Request, most: int) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise _Refused(413, f"more than {most:,} bytes; send smaller pieces, or raise max_bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _inflate(body: bytes, encoding: str, most: int) -> bytes:
+    if encoding == "gzip":
+        inflater = zlib.decompressobj(31)
+        try:
+            plain = inflater.decompress(body, most)
+            if inflater.unconsumed_tail:
+                raise _Refused(413, f"more than {most:,} bytes when inflated; send smaller pieces, or raise max_bytes")
+            if not inflater.eof:
+                raise DataError("the gzip body is cut off; send it whole")
+        except zlib.error:
+            raise DataError("the body is no gzip, though Content-Encoding says so") from None
+        return plain
+    if encoding in ("identity", "", "snappy"):  # of snappy see the one reader that takes it
+        return body
+    raise _Refused(415, f"Content-Encoding {encoding!r}; gzip is allowed, and snappy for remote write")
+
+
+def _token(headers: Mapping[str, str]) -> str | None:
+    """Take the token as Bearer (everybody), Token (InfluxDB 2) or password (InfluxDB 1)."""
+    scheme, _, rest = headers.get("authorization", "").partition(" ")
+    if scheme.lower() in ("bearer", "token"):
+        return rest.strip()
+    if scheme.lower() == "basic":
+        try:
+            return b64decode(rest, validate=True).decode().partition(":")[2]
+        except (Base64Error, UnicodeDecodeError):
+            return None
+    return None
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = body.count(b"\n", 0, error.start) + 1
+        raise DataError(f"line {line}: the byte 0x{body[error.start]:02X} is not UTF-8; send UTF-8") from None
+
+
+def _observations(body: bytes, rows: Rows, _: Push, given: Mapping[str, str]) -> None:
+    from sentinel.sources.bodies import read_csv, read_json, read_ndjson
+
+    unit = given.get("precision", "s")
+    if unit not in _UNITS:
+        raise DataError(f"precision: {unit!r}; {', '.join(_UNITS)} are allowed")
+    kind = given["content-type"].partition(";")[0].strip().lower()
+    readers = {"application/json": read_json, "application/x-ndjson": read_ndjson, "text/csv": read_csv}
+    if kind not in readers:
+        raise _Refused(415, f"Content-Type {kind!r}; {', '.join(readers)} are allowed")
+    readers[kind](_text(body), rows, unit)
+
+
+def _line_protocol(body: bytes, rows: Rows, source: Push, given: Mapping[str, str]) -> None:
+    from sentinel.sources.line_protocol import PRECISIONS, read_lines
+
+    precision = given.get("precision", "ns")
+    if precision not in PRECISIONS:
+        raise DataError(f"precision: {precision!r}; {', '.join(PRECISIONS)} are allowed")
+    read_lines(_text(body), rows, source.names, source.clock.now_us(), precision)
+
+
+def _remote_write(body: bytes, rows: Rows, source: Push, given: Mapping[str, str]) -> None:
+    from sentinel.sources.remote_write import inflate, read_write_request
+
+    if "io.prometheus.write.v2" in given["content-type"]:
+        raise _Refused(415, "remote write 2.0; version 1.0 (prometheus.WriteRequest) is taken")
+    read_write_request(inflate(body, source.settings.max_bytes), rows, source.names)
+
+
+def _problem(status: int, why: str, headers: Mapping[str, str]) -> Response:
+    # `error` is the key of InfluxDB 1, `message` that of InfluxDB 2.
+    return JSONResponse({"error": why, "message": why}, status, headers=dict(headers))
