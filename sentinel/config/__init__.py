@@ -14,7 +14,7 @@ from sentinel.config.alarms import (
 )
 from sentinel.config.loading import fingerprint, from_mapping, from_record, load, schema_text, to_record
 from sentinel.config.notify import AlertmanagerNotify, EmailNotify, ExecNotify, LogNotify, Notify, WebhookNotify
-from sentinel.config.remote import TEMPLATE, PushSource, Source
+from sentinel.config.remote import TEMPLATE, PrometheusSource, PushSource, Source
 from sentinel.config.series import (
     DEFAULT_BANK,
     LONGEST_HALF_LIFE_TICKS,
@@ -29,10 +29,46 @@ from sentinel.config.sources import CsvSource, SimulateSource, identity, known_s
 from sentinel.config.values import or_else
 
 __all__ = [
-    "DEFAULT_BANK", "FLEET", "LONGEST_HALF_LIFE_TICKS", "RATIO", "RELATIVE", "RISE", "RISE_RATIO",
-    "SHORTEST_HALF_LIFE_TICKS", "SHORTEST_SEASON_TICKS", "SLOWER", "TEMPLATE", "AlarmSettings", "AlertmanagerNotify",
-    "BankSettings", "ChannelSettings", "CsvSource", "DaemonSettings", "EmailNotify", "EntryKey", "ExecNotify",
-    "LogNotify", "LogSettings", "Notify", "PushSource", "SeriesSettings", "Settings", "SimulateSource", "SiteSettings",
-    "Source", "WebSettings", "WebhookNotify", "fingerprint", "from_mapping", "from_record", "identity",
-    "known_separator", "known_time_zone", "load", "or_else", "schema_text", "to_record",
+    "DEFAULT_BANK",
+    "FLEET",
+    "LONGEST_HALF_LIFE_TICKS",
+    "RATIO",
+    "RELATIVE",
+    "RISE",
+    "RISE_RATIO",
+    "SHORTEST_HALF_LIFE_TICKS",
+    "SHORTEST_SEASON_TICKS",
+    "SLOWER",
+    "TEMPLATE",
+    "AlarmSettings",
+    "AlertmanagerNotify",
+    "BankSettings",
+    "ChannelSettings",
+    "CsvSource",
+    "DaemonSettings",
+    "EmailNotify",
+    "EntryKey",
+    "ExecNotify",
+    "LogNotify",
+    "LogSettings",
+    "Notify",
+    "PrometheusSource",
+    "PushSource",
+    "SeriesSettings",
+    "Settings",
+    "SimulateSource",
+    "SiteSettings",
+    "Source",
+    "WebSettings",
+    "WebhookNotify",
+    "fingerprint",
+    "from_mapping",
+    "from_record",
+    "identity",
+    "known_separator",
+    "known_time_zone",
+    "load",
+    "or_else",
+    "schema_text",
+    "to_record",
 ]  # fmt: skip

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from sentinel.config.sources import CsvSource, Prefix, SimulateSource
-from sentinel.config.values import Fault, Name, Part, Text, require
+from sentinel.config.sources import CsvSource, Every, Prefix, SimulateSource
+from sentinel.config.values import Fault, Name, Part, PositiveDuration, Text, require
+from sentinel.domain.spans import MINUTE, SECOND
 
 TEMPLATE = re.compile(r"\{([A-Za-z0-9_.-]+)\}")
 """One place of a template of names."""
@@ -20,9 +22,84 @@ def _is_template(text: str) -> bool:
     return bool(TEMPLATE.search(text)) and "{" not in rest and "}" not in rest and text.isprintable()
 
 
+def _url(schemes: tuple[str, ...], example: str) -> AfterValidator:
+    form = f"{' or '.join(f'{scheme}://' for scheme in schemes)} and a host, such as {example}"
+
+    def check(text: str) -> str:
+        parts = urlsplit(text)
+        if parts.scheme not in schemes or not parts.hostname or parts.port == 0:
+            raise ValueError(form)
+        if parts.password is not None:
+            # Settings are shown on pages and kept in the journal.
+            raise ValueError("a password in the address; leave it out and name a file that holds it (password_file)")
+        if parts.query or parts.fragment:
+            raise ValueError(f"an address without ? and # is needed: {form}")
+        return text
+
+    return AfterValidator(check)
+
+
 _Template: TypeAlias = Annotated[
     str, AfterValidator(require(_is_template, "a template with names of labels in braces, such as {__name__}/{site}"))
 ]
+
+
+_Header: TypeAlias = Annotated[str, AfterValidator(require(str.isprintable, "text without line breaks is allowed"))]
+_SECONDS = require(lambda us: us >= SECOND and us % SECOND == 0, "whole seconds, at least 1s, are allowed")
+
+
+def require_one_password(source: PrometheusSource) -> Iterator[Fault]:
+    """Find a name without a password, or the other way round."""
+    if source.password_file is not None and source.username is None:
+        yield Fault(("password_file",), f"'{source.password_file}' without a username; set username as well")
+    if source.username is not None and source.password_file is None:
+        yield Fault(("username",), f"'{source.username}' without a password; set password_file as well")
+
+
+class PrometheusSource(Part):
+    """A server that is asked as Prometheus is: Prometheus, VictoriaMetrics, Thanos, Mimir."""
+
+    kind: Literal["prometheus"]
+    """Ranges of a Prometheus-compatible server."""
+    name: Name
+    """Name of the source; the label `source` of its metrics."""
+    id: Name | None = None
+    """Name under which its series are kept; null = its name. Set it to the old name to rename the source."""
+    every: Every = MINUTE
+    """How often it is asked."""
+    url: Annotated[str, _url(("http", "https"), "http://localhost:9090")]
+    """Address of the server up to before /api/v1, such as http://localhost:9090."""
+    queries: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """PromQL; each answer's label sets become series. Of a counter ask for its rate."""
+    step: Annotated[PositiveDuration, AfterValidator(_SECONDS)] = MINUTE
+    """Distance of the points that are asked for; they lie on its multiples."""
+    since: PositiveDuration | None = None
+    """History that the first start reads, such as 90d; null = none."""
+    delay: PositiveDuration = 30 * SECOND
+    """Points newer than this are not asked for yet: a scrape and the rules over it take their time."""
+    series_name: _Template | None = None
+    """Names of the series, such as "{__name__}/{instance}"; null = the name and all labels, job and instance too."""
+    username: Text | None = None
+    """Name at the server; with password_file."""
+    password_file: Text | None = None
+    """File whose first line is the password; read anew whenever it changes."""
+    ca_file: Text | None = None
+    """Certificates (PEM) that the server's one is checked against; null = those of the machine."""
+    timeout: PositiveDuration = 30 * SECOND
+    """How long a connection and an answer may take in all."""
+    token_file: Text | None = None
+    """File whose first line is a bearer token; read anew whenever it changes."""
+    headers: dict[Text, _Header] = Field(default_factory=dict)
+    """Further lines of each request, such as {X-Scope-OrgID: lakes}; no secrets: settings are shown."""
+    prefix: Prefix = ""
+    """Put before the name of each series."""
+    max_observations: Annotated[int, Field(ge=1)] = 50_000
+    """Observations that one request is meant to bring; history is read in pieces of about so many."""
+
+    def _conflicts(self) -> Iterator[Fault]:
+        yield from require_one_password(self)
+        if self.token_file is not None and self.username is not None:
+            yield Fault(("token_file",), "a token and a username; one of them is allowed")
 
 
 class PushSource(Part):
@@ -44,7 +121,7 @@ class PushSource(Part):
     """Put before the name of each series."""
 
 
-Source: TypeAlias = Annotated[CsvSource | SimulateSource | PushSource, Field(discriminator="kind")]
+Source: TypeAlias = Annotated[CsvSource | SimulateSource | PrometheusSource | PushSource, Field(discriminator="kind")]
 """The settings of one source, of any kind."""
 
 

@@ -10,10 +10,16 @@ from sentinel.domain.clock import Clock
 from sentinel.domain.errors import ConfigError
 from sentinel.sources.base import HandOver, PullSource, PushSource, Source, SourceError
 from sentinel.sources.csv import Files
+from sentinel.sources.prometheus import Ranges
 from sentinel.sources.push import Push
 from sentinel.sources.simulate import Playback
 
-SOURCES: Mapping[str, Callable[[Any, Clock], Source]] = {"csv": Files, "simulate": Playback, "push": Push}
+SOURCES: Mapping[str, Callable[[Any, Clock], Source]] = {
+    "csv": Files,
+    "simulate": Playback,
+    "prometheus": Ranges,
+    "push": Push,
+}
 """By kind: the class that is made from the settings of that kind."""
 
 

@@ -6,16 +6,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from sentinel.config import CsvSource, PushSource, SimulateSource
+from sentinel.config import CsvSource, PrometheusSource, PushSource, SimulateSource
 from sentinel.domain.errors import ConfigError
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.sources import SOURCES, PullSource, Source, make_source, make_sources
 from tests.e2e.running import wait_for
 from tests.fixtures import ManualClock
+from tests.sources.answering import Answering
 from tests.sources.following import NOW_US, assert_frame, follow, line, table, through_json
 from tests.sources.pushing import Receiver, Sender
 
@@ -33,6 +35,17 @@ def simulate(**settings: object) -> Source:
     return make_source(SimulateSource.model_validate(wanted | settings), ManualClock(NOW_US))
 
 
+@cache
+def asked() -> Answering:
+    """One server for all tests: it has no state."""
+    return Answering()
+
+
+def prometheus(**settings: object) -> Source:
+    wanted = {"kind": "prometheus", "name": "lake", "url": asked().url, "queries": ["ph"]}
+    return make_source(PrometheusSource.model_validate(wanted | settings), ManualClock(NOW_US))
+
+
 LONG = "time,series,value\n" + "".join(line(n).replace(",", f",s{n % 3},") for n in range(100))
 WIDE = "time,a,b,note\n" + "".join(f"{line(n).strip()},{n},calm\n" for n in range(100, 150))
 EXAMPLES: dict[str, dict[str, Callable[[Path], Source]]] = {
@@ -46,6 +59,7 @@ EXAMPLES: dict[str, dict[str, Callable[[Path], Source]]] = {
         "endless": lambda _: simulate(),
         "named": lambda _: simulate(series="ph", system="nile"),
     },
+    "prometheus": {"history": lambda _: prometheus(since="1d", max_observations=500), "now": lambda _: prometheus()},
     "push": {"open": lambda _: make_source(PushSource(kind="push", name="lake"), ManualClock(NOW_US))},
 }
 """By kind: sources that say something, or nothing, when they are made anew."""
@@ -163,7 +177,8 @@ def test_what_check_asks_a_source_needs_no_table_library(tmp_path: Path) -> None
     )
     config = tmp_path / "s.yaml"
     config.write_text(
-        "sources: [{kind: csv, name: a, path: a.csv}, {kind: simulate, name: b, system: lake}, {kind: push, name: c}]\n"
+        "sources: [{kind: csv, name: a, path: a.csv}, {kind: simulate, name: b, system: lake}, {kind: push, name: c}, "
+        "{kind: prometheus, name: d, url: 'http://localhost:1', queries: [up]}]\n"
     )
     run = subprocess.run([sys.executable, "-c", code, config], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
