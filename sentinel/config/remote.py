@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from sentinel.config.sources import CsvSource, Every, Prefix, SimulateSource
+from sentinel.config.sources import TIME_NUMBERS, CsvSource, Every, Prefix, SimulateSource, TimeZone
 from sentinel.config.values import Fault, Name, Part, PositiveDuration, Text, require
 from sentinel.domain.spans import MINUTE, SECOND
 
@@ -44,6 +44,7 @@ _Template: TypeAlias = Annotated[
 ]
 
 
+_TimeFormat: TypeAlias = Literal[TIME_NUMBERS]  # type: ignore[valid-type]
 _Header: TypeAlias = Annotated[str, AfterValidator(require(str.isprintable, "text without line breaks is allowed"))]
 _SECONDS = require(lambda us: us >= SECOND and us % SECOND == 0, "whole seconds, at least 1s, are allowed")
 
@@ -102,6 +103,68 @@ class PrometheusSource(Part):
             yield Fault(("token_file",), "a token and a username; one of them is allowed")
 
 
+class SqlSource(Part):
+    """A table or a view of PostgreSQL, TimescaleDB or SQLite, read in the order of time."""
+
+    kind: Literal["sql"]
+    """Rows of a database."""
+    name: Name
+    """Name of the source; the label `source` of its metrics."""
+    id: Name | None = None
+    """Name under which its series are kept; null = its name. Set it to the old name to rename the source."""
+    every: Every = 30 * SECOND
+    """How often it is asked."""
+    database: Annotated[
+        str,
+        AfterValidator(require(
+            lambda text: (text.startswith("sqlite:") and len(text) > 7) or (
+                text.startswith(("postgresql://", "postgres://")) and urlsplit(text).password is None
+                and "password" not in urlsplit(text).query
+            ),
+            "sqlite:PATH, or postgresql://USER@HOST:PORT/DATABASE without a password, which belongs into password_file",
+        )),
+    ]  # fmt: skip
+    """sqlite:PATH, or postgresql://USER@HOST:PORT/DATABASE."""
+    query: Text
+    """A SELECT that gives time, id and values, without ORDER BY: SELECT taken_at AS time, id, ph FROM readings."""
+    time_column: Text = "time"
+    """Column of the event times."""
+    id_column: Text = "id"
+    """Column that tells rows of the same time apart; both together are unique, and an index over them makes it fast."""
+    series_column: Text = "series"
+    """Long: column of the series' names."""
+    value_column: Text = "value"
+    """Long: column of the values."""
+    by: tuple[Text, ...] = ()
+    """Identifying columns that split the rows; [lake] names the series peter/ph, paul/ph."""
+    columns: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    """Wide: the columns that are series; null = all that are left. Long tables have series_column and value_column."""
+    time_format: _TimeFormat | None = None
+    """Of times that are numbers: seconds, milliseconds, ...; null = instants, or text in ISO 8601."""
+    time_zone: TimeZone = "UTC"
+    """Time zone of event times that carry no offset."""
+    since: PositiveDuration | None = None
+    """How far back the first start reads, from the beginning of that day on; null = all there is."""
+    lag: PositiveDuration = 10 * SECOND
+    """Rows newer than this are not read yet: one that is committed so much later than its time is not missed."""
+    password_file: Text | None = None
+    """PostgreSQL: file whose first line is the password; read anew whenever it changes."""
+    timeout: PositiveDuration = 30 * SECOND
+    """How long a connection and a query may take, each."""
+    prefix: Prefix = ""
+    """Put before the name of each series."""
+    max_rows: Annotated[int, Field(ge=2)] = 20_000
+    """Rows read in one go; the rest follows at once."""
+
+    def _conflicts(self) -> Iterator[Fault]:
+        if self.time_column == self.id_column:
+            yield Fault(
+                ("id_column",), f"'{self.id_column}' is the time column; a column that tells rows apart is needed"
+            )
+        if self.password_file is not None and self.database.startswith("sqlite:"):
+            yield Fault(("password_file",), f"'{self.password_file}'; SQLite has no password; leave it out")
+
+
 class PushSource(Part):
     """Whoever sends observations to the daemon's own HTTP server."""
 
@@ -121,7 +184,9 @@ class PushSource(Part):
     """Put before the name of each series."""
 
 
-Source: TypeAlias = Annotated[CsvSource | SimulateSource | PrometheusSource | PushSource, Field(discriminator="kind")]
+Source: TypeAlias = Annotated[
+    CsvSource | SimulateSource | PrometheusSource | SqlSource | PushSource, Field(discriminator="kind")
+]
 """The settings of one source, of any kind."""
 
 

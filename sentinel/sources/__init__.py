@@ -13,13 +13,11 @@ from sentinel.sources.csv import Files
 from sentinel.sources.prometheus import Ranges
 from sentinel.sources.push import Push
 from sentinel.sources.simulate import Playback
+from sentinel.sources.sql import Records
 
 SOURCES: Mapping[str, Callable[[Any, Clock], Source]] = {
-    "csv": Files,
-    "simulate": Playback,
-    "prometheus": Ranges,
-    "push": Push,
-}
+    "csv": Files, "simulate": Playback, "prometheus": Ranges, "sql": Records, "push": Push,
+}  # fmt: skip
 """By kind: the class that is made from the settings of that kind."""
 
 

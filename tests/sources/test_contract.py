@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from sentinel.config import CsvSource, PrometheusSource, PushSource, SimulateSource
+from sentinel.config import CsvSource, PrometheusSource, PushSource, SimulateSource, SqlSource
 from sentinel.domain.errors import ConfigError
 from sentinel.domain.observation import Cursor, Frame
+from sentinel.simulate import EPOCH_2020_US
 from sentinel.sources import SOURCES, PullSource, Source, make_source, make_sources
 from tests.e2e.running import wait_for
 from tests.fixtures import ManualClock
 from tests.sources.answering import Answering
 from tests.sources.following import NOW_US, assert_frame, follow, line, table, through_json
+from tests.sources.logging_table import write_log
 from tests.sources.pushing import Receiver, Sender
 
 
@@ -46,6 +48,13 @@ def prometheus(**settings: object) -> Source:
     return make_source(PrometheusSource.model_validate(wanted | settings), ManualClock(NOW_US))
 
 
+def sqlite(path: Path, **settings: object) -> Source:
+    if not path.exists():
+        write_log(path, [(int(EPOCH_2020_US / 1e6) + n // 7, n, f"s{n % 7}", float(n)) for n in range(100)])
+    wanted = {"kind": "sql", "name": "lake", "database": f"sqlite:{path}", "query": "SELECT * FROM log"}
+    return make_source(SqlSource.model_validate(wanted | settings), ManualClock(NOW_US))
+
+
 LONG = "time,series,value\n" + "".join(line(n).replace(",", f",s{n % 3},") for n in range(100))
 WIDE = "time,a,b,note\n" + "".join(f"{line(n).strip()},{n},calm\n" for n in range(100, 150))
 EXAMPLES: dict[str, dict[str, Callable[[Path], Source]]] = {
@@ -60,6 +69,10 @@ EXAMPLES: dict[str, dict[str, Callable[[Path], Source]]] = {
         "named": lambda _: simulate(series="ph", system="nile"),
     },
     "prometheus": {"history": lambda _: prometheus(since="1d", max_observations=500), "now": lambda _: prometheus()},
+    "sql": {
+        "sqlite": lambda folder: sqlite(folder / "a.db", max_rows=30, time_format="seconds"),
+        "empty": lambda folder: sqlite(folder / "a.db", query="SELECT * FROM log WHERE id < 0"),
+    },
     "push": {"open": lambda _: make_source(PushSource(kind="push", name="lake"), ManualClock(NOW_US))},
 }
 """By kind: sources that say something, or nothing, when they are made anew."""
@@ -178,7 +191,8 @@ def test_what_check_asks_a_source_needs_no_table_library(tmp_path: Path) -> None
     config = tmp_path / "s.yaml"
     config.write_text(
         "sources: [{kind: csv, name: a, path: a.csv}, {kind: simulate, name: b, system: lake}, {kind: push, name: c}, "
-        "{kind: prometheus, name: d, url: 'http://localhost:1', queries: [up]}]\n"
+        "{kind: prometheus, name: d, url: 'http://localhost:1', queries: [up]}, "
+        "{kind: sql, name: e, database: 'sqlite:a', query: SELECT 1}]\n"
     )
     run = subprocess.run([sys.executable, "-c", code, config], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"

@@ -1,0 +1,171 @@
+"""Two kinds of databases behind one door: connected for one read, read-only, within a time."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sentinel.config import SqlSource
+from sentinel.domain.clock import MICROSECONDS
+from sentinel.domain.errors import DataError
+from sentinel.sources.base import SourceError
+from sentinel.sources.patience import Patience, RefusedError
+from sentinel.sources.secrets import read_secret
+
+_STEPS = 10_000
+"""Instructions of SQLite between two looks at the clock."""
+
+
+class Database(ABC):
+    """An open database."""
+
+    mark: str
+    """Placeholder of a value."""
+
+    def __init__(self, query: str) -> None:
+        self._query = query
+
+    def read(
+        self, keys: tuple[str, str], place: tuple[object, ...], limit: int
+    ) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+        """Read at most `limit` rows after a place, in the order of both keys; the names of the columns first."""
+        time_key, id_key = keys
+        after = {
+            0: f"{time_key} IS NOT NULL AND {id_key} IS NOT NULL",
+            1: f"{time_key} >= {self.mark} AND {id_key} IS NOT NULL",
+            2: f"({time_key}, {id_key}) > ({self.mark}, {self.mark})",
+        }[len(place)]
+        asked = f"SELECT * FROM ({self.escape(self._query)}\n) AS asked"  # a comment may end the query
+        return self.run(f"{asked} WHERE {after} ORDER BY {time_key}, {id_key} LIMIT {limit}", place)
+
+    @abstractmethod
+    def run(self, text: str, values: tuple[object, ...]) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+        """Run a query."""
+
+    def escape(self, query: str) -> str:
+        """Write a query so that nothing in it is a placeholder."""
+        return query
+
+    def quote(self, name: str) -> str:
+        """Write the name of a column."""
+        return '"' + name.replace('"', '""') + '"'
+
+    def key(self, value: object) -> object:
+        """Write a key so that a cursor can hold it, and comparing with it is exact."""
+        if isinstance(value, datetime | date):
+            return value.isoformat()
+        if isinstance(value, Decimal):
+            return str(value)
+        if isinstance(value, bytes):
+            raise DataError(f"id_column: bytes {value[:20]!r}; numbers or texts are needed to read on from there")
+        return value if isinstance(value, int | float | str) else str(value)
+
+
+class _Sqlite(Database):
+    mark = "?"
+
+    def __init__(self, connection: sqlite3.Connection, query: str) -> None:
+        super().__init__(query)
+        self._connection = connection
+
+    def run(self, text: str, values: tuple[object, ...]) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+        done = self._connection.execute(text, values)
+        rows = done.fetchall()
+        return [column[0] for column in done.description], rows
+
+
+class _Postgres(Database):
+    mark = "%s"
+
+    def __init__(self, connection: Any, query: str) -> None:
+        super().__init__(query)
+        self._connection = connection
+
+    def run(self, text: str, values: tuple[object, ...]) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+        done = self._connection.execute(text, values)
+        return [column.name for column in done.description], done.fetchall()
+
+    def escape(self, query: str) -> str:
+        return query.replace("%", "%%")
+
+
+@contextmanager
+def open_database(settings: SqlSource, patience: Patience) -> Iterator[Database]:
+    """Open the database for one read.
+
+    SourceError: it cannot be reached now, or is not asked yet; RefusedError: it does not let us in; DataError: it does
+    not understand the query.
+    """
+    if settings.database.startswith("sqlite:"):
+        yield from _open_sqlite(settings)
+    else:
+        yield from _open_postgres(settings, patience)
+
+
+def _open_sqlite(settings: SqlSource) -> Iterator[Database]:
+    path = settings.database.removeprefix("sqlite:")
+    seconds = settings.timeout / MICROSECONDS
+    until = time.monotonic() + seconds
+    try:
+        uri = f"file:{quote(str(Path(path).absolute()))}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, timeout=seconds)
+    except sqlite3.Error as error:
+        raise SourceError(f"{path}: {error}; a readable SQLite file is needed") from None
+    try:
+        connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+        yield _Sqlite(connection, settings.query)
+    except sqlite3.OperationalError as error:
+        if "syntax" in str(error) or "no such" in str(error):
+            raise DataError(f"{path}: query: {error}") from None
+        why = f"no answer within {seconds:g} s" if "interrupt" in str(error) else str(error)
+        raise SourceError(f"{path}: {why}") from None
+    except sqlite3.Error as error:
+        raise SourceError(f"{path}: {error}") from None
+    finally:
+        connection.close()
+
+
+def _open_postgres(settings: SqlSource, patience: Patience) -> Iterator[Database]:
+    try:
+        import psycopg
+    except ImportError:
+        raise SourceError("PostgreSQL needs the package psycopg: pip install 'sentinel-ews[sql]'") from None
+    password = read_secret(settings.password_file, "password_file")
+    patience.require(password)
+    seconds = settings.timeout / MICROSECONDS
+    options = (
+        f"-c default_transaction_read_only=on -c statement_timeout={max(1, settings.timeout // 1000)} -c timezone=UTC"
+    )
+    try:
+        connection = psycopg.connect(
+            settings.database, password=password, connect_timeout=max(2, int(seconds)), options=options,
+            application_name="sentinel", tcp_user_timeout=int(seconds * 1000),
+        )  # fmt: skip
+        try:
+            yield _Postgres(connection, settings.query)
+        finally:
+            connection.close()
+    except psycopg.Error as error:
+        raise _failure(settings, error, password, patience) from None
+    patience.note_success()
+
+
+def _failure(settings: SqlSource, error: Any, password: str | None, patience: Patience) -> Exception:
+    """Make of psycopg's error one of ours, and note it."""
+    said = " ".join(str(error).split())
+    why = f"{settings.database}: {said.replace(password, '<secret>') if password else said}"
+    state = error.sqlstate or ""
+    found: SourceError = SourceError(why)
+    if state.startswith("28") or "authentication failed" in said or "no password supplied" in said:
+        found = RefusedError(f"{why}; not asked again until the password changes, or for an hour")
+    patience.note_failure(found, password)
+    # Syntax, names, rights and types: the query, not the server, has to change.
+    return DataError(why) if state[:2] in ("42", "22", "25") else found
