@@ -19,8 +19,11 @@ from sentinel.config import Settings, load
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.spans import print_season
-from sentinel.sources import PullSource, make_sources
+from sentinel.sources import PullSource, PushSource, make_sources
 from sentinel.tables.units import unit_of
+
+LISTEN_SECONDS = 10.0
+"""To messages; some come once a minute only, and then nothing is heard of them."""
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -83,13 +86,16 @@ def write_series(
 
 
 def _fetch(settings: Settings) -> pl.LazyFrame:
-    """Read everything that the sources have now; those that push bring nothing when they are asked."""
+    """Read everything that the sources have now; to those that push it listens for a while, where that can be done."""
     tables = []
     for source in make_sources(settings.sources, Clock()):
         frame = None
         while isinstance(source, PullSource) and (frame is None or frame.more):
             frame = source.fetch(frame.cursor if frame else None)
             tables.append(frame.observations)
+        if isinstance(source, PushSource):
+            heard = source.listen(LISTEN_SECONDS)
+            tables += [heard.observations] if heard is not None else []
         source.close()
     if not tables:
         which = " that can be asked" if settings.sources else ""

@@ -14,7 +14,7 @@ from sentinel.config.alarms import (
 )
 from sentinel.config.loading import fingerprint, from_mapping, from_record, load, schema_text, to_record
 from sentinel.config.notify import AlertmanagerNotify, EmailNotify, ExecNotify, LogNotify, Notify, WebhookNotify
-from sentinel.config.remote import TEMPLATE, PrometheusSource, PushSource, Source, SqlSource
+from sentinel.config.remote import TEMPLATE, MqttSource, PrometheusSource, PushSource, Source, SqlSource
 from sentinel.config.series import (
     DEFAULT_BANK,
     LONGEST_HALF_LIFE_TICKS,
@@ -51,6 +51,7 @@ __all__ = [
     "ExecNotify",
     "LogNotify",
     "LogSettings",
+    "MqttSource",
     "Notify",
     "PrometheusSource",
     "PushSource",

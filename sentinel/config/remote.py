@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from sentinel.config.sources import TIME_NUMBERS, CsvSource, Every, Prefix, SimulateSource, TimeZone
 from sentinel.config.values import Fault, Name, Part, PositiveDuration, Text, require
-from sentinel.domain.spans import MINUTE, SECOND
+from sentinel.domain.spans import DAY, MINUTE, SECOND
 
 TEMPLATE = re.compile(r"\{([A-Za-z0-9_.-]+)\}")
 """One place of a template of names."""
@@ -44,12 +44,21 @@ _Template: TypeAlias = Annotated[
 ]
 
 
+_TopicTemplate: TypeAlias = Annotated[
+    str, AfterValidator(require(_is_template, "a template with numbers of topic levels in braces, such as {2}/{3}"))
+]
 _TimeFormat: TypeAlias = Literal[TIME_NUMBERS]  # type: ignore[valid-type]
 _Header: TypeAlias = Annotated[str, AfterValidator(require(str.isprintable, "text without line breaks is allowed"))]
 _SECONDS = require(lambda us: us >= SECOND and us % SECOND == 0, "whole seconds, at least 1s, are allowed")
 
 
-def require_one_password(source: PrometheusSource) -> Iterator[Fault]:
+_FILTER = require(
+    lambda text: re.fullmatch(r"(?:(?:\+|[^+#/\0]*)(?:/(?:\+|[^+#/\0]*))*)?(?:(?:^|/)#)?", text),
+    "a topic filter such as lakes/+/ph or lakes/#: + stands for one whole level, # for all that follow, at the end",
+)  # fmt: skip
+
+
+def require_one_password(source: PrometheusSource | MqttSource) -> Iterator[Fault]:
     """Find a name without a password, or the other way round."""
     if source.password_file is not None and source.username is None:
         yield Fault(("password_file",), f"'{source.password_file}' without a username; set username as well")
@@ -165,6 +174,59 @@ class SqlSource(Part):
             yield Fault(("password_file",), f"'{self.password_file}'; SQLite has no password; leave it out")
 
 
+class MqttSource(Part):
+    """Messages of an MQTT broker, acknowledged once they are on disk."""
+
+    kind: Literal["mqtt"]
+    """Messages of a broker."""
+    name: Name
+    """Name of the source; the label `source` of its metrics."""
+    id: Name | None = None
+    """Name under which its series are kept; null = its name. Set it to the old name to rename the source."""
+    url: Annotated[str, _url(("mqtt", "mqtts"), "mqtt://localhost:1883, or mqtts:// with TLS")]
+    """Address of the broker, such as mqtt://localhost:1883; mqtts:// with TLS."""
+    topics: Annotated[tuple[Annotated[str, AfterValidator(_FILTER), Field(min_length=1)], ...], Field(min_length=1)]
+    """Topic filters, such as lakes/+/ph."""
+    client_id: Name | None = None
+    """Name at the broker, which keeps messages for it; unique there; null = sentinel- and the source's id."""
+    protocol: Literal["3.1.1", "5"] = "3.1.1"
+    """Version of MQTT."""
+    username: Text | None = None
+    """Name at the server; with password_file."""
+    password_file: Text | None = None
+    """File whose first line is the password; read anew whenever it changes."""
+    ca_file: Text | None = None
+    """Certificates (PEM) that the server's one is checked against; null = those of the machine."""
+    timeout: PositiveDuration = 30 * SECOND
+    """How long a connection and an answer may take in all."""
+    values: tuple[Text, ...] = ()
+    """Places of the values in a JSON payload, such as [temp, air.humidity]; "*" = all its numbers; none = the payload
+    is a number."""
+    time: Text | None = None
+    """Place of the event time in a JSON payload; null = when the message arrives."""
+    time_format: _TimeFormat | None = None
+    """Of times that are numbers: seconds, milliseconds, ...; null = text in ISO 8601."""
+    time_zone: TimeZone = "UTC"
+    """Time zone of event times that carry no offset."""
+    series_name: _TopicTemplate | None = None
+    """Names of the series by levels of the topic, counted from 1, such as "{2}/{3}"; null = the topic. A place in the
+    payload follows it."""
+    keep_for: PositiveDuration = 7 * DAY
+    """MQTT 5: how long the broker keeps messages while the daemon is away."""
+    prefix: Prefix = ""
+    """Put before the name of each series."""
+
+    def _conflicts(self) -> Iterator[Fault]:
+        yield from require_one_password(self)
+        if self.time is not None and not self.values:
+            yield Fault(("time",), f"'{self.time}', and the payload is a number; name the places of the values as well")
+        if self.ca_file is not None and self.url.startswith("mqtt:"):
+            yield Fault(("ca_file",), f"'{self.ca_file}' without TLS; write mqtts:// in url")
+        for place in TEMPLATE.findall(self.series_name or ""):
+            if not (place.isdigit() and int(place) > 0):
+                yield Fault(("series_name",), f"'{place}' is no level of a topic; numbers from 1 on are allowed")
+
+
 class PushSource(Part):
     """Whoever sends observations to the daemon's own HTTP server."""
 
@@ -185,7 +247,7 @@ class PushSource(Part):
 
 
 Source: TypeAlias = Annotated[
-    CsvSource | SimulateSource | PrometheusSource | SqlSource | PushSource, Field(discriminator="kind")
+    CsvSource | SimulateSource | PrometheusSource | SqlSource | MqttSource | PushSource, Field(discriminator="kind")
 ]
 """The settings of one source, of any kind."""
 

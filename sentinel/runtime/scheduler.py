@@ -34,7 +34,7 @@ from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.domain.states import SourceStatus
 from sentinel.runtime.inbox import Inbox
-from sentinel.sources import PullSource, PushSource, Source
+from sentinel.sources import PullSource, PushSource, Source, SourceError
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,8 @@ STALLED_SECONDS = 30.0
 """Without a beat for so long the scheduler counts as dead."""
 PUT_SECONDS = 0.2
 """Bound on the wait of a frame for room in the inbox; then it is looked whether the daemon stops."""
+LOOK_SECONDS = 1.0
+"""So often it is asked of a source that pushes, and of which nothing comes, whether anything can."""
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 60.0
 """Waits before what failed of a source that pushes is tried again."""
 _BEAT = "heartbeat"
@@ -259,6 +261,7 @@ class _Pushed:
 
     def __init__(self, source: PushSource, contact: Contact, cursor: Cursor | None, stopping: Event) -> None:
         self._source, self._contact, self._stopping = source, contact, stopping
+        self._trouble: SentinelError | None = None
         self.newest = cursor
         """The last cursor committed: it stands for all before it, so a source that hangs piles up nothing."""
         self.changed = Event()
@@ -291,11 +294,26 @@ class _Pushed:
             else:
                 wait = FIRST_RETRY_SECONDS
                 if not is_last:
-                    self.changed.wait()
+                    if not self.changed.wait(LOOK_SECONDS):
+                        self._look()
                     self.changed.clear()
             if is_last:
                 break
         self._source.close()
+
+    def _look(self) -> None:
+        """Tell it where nothing can come, and where it can again."""
+        trouble: SentinelError | None = None
+        try:
+            self._source.require_connection()
+        except SourceError as error:
+            trouble = error
+        if str(trouble) != str(self._trouble):
+            self._trouble = trouble
+            if trouble is None:
+                self._contact.succeed()
+            else:
+                self._contact.fail(trouble, "source receives nothing")
 
     def _take(self, frame: Frame) -> bool:
         self._contact.count_fetch()

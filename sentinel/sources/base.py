@@ -86,6 +86,14 @@ class PushSource(Source):
         called again after a while.
         """
 
+    def require_connection(self) -> None:
+        """Raise SourceError while nothing can come, such as after a connection was lost; asked every second or so."""
+
+    def listen(self, seconds: float) -> Frame | None:
+        """Read what comes within so many seconds without a change for anybody else; None = it cannot be tried so."""
+        del seconds
+        return None
+
     @abstractmethod
     def acknowledge(self, cursor: Cursor) -> None:
         """The frame with this cursor, and all before it, are on disk or refused: the sender may forget them.

@@ -148,10 +148,9 @@ def flat_numbers(value: object, path: str = "") -> Mapping[str, object]:
     waiting = [(path, value)]
     while waiting:
         path, one = waiting.pop()
-        if isinstance(one, Mapping):
-            waiting += [(f"{path}.{key}" if path else str(key), inner) for key, inner in one.items()]
-        elif isinstance(one, list):
-            waiting += [(f"{path}.{number}" if path else str(number), inner) for number, inner in enumerate(one)]
+        if isinstance(one, Mapping | list):
+            inner = one.items() if isinstance(one, Mapping) else enumerate(one)
+            waiting += reversed([(f"{path}.{key}" if path else str(key), each) for key, each in inner])
         elif isinstance(one, int | float) and not isinstance(one, bool):
             found[path] = one
     return found

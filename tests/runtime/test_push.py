@@ -36,6 +36,11 @@ class Pushed(PushSource):
         self.hangs = Event()
         self.hangs.set()
         self.closed = False
+        self.trouble: SourceError | None = None
+
+    def require_connection(self) -> None:
+        if self.trouble is not None:
+            raise self.trouble
 
     def describe(self) -> str:
         return "what the test gives it"
@@ -178,6 +183,20 @@ def test_a_sender_that_could_not_be_told_is_told_again_though_nothing_more_comes
     rig.source.push(frame(10, 20))
     rig.feed()
     rig.hears(2)
+    assert rig.pushing.stop(5.0)
+
+
+def test_one_whose_connection_is_lost_is_down_until_it_is_back_and_that_is_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sentinel.runtime.scheduler, "LOOK_SECONDS", 0.01)
+    rig = PushRig(tmp_path, Pushed(tmp_path))
+    wait_for(lambda: rig.count("source_up", **SOURCE) == 1, 5.0, "the start")
+    rig.source.trouble = SourceError("the line is down")
+    wait_for(lambda: rig.count("source_up", **SOURCE) == 0, 5.0, "the trouble")
+    rig.source.trouble = None
+    wait_for(lambda: rig.count("source_up", **SOURCE) == 1, 5.0, "its end")
+    assert rig.count("source_fetch_failures_total", **SOURCE) == 1
     assert rig.pushing.stop(5.0)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sentinel.config import CsvSource, PrometheusSource, PushSource, SimulateSource, SqlSource
+from sentinel.config import CsvSource, MqttSource, PrometheusSource, PushSource, SimulateSource, SqlSource
 from sentinel.domain.errors import ConfigError
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.simulate import EPOCH_2020_US
@@ -55,6 +55,7 @@ def sqlite(path: Path, **settings: object) -> Source:
     return make_source(SqlSource.model_validate(wanted | settings), ManualClock(NOW_US))
 
 
+NOWHERE = {"url": "mqtt://127.0.0.1:1", "topics": ["lakes/#"]}
 LONG = "time,series,value\n" + "".join(line(n).replace(",", f",s{n % 3},") for n in range(100))
 WIDE = "time,a,b,note\n" + "".join(f"{line(n).strip()},{n},calm\n" for n in range(100, 150))
 EXAMPLES: dict[str, dict[str, Callable[[Path], Source]]] = {
@@ -73,6 +74,7 @@ EXAMPLES: dict[str, dict[str, Callable[[Path], Source]]] = {
         "sqlite": lambda folder: sqlite(folder / "a.db", max_rows=30, time_format="seconds"),
         "empty": lambda folder: sqlite(folder / "a.db", query="SELECT * FROM log WHERE id < 0"),
     },
+    "mqtt": {"closed": lambda _: make_source(MqttSource(kind="mqtt", name="lake", **NOWHERE), ManualClock(NOW_US))},
     "push": {"open": lambda _: make_source(PushSource(kind="push", name="lake"), ManualClock(NOW_US))},
 }
 """By kind: sources that say something, or nothing, when they are made anew."""
@@ -192,7 +194,8 @@ def test_what_check_asks_a_source_needs_no_table_library(tmp_path: Path) -> None
     config.write_text(
         "sources: [{kind: csv, name: a, path: a.csv}, {kind: simulate, name: b, system: lake}, {kind: push, name: c}, "
         "{kind: prometheus, name: d, url: 'http://localhost:1', queries: [up]}, "
-        "{kind: sql, name: e, database: 'sqlite:a', query: SELECT 1}]\n"
+        "{kind: sql, name: e, database: 'sqlite:a', query: SELECT 1}, "
+        "{kind: mqtt, name: f, url: 'mqtt://h', topics: [a]}]\n"
     )
     run = subprocess.run([sys.executable, "-c", code, config], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"

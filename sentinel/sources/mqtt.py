@@ -1,0 +1,257 @@
+"""Source `mqtt`: messages of a broker, acknowledged once they are on disk.
+
+The broker keeps what was not acknowledged and sends it again, marked as a duplicate. An observation that carries its
+own time is then known by that. Where the time is that of the arrival, the last messages are remembered by number and
+content, in the cursor, so that none is counted twice.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import secrets
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from threading import Lock, Thread
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from sentinel.config import MqttSource
+from sentinel.domain.clock import Clock
+from sentinel.sources.base import HandOver, PushSource
+from sentinel.sources.mqtt_session import Message, Session
+from sentinel.sources.patience import Patience
+
+if TYPE_CHECKING:
+    from sentinel.domain.observation import Cursor, Frame
+    from sentinel.sources.labels import Names
+    from sentinel.sources.rows import Rows
+
+GATHER_SECONDS = 0.05
+"""So long messages are gathered to one frame."""
+MOST_MESSAGES = 5_000
+"""Messages of one frame, and those that wait to be read."""
+REMEMBERED = 1_000
+"""Messages that are remembered beyond those that were not acknowledged; more than a broker sends without an answer."""
+LONGEST_PAYLOAD = 1 << 20
+
+
+class Messages(PushSource):
+    """Subscribes, and hands over what comes."""
+
+    def __init__(self, settings: MqttSource, clock: Clock) -> None:
+        super().__init__(settings.name, settings.id)
+        self._settings, self._clock = settings, clock
+        self._patience = Patience(1.0)
+        self._session: Session | None = None
+        self._waiting: queue.Queue[tuple[Message, int]] = queue.Queue(MOST_MESSAGES)
+        self._closed = False
+        self._names: Names | None = None
+        self._lock = Lock()
+        self._number = self._acknowledged = 0
+        self._newest_us: int | None = None
+        self._unacknowledged: dict[int, int] = {}
+        """By number of the message: number of its frame."""
+        self._remembered: dict[int, int] = {}
+        """By number of the message, the oldest first: checksum of a message that was handed over."""
+
+    def describe(self) -> str:
+        """Say which topics of which broker are read."""
+        settings = self._settings
+        when = f"times from {settings.time}" if settings.time else "times of arrival"
+        return f"{settings.url}, topics {', '.join(settings.topics)}, as they come, {when}"
+
+    def start(self, cursor: Cursor | None, hand_over: HandOver) -> None:
+        """Connect and subscribe; see `PushSource.start`."""
+        known: Mapping[str, Any] = cursor or {}
+        self._number = self._acknowledged = int(known.get("number", 0))
+        self._newest_us = known.get("newest_us")
+        self._remembered = {int(mid): checksum for mid, checksum in known.get("remembered", ())}
+        client_id = self._settings.client_id or f"sentinel-{self.id}"
+        session = Session(self._settings, client_id, self._patience, self._put, self._forget, known.get("topics", ()))
+        self._session = session
+        Thread(target=self._run, args=(session, hand_over), name=f"{self.name} messages", daemon=True).start()
+        try:
+            session.start()
+        except BaseException:
+            self._session = None
+            raise
+
+    def require_connection(self) -> None:
+        """Raise SourceError while the broker is away."""
+        if self._session is not None and self._session.trouble is not None:
+            raise self._session.trouble
+
+    def acknowledge(self, cursor: Cursor) -> None:
+        """Acknowledge the messages of this frame and of all before it."""
+        number = cursor["number"]
+        assert isinstance(number, int)
+        session = self._session
+        with self._lock:
+            self._acknowledged = number
+            if session is None or session.trouble is not None:
+                return  # the broker sends them again, and is told then
+            done = [mid for mid, frame in self._unacknowledged.items() if frame <= number]
+            for mid in done:
+                del self._unacknowledged[mid]
+        for mid in done:
+            session.acknowledge(mid)
+
+    def close(self) -> None:
+        """Disconnect; the broker keeps what was not acknowledged."""
+        self._closed = True
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def listen(self, seconds: float) -> Frame:
+        """Read what comes within so many seconds, with a session of its own, and acknowledge nothing."""
+        client_id = f"sentinel-probe-{secrets.token_hex(4)}"
+        session = Session(self._settings, client_id, self._patience, self._put, self._forget, keeps=False)
+        session.start()
+        try:
+            sleep(seconds)
+        finally:
+            session.close()
+        rows = self._new_rows()
+        while not self._waiting.empty():
+            self._read(*self._waiting.get(), rows)
+        return rows.frame(self.id, {}, self._clock.now_us())
+
+    def _forget(self) -> None:
+        """Forget what the broker has forgotten: in a new session its numbers begin anew."""
+        with self._lock:
+            self._remembered.clear()
+            self._unacknowledged.clear()
+
+    def _put(self, message: Message) -> None:
+        """Let a message wait to be read; where too many do, the broker waits, too."""
+        arrived_us = self._clock.now_us()
+        while not self._closed:
+            with suppress(queue.Full):
+                self._waiting.put((message, arrived_us), timeout=0.2)
+                return
+
+    def _run(self, session: Session, hand_over: HandOver) -> None:
+        while not self._closed and self._session is session:
+            with suppress(queue.Empty):
+                if not self._hand_over(self._gather(), session, hand_over):
+                    return
+
+    def _gather(self) -> list[tuple[Message, int]]:
+        """Wait for a message and those that come with it; queue.Empty where none comes."""
+        found = [self._waiting.get(timeout=0.2)]
+        until = monotonic() + GATHER_SECONDS
+        with suppress(queue.Empty):
+            while len(found) < MOST_MESSAGES:
+                found.append(self._waiting.get(timeout=max(0.0, until - monotonic())))
+        return found
+
+    def _hand_over(self, found: list[tuple[Message, int]], session: Session, hand_over: HandOver) -> bool:
+        rows, number = self._new_rows(), self._number + 1
+        for message, arrived_us in found:
+            if message.qos and self._is_known(message, number, session):
+                continue
+            self._read(message, arrived_us, rows)
+        newest_us = rows.newest_us
+        if newest_us is not None and (self._newest_us is None or newest_us > self._newest_us):
+            self._newest_us = min(newest_us, self._clock.now_us())
+        with self._lock:
+            remembered = [list(one) for one in self._remembered.items()]
+        cursor = {
+            "number": number, "newest_us": self._newest_us, "topics": list(self._settings.topics),
+            "remembered": remembered,
+        }  # fmt: skip
+        self._number = number
+        return hand_over(rows.frame(self.id, cursor, self._newest_us))
+
+    def _is_known(self, message: Message, number: int, session: Session) -> bool:
+        """Note a message that must be acknowledged; say whether it was handed over before."""
+        checksum = zlib.crc32(message.topic.encode() + b"\0" + message.payload)
+        with self._lock:
+            # Whether it is marked as a duplicate says nothing: a broker that was restarted has forgotten that.
+            is_known = self._remembered.get(message.mid) == checksum
+            is_waiting = is_known and self._unacknowledged.get(message.mid, 0) > self._acknowledged
+            if not is_known:
+                self._unacknowledged[message.mid] = number
+                if self._settings.time is None:
+                    self._remember(message.mid, checksum)
+            elif not is_waiting:
+                self._unacknowledged.pop(message.mid, None)
+        if is_known and not is_waiting:
+            session.acknowledge(message.mid)  # it is on disk, and the broker had not heard of it
+        return is_known
+
+    def _remember(self, mid: int, checksum: int) -> None:
+        remembered = self._remembered
+        remembered.pop(mid, None)
+        remembered[mid] = checksum
+        while len(remembered) > REMEMBERED and (oldest := next(iter(remembered))) not in self._unacknowledged:
+            del remembered[oldest]
+
+    def _new_rows(self) -> Rows:
+        from sentinel.sources.rows import Rows
+
+        return Rows(self._clock.now_us(), "message", self._settings.prefix)
+
+    def _read(self, message: Message, arrived_us: int, rows: Rows) -> None:
+        """Take the observations of one message."""
+        from sentinel.domain.observation import Rejection
+        from sentinel.sources.labels import Names
+
+        self._names = self._names or Names(self._settings.series_name)
+        place, name = len(rows), message.topic
+        if self._settings.series_name is not None:
+            levels = {str(number): level for number, level in enumerate(message.topic.split("/"), 1)}
+            found = self._names.name(levels)
+            if found is None:
+                rows.leave_out(Rejection.FOREIGN, place, ascii(message.topic)[:60])
+                return
+            name = found
+        if message.retain and self._settings.time is None:
+            rows.leave_out(Rejection.BAD_TIME, place, f"{ascii(message.topic)[:60]}: retained, so it is older than now")
+            return
+        if not self._settings.values:
+            rows.add(name, arrived_us, message.payload[:100].decode("utf-8", "replace"), place)
+            return
+        try:
+            payload = json.loads(message.payload) if len(message.payload) <= LONGEST_PAYLOAD else None
+        except (ValueError, RecursionError):
+            payload = None
+        if not isinstance(payload, dict | list):
+            rows.leave_out(Rejection.MALFORMED_ROW, place, f"{ascii(message.topic)[:60]}: no JSON object")
+            return
+        time_us = arrived_us if self._settings.time is None else self._time(payload)
+        for where, value in self._values(payload).items():
+            rows.add(f"{name}/{where}", time_us, value, place)
+
+    def _time(self, payload: object) -> int | None:
+        from sentinel.sources.rows import microseconds_of
+
+        value = _at(payload, self._settings.time or "")
+        return microseconds_of(value, self._settings.time_format, ZoneInfo(self._settings.time_zone))
+
+    def _values(self, payload: object) -> Mapping[str, object]:
+        from sentinel.sources.rows import flat_numbers
+
+        found: dict[str, object] = {}
+        for where in self._settings.values:
+            if where == "*":
+                found |= {key: value for key, value in flat_numbers(payload).items() if key != self._settings.time}
+            else:
+                found[where] = _at(payload, where)
+        return found
+
+
+def _at(value: Any, path: str) -> object:
+    """Give what is at a place such as `air.0.temp`; None where there is nothing."""
+    for key in path.split("."):
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list) and key.isascii() and key.isdigit() and len(key) < 9 and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return None
+    return value
