@@ -17,11 +17,14 @@ from sentinel.analysis.lookback import FEWEST_CYCLES, WEAKEST
 from sentinel.commands.main import table_options
 from sentinel.config import Settings, load
 from sentinel.domain.clock import Clock
-from sentinel.domain.errors import DataError
+from sentinel.domain.errors import DataError, SentinelError, UpstreamError
+from sentinel.domain.observation import Frame
 from sentinel.domain.spans import print_season
-from sentinel.sources import PullSource, PushSource, make_sources
+from sentinel.sources import PullSource, PushSource, Source, make_sources
 from sentinel.tables.units import unit_of
 
+MOST = 2_000_000
+"""Observations that are read of one source at least, before it is left at that."""
 LISTEN_SECONDS = 10.0
 """To messages; some come once a minute only, and then nothing is heard of them."""
 
@@ -86,20 +89,58 @@ def write_series(
 
 
 def _fetch(settings: Settings) -> pl.LazyFrame:
-    """Read everything that the sources have now; to those that push it listens for a while, where that can be done."""
-    tables = []
+    """Read everything that the sources have now, and say of each what its first row is.
+
+    To those that push it listens for a while, where that can be done. Raises the first error if no source can be read.
+    """
+    tables: list[pl.DataFrame] = []
+    failed: list[SentinelError] = []
     for source in make_sources(settings.sources, Clock()):
-        frame = None
-        while isinstance(source, PullSource) and (frame is None or frame.more):
-            frame = source.fetch(frame.cursor if frame else None)
-            tables.append(frame.observations)
-        if isinstance(source, PushSource):
-            heard = source.listen(LISTEN_SECONDS)
-            tables += [heard.observations] if heard is not None else []
-        source.close()
+        try:
+            frames = list(_frames(source))
+        except (UpstreamError, DataError) as error:
+            failed.append(error)
+            print(f"source {source.name}: cannot be read: {error}")
+            continue
+        finally:
+            source.close()
+        for line in _say_first(source, frames):
+            print(line)
+        tables += [frame.observations for frame in frames]
+    if not any(table.height for table in tables) and failed:
+        raise failed[0]
     if not tables:
         which = " that can be asked" if settings.sources else ""
         raise DataError(
             f"sources: none are configured{which}; at least one is needed, or a table in place of the configuration"
         )
     return pl.concat(tables).lazy()
+
+
+def _frames(source: Source) -> Iterator[Frame]:
+    if isinstance(source, PushSource):
+        heard = source.listen(LISTEN_SECONDS)
+        yield from () if heard is None else (heard,)
+    frame, read = None, 0
+    while isinstance(source, PullSource) and (frame is None or frame.more) and read < MOST:
+        yield (frame := source.fetch(frame.cursor if frame else None))
+        read += frame.observations.height
+
+
+def _say_first(source: Source, frames: Sequence[Frame]) -> Iterator[str]:
+    """Say how much came and what came first, and what was left out."""
+    filled = [frame.observations for frame in frames if frame.observations.height]
+    number = sum(table.height for table in filled)
+    if frames and not number:
+        yield f"source {source.name}: no observations"
+    elif number:
+        series, time, value = filled[0].row(0)
+        names = pl.concat(table["series"].unique() for table in filled).n_unique()
+        rest = "; there are more" if frames[-1].more else ""
+        yield (
+            f"source {source.name}: {number:,} observations of {names:,} series, the first is {series} = {value:g} at "
+            f"{time:%Y-%m-%dT%H:%M:%SZ}{rest}"
+        )
+    yield from (f"source {source.name}: {line}" for line in dict.fromkeys(
+        line for frame in frames for line in frame.complaints
+    ))  # fmt: skip

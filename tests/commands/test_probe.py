@@ -53,7 +53,7 @@ def test_the_sources_of_a_configuration_are_read_and_what_they_declare_is_kept(t
         "series: [{match: 'ox*', season: [1d, 12.42h]}]\n"
     )
     words, settings = probed(tmp_path / "s.yaml", capsys)
-    assert words[0] == "oxygen: cadence 1h, 1,000 ticks, no undeclared season"
+    assert words[1] == "oxygen: cadence 1h, 1,000 ticks, no undeclared season"
     assert settings.series_for("oxygen").season == (86_400_000_000, 44_712_000_000)
 
 
@@ -113,3 +113,20 @@ def test_the_backtest_says_a_season_that_nobody_declared_and_changes_nothing_by_
     assert "undeclared season" not in capsys.readouterr().out
     page = (tmp_path / "out" / "report.html").read_text()
     assert "nothing on this page was chosen or computed from data that came later" in page
+
+
+def test_of_each_source_it_says_what_came_first_and_one_that_is_down_does_not_hide_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    buoy().write_csv(tmp_path / "buoy.csv")
+    sources = [
+        {"kind": "prometheus", "name": "down", "url": "http://127.0.0.1:1", "queries": ["up"]},
+        {"kind": "csv", "name": "buoy", "path": str(tmp_path / "buoy.csv")},
+    ]
+    config = tmp_path / "sentinel.yaml"
+    config.write_text(yaml.safe_dump({"sources": sources}))
+    words, _ = probed(config, capsys)
+    assert words[0].startswith("source down: cannot be read: http://127.0.0.1:1")
+    assert words[1].startswith("source buoy: 2,000 observations of 2 series, the first is ")
+    config.write_text(yaml.safe_dump({"sources": sources[:1]}))
+    assert entry_point(["check", str(config), "--probe"]) == 75
