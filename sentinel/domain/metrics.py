@@ -135,6 +135,8 @@ class Metrics:
         self.task_last_success = Gauge("task_last_success_timestamp_seconds", "Last successful run.", "task")
         self.task_expected_interval = Gauge("task_expected_interval_seconds", "How often a task is due.", "task")
         self.source_up = Gauge("source_up", "1 if the last fetch succeeded.", "source")
+        self.source_catching_up = Gauge(
+            "source_catching_up", "1 while a source has more to tell at once, such as its history.", "source")
         self.source_last_success = Gauge("source_last_success_timestamp_seconds", "Last successful fetch.", "source")
         self.source_last_observation = Gauge(
             "source_last_observation_timestamp_seconds", "Newest event time.", "source")

@@ -114,6 +114,7 @@ class Accounts:
                 alarms.inc(0, series=site.name)
         for name in self._labels.values():
             metrics.source_up.set(0, source=name)  # one that hangs at the start is down, not unknown
+            metrics.source_catching_up.set(0, source=name)
             for counter in (
                 metrics.observations_received, metrics.observations_accepted, metrics.observations_duplicate,
                 metrics.observations_revised, metrics.observations_late, metrics.ticks, metrics.missing_ticks,

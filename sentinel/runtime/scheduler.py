@@ -224,6 +224,7 @@ class Schedule:
                     break
                 task.cursor = frame.cursor
                 task.catching_up = more = frame.more
+                self._metrics.source_catching_up.set(more, source=name)
                 self._metrics.task_last_success.set(self._clock.now_us() / MICROSECONDS, task=name)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, it is read again
             self._metrics.task_failures.inc(task=name)

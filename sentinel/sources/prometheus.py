@@ -56,11 +56,11 @@ class Ranges(PullSource):
         self._names = self._names or Names(settings.series_name)
         step, told_us = settings.step, now_us - settings.delay
         end_us = told_us // step * step
-        until: Any = cursor["until_us"] if cursor else end_us - max(1, (settings.since or 0) // step) * step
+        until, newest = self._place(cursor, end_us)
         last_us = min(until + self._points * step, end_us)
         rows = Rows(now_us, "point", settings.prefix)
         if last_us <= until:
-            return rows.frame(self.id, {"until_us": until}, told_us)
+            return rows.frame(self.id, {"until_us": until, "newest_us": newest}, told_us)
         remarks: list[str] = []
         try:
             for number, query in enumerate(settings.queries):
@@ -78,7 +78,20 @@ class Ranges(PullSource):
         self._points = max(1, min(MOST_POINTS, GROWTH * self._points, fitting))
         rows.complaints[:0] = remarks[:_SAID]
         del rows.complaints[_SAID:]
-        return rows.frame(self.id, {"until_us": last_us}, None if last_us < end_us else told_us)
+        place = {"until_us": last_us, "newest_us": max(newest, rows.newest_us or newest)}
+        return rows.frame(self.id, place, None if last_us < end_us else told_us)
+
+    def _place(self, cursor: Cursor | None, end_us: int) -> tuple[int, int]:
+        """Give the last time that was asked for, and the last one of which something came."""
+        step = self._settings.step
+        if not cursor:
+            first = end_us - max(1, (self._settings.since or 0) // step) * step
+            return first, first
+        known: Any = cursor
+        until, newest = int(known["until_us"]), int(known["newest_us"])
+        if until > end_us + step:  # our clock was ahead, and has been put right: what came meanwhile was passed over
+            until = min(newest, end_us) // step * step
+        return until, newest
 
     def _read(self, body: bytes, number: int, rows: Rows, remarks: list[str]) -> None:
         """Take the points of one answer."""

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentinel.config import Settings
+from sentinel.domain.clock import Clock
+from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import OBSERVATIONS, Frame
-from sentinel.runtime.inbox import Inbox
+from sentinel.runtime.inbox import Accounts, Inbox
 
 
 def frame(size: int, source: str = "a", at: int = 0) -> Frame:
@@ -111,3 +114,10 @@ def test_many_producers_lose_nothing_and_never_fill_it_beyond_its_capacity():
 def test_a_capacity_below_one_is_refused():
     with pytest.raises(ValueError, match="capacity 0; at least 1 observation is needed"):
         Inbox(0)
+
+
+def test_a_source_that_has_not_answered_yet_is_down_in_the_first_scrape():
+    settings = Settings.model_validate({"sources": [{"kind": "push", "name": "sent"}]})
+    metrics = Metrics()
+    Accounts(settings, metrics, Clock())
+    assert metrics.source_up.values() == {("sent",): 0.0}

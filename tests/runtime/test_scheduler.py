@@ -111,6 +111,21 @@ def test_a_source_with_more_to_tell_is_asked_again_at_once(scheduled):
     assert value(metrics, "sentinel_task_runs_total", task="lake") == 1
 
 
+def test_while_a_source_has_more_to_tell_it_is_said_to_be_catching_up(scheduled):
+    held, second = threading.Event(), threading.Event()
+
+    def act(at: int) -> None:
+        if at == 1:
+            second.set()
+            held.wait(5.0)
+
+    _, _, metrics = scheduled(Counting(act=act, more_until=5), every_us=60_000_000)
+    assert second.wait(5.0)
+    assert value(metrics, "sentinel_source_catching_up", source="lake") == 1
+    held.set()
+    assert until(lambda: value(metrics, "sentinel_source_catching_up", source="lake") == 0)
+
+
 @pytest.mark.parametrize(
     "error", [SourceError("gone"), DataError("no table"), OSError("disk"), pl.exceptions.ComputeError("x")]
 )

@@ -19,7 +19,7 @@ from sentinel.sources import PullSource, SourceError, make_source
 from sentinel.sources.patience import Patience, RefusedError
 from tests.deploy.programs import eventually, free_address, running
 from tests.fixtures import ManualClock
-from tests.sources.answering import Answering, answering, matrix, send, value_at
+from tests.sources.answering import Answering, answer_range, answering, matrix, send, value_at
 from tests.sources.following import follow
 
 NOW = 1_700_000_040
@@ -61,6 +61,30 @@ def test_a_history_comes_in_pieces_and_then_what_is_new(server: Answering) -> No
     source.close()
     again, _ = follow(ranges(server.url, clock, since="1d"), cursor)  # a restart begins no history anew
     assert points(again) == []
+
+
+def test_a_clock_that_was_a_month_ahead_costs_nothing(server: Answering) -> None:
+    now = [NOW]
+
+    def answer(handler, form) -> None:  # a server has no points of the future
+        last = min(int(form["end"]), now[0])
+        if last < int(form["start"]):
+            send(handler, 200, matrix())
+        else:
+            answer_range(handler, {**form, "end": str(last)})
+
+    server.answer = answer
+    clock = ManualClock(NOW_US)
+    source = ranges(server.url, clock, since="1h")
+    frames, cursor = follow(source)
+    for ahead in (30 * 86_400, 0):
+        now[0] += 600
+        clock.set((now[0] + ahead) * 1_000_000)
+        more, cursor = follow(source, cursor)
+        frames += more
+    times = [at for series, at, _ in points(frames) if series.endswith("l0")]
+    assert set(times) == set(range(min(times), max(times) + 1, 60))
+    assert max(times) > now[0] - 120
 
 
 def test_no_more_points_are_asked_for_than_servers_give(server: Answering) -> None:
