@@ -94,9 +94,13 @@ class Session:
             properties.SessionExpiryInterval = settings.keep_for // MICROSECONDS if self._keeps else 0
             properties.ReceiveMaximum = IN_FLIGHT
             more = {"clean_start": not self._keeps, "properties": properties}
-        try:
-            if address.scheme == "mqtts":
+        if address.scheme == "mqtts":
+            try:
                 client.tls_set(settings.ca_file)
+            except OSError as error:
+                why = error.strerror or "no certificates"
+                raise SourceError(f"ca_file: {settings.ca_file}: {why}; a PEM file is needed") from None
+        try:
             port = address.port or (8883 if address.scheme == "mqtts" else 1883)
             client.connect(address.hostname or "", port, KEEP_ALIVE_SECONDS, **more)
         except (OSError, ssl.SSLError, ValueError) as error:

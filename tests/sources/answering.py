@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs
@@ -47,7 +49,7 @@ def answer_range(handler: BaseHTTPRequestHandler, form: Mapping[str, str]) -> No
 class Answering:
     """The server; `answer` may be replaced while it runs, `asked` has the forms that came."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
         self.answer: Answer = answer_range
         self.asked: list[Mapping[str, str]] = []
         self.headers: list[Mapping[str, str]] = []
@@ -68,7 +70,11 @@ class Answering:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self._server.server_port}"
         Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
@@ -77,8 +83,8 @@ class Answering:
 
 
 @contextmanager
-def answering() -> Iterator[Answering]:
-    server = Answering()
+def answering(certificate: Path | None = None) -> Iterator[Answering]:
+    server = Answering(certificate)
     try:
         yield server
     finally:

@@ -18,7 +18,9 @@ from tests.e2e.running import wait_for
 class Broker:
     """The broker; `password` is that of the user `sentinel`, None = anybody may."""
 
-    def __init__(self, program: str, folder: Path, password: str | None = None) -> None:
+    def __init__(
+        self, program: str, folder: Path, password: str | None = None, certificate: Path | None = None
+    ) -> None:
         self._program, self._folder = program, folder
         self.port = int(free_address().rpartition(":")[2])
         self.url = f"mqtt://127.0.0.1:{self.port}"
@@ -30,6 +32,9 @@ class Broker:
         if password is not None:
             self.set_password(password)
             lines.append(f"password_file {folder}/passwords")
+        if certificate is not None:
+            self.secure_port = int(free_address().rpartition(":")[2])
+            lines += [f"listener {self.secure_port} 127.0.0.1", f"certfile {certificate}", f"keyfile {certificate}"]
         (folder / "broker.conf").write_text("\n".join(lines) + "\n")
         self._process: subprocess.Popen[bytes] | None = None
         self.start()

@@ -20,6 +20,7 @@ from sentinel.sources.patience import RefusedError
 from tests.e2e.running import wait_for
 from tests.fixtures import ManualClock
 from tests.sources.broker import Broker
+from tests.sources.certificates import make_certificate
 from tests.sources.following import assert_frame, through_json
 
 NOW = 1_700_000_000
@@ -211,6 +212,24 @@ def test_a_wrong_password_is_refused_once_and_a_new_one_is_tried(tool: Callable[
         source.start(None, lambda _: True)
         source.require_connection()
         source.close()
+    finally:
+        broker.stop()
+
+
+@pytest.mark.slow
+def test_a_certificate_is_checked_against_the_file_that_is_named(tool: Callable[[str], str], tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path)
+    broker = Broker(tool("mosquitto"), tmp_path, certificate=certificate)
+    secure = f"mqtts://127.0.0.1:{broker.secure_port}"
+    try:
+        with pytest.raises(SourceError, match="certificate verify failed"):
+            messages(url=secure).start(None, lambda _: True)
+        with pytest.raises(SourceError, match=r"ca_file: .*; a PEM file is needed"):
+            messages(url=secure, ca_file=str(tmp_path / "none")).start(None, lambda _: True)
+        heard = Listening(url=secure, ca_file=str(certificate))
+        broker.publish([("lakes/a", 1)])
+        assert heard.hears(1) == [1.0]
+        heard.source.close()
     finally:
         broker.stop()
 

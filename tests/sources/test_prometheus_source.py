@@ -20,6 +20,7 @@ from sentinel.sources.patience import Patience, RefusedError
 from tests.deploy.programs import eventually, free_address, running
 from tests.fixtures import ManualClock
 from tests.sources.answering import Answering, answer_range, answering, matrix, send, value_at
+from tests.sources.certificates import make_certificate
 from tests.sources.following import follow
 
 NOW = 1_700_000_040
@@ -201,6 +202,16 @@ def test_a_server_that_misbehaves_is_said_so_and_nothing_of_it_is_kept(server: A
 def test_one_that_is_not_there_is_said_so() -> None:
     with pytest.raises(SourceError, match="refused"):
         ranges(f"http://{free_address()}").fetch(None)
+
+
+def test_a_certificate_is_checked_against_the_file_that_is_named(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path)
+    with answering(certificate) as server:
+        with pytest.raises(SourceError, match="certificate verify failed"):
+            ranges(server.url).fetch(None)
+        assert len(ranges(server.url, ca_file=str(certificate)).fetch(None).observations) == 2
+        with pytest.raises(SourceError, match=r"ca_file: .*; a PEM file is needed"):
+            ranges(server.url, ca_file=str(tmp_path / "none")).fetch(None)
 
 
 def test_waits_grow_and_are_bounded_and_spread() -> None:
