@@ -40,7 +40,8 @@ class Patience:
 
     def note_failure(self, error: SourceError, secrets: object = None, retry_after: float | None = None) -> None:
         """Note that it did not work, and what the server said about when to come again, in seconds."""
-        self._why, self._secrets = error, secrets
+        # Without its traceback, which would keep the sockets of the failure.
+        self._why, self._secrets = type(error)(str(error)), secrets
         wait = min(self._interval * 2.0**self._failures, max(LAST_WAIT_SECONDS, self._interval))
         wait *= 0.5 + 0.5 * self._chance()  # those that failed together do not come back together
         if isinstance(error, RefusedError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentinel.config import SqlSource
@@ -33,9 +33,10 @@ def rows(frames: list[Frame]) -> list[tuple[str, float, float]]:
     return [(series, at.timestamp(), value) for frame in frames for series, at, value in frame.observations.iter_rows()]
 
 
+@settings(max_examples=25)  # each writes and reads a file many times
 @given(
-    st.lists(st.tuples(st.integers(NOW - 60, NOW + 5), st.integers(0, 15)), max_size=60),
-    st.integers(2, 9), st.lists(st.booleans(), min_size=60, max_size=60),
+    st.lists(st.tuples(st.integers(NOW - 60, NOW + 5), st.integers(0, 15)), max_size=30),
+    st.integers(2, 9), st.lists(st.booleans(), min_size=30, max_size=30),
 )  # fmt: skip
 def test_every_row_comes_once_if_it_is_committed_within_the_lag(
     drawn: list[tuple[int, int]], limit: int, in_between: list[bool]
