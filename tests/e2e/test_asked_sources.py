@@ -1,0 +1,69 @@
+"""Sources that are asked, a database that grows and a server with a history: the daemon is killed, nothing is lost."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from sentinel.domain.clock import Clock
+from sentinel.journal import Journal
+from tests.e2e.running import PATIENCE, Running, observations, wait_for, write_config
+from tests.sources.answering import answering, value_at
+from tests.sources.logging_table import write_log
+
+pytestmark = pytest.mark.slow
+
+KILLS = 4
+ROWS = 3_000
+
+
+def rows(folder: Path, source: str) -> list[tuple[str, int, float]]:
+    query = (
+        "SELECT name, time / 1000000, value FROM observation JOIN series ON series.id = series WHERE source = ? "
+        "ORDER BY time, name"
+    )
+    with Journal.open(folder / "state", read_only=True) as journal:
+        return journal._database.read(query, (source,))
+
+
+def test_nothing_is_lost_and_nothing_doubled_whenever_the_daemon_is_killed(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    now = Clock().now_us() // 1_000_000
+    logged = [(now - 9_000 + n, n, f"s{n % 3}", float(n)) for n in range(ROWS)]
+    write_log(tmp_path / "a.db", [])
+    with answering() as server:
+        write_config(tmp_path, sources=[
+            {"kind": "sql", "name": "log", "database": "sqlite:a.db", "query": "SELECT * FROM log", "every": "50ms",
+             "time_format": "seconds", "max_rows": 70},
+            {"kind": "prometheus", "name": "metrics", "url": server.url, "queries": ["ph"], "since": "5d",
+             "max_observations": 300, "every": "1s"},
+        ])  # fmt: skip
+        for kill in range(KILLS):
+            before = observations(tmp_path) if kill else 0
+            daemon = Running(tmp_path)
+            try:
+                daemon.ready()
+                write_log(tmp_path / "a.db", logged[kill * ROWS // KILLS : (kill + 1) * ROWS // KILLS])
+                wait_for(lambda was=before: observations(tmp_path) > was, PATIENCE, "more observations")
+                time.sleep(chance.uniform(0.0, 0.3))
+            finally:
+                daemon.kill()
+        daemon = Running(tmp_path)
+        try:
+            daemon.ready()
+            wait_for(lambda: len(rows(tmp_path, "log")) >= ROWS, PATIENCE, "all rows")
+            caught_up = 'sentinel_source_catching_up{source="metrics"}'
+            wait_for(
+                lambda: daemon.metric(caught_up) == 0 and len(rows(tmp_path, "metrics")) > 2 * 5 * 1_440 - 9,
+                PATIENCE, "the history",
+            )  # fmt: skip
+            found = rows(tmp_path, "metrics")
+            daemon.stop()
+        finally:
+            daemon.kill()
+    assert rows(tmp_path, "log") == [(series, at, value) for at, _, series, value in logged]
+    times = range(found[0][1], found[-1][1] + 1, 60)
+    assert found == [(f"ph/lake=l{lake}", at, value_at(at, lake)) for at in times for lake in range(2)]
