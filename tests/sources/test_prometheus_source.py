@@ -236,6 +236,32 @@ def test_waits_grow_and_are_bounded_and_spread() -> None:
 
 
 @pytest.mark.slow
+def test_victoriametrics_gives_the_history_that_it_has(tmp_path: Path, tool: Callable[[str], str]) -> None:
+    program, listen = tool("victoria-metrics"), free_address()
+    now = Clock().now_us() // 1_000_000
+    times = range(now - now % 60 - 86_400, now - 3600, 60)
+    lines = [f'ph{{lake="l{n}"}} {value_at(at, n)!r} {at}000' for n in range(2) for at in times]
+    command = [program, f"-storageDataPath={tmp_path / 'data'}", f"-httpListenAddr={listen}", "-retentionPeriod=90d"]
+    with running(command, tmp_path / "output"):
+
+        def taken() -> bool:
+            try:
+                body = "\n".join(lines).encode()
+                answer = httpx.post(f"http://{listen}/api/v1/import/prometheus", content=body, trust_env=False)
+                httpx.get(f"http://{listen}/internal/force_flush", trust_env=False)
+            except httpx.TransportError:
+                return False
+            return answer.status_code == 204
+
+        eventually(taken, 30, (tmp_path / "output").read_text)
+        frames, _ = follow(ranges(f"http://{listen}", ManualClock(now * 1_000_000), since="2d", max_observations=500))
+        found = {(series, at): value for series, at, value in points(frames)}
+        assert {key: found.get(key) for key in ((f"ph/lake=l{n}", at) for n in range(2) for at in times)} == {
+            (f"ph/lake=l{n}", at): pytest.approx(value_at(at, n)) for n in range(2) for at in times
+        }
+
+
+@pytest.mark.slow
 def test_a_real_prometheus_gives_the_history_that_it_has(tmp_path: Path, tool: Callable[[str], str]) -> None:
     program, promtool = tool("prometheus"), tool("promtool")
     now = Clock().now_us() // 1_000_000
