@@ -101,7 +101,7 @@ def _read(data: bytes, head: Head, options: TableOptions, where: str, axis: Axis
         long = _unfold(values, time, edges)
     missing = long["value"].null_count()
     rejected = {Rejection.MISSING: missing} if missing else {}
-    return Parsed(long.drop_nulls("value").lazy(), found, shape, rejected, (), {}, None)
+    return Parsed(long.drop_nulls("value").lazy(), found, shape, rejected, (), {}, {}, None)
 
 
 def _read_types(piece: bytes, head: Head, options: TableOptions, shape: Shape, axis: Axis) -> pl.DataFrame | None:

@@ -22,6 +22,7 @@ from sentinel.config import MqttSource
 from sentinel.domain.clock import Clock
 from sentinel.sources.base import HandOver, PushSource
 from sentinel.sources.mqtt_session import Message, Session
+from sentinel.sources.needs import say_what_lacks
 from sentinel.sources.patience import Patience
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ class Messages(PushSource):
         settings = self._settings
         when = f"times from {settings.time}" if settings.time else "times of arrival"
         return f"{settings.url}, topics {', '.join(settings.topics)}, as they come, {when}"
+
+    def remarks(self) -> tuple[str, ...]:
+        """Say which package or secret is not there."""
+        return tuple(say_what_lacks("paho", "mqtt", password_file=self._settings.password_file))
 
     def start(self, cursor: Cursor | None, hand_over: HandOver) -> None:
         """Connect and subscribe; see `PushSource.start`."""

@@ -13,6 +13,7 @@ from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.spans import print_duration
 from sentinel.sources.base import PullSource, SourceError
+from sentinel.sources.needs import say_what_lacks
 
 if TYPE_CHECKING:
     from sentinel.domain.observation import Cursor, Frame
@@ -44,6 +45,11 @@ class Ranges(PullSource):
         since = f", history of {print_duration(settings.since)}" if settings.since else ""
         every, step = print_duration(settings.every), print_duration(settings.step)
         return f"{settings.url}, {' '.join(queries.split())}, a point every {step}, asked every {every}{since}"
+
+    def remarks(self) -> tuple[str, ...]:
+        """Say which package or secret is not there."""
+        settings = self._settings
+        return tuple(say_what_lacks(None, "", password_file=settings.password_file, token_file=settings.token_file))
 
     def fetch(self, cursor: Cursor | None) -> Frame:
         """Ask for the points since `cursor`; see `PullSource.fetch`."""

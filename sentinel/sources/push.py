@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sentinel.config import PushSource as PushSettings
 from sentinel.domain.clock import Clock
 from sentinel.sources.base import HandOver, PushSource, SourceError
+from sentinel.sources.needs import say_what_lacks
 from sentinel.sources.secrets import read_secret
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ class Push(PushSource):
         """Say where observations are sent, and who may."""
         may = "whoever has the token" if self.settings.token_file else "whoever is on this machine"
         return f"observations sent to the daemon's own address (section web), by {may}"
+
+    def remarks(self) -> tuple[str, ...]:
+        """Say which package or secret is not there."""
+        return tuple(say_what_lacks("cramjam", "push", token_file=self.settings.token_file))
 
     def start(self, cursor: Cursor | None, hand_over: HandOver) -> None:
         """Take requests from now on."""

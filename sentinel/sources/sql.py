@@ -18,6 +18,7 @@ from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import ConfigError, DataError
 from sentinel.domain.spans import print_duration
 from sentinel.sources.base import PullSource
+from sentinel.sources.needs import say_what_lacks
 from sentinel.sources.patience import Patience
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ class Records(PullSource):
         settings = self._settings
         every, lag = print_duration(settings.every), print_duration(settings.lag)
         return f"{settings.database}, {' '.join(settings.query.split())}, read every {every}, rows older than {lag}"
+
+    def remarks(self) -> tuple[str, ...]:
+        """Say which package or secret is not there."""
+        package = None if self._settings.database.startswith("sqlite:") else "psycopg"
+        return tuple(say_what_lacks(package, "sql", password_file=self._settings.password_file))
 
     def fetch(self, cursor: Cursor | None) -> Frame:
         """Read the rows since `cursor`; see `PullSource.fetch`."""
