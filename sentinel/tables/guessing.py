@@ -79,13 +79,15 @@ def _find_time(head: pl.DataFrame, names: Sequence[str], options: TableOptions) 
         return _looks_like_time(head[name], options)
 
     clocks = [name for name in names if re.fullmatch(_CLOCK_NAMES, name.lower()) and is_of_clock(head[name], options)]
+    clocks = _utc_first(clocks)
     if clocks and not (options.time_name in names and looks(options.time_name)):
         if whole := [name for name in names if _is_named_time(name) and looks(name) and _has_clock(head[name])]:
-            return whole[0]
+            return _utc_first(whole)[0]
         if (parts := _find_parts(names)) and len(parts) == _DATE_PARTS:
             return (*parts, clocks[0])
         days = [name for name in names if re.search(r"date|day|datum|fecha", name.lower()) and looks(name)]
         days = [name for name in days if not _has_clock(head[name])]
+        days = _utc_first(days) if _says_utc(clocks[0]) else days
         return (days[0], clocks[0]) if days else options.time_column
     if options.time_name in names:
         return options.time_column
@@ -94,10 +96,19 @@ def _find_time(head: pl.DataFrame, names: Sequence[str], options: TableOptions) 
     observed = [name for name in names if not re.fullmatch(_OF_THE_FILE, name.lower())]
     for some, pattern in product((observed, names), _TIME_NAMES):
         if found := [name for name in some if re.fullmatch(pattern, name.lower().lstrip("# ")) and looks(name)]:
-            return found[0]
+            return _utc_first(found)[0]
     if found := [name for name in names if looks(name) and not _is_whole_number(head[name])]:
         return found[0]
     return next((name for name in names if re.fullmatch(_NUMBER_NAMES, name.lower())), options.time_column)
+
+
+def _utc_first(names: list[str]) -> list[str]:
+    """Of the same times in local time and in UTC those in UTC are taken, which no zone has to be named for."""
+    return sorted(names, key=lambda name: not _says_utc(name))
+
+
+def _says_utc(name: str) -> bool:
+    return re.search(r"(?<![a-z])(utc|gmt)(?![a-z]|\s*[-+\u2212\u2013]?\d)", name.lower()) is not None
 
 
 def _looks_like_time(cells: pl.Series, options: TableOptions) -> bool:

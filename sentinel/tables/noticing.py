@@ -20,7 +20,7 @@ _SHOWN = 3
 _NO_SERIES = (
     r"lat(itude)?|lon(g(itude)?)?|year4?|month|day|daynum|doy|hour|minute|date|time|"
     r"(.*[ _])?(station|site|platform|climate|serial|logger|sensor|device|buoy|well|instrument|mooring)s?[ _]*"
-    r"(id|no|nr|number|code|num)|id|wmo([ _]?(id|no))?|platform|station"
+    r"(id|no|nr|number|code|num)|(.*[ _])?code|id|wmo([ _]?(id|no))?|platform|station"
 )
 """Names of columns of numbers that are no measurements: places, parts of a time, numbers that name something."""
 _YEARS = r"(year|yr|jahr|annee|año|ano)s?"
@@ -30,7 +30,7 @@ def take_zone(options: TableOptions, where: str) -> tuple[TableOptions, list[str
     """Take the zone of the times from the name of their column; DataError where no zone has that offset all year."""
     found = zone_in_name(options.time_name) if options.time_zone == TableOptions().time_zone else None
     if found is None:
-        local = re.search(r"(?<![A-Za-z])(LST|local)(?![A-Za-z])", options.time_name)
+        local = re.search(r"(?<![A-Za-z])(LST|[Ll]ocal|LOCAL)(?![A-Za-z])", options.time_name)
         if local is None or options.time_zone != TableOptions().time_zone:
             return options, []
         return options, [f"{local[0]!r} in the name of the times says that they are local: --time-zone; read as UTC"]

@@ -196,3 +196,41 @@ def test_a_row_of_a_spreadsheet_is_named_by_its_number_in_the_sheet(tmp_path, ti
     names = {"names": ("day", "ph"), "skip_rows": titles + 1, "dialect": "none", "time_column": "day"}
     with pytest.raises(DataError, match=f"row {len(rows)}, column 'ph'"):
         read(tmp_path / "a.xlsx", **names)
+
+
+@pytest.mark.parametrize("order", [("Local", "GMT"), ("GMT", "Local")])
+def test_of_local_times_and_those_in_utc_beside_each_other_those_in_utc_are_taken(tmp_path, order):
+    """Times in Colorado were read as UTC, with the right ones in the columns beside them."""
+
+    ahead = {"Local": 0, "GMT": 6}
+    (tmp_path / "a.csv").write_text(
+        ",".join(f"Date {zone},Time {zone}" for zone in order)
+        + ",State Code,O3\n"
+        + "".join(
+            ",".join(f"2021-06-{n:02},{n % 4 + ahead[zone]:02}:00" for zone in order) + f",08,{n * 7 % 5}\n"
+            for n in range(1, 20)
+        )
+    )
+    found, recognised = read(tmp_path / "a.csv")
+    assert recognised.options.time_columns == ("Date GMT", "Time GMT")
+    assert set(found["series"]) == {"O3"}
+    assert found["time"].dt.hour().min() == 6
+
+
+def test_times_that_are_said_to_be_local_are_named(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "Date Local,O3\n" + "".join(f"2021-06-{n:02} 01:00,{n * 7 % 5}\n" for n in range(1, 9))
+    )
+    assert any("--time-zone" in line for line in read(tmp_path / "a.csv")[1].said)
+
+
+def test_names_in_a_comment_above_rows_that_begin_with_a_text_are_found(tmp_path):
+    """The export of an atmosphere station has them so; each column was to be named by hand."""
+    rows = "".join(f"NOR;32.0;2021;06;{n:02};00;{415 + n * 7 % 5}\n" for n in range(1, 20))
+    names = "#Site;Height;Year;Month;Day;Hour;co2"
+    (tmp_path / "a.csv").write_text(f"# TITLE: CO2\n# STATION: Norunda; Sweden\n{names}\n{rows}")
+    found, recognised = read(tmp_path / "a.csv")
+    assert recognised.options.time_columns == ("Year", "Month", "Day", "Hour")
+    assert found.filter(pl.col("series") == "co2").height == 19
+    (tmp_path / "b.csv").write_text("# lake, station\ntime,ph\n" + "".join(f"2021-06-{n:02},7\n" for n in range(1, 9)))
+    assert read(tmp_path / "b.csv")[0]["series"].unique().to_list() == ["ph"]

@@ -67,11 +67,12 @@ def is_units(fields: Sequence[str]) -> bool:
 
 def _find_commented(lines: Sequence[str], first: int) -> Patch | None:
     """Find names in the comment above the first row, `#time,ph`, where that row holds data and fits them."""
-    if not first or not lines[first - 1].startswith("#") or not lines[first][:1].isdigit():
+    if not first or not lines[first - 1].startswith("#"):
         return None
     for separator in SEPARATORS[:-1]:
         names, cells = split(lines[first - 1], separator), split(lines[first], separator)
-        if len(names) == len(cells) > 1 and all(names):
+        is_data = lines[first][:1].isdigit() or 2 * sum(map(is_number, cells)) > len(cells)
+        if len(names) == len(cells) > 1 and all(names) and is_data and not any(map(is_number, names)):
             return {"separator": separator, "comment": None, "skip_rows": first - 1}
     return None
 
