@@ -10,7 +10,7 @@ from sentinel.analysis.alternatives import describe_alternatives, try_rules
 from sentinel.analysis.budgets import Watch, describe_budgets, list_budgets
 from sentinel.analysis.inspection import find_oddities
 from sentinel.analysis.intake import Intake, SortedObservations
-from sentinel.analysis.lookback import LONGEST_RECORD, find_remarks, find_undeclared_seasons
+from sentinel.analysis.lookback import LONGEST_RECORD, find_remarks, find_undeclared_seasons, read_tail
 from sentinel.analysis.pictures import PagePicture, draw_for_page
 from sentinel.analysis.readings import read_ticks
 from sentinel.analysis.record import SeriesRecord, rank
@@ -64,10 +64,18 @@ def assemble(
     """
     records = findings.records
     drawn = list(choose_drawn(records, findings))
+    # A record that is too long to be looked at as a whole is only streamed.
+    short = [record for record in drawn if record.ticks <= LONGEST_RECORD]
+    remarks: dict[str, list[str]] = {}
+    for record, own in read_ticks(readings, short):
+        record.undeclared = find_undeclared_seasons(record, own.time_us, own.value)
+        remarks[record.name] = list(find_remarks(record, own))
+    for record in drawn:
+        if record.ticks > LONGEST_RECORD:
+            record.undeclared = find_undeclared_seasons(record, *read_tail(record, readings))
     pictures: dict[str, PagePicture] = {}
     progress = stage("drawing", len(drawn))
     for record in drawn:
-        record.undeclared = find_undeclared_seasons(record, readings)
         pictures[record.name] = draw_for_page(record, findings.portraits[record.id])
         progress(len(pictures))
     budgets, numbered = list_budgets(watch.counts.items()), records[0].axis.numbered
@@ -77,9 +85,6 @@ def assemble(
     if settings.sites:
         sections.append(describe_sites(findings.sites, [site.name for site in settings.sites], records))
     sections += more()
-    # A record that is too long to be looked at as a whole is only streamed.
-    short = [record for record in drawn if record.ticks <= LONGEST_RECORD]
-    remarks = {record.name: list(find_remarks(record, own)) for record, own in read_ticks(readings, short)}
     few = without_enough(settings.sites, (list_names(settings, [name]) for name in observations.names))
     odd = find_oddities(intake, observations, records)
     return Report(

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from scipy.special import betainccinv, betaincinv, gammainccinv, gammaincinv
+
 CONFIDENCE = 0.95
 """Share of intervals that cover the truth, at least."""
+_TAIL = (1 - CONFIDENCE) / 2
 
 
 def count_interval(count: int) -> tuple[float, float]:
     """Give the interval of the mean of a Poisson count (Garwood 1936, doi:10.1093/biomet/28.3-4.437)."""
-    # Imported here, as below: statsmodels takes a second.
-    from statsmodels.stats.rates import confint_poisson
-
-    low, high = confint_poisson(count, 1.0, method="exact-c", alpha=1 - CONFIDENCE)
-    return (float(low) if count else 0.0), float(high)
+    # Quantiles of the gamma distribution; scipy.stats and statsmodels, which have the intervals, take a second to load.
+    low = float(gammaincinv(count, _TAIL)) if count else 0.0
+    return low, float(gammainccinv(count + 1, _TAIL))
 
 
 def share_interval(count: int, total: int) -> tuple[float, float]:
     """Give the interval of a probability (Clopper and Pearson 1934, doi:10.1093/biomet/26.4.404)."""
-    from statsmodels.stats.proportion import proportion_confint
-
-    low, high = proportion_confint(count, total, method="beta", alpha=1 - CONFIDENCE)
-    return float(low), float(high)
+    low = float(betaincinv(count, total - count + 1, _TAIL)) if count else 0.0
+    return low, float(betainccinv(count + 1, total - count, _TAIL)) if count < total else 1.0

@@ -113,20 +113,25 @@ def propose(values: Floats, cadence_us: int, declared: Sequence[int] = ()) -> tu
     return tuple(sorted((p for p in made if p.strength >= WEAKEST), key=lambda p: -p.ticks))
 
 
-def find_undeclared_seasons(record: SeriesRecord, readings: pl.LazyFrame) -> tuple[Proposal, ...]:
-    """Find the seasons in the last rows of a series that its plan does not take out and its level does not follow."""
+def find_undeclared_seasons(record: SeriesRecord, time_us: NDArray[np.int64], values: Floats) -> tuple[Proposal, ...]:
+    """Find the seasons in a series, tick by tick, that its plan does not take out and its level does not follow."""
     plan = record.plan
     if plan is None or not plan.conditioning or plan.is_comparison:  # a target says it for both
         return ()
-    own = readings.filter(pl.col("series") == record.name).select("time", "value").tail(LONGEST_RECORD)
-    measured = pl.col("value").is_not_nan() & ~pl.col("value").is_in(record.fill_values)
-    table = own.collect(engine="streaming").filter(measured)
-    if table.is_empty():
+    time_us, values = time_us[-LONGEST_RECORD:], values[-LONGEST_RECORD:]
+    measured = ~np.isnan(values) & ~np.isin(values, record.fill_values)
+    if not measured.any():
         return ()
-    time_us = microseconds(record.axis, table["time"])
     declared = [round(ticks * plan.cadence_us) for ticks in plan.seasons]
-    found = propose(on_grid(time_us, table["value"].to_numpy(), plan.cadence_us), plan.cadence_us, declared)
+    found = propose(on_grid(time_us[measured], values[measured], plan.cadence_us), plan.cadence_us, declared)
     return tuple(season for season in found if not season.is_followed(plan.level_half_life))
+
+
+def read_tail(record: SeriesRecord, readings: pl.LazyFrame) -> tuple[NDArray[np.int64], Floats]:
+    """Read the last times and values of a long series back, as many as are looked at."""
+    own = readings.filter(pl.col("series") == record.name).select("time", "value").tail(LONGEST_RECORD)
+    table = own.collect(engine="streaming")
+    return microseconds(record.axis, table["time"]), table["value"].to_numpy()
 
 
 def magnitude(values: Floats) -> int:

@@ -248,13 +248,13 @@ def _complete(findings: Findings, pipeline: Pipeline, state: PipelineState, coun
         alarms.setdefault(event.series, []).append((event, cleared))
     published = Snapshot(pipeline, state, taken_us=0)
     findings.records = [findings.records[number] for number in np.flatnonzero(counts).tolist()]
-    for record in findings.records:
+    views = published.views_of([record.name for record in findings.records])
+    for record, view in zip(findings.records, views, strict=True):
         record.observations, record.alarms = int(counts[record.id]), alarms.get(record.name, [])
         record.target = state.names[targets[record.id]] if record.id in targets else None
         if state.cohort_of[record.id] >= 0:
             record.plan = state.keys[int(state.cohort_of[record.id])][0]
             record.thresholds = tuple(pipeline.cohort(record.plan).scoring.thresholds.tolist())
-            view = published.view(record.name)
             record.e_value, record.windows, record.window_us = view.e_value, view.windows, view.window_us
             if record.plan.cadence_us >= DAY:
                 # The end of the first tick tells its day; a month has no fixed end.

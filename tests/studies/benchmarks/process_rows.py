@@ -34,6 +34,17 @@ windows.compute_var(rolling_window=0.25)
 windows.compute_auto(rolling_window=0.25, lag=1)
 """
 
+_EWSTOOLS_OF_EACH = """
+import sys, pandas, ewstools
+for path in sys.argv[1:]:
+    table = pandas.read_csv(path, index_col="time", parse_dates=True)
+    for name in table:
+        windows = ewstools.TimeSeries(table[name].reset_index(drop=True))
+        windows.compute_var(rolling_window=0.25)
+        windows.compute_auto(rolling_window=0.25, lag=1)
+        windows.compute_ktau()
+"""
+
 
 def _write_csv(path: Path, points: int) -> None:
     stamps = np.datetime_as_string((np.arange(points) * SECOND_US).astype("datetime64[us]"), unit="s")
@@ -55,6 +66,54 @@ def backtest(points: int, peer_points: int, repeats: int) -> list[Row]:
     command = ["-m", "sentinel", "backtest"]
     with TemporaryDirectory() as out:
         return [_beside("sentinel backtest", command, ["--out", out, "--quiet"], points, peer_points, repeats)]
+
+
+def many_short(files: int, ticks: int, repeats: int) -> list[Row]:
+    """Files of 21 to 78 short series, all in one process; ours writes its tables and its report besides."""
+    with TemporaryDirectory() as out, TemporaryDirectory() as folder:
+        paths, series = [], 0
+        for number, width in enumerate(np.linspace(21, 78, files).round().astype(int).tolist()):
+            days = np.datetime_as_string(np.datetime64("2020-01-01") + np.arange(ticks))
+            rows = zip(days, persistent(ticks, width), strict=True)
+            lines = [f"{day},{','.join(f'{value:.6f}' for value in row)}\n" for day, row in rows]
+            head = ",".join(["time", *(f"{number}/{column}" for column in range(width))])
+            paths.append(Path(folder, f"{number}.csv"))
+            paths[-1].write_text(f"{head}\n{''.join(lines)}", encoding="utf-8")
+            series += width
+        ours = [sys.executable, "-m", "sentinel", "backtest", *map(str, paths), "--out", out, "--quiet"]
+        peer = [sys.executable, "-c", _EWSTOOLS_OF_EACH, *map(str, paths)]
+        process(ours), process(peer)
+        turns = [(process(ours), process(peer)) for _ in range(repeats)]
+    return [
+        Row(
+            f"sentinel backtest, {files} files of 21 to 78 series of {ticks:,} points, whole process, CPU",
+            f"{series:,} series, tables and report: {duration(median(a.cpu for a, _ in turns))}",
+            f"ewstools, variance, lag-1, Kendall's tau: {duration(median(b.cpu for _, b in turns))}",
+            Spread.of([b.cpu / a.cpu for a, b in turns]),
+            required=10.0,
+        )
+    ]
+
+
+def large(rows: int, series: int, repeats: int) -> Row:
+    """A table of so many values with the command that a user types; there is no peer: CPU time."""
+    with TemporaryDirectory() as out, TemporaryDirectory() as folder:
+        ticks = rows // series
+        stamps = np.datetime_as_string((np.arange(ticks) * SECOND_US).astype("datetime64[us]"), unit="s")
+        lines = (
+            f"{stamp},{','.join(f'{value:.4f}' for value in row)}\n"
+            for stamp, row in zip(stamps, persistent(ticks, series), strict=True)
+        )
+        path = Path(folder, "table.csv")
+        path.write_text(",".join(["time", *(f"s{n}" for n in range(series))]) + "\n" + "".join(lines), encoding="utf-8")
+        command = [sys.executable, "-m", "sentinel", "backtest", str(path), "--out", out, "--quiet"]
+        process(command)
+        took = [process(command) for _ in range(repeats)]
+    return Row(
+        f"sentinel backtest, {series} series, {rows:,} values, whole process, CPU",
+        f"tables and report, {_told(took)}", "-", Spread.of([one.cpu for one in took]), unit="s", required=25.0,
+        at_most=True,
+    )  # fmt: skip
 
 
 def _beside(what: str, ours: list[str], options: list[str], points: int, peer_points: int, repeats: int) -> Row:

@@ -38,9 +38,9 @@ Measurement = Callable[[], list[Row]]
 def measurements(tiny: bool) -> dict[str, tuple[str | None, Measurement]]:
     """Name -> the peer's package that must be installed, if it is not ours, and what to do."""
     s, repeats = (100, 1) if tiny else (1, 15)
-    step = Shape("bank step, 10,000 series x 16 detectors", 10_000 // s, 1, 0.75)
-    block = Shape("bank, block of 1,000 series x 512 ticks x 16", 1_000 // s, 512 // min(s, 8), 0.6)
-    long = Shape("bank, one series of 200,000 ticks x 16", 1, 200_000 // s, 0.5)
+    step = Shape("bank step, 10,000 series x 16 detectors", 10_000 // s, 1, 0.8)
+    block = Shape("bank, block of 1,000 series x 512 ticks x 16", 1_000 // s, 512 // min(s, 8), 0.8)
+    long = Shape("bank, one series of 200,000 ticks x 16", 1, 200_000 // s, 0.8)
     points, peer_points = (1_000, 250) if tiny else (50_000, 5_000)
     rules = (None, pipeline_rows.EVERY_CHANNEL)
     return {
@@ -69,6 +69,8 @@ def measurements(tiny: bool) -> dict[str, tuple[str | None, Measurement]]:
         "reload": (None, lambda: pipeline_rows.reload(100_000 // s, 1 if tiny else 5)),
         "process": ("ewstools", lambda: process_rows.pipeline_alone(points, peer_points, 1 if tiny else 5)),
         "backtest": ("ewstools", lambda: process_rows.backtest(points, peer_points, 1 if tiny else 5)),
+        "short": ("ewstools", lambda: process_rows.many_short(2 if tiny else 12, 700 // min(s, 10), 1 if tiny else 3)),
+        "large": (None, lambda: [process_rows.large(5_000_000 // s, n, 1 if tiny else 3) for n in (1, 50)]),
         "live": (None, lambda: process_rows.live(100_000 // s, 110 // min(s, 20), 1 if tiny else 11)),
     }  # fmt: skip
 

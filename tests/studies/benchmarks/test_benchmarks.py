@@ -33,13 +33,13 @@ def assert_finite_and_positive(found: list[dict[str, Any]], count: int) -> None:
 
 @pytest.mark.slow
 def test_each_measurement_gives_finite_positive_numbers() -> None:
-    assert_finite_and_positive(rows(["bank", "lstm", "many", "scrape", "page", "reload", "live"]), 14)
+    assert_finite_and_positive(rows(["bank", "lstm", "many", "scrape", "page", "large", "reload", "live"]), 16)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not (find_spec("ewstools") and find_spec("river")), reason="peers: pip install '.[bench]'")
 def test_each_measurement_beside_an_installed_peer_gives_finite_positive_numbers() -> None:
-    assert_finite_and_positive(rows(["ewstools", "river", "process", "backtest"]), 5)
+    assert_finite_and_positive(rows(["ewstools", "river", "process", "backtest", "short"]), 6)
 
 
 def test_the_page_begins_as_the_script_writes_it() -> None:

@@ -89,6 +89,8 @@ class Ended:
 
     wall: float
     """Seconds from its start to its end."""
+    cpu: float
+    """Seconds of processor time, of all its threads."""
     peak: int
     """Largest resident memory, bytes."""
 
