@@ -197,6 +197,12 @@ def parser() -> argparse.ArgumentParser:
     replay.add_argument("--out", metavar="DIR", help="folder of the results; made if needed; not with ALARM")
 
     import_module("sentinel.commands.folder").add_commands(commands, command)
+    text = "print the observations in the journal of a daemon as CSV, in the order in which they came"
+    journal = command("journal", "journal:main", text, "show --state state --series lake/ph")
+    journal.add_argument("what", choices=("show",), help="show: print them")
+    journal.add_argument("--state", required=True, metavar="DIR", help="state folder; the daemon may run")
+    journal.add_argument("--series", metavar="NAME", help="those of one series [all]")
+
     command("schema", "check:print_schema", "print the JSON Schema of configuration files", "> schema.json")
     command("doctor", "doctor:main", "say what this machine has and lacks", "")
     return made

@@ -280,11 +280,13 @@ def _missing(database: Database, batch: int) -> StateError:
             "restore the file from a backup, or move it away to start afresh"
         )
     ((arrival_us,),) = database.read("SELECT arrival_us FROM batch WHERE id = ?", (whole_from,))
-    return JournalForgotten(
+    forgotten = JournalForgotten(
         f"{database.path}: its beginning has been forgotten (retention), batch {batch} with it; it could be replayed "
         f"from batch {whole_from} on, which arrived {moment_in_words(arrival_us)}; use an older copy of the state "
         "folder, or keep more from now on with daemon.retention and daemon.retention_bytes"
     )
+    forgotten.whole_from = whole_from
+    return forgotten
 
 
 def _first_kept(database: Database, batch: int) -> int | None:

@@ -96,6 +96,9 @@ class JournalCorrupt(StateError):  # noqa: N818 - likewise
 class JournalForgotten(StateError):  # noqa: N818 - likewise
     """The batches that were asked for have been forgotten: retention took them."""
 
+    whole_from = 1
+    """The batch from which on none is missing."""
+
 
 class FolderLock:
     """An advisory lock on a state folder, which the kernel releases when its holder dies.

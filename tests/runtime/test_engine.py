@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -381,40 +380,3 @@ def test_a_fill_value_that_nobody_declared_is_named_in_log_metrics_and_page(
     assert view.fill_values == (-999.0,)
     assert "-999 lies far from all others" in left_out_in_words(view.left_out, view.fill_values)
     assert rig.engine.snapshot.view("s1").left_out == 0
-
-
-def frames_of(t: int, sources: int = 3) -> list[Frame]:
-    """One tick of several sources of one series each, with watermarks."""
-    rows = [[(f"n{n}", t * HOUR_US + n, float(VALUES[t, n % 3]))] for n in range(sources)]
-    return [
-        Frame(f"buoy{n}", pl.DataFrame(row, schema=OBSERVATIONS, orient="row"), {"at": t}, watermark_us=t * HOUR_US + n)
-        for n, row in enumerate(rows)
-    ]
-
-
-def test_frames_of_several_sources_that_wait_are_one_commit_and_give_what_each_by_itself_gives(tmp_path: Path) -> None:
-    chosen = CHOSEN | {"series": [{"match": "n0", "counterpart": "n1", "cadence": "1h"}, {"match": "*"}]}
-    together, alone = Rig(tmp_path / "together", chosen), Rig(tmp_path / "alone", chosen)
-    for t in range(200):
-        together.feed(*frames_of(t))
-        for each in frames_of(t):
-            alone.feed(each)
-    assert together.count("commits_total") < 0.4 * alone.count("commits_total")
-    assert together.state == alone.state
-    assert together.record == alone.record
-    assert len(together.record[0]) > 2  # type: ignore[arg-type]
-    state, record = together.state, together.record
-    together.journal.close()
-    again = Rig(tmp_path / "together", chosen)
-    assert (again.state, again.record) == (state, record)
-
-
-def test_a_faulty_frame_among_those_that_wait_is_refused_alone(tmp_path: Path) -> None:
-    rig = Rig(tmp_path)
-    rig.feed(*frames_of(0))
-    first, second, third = frames_of(1)
-    rig.feed(first, replace(second, cursor={"at": object()}), third)
-    assert rig.count("source_fetch_failures_total", source="buoy1") == 1
-    assert [batch.source for batch in rig.journal.tail(0) if batch.kind == "observations"] == [
-        "buoy0", "buoy1", "buoy2", "buoy0", "buoy2",
-    ]  # fmt: skip
