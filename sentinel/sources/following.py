@@ -67,6 +67,7 @@ class Follower:
         self._path, self._options = Path(settings.path), options_of(settings)
         self._read_with = f"{__version__} {self._options}"
         self._opener, self._counters, self._names = Opener(), CounterWatch(self._options), Unfolding()
+        self._formats: dict[str, str] = {}
         self._hours_said = set[object]()
         self._text, self._whole = TextReader(self._options), WholeReader(self._options)
 
@@ -151,7 +152,13 @@ class Follower:
 
     def _is_whole(self, name: str) -> bool:
         """True of a file that is replaced as a whole, not added to."""
-        return file_format(Path(name), self._options) not in TEXT
+        return self._format(name) not in TEXT
+
+    def _format(self, name: str) -> str:
+        """Tell the format of a file by its name, which is asked several times in each fetch."""
+        if name not in self._formats:
+            self._formats[name] = file_format(Path(name), self._options)
+        return self._formats[name]
 
     def _read_file(
         self, path: Path, base: str, found: Found, left: int, read: _Read, now_us: int
@@ -162,7 +169,7 @@ class Follower:
                 name, positions = path.name, found.positions
                 plain = opened._replace(ended=opened.ended or name in found.ended)
                 position = positions[name] = positions.get(name) or Position.at(plain, 0, 0)
-                fmt = file_format(Path(base), self._options)
+                fmt = self._format(base)
                 try:
                     if self._is_whole(base):
                         rows = self._whole.read(path, plain, fmt, position, left)
@@ -237,12 +244,12 @@ class Follower:
 
     def _join(self, tables: list[pl.DataFrame | PlainRows]) -> pl.DataFrame:
         """Put what was read into one table, in order of time."""
-        parts: list[pl.DataFrame] = [pl.DataFrame(schema=OBSERVATIONS)]
+        parts: list[pl.DataFrame] = [] if tables else [pl.DataFrame(schema=OBSERVATIONS)]
         for _, some in groupby(tables, type):
             side_by_side = list(some)
             plain = [one for one in side_by_side if isinstance(one, PlainRows)]
             parts += [self._names.unfold(plain)] if plain else side_by_side  # type: ignore[arg-type]
-        joined = pl.concat(parts)
+        joined = parts[0] if len(parts) == 1 else pl.concat(parts)
         return joined if joined["time"].is_sorted() else joined.sort("time", maintain_order=True)
 
     def _note_repeated_hour(self, kept: pl.DataFrame, rows: Rows) -> Iterator[str]:
