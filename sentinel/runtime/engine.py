@@ -216,17 +216,20 @@ class Engine:
     def _gather(self) -> list[Frame]:
         """Give the first of the held frames, and those after it that can move the state with it.
 
-        They are of different sources, and nothing in them is new but observations.
+        They are of different sources, and no series comes from two of them, or from another source than before.
         """
         state, frames = self._replica.state, [self._held[0]]
-        if self.settings.shares_with_fleet or not self._accounts.is_settled(frames[0], state):
+        new = self._accounts.new_series(frames[0], state)
+        if self.settings.shares_with_fleet or new is None:
             return frames
         sources, size = {frames[0].source}, frames[0].observations.height
         for frame in islice(self._held, 1, MOST_TOGETHER):
             size += frame.observations.height
-            if frame.source in sources or size > OBSERVATIONS_TOGETHER or not self._accounts.is_settled(frame, state):
+            more = self._accounts.new_series(frame, state)
+            if frame.source in sources or size > OBSERVATIONS_TOGETHER or more is None or new & more:
                 break
             sources.add(frame.source)
+            new |= more
             frames.append(frame)
         return frames
 

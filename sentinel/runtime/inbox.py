@@ -149,12 +149,13 @@ class Accounts:
         )
         return frame.without(list(foreign), Rejection.FOREIGN), moved
 
-    def is_settled(self, frame: Frame, state: PipelineState) -> bool:
-        """True if all series of a frame have been seen before, and belong to its source."""
+    def new_series(self, frame: Frame, state: PipelineState) -> set[str] | None:
+        """Name the series of a frame that nobody has brought before; None where others are of another source."""
         self.ownership.follow(state)
         if frame.observations.schema != OBSERVATIONS:
-            return False
-        return all(self.ownership.belongs(name, frame.source) for name in frame.names())
+            return None
+        others = {name for name in frame.names() if not self.ownership.belongs(name, frame.source)}
+        return None if any(name in self.ownership for name in others) else others
 
     def unknown_series(self, frame: Frame) -> list[str]:
         """Name the series of a frame, as `receive` gave it, that have not been seen before."""

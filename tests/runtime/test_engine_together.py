@@ -47,3 +47,12 @@ def test_a_faulty_frame_among_those_that_wait_is_refused_alone(tmp_path: Path) -
     assert [batch.source for batch in rig.journal.tail(0) if batch.kind == "observations"] == [
         "buoy0", "buoy1", "buoy2", "buoy0", "buoy2",
     ]  # fmt: skip
+
+
+def test_of_two_sources_that_bring_the_same_new_series_at_the_same_time_the_first_has_it(tmp_path: Path) -> None:
+    sources = [{"kind": "simulate", "name": f"buoy{n}", "system": "ar1"} for n in range(3)]
+    rig = Rig(tmp_path, CHOSEN | {"sources": sources})
+    first, second, third = frames_of(0)
+    rig.feed(first, replace(second, observations=first.observations), third)
+    assert [(name, source) for _, name, source in rig.journal.series()] == [("n0", "buoy0"), ("n2", "buoy2")]
+    assert rig.count("observations_rejected_total", source="buoy1", reason="foreign_series") == 1
