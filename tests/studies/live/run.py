@@ -51,7 +51,8 @@ INTRODUCTION = f"""\
 Written by `python tests/studies/live/run.py --write`: nanoseconds of processor time of the whole process an
 observation, each stage without those it calls, from the bytes of a source to the snapshot; engine, journal on disk
 (`synchronous = FULL`) and source in one process, pictures kept of the first 1,000 series. What was before are the same
-cases with a reader of tables for every row, a row of the journal for every observation, and a commit for every frame.
+cases, over fewer ticks, with a reader of tables for every row, a row of the journal for every observation, and a commit
+for every frame.
 """
 TICK_US = 60_000_000
 START_US = 1_700_000_000_000_000
