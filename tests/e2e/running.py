@@ -161,3 +161,18 @@ def observations(folder: Path) -> int:
             return int(number)
     except StateError:
         return 0
+
+
+def rows_of(state: Path, source: str | None = None) -> list[tuple[str, int, float]]:
+    """Series, microseconds and value of every observation of a state folder, of one source or of all, by time."""
+    with Journal.open(state, read_only=True) as journal:
+        names = {number: name for number, name, _ in journal.series()}
+        found = [
+            (names[number], time_us, value)
+            for batch in journal.tail(0)
+            if source in (None, batch.source)
+            for number, time_us, value in zip(
+                batch.series.tolist(), batch.time_us.tolist(), batch.value.tolist(), strict=True
+            )
+        ]
+    return sorted(found, key=lambda row: (row[1], row[0]))

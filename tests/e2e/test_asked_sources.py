@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from sentinel.domain.clock import Clock
-from sentinel.journal import Journal
-from tests.e2e.running import PATIENCE, Running, observations, wait_for, write_config
+from tests.e2e.running import PATIENCE, Running, observations, rows_of, wait_for, write_config
 from tests.sources.answering import answering, value_at
 from tests.sources.logging_table import write_log
 
@@ -21,12 +20,7 @@ ROWS = 3_000
 
 
 def rows(folder: Path, source: str) -> list[tuple[str, int, float]]:
-    query = (
-        "SELECT name, time / 1000000, value FROM observation JOIN series ON series.id = series WHERE source = ? "
-        "ORDER BY time, name"
-    )
-    with Journal.open(folder / "state", read_only=True) as journal:
-        return journal._database.read(query, (source,))
+    return [(name, time_us // 1_000_000, value) for name, time_us, value in rows_of(folder / "state", source)]
 
 
 def test_nothing_is_lost_and_nothing_doubled_whenever_the_daemon_is_killed(tmp_path: Path) -> None:

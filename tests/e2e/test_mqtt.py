@@ -9,8 +9,7 @@ from threading import Event, Thread
 
 import pytest
 
-from sentinel.journal import Journal
-from tests.e2e.running import PATIENCE, Running, observations, wait_for, write_config
+from tests.e2e.running import PATIENCE, Running, observations, rows_of, wait_for, write_config
 from tests.sources.broker import Broker
 
 pytestmark = pytest.mark.slow
@@ -20,9 +19,7 @@ T0 = 1_700_000_000
 
 
 def values(folder: Path, series: str) -> list[float]:
-    query = "SELECT value FROM observation JOIN series ON series.id = series WHERE name = ? ORDER BY time"
-    with Journal.open(folder / "state", read_only=True) as journal:
-        return [value for (value,) in journal._database.read(query, (series,))]
+    return [value for name, _, value in rows_of(folder / "state") if name == series]
 
 
 def test_each_message_counts_once_whoever_is_killed(tmp_path: Path, tool: Callable[[str], str]) -> None:

@@ -10,9 +10,8 @@ import httpx
 import pytest
 import yaml
 
-from sentinel.journal import Journal
 from tests.deploy.programs import ask, eventually, free_address, running
-from tests.e2e.running import PATIENCE, Running, observations, wait_for, write_config
+from tests.e2e.running import PATIENCE, Running, observations, rows_of, wait_for, write_config
 
 pytestmark = pytest.mark.slow
 
@@ -20,11 +19,9 @@ KILLS = 3
 
 
 def on_disk(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    query = "SELECT name, time, value FROM observation JOIN series ON series.id = series ORDER BY time"
     found: dict[str, list[tuple[int, float]]] = {}
-    with Journal.open(folder / "state", read_only=True) as journal:
-        for name, time_us, value in journal._database.read(query):
-            found.setdefault(name, []).append((time_us // 1000, value))
+    for name, time_us, value in rows_of(folder / "state"):
+        found.setdefault(name, []).append((time_us // 1000, value))
     return found
 
 

@@ -22,7 +22,7 @@ from sentinel.runtime.scheduler import Pushing
 from sentinel.sources import Push
 from sentinel.views.web import WebServer
 from sentinel.views.web.pushing import PushRoutes
-from tests.e2e.running import wait_for
+from tests.e2e.running import rows_of, wait_for
 from tests.fixtures import value
 
 
@@ -68,9 +68,7 @@ class Taking:
 
     def rows(self) -> list[tuple[str, int, float]]:
         """Everything that is on disk: series, microseconds, value."""
-        query = "SELECT name, time, value FROM observation JOIN series ON series.id = series ORDER BY time, name"
-        with Journal.open(self._folder, read_only=True) as journal:
-            return journal._database.read(query)
+        return rows_of(self._folder)
 
     def cursor(self) -> Cursor:
         """The cursor on disk."""
