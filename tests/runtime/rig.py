@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,18 @@ def frame(first: int, last: int, values: NDArray[np.float64] = VALUES, **more: A
     rows = [(f"s{s}", t * HOUR_US, float(values[t, s])) for t in range(first, last) for s in range(values.shape[1])]
     table = pl.DataFrame(rows, schema=OBSERVATIONS, orient="row")
     return Frame("buoys", table, {"at": last}, **({"rejected": {}} | more))
+
+
+@contextmanager
+def room_for(journal: Journal, pages: int) -> Iterator[None]:
+    """SQLite's own limit: a real SQLITE_FULL once so many more pages are written."""
+    connection = journal._database.connection
+    (used,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {used + pages}")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA max_page_count = 4294967294")
 
 
 class Sink(Notifier):

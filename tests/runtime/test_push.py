@@ -15,8 +15,7 @@ from sentinel.journal import Journal
 from sentinel.runtime.scheduler import Pushing
 from sentinel.sources import HandOver, PushSource, SourceError
 from tests.e2e.running import wait_for
-from tests.runtime.rig import SOURCE, Rig, frame
-from tests.runtime.test_engine import room_for
+from tests.runtime.rig import SOURCE, Rig, frame, room_for
 
 
 class Pushed(PushSource):
