@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -33,6 +34,9 @@ _ALLOWED = {
     "less_than_equal": "a number of at most {le} is allowed",
 }
 
+_PASSWORD = re.compile(r"(://[^/\s:@]*:)\S+(?=@)|(?<=[?&]password=)[^\s'&]+")
+"""A password in an address. Faults are printed and logged, so none repeats it."""
+
 
 class Faults:
     """Collects faults, and prints them in reading order."""
@@ -54,6 +58,7 @@ class Faults:
 def fault_line(file: str, line: int, path: KeyPath, message: str) -> str:
     """Write one line about a key. Keys and values come from the file: nothing in them may break the line."""
     text = f"{file}:{line}: {path_text(path)}: {message}" if path else f"{file}:{line}: {message}"
+    text = _PASSWORD.sub(lambda found: f"{found[1] or ''}***", text)
     return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
 
 
@@ -78,7 +83,8 @@ def _faults(detail: ErrorDetails, model: type[Part], came: Callable[[KeyPath], s
         yield from (Fault(path + fault.path, fault.message) for fault in problem.faults)
         return
     if path and path[-1] == "[key]":
-        yield Fault(path[:-1], f"'{path[-2]}'; {_ALLOWED[detail['type']].format(**context)}")
+        allowed = _ALLOWED[detail["type"]].format(**context) if detail["type"] in _ALLOWED else problem or detail["msg"]
+        yield Fault(path[:-1], f"'{path[-2]}'; {allowed}")
         return
     match detail["type"]:
         case "extra_forbidden":

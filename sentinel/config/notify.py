@@ -29,7 +29,12 @@ def _http(text: str) -> str:
 
 
 Url: TypeAlias = Annotated[Text, AfterValidator(_http)]
-LabelName: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
+_LABEL = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+LabelName: TypeAlias = Annotated[
+    str,
+    AfterValidator(require(lambda text: re.match(_LABEL, text), "letters, digits and '_' are allowed, no digit first")),
+    WithJsonSchema({"type": "string", "pattern": _LABEL}),
+]
 _ADDRESS = r"^[^@\s<>,]+@[^@\s<>,]+$"
 Address: TypeAlias = Annotated[
     str,

@@ -48,7 +48,10 @@ _TopicTemplate: TypeAlias = Annotated[
     str, AfterValidator(require(_is_template, "a template with numbers of topic levels in braces, such as {2}/{3}"))
 ]
 _TimeFormat: TypeAlias = Literal[TIME_NUMBERS]  # type: ignore[valid-type]
-_Header: TypeAlias = Annotated[str, AfterValidator(require(str.isprintable, "text without line breaks is allowed"))]
+_Header: TypeAlias = Annotated[
+    str, AfterValidator(require(lambda text: text.isprintable() and text.isascii(), "printable ASCII text is allowed"))
+]
+_SECRET_HEADERS = {"authorization", "proxy-authorization", "cookie"}
 _SECONDS = require(lambda us: us >= SECOND and us % SECOND == 0, "whole seconds, at least 1s, are allowed")
 
 
@@ -110,6 +113,10 @@ class PrometheusSource(Part):
         yield from require_one_password(self)
         if self.token_file is not None and self.username is not None:
             yield Fault(("token_file",), "a token and a username; one of them is allowed")
+        for name in self.headers:
+            if name.lower() in _SECRET_HEADERS:
+                why = "holds a secret, and settings are shown; set token_file, or username with password_file"
+                yield Fault(("headers", name), why)
 
 
 class SqlSource(Part):
