@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 
 import httpx
@@ -19,6 +20,7 @@ from sentinel.domain.errors import SentinelError
 from sentinel.views.web import WebServer, create_app
 from tests.browsers import a_browser
 from tests.fixtures import ManualClock, estimated
+from tests.runtime.rig import Rig, Sink, frame
 
 
 def test_an_address_in_use_is_named(server) -> None:
@@ -161,3 +163,18 @@ def test_in_a_browser_the_page_draws_and_refreshes_itself_without_an_error(brows
     assert canvas.evaluate("canvas => canvas.marked"), "the canvas is the same one: nothing flickers"
     assert page.locator("details[open]").count() == 1
     assert said == []
+
+
+def test_on_a_phone_the_sentences_of_alarms_are_wide_enough_to_be_read(browser_page, daemon, tmp_path: Path) -> None:
+    # Bug: five columns beside each other left a word a line, outside the screen.
+    rig = Rig(tmp_path, out=Sink())
+    rig.feed(frame(0, 230))
+    daemon.events = rig.engine.events
+    page, _ = browser_page
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(page.url.rstrip("/") + "/alarms")
+    box = page.locator("td").last.bounding_box()
+    assert box
+    assert box["width"] > 250
+    assert box["x"] + box["width"] <= 390
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
