@@ -30,13 +30,14 @@ from sentinel.views.web.pages import series_as_json
 
 
 def list_main(args: argparse.Namespace) -> int:
-    """List all series, the most alarming first."""
+    """List all series, the most alarming first, and then those that were retired."""
     snapshot = read_snapshot(Path(args.state))
     views = list(snapshot.views())
     if args.json:
         print(json.dumps([series_as_json(view) for view in views], indent=2, allow_nan=False))
     else:
-        print("\n".join(_lines(views)) or f"{args.state}: no series is known")
+        lines = [*_lines(views), *(f"{name}  retired" for name in snapshot.retired())]
+        print("\n".join(lines) or f"{args.state}: no series is known")
     return 0
 
 
@@ -47,6 +48,9 @@ def show_main(args: argparse.Namespace) -> int:
     try:
         view = snapshot.view(args.series)
     except KeyError:
+        if args.series in snapshot.retired():
+            again = f"`sentinel series retire {args.series} --undo --state {args.state}` takes it back"
+            raise UsageError(f"series {args.series}: it is retired; {again}") from None
         near = [name for name in snapshot.names() if args.series.lower() in name.lower()][:5]
         hint = f"; {', '.join(near)} {'is' if len(near) == 1 else 'are'} known" if near else ""
         raise UsageError(f"series {args.series}: {folder} knows none of that name{hint}") from None

@@ -62,6 +62,10 @@ class Snapshot:
         """Names of all series, sorted."""
         return [self._state.names[i] for i in self._sorted.tolist()]
 
+    def retired(self) -> Sequence[str]:
+        """Give the names of the series that were retired; nothing else here knows them."""
+        return sorted(name for _, name, _ in self._state.retired)
+
     def view(self, name: str) -> SeriesView:
         """Give one series; KeyError if there is none of that name."""
         return self.views_of([name])[0]

@@ -60,6 +60,16 @@ def test_an_acknowledged_alarm_stays_open_and_says_so_after_a_restart_too(rig: R
     assert [event["id"] for event in again.engine.events] == events
 
 
+def test_a_retired_series_is_listed_as_such_and_not_called_unknown(rig: Rig, tmp_path: Path, capsys) -> None:
+    # Bug: `series show` said that the folder knows no such series, and nothing listed those to take back.
+    assert ask(rig, tmp_path, "series", "retire", "s1") == 0
+    capsys.readouterr()
+    assert entry_point(["series", "list", "--state", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "s1  retired"
+    assert entry_point(["series", "show", "s1", "--state", str(tmp_path)]) == 2
+    assert "it is retired; `sentinel series retire s1 --undo" in capsys.readouterr().err
+
+
 def test_only_an_open_alarm_that_is_known_can_be_acknowledged(rig: Rig, tmp_path: Path, capsys) -> None:
     ended = next(str(event["alarm_id"]) for event in rig.engine.events if event["what"] == "cleared")
     assert ask(rig, tmp_path, "series", "acknowledge", ended) == 2
