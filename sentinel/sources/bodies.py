@@ -47,9 +47,8 @@ def _take(each: object, rows: Rows, unit: str, number: int) -> None:
     if not isinstance(each, dict):
         rows.leave_out(Rejection.MALFORMED_ROW, number, f"no object; one such as {FORM} is needed")
         return
-    rows.add(
-        each.get("series"), microseconds_of(each.get("time"), _unit(each.get("time"), unit)), each.get("value"), number
-    )
+    time = each.get("time")
+    rows.add(each.get("series"), microseconds_of(time, _unit(time, unit)), each.get("value"), number, time)
 
 
 def _unit(time: object, unit: str) -> str | None:
@@ -79,10 +78,10 @@ def read_csv(text: str, rows: Rows, unit: str) -> None:
                 continue
             time_us = microseconds_of(cells[at], _unit(cells[at], unit))
             if is_long:
-                rows.add(cells[header.index("series")], time_us, cells[header.index("value")], number)
+                rows.add(cells[header.index("series")], time_us, cells[header.index("value")], number, cells[at])
                 continue
             for name, cell in zip(header, cells, strict=True):
                 if name != "time":
-                    rows.add(name, time_us, cell, number)
+                    rows.add(name, time_us, cell, number, cells[at])
     except csv.Error as error:
         raise DataError(f"line {table.line_num}: no CSV: {error}; separate cells by commas") from None

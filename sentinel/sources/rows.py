@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from math import isfinite, isinf, isnan
+from typing import TypeGuard
 
 import polars as pl
 
@@ -19,6 +21,8 @@ FUTURE_US = 24 * 3_600 * MICROSECONDS
 """Event times further ahead of the clock than this are refused: a wrong clock must not close years of ticks."""
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none"))
 """Texts that mean: no value."""
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""What no name may have: it would break lines or steer the terminal where names are listed, or is half a character."""
 _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 _EPOCH, _US = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _UNITS = {"s": 10**6, "seconds": 10**6, "ms": 10**3, "milliseconds": 10**3, "us": 1, "microseconds": 1}
@@ -27,9 +31,9 @@ _DAYS = {"excel": 25_569.0, "julian": 2_440_587.5}
 _ALLOWED = {
     Rejection.NOT_A_NUMBER: "a number is needed",
     Rejection.NOT_FINITE: "a finite number is needed",
-    Rejection.BAD_TIME: "a time is needed, in ISO 8601 or as a number in the declared unit, of the years 1 to 9999",
+    Rejection.BAD_TIME: "a time of the years 1 to 9999 is needed, in ISO 8601 or as a number in the declared unit",
     Rejection.FUTURE: "a time not more than a day ahead is needed; look at the clock of the sender",
-    Rejection.NO_SERIES: f"the name of a series is needed, of at most {LONGEST_NAME:,} characters",
+    Rejection.NO_SERIES: f"the name of a series is needed: 1 to {LONGEST_NAME:,} characters, no control characters",
     Rejection.FOREIGN: "labels of another series have this name already; name more labels in series_name",
     Rejection.MALFORMED_ROW: "see docs/sources.md for the form",
 }
@@ -103,20 +107,18 @@ class Rows:
         """Newest event time that was taken."""
         return max(self._time_us, default=None)
 
-    def add(self, series: object, time_us: int | None, value: object, place: int) -> None:
-        """Take an observation, or count why it cannot be used."""
+    def add(self, series: object, time_us: int | None, value: object, place: int, came: object = None) -> None:
+        """Take an observation, or count why it cannot be used; complaints repeat `came`, its time as it was written."""
         number = value if type(value) is float and isfinite(value) else number_of(value)
         if isinstance(number, str):
             self.leave_out(number, place, f"value {_shown(value)}")
-        elif not isinstance(series, str) or not series or len(series) > LONGEST_NAME:
+        elif not _is_name(series):
             self.leave_out(Rejection.NO_SERIES, place, f"series {_shown(series)}")
         elif time_us is None or not _FIRST_US <= time_us <= _LAST_US:
-            self.leave_out(Rejection.BAD_TIME, place, "its time")
+            self.leave_out(Rejection.BAD_TIME, place, "its time" if came is None else f"time {_shown(came)}")
         elif time_us > self._latest_us:
             self.leave_out(Rejection.FUTURE, place, f"time {_EPOCH + time_us * _US:%Y-%m-%dT%H:%M:%SZ}")
         else:
-            if not series.isascii():  # JSON can write half a pair of surrogates, which no text can hold
-                series = series.encode("utf-8", "replace").decode("utf-8")
             self._series.append(self._prefix + series)
             self._time_us.append(time_us)
             self._value.append(number)
@@ -136,6 +138,12 @@ class Rows:
             source, table.sort("time", maintain_order=True), cursor, watermark_us=watermark_us,
             more=watermark_us is None, rejected=dict(self.rejected), complaints=tuple(self.complaints),
         )  # fmt: skip
+
+
+def _is_name(series: object) -> TypeGuard[str]:
+    if not isinstance(series, str) or not 0 < len(series) <= LONGEST_NAME:
+        return False
+    return series.isprintable() or _UNFIT.search(series) is None
 
 
 def _shown(value: object) -> str:

@@ -133,6 +133,13 @@ def test_the_wrong_lines_are_named_and_the_others_are_taken(server: Taking) -> N
         assert server.count("observations_rejected_total", reason=reason) == count, reason
 
 
+@pytest.mark.parametrize("form", ["application/json", "text/csv"])
+def test_a_time_that_cannot_be_read_is_repeated_in_the_answer(server: Taking, form: str) -> None:
+    # Bug: the answer said "its time", so that a sender of milliseconds did not see what was wrong.
+    body = '[{"series": "a", "time": 1767225600000, "value": 1}]' if "json" in form else "time,a\n1767225600000,1\n"
+    assert "1767225600000" in post(server, "/api/v1/observations", body, form).json()["error"]
+
+
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
@@ -182,6 +189,8 @@ def test_a_token_is_asked_for_in_each_form_that_senders_have_and_is_never_said(t
             answer = post(server, "/api/v1/observations", "[]", authorization=given)
             assert answer.status_code == status, given
             assert "s3cret" not in answer.text
+            if status == 401:  # Bug: who had sent a wrong one was told that one is needed.
+                assert ("the token is wrong" in answer.text) == bool(given)
         (tmp_path / "token").write_text("new")
         assert post(server, "/api/v1/observations", "[]", authorization="Bearer new").status_code == 200
         (tmp_path / "token").unlink()

@@ -34,6 +34,18 @@ def test_every_observation_is_taken_or_counted_and_the_frame_keeps_its_promises(
     assert all(line.isprintable() for line in frame.complaints)
 
 
+def test_a_name_that_breaks_lines_or_steers_a_terminal_is_refused_and_other_letters_are_not() -> None:
+    # Bug: such names were taken, and `series list` sent their control characters to the terminal; halves of
+    # surrogates became "?", so two such names were one series.
+    rows = Rows(NOW_US)
+    for number, name in enumerate(("a\x1b[31mb", "a\nb=1", "a\0", "\x85", "a\u2028b", "\ud800")):
+        rows.add(name, NOW_US, 1.0, number)
+    assert rows.rejected == {"no_series": 6}
+    for number, name in enumerate(("å😀", "a b\u00a0c", "e\u200dd", "*")):
+        rows.add(name, NOW_US, 1.0, number)
+    assert len(rows) == 4
+
+
 @given(st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)), st.integers(-720, 720))  # noqa: DTZ001 - zones are added
 def test_a_moment_is_the_same_however_it_is_written(moment: datetime, minutes: int) -> None:
     there = moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))

@@ -81,7 +81,8 @@ class PushRoutes:
             logger.error("senders are refused", extra={"source": source.name, "why": str(error)})
             raise _Refused(503, "the daemon cannot read its token; see its log", **again) from error
         if not allowed:
-            raise _Refused(401, "a token is needed: Authorization: Bearer TOKEN", **{"www-authenticate": "Bearer"})
+            why = "the token is wrong" if request.headers.get("authorization") else "a token is needed"
+            raise _Refused(401, f"{why}; send Authorization: Bearer TOKEN", **{"www-authenticate": "Bearer"})
         if self._running >= AT_ONCE:
             # Prometheus gives up what is answered with 429 and sends again what is answered with 503.
             raise _Refused(busy, "more comes than can be taken in; send it again later", **again)
