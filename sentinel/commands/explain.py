@@ -108,7 +108,7 @@ def choose(alarms: Sequence[Known], text: str, folder: Path) -> Known:
         )
     raise UsageError(
         f"alarm {text}: {folder} knows no alarm and no series in alarm of that name; "
-        f"`sentinel explain --state {folder}` lists those it knows"
+        f"`sentinel explain --state {folder}` lists those it knows; of an id it takes {SHORTEST_PREFIX} letters or more"
     )
 
 
