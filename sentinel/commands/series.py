@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Sequence
 from math import isnan
 from pathlib import Path
+from shlex import quote
 
 from sentinel.commands.explain import Known, choose, known_alarms
 from sentinel.config import Settings
@@ -49,7 +50,7 @@ def show_main(args: argparse.Namespace) -> int:
         view = snapshot.view(args.series)
     except KeyError:
         if args.series in snapshot.retired():
-            again = f"`sentinel series retire {args.series} --undo --state {args.state}` takes it back"
+            again = f"`sentinel series retire {quote(args.series)} --undo --state {args.state}` takes it back"
             raise UsageError(f"series {args.series}: it is retired; {again}") from None
         near = [name for name in snapshot.names() if args.series.lower() in name.lower()][:5]
         hint = f"; {', '.join(near)} {'is' if len(near) == 1 else 'are'} known" if near else ""

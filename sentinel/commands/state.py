@@ -70,7 +70,8 @@ def verify_main(args: argparse.Namespace) -> int:
         if checkpoint and not begin
         else "no damage"
     )
-    print(f"{folder}: every batch after {begin:,} can be read; {whole}")
+    batches = f"every batch after batch {begin:,}" if begin else "every batch"
+    print(f"{folder}: {batches} can be read; {whole}")
     return 0
 
 

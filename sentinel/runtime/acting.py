@@ -30,6 +30,8 @@ def find_fact(
     if not all(isinstance(text, str) and len(text) <= LONGEST for text in texts):
         raise UsageError(f"alarm_id, series, by and note must be texts of at most {LONGEST:,} letters")
     alarm, name, by, note = texts
+    if not (by.isprintable() and note.isprintable()):  # both are shown in a line of a terminal, and in the log
+        raise UsageError("by and note must be one line without control characters")
     if action == ACKNOWLEDGED:
         return _acknowledge(alarm, by, note, events)
     if action not in (RETIRED, TAKEN_BACK):

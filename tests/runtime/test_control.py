@@ -75,7 +75,9 @@ def test_only_an_open_alarm_that_is_known_can_be_acknowledged(rig: Rig, tmp_path
     assert ask(rig, tmp_path, "series", "acknowledge", ended) == 2
     assert "has ended" in capsys.readouterr().err
     assert ask(rig, tmp_path, "series", "acknowledge", "nothing") == 2
-    for request in ({"action": "explode"}, {"action": "acknowledged", "alarm_id": 5}, {}):
+    two_lines = {"action": "acknowledged", "alarm_id": first_open(rig), "by": "eve", "note": "seen\nalarm x: ended"}
+    # Bug: a note of two lines was taken, and its second line stood among those of `series show` like one of them.
+    for request in ({"action": "explode"}, {"action": "acknowledged", "alarm_id": 5}, {}, two_lines):
         answers: list[object] = []
 
         def run(request: dict[str, object] = request, answers: list[object] = answers) -> None:
