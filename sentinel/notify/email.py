@@ -66,7 +66,7 @@ class EmailNotifier(Notifier):
                 server.starttls(context=context)
             if settings.username is not None and settings.password_file is not None:
                 server.login(settings.username, read_secret(settings.password_file))
-        except BaseException:
+        except BaseException:  # whatever ends the greeting, the connection is closed
             server.close()
             raise
         return server

@@ -80,7 +80,7 @@ class Messages(PushSource):
         Thread(target=self._run, args=(session, hand_over), name=f"{self.name} messages", daemon=True).start()
         try:
             session.start()
-        except BaseException:
+        except BaseException:  # whatever ends the start, no session is left behind
             self._session = None
             raise
 
