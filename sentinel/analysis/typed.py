@@ -22,8 +22,8 @@ from sentinel.tables.complaints import LONGEST_NAME_BYTES
 from sentinel.tables.parsing import Shape, find_axis, find_shape
 from sentinel.tables.reading import STREAM_BYTES, Head, csv_rows, file_format, read_head
 
-LARGEST_BYTES = 200 << 20
-"""Size of the files that are read so: they are held in memory at once."""
+LARGEST_BYTES = 64 << 20
+"""Size of the files that are read so: they are held in memory at once. Larger ones are streamed."""
 _TIME = "__time__"
 _FORMS = tuple(
     (rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{clock}$", f"%Y-%m-%d{form}")
