@@ -95,13 +95,13 @@ class PrometheusSource(Part):
     username: Text | None = None
     """Name at the server; with password_file."""
     password_file: Text | None = None
-    """File whose first line is the password; read anew whenever it changes."""
+    """File that holds the password; a relative path is looked for in $CREDENTIALS_DIRECTORY first."""
     ca_file: Text | None = None
     """Certificates (PEM) that the server's one is checked against; null = those of the machine."""
     timeout: PositiveDuration = 30 * SECOND
     """How long a connection and an answer may take in all."""
     token_file: Text | None = None
-    """File whose first line is a bearer token; read anew whenever it changes."""
+    """File that holds a bearer token; a relative path is looked for in $CREDENTIALS_DIRECTORY first."""
     headers: dict[Text, _Header] = Field(default_factory=dict)
     """Further lines of each request, such as {X-Scope-OrgID: lakes}; no secrets: settings are shown."""
     prefix: Prefix = ""
@@ -164,7 +164,7 @@ class SqlSource(Part):
     lag: PositiveDuration = 10 * SECOND
     """Rows newer than this are not read yet: one that is committed so much later than its time is not missed."""
     password_file: Text | None = None
-    """PostgreSQL: file whose first line is the password; read anew whenever it changes."""
+    """PostgreSQL: file that holds the password; a relative path is looked for in $CREDENTIALS_DIRECTORY first."""
     timeout: PositiveDuration = 30 * SECOND
     """How long a connection and a query may take, each."""
     prefix: Prefix = ""
@@ -201,7 +201,7 @@ class MqttSource(Part):
     username: Text | None = None
     """Name at the server; with password_file."""
     password_file: Text | None = None
-    """File whose first line is the password; read anew whenever it changes."""
+    """File that holds the password; a relative path is looked for in $CREDENTIALS_DIRECTORY first."""
     ca_file: Text | None = None
     """Certificates (PEM) that the server's one is checked against; null = those of the machine."""
     timeout: PositiveDuration = 30 * SECOND
@@ -244,7 +244,8 @@ class PushSource(Part):
     id: Name | None = None
     """Name under which its series are kept; null = its name. Set it to the old name to rename the source."""
     token_file: Text | None = None
-    """File whose first line is the token that senders must show; needed where web.listen is not loopback."""
+    """File that holds the token that senders must show; needed where web.listen is not loopback. A relative path is
+    looked for in $CREDENTIALS_DIRECTORY first."""
     series_name: _Template | None = None
     """Names of series that come with labels, such as "{__name__}/{host}"; null = the name and all labels."""
     max_bytes: Annotated[int, Field(ge=1_000, le=1 << 30)] = 16 << 20

@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from sentinel.config import AlertmanagerNotify
+from sentinel.config.secrets import SecretMissing
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.notify.base import Delivery, Event, Notifier
 from sentinel.notify.http import Answer, post, to_json
-from sentinel.notify.secrets import SecretMissing
 
 NAMES = {"modulus": "SentinelOscillation", "spread": "SentinelSpreadRisen", "rise": "SentinelSpreadRisen"}
 """Alerts of the shipped rules by kind of the rule, where it is no loss of resilience."""

@@ -11,9 +11,9 @@ from time import monotonic
 from urllib.parse import quote
 
 from sentinel.config import EmailNotify
+from sentinel.config.secrets import SecretMissing, read_secret
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.notify.base import Delivery, Event, Notifier, idempotence_key
-from sentinel.notify.secrets import SecretMissing, read_secret
 
 _NUMBERS = ("lag1", "lag1_low", "lag1_high", "recovery_seconds", "evidence", "e_value", "alpha", "threshold")
 

@@ -15,8 +15,8 @@ from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 from sentinel import __version__
+from sentinel.config.secrets import read_secret
 from sentinel.domain.clock import MICROSECONDS
-from sentinel.notify.secrets import read_secret
 
 UNWANTED = (400, 413, 415, 422)
 """Answers that are about the content: sending the same again cannot help. All others may be mended at either end."""

@@ -11,10 +11,10 @@ import hmac
 from collections.abc import Sequence
 
 from sentinel.config import WebhookNotify
+from sentinel.config.secrets import SecretMissing, read_secret
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.notify.base import Delivery, Event, Notifier, idempotence_key
 from sentinel.notify.http import Answer, post, to_json
-from sentinel.notify.secrets import SecretMissing, read_secret
 
 
 def sign(secret: str, timestamp: str, body: bytes) -> str:

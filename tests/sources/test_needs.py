@@ -30,10 +30,22 @@ def test_a_secret_or_a_package_that_is_not_there_is_said(
     assert "_file: " in line
     assert "No such file" in line
     secret.write_text("\n")
-    assert "no secret in the first line" in source.remarks()[0]
+    assert "one line that is the secret is needed" in source.remarks()[0]
     secret.write_text("s3cret\n")
     assert source.remarks() == ()
     monkeypatch.setattr(needs, "find_spec", lambda _: None)
     assert [f"'sentinel-ews[{settings['kind']}]'" in line for line in source.remarks()] == [True] * (
         settings["kind"] != "prometheus"
     )
+
+
+@pytest.mark.parametrize("settings", SOURCES, ids=lambda settings: settings["kind"])
+def test_secrets_of_sources_are_found_where_systemd_puts_them_as_those_of_receivers_are(
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_text("s3cret\n")
+    given = {key: "secret" if value == "FILE" else value for key, value in settings.items()} | {"name": "s"}
+    (source,) = make_sources(from_mapping({"sources": [given]}).sources, Clock())
+    assert "_file: secret: No such file" in source.remarks()[0]
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert source.remarks() == ()

@@ -28,6 +28,6 @@ def read_secret(path: Path) -> str:
         raise SecretMissing(f"{found}: {error.strerror}; a file that holds the secret is needed") from None
     except UnicodeDecodeError:
         raise SecretMissing(f"{found}: not UTF-8; a file that holds the secret as text is needed") from None
-    if not secret or "\n" in secret or "\r" in secret:
-        raise SecretMissing(f"{found}: empty, or several lines; one line that is the secret is needed")
+    if not secret.strip() or not secret.isprintable():
+        raise SecretMissing(f"{found}: empty, several lines or odd characters; one line that is the secret is needed")
     return secret
