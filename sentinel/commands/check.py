@@ -25,6 +25,7 @@ from sentinel.domain.clock import Clock
 from sentinel.domain.errors import ConfigError
 from sentinel.domain.spans import DAY, Cadence, print_duration, print_season, print_size
 from sentinel.notify import make_notifier
+from sentinel.notify.needs import say_what_lacks
 from sentinel.pipeline.plan import (
     STAMPS_FOR_CADENCE,
     Plan,
@@ -118,6 +119,8 @@ def remarks(settings: Settings, sources: Sequence[Source]) -> Iterator[str]:
     """
     for source in sources:
         yield from (f"source {source.name}: {remark}" for remark in source.remarks())
+    for receiver in settings.notify:
+        yield from (f"notify {receiver.name}: {remark}" for remark in say_what_lacks(receiver))
     if len(sources) > 1:
         yield from shared_series(sources, look_at(sources))
     names = _known(sources)

@@ -115,3 +115,20 @@ def test_two_sources_with_equal_columns_are_said_before_the_start(wide: dict[str
     assert line.startswith("sources lake and pond both have ph; each series has one source, so pond is refused")
     assert line.endswith('give one of them a prefix, such as prefix: "pond/"')
     assert remarked(wide, pond | {"prefix": "pond/"}) == []
+
+
+def test_secrets_and_programs_that_a_receiver_lacks_are_named(tmp_path: Path) -> None:
+    """Nothing was said until the first alarm could not be sent."""
+    secret, program = tmp_path / "secret", tmp_path / "program"
+    receivers = [
+        {"kind": "webhook", "name": "hook", "url": "http://h/", "secret_file": str(secret)},
+        {"kind": "webhook", "name": "chat", "url_file": str(secret)},
+        {"kind": "exec", "name": "run", "command": [str(program)]},
+    ]
+    lines = remarked(DRILL, notify=receivers)
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["notify hook", "secret_file"], ["notify chat", "url_file"], ["notify run", "command"],
+    ]  # fmt: skip
+    secret.write_text("s3cret\n")
+    program.touch(0o755)
+    assert remarked(DRILL, notify=receivers) == []
