@@ -119,6 +119,8 @@ def test_no_restart_and_no_lost_scrape_resolves_an_open_alarm_and_its_end_does(
                 daemon.kill()
             else:
                 daemon.stop()
+            # The next start is fast enough to come between two scrapes.
+            eventually(lambda: ask(client, "query", query='up{job="sentinel"} == 0'), PATIENCE, lambda: "none is lost")
             daemon = Running(tmp_path).ready()
             eventually(lambda: ask(client, "query", query='up{job="sentinel"} == 1'), PATIENCE, lambda: "not scraped")
             assert ask(client, "query", query=firing), "an alarm is gone after a restart"
