@@ -56,7 +56,7 @@ class Lookalike(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What the ticks up to an alarm say of it."""
+    """Facts about an alarm, read off the ticks up to it."""
 
     first_us: int
     """End of the first tick that the state rests on: the series' first, or the one behind its last gap."""

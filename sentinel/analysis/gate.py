@@ -40,7 +40,7 @@ class Condition(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """What became of the transition in one series."""
+    """The fate of the transition in one series."""
 
     series: str
     lead: float | None
@@ -48,7 +48,7 @@ class Trial(NamedTuple):
 
 
 class Tried(NamedTuple):
-    """What both runs gave."""
+    """The results of the quiet run and of the one with transitions."""
 
     rules: list[RuleBudget]
     """Of the record as it is."""

@@ -34,7 +34,7 @@ from sentinel.tables import TableOptions
 from sentinel.tables.options import options_from
 
 FRAME = "frame"
-"""How a table that is no file is called in messages."""
+"""Name in messages of a table that is no file."""
 ARGUMENTS = (
     "config", "threshold", "alpha", "half_life", "counterpart", "by", "time", "series", "value", "cadence", "season",
     "aggregate", "resolution", "conditioning",
@@ -51,7 +51,7 @@ class SimulatedRecord(NamedTuple):
 
 
 class _Input(NamedTuple):
-    """What an analysis begins with."""
+    """The table and the settings that an analysis begins with."""
 
     where: str
     intake: Intake
@@ -213,7 +213,7 @@ def sweep(frame: Any, events: Any = None, **options: Any) -> Verdict:
 
 
 class Inspection:
-    """What is known of a table before it is analysed."""
+    """Findings about a table before it is analysed."""
 
     def __init__(self, found: _Input, observations: SortedObservations, proposed: Sequence[Proposed]) -> None:
         records = [SeriesRecord(one.name, one.axis) for one in proposed]
