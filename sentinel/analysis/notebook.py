@@ -219,9 +219,9 @@ class Inspection:
         records = [SeriesRecord(one.name, one.axis) for one in proposed]
         odd = [*found.intake.complaints, *find_oddities(found.intake, observations, records)]
         self.read_as = [in_python(line) for line in found.intake.read_as]
-        """How the table is read, where that is not as it stands."""
+        """Remarks on how the table is read, where that is not as it stands."""
         self.odd = [in_python(line) for line in odd]
-        """What looks odd in it."""
+        """Remarks on what looks odd in the table."""
         self.left_out = dict(found.intake.left_out)
         """Values that were left out, by reason."""
         rows = [

@@ -36,7 +36,7 @@ _FORMS = tuple(
         (r" ([01][0-9]|2[0-3]):[0-5][0-9]", " %H:%M"),
     )
 )
-"""How times may be written, all in one way: a pattern, and its form for the parser, which alone allows more."""
+"""Forms of times, of which a table uses one: a pattern, and the form for the parser, which alone would allow more."""
 
 
 def read_typed(path: Path, options: TableOptions, axis: Axis | None = None) -> Parsed | None:

@@ -61,12 +61,12 @@ class VerdictGrid(NamedTuple):
     """Verdicts by two choices, one in the rows and one in the columns."""
 
     corner: str
-    """What the rows are."""
+    """Heading of the column of names of rows."""
     columns: Sequence[str]
     rows: Sequence[tuple[str, Sequence[Verdict], Verdict]]
     """Name of the row, its verdicts, and the one that was used, with which they are compared."""
     label: str
-    """What the picture shows, for someone who cannot see it."""
+    """Description of the picture for someone who cannot see it."""
 
     @property
     def different(self) -> int:

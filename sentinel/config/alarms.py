@@ -98,7 +98,7 @@ class AlarmSettings(Part):
     match: Text = "*"
     """Series names the rule is for, with * ? [abc]; every rule that matches applies."""
     kind: Literal["slower", "lag1", "modulus", "spread", "rise", "weighted"] = "lag1"
-    """What evidence is gathered on: slower = it returns more slowly than it did, at any sampling rate; lag1 = more
+    """The sign that evidence is gathered on: slower = it returns more slowly than it did, at any rate; lag1 = more
     slowly than a threshold says; modulus = an oscillation that dies out ever more slowly; spread = larger fluctuations;
     rise = the spread itself is above a ratio, without evidence and without a budget; weighted = several of them
     together (`channels`)."""

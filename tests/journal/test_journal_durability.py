@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from sentinel.domain.errors import StateError
 from sentinel.domain.observation import OBSERVATIONS, Frame
 from sentinel.journal import Committed, Journal, JournalCorrupt, JournalFull, JournalUnwritable
 from tests.fixtures import events_of
+from tests.runtime.rig import room_for
 
 ROWS = 200
 
@@ -173,18 +175,6 @@ def test_before_every_single_statement_of_a_checkpoint_a_crash_leaves_a_whole_on
 
 
 @contextmanager
-def full_disk(journal: Journal) -> Iterator[None]:
-    """SQLite's own limit: the error is the real SQLITE_FULL, at a page of its choice."""
-    connection = journal._database.connection
-    (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    connection.execute(f"PRAGMA max_page_count = {pages + 2}")
-    try:
-        yield
-    finally:
-        connection.execute("PRAGMA max_page_count = 4294967294")
-
-
-@contextmanager
 def failing_disk(journal: Journal) -> Iterator[None]:
     """The kernel refuses to let any file grow: a real write error in the middle of a transaction."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -196,7 +186,9 @@ def failing_disk(journal: Journal) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-@pytest.mark.parametrize(("trouble", "error"), [(full_disk, JournalFull), (failing_disk, JournalUnwritable)])
+@pytest.mark.parametrize(
+    ("trouble", "error"), [(partial(room_for, pages=2), JournalFull), (failing_disk, JournalUnwritable)]
+)
 def test_a_commit_that_found_no_space_gives_the_same_result_when_tried_again(
     tmp_path: Path, trouble: object, error: type[StateError]
 ) -> None:
@@ -219,7 +211,7 @@ def test_a_series_that_could_not_be_written_is_new_again_next_time(tmp_path: Pat
     rows = [(f"new{k}", k, 1.0) for k in range(20_000)]
     many = Frame("csv", pl.DataFrame(rows, schema=OBSERVATIONS, orient="row"), {})
     with Journal.open(tmp_path) as journal:
-        with full_disk(journal), pytest.raises(JournalFull):
+        with room_for(journal, 2), pytest.raises(JournalFull):
             journal.commit(many, 0)
         assert journal.series() == []
         new = journal.commit(many, 0).new_series
@@ -231,7 +223,7 @@ def test_a_checkpoint_that_found_no_space_leaves_the_former_one_and_no_litter(tm
     with Journal.open(tmp_path) as journal:
         journal.checkpoints.save({"x": np.arange(5)}, {"n": 1}, batch=1, created_us=1)
         used = journal.retention.size_bytes()
-        with full_disk(journal), pytest.raises(JournalFull):
+        with room_for(journal, 2), pytest.raises(JournalFull):
             journal.checkpoints.save({"x": np.ones(4_000_000)}, {"n": 2}, batch=2, created_us=2)
         assert journal.retention.size_bytes() <= used + 4096
         loaded = journal.checkpoints.load()
