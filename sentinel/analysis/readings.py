@@ -80,10 +80,7 @@ class Readings:
     def _table(self, rows: Rows, axes: Mapping[int, Axis], half_life: Callable[[int], float]) -> pl.DataFrame:
         parts = list(slice_by_series(rows.series))
         ready = ~np.isnan(rows.estimates.lag1)
-        cv = [
-            self.variation.extend(number, rows.tick[part], rows.value[part], half_life(number), ready[part])
-            for number, part in parts
-        ]
+        cv = self.variation.extend(rows.series, rows.tick, rows.value, half_life, ready)
         times = [axes[number].column(rows.time_us[part]) for number, part in parts]
         cadence = rows.cadence_us.astype(np.float64)
         tick = np.concatenate([axes[number].spans(cadence[part]) for number, part in parts])
@@ -99,7 +96,7 @@ class Readings:
                 **rows.estimates._replace(period=rows.estimates.period * tick)._asdict(),
                 "evidence": rows.evidence,
                 **{name: ticks * tick for name, ticks in zip(RECOVERY, rows.recovery, strict=True)},
-                "cv": np.concatenate(cv),
+                "cv": cv,
             }
         )
 

@@ -7,6 +7,7 @@ of concentrations, not of degrees Celsius or pH. No rule rests on it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 class _Sums(NamedTuple):
@@ -36,48 +38,70 @@ class Variation:
         """The last number of each series; NaN = not ready."""
 
     def extend(
-        self, series: int, ticks: NDArray[np.int64], values: Floats, half_life: float, ready: NDArray[np.bool_]
+        self, series: Ints, ticks: Ints, values: Floats, half_life: Callable[[int], float], ready: NDArray[np.bool_]
     ) -> Floats:
         """Give the coefficient at each tick, NaN where it is not ready; missing values, NaN, hold it.
 
-        A gap that is one row begins it anew.
+        A gap that is one row begins it anew. `series` are ids, one after the other; `half_life` gives that of an id.
         """
-        found = np.full(ticks.size, np.nan)
-        known = self._sums.get(series)
-        anew = np.flatnonzero(np.diff(ticks, prepend=known.tick if known else ticks[0] - 1) > 1).tolist()
-        for begin, end in zip([0, *anew], [*anew, ticks.size], strict=True):
-            if begin in anew:
-                known = None
-            if begin < end:
-                known, found[begin:end] = _follow(known, ticks[begin:end], values[begin:end], half_life)
-        if known is not None:
-            self._sums[series] = known
+        if not series.size:
+            return np.empty(0)
+        fresh = np.diff(series, prepend=-1) != 0
+        begins = np.flatnonzero(fresh | (np.diff(ticks, prepend=0) > 1))
+        ends = np.append(begins[1:], series.size)
+        there = np.flatnonzero(~np.isnan(values))
+        first_there = np.append(values[there], np.nan)[np.searchsorted(there, begins)]
+        has_one = np.searchsorted(there, begins) < np.searchsorted(there, ends)
+        before = []
+        for begin, number, own in zip(
+            begins.tolist(), series[begins].tolist(), np.where(has_one, first_there, np.nan).tolist(), strict=True
+        ):
+            known = self._sums.get(number) if fresh[begin] else None
+            if known is None or ticks[begin] - known.tick > 1:
+                known = _Sums(own, 0, 0.0, 0.0, 0)
+            before.append(known if known.first == known.first else known._replace(first=own))
+        alpha = np.array([1.0 - 0.5 ** (1.0 / half_life(number)) for number in series[begins].tolist()])
+        after, found = _follow(before, ends - begins, values, alpha)
         found[~ready] = np.nan
-        self.last[series] = float(found[-1])
+        lasts = ends - 1
+        for number, sums, tick, last in zip(
+            series[lasts].tolist(), after, ticks[lasts].tolist(), found[lasts].tolist(), strict=True
+        ):
+            self._sums[number], self.last[number] = sums._replace(tick=tick), last
         return found
 
 
-def _follow(known: _Sums | None, ticks: NDArray[np.int64], values: Floats, half_life: float) -> tuple[_Sums, Floats]:
-    present = ~np.isnan(values)
-    if known is None:
-        first = float(values[present][0]) if present.any() else np.nan
-        known = _Sums(first, 0, 0.0, 0.0, int(ticks[0]))
-    first = known.first if not np.isnan(known.first) else float(values[present][0]) if present.any() else np.nan
+def _follow(before: list[_Sums], sizes: Ints, values: Floats, alpha: Floats) -> tuple[list[_Sums], Floats]:
+    """Go on with each of several stretches, of so many values; `before` and `alpha` are one for each."""
+    stretch = np.repeat(np.arange(sizes.size), sizes)
+    first = np.array([known.first for known in before])
+    lasts = np.cumsum(sizes) - 1
+    present = np.cumsum(~np.isnan(values))
+    counts = present + np.repeat([known.values for known in before] - np.append(0, present[lasts[:-1]]), sizes)
     with np.errstate(all="ignore"):  # Values beyond 1e150 have squares that are infinite: NaN in the end.
-        distance = values - first
-        alpha = 1.0 - 0.5 ** (1.0 / half_life)
-        mean = _fade(known.mean, distance, alpha)
-        square = _fade(known.square, distance * distance, alpha)
-        counts = known.values + np.cumsum(present)
-        weight = 1.0 - (1.0 - alpha) ** counts
+        distance = values - first[stretch]
+        mean = _fade([known.mean for known in before], distance, stretch, alpha)
+        square = _fade([known.square for known in before], distance * distance, stretch, alpha)
+        weight = 1.0 - (1.0 - alpha[stretch]) ** counts
         variance = np.maximum(square / weight - (mean / weight) ** 2, 0.0)
-        middle = first + mean / weight
-        found = np.sqrt(variance) / np.abs(middle)
+        found = np.sqrt(variance) / np.abs(first[stretch] + mean / weight)
     found[~np.isfinite(found)] = np.nan
-    return _Sums(first, int(counts[-1]), float(mean[-1]), float(square[-1]), int(ticks[-1])), found
+    ended = zip(first.tolist(), counts[lasts].tolist(), mean[lasts].tolist(), square[lasts].tolist(), strict=True)
+    return [_Sums(*sums, tick=0) for sums in ended], found
 
 
-def _fade(before: float, values: Floats, alpha: float) -> Floats:
-    """Go on with a fading sum; NaN holds it."""
-    column = pl.Series([before, *values.tolist()]).fill_nan(None)
-    return column.ewm_mean(alpha=alpha, adjust=False, ignore_nulls=True).fill_null(strategy="forward").to_numpy()[1:]
+def _fade(before: list[float], values: Floats, stretch: Ints, alpha: Floats) -> Floats:
+    """Go on with the fading sum of each stretch; NaN holds it."""
+    begins = np.flatnonzero(np.diff(stretch, prepend=-1))
+    table = pl.DataFrame(
+        {"stretch": np.insert(stretch, begins, stretch[begins]), "value": np.insert(values, begins, before)}
+    ).with_columns(pl.col("value").fill_nan(None))
+    found = np.empty(values.size)
+    for one in np.unique(alpha).tolist():  # Series of one cadence share their half-life, mostly.
+        mine = alpha[table["stretch"].to_numpy()] == one
+        faded = pl.col("value").ewm_mean(alpha=one, adjust=False, ignore_nulls=True).forward_fill()
+        found[alpha[stretch] == one] = (
+            table.filter(mine).select(faded.over("stretch").alias("faded"), "stretch")
+            .filter(pl.col("stretch").diff().fill_null(1) == 0)["faded"].to_numpy()
+        )  # fmt: skip
+    return found

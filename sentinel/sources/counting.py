@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from sentinel.tables.cells import COLUMN, HEAD_ROWS, TableOptions, matches
@@ -71,12 +72,12 @@ class CounterWatch:
 
     def _decide(self, name: str, kept: pl.DataFrame, counters: Counters) -> list[str]:
         before = counters.open.pop(name, [])
-        values = pl.concat([pl.Series(before, dtype=pl.Float64), kept.filter(pl.col(COLUMN) == name)["value"]])
+        values = np.append(np.array(before, np.float64), kept.filter(pl.col(COLUMN) == name)["value"].to_numpy())
         if self.is_asked_for(name) or falls_often(values):
             counters.judged.add(name)
-        elif values.len() < FEWEST:
-            counters.open[name] = values.to_list()
-        elif is_counter(values.head(HEAD_ROWS)):
+        elif values.size < FEWEST:
+            counters.open[name] = values.tolist()
+        elif is_counter(values[:HEAD_ROWS]):
             counters.counting.add(name)
             return [say_counter(name) + (f"; its first {len(before):,} values were" if before else "")]
         else:

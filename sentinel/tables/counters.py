@@ -6,7 +6,9 @@ import shlex
 from dataclasses import replace
 from typing import TypeVar
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import TableOptions, matches, number
@@ -28,12 +30,11 @@ def leave_out_counters(head: pl.DataFrame, options: TableOptions, where: str) ->
     if shape.series is not None:
         return options, []
     told = patterns_of(options.transform, "difference")
-    numbers = {
-        name: head.select(number(pl.col(name), head[name].dtype, options)).to_series()
-        for name in shape.values
-        if not any(matches(name, one) for one in told)
-    }
-    marks = [name for name, values in numbers.items() if is_counter(values)]
+    names = [name for name in shape.values if not any(matches(name, one) for one in told)]
+    # All columns at once, and by number, as a name may be a pattern in an expression.
+    cells = pl.DataFrame([head[name].alias(str(n)) for n, name in enumerate(names)])
+    numbers = cells.select(number(pl.col(name), dtype, options) for name, dtype in cells.schema.items())
+    marks = [name for name, values in zip(names, numbers, strict=True) if is_counter(values.to_numpy())]
     said = [say_counter(name) for name in marks]
     if marks and len(marks) == len(shape.values):
         raise DataError(f"{where}: {said[0]}" + (f" (likewise {', '.join(marks[1:])})" if len(marks) > 1 else ""))
@@ -67,23 +68,21 @@ def take_steps(batch: pl.DataFrame, key: str, counted: pl.Expr, before: dict[Key
     return kept.with_columns(value="__step__").drop("__step__"), stepped.filter(falls).height
 
 
-def is_counter(cells: pl.Series) -> bool:
+def is_counter(cells: NDArray[np.float64]) -> bool:
     """True where the first values of a column never fall, but for a few resets to where they began.
 
     At least `FEWEST` values are needed, of which 20 are higher than the one before; 2 % of the steps may be resets.
     """
-    values = cells.drop_nulls()
-    values = values.filter(values.is_finite())
-    if values.len() < FEWEST or falls_often(values):
+    values = cells[np.isfinite(cells)]
+    if values.size < FEWEST or falls_often(values):
         return False
-    steps = values.diff().drop_nulls()
-    low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
+    steps = np.diff(values)
+    low, high = values.min(), values.max()
     falls = steps < 0
-    after = values.slice(1).filter(falls)
-    resets = bool((after <= low + 0.05 * (high - low)).all()) and int(falls.sum()) <= _RESETS * steps.len()
-    return int((steps > 0).sum()) >= _RISES and resets
+    resets = bool((values[1:][falls] <= low + 0.05 * (high - low)).all()) and falls.sum() <= _RESETS * steps.size
+    return bool((steps > 0).sum() >= _RISES and resets)
 
 
-def falls_often(values: pl.Series) -> bool:
+def falls_often(values: NDArray[np.float64]) -> bool:
     """True where the first `FEWEST` values, or fewer, fall more often than those of a counter may."""
-    return int((values.head(FEWEST).diff() < 0).sum()) > _RESETS * (FEWEST - 1)
+    return bool((np.diff(values[:FEWEST]) < 0).sum() > _RESETS * (FEWEST - 1))

@@ -9,13 +9,13 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, product
+from itertools import chain, islice, product
 from typing import Any
 
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import UNNAMED, TableOptions, matches, number, without_unit
+from sentinel.tables.cells import UNNAMED, MissingMarks, TableOptions, matches, number, without_unit
 from sentinel.tables.columns import flag_patterns
 from sentinel.tables.decimals import ENOUGH_ROWS, texts_of
 from sentinel.tables.dialects import UnfinishedError
@@ -146,8 +146,13 @@ def _has_clock(cells: pl.Series) -> bool:
 
 def is_of_clock(cells: pl.Series, options: TableOptions) -> bool:
     """True for a column of times of day without a date."""
-    first = texts_of(cells.head(100), options).head(20) if cells.dtype == pl.String else cells.head(0)
-    return bool(first.len()) and all(map(is_clock, first))
+    if cells.dtype != pl.String:
+        return False
+    # Cell by cell: the first one tells for nearly every column, and an expression for each costs more than all of them.
+    marks = MissingMarks.of(options).texts
+    texts = (cell.strip() for cell in cells.head(100).to_list() if cell is not None)
+    told = [is_clock(text) for text in islice((text for text in texts if text not in marks), 20)]
+    return bool(told) and all(told)
 
 
 def _find_parts(names: Sequence[str]) -> tuple[str, ...] | None:

@@ -102,8 +102,10 @@ def note_twins(names: Sequence[str]) -> list[str]:
 
 def refuse_clock_alone(head: pl.DataFrame, names: Sequence[str], options: TableOptions, where: str) -> None:
     """Raise DataError where the only times are times of day."""
+    if set(options.time_columns) <= set(names):
+        return
     clock = next((name for name in names if name in head.columns and is_of_clock(head[name], options)), None)
-    if clock is not None and not set(options.time_columns) <= set(names):
+    if clock is not None:
         raise DataError(
             f"{where}: column {clock!r} holds times of day without a date; a column of dates is needed beside it"
         )

@@ -320,6 +320,6 @@ def _seen(head: pl.DataFrame, marks: Iterable[str], options: TableOptions) -> li
     if not texts or head.is_empty():
         return []
     wanted = list(marks)
-    cells = pl.concat([head[name].drop_nulls().str.strip_chars() for name in texts])
+    cells = pl.concat([head[name] for name in texts]).str.strip_chars()
     there = set(cells.filter(cells.is_in(wanted)).unique())
     return [mark for mark in wanted if mark in there]

@@ -11,8 +11,12 @@ from sentinel.analysis.variation import Variation
 
 
 def whole(values: np.ndarray, half_life: float = 20.0) -> np.ndarray:
-    ticks = np.arange(values.size)
-    return Variation().extend(0, ticks, values, half_life, np.ones(values.size, bool))
+    return follow(Variation(), 0, np.arange(values.size), values, half_life)
+
+
+def follow(variation: Variation, series: int, ticks: np.ndarray, values: np.ndarray, half_life: float) -> np.ndarray:
+    ids, ready = np.full(values.size, series), np.ones(values.size, bool)
+    return variation.extend(ids, ticks, values, lambda _: half_life, ready)
 
 
 @settings(max_examples=40, deadline=None)
@@ -25,13 +29,25 @@ def test_cuts_change_nothing_and_a_missing_value_holds(data):
     cuts = sorted(data.draw(st.sets(st.integers(1, size - 1))))
     cut, ticks = Variation(), np.arange(size)
     parts = [
-        cut.extend(3, ticks[a:b], values[a:b], 20.0, np.ones(b - a, bool))
+        follow(cut, 3, ticks[a:b], values[a:b], 20.0)
         for a, b in zip([0, *cuts], [*cuts, size], strict=True)
     ]
     found = np.concatenate(parts)
     np.testing.assert_array_equal(found, whole(values))
     for at in sorted(missing - {0}):
         np.testing.assert_array_equal(found[at], found[at - 1])
+
+
+def test_series_that_are_followed_together_are_what_each_is_alone():
+    sizes, half_lives = [40, 1, 90, 60], [20.0, 20.0, 7.0, 20.0]
+    values = np.random.default_rng(2).normal(9, 2, sum(sizes))
+    values[[0, 41, 100]] = np.nan
+    ids, ticks = np.repeat(np.arange(4), sizes), np.concatenate([np.arange(size) for size in sizes])
+    together = Variation()
+    found = together.extend(ids, ticks, values, half_lives.__getitem__, np.ones(values.size, bool))
+    alone = [whole(values[ids == number], half_life) for number, half_life in enumerate(half_lives)]
+    np.testing.assert_array_equal(found, np.concatenate(alone))
+    np.testing.assert_array_equal([together.last[number] for number in range(4)], [own[-1] for own in alone])
 
 
 def test_it_is_the_weighted_standard_deviation_over_the_weighted_mean():
@@ -47,7 +63,7 @@ def test_a_gap_begins_it_anew_and_what_is_not_ready_is_nan():
     ticks = np.arange(100)
     ticks[60:] += 50
     ready = np.arange(100) >= 30
-    found = Variation().extend(0, ticks, values, 20.0, ready)
+    found = Variation().extend(np.zeros(100, np.int64), ticks, values, lambda _: 20.0, ready)
     assert np.isnan(found[:30]).all()
     np.testing.assert_array_equal(found[61:], whole(values[60:])[1:])
 
