@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -29,7 +29,10 @@ from sentinel.config import Settings, from_mapping
 from sentinel.domain.errors import ConfigError, DataError, UsageError
 from sentinel.pipeline.plan import comparison_name, list_names
 from sentinel.tables import TableOptions
-from sentinel.views.picture import Figure, Look
+from sentinel.views.picture import Look
+
+if TYPE_CHECKING:
+    from sentinel.views.picture.figure import Figure
 
 
 def with_spans(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -26,7 +26,10 @@ from sentinel.analysis.trend import Deviations
 from sentinel.config import Settings
 from sentinel.domain.errors import DataError
 from sentinel.text.words import known_recovery
-from sentinel.views.picture import Figure, Look
+from sentinel.views.picture import Look
+
+if TYPE_CHECKING:
+    from sentinel.views.picture.figure import Figure
 
 SHOWN = 20
 """Series in the table that a notebook shows."""

@@ -6,7 +6,7 @@ import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,11 @@ from sentinel.domain.states import STATES
 from sentinel.pipeline.history import Columns, Portrait
 from sentinel.tables.units import column_of, with_unit
 from sentinel.text.words import lag1_in_words
-from sentinel.views.picture import FORMATS, Figure, Look, draw, write
+from sentinel.views.picture import FORMATS, Look
 from sentinel.views.picture.inline import draw_inline
+
+if TYPE_CHECKING:
+    from sentinel.views.picture.figure import Figure
 
 DOTS_PER_INCH = 150
 MOMENTS = 8
@@ -39,6 +42,8 @@ def draw_record(record: SeriesRecord, portrait: Portrait | None, look: Look | No
 
     Raises DataError: it has not a single tick.
     """
+    from sentinel.views.picture.figure import draw
+
     columns = _columns(record, portrait)
     assert record.plan is not None
     return draw(
@@ -78,6 +83,8 @@ def write_picture(figure: Figure, path: Path, option: str) -> None:
 
     Raises UsageError: another ending. SentinelError: it cannot be written.
     """
+    from sentinel.views.picture.figure import write
+
     ending = picture_format(path, option)
     try:
         write(figure, path, ending, DOTS_PER_INCH)

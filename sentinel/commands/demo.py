@@ -23,7 +23,7 @@ from sentinel.domain.spans import Cadence, duration_in_words, moment_in_words
 from sentinel.runtime import logs
 from sentinel.runtime.daemon import Daemon
 from sentinel.simulate import Simulated, simulate
-from sentinel.views.picture import write
+from sentinel.views.picture.figure import write
 from sentinel.views.terminal import Live
 
 LOADED, CONTROL, CO2, ELNINO = "lake", "lake control", "co2", "elnino"

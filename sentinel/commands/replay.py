@@ -27,7 +27,7 @@ from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.pipeline import Result
 from sentinel.runtime.replica import Replica
 from sentinel.runtime.retrace import retrace
-from sentinel.views.picture import Figure, draw
+from sentinel.views.picture.figure import Figure, draw
 
 
 @dataclass(slots=True)

@@ -28,10 +28,7 @@ def test_cuts_change_nothing_and_a_missing_value_holds(data):
     values[list(missing)] = np.nan
     cuts = sorted(data.draw(st.sets(st.integers(1, size - 1))))
     cut, ticks = Variation(), np.arange(size)
-    parts = [
-        follow(cut, 3, ticks[a:b], values[a:b], 20.0)
-        for a, b in zip([0, *cuts], [*cuts, size], strict=True)
-    ]
+    parts = [follow(cut, 3, ticks[a:b], values[a:b], 20.0) for a, b in zip([0, *cuts], [*cuts, size], strict=True)]
     found = np.concatenate(parts)
     np.testing.assert_array_equal(found, whole(values))
     for at in sorted(missing - {0}):

@@ -17,7 +17,7 @@ from matplotlib.image import imread
 
 from sentinel.domain.observation import Axis, CalendarAxis, NumberAxis
 from sentinel.pipeline.history import Columns
-from sentinel.views.picture import Alarm, inline, panels
+from sentinel.views.picture import Alarm, inline, scales
 from sentinel.views.picture.inline import LEFT, RIGHT, TOP, WIDTH, draw_inline
 from sentinel.views.picture.inline_panels import WIDEST, Panel
 from sentinel.views.picture.svg import band, line, steps
@@ -139,9 +139,9 @@ def test_the_image_has_the_colours_of_the_readings_and_grey_where_nothing_was_re
     pixels = imread(io.BytesIO(base64.b64decode(address.partition(",")[2])))[:, :, :3]
     assert pixels.shape[1] == 100
     np.testing.assert_allclose(pixels[:, :50], 0xDC / 255, atol=1e-6)
-    fine = panels.interpolate(columns_of(rows).readings)[::-1, 50:]
+    fine = scales.interpolate(columns_of(rows).readings)[::-1, 50:]
     share = 0.5 + np.arcsinh(np.clip(fine, -12, 12) / 2) / np.arcsinh(6) / 2
-    np.testing.assert_allclose(pixels[:, 50:], panels.READING_COLOURS(share)[:, :, :3], atol=0.02)
+    np.testing.assert_allclose(pixels[:, 50:], scales.READING_COLOURS(share)[:, :, :3], atol=0.02)
 
 
 def test_of_a_series_that_was_never_ready_the_data_are_drawn_and_no_empty_panels():

@@ -17,7 +17,8 @@ from matplotlib.image import imread
 from sentinel.domain.observation import Axis, CalendarAxis, NumberAxis
 from sentinel.pipeline.history import Columns, Portrait
 from sentinel.pipeline.plan import PlanRule
-from sentinel.views.picture import Alarm, Figure, draw, write
+from sentinel.views.picture import Alarm
+from sentinel.views.picture.figure import Figure, draw, write
 from sentinel.views.picture.timeline import ALL_GAPS, WIDEST_GAP, TimeLine, trace
 from tests.views.drawing import BLIND, DAY, GAP, RULES, START, THRESHOLDS, alarm_of, columns_of, portrait_of, rows_of
 

@@ -15,7 +15,7 @@ from sentinel.domain.observation import Axis
 from sentinel.domain.states import REASONS, STATES, State
 from sentinel.pipeline.history import Columns
 from sentinel.pipeline.plan import PlanRule
-from sentinel.views.picture import Alarm, panels, runs
+from sentinel.views.picture import Alarm, scales
 from sentinel.views.picture.inline_panels import (
     DASHED,
     LEFT,
@@ -38,7 +38,7 @@ from sentinel.views.picture.timeline import BLIND, TimeLine
 WIDTH = 1920
 """Units, two per pixel."""
 HEIGHTS = {"data": 200, "residual": 116, "spectrum": 400, "cycle": 140, "spread": 126, "evidence": 170, "strip": 40}
-"""Of the panels."""
+"""Of the scales."""
 TOP, APART, FOOT = 64, 26, 70
 LETTER = 0.52
 """Width of a letter in parts of its height."""
@@ -68,7 +68,7 @@ def draw_inline(
     if "spectrum" in at:
         heights = np.arctanh(np.asarray(thresholds, np.float64))
         spectral = Panel(*at["spectrum"], heights[0], heights[-1])
-        cyclic = Panel(*at["cycle"], 0.0, np.arctanh(panels.MODULUS_TOP) / panels.LOWER)
+        cyclic = Panel(*at["cycle"], 0.0, np.arctanh(scales.MODULUS_TOP) / scales.LOWER)
         under.append(draw_readings(spectral, time, columns))
         parts += [
             *draw_spectrogram(spectral, edges, time, columns, heights, cadence_us),
@@ -78,13 +78,13 @@ def draw_inline(
             *_rule_lines(rules, spectral, cyclic),
         ]
     parts += _states(strip, edges, columns)
-    for first, last in runs(columns.state == BLIND):
+    for first, last in scales.runs(columns.state == BLIND):
         if columns.state[first] == BLIND:
             x, wide = edges[first], max(1, edges[last] - edges[first])
             under.append(f'<path d="M{x} {TOP}h{wide}V{lowest[1]:.0f}h-{wide}Z" fill="url(#{key}-blind)"/>')
     for middle, length in time.breaks():
         place = LEFT + (middle - time.edges[0]) / (time.edges[-1] - time.edges[0]) * (RIGHT - LEFT)
-        parts.append(upright(f"{length}, not to scale", place + 6, (data[0] + data[1]) / 2, panels.FAINT, size=17))
+        parts.append(upright(f"{length}, not to scale", place + 6, (data[0] + data[1]) / 2, scales.FAINT, size=17))
     parts += _time_axis(time, strip)
     parts += _alarm_marks(alarms, time, at, thresholds)
     blind = (
@@ -93,9 +93,9 @@ def draw_inline(
     )
     return (
         f'<svg viewBox="0 0 {WIDTH} {strip[1] + FOOT:.0f}" role="img" aria-labelledby="{key}-words" '
-        f'font-family="{_NAMES}" font-size="20" fill="{panels.INK}">'
+        f'font-family="{_NAMES}" font-size="20" fill="{scales.INK}">'
         f'<title id="{key}-words">{escape(words)}</title><defs>{blind}</defs>'
-        f"{text(subtitle, LEFT, 24, more=fill(panels.FAINT))}{''.join(under)}{''.join(parts)}</svg>"
+        f"{text(subtitle, LEFT, 24, more=fill(scales.FAINT))}{''.join(under)}{''.join(parts)}</svg>"
     )
 
 
@@ -118,11 +118,11 @@ def _states(place: tuple[float, float], edges: Ints, columns: Columns) -> list[s
     """Draw the states in colour and, where there is room, in words."""
     parts = []
     top, high = place[0], place[1] - place[0]
-    for first, last in runs(columns.state.astype(np.int64) * len(REASONS) + columns.reason):
+    for first, last in scales.runs(columns.state.astype(np.int64) * len(REASONS) + columns.reason):
         state, x, wide = STATES[columns.state[first]], int(edges[first]), int(max(1, edges[last] - edges[first]))
         parts.append(
-            f'<path d="M{x} {top}h{wide}v{high}h-{wide}Z" fill="{panels.STATE_COLOURS[state]}" '
-            f'stroke="{panels.FAINT}" stroke-width=".6"/>'
+            f'<path d="M{x} {top}h{wide}v{high}h-{wide}Z" fill="{scales.STATE_COLOURS[state]}" '
+            f'stroke="{scales.FAINT}" stroke-width=".6"/>'
         )
         reason = REASONS[columns.reason[first]].value.replace("_", "-")
         words = (f"{state.value}: {reason}", state.value) if reason else (state.value,)
@@ -140,7 +140,7 @@ def _rule_lines(rules: Sequence[PlanRule], spectral: Panel, cyclic: Panel) -> li
     for part in [part for rule in rules for part in rule.channels]:
         if part.threshold is not None:
             panel = cyclic if part.kind == "modulus" else spectral
-            colour = panels.MARKS[part.kind, "below" if part.below else "above"].colour
+            colour = scales.MARKS[part.kind, "below" if part.below else "above"].colour
             y = float(panel.y(float(np.arctanh(part.threshold))))
             way = f"M{LEFT} {y:.0f}H{RIGHT}"
             parts += [stroke(way, "#fff", 5, ' stroke-opacity=".8"'), stroke(way, colour, 1.8, DASHED)]
@@ -153,7 +153,7 @@ def _time_axis(time: TimeLine, strip: tuple[float, float]) -> list[str]:
     parts = []
     for place, label in zip(*time.ticks(), strict=True):
         x = LEFT + (place - first) / (last - first) * (RIGHT - LEFT)
-        parts.append(stroke(f"M{x:.0f} {strip[1]}v6", panels.FAINT, 1.2))
+        parts.append(stroke(f"M{x:.0f} {strip[1]}v6", scales.FAINT, 1.2))
         parts += [
             text(words, x, strip[1] + 28 + 24 * row, anchor="middle") for row, words in enumerate(label.split("\n"))
         ]
@@ -174,7 +174,7 @@ def _alarm_marks(
 
     parts = []
     for alarm, cleared_us in alarms:
-        mark = panels.MARKS[alarm.kind, alarm.side]
+        mark = scales.MARKS[alarm.kind, alarm.side]
         raised, cleared = place(alarm.time_us), RIGHT if cleared_us is None else place(cleared_us)
         parts += [
             stroke(f"M{raised:.0f} {spectral.top}V{spectral.bottom}", "#fff", 5, ' stroke-opacity=".8"'),
@@ -185,10 +185,10 @@ def _alarm_marks(
         ]
         if alarm.relative and alarm.kind == "lag1" and not np.isnan(alarm.threshold):
             y = float(spectral.y(float(np.arctanh(alarm.threshold))))
-            parts.append(stroke(f"M{raised:.0f} {y:.0f}H{cleared:.0f}", panels.ALARM, 1.8, ' stroke-dasharray="4 4"'))
+            parts.append(stroke(f"M{raised:.0f} {y:.0f}H{cleared:.0f}", scales.ALARM, 1.8, ' stroke-dasharray="4 4"'))
     x = float(RIGHT)
     for kind in sorted({(alarm.kind, alarm.side) for alarm, _ in alarms}, reverse=True):
-        mark = panels.MARKS[kind]
+        mark = scales.MARKS[kind]
         name = f"alarm on {mark.name}"
         parts.append(text(name, x, 24, anchor="end", more=' font-size="18"'))
         x -= 18 * LETTER * len(name) + 16

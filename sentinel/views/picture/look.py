@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.text import Text
+from typing import TYPE_CHECKING, Any, cast
 
 from sentinel.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SIZE, FONT_SIZE = (9.6, 8.8), 8.5
 """Inches; points."""
@@ -90,7 +90,7 @@ class Look:
 
     def apply(self, figure: Figure, left: Mapping[str, Axes]) -> None:
         """Rename the axes and scale all letters of a finished figure; `left` are the axes on the left by name."""
-        every = [*figure.axes, *(cast(Axes, child) for axes in figure.axes for child in axes.child_axes)]
+        every = [*figure.axes, *(cast("Axes", child) for axes in figure.axes for child in axes.child_axes)]
         named = {axes.get_ylabel().partition(" ")[0]: axes for axes in every} | dict(left)
         for name, words in self.labels.items():
             if name in named:
@@ -107,6 +107,8 @@ class Look:
         """Scale all letters, those of ticks that are still to come included."""
         if self.factor == 1.0:
             return
+        from matplotlib.text import Text
+
         axes_of_ticks = [axis for axes in every for axis in (axes.xaxis, axes.yaxis)]
         sizes = [axis.get_tick_params().get("labelsize") for axis in axes_of_ticks]
         for text in figure.findobj(Text):

@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import AsinhNorm, LinearSegmentedColormap
+from matplotlib.colors import AsinhNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from sentinel.domain.channels import CHANNELS
-from sentinel.domain.states import State
 from sentinel.pipeline.history import Columns
+from sentinel.views.picture.scales import (
+    CYCLE,
+    FAINT,
+    FINER,
+    HIGHEST,
+    INK,
+    LOWER,
+    LOWEST,
+    MODULUS_TICKS,
+    MODULUS_TOP,
+    NOT_READY,
+    PERIOD_TICKS,
+    READING_COLOURS,
+    READING_LIMIT,
+    RECOVERY_TICKS,
+    SIGNAL,
+    THRESHOLD_TICKS,
+    interpolate,
+    ratio_ticks,
+    thin_out,
+)
 
-INK, FAINT, NOT_READY = "#222222", "#767676", "#dcdcdc"
-SIGNAL, ALARM, CYCLE = "#30507a", "#b2182b", "#0f766e"
-MARKS = {(channel.name, side): mark for channel in CHANNELS for side, mark in channel.marks.items()}
-"""By channel and side."""
-STATE_COLOURS = {
-    State.LEARNING: NOT_READY,
-    State.WATCHING: "#b9d7cb",
-    State.WARNING: "#f2b65a",
-    State.CRITICAL: "#c8553d",
-    State.BLIND: "#ffffff",
-}
 HALO = (withStroke(linewidth=2.4, foreground="white", alpha=0.8),)
-# The ends of the map are nearly black and would hide the lines.
-READING_COLOURS = LinearSegmentedColormap.from_list("readings", mpl.colormaps["RdBu_r"](np.linspace(0.06, 0.94, 256)))
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -50,23 +55,6 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "sentinel",
 }
-
-READING_LIMIT = 12.0
-FINER = 4
-"""Rows of colour per distance of two detectors."""
-THRESHOLD_TICKS = (-0.98, -0.9, -0.7, -0.4, 0.0, 0.4, 0.7, 0.9, 0.98)
-RECOVERY_TICKS = (1, 3, 10, 30)
-"""Recovery times that are named, in ticks."""
-MODULUS_TICKS = (0.0, 0.8, 0.95)
-MODULUS_TOP = 0.995
-LOWER = 0.62
-"""Share of the panel that belongs to the modulus; the rest above is the period's, so that the two never cross."""
-PERIOD_TICKS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 24, 30, 40, 50, 70, 100, 150, 200, 300, 500, 700, 1000)
-RATIO_TICKS = (1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1e3, 1e4, 1e6, 1e9)
-HIGHEST, LOWEST = np.log(2.5), np.log(0.7)
-"""Changes of log variance that the axis shows at least."""
-CLOSEST = 0.24
-"""Ticks nearer to each other than this share of the axis are left out."""
 
 
 def draw_steps(
@@ -116,14 +104,6 @@ def draw_spectrogram(
     panel.tick_params(axis="y", which="minor", length=1.4, width=0.4)
     panel.set_ylabel("threshold\n(line: lag-1, 95 % band)")
     return mesh
-
-
-def interpolate(readings: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Give readings on `FINER` times as many thresholds, linear in atanh like the zero crossing; (fine, columns)."""
-    below, above = readings.T[:-1].astype(np.float64), readings.T[1:].astype(np.float64)
-    share = np.linspace(0, 1, FINER, endpoint=False)[None, :, None]
-    between = below[:, None] * (1 - share) + above[:, None] * share
-    return np.concatenate([between.reshape(-1, readings.shape[0]), above[-1:]])
 
 
 def draw_threshold(panel: Axes, threshold: float, colour: str) -> None:
@@ -203,28 +183,6 @@ def draw_spread(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> No
     draw_steps(right, criticality, edges, color=INK, linewidth=0.9)
     right.yaxis.set_major_locator(MaxNLocator(3) if not np.isnan(criticality).all() else NullLocator())
     _style_right_axis(right, "criticality", INK, 0.5)
-
-
-def ratio_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Choose ratios of variances between two logarithms of them; give the logarithm and how it is written."""
-    up, gap = np.log(RATIO_TICKS), CLOSEST * (high - low)
-    above = thin_out([0.0, *(tick for tick in up if tick <= high)], gap)
-    below = thin_out([0.0, *(-tick for tick in up if -tick >= low)], gap)
-    ticks = [*below[:0:-1], *above]
-    return [(tick, _ratio(float(np.exp(tick)))) for tick in ticks]
-
-
-def _ratio(ratio: float) -> str:
-    return f"{ratio:.2g}" if ratio < 100 else f"{ratio:,.0f}" if ratio < 1e5 else f"{ratio:.0e}".replace("+0", "")
-
-
-def thin_out(ticks: Sequence[float], gap: float) -> list[float]:
-    """Keep the first tick, and every later one that is at least `gap` away from the last that was kept."""
-    kept = list(ticks[:1])
-    for tick in ticks[1:]:
-        if abs(tick - kept[-1]) >= gap:
-            kept.append(tick)
-    return [float(tick) for tick in kept]
 
 
 def _style_right_axis(right: Axes, name: str, colour: str, height: float) -> None:

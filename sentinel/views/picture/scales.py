@@ -1,0 +1,108 @@
+"""Colours, scales and words that a picture has in common as a file and inside a page; nothing is drawn here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from numpy.typing import NDArray
+
+from sentinel.domain.channels import CHANNELS
+from sentinel.domain.states import State
+from sentinel.pipeline.plan import PlanRule
+from sentinel.text.words import rule_in_words
+
+INK, FAINT, NOT_READY = "#222222", "#767676", "#dcdcdc"
+SIGNAL, ALARM, CYCLE = "#30507a", "#b2182b", "#0f766e"
+MARKS = {(channel.name, side): mark for channel in CHANNELS for side, mark in channel.marks.items()}
+"""By channel and side."""
+STATE_COLOURS = {
+    State.LEARNING: NOT_READY,
+    State.WATCHING: "#b9d7cb",
+    State.WARNING: "#f2b65a",
+    State.CRITICAL: "#c8553d",
+    State.BLIND: "#ffffff",
+}
+# The ends of the map are nearly black and would hide the lines.
+READING_COLOURS = LinearSegmentedColormap.from_list("readings", mpl.colormaps["RdBu_r"](np.linspace(0.06, 0.94, 256)))
+
+READING_LIMIT = 12.0
+FINER = 4
+"""Rows of colour per distance of two detectors."""
+THRESHOLD_TICKS = (-0.98, -0.9, -0.7, -0.4, 0.0, 0.4, 0.7, 0.9, 0.98)
+RECOVERY_TICKS = (1, 3, 10, 30)
+"""Recovery times that are named, in ticks."""
+MODULUS_TICKS = (0.0, 0.8, 0.95)
+MODULUS_TOP = 0.995
+LOWER = 0.62
+"""Share of the panel that belongs to the modulus; the rest above is the period's, so that the two never cross."""
+PERIOD_TICKS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 24, 30, 40, 50, 70, 100, 150, 200, 300, 500, 700, 1000)
+RATIO_TICKS = (1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1e3, 1e4, 1e6, 1e9)
+HIGHEST, LOWEST = np.log(2.5), np.log(0.7)
+"""Changes of log variance that the axis shows at least."""
+CLOSEST = 0.24
+"""Ticks nearer to each other than this share of the axis are left out."""
+LARGEST_EXPONENT = 100
+"""Values beyond this power of ten, or below its inverse, are drawn in parts of their own."""
+NAMED_RULES = 5
+"""Rules whose budget is written into the evidence."""
+
+
+def interpolate(readings: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Give readings on `FINER` times as many thresholds, linear in atanh like the zero crossing; (fine, columns)."""
+    below, above = readings.T[:-1].astype(np.float64), readings.T[1:].astype(np.float64)
+    share = np.linspace(0, 1, FINER, endpoint=False)[None, :, None]
+    between = below[:, None] * (1 - share) + above[:, None] * share
+    return np.concatenate([between.reshape(-1, readings.shape[0]), above[-1:]])
+
+
+def ratio_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Choose ratios of variances between two logarithms of them; give the logarithm and how it is written."""
+    up, gap = np.log(RATIO_TICKS), CLOSEST * (high - low)
+    above = thin_out([0.0, *(tick for tick in up if tick <= high)], gap)
+    below = thin_out([0.0, *(-tick for tick in up if -tick >= low)], gap)
+    ticks = [*below[:0:-1], *above]
+    return [(tick, _ratio(float(np.exp(tick)))) for tick in ticks]
+
+
+def _ratio(ratio: float) -> str:
+    return f"{ratio:.2g}" if ratio < 100 else f"{ratio:,.0f}" if ratio < 1e5 else f"{ratio:.0e}".replace("+0", "")
+
+
+def thin_out(ticks: Sequence[float], gap: float) -> list[float]:
+    """Keep the first tick, and every later one that is at least `gap` away from the last that was kept."""
+    kept = list(ticks[:1])
+    for tick in ticks[1:]:
+        if abs(tick - kept[-1]) >= gap:
+            kept.append(tick)
+    return [float(tick) for tick in kept]
+
+
+def rescale(
+    low: NDArray[np.float64], high: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
+    """Put values that matplotlib could not make an axis of in a power of ten; give them and how it is written."""
+    largest = float(np.fmax.reduce(np.abs([low, high]), axis=None, initial=0.0))
+    exponent = max(math.floor(math.log10(largest)), -300) if largest > 0 else 0
+    if abs(exponent) <= LARGEST_EXPONENT:
+        return low, high, ""
+    return low / 10.0**exponent, high / 10.0**exponent, f"\n(× 1e{exponent})"
+
+
+def runs(codes: NDArray[np.generic]) -> list[tuple[int, int]]:
+    """Give first and one-past-last index of each run of equal codes."""
+    borders = np.flatnonzero(np.diff(codes.astype(np.int64))) + 1
+    return list(zip([0, *borders.tolist()], [*borders.tolist(), len(codes)], strict=True))
+
+
+def name_budgets(rules: Sequence[PlanRule]) -> str:
+    """Name the effective alpha of every rule, those of one alpha together."""
+    named: dict[float, list[str]] = {}
+    for rule in rules[:NAMED_RULES]:
+        named.setdefault(rule.alpha, []).append(rule_in_words(rule.kind, rule.label))
+    parts = [f"alpha {alpha:.3g} per tick: {', '.join(names)}" for alpha, names in named.items()]
+    more = f" and {len(rules) - NAMED_RULES} more" if len(rules) > NAMED_RULES else ""
+    return "; ".join(parts) + more
