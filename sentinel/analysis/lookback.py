@@ -295,10 +295,13 @@ def find_level_shift(values: Floats) -> LevelShift | None:
     if n < max(_FEWEST - 1, _FULL * (pooled.size - 1)) or np.ptp(present) == 0:
         return None
     places = np.arange(math.ceil(_EDGE * n), math.floor((1 - _EDGE) * n))
-    time = there[None] / n
-    step = (np.arange(n) >= places[:, None]).astype(np.float64)
-    columns = (None, np.repeat(time, places.size, axis=0), step)
-    plain, sloping, stepping = (_residuals(present, past, places, column) for column in columns)
+    shared = np.stack([np.ones(n), past - past.mean(), present - present.mean()])
+    time = there / n
+    sloped = _Column((shared @ time)[None], np.array(time @ time), time[places])
+    # Of a column that is 1 from the place on and 0 before.
+    products = (shared.sum(axis=1, keepdims=True) - np.cumsum(shared, axis=1) + shared)[:, places].T
+    stepped = _Column(products, np.float64(n) - places, 1.0)
+    plain, sloping, stepping = (_residuals(shared, places, column) for column in (None, sloped, stepped))
     if not min(plain.min(), sloping.min(), stepping.min()) > _EXACT * n * present.var():
         return None
     gain = n * np.log(np.minimum(plain, sloping) / stepping)
@@ -342,21 +345,27 @@ def find_cycle(values: Floats) -> float | None:
     return float(power[near].sum() / (power[near] @ frequency[near]))
 
 
-def _residuals(target: Floats, past: Floats, places: NDArray[np.int64], columns: Floats | None) -> Floats:
-    """Sum the squares that a regression on a constant, the past and one row of `columns` leaves, for each place.
+class _Column(NamedTuple):
+    """A column of a regression, one for each place, by what is needed of it."""
+
+    products: Floats
+    """With each of the shared columns, (place, column)."""
+    square: Floats
+    """With itself."""
+    at_place: Floats | float
+
+
+def _residuals(shared: Floats, places: NDArray[np.int64], column: _Column | None) -> Floats:
+    """Sum the squares that a regression of the last shared column on the others and one more leaves, for each place.
 
     The value at the place is left out: that is what a pulse there does. All NaN where the columns of one place are
     linearly dependent, as those of a straight line are.
     """
-    n = target.size
-    shared = np.stack([np.ones(n), past - past.mean(), target - target.mean()])
     own = shared[:, places]
     gram = (shared @ shared.T)[None] - np.einsum("ik,jk->kij", own, own)
-    if columns is not None:
-        here = np.arange(places.size)
-        dropped = columns[here, places]
-        cross = columns @ shared.T - dropped[:, None] * own.T
-        size = (columns**2).sum(axis=1) - dropped**2
+    if column is not None:
+        cross = column.products - (column.at_place * own).T
+        size = column.square - column.at_place**2
         gram = np.block([[size[:, None, None], cross[:, None, :]], [cross[:, :, None], gram]])
     inner, outer, last = gram[:, :-1, :-1], gram[:, :-1, -1], gram[:, -1, -1]
     try:

@@ -55,15 +55,19 @@ class Findings:
         rows = result.rows
         if rows is None:
             return
-        for number, part in slice_by_series(rows.series):
+        parts = dict(slice_by_series(rows.series))
+        # One that was left out once is not taken up again: its picture would lack what came before.
+        wanted = self.portraits.keys() | {n for n in parts if not (self.records[n].ticks or self.records[n].gaps)}
+        for number, part in parts.items():
             _extend(self.records[number], rows, part)
-            self.portraits.setdefault(number, Portrait()).extend(rows, part)
-        if kept is not None and len(self.portraits) > 2 * kept:
+        if kept is not None and len(wanted) > 2 * kept:
             # The series that is still being read stays, whatever its evidence.
             current = int(rows.series[-1])
-            most = {number: -np.nan_to_num(self.records[number].max_evidence, nan=-np.inf) for number in self.portraits}
-            order = sorted(self.portraits, key=lambda n: (n != current, most[n], n))
-            self.portraits = {number: self.portraits[number] for number in sorted(order[:kept])}
+            most = {number: -np.nan_to_num(self.records[number].max_evidence, nan=-np.inf) for number in wanted}
+            wanted = set(sorted(wanted, key=lambda n: (n != current, most[n], n))[:kept])
+            self.portraits = {number: known for number, known in self.portraits.items() if number in wanted}
+        for number in sorted(wanted & parts.keys()):
+            self.portraits.setdefault(number, Portrait()).extend(rows, parts[number])
 
 
 def run(
