@@ -26,7 +26,7 @@ INSTANT = "%Y-%m-%dT%H:%M:%S%.fZ"
 """The form of times in every CSV file that is written, for `datetime_format` of polars."""
 TOGETHER = 64
 """Series that are read back in one pass."""
-STATE_WORDS = np.array([state.value for state in State])
+STATE_WORDS = pl.Series([state.value for state in State])
 
 
 class Readings:
@@ -34,7 +34,7 @@ class Readings:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._names = np.empty(0, dtype=object)
+        self._names = pl.Series(dtype=pl.String)
         self._parts: list[tuple[int, Path]] = []
         self._mixed = False
         self.variation = Variation()
@@ -42,7 +42,7 @@ class Readings:
 
     def expect(self, names: Sequence[str], *, mixed: bool) -> None:
         """Set the names by id, and whether parts hold series in any order."""
-        self._names = np.array(names, dtype=object)
+        self._names = pl.Series(names, dtype=pl.String)
         self._mixed = mixed
 
     def write(self, rows: Rows, axes: Mapping[int, Axis], half_life: Callable[[int], float]) -> None:
@@ -88,11 +88,11 @@ class Readings:
             {
                 "id": rows.series,
                 "tick": rows.tick,
-                "series": pl.Series(self._names[rows.series], dtype=pl.String),
+                "series": self._names.gather(rows.series),
                 "time": pl.concat(times),
                 "value": rows.value,
                 "residual": rows.residual,
-                "state": pl.Series(STATE_WORDS[rows.state]),
+                "state": STATE_WORDS.gather(rows.state),
                 **rows.estimates._replace(period=rows.estimates.period * tick)._asdict(),
                 "evidence": rows.evidence,
                 **{name: ticks * tick for name, ticks in zip(RECOVERY, rows.recovery, strict=True)},

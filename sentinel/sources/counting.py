@@ -73,6 +73,7 @@ class CounterWatch:
     def _decide(self, name: str, kept: pl.DataFrame, counters: Counters) -> list[str]:
         before = counters.open.pop(name, [])
         values = np.append(np.array(before, np.float64), kept.filter(pl.col(COLUMN) == name)["value"].to_numpy())
+        values = values[np.isfinite(values)]
         if self.is_asked_for(name) or falls_often(values):
             counters.judged.add(name)
         elif values.size < FEWEST:

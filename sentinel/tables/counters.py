@@ -33,8 +33,10 @@ def leave_out_counters(head: pl.DataFrame, options: TableOptions, where: str) ->
     names = [name for name in shape.values if not any(matches(name, one) for one in told)]
     # All columns at once, and by number, as a name may be a pattern in an expression.
     cells = pl.DataFrame([head[name].alias(str(n)) for n, name in enumerate(names)])
-    numbers = cells.select(number(pl.col(name), dtype, options) for name, dtype in cells.schema.items())
-    marks = [name for name, values in zip(names, numbers, strict=True) if is_counter(values.to_numpy())]
+    read = {name: number(pl.col(name), dtype, options) for name, dtype in cells.schema.items()}
+    first = cells.head(FEWEST).select(read.values())  # most columns are told by those
+    untold = [column.name for column in first if not falls_often(_finite(column))]
+    marks = [names[int(column.name)] for column in cells.select(map(read.get, untold)) if is_counter(_finite(column))]
     said = [say_counter(name) for name in marks]
     if marks and len(marks) == len(shape.values):
         raise DataError(f"{where}: {said[0]}" + (f" (likewise {', '.join(marks[1:])})" if len(marks) > 1 else ""))
@@ -68,12 +70,11 @@ def take_steps(batch: pl.DataFrame, key: str, counted: pl.Expr, before: dict[Key
     return kept.with_columns(value="__step__").drop("__step__"), stepped.filter(falls).height
 
 
-def is_counter(cells: NDArray[np.float64]) -> bool:
-    """True where the first values of a column never fall, but for a few resets to where they began.
+def is_counter(values: NDArray[np.float64]) -> bool:
+    """True where the first values of a column, all finite, never fall, but for a few resets to where they began.
 
     At least `FEWEST` values are needed, of which 20 are higher than the one before; 2 % of the steps may be resets.
     """
-    values = cells[np.isfinite(cells)]
     if values.size < FEWEST or falls_often(values):
         return False
     steps = np.diff(values)
@@ -81,6 +82,11 @@ def is_counter(cells: NDArray[np.float64]) -> bool:
     falls = steps < 0
     resets = bool((values[1:][falls] <= low + 0.05 * (high - low)).all()) and falls.sum() <= _RESETS * steps.size
     return bool((steps > 0).sum() >= _RISES and resets)
+
+
+def _finite(cells: pl.Series) -> NDArray[np.float64]:
+    values = cells.to_numpy()
+    return np.asarray(values[np.isfinite(values)], np.float64)
 
 
 def falls_often(values: NDArray[np.float64]) -> bool:

@@ -47,6 +47,7 @@ from sentinel.tables.times import instant, stamp_text
 EMPTIED_NAMED = 12
 """Series without a value that are named one by one."""
 _CELL = "__cell__"
+_FIRST_ROWS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,9 +363,14 @@ def find_texts(head: pl.DataFrame, names: Sequence[str], options: TableOptions) 
         cells = pl.DataFrame([head[name].alias(str(n)) for n, name in enumerate(texts)])
         known = [~pl.col(name).str.strip_chars().is_in(options.missing) for name in cells.columns]  # null where empty
         numbers = [number(pl.col(name), pl.String(), options).is_not_null() for name in cells.columns]
-        seen = cells.select(one.any() for one in known).row(0)
-        read = cells.select((one & is_known).any() for one, is_known in zip(numbers, known, strict=True)).row(0)
-        found -= {name for name, some, one in zip(texts, seen, read, strict=True) if one or not some}
+        read = [(one & is_known).any() for one, is_known in zip(numbers, known, strict=True)]
+        # The first rows tell of most columns that they hold numbers; the others are looked at as a whole.
+        untold = [n for n, one in enumerate(cells.head(_FIRST_ROWS).select(read).row(0)) if not one]
+        found.difference_update(texts)
+        if untold:
+            seen = cells.select(known[n].any() for n in untold).row(0)
+            numeric = cells.select(read[n] for n in untold).row(0)
+            found |= {texts[n] for n, some, one in zip(untold, seen, numeric, strict=True) if some and not one}
     return [name for name in names if name in found]
 
 
