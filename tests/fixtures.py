@@ -215,6 +215,7 @@ def snapshot() -> Snapshot:
             value=nan,
             left_out=7,
             fill_values=(-999.0,),
+            values_left_out=((-999.0, 7),),
         ),
         judged(SERIES, 0.9, 0.86, 0.93, -1.2, name="elnino"),
         replace(SERIES, name="lake/new"),

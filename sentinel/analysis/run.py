@@ -268,4 +268,4 @@ def _complete(findings: Findings, pipeline: Pipeline, state: PipelineState, coun
             if record.state is State.LEARNING and not record.gaps and record.target is None:
                 record.whole = estimate_whole(np.array(record.begun), record.plan.seasons)
             record.fill_values = view.fill_values
-            record.left_out = left_out_in_words(view.left_out, view.fill_values)
+            record.left_out = left_out_in_words(view.left_out, view.values_left_out)

@@ -162,6 +162,8 @@ class SeriesView:
     """Values so far that were taken as missing since they are no measurements: fill values, far values of a start."""
     fill_values: tuple[float, ...] = ()
     """The fill values among them: far from all others, and exactly the same each time."""
+    values_left_out: tuple[tuple[float, int], ...] = ()
+    """Which they were and how often each, as far as that is remembered, whatever has become of them since."""
     thresholds: tuple[float, ...] = ()
     readings: tuple[float, ...] = ()
     """One per threshold, in null standard deviations; NaN while not ready."""

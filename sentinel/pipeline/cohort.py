@@ -218,6 +218,12 @@ def find_fill_values(members: CohortState, row: int) -> tuple[float, ...]:
     return fills.fill_values(conditioner.far[row]) if isinstance(conditioner, ConditionerState) else ()
 
 
+def values_left_out(members: CohortState, row: int) -> tuple[tuple[float, int], ...]:
+    """Give the values of a series that were taken as missing and how often, as far as they are remembered."""
+    conditioner = members.conditioner
+    return fills.values_left_out(conditioner.far[row]) if isinstance(conditioner, ConditionerState) else ()
+
+
 def _find_last(before: Last, block: Block, conditioned: Conditioned, scored: Scored) -> tuple[Last, Estimates[Floats]]:
     """Return the last tick of each column that has one; a missing tick keeps the residual of none."""
     present = block.kind != ABSENT

@@ -59,7 +59,7 @@ class ConditionerState(NamedTuple):
     visits: Ints
     """(series, bins)."""
     far: Floats
-    """Far values; columns of `fills.py`, (series, 11)."""
+    """Far values; columns of `fills.py`, (series, 15)."""
     start: Floats
     """The first values, while they may be spoilt; NaN once they are known not to be; (series, 21)."""
     start_tick: Ints

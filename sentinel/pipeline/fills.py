@@ -14,7 +14,8 @@ Two things are done about far values, and both are counted:
 
 A value that is not far when it comes again was measured, and is forgotten. One that makes up more than a fifth of all
 values, or a third of the start, is no mark of a missing one but a state, such as a pump at rest or an empty queue: it
-is kept. Two far values are remembered, across gaps too.
+is kept. Two far values are remembered, across gaps too. Which values were left out, and how often each, stays known
+whatever becomes of them: two of them by name, and how many there were in all.
 """
 
 from __future__ import annotations
@@ -38,20 +39,21 @@ _MOST = 0.2
 _MOST_OF_START = START // 3
 
 ONE, OTHER, SEEN_ONE, SEEN_OTHER, LATEST, BEFORE, LEFT_OUT, LEARNT, VALUES, LOWEST, HIGHEST = range(11)
+NAMED, NAMED_OTHER, TIMES, TIMES_OTHER = range(11, 15)
 """Two far values and how often they were seen; which of them was stored or seen last, 0 or 1; the value before, NaN if
 it was not far; values left out so far; 1 once the series was learnt; values so far, those that were left out included;
-range of the values that were not far."""
+range of the values that were not far; two values that were left out and how often, those that were so most often."""
 
 
 def fresh(series: int) -> Floats:
-    """Nothing seen; (series, 11)."""
-    found = np.zeros((series, 11))
-    found[:, [ONE, OTHER, BEFORE, LOWEST, HIGHEST]] = np.nan
+    """Nothing seen; (series, 15)."""
+    found = np.zeros((series, 15))
+    found[:, [ONE, OTHER, BEFORE, LOWEST, HIGHEST, NAMED, NAMED_OTHER]] = np.nan
     return found
 
 
 def has_fill_values(far: Floats) -> Flags:
-    """Tell which series have a fill value; `far` of shape (series, 11)."""
+    """Tell which series have a fill value; `far` of shape (series, 15)."""
     seen = far[:, [SEEN_ONE, SEEN_OTHER]]
     found: Flags = np.any((seen >= _FROM) & (seen <= _MOST * far[:, [VALUES]]), axis=1)
     return found
@@ -61,6 +63,12 @@ def fill_values(far: Floats) -> tuple[float, ...]:
     """Give the fill values of a series, the smaller first."""
     known = (far[ONE + place] for place in (0, 1) if _FROM <= far[SEEN_ONE + place] <= _MOST * far[VALUES])
     return tuple(sorted(float(value) for value in known))
+
+
+def values_left_out(far: Floats) -> tuple[tuple[float, int], ...]:
+    """Give the values of a series that were left out and how often each was, most often first."""
+    known = ((float(far[NAMED + place]), int(far[TIMES + place])) for place in (0, 1) if far[TIMES + place] > 0.0)
+    return tuple(sorted(known, key=lambda one: (-one[1], one[0])))
 
 
 @part
@@ -96,8 +104,20 @@ def is_fill(x: float, last: float, known: bool, distant: bool, far: Floats) -> b
     far[LATEST] = place
     if not _FROM <= far[SEEN_ONE + place] <= _MOST * far[VALUES] or not follows or x == last:
         return False
-    far[LEFT_OUT] += 1.0
+    _leave_out(x, far)
     return True
+
+
+@part
+def _leave_out(x: float, far: Floats) -> None:
+    """Count a value that is left out; of more than two the one that was so least often loses its name."""
+    far[LEFT_OUT] += 1.0
+    if x == far[NAMED] or x == far[NAMED_OTHER]:
+        place = 0 if x == far[NAMED] else 1
+    else:
+        place = 0 if far[TIMES] <= far[TIMES_OTHER] else 1
+        far[NAMED + place], far[TIMES + place] = x, 0.0
+    far[TIMES + place] += 1.0
 
 
 @part
@@ -139,7 +159,7 @@ def bounds_of_start(start: Floats) -> tuple[float, float]:
 @part
 def note_start(x: float, far: Floats) -> None:
     """Count a value of a start that is left out; it is a fill value from the next time on."""
-    far[LEFT_OUT] += 1.0
+    _leave_out(x, far)
     if x != far[ONE] and x != far[OTHER]:
         _store(x, far)
     far[SEEN_ONE + (0 if x == far[ONE] else 1)] = _FROM

@@ -15,7 +15,15 @@ from sentinel.domain.events import alarm_id, remark_names
 from sentinel.domain.states import Reason, RuleView, SeriesView, State
 from sentinel.pipeline.alarm import LEARNING
 from sentinel.pipeline.arrays import Ints
-from sentinel.pipeline.cohort import Cohort, CohortState, find_fill_values, has_fill_values, left_out, tie_share
+from sentinel.pipeline.cohort import (
+    Cohort,
+    CohortState,
+    find_fill_values,
+    has_fill_values,
+    left_out,
+    tie_share,
+    values_left_out,
+)
 from sentinel.pipeline.results import strongest
 
 
@@ -41,6 +49,7 @@ def view_rows(cohort: Cohort, members: CohortState, rows: Ints, known: Sequence[
     warm_up_left = cohort.points_left(members, rows) + np.maximum(0, plan.warm_up_pairs - members.bank.pairs[rows])
     filled = np.flatnonzero(has_fill_values(members, rows)).tolist()
     fill_values = {i: find_fill_values(members, int(rows[i])) for i in filled}
+    values_out = {i: values_left_out(members, int(rows[i])) for i in np.flatnonzero(left_out(members, rows)).tolist()}
     thresholds = tuple(cohort.scoring.thresholds.tolist())
     rules = _view_rules(cohort, members, rows, [one.name for one in known])
     columns: list[Sequence[Any]] = [
@@ -64,7 +73,8 @@ def view_rows(cohort: Cohort, members: CohortState, rows: Ints, known: Sequence[
             value=value, residual=residual, estimates=estimated, recovery_seconds=center,
             recovery_low_seconds=low, recovery_high_seconds=high, evidence=evidence, e_value=e_value,
             window_ticks=plan.window, windows=windows, window_us=window_us, tie_share=ties, left_out=out,
-            fill_values=fill_values.get(i, ()), thresholds=thresholds, readings=tuple(readings), rules=of_rules,
+            fill_values=fill_values.get(i, ()), values_left_out=values_out.get(i, ()), thresholds=thresholds,
+            readings=tuple(readings), rules=of_rules,
         )  # fmt: skip
 
 

@@ -121,15 +121,20 @@ def reason_in_words(view: SeriesView) -> str:
     return f"{reason}; the alarm since {since} is open" if view.state is State.BLIND and open_rules else reason
 
 
-def left_out_in_words(count: int, fill_values: Sequence[float]) -> str:
-    """Say which values were taken as missing though nobody declared them: `12 values left out: -999 lies far ...`."""
+def left_out_in_words(count: int, known: Sequence[tuple[float, int]]) -> str:
+    """Say which values were taken as missing though nobody declared them: `12 values left out: -999 lies far ...`.
+
+    `known` are values with how often each was left out; the state of an older version has none.
+    """
     if not count:
         return ""
     values = f"{_count(count, 'value')} left out"
-    if not fill_values:  # it came before a new level
+    if not known:
         return f"{values}: far from all others"
-    names = " and ".join(f"{value:g}" for value in fill_values)
-    verb = "lies" if len(fill_values) == 1 else "lie"
+    alone = known[0][1] == count
+    named = [f"{value:g}" if alone else f"{value:g} ({_count(times, 'time')})" for value, times in known]
+    names = " and ".join([*named, *(["others"] if sum(times for _, times in known) < count else [])])
+    verb = "lies" if alone else "lie"
     return f"{values}: {names} {verb} far from all others, as a mark of a missing value does (key missing)"
 
 

@@ -13,6 +13,7 @@ from sentinel.config import BankSettings, Settings
 from sentinel.domain.errors import StateError
 from sentinel.pipeline.codec import FORMAT, UnreadableState, digest, from_arrays, to_arrays
 from sentinel.pipeline.cohort import CohortState, SteppedBlock
+from sentinel.pipeline.fills import LEFT_OUT, values_left_out
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.pipeline import CohortKey, Pipeline, PipelineState
 from sentinel.pipeline.results import Rows
@@ -134,6 +135,17 @@ def test_an_array_that_a_state_does_not_have_yet_is_that_of_new_series_and_one_t
     found = from_arrays(Pipeline(hourly(**BASE)), fewer, header)
     assert found.cohorts[0].spread.points.tolist() == [0, 0]
     assert found.cohorts[0].bank.cell.tobytes() == state.cohorts[0].bank.cell.tobytes()
+
+
+def test_a_state_from_before_left_out_values_had_names_is_read_and_keeps_their_count() -> None:
+    state = seen(hourly(**BASE), series=2)
+    arrays, header = to_arrays(state)
+    far = arrays["cohort/0/conditioner/far"]
+    far[:, LEFT_OUT] = [0.0, 7.0]
+    found = from_arrays(Pipeline(hourly(**BASE)), arrays | {"cohort/0/conditioner/far": far[:, :11]}, header)
+    assert found.cohorts[0].conditioner.far[:, :11].tobytes() == far[:, :11].tobytes()
+    assert [values_left_out(row) for row in found.cohorts[0].conditioner.far] == [(), ()]
+    through(Pipeline(hourly(**BASE)), [batch_of(ar1(3, 0.5, 50, 2), first_tick=150)], state=found)
 
 
 def test_a_state_that_does_not_fit_is_to_be_replayed_and_is_no_crash() -> None:

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from sentinel.domain.states import Reason, SeriesView, State
 from sentinel.pipeline.conditioning import Conditioner, ConditionerState
-from sentinel.pipeline.fills import LEFT_OUT, START, has_fill_values
+from sentinel.pipeline.fills import (
+    LEFT_OUT,
+    START,
+    _leave_out,
+    fill_values,
+    fresh,
+    has_fill_values,
+    values_left_out,
+)  # fmt: skip
 from sentinel.pipeline.pipeline import Pipeline
 from sentinel.pipeline.snapshot import Snapshot
 from tests.pipeline.streams import ar1, batch_of, hourly, plan_with, run, through
@@ -120,6 +128,31 @@ def test_what_is_left_out_is_counted() -> None:
     fills = (values == -999.0).sum(axis=0)
     assert (far[:, LEFT_OUT] >= fills - 2).all()
     assert (far[:, LEFT_OUT] <= fills).all()
+
+
+def test_which_values_were_left_out_stays_known_once_they_are_measured() -> None:
+    values = np.round(ar1(7, 0.5, 2_000), 2)
+    values[100:1_000:30], values[110:1_000:90] = -40.0, 77.0
+    values[1_000:] -= np.linspace(0.0, 45.0, 1_000)[:, None]  # comes to lie around -40
+    values[1_900:1_910] = -40.0 + np.arange(10)[:, None] / 100.0
+    conditioner = run(values, hourly()).state.cohorts[0].conditioner
+    assert isinstance(conditioner, ConditionerState)
+    far = conditioner.far[0]
+    (first, times), (other, fewer) = values_left_out(far)
+    assert (first, other) == (-40.0, 77.0)
+    assert 25 <= times <= 30
+    assert 7 <= fewer <= 10
+    assert times + fewer == far[LEFT_OUT]
+    assert -40.0 not in fill_values(far)  # it was measured since
+
+
+def test_of_many_values_that_were_left_out_those_that_were_so_most_often_have_names() -> None:
+    far = fresh(1)[0]
+    for value, times in ((1.0, 5), (2.0, 3), (3.0, 2), (1.0, 4), (3.0, 6)):
+        for _ in range(times):
+            _leave_out.py_func(value, far)  # type: ignore[attr-defined]  # as it is, only kernels can call it
+    assert values_left_out(far) == ((1.0, 9), (3.0, 8))
+    assert far[LEFT_OUT] == 20
 
 
 def test_a_value_of_a_coarse_sensor_that_was_far_once_is_no_fill_value() -> None:

@@ -273,5 +273,6 @@ def test_a_fill_value_that_nobody_declared_is_named_in_log_metrics_and_page(
     assert rig.engine.snapshot.left_out_counts() == {"buoys": pytest.approx((values == -999.0).sum(), abs=3)}
     view = rig.engine.snapshot.view("s0")
     assert view.fill_values == (-999.0,)
-    assert "-999 lies far from all others" in left_out_in_words(view.left_out, view.fill_values)
+    assert view.values_left_out == ((-999.0, view.left_out),)
+    assert "-999 lies far from all others" in left_out_in_words(view.left_out, view.values_left_out)
     assert rig.engine.snapshot.view("s1").left_out == 0
