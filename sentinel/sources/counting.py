@@ -1,13 +1,14 @@
 """Columns of a wide table that only count are left out, by the rule that `inspect` goes by.
 
-It is decided once for each column of a source, whatever becomes of its files: by the rows that are there when it is
-first read, at most `HEAD_ROWS`. A column that has fewer than `FEWEST` values by then is judged until that many tell;
-the default rule gives no verdict before.
+It is decided for each column of a source by its first `HEAD_ROWS` values, whatever becomes of its files. A column that
+has fewer than `FEWEST` of them is judged; the default rule gives no verdict before. From then on one that has only
+risen so far is held back: a sensor, too, may rise for some hours. Once it falls as no counter does it is judged, and
+all that was held back is given, in order; at the last of those values a column that counts is left out for good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,24 +22,33 @@ from sentinel.tables.counters import FEWEST, falls_often, is_counter, say_counte
 
 @dataclass(slots=True)
 class Counters:
-    """What is known of the columns of a source; each is of one of three kinds."""
+    """What is known of the columns of a source; each is judged, counts, or is open."""
 
     judged: set[str]
     """Measurements."""
     counting: set[str]
     open: dict[str, list[float]]
     """Values so far of the columns that do not tell yet."""
+    held: dict[str, list[tuple[str, int]]]
+    """Series and time of those of them, the last ones, that are held back as they have only risen so far."""
+
+    @property
+    def left_out(self) -> set[str]:
+        """Columns that count, or that have only risen so far."""
+        return self.counting | self.held.keys()
 
     def to_json(self) -> dict[str, object]:
         """Write what the cursor keeps; measurements are the columns that are neither."""
-        written = {"counting": sorted(self.counting), "open": self.open}
+        held = {name: [list(row) for row in rows] for name, rows in self.held.items()}
+        written = {"counting": sorted(self.counting), "open": self.open, "held": held}
         return {key: value for key, value in written.items() if value}
 
     @classmethod
     def of_json(cls, written: Mapping[str, Any], columns: Iterable[str]) -> Counters:
         """Read what was written, of a source that had these columns."""
         counting, undecided = set(written.get("counting", ())), dict(written.get("open", {}))
-        return cls(set(columns) - counting - undecided.keys(), counting, undecided)
+        held = {name: [(series, int(us)) for series, us in rows] for name, rows in written.get("held", {}).items()}
+        return cls(set(columns) - counting - undecided.keys(), counting, undecided, held)
 
 
 class CounterWatch:
@@ -63,24 +73,43 @@ class CounterWatch:
         counters: what is known of them; brought up to date.
         """
         said: list[str] = []
+        given = [kept]
         if not counters.judged.issuperset(columns):
             for name in columns:
                 if name not in counters.judged and name not in counters.counting:
-                    said += self._decide(name, kept, counters)
-        left_out = [name for name in counters.counting if not self.is_asked_for(name)]
-        return kept.filter(~pl.col(COLUMN).is_in(left_out)) if left_out else kept, said
+                    own = kept.filter((pl.col(COLUMN) == name) & pl.col("value").is_finite())
+                    said += self._decide(name, own, counters, given)
+        left_out = [name for name in counters.left_out if not self.is_asked_for(name)]
+        given[0] = kept.filter(~pl.col(COLUMN).is_in(left_out)) if left_out else kept
+        return pl.concat([*given[1:], given[0]]) if len(given) > 1 else given[0], said
 
-    def _decide(self, name: str, kept: pl.DataFrame, counters: Counters) -> list[str]:
-        before = counters.open.pop(name, [])
-        values = np.append(np.array(before, np.float64), kept.filter(pl.col(COLUMN) == name)["value"].to_numpy())
-        values = values[np.isfinite(values)]
-        if self.is_asked_for(name) or falls_often(values):
-            counters.judged.add(name)
-        elif values.size < FEWEST:
+    def _decide(self, name: str, own: pl.DataFrame, counters: Counters, given: list[pl.DataFrame]) -> Iterator[str]:
+        """Decide on a column of which these rows are new, as far as they tell; add to `given` what was held back."""
+        before, held = counters.open.pop(name, []), counters.held.pop(name, None)
+        values = np.append(np.array(before, np.float64), own["value"].to_numpy())
+        if values.size < FEWEST and not (self.is_asked_for(name) or falls_often(values)):
             counters.open[name] = values.tolist()
-        elif is_counter(values[:HEAD_ROWS]):
-            counters.counting.add(name)
-            return [say_counter(name) + (f"; its first {len(before):,} values were" if before else "")]
-        else:
+            return
+        if self.is_asked_for(name) or falls_often(values) or not is_counter(values[:HEAD_ROWS]):
             counters.judged.add(name)
-        return []
+            if held:
+                given.append(_rows_of(name, held, before[-len(held) :], own))
+                yield f"{name!r} falls as no counter does: it is judged, with {len(held):,} values that were held back"
+            return
+        if held is None:
+            yield say_counter(name) + (f"; its first {len(before):,} values were" if before else "")
+        if values.size >= HEAD_ROWS:
+            counters.counting.add(name)
+            return
+        counters.open[name] = values.tolist()
+        new = zip(own["series"].to_list(), own["time"].dt.epoch("us").to_list(), strict=True)
+        counters.held[name] = [*(held or ()), *new]
+
+
+def _rows_of(name: str, held: Sequence[tuple[str, int]], values: Sequence[float], like: pl.DataFrame) -> pl.DataFrame:
+    """Make rows as they are in `like` of what was held back of a column."""
+    series, times = zip(*held, strict=True)
+    made = pl.DataFrame(
+        {"series": series, "time": pl.Series(times).cast(pl.Datetime("us")), "value": values, COLUMN: name}
+    )
+    return made.select(pl.col(column).cast(kind) for column, kind in like.schema.items())

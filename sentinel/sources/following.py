@@ -127,7 +127,7 @@ class Follower:
             observations = observations.with_columns(series=pl.lit(prefix) + pl.col("series"))
         ways = {one.way for one in found.positions.values() if one.way is not None}
         columns = {name for way in ways if way.series is None and not self._options.by for name in way.values}
-        rising = {name for name in read.counters.counting if not self._counters.is_asked_for(name)}
+        rising = {name for name in read.counters.left_out if not self._counters.is_asked_for(name)}
         return Frame(
             identity(self._settings), observations,
             cursor=Marks(found.positions, counted, read.counters).to_cursor(self._read_with),

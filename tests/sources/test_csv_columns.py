@@ -244,8 +244,28 @@ def test_what_counts_is_decided_once_however_the_file_comes_and_whatever_becomes
     path.write_text(NAMES + counting(260, 261))
     frames, cursor = follow(source, cursor)
     assert {name for name, _ in rows(frames)} == {"lake", "ph"}
-    path.write_text(NAMES + "".join(f"{line(n).rpartition(',')[0]},{-n},1,1,1\n" for n in range(262, 400)))
-    assert {name for name, _ in rows(follow(source, cursor)[0])} == {"lake", "ph"}
+
+
+@given(st.integers(110, 900), st.lists(st.integers(1, 1_050), max_size=6), st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_of_a_sensor_that_rises_for_long_nothing_is_lost_and_a_counter_is_left_out_for_good(
+    tmp_path_factory, top, cuts, restarts
+):
+    """Bug: a lake that warmed since sunrise, in 100 values that only rose, was taken for a counter for ever."""
+    path = tmp_path_factory.mktemp("a") / "a.csv"
+    dawn = [n / 100 if n <= top else (2 * top - n) / 100 for n in range(1_050)]
+    lines = [f"{line(n).rpartition(',')[0]},{n},{dawn[n]},{n * 7 % 11}\n" for n in range(1_050)]
+    source, cursor, told = csv_source(path), None, []
+    for cut in (*sorted(cuts), 1_050):
+        path.write_text("time,total,dawn,ph\n" + "".join(lines[:cut]))
+        frames, cursor = follow(csv_source(path) if restarts else source, cursor)
+        told += rows(frames)
+    assert [value for name, value in told if name == "dawn"] == dawn
+    assert sum(name == "total" for name, _ in told) < 100
+    assert frames[-1].counting == ("total",)
+    with path.open("a") as file:
+        file.write(f"{line(1_051).rpartition(',')[0]},-5,0,0\n{line(1_052).rpartition(',')[0]},-6,0,0\n")
+    assert {name for name, _ in rows(follow(source, cursor)[0])} == {"dawn", "ph"}
 
 
 def test_a_counter_is_judged_when_someone_says_how(tmp_path):
