@@ -27,7 +27,8 @@ from sentinel.analysis.variations import describe_variations, vary_rules
 from sentinel.analysis.verdicts import SKILL_FILES, describe_skill, write_skill
 from sentinel.config import Settings, from_mapping
 from sentinel.domain.errors import ConfigError, DataError, UsageError
-from sentinel.pipeline.plan import comparison_name, list_names
+from sentinel.domain.labels import compared_names
+from sentinel.pipeline.plan import list_names
 from sentinel.tables import TableOptions
 from sentinel.views.picture import Look
 
@@ -237,7 +238,7 @@ def sort_input(
     """Sort on disk, all series or `only` one with those it is compared with; DataError if that leaves nothing."""
     needed: tuple[str, ...] = ()
     if only is not None:
-        target, _, counterpart = only.partition(comparison_name("", ""))
+        target, counterpart = compared_names(only)
         needed = (only, target, counterpart) if counterpart else (only,)
     observations = sort(
         intake.observations, folder, needed, progress, by_time=compares(settings), differences=intake.differences

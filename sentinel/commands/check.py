@@ -6,7 +6,6 @@ import argparse
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
 from glob import has_magic
 from math import floor
 
@@ -23,6 +22,7 @@ from sentinel.config import (
 )
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import ConfigError
+from sentinel.domain.labels import chooses_by_label, comparison_name, fits, read_key, write_key
 from sentinel.domain.spans import DAY, Cadence, print_duration, print_season, print_size
 from sentinel.notify import make_notifier
 from sentinel.notify.needs import say_what_lacks
@@ -30,7 +30,6 @@ from sentinel.pipeline.plan import (
     STAMPS_FOR_CADENCE,
     Plan,
     Plans,
-    comparison_name,
     defaults_for,
     list_names,
     plan_for,
@@ -125,7 +124,7 @@ def remarks(settings: Settings, sources: Sequence[Source]) -> Iterator[str]:
         yield from shared_series(sources, look_at(sources))
     names = _known(sources)
     if not names:
-        literal = [site for site in settings.sites if not has_magic(site.match)]
+        literal = [site for site in settings.sites if not (has_magic(site.match) or chooses_by_label(site.match))]
         yield from (line for site in literal for line in without_enough([site], [[site.match]]))
         return
     judged = [list_names(settings, [name]) for name in names]
@@ -133,7 +132,7 @@ def remarks(settings: Settings, sources: Sequence[Source]) -> Iterator[str]:
     everyone = [name for own in judged for name in own]
     for part, entries, among in (("series", settings.series, names), ("rule", settings.alarms, everyone)):
         for match in dict.fromkeys(entry.match for entry in entries):
-            if not any(fnmatchcase(name, match) for name in among):
+            if not any(fits(name, match) for name in among):
                 yield f"{part} {match}: matches none of the series that the sources have now ({listed})"
     yield from without_enough(settings.sites, judged)
 
@@ -297,5 +296,8 @@ def _site(site: SiteSettings) -> str:
 
 
 def _example(match: str) -> str:
-    """Make a name that the glob fits."""
+    """Make a key that the pattern fits."""
+    if chooses_by_label(match):
+        name, labels = read_key(match.removesuffix("{}"))
+        return write_key(_example(name) or "x", {label: _example(value) for label, value in labels.items()})
     return re.sub(r"\[(?!!)(.)[^]]*\]", r"\1", match.replace("*", "x")).replace("?", "x")

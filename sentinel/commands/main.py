@@ -278,6 +278,8 @@ def _table(parser: argparse.ArgumentParser, title: str) -> None:
     )
     for name, metavar, text, more in names:
         table.add_argument(f"--{name}", metavar=metavar, help=text, **more)
+    kept = """columns of --by become labels: ph{lake="paul"} in place of paul/ph"""
+    table.add_argument("--keep-labels", action="store_const", const=True, help=kept)
 
 
 def table_options(arguments: argparse.Namespace) -> TableOptions:

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
-from sentinel.config.values import Fault, Part, Text, WrittenBudget
+from sentinel.config.values import Fault, Part, Pattern, WrittenBudget
 from sentinel.domain.spans import YEAR, Budget, Cadence
 
 LARGEST_ALPHA = 0.1
@@ -95,8 +95,8 @@ class ChannelSettings(Part):
 class AlarmSettings(Part):
     """A rule: alarm when a claim has gathered evidence, at a stated rate of false alarms."""
 
-    match: Text = "*"
-    """Series names the rule is for, with * ? [abc]; every rule that matches applies."""
+    match: Pattern = "*"
+    """Series the rule is for, by name with * ? [abc] or by labels; every rule that matches applies."""
     kind: Literal["slower", "lag1", "modulus", "spread", "rise", "weighted"] = "lag1"
     """The sign that evidence is gathered on: slower = it returns more slowly than it did, at any rate; lag1 = more
     slowly than a threshold says; modulus = an oscillation that dies out ever more slowly; spread = larger fluctuations;

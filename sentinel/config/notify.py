@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
-from sentinel.config.values import Fault, Name, Part, PositiveDuration, Text, require
+from sentinel.config.values import Fault, LabelName, Name, Part, PositiveDuration, Text, require
 from sentinel.domain.spans import HOUR, MINUTE, SECOND
 
 _NOT_EMPTY = require(lambda path: path != "", "a path is needed; '.' is the folder in which sentinel was started")
@@ -29,12 +29,6 @@ def _http(text: str) -> str:
 
 
 Url: TypeAlias = Annotated[Text, AfterValidator(_http)]
-_LABEL = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
-LabelName: TypeAlias = Annotated[
-    str,
-    AfterValidator(require(lambda text: re.match(_LABEL, text), "letters, digits and '_' are allowed, no digit first")),
-    WithJsonSchema({"type": "string", "pattern": _LABEL}),
-]
 _ADDRESS = r"^[^@\s<>,]+@[^@\s<>,]+$"
 Address: TypeAlias = Annotated[
     str,

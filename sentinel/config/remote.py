@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from sentinel.config.sources import TIME_NUMBERS, CsvSource, Every, Prefix, SimulateSource, TimeZone
-from sentinel.config.values import Fault, Name, Part, PositiveDuration, Text, require
+from sentinel.config.values import Fault, KeyPath, Name, Part, PositiveDuration, SourceLabels, Text, require
 from sentinel.domain.spans import DAY, MINUTE, SECOND
 
 TEMPLATE = re.compile(r"\{([A-Za-z0-9_.-]+)\}")
@@ -106,6 +106,11 @@ class PrometheusSource(Part):
     """Further lines of each request, such as {X-Scope-OrgID: lakes}; no secrets: settings are shown."""
     prefix: Prefix = ""
     """Put before the name of each series."""
+    labels: SourceLabels = Field(default_factory=dict)
+    """Labels of its series, such as {site: north}. A label that a series brings itself stays."""
+    keep_labels: bool = False
+    """Labels stay labels, `ph{lake="peter"}` in place of `ph/lake=peter`; series_name names what is before them. Series
+    have other keys then: `sentinel series rename` keeps what was learnt of them."""
     max_observations: Annotated[int, Field(ge=1)] = 50_000
     """Observations that one request is meant to bring; history is read in pieces of about so many."""
 
@@ -169,6 +174,11 @@ class SqlSource(Part):
     """How long a connection and a query may take, each."""
     prefix: Prefix = ""
     """Put before the name of each series."""
+    labels: SourceLabels = Field(default_factory=dict)
+    """Labels of its series, such as {site: north}. A label that a series brings itself stays."""
+    keep_labels: bool = False
+    """Columns of by become labels, `ph{lake="peter"}` in place of `peter/ph`. Series have other keys then: `sentinel
+    series rename` keeps what was learnt of them."""
     max_rows: Annotated[int, Field(ge=2)] = 20_000
     """Rows read in one go; the rest follows at once."""
 
@@ -222,6 +232,8 @@ class MqttSource(Part):
     """MQTT 5: how long the broker keeps messages while the daemon is away."""
     prefix: Prefix = ""
     """Put before the name of each series."""
+    labels: SourceLabels = Field(default_factory=dict)
+    """Labels of its series, such as {site: north}, or {lake: "{2}"} by a level of the topic."""
 
     def _conflicts(self) -> Iterator[Fault]:
         yield from require_one_password(self)
@@ -229,9 +241,11 @@ class MqttSource(Part):
             yield Fault(("time",), f"'{self.time}', and the payload is a number; name the places of the values as well")
         if self.ca_file is not None and self.url.startswith("mqtt:"):
             yield Fault(("ca_file",), f"'{self.ca_file}' without TLS; write mqtts:// in url")
-        for place in TEMPLATE.findall(self.series_name or ""):
-            if not (place.isdigit() and int(place) > 0):
-                yield Fault(("series_name",), f"'{place}' is no level of a topic; numbers from 1 on are allowed")
+        templates: list[tuple[KeyPath, str]] = [(("series_name",), self.series_name or "")]
+        for path, template in [*templates, *((("labels", label), text) for label, text in self.labels.items())]:
+            for place in TEMPLATE.findall(template):
+                if not (place.isdigit() and int(place) > 0):
+                    yield Fault(path, f"'{place}' is no level of a topic; numbers from 1 on are allowed")
 
 
 class PushSource(Part):
@@ -252,6 +266,11 @@ class PushSource(Part):
     """Bytes of one request at most, compressed or not."""
     prefix: Prefix = ""
     """Put before the name of each series."""
+    labels: SourceLabels = Field(default_factory=dict)
+    """Labels of its series, such as {site: north}. A label that a series brings itself stays."""
+    keep_labels: bool = False
+    """Labels stay labels, `ph{lake="peter"}` in place of `ph/lake=peter`; series_name names what is before them. Series
+    have other keys then: `sentinel series rename` keeps what was learnt of them."""
 
 
 Source: TypeAlias = Annotated[

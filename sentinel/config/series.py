@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from fnmatch import fnmatchcase
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, AliasChoices, Field
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, WithJsonSchema
 
 from sentinel.config.values import (
     Duration,
     Fault,
     Name,
     Part,
+    Pattern,
     PositiveDuration,
     PositiveSeason,
     Text,
@@ -22,6 +22,7 @@ from sentinel.config.values import (
     or_else,
     require,
 )
+from sentinel.domain.labels import NAME, chooses_by_label, fits, read_key, write_key
 from sentinel.domain.spans import HalfLife, print_duration, print_season
 
 SHORTEST_HALF_LIFE_TICKS = 3.0
@@ -38,6 +39,24 @@ def _has_usual_length(half_life: HalfLife) -> bool:
 BankHalfLife: TypeAlias = Annotated[
     WrittenHalfLife, AfterValidator(require(_has_usual_length, "a half-life is 3 to 100000 ticks"))
 ]
+
+
+def _write_counterpart(value: object) -> object:
+    if isinstance(value, Mapping):
+        if NAME in value or not all(isinstance(part, str) and part for each in value.items() for part in each):
+            raise ValueError("the name of a series, or the labels in which it differs, such as {lake: paul}, is needed")
+        return write_key("", value)
+    return value
+
+
+Counterpart: TypeAlias = Annotated[
+    Text,
+    BeforeValidator(_write_counterpart),
+    WithJsonSchema({"anyOf": [
+        {"type": "string", "minLength": 1},
+        {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string", "minLength": 1}},
+    ]}),
+]  # fmt: skip
 Lag1: TypeAlias = Annotated[float, Field(gt=-1, lt=1)]
 
 
@@ -47,8 +66,9 @@ class SeriesSettings(Part):
     renamed: ClassVar[Mapping[str, str]] = {"reference": "counterpart"}
     retired: ClassVar[Mapping[str, float | None]] = {"coarse_share": None}
 
-    match: Text = "*"
-    """Series names, with * ? [abc] as in file names; * also spans '/'."""
+    match: Pattern = "*"
+    """Series names, with * ? [abc] as in file names; * also spans '/'. Or labels with their patterns, such as {site:
+    north, variable: "*"}, __name__ for the name; a series needs each of them, and may have more."""
     cadence: WrittenCadence | None = None
     """Spacing of the grid; null = learnt from the first 50 event times."""
     lateness: Annotated[Duration, Field(ge=0)] = 0
@@ -81,13 +101,17 @@ class SeriesSettings(Part):
     """Without an observation for this long the series is blind; null = 3 cadences + lateness."""
     bank: Name | None = None
     """Name of its bank; null = the bank named default if there is one, else half-lives by cadence."""
-    counterpart: Annotated[Text | None, Field(validation_alias=AliasChoices("counterpart", "reference"))] = None
-    """Name of another series that it is compared with as well; a * stands for what the * in match stood for."""
+    counterpart: Annotated[Counterpart | None, Field(validation_alias=AliasChoices("counterpart", "reference"))] = None
+    """Name of another series that it is compared with as well; a * stands for what the * in match stood for. Or labels
+    in which that one differs, such as {lake: paul}."""
 
     def _conflicts(self) -> Iterator[Fault]:
         name = self.counterpart or ""
         if any(sign in name for sign in "?[]") or name.count("*") > 1:
             message = f"'{name}' is a pattern; the name of a series is allowed, with one '*' at most"
+            yield Fault(("counterpart",), message)
+        elif "*" in name and chooses_by_label(self.match):
+            message = f"'{name}' has a '*', and match has labels; name those in which the counterpart differs"
             yield Fault(("counterpart",), message)
         elif "*" in name and (self.match.count("*") != 1 or any(sign in self.match for sign in "?[]")):
             message = f"'{name}' has a '*', so match needs exactly one '*' and no '?' or '['; '{self.match}' came"
@@ -109,7 +133,13 @@ class SeriesSettings(Part):
 
     def counterpart_of(self, name: str) -> str | None:
         """Name the counterpart of the series `name`, which the entry matches; None if it has none."""
-        if self.counterpart is None or "*" not in self.counterpart:
+        if self.counterpart is None:
+            return None
+        given, labels = read_key(self.counterpart)
+        if labels and not given:
+            own_name, own = read_key(name)
+            return write_key(own_name, {**own, **labels})
+        if "*" not in self.counterpart:
             return self.counterpart
         before, _, after = self.match.partition("*")
         return self.counterpart.replace("*", name[len(before) : len(name) - len(after)])
@@ -166,8 +196,9 @@ class SiteSettings(Part):
 
     name: Name
     """Name of the site in metrics, files and messages."""
-    match: Text = "*"
-    """Series names of the site, with * ? [abc]; a series and its comparison with a counterpart count once."""
+    match: Pattern = "*"
+    """Series of the site, by name with * ? [abc] or by labels; a series and its comparison with a counterpart count
+    once."""
     k: Annotated[int, Field(ge=1)] = 2
     """How many series must have an open alarm."""
     kind: Literal["slower", "lag1", "modulus", "spread", "rise", "any"] = "any"
@@ -189,14 +220,22 @@ def hidden_series(series: Iterable[SeriesSettings]) -> Iterator[Fault]:
         earlier.add(entry.match)
 
 
+def _stand_in(match: str) -> str:
+    """Make the key of a series that a pattern fits."""
+    if not chooses_by_label(match):
+        return match.replace("*", "x")
+    name, labels = read_key(match.removesuffix("{}"))
+    return write_key(name.replace("*", "x") or "x", {label: value.replace("*", "x") for label, value in labels.items()})
+
+
 def unusable_counterparts(series: tuple[SeriesSettings, ...]) -> Iterator[Fault]:
     """Find counterparts that are the series itself, or that have a counterpart of their own."""
     for position, entry in enumerate(series):
-        stand_in, shown = entry.match.replace("*", "x"), entry.counterpart
+        stand_in, shown = _stand_in(entry.match), entry.counterpart
         name = entry.counterpart_of(stand_in)
         if name is None:
             continue
-        at = next((i for i, other in enumerate(series) if fnmatchcase(name, other.match)), None)
+        at = next((i for i, other in enumerate(series) if fits(name, other.match)), None)
         if name == stand_in:
             message = f"'{shown}' is the series itself; the name of another one is allowed"
         elif at is None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from fnmatch import fnmatchcase, translate
-from functools import cached_property
+from fnmatch import translate
+from functools import cached_property, partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
@@ -30,7 +30,8 @@ from sentinel.config.series import (
     unusable_counterparts,
 )
 from sentinel.config.sources import CsvSource, repeated_identities, repeated_simulated_series
-from sentinel.config.values import GIB, Fault, Name, Part, PositiveDuration, Size, repeated_names, without
+from sentinel.config.values import GIB, Fault, Name, Part, PositiveDuration, Size, Text, repeated_names, without
+from sentinel.domain.labels import chooses_by_label, exposed_name, fits
 from sentinel.domain.metrics import ESSENTIAL, SERIES_METRICS
 from sentinel.domain.spans import DAY, MINUTE
 
@@ -111,8 +112,17 @@ class WebSettings(Part):
     """What of a series is shown in /metrics beside its alarms: names without `sentinel_series_`."""
     detailed_series: Annotated[int, Field(ge=0)] = 50
     """Series of which all is shown in /metrics: those with an open alarm first, then by name."""
+    labels: tuple[Text, ...] = ()
+    """Labels of series that /metrics and alerts show beside the whole key, as label_NAME."""
     history_series: Annotated[int, Field(ge=0)] = 1_000
     """Series of which a history is kept for pictures."""
+
+    def _conflicts(self) -> Iterator[Fault]:
+        shown = [exposed_name(label) for label in self.labels]
+        for position, name in enumerate(shown):
+            if name in shown[:position]:
+                message = f"'{self.labels[position]}' is shown as {name}, as an earlier one is; name one of them"
+                yield Fault(("labels", position), message)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -174,7 +184,7 @@ class Settings(Part):
                 if rule.false_alarms is None or entry.cadence is None:
                     continue
                 alpha = rule.uncut_alpha(entry.cadence) if rule.kind != SLOWER else rule.alpha_per_tick(entry.cadence)
-                matches = rule.match == entry.match or fnmatchcase(entry.match, rule.match)
+                matches = rule.match == entry.match or fits(entry.match, rule.match)
                 if matches and alpha > LARGEST_ALPHA:
                     message = (
                         f"{rule.false_alarms} is alpha {alpha:.3g} per tick of cadence {entry.cadence} of series "
@@ -184,13 +194,23 @@ class Settings(Part):
                     break
 
     @cached_property
-    def _first_match(self) -> Callable[[str], re.Match[str] | None]:
+    def _first_match(self) -> Callable[[str], int]:
+        """Find the first entry that fits a name; -1 = none does."""
+        patterns = [entry.match for entry in self.series]
+        if any(chooses_by_label(pattern) for pattern in patterns):
+            return lambda name: next((i for i, pattern in enumerate(patterns) if fits(name, pattern)), -1)
         # One pattern whose n-th group is the n-th entry: the first that matches is the only group that took part.
-        return re.compile("|".join(f"({translate(entry.match)})" for entry in self.series)).match
+        find = re.compile("|".join(f"({translate(pattern)})" for pattern in patterns)).match
+        return lambda name: (((found := find(name)) and found.lastindex) or 0) - 1
 
     @cached_property
     def _rule_matches(self) -> list[Callable[[str], object]]:
-        return [re.compile(translate(rule.match)).match for rule in self.alarms]
+        return [
+            partial(fits, pattern=rule.match)
+            if chooses_by_label(rule.match)
+            else re.compile(translate(rule.match)).match
+            for rule in self.alarms
+        ]
 
     @cached_property
     def _rules(self) -> dict[tuple[int, ...], tuple[AlarmSettings, ...]]:
@@ -206,14 +226,12 @@ class Settings(Part):
 
     def entry_key(self, name: str) -> EntryKey:
         """Return what decides all settings of a series but its counterpart: its entry and its rules."""
-        found = self._first_match(name)
-        entry = (found.lastindex or 0) - 1 if found else -1
-        return entry, tuple(i for i, matches in enumerate(self._rule_matches) if matches(name))
+        return self._first_match(name), tuple(i for i, matches in enumerate(self._rule_matches) if matches(name))
 
     def series_for(self, name: str) -> SeriesSettings:
         """Return the first entry of `series` that matches the name, or the defaults."""
-        found = self._first_match(name)
-        return self.series[found.lastindex - 1] if found and found.lastindex else _DEFAULT_SERIES
+        entry = self._first_match(name)
+        return self.series[entry] if entry >= 0 else _DEFAULT_SERIES
 
     def counterpart_for(self, name: str) -> str | None:
         """Return the name of the counterpart of the series of that name; None if it has none."""

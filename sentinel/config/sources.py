@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
-from sentinel.config.values import Duration, Fault, Name, Part, Text, WrittenCadence, require
+from sentinel.config.values import Duration, Fault, Name, Part, SourceLabels, Text, WrittenCadence, require
+from sentinel.domain.labels import add_labels
 from sentinel.domain.spans import MILLISECOND, SECOND
 
 if TYPE_CHECKING:
@@ -147,6 +148,11 @@ class CsvSource(Part):
     """What columns become first: "rain=difference", "chl=log"."""
     prefix: Prefix = ""
     """Put before the name of each series, such as "north/": two sources may then have columns of the same names."""
+    labels: SourceLabels = Field(default_factory=dict)
+    """Labels of its series, such as {site: north}, or {site: "{file}"} by the name of the file."""
+    keep_labels: bool = False
+    """Columns of by become labels, `ph{lake="peter"}` in place of `peter/ph`. Series have other keys then: `sentinel
+    series rename` keeps what was learnt of them."""
     older_files: bool = True
     """At the first start, files that the table was rotated to before are read too, the oldest first: lake.csv.1."""
     max_observations: Annotated[int, Field(ge=1)] = 50_000
@@ -191,6 +197,8 @@ class SimulateSource(Part):
     """Name of the system (the error message of an unknown one lists them)."""
     series: Text | None = None
     """Name of the series; null = the source's id, which is its name where none is given."""
+    labels: SourceLabels = Field(default_factory=dict)
+    """Labels of its series, such as {site: north}. A label that a series brings itself stays."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the noise: the same seed gives the same observations."""
     ticks: Annotated[int, Field(ge=1)] | None = None
@@ -224,7 +232,7 @@ def repeated_simulated_series(sources: Iterable[Source]) -> Iterator[Fault]:
     for position, source in enumerate(sources):
         if not isinstance(source, SimulateSource):
             continue
-        series = source.series or identity(source)
+        series = add_labels(source.series or identity(source), source.labels)
         if series in seen:
             key = "series" if source.series else "id" if source.id else "name"
             message = f"'{series}' is the series of source '{seen[series]}' already; each series has one source"

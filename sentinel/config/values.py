@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from sentinel.domain import spans
+from sentinel.domain import labels, spans
 from sentinel.domain.spans import Budget, Cadence, HalfLife
 
 FROM_FILE = {"from_file": True}
@@ -149,6 +149,36 @@ def repeated_names(parts: Iterable[Any]) -> Iterator[Fault]:
 
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
+_LABEL = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+LabelName: TypeAlias = Annotated[
+    str,
+    AfterValidator(require(lambda text: re.match(_LABEL, text), "letters, digits and '_' are allowed, no digit first")),
+    WithJsonSchema({"type": "string", "pattern": _LABEL}),
+]
+SourceLabels: TypeAlias = dict[
+    Annotated[LabelName, AfterValidator(require(lambda name: name != labels.NAME, "the name is no label; set prefix"))],
+    Text,
+]
+"""Labels that a source gives its series."""
+
+
+def _write_pattern(value: object) -> str:
+    if isinstance(value, str) and value:
+        return labels.pattern_of(value)
+    if isinstance(value, Mapping) and all(isinstance(part, str) for each in value.items() for part in each):
+        return labels.pattern_of(value)
+    raise ValueError("a pattern such as lake/*, or labels with texts, such as {site: '3'}, is needed")
+
+
+Pattern: TypeAlias = Annotated[
+    str,
+    PlainValidator(_write_pattern),
+    WithJsonSchema({"anyOf": [
+        {"type": "string", "minLength": 1},
+        {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string", "minLength": 1}},
+    ]}),
+]  # fmt: skip
+"""Series by their names, or by labels; held as the text that `labels.fits` takes."""
 
 
 def _written(

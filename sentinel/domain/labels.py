@@ -77,8 +77,29 @@ def read_key(key: str) -> Identity:
 
 def add_labels(key: str, labels: Mapping[str, str]) -> str:
     """Add labels to a key; one that it has itself stays, so that two series never become one."""
+    if not labels:
+        return key
     name, own = read_key(key)
     return write_key(name, {**labels, **own})
+
+
+def extend_name(key: str, text: str) -> str:
+    """Put a text behind the name of a key."""
+    name, labels = read_key(key)
+    return write_key(name + text, labels)
+
+
+def comparison_name(target: str, counterpart: str) -> str:
+    """Name the comparison of two series; it has the labels of the first."""
+    name, labels = read_key(target)
+    return write_key(f"{name} - {counterpart}", labels)
+
+
+def compared_names(name: str) -> tuple[str, str]:
+    """Name the two series of a comparison; of any other series itself, and nothing."""
+    both, labels = read_key(name)
+    target, _, counterpart = both.partition(" - ")
+    return (write_key(target, labels), counterpart) if counterpart else (name, "")
 
 
 def fits(key: str, pattern: str) -> bool:

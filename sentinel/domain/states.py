@@ -6,6 +6,7 @@ quiet one is `WATCHING`. A missing tick leaves the numbers as they were and move
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from math import nan
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.domain.channels import UNKNOWN, Estimates
+from sentinel.domain.labels import read_key
 from sentinel.domain.spans import NEVER_US
 
 
@@ -170,6 +172,11 @@ class SeriesView:
     rules: tuple[RuleView, ...] = ()
     unit: str = ""
     """Unit of the value; empty = not known."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Labels of its key; none of a series that has only a name."""
+        return read_key(self.name).labels
 
     @property
     def held(self) -> bool:

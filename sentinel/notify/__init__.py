@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sentinel.config import Notify
@@ -23,9 +23,11 @@ NOTIFIERS: Mapping[str, Callable[[Any], Notifier]] = {
 """By kind: the class that is made from the settings of that kind."""
 
 
-def make_notifier(settings: Notify) -> Notifier:
-    """Make the notifier that these settings describe."""
-    return NOTIFIERS[settings.kind](settings)
+def make_notifier(settings: Notify, shown_labels: Sequence[str] = ()) -> Notifier:
+    """Make the notifier that these settings describe; `shown_labels` are those of series that metrics show."""
+    notifier = NOTIFIERS[settings.kind](settings)
+    notifier.shown_labels = shown_labels
+    return notifier
 
 
 __all__ = ["NOTIFIERS", "Delivery", "Event", "Notifier", "idempotence_key", "make_notifier"]

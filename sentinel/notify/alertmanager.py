@@ -14,6 +14,7 @@ from urllib.parse import quote
 from sentinel.config import AlertmanagerNotify
 from sentinel.config.secrets import SecretMissing
 from sentinel.domain.clock import MICROSECONDS, Clock
+from sentinel.domain.labels import exposed
 from sentinel.notify.base import Delivery, Event, Notifier
 from sentinel.notify.http import Answer, post, to_json
 
@@ -75,6 +76,7 @@ class AlertmanagerNotifier(Notifier):
         labels = {"alertname": alert_name(event), "severity": event["severity"], "series": event["series"]}
         if "members" not in event:
             labels |= {"source": event["source"], "detector": event["rule"], "threshold": event["label"]}
+            labels |= exposed(str(event["series"]), self.shown_labels)
         known = {name: str(value).encode("utf-8", "replace").decode() for name, value in labels.items()}
         return {name: value for name, value in (self._settings.labels | known).items() if value}
 

@@ -29,6 +29,8 @@ class Notifier(ABC):
         """Name in settings, metrics and messages."""
         self.renew_every: float | None = None
         """Seconds after which events of alarms that are still open are sent again, as `raised`; None = never."""
+        self.shown_labels: Sequence[str] = ()
+        """Labels of series that metrics show too, for receivers that know an alert by its labels."""
 
     @abstractmethod
     def describe(self) -> str:

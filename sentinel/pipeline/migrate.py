@@ -18,11 +18,12 @@ import numpy as np
 
 from sentinel.config import Settings
 from sentinel.domain.events import AlarmEvent
+from sentinel.domain.labels import comparison_name
 from sentinel.pipeline.alarm import CRITICAL, WARNING, WATCHING
 from sentinel.pipeline.arrays import Ints
 from sentinel.pipeline.cohort import CohortState, take_series
 from sentinel.pipeline.pipeline import CohortKey, Pipeline, PipelineState
-from sentinel.pipeline.plan import Plan, PlanRule, SeriesPlans, comparison_name
+from sentinel.pipeline.plan import Plan, PlanRule, SeriesPlans
 from sentinel.pipeline.results import alarm_event
 from sentinel.pipeline.state import assign, number_names
 

@@ -26,6 +26,7 @@ from sentinel.config import (
     AlarmSettings,
     Settings,
 )
+from sentinel.domain.labels import comparison_name
 from sentinel.domain.spans import DAY, HOUR, MINUTE, MONTH, SECOND, Cadence, HalfLife
 from sentinel.pipeline.arrays import Ints
 from sentinel.pipeline.presets import PRESETS, RISE_MEASURED
@@ -288,11 +289,6 @@ def _rules(settings: Settings, name: str, cadence: Cadence, preset: str | None) 
 def _is_measured(rule: PlanRule, preset: str | None) -> bool:
     """Tell if it was measured how often a rule of kind rise is wrong; a higher line is crossed less often."""
     return rule.kind == RISE and preset is not None and (rule.channels[0].ratio or 0.0) >= RISE_RATIO
-
-
-def comparison_name(target: str, counterpart: str) -> str:
-    """Name the comparison of two series."""
-    return f"{target} - {counterpart}"
 
 
 def list_names(settings: Settings, names: Iterable[str]) -> list[str]:

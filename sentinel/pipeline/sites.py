@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +21,7 @@ import numpy as np
 
 from sentinel.config import SiteSettings
 from sentinel.domain.events import AlarmEvent, SiteEvent
+from sentinel.domain.labels import fits
 from sentinel.domain.states import STATES, SiteView, State
 from sentinel.pipeline.arrays import Flags, Ints
 
@@ -63,7 +63,7 @@ def advance(
     found: list[SiteEvent] = []
     for event in events:
         for site in sites:
-            if fnmatchcase(event.series, site.match) and site.kind in ("any", event.kind):
+            if fits(event.series, site.match) and site.kind in ("any", event.kind):
                 before = new.get(site.name, SiteState())
                 new[site.name], moved = _take(site, before, event, variable_of)
                 found.extend(moved)
@@ -114,7 +114,7 @@ def without_enough(sites: Sequence[SiteSettings], variables: Iterable[Sequence[s
     """
     known = list(variables)
     for site in sites:
-        count = sum(any(fnmatchcase(name, site.match) for name in names) for names in known)
+        count = sum(any(fits(name, site.match) for name in names) for names in known)
         if count < site.k:
             verb = "matches" if count == 1 else "match"
             yield f"site {site.name}: {count} series {verb} '{site.match}', {site.k} are needed; it can never alarm"
@@ -166,6 +166,4 @@ def view_sites(
 @lru_cache(maxsize=2)
 def _match_names(names: tuple[str, ...], matches: tuple[str, ...]) -> tuple[Ints, ...]:
     """Find the ids of the series of each site; names seldom change, and a page asks every few seconds."""
-    return tuple(
-        np.array([i for i, name in enumerate(names) if fnmatchcase(name, match)], np.int64) for match in matches
-    )
+    return tuple(np.array([i for i, name in enumerate(names) if fits(name, match)], np.int64) for match in matches)

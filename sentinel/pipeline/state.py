@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sentinel.config import Settings
+from sentinel.domain.labels import comparison_name
 from sentinel.pipeline import sites
 from sentinel.pipeline.arrays import Floats, Ints
 from sentinel.pipeline.cohort import LARGEST, CohortState, concat_series, take_series
 from sentinel.pipeline.grid import NEVER
 from sentinel.pipeline.join import NO_INTS, Comparisons
-from sentinel.pipeline.plan import Plan, comparison_name
+from sentinel.pipeline.plan import Plan
 
 CohortKey = tuple[Plan, int]
 """A plan, and the number of the cohort among those that share it."""

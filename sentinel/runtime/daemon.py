@@ -81,7 +81,7 @@ class Daemon:
         """A source, or the compiler, was still at work when everything else had ended."""
         self._journal = Journal.open(settings.daemon.state_dir)
         self._inbox = Inbox(settings.daemon.inbox_observations)
-        sinks = {sink.name: make_notifier(sink) for sink in settings.notify}
+        sinks = {sink.name: make_notifier(sink, settings.web.labels) for sink in settings.notify}
         self.engine = Engine(
             settings, self._journal, self._inbox, self.metrics, self._clock, sinks, threads=os.cpu_count() or 1,
             acknowledge=lambda source, cursor: self._pushing.acknowledge(source, cursor),

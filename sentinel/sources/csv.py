@@ -6,6 +6,7 @@ fetch: `sentinel check` does not wait for polars.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
@@ -15,6 +16,7 @@ from sentinel.config import CsvSource
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.filenames import without_compression
+from sentinel.domain.labels import add_labels, read_key
 from sentinel.domain.spans import print_duration
 from sentinel.sources.base import PullSource, SourceError
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 ENDINGS = (".csv", ".parquet", ".ndjson", ".nc")
 """Endings of the tables of a folder, before that of a compression."""
+FILE = "{file}"
+"""Stands for the name of the file, without its ending, in a label."""
 LOOKED_AT = 20
 """Tables of a folder of which the first rows are read before the start."""
 
@@ -80,18 +84,21 @@ class Files(PullSource):
         if settings.layout == "long" or settings.by:
             return None
         try:
-            tables = find_tables(Path(settings.path)).values()
+            tables = list(find_tables(Path(settings.path)).values())
             columns = [settings.columns or self._read_header(path) for path in tables]
         except (OSError, DataError, SourceError):
             return None
         if not columns or not all(columns):
             return None
-        return frozenset(settings.prefix + name for name in frozenset().union(*columns))
+        return self._keys(zip(tables, columns, strict=True), settings.prefix)
 
     def former_series(self) -> frozenset[str] | None:
         """Columns of wide tables, with the prefix and without: before it had one, they were its series."""
         known = self.known_series()
-        return known if known is None else known | {name.removeprefix(self._settings.prefix) for name in known}
+        if known is None:
+            return None
+        plain = {read_key(key).name for key in known}  # likewise before it had labels
+        return known | {name.removeprefix(self._settings.prefix) for name in known | plain} | plain
 
     def present_series(self) -> frozenset[str]:
         """Series of the first rows of its tables, of a folder with many the first and the last ones."""
@@ -103,11 +110,19 @@ class Files(PullSource):
 
         half = LOOKED_AT // 2
         looked_at = tables if len(tables) <= LOOKED_AT else [*tables[:half], *tables[-half:]]
-        names: set[str] = set()
+        found: list[tuple[Path, Iterable[str]]] = []
         for path in looked_at:
             with suppress(OSError, DataError):
-                names |= first_series(path, options_of(self._settings))
-        return frozenset(self._settings.prefix + name for name in names)
+                found.append((path, first_series(path, options_of(self._settings))))
+        return self._keys(found, self._settings.prefix)
+
+    def _keys(self, tables: Iterable[tuple[Path, Iterable[str]]], prefix: str) -> frozenset[str]:
+        """Give the keys of the series of these tables."""
+        return frozenset(
+            add_labels(prefix + name, file_labels(self._settings, path.name))
+            for path, names in tables
+            for name in names
+        )
 
     def _read_header(self, path: Path) -> list[str]:
         """Columns of a wide CSV table that may be series; none where its first line does not tell them."""
@@ -136,6 +151,12 @@ class Files(PullSource):
         names = [name for name in columns if name not in left_out and not name.startswith(UNNAMED)]
         patterns = (*options.exclude, *flag_patterns(options.flags))
         return [name for name in names if not any(matches(name, one) for one in patterns)]
+
+
+def file_labels(settings: CsvSource, name: str) -> dict[str, str]:
+    """Give the labels of the series of a file of that name."""
+    stem = Path(without_compression(name)).stem
+    return {label: text.replace(FILE, stem) for label, text in settings.labels.items()}
 
 
 def find_tables(path: Path) -> dict[str, Path]:

@@ -8,7 +8,7 @@ complained about, counted once, and read when it has changed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -21,11 +21,13 @@ from sentinel import __version__
 from sentinel.config import CsvSource, identity
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
+from sentinel.domain.labels import add_labels
 from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame, Rejection
 from sentinel.domain.spans import moment_in_words
 from sentinel.sources.base import SourceError
 from sentinel.sources.counting import Counters, CounterWatch
-from sentinel.sources.csv import find_tables
+from sentinel.sources.csv import FILE, file_labels, find_tables
+from sentinel.sources.labels import Labelled
 from sentinel.sources.opening import Opener
 from sentinel.sources.pieces import Rows, TextReader, WholeReader
 from sentinel.sources.positions import Marks, Position
@@ -65,6 +67,8 @@ class Follower:
     def __init__(self, settings: CsvSource, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
         self._path, self._options = Path(settings.path), options_of(settings)
+        self._labelled = Labelled({key: text for key, text in settings.labels.items() if FILE not in text})
+        self._labels_files = any(FILE in text for text in settings.labels.values())
         self._read_with = f"{__version__} {self._options}"
         self._opener, self._counters, self._names = Opener(), CounterWatch(self._options), Unfolding()
         self._formats: dict[str, str] = {}
@@ -122,9 +126,9 @@ class Follower:
         if patterns := patterns_of(self._options.transform, "difference"):
             counted |= marks.counted
             observations = _count(observations, patterns, counted, read.rejected)
-        prefix = self._settings.prefix
-        if prefix:
-            observations = observations.with_columns(series=pl.lit(prefix) + pl.col("series"))
+        key = self._key
+        if self._settings.prefix or self._settings.labels:
+            observations = _rename(observations, key)
         ways = {one.way for one in found.positions.values() if one.way is not None}
         columns = {name for way in ways if way.series is None and not self._options.by for name in way.values}
         rising = {name for name in read.counters.left_out if not self._counters.is_asked_for(name)}
@@ -133,8 +137,8 @@ class Follower:
             cursor=Marks(found.positions, counted, read.counters).to_cursor(self._read_with),
             watermark_us=None if more else now_us, more=more,
             rejected=dict(read.rejected), complaints=tuple(read.complaints[:COMPLAINTS]),
-            columns=tuple(prefix + name for name in sorted(columns - rising)),
-            counting=tuple(prefix + name for name in sorted(rising)),
+            columns=None if self._labels_files else tuple(key(name) for name in sorted(columns - rising)),
+            counting=tuple(key(name) for name in sorted(rising)),
         )  # fmt: skip
 
     def _find(self, marks: Marks, now_us: int, *, first: bool) -> Found:
@@ -211,6 +215,8 @@ class Follower:
             said += counting
         said += self._note_repeated_hour(kept, rows)
         kept = kept.drop(COLUMN)
+        if self._labels_files:
+            kept = _rename(kept, lambda name: add_labels(name, file_labels(self._settings, base)))
         read.tables.append(kept)
         read.rejected.update(counts)
         _note_remarks(path, said, rows, read)
@@ -220,6 +226,10 @@ class Follower:
         times = kept["time"].dt.epoch("us")
         first_us, last_us = int(times.min()), int(times.max())  # type: ignore[arg-type]
         return _note_times(rows.position, base, first_us, last_us, read)
+
+    def _key(self, name: str) -> str:
+        """Give the key of a series: its name with the prefix and the labels of all files."""
+        return self._labelled(self._settings.prefix + name)
 
     def _is_settled(self, plain: PlainRows, options: TableOptions, counters: Counters) -> bool:
         """True if it is known of each column whether it counts, and the clocks of no zone go back at these times."""
@@ -236,7 +246,9 @@ class Follower:
             plain = PlainRows(tuple(plain.names[place] for place in places), plain.time_us, plain.value[:, places])
         if not plain.names:
             return rows.position
-        read.tables.append(plain)
+        labels = file_labels(self._settings, base) if self._labels_files else {}
+        names = tuple(add_labels(name, labels) for name in plain.names)
+        read.tables.append(PlainRows(names, plain.time_us, plain.value))
         times = plain.time_us[~np.isnan(plain.value).all(axis=1)]
         if not times.size:
             return rows.position
@@ -280,6 +292,12 @@ class Follower:
         )
 
 
+def _rename(table: pl.DataFrame, key: Callable[[str], str]) -> pl.DataFrame:
+    """Give the series of a table their keys."""
+    keys = {name: key(name) for name in table["series"].unique().to_list()}
+    return table.with_columns(pl.col("series").replace_strict(keys, return_dtype=pl.String)) if keys else table
+
+
 def _count_missing(plain: PlainRows) -> Counter[str]:
     missing = int(np.count_nonzero(np.isnan(plain.value)))
     return Counter({Rejection.MISSING: missing} if missing else {})
@@ -306,7 +324,8 @@ def _count(
     A value that is not later than the one before has no step. It is left out, as the first of a series is.
     """
     # With `by` the column is what stands behind the last slash.
-    names = (pl.col("series"), pl.col("series").str.split("/").list.last())
+    plain = pl.col("series").str.replace(r'(?s)\{.*"\}$', "")  # labels are not part of a name
+    names = (plain, plain.str.split("/").list.last())
     is_counter = pl.any_horizontal(is_named(name, patterns) for name in names)
     us = pl.col("time").dt.epoch("us")
     since = {name: mark[0] for name, mark in counted.items()}

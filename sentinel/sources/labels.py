@@ -1,8 +1,9 @@
-"""Names of series that come with labels.
+"""Keys of series that come with labels, or get labels from their source.
 
-Without a template a name is `metric/label=value/label=value`, by the names of the labels in order; `%`, `/` and, in a
-label's name, `=` are written as %25, %2F and %3D, so that two label sets never have one name. A template such as
-`{__name__}/{site}` makes shorter ones, and may give two label sets one name: then the second is refused, and said so.
+Where labels are kept, a key is as `sentinel.domain.labels` writes it. Elsewhere, without a template, it is
+`metric/label=value/label=value`, by the names of the labels in order; `%`, `/` and, in a label's name, `=` are written
+as %25, %2F and %3D, so that two label sets never have one key. A template such as `{__name__}/{site}` makes shorter
+names, and may give two label sets one key: then the second is refused, and said so.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sentinel.config import TEMPLATE
+from sentinel.domain.labels import add_labels, write_key
 
 METRIC = "__name__"
 MOST_KNOWN = 1_000_000
@@ -27,20 +29,52 @@ def plain_name(labels: Mapping[str, str], metric: str | None = None) -> str:
     return "/".join([metric, *parts] if metric else parts)
 
 
-class Names:
-    """Names of label sets, remembered."""
+class Labelled:
+    """Keys of series with the labels that their source adds, remembered."""
 
-    def __init__(self, template: str | None) -> None:
-        self._template = template
+    def __init__(self, labels: Mapping[str, str]) -> None:
+        self._labels = dict(labels)
+        self._keys: dict[str, str] = {}
+
+    def __call__(self, key: str) -> str:
+        """Give the key with the labels."""
+        if not self._labels:
+            return key
+        found = self._keys.get(key)
+        if found is None:
+            if len(self._keys) >= MOST_KNOWN:
+                self._keys.clear()
+            found = self._keys[key] = add_labels(key, self._labels)
+        return found
+
+
+class Names:
+    """Keys of label sets, remembered.
+
+    `keep` keeps labels as such; `labels` are templates of further ones.
+    """
+
+    def __init__(
+        self, template: str | None, *, keep: bool = False, labels: Mapping[str, str] | None = None
+    ) -> None:  # fmt: skip
+        self._template, self._keep, self._labels = template, keep, dict(labels or {})
         self._owners: dict[str, str] = {}
 
     def name(self, labels: Mapping[str, str], metric: str | None = None) -> str | None:
-        """Give the name of a label set; None if another one has it already."""
+        """Give the key of a label set; None if another one has it already."""
+        kept = {key: text for key, text in labels.items() if key != METRIC} if self._keep else {}
+        if self._template is None and self._keep:
+            return write_key(labels.get(METRIC, "") if metric is None else metric, kept)
         plain = plain_name(labels, metric)
         if self._template is None:
             return plain
         known = dict(labels) if metric is None else {**labels, METRIC: metric}
-        name = TEMPLATE.sub(lambda place: known.get(place[1], ""), self._template)
+
+        def fill_in(template: str) -> str:
+            return TEMPLATE.sub(lambda place: known.get(place[1], ""), template)
+
+        kept |= {key: fill_in(template) for key, template in self._labels.items()}
+        key = add_labels(fill_in(self._template), kept)
         if len(self._owners) >= MOST_KNOWN:
             self._owners.clear()
-        return name if self._owners.setdefault(name, plain) == plain else None
+        return key if self._owners.setdefault(key, plain) == plain else None

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 from sentinel.config import MqttSource
 from sentinel.domain.clock import Clock
+from sentinel.domain.labels import extend_name
 from sentinel.sources.base import HandOver, PushSource
 from sentinel.sources.mqtt_session import Message, Session
 from sentinel.sources.needs import say_what_lacks
@@ -204,22 +205,20 @@ class Messages(PushSource):
     def _read(self, message: Message, arrived_us: int, rows: Rows) -> None:
         """Take the observations of one message."""
         from sentinel.domain.observation import Rejection
-        from sentinel.sources.labels import Names
+        from sentinel.sources.labels import METRIC, Names
 
-        self._names = self._names or Names(self._settings.series_name)
-        place, name = len(rows), message.topic
-        if self._settings.series_name is not None:
-            levels = {str(number): level for number, level in enumerate(message.topic.split("/"), 1)}
-            found = self._names.name(levels)
-            if found is None:
-                rows.leave_out(Rejection.FOREIGN, place, ascii(message.topic)[:60])
-                return
-            name = found
+        self._names = self._names or Names(self._settings.series_name or f"{{{METRIC}}}", labels=self._settings.labels)
+        place, levels = len(rows), message.topic.split("/")
+        key = self._names.name({str(number): level for number, level in enumerate(levels, 1)}, message.topic)
+        if key is None:
+            rows.leave_out(Rejection.FOREIGN, place, ascii(message.topic)[:60])
+            return
         if message.retain and self._settings.time is None:
             rows.leave_out(Rejection.BAD_TIME, place, f"{ascii(message.topic)[:60]}: retained, so it is older than now")
             return
         if not self._settings.values:
-            rows.add(name, arrived_us, message.payload[:100].decode("utf-8", "replace"), place)
+            value = message.payload[:100].decode("utf-8", "replace")
+            rows.add(key, arrived_us, value, place)
             return
         try:
             payload = json.loads(message.payload) if len(message.payload) <= LONGEST_PAYLOAD else None
@@ -229,8 +228,8 @@ class Messages(PushSource):
             rows.leave_out(Rejection.MALFORMED_ROW, place, f"{ascii(message.topic)[:60]}: no JSON object")
             return
         time_us = arrived_us if self._settings.time is None else self._time(payload)
-        for where, value in self._values(payload).items():
-            rows.add(f"{name}/{where}", time_us, value, place)
+        for where, found in self._values(payload).items():
+            rows.add(extend_name(key, f"/{where}"), time_us, found, place)
 
     def _time(self, payload: object) -> int | None:
         from sentinel.sources.rows import microseconds_of

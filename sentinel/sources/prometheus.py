@@ -13,6 +13,7 @@ from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.spans import print_duration
 from sentinel.sources.base import PullSource, SourceError
+from sentinel.sources.labels import Labelled
 from sentinel.sources.needs import say_what_lacks
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Ranges(PullSource):
         self._points = FIRST_POINTS
         self._server: HttpServer | None = None
         self._names: Names | None = None
+        self._labelled = Labelled(settings.labels)
         self._owners: dict[str, int] = {}
 
     def describe(self) -> str:
@@ -59,12 +61,12 @@ class Ranges(PullSource):
 
         settings, now_us = self._settings, self._clock.now_us()
         self._server = self._server or HttpServer(settings, self._clock)
-        self._names = self._names or Names(settings.series_name)
+        self._names = self._names or Names(settings.series_name, keep=settings.keep_labels)
         step, told_us = settings.step, now_us - settings.delay
         end_us = told_us // step * step
         until, newest = self._place(cursor, end_us)
         last_us = min(until + self._points * step, end_us)
-        rows = Rows(now_us, "point", settings.prefix)
+        rows = Rows(now_us, "point", settings.prefix, self._labelled)
         if last_us <= until:
             return rows.frame(self.id, {"until_us": until, "newest_us": newest}, told_us)
         remarks: list[str] = []

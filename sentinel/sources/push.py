@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sentinel.config import PushSource as PushSettings
 from sentinel.domain.clock import Clock
 from sentinel.sources.base import HandOver, PushSource, SourceError
+from sentinel.sources.labels import Labelled
 from sentinel.sources.needs import say_what_lacks
 from sentinel.sources.secrets import read_secret
 
@@ -39,6 +40,7 @@ class Push(PushSource):
         super().__init__(settings.name, settings.id)
         self.settings, self.clock = settings, clock
         self._names: Names | None = None
+        self._labelled = Labelled(settings.labels)
         self._turn = Lock()
         self._committed = Condition()
         self._hand_over: HandOver | None = None
@@ -92,8 +94,14 @@ class Push(PushSource):
         if self._names is None:
             from sentinel.sources.labels import Names
 
-            self._names = Names(self.settings.series_name)
+            self._names = Names(self.settings.series_name, keep=self.settings.keep_labels)
         return self._names
+
+    def new_rows(self) -> Rows:
+        """Make room for what one request says."""
+        from sentinel.sources.rows import Rows
+
+        return Rows(self.clock.now_us(), prefix=self.settings.prefix, labelled=self._labelled)
 
     def take(self, rows: Rows) -> None:
         """Hand over what one request said and wait until it is on disk.

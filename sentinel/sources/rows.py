@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from math import isfinite, isinf, isnan
@@ -88,10 +88,15 @@ def microseconds_of(value: object, unit: str | None = None, zone: tzinfo = UTC) 
 
 
 class Rows:
-    """Collects what one message or answer says; `place` counts its lines, rows or points in complaints."""
+    """Collects what one message or answer says; `place` counts its lines, rows or points in complaints.
 
-    def __init__(self, now_us: int, place: str = "line", prefix: str = "") -> None:
-        self._latest_us, self._place, self._prefix = now_us + FUTURE_US, place, prefix
+    `labelled` adds labels to the key of a series.
+    """
+
+    def __init__(
+        self, now_us: int, place: str = "line", prefix: str = "", labelled: Callable[[str], str] | None = None
+    ) -> None:  # fmt: skip
+        self._latest_us, self._place, self._prefix, self._labelled = now_us + FUTURE_US, place, prefix, labelled
         self._series: list[str] = []
         self._time_us: list[int] = []
         self._value: list[float] = []
@@ -119,7 +124,8 @@ class Rows:
         elif time_us > self._latest_us:
             self.leave_out(Rejection.FUTURE, place, f"time {_EPOCH + time_us * _US:%Y-%m-%dT%H:%M:%SZ}")
         else:
-            self._series.append(self._prefix + series)
+            key = self._prefix + series
+            self._series.append(self._labelled(key) if self._labelled else key)
             self._time_us.append(time_us)
             self._value.append(number)
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sentinel.config import SimulateSource, or_else
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import ConfigError
+from sentinel.domain.labels import add_labels
 from sentinel.domain.spans import Cadence, print_duration
 from sentinel.simulate import SYSTEMS
 from sentinel.sources.base import PullSource
@@ -42,6 +43,7 @@ class Playback(PullSource):
         self._cadence = settings.cadence or Cadence.parse(self._system.cadence)
         self._values: Iterator[float] = iter(())
         self._at = -1
+        self._key = add_labels(settings.series or self.id, settings.labels)
         self._anchor: tuple[float, int] | None = None
 
     def describe(self) -> str:
@@ -53,7 +55,7 @@ class Playback(PullSource):
 
     def known_series(self) -> frozenset[str]:
         """Its one series."""
-        return frozenset({self._settings.series or self.id})
+        return frozenset({self._key})
 
     def fetch(self, cursor: Cursor | None) -> Frame:
         """Play the ticks that are due since `cursor`; see `PullSource.fetch`."""
@@ -70,7 +72,7 @@ class Playback(PullSource):
         finite = np.isfinite(values)
         observations = pl.DataFrame(
             {
-                "series": pl.repeat(self._settings.series or self.id, values.size, dtype=pl.String, eager=True),
+                "series": pl.repeat(self._key, values.size, dtype=pl.String, eager=True),
                 "time": pl.Series(self._times_us(start_us, first, last)).cast(OBSERVATIONS["time"]),
                 "value": values,
             },

@@ -16,8 +16,10 @@ from zoneinfo import ZoneInfo
 from sentinel.config import SqlSource
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import ConfigError, DataError
+from sentinel.domain.labels import add_labels
 from sentinel.domain.spans import print_duration
 from sentinel.sources.base import PullSource
+from sentinel.sources.labels import Labelled
 from sentinel.sources.needs import say_what_lacks
 from sentinel.sources.patience import Patience
 
@@ -39,6 +41,7 @@ class Records(PullSource):
         self._settings, self._clock = settings, clock
         self._zone = UTC if settings.time_zone == "UTC" else ZoneInfo(settings.time_zone)
         self._patience = Patience(settings.every / MICROSECONDS)
+        self._labelled = Labelled(settings.labels)
 
     def describe(self) -> str:
         """Say what is read from where, and how often."""
@@ -60,9 +63,9 @@ class Records(PullSource):
         with open_database(settings, self._patience) as database:
             names, found = database.read(self._keys(database), self._place(cursor, now_us), settings.max_rows)
             layout = _Layout(settings, names)
-            rows, told_us = Rows(now_us, "row", settings.prefix), now_us - settings.lag
+            rows, told_us = Rows(now_us, "row", settings.prefix, self._labelled), now_us - settings.lag
             at: Any = cursor and dict(cursor)
-            waiting = Rows(now_us, "row", settings.prefix)
+            waiting = Rows(now_us, "row", settings.prefix, self._labelled)
             taken = 0
             for number, row in enumerate(found, 1):
                 time_us = self._time(row[layout.time])
@@ -73,7 +76,7 @@ class Records(PullSource):
                     continue
                 rows.rejected.update(waiting.rejected)
                 rows.complaints.extend(waiting.complaints)
-                waiting = Rows(now_us, "row", settings.prefix)
+                waiting = Rows(now_us, "row", settings.prefix, self._labelled)
                 layout.take(row, time_us, rows, number)
                 at, taken = {"time": database.key(row[layout.time]), "id": database.key(row[layout.id])}, number
         if not taken and len(found) == settings.max_rows and all(self._time(row[layout.time]) is None for row in found):
@@ -122,6 +125,7 @@ class _Layout:
         self._names = names
         self.time, self.id = self._find(settings.time_column), self._find(settings.id_column)
         self._by = [self._find(name) for name in settings.by]
+        self._labels = settings.by if settings.keep_labels else None
         self._long: tuple[int, int] | None = None
         if settings.columns is not None:
             values = [self._find(name) for name in settings.columns]
@@ -149,14 +153,18 @@ class _Layout:
 
     def _cells(self, row: Sequence[Any]) -> Iterator[tuple[str | None, object]]:
         parts = [row[place] for place in self._by]
-        before = "".join(f"{part}/" for part in parts)
         if any(part is None for part in parts):
             yield None, 0.0
         elif self._long is not None:
             series, value = (row[place] for place in self._long)
-            yield None if series is None else f"{before}{series}", value
+            yield None if series is None else self._key(str(series), parts), value
         else:
             for place in self._values:
                 # Of all columns those with text are notes, not values; a column that was named has to have numbers.
                 if not (self._all and isinstance(row[place], str | bytes | bool)):
-                    yield before + self._names[place], row[place]
+                    yield self._key(self._names[place], parts), row[place]
+
+    def _key(self, name: str, parts: Sequence[object]) -> str:
+        if self._labels is None:
+            return "".join(f"{part}/" for part in parts) + name
+        return add_labels(name, dict(zip(self._labels, map(str, parts), strict=True)))

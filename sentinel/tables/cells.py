@@ -45,6 +45,8 @@ class TableOptions:
     value_column: str = "value"
     by: tuple[str, ...] = ()
     """Columns whose texts come before the series' name: `peter/ph`."""
+    keep_labels: bool = False
+    """They are labels: `ph{lake="peter"}`."""
     columns: tuple[str, ...] | None = None
     """Wide layout: the columns that are series; None = all that hold numbers."""
     exclude: tuple[str, ...] = ()

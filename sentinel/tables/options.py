@@ -51,9 +51,11 @@ def command_line(options: TableOptions, given: TableOptions | None = None) -> st
     words: list[str] = []
     for name in NAMES:
         value, own = getattr(options, name), getattr(given, name)
-        if value == own:
-            continue
         flag = "--" + name.replace("_", "-")
+        if value is True and not own:
+            words.append(flag)
+        if value == own or isinstance(value, bool):
+            continue
         several = value if isinstance(value, tuple) else (value,)
         new = [one for one in several if name == "time_column" or not isinstance(own, tuple) or one not in own]
         for one in new:

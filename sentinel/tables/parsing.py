@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from sentinel.domain.errors import DataError
+from sentinel.domain.labels import write_key
 from sentinel.domain.observation import Rejection
 from sentinel.tables.apart import tell_apart
 from sentinel.tables.cells import (
@@ -284,13 +285,19 @@ def _to_long(table: pl.LazyFrame, shape: Shape, options: TableOptions) -> pl.Laz
     if ROW not in schema:
         table = table.with_row_index(ROW)
     more = pl.col(MORE) if MORE in schema else pl.lit(None, pl.String).alias(MORE)
-    prefix = pl.lit("")
-    for name in shape.by:
-        prefix = prefix + _clean_name(name) + "/"
+    where, as_labels = pl.lit(""), bool(options.keep_labels and shape.by)
+    for name in () if as_labels else shape.by:
+        where = where + _clean_name(name) + "/"
+    if as_labels:
+        where = _write_labels(shape.by)
+
+    def key(name: pl.Expr, where: pl.Expr) -> pl.Expr:
+        return name + where if as_labels else where + name
+
     # The parts get names that no column of a table has, so that none is taken for another while unfolding.
     common = (ROW, more, "__t__", pl.col(shape.time).alias("__time__"))
     if shape.series is not None:
-        value, own = shape.values[0], prefix + _clean_name(shape.series)
+        value, own = shape.values[0], key(_clean_name(shape.series), where)
         judged = judge(table, {value: value}, options)
         return judged.select(*common, own.alias("series"), pl.col(value).alias("value"), pl.lit(value).alias(COLUMN))
     table = judge(table, {name: name for name in shape.values}, options)
@@ -301,12 +308,12 @@ def _to_long(table: pl.LazyFrame, shape: Shape, options: TableOptions) -> pl.Laz
         cells = [cell.cast(pl.Float64()) for cell in cells]
     elif len(types) > 1:
         cells = [as_text(pl.col(name), schema[name], options) for name in shape.values]
-    index, on = (ROW, MORE, "__t__", "__time__", "__prefix__"), [_CELL + name for name in shape.values]
+    index, on = (ROW, MORE, "__t__", "__time__", "__where__"), [_CELL + name for name in shape.values]
     return (
-        table.select(*common, prefix.alias("__prefix__"), *(cell.name.prefix(_CELL) for cell in cells))
+        table.select(*common, where.alias("__where__"), *(cell.name.prefix(_CELL) for cell in cells))
         .unpivot(on=on, index=index, variable_name=COLUMN, value_name="value")
         .with_columns(pl.col(COLUMN).str.strip_prefix(_CELL))
-        .with_columns((pl.col("__prefix__") + pl.col(COLUMN)).alias("series"))
+        .with_columns(key(pl.col(COLUMN), pl.col("__where__")).alias("series"))
     )
 
 
@@ -372,6 +379,18 @@ def find_texts(head: pl.DataFrame, names: Sequence[str], options: TableOptions) 
             numeric = cells.select(read[n] for n in untold).row(0)
             found |= {texts[n] for n, some, one in zip(untold, seen, numeric, strict=True) if some and not one}
     return [name for name in names if name in found]
+
+
+def _write_labels(columns: Sequence[str]) -> pl.Expr:
+    """Labels as `sentinel.domain.labels` writes them, of columns that name series; null where one of them is empty."""
+    pairs = [pl.lit("{")]
+    for column in sorted(columns):
+        value = _clean_name(column)
+        for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n")):
+            value = value.str.replace_all(plain, escaped, literal=True)
+        label = write_key("", {column: "x"})[1:-3]  # what is before the text
+        pairs.append(pl.lit(("," if len(pairs) > 1 else "") + label) + value + pl.lit('"'))
+    return pl.concat_str([*pairs, pl.lit("}")])
 
 
 def _clean_name(column: str) -> pl.Expr:

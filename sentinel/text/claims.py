@@ -10,6 +10,7 @@ from sentinel.config import RISE, SLOWER
 from sentinel.domain.channels import CLAIMS, Estimates
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.events import AlarmEvent, SiteEvent
+from sentinel.domain.labels import read_key
 from sentinel.domain.spans import (
     DAY,
     NEVER_US,
@@ -222,7 +223,13 @@ def body_of(event: AlarmEvent | SiteEvent) -> dict[str, object]:
     """
     fields: dict[str, object]
     if isinstance(event, SiteEvent):
-        own = {"members": list(event.members), "threshold": event.k, "remarks": (), "time": moment_iso(event.time_us)}
+        own = {
+            "members": list(event.members),
+            "threshold": event.k,
+            "remarks": (),
+            "time": moment_iso(event.time_us),
+            "labels": {},
+        }
         fields = dict.fromkeys((*_ALARM_KEYS, *Estimates._fields, *_DERIVED)) | asdict(event) | own
     else:
         fields = {key: getattr(event, key) for key in _ALARM_KEYS}
@@ -231,6 +238,7 @@ def body_of(event: AlarmEvent | SiteEvent) -> dict[str, object]:
         fields |= {name: number if isfinite(number) else None for name, number in numbers.items()}
         fields |= {"time": moment_iso(event.time_us), "time_us": event.time_us}
         fields["cadence_seconds"] = event.cadence_us / MICROSECONDS or None
+        fields["labels"] = dict(read_key(event.series).labels)
     return fields | {"text": sentence_of(event)}
 
 

@@ -21,6 +21,7 @@ from sentinel import __version__
 from sentinel.config import WebSettings
 from sentinel.domain.channels import CHANNELS
 from sentinel.domain.clock import MICROSECONDS
+from sentinel.domain.labels import exposed, exposed_name
 from sentinel.domain.metrics import (
     BUCKETS_SECONDS,
     BUILD_INFO,
@@ -55,6 +56,9 @@ class Exposition(Collector):
         self._snapshot = snapshot
         self._metrics = metrics
         self._settings = settings
+        shown = tuple(exposed_name(label) for label in settings.labels)
+        self._rows = [row._replace(labels=(*row.labels, *shown)) if _is_of_one(row) else row for row in OF_SERIES]
+        self._one = {row.name for row in OF_SERIES if _is_of_one(row)} if shown else set()
         self._of_process = CollectorRegistry()
         ProcessCollector(registry=self._of_process)
         PlatformCollector(registry=self._of_process)
@@ -68,7 +72,7 @@ class Exposition(Collector):
             # The library trips over a malformed version in the header; its sender still gets the numbers.
             encode, content_type = choose_encoder("")
         own, of_process = encode(self), encode(self._of_process)
-        of_series = write_gauges(OF_SERIES, self.points(), encode)
+        of_series = write_gauges(self._rows, self._labelled(self.points()), encode)
         return own.removesuffix(END) + of_series + of_process, content_type
 
     def collect(self) -> Iterator[Metric]:
@@ -80,6 +84,16 @@ class Exposition(Collector):
                 values[tuple(map(printable, labels))] = moved[labels]
             families.append(_family(one.row, sorted(one.row.labels), values))
         yield from (family for family in families if family.samples)
+
+    def _labelled(self, points: Iterator[Point]) -> Iterator[Point]:
+        """Add the labels of series that are shown; one that a series has not is empty, which is the same as none."""
+        if not self._one:
+            return points
+        found = lru_cache(maxsize=None)(lambda key: tuple(exposed(key, self._settings.labels).values()))
+        return (
+            (name, (*labels, *found(labels[1])), value) if name in self._one else (name, labels, value)
+            for name, labels, value in points
+        )
 
     def points(self) -> Iterator[Point]:
         """Give all that the snapshot tells of series; what is not known is NaN."""
@@ -97,6 +111,10 @@ class Exposition(Collector):
             yield from _alarms(view)
         for name in sorted(alarmed.keys() - set(shown)):
             yield from _alarms(alarmed[name])
+
+
+def _is_of_one(row: Row) -> bool:
+    return row.labels[:2] == ("source", "series")
 
 
 def _family(row: Row, names: Sequence[str], values: Mapping[Labels, float | Durations]) -> Metric:

@@ -140,3 +140,10 @@ def test_a_real_alertmanager_that_lost_its_memory_is_told_again_until_the_alarm_
             for _ in range(10):
                 outbox.deliver()
             assert alerts() == []
+
+
+def test_labels_that_metrics_show_are_labels_of_the_alert_under_the_same_names() -> None:
+    notifier = make_notifier(AlertmanagerNotify(kind="alertmanager"), ("lake", "site"))
+    assert isinstance(notifier, AlertmanagerNotifier)
+    labels = notifier.labels_of(EVENT | {"series": 'ph{host="a",lake="peter"}'})
+    assert {name: value for name, value in labels.items() if name.startswith("label_")} == {"label_lake": "peter"}

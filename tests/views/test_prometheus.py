@@ -247,3 +247,28 @@ def test_promtool_finds_nothing_to_say(snapshot, metrics) -> None:
     text = render(snapshot, metrics)
     checked = subprocess.run([promtool, "check", "metrics"], input=text, text=True, capture_output=True, check=False)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def labelled(snapshot: Snapshot, *keys: str) -> Snapshot:
+    one = snapshot.view("lake/control")
+    return replace(snapshot, series={key: replace(one, name=key) for key in keys})
+
+
+def test_labels_that_are_allowed_stand_beside_the_key_and_others_do_not(snapshot) -> None:
+    keys = ['ph{host="a",lake="peter"}', 'ph{job="\\"x"}', "ph"]
+    settings = WebSettings(labels=("lake", "job", "sensor-id"))
+    text = Exposition(lambda: labelled(snapshot, *keys), Metrics(), settings).render()[0].decode()
+    shown = {
+        line.labels["series"]: line.labels for f in parse_text(text) for line in f.samples if "series" in line.labels
+    }
+    assert [shown[key]["label_lake"] for key in keys] == ["peter", "", ""]
+    assert [shown[key]["label_job"] for key in keys] == ["", '"x', ""]
+    assert not any("label_host" in labels or "job" in labels for labels in shown.values())
+    # Without labels not a byte is other than before.
+    assert "label_" not in render(labelled(snapshot, *keys), Metrics())
+
+
+def test_labels_add_no_samples(snapshot) -> None:
+    fleet = labelled(snapshot, *(f'ph{{lake="{i}"}}' for i in range(100)))
+    with_labels, _ = Exposition(lambda: fleet, Metrics(), WebSettings(labels=("lake", "site"))).render()
+    assert with_labels.count(b"\n") == render(fleet, Metrics()).count("\n")

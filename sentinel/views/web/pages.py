@@ -204,6 +204,7 @@ def series_as_json(view: SeriesView) -> dict[str, object]:
     fields = {name: getattr(view, name) for name in _SAME} | view.estimates._asdict()
     del fields["period"]
     fields |= {
+        "labels": dict(view.labels),
         "state": view.state.value,
         "reason": view.reason.value,
         "since": moment_iso(view.since_us),

@@ -96,13 +96,11 @@ class PushRoutes:
 
 
 def _work(source: Push, request: Request, body: bytes, read: Read, busy: int) -> Response:
-    from sentinel.sources.rows import Rows
-
     headers, again = request.headers, {"retry-after": RETRY_SECONDS}
     try:
         given = {**request.query_params, "content-type": headers.get("content-type", "")}
         body = _inflate(body, headers.get("content-encoding", "identity").lower(), source.settings.max_bytes)
-        rows = Rows(source.clock.now_us(), prefix=source.settings.prefix)
+        rows = source.new_rows()
         read(body, rows, source, given)
         source.take(rows)
     except BusyError as error:
