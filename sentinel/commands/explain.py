@@ -20,6 +20,7 @@ from sentinel.analysis.explaining import Findings, Side, explain
 from sentinel.config import fingerprint, from_record
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.errors import StateError, UsageError
+from sentinel.domain.printing import visible
 from sentinel.domain.spans import duration_in_words, moment_in_words, moment_iso
 from sentinel.journal import Journal, KeptEvent
 from sentinel.runtime.retrace import Trace, retrace
@@ -51,7 +52,7 @@ def main(args: argparse.Namespace) -> int:
     with Journal.open(folder, read_only=True) as journal:
         alarms = known_alarms(journal, as_of_us)
         if args.alarm is None:
-            print(_list_as_json(alarms) if args.json else "\n".join(_list_in_words(alarms, folder)))
+            print(_list_as_json(alarms) if args.json else "\n".join(map(visible, _list_in_words(alarms, folder))))
             return 0
         chosen = choose(alarms, args.alarm, folder)
         trace, missing = None, ""
@@ -65,7 +66,7 @@ def main(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(as_json(chosen, trace, findings, missing), indent=2, allow_nan=False))
     else:
-        print("\n".join(in_words(chosen, trace, findings, missing, folder, now)))
+        print("\n".join(map(visible, in_words(chosen, trace, findings, missing, folder, now))))
     return 0
 
 

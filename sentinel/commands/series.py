@@ -19,6 +19,7 @@ from sentinel.config import Settings
 from sentinel.domain.acting import ACKNOWLEDGED, RETIRED, TAKEN_BACK, event_of
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import UsageError
+from sentinel.domain.printing import visible
 from sentinel.domain.states import SeriesView
 from sentinel.journal import Journal
 from sentinel.pipeline.snapshot import Snapshot
@@ -38,7 +39,7 @@ def list_main(args: argparse.Namespace) -> int:
         print(json.dumps([series_as_json(view) for view in views], indent=2, allow_nan=False))
     else:
         lines = [*_lines(views), *(f"{name}  retired" for name in snapshot.retired())]
-        print("\n".join(lines) or f"{args.state}: no series is known")
+        print("\n".join(map(visible, lines)) or f"{args.state}: no series is known")
     return 0
 
 
@@ -53,14 +54,14 @@ def show_main(args: argparse.Namespace) -> int:
             again = f"`sentinel series retire {quote(args.series)} --undo --state {args.state}` takes it back"
             raise UsageError(f"series {args.series}: it is retired; {again}") from None
         near = [name for name in snapshot.names() if args.series.lower() in name.lower()][:5]
-        hint = f"; {', '.join(near)} {'is' if len(near) == 1 else 'are'} known" if near else ""
+        hint = f"; {visible(', '.join(near))} {'is' if len(near) == 1 else 'are'} known" if near else ""
         raise UsageError(f"series {args.series}: {folder} knows none of that name{hint}") from None
     if args.json:
         print(json.dumps(series_as_json(view), indent=2, allow_nan=False))
         return 0
     with Journal.open(folder, read_only=True) as journal:
         alarms = [one for one in known_alarms(journal) if one.raised.body["series"] == view.name]
-    print("\n".join(_describe(view, alarms)))
+    print("\n".join(map(visible, _describe(view, alarms))))
     return 0
 
 

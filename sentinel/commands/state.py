@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sentinel.commands.explain import known_alarms
 from sentinel.config import Settings, fingerprint, from_record
+from sentinel.domain.printing import visible
 from sentinel.domain.spans import moment_in_words, moment_iso, print_size
 from sentinel.journal import Checkpoint, Journal, JournalForgotten, group_joined
 from sentinel.pipeline.codec import digest
@@ -62,7 +63,7 @@ def verify_main(args: argparse.Namespace) -> int:
     for line in damaged:
         print(f"damaged: {line}")
     for name in differ[:20]:
-        print(f"differs: {name}: the checkpoint has another state than the journal leads to")
+        print(f"differs: {visible(name)}: the checkpoint has another state than the journal leads to")
     if damaged or differ:
         return 1
     whole = (

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from sentinel.config.values import ConflictError, Fault, KeyPath, Part, or_else, path_text
 from sentinel.domain.errors import ConfigError
+from sentinel.domain.printing import visible
 
 _ALLOWED = {
     "string_type": "text is allowed; put it in quotes",
@@ -59,7 +60,7 @@ def fault_line(file: str, line: int, path: KeyPath, message: str) -> str:
     """Write one line about a key. Keys and values come from the file: nothing in them may break the line."""
     text = f"{file}:{line}: {path_text(path)}: {message}" if path else f"{file}:{line}: {message}"
     text = _PASSWORD.sub(lambda found: f"{found[1] or ''}***", text)
-    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
+    return visible(text)
 
 
 def faults_of(error: ValidationError, model: type[Part], came: Callable[[KeyPath], str]) -> Iterator[Fault]:

@@ -1,8 +1,9 @@
-"""Secrets from files: read anew each time, so that a rotation needs no restart; their content is never said."""
+"""Secrets: those in files are read anew each time, so that a rotation needs no restart; what they are is never said."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 LONGEST = 65_536
@@ -10,6 +11,11 @@ LONGEST = 65_536
 
 class SecretMissing(Exception):  # noqa: N818 - says what is the matter
     """A file that should hold a secret cannot be read, or is empty; the message names the file."""
+
+
+def hide_queries(text: str) -> str:
+    """Leave out what is behind `?` or `#` in the addresses of a text: some services have their keys there."""
+    return re.sub(r"(https?://[^\s\"'?#]*)[?#][^\s\"']*", r"\1?***", text)
 
 
 def read_secret(path: Path) -> str:

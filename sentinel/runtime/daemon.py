@@ -20,6 +20,7 @@ from types import FrameType
 
 from sentinel.config import PushSource as PushSettings
 from sentinel.config import Settings, fingerprint, identity, load
+from sentinel.config.secrets import hide_queries
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import ConfigError, StateError
 from sentinel.domain.metrics import Metrics
@@ -92,7 +93,7 @@ class Daemon:
         access = Access(
             snapshot=lambda: self.engine.snapshot, sources=lambda: tuple(self.engine.sources.values()),
             not_ready=self._why_not_ready, metrics=self._expose,
-            settings_text=lambda: self.engine.settings.model_dump_json(indent=2),
+            settings_text=lambda: hide_queries(self.engine.settings.model_dump_json(indent=2)),
             events=lambda: self.engine.events, state_dir=str(settings.daemon.state_dir),
         )  # fmt: skip
         self._push: Push | None = None

@@ -12,6 +12,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from sentinel.domain.printing import visible
 from sentinel.domain.states import SeriesView, State
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text.claims import evidence_in_words, evidence_share, leading_rule, reason_in_words, rule_briefly
@@ -68,7 +69,7 @@ def render(snapshot: Snapshot, address: str, rate: float, note: str, width: int 
     # By name within a state, so that rows keep their places while evidence moves.
     views = sorted(snapshot.views(ROWS), key=lambda view: (list(STATES).index(view.state), view.name))
     for view in views:
-        name = Text(f"{_printable(view.name)}\n").append(_printable(view.source), "bright_black")
+        name = Text(f"{visible(view.name)}\n").append(visible(view.source), "bright_black")
         table.add_row(name, _state(view), _spectrum(view, widths.spectrum), _evidence(view, widths.bar))
     heading = Text("").append("sentinel", "bold").append("  ").append(address, "underline")
     heading.append(f"   {len(snapshot):,} series   ")
@@ -142,11 +143,6 @@ def _evidence(view: SeriesView, width: int) -> Text:
     words = f"needs {rule.baseline_left:,} more pairs" if waits else evidence_in_words(rule)
     alpha = alpha_in_words(rule.alpha).replace(" million", "M").replace(" billion", "G")
     return bar.append("▏", "red").append(f"\n{words}\n{rule_briefly(rule)} · α {alpha}", "bright_black")
-
-
-def _printable(name: str) -> str:
-    """Keep control characters of a name away from the terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 class Live:

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from sentinel.commands.main import entry_point
 from tests.runtime.rig import Rig, frame
+
+
+def test_names_of_an_old_journal_do_not_steer_the_terminal(tmp_path: Path, capsys) -> None:
+    rig = Rig(tmp_path)
+    named = frame(0, 2).observations.with_columns(series=pl.lit("a\x1b[2Jb\nc"))
+    rig.feed(replace(frame(0, 2), observations=named))
+    state = ("--state", str(tmp_path))
+    assert entry_point(["series", "list", *state]) == 0
+    assert entry_point(["series", "show", "A", *state]) == 2
+    out, err = capsys.readouterr()
+    assert "\x1b" not in out + err
+    assert len(out.splitlines()) == len(err.splitlines()) == 1
 
 
 def test_series_and_folder_are_told_while_the_daemon_runs_as_the_engine_has_them(tmp_path: Path, capsys) -> None:

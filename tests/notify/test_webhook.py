@@ -11,7 +11,8 @@ from time import monotonic
 
 import pytest
 
-from sentinel.config import WebhookNotify
+from sentinel.config import Settings, WebhookNotify
+from sentinel.config.secrets import hide_queries
 from sentinel.notify import Delivery, make_notifier
 from tests.notify.conftest import Web
 from tests.notify.test_notify import CLEARED, EVENT, soon
@@ -21,6 +22,14 @@ SECRET = "key of the signature"
 
 def hook(web: Web, **more: object) -> WebhookNotify:
     return WebhookNotify.model_validate({"kind": "webhook", "url": f"{web.address}/alarms?of=lakes", **more})
+
+
+def test_a_key_in_the_query_of_an_address_is_not_said(web: Web) -> None:
+    settings = hook(web, url="https://chat.example.org/hooks/7?key=s3cret&thread=1")
+    assert "s3cret" not in make_notifier(settings).describe()
+    shown = hide_queries(Settings(notify=[settings]).model_dump_json(indent=2))
+    assert "s3cret" not in shown
+    assert json.loads(shown)["notify"][0]["url"] == "https://chat.example.org/hooks/7?***"
 
 
 def test_each_event_is_a_post_of_its_own_with_its_key_in_order(web: Web) -> None:

@@ -71,7 +71,7 @@ def only(snapshot, *names: str):
 def test_control_characters_of_a_name_do_not_reach_the_terminal(snapshot) -> None:
     text = screen(only(snapshot, "\x1b[2Jgone"))
     assert "\x1b" not in text
-    assert "?[2Jgone" in text
+    assert "\\x1b[2Jgone" in text
 
 
 def test_more_series_than_rows_are_counted(snapshot) -> None:

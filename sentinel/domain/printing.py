@@ -1,0 +1,8 @@
+"""Texts of others on a terminal and in a line."""
+
+from __future__ import annotations
+
+
+def visible(text: str) -> str:
+    """Write what would break a line or steer a terminal as Python escapes it: `\\n`, `\\x1b`."""
+    return text if text.isprintable() else "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
