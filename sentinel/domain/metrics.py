@@ -65,6 +65,15 @@ class Instrument(Generic[T]):
         with self._lock:
             return dict(self._values)
 
+    def forget(self, labels: Mapping[str, str]) -> None:
+        """Show nothing any more that has these label values; nothing to do where it lacks one of the labels."""
+        names = sorted(self.row.labels)
+        if not labels.keys() <= set(names):
+            return
+        with self._lock:
+            for key in [key for key in self._values if labels.items() <= dict(zip(names, key, strict=True)).items()]:
+                del self._values[key]
+
     def _change(self, labels: Mapping[str, str], change: Callable[[T | None], T]) -> None:
         """Replace a value by what `change` makes of it; ValueError for labels that are not the instrument's."""
         if set(labels) != set(self.row.labels):
@@ -123,10 +132,15 @@ class Metrics:
             "config_last_reload_success_timestamp_seconds", "When settings were last read.")
         self.config_reloads = Counter("config_reloads_total", "Times that settings were read again.")
         self.config_reload_failures = Counter("config_reload_failures_total", "Times that new settings were refused.")
+        self.config_restart_required = Gauge(
+            "config_restart_required", "1 while a section that was read again is not in force before a restart.",
+            "reason")
         self.ready = Gauge("ready", "1 if what is shown can be relied on; /-/ready says why not.")
         self.ingestion_stopped = Gauge("ingestion_stopped", "1 while commits fail and no observation is accepted.")
         self.scheduler_up = Gauge("scheduler_up", "1 while the scheduler's thread is alive.")
         self.scheduler_heartbeat = Gauge("scheduler_heartbeat_timestamp_seconds", "Last sign of life of the scheduler.")
+        self.scheduler_replacements = Counter(
+            "scheduler_replacements_total", "Times that the scheduler had stopped or hung, and another was started.")
         self.task_runs = Counter("task_runs_total", "Runs of a scheduled task.", "task")
         self.task_failures = Counter("task_failures_total", "Runs of a scheduled task that failed.", "task")
         self.task_missed = Counter(
@@ -197,6 +211,11 @@ class Metrics:
         self.log_errors = Counter("log_errors_total", "Lines logged as errors.")
         self.log_warnings = Counter("log_warnings_total", "Lines logged as warnings.")
     # fmt: on
+
+    def forget(self, **labels: str) -> None:
+        """Show nothing any more of what these label values name, such as a source that has gone."""
+        for instrument in self.instruments():
+            instrument.forget(labels)
 
     def instruments(self) -> tuple[Counter | Gauge | Histogram, ...]:
         """List all instruments, in the order of the table."""

@@ -1,9 +1,9 @@
 """The daemon: it starts, restores its state, starts the sources, turns until it is told to stop, and ends in order.
 
 Signals only set flags. SIGTERM and SIGINT end it after the present turn, with a checkpoint. SIGHUP reads the
-configuration again: what is wrong is refused and the old settings stay; series, banks, alarms change at a turn's
-border, everything else at a restart. systemd hears READY once the state is restored and the first turn is done,
-WATCHDOG from the engine's turns only.
+configuration again: what is wrong is refused and the old settings stay; the sections `daemon` and `web` change at a
+restart, all others at a turn's border, sources once everything that the old ones gave is in the journal. systemd hears
+READY once the state is restored, the page answers and the sources have begun, WATCHDOG from the engine's turns only.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import argparse
 import logging
 import os
 import signal
-import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from time import monotonic, monotonic_ns
+from time import monotonic
 from types import FrameType
 
 from sentinel.config import PushSource as PushSettings
@@ -26,13 +25,14 @@ from sentinel.domain.errors import ConfigError, StateError
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.spans import duration_in_words
 from sentinel.journal import Journal
-from sentinel.notify import make_notifier
+from sentinel.notify import Notifier, make_notifier
 from sentinel.runtime import logs
 from sentinel.runtime.control import ControlSocket
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.kernels import compile_unless
 from sentinel.runtime.scheduler import Pushing, Schedule
+from sentinel.runtime.systemd import MORE_TIME, ServiceManager, describe
 from sentinel.sources import PullSource, Push, PushSource, Source, make_sources
 from sentinel.sources.claims import look_at, shared_series
 from sentinel.views.prometheus import Exposition
@@ -42,8 +42,9 @@ logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.5
 """Bound on the wait of an idle turn for a frame; the engine beats at least this often."""
-WATCHDOG_SECONDS = 5.0
 SUPERVISE_SECONDS = 10.0
+AT_RESTART = ("daemon", "web")
+"""Sections that the running daemon keeps as it read them at its start."""
 BEAT_WITHIN_US = 10 * MICROSECONDS
 """A thread that has not shown a sign of life for this long counts as stopped."""
 
@@ -78,13 +79,18 @@ class Daemon:
         self._settings, self._path, self._clock = settings, path, clock or Clock()
         self.metrics = Metrics()
         self._stop = self._hangup = False
+        self._coming: tuple[Settings, list[Source]] | None = None
+        """New settings with other sources, which wait until what the old ones gave is in the journal."""
+        self.restart_required: tuple[str, ...] = ()
+        """Sections that were changed in the configuration and are not in force."""
+        self._manager = ServiceManager()
         self.hanging = False
         """A source, or the compiler, was still at work when everything else had ended."""
         self._journal = Journal.open(settings.daemon.state_dir)
         self._inbox = Inbox(settings.daemon.inbox_observations)
-        sinks = {sink.name: make_notifier(sink, settings.web.labels) for sink in settings.notify}
         self.engine = Engine(
-            settings, self._journal, self._inbox, self.metrics, self._clock, sinks, threads=os.cpu_count() or 1,
+            settings, self._journal, self._inbox, self.metrics, self._clock, _notifiers(settings),
+            threads=os.cpu_count() or 1,
             acknowledge=lambda source, cursor: self._pushing.acknowledge(source, cursor),
         )  # fmt: skip
         self._pushing = Pushing(self._inbox, self.engine.sources, self.metrics, self._clock)
@@ -95,24 +101,31 @@ class Daemon:
             not_ready=self._why_not_ready, metrics=self._expose,
             settings_text=lambda: hide_queries(self.engine.settings.model_dump_json(indent=2)),
             events=lambda: self.engine.events, state_dir=str(settings.daemon.state_dir),
+            restart_required=lambda: self.restart_required,
         )  # fmt: skip
         self._push: Push | None = None
-        is_pushed_to = any(isinstance(source, PushSettings) for source in settings.sources)
-        pushed = (lambda: self._push) if is_pushed_to else None
-        self.web = WebServer(create_app(access, self._clock, settings.web, pushed), settings.web)
+        self.web = WebServer(create_app(access, self._clock, settings.web, self._pushed), settings.web)
         self._control = ControlSocket(settings.daemon.state_dir, self.engine.ask)
         self._note_loaded()
+        self._require_restart(())
 
-    def _why_not_ready(self) -> list[str]:
+    def _why_not_ready(self, *, answered: bool = True) -> list[str]:
+        """Say why it is not ready; `answered` = not before each source has answered or failed."""
         now, beat = self._clock.now_us(), -1
         if self._schedule is not None:
             beat = now - int((monotonic() - self._schedule.last_beat) * MICROSECONDS)
-        statuses = [self.engine.sources[identity(source)] for source in self._settings.sources]
+        statuses = list(filter(None, (self.engine.sources.get(identity(source)) for source in self._settings.sources)))
         return why_not_ready(
             now, restored=self.engine.restored, stopping=self._stop, scheduler_beat_us=beat,
             engine_beat_us=self.engine.last_beat_us, stopped_by=self.engine.stopped_by,
-            silent_sources=[status.name for status in statuses if not status.has_answered],
+            silent_sources=[status.name for status in statuses if answered and not status.has_answered],
         )  # fmt: skip
+
+    def _pushed(self) -> Push | None:
+        """Give the source that takes what is sent, None before it is started; LookupError where there is none."""
+        if self._push is None and not any(isinstance(source, PushSettings) for source in self._settings.sources):
+            raise LookupError("no source of kind push is configured")
+        return self._push
 
     def _expose(self, accept_header: str) -> tuple[bytes, str] | None:
         if not self.engine.restored:
@@ -133,42 +146,71 @@ class Daemon:
         try:
             self.web.start()
             logger.info("serving", extra={"address": self.web.address})
-            if not compile_unless(lambda: self._stop):
+            if not compile_unless(self._stopped_while("compiling, which takes half a minute at the first start")):
                 self.hanging = True
                 return
-            self.engine.restore(lambda: self._stop)
+            self.engine.restore(self._stopped_while("restoring the state", MORE_TIME))
             if self._stop:
                 return
-            self._start_sources()
+            self._start_sources(make_sources(self._settings.sources, self._clock))
             self._control.start()
-            beat_at, look_at = 0.0, monotonic() + SUPERVISE_SECONDS
+            look_at = monotonic() + SUPERVISE_SECONDS
             while not self._stop:
                 self.engine.turn(IDLE_SECONDS)
                 on_turn()
-                if not beat_at:
-                    sd_notify("READY=1", f"STATUS=watching {len(self.engine.snapshot)} series")
-                    logger.info("ready", extra={"series": len(self.engine.snapshot)})
-                if monotonic() >= beat_at:
-                    sd_notify("WATCHDOG=1")
-                    beat_at = monotonic() + WATCHDOG_SECONDS
+                self._tell_manager()
                 if monotonic() >= look_at:
                     self._supervise()
                     look_at = monotonic() + SUPERVISE_SECONDS
                 if self._hangup:
                     self._hangup = False
                     self._reload()
+                if self._coming is not None and self.engine.is_idle():
+                    self._take_over(*self._coming)
         finally:
             self._end()
 
-    def _start_sources(self) -> None:
-        sources = make_sources(self._settings.sources, self._clock)
+    def _stopped_while(self, doing: str, line: str = "") -> Callable[[], bool]:
+        """Return a question whether to stop, which tells systemd what takes so long, and by `line` that it goes on."""
+        self._manager.say(doing)
+
+        def stopped() -> bool:
+            if line and self._manager.is_due():
+                self._manager.beat(doing, line)
+            return self._stop
+
+        return stopped
+
+    def _tell_manager(self) -> None:
+        """Tell systemd once that the daemon is ready, and from then on that it turns."""
+        is_ready = self._manager.is_told_ready
+        if not (self._manager.is_due() if is_ready else self._has_begun()):
+            return
+        doing = describe(self.engine.snapshot, self._why_not_ready(), self.engine.waiting())
+        if not is_ready:
+            self._manager.ready(doing)
+            logger.info("ready", extra={"series": len(self.engine.snapshot)})
+        self._manager.beat(doing)
+
+    def _has_begun(self) -> bool:
+        """Say whether it is ready but for sources that have not answered: one that hangs must not end the others."""
+        return not self._why_not_ready(answered=False)
+
+    def _start_sources(self, sources: Sequence[Source]) -> None:
         self._push = next((each for each in sources if isinstance(each, Push)), None)
         claims = look_at(sources)
         for line in shared_series(sources, claims):
             logger.error(line)
         self.engine.expect(claims)
+        self._pushing = Pushing(self._inbox, self.engine.sources, self.metrics, self._clock)
         self._pushing.start((each for each in sources if isinstance(each, PushSource)), self._journal.cursors())
         self._start_schedule(sources)
+
+    def _stop_sources(self) -> None:
+        self._push = None
+        pushing_ended = self._pushing.stop(1.0)
+        schedule_ended = self._schedule is None or self._schedule.stop(1.5)
+        self.hanging = self.hanging or not (schedule_ended and pushing_ended)
 
     def _start_schedule(self, sources: Iterable[Source]) -> None:
         pulled = [each for each in sources if isinstance(each, PullSource)]
@@ -179,29 +221,55 @@ class Daemon:
 
     def _supervise(self) -> None:
         """Replace a scheduler whose thread has died; the cursors are in the journal."""
-        if self._schedule is not None and not self._schedule.alive():
-            logger.error("the scheduler's thread has died; starting another")
+        if self._coming is None and self._schedule is not None and not self._schedule.alive():
+            logger.error("the scheduler's thread has died or hangs; starting another")
+            self.metrics.scheduler_replacements.inc()
             self._schedule.stop(0.0)
             self._start_schedule(make_sources(self._settings.sources, self._clock))
 
     def _reload(self) -> None:
-        sd_notify("RELOADING=1")
+        self._manager.say("reading the configuration again", "RELOADING=1")
         self.metrics.config_reloads.inc()
         try:
-            settings = load(self._path, _log_notice) if self._path else self._settings
+            read = load(self._path, _log_notice) if self._path else self._settings
+            settings = read.model_copy(update={key: getattr(self._settings, key) for key in AT_RESTART})
+            sources = make_sources(settings.sources, self._clock)
         except ConfigError as error:
             self.metrics.config_last_reload_successful.set(0)
             self.metrics.config_reload_failures.inc()
             logger.error("configuration not reloaded; the old one stays", extra={"why": str(error)})
+            self._manager.ready("the last configuration was refused; see the log")
+            return
+        self._require_restart(key for key in AT_RESTART if getattr(read, key) != getattr(self._settings, key))
+        if settings.log != self._settings.log:
+            logs.set_up(settings.log.level, settings.log.format, self.metrics)
+        if self._coming is not None or settings.sources != self._settings.sources:
+            # What they gave is taken in first; the new ones then go on at the cursors of the journal.
+            self._stop_sources()
+            self._coming = settings, sources
+            self._manager.say("waiting until all that the old sources gave is in the journal")
         else:
-            kept = {"sources", "daemon", "web", "log", "notify"}
-            fixed = [key for key in sorted(kept) if getattr(settings, key) != getattr(self._settings, key)]
-            if fixed:
-                logger.warning("these settings change at a restart", extra={"sections": ", ".join(fixed)})
-            self.engine.reload(settings.model_copy(update={key: getattr(self._settings, key) for key in kept}))
-            self._note_loaded()
-            logger.info("configuration reloaded", extra={"settings": fingerprint(settings)})
-        sd_notify("READY=1")
+            self._take_over(settings)
+
+    def _take_over(self, settings: Settings, sources: Sequence[Source] | None = None) -> None:
+        """Put these settings in force, with new sources where there are other ones."""
+        self._coming = None
+        notifiers = _notifiers(settings) if settings.notify != self._settings.notify else None
+        self.engine.reload(settings, notifiers)
+        self._settings = settings
+        if sources is not None:
+            self._start_sources(sources)
+        self._note_loaded()
+        logger.info("configuration reloaded", extra={"settings": fingerprint(settings)})
+        self._manager.ready(describe(self.engine.snapshot, (), self.engine.waiting()))
+
+    def _require_restart(self, sections: Iterable[str]) -> None:
+        """Show which sections of the configuration are not in force, wherever somebody may look."""
+        self.restart_required = tuple(sections)
+        for key in AT_RESTART:
+            self.metrics.config_restart_required.set(key in self.restart_required, reason=key)
+        if self.restart_required:
+            logger.warning("these sections change at a restart", extra={"sections": ", ".join(self.restart_required)})
 
     def _note_loaded(self) -> None:
         self.metrics.config_last_reload_successful.set(1)
@@ -209,12 +277,10 @@ class Daemon:
 
     def _end(self) -> None:
         self._stop = True
-        sd_notify("STOPPING=1")
+        self._manager.say("stopping: the state is saved", "STOPPING=1")
         self._control.close()
         self._inbox.close()
-        pushing_ended = self._pushing.stop(1.0)
-        if self._schedule is not None:
-            self.hanging = not (self._schedule.stop(1.5) and pushing_ended)
+        self._stop_sources()
         try:
             if self.engine.restored:
                 self.engine.checkpoint()
@@ -227,25 +293,8 @@ class Daemon:
             logger.info("stopped")
 
 
-def sd_notify(*lines: str) -> bool:
-    """Send systemd lines such as `READY=1` or `STATUS=...`; `RELOADING=1` with the monotonic time it asks for.
-
-    Gives False where no service manager listens, with a line in the log where one should: a daemon that works does
-    not end because its supervisor cannot be reached.
-    """
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address:
-        return False
-    if "RELOADING=1" in lines:
-        lines = (*lines, f"MONOTONIC_USEC={monotonic_ns() // 1000}")
-    path = "\0" + address[1:] if address.startswith("@") else address  # @ = an abstract socket
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-            channel.sendto("\n".join(lines).encode(), path)
-    except OSError as error:
-        logger.warning("NOTIFY_SOCKET: %s: %s; a datagram socket is needed", address, error.strerror)
-        return False
-    return True
+def _notifiers(settings: Settings) -> dict[str, Notifier]:
+    return {sink.name: make_notifier(sink, settings.web.labels) for sink in settings.notify}
 
 
 def _log_notice(line: str) -> None:

@@ -16,7 +16,7 @@ from itertools import islice
 from time import monotonic, perf_counter, sleep
 from typing import Any
 
-from sentinel.config import Settings, fingerprint, identity, to_record
+from sentinel.config import Settings, fingerprint, to_record
 from sentinel.domain.acting import event_of
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError, UsageError
@@ -63,9 +63,8 @@ class Engine:
         """The settings in force."""
         self._journal, self._inbox, self._metrics, self._clock = journal, inbox, metrics, clock
         self._acknowledge = acknowledge
-        names = {identity(source): source.name for source in settings.sources}
-        self._outbox = Outbox(journal, notifiers, metrics, clock, names)
         self._accounts = Accounts(settings, metrics, clock)
+        self._outbox = Outbox(journal, notifiers, metrics, clock, self._accounts.labels)
         self.sources = self._accounts.statuses
         """Facts about each source, by its id."""
         self.history = History(settings.web.history_series)
@@ -74,7 +73,7 @@ class Engine:
         self._asked: deque[tuple[Mapping[str, Any], Future[str]]] = deque()
         self._owed: deque[tuple[Committed, Result]] = deque()
         self._retry_at = 0.0
-        self._reload: Settings | None = None
+        self._reload: tuple[Settings, Mapping[str, Notifier] | None] | None = None
         self._sites: set[str] = set()
         """Sites shown once; one whose settings have gone is shown without an alarm."""
         self._with_fill_values: set[str] = set()
@@ -114,9 +113,21 @@ class Engine:
         """Note what was seen of the sources before they are started."""
         self._accounts.ownership.expect(claims)
 
-    def reload(self, settings: Settings) -> None:
-        """Use other settings from the next turn on."""
-        self._reload = settings
+    def reload(self, settings: Settings, notifiers: Mapping[str, Notifier] | None = None) -> None:
+        """Use other settings from the next turn on, and these receivers, where they are given, in place of all others.
+
+        Other sources are known at once, so that they can be started.
+        """
+        self._reload = settings, notifiers
+        self._accounts.change(settings)
+
+    def is_idle(self) -> bool:
+        """Say whether everything that sources have given is in the journal and in the state."""
+        return not (self._held or self._owed or self._inbox.has_frames or self._reload)
+
+    def waiting(self) -> int:
+        """Count the observations that wait to be taken in."""
+        return len(self._inbox) + sum(frame.observations.height for frame in self._held)
 
     def ask(self, request: Mapping[str, Any]) -> Future[str]:
         """Let the engine do what an operator asks for; called by any thread, done between two frames.
@@ -153,7 +164,7 @@ class Engine:
                 self._journal.require_file()
                 self._settle()
                 if self._reload is not None:
-                    self._change(self._reload)
+                    self._use(*self._reload)
                 self._act()
                 if not self._held:
                     self._held.extend(self._inbox.take_all(timeout))
@@ -301,6 +312,14 @@ class Engine:
                 self.events = choose_shown((*self.events, *bodies), EVENTS_SHOWN)
             self._owed.popleft()
 
+    def _use(self, settings: Settings, notifiers: Mapping[str, Notifier] | None) -> None:
+        """Put other settings in force, and other receivers: these are owed the alarms that are open."""
+        if settings != self.settings:
+            self._change(settings)
+        if notifiers is not None:
+            self._outbox.replace(notifiers, self._accounts.labels)
+        self._reload = None
+
     def _divide(self, settings: Settings, coming: Sequence[str] = ()) -> Settings:
         """Share budgets of a fleet between the series that there are and those that are coming."""
         if not settings.shares_with_fleet:
@@ -320,7 +339,7 @@ class Engine:
         """Record other settings and go on with them; for what a fleet shares, its number of series is recorded."""
         record = to_record(self._divide(settings, coming))
         committed = self._journal.record("settings", {"settings": record}, self._clock.now_us())
-        self.settings, self._reload = settings, None
+        self.settings = settings
         self._apply(committed)
 
     def _stop_ingestion(self, error: Exception) -> None:
@@ -335,8 +354,7 @@ class Engine:
 
     def _resume_ingestion(self) -> None:
         if self.stopped_by:
-            waiting = len(self._inbox) + sum(frame.observations.height for frame in self._held)
-            logger.warning("ingestion resumed: the journal can be written again", extra={"waiting": waiting})
+            logger.warning("ingestion resumed: the journal can be written again", extra={"waiting": self.waiting()})
         self._metrics.ingestion_stopped.set(0)
         self.stopped_by = ""
 
@@ -350,8 +368,7 @@ class Engine:
         """Take a new snapshot and beat."""
         began = perf_counter()
         metrics = self._metrics
-        waiting = len(self._inbox) + sum(frame.observations.height for frame in self._held)
-        metrics.inbox_observations.set(waiting)
+        metrics.inbox_observations.set(self.waiting())
         metrics.inbox_capacity_observations.set(self._inbox.capacity)
         metrics.engine_turns.inc()
         for name in {site.name for site in self.settings.sites} | self._sites:

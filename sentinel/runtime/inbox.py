@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from threading import Condition
 
 from sentinel.config import Settings, identity
@@ -48,6 +48,11 @@ class Inbox:
     def __len__(self) -> int:
         """Observations that wait."""
         return self._observations
+
+    @property
+    def has_frames(self) -> bool:
+        """True if a frame waits, be it one without observations."""
+        return bool(self._frames)
 
     def put(self, frame: Frame, timeout: float | None = None) -> bool:
         """Append a frame, waiting until there is room for it.
@@ -95,15 +100,34 @@ class Accounts:
 
     def __init__(self, settings: Settings, metrics: Metrics, clock: Clock) -> None:
         self._metrics, self._clock = metrics, clock
-        # A source that pushes has no interval: its watermark goes on with our clock from its last frame on.
-        self._every = {identity(source): getattr(source, "every", 0) for source in settings.sources}
-        self._labels = {identity(source): source.name for source in settings.sources}
         self._heard: dict[str, int] = {}
         self._without_numbers: dict[str, frozenset[str]] = {}
-        self.ownership = Ownership(list(self._every))
-        self.statuses = {one: SourceStatus(name) for one, name in self._labels.items()}
+        self.labels: dict[str, str] = {}
+        """Names of the sources by their ids."""
+        self.statuses: dict[str, SourceStatus] = {}
         """Facts about each source, by its id."""
-        # Every counter whose labels are known is shown before it first counts.
+        self.change(settings)
+
+    def change(self, settings: Settings) -> None:
+        """Keep accounts of the sources of these settings; of one that has gone nothing is shown any more."""
+        labels = {identity(source): source.name for source in settings.sources}
+        for gone in set(self.labels.values()) - set(labels.values()):
+            self._metrics.forget(source=gone)
+            self._metrics.forget(task=gone)
+        for one in self.labels.keys() - labels.keys():
+            self.statuses.pop(one, None)
+        new = {one: name for one, name in labels.items() if self.labels.get(one) != name}
+        self.statuses |= {one: SourceStatus(name) for one, name in new.items()}
+        # A source that pushes has no interval: its watermark goes on with our clock from its last frame on.
+        self._every = {identity(source): getattr(source, "every", 0) for source in settings.sources}
+        if list(labels) != list(self.labels) or not self.labels:
+            self.ownership = Ownership(list(self._every))
+        self.labels = labels
+        self._show_zeros(settings, new.values())
+
+    def _show_zeros(self, settings: Settings, sources: Iterable[str]) -> None:
+        """Show every counter whose labels are known before it first counts."""
+        metrics = self._metrics
         for rule in settings.alarms:
             for alarms in (
                 metrics.alarms_raised, metrics.alarms_cleared, metrics.alarm_watching_ticks, metrics.alarm_open_ticks,
@@ -112,7 +136,7 @@ class Accounts:
         for site in settings.sites:
             for alarms in (metrics.site_alarms_raised, metrics.site_alarms_cleared):
                 alarms.inc(0, series=site.name)
-        for name in self._labels.values():
+        for name in sources:
             metrics.source_up.set(0, source=name)  # one that hangs at the start is down, not unknown
             metrics.source_catching_up.set(0, source=name)
             for counter in (
@@ -237,7 +261,7 @@ class Accounts:
 
     def _label(self, source: str) -> str:
         """Give the name of a source, by its id."""
-        return self._labels.get(source, source)
+        return self.labels.get(source, source)
 
     def _status(self, source: str) -> SourceStatus:
         # A removed source may still have late ticks.

@@ -31,6 +31,8 @@ DEADLINE_SECONDS = 10.0
 """Time that a notifier has for a batch."""
 GRACE_SECONDS = 5.0
 """A notifier that has not answered so long after its deadline is said to hang."""
+REPLACE_SECONDS = 1.0
+"""Time that receivers which are replaced have for what is owed to them."""
 
 
 class _Sending:
@@ -86,15 +88,31 @@ class Outbox:
         self, journal: Journal, notifiers: Mapping[str, Notifier], metrics: Metrics, clock: Clock,
         names: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
-        self._journal, self._metrics, self._clock, self._names = journal, metrics, clock, dict(names or {})
-        self._receivers = {sink: _Receiver(notifier) for sink, notifier in notifiers.items()}
+        self._journal, self._metrics, self._clock = journal, metrics, clock
         self._open: dict[str, Event] = {}
         """Events of alarms that are open, by their ids, in their order."""
+        self._use(notifiers, names or {})
+
+    def _use(self, notifiers: Mapping[str, Notifier], names: Mapping[str, str]) -> None:
+        self._names = dict(names)
+        self._receivers = {sink: _Receiver(notifier) for sink, notifier in notifiers.items()}
         self.sinks = list(notifiers)
         """Names of the receivers."""
         for sink in notifiers:
-            metrics.notifications.inc(0, sink=sink)
-            metrics.notification_failures.inc(0, sink=sink)
+            self._metrics.notifications.inc(0, sink=sink)
+            self._metrics.notification_failures.inc(0, sink=sink)
+
+    def replace(self, notifiers: Mapping[str, Notifier], names: Mapping[str, str]) -> None:
+        """Use these receivers in place of all others: new ones are owed the alarms that are open.
+
+        What is owed to one that has gone stays in the journal, for when it comes back.
+        """
+        self.flush(REPLACE_SECONDS)
+        self.close()
+        for gone in set(self.sinks) - set(notifiers):
+            self._metrics.forget(sink=gone)
+        self._use(notifiers, names)
+        self.begin()
 
     def deliver(self) -> None:
         """Record what has been sent and begin to send what is owed; waits for nobody.

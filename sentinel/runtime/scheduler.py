@@ -43,6 +43,8 @@ MOST_THREADS = 16
 BEAT_SECONDS = 1.0
 STALLED_SECONDS = 30.0
 """Without a beat for so long the scheduler counts as dead."""
+END_SECONDS = 1.0
+"""Bound on the wait for the scheduler's thread to end."""
 PUT_SECONDS = 0.2
 """Bound on the wait of a frame for room in the inbox; then it is looked whether the daemon stops."""
 LOOK_SECONDS = 1.0
@@ -201,7 +203,10 @@ class Schedule:
         """Start no more jobs, wait at most that long for those that run, close the sources; True if all have ended."""
         self._stopping.set()
         if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
+            # It waits for the scheduler's thread, and that may hang.
+            ending = Thread(target=self._scheduler.shutdown, args=(False,), daemon=True)
+            ending.start()
+            ending.join(END_SECONDS)
         self._metrics.scheduler_up.set(0)
         with self._idle:
             ended = self._idle.wait_for(lambda: not any(task.running for task in self._tasks.values()), seconds)

@@ -181,29 +181,6 @@ def test_a_state_folder_that_is_taken_away_stops_ingestion_with_one_clear_line_u
     assert "Traceback" not in daemon.log
 
 
-def test_systemd_hears_ready_then_watchdog_then_stopping(tmp_path: Path, start: Start) -> None:
-    write_config(tmp_path)
-    (tmp_path / "data.csv").write_text(long_csv(VALUES[:10]))
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(START_SECONDS)
-        daemon = start(NOTIFY_SOCKET=str(tmp_path / "notify"))
-        heard = [manager.recv(4096).decode().splitlines()[0]]
-        address = daemon.said(r"address=(http://\S+)")[1]
-        assert address
-        heard.append(manager.recv(4096).decode().splitlines()[0])
-        daemon.signal(signal.SIGHUP)
-        while "RELOADING=1" not in heard:
-            heard.append(manager.recv(4096).decode().splitlines()[0])
-        heard.append(manager.recv(4096).decode().splitlines()[0])
-        daemon.signal(signal.SIGTERM)
-        while heard[-1] != "STOPPING=1":
-            heard.append(manager.recv(4096).decode().splitlines()[0])
-        assert daemon.process.wait(START_SECONDS) == 0
-    assert heard[:2] == ["READY=1", "WATCHDOG=1"]
-    assert heard[heard.index("RELOADING=1") + 1] == "READY=1"
-
-
 @pytest.mark.slow
 def test_sigterm_while_it_catches_up_ends_it_in_time_and_loses_nothing(tmp_path: Path, start: Start) -> None:
     values = ar1(2, 0.7, 30_000, 10)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sentinel.runtime.daemon import sd_notify, why_not_ready
+from sentinel.runtime.daemon import why_not_ready
+from sentinel.runtime.systemd import sd_notify
 
 NOW_US = 1_785_000_000_000_000
 WELL = {"restored": True, "stopping": False, "scheduler_beat_us": NOW_US - 1_000_000, "engine_beat_us": NOW_US}

@@ -60,6 +60,8 @@ class Access:
     """Body and content type for a scraper that sends this Accept header; None until the state is restored."""
     events: Callable[[], Sequence[Mapping[str, Any]]] = lambda: ()
     """The newest events of alarms as they were sent, in their order."""
+    restart_required: Callable[[], Sequence[str]] = lambda: ()
+    """Sections of the settings that were changed and are not in force before a restart."""
     state_dir: str = "DIR"
     """The state folder, for commands that a page names."""
 
@@ -87,6 +89,7 @@ def status(access: Access, clock: Clock, first: int, fleet: bool) -> HTMLRespons
         unjudged=_count_unjudged(snapshot),
         held=sum(snapshot.held_counts().values()),
         age="just now" if age < 1 else f"{duration_in_words(round(age))} ago", not_ready=access.not_ready(),
+        restart_required=access.restart_required(),
         sites=sites[:SITES], further_sites=max(0, len(sites) - SITES),
         sources=sorted((one for one in access.sources() if one.has_answered), key=lambda one: one.name),
         settings_text=access.settings_text(), budgets=snapshot.false_alarms_a_day(),

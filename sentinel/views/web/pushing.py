@@ -41,7 +41,7 @@ class _Refused(Exception):  # noqa: N818 - an answer, not an error
 
 
 class PushRoutes:
-    """Takes requests for the source of kind `push`, once there is one."""
+    """Takes requests for the source of kind `push`: None before it is started, LookupError where there is none."""
 
     def __init__(self, source: Callable[[], Push | None]) -> None:
         self._source = source
@@ -70,7 +70,11 @@ class PushRoutes:
         return answer
 
     async def _take(self, request: Request, read: Read, busy: int) -> Response:
-        source, again = self._source(), {"retry-after": RETRY_SECONDS}
+        again = {"retry-after": RETRY_SECONDS}
+        try:
+            source = self._source()
+        except LookupError as error:
+            raise _Refused(404, str(error)) from None
         if source is None:
             raise _Refused(503, "no observations are taken yet; send it again later", **again)
         if request.headers.get("origin") is not None:
