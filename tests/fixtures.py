@@ -142,6 +142,13 @@ class FakeSnapshot:
             counts[view.source] += view.left_out
         return counts
 
+    def last_ticks_us(self) -> Mapping[str, int]:
+        newest: dict[str, int] = {}
+        for view in self.series.values():
+            if view.ticks:
+                newest[view.source] = max(newest.get(view.source, view.time_us), view.time_us)
+        return newest
+
     def held_counts(self) -> Mapping[str, int]:
         return {
             source: sum(view.held for view in self.series.values() if view.source == source)
@@ -281,6 +288,7 @@ def metrics() -> Metrics:
     for gauge in (metrics.config_last_reload_successful, metrics.ready, metrics.scheduler_up):
         gauge.set(1)
     metrics.ingestion_stopped.set(0)
+    metrics.config_restart_required.set(1, reason="web")
     for gauge in (
         metrics.config_last_reload_success, metrics.scheduler_heartbeat, metrics.engine_heartbeat, metrics.last_commit,
         metrics.checkpoint_last_success,

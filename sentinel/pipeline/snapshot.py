@@ -32,7 +32,7 @@ from sentinel.pipeline.pipeline import Pipeline, PipelineState
 from sentinel.pipeline.plan import Plan
 from sentinel.pipeline.results import strongest
 from sentinel.pipeline.sites import view_sites
-from sentinel.pipeline.viewing import Known, view_rows
+from sentinel.pipeline.viewing import Known, tick_ends_us, view_rows
 
 STALE = REASONS.index(Reason.STALE)
 BEHIND = REASONS.index(Reason.COUNTERPART_BEHIND)
@@ -124,6 +124,15 @@ class Snapshot:
             found[members.series] = left_out(members, np.arange(members.series.size))
         numbers = np.bincount(state.source_of, weights=found, minlength=len(state.sources))
         return {source: int(number) for source, number in zip(self._sources, numbers.tolist(), strict=True)}
+
+    def last_ticks_us(self) -> Mapping[str, int]:
+        """Give the end of the newest closed tick of each source that has one, in microseconds."""
+        state, newest = self._state, np.full(len(self._sources), NEVER, np.int64)
+        for (plan, _), members in zip(state.keys, state.cohorts, strict=True):
+            rows = np.flatnonzero(members.last.ticks)
+            ends_us = tick_ends_us(self._pipeline.cohort(plan), members, rows, members.last.tick[rows])
+            np.maximum.at(newest, state.source_of[members.series[rows]], ends_us)
+        return {name: us for name, us in zip(self._sources, newest.tolist(), strict=True) if us != NEVER}
 
     def with_fill_values(self, but: Collection[str] = ()) -> Iterator[tuple[str, tuple[float, ...]]]:
         """Give the series that have fill values, and these; without the series `but`."""

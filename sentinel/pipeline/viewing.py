@@ -43,7 +43,7 @@ def view_rows(cohort: Cohort, members: CohortState, rows: Ints, known: Sequence[
     plan, last = cohort.plan, members.last
     seconds = plan.cadence_us / MICROSECONDS
     tick = last.tick[rows]
-    end_us = _end_us(cohort, members, rows, tick)
+    end_us = tick_ends_us(cohort, members, rows, tick)
     estimates = [array[rows] for array in members.estimates]
     recovery = [(band * seconds).tolist() for band in recovery_band(*estimates[:3])]
     warm_up_left = cohort.points_left(members, rows) + np.maximum(0, plan.warm_up_pairs - members.bank.pairs[rows])
@@ -78,14 +78,14 @@ def view_rows(cohort: Cohort, members: CohortState, rows: Ints, known: Sequence[
         )  # fmt: skip
 
 
-def _end_us(cohort: Cohort, members: CohortState, rows: Ints, tick: Ints) -> Ints:
+def tick_ends_us(cohort: Cohort, members: CohortState, rows: Ints, tick: Ints) -> Ints:
     """Give the ends of these ticks, microseconds; -1 where there is none."""
     return np.where(tick >= 0, cohort.grid.start_us(members.grid.origin_us[rows], tick + 1), -1)
 
 
 def _since_us(cohort: Cohort, members: CohortState, rows: Ints, known: Sequence[Known], end_us: Ints) -> Ints:
     """Say since when each series is in its state; if stale or behind, since nothing newer has come for that long."""
-    since_us = _end_us(cohort, members, rows, members.alarm.since[rows])
+    since_us = tick_ends_us(cohort, members, rows, members.alarm.since[rows])
     blind = np.array([one.state is State.BLIND for one in known], bool)
     stale, behind = (
         blind & np.array([one.reason is why for one in known], bool)
@@ -113,7 +113,7 @@ def _view_rules(
     for k, rule in enumerate(cohort.plan.rules):
         first = rule.channels[0]
         side = "below" if first.below else "above"
-        since = _end_us(cohort, members, rows, members.alarm.raised[rows, k])
+        since = tick_ends_us(cohort, members, rows, members.alarm.raised[rows, k])
         found = zip(
             names, cohort.scoring.find_facts(members.evidence, members.slower, rows, k),
             members.last.evidence[rows, k].tolist(), since.tolist(), strict=True,

@@ -155,6 +155,8 @@ def _count_series(snapshot: Snapshot) -> Iterator[Point]:
                 yield "sentinel_blind_series", (source, reason.value), number
     for source, number in sorted(snapshot.held_counts().items()):
         yield "sentinel_held_series", (source,), number
+    for source, newest_us in sorted(snapshot.last_ticks_us().items()):
+        yield "sentinel_source_last_tick_timestamp_seconds", (source,), newest_us / MICROSECONDS
     for source, number in sorted(snapshot.left_out_counts().items()):
         yield "sentinel_left_out_values", (source,), number
 

@@ -101,9 +101,10 @@ def fill_in() -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def exposed() -> frozenset[str]:
-    """Every name that a scrape of the daemon can give: the table of metrics, `up`, and one of the process."""
+    """Every name that a scrape of the daemon can give: the table of metrics, `up`, and those of the process."""
     from sentinel.domain.metrics import METRICS
 
     parts = {"histogram": ("_bucket", "_sum", "_count")}
     own = {row.name + suffix for row in METRICS for suffix in parts.get(row.type, ("",))}
-    return frozenset(own | {"up", "process_resident_memory_bytes"})
+    process = {"resident_memory_bytes", "start_time_seconds", "open_fds", "max_fds"}
+    return frozenset(own | {"up", *(f"process_{name}" for name in process)})

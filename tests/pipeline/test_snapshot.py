@@ -111,6 +111,15 @@ def test_counts_add_up_to_the_number_of_series_and_agree_with_the_views(
         assert len(same) == number
 
 
+def test_the_newest_tick_of_a_source_is_that_of_its_newest_series(pipeline: Pipeline, state: PipelineState) -> None:
+    snapshot = published(pipeline, state)
+    expected: dict[str, int] = {}
+    for view in (view for view in snapshot.views() if view.ticks):
+        expected[view.source] = max(view.time_us, expected.get(view.source, view.time_us))
+    assert snapshot.last_ticks_us() == expected
+    assert expected["river"] < expected["lake"]
+
+
 @settings(max_examples=25, deadline=None)
 @given(names=st.lists(st.sampled_from(NAMES)), clock=st.sampled_from([{}, {"lake": END_US + 9 * HOUR_US}]))
 def test_a_view_is_the_same_alone_and_among_others(
