@@ -12,6 +12,8 @@ from sentinel.config.alarms import (
     AlarmSettings,
     ChannelSettings,
 )
+from sentinel.config.asked import WebKeys
+from sentinel.config.http import HttpSource
 from sentinel.config.loading import fingerprint, from_mapping, from_record, load, schema_text, to_record
 from sentinel.config.notify import AlertmanagerNotify, EmailNotify, ExecNotify, LogNotify, Notify, WebhookNotify
 from sentinel.config.remote import TEMPLATE, MqttSource, PrometheusSource, PushSource, Source, SqlSource
@@ -25,7 +27,7 @@ from sentinel.config.series import (
     SiteSettings,
 )
 from sentinel.config.settings import DaemonSettings, EntryKey, LogSettings, Settings, WebSettings
-from sentinel.config.sources import CsvSource, SimulateSource, identity, known_separator, known_time_zone
+from sentinel.config.sources import CsvSource, SimulateSource, TableKeys, identity, known_separator, known_time_zone
 from sentinel.config.values import or_else
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "EmailNotify",
     "EntryKey",
     "ExecNotify",
+    "HttpSource",
     "LogNotify",
     "LogSettings",
     "MqttSource",
@@ -61,6 +64,8 @@ __all__ = [
     "SiteSettings",
     "Source",
     "SqlSource",
+    "TableKeys",
+    "WebKeys",
     "WebSettings",
     "WebhookNotify",
     "fingerprint",

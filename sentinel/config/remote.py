@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from sentinel.config.sources import TIME_NUMBERS, CsvSource, Every, Prefix, SimulateSource, TimeZone
-from sentinel.config.values import Fault, KeyPath, Name, Part, PositiveDuration, SourceLabels, Text, require
+from sentinel.config.asked import ServerKeys, WebKeys, address, web_address
+from sentinel.config.http import HttpSource
+from sentinel.config.sources import TIME_NUMBERS, CsvSource, Every, NamedSource, Prefix, SimulateSource, TimeZone
+from sentinel.config.values import Fault, KeyPath, Name, PositiveDuration, SourceLabels, Text, require
 from sentinel.domain.spans import DAY, MINUTE, SECOND
 
 TEMPLATE = re.compile(r"\{([A-Za-z0-9_.-]+)\}")
@@ -22,23 +24,6 @@ def _is_template(text: str) -> bool:
     return bool(TEMPLATE.search(text)) and "{" not in rest and "}" not in rest and text.isprintable()
 
 
-def _url(schemes: tuple[str, ...], example: str) -> AfterValidator:
-    form = f"{' or '.join(f'{scheme}://' for scheme in schemes)} and a host, such as {example}"
-
-    def check(text: str) -> str:
-        parts = urlsplit(text)
-        if parts.scheme not in schemes or not parts.hostname or parts.port == 0:
-            raise ValueError(form)
-        if parts.password is not None:
-            # Settings are shown on pages and kept in the journal.
-            raise ValueError("a password in the address; leave it out and name a file that holds it (password_file)")
-        if parts.query or parts.fragment:
-            raise ValueError(f"an address without ? and # is needed: {form}")
-        return text
-
-    return AfterValidator(check)
-
-
 _Template: TypeAlias = Annotated[
     str, AfterValidator(require(_is_template, "a template with names of labels in braces, such as {__name__}/{site}"))
 ]
@@ -48,10 +33,6 @@ _TopicTemplate: TypeAlias = Annotated[
     str, AfterValidator(require(_is_template, "a template with numbers of topic levels in braces, such as {2}/{3}"))
 ]
 _TimeFormat: TypeAlias = Literal[TIME_NUMBERS]  # type: ignore[valid-type]
-_Header: TypeAlias = Annotated[
-    str, AfterValidator(require(lambda text: text.isprintable() and text.isascii(), "printable ASCII text is allowed"))
-]
-_SECRET_HEADERS = {"authorization", "proxy-authorization", "cookie"}
 _SECONDS = require(lambda us: us >= SECOND and us % SECOND == 0, "whole seconds, at least 1s, are allowed")
 
 
@@ -61,26 +42,14 @@ _FILTER = require(
 )  # fmt: skip
 
 
-def require_one_password(source: PrometheusSource | MqttSource) -> Iterator[Fault]:
-    """Find a name without a password, or the other way round."""
-    if source.password_file is not None and source.username is None:
-        yield Fault(("password_file",), f"'{source.password_file}' without a username; set username as well")
-    if source.username is not None and source.password_file is None:
-        yield Fault(("username",), f"'{source.username}' without a password; set password_file as well")
-
-
-class PrometheusSource(Part):
+class PrometheusSource(WebKeys):
     """A server that is asked as Prometheus is: Prometheus, VictoriaMetrics, Thanos, Mimir."""
 
     kind: Literal["prometheus"]
     """Ranges of a Prometheus-compatible server."""
-    name: Name
-    """Name of the source; the label `source` of its metrics."""
-    id: Name | None = None
-    """Name under which its series are kept; null = its name. Set it to the old name to rename the source."""
     every: Every = MINUTE
     """How often it is asked."""
-    url: Annotated[str, _url(("http", "https"), "http://localhost:9090")]
+    url: Annotated[str, web_address("http://localhost:9090")]
     """Address of the server up to before /api/v1, such as http://localhost:9090."""
     queries: Annotated[tuple[Text, ...], Field(min_length=1)]
     """PromQL; each answer's label sets become series. Of a counter ask for its rate."""
@@ -92,18 +61,6 @@ class PrometheusSource(Part):
     """Points newer than this are not asked for yet: a scrape and the rules over it take their time."""
     series_name: _Template | None = None
     """Names of the series, such as "{__name__}/{instance}"; null = the name and all labels, job and instance too."""
-    username: Text | None = None
-    """Name at the server; with password_file."""
-    password_file: Text | None = None
-    """File that holds the password; a relative path is looked for in $CREDENTIALS_DIRECTORY first."""
-    ca_file: Text | None = None
-    """Certificates (PEM) that the server's one is checked against; null = those of the machine."""
-    timeout: PositiveDuration = 30 * SECOND
-    """How long a connection and an answer may take in all."""
-    token_file: Text | None = None
-    """File that holds a bearer token; a relative path is looked for in $CREDENTIALS_DIRECTORY first."""
-    headers: dict[Text, _Header] = Field(default_factory=dict)
-    """Further lines of each request, such as {X-Scope-OrgID: lakes}; no secrets: settings are shown."""
     prefix: Prefix = ""
     """Put before the name of each series."""
     labels: SourceLabels = Field(default_factory=dict)
@@ -114,25 +71,12 @@ class PrometheusSource(Part):
     max_observations: Annotated[int, Field(ge=1)] = 50_000
     """Observations that one request is meant to bring; history is read in pieces of about so many."""
 
-    def _conflicts(self) -> Iterator[Fault]:
-        yield from require_one_password(self)
-        if self.token_file is not None and self.username is not None:
-            yield Fault(("token_file",), "a token and a username; one of them is allowed")
-        for name in self.headers:
-            if name.lower() in _SECRET_HEADERS:
-                why = "holds a secret, and settings are shown; set token_file, or username with password_file"
-                yield Fault(("headers", name), why)
 
-
-class SqlSource(Part):
+class SqlSource(NamedSource):
     """A table or a view of PostgreSQL, TimescaleDB or SQLite, read in the order of time."""
 
     kind: Literal["sql"]
     """Rows of a database."""
-    name: Name
-    """Name of the source; the label `source` of its metrics."""
-    id: Name | None = None
-    """Name under which its series are kept; null = its name. Set it to the old name to rename the source."""
     every: Every = 30 * SECOND
     """How often it is asked."""
     database: Annotated[
@@ -191,16 +135,12 @@ class SqlSource(Part):
             yield Fault(("password_file",), f"'{self.password_file}'; SQLite has no password; leave it out")
 
 
-class MqttSource(Part):
+class MqttSource(ServerKeys):
     """Messages of an MQTT broker, acknowledged once they are on disk."""
 
     kind: Literal["mqtt"]
     """Messages of a broker."""
-    name: Name
-    """Name of the source; the label `source` of its metrics."""
-    id: Name | None = None
-    """Name under which its series are kept; null = its name. Set it to the old name to rename the source."""
-    url: Annotated[str, _url(("mqtt", "mqtts"), "mqtt://localhost:1883, or mqtts:// with TLS")]
+    url: Annotated[str, address(("mqtt", "mqtts"), "mqtt://localhost:1883, or mqtts:// with TLS")]
     """Address of the broker, such as mqtt://localhost:1883; mqtts:// with TLS."""
     topics: Annotated[tuple[Annotated[str, AfterValidator(_FILTER), Field(min_length=1)], ...], Field(min_length=1)]
     """Topic filters, such as lakes/+/ph."""
@@ -208,14 +148,6 @@ class MqttSource(Part):
     """Name at the broker, which keeps messages for it; unique there; null = sentinel- and the source's id."""
     protocol: Literal["3.1.1", "5"] = "3.1.1"
     """Version of MQTT."""
-    username: Text | None = None
-    """Name at the server; with password_file."""
-    password_file: Text | None = None
-    """File that holds the password; a relative path is looked for in $CREDENTIALS_DIRECTORY first."""
-    ca_file: Text | None = None
-    """Certificates (PEM) that the server's one is checked against; null = those of the machine."""
-    timeout: PositiveDuration = 30 * SECOND
-    """How long a connection and an answer may take in all."""
     values: tuple[Text, ...] = ()
     """Places of the values in a JSON payload, such as [temp, air.humidity]; "*" = all its numbers; none = the payload
     is a number."""
@@ -236,7 +168,7 @@ class MqttSource(Part):
     """Labels of its series, such as {site: north}, or {lake: "{2}"} by a level of the topic."""
 
     def _conflicts(self) -> Iterator[Fault]:
-        yield from require_one_password(self)
+        yield from super()._conflicts()
         if self.time is not None and not self.values:
             yield Fault(("time",), f"'{self.time}', and the payload is a number; name the places of the values as well")
         if self.ca_file is not None and self.url.startswith("mqtt:"):
@@ -248,15 +180,11 @@ class MqttSource(Part):
                     yield Fault(path, f"'{place}' is no level of a topic; numbers from 1 on are allowed")
 
 
-class PushSource(Part):
+class PushSource(NamedSource):
     """Whoever sends observations to the daemon's own HTTP server."""
 
     kind: Literal["push"]
     """Observations that are sent to the daemon."""
-    name: Name
-    """Name of the source; the label `source` of its metrics."""
-    id: Name | None = None
-    """Name under which its series are kept; null = its name. Set it to the old name to rename the source."""
     token_file: Text | None = None
     """File that holds the token that senders must show; needed where web.listen is not loopback. A relative path is
     looked for in $CREDENTIALS_DIRECTORY first."""
@@ -274,7 +202,8 @@ class PushSource(Part):
 
 
 Source: TypeAlias = Annotated[
-    CsvSource | SimulateSource | PrometheusSource | SqlSource | MqttSource | PushSource, Field(discriminator="kind")
+    CsvSource | SimulateSource | PrometheusSource | SqlSource | HttpSource | MqttSource | PushSource,
+    Field(discriminator="kind"),
 ]
 """The settings of one source, of any kind."""
 

@@ -80,28 +80,24 @@ Every: TypeAlias = Annotated[
 ]
 
 
-class CsvSource(Part):
-    """A file or a folder of CSV, Parquet, NDJSON or NetCDF files, followed as it grows, is rotated or replaced."""
+class NamedSource(Part):
+    """The keys of every source."""
 
-    kind: Literal["csv"]
-    """A table in files."""
+    kind: str
     name: Name
     """Name of the source; the label `source` of its metrics."""
     id: Name | None = None
     """Name under which its series are kept; null = its name. Set it to the old name to rename the source."""
-    every: Every = 30 * SECOND
-    """How often it is read."""
-    path: Text
-    """A file, or a folder that is searched for *.csv, *.parquet, *.ndjson and *.nc, compressed text too (*.csv.gz)."""
+
+
+class TableKeys(Part):
+    """How a table is written: what a source or a command line says of it."""
+
     dialect: Literal[DIALECTS] = "auto"  # type: ignore[valid-type]
     """Kind of file; auto = recognised by its first lines, none = the keys below alone say how it is written."""
-    format: Literal["auto", "csv", "parquet", "ndjson", "json", "xlsx", "netcdf"] = "auto"
-    """File format; auto = by the file's suffix."""
     layout: Literal["auto", "long", "wide", "months"] = "auto"
     """long = one observation per row, wide = a column per series, months = a row per year with twelve columns; auto =
     by the columns."""
-    sheet: Text | None = None
-    """Spreadsheets: name of the sheet; null = the first that is not empty."""
     time_column: Text | Annotated[tuple[Text, ...], Field(min_length=1)] = "time"
     """Column of the event times; several are joined with a blank."""
     series_column: Text = "series"
@@ -146,17 +142,9 @@ class CsvSource(Part):
     """Flag columns and the codes that mean good, such as "*_qual=0,1"; * is the column that is judged."""
     transform: Transform = ()
     """What columns become first: "rain=difference", "chl=log"."""
-    prefix: Prefix = ""
-    """Put before the name of each series, such as "north/": two sources may then have columns of the same names."""
-    labels: SourceLabels = Field(default_factory=dict)
-    """Labels of its series, such as {site: north}, or {site: "{file}"} by the name of the file."""
     keep_labels: bool = False
     """Columns of by become labels, `ph{lake="peter"}` in place of `peter/ph`. Series have other keys then: `sentinel
     series rename` keeps what was learnt of them."""
-    older_files: bool = True
-    """At the first start, files that the table was rotated to before are read too, the oldest first: lake.csv.1."""
-    max_observations: Annotated[int, Field(ge=1)] = 50_000
-    """Observations read at most in one go; the rest follows at once."""
 
     def _conflicts(self) -> Iterator[Fault]:
         if self.columns is not None and self.layout == "long":
@@ -182,15 +170,34 @@ class CsvSource(Part):
             yield Fault(("transform",), f"'{name}' has two transforms; one is allowed")
 
 
-class SimulateSource(Part):
+class CsvSource(TableKeys, NamedSource):
+    """A file or a folder of CSV, Parquet, NDJSON or NetCDF files, followed as it grows, is rotated or replaced."""
+
+    kind: Literal["csv"]
+    """A table in files."""
+    every: Every = 30 * SECOND
+    """How often it is read."""
+    path: Text
+    """A file, or a folder that is searched for *.csv, *.parquet, *.ndjson and *.nc, compressed text too (*.csv.gz)."""
+    format: Literal["auto", "csv", "parquet", "ndjson", "json", "xlsx", "netcdf"] = "auto"
+    """File format; auto = by the file's suffix."""
+    sheet: Text | None = None
+    """Spreadsheets: name of the sheet; null = the first that is not empty."""
+    prefix: Prefix = ""
+    """Put before the name of each series, such as "north/": two sources may then have columns of the same names."""
+    labels: SourceLabels = Field(default_factory=dict)
+    """Labels of its series, such as {site: north}, or {site: "{file}"} by the name of the file."""
+    older_files: bool = True
+    """At the first start, files that the table was rotated to before are read too, the oldest first: lake.csv.1."""
+    max_observations: Annotated[int, Field(ge=1)] = 50_000
+    """Observations read at most in one go; the rest follows at once."""
+
+
+class SimulateSource(NamedSource):
     """A seeded system with a known tipping point: for drills, demonstrations and tests."""
 
     kind: Literal["simulate"]
     """A simulated system."""
-    name: Name
-    """Name of the source; the label `source` of its metrics."""
-    id: Name | None = None
-    """Name under which its series are kept; null = its name. Set it to the old name to rename the source."""
     every: Every = SECOND
     """How often it is asked for new ticks."""
     system: Text

@@ -10,6 +10,7 @@ from sentinel.domain.clock import Clock
 from sentinel.domain.errors import ConfigError
 from sentinel.sources.base import HandOver, PullSource, PushSource, Source, SourceError
 from sentinel.sources.csv import Files
+from sentinel.sources.http import Endpoint
 from sentinel.sources.mqtt import Messages
 from sentinel.sources.prometheus import Ranges
 from sentinel.sources.push import Push
@@ -17,7 +18,8 @@ from sentinel.sources.simulate import Playback
 from sentinel.sources.sql import Records
 
 SOURCES: Mapping[str, Callable[[Any, Clock], Source]] = {
-    "csv": Files, "simulate": Playback, "prometheus": Ranges, "sql": Records, "mqtt": Messages, "push": Push,
+    "csv": Files, "simulate": Playback, "prometheus": Ranges, "sql": Records, "http": Endpoint, "mqtt": Messages,
+    "push": Push,
 }  # fmt: skip
 """By kind: the class that is made from the settings of that kind."""
 

@@ -8,6 +8,7 @@ all that was held back is given, in order; at the last of those values a column 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +16,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from sentinel.domain.observation import Rejection
 from sentinel.tables.cells import COLUMN, HEAD_ROWS, TableOptions, matches
-from sentinel.tables.columns import patterns_of
-from sentinel.tables.counters import FEWEST, falls_often, is_counter, say_counter
+from sentinel.tables.columns import is_named, patterns_of
+from sentinel.tables.counters import FEWEST, falls_often, is_counter, say_counter, take_steps
 
 
 @dataclass(slots=True)
@@ -113,3 +115,28 @@ def _rows_of(name: str, held: Sequence[tuple[str, int]], values: Sequence[float]
         {"series": series, "time": pl.Series(times).cast(pl.Datetime("us")), "value": values, COLUMN: name}
     )
     return made.select(pl.col(column).cast(kind) for column, kind in like.schema.items())
+
+
+def count_steps(
+    table: pl.DataFrame, patterns: list[str], counted: dict[str, tuple[int, float]], rejected: Counter[str]
+) -> pl.DataFrame:
+    """Put the steps of counters in place of their values; `counted` keeps the last time and value of each.
+
+    A value that is not later than the one before has no step. It is left out, as the first of a series is.
+    """
+    # With `by` the column is what stands behind the last slash.
+    plain = pl.col("series").str.replace(r'(?s)\{.*"\}$', "")  # labels are not part of a name
+    names = (plain, plain.str.split("/").list.last())
+    is_counter = pl.any_horizontal(is_named(name, patterns) for name in names)
+    us = pl.col("time").dt.epoch("us")
+    since = {name: mark[0] for name, mark in counted.items()}
+    known = pl.col("series").replace_strict(since, default=None, return_dtype=pl.Int64) if since else pl.lit(None)
+    before = pl.max_horizontal(us.shift().over("series"), known)
+    later = table.filter(~is_counter | before.is_null() | (us > before))
+    values = {name: mark[1] for name, mark in counted.items()}
+    steps, _ = take_steps(later, "series", is_counter, values)
+    last = later.filter(is_counter).group_by("series").agg(us.max())
+    counted.update({name: (at, values[name]) for name, at in last.iter_rows()})
+    if left_out := table.height - steps.height:
+        rejected[Rejection.MISSING] += left_out
+    return steps

@@ -8,7 +8,7 @@ complained about, counted once, and read when it has changed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -25,18 +25,18 @@ from sentinel.domain.labels import add_labels
 from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame, Rejection
 from sentinel.domain.spans import moment_in_words
 from sentinel.sources.base import SourceError
-from sentinel.sources.counting import Counters, CounterWatch
+from sentinel.sources.counting import Counters, CounterWatch, count_steps
 from sentinel.sources.csv import FILE, file_labels, find_tables
 from sentinel.sources.labels import Labelled
 from sentinel.sources.opening import Opener
 from sentinel.sources.pieces import Rows, TextReader, WholeReader
 from sentinel.sources.positions import Marks, Position
 from sentinel.sources.rotation import Found, Lost, find_files
+from sentinel.sources.rows import rename
 from sentinel.tables import file_format
 from sentinel.tables.cells import COLUMN, TableOptions
-from sentinel.tables.columns import is_named, patterns_of
+from sentinel.tables.columns import patterns_of
 from sentinel.tables.complaints import COMPLAINTS
-from sentinel.tables.counters import take_steps
 from sentinel.tables.options import options_of
 from sentinel.tables.parsing import split_checked
 from sentinel.tables.plain import PlainRows, Unfolding
@@ -125,10 +125,10 @@ class Follower:
         counted: dict[str, tuple[int, float]] = {}
         if patterns := patterns_of(self._options.transform, "difference"):
             counted |= marks.counted
-            observations = _count(observations, patterns, counted, read.rejected)
+            observations = count_steps(observations, patterns, counted, read.rejected)
         key = self._key
         if self._settings.prefix or self._settings.labels:
-            observations = _rename(observations, key)
+            observations = rename(observations, key)
         ways = {one.way for one in found.positions.values() if one.way is not None}
         columns = {name for way in ways if way.series is None and not self._options.by for name in way.values}
         rising = {name for name in read.counters.left_out if not self._counters.is_asked_for(name)}
@@ -216,7 +216,7 @@ class Follower:
         said += self._note_repeated_hour(kept, rows)
         kept = kept.drop(COLUMN)
         if self._labels_files:
-            kept = _rename(kept, lambda name: add_labels(name, file_labels(self._settings, base)))
+            kept = rename(kept, lambda name: add_labels(name, file_labels(self._settings, base)))
         read.tables.append(kept)
         read.rejected.update(counts)
         _note_remarks(path, said, rows, read)
@@ -292,12 +292,6 @@ class Follower:
         )
 
 
-def _rename(table: pl.DataFrame, key: Callable[[str], str]) -> pl.DataFrame:
-    """Give the series of a table their keys."""
-    keys = {name: key(name) for name in table["series"].unique().to_list()}
-    return table.with_columns(pl.col("series").replace_strict(keys, return_dtype=pl.String)) if keys else table
-
-
 def _count_missing(plain: PlainRows) -> Counter[str]:
     missing = int(np.count_nonzero(np.isnan(plain.value)))
     return Counter({Rejection.MISSING: missing} if missing else {})
@@ -314,31 +308,6 @@ def _note_times(position: Position, base: str, first_us: int, last_us: int, read
     read.first_us[base] = min(first_us, read.first_us.get(base, first_us))
     newest_us = position.newest_us
     return replace(position, newest_us=last_us if newest_us is None else max(newest_us, last_us))
-
-
-def _count(
-    table: pl.DataFrame, patterns: list[str], counted: dict[str, tuple[int, float]], rejected: Counter[str]
-) -> pl.DataFrame:
-    """Put the steps of counters in place of their values; `counted` keeps the last time and value of each.
-
-    A value that is not later than the one before has no step. It is left out, as the first of a series is.
-    """
-    # With `by` the column is what stands behind the last slash.
-    plain = pl.col("series").str.replace(r'(?s)\{.*"\}$', "")  # labels are not part of a name
-    names = (plain, plain.str.split("/").list.last())
-    is_counter = pl.any_horizontal(is_named(name, patterns) for name in names)
-    us = pl.col("time").dt.epoch("us")
-    since = {name: mark[0] for name, mark in counted.items()}
-    known = pl.col("series").replace_strict(since, default=None, return_dtype=pl.Int64) if since else pl.lit(None)
-    before = pl.max_horizontal(us.shift().over("series"), known)
-    later = table.filter(~is_counter | before.is_null() | (us > before))
-    values = {name: mark[1] for name, mark in counted.items()}
-    steps, _ = take_steps(later, "series", is_counter, values)
-    last = later.filter(is_counter).group_by("series").agg(us.max())
-    counted.update({name: (at, values[name]) for name, at in last.iter_rows()})
-    if left_out := table.height - steps.height:
-        rejected[Rejection.MISSING] += left_out
-    return steps
 
 
 def _complain_of_future(path: Path, ahead: pl.DataFrame, now_us: int, time_zone: str) -> str:

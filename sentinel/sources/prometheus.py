@@ -60,7 +60,7 @@ class Ranges(PullSource):
         from sentinel.sources.rows import Rows
 
         settings, now_us = self._settings, self._clock.now_us()
-        self._server = self._server or HttpServer(settings, self._clock)
+        self._server = self._server or HttpServer(settings, settings.every, self._clock)
         self._names = self._names or Names(settings.series_name, keep=settings.keep_labels)
         step, told_us = settings.step, now_us - settings.delay
         end_us = told_us // step * step
@@ -76,7 +76,8 @@ class Ranges(PullSource):
                     "query": query, "step": f"{step // MICROSECONDS}",
                     "start": f"{(until + step) // MICROSECONDS}", "end": f"{last_us // MICROSECONDS}",
                 }  # fmt: skip
-                self._read(self._server.post("/api/v1/query_range", form), number, rows, remarks)
+                url = settings.url.rstrip("/") + "/api/v1/query_range"
+                self._read(self._server.post(url, form).body, number, rows, remarks)
         except TooMuchError:
             self._points = max(1, self._points // 4)
             raise

@@ -168,3 +168,9 @@ def flat_numbers(value: object, path: str = "") -> Mapping[str, object]:
         elif isinstance(one, int | float) and not isinstance(one, bool):
             found[path] = one
     return found
+
+
+def rename(table: pl.DataFrame, key: Callable[[str], str]) -> pl.DataFrame:
+    """Give the series of a table their keys."""
+    keys = {name: key(name) for name in table["series"].unique().to_list()}
+    return table.with_columns(pl.col("series").replace_strict(keys, return_dtype=pl.String)) if keys else table

@@ -34,6 +34,11 @@ def read_json(file: BinaryIO, where: str, options: TableOptions) -> pl.DataFrame
     rows = [rows] if isinstance(rows, dict) else rows
     if not _is_table(rows):
         raise DataError(f'{where}: no array of objects, such as [{{"time": "2020-01-31", "ph": 7}}, ...]')
+    return objects_to_table(rows, where, options)
+
+
+def objects_to_table(rows: list[dict[str, Any]], where: str, options: TableOptions) -> pl.DataFrame:
+    """Bring objects to a table of text columns, with `ROW` and `MORE`."""
     lines = "\n".join(map(json.dumps, rows)).encode()
     return ndjson_rows(lines, flat_keys(rows, where), "utf-8", options).with_row_index(ROW)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from sentinel.config import CsvSource
+from sentinel.config import CsvSource, TableKeys
 from sentinel.domain.errors import UsageError
 from sentinel.tables.cells import TableOptions
 
@@ -15,9 +15,9 @@ NAMES = tuple(field.name for field in fields(TableOptions))
 LISTS = ("by", "columns", "exclude", "flags", "missing", "names", "trailing", "transform")
 
 
-def options_of(settings: CsvSource) -> TableOptions:
+def options_of(settings: TableKeys) -> TableOptions:
     """Take the options of its tables out of the settings of a source."""
-    return TableOptions(**{name: getattr(settings, name) for name in NAMES})
+    return TableOptions(**{name: getattr(settings, name) for name in NAMES if hasattr(settings, name)})
 
 
 def options_from(given: Mapping[str, Any], flag: str = "--{}") -> TableOptions:

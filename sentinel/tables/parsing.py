@@ -132,7 +132,7 @@ def parse(
         raise DataError(f"{where}: the table has no rows; at least one is needed")
     shape = find_shape(head, options, where)
     found = find_axis(head, options, shape, where, axis)
-    second = _find_second_rows(table, head, options, shape) if found == "time" else []
+    second = second_rows(table, head, options, shape) if found == "time" else []
     checked = check_cells(table, options, found, shape, second)
     left_out = checked.filter(pl.col(REJECTED).is_not_null())
     faults = left_out.filter(~pl.col(REJECTED).is_in(EXPECTED)).head(COMPLAINTS)
@@ -191,7 +191,8 @@ def find_axis(head: pl.DataFrame, options: TableOptions, shape: Shape, where: st
     return axis or ("number" if numbered else "time")
 
 
-def _find_second_rows(table: pl.LazyFrame, head: pl.DataFrame, options: TableOptions, shape: Shape) -> list[int]:
+def second_rows(table: pl.LazyFrame, head: pl.DataFrame, options: TableOptions, shape: Shape) -> list[int]:
+    """List the rows of a whole table whose time is the second of two that it can mean."""
     times = head.select(instant(pl.col(shape.time), head[shape.time].dtype, options)).to_series().drop_nulls()
     falling = times.len() > 1 and times[0] > times[-1]
     return find_second_rows(table, options, shape.keys, {}, falling=falling)

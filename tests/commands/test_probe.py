@@ -14,6 +14,7 @@ import yaml
 import sentinel
 from sentinel.commands.main import entry_point
 from sentinel.config import Settings
+from tests.sources.answering import answering, send
 
 
 def buoy(ticks: int = 1_000) -> pl.DataFrame:
@@ -124,9 +125,13 @@ def test_of_each_source_it_says_what_came_first_and_one_that_is_down_does_not_hi
         {"kind": "csv", "name": "buoy", "path": str(tmp_path / "buoy.csv")},
     ]
     config = tmp_path / "sentinel.yaml"
-    config.write_text(yaml.safe_dump({"sources": sources}))
-    words, _ = probed(config, capsys)
+    with answering() as server:
+        server.answer = lambda handler, _: send(handler, 200, (tmp_path / "buoy.csv").read_bytes())
+        polled = {"kind": "http", "name": "polled", "url": server.url, "prefix": "far/"}
+        config.write_text(yaml.safe_dump({"sources": [*sources, polled]}))
+        words, _ = probed(config, capsys)
     assert words[0].startswith("source down: cannot be read: http://127.0.0.1:1")
     assert words[1].startswith("source buoy: 2,000 observations of 2 series, the first is ")
+    assert any(line.startswith("source polled: 2,000 observations of 2 series, the first is far/") for line in words)
     config.write_text(yaml.safe_dump({"sources": sources[:1]}))
     assert entry_point(["check", str(config), "--probe"]) == 75

@@ -1,4 +1,4 @@
-"""Sources that are asked, a database that grows and a server with a history: the daemon is killed, nothing is lost."""
+"""Sources that are asked, a database that grows and servers with a history: the daemon is killed, nothing is lost."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from sentinel.domain.clock import Clock
 from tests.e2e.running import PATIENCE, Running, observations, rows_of, wait_for, write_config
+from tests.sources import services
 from tests.sources.answering import answering, value_at
 from tests.sources.logging_table import write_log
 
@@ -28,12 +29,15 @@ def test_nothing_is_lost_and_nothing_doubled_whenever_the_daemon_is_killed(tmp_p
     now = Clock().now_us() // 1_000_000
     logged = [(now - 9_000 + n, n, f"s{n % 3}", float(n)) for n in range(ROWS)]
     write_log(tmp_path / "a.db", [])
-    with answering() as server:
+    with answering() as server, answering() as other:
+        other.answer = services.sensorthings(now, top=20)
         write_config(tmp_path, sources=[
             {"kind": "sql", "name": "log", "database": "sqlite:a.db", "query": "SELECT * FROM log", "every": "50ms",
              "time_format": "seconds", "max_rows": 70},
             {"kind": "prometheus", "name": "metrics", "url": server.url, "queries": ["ph"], "since": "5d",
              "max_observations": 300, "every": "1s"},
+            {"kind": "http", "name": "mooring", "url": other.url, "preset": "sensorthings", "since": "9d",
+             "max_observations": 30, "every": "1s"},
         ])  # fmt: skip
         for kill in range(KILLS):
             before = observations(tmp_path) if kill else 0
@@ -54,10 +58,13 @@ def test_nothing_is_lost_and_nothing_doubled_whenever_the_daemon_is_killed(tmp_p
                 lambda: daemon.metric(caught_up) == 0 and len(rows(tmp_path, "metrics")) > 2 * 5 * 1_440 - 9,
                 PATIENCE, "the history",
             )  # fmt: skip
+            stream = [("result", at, services.value_at(at)) for at in services.between(now - 9 * 86_400, now, now)]
+            wait_for(lambda: len(rows(tmp_path, "mooring")) >= len(stream) - 1, PATIENCE, "the stream")
             found = rows(tmp_path, "metrics")
             daemon.stop()
         finally:
             daemon.kill()
     assert rows(tmp_path, "log") == [(series, at, value) for at, _, series, value in logged]
+    assert rows(tmp_path, "mooring")[-len(stream) + 1 :] == stream[1:]  # it began a little later
     times = range(found[0][1], found[-1][1] + 1, 60)
     assert found == [(f"ph/lake=l{lake}", at, value_at(at, lake)) for at in times for lake in range(2)]

@@ -67,10 +67,11 @@ def keys(part: Mapping[str, Any]) -> Iterator[str]:
     kind = part["properties"].get("kind", {}).get("const")
     yield f"\n{f'`kind: {kind}`: ' if kind else ''}{text_of(part)}\n"
     yield "| key | default | meaning |\n|---|---|---|"
-    for key, field in part["properties"].items():
+    required = part.get("required", [])
+    for key, field in sorted(part["properties"].items(), key=lambda item: item[0] not in required):
         if field.get("deprecated"):
             continue
-        default = "required" if key in part.get("required", []) else f"`{default_of(field)}`"
+        default = "required" if key in required else f"`{default_of(field)}`"
         yield f"| `{key}` | {default} | {text_of(field)} |"
 
 

@@ -1,4 +1,4 @@
-"""A server on loopback that answers as Prometheus does, or misbehaves as it is told."""
+"""A server on loopback that answers as Prometheus and other services do, or misbehaves as it is told."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 Answer = Callable[[BaseHTTPRequestHandler, Mapping[str, str]], None]
 
@@ -59,8 +59,13 @@ class Answering:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                form = {key: texts[0] for key, texts in parse_qs(body).items()}
+                self.take(self.rfile.read(int(self.headers["Content-Length"])).decode())
+
+            def do_GET(self) -> None:
+                self.take(urlsplit(self.path).query)
+
+            def take(self, text: str) -> None:
+                form = {key: texts[0] for key, texts in parse_qs(text, keep_blank_values=True).items()}
                 outer.asked.append(form)
                 outer.headers.append(dict(self.headers))
                 outer.answer(self, form)

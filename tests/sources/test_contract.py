@@ -11,13 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from sentinel.config import CsvSource, MqttSource, PrometheusSource, PushSource, SimulateSource, SqlSource
+from sentinel.config import (
+    CsvSource,
+    HttpSource,
+    MqttSource,
+    PrometheusSource,
+    PushSource,
+    SimulateSource,
+    SqlSource,
+)
 from sentinel.domain.errors import ConfigError
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.simulate import EPOCH_2020_US
 from sentinel.sources import SOURCES, PullSource, Source, make_source, make_sources
 from tests.e2e.running import wait_for
 from tests.fixtures import ManualClock
+from tests.sources import services
 from tests.sources.answering import Answering
 from tests.sources.following import NOW_US, assert_frame, follow, line, table, through_json
 from tests.sources.logging_table import write_log
@@ -48,6 +57,19 @@ def prometheus(**settings: object) -> Source:
     return make_source(PrometheusSource.model_validate(wanted | settings), ManualClock(NOW_US))
 
 
+@cache
+def polled() -> Answering:
+    """Likewise, with the observations of a data stream."""
+    server = Answering()
+    server.answer = services.sensorthings(NOW_US // 1_000_000)
+    return server
+
+
+def http(**settings: object) -> Source:
+    wanted = {"kind": "http", "name": "lake", "url": polled().url, "preset": "sensorthings", "max_observations": 50}
+    return make_source(HttpSource.model_validate(wanted | settings), ManualClock(NOW_US))
+
+
 def sqlite(path: Path, **settings: object) -> Source:
     if not path.exists():
         write_log(path, [(int(EPOCH_2020_US / 1e6) + n // 7, n, f"s{n % 7}", float(n)) for n in range(100)])
@@ -74,6 +96,7 @@ EXAMPLES: dict[str, dict[str, Callable[[Path], Source]]] = {
         "sqlite": lambda folder: sqlite(folder / "a.db", max_rows=30, time_format="seconds"),
         "empty": lambda folder: sqlite(folder / "a.db", query="SELECT * FROM log WHERE id < 0"),
     },
+    "http": {"history": lambda _: http(since="3d"), "now": lambda _: http()},
     "mqtt": {"closed": lambda _: make_source(MqttSource(kind="mqtt", name="lake", **NOWHERE), ManualClock(NOW_US))},
     "push": {"open": lambda _: make_source(PushSource(kind="push", name="lake"), ManualClock(NOW_US))},
 }
@@ -195,7 +218,7 @@ def test_what_check_asks_a_source_needs_no_table_library(tmp_path: Path) -> None
         "sources: [{kind: csv, name: a, path: a.csv}, {kind: simulate, name: b, system: lake}, {kind: push, name: c}, "
         "{kind: prometheus, name: d, url: 'http://localhost:1', queries: [up]}, "
         "{kind: sql, name: e, database: 'sqlite:a', query: SELECT 1}, "
-        "{kind: mqtt, name: f, url: 'mqtt://h', topics: [a]}]\n"
+        "{kind: mqtt, name: f, url: 'mqtt://h', topics: [a]}, {kind: http, name: g, url: 'http://h'}]\n"
     )
     run = subprocess.run([sys.executable, "-c", code, config], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
