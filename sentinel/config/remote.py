@@ -32,6 +32,7 @@ _Template: TypeAlias = Annotated[
 _TopicTemplate: TypeAlias = Annotated[
     str, AfterValidator(require(_is_template, "a template with numbers of topic levels in braces, such as {2}/{3}"))
 ]
+_SPARKPLUG = ("group", "node", "device", "metric")
 _TimeFormat: TypeAlias = Literal[TIME_NUMBERS]  # type: ignore[valid-type]
 _SECONDS = require(lambda us: us >= SECOND and us % SECOND == 0, "whole seconds, at least 1s, are allowed")
 
@@ -148,9 +149,11 @@ class MqttSource(ServerKeys):
     """Name at the broker, which keeps messages for it; unique there; null = sentinel- and the source's id."""
     protocol: Literal["3.1.1", "5"] = "3.1.1"
     """Version of MQTT."""
+    payload: Literal["plain", "sparkplug"] = "plain"
+    """plain = numbers or JSON; sparkplug = Sparkplug B, with topics such as spBv1.0/plant/#."""
     values: tuple[Text, ...] = ()
     """Places of the values in a JSON payload, such as [temp, air.humidity]; "*" = all its numbers; none = the payload
-    is a number."""
+    is a number. Sparkplug B: names of metrics; none = all numbers."""
     time: Text | None = None
     """Place of the event time in a JSON payload; null = when the message arrives."""
     time_format: _TimeFormat | None = None
@@ -159,7 +162,7 @@ class MqttSource(ServerKeys):
     """Time zone of event times that carry no offset."""
     series_name: _TopicTemplate | None = None
     """Names of the series by levels of the topic, counted from 1, such as "{2}/{3}"; null = the topic. A place in the
-    payload follows it."""
+    payload follows it. Sparkplug B: such as "{node}/{metric}"; null = group, node, device and metric."""
     keep_for: PositiveDuration = 7 * DAY
     """MQTT 5: how long the broker keeps messages while the daemon is away."""
     prefix: Prefix = ""
@@ -173,10 +176,18 @@ class MqttSource(ServerKeys):
             yield Fault(("time",), f"'{self.time}', and the payload is a number; name the places of the values as well")
         if self.ca_file is not None and self.url.startswith("mqtt:"):
             yield Fault(("ca_file",), f"'{self.ca_file}' without TLS; write mqtts:// in url")
+        is_sparkplug = self.payload == "sparkplug"
+        for key in ("time", "time_format") if is_sparkplug else ():
+            if getattr(self, key) is not None:
+                yield Fault(
+                    (key,), f"'{getattr(self, key)}', and messages of Sparkplug B have their time; leave it out"
+                )
         templates: list[tuple[KeyPath, str]] = [(("series_name",), self.series_name or "")]
         for path, template in [*templates, *((("labels", label), text) for label, text in self.labels.items())]:
             for place in TEMPLATE.findall(template):
-                if not (place.isdigit() and int(place) > 0):
+                if is_sparkplug and place not in _SPARKPLUG:
+                    yield Fault(path, f"'{place}' is no part of a name; {', '.join(_SPARKPLUG)} are allowed")
+                elif not is_sparkplug and not (place.isdigit() and int(place) > 0):
                     yield Fault(path, f"'{place}' is no level of a topic; numbers from 1 on are allowed")
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sentinel.domain.observation import Cursor, Frame
     from sentinel.sources.labels import Names
     from sentinel.sources.rows import Rows
+    from sentinel.sources.sparkplug import Nodes
 
 GATHER_SECONDS = 0.05
 """So long messages are gathered to one frame."""
@@ -51,6 +52,8 @@ class Messages(PushSource):
         self._waiting: queue.Queue[tuple[Message, int]] = queue.Queue(MOST_MESSAGES)
         self._closed = False
         self._names: Names | None = None
+        self._nodes: Nodes | None = None
+        self._has_time = settings.time is not None or settings.payload == "sparkplug"
         self._lock = Lock()
         self._number = self._acknowledged = 0
         self._newest_us: int | None = None
@@ -63,6 +66,7 @@ class Messages(PushSource):
         """Say which topics of which broker are read."""
         settings = self._settings
         when = f"times from {settings.time}" if settings.time else "times of arrival"
+        when = "Sparkplug B" if settings.payload == "sparkplug" else when
         return f"{settings.url}, topics {', '.join(settings.topics)}, as they come, {when}"
 
     def remarks(self) -> tuple[str, ...]:
@@ -75,6 +79,7 @@ class Messages(PushSource):
         self._number = self._acknowledged = int(known.get("number", 0))
         self._newest_us = known.get("newest_us")
         self._remembered = {int(mid): checksum for mid, checksum in known.get("remembered", ())}
+        self._nodes = self._new_nodes(known.get("nodes", {}))
         client_id = self._settings.client_id or f"sentinel-{self.id}"
         session = Session(self._settings, client_id, self._patience, self._put, self._forget, known.get("topics", ()))
         self._session = session
@@ -121,7 +126,7 @@ class Messages(PushSource):
             sleep(seconds)
         finally:
             session.close()
-        rows = self._new_rows()
+        rows, self._nodes = self._new_rows(), self._new_nodes({})
         while not self._waiting.empty():
             self._read(*self._waiting.get(), rows)
         return rows.frame(self.id, {}, self._clock.now_us())
@@ -166,10 +171,14 @@ class Messages(PushSource):
             self._newest_us = min(newest_us, self._clock.now_us())
         with self._lock:
             remembered = [list(one) for one in self._remembered.items()]
-        cursor = {
+        cursor: dict[str, object] = {
             "number": number, "newest_us": self._newest_us, "topics": list(self._settings.topics),
             "remembered": remembered,
         }  # fmt: skip
+        if self._nodes is not None:
+            cursor["nodes"] = self._nodes.to_json()
+            for topic, payload in self._nodes.requests():
+                session.publish(topic, payload)
         self._number = number
         return hand_over(rows.frame(self.id, cursor, self._newest_us))
 
@@ -182,7 +191,7 @@ class Messages(PushSource):
             is_waiting = is_known and self._unacknowledged.get(message.mid, 0) > self._acknowledged
             if not is_known:
                 self._unacknowledged[message.mid] = number
-                if self._settings.time is None:
+                if not self._has_time:
                     self._remember(message.mid, checksum)
             elif not is_waiting:
                 self._unacknowledged.pop(message.mid, None)
@@ -197,6 +206,14 @@ class Messages(PushSource):
         while len(remembered) > REMEMBERED and (oldest := next(iter(remembered))) not in self._unacknowledged:
             del remembered[oldest]
 
+    def _new_nodes(self, known: Mapping[str, Any]) -> Nodes | None:
+        if self._settings.payload != "sparkplug":
+            return None
+        from sentinel.sources.sparkplug import Nodes
+
+        settings = self._settings
+        return Nodes(settings.series_name, settings.values, known, settings.labels)
+
     def _new_rows(self) -> Rows:
         from sentinel.sources.rows import Rows
 
@@ -207,6 +224,9 @@ class Messages(PushSource):
         from sentinel.domain.observation import Rejection
         from sentinel.sources.labels import METRIC, Names
 
+        if self._nodes is not None:
+            self._nodes.read(message.topic, message.payload, rows, again=message.dup)
+            return
         self._names = self._names or Names(self._settings.series_name or f"{{{METRIC}}}", labels=self._settings.labels)
         place, levels = len(rows), message.topic.split("/")
         key = self._names.name({str(number): level for number, level in enumerate(levels, 1)}, message.topic)

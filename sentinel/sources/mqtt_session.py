@@ -116,6 +116,11 @@ class Session:
         if self._client is not None:
             self._client.ack(mid, 1)
 
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Say something to others; it is lost if the broker is away now."""
+        if self._client is not None:
+            self._client.publish(topic, payload)
+
     def close(self) -> None:
         """End the connection; what was not acknowledged stays with the broker."""
         client, self._client = self._client, None

@@ -7,15 +7,13 @@ metadata are passed over. A staleness marker is a NaN, and so a missing value.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Rejection
 from sentinel.sources.base import SourceError
 from sentinel.sources.labels import Names
+from sentinel.sources.protobuf import read_fields, read_varint
 from sentinel.sources.rows import Rows
-
-_DOUBLE = struct.Struct("<d")
 
 
 def inflate(body: bytes, most: int) -> bytes:
@@ -26,7 +24,7 @@ def inflate(body: bytes, most: int) -> bytes:
         # No fault of the sender, who is to keep what he has.
         raise SourceError("remote write needs the package cramjam: pip install 'sentinel-ews[push]'") from None
     try:
-        size, _ = _varint(body, 0)
+        size, _ = read_varint(body, 0)
         if size > most:
             raise DataError(
                 f"{size:,} bytes when inflated; at most {most:,} are allowed; set max_samples_per_send lower"
@@ -39,7 +37,7 @@ def inflate(body: bytes, most: int) -> bytes:
 def read_write_request(body: bytes, rows: Rows, names: Names) -> None:
     """Read a decompressed message; DataError where it is none, and then nothing of it counts."""
     try:
-        for number, content in _fields(body):
+        for number, content in read_fields(body):
             if number == 1 and isinstance(content, bytes):
                 _read_series(content, rows, names)
     except (IndexError, struct.error, UnicodeDecodeError) as error:
@@ -51,12 +49,12 @@ def read_write_request(body: bytes, rows: Rows, names: Names) -> None:
 def _read_series(content: bytes, rows: Rows, names: Names) -> None:
     labels: dict[str, str] = {}
     points: list[tuple[int, float]] = []
-    for number, part in _fields(content):
+    for number, part in read_fields(content):
         if number == 1 and isinstance(part, bytes):
-            pair = {key: text for key, text in _fields(part) if isinstance(text, bytes)}
+            pair = {key: text for key, text in read_fields(part) if isinstance(text, bytes)}
             labels[pair.get(1, b"").decode()] = pair.get(2, b"").decode()
         elif number == 2 and isinstance(part, bytes):
-            point = dict(_fields(part))
+            point = dict(read_fields(part))
             value, time_ms = point.get(1, 0.0), point.get(2, 0)
             if not isinstance(value, float) or not isinstance(time_ms, int):
                 raise IndexError("a point of another kind")
@@ -67,38 +65,3 @@ def _read_series(content: bytes, rows: Rows, names: Names) -> None:
             rows.leave_out(Rejection.FOREIGN, len(rows), ascii(labels)[:60])
         else:
             rows.add(name, time_ms * 1000, value, len(rows))
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, int | float | bytes]]:
-    """Fields of a protobuf message: number and content. IndexError where it is cut off or none."""
-    at, end = 0, len(data)
-    while at < end:
-        tag, at = _varint(data, at)
-        kind, number = tag & 7, tag >> 3
-        if kind == 0:
-            content, at = _varint(data, at)
-            yield number, content
-        elif kind == 1:
-            yield number, float(_DOUBLE.unpack_from(data, at)[0])
-            at += 8
-        elif kind in (2, 5):
-            size, at = _varint(data, at) if kind == 2 else (4, at)
-            if at + size > end:
-                raise IndexError("cut off")
-            yield number, data[at : at + size]
-            at += size
-        else:
-            raise IndexError(f"wire type {kind}")
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number & 0xFFFF_FFFF_FFFF_FFFF, at
-        shift += 7
-        if shift > 63:
-            raise IndexError("a number of more than 64 bits")

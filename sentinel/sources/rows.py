@@ -132,8 +132,13 @@ class Rows:
     def leave_out(self, reason: str, place: int, came: str) -> None:
         """Count something that is no observation; a missing value is none and nobody's fault."""
         self.rejected[reason] += 1
-        if reason != Rejection.MISSING and len(self.complaints) < COMPLAINTS:
-            self.complaints.append(f"{self._place} {place}: {came}; {_ALLOWED[reason]}")
+        if reason != Rejection.MISSING:
+            self.remark(f"{self._place} {place}: {came}; {_ALLOWED[reason]}")
+
+    def remark(self, line: str) -> None:
+        """Say something, as long as not much has been said."""
+        if len(self.complaints) < COMPLAINTS:
+            self.complaints.append(line)
 
     def frame(self, source: str, cursor: Cursor, watermark_us: int | None) -> Frame:
         """Make the frame, in order of time; without a watermark there is more to come."""
