@@ -266,6 +266,7 @@ def count_source(metrics: Metrics, source: str) -> None:
     ):  # fmt: skip
         counter.inc(100, source=source)
     metrics.observations_rejected.inc(2, source=source, reason="not_a_number")
+    metrics.observations_marked.inc(3, source=source, reason="*")
 
 
 @pytest.fixture(scope="session")

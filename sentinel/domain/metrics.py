@@ -167,6 +167,9 @@ class Metrics:
             "observations_revised_total", "Same series and time, other value.", "source")
         self.observations_late = Counter("observations_late_total", "Came after their tick had closed.", "source")
         self.observations_rejected = Counter("observations_rejected_total", "Could not be used.", "source", "reason")
+        self.observations_marked = Counter(
+            "observations_marked_total", "Taken without the mark behind their number (trailing), by mark.",
+            "source", "reason")
         self.source_columns_without_numbers = Gauge(
             "source_columns_without_numbers",
             "Columns that have had no number yet; each becomes a series with its first.", "source")

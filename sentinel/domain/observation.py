@@ -48,6 +48,8 @@ class Frame:
     """Ask again at once: the source cut its answer."""
     rejected: Mapping[str, int] = field(default_factory=dict)
     """Counts of what was left out, by reason (the values of `Rejection`)."""
+    marked: Mapping[str, int] = field(default_factory=dict)
+    """Counts of observations that were taken without the mark behind their number, by mark."""
     complaints: tuple[str, ...] = ()
     """One line each, at most 10, on what was rejected first: where, what came, what is allowed."""
 

@@ -7,7 +7,7 @@ quiet one is `WATCHING`. A missing tick leaves the numbers as they were and move
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from math import nan
 
@@ -78,6 +78,8 @@ class SourceStatus:
     """Columns that have had no number yet: they become series with their first."""
     counting: tuple[str, ...] = ()
     """Columns that are not judged as they only rise, like counters and numbers of rows."""
+    marked: dict[str, int] = field(default_factory=dict)
+    """Observations that were taken without the mark behind their number, by mark."""
 
     @property
     def has_answered(self) -> bool:

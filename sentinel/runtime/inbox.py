@@ -221,6 +221,9 @@ class Accounts:
         metrics.observations_revised.inc(committed.revised, source=name)
         for reason, count in frame.rejected.items():
             metrics.observations_rejected.inc(count, source=name, reason=reason)
+        for mark, count in frame.marked.items():
+            metrics.observations_marked.inc(count, source=name, reason=mark)
+            status.marked[mark] = status.marked.get(mark, 0) + count
         status.received += received
         status.accepted += accepted
         status.rejected += sum(frame.rejected.values())

@@ -56,6 +56,7 @@ class _Read(NamedTuple):
     first_us: dict[str, int]
     """Earliest time by table, under its name before it was rotated."""
     counters: Counters
+    marked: Counter[str]
 
 
 class Follower:
@@ -95,7 +96,7 @@ class Follower:
         now_us = self._clock.now_us()
         marks = Marks.of(cursor, self._read_with)
         found = self._find(marks, now_us, first=cursor is None)
-        read = _Read([], Counter(), [], {}, marks.counters)
+        read = _Read([], Counter(), [], {}, marks.counters, Counter())
         left, more, held_up = self._settings.max_observations, False, set[str]()
         for name, path in found.files.items():
             base = found.bases[name]
@@ -136,7 +137,7 @@ class Follower:
             identity(self._settings), observations,
             cursor=Marks(found.positions, counted, read.counters).to_cursor(self._read_with),
             watermark_us=None if more else now_us, more=more,
-            rejected=dict(read.rejected), complaints=tuple(read.complaints[:COMPLAINTS]),
+            rejected=dict(read.rejected), marked=dict(read.marked), complaints=tuple(read.complaints[:COMPLAINTS]),
             columns=None if self._labels_files else tuple(key(name) for name in sorted(columns - rising)),
             counting=tuple(key(name) for name in sorted(rising)),
         )  # fmt: skip
@@ -198,7 +199,8 @@ class Follower:
         """Take over what a file gave; its position, with the latest time."""
         lines: tuple[str, ...] = ()
         if not isinstance(rows.checked, PlainRows):
-            kept, counts, lines = split_checked(rows.checked, rows.options, str(path))
+            kept, counts, marked, lines = split_checked(rows.checked, rows.options, str(path))
+            read.marked.update(marked)
         elif self._is_settled(rows.checked, rows.options, read.counters):
             return self._take_plain(rows, rows.checked, path, base, read)
         else:

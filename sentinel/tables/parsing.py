@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import polars as pl
 
@@ -266,15 +267,29 @@ def check_cells(
     )
 
 
-def split_checked(
-    checked: pl.DataFrame, options: TableOptions, where: str
-) -> tuple[pl.DataFrame, dict[str, int], tuple[str, ...]]:
-    """Split checked rows, whose times are instants, into observations with `COLUMN`, counts by reason, complaints."""
+class Split(NamedTuple):
+    """Checked rows, divided into what can be used and what cannot."""
+
+    kept: pl.DataFrame
+    """Observations, with `COLUMN`."""
+    rejected: dict[str, int]
+    """Counts by reason."""
+    marked: dict[str, int]
+    """Observations that had a mark behind their number, by mark."""
+    complaints: tuple[str, ...]
+
+
+def split_checked(checked: pl.DataFrame, options: TableOptions, where: str) -> Split:
+    """Divide checked rows, whose times are instants."""
     left_out = checked.filter(pl.col(REJECTED).is_not_null())
     counts: dict[str, int] = dict(left_out.group_by(REJECTED).len().iter_rows())
     first = left_out.filter(~pl.col(REJECTED).is_in(EXPECTED)).head(COMPLAINTS)
-    kept = checked.filter(pl.col(REJECTED).is_null()).select(COLUMN, "series", "time", "value")
-    return kept, counts, complain_of_all(first, options, where, "time")
+    kept = checked.filter(pl.col(REJECTED).is_null())
+    marked = kept.drop_nulls(CAME).group_by(CAME).len() if options.trailing else None
+    return Split(
+        kept.select(COLUMN, "series", "time", "value"), counts, {} if marked is None else dict(marked.iter_rows()),
+        complain_of_all(first, options, where, "time"),
+    )  # fmt: skip
 
 
 def _to_long(table: pl.LazyFrame, shape: Shape, options: TableOptions) -> pl.LazyFrame:

@@ -169,8 +169,10 @@ def test_a_column_without_a_number_is_listed_until_its_first(tmp_path: Path, cap
     rig.feed(watched(0, 10, columns=columns))
     assert rig.engine.sources["buoys"].without_numbers == ("s3", "s4")
     assert rig.count("source_columns_without_numbers", source="buoys") == 2
-    rig.feed(watched(10, 11, columns=columns, counting=("rain",)))
+    rig.feed(watched(10, 11, columns=columns, counting=("rain",), marked={"*": 2}))
     assert rig.engine.sources["buoys"].counting == ("rain",)
+    assert rig.engine.sources["buoys"].marked == {"*": 2}
+    assert rig.count("observations_marked_total", source="buoys", reason="*") == 2
     assert rig.count("source_counting_columns", source="buoys") == 1
     first = pl.DataFrame([("s3", 11 * HOUR_US, 1.0)], schema=OBSERVATIONS, orient="row")
     rig.feed(watched(11, 12, observations=first, columns=columns))

@@ -284,6 +284,18 @@ def test_a_counter_is_judged_when_someone_says_how(tmp_path):
     assert ("rain", 10.0) in rows(follow(csv_source(path, columns=["rain", "ph"]), cursor)[0])
 
 
+def test_marks_behind_numbers_are_counted_by_mark_as_in_a_backtest(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time,ph,do\n" + line(0).replace("\n", "*,8\n") + line(1).replace("\n", " e,9*\n"))
+    options = {"trailing": ["*", "e"]}
+    frames, cursor = follow(csv_source(path, **options))
+    assert sum((Counter(frame.marked) for frame in frames), Counter()) == {"*": 2, "e": 1}
+    with path.open("a") as file:
+        file.write(line(2).replace("\n", ",7\n") + line(3).replace("\n", ",7*\n"))
+    (frame,), _ = follow(csv_source(path, **options), cursor)
+    assert (frame.marked, len(rows([frame]))) == ({"*": 1}, 4)
+
+
 def test_a_column_that_an_earlier_version_judged_goes_on(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text(NAMES + counting(*range(150)))
