@@ -27,7 +27,8 @@ _VALUE_NAMES = (
 )
 _UNIT_NAMES = r"(.*[ _/])?(measure[ _]?)?units?([ _]?(code|name|symbol|of[ _]?measure.*))?"
 _PLACE_NAMES = (
-    r".*(depth|level|layer|height|rep(licate)?|station|site|plot|sensor|channel|lake|sta|id)([ _]?(id|no|m))?"
+    r".*(depth|level|layer|height|rep(licate)?|station|site|plot|sensor|channel|lake|sta|id)"
+    r"([ _]?(id|no|m|num|number|code))?"
 )
 _MOST_PLACES = 50
 """Different numbers of a column that could tell series apart."""

@@ -16,6 +16,8 @@ FAR = 10.0
 """Robust scales from the middle of the other values, from which on a number lies apart."""
 RETURNS = 3
 """How often a number that nobody knows as a fill value comes back exactly, to be one."""
+_MOST = 0.2
+"""Share of the values from which on such a number is a state, not a mark: 0 in a column of flags, an empty queue."""
 _SHOWN = 12
 _CANDIDATES = 20
 _LOOKED_AT = 50_000
@@ -32,7 +34,8 @@ def find_fills(values: NDArray[np.float64]) -> list[tuple[float, int]]:
     numbers, counts = np.unique(values[np.isfinite(values)], return_counts=True)
     known = np.isin(numbers, KNOWN)
     often = np.argsort(-counts)[:_CANDIDATES]
-    candidates = {int(n) for n in (*np.flatnonzero(known), *often) if known[n] or counts[n] >= RETURNS}
+    most = _MOST * counts.sum()
+    candidates = {int(n) for n in (*np.flatnonzero(known), *often) if known[n] or RETURNS <= counts[n] <= most}
     # The outermost first: behind it the next one shows.
     middle = float(np.median(numbers)) if numbers.size else 0.0
     left = np.ones(numbers.size, bool)

@@ -43,6 +43,7 @@ _YEAR = re.compile(r"(^|[^a-z])(year|yr|ce|ad)([^a-z]|$)", re.IGNORECASE)
 _PARTS = (
     (("#yy", "yy", "yyyy", "#yyyy", "year", "yr"), "%Y"), (("month", "mon", "mo", "mm"), "%m"),
     (("day", "dd", "dy", "dom"), "%d"), (("hour", "hr", "hh"), "%H"), (("minute", "min", "mn"), "%M"),
+    (("second", "sec", "ss"), "%S"),
 )  # fmt: skip
 _DAY_OF_YEAR = ("doy", "jday", "julian_day", "day_of_year", "yday")
 _FLAG_ENDINGS = (
@@ -51,7 +52,7 @@ _FLAG_ENDINGS = (
 )  # fmt: skip
 _FLAGS_OF_ALL = ("quality code", "quality_code", "qcode", "qc", "qf", "flag", "flags", "quality flag", "quality_flag")
 """Names of a flag of all values of a row."""
-_FLAG_STARTS = ("f_", "qc_", "flag_")
+_FLAG_STARTS = ("f_", "q_", "qc_", "flag_")
 _ROW_NUMBERS = ("record", "#", "rownames", "rn", "recnbr", "recno", "entry_id")
 _ZONE_NAMES = r"(.*[ _/])?(tz|tz_cd|time_?zone(_?code)?|zone)"
 _DATE_PARTS = 3
@@ -156,7 +157,7 @@ def is_of_clock(cells: pl.Series, options: TableOptions) -> bool:
 
 
 def _find_parts(names: Sequence[str]) -> tuple[str, ...] | None:
-    """Name the columns of year, month, day, hour and minute, or of year and day of the year."""
+    """Name the columns of year, month, day, hour, minute and second, or of year and day of the year."""
     lower = {name.lower(): name for name in reversed(names)}
     parts = [next((lower[one] for one in known if one in lower), None) for known, _ in _PARTS]
     whole = tuple(part for n, part in enumerate(parts) if part and all(parts[:n]))
@@ -165,7 +166,7 @@ def _find_parts(names: Sequence[str]) -> tuple[str, ...] | None:
     year, day = parts[0], next((lower[one] for one in _DAY_OF_YEAR if one in lower), None)
     if year is None or day is None:
         return None
-    hour, minute = parts[-2:]
+    hour, minute = parts[3:5]
     return (year, day, *((hour,) if hour else ()), *((minute,) if hour and minute else ()))
 
 

@@ -104,6 +104,11 @@ def test_two_fill_values_are_found_side_by_side_and_in_a_column_of_little_else()
     assert find_fills(np.full(50, -9999.0)) == [(-9999.0, 50)]
 
 
+def test_what_most_values_are_is_a_state_and_no_mark():
+    flags = np.where(np.arange(900) % 75, 0.0, 9.0)
+    assert [number for number, _ in find_fills(flags)] == [9.0]  # of a column of flags 0 was proposed as missing
+
+
 def test_ordinary_values_that_return_are_none():
     generator = np.random.default_rng(3)
     rain = np.where(generator.random(2000) < 0.9, 0.0, generator.exponential(3.0, 2000))

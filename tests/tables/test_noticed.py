@@ -234,3 +234,24 @@ def test_names_in_a_comment_above_rows_that_begin_with_a_text_are_found(tmp_path
     assert found.filter(pl.col("series") == "co2").height == 19
     (tmp_path / "b.csv").write_text("# lake, station\ntime,ph\n" + "".join(f"2021-06-{n:02},7\n" for n in range(1, 9)))
     assert read(tmp_path / "b.csv")[0]["series"].unique().to_list() == ["ph"]
+
+
+def test_seconds_in_a_column_of_their_own_were_dropped_and_became_a_series(tmp_path):
+    rows = "".join(f"2024,5,1,{n // 120},{n // 2 % 60},{n % 2 * 30},{7 + n / 10}\n" for n in range(20))
+    found, _ = read(tmp_path / "a.csv", "Year,Month,Day,Hour,Minute,Second,ph\n" + rows)
+    assert found["series"].unique().to_list() == ["ph"]
+    assert found["time"][:3].dt.second().to_list() == [0, 30, 0]
+
+
+def test_codes_of_quality_of_the_european_climate_archive_were_a_series(tmp_path):
+    rows = "".join(f" 27,{date(2021, 6, 1) + timedelta(n):%Y%m%d},{n + 90:5d},{n % 7 // 6:5d}\n" for n in range(20))
+    found, recognised = read(tmp_path / "a.csv", " STAID,    DATE,   TG, Q_TG\n" + rows)
+    assert "Q_TG" not in found["series"].unique()
+    assert "flags, not used: Q_TG" in said(recognised)
+
+
+def test_the_column_that_tells_sites_apart_is_proposed_and_not_any_text(tmp_path):
+    """Of hourly ozone of two sites `--by Datum` was proposed, a text that is the same everywhere."""
+    lines = [f'{site},"NAD83",{n:02d}:00,2023-01-01,{n / 100}\n' for site in ("0010", "0023") for n in range(20)]
+    with pytest.raises(DataError, match=r"'Site Num' tells the rows apart.*--by 'Site Num'"):
+        read(tmp_path / "a.csv", "Site Num,Datum,Time GMT,Date GMT,Ozone\n" + "".join(lines))
