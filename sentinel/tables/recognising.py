@@ -62,7 +62,7 @@ from sentinel.tables.sheets import count_titles, filled_sheets, first_texts
 SAMPLE_BYTES = 1 << 20
 MARKS = (
     "NULL", "None", "none", "NAN", "na", "n/a", "#N/A", "#NA", "#VALUE!", "ND", "nd", "n.d.",
-    "-", "--", "---", ".", "?",
+    "-", "--", "---", "***", ".", "?",
 )  # fmt: skip
 """Texts that mean no value in the files of many programs; they count as missing, and are named where they occur."""
 _DEFAULT = TableOptions()
