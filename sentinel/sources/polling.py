@@ -127,7 +127,7 @@ class Poller:
         return Frame(
             identity(settings), rename(frame.observations, self._key),
             place.to_cursor(self._read_with), None if more else now_us - settings.delay, more,
-            dict(frame.rejected), tuple(frame.complaints[:COMPLAINTS]),
+            dict(frame.rejected), marked=dict(frame.marked), complaints=tuple(frame.complaints[:COMPLAINTS]),
             columns=tuple(self._key(name) for name in sorted(set(names) - rising)),
             counting=tuple(self._key(name) for name in sorted(rising)),
         )  # fmt: skip
@@ -238,12 +238,14 @@ class _Taken:
     def __init__(self) -> None:
         self.observations = pl.DataFrame(schema=OBSERVATIONS)
         self.rejected: Counter[str] = Counter()
+        self.marked: Counter[str] = Counter()
         self.complaints: list[str] = []
 
     def read(self, checked: pl.DataFrame, options: TableOptions, settings: HttpSource, ahead: pl.Expr) -> None:
         """Take checked rows, with `COLUMN`."""
-        kept, counts, lines = split_checked(checked, options, settings.url)
+        kept, counts, marked, lines = split_checked(checked, options, settings.url)
         self.rejected.update(counts)
+        self.marked.update(marked)
         self.complaints += lines
         future, kept = kept.filter(ahead), kept.filter(~ahead)
         if future.height:
