@@ -17,7 +17,7 @@ class MakeCommand(Protocol):
 
 def add_commands(commands: Any, command: MakeCommand) -> None:
     """Add both groups of commands."""
-    series = _group(commands, "series", "look at series, acknowledge their alarms, retire them")
+    series = _group(commands, "series", "look at series, acknowledge their alarms, retire, rename or forget them")
     each = command("series list", "series:list_main", "list all series, in alarm first", "--state state", series)
     _folder(each, json=True)
     each = command("series show", "series:show_main", "show a series, its rules and alarms", "ph --state state", series)
@@ -35,6 +35,18 @@ def add_commands(commands: Any, command: MakeCommand) -> None:
     each.add_argument("series", metavar="SERIES", help="its name")
     _folder(each)
     each.add_argument("--undo", action="store_true", help="take it back: it starts afresh")
+    _who(each)
+    text = "give a series another name, with all that was learnt, its open alarms and its history"
+    example = """peter/ph 'ph{lake="peter"}' --state state"""
+    each = command("series rename", "series:rename_main", text, example, series)
+    each.add_argument("series", metavar="SERIES", help="its name")
+    each.add_argument("name", metavar="NAME", help="its new one, with labels if it has any")
+    _folder(each)
+    _who(each)
+    text = "drop what was learnt of a series; what its source sends begins a new one"
+    each = command("series forget", "series:forget_main", text, "lake/ph --state state", series)
+    each.add_argument("series", metavar="SERIES", help="its name")
+    _folder(each)
     _who(each)
 
     state = _group(commands, "state", "look into a state folder, check it, copy it")

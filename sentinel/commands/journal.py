@@ -16,6 +16,7 @@ import polars as pl
 from sentinel.analysis.readings import INSTANT
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import OBSERVATIONS
+from sentinel.domain.renaming import present_names
 from sentinel.journal import Committed, Journal, JournalForgotten
 
 _INSTANT = OBSERVATIONS["time"]
@@ -24,7 +25,8 @@ _INSTANT = OBSERVATIONS["time"]
 def main(args: argparse.Namespace) -> int:
     """Print every observation that was accepted as CSV, in the order in which they came."""
     with Journal.open(Path(args.state), read_only=True) as journal:
-        names = np.array([name for _, name, _ in journal.series()], dtype=object)
+        present = present_names(journal.renamed())
+        names = np.array([present.get(name, name) for _, name, _ in journal.series()], dtype=object)
         if args.series is not None and args.series not in names:
             raise DataError(f"{args.state}: no series {args.series!r} in the journal; it has {names.size:,} others")
         first = True

@@ -1,4 +1,4 @@
-"""`sentinel series`: list and show series, acknowledge alarms, retire a series.
+"""`sentinel series`: list and show series, acknowledge alarms, retire, rename and forget a series.
 
 Looking reads the folder, whether the daemon runs or not. Acting goes to the daemon over its control socket; where none
 runs, it is written into the journal.
@@ -16,7 +16,7 @@ from shlex import quote
 
 from sentinel.commands.explain import Known, choose, known_alarms
 from sentinel.config import Settings
-from sentinel.domain.acting import ACKNOWLEDGED, RETIRED, TAKEN_BACK, event_of
+from sentinel.domain.acting import ACKNOWLEDGED, FORGOTTEN, RENAMED, RETIRED, TAKEN_BACK, event_of
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import UsageError
 from sentinel.domain.printing import visible
@@ -50,6 +50,8 @@ def show_main(args: argparse.Namespace) -> int:
     try:
         view = snapshot.view(args.series)
     except KeyError:
+        if (now := snapshot.present_name(args.series)) != args.series:
+            raise UsageError(f"series {args.series}: it was renamed, and is {now} now") from None
         if args.series in snapshot.retired():
             again = f"`sentinel series retire {quote(args.series)} --undo --state {args.state}` takes it back"
             raise UsageError(f"series {args.series}: it is retired; {again}") from None
@@ -60,8 +62,10 @@ def show_main(args: argparse.Namespace) -> int:
         print(json.dumps(series_as_json(view), indent=2, allow_nan=False))
         return 0
     with Journal.open(folder, read_only=True) as journal:
-        alarms = [one for one in known_alarms(journal) if one.raised.body["series"] == view.name]
-    print("\n".join(map(visible, _describe(view, alarms))))
+        names = (*snapshot.former_names(view.name), view.name)
+        alarms = [one for one in known_alarms(journal) if one.raised.body["series"] in names]
+    former = [f"called {', '.join(names[:-1])} before"] if len(names) > 1 else []
+    print("\n".join(map(visible, [*_describe(view, alarms), *former])))
     return 0
 
 
@@ -85,15 +89,26 @@ def retire_main(args: argparse.Namespace) -> int:
     return 0
 
 
+def rename_main(args: argparse.Namespace) -> int:
+    """Give a series another name; it keeps all that was learnt."""
+    print(visible(_act(Path(args.state), {"action": RENAMED, "series": args.series, "to": args.name, **_who(args)})))
+    return 0
+
+
+def forget_main(args: argparse.Namespace) -> int:
+    """Drop what was learnt of a series."""
+    print(visible(_act(Path(args.state), {"action": FORGOTTEN, "series": args.series, **_who(args)})))
+    return 0
+
+
 def _act(folder: Path, request: dict[str, str]) -> str:
     """Let the daemon do it; where none runs, write it into the journal. Give a sentence on what was done."""
     done = send(folder, request)
     if done is not None:
         return done
-    retired = {name for _, name, _ in _restore(folder).state.retired} if "series" in request else set()
+    state = _restore(folder).state
     with Journal.open(folder) as journal:
-        series = {name for _, name, _ in journal.series()}
-        fact, done = find_fact(request, [kept.body for kept in journal.events()], series, retired)
+        fact, done = find_fact(request, [kept.body for kept in journal.events()], state)
         committed = journal.record("operator", fact, Clock().now_us())
         event = event_of(committed.payload, committed.batch, committed.arrival_us)
         journal.append_events([event] if event else [], (), committed.batch)

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 ACKNOWLEDGED, RETIRED, TAKEN_BACK = "acknowledged", "retired", "taken_back"
 """Actions: an alarm was seen; a series is retired; a retired one is known again."""
+RENAMED, FORGOTTEN = "renamed", "forgotten"
+"""Actions: a series goes on under another name; all that was learnt of it is dropped."""
 
 
 class Acknowledgement(NamedTuple):

@@ -65,6 +65,16 @@ class Frame:
             return list(dict.fromkeys(column.to_list()))
         return column.unique(maintain_order=True).to_list()
 
+    def renamed(self, names: Mapping[str, str]) -> Frame:
+        """The same with other names for those series that are in `names`."""
+        if not names or self.observations.schema != OBSERVATIONS:
+            return self
+        columns = None if self.columns is None else tuple(names.get(name, name) for name in self.columns)
+        if any(name in names for name in self.names()):
+            table = self.observations.with_columns(pl.col("series").replace(dict(names)))
+            return replace(self, observations=table, columns=columns)
+        return self if columns == self.columns else replace(self, columns=columns)
+
     def without(self, series: Collection[str], reason: str) -> Frame:
         """The same without the observations of these series, which are counted as rejected for `reason`."""
         kept = self.observations.filter(~pl.col("series").is_in(series))

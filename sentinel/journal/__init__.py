@@ -8,8 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sentinel.domain.acting import RENAMED
 from sentinel.domain.errors import StateError
 from sentinel.domain.observation import Cursor, Frame
+from sentinel.domain.renaming import Renamed, add_name
 from sentinel.journal.batches import (
     Committed,
     FactKind,
@@ -138,6 +140,18 @@ class Journal:
     def series(self) -> list[tuple[int, str, str]]:
         """Id, name and first source of every series, by id: 0, 1, 2, ... in order of first appearance."""
         return self._database.read("SELECT id, name, source FROM series ORDER BY id")
+
+    def renamed(self) -> Renamed:
+        """Give all names of each series that was renamed, the first one, which is that in `series`, first."""
+        kept = self._database.read("SELECT batch, header FROM checkpoint WHERE complete = 1 ORDER BY id DESC LIMIT 1")
+        batch, header = kept[0] if kept else (0, '{"header": {}}')
+        renamed: Renamed = tuple(tuple(names) for names in json.loads(header)["header"].get("renamed", ()))
+        query = "SELECT payload FROM batch WHERE kind = 'operator' AND id > ? ORDER BY id"
+        for (payload,) in self._database.read(query, (batch,)):
+            fact = json.loads(payload)
+            if fact.get("action") == RENAMED:
+                renamed = add_name(renamed, fact["series"], fact["to"])
+        return renamed
 
     def cursors(self) -> dict[str, Cursor]:
         """Give the last committed cursor of each source."""

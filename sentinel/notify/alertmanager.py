@@ -73,10 +73,11 @@ class AlertmanagerNotifier(Notifier):
 
     def labels_of(self, event: Event) -> dict[str, str]:
         """Give the labels of the alert, those that are empty left out as Prometheus does."""
-        labels = {"alertname": alert_name(event), "severity": event["severity"], "series": event["series"]}
+        series = str(event.get("raised_as", event["series"]))  # an alert is ended by the labels it began with
+        labels = {"alertname": alert_name(event), "severity": event["severity"], "series": series}
         if "members" not in event:
             labels |= {"source": event["source"], "detector": event["rule"], "threshold": event["label"]}
-            labels |= exposed(str(event["series"]), self.shown_labels)
+            labels |= exposed(series, self.shown_labels)
         known = {name: str(value).encode("utf-8", "replace").decode() for name, value in labels.items()}
         return {name: value for name, value in (self._settings.labels | known).items() if value}
 

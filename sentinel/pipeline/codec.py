@@ -69,6 +69,7 @@ def to_arrays(state: PipelineState) -> tuple[Arrays, dict[str, Any]]:
         "keys": [[asdict(plan), number] for plan, number in state.keys],
         "waiting": list(state.waiting), "counterparts": list(state.comparisons.counterpart_names),
         "sites": sites.to_record(state.sites), "retired": [list(each) for each in state.retired],
+        "forgotten": [list(each) for each in state.forgotten], "renamed": [list(names) for names in state.renamed],
     }  # fmt: skip
     return arrays, header
 
@@ -142,8 +143,14 @@ def _build(pipeline: Pipeline, arrays: Mapping[str, NDArray[Any]], header: Mappi
         names=names, sources=tuple(header["sources"]), waiting=_waiting(arrays, header["waiting"]),
         comparisons=comparisons, sites=sites.from_record(header["sites"]), source_of=arrays["source_of"],
         watermarks_us=arrays["watermarks_us"], ids=arrays["ids"],
-        retired=tuple((int(number), name, source) for number, name, source in header.get("retired", ())),
+        retired=read_gone(header, "retired"), forgotten=read_gone(header, "forgotten"),
+        renamed=tuple(tuple(names) for names in header.get("renamed", ())),
     ).with_cohorts(keys, cohorts)  # fmt: skip
+
+
+def read_gone(header: Mapping[str, Any], key: str) -> tuple[tuple[int, str, str], ...]:
+    """Read which series were retired, or forgotten."""
+    return tuple((int(number), name, source) for number, name, source in header.get(key, ()))
 
 
 def _read_plans(plans: SeriesPlans, stored: Mapping[str, Any], series: Ints) -> Iterator[tuple[Plan, Ints]]:

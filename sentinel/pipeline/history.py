@@ -288,8 +288,7 @@ class History:
         waiting = self._waiting[key] = _Waiting(thresholds, [])
         self._waits_in.update(dict.fromkeys(key, key))
         for s, name in enumerate(key):
-            picture = self._series.get(name)
-            if picture is not None:
+            if (picture := self._series.get(name)) is not None:
                 self._series[name] = picture._replace(waiting=waiting, column=s)
             elif len(self._series) < self._max_series:
                 self._series[name] = _Picture(thresholds, self._empty.empty(), waiting, s)
@@ -308,10 +307,15 @@ class History:
                 ticks = {column: array[:, s] for column, array in whole.items()}
                 self._series[name] = picture.extend(thresholds, ticks)
 
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Let pictures go on under the new names of their series."""
+        for key in {self._waits_in[name] for name in names if name in self._waits_in}:
+            self._settle(key)
+        self._series |= {new: self._series.pop(old) for old, new in names.items() if old in self._series}
+
     def spectrogram(self, name: str) -> Spectrogram | None:
         """Give a copy of one series' picture; None where none is kept."""
-        picture = self._series.get(name)
-        if picture is None:
+        if (picture := self._series.get(name)) is None:
             return None
         blocks = [] if picture.waiting is None else list(picture.waiting.blocks)
         if picture.waiting is not None and blocks:

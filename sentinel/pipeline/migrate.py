@@ -19,6 +19,7 @@ import numpy as np
 from sentinel.config import Settings
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.labels import comparison_name
+from sentinel.domain.renaming import present_names
 from sentinel.pipeline.alarm import CRITICAL, WARNING, WATCHING
 from sentinel.pipeline.arrays import Ints
 from sentinel.pipeline.cohort import CohortState, take_series
@@ -87,7 +88,9 @@ def _renew_comparisons(settings: Settings, state: PipelineState) -> tuple[Pipeli
     old, count = state.comparisons, len(state.names)
     compared = any(entry.counterpart is not None for entry in settings.series)
     ids = [i for i in state.ids.tolist() if i >= 0] if compared else []
-    wanted = {i: name for i in ids if (name := settings.counterpart_for(state.names[i])) is not None}
+    present = present_names(state.renamed)
+    named = {i: name for i in ids if (name := settings.counterpart_for(state.names[i])) is not None}
+    wanted = {i: present.get(name, name) for i, name in named.items()}
     kept = np.array([wanted.get(t) == r for t, r in zip(old.target.tolist(), old.counterpart_names, strict=True)], bool)
     added = sorted(wanted.keys() - set(old.target[kept].tolist()))
     if kept.all() and not added:

@@ -24,7 +24,7 @@ from sentinel.pipeline.join import Positions, find_positions
 from sentinel.pipeline.plan import Plan, Plans, learn_cadence
 from sentinel.pipeline.results import Result, ResultBuilder
 from sentinel.pipeline.scoring import Stopwatch
-from sentinel.pipeline.state import NOTHING, Batch, CohortKey, PipelineState, assign, note_watermark, register
+from sentinel.pipeline.state import NOTHING, Batch, CohortKey, PipelineState, assign, note_watermark, recall, register
 
 __all__ = ["Batch", "CohortKey", "Observer", "Pipeline", "PipelineState", "Result"]
 
@@ -70,7 +70,7 @@ class Pipeline:
 
         Once the input has `ended` everything open is closed.
         """
-        state = note_watermark(register(self.settings, state, batch), batch)
+        state = recall(self.settings, note_watermark(register(self.settings, state, batch), batch), batch)
         batch = replace(batch, series=state.ids[batch.series])
         if state.retired:
             batch = batch.at(np.flatnonzero(batch.series >= 0))

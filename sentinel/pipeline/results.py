@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from detectors.spectrum import recovery_band
 from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent, alarm_id, remark_names
+from sentinel.domain.renaming import first_names
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT, GAP, Grid
@@ -108,7 +109,7 @@ def alarm_event(
     channel, side, scale = cohort.scoring.describe(k, int(leading))
     origin = members.grid.origin_us[row]
     raised_us, time_us = (int(cohort.grid.start_us(origin, np.array(at + 1))) for at in (raised, tick))
-    alarm = alarm_id(name, rule.kind, rule.label, raised_us)
+    alarm = alarm_id(first_names(state.renamed).get(name, name), rule.kind, rule.label, raised_us)
     return AlarmEvent(
         id=f"{alarm}/{what}", alarm_id=alarm, what=what, series=name, source=state.sources[state.source_of[series]],
         rule=rule.kind, label=rule.label, kind=channel.kind, side=side,

@@ -63,8 +63,9 @@ def advance(
     found: list[SiteEvent] = []
     for event in events:
         for site in sites:
-            if fits(event.series, site.match) and site.kind in ("any", event.kind):
-                before = new.get(site.name, SiteState())
+            before = new.get(site.name, SiteState())
+            # An alarm that counts ends, whatever its series is called by then.
+            if event.alarm_id in before.alarms or (fits(event.series, site.match) and site.kind in ("any", event.kind)):
                 new[site.name], moved = _take(site, before, event, variable_of)
                 found.extend(moved)
     return new, tuple(found)
@@ -118,6 +119,16 @@ def without_enough(sites: Sequence[SiteSettings], variables: Iterable[Sequence[s
         if count < site.k:
             verb = "matches" if count == 1 else "match"
             yield f"site {site.name}: {count} series {verb} '{site.match}', {site.k} are needed; it can never alarm"
+
+
+def rename_in_sites(states: SiteStates, names: Mapping[str, str]) -> SiteStates:
+    """Give series with an open alarm their new names."""
+    return {
+        site: replace(state, alarms={
+            alarm: replace(held, series=names.get(held.series, held.series)) for alarm, held in state.alarms.items()
+        })
+        for site, state in states.items()
+    }  # fmt: skip
 
 
 def to_record(states: SiteStates) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import numpy as np
 
 from sentinel.config import identity
 from sentinel.domain.metrics import LEVEL
+from sentinel.domain.renaming import first_names, present_names
 from sentinel.domain.spans import DAY
 from sentinel.domain.states import REASONS, STATES, Reason, SeriesView, SiteView, Spectrogram, State
 from sentinel.pipeline.alarm import BLIND, CRITICAL, LEARNING, WARNING, WATCHING
@@ -65,6 +66,14 @@ class Snapshot:
     def retired(self) -> Sequence[str]:
         """Give the names of the series that were retired; nothing else here knows them."""
         return sorted(name for _, name, _ in self._state.retired)
+
+    def former_names(self, name: str) -> Sequence[str]:
+        """Give the names that a series had before it got its present one, the first one first."""
+        return next((names[:-1] for names in self._state.renamed if names[-1] == name), ())
+
+    def present_name(self, name: str) -> str:
+        """Give the present name of a series by an earlier one; of any other its own."""
+        return present_names(self._state.renamed).get(name, name)
 
     def view(self, name: str) -> SeriesView:
         """Give one series; KeyError if there is none of that name."""
@@ -253,7 +262,8 @@ class Snapshot:
         name = self._state.names[i]
         source = self._sources[self._state.source_of[i]]
         code, why = (codes[i] for codes in self._codes)
-        return Known(name, source, self._pipeline.settings.series_for(name).unit, STATES[code], REASONS[why])
+        first = first_names(self._state.renamed).get(name, name)
+        return Known(name, source, self._pipeline.settings.series_for(name).unit, STATES[code], REASONS[why], first)
 
     def _view_waiting(self, i: int) -> SeriesView:
         """Make the view of a series whose cadence is not known yet."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from sentinel.config import Settings
 from sentinel.domain.labels import comparison_name
+from sentinel.domain.renaming import Renamed, present_names
 from sentinel.pipeline import sites
 from sentinel.pipeline.arrays import Floats, Ints
 from sentinel.pipeline.cohort import LARGEST, CohortState, concat_series, take_series
@@ -82,6 +83,10 @@ class PipelineState:
     sites: sites.SiteStates = field(default_factory=dict)
     retired: tuple[tuple[int, str, str], ...] = ()
     """Id in the journal, name and source of each series that was retired, in the order in which that was done."""
+    forgotten: tuple[tuple[int, str, str], ...] = ()
+    """Likewise of each that was forgotten; the next observation makes a new series of it."""
+    renamed: Renamed = ()
+    """Names of each series and comparison that was renamed."""
 
     def with_cohorts(self, keys: Sequence[CohortKey], cohorts: Sequence[CohortState]) -> PipelineState:
         """Replace the cohorts; which series is where follows from them."""
@@ -149,6 +154,7 @@ def register(settings: Settings, state: PipelineState, batch: Batch) -> Pipeline
     counterpart = state.comparisons.counterpart.tolist()
     number: dict[str, int] = {}  # of every series so far, once the first counterpart has to be found
     missing: dict[str, list[int]] = defaultdict(list)
+    present = present_names(state.renamed)
     for at in np.flatnonzero(state.comparisons.counterpart < 0).tolist():
         missing[wanted[at]].append(at)
     for _, name, source in batch.new_series:
@@ -160,6 +166,7 @@ def register(settings: Settings, state: PipelineState, batch: Batch) -> Pipeline
         names.append(name)
         source_of.append(sources.setdefault(source, len(sources)))
         other = settings.counterpart_for(name)
+        other = present.get(other, other) if other is not None else None
         if number:
             number.setdefault(name, i)
         if other is not None:
@@ -182,6 +189,26 @@ def register(settings: Settings, state: PipelineState, batch: Batch) -> Pipeline
         ids=np.array(ids, np.int64),
         comparisons=state.comparisons.extend(own, target, wanted[had:], np.array(counterpart, np.int64)),
     )  # fmt: skip
+
+
+def know_again(settings: Settings, state: PipelineState, gone: Sequence[tuple[int, str, str]]) -> PipelineState:
+    """Register series that were taken out, as new ones; they keep their places among the ids of the journal."""
+    for each in gone:
+        state = register(settings, state, Batch(NOTHING.series, NOTHING.time_us, NOTHING.value, (each,)))
+        ids = state.ids[:-1].copy()
+        ids[each[0]] = state.ids[-1]
+        state = replace(state, ids=ids)
+    return state
+
+
+def recall(settings: Settings, state: PipelineState, batch: Batch) -> PipelineState:
+    """Let forgotten series of which the batch has observations begin anew."""
+    heard = set(batch.series.tolist()) if state.forgotten else set()
+    back = [each for each in state.forgotten if each[0] in heard]
+    if not back:
+        return state
+    left = tuple(each for each in state.forgotten if each[0] not in heard)
+    return know_again(settings, replace(state, forgotten=left), back)
 
 
 def number_names(names: Sequence[str]) -> dict[str, int]:

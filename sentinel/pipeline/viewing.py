@@ -36,6 +36,8 @@ class Known(NamedTuple):
     state: State
     """Now: silence since its last tick counts too."""
     reason: Reason
+    first_name: str
+    """The one that its alarms are told by, whatever it is called now."""
 
 
 def view_rows(cohort: Cohort, members: CohortState, rows: Ints, known: Sequence[Known]) -> Iterator[SeriesView]:
@@ -51,7 +53,7 @@ def view_rows(cohort: Cohort, members: CohortState, rows: Ints, known: Sequence[
     fill_values = {i: find_fill_values(members, int(rows[i])) for i in filled}
     values_out = {i: values_left_out(members, int(rows[i])) for i in np.flatnonzero(left_out(members, rows)).tolist()}
     thresholds = tuple(cohort.scoring.thresholds.tolist())
-    rules = _view_rules(cohort, members, rows, [one.name for one in known])
+    rules = _view_rules(cohort, members, rows, [one.first_name for one in known])
     columns: list[Sequence[Any]] = [
         last.ticks[rows].tolist(), last.missing[rows].tolist(), warm_up_left.tolist(), end_us.tolist(),
         last.value[rows].tolist(), last.residual[rows].tolist(),

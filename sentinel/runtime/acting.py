@@ -2,50 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sentinel.domain.acting import ACKNOWLEDGED, RETIRED, TAKEN_BACK, Acknowledgement
+from sentinel.domain.acting import ACKNOWLEDGED, FORGOTTEN, RENAMED, RETIRED, TAKEN_BACK, Acknowledgement
 from sentinel.domain.errors import UsageError
+from sentinel.domain.renaming import present_names
+from sentinel.pipeline.pipeline import PipelineState
 
 LONGEST = 1_000
 """Letters of a name or a note."""
 
 
 def find_fact(
-    request: Mapping[str, Any], events: Iterable[Mapping[str, Any]], series: Container[str], retired: Container[str]
-) -> tuple[dict[str, str], str]:
+    request: Mapping[str, Any], events: Iterable[Mapping[str, Any]], state: PipelineState
+) -> tuple[dict[str, str], str]:  # fmt: skip
     """Give the fact that a request comes to, and a sentence on it.
 
-    Parameters
-    ----------
-    events: those of alarms, as they were kept.
-    series: names of the series of the journal.
-    retired: names of those that are retired.
-
-    Raises UsageError: the request is not understood; the alarm or the series is not known, or is not in that state.
+    `events` are those of alarms, as they were kept. Raises UsageError: the request is not understood; the alarm or the
+    series is not known, or is not in that state.
     """
     action = request.get("action")
-    texts = [request.get(name, "") for name in ("alarm_id", "series", "by", "note")]
+    texts = [request.get(name, "") for name in ("alarm_id", "series", "to", "by", "note")]
     if not all(isinstance(text, str) and len(text) <= LONGEST for text in texts):
-        raise UsageError(f"alarm_id, series, by and note must be texts of at most {LONGEST:,} letters")
-    alarm, name, by, note = texts
-    if not (by.isprintable() and note.isprintable()):  # both are shown in a line of a terminal, and in the log
-        raise UsageError("by and note must be one line without control characters")
+        raise UsageError(f"alarm_id, series, to, by and note must be texts of at most {LONGEST:,} letters")
+    alarm, name, new, by, note = texts
+    if not all(text.isprintable() for text in (new, by, note)):  # they are shown in a line of a terminal and of the log
+        raise UsageError("a new name, by and note must be one line without control characters")
     if action == ACKNOWLEDGED:
         return _acknowledge(alarm, by, note, events)
-    if action not in (RETIRED, TAKEN_BACK):
-        raise UsageError(f"action {action!r}; {ACKNOWLEDGED}, {RETIRED} and {TAKEN_BACK} are allowed")
-    if name not in series:
-        raise UsageError(f"series {name}: not known, or no series of a source; `sentinel series list` lists them")
-    if (name in retired) == (action == RETIRED):
-        raise UsageError(f"series {name} is {'retired already' if action == RETIRED else 'not retired'}")
-    done = (
-        f"series {name} is retired: it leaves alerts, page and metrics, and its open alarms end"
-        if action == RETIRED
-        else f"series {name} is taken back: it starts afresh with its next observations"
-    )
-    return {"action": str(action), "series": name, "by": by, "note": note}, done
+    if action not in _SAID:
+        raise UsageError(f"action {action!r}; {ACKNOWLEDGED}, {', '.join(_SAID)} are allowed")
+    retired = {each for _, each, _ in state.retired}
+    own = {state.names[i] for i in state.ids.tolist() if i >= 0}
+    if name not in own | retired:
+        now = present_names(state.renamed).get(name)
+        hint = f"it was renamed to {now}" if now else "`sentinel series list` lists them"
+        raise UsageError(f"series {name}: not known, or no series of a source; {hint}")
+    if action in (RETIRED, RENAMED) and name in retired:
+        raise UsageError(f"series {name} is retired{' already' if action == RETIRED else '; take it back first'}")
+    if action == TAKEN_BACK and name not in retired:
+        raise UsageError(f"series {name} is not retired")
+    fact = {"action": str(action), "series": name, "by": by, "note": note}
+    if action == RENAMED:
+        _require_free(new, name, state, retired)
+        fact["to"] = new
+    return fact, _SAID[action].format(name=name, new=new)
+
+
+_SAID = {
+    RETIRED: "series {name} is retired: it leaves alerts, page and metrics, and its open alarms end",
+    TAKEN_BACK: "series {name} is taken back: it starts afresh with its next observations",
+    FORGOTTEN: "series {name} is forgotten: what was learnt of it is gone, and its open alarms end; its observations "
+    "stay in the journal until retention takes them; what its source sends begins a new series",
+    RENAMED: "series {name} is {new} from now on, with all that was learnt, its open alarms and its history; what its "
+    "source sends under the old name is its own; its settings stay until the configuration changes, and then `match` "
+    "has to fit the new name",
+}
+
+
+def _require_free(new: str, old: str, state: PipelineState, retired: Collection[str]) -> None:
+    """Raise UsageError where a series cannot get this name."""
+    if not new:
+        raise UsageError(f"series {old}: no new name came; one is needed")
+    present = present_names(state.renamed)
+    if new in state.names or new in retired:
+        hint = f"if it is the same one, `sentinel series forget` it first: {old} keeps what it knows"
+        raise UsageError(f"series {new}: there is one of that name; {hint}")
+    if present.get(new, old) != old:
+        raise UsageError(
+            f"series {new}: an earlier name of {present[new]}, whose source may still send it; take another"
+        )
+    if new in state.comparisons.counterpart_names:
+        raise UsageError(f"series {new}: a comparison waits for a series of that name; take another")
 
 
 def _acknowledge(alarm: str, by: str, note: str, events: Iterable[Mapping[str, Any]]) -> tuple[dict[str, str], str]:

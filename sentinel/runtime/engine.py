@@ -23,6 +23,7 @@ from sentinel.domain.errors import DataError, UsageError
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame
+from sentinel.domain.renaming import first_names, present_names
 from sentinel.domain.spans import moment_iso
 from sentinel.journal import Committed, Journal, JournalFull, JournalUnwritable
 from sentinel.notify import Notifier
@@ -144,9 +145,7 @@ class Engine:
             request, answer = self._asked[0]
             try:
                 kept = self._journal.events(alarm=str(request.get("alarm_id", "")) or "/")
-                retired = {name for _, name, _ in self._replica.state.retired}
-                series = {name for _, name, _ in self._journal.series()}
-                fact, said = find_fact(request, (each.body for each in kept), series, retired)
+                fact, said = find_fact(request, (each.body for each in kept), self._replica.state)
             except UsageError as error:
                 answer.set_exception(error)
             else:
@@ -230,13 +229,13 @@ class Engine:
         They are of different sources, and no series comes from two of them, or from another source than before.
         """
         state, frames = self._replica.state, [self._held[0]]
-        new = self._accounts.new_series(frames[0], state)
+        new = self._accounts.new_series(self._named(frames[0]), state)
         if self.settings.shares_with_fleet or new is None:
             return frames
         sources, size = {frames[0].source}, frames[0].observations.height
         for frame in islice(self._held, 1, MOST_TOGETHER):
             size += frame.observations.height
-            more = self._accounts.new_series(frame, state)
+            more = self._accounts.new_series(self._named(frame), state)
             if frame.source in sources or size > OBSERVATIONS_TOGETHER or more is None or new & more:
                 break
             sources.add(frame.source)
@@ -247,12 +246,12 @@ class Engine:
     def _take(self, frames: Sequence[Frame]) -> None:
         """Commit the first held frames and let them move the state; they are held until they are committed."""
         began = perf_counter()
-        received = [self._accounts.receive(frame, self._replica.state) for frame in frames]
+        received = [self._accounts.receive(self._named(frame), self._replica.state) for frame in frames]
         if self.settings.shares_with_fleet and (coming := self._accounts.unknown_series(received[0][0])):
             self._make_room(coming)
         self._metrics.commits.inc()
         try:
-            committed = self._journal.commit_all(received, self._clock.now_us())
+            committed = self._journal.commit_all(self._first_named(received), self._clock.now_us())
         except DataError as error:  # a fault of the source's code; its next frame may be sound
             if len(frames) > 1:  # each by itself, and only that one is refused
                 for frame in frames:
@@ -275,6 +274,17 @@ class Engine:
         for frame, _ in received:
             self._accounts.note_columns(frame, self._replica.state)
 
+    def _named(self, frame: Frame) -> Frame:
+        """Give the series of a frame their present names."""
+        return frame.renamed(present_names(self._replica.state.renamed))
+
+    def _first_named(self, received: Sequence[tuple[Frame, list[str]]]) -> Sequence[tuple[Frame, list[str]]]:
+        """Give series their first names, under which the journal knows them."""
+        first = first_names(self._replica.state.renamed)
+        if not first:
+            return received
+        return [(frame.renamed(first), [first.get(name, name) for name in moved]) for frame, moved in received]
+
     def _apply(self, *joined: Committed) -> None:
         result = self._replica.apply(*joined)
         self._accounts.count_result(result)
@@ -294,7 +304,7 @@ class Engine:
             bodies: list[dict[str, object]] = []
             if events:
                 settings = fingerprint(self._replica.settings)
-                bodies = [body_of(event) | {"settings": settings} for event in events]
+                bodies = [self._as_receivers_know(body_of(event)) | {"settings": settings} for event in events]
                 self._journal.append_events(bodies, self._outbox.sinks, committed.batch)
                 self._outbox.note(bodies)
             if committed.kind == "operator":
@@ -319,6 +329,14 @@ class Engine:
         if notifiers is not None:
             self._outbox.replace(notifiers, self._accounts.labels)
         self._reload = None
+
+    def _as_receivers_know(self, body: dict[str, object]) -> dict[str, object]:
+        """Say with the end of an alarm what its series was called at the beginning, if it was renamed since."""
+        if body["what"] == "cleared" and self._replica.state.renamed:
+            for kept in self._journal.events(alarm=str(body["alarm_id"])):
+                if kept.body["what"] == "raised" and kept.body["series"] != body["series"]:
+                    return body | {"raised_as": kept.body["series"]}
+        return body
 
     def _divide(self, settings: Settings, coming: Sequence[str] = ()) -> Settings:
         """Share budgets of a fleet between the series that there are and those that are coming."""

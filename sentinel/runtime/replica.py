@@ -17,19 +17,20 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from sentinel.config import Settings, from_record
-from sentinel.domain.acting import RETIRED, TAKEN_BACK
+from sentinel.domain.acting import FORGOTTEN, RENAMED, RETIRED, TAKEN_BACK
 from sentinel.domain.channels import Estimates
 from sentinel.domain.events import AlarmEvent, clear
+from sentinel.domain.renaming import present_names
 from sentinel.journal import Checkpoint, Committed, Journal, JournalForgotten, group_joined
 from sentinel.pipeline import sites
-from sentinel.pipeline.codec import UnreadableState, digest, from_arrays, upgrade
+from sentinel.pipeline.codec import UnreadableState, digest, from_arrays, read_gone, upgrade
 from sentinel.pipeline.cohort import CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.history import History
 from sentinel.pipeline.migrate import migrate
 from sentinel.pipeline.pipeline import Batch, CohortKey, Observer, Pipeline, PipelineState, Result
 from sentinel.pipeline.results import strongest
-from sentinel.pipeline.retiring import retire, take_back
+from sentinel.pipeline.retiring import forget, rename, retire, take_back, take_out
 from sentinel.pipeline.state import NOTHING
 
 logger = logging.getLogger(__name__)
@@ -121,6 +122,13 @@ class Replica:
             self.state, ended = retire(self.pipeline, self.state, fact["series"])
         elif fact.get("action") == TAKEN_BACK:
             self.state = take_back(self.settings, self.state, fact["series"])
+        elif fact.get("action") == FORGOTTEN:
+            self.state, ended = forget(self.pipeline, self.state, fact["series"])
+        elif fact.get("action") == RENAMED:
+            before, self.state = self.state, rename(self.state, fact["series"], fact["to"])
+            if self._history is not None:
+                pairs = zip(before.names, self.state.names, strict=True)
+                self._history.rename({old: new for old, new in pairs if old != new})
         self.state, result = self.pipeline.with_sites(self.state, Result(ended))
         return result
 
@@ -190,11 +198,17 @@ def _start_afresh(journal: Journal, replica: Replica, checkpoint: Checkpoint, se
     series = journal.series()[: None if ids is None else ids.size]
     replica.use_record(header["settings"])
     replica.watermarks = {name: int(us) for name, us in header.get("watermarks", header.get("clocks", {})).items()}
-    known = Batch(NOTHING.series, NOTHING.time_us, NOTHING.value, tuple(series))
-    replica.state, _ = replica.pipeline.advance(replica.pipeline.init(), known)
-    for _, name, _ in header.get("retired", ()):
-        replica.state, _ = retire(replica.pipeline, replica.state, name)
-    replica.state = replace(replica.state, sites=sites.from_record(header["sites"]))
+    retired, forgotten = read_gone(header, "retired"), read_gone(header, "forgotten")
+    renamed = tuple(tuple(names) for names in header.get("renamed", ()))
+    present = present_names(renamed)
+    named = tuple((number, present.get(name, name), source) for number, name, source in series)
+    known = Batch(NOTHING.series, NOTHING.time_us, NOTHING.value, named)
+    begun = replace(replica.pipeline.init(), renamed=renamed)
+    replica.state, _ = replica.pipeline.advance(begun, known)
+    for journal_id, *_ in (*retired, *forgotten):
+        replica.state, _, _ = take_out(replica.pipeline, replica.state, int(replica.state.ids[journal_id]))
+    of_sites = sites.from_record(header["sites"])
+    replica.state = replace(replica.state, sites=of_sites, retired=retired, forgotten=forgotten)
     open_alarms = journal.open_alarms(checkpoint.batch)
     ended = tuple(
         clear(alarm, max(alarm["time_us"], replica.watermarks.get(alarm["source"], alarm["time_us"])))

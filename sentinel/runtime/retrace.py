@@ -87,7 +87,8 @@ def _same(one: object, other: object) -> bool:
 class _Watch:
     """Takes the ticks of one series out of the blocks, and its state after one tick."""
 
-    name: str
+    names: Sequence[str]
+    """All that the series ever had."""
     rule: tuple[str, str]
     until_us: int
     plan: Plan | None = None
@@ -97,7 +98,7 @@ class _Watch:
 
     def __call__(self, state: PipelineState, key: CohortKey, members: CohortState, ticks: SteppedBlock) -> None:
         block, scored = ticks.block, ticks.scored
-        at = [i for i, number in enumerate(members.series[block.rows].tolist()) if state.names[number] == self.name]
+        at = [i for i, number in enumerate(members.series[block.rows].tolist()) if state.names[number] in self.names]
         if not at:
             return
         s, row, plan = at[0], int(block.rows[at[0]]), key[0]
@@ -130,12 +131,13 @@ def retrace(journal: Journal, kept: KeptEvent) -> Trace:
     damaged.
     """
     body = kept.body
-    own = [number for number, name, _ in journal.series() if name == body["series"]]
+    names = next((names for names in journal.renamed() if body["series"] in names), (body["series"],))
+    own = [number for number, name, _ in journal.series() if name == names[0]]
     alone = own if "members" not in body else []
     try:
-        return _replay(journal, kept, alone, whole=True)
+        return _replay(journal, kept, names, alone, whole=True)
     except JournalForgotten as error:
-        trace = _replay(journal, kept, (), whole=False)
+        trace = _replay(journal, kept, names, (), whole=False)
         if trace.from_batch:
             return trace
         arrived = "" if kept.arrival_us is None else f", which arrived {moment_in_words(kept.arrival_us)},"
@@ -145,10 +147,12 @@ def retrace(journal: Journal, kept: KeptEvent) -> Trace:
         ) from error
 
 
-def _replay(journal: Journal, kept: KeptEvent, alone: Sequence[int], *, whole: bool) -> Trace:
+def _replay(
+    journal: Journal, kept: KeptEvent, names: Sequence[str], alone: Sequence[int], *, whole: bool
+) -> Trace:  # fmt: skip
     """Replay from the beginning, or else from the newest checkpoint before the alarm, if there is one."""
     body = kept.body
-    watch = _Watch(body["series"], (body["rule"], body["label"]), body["time_us"])
+    watch = _Watch(names, (body["rule"], body["label"]), body["time_us"])
     tick = body.get("tick")
     replica = Replica(Settings(), watch=watch, cut_at=tick if tick and tick > 0 else None)
     watch.cohort = lambda plan: replica.pipeline.cohort(plan)  # of the settings that are then in force

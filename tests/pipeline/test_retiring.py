@@ -131,8 +131,11 @@ def test_an_alarm_from_before_is_replayed_though_its_series_was_retired(tmp_path
 def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
     from sentinel.domain.errors import UsageError
 
+    rig = Rig(tmp_path)
+    rig.feed(frame(0, 3))
+    act(rig, "retired", "s1")
     for action, series, said in (
-        ("retired", "nobody", "not known"), ("taken_back", "a", "not retired"), ("retired", "b", "retired already"),
+        ("retired", "nobody", "not known"), ("taken_back", "s0", "not retired"), ("retired", "s1", "retired already"),
     ):  # fmt: skip
         with pytest.raises(UsageError, match=said):
-            find_fact({"action": action, "series": series}, [], {"a", "b"}, {"b"})
+            find_fact({"action": action, "series": series}, [], rig.engine._replica.state)

@@ -70,6 +70,34 @@ def test_a_retired_series_is_listed_as_such_and_not_called_unknown(rig: Rig, tmp
     assert "it is retired; `sentinel series retire s1 --undo" in capsys.readouterr().err
 
 
+def test_a_series_is_renamed_beside_the_daemon(rig: Rig, tmp_path: Path, capsys) -> None:
+    state = ("--state", str(tmp_path))
+    assert ask(rig, tmp_path, "series", "rename", "s1", 's{lake="1"}') == 0
+    assert "its open alarms and its history" in capsys.readouterr().out
+    assert entry_point(["series", "show", "s1", *state]) == 2
+    assert 's{lake="1"} now' in capsys.readouterr().err
+    assert entry_point(["series", "show", 's{lake="1"}', *state]) == 0
+    shown = capsys.readouterr().out
+    assert "called s1 before" in shown
+    assert all(e["alarm_id"] in shown for e in rig.engine.events if e["series"] == "s1")
+    assert ask(rig, tmp_path, "series", "rename", "s0", "s2") == 2
+
+
+def test_a_series_is_renamed_and_forgotten_in_a_folder(tmp_path: Path, capsys) -> None:
+    rig, state = Rig(tmp_path), ("--state", str(tmp_path))
+    rig.feed(frame(0, 100))
+    rig.journal.close()
+    assert entry_point(["series", "rename", "s2", "t", *state]) == 0
+    assert entry_point(["series", "forget", "s0", *state]) == 0
+    assert "until retention takes them" in capsys.readouterr().out
+    assert entry_point(["journal", "show", *state, "--series", "t"]) == 0
+    assert capsys.readouterr().out.count(",t,") == 100
+    again = Rig(tmp_path)
+    assert set(again.engine.snapshot.names()) == {"t", "s1"}
+    again.feed(frame(100, 130))
+    assert {view.name: view.ticks for view in again.engine.snapshot.views()} == {"t": 129, "s1": 129, "s0": 29}
+
+
 def test_only_an_open_alarm_that_is_known_can_be_acknowledged(rig: Rig, tmp_path: Path, capsys) -> None:
     ended = next(str(event["alarm_id"]) for event in rig.engine.events if event["what"] == "cleared")
     assert ask(rig, tmp_path, "series", "acknowledge", ended) == 2
