@@ -317,6 +317,9 @@ def metrics() -> Metrics:
     metrics.notifications.inc(sink="log")
     metrics.notification_failures.inc(sink="log")
     metrics.outbox_notifications.set(0, sink="log")
+    metrics.readings_sent.inc(48, sink="readings")
+    metrics.readings_dropped.inc(0, sink="readings", reason="full")
+    metrics.readings_waiting.set(0, sink="readings")
     for counter in (metrics.alarms_raised, metrics.alarms_cleared):
         counter.inc(detector="lag1", threshold="0.8")
     metrics.alarm_watching_ticks.inc(31_750, detector="lag1", threshold="0.8")

@@ -14,6 +14,7 @@ from sentinel.config import (
     RISE,
     AlarmSettings,
     BankSettings,
+    RemoteWriteNotify,
     SeriesSettings,
     Settings,
     SiteSettings,
@@ -24,7 +25,7 @@ from sentinel.domain.clock import Clock
 from sentinel.domain.errors import ConfigError
 from sentinel.domain.labels import chooses_by_label, comparison_name, fits, read_key, write_key
 from sentinel.domain.spans import DAY, Cadence, print_duration, print_season, print_size
-from sentinel.notify import make_notifier
+from sentinel.notify import RemoteWriter, make_notifier
 from sentinel.notify.needs import say_what_lacks
 from sentinel.pipeline.plan import (
     STAMPS_FOR_CADENCE,
@@ -105,7 +106,8 @@ def summary(settings: Settings, sources: Sequence[Source] = ()) -> Iterator[str]
         yield "rules: none; nothing will alarm"
     for site in settings.sites:
         yield f"site {site.name}: {_site(site)}"
-    for receiver in map(make_notifier, settings.notify):
+    for each in settings.notify:
+        receiver = RemoteWriter(each) if isinstance(each, RemoteWriteNotify) else make_notifier(each)
         yield f"notify {receiver.name}: {receiver.describe()}"
     if not settings.notify:
         yield "notify: nowhere; alarms are seen in /metrics and on the page only"

@@ -15,7 +15,15 @@ from sentinel.config.alarms import (
 from sentinel.config.asked import WebKeys
 from sentinel.config.http import HttpSource
 from sentinel.config.loading import fingerprint, from_mapping, from_record, load, schema_text, to_record
-from sentinel.config.notify import AlertmanagerNotify, EmailNotify, ExecNotify, LogNotify, Notify, WebhookNotify
+from sentinel.config.notify import (
+    AlertmanagerNotify,
+    EmailNotify,
+    ExecNotify,
+    LogNotify,
+    Notify,
+    RemoteWriteNotify,
+    WebhookNotify,
+)
 from sentinel.config.remote import TEMPLATE, MqttSource, PrometheusSource, PushSource, Source, SqlSource
 from sentinel.config.series import (
     DEFAULT_BANK,
@@ -58,6 +66,7 @@ __all__ = [
     "Notify",
     "PrometheusSource",
     "PushSource",
+    "RemoteWriteNotify",
     "SeriesSettings",
     "Settings",
     "SimulateSource",

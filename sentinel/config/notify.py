@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
-from sentinel.config.values import Fault, LabelName, Name, Part, PositiveDuration, Text, require
+from sentinel.config.values import Fault, LabelName, Name, Part, Pattern, PositiveDuration, Text, require
 from sentinel.domain.spans import HOUR, MINUTE, SECOND
 
 _NOT_EMPTY = require(lambda path: path != "", "a path is needed; '.' is the folder in which sentinel was started")
@@ -101,6 +101,27 @@ class AlertmanagerNotify(_Remote):
             yield Fault(("keep",), message)
 
 
+class RemoteWriteNotify(_Remote):
+    """Readings of series as they are at the end of each tick, for a time series database; no alarms."""
+
+    kind: Literal["remote_write"]
+    """Prometheus remote write 1.0, such as VictoriaMetrics takes it: what was read, at the time it was measured."""
+    name: Name = "readings"
+    """Name of the sink; the label `sink` of its metrics."""
+    url: Url
+    """Address that points are posted to, such as http://127.0.0.1:8428/api/v1/write."""
+    match: Pattern = "*"
+    """Series whose readings are sent, by name with * ? [abc] or by labels."""
+    labels: dict[LabelName, Text] = Field(default_factory=lambda: {"job": "sentinel-readings"})
+    """Labels of every point; a job of its own keeps them apart from what is scraped."""
+    queue_points: Annotated[int, Field(ge=1_000, le=100_000_000)] = 2_000_000
+    """Points that may wait; beyond that the oldest are dropped, and counted."""
+
+    def _conflicts(self) -> Iterator[Fault]:
+        yield from super()._conflicts()
+        yield from _without_login("url", self.url)
+
+
 class WebhookNotify(_Remote):
     """One POST per event, its JSON as the body."""
 
@@ -178,6 +199,7 @@ def _kind_of(entry: Any) -> Any:
 Notify: TypeAlias = Annotated[
     Annotated[LogNotify, Tag("log")]
     | Annotated[AlertmanagerNotify, Tag("alertmanager")]
+    | Annotated[RemoteWriteNotify, Tag("remote_write")]
     | Annotated[WebhookNotify, Tag("webhook")]
     | Annotated[EmailNotify, Tag("email")]
     | Annotated[ExecNotify, Tag("exec")],

@@ -199,6 +199,12 @@ class Metrics:
         self.notifications = Counter("notifications_total", "Attempts to notify, failed ones included.", "sink")
         self.notification_failures = Counter("notification_failures_total", "Attempts to notify that failed.", "sink")
         self.outbox_notifications = Gauge("outbox_notifications", "Notifications not yet delivered.", "sink")
+        self.readings_sent = Counter("readings_sent_total", "Points of readings that a receiver has taken.", "sink")
+        self.readings_dropped = Counter(
+            "readings_dropped_total",
+            "Points of readings that no receiver got: full (its queue was), refused, stopped (the daemon was).",
+            "sink", "reason")
+        self.readings_waiting = Gauge("readings_waiting", "Points of readings that wait for a receiver.", "sink")
         self.alarms_raised = Counter("alarms_raised_total", "Alarms raised, by rule.", "detector", "threshold")
         self.alarms_cleared = Counter("alarms_cleared_total", "Alarms cleared, by rule.", "detector", "threshold")
         self.alarm_watching_ticks = Counter(

@@ -11,6 +11,7 @@ from sentinel.notify.base import Delivery, Event, Notifier, idempotence_key
 from sentinel.notify.email import EmailNotifier
 from sentinel.notify.exec import ExecNotifier
 from sentinel.notify.log import LogNotifier
+from sentinel.notify.remote_write import Points, RemoteWriter
 from sentinel.notify.webhook import WebhookNotifier
 
 NOTIFIERS: Mapping[str, Callable[[Any], Notifier]] = {
@@ -20,7 +21,7 @@ NOTIFIERS: Mapping[str, Callable[[Any], Notifier]] = {
     "email": EmailNotifier,
     "exec": ExecNotifier,
 }
-"""By kind: the class that is made from the settings of that kind."""
+"""By kind: the class that is made from the settings of that kind. Readings are no events: see `RemoteWriter`."""
 
 
 def make_notifier(settings: Notify, shown_labels: Sequence[str] = ()) -> Notifier:
@@ -30,4 +31,4 @@ def make_notifier(settings: Notify, shown_labels: Sequence[str] = ()) -> Notifie
     return notifier
 
 
-__all__ = ["NOTIFIERS", "Delivery", "Event", "Notifier", "idempotence_key", "make_notifier"]
+__all__ = ["NOTIFIERS", "Delivery", "Event", "Notifier", "Points", "RemoteWriter", "idempotence_key", "make_notifier"]

@@ -18,7 +18,7 @@ from time import monotonic
 from types import FrameType
 
 from sentinel.config import PushSource as PushSettings
-from sentinel.config import Settings, fingerprint, identity, load
+from sentinel.config import RemoteWriteNotify, Settings, fingerprint, identity, load
 from sentinel.config.secrets import hide_queries
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import ConfigError, StateError
@@ -31,6 +31,7 @@ from sentinel.runtime.control import ControlSocket
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.kernels import compile_unless
+from sentinel.runtime.readings import Readings
 from sentinel.runtime.scheduler import Pushing, Schedule
 from sentinel.runtime.systemd import MORE_TIME, ServiceManager, describe
 from sentinel.sources import PullSource, Push, PushSource, Source, make_sources
@@ -88,10 +89,13 @@ class Daemon:
         """A source, or the compiler, was still at work when everything else had ended."""
         self._journal = Journal.open(settings.daemon.state_dir)
         self._inbox = Inbox(settings.daemon.inbox_observations)
+        self._writers = _writers(settings)
+        self._readings = Readings(self._writers, self.metrics, settings.web.labels)
         self.engine = Engine(
             settings, self._journal, self._inbox, self.metrics, self._clock, _notifiers(settings),
             threads=os.cpu_count() or 1,
             acknowledge=lambda source, cursor: self._pushing.acknowledge(source, cursor),
+            watch=self._readings.observe if self._writers else None,
         )  # fmt: skip
         self._pushing = Pushing(self._inbox, self.engine.sources, self.metrics, self._clock)
         self._schedule: Schedule | None = None
@@ -152,6 +156,7 @@ class Daemon:
             self.engine.restore(self._stopped_while("restoring the state", MORE_TIME))
             if self._stop:
                 return
+            self._readings.start()
             self._start_sources(make_sources(self._settings.sources, self._clock))
             self._control.start()
             look_at = monotonic() + SUPERVISE_SECONDS
@@ -240,7 +245,10 @@ class Daemon:
             logger.error("configuration not reloaded; the old one stays", extra={"why": str(error)})
             self._manager.ready("the last configuration was refused; see the log")
             return
-        self._require_restart(key for key in AT_RESTART if getattr(read, key) != getattr(self._settings, key))
+        changed = [key for key in AT_RESTART if getattr(read, key) != getattr(self._settings, key)]
+        if _writers(read) != self._writers:
+            changed.append("notify")
+        self._require_restart(changed)
         if settings.log != self._settings.log:
             logs.set_up(settings.log.level, settings.log.format, self.metrics)
         if self._coming is not None or settings.sources != self._settings.sources:
@@ -266,7 +274,7 @@ class Daemon:
     def _require_restart(self, sections: Iterable[str]) -> None:
         """Show which sections of the configuration are not in force, wherever somebody may look."""
         self.restart_required = tuple(sections)
-        for key in AT_RESTART:
+        for key in (*AT_RESTART, "notify"):
             self.metrics.config_restart_required.set(key in self.restart_required, reason=key)
         if self.restart_required:
             logger.warning("these sections change at a restart", extra={"sections": ", ".join(self.restart_required)})
@@ -285,6 +293,7 @@ class Daemon:
             if self.engine.restored:
                 self.engine.checkpoint()
                 self.engine.flush(1.0)
+                self._readings.close(1.0)
         except StateError as error:
             logger.error("no checkpoint at the end; the next start replays the journal", extra={"why": str(error)})
         finally:
@@ -294,7 +303,13 @@ class Daemon:
 
 
 def _notifiers(settings: Settings) -> dict[str, Notifier]:
-    return {sink.name: make_notifier(sink, settings.web.labels) for sink in settings.notify}
+    events = (sink for sink in settings.notify if not isinstance(sink, RemoteWriteNotify))
+    return {sink.name: make_notifier(sink, settings.web.labels) for sink in events}
+
+
+def _writers(settings: Settings) -> list[RemoteWriteNotify]:
+    """Give the receivers of readings, which change at a restart."""
+    return [sink for sink in settings.notify if isinstance(sink, RemoteWriteNotify)]
 
 
 def _log_notice(line: str) -> None:

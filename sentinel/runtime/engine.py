@@ -29,7 +29,7 @@ from sentinel.journal import Committed, Journal, JournalFull, JournalUnwritable
 from sentinel.notify import Notifier
 from sentinel.pipeline.codec import to_arrays
 from sentinel.pipeline.history import History
-from sentinel.pipeline.pipeline import Result
+from sentinel.pipeline.pipeline import Observer, Result
 from sentinel.pipeline.plan import list_names
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.runtime.acting import choose_shown, find_fact
@@ -58,7 +58,7 @@ class Engine:
     def __init__(
         self, settings: Settings, journal: Journal, inbox: Inbox, metrics: Metrics, clock: Clock,
         notifiers: Mapping[str, Notifier], *, threads: int = 1,
-        acknowledge: Callable[[str, Cursor], None] = lambda _source, _cursor: None,
+        acknowledge: Callable[[str, Cursor], None] = lambda _source, _cursor: None, watch: Observer | None = None,
     ) -> None:  # fmt: skip
         self.settings = settings
         """The settings in force."""
@@ -69,7 +69,7 @@ class Engine:
         self.sources = self._accounts.statuses
         """Facts about each source, by its id."""
         self.history = History(settings.web.history_series)
-        self._replica = Replica(settings, self.history, self._observe_stage, threads=threads)
+        self._replica = Replica(settings, self.history, self._observe_stage, threads=threads, watch=watch)
         self._held: deque[Frame] = deque()
         self._asked: deque[tuple[Mapping[str, Any], Future[str]]] = deque()
         self._owed: deque[tuple[Committed, Result]] = deque()

@@ -10,9 +10,9 @@ import struct
 
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Rejection
+from sentinel.domain.protobuf import read_fields, read_varint
 from sentinel.sources.base import SourceError
 from sentinel.sources.labels import Names
-from sentinel.sources.protobuf import read_fields, read_varint
 from sentinel.sources.rows import Rows
 
 

@@ -15,8 +15,8 @@ from time import monotonic
 from typing import Any
 
 from sentinel.domain.observation import Rejection
+from sentinel.domain.protobuf import read_fields, write_field
 from sentinel.sources.labels import Names
-from sentinel.sources.protobuf import read_fields, write_field
 from sentinel.sources.rows import Rows, microseconds_of
 
 NAMESPACE = "spBv1.0"

@@ -50,11 +50,13 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
 def write_field(number: int, content: int | bytes) -> bytes:
     """Write a field: a whole number, or bytes."""
     if isinstance(content, int):
-        return _write_varint(number << 3) + _write_varint(content)
-    return _write_varint(number << 3 | 2) + _write_varint(len(content)) + content
+        return write_varint(number << 3) + write_varint(content)
+    return write_varint(number << 3 | 2) + write_varint(len(content)) + content
 
 
-def _write_varint(number: int) -> bytes:
+def write_varint(number: int) -> bytes:
+    """Write a whole number; one below zero as its two's complement of 64 bits."""
+    number &= 0xFFFF_FFFF_FFFF_FFFF
     written = bytearray()
     while number > 0x7F:
         written.append(number & 0x7F | 0x80)
