@@ -18,6 +18,7 @@ from sentinel.analysis.intake import Intake, SortedObservations, sort
 from sentinel.analysis.labels import Timeline, make_timelines, read_labels
 from sentinel.analysis.pictures import draw_record, write_picture
 from sentinel.analysis.readings import INSTANT, Readings, alarm_table, read_ticks, site_table
+from sentinel.analysis.receipts import EVENTS_FILE, write_events
 from sentinel.analysis.record import SeriesRecord, add_units
 from sentinel.analysis.report import Report, ReportSection, write_report
 from sentinel.analysis.run import Findings, compares, refuse_absent_counterparts, refuse_nothing, refuse_repeats, run
@@ -122,10 +123,11 @@ def backtest(
         refuse_repeats(observations, where)
         records = add_units(findings.records, intake.units)
         timelines = None if labels is None else make_timelines(labels, records)
-        files = ["report.html", "readings.parquet", "alarms.csv"]
+        files = ["report.html", "readings.parquet", "alarms.csv", EVENTS_FILE]
         readings.lazy().sink_parquet(out / "readings.parquet")
         table = pl.scan_parquet(out / "readings.parquet")
         alarm_table(findings.events, findings.axes).write_csv(out / "alarms.csv", datetime_format=INSTANT)
+        write_events(findings, settings, out, conditioning=conditioning)
         if wanted.readings_csv:
             files.append("readings.csv")
             table.sink_csv(out / "readings.csv", datetime_format=INSTANT)

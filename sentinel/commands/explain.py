@@ -1,7 +1,8 @@
 """`sentinel explain`: what an alarm claimed, against which own past, what else looks like it, and its receipt.
 
 Reads the state folder of a daemon, whether it runs or not. What was sent stands in the event that was kept; since when
-evidence gathered and both sides are computed anew from the journal, as far as it reaches back.
+evidence gathered and both sides are computed anew from the journal, as far as it reaches back. Of a backtest it reads
+the folder that was written: the events, and the readings.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from textwrap import wrap
 from typing import Any
 
 from sentinel.analysis.explaining import Findings, Side, explain
+from sentinel.analysis.receipts import READINGS_FILE, explain_receipt, read_receipts
 from sentinel.config import fingerprint, from_record
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.errors import StateError, UsageError
@@ -48,6 +50,8 @@ class Known:
 
 def main(args: argparse.Namespace) -> int:
     """Explain one alarm, or list all that are known."""
+    if args.backtest is not None:
+        return _explain_backtest(args, Path(args.backtest))
     folder, as_of_us = Path(args.state), None if args.as_of is None else parse_moment(args.as_of)
     with Journal.open(folder, read_only=True) as journal:
         alarms = known_alarms(journal, as_of_us)
@@ -67,6 +71,28 @@ def main(args: argparse.Namespace) -> int:
         print(json.dumps(as_json(chosen, trace, findings, missing), indent=2, allow_nan=False))
     else:
         print("\n".join(map(visible, in_words(chosen, trace, findings, missing, folder, now))))
+    return 0
+
+
+def _explain_backtest(args: argparse.Namespace, folder: Path) -> int:
+    """Explain one alarm of a backtest, or list all."""
+    if args.as_of is not None:
+        raise UsageError("--as-of: of a backtest all is known from the beginning; leave it out, or name a state folder")
+    alarms = [
+        Known(KeptEvent(at, None, dict(one.raised)), KeptEvent(at, None, dict(one.cleared)) if one.cleared else None)
+        for at, one in enumerate(read_receipts(folder))
+    ]
+    if args.alarm is None:
+        print(_list_as_json(alarms) if args.json else "\n".join(map(visible, _list_in_words(alarms, folder))))
+        return 0
+    chosen = choose(alarms, args.alarm, folder, "--backtest")
+    findings, missing = explain_receipt(folder, chosen.raised.body)
+    if args.json:
+        print(json.dumps(as_json(chosen, None, findings, missing), indent=2, allow_nan=False))
+        return 0
+    made = [("made of", f"{folder / READINGS_FILE}, whose evidence is that of the rule that has most")]
+    again = made if findings is not None else [("not known", f"since when it gathered, both sides: {missing}")]
+    print("\n".join(map(visible, in_words(chosen, None, findings, missing, folder, "", again))))
     return 0
 
 
@@ -91,7 +117,7 @@ def known_alarms(journal: Journal, as_of_us: int | None = None) -> list[Known]:
     return [Known(event, cleared.get(alarm), seen.get(alarm)) for alarm, event in found["raised"].items()]
 
 
-def choose(alarms: Sequence[Known], text: str, folder: Path) -> Known:
+def choose(alarms: Sequence[Known], text: str, folder: Path, option: str = "--state") -> Known:
     """Choose an alarm by its id, by the beginning of its id, or as the last one of a series. UsageError: there is none.
 
     An open alarm of the series comes before one that has ended.
@@ -109,7 +135,7 @@ def choose(alarms: Sequence[Known], text: str, folder: Path) -> Known:
         )
     raise UsageError(
         f"alarm {text}: {folder} knows no alarm and no series in alarm of that name; "
-        f"`sentinel explain --state {folder}` lists those it knows; of an id it takes {SHORTEST_PREFIX} letters or more"
+        f"`sentinel explain {option} {folder}` lists them all; of an id it takes {SHORTEST_PREFIX} letters or more"
     )
 
 
@@ -125,9 +151,10 @@ def find(trace: Trace | None) -> Findings | None:
 
 
 def in_words(
-    known: Known, trace: Trace | None, findings: Findings | None, missing: str, folder: Path, settings_now: str
-) -> Iterator[str]:
-    """Yield the lines of an explanation."""
+    known: Known, trace: Trace | None, findings: Findings | None, missing: str, folder: Path, settings_now: str,
+    again: Sequence[tuple[str, str]] | None = None,
+) -> Iterator[str]:  # fmt: skip
+    """Yield the lines of an explanation; `again` ends the receipt in place of what a replay gave."""
     body = known.raised.body
     yield f"alarm {body['alarm_id']} of {body['series']}: {known.standing}"
     yield from wrap(body["text"], WIDTH)
@@ -140,12 +167,14 @@ def in_words(
             for each in findings.lookalikes
         ]
         yield from _section("what else could look like this (a look back, without a budget)", found)
-    conditioned = trace is None or trace.plan is None or trace.plan.conditioning
+    conditioned = body.get("conditioned", True) and (trace is None or trace.plan is None or trace.plan.conditioning)
     rows = list(receipt_rows(body, conditioned=conditioned))
     if settings_now and body.get("settings"):
         now = "in force now too" if body["settings"] == settings_now else f"since changed: {settings_now} now"
         rows = [(title, f"{words} ({now})" if title == "settings" else words) for title, words in rows]
-    yield from _section("receipt", [*rows, *_replayed(body, trace, findings, missing, folder)])
+    yield from _section(
+        "receipt", [*rows, *(_replayed(body, trace, findings, missing, folder) if again is None else again)]
+    )
 
 
 def _course(body: dict[str, Any], found: Findings) -> Iterator[tuple[str, str]]:
@@ -243,7 +272,8 @@ def _known_as_json(one: Known) -> dict[str, object]:
 def as_json(known: Known, trace: Trace | None, findings: Findings | None, missing: str) -> dict[str, object]:
     """Give an explanation for programs; null is not known."""
     body = known.raised.body
-    kind, why = guarantee(body, conditioned=trace is None or trace.plan is None or trace.plan.conditioning)
+    conditioned = body.get("conditioned", True) and (trace is None or trace.plan is None or trace.plan.conditioning)
+    kind, why = guarantee(body, conditioned=conditioned)
     receipt: dict[str, object] = {
         "null_hypothesis": null_hypothesis(body), "guarantee": kind, "why": why, "alpha": body["alpha"],
         "e_value": e_value_of(body), "settings": body.get("settings"), "digest": (trace and trace.digest) or None,

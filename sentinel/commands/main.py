@@ -184,7 +184,9 @@ def parser() -> argparse.ArgumentParser:
     explain = command("explain", "explain:main", text, "lake/loaded --state state")
     words = "id of an alarm, its first letters, or a series [list all alarms]"
     explain.add_argument("alarm", nargs="?", metavar="ALARM", help=words)
-    explain.add_argument("--state", required=True, metavar="DIR", help="state folder; the daemon may run")
+    folder = explain.add_mutually_exclusive_group(required=True)
+    folder.add_argument("--state", metavar="DIR", help="state folder; the daemon may run")
+    folder.add_argument("--backtest", metavar="DIR", help="folder that `sentinel backtest` wrote")
     explain.add_argument("--as-of", metavar="TIME", help="only what was known then, such as 2026-07-25T12:00 [now]")
     explain.add_argument("--json", action="store_true", help="for programs")
 

@@ -63,7 +63,7 @@ def test_writes_readings_alarms_and_report_with_the_columns_of_the_contract(tmp_
     first = readings.filter(pl.col("state").is_in(["warning", "critical"]))["time"][0]
     assert (alarms["time"][0] - first).total_seconds() == 1800, "an alarm is dated by the end of its tick"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "alarms.csv", "readings.parquet", "report.html",
+        "alarms.csv", "events.jsonl", "readings.parquet", "report.html",
     ]  # fmt: skip
     told = capsys.readouterr()
     assert "half-life: 70 ticks" in told.out
