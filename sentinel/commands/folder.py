@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any, Protocol
 
+from sentinel.domain.labels import pattern_of
+
 _STATE = "state folder; the daemon may run"
 
 
@@ -19,6 +21,8 @@ def add_commands(commands: Any, command: MakeCommand) -> None:
     """Add both groups of commands."""
     series = _group(commands, "series", "look at series, acknowledge their alarms, retire, rename or forget them")
     each = command("series list", "series:list_main", "list all series, in alarm first", "--state state", series)
+    text = """only those that fit: 'lake/*', or labels: '{site="north"}' [all]"""
+    each.add_argument("--match", type=_pattern, metavar="PATTERN", help=text)
     _folder(each, json=True)
     each = command("series show", "series:show_main", "show a series, its rules and alarms", "ph --state state", series)
     each.add_argument("series", metavar="SERIES", help="its name")
@@ -62,6 +66,13 @@ def add_commands(commands: Any, command: MakeCommand) -> None:
     each = command("state import", "state:import_main", text, "--state state --from backup", state)
     each.add_argument("--state", required=True, metavar="DIR", help="state folder, of no daemon that runs")
     each.add_argument("--from", required=True, dest="source", metavar="DIR", help="folder of the copy")
+
+
+def _pattern(text: str) -> str:
+    try:
+        return pattern_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from None
 
 
 def _who(parser: argparse.ArgumentParser) -> None:

@@ -19,6 +19,7 @@ from sentinel.config import Settings
 from sentinel.domain.acting import ACKNOWLEDGED, FORGOTTEN, RENAMED, RETIRED, TAKEN_BACK, event_of
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import UsageError
+from sentinel.domain.labels import fits
 from sentinel.domain.printing import visible
 from sentinel.domain.states import SeriesView
 from sentinel.journal import Journal
@@ -34,11 +35,11 @@ from sentinel.views.web.pages import series_as_json
 def list_main(args: argparse.Namespace) -> int:
     """List all series, the most alarming first, and then those that were retired."""
     snapshot = read_snapshot(Path(args.state))
-    views = list(snapshot.views())
+    views = [view for view in snapshot.views() if args.match is None or fits(view.name, args.match)]
     if args.json:
         print(json.dumps([series_as_json(view) for view in views], indent=2, allow_nan=False))
     else:
-        lines = [*_lines(views), *(f"{name}  retired" for name in snapshot.retired())]
+        lines = [*_lines(views), *(f"{name}  retired" for name in snapshot.retired() if not args.match)]
         print("\n".join(map(visible, lines)) or f"{args.state}: no series is known")
     return 0
 

@@ -102,6 +102,7 @@ class Accounts:
         self._metrics, self._clock = metrics, clock
         self._heard: dict[str, int] = {}
         self._without_numbers: dict[str, frozenset[str]] = {}
+        self._with_labels: set[str] = set()
         self.labels: dict[str, str] = {}
         """Names of the sources by their ids."""
         self.statuses: dict[str, SourceStatus] = {}
@@ -157,8 +158,16 @@ class Accounts:
         self.ownership.follow(state)
         if frame.observations.schema != OBSERVATIONS:
             return frame, []  # the journal refuses it
-        foreign, moved = self.ownership.sort_out(frame.names(), frame.source)
+        names = frame.names()
+        foreign, moved = self.ownership.sort_out(names, frame.source)
         label = self._label(frame.source)
+        if frame.source not in self._with_labels and (new := self.ownership.gets_labels(names, frame.source)):
+            self._with_labels.add(frame.source)
+            logger.warning(
+                "series with labels begin anew beside those without; if they are the same, `sentinel series forget` "
+                "the new one and `sentinel series rename` the old one to it",
+                extra={"source": label, "series": new},
+            )
         if moved:
             logger.warning(
                 "series that belonged to another source are taken over; if they are not the same, give it a prefix",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from sentinel.domain.labels import read_key
 from sentinel.pipeline.pipeline import PipelineState
 from sentinel.sources.claims import Claim
 
@@ -40,6 +41,14 @@ class Ownership:
     def belongs(self, name: str, source: str) -> bool:
         """True if the series has been seen before and is of this source."""
         return self._owner.get(name) == source
+
+    def gets_labels(self, names: Iterable[str], source: str) -> str | None:
+        """Give a new series with labels where the source has had series without, of one of which it may be the heir."""
+        new = next((name for name in names if name not in self._owner and read_key(name).labels), None)
+        if new is None:
+            return None
+        former = (name for name, owner in self._owner.items() if owner == source)
+        return new if any(not read_key(name).labels for name in former) else None
 
     def sort_out(self, names: Iterable[str], source: str) -> tuple[dict[str, str], list[str]]:
         """Tell which of these series of a source belong to another, by name, and which move to this one."""

@@ -8,9 +8,25 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 
 from sentinel.commands.main import entry_point
 from tests.runtime.rig import Rig, frame
+
+
+def test_series_are_listed_by_label(tmp_path: Path, capsys) -> None:
+    rig = Rig(tmp_path)
+    named = frame(0, 2).observations.with_columns(
+        pl.col("series").replace({"s0": 'ph{lake="a"}', "s1": 'ph{lake="b"}'})
+    )
+    rig.feed(replace(frame(0, 2), observations=named))
+    for pattern, lines in (('{lake="*"}', 2), ('ph{lake="b"}', 1), ("s*", 1), ("ph{}", 2)):
+        assert entry_point(["series", "list", "--state", str(tmp_path), "--match", pattern, "--json"]) == 0
+        listed = json.loads(capsys.readouterr().out)
+        assert len(listed) == lines
+        assert all(one["labels"].get("lake") == one["name"][-3:-2] for one in listed if "{" in one["name"])
+    with pytest.raises(SystemExit):
+        entry_point(["series", "list", "--state", str(tmp_path), "--match", '{lake=""}'])
 
 
 def test_names_of_an_old_journal_do_not_steer_the_terminal(tmp_path: Path, capsys) -> None:

@@ -130,6 +130,17 @@ def test_a_column_that_is_refused_is_not_said_to_have_no_numbers(tmp_path: Path)
     assert set(rig.engine.snapshot.names()) == {"s2"}
 
 
+def test_a_source_that_begins_to_give_labels_is_said_to_begin_anew_once(tmp_path: Path, caplog) -> None:
+    rig = Rig(tmp_path)
+    rig.feed(frame(0, 3))
+    for first in (3, 6):
+        given = frame(first, first + 3)
+        keys = pl.lit("ph{lake=") + pl.lit('"') + pl.col("series") + pl.lit('"}')
+        rig.feed(replace(given, observations=given.observations.with_columns(series=keys)))
+    (said,) = [record for record in caplog.records if "begin anew beside those without" in record.message]
+    assert said.series.startswith("ph{lake=")
+
+
 def test_what_two_sources_share_is_said_before_the_start_and_a_prefix_makes_it_two(tmp_path: Path) -> None:
     for name in ("north", "south"):
         (tmp_path / f"{name}.csv").write_text("time,ph,note\n2024-01-01,7,calm\n")
