@@ -71,18 +71,16 @@ def copy(state: ScalesState) -> ScalesState:
 
 
 @part
-def empty(state: ScalesState) -> None:
+def empty(tick: Ints, kept: Floats, spikes: Ints, total: Floats, numbers: Floats, counts: Ints, far: Ints) -> None:
     """Forget one series, given the views of its rows."""
-    state.tick[0] = -1
-    state.kept[:, KEPT] = np.nan
-    state.kept[:, JUMP] = 0.0
-    state.spikes[:] = 0
-    state.total[:] = 0.0
-    state.counts[:] = 0
-    state.far[:] = 0
-    for lane in range(state.total.shape[0]):
+    tick[0] = -1
+    for lane in range(total.shape[0]):
+        kept[lane, KEPT], kept[lane, JUMP] = np.nan, 0.0
+        spikes[lane, JUMPED] = spikes[lane, SPIKES] = 0
         for k in range(SIZES):
-            _restart(state.numbers, state.counts, lane, k)
+            total[lane, k], far[lane, k] = 0.0, 0
+            counts[lane, k, FILLED] = counts[lane, k, MISSING] = 0
+            _restart(numbers, counts, lane, k)
 
 
 @part

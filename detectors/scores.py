@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from detectors import half_life
 from detectors.compiled import inlined, part
-from detectors.ledger import MEMORY, NEEDED, QUEUED, SEGMENT, SlowerState
+from detectors.ledger import MEMORY, NEEDED, QUEUED, SEGMENT
 from detectors.scales import SIZES
 
 UP, DOWN, MODULUS = range(3)
@@ -37,6 +37,8 @@ AGE, SIDE, STAKE, LENGTH = range(4)
 SUM, PAIRS, SQUARES, NUMBER = range(4)
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 @part
@@ -150,43 +152,45 @@ def follow_variance(variance: Floats, lane: int, k: int, claim: int, u: float, p
 
 
 @part
-def end_segment(own: SlowerState, lane: int, k: int) -> None:
+def end_segment(
+    segment: Floats, queue: Floats, queued: Ints, baseline: Floats, share: Floats, live: Flags, lane: int, k: int
+) -> None:
     """The oldest waiting segment enters the baseline, the newest begins to wait."""
-    waiting = own.queued[lane, k]
+    waiting = queued[lane, k]
     if waiting == QUEUED:
         keep = 1.0 - SEGMENT / MEMORY
         for i in range(SUMS):
-            own.baseline[lane, k, i] = keep * own.baseline[lane, k, i] + own.queue[lane, k, 0, i]
+            baseline[lane, k, i] = keep * baseline[lane, k, i] + queue[lane, k, 0, i]
             for j in range(QUEUED - 1):
-                own.queue[lane, k, j, i] = own.queue[lane, k, j + 1, i]
-        share_money(own, lane)
+                queue[lane, k, j, i] = queue[lane, k, j + 1, i]
+        share_money(baseline, share, live, lane)
     else:
-        own.queued[lane, k] = waiting + 1
+        queued[lane, k] = waiting + 1
     # Loops: an assignment between slices takes seconds to compile, for the words of its error alone.
     for i in range(SUMS):
-        own.queue[lane, k, min(waiting, QUEUED - 1), i] = own.segment[lane, k, i]
-        own.segment[lane, k, i] = 0.0
+        queue[lane, k, min(waiting, QUEUED - 1), i] = segment[lane, k, i]
+        segment[lane, k, i] = 0.0
 
 
 @part
-def share_money(own: SlowerState, lane: int) -> None:
+def share_money(baseline: Floats, share: Floats, live: Flags, lane: int) -> None:
     """Divide the money between the scales that are live by their baselines."""
-    share, total = own.share, 0.0
+    total = 0.0
     for k in range(SIZES):
         share[lane, k] = 0.0
-        if is_known(own.baseline, lane, k):
-            r = lag1_of(own.baseline, lane, k)
+        if is_known(baseline, lane, k):
+            r = lag1_of(baseline, lane, k)
             if r < TOO_SLOW:
                 share[lane, k] = min(1.0, (TOO_SLOW - r) / (TOO_SLOW - SLOW))
-            coarser = k + 1 < SIZES and is_known(own.baseline, lane, k + 1)
-            if coarser and lag1_of(own.baseline, lane, k + 1) > r + FINER:
+            coarser = k + 1 < SIZES and is_known(baseline, lane, k + 1)
+            if coarser and lag1_of(baseline, lane, k + 1) > r + FINER:
                 share[lane, k] = 0.0
         total += share[lane, k]
-    own.live[0] = True
+    live[0] = True
     for at in range(share.shape[0]):
         found = False
         for k in range(SIZES):
             if at == lane and total > 0.0:
                 share[at, k] /= total
             found = found or share[at, k] > 0.0
-        own.live[0] = own.live[0] and found
+        live[0] = live[0] and found

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.compiled import compiled, inlined, part
-from detectors.ledger import ENOUGH, LABEL_ONE_SIDED, SEGMENT, ScalesState, SlowerBlock, SlowerState
+from detectors.ledger import ENOUGH, LABEL_ONE_SIDED, SEGMENT, SlowerBlock, SlowerState
 from detectors.scales import JUMP, MISSING, SIZES, TICKS, add, empty, pass_over, take, without_spike
 from detectors.scores import (
     A2,
     A_ABOVE,
+    AGE,
     CLAIM_COUNT,
     HIGHEST,
     LENGTH,
@@ -25,6 +26,7 @@ from detectors.scores import (
     P2,
     P_ABOVE,
     SHORTEST,
+    SIDE,
     STAKE,
     SUMS,
     UP,
@@ -64,31 +66,60 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
     window: int, first: int, last: int,
 ) -> None:  # fmt: skip
     """Advance the series `first` to `last` in place."""
-    opened, shown, scores = out.found.open, out.found.evidence, np.zeros(CLAIM_COUNT)
+    opened, shown, raised, cleared, by_gap = (
+        out.found.open,
+        out.found.evidence,
+        out.found.raised,
+        out.found.cleared,
+        out.by_gap,
+    )
+    led, labelled, held_against = out.found.leading, out.found.label, out.found.threshold
+    scores, lanes, rules = np.zeros(CLAIM_COUNT), values.shape[0], lines.shape[0]
     for s in range(first, last):
         # Views of one series, made once: the loops over its ticks then touch plain numbers only.
-        own, at = _of_series(state, s), _of_scales(state.scales, s)
-        lag1, excursion, block, segment, baseline = own.lag1, own.excursion, own.block, own.segment, own.baseline
-        variance, sides, share, wealth, money = own.variance, own.sides, own.share, own.wealth, own.money
-        is_open, live, evidence = own.open, own.live, own.evidence
-        fleet, fleet_money, e_value = own.fleet, own.fleet_money, own.e_value
-        last_tick, kept, spikes, total, numbers, counts, far = at
+        lag1, excursion, block, segment = state.lag1[s], state.excursion[s], state.block[s], state.segment[s]
+        queue, queued, baseline, variance = state.queue[s], state.queued[s], state.baseline[s], state.variance[s]
+        sides, share, wealth, money = state.sides[s], state.share[s], state.wealth[s], state.money[s]
+        is_open, leading, trend, label = state.open[s], state.leading[s], state.trend[s], state.label[s]
+        threshold, evidence, fleet, fleet_money = (
+            state.threshold[s],
+            state.evidence[s],
+            state.fleet[s],
+            state.fleet_money[s],
+        )
+        e_value, live, own_window = state.e_value[s], state.live[s : s + 1], state.window[s : s + 1]
+        last_tick, kept, spikes = state.scales.tick[s : s + 1], state.scales.kept[s], state.scales.spikes[s]
+        total, numbers, counts, far = (
+            state.scales.total[s],
+            state.scales.numbers[s],
+            state.scales.counts[s],
+            state.scales.far[s],
+        )
         for t in range(tick.shape[0]):
             if not here[t, s]:
                 continue
+            changed = False
             if afresh[t, s]:
-                _end_all(own, out, t, s)
-                _forget(own, at)
+                changed = _end_all(is_open, cleared, by_gap, t, s)
+                empty(last_tick, kept, spikes, total, numbers, counts, far)
+                _forget(
+                    lag1, block, excursion, segment, queued, baseline, variance, sides, share, wealth, money, fleet,
+                    fleet_money, evidence, e_value, live,
+                )  # fmt: skip
             between = tick[t, s] - last_tick[0] - 1 if last_tick[0] >= 0 else 0
             last_tick[0] = tick[t, s]
-            if tick[t, s] // window > own.window[0]:
-                _open_window(own, tick[t, s] // window)
+            if tick[t, s] // window > own_window[0]:
+                # Of the windows before, only the one just before is a neighbour.
+                e_value[0] = e_value[1] if tick[t, s] // window == own_window[0] + 1 else 0.0
+                e_value[1] = 0.0
+                _empty_fleet(fleet, fleet_money)
+                own_window[0] = tick[t, s] // window
             still = e_value[1] < ENOUGH
             scored = False
-            for lane in range(values.shape[0]):
+            for lane in range(lanes):
                 for k in range(SIZES):
                     fleet_money[lane, k] += share[lane, k]
-                for rule in range(lines.shape[0]):
+                for rule in range(rules):
                     if not is_open[rule]:
                         for k in range(SIZES):
                             money[lane, rule, k] += share[lane, k]
@@ -97,7 +128,10 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
                     for k in range(SIZES):
                         pass_over(tick[t, s], between, total, numbers, counts, lane, k)
                         if _is_unseen(counts, baseline, lane, k):
-                            _end_unseen(own, out, t, s, lane, k)
+                            changed |= _end_unseen(
+                                is_open, leading, cleared, by_gap, excursion, segment, queued, baseline, variance,
+                                sides, share, wealth, money, evidence, live, t, s, lane, k,
+                            )  # fmt: skip
                 add(value, total, counts, lane)
                 for k in range(SIZES):
                     if (tick[t, s] + 1) % TICKS[k] != 0:
@@ -106,7 +140,10 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
                         total, numbers, counts, far, kept[lane, JUMP], excursion[lane, k, LENGTH], lane, k
                     )
                     if _is_unseen(counts, baseline, lane, k):
-                        _end_unseen(own, out, t, s, lane, k)
+                        changed |= _end_unseen(
+                            is_open, leading, cleared, by_gap, excursion, segment, queued, baseline, variance, sides,
+                            share, wealth, money, evidence, live, t, s, lane, k,
+                        )  # fmt: skip
                     if math.isnan(past):
                         continue
                     add_pair(past, present, before, lag1, excursion, block, segment, lane, k)
@@ -117,22 +154,28 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
                                 fleet_money, lines, scores, still, lane, k,
                             )  # fmt: skip
                             scored = True
-                            for rule in range(lines.shape[0]):
+                            for rule in range(rules):
                                 if is_open[rule]:
-                                    _follow(own, out, scores, t, s, rule, lane, k)
+                                    changed |= _follow(
+                                        is_open, leading, trend, cleared, block, scores, t, s, rule, lane, k
+                                    )
                         for i in range(SUMS + 2):
                             block[lane, k, i] = 0.0
                         excursion[lane, k, LENGTH] = block_length(baseline, lane, k)
                     if segment[lane, k, N] >= SEGMENT:
-                        end_segment(own, lane, k)
+                        end_segment(segment, queue, queued, baseline, share, live, lane, k)
             if scored:
                 _read_evidence(wealth, evidence)
                 if still:
                     e_value[1] = _smallest(fleet) / window
-            for rule in range(lines.shape[0]):
+            for rule in range(rules):
                 reached = evidence[rule] / lines[rule]
                 if scored and not is_open[rule] and reached >= 1.0:
-                    _raise(own, out, t, s, rule)
+                    _raise(is_open, leading, trend, threshold, label, baseline, sides, wealth, money, evidence, rule)
+                    raised[t, s, rule] = changed = True
+                if changed and (raised[t, s, rule] or cleared[t, s, rule]):
+                    led[t, s, rule], labelled[t, s, rule] = leading[rule], label[rule]
+                    held_against[t, s, rule] = threshold[rule]
                 opened[t, s, rule] = is_open[rule]
                 if is_open[rule]:
                     shown[t, s, rule] = max(reached, 1.0)
@@ -140,26 +183,6 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
                     shown[t, s, rule] = reached
             if not live[0]:
                 out.too_slow[t, s] = _has_baseline(baseline)
-
-
-@inlined
-def _of_series(state: SlowerState, s: int) -> SlowerState:
-    """Views of the rows of one series, of what it has one number of too."""
-    return SlowerState(
-        state.scales, state.lag1[s], state.excursion[s], state.block[s], state.segment[s], state.queue[s],
-        state.queued[s], state.baseline[s], state.variance[s], state.sides[s], state.share[s], state.wealth[s],
-        state.money[s], state.open[s], state.leading[s], state.trend[s], state.label[s], state.threshold[s],
-        state.live[s : s + 1], state.evidence[s], state.fleet[s], state.fleet_money[s], state.window[s : s + 1],
-        state.e_value[s],
-    )  # fmt: skip
-
-
-@inlined
-def _of_scales(state: ScalesState, s: int) -> ScalesState:
-    return ScalesState(
-        state.tick[s : s + 1], state.kept[s], state.spikes[s], state.total[s], state.numbers[s], state.counts[s],
-        state.far[s],
-    )  # fmt: skip
 
 
 @inlined
@@ -208,38 +231,31 @@ def _score(
 
 
 @part
-def _empty(numbers: Floats) -> None:
-    for i in range(numbers.shape[0]):
-        numbers[i] = 0.0
-
-
-@part
-def _sum(numbers: Floats) -> float:
-    total = 0.0
-    for i in range(numbers.shape[0]):
-        total += numbers[i]
-    return total
-
-
-@part
-def _follow(own: SlowerState, out: SlowerBlock, scores: Floats, t: int, s: int, rule: int, lane: int, k: int) -> None:
-    """Follow the claim of an open alarm; it ends when its scores are again about as they were."""
-    claim = own.leading[rule] - (lane * SIZES + k) * CLAIM_COUNT
+def _follow(
+    is_open: Flags, leading: Ints, trend: Floats, cleared: Flags, block: Floats, scores: Floats, t: int, s: int,
+    rule: int, lane: int, k: int,
+) -> bool:  # fmt: skip
+    """Follow the claim of an open alarm; True if it ends, as its scores are again about as they were."""
+    claim = leading[rule] - (lane * SIZES + k) * CLAIM_COUNT
     if 0 <= claim < CLAIM_COUNT and not math.isnan(scores[claim]):
-        gain = 1.0 - 0.5 ** (own.block[lane, k, N] / _CLEAR_PAIRS)
-        own.trend[rule] += gain * (scores[claim] - own.trend[rule])
-        if own.trend[rule] < _CLEAR:
-            _clear(own, out, t, s, rule, False)
+        gain = 1.0 - 0.5 ** (block[lane, k, N] / _CLEAR_PAIRS)
+        trend[rule] += gain * (scores[claim] - trend[rule])
+        if trend[rule] < _CLEAR:
+            is_open[rule] = False
+            cleared[t, s, rule] = True
+            return True
+    return False
 
 
 @part
-def _open_window(own: SlowerState, window: int) -> None:
-    """Begin a window of the fleet; of the windows before, only the one just before is a neighbour."""
-    own.e_value[0] = own.e_value[1] if window == own.window[0] + 1 else 0.0
-    own.e_value[1] = 0.0
-    _empty(own.fleet.reshape(-1))
-    _empty(own.fleet_money.reshape(-1))
-    own.window[0] = window
+def _empty_fleet(fleet: Floats, fleet_money: Floats) -> None:
+    """Begin a window of the fleet."""
+    for lane in range(fleet.shape[0]):
+        for k in range(SIZES):
+            fleet_money[lane, k] = 0.0
+            for claim in range(CLAIM_COUNT):
+                for j in range(BET_COUNT):
+                    fleet[lane, k, claim, j] = 0.0
 
 
 @part
@@ -247,7 +263,12 @@ def _smallest(fleet: Floats) -> float:
     """Wealth over all scales, claims and bets, of the lane where it is smallest."""
     smallest = math.inf
     for lane in range(fleet.shape[0]):
-        smallest = min(smallest, _sum(fleet[lane].reshape(-1)))
+        total = 0.0
+        for k in range(SIZES):
+            for claim in range(CLAIM_COUNT):
+                for j in range(BET_COUNT):
+                    total += fleet[lane, k, claim, j]
+        smallest = min(smallest, total)
     return smallest
 
 
@@ -266,46 +287,48 @@ def _read_evidence(wealth: Floats, evidence: Floats) -> None:
 
 
 @part
-def _raise(own: SlowerState, out: SlowerBlock, t: int, s: int, rule: int) -> None:
-    """Note an alarm with the claim that gave most evidence, where evidence is smallest; its wealth is spent."""
+def _raise(
+    is_open: Flags, leading: Ints, trend: Floats, threshold: Floats, label: Ints, baseline: Floats, sides: Floats,
+    wealth: Floats, money: Floats, evidence: Floats, rule: int,
+) -> None:  # fmt: skip
+    """Open an alarm with the claim that gave most evidence, where evidence is smallest; its wealth is spent."""
     smallest, lane = math.inf, 0
-    for at in range(own.wealth.shape[0]):
-        total = _sum(own.wealth[at, rule].reshape(-1))
+    for at in range(wealth.shape[0]):
+        total = 0.0
+        for k in range(SIZES):
+            for claim in range(CLAIM_COUNT):
+                for j in range(BET_COUNT):
+                    total += wealth[at, rule, k, claim, j]
         if total < smallest:
             smallest, lane = total, at
-    most, leading = -1.0, 0
+    most, led = -1.0, 0
     for k in range(SIZES):
         for claim in range(CLAIM_COUNT):
-            wealth = _sum(own.wealth[lane, rule, k, claim])
-            if wealth > most:
-                most, leading = wealth, (lane * SIZES + k) * CLAIM_COUNT + claim
-    k, claim = leading // CLAIM_COUNT % SIZES, leading % CLAIM_COUNT
-    r2 = own.baseline[lane, k, A2] / own.baseline[lane, k, P2]
-    own.open[rule], own.leading[rule], own.trend[rule] = True, leading, 1.0
-    own.threshold[rule] = threshold_of(claim, clip(lag1_of(own.baseline, lane, k), HIGHEST), clip(r2, HIGHEST))
-    above, below = own.sides[lane, k, 0], own.sides[lane, k, 1]
+            total = 0.0
+            for j in range(BET_COUNT):
+                total += wealth[lane, rule, k, claim, j]
+            if total > most:
+                most, led = total, (lane * SIZES + k) * CLAIM_COUNT + claim
+    k, claim = led // CLAIM_COUNT % SIZES, led % CLAIM_COUNT
+    r2 = baseline[lane, k, A2] / baseline[lane, k, P2]
+    is_open[rule], leading[rule], trend[rule] = True, led, 1.0
+    threshold[rule] = threshold_of(claim, clip(lag1_of(baseline, lane, k), HIGHEST), clip(r2, HIGHEST))
+    above, below = sides[lane, k, 0], sides[lane, k, 1]
     one_sided = claim == UP and min(above, below) < _BARELY * (abs(above) + abs(below))
-    own.label[rule] = LABEL_ONE_SIDED if one_sided else 0
-    for at in range(own.wealth.shape[0]):
-        _empty(own.wealth[at, rule].reshape(-1))
-        _empty(own.money[at, rule])
-    own.evidence[rule] = 0.0
-    out.found.raised[t, s, rule] = True
-    _tell(own, out, t, s, rule)
+    label[rule] = LABEL_ONE_SIDED if one_sided else 0
+    for at in range(wealth.shape[0]):
+        for k in range(SIZES):
+            _spend(wealth, money, at, rule, k)
+    evidence[rule] = 0.0
 
 
 @part
-def _clear(own: SlowerState, out: SlowerBlock, t: int, s: int, rule: int, by_gap: bool) -> None:
-    own.open[rule] = False
-    out.found.cleared[t, s, rule] = True
-    out.by_gap[t, s, rule] = by_gap
-    _tell(own, out, t, s, rule)
-
-
-@part
-def _tell(own: SlowerState, out: SlowerBlock, t: int, s: int, rule: int) -> None:
-    out.found.leading[t, s, rule], out.found.label[t, s, rule] = own.leading[rule], own.label[rule]
-    out.found.threshold[t, s, rule] = own.threshold[rule]
+def _spend(wealth: Floats, money: Floats, lane: int, rule: int, k: int) -> None:
+    """Empty the wealth of a rule at one scale."""
+    money[lane, rule, k] = 0.0
+    for claim in range(CLAIM_COUNT):
+        for j in range(BET_COUNT):
+            wealth[lane, rule, k, claim, j] = 0.0
 
 
 @part
@@ -315,53 +338,71 @@ def _is_unseen(counts: Ints, baseline: Floats, lane: int, k: int) -> bool:
 
 
 @part
-def _end_unseen(own: SlowerState, out: SlowerBlock, t: int, s: int, lane: int, k: int) -> None:
-    """A scale that has not been seen for too long forgets its baseline, and with it end the alarms that it led."""
-    for rule in range(own.open.shape[0]):
-        if own.open[rule] and own.leading[rule] // CLAIM_COUNT == lane * SIZES + k:
-            _clear(own, out, t, s, rule, True)
-    _forget_scale(own, lane, k)
-    share_money(own, lane)
-    _read_evidence(own.wealth, own.evidence)
+def _end_unseen(
+    is_open: Flags, leading: Ints, cleared: Flags, by_gap: Flags, excursion: Floats, segment: Floats, queued: Ints,
+    baseline: Floats, variance: Floats, sides: Floats, share: Floats, wealth: Floats, money: Floats, evidence: Floats,
+    live: Flags, t: int, s: int, lane: int, k: int,
+) -> bool:  # fmt: skip
+    """A scale that has not been seen for too long forgets its baseline; True if alarms that it led end with it."""
+    ended = False
+    for rule in range(is_open.shape[0]):
+        if is_open[rule] and leading[rule] // CLAIM_COUNT == lane * SIZES + k:
+            is_open[rule] = False
+            cleared[t, s, rule] = by_gap[t, s, rule] = ended = True
+    _forget_scale(excursion, segment, queued, baseline, variance, sides, wealth, money, lane, k)
+    share_money(baseline, share, live, lane)
+    _read_evidence(wealth, evidence)
+    return ended
 
 
 @part
-def _end_all(own: SlowerState, out: SlowerBlock, t: int, s: int) -> None:
-    """End every open alarm, since the series is another one from here on."""
-    for rule in range(own.open.shape[0]):
-        if own.open[rule]:
-            _clear(own, out, t, s, rule, True)
+def _end_all(is_open: Flags, cleared: Flags, by_gap: Flags, t: int, s: int) -> bool:
+    """End every open alarm, since the series is another one from here on; True if there was one."""
+    ended = False
+    for rule in range(is_open.shape[0]):
+        if is_open[rule]:
+            is_open[rule] = False
+            cleared[t, s, rule] = by_gap[t, s, rule] = ended = True
+    return ended
 
 
 @part
-def _forget(own: SlowerState, at: ScalesState) -> None:
-    """Forget a series."""
-    empty(at)
-    own.live[0] = False
-    for array in (own.lag1, own.block, own.excursion):
-        _empty(array.reshape(-1))
-    for table in (own.share, own.fleet_money):
-        _empty(table.reshape(-1))
-    _empty(own.fleet.reshape(-1))
-    _empty(own.evidence)
-    _empty(own.e_value)
-    for lane in range(own.share.shape[0]):
+def _forget(
+    lag1: Floats, block: Floats, excursion: Floats, segment: Floats, queued: Ints, baseline: Floats, variance: Floats,
+    sides: Floats, share: Floats, wealth: Floats, money: Floats, fleet: Floats, fleet_money: Floats, evidence: Floats,
+    e_value: Floats, live: Flags,
+) -> None:  # fmt: skip
+    """Forget a series, but for the means of its scales."""
+    live[0] = False
+    e_value[0] = e_value[1] = 0.0
+    for rule in range(evidence.shape[0]):
+        evidence[rule] = 0.0
+    _empty_fleet(fleet, fleet_money)
+    for lane in range(share.shape[0]):
         for k in range(SIZES):
-            _forget_scale(own, lane, k)
+            share[lane, k] = lag1[lane, k, 0] = lag1[lane, k, 1] = 0.0
+            for i in range(SUMS + 2):
+                block[lane, k, i] = 0.0
+            excursion[lane, k, AGE] = excursion[lane, k, SIDE] = excursion[lane, k, STAKE] = 0.0
+            _forget_scale(excursion, segment, queued, baseline, variance, sides, wealth, money, lane, k)
 
 
 @part
-def _forget_scale(own: SlowerState, lane: int, k: int) -> None:
+def _forget_scale(
+    excursion: Floats, segment: Floats, queued: Ints, baseline: Floats, variance: Floats, sides: Floats,
+    wealth: Floats, money: Floats, lane: int, k: int,
+) -> None:  # fmt: skip
     """Forget the baseline of a scale and the evidence against it."""
-    own.queued[lane, k] = 0
-    own.excursion[lane, k, LENGTH] = SHORTEST
-    _empty(own.baseline[lane, k])
-    _empty(own.segment[lane, k])
-    _empty(own.sides[lane, k])
-    _empty(own.variance[lane, k].reshape(-1))
-    for rule in range(own.wealth.shape[1]):
-        _empty(own.wealth[lane, rule, k].reshape(-1))
-        own.money[lane, rule, k] = 0.0
+    queued[lane, k] = 0
+    excursion[lane, k, LENGTH] = SHORTEST
+    for i in range(SUMS):
+        baseline[lane, k, i] = segment[lane, k, i] = 0.0
+    sides[lane, k, 0] = sides[lane, k, 1] = 0.0
+    for claim in range(CLAIM_COUNT):
+        for i in range(variance.shape[3]):
+            variance[lane, k, claim, i] = 0.0
+    for rule in range(wealth.shape[1]):
+        _spend(wealth, money, lane, rule, k)
 
 
 @part

@@ -189,7 +189,10 @@ def _pass_gap(
 @part
 def _has_seen_seasons(ticks: float, periods: Floats) -> bool:
     """Tell if a series is at least two periods of each of its seasons old."""
-    return bool(periods.shape[0] == 0 or ticks >= 2.0 * periods.max())
+    longest = 0.0
+    for k in range(periods.shape[0]):
+        longest = max(longest, periods[k])
+    return bool(periods.shape[0] == 0 or ticks >= 2.0 * longest)
 
 
 @part
@@ -221,11 +224,11 @@ def _start_again(
         ticks[:] = 0
         return False
     _empty(number, count, season, updates, bins, visits)
-    number[FIRST_TICK] = ticks[0]
+    number[FIRST_TICK], stuck = ticks[0], kept < 0  # never; the constant would be a type, compiled for itself
     for i in range(kept):
         x = y = start[i]
         if periods.shape[0] > 0:
-            y = without_season(x, ticks[i], periods, n_bins, season_gains, gains, season, updates, bins, visits, False)
+            y = without_season(x, ticks[i], periods, n_bins, season_gains, gains, season, updates, bins, visits, stuck)
         n = count[POINTS]
         if n == 0:
             number[LEVEL] = y

@@ -30,7 +30,7 @@ from sentinel.runtime import logs
 from sentinel.runtime.control import ControlSocket
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
-from sentinel.runtime.kernels import compile_unless
+from sentinel.runtime.kernels import compile_unless, needs_evidence
 from sentinel.runtime.readings import Readings
 from sentinel.runtime.scheduler import Pushing, Schedule
 from sentinel.runtime.systemd import MORE_TIME, ServiceManager, describe
@@ -150,7 +150,8 @@ class Daemon:
         try:
             self.web.start()
             logger.info("serving", extra={"address": self.web.address})
-            if not compile_unless(self._stopped_while("compiling, which takes half a minute at the first start")):
+            stopped = self._stopped_while("compiling, which takes half a minute at the first start")
+            if not compile_unless(stopped, evidence=needs_evidence(self._settings)):
                 self.hanging = True
                 return
             self.engine.restore(self._stopped_while("restoring the state", MORE_TIME))
@@ -262,6 +263,9 @@ class Daemon:
     def _take_over(self, settings: Settings, sources: Sequence[Source] | None = None) -> None:
         """Put these settings in force, with new sources where there are other ones."""
         self._coming = None
+        if needs_evidence(settings) and not compile_unless(self._turn_meanwhile):
+            self.hanging = True
+            return
         notifiers = _notifiers(settings) if settings.notify != self._settings.notify else None
         self.engine.reload(settings, notifiers)
         self._settings = settings
@@ -278,6 +282,13 @@ class Daemon:
             self.metrics.config_restart_required.set(key in self.restart_required, reason=key)
         if self.restart_required:
             logger.warning("these sections change at a restart", extra={"sections": ", ".join(self.restart_required)})
+
+    def _turn_meanwhile(self) -> bool:
+        """Go on watching while what the new configuration needs is compiled; tell if the daemon was stopped."""
+        self.engine.turn(0.0)
+        if self._manager.is_due():
+            self._manager.beat("compiling what the new configuration needs")
+        return self._stop
 
     def _note_loaded(self) -> None:
         self.metrics.config_last_reload_successful.set(1)

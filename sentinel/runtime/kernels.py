@@ -2,7 +2,7 @@
 
 The kernels of evidence and of "slower than it was" take longest, and the compiler runs one thread at a time. Where the
 disk has no machine code yet, a second process therefore compiles evidence, and this one everything else, at the same
-time.
+time. A configuration whose rules are all of kind slower, as by default, never meets evidence and does not wait for it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,20 +24,34 @@ from detectors.compiled import is_kept
 from detectors.evidence import Evidence, above, stream_of
 from detectors.pairs import pairs_of
 
+if TYPE_CHECKING:
+    from sentinel.config import Settings
+
 PATIENCE_SECONDS = 600.0
 """Bound on the wait for the second process; a busy machine has needed 80 s, and to compile anew takes as long again."""
 LOOK_SECONDS = 0.1
 """Longest time until a compilation is left behind."""
 
 
-def compile_unless(stopped: Callable[[], bool]) -> bool:
+def needs_evidence(settings: Settings) -> bool:
+    """True unless every series has a rule of kind slower, and rules that come without bets on pairs beside it at most.
+
+    Of a series without any rule evidence is kept, for those that may be added.
+    """
+    kinds = {rule.kind for rule in settings.alarms}
+    return not kinds <= {"slower", "rise"} or not any(
+        rule.kind == "slower" and rule.match == "*" for rule in settings.alarms
+    )
+
+
+def compile_unless(stopped: Callable[[], bool], *, evidence: bool = True) -> bool:
     """Compile in a thread of its own, as the compiler cannot be interrupted and may take half a minute.
 
-    False as soon as `stopped` says so; the thread is then still at work and the process has to leave it behind. What
-    the second process compiles is kept for the next start.
+    False as soon as `stopped`, which is asked all the while, says so; the thread is then still at work and the process
+    has to leave it behind. What the second process compiles is kept for the next start.
     """
     executor = ThreadPoolExecutor(1, thread_name_prefix="compile")
-    work = executor.submit(compile_kernels)
+    work = executor.submit(compile_kernels, evidence=evidence)
     executor.shutdown(wait=False)
     while not wait([work], LOOK_SECONDS).done:
         if stopped():
@@ -45,8 +60,8 @@ def compile_unless(stopped: Callable[[], bool]) -> bool:
     return True
 
 
-def compile_kernels() -> None:
-    """Compile, or load from the cache on disk, everything that a tick runs through."""
+def compile_kernels(*, evidence: bool = True) -> None:
+    """Compile, or load from the cache on disk, everything that a tick runs through, or all of it but evidence."""
     # Imported here: the second process needs none of it.
     from sentinel.config import Settings
     from sentinel.pipeline.pipeline import Batch, Pipeline
@@ -61,7 +76,7 @@ def compile_kernels() -> None:
     settings = Settings.model_validate(
         {
             "series": [{"match": "warm-up", "counterpart": "control", **shape}, {"match": "control", **shape}],
-            "alarms": [{"threshold": 0.8, "alpha": 1e-4}, {"kind": "slower", "alpha": 1e-4}],
+            "alarms": [{"kind": "slower", "alpha": 1e-4}, *([{"threshold": 0.8, "alpha": 1e-4}] if evidence else [])],
         }
     )
     pipeline = Pipeline(settings, took=on_stage)
@@ -70,7 +85,7 @@ def compile_kernels() -> None:
         np.repeat(np.arange(2), 3), np.tile(times, 2), np.tile([0.0, 1.0, 0.5], 2),
         tuple((number, name, "warm-up") for number, name in enumerate(names)),
     )  # fmt: skip
-    second = None if is_kept(advance) else _second_process()
+    second = _second_process() if evidence and not is_kept(advance) else None
     pipeline.finish(pipeline.advance(pipeline.init(), batch)[0])
 
 

@@ -15,6 +15,8 @@ import pytest
 import detectors
 import sentinel
 from detectors.compiled import is_kept
+from sentinel.config import Settings
+from sentinel.runtime.kernels import needs_evidence
 
 KERNEL = """
 from detectors.compiled import compiled
@@ -27,7 +29,7 @@ PROGRAM = """
 import json, sys
 sys.executable = sys.argv[1]
 from sentinel.runtime.kernels import compile_kernels
-compile_kernels()
+compile_kernels(evidence=sys.argv[2] == "all")
 from detectors import bank, betting, fading, slowing, spectrum, spread
 from sentinel.pipeline import alarm, difference, kernel
 kernels = [
@@ -40,7 +42,9 @@ print(json.dumps([count("cache_hits"), count("cache_misses")]))
 """
 
 
-def compiled_in(cache: Path, executable: str = sys.executable) -> tuple[dict[str, int], dict[str, int]]:
+def compiled_in(
+    cache: Path, executable: str = sys.executable, what: str = "all"
+) -> tuple[dict[str, int], dict[str, int]]:
     """Signatures of each kernel that a new process found on the disk, and that it compiled itself.
 
     It runs in a copy of the program beside the installed one, which the second process once compiled instead.
@@ -49,12 +53,20 @@ def compiled_in(cache: Path, executable: str = sys.executable) -> tuple[dict[str
     for package in (sentinel, detectors):
         shutil.copytree(Path(package.__file__).parent, copy / package.__name__, dirs_exist_ok=True)
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, executable], env=os.environ | {"NUMBA_CACHE_DIR": str(cache / "kept")},
+        [sys.executable, "-c", PROGRAM, executable, what], env=os.environ | {"NUMBA_CACHE_DIR": str(cache / "kept")},
         cwd=copy, capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     assert done.stderr == ""
     found, made = json.loads(done.stdout)
     return found, made
+
+
+@pytest.mark.slow
+def test_with_the_default_rule_evidence_is_not_compiled(tmp_path: Path) -> None:
+    found, made = compiled_in(tmp_path, what="default")
+    assert made.pop("detectors.betting.advance") == 0
+    assert set(found.values()) == {0}
+    assert set(made.values()) == {1}
 
 
 @pytest.mark.slow
@@ -75,6 +87,21 @@ def test_where_no_second_process_can_run_everything_is_compiled_by_the_first(tmp
     found, made = compiled_in(tmp_path, executable)
     assert set(found.values()) == {0}
     assert set(made.values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("alarms", "needed"),
+    [
+        (None, False),
+        ([{"kind": "slower", "alpha": 1e-4}, {"kind": "rise", "ratio": 2.0}], False),
+        ([{"kind": "slower", "alpha": 1e-4}, {"threshold": 0.8, "alpha": 1e-4}], True),
+        ([{"kind": "slower", "alpha": 1e-4, "match": "lake*"}], True),
+        ([], True),
+    ],
+)
+def test_evidence_is_compiled_where_a_series_may_meet_it(alarms: list[dict[str, object]] | None, needed: bool) -> None:
+    settings = Settings.model_validate({} if alarms is None else {"alarms": alarms})
+    assert needs_evidence(settings) is needed
 
 
 def test_a_kernel_is_kept_once_it_has_run_and_until_its_source_changes(tmp_path, monkeypatch) -> None:
