@@ -73,7 +73,7 @@ class Spread:
     ) -> tuple[SpreadState, Floats]:
         """Take in winsorised squares, shape (tick, series), NaN = none; `l`, NaN until the baseline is full.
 
-        A reset empties a series; one at a `gap` leaves what it remembers of past seasons, if it remembers them.
+        A reset empties a series; one at a `gap` leaves what was seen before as a past that the spread is held against.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class Spread:
         new = SpreadState(state.numbers.copy(), state.points.copy(), state.seasons.copy())
         spread = np.empty(square.shape)
         square, reset = one_layout(square), one_layout(reset)
-        gap = np.zeros_like(reset) if gap is None or not self._remembers else one_layout(gap)
+        gap = np.zeros_like(reset) if gap is None else one_layout(gap)
 
         def run(first: int, last: int) -> None:
             _advance(square, reset, gap, *new, spread, self._keep, self._baseline, self._remembers, first, last)

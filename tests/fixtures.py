@@ -262,7 +262,7 @@ def count_source(metrics: Metrics, source: str) -> None:
     metrics.gaps.inc(4, source=source)
     for counter in (
         metrics.observations_received, metrics.observations_accepted, metrics.observations_duplicate,
-        metrics.observations_revised, metrics.observations_late,
+        metrics.observations_revised, metrics.observations_late, metrics.observations_on_hold,
     ):  # fmt: skip
         counter.inc(100, source=source)
     metrics.observations_rejected.inc(2, source=source, reason="not_a_number")

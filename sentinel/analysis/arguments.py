@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from sentinel.config import DEFAULT_BANK, Settings, from_mapping, load, or_else
+from sentinel.config import DEFAULT_BANK, Settings, from_mapping, load, or_else, with_events
 from sentinel.domain.errors import ConfigError, SentinelError, UsageError
 from sentinel.tables.options import NAMES
 
@@ -77,7 +77,7 @@ def settings_from(
     elif isinstance(config, Mapping):
         settings = from_mapping(config)
     else:
-        settings = Settings() if config is None else load(config)
+        settings = Settings() if config is None else with_events(load(config))
     written = settings.model_dump(mode="json")
     changed: dict[str, object] = {}
     if threshold is not None:

@@ -100,6 +100,8 @@ def run(
     settings = settings.divide(list_names(settings, observations.names))
     own_axes = _axes(observations, settings)
     if any(axis.numbered for axis in own_axes):
+        if settings.events:
+            raise DataError("events: the times of the input are numbers; declared events need dates")
         settings = settings.model_copy(update={"alarms": tuple(rule.without_calendar() for rule in settings.alarms)})
     pipeline = Pipeline(settings, conditioning=conditioning, threads=len(os.sched_getaffinity(0)))
     if rules is not None:

@@ -16,7 +16,7 @@ from sentinel.analysis.pictures import picture_format, write_picture
 from sentinel.analysis.record import describe
 from sentinel.analysis.report import summarise
 from sentinel.commands.main import folder_for, table_options, writing
-from sentinel.config import Settings, load
+from sentinel.config import EventsFile, Settings, load, with_events
 from sentinel.domain.errors import SentinelError
 from sentinel.views.picture import Look
 
@@ -80,6 +80,8 @@ def _look(arguments: argparse.Namespace) -> Look:
 def settings_of(arguments: argparse.Namespace) -> Settings:
     """Load the settings, with what the command line says about all series."""
     settings = load(arguments.config) if arguments.config else Settings()
+    table = getattr(arguments, "events_file", None)
+    settings = with_events(settings, [EventsFile(path=Path(table))] if table else ())
     return with_spans(settings, arguments.cadence, arguments.season, arguments.aggregate, arguments.resolution)
 
 

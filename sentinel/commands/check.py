@@ -20,6 +20,7 @@ from sentinel.config import (
     SiteSettings,
     load,
     schema_text,
+    with_events,
 )
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import ConfigError
@@ -57,7 +58,7 @@ _LISTED_CADENCES = (Cadence.parse("1h"), Cadence.parse("1d"))
 def main(arguments: argparse.Namespace) -> int:
     """Load the configuration, print what it means; ConfigError with all its faults if it cannot be used."""
     notices: list[str] = []
-    settings = load(arguments.config, notices.append)
+    settings = with_events(load(arguments.config, notices.append))
     try:
         sources = make_sources(settings.sources, Clock())
     except ConfigError as error:

@@ -136,6 +136,8 @@ def parser() -> argparse.ArgumentParser:
     backtest.add_argument("--quiet", action="store_true", help="no progress, no summary")
     text = "judge the alarms by what happened: a table with the columns series, time and kind "
     backtest.add_argument("--events", metavar="FILE", help=f"{text}(transition, start, end, control)")
+    text = "declared events that hold series or let them begin anew: series, start, end, kind, gate, note"
+    backtest.add_argument("--events-file", metavar="FILE", help=text)
     backtest.add_argument(
         "--sweep", action="store_true", help="also try other thresholds, budgets, scales and half-lives"
     )

@@ -18,7 +18,7 @@ from sentinel.analysis.record import match_cleared
 from sentinel.analysis.run import half_life
 from sentinel.commands.explain import choose, known_alarms
 from sentinel.commands.main import folder_for, writing
-from sentinel.config import Settings, load
+from sentinel.config import Settings, load, with_events
 from sentinel.domain.errors import DataError, UsageError
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.observation import CalendarAxis
@@ -72,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
         return _replay_alarm(folder, args.alarm)
     if not args.out:
         raise UsageError("replay: --out DIR is needed, or an ALARM whose number is reproduced")
-    fixed = load(Path(args.config)) if args.config else None
+    fixed = with_events(load(Path(args.config))) if args.config else None
     machine = Replica(fixed or Settings())
     axes: defaultdict[int, CalendarAxis] = defaultdict(CalendarAxis)
     events: list[AlarmEvent] = []

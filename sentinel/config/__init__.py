@@ -13,8 +13,17 @@ from sentinel.config.alarms import (
     ChannelSettings,
 )
 from sentinel.config.asked import WebKeys
+from sentinel.config.events import EventSettings, EventsFile, parse_moment
 from sentinel.config.http import HttpSource
-from sentinel.config.loading import fingerprint, from_mapping, from_record, load, schema_text, to_record
+from sentinel.config.loading import (
+    fingerprint,
+    from_mapping,
+    from_record,
+    load,
+    schema_text,
+    to_record,
+    with_events,
+)
 from sentinel.config.notify import (
     AlertmanagerNotify,
     EmailNotify,
@@ -58,6 +67,8 @@ __all__ = [
     "DaemonSettings",
     "EmailNotify",
     "EntryKey",
+    "EventSettings",
+    "EventsFile",
     "ExecNotify",
     "HttpSource",
     "LogNotify",
@@ -85,6 +96,8 @@ __all__ = [
     "known_time_zone",
     "load",
     "or_else",
+    "parse_moment",
     "schema_text",
     "to_record",
+    "with_events",
 ]  # fmt: skip

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from sentinel.config.alarms import AlarmSettings
+from sentinel.config.events import EventsFile, read_files
 from sentinel.config.faults import Faults, fault_line, faults_of
 from sentinel.config.series import BankSettings, SeriesSettings
 from sentinel.config.settings import Settings
@@ -46,6 +47,12 @@ def load(path: Path | str, notice: Callable[[str], object] | None = None) -> Set
         for line in notices:
             notice(line)
     return settings
+
+
+def with_events(settings: Settings, more: Iterable[EventsFile] = ()) -> Settings:
+    """Add the events of the tables of events, and of `more` of them; ConfigError where one cannot be read."""
+    found = read_files((*settings.event_files, *more))
+    return settings.model_copy(update={"events": (*settings.events, *found)}) if found else settings
 
 
 def from_mapping(data: Mapping[str, Any], where: str = "config") -> Settings:

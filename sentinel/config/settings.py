@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from sentinel.config.alarms import DEFAULT_ALARMS, FLEET, LARGEST_ALPHA, SLOWER, AlarmSettings, alarm_conflicts
+from sentinel.config.events import EventSettings, EventsFile
 from sentinel.config.notify import LogNotify, NamedPath, Notify
 from sentinel.config.remote import PushSource, Source, several_push
 from sentinel.config.series import (
@@ -153,6 +154,10 @@ class Settings(Part):
     alarms: Annotated[tuple[AlarmSettings, ...], without(alarm_conflicts)] = DEFAULT_ALARMS
     """The rules; of two with the same claim that match a series the first applies. Without any given: slower than it
     was, as a warning with one false alarm a year and series, and critical with one in ten years."""
+    events: tuple[EventSettings, ...] = ()
+    """Maintenance, calibrations, changed sensors and interventions: what holds series, or lets them begin anew."""
+    event_files: tuple[EventsFile, ...] = ()
+    """Tables of such events, read with the settings."""
     sites: Annotated[tuple[SiteSettings, ...], without(repeated_names)] = ()
     """Several variables of one site, alarming together."""
     notify: Annotated[tuple[Notify, ...], without(repeated_names)] = (LogNotify(),)

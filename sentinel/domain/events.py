@@ -62,6 +62,8 @@ class AlarmEvent(NamedTuple):
     """Ticks over which means were taken; more than 1 in rules of kind slower only."""
     tick: int = -1
     """Number of that tick on the grid of the series; -1 = not known."""
+    ended_by: str = ""
+    """`reset` or `rebase`, where a declared event ended it; empty otherwise."""
 
     @property
     def e_value(self) -> float:

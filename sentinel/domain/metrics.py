@@ -166,6 +166,8 @@ class Metrics:
         self.observations_revised = Counter(
             "observations_revised_total", "Same series and time, other value.", "source")
         self.observations_late = Counter("observations_late_total", "Came after their tick had closed.", "source")
+        self.observations_on_hold = Counter(
+            "observations_on_hold_total", "Came while a declared event held their series; not judged.", "source")
         self.observations_rejected = Counter("observations_rejected_total", "Could not be used.", "source", "reason")
         self.observations_marked = Counter(
             "observations_marked_total", "Taken without the mark behind their number (trailing), by mark.",

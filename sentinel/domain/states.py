@@ -45,7 +45,8 @@ class Reason(Enum):
     SPACING = "spacing"
     COUNTERPART_MISSING = "reference_missing"
     COUNTERPART_BEHIND = "reference_behind"
-    TOO_SLOW = "too_slow"  # the last, as its place in this list is what a checkpoint holds
+    TOO_SLOW = "too_slow"
+    ON_HOLD = "on_hold"  # the last, as its place in this list is what a checkpoint holds
 
 
 STATES = tuple(State)

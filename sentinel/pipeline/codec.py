@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.domain.errors import StateError
+from sentinel.domain.gates import GateEvent
 from sentinel.domain.spans import Cadence
 from sentinel.pipeline import sites
 from sentinel.pipeline.arrays import Arrays, Floats, Ints, flatten, unflatten
@@ -27,12 +28,12 @@ from sentinel.pipeline.plan import Plan, PlanChannel, PlanRule, SeriesPlans
 from sentinel.pipeline.state import NO_FLOATS
 
 FORMAT = 5
-_AHEAD = ("grid/next_tick", "grid/newest_us", "grid/pending")
+_AHEAD = ("grid/next_tick", "grid/newest_us", "grid/pending", "grid/due")
 _STARTS = ("conditioner/far", "conditioner/start", "conditioner/jump")
 """They were not in version 0.1.0; what they do is seen in level and scale, and in whether a series is blind."""
 _AT_START = ("evidence/waits", "evidence/early", "evidence/held")
-_KEPT = ("conditioner/kept", "spread/seasons")
-"""All 0 where nothing is kept across gaps; digests are then those of versions that kept nothing."""
+_KEPT = ("conditioner/kept", "spread/seasons", "grid/skipped")
+"""All 0 where nothing is kept across gaps and no hold was; digests are then those of versions that knew neither."""
 _SERIES = ("source_of", "watermarks_us", "ids")
 _COMPARISONS = ("own", "target", "counterpart")
 
@@ -70,6 +71,7 @@ def to_arrays(state: PipelineState) -> tuple[Arrays, dict[str, Any]]:
         "waiting": list(state.waiting), "counterparts": list(state.comparisons.counterpart_names),
         "sites": sites.to_record(state.sites), "retired": [list(each) for each in state.retired],
         "forgotten": [list(each) for each in state.forgotten], "renamed": [list(names) for names in state.renamed],
+        "events": [event._asdict() for event in state.events],
     }  # fmt: skip
     return arrays, header
 
@@ -145,6 +147,7 @@ def _build(pipeline: Pipeline, arrays: Mapping[str, NDArray[Any]], header: Mappi
         watermarks_us=arrays["watermarks_us"], ids=arrays["ids"],
         retired=read_gone(header, "retired"), forgotten=read_gone(header, "forgotten"),
         renamed=tuple(tuple(names) for names in header.get("renamed", ())),
+        events=tuple(map(GateEvent.from_record, header.get("events", ()))),
     ).with_cohorts(keys, cohorts)  # fmt: skip
 
 

@@ -27,13 +27,14 @@ from sentinel.pipeline.alarm import Alarm, AlarmState, States
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.columns import POINTS, TIE_SHARE
 from sentinel.pipeline.conditioning import ComparisonBlock, Conditioned, ConditionerState, DifferenceState
-from sentinel.pipeline.grid import ABSENT, Block, Grid, GridState
+from sentinel.pipeline.grid import ABSENT, HELD, Block, Grid, GridState
 from sentinel.pipeline.kernel import RESTART
 from sentinel.pipeline.plan import UNCLIPPED, Plan
 from sentinel.pipeline.scoring import Scored, Scoring, ScoringState, Stopwatch
 
 LARGEST = 4096
 _COUNTERPART_MISSING = REASONS.index(Reason.COUNTERPART_MISSING)
+_ON_HOLD = np.int8(REASONS.index(Reason.ON_HOLD))
 
 
 class Last(NamedTuple):
@@ -150,11 +151,11 @@ class Cohort:
         else:
             conditioner, conditioned = self.conditioner.advance(given["conditioner"], block)
         took("conditioning", perf_counter() - start)
+        clock, skipped = _count_holds(block, given["last"].tick, state.grid.skipped[rows])
+        conditioned.blind[block.kind == HELD] = _ON_HOLD
         before = ScoringState(*(given[part] for part in ScoringState._fields))
         was_open = given["alarm"].raised >= 0
-        after, scored = self.scoring.advance(
-            before, conditioned, block.tick, block.kind != ABSENT, was_open, took
-        )  # fmt: skip
+        after, scored = self.scoring.advance(before, conditioned, clock, block.kind, was_open, took)
         start = perf_counter()
         found = scored.evidence
         alarm, states = self.alarm.advance(
@@ -169,8 +170,24 @@ class Cohort:
         }  # fmt: skip
         if not everyone:
             parts = {name: arrays.put(getattr(state, name), rows, given[name], part) for name, part in parts.items()}
+        if skipped is not None:
+            parts["grid"] = state.grid._replace(skipped=state.grid.skipped.copy())
+            parts["grid"].skipped[rows] = skipped
         took("alarm", perf_counter() - start)
         return state._replace(**parts), SteppedBlock(block, conditioned, scored, states)
+
+
+def _count_holds(block: Block, last_tick: Ints, skipped: Ints) -> tuple[Ints, Ints | None]:
+    """Give the numbers of a block's ticks with each hold counted as one, and how many ticks were skipped by its end.
+
+    `last_tick` is that before the block, `skipped` how many had been skipped by then; None = no more are.
+    """
+    held = block.kind == HELD
+    if not held.any():
+        return (block.tick - skipped if skipped.any() else block.tick), None
+    before = np.concatenate((last_tick[None], block.tick[:-1]))
+    total = skipped + np.cumsum(np.where(held, block.tick - before - 1, 0), axis=0)
+    return block.tick - total, total[-1]
 
 
 def _name_missing_counterpart(reason: Codes, alone: Flags) -> Codes:

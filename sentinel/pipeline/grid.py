@@ -12,14 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints, concat
 
-ABSENT, TICK, GAP = 0, 1, 2
-"""Kinds of an entry of a block: nothing at all (the series has no tick here), a tick, a gap row."""
+if TYPE_CHECKING:
+    from sentinel.pipeline.gates import Passages
+
+ABSENT, TICK, GAP, HELD, REBASES, RESETS = range(6)
+"""Kinds of an entry of a block: nothing at all (the series has no tick here), a tick, a gap row, all ticks of a hold as
+one, a tick before which level and evidence begin anew, a tick before which everything does."""
 
 _SHORTEST_BLOCK = 16
 
@@ -50,6 +54,10 @@ class GridState(NamedTuple):
     """Open observations, sorted by (series, time): row of the series, shape (n,); likewise time and value."""
     pending_us: Ints
     pending_value: Floats
+    due: Codes
+    """Declared too late for the tick it was for: `RESETS` or `REBASES` before the next one; 0 = nothing; (series,)."""
+    skipped: Ints
+    """Ticks of holds so far that the detectors do not count; (series,)."""
 
 
 NEVER = np.iinfo(np.int64).min
@@ -64,7 +72,7 @@ def take_series(state: GridState, rows: Ints) -> GridState:
     order = order[np.argsort(place[order], kind="stable")]
     return GridState(
         state.origin_us[rows], state.next_tick[rows], state.newest_us[rows], place[order], state.pending_us[order],
-        state.pending_value[order],
+        state.pending_value[order], state.due[rows], state.skipped[rows],
     )  # fmt: skip
 
 
@@ -95,7 +103,7 @@ class Grid:
         none = np.empty(0, np.int64)
         return GridState(
             np.zeros(series, np.int64), np.full(series, -1, np.int64), np.full(series, NEVER, np.int64),
-            none, none, np.empty(0),
+            none, none, np.empty(0), np.zeros(series, np.int8), np.zeros(series, np.int64),
         )  # fmt: skip
 
     def _position(self, time_us: Ints) -> Ints:
@@ -117,6 +125,14 @@ class Grid:
     def middle_us(self, origin: Ints, tick: Ints) -> Ints:
         """Return the nominal time of a tick: its middle, where a regular stamp lies, or the first of its month."""
         return self.start_us(origin, tick) + (0 if self.months else self.cadence_us // 2)
+
+    def first_at(self, origin: Ints, time_us: Ints) -> Ints:
+        """Return the first tick whose nominal time is not before each time."""
+        if self.months:
+            month = self._position(time_us)
+            later = month.astype("datetime64[M]").astype("datetime64[us]").astype(np.int64) < time_us
+            return -((origin - month - later) // self.months)
+        return -((origin + self.cadence_us // 2 - time_us) // self.cadence_us)
 
     def take(self, state: GridState, row: Ints, time_us: Ints, value: Floats) -> tuple[GridState, Ints]:
         """Sort observations to those that wait; also give the rows (with repetitions) of those that are late."""
@@ -144,17 +160,17 @@ class Grid:
         if not np.all((step > 0) | ((step == 0) & (np.diff(time_us) >= 0))):
             order = np.lexsort((time_us, row))
             row, time_us, value = row[order], time_us[order], value[order]
-        return GridState(origin, next_tick, newest, row, time_us, value), late_rows
+        return GridState(origin, next_tick, newest, row, time_us, value, *state[6:]), late_rows
 
     def close(
         self, state: GridState, watermark_us: Ints | None = None, *, everything: bool = False, area: int = 1 << 15,
-        cut_every: int = 0,
+        cut_every: int = 0, passages: Passages | None = None,
     ) -> tuple[GridState, list[Block]]:  # fmt: skip
         """Close the ticks that are due and cut them into blocks of about `area` ticks times series.
 
         `watermark_us`, of the source of each series or `NEVER`, closes ticks that hold observations, and only of series
         not far behind it (a replayed record is not silent). With `everything` the input has ended. A block ends after
-        every tick whose number is a multiple of `cut_every`, if that is not 0.
+        every tick whose number is a multiple of `cut_every`, if that is not 0. `passages` know the declared events.
         """
         if state.pending_row.size == 0:
             return state, []
@@ -165,14 +181,17 @@ class Grid:
             return state, []
         taken = slice(None) if closing.all() else closing
         row, tick, value = self._aggregate(state.pending_row[taken], tick[taken], state.pending_value[taken])
-        blocks = self._cut(row, tick, value, state.next_tick, area, cut_every)
-        next_tick = state.next_tick.copy()
+        blocks = self._cut(row, tick, value, state, area, cut_every, passages)
+        next_tick, later = state.next_tick.copy(), state.due
+        if later.any():
+            later = later.copy()
+            later[row] = 0
         last = np.append(row[1:] != row[:-1], True)
         next_tick[row[last]] = tick[last] + 1
         stays = slice(0, 0) if closing.all() else ~closing
         return state._replace(
             next_tick=next_tick, pending_row=state.pending_row[stays], pending_us=state.pending_us[stays],
-            pending_value=state.pending_value[stays],
+            pending_value=state.pending_value[stays], due=later,
         ), blocks  # fmt: skip
 
     def _find_due(self, state: GridState, watermark_us: Ints | None) -> Ints:
@@ -195,12 +214,19 @@ class Grid:
         starts = np.append(0, ends[:-1] + 1)
         return row[last], tick[last], np.add.reduceat(value, starts) / (ends - starts + 1)
 
-    def _cut(self, row: Ints, tick: Ints, value: Floats, next_tick: Ints, area: int, cut_every: int) -> list[Block]:
+    def _cut(
+        self, row: Ints, tick: Ints, value: Floats, state: GridState, area: int, cut_every: int,
+        passages: Passages | None,
+    ) -> list[Block]:  # fmt: skip
         """Lay values, sorted by (series, tick), out as blocks, with the missing ticks and gap rows before each."""
         first = np.append(True, row[1:] != row[:-1])
-        missing = tick - np.where(first, next_tick[row] - 1, np.append(0, tick[:-1])) - 1
+        before = np.where(first, state.next_tick[row] - 1, np.append(0, tick[:-1]))
+        missing = tick - before - 1
+        laid = passages.lay(self, state.origin_us, row, tick, missing) if passages is not None else {}
         gap = missing > self.max_gap
         entries = np.where(gap, 1, missing) + 1  # of each value: what comes before it, and itself
+        for i, (numbers, _) in laid.items():
+            gap[i], entries[i] = False, numbers.size + 1
         end = np.cumsum(entries)
         of = np.repeat(np.arange(row.size), entries)  # the value that each entry leads up to
         ahead = end[of] - 1 - np.arange(of.size)  # how many entries before that value
@@ -208,6 +234,13 @@ class Grid:
         kind = np.where(gap[of] & (ahead == 1), GAP, TICK).astype(np.int8)
         filled = np.where(ahead == 0, value[of], np.nan)
         number = tick[of] - ahead
+        for i, (numbers, kinds) in laid.items():
+            number[end[i] - entries[i] : end[i] - 1], kind[end[i] - entries[i] : end[i] - 1] = numbers, kinds
+        if state.due.any():
+            late = first & (state.due[row] != 0)
+            kind[end[late] - 1] = state.due[row[late]]
+        for i, what in passages.begin_anew(self, state.origin_us, row, tick, before) if passages is not None else ():
+            kind[end[i] - 1] = max(kind[end[i] - 1], what)
         return [
             Block(row[first][of_series], np.where(within, kind[at], ABSENT).astype(np.int8),
                   np.where(within, filled[at], np.nan), number[at])

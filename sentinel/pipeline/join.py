@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from sentinel.pipeline.conditioning import ComparisonBlock, Side
 from sentinel.pipeline.grid import ABSENT, NEVER, lay_out
 from sentinel.pipeline.plan import Plan
 from sentinel.pipeline.scoring import Stopwatch
+
+if TYPE_CHECKING:
+    from sentinel.pipeline.gates import Passages
 
 _TICK_BITS = 42
 _OFFSET = 1 << (_TICK_BITS - 1)
@@ -188,18 +191,20 @@ class Closed(NamedTuple):
 def step(
     state: Comparisons, stages: Sequence[Cohort], cohorts: list[CohortState], closed: Closed, where: Positions,
     observe: Callable[[int, CohortState, SteppedBlock], None], took: Stopwatch, *, ended: bool, area: int,
-    cut_every: int,
+    cut_every: int, passages: Callable[[CohortState], Passages | None] = lambda _: None,
 ) -> Comparisons:  # fmt: skip
     """Let closed ticks wait, hand on those whose time has come, and step the cohorts of the comparisons in the list.
 
-    `observe` is called after each block: position of its cohort, the cohort after it, what it gave.
+    `observe` is called after each block: position of its cohort, the cohort after it, what it gave. `passages` give
+    the declared events of a cohort.
     """
 
     def look_ahead(comparison: int, first: int, beyond: int) -> list[Waiting]:
         """Give the open ticks of the counterpart from `first` to before `beyond`, as if they were closed."""
         counterpart = state.counterpart[comparison]
         at = int(where.cohort[counterpart])
-        return _close_ahead(stages[at], cohorts[at], int(where.row[counterpart]), first, beyond, comparison)
+        row = int(where.row[counterpart])
+        return _close_ahead(stages[at], cohorts[at], row, first, beyond, comparison, passages(cohorts[at]))
 
     after, due, decided = _advance(state, closed, where, look_ahead, ended=ended)
     _move_grids(state, cohorts, where, decided)
@@ -372,7 +377,7 @@ def _move_grids(state: Comparisons, cohorts: list[CohortState], where: Positions
 
 
 def _close_ahead(
-    stage: Cohort, members: CohortState, row: int, first: int, beyond: int, comparison: int
+    stage: Cohort, members: CohortState, row: int, first: int, beyond: int, comparison: int, passages: Passages | None
 ) -> list[Waiting]:
     """Close open ticks of one series on a copy; those before `first` have been looked at before."""
     grid = members.grid
@@ -381,7 +386,7 @@ def _close_ahead(
     if not np.any(tick[here] >= first):
         return []
     pending = {name: getattr(grid, name)[here] for name in ("pending_row", "pending_us", "pending_value")}
-    _, blocks = stage.grid.close(grid._replace(**pending), everything=True)
+    _, blocks = stage.grid.close(grid._replace(**pending), everything=True, passages=passages)
     found = []
     for block in blocks:
         members, stepped = stage.step(members, block, lambda _stage, _seconds: None)

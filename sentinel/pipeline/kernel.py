@@ -20,7 +20,8 @@ from the second update on. A missing tick moves the level along its slope and no
 likewise, and it forms no pair (it would read 0.99995); the tick after it may use it. `ties.py` says which values are.
 
 A gap empties all of this. Where a series keeps what it knows across gaps, scale, season and the time since its start
-stay, and the level is found again by the first few values, which move nothing else.
+stay, and the level is found again by the first few values, which move nothing else. A declared event empties it
+before a value: all of it, or as a gap does of a series that keeps.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ from sentinel.pipeline.columns import (
     VARIANCE,
     WARM_UP,
 )
-from sentinel.pipeline.grid import ABSENT, GAP
+from sentinel.pipeline.grid import ABSENT, GAP, REBASES
 from sentinel.pipeline.plan import UNCLIPPED
 from sentinel.pipeline.season import season_at, without_season
 
@@ -113,6 +114,9 @@ def condition(
                 learning[t, s] = True
                 blind[t, s] = _GAP
                 continue
+            reset[t, s] = _begin_anew(
+                kind[t, s], number, count, season[s], season_updates[s], bins[s], visits[s], far[s], kept, s
+            )
             if math.isnan(number[FIRST_TICK]):
                 number[FIRST_TICK] = tick[t, s]
             wave = season_at(tick[t, s], periods, n_bins, bins[s])
@@ -184,6 +188,23 @@ def _pass_gap(
     number[LEVEL] = number[SLOPE] = 0.0
     number[LAST] = number[LAST_VALUE] = number[EARLIER] = np.nan
     count[POINTS] = count[MISSING] = count[TIED] = count[OUTSIDE] = count[IMPLAUSIBLE] = count[ISOLATED] = 0
+
+
+@part
+def _begin_anew(
+    kind: int, number: Floats, count: Ints, season: Floats, updates: Ints, bins: Floats, visits: Ints, far: Floats,
+    kept: Ints, s: int,
+) -> bool:  # fmt: skip
+    """Let a series begin anew where a declared event says so; False where none does."""
+    if kind < REBASES:
+        return False
+    stays = kind == REBASES
+    points = count[POINTS] + kept[s] if stays else 0
+    _pass_gap(number, count, season, updates, bins, visits, stays)
+    if not stays:
+        fills.forget_values(far)
+    kept[s] = points
+    return True
 
 
 @part

@@ -16,9 +16,11 @@ from time import perf_counter
 import numpy as np
 
 from sentinel.config import Settings, identity
+from sentinel.domain.gates import GateEvent
 from sentinel.pipeline import join, sites
 from sentinel.pipeline.arrays import Floats, Ints
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
+from sentinel.pipeline.gates import Gates, Passages, declare, note_held
 from sentinel.pipeline.grid import NEVER
 from sentinel.pipeline.join import Positions, find_positions
 from sentinel.pipeline.plan import Plan, Plans, learn_cadence
@@ -51,6 +53,8 @@ class Pipeline:
         self._area, self._cut_every = area, cut_every
         self._cohorts: dict[Plan, Cohort] = {}
         self.plans = Plans(settings)
+        self._events = tuple(event.to_event() for event in settings.events)
+        self._gates: tuple[tuple[GateEvent, ...], Gates] | None = None
 
     def cohort(self, plan: Plan) -> Cohort:
         """Return the stages for a plan."""
@@ -74,8 +78,15 @@ class Pipeline:
         batch = replace(batch, series=state.ids[batch.series])
         if state.retired:
             batch = batch.at(np.flatnonzero(batch.series >= 0))
+        gates, held = self.gates(state), NOTHING
+        if gates:
+            batch, held = gates.sort_out(state, batch)
         state, batch = self._release(state, batch, ended=ended)
         result, closed, cohorts = ResultBuilder(state, rows), join.Closed([], []), list(state.cohorts)
+        result.add_held(held.series)
+
+        def passages(members: CohortState) -> Passages | None:
+            return gates.passages(state, members.series) if gates else None
 
         def observe(at: int, members: CohortState, stepped: SteppedBlock) -> None:
             key = state.keys[at]
@@ -83,13 +94,15 @@ class Pipeline:
             if observer is not None:
                 observer(state, key, members, stepped)
 
-        for at, mine, watermark_us in _divide_by_cohort(state, batch, ended):
+        for at, mine, watermark_us in _divide_by_cohort(state, batch, held, ended):
             cohort = self.cohort(state.keys[at][0])
             start = perf_counter()
             grid, late = cohort.grid.take(cohorts[at].grid, state.row_of[mine.series], mine.time_us, mine.value)
+            grid = note_held(state, at, grid, held)
             grid, blocks = cohort.grid.close(
-                grid, watermark_us, everything=ended, area=self._area, cut_every=self._cut_every
-            )
+                grid, watermark_us, everything=ended, area=self._area, cut_every=self._cut_every,
+                passages=passages(cohorts[at]),
+            )  # fmt: skip
             self._took("grid", perf_counter() - start)
             cohorts[at] = cohorts[at]._replace(grid=grid)
             result.add_late(cohorts[at].series[late])
@@ -103,7 +116,7 @@ class Pipeline:
             where = self.positions(replace(state, cohorts=tuple(cohorts)))
             comparisons = join.step(
                 comparisons, self._stages(state), cohorts, closed, where, observe, self._took,
-                ended=ended, area=self._area, cut_every=self._cut_every,
+                ended=ended, area=self._area, cut_every=self._cut_every, passages=passages,
             )  # fmt: skip
         return self.with_sites(replace(state, cohorts=tuple(cohorts), comparisons=comparisons), result.build())
 
@@ -149,6 +162,17 @@ class Pipeline:
         """The input has ended: close what is open."""
         return self.advance(state, rows=rows, observer=observer, ended=True)
 
+    def gates(self, state: PipelineState) -> Gates:
+        """Give the events of the settings and those that were declared one by one."""
+        if self._gates is None or self._gates[0] is not state.events:
+            labels = {identity(source): source.name for source in self.settings.sources}
+            self._gates = state.events, Gates((*self._events, *state.events), labels)
+        return self._gates[1]
+
+    def declare(self, state: PipelineState, event: GateEvent) -> PipelineState:
+        """Let an event that was declared hold from here on."""
+        return declare(self.gates(state), lambda at: self.cohort(state.keys[at][0]).grid, state, event)
+
     def positions(self, state: PipelineState) -> Positions:
         """Find where every series is on its grid."""
         expected = {identity(source) for source in self.settings.sources}
@@ -169,8 +193,14 @@ class Pipeline:
         return replace(state, sites=after), replace(result, sites=moved)
 
 
-def _divide_by_cohort(state: PipelineState, batch: Batch, ended: bool) -> Iterator[tuple[int, Batch, Ints | None]]:
-    """Give each cohort that the batch concerns by position, its part of the batch, and the watermarks of its series."""
+def _divide_by_cohort(
+    state: PipelineState, batch: Batch, held: Batch, ended: bool
+) -> Iterator[tuple[int, Batch, Ints | None]]:
+    """Give each cohort that the batch concerns by position, its part of the batch, and the watermarks of its series.
+
+    What was held concerns it too.
+    """
+    moved = set(state.cohort_of[held.series].tolist())
     of = state.cohort_of[batch.series]
     order = np.argsort(of, kind="stable")
     edges = np.searchsorted(of[order], np.arange(len(state.cohorts) + 1))
@@ -181,7 +211,7 @@ def _divide_by_cohort(state: PipelineState, batch: Batch, ended: bool) -> Iterat
     for at, members in enumerate(state.cohorts):
         mine, own_us = order[edges[at] : edges[at + 1]], heard_us[state.source_of[members.series]]
         watermark_us = own_us if (own_us != NEVER).any() else None
-        if mine.size or watermark_us is not None or ended:
+        if mine.size or watermark_us is not None or ended or at in moved:
             yield at, batch.at(mine), watermark_us
 
 

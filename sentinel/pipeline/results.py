@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from detectors.spectrum import recovery_band
 from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent, alarm_id, remark_names
+from sentinel.domain.gates import REBASE, RESET
 from sentinel.domain.renaming import first_names
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
-from sentinel.pipeline.grid import ABSENT, GAP, Grid
+from sentinel.pipeline.grid import ABSENT, GAP, REBASES, RESETS, TICK, Grid
 from sentinel.pipeline.state import PipelineState
 from sentinel.pipeline.watching import IN_ALARM, WATCHING, code_ticks
+
+_ENDED_BY = {RESETS: RESET, REBASES: REBASE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +102,11 @@ def strongest(evidence: Floats) -> Floats:
 def alarm_event(
     state: PipelineState, cohort: Cohort, members: CohortState, row: int, k: int, what: str, raised: int, tick: int,
     leading: int, remarks: int, threshold: float, evidence: float = math.nan, estimates: Estimates[float] = UNKNOWN,
+    kind: int = TICK,
 ) -> AlarmEvent:  # fmt: skip
     """Make the event of rule `k` of the series in this row, at the end of `tick`; the alarm was raised at `raised`.
 
-    The channel `leading` gave most evidence; `remarks` in bits.
+    The channel `leading` gave most evidence; `remarks` in bits; `kind` is that of the tick in its block.
     """
     plan, series = cohort.plan, members.series[row]
     rule, name = plan.rules[k], state.names[series]
@@ -117,6 +121,7 @@ def alarm_event(
         threshold=_same_nan(float(threshold) if channel.line is None else channel.line),
         evidence=_same_nan(float(evidence)), estimates=estimates.each(_same_nan), time_us=time_us,
         cadence_us=plan.cadence_us, scale=scale, tick=int(tick),
+        ended_by=_ENDED_BY.get(int(kind), "") if what == "cleared" else "",
     )  # fmt: skip
 
 
@@ -132,6 +137,8 @@ class Result:
     events: tuple[AlarmEvent, ...] = ()
     late: dict[str, int] = field(default_factory=dict)
     """Late observations by source."""
+    held: dict[str, int] = field(default_factory=dict)
+    """Observations by source that came while their series was on hold."""
     ticks: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     """Closed ticks, missing ticks and gaps by source."""
     alarm_ticks: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
@@ -148,13 +155,17 @@ class ResultBuilder:
         self._state = state
         self._rows: list[Rows] | None = [] if rows else None
         self._events: list[AlarmEvent] = []
-        self._late = np.zeros(len(state.sources), np.int64)
+        self._late, self._held = (np.zeros(len(state.sources), np.int64) for _ in range(2))
         self._ticks = np.zeros((len(state.sources), 3), np.int64)
         self._alarm_ticks: dict[tuple[str, str], tuple[int, int]] = defaultdict(lambda: (0, 0))
 
     def add_late(self, series: Ints) -> None:
         """Count observations of these series that came too late; one entry each."""
         np.add.at(self._late, self._state.source_of[series], 1)
+
+    def add_held(self, series: Ints) -> None:
+        """Count observations of these series that a closed input gate kept out; one entry each."""
+        np.add.at(self._held, self._state.source_of[series], 1)
 
     def add_block(self, cohort: Cohort, members: CohortState, ticks: SteppedBlock) -> None:
         """Add a block that was taken through a cohort; `members` is the cohort's state after it."""
@@ -183,15 +194,19 @@ class ResultBuilder:
                 yield alarm_event(
                     self._state, cohort, members, block.rows[s], k, what, ticks.states.episode[at], block.tick[t, s],
                     found.leading[at], found.label[at], found.threshold[at], found.evidence[at],
-                    Estimates._make(float(array[t, s]) for array in ticks.scored.estimates),
+                    Estimates._make(float(array[t, s]) for array in ticks.scored.estimates), block.kind[t, s],
                 )  # fmt: skip
 
     def build(self) -> Result:
         """Give everything, events in order of time."""
         events = sorted(self._events, key=lambda e: (e.time_us, e.series, e.rule, e.label, e.what))
         names = self._state.sources
+        late, held = (
+            {name: n for name, n in zip(names, counts.tolist(), strict=True) if n}
+            for counts in (self._late, self._held)
+        )
         return Result(
-            tuple(events), {name: n for name, n in zip(names, self._late.tolist(), strict=True) if n},
+            tuple(events), late, held,
             {name: (a, b, c) for name, (a, b, c) in zip(names, self._ticks.tolist(), strict=True) if a},
             dict(self._alarm_ticks), Rows.join(self._rows) if self._rows is not None else None,
         )  # fmt: skip

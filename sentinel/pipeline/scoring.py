@@ -30,6 +30,7 @@ from sentinel.domain.channels import Estimates
 from sentinel.domain.states import REASONS, Reason
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.conditioning import Conditioned
+from sentinel.pipeline.grid import ABSENT, REBASES
 from sentinel.pipeline.plan import Plan, PlanChannel
 
 _GAP, _WARM_UP, _BASELINE, _TOO_SLOW = (
@@ -148,18 +149,19 @@ class Scoring:
         )  # fmt: skip
 
     def advance(
-        self, state: ScoringState, given: Conditioned, tick: Ints, here: Flags, was_open: Flags, took: Stopwatch
+        self, state: ScoringState, given: Conditioned, tick: Ints, kind: Codes, was_open: Flags, took: Stopwatch
     ) -> tuple[ScoringState, Scored]:
-        """Take in a block; the state is not modified. `here` are the ticks that a series has at all,
-        `was_open`, (series, rule), says which alarms were open before."""
+        """Take in a block; the state is not modified. `tick` and `kind` are those of the grid, but for the ticks of
+        holds, which are not counted; `was_open`, (series, rule), says which alarms were open before."""
         start = perf_counter()
+        here = kind != ABSENT
         pairs = given.pairs
         bank, readings = self.bank.read(state.bank, pairs)
         fading, stretch = fade(state.fading, pairs, self.bank.detectors[0].half_life, here)
         centre, low, high = crossings(readings, self.thresholds, stretch)
         lattice, second, roots = self.lattice.advance(state.lattice, pairs, given.before, centre)
-        gap = pairs.reset & (given.blind == _GAP)
-        spread, change = self.spread.advance(state.spread, given.square, pairs.reset, gap)
+        stays = (kind == REBASES) | (given.blind == _GAP) & self._plan.keeps
+        spread, change = self.spread.advance(state.spread, given.square, pairs.reset, pairs.reset & stays)
         skewness, lopsided = self.skewness.advance(state.skewness, pairs)
         if given.target is not None:
             change = given.target.spread

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sentinel.config import identity
+from sentinel.domain.gates import GateEvent
 from sentinel.domain.metrics import LEVEL
 from sentinel.domain.renaming import first_names, present_names
 from sentinel.domain.spans import DAY
@@ -37,6 +38,7 @@ from sentinel.pipeline.viewing import Known, tick_ends_us, view_rows
 
 STALE = REASONS.index(Reason.STALE)
 BEHIND = REASONS.index(Reason.COUNTERPART_BEHIND)
+ON_HOLD = REASONS.index(Reason.ON_HOLD)
 _URGENCY = np.argsort([CRITICAL, WARNING, BLIND, WATCHING, LEARNING])
 """By state: its place among these."""
 
@@ -204,12 +206,36 @@ class Snapshot:
         blind = behind & (waits * plan.cadence_us > plan.stale_after_us)
         reason = np.where(stale, STALE, reason)
         reason = np.where(blind | (behind & ~stale & (state != LEARNING) & (state != BLIND)), BEHIND, reason)
-        return np.where(stale | blind, BLIND, state).astype(np.int8), reason.astype(np.int8)
+        held = self._on_hold[members.series]
+        reason = np.where(held, ON_HOLD, reason)
+        return np.where(stale | blind | held, BLIND, state).astype(np.int8), reason.astype(np.int8)
+
+    @cached_property
+    def _on_hold(self) -> Flags:
+        """By id: which series are on hold now, by the clock of their source or the newest that came of them."""
+        gates, state = self._pipeline.gates(self._state), self._state
+        if not gates:
+            return np.zeros(len(self), bool)
+        now_us = self._clock[state.source_of]
+        for members in state.cohorts:
+            now_us[members.series] = np.maximum(now_us[members.series], members.grid.newest_us)
+        return gates.on_hold(state, now_us)
+
+    @property
+    def _clock(self) -> Ints:
+        """By source: its watermark."""
+        return np.array([self._watermarks.get(source, NEVER) for source in self._state.sources], np.int64)
+
+    def declared(self, name: str) -> Sequence[GateEvent]:
+        """Give the events that are declared for a series, the latest first; of a comparison none."""
+        state = self._state
+        source = state.sources[state.source_of[self._ids[name]]]
+        gates = self._pipeline.gates(state)
+        mine = [event for event in gates.events if gates.is_for(event, name, source)]
+        return sorted(mine, key=lambda event: -event.start_us)
 
     def _stale(self, members: CohortState, stale_after_us: int) -> Flags:
-        sources = self._state.sources
-        clock = np.array([self._watermarks.get(source, NEVER) for source in sources], np.int64)
-        now = clock[self._state.source_of[members.series]]
+        now = self._clock[self._state.source_of[members.series]]
         newest = members.grid.newest_us
         behind: Flags = (now != NEVER) & (newest != NEVER) & (now > newest)
         return behind & (now - np.where(behind, newest, 0) > stale_after_us)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sentinel.config import Settings
+from sentinel.domain.gates import GateEvent
 from sentinel.domain.labels import comparison_name
 from sentinel.domain.renaming import Renamed, present_names
 from sentinel.pipeline import sites
@@ -87,6 +88,8 @@ class PipelineState:
     """Likewise of each that was forgotten; the next observation makes a new series of it."""
     renamed: Renamed = ()
     """Names of each series and comparison that was renamed."""
+    events: tuple[GateEvent, ...] = ()
+    """Events that were declared one by one, beside those of the settings."""
 
     def with_cohorts(self, keys: Sequence[CohortKey], cohorts: Sequence[CohortState]) -> PipelineState:
         """Replace the cohorts; which series is where follows from them."""

@@ -18,7 +18,7 @@ from time import monotonic
 from types import FrameType
 
 from sentinel.config import PushSource as PushSettings
-from sentinel.config import RemoteWriteNotify, Settings, fingerprint, identity, load
+from sentinel.config import RemoteWriteNotify, Settings, fingerprint, identity, load, with_events
 from sentinel.config.secrets import hide_queries
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import ConfigError, StateError
@@ -237,7 +237,7 @@ class Daemon:
         self._manager.say("reading the configuration again", "RELOADING=1")
         self.metrics.config_reloads.inc()
         try:
-            read = load(self._path, _log_notice) if self._path else self._settings
+            read = with_events(load(self._path, _log_notice)) if self._path else self._settings
             settings = read.model_copy(update={key: getattr(self._settings, key) for key in AT_RESTART})
             sources = make_sources(settings.sources, self._clock)
         except ConfigError as error:
@@ -331,7 +331,7 @@ def main(args: argparse.Namespace) -> int:
     """Run the daemon until it is told to stop: `sentinel run CONFIG`."""
     path = Path(args.config)
     notices: list[str] = []
-    settings = load(path, notices.append)
+    settings = with_events(load(path, notices.append))
     daemon = Daemon(settings, path=path)
     logs.set_up(settings.log.level, settings.log.format, daemon.metrics)
     for line in notices:

@@ -142,8 +142,8 @@ class Accounts:
             metrics.source_catching_up.set(0, source=name)
             for counter in (
                 metrics.observations_received, metrics.observations_accepted, metrics.observations_duplicate,
-                metrics.observations_revised, metrics.observations_late, metrics.ticks, metrics.missing_ticks,
-                metrics.gaps,
+                metrics.observations_revised, metrics.observations_late, metrics.observations_on_hold, metrics.ticks,
+                metrics.missing_ticks, metrics.gaps,
             ):  # fmt: skip
                 counter.inc(0, source=name)
             for reason in Rejection.ALL:
@@ -246,6 +246,8 @@ class Accounts:
         for source, late in result.late.items():
             self._metrics.observations_late.inc(late, source=self._label(source))
             self._status(source).late += late
+        for source, held in result.held.items():
+            self._metrics.observations_on_hold.inc(held, source=self._label(source))
         for source, (ticks, missing, gaps) in result.ticks.items():
             label = self._label(source)
             self._metrics.ticks.inc(ticks, source=label)

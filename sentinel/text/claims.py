@@ -34,6 +34,7 @@ from sentinel.text.words import (
 
 FLOOR = -6.0
 """Lowest evidence that is shown, as log10."""
+_ANEW = {"reset": "the series begins anew", "rebase": "level and evidence begin anew"}
 _RECOVERY = ("recovery_seconds", "recovery_low_seconds", "recovery_high_seconds")
 _DERIVED = ("e_value", "cadence_seconds", *_RECOVERY)
 _ALARM_KEYS = [key for key in AlarmEvent._fields if key not in ("time_us", "cadence_us", "estimates")]
@@ -239,6 +240,7 @@ def body_of(event: AlarmEvent | SiteEvent) -> dict[str, object]:
         fields |= {"time": moment_iso(event.time_us), "time_us": event.time_us}
         fields["cadence_seconds"] = event.cadence_us / MICROSECONDS or None
         fields["labels"] = dict(read_key(event.series).labels)
+        fields |= {"ended_by": event.ended_by} if event.ended_by else {}
     return fields | {"text": sentence_of(event)}
 
 
@@ -261,6 +263,9 @@ def sentence_of(event: AlarmEvent | SiteEvent) -> str:
     claim = CLAIMS[event.kind]
     own = ", set from its own baseline period," if event.relative else ""
     now = claim.now.format(threshold=event.threshold, own=own)
+    if event.what == "cleared" and event.ended_by:
+        anew = _ANEW[event.ended_by]
+        return f"{event.series}: the alarm has ended with a declared {event.ended_by}, not by itself; {anew}."
     if event.what == "cleared" and isnan(event.evidence):
         return (
             f"{event.series}: the alarm has ended with the evidence it stood on; after a gap, a new level, a "

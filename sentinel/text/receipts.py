@@ -68,7 +68,8 @@ def guarantee(event: Event, *, conditioned: bool = True) -> tuple[Guarantee, str
 def standing(raised: Event, cleared: Event | None, acknowledged: Event | None) -> str:
     """Say whether an alarm is open, and who has seen it; or when it ended."""
     if cleared is not None:
-        return f"ended {moment(raised, cleared.get('time_us'))}"
+        by = cleared.get("ended_by")
+        return f"ended {moment(raised, cleared.get('time_us'))}{f' by a declared {by}, not by itself' if by else ''}"
     if acknowledged is None:
         return "open"
     by = f" by {acknowledged['by']}" if acknowledged["by"] else ""

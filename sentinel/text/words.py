@@ -41,6 +41,7 @@ REASONS: dict[Reason, str] = {
     Reason.SPACING: "values come, but no two are one tick apart",
     Reason.COUNTERPART_MISSING: "counterpart missing: judged alone",
     Reason.COUNTERPART_BEHIND: "its counterpart is behind: waiting for it",
+    Reason.ON_HOLD: "on hold: a declared event has closed its input gate",
 }
 
 HELD = "slow for its cadence (sampled fast, or already slow)"

@@ -40,7 +40,7 @@ from sentinel.views.gauges import END, Point, printable, write_gauges
 STATE_CODES = {State.LEARNING: 0, State.WATCHING: 1, State.WARNING: 2, State.CRITICAL: 3, State.BLIND: -1}
 BLIND_REASONS = (
     Reason.STALE, Reason.STUCK, Reason.TOO_COARSE, Reason.OUT_OF_RANGE, Reason.IMPLAUSIBLE, Reason.SPACING,
-    Reason.COUNTERPART_BEHIND,
+    Reason.COUNTERPART_BEHIND, Reason.ON_HOLD,
 )  # fmt: skip
 """Reasons that are shown with 0 while no series is blind for them."""
 MEASURES = [measure for channel in CHANNELS for measure in channel.measures]

@@ -6,10 +6,12 @@ The files are found through SENTINEL_TEST_DATA and are not part of the repositor
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 from polars.testing import assert_frame_equal
 
 import sentinel
@@ -216,6 +218,41 @@ def test_fouling():
 def test_sensor_swap():
     found = sentinel.analyse(CASES / "sensor-swap" / "in.csv").alarms
     assert found["series"].n_unique() <= 0.58 * 4
+
+
+def declared(path: Path, kind: str, rows: Iterable[int], folder: Path) -> Path:
+    """Settings that declare an event at the times of these rows."""
+    times = pl.read_csv(path)["time"]
+    events = [{"kind": kind, "start": times[row]} for row in rows]
+    (folder / "events.yaml").write_text(yaml.safe_dump({"events": events}), encoding="utf-8")
+    return folder / "events.yaml"
+
+
+@pytest.mark.parametrize(
+    ("case", "kind", "rows"),
+    [("sensor-swap", "sensor_change", [700]), ("fouling", "calibration", [336, 672, 1008, 1344])],
+)
+def test_sensor_swap_and_fouling_are_re_based_by_declared_events(case, kind, rows, tmp_path):
+    """Without a false alarm, where there are some without the events; and the series are judged again."""
+    path = CASES / case / "in.csv"
+    assert sentinel.analyse(path).alarms.height > 0
+    found = sentinel.analyse(path, config=declared(path, kind, rows, tmp_path))
+    assert found.alarms.height == 0
+    judged = found.readings.filter(state="watching").group_by("series").len()["len"]
+    assert judged.len() == 4
+    assert judged.min() > 500
+
+
+@pytest.mark.slow
+def test_river_calibrations(tmp_path):
+    """Every alarm on this river is a false one, or true and useless; declared calibrations take some away."""
+    rivers = CASES.parent / "rivers"
+    table = {"path": str(rivers / "main_street_calibrations.csv"), "kind": "calibration", "start_column": "end"}
+    (tmp_path / "events.yaml").write_text(yaml.safe_dump({"event_files": [table | {"end_column": None}]}))
+    options = {"columns": ["conductance", "ph"], "missing": ["-9999"], "season": ["1d"]}
+    plain = sentinel.analyse(rivers / "main_street.csv", **options).alarms
+    based = sentinel.analyse(rivers / "main_street.csv", config=tmp_path / "events.yaml", **options).alarms
+    assert based.height < plain.height
 
 
 def test_rise_quantised():
