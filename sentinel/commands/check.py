@@ -20,10 +20,9 @@ from sentinel.config import (
     SiteSettings,
     load,
     schema_text,
-    with_events,
 )
 from sentinel.domain.clock import Clock
-from sentinel.domain.errors import ConfigError
+from sentinel.domain.errors import ConfigError, DataError
 from sentinel.domain.labels import chooses_by_label, comparison_name, fits, read_key, write_key
 from sentinel.domain.spans import DAY, Cadence, print_duration, print_season, print_size
 from sentinel.notify import RemoteWriter, make_notifier
@@ -40,6 +39,7 @@ from sentinel.pipeline.plan import (
 from sentinel.pipeline.sites import without_enough
 from sentinel.sources import Source, make_sources
 from sentinel.sources.claims import look_at, shared_series
+from sentinel.text.declared import declared_in_words
 from sentinel.text.words import (
     describe_bank,
     describe_rule,
@@ -58,7 +58,7 @@ _LISTED_CADENCES = (Cadence.parse("1h"), Cadence.parse("1d"))
 def main(arguments: argparse.Namespace) -> int:
     """Load the configuration, print what it means; ConfigError with all its faults if it cannot be used."""
     notices: list[str] = []
-    settings = with_events(load(arguments.config, notices.append))
+    settings = load(arguments.config, notices.append)
     try:
         sources = make_sources(settings.sources, Clock())
     except ConfigError as error:
@@ -105,6 +105,8 @@ def summary(settings: Settings, sources: Sequence[Source] = ()) -> Iterator[str]
     yield from _overdrawn(settings.alarms)
     if not settings.alarms:
         yield "rules: none; nothing will alarm"
+    for event in settings.events:
+        yield f"event: {declared_in_words(event.to_event())}"
     for site in settings.sites:
         yield f"site {site.name}: {_site(site)}"
     for each in settings.notify:
@@ -119,6 +121,11 @@ def remarks(settings: Settings, sources: Sequence[Source]) -> Iterator[str]:
 
     Of series and rules nothing is said where the names of one source's series are in its rows.
     """
+    for file in settings.event_files:
+        try:
+            list(file.read())
+        except DataError as error:
+            yield f"event_files: {error}; the daemon does not start without it"
     for source in sources:
         yield from (f"source {source.name}: {remark}" for remark in source.remarks())
     for receiver in settings.notify:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Protocol
 
+from sentinel.domain.gates import DEFAULT_GATES
 from sentinel.domain.labels import pattern_of
 
 _STATE = "state folder; the daemon may run"
@@ -52,6 +53,14 @@ def add_commands(commands: Any, command: MakeCommand) -> None:
     each.add_argument("series", metavar="SERIES", help="its name")
     _folder(each)
     _who(each)
+    text = "close the input gate for a time: nothing is judged and nothing forgotten"
+    each = _gate(command("series hold", "series:declare_main", text, "'lake/*' --for 2h --state state", series), "hold")
+    each.add_argument("--for", dest="length", metavar="SPAN", help="how long, such as 2h")
+    each.add_argument("--lift", action="store_true", help="end the hold whose id is given in place of a name")
+    text = "let everything that is known of series begin anew"
+    _gate(command("series reset", "series:declare_main", text, "lake/ph --state state", series), "reset")
+    text = "let level and evidence begin anew; scale, season and past spread stay"
+    _gate(command("series rebase", "series:declare_main", text, "lake/ph --state state", series), "rebase")
 
     state = _group(commands, "state", "look into a state folder, check it, copy it")
     text = "say what is in a state folder"
@@ -73,6 +82,17 @@ def _pattern(text: str) -> str:
         return pattern_of(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text}: {error}") from None
+
+
+def _gate(parser: argparse.ArgumentParser, gate: str) -> argparse.ArgumentParser:
+    kind = {"hold": "maintenance", "reset": "intervention", "rebase": "calibration"}[gate]
+    parser.set_defaults(gate=gate)
+    parser.add_argument("series", metavar="SERIES", help="its name, or a pattern with * ? [abc]")
+    parser.add_argument("--start", metavar="TIME", help="event time, such as 2026-05-04T08:00 in UTC [now]")
+    parser.add_argument("--kind", choices=tuple(DEFAULT_GATES), default=kind, help="what happened [%(default)s]")
+    _folder(parser)
+    _who(parser)
+    return parser
 
 
 def _who(parser: argparse.ArgumentParser) -> None:

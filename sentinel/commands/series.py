@@ -13,12 +13,14 @@ from collections.abc import Iterator, Sequence
 from math import isnan
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 from sentinel.commands.explain import Known, choose, known_alarms
 from sentinel.config import Settings
-from sentinel.domain.acting import ACKNOWLEDGED, FORGOTTEN, RENAMED, RETIRED, TAKEN_BACK, event_of
+from sentinel.domain.acting import ACKNOWLEDGED, DECLARED, FORGOTTEN, LIFTED, RENAMED, RETIRED, TAKEN_BACK, event_of
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import UsageError
+from sentinel.domain.gates import HOLD, GateEvent
 from sentinel.domain.labels import fits
 from sentinel.domain.printing import visible
 from sentinel.domain.states import SeriesView
@@ -28,8 +30,12 @@ from sentinel.runtime.acting import find_fact
 from sentinel.runtime.control import send
 from sentinel.runtime.replica import Replica, restore
 from sentinel.text.claims import rule_now_in_words
+from sentinel.text.declared import declared_in_words
 from sentinel.text.words import lag1_in_words, recovery_in_words
 from sentinel.views.web.pages import series_as_json
+
+EVENTS_SHOWN = 10
+"""Declared events of a series that are shown, the latest first."""
 
 
 def list_main(args: argparse.Namespace) -> int:
@@ -66,7 +72,8 @@ def show_main(args: argparse.Namespace) -> int:
         names = (*snapshot.former_names(view.name), view.name)
         alarms = [one for one in known_alarms(journal) if one.raised.body["series"] in names]
     former = [f"called {', '.join(names[:-1])} before"] if len(names) > 1 else []
-    print("\n".join(map(visible, [*_describe(view, alarms), *former])))
+    declared = map(_declared_line, snapshot.declared(view.name)[:EVENTS_SHOWN])
+    print("\n".join(map(visible, [*_describe(view, alarms), *former, *declared])))
     return 0
 
 
@@ -102,15 +109,30 @@ def forget_main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _act(folder: Path, request: dict[str, str]) -> str:
+def declare_main(args: argparse.Namespace) -> int:
+    """Hold series, re-base or reset them, or lift a hold."""
+    if args.gate == HOLD and args.lift:
+        print(visible(_act(Path(args.state), {"action": LIFTED, "event_id": args.series, **_who(args)})))
+        return 0
+    event = {"match": args.series, "gate": args.gate, "kind": args.kind, "start": args.start, "note": args.note}
+    if args.gate == HOLD:
+        if args.length is None:
+            raise UsageError("hold: nothing says how long; --for 2h is needed, or --lift for one that is declared")
+        event["length"] = args.length
+    print(visible(_act(Path(args.state), {"action": DECLARED, "event": event, **_who(args)})))
+    return 0
+
+
+def _act(folder: Path, request: dict[str, Any]) -> str:
     """Let the daemon do it; where none runs, write it into the journal. Give a sentence on what was done."""
     done = send(folder, request)
     if done is not None:
         return done
     state = _restore(folder).state
     with Journal.open(folder) as journal:
-        fact, done = find_fact(request, [kept.body for kept in journal.events()], state)
-        committed = journal.record("operator", fact, Clock().now_us())
+        now_us = Clock().now_us()
+        fact, done = find_fact(request, [kept.body for kept in journal.events()], state, now_us)
+        committed = journal.record("operator", fact, now_us)
         event = event_of(committed.payload, committed.batch, committed.arrival_us)
         journal.append_events([event] if event else [], (), committed.batch)
     return done
@@ -132,6 +154,10 @@ def read_snapshot(folder: Path) -> Snapshot:
     """Restore the state of a folder, without writing to it, and look at it."""
     replica = _restore(folder)
     return Snapshot(replica.pipeline, replica.state, taken_us=Clock().now_us(), watermarks=replica.watermarks)
+
+
+def _declared_line(event: GateEvent) -> str:
+    return f"event {event.id}: {declared_in_words(event)}"
 
 
 def _user() -> str:

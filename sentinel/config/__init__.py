@@ -13,7 +13,7 @@ from sentinel.config.alarms import (
     ChannelSettings,
 )
 from sentinel.config.asked import WebKeys
-from sentinel.config.events import EventSettings, EventsFile, parse_moment
+from sentinel.config.events import EventSettings, EventsFile, parse_moment, read_event
 from sentinel.config.http import HttpSource
 from sentinel.config.loading import (
     fingerprint,
@@ -97,6 +97,7 @@ __all__ = [
     "load",
     "or_else",
     "parse_moment",
+    "read_event",
     "schema_text",
     "to_record",
     "with_events",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, PlainSerializer, PlainValidator, ValidationError, WithJsonSchema
 
 from sentinel.config.notify import NamedPath
-from sentinel.config.values import Fault, Part, PositiveDuration, Text
+from sentinel.config.values import FROM_FILE, Fault, Part, PositiveDuration, Text
 from sentinel.domain.errors import ConfigError, DataError
 from sentinel.domain.gates import DEFAULT_GATES, FOREVER_US, HOLD, SHORTEST_EVERY_US, GateEvent
 from sentinel.domain.spans import moment_iso
@@ -93,6 +93,16 @@ class EventSettings(Part):
         )  # fmt: skip
 
 
+def read_event(given: Mapping[str, object], where: str) -> EventSettings:
+    """Make an event of what came by another way than the settings; DataError names `where`, key and what is allowed."""
+    try:
+        return EventSettings.model_validate(given, context=FROM_FILE)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise DataError(f"{where}: {key}{': ' if key else ''}{first['msg'].removeprefix('Value error, ')}") from error
+
+
 class EventsFile(Part):
     """A table of events: a CSV file with a line of names, read with the settings."""
 
@@ -131,12 +141,7 @@ class EventsFile(Part):
             "match": self.prefix + (row.get(self.series_column) or "*"), "start": row[self.start_column],
             "end": row.get(self.end_column or "") or None, "note": row.get("note") or "",
         }  # fmt: skip
-        try:
-            return EventSettings.model_validate(given)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "event"
-            raise DataError(f"{self.path}:{line}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+        return read_event(given, f"{self.path}:{line}")
 
 
 def read_files(files: Iterable[EventsFile]) -> tuple[EventSettings, ...]:

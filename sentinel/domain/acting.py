@@ -9,6 +9,8 @@ ACKNOWLEDGED, RETIRED, TAKEN_BACK = "acknowledged", "retired", "taken_back"
 """Actions: an alarm was seen; a series is retired; a retired one is known again."""
 RENAMED, FORGOTTEN = "renamed", "forgotten"
 """Actions: a series goes on under another name; all that was learnt of it is dropped."""
+DECLARED, LIFTED = "declared", "lifted"
+"""Actions: an event that drives gates was declared; a hold ends earlier than it was declared to."""
 
 
 class Acknowledgement(NamedTuple):

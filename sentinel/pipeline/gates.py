@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 import numpy as np
 
 from sentinel.domain.gates import HOLD, RESET, GateEvent
+from sentinel.domain.labels import fits
 from sentinel.pipeline.arrays import Codes, Flags, Ints
 from sentinel.pipeline.grid import HELD, NEVER, REBASES, RESETS, TICK, Grid, GridState
 from sentinel.pipeline.state import Batch, PipelineState
@@ -130,7 +130,7 @@ class Gates:
     def is_for(self, event: GateEvent, name: str, source: str) -> bool:
         """Tell if an event is for a series."""
         ours = not event.source or event.source in (source, self._labels.get(source, source))
-        return ours and fnmatchcase(name, event.match)
+        return ours and fits(name, event.match)
 
     def may_hold(self, first_us: int, last_us: int) -> bool:
         """Tell if any series may be on hold between these moments."""

@@ -226,6 +226,10 @@ class Snapshot:
         """By source: its watermark."""
         return np.array([self._watermarks.get(source, NEVER) for source in self._state.sources], np.int64)
 
+    def is_on_hold(self, name: str) -> bool:
+        """Tell if a series is on hold now; one that is not known is not."""
+        return name in self._ids and bool(self._on_hold[self._ids[name]])
+
     def declared(self, name: str) -> Sequence[GateEvent]:
         """Give the events that are declared for a series, the latest first; of a comparison none."""
         state = self._state

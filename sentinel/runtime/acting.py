@@ -5,18 +5,28 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sentinel.domain.acting import ACKNOWLEDGED, FORGOTTEN, RENAMED, RETIRED, TAKEN_BACK, Acknowledgement
+from sentinel.domain.acting import (
+    ACKNOWLEDGED,
+    DECLARED,
+    FORGOTTEN,
+    LIFTED,
+    RENAMED,
+    RETIRED,
+    TAKEN_BACK,
+    Acknowledgement,
+)
 from sentinel.domain.errors import UsageError
 from sentinel.domain.renaming import present_names
 from sentinel.pipeline.pipeline import PipelineState
+from sentinel.runtime.declaring import find_declared, find_lifted
 
 LONGEST = 1_000
 """Letters of a name or a note."""
 
 
 def find_fact(
-    request: Mapping[str, Any], events: Iterable[Mapping[str, Any]], state: PipelineState
-) -> tuple[dict[str, str], str]:  # fmt: skip
+    request: Mapping[str, Any], events: Iterable[Mapping[str, Any]], state: PipelineState, now_us: int
+) -> tuple[dict[str, Any], str]:  # fmt: skip
     """Give the fact that a request comes to, and a sentence on it.
 
     `events` are those of alarms, as they were kept. Raises UsageError: the request is not understood; the alarm or the
@@ -31,10 +41,15 @@ def find_fact(
         raise UsageError("a new name, by and note must be one line without control characters")
     if action == ACKNOWLEDGED:
         return _acknowledge(alarm, by, note, events)
-    if action not in _SAID:
-        raise UsageError(f"action {action!r}; {ACKNOWLEDGED}, {', '.join(_SAID)} are allowed")
-    retired = {each for _, each, _ in state.retired}
     own = {state.names[i] for i in state.ids.tolist() if i >= 0}
+    if action == DECLARED:
+        return find_declared(request, sorted(own), now_us)
+    if action == LIFTED:
+        return find_lifted(request, state.events, now_us)
+    if action not in _SAID:
+        known = ", ".join((ACKNOWLEDGED, *_SAID, DECLARED, LIFTED))
+        raise UsageError(f"action {action!r}; one of {known} is allowed")
+    retired = {each for _, each, _ in state.retired}
     if name not in own | retired:
         now = present_names(state.renamed).get(name)
         hint = f"it was renamed to {now}" if now else "`sentinel series list` lists them"

@@ -108,7 +108,7 @@ class Daemon:
             restart_required=lambda: self.restart_required,
         )  # fmt: skip
         self._push: Push | None = None
-        self.web = WebServer(create_app(access, self._clock, settings.web, self._pushed), settings.web)
+        self.web = WebServer(create_app(access, self._clock, settings.web, self._pushed, self.engine.ask), settings.web)
         self._control = ControlSocket(settings.daemon.state_dir, self.engine.ask)
         self._note_loaded()
         self._require_restart(())

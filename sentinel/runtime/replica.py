@@ -17,14 +17,16 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from sentinel.config import Settings, from_record
-from sentinel.domain.acting import FORGOTTEN, RENAMED, RETIRED, TAKEN_BACK
+from sentinel.domain.acting import DECLARED, FORGOTTEN, LIFTED, RENAMED, RETIRED, TAKEN_BACK
 from sentinel.domain.channels import Estimates
 from sentinel.domain.events import AlarmEvent, clear
+from sentinel.domain.gates import GateEvent
 from sentinel.domain.renaming import present_names
 from sentinel.journal import Checkpoint, Committed, Journal, JournalForgotten, group_joined
 from sentinel.pipeline import sites
 from sentinel.pipeline.codec import UnreadableState, digest, from_arrays, read_gone, upgrade
 from sentinel.pipeline.cohort import CohortState, SteppedBlock
+from sentinel.pipeline.gates import lift
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.history import History
 from sentinel.pipeline.migrate import migrate
@@ -129,6 +131,10 @@ class Replica:
             if self._history is not None:
                 pairs = zip(before.names, self.state.names, strict=True)
                 self._history.rename({old: new for old, new in pairs if old != new})
+        elif fact.get("action") == DECLARED:
+            self.state = self.pipeline.declare(self.state, GateEvent.from_record(fact["event"]))
+        elif fact.get("action") == LIFTED:
+            self.state = lift(self.state, fact["event_id"], fact["time_us"])
         self.state, result = self.pipeline.with_sites(self.state, Result(ended))
         return result
 

@@ -20,7 +20,7 @@ from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.scheduler import Pushing
 from sentinel.sources import Push
-from sentinel.views.web import WebServer
+from sentinel.views.web import WebServer, declaring
 from sentinel.views.web.pushing import PushRoutes
 from tests.e2e.running import rows_of, wait_for
 from tests.fixtures import value
@@ -39,7 +39,8 @@ class Taking:
         """`held` is set while nothing may be committed."""
         self._thread = Thread(target=self._turn)
         self._thread.start()
-        routes = PushRoutes(lambda: self.source).routes()
+        pushing = PushRoutes(lambda: self.source)
+        routes = [*pushing.routes(), *declaring.routes(pushing, lambda request: self.engine.ask(request))]
         self._web = WebServer(Starlette(routes=routes), WebSettings(listen="127.0.0.1:0"))
         self._web.start()
         self.client = httpx.Client(base_url=self._web.address, trust_env=False, timeout=30)
@@ -51,6 +52,7 @@ class Taking:
                 self._config, journal, self.inbox, self.metrics, Clock(), {}, acknowledge=self._pushing.acknowledge
             )
             engine.restore()
+            self.engine = engine
             self._pushing.start([self.source], journal.cursors())
             while not self._ended.is_set():
                 if self.held.is_set():

@@ -256,3 +256,26 @@ def test_of_two_label_sets_that_a_template_gives_one_name_the_second_is_refused(
         assert "series_name" in answer.json()["error"]
         assert server.rows() == [("x/m/v/a", T0_US, 1.0)]
         assert server.count("observations_rejected_total", reason="foreign_series") == 1
+
+
+def test_whoever_may_send_observations_may_declare_events_and_lift_holds(tmp_path: Path) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("open sesame\n")
+    event = {"match": "buoy/*", "start": "2024-05-01T08:00", "length": "2h", "every": "1w", "note": "cleaning"}
+    with taking(tmp_path / "state", token_file=str(secret)) as server:
+        assert server.client.post("/api/v1/events", json=event).status_code == 401
+        server.client.headers["authorization"] = "Bearer open sesame"
+        answer = server.client.post("/api/v1/events", json=event, params={"by": "eve"})
+        assert answer.status_code == 200, answer.text
+        (kept,) = server.engine._replica.state.events
+        assert (kept.match, kept.by, kept.every_us) == ("buoy/*", "eve", 7 * 24 * 3_600_000_000)
+        assert server.client.post("/api/v1/events", json=event, params={"by": "eve"}).status_code == 200
+        assert server.engine._replica.state.events == (kept,), "sent again it is one event"
+        for body, said in ((b"{", "no JSON"), (b"[]", "mapping"), (b'{"gate": "shut"}', "gate"), (b"[" * 9000, "JSON")):
+            refused = server.client.post("/api/v1/events", content=body)
+            assert (refused.status_code, said in refused.json()["error"]) == (400, True), refused.text
+        assert server.client.post("/api/v1/events", content=b"x" * 100_000).status_code == 413
+        assert server.client.delete("/api/v1/events/none").status_code == 400
+        assert server.client.delete(f"/api/v1/events/{kept.id}").status_code == 200
+        (ended,) = server.engine._replica.state.events
+        assert ended.until_us < kept.until_us

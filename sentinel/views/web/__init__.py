@@ -28,7 +28,7 @@ from sentinel.domain.errors import SentinelError
 from sentinel.domain.states import SeriesView
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.sources import Push
-from sentinel.views.web import alarms, pages
+from sentinel.views.web import alarms, declaring, pages
 from sentinel.views.web.connections import MOST_WAITING_TO_BE_ACCEPTED, BoundedProtocol, most_connections
 from sentinel.views.web.hosts import AllowedHosts
 from sentinel.views.web.pages import STATIC, Access
@@ -142,13 +142,19 @@ class _Answers:
 
 
 def create_app(
-    access: Access, clock: Clock, settings: WebSettings, pushed: Callable[[], Push | None] | None = None
-) -> Starlette:
+    access: Access, clock: Clock, settings: WebSettings, pushed: Callable[[], Push | None] | None = None,
+    ask: declaring.Ask | None = None,
+) -> Starlette:  # fmt: skip
     """Make the application that answers with what `access` gives, to requests for the hosts that `settings` allow.
 
     `pushed` gives the source that takes what is sent, None before it is made; without it there are no such routes.
+    `ask` hands the engine what is declared.
     """
     answers = _Answers(access, clock)
+    taking: list[Route] = []
+    if pushed is not None:
+        pushing = PushRoutes(pushed)
+        taking = [*pushing.routes(), *(declaring.routes(pushing, ask) if ask is not None else ())]
     return Starlette(
         routes=[
             Route("/-/healthy", answers.healthy),
@@ -161,7 +167,7 @@ def create_app(
             Route("/api/v1/series/{name:path}", answers.series_json),
             Route("/api/v1/spectrogram/{name:path}", answers.spectrogram),
             Route("/favicon.ico", answers.favicon),
-            *(PushRoutes(pushed).routes() if pushed is not None else ()),
+            *taking,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[

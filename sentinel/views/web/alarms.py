@@ -60,6 +60,7 @@ def routes(access: pages.Access) -> list[Route]:
                 return pages.render(
                     "alarm.html", alarm=one, claim=list(claim_rows(one.raised)), receipt=list(receipt_rows(one.raised)),
                     state_dir=access.state_dir, has_page="members" not in one.raised,
+                    on_hold=one.cleared is None and access.snapshot().is_on_hold(str(one.raised["series"])),
                 )  # fmt: skip
         raise HTTPException(404, f"There is no alarm {alarm!r} among those shown; sentinel explain knows older ones")
 

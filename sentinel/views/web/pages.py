@@ -25,10 +25,11 @@ from sentinel.domain.states import RuleView, SeriesView, SourceStatus, Spectrogr
 from sentinel.pipeline.history import MISSING, SCALE
 from sentinel.pipeline.snapshot import Snapshot, rank_by_e_value
 from sentinel.text import claims, words
+from sentinel.text.declared import declared_in_words
 
 STATIC = Path(__file__).parent / "static"
-ROWS, SITES, PICTURES = 200, 50, 24
-"""Series, sites and spectrograms per page."""
+ROWS, SITES, PICTURES, EVENTS = 200, 50, 24, 10
+"""Series, sites, spectrograms and declared events per page."""
 MEANINGS = {
     State.CRITICAL: "evidence passed a critical alarm line",
     State.WARNING: "evidence passed an alarm line",
@@ -108,7 +109,8 @@ def _count_unjudged(snapshot: Snapshot) -> list[tuple[str, str, int]]:
 
 def series(snapshot: Snapshot, view: SeriesView) -> HTMLResponse:
     """Show one series."""
-    return render("series.html", v=view, pictures=_pictures(snapshot, [view]))
+    declared = [declared_in_words(event) for event in snapshot.declared(view.name)[:EVENTS]]
+    return render("series.html", v=view, pictures=_pictures(snapshot, [view]), declared=declared)
 
 
 def problem(code: int, detail: str, headers: Mapping[str, str] | None) -> HTMLResponse:

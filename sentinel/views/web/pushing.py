@@ -34,7 +34,9 @@ _UNITS = ("s", "ms", "us", "ns")
 Read = Callable[[bytes, "Rows", Push, Mapping[str, str]], None]
 
 
-class _Refused(Exception):  # noqa: N818 - an answer, not an error
+class Refused(Exception):  # noqa: N818 - an answer, not an error
+    """A request is not taken: status, reason and headers of the answer."""
+
     def __init__(self, status: int, why: str, **headers: str) -> None:
         super().__init__(why)
         self.status, self.headers = status, headers
@@ -61,39 +63,44 @@ class PushRoutes:
         async def answer(request: Request) -> Response:
             try:
                 return await self._take(request, read, busy)
-            except _Refused as refused:
+            except Refused as refused:
                 status, why, headers = refused.status, str(refused), refused.headers
             except DataError as error:
                 status, why, headers = 400, str(error), {}
-            return _problem(status, why, headers)
+            return problem(status, why, headers)
 
         return answer
 
-    async def _take(self, request: Request, read: Read, busy: int) -> Response:
+    def authorise(self, request: Request) -> Push:
+        """Give the source that takes what is sent; Refused says why this sender may not."""
         again = {"retry-after": RETRY_SECONDS}
         try:
             source = self._source()
         except LookupError as error:
-            raise _Refused(404, str(error)) from None
+            raise Refused(404, str(error)) from None
         if source is None:
-            raise _Refused(503, "no observations are taken yet; send it again later", **again)
+            raise Refused(503, "no observations are taken yet; send it again later", **again)
         if request.headers.get("origin") is not None:
-            raise _Refused(403, "a web page sent this; only programs may")
+            raise Refused(403, "a web page sent this; only programs may")
         try:
             allowed = source.allows(_token(request.headers))
         except UpstreamError as error:
             logger.error("senders are refused", extra={"source": source.name, "why": str(error)})
-            raise _Refused(503, "the daemon cannot read its token; see its log", **again) from error
+            raise Refused(503, "the daemon cannot read its token; see its log", **again) from error
         if not allowed:
             why = "the token is wrong" if request.headers.get("authorization") else "a token is needed"
-            raise _Refused(401, f"{why}; send Authorization: Bearer TOKEN", **{"www-authenticate": "Bearer"})
+            raise Refused(401, f"{why}; send Authorization: Bearer TOKEN", **{"www-authenticate": "Bearer"})
+        return source
+
+    async def _take(self, request: Request, read: Read, busy: int) -> Response:
+        source, again = self.authorise(request), {"retry-after": RETRY_SECONDS}
         if self._running >= AT_ONCE:
             # Prometheus gives up what is answered with 429 and sends again what is answered with 503.
-            raise _Refused(busy, "more comes than can be taken in; send it again later", **again)
+            raise Refused(busy, "more comes than can be taken in; send it again later", **again)
         self._limiter = self._limiter or CapacityLimiter(AT_ONCE)
         self._running += 1
         try:
-            body = await _read_body(request, source.settings.max_bytes)
+            body = await read_body(request, source.settings.max_bytes)
             return await anyio.to_thread.run_sync(_work, source, request, body, read, busy, limiter=self._limiter)
         finally:
             self._running -= 1
@@ -108,23 +115,24 @@ def _work(source: Push, request: Request, body: bytes, read: Read, busy: int) ->
         read(body, rows, source, given)
         source.take(rows)
     except BusyError as error:
-        raise _Refused(busy, str(error), **again) from None
+        raise Refused(busy, str(error), **again) from None
     except UpstreamError as error:
-        raise _Refused(503, str(error), **again) from None
+        raise Refused(503, str(error), **again) from None
     wrong = sum(count for reason, count in rows.rejected.items() if reason != Rejection.MISSING)
     if rows.complaints and read is not _remote_write:  # Prometheus would give up the whole of what it sent
-        return _problem(400, f"{len(rows):,} taken, {wrong:,} left out: " + " | ".join(rows.complaints), {})
+        return problem(400, f"{len(rows):,} taken, {wrong:,} left out: " + " | ".join(rows.complaints), {})
     if read is _observations:
         return JSONResponse({"taken": len(rows), "left_out": dict(rows.rejected)})
     return Response(status_code=204)
 
 
-async def _read_body(request: Request, most: int) -> bytes:
+async def read_body(request: Request, most: int) -> bytes:
+    """Read a body of at most so many bytes; Refused if it is larger."""
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
         if size > most:
-            raise _Refused(413, f"more than {most:,} bytes; send smaller pieces, or raise max_bytes")
+            raise Refused(413, f"more than {most:,} bytes; send smaller pieces, or raise max_bytes")
         parts.append(part)
     return b"".join(parts)
 
@@ -135,7 +143,7 @@ def _inflate(body: bytes, encoding: str, most: int) -> bytes:
         try:
             plain = inflater.decompress(body, most)
             if inflater.unconsumed_tail:
-                raise _Refused(413, f"more than {most:,} bytes when inflated; send smaller pieces, or raise max_bytes")
+                raise Refused(413, f"more than {most:,} bytes when inflated; send smaller pieces, or raise max_bytes")
             if not inflater.eof:
                 raise DataError("the gzip body is cut off; send it whole")
         except zlib.error:
@@ -143,7 +151,7 @@ def _inflate(body: bytes, encoding: str, most: int) -> bytes:
         return plain
     if encoding in ("identity", "", "snappy"):  # of snappy see the one reader that takes it
         return body
-    raise _Refused(415, f"Content-Encoding {encoding!r}; gzip is allowed, and snappy for remote write")
+    raise Refused(415, f"Content-Encoding {encoding!r}; gzip is allowed, and snappy for remote write")
 
 
 def _token(headers: Mapping[str, str]) -> str | None:
@@ -176,7 +184,7 @@ def _observations(body: bytes, rows: Rows, _: Push, given: Mapping[str, str]) ->
     kind = given["content-type"].partition(";")[0].strip().lower()
     readers = {"application/json": read_json, "application/x-ndjson": read_ndjson, "text/csv": read_csv}
     if kind not in readers:
-        raise _Refused(415, f"Content-Type {kind!r}; {', '.join(readers)} are allowed")
+        raise Refused(415, f"Content-Type {kind!r}; {', '.join(readers)} are allowed")
     readers[kind](_text(body), rows, unit)
 
 
@@ -193,10 +201,11 @@ def _remote_write(body: bytes, rows: Rows, source: Push, given: Mapping[str, str
     from sentinel.sources.remote_write import inflate, read_write_request
 
     if "io.prometheus.write.v2" in given["content-type"]:
-        raise _Refused(415, "remote write 2.0; version 1.0 (prometheus.WriteRequest) is taken")
+        raise Refused(415, "remote write 2.0; version 1.0 (prometheus.WriteRequest) is taken")
     read_write_request(inflate(body, source.settings.max_bytes), rows, source.names)
 
 
-def _problem(status: int, why: str, headers: Mapping[str, str]) -> Response:
+def problem(status: int, why: str, headers: Mapping[str, str]) -> Response:
+    """Say what is wrong."""
     # `error` is the key of InfluxDB 1, `message` that of InfluxDB 2.
     return JSONResponse({"error": why, "message": why}, status, headers=dict(headers))
