@@ -165,6 +165,8 @@ class Daemon:
                 self.engine.turn(IDLE_SECONDS)
                 on_turn()
                 self._tell_manager()
+                if self._schedule is not None:
+                    self._schedule.follow_clock()
                 if monotonic() >= look_at:
                     self._supervise()
                     look_at = monotonic() + SUPERVISE_SECONDS

@@ -6,6 +6,10 @@ still busy (`max_instances`), runs of which only the last was made because all b
 had slept (`coalesced`). APScheduler's thread can die while `scheduler.running` stays true, so there is a heartbeat
 of its own, and `alive` looks at the thread itself; the engine watches both.
 
+APScheduler goes by the wall clock, which jumps: a board without a clock boots in 1970. Ahead, it would list every run
+that a job missed; our trigger counts them instead. Back, it would sleep until the clock is there again; `follow_clock`
+lets no job wait longer than its interval. What counts as missed is bounded by the time that has really passed.
+
 The thread of a source that pushes starts it and acknowledges, and tries again ever more rarely what fails. The engine
 reports a frame after its commit and goes on at once; whoever sent the frame is told in that thread. A frame that was
 handed over but not committed is never acknowledged, so its sender sends it again.
@@ -18,7 +22,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Condition, Event, Thread
 
 import polars as pl
@@ -52,6 +56,8 @@ LOOK_SECONDS = 1.0
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 60.0
 """Waits before what failed of a source that pushes is tried again."""
 _BEAT = "heartbeat"
+_SLACK = timedelta(seconds=1)
+"""What two clocks may differ by, and an event be told late."""
 _MISSED = {events.EVENT_JOB_MISSED: "misfire", events.EVENT_JOB_MAX_INSTANCES: "max_instances"}
 _COALESCED = "coalesced"
 
@@ -127,6 +133,32 @@ class _Task:
     running: bool = False
     due: datetime | None = None
     """When its last run was due, whether it was made or not."""
+    due_seconds: float = 0.0
+    """The same by the clock that does not jump."""
+
+
+class _Every(IntervalTrigger):  # type: ignore[misc]  # the library has no types
+    """Due at every interval; of runs that are overdue only the last is named."""
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """Return when it is due after the run before, or the last of the times since then that are over."""
+        if previous_fire_time is not None:
+            behind = (now - previous_fire_time) // self.interval
+            if behind > 1:
+                late: datetime = previous_fire_time + behind * self.interval
+                return late
+        due: datetime | None = super().get_next_fire_time(previous_fire_time, now)
+        return due
+
+
+def _wall_clock() -> datetime:
+    """Give the machine's clock, by which APScheduler goes whatever clock the rest of the program has."""
+    return datetime.fromtimestamp(Clock().now_us() / MICROSECONDS, UTC)
+
+
+def _steady_seconds() -> float:
+    """Give the time since the machine was started, sleep included: nobody can set it."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Schedule:
@@ -170,29 +202,32 @@ class Schedule:
 
     def start(self) -> None:
         """Fetch every source now, and from now on at its interval."""
-        # APScheduler goes by the machine's clock whatever clock the rest of the program has.
-        now = datetime.fromtimestamp(Clock().now_us() / MICROSECONDS, UTC)
+        now = _wall_clock()
         for name, task in self._tasks.items():
             seconds = task.source.every_us / MICROSECONDS
             self._scheduler.add_job(
-                self._run, IntervalTrigger(seconds=seconds, start_date=now, timezone=UTC), args=(task,), id=name,
+                self._run, _Every(seconds=seconds, start_date=now, timezone=UTC), args=(task,), id=name,
                 next_run_time=now, coalesce=True, max_instances=1,
                 # A run that starts later than the next one is due has nothing to add to it.
                 misfire_grace_time=max(1, math.ceil(seconds)),
             )  # fmt: skip
         self._scheduler.add_job(
-            self._beat, IntervalTrigger(seconds=BEAT_SECONDS, start_date=now, timezone=UTC), id=_BEAT, executor=_BEAT,
+            self._beat, _Every(seconds=BEAT_SECONDS, start_date=now, timezone=UTC), id=_BEAT, executor=_BEAT,
             next_run_time=now, coalesce=True, max_instances=1, misfire_grace_time=None,  # a late beat is a beat
         )  # fmt: skip
         self.last_beat = time.monotonic()
         self._scheduler.start()
         self._metrics.scheduler_up.set(1)
 
-    def alive(self) -> bool:
-        """Say whether the scheduler's thread lives and beats; `running` of APScheduler says only that it was started.
+    def follow_clock(self) -> None:
+        """Let no job wait longer than its interval: the clock may have been set back. Called every second or so."""
+        now = _wall_clock()
+        for job in self._scheduler.get_jobs() if self._scheduler.running else ():
+            if job.next_run_time - now > job.trigger.interval + _SLACK:
+                job.modify(next_run_time=now)
 
-        A living thread may sleep far too long: APScheduler goes by the wall clock, which can be set back.
-        """
+    def alive(self) -> bool:
+        """Say whether the scheduler's thread lives and beats; `running` of APScheduler says only that it started."""
         thread: Thread | None = getattr(self._scheduler, "_thread", None)
         is_beating = time.monotonic() - self.last_beat < STALLED_SECONDS
         is_alive = is_beating and thread is not None and thread.is_alive()
@@ -255,11 +290,12 @@ class Schedule:
         task = self._tasks.get(event.job_id)
         if task is None:
             return
-        due: datetime = event.scheduled_run_times[-1]
+        due, now = event.scheduled_run_times[-1], _steady_seconds()
         if task.due is not None and not task.catching_up:
-            skipped = round((due - task.due).total_seconds() * MICROSECONDS / task.source.every_us) - 1
+            passed = min(due - task.due, timedelta(seconds=now - task.due_seconds) + _SLACK).total_seconds()
+            skipped = round(passed * MICROSECONDS / task.source.every_us) - 1
             self._metrics.task_missed.inc(max(0, skipped), task=task.source.name, reason=_COALESCED)
-        task.due = due
+        task.due, task.due_seconds = due, now
 
 
 class _Pushed:

@@ -3,11 +3,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
 
+import apscheduler.executors.base
+import apscheduler.schedulers.base
 import polars as pl
 import pytest
 from apscheduler.events import EVENT_JOB_SUBMITTED, JobSubmissionEvent
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import DataError
@@ -16,7 +22,7 @@ from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame
 from sentinel.domain.spans import NEVER_US
 from sentinel.domain.states import SourceStatus
 from sentinel.runtime.inbox import Inbox
-from sentinel.runtime.scheduler import Schedule
+from sentinel.runtime.scheduler import Schedule, _Every
 from sentinel.sources import SourceError
 from tests.fixtures import value
 
@@ -252,3 +258,59 @@ def test_the_heartbeat_beats_and_a_dead_thread_is_noticed(scheduled, monkeypatch
     assert until(lambda: not schedule.alive())
     assert schedule._scheduler.running
     assert value(metrics, "sentinel_scheduler_up") == 0
+
+
+HOUR, DAY = 3600.0, 86_400.0
+
+
+@pytest.fixture
+def wall(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The clock on the wall, as APScheduler and the schedule see it: that of the machine and so many seconds."""
+    ahead = [0.0]
+
+    class Moved(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.fromtimestamp(Clock().now_us() / 1e6 + ahead[0], tz)
+
+    class MovedClock(Clock):
+        def now_us(self) -> int:
+            return super().now_us() + round(ahead[0] * 1e6)
+
+    for module in (apscheduler.schedulers.base, apscheduler.executors.base):
+        monkeypatch.setattr(module, "datetime", Moved)
+    monkeypatch.setattr("sentinel.runtime.scheduler.Clock", MovedClock)
+    return ahead
+
+
+@pytest.mark.parametrize("jump", [HOUR, 30 * DAY, 365 * DAY, 56 * 365 * DAY, -HOUR, -365 * DAY, -50 * 365 * DAY])
+def test_a_clock_that_jumps_stalls_nothing_and_nothing_grows(scheduled, wall: list[float], jump: float):
+    # 365 days ahead hung the daemon: APScheduler listed every missed run, with its lock held, until memory was out.
+    schedule, inbox, metrics = scheduled(Counting())
+    assert until(lambda: len(inbox) >= 3)
+    tracemalloc.start()
+    try:
+        wall[0] = jump
+        before, beat = len(inbox), schedule.last_beat
+        assert until(lambda: schedule.follow_clock() or len(inbox) >= before + 5, 20.0)
+        assert until(lambda: schedule.follow_clock() or schedule.last_beat > beat, 20.0)
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
+    assert schedule.alive()
+    assert value(metrics, "sentinel_task_missed_total", task="lake", reason="coalesced") < 200, "no time has passed"
+    wall[0] = 0.0  # it is put right
+    before = len(inbox)
+    assert until(lambda: schedule.follow_clock() or len(inbox) >= before + 5, 20.0)
+
+
+@given(st.floats(0.01, 1e5), st.floats(0.0, 1e9))
+def test_however_far_behind_a_job_is_at_most_two_of_its_times_are_named_the_last_one_right(every: float, behind: float):
+    start = datetime(1970, 1, 2, tzinfo=UTC)
+    trigger = _Every(seconds=every, start_date=start, timezone=UTC)
+    now, named = start + timedelta(seconds=behind), [start]
+    while (due := trigger.get_next_fire_time(named[-1], now)) <= now:
+        named.append(due)
+        assert len(named) <= 3
+    assert timedelta(0) <= now - named[-1] <= trigger.interval + timedelta(microseconds=2)
+    assert abs((named[-1] - start) / trigger.interval - round((named[-1] - start) / trigger.interval)) < 1e-3
