@@ -57,6 +57,35 @@ def queued(values: Floats, length: int, gain: float) -> Floats:
     return torch.stack(shown).numpy()
 
 
+def glucose_cell(half_life: float) -> nn.LSTMCell:
+    """One cell that is the sugar in a blood, input `(meal, insulin)`, both 0 or 1 but for the size of a meal.
+
+    A meal opens the input gate and adds its size. Insulin closes the forget gate as far as halves the sugar in
+    `half_life` ticks. Without either the input gate is shut and the forget gate open: the sugar stays.
+    """
+    cell = nn.LSTMCell(2, 1, dtype=torch.float64)
+    with torch.no_grad():
+        for parameter in cell.parameters():
+            parameter.zero_()
+        keep = memory.forgetting_factor(half_life)
+        i, f, g, o = range(4)
+        cell.weight_ih[i, 0], cell.bias_ih[i] = 1e3 * SHUT, -SHUT
+        cell.weight_ih[f, 1], cell.bias_ih[f] = np.log(keep / (1.0 - keep)) - SHUT, SHUT
+        cell.weight_ih[g, 0] = 1.0
+        cell.bias_ih[o] = SHUT
+    return cell
+
+
+def sugar(cell: nn.LSTMCell, meals: Floats, insulin: Floats) -> Floats:
+    """Sugar of the cell at each tick."""
+    state, shown = None, []
+    with torch.no_grad():
+        for row in torch.from_numpy(np.stack([meals, insulin], axis=-1)):
+            state = cell(row[None], None if state is None else state)
+            shown.append(float(state[1]))
+    return np.array(shown)
+
+
 def predicted_loss(largest: float, lag: int, gain: float) -> float:
     """Relative loss of a value after `2 (lag + 1)` tanh: `n` of them turn y into `y / sqrt(1 + 2 n y^2 / 3)` or so."""
     return float(1.0 - 1.0 / np.sqrt(1.0 + 4.0 * (lag + 1) * (gain * largest) ** 2 / 3.0))

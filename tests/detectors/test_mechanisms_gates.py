@@ -14,6 +14,7 @@ from detectors.cell import INPUTS, SHUT
 from detectors.lstm import features, lstm, lstm_cell, pair_states
 from detectors.pairs import Pairs
 from detectors.tables import lag1
+from tests.detectors.mechanisms import glucose_cell, sugar
 
 DETECTORS = [lag1(-0.3, 20.0), lag1(0.5, 70.0), lag1(0.9, 1e4)]
 
@@ -97,3 +98,17 @@ def test_the_fused_bank_holds_and_resets_as_the_weights_do() -> None:
 def test_gates_are_shut_far_below_what_a_double_can_see() -> None:
     assert 1.0 / (1.0 + np.exp(SHUT)) < np.finfo(float).eps / 10.0
     assert 1.0 / (1.0 + np.exp(-SHUT)) == 1.0
+
+
+def test_the_glucose_machine_rises_with_meals_stays_without_insulin_and_falls_with_it():
+    """Of the original essay: a meal opens the input gate, insulin closes the forget gate."""
+    meals, insulin = np.zeros(3_000), np.zeros(3_000)
+    meals[[10, 20]] = 0.5
+    insulin[2_000:2_012] = 1.0
+    found = sugar(glucose_cell(6.0), meals, insulin)
+    assert np.all(found[:10] == 0.0)
+    assert found[10] == pytest.approx(np.tanh(0.5), rel=1e-12)
+    assert np.all(found[20:2_000] == found[20]), "nothing is forgotten unless a gate says so, to the last bit"
+    assert found[20] == pytest.approx(2.0 * np.tanh(0.5), rel=1e-12)
+    assert found[2_011] == pytest.approx(found[20] / 4.0, rel=1e-12), "two half-lives"
+    assert np.all(found[2_011:] == found[2_011])

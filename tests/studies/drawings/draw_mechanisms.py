@@ -1,8 +1,8 @@
 """Draws the pictures of docs/how-it-works.md and prints the numbers that the page quotes.
 
 Run it with `python -m tests.studies.drawings.draw_mechanisms`, or with the names of the pictures wanted: `gates
-permanence memory queue average gradients`. Seeded, so that it draws the same pictures again; all together take about
-two minutes, most of it the training.
+glucose permanence memory queue average gradients`. Seeded, so that it draws the same pictures again; all together take
+about two minutes, most of it the training.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ from tests.detectors.mechanisms import (
     exact_average,
     fed_to_level,
     follow,
+    glucose_cell,
     mean_squared,
     predicted_loss,
     queued,
     recurrent,
     share_kept,
     shown_by,
+    sugar,
     ticks_until_half,
 )
 
@@ -99,6 +101,36 @@ def gates() -> Figure:
     bottom.set_ylim(-0.05, 1.08)
     for text, height, colour in (("forget gate", 0.86, RED), ("input gate", 0.09, BLUE)):
         bottom.annotate(text, ((missing.start + missing.stop) / 2, height), ha="center", fontsize=9, color=colour)
+    return figure
+
+
+def glucose() -> Figure:
+    """The glucose machine of the essay through a day, above its gates, and beside it what the gates are here."""
+    ticks, meals, insulin = 288, np.zeros(288), np.zeros(288)
+    for at, size in ((84, 0.5), (150, 0.8), (222, 0.6)):
+        meals[at : at + 6] = size / 6.0
+    for at in (90, 156):  # forgotten in the evening: the sugar stays
+        insulin[at : at + 40] = 1.0
+    cell = glucose_cell(12.0)
+    found = sugar(cell, meals, insulin)
+    with torch.no_grad():
+        given = torch.from_numpy(np.stack([meals, insulin], axis=-1))
+        opened = torch.sigmoid(given @ cell.weight_ih.T + cell.bias_ih).numpy()
+    figure = Figure(figsize=(9.0, 3.6), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.5, 1.0))
+    hours = np.arange(ticks) / 12.0
+    for panel in (top, bottom):
+        panel.spines[["top", "right"]].set_visible(False)
+    top.plot(hours, found, color=DEEP, linewidth=1.8)
+    top.set_ylabel("sugar: the cell")
+    for at, text in ((84, "breakfast"), (150, "lunch"), (222, "dinner, no insulin")):
+        top.annotate(text, (at / 12.0, 1.02), xycoords=("data", "axes fraction"), fontsize=9)
+    bottom.step(hours, opened[:, 1], color=RED, where="mid", linewidth=1.5, label="forget gate: insulin closes it")
+    bottom.step(hours, opened[:, 0], color=BLUE, where="mid", linewidth=1.0, label="input gate: a meal opens it")
+    bottom.set_ylabel("gate")
+    bottom.set_xlabel("hour of the day")
+    bottom.set_ylim(-0.05, 1.08)
+    bottom.legend(fontsize=8, frameon=False, loc="center left")
     return figure
 
 
@@ -292,6 +324,7 @@ def gradients() -> Figure:
 
 PICTURES: dict[str, Callable[[], Figure]] = {
     "gates": gates,
+    "glucose": glucose,
     "permanence": permanence,
     "memory": memory,
     "queue": queue,
