@@ -23,7 +23,7 @@ _INSTANT = OBSERVATIONS["time"]
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print every observation that was accepted as CSV, in the order in which they came."""
+    """Print every observation that was accepted, or the corrections, as CSV, in the order in which they came."""
     with Journal.open(Path(args.state), read_only=True) as journal:
         present = present_names(journal.renamed())
         names = np.array([present.get(name, name) for _, name, _ in journal.series()], dtype=object)
@@ -33,12 +33,14 @@ def main(args: argparse.Namespace) -> int:
         for batch in _kept(journal):
             if batch.kind != "observations":
                 continue
-            mine = np.flatnonzero(names[batch.series] == args.series) if args.series is not None else slice(None)
+            rows = batch.corrections if args.corrections else (batch.time_us, batch.series, batch.value)
+            time_us, series, value = rows
+            mine = np.flatnonzero(names[series] == args.series) if args.series is not None else slice(None)
             table = pl.DataFrame(
                 {
-                    "time": pl.Series(batch.time_us[mine]).cast(_INSTANT),
-                    "series": pl.Series(names[batch.series[mine]].tolist(), dtype=pl.String),
-                    "value": batch.value[mine],
+                    "time": pl.Series(time_us[mine]).cast(_INSTANT),
+                    "series": pl.Series(names[series[mine]].tolist(), dtype=pl.String),
+                    "value": value[mine],
                 }
             ).with_columns(
                 source=pl.lit(batch.source), arrived=pl.lit(batch.arrival_us).cast(_INSTANT), batch=pl.lit(batch.batch)

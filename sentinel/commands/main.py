@@ -206,6 +206,8 @@ def parser() -> argparse.ArgumentParser:
     journal.add_argument("what", choices=("show",), help="show: print them")
     journal.add_argument("--state", required=True, metavar="DIR", help="state folder; the daemon may run")
     journal.add_argument("--series", metavar="NAME", help="those of one series [all]")
+    text = "other values that came later for times that had one, with when they came"
+    journal.add_argument("--corrections", action="store_true", help=text)
 
     command("schema", "check:print_schema", "print the JSON Schema of configuration files", "> schema.json")
     command("doctor", "doctor:main", "say what this machine has and lacks", "")

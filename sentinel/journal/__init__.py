@@ -24,6 +24,7 @@ from sentinel.journal.batches import (
 from sentinel.journal.checkpoints import Checkpoint, Checkpoints, Retention
 from sentinel.journal.conversion import convert
 from sentinel.journal.copying import copy_database
+from sentinel.journal.corrections import Corrections
 from sentinel.journal.database import (
     Database,
     FolderLock,
@@ -65,7 +66,7 @@ class Journal:
         self._database = database
         self._opened = opened
         self._ids: dict[str, int] = dict(database.read("SELECT name, id FROM series"))
-        self._known = Known(database)
+        self._known, self._corrections = Known(database), Corrections(database)
         self.checkpoints = Checkpoints(database, self._known)
         self.retention = Retention(database)
 
@@ -124,7 +125,7 @@ class Journal:
 
         Their batches move the state together; see `group_joined`.
         """
-        return write_frames(self._database, self._known, self._ids, frames, arrival_us)
+        return write_frames(self._database, self._known, self._corrections, self._ids, frames, arrival_us)
 
     def record(self, kind: FactKind, payload: Mapping[str, Any], arrival_us: int) -> Committed:
         """Write a change of settings or something that the operator did."""

@@ -19,6 +19,7 @@ from sentinel.domain.errors import DataError, StateError
 from sentinel.domain.observation import OBSERVATIONS, Frame
 from sentinel.domain.spans import moment_in_words
 from sentinel.journal.blocks import NO_ROWS, Rows, pack, unpack
+from sentinel.journal.corrections import Corrections, read_corrections, write_corrections
 from sentinel.journal.database import Database, JournalCorrupt, JournalForgotten
 from sentinel.journal.known import Known, place_of
 
@@ -55,6 +56,8 @@ class Committed:
     """Id and new source of each series that came from another source before."""
     payload: Mapping[str, Any] = field(default_factory=dict)
     """The fact itself, for settings and operator facts."""
+    corrections: Rows = NO_ROWS
+    """Other values than those known before, of series and times that had one: the first one is what was judged."""
     joined: bool = False
     """It moves the state together with the next batch: both waited at the same time."""
 
@@ -65,8 +68,8 @@ def to_json(value: object) -> str:
 
 
 def write_frames(
-    database: Database, known: Known, ids: dict[str, int], frames: Sequence[tuple[Frame, Collection[str]]],
-    arrival_us: int,
+    database: Database, known: Known, corrections: Corrections, ids: dict[str, int],
+    frames: Sequence[tuple[Frame, Collection[str]]], arrival_us: int,
 ) -> list[Committed]:  # fmt: skip
     """Write observations, new series, cursors and watermarks of frames together, or nothing of them.
 
@@ -85,8 +88,12 @@ def write_frames(
         for n in news:
             frame, moved = frames[n]
             joined = n != news[-1]
-            found[n] = _write(connection, known, numbered, frame, cursors[n], arrival_us, moved, joined=joined)
+            found[n] = _write(
+                connection, known, corrections, numbered, frame, cursors[n], arrival_us, moved, joined=joined
+            )
     ids.update(numbered)
+    for one in found:
+        corrections.add(one.corrections)
     return found
 
 
@@ -108,8 +115,8 @@ def _says_something(database: Database, frame: Frame, cursor: str) -> bool:
 
 
 def _write(
-    connection: sqlite3.Connection, known: Known, ids: dict[str, int], frame: Frame, cursor: str, arrival_us: int,
-    moved: Collection[str], *, joined: bool,
+    connection: sqlite3.Connection, known: Known, corrections: Corrections, ids: dict[str, int], frame: Frame,
+    cursor: str, arrival_us: int, moved: Collection[str], *, joined: bool,
 ) -> Committed:  # fmt: skip
     """Write one frame; its new series are added to `ids`."""
     first_id, until = len(ids), frame.watermark_us
@@ -117,7 +124,8 @@ def _write(
     ids.update({name: number for number, name, _ in new})
     batch = _next_batch(connection)
     connection.executemany("INSERT INTO series (id, name, source) VALUES (?, ?, ?)", new)
-    rows, duplicates, revised = _sort_out(connection, known, _ordered_rows(frame.observations, ids))
+    offered = _ordered_rows(frame.observations, ids)
+    rows, duplicates, revised, corrected = _sort_out(connection, known, corrections, offered)
     known.add(batch, rows)  # if this is rolled back, more is looked for than there is, and not found
     time = rows[0]
     payload: dict[str, object] = {"duplicates": duplicates, "new_series": [first_id, len(new)], "revised": revised}
@@ -125,6 +133,7 @@ def _write(
         payload["moved"] = [ids[name] for name in sorted(moved)]
     if joined:
         payload["joined"] = True
+    payload |= write_corrections(corrected)
     first_us, last_us = (int(time[0]), int(time[-1])) if len(time) else (None, None)
     if first_us is not None and last_us is not None:
         connection.execute(
@@ -143,8 +152,9 @@ def _write(
     )
     came = tuple((ids[name], frame.source) for name in sorted(moved))
     return Committed(
-        batch, "observations", frame.source, arrival_us, until, *rows, new, duplicates, revised, came, joined=joined
-    )
+        batch, "observations", frame.source, arrival_us, until, *rows, new, duplicates, revised, came,
+        corrections=corrected, joined=joined,
+    )  # fmt: skip
 
 
 def write_fact(database: Database, kind: FactKind, payload: Mapping[str, Any], arrival_us: int) -> Committed:
@@ -194,24 +204,31 @@ def _ordered_rows(table: pl.DataFrame, ids: Mapping[str, int]) -> Rows:
     return time, series, value
 
 
-def _sort_out(connection: sqlite3.Connection, known: Known, offered: Rows) -> tuple[Rows, int, int]:
-    """Select the rows whose key (time, series) is not known yet; count the duplicates and the revised of the rest."""
+def _sort_out(
+    connection: sqlite3.Connection, known: Known, corrections: Corrections, offered: Rows
+) -> tuple[Rows, int, int, Rows]:
+    """Select the rows whose key (time, series) is not known yet; count the duplicates and the revised of the rest.
+
+    Of those that are known also select what corrects them.
+    """
     time, series, value = offered
     if not len(time):
-        return offered, 0, 0
+        return offered, 0, 0, NO_ROWS
     first = np.concatenate(([True], (time[1:] != time[:-1]) | (series[1:] != series[:-1])))
     keys = time[first], series[first]
     kept = value[first]
     there, (_, _, former) = known.find(connection, *keys)
     if not there.any() and first.all():
-        return offered, 0, 0
+        return offered, 0, 0, NO_ROWS
     standing = kept.copy()
     standing[there] = former
     left_out = np.ones(len(time), np.bool_)
     left_out[np.flatnonzero(first)[~there]] = False
     equal = value == standing[np.cumsum(first) - 1]
     rows = keys[0][~there], keys[1][~there], kept[~there]
-    return rows, int(np.sum(left_out & equal)), int(np.sum(left_out & ~equal))
+    last = value[np.append(np.flatnonzero(first)[1:], len(time)) - 1]
+    corrected = corrections.sort_out((*keys, last), standing)
+    return rows, int(np.sum(left_out & equal)), int(np.sum(left_out & ~equal)), corrected
 
 
 def group_joined(batches: Iterable[Committed]) -> Iterator[list[Committed]]:
@@ -259,7 +276,9 @@ def _read_group(database: Database, last: int) -> list[Committed]:
                 new = tuple(database.read(series, (first_id, first_id + count))) if count else ()
                 moved = tuple((number, source) for number in payload.get("moved", ()))
                 counts = payload["duplicates"], payload["revised"]
-                group.append(Committed(*committed, new, *counts, moved, joined=payload.get("joined", False)))
+                corrected = read_corrections(payload)
+                joined = payload.get("joined", False)
+                group.append(Committed(*committed, new, *counts, moved, corrections=corrected, joined=joined))
             else:
                 group.append(Committed(*committed, payload=payload))
         return group

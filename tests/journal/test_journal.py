@@ -54,9 +54,10 @@ def write(journal: Journal, steps: Sequence[Frame | tuple[str, dict[str, object]
 
 
 def content(committed: Committed) -> tuple[object, ...]:
-    arrays = (committed.series, committed.time_us, committed.value)
+    arrays = (committed.series, committed.time_us, committed.value, *committed.corrections)
+    apart = ("series", "time_us", "value", "corrections")
     return (
-        *(getattr(committed, name) for name in Committed.__slots__ if name not in ("series", "time_us", "value")),
+        *(getattr(committed, name) for name in Committed.__slots__ if name not in apart),
         *((array.dtype, array.tobytes()) for array in arrays),
     )
 
