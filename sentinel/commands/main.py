@@ -199,6 +199,8 @@ def parser() -> argparse.ArgumentParser:
     replay.add_argument("--state", required=True, metavar="DIR", help="state folder; the daemon may run")
     replay.add_argument("--config", metavar="FILE", help="settings to replay under [those in the journal]")
     replay.add_argument("--out", metavar="DIR", help="folder of the results; made if needed; not with ALARM")
+    text = "say which alarms stand, with the values that corrected the first ones"
+    replay.add_argument("--corrected", action="store_true", help=text)
 
     import_module("sentinel.commands.folder").add_commands(commands, command)
     text = "print the observations in the journal of a daemon as CSV, in the order in which they came"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,9 +22,11 @@ from sentinel.config import Settings, load, with_events
 from sentinel.domain.errors import DataError, UsageError
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.observation import CalendarAxis
+from sentinel.domain.spans import moment_in_words
 from sentinel.journal import Journal, group_joined
 from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.pipeline import Result
+from sentinel.runtime.amending import CONFIRMED, RAISED, WITHDRAWN, amend
 from sentinel.runtime.replica import Replica
 from sentinel.runtime.retrace import retrace
 from sentinel.views.picture.figure import Figure, draw
@@ -70,6 +72,8 @@ def main(args: argparse.Namespace) -> int:
         if args.out or args.config:
             raise UsageError("replay ALARM: --out and --config are for the whole journal; leave them out, or ALARM")
         return _replay_alarm(folder, args.alarm)
+    if args.corrected:
+        return _replay_corrected(folder)
     if not args.out:
         raise UsageError("replay: --out DIR is needed, or an ALARM whose number is reproduced")
     fixed = with_events(load(Path(args.config))) if args.config else None
@@ -93,6 +97,18 @@ def main(args: argparse.Namespace) -> int:
         alarms.write_csv(out / "alarms.csv", datetime_format=INSTANT)
     raised = f"{alarms.height:,} alarm{'' if alarms.height == 1 else 's'}"
     print(f"{written:,} ticks of {len(machine.state.names)} series, {raised}: {out}")
+    return 0
+
+
+def _replay_corrected(folder: Path) -> int:
+    """Say of each alarm whether it stands with the values that are known now."""
+    with Journal.open(folder, read_only=True) as journal:
+        found = amend(journal)
+    for one in found:
+        body = one.body
+        print(f"{one.verdict}: alarm {body['alarm_id']} of {body['series']}, {moment_in_words(body['time_us'])}")
+    counts = Counter(one.verdict for one in found)
+    print(", ".join(f"{counts[verdict]:,} {verdict}" for verdict in (CONFIRMED, WITHDRAWN, RAISED)))
     return 0
 
 
