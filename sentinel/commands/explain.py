@@ -35,17 +35,18 @@ SHORTEST_PREFIX = 4
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An alarm of a journal: the event that raised it, and those that ended and acknowledged it, if they were known."""
+    """An alarm of a journal: the event that raised it, and what ended, acknowledged and amended it, where known."""
 
     raised: KeptEvent
     cleared: KeptEvent | None
     acknowledged: KeptEvent | None = None
+    amended: KeptEvent | None = None
 
     @property
     def standing(self) -> str:
         """Say whether it is open, and who has seen it; or when it ended."""
-        acknowledged = None if self.acknowledged is None else self.acknowledged.body
-        return standing(self.raised.body, None if self.cleared is None else self.cleared.body, acknowledged)
+        others = (self.cleared, self.acknowledged, self.amended)
+        return standing(self.raised.body, *(None if one is None else one.body for one in others))
 
 
 def main(args: argparse.Namespace) -> int:
@@ -108,13 +109,13 @@ def parse_moment(text: str) -> int:
 
 def known_alarms(journal: Journal, as_of_us: int | None = None) -> list[Known]:
     """Give every alarm in the order in which they were raised, as it was known at a moment of the daemon's clock."""
-    found: dict[str, dict[str, KeptEvent]] = {"raised": {}, "cleared": {}, "acknowledged": {}}
+    found: dict[str, dict[str, KeptEvent]] = {"raised": {}, "cleared": {}, "acknowledged": {}, "amended": {}}
     for kept in journal.events():
         arrived = kept.arrival_us if kept.arrival_us is not None else kept.body.get("time_us") or 0
         if as_of_us is None or arrived <= as_of_us:
             found[kept.body["what"]][kept.body["alarm_id"]] = kept
-    cleared, seen = found["cleared"], found["acknowledged"]
-    return [Known(event, cleared.get(alarm), seen.get(alarm)) for alarm, event in found["raised"].items()]
+    raised, *others = found.values()
+    return [Known(event, *(one.get(alarm) for one in others)) for alarm, event in raised.items()]
 
 
 def choose(alarms: Sequence[Known], text: str, folder: Path, option: str = "--state") -> Known:

@@ -17,7 +17,7 @@ from typing import Any
 
 from sentinel.commands.explain import Known, choose, known_alarms
 from sentinel.config import Settings
-from sentinel.domain.acting import ACKNOWLEDGED, DECLARED, FORGOTTEN, LIFTED, RENAMED, RETIRED, TAKEN_BACK, event_of
+from sentinel.domain.acting import ACKNOWLEDGED, DECLARED, FORGOTTEN, LIFTED, RENAMED, RETIRED, TAKEN_BACK, events_of
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import UsageError
 from sentinel.domain.gates import HOLD, GateEvent
@@ -133,8 +133,8 @@ def _act(folder: Path, request: dict[str, Any]) -> str:
         now_us = Clock().now_us()
         fact, done = find_fact(request, [kept.body for kept in journal.events()], state, now_us)
         committed = journal.record("operator", fact, now_us)
-        event = event_of(committed.payload, committed.batch, committed.arrival_us)
-        journal.append_events([event] if event else [], (), committed.batch)
+        events = events_of(committed.payload, committed.batch, committed.arrival_us)
+        journal.append_events(events, (), committed.batch)
     return done
 
 

@@ -11,6 +11,8 @@ RENAMED, FORGOTTEN = "renamed", "forgotten"
 """Actions: a series goes on under another name; all that was learnt of it is dropped."""
 DECLARED, LIFTED = "declared", "lifted"
 """Actions: an event that drives gates was declared; a hold ends earlier than it was declared to."""
+AMENDED = "amended"
+"""Alarms were judged anew, by values that have been corrected since."""
 
 
 class Acknowledgement(NamedTuple):
@@ -26,14 +28,19 @@ class Acknowledgement(NamedTuple):
         return {"action": ACKNOWLEDGED, **self._asdict()}
 
 
-def event_of(fact: Mapping[str, Any], batch: int, arrival_us: int) -> dict[str, object] | None:
-    """Give the event that follows from a fact; None of an action that this version does not know.
+def events_of(fact: Mapping[str, Any], batch: int, arrival_us: int) -> list[dict[str, object]]:
+    """Give the events that follow from a fact; none of an action that this version does not know.
 
-    It is kept with the events of alarms and goes to no receiver. The batch makes its id the same in every replay.
+    They are kept with the events of alarms and go to no receiver. The batch makes ids the same in every replay.
     """
+    if fact.get("action") == AMENDED:
+        return [
+            {"id": f"{one['alarm_id']}/{AMENDED}/{batch}", "what": AMENDED, "time_us": arrival_us, **one}
+            for one in fact["verdicts"]
+        ]
     if fact.get("action") != ACKNOWLEDGED:
-        return None
-    return {
+        return []
+    return [{
         "id": f"{fact['alarm_id']}/{ACKNOWLEDGED}/{batch}", "alarm_id": fact["alarm_id"], "what": ACKNOWLEDGED,
         "series": fact["series"], "time_us": arrival_us, "by": fact["by"], "note": fact["note"],
-    }  # fmt: skip
+    }]  # fmt: skip

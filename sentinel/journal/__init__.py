@@ -158,6 +158,17 @@ class Journal:
         """Give the last committed cursor of each source."""
         return {name: json.loads(text) for name, text in self._database.read("SELECT source, value FROM cursor")}
 
+    def corrected(self) -> int:
+        """Give the last batch that has corrections; 0 if none has."""
+        return self._corrections.last_batch()
+
+    def amended(self) -> int:
+        """Give the batch up to which alarms were judged by corrected values; 0 if they never were."""
+        rows = self._database.read(
+            "SELECT payload FROM batch WHERE kind = 'operator' AND payload LIKE '%\"until\"%' ORDER BY id DESC LIMIT 1"
+        )
+        return int(json.loads(rows[0][0])["until"]) if rows else 0
+
     def settings(self) -> dict[str, Any] | None:
         """The last settings recorded; None if there are none."""
         rows = self._database.read("SELECT payload FROM batch WHERE kind = 'settings' ORDER BY id DESC LIMIT 1")

@@ -43,6 +43,12 @@ class Corrections:
         if rows[0].size:
             self._load().update(_by_key(rows))
 
+    def last_batch(self) -> int:
+        """Give the last batch that has some; 0 if none has."""
+        query = f"SELECT max(id) FROM batch WHERE kind = 'observations' AND payload LIKE '%\"{KEY}\"%'"
+        ((last,),) = self._database.read(query)
+        return int(last or 0)
+
     def _load(self) -> dict[tuple[int, int], float]:
         if self._latest is None:
             self._latest = {}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sentinel.domain.acting import (
     ACKNOWLEDGED,
+    AMENDED,
     DECLARED,
     FORGOTTEN,
     LIFTED,
@@ -19,6 +21,8 @@ from sentinel.domain.errors import UsageError
 from sentinel.domain.renaming import present_names
 from sentinel.pipeline.pipeline import PipelineState
 from sentinel.runtime.declaring import find_declared, find_lifted
+
+logger = logging.getLogger(__name__)
 
 LONGEST = 1_000
 """Letters of a name or a note."""
@@ -103,6 +107,14 @@ def _acknowledge(alarm: str, by: str, note: str, events: Iterable[Mapping[str, A
         raise UsageError(f"alarm {alarm}: not known; `sentinel explain --state DIR` lists the alarms")
     done = f"alarm {alarm} of {series} is acknowledged by {by or 'somebody'}; it stays open until its evidence ends it"
     return Acknowledgement(alarm, series, by, note).to_fact(), done
+
+
+def log_amended(events: Iterable[Mapping[str, Any]]) -> None:
+    """Log each of these events that says what corrected values make of an alarm."""
+    for event in events:
+        if event["what"] == AMENDED:
+            named = {"series": event["series"], "alarm": event["alarm_id"], "verdict": event["verdict"]}
+            logger.warning("an alarm was judged anew by values corrected since", extra=named)
 
 
 def choose_shown(events: Sequence[Mapping[str, Any]], most: int) -> tuple[Mapping[str, Any], ...]:

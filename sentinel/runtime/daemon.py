@@ -27,6 +27,7 @@ from sentinel.domain.spans import duration_in_words
 from sentinel.journal import Journal
 from sentinel.notify import Notifier, make_notifier
 from sentinel.runtime import logs
+from sentinel.runtime.amender import Amender
 from sentinel.runtime.control import ControlSocket
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
@@ -110,6 +111,7 @@ class Daemon:
         self._push: Push | None = None
         self.web = WebServer(create_app(access, self._clock, settings.web, self._pushed, self.engine.ask), settings.web)
         self._control = ControlSocket(settings.daemon.state_dir, self.engine.ask)
+        self._amender = Amender(settings.daemon.state_dir, self.engine.note_amended)
         self._note_loaded()
         self._require_restart(())
 
@@ -228,7 +230,8 @@ class Daemon:
         self._schedule.start()
 
     def _supervise(self) -> None:
-        """Replace a scheduler whose thread has died; the cursors are in the journal."""
+        """Replace a scheduler whose thread has died, the cursors are in the journal; judge by what was corrected."""
+        self._amender.look(self.engine.corrected, self.engine.amended)
         if self._coming is None and self._schedule is not None and not self._schedule.alive():
             logger.error("the scheduler's thread has died or hangs; starting another")
             self.metrics.scheduler_replacements.inc()

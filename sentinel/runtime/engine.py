@@ -17,7 +17,7 @@ from time import monotonic, perf_counter, sleep
 from typing import Any
 
 from sentinel.config import Settings, fingerprint, to_record
-from sentinel.domain.acting import event_of
+from sentinel.domain.acting import events_of
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError, UsageError
 from sentinel.domain.events import AlarmEvent, SiteEvent
@@ -32,7 +32,7 @@ from sentinel.pipeline.history import History
 from sentinel.pipeline.pipeline import Observer, Result
 from sentinel.pipeline.plan import list_names
 from sentinel.pipeline.snapshot import Snapshot
-from sentinel.runtime.acting import choose_shown, find_fact
+from sentinel.runtime.acting import choose_shown, find_fact, log_amended
 from sentinel.runtime.inbox import Accounts, Inbox
 from sentinel.runtime.outbox import Outbox
 from sentinel.runtime.replica import NAMED, Replica, restore
@@ -72,6 +72,9 @@ class Engine:
         self._replica = Replica(settings, self.history, self._observe_stage, threads=threads, watch=watch)
         self._held: deque[Frame] = deque()
         self._asked: deque[tuple[Mapping[str, Any], Future[str]]] = deque()
+        self._verdicts: deque[Mapping[str, Any]] = deque()
+        self.corrected, self.amended = 0, 0
+        """The last batch with corrections, and that up to which alarms were judged by them."""
         self._owed: deque[tuple[Committed, Result]] = deque()
         self._retry_at = 0.0
         self._reload: tuple[Settings, Mapping[str, Notifier] | None] | None = None
@@ -103,6 +106,7 @@ class Engine:
         self._batch = batch
         if self._replica.settings != self._divide(self.settings) or self._journal.settings() is None:
             self._change(self.settings)
+        self.corrected, self.amended = self._journal.corrected(), self._journal.amended()
         self._outbox.begin()
         newest = [kept.body for kept in self._journal.events(EVENTS_SHOWN)]
         there = {event["id"] for event in newest}
@@ -139,8 +143,15 @@ class Engine:
         self._asked.append((request, answer))
         return answer
 
+    def note_amended(self, fact: Mapping[str, Any]) -> None:
+        """Let the engine journal verdicts by corrected values; called by any thread."""
+        self._verdicts.append(fact)
+
     def _act(self) -> None:
-        """Journal what operators have asked for; what the journal cannot take now waits."""
+        """Journal what operators have asked for, and verdicts; what the journal cannot take now waits."""
+        while self._verdicts:
+            self._apply(self._journal.record("operator", self._verdicts[0], self._clock.now_us()))
+            self._verdicts.popleft()
         while self._asked:
             request, answer = self._asked[0]
             try:
@@ -270,6 +281,7 @@ class Engine:
         self._metrics.last_commit.set(self._clock.now_us() / MICROSECONDS)
         for (frame, _), one in zip(received, committed, strict=True):
             self._accounts.count_commit(frame, one)
+            self.corrected = one.batch if one.corrections[0].size else self.corrected
         if joined := [one for one in committed if one.batch >= 0]:
             self._apply(*joined)
         for frame, _ in received:
@@ -309,10 +321,11 @@ class Engine:
                 self._journal.append_events(bodies, self._outbox.sinks, committed.batch)
                 self._outbox.note(bodies)
             if committed.kind == "operator":
-                acted = event_of(committed.payload, committed.batch, committed.arrival_us)
-                if acted is not None:
-                    self._journal.append_events([acted], (), committed.batch)
-                    bodies.append(acted)
+                acted = events_of(committed.payload, committed.batch, committed.arrival_us)
+                self._journal.append_events(acted, (), committed.batch)
+                bodies += acted
+                self.amended = max(self.amended, committed.payload.get("until", 0))
+                log_amended(acted if self.restored else ())
             if self._replica.digests:
                 self._journal.append_digests(self._replica.digests)
                 self._replica.digests.clear()

@@ -65,8 +65,11 @@ def guarantee(event: Event, *, conditioned: bool = True) -> tuple[Guarantee, str
     return "theorem", _THEOREM
 
 
-def standing(raised: Event, cleared: Event | None, acknowledged: Event | None) -> str:
-    """Say whether an alarm is open, and who has seen it; or when it ended."""
+def standing(raised: Event, cleared: Event | None, acknowledged: Event | None, amended: Event | None = None) -> str:
+    """Say whether an alarm is open, and who has seen it; or when it ended; and what corrected values say of it."""
+    if amended is not None and amended["verdict"] == "withdrawn":
+        then = moment_in_words(amended["time_us"] // 1_000_000 * 1_000_000)
+        return f"{standing(raised, cleared, acknowledged)}; withdrawn {then}: values corrected since do not raise it"
     if cleared is not None:
         by = cleared.get("ended_by")
         return f"ended {moment(raised, cleared.get('time_us'))}{f' by a declared {by}, not by itself' if by else ''}"

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from sentinel.commands.main import entry_point
+from sentinel.runtime.amender import Amender
 from sentinel.runtime.amending import CONFIRMED, RAISED, WITHDRAWN, amend, with_corrections
+from sentinel.views.web import alarms
 from tests.pipeline.streams import ar1
 from tests.runtime.rig import VALUES, Rig, frame
 
@@ -67,3 +69,41 @@ def test_what_was_sent_then_stays_and_is_replayed_as_it_was(rig: Rig, tmp_path: 
     rig.journal.close()
     again = Rig(tmp_path)
     assert (again.state, again.record) == (before, record)
+
+
+def judge(rig: Rig, folder: Path) -> list[str]:
+    """Let corrections be judged beside the engine, and give the verdicts that are new."""
+    before = len(rig.engine.events)
+    amender = Amender(folder, rig.engine.note_amended)
+    amender.look(rig.engine.corrected, rig.engine.amended)
+    amender.wait(60.0)
+    rig.engine.turn(0.0)
+    return [str(event["verdict"]) for event in rig.engine.events[before:] if event["what"] == "amended"]
+
+
+def test_verdicts_are_published_once_journalled_and_shown(rig: Rig, tmp_path: Path, capsys) -> None:
+    state = rig.state
+    assert set(judge(rig, tmp_path)) == {WITHDRAWN, RAISED}, "what is confirmed is no news"
+    assert judge(rig, tmp_path) == []
+    assert rig.state == state, "the running series go on with what they have seen"
+    withdrawn = next(e for e in rig.engine.events if e.get("verdict") == WITHDRAWN)
+    assert entry_point(["explain", str(withdrawn["alarm_id"]), "--state", str(tmp_path)]) == 0
+    assert "withdrawn" in capsys.readouterr().out.splitlines()[0]
+    shown = {str(one.raised["series"]): one.standing for one in alarms.pair(rig.engine.events)}
+    assert "withdrawn" in shown["s0"]
+    assert "withdrawn" not in shown["s1"]
+    record, events = rig.record, rig.engine.events
+    rig.journal.close()
+    again = Rig(tmp_path)
+    assert (again.record, again.state) == (record, state)
+    assert (again.engine.corrected, again.engine.amended) == (rig.engine.corrected, rig.engine.amended)
+    assert len(again.engine.events) == len(events)
+    assert judge(again, tmp_path) == [], "a restart computes nothing again"
+
+
+def test_values_that_are_corrected_back_confirm_the_alarm_that_was_withdrawn(rig: Rig, tmp_path: Path) -> None:
+    judge(rig, tmp_path)
+    back = approved()
+    back[:, 0] = VALUES[:, 0]
+    rig.feed(frame(0, 300, back))
+    assert set(judge(rig, tmp_path)) == {CONFIRMED}

@@ -18,16 +18,17 @@ ROWS = 200
 
 
 class ShownAlarm(NamedTuple):
-    """One alarm: the event that raised it, and those that ended and acknowledged it."""
+    """One alarm: the event that raised it, and those that ended, acknowledged and amended it."""
 
     raised: Mapping[str, Any]
     cleared: Mapping[str, Any] | None
     acknowledged: Mapping[str, Any] | None = None
+    amended: Mapping[str, Any] | None = None
 
     @property
     def standing(self) -> str:
         """Say whether it is open, and who has seen it; or when it ended."""
-        return standing(self.raised, self.cleared, self.acknowledged)
+        return standing(self.raised, self.cleared, self.acknowledged, self.amended)
 
     @property
     def begun(self) -> str:
@@ -37,11 +38,11 @@ class ShownAlarm(NamedTuple):
 
 def pair(events: Sequence[Mapping[str, Any]]) -> list[ShownAlarm]:
     """Pair the events of alarms: open ones first, then the newest; one whose beginning is forgotten is left out."""
-    by_what: dict[str, dict[str, Mapping[str, Any]]] = {"raised": {}, "cleared": {}, "acknowledged": {}}
+    by_what: dict[str, dict[str, Mapping[str, Any]]] = {"raised": {}, "cleared": {}, "acknowledged": {}, "amended": {}}
     for event in events:
         by_what[str(event["what"])][str(event["alarm_id"])] = event
-    raised, cleared, seen = by_what.values()
-    found = [ShownAlarm(event, cleared.get(alarm), seen.get(alarm)) for alarm, event in raised.items()]
+    raised, *others = by_what.values()
+    found = [ShownAlarm(event, *(one.get(alarm) for one in others)) for alarm, event in raised.items()]
     found.reverse()
     return sorted(found, key=lambda alarm: alarm.cleared is not None)
 
