@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sentinel.domain.channels import UNKNOWN
 from sentinel.domain.clock import Clock
+from sentinel.domain.gates import GateEvent
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.states import Reason, RuleView, SeriesView, SiteView, Spectrogram, State
 from sentinel.journal import Journal
@@ -157,6 +158,12 @@ class FakeSnapshot:
 
     def sites(self) -> Sequence[SiteView]:
         return self.every_site
+
+    def is_on_hold(self, name: str) -> bool:
+        return False
+
+    def declared(self, name: str) -> Sequence[GateEvent]:
+        return []
 
     def spectrogram(self, name: str) -> Spectrogram | None:
         return self.history.spectrogram(name)
