@@ -249,6 +249,7 @@ class Snapshot:
         """State and reason of every series, by id."""
         state = np.full(len(self), LEARNING, np.int64)
         reason = np.full(len(self), REASONS.index(Reason.CADENCE), np.int64)
+        state[self._on_hold], reason[self._on_hold] = BLIND, ON_HOLD
         for (plan, _), members in zip(self._state.keys, self._state.cohorts, strict=True):
             state[members.series], reason[members.series] = self._judge(plan, members)
         return state, reason
@@ -299,8 +300,8 @@ class Snapshot:
         """Make the view of a series whose cadence is not known yet."""
         times_us, _ = self._state.waiting.get(i, (NO_INTS, None))
         newest_us = int(times_us.max()) if times_us.size else -1
-        name, source, unit, *_ = self._known(i)
-        return SeriesView(name, source, State.LEARNING, Reason.CADENCE, time_us=newest_us, unit=unit)
+        name, source, unit, state, why = self._known(i)
+        return SeriesView(name, source, state, why, time_us=newest_us, unit=unit)
 
 
 @lru_cache(maxsize=2)

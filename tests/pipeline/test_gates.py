@@ -200,6 +200,19 @@ def test_an_open_alarm_outlives_a_hold_and_the_series_says_that_it_is_on_hold() 
     assert Snapshot(pipeline, state, taken_us=0).view("s0").state is State.WARNING
 
 
+def test_a_series_that_was_on_hold_from_its_first_value_on_says_so_and_not_that_it_learns() -> None:
+    # Found by hand: `series show` said that it was learning the cadence, of which it had not seen anything.
+    pipeline = Pipeline(chosen(event("hold", 0, 120, match="s0"), cadence=None, season=[]))
+    state, result = pipeline.advance(pipeline.init(), replace(batch_of(VALUES[:60]), watermark_us=60 * HOUR_US))
+    assert result.held == {"source": 60}
+    shown = Snapshot(pipeline, state, taken_us=0, watermarks={"source": 60 * HOUR_US})
+    view = shown.view("s0")
+    assert (view.state, view.reason) == (State.BLIND, Reason.ON_HOLD)
+    assert shown.counts()["source", State.BLIND, Reason.ON_HOLD] == 1
+    state, _ = pipeline.advance(state, more(60, 200))
+    assert Snapshot(pipeline, state, taken_us=0).view("s0").ticks > 0
+
+
 def test_a_hold_longer_than_the_longest_gap_is_no_gap() -> None:
     values = VALUES[:, :1].copy()
     values[150:250] = np.nan
