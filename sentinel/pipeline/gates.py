@@ -110,6 +110,8 @@ class Gates:
     def __init__(self, events: Sequence[GateEvent], labels: Mapping[str, str]) -> None:
         self.events, self._labels = tuple(events), labels
         self._found: dict[tuple[str, str], SeriesGates | None] = {}
+        self._shared: dict[tuple[GateEvent, ...], SeriesGates] = {}
+        """Series with the same events have the same of these: they are looked at together."""
         moments = [event.end_us for event in events if event.gate != HOLD]
         self._moments = np.sort(np.array(moments, np.int64))
 
@@ -121,10 +123,10 @@ class Gates:
         """Give the events of a series, by its name and the id of its source; None if it has none."""
         key = name, source
         if key not in self._found:
-            mine = [event for event in self.events if self.is_for(event, name, source)]
+            mine = tuple(event for event in self.events if self.is_for(event, name, source))
             moments = tuple((e.end_us, RESETS if e.gate == RESET else REBASES) for e in mine if e.gate != HOLD)
             holds = tuple(event for event in mine if event.start_us < event.end_us)
-            self._found[key] = SeriesGates(holds, moments) if mine else None
+            self._found[key] = self._shared.setdefault(mine, SeriesGates(holds, moments)) if mine else None
         return self._found[key]
 
     def is_for(self, event: GateEvent, name: str, source: str) -> bool:
@@ -146,22 +148,28 @@ class Gates:
         """Give the observations that a closed input gate lets pass, and those that it does not."""
         held = np.zeros(batch.series.size, bool)
         if batch.series.size and self.may_hold(int(batch.time_us.min()), int(batch.time_us.max())):
-            for i in np.unique(batch.series).tolist():
-                gates = self.of(state.names[i], state.sources[state.source_of[i]])
-                if gates is not None and gates.holds:
-                    mine = batch.series == i
-                    held[mine] = gates.holds_at(batch.time_us[mine])
+            for gates, ids in self._group(state, np.unique(batch.series)):
+                mine = np.isin(batch.series, ids)
+                held[mine] = gates.holds_at(batch.time_us[mine])
         if not held.any():
             return batch, batch.at(np.flatnonzero(held))
         return batch.at(np.flatnonzero(~held)), batch.at(np.flatnonzero(held))
+
+    def _group(self, state: PipelineState, series: Ints) -> Iterator[tuple[SeriesGates, list[int]]]:
+        """Gather these series by their events, those that have holds."""
+        found: dict[int, tuple[SeriesGates, list[int]]] = {}
+        for i in series.tolist():
+            gates = self.of(state.names[i], state.sources[state.source_of[i]])
+            if gates is not None and gates.holds:
+                found.setdefault(id(gates), (gates, []))[1].append(i)
+        yield from found.values()
 
     def on_hold(self, state: PipelineState, now_us: Ints) -> Flags:
         """Tell by id which series are on hold at their own `now_us`; a comparison with its target."""
         found = np.zeros(len(state.names), bool)
         if found.size and self.may_hold(int(now_us.min()), int(now_us.max())):
-            for i, name in enumerate(state.names):
-                gates = self.of(name, state.sources[state.source_of[i]])
-                found[i] = gates is not None and bool(gates.holds_at(now_us[i : i + 1])[0])
+            for gates, ids in self._group(state, np.arange(found.size)):
+                found[ids] = gates.holds_at(now_us[ids])
             found[state.comparisons.own] |= found[state.comparisons.target]
         return found
 

@@ -164,10 +164,11 @@ class Pipeline:
 
     def gates(self, state: PipelineState) -> Gates:
         """Give the events of the settings and those that were declared one by one."""
-        if self._gates is None or self._gates[0] is not state.events:
+        found = self._gates  # looked at once: readers of snapshots ask for other events in their own threads
+        if found is None or found[0] is not state.events:
             labels = {identity(source): source.name for source in self.settings.sources}
-            self._gates = state.events, Gates((*self._events, *state.events), labels)
-        return self._gates[1]
+            found = self._gates = state.events, Gates((*self._events, *state.events), labels)
+        return found[1]
 
     def declare(self, state: PipelineState, event: GateEvent) -> PipelineState:
         """Let an event that was declared hold from here on."""
