@@ -18,6 +18,7 @@ from sentinel.config import (
     SeriesSettings,
     Settings,
     SiteSettings,
+    is_loopback,
     load,
     schema_text,
 )
@@ -128,6 +129,15 @@ def remarks(settings: Settings, sources: Sequence[Source]) -> Iterator[str]:
             yield f"event_files: {error}; the daemon does not start without it"
     for source in sources:
         yield from (f"source {source.name}: {remark}" for remark in source.remarks())
+    if settings.web.config_file is not None:
+        from sentinel.views.web import Guard
+
+        try:
+            Guard(settings.web.config_file)
+        except ConfigError as error:
+            yield from (f"web: {line}" for line in str(error).splitlines())
+    elif not is_loopback(settings.web.address[0]):
+        yield f"web: who reaches {settings.web.listen} can read the page; a config_file asks for users and TLS"
     for receiver in settings.notify:
         yield from (f"notify {receiver.name}: {remark}" for remark in say_what_lacks(receiver))
     if len(sources) > 1:

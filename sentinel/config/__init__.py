@@ -20,6 +20,7 @@ from sentinel.config.loading import (
     from_mapping,
     from_record,
     load,
+    load_web_file,
     schema_text,
     to_record,
     with_events,
@@ -43,9 +44,10 @@ from sentinel.config.series import (
     SeriesSettings,
     SiteSettings,
 )
-from sentinel.config.settings import DaemonSettings, EntryKey, LogSettings, Settings, WebSettings
+from sentinel.config.settings import DaemonSettings, EntryKey, LogSettings, Settings, WebSettings, is_loopback
 from sentinel.config.sources import CsvSource, SimulateSource, TableKeys, identity, known_separator, known_time_zone
 from sentinel.config.values import or_else
+from sentinel.config.web_file import TlsServerConfig, WebFile
 
 __all__ = [
     "DEFAULT_BANK",
@@ -85,6 +87,8 @@ __all__ = [
     "Source",
     "SqlSource",
     "TableKeys",
+    "TlsServerConfig",
+    "WebFile",
     "WebKeys",
     "WebSettings",
     "WebhookNotify",
@@ -92,9 +96,11 @@ __all__ = [
     "from_mapping",
     "from_record",
     "identity",
+    "is_loopback",
     "known_separator",
     "known_time_zone",
     "load",
+    "load_web_file",
     "or_else",
     "parse_moment",
     "read_event",

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,7 +17,10 @@ from sentinel.config.series import BankSettings, SeriesSettings
 from sentinel.config.settings import Settings
 from sentinel.config.tree import Node, Reader, TreeError, find
 from sentinel.config.values import FROM_FILE, RECORDED, KeyPath, Part, path_text
+from sentinel.config.web_file import WebFile
 from sentinel.domain.errors import ConfigError, StateError
+
+PartT = TypeVar("PartT", bound=Part)
 
 
 def load(path: Path | str, notice: Callable[[str], object] | None = None) -> Settings:
@@ -33,20 +36,33 @@ def load(path: Path | str, notice: Callable[[str], object] | None = None) -> Set
     for tree in rest:
         _merge(root, tree, (), faults)
     notices = list(_replace_old_keys(root))
+    settings = _validate(root, Settings, faults)
+    if notice is not None:
+        for line in notices:
+            notice(line)
+    return settings
+
+
+def load_web_file(path: Path) -> WebFile:
+    """Read a web config file, as the exporters of Prometheus have; ConfigError as of `load`."""
+    faults = Faults([path])
+    (root,) = _read_trees([path], faults)
+    return _validate(root, WebFile, faults)
+
+
+def _validate(root: Node, model: type[PartT], faults: Faults) -> PartT:
+    """Make a model of a tree; ConfigError with all its faults, and with those found before."""
     try:
-        settings = Settings.model_validate_json(json.dumps(root.plain()), strict=True, context=FROM_FILE)
+        made = model.model_validate_json(json.dumps(root.plain()), strict=True, context=FROM_FILE)
     except ValidationError as error:
-        for fault in faults_of(error, Settings, lambda path: find(root, path).node.shown()):
+        for fault in faults_of(error, model, lambda path: find(root, path).node.shown()):
             found = find(root, fault.path)
             if not found.doubtful:
                 faults.add(found.file, found.line, found.path, fault.message)
         faults.refuse()
         raise  # not reached: a doubtful value is a fault of its own
     faults.refuse()
-    if notice is not None:
-        for line in notices:
-            notice(line)
-    return settings
+    return made
 
 
 def with_events(settings: Settings, more: Iterable[EventsFile] = ()) -> Settings:

@@ -105,6 +105,8 @@ class WebSettings(Part):
 
     listen: Annotated[str, AfterValidator(lambda text: _split_address(text) and text)] = "127.0.0.1:9814"
     """host:port; port 0 = any free one."""
+    config_file: NamedPath | None = None
+    """TLS, users and headers, in a file as exporters of Prometheus have; null = neither TLS nor users."""
     hosts: tuple[_HostName, ...] = ()
     """Further names, without a port, that requests may be for; loopback and the host of `listen` always may."""
     max_series: Annotated[int, Field(ge=0)] = 1_000

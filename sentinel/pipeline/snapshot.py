@@ -300,7 +300,7 @@ class Snapshot:
         """Make the view of a series whose cadence is not known yet."""
         times_us, _ = self._state.waiting.get(i, (NO_INTS, None))
         newest_us = int(times_us.max()) if times_us.size else -1
-        name, source, unit, state, why = self._known(i)
+        name, source, unit, state, why, _ = self._known(i)
         return SeriesView(name, source, state, why, time_us=newest_us, unit=unit)
 
 

@@ -18,7 +18,16 @@ from time import monotonic
 from types import FrameType
 
 from sentinel.config import PushSource as PushSettings
-from sentinel.config import RemoteWriteNotify, Settings, fingerprint, identity, load, with_events
+from sentinel.config import (
+    RemoteWriteNotify,
+    Settings,
+    WebSettings,
+    fingerprint,
+    identity,
+    is_loopback,
+    load,
+    with_events,
+)
 from sentinel.config.secrets import hide_queries
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import ConfigError, StateError
@@ -38,7 +47,7 @@ from sentinel.runtime.systemd import MORE_TIME, ServiceManager, describe
 from sentinel.sources import PullSource, Push, PushSource, Source, make_sources
 from sentinel.sources.claims import look_at, shared_series
 from sentinel.views.prometheus import Exposition
-from sentinel.views.web import Access, WebServer, create_app
+from sentinel.views.web import Access, Guard, WebServer, create_app
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +118,9 @@ class Daemon:
             restart_required=lambda: self.restart_required,
         )  # fmt: skip
         self._push: Push | None = None
-        self.web = WebServer(create_app(access, self._clock, settings.web, self._pushed, self.engine.ask), settings.web)
+        self._guard = _guard(settings.web)
+        app = create_app(access, self._clock, settings.web, self._pushed, self.engine.ask, self._guard)
+        self.web = WebServer(app, settings.web, self._guard)
         self._control = ControlSocket(settings.daemon.state_dir, self.engine.ask)
         self._amender = Amender(settings.daemon.state_dir, self.engine.note_amended)
         self._note_loaded()
@@ -230,8 +241,13 @@ class Daemon:
         self._schedule.start()
 
     def _supervise(self) -> None:
-        """Replace a scheduler whose thread has died, the cursors are in the journal; judge by what was corrected."""
+        """Replace a scheduler whose thread has died, as the cursors are in the journal; look for new certificates.
+
+        Alarms whose values were corrected are judged anew, elsewhere.
+        """
         self._amender.look(self.engine.corrected, self.engine.amended)
+        if self._guard is not None:
+            self._guard.refresh()
         if self._coming is None and self._schedule is not None and not self._schedule.alive():
             logger.error("the scheduler's thread has died or hangs; starting another")
             self.metrics.scheduler_replacements.inc()
@@ -316,6 +332,14 @@ class Daemon:
             self.web.stop()
             self._journal.close()
             logger.info("stopped")
+
+
+def _guard(web: WebSettings) -> Guard | None:
+    if web.config_file is not None:
+        return Guard(web.config_file)
+    if not is_loopback(web.address[0]):
+        logger.warning("everybody on the network can read the page: no web.config_file", extra={"listen": web.listen})
+    return None
 
 
 def _notifiers(settings: Settings) -> dict[str, Notifier]:

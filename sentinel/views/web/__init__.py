@@ -30,11 +30,12 @@ from sentinel.pipeline.snapshot import Snapshot
 from sentinel.sources import Push
 from sentinel.views.web import alarms, declaring, pages
 from sentinel.views.web.connections import MOST_WAITING_TO_BE_ACCEPTED, BoundedProtocol, most_connections
+from sentinel.views.web.guard import Guard, Guarded
 from sentinel.views.web.hosts import AllowedHosts
 from sentinel.views.web.pages import STATIC, Access
 from sentinel.views.web.pushing import PushRoutes
 
-__all__ = ["Access", "WebServer", "create_app"]
+__all__ = ["Access", "Guard", "WebServer", "create_app"]
 
 START_WITHIN_SECONDS = 5.0
 STOP_WITHIN_SECONDS = 0.8
@@ -53,16 +54,17 @@ HEADERS = {
 
 
 class _SecurityHeaders:
-    """Adds the same headers to every answer, errors included."""
+    """Adds the same headers to every answer, errors included, and in their place those of the web config file."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, guard: Guard | None) -> None:
+        self._app, self._guard = app, guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 present = {name for name, _ in message["headers"]}
-                message["headers"] += [(name, value) for name, value in HEADERS.items() if name not in present]
+                ours = HEADERS if self._guard is None else HEADERS | dict(self._guard.headers)
+                message["headers"] += [(name, value) for name, value in ours.items() if name not in present]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
@@ -143,18 +145,18 @@ class _Answers:
 
 def create_app(
     access: Access, clock: Clock, settings: WebSettings, pushed: Callable[[], Push | None] | None = None,
-    ask: declaring.Ask | None = None,
+    ask: declaring.Ask | None = None, guard: Guard | None = None,
 ) -> Starlette:  # fmt: skip
     """Make the application that answers with what `access` gives, to requests for the hosts that `settings` allow.
 
     `pushed` gives the source that takes what is sent, None before it is made; without it there are no such routes.
-    `ask` hands the engine what is declared.
+    `ask` hands the engine what is declared. `guard` lets only users through.
     """
     answers = _Answers(access, clock)
+    pushes = PushRoutes(pushed) if pushed is not None else None
     taking: list[Route] = []
-    if pushed is not None:
-        pushing = PushRoutes(pushed)
-        taking = [*pushing.routes(), *(declaring.routes(pushing, ask) if ask is not None else ())]
+    if pushes is not None:
+        taking = [*pushes.routes(), *(declaring.routes(pushes, ask) if ask is not None else ())]
     return Starlette(
         routes=[
             Route("/-/healthy", answers.healthy),
@@ -171,12 +173,17 @@ def create_app(
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[
-            Middleware(_SecurityHeaders),
+            Middleware(_SecurityHeaders, guard=guard),
             Middleware(AllowedHosts, settings=settings),
+            *([] if guard is None else [Middleware(Guarded, guard=guard, has_token=_tokens_of(pushes))]),
             Middleware(GZipMiddleware, compresslevel=5),
         ],
         exception_handlers={HTTPException: _problem},
     )
+
+
+def _tokens_of(pushes: PushRoutes | None) -> Callable[[Scope], bool]:
+    return lambda scope: pushes is not None and pushes.asks_for_token(scope["path"])
 
 
 def _view(snapshot: Snapshot, request: Request) -> SeriesView:
@@ -207,12 +214,14 @@ async def _problem(request: Request, error: Exception) -> Response:
 class WebServer:
     """Serves one application on one address, in a thread that leaves signals alone, from `start()` to `stop()`."""
 
-    def __init__(self, app: ASGIApp, settings: WebSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: WebSettings, guard: Guard | None = None) -> None:
         """Bind at once, so that a taken address is known before anything else begins. SentinelError says why not."""
         self._socket = _bind(settings)
         host, self.port = self._socket.getsockname()[:2]
         """The real port, also where port 0 was asked for."""
-        self.address = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        context = None if guard is None else guard.context
+        scheme = "http" if context is None else "https"
+        self.address = f"{scheme}://[{host}]:{self.port}" if ":" in host else f"{scheme}://{host}:{self.port}"
         """Its address for a browser, as `http://127.0.0.1:9814`."""
         # uvicorn takes a class; the bound is of this server alone.
         self.most_connections = most_connections()
@@ -221,6 +230,8 @@ class WebServer:
             app, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
             timeout_keep_alive=30, backlog=MOST_WAITING_TO_BE_ACCEPTED,
         )  # fmt: skip
+        config.load()
+        config.ssl = context  # uvicorn makes a context of its own of files, and keeps them as they were
         self._server = uvicorn.Server(config)
         self._thread = Thread(target=self._server.run, args=([self._socket],), name="web", daemon=True)
 

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 16
 """Requests that are taken in at the same time; pages have threads of their own."""
 RETRY_SECONDS = "5"
+PATHS = ("/api/v1/observations", "/api/v1/write", "/write", "/api/v2/write")
 _UNITS = ("s", "ms", "us", "ns")
 Read = Callable[[bytes, "Rows", Push, Mapping[str, str]], None]
 
@@ -58,6 +59,14 @@ class PushRoutes:
             Route("/write", self._route(_line_protocol), methods=["POST"]),
             Route("/api/v2/write", self._route(_line_protocol), methods=["POST"]),
         ]
+
+    def asks_for_token(self, path: str) -> bool:
+        """Say whether what is sent to this path needs the token of the source; then it needs no user besides."""
+        try:
+            source = self._source()
+        except LookupError:
+            return False
+        return path in PATHS and source is not None and source.settings.token_file is not None
 
     def _route(self, read: Read, busy: int = 429) -> Callable[[Request], object]:
         async def answer(request: Request) -> Response:
