@@ -18,6 +18,7 @@ from sentinel.config import (
     SeriesSettings,
     Settings,
     SiteSettings,
+    WebSettings,
     is_loopback,
     load,
     schema_text,
@@ -129,15 +130,7 @@ def remarks(settings: Settings, sources: Sequence[Source]) -> Iterator[str]:
             yield f"event_files: {error}; the daemon does not start without it"
     for source in sources:
         yield from (f"source {source.name}: {remark}" for remark in source.remarks())
-    if settings.web.config_file is not None:
-        from sentinel.views.web import Guard
-
-        try:
-            Guard(settings.web.config_file)
-        except ConfigError as error:
-            yield from (f"web: {line}" for line in str(error).splitlines())
-    elif not is_loopback(settings.web.address[0]):
-        yield f"web: who reaches {settings.web.listen} can read the page; a config_file asks for users and TLS"
+    yield from _web_remarks(settings.web)
     for receiver in settings.notify:
         yield from (f"notify {receiver.name}: {remark}" for remark in say_what_lacks(receiver))
     if len(sources) > 1:
@@ -155,6 +148,18 @@ def remarks(settings: Settings, sources: Sequence[Source]) -> Iterator[str]:
             if not any(fits(name, match) for name in among):
                 yield f"{part} {match}: matches none of the series that the sources have now ({listed})"
     yield from without_enough(settings.sites, judged)
+
+
+def _web_remarks(web: WebSettings) -> Iterator[str]:
+    if web.config_file is not None:
+        from sentinel.views.web import Guard
+
+        try:
+            Guard(web.config_file)
+        except ConfigError as error:
+            yield from (f"web: {line}" for line in str(error).splitlines())
+    elif not is_loopback(web.address[0]):
+        yield f"web: who reaches {web.listen} can read the page; a config_file asks for users and TLS"
 
 
 def _known(sources: Sequence[Source]) -> list[str]:

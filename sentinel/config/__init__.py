@@ -34,7 +34,16 @@ from sentinel.config.notify import (
     RemoteWriteNotify,
     WebhookNotify,
 )
-from sentinel.config.remote import TEMPLATE, MqttSource, PrometheusSource, PushSource, Source, SqlSource
+from sentinel.config.remote import (
+    TEMPLATE,
+    KafkaSource,
+    MqttSource,
+    PayloadKeys,
+    PrometheusSource,
+    PushSource,
+    Source,
+    SqlSource,
+)
 from sentinel.config.series import (
     DEFAULT_BANK,
     LONGEST_HALF_LIFE_TICKS,
@@ -73,10 +82,12 @@ __all__ = [
     "EventsFile",
     "ExecNotify",
     "HttpSource",
+    "KafkaSource",
     "LogNotify",
     "LogSettings",
     "MqttSource",
     "Notify",
+    "PayloadKeys",
     "PrometheusSource",
     "PushSource",
     "RemoteWriteNotify",

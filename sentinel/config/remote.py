@@ -136,7 +136,32 @@ class SqlSource(NamedSource):
             yield Fault(("password_file",), f"'{self.password_file}'; SQLite has no password; leave it out")
 
 
-class MqttSource(ServerKeys):
+_BROKERS = require(
+    lambda text: re.fullmatch(r"[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*", text),
+    "host:port is needed, or several with commas between",
+)
+
+
+class PayloadKeys(ServerKeys):
+    """The keys of every source of messages: what they say, and when it was true."""
+
+    values: tuple[Text, ...] = ()
+    """Places of the values in a JSON payload, such as [temp, air.humidity]; "*" = all its numbers; none = the payload
+    is a number. Sparkplug B: names of metrics; none = all numbers."""
+    time: Text | None = None
+    """Place of the event time in a JSON payload; null = that of the message: MQTT when it arrives, Kafka its own."""
+    time_format: _TimeFormat | None = None
+    """Of times that are numbers: seconds, milliseconds, ...; null = text in ISO 8601."""
+    time_zone: TimeZone = "UTC"
+    """Time zone of event times that carry no offset."""
+
+    def _conflicts(self) -> Iterator[Fault]:
+        yield from super()._conflicts()
+        if self.time is not None and not self.values:
+            yield Fault(("time",), f"'{self.time}', and the payload is a number; name the places of the values as well")
+
+
+class MqttSource(PayloadKeys):
     """Messages of an MQTT broker, acknowledged once they are on disk."""
 
     kind: Literal["mqtt"]
@@ -151,15 +176,6 @@ class MqttSource(ServerKeys):
     """Version of MQTT."""
     payload: Literal["plain", "sparkplug"] = "plain"
     """plain = numbers or JSON; sparkplug = Sparkplug B, with topics such as spBv1.0/plant/#."""
-    values: tuple[Text, ...] = ()
-    """Places of the values in a JSON payload, such as [temp, air.humidity]; "*" = all its numbers; none = the payload
-    is a number. Sparkplug B: names of metrics; none = all numbers."""
-    time: Text | None = None
-    """Place of the event time in a JSON payload; null = when the message arrives."""
-    time_format: _TimeFormat | None = None
-    """Of times that are numbers: seconds, milliseconds, ...; null = text in ISO 8601."""
-    time_zone: TimeZone = "UTC"
-    """Time zone of event times that carry no offset."""
     series_name: _TopicTemplate | None = None
     """Names of the series by levels of the topic, counted from 1, such as "{2}/{3}"; null = the topic. A place in the
     payload follows it. Sparkplug B: such as "{node}/{metric}"; null = group, node, device and metric."""
@@ -172,8 +188,6 @@ class MqttSource(ServerKeys):
 
     def _conflicts(self) -> Iterator[Fault]:
         yield from super()._conflicts()
-        if self.time is not None and not self.values:
-            yield Fault(("time",), f"'{self.time}', and the payload is a number; name the places of the values as well")
         if self.ca_file is not None and self.url.startswith("mqtt:"):
             yield Fault(("ca_file",), f"'{self.ca_file}' without TLS; write mqtts:// in url")
         is_sparkplug = self.payload == "sparkplug"
@@ -189,6 +203,45 @@ class MqttSource(ServerKeys):
                     yield Fault(path, f"'{place}' is no part of a name; {', '.join(_SPARKPLUG)} are allowed")
                 elif not is_sparkplug and not (place.isdigit() and int(place) > 0):
                     yield Fault(path, f"'{place}' is no level of a topic; numbers from 1 on are allowed")
+
+
+class KafkaSource(PayloadKeys):
+    """Messages of Kafka topics; how far they were read is kept with the observations, not by the broker."""
+
+    kind: Literal["kafka"]
+    """Messages of Kafka."""
+    every: Every = SECOND
+    """How often it is asked."""
+    brokers: Annotated[str, AfterValidator(_BROKERS)]
+    """Brokers to begin with, such as kafka1:9092,kafka2:9092."""
+    topics: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """Names of topics."""
+    tls: bool = False
+    """Connect with TLS."""
+    sasl: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """How the password is shown to the broker, where there is a username."""
+    since: PositiveDuration | None = None
+    """Observations of the first start that are older are passed over, such as 90d; null = all that the broker has."""
+    series_name: _Template | None = None
+    """Names of the series, such as "{topic}/{key}"; null = the topic. A place in the payload follows it."""
+    prefix: Prefix = ""
+    """Put before the name of each series."""
+    labels: SourceLabels = Field(default_factory=dict)
+    """Labels of its series, such as {site: north}, or {lake: "{key}"}."""
+    max_messages: Annotated[int, Field(ge=1)] = 10_000
+    """Messages read in one go; the rest follows at once."""
+
+    def _conflicts(self) -> Iterator[Fault]:
+        yield from super()._conflicts()
+        if self.ca_file is not None and not self.tls:
+            yield Fault(("ca_file",), f"'{self.ca_file}' without TLS; set tls: true")
+        if self.sasl == "PLAIN" and self.username is not None and not self.tls:
+            yield Fault(("sasl",), "PLAIN would send the password in the clear; set tls: true, or SCRAM-SHA-512")
+        templates: list[tuple[KeyPath, str]] = [(("series_name",), self.series_name or "")]
+        for path, template in [*templates, *((("labels", label), text) for label, text in self.labels.items())]:
+            for place in TEMPLATE.findall(template):
+                if place not in ("topic", "key"):
+                    yield Fault(path, f"'{place}' is no part of a message; topic and key are allowed")
 
 
 class PushSource(NamedSource):
@@ -213,7 +266,7 @@ class PushSource(NamedSource):
 
 
 Source: TypeAlias = Annotated[
-    CsvSource | SimulateSource | PrometheusSource | SqlSource | HttpSource | MqttSource | PushSource,
+    CsvSource | SimulateSource | PrometheusSource | SqlSource | HttpSource | MqttSource | KafkaSource | PushSource,
     Field(discriminator="kind"),
 ]
 """The settings of one source, of any kind."""

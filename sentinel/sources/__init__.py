@@ -11,6 +11,7 @@ from sentinel.domain.errors import ConfigError
 from sentinel.sources.base import HandOver, PullSource, PushSource, Source, SourceError
 from sentinel.sources.csv import Files
 from sentinel.sources.http import Endpoint
+from sentinel.sources.kafka import Topics
 from sentinel.sources.mqtt import Messages
 from sentinel.sources.prometheus import Ranges
 from sentinel.sources.push import Push
@@ -19,7 +20,7 @@ from sentinel.sources.sql import Records
 
 SOURCES: Mapping[str, Callable[[Any, Clock], Source]] = {
     "csv": Files, "simulate": Playback, "prometheus": Ranges, "sql": Records, "http": Endpoint, "mqtt": Messages,
-    "push": Push,
+    "kafka": Topics, "push": Push,
 }  # fmt: skip
 """By kind: the class that is made from the settings of that kind."""
 

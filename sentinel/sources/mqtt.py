@@ -7,7 +7,6 @@ content, in the cursor, so that none is counted twice.
 
 from __future__ import annotations
 
-import json
 import queue
 import secrets
 import zlib
@@ -16,11 +15,9 @@ from contextlib import suppress
 from threading import Lock, Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from sentinel.config import MqttSource
 from sentinel.domain.clock import Clock
-from sentinel.domain.labels import extend_name
 from sentinel.sources.base import HandOver, PushSource
 from sentinel.sources.mqtt_session import Message, Session
 from sentinel.sources.needs import say_what_lacks
@@ -29,6 +26,7 @@ from sentinel.sources.patience import Patience
 if TYPE_CHECKING:
     from sentinel.domain.observation import Cursor, Frame
     from sentinel.sources.labels import Names
+    from sentinel.sources.payloads import Payloads
     from sentinel.sources.rows import Rows
     from sentinel.sources.sparkplug import Nodes
 
@@ -38,7 +36,6 @@ MOST_MESSAGES = 5_000
 """Messages of one frame, and those that wait to be read."""
 REMEMBERED = 1_000
 """Messages that are remembered beyond those that were not acknowledged; more than a broker sends without an answer."""
-LONGEST_PAYLOAD = 1 << 20
 
 
 class Messages(PushSource):
@@ -52,6 +49,7 @@ class Messages(PushSource):
         self._waiting: queue.Queue[tuple[Message, int]] = queue.Queue(MOST_MESSAGES)
         self._closed = False
         self._names: Names | None = None
+        self._payloads: Payloads | None = None
         self._nodes: Nodes | None = None
         self._has_time = settings.time is not None or settings.payload == "sparkplug"
         self._lock = Lock()
@@ -223,6 +221,7 @@ class Messages(PushSource):
         """Take the observations of one message."""
         from sentinel.domain.observation import Rejection
         from sentinel.sources.labels import METRIC, Names
+        from sentinel.sources.payloads import Payloads
 
         if self._nodes is not None:
             self._nodes.read(message.topic, message.payload, rows, again=message.dup)
@@ -236,46 +235,5 @@ class Messages(PushSource):
         if message.retain and self._settings.time is None:
             rows.leave_out(Rejection.BAD_TIME, place, f"{ascii(message.topic)[:60]}: retained, so it is older than now")
             return
-        if not self._settings.values:
-            value = message.payload[:100].decode("utf-8", "replace")
-            rows.add(key, arrived_us, value, place)
-            return
-        try:
-            payload = json.loads(message.payload) if len(message.payload) <= LONGEST_PAYLOAD else None
-        except (ValueError, RecursionError):
-            payload = None
-        if not isinstance(payload, dict | list):
-            rows.leave_out(Rejection.MALFORMED_ROW, place, f"{ascii(message.topic)[:60]}: no JSON object")
-            return
-        time_us = arrived_us if self._settings.time is None else self._time(payload)
-        for where, found in self._values(payload).items():
-            rows.add(extend_name(key, f"/{where}"), time_us, found, place)
-
-    def _time(self, payload: object) -> int | None:
-        from sentinel.sources.rows import microseconds_of
-
-        value = _at(payload, self._settings.time or "")
-        return microseconds_of(value, self._settings.time_format, ZoneInfo(self._settings.time_zone))
-
-    def _values(self, payload: object) -> Mapping[str, object]:
-        from sentinel.sources.rows import flat_numbers
-
-        found: dict[str, object] = {}
-        for where in self._settings.values:
-            if where == "*":
-                found |= {key: value for key, value in flat_numbers(payload).items() if key != self._settings.time}
-            else:
-                found[where] = _at(payload, where)
-        return found
-
-
-def _at(value: Any, path: str) -> object:
-    """Give what is at a place such as `air.0.temp`; None where there is nothing."""
-    for key in path.split("."):
-        if isinstance(value, dict):
-            value = value.get(key)
-        elif isinstance(value, list) and key.isascii() and key.isdigit() and len(key) < 9 and int(key) < len(value):
-            value = value[int(key)]
-        else:
-            return None
-    return value
+        self._payloads = self._payloads or Payloads(self._settings)
+        self._payloads.read(key, message.payload, arrived_us, rows, ascii(message.topic)[:60])

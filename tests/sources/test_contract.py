@@ -14,6 +14,7 @@ import pytest
 from sentinel.config import (
     CsvSource,
     HttpSource,
+    KafkaSource,
     MqttSource,
     PrometheusSource,
     PushSource,
@@ -29,6 +30,7 @@ from tests.fixtures import ManualClock
 from tests.sources import services
 from tests.sources.answering import Answering
 from tests.sources.following import NOW_US, assert_frame, follow, line, table, through_json
+from tests.sources.kafka_cluster import Cluster
 from tests.sources.logging_table import write_log
 from tests.sources.pushing import Receiver, Sender
 
@@ -70,6 +72,22 @@ def http(**settings: object) -> Source:
     return make_source(HttpSource.model_validate(wanted | settings), ManualClock(NOW_US))
 
 
+@cache
+def kafka_cluster() -> Cluster:
+    """Likewise, with a hundred messages."""
+    cluster = Cluster()
+    cluster.send(*({"v": n, "at": int(EPOCH_2020_US / 1e6) + n} for n in range(100)))
+    return cluster
+
+
+def kafka(**settings: object) -> Source:
+    wanted = {
+        "kind": "kafka", "name": "lake", "brokers": kafka_cluster().brokers, "topics": ["lakes"], "max_messages": 30,
+        "values": ["v"], "time": "at", "time_format": "seconds",
+    }  # fmt: skip
+    return make_source(KafkaSource.model_validate(wanted | settings), ManualClock(NOW_US))
+
+
 def sqlite(path: Path, **settings: object) -> Source:
     if not path.exists():
         write_log(path, [(int(EPOCH_2020_US / 1e6) + n // 7, n, f"s{n % 7}", float(n)) for n in range(100)])
@@ -98,6 +116,7 @@ EXAMPLES: dict[str, dict[str, Callable[[Path], Source]]] = {
     },
     "http": {"history": lambda _: http(since="3d"), "now": lambda _: http()},
     "mqtt": {"closed": lambda _: make_source(MqttSource(kind="mqtt", name="lake", **NOWHERE), ManualClock(NOW_US))},
+    "kafka": {"history": lambda _: kafka()},
     "push": {"open": lambda _: make_source(PushSource(kind="push", name="lake"), ManualClock(NOW_US))},
 }
 """By kind: sources that say something, or nothing, when they are made anew."""
@@ -218,7 +237,8 @@ def test_what_check_asks_a_source_needs_no_table_library(tmp_path: Path) -> None
         "sources: [{kind: csv, name: a, path: a.csv}, {kind: simulate, name: b, system: lake}, {kind: push, name: c}, "
         "{kind: prometheus, name: d, url: 'http://localhost:1', queries: [up]}, "
         "{kind: sql, name: e, database: 'sqlite:a', query: SELECT 1}, "
-        "{kind: mqtt, name: f, url: 'mqtt://h', topics: [a]}, {kind: http, name: g, url: 'http://h'}]\n"
+        "{kind: mqtt, name: f, url: 'mqtt://h', topics: [a]}, {kind: http, name: g, url: 'http://h'}, "
+        "{kind: kafka, name: h, brokers: 'h:1', topics: [a]}]\n"
     )
     run = subprocess.run([sys.executable, "-c", code, config], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
