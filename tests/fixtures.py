@@ -259,6 +259,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float:
 def count_source(metrics: Metrics, source: str) -> None:
     metrics.source_up.set(source == "buoys", source=source)
     metrics.source_catching_up.set(0, source=source)
+    metrics.source_in_flight_since.set(0, source=source)
     metrics.source_expected_interval.set(30, source=source)
     for gauge in (metrics.source_last_success, metrics.source_last_observation):
         gauge.set(NOW_US / 1e6, source=source)

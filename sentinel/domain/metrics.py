@@ -151,6 +151,9 @@ class Metrics:
         self.source_up = Gauge("source_up", "1 if the last fetch succeeded.", "source")
         self.source_catching_up = Gauge(
             "source_catching_up", "1 while a source has more to tell at once, such as its history.", "source")
+        self.source_in_flight_since = Gauge(
+            "source_in_flight_since_timestamp_seconds",
+            "When the fetch or the start that has not ended yet began; 0 while there is none.", "source")
         self.source_last_success = Gauge("source_last_success_timestamp_seconds", "Last successful fetch.", "source")
         self.source_last_observation = Gauge(
             "source_last_observation_timestamp_seconds", "Newest event time.", "source")

@@ -62,6 +62,8 @@ class SourceStatus:
     last_failure_us: int = NEVER_US
     up: bool = False
     """The last fetch succeeded."""
+    in_flight_us: int | None = None
+    """When the fetch or the start that has not ended yet began."""
     fetches: int = 0
     """Failed ones included."""
     failed: int = 0

@@ -140,6 +140,7 @@ class Accounts:
         for name in sources:
             metrics.source_up.set(0, source=name)  # one that hangs at the start is down, not unknown
             metrics.source_catching_up.set(0, source=name)
+            metrics.source_in_flight_since.set(0, source=name)
             for counter in (
                 metrics.observations_received, metrics.observations_accepted, metrics.observations_duplicate,
                 metrics.observations_revised, metrics.observations_late, metrics.observations_on_hold, metrics.ticks,

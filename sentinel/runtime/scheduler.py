@@ -20,7 +20,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Condition, Event, Thread
@@ -49,6 +50,8 @@ STALLED_SECONDS = 30.0
 """Without a beat for so long the scheduler counts as dead."""
 END_SECONDS = 1.0
 """Bound on the wait for the scheduler's thread to end."""
+HANGS_SECONDS = 30.0
+"""A fetch that takes longer is said once in the log."""
 PUT_SECONDS = 0.2
 """Bound on the wait of a frame for room in the inbox; then it is looked whether the daemon stops."""
 LOOK_SECONDS = 1.0
@@ -74,6 +77,7 @@ class Contact:
         self._status = statuses.setdefault(source.id, SourceStatus(name))
         self._failure = ""
         self._complaints: tuple[str, ...] = ()
+        self._hang_said = False
         metrics.source_fetches.inc(0, source=name)
         metrics.source_fetch_failures.inc(0, source=name)
 
@@ -81,6 +85,25 @@ class Contact:
         """Count a frame that was asked for, or came."""
         self._status.fetches += 1
         self._metrics.source_fetches.inc(source=self._name)
+
+    @contextmanager
+    def in_flight(self) -> Iterator[None]:
+        """Show since when it is being asked: a source that hangs says nothing by itself."""
+        self._status.in_flight_us, self._hang_said = self._clock.now_us(), False
+        self._metrics.source_in_flight_since.set(self._status.in_flight_us / MICROSECONDS, source=self._name)
+        try:
+            yield
+        finally:
+            self._status.in_flight_us = None
+            self._metrics.source_in_flight_since.set(0, source=self._name)
+
+    def say_if_it_hangs(self) -> None:
+        """Log once that a fetch does not end."""
+        since_us = self._status.in_flight_us
+        seconds = 0.0 if since_us is None else (self._clock.now_us() - since_us) / MICROSECONDS
+        if seconds >= HANGS_SECONDS and not self._hang_said:
+            self._hang_said = True
+            logger.warning("source has not answered yet", extra={"source": self._name, "seconds": round(seconds)})
 
     def take(self, frame: Frame) -> bool:
         """Put a frame into the inbox, waiting for room; False if the daemon stops: it was not taken."""
@@ -259,7 +282,8 @@ class Schedule:
             more = True
             while more and not self._stopping.is_set():
                 task.contact.count_fetch()
-                frame = task.source.fetch(task.cursor)
+                with task.contact.in_flight():
+                    frame = task.source.fetch(task.cursor)
                 if not task.contact.take(frame):
                     break
                 task.cursor = frame.cursor
@@ -282,6 +306,8 @@ class Schedule:
 
     def _on_missed(self, event: events.JobEvent) -> None:
         task = self._tasks.get(event.job_id)
+        if task is not None:
+            task.contact.say_if_it_hangs()
         if task is not None and not (event.code == events.EVENT_JOB_MAX_INSTANCES and task.catching_up):
             self._metrics.task_missed.inc(task=task.source.name, reason=_MISSED[event.code])
 
@@ -319,7 +345,8 @@ class _Pushed:
             try:
                 if not is_started and not is_last:
                     told = newest
-                    self._source.start(newest, self._take)
+                    with self._contact.in_flight():
+                        self._source.start(newest, self._take)
                     is_started = True
                     self._contact.succeed()
                 elif is_started and newest is not None and newest is not told:

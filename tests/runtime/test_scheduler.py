@@ -236,6 +236,25 @@ def test_stopping_waits_for_running_jobs_but_not_for_ever(scheduled):
     assert not schedule.alive()
 
 
+def test_a_source_that_hangs_at_the_start_is_down_in_flight_and_logged_once(scheduled, caplog, monkeypatch):
+    monkeypatch.setattr("sentinel.runtime.scheduler.HANGS_SECONDS", 0.1)
+    release = threading.Event()
+    began = Clock().now_us() / 1e6
+    schedule, inbox, metrics = scheduled(Counting(act=lambda _: release.wait(60)))
+    assert until(
+        lambda: value(metrics, "sentinel_source_in_flight_since_timestamp_seconds", source="lake") >= began - 1
+    )
+    assert scheduled.statuses["lake"].in_flight_us >= (began - 1) * 1e6
+    said = lambda: [one.message for one in caplog.records].count("source has not answered yet")  # noqa: E731
+    assert until(lambda: said() == 1)
+    assert until(lambda: value(metrics, "sentinel_task_missed_total", task="lake", reason="max_instances") > 5)
+    assert said() == 1
+    release.set()
+    assert until(lambda: len(inbox) > 0)
+    schedule.stop(60)
+    assert value(metrics, "sentinel_source_in_flight_since_timestamp_seconds", source="lake") == 0
+
+
 def test_the_heartbeat_beats_and_a_dead_thread_is_noticed(scheduled, monkeypatch):
     schedule, _, metrics = scheduled(Counting())
     first = schedule.last_beat

@@ -185,6 +185,7 @@ def test_each_site_says_who_alarms_and_a_site_that_cannot_alarm_says_why(client,
 def test_the_table_of_sources_shows_the_facts_of_those_that_have_answered_or_failed(client, daemon) -> None:
     daemon.sources = [
         SourceStatus("silent"),
+        SourceStatus("hanging", in_flight_us=-259_200_000_000),
         SourceStatus("old", last_success_us=5, up=True, fetches=4, accepted=1_200, late=3, newest_us=-259_200_000_000),
         SourceStatus("gone", last_failure_us=5, fetches=2, failed=2, refused=1),
     ]
@@ -192,6 +193,7 @@ def test_the_table_of_sources_shows_the_facts_of_those_that_have_answered_or_fai
     rows = [words_of(row).split() for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]]
     assert rows == [
         ["gone", "failed", "2", "3", "0", "0", "none", "yet"],
+        ["hanging", *words_of("none has ended yet; in flight since 1969-12-29").split(), *"0000", "none", "yet"],
         ["old", "succeeded", "4", "0", "1,200", "3", "1969-12-29"],
     ]
 

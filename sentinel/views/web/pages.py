@@ -92,7 +92,9 @@ def status(access: Access, clock: Clock, first: int, fleet: bool) -> HTMLRespons
         age="just now" if age < 1 else f"{duration_in_words(round(age))} ago", not_ready=access.not_ready(),
         restart_required=access.restart_required(),
         sites=sites[:SITES], further_sites=max(0, len(sites) - SITES),
-        sources=sorted((one for one in access.sources() if one.has_answered), key=lambda one: one.name),
+        sources=sorted(
+            (one for one in access.sources() if one.has_answered or one.in_flight_us), key=lambda one: one.name
+        ),
         settings_text=access.settings_text(), budgets=snapshot.false_alarms_a_day(),
     )  # fmt: skip
 

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 16
 """Requests that are taken in at the same time; pages have threads of their own."""
 RETRY_SECONDS = "5"
-PATHS = ("/api/v1/observations", "/api/v1/write", "/write", "/api/v2/write")
+PATHS = ("/api/v1/observations", "/api/v1/write", "/write", "/api/v2/write", "/api/v1/events")
 _UNITS = ("s", "ms", "us", "ns")
 Read = Callable[[bytes, "Rows", Push, Mapping[str, str]], None]
 
@@ -66,7 +66,8 @@ class PushRoutes:
             source = self._source()
         except LookupError:
             return False
-        return path in PATHS and source is not None and source.settings.token_file is not None
+        declares = path.startswith("/api/v1/events/")
+        return (declares or path in PATHS) and source is not None and source.settings.token_file is not None
 
     def _route(self, read: Read, busy: int = 429) -> Callable[[Request], object]:
         async def answer(request: Request) -> Response:
