@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from confluent_kafka import Producer
@@ -22,4 +23,12 @@ class Cluster:
         for message in messages:
             value = message if isinstance(message, bytes | None) else json.dumps(message).encode()
             self._producer.produce("lakes", value, key, partition, timestamp=at * 1_000)
+        assert self._producer.flush(10) == 0
+
+    def send_all(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Send values by their keys, to one partition."""
+        for number, (key, value) in enumerate(messages):
+            self._producer.produce("lakes", value, key, 0, timestamp=NOW * 1_000)
+            if number % 1_000 == 0:
+                self._producer.poll(0)
         assert self._producer.flush(10) == 0
