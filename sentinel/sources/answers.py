@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from sentinel.client import Answer
 from sentinel.config import HttpSource
 from sentinel.domain.errors import DataError
-from sentinel.sources.asking import Answer
 from sentinel.sources.base import SourceError
 from sentinel.sources.positions import Way
 from sentinel.tables import Shape, TableOptions, find_shape

@@ -1,18 +1,12 @@
-"""Asks an HTTP server: with credentials, within a time and a size, with patience. The one door to httpx."""
+"""Asks an HTTP server: with credentials, within a time and a size, with patience."""
 
 from __future__ import annotations
 
 import email.utils
-import ssl
-import time
 from collections.abc import Mapping
 from contextlib import suppress
-from threading import Timer
-from typing import NamedTuple
 
-import httpx
-
-from sentinel import __version__
+from sentinel.client import Answer, ExchangeError, TooLongError, exchange, has_host_of, lead
 from sentinel.config import WebKeys
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
@@ -20,7 +14,6 @@ from sentinel.sources.base import SourceError
 from sentinel.sources.patience import Patience, RefusedError
 from sentinel.sources.secrets import read_secret
 
-MOST_BYTES = 64 << 20
 MOST_REDIRECTS = 5
 NOTHING = b"no matching results"
 """Words with which an ERDDAP server answers 404 where it has no rows: that is an answer, and empty."""
@@ -29,23 +22,6 @@ _SHOWN = 200
 
 class TooMuchError(SourceError):
     """The answer is longer than is read, or the server will not give so much at once: ask for less."""
-
-
-class Answer(NamedTuple):
-    """What a server said."""
-
-    status: int
-    """200, or 304: it is as it was."""
-    headers: httpx.Headers
-    body: bytes
-    url: str
-    """Where it came from, after redirects."""
-
-    @property
-    def next_link(self) -> str | None:
-        """Address of the next page, where a header names it."""
-        headers = [("link", text) for text in self.headers.get_list("link")]
-        return httpx.Response(200, headers=headers).links.get("next", {}).get("url")
 
 
 class HttpServer:
@@ -77,13 +53,10 @@ class HttpServer:
 
     def join(self, url: str, to: str) -> str:
         """Give the address to which one leads from another; SourceError where it is none, or not secret any more."""
-        try:
-            found = httpx.URL(url).join(to)
-        except httpx.InvalidURL:
-            found = httpx.URL("")
-        if not to or found.scheme not in ("http", "https") or (url.startswith("https:") and found.scheme == "http"):
+        found = lead(url, to)
+        if found is None:
             raise self._note(SourceError(f"{url}: leads to {ascii(to)[:_SHOWN]}, which is not followed"))
-        return str(found)
+        return found
 
     def _note(self, error: SourceError) -> SourceError:
         self._patience.note_failure(error)
@@ -97,16 +70,24 @@ class HttpServer:
         token = read_secret(settings.token_file, "token_file")
         secrets = (password, token)
         self._patience.require(secrets)
-        headers, auth = dict(conditions), None
-        if _host(url) == _host(trusted):
-            headers |= settings.headers
-            if token is not None:
-                bearer = "Bearer " * (settings.token_header.lower() == "authorization")
-                headers[settings.token_header] = bearer + token
-            auth = httpx.BasicAuth(settings.username, password) if settings.username and password else None
-        retry_after = None
+        is_trusted = has_host_of(url, trusted)
+        headers = {**conditions, **(settings.headers if is_trusted else {})}
+        is_bearer = settings.token_header.lower() == "authorization"
+        if is_trusted and token is not None and not is_bearer:
+            headers[settings.token_header] = token
+        login = (settings.username, password) if is_trusted and settings.username and password else None
+        seconds, retry_after = settings.timeout / MICROSECONDS, None
         try:
-            answer = self._exchange(method, url, form, headers, auth)
+            try:
+                answer = exchange(
+                    method, url, seconds, headers=headers, form=form, ca_file=settings.ca_file, login=login,
+                    token=token if is_trusted and is_bearer else None,
+                )  # fmt: skip
+            except TooLongError as error:
+                raise TooMuchError(f"{url}: {error}") from None
+            except ExchangeError as error:
+                why = f"no whole answer within {seconds:g} s" if error.is_late else str(error)
+                raise SourceError(why if why.startswith("ca_file") else f"{url}: {why}") from None
             retry_after = self._seconds(answer.headers.get("retry-after"))
             answer = self._require_success(method, answer)
         except SourceError as error:
@@ -114,44 +95,6 @@ class HttpServer:
             raise
         self._patience.note_success()
         return answer
-
-    def _exchange(
-        self, method: str, url: str, form: Mapping[str, str] | None, headers: Mapping[str, str],
-        auth: httpx.BasicAuth | None,
-    ) -> Answer:  # fmt: skip
-        seconds = self._settings.timeout / MICROSECONDS
-        body, until = bytearray(), time.monotonic() + seconds
-        client = self._make_client(url, seconds)  # asked too rarely for a connection to be kept
-        # A server that sends a byte a second is never silent for long: the whole exchange is bounded, too.
-        alarm = Timer(seconds, client.close)
-        alarm.daemon = True
-        alarm.start()
-        try:
-            with client.stream(
-                method, url, data=form and dict(form), headers=headers, auth=auth or httpx.USE_CLIENT_DEFAULT
-            ) as got:
-                for piece in got.iter_bytes():
-                    body += piece
-                    if len(body) > MOST_BYTES:
-                        raise TooMuchError(f"{url}: an answer of more than {MOST_BYTES:,} bytes; ask for less")
-                return Answer(got.status_code, got.headers, bytes(body), url)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError) as error:
-            late = time.monotonic() >= until or isinstance(error, httpx.TimeoutException)
-            why = f"no whole answer within {seconds:g} s" if late else str(error) or type(error).__name__
-            raise SourceError(f"{url}: {why}") from None
-        finally:
-            alarm.cancel()
-            client.close()
-
-    def _make_client(self, url: str, seconds: float) -> httpx.Client:
-        try:
-            # Reading the certificates of all authorities takes longer than an answer.
-            context = url.startswith("https:") and ssl.create_default_context(cafile=self._settings.ca_file)
-        except OSError as error:
-            why = error.strerror or "no certificates"
-            raise SourceError(f"ca_file: {self._settings.ca_file}: {why}; a PEM file is needed") from None
-        agent = {"User-Agent": f"sentinel/{__version__}"}
-        return httpx.Client(verify=context, timeout=seconds, headers=agent, trust_env=False)
 
     def _require_success(self, method: str, answer: Answer) -> Answer:
         """Give an answer that can be used; raise what any other means."""
@@ -181,8 +124,3 @@ class HttpServer:
         with suppress(ValueError, TypeError):
             return email.utils.parsedate_to_datetime(text).timestamp() - self._clock.now_us() / MICROSECONDS
         return None
-
-
-def _host(url: str) -> tuple[str, str, int | None]:
-    found = httpx.URL(url)
-    return found.scheme, found.host, found.port

@@ -15,13 +15,14 @@ from typing import Any
 import polars as pl
 
 from sentinel import __version__
+from sentinel.client import Answer
 from sentinel.config import HttpSource, identity
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame, Rejection
 from sentinel.domain.spans import DAY, MINUTE
 from sentinel.sources.answers import AnswerReader, Page
-from sentinel.sources.asking import Answer, HttpServer, TooMuchError
+from sentinel.sources.asking import HttpServer, TooMuchError
 from sentinel.sources.base import SourceError
 from sentinel.sources.counting import Counters, CounterWatch, count_steps
 from sentinel.sources.labels import Labelled
@@ -171,8 +172,8 @@ class Poller:
             if pages:  # fewer pages, and fewer are lost the next time
                 self._span_us = max(MINUTE, self._span_us // 2)
             raise
-        marks = tuple(answer.headers.get(name, "") for name in ("etag", "last-modified"))
-        return pages, (url, *marks) if len(pages) == 1 and any(marks) else ("", "", "")
+        etag, modified = answer.headers.get("etag", ""), answer.headers.get("last-modified", "")
+        return pages, (url, etag, modified) if len(pages) == 1 and (etag or modified) else ("", "", "")
 
     def _following(self, url: str, answer: Answer, pages: list[Page]) -> str | None:
         """Give the address of the page after the last one."""

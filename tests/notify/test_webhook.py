@@ -7,7 +7,9 @@ import hmac
 import json
 import socket
 from pathlib import Path
+from threading import Event
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from sentinel.config.secrets import hide_queries
 from sentinel.notify import Delivery, make_notifier
 from tests.notify.conftest import Web
 from tests.notify.test_notify import CLEARED, EVENT, soon
+from tests.sources.answering import answering
 
 SECRET = "key of the signature"
 
@@ -113,3 +116,22 @@ def test_an_address_that_is_a_secret_is_never_said(web: Web, tmp_path: Path) -> 
     said.append(settings.model_dump_json())
     assert web.got[0][0] == "/T0P/S3CRET"
     assert all("S3CRET" not in text for text in said), said
+
+
+def test_of_an_answer_without_end_the_beginning_is_enough_and_a_slow_one_is_late() -> None:
+    over, at_once = Event(), [500]
+
+    def endless(handler: Any, _: object) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        handler.wfile.write(b"x" * at_once[0])
+        handler.wfile.flush()
+        over.wait(10)
+
+    with answering() as server:
+        server.answer = endless
+        settings = WebhookNotify(kind="webhook", url=server.url, timeout=500_000)
+        for at_once[0], outcome in ((500, "delivered"), (1, "retry")):
+            assert make_notifier(settings).send([EVENT], soon()).outcome == outcome
+        over.set()
