@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,19 @@ def test_law_in_whatever_pieces_and_pages_a_table_comes_each_observation_comes_o
             frames.append(source.fetch(cursor))
             cursor = json.loads(json.dumps(frames[-1].cursor))
     assert points(frames) == sorted((name, at, value) for at, name, value in every)
+
+
+@pytest.mark.parametrize("form", ["seconds", "milliseconds", "iso"])
+def test_no_stretch_is_longer_than_is_allowed_and_none_is_left_out(server: Answering, form: str) -> None:
+    server.answer = lambda handler, _: send(handler, 204, b"")
+    keys = {"range": "from={from}&to={to}", "range_format": form, "since": "400d", "longest": "30d", "overlap": "0s"}
+    frames, _ = follow(polled(server.url, **keys))
+    read = {"iso": services.seconds_of, "seconds": int, "milliseconds": lambda text: int(text) // 1_000}[form]
+    asked = [(read(one["from"]), read(one["to"])) for one in server.asked]
+    assert (asked[0][0], asked[-1][1]) == (NOW - 400 * DAYS, NOW)
+    assert all(end == start for (_, end), (start, _) in pairwise(asked))
+    assert max(end - start for start, end in asked) == 30 * DAYS
+    assert [frame.more for frame in frames] == [True] * (len(frames) - 1) + [False]
 
 
 JSON: dict[str, tuple[Any, dict[str, Any]]] = {
