@@ -17,9 +17,10 @@ from sentinel.domain.channels import UNKNOWN
 from sentinel.domain.clock import Clock
 from sentinel.domain.gates import GateEvent
 from sentinel.domain.metrics import Metrics
-from sentinel.domain.states import Reason, RuleView, SeriesView, SiteView, Spectrogram, State
+from sentinel.domain.states import STATES, Reason, RuleView, SeriesView, SiteView, Spectrogram, State
 from sentinel.journal import Journal
-from sentinel.pipeline.history import History
+from sentinel.pipeline.fleet import Fleet
+from sentinel.pipeline.history import History, Sketch
 from sentinel.pipeline.snapshot import Snapshot
 from tests.analysis.lakes import without_pictures
 from tests.deploy.programs import program
@@ -168,6 +169,27 @@ class FakeSnapshot:
     def spectrogram(self, name: str) -> Spectrogram | None:
         return self.history.spectrogram(name)
 
+    def pictures(self, name: str) -> tuple[Spectrogram | None, Spectrogram | None]:
+        return self.history.pictures(name)
+
+    def sketch(self, name: str, points: int) -> Sketch | None:
+        return self.history.sketch(name, points)
+
+    def counterpart(self, name: str) -> tuple[str, str] | None:
+        return ("lake/control", "elnino") if name == "lake/loaded" else None
+
+    def fleet(self) -> Fleet:
+        views = list(self.series.values())
+        sources = sorted({view.source for view in views})
+        at = {view.name: i for i, view in enumerate(views)}
+        return Fleet(
+            [view.name for view in views], sources, np.array([sources.index(v.source) for v in views], np.int64),
+            np.array([STATES.index(v.state) for v in views], np.int64), np.zeros(len(views), np.int64),
+            np.array([at[view.name] for view in self.views()], np.int64), np.array([v.evidence for v in views]),
+            np.array([v.estimates.lag1 for v in views]), np.array([v.recovery_seconds for v in views]),
+            np.array([v.time_us for v in views], np.int64),
+        )  # fmt: skip
+
 
 def slowing(history: History, name: str, start: float, end: float, rule: float = 0.8, ticks: int = 900) -> None:
     """Draw a series whose lag-1 goes from `start` to `end`, with a warm-up and a gap."""
@@ -184,11 +206,15 @@ def slowing(history: History, name: str, start: float, end: float, rule: float =
         evidence[tick] = level
     time_us = NOW_US - np.arange(ticks)[::-1] * (DAY_US // 24)
     estimates = UNKNOWN.each(lambda nan: np.full(ticks, nan))._replace(
-        lag1=np.tanh(centre), lag1_low=np.tanh(centre - 0.35), lag1_high=np.tanh(centre + 0.35)
-    )
+        lag1=np.tanh(centre), lag1_low=np.tanh(centre - 0.35), lag1_high=np.tanh(centre + 0.35),
+        modulus=np.abs(np.tanh(centre)), spread=centre - atanh(start),
+    )  # fmt: skip
+    value = 8 + np.where(np.isnan(centre), np.nan, random.normal(size=ticks) * np.exp(np.nan_to_num(centre) / 2) / 4)
+    value[:70] = 8 + random.normal(size=70) / 4
+    state = np.select([np.arange(ticks) < 70, np.isnan(centre), evidence > 0], [0, 4, 2], 1).astype(np.int8)
     column = (slice(None), None)
     history.append(
-        [name], np.array(THRESHOLDS), np.array([ticks]), time_us[column], z[column],
+        [name], np.array(THRESHOLDS), np.array([ticks]), time_us[column], value[column], state[column], z[column],
         estimates.each(lambda line: line[column]), evidence[column],
     )  # fmt: skip
 

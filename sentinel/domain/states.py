@@ -236,10 +236,17 @@ class Spectrogram:
     """Shape (detectors,)."""
     time_us: NDArray[np.int64]
     """Shape (columns,): end of the last tick in each column."""
+    state: NDArray[np.int8]
+    """Shape (columns,): index into `STATES` of the last tick."""
+    value_low: NDArray[np.float64]
+    """Shape (columns,): smallest value; NaN where all are missing. Likewise `value_high`, the largest."""
+    value_high: NDArray[np.float64]
     readings: NDArray[np.int8]
     """Shape (columns, detectors): reading * 16, clipped to ±127; -128 = not ready or missing."""
     lag1: NDArray[np.float32]
-    """Shape (columns,); NaN while not ready. Likewise `low` and `high`, and `evidence`."""
+    """Shape (columns,); NaN while not ready. Likewise all that follow: `low` and `high` are the ends of its band."""
     low: NDArray[np.float32]
     high: NDArray[np.float32]
+    modulus: NDArray[np.float32]
+    spread: NDArray[np.float32]
     evidence: NDArray[np.float32]

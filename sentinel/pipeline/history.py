@@ -112,6 +112,10 @@ class Decimation:
         parts += [self._finish(kept.filling)] if kept.filled else []
         return {name: np.concatenate([part[name] for part in parts]) for name in self._rules}
 
+    def finished(self) -> tuple[Arrays, int]:
+        """Give the finished columns themselves, not to be changed, and how many entries of them are used."""
+        return self._kept.columns, self._kept.used
+
     def copy(self, *, apart: bool) -> Decimation:
         """Give one that goes on from here. Unless it is `apart`, only one of the two may be extended."""
         other = copy(self)
@@ -204,13 +208,26 @@ def _make_room(array: Array | None, more: Array, used: int, limit: int) -> Array
 _LIVE = {
     "time_us": Pooling("last", np.int64),
     "readings": STEPS,
-    **dict.fromkeys(("lag1", "low", "high"), Pooling("mean", np.float32)),
+    "state": Pooling("last", np.int8),
+    "value_low": Pooling("min", np.float64),
+    "value_high": Pooling("max", np.float64),
+    **dict.fromkeys(("lag1", "low", "high", "modulus", "spread"), Pooling("mean", np.float32)),
     "evidence": Pooling("max", np.float32),
 }
+RECENT = 256
+"""Ticks of each series that are also kept one by one, for a look at its last hours."""
 
 
 KEPT_BACK = 64
 """Ticks of the same series that are put into their pictures together; one by one they would take ten times as long."""
+
+
+class Sketch(NamedTuple):
+    """A few points of a series for a picture in a table: extremes of its values, lag-1; NaN = missing, not ready."""
+
+    low: Array
+    high: Array
+    lag1: Array
 
 
 class _Waiting(NamedTuple):
@@ -225,6 +242,8 @@ class _Picture(NamedTuple):
 
     thresholds: Floats
     kept: Decimation
+    recent: Arrays
+    """The last `RECENT` of the kept ticks, one by one."""
     waiting: _Waiting | None
     """What comes after the kept ticks."""
     column: int
@@ -235,7 +254,14 @@ class _Picture(NamedTuple):
         same = np.array_equal(self.thresholds, thresholds)
         kept = self.kept.copy(apart=apart) if same else self.kept.empty()
         kept.extend(ticks)
-        return _Picture(thresholds, kept, None, 0)
+        return _Picture(thresholds, kept, self._with_recent(ticks, same=same), None, 0)
+
+    def _with_recent(self, ticks: Mapping[str, Array], *, same: bool) -> Arrays:
+        recent = {}
+        for name, rule in _LIVE.items():
+            last = ticks[name][-RECENT:].astype(rule.dtype)
+            recent[name] = np.concatenate((self.recent[name], last))[-RECENT:] if same and self.recent else last
+        return recent
 
 
 class History:
@@ -253,19 +279,22 @@ class History:
         self._empty = Decimation(_LIVE, columns)
 
     def append(
-        self, names: Sequence[str], thresholds: Floats, length: Ints, time_us: Ints, readings: Floats,
-        estimates: Estimates[Floats], evidence: Floats,
+        self, names: Sequence[str], thresholds: Floats, length: Ints, time_us: Ints, value: Floats, state: Codes,
+        readings: Floats, estimates: Estimates[Floats], evidence: Floats,
     ) -> None:  # fmt: skip
         """Add the ticks of one block, but of new series only until `max_series` are kept.
 
         `thresholds` has shape (detectors,), others than before begin the picture anew. Of each series the first
-        `length` ticks count. `time_us` is the end of each tick, (ticks, series) as everything else; `readings`, in null
-        standard deviations, have shape (ticks, series, detectors). NaN = not ready or missing.
+        `length` ticks count. `time_us` is the end of each tick, (ticks, series) as everything else; `state` is an index
+        into `STATES`; `readings`, in null standard deviations, have shape (ticks, series, detectors). NaN = not ready
+        or missing.
         """
         key = tuple(names)
         block: dict[str, Array] = {
-            "time_us": time_us, "readings": _in_steps(readings), "lag1": estimates.lag1, "low": estimates.lag1_low,
-            "high": estimates.lag1_high, "evidence": evidence,
+            "time_us": time_us, "state": state, "value_low": value, "value_high": value,
+            "readings": _in_steps(readings), "lag1": estimates.lag1, "low": estimates.lag1_low,
+            "high": estimates.lag1_high, "modulus": estimates.modulus, "spread": estimates.spread,
+            "evidence": evidence,
         }  # fmt: skip
         waiting = self._waiting.get(key)
         if waiting is None or not np.array_equal(waiting.thresholds, thresholds):
@@ -291,7 +320,7 @@ class History:
             if (picture := self._series.get(name)) is not None:
                 self._series[name] = picture._replace(waiting=waiting, column=s)
             elif len(self._series) < self._max_series:
-                self._series[name] = _Picture(thresholds, self._empty.empty(), waiting, s)
+                self._series[name] = _Picture(thresholds, self._empty.empty(), {}, waiting, s)
         return waiting
 
     def _settle(self, key: tuple[str, ...]) -> None:
@@ -315,15 +344,38 @@ class History:
 
     def spectrogram(self, name: str) -> Spectrogram | None:
         """Give a copy of one series' picture; None where none is kept."""
-        if (picture := self._series.get(name)) is None:
-            return None
+        return self.pictures(name)[0]
+
+    def pictures(self, name: str) -> tuple[Spectrogram | None, Spectrogram | None]:
+        """Give copies of one series' whole picture and of its last `RECENT` ticks; None where none is kept."""
+        picture = self._series.get(name)
+        if picture is None:
+            return None, None
         blocks = [] if picture.waiting is None else list(picture.waiting.blocks)
         if picture.waiting is not None and blocks:
             of_all = ((column, [block[column][:, picture.column] for block in blocks]) for column in blocks[0])
             ticks = {column: np.concatenate(parts) for column, parts in of_all}
             picture = picture.extend(picture.waiting.thresholds, ticks, apart=True)
         columns = picture.kept.columns()
-        return Spectrogram(picture.thresholds.copy(), **columns) if columns else None
+        if columns is None:
+            return None, None
+        return Spectrogram(picture.thresholds.copy(), **columns), Spectrogram(picture.thresholds, **picture.recent)
+
+    def sketch(self, name: str, points: int) -> Sketch | None:
+        """Give the values and lag-1 of one series in about so many points, cheaply; None where none is kept.
+
+        Ticks that wait to be put into its picture, at most `KEPT_BACK`, are left out once there are others.
+        """
+        picture = self._series.get(name)
+        if picture is None:
+            return None
+        columns, used = picture.kept.finished()
+        if not used:
+            whole = self.spectrogram(name)
+            return None if whole is None else Sketch(whole.value_low, whole.value_high, whole.lag1)
+        begin = np.arange(0, used, -(-used // points))
+        low, high = columns["value_low"][:used], columns["value_high"][:used]
+        return Sketch(np.fmin.reduceat(low, begin), np.fmax.reduceat(high, begin), columns["lag1"][begin])
 
 
 def _in_steps(readings: Floats) -> NDArray[np.int8]:

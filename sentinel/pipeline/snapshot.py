@@ -27,14 +27,15 @@ from sentinel.domain.states import REASONS, STATES, Reason, SeriesView, SiteView
 from sentinel.pipeline.alarm import BLIND, CRITICAL, LEARNING, WARNING, WATCHING
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
 from sentinel.pipeline.cohort import CohortState, find_fill_values, has_fill_values, left_out, reasons
+from sentinel.pipeline.fleet import Fleet
 from sentinel.pipeline.grid import NEVER
-from sentinel.pipeline.history import History
+from sentinel.pipeline.history import History, Sketch
 from sentinel.pipeline.join import NO_INTS, count_waiting
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
 from sentinel.pipeline.plan import Plan
 from sentinel.pipeline.results import strongest
 from sentinel.pipeline.sites import view_sites
-from sentinel.pipeline.viewing import Known, tick_ends_us, view_rows
+from sentinel.pipeline.viewing import Known, recovery_seconds, tick_ends_us, view_rows
 
 STALE = REASONS.index(Reason.STALE)
 BEHIND = REASONS.index(Reason.COUNTERPART_BEHIND)
@@ -179,9 +180,42 @@ class Snapshot:
             held[members.series] = self._pipeline.cohort(plan).scoring.held(members.evidence)[:, able].all(axis=1)
         return found, held & found
 
+    def fleet(self) -> Fleet:
+        """Give all series as columns, to choose and sort rows of a table by."""
+        empty = np.full(len(self), np.nan)
+        evidence, lag1, recovery, time_us = empty, empty.copy(), empty.copy(), np.full(len(self), NEVER)
+        for (plan, _), members in zip(self._state.keys, self._state.cohorts, strict=True):
+            center, low, high = recovery_seconds(members.estimates[:3], plan.cadence_us)
+            evidence[members.series] = strongest(members.last.evidence)
+            lag1[members.series] = members.estimates.lag1
+            recovery[members.series] = np.where(np.isinf(high), low, center)
+            time_us[members.series] = members.grid.newest_us
+        return Fleet(
+            self._state.names, self._sources, self._state.source_of, *self._codes, self._order, evidence, lag1,
+            recovery, time_us,
+        )  # fmt: skip
+
+    def counterpart(self, name: str) -> tuple[str, str] | None:
+        """Give the name of a series' counterpart and that of their comparison; None where it has none by now."""
+        return self._counterparts.get(name)
+
+    @cached_property
+    def _counterparts(self) -> Mapping[str, tuple[str, str]]:
+        names, both = self._state.names, self._state.comparisons
+        found = zip(both.own.tolist(), both.target.tolist(), both.counterpart.tolist(), strict=True)
+        return {names[target]: (names[other], names[own]) for own, target, other in found if other >= 0}
+
+    def pictures(self, name: str) -> tuple[Spectrogram | None, Spectrogram | None]:
+        """Give its history for pictures, whole and of its last ticks one by one; None where none is kept."""
+        return self._history.pictures(name) if self._history else (None, None)
+
     def spectrogram(self, name: str) -> Spectrogram | None:
-        """Give its history for pictures; None where none is kept."""
-        return self._history.spectrogram(name) if self._history else None
+        """Give its whole history for pictures; None where none is kept."""
+        return self.pictures(name)[0]
+
+    def sketch(self, name: str, points: int) -> Sketch | None:
+        """Give its history in about so many points; None where none is kept."""
+        return self._history.sketch(name, points) if self._history else None
 
     @cached_property
     def _sources(self) -> list[str]:

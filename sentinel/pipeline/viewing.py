@@ -14,7 +14,7 @@ from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.events import alarm_id, remark_names
 from sentinel.domain.states import Reason, RuleView, SeriesView, State
 from sentinel.pipeline.alarm import LEARNING
-from sentinel.pipeline.arrays import Ints
+from sentinel.pipeline.arrays import Floats, Ints
 from sentinel.pipeline.cohort import (
     Cohort,
     CohortState,
@@ -47,7 +47,7 @@ def view_rows(cohort: Cohort, members: CohortState, rows: Ints, known: Sequence[
     tick = last.tick[rows]
     end_us = tick_ends_us(cohort, members, rows, tick)
     estimates = [array[rows] for array in members.estimates]
-    recovery = [(band * seconds).tolist() for band in recovery_band(*estimates[:3])]
+    recovery = [band.tolist() for band in recovery_seconds(estimates[:3], plan.cadence_us)]
     warm_up_left = cohort.points_left(members, rows) + np.maximum(0, plan.warm_up_pairs - members.bank.pairs[rows])
     filled = np.flatnonzero(has_fill_values(members, rows)).tolist()
     fill_values = {i: find_fill_values(members, int(rows[i])) for i in filled}
@@ -78,6 +78,12 @@ def view_rows(cohort: Cohort, members: CohortState, rows: Ints, known: Sequence[
             fill_values=fill_values.get(i, ()), values_left_out=values_out.get(i, ()), thresholds=thresholds,
             readings=tuple(readings), rules=of_rules,
         )  # fmt: skip
+
+
+def recovery_seconds(lag1: Sequence[Floats], cadence_us: int) -> tuple[Floats, Floats, Floats]:
+    """Give recovery times with the ends of their bands, by lag-1 with its band; inf where the upper end is open."""
+    center, low, high = (band * (cadence_us / MICROSECONDS) for band in recovery_band(*lag1))
+    return center, low, high
 
 
 def tick_ends_us(cohort: Cohort, members: CohortState, rows: Ints, tick: Ints) -> Ints:

@@ -159,7 +159,8 @@ class Replica:
         end_us = cohort.grid.start_us(members.grid.origin_us[block.rows[mine]], block.tick[:, mine] + 1)
         self._history.append(
             [state.names[series] for series in ids[mine].tolist()], cohort.scoring.thresholds, length[mine], end_us,
-            scored.readings[:, mine], Estimates._make(array[:, mine] for array in scored.estimates),
+            block.value[:, mine], ticks.states.state[:, mine], scored.readings[:, mine],
+            Estimates._make(array[:, mine] for array in scored.estimates),
             strongest(scored.evidence.evidence[:, mine]),
         )  # fmt: skip
 

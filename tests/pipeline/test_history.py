@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from itertools import pairwise
 
 import numpy as np
@@ -11,9 +12,9 @@ from hypothesis import strategies as st
 
 from sentinel.domain.channels import UNKNOWN
 from sentinel.domain.states import Spectrogram
-from sentinel.pipeline.history import MISSING, History
+from sentinel.pipeline.history import MISSING, RECENT, History
 
-NAMES = ("time_us", "readings", "lag1", "low", "high", "evidence")
+NAMES = ("time_us", "readings", "lag1", "low", "high", "evidence", "value", "state")
 THRESHOLDS = np.array([-0.5, 0.0, 0.8])
 
 
@@ -24,7 +25,9 @@ def ticks(count: int, seed: int = 1) -> dict[str, np.ndarray]:
     lines = random.uniform(-1, 1, size=(4, count))
     lines[random.random((4, count)) < 0.2] = np.nan
     time_us = np.cumsum(random.integers(1, 10**9, size=count))
-    return dict(zip(NAMES, (time_us, readings, *lines), strict=True))
+    value = np.where(random.random(count) < 0.2, np.nan, random.normal(size=count))
+    state = random.integers(0, 5, size=count).astype(np.int8)
+    return dict(zip(NAMES, (time_us, readings, *lines, value, state), strict=True))
 
 
 def appended(history: History, name: str, thresholds: np.ndarray, stream: dict[str, np.ndarray]) -> History:
@@ -33,14 +36,14 @@ def appended(history: History, name: str, thresholds: np.ndarray, stream: dict[s
     estimates = unknown._replace(**lines).each(lambda column: column[:, None])
     length = np.array([len(stream["time_us"])])
     history.append(
-        [name], thresholds, length, stream["time_us"][:, None], stream["readings"][:, None], estimates,
-        stream["evidence"][:, None],
+        [name], thresholds, length, stream["time_us"][:, None], stream["value"][:, None], stream["state"][:, None],
+        stream["readings"][:, None], estimates, stream["evidence"][:, None],
     )  # fmt: skip
     return history
 
 
 def parts(picture: Spectrogram) -> list[bytes]:
-    columns = (picture.time_us, picture.readings, picture.lag1, picture.low, picture.high, picture.evidence)
+    columns = (getattr(picture, field.name) for field in fields(picture))
     return [column.tobytes() for column in columns]
 
 
@@ -59,6 +62,28 @@ def test_any_chunking_of_the_ticks_gives_bitwise_the_same_picture(columns, count
     for start, end in pairwise(edges):
         appended(chunked, "a", THRESHOLDS, {name: column[start:end] for name, column in stream.items()})
     assert parts(whole.spectrogram("a")) == parts(chunked.spectrogram("a"))
+    assert parts(whole.pictures("a")[1]) == parts(chunked.pictures("a")[1])
+
+
+def test_the_last_ticks_are_kept_one_by_one_beside_the_whole() -> None:
+    stream = ticks(5000)
+    history = appended(History(1, columns=4), "a", THRESHOLDS, stream)
+    appended(history, "a", THRESHOLDS, later := ticks(3, seed=2))
+    whole, recent = history.pictures("a")
+    assert len(whole.time_us) <= 4
+    expected = np.append(stream["time_us"], later["time_us"])[-RECENT:]
+    assert recent.time_us.tolist() == expected.tolist()
+    assert recent.value_high[:-3].tobytes() == stream["value"][3 - RECENT :].tobytes()
+
+
+def test_a_sketch_has_few_points_and_loses_no_extreme() -> None:
+    stream = ticks(1000)
+    stream["value"][333] = 99.0
+    history = appended(History(1, columns=512), "a", THRESHOLDS, stream)
+    sketch = history.sketch("a", 40)
+    assert 20 <= len(sketch.low) == len(sketch.lag1) <= 40
+    assert np.nanmax(sketch.high) == 99.0
+    assert history.sketch("b", 40) is None
 
 
 @pytest.mark.parametrize("count", [1, 511, 512, 513, 1024, 5000, 100_000])
@@ -76,20 +101,22 @@ def test_there_are_never_more_than_512_columns_and_the_last_is_the_newest_tick(c
 def test_a_column_is_the_mean_of_its_ticks_and_the_maximum_of_evidence() -> None:
     history = History(1, columns=4)
     one = np.array([1.0, 3.0, 5.0, np.nan])
-    columns = np.arange(1, 5), np.tile(one[:, None], 3), one / 10, one / 10, one / 10, one
+    columns = np.arange(1, 5), np.tile(one[:, None], 3), one / 10, one / 10, one / 10, one, one, np.arange(4)
     appended(history, "a", THRESHOLDS, dict(zip(NAMES, columns, strict=True)))
     picture = history.spectrogram("a")
     assert picture.time_us.tolist() == [2, 4]
     assert picture.readings[:, 0].tolist() == [2 * 16, 5 * 16]
     np.testing.assert_allclose(picture.lag1, [0.2, 0.5], atol=1e-6)
     assert picture.evidence.tolist() == [3.0, 5.0]
+    assert (picture.value_low.tolist(), picture.value_high.tolist()) == ([1.0, 5.0], [3.0, 5.0])
+    assert picture.state.tolist() == [1, 3], "of the last tick"
 
 
 def test_not_ready_is_its_own_value_and_large_readings_are_clipped() -> None:
     history = History(1)
     readings = np.array([[np.nan, 1e9, -1e9]])
     none = np.array([np.nan])
-    columns = np.array([7]), readings, none, none, none, none
+    columns = np.array([7]), readings, none, none, none, none, none, np.array([0])
     appended(history, "a", THRESHOLDS, dict(zip(NAMES, columns, strict=True)))
     picture = history.spectrogram("a")
     assert picture.readings.tolist() == [[MISSING, 127, -127]]
@@ -135,8 +162,8 @@ def test_series_that_come_together_now_and_alone_then_have_the_picture_of_each_b
         block = {part: np.stack([stream[part][t : t + 1] for stream in streams.values()], axis=1) for part in NAMES}
         lines = dict(zip(("lag1", "lag1_low", "lag1_high"), (block[line] for line in NAMES[2:5]), strict=True))
         both.append(
-            "ab", THRESHOLDS, np.array([1, 1]), block["time_us"], block["readings"], unknown._replace(**lines),
-            block["evidence"],
+            "ab", THRESHOLDS, np.array([1, 1]), block["time_us"], block["value"], block["state"], block["readings"],
+            unknown._replace(**lines), block["evidence"],
         )  # fmt: skip
     for name in "ab":
         assert parts(both.spectrogram(name)) == parts(alone.spectrogram(name))

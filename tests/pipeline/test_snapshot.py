@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentinel.config import Settings
-from sentinel.domain.states import Reason, State
+from sentinel.domain.states import Reason, SeriesView, State
 from sentinel.pipeline.history import History
 from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState
 from sentinel.pipeline.snapshot import Snapshot
@@ -238,3 +238,31 @@ def test_the_windows_of_an_e_value_begin_where_a_window_of_ticks_begins(pipeline
     begins = {ticks: (view.window_us + HOUR_US // 2) // HOUR_US for ticks, view in found.items()}
     assert begins == {50: 0, 120: 0, 122: 60, 200: 120}
     assert {ticks: view.windows for ticks, view in found.items()} == {50: 1, 120: 2, 122: 2, 200: 2}
+
+
+def recovery_told(view: SeriesView) -> float:
+    return view.recovery_low_seconds if math.isinf(view.recovery_high_seconds) else view.recovery_seconds
+
+
+def test_a_reader_finds_series_by_text_state_and_source_and_sorts_them_by_a_number(
+    pipeline: Pipeline, state: PipelineState
+) -> None:
+    snapshot = Snapshot(pipeline, state, taken_us=END_US)
+    fleet = snapshot.fleet()
+    assert fleet.choose() == [view.name for view in snapshot.views()]
+    assert fleet.choose(order="name") == sorted(NAMES)
+    assert sorted(fleet.choose("SLOW")) == ["slow", "slow/critical"]
+    for view in snapshot.views():
+        assert view.name in fleet.choose(state=view.state, source=view.source)
+    assert fleet.choose(source="river") == ["older"]
+    assert fleet.choose(source="nowhere") == []
+    for order, number in (
+        ("lag1", lambda view: view.estimates.lag1),
+        ("evidence", lambda view: view.evidence),
+        ("recovery", recovery_told),
+    ):  # fmt: skip
+        found = [number(snapshot.view(name)) for name in fleet.choose(order=order)]
+        known = [each for each in found if not math.isnan(each)]
+        assert len(known) > 1, order
+        assert found[: len(known)] == sorted(known, reverse=True), "what is not ready comes last"
+    assert fleet.choose(order="oldest")[0] == "older"
