@@ -17,7 +17,7 @@ from sentinel.analysis.budgets import Watch, list_budgets
 from sentinel.analysis.intake import Intake, SortedObservations, sort
 from sentinel.analysis.labels import Timeline, make_timelines, read_labels
 from sentinel.analysis.pictures import draw_record, write_picture
-from sentinel.analysis.readings import INSTANT, Readings, alarm_table, read_ticks, site_table
+from sentinel.analysis.readings import Readings, alarm_table, read_ticks, site_table
 from sentinel.analysis.receipts import EVENTS_FILE, write_events
 from sentinel.analysis.record import SeriesRecord, add_units
 from sentinel.analysis.report import Report, ReportSection, write_report
@@ -29,6 +29,7 @@ from sentinel.analysis.verdicts import SKILL_FILES, describe_skill, write_skill
 from sentinel.config import Settings, from_mapping
 from sentinel.domain.errors import ConfigError, DataError, UsageError
 from sentinel.domain.labels import compared_names
+from sentinel.domain.observation import INSTANT
 from sentinel.pipeline.plan import list_names
 from sentinel.tables import TableOptions
 from sentinel.views.picture import Look

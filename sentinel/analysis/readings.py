@@ -22,8 +22,6 @@ from sentinel.pipeline.results import Rows
 RECOVERY = ("recovery", "recovery_low", "recovery_high")
 COLUMNS = ("series", "time", "value", "residual", "state", *Estimates._fields, "evidence", *RECOVERY, "cv")
 ORDER = ["id", "tick"]
-INSTANT = "%Y-%m-%dT%H:%M:%S%.fZ"
-"""The form of times in every CSV file that is written, for `datetime_format` of polars."""
 TOGETHER = 64
 """Series that are read back in one pass."""
 STATE_WORDS = pl.Series([state.value for state in State])

@@ -15,9 +15,10 @@ import polars as pl
 from sentinel.analysis.budgets import PER_TICKS, RuleBudget, budget_data, budget_table
 from sentinel.analysis.intervals import count_interval, share_interval
 from sentinel.analysis.labels import Phase
-from sentinel.analysis.readings import INSTANT, stamp, stamp_type
+from sentinel.analysis.readings import stamp, stamp_type
 from sentinel.analysis.report import ReportSection
 from sentinel.analysis.skill import JudgedEvent, Rival, Skill
+from sentinel.domain.observation import INSTANT
 from sentinel.domain.spans import duration_in_words, print_rounded
 
 SKILL_FILES = ("skill.csv", "skill.json")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from sentinel.analysis.readings import INSTANT, Readings, alarm_table, slice_by_series
+from sentinel.analysis.readings import Readings, alarm_table, slice_by_series
 from sentinel.analysis.record import match_cleared
 from sentinel.analysis.run import half_life
 from sentinel.commands.explain import choose, known_alarms
@@ -21,7 +21,7 @@ from sentinel.commands.main import folder_for, writing
 from sentinel.config import Settings, load, with_events
 from sentinel.domain.errors import DataError, UsageError
 from sentinel.domain.events import AlarmEvent
-from sentinel.domain.observation import CalendarAxis
+from sentinel.domain.observation import INSTANT, CalendarAxis
 from sentinel.domain.spans import moment_in_words
 from sentinel.journal import Journal, group_joined
 from sentinel.pipeline.history import Portrait

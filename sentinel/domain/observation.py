@@ -27,6 +27,8 @@ Cursor: TypeAlias = Mapping[str, object]
 OBSERVATIONS = pl.Schema([("series", pl.String()), ("time", pl.Datetime("us", "UTC")), ("value", pl.Float64())])
 """Columns of a frame. No nulls, no NaN, no infinities: a source leaves such values out and counts them as rejected."""
 
+INSTANT = "%Y-%m-%dT%H:%M:%S%.fZ"
+"""The form of times in every CSV file that is written, for `datetime_format` of polars."""
 
 _FEW = 1_000
 """Rows up to which a list is faster than a query of polars, which takes half a millisecond."""

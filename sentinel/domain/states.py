@@ -68,6 +68,8 @@ class SourceStatus:
     """Failed ones included."""
     failed: int = 0
     """Fetches that failed."""
+    catching_up: bool = False
+    """It has more to tell at once, such as its history."""
 
     refused: int = 0
     """Frames that the journal refused."""

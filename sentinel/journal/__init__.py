@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import polars as pl
+
 from sentinel.domain.acting import RENAMED
 from sentinel.domain.errors import StateError
 from sentinel.domain.observation import Cursor, Frame
-from sentinel.domain.renaming import Renamed, add_name
+from sentinel.domain.renaming import Renamed, add_name, present_names
 from sentinel.journal.batches import (
     Committed,
     FactKind,
@@ -34,6 +36,7 @@ from sentinel.journal.database import (
     JournalUnwritable,
 )
 from sentinel.journal.known import Known
+from sentinel.journal.tables import read_tables
 
 __all__ = [
     "Checkpoint", "Committed", "Journal", "JournalCorrupt", "JournalForgotten", "JournalFull", "JournalUnwritable",
@@ -137,6 +140,19 @@ class Journal:
         Raises JournalCorrupt if a batch is missing or incomplete, JournalForgotten if retention has forgotten it.
         """
         return read_batches(self._database, after_batch)
+
+    def observations(
+        self, series: str | None = None, say: Callable[[JournalForgotten], None] = lambda _: None, *,
+        corrections: bool = False,
+    ) -> Iterator[pl.DataFrame]:  # fmt: skip
+        """Read every observation that was accepted, or those of one series, as tables in order, in bounded memory.
+
+        Columns: time, series (its present name), value, source, arrived, batch. `say` is told if retention took the
+        beginning. `corrections` asks for the values that came later for times that had one.
+        """
+        present = present_names(self.renamed())
+        names = [present.get(name, name) for _, name, _ in self.series()]
+        return read_tables(self._database, names, series, say, corrections=corrections)
 
     def series(self) -> list[tuple[int, str, str]]:
         """Id, name and first source of every series, by id: 0, 1, 2, ... in order of first appearance."""

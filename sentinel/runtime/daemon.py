@@ -12,10 +12,13 @@ import argparse
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from types import FrameType
+
+import polars as pl
 
 from sentinel.config import PushSource as PushSettings
 from sentinel.config import (
@@ -114,8 +117,8 @@ class Daemon:
             snapshot=lambda: self.engine.snapshot, sources=lambda: tuple(self.engine.sources.values()),
             not_ready=self._why_not_ready, metrics=self._expose,
             settings_text=lambda: hide_queries(self.engine.settings.model_dump_json(indent=2)),
-            events=lambda: self.engine.events, state_dir=str(settings.daemon.state_dir),
-            restart_required=lambda: self.restart_required,
+            events=lambda: self.engine.events, observations=self._observations,
+            state_dir=str(settings.daemon.state_dir), restart_required=lambda: self.restart_required,
         )  # fmt: skip
         self._push: Push | None = None
         self._guard = _guard(settings.web)
@@ -143,6 +146,12 @@ class Daemon:
         if self._push is None and not any(isinstance(source, PushSettings) for source in self._settings.sources):
             raise LookupError("no source of kind push is configured")
         return self._push
+
+    @contextmanager
+    def _observations(self, series: str) -> Iterator[Iterator[pl.DataFrame]]:
+        """Open what the journal keeps of a series, beside the engine, which writes to it."""
+        with Journal.open(self._settings.daemon.state_dir, read_only=True) as journal:
+            yield journal.observations(series)
 
     def _expose(self, accept_header: str) -> tuple[bytes, str] | None:
         if not self.engine.restored:

@@ -129,6 +129,11 @@ class Contact:
             logger.info("source is back", extra={"source": self._name})
             self._failure = ""
 
+    def catch_up(self, more: bool) -> None:
+        """Note if it has more to tell at once."""
+        self._status.catching_up = more
+        self._metrics.source_catching_up.set(more, source=self._name)
+
     def fail(self, error: BaseException, what: str = "source cannot be read") -> None:
         """Note that it does not work; the same reason is logged once."""
         is_expected = isinstance(error, SentinelError | OSError | pl.exceptions.PolarsError)
@@ -288,7 +293,7 @@ class Schedule:
                     break
                 task.cursor = frame.cursor
                 task.catching_up = more = frame.more
-                self._metrics.source_catching_up.set(more, source=name)
+                task.contact.catch_up(more)
                 self._metrics.task_last_success.set(self._clock.now_us() / MICROSECONDS, task=name)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, it is read again
             self._metrics.task_failures.inc(task=name)

@@ -58,6 +58,11 @@ def baseline_in_words(rule: RuleView) -> str:
     return "the two halves of its baseline period disagree" if rule.baseline_disagrees else ""
 
 
+def value_in_words(view: SeriesView) -> str:
+    """Write the value of the last tick in its unit; `missing`."""
+    return "missing" if isnan(view.value) else f"{view.value:.6g} {view.unit}".rstrip()
+
+
 def remarks_in_words(rule: RuleView) -> str:
     """Say why an open alarm may not be slowing; empty for a plain one."""
     return " ".join(REMARKS[name] for name in rule.remarks)

@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("sentinel", "detectors", "tests", "deploy", "config", "docs", ".ci")
+VENDORED = "uplot"
+"""A folder of somebody else's files, which are kept as they came."""
 SUFFIXES = {".py", ".md", ".toml", ".yaml", ".json", ".service", ".html", ".css", ".js", ".txt", ""}
 
 # Each pattern is written so that it does not match itself.
@@ -26,7 +28,7 @@ def texts() -> Iterator[Path]:
     """Every text file that belongs to the repository."""
     for folder in FOLDERS:
         for path in (ROOT / folder).rglob("*"):
-            if path.is_file() and path.suffix in SUFFIXES and "__pycache__" not in path.parts:
+            if path.is_file() and path.suffix in SUFFIXES and not {"__pycache__", VENDORED} & set(path.parts):
                 yield path
     yield from (path for path in ROOT.iterdir() if path.is_file() and path.suffix in {".md", ".toml", ".yaml"})
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from sentinel.domain.channels import UNKNOWN
 from sentinel.domain.states import Spectrogram
-from sentinel.pipeline.history import MISSING, RECENT, History
+from sentinel.pipeline.decimation import MISSING
+from sentinel.pipeline.history import RECENT, History
 
 NAMES = ("time_us", "readings", "lag1", "low", "high", "evidence", "value", "state")
 THRESHOLDS = np.array([-0.5, 0.0, 0.8])

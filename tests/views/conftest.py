@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from sentinel.domain.states import SourceStatus
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.views.prometheus import Exposition
 from sentinel.views.web import Access, WebServer, create_app
+from sentinel.views.web.downloads import Observations
 from tests.fixtures import ManualClock
 
 
@@ -26,13 +28,15 @@ class FakeDaemon:
     not_ready: Sequence[str] = ()
     restored: bool = True
     events: Sequence[Mapping[str, Any]] = ()
+    observations: Observations = lambda _: nullcontext(iter(()))
 
     def access(self) -> Access:
         return Access(
             lambda: self.snapshot, lambda: self.sources, lambda: self.not_ready,
             lambda: "daemon:\n  note: <b>bold</b>\n",
             lambda accept: self._exposition().render(accept) if self.restored else None,
-            events=lambda: self.events, state_dir="/var/lib/sentinel",
+            events=lambda: self.events, observations=lambda name: self.observations(name),
+            state_dir="/var/lib/sentinel",
         )  # fmt: skip
 
     def _exposition(self) -> Exposition:

@@ -5,22 +5,17 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
-from pathlib import Path
 from time import monotonic
 
 import httpx
 import pytest
-from playwright.sync_api import Page
 
 from sentinel.config import WebSettings
 from sentinel.domain.errors import SentinelError
 from sentinel.views.web import WebServer, create_app
-from tests.browsers import a_browser
-from tests.fixtures import ManualClock, estimated
-from tests.runtime.rig import Rig, Sink, frame
+from tests.fixtures import ManualClock
 
 
 def test_an_address_in_use_is_named(server) -> None:
@@ -124,57 +119,43 @@ def test_who_holds_connections_open_displaces_himself_and_others_are_answered(se
             connection.close()
 
 
-@pytest.fixture
-def browser_page(server) -> Iterator[tuple[Page, list[str]]]:
-    with a_browser() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(server.address)
-        yield page, said
+def next_message(lines) -> str:
+    return next(line for line in lines if line.startswith("data: "))
 
 
-COLOURS = """canvas => {
-  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-  const seen = new Set();
-  for (let at = 0; at < pixels.length; at += 4) seen.add(pixels.slice(at, at + 4).join());
-  return seen.size;
-}"""
+def test_a_page_that_listens_is_told_when_there_is_something_new(server, client, daemon) -> None:
+    with client.stream("GET", "/api/v1/stream") as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = answer.iter_lines()
+        first = next_message(lines)
+        daemon.snapshot = replace(daemon.snapshot, taken_us=daemon.snapshot.taken_us + 1)
+        assert next_message(lines) != first
 
 
-def test_in_a_browser_the_page_draws_and_refreshes_itself_without_an_error(browser_page, daemon) -> None:
-    page, said = browser_page
-    canvas = page.locator("canvas[data-series='lake/loaded']")
-    # Asked from outside: the page's own policy forbids the eval that wait_for_function needs.
-    until = monotonic() + 10
-    while page.evaluate("() => document.querySelector('canvas').width") <= 400 and monotonic() < until:
-        page.wait_for_timeout(50)
-    assert canvas.evaluate(COLOURS) > 50
-    assert "Lag-1 autocorrelation rose from" in canvas.get_attribute("aria-label")
-    assert page.locator(".badge", has_text="critical").count() == 2
-
-    page.locator("a", has_text="lake/control").first.focus()
-    page.locator("summary").click()
-    canvas.evaluate("canvas => { canvas.marked = true; }")
-    view = estimated(daemon.snapshot.view("lake/control"), lag1=0.42)
-    daemon.snapshot = replace(daemon.snapshot, series={**daemon.snapshot.series, "lake/control": view})
-    page.wait_for_selector("text=0.42 (0.21 to 0.48)", timeout=4000)
-    assert canvas.evaluate("canvas => canvas.marked"), "the canvas is the same one: nothing flickers"
-    assert page.locator("details[open]").count() == 1
-    assert said == []
-
-
-def test_on_a_phone_the_sentences_of_alarms_are_wide_enough_to_be_read(browser_page, daemon, tmp_path: Path) -> None:
-    # Bug: five columns beside each other left a word a line, outside the screen.
-    rig = Rig(tmp_path, out=Sink())
-    rig.feed(frame(0, 230))
-    daemon.events = rig.engine.events
-    page, _ = browser_page
-    page.set_viewport_size({"width": 390, "height": 800})
-    page.goto(page.url.rstrip("/") + "/alarms")
-    box = page.locator("td").last.bounding_box()
-    assert box
-    assert box["width"] > 250
-    assert box["x"] + box["width"] <= 390
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+def test_few_pages_listen_at_a_time_and_one_that_leaves_makes_room(monkeypatch, daemon) -> None:
+    monkeypatch.setattr("sentinel.views.web.streaming.LOOK_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr("sentinel.views.web.streaming.most_connections", lambda: 8)
+    web = WebSettings(listen="127.0.0.1:0")
+    server = WebServer(create_app(daemon.access(), ManualClock(), web), web)
+    server.start()
+    try:
+        with httpx.Client(base_url=server.address) as client, ExitStack() as listening:
+            held = []
+            for _ in range(2):
+                answer = listening.enter_context(client.stream("GET", "/api/v1/stream"))
+                assert answer.status_code == 200
+                held.append(lines := answer.iter_lines())  # an iterator that is dropped ends its answer
+                next_message(lines)
+            refused = client.get("/api/v1/stream")
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "60")
+            assert client.get("/-/healthy").status_code == 200
+            listening.close()
+            until = monotonic() + 5
+            while (again := client.stream("GET", "/api/v1/stream")) and monotonic() < until:
+                with again as answer:
+                    if answer.status_code == 200:
+                        break
+                time.sleep(0.05)
+            assert answer.status_code == 200
+    finally:
+        server.stop()

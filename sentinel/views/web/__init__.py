@@ -25,15 +25,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sentinel.config import WebSettings
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import SentinelError
-from sentinel.domain.states import SeriesView
+from sentinel.domain.states import STATES, SeriesView
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.sources import Push
-from sentinel.views.web import alarms, declaring, pages
+from sentinel.views.web import alarms, declaring, downloads, pages
 from sentinel.views.web.connections import MOST_WAITING_TO_BE_ACCEPTED, BoundedProtocol, most_connections
 from sentinel.views.web.guard import Guard, Guarded
 from sentinel.views.web.hosts import AllowedHosts
 from sentinel.views.web.pages import STATIC, Access
+from sentinel.views.web.pictures import history_as_json
 from sentinel.views.web.pushing import PushRoutes
+from sentinel.views.web.streaming import Streams
 
 __all__ = ["Access", "Guard", "WebServer", "create_app"]
 
@@ -41,8 +43,9 @@ START_WITHIN_SECONDS = 5.0
 STOP_WITHIN_SECONDS = 0.8
 """Time that an answer under way still has when the server is stopped."""
 PAGE_LIMIT = 1000
+_STATES = [state.value for state in STATES]
 HEADERS = {
-    b"content-security-policy": b"default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    b"content-security-policy": b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     b"object-src 'none'",
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"DENY",
@@ -90,7 +93,8 @@ class _Answers:
     def ready(self, _: Request) -> Response:
         reasons = self._access.not_ready()
         if not reasons:
-            return PlainTextResponse("sentinel is ready.\n")
+            behind = [f"- source {one.name} is catching up\n" for one in self._access.sources() if one.catching_up]
+            return PlainTextResponse("".join(["sentinel is ready.\n", *behind]))
         lines = ["sentinel is not ready:", *(f"- {reason}" for reason in reasons)]
         return PlainTextResponse("\n".join(lines) + "\n", status_code=503)
 
@@ -102,14 +106,28 @@ class _Answers:
         body, content_type = exposed
         return Response(body, headers={"content-type": content_type, "vary": "Accept"})
 
-    def status(self, request: Request) -> Response:
-        order = request.query_params.get("order", "alarm")
-        if order not in ("alarm", "fleet"):
-            raise HTTPException(400, f"order: {order!r}; alarm or fleet is allowed")
-        return pages.status(self._access, self._clock, _whole(request, "first", 0, 10**9), fleet=order == "fleet")
+    def fleet(self, request: Request) -> Response:
+        asked = request.query_params
+        order, state = asked.get("order", "alarm"), asked.get("state", "")
+        for name, came, allowed in (("order", order, list(pages.ORDERS)), ("state", state, ["", *_STATES])):
+            if came not in allowed:
+                raise HTTPException(400, f"{name}: {came!r}; allowed is one of {', '.join(filter(None, allowed))}")
+        query = pages.Query(
+            asked.get("q", "").strip(), state, asked.get("source", ""), order, _whole(request, "first", 0, 10**9)
+        )
+        return pages.fleet(self._access, self._clock, query)
+
+    def sources(self, _: Request) -> Response:
+        return pages.sources(self._access)
+
+    def status(self, _: Request) -> Response:
+        return pages.status(self._access, self._clock)
+
+    def config(self, _: Request) -> Response:
+        return pages.config(self._access)
 
     def series_page(self, request: Request) -> Response:
-        return pages.series(snapshot := self._access.snapshot(), _view(snapshot, request))
+        return pages.series(self._access, snapshot := self._access.snapshot(), _view(snapshot, request))
 
     def series_list(self, request: Request) -> Response:
         snapshot = self._access.snapshot()
@@ -128,16 +146,15 @@ class _Answers:
 
     def spectrogram(self, request: Request) -> Response:
         snapshot = self._access.snapshot()
-        view = _view(snapshot, request)
-        picture = snapshot.spectrogram(view.name)
-        if picture is None:
-            raise HTTPException(404, f"No history is kept of series {view.name!r} (web.history_series)")
-        # A picture changes with its newest tick only; a page that asks every 2 s is mostly told so in 200 bytes.
-        newest = picture.time_us[-1] if len(picture.time_us) else 0
-        etag = f'W/"{newest}-{len(picture.time_us)}"'
+        view, events = _view(snapshot, request), self._access.events()
+        # A picture changes with its newest tick or an event; a page that asks again is mostly told so in 200 bytes.
+        etag = f'W/"{view.time_us}-{view.ticks}-{events[-1]["id"] if events else ""}"'
         if request.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers={"etag": etag})
-        return _Json(pages.spectrogram_as_json(view, picture), headers={"etag": etag})
+        picture = history_as_json(snapshot, view, events)
+        if picture is None:
+            raise HTTPException(404, f"No history is kept of series {view.name!r} (web.history_series)")
+        return _Json(picture, headers={"etag": etag})
 
     def favicon(self, _: Request) -> Response:
         return FileResponse(STATIC / "favicon.svg", media_type="image/svg+xml")
@@ -162,12 +179,17 @@ def create_app(
             Route("/-/healthy", answers.healthy),
             Route("/-/ready", answers.ready),
             Route("/metrics", answers.metrics),
-            Route("/", answers.status),
+            Route("/", answers.fleet),
+            Route("/sources", answers.sources),
+            Route("/status", answers.status),
+            Route("/config", answers.config),
             Route("/series/{name:path}", answers.series_page),
             *alarms.routes(access),
             Route("/api/v1/series", answers.series_list),
             Route("/api/v1/series/{name:path}", answers.series_json),
             Route("/api/v1/spectrogram/{name:path}", answers.spectrogram),
+            Route("/api/v1/stream", Streams(lambda: access.snapshot().taken_us).answer),
+            *downloads.routes(access.observations, lambda name: _is_known(access.snapshot(), name)),
             Route("/favicon.ico", answers.favicon),
             *taking,
             Mount("/static", StaticFiles(directory=STATIC)),
@@ -192,6 +214,14 @@ def _view(snapshot: Snapshot, request: Request) -> SeriesView:
         return snapshot.view(name)
     except KeyError:
         raise HTTPException(404, f"There is no series {name!r}") from None
+
+
+def _is_known(snapshot: Snapshot, name: str) -> bool:
+    try:
+        snapshot.view(name)
+    except KeyError:
+        return False
+    return True
 
 
 def _whole(request: Request, key: str, default: int, most: int) -> int:

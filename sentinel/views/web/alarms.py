@@ -10,11 +10,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sentinel.domain.clock import MICROSECONDS
+from sentinel.domain.spans import moment_in_words
+from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text.receipts import claim_rows, moment, receipt_rows, standing
 from sentinel.views.web import pages
 
 ROWS = 200
 """Alarms per page."""
+HALF_LIVES = 10
+"""Of the series that are shown before its alarm."""
 
 
 class ShownAlarm(NamedTuple):
@@ -47,6 +52,28 @@ def pair(events: Sequence[Mapping[str, Any]]) -> list[ShownAlarm]:
     return sorted(found, key=lambda alarm: alarm.cleared is not None)
 
 
+class Picture(NamedTuple):
+    """The history of the series of an alarm, from ten half-lives before it."""
+
+    name: str
+    sentence: str
+    from_us: int
+    to_us: int
+
+
+def _picture(snapshot: Snapshot, alarm: ShownAlarm) -> Picture | None:
+    """Give what the picture of an alarm shows; None where no history is kept of its series."""
+    name, raised_us = str(alarm.raised["series"]), int(alarm.raised["time_us"])
+    whole = snapshot.spectrogram(name)
+    if whole is None:
+        return None
+    view = snapshot.view(name)
+    before_us = round(HALF_LIVES * view.half_life_ticks * view.cadence_seconds * MICROSECONDS)
+    ended_us = int(alarm.cleared["time_us"]) if alarm.cleared else int(whole.time_us[-1])
+    sentence = f"From {moment_in_words(raised_us - before_us)}, ten half-lives before the alarm."
+    return Picture(name, sentence, raised_us - before_us, max(ended_us, raised_us) + before_us // HALF_LIVES)
+
+
 def routes(access: pages.Access) -> list[Route]:
     """Give the routes of the list and of one alarm."""
 
@@ -59,7 +86,8 @@ def routes(access: pages.Access) -> list[Route]:
         for one in pair(access.events()):
             if one.raised["alarm_id"] == alarm:
                 return pages.render(
-                    "alarm.html", alarm=one, claim=list(claim_rows(one.raised)), receipt=list(receipt_rows(one.raised)),
+                    "alarm.html", alarm=one, picture=_picture(access.snapshot(), one),
+                    claim=list(claim_rows(one.raised)), receipt=list(receipt_rows(one.raised)),
                     state_dir=access.state_dir, has_page="members" not in one.raised,
                     on_hold=one.cleared is None and access.snapshot().is_on_hold(str(one.raised["series"])),
                 )  # fmt: skip

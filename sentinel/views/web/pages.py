@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
-from math import atanh, isfinite, isnan, log10
+from math import atanh, isnan
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from numpy.typing import NDArray
 from starlette.responses import HTMLResponse
 
 from sentinel import __version__
@@ -22,14 +21,16 @@ from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.metrics import LEVEL
 from sentinel.domain.spans import duration_in_words, moment_in_words, moment_iso, number_in_words, threshold_label
 from sentinel.domain.states import RuleView, SeriesView, SourceStatus, Spectrogram, State
-from sentinel.pipeline.history import MISSING, SCALE
 from sentinel.pipeline.snapshot import Snapshot, rank_by_e_value
 from sentinel.text import claims, words
 from sentinel.text.declared import declared_in_words
+from sentinel.text.receipts import moment
+from sentinel.views.web.downloads import Observations
+from sentinel.views.web.pictures import draw_sparks, plain
 
 STATIC = Path(__file__).parent / "static"
-ROWS, SITES, PICTURES, EVENTS = 200, 50, 24, 10
-"""Series, sites, spectrograms and declared events per page."""
+ROWS, SITES, PICTURES, EVENTS = 100, 50, 24, 50
+"""Series, sites and spectrograms per page; events of one series."""
 MEANINGS = {
     State.CRITICAL: "evidence passed a critical alarm line",
     State.WARNING: "evidence passed an alarm line",
@@ -63,40 +64,103 @@ class Access:
     """The newest events of alarms as they were sent, in their order."""
     restart_required: Callable[[], Sequence[str]] = lambda: ()
     """Sections of the settings that were changed and are not in force before a restart."""
+    observations: Observations = lambda _: nullcontext(iter(()))
+    """Opens what the journal keeps of the series of that name."""
     state_dir: str = "DIR"
     """The state folder, for commands that a page names."""
 
 
-def status(access: Access, clock: Clock, first: int, fleet: bool) -> HTMLResponse:
-    """Show all series: counts, the table from row `first` on, the first spectrograms; `fleet` ranks by e-values."""
-    snapshot = access.snapshot()
-    ranking = rank_by_e_value(snapshot.names(), snapshot.e_values()) if fleet else []
-    ranks = {one.name: one for one in ranking[first : first + ROWS]}
-    if fleet:
-        views = list(snapshot.views_of(list(ranks)))
-    else:
-        views = list(snapshot.views(first + ROWS, first))
+class Query(NamedTuple):
+    """The rows of the fleet that a reader asks for, as they stand in an address."""
+
+    q: str = ""
+    """Text in the name."""
+    state: str = ""
+    source: str = ""
+    order: str = "alarm"
+    first: int = 0
+
+    def link(self, **changes: str | int) -> str:
+        """Give the address of the same page with these changes, of other rows from the first one on."""
+        asked: dict[str, Any] = self._asdict() | {"first": 0} | changes
+        said = {name: value for name, value in asked.items() if value != Query._field_defaults[name]}
+        return f"/?{urlencode(said, errors='replace')}" if said else "/"
+
+
+ORDERS = {
+    "alarm": "the most alarming", "fleet": "the largest e-value", "name": "by name", "recovery": "the slowest recovery",
+    "lag1": "the largest lag-1", "evidence": "the most evidence", "oldest": "the longest without an observation",
+}  # fmt: skip
+"""Words for the series that come first, by the order."""
+
+
+def fleet(access: Access, clock: Clock, query: Query) -> HTMLResponse:
+    """Show series: counts, the rows that were asked for, the first spectrograms."""
+    snapshot, first = access.snapshot(), query.first
+    columns = snapshot.fleet()
+    wanted = State(query.state) if query.state else None
+    by_e_value = query.order == "fleet"
+    names = columns.choose(query.q, wanted, query.source, "alarm" if by_e_value else query.order)
+    ranking = rank_by_e_value(snapshot.names(), snapshot.e_values()) if by_e_value else []
+    ranks = {one.name: one for one in ranking}
+    if by_e_value:
+        among = set(names)
+        names = [name for name in ranks if name in among]
+    views = list(snapshot.views_of(names[first : first + ROWS]))
+    if query.order == "alarm":
         # By name within a state: rows that change places with every tick cannot be read.
         views.sort(key=lambda view: (ORDER.index(view.state), view.name))
+    sites = sorted(snapshot.sites(), key=lambda site: ORDER.index(site.state))
+    return render(
+        "fleet.html", views=views, fleet=by_e_value, ranks=ranks, level=LEVEL,
+        discoveries=sum(one.discovered for one in ranking), query=query, orders=ORDERS, states=ORDER,
+        source_names=sorted(columns.sources), sparks=draw_sparks(snapshot, [view.name for view in views]),
+        pictures=_pictures(snapshot, views[:PICTURES]), total=len(snapshot), found=len(names), first=first, rows=ROWS,
+        sites=sites[:SITES], further_sites=max(0, len(sites) - SITES), **_summary(access, snapshot, clock),
+    )  # fmt: skip
+
+
+def _summary(access: Access, snapshot: Snapshot, clock: Clock) -> dict[str, Any]:
+    """Collect the facts about the whole fleet that stand above everything else."""
     totals = dict.fromkeys(ORDER, 0)
     for (_, state, _), number in snapshot.counts().items():
         totals[state] += number
-    sites = sorted(snapshot.sites(), key=lambda site: ORDER.index(site.state))
     age = (clock.now_us() - snapshot.taken_us) / MICROSECONDS
+    sources = [one for one in access.sources() if one.has_answered or one.in_flight_us]
+    return {
+        "totals": [(state.value, number, MEANINGS[state]) for state, number in totals.items()],
+        "unjudged": _count_unjudged(snapshot),
+        "series_count": len(snapshot),
+        "held": sum(snapshot.held_counts().values()),
+        "age": "just now" if age < 1 else f"{duration_in_words(round(age))} ago",
+        "not_ready": access.not_ready(),
+        "restart_required": access.restart_required(),
+        "catching_up": sorted(one.name for one in sources if one.catching_up),
+        "failing": sorted(one.name for one in sources if not one.up),
+        "source_count": len(sources),
+        "budgets": snapshot.false_alarms_a_day(),
+    }
+
+
+def sources(access: Access) -> HTMLResponse:
+    """Show the facts about each source that has answered or failed."""
+    found = sorted((one for one in access.sources() if one.has_answered or one.in_flight_us), key=lambda one: one.name)
+    return render("sources.html", sources=found)
+
+
+def status(access: Access, clock: Clock) -> HTMLResponse:
+    """Show whether the daemon can be relied on."""
+    snapshot = access.snapshot()
+    newest = [one.newest_us for one in access.sources() if one.newest_us is not None]
     return render(
-        "status.html", views=views, fleet=fleet, ranks=ranks, discoveries=sum(one.discovered for one in ranking),
-        level=LEVEL, pictures=_pictures(snapshot, views[:PICTURES]), total=len(snapshot), first=first, rows=ROWS,
-        totals=[(state.value, number, MEANINGS[state]) for state, number in totals.items()],
-        unjudged=_count_unjudged(snapshot),
-        held=sum(snapshot.held_counts().values()),
-        age="just now" if age < 1 else f"{duration_in_words(round(age))} ago", not_ready=access.not_ready(),
-        restart_required=access.restart_required(),
-        sites=sites[:SITES], further_sites=max(0, len(sites) - SITES),
-        sources=sorted(
-            (one for one in access.sources() if one.has_answered or one.in_flight_us), key=lambda one: one.name
-        ),
-        settings_text=access.settings_text(), budgets=snapshot.false_alarms_a_day(),
+        "status.html", newest_us=max(newest, default=None), state_dir=access.state_dir,
+        **_summary(access, snapshot, clock),
     )  # fmt: skip
+
+
+def config(access: Access) -> HTMLResponse:
+    """Show the settings in force."""
+    return render("config.html", settings_text=access.settings_text())
 
 
 def _count_unjudged(snapshot: Snapshot) -> list[tuple[str, str, int]]:
@@ -109,10 +173,14 @@ def _count_unjudged(snapshot: Snapshot) -> list[tuple[str, str, int]]:
     return sorted((severity, state, number) for (severity, state), number in found.items())
 
 
-def series(snapshot: Snapshot, view: SeriesView) -> HTMLResponse:
+def series(access: Access, snapshot: Snapshot, view: SeriesView) -> HTMLResponse:
     """Show one series."""
+    mine = [event for event in access.events() if event.get("series") == view.name]
     declared = [declared_in_words(event) for event in snapshot.declared(view.name)[:EVENTS]]
-    return render("series.html", v=view, pictures=_pictures(snapshot, [view]), declared=declared)
+    return render(
+        "series.html", v=view, pictures=_pictures(snapshot, [view]), events=mine[::-1][:EVENTS], declared=declared,
+        counterpart=snapshot.counterpart(view.name),
+    )  # fmt: skip
 
 
 def problem(code: int, detail: str, headers: Mapping[str, str] | None) -> HTMLResponse:
@@ -176,6 +244,7 @@ _environment = Environment(
 _environment.globals |= {
     "version": __version__,
     "css": _stamp("page.css"),
+    "chart_css": _stamp("uplot/uPlot.min.css"),
     "script": _stamp("page.js"),
     "icon": _stamp("favicon.svg"),
     "place": _place,
@@ -187,6 +256,7 @@ _environment.globals |= {
 }
 _environment.filters |= {
     "moment": moment_in_words,
+    "when": lambda event: moment(event, event.get("time_us")),
     "duration": duration_in_words,
     "threshold": threshold_label,
     "amount": number_in_words,
@@ -221,40 +291,12 @@ def series_as_json(view: SeriesView) -> dict[str, object]:
         "window_begun": moment_iso(view.window_us),
         "rules": [_rule_as_json(rule) for rule in view.rules],
     }
-    return {name: _plain(value) for name, value in fields.items()}
+    return {name: plain(value) for name, value in fields.items()}
 
 
 def _rule_as_json(rule: RuleView) -> dict[str, object]:
-    return {name: _plain(getattr(rule, name)) for name in _SAME_OF_RULES} | {
+    return {name: plain(getattr(rule, name)) for name in _SAME_OF_RULES} | {
         "text": words.rule_in_words(rule.kind, rule.label),
         "alarm": rule.alarm_id or None,
         "since": moment_iso(rule.since_us),
     }
-
-
-def spectrogram_as_json(view: SeriesView, picture: Spectrogram) -> dict[str, object]:
-    """Give one series' history: readings per column in `1/scale` null standard deviations, `missing` = not ready."""
-    floors = [log10(rule.alpha) for rule in view.rules if rule.alpha > 0]
-    return {
-        "name": view.name,
-        "scale": SCALE,
-        "missing": MISSING,
-        "thresholds": picture.thresholds.tolist(),
-        "time_us": picture.time_us.tolist(),
-        "readings": picture.readings.tolist(),
-        **{name: _line_as_json(getattr(picture, name)) for name in ("lag1", "low", "high", "evidence")},
-        "evidence_floor": max([*floors, claims.FLOOR]),
-        "rules": sorted({rule.threshold for rule in view.rules if rule.kind == "lag1" and isfinite(rule.threshold)}),
-    }
-
-
-def _line_as_json(line: NDArray[np.float32]) -> object:
-    """Give a line with four decimals, null for NaN."""
-    return _plain(tuple(np.round(line.astype(np.float64), 4).tolist()))
-
-
-def _plain(value: object) -> object:
-    """Replace numbers that JSON has not, NaN and infinity, by null."""
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not isfinite(value) else value

@@ -1,10 +1,10 @@
-// Keeps the page fresh: fetches the same page every two seconds and takes over what changed, node by node, so that
-// nothing flickers, focus stays where it is, and the server remains the only place that knows how a row looks.
-import { draw } from "./spectrogram.js";
+// Keeps the page fresh: fetches the same page when the server says that there is something new, or every two seconds
+// where it does not listen, and takes over what changed, node by node, so that nothing flickers, focus stays where it
+// is, and the server remains the only place that knows how a row looks.
+import { Chart } from "./chart.js";
 
 const EVERY_MS = 2000;
-const pictures = new Map(); // address -> { etag, data }
-const drawn = new WeakMap(); // canvas -> { data, width, height }
+const charts = new Map(); // figure -> Chart
 
 function morph(old, fresh) {
   if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) {
@@ -15,45 +15,31 @@ function morph(old, fresh) {
     if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
     return;
   }
-  const keep = old.nodeName === "CANVAS" ? ["width", "height"] : ["open"]; // set by this script and by the reader
-  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !keep.includes(name)) old.removeAttribute(name);
+  if (old.nodeName === "FORM") return; // what a reader is about to choose
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  if (old.matches("figure.chart")) { // the rest of it belongs to its chart
+    const [said, says] = [old, fresh].map((figure) => figure.querySelector("figcaption"));
+    if (said.textContent !== says.textContent) said.textContent = says.textContent;
+    return;
+  }
   const before = [...old.childNodes];
   const after = [...fresh.childNodes];
   after.forEach((child, index) => (index < before.length ? morph(before[index], child) : old.append(child)));
   before.slice(after.length).forEach((child) => child.remove());
 }
 
-async function fetchPicture(address) {
-  const known = pictures.get(address);
-  const answer = await fetch(address, { headers: known ? { "If-None-Match": known.etag } : {}, cache: "no-store" });
-  if (answer.status === 304) return known.data;
-  if (!answer.ok) return null;
-  const data = await answer.json();
-  pictures.set(address, { etag: answer.headers.get("etag"), data });
-  return data;
-}
-
-function inSight(canvas) {
-  const box = canvas.getBoundingClientRect();
+function inSight(figure) {
+  const box = figure.getBoundingClientRect();
   return box.bottom > -200 && box.top < window.innerHeight + 200;
 }
 
-async function paint(canvas, force = false) {
-  const address = canvas.dataset.source;
-  const data = await fetchPicture(address);
-  const last = drawn.get(canvas);
-  if (!data || canvas.dataset.source !== address) return;
-  if (!force && last && last.data === data && last.width === canvas.clientWidth && last.height === canvas.clientHeight) return;
-  draw(canvas, data);
-  drawn.set(canvas, { data, width: canvas.clientWidth, height: canvas.clientHeight });
-}
-
-// What is out of sight is painted once and then left alone until it comes into sight.
-async function paintAll(force = false) {
-  const canvases = [...document.querySelectorAll("canvas[data-source]")];
-  const due = canvases.filter((canvas) => force || inSight(canvas) || !drawn.has(canvas));
-  await Promise.all(due.map((canvas) => paint(canvas, force)));
+// What is out of sight is drawn once and then left alone until it comes into sight.
+async function drawAll(force = false) {
+  for (const [figure, chart] of charts) if (!figure.isConnected) { chart.forget(); charts.delete(figure); }
+  const figures = [...document.querySelectorAll("figure.chart")].filter((figure) => force || inSight(figure) || !charts.has(figure));
+  for (const figure of figures) if (!charts.has(figure)) charts.set(figure, new Chart(figure));
+  await Promise.all(figures.map((figure) => charts.get(figure).refresh(force)));
 }
 
 async function refresh() {
@@ -66,26 +52,44 @@ async function refresh() {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.querySelector("main[data-live]");
     if (fresh) morph(live, document.adoptNode(fresh));
-    await paintAll();
+    await drawAll();
     offline.hidden = true;
   } catch {
     offline.hidden = false;
   }
 }
 
+let told = false; // there is something new
+let listens = false;
+function listen() {
+  const stream = new EventSource("/api/v1/stream");
+  stream.onmessage = () => { told = listens = true; };
+  stream.onerror = () => {
+    listens = false;
+    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 60_000); // too many listen: ask instead
+  };
+}
+
 async function keepFresh() {
-  await refresh();
+  if (told || !listens) {
+    told = false;
+    await refresh();
+  }
   setTimeout(keepFresh, EVERY_MS);
 }
 
 let waiting = 0;
-function soon() {
+function soon(force) {
   cancelAnimationFrame(waiting);
-  waiting = requestAnimationFrame(() => paintAll().catch(() => {}));
+  waiting = requestAnimationFrame(() => drawAll(force).catch(() => {}));
 }
-addEventListener("scroll", soon, { passive: true });
-addEventListener("resize", soon);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => paintAll(true).catch(() => {}));
-paintAll()
+addEventListener("scroll", () => soon(false), { passive: true });
+addEventListener("resize", () => soon(true));
+addEventListener("beforeprint", () => drawAll(true).catch(() => {}));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => soon(true));
+// A choice is an order: no button needed, but it is there without a script.
+for (const choice of document.querySelectorAll("form.filter select")) choice.addEventListener("change", () => choice.form.requestSubmit());
+if (document.querySelector("main[data-live]")) listen();
+drawAll()
   .catch(() => {})
   .then(() => setTimeout(keepFresh, EVERY_MS));
