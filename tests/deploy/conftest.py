@@ -68,15 +68,16 @@ def alerts(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def dashboard() -> dict[str, Any]:
-    """The Grafana dashboard."""
-    return json.loads((DEPLOY / "grafana" / "sentinel.json").read_text())
+def dashboards() -> dict[str, dict[str, Any]]:
+    """The Grafana dashboards by the names of their files."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted((DEPLOY / "grafana").glob("*.json"))}
 
 
 @pytest.fixture(scope="session")
-def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
-    """The panels that show something: all but the row headings."""
-    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+def panels(dashboards: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """The panels of all dashboards, those of the top row once."""
+    found = [panel for dashboard in dashboards.values() for panel in dashboard["panels"]]
+    return list({panel["title"]: panel for panel in found}.values())
 
 
 @pytest.fixture(scope="session")

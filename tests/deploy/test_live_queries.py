@@ -1,4 +1,4 @@
-"""Every query of the dashboard and of the rules, executed by a real Prometheus that scrapes the real daemon.
+"""Every query of the dashboards and of the rules, executed by a real Prometheus that scrapes the real daemon.
 
 The daemon is the one of `sentinel demo`; Prometheus runs with deploy/prometheus/scrape.yaml and rules.yaml, with only
 the address and the intervals replaced, on loopback and in a folder of its own.
@@ -115,20 +115,20 @@ def test_every_panel_shows_data(
     eventually(all_show_data, DATA_SECONDS, lambda: f"no data for {series!r}: {sorted(empty)}")
 
 
-def test_every_variable_of_the_dashboard_has_values(
-    prometheus: httpx.Client, dashboard: dict[str, Any], fill_in: Callable[..., str]
+def test_every_variable_of_the_dashboards_has_values(
+    prometheus: httpx.Client, dashboards: dict[str, dict[str, Any]], fill_in: Callable[..., str]
 ) -> None:
-    for variable in dashboard["templating"]["list"][1:]:
+    for variable in dashboards["series"]["templating"]["list"][1:]:  # it has those of the others
         selector, label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"]).groups()
         response = prometheus.get(f"/api/v1/label/{label}/values", params={"match[]": fill_in(selector)})
         assert response.status_code == 200, response.text
         assert response.json()["data"], variable["name"]
 
 
-def test_every_annotation_of_the_dashboard_is_a_valid_query(
-    prometheus: httpx.Client, dashboard: dict[str, Any], fill_in: Callable[..., str]
+def test_every_annotation_of_the_dashboards_is_a_valid_query(
+    prometheus: httpx.Client, dashboards: dict[str, dict[str, Any]], fill_in: Callable[..., str]
 ) -> None:
-    for annotation in dashboard["annotations"]["list"]:
+    for annotation in (each for dashboard in dashboards.values() for each in dashboard["annotations"]["list"]):
         ask(prometheus, "query", query=fill_in(annotation["expr"]))
 
 
