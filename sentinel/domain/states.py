@@ -191,6 +191,11 @@ class SeriesView:
         return any(rule.held for rule in self.rules)
 
     @property
+    def shifted(self) -> bool:
+        """True if an open alarm is one-sided: a jump of the level, after which numbers are of the jump, does that."""
+        return any(rule.alarm_id and "one_sided" in rule.remarks for rule in self.rules)
+
+    @property
     def period_seconds(self) -> float:
         """NaN where nothing oscillates."""
         return self.estimates.period * self.cadence_seconds

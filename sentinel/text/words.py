@@ -94,13 +94,14 @@ def known_recovery(estimates: Estimates[float]) -> tuple[str, float]:
 
 
 def recovery_in_words(view: SeriesView) -> str:
-    """Write the recovery time, or `at least` its lower end where the band is open above only."""
+    """Write the recovery time, or `at least` its lower end where the band is open above only; `shifted` by a jump."""
     if isnan(view.estimates.lag1):
         return "not ready"
     if isnan(view.recovery_seconds):
         return "none: lag-1 is not above 0" if view.estimates.lag1 <= 0 else "unknown"
     if isinf(view.recovery_high_seconds) and view.recovery_low_seconds > 0:
-        return f"at least {duration_in_words(view.recovery_low_seconds)}"
+        least = f"at least {duration_in_words(view.recovery_low_seconds)}"
+        return "unknown: it shifted" if view.shifted else least
     return duration_in_words(view.recovery_seconds)
 
 
@@ -136,7 +137,7 @@ def cycle_in_words(view: SeriesView, *, briefly: bool = False) -> str:
 
 def fading_in_words(view: SeriesView) -> str:
     """Say how long a small knock takes to fade, oscillations included; empty where that is not known."""
-    if not 0.0 < view.estimates.modulus < 1.0:
+    if not 0.0 < view.estimates.modulus < 1.0 or (view.shifted and isinf(view.recovery_high_seconds)):
         return ""
     seconds = -view.cadence_seconds / log(view.estimates.modulus)
     known = "at least" if view.estimates.modulus >= max(view.thresholds, default=1.0) else "about"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import atanh, isnan
+from math import asinh, atanh, isnan
 from time import monotonic
 from typing import NamedTuple
 
@@ -12,18 +12,32 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.printing import visible
+from sentinel.domain.spans import moment_in_words
 from sentinel.domain.states import SeriesView, State
 from sentinel.pipeline.snapshot import Snapshot
-from sentinel.text.claims import evidence_in_words, evidence_share, leading_rule, reason_in_words, rule_briefly
+from sentinel.text.claims import (
+    evidence_in_words,
+    evidence_share,
+    leading_rule,
+    reason_in_words,
+    rule_briefly,
+    site_in_words,
+)
 from sentinel.text.words import alpha_in_words, cycle_in_words, lag1_in_words, ratio_in_words, recovery_in_words
 
 FRAMES_PER_SECOND = 8
 ROWS = 9
 """Series shown; the most alarming when there are more."""
-FULL = 7.5
+SITES = 5
+"""Sites shown, in the order of the settings."""
+HEIGHTS = "▁▂▃▄▅▆▇█"
+FULL = 8.0
 """Reading, in null standard deviations, of the deepest colour."""
-COLD, ZERO, WARM = (58, 122, 184), (244, 244, 242), (197, 80, 74)
+SURE = 2.0
+"""Reading from which on its sign is no chance."""
+COLD, ZERO, WARM = (83, 137, 180), (244, 244, 242), (184, 122, 80)
 NOT_READY = "grey37"
 STATES = {
     State.CRITICAL: ("◆", "bold red"),
@@ -69,7 +83,8 @@ def render(snapshot: Snapshot, address: str, rate: float, note: str, width: int 
     # By name within a state, so that rows keep their places while evidence moves.
     views = sorted(snapshot.views(ROWS), key=lambda view: (list(STATES).index(view.state), view.name))
     for view in views:
-        name = Text(f"{visible(view.name)}\n").append(visible(view.source), "bright_black")
+        name = Text(f"{visible(view.name)}\n").append(_last_tick(view, widths.name), "bright_black")
+        name.append(f"\n{_sparkline(snapshot, view.name, widths.name)}", "cyan")
         table.add_row(name, _state(view), _spectrum(view, widths.spectrum), _evidence(view, widths.bar))
     heading = Text("").append("sentinel", "bold").append("  ").append(address, "underline")
     heading.append(f"   {len(snapshot):,} series   ")
@@ -77,9 +92,31 @@ def render(snapshot: Snapshot, address: str, rate: float, note: str, width: int 
     parts: list[RenderableType] = [heading, Text(), table]
     if len(snapshot) > len(views):
         parts.append(Text(f"and {len(snapshot) - len(views):,} more series on the page", style="bright_black"))
+    for site in snapshot.sites()[:SITES]:
+        sign, style = STATES[site.state]
+        line = Text(f"{sign} {site.state.value}".ljust(12), style).append(f"site {visible(site.name)}: ", "default")
+        parts.append(line.append(site_in_words(site), "bright_black"))
     if note:
         parts += [Text(), Text(note)]
     return Group(*parts)
+
+
+def _last_tick(view: SeriesView, width: int) -> str:
+    """Write when the last tick was, in simulated or real time, as exactly as there is room."""
+    when = moment_in_words(view.time_us, 0.0 if isnan(view.cadence_seconds) else view.cadence_seconds * MICROSECONDS)
+    return when if len(when) <= width else when.removesuffix(" UTC")[: 16 if width >= 16 else 10]
+
+
+def _sparkline(snapshot: Snapshot, name: str, width: int) -> str:
+    """Draw the values so far, a letter for each part of them; a missing one is blank."""
+    sketch = snapshot.sketch(name, width)
+    if sketch is None:
+        return ""
+    middle = ((sketch.low + sketch.high) / 2).tolist()
+    known = [value for value in middle if not isnan(value)]
+    low, reach = min(known, default=0.0), (max(known, default=1.0) - min(known, default=0.0)) or 1.0
+    steps = len(HEIGHTS) - 1
+    return "".join(" " if isnan(value) else HEIGHTS[round((value - low) / reach * steps)] for value in middle)
 
 
 def _state(view: SeriesView) -> Text:
@@ -98,13 +135,19 @@ def _spectrum(view: SeriesView, room: int) -> Text:
     text = Text()
     width = max(1, room // max(1, len(view.readings)))
     for reading in view.readings[: room // width]:
-        text.append(" " * width, Style(bgcolor=NOT_READY if isnan(reading) else _colour(reading)))
+        background = NOT_READY if isnan(reading) else _colour(reading)
+        text.append(_mark(reading).ljust(width), Style(color="black", bgcolor=background))
     text.append("\n")
     if not isnan(view.estimates.lag1):
         _point_at_lag1(text, view, width * len(view.readings), width, room)
     if not isnan(view.estimates.modulus):
         text.append(f"\nmodulus {cycle_in_words(view, briefly=True)}", "bright_black")
     return text
+
+
+def _mark(reading: float) -> str:
+    """Say what the colour says: which side of zero a reading lies on, if that is sure."""
+    return " " if isnan(reading) else "+" if reading >= SURE else "-" if reading <= -SURE else "·"
 
 
 def _point_at_lag1(text: Text, view: SeriesView, cells: int, width: int, room: int) -> None:
@@ -125,7 +168,7 @@ def _point_at_lag1(text: Text, view: SeriesView, cells: int, width: int, room: i
 
 
 def _colour(reading: float) -> str:
-    share = min(1.0, abs(reading) / FULL) ** 0.7
+    share = min(1.0, asinh(abs(reading)) / asinh(FULL))  # most colours lie near zero, as on the page
     end = WARM if reading > 0 else COLD
     red, green, blue = (round(middle + (far - middle) * share) for middle, far in zip(ZERO, end, strict=True))
     return f"#{red:02x}{green:02x}{blue:02x}"
@@ -138,7 +181,7 @@ def _evidence(view: SeriesView, width: int) -> Text:
     share = evidence_share(rule)
     filled = 0 if isnan(share) else round(width * share)
     past = rule.alarm_id or (rule.evidence >= 0 and not rule.held)
-    bar = Text("━" * filled, "red" if past else "cyan").append("━" * (width - filled), "grey23")
+    bar = Text("━" * filled, "red" if past else "cyan").append("─" * (width - filled), "grey37")
     waits = isnan(rule.evidence) and rule.baseline_left > 0
     words = f"needs {rule.baseline_left:,} more pairs" if waits else evidence_in_words(rule)
     alpha = alpha_in_words(rule.alpha).replace(" million", "M").replace(" billion", "G")

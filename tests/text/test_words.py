@@ -93,7 +93,7 @@ def test_beyond_the_outermost_detectors_a_band_is_said_once(snapshot) -> None:
 def test_a_recovery_time_says_at_least_for_an_open_band_and_none_below_zero(snapshot) -> None:
     view = snapshot.view("lake/loaded")
     assert (recovery_in_words(view), recovery_band_in_words(view)) == ("10.6 h", "5.74 h to 19.5 h")
-    open_band = replace(view, recovery_high_seconds=inf)
+    open_band = replace(view, recovery_high_seconds=inf, rules=())
     assert (recovery_in_words(open_band), recovery_band_in_words(open_band)) == ("at least 5.74 h", "")
     no_lower_end = replace(view, recovery_low_seconds=0.0)
     assert (recovery_in_words(no_lower_end), recovery_band_in_words(no_lower_end)) == ("10.6 h", "up to 19.5 h")
@@ -120,6 +120,18 @@ def test_a_knock_fades_in_at_least_so_long_where_the_modulus_is_at_the_end_of_th
     assert fading_in_words(view) == "a small knock fades to 1/e in about 13.8 h"
     assert fading_in_words(estimated(view, modulus=0.99)) == "a small knock fades to 1/e in at least 4.15 days"
     assert fading_in_words(snapshot.view("lake/fresh")) == ""
+
+
+def test_after_a_jump_the_recovery_time_is_unknown_and_not_at_least_as_long_as_the_scale(snapshot) -> None:
+    # Bug: the demo's lake, long past its tipping point, was said to recover in at least 99 days.
+    grid = snapshot.view("grid/frequency")
+    assert recovery_in_words(grid).startswith("at least")
+    assert fading_in_words(grid)
+    one_sided = replace(grid, rules=(replace(grid.rules[0], remarks=("one_sided",)), *grid.rules[1:]))
+    assert (recovery_in_words(one_sided), recovery_band_in_words(one_sided)) == ("unknown: it shifted", "")
+    assert fading_in_words(one_sided) == ""
+    ended = replace(grid, rules=(replace(grid.rules[0], remarks=("one_sided",), alarm_id=""),))
+    assert recovery_in_words(ended).startswith("at least")
 
 
 @pytest.mark.parametrize(

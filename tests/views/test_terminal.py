@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from sentinel.domain.states import SiteView
+from sentinel.pipeline.history import History
 from sentinel.views.terminal import render
 
 FACTS = ("http://127.0.0.1:9814", 123456.7, "tick 4,000 of 6,000")
@@ -60,11 +62,37 @@ def test_red_is_above_and_blue_below_the_threshold(snapshot) -> None:
     assert cells[-1][2] > cells[-1][0]
 
 
+def test_without_colours_the_spectrum_says_which_side_is_sure_and_how_full_a_bar_is(snapshot) -> None:
+    lines = rows(screen(snapshot))
+    line = next(line for line in lines if line.startswith("lake/loaded"))
+    signs = re.sub(r"[^-+·]", "", line[42:74])
+    assert re.fullmatch(r"\++·+-*", signs), line
+    elnino = next(line for line in lines if line.startswith("elnino"))
+    assert re.search(r"━+─+▏", elnino)
+
+
+def test_a_row_says_when_its_last_tick_was_and_how_its_values_ran(snapshot) -> None:
+    lines = rows(screen(snapshot))
+    at = next(i for i, line in enumerate(lines) if line.startswith("lake/loaded"))
+    assert lines[at + 1].startswith("2026-07-25 16:20")
+    assert re.match(r"[▁▂▃▄▅▆▇█ ]{12,17}  ", lines[at + 2])
+    assert "█" in lines[at + 2]
+
+
+def test_sites_stand_under_the_series(snapshot) -> None:
+    site = SiteView(
+        name="peter", match="lake/*", k=2, kind="any", since_us=5, alarmed=("lake/loaded", "reactor"), alarmed_count=2,
+        series_count=3, able_count=3, blind_count=0,
+    )  # fmt: skip
+    text = screen(replace(snapshot, every_site=(site,)))
+    assert "▲ warning   site peter: 2 of 3 series have an open alarm" in text
+
+
 def only(snapshot, *names: str):
     """Some series of the picture; a name that is not in it is one without a verdict."""
     known = {view.name for view in snapshot.views(len(snapshot))}
     return type(snapshot)(
-        {name: replace(snapshot.view(name if name in known else "lake/new"), name=name) for name in names}, None
+        {name: replace(snapshot.view(name if name in known else "lake/new"), name=name) for name in names}, History(0)
     )
 
 
