@@ -169,11 +169,11 @@ class FakeSnapshot:
     def spectrogram(self, name: str) -> Spectrogram | None:
         return self.history.spectrogram(name)
 
-    def pictures(self, name: str) -> tuple[Spectrogram | None, Spectrogram | None]:
+    def pictures(self, name: str) -> Sequence[Spectrogram]:
         return self.history.pictures(name)
 
-    def sketch(self, name: str, points: int) -> Sketch | None:
-        return self.history.sketch(name, points)
+    def sketches(self, names: Sequence[str], points: int) -> Mapping[str, Sketch]:
+        return self.history.sketches(names, points)
 
     def counterpart(self, name: str) -> tuple[str, str] | None:
         return ("lake/control", "elnino") if name == "lake/loaded" else None

@@ -1,12 +1,13 @@
 """A series in at most a fixed number of columns, however long it runs; the rules by which ticks become columns.
 
 A column covers 2^k ticks. When all are used, neighbours are joined in pairs and k grows by one. Columns are cut by
-counting ticks and sums run in order of ticks: the blocks in which ticks arrive change nothing, bitwise.
+counting ticks and sums run in order of ticks: the blocks in which ticks arrive change nothing, bitwise. For a look at
+the last ticks k may also stand still, and the oldest half of the columns goes where there is no room.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from typing import Any, NamedTuple
 
@@ -55,25 +56,44 @@ class _Kept(NamedTuple):
     """Number of its ticks."""
 
 
-class Decimation:
-    """A series in at most `columns` columns, joined and kept by `rules`; ValueError if `columns` is odd or below 2."""
+class Packed(NamedTuple):
+    """Ticks with the numbers of each pool side by side."""
 
-    def __init__(self, rules: Mapping[str, Pooling], columns: int) -> None:
+    rows: Arrays
+    places: dict[str, tuple[slice, tuple[int, ...]]]
+
+
+class Decimation:
+    """A series in at most `columns` columns, joined and kept by `rules`; ValueError if `columns` is odd or below 2.
+
+    With `width` each column stays so many ticks wide, and only the last ones are kept.
+    """
+
+    def __init__(self, rules: Mapping[str, Pooling], columns: int, width: int | None = None) -> None:
         if columns < 2 or columns % 2:
             raise ValueError(f"History: columns={columns}; an even number of at least 2 is allowed")
         self._rules = rules
-        self._limit = columns
+        self._limit, self._width = columns, width
         self._pools: dict[str, list[str]] = {}
         for name, rule in rules.items():
             self._pools.setdefault(rule.pool, []).append(name)
         self._places: dict[str, tuple[slice, tuple[int, ...]]] = {}
-        self._kept = _Kept({}, 0, 1, {}, 0)
+        self._kept = _Kept({}, 0, width or 1, {}, 0)
 
     def extend(self, ticks: Mapping[str, Array]) -> None:
         """Add ticks in order: for each number an array (ticks,) or (ticks, width), the width always the same."""
+        self.extend_packed(self.pack(ticks))
+
+    def pack(self, ticks: Mapping[str, Array]) -> Packed:
+        """Get ticks ready, once for all that have the same rules."""
         if not self._places:
             self._arrange(ticks)
-        rows, kept, done = self._pack(ticks), self._kept, 0
+        return Packed(self._pack(ticks), self._places)
+
+    def extend_packed(self, ticks: Packed) -> None:
+        """Add ticks as `extend` does."""
+        self._places = ticks.places
+        rows, kept, done = self._without_forgotten(ticks.rows), self._kept, 0
         count = len(next(iter(rows.values())))
         while done < count:
             width, filled = kept.ticks_per_column, kept.filled
@@ -102,9 +122,20 @@ class Decimation:
         parts += [self._finish(kept.filling)] if kept.filled else []
         return {name: np.concatenate([part[name] for part in parts]) for name in self._rules}
 
-    def finished(self) -> tuple[Arrays, int]:
-        """Give the finished columns themselves, not to be changed, and how many entries of them are used."""
-        return self._kept.columns, self._kept.used
+    @property
+    def used(self) -> int:
+        """Number of finished columns."""
+        return self._kept.used
+
+    @property
+    def wide(self) -> int:
+        """Ticks per column."""
+        return self._kept.ticks_per_column
+
+    def finished(self, names: Sequence[str]) -> list[Array]:
+        """Give the columns of some numbers themselves, not to be changed; only the first `used` count."""
+        columns = self._kept.columns
+        return [columns[name] if columns else np.empty(0, self._rules[name].dtype) for name in names]
 
     def copy(self, *, apart: bool) -> Decimation:
         """Give one that goes on from here. Unless it is `apart`, only one of the two may be extended."""
@@ -116,7 +147,15 @@ class Decimation:
 
     def empty(self) -> Decimation:
         """Give one with the same rules and nothing in it."""
-        return Decimation(self._rules, self._limit)
+        return Decimation(self._rules, self._limit, self._width)
+
+    def _without_forgotten(self, ticks: Arrays) -> Arrays:
+        """Leave out ticks whose columns would go before the end, in so many that all later columns stay the same."""
+        if self._width is None:
+            return ticks
+        at_once = self._width * (self._limit // 2)
+        skip = (len(next(iter(ticks.values()))) // at_once - 4) * at_once
+        return {name: array[skip:] for name, array in ticks.items()} if skip > 0 else ticks
 
     def _arrange(self, ticks: Mapping[str, Array]) -> None:
         """Give each number its place among those of its pool."""
@@ -174,6 +213,9 @@ class Decimation:
             array[kept.used : used] = columns[name]
         if used < self._limit:
             return kept._replace(columns=stored, used=used)
+        if self._width is not None:
+            half = used // 2
+            return kept._replace(columns={name: array[half:].copy() for name, array in stored.items()}, used=half)
         halves = self._finish(_join(self._pack(stored), 2))
         return kept._replace(columns=halves, used=used // 2, ticks_per_column=2 * kept.ticks_per_column)
 

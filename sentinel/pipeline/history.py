@@ -7,7 +7,7 @@ A restart begins them anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,11 +34,14 @@ _LIVE = {
     **dict.fromkeys(("lag1", "low", "high", "modulus", "spread"), Pooling("mean", np.float32)),
     "evidence": Pooling("max", np.float32),
 }
+_SKETCHED = ("value_low", "value_high", "lag1")
 RECENT = 256
-"""Ticks of each series that are also kept one by one, for a look at its last hours."""
+"""Columns at most, at least half as many, of each look at the last ticks of a series."""
+WIDTHS = (32, 1)
+"""Ticks per column of these looks: whatever stretch up to now is chosen, one of them shows it in enough columns."""
 
 
-KEPT_BACK = 64
+KEPT_BACK = 128
 """Ticks of the same series that are put into their pictures together; one by one they would take ten times as long."""
 
 
@@ -48,6 +51,12 @@ class Sketch(NamedTuple):
     low: Array
     high: Array
     lag1: Array
+
+    def reduce(self, step: int) -> Sketch:
+        """Join every `step` neighbours: the extremes of their values, the last lag-1."""
+        begin = np.arange(0, self.low.size, step)
+        last = np.append(begin[1:], self.low.size) - 1
+        return Sketch(np.fmin.reduceat(self.low, begin), np.fmax.reduceat(self.high, begin), self.lag1[last])
 
 
 class _Waiting(NamedTuple):
@@ -62,8 +71,8 @@ class _Picture(NamedTuple):
 
     thresholds: Floats
     kept: Decimation
-    recent: Arrays
-    """The last `RECENT` of the kept ticks, one by one."""
+    recent: tuple[Decimation, ...]
+    """The last of the kept ticks, by `WIDTHS`."""
     waiting: _Waiting | None
     """What comes after the kept ticks."""
     column: int
@@ -72,16 +81,11 @@ class _Picture(NamedTuple):
     def extend(self, thresholds: Floats, ticks: Mapping[str, Array], *, apart: bool = False) -> _Picture:
         """Give the picture with more ticks, and none that wait; `apart`: what is kept is copied first."""
         same = np.array_equal(self.thresholds, thresholds)
-        kept = self.kept.copy(apart=apart) if same else self.kept.empty()
-        kept.extend(ticks)
-        return _Picture(thresholds, kept, self._with_recent(ticks, same=same), None, 0)
-
-    def _with_recent(self, ticks: Mapping[str, Array], *, same: bool) -> Arrays:
-        recent = {}
-        for name, rule in _LIVE.items():
-            last = ticks[name][-RECENT:].astype(rule.dtype)
-            recent[name] = np.concatenate((self.recent[name], last))[-RECENT:] if same and self.recent else last
-        return recent
+        all_kept = [one.copy(apart=apart) if same else one.empty() for one in (self.kept, *self.recent)]
+        packed = all_kept[0].pack(ticks)
+        for one in all_kept:
+            one.extend_packed(packed)
+        return _Picture(thresholds, all_kept[0], tuple(all_kept[1:]), None, 0)
 
 
 class History:
@@ -97,6 +101,7 @@ class History:
         self._waits_in: dict[str, tuple[str, ...]] = {}
         """Key in `_waiting` of each series that is there."""
         self._empty = Decimation(_LIVE, columns)
+        self._none_recent = tuple(Decimation(_LIVE, RECENT, width) for width in WIDTHS)
 
     def append(
         self, names: Sequence[str], thresholds: Floats, length: Ints, time_us: Ints, value: Floats, state: Codes,
@@ -140,8 +145,12 @@ class History:
             if (picture := self._series.get(name)) is not None:
                 self._series[name] = picture._replace(waiting=waiting, column=s)
             elif len(self._series) < self._max_series:
-                self._series[name] = _Picture(thresholds, self._empty.empty(), {}, waiting, s)
+                self._series[name] = self._begin_picture(thresholds, waiting, s)
         return waiting
+
+    def _begin_picture(self, thresholds: Floats, waiting: _Waiting, column: int) -> _Picture:
+        recent = tuple(one.empty() for one in self._none_recent)
+        return _Picture(thresholds, self._empty.empty(), recent, waiting, column)
 
     def _settle(self, key: tuple[str, ...]) -> None:
         """Put the ticks of these series that wait into their pictures."""
@@ -150,7 +159,7 @@ class History:
             del self._waits_in[name]
         if not blocks:
             return
-        whole = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+        whole = _join_blocks(blocks, blocks[0])
         for s, name in enumerate(key):
             if (picture := self._series.get(name)) is not None:
                 ticks = {column: array[:, s] for column, array in whole.items()}
@@ -164,38 +173,45 @@ class History:
 
     def spectrogram(self, name: str) -> Spectrogram | None:
         """Give a copy of one series' picture; None where none is kept."""
-        return self.pictures(name)[0]
+        return next(iter(self.pictures(name)), None)
 
-    def pictures(self, name: str) -> tuple[Spectrogram | None, Spectrogram | None]:
-        """Give copies of one series' whole picture and of its last `RECENT` ticks; None where none is kept."""
-        picture = self._series.get(name)
-        if picture is None:
-            return None, None
-        blocks = [] if picture.waiting is None else list(picture.waiting.blocks)
-        if picture.waiting is not None and blocks:
-            of_all = ((column, [block[column][:, picture.column] for block in blocks]) for column in blocks[0])
-            ticks = {column: np.concatenate(parts) for column, parts in of_all}
-            picture = picture.extend(picture.waiting.thresholds, ticks, apart=True)
-        columns = picture.kept.columns()
-        if columns is None:
-            return None, None
-        return Spectrogram(picture.thresholds.copy(), **columns), Spectrogram(picture.thresholds, **picture.recent)
+    def pictures(self, name: str) -> list[Spectrogram]:
+        """Give copies of one series' whole picture and of its last ticks, each finer than the one before it.
 
-    def sketch(self, name: str, points: int) -> Sketch | None:
-        """Give the values and lag-1 of one series in about so many points, cheaply; None where none is kept.
-
-        Ticks that wait to be put into its picture, at most `KEPT_BACK`, are left out once there are others.
+        None at all where none is kept.
         """
         picture = self._series.get(name)
         if picture is None:
-            return None
-        columns, used = picture.kept.finished()
-        if not used:
-            whole = self.spectrogram(name)
-            return None if whole is None else Sketch(whole.value_low, whole.value_high, whole.lag1)
-        begin = np.arange(0, used, -(-used // points))
-        low, high = columns["value_low"][:used], columns["value_high"][:used]
-        return Sketch(np.fmin.reduceat(low, begin), np.fmax.reduceat(high, begin), columns["lag1"][begin])
+            return []
+        blocks = [] if picture.waiting is None else list(picture.waiting.blocks)
+        if picture.waiting is not None and blocks:
+            ticks = {name: array[:, picture.column] for name, array in _join_blocks(blocks, blocks[0]).items()}
+            picture = picture.extend(picture.waiting.thresholds, ticks, apart=True)
+        found = (one.columns() for one in (picture.kept, *picture.recent))
+        return [Spectrogram(picture.thresholds.copy(), **columns) for columns in found if columns is not None]
+
+    def sketches(self, names: Sequence[str], points: int) -> dict[str, Sketch]:
+        """Give the values and lag-1 of those of these series that have a picture, each in at most so many points."""
+        waits: dict[int, Arrays] = {}
+        found = {}
+        for name in names:
+            picture = self._series.get(name)
+            if picture is None:
+                continue
+            kept = [column[: picture.kept.used] for column in picture.kept.finished(_SKETCHED)]
+            waiting = picture.waiting
+            if waiting is not None and waiting.blocks:
+                if id(waiting) not in waits:
+                    waits[id(waiting)] = _join_blocks(list(waiting.blocks), _SKETCHED)
+                later = Sketch(*(waits[id(waiting)][line][:, picture.column] for line in _SKETCHED))
+                kept = [np.append(*both) for both in zip(kept, later.reduce(picture.kept.wide), strict=True)]
+            if kept[0].size:
+                found[name] = Sketch(*kept).reduce(-(-kept[0].size // points))
+        return found
+
+
+def _join_blocks(blocks: Sequence[Mapping[str, Array]], names: Iterable[str]) -> Arrays:
+    return {name: np.concatenate([block[name] for block in blocks]) for name in names}
 
 
 def _in_steps(readings: Floats) -> NDArray[np.int8]:

@@ -205,17 +205,17 @@ class Snapshot:
         found = zip(both.own.tolist(), both.target.tolist(), both.counterpart.tolist(), strict=True)
         return {names[target]: (names[other], names[own]) for own, target, other in found if other >= 0}
 
-    def pictures(self, name: str) -> tuple[Spectrogram | None, Spectrogram | None]:
-        """Give its history for pictures, whole and of its last ticks one by one; None where none is kept."""
-        return self._history.pictures(name) if self._history else (None, None)
+    def pictures(self, name: str) -> Sequence[Spectrogram]:
+        """Give its history for pictures: whole, then of its last ticks, ever finer; none where none is kept."""
+        return self._history.pictures(name) if self._history else ()
 
     def spectrogram(self, name: str) -> Spectrogram | None:
         """Give its whole history for pictures; None where none is kept."""
-        return self.pictures(name)[0]
+        return next(iter(self.pictures(name)), None)
 
-    def sketch(self, name: str, points: int) -> Sketch | None:
-        """Give its history in about so many points; None where none is kept."""
-        return self._history.sketch(name, points) if self._history else None
+    def sketches(self, names: Sequence[str], points: int) -> Mapping[str, Sketch]:
+        """Give the histories of those of these series that have one, in at most so many points each."""
+        return self._history.sketches(names, points) if self._history else {}
 
     @cached_property
     def _sources(self) -> list[str]:

@@ -16,6 +16,7 @@ from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.printing import visible
 from sentinel.domain.spans import moment_in_words
 from sentinel.domain.states import SeriesView, State
+from sentinel.pipeline.history import Sketch
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text.claims import (
     evidence_in_words,
@@ -82,9 +83,10 @@ def render(snapshot: Snapshot, address: str, rate: float, note: str, width: int 
     table.add_column("evidence ▏alarm line", width=widths.evidence)
     # By name within a state, so that rows keep their places while evidence moves.
     views = sorted(snapshot.views(ROWS), key=lambda view: (list(STATES).index(view.state), view.name))
+    sketches = snapshot.sketches([view.name for view in views], widths.name)
     for view in views:
         name = Text(f"{visible(view.name)}\n").append(_last_tick(view, widths.name), "bright_black")
-        name.append(f"\n{_sparkline(snapshot, view.name, widths.name)}", "cyan")
+        name.append(f"\n{_sparkline(sketches.get(view.name))}", "cyan")
         table.add_row(name, _state(view), _spectrum(view, widths.spectrum), _evidence(view, widths.bar))
     heading = Text("").append("sentinel", "bold").append("  ").append(address, "underline")
     heading.append(f"   {len(snapshot):,} series   ")
@@ -107,9 +109,8 @@ def _last_tick(view: SeriesView, width: int) -> str:
     return when if len(when) <= width else when.removesuffix(" UTC")[: 16 if width >= 16 else 10]
 
 
-def _sparkline(snapshot: Snapshot, name: str, width: int) -> str:
+def _sparkline(sketch: Sketch | None) -> str:
     """Draw the values so far, a letter for each part of them; a missing one is blank."""
-    sketch = snapshot.sketch(name, width)
     if sketch is None:
         return ""
     middle = ((sketch.low + sketch.high) / 2).tolist()

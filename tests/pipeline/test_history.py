@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sentinel.domain.channels import UNKNOWN
 from sentinel.domain.states import Spectrogram
 from sentinel.pipeline.decimation import MISSING
-from sentinel.pipeline.history import RECENT, History
+from sentinel.pipeline.history import RECENT, WIDTHS, History
 
 NAMES = ("time_us", "readings", "lag1", "low", "high", "evidence", "value", "state")
 THRESHOLDS = np.array([-0.5, 0.0, 0.8])
@@ -63,28 +63,41 @@ def test_any_chunking_of_the_ticks_gives_bitwise_the_same_picture(columns, count
     for start, end in pairwise(edges):
         appended(chunked, "a", THRESHOLDS, {name: column[start:end] for name, column in stream.items()})
     assert parts(whole.spectrogram("a")) == parts(chunked.spectrogram("a"))
-    assert parts(whole.pictures("a")[1]) == parts(chunked.pictures("a")[1])
+    assert list(map(parts, whole.pictures("a"))) == list(map(parts, chunked.pictures("a")))
 
 
-def test_the_last_ticks_are_kept_one_by_one_beside_the_whole() -> None:
-    stream = ticks(5000)
-    history = appended(History(1, columns=4), "a", THRESHOLDS, stream)
-    appended(history, "a", THRESHOLDS, later := ticks(3, seed=2))
-    whole, recent = history.pictures("a")
-    assert len(whole.time_us) <= 4
-    expected = np.append(stream["time_us"], later["time_us"])[-RECENT:]
-    assert recent.time_us.tolist() == expected.tolist()
-    assert recent.value_high[:-3].tobytes() == stream["value"][3 - RECENT :].tobytes()
+@settings(max_examples=12, deadline=None)
+@given(cuts=st.lists(st.integers(0, 30_000), max_size=6))
+def test_the_last_ticks_are_kept_ever_finer_beside_the_whole_however_they_come(cuts) -> None:
+    stream = ticks(30_000)
+    at_once, in_parts = appended(History(1), "a", THRESHOLDS, stream), History(1)
+    for start, end in pairwise([0, *sorted(cuts), 30_000]):
+        appended(in_parts, "a", THRESHOLDS, {name: column[start:end] for name, column in stream.items()})
+    assert list(map(parts, at_once.pictures("a"))) == list(map(parts, in_parts.pictures("a")))
+    _, *recent = at_once.pictures("a")
+    for picture, width in zip(recent, WIDTHS, strict=True):
+        columns = len(picture.time_us)
+        assert RECENT // 2 <= columns <= RECENT + 1
+        assert picture.time_us[-1] == stream["time_us"][-1]
+        finished = picture.time_us[:-1] if 30_000 % width else picture.time_us
+        last = stream["time_us"][width - 1 :: width][-len(finished) :]
+        assert finished.tolist() == last.tolist()
+    assert recent[-1].value_high.tobytes() == stream["value"][-len(recent[-1].time_us) :].tobytes()
 
 
-def test_a_sketch_has_few_points_and_loses_no_extreme() -> None:
-    stream = ticks(1000)
-    stream["value"][333] = 99.0
-    history = appended(History(1, columns=512), "a", THRESHOLDS, stream)
-    sketch = history.sketch("a", 40)
-    assert 20 <= len(sketch.low) == len(sketch.lag1) <= 40
-    assert np.nanmax(sketch.high) == 99.0
-    assert history.sketch("b", 40) is None
+@pytest.mark.parametrize("count", [1, 100, 1000, 5000])
+def test_a_sketch_has_few_points_loses_no_extreme_and_ends_with_the_newest_tick(count: int) -> None:
+    stream = ticks(count)
+    stream["value"][:] = 1.0
+    stream["value"][[count // 3, -1]] = [99.0, -99.0]
+    history = appended(History(1, columns=512), "a", THRESHOLDS, {name: column[:-1] for name, column in stream.items()})
+    for _ in range(2):
+        appended(history, "a", THRESHOLDS, {name: column[-1:] for name, column in stream.items()})
+        sketch = history.sketches(["a", "b"], 40)["a"]
+        assert min(count, 20) <= len(sketch.low) == len(sketch.high) == len(sketch.lag1) <= 40
+        assert sketch.low[-1] == -99.0
+        assert count == 1 or np.nanmax(sketch.high) == 99.0
+    assert history.sketches(["b"], 40) == {}
 
 
 @pytest.mark.parametrize("count", [1, 511, 512, 513, 1024, 5000, 100_000])

@@ -24,9 +24,9 @@ def test_the_history_of_a_series_has_its_values_its_last_ticks_and_its_events(cl
     }
     daemon.events = [raised, {**raised, "series": "elnino"}]
     data = client.get("/api/v1/spectrogram/lake/loaded").json()
-    whole, recent = snapshot.pictures("lake/loaded")
+    whole, *recent = snapshot.pictures("lake/loaded")
     assert len(data["value_low"]) == len(data["state"]) == len(whole.time_us)
-    assert data["recent"]["time_us"] == recent.time_us.tolist()
+    assert [part["time_us"] for part in data["recent"]] == [picture.time_us.tolist() for picture in recent]
     assert None in data["value_low"], "a gap has no value"
     np.testing.assert_allclose(
         [v for v in data["value_high"] if v], whole.value_high[~np.isnan(whole.value_high)], 1e-7

@@ -40,13 +40,14 @@ def plain(value: object) -> object:
 
 
 def history_as_json(snapshot: Snapshot, view: SeriesView, events: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Give one series' history: whole and, under `recent`, its last ticks one by one; None where none is kept.
+    """Give one series' history: whole and, under `recent`, its last ticks ever finer; None where none is kept.
 
     Readings are given in `1/scale` null standard deviations, `missing` = not ready.
     """
-    whole, recent = snapshot.pictures(view.name)
-    if whole is None or recent is None:
+    pictures = snapshot.pictures(view.name)
+    if not pictures:
         return None
+    whole, *recent = pictures
     floors = [log10(rule.alpha) for rule in view.rules if rule.alpha > 0]
     counterpart = snapshot.counterpart(view.name)
     return {
@@ -58,7 +59,7 @@ def history_as_json(snapshot: Snapshot, view: SeriesView, events: Iterable[Mappi
         "states": [state.value for state in STATES],
         "thresholds": whole.thresholds.tolist(),
         **_columns(whole),
-        "recent": _columns(recent),
+        "recent": [_columns(one) for one in recent],
         "evidence_floor": max([*floors, claims.FLOOR]),
         "rules": sorted({rule.threshold for rule in view.rules if rule.kind == "lag1" and isfinite(rule.threshold)}),
         "counterpart": counterpart[0] if counterpart else None,
@@ -89,8 +90,7 @@ def _line(line: NDArray[np.floating[Any]]) -> object:
 
 def draw_sparks(snapshot: Snapshot, names: Sequence[str]) -> dict[str, Spark]:
     """Draw the small lines of the series that have a history, by name."""
-    found = ((name, snapshot.sketch(name, POINTS)) for name in names)
-    return {name: _draw(sketch) for name, sketch in found if sketch is not None}
+    return {name: _draw(sketch) for name, sketch in snapshot.sketches(names, POINTS).items()}
 
 
 def _draw(sketch: Sketch) -> Spark:

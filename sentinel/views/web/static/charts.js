@@ -31,21 +31,26 @@ function ramp(look) {
   };
 }
 
-// One list of columns of the whole history and, in place of its end, of the last ticks one by one; null rows at gaps.
+// Where each column begins: at the end of the one before, but not over a gap.
+function beginsOf(times, cadence) {
+  const steps = times.slice(1).map((time, at) => time - times[at]).sort((a, b) => a - b);
+  const usual = steps.length ? steps[steps.length >> 1] : (cadence ?? 1) * 1e6;
+  return times.map((time, at) => (at && time - times[at - 1] < 2.5 * usual ? times[at - 1] : time - usual));
+}
+
+// One list of columns: of the whole history and, in place of its end, of the last ticks ever finer; null rows at gaps.
 export function columnsOf(data) {
   const rows = [];
-  const add = (part, keep) => {
-    const steps = part.time_us.slice(1).map((time, at) => time - part.time_us[at]).sort((a, b) => a - b);
-    const usual = steps.length ? steps[steps.length >> 1] : (data.cadence_seconds ?? 1) * 1e6;
+  const parts = [data, ...data.recent].map((part) => ({ part, begins: beginsOf(part.time_us, data.cadence_seconds) }));
+  parts.forEach(({ part, begins }, which) => {
+    const until = parts[which + 1]?.begins[0] ?? Infinity;
+    const after = rows.length ? rows[rows.length - 1].end * 1e6 - 1 : -Infinity;
     part.time_us.forEach((time, at) => {
-      const begin = at && time - part.time_us[at - 1] < 2.5 * usual ? part.time_us[at - 1] : time - usual;
-      if (keep(begin)) rows.push({ begin: begin / 1e6, end: time / 1e6, state: part.state[at], readings: part.readings[at], ...Object.fromEntries(LINES.map((name) => [name, part[name][at]])) });
+      if (begins[at] < after || begins[at] >= until) return;
+      const lines = Object.fromEntries(LINES.map((name) => [name, part[name][at]]));
+      rows.push({ ...lines, begin: begins[at] / 1e6, end: time / 1e6, state: part.state[at], readings: part.readings[at] });
     });
-  };
-  const from = data.recent.time_us[0] ?? Infinity;
-  add(data, (begin) => begin < from);
-  const last = rows.length ? rows[rows.length - 1].end : -Infinity;
-  add(data.recent, (begin) => begin >= last - 1e-6);
+  });
   const found = [];
   for (const row of rows) {
     const before = found[found.length - 1];
