@@ -187,7 +187,8 @@ class History:
         if picture.waiting is not None and blocks:
             ticks = {name: array[:, picture.column] for name, array in _join_blocks(blocks, blocks[0]).items()}
             picture = picture.extend(picture.waiting.thresholds, ticks, apart=True)
-        found = (one.columns() for one in (picture.kept, *picture.recent))
+        finer = (one for one in picture.recent if one.wide < picture.kept.wide)
+        found = (one.columns() for one in (picture.kept, *finer))
         return [Spectrogram(picture.thresholds.copy(), **columns) for columns in found if columns is not None]
 
     def sketches(self, names: Sequence[str], points: int) -> dict[str, Sketch]:

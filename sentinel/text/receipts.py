@@ -13,7 +13,7 @@ from sentinel.config import RISE, SLOWER
 from sentinel.domain.channels import Estimates
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.spans import DAY, duration_in_words, moment_in_words, number_in_words
-from sentinel.text.words import REMARKS, budget_in_words, lag1_in_words, rule_and_severity, rule_in_words
+from sentinel.text.words import REMARKS, SHIFTED, budget_in_words, lag1_in_words, rule_and_severity, rule_in_words
 
 Guarantee = Literal["theorem", "calibrated", "none"]
 Event = Mapping[str, Any]
@@ -157,6 +157,8 @@ def moment(event: Event, time_us: int | None) -> str:
 
 def _recovery_in_words(event: Event) -> str:
     low, high = event.get("recovery_low_seconds"), event.get("recovery_high_seconds")
+    if high is None and "one_sided" in (event.get("remarks") or ()):
+        return SHIFTED
     if high is None:
         band = "band open" if low is None else f"at least {duration_in_words(low)}"
     else:

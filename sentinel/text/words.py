@@ -44,6 +44,7 @@ REASONS: dict[Reason, str] = {
     Reason.ON_HOLD: "on hold: a declared event has closed its input gate",
 }
 
+SHIFTED = "unknown: it shifted"
 HELD = "slow for its cadence (sampled fast, or already slow)"
 """Of a series whose claim has held from the first verdict on."""
 REMARKS = {
@@ -101,7 +102,7 @@ def recovery_in_words(view: SeriesView) -> str:
         return "none: lag-1 is not above 0" if view.estimates.lag1 <= 0 else "unknown"
     if isinf(view.recovery_high_seconds) and view.recovery_low_seconds > 0:
         least = f"at least {duration_in_words(view.recovery_low_seconds)}"
-        return "unknown: it shifted" if view.shifted else least
+        return SHIFTED if view.shifted else least
     return duration_in_words(view.recovery_seconds)
 
 

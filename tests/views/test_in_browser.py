@@ -24,6 +24,15 @@ COLOURS = """canvas => {
 }"""
 
 
+COLOURS_NEAR_WHITE = """canvas => {
+  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  let found = 0;
+  for (let at = 0; at < pixels.length; at += 4)
+    found += pixels[at + 3] > 200 && Math.min(...pixels.slice(at, at + 3)) > 190;
+  return found;
+}"""
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with a_browser() as browser:
@@ -158,6 +167,20 @@ def test_the_first_key_leads_to_the_content_and_the_next_ones_through_the_pages(
         page.keyboard.press("Tab")
         names.append(page.evaluate("() => document.activeElement.textContent").strip())
     assert names == ["sentinel", "Series", "Alarms", "Sources", "Settings", "Status"]
+
+
+def test_on_paper_it_is_light_though_the_screen_is_dark(page: Page) -> None:
+    # Bug: white letters on white paper, and charts on black.
+    page.emulate_media(color_scheme="dark")
+    page.goto("/series/lake/loaded")
+    wait_for_charts(page, 6)
+    canvas = page.locator(".uplot canvas").nth(1)
+    on_screen = canvas.evaluate(COLOURS_NEAR_WHITE)
+    page.emulate_media(color_scheme="dark", media="print")
+    page.wait_for_timeout(200)
+    assert canvas.evaluate(COLOURS_NEAR_WHITE) > 10 * on_screen
+    assert page.evaluate("() => getComputedStyle(document.body).color") == "rgb(27, 34, 39)"
+    assert not page.locator("nav.main").is_visible()
 
 
 def test_without_a_script_the_tables_say_the_same(browser: Browser, server) -> None:

@@ -18,7 +18,7 @@ from sentinel.pipeline.pipeline import Pipeline, PipelineState
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.views.gauges import Point
 from sentinel.views.prometheus import Exposition
-from sentinel.views.web.pages import Access, status
+from sentinel.views.web.pages import Access, Query, fleet
 
 EVERY_SECOND = Settings.model_validate({"series": [{"match": "*", "cadence": "1s"}]})
 
@@ -87,9 +87,9 @@ def page(series: int, ticks: int, repeats: int) -> Row:
     access = Access(
         lambda: Snapshot(pipeline, state, taken_us=0), lambda: (), lambda: (), lambda: "", lambda _: (b"", "")
     )
-    by_alarm = cpu(lambda: status(access, _Standing(), 0, fleet=False), repeats)
+    by_alarm = cpu(lambda: fleet(access, _Standing(), Query()), repeats)
     return Row(
         f"status page of {series:,} series, ranked as a fleet, CPU", f"by alarm {1e3 * min(by_alarm):.3g} ms", "-",
-        Spread.of(cpu(lambda: status(access, _Standing(), 0, fleet=True), repeats)), unit="s", required=1.0,
+        Spread.of(cpu(lambda: fleet(access, _Standing(), Query(order="fleet")), repeats)), unit="s", required=1.0,
         at_most=True,
     )  # fmt: skip

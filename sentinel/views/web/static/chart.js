@@ -42,7 +42,7 @@ export class Chart {
   draw() {
     const { data } = this;
     this.width = this.plot.clientWidth;
-    if (!data.time_us.length) return;
+    if (!data?.time_us.length) return;
     this.drawn?.destroy();
     this.drawn = draw(this.plot, data, {
       kinds: this.kinds, small: this.small, other: this.other, view: (rows) => this.view(rows),

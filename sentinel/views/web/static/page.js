@@ -85,7 +85,8 @@ function soon(force) {
 }
 addEventListener("scroll", () => soon(false), { passive: true });
 addEventListener("resize", () => soon(true));
-addEventListener("beforeprint", () => drawAll(true).catch(() => {}));
+// On paper colours are those of light; nothing can be fetched any more.
+matchMedia("print").addEventListener("change", () => charts.forEach((chart) => chart.draw()));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => soon(true));
 // A choice is an order: no button needed, but it is there without a script.
 for (const choice of document.querySelectorAll("form.filter select")) choice.addEventListener("change", () => choice.form.requestSubmit());
