@@ -140,7 +140,7 @@ def test_the_image_has_the_colours_of_the_readings_and_grey_where_nothing_was_re
     assert pixels.shape[1] == 100
     np.testing.assert_allclose(pixels[:, :50], 0xDC / 255, atol=1e-6)
     fine = scales.interpolate(columns_of(rows).readings)[::-1, 50:]
-    share = 0.5 + np.arcsinh(np.clip(fine, -12, 12) / 2) / np.arcsinh(6) / 2
+    share = 0.5 + np.arcsinh(np.clip(fine, -12, 12)) / np.arcsinh(12) / 2
     np.testing.assert_allclose(pixels[:, 50:], scales.READING_COLOURS(share)[:, :, :3], atol=0.02)
 
 

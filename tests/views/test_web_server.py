@@ -32,9 +32,12 @@ def test_it_stops_in_under_a_second_with_a_connection_open_and_frees_its_address
     with (
         httpx.Client(base_url=server.address, verify=False) as client,
         socket.create_connection(("127.0.0.1", server.port)) as half,
+        socket.create_connection(("127.0.0.1", server.port)) as listening,
     ):
         half.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
         client.get("/-/healthy")
+        listening.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"data: " in listening.recv(65_536) + listening.recv(65_536)
         begin = time.monotonic()
         server.stop()
         assert time.monotonic() - begin < 1.0

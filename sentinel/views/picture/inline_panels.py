@@ -166,7 +166,7 @@ def _palette() -> NDArray[np.uint8]:
 def _codes(readings: Floats) -> NDArray[np.uint8]:
     """Give the colours of readings, the largest threshold above."""
     limit = scales.READING_LIMIT
-    share = np.arcsinh(np.clip(readings, -limit, limit) / 2) / np.arcsinh(limit / 2)
+    share = np.arcsinh(np.clip(readings, -limit, limit) / scales.NEAR) / np.arcsinh(limit / scales.NEAR)
     places = np.where(np.isnan(share), 0, np.rint((np.nan_to_num(share) + 1) / 2 * (COLOURS - 1)) + 1)
     return places.astype(np.uint8)[::-1]
 
@@ -178,12 +178,12 @@ def _bar_image() -> str:
 
 def _colour_bar(panel: Panel) -> str:
     """Draw the scale of colours."""
-    limit = np.arcsinh(scales.READING_LIMIT / 2)
+    limit = np.arcsinh(scales.READING_LIMIT / scales.NEAR)
     scale = Panel(panel.top, panel.bottom, -limit, limit)
     names = "".join(
         text((f"{tick:+d}" if tick else "0").replace("-", "\N{MINUS SIGN}"), 1826, y + 6, more=' font-size="18"')
         for tick in (-10, -5, -2, 0, 2, 5, 10)
-        for y in [float(scale.y(np.arcsinh(tick / 2)))]
+        for y in [float(scale.y(np.arcsinh(tick / panels.NEAR)))]
     )
     box = f'x="1796" y="{panel.top}" width="22" height="{panel.bottom - panel.top}"'
     return f'<image {box} preserveAspectRatio="none" href="{_bar_image()}"/>{names}' + upright(

@@ -26,6 +26,7 @@ from sentinel.views.picture.scales import (
     LOWEST,
     MODULUS_TICKS,
     MODULUS_TOP,
+    NEAR,
     NOT_READY,
     PERIOD_TICKS,
     READING_COLOURS,
@@ -83,7 +84,7 @@ def draw_spectrogram(
     panel.set_facecolor(NOT_READY)
     mesh = panel.pcolormesh(
         edges, borders, np.ma.masked_invalid(interpolate(columns.readings)),
-        cmap=READING_COLOURS, norm=AsinhNorm(2.0, -READING_LIMIT, READING_LIMIT), rasterized=True,
+        cmap=READING_COLOURS, norm=AsinhNorm(NEAR, -READING_LIMIT, READING_LIMIT), rasterized=True,
     )  # fmt: skip
     bottom, top = borders[0], borders[-1]
     lines = (columns.estimates.lag1_low, columns.estimates.lag1_high, columns.estimates.lag1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from numpy.typing import NDArray
@@ -26,10 +25,11 @@ STATE_COLOURS = {
     State.CRITICAL: "#c8553d",
     State.BLIND: "#ffffff",
 }
-# The ends of the map are nearly black and would hide the lines.
-READING_COLOURS = LinearSegmentedColormap.from_list("readings", mpl.colormaps["RdBu_r"](np.linspace(0.06, 0.94, 256)))
+# Steps of lightness are even, hues are told apart by everybody, and red is left to alarms; as on the page.
+READING_COLOURS = LinearSegmentedColormap.from_list("readings", ["#598cb6", "#9bc4e1", "#fafaf9", "#deb58a", "#b2774b"])
 
-READING_LIMIT = 12.0
+READING_LIMIT, NEAR = 12.0, 1.0
+"""Readings of the deepest colour, and up to which colours change evenly: beyond, ever more slowly."""
 FINER = 4
 """Rows of colour per distance of two detectors."""
 THRESHOLD_TICKS = (-0.98, -0.9, -0.7, -0.4, 0.0, 0.4, 0.7, 0.9, 0.98)

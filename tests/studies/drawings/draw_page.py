@@ -15,7 +15,7 @@ from tests.browsers import a_browser
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 DEMO = [sys.executable, "-m", "sentinel", "demo", "--linger", "300", "--headless"]
 PICTURES = (
-    ("fleet", "/", 1200, 860, "light"),
+    ("fleet", "/", 1280, 860, "light"),
     ("series", "/series/lake", 1200, 1090, "light"),
     ("phone", "/series/lake", 390, 844, "dark"),
 )

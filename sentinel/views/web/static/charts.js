@@ -215,7 +215,7 @@ export function draw(place, data, { kinds, small, other, view, moved, hovered })
     };
     const [min, max] = view(rows);
     return new uPlot({
-      width, height: (small ? SMALL : HEIGHTS)[kind] + (last ? TIME : 0), padding: [6, 12, last ? 0 : 5, 0], hooks, legend: { show: false }, bands: panel.bands ?? [],
+      width, height: (small ? SMALL : HEIGHTS)[kind] + (last ? TIME : 0), padding: [6, 24, last ? 0 : 5, 0], hooks, legend: { show: false }, bands: panel.bands ?? [],
       tzDate: (time) => uPlot.tzDate(new Date(time * 1e3), "Etc/UTC"),
       cursor: { show: !small, y: false, points: { show: false }, sync: { key: key.key }, drag: { x: true, y: false, setScale: false }, bind: { dblclick: () => () => moved(null) } },
       scales: { x: { time: true, auto: false, min, max }, y: { auto: true, ...panel.scale } },
