@@ -21,6 +21,7 @@ from sentinel.tables.units import unit_of
 from sentinel.text.claims import seen_in_words
 from sentinel.text.words import (
     REASONS,
+    SHIFTED,
     budget_in_words,
     calibration_in_words,
     first_verdict_after,
@@ -255,8 +256,12 @@ def seasons_in_words(record: SeriesRecord, plan: Plan, seasons: Iterable[float])
 
 
 def _recovery_in_words(record: SeriesRecord) -> str:
-    """Write the recovery time; empty where lag-1 is not above 0 or does not tell it."""
+    """Write the recovery time; empty where lag-1 is not above 0 or does not tell it; unknown after a jump."""
     known, lag1 = known_recovery(record.estimates)
+    if known == "at least" and any(
+        "one_sided" in alarm.remarks and cleared is None for alarm, cleared in record.alarms
+    ):
+        return f", recovery time {SHIFTED}"
     return f", recovery time {known} {record.length(-1 / math.log(lag1))}" if known else ""
 
 
