@@ -44,7 +44,7 @@ REASONS: dict[Reason, str] = {
     Reason.ON_HOLD: "on hold: a declared event has closed its input gate",
 }
 
-SHIFTED = "unknown: it shifted"
+SHIFTED = "unknown: it may have shifted"
 HELD = "slow for its cadence (sampled fast, or already slow)"
 """Of a series whose claim has held from the first verdict on."""
 REMARKS = {

@@ -61,6 +61,8 @@ def test_it_serves_and_ends_in_order_on_sigterm_and_goes_on_where_it_was(tmp_pat
     assert daemon.metric("sentinel_ingestion_stopped") == 0
     assert daemon.get("/").status_code == 200
     assert daemon.get("/api/v1/series/s0").json()["ticks"] == 299
+    downloaded = [float(line.split(",")[2]) for line in daemon.get("/download/s0").text.splitlines()[1:]]
+    assert downloaded == VALUES[:300, 0].tolist(), "beside the engine, which writes to the same journal"
     daemon.stop_in_time()
     with Journal.open(tmp_path / "state") as journal:
         checkpoint = journal.checkpoints.load()

@@ -14,6 +14,7 @@ from sentinel.domain.states import Reason, SeriesView, State
 from sentinel.pipeline.history import History
 from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState
 from sentinel.pipeline.snapshot import Snapshot
+from tests.pipeline.comparisons import against, stream
 from tests.pipeline.streams import HOUR_US, ar1, through
 
 CHOSEN = Settings.model_validate(
@@ -266,3 +267,13 @@ def test_a_reader_finds_series_by_text_state_and_source_and_sorts_them_by_a_numb
         assert len(known) > 1, order
         assert found[: len(known)] == sorted(known, reverse=True), "what is not ready comes last"
     assert fleet.choose(order="oldest")[0] == "older"
+
+
+def test_a_series_knows_its_counterpart_and_their_comparison_once_both_are_there() -> None:
+    pipeline = Pipeline(against())
+    columns = {name: ar1(seed, 0.5, 30)[:, 0] for seed, name in enumerate(("peter", "paul"))}
+    both = Snapshot(pipeline, through(pipeline, [stream(columns)], finish=False).state, taken_us=0)
+    assert both.counterpart("peter") == ("paul", "peter - paul")
+    assert both.counterpart("paul") is None
+    alone = through(pipeline, [stream({"peter": columns["peter"]})], finish=False).state
+    assert Snapshot(pipeline, alone, taken_us=0).counterpart("peter") is None

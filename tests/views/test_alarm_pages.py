@@ -31,6 +31,16 @@ def test_every_alarm_is_listed_open_ones_first_and_has_a_page_with_its_receipt(c
             assert f'href="/series/{event["series"]}"' in text
 
 
+def test_after_a_jump_an_alarm_says_no_recovery_time(client, daemon, tmp_path: Path) -> None:
+    rig = Rig(tmp_path, out=Sink())
+    rig.feed(frame(0, 230))
+    raised = next(event for event in rig.engine.events if event["what"] == "raised")
+    raised |= {"recovery_seconds": 9e6, "recovery_low_seconds": 9e6, "recovery_high_seconds": None}
+    for remarks, is_unknown in (([], False), (["noise"], False), (["one_sided"], True)):
+        daemon.events = [event := raised | {"remarks": remarks}]
+        assert ("unknown: it may have shifted" in client.get(f"/alarms/{event['alarm_id']}").text) == is_unknown
+
+
 def test_a_restart_keeps_the_list(tmp_path: Path) -> None:
     first = Rig(tmp_path)
     first.feed(frame(0, 230))
