@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
+from math import nan
 from pathlib import Path
 
 from tests.runtime.rig import CHOSEN, Rig, Sink, frame
@@ -48,6 +52,34 @@ def test_a_restart_keeps_the_list(tmp_path: Path) -> None:
     first.journal.close()
     assert shown
     assert [event["id"] for event in Rig(tmp_path).engine.events] == [event["id"] for event in shown]
+
+
+def test_a_receipt_is_downloaded_with_the_event_that_raised_the_alarm(client, daemon, tmp_path: Path) -> None:
+    rig = Rig(tmp_path, SITES, out=Sink())
+    rig.feed(frame(0, 230))
+    daemon.events = rig.engine.events
+    for raised in (event for event in daemon.events if event["what"] == "raised"):
+        page = client.get(f"/alarms/{raised['alarm_id']}").text
+        address = re.search(r'href="(/api/v1/alarms/[^"]+)" download', page)[1]
+        receipt = client.get(address).json()
+        assert receipt["events"]["raised"] == json.loads(json.dumps(raised))
+        assert receipt["receipt"]["null hypothesis"]
+    assert client.get("/api/v1/alarms/nothing").status_code == 404
+
+
+def test_an_alarm_of_a_series_that_learns_its_cadence_again_has_a_page_without_a_picture(client, daemon) -> None:
+    name = "lake/loaded"
+    rule = {"rule": "lag1", "label": "0.8", "kind": "lag1", "side": "above", "relative": False, "threshold": 0.8}
+    event = rule | {
+        "what": "raised", "alarm_id": "x", "series": name, "time_us": daemon.snapshot.taken_us, "severity": "warning",
+        "text": "It is so.", "alpha": 1e-4, "evidence": 0.1, "settings": "abc", "cadence_seconds": 3600.0,
+    }  # fmt: skip
+    daemon.events = [event]
+    assert "<figure" in client.get("/alarms/x").text
+    fresh = replace(daemon.snapshot.view("lake/fresh"), name=name, half_life_ticks=nan)
+    daemon.snapshot = replace(daemon.snapshot, series={name: fresh})
+    answer = client.get("/alarms/x")
+    assert (answer.status_code, "<figure" in answer.text) == (200, False)
 
 
 def test_without_alarms_the_list_says_so_and_an_unknown_alarm_is_404(client) -> None:

@@ -183,7 +183,7 @@ def _colour_bar(panel: Panel) -> str:
     names = "".join(
         text((f"{tick:+d}" if tick else "0").replace("-", "\N{MINUS SIGN}"), 1826, y + 6, more=' font-size="18"')
         for tick in (-10, -5, -2, 0, 2, 5, 10)
-        for y in [float(scale.y(np.arcsinh(tick / panels.NEAR)))]
+        for y in [float(scale.y(np.arcsinh(tick / scales.NEAR)))]
     )
     box = f'x="1796" y="{panel.top}" width="22" height="{panel.bottom - panel.top}"'
     return f'<image {box} preserveAspectRatio="none" href="{_bar_image()}"/>{names}' + upright(

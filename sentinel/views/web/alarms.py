@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
@@ -62,12 +64,12 @@ class Picture(NamedTuple):
 
 
 def _picture(snapshot: Snapshot, alarm: ShownAlarm) -> Picture | None:
-    """Give what the picture of an alarm shows; None where no history is kept of its series."""
+    """Give what the picture of an alarm shows; None where its series has no history or cadence."""
     name, raised_us = str(alarm.raised["series"]), int(alarm.raised["time_us"])
-    whole = snapshot.spectrogram(name)
-    if whole is None:
+    whole = snapshot.spectrogram(name) if name in snapshot.names() else None  # it may be a site, or retired
+    view = snapshot.view(name) if whole is not None else None
+    if whole is None or view is None or isnan(view.half_life_ticks):
         return None
-    view = snapshot.view(name)
     before_us = round(HALF_LIVES * view.half_life_ticks * view.cadence_seconds * MICROSECONDS)
     ended_us = int(alarm.cleared["time_us"]) if alarm.cleared else int(whole.time_us[-1])
     sentence = f"From {moment_in_words(raised_us - before_us)}, ten half-lives before the alarm."
@@ -81,16 +83,28 @@ def routes(access: pages.Access) -> list[Route]:
         found = pair(access.events())
         return pages.render("alarms.html", alarms=found[:ROWS], further=max(0, len(found) - ROWS))
 
-    def show_one(request: Request) -> Response:
+    def find(request: Request) -> ShownAlarm:
         alarm = request.path_params["alarm"]
         for one in pair(access.events()):
             if one.raised["alarm_id"] == alarm:
-                return pages.render(
-                    "alarm.html", alarm=one, picture=_picture(access.snapshot(), one),
-                    claim=list(claim_rows(one.raised)), receipt=list(receipt_rows(one.raised)),
-                    state_dir=access.state_dir, has_page="members" not in one.raised,
-                    on_hold=one.cleared is None and access.snapshot().is_on_hold(str(one.raised["series"])),
-                )  # fmt: skip
+                return one
         raise HTTPException(404, f"There is no alarm {alarm!r} among those shown; sentinel explain knows older ones")
 
-    return [Route("/alarms", show_list), Route("/alarms/{alarm}", show_one)]
+    def show_one(request: Request) -> Response:
+        one = find(request)
+        return pages.render(
+            "alarm.html", alarm=one, picture=_picture(access.snapshot(), one), claim=list(claim_rows(one.raised)),
+            receipt=list(receipt_rows(one.raised)), state_dir=access.state_dir, has_page="members" not in one.raised,
+            on_hold=one.cleared is None and access.snapshot().is_on_hold(str(one.raised["series"])),
+        )  # fmt: skip
+
+    def give_receipt(request: Request) -> Response:
+        one = find(request)
+        words = {"claim": dict(claim_rows(one.raised)), "receipt": dict(receipt_rows(one.raised))}
+        receipt = {"events": one._asdict(), **words}
+        return Response(json.dumps(receipt, indent=2), media_type="application/json")
+
+    return [
+        Route("/alarms", show_list), Route("/alarms/{alarm}", show_one),
+        Route("/api/v1/alarms/{alarm}", give_receipt),
+    ]  # fmt: skip
