@@ -44,7 +44,7 @@ async function drawAll(force = false) {
 
 async function refresh() {
   const live = document.querySelector("main[data-live]");
-  if (!live || document.hidden) return;
+  if (!live) return;
   const offline = document.getElementById("offline");
   try {
     const answer = await fetch(location.href, { cache: "no-store" });
@@ -71,7 +71,7 @@ function listen() {
 }
 
 async function keepFresh() {
-  if (told || !listens) {
+  if ((told || !listens) && !document.hidden) { // what was told meanwhile waits until the page is looked at
     told = false;
     await refresh();
   }
