@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-ACKNOWLEDGED, RETIRED, TAKEN_BACK = "acknowledged", "retired", "taken_back"
-"""Actions: an alarm was seen; a series is retired; a retired one is known again."""
+ACKNOWLEDGED, RETIRED, TAKEN_BACK, BEGUN_ANEW = "acknowledged", "retired", "taken_back", "begun_anew"
+"""Actions: an alarm was seen; a series is retired; a retired one is known again; a series starts afresh, which nobody
+asks for: it goes to another source."""
 RENAMED, FORGOTTEN = "renamed", "forgotten"
 """Actions: a series goes on under another name; all that was learnt of it is dropped."""
 DECLARED, LIFTED = "declared", "lifted"

@@ -17,7 +17,7 @@ from time import monotonic, perf_counter, sleep
 from typing import Any
 
 from sentinel.config import Settings, fingerprint, to_record
-from sentinel.domain.acting import events_of
+from sentinel.domain.acting import BEGUN_ANEW, events_of
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError, UsageError
 from sentinel.domain.events import AlarmEvent, SiteEvent
@@ -33,7 +33,7 @@ from sentinel.pipeline.pipeline import Observer, Result
 from sentinel.pipeline.plan import list_names
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.runtime.acting import choose_shown, find_fact, log_amended
-from sentinel.runtime.inbox import Accounts, Inbox
+from sentinel.runtime.inbox import Accounts, Inbox, Received
 from sentinel.runtime.outbox import Outbox
 from sentinel.runtime.replica import NAMED, Replica, restore
 from sentinel.sources.claims import Claim
@@ -259,7 +259,10 @@ class Engine:
         """Commit the first held frames and let them move the state; they are held until they are committed."""
         began = perf_counter()
         received = [self._accounts.receive(self._named(frame), self._replica.state) for frame in frames]
-        if self.settings.shares_with_fleet and (coming := self._accounts.unknown_series(received[0][0])):
+        for name in (name for one in received for name in one.anew):
+            fact = {"action": BEGUN_ANEW, "series": name}
+            self._apply(self._journal.record("operator", fact, self._clock.now_us()))
+        if self.settings.shares_with_fleet and (coming := self._accounts.unknown_series(received[0].frame)):
             self._make_room(coming)
         self._metrics.commits.inc()
         try:
@@ -270,7 +273,7 @@ class Engine:
                     self._take([frame])
                 return
             self._held.popleft()
-            self._accounts.refuse(received[0][0], str(error))
+            self._accounts.refuse(received[0].frame, str(error))
             return
         for frame in frames:
             self._held.popleft()
@@ -279,24 +282,22 @@ class Engine:
         self._metrics.commit_duration.observe(took)
         self._metrics.stage_duration.observe(took, task="journal")
         self._metrics.last_commit.set(self._clock.now_us() / MICROSECONDS)
-        for (frame, _), one in zip(received, committed, strict=True):
-            self._accounts.count_commit(frame, one)
+        for each, one in zip(received, committed, strict=True):
+            self._accounts.count_commit(each.frame, one)
             self.corrected = one.batch if one.corrections[0].size else self.corrected
         if joined := [one for one in committed if one.batch >= 0]:
             self._apply(*joined)
-        for frame, _ in received:
-            self._accounts.note_columns(frame, self._replica.state)
+        for each in received:
+            self._accounts.note_columns(each.frame, self._replica.state)
 
     def _named(self, frame: Frame) -> Frame:
         """Give the series of a frame their present names."""
         return frame.renamed(present_names(self._replica.state.renamed))
 
-    def _first_named(self, received: Sequence[tuple[Frame, list[str]]]) -> Sequence[tuple[Frame, list[str]]]:
+    def _first_named(self, received: Sequence[Received]) -> Sequence[tuple[Frame, list[str]]]:
         """Give series their first names, under which the journal knows them."""
         first = first_names(self._replica.state.renamed)
-        if not first:
-            return received
-        return [(frame.renamed(first), [first.get(name, name) for name in moved]) for frame, moved in received]
+        return [(one.frame.renamed(first), [first.get(name, name) for name in one.moved]) for one in received]
 
     def _apply(self, *joined: Committed) -> None:
         result = self._replica.apply(*joined)

@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
 from threading import Condition
+from typing import NamedTuple
 
 from sentinel.config import Settings, identity
 from sentinel.domain.clock import MICROSECONDS, Clock
@@ -95,6 +96,16 @@ class Inbox:
         return fits and len(self._frames) < MOST_FRAMES
 
 
+class Received(NamedTuple):
+    """A frame as it is taken, with what becomes of series that another source had."""
+
+    frame: Frame
+    moved: list[str]
+    """Series that belonged to another source before and come from this one from now on."""
+    anew: list[str]
+    """Those of them that start afresh."""
+
+
 class Accounts:
     """Kept by the engine's thread; everyone may read `statuses`."""
 
@@ -150,17 +161,14 @@ class Accounts:
             for reason in Rejection.ALL:
                 metrics.observations_rejected.inc(0, source=name, reason=reason)
 
-    def receive(self, frame: Frame, state: PipelineState) -> tuple[Frame, list[str]]:
-        """Note that a source has answered; give its frame without series that belong to another source.
-
-        Also gives the series that belonged to another source before and come from this one from now on.
-        """
+    def receive(self, frame: Frame, state: PipelineState) -> Received:
+        """Note that a source has answered; give its frame without series that belong to another source."""
         self._heard[frame.source] = self._clock.now_us()
         self.ownership.follow(state)
         if frame.observations.schema != OBSERVATIONS:
-            return frame, []  # the journal refuses it
+            return Received(frame, [], [])  # the journal refuses it
         names = frame.names()
-        foreign, moved = self.ownership.sort_out(names, frame.source)
+        foreign, moved, anew = self.ownership.sort_out(names, frame.source)
         label = self._label(frame.source)
         if frame.source not in self._with_labels and (new := self.ownership.gets_labels(names, frame.source)):
             self._with_labels.add(frame.source)
@@ -169,19 +177,25 @@ class Accounts:
                 "the new one and `sentinel series rename` the old one to it",
                 extra={"source": label, "series": new},
             )
-        if moved:
+        if anew:
+            logger.error(
+                "series of two sources: they start afresh as those of the earlier one in the settings, the other is "
+                "refused; give other names (prefix, by, columns, series)",
+                extra={"source": label, "series": anew[0], "count": len(anew)},
+            )
+        elif moved:
             logger.warning(
                 "series that belonged to another source are taken over; if they are not the same, give it a prefix",
                 extra={"source": label, "series": moved[0], "count": len(moved)},
             )
         if not foreign:
-            return frame, moved
+            return Received(frame, moved, anew)
         first = min(foreign)
         logger.error(
-            "series of another source, which had it first, refused; give other names (prefix, by, columns, series)",
+            "series of another source refused; give other names (prefix, by, columns, series)",
             extra={"source": label, "series": first, "belongs_to": self._label(foreign[first])},
         )
-        return frame.without(list(foreign), Rejection.FOREIGN), moved
+        return Received(frame.without(list(foreign), Rejection.FOREIGN), moved, anew)
 
     def new_series(self, frame: Frame, state: PipelineState) -> set[str] | None:
         """Name the series of a frame that nobody has brought before; None where others are of another source."""
@@ -202,7 +216,7 @@ class Accounts:
         if frame.columns is None:
             return
         self.ownership.follow(state)
-        foreign, _ = self.ownership.sort_out(frame.columns, frame.source)
+        foreign = self.ownership.sort_out(frame.columns, frame.source).foreign
         silent = frozenset(name for name in frame.columns if name not in self.ownership and name not in foreign)
         status, label = self._status(frame.source), self._label(frame.source)
         status.counting = frame.counting

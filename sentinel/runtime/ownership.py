@@ -1,17 +1,30 @@
 """Which source each series belongs to: two lakes must not become one series, and a series may move.
 
-A series belongs to the source that brought it first. Of two that have it when the daemon starts, that is the earlier
-one in the settings, whichever answers first. It moves to another source once its own is not configured any more, or is
-known not to have it any more; the others are refused.
+A series belongs to the source that had it at an earlier start. Of two that have it when the daemon starts, or that
+bring it later, it is that of the earlier one in the settings, whichever answers first: if the other one did, the series
+starts afresh. It moves to another source, too, once its own is not configured any more, or is known not to have it any
+more; the others are refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from sentinel.domain.labels import read_key
 from sentinel.pipeline.pipeline import PipelineState
 from sentinel.sources.claims import Claim
+
+
+class Sorted(NamedTuple):
+    """Series of a frame that are not simply those of its source."""
+
+    foreign: dict[str, str]
+    """Those of another source, with its id: they are refused."""
+    moved: list[str]
+    """Those that belonged to another source and are of this one from now on."""
+    anew: list[str]
+    """Those of the moved ones that start afresh, as both sources have them."""
 
 
 class Ownership:
@@ -21,6 +34,8 @@ class Ownership:
         self._order = {source: number for number, source in enumerate(order)}
         self._claims: Mapping[str, Claim] = {}
         self._owner: dict[str, str] = {}
+        self._at_start: frozenset[str] | None = None
+        """Series that were known when the daemon started."""
         self._state: PipelineState | None = None
 
     def expect(self, claims: Mapping[str, Claim]) -> None:
@@ -33,6 +48,8 @@ class Ownership:
         if former is None or former.names is not state.names or former.source_of is not state.source_of:
             self._owner = {name: state.sources[at] for name, at in zip(state.names, state.source_of, strict=True)}
             self._owner |= {name: source for _, name, source in state.retired}
+            if self._at_start is None:
+                self._at_start = frozenset(self._owner)
 
     def __contains__(self, name: object) -> bool:
         """True if the series has been seen before."""
@@ -50,21 +67,24 @@ class Ownership:
         former = (name for name, owner in self._owner.items() if owner == source)
         return new if any(not read_key(name).labels for name in former) else None
 
-    def sort_out(self, names: Iterable[str], source: str) -> tuple[dict[str, str], list[str]]:
-        """Tell which of these series of a source belong to another, by name, and which move to this one."""
-        foreign: dict[str, str] = {}
-        moved: list[str] = []
+    def sort_out(self, names: Iterable[str], source: str) -> Sorted:
+        """Tell which of these series of a source belong to another, and which move to this one."""
+        foreign, moved, anew = found = Sorted({}, [], [])
         for name in names:
             owner = self._owner.get(name)
             if owner == source:
                 continue
             if owner is not None and not self._has_left(name, owner):
-                foreign[name] = owner
+                if self._comes_before(name, source, owner):
+                    moved.append(name)
+                    anew.append(name)
+                else:
+                    foreign[name] = owner
             elif (earlier := self._earlier(name, source)) is not None:
                 foreign[name] = earlier
             elif owner is not None:
                 moved.append(name)
-        return foreign, moved
+        return found
 
     def _has_left(self, name: str, owner: str) -> bool:
         """True if its source cannot have the series any more."""
@@ -72,6 +92,12 @@ class Ownership:
             return True
         claim = self._claims.get(owner)
         return claim is not None and claim.former is not None and name not in claim.former
+
+    def _comes_before(self, name: str, source: str, owner: str) -> bool:
+        """True if a series that nobody had at the start is that of this source by the order of the settings."""
+        known = self._at_start is None or name in self._at_start
+        seen = owner in self._claims and name in self._claims[owner].present
+        return not known and not seen and self._order.get(source, len(self._order)) < self._order[owner]
 
     def _earlier(self, name: str, source: str) -> str | None:
         """Find a source before this one in the settings that has the series too."""

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from sentinel.config import Settings, from_record
-from sentinel.domain.acting import DECLARED, FORGOTTEN, LIFTED, RENAMED, RETIRED, TAKEN_BACK
+from sentinel.domain.acting import BEGUN_ANEW, DECLARED, FORGOTTEN, LIFTED, RENAMED, RETIRED, TAKEN_BACK
 from sentinel.domain.channels import Estimates
 from sentinel.domain.events import AlarmEvent, clear
 from sentinel.domain.gates import GateEvent
@@ -120,9 +120,9 @@ class Replica:
     def _act(self, fact: Mapping[str, Any]) -> Result:
         """Let what an operator did move the state; what does not, or is not known to this version, changes nothing."""
         ended: tuple[AlarmEvent, ...] = ()
-        if fact.get("action") == RETIRED:
+        if fact.get("action") in (RETIRED, BEGUN_ANEW):
             self.state, ended = retire(self.pipeline, self.state, fact["series"])
-        elif fact.get("action") == TAKEN_BACK:
+        if fact.get("action") in (TAKEN_BACK, BEGUN_ANEW):
             self.state = take_back(self.settings, self.state, fact["series"])
         elif fact.get("action") == FORGOTTEN:
             self.state, ended = forget(self.pipeline, self.state, fact["series"])

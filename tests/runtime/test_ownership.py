@@ -8,6 +8,7 @@ from itertools import permutations
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from sentinel.domain.observation import OBSERVATIONS, Frame, Rejection
 from sentinel.domain.states import Reason, State
@@ -16,7 +17,7 @@ from sentinel.runtime.ownership import Ownership
 from sentinel.sources import make_source
 from sentinel.sources.claims import Claim, look_at, shared_series
 from tests.pipeline.streams import HOUR_US
-from tests.runtime.rig import CHOSEN, Rig, frame
+from tests.runtime.rig import CHOSEN, VALUES, Rig, frame
 from tests.runtime.test_scheduler import Counting
 from tests.sources.following import csv_source
 
@@ -104,22 +105,42 @@ def test_of_two_sources_with_a_series_the_earlier_in_the_settings_has_it_whichev
         ownership.expect({"b": both, "c": both})
         ownership.follow(PipelineState())
         taken = {one: ownership.sort_out(["ph", "new"], one) for one in order}
-        assert taken["b"] == ({}, [])
-        assert taken["c"] == ({"ph": "b"}, [])
+        assert taken["b"] == ({}, [], [])
+        assert taken["c"] == ({"ph": "b"}, [], [])
 
 
-def test_a_name_that_appears_later_stays_with_the_source_that_brought_it_first_and_the_other_is_told(
-    tmp_path: Path, caplog
+@pytest.mark.parametrize("order", [("first", "buoys"), ("buoys", "first")])
+def test_a_name_that_appears_later_in_two_sources_is_that_of_the_earlier_in_the_settings_whoever_brings_it(
+    tmp_path: Path, caplog, order: tuple[str, str]
 ) -> None:
-    rig = Rig(tmp_path, polled({"name": "first"}, {"name": "buoys"}))
+    """It belonged to the one that was polled first, so chance decided which lake was judged."""
+    sources = polled({"name": "first"}, {"name": "buoys"})
+    rig, values = Rig(tmp_path, sources), {"first": VALUES, "buoys": VALUES + 100.0}
+    for hour in range(0, 200, 10):
+        for name in order:
+            rig.feed(replace(frame(hour, hour + 10, values[name]), source=name, watermark_us=None))
+    view = rig.engine.snapshot.view("s0")
+    assert (view.source, view.value) == ("first", VALUES[198, 0])  # the last tick is open
+    late = 10 if order[0] == "buoys" else 0  # the times that the other one had taken
+    assert view.ticks == 199 - late
+    assert rig.count("observations_rejected_total", source="buoys", reason=Rejection.FOREIGN) == 600 - 3 * late
+    assert rig.count("observations_rejected_total", source="first", reason=Rejection.FOREIGN) == 0
+    said = [record for record in caplog.records if "refused; give other names" in record.message]
+    assert {record.source for record in said} == ({"first", "buoys"} if late else {"buoys"})
+    state = rig.state
+    rig.journal.close()
+    assert Rig(tmp_path, sources).state == state
+
+
+def test_a_series_of_an_earlier_start_stays_with_its_source_though_one_before_it_brings_it_too(tmp_path: Path) -> None:
+    sources = polled({"name": "first"}, {"name": "buoys"})
+    rig = Rig(tmp_path, sources)
     rig.feed(watched(0, 2))
-    for hour in (2, 3):
-        rig.feed(replace(watched(hour, hour + 1), source="first"))
-        rig.feed(watched(hour, hour + 1))
-    assert rig.engine.snapshot.view("s0").source == "buoys"
-    refused = [record for record in caplog.records if "which had it first, refused" in record.message]
-    assert {(record.source, record.belongs_to) for record in refused} == {("first", "buoys")}
-    assert rig.count("observations_rejected_total", source="first", reason=Rejection.FOREIGN) == 6
+    rig.journal.close()
+    again = Rig(tmp_path, sources)
+    again.feed(watched(2, 3, source="first"), watched(2, 3))
+    assert again.engine.snapshot.view("s0").source == "buoys"
+    assert again.count("observations_rejected_total", source="first", reason=Rejection.FOREIGN) == 3
 
 
 def test_a_column_that_is_refused_is_not_said_to_have_no_numbers(tmp_path: Path) -> None:
