@@ -27,13 +27,21 @@ TOGETHER = 64
 STATE_WORDS = pl.Series([state.value for state in State])
 
 
+IN_MEMORY = 500_000
+"""Rows of readings, some 80 MB, beyond which their parts go to the disk."""
+
+
 class Readings:
-    """The table of all readings, written in parts to a folder that the caller removes; names are by id."""
+    """The table of all readings, in parts; those of a long one are in a folder that the caller removes.
+
+    Names are by id.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._names = pl.Series(dtype=pl.String)
-        self._parts: list[tuple[int, Path]] = []
+        self._parts: list[tuple[int, pl.DataFrame | Path]] = []
+        self._rows = 0
         self._mixed = False
         self.variation = Variation()
         """The coefficient of variation of each series, up to the last row written."""
@@ -48,9 +56,19 @@ class Readings:
 
         `half_life` gives that of a series by its id, in ticks.
         """
-        path = self._folder / f"part-{len(self._parts):06}.parquet"
-        self._table(rows, axes, half_life).write_parquet(path, compression="lz4")
-        self._parts.append((int(rows.series[0]), path))
+        table = self._table(rows, axes, half_life)
+        self._parts.append((int(rows.series[0]), table))
+        self._rows += table.height
+        if self._rows > IN_MEMORY:
+            self._parts = [(first, self._keep(n, part)) for n, (first, part) in enumerate(self._parts)]
+
+    def _keep(self, number: int, part: pl.DataFrame | Path) -> Path:
+        """Put a part on the disk, if it is not there."""
+        if isinstance(part, Path):
+            return part
+        path = self._folder / f"part-{number:06}.parquet"
+        part.write_parquet(path, compression="lz4")
+        return path
 
     def finish(self, rows: Rows | None, axes: Mapping[int, Axis], half_life: Callable[[int], float]) -> None:
         """Add the rows that the end of the input closed, each after the last of its series; sort all if mixed."""
@@ -59,21 +77,22 @@ class Readings:
             rows = None
         if self._mixed and self._parts:
             whole = self._folder / "sorted.parquet"
-            pl.concat([pl.scan_parquet(path) for _, path in self._parts]).sort(ORDER).sink_parquet(whole)
+            pl.concat([_scan(part) for _, part in self._parts]).sort(ORDER).sink_parquet(whole)
             self._parts, self._mixed = [(0, whole)], False
         if rows is None:
             return
         late = self._table(rows, axes, half_life)
         # A series ends in the last part that begins with it or with one before it.
         of_part = np.searchsorted([first for first, _ in self._parts], late["id"].to_numpy(), side="right") - 1
-        for part in np.unique(of_part).tolist():
-            _, path = self._parts[max(part, 0)]
-            own = late.filter(pl.Series(of_part == part))
-            pl.concat([pl.read_parquet(path), own]).sort(ORDER).write_parquet(path, compression="lz4")
+        of_part = np.maximum(of_part, 0)
+        for number in np.unique(of_part).tolist():
+            first, part = self._parts[number]
+            table = pl.concat([_scan(part).collect(), late.filter(pl.Series(of_part == number))]).sort(ORDER)
+            self._parts[number] = first, table if isinstance(part, pl.DataFrame) else self._keep(number, table)
 
     def lazy(self) -> pl.LazyFrame:
         """Scan all rows in order, with the columns of readings.parquet."""
-        return pl.concat([pl.scan_parquet(path) for _, path in self._parts]).select(COLUMNS)
+        return pl.concat([_scan(part) for _, part in self._parts]).select(COLUMNS)
 
     def _table(self, rows: Rows, axes: Mapping[int, Axis], half_life: Callable[[int], float]) -> pl.DataFrame:
         parts = list(slice_by_series(rows.series))
@@ -97,6 +116,10 @@ class Readings:
                 "cv": cv,
             }
         )
+
+
+def _scan(part: pl.DataFrame | Path) -> pl.LazyFrame:
+    return pl.scan_parquet(part) if isinstance(part, Path) else part.lazy()
 
 
 def slice_by_series(series: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from functools import partialmethod
 from pathlib import Path
 
 import numpy as np
@@ -230,11 +231,16 @@ def test_sorting_in_pieces_is_sorting_at_once_and_keeps_the_first_of_duplicates(
         }
 
 
-def test_the_readings_do_not_depend_on_how_the_input_was_cut(tmp_path, monkeypatch):
+@pytest.mark.parametrize("in_memory", [10**9, 700, 0])
+def test_the_readings_do_not_depend_on_how_the_input_was_cut_nor_on_where_they_are_kept(
+    tmp_path, monkeypatch, in_memory
+):
     table = long(lakes(400)).sample(fraction=1.0, shuffle=True, seed=4)
     expected = sentinel.analyse(table).readings
     monkeypatch.setattr("sentinel.analysis.intake.SMALLEST_BLOCK", 50)
+    monkeypatch.setattr("sentinel.analysis.readings.IN_MEMORY", in_memory)
     found = sort(table.lazy(), tmp_path, run_rows=170)
+    monkeypatch.setattr(type(found), "batches", partialmethod(type(found).batches, 300))
     readings = Readings(tmp_path)
     run(found, Settings(), conditioning=True, readings=readings, kept=1)
     assert_frame_equal(readings.lazy().collect(), expected, check_exact=True)
