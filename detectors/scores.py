@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from detectors import half_life
 from detectors.compiled import inlined, part
 from detectors.ledger import MEMORY, NEEDED, QUEUED, SEGMENT
-from detectors.scales import SIZES
+from detectors.scales import MISSING, SIZES
 
 UP, DOWN, MODULUS = range(3)
 CLAIMS = ("up", "down", "modulus")
@@ -89,6 +89,21 @@ def _add(sums: Floats, lane: int, k: int, first: int, x: float, y: float) -> Non
 def is_known(baseline: Floats, lane: int, k: int) -> bool:
     """True if the baseline of a scale has pairs enough to be held against."""
     return bool(baseline[lane, k, N] >= NEEDED and baseline[lane, k, N2] >= NEEDED / 2)
+
+
+@part
+def is_unseen(counts: Ints, baseline: Floats, lane: int, k: int) -> bool:
+    """True if a scale has not been seen for as long as its baseline lasts."""
+    return bool(0.0 < baseline[lane, k, N] <= counts[lane, k, MISSING])
+
+
+@part
+def has_baseline(baseline: Floats) -> bool:
+    """True if a scale has a baseline."""
+    found = False
+    for k in range(SIZES):
+        found = found or is_known(baseline, 0, k)
+    return found
 
 
 @part

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from detectors.compiled import compiled, inlined, part
 from detectors.ledger import ENOUGH, LABEL_ONE_SIDED, SEGMENT, SlowerBlock, SlowerState
-from detectors.scales import JUMP, MISSING, SIZES, TICKS, add, empty, pass_over, take, without_spike
+from detectors.scales import JUMP, SIZES, TICKS, add, empty, pass_over, take, without_spike
 from detectors.scores import (
     A2,
     A_ABOVE,
@@ -38,7 +38,9 @@ from detectors.scores import (
     clip,
     end_segment,
     follow_variance,
+    has_baseline,
     is_known,
+    is_unseen,
     lag1_of,
     share_money,
     threshold_of,
@@ -98,7 +100,7 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
         for t in range(tick.shape[0]):
             if not here[t, s]:
                 continue
-            changed = False
+            scored = changed = False
             if afresh[t, s]:
                 changed = _end_all(is_open, cleared, by_gap, t, s)
                 empty(last_tick, kept, spikes, total, numbers, counts, far)
@@ -115,7 +117,6 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
                 _empty_fleet(fleet, fleet_money)
                 own_window[0] = tick[t, s] // window
             still = e_value[1] < ENOUGH
-            scored = False
             for lane in range(lanes):
                 for k in range(SIZES):
                     fleet_money[lane, k] += share[lane, k]
@@ -127,7 +128,7 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
                 if between > 0:
                     for k in range(SIZES):
                         pass_over(tick[t, s], between, total, numbers, counts, lane, k)
-                        if _is_unseen(counts, baseline, lane, k):
+                        if is_unseen(counts, baseline, lane, k):
                             changed |= _end_unseen(
                                 is_open, leading, cleared, by_gap, excursion, segment, queued, baseline, variance,
                                 sides, share, wealth, money, evidence, live, t, s, lane, k,
@@ -139,7 +140,7 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
                     past, present, before = take(
                         total, numbers, counts, far, kept[lane, JUMP], excursion[lane, k, LENGTH], lane, k
                     )
-                    if _is_unseen(counts, baseline, lane, k):
+                    if is_unseen(counts, baseline, lane, k):
                         changed |= _end_unseen(
                             is_open, leading, cleared, by_gap, excursion, segment, queued, baseline, variance, sides,
                             share, wealth, money, evidence, live, t, s, lane, k,
@@ -182,7 +183,7 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
                 elif live[0]:
                     shown[t, s, rule] = reached
             if not live[0]:
-                out.too_slow[t, s] = _has_baseline(baseline)
+                out.too_slow[t, s] = has_baseline(baseline)
 
 
 @inlined
@@ -332,12 +333,6 @@ def _spend(wealth: Floats, money: Floats, lane: int, rule: int, k: int) -> None:
 
 
 @part
-def _is_unseen(counts: Ints, baseline: Floats, lane: int, k: int) -> bool:
-    """True if a scale has not been seen for as long as its baseline lasts."""
-    return bool(0.0 < baseline[lane, k, N] <= counts[lane, k, MISSING])
-
-
-@part
 def _end_unseen(
     is_open: Flags, leading: Ints, cleared: Flags, by_gap: Flags, excursion: Floats, segment: Floats, queued: Ints,
     baseline: Floats, variance: Floats, sides: Floats, share: Floats, wealth: Floats, money: Floats, evidence: Floats,
@@ -403,12 +398,3 @@ def _forget_scale(
             variance[lane, k, claim, i] = 0.0
     for rule in range(wealth.shape[1]):
         _spend(wealth, money, lane, rule, k)
-
-
-@part
-def _has_baseline(baseline: Floats) -> bool:
-    """True if a scale has a baseline."""
-    found = False
-    for k in range(SIZES):
-        found = found or is_known(baseline, 0, k)
-    return found
