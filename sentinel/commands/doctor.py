@@ -21,8 +21,12 @@ AGREEMENT = 1e-9
 """Largest difference between the bank and torch that counts as none."""
 
 
-def main(_: argparse.Namespace) -> int:
-    """Print one line per finding; 1 if any is bad."""
+def main(args: argparse.Namespace) -> int:
+    """Print one line per finding; 1 if any is bad. With `--load`, print what so many series cost instead."""
+    if args.load:
+        from sentinel.commands.load import run
+
+        return run(args.load, args.ticks)
     failed = False
     for name, check in CHECKS.items():
         good, words = check()

@@ -212,7 +212,10 @@ def parser() -> argparse.ArgumentParser:
     journal.add_argument("--corrections", action="store_true", help=text)
 
     command("schema", "check:print_schema", "print the JSON Schema of configuration files", "> schema.json")
-    command("doctor", "doctor:main", "say what this machine has and lacks", "")
+    doctor = command("doctor", "doctor:main", "say what this machine has and lacks", "--load 1000 10000")
+    text = "measure what N series at one observation a minute cost here, instead; with several N, how it grows"
+    doctor.add_argument("--load", nargs="+", type=_count, metavar="N", help=text)
+    doctor.add_argument("--ticks", type=_count, default=10, metavar="N", help="minutes that --load plays [%(default)s]")
     return made
 
 
@@ -322,6 +325,12 @@ def writing(target: Path) -> Iterator[None]:
 def _seed(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise argparse.ArgumentTypeError(f"'{text}'; a whole number from 0 is allowed")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10_000_000:
+        raise argparse.ArgumentTypeError(f"'{text}'; a whole number from 1 to 10000000 is needed")
     return int(text)
 
 
