@@ -36,7 +36,7 @@ from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.kernels import compile_kernels
 from sentinel.sources.csv import Files
 from sentinel.views.prometheus import Exposition
-from sentinel.views.web.pages import Access, status
+from sentinel.views.web.pages import Access, Query, fleet
 
 CASES = (("csv", "slower"), ("parquet", "lag1"))
 """Files of the folder, and the kind of the one rule: that of the default, and the one that needs least memory."""
@@ -67,7 +67,7 @@ ROWS = {
     "register": Row("CPU of the first tick, which registers all series, s", 2),
     "backfill": Row("CPU of a backfill of half an hour, us an observation", 2),
     "scrape": Row("CPU of a scrape of /metrics, s", 3, lambda _, __: 0.1),
-    "page": Row("CPU of the status page, s", 3, lambda _, __: 1.0),
+    "page": Row("CPU of the page of the fleet, s", 3, lambda _, __: 1.0),
     "checkpoint": Row("CPU of a checkpoint, s", 2),
     "restart": Row("restart, two ticks after a checkpoint, s", 2, lambda _, __: 4.0),
     "memory": Row("memory, MiB", 0, lambda n, rule: 300e6 / _MIB + n * (8 if rule == "slower" else 3) / 1024),
@@ -210,7 +210,7 @@ def measure(series: int, form: str, rule: str, ticks: int) -> dict[str, float]:
         exposition = Exposition(lambda: rig.engine.snapshot, rig.metrics, settings.web)
         found["scrape"] = _cpu(exposition.render)
         access = Access(lambda: rig.engine.snapshot, lambda: (), lambda: (), lambda: "", lambda _: (b"", ""))
-        found["page"] = _cpu(lambda: status(access, Clock(), 0, fleet=False))
+        found["page"] = _cpu(lambda: fleet(access, Clock(), Query()))
         found["checkpoint"] = _cpu(rig.engine.checkpoint, 1)
         idle = IDLE_TURNS * _cpu(lambda: rig.engine.turn(0.0)) + 60.0 / rig.every * _cpu(rig.fetch)
         saved = found["checkpoint"] * MINUTE / settings.daemon.checkpoint_every

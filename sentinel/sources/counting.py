@@ -77,10 +77,12 @@ class CounterWatch:
         said: list[str] = []
         given = [kept]
         if not counters.judged.issuperset(columns):
+            # One pass over the rows: a first read may have thousands of columns.
+            finite = kept.filter(pl.col("value").is_finite())
+            rows = {str(key[0]): own for key, own in finite.partition_by(COLUMN, as_dict=True).items()}
             for name in columns:
                 if name not in counters.judged and name not in counters.counting:
-                    own = kept.filter((pl.col(COLUMN) == name) & pl.col("value").is_finite())
-                    said += self._decide(name, own, counters, given)
+                    said += self._decide(name, rows.get(name, finite.clear()), counters, given)
         left_out = [name for name in counters.left_out if not self.is_asked_for(name)]
         given[0] = kept.filter(~pl.col(COLUMN).is_in(left_out)) if left_out else kept
         return pl.concat([*given[1:], given[0]]) if len(given) > 1 else given[0], said

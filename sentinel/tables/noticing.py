@@ -104,7 +104,10 @@ def refuse_clock_alone(head: pl.DataFrame, names: Sequence[str], options: TableO
     """Raise DataError where the only times are times of day."""
     if set(options.time_columns) <= set(names):
         return
-    clock = next((name for name in names if name in head.columns and is_of_clock(head[name], options)), None)
+    # In one pass over all columns, as most tables have none; a column at a time takes a minute for 100,000 of them.
+    colons = head.select(pl.col(pl.String).str.contains(":", literal=True).any()).to_dicts()
+    marked = {name for row in colons for name, found in row.items() if found}
+    clock = next((name for name in names if name in marked and is_of_clock(head[name], options)), None)
     if clock is not None:
         raise DataError(
             f"{where}: column {clock!r} holds times of day without a date; a column of dates is needed beside it"
