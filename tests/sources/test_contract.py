@@ -68,7 +68,7 @@ def polled() -> Answering:
 
 
 def http(**settings: object) -> Source:
-    wanted = {"kind": "http", "name": "lake", "url": polled().url, "preset": "sensorthings", "max_observations": 50}
+    wanted = {"kind": "http", "name": "lake", "url": polled().url, "preset": "sensorthings", "max_observations": 120}
     return make_source(HttpSource.model_validate(wanted | settings), ManualClock(NOW_US))
 
 
