@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from sentinel.config.alarms import DEFAULT_ALARMS, FLEET, LARGEST_ALPHA, SLOWER, AlarmSettings, alarm_conflicts
 from sentinel.config.events import EventSettings, EventsFile
+from sentinel.config.http import HttpSource
 from sentinel.config.notify import LogNotify, NamedPath, Notify
 from sentinel.config.remote import PushSource, Source, several_push
 from sentinel.config.series import (
@@ -172,7 +173,7 @@ class Settings(Part):
         yield from self._open_doors()
         most = self.daemon.inbox_observations
         for position, source in enumerate(self.sources):
-            if isinstance(source, CsvSource) and (number := source.max_observations) > most:
+            if isinstance(source, CsvSource | HttpSource) and (number := source.max_observations) > most:
                 message = f"{number} is more than daemon.inbox_observations; at most {most} are allowed"
                 yield Fault(("sources", position, "max_observations"), message)
 

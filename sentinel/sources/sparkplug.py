@@ -47,6 +47,11 @@ class _Node:
     """Number of its birth, which its death certificate repeats."""
     asked: float | None = None
 
+    @property
+    def may_be_asked(self) -> bool:
+        """It was not asked to be born again lately."""
+        return self.asked is None or monotonic() - self.asked >= REBIRTH_SECONDS
+
     @classmethod
     def of(
         cls, sequence: int, metrics: dict[str, dict[str, int]], aliases: dict[str, dict[str, str]], birth: int | None
@@ -87,11 +92,17 @@ class Nodes:
         """Give topics and payloads that ask nodes for their birth certificates."""
         for key in sorted(self._to_ask):
             node = self._nodes[key]
-            if node.asked is None or monotonic() - node.asked >= REBIRTH_SECONDS:
+            if node.may_be_asked:
                 node.asked = monotonic()
                 group, name = key.split("/")
                 yield f"{NAMESPACE}/{group}/NCMD/{name}", _REBIRTH
         self._to_ask.clear()
+
+    def _ask(self, key: str, why: str, rows: Rows) -> None:
+        """Have a node be asked to be born again; it is said once."""
+        self._to_ask.add(key)
+        if self._nodes[key].may_be_asked:
+            rows.remark(f"{key!a}: {why}; it is asked to be born again")
 
     def read(self, topic: str, payload: bytes, rows: Rows, *, again: bool = False) -> None:
         """Take what one message says; `again` if it may have come before."""
@@ -118,8 +129,7 @@ class Nodes:
         if kind == "NBIRTH":
             self._nodes[key] = node = _Node(message.sequence, birth=birth)
         elif not _follows(node, message.sequence, again=again):
-            rows.remark(f"{key!a}: something was missed before message {message.sequence}; it is to be born again")
-            self._to_ask.add(key)
+            self._ask(key, f"something was missed before message {message.sequence}", rows)
         if kind == "DDEATH":
             node.metrics.pop(device, None)
             node.aliases.pop(device, None)
