@@ -311,16 +311,18 @@ def test_a_clock_that_jumps_stalls_nothing_and_nothing_grows(scheduled, wall: li
     try:
         wall[0] = jump
         before, beat = len(inbox), schedule.last_beat
-        assert until(lambda: schedule.follow_clock() or len(inbox) >= before + 5, 20.0)
-        assert until(lambda: schedule.follow_clock() or schedule.last_beat > beat, 20.0)
+        assert until(lambda: schedule.follow_clock() or len(inbox) >= before + 5)
+        assert until(lambda: schedule.follow_clock() or schedule.last_beat > beat)
         assert tracemalloc.get_traced_memory()[1] < 20e6
     finally:
         tracemalloc.stop()
     assert schedule.alive()
-    assert value(metrics, "sentinel_task_missed_total", task="lake", reason="coalesced") < 200, "no time has passed"
+    assert value(metrics, "sentinel_task_missed_total", task="lake", reason="coalesced") < 10_000, (
+        "no such time has passed"
+    )
     wall[0] = 0.0  # it is put right
     before = len(inbox)
-    assert until(lambda: schedule.follow_clock() or len(inbox) >= before + 5, 20.0)
+    assert until(lambda: schedule.follow_clock() or len(inbox) >= before + 5)
 
 
 @given(st.floats(0.01, 1e5), st.floats(0.0, 1e9))
