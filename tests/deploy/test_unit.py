@@ -74,11 +74,11 @@ def test_the_unit_says(unit: list[str], line: str) -> None:
     assert line in unit
 
 
-def test_the_configuration_that_the_readme_installs_keeps_its_state_where_the_unit_may_write(
+def test_the_configuration_that_is_installed_keeps_its_state_where_the_unit_may_write(
     deploy: Path, unit: list[str]
 ) -> None:
     # Started from /, its ./state could not be made, and the service of a fresh machine ended with 73.
-    assert "install -D -m 0644 config/sentinel.yaml" in (deploy / "README.md").read_text()
+    assert '"$here/config/sentinel.yaml" "$config"' in (deploy / "install.sh").read_text()
     assert "WorkingDirectory=%S/sentinel" in unit
     assert "StateDirectory=sentinel" in unit
     configured = yaml.safe_load((deploy.parent / "config" / "sentinel.yaml").read_text())["daemon"]["state_dir"]

@@ -1,0 +1,78 @@
+"""The script that installs, and the Debian package: really installed, brought up to date and removed, in a box.
+
+Libraries are not installed there, as it has no network: those of this environment are found by PYTHONPATH.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.box import LIBRARIES, SOURCE, Box, booted
+
+pytestmark = pytest.mark.slow
+
+OFFLINE = ("env", "PIP_NO_DEPS=1", "PIP_NO_INDEX=1", f"PYTHONPATH={':'.join(LIBRARIES.values())}")
+
+
+@pytest.fixture(scope="module")
+def package(deploy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package, built by its script."""
+    folder = tmp_path_factory.mktemp("package")
+    subprocess.run([deploy / "build-deb.sh", folder, sys.executable], check=True, capture_output=True)
+    (built,) = folder.glob("*.deb")
+    return built
+
+
+@pytest.fixture
+def box(tmp_path: Path, package: Path) -> Iterator[Box]:
+    """A system without sentinel."""
+    folder = tmp_path / "sentinel-package"
+    (folder / "etc").mkdir(parents=True)
+    with booted(folder, {str(package.parent): "/opt/package"}) as made:
+        yield made
+
+
+def shell(box: Box, command: str) -> str:
+    return box.run(*OFFLINE, "sh", "-ec", command)
+
+
+def test_the_package_installs_keeps_what_was_configured_and_is_removed_without_the_state(
+    box: Box, package: Path
+) -> None:
+    install = f"dpkg -i --force-depends --force-confold /opt/package/{package.name}"
+    shell(box, install)
+    assert shell(box, "sentinel --version").startswith("sentinel ")
+    assert "watch the configured sources" in shell(box, "zcat /usr/share/man/man1/sentinel.1.gz")
+    assert "_shtab_sentinel" in shell(box, "cat /usr/share/bash-completion/completions/sentinel")
+    assert shell(box, "systemctl show -P LoadState sentinel") == "loaded\n"
+    shell(box, "sed -i 's/level: .*/level: warning/; $a # mine' /etc/sentinel/sentinel.yaml; mkdir /var/lib/sentinel")
+    shell(box, install)
+    assert shell(box, "tail -n 1 /etc/sentinel/sentinel.yaml") == "# mine\n"
+    shell(box, "dpkg -P sentinel-ews")
+    assert (
+        shell(box, "ls -d /opt/sentinel /usr/bin/sentinel /var/lib/sentinel 2>/dev/null || true")
+        == "/var/lib/sentinel\n"
+    )
+
+
+def test_the_script_installs_twice_anywhere_but_in_a_home_and_uninstalls_without_configuration_and_state(
+    box: Box, package: Path
+) -> None:
+    shell(box, f"dpkg -x /opt/package/{package.name} /tmp/package")
+    install = f"{SOURCE}/deploy/install.sh --wheel $(echo /tmp/package/usr/share/sentinel/*.whl) --prefix /opt/warner"
+    assert "take another" in shell(box, f"! {SOURCE}/deploy/install.sh --prefix /home/me 2>&1")
+    for _ in range(2):
+        assert "installed; adapt" in shell(box, install)
+        shell(box, "echo '# mine' >> /etc/sentinel/sentinel.yaml; mkdir -p /var/lib/sentinel")
+    assert shell(box, "grep -c mine /etc/sentinel/sentinel.yaml") == "2\n"
+    assert shell(box, "sentinel --version").startswith("sentinel ")
+    assert "/opt/warner/bin/sentinel run" in shell(box, "systemctl show -P ExecStart sentinel")
+    assert "watch the configured sources" in shell(box, "cat /usr/local/share/man/man1/sentinel.1")
+    shell(box, f"{SOURCE}/deploy/install.sh --prefix /opt/warner --uninstall")
+    left = shell(box, "ls -d /opt/warner /usr/local/bin/sentinel /etc/sentinel /var/lib/sentinel 2>/dev/null || true")
+    assert left == "/etc/sentinel\n/var/lib/sentinel\n"
