@@ -172,11 +172,11 @@ class Daemon:
         try:
             self.web.start()
             logger.info("serving", extra={"address": self.web.address})
-            stopped = self._stopped_while("compiling, which takes half a minute at the first start")
+            stopped = self._stopped_while("compiling, as at each first start")
             if not compile_unless(stopped, evidence=needs_evidence(self._settings)):
                 self.hanging = True
                 return
-            self.engine.restore(self._stopped_while("restoring the state", MORE_TIME))
+            self.engine.restore(self._stopped_while("restoring the state"))
             if self._stop:
                 return
             self._readings.start()
@@ -200,13 +200,13 @@ class Daemon:
         finally:
             self._end()
 
-    def _stopped_while(self, doing: str, line: str = "") -> Callable[[], bool]:
-        """Return a question whether to stop, which tells systemd what takes so long, and by `line` that it goes on."""
+    def _stopped_while(self, doing: str) -> Callable[[], bool]:
+        """Return a question whether to stop, which tells systemd what takes so long, and that it goes on."""
         self._manager.say(doing)
 
         def stopped() -> bool:
-            if line and self._manager.is_due():
-                self._manager.beat(doing, line)
+            if self._manager.is_due():
+                self._manager.beat(doing, MORE_TIME)
             return self._stop
 
         return stopped
