@@ -8,9 +8,12 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from threading import Event, Thread
 
+import httpx
 import numpy as np
 import pytest
 
@@ -21,7 +24,16 @@ from sentinel.journal import Journal
 from sentinel.pipeline.pipeline import Batch, Pipeline
 from sentinel.pipeline.results import Rows
 from sentinel.runtime.replica import Replica
-from tests.e2e.running import PATIENCE, START_SECONDS, Running, long_csv, observations, wait_for, write_config
+from tests.e2e.running import (
+    PATIENCE,
+    START_SECONDS,
+    Running,
+    long_csv,
+    observations,
+    requested,
+    wait_for,
+    write_config,
+)
 from tests.fixtures import events_of
 from tests.pipeline.streams import HOUR_US, ar1, through
 
@@ -196,6 +208,33 @@ def test_sigterm_while_it_catches_up_ends_it_in_time_and_loses_nothing(tmp_path:
     again = start()
     wait_for(lambda: observations(tmp_path) == values.size, START_SECONDS, "the rest")
     again.stop()
+
+
+@pytest.mark.slow
+def test_sigterm_at_500_series_under_load_ends_it_in_time(tmp_path: Path, start: Start) -> None:
+    values = ar1(3, 0.7, 2_000, 500)
+    write_config(tmp_path, alarms=ALARMS)
+    (tmp_path / "data.csv").write_text(long_csv(values))
+    daemon = start().ready()
+    wait_for(lambda: daemon.metric('sentinel_series{source="lake"}') == 500, START_SECONDS, "all series")
+    address, ended = daemon.address, Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            with suppress(httpx.HTTPError):
+                for path in ("/metrics", "/", "/api/v1/series?limit=1000"):
+                    requested(address + path)
+
+    readers = [Thread(target=look, daemon=True) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    try:
+        before = observations(tmp_path)
+        wait_for(lambda: observations(tmp_path) > before, PATIENCE, "it works on")
+        daemon.stop_in_time()
+    finally:
+        ended.set()
+    assert observations(tmp_path) < values.size, "it had taken in everything before it was stopped"
 
 
 def test_sigterm_while_its_modules_are_imported_ends_it_with_0(tmp_path: Path, start: Start) -> None:
