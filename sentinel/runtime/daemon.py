@@ -89,9 +89,11 @@ def why_not_ready(
 class Daemon:
     """One running daemon."""
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None, path: Path | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, clock: Clock | None = None, path: Path | None = None, metrics: Metrics | None = None
+    ) -> None:  # fmt: skip
         self._settings, self._path, self._clock = settings, path, clock or Clock()
-        self.metrics = Metrics()
+        self.metrics = metrics or Metrics()
         self._stop = self._hangup = False
         self._coming: tuple[Settings, list[Source]] | None = None
         """New settings with other sources, which wait until what the old ones gave is in the journal."""
@@ -370,8 +372,9 @@ def main(args: argparse.Namespace) -> int:
     path = Path(args.config)
     notices: list[str] = []
     settings = with_events(load(path, notices.append))
-    daemon = Daemon(settings, path=path)
-    logs.set_up(settings.log.level, settings.log.format, daemon.metrics)
+    metrics = Metrics()
+    logs.set_up(settings.log.level, settings.log.format, metrics)
+    daemon = Daemon(settings, path=path, metrics=metrics)
     for line in notices:
         _log_notice(line)
     for number in (signal.SIGTERM, signal.SIGINT):

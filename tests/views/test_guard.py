@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 from base64 import b64encode
+from contextlib import ExitStack
 from pathlib import Path
 
 import bcrypt
@@ -14,7 +16,7 @@ import yaml
 
 from sentinel.config import WebSettings
 from sentinel.domain.errors import ConfigError
-from sentinel.views.web import Guard, WebServer, create_app
+from sentinel.views.web import Guard, WebServer, connections, create_app
 from tests.fixtures import ManualClock
 from tests.sources.certificates import make_certificate
 
@@ -128,5 +130,27 @@ def test_a_new_certificate_user_and_header_hold_without_a_restart_and_a_broken_f
         guard.refresh()
         assert certificate() == second
         assert answer("ann").status_code == 401, "a broken file must not open the door"
+    finally:
+        server.stop()
+
+
+def test_idle_connections_that_never_shake_hands_keep_nobody_out_and_end(
+    daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "REQUEST_WITHIN_SECONDS", 2.0)
+    make_certificate(tmp_path)
+    guard = Guard(write(tmp_path, tls_server_config={"cert_file": "certificate.pem", "key_file": "key.pem"}))
+    web = WebSettings(listen="127.0.0.1:0")
+    server = WebServer(create_app(daemon.access(), ManualClock(), web, guard=guard), web, guard)
+    server.start()
+    try:
+        with ExitStack() as stack:
+            idle = [
+                stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 60))
+                for _ in range(server.most_connections + 40)
+            ]
+            assert httpx.get(f"{server.address}/-/healthy", verify=False, timeout=60).status_code == 200
+            for one in idle:
+                assert one.recv(1) == b"", "the server has ended it"
     finally:
         server.stop()

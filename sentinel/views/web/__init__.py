@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 from threading import Thread
 from time import monotonic, sleep
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -29,7 +30,7 @@ from sentinel.domain.states import STATES, SeriesView
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.sources import Push
 from sentinel.views.web import alarms, declaring, downloads, pages
-from sentinel.views.web.connections import MOST_WAITING_TO_BE_ACCEPTED, BoundedProtocol, most_connections
+from sentinel.views.web.connections import MOST_WAITING_TO_BE_ACCEPTED, BoundedProtocol, most_connections, over_tls
 from sentinel.views.web.guard import Guard, Guarded
 from sentinel.views.web.hosts import AllowedHosts
 from sentinel.views.web.pages import STATIC, Access
@@ -256,12 +257,11 @@ class WebServer:
         # uvicorn takes a class; the bound is of this server alone.
         self.most_connections = most_connections()
         protocol = type("Protocol", (BoundedProtocol,), {"most": self.most_connections})
+        spoken: Any = protocol if context is None else over_tls(protocol, context)
         config = uvicorn.Config(
-            app, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
+            app, http=spoken, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
             timeout_keep_alive=30, backlog=MOST_WAITING_TO_BE_ACCEPTED,
         )  # fmt: skip
-        config.load()
-        config.ssl = context  # uvicorn makes a context of its own of files, and keeps them as they were
         self._server = uvicorn.Server(config)
         self._thread = Thread(target=self._server.run, args=([self._socket],), name="web", daemon=True)
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import ssl
+from asyncio.sslproto import SSLProtocol
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -40,8 +43,14 @@ class BoundedProtocol(H11Protocol):
         self._since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request; where that is one connection too many, close the one that has waited longest."""
+        """Begin to wait for a request."""
         super().connection_made(transport)
+        self.begin(transport)
+
+    def begin(self, transport: asyncio.Transport) -> None:
+        """Count a connection, be it one that shakes hands yet; one too many closes the one that has waited longest."""
+        self.transport = transport
+        self.connections.add(self)
         self._wait_for(REQUEST_WITHIN_SECONDS)
         if len(self.connections) > self.most:
             others = [one for one in self.connections if isinstance(one, BoundedProtocol) and one is not self]
@@ -50,8 +59,13 @@ class BoundedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
-        self._wait_for(None)
+        self.end()
         super().connection_lost(exc)
+
+    def end(self) -> None:
+        """Count the connection no more."""
+        self._wait_for(None)
+        self.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
         """Take in a part of a request; the first part of a further one begins its time."""
@@ -77,3 +91,34 @@ class BoundedProtocol(H11Protocol):
     def _close(self) -> None:
         self.connections.discard(self)  # at once: of many that begin together each closes another one
         self.transport.abort()
+
+
+def over_tls(protocol: type[BoundedProtocol], context: ssl.SSLContext) -> Callable[..., asyncio.BaseProtocol]:
+    """Make what speaks this protocol over TLS; a connection counts and its time runs from its first byte on.
+
+    asyncio would count it, and bound its time, only after the handshake: who never begins one would be free to stay.
+    """
+
+    def make(*arguments: Any, **named: Any) -> asyncio.BaseProtocol:
+        inner = protocol(*arguments, **named)
+        return _Handshake(asyncio.get_running_loop(), inner, context)
+
+    return make
+
+
+class _Handshake(SSLProtocol):
+    """TLS of asyncio, that tells the protocol above it of the connection at once."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, above: BoundedProtocol, context: ssl.SSLContext) -> None:
+        # A client that goes away in the middle is no error: nobody waits for the future.
+        super().__init__(loop, above, context, waiter=None, server_side=True)  # type: ignore[arg-type]
+        self._above = above
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._above.begin(transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._above.end()
+        super().connection_lost(exc)
