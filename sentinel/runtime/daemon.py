@@ -90,7 +90,8 @@ class Daemon:
     """One running daemon."""
 
     def __init__(
-        self, settings: Settings, *, clock: Clock | None = None, path: Path | None = None, metrics: Metrics | None = None
+        self, settings: Settings, *, clock: Clock | None = None, path: Path | None = None,
+        metrics: Metrics | None = None,
     ) -> None:  # fmt: skip
         self._settings, self._path, self._clock = settings, path, clock or Clock()
         self.metrics = metrics or Metrics()

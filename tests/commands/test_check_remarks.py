@@ -132,3 +132,14 @@ def test_secrets_and_programs_that_a_receiver_lacks_are_named(tmp_path: Path) ->
     secret.write_text("s3cret\n")
     program.touch(0o755)
     assert remarked(DRILL, notify=receivers) == []
+
+
+def test_a_page_that_everybody_can_read_is_remarked_on_and_so_is_a_web_file_that_cannot_be_used(tmp_path: Path) -> None:
+    (line,) = remarked(web={"listen": "0.0.0.0:9814"})
+    assert "0.0.0.0:9814" in line
+    assert "config_file" in line
+    assert remarked(web={"listen": "127.0.0.1:9814"}) == []
+    path = tmp_path / "web.yaml"
+    path.write_text("tls_server_config: {cert_file: none.crt, key_file: none.key}\n")
+    (line,) = remarked(web={"listen": "0.0.0.0:9814", "config_file": str(path)})
+    assert line.startswith(f"web: {path}: tls_server_config.cert_file and key_file: {tmp_path}/none.crt: No such file")
