@@ -147,3 +147,11 @@ def test_labels_that_metrics_show_are_labels_of_the_alert_under_the_same_names()
     assert isinstance(notifier, AlertmanagerNotifier)
     labels = notifier.labels_of(EVENT | {"series": 'ph{host="a",lake="peter"}'})
     assert {name: value for name, value in labels.items() if name.startswith("label_")} == {"label_lake": "peter"}
+
+
+def test_an_alert_ends_by_the_labels_it_began_with_though_its_series_was_renamed() -> None:
+    notifier = make_notifier(AlertmanagerNotify(kind="alertmanager"), ("lake",))
+    assert isinstance(notifier, AlertmanagerNotifier)
+    began = EVENT | {"series": "peter/ph"}
+    ended = CLEARED | {"series": 'ph{lake="peter"}', "raised_as": "peter/ph"}
+    assert notifier.labels_of(ended) == notifier.labels_of(began)
