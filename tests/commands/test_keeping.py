@@ -41,10 +41,11 @@ def run(tmp_path: Path) -> Run:
     return begin
 
 
-def test_without_a_place_for_compiled_code_one_line_says_what_to_set(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [("inspect", "t.csv"), ("cite",)], ids=" ".join)
+def test_without_a_place_for_compiled_code_one_line_says_what_to_set(run: Run, tmp_path: Path, command: str) -> None:
     # The compiler raised "no locator available" at import, with a traceback.
     before = set(tmp_path.iterdir())
-    result = run("inspect", "t.csv")
+    result = run(*command)
     assert (result.returncode, result.stderr) == (
         0,
         "sentinel: NUMBA_CACHE_DIR: neither the packages nor a cache in the home can be written: compiled code is not "

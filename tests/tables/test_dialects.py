@@ -116,7 +116,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(sorted(SPECIMENS)), CHANGES)
 def test_a_file_with_broken_places_is_read_or_refused(tmp_path, name, changes):
     raw = bytearray(SPECIMENS[name].text.encode(SPECIMENS[name].encoding))
