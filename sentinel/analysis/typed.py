@@ -19,8 +19,9 @@ from sentinel.domain.observation import Rejection
 from sentinel.tables import Axis, Parsed, TableOptions
 from sentinel.tables.cells import COLUMN, HEAD_ROWS, MORE, MissingMarks
 from sentinel.tables.complaints import LONGEST_NAME_BYTES
-from sentinel.tables.parsing import Shape, find_axis, find_shape
+from sentinel.tables.parsing import find_axis
 from sentinel.tables.reading import STREAM_BYTES, Head, csv_rows, file_format, read_head
+from sentinel.tables.shapes import Shape, find_shape
 
 LARGEST_BYTES = 64 << 20
 """Size of the files that are read so: they are held in memory at once. Larger ones are streamed."""

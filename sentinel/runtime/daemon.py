@@ -44,8 +44,9 @@ from sentinel.runtime.control import ControlSocket
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.kernels import compile_unless, needs_evidence
+from sentinel.runtime.pushing import Pushing
 from sentinel.runtime.readings import Readings
-from sentinel.runtime.scheduler import Pushing, Schedule
+from sentinel.runtime.scheduler import Schedule
 from sentinel.runtime.systemd import MORE_TIME, ServiceManager, describe
 from sentinel.sources import PullSource, Push, PushSource, Source, make_sources
 from sentinel.sources.claims import look_at, shared_series

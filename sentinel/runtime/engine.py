@@ -23,7 +23,6 @@ from sentinel.domain.errors import DataError, UsageError
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame
-from sentinel.domain.renaming import first_names, present_names
 from sentinel.domain.spans import moment_iso
 from sentinel.journal import Committed, Journal, JournalFull, JournalUnwritable
 from sentinel.notify import Notifier
@@ -33,9 +32,10 @@ from sentinel.pipeline.pipeline import Observer, Result
 from sentinel.pipeline.plan import list_names
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.runtime.acting import choose_shown, find_fact, log_amended
-from sentinel.runtime.inbox import Accounts, Inbox, Received
+from sentinel.runtime.inbox import Accounts, Inbox
+from sentinel.runtime.naming import as_receivers_know, first_named, log_fill_values, present_named
 from sentinel.runtime.outbox import Outbox
-from sentinel.runtime.replica import NAMED, Replica, restore
+from sentinel.runtime.replica import Replica, restore
 from sentinel.sources.claims import Claim
 from sentinel.text.claims import body_of, sentence_of
 
@@ -78,8 +78,6 @@ class Engine:
         self._owed: deque[tuple[Committed, Result]] = deque()
         self._retry_at = 0.0
         self._reload: tuple[Settings, Mapping[str, Notifier] | None] | None = None
-        self._sites: set[str] = set()
-        """Sites shown once; one whose settings have gone is shown without an alarm."""
         self._with_fill_values: set[str] = set()
         """Series whose fill values have been named in the log."""
         self._checkpoint_at = monotonic() + settings.daemon.checkpoint_every / MICROSECONDS
@@ -241,13 +239,13 @@ class Engine:
         They are of different sources, and no series comes from two of them, or from another source than before.
         """
         state, frames = self._replica.state, [self._held[0]]
-        new = self._accounts.new_series(self._named(frames[0]), state)
+        new = self._accounts.new_series(present_named(frames[0], state.renamed), state)
         if self.settings.shares_with_fleet or new is None:
             return frames
         sources, size = {frames[0].source}, frames[0].observations.height
         for frame in islice(self._held, 1, MOST_TOGETHER):
             size += frame.observations.height
-            more = self._accounts.new_series(self._named(frame), state)
+            more = self._accounts.new_series(present_named(frame, state.renamed), state)
             if frame.source in sources or size > OBSERVATIONS_TOGETHER or more is None or new & more:
                 break
             sources.add(frame.source)
@@ -258,7 +256,8 @@ class Engine:
     def _take(self, frames: Sequence[Frame]) -> None:
         """Commit the first held frames and let them move the state; they are held until they are committed."""
         began = perf_counter()
-        received = [self._accounts.receive(self._named(frame), self._replica.state) for frame in frames]
+        renamed = self._replica.state.renamed
+        received = [self._accounts.receive(present_named(frame, renamed), self._replica.state) for frame in frames]
         for name in (name for one in received for name in one.anew):
             fact = {"action": BEGUN_ANEW, "series": name}
             self._apply(self._journal.record("operator", fact, self._clock.now_us()))
@@ -266,7 +265,7 @@ class Engine:
             self._make_room(coming)
         self._metrics.commits.inc()
         try:
-            committed = self._journal.commit_all(self._first_named(received), self._clock.now_us())
+            committed = self._journal.commit_all(first_named(received, renamed), self._clock.now_us())
         except DataError as error:  # a fault of the source's code; its next frame may be sound
             if len(frames) > 1:  # each by itself, and only that one is refused
                 for frame in frames:
@@ -290,15 +289,6 @@ class Engine:
         for each in received:
             self._accounts.note_columns(each.frame, self._replica.state)
 
-    def _named(self, frame: Frame) -> Frame:
-        """Give the series of a frame their present names."""
-        return frame.renamed(present_names(self._replica.state.renamed))
-
-    def _first_named(self, received: Sequence[Received]) -> Sequence[tuple[Frame, list[str]]]:
-        """Give series their first names, under which the journal knows them."""
-        first = first_names(self._replica.state.renamed)
-        return [(one.frame.renamed(first), [first.get(name, name) for name in one.moved]) for one in received]
-
     def _apply(self, *joined: Committed) -> None:
         result = self._replica.apply(*joined)
         self._accounts.count_result(result)
@@ -318,7 +308,10 @@ class Engine:
             bodies: list[dict[str, object]] = []
             if events:
                 settings = fingerprint(self._replica.settings)
-                bodies = [self._as_receivers_know(body_of(event)) | {"settings": settings} for event in events]
+                known = (
+                    as_receivers_know(body_of(event), self._replica.state.renamed, self._journal) for event in events
+                )
+                bodies = [body | {"settings": settings} for body in known]
                 self._journal.append_events(bodies, self._outbox.sinks, committed.batch)
                 self._outbox.note(bodies)
             if committed.kind == "operator":
@@ -344,14 +337,6 @@ class Engine:
         if notifiers is not None:
             self._outbox.replace(notifiers, self._accounts.labels)
         self._reload = None
-
-    def _as_receivers_know(self, body: dict[str, object]) -> dict[str, object]:
-        """Say with the end of an alarm what its series was called at the beginning, if it was renamed since."""
-        if body["what"] == "cleared" and self._replica.state.renamed:
-            for kept in self._journal.events(alarm=str(body["alarm_id"])):
-                if kept.body["what"] == "raised" and kept.body["series"] != body["series"]:
-                    return body | {"raised_as": kept.body["series"]}
-        return body
 
     def _divide(self, settings: Settings, coming: Sequence[str] = ()) -> Settings:
         """Share budgets of a fleet between the series that there are and those that are coming."""
@@ -404,27 +389,12 @@ class Engine:
         metrics.inbox_observations.set(self.waiting())
         metrics.inbox_capacity_observations.set(self._inbox.capacity)
         metrics.engine_turns.inc()
-        for name in {site.name for site in self.settings.sites} | self._sites:
-            standing = self._replica.state.sites.get(name)
-            metrics.site_alarm.set(standing is not None and standing.raised_us >= 0, series=name)
-            self._sites.add(name)
+        self._accounts.show_sites(self.settings, self._replica.state.sites)
         self.snapshot = self._take_snapshot()
-        self._name_fill_values()
+        self._with_fill_values |= log_fill_values(self.snapshot, self._with_fill_values)
         self.last_beat_us = self._clock.now_us()
         metrics.engine_heartbeat.set(self.last_beat_us / MICROSECONDS)
         metrics.stage_duration.observe(perf_counter() - began, task="snapshot")
-
-    def _name_fill_values(self) -> None:
-        """Log once of each series that a value which nobody declared is taken as missing."""
-        new = list(self.snapshot.with_fill_values(but=self._with_fill_values))
-        self._with_fill_values |= {name for name, _ in new}
-        for name, values in new[:NAMED]:
-            logger.warning(
-                "a value that returns exactly, far from all others, is taken as missing; declare it (key missing)",
-                extra={"series": name, "values": ", ".join(f"{value:g}" for value in values)},
-            )
-        if more := new[NAMED:]:
-            logger.warning("more series have such values", extra={"count": len(more)})
 
     def _observe_stage(self, stage: str, seconds: float) -> None:
         if self.restored:  # what is replayed has been counted before

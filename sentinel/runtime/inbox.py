@@ -20,6 +20,7 @@ from sentinel.domain.observation import OBSERVATIONS, Frame, Rejection
 from sentinel.domain.states import SourceStatus
 from sentinel.journal import Committed
 from sentinel.pipeline.pipeline import PipelineState, Result
+from sentinel.pipeline.sites import SiteStates
 from sentinel.runtime.ownership import Ownership
 
 logger = logging.getLogger(__name__)
@@ -114,6 +115,7 @@ class Accounts:
         self._heard: dict[str, int] = {}
         self._without_numbers: dict[str, frozenset[str]] = {}
         self._with_labels: set[str] = set()
+        self._sites: set[str] = set()
         self.labels: dict[str, str] = {}
         """Names of the sources by their ids."""
         self.statuses: dict[str, SourceStatus] = {}
@@ -277,6 +279,13 @@ class Accounts:
         for site in result.sites:
             alarms = self._metrics.site_alarms_raised if site.what == "raised" else self._metrics.site_alarms_cleared
             alarms.inc(series=site.series)
+
+    def show_sites(self, settings: Settings, sites: SiteStates) -> None:
+        """Say of each site whether it alarms; one whose settings have gone is shown without an alarm."""
+        self._sites |= {site.name for site in settings.sites}
+        for name in self._sites:
+            standing = sites.get(name)
+            self._metrics.site_alarm.set(standing is not None and standing.raised_us >= 0, series=name)
 
     def watermarks(self, told: Mapping[str, int]) -> dict[str, int]:
         """Let the watermarks that the sources have `told` go on for those that are silent or removed."""

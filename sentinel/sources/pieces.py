@@ -20,11 +20,12 @@ from sentinel.tables import Shape, TableOptions, find_shape, open_table
 from sentinel.tables.cells import HEAD_ROWS
 from sentinel.tables.columns import join_time
 from sentinel.tables.complaints import REJECTED
-from sentinel.tables.parsing import check_cells, find_axis, find_texts
+from sentinel.tables.parsing import check_cells, find_axis
 from sentinel.tables.plain import Layout, Moments, PlainRows
 from sentinel.tables.reading import LONGEST_LINE_BYTES, PIECE_BYTES, Head, cut, read_head, rows_of
 from sentinel.tables.recognising import read_back, recognise, recognise_text, write_down
 from sentinel.tables.repeated import LONGEST_US, find_second_rows
+from sentinel.tables.shapes import find_texts
 from sentinel.tables.sheets import forget_sheets
 
 NAMED_ROWS = 100_000

@@ -6,7 +6,8 @@ from more than the first 1,000 rows of a file, and no step needs the whole file 
 """
 
 from sentinel.tables.cells import Axis, TableOptions
-from sentinel.tables.parsing import Parsed, Shape, find_shape, parse
+from sentinel.tables.parsing import Parsed, parse
 from sentinel.tables.reading import file_format, open_table
+from sentinel.tables.shapes import Shape, find_shape
 
 __all__ = ["Axis", "Parsed", "Shape", "TableOptions", "file_format", "find_shape", "open_table", "parse"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import TableOptions, matches, number
 from sentinel.tables.columns import patterns_of
-from sentinel.tables.parsing import find_shape
+from sentinel.tables.shapes import find_shape
 
 FEWEST = 100
 """Values from which a counter is told from a rise."""

@@ -23,8 +23,8 @@ from sentinel.domain.observation import OBSERVATIONS
 from sentinel.tables.cells import WHITESPACE, MissingMarks, TableOptions
 from sentinel.tables.columns import patterns_of
 from sentinel.tables.complaints import LONGEST_NAME_BYTES
-from sentinel.tables.parsing import Shape
 from sentinel.tables.reading import Head
+from sentinel.tables.shapes import Shape
 from sentinel.tables.times import instant
 
 _NUMBER = b"0123456789+-.eE"

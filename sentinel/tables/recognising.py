@@ -45,7 +45,6 @@ from sentinel.tables.noticing import (
     turn_months,
 )
 from sentinel.tables.options import command_line
-from sentinel.tables.parsing import find_shape
 from sentinel.tables.reading import (
     TEXT,
     cut,
@@ -57,6 +56,7 @@ from sentinel.tables.reading import (
     rows_of,
     whole_lines,
 )  # fmt: skip
+from sentinel.tables.shapes import find_shape
 from sentinel.tables.sheets import count_titles, filled_sheets, first_texts
 
 SAMPLE_BYTES = 1 << 20

@@ -101,8 +101,7 @@ def recovery_in_words(view: SeriesView) -> str:
     if isnan(view.recovery_seconds):
         return "none: lag-1 is not above 0" if view.estimates.lag1 <= 0 else "unknown"
     if isinf(view.recovery_high_seconds) and view.recovery_low_seconds > 0:
-        least = f"at least {duration_in_words(view.recovery_low_seconds)}"
-        return SHIFTED if view.shifted else least
+        return SHIFTED if view.shifted else f"at least {duration_in_words(view.recovery_low_seconds)}"
     return duration_in_words(view.recovery_seconds)
 
 

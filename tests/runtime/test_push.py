@@ -12,7 +12,7 @@ import pytest
 import sentinel.runtime.scheduler
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.journal import Journal
-from sentinel.runtime.scheduler import Pushing
+from sentinel.runtime.pushing import Pushing
 from sentinel.sources import HandOver, PushSource, SourceError
 from tests.e2e.running import wait_for
 from tests.runtime.rig import SOURCE, Rig, frame, room_for

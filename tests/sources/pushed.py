@@ -18,7 +18,7 @@ from sentinel.domain.observation import Cursor
 from sentinel.journal import Journal
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
-from sentinel.runtime.scheduler import Pushing
+from sentinel.runtime.pushing import Pushing
 from sentinel.sources import Push
 from sentinel.views.web import WebServer, declaring
 from sentinel.views.web.pushing import PushRoutes

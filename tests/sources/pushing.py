@@ -23,7 +23,7 @@ from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame
 from sentinel.journal import Journal
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
-from sentinel.runtime.scheduler import Pushing
+from sentinel.runtime.pushing import Pushing
 from sentinel.sources import HandOver, PushSource, SourceError
 
 HOUR_US = 3_600_000_000

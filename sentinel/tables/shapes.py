@@ -1,0 +1,129 @@
+"""The layout of a table: a long one has a column that names the series, a wide one a column for each."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from sentinel.domain.errors import DataError
+from sentinel.tables.apart import tell_apart
+from sentinel.tables.cells import (
+    MORE,
+    ROW,
+    UNNAMED,
+    TableOptions,
+    matches,
+    number,
+)  # fmt: skip
+from sentinel.tables.columns import flag_patterns
+from sentinel.tables.named import is_text, list_names, refuse_unmatched, require
+
+_FIRST_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The columns of a table by their part."""
+
+    time: str
+    series: str | None
+    """Long layout: the column that names the series."""
+    values: tuple[str, ...]
+    """Long layout: one; wide layout: one per series."""
+    by: tuple[str, ...]
+    left_out: tuple[str, ...]
+    """Wide layout: columns of text, which are no series."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Columns that tell the series of one row from that of another."""
+        return (*self.by, *((self.series,) if self.series is not None else ()))
+
+
+def find_shape(head: pl.DataFrame, options: TableOptions, where: str) -> Shape:
+    """Decide the layout from the columns and the first rows of a table.
+
+    Raises DataError: a column that is needed is not there, or the table has no column that could be a series.
+    """
+    names = [name for name in head.columns if name not in (ROW, MORE)]
+    for name in names:
+        if name == "*" or (name.startswith("^") and name.endswith("$")):  # polars would take it for other columns too
+            raise DataError(f"{where}: a column is named {name!r}, which stands for any of them; give it another name")
+    for name in options.time_columns:
+        require(names, name, "time", where)
+    for name in options.by:
+        require(names, name, "by", where)
+    refuse_unmatched(names, options, where)
+    has_long = options.series_column in names and options.value_column in names
+    if options.layout == "long" or (options.layout == "auto" and has_long):
+        require(names, options.series_column, "series", where)
+        require(names, options.value_column, "value", where)
+        return Shape(options.time_name, options.series_column, (options.value_column,), options.by, ())
+    return _find_wide_shape(head, names, options, where)
+
+
+def _find_wide_shape(head: pl.DataFrame, names: list[str], options: TableOptions, where: str) -> Shape:
+    taken = tuple(dict.fromkeys((*options.time_columns, options.time_name, *options.by)))
+    if options.columns is not None:
+        for name in options.columns:
+            require(names, name, "columns", where)
+        return Shape(options.time_name, None, options.columns, options.by, ())
+    free = [name for name in names if name not in taken and not name.startswith(UNNAMED)]
+    excluded = {n for n in free if any(matches(n, one) for one in (*options.exclude, *flag_patterns(options.flags)))}
+    free = [name for name in free if name not in excluded]
+    texts = tuple(find_texts(head, free, options))
+    values = tuple(name for name in free if name not in texts)
+    if not values:
+        cell = next((f"; {name!r} holds {head[name].drop_nulls()[0]!r:.40}" for name in texts), "")
+        hint = "is `separator` or `decimal` right? " if is_text(where) else ""
+        raise DataError(
+            f"{where}: no column of numbers beside {list_names(list(taken))}; columns are {list_names(names)}{cell}; "
+            f"{hint}a cell holds a number without its unit"
+        )
+    if not options.by and head[options.time_name].drop_nulls().is_duplicated().any():
+        _refuse_repeats(head, texts, [name for name in names if name not in (*taken, *texts)], values, options, where)
+    return Shape(options.time_name, None, values, options.by, texts)
+
+
+def _refuse_repeats(
+    head: pl.DataFrame, texts: Sequence[str], numbers: Sequence[str], values: Sequence[str], options: TableOptions,
+    where: str,
+) -> None:  # fmt: skip
+    """Raise DataError where times repeat and columns tell the rows apart, or hold text that may."""
+    by = tell_apart(head, options.time_name, texts, numbers)
+    if not by and not texts:
+        return
+    told = by or texts[:1]
+    what = f"{' and '.join(map(repr, told))} {'tell' if len(told) > 1 else 'tells'} the rows apart"
+    what = what if by else f"column {texts[0]!r} holds text"
+    flags = " ".join(f"--by {shlex.quote(name)}" for name in told)
+    others = [name for name in values if name not in told]
+    raise DataError(
+        f"{where}: times repeat and {what}; if {'they name' if len(told) > 1 else 'it names'} series, say so "
+        f"with by: [{', '.join(told)}], or {flags} on the command line, else choose the series with "
+        f"columns: [{', '.join(others[:3])}]"
+    )
+
+
+def find_texts(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> list[str]:
+    """Find the columns that hold something, and no number at all."""
+    found = {name for name in names if not (head[name].dtype.is_numeric() or head[name].dtype in (pl.Boolean, pl.Null))}
+    texts = [name for name in names if head[name].dtype == pl.String]
+    if texts:
+        # All columns at once: one by one they took most of the time of reading a row of a table of a hundred. By
+        # number: a name may hold a `*`, which is a pattern in an expression.
+        cells = pl.DataFrame([head[name].alias(str(n)) for n, name in enumerate(texts)])
+        known = [~pl.col(name).str.strip_chars().is_in(options.missing) for name in cells.columns]  # null where empty
+        numbers = [number(pl.col(name), pl.String(), options).is_not_null() for name in cells.columns]
+        read = [(one & is_known).any() for one, is_known in zip(numbers, known, strict=True)]
+        # The first rows tell of most columns that they hold numbers; the others are looked at as a whole.
+        untold = [n for n, one in enumerate(cells.head(_FIRST_ROWS).select(read).row(0)) if not one]
+        found.difference_update(texts)
+        if untold:
+            seen = cells.select(known[n].any() for n in untold).row(0)
+            numeric = cells.select(read[n] for n in untold).row(0)
+            found |= {texts[n] for n, some, one in zip(untold, seen, numeric, strict=True) if some and not one}
+    return [name for name in names if name in found]
