@@ -307,11 +307,9 @@ class Engine:
             events: tuple[AlarmEvent | SiteEvent, ...] = (*result.events, *result.sites)
             bodies: list[dict[str, object]] = []
             if events:
-                settings = fingerprint(self._replica.settings)
-                known = (
-                    as_receivers_know(body_of(event), self._replica.state.renamed, self._journal) for event in events
-                )
-                bodies = [body | {"settings": settings} for body in known]
+                names, settings = self._replica.state.renamed, {"settings": fingerprint(self._replica.settings)}
+                known = (as_receivers_know(body_of(event), names, self._journal) for event in events)
+                bodies = [body | settings for body in known]
                 self._journal.append_events(bodies, self._outbox.sinks, committed.batch)
                 self._outbox.note(bodies)
             if committed.kind == "operator":

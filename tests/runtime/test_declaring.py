@@ -13,6 +13,7 @@ from sentinel.commands.main import entry_point
 from sentinel.domain.errors import UsageError
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.codec import digest
+from sentinel.pipeline.pipeline import PipelineState
 from sentinel.runtime.acting import find_fact
 from sentinel.runtime.control import ControlSocket
 from sentinel.runtime.retrace import retrace
@@ -110,12 +111,12 @@ def test_the_pages_of_the_series_and_of_its_alarm_say_that_it_is_on_hold(tmp_pat
     declare(rig, "hold", 90, 100, match="s0")
     rig.feed(frame(90, 100))
     snapshot = rig.engine.snapshot
-    page = pages.series(snapshot, snapshot.view("s0")).body.decode()
-    assert "Declared events" in page
-    assert "maintenance holds s0" in page
-    assert "Declared events" not in pages.series(snapshot, snapshot.view("s1")).body.decode()
     none: Any = lambda *_: ()  # noqa: E731 - what these pages do not read
     access = pages.Access(lambda: snapshot, none, none, none, none, events=lambda: rig.engine.events)
+    page = pages.series(access, snapshot, snapshot.view("s0")).body.decode()
+    assert "Declared events" in page
+    assert "maintenance holds s0" in page
+    assert "Declared events" not in pages.series(access, snapshot, snapshot.view("s1")).body.decode()
     show = alarms.routes(access)[1].endpoint
     for series in ("s0", "s1"):
         raised = next(e for e in rig.engine.events if e["series"] == series and e["what"] == "raised")
@@ -159,7 +160,7 @@ def test_the_alarm_that_a_reset_ended_says_so_and_is_replayed_bit_for_bit(tmp_pa
 )  # fmt: skip
 def test_what_is_no_event_is_refused_and_said(event: object, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        find_fact({"action": "declared", "event": event}, [], {"a"}, set())
+        find_fact({"action": "declared", "event": event}, [], PipelineState(), 0)
 
 
 def test_what_cannot_be_lifted_is_said(tmp_path: Path) -> None:
@@ -169,4 +170,4 @@ def test_what_cannot_be_lifted_is_said(tmp_path: Path) -> None:
     declared = rig.engine._replica.state.events
     for name, now_us, said in (("none", 0, "no hold"), (declared[0].id, 20 * HOUR_US, "over already")):
         with pytest.raises(UsageError, match=said):
-            find_fact({"action": "lifted", "event_id": name}, [], {"s1"}, set(), declared, now_us)
+            find_fact({"action": "lifted", "event_id": name}, [], rig.engine._replica.state, now_us)

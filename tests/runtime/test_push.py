@@ -9,7 +9,7 @@ from threading import Event
 import polars as pl
 import pytest
 
-import sentinel.runtime.scheduler
+import sentinel.runtime.pushing
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.journal import Journal
 from sentinel.runtime.pushing import Pushing
@@ -133,7 +133,7 @@ def test_a_frame_that_breaks_its_promise_is_never_acknowledged(tmp_path: Path, t
 def test_it_starts_from_the_committed_cursor_and_is_tried_again_where_that_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sentinel.runtime.scheduler, "FIRST_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(sentinel.runtime.pushing, "FIRST_RETRY_SECONDS", 0.01)
     before = PushRig(tmp_path, Pushed(tmp_path))
     before.source.push(frame(0, 10))
     before.feed()
@@ -171,7 +171,7 @@ def test_a_stop_frees_whoever_waits_for_room(tmp_path: Path) -> None:
 def test_a_sender_that_could_not_be_told_is_told_again_though_nothing_more_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr(sentinel.runtime.scheduler, "FIRST_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(sentinel.runtime.pushing, "FIRST_RETRY_SECONDS", 0.01)
     rig = PushRig(tmp_path, Pushed(tmp_path))
     rig.source.fails = [error, error]
     rig.source.push(frame(0, 10))
@@ -188,7 +188,7 @@ def test_a_sender_that_could_not_be_told_is_told_again_though_nothing_more_comes
 def test_one_whose_connection_is_lost_is_down_until_it_is_back_and_that_is_counted_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sentinel.runtime.scheduler, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(sentinel.runtime.pushing, "LOOK_SECONDS", 0.01)
     rig = PushRig(tmp_path, Pushed(tmp_path))
     wait_for(lambda: rig.count("source_up", **SOURCE) == 1, 5.0, "the start")
     rig.source.trouble = SourceError("the line is down")
@@ -214,7 +214,7 @@ def test_while_it_hangs_only_the_newest_cursor_is_kept_for_it(tmp_path: Path) ->
 def test_a_start_that_failed_after_frames_had_come_goes_on_from_what_is_committed_by_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sentinel.runtime.scheduler, "FIRST_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(sentinel.runtime.pushing, "FIRST_RETRY_SECONDS", 0.05)
     committed = Event()
 
     starts: list[Cursor | None] = []

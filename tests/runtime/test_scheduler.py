@@ -155,7 +155,7 @@ def test_a_source_that_fails_is_counted_said_once_and_read_again_from_the_same_c
     assert lake.fetches >= 6
     assert 0 < lake.last_failure_us <= lake.last_success_us
     assert other.last_failure_us == NEVER_US
-    said = [(record.message, record.source) for record in caplog.records if record.name == "sentinel.runtime.scheduler"]
+    said = [(record.message, record.source) for record in caplog.records if record.name == "sentinel.runtime.contact"]
     assert said == [("source cannot be read", "lake"), ("source is back", "lake")]
 
 
@@ -172,7 +172,7 @@ def test_a_fault_of_the_program_is_counted_and_logged_with_its_place(scheduled, 
 def test_complaints_are_logged_when_they_change(scheduled, caplog):
     _, inbox, _ = scheduled(Counting(act=lambda at: "row 1" if at < 3 else "row 2"), every_us=20_000)
     assert until(lambda: len(inbox) >= 6)
-    assert [record.why for record in caplog.records if record.name == "sentinel.runtime.scheduler"] == [
+    assert [record.why for record in caplog.records if record.name == "sentinel.runtime.contact"] == [
         "row 1",
         "row 2",
     ]
@@ -237,7 +237,7 @@ def test_stopping_waits_for_running_jobs_but_not_for_ever(scheduled):
 
 
 def test_a_source_that_hangs_at_the_start_is_down_in_flight_and_logged_once(scheduled, caplog, monkeypatch):
-    monkeypatch.setattr("sentinel.runtime.scheduler.HANGS_SECONDS", 0.1)
+    monkeypatch.setattr("sentinel.runtime.contact.HANGS_SECONDS", 0.1)
     release = threading.Event()
     began = Clock().now_us() / 1e6
     schedule, inbox, metrics = scheduled(Counting(act=lambda _: release.wait(60)))

@@ -295,7 +295,7 @@ def test_series_that_flags_empty_are_named(tmp_path):
 @pytest.mark.parametrize("layout", ["wide", "long", "by"])
 def test_a_fill_value_of_one_series_is_not_proposed_for_all(layout, tmp_path):
     name = "north/queue" if layout == "by" else "queue"
-    queue, others = [0.0 if n % 4 == 0 else 500.0 + n % 7 for n in range(40)], [float(n % 5) for n in range(40)]
+    queue, others = [0.0 if n % 6 == 0 else 500.0 + n % 7 for n in range(40)], [float(n % 5) for n in range(40)]
     table = pl.DataFrame({"time": range(40), "queue": queue, "errors": others})
     options = TableOptions()
     if layout == "long":
