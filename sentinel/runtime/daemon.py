@@ -133,16 +133,16 @@ class Daemon:
         self._note_loaded()
         self._require_restart(())
 
-    def _why_not_ready(self, *, answered: bool = True) -> list[str]:
-        """Say why it is not ready; `answered` = not before each source has answered or failed."""
+    def _why_not_ready(self, *, begun: bool = False) -> list[str]:
+        """Say why it is not ready; `begun` = but for sources that have not answered and a journal that is stopped."""
         now, beat = self._clock.now_us(), -1
         if self._schedule is not None:
             beat = now - int((monotonic() - self._schedule.last_beat) * MICROSECONDS)
         statuses = list(filter(None, (self.engine.sources.get(identity(source)) for source in self._settings.sources)))
         return why_not_ready(
             now, restored=self.engine.restored, stopping=self._stop, scheduler_beat_us=beat,
-            engine_beat_us=self.engine.last_beat_us, stopped_by=self.engine.stopped_by,
-            silent_sources=[status.name for status in statuses if answered and not status.has_answered],
+            engine_beat_us=self.engine.last_beat_us, stopped_by="" if begun else self.engine.stopped_by,
+            silent_sources=[status.name for status in statuses if not (begun or status.has_answered)],
         )  # fmt: skip
 
     def _pushed(self) -> Push | None:
@@ -227,8 +227,8 @@ class Daemon:
         self._manager.beat(doing)
 
     def _has_begun(self) -> bool:
-        """Say whether it is ready but for sources that have not answered: one that hangs must not end the others."""
-        return not self._why_not_ready(answered=False)
+        """Say whether it has begun: a source that hangs must not end the others, nor a full disk what is shown."""
+        return not self._why_not_ready(begun=True)
 
     def _start_sources(self, sources: Sequence[Source]) -> None:
         self._push = next((each for each in sources if isinstance(each, Push)), None)

@@ -277,7 +277,7 @@ def sentence_of(event: AlarmEvent | SiteEvent) -> str:
             "counterpart that was lost or came back, or a change of settings it is gathered anew."
         )
     if event.what == "cleared":
-        return f"{event.series}: the alarm has ended; {claim.ended.format(now=now)}."
+        return f"{event.series}: the alarm has ended; {claim.ended.format(now=now, threshold=event.threshold)}."
     numbers = event.estimates
     seconds = numbers.period * event.cadence_us / MICROSECONDS
     reading = claim.reading.format(
