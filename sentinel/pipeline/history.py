@@ -64,6 +64,25 @@ class _Waiting(NamedTuple):
 
     thresholds: Floats
     blocks: list[Mapping[str, Array]]
+    lengths: list[Ints]
+    """Ticks of each series that count, of each block."""
+
+    def ticks_of(self, column: int, whole: Mapping[str, Array] | None) -> Arrays:
+        """Give the ticks of one series; `whole` is all blocks in one, where every tick counts."""
+        if whole is not None:
+            return {name: array[:, column] for name, array in whole.items()}
+        blocks = list(zip(list(self.blocks), list(self.lengths), strict=False))
+        return {
+            name: np.concatenate([block[name][: length[column], column] for block, length in blocks])
+            for name in blocks[0][0]
+        }
+
+    def whole(self, names: Iterable[str] | None = None) -> Arrays | None:
+        """Join the blocks; None where series differ in the ticks that count."""
+        blocks, lengths = list(self.blocks), list(self.lengths)
+        if any((length != len(block["time_us"])).any() for block, length in zip(blocks, lengths, strict=False)):
+            return None
+        return {name: np.concatenate([block[name] for block in blocks]) for name in names or blocks[0]}
 
 
 class _Picture(NamedTuple):
@@ -100,6 +119,8 @@ class History:
         self._waiting: dict[tuple[str, ...], _Waiting] = {}
         self._waits_in: dict[str, tuple[str, ...]] = {}
         """Key in `_waiting` of each series that is there."""
+        self.closed = False
+        """Nothing is added any more: the program ends, and nobody will look."""
         self._empty = Decimation(_LIVE, columns)
         self._none_recent = tuple(Decimation(_LIVE, RECENT, width) for width in WIDTHS)
 
@@ -114,6 +135,8 @@ class History:
         into `STATES`; `readings`, in null standard deviations, have shape (ticks, series, detectors). NaN = not ready
         or missing.
         """
+        if self.closed:
+            return
         key = tuple(names)
         block: dict[str, Array] = {
             "time_us": time_us, "state": state, "value_low": value, "value_high": value,
@@ -124,22 +147,16 @@ class History:
         waiting = self._waiting.get(key)
         if waiting is None or not np.array_equal(waiting.thresholds, thresholds):
             waiting = self._begin(key, np.array(thresholds, np.float64))
-        if (length == len(time_us)).all():
-            waiting.blocks.append(block)
-            if sum(len(one["time_us"]) for one in waiting.blocks) >= KEPT_BACK:
-                self._settle(key)
-            return
-        self._settle(key)
-        for s, n in enumerate(length.tolist()):
-            if (picture := self._series.get(key[s])) is not None:
-                ticks = {name: array[:n, s] for name, array in block.items()}
-                self._series[key[s]] = picture.extend(waiting.thresholds, ticks)
+        waiting.lengths.append(np.array(length, np.int64))
+        waiting.blocks.append(block)
+        if sum(len(one["time_us"]) for one in waiting.blocks) >= KEPT_BACK:
+            self._settle(key)
 
     def _begin(self, key: tuple[str, ...], thresholds: Floats) -> _Waiting:
         """Make room for ticks of these series to wait, and for the pictures of new ones."""
         for other in {self._waits_in[name] for name in key if name in self._waits_in}:
             self._settle(other)
-        waiting = self._waiting[key] = _Waiting(thresholds, [])
+        waiting = self._waiting[key] = _Waiting(thresholds, [], [])
         self._waits_in.update(dict.fromkeys(key, key))
         for s, name in enumerate(key):
             if (picture := self._series.get(name)) is not None:
@@ -154,16 +171,15 @@ class History:
 
     def _settle(self, key: tuple[str, ...]) -> None:
         """Put the ticks of these series that wait into their pictures."""
-        thresholds, blocks = self._waiting.pop(key)
+        waiting = self._waiting.pop(key)
         for name in key:
             del self._waits_in[name]
-        if not blocks:
+        if not waiting.blocks:
             return
-        whole = _join_blocks(blocks, blocks[0])
+        whole = waiting.whole()
         for s, name in enumerate(key):
             if (picture := self._series.get(name)) is not None:
-                ticks = {column: array[:, s] for column, array in whole.items()}
-                self._series[name] = picture.extend(thresholds, ticks)
+                self._series[name] = picture.extend(waiting.thresholds, waiting.ticks_of(s, whole))
 
     def rename(self, names: Mapping[str, str]) -> None:
         """Let pictures go on under the new names of their series."""
@@ -183,17 +199,16 @@ class History:
         picture = self._series.get(name)
         if picture is None:
             return []
-        blocks = [] if picture.waiting is None else list(picture.waiting.blocks)
-        if picture.waiting is not None and blocks:
-            ticks = {name: array[:, picture.column] for name, array in _join_blocks(blocks, blocks[0]).items()}
-            picture = picture.extend(picture.waiting.thresholds, ticks, apart=True)
+        waiting = picture.waiting
+        if waiting is not None and waiting.blocks:
+            picture = picture.extend(waiting.thresholds, waiting.ticks_of(picture.column, None), apart=True)
         finer = (one for one in picture.recent if one.wide < picture.kept.wide)
         found = (one.columns() for one in (picture.kept, *finer))
         return [Spectrogram(picture.thresholds.copy(), **columns) for columns in found if columns is not None]
 
     def sketches(self, names: Sequence[str], points: int) -> dict[str, Sketch]:
         """Give the values and lag-1 of those of these series that have a picture, each in at most so many points."""
-        waits: dict[int, Arrays] = {}
+        waits: dict[int, Arrays | None] = {}
         found = {}
         for name in names:
             picture = self._series.get(name)
@@ -203,16 +218,13 @@ class History:
             waiting = picture.waiting
             if waiting is not None and waiting.blocks:
                 if id(waiting) not in waits:
-                    waits[id(waiting)] = _join_blocks(list(waiting.blocks), _SKETCHED)
-                later = Sketch(*(waits[id(waiting)][line][:, picture.column] for line in _SKETCHED))
+                    waits[id(waiting)] = waiting.whole(_SKETCHED)
+                ticks = waiting.ticks_of(picture.column, waits[id(waiting)])
+                later = Sketch(*(ticks[line] for line in _SKETCHED))
                 kept = [np.append(*both) for both in zip(kept, later.reduce(picture.kept.wide), strict=True)]
             if kept[0].size:
                 found[name] = Sketch(*kept).reduce(-(-kept[0].size // points))
         return found
-
-
-def _join_blocks(blocks: Sequence[Mapping[str, Array]], names: Iterable[str]) -> Arrays:
-    return {name: np.concatenate([block[name] for block in blocks]) for name in names}
 
 
 def _in_steps(readings: Floats) -> NDArray[np.int8]:

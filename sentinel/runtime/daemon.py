@@ -165,7 +165,7 @@ class Daemon:
 
     def stop(self, *_: object) -> None:
         """End after the present turn."""
-        self._stop = True
+        self._stop = self.engine.history.closed = True
 
     def hangup(self, _: int, __: FrameType | None) -> None:
         """Read the configuration again after the present turn."""
