@@ -29,7 +29,7 @@ class TooLongError(ExchangeError):
 
 
 class Answer(NamedTuple):
-    """What a server said."""
+    """The answer of a server."""
 
     status: int
     headers: Mapping[str, str]

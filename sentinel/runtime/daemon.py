@@ -123,6 +123,7 @@ class Daemon:
             settings_text=lambda: hide_queries(self.engine.settings.model_dump_json(indent=2)),
             events=lambda: self.engine.events, observations=self._observations,
             state_dir=str(settings.daemon.state_dir), restart_required=lambda: self.restart_required,
+            is_ending=lambda: self._stop,
         )  # fmt: skip
         self._push: Push | None = None
         self._guard = _guard(settings.web)

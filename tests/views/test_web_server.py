@@ -45,6 +45,23 @@ def test_it_stops_in_under_a_second_with_a_connection_open_and_frees_its_address
     WebServer(None, WebSettings(listen=f"127.0.0.1:{server.port}"))._socket.close()
 
 
+def test_a_daemon_that_ends_answers_its_probes_alone(daemon) -> None:
+    # Readers of pages held up the end of a daemon of 500 series for a quarter of a minute.
+    ending = [False]
+    web = WebSettings(listen="127.0.0.1:0")
+    access = replace(daemon.access(), is_ending=lambda: ending[0])
+    server = WebServer(create_app(access, ManualClock(), web), web)
+    server.start()
+    try:
+        with httpx.Client(base_url=server.address, verify=False) as client:
+            assert client.get("/").status_code == 200
+            ending[0] = True
+            codes = [client.get(path).status_code for path in ("/", "/metrics", "/api/v1/series", "/-/healthy")]
+            assert codes == [503, 503, 503, 200]
+    finally:
+        server.stop()
+
+
 @pytest.mark.parametrize(
     ("host", "code"),
     [

@@ -74,6 +74,19 @@ class _SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
+class _UntilItEnds:
+    """Answers everything but the probes with 503 once the daemon was told to end."""
+
+    def __init__(self, app: ASGIApp, is_ending: Callable[[], bool]) -> None:
+        self._app, self._is_ending = app, is_ending
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if scope["type"] == "http" and self._is_ending() and not scope["path"].startswith("/-/"):
+            app = PlainTextResponse("sentinel is ending.\n", 503, {"retry-after": "5", "connection": "close"})
+        await app(scope, receive, send)
+
+
 class _Json(JSONResponse):
     """JSON in ASCII: a name may hold what UTF-8 cannot (half a surrogate pair from a file of unknown encoding)."""
 
@@ -197,6 +210,7 @@ def create_app(
         ],
         middleware=[
             Middleware(_SecurityHeaders, guard=guard),
+            Middleware(_UntilItEnds, is_ending=access.is_ending),
             Middleware(AllowedHosts, settings=settings),
             *([] if guard is None else [Middleware(Guarded, guard=guard, has_token=_tokens_of(pushes))]),
             Middleware(GZipMiddleware, compresslevel=5),

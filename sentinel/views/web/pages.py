@@ -64,6 +64,8 @@ class Access:
     """The newest events of alarms as they were sent, in their order."""
     restart_required: Callable[[], Sequence[str]] = lambda: ()
     """Sections of the settings that were changed and are not in force before a restart."""
+    is_ending: Callable[[], bool] = lambda: False
+    """True once the daemon was told to end: its time is for its state then, not for pages."""
     observations: Observations = lambda _: nullcontext(iter(()))
     """Opens what the journal keeps of the series of that name."""
     state_dir: str = "DIR"
