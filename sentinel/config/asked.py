@@ -51,7 +51,7 @@ class ServerKeys(NamedSource):
     ca_file: Text | None = None
     """Certificates (PEM) that the server's one is checked against; null = those of the machine."""
     timeout: PositiveDuration = 30 * SECOND
-    """How long a connection and an answer may take in all."""
+    """Longest time that a connection and an answer may take in all."""
 
     def _conflicts(self) -> Iterator[Fault]:
         if self.password_file is not None and self.username is None:

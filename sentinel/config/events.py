@@ -43,7 +43,7 @@ class EventSettings(Part):
     """An event that holds series, or lets them begin anew: once, or again and again."""
 
     kind: Kind = "maintenance"
-    """What happened, which is shown; it also chooses the gate where none is named."""
+    """Kind of the event, which is shown; it also chooses the gate where none is named."""
     gate: GateName | None = None
     """hold = from start to end nothing is judged and nothing forgotten; reset = at the end the series begins anew;
     rebase = at the end level and evidence begin anew, scale, season and spread stay. null = by kind: hold for
@@ -57,13 +57,13 @@ class EventSettings(Part):
     end: Moment | None = None
     """When it is over; null = start + length."""
     length: PositiveDuration | None = None
-    """How long it lasts, in place of end."""
+    """Its length, in place of end."""
     every: PositiveDuration | None = None
     """It comes again after this long, counted from start in UTC; null = once. Of gate hold only."""
     until: Moment | None = None
     """A recurring one does not begin again from here on; null = it goes on."""
     note: Annotated[str, Field(max_length=1_000)] = ""
-    """What a reader should know of it."""
+    """A remark for readers."""
 
     def _conflicts(self) -> Iterator[Fault]:
         gate = self.gate or DEFAULT_GATES[self.kind]

@@ -32,7 +32,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 """By service: the keys that it gives other defaults."""
 PLACES = ("from", "to", "offset")
-"""What may stand in braces in a query."""
+"""Names that may stand in braces in a query."""
 _SECRETS = re.compile(r"(?:^|&)\s*((?:api|access|auth)?[_-]?(?:key|token)|password|passwd|secret)\s*=", re.IGNORECASE)
 
 

@@ -12,13 +12,13 @@ from starlette.requests import Request
 from sentinel.commands.main import entry_point
 from sentinel.domain.errors import UsageError
 from sentinel.domain.states import Reason, State
-from sentinel.pipeline.codec import digest
 from sentinel.pipeline.pipeline import PipelineState
 from sentinel.runtime.acting import find_fact
 from sentinel.runtime.control import ControlSocket
 from sentinel.runtime.retrace import retrace
 from sentinel.views.web import alarms, pages
 from tests.pipeline.streams import HOUR_US
+from tests.pipeline.test_retiring import digests
 from tests.runtime.rig import CHOSEN, SOURCE, Rig, frame
 from tests.runtime.test_control import ask
 from tests.runtime.test_retrace import TWO
@@ -35,15 +35,6 @@ def declare(rig: Rig, gate: str, start: int, hours: int = 0, match: str = "s1") 
     rig.engine.turn(0.0)
     answer.result(0.0)
     return rig.engine._replica.state.events[-1].id
-
-
-def digests(rig: Rig) -> dict[str, str]:
-    state = rig.engine._replica.state
-    return {
-        state.names[number]: digest(members, row)
-        for members in state.cohorts
-        for row, number in enumerate(members.series.tolist())
-    }
 
 
 @pytest.mark.parametrize("chosen", [CHOSEN, TWO], ids=["alone", "compared"])
