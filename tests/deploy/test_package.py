@@ -1,6 +1,7 @@
 """The script that installs, and the Debian package: really installed, brought up to date and removed, in a box.
 
-Libraries are not installed there, as it has no network: those of this environment are found by PYTHONPATH.
+Libraries are not installed there, as it has no network: those of this environment are found by PYTHONPATH. Its own
+sentinel is not among them: pip would call the package installed already, and install no command.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from tests.deploy.box import LIBRARIES, SOURCE, Box, booted
 
 pytestmark = pytest.mark.slow
 
-OFFLINE = ("env", "PIP_NO_DEPS=1", "PIP_NO_INDEX=1", f"PYTHONPATH={':'.join(LIBRARIES.values())}")
+OTHERS = "/opt/others"
+"""Where the libraries are seen there, without sentinel."""
+OFFLINE = ("env", "PIP_NO_DEPS=1", "PIP_NO_INDEX=1", f"PYTHONPATH={OTHERS}")
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +36,19 @@ def box(tmp_path: Path, package: Path) -> Iterator[Box]:
     """A system without sentinel."""
     folder = tmp_path / "sentinel-package"
     (folder / "etc").mkdir(parents=True)
-    with booted(folder, {str(package.parent): "/opt/package"}) as made:
+    with booted(folder, {str(package.parent): "/opt/package", str(others(tmp_path / "others")): OTHERS}) as made:
         yield made
+
+
+def others(folder: Path) -> Path:
+    """`folder` with a link to each library but sentinel, valid where the box sees them."""
+    folder.mkdir()
+    for here, there in LIBRARIES.items():
+        for each in Path(here).iterdir():
+            own = each.name.startswith(("sentinel", "detectors", "__editable__"))
+            if not own and not (folder / each.name).is_symlink():
+                (folder / each.name).symlink_to(f"{there}/{each.name}")
+    return folder
 
 
 def shell(box: Box, command: str) -> str:
