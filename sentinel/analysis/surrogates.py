@@ -7,11 +7,14 @@ p-value of its own. All keep the mean memory of the record and have no trend in 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sentinel.analysis.surrogate_kernel import run_arma
 
 Floats = NDArray[np.float64]
 
@@ -30,9 +33,11 @@ FEWEST_BLOCKS = 5
 _HIGHEST_ORDER = 5
 _QUIET_LAGS = 5
 _BURN_IN = 500
+_AT_ONCE = 1 << 18
+"""Numbers of surrogates that are held together."""
 
-Draw: TypeAlias = Callable[[int, np.random.Generator], Floats]
-"""Draws so many records of the length of the original, (record, tick), without missing values."""
+Draw: TypeAlias = Callable[[int], Iterator[Floats]]
+"""Draws so many records of the length of the original, (tick, record), some at a time; no value is missing."""
 
 
 def list_nulls(record: Floats, nulls: Sequence[str] = tuple(NULLS)) -> dict[str, Draw]:
@@ -48,36 +53,58 @@ def list_nulls(record: Floats, nulls: Sequence[str] = tuple(NULLS)) -> dict[str,
 
 
 def fit_ar(record: Floats) -> Floats:
-    """Fit an AR process whose order is chosen by Akaike's criterion; NaN = missing."""
-    # Imported here, as below: statsmodels takes a second.
-    from statsmodels.tsa.stattools import levinson_durbin
-
+    """Fit an AR process by Yule-Walker, its order chosen by Akaike's criterion; NaN = missing."""
     covariances = _covariances(record, _HIGHEST_ORDER)
-    best, least = np.zeros(0), math.inf
-    for order in range(1, _HIGHEST_ORDER + 1):
-        variance, coefficients, partial, *_ = levinson_durbin(covariances, nlags=order, isacov=True)
-        if not (variance > 0.0 and abs(partial[-1]) < 1.0):  # with missing values covariances may be impossible ones
+    variance, coefficients = float(covariances[0]), np.zeros(0)
+    best, least = coefficients, math.inf
+    values = np.count_nonzero(~np.isnan(record))
+    for order in range(1, _HIGHEST_ORDER + 1):  # Levinson and Durbin's recursion
+        partial = (covariances[order] - coefficients @ covariances[order - 1 : 0 : -1]) / variance
+        coefficients = np.append(coefficients - partial * coefficients[::-1], partial)
+        variance *= 1.0 - partial * partial
+        if not (variance > 0.0 and abs(partial) < 1.0):  # with missing values covariances may be impossible ones
             break
-        criterion = np.count_nonzero(~np.isnan(record)) * math.log(variance) + 2 * order
+        criterion = values * math.log(variance) + 2 * order
         if criterion < least:
             best, least = coefficients, criterion
-    return np.asarray(best, np.float64)
+    return best
 
 
 def fit_arma(record: Floats) -> tuple[Floats, Floats] | None:
     """Fit an ARMA(1, 1) process by Hannan and Rissanen's least squares; None where there is no stationary one.
 
-    Gives the coefficients of the past values and of the past shocks.
+    Gives the coefficients of the past values and of the past shocks. The steps are those of `hannan_rissanen` of
+    statsmodels, which takes twenty times as long for any order.
     """
-    from statsmodels.tsa.arima.estimators.hannan_rissanen import hannan_rissanen
-
     whole = _longest_stretch(record)
     if whole.size < FEWEST_IN_A_ROW or np.ptp(whole) == 0.0:
         return None
-    fitted, _ = hannan_rissanen(whole - whole.mean(), ar_order=1, ma_order=1, demean=False)
-    if not (fitted.is_stationary and fitted.is_invertible):
+    whole = whole - whole.mean()
+    # Shocks are guessed by a long AR process, and the values fitted to the values and guessed shocks before them.
+    order = int(math.log(whole.size) ** 2)
+    covariances = _covariances(whole, order)
+    distance = np.abs(np.subtract.outer(np.arange(order), np.arange(order)))
+    long = np.linalg.solve(covariances[distance], covariances[1:])
+    guessed = np.convolve(whole, np.append(1.0, -long), "valid")
+    fitted = _regress(whole[order + 1 :], whole[order:-1], guessed[:-1])
+    if not np.all(np.abs(fitted) < 1.0):
         return None
-    return np.asarray(fitted.ar_params), np.asarray(fitted.ma_params)
+    # The bias of that is estimated from the shocks which the fitted process has.
+    past, later = fitted[:1], fitted[1:]
+    driven = np.append(0.0, whole[1:] - past * whole[:-1])
+    shocks = _run(driven, -later)
+    fitted = fitted + _regress(
+        shocks[1:], _run(shocks, past)[:-1], np.append(0.0, shocks[1:] - later * shocks[:-1])[:-1]
+    )
+    return (fitted[:1], fitted[1:]) if np.all(np.abs(fitted) < 1.0) else None
+
+
+def _regress(values: Floats, *regressors: Floats) -> Floats:
+    return np.asarray(np.linalg.lstsq(np.column_stack(regressors), values, rcond=None)[0], np.float64)
+
+
+def _run(shocks: Floats, past: Floats) -> Floats:
+    return run_arma(shocks[:, None], past, np.zeros(0))[:, 0]
 
 
 def block_length(values: Floats) -> int:
@@ -97,9 +124,11 @@ def block_length(values: Floats) -> int:
 
 
 def _covariances(record: Floats, lags: int) -> Floats:
-    from statsmodels.tsa.stattools import acovf
-
-    return np.asarray(acovf(record, missing="conservative", fft=False, nlag=lags), np.float64)
+    """Give the autocovariances at lags 0 to `lags`; pairs with a missing value count as 0."""
+    there = ~np.isnan(record)
+    values = np.where(there, record, 0.0)
+    deviation = np.where(there, values - values.sum() / there.sum(), 0.0)
+    return np.array([deviation[lag:] @ deviation[: deviation.size - lag] for lag in range(lags + 1)]) / there.sum()
 
 
 def _longest_stretch(record: Floats) -> Floats:
@@ -110,17 +139,35 @@ def _longest_stretch(record: Floats) -> Floats:
     return record[begins[longest] : ends[longest]]
 
 
-def _arma(past: Floats, shocks: Floats, ticks: int) -> Draw:
-    def draw(number: int, random: np.random.Generator) -> Floats:
-        from statsmodels.tsa.arima_process import arma_generate_sample
-
-        drawn = arma_generate_sample(
-            np.append(1.0, -past), np.append(1.0, shocks), (number, ticks), distrvs=random.standard_normal, axis=1,
-            burnin=_BURN_IN,
-        )  # fmt: skip
-        return np.asarray(drawn, np.float64)
+def _arma(past: Floats, later: Floats, ticks: int) -> Draw:
+    def draw(number: int) -> Iterator[Floats]:
+        for shocks in _draw_shocks(number, ticks):
+            yield run_arma(shocks, past, later)[_BURN_IN:]
 
     return draw
+
+
+def _draw_shocks(number: int, ticks: int) -> Iterator[Floats]:
+    """Draw shocks (tick, record) with those before the first tick; of equally long records they are the same."""
+    several = list(_split(number, ticks))
+    if len(several) == 1:
+        yield _keep_shocks(number, ticks + _BURN_IN)
+        return
+    random = np.random.default_rng(SEED)
+    for some in several:
+        yield np.ascontiguousarray(random.standard_normal((some, ticks + _BURN_IN)).T)
+
+
+@lru_cache(maxsize=1)  # the series of a table are equally long, mostly
+def _keep_shocks(number: int, ticks: int) -> Floats:
+    return np.ascontiguousarray(np.random.default_rng(SEED).standard_normal((number, ticks)).T)
+
+
+def _split(number: int, ticks: int) -> Iterator[int]:
+    """Split so many records of this length into as many as are held together."""
+    at_once = max(1, _AT_ONCE // ticks)
+    for made in range(0, number, at_once):
+        yield min(at_once, number - made)
 
 
 def _blocks(record: Floats) -> Draw:
@@ -129,9 +176,11 @@ def _blocks(record: Floats) -> Draw:
     length = block_length(values)
     blocks = -(-record.size // length)
 
-    def draw(number: int, random: np.random.Generator) -> Floats:
-        begins = random.integers(values.size, size=(number, blocks))
-        at = (begins[:, :, None] + np.arange(length)).reshape(number, -1)[:, : record.size]
-        return np.asarray(values[at % values.size])
+    def draw(number: int) -> Iterator[Floats]:
+        random = np.random.default_rng(SEED)
+        for some in _split(number, record.size):
+            begins = random.integers(values.size, size=(some, blocks))
+            at = (begins.T[:, None, :] + np.arange(length)[:, None]).reshape(-1, some)[: record.size]
+            yield np.asarray(values[at % values.size])
 
     return draw

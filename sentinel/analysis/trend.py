@@ -19,7 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.analysis.surrogates import NULLS, SEED, Draw, list_nulls
+from sentinel.analysis.surrogate_kernel import find_taus
+from sentinel.analysis.surrogates import NULLS, list_nulls
 from sentinel.pipeline.cohort import CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.pipeline import CohortKey, PipelineState
@@ -31,7 +32,6 @@ FEWEST = 100
 """Deviations in a record, and half as many in each window, below which nothing is said."""
 SURROGATES = 99
 _WINDOWS = 50
-_AT_ONCE = 1 << 18  # numbers of surrogates that are held together
 
 
 class Trend(NamedTuple):
@@ -83,51 +83,13 @@ def find_trends(deviations: Floats, nulls: Sequence[str] = tuple(NULLS)) -> dict
     there = np.append(0, np.cumsum(~gone))
     if (there[ends] - there[ends - window]).min() < FEWEST // 2:
         return {}
-    own = _taus(record[None], window, ends)
-    shares = {null: _share(draw, gone, own, window, ends) for null, draw in list_nulls(record, nulls).items()}
+    own = find_taus(record[:, None], ~gone, ends - window, ends)
+    shares = {}
+    for null, draw in list_nulls(record, nulls).items():
+        # The record is one of them.
+        taus = (find_taus(surrogates, ~gone, ends - window, ends) for surrogates in draw(SURROGATES))
+        shares[null] = sum(((found >= own).sum(axis=1) for found in taus), start=np.ones(2)) / (1 + SURROGATES)
     return {
         name: Trend(float(own[at, 0]), {null: float(share[at]) for null, share in shares.items()})
         for at, name in enumerate(INDICATORS)
     }
-
-
-def _share(draw: Draw, gone: NDArray[np.bool_], own: Floats, window: int, ends: NDArray[np.int64]) -> Floats:
-    """Give the share of surrogates, the record among them, whose tau is as large, one per indicator."""
-    random = np.random.default_rng(SEED)
-    exceeding = np.ones(len(INDICATORS))
-    made = 0
-    while made < SURROGATES:
-        several = min(SURROGATES - made, max(1, _AT_ONCE // gone.size))
-        surrogates = draw(several, random)
-        surrogates[:, gone] = np.nan
-        exceeding += (_taus(surrogates, window, ends) >= own).sum(axis=1)
-        made += several
-    return exceeding / (1 + SURROGATES)
-
-
-def _taus(records: Floats, window: int, ends: NDArray[np.int64]) -> Floats:
-    """Give Kendall's tau of each indicator over the windows that end before `ends`, (indicator, record)."""
-    there = ~np.isnan(records)
-    filled = np.where(there, records, 0.0)
-    squares = filled * filled
-    # Sums over all pairs of neighbours of which both are there: a window of n values has n - 1.
-    first, last = ends - window, ends - 1
-    past = _sums(squares[:, :-1] * there[:, 1:], first, last)
-    present = _sums(squares[:, 1:] * there[:, :-1], first, last)
-    both = _sums(filled[:, :-1] * filled[:, 1:], first, last)
-    lag1 = both / np.sqrt(np.maximum(past * present, np.finfo(np.float64).tiny))
-    variance = _sums(squares, first, ends) / _sums(there.astype(np.float64), first, ends)
-    return np.stack([_tau(lag1), _tau(variance)])
-
-
-def _sums(numbers: Floats, first: NDArray[np.int64], beyond: NDArray[np.int64]) -> Floats:
-    """Sum the numbers of each window, those from `first` to before `beyond`, along the last axis."""
-    total = np.pad(np.cumsum(numbers, axis=1), ((0, 0), (1, 0)))
-    return np.asarray(total[:, beyond] - total[:, first])
-
-
-def _tau(values: Floats) -> Floats:
-    """Kendall's tau-a of order and value along the last axis: 1 = it only ever rose."""
-    size, upright = values.shape[1], np.ascontiguousarray(values.T)
-    order = sum(np.sign(upright[lag:] - upright[:-lag]).sum(axis=0) for lag in range(1, size))
-    return np.asarray(2.0 * order / (size * (size - 1)))

@@ -6,10 +6,14 @@ import math
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 from scipy.stats import kendalltau
+from statsmodels.tsa.arima.estimators.hannan_rissanen import hannan_rissanen
+from statsmodels.tsa.stattools import acovf, levinson_durbin
 
+from sentinel.analysis.surrogate_kernel import find_taus, run_arma
 from sentinel.analysis.surrogates import NULLS, block_length, fit_ar, fit_arma, list_nulls
-from sentinel.analysis.trend import FEWEST, SURROGATES, _taus, find_trends
+from sentinel.analysis.trend import FEWEST, SURROGATES, find_trends
 
 
 def process(ticks: int, lag1: np.ndarray | float, seed: int = 1) -> np.ndarray:
@@ -31,7 +35,7 @@ def test_tau_is_that_of_each_window_computed_by_itself():
         past, present = window[:-1][both], window[1:][both]
         lag1.append(past @ present / math.sqrt((past @ past) * (present @ present)))
         variance.append(np.nanmean(window**2))
-    found = _taus(record[None], 150, ends)[:, 0]
+    found = find_taus(record[:, None], ~np.isnan(record), ends - 150, ends)[:, 0]
     expected = [kendalltau(np.arange(ends.size), each).statistic for each in (lag1, variance)]
     np.testing.assert_allclose(found, expected)
 
@@ -79,9 +83,9 @@ def test_surrogates_have_the_memory_of_the_record():
     record[700:720] = math.nan
     assert fit_ar(record)[0] == pytest.approx(0.8, abs=0.05)
     for null, draw in list_nulls(record).items():
-        drawn = draw(20, np.random.default_rng(1))
-        assert drawn.shape == (20, record.size), null
-        lag1 = (drawn[:, 1:] * drawn[:, :-1]).sum() / (drawn**2).sum()
+        drawn = np.concatenate(list(draw(70)), axis=1)
+        assert drawn.shape == (record.size, 70), null
+        lag1 = (drawn[1:] * drawn[:-1]).sum() / (drawn**2).sum()
         assert lag1 == pytest.approx(0.8, abs=0.05), null
 
 
@@ -104,3 +108,21 @@ def test_blocks_are_as_long_as_the_memory():
     assert block_length(process(2_000, 0.0)) == 10
     assert 10 < block_length(process(2_000, 0.9)) <= 400
     assert block_length(process(100, 0.99)) <= 20
+
+
+def test_processes_are_fitted_and_drawn_as_statsmodels_does_it():
+    """Its functions are for any order and take most of a report of many short series."""
+    random = np.random.default_rng(3)
+    for ticks, lag1, errors in ((120, 0.3, 0.0), (700, 0.9, 2.0), (1_000, 0.7, 0.5), (400, -0.5, 0.3)):
+        record = process(ticks, lag1, ticks) + random.normal(0, errors, ticks)
+        past, shocks = fit_arma(record)
+        fitted, _ = hannan_rissanen(record - record.mean(), ar_order=1, ma_order=1, demean=False)
+        np.testing.assert_allclose([*past, *shocks], [*fitted.ar_params, *fitted.ma_params], rtol=1e-6, atol=1e-9)
+        record[5:9] = math.nan
+        coefficients = fit_ar(record)
+        covariances = acovf(record, missing="conservative", fft=False, nlag=coefficients.size)
+        _, expected, *_ = levinson_durbin(covariances, nlags=coefficients.size, isacov=True)
+        np.testing.assert_allclose(coefficients, expected, rtol=1e-9)
+    drawn = random.standard_normal((50, 3))
+    by_filter = lfilter([1.0, 0.4, 0.2], [1.0, -0.5, 0.1, -0.2], drawn, axis=0)
+    np.testing.assert_allclose(run_arma(drawn, np.array([0.5, -0.1, 0.2]), np.array([0.4, 0.2])), by_filter, rtol=1e-9)

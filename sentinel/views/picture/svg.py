@@ -94,7 +94,9 @@ def image(codes: NDArray[np.uint8], palette: NDArray[np.uint8]) -> str:
 
 def _known(values: Floats) -> Iterator[tuple[int, int]]:
     """Give first and one-past-last index of each run without NaN."""
-    borders = np.flatnonzero(np.diff(np.pad(~np.isnan(values), 1).astype(np.int8)))
+    known = np.zeros(values.size + 2, np.bool_)
+    known[1:-1] = ~np.isnan(values)
+    borders = np.flatnonzero(known[1:] != known[:-1])
     yield from zip(borders[::2].tolist(), borders[1::2].tolist(), strict=True)
 
 
