@@ -22,6 +22,9 @@ from sentinel.pipeline.sites import without_enough
 
 PICTURES = 100
 """Series drawn in a report; the rest stand in its table."""
+FINE = 20
+"""Series that are drawn in as many columns as there are; the others in fewer, each as fine as a dot on most screens."""
+FEWER_COLUMNS = 400
 KEPT = 200
 """Series whose histories for pictures are kept while others are read: more than are drawn, as the order may change."""
 PICTURED_COLUMNS = 100_000
@@ -76,7 +79,8 @@ def assemble(
     pictures: dict[str, PagePicture] = {}
     progress = stage("drawing", len(drawn))
     for record in drawn:
-        pictures[record.name] = draw_for_page(record, findings.portraits[record.id])
+        most = None if len(pictures) < FINE else FEWER_COLUMNS
+        pictures[record.name] = draw_for_page(record, findings.portraits[record.id], most=most)
         progress(len(pictures))
     budgets, numbered = list_budgets(watch.counts.items()), records[0].axis.numbered
     sections = [describe_budgets(budgets, numbered=numbered)] if budgets else []

@@ -53,14 +53,17 @@ def draw_record(record: SeriesRecord, portrait: Portrait | None, look: Look | No
     )  # fmt: skip
 
 
-def draw_for_page(record: SeriesRecord, portrait: Portrait | None, key: str = "picture") -> PagePicture:
+def draw_for_page(
+    record: SeriesRecord, portrait: Portrait | None, key: str = "picture", most: int | None = None
+) -> PagePicture:
     """Draw the stability spectrogram of one series for a page, which names the series itself.
 
-    `key` is a word that tells apart pictures of a series of one number on one page.
+    `key` is a word that tells apart pictures of a series of one number on one page; the picture has at most so many
+    columns as `most` says.
 
     Raises DataError: it has not a single tick.
     """
-    columns = _columns(record, portrait)
+    columns = _columns(record, portrait, most)
     assert record.plan is not None
     svg = draw_inline(
         columns, record.axis, record.thresholds, record.plan.cadence_us, record.plan.rules, record.alarms,
@@ -92,8 +95,8 @@ def write_picture(figure: Figure, path: Path, option: str) -> None:
         raise SentinelError(f"{path}: {error.strerror or error}; it must be writable, with enough room") from error
 
 
-def _columns(record: SeriesRecord, portrait: Portrait | None) -> Columns:
-    columns = None if portrait is None else portrait.columns()
+def _columns(record: SeriesRecord, portrait: Portrait | None, most: int | None = None) -> Columns:
+    columns = None if portrait is None else portrait.columns(most)
     if columns is None or record.plan is None:
         raise DataError(f"series {record.name!r}: no tick; at least two time stamps are needed to know the cadence")
     return columns

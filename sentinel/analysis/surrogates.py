@@ -128,7 +128,8 @@ def _covariances(record: Floats, lags: int) -> Floats:
     there = ~np.isnan(record)
     values = np.where(there, record, 0.0)
     deviation = np.where(there, values - values.sum() / there.sum(), 0.0)
-    return np.array([deviation[lag:] @ deviation[: deviation.size - lag] for lag in range(lags + 1)]) / there.sum()
+    products = [float(deviation[lag:] @ deviation[: deviation.size - lag]) for lag in range(lags + 1)]
+    return np.array(products) / float(there.sum())
 
 
 def _longest_stretch(record: Floats) -> Floats:

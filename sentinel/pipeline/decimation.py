@@ -113,14 +113,21 @@ class Decimation:
             done = end
         self._kept = kept
 
-    def columns(self) -> Arrays | None:
-        """Copy everything by now, the column being filled included; None before the first tick."""
+    def columns(self, most: int | None = None) -> Arrays | None:
+        """Copy everything by now, the column being filled included; None before the first tick.
+
+        Where there are more columns than `most`, neighbours are joined in pairs until there are not.
+        """
         kept = self._kept
         if not (kept.used or kept.filled):
             return None
         parts = [{name: array[: kept.used] for name, array in kept.columns.items()}] if kept.used else []
         parts += [self._finish(kept.filling)] if kept.filled else []
-        return {name: np.concatenate([part[name] for part in parts]) for name in self._rules}
+        found = {name: np.concatenate([part[name] for part in parts]) for name in self._rules}
+        while most and (count := len(next(iter(found.values())))) > most:
+            pairs = self._finish(_join(self._pack({name: array[: count // 2 * 2] for name, array in found.items()}), 2))
+            found = {name: np.concatenate([pairs[name], array[count // 2 * 2 :]]) for name, array in found.items()}
+        return found
 
     @property
     def used(self) -> int:

@@ -290,9 +290,9 @@ class Portrait:
         extremes = {f"{name}_{side}": columns[name] for name in ("value", "residual") for side in ("low", "high")}
         self._kept.extend({**columns, **extremes, "held_us": held})
 
-    def columns(self) -> Columns | None:
-        """Give what is known by now; None before the first row."""
-        columns = self._kept.columns()
+    def columns(self, most: int | None = None) -> Columns | None:
+        """Give what is known by now, in at most so many columns; None before the first row."""
+        columns = self._kept.columns(most)
         if columns is None:
             return None
         del columns["held_us"]

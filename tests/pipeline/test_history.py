@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sentinel.domain.channels import UNKNOWN
 from sentinel.domain.states import Spectrogram
-from sentinel.pipeline.decimation import MISSING
+from sentinel.pipeline.decimation import MISSING, Decimation, Pooling
 from sentinel.pipeline.history import RECENT, WIDTHS, History
 
 NAMES = ("time_us", "readings", "lag1", "low", "high", "evidence", "value", "state")
@@ -181,3 +181,15 @@ def test_series_that_come_together_now_and_alone_then_have_the_picture_of_each_b
         )  # fmt: skip
     for name in "ab":
         assert parts(both.spectrogram(name)) == parts(alone.spectrogram(name))
+
+
+@pytest.mark.parametrize("count", [1, 7, 12, 31])
+def test_columns_joined_for_a_smaller_picture_are_those_of_a_smaller_history(count):
+    ticks = {"top": np.random.default_rng(1).normal(size=count), "end": np.arange(count)}
+    rules = {"top": Pooling("max", np.float64), "end": Pooling("last", np.int64)}
+    large, small = Decimation(rules, 64), Decimation(rules, 8)
+    for kept in (large, small):
+        kept.extend(ticks)
+    joined, expected = large.columns(7), small.columns(7)
+    for name in rules:
+        np.testing.assert_array_equal(joined[name], expected[name])

@@ -25,6 +25,7 @@ from time import gmtime, strftime
 import bank_rows
 import pipeline_rows
 import process_rows
+import report_rows
 import served_rows
 import torch
 from bank_rows import Shape
@@ -65,6 +66,9 @@ def measurements(tiny: bool) -> dict[str, tuple[str | None, Measurement]]:
         "scrape": (None, lambda: served_rows.scrape(1_000 // s, 200 // min(s, 2), 1 if tiny else 5)),
         "page": (None, lambda: [
             served_rows.page(10_000 // s, 20, 1 if tiny else 5), served_rows.page(100_000 // s, 20, 1 if tiny else 5)
+        ]),
+        "report": (None, lambda: [
+            report_rows.report(100 // min(s, 50), ticks, 1 if tiny else 7) for ticks in ((80,) if tiny else (80, 700))
         ]),
         "reload": (None, lambda: pipeline_rows.reload(100_000 // s, 1 if tiny else 5)),
         "process": ("ewstools", lambda: process_rows.pipeline_alone(points, peer_points, 1 if tiny else 5)),
