@@ -128,7 +128,7 @@ def _header_text(file: BinaryIO, line: bytes, where: str, codec: str, encoding: 
         _refuse_binary(file.read(64 << 10), where, codec)
         raise DataError(
             f"{where}: byte {error.object[error.start]:#04x} in the first line is not {encoding}; "
-            "set encoding (often latin-1 or cp1252)"
+            "set encoding (--encoding NAME: often cp1252, of Japanese cp932, of Chinese gb18030)"
         ) from error
     return text if text.strip() else ""
 

@@ -26,6 +26,7 @@ from sentinel.tables.counters import leave_out_counters
 from sentinel.tables.decimals import find_decimal
 from sentinel.tables.dialects import DIALECTS, PLAIN, UnfinishedError, find_dialect, find_separator
 from sentinel.tables.dialects.plain import is_units
+from sentinel.tables.encodings import tell_encoding
 from sentinel.tables.guessing import (
     find_flags,
     find_form,
@@ -308,8 +309,7 @@ def _read_lines(file: BinaryIO, where: str, options: TableOptions, *, whole: boo
         try:
             data.decode(codec)
         except UnicodeDecodeError:
-            # Western European text that is not UTF-8 is nearly always that of Windows; five bytes it does not have.
-            codec = "latin-1" if any(byte in data for byte in b"\x81\x8d\x8f\x90\x9d") else "cp1252"
+            codec = tell_encoding(data, where)
             options = replace(options, encoding=codec)
     return options, [line.rstrip("\r") for line in data.decode(codec, errors="replace").removesuffix("\n").split("\n")]
 
