@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sentinel.domain.channels import UNKNOWN
 from sentinel.domain.clock import Clock
+from sentinel.domain.flags import CheckCount
 from sentinel.domain.gates import GateEvent
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.states import STATES, Reason, RuleView, SeriesView, SiteView, Spectrogram, State
@@ -144,6 +145,9 @@ class FakeSnapshot:
             counts[view.source] += view.left_out
         return counts
 
+    def check_counts(self) -> Mapping[tuple[str, str], tuple[int, int]]:
+        return {(view.source, one.check): one[1:] for view in self.series.values() for one in view.checks}
+
     def last_ticks_us(self) -> Mapping[str, int]:
         newest: dict[str, int] = {}
         for view in self.series.values():
@@ -256,6 +260,7 @@ def snapshot() -> Snapshot:
             left_out=7,
             fill_values=(-999.0,),
             values_left_out=((-999.0, 7),),
+            checks=(CheckCount("range", 0, 2), CheckCount("spike", 3, 1)),
         ),
         judged(SERIES, 0.9, 0.86, 0.93, -1.2, name="elnino"),
         replace(SERIES, name="lake/new"),

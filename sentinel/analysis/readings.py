@@ -15,16 +15,30 @@ from sentinel.analysis.record import SeriesRecord, match_cleared
 from sentinel.analysis.variation import Variation
 from sentinel.domain.channels import Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
+from sentinel.domain.flags import CHECKS
 from sentinel.domain.observation import Axis, NumberAxis
 from sentinel.domain.states import State
 from sentinel.pipeline.results import Rows
 
 RECOVERY = ("recovery", "recovery_low", "recovery_high")
-COLUMNS = ("series", "time", "value", "residual", "state", *Estimates._fields, "evidence", *RECOVERY, "cv")
+COLUMNS = (
+    "series",
+    "time",
+    "value",
+    "residual",
+    "state",
+    *Estimates._fields,
+    "evidence",
+    *RECOVERY,
+    "cv",
+    "flag",
+    "check",
+)
 ORDER = ["id", "tick"]
 TOGETHER = 64
 """Series that are read back in one pass."""
 STATE_WORDS = pl.Series([state.value for state in State])
+CHECK_WORDS = pl.Series(["", *CHECKS])
 
 
 IN_MEMORY = 500_000
@@ -114,6 +128,8 @@ class Readings:
                 "evidence": rows.evidence,
                 **{name: ticks * tick for name, ticks in zip(RECOVERY, rows.recovery, strict=True)},
                 "cv": cv,
+                "flag": rows.flag,
+                "check": CHECK_WORDS.gather(rows.check + 1),
             }
         )
 

@@ -27,6 +27,7 @@ from sentinel.pipeline.pipeline import Batch, Observer, Pipeline, PipelineState,
 from sentinel.pipeline.plan import Plan, PlanRule, Plans, list_names
 from sentinel.pipeline.results import Rows
 from sentinel.pipeline.snapshot import Snapshot
+from sentinel.text.checks import checks_in_words
 from sentinel.text.claims import held_in_words, left_out_in_words
 
 SOURCE = "backtest"
@@ -270,4 +271,5 @@ def _complete(findings: Findings, pipeline: Pipeline, state: PipelineState, coun
             if record.state is State.LEARNING and not record.gaps and record.target is None:
                 record.whole = estimate_whole(np.array(record.begun), record.plan.seasons)
             record.fill_values = view.fill_values
-            record.left_out = left_out_in_words(view.left_out, view.values_left_out)
+            words = left_out_in_words(view.left_out, view.values_left_out), checks_in_words(view.checks)
+            record.left_out = "; ".join(filter(None, words))

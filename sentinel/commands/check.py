@@ -41,6 +41,7 @@ from sentinel.pipeline.plan import (
 from sentinel.pipeline.sites import without_enough
 from sentinel.sources import Source, make_sources
 from sentinel.sources.claims import look_at, shared_series
+from sentinel.text.checks import limits_in_words
 from sentinel.text.declared import declared_in_words
 from sentinel.text.words import (
     describe_bank,
@@ -232,6 +233,8 @@ def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]
         f"{plan.stuck_after} equal values, 3 values farther than {plan.implausible:g} scales from the level, or where "
         f"values that differ lie more than {plan.coarse_steps:.3g} scales apart on average"
     )
+    if plan.checks:
+        yield limits_in_words(plan.checks, cadence)
     if plan.resolution:
         yield f"values are rounded to multiples of {plan.resolution:.15g}"
     rules = _rules(settings, name, plan, cadence)

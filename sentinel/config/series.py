@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, WithJsonSchema
 
+from sentinel.config.checks import CheckSettings
 from sentinel.config.values import (
     Duration,
     Fault,
@@ -89,6 +90,8 @@ class SeriesSettings(Part):
     """Unit of the values, such as `mg/L`, shown wherever a value is; empty = not known. It changes no number."""
     range: tuple[float | None, float | None] | None = None
     """Lowest and highest possible value, either may be null; a value outside makes the series blind."""
+    checks: CheckSettings | None = None
+    """Checks of each value, with the names and flags of QARTOD, beside what is watched always."""
     stuck_after_ticks: Annotated[int, Field(ge=2)] = 20
     """The same value this many ticks in a row makes the series blind, unless the share of ties explains it."""
     blind_after_missing_ticks: Annotated[int, Field(ge=1, le=10_000)] | None = None
@@ -130,6 +133,8 @@ class SeriesSettings(Part):
             if duration is not None and self.cadence is not None and duration < self.cadence.microseconds:
                 message = f"{print_duration(duration)} is shorter than a tick; at least {self.cadence} is needed"
                 yield Fault((key,), message)
+        if self.checks is not None and self.cadence is not None:
+            yield from (Fault(("checks", *fault.path), fault.message) for fault in self.checks.faults_at(self.cadence))
 
     def counterpart_of(self, name: str) -> str | None:
         """Name the counterpart of the series `name`, which the entry matches; None if it has none."""

@@ -253,6 +253,8 @@ OF_SERIES: tuple[Row, ...] = (
     _gauge("critical_series", "Series with a critical alarm.", _SOURCE),
     _gauge("blind_series", "Series that cannot be judged.", _SOURCE, "reason"),
     _gauge("left_out_values", "Values so far that are taken as missing: fill values, far values of a start.", _SOURCE),
+    _gauge("suspect_values", "Values so far that a check, the reason, calls suspect.", _SOURCE, "reason"),
+    _gauge("failed_values", "Values so far that fail a check, the reason.", _SOURCE, "reason"),
     _gauge("source_last_tick_timestamp_seconds", "End of the newest closed tick; its age is the data's.", _SOURCE),
     _gauge("held_series", "Series of which a rule is held; counted by their states too.", _SOURCE),
     _gauge("series_unexposed", "Series not shown one by one (web.max_series)."),

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.domain.channels import UNKNOWN, Estimates
+from sentinel.domain.flags import CheckCount
 from sentinel.domain.labels import read_key
 from sentinel.domain.spans import NEVER_US
 
@@ -46,7 +47,8 @@ class Reason(Enum):
     COUNTERPART_MISSING = "reference_missing"
     COUNTERPART_BEHIND = "reference_behind"
     TOO_SLOW = "too_slow"
-    ON_HOLD = "on_hold"  # the last, as its place in this list is what a checkpoint holds
+    ON_HOLD = "on_hold"
+    FAILED_CHECK = "failed_check"  # the last, as its place in this list is what a checkpoint holds
 
 
 STATES = tuple(State)
@@ -173,6 +175,8 @@ class SeriesView:
     """The fill values among them: far from all others, and exactly the same each time."""
     values_left_out: tuple[tuple[float, int], ...] = ()
     """Which they were and how often each, as far as that is remembered, whatever has become of them since."""
+    checks: tuple[CheckCount, ...] = ()
+    """Values that a check has called suspect or failed so far, by check; those without any are left out."""
     thresholds: tuple[float, ...] = ()
     readings: tuple[float, ...] = ()
     """One per threshold, in null standard deviations; NaN while not ready."""

@@ -23,6 +23,7 @@ from sentinel.pipeline import sites
 from sentinel.pipeline.arrays import Arrays, Floats, Ints, flatten, unflatten
 from sentinel.pipeline.cohort import READ_ONLY, Cohort, CohortState, take_series
 from sentinel.pipeline.join import NO_INTS, Comparisons, missing_ticks
+from sentinel.pipeline.limits import Limits
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
 from sentinel.pipeline.plan import Plan, PlanChannel, PlanRule, SeriesPlans
 from sentinel.pipeline.state import NO_FLOATS
@@ -161,6 +162,8 @@ def _read_plans(plans: SeriesPlans, stored: Mapping[str, Any], series: Ints) -> 
     known = {field.name for field in fields(Plan)}
     values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
     values["rules"] = _read_rules(stored["rules"])
+    if stored.get("checks"):
+        values["checks"] = Limits(*stored["checks"])
     kept = {name: value for name, value in values.items() if name in known and value is not None}
     if kept.keys() == known:
         yield Plan(**kept), np.arange(series.size)

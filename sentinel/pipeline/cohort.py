@@ -25,6 +25,7 @@ from sentinel.pipeline import arrays, conditioning, fills
 from sentinel.pipeline import grid as grids
 from sentinel.pipeline.alarm import Alarm, AlarmState, States
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
+from sentinel.pipeline.checks import Checked, Checks, CheckState
 from sentinel.pipeline.columns import POINTS, TIE_SHARE
 from sentinel.pipeline.conditioning import ComparisonBlock, Conditioned, ConditionerState, DifferenceState
 from sentinel.pipeline.grid import ABSENT, HELD, Block, Grid, GridState
@@ -34,7 +35,7 @@ from sentinel.pipeline.scoring import Scored, Scoring, ScoringState, Stopwatch
 
 LARGEST = 4096
 _COUNTERPART_MISSING = REASONS.index(Reason.COUNTERPART_MISSING)
-_ON_HOLD = np.int8(REASONS.index(Reason.ON_HOLD))
+_ON_HOLD, _FAILED_CHECK = (np.int8(REASONS.index(why)) for why in (Reason.ON_HOLD, Reason.FAILED_CHECK))
 
 
 class Last(NamedTuple):
@@ -67,15 +68,19 @@ class CohortState(NamedTuple):
     last: Last
     estimates: Estimates[Floats]
     """Of the last closed tick."""
+    checks: CheckState
 
 
 class SteppedBlock(NamedTuple):
     """A block of ticks and everything that it gave, arrays (tick, series[, ...])."""
 
     block: Block
+    """What the checks kept out is missing."""
     conditioned: Conditioned
     scored: Scored
     states: States
+    checked: Checked | None = None
+    """None = nothing is checked."""
 
 
 _STEPPED = CohortState._fields[2:]
@@ -110,6 +115,7 @@ class Cohort:
     def __init__(self, plan: Plan, *, threads: int = 1) -> None:
         self.plan = plan
         self.grid = Grid(plan.cadence_us, plan.months, plan.lateness_us, plan.mean, plan.max_gap)
+        self.checks = Checks(plan, threads=threads)
         self.conditioner = conditioning.Conditioner(plan, threads=threads)
         self.differencing = conditioning.Differencing(plan)
         self.scoring = Scoring(plan, threads=threads)
@@ -126,7 +132,7 @@ class Cohort:
         )
         return CohortState(
             series, self.grid.init(n), conditioner, *self.scoring.init(n), self.alarm.init(n), last,
-            UNKNOWN.each(lambda _: unknown),
+            UNKNOWN.each(lambda _: unknown), self.checks.init(n),
         )  # fmt: skip
 
     def points_left(self, members: CohortState, rows: Ints) -> Ints:
@@ -145,6 +151,7 @@ class Cohort:
         given = {part: getattr(state, part) for part in _STEPPED}
         if not everyone:
             given = {part: arrays.take(table, rows) for part, table in given.items()}
+        checks, block, checked = self.checks.advance(given["checks"], block)
         conditioner: ConditionerState | DifferenceState
         if isinstance(block, ComparisonBlock):
             conditioner, conditioned = self.differencing.advance(given["conditioner"], block)
@@ -152,6 +159,8 @@ class Cohort:
             conditioner, conditioned = self.conditioner.advance(given["conditioner"], block)
         took("conditioning", perf_counter() - start)
         clock, skipped = _count_holds(block, given["last"].tick, state.grid.skipped[rows])
+        if checked is not None:
+            conditioned.blind[checked.faulty] = _FAILED_CHECK
         conditioned.blind[block.kind == HELD] = _ON_HOLD
         before = ScoringState(*(given[part] for part in ScoringState._fields))
         was_open = given["alarm"].raised >= 0
@@ -167,6 +176,7 @@ class Cohort:
         last, estimates = _find_last(given["last"], block, conditioned, scored)
         parts = {
             "conditioner": conditioner, **after._asdict(), "alarm": alarm, "last": last, "estimates": estimates,
+            "checks": checks,
         }  # fmt: skip
         if not everyone:
             parts = {name: arrays.put(getattr(state, name), rows, given[name], part) for name, part in parts.items()}
@@ -174,7 +184,7 @@ class Cohort:
             parts["grid"] = state.grid._replace(skipped=state.grid.skipped.copy())
             parts["grid"].skipped[rows] = skipped
         took("alarm", perf_counter() - start)
-        return state._replace(**parts), SteppedBlock(block, conditioned, scored, states)
+        return state._replace(**parts), SteppedBlock(block, conditioned, scored, states, checked)
 
 
 def _count_holds(block: Block, last_tick: Ints, skipped: Ints) -> tuple[Ints, Ints | None]:

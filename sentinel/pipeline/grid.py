@@ -11,8 +11,8 @@ resets everything downstream. Silence alone makes no ticks: the next observation
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
@@ -39,6 +39,10 @@ class Block:
     """NaN = missing."""
     tick: Ints
     """Number of the tick since the series' origin."""
+
+    def with_values(self, value: Floats) -> Self:
+        """The same ticks with these values."""
+        return replace(self, value=value)
 
 
 class GridState(NamedTuple):

@@ -1,10 +1,10 @@
 """A change of settings, applied to a state.
 
 A series whose plan is the same, but perhaps for the time after which it is stale, goes on as if nothing had happened.
-One whose rules alone have changed keeps its cells; a rule that is still there, if with another budget, keeps its
-evidence and its alarm. Any other change starts a series afresh, in `learning`, on its old grid where the cadence is the
-same. Alarms whose rules are gone end, and so do those of comparisons that are no longer wanted; new comparisons begin
-here.
+One whose rules or checks alone have changed keeps its cells; a rule that is still there, if with another budget, keeps
+its evidence and its alarm. Any other change starts a series afresh, in `learning`, on its old grid where the cadence is
+the same. Alarms whose rules are gone end, and so do those of comparisons that are no longer wanted; new comparisons
+begin here.
 """
 
 from __future__ import annotations
@@ -134,12 +134,14 @@ def _has_same_verdicts(plan: Plan, old: Plan) -> bool:
 
 
 def _has_same_cells(plan: Plan, old: Plan) -> bool:
-    return _has_same_verdicts(replace(plan, rules=()), replace(old, rules=()))
+    return _has_same_verdicts(replace(plan, rules=(), checks=()), replace(old, rules=(), checks=()))
 
 
 def _follow_plan(pipeline: Pipeline, old: Plan, plan: Plan, part: CohortState) -> CohortState:
     """Give series what the new plan leaves them of their state."""
     if _has_same_cells(plan, old):
+        if plan.checks != old.checks:  # what was checked before stays as it was judged
+            part = part._replace(checks=pipeline.cohort(plan).checks.init(part.series.size))
         return _follow_rules(pipeline, old, plan, part)
     fresh = pipeline.cohort(plan).init(part.series)
     if (plan.cadence_us, plan.months) == (old.cadence_us, old.months):

@@ -29,6 +29,7 @@ from sentinel.config import (
 from sentinel.domain.labels import comparison_name
 from sentinel.domain.spans import DAY, HOUR, MINUTE, MONTH, SECOND, Cadence, HalfLife
 from sentinel.pipeline.arrays import Ints
+from sentinel.pipeline.limits import Limits, limits_of
 from sentinel.pipeline.presets import PRESETS, RISE_MEASURED
 
 CONDITIONER_WARM_UP = 50
@@ -169,6 +170,7 @@ class Plan:
     """Of the bank; empty = none."""
     keeps: bool = False
     """Scale, season and the spread's baseline outlast a gap."""
+    checks: Limits | tuple[()] = ()
 
     @property
     def cadence(self) -> Cadence:
@@ -278,6 +280,7 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
         baseline_pairs=bank.baseline_ticks, window=bank.window_ticks,
         rules=_rules(settings, name, cadence, bank.preset), conditioning=conditioning,
         preset=bank.preset or "", keeps=series.across_gaps == "keep",
+        checks=limits_of(series.checks, cadence),
     )  # fmt: skip
 
 
@@ -305,7 +308,7 @@ def plan_of(settings: Settings, target: str, name: str, cadence: Cadence, *, con
     return (
         plan
         if name == target
-        else replace(plan, rules=_rules(settings, name, cadence, plan.preset or None), is_comparison=True)
+        else replace(plan, rules=_rules(settings, name, cadence, plan.preset or None), is_comparison=True, checks=())
     )
 
 

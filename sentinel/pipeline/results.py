@@ -17,6 +17,7 @@ from sentinel.domain.events import AlarmEvent, SiteEvent, alarm_id, remark_names
 from sentinel.domain.gates import REBASE, RESET
 from sentinel.domain.renaming import first_names
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
+from sentinel.pipeline.checks import flags_of
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT, GAP, REBASES, RESETS, TICK, Grid
 from sentinel.pipeline.state import PipelineState
@@ -50,6 +51,10 @@ class Rows:
     """A rule is held."""
     readings: NDArray[np.float32]
     """Shape (n, detectors)."""
+    flag: Codes
+    """Of the value, as in QARTOD."""
+    check: Codes
+    """Index into `CHECKS` of the check that called the value suspect or failed it; -1 = none."""
 
     @property
     def recovery(self) -> tuple[Floats, Floats, Floats]:
@@ -68,7 +73,7 @@ class Rows:
             np.full(s.size, grid.cadence_us), block.value[at], ticks.conditioned.residual[at],
             ticks.states.state[at], ticks.states.reason[at], scored.estimates.each(lambda array: array[at]),
             strongest(scored.evidence.evidence)[at], np.logical_or.reduce(scored.evidence.held[at], axis=1),
-            scored.readings[at].astype(np.float32),
+            scored.readings[at].astype(np.float32), *flags_of(ticks.checked, block.value, at),
         )  # fmt: skip
 
     @classmethod

@@ -26,7 +26,7 @@ from sentinel.domain.spans import DAY
 from sentinel.domain.states import REASONS, STATES, Reason, SeriesView, SiteView, Spectrogram, State
 from sentinel.pipeline.alarm import BLIND, CRITICAL, LEARNING, WARNING, WATCHING
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
-from sentinel.pipeline.cohort import CohortState, find_fill_values, has_fill_values, left_out, reasons
+from sentinel.pipeline.cohort import CohortState, find_fill_values, has_fill_values, reasons
 from sentinel.pipeline.fleet import Fleet
 from sentinel.pipeline.grid import NEVER
 from sentinel.pipeline.history import History, Sketch
@@ -35,7 +35,7 @@ from sentinel.pipeline.pipeline import Pipeline, PipelineState
 from sentinel.pipeline.plan import Plan
 from sentinel.pipeline.results import strongest
 from sentinel.pipeline.sites import view_sites
-from sentinel.pipeline.viewing import Known, recovery_seconds, tick_ends_us, view_rows
+from sentinel.pipeline.viewing import Known, count_checks, count_left_out, recovery_seconds, tick_ends_us, view_rows
 
 STALE = REASONS.index(Reason.STALE)
 BEHIND = REASONS.index(Reason.COUNTERPART_BEHIND)
@@ -131,11 +131,11 @@ class Snapshot:
 
     def left_out_counts(self) -> Mapping[str, int]:
         """Number of values taken as missing since they are no measurements, by source."""
-        state, found = self._state, np.zeros(len(self), np.int64)
-        for members in state.cohorts:
-            found[members.series] = left_out(members, np.arange(members.series.size))
-        numbers = np.bincount(state.source_of, weights=found, minlength=len(state.sources))
-        return {source: int(number) for source, number in zip(self._sources, numbers.tolist(), strict=True)}
+        return count_left_out(self._state.cohorts, self._state.source_of, self._sources)
+
+    def check_counts(self) -> Mapping[tuple[str, str], tuple[int, int]]:
+        """Number of values that were suspect, and that failed, by source and check; those without any are left out."""
+        return count_checks(self._state.cohorts, self._state.source_of, self._sources)
 
     def last_ticks_us(self) -> Mapping[str, int]:
         """Give the end of the newest closed tick of each source that has one, in microseconds."""

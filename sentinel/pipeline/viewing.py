@@ -12,9 +12,11 @@ from detectors.spectrum import recovery_band
 from sentinel.domain.channels import Estimates
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.events import alarm_id, remark_names
+from sentinel.domain.flags import CHECKS
 from sentinel.domain.states import Reason, RuleView, SeriesView, State
 from sentinel.pipeline.alarm import LEARNING
 from sentinel.pipeline.arrays import Floats, Ints
+from sentinel.pipeline.checks import counts_by_check, totals
 from sentinel.pipeline.cohort import (
     Cohort,
     CohortState,
@@ -75,9 +77,31 @@ def view_rows(cohort: Cohort, members: CohortState, rows: Ints, known: Sequence[
             value=value, residual=residual, estimates=estimated, recovery_seconds=center,
             recovery_low_seconds=low, recovery_high_seconds=high, evidence=evidence, e_value=e_value,
             window_ticks=plan.window, windows=windows, window_us=window_us, tie_share=ties, left_out=out,
-            fill_values=fill_values.get(i, ()), values_left_out=values_out.get(i, ()), thresholds=thresholds,
-            readings=tuple(readings), rules=of_rules,
+            fill_values=fill_values.get(i, ()), values_left_out=values_out.get(i, ()),
+            checks=counts_by_check(members.checks, int(rows[i])), thresholds=thresholds, readings=tuple(readings),
+            rules=of_rules,
         )  # fmt: skip
+
+
+def count_left_out(cohorts: Sequence[CohortState], source_of: Ints, sources: Sequence[str]) -> dict[str, int]:
+    """Count the values taken as missing since they are no measurements, by source."""
+    found = np.zeros(len(sources), np.int64)
+    for members in cohorts:
+        np.add.at(found, source_of[members.series], left_out(members, np.arange(members.series.size)))
+    return dict(zip(sources, found.tolist(), strict=True))
+
+
+def count_checks(
+    cohorts: Sequence[CohortState], source_of: Ints, sources: Sequence[str]
+) -> dict[tuple[str, str], tuple[int, int]]:
+    """Count the values that checks called suspect, and those that they failed, by source and check."""
+    found = np.zeros((len(sources), len(CHECKS), 2), np.int64)
+    for members in cohorts:
+        np.add.at(found, source_of[members.series], np.stack(totals(members.checks), axis=2))
+    return {
+        (sources[i], CHECKS[k]): (int(found[i, k, 0]), int(found[i, k, 1]))
+        for i, k in np.argwhere(found.any(axis=2)).tolist()
+    }
 
 
 def recovery_seconds(lag1: Sequence[Floats], cadence_us: int) -> tuple[Floats, Floats, Floats]:

@@ -72,7 +72,7 @@ def compile_kernels(*, evidence: bool = True) -> None:
             _wait_for(second)
 
     names = ("control", "warm-up")
-    shape = {"cadence": "1s", "season": ["10s"]}
+    shape = {"cadence": "1s", "season": ["10s"], "checks": {"spike": {"suspect": 9}}}
     settings = Settings.model_validate(
         {
             "series": [{"match": "warm-up", "counterpart": "control", **shape}, {"match": "control", **shape}],

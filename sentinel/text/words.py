@@ -42,6 +42,7 @@ REASONS: dict[Reason, str] = {
     Reason.COUNTERPART_MISSING: "counterpart missing: judged alone",
     Reason.COUNTERPART_BEHIND: "its counterpart is behind: waiting for it",
     Reason.ON_HOLD: "on hold: a declared event has closed its input gate",
+    Reason.FAILED_CHECK: "values fail their checks",
 }
 
 SHIFTED = "unknown: it may have shifted"
@@ -395,6 +396,5 @@ def _about(ticks: float, alpha: float, cadence: Cadence) -> str:
         return f"a time that is not computed: once the level is taken out, what is left lies {nearest}"
     if ticks > LONGEST_TICKS:
         return "so long that it may as well not be there"
-    rounded = float(f"{ticks:.2g}")
     about = "about" if alpha <= delay.LARGEST_ALPHA else "roughly"
-    return f"{about} {span(ticks, cadence, 2)} = {rounded:,.0f} ticks"
+    return f"{about} {span(ticks, cadence, 2)} = {float(f'{ticks:.2g}'):,.0f} ticks"

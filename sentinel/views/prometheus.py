@@ -40,7 +40,7 @@ from sentinel.views.gauges import END, Point, printable, write_gauges
 STATE_CODES = {State.LEARNING: 0, State.WATCHING: 1, State.WARNING: 2, State.CRITICAL: 3, State.BLIND: -1}
 BLIND_REASONS = (
     Reason.STALE, Reason.STUCK, Reason.TOO_COARSE, Reason.OUT_OF_RANGE, Reason.IMPLAUSIBLE, Reason.SPACING,
-    Reason.COUNTERPART_BEHIND, Reason.ON_HOLD,
+    Reason.COUNTERPART_BEHIND, Reason.ON_HOLD, Reason.FAILED_CHECK,
 )  # fmt: skip
 """Reasons that are shown with 0 while no series is blind for them."""
 MEASURES = [measure for channel in CHANNELS for measure in channel.measures]
@@ -159,6 +159,9 @@ def _count_series(snapshot: Snapshot) -> Iterator[Point]:
         yield "sentinel_source_last_tick_timestamp_seconds", (source,), newest_us / MICROSECONDS
     for source, number in sorted(snapshot.left_out_counts().items()):
         yield "sentinel_left_out_values", (source,), number
+    for (source, check), (suspect, failed) in sorted(snapshot.check_counts().items()):
+        yield "sentinel_suspect_values", (source, check), suspect
+        yield "sentinel_failed_values", (source, check), failed
 
 
 def _series(view: SeriesView, chosen: Collection[str]) -> Iterator[Point]:

@@ -17,7 +17,7 @@ ALWAYS = ("lag1", "lag1_low", "lag1_high", "modulus", "period", "spread", "criti
 assert Estimates._fields[: len(ALWAYS)] == ALWAYS
 COLUMNS = [
     "series", "time", "value", "residual", "state", *Estimates._fields, "evidence",
-    "recovery", "recovery_low", "recovery_high", "cv",
+    "recovery", "recovery_low", "recovery_high", "cv", "flag", "check",
 ]  # fmt: skip
 
 

@@ -366,3 +366,24 @@ def test_real_lakes_give_eight_series_whose_winter_is_one_gap(tmp_path):
     assert set(spring.head(60)["state"]) == {"learning"}, "a winter is one reset"
     raw = pl.read_csv(table).filter(lake="peter")["ph"].drop_nulls().to_list()
     assert readings.filter(pl.col("value").is_not_nan(), series="peter/ph")["value"].to_list() == raw
+
+
+def test_checks_of_the_configuration_hold_in_backtest_and_analyse_under_the_same_names(tmp_path, capsys):
+    table = lakes()
+    spikes = pl.int_range(pl.len()) % 100 == 50
+    spiky = table.with_columns(pl.when(spikes).then(99.0).otherwise("loaded").alias("loaded"))
+    spiky.write_csv(tmp_path / "lakes.csv")
+    checks = "{gate: suspect, range: {suspect: [-50, 50]}}"
+    (tmp_path / "checks.yaml").write_text(f"series:\n  - checks: {checks}\n", encoding="utf-8")
+    arguments = [str(tmp_path / "lakes.csv"), "--config", str(tmp_path / "checks.yaml"), "--out", str(tmp_path / "out")]
+
+    assert entry_point(["backtest", *arguments]) == 0
+
+    readings = written(tmp_path / "out")
+    found = readings.filter(pl.col("check") == "range")
+    assert found.select("series", "flag").unique().rows() == [("loaded", 3)]
+    assert found.height == spiky.filter(pl.col("loaded") == 99.0).height
+    assert found["value"].is_nan().all()
+    assert f"{found.height} values suspect: {found.height} range" in (tmp_path / "out" / "report.html").read_text()
+    analysed = sentinel.analyse(spiky, config=tmp_path / "checks.yaml")
+    assert_frame_equal(analysed.readings.select("flag", "check"), readings.select("flag", "check"))

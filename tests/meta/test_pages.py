@@ -42,6 +42,13 @@ def configuration() -> Iterator[str]:
             yield f"\n{text_of(described)}"
         for name in parts_of(described):
             yield from keys(definitions[name])
+    (checks,) = parts_of(definitions["SeriesSettings"]["properties"]["checks"])
+    yield "\n## series.checks"
+    yield from keys(definitions[checks])
+    for check, described in definitions[checks]["properties"].items():
+        for name in parts_of(described):
+            yield f"\n### series.checks.{check}"
+            yield from keys(definitions[name])
     (channel,) = parts_of(definitions["AlarmSettings"]["properties"]["channels"])
     yield "\n## alarms.channels"
     yield from keys(definitions[channel])

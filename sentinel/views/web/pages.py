@@ -23,6 +23,7 @@ from sentinel.domain.spans import duration_in_words, moment_in_words, moment_iso
 from sentinel.domain.states import RuleView, SeriesView, SourceStatus, Spectrogram, State
 from sentinel.pipeline.snapshot import Snapshot, rank_by_e_value
 from sentinel.text import claims, words
+from sentinel.text.checks import checks_in_words
 from sentinel.text.declared import declared_in_words
 from sentinel.text.receipts import moment
 from sentinel.views.web.downloads import Observations
@@ -254,6 +255,7 @@ _environment.globals |= {
     "spectrum": _spectrum,
     "measures": [measure for channel in CHANNELS for measure in channel.measures],
     "claims": claims,
+    "checks_in_words": checks_in_words,
     "words": words,
 }
 _environment.filters |= {
@@ -291,6 +293,7 @@ def series_as_json(view: SeriesView) -> dict[str, object]:
         "recovery_text": words.recovery_in_words(view),
         "window_ticks": view.window_ticks or None,
         "window_begun": moment_iso(view.window_us),
+        "checks": [count._asdict() for count in view.checks],
         "rules": [_rule_as_json(rule) for rule in view.rules],
     }
     return {name: plain(value) for name, value in fields.items()}
