@@ -359,6 +359,10 @@ def metrics() -> Metrics:
     metrics.readings_sent.inc(48, sink="readings")
     metrics.readings_dropped.inc(0, sink="readings", reason="full")
     metrics.readings_waiting.set(0, sink="readings")
+    metrics.drill_alarm.set(0)
+    metrics.drill_last_success.set(NOW_US / 1e6)
+    metrics.drill_due.set(NOW_US / 1e6 + 86_400)
+    metrics.drill_delay.set(0.5, sink="log")
     for counter in (metrics.alarms_raised, metrics.alarms_cleared):
         counter.inc(detector="lag1", threshold="0.8")
     metrics.alarm_watching_ticks.inc(31_750, detector="lag1", threshold="0.8")

@@ -14,12 +14,14 @@ _STATE = "state folder; the daemon may run"
 class MakeCommand(Protocol):
     """Makes the parser of one command among others; see `commands/main.py`."""
 
-    def __call__(self, name: str, handler: str, text: str, example: str, among: Any) -> argparse.ArgumentParser:
+    def __call__(self, name: str, handler: str, text: str, example: str, among: Any = ...) -> argparse.ArgumentParser:
         """Add a command of that name to `among`."""
 
 
 def add_commands(commands: Any, command: MakeCommand) -> None:
     """Add both groups of commands."""
+    text = "lead a series of no system to an alarm through the daemon that runs, and say whether each link held"
+    _folder(command("drill", "drill:main", text, "--state state"), json=True)
     series = _group(commands, "series", "look at series, acknowledge their alarms, retire, rename or forget them")
     each = command("series list", "series:list_main", "list all series, in alarm first", "--state state", series)
     text = """only those that fit: 'lake/*', or labels: '{site="north"}' [all]"""

@@ -53,7 +53,15 @@ from sentinel.config.series import (
     SeriesSettings,
     SiteSettings,
 )
-from sentinel.config.settings import DaemonSettings, EntryKey, LogSettings, Settings, WebSettings, is_loopback
+from sentinel.config.settings import (
+    DaemonSettings,
+    DrillSettings,
+    EntryKey,
+    LogSettings,
+    Settings,
+    WebSettings,
+    is_loopback,
+)
 from sentinel.config.sources import CsvSource, SimulateSource, TableKeys, identity, known_separator, known_time_zone
 from sentinel.config.values import or_else
 from sentinel.config.web_file import TlsServerConfig, WebFile
@@ -76,6 +84,7 @@ __all__ = [
     "ChannelSettings",
     "CsvSource",
     "DaemonSettings",
+    "DrillSettings",
     "EmailNotify",
     "EntryKey",
     "EventSettings",

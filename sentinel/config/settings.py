@@ -19,7 +19,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from sentinel.config.alarms import DEFAULT_ALARMS, FLEET, LARGEST_ALPHA, SLOWER, AlarmSettings, alarm_conflicts
 from sentinel.config.events import EventSettings, EventsFile
 from sentinel.config.http import HttpSource
-from sentinel.config.notify import LogNotify, NamedPath, Notify
+from sentinel.config.notify import LogNotify, NamedPath, Notify, RemoteWriteNotify
 from sentinel.config.remote import PushSource, Source, several_push
 from sentinel.config.series import (
     DEFAULT_BANK,
@@ -32,10 +32,21 @@ from sentinel.config.series import (
     unusable_counterparts,
 )
 from sentinel.config.sources import CsvSource, repeated_identities, repeated_simulated_series
-from sentinel.config.values import GIB, Fault, Name, Part, PositiveDuration, Size, Text, repeated_names, without
+from sentinel.config.values import (
+    GIB,
+    Fault,
+    Name,
+    Part,
+    PositiveDuration,
+    Size,
+    Text,
+    or_else,
+    repeated_names,
+    without,
+)
 from sentinel.domain.labels import chooses_by_label, exposed_name, fits
 from sentinel.domain.metrics import ESSENTIAL, SERIES_METRICS
-from sentinel.domain.spans import DAY, MINUTE
+from sentinel.domain.spans import DAY, MINUTE, print_duration
 
 EntryKey: TypeAlias = tuple[int, tuple[int, ...]]
 """The matches of a name: position of its entry in `series`, -1 for none, and those of its rules in `alarms`."""
@@ -134,6 +145,25 @@ class WebSettings(Part):
         return _split_address(self.listen)
 
 
+class DrillSettings(Part):
+    """Drills: a series of no system is led to an alarm, through source, detector, rule and receivers, to test them."""
+
+    every: PositiveDuration | None = None
+    """How often one is made; null = only when `sentinel drill` asks for one."""
+    receivers: tuple[Name, ...] | None = None
+    """Receivers that are told, by their names in `notify`; null = all of them."""
+    timeout: PositiveDuration = MINUTE
+    """How long a link of the chain may take; then it has failed."""
+    keep: PositiveDuration = MINUTE
+    """How long the alarm of a drill stays open, so that Prometheus scrapes it and its rules see it."""
+
+    def _conflicts(self) -> Iterator[Fault]:
+        shortest = self.keep + 3 * self.timeout
+        if self.every is not None and self.every < shortest:
+            message = f"is less than keep and 3 times timeout; at least {print_duration(shortest)} are needed"
+            yield Fault(("every",), message)
+
+
 _DEFAULT_SERIES, _DEFAULT_DETECTORS = SeriesSettings(), BankSettings()
 
 
@@ -165,12 +195,20 @@ class Settings(Part):
     """Several variables of one site, alarming together."""
     notify: Annotated[tuple[Notify, ...], without(repeated_names)] = (LogNotify(),)
     """Where notifications go."""
+    drill: DrillSettings = DrillSettings()
+    """Drills of the whole chain."""
 
     def _conflicts(self) -> Iterator[Fault]:
         yield from missing_banks(self.series, self.banks)
         yield from short_half_lives(self.series, self.banks)
         yield from self._large_budgets()
         yield from self._open_doors()
+        sinks = [sink.name for sink in self.notify if not isinstance(sink, RemoteWriteNotify)]
+        for position, name in enumerate(self.drill.receivers or ()):
+            if name not in sinks:
+                yield Fault(
+                    ("drill", "receivers", position), f"'{name}'; {or_else(name, sinks, 'receivers of alarms')}"
+                )
         most = self.daemon.inbox_observations
         for position, source in enumerate(self.sources):
             if isinstance(source, CsvSource | HttpSource) and (number := source.max_observations) > most:

@@ -222,6 +222,15 @@ class Metrics:
         self.site_alarm = Gauge("site_alarm", "1 while a site has an open alarm; series = its name.", "series")
         self.site_alarms_raised = Counter("site_alarms_raised_total", "Alarms of sites raised.", "series")
         self.site_alarms_cleared = Counter("site_alarms_cleared_total", "Alarms of sites cleared.", "series")
+        self.drills = Counter("drills_total", "Drills that came to their end, failed ones included.")
+        self.drill_failures = Counter("drill_failures_total", "Drills in which a link of the chain failed.")
+        self.drill_alarm = Gauge("drill_alarm", "1 while the alarm of a drill is open; it is of no real series.")
+        self.drill_last_success = Gauge(
+            "drill_last_success_timestamp_seconds", "When the last drill ended in which every link held.")
+        self.drill_due = Gauge(
+            "drill_due_timestamp_seconds", "When the next drill of the schedule (drill.every) is due.")
+        self.drill_delay = Gauge(
+            "drill_delay_seconds", "From the beginning of the last drill until a receiver had its alarm.", "sink")
         self.log_errors = Counter("log_errors_total", "Lines logged as errors.")
         self.log_warnings = Counter("log_warnings_total", "Lines logged as warnings.")
     # fmt: on

@@ -35,12 +35,13 @@ from sentinel.journal.database import (
     JournalFull,
     JournalUnwritable,
 )
+from sentinel.journal.drills import NO_BATCH, Drills
 from sentinel.journal.known import Known
 from sentinel.journal.tables import read_tables
 
 __all__ = [
-    "Checkpoint", "Committed", "Journal", "JournalCorrupt", "JournalForgotten", "JournalFull", "JournalUnwritable",
-    "KeptEvent", "group_joined",
+    "NO_BATCH", "Checkpoint", "Committed", "Journal", "JournalCorrupt", "JournalForgotten", "JournalFull",
+    "JournalUnwritable", "KeptEvent", "group_joined",
 ]  # fmt: skip
 
 DATABASE_FILE = "sentinel.db"
@@ -71,7 +72,7 @@ class Journal:
         self._ids: dict[str, int] = dict(database.read("SELECT name, id FROM series"))
         self._known, self._corrections = Known(database), Corrections(database)
         self.checkpoints = Checkpoints(database, self._known)
-        self.retention = Retention(database)
+        self.retention, self.drills = Retention(database), Drills(database)
 
     @classmethod
     def open(cls, folder: Path, *, read_only: bool = False) -> Journal:
@@ -193,7 +194,7 @@ class Journal:
     def append_events(self, events: Sequence[Mapping[str, Any]], sinks: Sequence[str], batch: int) -> None:
         """Keep events as JSON and put each into the outbox once per sink; known ids change nothing.
 
-        An event has at least `id`, `series` and `time_us`.
+        An event has at least `id`, `series` and `time_us`. Those of a drill follow from no batch: `NO_BATCH`.
         """
         if not events:
             return
@@ -211,7 +212,7 @@ class Journal:
 
     def open_alarms(self, batch: int) -> list[dict[str, Any]]:
         """The events of alarms of series that were raised up to this batch and not cleared before it."""
-        rows = self._database.read("SELECT batch, body FROM event WHERE batch <= ? ORDER BY rowid", (batch,))
+        rows = self._database.read("SELECT batch, body FROM event WHERE batch BETWEEN 0 AND ? ORDER BY rowid", (batch,))
         found: dict[str, dict[str, Any]] = {}
         for at, body in rows:
             event = json.loads(body)
@@ -256,17 +257,23 @@ class Journal:
             connection.executemany("INSERT OR REPLACE INTO digest (series, tick, digest) VALUES (?, ?, ?)", rows)
 
     def events(self, limit: int | None = None, alarm: str = "") -> list[KeptEvent]:
-        """Give the newest `limit` events, all if None, in the order in which they were kept; of one alarm if given."""
-        where, of = ("WHERE event.id >= ?1 || '/' AND event.id < ?1 || '0'", (alarm,)) if alarm else ("", ("",))
+        """Give the newest `limit` events, all if None, in the order in which they were kept; of one alarm if given.
+
+        Those of drills are not among them.
+        """
+        where, of = ("AND event.id >= ?1 || '/' AND event.id < ?1 || '0'", (alarm,)) if alarm else ("", ("",))
         rows = self._database.read(
             "SELECT event.batch, batch.arrival_us, event.body FROM event LEFT JOIN batch ON batch.id = event.batch"
-            f" {where} ORDER BY event.rowid DESC LIMIT ?2",
+            f" WHERE event.batch >= 0 {where} ORDER BY event.rowid DESC LIMIT ?2",
             (*of, -1 if limit is None else limit),
         )
         return [KeptEvent(batch, arrival_us, json.loads(body)) for batch, arrival_us, body in reversed(rows)]
 
     def open_events(self) -> list[dict[str, Any]]:
-        """Give the events that raised alarms which have not ended, of series and sites, in order. Reads all events."""
+        """Give the events that raised alarms which have not ended, of series, sites and drills, in order.
+
+        Reads all events.
+        """
         rows = self._database.read(
             "SELECT body FROM event WHERE id LIKE '%/raised' AND NOT EXISTS (SELECT 1 FROM event AS ended"
             " WHERE ended.id = substr(event.id, 1, length(event.id) - 6) || 'cleared') ORDER BY rowid"

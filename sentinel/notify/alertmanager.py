@@ -14,8 +14,9 @@ from urllib.parse import quote
 from sentinel.config import AlertmanagerNotify
 from sentinel.config.secrets import SecretMissing
 from sentinel.domain.clock import MICROSECONDS, Clock
+from sentinel.domain.drills import DRILL, is_drill
 from sentinel.domain.labels import exposed
-from sentinel.notify.base import Delivery, Event, Notifier
+from sentinel.notify.base import Delivery, Event, Notifier, page_of
 from sentinel.notify.http import Answer, post, to_json
 
 NAMES = {"modulus": "SentinelOscillation", "spread": "SentinelSpreadRisen", "rise": "SentinelSpreadRisen"}
@@ -24,6 +25,8 @@ NAMES = {"modulus": "SentinelOscillation", "spread": "SentinelSpreadRisen", "ris
 
 def alert_name(event: Event) -> str:
     """Give the alert of the shipped rules for this event."""
+    if is_drill(event):
+        return "SentinelDrill"
     if "members" in event:
         return "SentinelSiteAlarm"
     if event["severity"] == "critical":
@@ -75,7 +78,9 @@ class AlertmanagerNotifier(Notifier):
         """Give the labels of the alert, those that are empty left out as Prometheus does."""
         series = str(event.get("raised_as", event["series"]))  # an alert is ended by the labels it began with
         labels = {"alertname": alert_name(event), "severity": event["severity"], "series": series}
-        if "members" not in event:
+        if is_drill(event):
+            labels = {"alertname": alert_name(event), "severity": DRILL, DRILL: "true"}
+        elif "members" not in event:
             labels |= {"source": event["source"], "detector": event["rule"], "threshold": event["label"]}
             labels |= exposed(series, self.shown_labels)
         known = {name: str(value).encode("utf-8", "replace").decode() for name, value in labels.items()}
@@ -86,7 +91,7 @@ class AlertmanagerNotifier(Notifier):
         now = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=self._clock.now_us())
         alert: dict[str, object] = {"labels": self.labels_of(event), "annotations": self._annotations(event)}
         if self._settings.page is not None:
-            alert["generatorURL"] = f"{self._settings.page.rstrip('/')}/alarms/{event['id']}"
+            alert["generatorURL"] = f"{self._settings.page.rstrip('/')}/{page_of(event)}"
         if event["what"] == "cleared":
             return alert | {"endsAt": now.isoformat()}
         alert["endsAt"] = (now + timedelta(microseconds=self._settings.keep)).isoformat()
@@ -105,7 +110,7 @@ class AlertmanagerNotifier(Notifier):
         words = {name: f"{value:.4g}" for name, value in number.items()}
         said = {"summary": f"{event['series']}: {event['what']}", "description": str(event["text"]), **words}
         said |= {"alarm": str(event["id"]), "settings": str(event.get("settings") or "")}
-        if self._settings.page is not None and "members" not in event:
+        if self._settings.page is not None and "members" not in event and not is_drill(event):
             name = quote(str(event["series"]), safe="/", errors="replace")
             said["page"] = f"{self._settings.page.rstrip('/')}/series/{name}"
         return {name: text for name, text in said.items() if text}

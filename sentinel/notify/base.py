@@ -6,9 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
+from sentinel.domain.drills import is_drill
+
 Event: TypeAlias = Mapping[str, object]
 """`id, what (raised|cleared), series, source, kind, threshold, alpha, severity, time, evidence, lag1, lag1_low,
-lag1_high, text, settings` and more; null where a key has no meaning, as most have for the alarm of a site."""
+lag1_high, text, settings` and more, of a drill alone also `drill`, which is true; null where a key has no meaning, as
+most have for the alarm of a site."""
 
 
 class Delivery(NamedTuple):
@@ -56,3 +59,8 @@ class Notifier(ABC):
 def idempotence_key(event: Event) -> str:
     """Give the same text each time an event is sent again: the alarm's id and what happened to it."""
     return f"{event['id']}/{event['what']}"
+
+
+def page_of(event: Event) -> str:
+    """Give the path of the daemon's page on the alarm of an event; drills stand on that of the daemon's status."""
+    return "status" if is_drill(event) else f"alarms/{event['id']}"

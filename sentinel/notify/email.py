@@ -13,7 +13,8 @@ from urllib.parse import quote
 from sentinel.config import EmailNotify
 from sentinel.config.secrets import SecretMissing, read_secret
 from sentinel.domain.clock import MICROSECONDS, Clock
-from sentinel.notify.base import Delivery, Event, Notifier, idempotence_key
+from sentinel.domain.drills import is_drill
+from sentinel.notify.base import Delivery, Event, Notifier, idempotence_key, page_of
 
 _NUMBERS = ("lag1", "lag1_low", "lag1_high", "recovery_seconds", "evidence", "e_value", "alpha", "threshold")
 
@@ -74,9 +75,10 @@ class EmailNotifier(Notifier):
     def message_of(self, event: Event) -> EmailMessage:
         """Write the mail: the same event gives the same `Message-ID`, so that a repetition can be told."""
         settings, message = self._settings, EmailMessage()
-        severity = str(event["severity"])
+        severity, of_drill = str(event["severity"]), is_drill(event)
         ended = event["what"] == "cleared"
-        subject = f"[sentinel] {'ended' if ended else severity}: {event['series']}"
+        about = "the way of an alarm is tested" if of_drill else event["series"]
+        subject = f"[sentinel{' drill' if of_drill else ''}] {'ended' if ended else severity}: {about}"
         message["Subject"] = "".join(c if c.isprintable() else " " for c in subject).encode("utf-8", "replace").decode()
         message["From"], message["To"] = settings.sender, ", ".join(settings.to)
         message["Date"] = formatdate(self._clock.now_us() / MICROSECONDS)
@@ -90,10 +92,12 @@ class EmailNotifier(Notifier):
         lines += [f"{name}: {event[name]}" for name in ("source", "settings") if event.get(name)]
         if settings.page is not None:
             page = settings.page.rstrip("/")
-            lines += ["", f"{page}/alarms/{event['id']}"]
-            if "members" not in event:
+            lines += ["", f"{page}/{page_of(event)}"]
+            if "members" not in event and not of_drill:
                 lines.append(f"{page}/series/{quote(str(event['series']), safe='/', errors='replace')}")
-        text = "\n".join(lines) + f"\n\nsentinel explain {event['id']} --state DIR says what stands behind it.\n"
+        if not of_drill:
+            lines += ["", f"sentinel explain {event['id']} --state DIR says what stands behind it."]
+        text = "\n".join((*lines, ""))
         message.set_content(text.encode("utf-8", "replace").decode())
         return message
 

@@ -17,13 +17,17 @@ from sentinel.domain.acting import (
     TAKEN_BACK,
     Acknowledgement,
 )
+from sentinel.domain.drills import is_drill
 from sentinel.domain.errors import UsageError
 from sentinel.domain.renaming import present_names
+from sentinel.journal import Journal
 from sentinel.pipeline.pipeline import PipelineState
 from sentinel.runtime.declaring import find_declared, find_lifted
 
 logger = logging.getLogger(__name__)
 
+EVENTS_SHOWN = 1_000
+"""Events that are held for the pages of alarms; all are in the journal."""
 LONGEST = 1_000
 """Letters of a name or a note."""
 
@@ -117,7 +121,15 @@ def log_amended(events: Iterable[Mapping[str, Any]]) -> None:
             logger.warning("an alarm was judged anew by values corrected since", extra=named)
 
 
-def choose_shown(events: Sequence[Mapping[str, Any]], most: int) -> tuple[Mapping[str, Any], ...]:
+def find_shown(journal: Journal, most: int = EVENTS_SHOWN) -> tuple[Mapping[str, Any], ...]:
+    """Read the newest `most` events of series and sites, and before them those of alarms that are open."""
+    newest = [kept.body for kept in journal.events(most)]
+    there = {event["id"] for event in newest}
+    older = (event for event in journal.open_events() if event["id"] not in there and not is_drill(event))
+    return (*older, *newest)
+
+
+def choose_shown(events: Sequence[Mapping[str, Any]], most: int = EVENTS_SHOWN) -> tuple[Mapping[str, Any], ...]:
     """Choose the newest `most` events, and before them those of alarms that are open, in their order."""
     if len(events) <= most:
         return tuple(events)

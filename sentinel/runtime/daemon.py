@@ -123,13 +123,15 @@ class Daemon:
             settings_text=lambda: hide_queries(self.engine.settings.model_dump_json(indent=2)),
             events=lambda: self.engine.events, observations=self._observations,
             state_dir=str(settings.daemon.state_dir), restart_required=lambda: self.restart_required,
-            is_ending=lambda: self._stop,
+            is_ending=lambda: self._stop, drill=lambda: self.engine.drill.view,
         )  # fmt: skip
         self._push: Push | None = None
         self._guard = _guard(settings.web)
         app = create_app(access, self._clock, settings.web, self._pushed, self.engine.ask, self._guard)
         self.web = WebServer(app, settings.web, self._guard)
-        self._control = ControlSocket(settings.daemon.state_dir, self.engine.ask)
+        drill = self.engine.drill
+        drill.launch = lambda job: self._schedule.once("drill", job) if self._schedule else None
+        self._control = ControlSocket(settings.daemon.state_dir, lambda of: drill.ask(of) or self.engine.ask(of))
         self._amender = Amender(settings.daemon.state_dir, self.engine.note_amended)
         self._note_loaded()
         self._require_restart(())

@@ -31,7 +31,8 @@ from sentinel.pipeline.history import History
 from sentinel.pipeline.pipeline import Observer, Result
 from sentinel.pipeline.plan import list_names
 from sentinel.pipeline.snapshot import Snapshot
-from sentinel.runtime.acting import choose_shown, find_fact, log_amended
+from sentinel.runtime.acting import choose_shown, find_fact, find_shown, log_amended
+from sentinel.runtime.drill import Drill
 from sentinel.runtime.inbox import Accounts, Inbox
 from sentinel.runtime.naming import as_receivers_know, first_named, log_fill_values, present_named
 from sentinel.runtime.outbox import Outbox
@@ -47,8 +48,6 @@ MOST_TOGETHER, OBSERVATIONS_TOGETHER = 1_000, 50_000
 """Frames that wait, and their observations, that are committed together at most."""
 RETRY_SECONDS = 1.0
 CHECKPOINT_RETRY_SECONDS = 30.0
-EVENTS_SHOWN = 1_000
-"""Events that are held for the pages of alarms; all are in the journal."""
 _UNWRITABLE = (JournalFull, JournalUnwritable)
 
 
@@ -66,6 +65,7 @@ class Engine:
         self._acknowledge = acknowledge
         self._accounts = Accounts(settings, metrics, clock)
         self._outbox = Outbox(journal, notifiers, metrics, clock, self._accounts.labels)
+        self.drill = Drill(lambda: self.settings, journal, inbox, self._outbox, metrics, clock)
         self.sources = self._accounts.statuses
         """Facts about each source, by its id."""
         self.history = History(settings.web.history_series)
@@ -106,9 +106,8 @@ class Engine:
             self._change(self.settings)
         self.corrected, self.amended = self._journal.corrected(), self._journal.amended()
         self._outbox.begin()
-        newest = [kept.body for kept in self._journal.events(EVENTS_SHOWN)]
-        there = {event["id"] for event in newest}
-        self.events = (*(event for event in self._journal.open_events() if event["id"] not in there), *newest)
+        self.drill.resume()
+        self.events = find_shown(self._journal)
         self._publish()
         self.restored = True  # after the snapshot: /metrics is answered from now on, and must show the open alarms
 
@@ -154,8 +153,8 @@ class Engine:
             request, answer = self._asked[0]
             try:
                 kept = self._journal.events(alarm=str(request.get("alarm_id", "")) or "/")
-                now_us = self._clock.now_us()
-                fact, said = find_fact(request, (each.body for each in kept), self._replica.state, now_us)
+                events, now_us = (each.body for each in kept), self._clock.now_us()
+                fact, said = find_fact(request, events, self._replica.state, now_us)
             except UsageError as error:
                 answer.set_exception(error)
             else:
@@ -175,8 +174,9 @@ class Engine:
                 if self._reload is not None:
                     self._use(*self._reload)
                 self._act()
+                self.drill.step()
                 if not self._held:
-                    self._held.extend(self._inbox.take_all(timeout))
+                    self._held.extend(self.drill.sort_out(self._inbox.take_all(timeout)))
                     began = perf_counter()
                 while self._held and perf_counter() - began < TURN_SECONDS:
                     self._take(self._gather())
@@ -201,6 +201,7 @@ class Engine:
 
     def flush(self, seconds: float) -> None:
         """Send what is owed to the receivers, for at most so long, and close them; the engine's last act."""
+        self.drill.end()
         self._outbox.flush(seconds)
         self._outbox.close()
 
@@ -325,7 +326,7 @@ class Engine:
                 named = {"series": event.series, "alarm": event.alarm_id, "at": moment_iso(event.time_us)}
                 logger.warning(sentence_of(event), extra=named)
             if bodies and self.restored:
-                self.events = choose_shown((*self.events, *bodies), EVENTS_SHOWN)
+                self.events = choose_shown((*self.events, *bodies))
             self._owed.popleft()
 
     def _use(self, settings: Settings, notifiers: Mapping[str, Notifier] | None) -> None:

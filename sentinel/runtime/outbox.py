@@ -19,6 +19,7 @@ from time import monotonic
 from typing import Any
 
 from sentinel.domain.clock import Clock
+from sentinel.domain.drills import is_drill
 from sentinel.domain.metrics import Metrics
 from sentinel.journal import Journal
 from sentinel.notify import Delivery, Event, Notifier
@@ -134,7 +135,12 @@ class Outbox:
         """Let receivers that are new be told of the alarms that are open; once, when the state is restored."""
         self._open.clear()
         self.note(self._journal.open_events())
-        self._journal.owe(list(self._open), self.sinks)
+        self._journal.owe([key for key, event in self._open.items() if not is_drill(event)], self.sinks)
+
+    def failure(self, sink: str) -> str:
+        """Say why the last try with a receiver failed; empty if it did not, or if there is no such receiver."""
+        receiver = self._receivers.get(sink)
+        return receiver.failure if receiver else ""
 
     def note(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Note which alarms are open, after their events were written."""

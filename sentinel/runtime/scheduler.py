@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Condition, Event, Thread
@@ -149,11 +149,17 @@ class Schedule:
         self._scheduler.start()
         self._metrics.scheduler_up.set(1)
 
+    def once(self, name: str, job: Callable[[], None]) -> None:
+        """Run something at once, in a thread of the scheduler, as soon as one is free."""
+        self._scheduler.add_job(
+            job, id=name, next_run_time=_wall_clock(), misfire_grace_time=None, replace_existing=True
+        )
+
     def follow_clock(self) -> None:
         """Let no job wait longer than its interval: the clock may have been set back. Called every second or so."""
         now = _wall_clock()
         for job in self._scheduler.get_jobs() if self._scheduler.running else ():
-            if job.next_run_time - now > job.trigger.interval + _SLACK:
+            if job.next_run_time - now > getattr(job.trigger, "interval", timedelta(0)) + _SLACK:
                 job.modify(next_run_time=now)
 
     def alive(self) -> bool:

@@ -39,6 +39,7 @@ PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
 FROM_THE_START = {
     "SentinelResilienceLoss", "SentinelOvershooting", "SentinelOscillation", "SentinelSpreadRisen", "SentinelCritical",
     "SentinelSiteAlarm", "SentinelSeriesBlind", "SentinelSeriesUnexposed", "SentinelNotificationsFailing",
+    "SentinelDrill", "SentinelDrillOverdue",
 }  # fmt: skip
 
 
@@ -208,6 +209,7 @@ def test_each_alert_fires_by_the_fault_that_it_names(
         "alarms": RULES,
         "sites": [{"name": "site", "match": "lake/*", "k": 2}],
         "notify": [{"kind": "webhook", "url": f"http://{free_address()}/"}],  # where nobody listens
+        "drill": {"every": "30s", "timeout": "3s", "keep": "15s"},
     }  # fmt: skip
     write_config(tmp_path, **settings)
     (tmp_path / "lake.csv").write_text(long_csv(signals()))

@@ -19,7 +19,7 @@ SentinelDown, SentinelNotReady, SentinelEngineStalled, SentinelSchedulerStalled,
 SentinelConfigRestartRequired, SentinelRestarting, SentinelDescriptorsScarce, SentinelTaskFailing, SentinelTaskMissed,
 SentinelSourceDown, SentinelSourceStale, SentinelObservationsRejected, SentinelFileLost, SentinelObservationsLate,
 SentinelBehind, SentinelBacklog, SentinelSeriesBlind, SentinelSeriesUnexposed, SentinelIngestionStopped,
-SentinelCommitsFailing, SentinelNotificationsFailing
+SentinelCommitsFailing, SentinelNotificationsFailing, SentinelDrillOverdue
 """,
     )
 )
@@ -30,6 +30,8 @@ SIGNAL = {
     "SentinelCritical": "critical",
     "SentinelSiteAlarm": "warning",
 }
+DRILL = "SentinelDrill"
+"""It is no fault and no alarm, comes at once and has a severity of its own."""
 OF_ANY_CHANNEL = {"SentinelSpreadRisen", "SentinelSiteAlarm"}
 """Alarms that are not, or not only, of a slow return."""
 
@@ -56,12 +58,13 @@ def test_promtool_agrees(deploy: Path, tool: Callable[[str], str], arguments: tu
 
 
 def test_the_alerts_are_those_that_are_promised(alerts: list[dict[str, Any]]) -> None:
-    assert {alert["alert"] for alert in alerts} == OPERATIONAL | set(SIGNAL)
+    assert {alert["alert"] for alert in alerts} == OPERATIONAL | set(SIGNAL) | {DRILL}
 
 
 def test_each_alert_says_what_where_how_bad_and_what_to_do(alerts: list[dict[str, Any]]) -> None:
     for alert in alerts:
-        assert alert["labels"]["severity"] in ("warning", "critical"), alert["alert"]
+        allowed = ("drill",) if alert["alert"] == DRILL else ("warning", "critical")
+        assert alert["labels"]["severity"] in allowed, alert["alert"]
         signal = set() if alert["alert"] not in SIGNAL else {"page"}
         if "series_alarm" in alert["expr"]:
             signal.add("numbers")

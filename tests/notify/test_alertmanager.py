@@ -72,6 +72,22 @@ def test_labels_are_those_of_the_metric_behind_prometheus_empty_ones_left_out(we
     assert series["generatorURL"] == "http://buoy:9814/alarms/a1b2"
 
 
+def test_a_drill_has_the_name_and_the_labels_of_the_shipped_rule_alone(web: Web) -> None:
+    (rule,) = [
+        rule
+        for group in yaml.safe_load(RULES.read_text())["groups"]
+        for rule in group["rules"]
+        if rule.get("alert") == "SentinelDrill"
+    ]
+    notifier = make_notifier(AlertmanagerNotify(kind="alertmanager", url=web.address, page="http://buoy:9814"))
+    notifier.send([EVENT | {"series": "drill", "severity": "drill", "drill": True}], soon())
+    (alert,) = json.loads(web.got[0][2])
+    scraped = {"job": "sentinel", "instance": "127.0.0.1:9814"}
+    assert alert["labels"] == {"alertname": rule["alert"], **rule["labels"], **scraped}
+    assert alert["generatorURL"] == "http://buoy:9814/status"
+    assert "page" not in alert["annotations"]
+
+
 def test_one_bad_alert_is_refused_alone_and_an_outage_loses_nothing(web: Web) -> None:
     notifier = make_notifier(AlertmanagerNotify(kind="alertmanager", url=web.address))
     other = EVENT | {"id": "c3", "series": "other"}

@@ -44,6 +44,19 @@ def test_an_alarm_is_a_mail_and_its_end_an_answer_to_it(mailbox: Mailbox, tmp_pa
     assert mailbox.mail[2]["message-id"] == first["message-id"], "a repetition can be told"
 
 
+def test_a_drill_is_called_one_in_the_subject_and_leads_to_the_page_that_knows_it(
+    mailbox: Mailbox, tmp_path: Path
+) -> None:
+    of_drill = {"series": "drill", "severity": "drill", "drill": True, "text": "This is a drill."}
+    mailer(mailbox, tmp_path).send([EVENT | of_drill, CLEARED | of_drill], soon())
+    assert [mail["subject"].split(":")[0] for mail in mailbox.mail] == [
+        "[sentinel drill] drill", "[sentinel drill] ended"
+    ]  # fmt: skip
+    text = mailbox.mail[0].get_content()
+    assert "https://lakes.example.org/status" in text
+    assert not any(word in text for word in ("/series/", "/alarms/", "sentinel explain"))
+
+
 def test_encrypted_from_the_first_byte(mailbox_tls: Mailbox, tmp_path: Path) -> None:
     notifier = mailer(mailbox_tls, tmp_path, tls="tls", username=None, password_file=None)
     assert notifier.send([EVENT], soon()) == Delivery("delivered", 1)

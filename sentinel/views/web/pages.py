@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse
 from sentinel import __version__
 from sentinel.domain.channels import CHANNELS
 from sentinel.domain.clock import MICROSECONDS, Clock
+from sentinel.domain.drills import DrillView
 from sentinel.domain.metrics import LEVEL
 from sentinel.domain.spans import duration_in_words, moment_in_words, moment_iso, number_in_words, threshold_label
 from sentinel.domain.states import RuleView, SeriesView, SourceStatus, Spectrogram, State
@@ -25,6 +26,7 @@ from sentinel.pipeline.snapshot import Snapshot, rank_by_e_value
 from sentinel.text import claims, words
 from sentinel.text.checks import checks_in_words
 from sentinel.text.declared import declared_in_words
+from sentinel.text.drills import drill_in_words
 from sentinel.text.receipts import moment
 from sentinel.views.web.downloads import Observations
 from sentinel.views.web.pictures import draw_sparks, plain
@@ -69,6 +71,8 @@ class Access:
     """True once the daemon was told to end: its time is for its state then, not for pages."""
     observations: Observations = lambda _: nullcontext(iter(()))
     """Opens what the journal keeps of the series of that name."""
+    drill: Callable[[], DrillView] = DrillView
+    """The present drill, or the last one."""
     state_dir: str = "DIR"
     """The state folder, for commands that a page names."""
 
@@ -157,6 +161,7 @@ def status(access: Access, clock: Clock) -> HTMLResponse:
     newest = [one.newest_us for one in access.sources() if one.newest_us is not None]
     return render(
         "status.html", newest_us=max(newest, default=None), state_dir=access.state_dir,
+        drill=drill_in_words(access.drill()),
         **_summary(access, snapshot, clock),
     )  # fmt: skip
 
