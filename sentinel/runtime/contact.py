@@ -74,8 +74,9 @@ class Contact:
             if self._inbox.put(frame, PUT_SECONDS):
                 break
         self.succeed()
+        what = "observations left out" if frame.rejected else "remark on what was read"
         for complaint in frame.complaints if frame.complaints != self._complaints else ():
-            logger.warning("observations left out", extra={"source": self._name, "why": complaint})
+            logger.warning(what, extra={"source": self._name, "why": complaint})
         self._complaints = frame.complaints
         return True
 

@@ -239,8 +239,15 @@ def test_a_start_that_failed_after_frames_had_come_goes_on_from_what_is_committe
 def test_the_same_complaint_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rig = PushRig(tmp_path, Pushed(tmp_path))
     for n in range(5):
-        rig.source.push(frame(n, n + 1, complaints=("line 3: no number",)))
+        rig.source.push(frame(n, n + 1, rejected={"not_a_number": 1}, complaints=("line 3: no number",)))
     assert sum(line.message == "observations left out" for line in caplog.records) == 1
+
+
+def test_a_remark_where_nothing_was_left_out_does_not_say_that_something_was(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    PushRig(tmp_path, Pushed(tmp_path)).source.push(frame(0, 1, complaints=("a row for each year",)))
+    assert [line.message for line in caplog.records if hasattr(line, "why")] == ["remark on what was read"]
 
 
 def test_a_cursor_that_cannot_be_kept_is_the_fault_of_the_frame_and_the_engine_goes_on(tmp_path: Path) -> None:
