@@ -105,7 +105,9 @@ def test_it_serves_and_ends_in_order_on_sigterm_and_goes_on_where_it_was(tmp_pat
     assert [json.loads(line)["key"] for line in told] == [event["id"] for event in events]
 
 
-def test_sighup_takes_new_settings_and_keeps_the_old_where_the_file_is_bad(tmp_path: Path, start: Start) -> None:
+def test_sighup_takes_new_settings_keeps_the_old_where_the_file_is_bad_and_shows_what_needs_a_restart(
+    tmp_path: Path, start: Start
+) -> None:
     write_config(tmp_path, alarms=ALARMS)
     (tmp_path / "data.csv").write_text(long_csv(VALUES[:300]))
     daemon = start().ready()
@@ -119,15 +121,28 @@ def test_sighup_takes_new_settings_and_keeps_the_old_where_the_file_is_bad(tmp_p
     daemon.signal(signal.SIGHUP)
     wait_for(lambda: daemon.log.count("configuration not reloaded") == 2, PATIENCE, "second refusal")
     assert daemon.get("/-/ready").status_code == 200
-    write_config(
-        tmp_path, alarms=[{"threshold": 0.25, "alpha": 0.001, "at_start": "alarm"}], banks={"default": {"kappa": 1.5}}
-    )
+    new = {
+        "alarms": [{"threshold": 0.25, "alpha": 0.001, "at_start": "alarm"}], "banks": {"default": {"kappa": 1.5}}
+    }  # fmt: skip
+    write_config(tmp_path, **new)
     daemon.signal(signal.SIGHUP)
     daemon.said("banks.default.kappa: has gone")
     daemon.said("configuration reloaded")
     assert daemon.metric("sentinel_config_last_reload_successful") == 1
     wait_for(lambda: "0.25" in str(daemon.get("/api/v1/series/s0").json()["rules"]), PATIENCE, "the new rule")
     assert daemon.get("/api/v1/series/s0").json()["ticks"] == 299, "the cells were kept"
+
+    assert daemon.metric('sentinel_config_restart_required{reason="web"}') == 0
+    write_config(tmp_path, **new, web={"listen": "127.0.0.1:0", "max_series": 7})
+    daemon.signal(signal.SIGHUP)
+    wait_for(lambda: daemon.metric('sentinel_config_restart_required{reason="web"}') == 1, PATIENCE, "it is shown")
+    assert daemon.metric('sentinel_config_restart_required{reason="daemon"}') == 0
+    assert "in force after a restart: web" in daemon.get("/").text
+    daemon.said("these sections change at a restart.*sections=web")
+    write_config(tmp_path, **new)
+    daemon.signal(signal.SIGHUP)
+    wait_for(lambda: daemon.metric('sentinel_config_restart_required{reason="web"}') == 0, PATIENCE, "it is taken back")
+    assert "in force after a restart" not in daemon.get("/").text
     daemon.stop()
 
 

@@ -74,24 +74,6 @@ def test_sighup_exchanges_sources_and_receivers_and_loses_and_doubles_nothing(tm
     assert len(rows) == len(set(rows)) == 1200 + 900 + 1200
 
 
-def test_a_section_that_needs_a_restart_is_shown_until_it_is_taken_back(tmp_path: Path, start: Start) -> None:
-    (tmp_path / "data.csv").write_text(long_csv(VALUES[:10]))
-    write_config(tmp_path)
-    daemon = start().ready()
-    assert daemon.metric('sentinel_config_restart_required{reason="web"}') == 0
-    write_config(tmp_path, web={"listen": "127.0.0.1:0", "max_series": 7})
-    daemon.signal(signal.SIGHUP)
-    wait_for(lambda: daemon.metric('sentinel_config_restart_required{reason="web"}') == 1, PATIENCE, "it is shown")
-    assert daemon.metric('sentinel_config_restart_required{reason="daemon"}') == 0
-    assert "in force after a restart: web" in daemon.get("/").text
-    daemon.said("these sections change at a restart.*sections=web")
-    write_config(tmp_path)
-    daemon.signal(signal.SIGHUP)
-    wait_for(lambda: daemon.metric('sentinel_config_restart_required{reason="web"}') == 0, PATIENCE, "it is taken back")
-    assert "in force after a restart" not in daemon.get("/").text
-    daemon.stop()
-
-
 def test_systemd_hears_what_the_daemon_does_and_ready_only_once_it_is(tmp_path: Path, start: Start) -> None:
     (tmp_path / "data.csv").write_text(long_csv(VALUES[:10]))
     heard: list[str] = []
