@@ -9,11 +9,11 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from scipy.stats import mannwhitneyu
+from scipy.stats import kendalltau, mannwhitneyu
 
 from tests.studies.skill.development import BEYOND, LONGEST, SHORTEST, runs
 from tests.studies.skill.figures import EARLY, LATE, MOMENTS, auc, figures
-from tests.studies.skill.rivals import judged
+from tests.studies.skill.rivals import judged, trend
 from tests.studies.skill.watched import moments
 
 EWSTOOLS = """
@@ -99,3 +99,8 @@ def test_a_null_that_drifts_moves_as_far_as_the_system_does():
         assert (np.diff(moved[1:]) < 0).all()
         drift = drawn.forced[: tip // 2, run].mean() - drawn.forced[:40, run].mean()
         assert moved[: tip // 2].mean() == pytest.approx(drift, abs=0.02)
+
+
+def test_the_trend_is_the_tau_of_kendall(generator):
+    indicator = generator.normal(size=300).cumsum().round(1)
+    assert trend(indicator) == kendalltau(np.arange(300), indicator).statistic
