@@ -22,7 +22,8 @@ from sentinel.domain.spans import Cadence
 from sentinel.pipeline import sites
 from sentinel.pipeline.arrays import Arrays, Floats, Ints, flatten, unflatten
 from sentinel.pipeline.cohort import READ_ONLY, Cohort, CohortState, take_series
-from sentinel.pipeline.join import NO_INTS, Comparisons, missing_ticks
+from sentinel.pipeline.grid import NEVER
+from sentinel.pipeline.join import NO_INTS, Comparisons, Waiting, missing_ticks
 from sentinel.pipeline.limits import Limits
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
 from sentinel.pipeline.plan import Plan, PlanChannel, PlanRule, SeriesPlans
@@ -131,7 +132,7 @@ def digest(members: CohortState, row: int) -> str:
 def _build(pipeline: Pipeline, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any]) -> PipelineState:
     entries = missing_ticks(0)
     own, target, counterpart = (arrays[f"comparisons/{name}"] for name in _COMPARISONS)
-    waits = [unflatten(entries, arrays, f"comparisons/{part}/") for part in ("targets", "counterparts")]
+    waits = [_read_waiting(entries, arrays, f"comparisons/{part}/") for part in ("targets", "counterparts")]
     comparisons = Comparisons(own, target, counterpart, tuple(header["counterparts"]), *waits)
     names = tuple(header["names"])
     plans = SeriesPlans(pipeline.plans, names, comparisons.target_of(len(names)))
@@ -150,6 +151,12 @@ def _build(pipeline: Pipeline, arrays: Mapping[str, NDArray[Any]], header: Mappi
         renamed=tuple(tuple(names) for names in header.get("renamed", ())),
         events=tuple(map(GateEvent.from_record, header.get("events", ()))),
     ).with_cohorts(keys, cohorts)  # fmt: skip
+
+
+def _read_waiting(pattern: Waiting, arrays: Mapping[str, NDArray[Any]], prefix: str) -> Waiting:
+    """Read the ticks that wait; those of a state that did not know when they came, came in time."""
+    came = {f"{prefix}due_us": np.full(arrays[f"{prefix}tick"].size, NEVER), **arrays}
+    return unflatten(pattern, came, prefix)
 
 
 def read_gone(header: Mapping[str, Any], key: str) -> tuple[tuple[int, str, str], ...]:

@@ -4,7 +4,9 @@ A comparison is named `TARGET - COUNTERPART`; its ticks are the target's. One is
 that covers its middle, as soon as that one is *decided*: closed, or known to be missing because the counterpart has
 closed a later one, or because the watermark of its source is `stale_after` past it (of one that has not appeared: the
 watermarks of all sources). So neither how a stream is cut nor how two sources take turns matters. The counterpart's
-open tick is looked at without closing it: its next observation may be a long way off.
+open tick is looked at without closing it: its next observation may be a long way off. A tick that came late itself, by
+more than `stale_after`, is of a backlog, and that of the counterpart may not be read yet: it is missing once the
+watermark of its source is `stale_after` past the one at which the target's tick came.
 
 A counterpart that is more than `patience` ticks behind its target is given up: all that waits is handed on without it,
 and so is what follows, a few ticks later (what came in order of time has been seen by then), until it has caught up. So
@@ -13,7 +15,6 @@ no more than `patience` ticks ever wait. All this is counted in ticks and waterm
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +26,7 @@ from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.conditioning import ComparisonBlock, Side
 from sentinel.pipeline.grid import ABSENT, NEVER, lay_out
 from sentinel.pipeline.plan import Plan
+from sentinel.pipeline.positions import Positions
 from sentinel.pipeline.scoring import Stopwatch
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 _TICK_BITS = 42
 _OFFSET = 1 << (_TICK_BITS - 1)
 NO_INTS: Ints = np.empty(0, np.int64)
+_UNTOLD = int(np.iinfo(np.int64).max)
 
 
 class Waiting(NamedTuple):
@@ -45,6 +48,9 @@ class Waiting(NamedTuple):
     kind: Codes
     value: Floats
     side: Side
+    due_us: Ints
+    """Of a target's: watermark of the counterpart's source from which on a tick without it is missing: `NEVER` of one
+    that came in time, `_UNTOLD` until the target's source has told a watermark."""
 
 
 def missing_ticks(entries: int) -> Waiting:
@@ -53,7 +59,7 @@ def missing_ticks(entries: int) -> Waiting:
     unknown += np.nan
     flags, codes = ("valid", "judged", "second_valid", "reset", "learning"), ("blind",)
     side = Side(**{name: no if name in flags else code if name in codes else unknown for name in Side._fields})
-    return Waiting(whole, whole, code, unknown, side)
+    return Waiting(whole, whole, code, unknown, side, whole + NEVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,67 +114,6 @@ class Comparisons:
             self, targets=take(self.targets, ~moved[self.targets.comparison]),
             counterparts=take(self.counterparts, ~moved[self.counterparts.comparison]),
         )  # fmt: skip
-
-
-class Positions(NamedTuple):
-    """The position of every series on its grid, by id: what the join knows of a target and of its counterpart.
-
-    Zeros, -1 and `NEVER` while its cadence or its source's watermark is not known.
-    """
-
-    cohort: Ints
-    row: Ints
-    origin: Ints
-    next_tick: Ints
-    newest_us: Ints
-    watermark_us: Ints
-    """Of its source."""
-    watermark_tick: Ints
-    """First tick that is not `stale_after` behind that watermark."""
-    common_watermark_tick: Ints
-    """The same for the watermark common to all sources: a counterpart that has not appeared by then is missing."""
-    common_watermark_us: Ints
-    """Up to when all sources have told everything; the same for all series."""
-    cadence_us: Ints
-    months: Ints
-    gap_us: Ints
-    """Longest gap."""
-    late: Ints
-    """Ticks by which an observation may come out of order."""
-    patience: Ints
-    """Ticks that a target waits for it, at most."""
-    open_id: Ints
-    """Observations whose ticks are still open: series and tick, shape (n,)."""
-    open_tick: Ints
-
-
-def find_positions(
-    stages: Sequence[Cohort], cohorts: Sequence[CohortState], watermark_us: Ints, common_watermark_us: int
-) -> Positions:
-    """Find where each series is, given the watermark of its source and the one common to all sources (or `NEVER`)."""
-    found = Positions(*(np.zeros(watermark_us.size, np.int64) for _ in Positions._fields))
-    found.cohort.fill(-1)
-    found.next_tick.fill(-1)
-    found.newest_us.fill(NEVER)
-    found.watermark_us[:], found.common_watermark_us[:] = watermark_us, common_watermark_us
-    ids_open, ticks_open = [found.open_id[:0]], [found.open_tick[:0]]
-    for at, (stage, members) in enumerate(zip(stages, cohorts, strict=True)):
-        plan, ids, grid = stage.plan, members.series, members.grid
-        ids_open.append(ids[grid.pending_row])
-        ticks_open.append(stage.grid.tick_of(grid.origin_us[grid.pending_row], grid.pending_us))
-        found.cohort[ids], found.row[ids] = at, np.arange(ids.size)
-        found.origin[ids], found.next_tick[ids], found.newest_us[ids] = grid.origin_us, grid.next_tick, grid.newest_us
-        silence = max(plan.stale_after_us, plan.lateness_us)
-        for ticks, moments_us in (
-            (found.watermark_tick, found.watermark_us), (found.common_watermark_tick, found.common_watermark_us),
-        ):  # fmt: skip
-            known_us = np.where(moments_us[ids] == NEVER, 0, moments_us[ids])
-            ticks[ids] = stage.grid.tick_of(grid.origin_us, known_us - silence)
-        found.cadence_us[ids], found.months[ids] = plan.cadence_us, plan.months
-        found.gap_us[ids] = plan.max_gap * plan.cadence_us
-        found.late[ids] = math.ceil(plan.lateness_us / plan.cadence_us) + 1
-        found.patience[ids] = plan.patience
-    return found._replace(open_id=np.concatenate(ids_open), open_tick=np.concatenate(ticks_open))
 
 
 class Closed(NamedTuple):
@@ -229,9 +174,9 @@ def _advance(
     ended: bool,
 ) -> tuple[Comparisons, _Due, Ints]:  # fmt: skip
     """Decide which ticks are due; also give for each comparison the first tick of its target that still waits."""
-    targets = concat([state.targets, *fresh.targets])
+    targets = _note_told(state, concat([state.targets, *fresh.targets]), where)
     counterparts = concat([state.counterparts, *fresh.counterparts])
-    reach = _find_reach(state, where)
+    reach = _find_reach(state, where, _find_held(state, targets, where))
     there, shift = reach.there, reach.shift
     decided = where.next_tick[state.target] if ended else reach.decided
     first = np.maximum(reach.closed, np.maximum(where.next_tick[state.own], 0))
@@ -267,8 +212,29 @@ class _Reach(NamedTuple):
     """First tick that waits."""
 
 
-def _find_reach(state: Comparisons, where: Positions) -> _Reach:
-    """Find how far each has come, by the ticks that are closed and the watermarks of the sources."""
+def _note_told(state: Comparisons, targets: Waiting, where: Positions) -> Waiting:
+    """Note of the ticks whose source has told a watermark since they came whether they came in time."""
+    T = state.target[targets.comparison]
+    new = (targets.due_us == _UNTOLD) & (where.watermark_us[T] != NEVER)
+    late = targets.tick < where.watermark_tick[T]
+    due_us = np.where(late, np.where(new, where.watermark_us[T], 0) + where.silence_us[T], NEVER)
+    return targets._replace(due_us=np.where(new, due_us, targets.due_us))
+
+
+def _find_held(state: Comparisons, targets: Waiting, where: Positions) -> Ints:
+    """Find for each comparison its first tick of which the watermark of the counterpart's source says nothing yet."""
+    R = state.counterpart[targets.comparison]
+    held = (R >= 0) & (targets.due_us > where.watermark_us[R])
+    first = np.full(len(state), _UNTOLD)
+    np.minimum.at(first, targets.comparison[held], targets.tick[held])
+    return first
+
+
+def _find_reach(state: Comparisons, where: Positions, held: Ints | None = None) -> _Reach:
+    """Find how far each has come, by the ticks that are closed and the watermarks of the sources.
+
+    From the tick `held` on the watermarks say nothing.
+    """
     T, R = state.target, state.counterpart
     begun = (R >= 0) & (where.next_tick[T] >= 0) & (where.next_tick[R] >= 0)
     alike = (where.cadence_us[T] == where.cadence_us[R]) & (where.months[T] == where.months[R])
@@ -284,6 +250,7 @@ def _find_reach(state: Comparisons, where: Positions) -> _Reach:
     heard = np.where(
         speaks, np.where(absent, where.common_watermark_tick[T], where.watermark_tick[R] - shift), -_OFFSET
     )
+    heard = heard if held is None else np.minimum(heard, held)
     patience = where.patience[np.where(there, R, T)]
     given_up = where.next_tick[T] - closed > patience
     seen = where.next_tick[T] - where.late[T] - np.where(there, where.late[R], 0)
@@ -346,6 +313,7 @@ def _make_entries(comparisons: Ints, columns: Ints, plan: Plan, members: CohortS
             conditioned.scale[at], stepped.scored.estimates.spread[at], second.past[at], second.present[at],
             second.valid[at], pair.reset[at], learning, blind,
         ),
+        np.full(p.size, _UNTOLD),
     )  # fmt: skip
 
 

@@ -22,8 +22,8 @@ from sentinel.pipeline.arrays import Floats, Ints
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.gates import Gates, Passages, declare, note_held
 from sentinel.pipeline.grid import NEVER
-from sentinel.pipeline.join import Positions, find_positions
 from sentinel.pipeline.plan import Plan, Plans, learn_cadence
+from sentinel.pipeline.positions import Positions, find_positions
 from sentinel.pipeline.results import Result, ResultBuilder
 from sentinel.pipeline.scoring import Stopwatch
 from sentinel.pipeline.state import NOTHING, Batch, CohortKey, PipelineState, assign, note_watermark, recall, register

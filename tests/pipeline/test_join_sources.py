@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -233,3 +234,66 @@ def test_a_source_that_was_taken_out_of_the_settings_is_not_waited_for() -> None
     state, _ = pipeline.advance(state, part_of("peter", fields, 100, 200, 200 * HOUR_US - 1))
     alone = seen(pipeline, state)
     assert (alone.reason, alone.ticks) == (Reason.COUNTERPART_MISSING, 200 - STALE)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    seed=st.integers(0, 1_000), down=st.integers(5, 90), order=st.lists(st.sampled_from(["peter", "paul"]), max_size=8),
+    cuts=st.lists(st.integers(1, 60), max_size=3), polled=st.booleans(), stop=st.integers(0, 12),
+)  # fmt: skip
+def test_two_backlogs_after_an_outage_read_the_same_in_whatever_order(
+    seed: int, down: int, order: list[str], cuts: list[int], polled: bool, stop: int
+) -> None:
+    # Both sources had said that there is nothing, so whichever was read first was taken to be alone.
+    found, chosen = lakes(seed, TICKS), against(alarms=EVERY)
+    now = 100 + down
+    before = list(
+        turns(stream({n: v[:100] for n, v in found.items()}), {n: [50, 100] for n in found}, ["peter", "paul"])
+    )
+    before += [part_of(name, found, 0, 0, hour * HOUR_US) for hour in (101, now) for name in found]
+    edges = [100, *sorted({100 + cut for cut in cuts if cut < down}), now]
+    left = {name: list(pairwise(edges)) for name in found}
+    parts = []
+    for name in [*order, *(each for each in found for _ in edges)]:
+        if left[name]:
+            first, last = left[name].pop(0)
+            parts.append(part_of(name, found, first, last, now * HOUR_US if not left[name] else None))
+            other = next(each for each in found if each != name)
+            if polled and not left[name] and left[other] and left[other][0][0] == 100:
+                parts.append(part_of(other, found, 0, 0, now * HOUR_US + 1))
+    live = [part_of(name, found, t, t + 20, (t + 20) * HOUR_US - 1) for t in range(now, TICKS, 20) for name in found]
+    pipeline, results = Pipeline(chosen), []
+    state = pipeline.init()
+    for at, batch in enumerate([*before, *parts, *live]):
+        if at == len(before) + stop:
+            pipeline = Pipeline(chosen)
+            state = restarted(pipeline, state)
+        state, result = pipeline.advance(state, batch, rows=True)
+        results.append(result)
+    state, result = pipeline.finish(state, rows=True)
+    results.append(result)
+    rows = Rows.join([each.rows for each in results if each.rows is not None])
+    assert rows is not None
+    whole = Run(state, rows, [event for each in results for event in each.events], 0)
+    assert seen_of(whole) == seen_of(through(Pipeline(chosen), [stream(found)]))
+
+
+def test_a_backlog_waits_for_its_counterpart_no_longer_than_the_counterpart_may_be_silent() -> None:
+    found, pipeline = lakes(8, 300), Pipeline(against())
+    state = two_sources({name: values[:100] for name, values in found.items()}, 100, 100, pipeline)
+    state, _ = pipeline.advance(state, part_of("paul", found, 0, 0, 120 * HOUR_US))
+    state, _ = pipeline.advance(state, part_of("peter", found, 100, 120, 120 * HOUR_US))
+    for told, ticks in ((121, 100), (122, 100), (123, 120)):
+        state, _ = pipeline.advance(state, part_of("paul", found, 0, 0, told * HOUR_US))
+        assert seen(pipeline, state).ticks == ticks
+
+
+def test_ticks_that_wait_in_a_state_of_a_version_that_did_not_know_when_they_came_are_read() -> None:
+    found, pipeline = lakes(8, 300), Pipeline(against())
+    state = two_sources({name: values[:100] for name, values in found.items()}, 100, 100, pipeline)
+    state, _ = pipeline.advance(state, part_of("peter", found, 100, 120, 120 * HOUR_US))
+    arrays, header = to_arrays(state)
+    older = {name: array for name, array in arrays.items() if not name.endswith("/due_us")}
+    assert len(older) == len(arrays) - 2
+    after, _ = pipeline.advance(from_arrays(pipeline, older, header), part_of("paul", found, 100, 120, 120 * HOUR_US))
+    assert seen(pipeline, after).ticks == 120
