@@ -88,6 +88,8 @@ class AlertmanagerNotify(_Remote):
     """Labels of every alert. With those that Prometheus gives the daemon, both ways lead to the same alert."""
     page: Url | None = None
     """Address under which people reach the daemon's page, for links; null = no links."""
+    runbooks: Url | None = None
+    """Address at which your site serves docs/runbooks.md, as in the first of the shipped rules; null = no link."""
     resend_every: PositiveDuration = MINUTE
     """How often open alarms are sent again: an Alertmanager that has lost its memory knows them then."""
     keep: PositiveDuration = HOUR
@@ -96,6 +98,8 @@ class AlertmanagerNotify(_Remote):
     def _conflicts(self) -> Iterator[Fault]:
         yield from super()._conflicts()
         yield from _without_login("url", self.url)
+        if self.runbooks is not None and "#" in self.runbooks:
+            yield Fault(("runbooks",), "the page itself is needed; the section of each alert is added to it")
         if self.keep < 3 * self.resend_every:
             message = "is less than 3 times resend_every; a lost message would end open alarms"
             yield Fault(("keep",), message)

@@ -110,6 +110,8 @@ class AlertmanagerNotifier(Notifier):
         words = {name: f"{value:.4g}" for name, value in number.items()}
         said = {"summary": f"{event['series']}: {event['what']}", "description": str(event["text"]), **words}
         said |= {"alarm": str(event["id"]), "settings": str(event.get("settings") or "")}
+        if self._settings.runbooks is not None:
+            said["runbook_url"] = f"{self._settings.runbooks}#{alert_name(event).lower()}"
         if self._settings.page is not None and "members" not in event and not is_drill(event):
             name = quote(str(event["series"]), safe="/", errors="replace")
             said["page"] = f"{self._settings.page.rstrip('/')}/series/{name}"

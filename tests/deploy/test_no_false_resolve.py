@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -153,10 +155,20 @@ def test_alerts_that_come_through_prometheus_and_directly_are_one_alert_each(
     alarms = [{"threshold": 0.5, "alpha": 0.001, "at_start": "alarm"}]
     direct = {
         "kind": "alertmanager", "url": f"http://{alertmanager}", "labels": {"job": "sentinel", "instance": address},
-        "resend_every": "1s",
+        "resend_every": "1s", "runbooks": "https://runbooks.example.org/sentinel",
     }  # fmt: skip
-    write_config(tmp_path, alarms=alarms, web={"listen": address}, notify=[direct])
+    labelled = {"kind": "csv", "name": "lake", "path": "data.csv", "every": "50ms", "labels": {"site": "north"}}
+    web = {"listen": address, "labels": ["site"]}
+    drill = {"keep": "10s", "timeout": "1m"}
+    write_config(tmp_path, alarms=alarms, web=web, notify=[direct], sources=[labelled], drill=drill)
     (tmp_path / "data.csv").write_text(long_csv(VALUES[:SLOWING]))
+
+    def left() -> list[dict[str, Any]]:
+        active: list[dict[str, Any]] = httpx.get(
+            f"http://{alertmanager}/api/v2/alerts", params={"active": "true"}, trust_env=False
+        ).json()
+        return active
+
     daemon = Running(tmp_path).ready()
     try:
         both = (
@@ -168,15 +180,19 @@ def test_alerts_that_come_through_prometheus_and_directly_are_one_alert_each(
         time.sleep(5)  # several more of each
         found = httpx.get(f"http://{alertmanager}/api/v2/alerts", trust_env=False).json()
         assert len(found) == 3, found
+        for alert in found:
+            assert alert["labels"]["label_site"] == "north"
+            assert alert["annotations"]["runbook_url"].endswith("/sentinel#sentinelresilienceloss")
+
+        making = subprocess.Popen([sys.executable, "-m", "sentinel", "drill", "--state", str(tmp_path / "state")])
+        fires = 'ALERTS{alertname="SentinelDrill", alertstate="firing", severity="drill", drill="true"}'
+        eventually(lambda: ask(client, "query", query=fires), PATIENCE, lambda: "the drill did not come by Prometheus")
+        (drills,) = [each for each in left() if each["labels"]["alertname"] == "SentinelDrill"]
+        assert drills["annotations"]["runbook_url"].endswith("#sentineldrill")
+        assert making.wait(PATIENCE) == 0
+        eventually(lambda: len(left()) == 3, PATIENCE, lambda: f"the drill has not ended: {left()}")
         with (tmp_path / "data.csv").open("a") as file:
             file.write(long_csv(VALUES[SLOWING:], SLOWING, header=False))
-
-        def left() -> list[dict[str, Any]]:
-            active: list[dict[str, Any]] = httpx.get(
-                f"http://{alertmanager}/api/v2/alerts", params={"active": "true"}, trust_env=False
-            ).json()
-            return active
-
         eventually(lambda: not left(), PATIENCE, lambda: f"still open: {left()}")
     finally:
         daemon.kill()

@@ -72,6 +72,23 @@ def test_labels_are_those_of_the_metric_behind_prometheus_empty_ones_left_out(we
     assert series["generatorURL"] == "http://buoy:9814/alarms/a1b2"
 
 
+def test_each_alert_leads_to_the_section_of_the_runbooks_that_the_shipped_rules_lead_to(web: Web) -> None:
+    rules = yaml.safe_load(RULES.read_text())["groups"]
+    page = rules[0]["rules"][0]["labels"]["url"]
+    shipped = {
+        rule["alert"]: page + rule["annotations"]["runbook_url"].rpartition("}}")[2]
+        for group in rules
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+    notifier = AlertmanagerNotifier(AlertmanagerNotify(kind="alertmanager", runbooks=page))
+    events = [EVENT, EVENT | {"severity": "critical"}, EVENT | {"rule": "spread"}, SITE, EVENT | {"drill": True}]
+    for event in events:
+        alert: Any = notifier.alert_of(event)
+        assert alert["annotations"]["runbook_url"] == shipped[alert["labels"]["alertname"]]
+    assert "runbook_url" not in str(AlertmanagerNotifier(AlertmanagerNotify(kind="alertmanager")).alert_of(EVENT))
+
+
 def test_a_drill_has_the_name_and_the_labels_of_the_shipped_rule_alone(web: Web) -> None:
     (rule,) = [
         rule
