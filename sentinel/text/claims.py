@@ -25,6 +25,7 @@ from sentinel.text.words import (
     HELD,
     REASONS,
     REMARKS,
+    SHIFTED,
     alpha_in_words,
     budget_in_words,
     known_recovery,
@@ -302,8 +303,10 @@ def _scale_in_words(event: AlarmEvent) -> str:
 
 
 def _recovery(event: AlarmEvent) -> str:
-    """Say the recovery time; with an open band only what it is at least."""
+    """Say the recovery time; of an open band what it is at least, and nothing where the level may have jumped."""
     known, lag1 = known_recovery(event.estimates)
+    if known and event.estimates.lag1_high >= 1.0 and "one_sided" in event.remarks:
+        return f", recovery time {SHIFTED}"
     return f", recovery time {known} {duration_in_words(-event.cadence_us / MICROSECONDS / log(lag1))}" if known else ""
 
 

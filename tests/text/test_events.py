@@ -37,3 +37,16 @@ def test_the_end_of_an_alarm_on_any_channel_has_words(kind: str) -> None:
     )  # fmt: skip
     assert "has ended" in sentence_of(ended)
     assert "{" not in sentence_of(ended)
+
+
+def test_the_recovery_time_of_a_one_sided_alarm_with_an_open_band_is_not_said_to_be_at_least_so_long() -> None:
+    """Bug: after a jump the page said that the series may have shifted, its alarm that recovery takes 8 h at least."""
+    estimates = UNKNOWN._replace(lag1=0.99, lag1_low=0.9, lag1_high=1.0)
+    raised = AlarmEvent(
+        "a/raised", "a", "raised", "lake", "src", "lag1", "0.8", "lag1", "above", False, 0.8, (), 1e-3, "warning", 0,
+        0.1, estimates, 1,
+    )  # fmt: skip
+    assert "recovery time at least" in sentence_of(raised)
+    shifted = sentence_of(raised._replace(remarks=("one_sided",)))
+    assert "recovery time unknown: it may have shifted" in shifted
+    assert "at least" not in shifted

@@ -39,7 +39,7 @@ def test_after_a_jump_an_alarm_says_no_recovery_time(client, daemon, tmp_path: P
     rig = Rig(tmp_path, out=Sink())
     rig.feed(frame(0, 230))
     raised = next(event for event in rig.engine.events if event["what"] == "raised")
-    raised |= {"recovery_seconds": 9e6, "recovery_low_seconds": 9e6, "recovery_high_seconds": None}
+    raised |= {"recovery_seconds": 9e6, "recovery_low_seconds": 9e6, "recovery_high_seconds": None, "text": ""}
     for remarks, is_unknown in (([], False), (["noise"], False), (["one_sided"], True)):
         daemon.events = [event := raised | {"remarks": remarks}]
         assert ("unknown: it may have shifted" in client.get(f"/alarms/{event['alarm_id']}").text) == is_unknown
