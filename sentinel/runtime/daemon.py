@@ -122,7 +122,8 @@ class Daemon:
             not_ready=self._why_not_ready, metrics=self._expose,
             settings_text=lambda: hide_queries(self.engine.settings.model_dump_json(indent=2)),
             events=lambda: self.engine.events, observations=self._observations,
-            state_dir=str(settings.daemon.state_dir), restart_required=lambda: self.restart_required,
+            state_dir=str(settings.daemon.state_dir), history_series=settings.web.history_series,
+            restart_required=lambda: self.restart_required,
             is_ending=lambda: self._stop, drill=lambda: self.engine.drill.view,
         )  # fmt: skip
         self._push: Push | None = None

@@ -59,6 +59,14 @@ def test_a_row_has_a_small_line_of_its_values_and_of_its_lag1_where_a_history_is
     assert 'class="spark' not in rows["reactor"]
 
 
+def test_series_beyond_those_whose_history_is_kept_are_said_to_have_no_small_line(client, daemon) -> None:
+    assert "web.history_series" not in words_of(client.get("/").text)
+    many(daemon, 1_003)
+    text = words_of(client.get("/").text)
+    assert "of the first 1,000 series that came" in text
+    assert "3 have none" in text
+
+
 def test_a_source_that_catches_up_is_named_on_the_pages_and_in_health(client, daemon) -> None:
     daemon.sources = [SourceStatus("old", last_success_us=5, up=True, catching_up=True)]
     for path in ("/", "/status", "/sources"):

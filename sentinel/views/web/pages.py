@@ -73,6 +73,8 @@ class Access:
     """Opens what the journal keeps of the series of that name."""
     drill: Callable[[], DrillView] = DrillView
     """The present drill, or the last one."""
+    history_series: int = 1_000
+    """Series of which a history is kept for pictures."""
     state_dir: str = "DIR"
     """The state folder, for commands that a page names."""
 
@@ -123,6 +125,7 @@ def fleet(access: Access, clock: Clock, query: Query) -> HTMLResponse:
         discoveries=sum(one.discovered for one in ranking), query=query, orders=ORDERS, states=ORDER,
         source_names=sorted(columns.sources), sparks=draw_sparks(snapshot, [view.name for view in views]),
         pictures=_pictures(snapshot, views[:PICTURES]), total=len(snapshot), found=len(names), first=first, rows=ROWS,
+        without_lines=max(0, len(snapshot) - access.history_series), history_series=access.history_series,
         sites=sites[:SITES], further_sites=max(0, len(sites) - SITES), **_summary(access, snapshot, clock),
     )  # fmt: skip
 
