@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from math import isnan
 from pathlib import Path
@@ -144,9 +145,14 @@ def _who(args: argparse.Namespace) -> dict[str, str]:
 
 def _restore(folder: Path) -> Replica:
     """Restore the state of a folder, without writing to it."""
-    with Journal.open(folder, read_only=True) as journal:
-        replica = Replica(Settings())
-        restore(journal, replica, lambda _committed, _result: None, lambda: False)
+    log = logging.getLogger(Replica.__module__)
+    was, log.disabled = log.disabled, True  # the daemon said it when it happened; here it would be no news
+    try:
+        with Journal.open(folder, read_only=True) as journal:
+            replica = Replica(Settings())
+            restore(journal, replica, lambda _committed, _result: None, lambda: False)
+    finally:
+        log.disabled = was
     return replica
 
 
