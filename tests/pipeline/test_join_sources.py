@@ -236,7 +236,7 @@ def test_a_source_that_was_taken_out_of_the_settings_is_not_waited_for() -> None
     assert (alone.reason, alone.ticks) == (Reason.COUNTERPART_MISSING, 200 - STALE)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     seed=st.integers(0, 1_000), down=st.integers(5, 90), order=st.lists(st.sampled_from(["peter", "paul"]), max_size=8),
     cuts=st.lists(st.integers(1, 60), max_size=3), polled=st.booleans(), stop=st.integers(0, 12),

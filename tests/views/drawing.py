@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from sentinel.config import AlarmSettings
+from sentinel.domain import flags
 from sentinel.domain.channels import UNKNOWN
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.spans import Cadence
@@ -45,7 +46,8 @@ def rows_of(ticks: int, gaps: dict[int, int] | None = None, warm_up: int = 20, s
             spread=np.where(ready, 0.5, np.nan), criticality=np.where(ready, 1.97, np.nan),
         ),
         cadence_us=np.full(ticks, DAY), evidence=np.where(ready, -3.0, np.nan), held=np.zeros(ticks, bool),
-        readings=readings.astype(np.float32),
+        readings=readings.astype(np.float32), flag=np.where(gap, flags.MISSING, flags.UNKNOWN).astype(np.int8),
+        check=np.full(ticks, -1, np.int8),
     )  # fmt: skip
 
 
