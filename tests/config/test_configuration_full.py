@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def keys(node: Node, settings: Any) -> Iterator[tuple[str, int, Any]]:
             yield from keys(inner, settings[key] if isinstance(settings, dict) else getattr(settings, key))
 
 
+@cache
 def all_keys() -> list[tuple[str, int, Any]]:
     root = Reader(FULL.read_text("utf-8"), "full", Faults([])).root()
     assert root is not None
