@@ -49,7 +49,7 @@ def test_a_column_is_listed_before_its_first_number_and_taken_up_with_it(tmp_pat
 CELLS = st.sampled_from(["1", "2.5", "", "NA", "calm", "off"])
 
 
-@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=30), st.data())
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=16), st.data())
 @settings(max_examples=60, deadline=None)
 def test_a_layout_that_is_learnt_once_is_the_one_that_all_first_rows_tell(tmp_path_factory, cells, data):
     path = tmp_path_factory.mktemp("a") / "a.csv"

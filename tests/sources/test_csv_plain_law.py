@@ -59,12 +59,12 @@ def same(frame: Frame) -> tuple[object, ...]:
 
 @settings(max_examples=150, deadline=None)
 @example("time,a,b,c", ["2020-02-27T00:00:00Z,0.0,0.0,0.0"] * 2, "\n", None, {})
-@given(HEADS, st.lists(LINES, max_size=12), st.sampled_from(["\n", "\n", "\r\n"]), st.data(), OPTIONS)
+@given(HEADS, st.lists(LINES, max_size=8), st.sampled_from(["\n", "\n", "\r\n"]), st.data(), OPTIONS)
 def test_the_short_way_and_the_long_way_give_the_same_whatever_is_written_and_however_it_is_cut(
     head: str, lines: list[str], end: str, data: st.DataObject | None, options: dict[str, object]
 ) -> None:
     text = "".join(line + end for line in [head, *lines]).encode()
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=4))) if data else []
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=2))) if data else []
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         path = Path(folder) / "lake.csv"
         path.touch()

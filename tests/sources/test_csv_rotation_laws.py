@@ -17,7 +17,7 @@ STEPS = st.lists(
         st.tuples(st.just("append"), st.integers(1, 12)),
         st.tuples(st.sampled_from(["rotate", "rotate", "compress", "fetch", "fetch", "lose", "restart"]), st.just(0)),
     ),
-    max_size=25,
+    max_size=16,
 )
 WRITERS = st.fixed_dictionaries({
     "dated": st.booleans(), "copies": st.booleans(), "ending": st.sampled_from(sorted(COMPRESS))
