@@ -47,7 +47,7 @@ def groups(deploy: Path) -> list[dict[str, Any]]:
     [
         ("check", "rules", "--lint=all", "--lint-fatal", "rules.yaml"),
         ("check", "config", "scrape.yaml"),
-        pytest.param(("test", "rules", "rules_test.yaml"), marks=pytest.mark.slow),
+        ("test", "rules", "rules_test.yaml"),
     ],
     ids=" ".join,
 )
@@ -55,35 +55,6 @@ def test_promtool_agrees(deploy: Path, tool: Callable[[str], str], arguments: tu
     command = [tool("promtool"), *arguments]
     folder = deploy / "prometheus"
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
-def test_promtool_agrees_with_each_test_on_the_rules_that_it_is_about(
-    deploy: Path, tool: Callable[[str], str], groups: list[dict[str, Any]], tmp_path: Path
-) -> None:
-    """A test costs by the number of rules that are evaluated; the slow one gives each of them all rules, as shipped.
-
-    Promtool compares what a test names, so other alerts make no difference.
-    """
-    every = yaml.safe_load((deploy / "prometheus" / "rules.yaml").read_text())["groups"]
-    group_of = {rule["alert"]: group["name"] for group in every for rule in group["rules"] if "alert" in rule}
-    # As text: values such as 0x10 are numbers to a reader of YAML.
-    head, *tests = re.split(r"^(?=  - name: )", (deploy / "prometheus" / "rules_test.yaml").read_text(), flags=re.M)
-    assert len(tests) == len(groups)
-    about: dict[frozenset[str], str] = {}
-    for test in tests:
-        names = frozenset(group_of[alert] for alert in re.findall(r"alertname: (\w+)", test))
-        about[names] = about.get(names, head) + test
-    files = []
-    for number, (names, text) in enumerate(about.items()):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        rules = [group for group in every if group["name"] in names or group["name"] not in group_of.values()]
-        (folder / "rules.yaml").write_text(yaml.safe_dump({"groups": rules if names else every}))
-        (folder / "test.yaml").write_text(text)
-        files.append(str(folder / "test.yaml"))
-    command = [tool("promtool"), "test", "rules", *files]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
