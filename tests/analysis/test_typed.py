@@ -33,7 +33,7 @@ NAME = st.sampled_from(["a", "b", " c ", "d/e", "\N{GREEK SMALL LETTER ALPHA}"])
 @st.composite
 def tables(draw: st.DrawFn) -> bytes:
     """Text of a table, wide or long, mostly plain."""
-    rows, form = draw(st.integers(1, 12)), draw(CLOCK)
+    rows, form = draw(st.integers(1, 7)), draw(CLOCK)
     numbered = draw(st.booleans())
     times = [
         str(n * 0.5) if numbered else form.format(d=f"2020-01-{1 + n:02}", t=f"{n % 24:02}:30:00") for n in range(rows)
