@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.box import LIBRARIES, SOURCE, Box, booted
+from tests.e2e.running import PATIENCE, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +37,12 @@ def box(tmp_path: Path, package: Path) -> Iterator[Box]:
     """A system without sentinel."""
     folder = tmp_path / "sentinel-package"
     (folder / "etc").mkdir(parents=True)
-    with booted(folder, {str(package.parent): "/opt/package", str(others(tmp_path / "others")): OTHERS}) as made:
+    seen = {
+        str(package.parent): "/opt/package",
+        str(others(tmp_path / "others")): OTHERS,
+        sys.base_prefix: "/opt/python",
+    }
+    with booted(folder, seen) as made:
         yield made
 
 
@@ -90,3 +96,42 @@ def test_the_script_installs_twice_anywhere_but_in_a_home_and_uninstalls_without
     shell(box, f"{SOURCE}/deploy/install.sh --prefix /opt/warner --uninstall")
     left = shell(box, "ls -d /opt/warner /usr/local/bin/sentinel /etc/sentinel /var/lib/sentinel 2>/dev/null || true")
     assert left == "/etc/sentinel\n/var/lib/sentinel\n"
+
+
+RUNNING = """
+sources:
+  - {kind: simulate, name: lake, system: lake, ticks_per_second: 20}
+"""
+
+
+def test_the_script_brings_a_running_service_up_to_date_and_keeps_a_copy_of_its_state(box: Box, package: Path) -> None:
+    shell(box, f"dpkg -x /opt/package/{package.name} /tmp/package")
+    # The service runs as a user who does not see the home folder in which this Python may lie.
+    python = "PATH=/opt/python/bin:$PATH LD_LIBRARY_PATH=/opt/python/lib"
+    install = f"{python} {SOURCE}/deploy/install.sh --wheel $(echo /tmp/package/usr/share/sentinel/*.whl)"
+    shell(box, install)
+    drop_in = "/etc/systemd/system/sentinel.service.d"
+    found = f"Environment=PYTHONPATH={OTHERS} LD_LIBRARY_PATH=/opt/python/lib"
+    shell(box, f"mkdir -p {drop_in}; printf '[Service]\\n{found}\\n' > {drop_in}/found.conf; systemctl daemon-reload")
+    box.configure(RUNNING)
+    box.run("systemctl", "start", "sentinel")
+    wait_for(lambda: box.ticks().get("lake", 0) > 10, PATIENCE, "it judges")
+    first, before = box.show("MainPID"), box.ticks()["lake"]
+
+    box.configure("nonsense: 1\n")
+    assert "nonsense" in shell(box, f"! ({install}) 2>&1"), "it says what is wrong"
+    assert (box.show("ActiveState"), box.show("MainPID")) == ("active", first), "the old one goes on"
+    assert shell(box, "ls /var/backups | grep -c sentinel- || true") == "0\n"
+
+    box.configure(RUNNING)
+    said = shell(box, install)
+    assert "brought up to date and started again" in said
+    kept = said.rpartition(": ")[2].strip()
+    assert (box.show("ActiveState"), box.show("NRestarts")) == ("active", "0")
+    assert box.show("MainPID") != first
+    assert box.ticks()["lake"] >= before, "the series goes on"
+    series = (
+        f"sqlite3.connect('file:{kept}/sentinel.db?mode=ro', uri=True).execute('SELECT name FROM series').fetchall()"
+    )
+    assert shell(box, f'{python} /opt/sentinel/bin/python -c "import sqlite3; print({series})"') == "[('lake',)]\n"
+    assert shell(box, f"stat -c %a {kept}") == "700\n"
