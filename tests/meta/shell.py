@@ -26,6 +26,8 @@ class Shell:
         (folder / ".venv").symlink_to(sys.prefix)
         (folder / ".curlrc").write_text("fail\n")  # an answer such as 404 is a failure
         self._output = folder.with_suffix(".output")
+        for name in ("curl", "ip"):
+            program(name)  # skips where it is absent
         path = f"{folder}/.venv/bin:{os.environ['PATH']}"
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
