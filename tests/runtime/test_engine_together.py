@@ -24,7 +24,7 @@ def frames_of(t: int, sources: int = 3) -> list[Frame]:
 def test_frames_of_several_sources_that_wait_are_one_commit_and_give_what_each_by_itself_gives(tmp_path: Path) -> None:
     chosen = CHOSEN | {"series": [{"match": "n0", "counterpart": "n1", "cadence": "1h"}, {"match": "*"}]}
     together, alone = Rig(tmp_path / "together", chosen), Rig(tmp_path / "alone", chosen)
-    for t in range(200):
+    for t in range(120):
         together.feed(*frames_of(t))
         for each in frames_of(t):
             alone.feed(each)
