@@ -123,6 +123,7 @@ def as_text(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr
 
 def _plain_number(text: pl.Expr, options: TableOptions) -> pl.Expr:
     decimal, thousands = options.decimal, options.thousands
+    text = text.str.replace_all("\N{MINUS SIGN}", "-", literal=True)  # of programs that write as printers do
     if thousands is not None:
         mark = re.escape(thousands)
         # Groups of three only: a mark elsewhere is a slip, or the number is written in another way.

@@ -14,13 +14,13 @@ from sentinel.tables.dialects import UnfinishedError
 ENOUGH_ROWS = 10
 """Rows that tell nothing, from which on a growing file is taken to have nothing to tell."""
 _LOOKED_AT = 200
-_NUMBER_LIKE = re.compile(r"[+-]?\d[\d.,' \u00a0\u202f]*([eE][+-]?\d+)?")
-_SPACED = re.compile(r"[+-]?\d{1,3}(?:([ '\u00a0\u202f])\d{3})(?:\1\d{3})*([.,]\d+)?")
+_NUMBER_LIKE = re.compile(r"[-+\u2212]?\d[\d.,' \u00a0\u202f]*([eE][+-]?\d+)?")
+_SPACED = re.compile(r"[-+\u2212]?\d{1,3}(?:([ '\u00a0\u202f])\d{3})(?:\1\d{3})*([.,]\d+)?")
 _FORMS: tuple[tuple[re.Pattern[str], dict[str, Any]], ...] = (
-    (re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+"), {"decimal": ",", "thousands": "."}),
-    (re.compile(r"[+-]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})"), {"thousands": ","}),
-    (re.compile(r"[+-]?[1-9]\d{0,2},\d{3}"), {}),
-    (re.compile(r"[+-]?\d+,\d+"), {"decimal": ","}),
+    (re.compile(r"[-+\u2212]?\d{1,3}(\.\d{3})+,\d+"), {"decimal": ",", "thousands": "."}),
+    (re.compile(r"[-+\u2212]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})"), {"thousands": ","}),
+    (re.compile(r"[-+\u2212]?[1-9]\d{0,2},\d{3}"), {}),
+    (re.compile(r"[-+\u2212]?\d+,\d+"), {"decimal": ","}),
 )
 """Forms of a number and the options they tell; `1,234` tells none, though it has a mark."""
 

@@ -28,6 +28,7 @@ _TIME_NAMES = (
     r"(iso[ _]?(8601)?[ _]?)?date[ _]?time.*", r"time[ _]?stamp.*",
     r"(sampl\w+|observation|measurement)?[ _]?time([ _(\[].*)?", r"date([ _(\[].*)?",
     r"datum|fecha|zeit(stempel)?|tijd|day|utc|ts|epoch.*|unix.*", r".*(date|datum|timestamp|tmstamp|fecha).*",
+    r"(yyyy|aaaa|jjjj)[-_/.]?mm([-_/.]?(dd|jj|tt)([-_ t]?hh(:?m[mi])?(:?ss)?)?)?",
 )  # fmt: skip
 """Names of time columns, those that say most first."""
 _OF_THE_FILE = (
@@ -45,6 +46,8 @@ _PARTS = (
     (("day", "dd", "dy", "dom"), "%d"), (("hour", "hr", "hh"), "%H"), (("minute", "min", "mn"), "%M"),
     (("second", "sec", "ss"), "%S"),
 )  # fmt: skip
+_HOURS = ("hour", "hh")
+"""Names of hours that a date beside them lacks; `hr` may be a rate or a humidity."""
 _DAY_OF_YEAR = ("doy", "jday", "julian_day", "day_of_year", "yday")
 _FLAG_ENDINGS = (
     "_qual", "_qc", "_flag", "_flags", "_cd", "_qa", "_quality", "_qc_agg", "_qc_tests", "_qartod", "_f", " qc",
@@ -97,10 +100,38 @@ def _find_time(head: pl.DataFrame, names: Sequence[str], options: TableOptions) 
     observed = [name for name in names if not re.fullmatch(_OF_THE_FILE, name.lower())]
     for some, pattern in product((observed, names), _TIME_NAMES):
         if found := [name for name in some if re.fullmatch(pattern, name.lower().lstrip("# ")) and looks(name)]:
-            return _utc_first(found)[0]
+            return _with_hour(head, _utc_first(found)[0], names, options)
     if found := [name for name in names if looks(name) and not _is_whole_number(head[name])]:
-        return found[0]
-    return next((name for name in names if re.fullmatch(_NUMBER_NAMES, name.lower())), options.time_column)
+        return _with_hour(head, found[0], names, options)
+    numbers = [name for name in names if re.fullmatch(_NUMBER_NAMES, name.lower())]
+    return next((name for name in numbers if _runs_on(head, name, options)), options.time_column)
+
+
+def _with_hour(head: pl.DataFrame, name: str, names: Sequence[str], options: TableOptions) -> str | tuple[str, str]:
+    """Add the column of hours to one of dates."""
+    hour = next((one for one in names if one.lower() in _HOURS), None)
+    if hour is None or _has_clock(head[name]):
+        return name
+    hours = _numbers_of(head, hour, options)
+    whole = not hours.is_empty() and bool((hours.is_between(0, 24) & (hours.round() == hours)).all())
+    return (name, hour) if whole else name
+
+
+def _runs_on(head: pl.DataFrame, name: str, options: TableOptions) -> bool:
+    """True for numbers that go one way, as steps, years and ages do: a column `T` may hold a temperature."""
+    falling = _falling_share(_numbers_of(head, name, options))
+    return not name.startswith("T") if falling is None else not 1.0 - _SMALLEST_SHARE < falling < _SMALLEST_SHARE
+
+
+def _numbers_of(head: pl.DataFrame, name: str, options: TableOptions) -> pl.Series:
+    return head.select(number(pl.col(name), head[name].dtype, options)).to_series().drop_nulls()
+
+
+def _falling_share(numbers: pl.Series) -> float | None:
+    """Give the share of the steps that fall; None where there are fewer than two."""
+    steps = numbers.diff().drop_nulls()
+    steps = steps.filter(steps != 0)
+    return float((steps < 0).mean()) if steps.len() > 1 else None  # type: ignore[arg-type]
 
 
 def _utc_first(names: list[str]) -> list[str]:
@@ -234,12 +265,14 @@ def _is_named_form(form: str, name: str) -> bool:
 
 
 def _form_of_parts(head: pl.DataFrame, options: TableOptions) -> str | None:
-    forms = []
+    forms, with_hour = [], any(name.lower() in _HOURS for name in options.time_columns)
     for name in options.time_columns:
         form = next((form for known, form in _PARTS if name.lower() in known), None)
         if form is None and is_of_clock(head[name], options):
             form = form_of_clock(texts_of(head[name], options)[0])
         form = "%j" if name.lower() in _DAY_OF_YEAR else form
+        if form is None and with_hour and len(dates := common_forms(texts_of(head[name], options))) == 1:
+            form = "%Y-%m-%d" if dates[0] == ISO else dates[0]
         if form is None:
             return None
         forms.append(form)
@@ -251,8 +284,7 @@ def turn_ages(head: pl.DataFrame, options: TableOptions, where: str) -> tuple[Ta
     temporal = head[options.time_name].dtype.is_temporal()
     if options.time_format is not None or options.time_direction is not None or temporal:
         return options, []
-    numbers = head.select(number(pl.col(options.time_name), head[options.time_name].dtype, options)).to_series()
-    numbers = numbers.drop_nulls()
+    numbers = _numbers_of(head, options.time_name, options)
     if numbers.len() <= head.height // 2 or numbers.is_empty():
         return options, []
     name = options.time_name
@@ -261,10 +293,9 @@ def turn_ages(head: pl.DataFrame, options: TableOptions, where: str) -> tuple[Ta
         excluded = tuple(dict.fromkeys((*options.exclude, *places)))
         turned = replace(options, time_direction="backward", exclude=excluded)
         return turned, [f"time {name!r}: ages; the largest is the oldest, and stands as {-float(numbers.max()):g}"]  # type: ignore[arg-type]
-    steps = numbers.diff().drop_nulls()
-    steps = steps.filter(steps != 0)
-    if steps.len() > 1 and (steps < 0).mean() >= _SMALLEST_SHARE:  # type: ignore[operator]
-        first = ", ".join(f"{one:g}" for one in numbers.head(3))
+    falling = _falling_share(numbers)
+    first = ", ".join(f"{one:g}" for one in numbers.head(3))
+    if falling is not None and falling >= _SMALLEST_SHARE:
         if _YEAR.search(name):
             return options, [f"time {name!r} falls ({first}): taken as years, the largest is the latest"]
         raise DataError(
@@ -272,6 +303,9 @@ def turn_ages(head: pl.DataFrame, options: TableOptions, where: str) -> tuple[Ta
             f"--time-direction backward (ages: {numbers[0]:g} is the oldest of them), or "
             f"--time-direction forward ({numbers[0]:g} is the latest)"
         )
+    if falling is not None and falling > 1.0 - _SMALLEST_SHARE:
+        note = f"time {name!r} goes up and down ({first}): rows are put in its order; if it is no time: --time-column"
+        return options, [note]
     return options, list(_note_days(float(numbers[0]), name))
 
 

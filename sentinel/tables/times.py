@@ -89,8 +89,10 @@ def _parse_instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions, rep
         return cell.map_batches(
             lambda cells: _parse_iso(cells, options.time_zone, repeated), return_dtype=_UTC_US, is_elementwise=True
         )
-    text, form = _complete(cell.str.strip_chars(), options.time_format)
+    text, late = _put_clock_right(cell.str.strip_chars(), options.time_format)
+    text, form = _complete(text, options.time_format)
     parsed = text.str.to_datetime(form, time_unit="us", strict=False)
+    parsed = parsed if late is None else pl.when(late).then(parsed.dt.offset_by("1d")).otherwise(parsed)
     if "%y" in form:
         parsed = pl.when(parsed.dt.year() > this_year()).then(parsed.dt.offset_by("-100y")).otherwise(parsed)
     if any(mark in form for mark in ("%z", "%:z", "%#z")):
@@ -108,6 +110,20 @@ def _of_number(days: pl.Expr, options: TableOptions, repeated: Repeated) -> pl.E
     if options.time_format == "excel":
         return _to_utc(since_us.cast(pl.Datetime("us")), options.time_zone, repeated)
     return since_us.cast(_UTC_US)
+
+
+def _put_clock_right(text: pl.Expr, form: str) -> tuple[pl.Expr, pl.Expr | None]:
+    """Write a time of day at the end of a text as its form has it; and say where it was the midnight that ends a day.
+
+    Loggers write 00:15 as 15, which the parser takes for one o'clock, and midnight as 24:00.
+    """
+    if form.endswith(" %H%M"):
+        for digits in (1, 2, 3):
+            text = text.str.replace(rf" (\d{{{digits}}})$", f" {'0' * (4 - digits)}$1")
+    if not re.search(r"[ T]%H(:?%M(:?%S)?)?$", form):
+        return text, None
+    midnight = r"([ T])24((:?00){0,2})$"
+    return text.str.replace(midnight, "${1}00$2"), text.str.contains(midnight)
 
 
 def _complete(text: pl.Expr, form: str) -> tuple[pl.Expr, str]:

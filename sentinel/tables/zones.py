@@ -17,7 +17,7 @@ _FIXED = {
     "+06:30": "Asia/Yangon", "+09:30": "Australia/Darwin",
 }  # fmt: skip
 """Zones whose offset is no whole hour and has not changed since there are loggers."""
-_OFFSET = re.compile(r"(?:UTC|GMT)\s*([+-\u2212\u2013])\s*(\d{1,2})(?::?(\d{2}))?\b")
+_OFFSET = re.compile(r"(?:UTC|GMT)\s*([-+\u2212\u2013])\s*(\d{1,2})(?::?(\d{2}))?\b")
 
 
 CHANGING = {
