@@ -7,9 +7,10 @@ A restart begins them anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 from sentinel.domain.channels import Estimates
 from sentinel.domain.states import Spectrogram
 from sentinel.pipeline.arrays import Arrays, Codes, Floats, Ints
-from sentinel.pipeline.decimation import MISSING, STEPS, Array, Decimation, Pooling
+from sentinel.pipeline.decimation import AT_ONCE, Decimation
+from sentinel.pipeline.pooling import MISSING, STEPS, Array, Packing, Pooling, Ticks
 from sentinel.pipeline.results import Rows
 
 SCALE = 16
@@ -42,7 +44,7 @@ WIDTHS = (32, 1)
 
 
 KEPT_BACK = 128
-"""Ticks of the same series that are put into their pictures together; one by one they would take ten times as long."""
+"""Ticks that are put into their pictures together; one by one they would take ten times as long."""
 
 
 class Sketch(NamedTuple):
@@ -59,70 +61,97 @@ class Sketch(NamedTuple):
         return Sketch(np.fmin.reduceat(self.low, begin), np.fmax.reduceat(self.high, begin), self.lag1[last])
 
 
-class _Waiting(NamedTuple):
-    """Blocks of ticks of the same series that are not in their pictures yet; more are added behind."""
+class _Block(NamedTuple):
+    """Ticks that are not in their pictures yet."""
 
-    thresholds: Floats
-    blocks: list[Mapping[str, Array]]
-    lengths: list[Ints]
-    """Ticks of each series that count, of each block."""
+    rows: Ints
+    """Of each series, in the album."""
+    length: Ints
+    """Ticks of each that count."""
+    ticks: Mapping[str, Array]
+    """(ticks, series) or (ticks, series, width)."""
 
-    def ticks_of(self, column: int, whole: Mapping[str, Array] | None) -> Arrays:
-        """Give the ticks of one series; `whole` is all blocks in one, where every tick counts."""
-        if whole is not None:
-            return {name: array[:, column] for name, array in whole.items()}
-        blocks = list(zip(list(self.blocks), list(self.lengths), strict=False))
-        return {
-            name: np.concatenate([block[name][: length[column], column] for block, length in blocks])
-            for name in blocks[0][0]
-        }
-
-    def whole(self, names: Iterable[str] | None = None) -> Arrays | None:
-        """Join the blocks; None where series differ in the ticks that count."""
-        blocks, lengths = list(self.blocks), list(self.lengths)
-        if any((length != len(block["time_us"])).any() for block, length in zip(blocks, lengths, strict=False)):
-            return None
-        return {name: np.concatenate([block[name] for block in blocks]) for name in names or blocks[0]}
+    def flatten(self) -> tuple[Ints, Arrays]:
+        """Give the rows and numbers of the ticks that count, one tick of all series after the other."""
+        steps = len(self.ticks["time_us"])
+        if (self.length == steps).all():
+            flat = {name: array.reshape(-1, *array.shape[2:]) for name, array in self.ticks.items()}
+            return np.tile(self.rows, steps), flat
+        counts = np.arange(steps)[:, None] < self.length
+        return np.broadcast_to(self.rows, counts.shape)[counts], {n: array[counts] for n, array in self.ticks.items()}
 
 
-class _Picture(NamedTuple):
-    """One series. It is replaced as a whole, so that a page sees each tick once while the engine goes on."""
+class _Album:
+    """The pictures of the series with the same thresholds; each has a row."""
 
-    thresholds: Floats
-    kept: Decimation
-    recent: tuple[Decimation, ...]
-    """The last of the kept ticks, by `WIDTHS`."""
-    waiting: _Waiting | None
-    """What comes after the kept ticks."""
-    column: int
-    """Of the series in the blocks that wait."""
+    def __init__(self, thresholds: Floats, columns: int) -> None:
+        self.thresholds = thresholds
+        self._packing = Packing(_LIVE)
+        self.whole = Decimation(self._packing, columns)
+        self.recent = tuple(Decimation(self._packing, RECENT, width) for width in WIDTHS)
+        """The last ticks, by `WIDTHS`."""
+        self._blocks: list[_Block] = []
+        self._rows, self._free = 0, list[int]()
+        self.named: tuple[Sequence[str], Ints] = ((), np.empty(0, np.int64))
+        """Series that came together the last time, and the row of each, -1 = without a picture."""
 
-    def extend(self, thresholds: Floats, ticks: Mapping[str, Array], *, apart: bool = False) -> _Picture:
-        """Give the picture with more ticks, and none that wait; `apart`: what is kept is copied first."""
-        same = np.array_equal(self.thresholds, thresholds)
-        all_kept = [one.copy(apart=apart) if same else one.empty() for one in (self.kept, *self.recent)]
-        packed = all_kept[0].pack(ticks)
-        for one in all_kept:
-            one.extend_packed(packed)
-        return _Picture(thresholds, all_kept[0], tuple(all_kept[1:]), None, 0)
+    def take_row(self) -> int:
+        """Give a free row."""
+        if self._free:
+            return self._free.pop()
+        self._rows += 1
+        return self._rows - 1
+
+    def forget(self, row: int) -> None:
+        """Let a row be free, its picture gone."""
+        self.settle()
+        for look in (self.whole, *self.recent):
+            look.forget(row)
+        self._free.append(row)
+        self.named = ((), np.empty(0, np.int64))
+
+    def add(self, block: _Block) -> None:
+        """Let ticks wait until there are enough of them."""
+        self._blocks.append(block)
+        if sum(len(one.ticks["time_us"]) for one in self._blocks) >= KEPT_BACK:
+            self.settle()
+
+    def settle(self) -> None:
+        """Put the ticks that wait into their pictures, those of one series behind those of the other."""
+        if not self._blocks:
+            return
+        flat = [block.flatten() for block in self._blocks]
+        self._blocks.clear()
+        row = np.concatenate([rows for rows, _ in flat])
+        ticks = {name: np.concatenate([part[name] for _, part in flat]) for name in _LIVE}
+        order = np.argsort(row, kind="stable")
+        rows, counts = np.unique(row, return_counts=True)
+        ends = np.cumsum(counts)
+        cuts = np.flatnonzero(np.diff(ends // AT_ONCE)) + 1  # so many series at once as have about so many ticks
+        for of, count, some in zip(
+            np.split(rows, cuts), np.split(counts, cuts), np.split(order, ends[cuts - 1]), strict=True
+        ):
+            part = Ticks(self._packing, {name: array[some] for name, array in ticks.items()})
+            for look in (self.whole, *self.recent):
+                look.extend(of, count, part)
 
 
 class History:
     """Spectrograms of the first `max_series` series that were appended, at most `columns` columns each.
 
-    One thread appends; others may read at the same time.
+    lock: held while ticks are added or pictures copied, some milliseconds; None where one thread does both.
     """
 
-    def __init__(self, max_series: int, columns: int = 512) -> None:
-        self._max_series = max_series
-        self._series: dict[str, _Picture] = {}
-        self._waiting: dict[tuple[str, ...], _Waiting] = {}
-        self._waits_in: dict[str, tuple[str, ...]] = {}
-        """Key in `_waiting` of each series that is there."""
+    def __init__(
+        self, max_series: int, columns: int = 512, lock: AbstractContextManager[Any] | None = None
+    ) -> None:  # fmt: skip
+        self._max_series, self._columns = max_series, columns
+        self._lock = lock or nullcontext()
+        self._albums: dict[bytes, _Album] = {}
+        self._places: dict[str, tuple[_Album, int]] = {}
         self.closed = False
         """Nothing is added any more: the program ends, and nobody will look."""
-        self._empty = Decimation(_LIVE, columns)
-        self._none_recent = tuple(Decimation(_LIVE, RECENT, width) for width in WIDTHS)
+        Decimation(Packing(_LIVE), columns)  # refuses a wrong number of columns at once
 
     def append(
         self, names: Sequence[str], thresholds: Floats, length: Ints, time_us: Ints, value: Floats, state: Codes,
@@ -137,55 +166,45 @@ class History:
         """
         if self.closed:
             return
-        key = tuple(names)
-        block: dict[str, Array] = {
+        ticks: dict[str, Array] = {
             "time_us": time_us, "state": state, "value_low": value, "value_high": value,
             "readings": _in_steps(readings), "lag1": estimates.lag1, "low": estimates.lag1_low,
             "high": estimates.lag1_high, "modulus": estimates.modulus, "spread": estimates.spread,
             "evidence": evidence,
         }  # fmt: skip
-        waiting = self._waiting.get(key)
-        if waiting is None or not np.array_equal(waiting.thresholds, thresholds):
-            waiting = self._begin(key, np.array(thresholds, np.float64))
-        waiting.lengths.append(np.array(length, np.int64))
-        waiting.blocks.append(block)
-        if sum(len(one["time_us"]) for one in waiting.blocks) >= KEPT_BACK:
-            self._settle(key)
+        with self._lock:
+            album = self._albums.get(thresholds.tobytes())
+            if album is None:
+                album = _Album(np.array(thresholds, np.float64), self._columns)
+                self._albums[thresholds.tobytes()] = album
+            if names != album.named[0]:
+                album.named = (names, np.array([self._row(album, name) for name in names], np.int64))
+            rows = album.named[1]
+            if (shown := rows >= 0).all():
+                album.add(_Block(rows, length, ticks))
+            elif shown.any():
+                shown_ticks = {name: array[:, shown] for name, array in ticks.items()}
+                album.add(_Block(rows[shown], length[shown], shown_ticks))
 
-    def _begin(self, key: tuple[str, ...], thresholds: Floats) -> _Waiting:
-        """Make room for ticks of these series to wait, and for the pictures of new ones."""
-        for other in {self._waits_in[name] for name in key if name in self._waits_in}:
-            self._settle(other)
-        waiting = self._waiting[key] = _Waiting(thresholds, [], [])
-        self._waits_in.update(dict.fromkeys(key, key))
-        for s, name in enumerate(key):
-            if (picture := self._series.get(name)) is not None:
-                self._series[name] = picture._replace(waiting=waiting, column=s)
-            elif len(self._series) < self._max_series:
-                self._series[name] = self._begin_picture(thresholds, waiting, s)
-        return waiting
-
-    def _begin_picture(self, thresholds: Floats, waiting: _Waiting, column: int) -> _Picture:
-        recent = tuple(one.empty() for one in self._none_recent)
-        return _Picture(thresholds, self._empty.empty(), recent, waiting, column)
-
-    def _settle(self, key: tuple[str, ...]) -> None:
-        """Put the ticks of these series that wait into their pictures."""
-        waiting = self._waiting.pop(key)
-        for name in key:
-            del self._waits_in[name]
-        if not waiting.blocks:
-            return
-        whole = waiting.whole()
-        for s, name in enumerate(key):
-            if (picture := self._series.get(name)) is not None:
-                self._series[name] = picture.extend(waiting.thresholds, waiting.ticks_of(s, whole))
+    def _row(self, album: _Album, name: str) -> int:
+        """Give the row of a series, which begins anew if it comes from another album; -1 = there is no room."""
+        place = self._places.get(name)
+        if place is not None and place[0] is album:
+            return place[1]
+        if place is not None:
+            place[0].forget(place[1])
+        elif len(self._places) >= self._max_series:
+            return -1
+        row = album.take_row()
+        self._places[name] = (album, row)
+        return row
 
     def rename(self, names: Mapping[str, str]) -> None:
         """Let pictures go on under the new names of their series."""
-        for key in {self._waits_in[name] for name in names if name in self._waits_in}:
-            self._settle(key)
-        self._series |= {new: self._series.pop(old) for old, new in names.items() if old in self._series}
+        with self._lock:
+            self._places |= {new: self._places.pop(old) for old, new in names.items() if old in self._places}
+            for album in self._albums.values():
+                album.named = ((), np.empty(0, np.int64))
 
     def spectrogram(self, name: str) -> Spectrogram | None:
         """Give a copy of one series' picture; None where none is kept."""
@@ -196,35 +215,28 @@ class History:
 
         None at all where none is kept.
         """
-        picture = self._series.get(name)
-        if picture is None:
-            return []
-        waiting = picture.waiting
-        if waiting is not None and waiting.blocks:
-            picture = picture.extend(waiting.thresholds, waiting.ticks_of(picture.column, None), apart=True)
-        finer = (one for one in picture.recent if one.wide < picture.kept.wide)
-        found = (one.columns() for one in (picture.kept, *finer))
-        return [Spectrogram(picture.thresholds.copy(), **columns) for columns in found if columns is not None]
+        with self._lock:
+            if name not in self._places:
+                return []
+            album, row = self._places[name]
+            album.settle()
+            found = [album.whole.columns(row)]
+            if found[0] is not None:
+                finer = (one for one in album.recent if one.wide(row) < album.whole.wide(row))
+                found += [one.columns(row) for one in finer]
+        return [Spectrogram(album.thresholds.copy(), **columns) for columns in found if columns is not None]
 
     def sketches(self, names: Sequence[str], points: int) -> dict[str, Sketch]:
         """Give the values and lag-1 of those of these series that have a picture, each in at most so many points."""
-        waits: dict[int, Arrays | None] = {}
         found = {}
-        for name in names:
-            picture = self._series.get(name)
-            if picture is None:
-                continue
-            kept = [column[: picture.kept.used] for column in picture.kept.finished(_SKETCHED)]
-            waiting = picture.waiting
-            if waiting is not None and waiting.blocks:
-                if id(waiting) not in waits:
-                    waits[id(waiting)] = waiting.whole(_SKETCHED)
-                ticks = waiting.ticks_of(picture.column, waits[id(waiting)])
-                later = Sketch(*(ticks[line] for line in _SKETCHED))
-                kept = [np.append(*both) for both in zip(kept, later.reduce(picture.kept.wide), strict=True)]
-            if kept[0].size:
-                found[name] = Sketch(*kept).reduce(-(-kept[0].size // points))
-        return found
+        with self._lock:
+            places = {name: self._places[name] for name in names if name in self._places}
+            for name, (album, row) in places.items():
+                album.settle()
+                columns = album.whole.columns(row, _SKETCHED)
+                if columns is not None:
+                    found[name] = Sketch(*(columns[line] for line in _SKETCHED))
+        return {name: sketch.reduce(-(-sketch.low.size // points)) for name, sketch in found.items()}
 
 
 def _in_steps(readings: Floats) -> NDArray[np.int8]:
@@ -273,7 +285,8 @@ class Portrait:
     """The data for a picture of one series in a report, in at most `columns` columns; an even number."""
 
     def __init__(self, columns: int = 2000) -> None:
-        self._kept = Decimation(_REPORT, columns)
+        self._packing = Packing(_REPORT)
+        self._kept = Decimation(self._packing, columns)
         self._start_us = 0
         self._end_us: int | None = None
 
@@ -288,11 +301,14 @@ class Portrait:
         self._end_us = int(end[-1])
         columns = {name: column[part] for name, column in rows.columns().items()}
         extremes = {f"{name}_{side}": columns[name] for name in ("value", "residual") for side in ("low", "high")}
-        self._kept.extend({**columns, **extremes, "held_us": held})
+        ticks = {**columns, **extremes, "held_us": held}
+        for start in range(0, end.size, AT_ONCE):
+            some = Ticks(self._packing, {name: ticks[name][start : start + AT_ONCE] for name in _REPORT})
+            self._kept.extend(np.array([0]), np.array([len(some)]), some)
 
     def columns(self, most: int | None = None) -> Columns | None:
         """Give what is known by now, in at most so many columns; None before the first row."""
-        columns = self._kept.columns(most)
+        columns = self._kept.columns(0, most=most)
         if columns is None:
             return None
         del columns["held_us"]

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from itertools import islice
+from threading import Lock
 from time import monotonic, perf_counter, sleep
 from typing import Any
 
@@ -68,7 +69,7 @@ class Engine:
         self.drill = Drill(lambda: self.settings, journal, inbox, self._outbox, metrics, clock)
         self.sources = self._accounts.statuses
         """Facts about each source, by its id."""
-        self.history = History(settings.web.history_series)
+        self.history = History(settings.web.history_series, lock=Lock())
         self._replica = Replica(settings, self.history, self._observe_stage, threads=threads, watch=watch)
         self._held: deque[Frame] = deque()
         self._asked: deque[tuple[Mapping[str, Any], Future[str]]] = deque()

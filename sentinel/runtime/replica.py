@@ -153,9 +153,10 @@ class Replica:
         if self._history is None:
             return
         cohort, ids = self.pipeline.cohort(key[0]), members.series[block.rows]
-        mine = np.flatnonzero(ids < self.settings.web.history_series)
-        if not mine.size:
+        shown = ids < self.settings.web.history_series
+        if not shown.any():
             return
+        mine = slice(None) if shown.all() else np.flatnonzero(shown)  # all of them without a copy
         end_us = cohort.grid.start_us(members.grid.origin_us[block.rows[mine]], block.tick[:, mine] + 1)
         self._history.append(
             [state.names[series] for series in ids[mine].tolist()], cohort.scoring.thresholds, length[mine], end_us,

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel.domain.channels import UNKNOWN
+from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.states import Spectrogram
-from sentinel.pipeline.decimation import MISSING, Decimation, Pooling
+from sentinel.pipeline.decimation import Decimation
 from sentinel.pipeline.history import RECENT, WIDTHS, History
+from sentinel.pipeline.pooling import MISSING, Packing, Pooling, Ticks
 
 NAMES = ("time_us", "readings", "lag1", "low", "high", "evidence", "value", "state")
 THRESHOLDS = np.array([-0.5, 0.0, 0.8])
@@ -186,10 +187,50 @@ def test_series_that_come_together_now_and_alone_then_have_the_picture_of_each_b
 @pytest.mark.parametrize("count", [1, 7, 12, 31])
 def test_columns_joined_for_a_smaller_picture_are_those_of_a_smaller_history(count):
     ticks = {"top": np.random.default_rng(1).normal(size=count), "end": np.arange(count)}
-    rules = {"top": Pooling("max", np.float64), "end": Pooling("last", np.int64)}
+    rules = Packing({"top": Pooling("max", np.float64), "end": Pooling("last", np.int64)})
     large, small = Decimation(rules, 64), Decimation(rules, 8)
     for kept in (large, small):
-        kept.extend(ticks)
-    joined, expected = large.columns(7), small.columns(7)
-    for name in rules:
+        kept.extend(np.array([0]), np.array([count]), Ticks(rules, ticks))
+    joined, expected = large.columns(0, most=7), small.columns(0, most=7)
+    for name in rules.rules:
         np.testing.assert_array_equal(joined[name], expected[name])
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), columns=st.sampled_from([4, 16]), looks=st.integers(0, 3))
+def test_series_that_come_in_any_company_and_number_have_the_picture_of_each_by_itself(seed, columns, looks) -> None:
+    random, names = np.random.default_rng(seed), "abcde"
+    streams = {name: ticks(700, number) for number, name in enumerate(names)}
+    together, done = History(5, columns), dict.fromkeys(names, 0)
+    for block in range(12):
+        company = [name for name in names if random.random() < 0.6] or ["c"]
+        most = int(random.choice([1, 3, 50]))
+        length = random.integers(0, most + 1, size=len(company))
+        at = [np.arange(done[name], done[name] + most) for name in company]
+        part = {
+            key: np.stack([streams[n][key][rows] for n, rows in zip(company, at, strict=True)], axis=1) for key in NAMES
+        }
+        lines = dict(zip(("lag1", "lag1_low", "lag1_high"), (part[line] for line in NAMES[2:5]), strict=True))
+        unknown = np.full((most, len(company)), np.nan)
+        estimates = Estimates._make([unknown] * len(UNKNOWN))._replace(**lines)
+        together.append(
+            company, THRESHOLDS, length, part["time_us"], part["value"], part["state"], part["readings"], estimates,
+            part["evidence"],
+        )  # fmt: skip
+        done |= {name: done[name] + int(count) for name, count in zip(company, length, strict=True)}
+        if block < looks:
+            together.pictures("c")
+    for name, stream in streams.items():
+        head = {key: column[: done[name]] for key, column in stream.items()}
+        alone = appended(History(1, columns), name, THRESHOLDS, head) if done[name] else History(1, columns)
+        assert list(map(parts, together.pictures(name))) == list(map(parts, alone.pictures(name)))
+
+
+def test_a_series_whose_thresholds_change_leaves_its_place_to_others() -> None:
+    history, stream = History(2), ticks(5)
+    for name in "ab":
+        appended(history, name, THRESHOLDS, stream)
+    appended(history, "a", THRESHOLDS + 0.01, ticks(3))
+    appended(history, "a", THRESHOLDS, ticks(2, seed=4))
+    assert [len(history.spectrogram(name).time_us) for name in "ab"] == [2, 5]
+    assert parts(history.spectrogram("b")) == parts(appended(History(1), "b", THRESHOLDS, stream).spectrogram("b"))

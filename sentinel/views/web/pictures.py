@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.domain.states import STATES, SeriesView, Spectrogram
-from sentinel.pipeline.decimation import MISSING
 from sentinel.pipeline.history import SCALE, Sketch
+from sentinel.pipeline.pooling import MISSING
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text import claims
 
