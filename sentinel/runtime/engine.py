@@ -82,8 +82,7 @@ class Engine:
         self._with_fill_values: set[str] = set()
         """Series whose fill values have been named in the log."""
         self._checkpoint_at = monotonic() + settings.daemon.checkpoint_every / MICROSECONDS
-        self._batch = 0
-        self._checkpointed = -1
+        self._batch, self._checkpointed = 0, -1
         self._forgetting = False
         self.events: tuple[Mapping[str, Any], ...] = ()
         """The newest events as they were kept, in their order, and all of alarms that are open."""
