@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from detectors import half_life
 from detectors.compiled import inlined, part
 from detectors.ledger import MEMORY, NEEDED, QUEUED, SEGMENT
-from detectors.scales import MISSING, SIZES
+from detectors.scales import EARLIER, LAST, MISSING, SIZES
 
 UP, DOWN, MODULUS = range(3)
 CLAIMS = ("up", "down", "modulus")
@@ -24,7 +24,7 @@ FINER = 0.05
 
 _PAIR_CUT = 1.3
 SHORTEST, _LONGEST, _SHARE_OF_MEMORY = 2.0, 40.0, 0.4
-_AGE = 7.5
+_AGE, _LOPSIDED, _TIED = 9.0, 16.0, 2.0
 LAG1_GAIN = half_life.gain(70.0)
 _SMALLEST_VARIANCE = 0.02
 HIGHEST = 0.98
@@ -49,18 +49,21 @@ def clip(x: float, bound: float) -> float:
 
 @inlined
 def add_pair(
-    past: float, present: float, before: float, lag1: Floats, excursion: Floats, block: Floats, segment: Floats,
-    lane: int, k: int,
+    past: float, present: float, before: float, numbers: Floats, lag1: Floats, excursion: Floats, block: Floats,
+    segment: Floats, sides: Floats, lane: int, k: int,
 ) -> None:  # fmt: skip
-    """Add a pair to block and segment of its scale, and follow the excursion that it belongs to."""
+    """Add a pair to block and segment of its scale, and follow the excursion that it belongs to.
+
+    `numbers` hold the last two values, `sides` the fading sums of the scores above and below the level.
+    """
     side = 1.0 if past > 0.0 else -1.0
     if side != excursion[lane, k, SIDE]:
         excursion[lane, k, AGE] = 0.0
     excursion[lane, k, SIDE] = side
     if block[lane, k, N] == 0.0:
-        age = excursion[lane, k, AGE] / _AGE
-        excursion[lane, k, STAKE] = 1.0 / (1.0 + age * age)
-    excursion[lane, k, AGE] += 1.0
+        age, lopsided = excursion[lane, k, AGE] / _AGE, lead_of(sides, side, lane, k) / _LOPSIDED
+        excursion[lane, k, STAKE] = 1.0 / ((1.0 + age * age) * (1.0 + lopsided**4))
+    excursion[lane, k, AGE] += _TIED if numbers[lane, k, LAST] == numbers[lane, k, EARLIER] else 1.0
     if not math.isnan(before) and lag1[lane, k, 1] > 0.0:
         r = clip(lag1[lane, k, 0] / lag1[lane, k, 1], HIGHEST)
         unit = 1.0 / math.sqrt(max(1.0 - r * r, _SMALLEST_VARIANCE))
@@ -75,6 +78,13 @@ def add_pair(
     if x > 0.0:
         block[lane, k, A_ABOVE] += x * y
         block[lane, k, P_ABOVE] += x * x
+
+
+@part
+def lead_of(sides: Floats, side: float, lane: int, k: int) -> float:
+    """By how much the fading sum of the scores on a side is larger than that of the other side, and than nothing."""
+    mine, other = (0, 1) if side > 0.0 else (1, 0)
+    return float(max(0.0, sides[lane, k, mine] - max(0.0, sides[lane, k, other])))
 
 
 @part

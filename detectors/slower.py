@@ -21,7 +21,11 @@ then the increment `x` in [-1, 1] of a bet.
 
 Excursions. A step of the level keeps a series on one side of it for a long time, and every pair of that time seems to
 return slowly. So what a claim *up* gains above and below the level is cut at 1.3 each, and the stake falls with the
-age of the excursion at the block's begin, `1 / (1 + (age / 7.5)^2)`: what counts is how many excursions return slowly.
+age of the excursion at the block's begin, as `1 / (1 + (age / 9)^2)`: what counts is how many excursions return slowly.
+A value that is the same as the one before, as rounded ones often are, shows no return and counts as two pairs of age.
+A state at rest that drifts has all its long excursions on one side. So the stake falls as well, as `1 / (1 + (lead /
+16)^4)`, with the lead of the excursion's side over the other: its scores less those of the other side, if these are
+positive, in fading sums over 50 blocks. A series that returns more slowly does so on both sides.
 
 Bets. The claims of all scales share one unit of money a tick, by weights `w` that are known before the block:
 

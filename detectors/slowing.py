@@ -147,7 +147,7 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
                         )  # fmt: skip
                     if math.isnan(past):
                         continue
-                    add_pair(past, present, before, lag1, excursion, block, segment, lane, k)
+                    add_pair(past, present, before, numbers, lag1, excursion, block, segment, sides, lane, k)
                     if block[lane, k, N] >= excursion[lane, k, LENGTH]:
                         if is_known(baseline, lane, k):
                             _score(

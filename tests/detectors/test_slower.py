@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from detectors.ledger import LABEL_ONE_SIDED, EvidenceBlock, SlowerBlock, SlowerState
 from detectors.scales import SCALES
+from detectors.scores import lead_of
 from detectors.slower import CLAIMS, Slower, scale_and_claim
 
 Floats = NDArray[np.float64]
@@ -185,22 +186,44 @@ def test_ticks_left_out_are_missing_ones() -> None:
     assert np.array_equal(left_out.raised.any(axis=0), filled.raised.any(axis=0))
 
 
-def test_a_step_of_the_level_hardly_counts() -> None:
-    values = ar1(12, 4_000, 60, 0.5) / 1.15
+def test_a_step_of_the_level_hardly_counts_and_some_of_its_alarms_say_what_they_may_be() -> None:
+    values = ar1(12, 4_000, 400, 0.5) / 1.15
     values[2_000:] += 4.0
     block = watch(values, slower=Slower((1e-4,)))[1]
-    raised = block.raised[2_000:2_200]
-    assert raised.any(axis=(0, 2)).sum() <= 30
-    assert (block.label[2_000:2_200][raised] == LABEL_ONE_SIDED).mean() >= 0.5
+    raised, label = block.raised[2_000:2_200], block.label[2_000:2_200]
+    assert raised.any(axis=(0, 2)).mean() <= 0.2
+    assert (raised & (label != LABEL_ONE_SIDED)).any(axis=(0, 2)).mean() <= 0.15
+
+
+def test_the_lead_of_a_side_is_what_it_has_more_than_the_other_side_and_than_nothing() -> None:
+    lead: Any = lead_of
+    for above, below, expected in ((30.0, 10.0, 20.0), (30.0, -10.0, 30.0), (10.0, 30.0, 0.0), (-5.0, -9.0, 0.0)):
+        for sides, side in ((above, below), 1.0), ((below, above), -1.0):
+            assert lead.py_func(np.array([[sides]]), side, 0, 0) == expected
+
+
+def test_a_new_trend_counts_less_than_slowing_as_all_its_excursions_are_on_one_side() -> None:
+    """The lead of a side was not looked at: this trend raised alarms on 123 of 200 series, now on 57."""
+    values = ar1(15, 6_000, 200, 0.5) / 1.15
+    values[3_000:] += 0.02 * np.arange(3_000)[:, None]
+    alarms = watch(values, slower=Slower((1e-4,)))[1].raised[3_000:].any(axis=(0, 2)).sum()
+    assert alarms <= 85
+
+
+def test_excursions_of_rounded_values_age_faster_as_a_tie_shows_no_return() -> None:
+    """AR(1) .9 rounded to 2 sd spent .8 of 1e-4 when a tie aged an excursion like any pair, now .45."""
+    values = ar1(16, 10_000, 200, 0.9)
+    raised = watch(np.round(values / values.std() / 2.0) * 2.0, slower=Slower((1e-4,)))[1].raised
+    assert raised.sum() <= 0.65 * 1e-4 * values.size
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
 def test_another_sensor_is_a_step_of_the_level_and_no_slowing(rho: float) -> None:
     """One step of 8 sd raised an alarm in 24 of 24 series: every value after it lay on one side of the level."""
-    values = ar1(13, 3_000, 60, rho) * np.sqrt(1.0 - rho * rho)
+    values = ar1(13, 3_000, 400, rho) * np.sqrt(1.0 - rho * rho)
     values[2_000:] += 8.0
     block = watch(values, slower=Slower((1e-4,)))[1]
-    assert block.raised[2_000:2_400].any(axis=(0, 2)).sum() <= 6
+    assert block.raised[2_000:2_400].any(axis=(0, 2)).mean() <= 0.12
     assert not np.isnan(block.evidence[2_100:]).any()
 
 
