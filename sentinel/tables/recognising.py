@@ -57,7 +57,7 @@ from sentinel.tables.reading import (
     rows_of,
     whole_lines,
 )  # fmt: skip
-from sentinel.tables.shapes import find_shape
+from sentinel.tables.shapes import find_shape, refuse_wildcards
 from sentinel.tables.sheets import count_titles, filled_sheets, first_texts
 
 SAMPLE_BYTES = 1 << 20
@@ -219,6 +219,7 @@ def recognise_frame(
     if options.dialect == "none":
         return Recognised("none", options, (), options)
     names = [name for name in head.columns if name not in (ROW, MORE)]
+    refuse_wildcards(names, where)
     marks = tuple(mark for mark in options.missing if mark not in given.missing)
     options = replace(options, dialect="none", missing=tuple(dict.fromkeys((*options.missing, *MARKS))))
     if options.time_column == _DEFAULT.time_column:

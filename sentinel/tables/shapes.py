@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -43,15 +43,20 @@ class Shape:
         return (*self.by, *((self.series,) if self.series is not None else ()))
 
 
+def refuse_wildcards(names: Iterable[str], where: str) -> None:
+    """Raise DataError for a name that polars would take for other columns too."""
+    for name in names:
+        if name == "*" or (name.startswith("^") and name.endswith("$")):
+            raise DataError(f"{where}: a column is named {name!r}, which stands for any of them; give it another name")
+
+
 def find_shape(head: pl.DataFrame, options: TableOptions, where: str) -> Shape:
     """Decide the layout from the columns and the first rows of a table.
 
     Raises DataError: a column that is needed is not there, or the table has no column that could be a series.
     """
     names = [name for name in head.columns if name not in (ROW, MORE)]
-    for name in names:
-        if name == "*" or (name.startswith("^") and name.endswith("$")):  # polars would take it for other columns too
-            raise DataError(f"{where}: a column is named {name!r}, which stands for any of them; give it another name")
+    refuse_wildcards(names, where)
     for name in options.time_columns:
         require(names, name, "time", where)
     for name in options.by:

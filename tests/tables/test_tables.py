@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sentinel.domain.errors import DataError
 from sentinel.tables import TableOptions, open_table, parse
 from sentinel.tables.reading import Head, csv_rows, cut
+from sentinel.tables.recognising import recognise
 
 
 def write(folder: Path, text: str | bytes, name: str = "lake.csv") -> Path:
@@ -346,3 +347,6 @@ def test_a_column_whose_name_is_a_pattern_is_refused(tmp_path, name):
     (tmp_path / "a.csv").write_text(f"time,{name},n\n2020-01-01,1,2\n")
     with pytest.raises(DataError, match="which stands for any of them"):
         parse(open_table(tmp_path / "a.csv"), TableOptions(), "a.csv")
+    (tmp_path / "b.csv").write_text(f"{name},v\n2020-01-01,1\n2020-01-02,3\n")
+    with pytest.raises(DataError, match="which stands for any of them"):
+        recognise(tmp_path / "b.csv", TableOptions())
