@@ -211,7 +211,8 @@ def _in_brief(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
     plan = plan_for(settings, name, cadence)
     yield (
         f"first verdict after {span(first_verdict_after(plan), cadence)} with a value, blind after "
-        f"{span(plan.blind_after_missing, cadence)} without, stale after {print_duration(plan.stale_after_us)}; "
+        f"{span(plan.blind_after_missing, cadence)} without, stale after "
+        f"{span(plan.stale_after_us / plan.cadence_us, cadence)}; "
         f"a gap of more than {span(plan.max_gap, cadence)} {gap_in_words(plan)}"
     )
     for budget, *seen, _ in _rules(settings, name, plan, cadence):
@@ -226,7 +227,7 @@ def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]
     yield (
         f"first verdict after {span(verdict, cadence)} = {verdict} ticks with a value{raised_in_words(plan)}; "
         f"a gap of more than {span(plan.max_gap, cadence)} = {plan.max_gap} ticks {gap_in_words(plan)}; "
-        f"stale after {print_duration(plan.stale_after_us)}"
+        f"stale after {span(plan.stale_after_us / plan.cadence_us, cadence)}"
     )
     yield (
         f"blind after {span(plan.blind_after_missing, cadence)} = {plan.blind_after_missing} missing ticks in a row, "
