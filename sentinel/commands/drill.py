@@ -39,7 +39,8 @@ def main(args: argparse.Namespace) -> int:
     else:
         for link in missing:
             print(visible(f"{link.name}: nothing came to it"))
-        print(visible(f"the chain is broken at {(*drill.failed, *missing)[0].name}"))
+        broken = (*drill.failed, *missing)
+        print(visible(f"the chain is broken at {broken[0].name if broken else 'the journal: the outcome is not kept'}"))
     return 0 if drill.worked else SentinelError.exit_code
 
 

@@ -131,7 +131,7 @@ class Daemon:
         app = create_app(access, self._clock, settings.web, self._pushed, self.engine.ask, self._guard)
         self.web = WebServer(app, settings.web, self._guard)
         drill = self.engine.drill
-        drill.launch = lambda job: self._schedule.once("drill", job) if self._schedule else None
+        drill.launch = lambda job: self._schedule.once(job) if self._schedule else None
         self._control = ControlSocket(settings.daemon.state_dir, lambda of: drill.ask(of) or self.engine.ask(of))
         self._amender = Amender(settings.daemon.state_dir, self.engine.note_amended)
         self._note_loaded()

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
+from threading import Lock
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -99,6 +100,10 @@ class Drill:
         """Lets the scheduler run something at once, in a thread of its own."""
         self.view = DrillView()
         """The present drill, or the last one."""
+        self._ended = DrillView()
+        """The last one that has ended."""
+        self._lock = Lock()
+        """Held while it is decided which drill runs or is wanted: two threads ask for them."""
         self._run: _Run | None = None
         self._wanted = ""
         self._launched: set[str] = set()
@@ -119,19 +124,22 @@ class Drill:
         return answer
 
     def _find(self, asked: str) -> DrillView:
-        run = self._run
         if not asked:
-            asked = run.view.id if run else self._wanted or _new_id()
-            self._wanted = "" if run else asked
-        if self.view.id == asked:
-            return self.view
+            with self._lock:
+                run = self._run
+                asked = run.view.id if run else self._wanted or _new_id()
+                self._wanted = self._wanted if run else asked
+        for view in (self.view, self._ended):
+            if view.id == asked:
+                return view
         return DrillView(asked, links=(Link(ENGINE),), patience_seconds=self._patience())
 
     def resume(self) -> None:
         """Find what a former process has left: the last success, and alarms that have not ended."""
         last = self._journal.drills.last()
         if last is not None:
-            self.view, self._succeeded_us = DrillView.from_record(last["outcome"]), int(last["succeeded_us"])
+            self.view = self._ended = DrillView.from_record(last["outcome"])
+            self._succeeded_us = int(last["succeeded_us"])
             if self._succeeded_us >= 0:
                 self._metrics.drill_last_success.set(self._succeeded_us / MICROSECONDS)
         self._left_open = [event for event in self._journal.open_events() if event.get(DRILL)]
@@ -154,8 +162,8 @@ class Drill:
         while self._left_open:
             self._clear(self._left_open[0])
             self._left_open.pop(0)
-        if self._run is None and (self._wanted or self._is_due()):
-            self._begin(self._wanted or _new_id())
+        if self._run is None and ((wanted := self._wanted) or self._is_due()):
+            self._begin(wanted or _new_id())
         if self._run is not None:
             self._go_on(self._run)
 
@@ -180,8 +188,9 @@ class Drill:
             self._metrics.drill_due.forget({})
             return False
         now_us = self._clock.now_us()
+        # The clock may have been set back: what lies ahead of it was now.
+        self._succeeded_us, self._began_us = min(self._succeeded_us, now_us), min(self._began_us, now_us)
         due_us = self._began_us if self._succeeded_us < 0 else self._succeeded_us + every
-        due_us = min(due_us, now_us + every)  # the clock was set back
         self._metrics.drill_due.set(due_us / MICROSECONDS)
         return now_us >= due_us and monotonic() >= self._retry_at
 
@@ -190,9 +199,10 @@ class Drill:
         sinks = tuple(sink for sink in chosen if sink not in owed)
         names = (SOURCE, DETECTOR, RULE, JOURNAL, *map(receiver_link, chosen))
         links = (Link(ENGINE, 0.0), *map(Link, names), *(Link(receiver_link(sink, ended=True)) for sink in sinks))
-        run = self._run = _Run(DrillView(name, self._clock.now_us(), links, patience_seconds=self._patience()), sinks)
-        self._wanted = ""
-        self._launched = {name}  # what comes of one before that was given up is nobody's: its source has a bounded wait
+        run = _Run(DrillView(name, self._clock.now_us(), links, patience_seconds=self._patience()), sinks)
+        self._launched.add(name)  # for ever: what comes late of one that was given up is no observation of a series
+        with self._lock:
+            self._run, self._wanted = run, "" if self._wanted == name else self._wanted
         self._metrics.drill_delay.forget({})
         for sink in set(chosen) - set(sinks):
             told = (
@@ -204,7 +214,9 @@ class Drill:
         self.launch(lambda: self._feed(run))
 
     def _feed(self, run: _Run) -> None:
-        """Let the source tell; in a thread of the scheduler."""
+        """Let the source tell; in a thread of the scheduler. A drill that was given up by then needs nothing more."""
+        if self._run is not run:
+            return
         try:
             frame = replace(make_source(self._clock).fetch(None), source=run.view.id)
             if not self._inbox.put(frame, run.view.patience_seconds):
@@ -266,6 +278,7 @@ class Drill:
     def _hear(self, run: _Run, *, late: bool, ended: bool = False) -> bool:
         """Note which receivers have been told; True once nothing more is to be heard."""
         told = self._journal.drills.told(f"{run.view.id}/{'cleared' if ended else 'raised'}")
+        self._leave_out_removed(run)
         waiting = {link.name for link in run.view.links if link.seconds is None and not link.why}
         heard = True
         for sink in run.sinks:
@@ -283,6 +296,15 @@ class Drill:
             else:
                 heard = False
         return heard
+
+    def _leave_out_removed(self, run: _Run) -> None:
+        """Wait no longer for receivers that a reload has taken out of the settings."""
+        removed = [sink for sink in run.sinks if sink not in self._outbox.sinks]
+        if removed:
+            run.sinks = tuple(sink for sink in run.sinks if sink not in removed)
+            names = {receiver_link(sink, ended=ended) for sink in removed for ended in (False, True)}
+            links = tuple(link for link in run.view.links if link.name not in names)
+            run.view = self.view = run.view._replace(links=links)
 
     def _note(self, run: _Run, name: str, why: str = "") -> None:
         """Note that a link has held, or why it has not; what was noted first stands."""
@@ -302,7 +324,9 @@ class Drill:
             "outcome": view.to_record(),
         }  # fmt: skip
         self._journal.drills.keep(outcome, now_us - self._settings().daemon.retention)
-        self._run, self.view, self._succeeded_us = None, view, succeeded_us
+        self._succeeded_us, self._ended, self.view = succeeded_us, view, view
+        with self._lock:
+            self._run = None
         self._metrics.drills.inc()
         if view.worked:
             self._metrics.drill_last_success.set(now_us / MICROSECONDS)

@@ -44,7 +44,7 @@ STALLED_SECONDS = 30.0
 """Without a beat for so long the scheduler counts as dead."""
 END_SECONDS = 1.0
 """Bound on the wait for the scheduler's thread to end."""
-_BEAT = "heartbeat"
+_BEAT, _ONCE = "heartbeat", "once"
 _SLACK = timedelta(seconds=1)
 """What two clocks may differ by, and an event be told late."""
 _MISSED = {events.EVENT_JOB_MISSED: "misfire", events.EVENT_JOB_MAX_INSTANCES: "max_instances"}
@@ -118,7 +118,7 @@ class Schedule:
         threads = max(1, min(MOST_THREADS, len(self._tasks)))
         self._scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()}, timezone=UTC,
-            executors={"default": ThreadPoolExecutor(threads), _BEAT: ThreadPoolExecutor(1)},
+            executors={name: ThreadPoolExecutor(of) for name, of in (("default", threads), (_BEAT, 1), (_ONCE, 1))},
         )  # fmt: skip
         self._scheduler.add_listener(self._on_missed, events.EVENT_JOB_MISSED | events.EVENT_JOB_MAX_INSTANCES)
         self._scheduler.add_listener(self._on_due, events.EVENT_JOB_SUBMITTED | events.EVENT_JOB_MAX_INSTANCES)
@@ -149,11 +149,9 @@ class Schedule:
         self._scheduler.start()
         self._metrics.scheduler_up.set(1)
 
-    def once(self, name: str, job: Callable[[], None]) -> None:
-        """Run something at once, in a thread of the scheduler, as soon as one is free."""
-        self._scheduler.add_job(
-            job, id=name, next_run_time=_wall_clock(), misfire_grace_time=None, replace_existing=True
-        )
+    def once(self, job: Callable[[], None]) -> None:
+        """Run something at once, in a thread of the scheduler that no source waits in."""
+        self._scheduler.add_job(job, executor=_ONCE, next_run_time=_wall_clock(), misfire_grace_time=None)
 
     def follow_clock(self) -> None:
         """Let no job wait longer than its interval: the clock may have been set back. Called every second or so."""

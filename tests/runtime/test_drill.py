@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,35 @@ def test_the_link_that_failed_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     assert sink.events == []
     assert rig.count("drill_failures_total") == 1
     assert not rig.engine.drill.view.worked
+
+
+def test_what_comes_late_of_a_drill_that_was_given_up_is_no_observation(tmp_path: Path) -> None:
+    """The next drill forgot the name of the one before, whose late frame then was taken in as that of a series."""
+    rig = rig_on(tmp_path, HASTY, out=Sink())
+    waiting: list[Any] = []
+    rig.engine.drill.launch = waiting.append
+    first, second = drill(rig).id, drill(rig).id
+    for name in (first, second):
+        rig.engine._inbox.put(replace(sentinel.runtime.drill.make_source(rig.clock).fetch(None), source=name), 1.0)
+    for job in waiting:
+        job()
+    rig.engine.turn(0.0)
+    assert len(rig.engine.snapshot) == 0
+    assert not rig.journal.series()
+
+
+def test_after_the_clock_was_set_back_the_next_drill_is_due_an_interval_from_then(tmp_path: Path) -> None:
+    """It moved ahead with the clock, so that none came for as long as that had been ahead, and nobody was told."""
+    rig = rig_on(tmp_path, {"drill": {"timeout": "20s", "keep": "1ms", "every": "1h"}}, out=Sink())
+    rig.clock.set(rig.clock.now_us() + 1_000 * HOUR)
+    wait_for(lambda: (rig.engine.turn(0.0), rig.count("drills_total"))[1] == 1, 20.0, "the first drill")
+    back_us = rig.clock.now_us() - 900 * HOUR
+    for now_us in (back_us, back_us + HOUR // 2, back_us + HOUR - 1):
+        rig.clock.set(now_us)
+        rig.engine.turn(0.0)
+        assert rig.count("drill_due_timestamp_seconds") == (back_us + HOUR) / MICROSECONDS
+    rig.clock.set(back_us + HOUR)
+    wait_for(lambda: (rig.engine.turn(0.0), rig.count("drills_total"))[1] == 2, 20.0, "the second drill")
 
 
 @pytest.mark.usefixtures("at_once")
