@@ -48,6 +48,8 @@ _PARTS = (
 )  # fmt: skip
 _HOURS = ("hour", "hh")
 """Names of hours that a date beside them lacks; `hr` may be a rate or a humidity."""
+_MINUTES = ("minute", "min", "mn")
+"""Names of minutes beside an hour; `mm`, which may be rain or a month, only beside `hh`."""
 _DAY_OF_YEAR = ("doy", "jday", "julian_day", "day_of_year", "yday")
 _FLAG_ENDINGS = (
     "_qual", "_qc", "_flag", "_flags", "_cd", "_qa", "_quality", "_qc_agg", "_qc_tests", "_qartod", "_f", " qc",
@@ -65,9 +67,14 @@ _COLUMNS_NAMED = 12
 _CODES_NAMED = 6
 
 
-def find_time(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> str | tuple[str, ...]:
-    """Name the columns that make the time, one of zones such as `PST` included; as it is where none is found."""
-    found = _find_time(head, names, options)
+def find_time(
+    head: pl.DataFrame, names: Sequence[str], options: TableOptions, *, growing: bool = False
+) -> str | tuple[str, ...]:
+    """Name the columns that make the time, one of zones such as `PST` included; as it is where none is found.
+
+    UnfinishedError: the few rows of a growing file do not say whether a column of hours belongs to it.
+    """
+    found = _find_time(head, names, options, growing=growing)
     zones = [name for name in names if re.fullmatch(_ZONE_NAMES, name.lower()) and _is_of_zones(head[name], options)]
     columns = (found,) if isinstance(found, str) else found
     return (*columns, zones[0]) if zones and set(columns) <= set(names) and not _find_parts(columns) else found
@@ -78,7 +85,9 @@ def _is_of_zones(cells: pl.Series, options: TableOptions) -> bool:
     return bool(texts.len()) and all(text.upper() in ZONES for text in texts)
 
 
-def _find_time(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> str | tuple[str, ...]:
+def _find_time(
+    head: pl.DataFrame, names: Sequence[str], options: TableOptions, *, growing: bool
+) -> str | tuple[str, ...]:
     def looks(name: str) -> bool:
         return _looks_like_time(head[name], options)
 
@@ -100,27 +109,44 @@ def _find_time(head: pl.DataFrame, names: Sequence[str], options: TableOptions) 
     observed = [name for name in names if not re.fullmatch(_OF_THE_FILE, name.lower())]
     for some, pattern in product((observed, names), _TIME_NAMES):
         if found := [name for name in some if re.fullmatch(pattern, name.lower().lstrip("# ")) and looks(name)]:
-            return _with_hour(head, _utc_first(found)[0], names, options)
+            return _with_hour(head, _utc_first(found)[0], names, options, growing=growing)
     if found := [name for name in names if looks(name) and not _is_whole_number(head[name])]:
-        return _with_hour(head, found[0], names, options)
+        return _with_hour(head, found[0], names, options, growing=growing)
     numbers = [name for name in names if re.fullmatch(_NUMBER_NAMES, name.lower())]
     return next((name for name in numbers if _runs_on(head, name, options)), options.time_column)
 
 
-def _with_hour(head: pl.DataFrame, name: str, names: Sequence[str], options: TableOptions) -> str | tuple[str, str]:
-    """Add the column of hours to one of dates."""
+def _with_hour(
+    head: pl.DataFrame, name: str, names: Sequence[str], options: TableOptions, *, growing: bool
+) -> str | tuple[str, ...]:
+    """Add the columns of hours and minutes to one of dates, of which each comes more than once."""
     hour = next((one for one in names if one.lower() in _HOURS), None)
-    if hour is None or _has_clock(head[name]):
+    if hour is None or _has_clock(head[name]) or not _is_whole(head, hour, 24, options):
         return name
-    hours = _numbers_of(head, hour, options)
-    whole = not hours.is_empty() and bool((hours.is_between(0, 24) & (hours.round() == hours)).all())
-    return (name, hour) if whole else name
+    texts = texts_of(head[name], options)
+    if any(re.search(r"%[HI]|^[a-z]", form) for form in common_forms(texts)) or texts.str.contains(r"[T ]\d\d").any():
+        return name  # it has its hour, or is a number of seconds
+    if texts.n_unique() == texts.len():
+        if growing and head.height < ENOUGH_ROWS:
+            raise UnfinishedError
+        if texts.len() > 1:
+            return name  # one row a day: the hour is a value, such as that of the highest temperature
+    known = (*_MINUTES, "mm") if hour.lower() == "hh" else _MINUTES
+    minute = next((one for one in names if one.lower() in known and _is_whole(head, one, 59, options)), None)
+    return (name, hour) if minute is None else (name, hour, minute)
+
+
+def _is_whole(head: pl.DataFrame, name: str, most: int, options: TableOptions) -> bool:
+    numbers = _numbers_of(head, name, options)
+    return not numbers.is_empty() and bool((numbers.is_between(0, most) & (numbers.round() == numbers)).all())
 
 
 def _runs_on(head: pl.DataFrame, name: str, options: TableOptions) -> bool:
-    """True for numbers that go one way, as steps, years and ages do: a column `T` may hold a temperature."""
+    """False for numbers called `T` that go up and down: they may be temperatures."""
+    if not name.startswith("T") or name.lower().startswith("time"):
+        return True
     falling = _falling_share(_numbers_of(head, name, options))
-    return not name.startswith("T") if falling is None else not 1.0 - _SMALLEST_SHARE < falling < _SMALLEST_SHARE
+    return falling is not None and not 1.0 - _SMALLEST_SHARE < falling < _SMALLEST_SHARE
 
 
 def _numbers_of(head: pl.DataFrame, name: str, options: TableOptions) -> pl.Series:
@@ -232,6 +258,8 @@ def find_form(head: pl.DataFrame, options: TableOptions, where: str, *, growing:
         return {"time_format": form}
     texts = texts_of(cells, options)
     forms = common_forms(texts)
+    if len(forms) == 1 and re.search(r"[T ]%H$", forms[0]) and texts.str.contains(r"[T ]\d{3,4}$").any():
+        forms = [f"{forms[0]}%M"]  # a logger's 15, a quarter past midnight, looks like an hour
     if growing and not forms and head.height < ENOUGH_ROWS:
         raise UnfinishedError
     if len(forms) > 1 and (named := [form for form in forms if _is_named_form(form, options.time_name)]):
@@ -270,7 +298,7 @@ def _form_of_parts(head: pl.DataFrame, options: TableOptions) -> str | None:
         form = next((form for known, form in _PARTS if name.lower() in known), None)
         if form is None and is_of_clock(head[name], options):
             form = form_of_clock(texts_of(head[name], options)[0])
-        form = "%j" if name.lower() in _DAY_OF_YEAR else form
+        form = "%j" if name.lower() in _DAY_OF_YEAR else "%M" if name.lower() == "mm" and "%H" in forms else form
         if form is None and with_hour and len(dates := common_forms(texts_of(head[name], options))) == 1:
             form = "%Y-%m-%d" if dates[0] == ISO else dates[0]
         if form is None:

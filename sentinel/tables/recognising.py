@@ -223,7 +223,7 @@ def recognise_frame(
     marks = tuple(mark for mark in options.missing if mark not in given.missing)
     options = replace(options, dialect="none", missing=tuple(dict.fromkeys((*options.missing, *MARKS))))
     if options.time_column == _DEFAULT.time_column:
-        options = replace(options, time_column=find_time(head, names, options))
+        options = replace(options, time_column=find_time(head, names, options, growing=growing))
     options, notes = turn_months(names, options)
     options, zone = take_zone(options, where)
     if not options.names:

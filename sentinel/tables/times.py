@@ -117,12 +117,14 @@ def _put_clock_right(text: pl.Expr, form: str) -> tuple[pl.Expr, pl.Expr | None]
 
     Loggers write 00:15 as 15, which the parser takes for one o'clock, and midnight as 24:00.
     """
-    if form.endswith(" %H%M"):
-        for digits in (1, 2, 3):
-            text = text.str.replace(rf" (\d{{{digits}}})$", f" {'0' * (4 - digits)}$1")
-    if not re.search(r"[ T]%H(:?%M(:?%S)?)?$", form):
+    if found := re.search(r"[ T]%H%M(%S)?( ?%[Zz])?$", form):
+        whole, zone = 6 if found[1] else 4, r"( ?[A-Za-z]+| ?[+-]\d{2}:?\d{2})" if found[2] else "()"
+        for digits in range(1, whole):
+            text = text.str.replace(rf"([ T])(\d{{{digits}}}){zone}$", f"${{1}}{'0' * (whole - digits)}${{2}}${{3}}")
+    found = re.search(r"[ T]%H([: ]?%M([: ]?%S)?)?$", form)
+    if found is None:
         return text, None
-    midnight = r"([ T])24((:?00){0,2})$"
+    midnight = rf"([ T])24((?:[: ]?0{{1,2}}){{{sum(part is not None for part in found.groups())}}})$"
     return text.str.replace(midnight, "${1}00$2"), text.str.contains(midnight)
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import sentinel
 from sentinel.analysis.found import Analysis
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import TableOptions
+from sentinel.tables.dialects.base import UnfinishedError
+from sentinel.tables.guessing import find_time
 from sentinel.tables.recognising import recognise
 
 HOURS = [datetime(2023, 1, 1, tzinfo=UTC) + timedelta(hours=tick) for tick in range(1, 301)]
@@ -63,6 +66,86 @@ def test_the_hour_beside_a_date_belongs_to_it_and_24_is_midnight(tmp_path, date,
     assert (options.time_column, options.time_format) == ((date, "HH"), f"{form} %H")
     if rows > 1:
         assert times(sentinel.analyse(path)) == HOURS
+
+
+QUARTERS = [datetime(2023, 1, 1, tzinfo=UTC) + timedelta(minutes=15 * tick) for tick in range(300)]
+
+
+@pytest.mark.parametrize("form", ["%Y%m%d%H%M", "%Y%m%d%H%M%S", "%Y%m%d%H", "%Y-%m-%dT%H", "%s"])
+def test_a_column_of_hours_changes_no_time_that_has_its_hour(tmp_path, form):
+    """The local hour beside a stamp in UTC was put in the place of the stamp's own."""
+    stamps = [f"{hour.timestamp():.0f}" if form == "%s" else f"{hour:{form}}" for hour in HOURS]
+    local = [f"{(hour - timedelta(hours=5)).hour:02d}" for hour in HOURS]
+    found = sentinel.analyse(table(tmp_path, "timestamp,hour,load", stamps, local, temperatures()))
+    assert times(found)[:300] == HOURS
+
+
+@pytest.mark.parametrize("names", ["date,hour,minute,load", "Date,HH,MM,T", "YYYYMMDD,hh,min,T"])
+def test_minutes_beside_an_hour_belong_to_the_time(tmp_path, names):
+    """Of the values of each hour one was kept, and the minute was a series."""
+    days = [f"{one:{'%Y%m%d' if names.startswith('YYYY') else '%Y-%m-%d'}}" for one in QUARTERS]
+    hours, minutes = [str(one.hour) for one in QUARTERS], [str(one.minute) for one in QUARTERS]
+    found = sentinel.analyse(table(tmp_path, names, days, hours, minutes, temperatures()))
+    assert times(found) == QUARTERS
+
+
+def test_the_hour_of_a_daily_maximum_is_no_part_of_the_time(tmp_path):
+    days = [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=tick) for tick in range(300)]
+    path = table(tmp_path, "date,tmax,hour", [f"{day:%Y-%m-%d}" for day in days], temperatures(), ["14"] * 300)
+    assert recognise(path, TableOptions()).options.time_column == "date"
+
+
+@pytest.mark.parametrize(
+    ("form", "gap", "end"),
+    [
+        ("%Y-%m-%d %H%M %Z", " ", " UTC"), ("%Y-%m-%d %H%M%S", " ", ""), ("%Y-%m-%dT%H%M", "T", ""),
+        ("%Y-%m-%d %H%M%z", " ", "+0000"),
+    ],
+)  # fmt: skip
+def test_lost_zeros_of_a_clock_are_put_back_before_a_zone_and_with_seconds(tmp_path, form, gap, end):
+    """130 EST, half past one, was read as one in the afternoon."""
+    clock = [str(int(f"{one:{'%H%M%S' if '%S' in form else '%H%M'}}")) for one in QUARTERS]
+    stamps = [f"{one:%Y-%m-%d}{gap}{cell}{end}" for one, cell in zip(QUARTERS, clock, strict=True)]
+    found = sentinel.analyse(table(tmp_path, "when,load", stamps, temperatures()), time_column="when", time_format=form)
+    assert times(found) == QUARTERS
+
+
+def test_a_clock_that_begins_with_15_and_30_is_one_of_hours_and_minutes(tmp_path):
+    clock = [str(int(f"{one:%H%M}")) for one in QUARTERS]
+    path = table(tmp_path, "d,t,load", [f"{one:%Y-%m-%d}" for one in QUARTERS], clock, temperatures())
+    assert times(sentinel.analyse(path, time_column=["d", "t"])) == QUARTERS
+
+
+def test_24_and_no_minutes_in_columns_of_their_own_are_midnight(tmp_path):
+    begun = [hour - timedelta(hours=1) for hour in HOURS]
+    parts = [[str(getattr(hour, part)) for hour in begun] for part in ("year", "month", "day")]
+    ends = [str(hour.hour + 1) for hour in begun]
+    path = table(tmp_path, "Year,Month,Day,Hour,Minute,T", *parts, ends, ["0"] * 300, temperatures())
+    assert times(sentinel.analyse(path)) == HOURS
+
+
+def test_a_minute_of_24_is_no_midnight(tmp_path):
+    stamps = [f"{hour:%Y-%m-%d} {hour.hour} 24" for hour in HOURS]
+    path = table(tmp_path, "when,x", stamps, temperatures())
+    found = sentinel.analyse(path, time_column="when", time_format="%Y-%m-%d %H %M")
+    assert times(found) == [hour + timedelta(minutes=24) for hour in HOURS]
+
+
+def test_a_few_rows_of_a_growing_table_decide_on_its_hours_only_once_a_date_returns():
+    """Of two rows around midnight the dates differ, as those of days do."""
+    head = pl.DataFrame({"date": ["2023-01-01", "2023-01-02"], "hour": ["23", "0"], "v": ["1", "2"]})
+    with pytest.raises(UnfinishedError):
+        find_time(head, head.columns, TableOptions(), growing=True)
+    assert find_time(head, head.columns, TableOptions()) == "date"
+    head = head.with_columns(date=pl.lit("2023-01-01"))
+    assert find_time(head, head.columns, TableOptions(), growing=True) == ("date", "hour")
+
+
+def test_years_that_begin_again_in_each_country_are_the_time(tmp_path):
+    """They fall at each new country, and were passed over as temperatures called `T` are."""
+    countries, years = [f"c{tick // 5}" for tick in range(300)], [str(2000 + tick % 5) for tick in range(300)]
+    path = table(tmp_path, "country,year,gdp", countries, years, temperatures())
+    assert recognise(path, TableOptions(by=("country",))).options.time_column == "year"
 
 
 def test_a_rate_called_hr_is_no_hour(tmp_path):
