@@ -26,6 +26,8 @@ _OTHERS: Mapping[str, re.Pattern[str]] = {
     "cp1253": re.compile(r"[\u0384-\u03ce°±µ²³·«»–—’“”…\xa0]"),
 }
 """Encodings that may be meant, with the letters that a text in them consists of, besides those of ASCII."""
+_MIXED = re.compile(r"[A-Za-z][\u0370-\u045f]|[\u0370-\u045f][A-Za-z]")
+"""A Latin letter beside a Greek or Cyrillic one: no word has both."""
 _SHOWN = 40
 
 
@@ -81,4 +83,4 @@ def _decode(data: bytes, name: str) -> str:
 
 
 def _consists_of(text: str, letters: re.Pattern[str]) -> bool:
-    return all(sign < "\x80" or letters.match(sign) for sign in set(text))
+    return not _MIXED.search(text) and all(sign < "\x80" or letters.match(sign) for sign in set(text))

@@ -9,6 +9,7 @@ import pytest
 
 import sentinel
 from sentinel.domain.errors import DataError
+from sentinel.tables.encodings import tell_encoding
 
 ROWS = "".join(f"2024/01/{1 + tick // 24:02d} {tick % 24:02d}:00,{tick % 7}.5\n" for tick in range(300))
 
@@ -47,3 +48,11 @@ def test_western_european_text_of_windows_stays_itself(tmp_path, name):
     path.write_bytes(table(f"Zeit,{name}", "cp1252"))
     readings: pl.DataFrame = sentinel.analyse(path).readings
     assert readings["series"].unique().to_list() == [name]
+
+
+@pytest.mark.parametrize(("name", "encoding"), [("Příčný sklon", "cp1250"), ("Sıcaklık; Yağış", "cp1254")])
+def test_letters_of_latin_words_are_no_cyrillic_or_greek_ones(tmp_path, name, encoding):
+    """Czech and Turkish tables were refused, with the question whether they are Russian."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(f"time,{name},x\n2021-01-01,1,2\n2021-01-02,3,4\n".encode(encoding))
+    assert tell_encoding(path.read_bytes(), "a.csv") in ("cp1252", "latin-1")
