@@ -110,6 +110,10 @@ class _Album:
         self._free.append(row)
         self.named = ((), np.empty(0, np.int64))
 
+    def is_empty(self) -> bool:
+        """True once every row is free."""
+        return len(self._free) == self._rows
+
     def add(self, block: _Block) -> None:
         """Let ticks wait until there are enough of them."""
         self._blocks.append(block)
@@ -192,16 +196,25 @@ class History:
         if place is not None and place[0] is album:
             return place[1]
         if place is not None:
-            place[0].forget(place[1])
+            self._forget(*place)
         elif len(self._places) >= self._max_series:
             return -1
         row = album.take_row()
         self._places[name] = (album, row)
         return row
 
+    def _forget(self, album: _Album, row: int) -> None:
+        """Let a picture go, and with the last one of an album all of its room."""
+        album.forget(row)
+        if album.is_empty():
+            self._albums.pop(album.thresholds.tobytes(), None)
+
     def rename(self, names: Mapping[str, str]) -> None:
         """Let pictures go on under the new names of their series."""
         with self._lock:
+            for name in set(names.values()) - set(names):
+                if name in self._places:
+                    self._forget(*self._places.pop(name))
             self._places |= {new: self._places.pop(old) for old, new in names.items() if old in self._places}
             for album in self._albums.values():
                 album.named = ((), np.empty(0, np.int64))

@@ -233,4 +233,5 @@ def test_a_series_whose_thresholds_change_leaves_its_place_to_others() -> None:
     appended(history, "a", THRESHOLDS + 0.01, ticks(3))
     appended(history, "a", THRESHOLDS, ticks(2, seed=4))
     assert [len(history.spectrogram(name).time_us) for name in "ab"] == [2, 5]
+    assert len(history._albums) == 1, "the room of pictures of other thresholds is given back"
     assert parts(history.spectrogram("b")) == parts(appended(History(1), "b", THRESHOLDS, stream).spectrogram("b"))
