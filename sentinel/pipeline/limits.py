@@ -57,7 +57,7 @@ def limits_of(checks: CheckSettings | None, cadence: Cadence) -> Limits | tuple[
     span = checks.range or RangeCheck(fail=(None, None))
     per_tick = tick / rate.per if rate else 1.0
     (suspect_low, suspect_high), (fail_low, fail_high) = ends_of(span.suspect), ends_of(span.fail)
-    suspect_gap, fail_gap = (level / tick for level in _levels(checks.gap))
+    suspect_gap, fail_gap = (max(1.0, level / tick) for level in _levels(checks.gap))  # neighbours have none between
     suspect_flat, fail_flat = (_whole_ticks(level / tick) for level in _levels(flat_line))
     suspect_rate, fail_rate = (level * per_tick for level in _levels(rate))
     return Limits(
