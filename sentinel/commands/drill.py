@@ -18,7 +18,7 @@ from sentinel.runtime.control import send
 
 LOOK_SECONDS = 0.25
 GRACE_SECONDS = 10.0
-"""How much longer than a link may take it is waited for, before the daemon is said to stand still."""
+"""Seconds beyond the time of a link after which the daemon is said to stand still."""
 
 
 def main(args: argparse.Namespace) -> int:
