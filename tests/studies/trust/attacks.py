@@ -107,6 +107,9 @@ def _bounded() -> Iterator[Scenario]:
     for phi in (0.0, 0.5):
         yield at(phi, f"{phi:g}, daylight 2 sd", n.on(phi, seasons.daylight(2.0)), series=DAILY)
         yield at(phi, f"{phi:g}, week 1 sd", n.on(phi, seasons.sine(1.0, 168.0)), series={"season": ["7d"]})
+    for phi in (0.0, 0.5, 0.9):
+        cloudy = n.on(phi, seasons.cloudy(1.0))
+        yield at(seasons.cloudy_lag1(phi, 1.0), f"{phi:g}, clouds: each day .5 to 1.5 sd", cloudy, series=DAILY)
     yield at(
         0.5, "0.5, day and week, 1 sd each", n.on(0.5, n.all_of(seasons.sine(1.0), seasons.sine(1.0, 168.0))),
         series={"season": ["1d", "7d"]},
@@ -122,6 +125,8 @@ def _open() -> Iterator[Scenario]:
         ("season growing 5 sd per 10,000", 0.5, seasons.growing(5.0), DAILY),
         ("season growing 20 sd per 10,000", 0.5, seasons.growing(20.0), DAILY),
         ("week 3 sd in 24 bins", 0.5, seasons.sine(3.0, 168.0), {"season": ["7d"]}),
+        ("clouds: each day .5 to 1.5 sd, as if they were none", 0.5, seasons.cloudy(1.0), DAILY),
+        ("first 60 ticks 50 sd higher", 0.5, n.begins_elsewhere(60, 50.0), {}),
         ("level walks .1 sd/tick", 0.5, n.wandering_level(0.1), {}),
         ("level jumps 2 sd, about every 200", 0.5, n.telegraph(2.0, 200.0), {}),
         ("drift .002 put right every 500", 0.5, n.level_resets(0.002, 500), {}),
@@ -131,6 +136,8 @@ def _open() -> Iterator[Scenario]:
         ("week 1 sd, ramp .05 sd/tick", 0.5, n.all_of(seasons.sine(1.0, 168.0), n.ramp(0.05)), {"season": ["7d"]}),
     ):
         yield Scenario(f"{phi:g}, {name}", OPEN, n.on(phi, nuisance), phi, NO_BAR, series)
+    truth = seasons.cloudy_lag1(0.5, 3.0)
+    yield Scenario("0.5, clouds: each day 1.5 to 4.5 sd", OPEN, n.on(0.5, seasons.cloudy(3.0)), truth, NO_BAR, DAILY)
     for name, (ar, ma) in {
         "ARMA(.95, -.7)": ((0.95,), (-0.7,)), "AR(2) (1.2, -.5)": ((1.2, -0.5), ()), "MA(1) (1)": ((), (1.0,)),
     }.items():  # fmt: skip

@@ -101,6 +101,11 @@ def ramp_from_middle(slope: float) -> Nuisance:
     return lambda x, _: x + slope * np.maximum(0, np.arange(x.shape[0]) - x.shape[0] // 2)[:, None]
 
 
+def begins_elsewhere(ticks: int, size: float) -> Nuisance:
+    """The first ticks, which the instrument learns from, are this many sd higher than all others."""
+    return lambda x, _: x + size * (np.arange(x.shape[0]) < ticks)[:, None]
+
+
 def wandering_level(step: float) -> Nuisance:
     """The level walks at random with steps of this sd."""
     return lambda x, random: x + np.cumsum(step * random.standard_normal(x.shape), axis=0)

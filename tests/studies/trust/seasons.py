@@ -41,5 +41,26 @@ def daylight(amplitude: float) -> Nuisance:
     )
 
 
+def cloudy(amplitude: float) -> Nuisance:
+    """A daily sine whose amplitude is drawn anew each midnight, between half and one and a half times the mean one."""
+
+    def add(x: Floats, random: Generator) -> Floats:
+        days = random.uniform(0.5, 1.5, (x.shape[0] // DAY + 2, x.shape[1]))
+        t = _hours(x) / DAY + _phases(x, random)
+        return x + amplitude * np.take_along_axis(days, t.astype(np.int64), axis=0) * np.sin(2.0 * np.pi * t)
+
+    return add
+
+
+def cloudy_lag1(phi: float, amplitude: float) -> float:
+    """Lag 1 of AR(1) of unit variance under `cloudy`, once the mean day is taken out.
+
+    The departures from the mean day add a slow part of variance amplitude^2 / 24: that of a uniform factor, 1/12, times
+    that of a sine, 1/2.
+    """
+    added = amplitude**2 / 24.0
+    return (phi + added * float(np.cos(2.0 * np.pi / DAY))) / (1.0 + added)
+
+
 def _phases(x: Floats, random: Generator) -> Floats:
     return random.random(x.shape[1])

@@ -11,8 +11,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 import tests.studies.skill.development as development
+from tests.studies.trust import seasons
 from tests.studies.trust.effort import FULL, Effort, generator
 from tests.studies.trust.interval import PER, rate, share
+from tests.studies.trust.nuisances import on
 from tests.studies.trust.nulls import Maker, Shape, arma, changing, stationary
 from tests.studies.trust.row import Measurement, Row
 from tests.studies.trust.scenarios import SCENARIOS
@@ -147,6 +149,9 @@ def _nulls(kind: type[SlowerScenario], group: str) -> Iterator[SlowerScenario]:
     }  # fmt: skip
     for name, maker in more.items():
         yield kind(name, group, maker)
+    for phi in (0.0, 0.5, 0.9):
+        cloudy = on(phi, seasons.cloudy(1.0))
+        yield kind(f"AR(1) {phi:g}, clouds: each day .5 to 1.5 sd", group, cloudy, {"season": ["1d"]})
 
 
 FAILING: dict[str, tuple[Maker, float]] = {
@@ -181,5 +186,8 @@ SLOWER = [
     *_nulls(SlowerScenario, NULL_GROUP),
     *_nulls(SmallBudget, SMALL_GROUP),
     *(SlowerScenario(name, FAIL_GROUP, maker, most=most) for name, (maker, most) in FAILING.items()),
+    SlowerScenario(
+        "AR(1) 0.5, clouds: each day 1.5 to 4.5 sd", FAIL_GROUP, on(0.5, seasons.cloudy(3.0)), {"season": ["1d"]}, 1.6
+    ),
     *(drifting(s, d) for s in development.SLOWING for d in (development.WHOLE, development.ANYWHERE)),
 ]
