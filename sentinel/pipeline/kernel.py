@@ -114,7 +114,8 @@ def condition(
                 learning[t, s] = True
                 blind[t, s] = _GAP
                 continue
-            reset[t, s] = _begin_anew(
+            # Handing on ten arrays costs as much as all the rest: only where an event was declared.
+            reset[t, s] = kind[t, s] >= REBASES and _begin_anew(
                 kind[t, s], number, count, season[s], season_updates[s], bins[s], visits[s], far[s], kept, s
             )
             if math.isnan(number[FIRST_TICK]):
@@ -195,9 +196,7 @@ def _begin_anew(
     kind: int, number: Floats, count: Ints, season: Floats, updates: Ints, bins: Floats, visits: Ints, far: Floats,
     kept: Ints, s: int,
 ) -> bool:  # fmt: skip
-    """Let a series begin anew where a declared event says so; False where none does."""
-    if kind < REBASES:
-        return False
+    """Let a series begin anew as a declared event says; True."""
     stays = kind == REBASES
     points = count[POINTS] + kept[s] if stays else 0
     _pass_gap(number, count, season, updates, bins, visits, stays)
