@@ -199,7 +199,7 @@ def _has_held(state: EvidenceState, table: Table, s: int, k: int) -> bool:
 
 @part
 def _free(state: EvidenceState, table: Table, s: int, k: int) -> None:
-    """From now on the rule raises alarms."""
+    """The rule raises alarms from now on."""
     state.waits[s, k] = 0
     state.held[s, k] = False
     state.early[s, table.first[k] : table.first[k + 1]] = 0.0

@@ -52,7 +52,7 @@ class Fading(NamedTuple):
 
 
 def fresh(series: int) -> Fading:
-    """Of cells that hold nothing."""
+    """The sums of cells that hold nothing."""
     return Fading(np.full(series, -1, dtype=np.int64), np.zeros(series))
 
 

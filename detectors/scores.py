@@ -82,7 +82,7 @@ def add_pair(
 
 @part
 def lead_of(sides: Floats, side: float, lane: int, k: int) -> float:
-    """By how much the fading sum of the scores on a side is larger than that of the other side, and than nothing."""
+    """Lead of a side: the fading sum of its scores less that of the other side, or less 0 if that is larger."""
     mine, other = (0, 1) if side > 0.0 else (1, 0)
     return float(max(0.0, sides[lane, k, mine] - max(0.0, sides[lane, k, other])))
 

@@ -73,7 +73,7 @@ class JudgedEvent:
 
     @property
     def lead(self) -> float | None:
-        """From the first alarm to the event, in seconds or the owner's units; None if there was none."""
+        """Time from the first alarm to the event, in seconds or the owner's units; None if there was none."""
         return None if self.alarm is None else self.record.units(self.stretch.end_us - self.alarm.time_us)
 
 
@@ -87,7 +87,7 @@ class JudgedAlarm(NamedTuple):
 
     @property
     def lead(self) -> float | None:
-        """From the alarm to the event, in seconds or the owner's units; None unless it was true."""
+        """Time from the alarm to the event, in seconds or the owner's units; None unless it was true."""
         true = self.stretch.phase is Phase.EXPECTED
         return self.record.units(self.stretch.end_us - self.alarm.time_us) if true else None
 

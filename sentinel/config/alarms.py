@@ -190,7 +190,7 @@ class AlarmSettings(Part):
         return self.model_copy(update={"false_alarms": None, "alpha": LARGEST_PER_TICK[self.severity]})
 
     def uncut_alpha(self, cadence: Cadence) -> float:
-        """What the budget as it is written comes to per series and tick; of a whole fleet while it is not counted.
+        """The budget per series and tick, as it is written; that of a whole fleet while its series are not counted.
 
         A rule of kind `rise` has no budget: it counts with the most that a rule may have, unless it was measured.
         """

@@ -55,7 +55,7 @@ class LogNotify(Part):
 
 
 class _Remote(Part):
-    """What receivers over HTTP share."""
+    """Settings that all receivers over HTTP share."""
 
     timeout: PositiveDuration = 5 * SECOND
     """How long an answer is waited for; then it is tried again."""

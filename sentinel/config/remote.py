@@ -245,7 +245,7 @@ class KafkaSource(PayloadKeys):
 
 
 class PushSource(NamedSource):
-    """Whoever sends observations to the daemon's own HTTP server."""
+    """Senders that post observations to the daemon's own HTTP server."""
 
     kind: Literal["push"]
     """Observations that are sent to the daemon."""

@@ -62,7 +62,7 @@ Lag1: TypeAlias = Annotated[float, Field(gt=-1, lt=1)]
 
 
 class SeriesSettings(Part):
-    """How series are laid on a grid and conditioned; the first entry whose match fits a name wins."""
+    """Grid and conditioning of series; the first entry whose match fits a name wins."""
 
     renamed: ClassVar[Mapping[str, str]] = {"reference": "counterpart"}
     retired: ClassVar[Mapping[str, float | None]] = {"coarse_share": None}

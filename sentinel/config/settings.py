@@ -289,7 +289,7 @@ class Settings(Part):
 
     @property
     def shares_with_fleet(self) -> bool:
-        """Whether a budget is shared by as many series as there are."""
+        """True if a budget is shared by as many series as there are."""
         return any(rule.shared_by == FLEET for rule in self.alarms)
 
     def divide(self, names: Iterable[str]) -> Self:

@@ -91,7 +91,7 @@ class NamedSource(Part):
 
 
 class TableKeys(Part):
-    """How a table is written: what a source or a command line says of it."""
+    """Options of a table: how it is written, as a source or a command line says."""
 
     dialect: Literal[DIALECTS] = "auto"  # type: ignore[valid-type]
     """Kind of file; auto = recognised by its first lines, none = the keys below alone say how it is written."""

@@ -1,4 +1,4 @@
-"""What an operator does to alarms: facts that are journalled, and the events that follow from them. Data only."""
+"""Actions of an operator on alarms: facts that are journalled, and the events that follow from them. Data only."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class AlarmEvent(NamedTuple):
 
     @property
     def e_value(self) -> float:
-        """What the bets have won, for which the alarm line is 1 / alpha; NaN where nothing was bet."""
+        """The wealth that the bets have won; the alarm line is 1 / alpha. NaN where nothing was bet."""
         return 10.0**self.evidence / self.alpha if self.alpha > 0.0 and self.evidence < 290.0 else nan
 
 

@@ -10,7 +10,7 @@ CHECKS = ("range", "gap", "flat_line", "rate", "spike")
 
 
 class CheckCount(NamedTuple):
-    """How many values of a series one check has called suspect, and how many it has failed."""
+    """Number of values of a series that one check has called suspect, and that it has failed."""
 
     check: str
     suspect: int

@@ -28,7 +28,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Identity(NamedTuple):
-    """What a series is known by."""
+    """Identity of a series: its name and labels."""
 
     name: str
     labels: Mapping[str, str] = _NONE

@@ -1,4 +1,4 @@
-"""What the journal keeps of drills: the events of their alarms, and what came of them.
+"""Drills in the journal: the events of their alarms, and their outcome.
 
 They stand with all other events, so that receivers are owed them in the same order, and follow from no batch: whatever
 reads the journal for what happened to series does not meet them.

@@ -1,4 +1,4 @@
-"""Which observations the journal holds already, without an index of every one of them.
+"""Lookup of observations that the journal holds already, without an index of every one of them.
 
 An observation that is later than all of its series is new. Only of the others the blocks that cover its time are looked
 through. They are found by *level* and *slot*: a block of level L covers less than 2^L microseconds, and its slot is its
@@ -92,7 +92,7 @@ def _make_room(newest: Ints, count: int) -> Ints:
 
 
 def _look_up(connection: sqlite3.Connection, time: Ints, series: Ints) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Which of these are in a block, and the value that stands there."""
+    """Find those of these that are in a block, and the value that stands there."""
     there, standing = np.zeros(time.size, np.bool_), np.zeros(time.size)
     moments, rank = np.unique(time, return_inverse=True)
     for block_time, block_series, value in _covering(connection, moments):

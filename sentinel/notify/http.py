@@ -34,7 +34,7 @@ class Remote(Protocol):
 
 
 class Answer(NamedTuple):
-    """What became of one POST."""
+    """Outcome of one POST."""
 
     outcome: Literal["delivered", "retry", "refused"]
     reason: str = ""

@@ -1,4 +1,4 @@
-"""What a receiver needs beside its settings: files with secrets, a program. `check` says what lacks."""
+"""Needs of a receiver beside its settings: files with secrets, a program. `check` says what is missing."""
 
 from __future__ import annotations
 

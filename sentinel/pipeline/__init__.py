@@ -1,1 +1,1 @@
-"""From observations to alarms: pure stages that take a batch and give a result, without a clock, a file or a thread."""
+"""From observations to alarms: pure stages from batch to result, without a clock, a file or a thread."""

@@ -54,7 +54,7 @@ class CheckState(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """What the checks said of a block; arrays of shape (tick, series)."""
+    """Verdicts of the checks on a block; arrays of shape (tick, series)."""
 
     flag: Codes
     """As in QARTOD."""

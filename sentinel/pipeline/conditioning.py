@@ -71,7 +71,7 @@ class ConditionerState(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What a comparison knows of its target beside the difference; arrays of shape (tick, series)."""
+    """The target of a comparison, known beside the difference; arrays of shape (tick, series)."""
 
     pairs: Pairs
     """Of the target, valid where those of the difference are."""
@@ -91,7 +91,7 @@ class Target(NamedTuple):
 
 
 class Conditioned(NamedTuple):
-    """What a block of ticks became; arrays of shape (tick, series)."""
+    """A block of ticks after conditioning; arrays of shape (tick, series)."""
 
     pairs: Pairs
     before: Floats

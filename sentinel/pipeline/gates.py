@@ -185,7 +185,7 @@ class Gates:
 
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """What the ticks of a cohort's series pass on the way: holds, and moments at which they begin anew."""
+    """Gates of a cohort's series: holds, and moments at which they begin anew."""
 
     gates: Gates
     of_row: Callable[[int], SeriesGates | None]

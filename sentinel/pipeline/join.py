@@ -91,7 +91,7 @@ class Comparisons:
         )  # fmt: skip
 
     def target_of(self, series: int) -> Ints:
-        """By id, of so many series: the target of a comparison, any other series itself."""
+        """Map each of so many series, by id, to the target of a comparison; any other series to itself."""
         found = np.arange(series)
         found[self.own] = self.target
         return found
@@ -196,7 +196,7 @@ def _advance(
 
 
 class _Reach(NamedTuple):
-    """How far each comparison has come, in ticks of its target."""
+    """Position of each comparison, in ticks of its target."""
 
     there: Flags
     """Target and counterpart have begun, on the same cadence."""

@@ -52,7 +52,7 @@ _MIDDLE_DAYS = 3
 
 
 class Defaults(NamedTuple):
-    """What is chosen by cadence where nothing is configured; ticks."""
+    """Defaults by cadence, where nothing is configured; ticks."""
 
     half_life: float
     level_half_life: float
@@ -83,7 +83,7 @@ class PlanChannel:
 
     @property
     def line(self) -> float | None:
-        """What its reading is held against, as written in the settings; None = by the baseline period."""
+        """The threshold of its reading, as written in the settings; None = by the baseline period."""
         return self.ratio if self.kind in ("spread", RISE) else self.threshold
 
 

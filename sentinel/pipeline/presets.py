@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Preset(NamedTuple):
-    """What a preset sets where nothing is written; half-lives in ticks, all else in values."""
+    """Settings of a preset where nothing is written; half-lives in ticks, all else in values."""
 
     half_life: float
     level_half_life: float

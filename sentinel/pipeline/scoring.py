@@ -60,7 +60,7 @@ class ScoringState(NamedTuple):
 
 
 class Leading(NamedTuple):
-    """What led an alarm, and against what it was held."""
+    """The channel that led an alarm, and the threshold it was held against."""
 
     channel: PlanChannel
     side: str
@@ -70,7 +70,7 @@ class Leading(NamedTuple):
 
 
 class RuleFacts(NamedTuple):
-    """What is known of a rule of a series, beside its evidence."""
+    """State of a rule of a series, beside its evidence."""
 
     threshold: float
     """What its first channel is held against; NaN while that is not known."""
@@ -89,7 +89,7 @@ class RuleFacts(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """What a block gave, (tick, series) and a last axis where said; readings, estimates NaN if not ready or blind."""
+    """Readings and evidence of a block, (tick, series) and a last axis where said; NaN if not ready or blind."""
 
     readings: Floats
     """(tick, series, detector)."""

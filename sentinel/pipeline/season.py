@@ -47,7 +47,7 @@ def _wave(tick: int, period: float, n_bins: int, bins: Floats, offset: int) -> f
 
 @part
 def season_at(tick: int, periods: Floats, n_bins: Ints, bins: Floats) -> float:
-    """What the seasons add at this tick, as far as they are known."""
+    """Sum of the seasons at this tick, as far as they are known."""
     total, offset = 0.0, 0
     for k in range(periods.shape[0]):
         total += _wave(tick, periods[k], n_bins[k], bins, offset)

@@ -121,7 +121,7 @@ class Snapshot:
         }
 
     def false_alarms_a_day(self) -> Mapping[str, float]:
-        """By severity: false alarms a day that the budgets of all series allow together, on average, at most."""
+        """Most false alarms a day, by severity, that the budgets of all series allow together, on average."""
         budgets: dict[str, float] = {}
         for (plan, _), members in zip(self._state.keys, self._state.cohorts, strict=True):
             for rule in plan.rules:
@@ -226,7 +226,7 @@ class Snapshot:
 
     @cached_property
     def _waiting(self) -> Ints:
-        """By id: how many ticks of a comparison wait for its counterpart; 0 of any other series."""
+        """Number of ticks of each comparison, by id, that wait for its counterpart; 0 of any other series."""
         comparisons, found = self._state.comparisons, np.zeros(len(self), np.int64)
         if len(comparisons):
             found[comparisons.own] = count_waiting(comparisons, self._pipeline.positions(self._state))
@@ -246,7 +246,7 @@ class Snapshot:
 
     @cached_property
     def _on_hold(self) -> Flags:
-        """By id: which series are on hold now, by the clock of their source or the newest that came of them."""
+        """Series that are on hold now, by id: by the clock of their source or the newest that came of them."""
         gates, state = self._pipeline.gates(self._state), self._state
         if not gates:
             return np.zeros(len(self), bool)
@@ -257,7 +257,7 @@ class Snapshot:
 
     @property
     def _clock(self) -> Ints:
-        """By source: its watermark."""
+        """Watermark of each source."""
         return np.array([self._watermarks.get(source, NEVER) for source in self._state.sources], np.int64)
 
     def is_on_hold(self, name: str) -> bool:

@@ -30,7 +30,7 @@ from sentinel.pipeline.results import strongest
 
 
 class Known(NamedTuple):
-    """What is known of a series beside the state of its cohort."""
+    """Facts of a series beside the state of its cohort."""
 
     name: str
     source: str

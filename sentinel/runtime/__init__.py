@@ -1,1 +1,1 @@
-"""Whatever has a thread or a clock: the daemon, its engine, scheduler, inbox, outbox, health and logging."""
+"""Everything with a thread or a clock: the daemon, its engine, scheduler, inbox, outbox, health and logging."""

@@ -1,4 +1,4 @@
-"""What an operator asks for, held against what there is: the fact that is journalled, or why it cannot be."""
+"""Requests of an operator, checked against the series and alarms there are: the fact to journal, or why not."""
 
 from __future__ import annotations
 

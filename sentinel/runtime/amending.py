@@ -24,7 +24,7 @@ _END = 1 << 62
 
 
 class Amended(NamedTuple):
-    """What has become of an alarm."""
+    """The verdict on an alarm after a correction."""
 
     verdict: str
     body: Mapping[str, Any]

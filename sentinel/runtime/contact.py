@@ -1,4 +1,4 @@
-"""What is done with whatever a source gives, and what is noted of it: its frames, its failures, and that it hangs."""
+"""Contact with a source: its frames are taken in, its failures and hangs are noted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator declares to have happened: the fact that is journalled, or why it cannot be."""
+"""Events that an operator declares: the fact to journal, or why it cannot be."""
 
 from __future__ import annotations
 

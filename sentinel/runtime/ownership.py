@@ -1,4 +1,4 @@
-"""Which source each series belongs to: two lakes must not become one series, and a series may move.
+"""Ownership of series by sources: two lakes must not become one series, and a series may move.
 
 A series belongs to the source that had it at an earlier start. Of two that have it when the daemon starts, or that
 bring it later, it is that of the earlier one in the settings, whichever answers first: if the other one did, the series

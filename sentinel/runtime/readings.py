@@ -39,7 +39,7 @@ _CODES = np.array([STATE_CODES[state] for state in STATES], np.float64)
 
 
 class _Block(NamedTuple):
-    """What one block of ticks gave for the series that are sent; arrays (tick, series)."""
+    """Readings of one block of ticks, of the series that are sent; arrays (tick, series)."""
 
     names: Sequence[str]
     sources: Sequence[str]
@@ -97,7 +97,7 @@ class Readings:
 
 
 class _Queue:
-    """What waits for one receiver, and the thread that sends it."""
+    """Readings that wait for one receiver, and the thread that sends them."""
 
     def __init__(self, writer: RemoteWriter, metrics: Metrics, shown_labels: Sequence[str]) -> None:
         self._writer, self._metrics, self._shown = writer, metrics, shown_labels

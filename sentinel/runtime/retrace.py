@@ -52,7 +52,7 @@ class TracedTicks:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
-    """What a replay gave for one alarm."""
+    """Result of a replay for one alarm."""
 
     body: Mapping[str, Any] | None
     """The event as the replay raised it; None if it raised none of that id."""

@@ -1,4 +1,4 @@
-"""Which series the sources have before they are started, and which of them two have."""
+"""Series of the sources before they are started, and those that two sources have."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMED = 5
 
 
 class Claim(NamedTuple):
-    """What was seen of a source before it was started."""
+    """First look at a source, before it is started."""
 
     present: frozenset[str]
     """Series that are there, as far as its first rows tell."""

@@ -24,7 +24,7 @@ from sentinel.tables.counters import FEWEST, falls_often, is_counter, say_counte
 
 @dataclass(slots=True)
 class Counters:
-    """What is known of the columns of a source; each is judged, counts, or is open."""
+    """State of the columns of a source; each is judged, counts, or is open."""
 
     judged: set[str]
     """Measurements."""

@@ -48,7 +48,7 @@ FUTURE_US = 24 * 3_600 * MICROSECONDS
 
 
 class _Read(NamedTuple):
-    """What a fetch has read so far."""
+    """Rows that a fetch has read so far."""
 
     tables: list[pl.DataFrame | PlainRows]
     rejected: Counter[str]

@@ -21,7 +21,7 @@ Offsets = dict[str, dict[int, int]]
 
 
 class Batch(NamedTuple):
-    """What was read at once."""
+    """Messages that were read at once."""
 
     messages: list[Any]
     offsets: Offsets

@@ -25,7 +25,7 @@ _REFUSED = ("not authorized", "bad user name", "client identifier not valid", "b
 
 
 class Message(Protocol):
-    """What is used of a message."""
+    """The parts of a message that are used."""
 
     topic: str
     payload: bytes

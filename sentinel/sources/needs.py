@@ -1,4 +1,4 @@
-"""What a source needs beside its settings: packages of an extra, files with secrets. `check` says what lacks."""
+"""Needs of a source beside its settings: packages of an extra, files with secrets. `check` says what is missing."""
 
 from __future__ import annotations
 

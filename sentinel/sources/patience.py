@@ -1,4 +1,4 @@
-"""When a server that failed is asked again: ever more rarely, never all daemons at once, at once after new secrets."""
+"""Back-off after failures: ever longer waits, never all daemons at once, none after new secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What messages say: a number, or values and a time at places of JSON."""
+"""Payloads of messages: a number, or values and a time at places of JSON."""
 
 from __future__ import annotations
 

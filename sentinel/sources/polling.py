@@ -45,7 +45,7 @@ _SEEN = pl.Schema([("us", pl.Int64()), ("sum", pl.UInt64())])
 
 @dataclass(slots=True)
 class _Place:
-    """How far an address has been read."""
+    """Position up to which an address has been read."""
 
     from_us: int
     """Where a sweep begins."""
@@ -234,7 +234,7 @@ class Poller:
 
 
 class _Taken:
-    """What is new."""
+    """Rows that are new."""
 
     def __init__(self) -> None:
         self.observations = pl.DataFrame(schema=OBSERVATIONS)

@@ -22,7 +22,7 @@ TAIL_BYTES = 256
 
 
 class Way(NamedTuple):
-    """How a file is read, learnt from its first rows; files that are read alike share it."""
+    """Layout of a file, learnt from its first rows; files that are read alike share it."""
 
     read_as: str = ""
     """Options that were recognised, as JSON."""
@@ -100,7 +100,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """How far all files of a source have been read."""
+    """Positions up to which all files of a source have been read."""
 
     positions: dict[str, Position]
     counted: dict[str, tuple[int, float]]

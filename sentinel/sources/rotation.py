@@ -1,4 +1,4 @@
-"""Which files a source has now, and which of them were read before under another name.
+"""Files that a source has now, and those of them that were read before under another name.
 
 The files that a table was rotated to, `lake.csv.1` or `lake.csv-20261128`, compressed or not, make a *chain* with it,
 the oldest first. Whatever in the chain is newer than what was read last is read too, however many rotations were

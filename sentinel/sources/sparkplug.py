@@ -35,7 +35,7 @@ NAME, ALIAS, TIME, TYPE, IS_NULL, INT, LONG, FLOAT, DOUBLE, BOOLEAN = 1, 2, 3, 4
 
 @dataclass(slots=True)
 class _Node:
-    """What is known of an edge node."""
+    """State of an edge node."""
 
     sequence: int | None = None
     """Number of its last message; None = what its aliases mean is not sure."""

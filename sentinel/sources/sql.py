@@ -119,7 +119,7 @@ def _number_of(moment: datetime, unit: str) -> float:
 
 
 class _Layout:
-    """Which columns of a query are what."""
+    """Roles of the columns of a query."""
 
     def __init__(self, settings: SqlSource, names: Sequence[str]) -> None:
         self._names = names

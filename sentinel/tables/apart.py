@@ -1,4 +1,4 @@
-"""Which columns tell series apart: those of a long table, and what to say where the times of a table repeat."""
+"""Columns that tell series apart: those of a long table, and what to say where the times of a table repeat."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class CfTime(NamedTuple):
         return _series(np.where(np.abs(shift) < 1 << 62, shift + self.reference, np.iinfo(np.int64).max), known)
 
     def _months(self, numbers: NDArray[np.float64], known: NDArray[np.bool_]) -> pl.Series:
-        """Whole numbers are the same moment of another month, fractions a share of the month that begins there."""
+        """Months since a date: whole numbers are the same moment of another month, fractions a share of the month."""
         known = known & (np.abs(numbers) * self.months < 120_000)
         months = np.where(known, numbers, 0.0) * self.months
         whole = np.floor(months)

@@ -1,4 +1,4 @@
-"""What is said of cells that cannot be used: each by itself, or all of a table counted by kind."""
+"""Complaints about cells that cannot be used: each by itself, or all of a table counted by kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the columns of a table tell of themselves: which hold the time and in what form, the series, the flags.
+"""Roles of the columns of a table, guessed: time and its form, series, flags.
 
 Nothing is put right in silence: where two readings are possible, the error has both.
 """
@@ -161,7 +161,7 @@ def _falling_share(numbers: pl.Series) -> float | None:
 
 
 def _utc_first(names: list[str]) -> list[str]:
-    """Of the same times in local time and in UTC those in UTC are taken, which no zone has to be named for."""
+    """Take the times in UTC where a table has them in local time too: no zone has to be named for those."""
     return sorted(names, key=lambda name: not _says_utc(name))
 
 

@@ -1,4 +1,4 @@
-"""What a table's names and first rows could be taken for besides what they are read as: taken, or said."""
+"""Second readings of a table's names and first rows: taken, or said."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ _WIDE = 16
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """How a file is read."""
+    """Layout of a file, recognised from its head."""
 
     dialect: str
     options: TableOptions

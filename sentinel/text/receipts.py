@@ -1,4 +1,4 @@
-"""What stands behind an alarm, in words: what was claimed, and the receipt for its number.
+"""Grounds of an alarm, in words: what was claimed, and the receipt for its number.
 
 All of it follows from the event itself, so that it can be said when nothing else is left.
 """

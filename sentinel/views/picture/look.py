@@ -1,4 +1,4 @@
-"""How a picture looks as a file: its size, its letters, its title and the names of its axes."""
+"""Look of a picture as a file: its size, its letters, its title and the names of its axes."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ class Look:
 
     @property
     def across(self) -> float:
-        """What a share of the usual width, taken by letters, comes to in this one."""
+        """Factor from the share of the usual width that letters take to their share of this one."""
         return self.factor * SIZE[0] / self.size[0]
 
     @property
     def along(self) -> float:
-        """Likewise of the height."""
+        """Factor from the share of the usual height that letters take to their share of this one."""
         return self.factor * SIZE[1] / self.size[1]
 
     def apply(self, figure: Figure, left: Mapping[str, Axes]) -> None:

@@ -1,4 +1,4 @@
-"""Which names a request may be for.
+"""Host names that a request may be for.
 
 A page on the internet can make its own name lead to this machine (DNS rebinding), and the browser of somebody who looks
 at it would then read the status page for it. Such a request carries that name as its `Host`.
