@@ -223,6 +223,13 @@ def slowing(history: History, name: str, start: float, end: float, rule: float =
     )  # fmt: skip
 
 
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what failed be tried again with the next turn of an engine."""
+    monkeypatch.setattr("sentinel.runtime.engine.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("sentinel.runtime.courier.FIRST_RETRY_SECONDS", 0.0)
+
+
 @pytest.fixture(scope="session")
 def snapshot() -> Snapshot:
     history = History(max_series=24)

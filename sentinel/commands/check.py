@@ -14,7 +14,6 @@ from sentinel.config import (
     RISE,
     AlarmSettings,
     BankSettings,
-    RemoteWriteNotify,
     SeriesSettings,
     Settings,
     SiteSettings,
@@ -27,7 +26,7 @@ from sentinel.domain.clock import Clock
 from sentinel.domain.errors import ConfigError, DataError
 from sentinel.domain.labels import chooses_by_label, comparison_name, fits, read_key, write_key
 from sentinel.domain.spans import DAY, Cadence, print_duration, print_season, print_size
-from sentinel.notify import RemoteWriter, make_notifier
+from sentinel.notify import make_receiver
 from sentinel.notify.needs import say_what_lacks
 from sentinel.pipeline.plan import (
     STAMPS_FOR_CADENCE,
@@ -113,7 +112,7 @@ def summary(settings: Settings, sources: Sequence[Source] = ()) -> Iterator[str]
     for site in settings.sites:
         yield f"site {site.name}: {_site(site)}"
     for each in settings.notify:
-        receiver = RemoteWriter(each) if isinstance(each, RemoteWriteNotify) else make_notifier(each)
+        receiver = make_receiver(each)
         yield f"notify {receiver.name}: {receiver.describe()}"
     if not settings.notify:
         yield "notify: nowhere; alarms are seen in /metrics and on the page only"

@@ -207,7 +207,7 @@ class Metrics:
         self.readings_sent = Counter("readings_sent_total", "Points of readings that a receiver has taken.", "sink")
         self.readings_dropped = Counter(
             "readings_dropped_total",
-            "Points of readings that no receiver got: full (its queue was), refused, stopped (the daemon was).",
+            "Points of readings that no receiver got: full (too many waited), refused, damaged (in the journal).",
             "sink", "reason")
         self.readings_waiting = Gauge("readings_waiting", "Points of readings that wait for a receiver.", "sink")
         self.alarms_raised = Counter("alarms_raised_total", "Alarms raised, by rule.", "detector", "threshold")

@@ -37,6 +37,7 @@ from sentinel.journal.database import (
 )
 from sentinel.journal.drills import NO_BATCH, Drills
 from sentinel.journal.known import Known
+from sentinel.journal.readings import OwedReadings
 from sentinel.journal.tables import read_tables
 
 __all__ = [
@@ -73,6 +74,7 @@ class Journal:
         self._known, self._corrections = Known(database), Corrections(database)
         self.checkpoints = Checkpoints(database, self._known)
         self.retention, self.drills = Retention(database), Drills(database)
+        self.readings = OwedReadings(database)
 
     @classmethod
     def open(cls, folder: Path, *, read_only: bool = False) -> Journal:

@@ -23,8 +23,17 @@ BLOCK_TABLES = (
     "CREATE INDEX block_time ON block (level, slot)",
     "CREATE TABLE newest (batch INTEGER PRIMARY KEY, data BLOB NOT NULL)",
 )
+READING_TABLES = (
+    # See readings.py; a file of version 2 may be older than these.
+    """CREATE TABLE IF NOT EXISTS reading (
+        id INTEGER PRIMARY KEY, sink TEXT NOT NULL, points INTEGER NOT NULL, about TEXT NOT NULL,
+        data BLOB NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS reading_sink_id ON reading (sink, id)",
+    "CREATE TABLE IF NOT EXISTS reading_sink (sink TEXT PRIMARY KEY, batch INTEGER NOT NULL)",
+)
 TABLES = (
     *BLOCK_TABLES,
+    *READING_TABLES,
     # Ids are dense, from 0, in order of first appearance: they index the arrays of the pipeline.
     "CREATE TABLE series (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, source TEXT NOT NULL)",
     """CREATE TABLE batch (
@@ -248,12 +257,13 @@ class Database:
                 self.connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only possible before the first table
             for pragma in PRAGMAS:
                 self.connection.execute(f"PRAGMA {pragma}")
-        if new:
+        if new or not self.read("SELECT 1 FROM sqlite_master WHERE name = 'reading'"):
             with self.transaction() as connection:
-                for statement in TABLES:
+                for statement in TABLES if new else READING_TABLES:
                     connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                connection.execute(f"PRAGMA user_version = {VERSION}")
+                if new:
+                    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    connection.execute(f"PRAGMA user_version = {VERSION}")
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:

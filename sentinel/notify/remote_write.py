@@ -7,7 +7,7 @@ retention; Prometheus only those that are newer than what it has of a series, un
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sentinel.config import RemoteWriteNotify
@@ -52,8 +52,10 @@ def _one(points: Points) -> bytes:
 class RemoteWriter:
     """Posts points to one address."""
 
-    def __init__(self, settings: RemoteWriteNotify) -> None:
+    def __init__(self, settings: RemoteWriteNotify, shown_labels: Sequence[str] = ()) -> None:
         self.name, self.settings = settings.name, settings
+        self.shown_labels = shown_labels
+        """Labels of series that metrics show too."""
 
     def describe(self) -> str:
         """Say what is sent where."""

@@ -22,7 +22,6 @@ import polars as pl
 
 from sentinel.config import PushSource as PushSettings
 from sentinel.config import (
-    RemoteWriteNotify,
     Settings,
     WebSettings,
     fingerprint,
@@ -37,7 +36,7 @@ from sentinel.domain.errors import ConfigError, StateError
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.spans import duration_in_words
 from sentinel.journal import Journal
-from sentinel.notify import Notifier, make_notifier
+from sentinel.notify import Receiver, make_receiver
 from sentinel.runtime import logs
 from sentinel.runtime.amender import Amender
 from sentinel.runtime.control import ControlSocket
@@ -45,7 +44,6 @@ from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.kernels import compile_unless, needs_evidence
 from sentinel.runtime.pushing import Pushing
-from sentinel.runtime.readings import Readings
 from sentinel.runtime.scheduler import Schedule
 from sentinel.runtime.systemd import MORE_TIME, ServiceManager, describe
 from sentinel.sources import PullSource, Push, PushSource, Source, make_sources
@@ -106,13 +104,10 @@ class Daemon:
         """A source, or the compiler, was still at work when everything else had ended."""
         self._journal = Journal.open(settings.daemon.state_dir)
         self._inbox = Inbox(settings.daemon.inbox_observations)
-        self._writers = _writers(settings)
-        self._readings = Readings(self._writers, self.metrics, settings.web.labels)
         self.engine = Engine(
-            settings, self._journal, self._inbox, self.metrics, self._clock, _notifiers(settings),
+            settings, self._journal, self._inbox, self.metrics, self._clock, _receivers(settings),
             threads=os.cpu_count() or 1,
             acknowledge=lambda source, cursor: self._pushing.acknowledge(source, cursor),
-            watch=self._readings.observe if self._writers else None,
         )  # fmt: skip
         self._pushing = Pushing(self._inbox, self.engine.sources, self.metrics, self._clock)
         self._schedule: Schedule | None = None
@@ -187,7 +182,6 @@ class Daemon:
             self.engine.restore(self._stopped_while("restoring the state"))
             if self._stop:
                 return
-            self._readings.start()
             self._start_sources(make_sources(self._settings.sources, self._clock))
             self._control.start()
             look_at = monotonic() + SUPERVISE_SECONDS
@@ -285,8 +279,6 @@ class Daemon:
             self._manager.ready("the last configuration was refused; see the log")
             return
         changed = [key for key in AT_RESTART if getattr(read, key) != getattr(self._settings, key)]
-        if _writers(read) != self._writers:
-            changed.append("notify")
         self._require_restart(changed)
         if settings.log != self._settings.log:
             logs.set_up(settings.log.level, settings.log.format, self.metrics)
@@ -304,8 +296,8 @@ class Daemon:
         if needs_evidence(settings) and not compile_unless(self._turn_meanwhile):
             self.hanging = True
             return
-        notifiers = _notifiers(settings) if settings.notify != self._settings.notify else None
-        self.engine.reload(settings, notifiers)
+        receivers = _receivers(settings) if settings.notify != self._settings.notify else None
+        self.engine.reload(settings, receivers)
         self._settings = settings
         if sources is not None:
             self._start_sources(sources)
@@ -316,7 +308,7 @@ class Daemon:
     def _require_restart(self, sections: Iterable[str]) -> None:
         """Show which sections of the configuration are not in force, wherever somebody may look."""
         self.restart_required = tuple(sections)
-        for key in (*AT_RESTART, "notify"):
+        for key in AT_RESTART:
             self.metrics.config_restart_required.set(key in self.restart_required, reason=key)
         if self.restart_required:
             logger.warning("these sections change at a restart", extra={"sections": ", ".join(self.restart_required)})
@@ -342,7 +334,6 @@ class Daemon:
             if self.engine.restored:
                 self.engine.checkpoint()
                 self.engine.flush(1.0)
-                self._readings.close(1.0)
         except StateError as error:
             logger.error("no checkpoint at the end; the next start replays the journal", extra={"why": str(error)})
         finally:
@@ -359,14 +350,8 @@ def _guard(web: WebSettings) -> Guard | None:
     return None
 
 
-def _notifiers(settings: Settings) -> dict[str, Notifier]:
-    events = (sink for sink in settings.notify if not isinstance(sink, RemoteWriteNotify))
-    return {sink.name: make_notifier(sink, settings.web.labels) for sink in events}
-
-
-def _writers(settings: Settings) -> list[RemoteWriteNotify]:
-    """Give the receivers of readings, which change at a restart."""
-    return [sink for sink in settings.notify if isinstance(sink, RemoteWriteNotify)]
+def _receivers(settings: Settings) -> dict[str, Receiver]:
+    return {sink.name: make_receiver(sink, settings.web.labels) for sink in settings.notify}
 
 
 def _log_notice(line: str) -> None:

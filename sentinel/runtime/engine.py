@@ -26,10 +26,10 @@ from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.domain.spans import moment_iso
 from sentinel.journal import Committed, Journal, JournalFull, JournalUnwritable
-from sentinel.notify import Notifier
+from sentinel.notify import Receiver
 from sentinel.pipeline.codec import to_arrays
 from sentinel.pipeline.history import History
-from sentinel.pipeline.pipeline import Observer, Result
+from sentinel.pipeline.pipeline import Result
 from sentinel.pipeline.plan import list_names
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.runtime.acting import choose_shown, find_fact, find_shown, log_amended
@@ -57,19 +57,20 @@ class Engine:
 
     def __init__(
         self, settings: Settings, journal: Journal, inbox: Inbox, metrics: Metrics, clock: Clock,
-        notifiers: Mapping[str, Notifier], *, threads: int = 1,
-        acknowledge: Callable[[str, Cursor], None] = lambda _source, _cursor: None, watch: Observer | None = None,
+        receivers: Mapping[str, Receiver], *, threads: int = 1,
+        acknowledge: Callable[[str, Cursor], None] = lambda _source, _cursor: None,
     ) -> None:  # fmt: skip
         self.settings = settings
         """The settings in force."""
         self._journal, self._inbox, self._metrics, self._clock = journal, inbox, metrics, clock
         self._acknowledge = acknowledge
         self._accounts = Accounts(settings, metrics, clock)
-        self._outbox = Outbox(journal, notifiers, metrics, clock, self._accounts.labels)
+        self._outbox = Outbox(journal, receivers, metrics, clock, self._accounts.labels)
         self.drill = Drill(lambda: self.settings, journal, inbox, self._outbox, metrics, clock)
         self.sources = self._accounts.statuses
         """Facts about each source, by its id."""
         self.history = History(settings.web.history_series, lock=Lock())
+        watch = self._outbox.readings.observe
         self._replica = Replica(settings, self.history, self._observe_stage, threads=threads, watch=watch)
         self._held: deque[Frame] = deque()
         self._asked: deque[tuple[Mapping[str, Any], Future[str]]] = deque()
@@ -78,7 +79,7 @@ class Engine:
         """The last batch with corrections, and that up to which alarms were judged by them."""
         self._owed: deque[tuple[Committed, Result]] = deque()
         self._retry_at = 0.0
-        self._reload: tuple[Settings, Mapping[str, Notifier] | None] | None = None
+        self._reload: tuple[Settings, Mapping[str, Receiver] | None] | None = None
         self._with_fill_values: set[str] = set()
         """Series whose fill values have been named in the log."""
         self._checkpoint_at = monotonic() + settings.daemon.checkpoint_every / MICROSECONDS
@@ -115,12 +116,12 @@ class Engine:
         """Note what was seen of the sources before they are started."""
         self._accounts.ownership.expect(claims)
 
-    def reload(self, settings: Settings, notifiers: Mapping[str, Notifier] | None = None) -> None:
+    def reload(self, settings: Settings, receivers: Mapping[str, Receiver] | None = None) -> None:
         """Use other settings from the next turn on, and these receivers, where they are given, in place of all others.
 
         Other sources are known at once, so that they can be started.
         """
-        self._reload = settings, notifiers
+        self._reload = settings, receivers
         self._accounts.change(settings)
 
     def is_idle(self) -> bool:
@@ -153,8 +154,7 @@ class Engine:
             request, answer = self._asked[0]
             try:
                 kept = self._journal.events(alarm=str(request.get("alarm_id", "")) or "/")
-                events, now_us = (each.body for each in kept), self._clock.now_us()
-                fact, said = find_fact(request, events, self._replica.state, now_us)
+                fact, said = find_fact(request, (each.body for each in kept), self._replica.state, self._clock.now_us())
             except UsageError as error:
                 answer.set_exception(error)
             else:
@@ -313,6 +313,7 @@ class Engine:
                 bodies = [body | settings for body in known]
                 self._journal.append_events(bodies, self._outbox.sinks, committed.batch)
                 self._outbox.note(bodies)
+            self._outbox.readings.keep(committed.batch)
             if committed.kind == "operator":
                 acted = events_of(committed.payload, committed.batch, committed.arrival_us)
                 self._journal.append_events(acted, (), committed.batch)
@@ -329,12 +330,12 @@ class Engine:
                 self.events = choose_shown((*self.events, *bodies))
             self._owed.popleft()
 
-    def _use(self, settings: Settings, notifiers: Mapping[str, Notifier] | None) -> None:
+    def _use(self, settings: Settings, receivers: Mapping[str, Receiver] | None) -> None:
         """Put other settings in force, and other receivers: these are owed the alarms that are open."""
         if settings != self.settings:
             self._change(settings)
-        if notifiers is not None:
-            self._outbox.replace(notifiers, self._accounts.labels)
+        if receivers is not None:
+            self._outbox.replace(receivers, self._accounts.labels)
         self._reload = None
 
     def _divide(self, settings: Settings, coming: Sequence[str] = ()) -> Settings:
@@ -342,9 +343,8 @@ class Engine:
         if not settings.shares_with_fleet:
             return settings
         state = self._replica.state
-        own = (
-            state.names[number] for number in state.ids.tolist() if number >= 0
-        )  # a reload may have changed the comparisons
+        # A reload may have changed the comparisons.
+        own = (state.names[number] for number in state.ids.tolist() if number >= 0)
         return settings.divide(list_names(settings, [*own, *coming]))
 
     def _make_room(self, coming: Sequence[str]) -> None:

@@ -1,76 +1,82 @@
-"""Readings on their way to time series databases: a bounded queue and a thread for each.
+"""Readings on their way to time series databases, kept in the journal until a receiver has taken them.
 
 The engine hands over each block as it is and waits for nobody. What a receiver has not taken is sent again, and nothing
-behind it before, so that no point is ever sent after a later one of its series. Where the queue is full the oldest go,
-counted. The queue is in memory: what waits when the daemon is killed is not sent.
+behind it before, so that no point is ever sent after a later one of its series. Where too many wait, the oldest go,
+counted. A crash loses none: those of the last moment follow from the journal once more.
 """
 
 from __future__ import annotations
 
+import json
 import logging
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
-from threading import Condition, Thread
-from time import monotonic
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 
-from sentinel.config import RemoteWriteNotify
 from sentinel.domain.labels import exposed, fits
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.states import STATES
-from sentinel.notify import Points, RemoteWriter
-from sentinel.notify.http import Answer
-from sentinel.pipeline.arrays import Floats, Ints
+from sentinel.journal.readings import Block, OwedReadings
+from sentinel.notify import Delivery, Points, RemoteWriter
 from sentinel.pipeline.cohort import CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT, Grid
 from sentinel.pipeline.pipeline import CohortKey, PipelineState
+from sentinel.runtime.courier import Courier, Owed
 from sentinel.views.prometheus import STATE_CODES
 
 logger = logging.getLogger(__name__)
 
 MOST_TOGETHER = 20_000
 """Points in one message, or those of one block where these are more."""
-FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 60.0
-DEADLINE_SECONDS = 10.0
+MOST_BLOCKS, MOST_POINTS = 2_000, 100_000
+"""Blocks that are handed to a courier together at most, and the points after which no more are."""
 _CODES = np.array([STATE_CODES[state] for state in STATES], np.float64)
 
 
-class _Block(NamedTuple):
-    """Readings of one block of ticks, of the series that are sent; arrays (tick, series)."""
-
-    names: Sequence[str]
-    sources: Sequence[str]
-    end_ms: Ints
-    numbers: Mapping[tuple[str, str, str], Floats]
-    """By metric, and kind and label of the rule, empty where it is of none; NaN is not sent."""
-    size: int
-
-
 class Readings:
-    """Takes what the engine has computed, once it is started, and hands it to every receiver."""
+    """Takes what the engine has computed, and hands it to every receiver. Belongs to the engine's thread."""
 
-    def __init__(self, writers: Iterable[RemoteWriteNotify], metrics: Metrics, shown_labels: Sequence[str]) -> None:
-        self._queues = [_Queue(RemoteWriter(settings), metrics, shown_labels) for settings in writers]
-        self._started = False
+    def __init__(self, owed: OwedReadings, metrics: Metrics) -> None:
+        self._owed, self._metrics = owed, metrics
+        self._lines: dict[str, _Line] = {}
+        self._gathered: list[tuple[str, Block]] = []
+        """What followed from the last batch, each for a receiver."""
 
-    def start(self) -> None:
-        """Take what comes from now on; what was replayed before has been sent."""
-        self._started = True
-        for queue in self._queues:
-            queue.start()
+    def use(self, writers: Iterable[RemoteWriter]) -> None:
+        """Send to these receivers, and to no others."""
+        kept = self._owed.kept()
+        self._lines = {each.name: _Line(each, self._owed, self._metrics, kept.get(each.name)) for each in writers}
 
-    def close(self, seconds: float) -> None:
-        """Send what waits for at most so long; the rest is dropped."""
-        until = monotonic() + seconds
-        for queue in self._queues:
-            queue.close(max(0.0, until - monotonic()))
+    @property
+    def sinks(self) -> list[str]:
+        """Names of the receivers."""
+        return list(self._lines)
+
+    @property
+    def couriers(self) -> list[Courier]:
+        """Those who send."""
+        return [line.courier for line in self._lines.values()]
+
+    def begin(self) -> None:
+        """Let receivers that are new be owed what follows from the next batches."""
+        new = [sink for sink, line in self._lines.items() if line.kept_until is None]
+        if new:
+            self._owed.join(new)
+            kept = self._owed.kept()
+            for sink in new:
+                self._lines[sink].kept_until = kept[sink]
+
+    def deliver(self) -> None:
+        """Record what has been sent and begin to send what is owed; raises what the journal raises."""
+        for line in self._lines.values():
+            line.deliver()
 
     def observe(self, state: PipelineState, key: CohortKey, members: CohortState, ticks: SteppedBlock) -> None:
         """Take a block, as an observer of the pipeline."""
-        if not self._started:
+        lines = [line for line in self._lines.values() if line.kept_until is not None]
+        if not lines:
             return
         block, plan = ticks.block, key[0]
         series = members.series[block.rows]
@@ -87,108 +93,134 @@ class Readings:
         }  # fmt: skip
         for k, rule in enumerate(plan.rules):
             numbers["evidence", rule.kind, rule.label] = ticks.scored.evidence.evidence[:, :, k]
-        for queue in self._queues:
-            mine = np.array([s for s, name in enumerate(names) if queue.wants(name)], np.int64)
-            if mine.size:
-                chosen = {of: np.where(there, array, np.nan)[:, mine] for of, array in numbers.items()}
-                size = sum(int(np.isfinite(array).sum()) for array in chosen.values())
-                of_mine = [names[s] for s in mine.tolist()], [sources[s] for s in mine.tolist()]
-                queue.put(_Block(*of_mine, end_ms[:, mine], chosen, size))
+        table = np.where(there, np.stack(list(numbers.values())), np.nan).transpose(2, 0, 1)  # series, number, tick
+        for sink, line in self._lines.items():
+            mine = [s for s, name in enumerate(names) if line.kept_until is not None and line.wants(name)]
+            at, number, tick = np.nonzero(np.isfinite(table[mine]))
+            if at.size:
+                about = {"series": [(names[s], sources[s]) for s in mine], "numbers": list(numbers)}
+                own = np.array(mine)[at]
+                rows = end_ms[tick, own], at * len(numbers) + number, table[own, number, tick]
+                self._gathered.append((sink, Block.of(json.dumps(about), rows)))
+
+    def keep(self, batch: int) -> None:
+        """Put what followed from a batch into the journal, once; raises what the journal raises, and may be repeated.
+
+        After a crash the same follows again from batches of which it is there already.
+        """
+        new = [
+            (sink, block) for sink, block in self._gathered
+            if batch > (self._lines[sink].kept_until or 0)
+        ]  # fmt: skip
+        if new:
+            self._owed.keep(batch, new)
+        self._gathered.clear()
+        for sink, block in new:
+            line = self._lines[sink]
+            line.kept_until = batch
+            line.waiting += block.points
+        for line in {sink: self._lines[sink] for sink, _ in new}.values():
+            line.drop_oldest()
 
 
-class _Queue:
-    """Readings that wait for one receiver, and the thread that sends them."""
+class _Line:
+    """What waits for one receiver, and who sends it."""
 
-    def __init__(self, writer: RemoteWriter, metrics: Metrics, shown_labels: Sequence[str]) -> None:
-        self._writer, self._metrics, self._shown = writer, metrics, shown_labels
-        self._blocks: deque[_Block] = deque()
-        self._waiting = 0
-        self._changed = Condition()
-        self._ends_at: float | None = None
-        self._failure = ""
+    def __init__(self, writer: RemoteWriter, owed: OwedReadings, metrics: Metrics, kept_until: int | None) -> None:
+        self._writer, self._owed, self._metrics = writer, owed, metrics
+        self.kept_until = kept_until
+        """The batch up to which readings were kept for it; None = it is new, and owed nothing yet."""
+        self.waiting = owed.waiting(writer.name)
+        self._on_its_way: list[tuple[list[int], int]] = []
+        """Numbers of the blocks of each message that the courier has, and their points."""
         self.wants = lru_cache(maxsize=1 << 17)(lambda name: fits(name, writer.settings.match))
-        self._thread = Thread(target=self._run, name=f"readings {writer.name}", daemon=True)
+        self.courier = Courier(writer.name, self._send, partial(metrics.notification_failures.inc, sink=writer.name))
         metrics.readings_sent.inc(0, sink=writer.name)
-        for reason in ("full", "refused", "stopped"):
+        metrics.notification_failures.inc(0, sink=writer.name)
+        for reason in ("full", "refused", "damaged"):
             metrics.readings_dropped.inc(0, sink=writer.name, reason=reason)
-        metrics.readings_waiting.set(0, sink=writer.name)
+        self._show()
 
-    def start(self) -> None:
-        self._thread.start()
+    def _show(self) -> None:
+        self._metrics.readings_waiting.set(self.waiting, sink=self._writer.name)
 
-    def close(self, seconds: float) -> None:
-        with self._changed:
-            self._ends_at = monotonic() + seconds
-            self._changed.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(seconds + 0.2)
-        with self._changed:
-            self._drop(self._waiting, "stopped")
+    def deliver(self) -> None:
+        """Record what was sent, and begin to send what is owed."""
+        self.courier.hear(self._record)
+        if self.courier.is_free and self.waiting:
+            self._hand()
+        self._show()
 
-    def put(self, block: _Block) -> None:
-        """Let a block wait; where too many points do, the oldest blocks go."""
-        with self._changed:
-            self._blocks.append(block)
-            self._waiting += block.size
-            while self._waiting > self._writer.settings.queue_points and len(self._blocks) > 1:
-                self._drop(self._blocks.popleft().size, "full")
-            self._metrics.readings_waiting.set(self._waiting, sink=self._writer.name)
-            self._changed.notify_all()
+    def _hand(self) -> None:
+        """Give the courier the oldest blocks, in messages of a bounded size."""
+        sink, messages = self._writer.name, list[tuple[list[int], int]]()
+        for number, points in self._owed.oldest(sink, 0, MOST_BLOCKS):
+            numbers, size = messages[-1] if messages else ([], MOST_TOGETHER)
+            if size < MOST_TOGETHER:
+                messages[-1] = [*numbers, number], size + points
+            elif sum(size for _, size in messages) < MOST_POINTS:
+                messages.append(([number], points))
+            else:
+                break
+        blocks = [self._owed.read(sink, numbers[0], numbers[-1]) for numbers, _ in messages]
+        self._on_its_way = messages
+        self.courier.hand(Owed([f"readings {numbers[0]}" for numbers, _ in messages], blocks))
 
-    def _drop(self, points: int, reason: str) -> None:
-        self._waiting -= points
-        self._metrics.readings_waiting.set(self._waiting, sink=self._writer.name)
-        self._metrics.readings_dropped.inc(points, sink=self._writer.name, reason=reason)
+    def _record(self, _: Owed, delivery: Delivery) -> None:
+        outcome, sent, _why = delivery
+        gone = self._on_its_way[: sent + (outcome == "refused")]
+        if gone:
+            self._owed.remove([number for numbers, _ in gone for number in numbers])
+        self._on_its_way = []
+        self.waiting -= sum(points for _, points in gone)
+        self._metrics.readings_sent.inc(sum(points for _, points in gone[:sent]), sink=self._writer.name)
+        if outcome == "refused":
+            self._metrics.readings_dropped.inc(gone[-1][1], sink=self._writer.name, reason="refused")
 
-    def _take(self) -> list[_Block]:
-        """Wait for blocks and take some from the queue; none where it is empty and ends."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._blocks or self._ends_at is not None)
-            found: list[_Block] = []
-            while self._blocks and sum(block.size for block in found) < MOST_TOGETHER:
-                found.append(self._blocks.popleft())
-            return found
+    def drop_oldest(self) -> None:
+        """Drop the oldest blocks, of those that are not on their way, where too many points wait; the last one stays.
 
-    def _run(self) -> None:
-        while blocks := self._take():
-            size = sum(block.size for block in blocks)
-            answer = self._send([points for block in blocks for points in self._points(block)])
-            if answer.outcome == "retry":  # it ends, and what was on its way is dropped with what waits
-                return
-            with self._changed:
-                if answer.outcome == "refused":
-                    logger.error("readings refused", extra={"sink": self._writer.name, "why": answer.reason})
-                    self._drop(size, "refused")
-                    continue
-                self._waiting -= size
-                self._metrics.readings_waiting.set(self._waiting, sink=self._writer.name)
-                self._metrics.readings_sent.inc(size, sink=self._writer.name)
+        Raises what the journal raises; the same is done by a later call.
+        """
+        most, after = self._writer.settings.queue_points, self._on_its_way[-1][0][-1] if self._on_its_way else 0
+        while self.waiting > most:
+            going, dropped = [], 0
+            for number, points in self._owed.oldest(self._writer.name, after, MOST_BLOCKS)[:-1]:
+                if self.waiting - dropped <= most:
+                    break
+                going.append(number)
+                dropped += points
+            if not going:
+                break
+            self._owed.remove(going)
+            self.waiting -= dropped
+            self._metrics.readings_dropped.inc(dropped, sink=self._writer.name, reason="full")
+        self._show()
 
-    def _send(self, points: Sequence[Points]) -> Answer:
-        """Send until they are taken or refused, ever more rarely, or until the end."""
-        wait = FIRST_RETRY_SECONDS
-        while True:
-            deadline = monotonic() + DEADLINE_SECONDS
-            answer = self._writer.send(points, min(deadline, self._ends_at or deadline))
-            if answer.outcome != "retry":
-                self._failure = ""
-                return answer
-            if answer.reason != self._failure:
-                logger.warning("readings not sent", extra={"sink": self._writer.name, "why": answer.reason})
-                self._failure = answer.reason
-            with self._changed:
-                ends = self._changed.wait_for(lambda: self._ends_at is not None, wait)
-            if ends:
-                return answer
-            wait = min(2.0 * wait, LAST_RETRY_SECONDS)
+    def _send(self, messages: Sequence[Sequence[Block]], deadline: float) -> Delivery:
+        """Send messages in their order, until one is not taken; in a thread of the courier's."""
+        for sent, blocks in enumerate(messages):
+            answer = self._writer.send([points for block in blocks for points in self._points(block)], deadline)
+            if answer.outcome != "delivered":
+                return Delivery(answer.outcome, sent, answer.reason)
+        return Delivery("delivered", len(messages))
 
-    def _points(self, block: _Block) -> Iterator[Points]:
+    def _points(self, block: Block) -> Iterator[Points]:
         """Give the points of a block by series of the database."""
-        own = self._writer.settings.labels
-        for s, (name, source) in enumerate(zip(block.names, block.sources, strict=True)):
-            known = {**own, "source": source, "series": name, **exposed(name, self._shown)}
-            for (metric, kind, label), array in block.numbers.items():
-                at = np.flatnonzero(np.isfinite(array[:, s]))
-                if at.size:
-                    labels = {**known, "__name__": f"sentinel_series_{metric}", "detector": kind, "threshold": label}
-                    yield Points(labels, block.end_ms[at, s].tolist(), array[at, s].tolist())
+        own, about, rows = self._writer.settings.labels, json.loads(block.about), block.rows()
+        if rows is None:
+            self._metrics.readings_dropped.inc(block.points, sink=self._writer.name, reason="damaged")
+            return
+        time_ms, column, value = rows
+        begins = np.flatnonzero(np.diff(column, prepend=-1))
+        for begin, end in zip(begins.tolist(), [*begins[1:].tolist(), column.size], strict=True):
+            at, number = divmod(int(column[begin]), len(about["numbers"]))
+            (name, source), (metric, kind, label) = about["series"][at], about["numbers"][number]
+            labels: dict[str, Any] = {
+                **own,
+                "source": source,
+                "series": name,
+                **exposed(name, self._writer.shown_labels),
+            }
+            labels |= {"__name__": f"sentinel_series_{metric}", "detector": kind, "threshold": label}
+            yield Points(labels, time_ms[begin:end].tolist(), value[begin:end].tolist())

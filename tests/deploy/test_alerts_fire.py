@@ -39,7 +39,7 @@ PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
 FROM_THE_START = {
     "SentinelResilienceLoss", "SentinelOvershooting", "SentinelOscillation", "SentinelSpreadRisen", "SentinelCritical",
     "SentinelSiteAlarm", "SentinelSeriesBlind", "SentinelSeriesUnexposed", "SentinelNotificationsFailing",
-    "SentinelDrill", "SentinelDrillOverdue",
+    "SentinelReadingsFailing", "SentinelDrill", "SentinelDrillOverdue",
 }  # fmt: skip
 
 
@@ -208,7 +208,8 @@ def test_each_alert_fires_by_the_fault_that_it_names(
         "sources": [*(csv(name, max_observations=100) for name in names), slow],
         "alarms": RULES,
         "sites": [{"name": "site", "match": "lake/*", "k": 2}],
-        "notify": [{"kind": "webhook", "url": f"http://{free_address()}/"}],  # where nobody listens
+        # Where nobody listens.
+        "notify": [{"kind": kind, "url": f"http://{free_address()}/"} for kind in ("webhook", "remote_write")],
         "drill": {"every": "30s", "timeout": "3s", "keep": "15s"},
     }  # fmt: skip
     write_config(tmp_path, **settings)

@@ -19,7 +19,7 @@ SentinelDown, SentinelNotReady, SentinelEngineStalled, SentinelSchedulerStalled,
 SentinelConfigRestartRequired, SentinelRestarting, SentinelDescriptorsScarce, SentinelTaskFailing, SentinelTaskMissed,
 SentinelSourceDown, SentinelSourceStale, SentinelObservationsRejected, SentinelFileLost, SentinelObservationsLate,
 SentinelBehind, SentinelBacklog, SentinelSeriesBlind, SentinelSeriesUnexposed, SentinelIngestionStopped,
-SentinelCommitsFailing, SentinelNotificationsFailing, SentinelDrillOverdue
+SentinelCommitsFailing, SentinelNotificationsFailing, SentinelReadingsFailing, SentinelDrillOverdue
 """,
     )
 )

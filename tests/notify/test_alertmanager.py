@@ -146,7 +146,7 @@ def test_a_real_alertmanager_that_lost_its_memory_is_told_again_until_the_alarm_
                 return []
         return found
 
-    monkeypatch.setattr("sentinel.runtime.outbox.LAST_RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("sentinel.runtime.courier.LAST_RETRY_SECONDS", 0.2)
     settings = AlertmanagerNotify(kind="alertmanager", url=f"http://{address}", resend_every=200_000)
     event = EVENT | {"alarm_id": "a1b2", "id": "a1b2/raised", "time_us": 0, "lag1_high": None}
     with Journal.open(tmp_path / "state") as journal:

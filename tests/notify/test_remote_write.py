@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sentinel.config import RemoteWriteNotify
-from sentinel.domain.metrics import Metrics
-from sentinel.notify import Points
+from sentinel.notify import Points, RemoteWriter
 from sentinel.notify.remote_write import encode
-from sentinel.pipeline.history import History
-from sentinel.runtime import readings
-from sentinel.runtime.readings import Readings
-from sentinel.runtime.replica import Replica
 from sentinel.sources.labels import Names
 from sentinel.sources.remote_write import inflate, read_write_request
 from sentinel.sources.rows import Rows
 from tests.deploy.programs import eventually, free_address, running
 from tests.e2e.running import wait_for
-from tests.fixtures import value
 from tests.notify.conftest import Web
 from tests.pipeline.streams import HOUR_US
-from tests.runtime.rig import CHOSEN, Rig, frame
+from tests.runtime.rig import CHOSEN, Rig, frame, room_for
 
 Found = dict[str, list[tuple[int, float]]]
 NAMES = st.text(st.characters(codec="utf-8", categories=("L", "N", "P")), min_size=1, max_size=8)
@@ -66,17 +62,22 @@ def test_a_message_is_read_as_it_was_written(series: list[Points]) -> None:
     assert read(encode(series)) == written
 
 
-@contextmanager
-def sending(folder: Path, url: str, started: int = 0, **more: Any) -> Iterator[tuple[Rig, Metrics]]:
-    """An engine whose readings are sent; those of the first ticks, which came before a start, are not."""
-    settings, metrics = RemoteWriteNotify.model_validate({"kind": "remote_write", "url": url, **more}), Metrics()
-    sent = Readings([settings], metrics, ("lake",))
-    rig = Rig(folder, CHOSEN)
-    rig.engine._replica = Replica(rig.engine.settings, History(0), watch=sent.observe)
-    rig.feed(frame(0, started))
-    sent.start()
-    yield rig, metrics
-    sent.close(2.0)
+def writer(url: str, **more: Any) -> RemoteWriter:
+    settings = RemoteWriteNotify.model_validate({"kind": "remote_write", "url": url, **more})
+    return RemoteWriter(settings, ("lake",))
+
+
+def sending(folder: Path, url: str, **more: Any) -> Rig:
+    """An engine whose readings are sent."""
+    return Rig(folder, CHOSEN, readings=writer(url, **more))
+
+
+def wait_until_sent(rig: Rig) -> None:
+    def is_sent() -> bool:
+        rig.engine.turn(0.0)
+        return not counted(rig, "waiting")
+
+    wait_for(is_sent, 20.0, "the receiver")
 
 
 def expected(rig: Rig, until: int) -> Found:
@@ -101,65 +102,113 @@ def bodies(web: Web) -> list[bytes]:
     return [inflate(body, 1 << 26) for _, _, body in web.got]
 
 
-def counted(metrics: Metrics, name: str, **labels: str) -> float:
-    return value(metrics, f"sentinel_readings_{name}", sink="readings", **labels)
+def counted(rig: Rig, name: str, **labels: str) -> float:
+    return rig.count(f"readings_{name}", sink="readings", **labels)
 
 
+@pytest.mark.usefixtures("at_once")
 def test_each_reading_is_sent_once_at_the_end_of_its_tick_whatever_the_receiver_answers(
-    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    web: Web, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(readings, "FIRST_RETRY_SECONDS", 0.01)
     web.answers += [503, 429, 500]
-    with sending(tmp_path / "sent", web.address) as (rig, metrics):
-        for first in (0, 60, 61, 90):
-            rig.feed(frame(first, {0: 60, 60: 61, 61: 90, 90: 130}[first]))
-        wait_for(lambda: not counted(metrics, "waiting"), 20.0, "the receiver")
+    rig = sending(tmp_path / "sent", web.address)
+    for first, last in pairwise((0, 60, 61, 90, 130)):
+        rig.feed(frame(first, last))
+    wait_until_sent(rig)
     taken = read(*bodies(web)[3:])
-    # What was refused is what is sent again, and nothing before it.
-    assert bodies(web)[:3] == [bodies(web)[3]] * 3
+    for refused, again in pairwise(read(body) for body in bodies(web)[:4]):
+        assert refused == {name: again[name][: len(points)] for name, points in refused.items()}, "nothing overtakes it"
     assert lag1_of(taken) == expected(Rig(tmp_path / "other", CHOSEN), 130)
     for points in taken.values():
         assert [at for at, _ in points] == sorted({at for at, _ in points})
     key = 'sentinel_series_value{job="sentinel-readings",series="s0",source="buoys"}'
     assert taken[key][0] == (HOUR_US // 2, float(frame(0, 1).observations["value"][0]))
-    assert counted(metrics, "sent_total") == sum(map(len, taken.values()))
+    assert counted(rig, "sent_total") == sum(map(len, taken.values()))
     headers = web.got[0][1]
     assert (headers["content-encoding"], headers["x-prometheus-remote-write-version"]) == ("snappy", "0.1.0")
 
 
-def test_what_was_before_the_start_is_not_sent_again(web: Web, tmp_path: Path) -> None:
-    with sending(tmp_path, web.address, started=100) as (rig, metrics):
-        rig.feed(frame(100, 110))
-        wait_for(lambda: not counted(metrics, "waiting"), 20.0, "the receiver")
+def test_a_receiver_that_is_new_is_sent_what_follows(web: Web, tmp_path: Path) -> None:
+    Rig(tmp_path, CHOSEN).feed(frame(0, 100))  # without a checkpoint: all of it is replayed
+    rig = sending(tmp_path, web.address)
+    rig.feed(frame(100, 110))
+    wait_until_sent(rig)
     first = min(at for points in read(*bodies(web)).values() for at, _ in points)
     assert first > 98 * HOUR_US
 
 
+@pytest.mark.slow
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 30), st.booleans(), st.sampled_from(["go on", "checkpoint", "crash", "no room"])),
+        min_size=1, max_size=5,
+    )
+)  # fmt: skip
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_reading_is_lost_or_sent_out_of_order_by_outages_and_crashes(
+    at_once: None, web: Web, steps: list[tuple[int, bool, str]]
+) -> None:
+    """What waited when the daemon was killed was lost once: it waited in memory."""
+    web.got.clear()
+    down, tick = f"http://{free_address()}", 0
+    with TemporaryDirectory() as folder:
+        rig = sending(Path(folder) / "sent", web.address)
+        for length, works, then in steps:
+            rig.engine.reload(rig.engine.settings, {"readings": writer(web.address if works else down)})
+            rig.inbox.put(frame(tick, tick + length))
+            with room_for(rig.journal, 2) if then == "no room" else nullcontext():
+                while rig.engine.turn(0.0):
+                    pass
+            tick += length
+            if then == "checkpoint":
+                rig.engine.checkpoint()
+            if then in ("crash", "no room"):  # a crash loses what the disk had no room for, and the source tells again
+                rig.journal.close()
+                rig = sending(Path(folder) / "sent", web.address)
+                rig.inbox.put(frame(0, tick))
+        rig.engine.reload(rig.engine.settings, {"readings": writer(web.address)})
+        wait_until_sent(rig)
+        want = expected(Rig(Path(folder) / "other", CHOSEN), tick)
+        rig.journal.close()
+    got: Found = {}
+    for name, points in lag1_of(read(*bodies(web))).items():
+        got[name] = sorted(set(points))
+    assert got == want
+
+
 def test_only_series_that_match_are_sent(web: Web, tmp_path: Path) -> None:
-    with sending(tmp_path, web.address, match="s[01]", labels={"job": "x"}) as (rig, _):
-        rig.feed(frame(0, 60))
+    rig = sending(tmp_path, web.address, match="s[01]", labels={"job": "x"})
+    rig.feed(frame(0, 60))
+    wait_until_sent(rig)
     assert {key.split('series="')[1][:2] for key in read(*bodies(web))} == {"s0", "s1"}
 
 
-def test_a_receiver_that_is_down_holds_nobody_up_and_the_oldest_go_counted(tmp_path: Path) -> None:
-    with sending(tmp_path, f"http://{free_address()}", queue_points=1_000) as (rig, metrics):
-        for first in range(0, 300, 20):
-            rig.feed(frame(first, first + 20))
-        assert rig.engine.snapshot.view("s0").ticks == 299
-        dropped = counted(metrics, "dropped_total", reason="full")
-        assert dropped > 0
-    assert counted(metrics, "dropped_total", reason="stopped") > 0
-    assert counted(metrics, "waiting") == 0
-    assert counted(metrics, "sent_total") == 0
+def test_a_receiver_that_is_down_holds_nobody_up_and_the_oldest_go_counted(web: Web, tmp_path: Path) -> None:
+    rig = sending(tmp_path, f"http://{free_address()}", queue_points=1_000)
+    for first in range(0, 300, 20):
+        rig.feed(frame(first, first + 20))
+    assert rig.engine.snapshot.view("s0").ticks == 299
+    dropped, left = counted(rig, "dropped_total", reason="full"), counted(rig, "waiting")
+    assert dropped > 0
+    assert 0 < left <= 1_000
+    assert counted(rig, "sent_total") == 0
+    assert rig.count("notification_failures_total", sink="readings") > 0
+    rig.journal.close()
+    again = sending(tmp_path, web.address)
+    assert counted(again, "waiting") == left, "what waited still does"
+    wait_until_sent(again)
+    assert sum(map(len, read(*bodies(web)).values())) == left
 
 
 def test_what_is_refused_is_dropped_and_the_rest_goes_on(web: Web, tmp_path: Path) -> None:
     web.answers += [400]
-    with sending(tmp_path, web.address) as (rig, metrics):
-        rig.feed(frame(0, 30))
-        wait_for(lambda: counted(metrics, "dropped_total", reason="refused"), 20.0, "the refusal")
-        rig.feed(frame(30, 60))
-        wait_for(lambda: counted(metrics, "sent_total"), 20.0, "the receiver")
+    rig = sending(tmp_path, web.address)
+    rig.feed(frame(0, 30))
+    wait_until_sent(rig)
+    assert counted(rig, "dropped_total", reason="refused") > 0
+    rig.feed(frame(30, 60))
+    wait_until_sent(rig)
+    assert counted(rig, "sent_total") > 0
     assert len(web.got) >= 2
 
 
@@ -179,10 +228,10 @@ def test_a_history_stands_in_victoriametrics_where_it_was_measured(tmp_path: Pat
                 return False
 
         eventually(answers, 30, (tmp_path / "output").read_text)
-        with sending(tmp_path / "state", f"http://{listen}/api/v1/write") as (rig, metrics):
-            rig.feed(frame(0, 200))  # hours of 1970, read in one go
-            wait_for(lambda: not counted(metrics, "waiting"), 30.0, "VictoriaMetrics")
-        assert counted(metrics, "dropped_total", reason="refused") == 0
+        rig = sending(tmp_path / "state", f"http://{listen}/api/v1/write")
+        rig.feed(frame(0, 200))  # hours of 1970, read in one go
+        wait_until_sent(rig)
+        assert counted(rig, "dropped_total", reason="refused") == 0
         httpx.get(f"http://{listen}/internal/force_flush", trust_env=False)
         names = 'sentinel_series_lag1_autocorrelation{series="s1"}[300h]'
         answer = ask("/api/v1/query", query=names, time=300 * 3600)

@@ -17,7 +17,7 @@ from sentinel.domain.errors import StateError
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import OBSERVATIONS, Frame
 from sentinel.journal import Journal
-from sentinel.notify import Delivery, Event, Notifier
+from sentinel.notify import Delivery, Event, Notifier, Receiver
 from sentinel.pipeline.codec import to_arrays
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
@@ -83,7 +83,7 @@ class Sink(Notifier):
 class Rig:
     """An engine on the journal of a folder."""
 
-    def __init__(self, folder: Path, chosen: Mapping[str, Any] = CHOSEN, **sinks: Sink) -> None:
+    def __init__(self, folder: Path, chosen: Mapping[str, Any] = CHOSEN, **sinks: Receiver) -> None:
         self.clock = ManualClock(1_000 * HOUR_US)
         self.metrics = Metrics()
         self.inbox = Inbox(100_000)

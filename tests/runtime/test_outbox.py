@@ -10,6 +10,7 @@ from time import monotonic, sleep
 
 import pytest
 
+import sentinel.runtime.courier
 import sentinel.runtime.outbox
 from sentinel.notify import Delivery, Event, Notifier
 from tests.e2e.running import wait_for
@@ -48,9 +49,9 @@ def port() -> Iterator[int]:
 @pytest.fixture
 def rushed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deadlines of moments; what failed is tried again with the next turn."""
-    monkeypatch.setattr(sentinel.runtime.outbox, "DEADLINE_SECONDS", 0.05)
-    monkeypatch.setattr(sentinel.runtime.outbox, "GRACE_SECONDS", 0.05)
-    monkeypatch.setattr(sentinel.runtime.outbox, "FIRST_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(sentinel.runtime.courier, "DEADLINE_SECONDS", 0.05)
+    monkeypatch.setattr(sentinel.runtime.courier, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(sentinel.runtime.courier, "FIRST_RETRY_SECONDS", 0.0)
 
 
 def ids(rig: Rig) -> list[str]:
@@ -161,7 +162,7 @@ def test_a_fault_in_the_code_of_a_notifier_is_a_failure_and_is_tried_again(tmp_p
 
 def test_a_receiver_that_stays_down_is_tried_ever_more_rarely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(sentinel.runtime.outbox, "monotonic", lambda: now[0])
+    monkeypatch.setattr(sentinel.runtime.courier, "monotonic", lambda: now[0])
     sink = Sink()
     sink.broken = True
     rig = Rig(tmp_path, out=sink)
@@ -170,9 +171,9 @@ def test_a_receiver_that_stays_down_is_tried_ever_more_rarely(tmp_path: Path, mo
     for _ in range(600):
         now[0] += 1.0
         rig.engine.turn(0.0)
-        sending = rig.engine._outbox._receivers["out"].sending
-        if sending is not None:
-            sending.answer.result(5.0)
+        courier = rig.engine._outbox._couriers["out"]
+        if courier.is_sending:
+            courier._answer.result(5.0)
     assert rig.count("notification_failures_total", sink="out") == pytest.approx(1 + 6 + 9, abs=2)
 
 

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import sentinel.runtime.outbox
+import sentinel.runtime.courier
 from sentinel.domain.metrics import Metrics
 from sentinel.journal import Journal
 from sentinel.notify import Delivery, Event, Notifier
@@ -79,9 +79,9 @@ class World:
     def turn(self) -> None:
         """One turn of the engine, and wait until the receivers have answered."""
         self.outbox.deliver()
-        for receiver in self.outbox._receivers.values():
-            if receiver.sending is not None:
-                receiver.sending.answer.result(5.0)
+        for courier in self.outbox._couriers.values():
+            if courier.is_sending:
+                courier._answer.result(5.0)
 
     def check(self) -> None:
         for holder in self.holders.values():
@@ -101,8 +101,8 @@ STEPS = st.lists(
 @given(STEPS)
 @settings(max_examples=60, deadline=None)
 def test_whatever_fails_and_restarts_every_receiver_ends_with_exactly_the_alarms_that_are_open(steps) -> None:
-    former = sentinel.runtime.outbox.FIRST_RETRY_SECONDS
-    sentinel.runtime.outbox.FIRST_RETRY_SECONDS = 0.0
+    former = sentinel.runtime.courier.FIRST_RETRY_SECONDS
+    sentinel.runtime.courier.FIRST_RETRY_SECONDS = 0.0
     try:
         with TemporaryDirectory() as folder:
             world = World(Path(folder))
@@ -111,7 +111,7 @@ def test_whatever_fails_and_restarts_every_receiver_ends_with_exactly_the_alarms
             finally:
                 world.journal.close()
     finally:
-        sentinel.runtime.outbox.FIRST_RETRY_SECONDS = former
+        sentinel.runtime.courier.FIRST_RETRY_SECONDS = former
 
 
 def _play(world: World, steps: Sequence[tuple[str, int]]) -> None:
