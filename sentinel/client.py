@@ -12,6 +12,7 @@ from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from sentinel import __version__
+from sentinel.config import is_loopback
 from sentinel.domain.errors import UpstreamError
 
 MOST_BYTES = 64 << 20
@@ -52,12 +53,11 @@ def exchange(
     form: Mapping[str, str] | None = None,
     ca_file: str | Path | None = None,
     enough: int | None = None,
-    by_proxy: bool = False,
 ) -> Answer:
     """Ask once; redirects are answers. ExchangeError: there is none within so many seconds in all.
 
     `login` is a name with its password, `token` a bearer token. So many bytes of the answer are `enough`; None = all
-    are needed. With `by_proxy` the proxies of the environment are used.
+    are needed. The proxies of the environment are used (`HTTPS_PROXY`, `NO_PROXY`), but for this machine itself.
     """
     import httpx  # here: `sentinel check` does not wait for it
 
@@ -69,6 +69,7 @@ def exchange(
     body, until = bytearray(), time.monotonic() + seconds
     # Asked too rarely for a connection to be kept; and certificates may have been renewed.
     agent = {"User-Agent": f"sentinel/{__version__}"}
+    by_proxy = not is_loopback(urlsplit(url).hostname or "")
     client = httpx.Client(verify=_trusted(url, ca_file), timeout=seconds, trust_env=by_proxy, headers=agent)
     # A server that sends a byte a second is never silent for long: the whole exchange is bounded, too.
     alarm = Timer(seconds, client.close)

@@ -92,9 +92,8 @@ def _copy(source: Path, target: Path) -> int:
         journal.copy_to(target)
     with Journal.open(target, read_only=True) as journal:
         series, alarms = journal.series(), known_alarms(journal)
-    print(
-        f"{target}: {len(series):,} series, {sum(one.cleared is None for one in alarms):,} open alarms, from {source}"
-    )
+    found = sum(one.cleared is None for one in alarms)
+    print(f"{target}: {len(series):,} series, {found:,} open alarm{'s' if found != 1 else ''}, from {source}")
     return 0
 
 

@@ -68,7 +68,7 @@ def post(where: str, url: str, body: bytes, headers: Mapping[str, str], remote: 
     try:
         answer = exchange(
             "POST", url, seconds, content=body, headers={"content-type": "application/json", **headers}, login=login,
-            token=token, ca_file=remote.ca_file, enough=MOST_OF_AN_ANSWER, by_proxy=True,
+            token=token, ca_file=remote.ca_file, enough=MOST_OF_AN_ANSWER,
         )  # fmt: skip
     except ExchangeError as error:
         return Answer("retry", f"{where}: {error}; it is tried again")

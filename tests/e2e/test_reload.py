@@ -8,13 +8,16 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import copy2
 
 import numpy as np
 import pytest
+from numba.core.caching import _CacheLocator
 
 from tests.e2e.running import PATIENCE, START_SECONDS, Running, long_csv, rows_of, wait_for, write_config
 from tests.pipeline.streams import ar1
 
+ROOT = Path(__file__).parents[2]
 VALUES = ar1(1, np.full(400, 0.95), 400, 3)
 ALARMS = [{"threshold": 0.5, "alpha": 0.001, "at_start": "alarm"}]
 Start = Callable[..., Running]
@@ -72,6 +75,35 @@ def test_sighup_exchanges_sources_and_receivers_and_loses_and_doubles_nothing(tm
     daemon.stop()
     rows = rows_of(tmp_path / "state")
     assert len(rows) == len(set(rows)) == 1200 + 900 + 1200
+
+
+@pytest.mark.slow
+def test_a_reload_may_bring_rules_whose_kernels_are_not_compiled_yet(tmp_path: Path, start: Start) -> None:
+    for folder in ("detectors", "sentinel/pipeline"):
+        kept = ROOT / folder / "__pycache__"
+        mine = tmp_path / "cache" / _CacheLocator.get_suitable_cache_subpath(str(kept.parent / "any.py"))
+        mine.mkdir(parents=True)
+        for file in kept.glob("*.nb?"):
+            if not file.name.startswith("betting.advance"):
+                copy2(file, mine)
+    (tmp_path / "data.csv").write_text(long_csv(VALUES[:200]))
+    write_config(tmp_path)
+    daemon = start(NUMBA_CACHE_DIR=str(tmp_path / "cache")).ready()
+    assert not list((tmp_path / "cache").rglob("betting.advance*")), "the default rule does not need it"
+    write_config(tmp_path, alarms=ALARMS)
+    daemon.signal(signal.SIGHUP)
+    wait_for(lambda: daemon.metric("sentinel_config_reloads_total") == 1, PATIENCE, "the reload has begun")
+    with (tmp_path / "data.csv").open("a") as file:
+        file.write(long_csv(VALUES[200:], 200, header=False))
+    accepted = 'sentinel_observations_accepted_total{source="lake"}'
+    wait_for(lambda: daemon.metric(accepted) == VALUES.size, PATIENCE, "it goes on watching")
+    assert 'msg="configuration reloaded"' not in daemon.log, "the compiler is still at work"
+    daemon.said('msg="configuration reloaded"')
+    with (tmp_path / "data.csv").open("a") as file:
+        file.write(long_csv(VALUES, 400, header=False))
+    raised = 'sentinel_alarms_raised_total{detector="lag1",threshold="0.5"}'
+    wait_for(lambda: daemon.metric(raised) == 3, PATIENCE, "alarms of the new rule")
+    daemon.stop()
 
 
 def test_systemd_hears_what_the_daemon_does_and_ready_only_once_it_is(tmp_path: Path, start: Start) -> None:
