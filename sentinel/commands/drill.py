@@ -1,6 +1,7 @@
 """`sentinel drill`: let the daemon that runs make a drill, say which links of the chain held, and which failed.
 
-The exit code is 0 if the alarm of the drill and its end came to every receiver, 1 if a link failed.
+The exit code is 0 if the alarm of the drill and its end came to every receiver, 1 if a link failed, 75 if
+none can be made now.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ def main(args: argparse.Namespace) -> int:
                 said.add(link.name)
                 if not args.json:
                     print(visible(_line(link)), flush=True)
+    if drill.skipped and not args.json:
+        raise UpstreamError(f"no drill now: {drill.skipped}; ask again when that is done")
     missing = [link for link in drill.links if link.seconds is None and not link.why]
     if args.json:
         print(json.dumps(drill.to_record() | {"worked": drill.worked}, indent=2))
@@ -41,6 +44,8 @@ def main(args: argparse.Namespace) -> int:
             print(visible(f"{link.name}: nothing came to it"))
         broken = (*drill.failed, *missing)
         print(visible(f"the chain is broken at {broken[0].name if broken else 'the journal: the outcome is not kept'}"))
+    if drill.skipped:
+        return UpstreamError.exit_code
     return 0 if drill.worked else SentinelError.exit_code
 
 

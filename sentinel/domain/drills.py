@@ -36,6 +36,8 @@ class DrillView(NamedTuple):
     ended: bool = False
     patience_seconds: float = 0.0
     """Whoever waits may give up after so long without a further link."""
+    skipped: str = ""
+    """Reason why none is made now; empty where one is."""
 
     @property
     def failed(self) -> tuple[Link, ...]:

@@ -29,6 +29,7 @@ from sentinel.domain.events import clear
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Frame
 from sentinel.domain.spans import Cadence
+from sentinel.domain.states import SourceStatus
 from sentinel.journal import NO_BATCH, Journal
 from sentinel.pipeline.pipeline import Batch, Pipeline
 from sentinel.runtime.inbox import Inbox
@@ -92,8 +93,9 @@ class Drill:
 
     def __init__(
         self, settings: Callable[[], Settings], journal: Journal, inbox: Inbox, outbox: Outbox, metrics: Metrics,
-        clock: Clock,
+        clock: Clock, sources: Mapping[str, SourceStatus],
     ) -> None:  # fmt: skip
+        self._sources = sources
         self._settings, self._journal, self._inbox, self._outbox = settings, journal, inbox, outbox
         self._metrics, self._clock = metrics, clock
         self.launch: Callable[[Callable[[], None]], None] = lambda job: job()
@@ -109,7 +111,7 @@ class Drill:
         self._launched: set[str] = set()
         self._left_open: list[Mapping[str, Any]] = []
         self._succeeded_us, self._began_us = -1, clock.now_us()
-        self._retry_at = 0.0
+        self._retry_at, self._made = 0.0, monotonic()
         metrics.drill_alarm.set(0)
 
     def ask(self, request: Mapping[str, Any]) -> Future[str] | None:
@@ -125,6 +127,10 @@ class Drill:
 
     def _find(self, asked: str) -> DrillView:
         if not asked:
+            if self._run is None and (behind := self._find_behind()):
+                return DrillView(
+                    _new_id(), ended=True, skipped=f"{', '.join(behind)} catching up with what came before"
+                )
             with self._lock:
                 run = self._run
                 asked = run.view.id if run else self._wanted or _new_id()
@@ -173,6 +179,10 @@ class Drill:
             self._clear(self._run.raised)
             self._run = None
 
+    def _find_behind(self) -> list[str]:
+        """Name the sources that catch up."""
+        return [one.name for one in tuple(self._sources.values()) if one.catching_up]
+
     def _patience(self) -> float:
         drill = self._settings().drill
         return (drill.timeout + drill.keep) / MICROSECONDS
@@ -182,7 +192,7 @@ class Drill:
         return tuple(sink for sink in self._outbox.sinks if chosen is None or sink in chosen)
 
     def _is_due(self) -> bool:
-        """Tell whether the schedule asks for a drill."""
+        """Tell whether the schedule asks for a drill: none while a history is read in, which would hold it up."""
         every = self._settings().drill.every
         if every is None:
             self._metrics.drill_due.forget({})
@@ -191,6 +201,10 @@ class Drill:
         # The clock may have been set back: what lies ahead of it was now.
         self._succeeded_us, self._began_us = min(self._succeeded_us, now_us), min(self._began_us, now_us)
         due_us = self._began_us if self._succeeded_us < 0 else self._succeeded_us + every
+        is_early = monotonic() - self._made < self._settings().drill.timeout / MICROSECONDS
+        if self._find_behind() or (is_early and not all(one.has_answered for one in self._sources.values())):
+            self._metrics.drill_due.set(max(due_us, now_us) / MICROSECONDS)
+            return False
         self._metrics.drill_due.set(due_us / MICROSECONDS)
         return now_us >= due_us and monotonic() >= self._retry_at
 
@@ -219,12 +233,13 @@ class Drill:
             return
         try:
             frame = replace(make_source(self._clock).fetch(None), source=run.view.id)
-            if not self._inbox.put(frame, run.view.patience_seconds):
-                run.fault = "the inbox took nothing"
+            self._inbox.put(frame)
         except Exception as error:  # noqa: BLE001 - whatever it is, the drill says it
             run.fault = f"{type(error).__name__}: {error}"
 
     def _go_on(self, run: _Run) -> None:
+        if self._find_behind():  # what waits of it stands behind a history
+            run.since = monotonic()
         late = monotonic() - run.since > self._settings().drill.timeout / MICROSECONDS
         if run.raised is None:
             if run.frame is not None:

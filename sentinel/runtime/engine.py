@@ -66,7 +66,7 @@ class Engine:
         self._acknowledge = acknowledge
         self._accounts = Accounts(settings, metrics, clock)
         self._outbox = Outbox(journal, receivers, metrics, clock, self._accounts.labels)
-        self.drill = Drill(lambda: self.settings, journal, inbox, self._outbox, metrics, clock)
+        self.drill = Drill(lambda: self.settings, journal, inbox, self._outbox, metrics, clock, self._accounts.statuses)
         self.sources = self._accounts.statuses
         """Facts about each source, by its id."""
         self.history = History(settings.web.history_series, lock=Lock())

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -301,6 +302,38 @@ def test_drills_of_before_the_retention_are_forgotten_but_for_those_that_a_recei
         rig.clock.set(rig.clock.now_us() + rig.engine.settings.daemon.retention * 2)
     assert len(events_of(rig.journal)) == 3
     assert rig.journal._database.read("SELECT count(*) FROM outbox") == [(2,)]
+
+
+def test_a_drill_waits_while_a_history_is_read_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It stood in the inbox behind the history, and the source was said to be the broken link."""
+    every = {"drill": {"timeout": "200ms", "keep": "1ms", "every": "1h"}}
+    source = {"sources": [{"kind": "simulate", "name": "lake", "system": "fold"}]}
+    rig = Rig(tmp_path, CHOSEN | every | source, out=Sink())
+    (status,) = rig.engine.sources.values()
+    control = ControlSocket(tmp_path, lambda request: rig.engine.drill.ask(request) or rig.engine.ask(request))
+    control.start()
+    try:
+        status.last_success_us, status.catching_up = 1, True
+        assert run_beside(rig, tmp_path, "drill") == 75
+        assert "lake catching up" in capsys.readouterr().err
+        rig.clock.set(rig.clock.now_us() + 5 * HOUR)
+        rig.engine.turn(0.0)
+        assert rig.engine.drill.view == DrillView()
+        assert rig.count("drill_due_timestamp_seconds") == rig.clock.now_us() / MICROSECONDS, "it is not overdue"
+        status.catching_up = False
+        held: list[Any] = []
+        rig.engine.drill.launch = held.append
+        rig.engine.turn(0.0)
+        status.catching_up = True  # once more, before its observations have come
+        sleep(0.3)
+        rig.engine.turn(0.0)
+        assert not rig.engine.drill.view.failed
+        (job,) = held
+        job()
+        wait_for(lambda: (rig.engine.turn(0.0), rig.count("drills_total"))[1] == 1, 20.0, "the drill")
+        assert rig.engine.drill.view.worked
+    finally:
+        control.close()
 
 
 @pytest.mark.parametrize(("broken", "code"), [(False, 0), (True, 1)])
