@@ -21,8 +21,9 @@ from typing import TextIO
 
 from sentinel.domain.metrics import Metrics
 
-_TALKATIVE = ("numba", "asyncio")
-"""Libraries that tell at level debug what no operator can use: numba 13 MB while it compiles, and that takes longer."""
+_TALKATIVE = ("numba", "asyncio", "httpx", "httpcore")
+"""Libraries of which warnings are enough: numba tells 13 MB while it compiles, and httpx each address, with the secrets
+that some hold."""
 MOST_OF_A_KIND = 20
 WITHIN_SECONDS = 60.0
 _MOST_KINDS = 10_000

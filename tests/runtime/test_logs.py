@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentinel.client import exchange
 from sentinel.domain.metrics import Metrics
 from sentinel.runtime.logs import set_up
 from tests.fixtures import value
+from tests.sources.answering import answering, send
 
 LINE = re.compile(r'(?:^|\s)([a-z_]+)=("(?:[^"\\]|\\.)*"|[^\s"]+)')
 
@@ -122,6 +124,15 @@ def test_level_debug_does_not_let_the_compiler_of_the_kernels_tell_all_that_it_d
     logging.getLogger("numba.core.ssa").debug("on stmt: %s", "$x = y")
     logging.getLogger("sentinel.runtime.engine").debug("ours")
     assert [json.loads(line)["msg"] for line in stream.getvalue().splitlines()] == ["ours"]
+
+
+def test_addresses_that_are_asked_are_not_told_for_some_are_secret() -> None:
+    # The HTTP client told each at level info: that of a webhook holds its secret.
+    stream, _ = logged("logfmt", "debug")
+    with answering() as server:
+        server.answer = lambda handler, _: send(handler, 200, b"")
+        exchange("POST", f"{server.url}/T0P/S3CRET", 10.0, headers={"authorization": "S3CRET"}, content=b"{}")
+    assert stream.getvalue() == ""
 
 
 def test_of_one_kind_twenty_lines_a_minute_are_written_all_are_counted_and_what_is_left_out_is_said(
