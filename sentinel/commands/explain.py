@@ -114,6 +114,8 @@ def known_alarms(journal: Journal, as_of_us: int | None = None) -> list[Known]:
         arrived = kept.arrival_us if kept.arrival_us is not None else kept.body.get("time_us") or 0
         if as_of_us is None or arrived <= as_of_us:
             found[kept.body["what"]][kept.body["alarm_id"]] = kept
+            if kept.body["what"] == "raised":  # perhaps once more, by values that were corrected since
+                found["cleared"].pop(kept.body["alarm_id"], None)
     raised, *others = found.values()
     return [Known(event, *(one.get(alarm) for one in others)) for alarm, event in raised.items()]
 

@@ -20,13 +20,13 @@ from sentinel.commands.explain import choose, known_alarms
 from sentinel.commands.main import folder_for, writing
 from sentinel.config import Settings, load, with_events
 from sentinel.domain.errors import DataError, UsageError
-from sentinel.domain.events import AlarmEvent
+from sentinel.domain.events import WITHDRAWN, AlarmEvent
 from sentinel.domain.observation import INSTANT, CalendarAxis
 from sentinel.domain.spans import moment_in_words
 from sentinel.journal import Journal, group_joined
 from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.pipeline import Result
-from sentinel.runtime.amending import CONFIRMED, RAISED, WITHDRAWN, amend
+from sentinel.runtime.amending import CONFIRMED, RAISED, amend
 from sentinel.runtime.replica import Replica
 from sentinel.runtime.retrace import retrace
 from sentinel.views.picture.figure import Figure, draw

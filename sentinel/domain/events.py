@@ -9,7 +9,10 @@ from math import nan
 from typing import Any, NamedTuple
 
 from sentinel.domain.channels import UNKNOWN, Estimates
+from sentinel.domain.clock import MICROSECONDS
 
+WITHDRAWN, CORRECTED = "withdrawn", "corrected"
+"""What ended an alarm: values that were corrected since do not raise it, or raise it and had ended it by then."""
 REMARK_NAMES = ("one_sided", "noise")
 """Why an alarm on lag 1 may not be slowing; the order is that of their bits. The sentences are in `text.words`."""
 
@@ -63,7 +66,7 @@ class AlarmEvent(NamedTuple):
     tick: int = -1
     """Number of that tick on the grid of the series; -1 = not known."""
     ended_by: str = ""
-    """`reset` or `rebase`, where a declared event ended it; empty otherwise."""
+    """`reset` or `rebase`, where a declared event ended it; `WITHDRAWN` or `CORRECTED`; empty otherwise."""
 
     @property
     def e_value(self) -> float:
@@ -71,14 +74,24 @@ class AlarmEvent(NamedTuple):
         return 10.0**self.evidence / self.alpha if self.alpha > 0.0 and self.evidence < 290.0 else nan
 
 
+def read_event(body: Mapping[str, Any]) -> AlarmEvent:
+    """Read an event of a series off its JSON body; numbers that are not known there are NaN."""
+    facts = {name: body[name] for name in AlarmEvent._fields if name in body}
+    numbers = {name: nan if facts[name] is None else facts[name] for name in ("threshold", "evidence")}
+    estimates = (body.get(name) for name in Estimates._fields)
+    cadence_us = round((body.get("cadence_seconds") or 0.0) * MICROSECONDS)
+    return AlarmEvent(**{
+        **facts, **numbers, "remarks": tuple(body["remarks"]), "cadence_us": cadence_us,
+        "estimates": Estimates(*(nan if number is None else number for number in estimates)),
+    })  # fmt: skip
+
+
 def clear(raised: Mapping[str, Any], time_us: int) -> AlarmEvent:
     """End an alarm, given the JSON body of the event that raised it; the numbers of its end are not known."""
-    facts = {name: raised[name] for name in AlarmEvent._fields if name in raised}
-    return AlarmEvent(**{
-        **facts, "id": f"{raised['alarm_id']}/cleared", "what": "cleared", "remarks": tuple(raised["remarks"]),
-        "threshold": nan if raised["threshold"] is None else raised["threshold"], "evidence": nan,
-        "estimates": UNKNOWN, "time_us": time_us, "cadence_us": 0, "tick": -1,
-    })  # fmt: skip
+    return read_event(raised)._replace(
+        id=f"{raised['alarm_id']}/cleared", what="cleared", evidence=nan, estimates=UNKNOWN, time_us=time_us,
+        cadence_us=0, tick=-1,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

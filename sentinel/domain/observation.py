@@ -101,9 +101,11 @@ class Rejection:
     """A file, or a piece of one, that its reader cannot read; counted as one."""
     LOST = "lost_file"
     """A file that was gone before it had been read to its end; counted as one."""
+    TOO_OLD = "too_old"
+    """A correction of a value from before all that can be computed anew."""
     ALL = (
         MISSING, FLAGGED, NOT_A_NUMBER, NOT_FINITE, BAD_TIME, FUTURE, MALFORMED_ROW, NO_SERIES, FOREIGN, UNREADABLE,
-        LOST,
+        LOST, TOO_OLD,
     )  # fmt: skip
 
 

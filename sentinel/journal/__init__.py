@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from sentinel.domain.acting import RENAMED
+from sentinel.domain.acting import AMENDED, RENAMED
 from sentinel.domain.errors import StateError
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.domain.renaming import Renamed, add_name, present_names
@@ -26,7 +27,7 @@ from sentinel.journal.batches import (
 from sentinel.journal.checkpoints import Checkpoint, Checkpoints, Retention
 from sentinel.journal.conversion import convert
 from sentinel.journal.copying import copy_database
-from sentinel.journal.corrections import Corrections
+from sentinel.journal.corrections import Corrected, Corrections
 from sentinel.journal.database import (
     Database,
     FolderLock,
@@ -41,11 +42,13 @@ from sentinel.journal.readings import OwedReadings
 from sentinel.journal.tables import read_tables
 
 __all__ = [
-    "NO_BATCH", "Checkpoint", "Committed", "Journal", "JournalCorrupt", "JournalForgotten", "JournalFull",
+    "NO_BATCH", "Checkpoint", "Committed", "Corrected", "Journal", "JournalCorrupt", "JournalForgotten", "JournalFull",
     "JournalUnwritable", "KeptEvent", "group_joined",
 ]  # fmt: skip
 
 DATABASE_FILE = "sentinel.db"
+_OF_ALARM = re.compile(r"(.+)/(raised|cleared)(?:/\d+)?")
+"""Ids of the events of an alarm; one that is raised or ends again has the batch that it followed from behind it."""
 
 
 class KeptEvent(NamedTuple):
@@ -181,12 +184,33 @@ class Journal:
         """Give the last batch that has corrections; 0 if none has."""
         return self._corrections.last_batch()
 
+    def count_forgotten(self, batches: Iterable[Committed]) -> dict[str, int]:
+        """Count by source the observations of these batches from before what retention has left of that source."""
+        found: dict[str, int] = {}
+        for one in batches:
+            query = "SELECT id, first_us FROM batch WHERE source = ? AND first_us IS NOT NULL ORDER BY id LIMIT 1"
+            for first, since_us in self._database.read(query, (one.source,)):
+                older = int((one.time_us < since_us).sum())
+                if older and not self._database.read("SELECT 1 FROM batch WHERE id = ?", (first - 1,)):
+                    found[one.source] = older
+        return found
+
+    def corrections(self) -> Corrected:
+        """Read all corrections that are kept."""
+        return self._corrections.read(self._known)
+
+    def amendments(self) -> list[tuple[int, dict[str, Any]]]:
+        """Give the facts that let corrected values take effect, each with its batch, in order.
+
+        Those of 0.2.0 judged alarms and left states as they were; they are not among them.
+        """
+        query = "SELECT id, payload FROM batch WHERE kind = 'operator' AND payload LIKE '%\"until\"%' ORDER BY id"
+        facts = ((batch, json.loads(text)) for batch, text in self._database.read(query))
+        return [(batch, fact) for batch, fact in facts if fact.get("action") == AMENDED and "state" in fact]
+
     def amended(self) -> int:
-        """Give the batch up to which alarms were judged by corrected values; 0 if they never were."""
-        rows = self._database.read(
-            "SELECT payload FROM batch WHERE kind = 'operator' AND payload LIKE '%\"until\"%' ORDER BY id DESC LIMIT 1"
-        )
-        return int(json.loads(rows[0][0])["until"]) if rows else 0
+        """Give the batch up to which corrected values have taken effect; 0 if none has."""
+        return max((int(fact["until"]) for _, fact in self.amendments()), default=0)
 
     def settings(self) -> dict[str, Any] | None:
         """The last settings recorded; None if there are none."""
@@ -258,12 +282,14 @@ class Journal:
         with self._database.transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO digest (series, tick, digest) VALUES (?, ?, ?)", rows)
 
-    def events(self, limit: int | None = None, alarm: str = "") -> list[KeptEvent]:
-        """Give the newest `limit` events, all if None, in the order in which they were kept; of one alarm if given.
+    def events(self, limit: int | None = None, alarm: str = "", series: Collection[str] = ()) -> list[KeptEvent]:
+        """Give the newest `limit` events, all if None, in the order in which they were kept.
 
-        Those of drills are not among them.
+        Those of drills are not among them. Of one alarm or of these series, if given.
         """
         where, of = ("AND event.id >= ?1 || '/' AND event.id < ?1 || '0'", (alarm,)) if alarm else ("", ("",))
+        if series:
+            where, of = "AND event.series IN (SELECT value FROM json_each(?1))", (json.dumps(list(series)),)
         rows = self._database.read(
             "SELECT event.batch, batch.arrival_us, event.body FROM event LEFT JOIN batch ON batch.id = event.batch"
             f" WHERE event.batch >= 0 {where} ORDER BY event.rowid DESC LIMIT ?2",
@@ -276,11 +302,19 @@ class Journal:
 
         Reads all events.
         """
-        rows = self._database.read(
-            "SELECT body FROM event WHERE id LIKE '%/raised' AND NOT EXISTS (SELECT 1 FROM event AS ended"
-            " WHERE ended.id = substr(event.id, 1, length(event.id) - 6) || 'cleared') ORDER BY rowid"
-        )
-        return [json.loads(body) for (body,) in rows]
+        found: dict[str, int] = {}
+        for row, key in self._database.read("SELECT rowid, id FROM event ORDER BY rowid"):
+            what = _OF_ALARM.fullmatch(key)
+            if what and what[2] == "raised":
+                found[what[1]] = row
+            elif what:
+                found.pop(what[1], None)
+        query = "SELECT body FROM event WHERE rowid IN (SELECT value FROM json_each(?)) ORDER BY rowid"
+        return [json.loads(body) for (body,) in self._database.read(query, (json.dumps(list(found.values())),))]
+
+    def happened_before(self, event: str, batch: int) -> bool:
+        """Tell whether an event of this id followed from an earlier batch: an alarm may be raised or end again."""
+        return bool(self._database.read("SELECT 1 FROM event WHERE id = ? AND batch < ?", (event, batch)))
 
     def owe(self, ids: Sequence[str], sinks: Sequence[str]) -> None:
         """Put events into the outbox of sinks that they were never put into, as of a new one."""

@@ -75,6 +75,10 @@ class Checkpoints:
             with self._database.transaction() as connection:
                 _delete(connection, "complete = 0")
 
+    def batches(self) -> list[int]:
+        """Give the batches of the generations that are kept."""
+        return [batch for (batch,) in self._database.read("SELECT batch FROM checkpoint WHERE complete = 1")]
+
     def load(self, before: int | None = None) -> Checkpoint | None:
         """Load the newest generation that is whole; None if there never was one; JournalCorrupt if all are corrupt.
 

@@ -8,15 +8,37 @@ from __future__ import annotations
 
 import json
 from base64 import b85decode, b85encode
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.journal.blocks import NO_ROWS, Rows, pack, unpack
 from sentinel.journal.database import Database
+from sentinel.journal.known import Ints, Known
 
 KEY = "corrections"
 """Of the payload of a batch."""
+
+
+class Corrected(NamedTuple):
+    """All corrections that are kept, in the order in which they came; arrays of shape (corrections,)."""
+
+    batch: Ints
+    """That it came with."""
+    time_us: Ints
+    series: Ints
+    value: NDArray[np.float64]
+    first_batch: Ints
+    """That of the value which it corrects; 0 = retention has forgotten it."""
+    sources: Mapping[int, str]
+    """Source of each batch that has some."""
+
+    def at(self, chosen: NDArray[np.bool_]) -> Corrected:
+        """Select some of them."""
+        columns = ("batch", "time_us", "series", "value", "first_batch")
+        return self._replace(**{name: getattr(self, name)[chosen] for name in columns})
 
 
 class Corrections:
@@ -43,6 +65,16 @@ class Corrections:
         if rows[0].size:
             self._load().update(_by_key(rows))
 
+    def read(self, known: Known) -> Corrected:
+        """Read all that are kept, with the batches of what they correct."""
+        found = list(self._batches())
+        rows = [read_corrections(json.loads(text)) for _, _, text in found]
+        time, series, value = map(np.concatenate, zip(NO_ROWS, *rows, strict=True))
+        batch = np.repeat(np.array([number for number, *_ in found], np.int64), [each[0].size for each in rows])
+        keys, which = np.unique(np.stack([time, series]), axis=1, return_inverse=True)
+        first = known.find_batches(keys[0], keys[1])
+        return Corrected(batch, time, series, value, first[which], {number: source for number, source, _ in found})
+
     def last_batch(self) -> int:
         """Give the last batch that has some; 0 if none has."""
         query = f"SELECT max(id) FROM batch WHERE kind = 'observations' AND payload LIKE '%\"{KEY}\"%'"
@@ -52,10 +84,14 @@ class Corrections:
     def _load(self) -> dict[tuple[int, int], float]:
         if self._latest is None:
             self._latest = {}
-            query = f"SELECT payload FROM batch WHERE kind = 'observations' AND payload LIKE '%\"{KEY}\"%' ORDER BY id"
-            for (text,) in self._database.read(query):
+            for _, _, text in self._batches():
                 self._latest.update(_by_key(read_corrections(json.loads(text))))
         return self._latest
+
+    def _batches(self) -> list[tuple[int, str, str]]:
+        """Number, source and payload of the batches that have some."""
+        where = f"kind = 'observations' AND payload LIKE '%\"{KEY}\"%'"
+        return self._database.read(f"SELECT id, source, payload FROM batch WHERE {where} ORDER BY id")
 
 
 def _by_key(rows: Rows) -> dict[tuple[int, int], float]:

@@ -46,8 +46,12 @@ class Known:
         standing = np.zeros(time.size)
         asked = np.flatnonzero(time <= newest[series])
         if asked.size:
-            there[asked], standing[asked] = _look_up(connection, time[asked], series[asked])
+            there[asked], standing[asked], _ = _look_up(connection, time[asked], series[asked])
         return there, (time[there], series[there], standing[there])
+
+    def find_batches(self, time: Ints, series: Ints) -> Ints:
+        """Give the batch that each of these observations came with; 0 of those that are not there."""
+        return _look_up(self._database.connection, time, series)[2] if time.size else time
 
     def add(self, batch: int, rows: Rows) -> None:
         """Note what was committed."""
@@ -91,24 +95,26 @@ def _make_room(newest: Ints, count: int) -> Ints:
     return np.concatenate([newest, np.full(max(count, 2 * newest.size) - newest.size, NEVER)])
 
 
-def _look_up(connection: sqlite3.Connection, time: Ints, series: Ints) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Find those of these that are in a block, and the value that stands there."""
-    there, standing = np.zeros(time.size, np.bool_), np.zeros(time.size)
+def _look_up(
+    connection: sqlite3.Connection, time: Ints, series: Ints
+) -> tuple[NDArray[np.bool_], NDArray[np.float64], Ints]:  # fmt: skip
+    """Which of these are in a block, the value that stands there, and the batch of the block."""
+    there, standing, came = np.zeros(time.size, np.bool_), np.zeros(time.size), np.zeros(time.size, np.int64)
     moments, rank = np.unique(time, return_inverse=True)
-    for block_time, block_series, value in _covering(connection, moments):
+    for batch, (block_time, block_series, value) in _covering(connection, moments):
         at = np.minimum(np.searchsorted(moments, block_time), moments.size - 1)
         near = moments[at] == block_time
         width = max(int(series.max()), int(block_series.max())) + 1
         keys, own = rank * width + series, at[near] * width + block_series[near]
         place = np.minimum(np.searchsorted(keys, own), keys.size - 1)
         hit = keys[place] == own
-        there[place[hit]], standing[place[hit]] = True, value[near][hit]
-    return there, standing
+        there[place[hit]], standing[place[hit]], came[place[hit]] = True, value[near][hit], batch
+    return there, standing, came
 
 
-def _covering(connection: sqlite3.Connection, moments: Ints) -> Iterator[Rows]:
-    """The blocks that may cover one of these moments, ordered and each but once."""
-    query = "SELECT data FROM block WHERE level = ? AND slot BETWEEN ? AND ?"
+def _covering(connection: sqlite3.Connection, moments: Ints) -> Iterator[tuple[int, Rows]]:
+    """The blocks that may cover one of these moments, ordered and each but once, with their batches."""
+    query = "SELECT batch, data FROM block WHERE level = ? AND slot BETWEEN ? AND ?"
     for level in LEVELS:
         slots = np.unique(moments >> level)
         step = np.diff(slots)
@@ -117,7 +123,7 @@ def _covering(connection: sqlite3.Connection, moments: Ints) -> Iterator[Rows]:
             apart = np.sort(apart[np.argpartition(step[apart], -MOST_SPANS)[-MOST_SPANS:]])
         begin, end = slots[np.append(0, apart + 1)] - 1, slots[np.append(apart, slots.size - 1)]
         for span in zip(begin.tolist(), end.tolist(), strict=True):
-            for (data,) in connection.execute(query, (level, *span)):
+            for batch, data in connection.execute(query, (level, *span)):
                 rows = unpack(data)
                 if rows is not None:
-                    yield rows
+                    yield batch, rows

@@ -20,6 +20,7 @@ from sentinel.domain.acting import (
 from sentinel.domain.drills import is_drill
 from sentinel.domain.errors import UsageError
 from sentinel.domain.renaming import present_names
+from sentinel.domain.spans import moment_iso
 from sentinel.journal import Journal
 from sentinel.pipeline.pipeline import PipelineState
 from sentinel.runtime.declaring import find_declared, find_lifted
@@ -113,12 +114,15 @@ def _acknowledge(alarm: str, by: str, note: str, events: Iterable[Mapping[str, A
     return Acknowledgement(alarm, series, by, note).to_fact(), done
 
 
-def log_amended(events: Iterable[Mapping[str, Any]]) -> None:
-    """Log each of these events that says what corrected values make of an alarm."""
-    for event in events:
-        if event["what"] == AMENDED:
-            named = {"series": event["series"], "alarm": event["alarm_id"], "verdict": event["verdict"]}
-            logger.warning("an alarm was judged anew by values corrected since", extra=named)
+def log_events(bodies: Iterable[Mapping[str, Any]]) -> None:
+    """Log alarms that were raised or ended, and what corrected values make of one."""
+    for body in bodies:
+        named = {"series": body["series"], "alarm": body["alarm_id"]}
+        if body["what"] == AMENDED:
+            said = "an alarm was judged anew by values corrected since"
+            logger.warning(said, extra=named | {"verdict": body["verdict"]})
+        elif "text" in body:
+            logger.warning(body["text"], extra=named | {"at": moment_iso(body["time_us"])})
 
 
 def find_shown(journal: Journal, most: int = EVENTS_SHOWN) -> tuple[Mapping[str, Any], ...]:

@@ -1,22 +1,21 @@
-"""Judges alarms anew, in a thread of its own, after values were corrected; what it finds is published by the engine.
+"""Computes series anew, in a thread of its own, after values were corrected; what it finds is taken over by the engine.
 
-It reads the journal beside the engine and writes nothing itself. The engine journals the verdicts as a fact between two
-frames, so that a restart finds them and does not compute them again.
+It reads the journal beside the engine and writes nothing itself. The engine journals the outcome as a fact between two
+frames.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from time import monotonic
-from typing import Any
 
-from sentinel.domain.acting import AMENDED
 from sentinel.domain.errors import SentinelError
-from sentinel.journal import Journal, KeptEvent
-from sentinel.runtime.amending import CONFIRMED, amend
+from sentinel.journal import Journal
+from sentinel.pipeline.pipeline import PipelineState
+from sentinel.runtime.recomputing import Recomputed, begin
 
 logger = logging.getLogger(__name__)
 
@@ -25,21 +24,22 @@ PATIENCE = 10.0
 
 
 class Amender:
-    """Looks whether corrections have come, and judges what was sent by them.
+    """Looks whether corrections have come, and computes anew what they affect.
 
-    `publish` is given the fact that is to be journalled.
+    `publish` is given what the engine is to take over.
     """
 
-    def __init__(self, folder: Path, publish: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(self, folder: Path, publish: Callable[[Recomputed], None]) -> None:
         self._folder, self._publish = folder, publish
         self._thread: Thread | None = None
-        self._done, self._rests_until = -1, 0.0
+        self._last: Recomputed | None = None
+        self._failed, self._rests_until = -1, 0.0
 
-    def look(self, corrected: int, amended: int) -> None:
-        """Start judging if a batch up to `corrected` has corrections and verdicts are known up to `amended` only."""
+    def look(self, corrected: int, amended: int, state: PipelineState) -> None:
+        """Begin if a batch up to `corrected` has corrections and they have taken effect up to `amended` only."""
         is_running = self._thread is not None and self._thread.is_alive()
-        if corrected > max(amended, self._done) and not is_running and monotonic() >= self._rests_until:
-            self._thread = Thread(target=self._run, args=(corrected,), name="amend", daemon=True)
+        if corrected > max(amended, self._failed) and not is_running and monotonic() >= self._rests_until:
+            self._thread = Thread(target=self._run, args=(corrected, state), name="amend", daemon=True)
             self._thread.start()
 
     def wait(self, seconds: float) -> None:
@@ -47,28 +47,16 @@ class Amender:
         if self._thread is not None:
             self._thread.join(seconds)
 
-    def _run(self, corrected: int) -> None:
+    def _run(self, corrected: int, state: PipelineState) -> None:
         began = monotonic()
         try:
             with Journal.open(self._folder, read_only=True) as journal:
-                verdicts = find_new(journal)
-            self._publish({"action": AMENDED, "until": corrected, "verdicts": verdicts})
+                whole = self._last is not None and self._last.outdated
+                self._last = begin(journal, state, corrected, whole=whole)
+                for _ in range(2):  # the second time is short: the engine, which waits for the rest, has little left
+                    self._last.catch_up(journal)
+            self._publish(self._last)
         except SentinelError as error:
-            logger.warning("corrected values are kept, and alarms cannot be judged by them", extra={"why": str(error)})
-        self._done = corrected  # also where it cannot be done: the next correction may be younger
+            logger.warning("corrected values are kept, and nothing can be computed anew", extra={"why": str(error)})
+            self._failed = corrected  # the next correction may be younger
         self._rests_until = monotonic() + PATIENCE * (monotonic() - began)
-
-
-def find_new(journal: Journal) -> list[dict[str, Any]]:
-    """Find the verdicts that differ from what has been published of each alarm; until then an alarm stands."""
-    known = _published(journal.events())
-    found = ((one, known.get(one.body["alarm_id"], CONFIRMED)) for one in amend(journal))
-    return [
-        {**{key: one.body[key] for key in ("alarm_id", "series", "rule", "label", "severity")},
-         "alarm_us": one.body["time_us"], "verdict": one.verdict}
-        for one, before in found if one.verdict != before
-    ]  # fmt: skip
-
-
-def _published(events: Iterable[KeptEvent]) -> dict[str, str]:
-    return {kept.body["alarm_id"]: kept.body["verdict"] for kept in events if kept.body["what"] == AMENDED}

@@ -254,9 +254,9 @@ class Daemon:
     def _supervise(self) -> None:
         """Replace a scheduler whose thread has died, as the cursors are in the journal; look for new certificates.
 
-        Alarms whose values were corrected are judged anew, elsewhere.
+        Series whose values were corrected are computed anew, elsewhere.
         """
-        self._amender.look(self.engine.corrected, self.engine.amended)
+        self._amender.look(self.engine.corrected, self.engine.amended, self.engine.state)
         if self._guard is not None:
             self._guard.refresh()
         if self._coming is None and self._schedule is not None and not self._schedule.alive():

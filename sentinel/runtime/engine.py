@@ -17,29 +17,27 @@ from threading import Lock
 from time import monotonic, perf_counter, sleep
 from typing import Any
 
-from sentinel.config import Settings, fingerprint, to_record
+from sentinel.config import Settings, to_record
 from sentinel.domain.acting import BEGUN_ANEW, events_of
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError, UsageError
-from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame
-from sentinel.domain.spans import moment_iso
 from sentinel.journal import Committed, Journal, JournalFull, JournalUnwritable
 from sentinel.notify import Receiver
 from sentinel.pipeline.codec import to_arrays
 from sentinel.pipeline.history import History
-from sentinel.pipeline.pipeline import Result
+from sentinel.pipeline.pipeline import PipelineState, Result
 from sentinel.pipeline.plan import list_names
 from sentinel.pipeline.snapshot import Snapshot
-from sentinel.runtime.acting import choose_shown, find_fact, find_shown, log_amended
+from sentinel.runtime.acting import choose_shown, find_fact, find_shown, log_events
 from sentinel.runtime.drill import Drill
 from sentinel.runtime.inbox import Accounts, Inbox
-from sentinel.runtime.naming import as_receivers_know, first_named, log_fill_values, present_named
+from sentinel.runtime.naming import bodies_of, first_named, log_fill_values, present_named
 from sentinel.runtime.outbox import Outbox
+from sentinel.runtime.recomputing import Recomputed
 from sentinel.runtime.replica import Replica, restore
 from sentinel.sources.claims import Claim
-from sentinel.text.claims import body_of, sentence_of
 
 logger = logging.getLogger(__name__)
 
@@ -74,9 +72,9 @@ class Engine:
         self._replica = Replica(settings, self.history, self._observe_stage, threads=threads, watch=watch)
         self._held: deque[Frame] = deque()
         self._asked: deque[tuple[Mapping[str, Any], Future[str]]] = deque()
-        self._verdicts: deque[Mapping[str, Any]] = deque()
+        self._recomputed: deque[Recomputed] = deque()
         self.corrected, self.amended = 0, 0
-        """The last batch with corrections, and that up to which alarms were judged by them."""
+        """The last batch with corrections, and that up to which they have taken effect."""
         self._owed: deque[tuple[Committed, Result]] = deque()
         self._retry_at = 0.0
         self._reload: tuple[Settings, Mapping[str, Receiver] | None] | None = None
@@ -124,6 +122,11 @@ class Engine:
         self._reload = settings, receivers
         self._accounts.change(settings)
 
+    @property
+    def state(self) -> PipelineState:
+        """The state as it is now."""
+        return self._replica.state
+
     def is_idle(self) -> bool:
         """Say whether everything that sources have given is in the journal and in the state."""
         return not (self._held or self._owed or self._inbox.has_frames or self._reload)
@@ -141,15 +144,18 @@ class Engine:
         self._asked.append((request, answer))
         return answer
 
-    def note_amended(self, fact: Mapping[str, Any]) -> None:
-        """Let the engine journal verdicts by corrected values; called by any thread."""
-        self._verdicts.append(fact)
+    def note_amended(self, found: Recomputed) -> None:
+        """Let the engine go on with series that were computed anew; called by any thread."""
+        self._recomputed.append(found)
 
     def _act(self) -> None:
-        """Journal what operators have asked for, and verdicts; what the journal cannot take now waits."""
-        while self._verdicts:
-            self._apply(self._journal.record("operator", self._verdicts[0], self._clock.now_us()))
-            self._verdicts.popleft()
+        """Journal what operators have asked for, and series computed anew; what the journal cannot take now waits."""
+        while self._recomputed:
+            fact = self._recomputed[0].conclude(self._journal, self._replica.state)
+            if fact is not None:
+                self._apply(self._journal.record("operator", fact, self._clock.now_us()))
+                self._accounts.count_too_old(fact["too_old"])
+            self._recomputed.popleft()
         while self._asked:
             request, answer = self._asked[0]
             try:
@@ -292,7 +298,7 @@ class Engine:
 
     def _apply(self, *joined: Committed) -> None:
         result = self._replica.apply(*joined)
-        self._accounts.count_result(result)
+        self._accounts.count_result(result, self._journal.count_forgotten(joined) if result.late else {})
         self._batch = joined[-1].batch
         self._settle((joined[-1], result))
 
@@ -305,28 +311,20 @@ class Engine:
         self._owed.extend(owed)
         while self._owed:
             committed, result = self._owed[0]
-            events: tuple[AlarmEvent | SiteEvent, ...] = (*result.events, *result.sites)
-            bodies: list[dict[str, object]] = []
-            if events:
-                names, settings = self._replica.state.renamed, {"settings": fingerprint(self._replica.settings)}
-                known = (as_receivers_know(body_of(event), names, self._journal) for event in events)
-                bodies = [body | settings for body in known]
-                self._journal.append_events(bodies, self._outbox.sinks, committed.batch)
-                self._outbox.note(bodies)
+            bodies = bodies_of(result, committed, self._replica, self._journal)
+            self._journal.append_events(bodies, self._outbox.sinks, committed.batch)
+            self._outbox.note(bodies)
             self._outbox.readings.keep(committed.batch)
             if committed.kind == "operator":
                 acted = events_of(committed.payload, committed.batch, committed.arrival_us)
                 self._journal.append_events(acted, (), committed.batch)
                 bodies += acted
-                self.amended = max(self.amended, committed.payload.get("until", 0))
-                log_amended(acted if self.restored else ())
+                self.amended = self._journal.amended()
             if self._replica.digests:
                 self._journal.append_digests(self._replica.digests)
                 self._replica.digests.clear()
-            for event in events if self.restored else ():
-                named = {"series": event.series, "alarm": event.alarm_id, "at": moment_iso(event.time_us)}
-                logger.warning(sentence_of(event), extra=named)
             if bodies and self.restored:
+                log_events(bodies)
                 self.events = choose_shown((*self.events, *bodies))
             self._owed.popleft()
 

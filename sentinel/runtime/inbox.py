@@ -258,9 +258,25 @@ class Accounts:
             status.newest_us = newest if status.newest_us is None else max(newest, status.newest_us)
             metrics.source_last_observation.set(status.newest_us / MICROSECONDS, source=name)
 
-    def count_result(self, result: Result) -> None:
-        """Count what one batch gave: ticks, late observations, alarms, and ticks with and without one."""
-        for source, late in result.late.items():
+    def count_too_old(self, counts: Mapping[str, int]) -> None:
+        """Count by source the corrections of values too old to be computed anew, and log it."""
+        for source, count in counts.items():
+            self._metrics.observations_rejected.inc(count, source=self._label(source), reason=Rejection.TOO_OLD)
+            self._status(source).rejected += count
+            logger.warning(
+                "values are older than all that can be computed anew: they are kept and change nothing",
+                extra={"source": self._label(source), "count": count},
+            )
+
+    def count_result(self, result: Result, forgotten: Mapping[str, int]) -> None:
+        """Count what one batch gave: ticks, late observations, alarms, and ticks with and without one.
+
+        Late ones from before what the journal has left are too old; `forgotten` says how many there are, by source.
+        """
+        too_old = {source: min(late, forgotten[source]) for source, late in result.late.items() if source in forgotten}
+        self.count_too_old(too_old)
+        for source, all_late in result.late.items():
+            late = all_late - too_old.get(source, 0)
             self._metrics.observations_late.inc(late, source=self._label(source))
             self._status(source).late += late
         for source, held in result.held.items():

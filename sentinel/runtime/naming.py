@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence, Set
+from typing import Any
 
+from sentinel.config import fingerprint
+from sentinel.domain.acting import AMENDED
+from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.observation import Frame
 from sentinel.domain.renaming import Renamed, first_names, present_names
-from sentinel.journal import Journal
+from sentinel.journal import Committed, Journal
+from sentinel.pipeline.results import Result
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.runtime.inbox import Received
-from sentinel.runtime.replica import NAMED
+from sentinel.runtime.replica import NAMED, Replica
+from sentinel.text.claims import amended_in_words, body_of
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +32,26 @@ def first_named(received: Sequence[Received], renamed: Renamed) -> Sequence[tupl
     return [(one.frame.renamed(first), [first.get(name, name) for name in one.moved]) for one in received]
 
 
-def as_receivers_know(body: dict[str, object], renamed: Renamed, journal: Journal) -> dict[str, object]:
+def bodies_of(result: Result, committed: Committed, replica: Replica, journal: Journal) -> list[dict[str, Any]]:
+    """Give the events that followed from a batch as receivers know them."""
+    events: tuple[AlarmEvent | SiteEvent, ...] = (*result.events, *result.sites)
+    fact = committed.payload
+    corrected = {body["id"]: body for body in fact.get("raised", ())} if fact.get("action") == AMENDED else None
+    bodies = []
+    for event in events:
+        body = as_receivers_know(body_of(event), replica.state.renamed, journal)
+        body["settings"] = fingerprint(replica.settings)
+        if corrected is not None:
+            body["amended"] = fact["until"]
+            body["settings"] = corrected.get(event.id, body)["settings"]
+            body["text"] = amended_in_words(event, str(body["text"]))
+        if journal.happened_before(event.id, committed.batch):  # it is raised, or ends, once more
+            body["id"] = f"{event.id}/{committed.batch}"
+        bodies.append(body)
+    return bodies
+
+
+def as_receivers_know(body: dict[str, Any], renamed: Renamed, journal: Journal) -> dict[str, Any]:
     """Say with the end of an alarm what its series was called at the beginning, if it was renamed since."""
     if body["what"] == "cleared" and renamed:
         for kept in journal.events(alarm=str(body["alarm_id"])):

@@ -42,7 +42,7 @@ class Outbox:
         self.readings = Readings(journal.readings, metrics)
         """What goes to databases."""
         self._open: dict[str, Event] = {}
-        """Events of alarms that are open, by their ids, in their order."""
+        """The events that raised alarms which are open, by the ids of these, in their order."""
         self._use(receivers, names or {})
 
     def _use(self, receivers: Mapping[str, Receiver], names: Mapping[str, str]) -> None:
@@ -101,7 +101,7 @@ class Outbox:
         """Let receivers that are new be told of the alarms that are open; once, when the state is restored."""
         self._open.clear()
         self.note(self._journal.open_events())
-        self._journal.owe([key for key, event in self._open.items() if not is_drill(event)], self.sinks)
+        self._journal.owe([str(event["id"]) for event in self._open.values() if not is_drill(event)], self.sinks)
         self.readings.begin()
 
     def failure(self, sink: str) -> str:
@@ -113,9 +113,9 @@ class Outbox:
         """Note which alarms are open, after their events were written."""
         for event in events:
             if event["what"] == "raised":
-                self._open[str(event["id"])] = event
+                self._open[str(event["alarm_id"])] = event
             elif event["what"] == "cleared":
-                self._open.pop(f"{event['alarm_id']}/raised", None)
+                self._open.pop(str(event["alarm_id"]), None)
 
     def _renew(self, sink: str, courier: Courier) -> None:
         """Tell a receiver that forgets again of the alarms that are open. It is owed nothing, so none has ended."""
@@ -123,8 +123,8 @@ class Outbox:
         if every is None or monotonic() < self._renewal_due[sink]:
             return
         self._renewal_due[sink] = monotonic() + every
-        known = self._journal.told(sink, list(self._open))
-        told = [(key, event) for key, event in self._open.items() if key in known]
+        known = self._journal.told(sink, [str(event["id"]) for event in self._open.values()])
+        told = [(event["id"], event) for event in self._open.values() if event["id"] in known]
         if told:
             courier.hand(self._address(told, again=True))
 

@@ -17,9 +17,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from sentinel.config import Settings, from_record
-from sentinel.domain.acting import BEGUN_ANEW, DECLARED, FORGOTTEN, LIFTED, RENAMED, RETIRED, TAKEN_BACK
+from sentinel.domain.acting import AMENDED, BEGUN_ANEW, DECLARED, FORGOTTEN, LIFTED, RENAMED, RETIRED, TAKEN_BACK
 from sentinel.domain.channels import Estimates
-from sentinel.domain.events import AlarmEvent, clear
+from sentinel.domain.events import WITHDRAWN, AlarmEvent, clear, read_event
 from sentinel.domain.gates import GateEvent
 from sentinel.domain.renaming import present_names
 from sentinel.journal import Checkpoint, Committed, Journal, JournalForgotten, group_joined
@@ -27,6 +27,7 @@ from sentinel.pipeline import sites
 from sentinel.pipeline.codec import UnreadableState, digest, from_arrays, read_gone, upgrade
 from sentinel.pipeline.cohort import CohortState, SteppedBlock
 from sentinel.pipeline.gates import lift
+from sentinel.pipeline.grafting import from_text, graft
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.history import History
 from sentinel.pipeline.migrate import migrate
@@ -135,8 +136,24 @@ class Replica:
             self.state = self.pipeline.declare(self.state, GateEvent.from_record(fact["event"]))
         elif fact.get("action") == LIFTED:
             self.state = lift(self.state, fact["event_id"], fact["time_us"])
+        elif fact.get("action") == AMENDED and fact.get("state"):
+            ended = self._amend(fact)
         self.state, result = self.pipeline.with_sites(self.state, Result(ended))
         return result
+
+    def _amend(self, fact: Mapping[str, Any]) -> tuple[AlarmEvent, ...]:
+        """Put series that were computed anew into their places; give the ends of alarms, and alarms that are new."""
+        try:
+            part = from_text(self.pipeline, fact["state"])
+        except UnreadableState as error:
+            logger.warning("series computed anew by another version cannot be continued", extra={"why": str(error)})
+            return ()
+        self.state, ended, opened = graft(self.pipeline, self.state, part)
+        withdrawn = {one["alarm_id"] for one in fact["verdicts"] if one["verdict"] == WITHDRAWN}
+        over = {body["alarm_id"] for body in fact["raised"] if body["what"] == "cleared"}
+        new = (read_event(body) for body in fact["raised"] if body["alarm_id"] in opened | over)
+        gone = (one._replace(ended_by=WITHDRAWN) if one.alarm_id in withdrawn else one for one in ended)
+        return (*gone, *new)
 
     def _observe(self, state: PipelineState, key: CohortKey, members: CohortState, ticks: SteppedBlock) -> None:
         """Take digests of the states that are due for one, and the columns of the pictures."""

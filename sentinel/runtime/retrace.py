@@ -25,6 +25,7 @@ from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT, GAP
 from sentinel.pipeline.pipeline import CohortKey, PipelineState
 from sentinel.pipeline.plan import Plan
+from sentinel.runtime.amending import find_latest, with_corrections
 from sentinel.runtime.replica import Replica
 from sentinel.text.claims import body_of
 
@@ -70,7 +71,7 @@ class Trace:
         """Name the facts that differ from the event that was kept, bit for bit; sentences and texts may differ."""
         if self.body is None:
             return ["the replay raised no such alarm"]
-        names = [name for name in self.body if name in kept and name not in ("text",)]
+        names = [name for name in self.body if name in kept and name not in ("id", "text")]
         return [
             f"{name}: {kept[name]!r} was sent, {self.body[name]!r} follows from the journal"
             for name in names
@@ -137,8 +138,8 @@ def retrace(journal: Journal, kept: KeptEvent) -> Trace:
     try:
         return _replay(journal, kept, names, alone, whole=True)
     except JournalForgotten as error:
-        trace = _replay(journal, kept, names, (), whole=False)
-        if trace.from_batch:
+        trace = _replay(journal, kept, names, (), whole=False) if "amended" not in body else None
+        if trace is not None and trace.from_batch:
             return trace
         arrived = "" if kept.arrival_us is None else f", which arrived {moment_in_words(kept.arrival_us)},"
         raise JournalTooShort(
@@ -165,10 +166,13 @@ def _replay(
         begin = checkpoint.batch
     found: AlarmEvent | SiteEvent | None = None
     settings, last = "", begin
-    for joined in group_joined(journal.tail(begin)):
+    # What corrected values have raised follows from these; what they were first raises nothing there.
+    latest = find_latest(journal.corrections(), body["amended"]) if "amended" in body else None
+    batches = journal.tail(begin) if latest is None else with_corrections(journal, latest)
+    for joined in group_joined(batches):
         if joined[0].batch > kept.batch:
             break
-        result = replica.apply(*(_only(committed, alone) if alone else committed for committed in joined))
+        result = replica.apply(*(only(committed, alone) if alone else committed for committed in joined))
         last = joined[-1].batch
         events: tuple[AlarmEvent | SiteEvent, ...] = (*result.events, *result.sites)
         for event in events:
@@ -180,7 +184,7 @@ def _replay(
     return Trace(raised, last - begin, begin, watch.plan, watch.digest if tick else "", watch.ticks())
 
 
-def _only(committed: Committed, series: Sequence[int]) -> Committed:
+def only(committed: Committed, series: Sequence[int] | NDArray[np.int64]) -> Committed:
     """Leave out the observations of other series; their names stay, as numbers follow from them."""
     mine = np.isin(committed.series, series)
     if mine.all():

@@ -9,7 +9,7 @@ from math import ceil, exp, isfinite, isnan, log, log10, nan
 from sentinel.config import RISE, SLOWER
 from sentinel.domain.channels import CLAIMS, Estimates
 from sentinel.domain.clock import MICROSECONDS
-from sentinel.domain.events import AlarmEvent, SiteEvent
+from sentinel.domain.events import CORRECTED, WITHDRAWN, AlarmEvent, SiteEvent
 from sentinel.domain.labels import read_key
 from sentinel.domain.spans import (
     DAY,
@@ -36,6 +36,10 @@ from sentinel.text.words import (
 FLOOR = -6.0
 """Lowest evidence that is shown, as log10."""
 _ANEW = {"reset": "the series begins anew", "rebase": "level and evidence begin anew"}
+_CORRECTED = {
+    WITHDRAWN: "is withdrawn: with values that were corrected since it is not raised. The series has not recovered",
+    CORRECTED: "has ended: with values that were corrected since it was over before",
+}
 _RECOVERY = ("recovery_seconds", "recovery_low_seconds", "recovery_high_seconds")
 _DERIVED = ("e_value", "cadence_seconds", *_RECOVERY)
 _ALARM_KEYS = [key for key in AlarmEvent._fields if key not in ("time_us", "cadence_us", "estimates")]
@@ -269,6 +273,8 @@ def sentence_of(event: AlarmEvent | SiteEvent) -> str:
     claim = CLAIMS[event.kind]
     own = ", set from its own baseline period," if event.relative else ""
     now = claim.now.format(threshold=event.threshold, own=own)
+    if event.what == "cleared" and event.ended_by in _CORRECTED:
+        return f"{event.series}: the alarm {_CORRECTED[event.ended_by]}."
     if event.what == "cleared" and event.ended_by:
         anew = _ANEW[event.ended_by]
         return f"{event.series}: the alarm has ended with a declared {event.ended_by}, not by itself; {anew}."
@@ -295,6 +301,12 @@ def sentence_of(event: AlarmEvent | SiteEvent) -> str:
     told = f"Budget: {rule_budget_in_words(event.rule, event.alpha)}" if event.rule == SLOWER else told
     budget = "" if event.rule == RISE else f" {told}."
     return f"{event.series} {now}: {reading}.{budget}{remarks} {claim.caution}"
+
+
+def amended_in_words(event: AlarmEvent | SiteEvent, text: str) -> str:
+    """Say with an alarm that values corrected later raise that it was not raised by those before."""
+    since = " It follows from values that were corrected since; those before did not raise it."
+    return text + since if event.what == "raised" and isinstance(event, AlarmEvent) else text
 
 
 def _scale_in_words(event: AlarmEvent) -> str:

@@ -12,6 +12,7 @@ from detectors.ledger import MEMORY, QUEUED, SEGMENT
 from sentinel.config import RISE, SLOWER
 from sentinel.domain.channels import Estimates
 from sentinel.domain.clock import MICROSECONDS
+from sentinel.domain.events import CORRECTED, WITHDRAWN
 from sentinel.domain.spans import DAY, duration_in_words, moment_in_words, number_in_words
 from sentinel.text.words import REMARKS, SHIFTED, budget_in_words, lag1_in_words, rule_and_severity, rule_in_words
 
@@ -65,14 +66,23 @@ def guarantee(event: Event, *, conditioned: bool = True) -> tuple[Guarantee, str
     return "theorem", _THEOREM
 
 
+_AMENDED = {
+    WITHDRAWN: "withdrawn {then}: values corrected since do not raise it",
+    "newly raised": "known since {then}: values corrected since raise it",
+}
+
+
 def standing(raised: Event, cleared: Event | None, acknowledged: Event | None, amended: Event | None = None) -> str:
     """Say whether an alarm is open, and who has seen it; or when it ended; and what corrected values say of it."""
-    if amended is not None and amended["verdict"] == "withdrawn":
+    if amended is not None:
         then = moment_in_words(amended["time_us"] // 1_000_000 * 1_000_000)
-        return f"{standing(raised, cleared, acknowledged)}; withdrawn {then}: values corrected since do not raise it"
+        said = _AMENDED.get(amended["verdict"], "").format(then=then)
+        return "; ".join(filter(None, (standing(raised, cleared, acknowledged), said)))
     if cleared is not None:
         by = cleared.get("ended_by")
-        return f"ended {moment(raised, cleared.get('time_us'))}{f' by a declared {by}, not by itself' if by else ''}"
+        how = f" by a declared {by}, not by itself" if by else ""
+        how = " by corrected values, not by itself" if by in (WITHDRAWN, CORRECTED) else how
+        return f"ended {moment(raised, cleared.get('time_us'))}{how}"
     if acknowledged is None:
         return "open"
     by = f" by {acknowledged['by']}" if acknowledged["by"] else ""

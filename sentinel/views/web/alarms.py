@@ -48,6 +48,8 @@ def pair(events: Sequence[Mapping[str, Any]]) -> list[ShownAlarm]:
     by_what: dict[str, dict[str, Mapping[str, Any]]] = {"raised": {}, "cleared": {}, "acknowledged": {}, "amended": {}}
     for event in events:
         by_what[str(event["what"])][str(event["alarm_id"])] = event
+        if event["what"] == "raised":  # perhaps once more, by values that were corrected since
+            by_what["cleared"].pop(str(event["alarm_id"]), None)
     raised, *others = by_what.values()
     found = [ShownAlarm(event, *(one.get(alarm) for one in others)) for alarm, event in raised.items()]
     found.reverse()

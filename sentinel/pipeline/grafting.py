@@ -1,0 +1,144 @@
+"""Puts the states of some series into the place of others: of those that were computed anew, by corrected values.
+
+A series that is computed anew goes on where the corrected values have brought it; all others are untouched, bitwise.
+An alarm that is open on both sides stays the alarm that it was, under the tick at which it was raised then.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from sentinel.domain.events import CORRECTED, AlarmEvent
+from sentinel.pipeline import arrays
+from sentinel.pipeline.arrays import Ints
+from sentinel.pipeline.codec import from_arrays, to_arrays
+from sentinel.pipeline.cohort import CohortState, concat_series, take_series
+from sentinel.pipeline.join import Waiting
+from sentinel.pipeline.pipeline import Pipeline, PipelineState
+from sentinel.pipeline.results import alarm_event
+
+
+class Grafted(NamedTuple):
+    """A state with other states of some series, and what that does to alarms."""
+
+    state: PipelineState
+    ended: tuple[AlarmEvent, ...]
+    """Ends of alarms that are open no more."""
+    opened: frozenset[str]
+    """Ids of alarms that are open only now."""
+
+
+class Affected(NamedTuple):
+    """What corrected values of some series reach, by number."""
+
+    moved: Ints
+    """The series whose states change: these, and the comparisons with them."""
+    needed: Ints
+    """The series whose observations have to be read for that."""
+
+
+def find_affected(state: PipelineState, corrected: Iterable[int]) -> Affected:
+    """Find what is reached by corrected values of series of the journal; those that are not known reach nothing."""
+    mine = np.array(sorted({number for i in corrected if (number := int(state.ids[i])) >= 0}), np.int64)
+    both = state.comparisons
+    reached = np.isin(both.target, mine) | np.isin(both.counterpart, mine)
+    sides = np.concatenate([both.target[reached], both.counterpart[reached]])
+    return Affected(np.union1d(mine, both.own[reached]), np.union1d(mine, sides[sides >= 0]))
+
+
+def cut(state: PipelineState, series: Ints) -> PipelineState:
+    """Leave of a state only what these series have; all names and numbers stay."""
+    keys, cohorts = [], []
+    for key, members in zip(state.keys, state.cohorts, strict=True):
+        rows = np.flatnonzero(np.isin(members.series, series))
+        if rows.size:
+            keys.append(key)
+            cohorts.append(take_series(members, rows[np.argsort(members.series[rows])]))
+    mine, both = np.isin(state.comparisons.own, series), state.comparisons
+    left = {i: waiting for i, waiting in state.waiting.items() if i in series}
+    comparisons = replace(both, targets=_pick(both.targets, mine), counterparts=_pick(both.counterparts, mine))
+    return replace(state, waiting=left, comparisons=comparisons).with_cohorts(keys, cohorts)
+
+
+def graft(pipeline: Pipeline, state: PipelineState, part: PipelineState) -> Grafted:
+    """Put the series that `cut` left of another state into their places here; one that has no place is left out."""
+    cohorts = list(state.cohorts)
+    ended: list[AlarmEvent] = []
+    opened: set[str] = set()
+    for (plan, _), new in zip(part.keys, part.cohorts, strict=True):
+        for at in np.unique(state.cohort_of[new.series]).tolist():
+            if at < 0 or state.keys[at][0] != plan:
+                continue
+            here = np.flatnonzero(state.cohort_of[new.series] == at)
+            rows, coming = state.row_of[new.series[here]], take_series(new, here)
+            ended += _end(pipeline, state, at, rows, coming)
+            coming = _keep_open(pipeline, state, at, rows, coming, opened)
+            order = np.arange(cohorts[at].series.size)
+            order[rows] = order.size + np.arange(rows.size)
+            cohorts[at] = take_series(concat_series([cohorts[at], coming]), order)
+    waiting = {i: part.waiting.get(i, kept) for i, kept in state.waiting.items()}
+    both, other = state.comparisons, part.comparisons
+    mine = ((part.cohort_of >= 0) & (state.cohort_of >= 0))[both.own]
+    comparisons = replace(
+        both, targets=arrays.concat([_pick(both.targets, ~mine), _pick(other.targets, mine)]),
+        counterparts=arrays.concat([_pick(both.counterparts, ~mine), _pick(other.counterparts, mine)]),
+    )  # fmt: skip
+    ended.sort(key=lambda event: (event.time_us, event.series, event.rule, event.label))
+    after = replace(state, cohorts=tuple(cohorts), waiting=waiting, comparisons=comparisons)
+    return Grafted(after, tuple(ended), frozenset(opened))
+
+
+def to_text(part: PipelineState) -> str:
+    """Write what `cut` left as text, for the journal."""
+    named, header = to_arrays(part)
+    buffer = io.BytesIO()
+    np.savez(buffer, _header=np.frombuffer(json.dumps(header).encode(), np.uint8), **named)  # type: ignore[arg-type]
+    return b64encode(zlib.compress(buffer.getvalue(), 1)).decode("ascii")
+
+
+def from_text(pipeline: Pipeline, text: str) -> PipelineState:
+    """Read what `to_text` wrote; errors as of `from_arrays`."""
+    with np.load(io.BytesIO(zlib.decompress(b64decode(text))), allow_pickle=False) as kept:
+        named = dict(kept)
+    return from_arrays(pipeline, named, json.loads(named.pop("_header").tobytes()))
+
+
+def _pick(entries: Waiting, chosen: arrays.Flags) -> Waiting:
+    """Select what waits in these comparisons, in the order of the comparisons."""
+    rows = np.flatnonzero(chosen[entries.comparison])
+    return arrays.take(entries, rows[np.argsort(entries.comparison[rows], kind="stable")])
+
+
+def _end(
+    pipeline: Pipeline, state: PipelineState, at: int, rows: Ints, coming: CohortState
+) -> Iterable[AlarmEvent]:  # fmt: skip
+    """Clear the alarms of a cohort that are open here and not in the states that are coming."""
+    cohort, members = pipeline.cohort(state.keys[at][0]), state.cohorts[at]
+    for i, k in np.argwhere((members.alarm.raised[rows] >= 0) & (coming.alarm.raised < 0)).tolist():
+        row = int(rows[i])
+        facts = cohort.scoring.find_facts(members.evidence, members.slower, np.array([row]), k)[0]
+        yield alarm_event(
+            state, cohort, members, row, k, "cleared", members.alarm.raised[row, k], members.last.tick[row],
+            facts.leading, facts.label, facts.held_against,
+        )._replace(ended_by=CORRECTED)  # fmt: skip
+
+
+def _keep_open(
+    pipeline: Pipeline, state: PipelineState, at: int, rows: Ints, coming: CohortState, opened: set[str]
+) -> CohortState:
+    """Let alarms that are open on both sides be those of this side; note the others that are open there."""
+    cohort, was = pipeline.cohort(state.keys[at][0]), state.cohorts[at].alarm.raised[rows]
+    now = coming.alarm.raised
+    for i, k in np.argwhere((was < 0) & (now >= 0)).tolist():
+        opened.add(
+            alarm_event(state, cohort, coming, i, k, "raised", now[i, k], coming.last.tick[i], 0, 0, 0.0).alarm_id
+        )
+    return coming._replace(alarm=coming.alarm._replace(raised=np.where((was >= 0) & (now >= 0), was, now)))

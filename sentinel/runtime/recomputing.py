@@ -1,0 +1,165 @@
+"""Series computed anew with corrected values, beside the engine, until they take the place of those that run.
+
+It begins with the last checkpoint before the first value that was corrected, or with the journal, and reads the journal
+from there on with the corrected values in their places, of the affected series alone. The engine reads what came
+meanwhile, and journals the outcome as a fact: the states of these series, and what that does to alarms. So a restart
+finds either what was or what is, and computes nothing again. What corrects a value from before all that is too old.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Set
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sentinel.config import Settings, fingerprint
+from sentinel.domain.acting import AMENDED
+from sentinel.domain.errors import StateError
+from sentinel.domain.events import WITHDRAWN
+from sentinel.journal import Corrected, Journal, JournalForgotten, group_joined
+from sentinel.pipeline.arrays import Flags, Ints
+from sentinel.pipeline.grafting import cut, find_affected, to_text
+from sentinel.pipeline.pipeline import PipelineState
+from sentinel.runtime.amending import CONFIRMED, RAISED, Body, Latest, find_latest, judge, pair_up, with_corrections
+from sentinel.runtime.replica import Replica
+from sentinel.runtime.retrace import only
+from sentinel.text.claims import body_of
+
+
+@dataclass(slots=True)
+class Recomputed:
+    """Affected series as the corrected values make them."""
+
+    until: int
+    """Batch up to which corrections are in it."""
+    corrected: Ints
+    """Ids in the journal of the series that were corrected."""
+    too_old: dict[str, int]
+    """By source: corrections of values from before all that could be computed anew."""
+    latest: Latest
+    follow: Ints | None
+    """Ids in the journal of the series that are read; None = all."""
+    begun: int
+    """Batch behind which it begins."""
+    replica: Replica
+    batch: int
+    """Batch up to which it has come."""
+    outdated: bool = False
+    """More series have to be read than were known at first."""
+    bodies: list[Body] = field(default_factory=list)
+    """Events that followed."""
+
+    def catch_up(self, journal: Journal) -> None:
+        """Read what has come to the journal since."""
+        if not self.corrected.size:
+            return
+        for joined in group_joined(with_corrections(journal, self.latest, self.batch)):
+            mine = joined if self.follow is None else [only(committed, self.follow) for committed in joined]
+            result = self.replica.apply(*mine)
+            settings = {"settings": fingerprint(self.replica.settings)}
+            self.bodies += [body_of(event) | settings for event in result.events]
+            self.batch = joined[-1].batch
+
+    def conclude(self, journal: Journal, state: PipelineState) -> dict[str, Any] | None:
+        """Give the fact for the journal that puts these series into the place of those of the running state.
+
+        None, and `outdated`, where other series are affected now than when this began.
+        """
+        self.catch_up(journal)
+        fact: dict[str, Any] = {"action": AMENDED, "until": self.until, "too_old": self.too_old, "state": ""}
+        fact |= {"verdicts": [], "raised": []}
+        if not self.corrected.size:
+            return fact
+        affected = find_affected(state, self.corrected.tolist())
+        known = self.follow is None or set(_ids(state, affected.needed).tolist()) <= set(self.follow.tolist())
+        self.outdated = not known or self.replica.state.names != state.names
+        if self.outdated:
+            return None
+        names = {state.names[i] for i in affected.moved.tolist()}
+        former = (each for renamed in state.renamed if names & set(renamed) for each in renamed)
+        state_of = to_text(cut(self.replica.state, affected.moved))
+        return fact | self._judge(journal, names | set(former)) | {"state": state_of}
+
+    def _judge(self, journal: Journal, names: Set[str]) -> dict[str, Any]:
+        """Hold the alarms that were sent against those that follow now; give verdicts that are news, and new alarms."""
+        kept = journal.events(series=sorted(names))
+        before = {one.body["alarm_id"]: one for one in pair_up(one.body for one in kept if one.batch <= self.begun)}
+        sent = [
+            one for one in pair_up(each.body for each in kept)
+            if one.ended is None or one.ended is not getattr(before.get(one.body["alarm_id"]), "ended", None)
+        ]  # fmt: skip
+        was_open = [one.body for one in before.values() if one.ended is None]
+        now = pair_up([*was_open, *(body for body in self.bodies if body["series"] in names)])
+        found = judge(sent, now)
+        known = {one.body["alarm_id"]: one.body["verdict"] for one in kept if one.body["what"] == AMENDED}
+        new = {one.body["alarm_id"] for one in found if one.verdict == RAISED}
+        return {
+            "verdicts": [
+                {**{key: one.body[key] for key in ("alarm_id", "series", "rule", "label", "severity")},
+                 "alarm_us": one.body["time_us"], "verdict": one.verdict}
+                for one in found if _is_news(one.verdict, known.get(one.body["alarm_id"], CONFIRMED))
+            ],
+            "raised": [
+                dict(body) for one in now if one.ended is None or one.body["alarm_id"] in new
+                for body in (one.body, one.ended) if body is not None
+            ],
+        }  # fmt: skip
+
+
+def begin(journal: Journal, state: PipelineState, until: int, *, whole: bool = False) -> Recomputed:
+    """Begin to compute anew what corrections up to a batch affect, by the running `state`; with `whole` all series.
+
+    StateError where the checkpoint that is needed cannot be read.
+    """
+    corrections = journal.corrections()
+    corrections = corrections.at(corrections.batch <= until)
+    reached, begun = _find_start(journal, corrections)
+    pending = corrections.batch > journal.amended()
+    left = corrections.at(pending & ~reached)
+    too_old = Counter(left.sources[batch] for batch in left.batch.tolist())
+    corrected = np.unique(corrections.series[reached])
+    follow = None if whole else _ids(state, find_affected(state, corrected.tolist()).needed)
+    replica = Replica(Settings())
+    if begun and corrected.size:
+        checkpoint = journal.checkpoints.load(before=begun + 1)
+        if checkpoint is None or checkpoint.batch != begun:
+            raise StateError(f"the checkpoint after batch {begun} cannot be read")
+        replica.use_checkpoint(checkpoint)
+    return Recomputed(until, corrected, dict(too_old), find_latest(corrections), follow, begun, replica, begun)
+
+
+def _find_start(journal: Journal, corrections: Corrected) -> tuple[Flags, int]:
+    """Tell which corrections that have not taken effect can do so, and the batch behind which that begins."""
+    amendments = [(batch, int(fact["until"])) for batch, fact in journal.amendments()]
+    pending = corrections.batch > max((until for _, until in amendments), default=0)
+
+    def is_sound(start: int) -> bool:
+        """Tell whether everything that has taken effect is in the state there, or comes after it."""
+        there = max((until for batch, until in amendments if batch <= start), default=0)
+        return bool((corrections.first_batch[~pending & (corrections.batch > there)] > start).all())
+
+    starts = [start for start in (*_begin_of(journal), *journal.checkpoints.batches()) if is_sound(start)]
+    reached = pending & (corrections.first_batch > min(starts, default=int(np.iinfo(np.int64).max)))
+    first = int(corrections.first_batch[reached].min()) if reached.any() else 0
+    return reached, max((start for start in starts if start < first), default=0)
+
+
+def _begin_of(journal: Journal) -> list[int]:
+    """Give 0 if the journal can be read from its beginning."""
+    try:
+        next(journal.tail(0), None)
+    except JournalForgotten:
+        return []
+    return [0]
+
+
+def _ids(state: PipelineState, numbers: Ints) -> Ints:
+    """Give the ids in the journal of these series."""
+    return np.flatnonzero(np.isin(state.ids, numbers))
+
+
+def _is_news(verdict: str, before: str) -> bool:
+    return verdict == RAISED or (verdict == WITHDRAWN) != (before == WITHDRAWN)

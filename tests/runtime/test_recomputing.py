@@ -1,0 +1,229 @@
+"""Laws of series that are computed anew: they are as if the corrected values had come first, and no other one moves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from sentinel.commands.main import entry_point
+from sentinel.domain.events import CORRECTED, WITHDRAWN
+from sentinel.runtime.amender import Amender
+from sentinel.runtime.recomputing import begin
+from sentinel.runtime.retrace import retrace
+from tests.pipeline.streams import ar1
+from tests.runtime.rig import CHOSEN, SOURCE, VALUES, Rig, Sink, frame
+
+TICKS = 300
+COMPARED: dict[str, Any] = {
+    **CHOSEN,
+    "series": [{"match": "s0", "cadence": "1h", "counterpart": "s1"}, {"match": "*"}],
+}
+QUIET = ar1(8, -0.5, 400, 1)[:, 0]
+
+
+def amend(rig: Rig, folder: Path) -> None:
+    """Let what was corrected be computed anew beside the engine, and taken over."""
+    amender = Amender(folder, rig.engine.note_amended)
+    amender.look(rig.engine.corrected, rig.engine.amended, rig.engine.state)
+    amender.wait(60.0)
+    rig.feed()
+
+
+def state_of(rig: Rig) -> dict[str, NDArray[Any]]:
+    """Everything that a series has learnt; of alarms that are open only that they are."""
+    arrays = {name: np.frombuffer(data, np.uint8) for name, data in rig.state[0].items()}
+    for name in arrays:
+        if name.endswith("alarm/raised"):
+            arrays[name] = np.frombuffer(rig.state[0][name], np.int64) >= 0
+    return arrays
+
+
+def assert_same(one: Rig, other: Rig) -> None:
+    found, wanted = state_of(one), state_of(other)
+    assert found.keys() == wanted.keys()
+    assert [name for name in wanted if not np.array_equal(found[name], wanted[name])] == []
+
+
+corrections = st.lists(
+    st.tuples(
+        st.integers(0, 2), st.integers(0, TICKS - 1), st.integers(1, 120), st.sampled_from([0.0, 0.5, 5.0]),
+        st.integers(1, 6),
+    ),
+    min_size=1, max_size=4,
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@given(
+    cuts=st.lists(st.integers(1, TICKS - 1), min_size=1, max_size=5, unique=True), corrected=corrections,
+    then=st.lists(st.sampled_from(["amend", "checkpoint", "restart", "nothing"]), min_size=6, max_size=6),
+)  # fmt: skip
+@settings(max_examples=12, deadline=None)
+def test_it_is_as_if_the_corrected_values_had_come_first(
+    cuts: list[int], corrected: list[tuple[int, int, int, float, int]], then: list[str]
+) -> None:
+    """However frames are cut, whenever corrections come, and wherever checkpoints and restarts lie between."""
+    with TemporaryDirectory() as text:
+        folder = Path(text)
+        rig, known = Rig(folder / "one", COMPARED), VALUES[:TICKS].copy()
+        for at, (first, last) in enumerate(zip([0, *sorted(cuts)], [*sorted(cuts), TICKS], strict=True)):
+            rig.feed(frame(first, last, known))
+            for series, begin_at, length, offset, when in corrected:
+                if when == at and begin_at < last:
+                    known[begin_at : begin_at + length, series] = (
+                        QUIET[begin_at : begin_at + length][: TICKS - begin_at] + offset
+                    )
+                    rig.feed(frame(begin_at, min(last, begin_at + length), known))
+            if then[at] == "amend":
+                amend(rig, folder / "one")
+            elif then[at] == "checkpoint":
+                rig.engine.checkpoint()
+            elif then[at] == "restart":
+                before = rig.state
+                rig.journal.close()
+                rig = Rig(folder / "one", COMPARED)
+                assert rig.state == before
+        amend(rig, folder / "one")
+        plain = Rig(folder / "other", COMPARED)
+        for first in range(0, TICKS, 50):
+            plain.feed(frame(first, first + 50, known))
+        too_old = rig.count("observations_rejected_total", reason="too_old", **SOURCE)
+        assert too_old == 0.0
+        assert_same(rig, plain)
+        rig.journal.close()
+        again = Rig(folder / "one", COMPARED)
+        assert again.state == rig.state
+        again.journal.close()
+        plain.journal.close()
+
+
+def test_ticks_that_wait_for_their_counterpart_are_corrected_too(tmp_path: Path) -> None:
+    known = VALUES[:TICKS].copy()
+    rig, plain = Rig(tmp_path / "one", COMPARED), Rig(tmp_path / "other", COMPARED)
+    ahead = frame(200, 220, known)
+    alone = ahead.without(["s1", "s2"], "missing")
+    rig.feed(frame(0, 200, known), alone)
+    known[150:220, 0] = QUIET[150:220]
+    rig.feed(frame(150, 200, known).without(["s1", "s2"], "missing"))
+    rig.feed(frame(200, 220, known).without(["s1", "s2"], "missing"))
+    amend(rig, tmp_path / "one")
+    plain.feed(frame(0, 200, known), frame(200, 220, known).without(["s1", "s2"], "missing"))
+    assert rig.engine.state.comparisons.targets.tick.size > 0
+    assert_same(rig, plain)
+    for each in (rig, plain):
+        each.feed(frame(200, TICKS, known))
+    assert_same(rig, plain)
+
+
+def test_receivers_pages_and_explain_know_what_corrected_values_raise_and_withdraw(tmp_path: Path, capsys) -> None:
+    known = VALUES.copy()
+    known[:, 2] = QUIET
+    sink = Sink()
+    rig = Rig(tmp_path, out=sink)
+    for first in range(0, 240, 40):
+        rig.feed(frame(first, first + 40, known))
+    before = {event["series"]: event for event in sink.events if event["what"] == "raised"}
+    sent = len(sink.events)
+    known[:, 0], known[:, 2] = QUIET, VALUES[:, 2]
+    rig.feed(frame(0, 240, known))
+    untouched = rig.state[0]
+    amend(rig, tmp_path)
+    new = sink.events[sent:]
+    (withdrawn,) = (event for event in new if event["series"] == "s0")
+    assert (withdrawn["id"], withdrawn["what"], withdrawn["ended_by"]) == (before["s0"]["id"], "cleared", WITHDRAWN)
+    raised = [event for event in new if event["series"] == "s2" and event["what"] == "raised"]
+    assert raised
+    assert all("corrected since" in event["text"] for event in raised)
+    assert {event["series"] for event in new} == {"s0", "s2"}, "what stands is no news"
+    row = np.frombuffer(untouched["cohort/0/series"], np.int64).tolist().index(1)
+    for name, data in rig.state[0].items():
+        if name.startswith("cohort/0/") and "pending" not in name and data:
+            now, then = (np.frombuffer(each, np.uint8).reshape(3, -1)[row] for each in (data, untouched[name]))
+            assert np.array_equal(now, then), f"{name} of a series that was not corrected"
+    alarm = raised[-1]["id"]
+    for command in ("explain", "replay"):
+        assert entry_point([command, str(alarm), "--state", str(tmp_path)]) == 0
+        said = capsys.readouterr().out
+        assert "DIFFERS" not in said
+        assert "differs" not in said
+    (kept,) = (one for one in rig.journal.events(alarm=str(alarm)) if one.body["what"] == "raised")
+    ticks = retrace(rig.journal, kept).ticks
+    assert ticks is not None
+    assert np.isin(ticks.value, VALUES[:, 2]).all(), "the course of an alarm is that of the values which raise it"
+    assert {str(event["alarm_id"]) for event in rig.journal.open_events()} == {
+        str(event["alarm_id"]) for event in rig.engine._outbox._open.values()
+    }
+
+
+def test_an_alarm_that_is_withdrawn_and_confirmed_again_is_raised_again_and_ends_once_more(tmp_path: Path) -> None:
+    sink = Sink()
+    rig = Rig(tmp_path, out=sink)
+    for first in range(0, 240, 40):
+        rig.feed(frame(first, first + 40))
+    known = VALUES.copy()
+    for values in (QUIET, VALUES[:, 0], QUIET, VALUES[:, 0]):
+        known[:, 0] = values
+        rig.feed(frame(0, 240, known))
+        amend(rig, tmp_path)
+        rig.journal.close()
+        rig = Rig(tmp_path, out=sink)
+    rig.feed(frame(240, 400))
+    last = [event for event in sink.events if event["series"] == "s0"]
+    alarm = next(str(event["id"]) for event in last if event.get("ended_by") == WITHDRAWN)
+    assert [event["what"] for event in last if event["id"] == alarm] == ["raised", "cleared"] * 3
+    assert not last[-1].get("ended_by")
+
+
+def test_an_alarm_that_corrected_values_end_earlier_is_confirmed_and_ends(tmp_path: Path) -> None:
+    sink = Sink()
+    rig = Rig(tmp_path, out=sink)
+    rig.feed(frame(0, 90))
+    known = VALUES.copy()
+    known[60:90, 0] = QUIET[60:90]
+    rig.feed(frame(60, 90, known))
+    amend(rig, tmp_path)
+    (ended,) = (event for event in sink.events if event["what"] == "cleared" and event["series"] == "s0")
+    assert ended["ended_by"] in (CORRECTED, WITHDRAWN)
+
+
+def test_what_is_killed_before_it_is_taken_over_leaves_the_old_state_and_is_done_again(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.feed(frame(0, 200))
+    known = VALUES.copy()
+    known[:, 0] = QUIET
+    rig.feed(frame(0, 200, known))
+    before = rig.state
+    begin(rig.journal, rig.engine.state, rig.engine.corrected).conclude(rig.journal, rig.engine.state)
+    rig.journal.close()
+    again = Rig(tmp_path)
+    assert again.state == before
+    amend(again, tmp_path)
+    assert again.state != before
+    assert again.engine.amended == again.engine.corrected
+
+
+def test_corrections_from_before_all_checkpoints_are_too_old_and_counted_apart(tmp_path: Path) -> None:
+    rig, known = Rig(tmp_path), VALUES.copy()
+    for first in range(0, 200, 50):
+        rig.feed(frame(first, first + 50))
+        rig.engine.checkpoint()
+    before, forgotten = rig.state, frame(100, 150, known)
+    known[:, 0] = QUIET
+    rig.feed(frame(100, 150, known))  # the journal has what it corrects, and begins later
+    rig.journal._database.connection.execute("DELETE FROM batch WHERE id = 1")
+    amend(rig, tmp_path)
+    too_old = {"reason": "too_old", **SOURCE}
+    assert rig.count("observations_rejected_total", **too_old) == 50.0
+    assert rig.state == before
+    while rig.journal.retention.step(1 << 62, 1):
+        pass
+    rig.feed(forgotten, frame(50, 100, known))
+    assert rig.count("observations_rejected_total", **too_old) == 50.0 + 150.0 + 150.0
+    assert rig.count("observations_late_total", **SOURCE) == 0.0
