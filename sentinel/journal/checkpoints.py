@@ -1,12 +1,13 @@
 """Checkpoints, and retention: the state after a batch is kept, and old observations before it are forgotten.
 
-A checkpoint is arrays and a header, written in pieces; two generations are kept. A generation counts only once its row
-says `complete`, and that is written last. So a crash midway leaves the former one as it was, and no transaction is
-larger than one piece.
+A checkpoint is arrays and a header, written in pieces. A generation counts only once its row says `complete`, and that
+is written last. So a crash midway leaves the former one as it was, and no transaction is larger than one piece. Two
+generations are kept, and of older ones ever fewer the older they are, within a bounded size: what computes series anew,
+by values that were corrected, begins with one of them.
 
-Retention works a bounded amount per call. It never forgets batches after the oldest kept checkpoint (replay needs
-them), the last settings, and the newest batch (the next one's number comes from it). Events stay: they are few, and
-they are the record.
+Retention works a bounded amount per call. It never forgets batches after the last two checkpoints (replay needs them),
+the last settings, and the newest batch (the next one's number comes from it). With batches go the older checkpoints
+that need them. Events stay: they are few, and they are the record.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import hashlib
 import io
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ from sentinel.journal.known import Known
 
 PIECE_BYTES = 16 * 1024 * 1024
 GENERATIONS = 2
+OLDER_SHARE = 8
+"""Older checkpoints together have at most 1/8 of what the file holds, or one piece where that is more."""
 CHUNK_ROWS = 50_000
 SIZE_SHARE = 16
 """When the file is too large, one sweep forgets this part of the observations: 1/16."""
@@ -57,7 +60,7 @@ class Checkpoints:
         self._corrupt: set[int] = set()
 
     def save(self, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any], batch: int, created_us: int) -> None:
-        """Keep the state after `batch`, whose events and digests have been appended, then drop all but the last two.
+        """Keep the state after `batch`, whose events and digests have been appended, then drop those that are not kept.
 
         After a StateError the old ones stand.
         """
@@ -130,12 +133,13 @@ class Checkpoints:
             )
             self._known.save(connection)
             # A generation known to be corrupt must not push out the one that was loaded instead.
-            sound = [
-                number
-                for (number,) in connection.execute("SELECT id FROM checkpoint WHERE complete = 1 ORDER BY id DESC")
-                if number not in self._corrupt
-            ]
-            _delete(connection, f"id NOT IN ({','.join(map(str, sound[:GENERATIONS]))})")
+            found = connection.execute(
+                "SELECT id, created_us, (SELECT sum(length(data)) FROM checkpoint_piece WHERE checkpoint = id)"
+                " FROM checkpoint WHERE complete = 1 ORDER BY id"
+            ).fetchall()
+            room = max(PIECE_BYTES, size_bytes(self._database) // OLDER_SHARE)
+            kept = choose_kept([one for one in found if one[0] not in self._corrupt], room)
+            _delete(connection, f"id NOT IN ({','.join(map(str, kept))})")
 
     def _read(self, generation: int, batch: int) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         ((text, seal),) = self._database.read("SELECT header, sha256 FROM checkpoint WHERE id = ?", (generation,))
@@ -183,6 +187,35 @@ def _group_pieces(pieces: Iterator[tuple[str, int, memoryview]]) -> Iterator[lis
         yield group
 
 
+def choose_kept(found: Sequence[tuple[int, int, int]], room: int) -> list[int]:
+    """Choose the checkpoints that are kept, given id, moment and size of each, the oldest first.
+
+    The last two, and of those before them the oldest, and between them so many that from one to the next it is about as
+    long as it is from there to now; fewer where they had more than `room` bytes together.
+    """
+    older, last = list(found[:-GENERATIONS]), found[-GENERATIONS:]
+    while older:
+        moments = [at for _, at, _ in (*older, last[0])]
+        spans = [
+            (after - before) / max(1, last[-1][1] - after) for before, after in zip(moments, moments[2:], strict=False)
+        ]
+        densest = min(range(len(spans)), key=spans.__getitem__, default=-1)
+        too_large = sum(size for *_, size in older) > room
+        if not too_large and (densest < 0 or spans[densest] > 1.0):
+            break
+        del older[densest + 1]
+    return [number for number, *_ in (*older, *last)]
+
+
+def size_bytes(database: Database) -> int:
+    """Bytes in use; the file may be larger by free pages, which are used again."""
+    ((size,),) = database.read(
+        "SELECT (page_count - freelist_count) * page_size"
+        " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+    )
+    return int(size)
+
+
 def _delete(connection: sqlite3.Connection, which: str) -> None:
     connection.execute(f"DELETE FROM checkpoint_piece WHERE checkpoint IN (SELECT id FROM checkpoint WHERE {which})")
     connection.execute(f"DELETE FROM checkpoint WHERE {which}")
@@ -203,7 +236,7 @@ class Retention:
     def step(self, before_us: int, max_bytes: int) -> bool:
         """Forget batches that arrived earlier, or the oldest of a too large file; True while there is more.
 
-        One call forgets at most `CHUNK_ROWS` observations, or one batch. Nothing after the oldest kept checkpoint is
+        One call forgets at most `CHUNK_ROWS` observations, or one batch. Nothing after the last two checkpoints is
         forgotten. What was forgotten and is delivered again counts as new here: cursors and the grid keep it out.
         """
         self._newest = self._newest or self._plan(before_us, max_bytes)
@@ -215,10 +248,7 @@ class Retention:
 
     def size_bytes(self) -> int:
         """Bytes in use; the file may be larger by free pages, which are used again."""
-        return self._read_number(
-            "SELECT (page_count - freelist_count) * page_size"
-            " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
-        )
+        return size_bytes(self._database)
 
     def _read_number(self, query: str, *parameters: int) -> int:
         ((number,),) = self._database.read(query, parameters)
@@ -240,7 +270,11 @@ class Retention:
             )
             newest = max(newest, share)
         # Without a checkpoint every batch is needed.
-        checkpoint = self._read_number("SELECT coalesce(min(batch), 0) FROM checkpoint WHERE complete = 1")
+        checkpoint = self._read_number(
+            "SELECT coalesce(min(batch), 0)"
+            " FROM (SELECT batch FROM checkpoint WHERE complete = 1 ORDER BY id DESC LIMIT ?)",
+            GENERATIONS,
+        )
         newest = min(newest, checkpoint, self._read_number(last) - 1)
         return newest if self._database.read(f"SELECT 1 FROM batch WHERE {REMOVABLE} LIMIT 1", (newest,)) else None
 
@@ -255,6 +289,7 @@ class Retention:
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM block WHERE batch <= ?", (going[-1][0],))
             connection.execute(f"DELETE FROM batch WHERE {REMOVABLE}", (going[-1][0],))
+            _delete(connection, f"complete = 1 AND batch < {going[-1][0]}")
         return len(going) < len(batches) or len(batches) == CHUNK_ROWS
 
     def _shrink_file(self) -> bool:

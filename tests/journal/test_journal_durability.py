@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ import pytest
 from sentinel.domain.errors import StateError
 from sentinel.domain.observation import OBSERVATIONS, Frame
 from sentinel.journal import Committed, Journal, JournalCorrupt, JournalFull, JournalUnwritable
+from sentinel.journal.checkpoints import choose_kept
 from tests.fixtures import events_of
 from tests.runtime.rig import room_for
 
@@ -167,7 +169,8 @@ def test_before_every_single_statement_of_a_checkpoint_a_crash_leaves_a_whole_on
             assert not loaded.warnings
             assert loaded.arrays["x"].tolist() == [loaded.batch] * 9
             found.append(loaded.batch)
-            assert survivor._database.read("SELECT count(DISTINCT checkpoint) FROM checkpoint_piece") == [(2,)]
+            there = survivor._database.read("SELECT count(DISTINCT checkpoint) FROM checkpoint_piece")
+            assert there == [(loaded.batch,)], "those that are whole, and nothing of another"
         shutil.rmtree(copy)
     assert len(found) > 10
     assert found == sorted(found)
@@ -260,6 +263,21 @@ def test_a_checkpoint_comes_back_bitwise_and_two_generations_are_kept(tmp_path: 
         assert loaded.arrays[name].dtype == array.dtype
         assert loaded.arrays[name].shape == array.shape
         assert loaded.arrays[name].tobytes() == array.tobytes()
+
+
+def test_older_checkpoints_are_ever_fewer_and_reach_back_to_the_first() -> None:
+    every, kept = 5, []
+    for number in range(3_000):
+        kept.append((number, every * number, 1))
+        chosen = set(choose_kept(kept, room=1_000))
+        kept = [one for one in kept if one[0] in chosen]
+        ages = [every * number - at for _, at, _ in reversed(kept)]
+        assert ages[:2] == [0, every][: len(ages)]
+        assert ages[-1] == every * number
+        assert all(older <= 3 * younger + every for younger, older in pairwise(ages[1:]))
+    assert len(kept) < 25
+    assert len(choose_kept(kept, room=3)) == 5
+    assert len(choose_kept(kept, room=0)) == 2
 
 
 def test_killed_in_the_middle_of_a_checkpoint_the_former_one_stands(tmp_path: Path) -> None:

@@ -214,10 +214,17 @@ def test_corrections_from_before_all_checkpoints_are_too_old_and_counted_apart(t
     for first in range(0, 200, 50):
         rig.feed(frame(first, first + 50))
         rig.engine.checkpoint()
-    before, forgotten = rig.state, frame(100, 150, known)
-    known[:, 0] = QUIET
-    rig.feed(frame(100, 150, known))  # the journal has what it corrects, and begins later
-    rig.journal._database.connection.execute("DELETE FROM batch WHERE id = 1")
+    forgotten = frame(100, 150, known)
+    rig.journal._database.connection.execute("DELETE FROM batch WHERE id = 1")  # as if retention had taken it
+    assert begin(rig.journal, rig.engine.state, 0).begun == 0
+    known[100:150, 0] = QUIET[100:150]
+    rig.feed(frame(100, 150, known))
+    before = rig.state
+    amend(rig, tmp_path)
+    assert rig.state != before, "an older checkpoint was kept"
+    before = rig.state
+    known[:50, 0] = QUIET[:50]
+    rig.feed(frame(0, 50, known))
     amend(rig, tmp_path)
     too_old = {"reason": "too_old", **SOURCE}
     assert rig.count("observations_rejected_total", **too_old) == 50.0
