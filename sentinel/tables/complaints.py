@@ -61,6 +61,8 @@ def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis
     found = [(str(reason), str(came)) for reason, came in kinds.select(REJECTED, CAME).rows()]
     takes = tuple(dict.fromkeys(option for reason, came in found for option in _find_options(reason, came, options)))
     advice = [_write_option(name, value) for name, value in takes]
+    if any(reason == Rejection.BAD_TIME and came.strip() == options.time_name for reason, came in found):
+        advice.append("the names come again, but not the same ones in the same order: split the file there")
     if any(reason == Rejection.BAD_TIME and _is_skipped(came.strip(), options) for reason, came in found):
         advice.append(f"this hour does not exist in {options.time_zone}")
     if kinds["count"].sum() == 1:
@@ -81,6 +83,8 @@ _PLACES = {Rejection.MALFORMED_ROW: "malformed rows", Rejection.NO_SERIES: "rows
 def _find_options(reason: str, came: str, options: TableOptions) -> list[tuple[str, str]]:
     """Options that would take a cell, or leave out a row that has a word in place of its time: `Total`."""
     text = came.strip()
+    if reason == Rejection.BAD_TIME and text == options.time_name:
+        return []
     if reason == Rejection.BAD_TIME and len(options.time_columns) == 1 and re.fullmatch(r"[^\d\W][^\d=]{,19}", text):
         return [("missing", f"{options.time_name}={text}")]
     if reason != Rejection.NOT_A_NUMBER:

@@ -41,6 +41,9 @@ _CLOCK_NAMES = r"(?!.*(sun|moon|tide|dawn|dusk)).*(time|hour|clock|zeit|hora|heu
 _NUMBER_NAMES = r"(age|year|yr|yrs|time|t|step|tick)([ _(\[.].*|bp|ce|ad)?"
 _AGE = re.compile(r"(^|[^a-z])(age|bp|ka|kyr|yrbp|calyrbp|b2k)([^a-z]|$)|yrbp", re.IGNORECASE)
 _YEAR = re.compile(r"(^|[^a-z])(year|yr|ce|ad)([^a-z]|$)", re.IGNORECASE)
+_ERA = re.compile(r"(^|[^a-z])(ce|ad)([^a-z]|$)", re.IGNORECASE)
+_BEFORE = re.compile(r"(^|[^a-z])(bp|ka|kyr|b2k)([^a-z]|$)", re.IGNORECASE)
+"""Names of ages, and of years counted towards the present: `age_CE` of NOAA's templates is one of these."""
 _PARTS = (
     (("#yy", "yy", "yyyy", "#yyyy", "year", "yr"), "%Y"), (("month", "mon", "mo", "mm"), "%m"),
     (("day", "dd", "dy", "dom"), "%d"), (("hour", "hr", "hh"), "%H"), (("minute", "min", "mn"), "%M"),
@@ -316,7 +319,8 @@ def turn_ages(head: pl.DataFrame, options: TableOptions, where: str) -> tuple[Ta
     if numbers.len() <= head.height // 2 or numbers.is_empty():
         return options, []
     name = options.time_name
-    if _AGE.search(name):
+    is_year = _ERA.search(name) is not None and _BEFORE.search(name) is None
+    if _AGE.search(name) and not is_year:
         places = tuple(n for n in head.columns if re.match(r"depth", n.lower()))
         excluded = tuple(dict.fromkeys((*options.exclude, *places)))
         turned = replace(options, time_direction="backward", exclude=excluded)
@@ -334,7 +338,8 @@ def turn_ages(head: pl.DataFrame, options: TableOptions, where: str) -> tuple[Ta
     if falling is not None and falling > 1.0 - _SMALLEST_SHARE:
         note = f"time {name!r} goes up and down ({first}): rows are put in its order; if it is no time: --time-column"
         return options, [note]
-    return options, list(_note_days(float(numbers[0]), name))
+    years = [f"time {name!r}: years of the common era, the largest is the latest"] if _AGE.search(name) else []
+    return options, [*years, *_note_days(float(numbers[0]), name)]
 
 
 def _note_days(first: float, name: str) -> Iterator[str]:

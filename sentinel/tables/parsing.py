@@ -193,6 +193,11 @@ def check_cells(
     no_row = pl.lit(value=False)
     if dtype == pl.String and (own := [mark for column, mark in marks.by_column if column == options.time_name]):
         no_row = pl.col("__t__").is_null() & pl.col("__time__").str.strip_chars().is_in(own)
+    if dtype == pl.String and value_type == pl.String:
+        # So is the line of names that a logger writes again; other names there would mean other columns.
+        own_name = pl.col(COLUMN).str.replace(r" \(\d+\)$", "")
+        is_name = (text := pl.col("value").str.strip_chars()).eq(pl.col(COLUMN)) | text.eq(own_name)
+        no_row |= (pl.col("__time__").str.strip_chars() == options.time_name) & is_name
     no_row = no_row.fill_null(False)
     mark = pl.when(no_row).then(stamp_text(pl.col("__time__"), dtype)).otherwise(pl.col("value").cast(pl.String))
     mark = mark.str.strip_chars().fill_null("")

@@ -58,6 +58,10 @@ class Head:
     """Byte offset of the first row."""
     codec: str
     """Encoding with a definite byte order."""
+    names: bytes = b""
+    """The line of names in UTF-8."""
+    units: tuple[bytes, ...] = ()
+    """The lines of units with words; where a logger starts anew it writes them again."""
 
 
 def read_head(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, whole: bool) -> Head | None:
@@ -71,10 +75,12 @@ def read_head(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, wh
     codec, start = find_codec(file.read(4), where, options)
     columns: tuple[str, ...] | None = None
     skipped = units = 0
+    own: list[bytes] = []
     for begin, end, line in whole_lines(file, where, codec, start, whole=whole):
         _refuse_binary(line, where, codec)
         if columns is not None:
             units += 1
+            own.append(_in_utf8(line, codec))
         elif fmt == "csv" and skipped < options.skip_rows:
             skipped += 1
         elif text := _header_text(file, line, where, codec, options.encoding):
@@ -84,8 +90,9 @@ def read_head(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, wh
                 return Head(options.names, begin, codec)
             if not (options.comment and text.startswith(options.comment)):
                 columns = _read_columns(text, where, options)
+                own.append(_in_utf8(line, codec))
         if columns is not None and units == options.unit_rows:
-            return Head(columns, end, codec)
+            return Head(columns, end, codec, own[0], tuple(one for one in own[1:] if re.search(rb"[A-Za-z]", one)))
     if whole:
         raise DataError(f"{where}: the file is empty; a header line and at least one row are needed")
     return None
@@ -117,6 +124,10 @@ def whole_lines(file: BinaryIO, where: str, codec: str, start: int, *, whole: bo
             return
         yield start, end, line
         start = end
+
+
+def _in_utf8(line: bytes, codec: str) -> bytes:
+    return line.decode(codec, errors="replace").encode().rstrip(b"\r\n")
 
 
 def _header_text(file: BinaryIO, line: bytes, where: str, codec: str, encoding: str) -> str:
@@ -161,6 +172,9 @@ def csv_rows(piece: bytes, head: Head, options: TableOptions) -> pl.DataFrame:
     names = [*head.columns, MORE]
     if head.codec != "utf-8":
         piece = piece.decode(head.codec, errors="replace").encode()
+    for line in head.units:
+        if line in piece:  # again, below the names: a row of names is known as such where the cells are checked
+            piece = re.sub(rb"(?m)^" + re.escape(line) + rb"(?=\r?$)", lambda _: head.names, piece)
     if options.separator == WHITESPACE:
         piece, options = split_blanks(piece), replace(options, separator="\t")
     has_quotes = b'"' in piece

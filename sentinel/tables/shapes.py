@@ -88,6 +88,9 @@ def _find_wide_shape(head: pl.DataFrame, names: list[str], options: TableOptions
             f"{where}: no column of numbers beside {list_names(list(taken))}; columns are {list_names(names)}{cell}; "
             f"{hint}a cell holds a number without its unit"
         )
+    # A line of names that a logger wrote again is no row.
+    is_string = head[options.time_name].dtype == pl.String
+    head = head.filter(pl.col(options.time_name) != options.time_name) if is_string else head
     if not options.by and head[options.time_name].drop_nulls().is_duplicated().any():
         _refuse_repeats(head, texts, [name for name in names if name not in (*taken, *texts)], values, options, where)
     return Shape(options.time_name, None, values, options.by, texts)
