@@ -270,7 +270,7 @@ def _table(parser: argparse.ArgumentParser, title: str) -> None:
         ("value-column", "COLUMN", "long tables: column of the values [value]", {}),
         ("columns", "COLUMN", "wide tables: a column that is a series; may be repeated [all numbers]", each),
         ("exclude", "COLUMN", "wide tables: a column that is none, * = any text; may be repeated [none]", each),
-        ("time-format", "FORM", "'%%d.%%m.%%Y', seconds, milliseconds, excel, julian ... [ISO 8601]", {}),
+        ("time-format", "FORM", "'%%d.%%m.%%Y', seconds, milliseconds, excel, julian, years ... [ISO 8601]", {}),
         ("time-zone", "ZONE", "zone of times without an offset [UTC]", {"type": _time_zone}),
         ("time-direction", "WAY", "of times that are numbers: forward, or backward for ages", {}),
         ("separator", "CHAR", "between the columns of a CSV; \\t, or whitespace [,]", {"type": _separator}),

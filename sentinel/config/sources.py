@@ -38,9 +38,11 @@ def known_separator(text: str) -> str:
 
 TIME_NUMBERS = ("seconds", "milliseconds", "microseconds", "nanoseconds", "excel", "julian")
 """Times that are written as numbers, as `time_format` names them."""
+TABLE_NUMBERS = (*TIME_NUMBERS, "years")
+"""The same of tables, where they may be years with a fraction, 2003.4712."""
 DIALECTS = (
     "auto", "none", "plain", "toa5", "hobo", "rdb", "ndbc", "swmp", "fluxnet", "pangaea", "paleo", "erddap", "gleon",
-    "psl", "dwd", "cnv",
+    "psl", "dwd", "cnv", "diver", "odv",
 )  # fmt: skip
 """Kinds of files that are known by their first lines."""
 
@@ -67,8 +69,8 @@ Transform: TypeAlias = Annotated[
 # codecs.lookup also finds base64, which is an encoding of no text
 _known_encoding = require(lambda name: "x".encode(name), "a text encoding that Python knows, such as utf-8 or latin-1")
 known_time_form = require(
-    lambda form: "%" in form or form in TIME_NUMBERS,
-    f"a strftime form such as '%d.%m.%Y %H:%M', or {', '.join(TIME_NUMBERS)}; leave it out for ISO 8601",
+    lambda form: "%" in form or form in TABLE_NUMBERS,
+    f"a strftime form such as '%d.%m.%Y %H:%M', or {', '.join(TABLE_NUMBERS)}; leave it out for ISO 8601",
 )
 """Return a form of times; ValueError says what is allowed."""
 _known_prefix = require(str.isprintable, "text without line breaks and control characters is allowed")
@@ -111,7 +113,7 @@ class TableKeys(Part):
     exclude: tuple[Text, ...] = ()
     """Wide: columns that are no series; * stands for any text."""
     time_format: Annotated[str, AfterValidator(known_time_form)] | None = None
-    """strftime form, or seconds, milliseconds, microseconds, nanoseconds, excel, julian; null = ISO 8601."""
+    """strftime form, or seconds, milliseconds, microseconds, nanoseconds, excel, julian, years; null = ISO 8601."""
     time_zone: TimeZone = "UTC"
     """Time zone of event times that carry no offset."""
     time_direction: Literal["forward", "backward"] | None = None

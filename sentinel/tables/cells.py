@@ -97,7 +97,7 @@ def number(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
         return cell.cast(pl.Float64, strict=False)
     text = cell.str.strip_chars()
     if options.trailing:
-        text = pl.coalesce(text.str.extract(_marked(options), 1), text)
+        text = pl.coalesce(text.str.extract(marked(options), 1), text)
     if options.below_detection is None:
         return _plain_number(text, options)
     limit = _plain_number(text.str.strip_prefix("<"), options)
@@ -107,10 +107,11 @@ def number(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
 
 def trailing_mark(cell: pl.Expr, options: TableOptions) -> pl.Expr:
     """The mark behind the number of a cell of text that `number` takes off; null where there is none."""
-    return cell.str.strip_chars().str.extract(_marked(options), 2)
+    return cell.str.strip_chars().str.extract(marked(options), 2)
 
 
-def _marked(options: TableOptions) -> str:
+def marked(options: TableOptions) -> str:
+    """Give the pattern of a number with one of the marks behind it."""
     marks = "|".join(map(re.escape, sorted(options.trailing, key=len, reverse=True)))
     return rf"^(.*\d[.,]?)\s*({marks})$"
 

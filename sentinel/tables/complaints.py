@@ -30,6 +30,11 @@ FATAL = (Rejection.MALFORMED_ROW, Rejection.NO_SERIES, Rejection.BAD_TIME, Rejec
 EXPECTED = (Rejection.MISSING, Rejection.FLAGGED)
 """Reasons that are no faults: the options ask for them."""
 _MARKS_NAMED = 6
+_MONTHS = (
+    "jan", "feb", "mar", "mär", "mrz", "apr", "may", "mai", "jun", "jul", "aug", "sep", "oct", "okt", "nov", "dec",
+    "dez", "fév", "avr", "aoû", "déc", "ene", "abr", "ago", "dic", "maj", "kvě",
+)  # fmt: skip
+"""Beginnings of the names of months."""
 _KINDS_NAMED = 6
 """Kinds of one column named one by one."""
 
@@ -61,10 +66,13 @@ def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis
     found = [(str(reason), str(came)) for reason, came in kinds.select(REJECTED, CAME).rows()]
     takes = tuple(dict.fromkeys(option for reason, came in found for option in _find_options(reason, came, options)))
     advice = [_write_option(name, value) for name, value in takes]
-    if any(reason == Rejection.BAD_TIME and came.strip() == options.time_name for reason, came in found):
+    times = [came.strip() for reason, came in found if reason == Rejection.BAD_TIME]
+    if options.time_name in times:
         advice.append("the names come again, but not the same ones in the same order: split the file there")
-    if any(reason == Rejection.BAD_TIME and _is_skipped(came.strip(), options) for reason, came in found):
+    if any(_is_skipped(text, options) for text in times):
         advice.append(f"this hour does not exist in {options.time_zone}")
+    elif options.time_format is None and axis == "time" and any(re.search(r"\d", text) for text in times):
+        advice.append("another form of times: --time-format, with the letters of strftime")
     if kinds["count"].sum() == 1:
         return Refusal("; ".join([first, *advice]), takes)
     parts = []
@@ -90,8 +98,14 @@ def _find_options(reason: str, came: str, options: TableOptions) -> list[tuple[s
     if reason != Rejection.NOT_A_NUMBER:
         return []
     marked = re.fullmatch(r"([<+-]?\s*\d*[.,]?\d+[.,]?)\s*([^\d\s.,][^\d\s]{0,3})", text)
+    if marked and marked[2].strip("-.").lower()[:3] in _MONTHS:
+        return []  # `3.Mai`, a number that a spreadsheet took for a date: what it was is lost
     behind = [("trailing", marked[2])] if marked and marked[2] not in options.trailing else []
     text = marked[1] if marked else text
+    if options.decimal == "," and options.thousands is None and re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?", text):
+        return [*behind, ("thousands", ".")]
+    if re.fullmatch(r">\s*\d*[.,]?\d+", text):
+        return [("missing", came.strip())]
     if re.fullmatch(r"<\s*\d*[.,]?\d+", text):
         return [*behind, ("below_detection", "half")]
     if re.fullmatch(r"[+-]?\d+,\d+", text):

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import MissingMarks, TableOptions
+from sentinel.tables.cells import MissingMarks, TableOptions, marked
 from sentinel.tables.dialects import UnfinishedError
 
 ENOUGH_ROWS = 10
@@ -20,7 +20,7 @@ _FORMS: tuple[tuple[re.Pattern[str], dict[str, Any]], ...] = (
     (re.compile(r"[-+\u2212]?\d{1,3}(\.\d{3})+,\d+"), {"decimal": ",", "thousands": "."}),
     (re.compile(r"[-+\u2212]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})"), {"thousands": ","}),
     (re.compile(r"[-+\u2212]?[1-9]\d{0,2},\d{3}"), {}),
-    (re.compile(r"[-+\u2212]?\d+,\d+"), {"decimal": ","}),
+    (re.compile(r"[-+\u2212]?\d+,\d+([eE][+-]?\d+)?"), {"decimal": ","}),
 )
 """Forms of a number and the options they tell; `1,234` tells none, though it has a mark."""
 
@@ -32,6 +32,10 @@ def texts_of(cells: pl.Series, options: TableOptions) -> pl.Series:
         cells = cells.cast(pl.Int64) if bool((cells == cells.round()).all()) and (cells.abs() < 1e18).all() else cells
     texts = cells.cast(pl.String, strict=False).drop_nulls().str.strip_chars()
     return texts.filter(~texts.is_in(list(MissingMarks.of(options).texts)))
+
+
+_POINTED = re.compile(r"[-+\u2212]?[1-9]\d{0,2}(\.\d{3})+")
+_FEWEST_WHOLE = 3
 
 
 def find_decimal(head: pl.DataFrame, options: TableOptions, where: str, *, waiting: bool = False) -> dict[str, Any]:
@@ -66,7 +70,31 @@ def find_decimal(head: pl.DataFrame, options: TableOptions, where: str, *, waiti
             f"{where}: numbers such as {doubtful!r} can be read in two ways, and no row decides; say which with "
             f"--decimal , ({plain}), or --thousands , ({whole})"
         )
+    if not told and (pointed := _find_points(first, options)):
+        raise DataError(
+            f"{where}: numbers such as {pointed!r} stand beside whole ones below a thousand, as with a point between "
+            f"thousands; say which with --decimal , --thousands . ({pointed.replace('.', '')}), or --thousands , "
+            f"({pointed})"
+        )
     return told
+
+
+def _find_points(head: pl.DataFrame, options: TableOptions) -> str | None:
+    """Find a number such as `1.200` of a column that has 950 as well and no other fraction; no column may have one."""
+    found = None
+    for name in head.columns:
+        cells = head[name]
+        if cells.dtype != pl.String or not cells.str.contains(".", literal=True).any():
+            continue
+        texts = _numbers_of(name, head, options)
+        pointed = [text for text in texts if "." in text]
+        if not all(map(_POINTED.fullmatch, pointed)):
+            return None
+        whole = {text.lstrip("-+\u2212") for text in texts if "." not in text}
+        hundreds = [text for text in whole if len(text) == 3 and "100" <= text < "999"]
+        if pointed and len(hundreds) >= _FEWEST_WHOLE and all(len(text) <= 3 for text in whole):
+            found = found or pointed[0]
+    return found
 
 
 def _numbers_of(name: str, head: pl.DataFrame, options: TableOptions) -> list[str]:
@@ -74,6 +102,8 @@ def _numbers_of(name: str, head: pl.DataFrame, options: TableOptions) -> list[st
     if head[name].dtype != pl.String or name in (*options.time_columns, options.time_name, *options.by):
         return []
     texts = texts_of(head[name], options).to_list()
+    if options.trailing:
+        texts = [re.sub(marked(options), r"\1", text) for text in texts]
     return texts if 2 * sum(_NUMBER_LIKE.fullmatch(text) is not None for text in texts) >= len(texts) else []
 
 

@@ -9,20 +9,22 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, islice, product
+from itertools import chain, product
 from typing import Any
 
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import UNNAMED, MissingMarks, TableOptions, matches, number, without_unit
+from sentinel.tables.cells import UNNAMED, TableOptions, matches, without_unit
+from sentinel.tables.clocks import HOURS, has_clock, is_of_clock, is_of_digits, numbers_of, with_hour
 from sentinel.tables.columns import flag_patterns
 from sentinel.tables.decimals import ENOUGH_ROWS, texts_of
 from sentinel.tables.dialects import UnfinishedError
 from sentinel.tables.dialects.base import is_number
-from sentinel.tables.forms import ISO, STEPS, common_forms, form_of_clock, forms_of, is_clock
+from sentinel.tables.forms import ISO, STEPS, common_forms, form_of_clock, forms_of
 from sentinel.tables.months import find_months
 from sentinel.tables.times import ZONES, instant
+from sentinel.tables.unread import DECIMAL_YEAR
 
 _TIME_NAMES = (
     r"(iso[ _]?(8601)?[ _]?)?date[ _]?time.*", r"time[ _]?stamp.*",
@@ -49,11 +51,7 @@ _PARTS = (
     (("day", "dd", "dy", "dom"), "%d"), (("hour", "hr", "hh"), "%H"), (("minute", "min", "mn"), "%M"),
     (("second", "sec", "ss"), "%S"),
 )  # fmt: skip
-_HOURS = ("hour", "hh")
-"""Names of hours that a date beside them lacks; `hr` may be a rate or a humidity."""
-_MINUTES = ("minute", "min", "mn")
-"""Names of minutes beside an hour; `mm`, which may be rain or a month, only beside `hh`."""
-_DAY_OF_YEAR = ("doy", "jday", "julian_day", "day_of_year", "yday")
+_DAY_OF_YEAR = ("doy", "jday", "julian_day", "day_of_year", "yday", "jd", "julian", "dayofyear", "yearday")
 _FLAG_ENDINGS = (
     "_qual", "_qc", "_flag", "_flags", "_cd", "_qa", "_quality", "_qc_agg", "_qc_tests", "_qartod", "_f", " qc",
     " flag", " flags", " quality", " quality code", "_attributes", "_qualifier", " qualifier",
@@ -61,7 +59,7 @@ _FLAG_ENDINGS = (
 _FLAGS_OF_ALL = ("quality code", "quality_code", "qcode", "qc", "qf", "flag", "flags", "quality flag", "quality_flag")
 """Names of a flag of all values of a row."""
 _FLAG_STARTS = ("f_", "q_", "qc_", "flag_")
-_ROW_NUMBERS = ("record", "#", "rownames", "rn", "recnbr", "recno", "entry_id")
+_ROW_NUMBERS = ("record", "#", "rownames", "rn", "recnbr", "recno", "entry_id", "nr", "nr.", "lfd. nr.")
 _ZONE_NAMES = r"(.*[ _/])?(tz|tz_cd|time_?zone(_?code)?|zone)"
 _DATE_PARTS = 3
 """Year, month and day."""
@@ -95,16 +93,19 @@ def _find_time(
         return _looks_like_time(head[name], options)
 
     clocks = [name for name in names if re.fullmatch(_CLOCK_NAMES, name.lower()) and is_of_clock(head[name], options)]
-    clocks = _utc_first(clocks)
+    clocks = _utc_first(clocks or [name for name in names if is_of_digits(head, name, options)])
     if clocks and not (options.time_name in names and looks(options.time_name)):
-        if whole := [name for name in names if _is_named_time(name) and looks(name) and _has_clock(head[name])]:
+        if whole := [name for name in names if is_named_time(name) and looks(name) and has_clock(head[name])]:
             return _utc_first(whole)[0]
         if (parts := _find_parts(names)) and len(parts) == _DATE_PARTS:
             return (*parts, clocks[0])
         days = [name for name in names if re.search(r"date|day|datum|fecha", name.lower()) and looks(name)]
-        days = [name for name in days if not _has_clock(head[name])]
+        days = [name for name in days if not has_clock(head[name])]
         days = _utc_first(days) if _says_utc(clocks[0]) else days
-        return (days[0], clocks[0]) if days else options.time_column
+        if days:
+            return days[0], clocks[0]
+        if is_of_clock(head[clocks[0]], options):
+            return options.time_column
     if options.time_name in names:
         return options.time_column
     if parts := _find_parts(names):
@@ -112,48 +113,20 @@ def _find_time(
     observed = [name for name in names if not re.fullmatch(_OF_THE_FILE, name.lower())]
     for some, pattern in product((observed, names), _TIME_NAMES):
         if found := [name for name in some if re.fullmatch(pattern, name.lower().lstrip("# ")) and looks(name)]:
-            return _with_hour(head, _utc_first(found)[0], names, options, growing=growing)
+            return with_hour(head, _utc_first(found)[0], names, options, growing=growing)
     if found := [name for name in names if looks(name) and not _is_whole_number(head[name])]:
-        return _with_hour(head, found[0], names, options, growing=growing)
-    numbers = [name for name in names if re.fullmatch(_NUMBER_NAMES, name.lower())]
+        return with_hour(head, found[0], names, options, growing=growing)
+    numbers = [name for name in names if re.fullmatch(DECIMAL_YEAR, name.lower())]
+    numbers += [name for name in names if re.fullmatch(_NUMBER_NAMES, name.lower())]
     return next((name for name in numbers if _runs_on(head, name, options)), options.time_column)
-
-
-def _with_hour(
-    head: pl.DataFrame, name: str, names: Sequence[str], options: TableOptions, *, growing: bool
-) -> str | tuple[str, ...]:
-    """Add the columns of hours and minutes to one of dates, of which each comes more than once."""
-    hour = next((one for one in names if one.lower() in _HOURS), None)
-    if hour is None or _has_clock(head[name]) or not _is_whole(head, hour, 24, options):
-        return name
-    texts = texts_of(head[name], options)
-    if any(re.search(r"%[HI]|^[a-z]", form) for form in common_forms(texts)) or texts.str.contains(r"[T ]\d\d").any():
-        return name  # it has its hour, or is a number of seconds
-    if texts.n_unique() == texts.len():
-        if growing and head.height < ENOUGH_ROWS:
-            raise UnfinishedError
-        if texts.len() > 1:
-            return name  # one row a day: the hour is a value, such as that of the highest temperature
-    known = (*_MINUTES, "mm") if hour.lower() == "hh" else _MINUTES
-    minute = next((one for one in names if one.lower() in known and _is_whole(head, one, 59, options)), None)
-    return (name, hour) if minute is None else (name, hour, minute)
-
-
-def _is_whole(head: pl.DataFrame, name: str, most: int, options: TableOptions) -> bool:
-    numbers = _numbers_of(head, name, options)
-    return not numbers.is_empty() and bool((numbers.is_between(0, most) & (numbers.round() == numbers)).all())
 
 
 def _runs_on(head: pl.DataFrame, name: str, options: TableOptions) -> bool:
     """False for numbers called `T` that go up and down: they may be temperatures."""
     if not name.startswith("T") or name.lower().startswith("time"):
         return True
-    falling = _falling_share(_numbers_of(head, name, options))
+    falling = _falling_share(numbers_of(head, name, options))
     return falling is not None and not 1.0 - _SMALLEST_SHARE < falling < _SMALLEST_SHARE
-
-
-def _numbers_of(head: pl.DataFrame, name: str, options: TableOptions) -> pl.Series:
-    return head.select(number(pl.col(name), head[name].dtype, options)).to_series().drop_nulls()
 
 
 def _falling_share(numbers: pl.Series) -> float | None:
@@ -182,7 +155,7 @@ def _looks_like_time(cells: pl.Series, options: TableOptions) -> bool:
 def note_clocks(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> list[str]:
     """Say which columns of times of day are not added to a time that is a date alone."""
     own = options.time_column
-    if not isinstance(own, str) or not _looks_like_time(head[own], options) or _has_clock(head[own]):
+    if not isinstance(own, str) or not _looks_like_time(head[own], options) or has_clock(head[own]):
         return []
     clocks = [name for name in names if name != own and is_of_clock(head[name], options)]
     return [
@@ -192,28 +165,9 @@ def note_clocks(head: pl.DataFrame, names: Sequence[str], options: TableOptions)
     ]
 
 
-def _is_named_time(name: str) -> bool:
+def is_named_time(name: str) -> bool:
+    """True for a name that columns of times have."""
     return any(re.fullmatch(pattern, name.lower().lstrip("# ")) for pattern in _TIME_NAMES)
-
-
-def _has_clock(cells: pl.Series) -> bool:
-    """True for times that have a time of day already; spreadsheets write a date as midnight."""
-    if isinstance(cells.dtype, pl.Datetime):
-        # Counted by hand: no part of a stamp outside of the calendar can be asked for.
-        a_day = 86_400 * {"ms": 10**3, "us": 10**6, "ns": 10**9}[cells.dtype.time_unit]
-        return cells.dtype.time_zone is not None or bool((cells.to_physical() % a_day != 0).any())
-    return cells.dtype == pl.String and bool(cells.head(100).str.contains(r"\d:\d\d").any())
-
-
-def is_of_clock(cells: pl.Series, options: TableOptions) -> bool:
-    """True for a column of times of day without a date."""
-    if cells.dtype != pl.String:
-        return False
-    # Cell by cell: the first one tells for nearly every column, and an expression for each costs more than all of them.
-    marks = MissingMarks.of(options).texts
-    texts = (cell.strip() for cell in cells.head(100).to_list() if cell is not None)
-    told = [is_clock(text) for text in islice((text for text in texts if text not in marks), 20)]
-    return bool(told) and all(told)
 
 
 def _find_parts(names: Sequence[str]) -> tuple[str, ...] | None:
@@ -257,6 +211,8 @@ def find_form(head: pl.DataFrame, options: TableOptions, where: str, *, growing:
     cells = head[options.time_name]
     if options.time_format is not None or cells.dtype.is_temporal():
         return {}
+    if re.fullmatch(DECIMAL_YEAR, options.time_name.lower()):
+        return {"time_format": "years"}
     if len(options.time_columns) > 1 and (form := _form_of_parts(head, options)):
         return {"time_format": form}
     texts = texts_of(cells, options)
@@ -296,11 +252,13 @@ def _is_named_form(form: str, name: str) -> bool:
 
 
 def _form_of_parts(head: pl.DataFrame, options: TableOptions) -> str | None:
-    forms, with_hour = [], any(name.lower() in _HOURS for name in options.time_columns)
+    forms, with_hour = [], any(name.lower() in HOURS for name in options.time_columns)
     for name in options.time_columns:
         form = next((form for known, form in _PARTS if name.lower() in known), None)
-        if form is None and is_of_clock(head[name], options):
+        if is_of_clock(head[name], options):
             form = form_of_clock(texts_of(head[name], options)[0])
+        elif form is None and is_of_digits(head, name, options):
+            form, with_hour = "%H%M", True
         form = "%j" if name.lower() in _DAY_OF_YEAR else "%M" if name.lower() == "mm" and "%H" in forms else form
         if form is None and with_hour and len(dates := common_forms(texts_of(head[name], options))) == 1:
             form = "%Y-%m-%d" if dates[0] == ISO else dates[0]
@@ -315,7 +273,7 @@ def turn_ages(head: pl.DataFrame, options: TableOptions, where: str) -> tuple[Ta
     temporal = head[options.time_name].dtype.is_temporal()
     if options.time_format is not None or options.time_direction is not None or temporal:
         return options, []
-    numbers = _numbers_of(head, options.time_name, options)
+    numbers = numbers_of(head, options.time_name, options)
     if numbers.len() <= head.height // 2 or numbers.is_empty():
         return options, []
     name = options.time_name

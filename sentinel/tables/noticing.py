@@ -10,8 +10,8 @@ import polars as pl
 
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import MORE, ROW, UNNAMED, TableOptions, matches, number, without_unit
+from sentinel.tables.clocks import is_of_clock
 from sentinel.tables.decimals import texts_of
-from sentinel.tables.guessing import is_of_clock
 from sentinel.tables.months import VALUE, find_months
 from sentinel.tables.times import ISO_PATTERN, instant, this_year
 from sentinel.tables.zones import zone_in_name

@@ -31,6 +31,7 @@ from sentinel.tables.guessing import (
     find_flags,
     find_form,
     find_time,
+    is_named_time,
     note_clocks,
     refuse_headerless,
     turn_ages,
@@ -59,6 +60,8 @@ from sentinel.tables.reading import (
 )  # fmt: skip
 from sentinel.tables.shapes import find_shape, refuse_wildcards
 from sentinel.tables.sheets import count_titles, filled_sheets, first_texts
+from sentinel.tables.unit_cells import find_unit_cells
+from sentinel.tables.unread import refuse_short_header, refuse_unread_times, refuse_years_as_steps
 
 SAMPLE_BYTES = 1 << 20
 MARKS = (
@@ -224,16 +227,20 @@ def recognise_frame(
     options = replace(options, dialect="none", missing=tuple(dict.fromkeys((*options.missing, *MARKS))))
     if options.time_column == _DEFAULT.time_column:
         options = replace(options, time_column=find_time(head, names, options, growing=growing))
+    refuse_short_header(head, names, options, where)
     options, notes = turn_months(names, options)
     options, zone = take_zone(options, where)
     if not options.names:
         refuse_headerless(names, options, where)
     refuse_clock_alone(head, names, options, where)
+    if not set(options.time_columns) <= set(names):
+        refuse_unread_times(head, [name for name in names if is_named_time(name)], options, where)
     notes += note_twins(names)
     if set(options.time_columns) <= set(names) and not head.is_empty():
         notes += [*zone, *note_unnamed(head, options)]
         head = join_time(head.lazy(), options).collect()
         names = names if options.layout != "months" else [name for name in head.columns if name not in (ROW, MORE)]
+        options = find_unit_cells(head, names, options, where)
         options = fill(options, find_long(head, names, options, where, growing=growing))
         options = fill(options, find_form(head, options, where, growing=growing))
         # A semicolon or a tab that nobody gave can come with a decimal comma; tabs of a known kind of file do not.
@@ -241,6 +248,7 @@ def recognise_frame(
         waiting = growing and options.separator in risky and given.separator != options.separator
         options = fill(options, find_decimal(head, options, where, waiting=waiting))
         options, ages = turn_ages(head, options, where)
+        refuse_years_as_steps(head, options, where)
         options, flags = find_flags(names, head, options, good)
         options, places = leave_out_places(head, names, options)
         options, rising = leave_out_counters(head, options, where) if counters and not growing else (options, [])

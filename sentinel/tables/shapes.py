@@ -103,6 +103,15 @@ def _refuse_repeats(
     """Raise DataError where times repeat and columns tell the rows apart, or hold text that may."""
     by = tell_apart(head, options.time_name, texts, numbers)
     if not by and not texts:
+        times = head[options.time_name].drop_nulls()
+        read = head.select(number(pl.col(options.time_name), times.dtype, options)).to_series()
+        if options.time_format is None and times.n_unique() < times.len() / 2 and read.null_count() < read.len() / 2:
+            most = times.value_counts(sort=True).row(0)
+            raise DataError(
+                f"{where}: column {options.time_name!r} is taken as the time and has the same number in most rows "
+                f"({most[0]} x{most[1]:,}); name all columns that make the time, in order: --time-column "
+                f"{shlex.quote(options.time_name)} --time-column ..., with --time-format"
+            )
         return
     told = by or texts[:1]
     what = f"{' and '.join(map(repr, told))} {'tell' if len(told) > 1 else 'tells'} the rows apart"

@@ -19,11 +19,17 @@ NUMBERS: dict[str, tuple[float, float, float]] = {
     "nanoseconds": (86_400e9, 0.0, 1.0),
     "excel": (1.0, 25_569.0, 1e6),
     "julian": (1.0, 2_440_587.5, 1e6),
+    "years": (1.0 / 365.2425, 1970.0, 1e6),
 }
-"""Times written as numbers. Days with fractions are rounded to whole seconds: 44197.041667 is one o'clock."""
+"""Times written as numbers. Days with fractions are rounded to whole seconds: 44197.041667 is one o'clock.
+
+Years are of the length that the calendar gives them: 2004.5 is the second of July.
+"""
 ZONES = {"Z": 0, "UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8,
-         "PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10, "AST": -4, "ADT": -3}  # fmt: skip
-"""Hours east of UTC that `%Z` at the end of a form reads: those of RFC 822 and of the United States."""
+         "PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10, "AST": -4, "ADT": -3, "WET": 0, "WEST": 1, "CET": 1, "MEZ": 1,
+         "CEST": 2, "MESZ": 2, "EET": 2, "EEST": 3, "JST": 9, "KST": 9, "AWST": 8, "AEST": 10, "AEDT": 11, "NZST": 12,
+         "NZDT": 13, "HKT": 8, "SGT": 8}  # fmt: skip
+"""Hours east of UTC that `%Z` at the end of a form reads: names that mean one offset wherever they are used."""
 Repeated: TypeAlias = Literal["earliest", "latest"]
 """Which of the two a naive time is that the clocks make happen twice."""
 _LONGEST_S = 2.5e11
@@ -102,6 +108,8 @@ def _parse_instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions, rep
 
 def _of_number(days: pl.Expr, options: TableOptions, repeated: Repeated) -> pl.Expr:
     """Numbers in the units of `NUMBERS` as instants; Excel writes the time of the clock on the wall."""
+    if options.time_format == "years":
+        return _of_years(days, options, repeated)
     units, epoch, rounded = NUMBERS[options.time_format or "%s"]
     seconds = (days - epoch) * (86_400.0 / units)
     step = rounded / 1e6
@@ -110,6 +118,23 @@ def _of_number(days: pl.Expr, options: TableOptions, repeated: Repeated) -> pl.E
     if options.time_format == "excel":
         return _to_utc(since_us.cast(pl.Datetime("us")), options.time_zone, repeated)
     return since_us.cast(_UTC_US)
+
+
+def _of_years(years: pl.Expr, options: TableOptions, repeated: Repeated) -> pl.Expr:
+    """Numbers of years with their fraction, 2003.4712, in the zone of the options, to the second.
+
+    Four decimals tell the hour only, three the day: noon or midnight is taken where they may mean it, so that the
+    first of a month does not become the last of the one before.
+    """
+    whole = pl.when(years.is_between(1, 9999, closed="left")).then(years.floor()).cast(pl.Int32)
+    first, following = (pl.datetime(whole + more, 1, 1).cast(pl.Int64) for more in (0, 1))
+    since = ((years - years.floor()) * (following - first) / 1e6).round() * 1_000_000
+    half_day = 43_200_000_000
+    nearest = (since / half_day).round() * half_day
+    digits = [((years * 10**n).round() - years * 10**n).abs() < 1e-6 for n in (3, 4)]
+    slack = pl.when(digits[0]).then(1e-3).when(digits[1]).then(1e-4).otherwise(0.0) * (_MEAN_YEAR_US / 2)
+    since = pl.when((nearest - since).abs() <= slack).then(nearest).otherwise(since)
+    return _to_utc((first + since.cast(pl.Int64)).cast(pl.Datetime("us")), options.time_zone, repeated)
 
 
 def _put_clock_right(text: pl.Expr, form: str) -> tuple[pl.Expr, pl.Expr | None]:

@@ -8,8 +8,7 @@ from sentinel.tables.times import ZONES
 
 _HOURS = {
     **{name: float(hours) for name, hours in ZONES.items() if name != "Z"},
-    "WET": 0, "WEST": 1, "CET": 1, "MEZ": 1, "CEST": 2, "MESZ": 2, "EET": 2, "EEST": 3, "JST": 9, "KST": 9,
-    "AWST": 8, "ACST": 9.5, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13, "NST": -3.5, "HKT": 8, "SGT": 8,
+    "ACST": 9.5, "NST": -3.5,
 }  # fmt: skip
 """Hours east of UTC of abbreviations that mean one offset wherever they are used; BST and IST do not."""
 _FIXED = {

@@ -158,6 +158,54 @@ MONTHS = """Year,Jan,Feb,Mar,Apr,May,Jun,Jul,Aug,Sep,Oct,Nov,Dec,Annual
 2021,20.5,20.25,,,,,,,,,,,20.4
 2022,,,,,,,,,,,,,
 """
+DIVER = """Data file for DataLogger.
+==============================================================================
+COMPANY=
+DATE       :13/12/2021
+FILENAME   :C:\\Diver\\W6152.MON
+==========================    BEGINNING OF DATA     ==========================
+[Logger settings]
+  Instrument type          =Diver
+  Serial number            =..02-W6152  317.
+
+[Channel 1]
+  Identification           =PRESSURE
+  Reference level          =0.00  cmH2O
+  Range                    =5000.00 cmH2O
+  Master level             =0           cm
+
+[Channel 2]
+  Identification           =TEMPERATURE
+  Reference level          =-20.00     °C
+  Range                    =100.00      °C
+
+[Series settings]
+  Start date / time        =00:00:00 18/06/21
+
+[Channel 1 from data header]
+  Identification           =PRESSURE
+
+[Data]
+  2
+2021/06/18 00:00:00.0     1039.5     18.38
+2021/06/18 01:00:00.0     1039.25     18.37
+END OF DATA FILE OF DATALOGGER FOR WINDOWS
+"""
+ODV = """//<Encoding>UTF-8</Encoding>
+//SDN_parameter_mapping
+Cruise\tStation\tType\tyyyy-mm-ddThh:mm:ss.sss\tLongitude [degrees_east]\tOxygen [umol/l]\tQV:SEADATANET\tSalinity [psu]\tQV:SEADATANET
+C1\tS1\t*\t2021-06-18T00:00:00.000\t10.1\t300.5\t1\t18.1\t1
+\t\t\t2021-06-18T01:00:00.000\t\t300.25\t1\t18.2\t1
+"""  # noqa: E501
+PERCENT = """Nr.;Datum;Uhrzeit;Feuchte
+1;18.06.2021;00:00:00;80,1 %
+2;18.06.2021;01:00:00;79,5 %
+"""
+DECIMAL_YEAR = """decimal_year,chl
+2021.4603,7.5
+2021.5425,7.25
+2021.6274,7.0
+"""
 SPECIMENS = {
     "toa5": Specimen(TOA5, ("AirT_C(42)", "BattV"), "2021-06-18T01:00:00", (18.27, 18.29)),
     "hobo": Specimen(HOBO, ("Temp, °C (LGR S/N: 1)",), FIRST, (20.1, 20.2)),
@@ -171,6 +219,10 @@ SPECIMENS = {
     "gleon": Specimen(GLEON, ("wtr_0", "wtr_0.5"), FIRST, (20.5, 20.25)),
     "cnv": Specimen(CNV, ("Temperature [ITS-90, deg C]",), FIRST, (12.5, 12.25)),
     "dwd": Specimen(DWD, ("44/RF_TU", "44/TT_TU"), FIRST, (70.0, 71.0, 72.5)),
+    "diver": Specimen(DIVER, ("PRESSURE [cmH2O]", "TEMPERATURE [°C]"), FIRST, (1039.5, 1039.25), "latin-1"),
+    "odv": Specimen(ODV, ("Oxygen [umol/l]", "Salinity [psu]"), FIRST, (300.5, 300.25)),
+    "plain-percent": Specimen(PERCENT, ("Feuchte",), FIRST, (80.1, 79.5), "cp1252"),
+    "plain-decimal-year": Specimen(DECIMAL_YEAR, ("chl",), "2021-06-18T00:00:00", (7.5, 7.25, 7.0)),
     "psl": Specimen(PSL, ("value",), "2021-01-01T00:00:00", (20.5, 20.25, *map(float, range(21, 31)), 21.5)),
     "plain-months": Specimen(MONTHS, ("value",), "2021-01-01T00:00:00", (20.5, 20.25)),
     "plain-excel": Specimen(EXCEL, ("Wasserstand",), FIRST, (1299.5, 999.25), "cp1252"),

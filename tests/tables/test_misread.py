@@ -63,3 +63,82 @@ def test_names_that_come_again_in_another_order_are_refused_with_no_advice_that_
     assert "row 13" in said
     assert "--missing" not in said
     assert "split the file" in said
+
+
+def series_of(name: str, cells: list[str], separator: str = ";") -> str:
+    return f"time{separator}{name}\n" + "".join(f"{HOURS[n]}{separator}{cell}\n" for n, cell in enumerate(cells))
+
+
+def test_a_point_between_thousands_beside_whole_numbers_is_asked_about_1_201_stood_between_950_and_903(tmp_path):
+    text = series_of("flow", ["950", "1.201", "1.105", "903", "870", "1.012"])
+    said = refusal(tmp_path, text)
+    assert "--decimal , --thousands . (1201)" in said
+    assert values(read(tmp_path, text, decimal=",", thousands="."), "flow")[:2] == [950, 1201]
+    assert values(read(tmp_path, text, thousands=","), "flow")[:2] == [950, 1.201]
+
+
+@pytest.mark.parametrize(
+    "cells", [["950", "1.25", "1.105", "903", "870"], ["1.201", "0", "1.105", "-999"], ["0.950", "101", "102", "103"]]
+)
+def test_other_fractions_and_marks_beside_three_decimals_are_no_thousands(tmp_path, cells):
+    assert values(read(tmp_path, series_of("flow", cells)), "flow") == list(map(float, cells))
+
+
+def test_hours_and_minutes_in_digits_beside_a_date_are_its_time_of_day_they_were_steps(tmp_path):
+    clocks = [0, 15, 30, 45, 100, 2345]
+    rows = "".join(f"18/06/2021,{clock},{n}\n" for n, clock in enumerate(clocks))
+    found = read(tmp_path, f"date,time,ph\n{rows}").observations.collect().sort("time")
+    assert [f"{time:%H%M}" for time in found["time"]] == [f"{clock:04d}" for clock in clocks]
+
+
+def test_a_year_alone_is_no_time_of_daily_rows_all_were_at_2021(tmp_path):
+    rows = "".join(f"2021,{day},{day / 10}\n" for day in range(1, 31))
+    found = read(tmp_path, f"Year,JD,ph\n{rows}").observations.collect().sort("time")
+    assert f"{found['time'][-1]:%Y-%m-%d}" == "2021-01-30"
+    assert "in most rows (2021 x30)" in refusal(tmp_path, f"Year,tag,ph\n{rows}")
+
+
+def test_units_above_the_names_are_not_the_names(tmp_path):
+    text = ",mg/L\n" + series_of("do", ["7", "8", "9"], ",")
+    assert values(read(tmp_path, text), "do") == [7, 8, 9]
+
+
+def test_a_decimal_comma_with_an_exponent_is_a_number(tmp_path):
+    assert values(read(tmp_path, series_of("flow", ["1,5E+03", "1,234E+03"])), "flow") == [1500, 1234]
+
+
+def test_a_date_that_a_spreadsheet_made_of_a_number_is_not_advised_to_be_cut_to_one(tmp_path):
+    assert "--trailing" not in refusal(tmp_path, series_of("x", ["3.1", "3.2", "3.Mai", "3.4"]))
+
+
+def test_numbers_in_two_units_are_refused_with_no_advice_to_take_both_off(tmp_path):
+    said = refusal(tmp_path, series_of("level", ["1.2 m", "120 cm", "1.3 m"]))
+    assert "--trailing cm" not in said
+    assert "'cm', 'm'" in refusal(tmp_path, series_of("level", ["120 cm", "1.2 m", "121 cm"]))
+
+
+def test_rows_with_a_field_more_than_names_are_refused_with_the_names_that_read_them(tmp_path):
+    rows = "".join(f"{n},{time},{n / 2}\n" for n, time in enumerate(HOURS))
+    said = refusal(tmp_path, f"time,ph\n{rows}")
+    assert "--skip-rows 1 --names row --names time --names ph" in said
+    assert values(read(tmp_path, f"time,ph\n{rows}", skip_rows=1, names=("row", "time", "ph")), "ph")[:2] == [0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "advice"),
+    [
+        ("Date", "44365.5", "--time-column Date --time-format excel (2021-06-18 12:00)"),
+        ("date", "202106", "--time-column date --time-format %Y%m (2021-06-01 00:00)"),
+        ("date", "2021169", "--time-column date --time-format %Y%j (2021-06-18 00:00)"),
+        ("date", "2021.4603", "--time-column date --time-format years (2021-06-18 00:00)"),
+        ("year", "2021.4603", "--time-format years (2021-06-18 00:00), or --time-direction forward"),
+        ("Datum", "18. Juni 2021", "--time-column Datum --time-format"),
+    ],
+)
+def test_times_in_no_known_form_are_asked_about_with_what_they_may_be(tmp_path, name, first, advice):
+    assert advice in refusal(tmp_path, f"{name},ph\n{first},7\n{first[:-1]}9,8\n")
+
+
+def test_european_abbreviations_of_zones_behind_a_time_are_read(tmp_path):
+    text = series_of("ph", ["1"]).replace("00:00;", "00:00 CEST;")
+    assert f"{read(tmp_path, text).observations.collect()['time'][0]:%d %H:%M}" == "17 22:00"

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError
 from sentinel.tables.dialects.cnv import CNV
+from sentinel.tables.dialects.diver import DIVER
 from sentinel.tables.dialects.dwd import DWD
 from sentinel.tables.dialects.erddap import ERDDAP
 from sentinel.tables.dialects.fluxnet import FLUXNET
 from sentinel.tables.dialects.gleon import GLEON
 from sentinel.tables.dialects.hobo import HOBO
 from sentinel.tables.dialects.ndbc import NDBC
+from sentinel.tables.dialects.odv import ODV
 from sentinel.tables.dialects.paleo import PALEO
 from sentinel.tables.dialects.pangaea import PANGAEA
 from sentinel.tables.dialects.plain import PLAIN, find_separator
@@ -20,7 +22,7 @@ from sentinel.tables.dialects.toa5 import TOA5
 
 __all__ = ["DIALECTS", "PLAIN", "Dialect", "Patch", "UnfinishedError", "find_dialect", "find_separator"]
 
-DIALECTS = (TOA5, HOBO, RDB, NDBC, SWMP, FLUXNET, PANGAEA, PALEO, ERDDAP, GLEON, PSL, DWD, CNV, PLAIN)
+DIALECTS = (TOA5, HOBO, RDB, NDBC, SWMP, FLUXNET, PANGAEA, PALEO, ERDDAP, GLEON, PSL, DWD, CNV, DIVER, ODV, PLAIN)
 """In the order in which they are tried; the last one takes what is left."""
 
 

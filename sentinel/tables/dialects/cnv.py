@@ -18,7 +18,8 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
     if end is None:
         raise UnfinishedError
     found = [re.match(r"# name \d+ = ([^:]+):\s*(.*?)\s*$", line) for line in lines[:end]]
-    pairs = [(one[1].strip(), one[2]) for one in found if one]
+    # Behind `flag:` stands its usual value in place of a title.
+    pairs = [(short := one[1].strip(), short if short == "flag" else one[2]) for one in found if one]
     titles = [title for _, title in pairs]
     names = tuple(title if titles.count(title) == 1 else f"{title} {short}" for short, title in pairs)
     bad = next((line.partition("=")[2].strip() for line in lines[:end] if line.startswith("# bad_flag")), None)

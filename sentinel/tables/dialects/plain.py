@@ -42,14 +42,24 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
         several = next((one for one in SEPARATORS[:-1] if sum(map(bool, split(rows[0][1], one))) > 1), None)
         return {"separator": several} if several else {}
     _, header, separator = best
-    below = [split(line, separator) for _, line in rows[header + 1 : header + 3]]
-    if below and is_units(below[0]):
-        if len(below) == 1:
-            raise UnfinishedError
-        units = {} if is_units(below[1]) else {"unit_rows": 1}
-    else:
-        units = {}
-    return {"separator": separator} | ({"skip_rows": rows[header][0]} if header else {}) | units
+    names, *below = (split(line, separator) for _, line in rows[header : header + 3])
+    units = _count_units(below)
+    if units and not names[0] and all(below[0]):
+        header, units = header + 1, 0  # the units stand above the names
+    return (
+        {"separator": separator}
+        | ({"skip_rows": rows[header][0]} if header else {})
+        | ({"unit_rows": units} if units else {})
+    )
+
+
+def _count_units(below: Sequence[Sequence[str]]) -> int:
+    """Count the rows of units below the names, of which there is one or none."""
+    if not below or not is_units(below[0]):
+        return 0
+    if len(below) == 1:
+        raise UnfinishedError
+    return int(not is_units(below[1]))
 
 
 def find_separator(lines: Sequence[str], columns: int) -> Patch:
@@ -90,6 +100,9 @@ def _find_header(fields: Sequence[Sequence[str]]) -> int | None:
         for n in range(1, len(counts) - 2)
         if counts[n] > 1 and counts[n] == len(fields[n + 1]) == len(fields[n + 2]) and _has_names(fields[n])
     ]
+    if not found:  # a header with a name too few, of which recognising says what it may mean
+        found = [n for n in range(len(counts) - 2) if 1 < counts[n] == counts[n + 1] - 1 and _has_names(fields[n])]
+        found = [n for n in found if len({*counts[n + 1 : n + 4]}) == 1]
     return next((n for n in found if _goes_on(fields, n)), found[0] if found else None)
 
 

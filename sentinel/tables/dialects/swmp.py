@@ -16,7 +16,7 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
         return None
     return {
         "time_column": "DateTimeStamp", "time_format": "%m/%d/%Y %H:%M", "flags": (f"F_*={GOOD}",),
-        "by": present(names, "StationCode"),
+        "by": present(names, "StationCode", "Station_Code"),
         "exclude": present(names, "F_Record", "isSWMP", "Historical", "ProvisionalPlus"),
     }  # fmt: skip
 

@@ -1,0 +1,80 @@
+"""Times of day beside a date: written with colons, as digits such as 1345, or as an hour and its minutes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import islice
+
+import polars as pl
+
+from sentinel.tables.cells import MissingMarks, TableOptions, number
+from sentinel.tables.decimals import ENOUGH_ROWS, texts_of
+from sentinel.tables.dialects import UnfinishedError
+from sentinel.tables.forms import common_forms, is_clock
+
+HOURS = ("hour", "hh")
+"""Names of hours that a date beside them lacks; `hr` may be a rate or a humidity."""
+_MINUTES = ("minute", "min", "mn")
+"""Names of minutes beside an hour; `mm`, which may be rain or a month, only beside `hh`."""
+_DIGITS = r"(.*[ _])?(time|hhmm|hour_?min(ute)?s?|zeit|uhrzeit|hora|heure)([ _(\[].*)?"
+"""Names of times of day that may be written as digits: 1345, and 15 for a quarter past midnight."""
+
+
+def with_hour(
+    head: pl.DataFrame, name: str, names: Sequence[str], options: TableOptions, *, growing: bool
+) -> str | tuple[str, ...]:
+    """Add the columns of hours and minutes to one of dates, of which each comes more than once."""
+    hour = next((one for one in names if one.lower() in HOURS), None)
+    if hour is None or has_clock(head[name]) or not _is_whole(head, hour, 24, options):
+        return name
+    texts = texts_of(head[name], options)
+    if any(re.search(r"%[HI]|^[a-z]", form) for form in common_forms(texts)) or texts.str.contains(r"[T ]\d\d").any():
+        return name  # it has its hour, or is a number of seconds
+    if texts.n_unique() == texts.len():
+        if growing and head.height < ENOUGH_ROWS:
+            raise UnfinishedError
+        if texts.len() > 1:
+            return name  # one row a day: the hour is a value, such as that of the highest temperature
+    known = (*_MINUTES, "mm") if hour.lower() == "hh" else _MINUTES
+    minute = next((one for one in names if one.lower() in known and _is_whole(head, one, 59, options)), None)
+    return (name, hour) if minute is None else (name, hour, minute)
+
+
+def _is_whole(head: pl.DataFrame, name: str, most: int, options: TableOptions) -> bool:
+    numbers = numbers_of(head, name, options)
+    return not numbers.is_empty() and bool((numbers.is_between(0, most) & (numbers.round() == numbers)).all())
+
+
+def numbers_of(head: pl.DataFrame, name: str, options: TableOptions) -> pl.Series:
+    """The cells of a column that are numbers."""
+    return head.select(number(pl.col(name), head[name].dtype, options)).to_series().drop_nulls()
+
+
+def has_clock(cells: pl.Series) -> bool:
+    """True for times that have a time of day already; spreadsheets write a date as midnight."""
+    if isinstance(cells.dtype, pl.Datetime):
+        # Counted by hand: no part of a stamp outside of the calendar can be asked for.
+        a_day = 86_400 * {"ms": 10**3, "us": 10**6, "ns": 10**9}[cells.dtype.time_unit]
+        return cells.dtype.time_zone is not None or bool((cells.to_physical() % a_day != 0).any())
+    return cells.dtype == pl.String and bool(cells.head(100).str.contains(r"\d:\d\d").any())
+
+
+def is_of_clock(cells: pl.Series, options: TableOptions) -> bool:
+    """True for a column of times of day without a date."""
+    if cells.dtype != pl.String:
+        return False
+    # Cell by cell: the first one tells for nearly every column, and an expression for each costs more than all of them.
+    marks = MissingMarks.of(options).texts
+    texts = (cell.strip() for cell in cells.head(100).to_list() if cell is not None)
+    told = [is_clock(text) for text in islice((text for text in texts if text not in marks), 20)]
+    return bool(told) and all(told)
+
+
+def is_of_digits(head: pl.DataFrame, name: str, options: TableOptions) -> bool:
+    """True for a column named as a time of day whose whole numbers are hours and minutes, such as 1345."""
+    if not re.fullmatch(_DIGITS, name.lower()):
+        return False
+    numbers = numbers_of(head, name, options)
+    fits = numbers.is_between(0, 2400) & (numbers % 100 < 60) & (numbers.round() == numbers)
+    return bool(fits.all()) and numbers.n_unique() > 1 and bool((numbers >= 100).any())

@@ -1,0 +1,78 @@
+"""Refusals of a table as a whole, which say what it may be and the options for that."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+
+import polars as pl
+
+from sentinel.domain.errors import DataError
+from sentinel.tables.cells import MORE, TableOptions
+from sentinel.tables.clocks import numbers_of
+from sentinel.tables.decimals import texts_of
+from sentinel.tables.times import instant
+
+DECIMAL_YEAR = r"(decimal|dec|frac\w*|dezimal)[ _.]?(year|yr|date|jahr)s?|(year|yr|date)[ _.]?(decimal|dec|frac\w*)"
+"""Names of numbers of years with their fraction."""
+_FIRST, _LAST = 1500, 2200
+_DAYS = (("excel", 20_000, 60_000), ("julian", 2_400_000, 2_500_000))
+_DIGITS = {6: ("%Y%m",), 7: ("%Y%j",), 8: ("%d%m%Y", "%m%d%Y")}
+"""Forms of dates written as so many digits, which are not recognised by themselves."""
+
+
+def refuse_short_header(head: pl.DataFrame, names: Sequence[str], options: TableOptions, where: str) -> None:
+    """Raise DataError where every row has more fields than the line of names has names."""
+    if MORE not in head.columns or options.names or head.height < 2 or head[MORE].null_count():
+        return
+    named = " ".join(f"--names {shlex.quote(name)}" for name in ("row", *names))
+    raise DataError(
+        f"{where}: every row has more fields than the {len(names)} names ({', '.join(names[:12])}); where the first "
+        f"column is one without a name, as write.table of R writes it: --skip-rows {options.skip_rows + 1} {named}; "
+        "where a decimal comma stands between commas, write the table with another separator"
+    )
+
+
+def refuse_unread_times(head: pl.DataFrame, named: Sequence[str], options: TableOptions, where: str) -> None:
+    """Raise DataError where columns are named as times, but hold none in a known form: with what the first may be."""
+    for name in named:
+        texts = texts_of(head[name], options)
+        if texts.is_empty():
+            continue
+        column = f"--time-column {shlex.quote(name)} --time-format"
+        readings = [
+            f"{column} {form} ({read:%Y-%m-%d %H:%M})"
+            for form in _forms_of(texts[0])
+            if (read := pl.select(instant(pl.lit(texts[0]), pl.String(), TableOptions(time_format=form))).item())
+        ]
+        say = ", or ".join(readings) or f"{column} '...', with the letters of strftime"
+        raise DataError(f"{where}: column {name!r} holds {texts[0]!r}, a time in no known form; say which: {say}")
+
+
+def _forms_of(text: str) -> Iterator[str]:
+    """List the forms of time that a number can have."""
+    if not re.fullmatch(r"\d+([.,]\d+)?", text):
+        return
+    number = float(text.replace(",", "."))
+    yield from (form for form, low, high in _DAYS if low <= number < high)
+    if _FIRST <= number < _LAST and not text.isdigit():
+        yield "years"
+    yield from _DIGITS.get(len(text), ())
+
+
+def refuse_years_as_steps(head: pl.DataFrame, options: TableOptions, where: str) -> None:
+    """Raise DataError where numbers that are taken as steps look like years with a fraction."""
+    if options.time_format is not None or options.time_direction is not None:
+        return
+    numbers = numbers_of(head, options.time_name, options)
+    if numbers.len() < max(2, head.height // 2) or not numbers.is_between(_FIRST, _LAST).all():
+        return
+    fractions = numbers.filter(numbers != numbers.floor())
+    if fractions.is_empty():
+        return
+    read = pl.select(instant(pl.lit(fractions[0]), pl.Float64(), TableOptions(time_format="years"))).item()
+    raise DataError(
+        f"{where}: numbers such as {fractions[0]:.15g} in column {options.time_name!r} can be read in two ways; say "
+        f"which with --time-format years ({read:%Y-%m-%d %H:%M}), or --time-direction forward (steps of any length)"
+    )
