@@ -12,7 +12,8 @@ from sentinel.domain.labels import extend_name
 from sentinel.domain.observation import Rejection
 from sentinel.sources.rows import Rows, flat_numbers, microseconds_of
 
-LONGEST_PAYLOAD = 1 << 20
+LONGEST_PAYLOAD, LONGEST_NUMBER = 1 << 20, 1_000
+"""Bytes that JSON and a number may have; a number is never read by its beginning alone."""
 
 
 class Payloads:
@@ -25,7 +26,8 @@ class Payloads:
         """Take the observations of one message; `key` is that of its series, or of all but the place in JSON."""
         settings, place = self._settings, len(rows)
         if not settings.values:
-            rows.add(key, arrived_us, payload[:100].decode("utf-8", "replace"), place)
+            text = payload[:LONGEST_NUMBER].decode("utf-8", "replace") + "..." * (len(payload) > LONGEST_NUMBER)
+            rows.add(key, arrived_us, text, place)
             return
         try:
             found = json.loads(payload) if len(payload) <= LONGEST_PAYLOAD else None

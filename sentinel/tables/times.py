@@ -34,10 +34,10 @@ Repeated: TypeAlias = Literal["earliest", "latest"]
 """Which of the two a naive time is that the clocks make happen twice."""
 _LONGEST_S = 2.5e11
 """Seconds from 1970 past which no year has a name; larger numbers would not fit."""
-ISO_PATTERN = (
-    r"^\s*(?<date>\d{4}-\d{2})(?<day>-\d{2})?"
-    r"(?:[T ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d{1,9}))?)?)?"
-    r"\s*(?<offset>[Zz]|[+-]\d{2}(?::?\d{2})?)?\s*$"
+ISO_PATTERN = (  # [0-9], as \d also means digits of other scripts, which polars does not read as numbers
+    r"^\s*(?<date>[0-9]{4}-[0-9]{2})(?<day>-[0-9]{2})?"
+    r"(?:[T ](?<hour>[0-9]{2}):(?<minute>[0-9]{2})(?::(?<second>[0-9]{2})(?:[.,](?<fraction>[0-9]{1,9}))?)?)?"
+    r"\s*(?<offset>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?\s*$"
 )
 _MEAN_YEAR_US = 31_556_952_000_000
 _UTC_US = pl.Datetime("us", "UTC")

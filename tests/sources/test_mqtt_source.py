@@ -68,6 +68,14 @@ def test_a_payload_is_a_number_of_the_time_at_which_it_comes() -> None:
     assert frame.rejected == {"missing": 2, "not_finite": 1, "not_a_number": 6}
 
 
+def test_a_number_of_more_than_100_characters_is_not_read_by_its_beginning() -> None:
+    frame = read(
+        *(Given(text.encode()) for text in ("9" * 403, "0" * 110 + "8.1", "8." + "1" * 100 + " mg/l", "9" * 2_000))
+    )
+    assert told(frame) == [("lakes/peter/ph", NOW, 8.1)]
+    assert frame.rejected == {"not_finite": 1, "not_a_number": 2}
+
+
 def test_values_and_time_are_found_in_json() -> None:
     body = json.dumps(
         {"ph": 8.1, "water": [{"temp": 12}], "on": True, "at": "2023-11-14T22:00:00Z", "note": "x"}

@@ -51,6 +51,7 @@ def one_time(written: str, **settings) -> str | None:
         ("2020-01-01T24:00:00", "2020-01-02T00:00:00+00:00"),
         ("2020-01-01T24:30:00", None),
         ("2020-01-01T12:60", None),
+        ("2020-01-01T\N{ARABIC-INDIC DIGIT THREE}0:00", None),  # once it ended the reading of the whole table
         ("01/02/2020", None),
         ("yesterday", None),
         ("", None),

@@ -1,6 +1,7 @@
 """Look for bytes that a reader neither takes, counts nor refuses: `python -m tests.studies.fuzz.run --seconds 600`.
 
-What is found is shrunk by hypothesis, written to `corpus/` and said; the exit code is 1 then.
+What is found is shrunk by hypothesis, written to `corpus/` and said; the exit code is 1 then. With `--write` the counts
+of the readers that were searched go to docs/endurance.md.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -17,8 +19,21 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.studies.fuzz.readers import READERS
+from tests.studies.fuzz.readers import READERS, Outcome
+from tests.studies.page import ENDURANCE, rows_of, when_and_on_what, write_section
 
+HEADING = "Sent anything"
+TEXT = """\
+Written by `python -m tests.studies.fuzz.run --seconds 600 --write`: good examples that hypothesis cuts, doubles and
+puts odd pieces into. An input is *taken* if an observation came of it (of `inspect`: if it was described), *left out*
+if it was counted under a reason and no more, *refused* if the sender or the operator is told so, *empty* if there is
+nothing in it. A crash is any other end, or a reading that an independent one contradicts: of remote write that of
+Google's protobuf, of JSON the objects in it, of MQTT the number of the payload, of line protocol the same lines between
+two others. What was found so is repaired, and is read by the fast tests: `tests/studies/fuzz/corpus/`.
+"""
+HEAD = """\
+| reader | inputs | taken | left out | refused | empty | crashes | how long | when, where |
+|---|---|---|---|---|---|---|---|---|"""
 AT_ONCE = 500
 """Examples between two looks at the clock."""
 ODD = (
@@ -43,19 +58,19 @@ def _edit(data: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
     return data
 
 
-def search(name: str, seconds: float, first: int) -> tuple[int, bytes | None]:
-    """Try until the time is over; how many were tried, and what was found."""
+def search(name: str, seconds: float, first: int) -> tuple[Counter[Outcome], bytes | None]:
+    """Try until the time is over; what became of all inputs, and what was found."""
     read, seeds = READERS[name]
-    until, tried, last = time.monotonic() + seconds, 0, b""
+    until, became, last = time.monotonic() + seconds, Counter[Outcome](), b""
 
     def check(data: bytes) -> None:
-        nonlocal tried, last
-        tried, last = tried + 1, data
-        read(data)
+        nonlocal last
+        last = data
+        became[read(data)] += 1
 
     for number in count(first):
         if time.monotonic() >= until:
-            return tried, None
+            return became, None
         run: Callable[[], None] = seed(number)(
             settings(max_examples=AT_ONCE, deadline=None, database=None, suppress_health_check=list(HealthCheck))(
                 given(mutated(seeds))(check)
@@ -65,7 +80,7 @@ def search(name: str, seconds: float, first: int) -> tuple[int, bytes | None]:
             run()
         except Exception:  # noqa: BLE001 - whatever it is, it was found
             traceback.print_exc(limit=-4)
-            return tried, last  # the shrunk one is run last
+            return became, last  # the shrunk one is run last
     raise AssertionError
 
 
@@ -74,17 +89,26 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--seconds", type=float, default=600.0)
     arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--write", action="store_true")
     arguments.add_argument("names", nargs="*", default=list(READERS))
-    given_ = arguments.parse_args()
+    asked = arguments.parse_args()
     failed = False
-    for name in given_.names:
-        tried, found = search(name, given_.seconds, given_.seed)
-        print(f"{name}: {tried:,} tried, {'found ' + ascii(found)[:200] if found is not None else 'nothing found'}")
+    for name in asked.names:
+        became, found = search(name, asked.seconds, asked.seed)
+        cells = [name, *(f"{n:,}" for n in (became.total(), *(became[one] for one in reversed(Outcome))))]
+        cells += ["1" if found is not None else "0", f"{asked.seconds:g} s, seed {asked.seed}", when_and_on_what()]
+        row = f"| {' | '.join(cells)} |"
+        print(row, flush=True)
+        if asked.write:
+            lines = rows_of(ENDURANCE, HEADING) | {name: row}
+            write_section(ENDURANCE, HEADING, f"{TEXT}\n{HEAD}\n" + "\n".join(lines.values()))
         if found is not None:
             failed = True
             folder = Path(__file__).parent / "corpus" / name
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / hashlib.sha256(found).hexdigest()[:12]).write_bytes(found)
+            path = folder / hashlib.sha256(found).hexdigest()[:12]
+            path.write_bytes(found)
+            print(f"found {ascii(found)[:200]}; written to {path}", flush=True)
     return failed
 
 
