@@ -11,7 +11,7 @@ import numpy as np
 
 from sentinel.analysis.short import FEWEST, WholeRecord
 from sentinel.config import RISE, SHORTEST_SEASON_TICKS
-from sentinel.domain.channels import UNKNOWN, Estimates
+from sentinel.domain.channels import JUMPED, UNKNOWN, Estimates
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.observation import STEP_US, Axis, NumberAxis
 from sentinel.domain.spans import DAY, NEVER_US, moment_in_words, print_rounded, print_season
@@ -258,9 +258,8 @@ def seasons_in_words(record: SeriesRecord, plan: Plan, seasons: Iterable[float])
 def _recovery_in_words(record: SeriesRecord) -> str:
     """Write the recovery time; empty where lag-1 is not above 0 or does not tell it; unknown after a jump."""
     known, lag1 = known_recovery(record.estimates)
-    if known == "at least" and any(
-        "one_sided" in alarm.remarks and cleared is None for alarm, cleared in record.alarms
-    ):
+    is_one_sided = any("one_sided" in alarm.remarks and cleared is None for alarm, cleared in record.alarms)
+    if known == "at least" and (is_one_sided or record.estimates.spread > JUMPED):
         return f", recovery time {SHIFTED}"
     return f", recovery time {known} {record.length(-1 / math.log(lag1))}" if known else ""
 

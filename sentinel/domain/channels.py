@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import nan
+from math import log, nan
 from operator import attrgetter
 from typing import Generic, NamedTuple, TypeVar
 
@@ -39,6 +39,11 @@ class Estimates(NamedTuple, Generic[T]):
         """Apply a function to every estimate."""
         return Estimates(*map(change, self))
 
+
+JUMPED = log(40.0)
+"""Spread above which a series of which nothing but "very slow" is known has jumped: 20 simulated lakes gained up to 32
+times their variance before they tipped, and more than 100 times within a week of it, while series at rest with a lag-1
+autocorrelation of 0.99 change by 8 times."""
 
 UNKNOWN = Estimates(*[nan] * len(Estimates._fields))
 """The estimates of a series that is not ready; all share one NaN, so that the tuple equals itself."""

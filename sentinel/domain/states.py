@@ -14,7 +14,7 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.domain.channels import UNKNOWN, Estimates
+from sentinel.domain.channels import JUMPED, UNKNOWN, Estimates
 from sentinel.domain.flags import CheckCount
 from sentinel.domain.labels import read_key
 from sentinel.domain.spans import NEVER_US
@@ -196,8 +196,9 @@ class SeriesView:
 
     @property
     def shifted(self) -> bool:
-        """True if an open alarm is one-sided: a jump of the level, after which numbers are of the jump, does that."""
-        return any(rule.alarm_id and "one_sided" in rule.remarks for rule in self.rules)
+        """True if numbers may be of a jump of the level: an open alarm is one-sided, or the variance far too large."""
+        is_one_sided = any(rule.alarm_id and "one_sided" in rule.remarks for rule in self.rules)
+        return is_one_sided or self.estimates.spread > JUMPED
 
     @property
     def period_seconds(self) -> float:

@@ -11,7 +11,6 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
-from typing import Any
 
 import numpy as np
 
@@ -212,15 +211,13 @@ class _Line:
             self._metrics.readings_dropped.inc(block.points, sink=self._writer.name, reason="damaged")
             return
         time_ms, column, value = rows
+        known = [
+            {**own, "source": source, "series": name, **exposed(name, self._writer.shown_labels)}
+            for name, source in about["series"]
+        ]
         begins = np.flatnonzero(np.diff(column, prepend=-1))
         for begin, end in zip(begins.tolist(), [*begins[1:].tolist(), column.size], strict=True):
             at, number = divmod(int(column[begin]), len(about["numbers"]))
-            (name, source), (metric, kind, label) = about["series"][at], about["numbers"][number]
-            labels: dict[str, Any] = {
-                **own,
-                "source": source,
-                "series": name,
-                **exposed(name, self._writer.shown_labels),
-            }
-            labels |= {"__name__": f"sentinel_series_{metric}", "detector": kind, "threshold": label}
+            metric, kind, label = about["numbers"][number]
+            labels = {**known[at], "__name__": f"sentinel_series_{metric}", "detector": kind, "threshold": label}
             yield Points(labels, time_ms[begin:end].tolist(), value[begin:end].tolist())
