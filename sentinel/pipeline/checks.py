@@ -36,7 +36,8 @@ _FOR_SPIKE = 3
 _NONE = -1
 _RANGE, _GAP, _FLAT, _RATE, _SPIKE = range(5)
 _TOLERANCE, _GATE = 12, 13  # among the limits; those of check k are at 2 k + 2 and 2 k + 3, of the range at 0 to 3
-_RUN, _KNOWN, _LAST_TICK, _SUSPECT = range(4)
+_RUN, _KNOWN, _LAST_TICK, _FLAT_SINCE, _SUSPECT = range(5)
+_LOW, _HIGH = -2, -1  # among the values
 _FAILED = _SUSPECT + len(CHECKS)
 _COUNTS = _FAILED + len(CHECKS)
 
@@ -45,10 +46,10 @@ class CheckState(NamedTuple):
     """Everything needed to continue; one row per series, without columns where nothing is checked."""
 
     counts: Ints
-    """Values kept out in a row; values since the last restart; tick of the last one, -1 = none; then by check how many
-    were suspect, and how many failed; (series, 13)."""
+    """Values kept out in a row; values since the last restart; tick of the last one, -1 = none; tick since which they
+    have been flat; then by check how many were suspect, and how many failed; (series, 14)."""
     values: Floats
-    """The latest values, the n-th at place n modulo their number."""
+    """The latest values, the n-th at place n modulo their number; the least and the largest since they are flat."""
     ticks: Ints
     """Their ticks."""
 
@@ -70,13 +71,16 @@ class Checks:
     def __init__(self, plan: Plan, *, threads: int = 1) -> None:
         self._plan, self._threads = plan.checks, threads
         self._limits = np.array(plan.checks or ())
-        self._kept = max((_FOR_SPIKE, *plan.checks.flat_line_ticks)) if plan.checks else 0
+        # Without a tolerance a flat line ends with the first other value: those before it need not be looked at again.
+        flat = plan.checks.flat_line_ticks if plan.checks and plan.checks.tolerance else ()
+        self._kept = max((_FOR_SPIKE, *flat)) if plan.checks else 0
 
     def init(self, series: int) -> CheckState:
         """Make the state of series of which nothing was seen."""
         counts = np.zeros((series, _COUNTS if self._plan else 0), np.int64)
         counts[:, _LAST_TICK : _LAST_TICK + 1] = _NONE
-        return CheckState(counts, np.zeros((series, self._kept)), np.zeros((series, self._kept), np.int64))
+        kept = self._kept
+        return CheckState(counts, np.zeros((series, kept + 2 if kept else 0)), np.zeros((series, kept), np.int64))
 
     def advance(self, state: CheckState, block: Block) -> tuple[CheckState, Block, Checked | None]:
         """Check a block; also give it with what is kept out missing. The state is not modified."""
@@ -151,7 +155,9 @@ def _check_value(
             suspect, fail = limits[2 * k + 2], limits[2 * k + 3]
             if suspect == math.inf and fail == math.inf:
                 continue
-            measured = _measure(k, x, tick, count, values, ticks, limits[_TOLERANCE])
+            if k == _FLAT:
+                _follow_flat(x, tick, count, values, ticks, limits[_TOLERANCE])
+            measured = _measure(k, x, tick, count, values, ticks)
             if math.isnan(measured):
                 continue
             grade = FAIL if measured > fail else SUSPECT if measured > suspect else GOOD
@@ -159,7 +165,7 @@ def _check_value(
                 found, which = grade, k
             elif found == UNKNOWN:
                 found = GOOD
-        at = count[_KNOWN] % values.shape[0]
+        at = count[_KNOWN] % ticks.shape[0]
         values[at], ticks[at] = x, tick
         count[_KNOWN] += 1
         count[_LAST_TICK] = tick
@@ -185,15 +191,15 @@ def _grade_range(x: float, limits: Floats) -> int:
 
 
 @part
-def _measure(k: int, x: float, tick: int, count: Ints, values: Floats, ticks: Ints, tolerance: float) -> float:
+def _measure(k: int, x: float, tick: int, count: Ints, values: Floats, ticks: Ints) -> float:
     """Give what check `k` holds against its limits; NaN where what is before the value does not suffice."""
-    known, room = count[_KNOWN], values.shape[0]
+    known, room = count[_KNOWN], ticks.shape[0]
     if k == _GAP:
         return float(tick - count[_LAST_TICK]) if count[_LAST_TICK] != _NONE else math.nan
     if known < (_FOR_SPIKE if k == _SPIKE else 1):
         return math.nan
     if k == _FLAT:
-        return _flat_for(x, tick, known, values, ticks, tolerance) + 0.5  # as long as its limit is long enough
+        return float(tick - count[_FLAT_SINCE]) + 0.5  # as long as its limit is long enough
     before = (known - 1) % room
     if k == _RATE:
         return float(abs(x - values[before]) / (tick - ticks[before]))
@@ -202,13 +208,19 @@ def _measure(k: int, x: float, tick: int, count: Ints, values: Floats, ticks: In
 
 
 @part
-def _flat_for(x: float, tick: int, known: int, values: Floats, ticks: Ints, tolerance: float) -> float:
-    """Give the ticks for which the values up to this one have lain within the tolerance of each other."""
-    low = high = x
-    start, room = tick, values.shape[0]
-    for i in range(known - 1, max(-1, known - 1 - room), -1):
-        low, high = min(low, values[i % room]), max(high, values[i % room])
-        if high - low > tolerance:
-            break
-        start = ticks[i % room]
-    return float(tick - start)
+def _follow_flat(x: float, tick: int, count: Ints, values: Floats, ticks: Ints, tolerance: float) -> None:
+    """Note since when the values up to this one have lain within the tolerance of each other.
+
+    Only a value that ends this is held against those before it, as far as they are kept: longer is not asked for.
+    """
+    known, room = count[_KNOWN], ticks.shape[0]
+    low, high = min(values[_LOW], x), max(values[_HIGH], x)
+    if known == 0 or high - low > tolerance:
+        low = high = x
+        count[_FLAT_SINCE] = tick
+        for i in range(known - 1, max(-1, known - 1 - room), -1):
+            if max(high, values[i % room]) - min(low, values[i % room]) > tolerance:
+                break
+            low, high = min(low, values[i % room]), max(high, values[i % room])
+            count[_FLAT_SINCE] = ticks[i % room]
+    values[_LOW], values[_HIGH] = low, high

@@ -217,6 +217,34 @@ def test_flat_line_does_as_ioos_qc(qartod: Any, seed: int, first: int, more: int
     assert np.array_equal(bad(ours), bad(expected))
 
 
+def flat_since(values: Floats, tolerance: float) -> list[int]:
+    """For how many ticks each value and those before it have lain within the tolerance of each other."""
+    found = []
+    for t, x in enumerate(values):
+        start, low, high = t, x, x
+        for i in np.flatnonzero(~np.isnan(values[:t]))[::-1].tolist():
+            low, high = min(low, values[i]), max(high, values[i])
+            if high - low > tolerance:
+                break
+            start = i
+        found.append(t - start)
+    return found
+
+
+@given(st.integers(0, 10_000), st.integers(1, 40), st.sampled_from([0.0, 0.1, 0.4, 1.5]), st.floats(0.0, 0.5))
+@settings(max_examples=40, deadline=None)
+def test_a_flat_line_is_as_long_as_looking_at_all_values_before_says(
+    seed: int, ticks: int, tolerance: float, missing: float
+) -> None:
+    """Of slow ramps and walks with holes, far longer than what is kept of them."""
+    random = np.random.default_rng(seed)
+    values = np.round(np.cumsum(random.choice([-0.1, 0.0, 0.0, 0.1], 300)), 1)
+    values[random.random(300) < missing] = np.nan
+    ours = flags(values, flat_line={"suspect": f"{ticks}h", "tolerance": tolerance})
+    there = ~np.isnan(values)
+    assert np.array_equal(ours[there] == SUSPECT, np.array(flat_since(values, tolerance))[there] >= ticks)
+
+
 @given(st.integers(0, 10_000), st.floats(1.0, 2.0))
 @settings(max_examples=40, deadline=None)
 def test_spike_by_the_past_alone_finds_the_lone_spikes_that_ioos_qc_finds_with_both_neighbours(
