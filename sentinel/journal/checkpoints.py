@@ -134,7 +134,7 @@ class Checkpoints:
             self._known.save(connection)
             # A generation known to be corrupt must not push out the one that was loaded instead.
             found = connection.execute(
-                "SELECT id, created_us, (SELECT sum(length(data)) FROM checkpoint_piece WHERE checkpoint = id)"
+                "SELECT id, created_us, (SELECT total(length(data)) FROM checkpoint_piece WHERE checkpoint = id)"
                 " FROM checkpoint WHERE complete = 1 ORDER BY id"
             ).fetchall()
             room = max(PIECE_BYTES, size_bytes(self._database) // OLDER_SHARE)
