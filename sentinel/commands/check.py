@@ -203,6 +203,8 @@ def _series(settings: Settings, entry: SeriesSettings) -> Iterator[str]:
     for cadence in _LISTED_CADENCES:
         yield f"if it is {cadence}:"
         yield from (f"  {line}" for line in _in_brief(settings, name, cadence))
+        for fault in entry.checks.faults_at(cadence) if entry.checks else ():
+            yield f"  check {' '.join(map(str, fault.path))} cannot act as it is meant: {fault.message}"
 
 
 def _in_brief(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:

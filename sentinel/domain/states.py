@@ -177,6 +177,8 @@ class SeriesView:
     """Which they were and how often each, as far as that is remembered, whatever has become of them since."""
     checks: tuple[CheckCount, ...] = ()
     """Values that a check has called suspect or failed so far, by check; those without any are left out."""
+    checks_unable: tuple[str, ...] = ()
+    """Checks that cannot act as they are meant on the cadence that was found, and why."""
     thresholds: tuple[float, ...] = ()
     readings: tuple[float, ...] = ()
     """One per threshold, in null standard deviations; NaN while not ready."""

@@ -328,14 +328,14 @@ class Snapshot:
         source = self._sources[self._state.source_of[i]]
         code, why = (codes[i] for codes in self._codes)
         first = first_names(self._state.renamed).get(name, name)
-        return Known(name, source, self._pipeline.settings.series_for(name).unit, STATES[code], REASONS[why], first)
+        return Known(name, source, self._pipeline.settings.series_for(name), STATES[code], REASONS[why], first)
 
     def _view_waiting(self, i: int) -> SeriesView:
         """Make the view of a series whose cadence is not known yet."""
         times_us, _ = self._state.waiting.get(i, (NO_INTS, None))
         newest_us = int(times_us.max()) if times_us.size else -1
-        name, source, unit, state, why, _ = self._known(i)
-        return SeriesView(name, source, state, why, time_us=newest_us, unit=unit)
+        name, source, entry, state, why, _ = self._known(i)
+        return SeriesView(name, source, state, why, time_us=newest_us, unit=entry.unit)
 
 
 @lru_cache(maxsize=2)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from detectors.spectrum import recovery_band
+from sentinel.config import SeriesSettings
 from sentinel.domain.channels import Estimates
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.events import alarm_id, remark_names
@@ -26,6 +27,7 @@ from sentinel.pipeline.cohort import (
     tie_share,
     values_left_out,
 )
+from sentinel.pipeline.plan import Plan
 from sentinel.pipeline.results import strongest
 
 
@@ -34,7 +36,7 @@ class Known(NamedTuple):
 
     name: str
     source: str
-    unit: str
+    settings: SeriesSettings
     state: State
     """Now: silence since its last tick counts too."""
     reason: Reason
@@ -72,15 +74,22 @@ def view_rows(cohort: Cohort, members: CohortState, rows: Ints, known: Sequence[
             window_us, ties, out, readings,
         ) = numbers  # fmt: skip
         yield SeriesView(
-            one.name, one.source, one.state, one.reason, since_us=since_us, unit=one.unit, cadence_seconds=seconds,
-            half_life_ticks=plan.half_life, ticks=ticks, missing_ticks=missing, warm_up_left=left, time_us=time_us,
+            one.name, one.source, one.state, one.reason, since_us=since_us, unit=one.settings.unit,
+            cadence_seconds=seconds, half_life_ticks=plan.half_life, ticks=ticks, missing_ticks=missing,
+            warm_up_left=left, time_us=time_us,
             value=value, residual=residual, estimates=estimated, recovery_seconds=center,
             recovery_low_seconds=low, recovery_high_seconds=high, evidence=evidence, e_value=e_value,
             window_ticks=plan.window, windows=windows, window_us=window_us, tie_share=ties, left_out=out,
             fill_values=fill_values.get(i, ()), values_left_out=values_out.get(i, ()),
-            checks=counts_by_check(members.checks, int(rows[i])), thresholds=thresholds, readings=tuple(readings),
-            rules=of_rules,
+            checks=counts_by_check(members.checks, int(rows[i])), checks_unable=_find_unable(one.settings, plan),
+            thresholds=thresholds, readings=tuple(readings), rules=of_rules,
         )  # fmt: skip
+
+
+def _find_unable(settings: SeriesSettings, plan: Plan) -> tuple[str, ...]:
+    """Say which checks cannot act as they are meant on the cadence that was found."""
+    faults = settings.checks.faults_at(plan.cadence) if plan.checks and settings.checks else ()
+    return tuple(f"{' '.join(map(str, fault.path))}: {fault.message}" for fault in faults)
 
 
 def count_left_out(cohorts: Sequence[CohortState], source_of: Ints, sources: Sequence[str]) -> dict[str, int]:

@@ -143,3 +143,15 @@ def test_a_page_that_everybody_can_read_is_remarked_on_and_so_is_a_web_file_that
     path.write_text("tls_server_config: {cert_file: none.crt, key_file: none.key}\n")
     (line,) = remarked(web={"listen": "0.0.0.0:9814", "config_file": str(path)})
     assert line.startswith(f"web: {path}: tls_server_config.cert_file and key_file: {tmp_path}/none.crt: No such file")
+
+
+def test_checks_that_cannot_act_on_a_cadence_that_may_be_learnt_are_named(tmp_path: Path, capsys) -> None:
+    file = tmp_path / "lake.yaml"
+    file.write_text(
+        "sources: [{kind: simulate, name: lake, system: lake}]\n"
+        "series: [{match: '*', checks: {flat_line: {fail: 30m}, gap: {fail: 12w}}}]\n"
+    )
+    assert entry_point(["check", str(file)]) == 0
+    said = [line.strip() for line in capsys.readouterr().out.splitlines() if "cannot act" in line]
+    assert any(line.startswith("check flat_line fail") and "30m is shorter than a tick" in line for line in said)
+    assert not any("gap" in line for line in said)

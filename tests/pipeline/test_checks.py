@@ -21,6 +21,7 @@ from sentinel.pipeline.limits import limits_of
 from sentinel.pipeline.migrate import migrate
 from sentinel.pipeline.pipeline import Pipeline
 from sentinel.pipeline.plan import plan_for
+from sentinel.pipeline.snapshot import Snapshot
 from tests.pipeline.streams import (
     Floats,
     ar1,
@@ -331,3 +332,13 @@ def test_limits_are_in_ticks_of_the_series() -> None:
     assert half
     assert (half.fail_gap, half.fail_flat, half.fail_rate) == (6.0, 10.0, 1.5)
     assert (hour.fail_gap, hour.fail_flat, hour.fail_rate) == (3.0, 5.0, 3.0)
+
+
+def test_a_view_names_the_checks_that_cannot_act_on_the_cadence_that_was_found() -> None:
+    vain = {"flat_line": {"suspect": "30m", "fail": "6h"}, "gap": {"fail": "1d"}}
+    for checks, unable in ((vain, 1), (ALL, 0)):
+        pipeline = Pipeline(Settings.model_validate({"series": [{"match": "*", "checks": checks}]}))
+        state = through(pipeline, [numbered(batch_of(rough(1)))], finish=False).state
+        (view, *_) = Snapshot(pipeline, state, taken_us=0, watermarks={}).views()
+        assert len(view.checks_unable) == unable
+        assert all("flat_line suspect: 30m" in why for why in view.checks_unable)

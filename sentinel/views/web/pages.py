@@ -278,8 +278,8 @@ _environment.filters |= {
 _SAME = (
     "name", "source", "cadence_seconds", "half_life_ticks", "ticks", "missing_ticks", "warm_up_left", "value", "unit",
     "residual", "recovery_seconds", "recovery_low_seconds", "recovery_high_seconds", "period_seconds", "evidence",
-    "e_value", "windows", "tie_share", "left_out", "fill_values", "values_left_out", "thresholds",
-    "readings", "held",
+    "e_value", "windows", "tie_share", "left_out", "fill_values", "values_left_out", "checks_unable",
+    "thresholds", "readings", "held",
 )  # fmt: skip
 _SAME_OF_RULES = (
     "kind", "label", "side", "relative", "threshold", "baseline_left", "baseline_disagrees", "alpha", "severity",
