@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 PATIENCE = 10.0
 """It rests for this many times as long as it has worked: a long journal is replayed rarely."""
+BYTES_PER_SECOND = 1_000
+"""It rests for so long that what it adds to the journal is no more than this: 86 MB a day."""
 
 
 class Amender:
@@ -38,7 +40,8 @@ class Amender:
     def look(self, corrected: int, amended: int, state: PipelineState) -> None:
         """Begin if a batch up to `corrected` has corrections and they have taken effect up to `amended` only."""
         is_running = self._thread is not None and self._thread.is_alive()
-        if corrected > max(amended, self._failed) and not is_running and monotonic() >= self._rests_until:
+        rests_until = self._rests_until + (self._last.size / BYTES_PER_SECOND if self._last else 0.0)
+        if corrected > max(amended, self._failed) and not is_running and monotonic() >= rests_until:
             self._thread = Thread(target=self._run, args=(corrected, state), name="amend", daemon=True)
             self._thread.start()
 

@@ -8,6 +8,7 @@ finds either what was or what is, and computes nothing again. What corrects a va
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Set
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ from sentinel.runtime.amending import CONFIRMED, RAISED, Body, Latest, find_late
 from sentinel.runtime.replica import Replica
 from sentinel.runtime.retrace import only
 from sentinel.text.claims import body_of
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -49,6 +52,8 @@ class Recomputed:
     """Batch up to which it has come."""
     outdated: bool = False
     """More series have to be read than were known at first."""
+    size: int = 0
+    """Bytes that it has added to the journal."""
     bodies: list[Body] = field(default_factory=list)
     """Events that followed."""
 
@@ -66,9 +71,13 @@ class Recomputed:
     def conclude(self, journal: Journal, state: PipelineState) -> dict[str, Any] | None:
         """Give the fact for the journal that puts these series into the place of those of the running state.
 
-        None, and `outdated`, where other series are affected now than when this began.
+        None where that cannot be, and has to begin again; `outdated` if other series are affected now than at first.
         """
-        self.catch_up(journal)
+        try:
+            self.catch_up(journal)
+        except StateError as error:
+            logger.warning("corrected values have not taken effect yet", extra={"why": str(error)})
+            return None
         fact: dict[str, Any] = {"action": AMENDED, "until": self.until, "too_old": self.too_old, "state": ""}
         fact |= {"verdicts": [], "raised": []}
         if not self.corrected.size:
@@ -80,8 +89,9 @@ class Recomputed:
             return None
         names = {state.names[i] for i in affected.moved.tolist()}
         former = (each for renamed in state.renamed if names & set(renamed) for each in renamed)
-        state_of = to_text(cut(self.replica.state, affected.moved))
-        return fact | self._judge(journal, names | set(former)) | {"state": state_of}
+        text = to_text(cut(self.replica.state, affected.moved))
+        self.size = len(text)
+        return fact | self._judge(journal, names | set(former)) | {"state": text}
 
     def _judge(self, journal: Journal, names: Set[str]) -> dict[str, Any]:
         """Hold the alarms that were sent against those that follow now; give verdicts that are news, and new alarms."""

@@ -234,3 +234,19 @@ def test_corrections_from_before_all_checkpoints_are_too_old_and_counted_apart(t
     rig.feed(forgotten, frame(50, 100, known))
     assert rig.count("observations_rejected_total", **too_old) == 50.0 + 150.0 + 150.0
     assert rig.count("observations_late_total", **SOURCE) == 0.0
+
+
+def test_corrections_of_a_series_that_is_retired_since_change_nothing_and_are_done_with(tmp_path: Path) -> None:
+    rig, known = Rig(tmp_path), VALUES.copy()
+    rig.feed(frame(0, 100))
+    known[:, 0] = QUIET
+    rig.feed(frame(0, 100, known))
+    found = begin(rig.journal, rig.engine.state, rig.engine.corrected)
+    found.catch_up(rig.journal)
+    rig.engine.ask({"action": "retired", "series": "s0"})
+    rig.feed()
+    before = rig.state
+    rig.engine.note_amended(found)
+    rig.feed()
+    assert rig.state == before
+    assert rig.engine.amended == rig.engine.corrected
