@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 from sentinel.domain.errors import DataError
+from sentinel.tables.cells import TableOptions
 
 _RUN = re.compile(rb"[\x80-\xff]+")
 _WESTERN_RUN = 2
@@ -29,6 +30,7 @@ _OTHERS: Mapping[str, re.Pattern[str]] = {
 _MIXED = re.compile(r"[A-Za-z][\u0370-\u045f]|[\u0370-\u045f][A-Za-z]")
 """A Latin letter beside a Greek or Cyrillic one: no word has both."""
 _SHOWN = 40
+_NAMED = 3
 
 
 def tell_encoding(data: bytes, where: str) -> str:
@@ -55,6 +57,20 @@ def tell_encoding(data: bytes, where: str) -> str:
         f"{where}: its text is not UTF-8 and may be {shown}; set encoding to the one that reads right "
         f"(--encoding {next(iter(readings))})"
     )
+
+
+_CENTRAL = re.compile(r"[čČďĎěĚľĽňŇřŘťŤůŮąĄćĆęĘłŁńŃśŚźŹżŻőŐűŰđĐ]")
+"""Letters of Czech, Slovak, Polish, Hungarian and Croatian for which cp1252 has others in the same place."""
+
+
+def note_central(columns: Iterable[str], options: TableOptions) -> Iterator[str]:
+    """Say it where names that are read as Western European are others in Central European."""
+    if options.encoding != "cp1252":
+        return
+    read = {name: _decode(name.encode("cp1252", errors="replace"), "cp1250") for name in columns}
+    if names := [name for name, other in read.items() if other != name and _CENTRAL.search(other)]:
+        others = ", ".join(read[name] for name in names[:_NAMED])
+        yield f"names such as {', '.join(names[:_NAMED])} are {others} in Central European: --encoding cp1250"
 
 
 def _western(data: bytes) -> str:

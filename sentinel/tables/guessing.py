@@ -58,7 +58,7 @@ _FLAG_ENDINGS = (
 )  # fmt: skip
 _FLAGS_OF_ALL = ("quality code", "quality_code", "qcode", "qc", "qf", "flag", "flags", "quality flag", "quality_flag")
 """Names of a flag of all values of a row."""
-_FLAG_STARTS = ("f_", "q_", "qc_", "flag_")
+_FLAG_STARTS = ("f_", "q_", "qc_", "flag_", "qv:")
 _ROW_NUMBERS = ("record", "#", "rownames", "rn", "recnbr", "recno", "entry_id", "nr", "nr.", "lfd. nr.")
 _ZONE_NAMES = r"(.*[ _/])?(tz|tz_cd|time_?zone(_?code)?|zone)"
 _DATE_PARTS = 3

@@ -226,7 +226,10 @@ def _refuse_binary(first: bytes, where: str, codec: str) -> None:
     if not codec.startswith(("utf-16", "utf-32")) and b"\0" in first:
         raise DataError(f"{where}: binary data, not a table; CSV, Parquet (*.parquet) and NDJSON (*.ndjson) are read")
     if first.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise DataError(f"{where}: a web page (HTML or XML), not a table; CSV, Parquet and NDJSON are read")
+        raise DataError(
+            f"{where}: a web page (HTML or XML), not a table; CSV, Parquet and NDJSON are read: "
+            "the programs of loggers that write HTML or XML (.xle) export CSV"
+        )
 
 
 def _find_newline(data: bytes, newline: bytes, start: int) -> int:

@@ -26,7 +26,7 @@ from sentinel.tables.counters import leave_out_counters
 from sentinel.tables.decimals import find_decimal
 from sentinel.tables.dialects import DIALECTS, PLAIN, UnfinishedError, find_dialect, find_separator
 from sentinel.tables.dialects.plain import is_units
-from sentinel.tables.encodings import tell_encoding
+from sentinel.tables.encodings import note_central, tell_encoding
 from sentinel.tables.guessing import (
     find_flags,
     find_form,
@@ -188,7 +188,10 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
     cut_up = in_rows.options.separator == WHITESPACE and not headless
     if not cut_up and not set(in_rows.options.time_columns) & set(rows.columns):
         _refuse_fixed_widths(lines, where)
-    return replace(in_rows, dialect=name)
+    local = found[0].local if fmt == "csv" and found is not None else ""
+    zone = [f"{local}: --time-zone, such as Etc/GMT+5, five hours west of Greenwich; read as UTC"] if local else []
+    told = in_rows.options.time_zone != _DEFAULT.time_zone
+    return replace(in_rows, dialect=name, said=in_rows.said if told else (*in_rows.said, *zone))
 
 
 def _refuse_fixed_widths(lines: Sequence[str], where: str) -> None:
@@ -235,7 +238,7 @@ def recognise_frame(
     refuse_clock_alone(head, names, options, where)
     if not set(options.time_columns) <= set(names):
         refuse_unread_times(head, [name for name in names if is_named_time(name)], options, where)
-    notes += note_twins(names)
+    notes += [*note_twins(names), *note_central(names, options)]
     if set(options.time_columns) <= set(names) and not head.is_empty():
         notes += [*zone, *note_unnamed(head, options)]
         head = join_time(head.lazy(), options).collect()

@@ -197,6 +197,15 @@ Cruise\tStation\tType\tyyyy-mm-ddThh:mm:ss.sss\tLongitude [degrees_east]\tOxygen
 C1\tS1\t*\t2021-06-18T00:00:00.000\t10.1\t300.5\t1\t18.1\t1
 \t\t\t2021-06-18T01:00:00.000\t\t300.25\t1\t18.2\t1
 """  # noqa: E501
+IBUTTON = """1-Wire/iButton Part Number: DS1922L-F5
+1-Wire/iButton Registration Number: 3A00000053E1FD41
+Sample Rate:  Every 3600 second(s)
+Active Alarms:  
+
+Date/Time,Unit,Value
+06/18/21 12:00:00 AM,C,20.5
+06/18/21 01:00:00 AM,C,20.25
+"""  # noqa: W291
 PERCENT = """Nr.;Datum;Uhrzeit;Feuchte
 1;18.06.2021;00:00:00;80,1 %
 2;18.06.2021;01:00:00;79,5 %
@@ -221,6 +230,7 @@ SPECIMENS = {
     "dwd": Specimen(DWD, ("44/RF_TU", "44/TT_TU"), FIRST, (70.0, 71.0, 72.5)),
     "diver": Specimen(DIVER, ("PRESSURE [cmH2O]", "TEMPERATURE [°C]"), FIRST, (1039.5, 1039.25), "latin-1"),
     "odv": Specimen(ODV, ("Oxygen [umol/l]", "Salinity [psu]"), FIRST, (300.5, 300.25)),
+    "ibutton": Specimen(IBUTTON, ("Value",), FIRST, (20.5, 20.25)),
     "plain-percent": Specimen(PERCENT, ("Feuchte",), FIRST, (80.1, 79.5), "cp1252"),
     "plain-decimal-year": Specimen(DECIMAL_YEAR, ("chl",), "2021-06-18T00:00:00", (7.5, 7.25, 7.0)),
     "psl": Specimen(PSL, ("value",), "2021-01-01T00:00:00", (20.5, 20.25, *map(float, range(21, 31)), 21.5)),

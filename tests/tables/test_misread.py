@@ -9,6 +9,7 @@ import pytest
 from sentinel.domain.errors import DataError
 from sentinel.tables import Parsed, TableOptions, open_table, parse
 from sentinel.tables.recognising import recognise
+from tests.tables.specimens import SPECIMENS
 
 HOURS = [f"2021-06-18 {hour:02d}:00" for hour in range(24)]
 
@@ -142,3 +143,33 @@ def test_times_in_no_known_form_are_asked_about_with_what_they_may_be(tmp_path, 
 def test_european_abbreviations_of_zones_behind_a_time_are_read(tmp_path):
     text = series_of("ph", ["1"]).replace("00:00;", "00:00 CEST;")
     assert f"{read(tmp_path, text).observations.collect()['time'][0]:%d %H:%M}" == "17 22:00"
+
+
+def said(folder: Path, text: str, written: str = "utf-8", **options: object) -> str:
+    path = folder / "lake.csv"
+    path.write_text(text, written, newline="")
+    return "\n".join(recognise(path, TableOptions(**options)).said)
+
+
+def test_central_european_names_read_as_western_ones_are_shown_in_both_encodings(tmp_path):
+    text = "time;Průtok [m3/s]\n2021-06-18;1\n2021-06-19;2\n"
+    assert "Prùtok [m3/s] are Průtok [m3/s]" in said(tmp_path, text, "cp1250")
+    assert "Central" not in said(tmp_path, text, "cp1250", encoding="cp1250")
+    assert "Central" not in said(tmp_path, text.replace("Průtok", "Güte für ß°"), "cp1252")
+
+
+def test_local_standard_time_of_a_kind_of_file_is_said_until_a_zone_is_given(tmp_path):
+    text = SPECIMENS["fluxnet"].text
+    assert "local standard time" in said(tmp_path, text)
+    assert "local standard time" not in said(tmp_path, text, time_zone="Etc/GMT+6")
+
+
+def test_a_decimal_comma_between_commas_is_refused_it_was_the_next_column(tmp_path):
+    text = SPECIMENS["ibutton"].text.replace("20.", "20,")
+    assert "decimal comma stands between commas" in refusal(tmp_path, text)
+
+
+def test_flags_of_ocean_data_view_are_proposed_with_the_codes_that_mean_good(tmp_path):
+    text = SPECIMENS["odv"].text.replace("300.5\t1", "999.9\t4")
+    assert "--flags 'QV:*=1,2'" in said(tmp_path, text)
+    assert values(read(tmp_path, text, flags=("QV:*=1,2",)), "Oxygen [umol/l]") == [300.25]

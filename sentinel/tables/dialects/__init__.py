@@ -10,6 +10,7 @@ from sentinel.tables.dialects.erddap import ERDDAP
 from sentinel.tables.dialects.fluxnet import FLUXNET
 from sentinel.tables.dialects.gleon import GLEON
 from sentinel.tables.dialects.hobo import HOBO
+from sentinel.tables.dialects.ibutton import IBUTTON
 from sentinel.tables.dialects.ndbc import NDBC
 from sentinel.tables.dialects.odv import ODV
 from sentinel.tables.dialects.paleo import PALEO
@@ -22,7 +23,25 @@ from sentinel.tables.dialects.toa5 import TOA5
 
 __all__ = ["DIALECTS", "PLAIN", "Dialect", "Patch", "UnfinishedError", "find_dialect", "find_separator"]
 
-DIALECTS = (TOA5, HOBO, RDB, NDBC, SWMP, FLUXNET, PANGAEA, PALEO, ERDDAP, GLEON, PSL, DWD, CNV, DIVER, ODV, PLAIN)
+DIALECTS = (
+    TOA5,
+    HOBO,
+    RDB,
+    NDBC,
+    SWMP,
+    FLUXNET,
+    PANGAEA,
+    PALEO,
+    ERDDAP,
+    GLEON,
+    PSL,
+    DWD,
+    CNV,
+    DIVER,
+    ODV,
+    IBUTTON,
+    PLAIN,
+)
 """In the order in which they are tried; the last one takes what is left."""
 
 

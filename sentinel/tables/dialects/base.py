@@ -27,6 +27,8 @@ class Dialect:
     """Its first lines to the options that read it; None = it is of another kind. UnfinishedError: not told yet."""
     good: str = ""
     """Its flag columns and their codes that mean good by its documentation, as `flags` has them; empty = none known."""
+    local: str = ""
+    """A sentence on its times, where they are those of a zone that the file does not name."""
 
 
 def split(line: str, separator: str = ",") -> list[str]:

@@ -20,4 +20,6 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
 
 GOOD = "*_QC=0"
 """0 is measured; 1 is filled well, 2 and 3 less well: a fill is no measurement."""
-FLUXNET = Dialect("fluxnet", "a FLUXNET or AmeriFlux table", _recognise, GOOD)
+FLUXNET = Dialect(
+    "fluxnet", "a FLUXNET or AmeriFlux table", _recognise, GOOD, "times are local standard time, all year"
+)

@@ -25,7 +25,7 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
     )
     return {
         "separator": "\t", "comment": "//", "skip_rows": header + 1, "names": tuple(names), "time_column": _TIME,
-        "exclude": (*places, *present(names, "QV:*")),
+        "exclude": places,
     }  # fmt: skip
 
 

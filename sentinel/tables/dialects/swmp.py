@@ -21,4 +21,7 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
     }  # fmt: skip
 
 
-SWMP = Dialect("swmp", "a SWMP table of the estuarine research reserves", _recognise)
+SWMP = Dialect(
+    "swmp", "a SWMP table of the estuarine research reserves", _recognise,
+    local="times are local standard time, all year",
+)  # fmt: skip
