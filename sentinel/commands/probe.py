@@ -21,6 +21,8 @@ from sentinel.domain.errors import DataError, SentinelError, UpstreamError
 from sentinel.domain.observation import Frame
 from sentinel.domain.spans import print_season
 from sentinel.sources import PullSource, PushSource, Source, make_sources
+from sentinel.tables.cells import HEAD_ROWS
+from sentinel.tables.counters import is_counter
 from sentinel.tables.units import unit_of
 
 MOST = 2_000_000
@@ -104,7 +106,7 @@ def _fetch(settings: Settings) -> pl.LazyFrame:
             continue
         finally:
             source.close()
-        for line in _say_first(source, frames):
+        for line in (*_say_first(source, frames), *_say_counters(source, frames)):
             print(line)
         tables += [frame.observations for frame in frames]
     if not any(table.height for table in tables) and failed:
@@ -144,3 +146,16 @@ def _say_first(source: Source, frames: Sequence[Frame]) -> Iterator[str]:
     yield from (f"source {source.name}: {line}" for line in dict.fromkeys(
         line for frame in frames for line in frame.complaints
     ))  # fmt: skip
+
+
+def _say_counters(source: Source, frames: Sequence[Frame]) -> Iterator[str]:
+    """Say which series only rise; only those of tables are left out of themselves."""
+    filled = [frame.observations for frame in frames if frame.observations.height]
+    tables = pl.concat(filled).sort("time").partition_by("series", as_dict=True) if filled else {}
+    found = [str(name) for (name,), own in tables.items() if is_counter(own["value"].to_numpy()[:HEAD_ROWS])]
+    if found:
+        more = f" and {len(found) - LISTED:,} more" if len(found) > LISTED else ""
+        yield (
+            f"source {source.name}: {', '.join(found[:LISTED])}{more} only rise, as counters do, which reads as "
+            "slowing; let the source give their steps or rates (of Prometheus: rate(...[5m]) in queries)"
+        )

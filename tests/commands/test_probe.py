@@ -14,7 +14,7 @@ import yaml
 import sentinel
 from sentinel.commands.main import entry_point
 from sentinel.config import Settings
-from tests.sources.answering import answering, send
+from tests.sources.answering import answering, matrix, send
 
 
 def buoy(ticks: int = 1_000) -> pl.DataFrame:
@@ -135,3 +135,21 @@ def test_of_each_source_it_says_what_came_first_and_one_that_is_down_does_not_hi
     assert any(line.startswith("source polled: 2,000 observations of 2 series, the first is far/") for line in words)
     config.write_text(yaml.safe_dump({"sources": sources[:1]}))
     assert entry_point(["check", str(config), "--probe"]) == 75
+
+
+def test_a_counter_of_a_source_that_is_asked_is_named_and_a_measurement_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = range(1_700_000_000, 1_700_000_000 + 60 * 300, 60)
+    found = [
+        {"metric": {"__name__": name}, "values": [[at, str(value(n))] for n, at in enumerate(times)]}
+        for name, value in (("requests_total", lambda n: 7 * n % 900), ("load", lambda n: n * n % 13))
+    ]
+    with answering() as server:
+        server.answer = lambda handler, _: send(handler, 200, matrix(*found))
+        asked = {"kind": "prometheus", "name": "metrics", "url": server.url, "queries": ["a"], "since": "1h"}
+        config = tmp_path / "sentinel.yaml"
+        config.write_text(yaml.safe_dump({"sources": [asked]}))
+        words, _ = probed(config, capsys)
+    (said,) = [line for line in words if "only rise" in line]
+    assert said.startswith("source metrics: requests_total only rise, as counters do")
