@@ -16,11 +16,12 @@ from tests.e2e.running import wait_for
 
 
 class Broker:
-    """The broker; `password` is that of the user `sentinel`, None = anybody may."""
+    """The broker; `password` is that of the user `sentinel`, None = anybody may; `more` are lines of its settings."""
 
     def __init__(
-        self, program: str, folder: Path, password: str | None = None, certificate: Path | None = None
-    ) -> None:
+        self, program: str, folder: Path, password: str | None = None, certificate: Path | None = None,
+        more: Iterable[str] = (),
+    ) -> None:  # fmt: skip
         self._program, self._folder = program, folder
         self.port = int(free_address().rpartition(":")[2])
         self.url = f"mqtt://127.0.0.1:{self.port}"
@@ -28,6 +29,7 @@ class Broker:
         lines = [
             f"listener {self.port} 127.0.0.1", f"user {getpass.getuser()}", "persistence true",
             f"persistence_location {folder}/broker/", f"allow_anonymous {str(password is None).lower()}",
+            *more,
         ]  # fmt: skip
         if password is not None:
             self.set_password(password)

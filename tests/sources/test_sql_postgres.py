@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from sentinel.config import SqlSource
@@ -17,56 +12,19 @@ from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.sources import PullSource, SourceError, make_source
 from sentinel.sources.patience import RefusedError
-from tests.deploy.programs import free_address
 from tests.fixtures import ManualClock
 from tests.sources.following import through_json
+from tests.sources.postgres import Cluster
 
 pytestmark = pytest.mark.slow
 
 NOW = 1_700_000_000
 
 
-class Cluster:
-    """A PostgreSQL of its own."""
-
-    def __init__(self, folder: Path, programs: Path) -> None:
-        self.folder, self._programs = folder, programs
-        self.port = free_address().rpartition(":")[2]
-        for parent in (folder, *folder.parents):  # the server refuses root, and has to reach its folder as another user
-            if parent.stat().st_uid == os.getuid() and parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o011)
-        folder.chmod(0o777)
-        (folder / "password").write_text("s3cret")
-        (folder / "password").chmod(0o644)
-        self._run("initdb", "-A", "scram-sha-256", "-U", "owner", f"--pwfile={folder / 'password'}", "--no-sync")
-
-    def _run(self, program: str, *arguments: str) -> None:
-        command = [str(self._programs / program), "-D", str(self.folder / "data"), *arguments]
-        if os.getuid() == 0:
-            command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
-        with (self.folder / "output").open("ab") as output:
-            subprocess.run(command, check=True, stdout=output, stderr=output, cwd="/")
-
-    def start(self) -> None:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder}"
-        self._run("pg_ctl", "-w", "-o", options, "start")
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "-m", "immediate", "stop")
-
-    def execute(self, *statements: str) -> None:
-        address = f"postgresql://owner:s3cret@127.0.0.1:{self.port}/postgres"
-        with closing(psycopg.connect(address, autocommit=True)) as connection:
-            for statement in statements:
-                connection.execute(statement)
-
-
 @pytest.fixture(scope="module")
 def cluster(tool: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     tool("pg_ctlcluster")
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    initdb = found[-1] if found else Path(shutil.which("initdb") or "/")
-    cluster = Cluster(tmp_path_factory.mktemp("postgres"), initdb.parent)
+    cluster = Cluster(tmp_path_factory.mktemp("postgres"))
     cluster.start()
     try:
         cluster.execute(

@@ -19,7 +19,7 @@ def write_section(page: Path, heading: str, text: str) -> None:
     page.write_text(f"{head}\n## {heading}\n\n{text.strip()}\n{following}{after}", encoding="utf-8")
 
 
-def rows_of(page: Path, heading: str) -> dict[str, str]:
+def lines_of(page: Path, heading: str) -> dict[str, str]:
     """Give the rows of the table under a heading, by their first cell."""
     section = page.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     lines = section.partition("|---|")[2].splitlines()[1:]

@@ -27,6 +27,7 @@ import pipeline_rows
 import process_rows
 import report_rows
 import served_rows
+import source_rows
 import torch
 from bank_rows import Shape
 from timing import Row
@@ -75,6 +76,7 @@ def measurements(tiny: bool) -> dict[str, tuple[str | None, Measurement]]:
         "backtest": ("ewstools", lambda: process_rows.backtest(points, peer_points, 1 if tiny else 5)),
         "short": ("ewstools", lambda: process_rows.many_short(2 if tiny else 12, 700 // min(s, 10), 1 if tiny else 3)),
         "large": (None, lambda: [process_rows.large(5_000_000 // s, n, 1 if tiny else 3) for n in (1, 50)]),
+        "sources": (None, lambda: list(source_rows.costs(100_000 // s, 1 if tiny else 7))),
         "live": (None, lambda: process_rows.live(100_000 // s, 110 // min(s, 20), 1 if tiny else 11)),
     }  # fmt: skip
 

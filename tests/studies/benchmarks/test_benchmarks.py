@@ -9,6 +9,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -34,6 +35,12 @@ def assert_finite_and_positive(found: list[dict[str, Any]], count: int) -> None:
 @pytest.mark.slow
 def test_each_measurement_gives_finite_positive_numbers() -> None:
     assert_finite_and_positive(rows(["bank", "lstm", "many", "scrape", "page", "large", "reload", "live"]), 16)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not which("mosquitto"), reason="mosquitto is not installed")
+def test_each_source_costs_something() -> None:
+    assert_finite_and_positive(rows(["sources"]), 16)
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.studies.fuzz.readers import READERS, Outcome
-from tests.studies.page import ENDURANCE, rows_of, when_and_on_what, write_section
+from tests.studies.page import ENDURANCE, lines_of, when_and_on_what, write_section
 
 HEADING = "Sent anything"
 TEXT = """\
@@ -100,7 +100,7 @@ def main() -> int:
         row = f"| {' | '.join(cells)} |"
         print(row, flush=True)
         if asked.write:
-            lines = rows_of(ENDURANCE, HEADING) | {name: row}
+            lines = lines_of(ENDURANCE, HEADING) | {name: row}
             write_section(ENDURANCE, HEADING, f"{TEXT}\n{HEAD}\n" + "\n".join(lines.values()))
         if found is not None:
             failed = True
