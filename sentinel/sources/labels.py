@@ -8,13 +8,13 @@ names, and may give two label sets one key: then the second is refused, and said
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 from sentinel.config import TEMPLATE
 from sentinel.domain.labels import add_labels, write_key
 
 METRIC = "__name__"
-MOST_KNOWN = 1_000_000
+MOST_KNOWN, MOST_RECALLED = 1_000_000, 100_000
 
 
 def escape(text: str) -> str:
@@ -59,6 +59,18 @@ class Names:
     ) -> None:  # fmt: skip
         self._template, self._keep, self._labels = template, keep, dict(labels or {})
         self._owners: dict[str, str] = {}
+        self._recalled: dict[Hashable, str | None] = {}
+
+    def recall(self, written: Hashable, find: Callable[[], str | None]) -> str | None:
+        """Give what was found for a label set when it first came in this writing, without reading it again."""
+        try:
+            return self._recalled[written]
+        except KeyError:
+            found = find()
+        if len(self._recalled) >= MOST_RECALLED:
+            self._recalled.clear()  # requests are read in several threads: nothing is asked of it after this
+        self._recalled[written] = found
+        return found
 
     def name(self, labels: Mapping[str, str], metric: str | None = None) -> str | None:
         """Give the key of a label set; None if another one has it already."""

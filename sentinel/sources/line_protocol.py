@@ -7,6 +7,7 @@ counted, and the others are taken.
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from sentinel.domain.observation import Rejection
 from sentinel.sources.labels import Names, escape
@@ -63,10 +64,8 @@ def _read_line(text: str, at: int, rows: Rows, names: Names, now_us: int, unit: 
     if any(isinstance(value, _Malformed) for _, value in values):
         return None
     time_us = microseconds_of(int(stamp[1]) * unit, "ns") if stamp else now_us
-    tags = {_unescape(key): _unescape(value) for key, value in _TAG.findall(head[2])}
-    measurement = escape(re.sub(r"\\([, ])", r"\1", head[1]))
     for field_name, value in values:
-        name = names.name(tags, f"{measurement}/{escape(field_name)}")
+        name = names.recall((head[0], field_name), partial(_name_of, head, field_name, names))
         if name is None:
             rows.leave_out(Rejection.FOREIGN, number, f"field {field_name!a}")
         elif value is None:
@@ -74,6 +73,12 @@ def _read_line(text: str, at: int, rows: Rows, names: Names, now_us: int, unit: 
         else:
             rows.add(name, time_us, value, number)
     return end.end()
+
+
+def _name_of(head: re.Match[str], field_name: str, names: Names) -> str | None:
+    tags = {_unescape(key): _unescape(value) for key, value in _TAG.findall(head[2])}
+    measurement = escape(re.sub(r"\\([, ])", r"\1", head[1]))
+    return names.name(tags, f"{measurement}/{escape(field_name)}")
 
 
 class _Malformed:

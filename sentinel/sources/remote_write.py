@@ -47,21 +47,28 @@ def read_write_request(body: bytes, rows: Rows, names: Names) -> None:
 
 
 def _read_series(content: bytes, rows: Rows, names: Names) -> None:
-    labels: dict[str, str] = {}
+    written: list[bytes] = []
     points: list[tuple[int, float]] = []
     for number, part in read_fields(content):
         if number == 1 and isinstance(part, bytes):
-            pair = {key: text for key, text in read_fields(part) if isinstance(text, bytes)}
-            labels[pair.get(1, b"").decode()] = pair.get(2, b"").decode()
+            written.append(part)
         elif number == 2 and isinstance(part, bytes):
             point = dict(read_fields(part))
             value, time_ms = point.get(1, 0.0), point.get(2, 0)
             if not isinstance(value, float) or not isinstance(time_ms, int):
                 raise IndexError("a point of another kind")
             points.append((time_ms - (1 << 64) if time_ms >> 63 else time_ms, value))
-    name = names.name(labels) if points else ""
+    name = names.recall(tuple(written), lambda: names.name(_read_labels(written))) if points else ""
     for time_ms, value in points:
         if name is None:
-            rows.leave_out(Rejection.FOREIGN, len(rows), ascii(labels)[:60])
+            rows.leave_out(Rejection.FOREIGN, len(rows), ascii(_read_labels(written))[:60])
         else:
             rows.add(name, time_ms * 1000, value, len(rows))
+
+
+def _read_labels(written: list[bytes]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for part in written:
+        pair = {key: text for key, text in read_fields(part) if isinstance(text, bytes)}
+        labels[pair.get(1, b"").decode()] = pair.get(2, b"").decode()
+    return labels

@@ -109,3 +109,16 @@ def test_simulated_systems_that_differ_by_a_label_are_two_series() -> None:
     Settings(sources=[one | {"name": "a", "labels": {"lake": "x"}}, one | {"name": "b", "labels": {"lake": "y"}}])
     with pytest.raises(ValueError, match="each series has one source"):
         Settings(sources=[one | {"name": "a", "labels": {"lake": "x"}}, one | {"name": "b", "labels": {"lake": "x"}}])
+
+
+def test_a_label_set_is_read_once_by_the_way_it_is_written_and_one_that_was_refused_stays_so() -> None:
+    names, read = Names("{__name__}"), []
+
+    def key_of(site: str) -> str | None:
+        read.append(site)
+        return names.name({"__name__": "ph", "site": site})
+
+    for _ in range(2):
+        assert names.recall("first", lambda: key_of("a")) == "ph"
+        assert names.recall("second", lambda: key_of("b")) is None
+    assert read == ["a", "b"]
