@@ -42,7 +42,7 @@ class Csv:
     """A file that grows, mostly by pieces that end in the middle of a line."""
 
     def __init__(self, folder: Path, chance: random.Random) -> None:
-        self.source = {"kind": "csv", "path": "data.csv", "every": "20ms", "max_observations": 2_000}
+        self.source = {"kind": "csv", "path": "data.csv", "every": "20ms", "max_observations": 400}
         self._path, self._chance = folder / "data.csv", chance
         self._path.write_text("time,series,value\n")
 
@@ -54,7 +54,7 @@ class Csv:
         for piece in (text[:middle], text[middle:]):
             with self._path.open("ab") as file:
                 file.write(piece)
-            time.sleep(self._chance.uniform(0.0, 0.01))
+            time.sleep(self._chance.uniform(0.0, 0.06))
 
 
 class Mqtt:
