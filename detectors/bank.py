@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.activation import tanh
-from detectors.compiled import compiled
+from detectors.compiled import allocating
 from detectors.pairs import Pairs
 from detectors.tables import NullDetector
 
@@ -160,7 +160,7 @@ def share_series(run: Callable[[int, int], None], series: int, ticks: int, threa
             done.result()
 
 
-@compiled
+@allocating
 def _advance(  # noqa: C901 - one flat loop per line of the recurrence, measured to be the fastest
     past: Floats, present: Floats, valid: Flags, reset: Flags,
     cell: Floats, variance: Floats, count: Counts, readings: Floats, increments: Floats,

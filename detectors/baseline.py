@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.activation import tanh
-from detectors.compiled import compiled, part
+from detectors.compiled import allocating, part
 
 HIGHEST = 0.98
 STEPS = 98
@@ -78,7 +78,7 @@ def _sum(given: Floats, r: float, kappa: float) -> float:
     return total
 
 
-@compiled
+@allocating
 def crossing(pairs: Floats, sign: float, w: float, kappa: float) -> float:
     """Threshold at which the sum of plain increments is zero, linear between grid points."""
     given = _unfolded(pairs, sign, w)

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from detectors.activation import tanh
 from detectors.baseline import halves_disagree, psi, relative_threshold, spread_baseline
-from detectors.compiled import compiled, part
+from detectors.compiled import allocating, part
 from detectors.ledger import EARLY_SHARE, ENOUGH, FIRST_PAIRS, LABEL_NOISE, LABEL_ONE_SIDED, SEEN_PAIRS
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _set_thresholds(state: EvidenceState, table: Table, s: int) -> None:
                 )
 
 
-@compiled
+@allocating
 def set_thresholds(state: EvidenceState, table: Table) -> None:
     """Read the relative thresholds of rules that came when the baseline was full already."""
     wanted = max(state.baseline.shape[1], 1)
@@ -205,7 +205,7 @@ def _free(state: EvidenceState, table: Table, s: int, k: int) -> None:
     state.early[s, table.first[k] : table.first[k + 1]] = 0.0
 
 
-@compiled
+@allocating
 def advance(  # noqa: C901 - one pass over ticks, series, rules and channels: what is nested is the problem itself
     stream: Stream, state: EvidenceState, block: EvidenceBlock, table: Table, first: int, last: int
 ) -> None:

@@ -165,7 +165,7 @@ class Slower:
         given = one_layout(values), one_layout(tick), one_layout(here), one_layout(afresh)
 
         def run(first: int, last: int) -> None:
-            advance(*given, new, block, self._lines, self._window, first, last)
+            advance(*given, new, block, self._lines, np.zeros(CLAIM_COUNT), self._window, first, last)
 
         share_series(run, shape[1], shape[0], self._threads)
         np.log10(np.maximum(evidence, FLOOR), out=evidence)

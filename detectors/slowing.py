@@ -65,9 +65,9 @@ Flags = NDArray[np.bool_]
 @compiled
 def advance(  # noqa: C901 - one pass over a tick; its parts are functions already
     values: Floats, tick: Ints, here: Flags, afresh: Flags, state: SlowerState, out: SlowerBlock, lines: Floats,
-    window: int, first: int, last: int,
+    scores: Floats, window: int, first: int, last: int,
 ) -> None:  # fmt: skip
-    """Advance the series `first` to `last` in place."""
+    """Advance the series `first` to `last` in place; `scores` is room for one score of each claim."""
     opened, shown, raised, cleared, by_gap = (
         out.found.open,
         out.found.evidence,
@@ -76,7 +76,7 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
         out.by_gap,
     )
     led, labelled, held_against = out.found.leading, out.found.label, out.found.threshold
-    scores, lanes, rules = np.zeros(CLAIM_COUNT), values.shape[0], lines.shape[0]
+    lanes, rules = values.shape[0], lines.shape[0]
     for s in range(first, last):
         # Views of one series, made once: the loops over its ticks then touch plain numbers only.
         lag1, excursion, block, segment = state.lag1[s], state.excursion[s], state.block[s], state.segment[s]

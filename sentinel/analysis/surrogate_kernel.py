@@ -7,13 +7,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.compiled import compiled, part
+from detectors.compiled import allocating, part
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-@compiled
+@allocating
 def run_arma(shocks: Floats, past: Floats, later: Floats) -> Floats:
     """Give the ARMA process of these shocks (tick, record); `past` weighs its own values, `later` the shocks before."""
     ticks, records = shocks.shape
@@ -30,7 +30,7 @@ def run_arma(shocks: Floats, past: Floats, later: Floats) -> Floats:
     return values
 
 
-@compiled
+@allocating
 def find_taus(records: Floats, there: NDArray[np.bool_], firsts: Ints, ends: Ints) -> Floats:
     """Give Kendall's tau of lag 1 and of variance (2, record) over windows from `firsts` to before `ends`, in order.
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
+from numba import float64
+from numba.core import event
+from numba.core.errors import TypingError
 
 import detectors
 import sentinel
-from detectors.compiled import is_kept
+from detectors.compiled import is_kept, part
 from sentinel.config import Settings
 from sentinel.runtime.kernels import needs_evidence
 
@@ -102,6 +107,37 @@ def test_where_no_second_process_can_run_everything_is_compiled_by_the_first(tmp
 def test_evidence_is_compiled_where_a_series_may_meet_it(alarms: list[dict[str, object]] | None, needed: bool) -> None:
     settings = Settings.model_validate({} if alarms is None else {"alarms": alarms})
     assert needs_evidence(settings) is needed
+
+
+class Watch(event.Listener):
+    """Notes for each pass of the compiler whether the garbage collector is at work."""
+
+    def __init__(self) -> None:
+        self.collected: list[bool] = []
+
+    def on_start(self, _: object) -> None:
+        self.collected.append(gc.isenabled())
+
+    def on_end(self, _: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("compiles", [True, False])
+def test_the_garbage_collector_rests_while_something_is_compiled_and_then_is_as_it_was(
+    enabled: bool, compiles: bool
+) -> None:
+    inner = part((lambda x: 2.0 * x) if compiles else (lambda x: x.nowhere))
+    outer, watch = part(lambda x: inner(x)), Watch()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with event.install_listener("numba:run_pass", watch), nullcontext() if compiles else pytest.raises(TypingError):
+            outer.compile((float64,))
+        assert watch.collected
+        assert not any(watch.collected)
+        assert gc.isenabled() is enabled
+    finally:
+        gc.enable()
 
 
 def test_a_kernel_is_kept_once_it_has_run_and_until_its_source_changes(tmp_path, monkeypatch) -> None:
