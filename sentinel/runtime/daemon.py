@@ -42,7 +42,7 @@ from sentinel.runtime.amender import Amender
 from sentinel.runtime.control import ControlSocket
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
-from sentinel.runtime.kernels import compile_unless, needs_evidence
+from sentinel.runtime.kernels import compile_unless, needs_of
 from sentinel.runtime.pushing import Pushing
 from sentinel.runtime.scheduler import Schedule
 from sentinel.runtime.systemd import MORE_TIME, ServiceManager, describe
@@ -176,7 +176,7 @@ class Daemon:
             self.web.start()
             logger.info("serving", extra={"address": self.web.address})
             stopped = self._stopped_while("compiling, as at each first start")
-            if not compile_unless(stopped, evidence=needs_evidence(self._settings)):
+            if not compile_unless(stopped, needs_of(self._settings)):
                 self.hanging = True
                 return
             self.engine.restore(self._stopped_while("restoring the state"))
@@ -293,7 +293,8 @@ class Daemon:
     def _take_over(self, settings: Settings, sources: Sequence[Source] | None = None) -> None:
         """Put these settings in force, with new sources where there are other ones."""
         self._coming = None
-        if needs_evidence(settings) and not compile_unless(self._turn_meanwhile):
+        needs = needs_of(settings)
+        if needs != needs_of(self._settings) and not compile_unless(self._turn_meanwhile, needs):
             self.hanging = True
             return
         receivers = _receivers(settings) if settings.notify != self._settings.notify else None

@@ -1,8 +1,10 @@
 """Compiles the kernels before anything waits for them, with a few ticks through a pipeline of every shape they meet.
 
+Only what the configuration may meet: by default neither evidence nor comparisons nor checks of values.
+
 The kernels of evidence and of "slower than it was" take longest, and the compiler runs one thread at a time. Where the
 disk has no machine code yet, a second process therefore compiles evidence, and this one everything else, at the same
-time. A configuration whose rules are all of kind slower, as by default, never meets evidence and does not wait for it.
+time.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -33,25 +35,37 @@ LOOK_SECONDS = 0.1
 """Longest time until a compilation is left behind."""
 
 
-def needs_evidence(settings: Settings) -> bool:
-    """True unless every series has a rule of kind slower, and rules that come without bets on pairs beside it at most.
+class Needs(NamedTuple):
+    """Kernels that not every configuration meets."""
 
-    Of a series without any rule evidence is kept, for those that may be added.
-    """
+    evidence: bool = True
+    comparisons: bool = True
+    checks: bool = True
+
+
+EVERYTHING = Needs()
+
+
+def needs_of(settings: Settings) -> Needs:
+    """Tell which kernels the series of a configuration may meet."""
     kinds = {rule.kind for rule in settings.alarms}
-    return not kinds <= {"slower", "rise"} or not any(
-        rule.kind == "slower" and rule.match == "*" for rule in settings.alarms
+    # Of a series without any rule evidence is kept, for those that may be added; a rise comes without bets on pairs.
+    slower = any(rule.kind == "slower" and rule.match == "*" for rule in settings.alarms)
+    return Needs(
+        evidence=not (slower and kinds <= {"slower", "rise"}),
+        comparisons=any(series.counterpart is not None for series in settings.series),
+        checks=any(series.checks is not None for series in settings.series),
     )
 
 
-def compile_unless(stopped: Callable[[], bool], *, evidence: bool = True) -> bool:
+def compile_unless(stopped: Callable[[], bool], needs: Needs) -> bool:
     """Compile in a thread of its own, as the compiler cannot be interrupted and may take half a minute.
 
     False as soon as `stopped`, which is asked all the while, says so; the thread is then still at work and the process
     has to leave it behind. What the second process compiles is kept for the next start.
     """
     executor = ThreadPoolExecutor(1, thread_name_prefix="compile")
-    work = executor.submit(compile_kernels, evidence=evidence)
+    work = executor.submit(compile_kernels, needs)
     executor.shutdown(wait=False)
     while not wait([work], LOOK_SECONDS).done:
         if stopped():
@@ -60,8 +74,8 @@ def compile_unless(stopped: Callable[[], bool], *, evidence: bool = True) -> boo
     return True
 
 
-def compile_kernels(*, evidence: bool = True) -> None:
-    """Compile, or load from the cache on disk, everything that a tick runs through, or all of it but evidence."""
+def compile_kernels(needs: Needs = EVERYTHING) -> None:
+    """Compile, or load from the cache on disk, everything that a tick of such a configuration runs through."""
     # Imported here: the second process needs none of it.
     from sentinel.config import Settings
     from sentinel.pipeline.pipeline import Batch, Pipeline
@@ -72,11 +86,13 @@ def compile_kernels(*, evidence: bool = True) -> None:
             _wait_for(second)
 
     names = ("control", "warm-up")
-    shape = {"cadence": "1s", "season": ["10s"], "checks": {"spike": {"suspect": 9}}}
+    shape = {"cadence": "1s", "season": ["10s"], **({"checks": {"spike": {"suspect": 9}}} if needs.checks else {})}
+    compared = {"counterpart": "control"} if needs.comparisons else {}
+    evidence = [{"threshold": 0.8, "alpha": 1e-4}] if needs.evidence else []
     settings = Settings.model_validate(
         {
-            "series": [{"match": "warm-up", "counterpart": "control", **shape}, {"match": "control", **shape}],
-            "alarms": [{"kind": "slower", "alpha": 1e-4}, *([{"threshold": 0.8, "alpha": 1e-4}] if evidence else [])],
+            "series": [{"match": "warm-up", **compared, **shape}, {"match": "control", **shape}],
+            "alarms": [{"kind": "slower", "alpha": 1e-4}, *evidence],
         }
     )
     pipeline = Pipeline(settings, took=on_stage)
@@ -85,7 +101,7 @@ def compile_kernels(*, evidence: bool = True) -> None:
         np.repeat(np.arange(2), 3), np.tile(times, 2), np.tile([0.0, 1.0, 0.5], 2),
         tuple((number, name, "warm-up") for number, name in enumerate(names)),
     )  # fmt: skip
-    second = _second_process() if evidence and not is_kept(advance) else None
+    second = _second_process() if needs.evidence and not is_kept(advance) else None
     pipeline.finish(pipeline.advance(pipeline.init(), batch)[0])
 
 

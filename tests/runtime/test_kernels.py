@@ -21,7 +21,7 @@ import detectors
 import sentinel
 from detectors.compiled import is_kept, part
 from sentinel.config import Settings
-from sentinel.runtime.kernels import needs_evidence
+from sentinel.runtime.kernels import needs_of
 
 KERNEL = """
 from detectors.compiled import compiled
@@ -33,13 +33,14 @@ def twice(x):
 PROGRAM = """
 import json, sys
 sys.executable = sys.argv[1]
-from sentinel.runtime.kernels import compile_kernels
-compile_kernels(evidence=sys.argv[2] == "all")
+from sentinel.config import Settings
+from sentinel.runtime.kernels import EVERYTHING, compile_kernels, needs_of
+compile_kernels(EVERYTHING if sys.argv[2] == "all" else needs_of(Settings.model_validate({})))
 from detectors import bank, betting, fading, slowing, spectrum, spread
-from sentinel.pipeline import alarm, difference, kernel
+from sentinel.pipeline import alarm, checks, difference, kernel
 kernels = [
     bank._advance, betting.advance, fading._fade, slowing.advance, spectrum._crossings, spread._advance,
-    alarm._advance, difference.subtract, kernel.condition,
+    alarm._advance, checks.check, difference.subtract, kernel.condition,
 ]
 name = lambda kernel: f"{kernel.py_func.__module__}.{kernel.py_func.__name__}"
 count = lambda found: {name(k): sum(getattr(k.stats, found).values()) for k in kernels}
@@ -67,9 +68,10 @@ def compiled_in(
 
 
 @pytest.mark.slow
-def test_with_the_default_rule_evidence_is_not_compiled(tmp_path: Path) -> None:
+def test_what_the_default_configuration_never_meets_is_not_compiled(tmp_path: Path) -> None:
     found, made = compiled_in(tmp_path, what="default")
-    assert made.pop("detectors.betting.advance") == 0
+    unmet = ("detectors.betting.advance", "sentinel.pipeline.checks.check", "sentinel.pipeline.difference.subtract")
+    assert [made.pop(kernel) for kernel in unmet] == [0, 0, 0]
     assert set(found.values()) == {0}
     assert set(made.values()) == {1}
 
@@ -106,7 +108,14 @@ def test_where_no_second_process_can_run_everything_is_compiled_by_the_first(tmp
 )
 def test_evidence_is_compiled_where_a_series_may_meet_it(alarms: list[dict[str, object]] | None, needed: bool) -> None:
     settings = Settings.model_validate({} if alarms is None else {"alarms": alarms})
-    assert needs_evidence(settings) is needed
+    assert needs_of(settings).evidence is needed
+
+
+@pytest.mark.parametrize("key", ["counterpart", "checks"])
+def test_comparisons_and_checks_are_compiled_where_a_series_has_them(key: str) -> None:
+    value = {"counterpart": "control", "checks": {"spike": {"suspect": 9}}}[key]
+    needs = needs_of(Settings.model_validate({"series": [{"match": "one", key: value}, {"match": "*"}]}))
+    assert (needs.comparisons, needs.checks) == (key == "counterpart", key == "checks")
 
 
 class Watch(event.Listener):
