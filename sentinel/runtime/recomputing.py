@@ -42,6 +42,8 @@ class Recomputed:
     """Ids in the journal of the series that were corrected."""
     too_old: dict[str, int]
     """By source: corrections of values from before all that could be computed anew."""
+    reach: int
+    """Values of batches up to this one are too old."""
     latest: Latest
     follow: Ints | None
     """Ids in the journal of the series that are read; None = all."""
@@ -78,8 +80,8 @@ class Recomputed:
         except StateError as error:
             logger.warning("corrected values have not taken effect yet", extra={"why": str(error)})
             return None
-        fact: dict[str, Any] = {"action": AMENDED, "until": self.until, "too_old": self.too_old, "state": ""}
-        fact |= {"verdicts": [], "raised": []}
+        fact: dict[str, Any] = {"action": AMENDED, "until": self.until, "too_old": self.too_old, "reach": self.reach}
+        fact |= {"verdicts": [], "raised": [], "state": ""}
         if not self.corrected.size:
             return fact
         affected = find_affected(state, self.corrected.tolist())
@@ -126,7 +128,7 @@ def begin(journal: Journal, state: PipelineState, until: int, *, whole: bool = F
     """
     corrections = journal.corrections()
     corrections = corrections.at(corrections.batch <= until)
-    reached, begun = _find_start(journal, corrections)
+    reached, begun, reach = _find_start(journal, corrections)
     pending = corrections.batch > journal.amended()
     left = corrections.at(pending & ~reached)
     too_old = Counter(left.sources[batch] for batch in left.batch.tolist())
@@ -138,23 +140,33 @@ def begin(journal: Journal, state: PipelineState, until: int, *, whole: bool = F
         if checkpoint is None or checkpoint.batch != begun:
             raise StateError(f"the checkpoint after batch {begun} cannot be read")
         replica.use_checkpoint(checkpoint)
-    return Recomputed(until, corrected, dict(too_old), find_latest(corrections), follow, begun, replica, begun)
+    return Recomputed(until, corrected, dict(too_old), reach, find_latest(corrections), follow, begun, replica, begun)
 
 
-def _find_start(journal: Journal, corrections: Corrected) -> tuple[Flags, int]:
-    """Tell which corrections that have not taken effect can do so, and the batch behind which that begins."""
-    amendments = [(batch, int(fact["until"])) for batch, fact in journal.amendments()]
-    pending = corrections.batch > max((until for _, until in amendments), default=0)
+def _find_start(journal: Journal, corrections: Corrected) -> tuple[Flags, int, int]:
+    """Tell which corrections that have not taken effect can do so, and the batch behind which that begins.
+
+    Also give the first batch behind which it could begin.
+    """
+    amendments, never, last = [], np.zeros(corrections.batch.size, np.bool_), 0
+    for batch, fact in journal.amendments():
+        until, came = int(fact["until"]), corrections.first_batch
+        mine = (corrections.batch > last) & (corrections.batch <= until)
+        never |= mine & (came > 0) & (came <= fact["reach"])  # too old then, and in no state
+        amendments.append((batch, until))
+        last = until
+    pending = corrections.batch > last
 
     def is_sound(start: int) -> bool:
         """Tell whether everything that has taken effect is in the state there, or comes after it."""
         there = max((until for batch, until in amendments if batch <= start), default=0)
-        return bool((corrections.first_batch[~pending & (corrections.batch > there)] > start).all())
+        return bool((corrections.first_batch[~pending & ~never & (corrections.batch > there)] > start).all())
 
     starts = [start for start in (*_begin_of(journal), *journal.checkpoints.batches()) if is_sound(start)]
-    reached = pending & (corrections.first_batch > min(starts, default=int(np.iinfo(np.int64).max)))
+    reach = min(starts, default=int(np.iinfo(np.int64).max))
+    reached = pending & (corrections.first_batch > reach)
     first = int(corrections.first_batch[reached].min()) if reached.any() else 0
-    return reached, max((start for start in starts if start < first), default=0)
+    return reached, max((start for start in starts if start < first), default=0), reach
 
 
 def _begin_of(journal: Journal) -> list[int]:

@@ -229,6 +229,11 @@ def test_corrections_from_before_all_checkpoints_are_too_old_and_counted_apart(t
     too_old = {"reason": "too_old", **SOURCE}
     assert rig.count("observations_rejected_total", **too_old) == 50.0
     assert rig.state == before
+    known[150:200, 0] = QUIET[150:200]
+    rig.feed(frame(150, 200, known))
+    amend(rig, tmp_path)
+    assert rig.count("observations_rejected_total", **too_old) == 50.0, "those that are too old hold up no others"
+    assert rig.state != before
     while rig.journal.retention.step(1 << 62, 1):
         pass
     rig.feed(forgotten, frame(50, 100, known))
