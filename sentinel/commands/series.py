@@ -17,7 +17,7 @@ from shlex import quote
 from typing import Any
 
 from sentinel.commands.explain import Known, choose, known_alarms
-from sentinel.config import Settings
+from sentinel.config import SLOWER, Settings
 from sentinel.domain.acting import ACKNOWLEDGED, DECLARED, FORGOTTEN, LIFTED, RENAMED, RETIRED, TAKEN_BACK, events_of
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import UsageError
@@ -190,6 +190,7 @@ def _describe(view: SeriesView, alarms: Sequence[Known]) -> Iterator[str]:
     yield f"recovery time {recovery_in_words(view)}"
     for rule in view.rules:
         stands = "not ready" if isnan(rule.evidence) else f"evidence {rule.evidence:.2f}"
-        yield f"rule {rule_now_in_words(rule)} ({rule.severity}): {stands}"
+        severity = "" if rule.kind == SLOWER else f" ({rule.severity})"  # of slower it is the label
+        yield f"rule {rule_now_in_words(rule)}{severity}: {stands}"
     for one in alarms:
         yield f"alarm {one.raised.body['alarm_id']} of {one.raised.body['time']}: {one.standing}"

@@ -11,9 +11,11 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
+from time import monotonic
 
 import numpy as np
 
+from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.labels import exposed, fits
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.states import STATES
@@ -29,8 +31,8 @@ logger = logging.getLogger(__name__)
 
 MOST_TOGETHER = 20_000
 """Points in one message, or those of one block where these are more."""
-MOST_BLOCKS, MOST_POINTS = 2_000, 100_000
-"""Blocks that are handed to a courier together at most, and the points after which no more are."""
+MOST_BLOCKS = 500
+"""Blocks in one message."""
 _CODES = np.array([STATE_CODES[state] for state in STATES], np.float64)
 
 
@@ -130,8 +132,8 @@ class _Line:
         self.kept_until = kept_until
         """The batch up to which readings were kept for it; None = it is new, and owed nothing yet."""
         self.waiting = owed.waiting(writer.name)
-        self._on_its_way: list[tuple[list[int], int]] = []
-        """Numbers of the blocks of each message that the courier has, and their points."""
+        self._on_its_way: tuple[list[int], int] = [], 0
+        """Numbers of the blocks that the courier has, and their points."""
         self.wants = lru_cache(maxsize=1 << 17)(lambda name: fits(name, writer.settings.match))
         self.courier = Courier(writer.name, self._send, partial(metrics.notification_failures.inc, sink=writer.name))
         metrics.readings_sent.inc(0, sink=writer.name)
@@ -151,37 +153,33 @@ class _Line:
         self._show()
 
     def _hand(self) -> None:
-        """Give the courier the oldest blocks, in messages of a bounded size."""
-        sink, messages = self._writer.name, list[tuple[list[int], int]]()
-        for number, points in self._owed.oldest(sink, 0, MOST_BLOCKS):
-            numbers, size = messages[-1] if messages else ([], MOST_TOGETHER)
-            if size < MOST_TOGETHER:
-                messages[-1] = [*numbers, number], size + points
-            elif sum(size for _, size in messages) < MOST_POINTS:
-                messages.append(([number], points))
-            else:
+        """Give the courier a message of the oldest blocks; it is small, as whoever encodes it may have little time."""
+        numbers, size = list[int](), 0
+        for number, points in self._owed.oldest(self._writer.name, 0, MOST_BLOCKS):
+            numbers.append(number)
+            size += points
+            if size >= MOST_TOGETHER:
                 break
-        blocks = [self._owed.read(sink, numbers[0], numbers[-1]) for numbers, _ in messages]
-        self._on_its_way = messages
-        self.courier.hand(Owed([f"readings {numbers[0]}" for numbers, _ in messages], blocks))
+        self._on_its_way = numbers, size
+        self.courier.hand(Owed([f"readings {numbers[0]}"], self._owed.read(self._writer.name, numbers[0], numbers[-1])))
 
     def _record(self, _: Owed, delivery: Delivery) -> None:
-        outcome, sent, _why = delivery
-        gone = self._on_its_way[: sent + (outcome == "refused")]
-        if gone:
-            self._owed.remove([number for numbers, _ in gone for number in numbers])
-        self._on_its_way = []
-        self.waiting -= sum(points for _, points in gone)
-        self._metrics.readings_sent.inc(sum(points for _, points in gone[:sent]), sink=self._writer.name)
-        if outcome == "refused":
-            self._metrics.readings_dropped.inc(gone[-1][1], sink=self._writer.name, reason="refused")
+        numbers, size = self._on_its_way
+        if delivery.outcome != "retry":
+            self._owed.remove(numbers)
+            self.waiting -= size
+        if delivery.outcome == "delivered":
+            self._metrics.readings_sent.inc(size, sink=self._writer.name)
+        if delivery.outcome == "refused":
+            self._metrics.readings_dropped.inc(size, sink=self._writer.name, reason="refused")
+        self._on_its_way = [], 0
 
     def drop_oldest(self) -> None:
         """Drop the oldest blocks, of those that are not on their way, where too many points wait; the last one stays.
 
         Raises what the journal raises; the same is done by a later call.
         """
-        most, after = self._writer.settings.queue_points, self._on_its_way[-1][0][-1] if self._on_its_way else 0
+        most, after = self._writer.settings.queue_points, max(self._on_its_way[0], default=0)
         while self.waiting > most:
             going, dropped = [], 0
             for number, points in self._owed.oldest(self._writer.name, after, MOST_BLOCKS)[:-1]:
@@ -196,13 +194,12 @@ class _Line:
             self._metrics.readings_dropped.inc(dropped, sink=self._writer.name, reason="full")
         self._show()
 
-    def _send(self, messages: Sequence[Sequence[Block]], deadline: float) -> Delivery:
-        """Send messages in their order, until one is not taken; in a thread of the courier's."""
-        for sent, blocks in enumerate(messages):
-            answer = self._writer.send([points for block in blocks for points in self._points(block)], deadline)
-            if answer.outcome != "delivered":
-                return Delivery(answer.outcome, sent, answer.reason)
-        return Delivery("delivered", len(messages))
+    def _send(self, blocks: Sequence[Block], deadline: float) -> Delivery:
+        """Send one message; in a thread of the courier's."""
+        series = [points for block in blocks for points in self._points(block)]
+        # On a machine that is busy the deadline may be over by now: nothing would ever be sent there.
+        answer = self._writer.send(series, max(deadline, monotonic() + self._writer.settings.timeout / MICROSECONDS))
+        return Delivery(answer.outcome, int(answer.outcome == "delivered"), answer.reason)
 
     def _points(self, block: Block) -> Iterator[Points]:
         """Give the points of a block by series of the database."""

@@ -69,6 +69,12 @@ def test_series_and_folder_are_told_while_the_daemon_runs_as_the_engine_has_them
     assert entry_point(["state", "inspect", *state]) == 0
 
 
+def test_the_severity_of_a_rule_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Rig(tmp_path, {"series": [{"match": "*", "cadence": "1h"}]}).feed(frame(0, 20))
+    assert entry_point(["series", "show", "s0", "--state", str(tmp_path)]) == 0
+    assert "rule slower than it was (warning): not ready" in capsys.readouterr().out
+
+
 def test_a_folder_is_verified_bit_for_bit_and_a_state_that_does_not_follow_is_named(tmp_path: Path, capsys) -> None:
     rig = Rig(tmp_path)
     rig.feed(frame(0, 100), frame(100, 150))
