@@ -203,7 +203,7 @@ class Drill:
         due_us = self._began_us if self._succeeded_us < 0 else self._succeeded_us + every
         is_early = monotonic() - self._made < self._settings().drill.timeout / MICROSECONDS
         if self._find_behind() or (is_early and not all(one.has_answered for one in self._sources.values())):
-            self._metrics.drill_due.set(max(due_us, now_us) / MICROSECONDS)
+            self._metrics.drill_due.forget({})
             return False
         self._metrics.drill_due.set(due_us / MICROSECONDS)
         return now_us >= due_us and monotonic() >= self._retry_at
