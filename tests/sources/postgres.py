@@ -22,15 +22,16 @@ class Cluster:
         self.folder, self._programs = folder, initdb.parent
         self.port = free_address().rpartition(":")[2]
         self.address = f"postgresql://owner:s3cret@127.0.0.1:{self.port}/postgres"
-        for parent in (folder, *folder.parents):  # the server refuses root, and has to reach its folder as another user
-            if parent.stat().st_uid == os.getuid() and parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o011)
         folder.chmod(0o777)
         (folder / "password").write_text("s3cret")
         (folder / "password").chmod(0o644)
         self._run("initdb", "-A", "scram-sha-256", "-U", "owner", f"--pwfile={folder / 'password'}", "--no-sync")
 
     def _run(self, program: str, *arguments: str) -> None:
+        # The server refuses root, and has to reach its folder as another user; another pytest closes it again.
+        for parent in (self.folder, *self.folder.parents):
+            if parent.stat().st_uid == os.getuid() and parent != Path("/"):
+                parent.chmod(parent.stat().st_mode | 0o011)
         command = [str(self._programs / program), "-D", str(self.folder / "data"), *arguments]
         if os.getuid() == 0:
             command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
