@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -45,7 +46,7 @@ from sentinel.domain.spans import DAY, HOUR, MINUTE, SECOND, parse_season
 
 Floats = NDArray[np.float64]
 
-NATURAL = ("1d", "7d", "1y")  # periods that are asked first
+NATURAL = {text: parse_season(text) for text in ("1d", "7d", "1y")}  # periods that are asked first
 FEWEST_CYCLES = 4
 """Cycles in the record before a period can be told from chance."""
 FEWEST_VALUES = 100
@@ -99,8 +100,8 @@ def propose(values: Floats, cadence_us: int, declared: Sequence[int] = ()) -> tu
     lines = _SpectralLines(white)
     taken = [period / cadence_us for period in declared]
     found: dict[str, float] = {}
-    for text in NATURAL:
-        ticks = parse_season(text) / cadence_us
+    for text, period_us in NATURAL.items():
+        ticks = period_us / cadence_us
         if lines.is_new(ticks, taken, _LOW_HARMONICS) and lines.stands_out(ticks):
             taken.append(ticks)
             found[text] = ticks
@@ -173,7 +174,7 @@ class _SpectralLines:
         self._white = white
         self._size = white.size
         self._tick = np.arange(white.size)
-        self._taper = np.hanning(white.size)
+        self._taper = _hanning(white.size)
         self._power = np.abs(np.fft.rfft(white * self._taper)) ** 2
         self._level = _background(self._power)
 
@@ -216,15 +217,23 @@ class _SpectralLines:
 
 def _background(power: Floats) -> Floats:
     """Estimate the noise around each frequency from the median of its neighbours; infinite where there are too few."""
+    place, count = _find_neighbours(power.size)
+    around = np.sort(np.append(power, np.nan)[place], axis=1)  # those that are not there come last
+    rows = np.arange(power.size)
+    level = (around[rows, (count - 1) // 2] + around[rows, count // 2]) / 2.0 / math.log(2.0)
+    return np.where((count >= _NEIGHBOURS) & (level > 0.0), level, math.inf)
+
+
+_hanning = lru_cache(maxsize=4)(np.hanning)  # the series of a table are equally long, mostly
+
+
+@lru_cache(maxsize=4)
+def _find_neighbours(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the places of each frequency's neighbours, `size` where there is none, and how many there are."""
     away = np.arange(_CLEAR + 1, _CLEAR + _NEIGHBOURS + 1)
-    place = np.arange(power.size)[:, None] + np.concatenate([-away, away])
-    inside = (place > 0) & (place < power.size)
-    around = np.where(inside, power[np.clip(place, 0, power.size - 1)], np.nan)
-    enough = inside.sum(axis=1) >= _NEIGHBOURS
-    level, whole = np.full(power.size, math.inf), inside.all(axis=1)
-    level[whole] = np.median(around[whole], axis=1) / math.log(2.0)  # twenty times as fast as with missing ones
-    level[enough & ~whole] = np.nanmedian(around[enough & ~whole], axis=1) / math.log(2.0)
-    return np.where(level > 0.0, level, math.inf)
+    place = np.arange(size)[:, None] + np.concatenate([-away, away])
+    inside = (place > 0) & (place < size)
+    return np.where(inside, place, size), inside.sum(axis=1)
 
 
 def _limit(chance: float) -> float:
@@ -298,11 +307,11 @@ def find_level_shift(values: Floats) -> LevelShift | None:
     places = np.arange(math.ceil(_EDGE * n), math.floor((1 - _EDGE) * n))
     shared = np.stack([np.ones(n), past - past.mean(), present - present.mean()])
     time = there / n
-    sloped = _Column((shared @ time)[None], np.array(time @ time), time[places])
+    sloped = _Column((shared @ time)[:, None], np.array(time @ time), time[places])
     # Of a column that is 1 from the place on and 0 before.
-    products = (shared.sum(axis=1, keepdims=True) - np.cumsum(shared, axis=1) + shared)[:, places].T
+    products = (shared.sum(axis=1, keepdims=True) - np.cumsum(shared, axis=1) + shared)[:, places]
     stepped = _Column(products, np.float64(n) - places, 1.0)
-    plain, sloping, stepping = (_residuals(shared, places, column) for column in (None, sloped, stepped))
+    plain, sloping, stepping = _residuals(shared, places, [sloped, stepped])
     if not min(plain.min(), sloping.min(), stepping.min()) > _EXACT * n * present.var():
         return None
     gain = n * np.log(np.minimum(plain, sloping) / stepping)
@@ -324,13 +333,13 @@ def find_cycle(values: Floats) -> float | None:
     n = values.size
     if there.sum() < max(_FEWEST, _FULL * n) or np.ptp(values[there]) == 0:
         return None
-    ticks = np.arange(n)
-    line = np.polynomial.Polynomial.fit(ticks[there], values[there], 1)
-    flat = np.where(there, values - line(ticks), 0.0)
+    time, known = np.arange(n) - np.flatnonzero(there).mean(), values[there]
+    slope = float(time[there] @ known) / float(time[there] @ time[there])
+    flat = np.where(there, values - known.mean() - slope * time, 0.0)
     if flat @ flat <= _EXACT * values[there].var() * n:
         return None
     lag1 = _lag1(flat[1:], flat[:-1])
-    power = np.abs(np.fft.rfft(flat * np.hanning(n))) ** 2
+    power = np.abs(np.fft.rfft(flat * _hanning(n))) ** 2
     frequency = np.fft.rfftfreq(n)
     smooth = np.convolve(power, np.full(_SPAN, 1 / _SPAN), mode="same")
     red = 1 / (1 - 2 * lag1 * np.cos(2 * np.pi * frequency) + lag1**2)
@@ -350,30 +359,29 @@ class _Column(NamedTuple):
     """A column of a regression, one for each place, by what is needed of it."""
 
     products: Floats
-    """With each of the shared columns, (place, column)."""
+    """With each of the shared columns, (column, place)."""
     square: Floats
     """With itself."""
     at_place: Floats | float
 
 
-def _residuals(shared: Floats, places: NDArray[np.int64], column: _Column | None) -> Floats:
-    """Sum the squares that a regression of the last shared column on the others and one more leaves, for each place.
+def _residuals(shared: Floats, places: NDArray[np.int64], columns: Sequence[_Column]) -> list[Floats]:
+    """Sum the squares that regressions of the last shared column on the others leave, for each place.
 
-    The value at the place is left out: that is what a pulse there does. All NaN where the columns of one place are
-    linearly dependent, as those of a straight line are.
+    The first is on no more than these, the next ones on one of `columns` besides. The value at the place is left out,
+    as a pulse there does. Not finite where columns of a place are linearly dependent, as those of a straight line are.
     """
     own = shared[:, places]
-    gram = (shared @ shared.T)[None] - np.einsum("ik,jk->kij", own, own)
-    if column is not None:
-        cross = column.products - (column.at_place * own).T
-        size = column.square - column.at_place**2
-        gram = np.block([[size[:, None, None], cross[:, None, :]], [cross[:, :, None], gram]])
-    inner, outer, last = gram[:, :-1, :-1], gram[:, :-1, -1], gram[:, -1, -1]
-    try:
-        explained = np.einsum("ki,ki->k", outer, np.linalg.solve(inner, outer[..., None])[..., 0])
-    except np.linalg.LinAlgError:
-        return np.full(places.size, np.nan)
-    return np.asarray(last - explained)
+    gram = (shared @ shared.T)[:, :, None] - own[:, None] * own
+    crosses = np.stack([column.products - column.at_place * own for column in columns])
+    squares = np.stack([column.square - column.at_place**2 for column in columns])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for at in range(len(shared) - 1):  # Gauss: one shared column after the other is taken out of those behind it
+            share = crosses[:, at] / gram[at, at]
+            squares = squares - share * crosses[:, at]
+            crosses = crosses - share[:, None] * gram[at]
+            gram = gram - gram[:, at : at + 1] * (gram[at] / gram[at, at])
+        return [gram[-1, -1], *(gram[-1, -1] - crosses[:, -1] ** 2 / squares)]
 
 
 def _lag1(present: Floats, past: Floats) -> float:
