@@ -1,38 +1,39 @@
-"""The alarms of the default rule and its usual alternatives, for which the same record is run once more.
+"""The alarms of the default rule and its usual alternatives, which judge the blocks of the analysis once more.
 
 All of them have the budget of the default warning, so that they differ in what they claim and in nothing else. The
-record is conditioned as it was, cadence, season and half-lives are the configured ones; nothing of this pass reaches
-`readings.parquet` or `alarms.csv`. The table is for choosing a rule *before* more data come: whoever chooses the rule
-that fits a record best, and then quotes its figures on the same record, has hindsight.
+record is conditioned and read as it was, cadence, season and half-lives are the configured ones; nothing of this
+reaches `readings.parquet` or `alarms.csv`. The table is for choosing a rule *before* more data come: whoever chooses
+the rule that fits a record best, and then quotes its figures on the same record, has hindsight.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.analysis.budgets import PER_TICKS, RuleBudget, Watch, list_budgets
-from sentinel.analysis.intake import SortedObservations
 from sentinel.analysis.record import SeriesRecord
 from sentinel.analysis.report import ReportSection
-from sentinel.analysis.run import run
 from sentinel.analysis.surrogates import NULLS
 from sentinel.analysis.trend import FEWEST, INDICATORS, SURROGATES, Deviations, Trend, find_trends
 from sentinel.config import RELATIVE, AlarmSettings, Settings
-from sentinel.domain.events import AlarmEvent
 from sentinel.domain.spans import print_rounded
-from sentinel.pipeline.cohort import CohortState, SteppedBlock
+from sentinel.pipeline import arrays
+from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
+from sentinel.pipeline.grid import ABSENT, Grid
 from sentinel.pipeline.pipeline import CohortKey, PipelineState
 from sentinel.pipeline.plan import Plan, PlanRule
+from sentinel.pipeline.scoring import Judgement, take_rules
 from sentinel.text.words import rule_in_words
 
 TITLE = "What each rule would have said"
 LARGEST = 100_000
-"""Ticks of all series together up to which the other rules are run."""
+"""Ticks of all series together up to which other rules are tried: their blocks are kept until then."""
 THRESHOLDS = (RELATIVE, 0.6, 0.8)
 SMALL = 0.05
 """A p-value below it is counted."""
@@ -43,11 +44,65 @@ AGAINST_ALL = 20
 FIRST_NULL = (next(iter(NULLS)),)
 
 
+class Blocks:
+    """Keeps the blocks of a run while they are few, so that other rules can judge the same ticks. An observer."""
+
+    def __init__(self) -> None:
+        self.ticks = 0
+        self._state = PipelineState()
+        self._members: dict[CohortKey, CohortState] = {}
+        self._blocks: list[tuple[CohortKey, SteppedBlock]] = []
+
+    def __call__(self, state: PipelineState, key: CohortKey, members: CohortState, stepped: SteppedBlock) -> None:
+        """Take in a block."""
+        self.ticks += int((stepped.block.kind != ABSENT).sum())
+        if self.ticks > LARGEST:
+            self._members, self._blocks = {}, []
+            return
+        # Series only ever come behind those that a cohort has.
+        self._state, self._members[key] = state, members
+        self._blocks.append((key, stepped))
+
+    def judge(
+        self, rules: Callable[[Plan], tuple[PlanRule, ...]]
+    ) -> Iterator[tuple[Grid, PipelineState, CohortKey, CohortState, SteppedBlock]]:
+        """Give the blocks as they would be with other rules, none of kind rise or on spread, for their evidence.
+
+        Of a rule that judged them already nothing is computed again.
+        """
+        known: dict[CohortKey, tuple[Cohort, Judgement]] = {}
+        for key, stepped in self._blocks:
+            members, rows, others = self._members[key], stepped.block.rows, rules(key[0])
+            new = tuple(rule for rule in others if rule not in key[0].rules)
+            if key not in known:
+                cohort = Cohort(replace(key[0], rules=new))
+                known[key] = cohort, cohort.scoring.begin(members.series.size)
+            cohort, whole = known[key]
+            before = arrays.take(whole, rows)
+            none_open = np.zeros((rows.size, len(new)), np.bool_)
+            after, found, _ = cohort.scoring.judge(
+                before, stepped.conditioned, stepped.scored.basis, stepped.block.kind, none_open
+            )
+            known[key] = cohort, arrays.put(whole, rows, before, after)
+            both = (*key[0].rules, *new)
+            order = np.array([both.index(rule) for rule in others], np.intp)
+            evidence = take_rules([stepped.scored.evidence, found], order)
+            judged = stepped._replace(scored=stepped.scored._replace(evidence=evidence))
+            yield cohort.grid, self._state, (replace(key[0], rules=others), key[1]), members, judged
+
+
+class Raised(NamedTuple):
+    """An alarm that a rule would have raised."""
+
+    time_us: int
+    series: str
+
+
 class Alternatives(NamedTuple):
     """The alarms of the default rule and its alternatives on one record."""
 
     rules: list[RuleBudget]
-    alarms: dict[tuple[str, str], list[AlarmEvent]]
+    alarms: dict[tuple[str, str], list[Raised]]
     """Alarms of each rule by kind and label, in order of time."""
     trends: dict[str, dict[str, Trend]]
     """By series; without those that are too short."""
@@ -55,30 +110,27 @@ class Alternatives(NamedTuple):
     """Ticks with a value, of all series together."""
 
 
-def try_rules(
-    records: Sequence[SeriesRecord], settings: Settings, observations: SortedObservations, *, conditioning: bool
-) -> Alternatives | None:
-    """Run every alternative over the observations to which `records` belong; None if they are too many."""
-    if sum(record.ticks for record in records) > LARGEST:
+def try_rules(records: Sequence[SeriesRecord], blocks: Blocks) -> Alternatives | None:
+    """Let every alternative judge the blocks that gave these records; None if they were too many."""
+    if blocks.ticks > LARGEST:
         return None
     numbered = records[0].axis.numbered
     watch, deviations = Watch(), Deviations()
-
-    def observe(state: PipelineState, key: CohortKey, members: CohortState, stepped: SteppedBlock) -> None:
+    alarms: dict[tuple[str, str], list[Raised]] = {}
+    judged = blocks.judge(lambda plan: list_rules(plan, numbered=numbered))
+    for grid, state, key, members, stepped in judged:
         watch(state, key, members, stepped)
         deviations(state, key, members, stepped)
-
-    found = run(
-        observations, settings, conditioning=conditioning, readings=None, kept=0, observer=observe,
-        rules=lambda plan: list_rules(plan, numbered=numbered),
-    )  # fmt: skip
-    alarms: dict[tuple[str, str], list[AlarmEvent]] = {}
-    for event in found.events:
-        if event.what == "raised":
-            alarms.setdefault((event.rule, event.label), []).append(event)
+        for t, s, k in np.argwhere(stepped.scored.evidence.raised).tolist():
+            row = stepped.block.rows[s]
+            end_us = grid.start_us(members.grid.origin_us[row], stepped.block.tick[t, s] + 1)
+            raised = Raised(int(end_us), state.names[members.series[row]])
+            rule = key[0].rules[k]
+            alarms.setdefault((rule.kind, rule.label), []).append(raised)
     trends = find_all_trends(deviations.by_series, AGAINST_ALL)
     values = sum(record.ticks - record.missing for record in records)
-    return Alternatives(list_budgets(watch.counts.items()), alarms, trends, values)
+    in_order = {rule: sorted(raised) for rule, raised in alarms.items()}
+    return Alternatives(list_budgets(watch.counts.items()), in_order, trends, values)
 
 
 def list_rules(plan: Plan, *, numbered: bool) -> tuple[PlanRule, ...]:
@@ -157,7 +209,7 @@ def _name(rule: RuleBudget, past: str) -> str:
 
 
 def _rule_row(
-    rule: RuleBudget, alarms: Sequence[AlarmEvent], values: int, of_name: Mapping[str, SeriesRecord], *, numbered: bool
+    rule: RuleBudget, alarms: Sequence[Raised], values: int, of_name: Mapping[str, SeriesRecord], *, numbered: bool
 ) -> Iterator[str]:
     rate = rule.rate(rule.alarms, numbered=numbered)
     if rate is None:
@@ -165,7 +217,7 @@ def _rule_row(
         return
     yield f"{len({event.series for event in alarms})} of {len(of_name)}"
     yield f"{print_rounded(rate)}, budget {print_rounded(rule.rate(rule.allowed, numbered=numbered) or 0.0)}"
-    first = min(alarms, key=lambda event: (event.time_us, event.series), default=None)
+    first = min(alarms, default=None)
     yield "none" if first is None else f"{of_name[first.series].moment(first.time_us)}, {first.series}"
     yield f"{rule.in_alarm_share or 0.0:.1%}"
     yield f"{(rule.watching + rule.in_alarm) / values:.0%}"

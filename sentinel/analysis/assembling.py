@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import polars as pl
 
-from sentinel.analysis.alternatives import describe_alternatives, try_rules
+from sentinel.analysis.alternatives import Blocks, describe_alternatives, try_rules
 from sentinel.analysis.budgets import Watch, describe_budgets, list_budgets
-from sentinel.analysis.inspection import find_oddities
 from sentinel.analysis.intake import Intake, SortedObservations
 from sentinel.analysis.lookback import LONGEST_RECORD, find_remarks, find_undeclared_seasons, read_tail
-from sentinel.analysis.pictures import PagePicture, draw_for_page
+from sentinel.analysis.pictures import PagePicture, draw_for_page, pack_for_page
 from sentinel.analysis.readings import read_ticks
 from sentinel.analysis.record import SeriesRecord, rank
 from sentinel.analysis.report import Report, ReportSection, describe_sites
@@ -22,9 +21,10 @@ from sentinel.pipeline.sites import without_enough
 
 PICTURES = 100
 """Series drawn in a report; the rest stand in its table."""
-FINE = 20
-"""Series that are drawn in as many columns as there are; the others in fewer, each as fine as a dot on most screens."""
-FEWER_COLUMNS = 400
+DRAWN_AT_ONCE = 5
+"""Series drawn as the report is written; of the others the page draws those that somebody looks at."""
+LOOKED_AT_COLUMNS = 1_000
+"""Columns at most of a series that the page draws: as many as a screen shows."""
 KEPT = 200
 """Series whose histories for pictures are kept while others are read: more than are drawn, as the order may change."""
 PICTURED_COLUMNS = 100_000
@@ -53,17 +53,17 @@ def assemble(
     findings: Findings,
     readings: pl.LazyFrame,
     watch: Watch,
+    blocks: Blocks,
     settings: Settings,
+    odd: Sequence[str],
     *,
     conditioning: bool,
     stage: Stage,
     more: Callable[[], Sequence[ReportSection]] = list,
-    again: bool = True,
 ) -> Report:
     """Draw, look back, and hold other rules against the same record.
 
-    `names` are those of the input, and `more` gives sections that stand after the usual ones. `again` says whether the
-    observations are still there to be read.
+    `names` are those of the input, `odd` says what looks odd in it, and `more` gives sections behind the usual ones.
     """
     records = findings.records
     drawn = list(choose_drawn(records, findings))
@@ -79,18 +79,20 @@ def assemble(
     pictures: dict[str, PagePicture] = {}
     progress = stage("drawing", len(drawn))
     for record in drawn:
-        most = None if len(pictures) < FINE else FEWER_COLUMNS
-        pictures[record.name] = draw_for_page(record, findings.portraits[record.id], most=most)
+        portrait = findings.portraits[record.id]
+        at_once = len(pictures) < DRAWN_AT_ONCE
+        pictures[record.name] = (
+            draw_for_page(record, portrait) if at_once else pack_for_page(record, portrait, LOOKED_AT_COLUMNS)
+        )
         progress(len(pictures))
     budgets, numbered = list_budgets(watch.counts.items()), records[0].axis.numbered
     sections = [describe_budgets(budgets, numbered=numbered)] if budgets else []
-    if again and (tried := try_rules(records, settings, observations, conditioning=conditioning)):
+    if tried := try_rules(records, blocks):
         sections.append(describe_alternatives(tried, records))
     if settings.sites:
         sections.append(describe_sites(findings.sites, [site.name for site in settings.sites], records))
     sections += more()
     few = without_enough(settings.sites, (list_names(settings, [name]) for name in observations.names))
-    odd = find_oddities(intake, observations, records)
     return Report(
         title=", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else ""),
         inputs=list(names), intake=intake, observations=observations, records=records,

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from sentinel.analysis.alternatives import Blocks
 from sentinel.analysis.arguments import first_fault
 from sentinel.analysis.assembling import KEPT, Progress, Stage, assemble, choose_drawn
 from sentinel.analysis.budgets import Watch, list_budgets
+from sentinel.analysis.inspection import find_oddities
 from sentinel.analysis.intake import Intake, SortedObservations, sort
 from sentinel.analysis.labels import Timeline, make_timelines, read_labels
 from sentinel.analysis.pictures import draw_record, write_picture
@@ -116,8 +118,9 @@ def backtest(
             labels = read_labels(*events, list_names(settings, names), numbered=intake.numbered)
         labelled = {label.series for label in labels or ()}
         readings, watch = Readings(Path(folder)), Watch(set(list_names(settings, list(labelled))))
+        blocks = Blocks()
         findings = run(
-            observations, settings, conditioning=conditioning, readings=readings, kept=KEPT, observer=watch,
+            observations, settings, conditioning=conditioning, readings=readings, kept=KEPT, observers=[watch, blocks],
             progress=stage("analysing", observations.rows),
         )  # fmt: skip
         refuse_nothing(findings, observations, where)
@@ -154,8 +157,9 @@ def backtest(
             return sections
 
         report = assemble(
-            [path.name for path in paths], intake, observations, findings, table, watch, settings,
-            conditioning=conditioning, stage=stage, more=judge_and_vary,
+            [path.name for path in paths], intake, observations, findings, table, watch, blocks, settings,
+            list(find_oddities(intake, observations, records)), conditioning=conditioning, stage=stage,
+            more=judge_and_vary,
         )  # fmt: skip
     report = replace(report, inputs=[str(path) for path in paths])
     write_report(report, out / "report.html")

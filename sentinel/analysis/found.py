@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from sentinel.analysis.alternatives import find_all_trends
+from sentinel.analysis.alternatives import Blocks, find_all_trends
 from sentinel.analysis.assembling import Progress, assemble
 from sentinel.analysis.budgets import Watch
 from sentinel.analysis.inspection import find_oddities
@@ -42,9 +42,9 @@ class Analysis:
 
     def __init__(
         self, where: str, intake: Intake, settings: Settings, observations: SortedObservations, findings: Findings,
-        readings: pl.DataFrame, watch: Watch, *, conditioning: bool,
+        readings: pl.DataFrame, watch: Watch, blocks: Blocks, *, conditioning: bool,
     ) -> None:  # fmt: skip
-        odd = find_oddities(intake, observations, findings.records)
+        odd = list(find_oddities(intake, observations, findings.records))
         self.read_as = [*intake.read_as, *odd]
         """Lines on the reading of the table: what is not taken as it stands, and what looks odd."""
         self.readings = readings
@@ -55,7 +55,7 @@ class Analysis:
         """One row per alarm of a site."""
         self._records = {record.name: record for record in rank(findings.records)}
         self._findings = findings
-        self._parts = (intake, observations, findings, readings.lazy(), watch, settings)
+        self._parts = (intake, observations, findings, readings.lazy(), watch, blocks, settings, odd)
         self._where, self._conditioning = where, conditioning
         self._again = observations.rows <= RUN_ROWS
         """Longer records were sorted on disk, in a folder that is gone."""
@@ -135,9 +135,9 @@ class Analysis:
         """
         if not self._again:
             raise DataError(f"{self._where}: more than {RUN_ROWS:,} rows; a shorter record is needed for its trends")
-        _, observations, _, _, _, settings = self._parts
+        _, observations, *_, settings, _ = self._parts
         deviations = Deviations()
-        run(observations, settings, conditioning=self._conditioning, readings=None, kept=0, observer=deviations)
+        run(observations, settings, conditioning=self._conditioning, readings=None, kept=0, observers=[deviations])
         rows = [
             (name, indicator, trend.tau, *(trend.p.get(null) for null in NULLS))
             for name, own in find_all_trends(deviations.by_series).items()
@@ -150,8 +150,7 @@ class Analysis:
         """Write the report of `sentinel backtest` as one HTML file that needs no other; give its path."""
         target = Path(path)
         try:
-            full, again = self._conditioning, self._again
-            made = assemble([self._where], *self._parts, conditioning=full, stage=_silent, again=again)
+            made = assemble([self._where], *self._parts, conditioning=self._conditioning, stage=_silent)
             write_report(made, target)
         except OSError as error:
             raise DataError(f"{target}: {error.strerror or error}; a place that can be written is needed") from error

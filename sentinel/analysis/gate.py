@@ -123,7 +123,7 @@ def _run(
     intake: Intake, settings: Settings, folder: Path, where: str, watch: Watch, *, conditioning: bool
 ) -> tuple[Findings, list[SeriesRecord]]:
     observations = sort_input(intake, folder, settings, where)
-    findings = run(observations, settings, conditioning=conditioning, readings=None, kept=0, observer=watch)
+    findings = run(observations, settings, conditioning=conditioning, readings=None, kept=0, observers=[watch])
     refuse_nothing(findings, observations, where)
     return findings, findings.records
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from sentinel.analysis.alternatives import Blocks
 from sentinel.analysis.arguments import in_python, python_words, refuse_unknown, settings_from
 from sentinel.analysis.backtest import judge, sort_input, vary, with_spans
 from sentinel.analysis.budgets import Watch, list_budgets
@@ -189,7 +190,7 @@ def backtest_events(frame: Any, events: Any = None, **options: Any) -> Verdict:
         found, labels = _labelled(frame, events, options)
         if labels is None:
             raise UsageError("events: none came; a table with the columns series, time and kind is needed")
-        with _run(found, labels) as (_, findings, readings, watch, timelines):
+        with _run(found, labels) as (_, findings, readings, watch, _, timelines):
             assert timelines is not None
             skill, rivals = judge(findings.records, timelines, readings.lazy(), watch)
             section = describe_skill(skill, rivals)
@@ -204,7 +205,7 @@ def sweep(frame: Any, events: Any = None, **options: Any) -> Verdict:
     """
     with python_words():
         found, labels = _labelled(frame, events, options)
-        with _run(found, labels) as (observations, findings, _, _, timelines):
+        with _run(found, labels) as (observations, findings, *_, timelines):
             sections = vary(
                 findings.records, found.settings, timelines, observations,
                 conditioning=found.conditioning, progress=lambda _: None,
@@ -281,10 +282,10 @@ def _read(frame: Any, given: Mapping[str, Any]) -> _Input:
 
 
 def _analyse(found: _Input) -> Analysis:
-    with _run(found, None) as (observations, findings, readings, watch, _):
+    with _run(found, None) as (observations, findings, readings, watch, blocks, _):
         return Analysis(
             found.where, found.intake, found.settings, observations, findings, readings.lazy().collect(), watch,
-            conditioning=found.conditioning,
+            blocks, conditioning=found.conditioning,
         )  # fmt: skip
 
 
@@ -305,14 +306,16 @@ def _run(found: _Input, events: Any) -> Iterator[Any]:
             labels = _read_events(events, found, names, Path(folder))
         readings = Readings(Path(folder))
         watch = Watch(set(list_names(found.settings, list({label.series for label in labels or ()}))))
+        blocks = Blocks()
         findings = run(
-            observations, found.settings, conditioning=found.conditioning, readings=readings, kept=None, observer=watch
-        )
+            observations, found.settings, conditioning=found.conditioning, readings=readings, kept=None,
+            observers=[watch, blocks],
+        )  # fmt: skip
         refuse_nothing(findings, observations, found.where)
         refuse_repeats(observations, found.where)
         add_units(findings.records, found.intake.units)
         timelines = None if labels is None else make_timelines(labels, findings.records)
-        yield observations, findings, readings, watch, timelines
+        yield observations, findings, readings, watch, blocks, timelines
 
 
 def _read_events(events: Any, found: _Input, names: Sequence[str], folder: Path) -> Any:

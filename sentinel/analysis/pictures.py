@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sentinel.analysis.record import SeriesRecord, cadence_in_words, describe
+from sentinel.domain.channels import Estimates
 from sentinel.domain.errors import DataError, SentinelError, UsageError
 from sentinel.domain.spans import print_rounded
 from sentinel.domain.states import STATES
@@ -19,6 +20,7 @@ from sentinel.tables.units import column_of, with_unit
 from sentinel.text.words import lag1_in_words
 from sentinel.views.picture import FORMATS, Look
 from sentinel.views.picture.inline import draw_inline
+from sentinel.views.picture.scripted import list_panels, pack
 
 if TYPE_CHECKING:
     from sentinel.views.picture.figure import Figure
@@ -33,8 +35,13 @@ class PagePicture(NamedTuple):
     """The picture of a series for a page."""
 
     svg: str
+    """Empty where the page draws it itself, from `numbers`."""
     moments: Sequence[Sequence[str]]
     """The same in numbers: rows of cells, under `HEADINGS`."""
+    numbers: str = ""
+    """JSON for the script of the page."""
+    panels: str = ""
+    """What the page draws of them."""
 
 
 def draw_record(record: SeriesRecord, portrait: Portrait | None, look: Look | None = None) -> Figure:
@@ -53,17 +60,14 @@ def draw_record(record: SeriesRecord, portrait: Portrait | None, look: Look | No
     )  # fmt: skip
 
 
-def draw_for_page(
-    record: SeriesRecord, portrait: Portrait | None, key: str = "picture", most: int | None = None
-) -> PagePicture:
+def draw_for_page(record: SeriesRecord, portrait: Portrait | None, key: str = "picture") -> PagePicture:
     """Draw the stability spectrogram of one series for a page, which names the series itself.
 
-    `key` is a word that tells apart pictures of a series of one number on one page; the picture has at most so many
-    columns as `most` says.
+    `key` is a word that tells apart pictures of a series of one number on one page.
 
     Raises DataError: it has not a single tick.
     """
-    columns = _columns(record, portrait, most)
+    columns = _columns(record, portrait)
     assert record.plan is not None
     svg = draw_inline(
         columns, record.axis, record.thresholds, record.plan.cadence_us, record.plan.rules, record.alarms,
@@ -71,6 +75,17 @@ def draw_for_page(
         words=f"Stability spectrogram of {record.name}: {describe(record)}.",
     )  # fmt: skip
     return PagePicture(svg, list(_list_moments(record, columns)))
+
+
+def pack_for_page(record: SeriesRecord, portrait: Portrait, most: int) -> PagePicture:
+    """Give the numbers of one series, in at most so many columns, to a page that draws it once it is looked at."""
+    columns = _columns(record, portrait, most)
+    assert record.plan is not None
+    numbers = pack(
+        columns, record.axis, record.thresholds, record.plan.cadence_us, record.plan.rules, record.alarms,
+        name=record.name, unit=record.unit,
+    )  # fmt: skip
+    return PagePicture("", list(_list_moments(record, columns)), numbers, " ".join(list_panels(columns)))
 
 
 def picture_format(path: Path, option: str) -> str:
@@ -116,17 +131,20 @@ def _label(record: SeriesRecord) -> str:
 def _list_moments(record: SeriesRecord, columns: Columns) -> Iterator[list[str]]:
     """Give the numbers of the picture at moments that divide it evenly, the last one among them."""
     size = len(columns)
-    for at in np.unique(np.ceil(np.linspace(0, size, MOMENTS + 1))[1:].astype(np.int64) - 1).tolist():
-        seen = columns.estimates.each(lambda line, at=at: float(line[at]))  # type: ignore[misc]
-        low, high = float(columns.value_low[at]), float(columns.value_high[at])
+    at = np.unique(np.ceil(np.linspace(0, size, MOMENTS + 1))[1:].astype(np.int64) - 1)
+    lines = (columns.end_us, columns.value_low, columns.value_high, columns.evidence, columns.state)
+    estimates = zip(*(line[at].tolist() for line in columns.estimates), strict=True)
+    for seen, end_us, low, high, evidence, state in zip(
+        map(Estimates._make, estimates), *(line[at].tolist() for line in lines), strict=True
+    ):
         ratio = print_rounded(math.exp(min(seen.spread, 700.0)))
         value = "missing" if math.isnan(low) else f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
         yield [
-            record.moment(int(columns.end_us[at])),
+            record.moment(end_us),
             value,
             "not ready" if math.isnan(seen.lag1) else lag1_in_words(seen),
             "not ready" if math.isnan(seen.modulus) else f"{seen.modulus:.2f}",
             "not ready" if math.isnan(seen.spread) else f"{ratio} \N{MULTIPLICATION SIGN}",
-            "not ready" if math.isnan(columns.evidence[at]) else f"{columns.evidence[at]:.1f}",
-            STATES[columns.state[at]].value,
+            "not ready" if math.isnan(evidence) else f"{evidence:.1f}",
+            STATES[state].value,
         ]  # fmt: skip

@@ -193,8 +193,13 @@ class SeriesTicks(NamedTuple):
     end_us: NDArray[np.int64]
     value: NDArray[np.float64]
     """NaN = missing."""
-    state: NDArray[np.str_]
+    states: pl.Series
     cadence_us: int
+
+    @property
+    def state(self) -> NDArray[np.str_]:
+        """The state at each tick; made when it is asked for, as most look at the values alone."""
+        return self.states.to_numpy()
 
     @property
     def time_us(self) -> NDArray[np.int64]:
@@ -218,4 +223,4 @@ def read_ticks(readings: pl.LazyFrame, records: Sequence[SeriesRecord]) -> Itera
             if record.plan is not None and (part := parts.get((record.name,))) is not None:
                 cadence_us = record.plan.cadence_us
                 end_us = microseconds(record.axis, part["time"]) + cadence_us // 2
-                yield record, SeriesTicks(end_us, part["value"].to_numpy(), part["state"].to_numpy(), cadence_us)
+                yield record, SeriesTicks(end_us, part["value"].to_numpy(), part["state"], cadence_us)

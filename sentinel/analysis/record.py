@@ -294,10 +294,13 @@ class Choice(NamedTuple):
 def list_choices(records: Sequence[SeriesRecord]) -> list[Choice]:
     """List what was chosen, once for all series that share it; series without a cadence are left out."""
     groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = {}
+    known: dict[tuple[Plan, Axis, tuple[float, ...]], tuple[str, tuple[tuple[str, str], ...]]] = {}
     for record in records:
         if record.plan is not None:
-            lines = tuple(_list_lines(record, record.plan))
-            groups.setdefault((cadence_in_words(record), lines), []).append(record.name)
+            rests_on = record.plan, record.axis, record.thresholds
+            if rests_on not in known:
+                known[rests_on] = cadence_in_words(record), tuple(_list_lines(record, record.plan))
+            groups.setdefault(known[rests_on], []).append(record.name)
     return [Choice(tuple(names), *key) for key, names in groups.items()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+from markupsafe import Markup, escape
 
 from sentinel import __version__
 from sentinel.analysis.intake import Intake, SortedObservations
@@ -31,6 +33,7 @@ from sentinel.domain.spans import number_in_words
 from sentinel.pipeline.snapshot import Rank, rank_by_e_value
 from sentinel.text.claims import evidence_against_budget, rule_budget_in_words
 from sentinel.text.words import HELD, REMARKS, lag1_in_words, rule_in_words
+from sentinel.views.picture.scripted import script, style
 
 SITE_ALARMS_LISTED = 30
 """Alarms of sites named one by one."""
@@ -105,19 +108,27 @@ def _template() -> Template:
         loader=PackageLoader("sentinel.analysis", "templates"), autoescape=select_autoescape(),
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    filters = {"thousands": "{:,}".format, "amount": number_in_words, "reading": _reading}
+    filters = {"breakable": _breakable, "thousands": "{:,}".format, "amount": number_in_words, "reading": _reading}
     environment.filters |= filters
     return environment.get_template("report.html")
+
+
+def _breakable(name: str) -> Markup:
+    """Let a name be broken where a person would."""
+    return Markup(re.sub("[/_]", r"\g<0><wbr>", str(escape(name))))
 
 
 def write_report(report: Report, path: Path) -> None:
     """Write the page; it needs no other file and no network."""
     choices = list_choices(report.records)
     order = rank(report.records)
+    described = {record.name: describe(record) for record in order}
+    scripted = sum(not picture.svg for picture in report.pictures.values())
     page = _template().render(
-        report=report, version=__version__, records=order, describe=describe, season_hint=season_hint,
+        report=report, version=__version__, records=order, described=described, season_hint=season_hint,
         choices=choices, fleet=rank_fleet(report.records), fdr=LEVEL,
         pictures=report.pictures, headings=HEADINGS,
+        scripted=scripted, chart_script=script(), chart_style=style(),
         pictured=[record for record in order if record.name in report.pictures],
         alarms=[(r, event, cleared) for r in order for event, cleared in r.alarms],
         counts=[(state, sum(record.state is state for record in order)) for state in URGENCY],

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -78,7 +79,7 @@ def run(
     conditioning: bool,
     readings: Readings | None,
     kept: int | None,
-    observer: Observer | None = None,
+    observers: Sequence[Observer] = (),
     rules: Callable[[Plan], tuple[PlanRule, ...]] | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Findings:
@@ -93,8 +94,8 @@ def run(
     kept
         Keep at least this many histories for pictures, those with most evidence; None = all. With 0 and without
         `readings` nothing is kept of ticks: records have their plan and alarms, and no counts.
-    observer
-        Called after every block of ticks.
+    observers
+        Called one after the other after every block of ticks.
     rules
         Gives the rules of each plan instead of those in the settings.
     """
@@ -108,6 +109,11 @@ def run(
     if rules is not None:
         pipeline.plans = _OtherRules(settings, rules)
     rows = readings is not None or kept != 0
+
+    def observe(*block: Any) -> None:
+        for observer in observers:
+            observer(*block)
+
     # A state that knows all series, in the order of their ids.
     none = np.empty(0, np.int64)
     everyone = tuple((number, name, SOURCE) for number, name in enumerate(observations.names))
@@ -126,13 +132,13 @@ def run(
     for table in observations.batches():
         batch = _batch(table, own_axes)
         counts += np.bincount(batch.series, minlength=counts.size)
-        state, result = pipeline.advance(state, batch, rows=rows, observer=observer)
+        state, result = pipeline.advance(state, batch, rows=rows, observer=observe)
         findings.take(result, kept)
         if readings is not None and result.rows is not None:
             readings.write(result.rows, axes, partial(half_life, state))
         done += table.height
         progress(done)
-    state, result = pipeline.finish(state, rows=rows, observer=observer)
+    state, result = pipeline.finish(state, rows=rows, observer=observe)
     findings.take(result, kept)
     if readings is not None:
         readings.finish(result.rows, axes, partial(half_life, state))

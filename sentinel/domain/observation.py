@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -188,12 +189,17 @@ class NumberAxis:
 
     def moment_in_words(self, time_us: int) -> str:
         """Write a time as one of the owner's numbers, to a hundredth of a step or better."""
-        number = round(float(self.numbers(np.array([time_us]))[0]), max(0, 2 - math.floor(math.log10(self.step))))
-        return f"{number + 0.0:.10g}"
+        return _say_number(self, time_us)
 
     def positions(self, time_us: NDArray[np.int64]) -> NDArray[np.float64]:
         """Times as they are drawn: the owner's numbers."""
         return self.numbers(time_us)
+
+
+@lru_cache(maxsize=4096)  # the series of a table share their moments, mostly
+def _say_number(axis: NumberAxis, time_us: int) -> str:
+    number = round(float(axis.numbers(np.array([time_us]))[0]), max(0, 2 - math.floor(math.log10(axis.step))))
+    return f"{number + 0.0:.10g}"
 
 
 Axis: TypeAlias = CalendarAxis | NumberAxis

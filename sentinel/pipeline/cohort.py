@@ -168,7 +168,7 @@ class Cohort:
         start = perf_counter()
         found = scored.evidence
         alarm, states = self.alarm.advance(
-            given["alarm"], block.kind, block.tick, scored.ready, scored.waiting, conditioned.blind, found.open,
+            given["alarm"], block.kind, block.tick, scored.basis.ready, scored.waiting, conditioned.blind, found.open,
             found.raised,
         )  # fmt: skip
         if conditioned.target is not None:

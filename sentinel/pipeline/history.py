@@ -172,7 +172,7 @@ class History:
             return
         ticks: dict[str, Array] = {
             "time_us": time_us, "state": state, "value_low": value, "value_high": value,
-            "readings": _in_steps(readings), "lag1": estimates.lag1, "low": estimates.lag1_low,
+            "readings": in_steps(readings), "lag1": estimates.lag1, "low": estimates.lag1_low,
             "high": estimates.lag1_high, "modulus": estimates.modulus, "spread": estimates.spread,
             "evidence": evidence,
         }  # fmt: skip
@@ -252,7 +252,7 @@ class History:
         return {name: sketch.reduce(-(-sketch.low.size // points)) for name, sketch in found.items()}
 
 
-def _in_steps(readings: Floats) -> NDArray[np.int8]:
+def in_steps(readings: Floats) -> NDArray[np.int8]:
     """Readings in whole steps, `MISSING` for NaN."""
     steps = readings * SCALE
     np.rint(steps, out=steps)

@@ -304,7 +304,7 @@ def _make_entries(comparisons: Ints, columns: Ints, plan: Plan, members: CohortS
     at = (t, columns[p])
     # A side is judged, whatever its conditioner says, after as many values as its cadence may have taken to be learnt.
     learning, blind = conditioned.learning[at], conditioned.blind[at]
-    pair, second = conditioned.pairs, stepped.scored.second
+    pair, second = conditioned.pairs, stepped.scored.basis.second
     return Waiting(
         comparisons[p], block.tick[at], block.kind[at], block.value[at],
         Side(

@@ -47,6 +47,13 @@ _BESIDE = np.array([0, -1, 1, -1, -1])
 """By lane: its row of values before the past one; the second stage has none."""
 
 
+class Judgement(NamedTuple):
+    """What rules need to continue; each part has one row per series."""
+
+    evidence: EvidenceState
+    slower: SlowerState
+
+
 class ScoringState(NamedTuple):
     """Everything needed to continue; each part has one row per series."""
 
@@ -88,19 +95,31 @@ class RuleFacts(NamedTuple):
     """Its claim has held from the first verdict on: a state, not an alarm."""
 
 
+class Basis(NamedTuple):
+    """What rules judge a block by beside what conditioning gave, whatever the rules are; (tick, series)."""
+
+    ready: Flags
+    """A verdict may be given."""
+    seen: Flags
+    """The bank has a reading."""
+    spread: Floats
+    """Change of spread, also where the series is not ready."""
+    second: Pairs
+    """Pairs of the lattice's second stage."""
+    tick: Ints
+    """The number of the tick, each hold counted as one."""
+
+
 class Scored(NamedTuple):
     """Readings and evidence of a block, (tick, series) and a last axis where said; NaN if not ready or blind."""
 
     readings: Floats
     """(tick, series, detector)."""
     estimates: Estimates[Floats]
-    ready: Flags
-    """A verdict may be given."""
+    basis: Basis
     evidence: EvidenceBlock
     waiting: Codes
     """Why no rule can say anything yet, as index into `tuple(Reason)`; 0 where one can, or the series is not ready."""
-    second: Pairs
-    """Pairs of the lattice's second stage."""
 
 
 class Scoring:
@@ -145,8 +164,12 @@ class Scoring:
         """Make the state of series of which nothing was seen."""
         return ScoringState(
             self.bank.init(series), fresh(series), self.lattice.init(series), self.spread.init(series),
-            self.skewness.init(series), self.evidence.init(series), self.slower.init(series),
+            self.skewness.init(series), *self.begin(series),
         )  # fmt: skip
+
+    def begin(self, series: int) -> Judgement:
+        """Make what rules know of series of which nothing was seen."""
+        return Judgement(self.evidence.init(series), self.slower.init(series))
 
     def advance(
         self, state: ScoringState, given: Conditioned, tick: Ints, kind: Codes, was_open: Flags, took: Stopwatch
@@ -180,31 +203,40 @@ class Scoring:
         if self._plan.preset:
             for array in (readings, *estimates._replace(spread=estimates.lag1)):
                 array[~seen] = np.nan
-        values = given.adjusted[None] if given.target is None else np.stack((given.target.adjusted, given.adjusted))
-        # A gap is passed over, tick by tick; where a level is a new one, or the counterpart another, all starts afresh.
-        afresh = pairs.reset & (given.blind != _GAP)
-        # Before evidence, whose kernel a second process may still be compiling.
-        slower, slow = self.slower.advance(state.slower, values, tick, here, afresh)
-        slow = self._mark(slow, change)
         took("bank", perf_counter() - start)
         start = perf_counter()
+        basis = Basis(ready, seen, change, second, tick)
+        judgement, block, waiting = self.judge(Judgement(state.evidence, state.slower), given, basis, kind, was_open)
+        took("evidence", perf_counter() - start)
+        return ScoringState(bank, fading, lattice, spread, skewness, *judgement), Scored(
+            readings, estimates, basis, block, waiting
+        )
+
+    def judge(
+        self, state: Judgement, given: Conditioned, basis: Basis, kind: Codes, was_open: Flags
+    ) -> tuple[Judgement, EvidenceBlock, Codes]:
+        """Let the rules judge a block; give their evidence, and why all of them wait, as `Scored` has it."""
+        ready, seen, change, _, tick = basis
+        reset = given.pairs.reset
+        values = given.adjusted[None] if given.target is None else np.stack((given.target.adjusted, given.adjusted))
+        # A gap is passed over, tick by tick; where a level is a new one, or the counterpart another, all starts afresh.
+        afresh = reset & (given.blind != _GAP)
+        # Before evidence, whose kernel a second process may still be compiling.
+        slower, slow = self.slower.advance(state.slower, values, tick, kind != ABSENT, afresh)
+        slow = self._mark(slow, change)
         evidence, block = state.evidence, slow.found
         if self._fixed or not self._slow:
-            stream = self._stream(given, second, change, ready & seen, tick)
-            evidence, fixed = self.evidence.advance(state.evidence, stream)
+            evidence, fixed = self.evidence.advance(state.evidence, self._stream(given, basis))
             block = self._join(fixed, slow.found)
         if self._risen:
             before = was_open[:, self._risen]
-            risen = hold_against(self._lines, self._starts, change, ready, pairs.reset, before)
+            risen = hold_against(self._lines, self._starts, change, ready, reset, before)
             block = _in_order((sorted(self._fixed + self._slow), block), (self._risen, risen))
-        took("evidence", perf_counter() - start)
-        return ScoringState(bank, fading, lattice, spread, skewness, evidence, slower), Scored(
-            readings, estimates, ready, block, self._find_waiting(block, slow, ready, seen), second
-        )
+        return Judgement(evidence, slower), block, self._find_waiting(block, slow, ready, seen)
 
-    def _stream(self, given: Conditioned, second: Pairs, change: Floats, ready: Flags, tick: Ints) -> Stream:
+    def _stream(self, given: Conditioned, basis: Basis) -> Stream:
         """Put together what evidence is fed."""
-        pairs, before, scale = given.pairs, given.before[None], given.scale
+        pairs, before, scale, second = given.pairs, given.before[None], given.scale, basis.second
         lanes: tuple[Pairs, ...] = (pairs, second) if np.any(self.evidence.table.lane == SECOND) else (pairs,)
         if given.target is not None:
             before, scale = np.stack((given.target.before, given.before)), given.target.scale
@@ -214,7 +246,8 @@ class Scoring:
         return Stream(
             np.stack([lane.past for lane in lanes]), np.stack([lane.present for lane in lanes]),
             np.stack([lane.valid for lane in lanes]), pairs.reset,
-            np.repeat(ready[:, :, None], len(self.evidence.rules), axis=2), before, _BESIDE, scale, change, tick,
+            np.repeat((basis.ready & basis.seen)[:, :, None], len(self.evidence.rules), axis=2), before, _BESIDE, scale,
+            basis.spread, basis.tick,
         )  # fmt: skip
 
     def _mark(self, slow: SlowerBlock, spread: Floats) -> SlowerBlock:
@@ -305,7 +338,12 @@ class Scoring:
 def _in_order(*parts: tuple[Sequence[int], EvidenceBlock]) -> EvidenceBlock:
     """Put what several kinds of rules gave, by the numbers of the rules, in the order of the plan."""
     order = np.argsort(np.array([k for numbers, _ in parts for k in numbers]))
-    columns = zip(*(block for _, block in parts), strict=True)
+    return take_rules([block for _, block in parts], order)
+
+
+def take_rules(blocks: Sequence[EvidenceBlock], order: NDArray[np.intp]) -> EvidenceBlock:
+    """Put the rules of several blocks one behind the other, and take those at these places."""
+    columns = zip(*blocks, strict=True)
     # `take` keeps the layout that kernels were compiled for, which indexing would not.
     return EvidenceBlock(*(np.concatenate(several, axis=2).take(order, axis=2) for several in columns))
 

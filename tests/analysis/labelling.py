@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 
 from sentinel.analysis.budgets import IN_ALARM, UNJUDGED, WATCHING
 from sentinel.analysis.labels import Label, LabelKind
@@ -38,7 +39,7 @@ def record(name: str = "x", alarms: tuple[tuple[float, float | None], ...] = ())
 def ticks(state: str = "watching", value: np.ndarray | None = None) -> SeriesTicks:
     """The ticks of such a record, all in one state."""
     end_us = np.arange(LENGTH) * DAY + DAY // 2
-    return SeriesTicks(end_us, np.zeros(LENGTH) if value is None else value, np.full(LENGTH, state, dtype=object), DAY)
+    return SeriesTicks(end_us, np.zeros(LENGTH) if value is None else value, pl.Series([state] * LENGTH), DAY)
 
 
 def codes(own: SeriesTicks) -> np.ndarray:

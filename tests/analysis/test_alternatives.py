@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from sentinel.analysis import alternatives
-from sentinel.analysis.alternatives import describe_alternatives, list_rules, try_rules
+from sentinel.analysis.alternatives import Blocks, describe_alternatives, list_rules, try_rules
+from sentinel.analysis.budgets import Watch, list_budgets
 from sentinel.analysis.intake import read_frame, sort
 from sentinel.analysis.readings import Readings
 from sentinel.analysis.run import run
@@ -22,8 +24,41 @@ from tests.analysis.lakes import lakes
 
 def tried(table: pl.DataFrame, folder: Path, settings: Settings):
     observations = sort(read_frame(table.lazy(), TableOptions()).observations, folder)
-    found = run(observations, settings, conditioning=True, readings=Readings(folder), kept=None)
-    return found, try_rules(found.records, settings, observations, conditioning=True)
+    blocks = Blocks()
+    found = run(observations, settings, conditioning=True, readings=Readings(folder), kept=None, observers=[blocks])
+    return found, try_rules(found.records, blocks)
+
+
+@pytest.mark.parametrize("counterpart", [None, "weather"])
+def test_judging_the_blocks_again_gives_what_a_run_under_these_rules_gives(tmp_path, counterpart):
+    random = np.random.default_rng(3)
+    values = {name: slowing(1500, random) for name in ("lake", "pond", "weather")}
+    values["lake"][500:560] = np.nan  # a gap
+    values["pond"][random.random(1500) < 0.1] = np.nan
+    hours = pl.Series(range(1500)) * 3_600_000_000
+    table = pl.DataFrame({"time": hours.cast(pl.Datetime("us", "UTC"))} | values)
+    series = [{"match": "lake", "counterpart": counterpart}] if counterpart else []
+    settings = Settings.model_validate({"series": [*series, {"match": "pond", "season": ["1d"]}, {"match": "*"}]})
+    observations = sort(read_frame(table.lazy(), TableOptions()).observations, tmp_path, by_time=bool(counterpart))
+    blocks, watch = Blocks(), Watch()
+    found = run(observations, settings, conditioning=True, readings=Readings(tmp_path), kept=None, observers=[blocks])
+    other = run(
+        observations, settings, conditioning=True, readings=None, kept=0, observers=[watch],
+        rules=lambda plan: list_rules(plan, numbered=False),
+    )  # fmt: skip
+    again = try_rules(found.records, blocks)
+    raised = sorted((e.rule, e.label, e.time_us, e.series) for e in other.events if e.what == "raised")
+    assert len({one[:2] for one in raised}) >= 2
+    assert [(*rule, *one) for rule, alarms in sorted(again.alarms.items()) for one in alarms] == raised
+    assert again.rules == list_budgets(watch.counts.items())
+
+
+def slowing(ticks: int, random: np.random.Generator) -> np.ndarray:
+    """A series that returns ever more slowly."""
+    values = np.zeros(ticks)
+    for tick in range(1, ticks):
+        values[tick] = (0.2 + 0.75 * tick / ticks) * values[tick - 1] + random.normal()
+    return values
 
 
 def test_an_alternative_says_what_the_rule_says_where_it_is_configured(tmp_path):

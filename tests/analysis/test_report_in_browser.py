@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+import numpy as np
+import polars as pl
 import pytest
 from playwright.sync_api import Browser
 
+import sentinel
 from sentinel.commands.main import entry_point
 from tests.analysis.lakes import lakes
 from tests.browsers import a_browser
@@ -45,6 +49,37 @@ def test_pictures_show_on_any_screen_and_nothing_is_fetched(browser, report, wid
     assert not numbers.locator("table").is_visible()
     numbers.locator("summary").click()
     assert numbers.locator("table").is_visible()
+    page.close()
+
+
+@pytest.mark.slow
+def test_series_behind_the_first_five_are_drawn_once_they_come_into_sight_and_all_on_paper(browser, tmp_path):
+    values = np.random.default_rng(1).normal(size=(150, 8)).round(3)
+    table = pl.DataFrame({"time": np.arange(150), **{f"s{n}": values[:, n] for n in range(8)}})
+    address = sentinel.analyse(table).report(tmp_path / "x.html").as_uri()
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    complaints, fetched = [], []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: fetched.append(request.url))
+    page.goto(address)
+    assert page.locator("canvas").count() == 0
+    figures = page.locator("figure.chart")
+    assert figures.count() == 3
+    figures.last.scroll_into_view_if_needed()
+    figures.last.locator("canvas").first.wait_for()
+    assert figures.last.locator("canvas").count() == 6
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    name = figures.last.locator("xpath=ancestor::article//h3").inner_text()
+    figures.last.locator(".u-over").first.hover()
+    said = figures.last.locator(".readout").inner_text()
+    time, value = re.match(r"([\d.]+): (-?[\d.]+) ", said).groups()
+    assert values[int(float(time) - 0.5), int(name[1:])] == pytest.approx(float(value)), said
+    pdf = page.pdf(format="A4")
+    assert page.locator("canvas").count() == 18
+    assert b"/Type /Page\n" in pdf
+    assert complaints == []
+    assert [url for url in fetched if not url.startswith("data:")] == [address]
     page.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,10 +71,8 @@ def test_an_alarm_from_quiet_time_that_is_still_open_is_false_and_does_not_detec
 
 
 def test_exposure_counts_ticks_with_a_verdict_and_the_budget_those_at_which_a_rule_could_alarm():
-    own = ticks()
-    own.state[:40] = "learning"
-    own.state[60:70] = "warning"
-    own.state[70:75] = "blind"
+    states = [("learning", 40), ("watching", 20), ("warning", 10), ("blind", 5), ("watching", 25)]
+    own = ticks()._replace(states=pl.Series([state for state, number in states for _ in range(number)]))
     skill, _ = judged([record(alarms=((60.5, 70.5),))], [label("control")], {"x": own})
     assert skill.quiet.ticks == 55, "of 60 that are not learning 5 are blind"
     assert skill.quiet.under_alarm == 10

@@ -66,7 +66,7 @@ class _Verdicts:
 
     def __call__(self, _state: PipelineState, _key: CohortKey, members: CohortState, ticks: SteppedBlock) -> None:
         series, found = members.series[ticks.block.rows], ticks.scored.evidence
-        self.judged[series] += ticks.scored.ready.sum(axis=0)
+        self.judged[series] += ticks.scored.basis.ready.sum(axis=0)
         self.watching[series] += (~np.isnan(found.evidence) & (~found.open | found.raised)).sum(axis=0)
 
 

@@ -3,6 +3,7 @@ import { columnsOf, draw } from "./charts.js";
 
 const HOUR = 3600, DAY = 24 * HOUR;
 const SPANS = [["6 h", 6 * HOUR], ["1 d", DAY], ["1 w", 7 * DAY], ["1 month", 30.4 * DAY], ["1 y", 365.25 * DAY], ["all", null]];
+const FEWEST = 5; // ticks in a span that can be chosen
 const answers = new Map(); // address -> { etag, data }
 
 async function fetchHistory(address) {
@@ -15,7 +16,7 @@ async function fetchHistory(address) {
   return data;
 }
 
-const moment = (seconds) => `${new Date(seconds * 1e3).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+const moment = (seconds, data) => data.numbered ? `${Number(seconds.toPrecision(8))}` : `${new Date(seconds * 1e3).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 const number = (value, digits = 2) => (value === null ? "–" : value.toFixed(digits).replace("-", "−"));
 
 export class Chart {
@@ -71,7 +72,8 @@ export class Chart {
     this.buttons.setAttribute("aria-label", "Time shown");
     const rows = columnsOf(this.data);
     const whole = rows[rows.length - 1].end - rows[0].begin;
-    for (const [words, span] of SPANS.filter(([, span]) => !span || span < whole)) {
+    const least = this.data.numbered ? Infinity : FEWEST * (this.data.cadence_seconds ?? 0);
+    for (const [words, span] of SPANS.filter(([, span]) => !span || (span < whole && span >= least))) {
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = words;
@@ -98,7 +100,7 @@ export class Chart {
     if (!row || row.gap) return;
     const { unit, states } = this.data;
     const value = row.value_low === null ? "missing" : row.value_low === row.value_high ? `${row.value_low}` : `${row.value_low} to ${row.value_high}`;
-    this.readout.textContent = `${moment(row.end)}: ${value}${unit && row.value_low !== null ? ` ${unit}` : ""} · lag-1 ${number(row.lag1)} (${number(row.low)} to ${number(row.high)}) · evidence ${number(row.evidence, 1)} · ${states[row.state]}`;
+    this.readout.textContent = `${moment(row.end, this.data)}: ${value}${unit && row.value_low !== null ? ` ${unit}` : ""} · lag-1 ${number(row.lag1)} (${number(row.low)} to ${number(row.high)}) · evidence ${number(row.evidence, 1)} · ${states[row.state]}`;
   }
 
   forget() {

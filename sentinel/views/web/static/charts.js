@@ -5,7 +5,7 @@ import uPlot from "./uplot/uPlot.esm.js";
 const LEFT = 58;
 const HEIGHTS = { value: 150, readings: 230, modulus: 90, spread: 90, evidence: 80, state: 34 };
 const SMALL = { readings: 190, evidence: 56 };
-const TIME = 26; // height of the labels of the time axis
+const TIME = 38; // height of the labels of the time axis, which are two lines
 const FULL = 8; // reading, in null standard deviations, of the deepest colour
 const THRESHOLDS = [-0.95, -0.8, -0.5, 0, 0.5, 0.8, 0.95, 0.99];
 const STATE_HEIGHT = { critical: 1, warning: 0.75, watching: 0.4, learning: 0.2, blind: 1 };
@@ -218,9 +218,9 @@ export function draw(place, data, { kinds, small, other, view, moved, hovered })
       width, height: (small ? SMALL : HEIGHTS)[kind] + (last ? TIME : 0), padding: [6, 24, last ? 0 : 5, 0], hooks, legend: { show: false }, bands: panel.bands ?? [],
       tzDate: (time) => uPlot.tzDate(new Date(time * 1e3), "Etc/UTC"),
       cursor: { show: !small, y: false, points: { show: false }, sync: { key: key.key }, drag: { x: true, y: false, setScale: false }, bind: { dblclick: () => () => moved(null) } },
-      scales: { x: { time: true, auto: false, min, max }, y: { auto: true, ...panel.scale } },
+      scales: { x: { time: !data.numbered, auto: false, min, max }, y: { auto: true, ...panel.scale } },
       axes: [
-        { show: last, size: TIME, stroke: look.soft, font: look.font, grid: { show: false }, ticks: { stroke: look.soft, size: 4, width: 1 }, values: TIMES, space: 64, gap: 3 },
+        { show: last, size: TIME, stroke: look.soft, font: look.font, grid: { show: false }, ticks: { stroke: look.soft, size: 4, width: 1 }, ...(data.numbered ? {} : { values: TIMES }), space: 64, gap: 3 },
         { size: LEFT, stroke: look.soft, font: look.font, grid: { show: kind === "value" || kind === "spread", stroke: look.line, width: 1 }, ticks: { show: false }, gap: 6, space: 26,
           ...(panel.splits ? { splits: typeof panel.splits === "function" ? panel.splits : () => panel.splits, filter: (_, splits) => splits, values: (_, splits) => splits.map(panel.say) } : {}) },
       ],
