@@ -192,7 +192,9 @@ by remote write, in ten requests a second over four connections; `lateness` is 1
 once a second, and the sender is on the same machine. *Age* is that of the end of the newest closed tick, 2.5 s where
 nothing waits; beyond 3.5 s a tick is late by more than one. Memory: its slope with its 95 % interval from 1,100 s on,
 when pictures and the cache of SQLite are full. *Refused* are requests answered with 503, that the sender then repeats.
-The number of series is raised until it does not hold any more.
+The number of series is raised until it does not hold any more: then the engine's thread is busy all the time, with
+what its column says, and the sender is held back, as an answer comes only when its observations are on disk. The time
+of that thread includes waiting for a processor where other programs run, too.
 """
 HEAD = """\
 | series | for | taken a second | age, median (most), s | too late | late, missing | memory, MiB | slope, MiB a minute \
