@@ -41,7 +41,7 @@ def watched(table: pl.DataFrame, folder: Path, rules=RULES, **bank):
     settings = Settings.model_validate({"alarms": rules} | banks)
     observations = sort(read_frame(table.lazy(), TableOptions()).observations, folder)
     watch, readings = Watch(observations.names), Readings(folder)
-    found = run(observations, settings, conditioning=True, readings=readings, kept=None, observer=watch)
+    found = run(observations, settings, conditioning=True, readings=readings, kept=None, observers=[watch])
     ticks = {record.name: own for record, own in read_ticks(readings.lazy(), found.records)}
     return found.records, ticks, watch
 
