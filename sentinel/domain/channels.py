@@ -41,8 +41,8 @@ class Estimates(NamedTuple, Generic[T]):
 
 
 JUMPED = log(40.0)
-"""Spread above which a series of which nothing but "very slow" is known has jumped: four simulated lakes gained up to 32
-times their variance before they tipped, and mostly more than 100 times after it, while series at rest with a lag-1
+"""Spread above which a series of which nothing but "very slow" is known has jumped: four simulated lakes gained up to
+32 times their variance before they tipped, and mostly more than 100 times after it, while series at rest with a lag-1
 autocorrelation of 0.99 change by 8 times."""
 
 UNKNOWN = Estimates(*[nan] * len(Estimates._fields))
