@@ -17,8 +17,13 @@ HOURS = ("hour", "hh")
 """Names of hours that a date beside them lacks; `hr` may be a rate or a humidity."""
 _MINUTES = ("minute", "min", "mn")
 """Names of minutes beside an hour; `mm`, which may be rain or a month, only beside `hh`."""
-_DIGITS = r"(.*[ _])?(time|hhmm|hour_?min(ute)?s?|zeit|uhrzeit|hora|heure)([ _(\[].*)?"
-"""Names of times of day that may be written as digits: 1345, and 15 for a quarter past midnight."""
+_DIGITS = (
+    r"((sampl\w+|obs\w*|meas\w*|rec\w*|local|utc|gmt|start|end)[ _])?"
+    r"(time|hhmm|hour_?min(ute)?s?|zeit|uhrzeit|hora|heure)"
+    r"([ _]?[(\[]?(hh:?mm|utc|gmt|local|lst|lt|mez|cet|[ecmp][sd]?t)[)\]]?)?"
+)
+"""Names of times of day that may be written as digits: 1345, and 15 for a quarter past midnight. Others, such as
+`Integration_time (ms)` or `Time to peak`, are lengths of time."""
 
 
 def with_hour(

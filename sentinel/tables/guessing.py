@@ -24,7 +24,7 @@ from sentinel.tables.dialects.base import is_number
 from sentinel.tables.forms import ISO, STEPS, common_forms, form_of_clock, forms_of
 from sentinel.tables.months import find_months
 from sentinel.tables.times import ZONES, instant
-from sentinel.tables.unread import DECIMAL_YEAR
+from sentinel.tables.unread import DECIMAL_YEAR, are_years
 
 _TIME_NAMES = (
     r"(iso[ _]?(8601)?[ _]?)?date[ _]?time.*", r"time[ _]?stamp.*",
@@ -59,7 +59,9 @@ _FLAG_ENDINGS = (
 _FLAGS_OF_ALL = ("quality code", "quality_code", "qcode", "qc", "qf", "flag", "flags", "quality flag", "quality_flag")
 """Names of a flag of all values of a row."""
 _FLAG_STARTS = ("f_", "q_", "qc_", "flag_", "qv:")
-_ROW_NUMBERS = ("record", "#", "rownames", "rn", "recnbr", "recno", "entry_id", "nr", "nr.", "lfd. nr.")
+_ROW_NUMBERS = ("record", "#", "rownames", "rn", "recnbr", "recno", "entry_id")
+_PERHAPS_ROW_NUMBERS = ("nr", "nr.", "lfd. nr.")
+"""Names of row numbers where they rise by one; else of counts."""
 _ZONE_NAMES = r"(.*[ _/])?(tz|tz_cd|time_?zone(_?code)?|zone)"
 _DATE_PARTS = 3
 """Year, month and day."""
@@ -97,7 +99,7 @@ def _find_time(
     if clocks and not (options.time_name in names and looks(options.time_name)):
         if whole := [name for name in names if is_named_time(name) and looks(name) and has_clock(head[name])]:
             return _utc_first(whole)[0]
-        if (parts := _find_parts(names)) and len(parts) == _DATE_PARTS:
+        if (parts := _find_parts(names)) and (len(parts) == _DATE_PARTS or parts[-1].lower() in _DAY_OF_YEAR):
             return (*parts, clocks[0])
         days = [name for name in names if re.search(r"date|day|datum|fecha", name.lower()) and looks(name)]
         days = [name for name in days if not has_clock(head[name])]
@@ -211,7 +213,7 @@ def find_form(head: pl.DataFrame, options: TableOptions, where: str, *, growing:
     cells = head[options.time_name]
     if options.time_format is not None or cells.dtype.is_temporal():
         return {}
-    if re.fullmatch(DECIMAL_YEAR, options.time_name.lower()):
+    if re.fullmatch(DECIMAL_YEAR, options.time_name.lower()) and are_years(head, options.time_name, options):
         return {"time_format": "years"}
     if len(options.time_columns) > 1 and (form := _form_of_parts(head, options)):
         return {"time_format": form}
@@ -252,13 +254,14 @@ def _is_named_form(form: str, name: str) -> bool:
 
 
 def _form_of_parts(head: pl.DataFrame, options: TableOptions) -> str | None:
-    forms, with_hour = [], any(name.lower() in HOURS for name in options.time_columns)
+    forms: list[str] = []
+    with_hour = any(name.lower() in HOURS or is_of_digits(head, name, options) for name in options.time_columns)
     for name in options.time_columns:
         form = next((form for known, form in _PARTS if name.lower() in known), None)
         if is_of_clock(head[name], options):
             form = form_of_clock(texts_of(head[name], options)[0])
         elif form is None and is_of_digits(head, name, options):
-            form, with_hour = "%H%M", True
+            form = "%H%M"
         form = "%j" if name.lower() in _DAY_OF_YEAR else "%M" if name.lower() == "mm" and "%H" in forms else form
         if form is None and with_hour and len(dates := common_forms(texts_of(head[name], options))) == 1:
             form = "%Y-%m-%d" if dates[0] == ISO else dates[0]
@@ -331,11 +334,19 @@ def find_flags(
                 patterns.setdefault(pattern, []).append(name)
                 break
     said = [_say_flags(pattern, head.select(columns), good) for pattern, columns in patterns.items()]
-    numbers = [name for name in names if name.lower() in _ROW_NUMBERS and not name.startswith(UNNAMED)]
+    numbers = [
+        name for name in names
+        if (name.lower() in _ROW_NUMBERS and not name.startswith(UNNAMED))
+        or (name.lower() in _PERHAPS_ROW_NUMBERS and _rises_by_one(numbers_of(head, name, options)))
+    ]  # fmt: skip
     left = [name for name in (*chain.from_iterable(patterns.values()), *numbers) if name not in options.exclude]
     if numbers := [name for name in numbers if name in left]:
         said.append(f"row number, no series: {', '.join(numbers)}")
     return replace(options, exclude=(*options.exclude, *left)), said
+
+
+def _rises_by_one(numbers: pl.Series) -> bool:
+    return numbers.len() > 0 and bool((numbers.diff().drop_nulls() == 1).all())
 
 
 def _say_flags(pattern: str, flags: pl.DataFrame, good: str) -> str:

@@ -40,6 +40,8 @@ ISO_PATTERN = (  # [0-9], as \d also means digits of other scripts, which polars
     r"\s*(?<offset>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?\s*$"
 )
 _MEAN_YEAR_US = 31_556_952_000_000
+_ENOUGH = 20
+"""Cells that tell how many decimals the years of a column have."""
 _UTC_US = pl.Datetime("us", "UTC")
 _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The years 1 to 9999 in UTC, the only ones that a calendar has a name for; polars stops the program at far later."""
@@ -132,7 +134,9 @@ def _of_years(years: pl.Expr, options: TableOptions, repeated: Repeated) -> pl.E
     half_day = 43_200_000_000
     nearest = (since / half_day).round() * half_day
     digits = [((years * 10**n).round() - years * 10**n).abs() < 1e-6 for n in (3, 4)]
-    slack = pl.when(digits[0]).then(1e-3).when(digits[1]).then(1e-4).otherwise(0.0) * (_MEAN_YEAR_US / 2)
+    # One cell in ten of four decimals ends in 0: only many tell that there are but three.
+    coarse = digits[0].all() & (pl.len() >= _ENOUGH)
+    slack = pl.when(coarse).then(1e-3).when(digits[1]).then(1e-4).otherwise(0.0) * (_MEAN_YEAR_US / 2)
     since = pl.when((nearest - since).abs() <= slack).then(nearest).otherwise(since)
     return _to_utc((first + since.cast(pl.Int64)).cast(pl.Datetime("us")), options.time_zone, repeated)
 

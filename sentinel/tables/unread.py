@@ -61,6 +61,12 @@ def _forms_of(text: str) -> Iterator[str]:
     yield from _DIGITS.get(len(text), ())
 
 
+def are_years(head: pl.DataFrame, name: str, options: TableOptions) -> bool:
+    """True for a column of numbers that may be years of the calendar with their fraction."""
+    numbers = numbers_of(head, name, options)
+    return 2 * numbers.len() > head.height and bool(numbers.is_between(_FIRST, _LAST).all())
+
+
 def refuse_years_as_steps(head: pl.DataFrame, options: TableOptions, where: str) -> None:
     """Raise DataError where numbers that are taken as steps look like years with a fraction."""
     if options.time_format is not None or options.time_direction is not None:

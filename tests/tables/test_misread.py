@@ -173,3 +173,47 @@ def test_flags_of_ocean_data_view_are_proposed_with_the_codes_that_mean_good(tmp
     text = SPECIMENS["odv"].text.replace("300.5\t1", "999.9\t4")
     assert "--flags 'QV:*=1,2'" in said(tmp_path, text)
     assert values(read(tmp_path, text, flags=("QV:*=1,2",)), "Oxygen [umol/l]") == [300.25]
+
+
+@pytest.mark.parametrize("name", ["Integration_time (ms)", "Time to peak (min)", "Peak time", "travel_time"])
+def test_a_length_of_time_beside_a_date_is_a_series_it_was_taken_for_the_time_of_day(tmp_path, name):
+    rows = "".join(f"2021-06-{day:02d},{(100, 200, 545)[day % 3]},{day}\n" for day in range(1, 31))
+    table = read(tmp_path, f"Date,{name},Signal\n{rows}")
+    assert values(table, name)[:3] == [200.0, 545.0, 100.0]
+    assert values(table, "Signal") == list(range(1, 31))
+
+
+def test_digits_of_a_clock_behind_a_date_are_read_whatever_the_order_they_were_no_time(tmp_path):
+    rows = "".join(f"2021-06-{day:02d},{(815, 830, 945)[day % 3]},{day}\n" for day in range(1, 31))
+    times = read(tmp_path, f"Date,Time,Temp\n{rows}").observations.collect()["time"]
+    assert str(times[0]) == "2021-06-01 08:30:00+00:00"
+    assert times.len() == 30
+
+
+def test_digits_of_a_clock_beside_a_day_of_the_year_are_its_time_of_day_three_in_four_were_duplicates(tmp_path):
+    rows = "".join(f"2021,{1 + n // 4},{(0, 30, 600, 1330)[n % 4]},{n}\n" for n in range(40))
+    assert values(read(tmp_path, f"Year,DOY,Time,Temp\n{rows}"), "Temp") == list(range(40))
+
+
+def test_years_with_four_decimals_keep_their_hours_those_that_end_in_0_were_put_at_noon(tmp_path):
+    rows = "".join(f"{2003 + hour / 8760:.4f},{hour * 7 % 24}\n" for hour in range(500))
+    times = read(tmp_path, f"decimal_year,Temp\n{rows}").observations.collect()["time"].dt.timestamp("us").to_numpy()
+    wrong = abs(times - times[0] - [hour * 3_600_000_000 for hour in range(500)])
+    assert times.size == 500
+    assert wrong.max() <= 53 * 60_000_000, "two cells of four decimals are 53 minutes apart"
+
+
+def test_a_row_of_units_below_an_index_without_a_name_is_one_of_units_they_were_the_names(tmp_path):
+    rows = "".join(f"{time},{n},{n}\n" for n, time in enumerate(HOURS))
+    found = read(tmp_path, f",Temp,Sal\nUTC,degC,PSU\n{rows}").observations.collect()["series"].unique()
+    assert sorted(found) == ["Sal", "Temp"]
+
+
+def test_a_date_called_dec_date_is_a_date_it_was_to_be_a_year_with_a_fraction(tmp_path):
+    rows = "".join(f"2021-06-{day:02d},{day}\n" for day in range(1, 31))
+    assert values(read(tmp_path, f"dec_date,Temp\n{rows}"), "Temp") == list(range(1, 31))
+
+
+def test_counts_called_nr_are_watched_they_were_left_out_as_numbers_of_rows(tmp_path):
+    rows = "".join(f"2021-06-{day:02d},{(7, 3, 9)[day % 3]},{day}\n" for day in range(1, 31))
+    assert values(read(tmp_path, f"Date,Nr,Temp\n{rows}"), "Nr")[:3] == [3.0, 9.0, 7.0]

@@ -11,6 +11,11 @@ SEPARATORS = (",", ";", "\t", "|", "whitespace")
 ENOUGH = 4
 _LOOKED_AT = 200
 _MOMENT = re.compile(r"\d{1,4}[-/]\d{1,2}[-/]\d{1,4}|\d{1,2}:\d{2}")
+_UNIT = re.compile(
+    r"UTC|TS|deg\s?[CF]?|[%‰°º].{0,3}|[hk]?Pa|m?bar|PSU|ppt|pp[mb]|[FN]TU|[mµ]?S/?\w*|"
+    r"\W?[cmknµ]?[mgsVWlLKA][23²³]?(\s?[-/ ]?\s?\w{1,4}[-23²³]*)?"
+)
+"""A unit, or what stands in its row above or below the times."""
 _GOES_ON = 0.8
 """Share of the rows behind the names that have as many fields."""
 """Lines from which a title above the names is told from a broken row below them."""
@@ -44,13 +49,18 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
     _, header, separator = best
     names, *below = (split(line, separator) for _, line in rows[header : header + 3])
     units = _count_units(below)
-    if units and not names[0] and all(below[0]):
+    if units and not names[0] and all(below[0]) and _count_as_units(names) > _count_as_units(below[0]):
         header, units = header + 1, 0  # the units stand above the names
     return (
         {"separator": separator}
         | ({"skip_rows": rows[header][0]} if header else {})
         | ({"unit_rows": units} if units else {})
     )
+
+
+def _count_as_units(fields: Sequence[str]) -> int:
+    """Count the fields that are written as units are."""
+    return sum(_UNIT.fullmatch(field) is not None for field in fields)
 
 
 def _count_units(below: Sequence[Sequence[str]]) -> int:
