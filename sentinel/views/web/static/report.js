@@ -15,6 +15,7 @@ function unpack(figure) {
   return data;
 }
 
+document.documentElement.classList.add("scripted");  // only where scripts run is room kept for what they draw
 const charts = new Map(); // figure -> Chart
 
 function show(figure) {
