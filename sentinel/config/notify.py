@@ -119,7 +119,7 @@ class RemoteWriteNotify(_Remote):
     labels: dict[LabelName, Text] = Field(default_factory=lambda: {"job": "sentinel-readings"})
     """Labels of every point; a job of its own keeps them apart from what is scraped."""
     queue_points: Annotated[int, Field(ge=1_000, le=100_000_000)] = 10_000_000
-    """Points that may wait in the journal, some 10 bytes each; beyond that the oldest are dropped, and counted."""
+    """Points that may wait in the journal, 15 to 60 bytes each; beyond that the oldest are dropped, and counted."""
 
     def _conflicts(self) -> Iterator[Fault]:
         yield from super()._conflicts()

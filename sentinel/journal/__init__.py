@@ -199,18 +199,23 @@ class Journal:
         """Read all corrections that are kept."""
         return self._corrections.read(self._known)
 
-    def amendments(self) -> list[tuple[int, dict[str, Any]]]:
-        """Give the facts that let corrected values take effect, each with its batch, in order.
+    def amendments(self) -> list[tuple[int, int, int]]:
+        """Give the facts that let corrected values take effect, in order.
 
-        Those of 0.2.0 judged alarms and left states as they were; they are not among them.
+        Of each its batch, the batch up to which corrections are in it, and that up to which values were too old. Those
+        of 0.2.0 judged alarms and left states as they were; they are not among them.
         """
-        query = "SELECT id, payload FROM batch WHERE kind = 'operator' AND payload LIKE '%\"until\"%' ORDER BY id"
-        facts = ((batch, json.loads(text)) for batch, text in self._database.read(query))
-        return [(batch, fact) for batch, fact in facts if fact.get("action") == AMENDED and "state" in fact]
+        # The states in them are large, and are not wanted.
+        query = (
+            "SELECT id, json_extract(payload, '$.until'), coalesce(json_extract(payload, '$.reach'), 0) FROM batch"
+            " WHERE kind = 'operator' AND json_extract(payload, '$.action') = ?"
+            " AND json_type(payload, '$.state') IS NOT NULL ORDER BY id"
+        )
+        return [(int(batch), int(until), int(reach)) for batch, until, reach in self._database.read(query, (AMENDED,))]
 
     def amended(self) -> int:
         """Give the batch up to which corrected values have taken effect; 0 if none has."""
-        return max((int(fact["until"]) for _, fact in self.amendments()), default=0)
+        return max((until for _, until, _ in self.amendments()), default=0)
 
     def settings(self) -> dict[str, Any] | None:
         """The last settings recorded; None if there are none."""

@@ -57,8 +57,8 @@ class Notifier(ABC):
 
 
 def idempotence_key(event: Event) -> str:
-    """Give the same text each time an event is sent again: the alarm's id and what happened to it."""
-    return f"{event['id']}/{event['what']}"
+    """Give the same text each time an event is sent again: its own id, or that of the alarm and what happened to it."""
+    return str(event.get("event_id") or f"{event['id']}/{event['what']}")
 
 
 def page_of(event: Event) -> str:

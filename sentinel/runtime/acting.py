@@ -102,12 +102,13 @@ def _require_free(new: str, old: str, state: PipelineState, retired: Collection[
 
 
 def _acknowledge(alarm: str, by: str, note: str, events: Iterable[Mapping[str, Any]]) -> tuple[dict[str, str], str]:
-    series = ""
+    series, has_ended = "", False
     for event in events:
-        if event["alarm_id"] == alarm:
-            if event["what"] == "cleared":
-                raise UsageError(f"alarm {alarm} of {event['series']} has ended; only an open one can be acknowledged")
-            series = event["series"] if event["what"] == "raised" else series
+        if event["alarm_id"] == alarm and event["what"] in ("raised", "cleared"):
+            # Corrected values may withdraw an alarm and raise it again: the latest counts.
+            series, has_ended = event["series"], event["what"] == "cleared"
+    if has_ended:
+        raise UsageError(f"alarm {alarm} of {series} has ended; only an open one can be acknowledged")
     if not series:
         raise UsageError(f"alarm {alarm}: not known; `sentinel explain --state DIR` lists the alarms")
     done = f"alarm {alarm} of {series} is acknowledged by {by or 'somebody'}; it stays open until its evidence ends it"
@@ -137,6 +138,7 @@ def choose_shown(events: Sequence[Mapping[str, Any]], most: int = EVENTS_SHOWN) 
     """Choose the newest `most` events, and before them those of alarms that are open, in their order."""
     if len(events) <= most:
         return tuple(events)
-    ended = {event["alarm_id"] for event in events if event["what"] == "cleared"}
+    latest = {event["alarm_id"]: event["what"] for event in events if event["what"] in ("raised", "cleared")}
+    ended = {alarm for alarm, what in latest.items() if what == "cleared"}
     older = [event for event in events[:-most] if event["alarm_id"] not in ended]
     return (*older, *events[-most:])

@@ -152,10 +152,11 @@ class Engine:
         """Journal what operators have asked for, and series computed anew; what the journal cannot take now waits."""
         while self._recomputed:
             fact = self._recomputed[0].conclude(self._journal, self._replica.state)
-            if fact is not None:
-                self._apply(self._journal.record("operator", fact, self._clock.now_us()))
+            committed = fact and self._journal.record("operator", fact, self._clock.now_us())
+            self._recomputed.popleft().is_done = True
+            if fact and committed:
+                self._apply(committed)
                 self._accounts.count_too_old(fact["too_old"])
-            self._recomputed.popleft()
         while self._asked:
             request, answer = self._asked[0]
             try:
@@ -298,17 +299,18 @@ class Engine:
 
     def _apply(self, *joined: Committed) -> None:
         result = self._replica.apply(*joined)
-        self._accounts.count_result(result, self._journal.count_forgotten(joined) if result.late else {})
         self._batch = joined[-1].batch
-        self._settle((joined[-1], result))
+        self._owed.append((joined[-1], result))  # first of all: what follows reads the journal, which may fail
+        self._accounts.count_result(result, self._journal.count_forgotten(joined) if result.late else {})
+        self._settle()
 
     def _settle_restored(self, committed: Committed, result: Result) -> None:
-        self._settle((committed, result))
+        self._owed.append((committed, result))
+        self._settle()
         self.last_beat_us = self._clock.now_us()
 
-    def _settle(self, *owed: tuple[Committed, Result]) -> None:
+    def _settle(self) -> None:
         """Write what follows from the batches that have moved the state: events and digests."""
-        self._owed.extend(owed)
         while self._owed:
             committed, result = self._owed[0]
             bodies = bodies_of(result, committed, self._replica, self._journal)
@@ -319,7 +321,7 @@ class Engine:
                 acted = events_of(committed.payload, committed.batch, committed.arrival_us)
                 self._journal.append_events(acted, (), committed.batch)
                 bodies += acted
-                self.amended = self._journal.amended()
+                self.amended = max(self.amended, int(committed.payload.get("until", 0)))
             if self._replica.digests:
                 self._journal.append_digests(self._replica.digests)
                 self._replica.digests.clear()

@@ -92,8 +92,13 @@ class Outbox:
     def _address(self, owed: Sequence[tuple[str, Event]], *, again: bool = False) -> Owed:
         """Put events into the words of receivers."""
         events = [
-            {**event, "id": event["alarm_id"], "source": self._names.get(str(event.get("source")), event.get("source"))}
-            for _, event in owed
+            {
+                **event,
+                "id": event["alarm_id"],
+                "event_id": key,
+                "source": self._names.get(str(event.get("source")), event.get("source")),
+            }
+            for key, event in owed
         ]
         return Owed([key for key, _ in owed], events, again)
 

@@ -31,6 +31,8 @@ from sentinel.text.claims import body_of
 
 logger = logging.getLogger(__name__)
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(slots=True)
 class Recomputed:
@@ -56,6 +58,8 @@ class Recomputed:
     """More series have to be read than were known at first."""
     size: int = 0
     """Bytes that it has added to the journal."""
+    is_done: bool = False
+    """The engine has taken it over, or it is outdated."""
     bodies: list[Body] = field(default_factory=list)
     """Events that followed."""
 
@@ -124,35 +128,42 @@ class Recomputed:
 def begin(journal: Journal, state: PipelineState, until: int, *, whole: bool = False) -> Recomputed:
     """Begin to compute anew what corrections up to a batch affect, by the running `state`; with `whole` all series.
 
-    StateError where the checkpoint that is needed cannot be read.
+    A checkpoint that cannot be read is passed over for one before it.
     """
     corrections = journal.corrections()
     corrections = corrections.at(corrections.batch <= until)
-    reached, begun, reach = _find_start(journal, corrections)
+    unreadable: set[int] = set()
+    while True:
+        reached, begun, reach = _find_start(journal, corrections, unreadable)
+        replica = Replica(Settings())
+        if not begun or not reached.any():
+            break
+        try:
+            checkpoint = journal.checkpoints.load(before=begun + 1)
+            if checkpoint is not None and checkpoint.batch == begun:
+                replica.use_checkpoint(checkpoint)
+                break
+        except StateError as error:
+            logger.warning("a checkpoint cannot be read; an earlier one is taken", extra={"why": str(error)})
+        unreadable.add(begun)
     pending = corrections.batch > journal.amended()
     left = corrections.at(pending & ~reached)
     too_old = Counter(left.sources[batch] for batch in left.batch.tolist())
     corrected = np.unique(corrections.series[reached])
     follow = None if whole else _ids(state, find_affected(state, corrected.tolist()).needed)
-    replica = Replica(Settings())
-    if begun and corrected.size:
-        checkpoint = journal.checkpoints.load(before=begun + 1)
-        if checkpoint is None or checkpoint.batch != begun:
-            raise StateError(f"the checkpoint after batch {begun} cannot be read")
-        replica.use_checkpoint(checkpoint)
     return Recomputed(until, corrected, dict(too_old), reach, find_latest(corrections), follow, begun, replica, begun)
 
 
-def _find_start(journal: Journal, corrections: Corrected) -> tuple[Flags, int, int]:
+def _find_start(journal: Journal, corrections: Corrected, unreadable: Set[int]) -> tuple[Flags, int, int]:
     """Tell which corrections that have not taken effect can do so, and the batch behind which that begins.
 
-    Also give the first batch behind which it could begin.
+    That is none of the `unreadable` ones. Also give the first batch behind which it could begin.
     """
     amendments, never, last = [], np.zeros(corrections.batch.size, np.bool_), 0
-    for batch, fact in journal.amendments():
-        until, came = int(fact["until"]), corrections.first_batch
+    for batch, until, too_old_to in journal.amendments():
+        came = corrections.first_batch
         mine = (corrections.batch > last) & (corrections.batch <= until)
-        never |= mine & (came > 0) & (came <= fact["reach"])  # too old then, and in no state
+        never |= mine & (came > 0) & (came <= too_old_to)  # too old then, and in no state
         amendments.append((batch, until))
         last = until
     pending = corrections.batch > last
@@ -162,7 +173,8 @@ def _find_start(journal: Journal, corrections: Corrected) -> tuple[Flags, int, i
         there = max((until for batch, until in amendments if batch <= start), default=0)
         return bool((corrections.first_batch[~pending & ~never & (corrections.batch > there)] > start).all())
 
-    starts = [start for start in (*_begin_of(journal), *journal.checkpoints.batches()) if is_sound(start)]
+    there = {*_begin_of(journal), *journal.checkpoints.batches()} - unreadable
+    starts = [start for start in there if is_sound(start)]
     reach = min(starts, default=int(np.iinfo(np.int64).max))
     reached = pending & (corrections.first_batch > reach)
     first = int(corrections.first_batch[reached].min()) if reached.any() else 0

@@ -203,6 +203,7 @@ class Schedule:
                 self._metrics.task_last_success.set(self._clock.now_us() / MICROSECONDS, task=name)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, it is read again
             self._metrics.task_failures.inc(task=name)
+            task.contact.catch_up(False)  # it is down, which is another fault than being behind
             task.contact.fail(error)
         finally:
             task.catching_up = False

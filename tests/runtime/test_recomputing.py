@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,7 +14,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sentinel.commands.main import entry_point
+from sentinel.domain.errors import UsageError
 from sentinel.domain.events import CORRECTED, WITHDRAWN
+from sentinel.journal import JournalUnwritable
+from sentinel.notify import idempotence_key
+from sentinel.runtime.acting import _acknowledge, choose_shown
 from sentinel.runtime.amender import Amender
 from sentinel.runtime.recomputing import begin
 from sentinel.runtime.retrace import retrace
@@ -177,8 +182,66 @@ def test_an_alarm_that_is_withdrawn_and_confirmed_again_is_raised_again_and_ends
     rig.feed(frame(240, 400))
     last = [event for event in sink.events if event["series"] == "s0"]
     alarm = next(str(event["id"]) for event in last if event.get("ended_by") == WITHDRAWN)
-    assert [event["what"] for event in last if event["id"] == alarm] == ["raised", "cleared"] * 3
+    mine = [event for event in last if event["id"] == alarm]
+    assert [event["what"] for event in mine] == ["raised", "cleared"] * 3
     assert not last[-1].get("ended_by")
+    # A receiver that drops what it knows by its key had dropped the alarm that was raised once more.
+    assert len({idempotence_key(event) for event in mine}) == len(mine)
+
+
+def test_an_alarm_that_is_raised_once_more_is_open_it_could_not_be_acknowledged_and_left_the_page() -> None:
+    events = [
+        {"id": f"a/{what}/{n}", "alarm_id": "a", "what": what, "series": "s0", "time_us": n}
+        for n, what in enumerate(("raised", "cleared", "raised"))
+    ]
+    others = [{"id": f"{n}", "alarm_id": f"{n}", "what": "cleared", "series": "s1", "time_us": 9} for n in range(5)]
+    assert choose_shown([*events, *others], most=5) == (*events, *others)
+    fact, _ = _acknowledge("a", "me", "", events)
+    assert fact["alarm_id"] == "a"
+    with pytest.raises(UsageError, match="has ended"):
+        _acknowledge("a", "me", "", events[:2])
+
+
+def test_a_read_of_the_journal_that_fails_behind_a_step_loses_none_of_its_events(tmp_path: Path, monkeypatch) -> None:
+    sink = Sink()
+    rig = Rig(tmp_path, out=sink)
+    rig.feed(frame(0, 120))
+
+    def fails(_: object) -> dict[str, int]:
+        raise JournalUnwritable("the disk gave an error once")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rig.journal, "count_forgotten", fails)
+        late = frame(0, 400)
+        rig.feed(late)
+    rig.feed()
+    kept = {event.body["id"] for event in rig.journal.events()}
+    whole = Rig(tmp_path / "whole", out=Sink())
+    whole.feed(frame(0, 120))
+    whole.feed(frame(0, 400))
+    assert kept == {event.body["id"] for event in whole.journal.events()}
+    assert kept
+
+
+def test_a_checkpoint_that_cannot_be_read_holds_up_no_correction_an_earlier_one_is_taken(tmp_path: Path) -> None:
+    right = VALUES.copy()
+    right[250, 0] = VALUES[250, 0] + 5.0
+    wanted = Rig(tmp_path / "wanted", out=Sink())
+    for known, folder in ((VALUES, tmp_path / "found"), (right, tmp_path / "wanted")):
+        rig = wanted if known is right else Rig(folder, out=Sink())
+        for first in range(0, 300, 50):
+            rig.feed(frame(first, first + 50, known))
+            rig.engine.checkpoint()
+        if known is VALUES:
+            found = rig
+    last = max(batch for batch in found.journal.checkpoints.batches() if batch <= 5)
+    with sqlite3.connect(tmp_path / "found" / "sentinel.db") as spoilt:
+        spoilt.execute("UPDATE checkpoint SET header = 'spoilt' WHERE batch = ?", (last,))
+    spoilt.close()
+    found.feed(frame(250, 251, right))
+    amend(found, tmp_path / "found")
+    assert found.engine.amended == found.engine.corrected > 0
+    assert_same(found, wanted)
 
 
 def test_an_alarm_that_corrected_values_end_earlier_is_confirmed_and_ends(tmp_path: Path) -> None:
