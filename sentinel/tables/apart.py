@@ -89,10 +89,15 @@ def tell_apart(head: pl.DataFrame, time: str, texts: Sequence[str], numbers: Seq
     chosen: tuple[str, ...] = ()
     left = head.select(time).n_unique()
     for name in (*texts, *places):
-        different = head[name].n_unique()
         rows = head.select(time, *chosen, name).n_unique()
-        if rows > left and different <= max(_MOST_PLACES, head.height // 10) and different < head.height:
+        if rows > left and may_name(head, name):
             chosen, left = (*chosen, name), rows
         if left == head.height:
             return chosen
     return ()
+
+
+def may_name(head: pl.DataFrame, column: str) -> bool:
+    """True for a column of few different cells, which can tell series apart."""
+    different = head[column].n_unique()
+    return different <= max(_MOST_PLACES, head.height // 10) and different < head.height

@@ -12,6 +12,7 @@ import polars as pl
 from sentinel.domain.observation import Rejection
 from sentinel.tables.cells import COLUMN, ROW, Axis, TableOptions
 from sentinel.tables.times import instant
+from sentinel.tables.unit_cells import is_unit
 
 COMPLAINTS = 10
 LONGEST_NAME_BYTES = 1_000
@@ -67,6 +68,9 @@ def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis
     takes = tuple(dict.fromkeys(option for reason, came in found for option in _find_options(reason, came, options)))
     advice = [_write_option(name, value) for name, value in takes]
     times = [came.strip() for reason, came in found if reason == Rejection.BAD_TIME]
+    ends = [re.search(r"\d\s*([^\d\s.,]\S*)\s*$", came) for _, came in found]
+    if any(end is not None and _is_other_unit(end[1], options) for end in ends):
+        advice.append("numbers in several units: convert them to one")
     if options.time_name in times:
         advice.append("the names come again, but not the same ones in the same order: split the file there")
     if any(_is_skipped(text, options) for text in times):
@@ -100,6 +104,8 @@ def _find_options(reason: str, came: str, options: TableOptions) -> list[tuple[s
     marked = re.fullmatch(r"([<+-]?\s*\d*[.,]?\d+[.,]?)\s*([^\d\s.,][^\d\s]{0,3})", text)
     if marked and marked[2].strip("-.").lower()[:3] in _MONTHS:
         return []  # `3.Mai`, a number that a spreadsheet took for a date: what it was is lost
+    if marked and _is_other_unit(marked[2], options):
+        return []
     behind = [("trailing", marked[2])] if marked and marked[2] not in options.trailing else []
     text = marked[1] if marked else text
     if options.decimal == "," and options.thousands is None and re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?", text):
@@ -115,6 +121,11 @@ def _find_options(reason: str, came: str, options: TableOptions) -> list[tuple[s
     if len(text) <= 12 and not re.search(r"\d", text):
         return [("missing", text)]
     return []
+
+
+def _is_other_unit(mark: str, options: TableOptions) -> bool:
+    """True for a unit beside another one that is taken off: taken off as well, it would hide that the values change."""
+    return mark not in options.trailing and is_unit(mark) and any(map(is_unit, options.trailing))
 
 
 def _write_option(name: str, value: str) -> str:

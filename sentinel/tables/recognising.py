@@ -243,8 +243,8 @@ def recognise_frame(
         notes += [*zone, *note_unnamed(head, options)]
         head = join_time(head.lazy(), options).collect()
         names = names if options.layout != "months" else [name for name in head.columns if name not in (ROW, MORE)]
-        options = find_unit_cells(head, names, options, where)
         options = fill(options, find_long(head, names, options, where, growing=growing))
+        options = find_unit_cells(head, names, options, where)
         options = fill(options, find_form(head, options, where, growing=growing))
         # A semicolon or a tab that nobody gave can come with a decimal comma; tabs of a known kind of file do not.
         risky = (";",) if what else (";", "\t")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -217,3 +219,43 @@ def test_a_date_called_dec_date_is_a_date_it_was_to_be_a_year_with_a_fraction(tm
 def test_counts_called_nr_are_watched_they_were_left_out_as_numbers_of_rows(tmp_path):
     rows = "".join(f"2021-06-{day:02d},{(7, 3, 9)[day % 3]},{day}\n" for day in range(1, 31))
     assert values(read(tmp_path, f"Date,Nr,Temp\n{rows}"), "Nr")[:3] == [3.0, 9.0, 7.0]
+
+
+def dated(names: str, rows: Iterable[str]) -> str:
+    return f"date,{names}\n" + "".join(f"{date(2021, 1, 1) + timedelta(n)},{row}\n" for n, row in enumerate(rows))
+
+
+def test_two_units_in_two_columns_are_asked_about_one_in_the_column_of_the_other_was_taken_below_the_head(tmp_path):
+    rows = [f"{10 + n % 7} mg/L,{20 + n % 5} µg/L" for n in range(1500)]
+    text = dated("a,b", [*rows, "10400 µg/L,21 µg/L"])
+    assert "--trailing mg/L --trailing 'µg/L'" in refusal(tmp_path, text)
+    alone = dated("a", [*(row.split(",")[0] for row in rows), "10400 µg/L"])
+    assert "--trailing" not in refusal(tmp_path, alone)  # the unit of one cell is none to take off
+
+
+def test_a_column_that_begins_with_a_bare_number_is_asked_about_its_units_too(tmp_path):
+    units = ["1", *("2 mg/L", "300 µg/L") * 20]
+    said = refusal(tmp_path, dated("a,c", (f"{n} mg/L,{cell}" for n, cell in enumerate(units))))
+    assert "'c' end in 'mg/L', 'µg/L'" in said
+    bare = dated("c", ["1", "2 mg/L", "3 mg/L"])
+    assert "--trailing mg/L" in refusal(tmp_path, bare)
+    assert values(read(tmp_path, bare, trailing=("mg/L",)), "c") == [1, 2, 3]
+
+
+def test_a_label_that_is_a_number_with_a_unit_is_no_series_two_thirds_of_the_values_were_duplicates(tmp_path):
+    rows = [f"2021-01-{1 + n // 3:02d},{(10, 20, 50)[n % 3]} mg/L,{n}\n" for n in range(60)]
+    text = f"Date,Treatment,Growth\n{''.join(rows)}"
+    said = refusal(tmp_path, text)
+    assert "--by Treatment" in said
+    assert "--trailing mg/L" in said
+    assert values(read(tmp_path, text, by=("Treatment",)), "20 mg/L/Growth")[:2] == [1, 4]
+
+
+def test_units_of_a_long_table_are_asked_about_by_series_they_need_not_be_converted(tmp_path):
+    rows = [f"2021-01-01T{n:02d}:00,{name},{n}{unit}\n" for n in range(12) for name, unit in (("T", "°C"), ("RH", "%"))]
+    text = f"time,variable,value\n{''.join(rows)}"
+    said = refusal(tmp_path, text)
+    assert "'°C' of 'T', '%' of 'RH'" in said
+    assert "--trailing '°C' --trailing %" in said
+    assert values(read(tmp_path, text, trailing=("°C", "%")), "RH")[:2] == [0, 1]
+    assert "'T' end in '°C', '%'" in refusal(tmp_path, text.replace("T,3°C", "T,3%"))
