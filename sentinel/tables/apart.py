@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import TableOptions
+from sentinel.tables.cells import TableOptions, without_unit
 from sentinel.tables.decimals import ENOUGH_ROWS
 from sentinel.tables.dialects import UnfinishedError
 
@@ -85,7 +85,7 @@ def _refuse_mixed_units(head: pl.DataFrame, names: Sequence[str], key: Sequence[
 
 def tell_apart(head: pl.DataFrame, time: str, texts: Sequence[str], numbers: Sequence[str]) -> tuple[str, ...]:
     """Find columns that, with the time, no two rows share: names first, then places; none where there are none."""
-    places = [name for name in numbers if re.fullmatch(_PLACE_NAMES, name.lower())]
+    places = [name for name in numbers if re.fullmatch(_PLACE_NAMES, without_unit(name).lower())]
     chosen: tuple[str, ...] = ()
     left = head.select(time).n_unique()
     for name in (*texts, *places):

@@ -221,6 +221,42 @@ def test_counts_called_nr_are_watched_they_were_left_out_as_numbers_of_rows(tmp_
     assert values(read(tmp_path, f"Date,Nr,Temp\n{rows}"), "Nr")[:3] == [3.0, 9.0, 7.0]
 
 
+@pytest.mark.parametrize(("scheme", "known"), [("QV", True), ("QV:SEADATANET", True), ("QV:ODV:SAMPLE", False)])
+def test_codes_of_seadatanet_are_not_proposed_for_flags_of_ocean_data_view_by_which_1_is_unknown(
+    tmp_path, scheme, known
+):
+    text = SPECIMENS["odv"].text.replace("QV:SEADATANET", scheme)
+    assert ("good by the documentation" in said(tmp_path, text)) is known
+    assert read(tmp_path, text).shape.values == ("Oxygen [umol/l]", "Salinity [psu]")
+
+
+CASTS = [f"2021-06-{1 + n // 3:02d}T00:00\t{(5, 10, 20)[n % 3]}\t{n}" for n in range(60)]
+
+
+def test_a_time_series_of_seadatanet_has_its_times_in_a_column_of_their_own_all_rows_but_one_were_refused(tmp_path):
+    head = "Cruise\tStation\tType\tyyyy-mm-ddThh:mm:ss.sss\ttime_ISO8601 [UT]\tQV\tOxygen [umol/l]\tQV\n"
+    rows = [f"2021-06-18T{n:02d}:00:00.000\t1\t{300 + n}\t1\n" for n in range(20)]
+    table = read(tmp_path, head + "C1\tS1\t*\t2021-06-18T00:00:00.000\t" + "\t\t\t\t".join(rows))
+    assert table.refusal is None
+    assert values(table, "Oxygen [umol/l]") == [300 + n for n in range(20)]
+
+
+def test_stations_of_one_time_are_asked_about_in_a_spreadsheet_of_ocean_data_view(tmp_path):
+    head = "Cruise\tStation\tType\tyyyy-mm-ddThh:mm:ss.sss\tOxygen [umol/l]\tQV\n"
+    rows = "".join(f"C1\tS{n % 2}\t*\t2021-06-{1 + n // 2:02d}T00:00\t{n}\t1\n" for n in range(20))
+    assert "--by Station" in refusal(tmp_path, head + rows)
+
+
+def test_depths_of_a_cast_with_their_unit_are_asked_about_the_last_one_won_and_depth_was_a_series(tmp_path):
+    plain = "time\tDepth [m]\tOxygen\n" + "".join(f"{row}\n" for row in CASTS)
+    odv = "Cruise\tStation\tType\tyyyy-mm-ddThh:mm:ss.sss\tDepth [m]\tQV\tOxygen\tQV\n" + "".join(
+        f"C1\tS1\t*\t{row[:16]}\t{row[17:].replace(chr(9), f'{chr(9)}1{chr(9)}')}\t1\n" for row in CASTS
+    )
+    for text in (plain, odv):
+        assert "--by 'Depth [m]'" in refusal(tmp_path, text)
+        assert values(read(tmp_path, text, by=("Depth [m]",)), "10/Oxygen")[:2] == [1, 4]
+
+
 def dated(names: str, rows: Iterable[str]) -> str:
     return f"date,{names}\n" + "".join(f"{date(2021, 1, 1) + timedelta(n)},{row}\n" for n, row in enumerate(rows))
 

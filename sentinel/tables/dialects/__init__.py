@@ -12,7 +12,7 @@ from sentinel.tables.dialects.gleon import GLEON
 from sentinel.tables.dialects.hobo import HOBO
 from sentinel.tables.dialects.ibutton import IBUTTON
 from sentinel.tables.dialects.ndbc import NDBC
-from sentinel.tables.dialects.odv import ODV
+from sentinel.tables.dialects.odv import ODV, ODV_FLAGS
 from sentinel.tables.dialects.paleo import PALEO
 from sentinel.tables.dialects.pangaea import PANGAEA
 from sentinel.tables.dialects.plain import PLAIN, find_separator
@@ -39,6 +39,7 @@ DIALECTS = (
     CNV,
     DIVER,
     ODV,
+    ODV_FLAGS,
     IBUTTON,
     PLAIN,
 )
