@@ -36,6 +36,8 @@ _MONTHS = (
     "dez", "fév", "avr", "aoû", "déc", "ene", "abr", "ago", "dic", "maj", "kvě",
 )  # fmt: skip
 """Beginnings of the names of months."""
+_UNIT_LINES = 2
+"""Lines of units and the like below the names at most, as Campbell's loggers write them."""
 _KINDS_NAMED = 6
 """Kinds of one column named one by one."""
 
@@ -64,7 +66,9 @@ def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis
         .collect(engine="streaming")
     )
     first = complain_of_all(fatal.bottom_k(1, by=ROW).collect(), options, where, axis)[0]
-    found = [(str(reason), str(came)) for reason, came in kinds.select(REJECTED, CAME).rows()]
+    names, units = _find_restarts(left_out, kinds, options)
+    rows = kinds.filter(~pl.col(ROW).is_in(units)) if units else kinds
+    found = [(str(reason), str(came)) for reason, came in rows.select(REJECTED, CAME).rows()]
     takes = tuple(dict.fromkeys(option for reason, came in found for option in _find_options(reason, came, options)))
     advice = [_write_option(name, value) for name, value in takes]
     times = [came.strip() for reason, came in found if reason == Rejection.BAD_TIME]
@@ -73,6 +77,8 @@ def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis
         advice.append("numbers in several units: convert them to one")
     if options.time_name in times:
         advice.append("the names come again, but not the same ones in the same order: split the file there")
+    elif units:
+        advice.append(f"below the names that come again in row {names + 1} stand other units: split the file there")
     if any(_is_skipped(text, options) for text in times):
         advice.append(f"this hour does not exist in {options.time_zone}")
     elif options.time_format is None and axis == "time" and any(re.search(r"\d", text) for text in times):
@@ -90,6 +96,22 @@ def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis
 
 
 _PLACES = {Rejection.MALFORMED_ROW: "malformed rows", Rejection.NO_SERIES: "rows that name no series"}
+
+
+def _find_restarts(left_out: pl.LazyFrame, kinds: pl.DataFrame, options: TableOptions) -> tuple[int, list[int]]:
+    """Find a row of names that comes again and rows of words below such rows: units, though not those of the beginning.
+
+    An option that leaves those out would hide that the numbers below are in other units.
+    """
+    time = pl.col(CAME).str.strip_chars()
+    words = kinds.filter(pl.col(REJECTED) == Rejection.BAD_TIME, ~time.str.contains(r"\d"), time != options.time_name)
+    if words.is_empty():
+        return 0, []
+    is_name = pl.col(REJECTED).is_in((Rejection.BAD_TIME, Rejection.MISSING)) & (time == options.time_name)
+    names = left_out.filter(is_name).select(ROW).unique().collect(engine="streaming")[ROW].to_list()
+    below = {row: name for name in sorted(names) for row in range(name + 1, name + 1 + _UNIT_LINES)}
+    units = [row for row in words[ROW] if row in below]
+    return (below[units[0]], units) if units else (0, [])
 
 
 def _find_options(reason: str, came: str, options: TableOptions) -> list[tuple[str, str]]:

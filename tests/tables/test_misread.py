@@ -68,6 +68,23 @@ def test_names_that_come_again_in_another_order_are_refused_with_no_advice_that_
     assert "split the file" in said
 
 
+def test_other_units_after_a_restart_are_refused_with_no_advice_to_leave_their_line_out(tmp_path):
+    rows = [f"{time},{n},{1000 + n}\n" for n, time in enumerate(HOURS)]
+    again = f"time,T,P\nUTC,degF,hPa\n{''.join(rows[12:])}"
+    said = refusal(tmp_path, f"time,T,P\nUTC,degC,hPa\n{''.join(rows[:12])}{again}")
+    assert "row 13 stand other units" in said
+    assert "--missing" not in said
+
+
+def test_swapped_columns_of_a_logger_are_refused_with_no_advice_to_leave_out_their_units(tmp_path):
+    text = SPECIMENS["toa5"].text
+    swapped = '"TIMESTAMP","RECORD","AirT_C(42)","BattV"\n"TS","RN","Deg C","Volts"\n"","","Smp","Avg"\n'
+    station, _, _, _, *rows = text.splitlines(keepends=True)
+    said = refusal(tmp_path, text + station + swapped + "".join(rows))
+    assert "split the file" in said
+    assert "--missing" not in said
+
+
 def series_of(name: str, cells: list[str], separator: str = ";") -> str:
     return f"time{separator}{name}\n" + "".join(f"{HOURS[n]}{separator}{cell}\n" for n, cell in enumerate(cells))
 
