@@ -13,6 +13,7 @@ from sentinel.domain.errors import DataError
 from sentinel.tables.cells import TableOptions, without_unit
 from sentinel.tables.decimals import ENOUGH_ROWS
 from sentinel.tables.dialects import UnfinishedError
+from sentinel.tables.times import instant
 
 _SERIES_NAMES = (
     r"(variable|parameter|param|characteristic)[ _]?(name|code|cd|id)?|analyte|element|grandeur(_\w+)?|"
@@ -101,3 +102,18 @@ def may_name(head: pl.DataFrame, column: str) -> bool:
     """True for a column of few different cells, which can tell series apart."""
     different = head[column].n_unique()
     return different <= max(_MOST_PLACES, head.height // 10) and different < head.height
+
+
+def lacks_half_day(head: pl.DataFrame, options: TableOptions) -> bool:
+    """True where hours are 1 to 12 only, and behind 12 of a day an earlier hour of it comes: AM and PM are missing."""
+    cells = head[options.time_name]
+    if cells.dtype != pl.String:
+        return False
+    times = head.select(time=instant(pl.col(options.time_name), cells.dtype, options)).drop_nulls()
+    on_clock = times["time"].dt.convert_time_zone(options.time_zone)
+    on_clock = on_clock.reverse() if on_clock.len() and on_clock[0] > on_clock[-1] else on_clock
+    steps = pl.DataFrame({"time": on_clock[1:], "before": on_clock[:-1]})
+    back = steps.filter(pl.col("time") < pl.col("before"))
+    same_day = pl.col("time").dt.date() == pl.col("before").dt.date()
+    at_noon = back.select((same_day & (pl.col("before").dt.hour() == 12)).all()).item()
+    return not back.is_empty() and bool(at_noon) and bool(on_clock.dt.hour().is_between(1, 12).all())

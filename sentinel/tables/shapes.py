@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.apart import tell_apart
+from sentinel.tables.apart import lacks_half_day, tell_apart
 from sentinel.tables.cells import (
     MORE,
     ROW,
@@ -102,6 +102,12 @@ def _refuse_repeats(
 ) -> None:  # fmt: skip
     """Raise DataError where times repeat and columns tell the rows apart, or hold text that may."""
     by = tell_apart(head, options.time_name, texts, numbers)
+    if not by and lacks_half_day(head, options):
+        raise DataError(
+            f"{where}: times of column {options.time_name!r} have hours 1 to 12 only and fall back behind each 12: "
+            "AM and PM are missing, so that afternoons are taken for mornings; write them, or hours from 0 to 23; if "
+            f"the times are right as they stand, choose the series with columns: [{', '.join(values[:3])}]"
+        )
     if not by and not texts:
         times = head[options.time_name].drop_nulls()
         read = head.select(number(pl.col(options.time_name), times.dtype, options)).to_series()

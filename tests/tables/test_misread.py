@@ -312,3 +312,12 @@ def test_units_of_a_long_table_are_asked_about_by_series_they_need_not_be_conver
     assert "--trailing '°C' --trailing %" in said
     assert values(read(tmp_path, text, trailing=("°C", "%")), "RH")[:2] == [0, 1]
     assert "'T' end in '°C', '%'" in refusal(tmp_path, text.replace("T,3°C", "T,3%"))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_clock_of_12_hours_without_am_and_pm_is_refused_half_of_the_values_were_duplicates(tmp_path, order):
+    hours = [f"06/{18 + n // 48}/2021 {(n // 2 + 11) % 12 + 1}:{n % 2 * 30:02d},{n % 7}\n" for n in range(100)]
+    assert "AM and PM are missing" in refusal(tmp_path, f"time,ph\n{''.join(hours[::order])}")
+    mornings = [f"2021-06-{18 + n // 12} {n % 12 + 1:02d}:00,{n % 7}\n" for n in range(120)]
+    table = read(tmp_path, f"time,ph\n{''.join([*mornings, *mornings[:40]])}")  # a part of a file behind itself
+    assert table.refusal is None
