@@ -104,24 +104,25 @@ def _columns(head: pl.DataFrame, names: Sequence[str], options: TableOptions) ->
     """The cells that may have units, of each column or, in a long table, of each series."""
     long = _is_long(names, options)
     taken = {*options.time_columns, options.time_name, *options.by}
+    own = dict(zip(head.columns, head.get_columns(), strict=True))  # a column looked up by name costs their number
     texts = [
         name
         for name in ([options.value_column] if long else names)
         if name not in taken
-        and head[name].dtype == pl.String
+        and own[name].dtype == pl.String
         and (options.columns is None or any(matches(name, one) for one in options.columns))
         and not any(matches(name, one) for one in options.exclude)
     ]
     # In one pass over all columns: most tables have no such cell.
-    cells = pl.DataFrame([head[name].alias(str(n)) for n, name in enumerate(texts)])
+    cells = pl.DataFrame([own[name].alias(str(n)) for n, name in enumerate(texts)])
     marked = cells.select(pl.all().str.contains(_MAY_HAVE_ONE).any()).row(0) if texts else ()
     for name in (name for name, found in zip(texts, marked, strict=True) if found):
         if not long:
             yield name, head[name]
             continue
         key = (*options.by, options.series_column)
-        for own, part in head.partition_by(key, as_dict=True, maintain_order=True).items():
-            yield "/".join(map(str, own)), part[name]
+        for labels, part in head.partition_by(key, as_dict=True, maintain_order=True).items():
+            yield "/".join(map(str, labels)), part[name]
 
 
 def _endings(cells: pl.Series, options: TableOptions) -> list[str]:
