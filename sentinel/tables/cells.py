@@ -142,11 +142,13 @@ def _plain_number(text: pl.Expr, options: TableOptions) -> pl.Expr:
 
 def number_twins(names: Sequence[str]) -> list[str]:
     """Number the columns that share a name, in order: `ANOM`, `ANOM (2)`."""
-    numbered: list[str] = []
+    numbered: set[str] = set()
+    twins: list[str] = []
     for name in names:
         twin = next(one for n in count(1) if (one := name if n == 1 else f"{name} ({n})") not in numbered or not name)
-        numbered.append(twin)
-    return numbered
+        numbered.add(twin)
+        twins.append(twin)
+    return twins
 
 
 def without_unit(name: str) -> str:

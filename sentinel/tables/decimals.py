@@ -48,7 +48,9 @@ def find_decimal(head: pl.DataFrame, options: TableOptions, where: str, *, waiti
     first = head.head(_LOOKED_AT)
     # In one pass over all columns: most tables have none of these marks.
     marked = first.select((pl.col(pl.String).str.contains(r"\d[,' \u00a0\u202f]\d")).any()) if not waiting else first
-    names = [name for name in first.columns if waiting or (name in marked.columns and marked[name][0])]
+    # By a name each would be quadratic in the columns.
+    known = {} if waiting or not marked.width else dict(zip(marked.columns, marked.row(0), strict=True))
+    names = [name for name in first.columns if waiting or known.get(name)]
     cells = [text for name in names for text in _numbers_of(name, first, options)]
     if waiting and head.height < ENOUGH_ROWS and not any("." in text or "," in text for text in cells):
         raise UnfinishedError
