@@ -54,27 +54,27 @@ class HttpSource(TableKeys, WebKeys):
     kind: Literal["http"]
     """CSV or JSON at an HTTP address."""
     every: Every = 5 * MINUTE
-    """How often it is asked."""
+    """Interval between requests."""
     url: Annotated[str, web_address("https://example.org/data.csv")]
     """Address without what follows its ?."""
     preset: Literal[tuple(PRESETS)] = "none"  # type: ignore[valid-type]
     """A service whose form is known: it gives other keys their defaults, which docs/sources.md lists."""
     query: _Query = ""
-    """What follows the ? of the address: which station, which quantity. No secrets: settings are shown."""
+    """Query behind the ? of the address: station, quantity. No secrets: settings are shown."""
     range: _Query = ""
-    """What asks for a stretch of time, added to the query: "start={from}&end={to}"; empty = the address gives all it
+    """Query for a stretch of time, added to the other: "start={from}&end={to}"; empty = the address gives all it
     has each time. {offset} = records that were read, where there are pages."""
     range_format: Literal["iso", "date", "seconds", "milliseconds"] = "iso"
-    """How {from} and {to} are written; iso = 2026-01-31T00:00:00Z, date = 2026-01-31."""
+    """Form of {from} and {to}; iso = 2026-01-31T00:00:00Z, date = 2026-01-31."""
     longest: PositiveDuration = 365 * DAY
     """Longest stretch of time that is asked for at once."""
     since: PositiveDuration | None = None
     """History that the first start reads, such as 90d; null = what the address
     gives; of a range, none."""
     overlap: Duration = DAY
-    """How far before the newest observation it is asked for again: for series that lag behind, and corrections."""
+    """Stretch before the newest observation that is asked for again: for series that lag behind, and corrections."""
     delay: Duration = 0
-    """How much later than they are measured observations come; a silence of this length is usual."""
+    """Time from measurement to arrival of observations; a silence of this length is usual."""
     format: Literal["auto", "csv", "json"] = "auto"
     """Form of the answers; auto = by their content type."""
     records: Text | None = None

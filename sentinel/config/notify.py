@@ -58,7 +58,7 @@ class _Remote(Part):
     """Settings that all receivers over HTTP share."""
 
     timeout: PositiveDuration = 5 * SECOND
-    """How long an answer is waited for; then it is tried again."""
+    """Longest wait for an answer; then it is tried again."""
     ca_file: NamedPath | None = None
     """Certificates that the server's is checked against; null = those of the system."""
     username: Text | None = None
@@ -91,9 +91,9 @@ class AlertmanagerNotify(_Remote):
     runbooks: Url | None = None
     """Address at which your site serves docs/runbooks.md, as in the first of the shipped rules; null = no link."""
     resend_every: PositiveDuration = MINUTE
-    """How often open alarms are sent again: an Alertmanager that has lost its memory knows them then."""
+    """Interval at which open alarms are sent again: an Alertmanager that has lost its memory knows them then."""
     keep: PositiveDuration = HOUR
-    """How long an Alertmanager that hears nothing more keeps an alarm open: no answer is no recovery."""
+    """Time for which an Alertmanager that hears nothing more keeps an alarm open: no answer is no recovery."""
 
     def _conflicts(self) -> Iterator[Fault]:
         yield from super()._conflicts()
@@ -172,7 +172,7 @@ class EmailNotify(Part):
     to: Annotated[tuple[Address, ...], Field(min_length=1)]
     """Addresses that mail goes to."""
     timeout: PositiveDuration = 10 * SECOND
-    """How long an answer is waited for; then it is tried again."""
+    """Longest wait for an answer; then it is tried again."""
     page: Url | None = None
     """Address under which people reach the daemon's page, for links; null = no links."""
 
@@ -193,7 +193,7 @@ class ExecNotify(Part):
     command: Annotated[tuple[Text, ...], Field(min_length=1)]
     """The program and its arguments; no shell is involved."""
     timeout: PositiveDuration = 5 * SECOND
-    """How long it may take; then it is killed, and tried again later."""
+    """Longest run; then it is killed, and tried again later."""
 
 
 def _kind_of(entry: Any) -> Any:

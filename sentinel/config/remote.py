@@ -49,7 +49,7 @@ class PrometheusSource(WebKeys):
     kind: Literal["prometheus"]
     """Ranges of a Prometheus-compatible server."""
     every: Every = MINUTE
-    """How often it is asked."""
+    """Interval between requests."""
     url: Annotated[str, web_address("http://localhost:9090")]
     """Address of the server up to before /api/v1, such as http://localhost:9090."""
     queries: Annotated[tuple[Text, ...], Field(min_length=1)]
@@ -79,7 +79,7 @@ class SqlSource(NamedSource):
     kind: Literal["sql"]
     """Rows of a database."""
     every: Every = 30 * SECOND
-    """How often it is asked."""
+    """Interval between requests."""
     database: Annotated[
         str,
         AfterValidator(require(
@@ -110,13 +110,13 @@ class SqlSource(NamedSource):
     time_zone: TimeZone = "UTC"
     """Time zone of event times that carry no offset."""
     since: PositiveDuration | None = None
-    """How far back the first start reads, from the beginning of that day on; null = all there is."""
+    """Stretch that the first start reads, from the beginning of that day on; null = all there is."""
     lag: PositiveDuration = 10 * SECOND
     """Rows newer than this are not read yet: one that is committed so much later than its time is not missed."""
     password_file: Text | None = None
     """PostgreSQL: file that holds the password; a relative path is looked for in $CREDENTIALS_DIRECTORY first."""
     timeout: PositiveDuration = 30 * SECOND
-    """How long a connection and a query may take, each."""
+    """Longest time that a connection and a query may take, each."""
     prefix: Prefix = ""
     """Put before the name of each series."""
     labels: SourceLabels = Field(default_factory=dict)
@@ -211,7 +211,7 @@ class KafkaSource(PayloadKeys):
     kind: Literal["kafka"]
     """Messages of Kafka."""
     every: Every = SECOND
-    """How often it is asked."""
+    """Interval between requests."""
     brokers: Annotated[str, AfterValidator(_BROKERS)]
     """Brokers to begin with, such as kafka1:9092,kafka2:9092."""
     topics: Annotated[tuple[Text, ...], Field(min_length=1)]
@@ -219,7 +219,7 @@ class KafkaSource(PayloadKeys):
     tls: bool = False
     """Connect with TLS."""
     sasl: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    """How the password is shown to the broker, where there is a username."""
+    """Way in which the password is shown to the broker, where there is a username."""
     since: PositiveDuration | None = None
     """Observations of the first start that are older are passed over, such as 90d; null = all that the broker has."""
     series_name: _Template | None = None

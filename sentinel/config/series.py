@@ -73,16 +73,16 @@ class SeriesSettings(Part):
     cadence: WrittenCadence | None = None
     """Spacing of the grid; null = learnt from the first 50 event times."""
     lateness: Annotated[Duration, Field(ge=0)] = 0
-    """How long a tick waits for late observations before it closes."""
+    """Time that a tick waits for late observations before it closes."""
     aggregate: Literal["last", "mean"] = "last"
-    """What several observations in one tick become."""
+    """The one value that several observations in one tick become."""
     resolution: Annotated[float, Field(gt=0, le=1e9)] | None = None
     """Values are rounded to multiples of this before they are judged, where they were written with more digits than the
     instrument has; null = as they came. Coarse values need no declaration."""
     max_gap: PositiveDuration | None = None
     """A longer gap starts the series anew in `learning`; null = 2 half-lives of its bank."""
     across_gaps: Literal["restart", "keep"] = "restart"
-    """What a gap longer than max_gap leaves: restart = nothing; keep = the scale, the season and the baseline of the
+    """Memory over a gap longer than max_gap: restart = nothing; keep = the scale, the season and the baseline of the
     spread, for a sensor that rests in winter: level, lag 1 and evidence start anew."""
     season: tuple[PositiveSeason, ...] = ()
     """Known periods that are taken out, such as [1d, 1y]."""
@@ -99,7 +99,7 @@ class SeriesSettings(Part):
     implausible_scales: Annotated[float, Field(ge=10, le=1e9)] = 1000.0
     """A value farther from the level than this many scales counts as missing; three in a row make the series blind."""
     coarse_steps: Annotated[float, Field(ge=0.5, le=1e9)] = 2.0
-    """Where two values in a row that differ lie more than this many scales apart on average, the series is blind."""
+    """Scales: a series is blind if two values in a row that differ lie farther apart on average."""
     stale_after: PositiveDuration | None = None
     """Without an observation for this long the series is blind; null = 3 cadences + lateness."""
     bank: Name | None = None
@@ -205,7 +205,7 @@ class SiteSettings(Part):
     """Series of the site, by name with * ? [abc] or by labels; a series and its comparison with a counterpart count
     once."""
     k: Annotated[int, Field(ge=1)] = 2
-    """How many series must have an open alarm."""
+    """Number of series that must have an open alarm."""
     kind: Literal["slower", "lag1", "modulus", "spread", "rise", "any"] = "any"
     """Which alarms count."""
     within: PositiveDuration | None = None

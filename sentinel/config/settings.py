@@ -81,11 +81,11 @@ class DaemonSettings(Part):
     state_dir: NamedPath = Path("/var/lib/sentinel")
     """Folder of the journal and the checkpoints; one process per folder."""
     checkpoint_every: PositiveDuration = 5 * MINUTE
-    """How often the state is saved; a restart replays at most this much of the journal."""
+    """Interval at which the state is saved; a restart replays at most this much of the journal."""
     retention: PositiveDuration = 7 * DAY
-    """How long observations stay in the journal."""
+    """Age at which observations leave the journal."""
     retention_bytes: Annotated[Size, Field(ge=1024 * 1024)] = 2 * GIB
-    """How large the journal may grow before older observations are dropped."""
+    """Size of the journal above which older observations are dropped."""
     inbox_observations: Annotated[int, Field(ge=1)] = 200_000
     """Observations that may wait for the engine; sources are held back when it is full."""
     digest_every_ticks: Annotated[int, Field(ge=0)] = 0
@@ -124,7 +124,7 @@ class WebSettings(Part):
     max_series: Annotated[int, Field(ge=0)] = 1_000
     """Series shown one by one in /metrics; the rest is counted in sentinel_series_unexposed."""
     series_metrics: tuple[_SeriesMetric, ...] = ESSENTIAL
-    """What of a series is shown in /metrics beside its alarms: names without `sentinel_series_`."""
+    """Readings of a series in /metrics beside its alarms: names without `sentinel_series_`."""
     detailed_series: Annotated[int, Field(ge=0)] = 50
     """Series of which all is shown in /metrics: those with an open alarm first, then by name."""
     labels: tuple[Text, ...] = ()
@@ -149,13 +149,13 @@ class DrillSettings(Part):
     """Drills: a series of no system is led to an alarm, through source, detector, rule and receivers, to test them."""
 
     every: PositiveDuration | None = None
-    """How often one is made; null = only when `sentinel drill` asks for one."""
+    """Interval between drills; null = only when `sentinel drill` asks for one."""
     receivers: tuple[Name, ...] | None = None
     """Receivers that are told, by their names in `notify`; null = all of them."""
     timeout: PositiveDuration = MINUTE
-    """How long a link of the chain may take; then it has failed."""
+    """Longest time that a link of the chain may take; then it has failed."""
     keep: PositiveDuration = MINUTE
-    """How long the alarm of a drill stays open, so that Prometheus scrapes it and its rules see it."""
+    """Time for which the alarm of a drill stays open, so that Prometheus scrapes it and its rules see it."""
 
     def _conflicts(self) -> Iterator[Fault]:
         shortest = self.keep + 3 * self.timeout
@@ -179,9 +179,9 @@ class Settings(Part):
     sources: Annotated[
         tuple[Source, ...], without(repeated_names, repeated_identities, repeated_simulated_series, several_push)
     ] = ()
-    """Where observations come from."""
+    """Sources of observations."""
     series: Annotated[tuple[SeriesSettings, ...], without(hidden_series, unusable_counterparts)] = ()
-    """How series are treated; the first entry whose match fits a series' name wins."""
+    """Treatment of series; the first entry whose match fits a series' name wins."""
     banks: dict[Name, BankSettings] = Field(default_factory=dict)
     """Banks of detectors by name; the one named default is for all series that name none."""
     alarms: Annotated[tuple[AlarmSettings, ...], without(alarm_conflicts)] = DEFAULT_ALARMS
@@ -194,7 +194,7 @@ class Settings(Part):
     sites: Annotated[tuple[SiteSettings, ...], without(repeated_names)] = ()
     """Several variables of one site, alarming together."""
     notify: Annotated[tuple[Notify, ...], without(repeated_names)] = (LogNotify(),)
-    """Where notifications go."""
+    """Receivers of notifications."""
     drill: DrillSettings = DrillSettings()
     """Drills of the whole chain."""
 

@@ -137,13 +137,13 @@ class TableKeys(Part):
     missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "nan", "null")
     """Texts that mean: no value; a number stands for every spelling of it, ph=99 for a mark of one column."""
     below_detection: Literal["half", "limit", "missing"] | None = None
-    """What <0.5 means: half of the limit, the limit, or no value; null = it is not a number."""
+    """Meaning of <0.5: half of the limit, the limit, or no value; null = it is not a number."""
     trailing: tuple[Text, ...] = ()
     """Marks behind a number that do not change it, such as "*" of 7.00*; such values are taken, and counted."""
     flags: Flags = ()
     """Flag columns and the codes that mean good, such as "*_qual=0,1"; * is the column that is judged."""
     transform: Transform = ()
-    """What columns become first: "rain=difference", "chl=log"."""
+    """Columns that are changed first: "rain=difference", "chl=log"."""
     keep_labels: bool = False
     """Columns of by become labels, `ph{lake="peter"}` in place of `peter/ph`. Series have other keys then: `sentinel
     series rename` keeps what was learnt of them."""
@@ -178,7 +178,7 @@ class CsvSource(TableKeys, NamedSource):
     kind: Literal["csv"]
     """A table in files."""
     every: Every = 30 * SECOND
-    """How often it is read."""
+    """Interval between reads."""
     path: Text
     """A file, or a folder that is searched for *.csv, *.parquet, *.ndjson and *.nc, compressed text too (*.csv.gz)."""
     format: Literal["auto", "csv", "parquet", "ndjson", "json", "xlsx", "netcdf"] = "auto"
@@ -201,7 +201,7 @@ class SimulateSource(NamedSource):
     kind: Literal["simulate"]
     """A simulated system."""
     every: Every = SECOND
-    """How often it is asked for new ticks."""
+    """Interval at which it is asked for new ticks."""
     system: Text
     """Name of the system (the error message of an unknown one lists them)."""
     series: Text | None = None

@@ -33,7 +33,7 @@ class TlsServerConfig(Part):
     key_file: NamedPath
     """Its key (PEM), without a passphrase."""
     client_auth_type: ClientAuth = "NoClientCert"
-    """Whether clients need a certificate."""
+    """Need of clients for a certificate."""
     client_ca_file: NamedPath | None = None
     """Certificates (PEM) of the authorities that those of clients are checked against."""
     min_version: _Version = "TLS12"
@@ -43,7 +43,7 @@ class TlsServerConfig(Part):
     cipher_suites: tuple[Text, ...] = ()
     """Of TLS 1.2, by their names in Go, such as TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256; none = those of OpenSSL."""
     prefer_server_cipher_suites: bool = True
-    """Whether the order of the server counts."""
+    """True if the order of the server counts."""
     curve_preferences: Annotated[tuple[_Curve, ...], Field(max_length=1)] = ()
     """The curve of the exchange of keys; none = those of OpenSSL."""
 

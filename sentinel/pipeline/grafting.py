@@ -37,7 +37,7 @@ class Grafted(NamedTuple):
 
 
 class Affected(NamedTuple):
-    """What corrected values of some series reach, by number."""
+    """Series that corrected values reach, by number."""
 
     moved: Ints
     """The series whose states change: these, and the comparisons with them."""

@@ -56,12 +56,12 @@ class Courier:
 
     @property
     def is_free(self) -> bool:
-        """Whether a batch may be handed over."""
+        """True if a batch may be handed over."""
         return self._sending is None and monotonic() >= self._due
 
     @property
     def is_sending(self) -> bool:
-        """Whether a batch is on its way without an answer."""
+        """True if a batch is on its way without an answer."""
         return self._sending is not None and not self._answer.done()
 
     @property

@@ -40,7 +40,7 @@ class Outbox:
     ) -> None:  # fmt: skip
         self._journal, self._metrics, self._clock = journal, metrics, clock
         self.readings = Readings(journal.readings, metrics)
-        """What goes to databases."""
+        """Readings on their way to databases."""
         self._open: dict[str, Event] = {}
         """The events that raised alarms which are open, by the ids of these, in their order."""
         self._use(receivers, names or {})

@@ -125,7 +125,7 @@ class Readings:
 
 
 class _Line:
-    """What waits for one receiver, and who sends it."""
+    """Readings that wait for one receiver, and their sender."""
 
     def __init__(self, writer: RemoteWriter, owed: OwedReadings, metrics: Metrics, kept_until: int | None) -> None:
         self._writer, self._owed, self._metrics = writer, owed, metrics
