@@ -41,7 +41,7 @@ class PagePicture(NamedTuple):
     numbers: str = ""
     """JSON for the script of the page."""
     panels: str = ""
-    """What the page draws of them."""
+    """Names of the panels that the page draws of them."""
 
 
 def draw_record(record: SeriesRecord, portrait: Portrait | None, look: Look | None = None) -> Figure:

@@ -23,7 +23,7 @@ class Link(NamedTuple):
     seconds: float | None = None
     """When it had done its part, counted from the beginning of the drill."""
     why: str = ""
-    """What failed; empty if nothing did."""
+    """Fault of it; empty if it held."""
 
 
 class DrillView(NamedTuple):

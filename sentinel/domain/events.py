@@ -12,7 +12,7 @@ from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.clock import MICROSECONDS
 
 WITHDRAWN, CORRECTED = "withdrawn", "corrected"
-"""What ended an alarm: values that were corrected since do not raise it, or raise it and had ended it by then."""
+"""Reasons why an alarm ended: values corrected since do not raise it, or raise it and had ended it by then."""
 REMARK_NAMES = ("one_sided", "noise")
 """Why an alarm on lag 1 may not be slowing; the order is that of their bits. The sentences are in `text.words`."""
 

@@ -20,7 +20,7 @@ DEFAULT_GATES: Mapping[str, str] = {
 FOREVER_US = (1 << 62) - 1
 """End of what has none."""
 SHORTEST_EVERY_US = 3_600_000_000
-"""What recurs does so once an hour at most: a long silence is then still passed over at once."""
+"""Events recur once an hour at most: a long silence is then still passed over at once."""
 
 
 class GateEvent(NamedTuple):

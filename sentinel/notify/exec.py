@@ -16,7 +16,7 @@ from sentinel.notify.http import to_json
 UNWANTED = 65
 """Exit code of a program that will never take this event (EX_DATAERR of sysexits.h); any other is tried again."""
 KEPT = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "CREDENTIALS_DIRECTORY")
-"""What the program gets of the daemon's environment."""
+"""Variables that the program gets of the daemon's environment."""
 
 
 class ExecNotifier(Notifier):

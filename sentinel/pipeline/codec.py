@@ -50,7 +50,7 @@ _FORMAT_4 = (
     (r"/last/(lag1|modulus|period|spread|criticality)$", r"/estimates/\1"),
     (r"/last/(low|high)$", r"/estimates/lag1_\1"),
 )
-"""How the names of arrays have changed since format 4."""
+"""Changes of the names of arrays since format 4."""
 _PLAN_4 = {"reference": "baseline_pairs", "paired": "is_comparison"}
 
 

@@ -158,7 +158,7 @@ class Watch:
             missing.difference_update(self.firing())
             return not missing
 
-        eventually(all_fired, 5 * PATIENCE, lambda: f"did not fire: {sorted(missing)}")
+        eventually(all_fired, 2 * PATIENCE, lambda: f"did not fire: {sorted(missing)}")
         self.fired |= set(names)
 
 
@@ -221,7 +221,7 @@ def test_each_alert_fires_by_the_fault_that_it_names(
     try:
         watch.wait(*FROM_THE_START)
         operational = {alert["alert"] for alert in alerts} - FROM_THE_START
-        eventually(lambda: not watch.firing() & operational, 2 * PATIENCE, lambda: f"without a fault: {watch.firing()}")
+        eventually(lambda: not watch.firing() & operational, PATIENCE, lambda: f"without a fault: {watch.firing()}")
 
         with watch.expecting(
             "SentinelObservationsRejected", "SentinelObservationsLate", "SentinelFileLost", "SentinelSourceDown",

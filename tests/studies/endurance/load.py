@@ -33,8 +33,6 @@ AGE = 2.5
 """Seconds that the end of the newest closed tick lies back at most: half a tick, the lateness of one, and one more."""
 FULL_SECONDS = 1_100
 """From then on nothing more is to be filled: pictures are full after 1,024 ticks, the cache of SQLite earlier."""
-MOST_BEHIND = 0.05
-"""Share of the looks at which a tick may be late by more than one."""
 MIB = 1 << 20
 
 
@@ -105,8 +103,8 @@ class Seen:
 
     @property
     def holds(self) -> bool:
-        """True if everything came, and hardly a tick was late by more than one: other programs run, too."""
-        return self.behind <= MOST_BEHIND * len(self.ages) and not self.late and not self.missing
+        """True if everything came, and no tick was late by more than one."""
+        return not self.behind and not self.late and not self.missing
 
 
 def figures(text: str) -> dict[str, float]:
