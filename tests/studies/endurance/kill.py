@@ -61,7 +61,7 @@ class Found:
     alive: list[float] = field(default_factory=list)
     """Seconds from ready to the other kills."""
     waiting: list[int] = field(default_factory=list)
-    """Observations that had been sent and were not committed, at each kill."""
+    """Observations that were being sent, or had been sent and were not committed, at each kill."""
     progress: list[int] = field(default_factory=list)
     """Observations in the journal after each kill."""
     observations: int = 0
@@ -94,6 +94,7 @@ def kill_often(kind: str, kills: int, seed: int, folder: Path) -> Found:
         try:
             for n in range(kills):
                 kill_once(n, feeder, found, chance, folder)
+            feeder.may_send = len(rows)
         finally:
             feeder.close()
         rows, tried = rows[: feeder.sent], rows[: feeder.tried]
@@ -134,21 +135,26 @@ def wait_for_all(folder: Path, number: int) -> None:
 def kill_once(n: int, feeder: Feeder, found: Found, chance: random.Random, folder: Path) -> None:
     """Start the daemon and kill it at a random moment; note how far it had come."""
     daemon, before = Running(folder), max(found.progress, default=0)
+    share = TICKS_PER_KILL * SERIES
+    feeder.may_send = n * share + share // 2
     if (n + 1) % EVERY:
         daemon.said("msg=ready ")
+        feeder.may_send += share // 2
         began = time.monotonic()
         time.sleep(chance.uniform(0.02, 1.2))
         while observations(folder) <= before and time.monotonic() < began + PATIENCE:
             time.sleep(0.02)  # a machine with much to do has not come to it yet
+        if n % 2:
+            feeder.is_sending.wait(1.0)  # a fast machine is nearly always done with what was sent
         found.alive.append(time.monotonic() - began)
     else:
         time.sleep(chance.uniform(0.2, 2.5))
         found.starting += 1
-    tried, acknowledged = feeder.tried, feeder.sent if found.kind == "push" else 0
+    tried, arrived = feeder.tried, feeder.sent
     daemon.kill()
     kept = observations(folder)
-    found.broken += kept < max(before, acknowledged)
-    found.waiting.append(max(0, tried - kept))
+    found.broken += kept < max(before, arrived if found.kind == "push" else 0)
+    found.waiting.append(max(tried - arrived, tried - kept))
     found.progress.append(kept)
 
 
@@ -227,8 +233,8 @@ while somebody appends to its file, publishes to a Mosquitto, posts to it, or in
 kill comes while it starts. Four series slow down and recover again and again. At the end the journal is to hold what
 was sent, each observation once, and nothing that had been committed, or answered with 200, may ever have been gone. The
 states of the series, noted every 100 ticks, and the alarms are to be bit for bit those of a replay of the journal, and
-for csv also those of a daemon that nobody killed. *Waiting* is what had been sent and was not committed when it was
-killed.
+for csv also those of a daemon that nobody killed. *Waiting* is what was being sent, or had been sent and was not
+committed, when it was killed; every second kill comes while something is being sent.
 """
 HEAD = """\
 | source | kills | in start | alive before, s | waiting, median (most) | observations | lost | doubled | gone again \

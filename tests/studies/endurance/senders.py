@@ -164,19 +164,27 @@ class Feeder:
         self._to, self._rows, self._chance = to, rows, chance
         self.sent = self.tried = 0
         """Rows of which it is known that they arrived, and those that were at least on their way."""
+        self.may_send = 0
+        """Rows that may have been sent by now, so that some are left for the kills to come on a fast machine."""
+        self.is_sending = Event()
         self._ended = Event()
         self._thread = Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         while not self._ended.is_set() and self.sent < len(self._rows):
-            piece = self._rows[self.sent : self.sent + self._chance.randrange(1, 200)]
+            piece = self._rows[self.sent : min(self.may_send, self.sent + self._chance.randrange(1, 200))]
+            if not piece:
+                self._ended.wait(0.02)
+                continue
             self.tried = self.sent + len(piece)
+            self.is_sending.set()
             try:
                 self._to.send(piece)
             except (httpx.HTTPError, OSError):
                 self._ended.wait(0.02)  # the daemon is away
             else:
+                self.is_sending.clear()
                 self.sent += len(piece)
                 self._ended.wait(self._chance.uniform(0.0, 0.05))
 
