@@ -86,7 +86,8 @@ def summary(settings: Settings, sources: Sequence[Source] = ()) -> Iterator[str]
     daemon, web = settings.daemon, settings.web
     yield (
         f"daemon: state in the folder {daemon.state_dir}, saved every {print_duration(daemon.checkpoint_every)}; "
-        f"journal kept {print_duration(daemon.retention)}, at most {print_size(daemon.retention_bytes)}"
+        f"journal kept {print_duration(daemon.retention)} and {daemon.retention_ticks} ticks a series, "
+        f"at most {print_size(daemon.retention_bytes)}"
     )
     yield f"web: http://{web.listen}, up to {web.max_series} series one by one in /metrics"
     if not sources:

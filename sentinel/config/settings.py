@@ -84,6 +84,8 @@ class DaemonSettings(Part):
     """Interval at which the state is saved; a restart replays at most this much of the journal."""
     retention: PositiveDuration = 7 * DAY
     """Age at which observations leave the journal."""
+    retention_ticks: Annotated[int, Field(ge=0, le=100_000)] = 2_000
+    """Ticks of each series that stay however old they are, but for `retention_bytes`; 0 = off."""
     retention_bytes: Annotated[Size, Field(ge=1024 * 1024)] = 2 * GIB
     """Size of the journal above which older observations are dropped."""
     inbox_observations: Annotated[int, Field(ge=1)] = 200_000

@@ -6,8 +6,9 @@ generations are kept, and of older ones ever fewer the older they are, within a 
 by values that were corrected, begins with one of them.
 
 Retention works a bounded amount per call. It never forgets batches after the last two checkpoints (replay needs them),
-the last settings, and the newest batch (the next one's number comes from it). With batches go the older checkpoints
-that need them. Events stay: they are few, and they are the record.
+the last settings, and the newest batch (the next one's number comes from it). By age it stops at the first batch that
+has one of the observations which each series keeps; by size it does not, and says so. With batches go the older
+checkpoints that need them. Events stay: they are few, and they are the record.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -26,9 +28,12 @@ from numpy.typing import NDArray
 
 from sentinel.domain.errors import StateError
 from sentinel.journal.batches import to_json
+from sentinel.journal.blocks import NO_ROWS, unpack
 from sentinel.journal.conversion import REMOVABLE
 from sentinel.journal.database import Database, JournalCorrupt
-from sentinel.journal.known import Known
+from sentinel.journal.known import Ints, Known
+
+logger = logging.getLogger(__name__)
 
 PIECE_BYTES = 16 * 1024 * 1024
 GENERATIONS = 2
@@ -230,20 +235,29 @@ class Retention:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._newest: int | None = None
-        """The batch up to which all go, while they do."""
+        self._goal: tuple[int, int] | None = None
+        """The batch up to which all go, while they do, and that up to which they go whatever they have: by size."""
+        self._said = False
 
-    def step(self, before_us: int, max_bytes: int) -> bool:
+    def step(self, before_us: int, max_bytes: int, since_us: Ints | None = None) -> bool:
         """Forget batches that arrived earlier, or the oldest of a too large file; True while there is more.
 
-        One call forgets at most `CHUNK_ROWS` observations, or one batch. Nothing after the last two checkpoints is
-        forgotten. What was forgotten and is delivered again counts as new here: cursors and the grid keep it out.
+        `since_us` has for each series, by id, the time from which on its observations are not too old. One call forgets
+        at most `CHUNK_ROWS` observations, or one batch. Nothing after the last two checkpoints is forgotten. What was
+        forgotten and is delivered again counts as new here: cursors and the grid keep it out.
         """
-        self._newest = self._newest or self._plan(before_us, max_bytes)
-        if self._newest is None:
+        self._goal = self._goal or self._plan(before_us, max_bytes)
+        if self._goal is None:
             return self._shrink_file()
-        if not self._delete(self._newest):
-            self._newest = None
+        going, more = self._choose(*self._goal, since_us)
+        if not more:
+            self._goal = None
+        if not going:
+            return self._shrink_file()
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM block WHERE batch <= ?", (going[-1],))
+            connection.execute(f"DELETE FROM batch WHERE {REMOVABLE}", (going[-1],))
+            _delete(connection, f"complete = 1 AND batch < {going[-1]}")
         return True
 
     def size_bytes(self) -> int:
@@ -254,13 +268,14 @@ class Retention:
         ((number,),) = self._database.read(query, parameters)
         return int(number)
 
-    def _plan(self, before_us: int, max_bytes: int) -> int | None:
-        """Find the batch up to which all go; None if there is none."""
+    def _plan(self, before_us: int, max_bytes: int) -> tuple[int, int] | None:
+        """Find the batch up to which all go, and that up to which they go by size; None if there is none."""
         # Up to the first young batch: one with a clock that was wrong must not drag young ones along.
         last = "SELECT coalesce(max(id), 0) FROM batch"
         newest = self._read_number(
             f"SELECT coalesce(min(id), ({last}) + 1) - 1 FROM batch WHERE arrival_us >= ?", before_us
         )
+        share, self._said = 0, False
         if self.size_bytes() > max_bytes:
             share = self._read_number(
                 "SELECT coalesce(min(id), 0)"
@@ -268,29 +283,46 @@ class Retention:
                 " WHERE so_far >= (SELECT sum(observations) / ? FROM batch)",
                 SIZE_SHARE,
             )
-            newest = max(newest, share)
         # Without a checkpoint every batch is needed.
         checkpoint = self._read_number(
             "SELECT coalesce(min(batch), 0)"
             " FROM (SELECT batch FROM checkpoint WHERE complete = 1 ORDER BY id DESC LIMIT ?)",
             GENERATIONS,
         )
-        newest = min(newest, checkpoint, self._read_number(last) - 1)
-        return newest if self._database.read(f"SELECT 1 FROM batch WHERE {REMOVABLE} LIMIT 1", (newest,)) else None
+        newest = min(max(newest, share), checkpoint, self._read_number(last) - 1)
+        there = self._database.read(f"SELECT 1 FROM batch WHERE {REMOVABLE} LIMIT 1", (newest,))
+        return (newest, share) if there else None
 
-    def _delete(self, newest: int) -> bool:
-        """Delete the next batches that go, with their observations; True while there are more."""
+    def _choose(self, newest: int, share: int, since_us: Ints | None) -> tuple[list[int], bool]:
+        """Choose the next batches that go; also tell whether there may be more."""
         query = f"SELECT id, observations FROM batch WHERE {REMOVABLE} ORDER BY id LIMIT ?"
         batches = self._database.read(query, (newest, CHUNK_ROWS))
         total = np.cumsum([observations for _, observations in batches])
-        going = batches[: max(1, int(np.searchsorted(total, CHUNK_ROWS, side="right")))]
-        if not going:
-            return False
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM block WHERE batch <= ?", (going[-1][0],))
-            connection.execute(f"DELETE FROM batch WHERE {REMOVABLE}", (going[-1][0],))
-            _delete(connection, f"complete = 1 AND batch < {going[-1][0]}")
-        return len(going) < len(batches) or len(batches) == CHUNK_ROWS
+        going = [batch for batch, _ in batches[: max(1, int(np.searchsorted(total, CHUNK_ROWS, side="right")))]]
+        needed = self._find_needed(going, since_us)
+        if needed is not None:
+            if needed <= share and not self._said:
+                self._said = True
+                logger.warning(
+                    "the journal is larger than daemon.retention_bytes; fewer than daemon.retention_ticks are kept"
+                )
+            going = [batch for batch in going if batch < max(needed, share + 1)]
+        return going, bool(going) and (len(going) < len(batches) or len(batches) == CHUNK_ROWS)
+
+    def _find_needed(self, batches: Sequence[int], since_us: Ints | None) -> int | None:
+        """Find the first of these batches with an observation that is not too old."""
+        if since_us is None or not since_us.size or not batches:
+            return None
+        query = (
+            "SELECT block.batch, data FROM block JOIN batch ON batch.id = block.batch"
+            " WHERE block.batch BETWEEN ? AND ? AND last_us >= ? ORDER BY block.batch"
+        )
+        for batch, data in self._database.connection.execute(query, (batches[0], batches[-1], int(since_us.min()))):
+            time, series, _ = unpack(data) or NO_ROWS  # of a damaged one reading says so
+            known = series < since_us.size
+            if (time[known] >= since_us[series[known]]).any():
+                return int(batch)
+        return None
 
     def _shrink_file(self) -> bool:
         """Give pages of a file that is mostly empty back to the disk; True while it is."""

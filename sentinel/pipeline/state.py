@@ -98,6 +98,20 @@ class PipelineState:
             cohort_of[members.series], row_of[members.series] = at, np.arange(members.series.size)
         return replace(self, keys=tuple(keys), cohorts=tuple(cohorts), cohort_of=cohort_of, row_of=row_of)
 
+    def kept_since_us(self, ticks: int, now_us: int) -> Ints:
+        """Find for each series of the journal the time from which on its last `ticks` ticks are kept.
+
+        That is far ahead for a series that is retired, has no cadence yet, or has been silent for so many ticks: of
+        those nothing is kept for longer than of others.
+        """
+        since_us = np.full(len(self.names) + 1, np.iinfo(np.int64).max)  # the last for those that have no number
+        for (plan, _), members in zip(self.keys, self.cohorts, strict=True):
+            reach_us = min(plan.cadence_us * (ticks + 1), 1 << 61)  # one more: months differ in length
+            newest_us = members.grid.newest_us
+            alive = np.flatnonzero(newest_us >= now_us - reach_us) if ticks else NO_INTS
+            since_us[members.series[alive]] = newest_us[alive] - reach_us
+        return since_us[self.ids]
+
 
 def assign(state: PipelineState, parts: Mapping[Plan, Sequence[CohortState]]) -> PipelineState:
     """Give series rows in the cohorts of their plans: first where there is room, then in new cohorts.

@@ -194,7 +194,8 @@ class Engine:
                 if self._forgetting:  # a bounded part of it each turn
                     daemon = self.settings.daemon
                     before_us = self._clock.now_us() - daemon.retention
-                    self._forgetting = self._journal.retention.step(before_us, daemon.retention_bytes)
+                    since_us = self.state.kept_since_us(daemon.retention_ticks, self._clock.now_us())
+                    self._forgetting = self._journal.retention.step(before_us, daemon.retention_bytes, since_us)
                 self._metrics.journal_bytes.set(self._journal.retention.size_bytes())
                 self._resume_ingestion()
             except _UNWRITABLE as error:
@@ -267,8 +268,7 @@ class Engine:
         renamed = self._replica.state.renamed
         received = [self._accounts.receive(present_named(frame, renamed), self._replica.state) for frame in frames]
         for name in (name for one in received for name in one.anew):
-            fact = {"action": BEGUN_ANEW, "series": name}
-            self._apply(self._journal.record("operator", fact, self._clock.now_us()))
+            self._apply(self._journal.record("operator", {"action": BEGUN_ANEW, "series": name}, self._clock.now_us()))
         if self.settings.shares_with_fleet and (coming := self._accounts.unknown_series(received[0].frame)):
             self._make_room(coming)
         self._metrics.commits.inc()

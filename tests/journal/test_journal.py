@@ -228,6 +228,61 @@ def test_retention_forgets_old_batches_but_nothing_that_replay_needs(
         assert journal.commit(frame([("a", -1, 1.0)]), 99).batch == 22
 
 
+@given(
+    st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40)), max_size=4), min_size=4, max_size=12),
+    st.lists(st.integers(0, 45), min_size=3, max_size=3), st.integers(1, 6), st.integers(0, 12),
+)  # fmt: skip
+@settings(deadline=None, max_examples=60)
+def test_by_age_nothing_goes_that_a_series_keeps_and_of_the_rest_all_up_to_it(
+    batches: list[list[tuple[str, int]]], since: list[int], chunk: int, before: int
+) -> None:
+    with (
+        tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch,
+        Journal.open(Path(folder)) as journal,
+    ):  # fmt: skip
+        patch.setattr(checkpoints, "CHUNK_ROWS", chunk)
+        write(journal, [frame([(name, 0, 1.0) for name in "abc"])])  # ids 0, 1, 2
+        write(journal, [frame([(name, time, 1.0) for name, time in rows], cursor={"n": n})
+                        for n, rows in enumerate(batches)])  # fmt: skip
+        all_of = [content(committed) for committed in journal.tail(0)]
+        last = len(all_of)
+        journal.checkpoints.save({}, {}, batch=last, created_us=0)
+        needed = np.array(since, np.int64)
+        pinned = [c.batch for c in journal.tail(0) if (c.time_us >= needed[c.series]).any()]
+        old = [c.batch for c in journal.tail(0)]
+        young = [batch for batch, arrival in journal._database.read("SELECT id, arrival_us FROM batch")
+                 if arrival >= before]  # fmt: skip
+        while journal.retention.step(before, 10**12, needed):
+            pass
+        first = min([*pinned, *young, last])  # the newest batch stays in any case
+        assert [number for (number,) in journal._database.read("SELECT id FROM batch ORDER BY id")] == [
+            batch for batch in old if batch >= first
+        ]
+        assert [content(committed) for committed in journal.tail(first - 1)] == all_of[first - 1 :]
+
+
+def test_the_size_comes_before_the_ticks_that_are_kept_and_that_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(checkpoints, "CHUNK_ROWS", 2)
+    with Journal.open(tmp_path) as journal:
+        write(journal, [frame([("a", time, 1.0)]) for time in range(64)])
+        journal.checkpoints.save({}, {}, batch=64, created_us=0)
+        everything = np.array([0], np.int64)
+        while journal.retention.step(10**9, 10**12, everything):
+            pass
+        assert len_observations(journal) == 64
+        assert not caplog.records
+        while len_observations(journal) > 60 and journal.retention.step(10**9, 0, everything):
+            pass
+        assert len_observations(journal) == 60, "one sixteenth"
+        (said,) = caplog.records
+        assert "retention_ticks" in said.message
+        while journal.retention.step(10**9, 10**12, everything):
+            pass
+        assert len_observations(journal) == 60, "what is too old by age alone stays"
+
+
 def test_a_beginning_that_retention_forgot_is_no_corruption_however_far_it_got(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
