@@ -76,7 +76,7 @@ class Journal:
         self._ids: dict[str, int] = dict(database.read("SELECT name, id FROM series"))
         self._known, self._corrections = Known(database), Corrections(database)
         self.checkpoints = Checkpoints(database, self._known)
-        self.retention, self.drills = Retention(database), Drills(database)
+        self.retention, self.drills = Retention(database, self._corrections), Drills(database)
         self.readings = OwedReadings(database)
 
     @classmethod

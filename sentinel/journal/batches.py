@@ -93,7 +93,7 @@ def write_frames(
             )
     ids.update(numbered)
     for one in found:
-        corrections.add(one.corrections)
+        corrections.add(one.batch, one.corrections)
     return found
 
 

@@ -30,6 +30,7 @@ from sentinel.domain.errors import StateError
 from sentinel.journal.batches import to_json
 from sentinel.journal.blocks import NO_ROWS, unpack
 from sentinel.journal.conversion import REMOVABLE
+from sentinel.journal.corrections import Corrections
 from sentinel.journal.database import Database, JournalCorrupt
 from sentinel.journal.known import Ints, Known
 
@@ -233,8 +234,8 @@ def _seal(batch: int, text: str) -> str:
 class Retention:
     """Deletes by age and size."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, corrections: Corrections) -> None:
+        self._database, self._corrections = database, corrections
         self._goal: tuple[int, int] | None = None
         """The batch up to which all go, while they do, and that up to which they go whatever they have: by size."""
         self._said = False
@@ -258,6 +259,7 @@ class Retention:
             connection.execute("DELETE FROM block WHERE batch <= ?", (going[-1],))
             connection.execute(f"DELETE FROM batch WHERE {REMOVABLE}", (going[-1],))
             _delete(connection, f"complete = 1 AND batch < {going[-1]}")
+        self._corrections.forget(going[-1])
         return True
 
     def size_bytes(self) -> int:

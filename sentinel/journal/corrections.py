@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from base64 import b85decode, b85encode
 from collections.abc import Mapping
-from typing import NamedTuple
+from itertools import takewhile
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from sentinel.journal.known import Ints, Known
 
 KEY = "corrections"
 """Of the payload of a batch."""
+
+_Latest: TypeAlias = dict[tuple[int, int], tuple[float, int]]
+"""By time and series: value, and the batch that it came with; in the order of these."""
 
 
 class Corrected(NamedTuple):
@@ -42,11 +46,14 @@ class Corrected(NamedTuple):
 
 
 class Corrections:
-    """The latest correction of each series and time, kept in memory; read when the first one may come."""
+    """The latest correction of each series and time, kept in memory; read when the first one may come.
+
+    Those that retention has forgotten are forgotten here, too: it is as after a restart, and no more than is on disk.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._latest: dict[tuple[int, int], float] | None = None
+        self._latest: _Latest | None = None
 
     def sort_out(self, offered: Rows, standing: NDArray[np.float64]) -> Rows:
         """Select those of the rows, each key but once, that differ from what was known last; `standing` came first."""
@@ -56,14 +63,20 @@ class Corrections:
         if latest:
             known = standing.copy()
             for at, key in enumerate(zip(time.tolist(), series.tolist(), strict=True)):
-                known[at] = latest.get(key, known[at])
+                known[at], _ = latest.get(key, (known[at], 0))
         new = value != known
         return time[new], series[new], value[new]
 
-    def add(self, rows: Rows) -> None:
+    def add(self, batch: int, rows: Rows) -> None:
         """Note what was committed."""
         if rows[0].size:
-            self._load().update(_by_key(rows))
+            _note(self._load(), batch, rows)
+
+    def forget(self, until: int) -> None:
+        """Forget those of batches up to this one."""
+        latest = self._latest or {}
+        for key in [key for key, _ in takewhile(lambda one: one[1][1] <= until, latest.items())]:
+            del latest[key]
 
     def read(self, known: Known) -> Corrected:
         """Read all that are kept, with the batches of what they correct."""
@@ -81,11 +94,11 @@ class Corrections:
         ((last,),) = self._database.read(query)
         return int(last or 0)
 
-    def _load(self) -> dict[tuple[int, int], float]:
+    def _load(self) -> _Latest:
         if self._latest is None:
             self._latest = {}
-            for _, _, text in self._batches():
-                self._latest.update(_by_key(read_corrections(json.loads(text))))
+            for batch, _, text in self._batches():
+                _note(self._latest, batch, read_corrections(json.loads(text)))
         return self._latest
 
     def _batches(self) -> list[tuple[int, str, str]]:
@@ -94,9 +107,12 @@ class Corrections:
         return self._database.read(f"SELECT id, source, payload FROM batch WHERE {where} ORDER BY id")
 
 
-def _by_key(rows: Rows) -> dict[tuple[int, int], float]:
+def _note(latest: _Latest, batch: int, rows: Rows) -> None:
+    """Put the corrections of a batch behind all others."""
     time, series, value = (column.tolist() for column in rows)
-    return dict(zip(zip(time, series, strict=True), value, strict=True))
+    for key, each in zip(zip(time, series, strict=True), value, strict=True):
+        latest.pop(key, None)
+        latest[key] = each, batch
 
 
 def write_corrections(rows: Rows) -> dict[str, str]:

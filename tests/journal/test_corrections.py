@@ -65,6 +65,32 @@ def test_the_first_value_stands_and_the_last_one_known_is_the_last_one_told(
     assert latest == last
 
 
+@settings(max_examples=40, deadline=None)
+@given(frames, st.sets(st.integers(0, 7)))
+def test_corrections_that_retention_forgot_are_forgotten_as_by_a_restart(
+    tmp_path_factory: pytest.TempPathFactory, told: list[Told], checkpoints: set[int]
+) -> None:
+    """Bug: they stayed in memory for ever, and a value that came anew was taken for a correction, besides."""
+    journals = [Journal.open(tmp_path_factory.mktemp(name)) for name in ("running", "restarted")]
+    for at, each in enumerate(told):
+        came = [journal.commit(frame(each), at) for journal in journals]
+        for one, other in zip(came[0].corrections, came[1].corrections, strict=True):
+            assert np.array_equal(one, other)
+        if at not in checkpoints or came[0].batch < 0:
+            continue
+        for journal in journals:
+            journal.checkpoints.save({}, {}, batch=came[0].batch, created_us=at)
+            while journal.retention.step(1 << 62, 1 << 62):
+                pass
+        folder = Path(journals[1]._database.path).parent
+        journals[1].close()
+        journals[1] = Journal.open(folder)
+    kept = len(journals[0].corrections().batch)
+    assert len(journals[0]._corrections._latest or {}) <= kept
+    for journal in journals:
+        journal.close()
+
+
 def test_approved_values_are_shown_with_when_they_came(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As an agency does: provisional every hour, approved weeks later, and both again whenever it is asked."""
     provisional = [(hour, 0, 5.0) for hour in range(48)]
