@@ -30,6 +30,8 @@ from sentinel.pipeline.plan import Plan, PlanChannel, PlanRule, SeriesPlans
 from sentinel.pipeline.state import NO_FLOATS
 
 FORMAT = 5
+READABLE = (FORMAT - 1, FORMAT)
+"""Formats of states that can be continued."""
 _AHEAD = ("grid/next_tick", "grid/newest_us", "grid/pending", "grid/due")
 _STARTS = ("conditioner/far", "conditioner/start", "conditioner/jump")
 """They were not in version 0.1.0; what they do is seen in level and scale, and in whether a series is blind."""
@@ -103,7 +105,7 @@ def upgrade(
         )
     if came == FORMAT:
         return arrays, header
-    if came != FORMAT - 1:
+    if came not in READABLE:
         raise UnreadableState(f"checkpoint: state format {came}; formats from {FORMAT - 1} on are read")
     renamed = {}
     for name, array in arrays.items():

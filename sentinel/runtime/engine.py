@@ -25,7 +25,7 @@ from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.journal import Committed, Journal, JournalFull, JournalUnwritable
 from sentinel.notify import Receiver
-from sentinel.pipeline.codec import to_arrays
+from sentinel.pipeline.codec import READABLE, to_arrays
 from sentinel.pipeline.history import History
 from sentinel.pipeline.pipeline import PipelineState, Result
 from sentinel.pipeline.plan import list_names
@@ -103,7 +103,7 @@ class Engine:
         self._batch = batch
         if self._replica.settings != self._divide(self.settings) or self._journal.settings() is None:
             self._change(self.settings)
-        self.corrected, self.amended = self._journal.corrected(), self._journal.amended()
+        self.corrected, self.amended = self._journal.corrected(), self._journal.amended(READABLE)
         self._outbox.begin()
         self.drill.resume()
         self.events = find_shown(self._journal)

@@ -22,14 +22,13 @@ from sentinel.domain.errors import StateError
 from sentinel.domain.events import WITHDRAWN
 from sentinel.journal import Corrected, Journal, JournalForgotten, group_joined
 from sentinel.pipeline.arrays import Flags, Ints
+from sentinel.pipeline.codec import FORMAT, READABLE
 from sentinel.pipeline.grafting import cut, find_affected, to_text
 from sentinel.pipeline.pipeline import PipelineState
 from sentinel.runtime.amending import CONFIRMED, RAISED, Body, Latest, find_latest, judge, pair_up, with_corrections
 from sentinel.runtime.replica import Replica
 from sentinel.runtime.retrace import only
 from sentinel.text.claims import body_of
-
-logger = logging.getLogger(__name__)
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +84,7 @@ class Recomputed:
             logger.warning("corrected values have not taken effect yet", extra={"why": str(error)})
             return None
         fact: dict[str, Any] = {"action": AMENDED, "until": self.until, "too_old": self.too_old, "reach": self.reach}
-        fact |= {"verdicts": [], "raised": [], "state": ""}
+        fact |= {"verdicts": [], "raised": [], "state": "", "format": FORMAT}
         if not self.corrected.size:
             return fact
         affected = find_affected(state, self.corrected.tolist())
@@ -146,7 +145,7 @@ def begin(journal: Journal, state: PipelineState, until: int, *, whole: bool = F
         except StateError as error:
             logger.warning("a checkpoint cannot be read; an earlier one is taken", extra={"why": str(error)})
         unreadable.add(begun)
-    pending = corrections.batch > journal.amended()
+    pending = corrections.batch > journal.amended(READABLE)
     left = corrections.at(pending & ~reached)
     too_old = Counter(left.sources[batch] for batch in left.batch.tolist())
     corrected = np.unique(corrections.series[reached])
@@ -160,7 +159,7 @@ def _find_start(journal: Journal, corrections: Corrected, unreadable: Set[int]) 
     That is none of the `unreadable` ones. Also give the first batch behind which it could begin.
     """
     amendments, never, last = [], np.zeros(corrections.batch.size, np.bool_), 0
-    for batch, until, too_old_to in journal.amendments():
+    for batch, until, too_old_to in journal.amendments(READABLE):
         came = corrections.first_batch
         mine = (corrections.batch > last) & (corrections.batch <= until)
         never |= mine & (came > 0) & (came <= too_old_to)  # too old then, and in no state

@@ -18,6 +18,8 @@ from sentinel.domain.errors import UsageError
 from sentinel.domain.events import CORRECTED, WITHDRAWN
 from sentinel.journal import JournalUnwritable
 from sentinel.notify import idempotence_key
+from sentinel.pipeline import codec
+from sentinel.runtime import recomputing
 from sentinel.runtime.acting import _acknowledge, choose_shown
 from sentinel.runtime.amender import Amender
 from sentinel.runtime.recomputing import begin
@@ -270,6 +272,35 @@ def test_what_is_killed_before_it_is_taken_over_leaves_the_old_state_and_is_done
     amend(again, tmp_path)
     assert again.state != before
     assert again.engine.amended == again.engine.corrected
+
+
+def test_series_computed_anew_in_a_format_that_is_not_read_any_more_are_computed_anew_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Bug: a later version kept the uncorrected states for good, with a warning."""
+    rig, known = Rig(tmp_path), VALUES.copy()
+    rig.feed(frame(0, 200))
+    known[50:200, 0] = QUIET[50:200]
+    rig.feed(frame(0, 200, known))
+    before = rig.state
+    with monkeypatch.context() as patched:  # as an old version did
+        for module in (codec, recomputing):
+            patched.setattr(module, "FORMAT", 3)
+        amend(rig, tmp_path)
+    wanted = rig.state
+    assert wanted != before
+    rig.journal.close()
+    again = Rig(tmp_path)
+    assert again.state == before
+    assert "cannot be continued" in caplog.text
+    assert again.engine.amended < again.engine.corrected
+    amend(again, tmp_path)
+    assert again.engine.amended == again.engine.corrected
+    again.journal.close()
+    after = Rig(tmp_path)
+    for each in (again, after):
+        assert_same(each, rig)
+    assert after.engine.amended == after.engine.corrected, "once"
 
 
 def test_corrections_from_before_all_checkpoints_are_too_old_and_counted_apart(tmp_path: Path) -> None:
