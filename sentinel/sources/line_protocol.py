@@ -7,7 +7,7 @@ counted, and the others are taken.
 from __future__ import annotations
 
 import re
-from functools import partial
+from functools import lru_cache, partial
 
 from sentinel.domain.observation import Rejection
 from sentinel.sources.labels import Names, escape
@@ -16,9 +16,10 @@ from sentinel.sources.rows import Rows, microseconds_of
 PRECISIONS = {"n": 1, "ns": 1, "u": 10**3, "us": 10**3, "µ": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9,
               "h": 3600 * 10**9}  # fmt: skip
 """Nanoseconds of one unit of the timestamps."""
-_KEY = r"(?:[^,=\s\\]|\\.)+"
+_KEY = r"(?:[^,=\s\\]|\\[,= ]|\\(?![,= ]))+"
+"""A backslash means something before these three only, whatever is before it: it is no escape of itself."""
 _BLANK = re.compile(r"(?:[ \t\r]*(?:#[^\n]*)?\n)*[ \t\r]*")
-_HEAD = re.compile(rf"((?:[^,\s\\]|\\.)+)((?:,{_KEY}={_KEY})*) +")
+_HEAD = re.compile(rf"((?:[^,\s\\]|\\[, ]|\\(?![, ]))+)((?:,{_KEY}={_KEY})*) +")
 _TAG = re.compile(rf",({_KEY})=({_KEY})")
 _FIELD = re.compile(rf'({_KEY})=("(?:[^"\\]|\\.)*"|[^,\s"]+)(,?)', re.DOTALL)
 _TIME = re.compile(r" +(-?[0-9]{1,19})(?=\s|$)")
@@ -48,7 +49,7 @@ def read_lines(text: str, rows: Rows, names: Names, now_us: int, precision: str 
 def _read_line(text: str, at: int, rows: Rows, names: Names, now_us: int, unit: int, number: int) -> int | None:
     """Read one line; where it ends, or None where it is none, and then nothing of it was taken."""
     head = _HEAD.match(text, at)
-    if head is None:
+    if head is None or _has_twice(head[2]):
         return None
     fields, at = [], head.end()
     while field := _FIELD.match(text, at):
@@ -64,7 +65,7 @@ def _read_line(text: str, at: int, rows: Rows, names: Names, now_us: int, unit: 
     if any(isinstance(value, _Malformed) for _, value in values):
         return None
     time_us = microseconds_of(int(stamp[1]) * unit, "ns") if stamp else now_us
-    for field_name, value in values:
+    for field_name, value in dict(values).items():  # of a field that is there twice the last
         name = names.recall((head[0], field_name), partial(_name_of, head, field_name, names))
         if name is None:
             rows.leave_out(Rejection.FOREIGN, number, f"field {field_name!a}")
@@ -73,6 +74,13 @@ def _read_line(text: str, at: int, rows: Rows, names: Names, now_us: int, unit: 
         else:
             rows.add(name, time_us, value, number)
     return end.end()
+
+
+@lru_cache(maxsize=65_536)
+def _has_twice(tags: str) -> bool:
+    """Tell whether a tag is there twice, of which InfluxDB takes no line."""
+    keys = [_unescape(key) for key, _ in _TAG.findall(tags)]
+    return len(set(keys)) < len(keys)
 
 
 def _name_of(head: re.Match[str], field_name: str, names: Names) -> str | None:
@@ -88,6 +96,8 @@ class _Malformed:
 def _value_of(raw: str) -> float | str | _Malformed | None:
     """Give the number of a field; None for texts and truth values."""
     found = _NUMBER.fullmatch(raw)
+    if found and found[2] and not -(2**63) <= int(found[2]) < 2**63:
+        return _Malformed()
     if found:
         return found[1] or found[2] or found[3]
     if raw.lower() in ("nan", "inf", "+inf", "-inf"):  # some senders write them, though InfluxDB takes none

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from itertools import count
 
 import httpx
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sentinel.sources.labels import Names
@@ -46,6 +47,10 @@ LINES = [
     "m v=1, w=2",
     "m v=1,",
     "m v=9223372036854775807i",
+    "m v=9223372036854775808i",
+    "m v=1,v=2",
+    "m,a=b,c=d,a=e v=1",
+    r"m,a\\ b=c\\=d v=1",
     "m v=--1",
     'm v="open',
     "# a comment",
@@ -134,6 +139,18 @@ def influx(tool: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory)
         os.environ.update(before)
 
 
+def stored(influx: httpx.Client, where: str) -> list[float]:
+    """The numbers that InfluxDB has in measurements."""
+    answer = influx.get("/query", params={"db": "d", "q": f"SELECT * FROM {where}"}).json()
+    return sorted(
+        float(cell)
+        for one in answer["results"][0].get("series", [])
+        for row in one["values"]
+        for cell in row[1:]
+        if isinstance(cell, int | float) and not isinstance(cell, bool)
+    )
+
+
 @pytest.mark.slow
 def test_influxdb_takes_and_refuses_the_same(influx: httpx.Client) -> None:
     # These InfluxDB refuses, and we count as no values and take the rest.
@@ -143,17 +160,49 @@ def test_influxdb_takes_and_refuses_the_same(influx: httpx.Client) -> None:
         influx.post("/query", params={"q": "DROP DATABASE d; CREATE DATABASE d"})
         refused = influx.post("/write", params={"db": "d"}, content=line.encode()).status_code == 400
         rows, found = read(line)
-        said = (
-            influx.get("/query", params={"db": "d", "q": "SELECT * FROM /.*/"}).json()["results"][0].get("series", [])
-        )
-        numbers = sorted(
-            float(cell)
-            for one in said
-            for row in one["values"]
-            for cell in row[1:]
-            if isinstance(cell, int | float) and not isinstance(cell, bool)
-        )
+        numbers = stored(influx, "/.*/")
         ours = sorted(value for _, value in found)
         if line not in known and (refused != bool(rows.rejected["malformed_row"]) or numbers != ours):
             differing.append((line, refused, numbers, ours, rows.complaints))
     assert differing == []
+
+
+TAGS = st.sampled_from(
+    [",a=b", r",a\ b=c\=d", r",a\\ b=c\\=d", ",a=1", ',b="q"', ",ü=ö", ",a", ",a=", ",=b", ",a=b=c", ",", r",c=d\\"]
+)
+VALUE = st.sampled_from(
+    ["1", "-1", "1.5", ".5", "5.", "-3e4", "1e+4", "1i", "-2i", "t", "FALSE", '"a, b=c"', r'"a \" b"', r'"a\\"', "x",
+     "", "+1", "1x", "--1", "1e", "0x1", "1 1", "00", "1_0", "i", "-", "tRUE", "-9223372036854775808i",
+     "9223372036854775808i", "1.5i"]
+)  # fmt: skip
+FIELD = st.tuples(
+    st.sampled_from(["v", "w", r"v\ w", "ü", r"a\,b", r"a\b", "", "v w"]), st.sampled_from(["=", "=", "=", ""]), VALUE
+)
+STAMP = st.sampled_from(["", "", f" {T0}", f"  {T0}", f" {T0} ", " 1.5", " x", f" {T0} 1", " "])
+LINE = st.tuples(
+    st.lists(TAGS, max_size=3).map("".join), st.sampled_from([" ", " ", " ", "  ", ""]),
+    st.lists(FIELD, max_size=3, unique_by=lambda field: field[0]).map(lambda found: ",".join(map("".join, found))),
+    STAMP,
+).map("".join)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_influxdb_takes_and_refuses_the_same_of_lines_that_are_nearly_sound(influx: httpx.Client) -> None:
+    """Each has a measurement of its own, so that none meets the fields of another.
+
+    Left out is what we take and InfluxDB does not: blanks and line ends of other systems behind a line, one field twice
+    with two types. It takes text behind a closed string, which we count as no line.
+    """
+    numbers = count()
+
+    @settings(max_examples=1_000, deadline=None)
+    @given(LINE)
+    def compare(rest: str) -> None:
+        name = f"x{next(numbers)}x"
+        refused = influx.post("/write", params={"db": "d"}, content=(name + rest).encode()).status_code == 400
+        rows, found = read(name + rest)
+        assert (refused, stored(influx, f"/^{name}/")) == (
+            bool(rows.rejected["malformed_row"]), sorted(value for _, value in found)
+        ), rest  # fmt: skip
+
+    compare()
