@@ -28,7 +28,7 @@ from sentinel.domain.drills import DETECTOR, DRILL, ENGINE, JOURNAL, RULE, SOURC
 from sentinel.domain.events import clear
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Frame
-from sentinel.domain.spans import Cadence
+from sentinel.domain.spans import DAY, Cadence
 from sentinel.domain.states import SourceStatus
 from sentinel.journal import NO_BATCH, Journal
 from sentinel.pipeline.pipeline import Batch, Pipeline
@@ -192,7 +192,10 @@ class Drill:
         return tuple(sink for sink in self._outbox.sinks if chosen is None or sink in chosen)
 
     def _is_due(self) -> bool:
-        """Tell whether the schedule asks for a drill: none while a history is read in, which would hold it up."""
+        """Tell whether the schedule asks for a drill: none while a history is read in, which would hold it up.
+
+        That excuses a drill for `drill.every`, and at least for a day; then it is overdue all the same.
+        """
         every = self._settings().drill.every
         if every is None:
             self._metrics.drill_due.forget({})
@@ -202,11 +205,12 @@ class Drill:
         self._succeeded_us, self._began_us = min(self._succeeded_us, now_us), min(self._began_us, now_us)
         due_us = self._began_us if self._succeeded_us < 0 else self._succeeded_us + every
         is_early = monotonic() - self._made < self._settings().drill.timeout / MICROSECONDS
-        if self._find_behind() or (is_early and not all(one.has_answered for one in self._sources.values())):
+        waits = self._find_behind() or (is_early and not all(one.has_answered for one in self._sources.values()))
+        if waits and now_us < due_us + max(every, DAY):
             self._metrics.drill_due.forget({})
             return False
         self._metrics.drill_due.set(due_us / MICROSECONDS)
-        return now_us >= due_us and monotonic() >= self._retry_at
+        return not waits and now_us >= due_us and monotonic() >= self._retry_at
 
     def _begin(self, name: str) -> None:
         owed, chosen = self._journal.drills.owed(), self._choose_sinks()

@@ -314,12 +314,17 @@ def test_a_drill_waits_while_a_history_is_read_in(tmp_path: Path, capsys: pytest
     control.start()
     try:
         status.last_success_us, status.catching_up = 1, True
+        begun_us = rig.clock.now_us()
         assert run_beside(rig, tmp_path, "drill") == 75
         assert "lake catching up" in capsys.readouterr().err
         rig.clock.set(rig.clock.now_us() + 5 * HOUR)
         rig.engine.turn(0.0)
         assert rig.engine.drill.view == DrillView()
         assert rig.metrics.drill_due.values() == {}, "none is due, so none is overdue"
+        rig.clock.set(begun_us + 26 * HOUR)  # a source that never catches up kept its alert from firing for ever
+        rig.engine.turn(0.0)
+        assert rig.engine.drill.view == DrillView()
+        assert rig.count("drill_due_timestamp_seconds") == begun_us / MICROSECONDS, "it is overdue"
         status.catching_up = False
         held: list[Any] = []
         rig.engine.drill.launch = held.append
