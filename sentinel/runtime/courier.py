@@ -45,7 +45,7 @@ class Courier:
     def __init__(
         self, sink: str, send: Callable[[Sequence[Any], float], Delivery], count_failure: Callable[[], None]
     ) -> None:
-        self._sink, self._send, self._count_failure = sink, send, count_failure
+        self.sink, self._send, self._count_failure = sink, send, count_failure
         self._sending: Owed | None = None
         self._deadline = 0.0
         self._answer: Future[Delivery] = Future()
@@ -74,7 +74,7 @@ class Courier:
         self._sending, self._hangs = owed, False
         self._deadline, self._answer = monotonic() + DEADLINE_SECONDS, Future()
         run = Thread(target=self._carry, args=(owed, self._deadline, self._answer), daemon=True)
-        run.name = f"notify {self._sink}"
+        run.name = f"notify {self.sink}"
         run.start()
 
     def _carry(self, owed: Owed, deadline: float, answer: Future[Delivery]) -> None:
@@ -115,10 +115,10 @@ class Courier:
             return
         self._wait, self.failure = 0.0, ""  # whoever refuses something has answered, too
         if outcome == "refused":
-            extra = {"sink": self._sink, "event": owed.keys[sent], "why": reason}
+            extra = {"sink": self.sink, "event": owed.keys[sent], "why": reason}
             logger.error("notification refused; it is not sent again", extra=extra)
 
     def _warn(self, why: str) -> None:
         if why != self.failure:
-            logger.warning("notification not delivered", extra={"sink": self._sink, "why": why})
+            logger.warning("notification not delivered", extra={"sink": self.sink, "why": why})
             self.failure = why

@@ -120,6 +120,7 @@ class Daemon:
             state_dir=str(settings.daemon.state_dir), history_series=settings.web.history_series,
             restart_required=lambda: self.restart_required,
             is_ending=lambda: self._stop, drill=lambda: self.engine.drill.view,
+            failures=lambda: self.engine.outbox.failures(),
         )  # fmt: skip
         self._push: Push | None = None
         self._guard = _guard(settings.web)

@@ -63,12 +63,12 @@ class Engine:
         self._journal, self._inbox, self._metrics, self._clock = journal, inbox, metrics, clock
         self._acknowledge = acknowledge
         self._accounts = Accounts(settings, metrics, clock)
-        self._outbox = Outbox(journal, receivers, metrics, clock, self._accounts.labels)
-        self.drill = Drill(lambda: self.settings, journal, inbox, self._outbox, metrics, clock, self._accounts.statuses)
+        self.outbox = Outbox(journal, receivers, metrics, clock, self._accounts.labels)
+        self.drill = Drill(lambda: self.settings, journal, inbox, self.outbox, metrics, clock, self._accounts.statuses)
         self.sources = self._accounts.statuses
         """Facts about each source, by its id."""
         self.history = History(settings.web.history_series, lock=Lock())
-        watch = self._outbox.readings.observe
+        watch = self.outbox.readings.observe
         self._replica = Replica(settings, self.history, self._observe_stage, threads=threads, watch=watch)
         self._held: deque[Frame] = deque()
         self._asked: deque[tuple[Mapping[str, Any], Future[str]]] = deque()
@@ -104,7 +104,7 @@ class Engine:
         if self._replica.settings != self._divide(self.settings) or self._journal.settings() is None:
             self._change(self.settings)
         self.corrected, self.amended = self._journal.corrected(), self._journal.amended(READABLE)
-        self._outbox.begin()
+        self.outbox.begin()
         self.drill.resume()
         self.events = find_shown(self._journal)
         self._publish()
@@ -188,7 +188,7 @@ class Engine:
                 while self._held and perf_counter() - began < TURN_SECONDS:
                     self._take(self._gather())
                     worked = True
-                self._outbox.deliver()
+                self.outbox.deliver()
                 if monotonic() >= self._checkpoint_at:
                     self._forgetting = self._try_checkpoint()
                 if self._forgetting:  # a bounded part of it each turn
@@ -210,8 +210,8 @@ class Engine:
     def flush(self, seconds: float) -> None:
         """Send what is owed to the receivers, for at most so long, and close them; the engine's last act."""
         self.drill.end()
-        self._outbox.flush(seconds)
-        self._outbox.close()
+        self.outbox.flush(seconds)
+        self.outbox.close()
 
     def _try_checkpoint(self) -> bool:
         """Save the state when it is due; one that fails is tried again soon, and the journal goes on."""
@@ -314,9 +314,9 @@ class Engine:
         while self._owed:
             committed, result = self._owed[0]
             bodies = bodies_of(result, committed, self._replica, self._journal)
-            self._journal.append_events(bodies, self._outbox.sinks, committed.batch)
-            self._outbox.note(bodies)
-            self._outbox.readings.keep(committed.batch)
+            self._journal.append_events(bodies, self.outbox.sinks, committed.batch)
+            self.outbox.note(bodies)
+            self.outbox.readings.keep(committed.batch)
             if committed.kind == "operator":
                 acted = events_of(committed.payload, committed.batch, committed.arrival_us)
                 self._journal.append_events(acted, (), committed.batch)
@@ -335,7 +335,7 @@ class Engine:
         if settings != self.settings:
             self._change(settings)
         if receivers is not None:
-            self._outbox.replace(receivers, self._accounts.labels)
+            self.outbox.replace(receivers, self._accounts.labels)
         self._reload = None
 
     def _divide(self, settings: Settings, coming: Sequence[str] = ()) -> Settings:

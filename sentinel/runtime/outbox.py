@@ -114,6 +114,11 @@ class Outbox:
         courier = self._couriers.get(sink)
         return courier.failure if courier else ""
 
+    def failures(self) -> dict[str, str]:
+        """Say of each receiver with which the last try failed why. Called by any thread."""
+        couriers = (*self._couriers.values(), *self.readings.couriers)
+        return {courier.sink: courier.failure for courier in couriers if courier.failure}
+
     def note(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Note which alarms are open, after their events were written."""
         for event in events:

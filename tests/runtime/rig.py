@@ -99,7 +99,7 @@ class Rig:
         while self.engine.turn(0.0):
             pass
         with suppress(StateError):  # a full disk; the next turn records what has been sent
-            self.engine._outbox.flush(5.0)
+            self.engine.outbox.flush(5.0)
 
     def count(self, name: str, **labels: str) -> float:
         return value(self.metrics, f"sentinel_{name}", **labels)

@@ -171,10 +171,14 @@ def test_a_receiver_that_stays_down_is_tried_ever_more_rarely(tmp_path: Path, mo
     for _ in range(600):
         now[0] += 1.0
         rig.engine.turn(0.0)
-        courier = rig.engine._outbox._couriers["out"]
+        courier = rig.engine.outbox._couriers["out"]
         if courier.is_sending:
             courier._answer.result(5.0)
     assert rig.count("notification_failures_total", sink="out") == pytest.approx(1 + 6 + 9, abs=2)
+    assert list(rig.engine.outbox.failures()) == ["out"]
+    sink.broken = False
+    now[0] += 1_000.0
+    wait_for(lambda: (rig.engine.turn(0.0), not rig.engine.outbox.failures())[1], 10.0, "the answer")
 
 
 class Slow(Sink):
@@ -195,7 +199,7 @@ def owe(rig: Rig, count: int) -> None:
         {"id": f"a{n}/raised", "alarm_id": f"a{n}", "what": "raised", "series": "s0", "time_us": n}
         for n in range(count)
     ]
-    rig.journal.append_events(events, rig.engine._outbox.sinks, 1)
+    rig.journal.append_events(events, rig.engine.outbox.sinks, 1)
 
 
 def test_at_the_end_one_that_hangs_delays_no_other_and_what_was_sent_is_recorded(
@@ -240,7 +244,7 @@ def test_an_answer_that_makes_no_sense_is_a_failure_and_everything_is_sent_again
     owe(rig, 2)
     began = monotonic()
     rig.engine.turn(0.0)
-    rig.engine._outbox.flush(0.3)
+    rig.engine.outbox.flush(0.3)
     assert monotonic() - began < 2.0
     rig.engine.turn(0.0)
     assert rig.count("notification_failures_total", sink="out") >= 1

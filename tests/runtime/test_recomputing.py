@@ -165,7 +165,7 @@ def test_receivers_pages_and_explain_know_what_corrected_values_raise_and_withdr
     assert ticks is not None
     assert np.isin(ticks.value, VALUES[:, 2]).all(), "the course of an alarm is that of the values which raise it"
     assert {str(event["alarm_id"]) for event in rig.journal.open_events()} == {
-        str(event["alarm_id"]) for event in rig.engine._outbox._open.values()
+        str(event["alarm_id"]) for event in rig.engine.outbox._open.values()
     }
 
 

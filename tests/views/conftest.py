@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -29,6 +29,7 @@ class FakeDaemon:
     restored: bool = True
     events: Sequence[Mapping[str, Any]] = ()
     observations: Observations = lambda _: nullcontext(iter(()))
+    failures: Mapping[str, str] = field(default_factory=dict)
 
     def access(self) -> Access:
         return Access(
@@ -36,7 +37,7 @@ class FakeDaemon:
             lambda: "daemon:\n  note: <b>bold</b>\n",
             lambda accept: self._exposition().render(accept) if self.restored else None,
             events=lambda: self.events, observations=lambda name: self.observations(name),
-            state_dir="/var/lib/sentinel",
+            state_dir="/var/lib/sentinel", failures=lambda: self.failures,
         )  # fmt: skip
 
     def _exposition(self) -> Exposition:

@@ -67,6 +67,16 @@ def test_series_beyond_those_whose_history_is_kept_are_said_to_have_no_small_lin
     assert "3 have none" in text
 
 
+def test_a_receiver_that_fails_is_named_with_its_reason(client, daemon) -> None:
+    assert "Receivers that fail none" in words_of(client.get("/status").text)
+    daemon.failures = {"pager": "answered <503>; it is tried again", "mail": "no answer in time"}
+    try:
+        text = words_of(client.get("/status").text)
+    finally:
+        daemon.failures = {}
+    assert "Receivers that fail pager: answered &lt;503&gt;; it is tried again; mail: no answer in time" in text
+
+
 def test_a_source_that_catches_up_is_named_on_the_pages_and_in_health(client, daemon) -> None:
     daemon.sources = [SourceStatus("old", last_success_us=5, up=True, catching_up=True)]
     for path in ("/", "/status", "/sources"):

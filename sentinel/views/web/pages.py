@@ -73,6 +73,8 @@ class Access:
     """Opens what the journal keeps of the series of that name."""
     drill: Callable[[], DrillView] = DrillView
     """The present drill, or the last one."""
+    failures: Callable[[], Mapping[str, str]] = dict
+    """Why the last try failed, of each receiver with which it did."""
     history_series: int = 1_000
     """Series of which a history is kept for pictures."""
     state_dir: str = "DIR"
@@ -164,7 +166,7 @@ def status(access: Access, clock: Clock) -> HTMLResponse:
     newest = [one.newest_us for one in access.sources() if one.newest_us is not None]
     return render(
         "status.html", newest_us=max(newest, default=None), state_dir=access.state_dir,
-        drill=drill_in_words(access.drill()),
+        drill=drill_in_words(access.drill()), receivers=access.failures(),
         **_summary(access, snapshot, clock),
     )  # fmt: skip
 
