@@ -75,7 +75,7 @@ class SteppedBlock(NamedTuple):
     """A block of ticks and everything that it gave, arrays (tick, series[, ...])."""
 
     block: Block
-    """What the checks kept out is missing."""
+    """Values that the checks kept out count as missing."""
     conditioned: Conditioned
     scored: Scored
     states: States

@@ -10,4 +10,4 @@ SLOW_LEVEL, SLOW_SPREAD, SLOW_SLOPE = range(3)
 LEVEL_GAIN, SLOPE_GAIN, SCALE_GAIN, CUT = range(4)
 LOWEST, HIGHEST, FARTHEST, COARSE_STEPS = range(4)
 WARM_UP, STUCK_AFTER, BLIND_AFTER, NONE, KEEPS, FIRST_SQUARE = range(6)
-"""Of what the recurrences are set to."""
+"""Settings of the recurrences."""

@@ -96,7 +96,7 @@ class Grid:
     months: int = 0
     """Months per tick; 0 for a fixed cadence."""
     lateness_us: int = 0
-    """How long a tick waits after its end."""
+    """Time that a tick stays open after its end."""
     mean: bool = False
     """Several observations in a tick: their mean instead of the last."""
     max_gap: int = 140

@@ -201,7 +201,7 @@ class _Reach(NamedTuple):
     there: Flags
     """Target and counterpart have begun, on the same cadence."""
     shift: Ints
-    """What to add for the number of the counterpart's tick."""
+    """Number to add for that of the counterpart's tick."""
     closed: Ints
     """First tick that the counterpart has not closed."""
     patience: Ints

@@ -48,7 +48,7 @@ _BESIDE = np.array([0, -1, 1, -1, -1])
 
 
 class Judgement(NamedTuple):
-    """What rules need to continue; each part has one row per series."""
+    """State that rules need to continue; each part has one row per series."""
 
     evidence: EvidenceState
     slower: SlowerState
@@ -80,7 +80,7 @@ class RuleFacts(NamedTuple):
     """State of a rule of a series, beside its evidence."""
 
     threshold: float
-    """What its first channel is held against; NaN while that is not known."""
+    """Value that its first channel is held against; NaN while that is not known."""
     baseline_left: int
     """Pairs that its baseline still needs; 0 if it needs none."""
     disagrees: bool
