@@ -255,7 +255,7 @@ def test_old_observations_are_forgotten_over_as_many_turns_as_it_takes(
     for _ in range(40):
         rig.engine.turn(0.0)
     ((left,),) = rig.journal._database.read("SELECT sum(observations) FROM batch")
-    assert 300 <= left < 900, "the last 100 ticks of three series"
+    assert 300 <= left < 400, "the last 100 ticks of three series"
     state = rig.state
     rig.journal.close()
     assert Rig(tmp_path).state == state
