@@ -96,7 +96,7 @@ class RuleFacts(NamedTuple):
 
 
 class Basis(NamedTuple):
-    """What rules judge a block by beside what conditioning gave, whatever the rules are; (tick, series)."""
+    """Values that all rules judge a block by, beside those of conditioning; (tick, series)."""
 
     ready: Flags
     """A verdict may be given."""

@@ -43,7 +43,7 @@ class Readings:
         self._owed, self._metrics = owed, metrics
         self._lines: dict[str, _Line] = {}
         self._gathered: list[tuple[str, Block]] = []
-        """What followed from the last batch, each for a receiver."""
+        """Blocks that followed from the last batch, each for a receiver."""
 
     def use(self, writers: Iterable[RemoteWriter]) -> None:
         """Send to these receivers, and to no others."""

@@ -46,7 +46,7 @@ END_SECONDS = 1.0
 """Bound on the wait for the scheduler's thread to end."""
 _BEAT, _ONCE = "heartbeat", "once"
 _SLACK = timedelta(seconds=1)
-"""What two clocks may differ by, and an event be told late."""
+"""Time by which two clocks may differ, and an event be told late."""
 _MISSED = {events.EVENT_JOB_MISSED: "misfire", events.EVENT_JOB_MAX_INSTANCES: "max_instances"}
 _COALESCED = "coalesced"
 

@@ -39,12 +39,12 @@ class Page(NamedTuple):
     """Its cells, as `check_cells` gives them; None where it has no rows."""
     options: TableOptions
     way: Way
-    """How it was read."""
+    """The manner in which it was read."""
     records: int
     next: str | None
     """Address of the page that follows."""
     said: tuple[str, ...] = ()
-    """What was recognised, the first time."""
+    """Findings about the table, the first time."""
 
 
 class AnswerReader:

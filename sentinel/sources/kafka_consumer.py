@@ -13,7 +13,7 @@ from sentinel.sources.patience import Patience, RefusedError
 from sentinel.sources.secrets import read_secret
 
 TOPICS_SECONDS = 60.0
-"""How often new partitions are looked for."""
+"""Time between two looks for new partitions."""
 _TURN_SECONDS = 0.1
 
 Offsets = dict[str, dict[int, int]]
