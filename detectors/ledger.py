@@ -170,29 +170,32 @@ class ScalesState(NamedTuple):
     tick: Ints
     """Number of the last tick; -1 before the first. (series,)"""
     kept: Floats
-    """`KEPT`, the last value that was no spike, and the mean `JUMP` between such values; (series, lane, 2)."""
+    """The last `value` that was no spike, and the mean `jump` between such values; (series, lane, 2)."""
     spikes: Ints
-    """`JUMPED`: jumps so far; `SPIKES`: values left out in a row; (series, lane, 2)."""
+    """`jumps` so far, and values left out `in_a_row`; (series, lane, 2)."""
     total: Floats
     """Sum of the values of the block of ticks that is not over; (series, lane, scale)."""
     numbers: Floats
-    """`LEVEL`, `SLOPE`, `VARIANCE`, the `LAST` mean and the one `EARLIER`; (series, lane, scale, 5)."""
+    """`level`, `slope`, `variance`, the `last` mean and the one `earlier`; (series, lane, scale, 5)."""
     counts: Ints
-    """Values `FILLED` into the block, `POINTS` since the level started, means `MISSING` in a row; (series, lane,
+    """Values `filled` into the block, `points` since the level started, means `missing` in a row; (series, lane,
     scale, 3)."""
     far: Ints
     """Means in a row that are far above the level, or below it as a negative number; (series, lane, scale)."""
 
 
 class SlowerState(NamedTuple):
-    """Everything needed to continue; the first axis is the series, the second the lane."""
+    """Everything needed to continue; the first axis is the series, the second the lane.
+
+    `records.py` names the columns of a last axis that is not listed here.
+    """
 
     scales: ScalesState
     """Of every lane of every series: the first axis is series times lane."""
     lag1: Floats
     """Fading sums of past x present and past^2, for the second stage; (series, lane, scale, 2)."""
     excursion: Floats
-    """`AGE` in pairs, `SIDE`, the block's `STAKE` and `LENGTH`; (series, lane, scale, 4)."""
+    """`age` in pairs, `side`, the block's `stake` and `length`; (series, lane, scale, 4)."""
     block: Floats
     """Sums of the block that is not over; (series, lane, scale, 10)."""
     segment: Floats

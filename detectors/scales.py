@@ -33,6 +33,7 @@ from detectors import half_life
 from detectors.compiled import part
 from detectors.following import follow
 from detectors.ledger import POINTS_NEEDED, SCALES, ScalesState
+from detectors.records import Record, Records
 
 SIZES, TICKS = len(SCALES), np.array(SCALES, np.int64)
 RESTART = 30
@@ -45,11 +46,6 @@ COARSE = 2.0
 """Scales that values lie apart, on average, from which on they are too coarse to be read one by one."""
 STEP, STEP_AFTER = 5.0, 4
 """Scales from the level, and means in a row that far from it at least, that are a step of the level."""
-
-LEVEL, SLOPE, VARIANCE, LAST, EARLIER = range(5)
-FILLED, POINTS, MISSING = range(3)
-KEPT, JUMP = range(2)
-JUMPED, SPIKES = range(2)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -71,75 +67,69 @@ def copy(state: ScalesState) -> ScalesState:
 
 
 @part
-def empty(tick: Ints, kept: Floats, spikes: Ints, total: Floats, numbers: Floats, counts: Ints, far: Ints) -> None:
+def empty(
+    tick: Ints, kept: Records, spikes: Records, total: Floats, means: Records, counts: Records, far: Ints
+) -> None:  # fmt: skip
     """Forget one series, given the views of its rows."""
     tick[0] = -1
     for lane in range(total.shape[0]):
-        kept[lane, KEPT], kept[lane, JUMP] = np.nan, 0.0
-        spikes[lane, JUMPED] = spikes[lane, SPIKES] = 0
+        kept[lane].value, kept[lane].jump = np.nan, 0.0
+        spikes[lane].jumps = spikes[lane].in_a_row = 0
         for k in range(SIZES):
             total[lane, k], far[lane, k] = 0.0, 0
-            counts[lane, k, FILLED] = counts[lane, k, MISSING] = 0
-            _restart(numbers, counts, lane, k)
+            counts[lane, k].filled = counts[lane, k].missing = 0
+            _restart(means[lane, k], counts[lane, k])
 
 
 @part
-def _restart(numbers: Floats, counts: Ints, lane: int, k: int) -> None:
+def _restart(means: Record, count: Record) -> None:
     """Forget level and scale of one scale."""
-    numbers[lane, k, LEVEL] = numbers[lane, k, SLOPE] = numbers[lane, k, VARIANCE] = 0.0
-    numbers[lane, k, LAST] = numbers[lane, k, EARLIER] = np.nan
-    counts[lane, k, POINTS] = 0
+    means.level = means.slope = means.variance = 0.0
+    means.last = means.earlier = np.nan
+    count.points = 0
 
 
 @part
-def without_spike(value: float, kept: Floats, spikes: Ints, lane: int) -> float:
+def without_spike(value: float, kept: Record, spikes: Record) -> float:
     """The value, or NaN if it is a spike."""
     if math.isnan(value):
         return value
-    if math.isnan(kept[lane, KEPT]):
-        kept[lane, KEPT] = value
+    if math.isnan(kept.value):
+        kept.value = value
         return value
-    jump, bound = abs(value - kept[lane, KEPT]), JUMPS * kept[lane, JUMP]
-    known = spikes[lane, JUMPED] >= JUMPS_NEEDED
-    if known and jump > bound and spikes[lane, SPIKES] < LEFT_OUT:
-        spikes[lane, SPIKES] += 1
+    jump, bound = abs(value - kept.value), JUMPS * kept.jump
+    known = spikes.jumps >= JUMPS_NEEDED
+    if known and jump > bound and spikes.in_a_row < LEFT_OUT:
+        spikes.in_a_row += 1
         return math.nan
-    spikes[lane, SPIKES] = 0
-    kept[lane, KEPT] = value
+    spikes.in_a_row = 0
+    kept.value = value
     if jump == 0.0:  # coarse values often do not move; how far they jump when they do is what counts
         return value
-    spikes[lane, JUMPED] += 1
-    gain = max(JUMP_GAIN, 1.0 / spikes[lane, JUMPED])
-    kept[lane, JUMP] += gain * ((min(jump, bound) if known else jump) - kept[lane, JUMP])
+    spikes.jumps += 1
+    gain = max(JUMP_GAIN, 1.0 / spikes.jumps)
+    kept.jump += gain * ((min(jump, bound) if known else jump) - kept.jump)
     return value
 
 
 @part
-def add(value: float, total: Floats, counts: Ints, lane: int) -> None:
-    """Add a value to the finest scale; when a block of one scale ends, the next one gets its sum."""
-    if not math.isnan(value):
-        total[lane, 0] += value
-        counts[lane, 0, FILLED] += 1
-
-
-@part
-def pass_over(tick: int, between: int, total: Floats, numbers: Floats, counts: Ints, lane: int, k: int) -> None:
+def pass_over(tick: int, between: int, total: Floats, means: Record, count: Record, lane: int, k: int) -> None:
     """Pass over the ticks that were left out before `tick`."""
     ends = tick // TICKS[k] - (tick - between) // TICKS[k]
     if ends > 0:
         total[lane, k] = 0.0
-        counts[lane, k, FILLED] = 0
-        _skip(ends, numbers, counts, lane, k)
+        count.filled = 0
+        _skip(ends, means, count)
 
 
 @part
-def _skip(means: int, numbers: Floats, counts: Ints, lane: int, k: int) -> None:
+def _skip(ends: int, means: Record, count: Record) -> None:
     """Pass over that many means of a scale, of which nothing was seen."""
-    numbers[lane, k, LEVEL] += numbers[lane, k, SLOPE] * means
-    numbers[lane, k, LAST] = numbers[lane, k, EARLIER] = np.nan
-    counts[lane, k, MISSING] += means
-    if counts[lane, k, MISSING] >= RESTART:
-        _restart(numbers, counts, lane, k)
+    means.level += means.slope * ends
+    means.last = means.earlier = np.nan
+    count.missing += ends
+    if count.missing >= RESTART:
+        _restart(means, count)
 
 
 @part
@@ -152,39 +142,38 @@ def _is_step(d: float, scale: float, n: int, far: Ints, needed: float, lane: int
 
 @part
 def take(
-    total: Floats, numbers: Floats, counts: Ints, far: Ints, jump: float, length: float, lane: int, k: int
+    total: Floats, means: Record, counts: Records, far: Ints, jump: float, length: float, lane: int, k: int
 ) -> tuple[float, float, float]:
     """End a block of ticks of a scale; give past, present and the value before, NaN where there is none.
 
     `jump` is the mean jump at the tick, `length` the number of pairs in a block of scores.
     """
-    filled = counts[lane, k, FILLED]
-    missing = filled == 0 or 2 * filled < TICKS[k]
-    mean = math.nan if missing else total[lane, k] / filled
+    count = counts[lane, k]
+    filled, gathered = count.filled, total[lane, k]
     if k + 1 < SIZES:
-        total[lane, k + 1] += total[lane, k]
-        counts[lane, k + 1, FILLED] += filled
+        total[lane, k + 1] += gathered
+        counts[lane, k + 1].filled += filled
     total[lane, k] = 0.0
-    counts[lane, k, FILLED] = 0
-    if missing:
-        _skip(1, numbers, counts, lane, k)
+    count.filled = 0
+    if filled == 0 or 2 * filled < TICKS[k]:
+        _skip(1, means, count)
         return math.nan, 0.0, math.nan
-    counts[lane, k, MISSING] = 0
-    last, earlier, n = numbers[lane, k, LAST], numbers[lane, k, EARLIER], counts[lane, k, POINTS]
-    numbers[lane, k, EARLIER], numbers[lane, k, LAST] = last, mean
+    mean, last, earlier, n = gathered / filled, means.last, means.earlier, count.points
+    count.missing = 0
+    means.earlier, means.last = last, mean
     if n == 0:
-        numbers[lane, k, LEVEL] = mean
-        counts[lane, k, POINTS] = 1
+        means.level = mean
+        count.points = 1
         return math.nan, 0.0, math.nan
-    level, slope, variance = numbers[lane, k, LEVEL], numbers[lane, k, SLOPE], numbers[lane, k, VARIANCE]
-    d, scale = mean - (level + slope), math.sqrt(variance)
-    numbers[lane, k, LEVEL], numbers[lane, k, SLOPE], numbers[lane, k, VARIANCE], _ = follow(
-        level, slope, variance, d, n, LEVEL_GAIN, LEVEL_GAIN * LEVEL_GAIN / 4.0, SCALE_GAIN, CUT, UNCUT
+    level, slope = means.level, means.slope
+    d, scale = mean - (level + slope), math.sqrt(means.variance)
+    means.level, means.slope, means.variance, _ = follow(
+        level, slope, means.variance, d, n, LEVEL_GAIN, LEVEL_GAIN * LEVEL_GAIN / 4.0, SCALE_GAIN, CUT, UNCUT
     )
-    counts[lane, k, POINTS] = n + 1
+    count.points = n + 1
     if _is_step(d, scale, n, far, max(STEP_AFTER, 2.0 * length), lane, k):
-        numbers[lane, k, LEVEL] = mean if math.isnan(last + earlier) else (mean + last + earlier) / 3.0
-        numbers[lane, k, SLOPE] = 0.0
+        means.level = mean if math.isnan(last + earlier) else (mean + last + earlier) / 3.0
+        means.slope = 0.0
         far[lane, k] = 0
     if n < POINTS_NEEDED or scale == 0.0 or math.isnan(last) or (k == 0 and jump > COARSE * scale):
         return math.nan, 0.0, math.nan

@@ -72,8 +72,9 @@ from detectors.ledger import (
     SlowerState,
 )
 from detectors.pairs import one_layout
+from detectors.records import as_records
 from detectors.scales import SIZES
-from detectors.scores import CLAIM_COUNT, CLAIMS, LENGTH, SHORTEST, STAKE, SUMS
+from detectors.scores import CLAIM_COUNT, CLAIMS, SHORTEST
 from detectors.slowing import BET_COUNT, advance
 
 __all__ = ["CLAIMS", "SCALES", "Slower", "SlowerBlock", "SlowerState", "scale_and_claim"]
@@ -110,12 +111,11 @@ class Slower:
         """Nothing seen."""
         lanes, rules, sizes = (series, self._lanes), self._lines.size, SIZES
         each = (*lanes, sizes)
-        excursion = np.zeros((*each, 4))
-        excursion[..., STAKE], excursion[..., LENGTH] = 1.0, SHORTEST
         return SlowerState(
-            scales=scales.fresh(*lanes), lag1=np.zeros((*each, 2)), excursion=excursion,
-            block=np.zeros((*each, SUMS + 2)), segment=np.zeros((*each, SUMS)),
-            queue=np.zeros((*each, QUEUED, SUMS)), queued=np.zeros(each, np.int64), baseline=np.zeros((*each, SUMS)),
+            scales=scales.fresh(*lanes), lag1=np.zeros((*each, 2)),
+            excursion=np.tile([0.0, 0.0, 1.0, SHORTEST], (*each, 1)), block=np.zeros((*each, 10)),
+            segment=np.zeros((*each, 8)), queue=np.zeros((*each, QUEUED, 8)), queued=np.zeros(each, np.int64),
+            baseline=np.zeros((*each, 8)),
             variance=np.zeros((*each, CLAIM_COUNT, 4)), sides=np.zeros((*each, 2)), share=np.zeros(each),
             wealth=np.zeros((*lanes, rules, sizes, CLAIM_COUNT, BET_COUNT)), money=np.zeros((*lanes, rules, sizes)),
             open=np.zeros((series, rules), np.bool_), leading=np.zeros((series, rules), np.int64),
@@ -162,10 +162,11 @@ class Slower:
             return state, block
         parts = {name: part.copy() for name, part in state._asdict().items() if name != "scales"}
         new = SlowerState(scales=scales.copy(state.scales), **parts)
+        records = as_records(new)
         given = one_layout(values), one_layout(tick), one_layout(here), one_layout(afresh)
 
         def run(first: int, last: int) -> None:
-            advance(*given, new, block, self._lines, np.zeros(CLAIM_COUNT), self._window, first, last)
+            advance(*given, records, block, self._lines, np.zeros(CLAIM_COUNT), self._window, first, last)
 
         share_series(run, shape[1], shape[0], self._threads)
         np.log10(np.maximum(evidence, FLOOR), out=evidence)
@@ -188,7 +189,7 @@ class Slower:
 
     def pairs_left(self, state: SlowerState, rows: Ints) -> Ints:
         """Count the pairs that the finest scale of these series still needs for its baseline; 0 if it has one."""
-        have = state.baseline[rows, 0, 0, 0]
+        have = state.baseline[rows, 0, 0, 0]  # column `n` of the first stage
         seen = SEGMENT * (np.rint(have / SEGMENT).astype(np.int64) + state.queued[rows, 0, 0])
         left = SEGMENT * (QUEUED + FIRST_SEGMENTS) - seen - state.segment[rows, 0, 0, 0].astype(np.int64)
         return np.where(have >= NEEDED, 0, np.maximum(1, left))

@@ -1,7 +1,8 @@
 r"""The recurrences of "slower than it was", compiled; `slower.py` says what they mean.
 
 Every line is plain arithmetic in tick order: blocks may be cut anywhere, bitwise. Functions get arrays of one series,
-views that are made once; handing on whole named tuples costs more than the arithmetic.
+views that are made once, and records of one of its scales (`records.py`); handing on whole named tuples costs more than
+the arithmetic.
 """
 
 from __future__ import annotations
@@ -13,29 +14,18 @@ from numpy.typing import NDArray
 
 from detectors.compiled import compiled, inlined, part
 from detectors.ledger import ENOUGH, LABEL_ONE_SIDED, SEGMENT, SlowerBlock, SlowerState
-from detectors.scales import JUMP, SIZES, TICKS, add, empty, pass_over, take, without_spike
+from detectors.records import Record, Records
+from detectors.scales import SIZES, TICKS, empty, pass_over, take, without_spike
 from detectors.scores import (
-    A2,
-    A_ABOVE,
-    AGE,
     CLAIM_COUNT,
     HIGHEST,
-    LENGTH,
     MODULUS,
-    N2,
-    P2,
-    P_ABOVE,
     SHORTEST,
-    SIDE,
-    STAKE,
-    SUMS,
     UP,
-    A,
-    N,
-    P,
     add_pair,
     block_length,
     clip,
+    empty_sums,
     end_segment,
     follow_variance,
     has_baseline,
@@ -67,14 +57,12 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
     values: Floats, tick: Ints, here: Flags, afresh: Flags, state: SlowerState, out: SlowerBlock, lines: Floats,
     scores: Floats, window: int, first: int, last: int,
 ) -> None:  # fmt: skip
-    """Advance the series `first` to `last` in place; `scores` is room for one score of each claim."""
-    opened, shown, raised, cleared, by_gap = (
-        out.found.open,
-        out.found.evidence,
-        out.found.raised,
-        out.found.cleared,
-        out.by_gap,
-    )
+    """Advance the series `first` to `last` in place; `scores` is room for one score of each claim.
+
+    `state` is given as records.
+    """
+    opened, shown, raised, cleared = out.found.open, out.found.evidence, out.found.raised, out.found.cleared
+    by_gap = out.by_gap
     led, labelled, held_against = out.found.leading, out.found.label, out.found.threshold
     lanes, rules = values.shape[0], lines.shape[0]
     for s in range(first, last):
@@ -83,27 +71,19 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
         queue, queued, baseline, variance = state.queue[s], state.queued[s], state.baseline[s], state.variance[s]
         sides, share, wealth, money = state.sides[s], state.share[s], state.wealth[s], state.money[s]
         is_open, leading, trend, label = state.open[s], state.leading[s], state.trend[s], state.label[s]
-        threshold, evidence, fleet, fleet_money = (
-            state.threshold[s],
-            state.evidence[s],
-            state.fleet[s],
-            state.fleet_money[s],
-        )
+        threshold, evidence = state.threshold[s], state.evidence[s]
+        fleet, fleet_money = state.fleet[s], state.fleet_money[s]
         e_value, live, own_window = state.e_value[s], state.live[s : s + 1], state.window[s : s + 1]
         last_tick, kept, spikes = state.scales.tick[s : s + 1], state.scales.kept[s], state.scales.spikes[s]
-        total, numbers, counts, far = (
-            state.scales.total[s],
-            state.scales.numbers[s],
-            state.scales.counts[s],
-            state.scales.far[s],
-        )
+        total, means = state.scales.total[s], state.scales.numbers[s]
+        counts, far = state.scales.counts[s], state.scales.far[s]
         for t in range(tick.shape[0]):
             if not here[t, s]:
                 continue
             scored = changed = False
             if afresh[t, s]:
                 changed = _end_all(is_open, cleared, by_gap, t, s)
-                empty(last_tick, kept, spikes, total, numbers, counts, far)
+                empty(last_tick, kept, spikes, total, means, counts, far)
                 _forget(
                     lag1, block, excursion, segment, queued, baseline, variance, sides, share, wealth, money, fleet,
                     fleet_money, evidence, e_value, live,
@@ -124,47 +104,49 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
                     if not is_open[rule]:
                         for k in range(SIZES):
                             money[lane, rule, k] += share[lane, k]
-                value = without_spike(values[lane, t, s], kept, spikes, lane)
+                value = without_spike(values[lane, t, s], kept[lane], spikes[lane])
                 if between > 0:
                     for k in range(SIZES):
-                        pass_over(tick[t, s], between, total, numbers, counts, lane, k)
-                        if is_unseen(counts, baseline, lane, k):
+                        pass_over(tick[t, s], between, total, means[lane, k], counts[lane, k], lane, k)
+                        if is_unseen(counts[lane, k], baseline[lane, k]):
                             changed |= _end_unseen(
                                 is_open, leading, cleared, by_gap, excursion, segment, queued, baseline, variance,
                                 sides, share, wealth, money, evidence, live, t, s, lane, k,
                             )  # fmt: skip
-                add(value, total, counts, lane)
+                if not math.isnan(value):
+                    total[lane, 0] += value
+                    counts[lane, 0].filled += 1
                 for k in range(SIZES):
                     if (tick[t, s] + 1) % TICKS[k] != 0:
                         break  # nor does a block of a coarser scale end
+                    own, base, excess, now = block[lane, k], baseline[lane, k], excursion[lane, k], segment[lane, k]
                     past, present, before = take(
-                        total, numbers, counts, far, kept[lane, JUMP], excursion[lane, k, LENGTH], lane, k
+                        total, means[lane, k], counts, far, kept[lane].jump, excess.length, lane, k
                     )
-                    if is_unseen(counts, baseline, lane, k):
+                    if is_unseen(counts[lane, k], base):
                         changed |= _end_unseen(
                             is_open, leading, cleared, by_gap, excursion, segment, queued, baseline, variance, sides,
                             share, wealth, money, evidence, live, t, s, lane, k,
                         )  # fmt: skip
                     if math.isnan(past):
                         continue
-                    add_pair(past, present, before, numbers, lag1, excursion, block, segment, sides, lane, k)
-                    if block[lane, k, N] >= excursion[lane, k, LENGTH]:
-                        if is_known(baseline, lane, k):
+                    add_pair(past, present, before, means[lane, k], lag1[lane, k], excess, own, now, sides[lane, k])
+                    if own.first.n >= excess.length:
+                        if is_known(base):
                             _score(
-                                block, baseline, excursion, variance, sides, share, is_open, wealth, money, fleet,
-                                fleet_money, lines, scores, still, lane, k,
+                                own, base, excess.stake, variance, sides[lane, k], share[lane, k], is_open, wealth,
+                                money, fleet, fleet_money, lines, scores, still, lane, k,
                             )  # fmt: skip
                             scored = True
                             for rule in range(rules):
                                 if is_open[rule]:
                                     changed |= _follow(
-                                        is_open, leading, trend, cleared, block, scores, t, s, rule, lane, k
+                                        is_open, leading, trend, cleared, own.first.n, scores, t, s, rule, lane, k
                                     )
-                        for i in range(SUMS + 2):
-                            block[lane, k, i] = 0.0
-                        excursion[lane, k, LENGTH] = block_length(baseline, lane, k)
-                    if segment[lane, k, N] >= SEGMENT:
-                        end_segment(segment, queue, queued, baseline, share, live, lane, k)
+                        _empty_block(own)
+                        excess.length = block_length(base)
+                    if now.first.n >= SEGMENT:
+                        end_segment(now, queue, queued, baseline, share, live, lane, k)
             if scored:
                 _read_evidence(wealth, evidence)
                 if still:
@@ -188,33 +170,33 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
 
 @inlined
 def _score(
-    block: Floats, base: Floats, excursion: Floats, variance: Floats, sides: Floats, share: Floats, is_open: Flags,
+    block: Record, base: Record, up_stake: float, variance: Records, sides: Record, share: float, is_open: Flags,
     wealth: Floats, money: Floats, fleet: Floats, fleet_money: Floats, lines: Floats, scores: Floats, still: bool,
     lane: int, k: int,
 ) -> None:  # fmt: skip
     """Score the block that has ended against the baseline, for each claim, and bet; a score is NaN without pairs."""
-    r = clip(lag1_of(base, lane, k), HIGHEST)
-    r2 = clip(base[lane, k, A2] / base[lane, k, P2], HIGHEST)
-    weights = weights_of(r, r2, 2.0 / math.sqrt(base[lane, k, N]))
+    r = clip(lag1_of(base), HIGHEST)
+    r2 = clip(base.second.a / base.second.p, HIGHEST)
+    weights = weights_of(r, r2, 2.0 / math.sqrt(base.first.n))
     for claim in range(CLAIM_COUNT):
-        first = N2 if claim == MODULUS else N
+        gathered, expected = (block.second, base.second) if claim == MODULUS else (block.first, base.first)
         scores[claim], x = np.nan, 0.0
-        if block[lane, k, first] >= 1.0:
+        if gathered.n >= 1.0:
             threshold = threshold_of(claim, r, r2)
-            unit = unit_of(block, base, lane, k, first, threshold)
-            u, stake = (block[lane, k, first + A] - threshold * block[lane, k, first + P]) / unit, 1.0
+            unit = unit_of(gathered, expected, threshold)
+            u, stake = (gathered.a - threshold * gathered.p) / unit, 1.0
             if claim == UP:
-                above = (block[lane, k, A_ABOVE] - threshold * block[lane, k, P_ABOVE]) / unit
+                above = (block.above.a - threshold * block.above.p) / unit
                 below = clip(u - above, _SIDE)
                 above = clip(above, _SIDE)
-                u, stake = above + below, excursion[lane, k, STAKE]
-                sides[lane, k, 0] = _SIDE_MEMORY * sides[lane, k, 0] + above
-                sides[lane, k, 1] = _SIDE_MEMORY * sides[lane, k, 1] + below
+                u, stake = above + below, up_stake
+                sides.above = _SIDE_MEMORY * sides.above + above
+                sides.below = _SIDE_MEMORY * sides.below + below
             else:
                 u = -u
             scores[claim] = u
-            spread = follow_variance(variance, lane, k, claim, u, block[lane, k, N])
-            if share[lane, k] > 0.0:
+            spread = follow_variance(variance[lane, k, claim], u, block.first.n)
+            if share > 0.0:
                 x = clip(stake * u / math.sqrt(spread), _SCORE) / _SCORE
         for rule in range(lines.shape[0]):
             if not is_open[rule]:
@@ -233,13 +215,13 @@ def _score(
 
 @part
 def _follow(
-    is_open: Flags, leading: Ints, trend: Floats, cleared: Flags, block: Floats, scores: Floats, t: int, s: int,
+    is_open: Flags, leading: Ints, trend: Floats, cleared: Flags, pairs: float, scores: Floats, t: int, s: int,
     rule: int, lane: int, k: int,
 ) -> bool:  # fmt: skip
     """Follow the claim of an open alarm; True if it ends, as its scores are again about as they were."""
     claim = leading[rule] - (lane * SIZES + k) * CLAIM_COUNT
     if 0 <= claim < CLAIM_COUNT and not math.isnan(scores[claim]):
-        gain = 1.0 - 0.5 ** (block[lane, k, N] / _CLEAR_PAIRS)
+        gain = 1.0 - 0.5 ** (pairs / _CLEAR_PAIRS)
         trend[rule] += gain * (scores[claim] - trend[rule])
         if trend[rule] < _CLEAR:
             is_open[rule] = False
@@ -289,7 +271,7 @@ def _read_evidence(wealth: Floats, evidence: Floats) -> None:
 
 @part
 def _raise(
-    is_open: Flags, leading: Ints, trend: Floats, threshold: Floats, label: Ints, baseline: Floats, sides: Floats,
+    is_open: Flags, leading: Ints, trend: Floats, threshold: Floats, label: Ints, baseline: Records, sides: Records,
     wealth: Floats, money: Floats, evidence: Floats, rule: int,
 ) -> None:  # fmt: skip
     """Open an alarm with the claim that gave most evidence, where evidence is smallest; its wealth is spent."""
@@ -311,10 +293,11 @@ def _raise(
             if total > most:
                 most, led = total, (lane * SIZES + k) * CLAIM_COUNT + claim
     k, claim = led // CLAIM_COUNT % SIZES, led % CLAIM_COUNT
-    r2 = baseline[lane, k, A2] / baseline[lane, k, P2]
+    base = baseline[lane, k]
+    r2 = base.second.a / base.second.p
     is_open[rule], leading[rule], trend[rule] = True, led, 1.0
-    threshold[rule] = threshold_of(claim, clip(lag1_of(baseline, lane, k), HIGHEST), clip(r2, HIGHEST))
-    above, below = sides[lane, k, 0], sides[lane, k, 1]
+    threshold[rule] = threshold_of(claim, clip(lag1_of(base), HIGHEST), clip(r2, HIGHEST))
+    above, below = sides[lane, k].above, sides[lane, k].below
     one_sided = claim == UP and min(above, below) < _BARELY * (abs(above) + abs(below))
     label[rule] = LABEL_ONE_SIDED if one_sided else 0
     for at in range(wealth.shape[0]):
@@ -334,9 +317,9 @@ def _spend(wealth: Floats, money: Floats, lane: int, rule: int, k: int) -> None:
 
 @part
 def _end_unseen(
-    is_open: Flags, leading: Ints, cleared: Flags, by_gap: Flags, excursion: Floats, segment: Floats, queued: Ints,
-    baseline: Floats, variance: Floats, sides: Floats, share: Floats, wealth: Floats, money: Floats, evidence: Floats,
-    live: Flags, t: int, s: int, lane: int, k: int,
+    is_open: Flags, leading: Ints, cleared: Flags, by_gap: Flags, excursion: Records, segment: Records, queued: Ints,
+    baseline: Records, variance: Records, sides: Records, share: Floats, wealth: Floats, money: Floats,
+    evidence: Floats, live: Flags, t: int, s: int, lane: int, k: int,
 ) -> bool:  # fmt: skip
     """A scale that has not been seen for too long forgets its baseline; True if alarms that it led end with it."""
     ended = False
@@ -363,9 +346,9 @@ def _end_all(is_open: Flags, cleared: Flags, by_gap: Flags, t: int, s: int) -> b
 
 @part
 def _forget(
-    lag1: Floats, block: Floats, excursion: Floats, segment: Floats, queued: Ints, baseline: Floats, variance: Floats,
-    sides: Floats, share: Floats, wealth: Floats, money: Floats, fleet: Floats, fleet_money: Floats, evidence: Floats,
-    e_value: Floats, live: Flags,
+    lag1: Records, block: Records, excursion: Records, segment: Records, queued: Ints, baseline: Records,
+    variance: Records, sides: Records, share: Floats, wealth: Floats, money: Floats, fleet: Floats,
+    fleet_money: Floats, evidence: Floats, e_value: Floats, live: Flags,
 ) -> None:  # fmt: skip
     """Forget a series, but for the means of its scales."""
     live[0] = False
@@ -375,26 +358,34 @@ def _forget(
     _empty_fleet(fleet, fleet_money)
     for lane in range(share.shape[0]):
         for k in range(SIZES):
-            share[lane, k] = lag1[lane, k, 0] = lag1[lane, k, 1] = 0.0
-            for i in range(SUMS + 2):
-                block[lane, k, i] = 0.0
-            excursion[lane, k, AGE] = excursion[lane, k, SIDE] = excursion[lane, k, STAKE] = 0.0
+            share[lane, k] = lag1[lane, k].a = lag1[lane, k].p = 0.0
+            _empty_block(block[lane, k])
+            excursion[lane, k].age = excursion[lane, k].side = excursion[lane, k].stake = 0.0
             _forget_scale(excursion, segment, queued, baseline, variance, sides, wealth, money, lane, k)
 
 
 @part
+def _empty_block(block: Record) -> None:
+    empty_sums(block.first)
+    empty_sums(block.second)
+    block.above.a = block.above.p = 0.0
+
+
+@part
 def _forget_scale(
-    excursion: Floats, segment: Floats, queued: Ints, baseline: Floats, variance: Floats, sides: Floats,
+    excursion: Records, segment: Records, queued: Ints, baseline: Records, variance: Records, sides: Records,
     wealth: Floats, money: Floats, lane: int, k: int,
 ) -> None:  # fmt: skip
     """Forget the baseline of a scale and the evidence against it."""
     queued[lane, k] = 0
-    excursion[lane, k, LENGTH] = SHORTEST
-    for i in range(SUMS):
-        baseline[lane, k, i] = segment[lane, k, i] = 0.0
-    sides[lane, k, 0] = sides[lane, k, 1] = 0.0
+    excursion[lane, k].length = SHORTEST
+    empty_sums(baseline[lane, k].first)
+    empty_sums(baseline[lane, k].second)
+    empty_sums(segment[lane, k].first)
+    empty_sums(segment[lane, k].second)
+    sides[lane, k].above = sides[lane, k].below = 0.0
     for claim in range(CLAIM_COUNT):
-        for i in range(variance.shape[3]):
-            variance[lane, k, claim, i] = 0.0
+        scored = variance[lane, k, claim]
+        scored.sum = scored.pairs = scored.squares = scored.number = 0.0
     for rule in range(wealth.shape[1]):
         _spend(wealth, money, lane, rule, k)

@@ -198,8 +198,7 @@ def test_a_step_of_the_level_hardly_counts_and_some_of_its_alarms_say_what_they_
 def test_the_lead_of_a_side_is_what_it_has_more_than_the_other_side_and_than_nothing() -> None:
     lead: Any = lead_of
     for above, below, expected in ((30.0, 10.0, 20.0), (30.0, -10.0, 30.0), (10.0, 30.0, 0.0), (-5.0, -9.0, 0.0)):
-        for sides, side in ((above, below), 1.0), ((below, above), -1.0):
-            assert lead.py_func(np.array([[sides]]), side, 0, 0) == expected
+        assert lead.py_func(above, below) == expected
 
 
 def test_a_new_trend_counts_less_than_slowing_as_all_its_excursions_are_on_one_side() -> None:

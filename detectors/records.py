@@ -1,0 +1,54 @@
+"""The rows of the arrays of "slower than it was", as records: the compiled recurrences read their columns by name.
+
+A record is a view of the array's own memory. What is kept, copied and written to disk stays a plain array.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.ledger import ScalesState, SlowerState
+
+Record = Any
+"""One row; a compiled function may read and write its columns."""
+Records = NDArray[np.void]
+
+
+def _columns(kind: type[np.generic] | np.dtype[np.void], names: str) -> np.dtype[np.void]:
+    return np.dtype([(name, kind) for name in names.split()])
+
+
+SUMS = _columns(np.float64, "n a p q")
+"""Of a stretch of pairs: their number, and sums of past x present, past^2 and present^2."""
+STAGES = _columns(SUMS, "first second")
+"""Of the pairs, and of those of the second stage."""
+_PRODUCTS = _columns(np.float64, "a p")
+_SCALES = {
+    "kept": _columns(np.float64, "value jump"),
+    "spikes": _columns(np.int64, "jumps in_a_row"),
+    "numbers": _columns(np.float64, "level slope variance last earlier"),
+    "counts": _columns(np.int64, "filled points missing"),
+}
+_SLOWER = {
+    "lag1": _PRODUCTS,
+    "excursion": _columns(np.float64, "age side stake length"),
+    "block": np.dtype([("first", SUMS), ("second", SUMS), ("above", _PRODUCTS)]),
+    "segment": STAGES,
+    "queue": STAGES,
+    "baseline": STAGES,
+    "variance": _columns(np.float64, "sum pairs squares number"),
+    "sides": _columns(np.float64, "above below"),
+}
+
+
+def as_records(state: SlowerState) -> SlowerState:
+    """The same state, in the same memory; the last axis of every table has become the columns of a record."""
+    return state._replace(**_views(state, _SLOWER), scales=state.scales._replace(**_views(state.scales, _SCALES)))
+
+
+def _views(table: SlowerState | ScalesState, columns: dict[str, np.dtype[np.void]]) -> dict[str, Any]:
+    arrays = {name: getattr(table, name) for name in columns}
+    return {name: array.view(columns[name]).reshape(array.shape[:-1]) for name, array in arrays.items()}
