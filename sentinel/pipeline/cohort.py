@@ -235,7 +235,7 @@ def has_fill_values(members: CohortState, rows: Ints) -> Flags:
     """Tell which of these series have a fill value that is known."""
     conditioner = members.conditioner
     if isinstance(conditioner, ConditionerState):
-        return fills.has_fill_values(conditioner.far[rows])
+        return fills.has_fill_values(conditioner.far, rows)
     return np.zeros(rows.size, np.bool_)
 
 

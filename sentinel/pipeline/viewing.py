@@ -106,7 +106,8 @@ def count_checks(
     """Count the values that checks called suspect, and those that they failed, by source and check."""
     found = np.zeros((len(sources), len(CHECKS), 2), np.int64)
     for members in cohorts:
-        np.add.at(found, source_of[members.series], np.stack(totals(members.checks), axis=2))
+        if members.checks.counts.any():
+            np.add.at(found, source_of[members.series], np.stack(totals(members.checks), axis=2))
     return {
         (sources[i], CHECKS[k]): (int(found[i, k, 0]), int(found[i, k, 1]))
         for i, k in np.argwhere(found.any(axis=2)).tolist()
