@@ -79,25 +79,30 @@ class CounterWatch:
         if not counters.judged.issuperset(columns):
             # One pass over the rows: a first read may have thousands of columns.
             finite = kept.filter(pl.col("value").is_finite())
-            rows = {str(key[0]): own for key, own in finite.partition_by(COLUMN, as_dict=True).items()}
+            values = dict(finite.group_by(COLUMN, maintain_order=True).agg("value").iter_rows())
             for name in columns:
                 if name not in counters.judged and name not in counters.counting:
-                    said += self._decide(name, rows.get(name, finite.clear()), counters, given)
+                    said += self._decide(name, values.get(name, []), finite, counters, given)
         left_out = [name for name in counters.left_out if not self.is_asked_for(name)]
         given[0] = kept.filter(~pl.col(COLUMN).is_in(left_out)) if left_out else kept
         return pl.concat([*given[1:], given[0]]) if len(given) > 1 else given[0], said
 
-    def _decide(self, name: str, own: pl.DataFrame, counters: Counters, given: list[pl.DataFrame]) -> Iterator[str]:
-        """Decide on a column of which these rows are new, as far as they tell; add to `given` what was held back."""
+    def _decide(
+        self, name: str, new: list[float], rows: pl.DataFrame, counters: Counters, given: list[pl.DataFrame]
+    ) -> Iterator[str]:  # fmt: skip
+        """Decide on a column of which these values of `rows` are new, as far as they tell.
+
+        What was held back is added to `given`.
+        """
         before, held = counters.open.pop(name, []), counters.held.pop(name, None)
-        values = np.append(np.array(before, np.float64), own["value"].to_numpy())
+        values = np.array([*before, *new], np.float64)
         if values.size < FEWEST and not (self.is_asked_for(name) or falls_often(values)):
             counters.open[name] = values.tolist()
             return
         if self.is_asked_for(name) or falls_often(values) or not is_counter(values[:HEAD_ROWS]):
             counters.judged.add(name)
             if held:
-                given.append(_rows_of(name, held, before[-len(held) :], own))
+                given.append(_rows_of(name, held, before[-len(held) :], rows))
                 yield f"{name!r} falls as no counter does: it is judged, with {len(held):,} values that were held back"
             return
         if held is None:
@@ -106,8 +111,9 @@ class CounterWatch:
             counters.counting.add(name)
             return
         counters.open[name] = values.tolist()
-        new = zip(own["series"].to_list(), own["time"].dt.epoch("us").to_list(), strict=True)
-        counters.held[name] = [*(held or ()), *new]
+        own = rows.filter(pl.col(COLUMN) == name)
+        times = own["time"].dt.epoch("us").to_list()
+        counters.held[name] = [*(held or ()), *zip(own["series"].to_list(), times, strict=True)]
 
 
 def _rows_of(name: str, held: Sequence[tuple[str, int]], values: Sequence[float], like: pl.DataFrame) -> pl.DataFrame:

@@ -84,7 +84,8 @@ class Layout:
         self.names, self._moments = shape.values, moments
         self._separator, self._fields = options.separator.encode(), len(head.columns)
         self._time = head.columns.index(options.time_name)
-        places = [head.columns.index(name) for name in shape.values]
+        at = {name: place for place, name in enumerate(head.columns)}
+        places = [at[name] for name in shape.values]
         side_by_side = places == [*range(places[0], places[-1] + 1)]
         self._values = itemgetter(slice(places[0], places[-1] + 1)) if side_by_side else itemgetter(*places)
         marks = MissingMarks.of(options)

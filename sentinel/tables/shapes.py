@@ -133,20 +133,31 @@ def _refuse_repeats(
 
 def find_texts(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> list[str]:
     """Find the columns that hold something, and no number at all."""
-    found = {name for name in names if not (head[name].dtype.is_numeric() or head[name].dtype in (pl.Boolean, pl.Null))}
-    texts = [name for name in names if head[name].dtype == pl.String]
+    kinds = head.schema
+    texts = [name for name in names if kinds[name] == pl.String]
+    found = {n for n in names if not (kinds[n].is_numeric() or kinds[n] in (pl.Boolean, pl.Null, pl.String))}
     if texts:
-        # All columns at once: one by one they took most of the time of reading a row of a table of a hundred. By
-        # number: a name may hold a `*`, which is a pattern in an expression.
-        cells = pl.DataFrame([head[name].alias(str(n)) for n, name in enumerate(texts)])
-        known = [~pl.col(name).str.strip_chars().is_in(options.missing) for name in cells.columns]  # null where empty
-        numbers = [number(pl.col(name), pl.String(), options).is_not_null() for name in cells.columns]
-        read = [(one & is_known).any() for one, is_known in zip(numbers, known, strict=True)]
+        own = dict(zip(head.columns, head.get_columns(), strict=True))  # a column looked up by name costs their number
         # The first rows tell of most columns that they hold numbers; the others are looked at as a whole.
-        untold = [n for n, one in enumerate(cells.head(_FIRST_ROWS).select(read).row(0)) if not one]
-        found.difference_update(texts)
+        _, numeric = _tell([own[name].head(_FIRST_ROWS) for name in texts], options)
+        untold = [name for name, one in zip(texts, numeric, strict=True) if not one]
         if untold:
-            seen = cells.select(known[n].any() for n in untold).row(0)
-            numeric = cells.select(read[n] for n in untold).row(0)
-            found |= {texts[n] for n, some, one in zip(untold, seen, numeric, strict=True) if some and not one}
+            told = zip(untold, *_tell([own[name] for name in untold], options), strict=True)
+            found |= {name for name, some, one in told if some and not one}
     return [name for name in names if name in found]
+
+
+def _tell(columns: Sequence[pl.Series], options: TableOptions) -> tuple[list[bool], list[bool]]:
+    """Tell of each of these columns of text, of equal length, if it holds something, and if it holds a number.
+
+    All their cells are one column: an expression for each of them took most of the time of a wide table's first read.
+    """
+    cell = pl.col("cell")
+    known = ~cell.str.strip_chars().is_in(options.missing)  # null where empty
+    is_number = number(cell, pl.String(), options).is_not_null() & known
+    cells = pl.DataFrame({"cell": pl.concat(columns)})
+    found = cells.select(known.fill_null(False), is_number.fill_null(False).alias("number"))
+    some, numeric = (
+        [bool(one.any()) for one in found[name].to_numpy().reshape(len(columns), -1)] for name in found.columns
+    )
+    return some, numeric
