@@ -83,6 +83,33 @@ def test_series_behind_the_first_five_are_drawn_once_they_come_into_sight_and_al
     page.close()
 
 
+LABELLED = """canvas => {
+  const high = 20 * devicePixelRatio, pen = canvas.getContext("2d");
+  const strip = pen.getImageData(0, canvas.height - 28 * devicePixelRatio, canvas.width, high);
+  const alpha = (x, y) => strip.data[4 * (y * strip.width + x) + 3];
+  const inked = Array.from({ length: strip.width }, (_, x) => Array.from({ length: high }, (_, y) => alpha(x, y)));
+  const some = inked.map((column) => column.some((one) => one > 0));
+  return some.filter((one, x) => one && !some.slice(Math.max(0, x - 12), x).some((left) => left)).length;
+}"""
+"""Counts the labels below the last picture: pieces of ink with nothing for 12 pixels to their left."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("first", "step"), [(1, 1), (1, 10), (401, 8), (1801, 1)])
+def test_years_stand_below_the_pictures_of_any_centuries(browser, tmp_path, first, step):
+    """Nothing stood below a record that begins with the year 1, which was taken for 1901, or lasts 1,500 years."""
+    values = np.random.default_rng(1).normal(size=(200, 6)).round(3)
+    table = pl.DataFrame({"time": step * np.arange(200) + first, **{f"s{n}": values[:, n] for n in range(6)}})
+    found = sentinel.analyse(table, time_format="years")
+    page = browser.new_page(viewport={"width": 1100, "height": 800})
+    page.goto(found.report(tmp_path / "x.html").as_uri())
+    figure = page.locator("figure.chart").last
+    figure.scroll_into_view_if_needed()
+    figure.locator("canvas").last.wait_for()
+    assert 4 <= figure.locator("canvas").last.evaluate(LABELLED) <= 16
+    page.close()
+
+
 def test_it_prints_in_few_pages_with_its_pictures(browser, report):
     page = browser.new_page()
     page.goto(report)

@@ -192,6 +192,22 @@ const TIMES = [
   [1, `${TICKS.clock}:{ss}`, `\n${TICKS.day}`, null, `\n${TICKS.day}`, null, null, null, 1], [0.001, "{ss}.{fff}", null, null, null, null, null, null, 1],
 ];
 
+const yearOf = (time) => new Date(time * 1e3).getUTCFullYear();
+const beginOf = (year) => new Date(0).setUTCFullYear(year, 0, 1) / 1e3;
+
+// Labels of the time axis of a record of centuries: uPlot takes the years 0 to 99 for 1900 to 1999, and has no step above a century.
+const YEARS = {
+  incrs: [1e15], // none of its own
+  splits: (u, _, from, to) => {
+    const least = Math.max(1, ((yearOf(to) - yearOf(from)) * 64 * devicePixelRatio) / u.bbox.width), unit = 10 ** Math.floor(Math.log10(least));
+    const step = [1, 2, 5, 10].find((many) => many * unit >= least) * unit, first = Math.ceil(yearOf(from) / step);
+    return Array.from({ length: Math.max(0, Math.floor(yearOf(to) / step) - first + 1) }, (_, n) => beginOf((first + n) * step));
+  },
+  values: (_, splits) => splits.map((time) => `${yearOf(time)}`),
+};
+
+const isOfCenturies = (rows, data) => rows.length > 0 && (rows[0].begin < beginOf(100) || (data.cadence_seconds > 2e6 && rows.at(-1).end - rows[0].begin > 1e10));
+
 // Draws all panels into `place`; `view` gives the seconds shown, [from, to]; `moved` is called with those that a reader
 // drew, null for everything; `hovered` with the time under the pointer.
 export function draw(place, data, { kinds, small, other, view, moved, hovered }) {
@@ -220,7 +236,7 @@ export function draw(place, data, { kinds, small, other, view, moved, hovered })
       cursor: { show: !small, y: false, points: { show: false }, sync: { key: key.key }, drag: { x: true, y: false, setScale: false }, bind: { dblclick: () => () => moved(null) } },
       scales: { x: { time: !data.numbered, auto: false, min, max }, y: { auto: true, ...panel.scale } },
       axes: [
-        { show: last, size: TIME, stroke: look.soft, font: look.font, grid: { show: false }, ticks: { stroke: look.soft, size: 4, width: 1 }, ...(data.numbered ? {} : { values: TIMES }), space: 64, gap: 3 },
+        { show: last, size: TIME, stroke: look.soft, font: look.font, grid: { show: false }, ticks: { stroke: look.soft, size: 4, width: 1 }, ...(data.numbered ? {} : isOfCenturies(rows, data) ? YEARS : { values: TIMES }), space: 64, gap: 3 },
         { size: LEFT, stroke: look.soft, font: look.font, grid: { show: kind === "value" || kind === "spread", stroke: look.line, width: 1 }, ticks: { show: false }, gap: 6, space: 26,
           ...(panel.splits ? { splits: typeof panel.splits === "function" ? panel.splits : () => panel.splits, filter: (_, splits) => splits, values: (_, splits) => splits.map(panel.say) } : {}) },
       ],
