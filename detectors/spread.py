@@ -6,6 +6,8 @@ with `d` the deviation from the predicted level, `sigma` the scale of the tick b
 of the bank and corrected for its start. 0 = as at first, log 4 = twice as wide. A rise of spread alone is more noise or
 larger shocks, not slowing; slowing raises both.
 
+`l` is given from some of those points on, against the ones there are: a longer baseline need not be waited for.
+
 Where past seasons are remembered, the first N points after each gap are the season's own baseline, and what was known
 before is added to it: the points of earlier seasons up to `MEMORY`, but for those at which l was above `QUIET`.
 
@@ -33,7 +35,7 @@ PAST, PAST_POINTS, LATER, LATER_POINTS = range(4)
 MEMORY = 100.0
 """Points of past seasons that count, at most: the season's own should not vanish among them."""
 SOON = 10
-"""Points of a season from which it is judged where as many as a baseline are remembered."""
+"""Points of a season from which it is judged where enough of earlier ones are remembered."""
 QUIET = 1.0
 """Change of spread above which a point is not remembered: a bloom is no baseline."""
 
@@ -51,27 +53,36 @@ class SpreadState(NamedTuple):
     seasons: Floats
     """Sum of the `PAST` points of earlier seasons and their number, the same of the quiet points of this season that
     came `LATER` than its baseline; (series, 4)."""
+    held: NDArray[np.int64]
+    """Points in the sum of the first ones, (series,); an earlier version kept fewer."""
 
 
 class Spread:
     """The spread of many series against their first `baseline` points."""
 
-    def __init__(self, half_life: float, baseline: int, *, remembers: bool = False, threads: int = 1) -> None:
-        if baseline < 2:
-            raise ValueError(f"spread: baseline of {baseline} points; at least 2 are needed")
+    def __init__(
+        self, half_life: float, baseline: int, given_from: int | None = None, *, remembers: bool = False,
+        threads: int = 1,
+    ) -> None:  # fmt: skip
+        """`given_from` = points of the baseline from which it says something; None = all of them."""
+        given_from = baseline if given_from is None else given_from
+        if not 2 <= given_from <= baseline:
+            raise ValueError(f"spread: given from {given_from} of {baseline} points on; 2 points or more, all at most")
         self._keep = memory.forgetting_factor(half_life)
-        self._baseline = baseline
+        self._baseline, self.given_from = baseline, given_from
         self._remembers = remembers
         self._threads = threads
 
     def init(self, series: int) -> SpreadState:
         """Nothing seen."""
-        return SpreadState(np.zeros((series, 3)), np.zeros(series, np.int64), np.zeros((series, 4)))
+        return SpreadState(
+            np.zeros((series, 3)), np.zeros(series, np.int64), np.zeros((series, 4)), np.zeros(series, np.int64)
+        )
 
     def advance(
         self, state: SpreadState, square: Floats, reset: Flags, gap: Flags | None = None
     ) -> tuple[SpreadState, Floats]:
-        """Take in winsorised squares, shape (tick, series), NaN = none; `l`, NaN until the baseline is full.
+        """Take in winsorised squares, shape (tick, series), NaN = none; `l`, NaN until it can be given.
 
         A reset empties a series; one at a `gap` leaves what was seen before as a past that the spread is held against.
 
@@ -85,13 +96,16 @@ class Spread:
                 f"spread: squares of shape {square.shape} and resets of shape {reset.shape} for a state of "
                 f"{state.points.size} series; (tick, {state.points.size}) is needed"
             )
-        new = SpreadState(state.numbers.copy(), state.points.copy(), state.seasons.copy())
+        new = SpreadState(state.numbers.copy(), state.points.copy(), state.seasons.copy(), state.held.copy())
         spread = np.empty(square.shape)
         square, reset = one_layout(square), one_layout(reset)
         gap = np.zeros_like(reset) if gap is None else one_layout(gap)
 
         def run(first: int, last: int) -> None:
-            _advance(square, reset, gap, *new, spread, self._keep, self._baseline, self._remembers, first, last)
+            _advance(
+                square, reset, gap, *new, spread, self._keep, self._baseline, self.given_from, self._remembers,
+                first, last,
+            )  # fmt: skip
 
         share_series(run, square.shape[1], square.shape[0], self._threads)
         return new, spread
@@ -100,28 +114,29 @@ class Spread:
 @compiled
 def _advance(
     square: Floats, reset: Flags, gap: Flags, numbers: Floats, points: NDArray[np.int64], seasons: Floats,
-    spread: Floats, keep: float, baseline: int, remembers: bool, first: int, last: int,
+    held: NDArray[np.int64], spread: Floats, keep: float, baseline: int, given_from: int, remembers: bool, first: int,
+    last: int,
 ) -> None:  # fmt: skip
     for t in range(square.shape[0]):
         for s in range(first, last):
             if reset[t, s]:
-                _end_season(numbers[s], min(points[s], baseline), seasons[s], gap[t, s])
+                _end_season(numbers[s], held[s], seasons[s], gap[t, s])
                 numbers[s, FADING] = numbers[s, WEIGHT] = numbers[s, FIRST] = 0.0
-                points[s] = 0
+                points[s] = held[s] = 0
             q = square[t, s]
             if not math.isnan(q):
                 numbers[s, FADING] = keep * numbers[s, FADING] + q
                 numbers[s, WEIGHT] = keep * numbers[s, WEIGHT] + 1.0
-                if points[s] < baseline:
+                if held[s] < baseline and held[s] == points[s]:
                     numbers[s, FIRST] += q
+                    held[s] += 1
                 points[s] += 1
-            first_points = min(points[s], baseline)
-            soon = points[s] >= SOON and seasons[s, PAST_POINTS] >= baseline
-            if (first_points == baseline or soon) and numbers[s, FIRST] > 0.0 and numbers[s, FADING] > 0.0:
+            soon = points[s] >= SOON and seasons[s, PAST_POINTS] >= given_from
+            if (points[s] >= given_from or soon) and numbers[s, FIRST] > 0.0 and numbers[s, FADING] > 0.0:
                 spread[t, s] = math.log(numbers[s, FADING] / numbers[s, WEIGHT]) - math.log(
-                    (numbers[s, FIRST] + seasons[s, PAST]) / (first_points + seasons[s, PAST_POINTS])
+                    (numbers[s, FIRST] + seasons[s, PAST]) / (held[s] + seasons[s, PAST_POINTS])
                 )
-                if remembers and points[s] > baseline and not math.isnan(q) and spread[t, s] < QUIET:
+                if remembers and points[s] > held[s] and not math.isnan(q) and spread[t, s] < QUIET:
                     seasons[s, LATER] += q
                     seasons[s, LATER_POINTS] += 1.0
             else:

@@ -198,6 +198,8 @@ def _fit(cohort: Cohort, arrays: Mapping[str, NDArray[Any]]) -> CohortState:
     """Build a cohort; a new array is as in new series. ValueError if shapes differ, or one may have been renamed."""
     fresh = cohort.init(arrays["series"])
     found = flatten(fresh)
+    if "spread/points" in arrays and "spread/held" not in arrays:  # its baseline was full as soon as it was given
+        arrays = {**arrays, "spread/held": np.minimum(arrays["spread/points"], cohort.scoring.spread.given_from)}
     added, removed = found.keys() - arrays.keys(), arrays.keys() - found.keys()
     if added and removed:
         raise ValueError(f"{', '.join(sorted(removed))} came, {', '.join(sorted(added))} is needed")

@@ -39,6 +39,7 @@ SHORTEST_SEASON_MEMORY = 120.0
 """Ticks. A season's estimate drifts; small budgets take faster drift for slowing: for seasons of 7 ticks
 false alarms are 1.1 of a budget of 1e-5 with 35 ticks, 0.4 with 120."""
 APART = 0.4
+BASELINE = 120  # points of the spread's baseline
 FEWEST_PAIRS = 10
 """Pairs that the bank needs at least, behind the values from which the level is learnt."""
 STAMPS_FOR_CADENCE = 50
@@ -199,7 +200,7 @@ class Plan:
     @property
     def first_square(self) -> int:
         """Values before the first deviation that the spread takes in."""
-        return PRESETS[self.preset].baseline[0] - 1 if self.preset else UNCLIPPED + 1
+        return PRESETS[self.preset].level_warm_up if self.preset else UNCLIPPED + 1
 
     @property
     def conditioner_warm_up(self) -> int:
@@ -225,14 +226,16 @@ class Plan:
 
     @property
     def baseline(self) -> int:
-        """Points of the spread's baseline: those of the warm-up, but for the first, which seek the level. With a season
-        they begin later, and are fewer."""
+        """Points of the spread's baseline."""
+        return PRESETS[self.preset].baseline if self.preset else max(BASELINE, self.spread_given_from)
+
+    @property
+    def spread_given_from(self) -> int:
+        """Points from which the spread is given: those of the warm-up but the first, which seek the level."""
         if self.preset:
-            first, last = PRESETS[self.preset].baseline
-            return last - first + 1
-        if self.seasons and not self.is_comparison:
-            return self.warm_up_pairs
-        return max(10, self.warm_up - UNCLIPPED - 1)
+            return PRESETS[self.preset].spread_given_from
+        seasonal = self.seasons and not self.is_comparison
+        return self.warm_up_pairs if seasonal else max(10, self.warm_up - UNCLIPPED - 1)
 
     @property
     def warm_up_pairs(self) -> int:

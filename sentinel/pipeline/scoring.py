@@ -130,7 +130,9 @@ class Scoring:
         detectors = [lag1(float(r), plan.half_life) for r in self.thresholds]
         self.bank = Bank(detectors, warm_up=plan.warm_up_pairs, threads=threads)
         self.lattice = Lattice(plan.half_life, threads=threads)
-        self.spread = Spread(plan.spread_half_life, plan.baseline, remembers=plan.keeps, threads=threads)
+        self.spread = Spread(
+            plan.spread_half_life, plan.baseline, plan.spread_given_from, remembers=plan.keeps, threads=threads
+        )
         self.skewness = Skewness(plan.half_life, threads=threads)
         gain = half_life.gain(plan.level_half_life) if plan.conditioning else 0.0
         self._plan = plan

@@ -223,10 +223,9 @@ def describe_bank(plan: Plan, bank: BankSettings, cadence: Cadence) -> Iterator[
         f"cut at {always['winsor']} scales"
     )
     if preset:
-        yield (
-            f"the spread is judged from value {plan.first_square + plan.baseline} of a season on, against the "
-            f"{plan.baseline} before{' and past seasons' if plan.keeps else ''}"
-        )
+        given, first, last = (plan.first_square + n for n in (plan.spread_given_from, 1, plan.baseline))
+        past = " and past seasons" if plan.keeps else ""
+        yield f"the spread is judged from value {given} of a season on, against values {first} to {last}{past}"
     for season, memory_ticks in zip(plan.seasons, plan.season_half_lives, strict=True):
         bins = min(int(always["season_bins"]), math.floor(season))
         too_soon = f"; under {SHORTEST_SEASON_MEMORY:g} ticks, small budgets may not hold"
@@ -273,7 +272,7 @@ def calibration_in_words(rule: PlanRule) -> str:
     if rule.alpha != RISE_MEASURED:
         return f"no budget, no theorem, and not calibrated here; counts as alpha {rule.alpha:g} per tick"
     return (
-        "calibrated: about 0.4 to 1.4 false alarms in the first season of a series, 0.1 to 1.3 in later ones; no "
+        "calibrated: about 0.1 to 1.0 false alarms in the first season of a series, 0.1 to 1.2 in later ones; no "
         f"theorem; counts as alpha {rule.alpha:g} per tick"
     )
 
@@ -302,7 +301,7 @@ def first_verdict_after(plan: Plan) -> int:
 
     def of(rule: PlanRule) -> int:
         if rule.kind == RISE and plan.preset:
-            return plan.first_square + plan.baseline
+            return plan.first_square + plan.spread_given_from
         if rule.kind == SLOWER:
             return max(plan.ready_after, _scales_begin_after(plan) + FIRST_BET)
         if any(part.kind == "spread" or part.relative for part in rule.channels):

@@ -38,6 +38,30 @@ def test_it_is_the_log_of_the_variance_ratio_and_nan_until_the_baseline_is_full(
     assert np.all(np.abs(found[-1] - np.log(4.0)) < 1e-9)
 
 
+def test_a_baseline_goes_on_filling_while_the_spread_is_given() -> None:
+    square = np.concatenate([np.ones((50, 1)), np.full((2_000, 1), 4.0)])
+    spread = Spread(50.0, 100, 50)
+    _, found = spread.advance(spread.init(1), square, np.zeros(square.shape, bool))
+    assert np.isnan(found[:49]).all()
+    assert abs(found[49, 0]) < 1e-12
+    assert abs(found[-1, 0] - np.log(4.0 / 2.5)) < 1e-9
+
+
+@given(st.integers(0, 2**32), st.integers(2, 40))
+def test_once_it_is_full_it_does_not_matter_from_when_on_it_was_given(seed: int, given_from: int) -> None:
+    square, reset = squares(200, 3, seed)
+    waits, soon = Spread(30.0, 40), Spread(30.0, 40, given_from)
+    (_, late), (_, early) = (one.advance(one.init(3), square, reset) for one in (waits, soon))
+    full = ~np.isnan(late)
+    assert early[full].tobytes() == late[full].tobytes()
+
+
+@pytest.mark.parametrize("given_from", [1, 31])
+def test_a_spread_cannot_be_given_from_more_points_than_its_baseline_has_or_from_one(given_from: int) -> None:
+    with pytest.raises(ValueError, match=f"spread: given from {given_from} of 30 points on"):
+        Spread(50.0, 30, given_from)
+
+
 def test_the_unit_of_the_series_does_not_matter() -> None:
     spread, (square, reset) = Spread(50.0, 30), squares(300, 3, 1)
     _, one = spread.advance(spread.init(3), square, reset)

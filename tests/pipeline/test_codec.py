@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.spread import FIRST
 from sentinel.config import BankSettings, Settings
 from sentinel.domain.errors import StateError
 from sentinel.pipeline.codec import FORMAT, UnreadableState, digest, from_arrays, to_arrays
@@ -146,6 +148,21 @@ def test_a_state_from_before_left_out_values_had_names_is_read_and_keeps_their_c
     assert found.cohorts[0].conditioner.far[:, :11].tobytes() == far[:, :11].tobytes()
     assert [values_left_out(row) for row in found.cohorts[0].conditioner.far] == [(), ()]
     through(Pipeline(hourly(**BASE)), [batch_of(ar1(3, 0.5, 50, 2), first_tick=150)], state=found)
+
+
+def test_a_state_whose_baseline_of_the_spread_was_full_as_soon_as_it_was_given_goes_on_with_that_baseline() -> None:
+    pipeline = Pipeline(hourly(**BASE))
+    arrays, header = to_arrays(seen(hourly(**BASE), series=2))
+    before = {name: array for name, array in arrays.items() if name != "cohort/0/spread/held"}
+    found = from_arrays(pipeline, before, header)
+    given_from = found.keys[0][0].spread_given_from
+    assert found.cohorts[0].spread.points.min() > given_from
+    assert found.cohorts[0].spread.held.tolist() == [given_from] * 2
+    more = replace(batch_of(ar1(3, 0.5, 50, 2), first_tick=150), new_series=())
+    later = through(pipeline, [more], state=found).state.cohorts[0].spread
+    assert (later.points >= found.cohorts[0].spread.points + 50).all()
+    assert later.held.tolist() == [given_from] * 2
+    assert later.numbers[:, FIRST].tolist() == found.cohorts[0].spread.numbers[:, FIRST].tolist()
 
 
 def test_a_state_that_does_not_fit_is_to_be_replayed_and_is_no_crash() -> None:
