@@ -369,9 +369,10 @@ def _channel_in_words(plan: Plan, rule: PlanRule, part: PlanChannel, weight: flo
         return f"a rise of the modulus to {reached:.4g} is seen after {_about(ticks, alpha, cadence)}"
     seen_as = detrending.below(threshold, half_life.gain(level)) if part.below and level is not None else threshold
     ticks = lag1_delay(seen_as, reached, alpha, below=part.below, level_half_life=level, bets=rule.bets)
-    seen = f"a {'fall' if part.below else 'jump'} to {reached:.4g} is seen after {_about(ticks, alpha, cadence)}"
-    back = 2.0 * threshold - reached
-    if len(rule.channels) > 1 or not -1.0 < back < 1.0:
+    rate = math.log(reached) / math.log(threshold) if threshold > 0.0 and not part.below else math.nan
+    much = "" if math.isnan(rate) else f" ({rate:.2g} of the return rate at {threshold:g})"
+    seen = f"a {'fall' if part.below else 'jump'} to {reached:.4g}{much} is seen after {_about(ticks, alpha, cadence)}"
+    if len(rule.channels) > 1 or not -1.0 < (back := 2.0 * threshold - reached) < 1.0:
         return seen
     ticks = lag1_delay(seen_as, back, rule.clear, below=not part.below, level_half_life=level, bets=rule.bets)
     return f"{seen}; once it is back at {back:.4g}, the alarm ends within {_about(ticks, rule.clear, cadence)}"
