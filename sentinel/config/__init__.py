@@ -22,6 +22,7 @@ from sentinel.config.loading import (
     load,
     load_web_file,
     schema_text,
+    settings_text,
     to_record,
     with_events,
 )
@@ -125,6 +126,7 @@ __all__ = [
     "parse_moment",
     "read_event",
     "schema_text",
+    "settings_text",
     "to_record",
     "with_events",
 ]  # fmt: skip

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
 from pydantic import BaseModel, ValidationError
 
 from sentinel.config.alarms import AlarmSettings
 from sentinel.config.events import EventsFile, read_files
 from sentinel.config.faults import Faults, fault_line, faults_of
+from sentinel.config.secrets import hide_queries
 from sentinel.config.series import BankSettings, SeriesSettings
 from sentinel.config.settings import Settings
 from sentinel.config.tree import Node, Reader, TreeError, find
@@ -183,6 +185,12 @@ def _merge(into: Node, tree: Node, path: KeyPath, faults: Faults) -> None:
 def _mapping(node: Node) -> dict[str, Node]:
     assert isinstance(node.content, dict)
     return node.content
+
+
+def settings_text(settings: Settings) -> str:
+    """Write settings as YAML, all keys in their order, without what is behind `?` in addresses."""
+    keys = settings.model_dump(mode="json")
+    return hide_queries(yaml.safe_dump(keys, sort_keys=False, allow_unicode=True, width=100, default_flow_style=None))
 
 
 def to_record(settings: Settings) -> dict[str, Any]:

@@ -64,6 +64,8 @@ class SourceStatus:
     last_failure_us: int = NEVER_US
     up: bool = False
     """The last fetch succeeded."""
+    failure: str = ""
+    """Why the last fetch failed; empty if it succeeded."""
     in_flight_us: int | None = None
     """When the fetch or the start that has not ended yet began."""
     fetches: int = 0

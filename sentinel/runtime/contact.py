@@ -35,7 +35,6 @@ class Contact:
         name = source.name
         self._name, self._inbox, self._metrics, self._clock, self._stopping = name, inbox, metrics, clock, stopping
         self._status = statuses.setdefault(source.id, SourceStatus(name))
-        self._failure = ""
         self._complaints: tuple[str, ...] = ()
         self._hang_said = False
         metrics.source_fetches.inc(0, source=name)
@@ -86,9 +85,9 @@ class Contact:
         self._status.up, self._status.last_success_us = True, now_us
         self._metrics.source_up.set(1, source=self._name)
         self._metrics.source_last_success.set(now_us / MICROSECONDS, source=self._name)
-        if self._failure:
+        if self._status.failure:
             logger.info("source is back", extra={"source": self._name})
-            self._failure = ""
+            self._status.failure = ""
 
     def catch_up(self, more: bool) -> None:
         """Note if it has more to tell at once."""
@@ -103,8 +102,8 @@ class Contact:
         self._status.failed += 1
         self._metrics.source_fetch_failures.inc(source=self._name)
         self._metrics.source_up.set(0, source=self._name)
-        if why != self._failure:
+        if why != self._status.failure:
             # A fault of the program, not of the source, is logged with its place.
             level, trace = (logging.WARNING, None) if is_expected else (logging.ERROR, error)
             logger.log(level, what, extra={"source": self._name, "why": why}, exc_info=trace)
-            self._failure = why
+            self._status.failure = why

@@ -28,9 +28,9 @@ from sentinel.config import (
     identity,
     is_loopback,
     load,
+    settings_text,
     with_events,
 )
-from sentinel.config.secrets import hide_queries
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import ConfigError, StateError
 from sentinel.domain.metrics import Metrics
@@ -115,7 +115,7 @@ class Daemon:
         access = Access(
             snapshot=lambda: self.engine.snapshot, sources=lambda: tuple(self.engine.sources.values()),
             not_ready=self._why_not_ready, metrics=self._expose,
-            settings_text=lambda: hide_queries(self.engine.settings.model_dump_json(indent=2)),
+            settings_text=lambda: settings_text(self.engine.settings),
             events=lambda: self.engine.events, observations=self._observations,
             state_dir=str(settings.daemon.state_dir), history_series=settings.web.history_series,
             restart_required=lambda: self.restart_required,

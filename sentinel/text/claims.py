@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from math import ceil, exp, isfinite, isnan, log, log10, nan
+from math import ceil, exp, floor, isfinite, isnan, log, log10, nan
 
 from sentinel.config import RISE, SLOWER
 from sentinel.domain.channels import CLAIMS, Estimates
@@ -85,14 +85,17 @@ def evidence_share(rule: RuleView) -> float:
 
 
 def evidence_in_words(rule: RuleView) -> str:
-    """Say how far evidence is from its alarm line: `past the alarm line`, `1/40 of an alarm`."""
+    """Say how far evidence is from its alarm line: `past the alarm line`, `88 % of an alarm`, `1/40 of an alarm`."""
     if isnan(rule.evidence):
         return "not ready"
     if rule.held:
         return "held: so from its start"
     if rule.evidence >= 0:
         return "past the alarm line"
-    return "none" if rule.evidence <= FLOOR else f"1/{ceil(10**-rule.evidence):,} of an alarm"
+    if rule.evidence <= FLOOR:
+        return "none"
+    share = 10.0**rule.evidence
+    return (f"{floor(100.0 * share)} %" if share > 0.5 else f"1/{ceil(1.0 / share):,}") + " of an alarm"
 
 
 def rule_budget_in_words(kind: str, alpha: float, *, short: bool = False) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from sentinel.config import Settings, load
+from sentinel.config import Settings, load, settings_text
 from sentinel.config.faults import Faults
 from sentinel.config.tree import Node, Reader
 from sentinel.simulate import SYSTEMS
@@ -87,6 +87,13 @@ def test_every_other_key_of_the_full_file_has_a_comment_or_is_required() -> None
         field = type(part).model_fields[key]
         again = any(key == other and "#" in LINES[number - 1] for other, number, _ in all_keys())
         assert isinstance(part, Settings) or field.is_required() or again, key
+
+
+@pytest.mark.parametrize("name", ["sentinel.yaml", "sentinel.full.yaml", "lakes.yaml"])
+def test_settings_that_are_shown_can_be_used_as_they_stand(name: str, tmp_path: Path) -> None:
+    shown = tmp_path / "shown.yaml"
+    shown.write_text(settings_text(settings := load(CONFIG / name)))
+    assert load(shown) == settings
 
 
 @pytest.mark.parametrize("name", ["sentinel.yaml", "sentinel.full.yaml"])

@@ -140,7 +140,13 @@ def test_learning_says_how_many_ticks_are_missing_and_why(snapshot) -> None:
 
 @pytest.mark.parametrize(
     ("evidence", "words", "share"),
-    [(nan, "not ready", nan), (-6.0, "none", 0.0), (-2.0, "1/100 of an alarm", 0.5), (0.0, "past the alarm line", 1.0)],
+    [
+        (nan, "not ready", nan),
+        (-6.0, "none", 0.0),
+        (-2.0, "1/100 of an alarm", 0.5),
+        (-0.0526, "88 % of an alarm", 0.98685),
+        (0.0, "past the alarm line", 1.0),
+    ],
 )
 def test_evidence_is_a_part_of_an_alarm(evidence: float, words: str, share: float) -> None:
     rule = replace(RULE, evidence=evidence)

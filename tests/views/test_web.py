@@ -180,19 +180,23 @@ def test_each_site_says_who_alarms_and_a_site_that_cannot_alarm_says_why(client,
     assert "and 3 more sites" in words_of(client.get("/").text)
 
 
-def test_the_table_of_sources_shows_the_facts_of_those_that_have_answered_or_failed(client, daemon) -> None:
+def test_the_table_of_sources_shows_the_facts_and_why_one_fails(client, daemon) -> None:
     daemon.sources = [
         SourceStatus("silent"),
         SourceStatus("hanging", in_flight_us=-259_200_000_000),
         SourceStatus("old", last_success_us=5, up=True, fetches=4, accepted=1_200, late=3, newest_us=-259_200_000_000),
-        SourceStatus("gone", last_failure_us=5, fetches=2, failed=2, refused=1),
+        SourceStatus("gone", last_failure_us=5, fetches=2, failed=2, refused=1, rejected=7, failure="no such <file>"),
+        SourceStatus("lost", last_success_us=5, last_failure_us=6, fetches=2, failed=1, failure="closed"),
+        SourceStatus("sent", last_success_us=5, up=True),
     ]
     table = client.get("/sources").text.partition("<h1")[2].partition("</main>")[0]
-    rows = [words_of(row).split() for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]]
+    rows = [" ".join(words_of(row).split()) for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]]
     assert rows == [
-        ["gone", "failed", "2", "3", "0", "0", "none", "yet"],
-        ["hanging", *words_of("none has ended yet; in flight since 1969-12-29").split(), *"0000", "none", "yet"],
-        ["old", "succeeded", "4", "0", "1,200", "3", "1969-12-29"],
+        "gone failed no such &lt;file&gt; 2 3 0 7 0 none yet",
+        f"hanging {words_of('none has ended yet; in flight since 1969-12-29')} 0 0 0 0 0 none yet",
+        "lost failed closed; it succeeded last 1970-01-01 2 1 0 0 0 none yet",
+        "old succeeded 4 0 1,200 0 3 1969-12-29",
+        "sent nothing has come yet 0 0 0 0 0 none yet",
     ]
 
 

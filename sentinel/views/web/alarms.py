@@ -73,9 +73,15 @@ def _picture(snapshot: Snapshot, alarm: ShownAlarm) -> Picture | None:
     if whole is None or view is None or isnan(view.half_life_ticks):
         return None
     before_us = round(HALF_LIVES * view.half_life_ticks * view.cadence_seconds * MICROSECONDS)
-    ended_us = int(alarm.cleared["time_us"]) if alarm.cleared else int(whole.time_us[-1])
+    last_us = int(whole.time_us[-1])
+    ended_us = int(alarm.cleared["time_us"]) if alarm.cleared else last_us
     sentence = f"From {moment_in_words(raised_us - before_us)}, ten half-lives before the alarm."
-    return Picture(name, sentence, raised_us - before_us, max(ended_us, raised_us) + before_us // HALF_LIVES)
+    return Picture(
+        name,
+        sentence,
+        raised_us - before_us,
+        min(max(ended_us, raised_us) + before_us // HALF_LIVES, max(last_us, raised_us)),
+    )
 
 
 def routes(access: pages.Access) -> list[Route]:
