@@ -98,6 +98,15 @@ class PipelineState:
             cohort_of[members.series], row_of[members.series] = at, np.arange(members.series.size)
         return replace(self, keys=tuple(keys), cohorts=tuple(cohorts), cohort_of=cohort_of, row_of=row_of)
 
+    def newest_us(self) -> dict[str, int]:
+        """Give the newest event time of each source that has brought a series, by its id."""
+        newest = np.full(len(self.sources), NEVER)
+        for members in self.cohorts:
+            np.maximum.at(newest, self.source_of[members.series], members.grid.newest_us)
+        for number, (time_us, _) in self.waiting.items():
+            np.maximum.at(newest, self.source_of[number], time_us.max(initial=NEVER))
+        return {name: us for name, us in zip(self.sources, newest.tolist(), strict=True) if us != NEVER}
+
     def kept_since_us(self, ticks: int, now_us: int) -> Ints:
         """Find for each series of the journal the time from which on its last `ticks` ticks are kept.
 

@@ -104,6 +104,7 @@ class Engine:
         if self._replica.settings != self._divide(self.settings) or self._journal.settings() is None:
             self._change(self.settings)
         self.corrected, self.amended = self._journal.corrected(), self._journal.amended(READABLE)
+        self._accounts.resume(self.state)
         self.outbox.begin()
         self.drill.resume()
         self.events = find_shown(self._journal)
@@ -383,8 +384,7 @@ class Engine:
 
     def _publish(self) -> None:
         """Take a new snapshot and beat."""
-        began = perf_counter()
-        metrics = self._metrics
+        began, metrics = perf_counter(), self._metrics
         metrics.inbox_observations.set(self.waiting())
         metrics.inbox_capacity_observations.set(self._inbox.capacity)
         metrics.engine_turns.inc()

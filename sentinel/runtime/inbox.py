@@ -254,9 +254,18 @@ class Accounts:
         status.accepted += accepted
         status.rejected += sum(frame.rejected.values())
         if accepted:
-            newest = int(committed.time_us.max())
-            status.newest_us = newest if status.newest_us is None else max(newest, status.newest_us)
-            metrics.source_last_observation.set(status.newest_us / MICROSECONDS, source=name)
+            self._note_newest(frame.source, int(committed.time_us.max()))
+
+    def resume(self, state: PipelineState) -> None:
+        """Note what a restored state knows of the sources: what they brought before is not nothing."""
+        for source, newest_us in state.newest_us().items():
+            if source in self.labels:
+                self._note_newest(source, newest_us)
+
+    def _note_newest(self, source: str, newest_us: int) -> None:
+        status = self._status(source)
+        status.newest_us = newest_us if status.newest_us is None else max(newest_us, status.newest_us)
+        self._metrics.source_last_observation.set(status.newest_us / MICROSECONDS, source=self._label(source))
 
     def count_too_old(self, counts: Mapping[str, int]) -> None:
         """Count by source the corrections of values too old to be computed anew, and log it."""

@@ -181,3 +181,24 @@ def test_a_checkpoint_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     rewrite(tmp_path, format=99)
     with pytest.raises(StateError, match=r"^checkpoint: state format 99; .*; start the sentinel that wrote"):
         Rig(tmp_path)
+
+
+def test_after_a_restart_the_newest_observation_of_a_source_is_known(tmp_path: Path) -> None:
+    # Bug: "none yet" stood on the page of a daily source for a day after each restart, and the panel of ages was empty.
+    chosen = CHOSEN | {
+        "sources": [{"kind": "push", "name": "buoys"}, {"kind": "csv", "name": "other", "path": "o.csv"}]
+    }
+    first = Rig(tmp_path, chosen)
+    first.feed(frame(0, 80))
+    newest_us = first.engine.sources["buoys"].newest_us
+    first.engine.checkpoint()
+    single = pl.DataFrame([("x", 90 * HOUR_US, 1.0)], schema=OBSERVATIONS, orient="row")
+    first.feed(Frame("other", single, {"at": 1}, rejected={}))
+    first.journal.close()
+    again = Rig(tmp_path, chosen)
+    assert again.engine.sources["buoys"].newest_us == newest_us == 79 * HOUR_US
+    assert again.count("source_last_observation_timestamp_seconds", source="buoys") == 79 * 3_600
+    assert again.engine.sources["other"].newest_us == 90 * HOUR_US, "its cadence is not known yet"
+    again.journal.close()
+    without = Rig(tmp_path, chosen | {"sources": chosen["sources"][1:]})
+    assert "buoys" not in without.engine.sources
