@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import isfinite, isnan, log
+from math import inf, isfinite, isnan, log
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -60,19 +60,31 @@ def main(args: argparse.Namespace) -> int:
             print(_list_as_json(alarms) if args.json else "\n".join(map(visible, _list_in_words(alarms, folder))))
             return 0
         chosen = choose(alarms, args.alarm, folder)
-        trace, missing = None, ""
-        try:
-            trace = retrace(journal, chosen.raised)
-        except StateError as error:  # what was kept is explained all the same
-            missing = str(error)
-        recorded = journal.settings()
+        trace, missing, now = _again(journal, chosen)
     findings = find(trace)
-    now = fingerprint(from_record(recorded["settings"], lambda _line: None)) if recorded else ""
     if args.json:
         print(json.dumps(as_json(chosen, trace, findings, missing), indent=2, allow_nan=False))
     else:
         print("\n".join(map(visible, in_words(chosen, trace, findings, missing, folder, now))))
     return 0
+
+
+def explanation(folder: Path, alarm: str, seconds: float = 20.0) -> str:
+    """Explain an alarm for a page of the daemon, which has so much time for it. UsageError: it is not known."""
+    with Journal.open(folder, read_only=True) as journal:
+        chosen = choose(known_alarms(journal), alarm, folder)
+        trace, missing, now = _again(journal, chosen, seconds)
+    return "\n".join(in_words(chosen, trace, find(trace), missing, folder, now))
+
+
+def _again(journal: Journal, chosen: Known, seconds: float = inf) -> tuple[Trace | None, str, str]:
+    """Compute an alarm anew; give that or why it cannot be done, and the fingerprint of the settings in force."""
+    trace, missing, recorded = None, "", journal.settings()
+    try:
+        trace = retrace(journal, chosen.raised, seconds)
+    except StateError as error:  # what was kept is explained all the same
+        missing = str(error)
+    return trace, missing, fingerprint(from_record(recorded["settings"], lambda _line: None)) if recorded else ""
 
 
 def _explain_backtest(args: argparse.Namespace, folder: Path) -> int:

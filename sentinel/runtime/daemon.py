@@ -90,7 +90,7 @@ class Daemon:
 
     def __init__(
         self, settings: Settings, *, clock: Clock | None = None, path: Path | None = None,
-        metrics: Metrics | None = None,
+        metrics: Metrics | None = None, explain: Callable[[Path, str], str] | None = None,
     ) -> None:  # fmt: skip
         self._settings, self._path, self._clock = settings, path, clock or Clock()
         self.metrics = metrics or Metrics()
@@ -121,6 +121,7 @@ class Daemon:
             restart_required=lambda: self.restart_required,
             is_ending=lambda: self._stop, drill=lambda: self.engine.drill.view,
             failures=lambda: self.engine.outbox.failures(),
+            explain=explain and (lambda alarm: explain(settings.daemon.state_dir, alarm)),
         )  # fmt: skip
         self._push: Push | None = None
         self._guard = _guard(settings.web)
@@ -360,14 +361,14 @@ def _log_notice(line: str) -> None:
     logger.warning("an old key in the configuration", extra={"notice": line})
 
 
-def main(args: argparse.Namespace) -> int:
+def main(args: argparse.Namespace, explain: Callable[[Path, str], str] | None = None) -> int:
     """Run the daemon until it is told to stop: `sentinel run CONFIG`."""
     path = Path(args.config)
     notices: list[str] = []
     settings = with_events(load(path, notices.append))
     metrics = Metrics()
     logs.set_up(settings.log.level, settings.log.format, metrics)
-    daemon = Daemon(settings, path=path, metrics=metrics)
+    daemon = Daemon(settings, path=path, metrics=metrics, explain=explain)
     for line in notices:
         _log_notice(line)
     for number in (signal.SIGTERM, signal.SIGINT):

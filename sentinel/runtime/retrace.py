@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -125,20 +127,21 @@ class _Watch:
         return TracedTicks(end_us, gap, value, residual, evidence, Estimates(*estimates))
 
 
-def retrace(journal: Journal, kept: KeptEvent) -> Trace:
+def retrace(journal: Journal, kept: KeptEvent, seconds: float = inf) -> Trace:
     """Replay the journal up to the batch that raised an alarm, given its event.
 
     Raises JournalTooShort where neither the journal nor a checkpoint reaches back, StateError where the file is
-    damaged.
+    damaged or it would take longer than `seconds`.
     """
     body = kept.body
     names = next((names for names in journal.renamed() if body["series"] in names), (body["series"],))
     own = [number for number, name, _ in journal.series() if name == names[0]]
     alone = own if "members" not in body else []
+    until = monotonic() + seconds
     try:
-        return _replay(journal, kept, names, alone, whole=True)
+        return _replay(journal, kept, names, alone, until, whole=True)
     except JournalForgotten as error:
-        trace = _replay(journal, kept, names, (), whole=False) if "amended" not in body else None
+        trace = _replay(journal, kept, names, (), until, whole=False) if "amended" not in body else None
         if trace is not None and trace.from_batch:
             return trace
         arrived = "" if kept.arrival_us is None else f", which arrived {moment_in_words(kept.arrival_us)},"
@@ -149,7 +152,7 @@ def retrace(journal: Journal, kept: KeptEvent) -> Trace:
 
 
 def _replay(
-    journal: Journal, kept: KeptEvent, names: Sequence[str], alone: Sequence[int], *, whole: bool
+    journal: Journal, kept: KeptEvent, names: Sequence[str], alone: Sequence[int], until: float, *, whole: bool
 ) -> Trace:  # fmt: skip
     """Replay from the beginning, or else from the newest checkpoint before the alarm, if there is one."""
     body = kept.body
@@ -172,6 +175,8 @@ def _replay(
     for joined in group_joined(batches):
         if joined[0].batch > kept.batch:
             break
+        if monotonic() > until:
+            raise StateError("it takes too long to be done here; `sentinel explain` takes its time")
         result = replica.apply(*(only(committed, alone) if alone else committed for committed in joined))
         last = joined[-1].batch
         events: tuple[AlarmEvent | SiteEvent, ...] = (*result.events, *result.sites)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sentinel.commands.explain import explanation
 from sentinel.commands.main import entry_point
 from tests.pipeline.streams import HOUR_US
 from tests.runtime.rig import CHOSEN, Rig, frame
@@ -57,6 +58,16 @@ def test_every_alarm_that_is_listed_can_be_explained_and_replayed(capsys, state:
         code, out, _ = run(capsys, "replay", str(one["alarm"]), "--state", str(state))
         assert code == 0
         assert out.endswith("the same as was sent, bit for bit\n")
+
+
+def test_the_page_of_the_daemon_says_what_the_command_says_or_that_it_takes_too_long(capsys, state: Path) -> None:
+    alarm = str(alarms(capsys, state)[0]["alarm"])
+    _, out, _ = run(capsys, "explain", alarm, "--state", str(state))
+    assert explanation(state, alarm) == out.rstrip()
+    assert "both sides" in out
+    hurried = " ".join(explanation(state, alarm, seconds=0.0).split())
+    assert "what was claimed" in hurried
+    assert "both sides, the state's digest: it takes too long" in hurried
 
 
 def test_as_of_tells_what_was_known_then_and_no_more(capsys, state: Path) -> None:

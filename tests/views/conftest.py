@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +30,7 @@ class FakeDaemon:
     events: Sequence[Mapping[str, Any]] = ()
     observations: Observations = lambda _: nullcontext(iter(()))
     failures: Mapping[str, str] = field(default_factory=dict)
+    explain: Callable[[str], str] = "<b>why</b> {}".format
 
     def access(self) -> Access:
         return Access(
@@ -38,6 +39,7 @@ class FakeDaemon:
             lambda accept: self._exposition().render(accept) if self.restored else None,
             events=lambda: self.events, observations=lambda name: self.observations(name),
             state_dir="/var/lib/sentinel", failures=lambda: self.failures,
+            explain=lambda alarm: self.explain(alarm),
         )  # fmt: skip
 
     def _exposition(self) -> Exposition:
@@ -59,7 +61,7 @@ def service(snapshot) -> Iterator[tuple[FakeDaemon, WebServer]]:
 def daemon(service, snapshot, metrics) -> FakeDaemon:
     daemon, _ = service
     daemon.snapshot, daemon.metrics, daemon.sources, daemon.not_ready = snapshot, metrics, (), ()
-    daemon.restored, daemon.events = True, ()
+    daemon.restored, daemon.events, daemon.explain = True, (), FakeDaemon.explain
     return daemon
 
 

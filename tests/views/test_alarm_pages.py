@@ -7,7 +7,11 @@ import re
 from dataclasses import replace
 from math import nan
 from pathlib import Path
+from threading import Event, Thread
 
+import httpx
+
+from sentinel.domain.errors import StateError
 from tests.runtime.rig import CHOSEN, Rig, Sink, frame
 
 SITES = CHOSEN | {"sites": [{"name": "lake", "match": "s*", "k": 2}]}
@@ -87,3 +91,33 @@ def test_without_alarms_the_list_says_so_and_an_unknown_alarm_is_404(client) -> 
     answer = client.get("/alarms/nothing")
     assert answer.status_code == 404
     assert "sentinel explain" in answer.text
+
+
+def test_an_alarm_is_explained_on_a_page_one_at_a_time(client, daemon, tmp_path: Path) -> None:
+    rig = Rig(tmp_path, out=Sink())
+    rig.feed(frame(0, 230))
+    daemon.events = rig.engine.events
+    alarm = daemon.events[0]["alarm_id"]
+    assert f'href="/alarms/{alarm}/explanation"' in client.get(f"/alarms/{alarm}").text
+    assert f"&lt;b&gt;why&lt;/b&gt; {alarm}" in client.get(f"/alarms/{alarm}/explanation").text
+    assert client.get("/alarms/nope/explanation").status_code == 404
+    begun, end = Event(), Event()
+
+    def explain(_: str) -> str:
+        begun.set()
+        end.wait(10)
+        raise StateError("the journal is damaged")
+
+    daemon.explain = explain
+    answers: list[httpx.Response] = []
+    path = f"{client.base_url}/alarms/{alarm}/explanation"
+    other = Thread(target=lambda: answers.append(httpx.get(path, verify=False)))
+    other.start()
+    assert begun.wait(10)
+    assert client.get(f"/alarms/{alarm}/explanation").status_code == 503
+    end.set()
+    other.join(10)
+    assert answers[0].status_code == 503
+    assert "the journal is damaged" in answers[0].text
+    daemon.explain = str
+    assert client.get(f"/alarms/{alarm}/explanation").status_code == 200, "the next one may be explained"

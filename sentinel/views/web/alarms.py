@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from math import isnan
+from threading import Lock
 from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
@@ -13,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sentinel.domain.clock import MICROSECONDS
+from sentinel.domain.errors import SentinelError
 from sentinel.domain.spans import moment_in_words
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text.receipts import claim_rows, moment, receipt_rows, standing
@@ -86,6 +88,7 @@ def _picture(snapshot: Snapshot, alarm: ShownAlarm) -> Picture | None:
 
 def routes(access: pages.Access) -> list[Route]:
     """Give the routes of the list and of one alarm."""
+    room = Lock()  # each explanation reads through the journal
 
     def show_list(_: Request) -> Response:
         found = pair(access.events())
@@ -103,8 +106,22 @@ def routes(access: pages.Access) -> list[Route]:
         return pages.render(
             "alarm.html", alarm=one, picture=_picture(access.snapshot(), one), claim=list(claim_rows(one.raised)),
             receipt=list(receipt_rows(one.raised)), state_dir=access.state_dir, has_page="members" not in one.raised,
+            can_explain=access.explain is not None,
             on_hold=one.cleared is None and access.snapshot().is_on_hold(str(one.raised["series"])),
         )  # fmt: skip
+
+    def explain(request: Request) -> Response:
+        one = find(request)
+        if access.explain is None:
+            raise HTTPException(404, "Here sentinel explain explains alarms")
+        if not room.acquire(blocking=False):
+            raise HTTPException(503, "Another alarm is being explained; try again in a moment", {"retry-after": "5"})
+        try:
+            return pages.render("explanation.html", alarm=one, text=access.explain(one.raised["alarm_id"]))
+        except SentinelError as error:
+            raise HTTPException(503, f"It cannot be explained now: {error}") from error
+        finally:
+            room.release()
 
     def give_receipt(request: Request) -> Response:
         one = find(request)
@@ -113,6 +130,6 @@ def routes(access: pages.Access) -> list[Route]:
         return Response(json.dumps(receipt, indent=2), media_type="application/json")
 
     return [
-        Route("/alarms", show_list), Route("/alarms/{alarm}", show_one),
+        Route("/alarms", show_list), Route("/alarms/{alarm}", show_one), Route("/alarms/{alarm}/explanation", explain),
         Route("/api/v1/alarms/{alarm}", give_receipt),
     ]  # fmt: skip

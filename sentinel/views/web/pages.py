@@ -73,6 +73,8 @@ class Access:
     """Opens what the journal keeps of the series of that name."""
     drill: Callable[[], DrillView] = DrillView
     """The present drill, or the last one."""
+    explain: Callable[[str], str] | None = None
+    """Explains the alarm of that id in lines, computed anew from the journal."""
     failures: Callable[[], Mapping[str, str]] = dict
     """Why the last try failed, of each receiver with which it did."""
     history_series: int = 1_000
