@@ -204,12 +204,14 @@ class Journal:
 
         Of each its batch, the batch up to which corrections are in it, and that up to which values were too old. A
         replay leaves states as they were where it cannot read new ones, so those facts are not among them: the values
-        are to take effect yet. Nor are those of 0.2.0, which judged alarms and had no states.
+        are to take effect yet. Nor are those of 0.2.0, which judged alarms and had no states, nor those that others
+        complete.
         """
         # The states in them are large, and are not wanted. Format 5 did not stand beside the first ones.
         query = (
             "SELECT id, json_extract(payload, '$.until'), coalesce(json_extract(payload, '$.reach'), 0) FROM batch"
             " WHERE kind = 'operator' AND json_extract(payload, '$.action') = ?"
+            " AND json_type(payload, '$.more') IS NULL"
             " AND (json_extract(payload, '$.state') = '' OR json_type(payload, '$.state') IS NOT NULL"
             " AND coalesce(json_extract(payload, '$.format'), 5) IN (SELECT value FROM json_each(?))) ORDER BY id"
         )

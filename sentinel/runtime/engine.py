@@ -45,8 +45,7 @@ TURN_SECONDS = 1.0
 """A turn takes in frames for about this long, then tells the world."""
 MOST_TOGETHER, OBSERVATIONS_TOGETHER = 1_000, 50_000
 """Frames that wait, and their observations, that are committed together at most."""
-RETRY_SECONDS = 1.0
-CHECKPOINT_RETRY_SECONDS = 30.0
+RETRY_SECONDS, CHECKPOINT_RETRY_SECONDS = 1.0, 30.0
 _UNWRITABLE = (JournalFull, JournalUnwritable)
 
 
@@ -151,13 +150,15 @@ class Engine:
 
     def _act(self) -> None:
         """Journal what operators have asked for, and series computed anew; what the journal cannot take now waits."""
-        while self._recomputed:
-            fact = self._recomputed[0].conclude(self._journal, self._replica.state)
-            committed = fact and self._journal.record("operator", fact, self._clock.now_us())
-            self._recomputed.popleft().is_done = True
-            if fact and committed:
+        if self._recomputed:
+            found = self._recomputed[0]
+            committed = found.record(self._journal, self._replica.state, self._clock.now_us())
+            if found.is_done:
+                self._recomputed.popleft()
+                self.amended = found.until if committed else self.amended
+            if committed:
                 self._apply(committed)
-                self._accounts.count_too_old(fact["too_old"])
+                self._accounts.count_too_old(committed.payload["too_old"])
         while self._asked:
             request, answer = self._asked[0]
             try:
@@ -322,7 +323,6 @@ class Engine:
                 acted = events_of(committed.payload, committed.batch, committed.arrival_us)
                 self._journal.append_events(acted, (), committed.batch)
                 bodies += acted
-                self.amended = max(self.amended, int(committed.payload.get("until", 0)))
             if self._replica.digests:
                 self._journal.append_digests(self._replica.digests)
                 self._replica.digests.clear()

@@ -20,7 +20,7 @@ from sentinel.config import Settings, fingerprint
 from sentinel.domain.acting import AMENDED
 from sentinel.domain.errors import StateError
 from sentinel.domain.events import WITHDRAWN
-from sentinel.journal import Corrected, Journal, JournalForgotten, group_joined
+from sentinel.journal import Committed, Corrected, Journal, JournalForgotten, group_joined
 from sentinel.pipeline.arrays import Flags, Ints
 from sentinel.pipeline.codec import FORMAT, READABLE
 from sentinel.pipeline.grafting import cut, find_affected, to_text
@@ -31,6 +31,9 @@ from sentinel.runtime.retrace import only
 from sentinel.text.claims import body_of
 
 logger = logging.getLogger(__name__)
+
+AT_ONCE = 500
+"""Series that take the place of others in one fact: the engine is held only so long, and takes in frames between."""
 
 
 @dataclass(slots=True)
@@ -57,8 +60,10 @@ class Recomputed:
     """More series have to be read than were known at first."""
     size: int = 0
     """Bytes that it has added to the journal."""
+    placed: set[str] = field(default_factory=set)
+    """Series that have been taken over."""
     is_done: bool = False
-    """The engine has taken it over, or it is outdated."""
+    """The engine has taken all over, or it is outdated."""
     bodies: list[Body] = field(default_factory=list)
     """Events that followed."""
 
@@ -73,30 +78,45 @@ class Recomputed:
             self.bodies += [body_of(event) | settings for event in result.events]
             self.batch = joined[-1].batch
 
-    def conclude(self, journal: Journal, state: PipelineState) -> dict[str, Any] | None:
-        """Give the fact for the journal that puts these series into the place of those of the running state.
+    def record(self, journal: Journal, state: PipelineState, now_us: int) -> Committed | None:
+        """Journal the fact that puts these series, or the next of them, into the place of those of the running state.
 
-        None where that cannot be, and has to begin again; `outdated` if other series are affected now than at first.
+        It has `more` where others follow; only with the last one have the corrections taken effect, so that a crash
+        before it lets all be done again. None where that cannot be, and has to begin again; `outdated` if other series
+        are affected now than at first.
         """
+        fact, names = self._conclude(journal, state)
+        committed = journal.record("operator", fact, now_us) if fact else None
+        self.placed |= names
+        self.is_done = fact is None or "more" not in fact
+        return committed
+
+    def _conclude(self, journal: Journal, state: PipelineState) -> tuple[dict[str, Any] | None, Set[str]]:
+        """Give the fact, and the names of the series whose states are in it."""
+        nothing: Set[str] = frozenset()
         try:
             self.catch_up(journal)
         except StateError as error:
             logger.warning("corrected values have not taken effect yet", extra={"why": str(error)})
-            return None
+            return None, nothing
         fact: dict[str, Any] = {"action": AMENDED, "until": self.until, "too_old": self.too_old, "reach": self.reach}
         fact |= {"verdicts": [], "raised": [], "state": "", "format": FORMAT}
         if not self.corrected.size:
-            return fact
+            return fact, nothing
         affected = find_affected(state, self.corrected.tolist())
         known = self.follow is None or set(_ids(state, affected.needed).tolist()) <= set(self.follow.tolist())
         self.outdated = not known or self.replica.state.names != state.names
         if self.outdated:
-            return None
-        names = {state.names[i] for i in affected.moved.tolist()}
+            return None, nothing
+        left = [i for i in affected.moved.tolist() if state.names[i] not in self.placed]
+        moved = np.array(left[:AT_ONCE], np.int64)
+        if len(left) > AT_ONCE:
+            fact |= {"more": True, "too_old": {}}
+        names = {state.names[i] for i in moved.tolist()}
         former = (each for renamed in state.renamed if names & set(renamed) for each in renamed)
-        text = to_text(cut(self.replica.state, affected.moved))
-        self.size = len(text)
-        return fact | self._judge(journal, names | set(former)) | {"state": text}
+        text = to_text(cut(self.replica.state, moved))
+        self.size += len(text)
+        return fact | self._judge(journal, names | set(former)) | {"state": text}, names
 
     def _judge(self, journal: Journal, names: Set[str]) -> dict[str, Any]:
         """Hold the alarms that were sent against those that follow now; give verdicts that are news, and new alarms."""
