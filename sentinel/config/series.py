@@ -214,15 +214,23 @@ class SiteSettings(Part):
 
 def hidden_series(series: Iterable[SeriesSettings]) -> Iterator[Fault]:
     """Find entries that are never used, since an earlier one matches everything that they match."""
-    earlier: set[str] = set()
+    earlier: list[str] = []
     for position, entry in enumerate(series):
+        before = next((one for one in earlier if _covers(one, entry.match)), None)
         if entry.match in earlier:
             message = f"'{entry.match}' has an entry already; the first match wins; once is allowed"
             yield Fault((position, "match"), message)
-        elif "*" in earlier:
-            message = f"'{entry.match}' is never reached behind '*'; the first match wins; put it before"
+        elif before is not None:
+            message = f"'{entry.match}' is never reached behind '{before}'; the first match wins; put it before"
             yield Fault((position, "match"), message)
-        earlier.add(entry.match)
+        earlier.append(entry.match)
+
+
+def _covers(one: str, other: str) -> bool:
+    """Tell if every name that fits the other pattern fits this one; False where that is not easy to say."""
+    if one == "*" or "[" in other or chooses_by_label(one) or chooses_by_label(other):
+        return one == "*"
+    return all(fits(other.replace("?", "\0").replace("*", any_text), one) for any_text in ("", "\0", "\0\0"))
 
 
 def _stand_in(match: str) -> str:

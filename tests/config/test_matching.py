@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sentinel.config import Settings, from_record, to_record
+from sentinel.config import SeriesSettings, Settings, from_record, to_record
+from sentinel.config.series import hidden_series
 from sentinel.domain.labels import compared_names, comparison_name, fits, pattern_of, write_key
 
 KEYS = st.builds(
@@ -21,12 +22,15 @@ PATTERNS = st.one_of(
     ),
 )
 
+PLAIN = st.text("ab*?/", min_size=1, max_size=5)
+
 
 @given(st.lists(PATTERNS, max_size=4), KEYS)
 def test_the_first_entry_that_fits_wins_whether_it_has_labels_or_not(patterns, key) -> None:
     chosen = list(dict.fromkeys(map(pattern_of, patterns)))
-    if "*" in chosen:  # nothing behind it is ever reached, and so refused
-        del chosen[chosen.index("*") + 1 :]
+    for at in reversed(range(len(chosen))):  # what is never reached is refused
+        if list(hidden_series(SeriesSettings(match=one) for one in chosen[: at + 1])):
+            del chosen[at]
     settings = Settings(series=[{"match": p, "unit": str(i)} for i, p in enumerate(chosen)])
     first = next((entry.unit for entry in settings.series if fits(key, entry.match)), "")
     assert settings.series_for(key).unit == first
@@ -51,3 +55,24 @@ def test_a_comparison_has_the_labels_of_its_target() -> None:
     assert fits(both, '{lake="peter"}')
     assert not fits(both, '{lake="paul"}')
     assert comparison_name("peter/ph", "paul/ph") == "peter/ph - paul/ph"
+
+
+@given(PLAIN, PLAIN, st.text("ab/c", max_size=6))
+@settings(max_examples=1_000)
+@example("*/oxygen", "east/oxygen", "east/oxygen")
+def test_an_entry_that_is_said_to_be_hidden_by_another_is_never_used(one: str, other: str, name: str) -> None:
+    """Bug: behind `*/oxygen` an entry for `east/oxygen` was taken, and its counterpart never compared."""
+    entries = [SeriesSettings(match=one), SeriesSettings(match=other)]
+    assert fits(name, one) or not fits(name, other) or not list(hidden_series(entries))
+
+
+def test_an_entry_behind_a_pattern_that_fits_all_of_it_is_hidden() -> None:
+    for match, hidden in {
+        "east/oxygen": True,
+        "e*/oxygen": True,
+        "east/*": False,
+        "oxygen": False,
+        "[ab]": False,
+    }.items():
+        found = hidden_series([SeriesSettings(match="*/oxygen"), SeriesSettings(match=match)])
+        assert bool(list(found)) == hidden, match
