@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from html import unescape
+from math import nan
 
 import pytest
 
-from sentinel.domain.states import SourceStatus
+from sentinel.domain.states import Reason, SourceStatus, State
 from sentinel.pipeline.history import History
 from tests.views.reading import rows_of, words_of
 
@@ -44,6 +45,15 @@ def test_a_reader_searches_and_sorts_and_turns_the_page_without_losing_what_was_
 def test_the_slowest_to_recover_come_first_where_that_is_asked(client) -> None:
     assert rows_of(client.get("/?order=recovery").text)[:3] == ["grid/frequency", "river", "lake/loaded"]
     assert rows_of(client.get("/?order=oldest").text)[0].startswith("<script>")
+
+
+def test_what_a_series_waits_for_is_said_once_in_its_row(client, daemon) -> None:
+    view = daemon.snapshot.view("lake/control")
+    rules = tuple(replace(rule, baseline_left=51, evidence=nan) for rule in view.rules)
+    view = replace(view, state=State.LEARNING, reason=Reason.BASELINE, rules=rules)
+    daemon.snapshot = replace(daemon.snapshot, series={**daemon.snapshot.series, "lake/control": view})
+    row = next(row for row in client.get("/").text.split("<tr>") if 'href="/series/lake/control"' in row)
+    assert row.count("51 more pairs needed") == 1
 
 
 @pytest.mark.parametrize("query", ["order=size", "state=happy", "first=-1"])
