@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from sentinel.pipeline.arrays import Arrays, Ints
 from sentinel.pipeline.pooling import Array, Packing, Ticks
@@ -136,14 +135,11 @@ class Decimation:
         return self._packing.finish(Ticks(self._packing, columns).join(begin, {}, (none, none)))
 
     def _store(self, series: Ints, column: Ints, finished: Mapping[str, Array]) -> None:
-        needed = int(column.max(initial=-1)) + 1
         for name, rule in self._packing.rules.items():
-            array, kept = finished[name], self._columns.get(name)
-            if kept is None or kept.shape[1] < needed:
-                room = min(self._limit, max(2 * needed, 16))
-                kept = _longer(kept, (self._used.size, room, *array.shape[1:]), rule.dtype)
-                self._columns[name] = kept
-            kept[series, column] = array
+            array = finished[name]
+            if name not in self._columns:  # all that it will ever need: memory does not grow with the ticks
+                self._columns[name] = np.empty((self._used.size, self._limit, *array.shape[1:]), rule.dtype)
+            self._columns[name][series, column] = array
 
     def _make_room(self, count: int) -> None:
         """Have a place for so many series, and then some, so that one after the other may come."""
@@ -155,15 +151,8 @@ class Decimation:
         self._wide = np.pad(self._wide, (0, count - have), constant_values=self._width or 1)
         for arrays in (self._columns, self._filling):
             for name, array in arrays.items():
-                arrays[name] = _longer(array, (count, *array.shape[1:]), array.dtype)
-
-
-def _longer(array: Array | None, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-    """Copy into a larger array, at its beginning."""
-    longer = np.empty(shape, dtype)
-    if array is not None:
-        longer[tuple(map(slice, array.shape))] = array
-    return longer
+                arrays[name] = np.empty((count, *array.shape[1:]), array.dtype)
+                arrays[name][: len(array)] = array
 
 
 def _with_one_nan(array: Array) -> Array:

@@ -43,6 +43,7 @@ from sentinel.runtime.control import ControlSocket
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.kernels import compile_unless, needs_of
+from sentinel.runtime.memory import give_back
 from sentinel.runtime.pushing import Pushing
 from sentinel.runtime.scheduler import Schedule
 from sentinel.runtime.systemd import MORE_TIME, ServiceManager, describe
@@ -174,6 +175,7 @@ class Daemon:
 
     def run(self, on_turn: Callable[[], None] = lambda: None) -> None:
         """Start, turn until told to stop, end in order."""
+        give_back()
         try:
             self.web.start()
             logger.info("serving", extra={"address": self.web.address})
