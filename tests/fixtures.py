@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import atanh, inf, log, nan, tanh
 from typing import Any
 
@@ -103,12 +103,16 @@ class FakeSnapshot:
     history: History
     taken_us: int = NOW_US
     every_site: tuple[SiteView, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.series)
 
     def names(self) -> Sequence[str]:
         return sorted(self.series)
+
+    def present_name(self, name: str) -> str:
+        return self.renamed.get(name, name)
 
     def view(self, name: str) -> SeriesView:
         return self.series[name]

@@ -20,7 +20,7 @@ SITES = CHOSEN | {"sites": [{"name": "lake", "match": "s*", "k": 2}]}
 def test_every_alarm_is_listed_open_ones_first_and_has_a_page_with_its_receipt(client, daemon, tmp_path: Path) -> None:
     rig = Rig(tmp_path, SITES, out=Sink())
     rig.feed(frame(0, 230))
-    daemon.events = rig.engine.events
+    daemon.events, daemon.snapshot = rig.engine.events, rig.engine.snapshot
     raised = [event for event in daemon.events if event["what"] == "raised"]
     cleared = {event["alarm_id"] for event in daemon.events if event["what"] == "cleared"}
     assert cleared
@@ -47,6 +47,28 @@ def test_after_a_jump_an_alarm_says_no_recovery_time(client, daemon, tmp_path: P
     for remarks, is_unknown in (([], False), (["noise"], False), (["one_sided"], True)):
         daemon.events = [event := raised | {"remarks": remarks}]
         assert ("unknown: it may have shifted" in client.get(f"/alarms/{event['alarm_id']}").text) == is_unknown
+
+
+def test_alarms_lead_to_their_series_under_its_present_name_and_to_none_that_is_retired(
+    client, daemon, tmp_path: Path
+) -> None:
+    # Bug: once it was renamed, the alarm led to a page that is none, and the page of the series had no events.
+    rig = Rig(tmp_path, out=Sink())
+    rig.feed(frame(0, 230))
+    rig.engine.ask({"action": "renamed", "series": "s0", "to": "north"})
+    rig.engine.ask({"action": "retired", "series": "s1"})
+    rig.feed()
+    daemon.events, daemon.snapshot = rig.engine.events, rig.engine.snapshot
+    alarms = {event["series"]: event["alarm_id"] for event in daemon.events if event["what"] == "raised"}
+    page = client.get(f"/alarms/{alarms['s0']}").text
+    assert 'href="/series/north"' in page
+    assert "raised as s0" in page
+    assert "How it came" in page
+    assert "<h1>north" in client.get("/series/s0").text, "links in messages that were sent hold"
+    assert f"/alarms/{alarms['s0']}" in client.get("/series/north").text
+    assert client.get("/api/v1/spectrogram/north").json()["events"]
+    assert ">north</a>" in client.get("/alarms").text
+    assert "/series/" not in client.get(f"/alarms/{alarms['s1']}").text.partition("<main")[2]
 
 
 def test_a_restart_keeps_the_list(tmp_path: Path) -> None:

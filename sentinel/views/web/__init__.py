@@ -226,7 +226,7 @@ def _tokens_of(pushes: PushRoutes | None) -> Callable[[Scope], bool]:
 def _view(snapshot: Snapshot, request: Request) -> SeriesView:
     name = request.path_params["name"]
     try:
-        return snapshot.view(name)
+        return snapshot.view(snapshot.present_name(name))  # links in messages that were sent have the name of then
     except KeyError:
         raise HTTPException(404, f"There is no series {name!r}") from None
 

@@ -69,7 +69,7 @@ class Picture(NamedTuple):
 
 def _picture(snapshot: Snapshot, alarm: ShownAlarm) -> Picture | None:
     """Give what the picture of an alarm shows; None where its series has no history or cadence."""
-    name, raised_us = str(alarm.raised["series"]), int(alarm.raised["time_us"])
+    name, raised_us = snapshot.present_name(str(alarm.raised["series"])), int(alarm.raised["time_us"])
     whole = snapshot.spectrogram(name) if name in snapshot.names() else None  # it may be a site, or retired
     view = snapshot.view(name) if whole is not None else None
     if whole is None or view is None or isnan(view.half_life_ticks):
@@ -92,7 +92,8 @@ def routes(access: pages.Access) -> list[Route]:
 
     def show_list(_: Request) -> Response:
         found = pair(access.events())
-        return pages.render("alarms.html", alarms=found[:ROWS], further=max(0, len(found) - ROWS))
+        present = access.snapshot().present_name
+        return pages.render("alarms.html", alarms=found[:ROWS], further=max(0, len(found) - ROWS), present=present)
 
     def find(request: Request) -> ShownAlarm:
         alarm = request.path_params["alarm"]
@@ -102,12 +103,12 @@ def routes(access: pages.Access) -> list[Route]:
         raise HTTPException(404, f"There is no alarm {alarm!r} among those shown; sentinel explain knows older ones")
 
     def show_one(request: Request) -> Response:
-        one = find(request)
+        one, snapshot = find(request), access.snapshot()
+        name = snapshot.present_name(str(one.raised["series"]))
         return pages.render(
-            "alarm.html", alarm=one, picture=_picture(access.snapshot(), one), claim=list(claim_rows(one.raised)),
-            receipt=list(receipt_rows(one.raised)), state_dir=access.state_dir, has_page="members" not in one.raised,
-            can_explain=access.explain is not None,
-            on_hold=one.cleared is None and access.snapshot().is_on_hold(str(one.raised["series"])),
+            "alarm.html", alarm=one, name=name, picture=_picture(snapshot, one), claim=list(claim_rows(one.raised)),
+            receipt=list(receipt_rows(one.raised)), state_dir=access.state_dir, has_page=name in snapshot.names(),
+            can_explain=access.explain is not None, on_hold=one.cleared is None and snapshot.is_on_hold(name),
         )  # fmt: skip
 
     def explain(request: Request) -> Response:

@@ -29,7 +29,7 @@ from sentinel.text.declared import declared_in_words
 from sentinel.text.drills import drill_in_words
 from sentinel.text.receipts import moment
 from sentinel.views.web.downloads import Observations
-from sentinel.views.web.pictures import draw_sparks, plain
+from sentinel.views.web.pictures import draw_sparks, events_of, plain
 
 STATIC = Path(__file__).parent / "static"
 ROWS, SITES, PICTURES, EVENTS = 100, 50, 24, 50
@@ -190,7 +190,7 @@ def _count_unjudged(snapshot: Snapshot) -> list[tuple[str, str, int]]:
 
 def series(access: Access, snapshot: Snapshot, view: SeriesView) -> HTMLResponse:
     """Show one series."""
-    mine = [event for event in access.events() if event.get("series") == view.name]
+    mine = events_of(snapshot, access.events(), view.name)
     declared = [declared_in_words(event) for event in snapshot.declared(view.name)[:EVENTS]]
     return render(
         "series.html", v=view, pictures=_pictures(snapshot, [view]), events=mine[::-1][:EVENTS], declared=declared,

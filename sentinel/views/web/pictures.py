@@ -63,8 +63,13 @@ def history_as_json(snapshot: Snapshot, view: SeriesView, events: Iterable[Mappi
         "evidence_floor": max([*floors, claims.FLOOR]),
         "rules": sorted({rule.threshold for rule in view.rules if rule.kind == "lag1" and isfinite(rule.threshold)}),
         "counterpart": counterpart[0] if counterpart else None,
-        "events": [_mark(event) for event in events if event.get("series") == view.name],
+        "events": [_mark(event) for event in events_of(snapshot, events, view.name)],
     }
+
+
+def events_of(snapshot: Snapshot, events: Iterable[Mapping[str, Any]], name: str) -> list[Mapping[str, Any]]:
+    """Give the events of a series, those too that say a name which it had before."""
+    return [event for event in events if snapshot.present_name(str(event.get("series"))) == name]
 
 
 def _mark(event: Mapping[str, Any]) -> dict[str, object]:
