@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import inf, isfinite, isnan, log
 from pathlib import Path
@@ -41,6 +41,12 @@ class Known:
     cleared: KeptEvent | None
     acknowledged: KeptEvent | None = None
     amended: KeptEvent | None = None
+    renamed: Sequence[str] = field(default=(), kw_only=True)
+    """All names that its series had if it was renamed, the present one last."""
+
+    def is_of(self, series: str) -> bool:
+        """Tell whether it is of the series that has, or had, this name."""
+        return series == self.raised.body["series"] or series in self.renamed
 
     @property
     def standing(self) -> str:
@@ -129,7 +135,9 @@ def known_alarms(journal: Journal, as_of_us: int | None = None) -> list[Known]:
             if kept.body["what"] == "raised":  # perhaps once more, by values that were corrected since
                 found["cleared"].pop(kept.body["alarm_id"], None)
     raised, *others = found.values()
-    return [Known(event, *(one.get(alarm) for one in others)) for alarm, event in raised.items()]
+    known = [Known(event, *(one.get(alarm) for one in others)) for alarm, event in raised.items()]
+    renamed = {name: names for names in journal.renamed() for name in names}
+    return [replace(one, renamed=renamed.get(one.raised.body["series"], ())) for one in known]
 
 
 def choose(alarms: Sequence[Known], text: str, folder: Path, option: str = "--state") -> Known:
@@ -143,7 +151,7 @@ def choose(alarms: Sequence[Known], text: str, folder: Path, option: str = "--st
     if by_id:
         found = ", ".join(one.raised.body["alarm_id"] for one in by_id)
         raise UsageError(f"alarm {text}: {len(by_id)} begin so ({found}); more letters are needed")
-    of_series = [one for one in alarms if one.raised.body["series"] == text]
+    of_series = [one for one in alarms if one.is_of(text)]
     if of_series:
         return max(
             of_series, key=lambda one: (one.cleared is None, one.raised.batch, one.raised.body.get("time_us") or 0)
@@ -171,7 +179,8 @@ def in_words(
 ) -> Iterator[str]:  # fmt: skip
     """Yield the lines of an explanation; `again` ends the receipt in place of what a replay gave."""
     body = known.raised.body
-    yield f"alarm {body['alarm_id']} of {body['series']}: {known.standing}"
+    now = f", now {known.renamed[-1]}" if known.renamed and known.renamed[-1] != body["series"] else ""
+    yield f"alarm {body['alarm_id']} of {body['series']}{now}: {known.standing}"
     yield from wrap(body["text"], WIDTH)
     yield from _section("what was claimed", claim_rows(body))
     if findings is not None:

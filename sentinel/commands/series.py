@@ -70,9 +70,8 @@ def show_main(args: argparse.Namespace) -> int:
         print(json.dumps(series_as_json(view), indent=2, allow_nan=False))
         return 0
     with Journal.open(folder, read_only=True) as journal:
-        names = (*snapshot.former_names(view.name), view.name)
-        alarms = [one for one in known_alarms(journal) if one.raised.body["series"] in names]
-    former = [f"called {', '.join(names[:-1])} before"] if len(names) > 1 else []
+        alarms = [one for one in known_alarms(journal) if one.is_of(view.name)]
+    former = [f"called {', '.join(names)} before" for names in [snapshot.former_names(view.name)] if names]
     declared = map(_declared_line, snapshot.declared(view.name)[:EVENTS_SHOWN])
     print("\n".join(map(visible, [*_describe(view, alarms), *former, *declared])))
     return 0
@@ -84,8 +83,7 @@ def acknowledge_main(args: argparse.Namespace) -> int:
     with Journal.open(folder, read_only=True) as journal:
         alarms = known_alarms(journal)
     chosen = choose(alarms, args.alarm, folder)
-    by_series = chosen.raised.body["series"] == args.alarm
-    several = [one for one in alarms if by_series and one.raised.body["series"] == args.alarm and one.cleared is None]
+    several = [one for one in alarms if chosen.is_of(args.alarm) and one.is_of(args.alarm) and one.cleared is None]
     for one in several or [chosen]:
         print(_act(folder, {"action": ACKNOWLEDGED, "alarm_id": one.raised.body["alarm_id"], **_who(args)}))
     return 0

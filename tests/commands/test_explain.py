@@ -84,6 +84,22 @@ def test_as_of_tells_what_was_known_then_and_no_more(capsys, state: Path) -> Non
     assert seen[0]
 
 
+def test_an_alarm_is_found_by_every_name_that_its_series_had(capsys, tmp_path: Path) -> None:
+    """Bug: a renamed series had open alarms in the list, and could be neither explained nor acknowledged."""
+    rig = Rig(tmp_path)
+    rig.feed(frame(0, 200))
+    rig.engine.ask({"action": "renamed", "series": "s0", "to": "north"})
+    rig.feed()
+    rig.journal.close()
+    for name in ("s0", "north"):
+        code, out, _ = run(capsys, "explain", name, "--state", str(tmp_path))
+        assert code == 0
+        assert "of s0, now north: open" in out
+        assert "bit for bit" in out
+    code, out, _ = run(capsys, "series", "acknowledge", "north", "--state", str(tmp_path), "--by", "me")
+    assert (code, out.count("is acknowledged by me")) == (0, 1)
+
+
 def test_it_works_while_the_daemon_holds_the_folder(capsys, tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.feed(frame(0, 200))
