@@ -71,6 +71,24 @@ class Decimation:
             found = {name: np.concatenate((pairs[name], array[even:])) for name, array in found.items()}
         return found
 
+    def to_arrays(self) -> Arrays:
+        """Give everything by name, not copied."""
+        columns = {f"columns/{name}": array for name, array in self._columns.items()}
+        filling = {f"filling/{pool}": array for pool, array in self._filling.items()}
+        return {"used": self._used, "wide": self._wide, "filled": self._filled} | columns | filling
+
+    def use_arrays(self, arrays: Mapping[str, Array]) -> None:
+        """Go on with what `to_arrays` gave; KeyError or ValueError where it is not of such columns."""
+        self._used, self._wide, self._filled = arrays["used"], arrays["wide"], arrays["filled"]
+        if not self._used.any() and not self._filled.any():
+            return
+        self._columns = {name: arrays[f"columns/{name}"] for name in self._packing.rules}
+        if any(array.shape[:2] != (self._used.size, self._limit) for array in self._columns.values()):
+            raise ValueError("pictures of another size")
+        self._packing.arrange({name: array[0] for name, array in self._columns.items()})
+        begin = "filling/"
+        self._filling = {key.removeprefix(begin): array for key, array in arrays.items() if key.startswith(begin)}
+
     def wide(self, series: int) -> int:
         """Ticks per column of a series that has any."""
         return int(self._wide[series])

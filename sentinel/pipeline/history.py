@@ -2,12 +2,12 @@
 
 Readings and estimates are averaged over the ticks that have them, values keep both extremes, evidence keeps its maximum
 (a mean would hide a short crossing of the alarm line), and the state of a report is the one whose tick lasted longest.
-A restart begins them anew.
+What is kept of them over a restart is said by `to_arrays`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -109,6 +109,17 @@ class _Album:
             look.forget(row)
         self._free.append(row)
         self.named = ((), np.empty(0, np.int64))
+
+    def keep_rows(self, count: int, rows: Set[int]) -> None:
+        """Have so many rows, of which only these are taken."""
+        self._rows = count
+        for row in set(range(count)) - rows:
+            self.forget(row)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows, free ones included."""
+        return self._rows
 
     def is_empty(self) -> bool:
         """True once every row is free."""
@@ -218,6 +229,37 @@ class History:
             self._places |= {new: self._places.pop(old) for old, new in names.items() if old in self._places}
             for album in self._albums.values():
                 album.named = ((), np.empty(0, np.int64))
+
+    def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
+        """Give all pictures by name, not copied, and what JSON can hold of them."""
+        arrays: Arrays = {}
+        with self._lock:
+            albums = list(self._albums.values())
+            for at, album in enumerate(albums):
+                album.settle()
+                arrays[f"{at}/thresholds"] = album.thresholds
+                for which, look in enumerate((album.whole, *album.recent)):
+                    arrays |= {f"{at}/{which}/{name}": array for name, array in look.to_arrays().items()}
+            names = {name: (albums.index(album), row) for name, (album, row) in self._places.items()}
+        return arrays, {"names": names, "widths": WIDTHS, "rows": [album.rows for album in albums]}
+
+    def use_arrays(self, arrays: Mapping[str, Array], header: Mapping[str, Any], names: Collection[str]) -> None:
+        """Go on with the pictures of these series that `to_arrays` gave; KeyError or ValueError: they are of no use."""
+        if header["widths"] != list(WIDTHS) or len(header["names"]) > self._max_series:
+            raise ValueError("pictures of another kind")
+        albums = []
+        for at in range(len(header["rows"])):
+            album = _Album(arrays[f"{at}/thresholds"], self._columns)
+            for which, look in enumerate((album.whole, *album.recent)):
+                begin = f"{at}/{which}/"
+                look.use_arrays({key.removeprefix(begin): one for key, one in arrays.items() if key.startswith(begin)})
+            albums.append(album)
+        places = {name: (albums[at], row) for name, (at, row) in header["names"].items() if name in names}
+        for album, count in zip(albums, header["rows"], strict=True):
+            album.keep_rows(count, {row for mine, row in places.values() if mine is album})
+        with self._lock:
+            self._albums = {album.thresholds.tobytes(): album for album in albums if not album.is_empty()}
+            self._places = places
 
     def spectrogram(self, name: str) -> Spectrogram | None:
         """Give a copy of one series' picture; None where none is kept."""

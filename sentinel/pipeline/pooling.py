@@ -110,8 +110,7 @@ class Packing:
 
         Behind the numbers of which means are taken stands whether they are known, as 1 or 0.
         """
-        if not self.shapes:
-            self._arrange(ticks)
+        self.arrange(ticks)
         packed = {}
         for pool, names in self._pools.items():
             count, width = len(ticks[names[0]]), self._places[names[-1]].stop
@@ -143,8 +142,10 @@ class Packing:
             found[name] = part.reshape(len(part), *self.shapes[name]).astype(rule.dtype, copy=False)
         return found
 
-    def _arrange(self, ticks: Mapping[str, Array]) -> None:
-        """Give each number its place among those of its pool."""
+    def arrange(self, ticks: Mapping[str, Array]) -> None:
+        """Give each number its place among those of its pool, by the first ticks."""
+        if self.shapes:
+            return
         for names in self._pools.values():
             first = 0
             for name in names:

@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from types import FrameType
@@ -37,7 +37,7 @@ from sentinel.domain.metrics import Metrics
 from sentinel.domain.spans import duration_in_words
 from sentinel.journal import Journal
 from sentinel.notify import Receiver, make_receiver
-from sentinel.runtime import logs
+from sentinel.runtime import logs, pictures
 from sentinel.runtime.amender import Amender
 from sentinel.runtime.control import ControlSocket
 from sentinel.runtime.engine import Engine
@@ -96,6 +96,7 @@ class Daemon:
         self._settings, self._path, self._clock = settings, path, clock or Clock()
         self.metrics = metrics or Metrics()
         self._stop = self._hangup = False
+        self._pictures_at = monotonic() + pictures.SAVED_EVERY_SECONDS
         self._coming: tuple[Settings, list[Source]] | None = None
         """New settings with other sources, which wait until what the old ones gave is in the journal."""
         self.restart_required: tuple[str, ...] = ()
@@ -183,7 +184,7 @@ class Daemon:
             if not compile_unless(stopped, needs_of(self._settings)):
                 self.hanging = True
                 return
-            self.engine.restore(self._stopped_while("restoring the state"))
+            self.engine.restore(self._stopped_while("restoring the state"), self._take_back_pictures)
             if self._stop:
                 return
             self._start_sources(make_sources(self._settings.sources, self._clock))
@@ -228,6 +229,16 @@ class Daemon:
             logger.info("ready", extra={"series": len(self.engine.snapshot)})
         self._manager.beat(doing)
 
+    def _take_back_pictures(self, batch: int) -> None:
+        pictures.load(self.engine.history, self._settings.daemon.state_dir, batch, self.engine.state.names)
+
+    def _save(self) -> None:
+        """Save the state, and the pictures as they are with it."""
+        self._pictures_at = monotonic() + pictures.SAVED_EVERY_SECONDS
+        self.engine.checkpoint()
+        last = max(self._journal.checkpoints.batches(), default=0)
+        pictures.save(self.engine.history, self._settings.daemon.state_dir, last)
+
     def _has_begun(self) -> bool:
         """Say whether it has begun: a source that hangs must not end the others, nor a full disk what is shown."""
         return not self._why_not_ready(begun=True)
@@ -261,6 +272,9 @@ class Daemon:
         Series whose values were corrected are computed anew, elsewhere.
         """
         self._amender.look(self.engine.corrected, self.engine.amended, self.engine.state)
+        if monotonic() >= self._pictures_at:
+            with suppress(StateError):  # the engine tries again itself, and says why
+                self._save()
         if self._guard is not None:
             self._guard.refresh()
         if self._coming is None and self._schedule is not None and not self._schedule.alive():
@@ -337,7 +351,7 @@ class Daemon:
         self._stop_sources()
         try:
             if self.engine.restored:
-                self.engine.checkpoint()
+                self._save()
                 self.engine.flush(1.0)
         except StateError as error:
             logger.error("no checkpoint at the end; the next start replays the journal", extra={"why": str(error)})

@@ -80,23 +80,23 @@ class Engine:
         self._with_fill_values: set[str] = set()
         """Series whose fill values have been named in the log."""
         self._checkpoint_at = monotonic() + settings.daemon.checkpoint_every / MICROSECONDS
-        self._batch, self._checkpointed = 0, -1
-        self._forgetting = False
+        self._batch, self._checkpointed, self._forgetting = 0, -1, False
         self.events: tuple[Mapping[str, Any], ...] = ()
         """The newest events as they were kept, in their order, and all of alarms that are open."""
-        self.restored = False
-        self.last_beat_us = -1
+        self.restored, self.last_beat_us = False, -1
         self.stopped_by = ""
         """Reason why no observation is accepted; empty while they are."""
         metrics.ingestion_stopped.set(0)
         self.snapshot = self._take_snapshot()
 
-    def restore(self, stopped: Callable[[], bool] = lambda: False) -> None:
+    def restore(
+        self, stopped: Callable[[], bool] = lambda: False, begun: Callable[[int], None] = lambda _batch: None
+    ) -> None:
         """Restore the state from checkpoint and journal, bitwise; then use the present settings, if they have changed.
 
         Left half-way, with `restored` still False, as soon as `stopped` says so.
         """
-        batch = restore(self._journal, self._replica, self._settle_restored, stopped)
+        batch = restore(self._journal, self._replica, self._settle_restored, stopped, begun)
         if batch is None:
             return
         self._batch = batch

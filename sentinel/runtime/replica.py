@@ -183,10 +183,14 @@ class Replica:
         )  # fmt: skip
 
 
-def restore(journal: Journal, replica: Replica, settle: Settle, stopped: Callable[[], bool]) -> int | None:
+def restore(
+    journal: Journal, replica: Replica, settle: Settle, stopped: Callable[[], bool],
+    begun: Callable[[int], None] = lambda _batch: None,
+) -> int | None:  # fmt: skip
     """Bring the replica to where the journal is; give the last batch, or None if it was stopped on the way.
 
-    `settle` is called after each batch, with what the batch gave.
+    `settle` is called after each batch, with what the batch gave; `begun` with the batch of the checkpoint from which
+    it goes on, if there is one.
     """
     checkpoint = journal.checkpoints.load()
     if checkpoint is None:
@@ -204,6 +208,7 @@ def restore(journal: Journal, replica: Replica, settle: Settle, stopped: Callabl
             return _replay(journal, replica, settle, stopped, 0)
         except JournalForgotten:
             _start_afresh(journal, replica, checkpoint, settle)
+    begun(checkpoint.batch)
     return _replay(journal, replica, settle, stopped, checkpoint.batch)
 
 

@@ -83,7 +83,9 @@ class Sink(Notifier):
 class Rig:
     """An engine on the journal of a folder."""
 
-    def __init__(self, folder: Path, chosen: Mapping[str, Any] = CHOSEN, **sinks: Receiver) -> None:
+    def __init__(
+        self, folder: Path, chosen: Mapping[str, Any] = CHOSEN, *, restored: bool = True, **sinks: Receiver
+    ) -> None:
         self.clock = ManualClock(1_000 * HOUR_US)
         self.metrics = Metrics()
         self.inbox = Inbox(100_000)
@@ -91,7 +93,8 @@ class Rig:
         weakref.finalize(self, self.journal.close)
         settings = Settings.model_validate(chosen)
         self.engine = Engine(settings, self.journal, self.inbox, self.metrics, self.clock, sinks)
-        self.engine.restore()
+        if restored:
+            self.engine.restore()
 
     def feed(self, *frames: Frame) -> None:
         for each in frames:
