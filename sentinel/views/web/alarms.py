@@ -107,7 +107,8 @@ def routes(access: pages.Access) -> list[Route]:
         name = snapshot.present_name(str(one.raised["series"]))
         return pages.render(
             "alarm.html", alarm=one, name=name, picture=_picture(snapshot, one), claim=list(claim_rows(one.raised)),
-            receipt=list(receipt_rows(one.raised)), state_dir=access.state_dir, has_page=name in snapshot.names(),
+            receipt=list(receipt_rows(one.raised)), state_dir=access.state_dir,
+            has_page="members" not in one.raised and name in snapshot.names(),
             can_explain=access.explain is not None, on_hold=one.cleared is None and snapshot.is_on_hold(name),
         )  # fmt: skip
 
