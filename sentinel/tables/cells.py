@@ -25,6 +25,8 @@ HEAD_ROWS = 1_000
 """Rows from which layout and kind of time axis are decided."""
 WHITESPACE = "whitespace"
 """The separator of columns that any number of blanks and tabs keep apart."""
+MINUS = "\u2212\u2013"
+"""Dashes that programs which write as printers do put before a number: the minus sign and the en dash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,8 @@ def as_text(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr
 
 def _plain_number(text: pl.Expr, options: TableOptions) -> pl.Expr:
     decimal, thousands = options.decimal, options.thousands
-    text = text.str.replace_all("\N{MINUS SIGN}", "-", literal=True)  # of programs that write as printers do
+    for dash in MINUS:
+        text = text.str.replace_all(dash, "-", literal=True)
     if thousands is not None:
         mark = re.escape(thousands)
         # Groups of three only: a mark elsewhere is a slip, or the number is written in another way.

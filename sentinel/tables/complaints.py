@@ -11,7 +11,8 @@ import polars as pl
 
 from sentinel.domain.observation import Rejection
 from sentinel.tables.cells import COLUMN, ROW, Axis, TableOptions
-from sentinel.tables.times import instant
+from sentinel.tables.forms import STEPS, forms_of
+from sentinel.tables.times import MONTH, instant
 from sentinel.tables.unit_cells import is_unit
 
 COMPLAINTS = 10
@@ -40,6 +41,8 @@ _UNIT_LINES = 2
 """Lines of units and the like below the names at most, as Campbell's loggers write them."""
 _KINDS_NAMED = 6
 """Kinds of one column named one by one."""
+_MOST_NOTES = 20
+"""Rows without a time that may be notes, totals and what stands below a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,13 @@ def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis
     rows = kinds.filter(~pl.col(ROW).is_in(units)) if units else kinds
     found = [(str(reason), str(came)) for reason, came in rows.select(REJECTED, CAME).rows()]
     takes = tuple(dict.fromkeys(option for reason, came in found for option in _find_options(reason, came, options)))
-    advice = [_write_option(name, value) for name, value in takes]
     times = [came.strip() for reason, came in found if reason == Rejection.BAD_TIME]
+    no_rows = kinds.filter(pl.col(REJECTED) == Rejection.BAD_TIME)["count"].sum() <= _MOST_NOTES and not units
+    no_rows = no_rows and not any(_is_time_like(text) or text == options.time_name for text in times)
+    if no_rows and any(not _find_options(Rejection.BAD_TIME, text, options) for text in times):
+        every = ("missing", f"{options.time_name}=*")
+        takes = (*(one for one in takes if not one[1].startswith(f"{options.time_name}=")), every)
+    advice = [_write_option(name, value) for name, value in takes]
     ends = [re.search(r"\d\s*([^\d\s.,]\S*)\s*$", came) for _, came in found]
     if any(end is not None and _is_other_unit(end[1], options) for end in ends):
         advice.append("numbers in several units: convert them to one")
@@ -79,9 +87,9 @@ def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis
         advice.append("the names come again, but not the same ones in the same order: split the file there")
     elif units:
         advice.append(f"below the names that come again in row {names + 1} stand other units: split the file there")
-    if any(_is_skipped(text, options) for text in times):
+    if any(_is_skipped(text, options) for text in times if not re.fullmatch(MONTH, text)):
         advice.append(f"this hour does not exist in {options.time_zone}")
-    elif options.time_format is None and axis == "time" and any(re.search(r"\d", text) for text in times):
+    elif not no_rows and options.time_format is None and axis == "time" and any(re.search(r"\d", t) for t in times):
         advice.append("another form of times: --time-format, with the letters of strftime")
     if kinds["count"].sum() == 1:
         return Refusal("; ".join([first, *advice]), takes)
@@ -96,6 +104,11 @@ def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis
 
 
 _PLACES = {Rejection.MALFORMED_ROW: "malformed rows", Rejection.NO_SERIES: "rows that name no series"}
+
+
+def _is_time_like(text: str) -> bool:
+    """True for a time in another form than the others, which is no note or total between the rows."""
+    return not re.fullmatch(MONTH, text) and any(form != STEPS for form in forms_of(text))
 
 
 def _find_restarts(left_out: pl.LazyFrame, kinds: pl.DataFrame, options: TableOptions) -> tuple[int, list[int]]:
@@ -119,7 +132,7 @@ def _find_options(reason: str, came: str, options: TableOptions) -> list[tuple[s
     text = came.strip()
     if reason == Rejection.BAD_TIME and text == options.time_name:
         return []
-    if reason == Rejection.BAD_TIME and len(options.time_columns) == 1 and re.fullmatch(r"[^\d\W][^\d=]{,19}", text):
+    if reason == Rejection.BAD_TIME and re.fullmatch(r"[^\d\W][^\d=]{,19}", text):
         return [("missing", f"{options.time_name}={text}")]
     if reason != Rejection.NOT_A_NUMBER:
         return []

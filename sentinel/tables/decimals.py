@@ -14,13 +14,13 @@ from sentinel.tables.dialects import UnfinishedError
 ENOUGH_ROWS = 10
 """Rows that tell nothing, from which on a growing file is taken to have nothing to tell."""
 _LOOKED_AT = 200
-_NUMBER_LIKE = re.compile(r"[-+\u2212]?\d[\d.,' \u00a0\u202f]*([eE][+-]?\d+)?")
-_SPACED = re.compile(r"[-+\u2212]?\d{1,3}(?:([ '\u00a0\u202f])\d{3})(?:\1\d{3})*([.,]\d+)?")
+_NUMBER_LIKE = re.compile(r"[-+\u2212\u2013]?\d[\d.,' \u00a0\u202f]*([eE][+-]?\d+)?")
+_SPACED = re.compile(r"[-+\u2212\u2013]?\d{1,3}(?:([ '\u00a0\u202f])\d{3})(?:\1\d{3})*([.,]\d+)?")
 _FORMS: tuple[tuple[re.Pattern[str], dict[str, Any]], ...] = (
-    (re.compile(r"[-+\u2212]?\d{1,3}(\.\d{3})+,\d+"), {"decimal": ",", "thousands": "."}),
-    (re.compile(r"[-+\u2212]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})"), {"thousands": ","}),
-    (re.compile(r"[-+\u2212]?[1-9]\d{0,2},\d{3}"), {}),
-    (re.compile(r"[-+\u2212]?\d+,\d+([eE][+-]?\d+)?"), {"decimal": ","}),
+    (re.compile(r"[-+\u2212\u2013]?\d{1,3}(\.\d{3})+,\d+"), {"decimal": ",", "thousands": "."}),
+    (re.compile(r"[-+\u2212\u2013]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})"), {"thousands": ","}),
+    (re.compile(r"[-+\u2212\u2013]?[1-9]\d{0,2},\d{3}"), {}),
+    (re.compile(r"[-+\u2212\u2013]?\d+,\d+([eE][+-]?\d+)?"), {"decimal": ","}),
 )
 """Forms of a number and the options they tell; `1,234` tells none, though it has a mark."""
 
@@ -34,7 +34,7 @@ def texts_of(cells: pl.Series, options: TableOptions) -> pl.Series:
     return texts.filter(~texts.is_in(list(MissingMarks.of(options).texts)))
 
 
-_POINTED = re.compile(r"[-+\u2212]?[1-9]\d{0,2}(\.\d{3})+")
+_POINTED = re.compile(r"[-+\u2212\u2013]?[1-9]\d{0,2}(\.\d{3})+")
 _FEWEST_WHOLE = 3
 
 
@@ -92,7 +92,7 @@ def _find_points(head: pl.DataFrame, options: TableOptions) -> str | None:
         pointed = [text for text in texts if "." in text]
         if not all(map(_POINTED.fullmatch, pointed)):
             return None
-        whole = {text.lstrip("-+\u2212") for text in texts if "." not in text}
+        whole = {text.lstrip("-+\u2212\u2013") for text in texts if "." not in text}
         hundreds = [text for text in whole if len(text) == 3 and "100" <= text < "999"]
         if pointed and len(hundreds) >= _FEWEST_WHOLE and all(len(text) <= 3 for text in whole):
             found = found or pointed[0]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from sentinel.tables.cells import TableOptions
-from sentinel.tables.times import ISO_PATTERN, instant
+from sentinel.tables.times import HALF, ISO_PATTERN, instant
 
 ISO = "ISO 8601"
 STEPS = "numbers"
@@ -35,7 +35,7 @@ _TIMES = (
     (r"\d{1,2}:\d{2}:\d{2}\.\d+", "%H:%M:%S%.f"), (r"\d{1,2}:\d{2}:\d{2}", "%H:%M:%S"), (r"\d{1,2}:\d{2}", "%H:%M"),
     (r"\d{6}", "%H%M%S"), (r"\d{4}", "%H%M"), (r"\d{2}", "%H"),
 )  # fmt: skip
-_REST = r"(?:(?P<gap>[T ]|, ?)(?P<clock>[\d:.]+))?(?P<half> ?[AaPp][Mm])?(?P<zone> ?(?:[A-Z]{1,4}|[+-]\d{2}:?\d{2}))?"
+_REST = rf"(?:(?P<gap>[T ]|, ?)(?P<clock>[\d:.]+))?(?P<half>{HALF})?(?P<zone> ?(?:[A-Z]{{1,4}}|[+-]\d{{2}}:?\d{{2}}))?"
 _ISO_RE = re.compile(ISO_PATTERN.replace("(?<", "(?P<"))
 
 
@@ -65,7 +65,7 @@ def _form_of_clock(clock: str | None, half: str | None) -> str | None:
     form = next((form for pattern, form in _TIMES if re.fullmatch(pattern, clock)), None)
     if form is None or half is None:
         return form
-    return form.replace("%H", "%I") + " " * half.startswith(" ") + "%p"
+    return form.replace("%H", "%I") + " " * half[0].isspace() + "%p"
 
 
 def _form_of_number(text: str) -> str:
@@ -101,10 +101,10 @@ def common_forms(cells: Iterable[str]) -> list[str]:
 
 def form_of_clock(cell: str) -> str | None:
     """Give the strftime form of a time of day; None where it is none."""
-    found = re.fullmatch(r"([\d:.]+)( ?[AaPp][Mm])?", cell.strip())
+    found = re.fullmatch(rf"([\d:.]+)({HALF})?", cell.strip())
     return None if found is None else _form_of_clock(found[1], found[2])
 
 
 def is_clock(cell: str) -> bool:
     """True for a time of day alone, such as 14:30."""
-    return re.fullmatch(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?", cell.strip()) is not None
+    return re.fullmatch(rf"\d{{1,2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?({HALF})?", cell.strip()) is not None

@@ -26,7 +26,7 @@ def refuse_unmatched(names: Sequence[str], options: TableOptions, where: str) ->
     wide = options.layout == "wide" or not set(long.values()) <= set(names)
     for column, mark in MissingMarks.of(options).by_column:
         # It may be a series: `peter/ph` with `by`, any name where the rows name the series.
-        if wide and column not in names and not (options.by and _ends_with_column(column, names)):
+        if wide and column not in (*names, options.time_name) and not (options.by and _ends_with_column(column, names)):
             _refuse("missing", f"{column}={mark}", column, names, where)
     for written in options.flags:
         pattern = written.rpartition("=")[0]

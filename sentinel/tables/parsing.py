@@ -40,7 +40,7 @@ from sentinel.tables.complaints import (
 )  # fmt: skip
 from sentinel.tables.repeated import find_second_rows
 from sentinel.tables.shapes import Shape, find_shape
-from sentinel.tables.times import instant, stamp_text
+from sentinel.tables.times import MONTH, have_days, instant, stamp_text
 
 EMPTIED_NAMED = 12
 """Series without a value that are named one by one."""
@@ -88,7 +88,8 @@ def parse(
     shape = find_shape(head, options, where)
     found = find_axis(head, options, shape, where, axis)
     second = second_rows(table, head, options, shape) if found == "time" else []
-    checked = check_cells(table, options, found, shape, second)
+    by_day = found == "time" and have_days(head[shape.time], options)
+    checked = check_cells(table, options, found, shape, second, by_day=by_day)
     left_out = checked.filter(pl.col(REJECTED).is_not_null())
     faults = left_out.filter(~pl.col(REJECTED).is_in(EXPECTED)).head(COMPLAINTS)
     mark = pl.when(pl.col(REJECTED) == Rejection.MISSING).then(CAME).fill_null("").alias("mark")
@@ -154,11 +155,13 @@ def second_rows(table: pl.LazyFrame, head: pl.DataFrame, options: TableOptions, 
 
 
 def check_cells(
-    table: pl.LazyFrame, options: TableOptions, axis: Axis, shape: Shape, second: Sequence[int] = ()
-) -> pl.LazyFrame:
+    table: pl.LazyFrame, options: TableOptions, axis: Axis, shape: Shape, second: Sequence[int] = (), *,
+    by_day: bool = False,
+) -> pl.LazyFrame:  # fmt: skip
     """Bring a table to its long form with series, time and value parsed; `REJECTED` says why to leave a row out.
 
-    `second` are the rows whose time is the second of two that it can mean.
+    `second` are the rows whose time is the second of two that it can mean. `by_day`: times have a day, so that
+    `2021-06`, of a total of the month, is none.
     """
     if second and ROW not in table.collect_schema():
         table = table.with_row_index(ROW)
@@ -166,6 +169,8 @@ def check_cells(
     parsed = number(cell, dtype, options) if axis == "number" else instant(cell, dtype, options)
     if second:
         parsed = pl.when(pl.col(ROW).is_in(second)).then(instant(cell, dtype, options, "latest")).otherwise(parsed)
+    if by_day:
+        parsed = pl.when(~cell.str.contains(MONTH)).then(parsed)
     if axis == "number":
         # Ages count backwards from the present: with a minus sign they grow towards it.
         parsed = pl.when(parsed.is_finite()).then(-parsed if options.time_direction == "backward" else parsed)
@@ -192,7 +197,7 @@ def check_cells(
     # Rows that are no observations, such as totals below a table, are told by what stands in place of their time.
     no_row = pl.lit(value=False)
     if dtype == pl.String and (own := [mark for column, mark in marks.by_column if column == options.time_name]):
-        no_row = pl.col("__t__").is_null() & pl.col("__time__").str.strip_chars().is_in(own)
+        no_row = pl.col("__t__").is_null() & is_named(pl.col("__time__").fill_null("").str.strip_chars(), own)
     if dtype == pl.String and value_type == pl.String:
         # So is the line of names that a logger writes again; other names there would mean other columns.
         own_name = pl.col(COLUMN).str.replace(r" \(\d+\)$", "")

@@ -66,7 +66,7 @@ from sentinel.tables.unread import refuse_short_header, refuse_unread_times, ref
 SAMPLE_BYTES = 1 << 20
 MARKS = (
     "NULL", "None", "none", "NAN", "na", "n/a", "#N/A", "#NA", "#VALUE!", "ND", "nd", "n.d.",
-    "-", "--", "---", "***", ".", "?",
+    "-", "--", "---", "\u2013", "\u2014", "***", ".", "?",
 )  # fmt: skip
 """Texts that mean no value in the files of many programs; they count as missing, and are named where they occur."""
 _DEFAULT = TableOptions()

@@ -39,9 +39,13 @@ ISO_PATTERN = (  # [0-9], as \d also means digits of other scripts, which polars
     r"(?:[T ](?<hour>[0-9]{2}):(?<minute>[0-9]{2})(?::(?<second>[0-9]{2})(?:[.,](?<fraction>[0-9]{1,9}))?)?)?"
     r"\s*(?<offset>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?\s*$"
 )
+HALF = r"[ \u00a0\u202f]?[AaPp](?:[Mm]|\.[ \u00a0\u202f]?[Mm]\.)"
+"""AM or PM as programs of all languages write them: `am`, `p.m.`, `a. m.`."""
 _MEAN_YEAR_US = 31_556_952_000_000
 _ENOUGH = 20
 """Cells that tell how many decimals the years of a column have."""
+MONTH = r"^\s*[0-9]{4}-[0-9]{2}\s*$"
+"""A month without a day."""
 _UTC_US = pl.Datetime("us", "UTC")
 _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The years 1 to 9999 in UTC, the only ones that a calendar has a name for; polars stops the program at far later."""
@@ -54,6 +58,13 @@ def instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions, repeated: 
     one is null.
     """
     return _keep_nameable(_parse_instant(_keep_nameable(cell, dtype), dtype, options, repeated), _UTC_US)
+
+
+def have_days(cells: pl.Series, options: TableOptions) -> bool:
+    """True for times in ISO 8601 most of which have a day."""
+    if cells.dtype != pl.String or options.time_format is not None:
+        return False
+    return bool(2 * cells.str.contains(r"^\s*[0-9]{4}-[0-9]{2}-").sum() > cells.len() - cells.null_count())
 
 
 def this_year() -> int:
@@ -97,7 +108,10 @@ def _parse_instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions, rep
         return cell.map_batches(
             lambda cells: _parse_iso(cells, options.time_zone, repeated), return_dtype=_UTC_US, is_elementwise=True
         )
-    text, late = _put_clock_right(cell.str.strip_chars(), options.time_format)
+    text = cell.str.strip_chars()
+    if gap := re.search(r"(\s*)%p", options.time_format):
+        text = text.str.replace(HALF.replace("[AaPp]", "([AaPp])"), f"{gap[1]}${{1}}m")
+    text, late = _put_clock_right(text, options.time_format)
     text, form = _complete(text, options.time_format)
     parsed = text.str.to_datetime(form, time_unit="us", strict=False)
     parsed = parsed if late is None else pl.when(late).then(parsed.dt.offset_by("1d")).otherwise(parsed)
@@ -184,7 +198,9 @@ def _parse_iso(cells: pl.Series, time_zone: str, repeated: Repeated) -> pl.Serie
     time_of_day = ((hour * 60 + minute) * 60 + second) * 1_000_000 + fraction
     # ISO 8601 calls midnight at the end of a day 24:00.
     midnight = (hour == 24) & (minute == 0) & (second == 0) & (fraction == 0)
-    on_the_clock = ((hour < 24) & (minute < 60) & (second < 60)) | midnight
+    # A leap second is the first of the next minute, as everywhere else.
+    leap = (minute == 59) & (second == 60)
+    on_the_clock = ((hour < 24) & (minute < 60) & ((second < 60) | leap)) | midnight
     naive = pl.when(on_the_clock).then(date.cast(pl.Int64) * 86_400_000_000 + time_of_day)
     digits = pl.col("offset").str.replace(":", "", literal=True).str.slice(1).str.pad_end(4, "0")
     east = (digits.str.slice(0, 2).cast(pl.Int64) * 60 + digits.str.slice(2, 2).cast(pl.Int64)) * 60_000_000

@@ -20,7 +20,7 @@ _BASES = (
     "mm|cm|km|µm|um|ft|mg|µg|ug|kg|ng|ml|mL|ms|min|hPa|kPa|MPa|Pa|bar|mbar|dbar|psi|mmHg|inHg|cmH2O|atm|mV|mA|kW|MW|Hz|"
     "kHz|mS|µS|uS|PSU|psu|ppt|ppm|ppb|NTU|FNU|FTU|RFU|lx|lux|mol|mmol|µmol|umol|nmol|cfs|kn|kts|mph|deg|dB|dBm|m3|m³|rpm"
 )
-_NUMBER = r"[-+\u2212<>]?\s*\d[\d.,'\u00a0\u202f]*(?:[eE][+-]?\d+)?\s*"
+_NUMBER = r"[-+\u2212\u2013<>]?\s*\d[\d.,'\u00a0\u202f]*(?:[eE][+-]?\d+)?\s*"
 _ENDING = re.compile(rf"{_NUMBER}(|[^\d\s].*)")
 _UNIT = re.compile(
     rf"%(?:\s?[A-Za-z]{{1,3}})?|‰|[°º](?:\s?[CFK])?|(?:{_BASES}|[mgVWlL](?=\s?/))[23²³]?"

@@ -43,7 +43,7 @@ def split(line: str, separator: str = ",") -> list[str]:
 
 def is_number(text: str) -> bool:
     """True for a number in any of the usual spellings."""
-    return re.fullmatch(r"[-+\u2212]?(\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?", text.strip()) is not None
+    return re.fullmatch(r"[-+\u2212\u2013]?(\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?", text.strip()) is not None
 
 
 def present(names: Sequence[str], *wanted: str) -> tuple[str, ...]:
