@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import MissingMarks, TableOptions, marked
+from sentinel.tables.cells import MINUS, MissingMarks, TableOptions, marked
 from sentinel.tables.dialects import UnfinishedError
 
 ENOUGH_ROWS = 10
@@ -81,9 +82,29 @@ def find_decimal(head: pl.DataFrame, options: TableOptions, where: str, *, waiti
     return told
 
 
+def note_points(head: pl.DataFrame, options: TableOptions) -> Iterator[str]:
+    """Say it where all fractions have three digits, as thousands behind a point have; commas between columns tell."""
+    if options.decimal == "." and options.thousands is None and options.separator != ",":
+        for pointed, _ in _pointed(head.head(_LOOKED_AT), options)[:1]:
+            whole = pointed.replace(".", "")
+            yield (
+                f"numbers such as {pointed} all have three digits behind the point, which is taken as a decimal point; if "
+                f"it stands between thousands ({whole}): --decimal , --thousands ."
+            )
+
+
 def _find_points(head: pl.DataFrame, options: TableOptions) -> str | None:
-    """Find a number such as `1.200` of a column that has 950 as well and no other fraction; no column may have one."""
-    found = None
+    """Find a number such as `1.200` of a column that has 950 as well; no column may have another fraction."""
+    for pointed, whole in _pointed(head, options):
+        hundreds = [text for text in whole if len(text) == 3 and "100" <= text < "999"]
+        if len(hundreds) >= _FEWEST_WHOLE and all(len(text) <= 3 for text in whole):
+            return pointed
+    return None
+
+
+def _pointed(head: pl.DataFrame, options: TableOptions) -> list[tuple[str, set[str]]]:
+    """The first number with a point and all whole ones of each column that has some; none where a fraction tells."""
+    found = []
     for name in head.columns:
         cells = head[name]
         if cells.dtype != pl.String or not cells.str.contains(".", literal=True).any():
@@ -91,11 +112,9 @@ def _find_points(head: pl.DataFrame, options: TableOptions) -> str | None:
         texts = _numbers_of(name, head, options)
         pointed = [text for text in texts if "." in text]
         if not all(map(_POINTED.fullmatch, pointed)):
-            return None
-        whole = {text.lstrip("-+\u2212\u2013") for text in texts if "." not in text}
-        hundreds = [text for text in whole if len(text) == 3 and "100" <= text < "999"]
-        if pointed and len(hundreds) >= _FEWEST_WHOLE and all(len(text) <= 3 for text in whole):
-            found = found or pointed[0]
+            return []
+        if pointed:
+            found.append((pointed[0], {text.lstrip("-+" + MINUS) for text in texts if "." not in text}))
     return found
 
 

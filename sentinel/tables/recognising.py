@@ -23,7 +23,7 @@ from sentinel.tables.apart import find_long
 from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, WHITESPACE, TableOptions, matches
 from sentinel.tables.columns import join_time
 from sentinel.tables.counters import leave_out_counters
-from sentinel.tables.decimals import find_decimal
+from sentinel.tables.decimals import find_decimal, note_points
 from sentinel.tables.dialects import DIALECTS, PLAIN, UnfinishedError, find_dialect, find_separator
 from sentinel.tables.dialects.plain import is_units
 from sentinel.tables.encodings import note_central, tell_encoding
@@ -250,6 +250,7 @@ def recognise_frame(
         risky = (";",) if what else (";", "\t")
         waiting = growing and options.separator in risky and given.separator != options.separator
         options = fill(options, find_decimal(head, options, where, waiting=waiting))
+        notes += note_points(head, options)
         options, ages = turn_ages(head, options, where)
         refuse_years_as_steps(head, options, where)
         options, flags = find_flags(names, head, options, good)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.tables.test_misread import dated, read, refusal, series_of, values
+from tests.tables.test_misread import dated, read, refusal, said, series_of, values
 
 STAMPS = [f"18/06/2021 {hour % 12 or 12}:00:00" for hour in range(24)]
 
@@ -31,10 +31,10 @@ def test_the_dashes_of_printers_are_minus_signs_the_en_dash_was_no_number(tmp_pa
 def test_totals_of_months_among_days_are_no_days_they_were_the_first_of_the_month(tmp_path):
     days = [f"2021-{month:02d}-{day:02d},{day}\n" for month in (6, 7) for day in range(2, 30)]
     text = f"date,flow\n{''.join(days[:28])}2021-06,434\n{''.join(days[28:])}2021-07,434\n2021,868\n"
-    said = refusal(tmp_path, text)
-    assert "'2021-06' x2" in said
-    assert "--missing 'date=*'" in said
-    assert "does not exist" not in said
+    asked = refusal(tmp_path, text)
+    assert "'2021-06' x2" in asked
+    assert "--missing 'date=*'" in asked
+    assert "does not exist" not in asked
     table = read(tmp_path, text, missing=("date=*",))
     assert table.refusal is None
     assert table.marks == {"2021": 1, "2021-06": 1, "2021-07": 1}
@@ -75,3 +75,12 @@ def test_a_leap_second_is_the_first_of_the_next_minute_it_refused_the_file(tmp_p
     assert table.refusal is None
     assert f"{table.observations.collect().sort('time')['time'][1]:%Y-%m-%d %H:%M:%S}" == "2017-01-01 00:00:00"
     assert "23:59:61" in refusal(tmp_path, "time,v\n2016-12-31T23:59:59Z,1\n2016-12-31T23:59:61Z,2\n")
+
+
+def test_numbers_that_all_have_three_digits_behind_a_point_are_said_to_be_read_as_decimals(tmp_path):
+    cells = [f"1.{200 + 37 * n % 300}" for n in range(24)]
+    assert "(1200): --decimal , --thousands ." in said(tmp_path, series_of("flow", cells))
+    assert values(read(tmp_path, series_of("flow", cells)), "flow")[:2] == [1.2, 1.237]
+    assert "between thousands" not in said(tmp_path, series_of("flow", [*cells[:23], "0.950"]))
+    assert "between thousands" not in said(tmp_path, series_of("flow", cells, ","))
+    assert "between thousands" not in said(tmp_path, series_of("flow", cells), thousands=",")
