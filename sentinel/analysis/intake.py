@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from sentinel.analysis.typed import read_typed
 from sentinel.domain.observation import STAMPS, Rejection
 from sentinel.tables import Axis, Parsed, TableOptions, open_table, parse
+from sentinel.tables.apart import names_sites, refuse_changes, refuse_sites
 from sentinel.tables.cells import HEAD_ROWS, matches
 from sentinel.tables.columns import flatten, patterns_of
 from sentinel.tables.counters import take_steps
@@ -174,7 +175,10 @@ def read_tables(tables: Sequence[tuple[str, pl.LazyFrame, Recognised]], paths: S
     parsed_all: list[Parsed] = []
     axis: Axis | None = None
     read_as: dict[str, None] = {}
+    sites: dict[str, list[str]] = {}
     for (where, table, found), path in zip_longest(tables, paths):
+        for name, site in refuse_changes(table, found.alike, found.options, where).items():
+            sites.setdefault(name, []).append(site)
         quick = read_typed(path, found.options, axis) if path is not None else None
         parsed = quick or parse(table, found.options, where, strict=True, axis=axis)
         prefix = f"{where}: " if len(tables) > 1 else ""
@@ -182,6 +186,8 @@ def read_tables(tables: Sequence[tuple[str, pl.LazyFrame, Recognised]], paths: S
         axis = parsed.axis
         rejected.update(parsed.rejected)
         parsed_all.append(parsed)
+    for name in filter(names_sites, sites):
+        refuse_sites(name, list(dict.fromkeys(sites[name])), tables[0][0])
     complaints = [complaint for parsed in parsed_all for complaint in parsed.complaints][:10]
     columns = dict.fromkeys(column for parsed in parsed_all for column in parsed.shape.left_out)
     left_out = {UNUSABLE.get(reason, reason): count for reason, count in rejected.most_common()}
@@ -224,6 +230,7 @@ def sort(
     observations.sink_parquet(unsorted, compression="lz4", row_group_size=250_000)
     total = int(pl.scan_parquet(unsorted).select(pl.len()).collect().item())
     numbers: dict[str, int] = {}
+    falls: list[str] = []
     search = FillSearch()
     for first in range(0, total, run_rows):
         piece = pl.scan_parquet(unsorted).slice(first, run_rows).collect()
@@ -232,6 +239,8 @@ def sort(
         if only:
             piece = piece.filter(pl.col("series").is_in(list(only)))
         search.look_at(piece)
+        if first == 0:
+            falls = _say_falls(piece)
         found.rows += piece.height
         own = piece.select(
             pl.col("series").replace_strict(numbers, return_dtype=pl.Int64).alias("id"),
@@ -254,12 +263,27 @@ def sort(
             found._pieces.append(own.lazy())
         progress(first + piece.height)
     unsorted.unlink()
-    found.names, found.remarks = list(numbers), search.say()
+    found.names, found.remarks = list(numbers), [*search.say(), *falls]
     found._counters = [
         number for name, number in numbers.items()
         if any(matches(name, one) or matches(name.rpartition("/")[2], one) for one in differences)
     ]  # fmt: skip
     return found
+
+
+def _say_falls(piece: pl.DataFrame) -> list[str]:
+    """Say where the times of the first series go back, unless they do in most rows, as those of a list in reverse."""
+    if piece.is_empty() or piece.schema["time"].is_float():
+        return []
+    rows = piece.filter(pl.col("series") == piece["series"][0]).select("time", before=pl.col("time").shift())
+    back = rows.filter(pl.col("time") < pl.col("before"))
+    if not 0 < back.height < rows.height / 2:
+        return []
+    times = "once" if back.height == 1 else f"{back.height:,} times"
+    return [
+        f"times go back {times}, first from {back['before'][0]:%Y-%m-%d %H:%M} to {back['time'][0]:%Y-%m-%d %H:%M}; "
+        "rows are put in order of time; where a clock was set wrong, put it right or leave those rows out"
+    ]
 
 
 def _blocks(piece: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:

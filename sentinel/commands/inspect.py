@@ -25,6 +25,7 @@ from sentinel.config import Settings
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import CalendarAxis
 from sentinel.tables import Parsed, TableOptions, file_format, open_table, parse
+from sentinel.tables.apart import refuse_changes
 from sentinel.tables.cells import UNNAMED
 from sentinel.tables.columns import patterns_of
 from sentinel.tables.options import command_line, settings_of
@@ -56,6 +57,7 @@ def describe_file(path: Path, options: TableOptions, settings: Settings) -> Iter
     """Say of one file how it is read and what is in it, line by line; from `sources:` on it is YAML."""
     found = recognise(path, options)
     table = open_table(path, found.options)
+    refuse_changes(table, found.alike, found.options, str(path))
     parsed = first = parse(table, found.options, str(path))
     if takes := _options_that_take(parsed):
         found = replace(found, options=_add(found.options, takes), shown=_add(found.shown, takes))

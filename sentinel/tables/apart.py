@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import TableOptions, without_unit
+from sentinel.tables.cells import TableOptions, matches, without_unit
+from sentinel.tables.columns import join_time
 from sentinel.tables.decimals import ENOUGH_ROWS
 from sentinel.tables.dialects import UnfinishedError
 from sentinel.tables.times import instant
@@ -20,8 +21,8 @@ _SERIES_NAMES = (
     r"observed_?property|datastream|metric"
 )
 _SITE_NAMES = (
-    r"(monitoring[ _]?)?(site|station|location|lake|buoy|plot)[ _]?(name|code|no|id|identifier|abbr)?|"
-    r"code_(site|station)|platform"
+    r"(monitoring[ _]?)?(site|station|location|lake|buoy|plot)[ _]?(name|code|no|num|id|identifier|abbr)?|"
+    r"code_(site|station)|platform|stn"
 )
 _VALUE_NAMES = (
     r"(result|data|obs|observed|measure(d|ment)?)?[ _]?(value|val)|result(at)?(_\w+)?|resultmeasurevalue|valeur|wert"
@@ -31,6 +32,7 @@ _PLACE_NAMES = (
     r".*(depth|level|layer|height|rep(licate)?|station|site|plot|sensor|channel|lake|sta|id)"
     r"([ _]?(id|no|m|num|number|code))?"
 )
+_SITES = 4
 _MOST_PLACES = 50
 """Different numbers of a column that could tell series apart."""
 
@@ -61,16 +63,73 @@ def find_long(
             return {}
         if growing and head.height < ENOUGH_ROWS:
             raise UnfinishedError
-    _refuse_mixed_units(head, names, (*sites, series), value, where)
+    _refuse_mixed_units(head.lazy(), names, (*sites, series), value, where)
     return {"series_column": series, "value_column": value, "by": sites}
 
 
-def _refuse_mixed_units(head: pl.DataFrame, names: Sequence[str], key: Sequence[str], value: str, where: str) -> None:
+def names_sites(name: str) -> bool:
+    """True for the name of a column that says of which site a row is."""
+    return re.fullmatch(_SITE_NAMES, name.lower()) is not None
+
+
+def refuse_sites(column: str, sites: Sequence[str], where: str) -> None:
+    """Raise DataError where the rows of a table are of several sites, which would be one series."""
+    if len(sites) > 1:
+        raise DataError(
+            f"{where}: column {column!r} tells the rows apart ({', '.join(sites[:3])}, ...), which are one series; "
+            f"for one of each: --by {shlex.quote(column)}; if they belong together: --exclude {shlex.quote(column)}"
+        )
+
+
+def find_alike(head: pl.DataFrame, options: TableOptions, given: TableOptions) -> tuple[str, ...]:
+    """Name the columns that tell series apart by their names, sites, places and units, but are the same in all rows."""
+    if given.columns is not None:
+        return ()
+    taken = {*options.time_columns, options.time_name, *options.by, options.series_column, options.value_column}
+    kinds = f"{_SITE_NAMES}|{_PLACE_NAMES}|{_SERIES_NAMES}|{_UNIT_NAMES}"
+    return tuple(
+        name
+        for name in head.columns
+        if name not in taken
+        and re.fullmatch(kinds, without_unit(name).lower())
+        and not any(matches(name, one) for one in given.exclude)
+        and head[name].drop_nulls().n_unique() == 1
+    )
+
+
+def refuse_changes(table: pl.LazyFrame, alike: Sequence[str], options: TableOptions, where: str) -> dict[str, str]:
+    """Raise DataError where a column that is the same in the first rows tells series apart below; give its texts.
+
+    The names of a site need no more than a second one; a depth tells series apart where times repeat.
+    """
+    if not alike:
+        return {}
+    table = join_time(table, options)
+    names = table.collect_schema().names()
+    texts = [pl.col(name).cast(pl.String).str.strip_chars() for name in alike]
+    found = table.select(text.drop_nulls().unique(maintain_order=True).head(_SITES).implode() for text in texts)
+    values = {name: list(cell) for name, cell in found.collect(engine="streaming").row(0, named=True).items()}
+    for name in (name for name, own in values.items() if len(own) > 1):
+        if names_sites(name):
+            refuse_sites(name, values[name], where)
+        long = options.series_column in names and options.value_column in names
+        if long and re.fullmatch(_UNIT_NAMES, name.lower()):
+            _refuse_mixed_units(table, [name], (*options.by, options.series_column), options.value_column, where)
+            continue
+        key = [options.time_name, *options.by, *([options.series_column] if long else [])]
+        counts = [table.select(pl.struct(some).n_unique()) for some in (key, [*key, name])]
+        times, rows, every = (one.collect(engine="streaming").item() for one in (*counts, table.select(pl.len())))
+        if times < rows == every:
+            refuse_sites(name, values[name], where)
+    return {name: own[0] for name, own in values.items() if own}
+
+
+def _refuse_mixed_units(head: pl.LazyFrame, names: Sequence[str], key: Sequence[str], value: str, where: str) -> None:
     """Raise DataError where the values of one series are in several units: they cannot be compared."""
     unit = next((name for name in names if re.fullmatch(_UNIT_NAMES, name.lower())), None)
-    if unit is None or unit in key or head[unit].dtype != pl.String:
+    if unit is None or unit in key or head.collect_schema()[unit] != pl.String:
         return
-    counts = head.drop_nulls(unit).group_by(*key, unit, maintain_order=True).len()
+    counts = head.drop_nulls(unit).group_by(*key, unit, maintain_order=True).len().collect(engine="streaming")
     mixed = counts.filter(pl.len().over(*key) > 1)
     if mixed.is_empty():
         return

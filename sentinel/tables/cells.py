@@ -154,6 +154,11 @@ def number_twins(names: Sequence[str]) -> list[str]:
     return twins
 
 
+def without_number(name: str) -> str:
+    """Give the name that twins share: of `flag (2)`, or `flag.1` of pandas, it is `flag`."""
+    return re.sub(r"( \(\d+\)|\.\d+)$", "", name)
+
+
 def without_unit(name: str) -> str:
     """Give a name without the brackets at its end: `TEMP (degree_C)` is `TEMP`."""
     return re.sub(r"\s*[\[(][^\[\]()]*[\])]\s*$", "", name)

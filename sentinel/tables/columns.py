@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from sentinel.tables.cells import TableOptions, as_text, pattern_regex, without_unit
+from sentinel.tables.cells import TableOptions, as_text, matches, pattern_regex, without_number, without_unit
 from sentinel.tables.months import unfold_months
 
 FLAGGED = "__flagged__"
@@ -71,20 +71,28 @@ def flag_patterns(flags: Sequence[str]) -> list[str]:
     return [text.rpartition("=")[0] for text in flags]
 
 
+def is_flag(name: str, flags: Sequence[str]) -> bool:
+    """True for a column that one of the flags names, or for a twin of it."""
+    return any(matches(one, pattern) for pattern in flag_patterns(flags) for one in (name, without_number(name)))
+
+
 def judge(table: pl.LazyFrame, values: Mapping[str, str], options: TableOptions) -> pl.LazyFrame:
     """Put `FLAGGED` in place of each value whose flag is not among the codes that mean good.
 
-    The `*` of a pattern stands for the name of the column that is judged; a flag column without it judges all.
+    The `*` of a pattern stands for the name of the column that is judged; a flag column without it judges all, of
+    several of one name each those beside it.
     """
     schema = table.collect_schema()
     names = schema.names()
     bad: dict[str, list[pl.Expr]] = {}
     for text in options.flags:
         pattern, _, codes = text.rpartition("=")
+        twins = [name for name in names if without_number(name) == pattern]
         for value in values:
             # `TEMP QC` is also the flag of `TEMP (degree_C)`.
             written = dict.fromkeys(pattern.replace("*", name) for name in (value, without_unit(value)))
             flag = next((one for one in written if one in names and one != value), None)
+            flag = _nearest(names, twins, value, values) if len(twins) > 1 else flag
             if flag is not None:
                 bad.setdefault(value, []).append(~_is_good(flag, codes.split(",")))
     if not bad:
@@ -96,6 +104,14 @@ def judge(table: pl.LazyFrame, values: Mapping[str, str], options: TableOptions)
         .alias(value)
         for value, faults in bad.items()
     )
+
+
+def _nearest(names: Sequence[str], flags: Sequence[str], value: str, values: Iterable[str]) -> str:
+    """Name the flag of a value among several of one name: the next behind it, or before it where the last one is."""
+    at = names.index(value)
+    if names.index(flags[-1]) > max(map(names.index, values)):
+        return next(one for one in flags if names.index(one) > at)
+    return next((one for one in reversed(flags) if names.index(one) < at), flags[0])
 
 
 def _is_good(flag: str, codes: Sequence[str]) -> pl.Expr:

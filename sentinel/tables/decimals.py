@@ -88,8 +88,8 @@ def note_points(head: pl.DataFrame, options: TableOptions) -> Iterator[str]:
         for pointed, _ in _pointed(head.head(_LOOKED_AT), options)[:1]:
             whole = pointed.replace(".", "")
             yield (
-                f"numbers such as {pointed} all have three digits behind the point, which is taken as a decimal point; if "
-                f"it stands between thousands ({whole}): --decimal , --thousands ."
+                f"numbers such as {pointed} all have three digits behind the point, taken as a decimal point; if it "
+                f"stands between thousands ({whole}): --decimal , --thousands ."
             )
 
 

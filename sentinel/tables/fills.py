@@ -10,7 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 KNOWN = (-9999.0, -999.0, -99.9, -99.0, 99.0, 99.9, 999.0, 999.9, 9999.0, 99999.0, -99999.0, -999.9, -6999.0, -7999.0,
-         -8888.0, -7777.0, -32768.0, 32767.0, 1e20, -1e20, 1e30, -1e34, 9.96921e36)  # fmt: skip
+         -8888.0, -7777.0,
+         -999.99, -99.99, 99.99, 999.99, -9999.9, -9999.99, -32768.0, -32767.0, 32767.0,
+         1e20, -1e20, 1e30, -1e34, 9.96921e36)  # fmt: skip
 """Numbers that programs and loggers write where they have no value."""
 FAR = 10.0
 """Robust scales from the middle of the other values, from which on a number lies apart."""

@@ -15,9 +15,9 @@ from typing import Any
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import UNNAMED, TableOptions, matches, without_unit
+from sentinel.tables.cells import UNNAMED, TableOptions, matches, without_number, without_unit
 from sentinel.tables.clocks import HOURS, has_clock, is_of_clock, is_of_digits, numbers_of, with_hour
-from sentinel.tables.columns import flag_patterns
+from sentinel.tables.columns import is_flag
 from sentinel.tables.decimals import ENOUGH_ROWS, texts_of
 from sentinel.tables.dialects import UnfinishedError
 from sentinel.tables.dialects.base import is_number
@@ -56,7 +56,9 @@ _FLAG_ENDINGS = (
     "_qual", "_qc", "_flag", "_flags", "_cd", "_qa", "_quality", "_qc_agg", "_qc_tests", "_qartod", "_f", " qc",
     " flag", " flags", " quality", " quality code", "_attributes", "_qualifier", " qualifier",
 )  # fmt: skip
-_FLAGS_OF_ALL = ("quality code", "quality_code", "qcode", "qc", "qf", "flag", "flags", "quality flag", "quality_flag")
+_FLAGS_OF_ALL = (
+    "quality code", "quality_code", "qcode", "qc", "qf", "flag", "flags", "quality flag", "quality_flag", "qa/qc",
+)  # fmt: skip
 """Names of a flag of all values of a row."""
 _FLAG_STARTS = ("f_", "q_", "qc_", "flag_", "qv:")
 _ROW_NUMBERS = ("record", "#", "rownames", "rn", "recnbr", "recno", "entry_id")
@@ -321,16 +323,14 @@ def find_flags(
     lower = {one.lower() for name in names for one in (name, without_unit(name))}
     patterns: dict[str, list[str]] = {}
     for name in names:
-        low = name.lower()
-        mates = [(low.removesuffix(end), "*" + name[-len(end) :]) for end in _FLAG_ENDINGS if low.endswith(end)]
-        mates += [
-            (low.removeprefix(start), name[: len(start)] + "*") for start in _FLAG_STARTS if low.startswith(start)
-        ]
-        mates += [(low, name)] if low in _FLAGS_OF_ALL else []
+        own = without_number(name) if without_number(name) in names else name
+        low = own.lower()
+        mates = [(low.removesuffix(end), "*" + own[-len(end) :]) for end in _FLAG_ENDINGS if low.endswith(end)]
+        mates += [(low.removeprefix(start), own[: len(start)] + "*") for start in _FLAG_STARTS if low.startswith(start)]
+        mates += [(low, own)] if low in _FLAGS_OF_ALL else []
         for mate, pattern in mates:
-            if (mate in lower or pattern == name) and not any(
-                matches(name, one) for one in (*options.exclude, *flag_patterns(options.flags))
-            ):
+            known = is_flag(name, options.flags) or any(matches(name, one) for one in options.exclude)
+            if (mate in lower or pattern == own) and not known:
                 patterns.setdefault(pattern, []).append(name)
                 break
     said = [_say_flags(pattern, head.select(columns), good) for pattern, columns in patterns.items()]

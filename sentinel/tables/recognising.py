@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.apart import find_long
+from sentinel.tables.apart import find_alike, find_long
 from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, WHITESPACE, TableOptions, matches
 from sentinel.tables.columns import join_time
 from sentinel.tables.counters import leave_out_counters
@@ -61,7 +61,7 @@ from sentinel.tables.reading import (
 from sentinel.tables.shapes import find_shape, refuse_wildcards
 from sentinel.tables.sheets import count_titles, filled_sheets, first_texts
 from sentinel.tables.unit_cells import find_unit_cells
-from sentinel.tables.unread import refuse_short_header, refuse_unread_times, refuse_years_as_steps
+from sentinel.tables.unread import refuse_second_times, refuse_short_header, refuse_unread_times, refuse_years_as_steps
 
 SAMPLE_BYTES = 1 << 20
 MARKS = (
@@ -85,6 +85,8 @@ class Recognised:
     """What was recognised and what is left out, a line each; none of a table that is read as it stands."""
     shown: TableOptions
     """The same to be written down: without usual marks of a missing value that did not occur."""
+    alike: tuple[str, ...] = ()
+    """Columns that name sites, places or units, and are the same in all of the first rows."""
 
 
 def recognise(path: Path, options: TableOptions, *, counters: bool = True) -> Recognised:
@@ -241,6 +243,7 @@ def recognise_frame(
     notes += [*note_twins(names), *note_central(names, options)]
     if set(options.time_columns) <= set(names) and not head.is_empty():
         notes += [*zone, *note_unnamed(head, options)]
+        refuse_second_times(head, names, options, where)
         head = join_time(head.lazy(), options).collect()
         names = names if options.layout != "months" else [name for name in head.columns if name not in (ROW, MORE)]
         options = fill(options, find_long(head, names, options, where, growing=growing))
@@ -254,7 +257,7 @@ def recognise_frame(
         options, ages = turn_ages(head, options, where)
         refuse_years_as_steps(head, options, where)
         options, flags = find_flags(names, head, options, good)
-        options, places = leave_out_places(head, names, options)
+        options, places = leave_out_places(head, names, options, where)
         options, rising = leave_out_counters(head, options, where) if counters and not growing else (options, [])
         notes += [*note_clocks(head, names, options), *note_times(head, options), *ages, *flags, *places, *rising]
     if options.columns is not None:
@@ -264,7 +267,8 @@ def recognise_frame(
     shown = replace(options, missing=(*given.missing, *marks, *_seen(head, MARKS, options)))
     written = command_line(replace(shown, dialect=given.dialect), given)
     lines = [f"read as {what or 'a table'}{': ' * bool(written)}{written}"] if written or what else []
-    return Recognised("plain", options, (*lines, *notes), shown if written else given)
+    alike = find_alike(head, options, given)
+    return Recognised("plain", options, (*lines, *notes), shown if written else given, alike)
 
 
 def fill(options: TableOptions, patch: Mapping[str, Any]) -> TableOptions:

@@ -9,15 +9,17 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import MORE, TableOptions
+from sentinel.tables.cells import MORE, UNNAMED, TableOptions
 from sentinel.tables.clocks import numbers_of
 from sentinel.tables.decimals import texts_of
+from sentinel.tables.forms import forms_of, is_clock
 from sentinel.tables.times import instant
 
 DECIMAL_YEAR = r"(decimal|dec|frac\w*|dezimal)[ _.]?(year|yr|date|jahr)s?|(year|yr|date)[ _.]?(decimal|dec|frac\w*)"
 """Names of numbers of years with their fraction."""
 _FIRST, _LAST = 1500, 2200
 _DAYS = (("excel", 20_000, 60_000), ("julian", 2_400_000, 2_500_000))
+_SHOWN, _NAMED = 20, 3
 _DIGITS = {6: ("%Y%m",), 7: ("%Y%j",), 8: ("%d%m%Y", "%m%d%Y")}
 """Forms of dates written as so many digits, which are not recognised by themselves."""
 
@@ -48,6 +50,37 @@ def refuse_unread_times(head: pl.DataFrame, named: Sequence[str], options: Table
         ]
         say = ", or ".join(readings) or f"{column} '...', with the letters of strftime"
         raise DataError(f"{where}: column {name!r} holds {texts[0]!r}, a time in no known form; say which: {say}")
+
+
+def refuse_second_times(head: pl.DataFrame, names: Sequence[str], options: TableOptions, where: str) -> None:
+    """Raise DataError where two tables stand side by side, `Date,A,Date,B`: each value has the time before it."""
+    if options.columns is not None:
+        return
+    stems = {_stem(name): name for name in options.time_columns}
+    for second in names:
+        first = stems.get(_stem(second))
+        if first in (None, second) or second in options.time_columns or second in options.exclude:
+            continue
+        both = head.select(first=pl.col(first).cast(pl.String), second=pl.col(second).cast(pl.String)).drop_nulls()
+        told = both.filter(pl.col("first") != pl.col("second"))
+        if told.is_empty() or not all(forms_of(one) or is_clock(one) for one in told["second"].head(_SHOWN)):
+            continue
+        parts = [(first, names[: names.index(second)]), (second, names[names.index(second) :])]
+        said = [
+            f"--time-column {shlex.quote(time)} " + " ".join(f"--columns {shlex.quote(one)}" for one in some)
+            for time, own in parts
+            if (some := [one for one in own if _stem(one) not in stems and not one.startswith(UNNAMED)][:_NAMED])
+        ]
+        raise DataError(
+            f"{where}: columns {first!r} and {second!r} hold different times in one row ({told['first'][0]}, "
+            f"{told['second'][0]}), as where two tables stand side by side; take each alone: {', then '.join(said)}; "
+            f"if {second!r} is no time of a value: --exclude {shlex.quote(second)}"
+        )
+
+
+def _stem(name: str) -> str:
+    """Give the name without a number at its end: `Date (2)`, `Date.1` and `date2` are two of one kind."""
+    return re.sub(r"[\s._(-]*\d+\)?$", "", name).lower()
 
 
 def _forms_of(text: str) -> Iterator[str]:
