@@ -69,7 +69,7 @@ def find_long(
 
 def names_sites(name: str) -> bool:
     """True for the name of a column that says of which site a row is."""
-    return re.fullmatch(_SITE_NAMES, name.lower()) is not None
+    return re.fullmatch(_SITE_NAMES, name.lower().lstrip("# ")) is not None
 
 
 def refuse_sites(column: str, sites: Sequence[str], where: str) -> None:
@@ -91,7 +91,7 @@ def find_alike(head: pl.DataFrame, options: TableOptions, given: TableOptions) -
         name
         for name in head.columns
         if name not in taken
-        and re.fullmatch(kinds, without_unit(name).lower())
+        and re.fullmatch(kinds, without_unit(name).lower().lstrip("# "))
         and not any(matches(name, one) for one in given.exclude)
         and head[name].drop_nulls().n_unique() == 1
     )

@@ -153,7 +153,8 @@ def _looks_like_time(cells: pl.Series, options: TableOptions) -> bool:
     if cells.dtype.is_temporal():
         return True
     forms = [forms_of(cell) for cell in texts_of(cells, options).head(20)]
-    return bool(forms) and all(form and form != [STEPS] for form in forms)
+    told = sum(bool(form) and form != [STEPS] for form in forms)
+    return bool(forms) and told >= _SMALLEST_SHARE * len(forms)  # among them may be a note
 
 
 def note_clocks(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> list[str]:
@@ -199,6 +200,16 @@ def refuse_headerless(names: Sequence[str], options: TableOptions, where: str) -
     own = [name for name in names if not name.startswith(UNNAMED)]
     told = next((name for name in options.time_columns if name in own and forms_of(name)), None)
     numbers = len(own) > 1 and 2 * sum(is_number(name) for name in own) > len(own)
+    if not set(options.time_columns) <= set(own):
+        years = [name for name in own if re.fullmatch(r"(1[89]|20)\d\d", name)]
+        if len(years) > len(own) / 2 and not is_number(own[0]):
+            raise DataError(
+                f"{where}: a column for each year ({years[0]} to {years[-1]}) and a row for each series; turn it on "
+                f"its side first, in Python: pandas.read_csv(FILE, index_col={own[0]!r}).T"
+            )
+        told = next((name for name in own if set(forms_of(name)) - {STEPS}), None)
+    elif told is None and all(map(is_named_time, options.time_columns)):
+        return  # depths, `0.5`, are names
     if told is not None or (numbers and options.layout == "auto" and not find_months(own)):
         first = told or own[0]
         raise DataError(

@@ -24,6 +24,8 @@ _NO_SERIES = (
     r"(id|no|nr|number|code|num)|(.*[ _])?code|id|wmo([ _]?(id|no))?|platform|station|stn"
 )
 """Names of columns of numbers that are no measurements: places, parts of a time, numbers that name something."""
+_ZONE_LINE = re.compile(r"time ?zone|zeitzone|fuseau|zona horaria|(UTC|GMT) ?[-+]\d", re.IGNORECASE)
+_SAYS_UTC = re.compile(r"(UTC|GMT|[Zz]ulu)\W*$")
 _YEARS = r"(year|yr|jahr|annee|año|ano)s?"
 
 
@@ -41,6 +43,12 @@ def take_zone(options: TableOptions, where: str) -> tuple[TableOptions, list[str
         return options, []
     how = "so they change with the clocks" if "/" in told else "so they are that far from UTC, in summer and in winter"
     return replace(options, time_zone=zone), [f"zone: {told!r} stands in the name of the times, {how}: {zone}"]
+
+
+def note_zone(titles: Sequence[str], options: TableOptions) -> list[str]:
+    """Say which line above the names speaks of a zone, which is not used."""
+    said = [line.strip(' ,;\t#"') for line in titles if _ZONE_LINE.search(line) and not _SAYS_UTC.search(line)]
+    return [f"above the names stands {said[0]!r:.80}: --time-zone; read as {options.time_zone}"] if said else []
 
 
 def refuse_nameless_zone(zone: str, where: str) -> None:
@@ -82,7 +90,7 @@ def leave_out_places(
         name
         for name in names
         if name not in own
-        and re.fullmatch(_NO_SERIES, without_unit(name).strip().lower())
+        and re.fullmatch(_NO_SERIES, without_unit(name).strip("# ").lower())
         and not _has_text(head, name, options)
     ]
     found = [name for name in found if not any(matches(name, one) for one in options.exclude)]

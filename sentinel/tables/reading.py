@@ -177,6 +177,8 @@ def csv_rows(piece: bytes, head: Head, options: TableOptions) -> pl.DataFrame:
             piece = re.sub(rb"(?m)^" + re.escape(line) + rb"(?=\r?$)", lambda _: head.names, piece)
     if options.separator == WHITESPACE:
         piece, options = split_blanks(piece), replace(options, separator="\t")
+    if options.comment == "#" and b"##" in piece:  # a date that a spreadsheet found too wide for its column
+        piece = re.sub(rb"(?m)^(#{2,})(?=%b)" % re.escape(options.separator.encode()), rb'"\1"', piece)
     has_quotes = b'"' in piece
     # A header with one field more than the rows should have, so that longer rows show.
     header = options.separator.join(f"c{i}" for i in range(len(names))).encode() + b"\n"

@@ -41,6 +41,7 @@ from sentinel.tables.noticing import (
     note_times,
     note_twins,
     note_unnamed,
+    note_zone,
     refuse_clock_alone,
     refuse_nameless_zone,
     take_zone,
@@ -61,7 +62,13 @@ from sentinel.tables.reading import (
 from sentinel.tables.shapes import find_shape, refuse_wildcards
 from sentinel.tables.sheets import count_titles, filled_sheets, first_texts
 from sentinel.tables.unit_cells import find_unit_cells
-from sentinel.tables.unread import refuse_second_times, refuse_short_header, refuse_unread_times, refuse_years_as_steps
+from sentinel.tables.unread import (
+    refuse_rounded_times,
+    refuse_second_times,
+    refuse_short_header,
+    refuse_unread_times,
+    refuse_years_as_steps,
+)
 
 SAMPLE_BYTES = 1 << 20
 MARKS = (
@@ -192,6 +199,7 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
         _refuse_fixed_widths(lines, where)
     local = found[0].local if fmt == "csv" and found is not None else ""
     zone = [f"{local}: --time-zone, such as Etc/GMT+5, five hours west of Greenwich; read as UTC"] if local else []
+    zone += note_zone(lines[: in_rows.options.skip_rows], in_rows.options)
     told = in_rows.options.time_zone != _DEFAULT.time_zone
     return replace(in_rows, dialect=name, said=in_rows.said if told else (*in_rows.said, *zone))
 
@@ -256,6 +264,7 @@ def recognise_frame(
         notes += note_points(head, options)
         options, ages = turn_ages(head, options, where)
         refuse_years_as_steps(head, options, where)
+        refuse_rounded_times(head, options.time_name, options, where)
         options, flags = find_flags(names, head, options, good)
         options, places = leave_out_places(head, names, options, where)
         options, rising = leave_out_counters(head, options, where) if counters and not growing else (options, [])

@@ -13,7 +13,7 @@ from sentinel.tables.dialects.base import split
 from sentinel.tables.reading import file_format, find_codec, open_file, read_head, whole_lines
 from sentinel.tables.sheets import first_texts
 
-_IN_NAME = re.compile(r"[\[(]([^\])\d][^\])]*)[\])]\s*$")
+_IN_NAME = re.compile(r"[\[(]([^\])\d][^\])]*)[\])](?:\s*\(\d+\))?\s*$")
 _SERIAL = re.compile(r",\s*([^,()]+?)\s*\((?:[^()]*\b)?S/N:[^()]*\)\s*$")
 """`DO conc, mg/L (LGR S/N: 20412, SEN S/N: 20412)`: what HOBOware writes in brackets is which instrument it was."""
 _LAST_UNIT = re.compile(r"[ ,_](?:[munpkµ]?(?:g|mol|eq|m|L|l|S|J|W)|cm|ft)[23]?/[^/]*$")
@@ -61,7 +61,7 @@ def _read_units(path: Path, options: TableOptions, columns: Sequence[str]) -> di
     fmt = file_format(path, options)
     if not options.unit_rows or fmt not in ("csv", "xlsx"):
         return units
-    bare = {name: unit.strip("()[] ") for name, unit in (_of_sheet if fmt == "xlsx" else _of_text)(path, options)}
+    bare = {name: unit.strip("()[]# ") for name, unit in (_of_sheet if fmt == "xlsx" else _of_text)(path, options)}
     if all(map(_WIDTH.fullmatch, bare.values())):
         return units
     return units | {name: unit for name, unit in bare.items() if unit.lower() not in ("", "none", "-", "n/a", "na")}

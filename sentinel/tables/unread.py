@@ -12,7 +12,7 @@ from sentinel.domain.errors import DataError
 from sentinel.tables.cells import MORE, UNNAMED, TableOptions
 from sentinel.tables.clocks import numbers_of
 from sentinel.tables.decimals import texts_of
-from sentinel.tables.forms import forms_of, is_clock
+from sentinel.tables.forms import STEPS, forms_of, is_clock
 from sentinel.tables.times import instant
 
 DECIMAL_YEAR = r"(decimal|dec|frac\w*|dezimal)[ _.]?(year|yr|date|jahr)s?|(year|yr|date)[ _.]?(decimal|dec|frac\w*)"
@@ -42,6 +42,7 @@ def refuse_unread_times(head: pl.DataFrame, named: Sequence[str], options: Table
         texts = texts_of(head[name], options)
         if texts.is_empty():
             continue
+        refuse_rounded_times(head, name, options, where)
         column = f"--time-column {shlex.quote(name)} --time-format"
         readings = [
             f"{column} {form} ({read:%Y-%m-%d %H:%M})"
@@ -63,7 +64,9 @@ def refuse_second_times(head: pl.DataFrame, names: Sequence[str], options: Table
             continue
         both = head.select(first=pl.col(first).cast(pl.String), second=pl.col(second).cast(pl.String)).drop_nulls()
         told = both.filter(pl.col("first") != pl.col("second"))
-        if told.is_empty() or not all(forms_of(one) or is_clock(one) for one in told["second"].head(_SHOWN)):
+        if told.is_empty() or not all(
+            forms_of(one) not in ([], [STEPS]) or is_clock(one) for one in told["second"].head(_SHOWN)
+        ):
             continue
         parts = [(first, names[: names.index(second)]), (second, names[names.index(second) :])]
         said = [
@@ -98,6 +101,17 @@ def are_years(head: pl.DataFrame, name: str, options: TableOptions) -> bool:
     """True for a column of numbers that may be years of the calendar with their fraction."""
     numbers = numbers_of(head, name, options)
     return 2 * numbers.len() > head.height and bool(numbers.is_between(_FIRST, _LAST).all())
+
+
+def refuse_rounded_times(head: pl.DataFrame, name: str, options: TableOptions, where: str) -> None:
+    """Raise DataError where times are numbers such as `2.02106E+11`, of which a spreadsheet has cut off the end."""
+    texts = texts_of(head[name], options)
+    rounded = texts.filter(texts.str.contains(r"^\s*[0-9][.,]?[0-9]*[eE]\+?[0-9]+\s*$"))
+    if 2 * rounded.len() > texts.len() and rounded.n_unique() < rounded.len():
+        raise DataError(
+            f"{where}: times such as {rounded[0]!r} in column {name!r} have lost their last digits, so "
+            "that several are the same; export the table again, with the column as text or as a whole number"
+        )
 
 
 def refuse_years_as_steps(head: pl.DataFrame, options: TableOptions, where: str) -> None:

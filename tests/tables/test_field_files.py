@@ -185,3 +185,65 @@ def test_times_that_go_back_are_said_a_logger_without_its_clock_stood_in_2000(tm
         path.write_text("time,ph\n" + "".join(text))
         remarks = sort(read_files([path], TableOptions()).observations, tmp_path).remarks
         assert sum("go back once, first from 2021-06-29" in one for one in remarks) == at
+
+
+def test_dates_too_wide_for_their_column_are_counted_they_were_comments(tmp_path):
+    text = dated("ph", map(str, range(30))).replace("2021-01-05", "########") + "# a comment\n"
+    asked = refusal(tmp_path, text)
+    assert "'########'" in asked
+    assert "--missing 'date=*'" in asked
+    assert read(tmp_path, text, missing=("date=*",)).marks == {"########": 1}
+
+
+def test_times_of_which_a_spreadsheet_cut_off_the_end_are_refused_six_rows_had_one_time(tmp_path):
+    rows = "".join(f"{2.02106e11 + 1e6 * (n // 6):.5E},{n}\n" for n in range(60))
+    assert "have lost their last digits" in refusal(tmp_path, f"timestamp,ph\n{rows}")
+    steps = "".join(f"{n}e3,{n}\n" for n in range(60))
+    assert read(tmp_path, f"time,ph\n{steps}").refusal is None
+
+
+TITLED = (
+    "In-Situ Inc.,,,\n\nReport Date:,2021-06-24\nReport User Name:,u\n\nDevice Properties\n,Device,Troll\n,SN,12\n\n"
+)
+
+
+def test_a_title_with_a_blank_in_it_is_not_the_line_of_names_of_a_table_with_commas(tmp_path):
+    rows = "".join(
+        f"06/18/2021,{hour % 12 or 12}:00:00 {'AP'[hour > 11]}M,{hour / 7:.3f},{hour},\n" for hour in range(24)
+    )
+    text = f"{TITLED}Time Zone: Eastern Daylight Time\n\n,,Sensor: A,Sensor: A,\nDate,Time,Depth (ft),Temp (C),\n{rows}"
+    assert values(read(tmp_path, text), "Temp (C)") == list(range(24))
+    assert "stands 'Time Zone: Eastern Daylight Time': --time-zone" in said(tmp_path, text)
+    assert "Eastern" not in said(tmp_path, text.replace("Eastern Daylight Time", "UTC"))
+
+
+def test_names_of_groups_above_the_names_are_not_the_names(tmp_path):
+    rows = "".join(f"18.06.2021 {hour:02d}:00;{hour};{40 + hour}\n" for hour in range(24))
+    table = read(tmp_path, f";Station A;\nDatum;Temp;Temp\n;°C;°C\n{rows}")
+    assert values(table, "Temp (2)") == list(range(40, 64))
+
+
+def test_a_row_of_units_may_have_a_power_of_ten(tmp_path):
+    rows = "".join(f"2021, 06, {day:02d}, {day}\n" for day in range(1, 30))
+    table = read(tmp_path, f"Year, Month, Day, Extent\nYYYY, MM, DD, 10^6 sq km\n{rows}")
+    assert table.refusal is None
+    assert values(table, "Extent") == list(range(1, 30))
+
+
+@pytest.mark.parametrize("gap", ["", "\n", "#\n"])
+def test_names_in_a_comment_are_found_over_an_empty_line(tmp_path, gap):
+    rows = "".join(f"  260,202106{day:02d},{day:5d}\n" for day in range(1, 30))
+    table = read(tmp_path, f"# KNMI\n# TG = mean\n#\n# STN,YYYYMMDD,   TG\n{gap}{rows}")
+    assert table.shape.values == ("TG",)
+    assert values(table, "TG") == list(range(1, 30))
+
+
+def test_depths_as_names_are_names_the_line_was_taken_for_data(tmp_path):
+    rows = "".join(f"2021-06-{day:02d},{day},{day},{day}\n" for day in range(1, 30))
+    assert read(tmp_path, f"Datetime,0.5,1,2\n{rows}").shape.values == ("0.5", "1", "2")
+    assert "holds data" in refusal(tmp_path, f"2021-05-31,0.5,1,2\n{rows}")
+
+
+def test_a_column_for_each_year_is_refused_with_how_to_turn_it(tmp_path):
+    text = "country," + ",".join(map(str, range(1960, 2020))) + "\nKenya" + ",5" * 60 + "\n"
+    assert "pandas.read_csv(FILE, index_col='country').T" in refusal(tmp_path, text)

@@ -16,6 +16,7 @@ _UNIT = re.compile(
     r"\W?[cmknµ]?[mgsVWlLKA][23²³]?(\s?[-/ ]?\s?\w{1,4}[-23²³]*)?"
 )
 """A unit, or what stands in its row above or below the times."""
+_POWER = re.compile(r"10(\^|\*\*)-?\d+\s*\w")
 _GOES_ON = 0.8
 """Share of the rows behind the names that have as many fields."""
 """Lines from which a title above the names is told from a broken row below them."""
@@ -37,6 +38,8 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
         header = _find_header(fields)
         if header is None or is_number(fields[header][0]):
             continue
+        if separator == "whitespace" and 2 * sum(any(map(_holds_columns, row)) for row in fields) > len(fields):
+            continue
         # Rows that go on as they begin, a header in the first line, then the most columns; at equals the earlier one.
         rank = not _goes_on(fields, header), header > 0, -len(fields[header])
         if best is None or rank < best[0]:
@@ -56,6 +59,11 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
         | ({"skip_rows": rows[header][0]} if header else {})
         | ({"unit_rows": units} if units else {})
     )
+
+
+def _holds_columns(field: str) -> bool:
+    """True for a field that commas or semicolons cut on: blanks do not separate the columns."""
+    return len(re.findall(r"[,;]", field)) > 1 and not is_number(field)
 
 
 def _count_as_units(fields: Sequence[str]) -> int:
@@ -81,19 +89,20 @@ def find_separator(lines: Sequence[str], columns: int) -> Patch:
 
 
 def is_units(fields: Sequence[str]) -> bool:
-    """True for a row that has words and not one number or date."""
-    return any(fields) and not any(field.lstrip("+-<>.")[:1].isdigit() for field in fields)
+    """True for a row that has words and not one number or date; `10^6 km2` is a unit."""
+    return any(fields) and not any(field.lstrip("+-<>.")[:1].isdigit() for field in fields if not _POWER.match(field))
 
 
 def _find_commented(lines: Sequence[str], first: int) -> Patch | None:
     """Find names in the comment above the first row, `#time,ph`, where that row holds data and fits them."""
-    if not first or not lines[first - 1].startswith("#"):
+    at = next((n for n in range(first - 1, -1, -1) if lines[n].strip("# \t")), 0)  # behind the names may be a blank one
+    if not first or not lines[at].startswith("#"):
         return None
     for separator in SEPARATORS[:-1]:
-        names, cells = split(lines[first - 1], separator), split(lines[first], separator)
+        names, cells = split(lines[at], separator), split(lines[first], separator)
         is_data = lines[first][:1].isdigit() or 2 * sum(map(is_number, cells)) > len(cells)
         if len(names) == len(cells) > 1 and all(names) and is_data and not any(map(is_number, names)):
-            return {"separator": separator, "comment": None, "skip_rows": first - 1}
+            return {"separator": separator, "comment": None, "skip_rows": at, "unit_rows": first - 1 - at}
     return None
 
 
@@ -104,21 +113,21 @@ def _find_header(fields: Sequence[Sequence[str]]) -> int | None:
     """
     counts = [1 if row[0] and not any(row[1:]) else len(row) for row in fields]
     first = counts[0] > 1 and (len(counts) == 1 or counts[0] == len(fields[1]))
+    # Names of groups above the names, as merged cells leave them, are mostly blanks.
+    first = first and (2 * sum(map(bool, fields[0])) > len(fields[0]) or not all(fields[1][:1]))
     found = [0] if first and not any(map(_MOMENT.match, fields[0])) else []
-    found += [
-        n
-        for n in range(1, len(counts) - 2)
-        if counts[n] > 1 and counts[n] == len(fields[n + 1]) == len(fields[n + 2]) and _has_names(fields[n])
-    ]
+    below = [n for n in range(1, len(counts) - 2) if 1 < counts[n] == len(fields[n + 1]) == len(fields[n + 2])]
+    # Two sites may share their names.
+    found += [n for n in below if _has_names(fields[n])] or [n for n in below if _has_names(fields[n], different=0.5)]
     if not found:  # a header with a name too few, of which recognising says what it may mean
         found = [n for n in range(len(counts) - 2) if 1 < counts[n] == counts[n + 1] - 1 and _has_names(fields[n])]
         found = [n for n in found if len({*counts[n + 1 : n + 4]}) == 1]
     return next((n for n in found if _goes_on(fields, n)), found[0] if found else None)
 
 
-def _has_names(fields: Sequence[str]) -> bool:
+def _has_names(fields: Sequence[str], different: float = 1.0) -> bool:
     filled = [field for field in fields if field]
-    unlike = len(set(filled)) == len(filled) and 2 * len(filled) > len(fields)
+    unlike = len(set(filled)) >= different * len(filled) and 2 * len(filled) > len(fields)
     return unlike and not any(field[:1].isdigit() for field in filled)
 
 
