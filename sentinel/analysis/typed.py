@@ -62,7 +62,7 @@ def _are_plain(options: TableOptions) -> bool:
     """True if no option changes what a cell means."""
     usual = TableOptions()
     same = (
-        "decimal", "thousands", "below_detection", "flags", "transform", "by", "time_format", "time_zone",
+        "decimal", "thousands", "below_detection", "flags", "transform", "by", "time_format", "time_zone", "fill_down",
         "time_direction",
     )  # fmt: skip
     marks = MissingMarks.of(options)

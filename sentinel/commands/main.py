@@ -266,7 +266,7 @@ def _table(parser: argparse.ArgumentParser, title: str) -> None:
     each = {"action": "append", "default": []}
     names: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
         ("dialect", "NAME", "kind of file, such as toa5; none = the options alone say it [by the first lines]", {}),
-        ("format", "NAME", "csv, parquet, ndjson, json, xlsx or netcdf [by the file's ending]", {}),
+        ("format", "NAME", "csv, parquet, ndjson, json, xlsx, xle or netcdf [by the file's ending]", {}),
         ("layout", "NAME", "long, wide, or months: a row for each year [by the columns]", {}),
         ("sheet", "NAME", "sheet of a spreadsheet [the first that is not empty]", {}),
         ("by", "COLUMN", "column that tells series apart: --by lake gives paul/ph; may be repeated [none]", each),
@@ -286,6 +286,7 @@ def _table(parser: argparse.ArgumentParser, title: str) -> None:
         ("names", "NAME", "a column of a table without a line of names, in order; may be repeated", each),
         ("skip-rows", "N", "lines before the header [0]", {"type": int}),
         ("unit-rows", "N", "lines of units between the header and the rows [0]", {"type": int}),
+        ("fill-down", "COLUMN", "a row without these takes those of the row above; may be repeated [none]", each),
         ("missing", "MARK", "text or number that means no value, ph=99 for one column; may be repeated", each),
         ("below-detection", "RULE", "what <0.5 means: half, limit or missing [not a number]", {}),
         ("trailing", "MARK", "mark behind a number that does not change it: * of 7.00*; may be repeated [none]", each),

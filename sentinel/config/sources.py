@@ -134,6 +134,8 @@ class TableKeys(Part):
     """Lines before the header."""
     unit_rows: Annotated[int, Field(ge=0, le=100)] = 0
     """Lines between the header and the first row: units, types."""
+    fill_down: tuple[Text, ...] = ()
+    """Columns of which a row that has none of them takes the cells of the row above, such as merged cells."""
     missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "nan", "null")
     """Texts that mean: no value; a number stands for every spelling of it, ph=99 for a mark of one column."""
     below_detection: Literal["half", "limit", "missing"] | None = None
@@ -181,7 +183,7 @@ class CsvSource(TableKeys, NamedSource):
     """Interval between reads."""
     path: Text
     """A file, or a folder that is searched for *.csv, *.parquet, *.ndjson and *.nc, compressed text too (*.csv.gz)."""
-    format: Literal["auto", "csv", "parquet", "ndjson", "json", "xlsx", "netcdf"] = "auto"
+    format: Literal["auto", "csv", "parquet", "ndjson", "json", "xlsx", "xle", "netcdf"] = "auto"
     """File format; auto = by the file's suffix."""
     sheet: Text | None = None
     """Spreadsheets: name of the sheet; null = the first that is not empty."""

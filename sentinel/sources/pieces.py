@@ -18,7 +18,7 @@ from sentinel.sources.opening import Plain
 from sentinel.sources.positions import Position, Way
 from sentinel.tables import Shape, TableOptions, find_shape, open_table
 from sentinel.tables.cells import HEAD_ROWS
-from sentinel.tables.columns import join_time
+from sentinel.tables.columns import carry_down, join_time
 from sentinel.tables.complaints import REJECTED
 from sentinel.tables.parsing import check_cells, find_axis
 from sentinel.tables.plain import Layout, Moments, PlainRows
@@ -198,7 +198,7 @@ class TextReader:
     ) -> Rows:  # fmt: skip
         row, way = position.rows, position.way
         assert way is not None
-        rows = rows_of(piece, fmt, head, options, row)
+        rows, above = carry_down(rows_of(piece, fmt, head, options, row), position.above, options)
         joined = join_time(rows.lazy(), options)
         if shape is None:
             shape = Shape(options.time_name, way.series, way.values, options.by, way.left_out)
@@ -213,7 +213,8 @@ class TextReader:
                 checked, before = self._judge(joined, options, shape, position)
         way = way._replace(series=shape.series, values=shape.values, left_out=shape.left_out)
         moved = position.go_on(plain, offset + len(piece), row + rows.height)
-        return Rows(checked, replace(moved, way=way, repeated=before), more=False, options=options)
+        moved = replace(moved, way=way, repeated=before, above=above)
+        return Rows(checked, moved, more=False, options=options)
 
     def _judge(
         self, joined: pl.LazyFrame, options: TableOptions, shape: Shape, position: Position

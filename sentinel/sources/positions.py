@@ -59,6 +59,8 @@ class Position:
     """None = not recognised yet."""
     repeated: Mapping[str, int] = field(default_factory=dict)
     """Latest time by series that the clocks made happen twice and was the first."""
+    above: Mapping[str, str] = field(default_factory=dict)
+    """Cells that the next row takes from above where it has none."""
 
     @classmethod
     def at(cls, plain: Plain, offset: int, rows: int) -> Position:
@@ -82,7 +84,7 @@ class Position:
         known = [us for us in (self.newest_us, newest_us) if us is not None]
         return replace(
             Position.at(plain, offset, rows),
-            way=self.way, repeated=self.repeated, newest_us=max(known, default=None),
+            way=self.way, repeated=self.repeated, above=self.above, newest_us=max(known, default=None),
         )  # fmt: skip
 
     def finish(self, plain: Plain) -> Position:

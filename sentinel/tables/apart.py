@@ -148,7 +148,7 @@ def tell_apart(head: pl.DataFrame, time: str, texts: Sequence[str], numbers: Seq
     places = [name for name in numbers if re.fullmatch(_PLACE_NAMES, without_unit(name).lower())]
     chosen: tuple[str, ...] = ()
     left = head.select(time).n_unique()
-    for name in (*texts, *places):
+    for name in sorted((*texts, *places), key=lambda name: head[name].null_count() > 0):
         rows = head.select(time, *chosen, name).n_unique()
         if rows > left and may_name(head, name):
             chosen, left = (*chosen, name), rows

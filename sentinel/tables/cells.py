@@ -36,7 +36,7 @@ class TableOptions:
     dialect: str = "auto"
     """Name of a kind of file; `auto`: recognised by its first lines; `none`: the options alone say it."""
     format: str = "auto"
-    """`csv`, `parquet`, `ndjson`, `json`, `xlsx`, `netcdf`, or `auto`: by the file's ending, csv by any other."""
+    """`csv`, `parquet`, `ndjson`, `json`, `xlsx`, `xle`, `netcdf`; `auto`: by the file's ending, csv by any other."""
     layout: str = "auto"
     """`long` (one observation per row), `wide` (one column per series), `months` (a row for each year), `auto`."""
     sheet: str | None = None
@@ -71,6 +71,8 @@ class TableOptions:
     """Lines before the header."""
     unit_rows: int = 0
     """Lines between the header and the first row: units, types."""
+    fill_down: tuple[str, ...] = ()
+    """Columns of which a row that has none of them takes the cells of the row above, as merged cells have."""
     missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "nan", "null")
     """Texts that mean no value; a number stands for every spelling of it, and `ph=99` is a mark of one column."""
     below_detection: str | None = None

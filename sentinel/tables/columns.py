@@ -21,11 +21,30 @@ def join_time(table: pl.LazyFrame, options: TableOptions) -> pl.LazyFrame:
         return unfold_months(table, options)
     parts = options.time_columns
     names = table.collect_schema().names()
+    if filled := [name for name in options.fill_down if name in names]:
+        table = _fill_down(table, filled)
     if len(parts) == 1 or not set(parts) <= set(names):
         return table
     schema = table.collect_schema()
-    texts = [_text_of(name, schema[name]).str.strip_chars().str.replace(r"\.0+$", "") for name in parts]
+    texts = [_text_of(name, schema[name]).str.strip_chars().str.replace(r"^(\d+)\.0+$", "$1") for name in parts]
     return table.with_columns(pl.concat_str(texts, separator=" ").alias(options.time_name))
+
+
+def _fill_down(table: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
+    has_some = pl.any_horizontal(pl.col(names).cast(pl.String).str.strip_chars() != "")
+    return table.with_columns(pl.col(names).gather(pl.when(has_some).then(pl.int_range(pl.len())).forward_fill()))
+
+
+def carry_down(
+    rows: pl.DataFrame, above: Mapping[str, str], options: TableOptions
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Fill the rows of a piece of text down from the cells `above` it; give those of its last row too."""
+    names = [name for name in options.fill_down if name in rows.columns]
+    if not names or rows.is_empty():
+        return rows, dict(above)
+    first = pl.DataFrame([{name: above.get(name) for name in names}], schema=dict.fromkeys(names, pl.String()))
+    filled = _fill_down(pl.concat([first, rows], how="diagonal").lazy(), names).collect()[1:].select(rows.columns)
+    return filled, {name: text for name, text in filled[names].row(-1, named=True).items() if text is not None}
 
 
 def flatten(table: pl.LazyFrame) -> pl.LazyFrame:

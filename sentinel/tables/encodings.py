@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -31,6 +32,32 @@ _MIXED = re.compile(r"[A-Za-z][\u0370-\u045f]|[\u0370-\u045f][A-Za-z]")
 """A Latin letter beside a Greek or Cyrillic one: no word has both."""
 _SHOWN = 40
 _NAMED = 3
+
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is its beginning
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+def find_codec(first: bytes, where: str, options: TableOptions) -> tuple[str, int]:
+    """Tell the encoding with its byte order, and the length of the byte order mark."""
+    try:
+        wanted = codecs.lookup(options.encoding).name
+    except LookupError as error:
+        raise DataError(f"{where}: encoding {options.encoding!r} is not known; utf-8, latin-1, cp1252 are") from error
+    for bom, codec in _BOMS:
+        if first.startswith(bom):
+            if codec.startswith(wanted) or wanted.startswith(codec):
+                return codec, len(bom)
+            if codec != "utf-8":
+                raise DataError(f"{where}: the file is {codec[:6]}, not {options.encoding}; set encoding: {codec[:6]}")
+    if wanted in ("utf-16", "utf-32"):
+        return f"{wanted}-le", 0
+    return ("utf-8", 0) if wanted in ("utf-8-sig", "ascii") else (wanted, 0)
 
 
 def tell_encoding(data: bytes, where: str) -> str:

@@ -58,7 +58,7 @@ def _ends_with_column(name: str, columns: Sequence[str]) -> bool:
 
 def is_text(where: str) -> bool:
     """True of a table, by its name in messages, that a separator cuts into columns: no spreadsheet, no Parquet."""
-    return not where.lower().endswith((".xlsx", ".parquet", ".pq", ".nc", ".nc4", ".cdf"))
+    return not where.lower().endswith((".xlsx", ".xle", ".parquet", ".pq", ".nc", ".nc4", ".cdf"))
 
 
 def require(names: Sequence[str], wanted: str, part: str, where: str) -> None:

@@ -12,7 +12,7 @@ from sentinel.domain.errors import UsageError
 from sentinel.tables.cells import TableOptions
 
 NAMES = tuple(field.name for field in fields(TableOptions))
-LISTS = ("by", "columns", "exclude", "flags", "missing", "names", "trailing", "transform")
+LISTS = ("by", "columns", "exclude", "fill_down", "flags", "missing", "names", "trailing", "transform")
 
 
 def options_of(settings: TableKeys) -> TableOptions:

@@ -101,7 +101,8 @@ class Layout:
         is_plain = (
             head.codec == "utf-8" and options.separator != WHITESPACE and len(options.separator.encode()) == 1
             and options.separator.encode() not in _PLAIN and options.decimal == "." and options.thousands is None
-            and not options.flags and not options.by and shape.series is None and len(options.time_columns) == 1
+            and not options.flags and not options.by and not options.fill_down
+            and shape.series is None and len(options.time_columns) == 1
             and options.layout != "months" and options.time_name in names and set(shape.values) <= set(names)
             and options.time_name not in shape.values and len(set(names)) == len(names)
             and not patterns_of(options.transform, "log") and not MissingMarks.of(options).by_column

@@ -6,7 +6,6 @@ from a byte offset by the same code. All its columns are text: whether a cell is
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
@@ -26,27 +25,22 @@ from sentinel.tables import months
 from sentinel.tables.cells import MORE, ROW, UNNAMED, WHITESPACE, TableOptions, number_twins
 from sentinel.tables.columns import flatten
 from sentinel.tables.compressed import Inflated, open_plain
+from sentinel.tables.encodings import find_codec
 from sentinel.tables.json_array import read_json
 from sentinel.tables.ndjson import ndjson_rows, read_keys
 from sentinel.tables.sheets import read_sheet
+from sentinel.tables.xle import read_xle
 
 STREAM_BYTES = 1 << 20
 """Size of the pieces of a lazy table. Several are in work at once, unfolded and parsed: 4 MiB took twice the memory."""
 ENDINGS = {
     ".parquet": "parquet", ".pq": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson", ".xlsx": "xlsx", ".json": "json",
-    ".nc": "netcdf", ".nc4": "netcdf", ".cdf": "netcdf",
+    ".nc": "netcdf", ".nc4": "netcdf", ".cdf": "netcdf", ".xle": "xle",
 }  # fmt: skip
 TEXT = ("csv", "ndjson")
 """Formats of lines, which a writer can add to; files of the others are replaced as a whole."""
 PIECE_BYTES = 4 << 20
 LONGEST_LINE_BYTES = 64 << 20
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is its beginning
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,23 +199,6 @@ def split_blanks(piece: bytes) -> bytes:
     return re.sub(rb'"[^"\n]*"|[ \t]+', lambda found: found[0] if found[0].startswith(b'"') else b"\t", piece)
 
 
-def find_codec(first: bytes, where: str, options: TableOptions) -> tuple[str, int]:
-    """Tell the encoding with its byte order, and the length of the byte order mark."""
-    try:
-        wanted = codecs.lookup(options.encoding).name
-    except LookupError as error:
-        raise DataError(f"{where}: encoding {options.encoding!r} is not known; utf-8, latin-1, cp1252 are") from error
-    for bom, codec in _BOMS:
-        if first.startswith(bom):
-            if codec.startswith(wanted) or wanted.startswith(codec):
-                return codec, len(bom)
-            if codec != "utf-8":
-                raise DataError(f"{where}: the file is {codec[:6]}, not {options.encoding}; set encoding: {codec[:6]}")
-    if wanted in ("utf-16", "utf-32"):
-        return f"{wanted}-le", 0
-    return ("utf-8", 0) if wanted in ("utf-8-sig", "ascii") else (wanted, 0)
-
-
 def _refuse_binary(first: bytes, where: str, codec: str) -> None:
     if first.startswith((b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF")):
         raise DataError(f"{where}: a NetCDF file by its first bytes; name it *.nc, or set format (--format netcdf)")
@@ -229,8 +206,8 @@ def _refuse_binary(first: bytes, where: str, codec: str) -> None:
         raise DataError(f"{where}: binary data, not a table; CSV, Parquet (*.parquet) and NDJSON (*.ndjson) are read")
     if first.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         raise DataError(
-            f"{where}: a web page (HTML or XML), not a table; CSV, Parquet and NDJSON are read: "
-            "the programs of loggers that write HTML or XML (.xle) export CSV"
+            f"{where}: a web page (HTML or XML), not a table; CSV, Parquet and NDJSON are read; of XML the files of "
+            "Solinst loggers (*.xle, or --format xle)"
         )
 
 
@@ -301,7 +278,7 @@ def _read_line(line: str, separator: str, width: int) -> list[str]:
 
 
 def file_format(path: Path, options: TableOptions) -> str:
-    """`csv`, `parquet`, `ndjson`, `json`, `xlsx` or `netcdf`: as the options say, or by the ending without rotation."""
+    """Name of the format of a file: as the options say, or by its ending without rotation."""
     ending = Path(split_rotated(path.name)[0]).suffix.lower()
     return ENDINGS.get(ending, "csv") if options.format == "auto" else options.format
 
@@ -315,9 +292,9 @@ def open_table(path: Path, options: TableOptions | None = None) -> pl.LazyFrame:
     """
     options = options or TableOptions()
     fmt = file_format(path, options)
-    if fmt == "json":
+    if fmt in ("json", "xle"):
         with open_file(path) as file:
-            return read_json(file, str(path), options).lazy()
+            return (read_json(file, str(path), options) if fmt == "json" else read_xle(file, str(path))).lazy()
     if fmt not in TEXT:
         with open_file(path) as file:  # says what is wrong with a path that cannot be read
             if isinstance(getattr(file, "raw", None), Inflated):

@@ -26,7 +26,7 @@ from sentinel.tables.counters import leave_out_counters
 from sentinel.tables.decimals import find_decimal, note_points
 from sentinel.tables.dialects import DIALECTS, PLAIN, UnfinishedError, find_dialect, find_separator
 from sentinel.tables.dialects.plain import is_units
-from sentinel.tables.encodings import note_central, tell_encoding
+from sentinel.tables.encodings import find_codec, note_central, tell_encoding
 from sentinel.tables.guessing import (
     find_flags,
     find_form,
@@ -52,7 +52,6 @@ from sentinel.tables.reading import (
     TEXT,
     cut,
     file_format,
-    find_codec,
     open_file,
     open_table,
     read_head,
@@ -114,7 +113,8 @@ def recognise(path: Path, options: TableOptions, *, counters: bool = True) -> Re
     if fmt == "xlsx":
         return _recognise_sheet(path, options, counters=counters)
     head = open_table(path, options).head(HEAD_ROWS).collect()
-    return recognise_frame(head, str(path), options, counters=counters)
+    what = "a file of a Solinst logger" if fmt == "xle" else ""
+    return recognise_frame(head, str(path), options, what=what, counters=counters)
 
 
 def _recognise_sheet(path: Path, options: TableOptions, *, counters: bool) -> Recognised:

@@ -10,7 +10,8 @@ from pathlib import Path
 from sentinel.tables.cells import TableOptions, matches, number_twins
 from sentinel.tables.columns import patterns_of
 from sentinel.tables.dialects.base import split
-from sentinel.tables.reading import file_format, find_codec, open_file, read_head, whole_lines
+from sentinel.tables.encodings import find_codec
+from sentinel.tables.reading import file_format, open_file, read_head, whole_lines
 from sentinel.tables.sheets import first_texts
 
 _IN_NAME = re.compile(r"[\[(]([^\])\d][^\])]*)[\])](?:\s*\(\d+\))?\s*$")

@@ -13,7 +13,7 @@ from sentinel.tables.cells import MORE, UNNAMED, TableOptions
 from sentinel.tables.clocks import numbers_of
 from sentinel.tables.decimals import texts_of
 from sentinel.tables.forms import STEPS, forms_of, is_clock
-from sentinel.tables.times import instant
+from sentinel.tables.times import instant, stamp_text
 
 DECIMAL_YEAR = r"(decimal|dec|frac\w*|dezimal)[ _.]?(year|yr|date|jahr)s?|(year|yr|date)[ _.]?(decimal|dec|frac\w*)"
 """Names of numbers of years with their fraction."""
@@ -62,7 +62,9 @@ def refuse_second_times(head: pl.DataFrame, names: Sequence[str], options: Table
         first = stems.get(_stem(second))
         if first in (None, second) or second in options.time_columns or second in options.exclude:
             continue
-        both = head.select(first=pl.col(first).cast(pl.String), second=pl.col(second).cast(pl.String)).drop_nulls()
+        both = head.select(
+            first=stamp_text(pl.col(first), head[first].dtype), second=stamp_text(pl.col(second), head[second].dtype)
+        ).drop_nulls()
         told = both.filter(pl.col("first") != pl.col("second"))
         if told.is_empty() or not all(
             forms_of(one) not in ([], [STEPS]) or is_clock(one) for one in told["second"].head(_SHOWN)
@@ -105,6 +107,8 @@ def are_years(head: pl.DataFrame, name: str, options: TableOptions) -> bool:
 
 def refuse_rounded_times(head: pl.DataFrame, name: str, options: TableOptions, where: str) -> None:
     """Raise DataError where times are numbers such as `2.02106E+11`, of which a spreadsheet has cut off the end."""
+    if head[name].dtype != pl.String:
+        return
     texts = texts_of(head[name], options)
     rounded = texts.filter(texts.str.contains(r"^\s*[0-9][.,]?[0-9]*[eE]\+?[0-9]+\s*$"))
     if 2 * rounded.len() > texts.len() and rounded.n_unique() < rounded.len():

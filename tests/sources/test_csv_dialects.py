@@ -159,3 +159,23 @@ def test_a_spreadsheet_that_has_not_changed_was_parsed_at_every_fetch(tmp_path):
     os.utime(path, ns=(changed + 1, changed + 1))
     with pytest.raises((SourceError, DataError)):
         source.fetch(cursor)
+
+
+def test_cells_of_the_row_above_are_known_over_fetches_and_restarts(tmp_path):
+    path, options = tmp_path / "casts.csv", {"by": ("depth",), "fill_down": ("date", "site")}
+    text = "date,site,depth,oxygen\n" + "".join(
+        f"{f'2021-06-{day:02d},north' if depth == 1 else ','},{depth},{10 * day + depth}\n"
+        for day in range(1, 10)
+        for depth in (1, 5, 9)
+    )
+    path.write_text(text)
+    whole, _ = follow(csv_source(path, **options))
+    assert len(rows(whole)) == 27
+    told, cursor, lines = [], None, text.splitlines(keepends=True)
+    path.write_text("")
+    for line in lines:
+        with path.open("a") as file:
+            file.write(line)
+        frames, cursor = follow(csv_source(path, **options), cursor)
+        told += rows(frames)
+    assert sorted(told) == sorted(rows(whole))

@@ -247,3 +247,56 @@ def test_depths_as_names_are_names_the_line_was_taken_for_data(tmp_path):
 def test_a_column_for_each_year_is_refused_with_how_to_turn_it(tmp_path):
     text = "country," + ",".join(map(str, range(1960, 2020))) + "\nKenya" + ",5" * 60 + "\n"
     assert "pandas.read_csv(FILE, index_col='country').T" in refusal(tmp_path, text)
+
+
+def xle(logs: int, ms: str = "0") -> str:
+    """A file of a Solinst logger."""
+    channels = "".join(
+        f"<Ch{n}_data_header><Identification>{name}</Identification><Unit>{unit}</Unit></Ch{n}_data_header>\n"
+        for n, (name, unit) in enumerate((("LEVEL", "m"), ("TEMPERATURE", "°C")), 1)
+    )
+    rows = "".join(
+        f'<Log id="{n}"><Date>2021/06/18</Date><Time>{n:02d}:00:00</Time><ms>{ms if n == 1 else 0}</ms>'
+        f"<ch1>{n}.5</ch1><ch2>{20 - n}</ch2></Log>\n"
+        for n in range(logs)
+    )
+    start = '<?xml version="1.0" encoding="windows-1252"?>\n<Body_xle>'
+    return f"{start}\n{channels}<Data>\n{rows}</Data>\n</Body_xle>\n"
+
+
+def test_a_file_of_a_solinst_logger_is_read_it_was_a_web_page(tmp_path):
+    path = tmp_path / "well.xle"
+    for ms in ("0", "500"):
+        path.write_text(xle(20, ms), "cp1252")
+        found = read_files([path], TableOptions())
+        table = found.observations.collect().filter(series="TEMPERATURE [°C]").sort("time")
+        assert table["value"].to_list() == [20 - n for n in range(20)]
+        assert f"{table['time'][1]:%Y-%m-%d %H:%M:%S.%f}" == f"2021-06-18 01:00:00.{int(ms):03d}000"
+        assert found.units == {"LEVEL [m]": "m", "TEMPERATURE [°C]": "°C"}
+    path.write_text(xle(20)[:-60], "cp1252")
+    with pytest.raises(DataError, match="not a whole file of a Solinst logger"):
+        read_files([path], TableOptions())
+
+
+CASTS = "".join(
+    (f"S{day % 2}\t2021-06-{day:02d}T00:00" if depth == 1 else "\t") + f"\t{depth}\t{10 * day + depth}\n"
+    for day in range(1, 21)
+    for depth in (1, 5, 9)
+)
+
+
+def test_casts_with_their_time_in_the_first_row_only_have_it_in_all_three_in_four_were_refused(tmp_path):
+    head = "Cruise\tStation\tyyyy-mm-ddThh:mm:ss.sss\tDepth [m]\tOxygen\n"
+    text = head + "".join(f"{'C' * (line[0] == 'S')}\t{line}\n" for line in CASTS.splitlines())
+    asked = refusal(tmp_path, text)
+    assert "--by 'Depth [m]'" in asked
+    table = read(tmp_path, text, by=("Depth [m]",))
+    assert table.refusal is None
+    assert values(table, "5/Oxygen") == [10 * day + 5 for day in range(1, 21)]
+
+
+def test_cells_are_filled_down_where_a_row_has_none_of_them(tmp_path):
+    rows = "a;2021-06-18;1\n;;2\nb;;3\n;2021-06-20;4\n"
+    table = read(tmp_path, f"site;date;ph\n{rows}", fill_down=("site", "date"), by=("site",))
+    assert table.observations.collect().sort("value")["value"].to_list() == [1, 2]
+    assert table.rejected == {"bad_time": 1, "no_series": 1}

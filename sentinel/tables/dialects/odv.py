@@ -26,7 +26,9 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
         names, "Cruise", "Type", "Longitude*", "Latitude*", "LOCAL_CDI_ID", "EDMO_code", "Bot. Depth*",
         *({_TIME} - {own}),
     )  # fmt: skip
-    return {
+    # A cast may have them in its first row only.
+    above = {"fill_down": (own, *present(names, "Station"))} if own == _TIME else {}
+    return above | {
         "separator": "\t", "comment": "//", "skip_rows": header + 1, "names": tuple(names), "time_column": own,
         "exclude": places,
     }  # fmt: skip
