@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from sentinel.domain.observation import Rejection
-from sentinel.tables.cells import COLUMN, ROW, Axis, TableOptions
+from sentinel.tables.cells import COLUMN, MINUS, ROW, Axis, TableOptions
 from sentinel.tables.forms import STEPS, forms_of
 from sentinel.tables.times import MONTH, instant
 from sentinel.tables.unit_cells import is_unit
@@ -139,8 +139,8 @@ def _find_options(reason: str, came: str, options: TableOptions) -> list[tuple[s
     marked = re.fullmatch(r"([<+-]?\s*\d*[.,]?\d+[.,]?)\s*([^\d\s.,][^\d\s]{0,3})", text)
     if marked and marked[2].strip("-.").lower()[:3] in _MONTHS:
         return []  # `3.Mai`, a number that a spreadsheet took for a date: what it was is lost
-    if marked and _is_other_unit(marked[2], options):
-        return []
+    if marked and (_is_other_unit(marked[2], options) or marked[2] in ("-", *MINUS)):
+        return []  # a minus behind the number, as accounts have it, does change it
     behind = [("trailing", marked[2])] if marked and marked[2] not in options.trailing else []
     text = marked[1] if marked else text
     if options.decimal == "," and options.thousands is None and re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?", text):

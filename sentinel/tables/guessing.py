@@ -24,7 +24,7 @@ from sentinel.tables.dialects.base import is_number
 from sentinel.tables.forms import ISO, STEPS, common_forms, form_of_clock, forms_of
 from sentinel.tables.months import find_months
 from sentinel.tables.times import ZONES, instant
-from sentinel.tables.unread import DECIMAL_YEAR, are_years
+from sentinel.tables.unread import DECIMAL_YEAR, are_years, refuse_times_as_names
 
 _TIME_NAMES = (
     r"(iso[ _]?(8601)?[ _]?)?date[ _]?time.*", r"time[ _]?stamp.*",
@@ -197,16 +197,11 @@ def _is_whole_number(cells: pl.Series) -> bool:
 
 def refuse_headerless(names: Sequence[str], options: TableOptions, where: str) -> None:
     """Raise DataError where the names are times or numbers: the first row would be lost as a header."""
+    refuse_times_as_names(names, options, where)
     own = [name for name in names if not name.startswith(UNNAMED)]
     told = next((name for name in options.time_columns if name in own and forms_of(name)), None)
     numbers = len(own) > 1 and 2 * sum(is_number(name) for name in own) > len(own)
     if not set(options.time_columns) <= set(own):
-        years = [name for name in own if re.fullmatch(r"(1[89]|20)\d\d", name)]
-        if len(years) > len(own) / 2 and not is_number(own[0]):
-            raise DataError(
-                f"{where}: a column for each year ({years[0]} to {years[-1]}) and a row for each series; turn it on "
-                f"its side first, in Python: pandas.read_csv(FILE, index_col={own[0]!r}).T"
-            )
         told = next((name for name in own if set(forms_of(name)) - {STEPS}), None)
     elif told is None and all(map(is_named_time, options.time_columns)):
         return  # depths, `0.5`, are names

@@ -18,7 +18,9 @@ _LONGEST_NAME = 9
 
 
 def find_months(names: Sequence[str]) -> dict[str, int] | None:
-    """Give the month of each column that is one, if there are all twelve; None otherwise."""
+    """Give the month of each column that is one, if there are all twelve; None otherwise, or of days up to 31."""
+    if {"13", "31"} <= {re.sub(r"\D", "", name) for name in names if not name.isalpha()}:
+        return None
     found = {name: month for name in names if (month := _month_of(name.strip().strip(".").lower()))}
     return found if sorted(found.values()) == list(range(1, 13)) else None
 

@@ -65,7 +65,11 @@ def _read_units(path: Path, options: TableOptions, columns: Sequence[str]) -> di
     bare = {name: unit.strip("()[]# ") for name, unit in (_of_sheet if fmt == "xlsx" else _of_text)(path, options)}
     if all(map(_WIDTH.fullmatch, bare.values())):
         return units
-    return units | {name: unit for name, unit in bare.items() if unit.lower() not in ("", "none", "-", "n/a", "na")}
+    return units | {
+        name: unit
+        for name, unit in bare.items()
+        if re.search(r"[^\W\d_]|[%‰°]", unit) and unit.lower() not in ("none", "n/a", "na")
+    }
 
 
 def _of_sheet(path: Path, options: TableOptions) -> list[tuple[str, str]]:

@@ -20,6 +20,10 @@ DECIMAL_YEAR = r"(decimal|dec|frac\w*|dezimal)[ _.]?(year|yr|date|jahr)s?|(year|
 _FIRST, _LAST = 1500, 2200
 _DAYS = (("excel", 20_000, 60_000), ("julian", 2_400_000, 2_500_000))
 _SHOWN, _NAMED = 20, 3
+_FEWEST = 10
+"""Columns of times side by side at least."""
+_HOUR, _DAY = r"(?=h|.*:)(?:h|hr|hour)?[ _.-]?(\d{1,2})(?::00)?", r"(?:d|day)?[ _.-]?(\d{1,2})"
+"""Names of the value of an hour, and of a day of the month; `1` to `24` alone may be depths."""
 _DIGITS = {6: ("%Y%m",), 7: ("%Y%j",), 8: ("%d%m%Y", "%m%d%Y")}
 """Forms of dates written as so many digits, which are not recognised by themselves."""
 
@@ -81,6 +85,26 @@ def refuse_second_times(head: pl.DataFrame, names: Sequence[str], options: Table
             f"{told['second'][0]}), as where two tables stand side by side; take each alone: {', then '.join(said)}; "
             f"if {second!r} is no time of a value: --exclude {shlex.quote(second)}"
         )
+
+
+def refuse_times_as_names(names: Sequence[str], options: TableOptions, where: str) -> None:
+    """Raise DataError where times stand side by side: years or dates, or the hours or days of one row."""
+    if options.layout != "auto" or options.columns is not None or len(names) < _FEWEST:
+        return
+    times = [name for name in names if re.fullmatch(r"(1[89]|20)\d\d", name) or set(forms_of(name)) - {STEPS}]
+    if 2 * len(times) > len(names) and not (forms_of(names[0]) or is_clock(names[0])):
+        raise DataError(
+            f"{where}: a column for each time ({times[0]} to {times[-1]}) and a row for each series; turn the table on "
+            f"its side first, in Python: pandas.read_csv(FILE, index_col={names[0]!r}).T"
+        )
+    lower = [name.strip().lower() for name in names]
+    for what, pattern, count in (("hour", _HOUR, 24), ("day", _DAY, 31)):
+        numbers = {int(found[1]) for name in lower if (found := re.fullmatch(pattern, name))}
+        if len(numbers) == count and (what == "hour" or any(name.startswith("mo") for name in lower)):
+            raise DataError(
+                f"{where}: a column for each {what} ({count} of them); for one series write them below each other, "
+                f"with pandas.melt for instance; for a series of each {what}: --layout wide"
+            )
 
 
 def _stem(name: str) -> str:

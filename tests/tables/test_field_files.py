@@ -300,3 +300,34 @@ def test_cells_are_filled_down_where_a_row_has_none_of_them(tmp_path):
     table = read(tmp_path, f"site;date;ph\n{rows}", fill_down=("site", "date"), by=("site",))
     assert table.observations.collect().sort("value")["value"].to_list() == [1, 2]
     assert table.rejected == {"bad_time": 1, "no_series": 1}
+
+
+def test_days_of_a_month_side_by_side_are_no_months_the_first_twelve_were(tmp_path):
+    head = "year,month," + ",".join(map(str, range(1, 32)))
+    rows = "".join(f"{2015 + n // 12},{1 + n % 12}{',5' * 31}\n" for n in range(48))
+    assert "a column for each day (31 of them)" in refusal(tmp_path, f"{head}\n{rows}")
+    assert len(read(tmp_path, f"{head}\n{rows}", layout="wide").shape.values) == 31
+
+
+@pytest.mark.parametrize("form", ["H{}", "{:02d}:00", "hour_{}"])
+def test_hours_side_by_side_are_asked_about_each_was_a_series_of_days(tmp_path, form):
+    text = dated(",".join(form.format(hour) for hour in range(24)), [",".join("5" * 24)] * 30)
+    assert "a column for each hour (24 of them)" in refusal(tmp_path, text)
+    assert len(read(tmp_path, text, layout="wide").shape.values) == 24
+
+
+@pytest.mark.parametrize("form", ["{}", "T{}", "x{}"])
+def test_depths_and_sensors_side_by_side_are_series(tmp_path, form):
+    text = dated(",".join(form.format(n) for n in range(1, 25)), [",".join("5" * 24)] * 30)
+    assert len(read(tmp_path, text).shape.values) == 24
+
+
+def test_times_in_the_line_of_names_are_refused_with_how_to_turn_them(tmp_path):
+    times = ",".join(f"2021-06-{day:02d} 00:00" for day in range(1, 30))
+    asked = refusal(tmp_path, f"time,{times}\ntemp{',5' * 29}\nph{',7' * 29}\n")
+    assert "index_col='time').T" in asked
+    assert "--missing" not in asked
+
+
+def test_a_minus_behind_a_number_is_not_advised_to_be_taken_off(tmp_path):
+    assert "--trailing" not in refusal(tmp_path, series_of("x", ["9.5", "9.6-", "9.7"]))
