@@ -18,14 +18,16 @@ from sentinel.tables.times import instant
 
 _SERIES_NAMES = (
     r"(variable|parameter|param|characteristic)[ _]?(name|code|cd|id)?|analyte|element|grandeur(_\w+)?|"
-    r"observed_?property|datastream|metric"
+    r"observed_?property(determinand(label|code))?|datastream|metric"
 )
 _SITE_NAMES = (
     r"(monitoring[ _]?)?(site|station|location|lake|buoy|plot)[ _]?(name|code|no|num|id|identifier|abbr)?|"
     r"code_(site|station)|platform|stn"
 )
+_REGION_NAMES = r"(county|state|country|province|region|basin)[ _]?(name|code|id)?"
 _VALUE_NAMES = (
-    r"(result|data|obs|observed|measure(d|ment)?)?[ _]?(value|val)|result(at)?(_\w+)?|resultmeasurevalue|valeur|wert"
+    r"(result|data|obs|observed|measure(d|ment)?)?[ _]?(value|val)|result(at)?(_\w+)?|resultmeasurevalue|valeur|wert|"
+    r"resultobservedvalue|sample[ _]measurement"
 )
 _UNIT_NAMES = r"(.*[ _/])?(measure[ _]?)?units?([ _]?(code|name|symbol|of[ _]?measure.*))?"
 _PLACE_NAMES = (
@@ -86,7 +88,7 @@ def find_alike(head: pl.DataFrame, options: TableOptions, given: TableOptions) -
     if given.columns is not None:
         return ()
     taken = {*options.time_columns, options.time_name, *options.by, options.series_column, options.value_column}
-    kinds = f"{_SITE_NAMES}|{_PLACE_NAMES}|{_SERIES_NAMES}|{_UNIT_NAMES}"
+    kinds = f"{_SITE_NAMES}|{_REGION_NAMES}|{_PLACE_NAMES}|{_SERIES_NAMES}|{_UNIT_NAMES}"
     return tuple(
         name
         for name in head.columns

@@ -24,12 +24,13 @@ from sentinel.tables.dialects.base import is_number
 from sentinel.tables.forms import ISO, STEPS, common_forms, form_of_clock, forms_of
 from sentinel.tables.months import find_months
 from sentinel.tables.times import ZONES, instant
-from sentinel.tables.unread import DECIMAL_YEAR, are_years, refuse_times_as_names
+from sentinel.tables.unread import DAYS, DECIMAL_YEAR, are_years, refuse_times_as_names
 
 _TIME_NAMES = (
     r"(iso[ _]?(8601)?[ _]?)?date[ _]?time.*", r"time[ _]?stamp.*",
     r"(sampl\w+|observation|measurement)?[ _]?time([ _(\[].*)?", r"date([ _(\[].*)?",
     r"datum|fecha|zeit(stempel)?|tijd|day|utc|ts|epoch.*|unix.*", r".*(date|datum|timestamp|tmstamp|fecha).*",
+    r"(.*[ _])?m?jd([ _(\[].*)?|(.*[ _])?julian([ _](day|date)s?)?|(matlab[ _]?)?(date|serial)[ _]?num(ber)?",
     r"(yyyy|aaaa|jjjj)[-_/.]?mm([-_/.]?(dd|jj|tt)([-_ t]?hh(:?m[mi])?(:?ss)?)?)?",
 )  # fmt: skip
 """Names of time columns, those that say most first."""
@@ -313,7 +314,7 @@ def turn_ages(head: pl.DataFrame, options: TableOptions, where: str) -> tuple[Ta
 
 def _note_days(first: float, name: str) -> Iterator[str]:
     """Say it where steps look like days that a program counts."""
-    for form, low, high in (("excel", 20_000, 60_000), ("julian", 2_400_000, 2_500_000)):
+    for form, low, high in DAYS:
         if low <= first < high and re.match(r"date|time", name.lower()):
             read = pl.select(instant(pl.lit(first), pl.Float64(), TableOptions(time_format=form))).item()
             yield f"time {name!r}: taken as numbers; if {first:.15g} is {read:%Y-%m-%d %H:%M}: --time-format {form}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from sentinel.domain.errors import DataError
 from sentinel.tables.apart import names_sites, refuse_sites
 from sentinel.tables.cells import MORE, ROW, UNNAMED, TableOptions, matches, number, without_unit
 from sentinel.tables.clocks import is_of_clock
+from sentinel.tables.columns import is_flag
 from sentinel.tables.decimals import texts_of
 from sentinel.tables.months import VALUE, find_months
 from sentinel.tables.times import ISO_PATTERN, instant, this_year
@@ -143,6 +145,17 @@ def note_unnamed(head: pl.DataFrame, options: TableOptions) -> Iterator[str]:
             continue
         shown = ", ".join(f"{value:g}" for value in values.head(_SHOWN))
         yield f"column {at} has no name and is no series ({shown}, ...): give it one in the header to have it read"
+
+
+def note_limits(head: pl.DataFrame, options: TableOptions) -> Iterator[str]:
+    """Say which column of text says that values beside it are limits of detection, which are taken as they stand."""
+    counts = head.select(pl.col(pl.String).str.strip_chars().eq("<").sum()).to_dicts()
+    for name, count in counts[0].items() if counts else ():
+        if count and not is_flag(name, options.flags):
+            yield (
+                f"column {name!r} holds '<' beside {count:,} of the first {head.height:,} values: these are limits of "
+                f"detection, taken as they stand; to leave them out: --flags {shlex.quote(f'{name}=')}"
+            )
 
 
 def note_times(head: pl.DataFrame, options: TableOptions) -> Iterator[str]:

@@ -38,6 +38,7 @@ from sentinel.tables.guessing import (
 )
 from sentinel.tables.noticing import (
     leave_out_places,
+    note_limits,
     note_times,
     note_twins,
     note_unnamed,
@@ -268,7 +269,15 @@ def recognise_frame(
         options, flags = find_flags(names, head, options, good)
         options, places = leave_out_places(head, names, options, where)
         options, rising = leave_out_counters(head, options, where) if counters and not growing else (options, [])
-        notes += [*note_clocks(head, names, options), *note_times(head, options), *ages, *flags, *places, *rising]
+        notes += [
+            *note_clocks(head, names, options),
+            *note_times(head, options),
+            *note_limits(head, options),
+            *ages,
+            *flags,
+            *places,
+            *rising,
+        ]
     if options.columns is not None:
         # A column that is asked for is not left out because of what it is.
         kept = tuple(one for one in options.exclude if not any(matches(name, one) for name in options.columns))

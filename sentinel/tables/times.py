@@ -19,6 +19,8 @@ NUMBERS: dict[str, tuple[float, float, float]] = {
     "nanoseconds": (86_400e9, 0.0, 1.0),
     "excel": (1.0, 25_569.0, 1e6),
     "julian": (1.0, 2_440_587.5, 1e6),
+    "mjd": (1.0, 40_587.0, 1e6),
+    "matlab": (1.0, 719_529.0, 1e6),
     "years": (1.0 / 365.2425, 1970.0, 1e6),
 }
 """Times written as numbers. Days with fractions are rounded to whole seconds: 44197.041667 is one o'clock.
@@ -111,9 +113,16 @@ def _parse_instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions, rep
     text = cell.str.strip_chars()
     if gap := re.search(r"(\s*)%p", options.time_format):
         text = text.str.replace(HALF.replace("[AaPp]", "([AaPp])"), f"{gap[1]}${{1}}m")
+    part = pl.lit(0)
+    if options.time_format.endswith("%j"):  # 169.5 is noon; of four decimals the minute can be told
+        part = (text.str.extract(r"(\.\d+)$", 1).cast(pl.Float64) * 1440).fill_null(0.0)
+        fine = text.str.contains(r"\.\d{5,}$")
+        part = (pl.when(fine).then((part * 60).round()).otherwise(part.round() * 60) * 1_000_000).cast(pl.Int64)
+        text = text.str.replace(r"\.\d*$", "")
     text, late = _put_clock_right(text, options.time_format)
     text, form = _complete(text, options.time_format)
     parsed = text.str.to_datetime(form, time_unit="us", strict=False)
+    parsed = (parsed.cast(pl.Int64) + part).cast(pl.Datetime("us")) if form.endswith("%j") else parsed
     parsed = parsed if late is None else pl.when(late).then(parsed.dt.offset_by("1d")).otherwise(parsed)
     if "%y" in form:
         parsed = pl.when(parsed.dt.year() > this_year()).then(parsed.dt.offset_by("-100y")).otherwise(parsed)

@@ -18,7 +18,8 @@ from sentinel.tables.times import instant, stamp_text
 DECIMAL_YEAR = r"(decimal|dec|frac\w*|dezimal)[ _.]?(year|yr|date|jahr)s?|(year|yr|date)[ _.]?(decimal|dec|frac\w*)"
 """Names of numbers of years with their fraction."""
 _FIRST, _LAST = 1500, 2200
-_DAYS = (("excel", 20_000, 60_000), ("julian", 2_400_000, 2_500_000))
+DAYS = (("excel", 20_000, 60_000), ("julian", 2_400_000, 2_500_000), ("matlab", 690_000, 790_000))
+"""Days as programs count them, with the first and last number that is a time of measurements."""
 _SHOWN, _NAMED = 20, 3
 _FEWEST = 10
 """Columns of times side by side at least."""
@@ -50,7 +51,7 @@ def refuse_unread_times(head: pl.DataFrame, named: Sequence[str], options: Table
         column = f"--time-column {shlex.quote(name)} --time-format"
         readings = [
             f"{column} {form} ({read:%Y-%m-%d %H:%M})"
-            for form in _forms_of(texts[0])
+            for form in _forms_of(texts[0], name)
             if (read := pl.select(instant(pl.lit(texts[0]), pl.String(), TableOptions(time_format=form))).item())
         ]
         say = ", or ".join(readings) or f"{column} '...', with the letters of strftime"
@@ -112,12 +113,17 @@ def _stem(name: str) -> str:
     return re.sub(r"[\s._(-]*\d+\)?$", "", name).lower()
 
 
-def _forms_of(text: str) -> Iterator[str]:
-    """List the forms of time that a number can have."""
+def _forms_of(text: str, name: str) -> Iterator[str]:
+    """List the forms of time that a number can have; and a month with its year."""
+    if re.fullmatch(r"[A-Za-z]{3}[- ]\d\d", text):
+        yield f"%b{text[3]}%y"
     if not re.fullmatch(r"\d+([.,]\d+)?", text):
         return
     number = float(text.replace(",", "."))
-    yield from (form for form, low, high in _DAYS if low <= number < high)
+    if re.match(r"m", name.lower()) and "jd" in name.lower():
+        yield "mjd"
+    else:
+        yield from (form for form, low, high in DAYS if low <= number < high)
     if _FIRST <= number < _LAST and not text.isdigit():
         yield "years"
     yield from _DIGITS.get(len(text), ())

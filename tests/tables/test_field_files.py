@@ -331,3 +331,50 @@ def test_times_in_the_line_of_names_are_refused_with_how_to_turn_them(tmp_path):
 
 def test_a_minus_behind_a_number_is_not_advised_to_be_taken_off(tmp_path):
     assert "--trailing" not in refusal(tmp_path, series_of("x", ["9.5", "9.6-", "9.7"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "advice"),
+    [
+        ("JD", "2459383.5", "--time-column JD --time-format julian (2021-06-18 00:00)"),
+        ("MJD", "59383.25", "--time-column MJD --time-format mjd (2021-06-18 06:00)"),
+        ("datenum", "738325.25", "--time-column datenum --time-format matlab (2021-06-18 06:00)"),
+        ("date", "Jun-21", "--time-column date --time-format %b-%y (2021-06-01 00:00)"),
+    ],
+)
+def test_days_of_astronomers_and_of_matlab_are_asked_about_there_was_no_time(tmp_path, name, first, advice):
+    assert advice in refusal(tmp_path, f"{name},ph\n{first},7\n{first},8\n")
+
+
+@pytest.mark.parametrize("form", ["{:02d}/2021", "{:02d}-2021"])
+def test_a_month_before_its_year_is_read_it_had_no_known_form(tmp_path, form):
+    rows = "".join(f"{form.format(month)},{month}\n" for month in range(1, 13))
+    times = read(tmp_path, f"date,flow\n{rows}").observations.collect()["time"]
+    assert [f"{time:%Y-%m-%d}" for time in times] == [f"2021-{month:02d}-01" for month in range(1, 13)]
+
+
+@pytest.mark.parametrize("digits", [4, 6])
+def test_a_day_of_the_year_may_have_a_fraction_only_midnights_were_read(tmp_path, digits):
+    rows = "".join(f"2021,{169 + hour / 24:.{digits}f},{hour}\n" for hour in range(48))
+    times = read(tmp_path, f"year,doy,temp\n{rows}").observations.collect()["time"]
+    assert [f"{time:%d %H:%M:%S}" for time in times] == [f"{18 + n // 24} {n % 24:02d}:00:00" for n in range(48)]
+
+
+def test_limits_of_detection_beside_their_sign_are_said_they_were_values(tmp_path):
+    text = dated("sign,nitrate", (f"{'<' * (n % 3 == 0)},{n / 10}" for n in range(30)))
+    assert "--flags sign=" in said(tmp_path, text)
+    table = read(tmp_path, text, flags=("sign=",))
+    assert values(table, "nitrate") == [n / 10 for n in range(30) if n % 3]
+    assert "detection" not in said(tmp_path, text, flags=("sign=",))
+
+
+def test_an_export_of_the_air_quality_system_is_a_long_table(tmp_path):
+    names = "Site Num,Parameter Code,Date Local,Time Local,Date GMT,Time GMT,Sample Measurement,Units of Measure"
+    rows = "".join(
+        f"1103,{code},2021-06-18,{hour:02d}:00,2021-06-18,{hour + 4:02d}:00,{hour},{unit}\n"
+        for hour in range(20)
+        for code, unit in (("44201", "ppm"), ("42401", "ppb"))
+    )
+    table = read(tmp_path, f"{names}\n{rows}")
+    assert values(table, "1103/42401") == list(range(20))
+    assert f"{table.observations.collect()['time'].min():%H:%M}" == "04:00"
