@@ -17,6 +17,8 @@ HOURS = ("hour", "hh")
 """Names of hours that a date beside them lacks; `hr` may be a rate or a humidity."""
 _MINUTES = ("minute", "min", "mn")
 """Names of minutes beside an hour; `mm`, which may be rain or a month, only beside `hh`."""
+_HOUR_ROWS = 60
+"""Rows of an hour that has a row a minute."""
 _DIGITS = (
     r"((sampl\w+|obs\w*|meas\w*|rec\w*|local|utc|gmt|start|end)[ _])?"
     r"(time|hhmm|hour_?min(ute)?s?|zeit|uhrzeit|hora|heure)"
@@ -76,10 +78,17 @@ def is_of_clock(cells: pl.Series, options: TableOptions) -> bool:
     return bool(told) and all(told)
 
 
-def is_of_digits(head: pl.DataFrame, name: str, options: TableOptions) -> bool:
-    """True for a column named as a time of day whose whole numbers are hours and minutes, such as 1345."""
+def is_of_digits(head: pl.DataFrame, name: str, options: TableOptions, *, growing: bool = False) -> bool:
+    """True for a column named as a time of day whose whole numbers are hours and minutes, such as 1345.
+
+    UnfinishedError: the first rows of a growing file are of the first hour of a day, which may be any numbers.
+    """
     if not re.fullmatch(_DIGITS, name.lower()):
         return False
     numbers = numbers_of(head, name, options)
     fits = numbers.is_between(0, 2400) & (numbers % 100 < 60) & (numbers.round() == numbers)
-    return bool(fits.all()) and numbers.n_unique() > 1 and bool((numbers >= 100).any())
+    if numbers.is_empty() or not fits.all():
+        return False
+    if growing and head.height <= _HOUR_ROWS and numbers.max() < 100:  # type: ignore[operator]
+        raise UnfinishedError
+    return numbers.n_unique() > 1 and bool((numbers >= 100).any())

@@ -97,8 +97,7 @@ def _find_time(
     def looks(name: str) -> bool:
         return _looks_like_time(head[name], options)
 
-    clocks = [name for name in names if re.fullmatch(_CLOCK_NAMES, name.lower()) and is_of_clock(head[name], options)]
-    clocks = _utc_first(clocks or [name for name in names if is_of_digits(head, name, options)])
+    clocks = _find_clocks(head, names, options, growing=growing)
     if clocks and not (options.time_name in names and looks(options.time_name)):
         if whole := [name for name in names if is_named_time(name) and looks(name) and has_clock(head[name])]:
             return _utc_first(whole)[0]
@@ -124,6 +123,17 @@ def _find_time(
     numbers = [name for name in names if re.fullmatch(DECIMAL_YEAR, name.lower())]
     numbers += [name for name in names if re.fullmatch(_NUMBER_NAMES, name.lower())]
     return next((name for name in numbers if _runs_on(head, name, options)), options.time_column)
+
+
+def _find_clocks(head: pl.DataFrame, names: Sequence[str], options: TableOptions, *, growing: bool) -> list[str]:
+    """Name the columns of times of day, those in UTC first; UnfinishedError as `is_of_digits`."""
+    clocks = [name for name in names if re.fullmatch(_CLOCK_NAMES, name.lower()) and is_of_clock(head[name], options)]
+    if not clocks:
+        named = [head[name] for name in names if is_named_time(name)]
+        dated = [has_clock(cells) for cells in named if _looks_like_time(cells, options)]
+        waiting = growing and not any(dated) and bool(dated or _find_parts(names))
+        clocks = [name for name in names if is_of_digits(head, name, options, growing=waiting)]
+    return _utc_first(clocks)
 
 
 def _runs_on(head: pl.DataFrame, name: str, options: TableOptions) -> bool:

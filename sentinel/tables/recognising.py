@@ -252,7 +252,7 @@ def recognise_frame(
     notes += [*note_twins(names), *note_central(names, options)]
     if set(options.time_columns) <= set(names) and not head.is_empty():
         notes += [*zone, *note_unnamed(head, options)]
-        refuse_second_times(head, names, options, where)
+        refuse_second_times(head, names, options, where, growing=growing)
         head = join_time(head.lazy(), options).collect()
         names = names if options.layout != "months" else [name for name in head.columns if name not in (ROW, MORE)]
         options = fill(options, find_long(head, names, options, where, growing=growing))

@@ -11,7 +11,8 @@ import polars as pl
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import MORE, UNNAMED, TableOptions
 from sentinel.tables.clocks import numbers_of
-from sentinel.tables.decimals import texts_of
+from sentinel.tables.decimals import ENOUGH_ROWS, texts_of
+from sentinel.tables.dialects import UnfinishedError
 from sentinel.tables.forms import STEPS, forms_of, is_clock
 from sentinel.tables.times import instant, stamp_text
 
@@ -58,8 +59,13 @@ def refuse_unread_times(head: pl.DataFrame, named: Sequence[str], options: Table
         raise DataError(f"{where}: column {name!r} holds {texts[0]!r}, a time in no known form; say which: {say}")
 
 
-def refuse_second_times(head: pl.DataFrame, names: Sequence[str], options: TableOptions, where: str) -> None:
-    """Raise DataError where two tables stand side by side, `Date,A,Date,B`: each value has the time before it."""
+def refuse_second_times(
+    head: pl.DataFrame, names: Sequence[str], options: TableOptions, where: str, *, growing: bool = False
+) -> None:
+    """Raise DataError where two tables stand side by side, `Date,A,Date,B`: each value has the time before it.
+
+    UnfinishedError: in the few rows of a growing file both have the same times.
+    """
     if options.columns is not None:
         return
     stems = {_stem(name): name for name in options.time_columns}
@@ -71,6 +77,8 @@ def refuse_second_times(head: pl.DataFrame, names: Sequence[str], options: Table
             first=stamp_text(pl.col(first), head[first].dtype), second=stamp_text(pl.col(second), head[second].dtype)
         ).drop_nulls()
         told = both.filter(pl.col("first") != pl.col("second"))
+        if growing and told.is_empty() and head.height < ENOUGH_ROWS:
+            raise UnfinishedError
         if told.is_empty() or not all(
             forms_of(one) not in ([], [STEPS]) or is_clock(one) for one in told["second"].head(_SHOWN)
         ):

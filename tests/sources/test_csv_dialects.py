@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from contextlib import suppress
 from datetime import datetime
 
 import pytest
@@ -179,3 +180,35 @@ def test_cells_of_the_row_above_are_known_over_fetches_and_restarts(tmp_path):
         frames, cursor = follow(csv_source(path, **options), cursor)
         told += rows(frames)
     assert sorted(told) == sorted(rows(whole))
+
+
+def grown(path, text: str) -> list[tuple[str, float]]:
+    """What a file gives that grows by a line at a time."""
+    told, cursor = [], None
+    path.write_text("")
+    for line in text.splitlines(keepends=True):
+        with path.open("a") as file:
+            file.write(line)
+        with suppress(SourceError, DataError):
+            frames, cursor = follow(csv_source(path), cursor)
+            told += rows(frames)
+    return told
+
+
+def test_digits_of_a_clock_in_the_first_hour_wait_for_the_next_all_but_one_a_day_were_duplicates(tmp_path):
+    lines = [f"2021,{169 + n // 48},{n % 48 // 2 * 100 + n % 2 * 30},{n % 7}\n" for n in range(100)]
+    told = grown(tmp_path / "a.csv", f"Year,DOY,HHMM,temp\n{''.join(lines)}")
+    assert told == [("temp", n % 7) for n in range(100)]
+
+
+def test_tables_side_by_side_that_begin_at_one_time_are_asked_about_the_second_had_the_times_of_the_first(tmp_path):
+    lines = [f"2021-06-18 {n:02d}:00,{n},2021-06-18 {n // 2:02d}:{n % 2 * 30:02d},{n}\n" for n in range(24)]
+    assert grown(tmp_path / "a.csv", f"Date,a,Date,b\n{''.join(lines)}") == []
+
+
+def test_names_of_sensors_above_the_names_of_a_file_that_grows_are_not_the_names(tmp_path):
+    lines = [f"2021-06-18 {n:02d}:00,{n},{30 + n}\n" for n in range(24)]
+    told = grown(
+        tmp_path / "a.csv", f"Report,me\n\nElapsed Time,SN#: 1,SN#: 1\nDate and Time,temp,depth\n{''.join(lines)}"
+    )
+    assert sorted(told) == [*(("depth", 30.0 + n) for n in range(24)), *(("temp", float(n)) for n in range(24))]

@@ -117,18 +117,19 @@ def _find_header(fields: Sequence[Sequence[str]]) -> int | None:
     first = first and (2 * sum(map(bool, fields[0])) > len(fields[0]) or not all(fields[1][:1]))
     found = [0] if first and not any(map(_MOMENT.match, fields[0])) else []
     below = [n for n in range(1, len(counts) - 2) if 1 < counts[n] == len(fields[n + 1]) == len(fields[n + 2])]
-    # Two sites may share their names.
-    found += [n for n in below if _has_names(fields[n])] or [n for n in below if _has_names(fields[n], different=0.5)]
+    # Two sites may share their names; of a file that grows the real names may come next.
+    shared = [n for n in below if n + ENOUGH < len(counts) and _has_names(fields[n], twins=True)]
+    found += [n for n in below if _has_names(fields[n])] or shared
     if not found:  # a header with a name too few, of which recognising says what it may mean
         found = [n for n in range(len(counts) - 2) if 1 < counts[n] == counts[n + 1] - 1 and _has_names(fields[n])]
         found = [n for n in found if len({*counts[n + 1 : n + 4]}) == 1]
     return next((n for n in found if _goes_on(fields, n)), found[0] if found else None)
 
 
-def _has_names(fields: Sequence[str], different: float = 1.0) -> bool:
+def _has_names(fields: Sequence[str], *, twins: bool = False) -> bool:
     filled = [field for field in fields if field]
-    unlike = len(set(filled)) >= different * len(filled) and 2 * len(filled) > len(fields)
-    return unlike and not any(field[:1].isdigit() for field in filled)
+    unlike = len(set(filled)) == len(filled) or (twins and len(set(filled)) > 1 == filled.count(fields[0]))
+    return unlike and 2 * len(filled) > len(fields) and not any(field[:1].isdigit() for field in filled)
 
 
 def _goes_on(fields: Sequence[Sequence[str]], header: int) -> bool:
