@@ -6,6 +6,7 @@ first `HEAD_ROWS` rows says otherwise: number in a column of text, or text in on
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from sentinel.domain.observation import Rejection
 from sentinel.sources.opening import Plain
 from sentinel.sources.positions import Position, Way
 from sentinel.tables import Shape, TableOptions, find_shape, open_table
+from sentinel.tables.apart import labels_of
 from sentinel.tables.cells import HEAD_ROWS
 from sentinel.tables.columns import carry_down, join_time
 from sentinel.tables.complaints import REJECTED
@@ -78,6 +80,8 @@ class TextReader:
         """By device and inode: times of the first rows of tables with columns of text."""
         self._heads: dict[tuple[int, int], tuple[str, bytes, Head]] = {}
         """By device and inode: how a csv file is read, the bytes before its first row, and what they tell."""
+        self._labels: dict[tuple[int, int], dict[tuple[str, ...], str]] = {}
+        """By device and inode: the last text of columns of sites and units."""
         self._layouts: dict[tuple[Head, Way], Layout | None] = {}
         self._read_back: dict[str, tuple[TableOptions, Moments]] = {}
         """By what was recognised: the options that it makes, and times that were read with them."""
@@ -107,7 +111,7 @@ class TextReader:
         if head is None:
             return _say_broken(plain, position, options)
         rows = self._read_piece(path, plain, fmt, head, position, left, options, latest_us)
-        return _say_broken(plain, position, options) if rows is None else rows._replace(said=said)
+        return _say_broken(plain, position, options) if rows is None else rows._replace(said=(*said, *rows.said))
 
     def _read_head(self, path: Path, plain: Plain, fmt: str, read_as: str, options: TableOptions) -> Head | None:
         """Read the head of a file, unless it begins as it did the last time."""
@@ -214,7 +218,29 @@ class TextReader:
         way = way._replace(series=shape.series, values=shape.values, left_out=shape.left_out)
         moved = position.go_on(plain, offset + len(piece), row + rows.height)
         moved = replace(moved, way=way, repeated=before, above=above)
-        return Rows(checked, moved, more=False, options=options)
+        said = self._note_labels(plain, fmt, head, options, shape, rows)
+        return Rows(checked, moved, more=False, options=options, said=tuple(said))
+
+    def _note_labels(
+        self, plain: Plain, fmt: str, head: Head, options: TableOptions, shape: Shape, rows: pl.DataFrame
+    ) -> Iterator[str]:
+        """Say where a site, or the unit of a series, is another one than in the rows before."""
+        keys = shape.keys if shape.series is not None else ()
+        found = list(labels_of(rows, keys, shape.values, self._options))
+        if not found:
+            return
+        file = plain.status.st_dev, plain.status.st_ino
+        if file not in self._labels:
+            first = _first_rows(plain, fmt, head, options)
+            self._labels[file] = dict(reversed([*labels_of(first, keys, shape.values, self._options)]))
+        known = self._labels[file]
+        for key, text in found:
+            if (before := known.get(key, text)) != text:
+                yield (
+                    f"column {key[0]!r}{f' of {key[-1]!r}' * bool(keys)} was {before!r} and is {text!r} in new rows, "
+                    "which go on as the same series: a series of each with by, or correct the file"
+                )
+            known[key] = text
 
     def _judge(
         self, joined: pl.LazyFrame, options: TableOptions, shape: Shape, position: Position
@@ -245,10 +271,7 @@ class TextReader:
 
     def _learn(self, path: Path, plain: Plain, fmt: str, head: Head, options: TableOptions) -> Shape:
         """Learn the layout of a table from its first rows."""
-        plain.file.seek(head.start)
-        piece = plain.file.read(PIECE_BYTES)
-        length = cut(piece, head.codec, quoted=fmt == "csv", rows=HEAD_ROWS)
-        rows = join_time(rows_of(piece[: length or len(piece)], fmt, head, options, 0).lazy(), options).collect()
+        rows = join_time(_first_rows(plain, fmt, head, options).lazy(), options).collect()
         shape = find_shape(rows, options, str(path))
         find_axis(rows, options, shape, str(path), "time")
         if shape.left_out:
@@ -256,6 +279,13 @@ class TextReader:
                 self._times.pop(next(iter(self._times)))
             self._times[plain.status.st_dev, plain.status.st_ino] = rows[options.time_name].drop_nulls()
         return shape
+
+
+def _first_rows(plain: Plain, fmt: str, head: Head, options: TableOptions) -> pl.DataFrame:
+    plain.file.seek(head.start)
+    piece = plain.file.read(PIECE_BYTES)
+    length = cut(piece, head.codec, quoted=fmt == "csv", rows=HEAD_ROWS)
+    return rows_of(piece[: length or len(piece)], fmt, head, options, 0)
 
 
 class WholeReader:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
 
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import TableOptions, matches, without_unit
+from sentinel.tables.clocks import numbers_of
 from sentinel.tables.columns import join_time
 from sentinel.tables.decimals import ENOUGH_ROWS
 from sentinel.tables.dialects import UnfinishedError
@@ -83,6 +84,21 @@ def refuse_sites(column: str, sites: Sequence[str], where: str) -> None:
         )
 
 
+def labels_of(
+    rows: pl.DataFrame, keys: Sequence[str], values: Sequence[str], given: TableOptions
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield each text of a column of sites, or in a long table of units: the column with what names the series, text.
+
+    `keys` are the columns that name the series of a long table. None of `values`, and of what the options leave out.
+    """
+    pattern = _UNIT_NAMES if keys else _SITE_NAMES
+    for name in rows.columns if given.columns is None else ():
+        left_out = name in (*keys, *values, *given.by) or any(matches(name, one) for one in given.exclude)
+        if not left_out and re.fullmatch(pattern, name.lower().lstrip("# ")):
+            for *key, text in rows.select(*keys, name).drop_nulls().unique(maintain_order=True).iter_rows():
+                yield (name, *key), text.strip()
+
+
 def find_alike(head: pl.DataFrame, options: TableOptions, given: TableOptions) -> tuple[str, ...]:
     """Name the columns that tell series apart by their names, sites, places and units, but are the same in all rows."""
     if given.columns is not None:
@@ -95,6 +111,8 @@ def find_alike(head: pl.DataFrame, options: TableOptions, given: TableOptions) -
         if name not in taken
         and re.fullmatch(kinds, without_unit(name).lower().lstrip("# "))
         and not any(matches(name, one) for one in given.exclude)
+        # A column of numbers called `lake` is a series.
+        and (name in options.exclude or not names_sites(name) or numbers_of(head, name, options).is_empty())
         and head[name].drop_nulls().n_unique() == 1
     )
 

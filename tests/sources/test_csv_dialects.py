@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -14,6 +14,7 @@ from sentinel.sources.base import SourceError
 from tests.sources.following import csv_source, follow, rows
 from tests.tables.specimens import SPECIMENS
 
+EPOCH = datetime(2021, 1, 1, tzinfo=UTC)
 CALENDAR = {name: one for name, one in SPECIMENS.items() if "T" in one.first}
 
 
@@ -212,3 +213,25 @@ def test_names_of_sensors_above_the_names_of_a_file_that_grows_are_not_the_names
         tmp_path / "a.csv", f"Report,me\n\nElapsed Time,SN#: 1,SN#: 1\nDate and Time,temp,depth\n{''.join(lines)}"
     )
     assert sorted(told) == [*(("depth", 30.0 + n) for n in range(24)), *(("temp", float(n)) for n in range(24))]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize(
+    ("names", "first", "second"), [("parameter,unit", "NO3,mg/l", "NO3,ug/l"), ("site,ph", "a,7", "b,7")]
+)
+def test_a_unit_or_a_site_that_changes_below_the_first_rows_is_said(tmp_path, names, first, second, restart):
+    path = tmp_path / "a.csv"
+    lines = [
+        f"{EPOCH + timedelta(hours=n):%Y-%m-%d %H:%M},{first if n < 1200 else second},{n % 7}\n" for n in range(1300)
+    ]
+    path.write_text(f"date,{names},value\n" + "".join(lines[:1150]))
+    source = csv_source(path)
+    frames, cursor = follow(source)
+    assert not any("was" in line for frame in frames for line in frame.complaints)
+    source, said = csv_source(path) if restart else source, []
+    for first_line in range(1150, 1300, 50):
+        with path.open("a") as file:
+            file.write("".join(lines[first_line : first_line + 50]))
+        frames, cursor = follow(source, cursor)
+        said += [line for frame in frames for line in frame.complaints]
+    assert sum(" was " in line and " in new rows" in line for line in said) == 1

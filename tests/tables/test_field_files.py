@@ -378,3 +378,9 @@ def test_an_export_of_the_air_quality_system_is_a_long_table(tmp_path):
     table = read(tmp_path, f"{names}\n{rows}")
     assert values(table, "1103/42401") == list(range(20))
     assert f"{table.observations.collect()['time'].min():%H:%M}" == "04:00"
+
+
+def test_a_series_called_lake_that_begins_to_change_late_is_one(tmp_path):
+    start = datetime(2021, 1, 1, tzinfo=UTC)
+    rows = "".join(f"{start + timedelta(hours=n):%Y-%m-%d %H:%M},{max(n - 1100, 0)},{n % 7}\n" for n in range(1200))
+    assert intake(tmp_path, f"date,lake,ph\n{rows}") == {"lake", "ph"}
