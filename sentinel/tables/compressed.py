@@ -1,4 +1,4 @@
-"""Compressed text files: told by their first bytes, read as the plain bytes they hold.
+"""Compressed text files, and those with line ends of old Macs: told by their first bytes, read as plain ones.
 
 Errors of the libraries become a DataError that says what is wrong with the file.
 """
@@ -6,6 +6,7 @@ Errors of the libraries become a DataError that says what is wrong with the file
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -37,16 +38,43 @@ def open_plain(path: Path) -> BinaryIO:
     """
     file = path.open("rb")
     try:
-        kind = compression_of(file.read(MAGIC_BYTES)) if file.seekable() else ""
+        first = file.peek() if file.seekable() else b""
+        kind = compression_of(first[:MAGIC_BYTES])
         if not kind:
-            if file.seekable():
-                file.seek(0)
-            return file
-        file.seek(0)
+            is_text = b"\0" not in first or first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+            returns = is_text and b"\n" not in first and first.count(b"\r") > 1
+            return cast(BinaryIO, io.BufferedReader(ReturnsAsNewlines(file))) if returns else file
     except BaseException:  # whatever ends the opening, the file is closed
         file.close()
         raise
     return cast(BinaryIO, io.BufferedReader(Inflated(file, kind, path), 1 << 16))
+
+
+class ReturnsAsNewlines(io.RawIOBase):
+    """The bytes of an open file whose lines end in a carriage return alone, as if they ended in a newline."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.fileno, self.seek, self.tell = file.fileno, file.seek, file.tell  # type: ignore[method-assign]
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def seekable(self) -> bool:
+        """True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read some bytes."""
+        data = self._file.read(len(memoryview(buffer))).replace(b"\r", b"\n")
+        memoryview(buffer)[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
 
 
 class Inflated(io.RawIOBase):

@@ -235,3 +235,13 @@ def test_a_unit_or_a_site_that_changes_below_the_first_rows_is_said(tmp_path, na
         frames, cursor = follow(source, cursor)
         said += [line for frame in frames for line in frame.complaints]
     assert sum(" was " in line and " in new rows" in line for line in said) == 1
+
+
+def test_a_file_that_grows_by_lines_with_a_carriage_return_is_followed(tmp_path):
+    path, text = tmp_path / "a.csv", "time,ph\r" + "".join(f"2021-06-{day:02d},{day % 7}\r" for day in range(1, 30))
+    told, cursor = [], None
+    for end in range(40, len(text) + 25, 25):
+        path.write_text(text[:end], newline="")
+        frames, cursor = follow(csv_source(path), cursor)
+        told += rows(frames)
+    assert told == [("ph", day % 7) for day in range(1, 30)]

@@ -384,3 +384,10 @@ def test_a_series_called_lake_that_begins_to_change_late_is_one(tmp_path):
     start = datetime(2021, 1, 1, tzinfo=UTC)
     rows = "".join(f"{start + timedelta(hours=n):%Y-%m-%d %H:%M},{max(n - 1100, 0)},{n % 7}\n" for n in range(1200))
     assert intake(tmp_path, f"date,lake,ph\n{rows}") == {"lake", "ph"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_lines_that_end_in_a_carriage_return_alone_are_read_they_were_refused(tmp_path, encoding):
+    text = series_of("temp", [f"{n},5" for n in range(24)])
+    table = read(tmp_path, text.replace("\n", "\r"), encoding)
+    assert values(table, "temp") == [n + 0.5 for n in range(24)]

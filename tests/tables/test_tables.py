@@ -248,7 +248,7 @@ def test_a_stray_quote_costs_at_most_its_own_row(tmp_path, width):
         ("a.csv", b'[{"time": 1, "ph": 7}, {"time": 2, "ph": 7}]', "JSON, not a CSV table; an array .* are read"),
         ("a.csv", b'[\n  {"time": 1, "ph": 7}\n]\n', "JSON, not a CSV table; an array .* are read"),
         # It asked to "open the file in universal-newline mode", which is a matter of the programmer.
-        ("a.csv", b"time,ph\r2020-01-01,7\r", "lines end in a carriage return alone; LF or CR LF is needed$"),
+        ("a.csv", b"time,ph\r2020-01-01,7\r\n", "lines end in a carriage return alone; LF or CR LF is needed$"),
     ],
 )
 def test_what_is_not_a_table_gets_one_clear_line(tmp_path, name, content, message):
