@@ -42,7 +42,7 @@ TABLE_NUMBERS = (*TIME_NUMBERS, "mjd", "matlab", "years")
 """The same of tables, where they may be years with a fraction, 2003.4712."""
 DIALECTS = (
     "auto", "none", "plain", "toa5", "hobo", "rdb", "ndbc", "swmp", "fluxnet", "pangaea", "paleo", "erddap", "gleon",
-    "psl", "dwd", "cnv", "diver", "odv", "ibutton",
+    "psl", "dwd", "cnv", "diver", "odv", "ibutton", "metoffice", "isdlite", "bodc",
 )  # fmt: skip
 """Kinds of files that are known by their first lines."""
 

@@ -28,7 +28,7 @@ _SITE_NAMES = (
 _REGION_NAMES = r"(county|state|country|province|region|basin)[ _]?(name|code|id)?"
 _VALUE_NAMES = (
     r"(result|data|obs|observed|measure(d|ment)?)?[ _]?(value|val)|result(at)?(_\w+)?|resultmeasurevalue|valeur|wert|"
-    r"resultobservedvalue|sample[ _]measurement"
+    r"resultobservedvalue|sampl\w+[ _]measurement"
 )
 _UNIT_NAMES = r"(.*[ _/])?(measure[ _]?)?units?([ _]?(code|name|symbol|of[ _]?measure.*))?"
 _PLACE_NAMES = (

@@ -242,6 +242,10 @@ def _read_columns(line: str, where: str, options: TableOptions) -> tuple[str, ..
         raise DataError(f"{where}: the header line cannot be read ({error}); column names are needed") from error
     if re.match(r"[A-Z]{2}[A-Z0-9_-]{9}\d{6}[A-Z]{4}[\s\d-]{2}", line):
         raise DataError(f"{where}: a .dly file of GHCN-Daily, of fixed widths; the CSV file of the station is read")
+    if where.lower().endswith((".rwl", ".crn")):
+        raise DataError(
+            f"{where}: rings of trees, ten years a line; a table is read: in R write.csv(dplR::read.rwl(FILE), OUT)"
+        )
     # Columns of one name are numbered, which is said.
     names = number_twins(names)
     # Columns without a name are indices that spreadsheets and data frames write; they are never series.

@@ -215,6 +215,26 @@ DECIMAL_YEAR = """decimal_year,chl
 2021.5425,7.25
 2021.6274,7.0
 """
+METOFFICE = """Armagh
+Location: 287800E 352300N, Lat 54.352 Lon -6.649, 62 metres amsl
+Estimated data is marked with a * after the value.
+   yyyy  mm   tmax    tmin      af    rain     sun
+              degC    degC    days      mm   hours
+   2021   6    8.9*    ---       0    60.1    45.5#
+   2021   7    9.25    3.1     ---    62.1    44.5#  Provisional
+"""
+ISDLITE = """2021 06 18 00    50    31 10135   320    26 -9999     0 -9999
+2021 06 18 01    55   -44 10140    40    15     8 -9999 -9999
+"""
+BODC = """Port:              P038
+Site:              Newlyn
+Parameter code:    ASLVBG02 = Surface elevation
+  Cycle    Date      Time    ASLVBG02   Residual
+ Number yyyy mm dd hh mi ssf         f          f
+     1) 2021/06/18 00:00:00     3.125     -0.015
+     2) 2021/06/18 00:15:00     3.250M    -0.012
+     3) 2021/06/18 00:30:00   -99.0000N  -99.0000N
+"""
 SPECIMENS = {
     "toa5": Specimen(TOA5, ("AirT_C(42)", "BattV"), "2021-06-18T01:00:00", (18.27, 18.29)),
     "hobo": Specimen(HOBO, ("Temp, °C (LGR S/N: 1)",), FIRST, (20.1, 20.2)),
@@ -233,6 +253,27 @@ SPECIMENS = {
     "ibutton": Specimen(IBUTTON, ("Value",), FIRST, (20.5, 20.25)),
     "plain-percent": Specimen(PERCENT, ("Feuchte",), FIRST, (80.1, 79.5), "cp1252"),
     "plain-decimal-year": Specimen(DECIMAL_YEAR, ("chl",), "2021-06-18T00:00:00", (7.5, 7.25, 7.0)),
+    "metoffice": Specimen(
+        METOFFICE,
+        ("af [days]", "rain [mm]", "sun [hours]", "tmax [degC]", "tmin [degC]"),
+        "2021-06-01T00:00:00",
+        (0.0,),
+    ),
+    "isdlite": Specimen(
+        ISDLITE,
+        (
+            "air temperature [°C/10]",
+            "dew point [°C/10]",
+            "rain of 1 h [mm/10]",
+            "sea level pressure [hPa/10]",
+            "sky cover",
+            "wind direction [°]",
+            "wind speed [m/s/10]",
+        ),
+        FIRST,
+        (50.0, 55.0),
+    ),
+    "bodc": Specimen(BODC, ("ASLVBG02", "Residual"), FIRST, (3.125, 3.25)),
     "psl": Specimen(PSL, ("value",), "2021-01-01T00:00:00", (20.5, 20.25, *map(float, range(21, 31)), 21.5)),
     "plain-months": Specimen(MONTHS, ("value",), "2021-01-01T00:00:00", (20.5, 20.25)),
     "plain-excel": Specimen(EXCEL, ("Wasserstand",), FIRST, (1299.5, 999.25), "cp1252"),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError
+from sentinel.tables.dialects.bodc import BODC
 from sentinel.tables.dialects.cnv import CNV
 from sentinel.tables.dialects.diver import DIVER
 from sentinel.tables.dialects.dwd import DWD
@@ -11,6 +12,8 @@ from sentinel.tables.dialects.fluxnet import FLUXNET
 from sentinel.tables.dialects.gleon import GLEON
 from sentinel.tables.dialects.hobo import HOBO
 from sentinel.tables.dialects.ibutton import IBUTTON
+from sentinel.tables.dialects.isdlite import ISDLITE
+from sentinel.tables.dialects.metoffice import METOFFICE
 from sentinel.tables.dialects.ndbc import NDBC
 from sentinel.tables.dialects.odv import ODV, ODV_FLAGS
 from sentinel.tables.dialects.paleo import PALEO
@@ -41,6 +44,9 @@ DIALECTS = (
     ODV,
     ODV_FLAGS,
     IBUTTON,
+    METOFFICE,
+    ISDLITE,
+    BODC,
     PLAIN,
 )
 """In the order in which they are tried; the last one takes what is left."""

@@ -1,0 +1,28 @@
+"""Monthly tables of historic stations of the Met Office: names and units between blanks, `*` and `#` behind values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError
+
+_LOOKED_AT = 20
+
+
+def _recognise(lines: Sequence[str]) -> Patch | None:
+    at = next((n for n, line in enumerate(lines[:_LOOKED_AT]) if re.match(r"\s+yyyy\s+mm\s+\w", line)), None)
+    if at is None:
+        return None
+    if len(lines) < at + 2:
+        raise UnfinishedError
+    year, month, *values = lines[at].split()
+    units = lines[at + 1].split()
+    named = [f"{name} [{unit}]" for name, unit in zip(values, units, strict=False)]
+    return {
+        "separator": "whitespace", "comment": None, "skip_rows": at + 2, "names": (year, month, *named, "note"),
+        "missing": ("---",), "trailing": ("*", "#"),  # estimated; by another sensor
+    }  # fmt: skip
+
+
+METOFFICE = Dialect("metoffice", "a monthly table of the Met Office", _recognise)
