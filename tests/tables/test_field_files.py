@@ -396,5 +396,5 @@ def test_lines_that_end_in_a_carriage_return_alone_are_read_they_were_refused(tm
 def test_rings_of_trees_are_refused_with_how_to_turn_them_into_a_table(tmp_path):
     path = tmp_path / "site.rwl"
     path.write_text("".join(f"XXX01A  {year:4d}{'   123' * 10}\n" for year in range(1800, 1990, 10)))
-    with pytest.raises(DataError, match="dplR::read.rwl"):
+    with pytest.raises(DataError, match="dplR::read"):
         read_files([path], TableOptions())
