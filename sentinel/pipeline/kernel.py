@@ -169,13 +169,18 @@ def condition(
 
 @part
 def _empty(number: Floats, count: Ints, season: Floats, updates: Ints, bins: Floats, visits: Ints) -> None:
-    number[:] = np.nan
+    # Loops: an assignment to a slice is ten times the code to compile.
+    for i in range(number.size):
+        number[i] = np.nan
     number[LEVEL] = number[SLOPE] = number[VARIANCE] = number[TIE_SHARE] = 0.0
-    count[:] = 0
-    season[:] = 0.0
-    updates[:] = 0
-    bins[:] = 0.0
-    visits[:] = 0
+    for i in range(count.size):
+        count[i] = 0
+    for k in range(updates.size):
+        updates[k] = 0
+        for i in range(season.shape[1]):
+            season[k, i] = 0.0
+    for i in range(bins.size):
+        bins[i], visits[i] = 0.0, 0
 
 
 @part
@@ -240,8 +245,7 @@ def _start_again(
             fills.note_start(start[i], far)
     last_is_kept = kept == fills.START or ticks[kept - 1] == ticks[fills.START - 1]
     if kept == fills.START:
-        start[:] = np.nan
-        ticks[:] = 0
+        _empty_start(start, ticks, 0)
         return False
     _empty(number, count, season, updates, bins, visits)
     number[FIRST_TICK], stuck = ticks[0], kept < 0  # never; the constant would be a type, compiled for itself
@@ -259,11 +263,16 @@ def _start_again(
             )  # fmt: skip
         count[POINTS] = n + 1
         number[LAST], number[LAST_VALUE] = y, x
-    start[kept:] = np.nan
-    ticks[kept:] = 0
+    _empty_start(start, ticks, kept)
     if not last_is_kept:
         number[LAST] = number[LAST_VALUE] = np.nan
     return True
+
+
+@part
+def _empty_start(start: Floats, ticks: Ints, first: int) -> None:
+    for i in range(first, fills.START):
+        start[i], ticks[i] = np.nan, 0
 
 
 @inlined

@@ -70,7 +70,8 @@ def without_season(
         season[k, SLOW_LEVEL] += season[k, SLOW_SLOPE]
         n = updates[k]
         if n == int(periods[k]):
-            visits[offset - n_bins[k] : offset] = 0
+            for j in range(offset - n_bins[k], offset):
+                visits[j] = 0
         if not stuck:
             if n == 0:
                 season[k, SLOW_LEVEL] = x
