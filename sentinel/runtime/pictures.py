@@ -38,11 +38,16 @@ def save(history: History, folder: Path, batch: int) -> None:
 
 
 def load(history: History, folder: Path, batch: int, names: Collection[str]) -> None:
-    """Take back the pictures of these series, if they are of this batch or of an earlier one."""
+    """Take back the pictures of these series, if they are of this batch or of an earlier one.
+
+    Those of a later one are removed: they are of a state that is no more, such as one before a backup was put back.
+    """
     try:
         with (folder / FILE).open("rb") as file, np.load(file, allow_pickle=False) as kept:
             header = json.loads(kept["_header"].tobytes())
-            if header["version"] == VERSION and header["batch"] <= batch:
+            if header["batch"] > batch:
+                (folder / FILE).unlink()
+            elif header["version"] == VERSION:
                 history.use_arrays({key: kept[key] for key in kept.files if key != "_header"}, header, names)
     except FileNotFoundError:
         return

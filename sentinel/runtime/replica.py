@@ -190,10 +190,11 @@ def restore(
     """Bring the replica to where the journal is; give the last batch, or None if it was stopped on the way.
 
     `settle` is called after each batch, with what the batch gave; `begun` with the batch of the checkpoint from which
-    it goes on, if there is one.
+    it goes on, 0 = from the beginning.
     """
     checkpoint = journal.checkpoints.load()
     if checkpoint is None:
+        begun(0)
         return _replay(journal, replica, settle, stopped, 0)
     for warning in checkpoint.warnings:
         logger.warning(warning)

@@ -78,6 +78,20 @@ def test_pictures_of_a_later_batch_than_the_checkpoint_are_left_alone(tmp_path: 
     pictures.save(rig.engine.history, tmp_path, 1 << 40)
     (whole,) = drawn(restart(rig, tmp_path), "s1")
     assert whole.time_us.size == 50
+    assert not (tmp_path / pictures.FILE).exists()
+
+
+def test_a_new_journal_in_the_folder_of_another_one_has_nothing_of_its_pictures(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, TWO_ALBUMS)
+    rig.feed(frame(0, 100))
+    save(rig, tmp_path)
+    rig.journal.close()
+    for file in tmp_path.glob("sentinel.db*"):
+        file.unlink()
+    new = restart(rig, tmp_path)
+    new.feed(frame(0, 90))
+    new.engine.checkpoint()
+    assert drawn(restart(new, tmp_path), "s1") == []
 
 
 def test_a_series_that_has_gone_leaves_its_place_to_another(tmp_path: Path) -> None:
