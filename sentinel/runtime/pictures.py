@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -33,7 +34,8 @@ def save(history: History, folder: Path, batch: int) -> None:
             np.savez(file, _header=np.frombuffer(text.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
         coming.replace(folder / FILE)
     except OSError as error:
-        coming.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that is read-only now
+            coming.unlink()
         logger.warning("pictures are not kept", extra={"why": str(error)})
 
 

@@ -123,3 +123,13 @@ def test_a_file_that_cannot_be_read_lets_pictures_begin_anew(
     assert "begin anew" in caplog.text
     again.feed(frame(100, 120))
     assert drawn(again, "s1")[0].time_us.size == 20
+
+
+def test_a_place_that_takes_no_file_ends_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig(tmp_path, TWO_ALBUMS)
+    rig.feed(frame(0, 100))
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "none"):
+        caplog.clear()
+        pictures.save(rig.engine.history, place, 1)
+        assert "pictures are not kept" in caplog.text
