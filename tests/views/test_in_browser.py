@@ -15,7 +15,10 @@ from tests.browsers import a_browser
 from tests.fixtures import estimated
 from tests.runtime.rig import Rig, Sink, frame
 
-PATHS = ("/", "/series/lake/loaded", "/alarms", "/alarms/{alarm}", "/sources", "/config", "/status", "/nope")
+PATHS = (
+    "/", "/series/lake/loaded", "/alarms", "/alarms/{alarm}", "/alarms/{alarm}/explanation", "/sources", "/config",
+    "/status", "/nope",
+)  # fmt: skip
 COLOURS = """canvas => {
   const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
   const seen = new Set();
