@@ -132,9 +132,10 @@ def _describe_times(found: Recognised, parsed: Parsed, series: list[Proposed], *
 
 
 def _options_that_take(parsed: Parsed) -> list[tuple[str, str]]:
-    """Options that read odd cells and change no other: another decimal mark would."""
+    """Options that read odd cells and change no other: another decimal mark would; to leave out rows is not for us."""
     options = parsed.refusal.options if parsed.refusal else ()
-    return [(name, value) for name, value in options if name in ("missing", "below_detection", "trailing")]
+    known = ("missing", "below_detection", "trailing")
+    return [(name, value) for name, value in options if name in known and not value.endswith("=*")]
 
 
 def _add(options: TableOptions, takes: Sequence[tuple[str, str]]) -> TableOptions:

@@ -11,7 +11,7 @@ import polars as pl
 
 from sentinel.domain.observation import Rejection
 from sentinel.tables.cells import COLUMN, MINUS, ROW, Axis, TableOptions
-from sentinel.tables.forms import STEPS, forms_of
+from sentinel.tables.forms import ISO, STEPS, forms_of
 from sentinel.tables.times import MONTH, instant
 from sentinel.tables.unit_cells import is_unit
 
@@ -55,8 +55,11 @@ class Refusal:
     """Names and values of those options."""
 
 
-def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis) -> Refusal:
-    """Say in one line everything in a table that has to be put right, with the options that do."""
+def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis, rows: int) -> Refusal:
+    """Say in one line everything in a table that has to be put right, with the options that do.
+
+    `rows` are those of the head: where many of them have no time, these are no notes.
+    """
     fatal = left_out.filter(pl.col(REJECTED).is_in(FATAL))
     # Digits are one kind: `<0.5` and `<0.7` are the same fault.
     kind = pl.col(CAME).str.replace_all(r"\d+(\.\d+)?", "0").str.slice(0, 40).alias("kind")
@@ -70,11 +73,13 @@ def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis
     )
     first = complain_of_all(fatal.bottom_k(1, by=ROW).collect(), options, where, axis)[0]
     names, units = _find_restarts(left_out, kinds, options)
-    rows = kinds.filter(~pl.col(ROW).is_in(units)) if units else kinds
-    found = [(str(reason), str(came)) for reason, came in rows.select(REJECTED, CAME).rows()]
+    of_kinds = kinds.filter(~pl.col(ROW).is_in(units)) if units else kinds
+    found = [(str(reason), str(came)) for reason, came in of_kinds.select(REJECTED, CAME).rows()]
     takes = tuple(dict.fromkeys(option for reason, came in found for option in _find_options(reason, came, options)))
     times = [came.strip() for reason, came in found if reason == Rejection.BAD_TIME]
-    no_rows = kinds.filter(pl.col(REJECTED) == Rejection.BAD_TIME)["count"].sum() <= _MOST_NOTES and not units
+    no_rows = (
+        kinds.filter(pl.col(REJECTED) == Rejection.BAD_TIME)["count"].sum() <= min(_MOST_NOTES, rows / 4) and not units
+    )
     no_rows = no_rows and not any(_is_time_like(text) or text == options.time_name for text in times)
     if no_rows and any(not _find_options(Rejection.BAD_TIME, text, options) for text in times):
         every = ("missing", f"{options.time_name}=*")
@@ -108,7 +113,10 @@ _PLACES = {Rejection.MALFORMED_ROW: "malformed rows", Rejection.NO_SERIES: "rows
 
 def _is_time_like(text: str) -> bool:
     """True for a time in another form than the others, which is no note or total between the rows."""
-    return not re.fullmatch(MONTH, text) and any(form != STEPS for form in forms_of(text))
+    if re.fullmatch(MONTH, text):
+        return False
+    forms = forms_of(text)
+    return _is_skipped(text, TableOptions()) if forms == [ISO] else any(form != STEPS for form in forms)
 
 
 def _find_restarts(left_out: pl.LazyFrame, kinds: pl.DataFrame, options: TableOptions) -> tuple[int, list[int]]:

@@ -103,7 +103,7 @@ def parse(
     if counts.filter(pl.col(REJECTED) == Rejection.FLAGGED).height:
         complaints = (*_find_emptied(checked, options, where), *complaints)
     fatal = any(reason in FATAL for reason, _ in counts.iter_rows())
-    refusal = refuse(left_out, options, where, found) if fatal else None
+    refusal = refuse(left_out, options, where, found, head.height) if fatal else None
     if strict and refusal is not None:
         raise DataError(refusal.message)
     told = dict(marks.select("mark", "len").iter_rows())

@@ -207,9 +207,7 @@ def _parse_iso(cells: pl.Series, time_zone: str, repeated: Repeated) -> pl.Serie
     time_of_day = ((hour * 60 + minute) * 60 + second) * 1_000_000 + fraction
     # ISO 8601 calls midnight at the end of a day 24:00.
     midnight = (hour == 24) & (minute == 0) & (second == 0) & (fraction == 0)
-    # A leap second is the first of the next minute, as everywhere else.
-    leap = (minute == 59) & (second == 60)
-    on_the_clock = ((hour < 24) & (minute < 60) & ((second < 60) | leap)) | midnight
+    on_the_clock = ((hour < 24) & (minute < 60) & (second < 60)) | midnight
     naive = pl.when(on_the_clock).then(date.cast(pl.Int64) * 86_400_000_000 + time_of_day)
     digits = pl.col("offset").str.replace(":", "", literal=True).str.slice(1).str.pad_end(4, "0")
     east = (digits.str.slice(0, 2).cast(pl.Int64) * 60 + digits.str.slice(2, 2).cast(pl.Int64)) * 60_000_000

@@ -76,11 +76,10 @@ def test_rows_without_a_time_of_two_columns_are_left_out_too(tmp_path):
     assert values(table, "ph") == list(range(24))
 
 
-def test_a_leap_second_is_the_first_of_the_next_minute_it_refused_the_file(tmp_path):
-    table = read(tmp_path, "time,v\n2016-12-31T23:59:59Z,1\n2016-12-31T23:59:60Z,2\n2017-01-01T00:00:01Z,3\n")
-    assert table.refusal is None
-    assert f"{table.observations.collect().sort('time')['time'][1]:%Y-%m-%d %H:%M:%S}" == "2017-01-01 00:00:00"
-    assert "23:59:61" in refusal(tmp_path, "time,v\n2016-12-31T23:59:59Z,1\n2016-12-31T23:59:61Z,2\n")
+def test_a_second_that_no_clock_has_is_advised_to_be_left_out(tmp_path):
+    rows = "".join(f"2016-12-31T23:59:{second:02d}Z,{second}\n" for second in range(61))
+    assert "--missing 'time=*'" in refusal(tmp_path, f"time,v\n{rows}")
+    assert read(tmp_path, f"time,v\n{rows}", missing=("time=*",)).marks == {"2016-12-31T23:59:60Z": 1}
 
 
 def test_numbers_that_all_have_three_digits_behind_a_point_are_said_to_be_read_as_decimals(tmp_path):
@@ -398,3 +397,10 @@ def test_rings_of_trees_are_refused_with_how_to_turn_them_into_a_table(tmp_path)
     path.write_text("".join(f"XXX01A  {year:4d}{'   123' * 10}\n" for year in range(1800, 1990, 10)))
     with pytest.raises(DataError, match="dplR::read"):
         read_files([path], TableOptions())
+
+
+def test_rows_are_not_advised_to_be_left_out_where_many_have_no_time(tmp_path):
+    text = dated("ph", map(str, range(50)))
+    assert "'day 01' x9" in (asked := refusal(tmp_path, text.replace("2021-02-0", "day 0")))
+    assert "--missing 'date=*'" in asked
+    assert "date=*" not in refusal(tmp_path, text.replace("2021-02-", "day "))
