@@ -228,7 +228,7 @@ def hidden_series(series: Iterable[SeriesSettings]) -> Iterator[Fault]:
 
 def _covers(one: str, other: str) -> bool:
     """Tell if every name that fits the other pattern fits this one; False where that is not easy to say."""
-    if one == "*" or "[" in other or chooses_by_label(one) or chooses_by_label(other):
+    if one == "*" or "[" in one + other or chooses_by_label(one) or chooses_by_label(other):
         return one == "*"
     return all(fits(other.replace("?", "\0").replace("*", any_text), one) for any_text in ("", "\0", "\0\0"))
 

@@ -292,13 +292,15 @@ class Journal:
         with self._database.transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO digest (series, tick, digest) VALUES (?, ?, ?)", rows)
 
-    def events(self, limit: int | None = None, alarm: str = "", series: Collection[str] = ()) -> list[KeptEvent]:
+    def events(
+        self, limit: int | None = None, alarm: str = "", series: Collection[str] | None = None
+    ) -> list[KeptEvent]:
         """Give the newest `limit` events, all if None, in the order in which they were kept.
 
         Those of drills are not among them. Of one alarm or of these series, if given.
         """
         where, of = ("AND event.id >= ?1 || '/' AND event.id < ?1 || '0'", (alarm,)) if alarm else ("", ("",))
-        if series:
+        if series is not None:
             where, of = "AND event.series IN (SELECT value FROM json_each(?1))", (json.dumps(list(series)),)
         rows = self._database.read(
             "SELECT event.batch, batch.arrival_us, event.body FROM event LEFT JOIN batch ON batch.id = event.batch"

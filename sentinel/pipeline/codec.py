@@ -33,8 +33,8 @@ FORMAT = 5
 READABLE = (FORMAT - 1, FORMAT)
 """Formats of states that can be continued."""
 _AHEAD = ("grid/next_tick", "grid/newest_us", "grid/pending", "grid/due")
-_STARTS = ("conditioner/far", "conditioner/start", "conditioner/jump")
-"""They were not in version 0.1.0; what they do is seen in level and scale, and in whether a series is blind."""
+_STARTS = ("conditioner/far", "conditioner/start", "conditioner/jump", "spread/held")
+"""They were not in version 0.1.0; what they do is seen in level, scale and spread, and in whether a series is blind."""
 _AT_START = ("evidence/waits", "evidence/early", "evidence/held")
 _KEPT = ("conditioner/kept", "spread/seasons", "grid/skipped")
 """All 0 where nothing is kept across gaps and no hold was; digests are then those of versions that knew neither."""

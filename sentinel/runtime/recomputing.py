@@ -60,8 +60,8 @@ class Recomputed:
     """More series have to be read than were known at first."""
     size: int = 0
     """Bytes that it has added to the journal."""
-    placed: set[str] = field(default_factory=set)
-    """Series that have been taken over."""
+    placed: set[int] = field(default_factory=set)
+    """Series that have been taken over, by what stays the same whatever they are called."""
     is_done: bool = False
     """The engine has taken all over, or it is outdated."""
     bodies: list[Body] = field(default_factory=list)
@@ -85,15 +85,15 @@ class Recomputed:
         before it lets all be done again. None where that cannot be, and has to begin again; `outdated` if other series
         are affected now than at first.
         """
-        fact, names = self._conclude(journal, state)
+        fact, moved = self._conclude(journal, state)
         committed = journal.record("operator", fact, now_us) if fact else None
-        self.placed |= names
+        self.placed |= set(_lasting(state)[moved].tolist())
         self.is_done = fact is None or "more" not in fact
         return committed
 
-    def _conclude(self, journal: Journal, state: PipelineState) -> tuple[dict[str, Any] | None, Set[str]]:
-        """Give the fact, and the names of the series whose states are in it."""
-        nothing: Set[str] = frozenset()
+    def _conclude(self, journal: Journal, state: PipelineState) -> tuple[dict[str, Any] | None, Ints]:
+        """Give the fact, and the numbers of the series whose states are in it."""
+        nothing = np.zeros(0, np.int64)
         try:
             self.catch_up(journal)
         except StateError as error:
@@ -108,15 +108,17 @@ class Recomputed:
         self.outdated = not known or self.replica.state.names != state.names
         if self.outdated:
             return None, nothing
-        left = [i for i in affected.moved.tolist() if state.names[i] not in self.placed]
-        moved = np.array(left[:AT_ONCE], np.int64)
-        if len(left) > AT_ONCE:
+        left = affected.moved[~np.isin(_lasting(state)[affected.moved], list(self.placed))]
+        # Comparisons come last: until both of its sides are right a frame would feed one of them what is not.
+        left = left[np.argsort(np.isin(left, state.comparisons.own), kind="stable")]
+        moved = left[:AT_ONCE]
+        if left.size > AT_ONCE:
             fact |= {"more": True, "too_old": {}}
         names = {state.names[i] for i in moved.tolist()}
         former = (each for renamed in state.renamed if names & set(renamed) for each in renamed)
         text = to_text(cut(self.replica.state, moved))
         self.size += len(text)
-        return fact | self._judge(journal, names | set(former)) | {"state": text}, names
+        return fact | self._judge(journal, names | set(former)) | {"state": text}, moved
 
     def _judge(self, journal: Journal, names: Set[str]) -> dict[str, Any]:
         """Hold the alarms that were sent against those that follow now; give verdicts that are news, and new alarms."""
@@ -212,6 +214,14 @@ def _begin_of(journal: Journal) -> list[int]:
 def _ids(state: PipelineState, numbers: Ints) -> Ints:
     """Give the ids in the journal of these series."""
     return np.flatnonzero(np.isin(state.ids, numbers))
+
+
+def _lasting(state: PipelineState) -> Ints:
+    """Give what tells each series from all others whatever it is called: its id in the journal, or the target's."""
+    found, known, both = np.full(len(state.names), -1), np.flatnonzero(state.ids >= 0), state.comparisons
+    found[state.ids[known]] = known
+    found[both.own] = -2 - found[both.target]
+    return found
 
 
 def _is_news(verdict: str, before: str) -> bool:

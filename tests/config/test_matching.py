@@ -76,3 +76,8 @@ def test_an_entry_behind_a_pattern_that_fits_all_of_it_is_hidden() -> None:
     }.items():
         found = hidden_series([SeriesSettings(match="*/oxygen"), SeriesSettings(match=match)])
         assert bool(list(found)) == hidden, match
+
+
+def test_a_set_of_letters_hides_no_pattern_behind_it() -> None:
+    """Bug: `*_temp` was called hidden behind `[!t]*`, though `t_temp` reaches it."""
+    assert not list(hidden_series([SeriesSettings(match="[!t]*"), SeriesSettings(match="*_temp")]))

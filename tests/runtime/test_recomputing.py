@@ -309,6 +309,52 @@ def test_many_corrected_series_are_taken_over_in_parts_and_a_crash_between_them_
     assert len(withdrawn) == len(set(withdrawn.values())) == 3, "each once, though one may be sent again after a crash"
 
 
+def test_a_frame_between_parts_feeds_a_comparison_nothing_that_is_still_to_be_corrected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bug: a comparison came into its place before its counterpart did, and went on with what was wrong."""
+    monkeypatch.setattr(recomputing, "AT_ONCE", 1)
+    rig, plain, known = Rig(tmp_path / "one", COMPARED), Rig(tmp_path / "other", COMPARED), VALUES.copy()
+    rig.feed(frame(0, 200))
+    known[:200] = QUIET[:200, None]
+    rig.feed(frame(0, 200, known))
+    amender = Amender(tmp_path / "one", rig.engine.note_amended)
+    amender.look(rig.engine.corrected, rig.engine.amended, rig.engine.state)
+    amender.wait(60.0)
+    rig.engine.turn(0.0)
+    rig.inbox.put(frame(200, 210, known))
+    while rig.engine._recomputed:
+        rig.feed()
+    assert rig.engine.amended == rig.engine.corrected
+    plain.feed(frame(0, 200, known), frame(200, 210, known))
+    assert_same(rig, plain)
+
+
+def test_a_series_that_gets_the_name_of_one_that_has_taken_effect_takes_effect_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bug: which series had come into their places was remembered by name."""
+    monkeypatch.setattr(recomputing, "AT_ONCE", 1)
+    rig, plain, known = Rig(tmp_path / "one"), Rig(tmp_path / "other"), VALUES.copy()
+    known[:200, 0] = known[:200, 2] = QUIET[:200]
+    rig.feed(frame(0, 200))
+    rig.feed(frame(0, 200, known))
+    amend(rig, tmp_path / "one", whole=False)
+    plain.feed(frame(0, 200, known))
+    waiting = list(rig.engine._recomputed)
+    rig.engine._recomputed.clear()  # the operator acts before the next part
+    for each in (rig, plain):
+        each.engine.ask({"action": "forgotten", "series": "s0"})
+        each.feed()
+        each.engine.ask({"action": "renamed", "series": "s2", "to": "s0"})
+        each.feed()
+    rig.engine._recomputed.extend(waiting)
+    while rig.engine._recomputed:
+        rig.feed()
+    assert rig.engine.amended == rig.engine.corrected
+    assert_same(rig, plain)
+
+
 def test_series_computed_anew_in_a_format_that_is_not_read_any_more_are_computed_anew_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -384,3 +430,4 @@ def test_corrections_of_a_series_that_is_retired_since_change_nothing_and_are_do
     rig.feed()
     assert rig.state == before
     assert rig.engine.amended == rig.engine.corrected
+    assert not [event for event in rig.engine.events if event["what"] == "amended"], "nothing is said of other series"

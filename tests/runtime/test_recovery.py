@@ -18,6 +18,7 @@ from sentinel.domain.errors import StateError
 from sentinel.domain.observation import OBSERVATIONS, Frame
 from sentinel.domain.states import State
 from sentinel.journal import Journal
+from sentinel.pipeline import plan
 from tests.data import write_state_0_1_0 as first_version
 from tests.fixtures import events_of
 from tests.pipeline.streams import HOUR_US, ar1
@@ -46,7 +47,11 @@ def moments(rig: Rig) -> list[tuple[str, int]]:
     return [(event["id"], event["time_us"]) for event in events_of(rig.journal)]
 
 
-def test_a_state_of_0_1_0_goes_on_as_if_it_had_always_been_of_this_version(tmp_path: Path) -> None:
+def test_a_state_of_0_1_0_goes_on_as_if_it_had_always_been_of_this_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Series that run keep the baseline of their spread, which was the values before the first verdict."""
+    monkeypatch.setattr(plan, "BASELINE", 0)
     shutil.copytree(STATE_0_1_0, tmp_path / "a")
     continued, straight = Rig(tmp_path / "a", AS_IT_WAS), Rig(tmp_path / "b", AS_IT_WAS)
     assert continued.engine.restored
