@@ -358,3 +358,24 @@ def test_an_offset_of_a_hobo_logger_for_which_no_zone_has_a_name_is_asked_about(
         recognise(path, TableOptions())
     options = recognise(path, TableOptions(time_zone="America/St_Johns")).options
     assert f"{read(path, options)['time'][0]:%H:%M}" == "13:30"
+
+
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [
+        (" yyyy mm dd hh  wind  temp", " 2021 01 01 {hour:02}  8.1  {value}"),
+        ("  yyyy  mm  tmax  temp", "  {year}  02  8.1  {value}"),
+        ("  yyyy  mm  tmax  tmin  temp", "  {year}  02  8.1  7.1  {value}"),
+        ("Port: A,,\ntime,temp,ph", "{year}-02-01,{value},7.5"),
+    ],
+)
+def test_tables_that_begin_like_those_of_an_office_lost_a_row_or_their_times(head, row, tmp_path):
+    """They were read as the Met Office's, with the hour for a value, or as one of tide gauges with nothing in it."""
+    path = tmp_path / "a.txt"
+    path.write_text("\n".join([head, *(row.format(hour=n, year=2000 + n, value=n / 4) for n in range(24)), ""]))
+    with path.open("rb") as file:
+        following = recognise_text(file, "t", "csv", TableOptions(), whole=False)
+    for found in (recognise(path, TableOptions()), following):
+        table = read(path, found.options).filter(series="temp")
+        assert table["value"].to_list() == [n / 4 for n in range(24)]
+        assert table["time"].n_unique() == 24
