@@ -97,3 +97,28 @@ def test_two_columns_of_one_name_are_numbered_and_that_is_said(tmp_path):
 def test_what_is_no_table_says_what_would_be_one(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         read(tmp_path / "a.txt", text)
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "names"),
+    [
+        ("date,temp,,,", "2021-01-{:02},{},,,", {"temp"}),
+        ("date,temp,,,\nyyyy-mm-dd,degC,,,", "2021-01-{:02},{},,,", {"temp"}),
+        ("Datum;Temp, °C;;;;", "2021-01-{:02};{};;;;", {"Temp, °C"}),
+        ("Datum\tTemp, unten\t\t\t\t", "2021-01-{:02}\t{}\t\t\t\t", {"Temp, unten"}),
+        (",Site A,,,\ndate,a,b,c,d", "2021-01-{:02},{},1,1,1", {"a", "b", "c", "d"}),
+    ],
+)
+def test_empty_columns_behind_the_names_are_no_names_of_groups(tmp_path, head, row, names):
+    """The first row of data was taken for the names where a spreadsheet had written more empty columns than others."""
+    rows = "".join(row.format(day, day) + "\n" for day in range(1, 29))
+    found, _ = read(tmp_path / "a.csv", f"{head}\n{rows}")
+    assert set(found) == names
+
+
+@pytest.mark.parametrize("line", ["date,temp,,,\n", "date,,,temp\n", ",,a,\n"])
+def test_a_first_line_of_mostly_blank_names_with_nothing_below_it_ended_in_an_index_error(tmp_path, line):
+    with pytest.raises(DataError, match=r"no rows|no column"):
+        read(tmp_path / "a.csv", line)
+    frames, _ = follow(csv_source(tmp_path / "a.csv"))
+    assert not rows(frames)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from statistics import median_high
 
 from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError, is_number, split
 
@@ -113,8 +114,9 @@ def _find_header(fields: Sequence[Sequence[str]]) -> int | None:
     """
     counts = [1 if row[0] and not any(row[1:]) else len(row) for row in fields]
     first = counts[0] > 1 and (len(counts) == 1 or counts[0] == len(fields[1]))
-    # Names of groups above the names, as merged cells leave them, are mostly blanks.
-    first = first and (2 * sum(map(bool, fields[0])) > len(fields[0]) or not all(fields[1][:1]))
+    # Names of groups above the names, as merged cells leave them, are mostly blanks above columns that are not empty.
+    used = median_high(max((n for n, field in enumerate(row, 1) if field), default=0) for row in fields)
+    first = first and (2 * sum(map(bool, fields[0])) > used or not all(row[0] for row in fields[1:2]))
     found = [0] if first and not any(map(_MOMENT.match, fields[0])) else []
     below = [n for n in range(1, len(counts) - 2) if 1 < counts[n] == len(fields[n + 1]) == len(fields[n + 2])]
     # Two sites may share their names; of a file that grows the real names may come next.
