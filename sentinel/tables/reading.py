@@ -171,8 +171,8 @@ def csv_rows(piece: bytes, head: Head, options: TableOptions) -> pl.DataFrame:
             piece = re.sub(rb"(?m)^" + re.escape(line) + rb"(?=\r?$)", lambda _: head.names, piece)
     if options.separator == WHITESPACE:
         piece, options = split_blanks(piece), replace(options, separator="\t")
-    if options.comment == "#" and b"##" in piece:  # a date that a spreadsheet found too wide for its column
-        piece = re.sub(rb"(?m)^(#{2,})(?=%b)" % re.escape(options.separator.encode()), rb'"\1"', piece)
+    elif options.comment == "#" and b"####" in piece:
+        piece = _keep_too_wide(piece, re.escape(options.separator.encode()), len(head.columns))
     has_quotes = b'"' in piece
     # A header with one field more than the rows should have, so that longer rows show.
     header = options.separator.join(f"c{i}" for i in range(len(names))).encode() + b"\n"
@@ -188,6 +188,12 @@ def csv_rows(piece: bytes, head: Head, options: TableOptions) -> pl.DataFrame:
         return _read_slowly(piece, names, options)
     table.columns = names
     return table
+
+
+def _keep_too_wide(piece: bytes, separator: bytes, columns: int) -> bytes:
+    """Put quotes around dates that a spreadsheet found too wide for their column, `########`: they are no comments."""
+    others = rb"(?:%b[^%b\n]*){%d}" % (separator, separator, columns - 1)
+    return re.sub(rb"(?m)^(#{4,})(?=%b)" % others, rb'"\1"', piece)
 
 
 def split_blanks(piece: bytes) -> bytes:

@@ -265,7 +265,8 @@ def recognise_frame(
         notes += note_points(head, options)
         options, ages = turn_ages(head, options, where)
         refuse_years_as_steps(head, options, where)
-        refuse_rounded_times(head, options.time_name, options, where)
+        if given.time_format is None:
+            refuse_rounded_times(head, options.time_name, options, where)
         options, flags = find_flags(names, head, options, good)
         options, places = leave_out_places(head, names, options, where)
         options, rising = leave_out_counters(head, options, where) if counters and not growing else (options, [])

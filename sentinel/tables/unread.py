@@ -147,11 +147,13 @@ def refuse_rounded_times(head: pl.DataFrame, name: str, options: TableOptions, w
     """Raise DataError where times are numbers such as `2.02106E+11`, of which a spreadsheet has cut off the end."""
     if head[name].dtype != pl.String:
         return
-    texts = texts_of(head[name], options)
-    rounded = texts.filter(texts.str.contains(r"^\s*[0-9][.,]?[0-9]*[eE]\+?[0-9]+\s*$"))
-    if 2 * rounded.len() > texts.len() and rounded.n_unique() < rounded.len():
+    parts = pl.col(name).str.extract_groups(r"^\s*[0-9][.,]?(?<digits>[0-9]*)[eE]\+?(?<exponent>[0-9]{1,3})\s*$")
+    digits, exponent = (parts.struct.field(part) for part in ("digits", "exponent"))
+    keys = [one for one in (name, *options.by, options.series_column) if one in head.columns]
+    rounded = head.filter(digits.str.len_bytes() < exponent.cast(pl.Int64)).select(keys)
+    if 2 * rounded.height > texts_of(head[name], options).len() and rounded.is_duplicated().any():
         raise DataError(
-            f"{where}: times such as {rounded[0]!r} in column {name!r} have lost their last digits, so "
+            f"{where}: times such as {rounded[name][0]!r} in column {name!r} have lost their last digits, so "
             "that several are the same; export the table again, with the column as text or as a whole number"
         )
 

@@ -125,9 +125,38 @@ def test_dates_too_wide_for_their_column_are_counted_they_were_comments(tmp_path
     assert read(tmp_path, text, missing=("date=*",)).marks == {"########": 1}
 
 
+@pytest.mark.parametrize("separator", [",", "\t", " "])
+@pytest.mark.parametrize(
+    "line", ["## the sensor was cleaned", "##{}cleaned", "##{0}{0}", "######", "###### new{0}probe"]
+)
+def test_two_marks_of_a_comment_and_a_separator_are_a_comment_not_a_date_too_wide(tmp_path, line, separator):
+    lines = [f"2021-06-{day:02}{separator}{day}{separator}7" for day in range(1, 29)]
+    lines = [separator.join(["time", "temp", "ph"]), *lines[:9], line.format(separator), *lines[9:], ""]
+    found = read(tmp_path, "\n".join(lines))
+    assert found.refusal is None
+    assert found.observations.collect().height == 56
+
+
 def test_times_of_which_a_spreadsheet_cut_off_the_end_are_refused_six_rows_had_one_time(tmp_path):
     rows = "".join(f"{2.02106e11 + 1e6 * (n // 6):.5E},{n}\n" for n in range(60))
     assert "have lost their last digits" in refusal(tmp_path, f"timestamp,ph\n{rows}")
+    assert "have lost their last digits" in refusal(tmp_path, f"timestamp,depth,ph\n{rows.replace(',', ',1,')}")
+
+
+@pytest.mark.parametrize("form", ["{:.9e}", "{:.18e}"])
+def test_times_with_an_exponent_and_all_their_digits_are_whole_two_series_that_share_them_were_refused(tmp_path, form):
+    times = [form.format(1609459200 + 3600 * hour) for hour in range(30)]
+    long = read(tmp_path, "series,time,value\n" + "".join(f"{one},{time},1\n" for time in times for one in "ab"))
+    assert long.observations.collect().height == 60
+    deep = "".join(f"{time},{depth:.1e},1\n" for time in times for depth in (1, 2))
+    assert read(tmp_path, "time,depth,ph\n" + deep, by=("depth",)).observations.collect().height == 60
+    twice = read(tmp_path, "time,ph\n" + "".join(f"{time},1\n" for time in [*times, times[-1]]))
+    assert twice.observations.collect()["time"].n_unique() == 30
+
+
+def test_rounded_times_that_repeat_in_each_of_two_series_alone_are_read(tmp_path):
+    rows = "".join(f"{one},{1.6e9 + 1e6 * tick:.3e},1\n" for tick in range(30) for one in "ab")
+    assert read(tmp_path, f"series,time,value\n{rows}").observations.collect().height == 60
     steps = "".join(f"{n}e3,{n}\n" for n in range(60))
     assert read(tmp_path, f"time,ph\n{steps}").refusal is None
 
