@@ -109,6 +109,7 @@ def find_alike(head: pl.DataFrame, options: TableOptions, given: TableOptions) -
         name
         for name in head.columns
         if name not in taken
+        and (head[name].dtype.is_numeric() or head[name].dtype in (pl.String, pl.Categorical, pl.Enum))
         and re.fullmatch(kinds, without_unit(name).lower().lstrip("# "))
         and not any(matches(name, one) for one in given.exclude)
         # A column of numbers called `lake` is a series.

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
+from sentinel.analysis.intake import read_files
 from sentinel.domain.errors import DataError
 from sentinel.tables import TableOptions, open_table, parse
 from sentinel.tables.recognising import Recognised, recognise, recognise_text
@@ -255,3 +256,15 @@ def test_the_column_that_tells_sites_apart_is_proposed_and_not_any_text(tmp_path
     lines = [f'{site},"NAD83",{n:02d}:00,2023-01-01,{n / 100}\n' for site in ("0010", "0023") for n in range(20)]
     with pytest.raises(DataError, match=r"'Site Num' tells the rows apart.*--by 'Site Num'"):
         read(tmp_path / "a.csv", "Site Num,Datum,Time GMT,Date GMT,Ozone\n" + "".join(lines))
+
+
+@pytest.mark.parametrize("name", ["site", "plot", "depth"])
+@pytest.mark.parametrize(
+    "kind", [pl.Categorical(), pl.Enum(["a"]), pl.List(pl.String), pl.Array(pl.String, 1), pl.Binary(), pl.Duration()]
+)
+def test_a_site_that_is_no_text_ended_in_a_crash_of_the_library(tmp_path, kind, name):
+    site = [timedelta(1)] * 20 if kind == pl.Duration else [["a"]] * 20 if kind.is_nested() else ["a"] * 20
+    start = datetime(2021, 6, 1)  # noqa: DTZ001
+    columns = {"time": [start + timedelta(hours=n) for n in range(20)], name: pl.Series(site).cast(kind)}
+    pl.DataFrame({**columns, "ph": [7 + n / 10 for n in range(20)]}).write_parquet(tmp_path / "a.parquet")
+    assert set(read_files([tmp_path / "a.parquet"], TableOptions()).observations.collect()["series"]) >= {"ph"}
