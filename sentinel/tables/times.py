@@ -115,10 +115,11 @@ def _parse_instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions, rep
         text = text.str.replace(HALF.replace("[AaPp]", "([AaPp])"), f"{gap[1]}${{1}}m")
     part = pl.lit(0)
     if options.time_format.endswith("%j"):  # 169.5 is noon; of four decimals the minute can be told
-        part = (text.str.extract(r"(\.\d+)$", 1).cast(pl.Float64) * 1440).fill_null(0.0)
+        whole = rf"^((?:[^.]*\.){{{options.time_format.count('.')}}}[^.]*)"  # of 2021.169 only a second point is one
+        part = (text.str.extract(rf"{whole}(\.\d+)$", 2).cast(pl.Float64) * 1440).fill_null(0.0)
         fine = text.str.contains(r"\.\d{5,}$")
         part = (pl.when(fine).then((part * 60).round()).otherwise(part.round() * 60) * 1_000_000).cast(pl.Int64)
-        text = text.str.replace(r"\.\d*$", "")
+        text = text.str.replace(rf"{whole}\.\d*$", "$1")
     text, late = _put_clock_right(text, options.time_format)
     text, form = _complete(text, options.time_format)
     parsed = text.str.to_datetime(form, time_unit="us", strict=False)

@@ -124,6 +124,22 @@ def test_24_and_no_minutes_in_columns_of_their_own_are_midnight(tmp_path):
     assert times(sentinel.analyse(path)) == HOURS
 
 
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%d.%m.%Y", "%d.%m.%y"])
+@pytest.mark.parametrize("part", [".0", ".000"])
+def test_fractions_of_seconds_in_a_column_of_times_of_day_are_taken_off(tmp_path, part, form):
+    days, clock = ([f"{hour:{one}}" for hour in HOURS] for one in (form, f"%H:%M:%S{part}"))
+    path = table(tmp_path, "date,time,load", days, clock, temperatures())
+    assert times(sentinel.analyse(path)) == HOURS
+    found = sentinel.analyse(path, time_column=["date", "time"], time_format=f"{form} %H:%M:%S")
+    assert times(found) == HOURS
+
+
+def test_fractions_of_seconds_of_which_only_the_first_is_none_are_kept(tmp_path):
+    halves = [datetime(2023, 1, 1, tzinfo=UTC) + timedelta(seconds=tick / 2) for tick in range(300)]
+    days, clock = [f"{one:%d.%m.%Y}" for one in halves], [f"{one:%H:%M:%S.%f}"[:-5] for one in halves]
+    assert times(sentinel.analyse(table(tmp_path, "date,time,load", days, clock, temperatures()))) == halves
+
+
 def test_a_minute_of_24_is_no_midnight(tmp_path):
     stamps = [f"{hour:%Y-%m-%d} {hour.hour} 24" for hour in HOURS]
     path = table(tmp_path, "when,x", stamps, temperatures())
