@@ -197,6 +197,11 @@ def test_names_in_a_comment_are_found_over_an_empty_line(tmp_path, gap):
     assert values(table, "TG") == list(range(1, 30))
 
 
+def test_prose_in_a_comment_above_a_blank_one_is_no_line_of_names(tmp_path):
+    rows = "".join(f"2021-06-{day:02d},{day}\n" for day in range(1, 30))
+    assert "holds data" in refusal(tmp_path, f"# Buoy data, version 2\n#\n{rows}")
+
+
 def test_depths_as_names_are_names_the_line_was_taken_for_data(tmp_path):
     rows = "".join(f"2021-06-{day:02d},{day},{day},{day}\n" for day in range(1, 30))
     assert read(tmp_path, f"Datetime,0.5,1,2\n{rows}").shape.values == ("0.5", "1", "2")

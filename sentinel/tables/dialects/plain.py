@@ -102,7 +102,9 @@ def _find_commented(lines: Sequence[str], first: int) -> Patch | None:
     for separator in SEPARATORS[:-1]:
         names, cells = split(lines[at], separator), split(lines[first], separator)
         is_data = lines[first][:1].isdigit() or 2 * sum(map(is_number, cells)) > len(cells)
-        if len(names) == len(cells) > 1 and all(names) and is_data and not any(map(is_number, names)):
+        # Above a blank comment may stand prose: `# Buoy data, version 2`.
+        is_prose = at < first - 1 and any(re.search(r"\w\s+\w", name.lstrip("# ")) for name in names)
+        if len(names) == len(cells) > 1 and all(names) and is_data and not is_prose and not any(map(is_number, names)):
             return {"separator": separator, "comment": None, "skip_rows": at, "unit_rows": first - 1 - at}
     return None
 
