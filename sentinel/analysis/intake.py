@@ -49,13 +49,14 @@ TIMED_SERIES = 200
 SMALLEST_BLOCK = 10_000
 """Rows read at least from one run at once."""
 KEY = ["id", "time"]
+FILE = "file"
 
 
 class Intake(NamedTuple):
     """The content of a table, unsorted."""
 
     observations: pl.LazyFrame
-    """series, time, value in any order; time is an instant, or a number on a numbered axis."""
+    """series, time, value in any order, and the number of the file; time is an instant, or a number on an axis."""
     numbered: bool
     left_out: dict[str, int]
     """Values that were left out, by reason in words."""
@@ -191,7 +192,7 @@ def read_tables(tables: Sequence[tuple[str, pl.LazyFrame, Recognised]], paths: S
     complaints = [complaint for parsed in parsed_all for complaint in parsed.complaints][:10]
     columns = dict.fromkeys(column for parsed in parsed_all for column in parsed.shape.left_out)
     left_out = {UNUSABLE.get(reason, reason): count for reason, count in rejected.most_common()}
-    observations = pl.concat([parsed.observations for parsed in parsed_all])
+    observations = pl.concat([one.observations.with_columns(pl.lit(n).alias(FILE)) for n, one in enumerate(parsed_all)])
     wide = [parsed.shape for parsed in parsed_all if parsed.shape.series is None and not parsed.shape.by]
     expected = dict.fromkeys(name for shape in wide for name in shape.values)
     steps = patterns_of(tables[0][2].options.transform, "difference")
@@ -272,10 +273,11 @@ def sort(
 
 
 def _say_falls(piece: pl.DataFrame) -> list[str]:
-    """Say where the times of the first series go back, unless they do in most rows, as those of a list in reverse."""
+    """Say where times of the first series go back in a file, unless in most rows, as those of a list in reverse do."""
     if piece.is_empty() or piece.schema["time"].is_float():
         return []
-    rows = piece.filter(pl.col("series") == piece["series"][0]).select("time", before=pl.col("time").shift())
+    before = pl.col("time").shift().over(FILE) if FILE in piece.columns else pl.col("time").shift()
+    rows = piece.filter(pl.col("series") == piece["series"][0]).select("time", before=before)
     back = rows.filter(pl.col("time") < pl.col("before"))
     if not 0 < back.height < rows.height / 2:
         return []

@@ -38,8 +38,10 @@ def _month_of(name: str) -> int:
 def unfold_months(table: pl.LazyFrame, options: TableOptions) -> pl.LazyFrame:
     """Bring a table of years and months to one row for each month: time as `2020-01`, and `VALUE`.
 
-    A last line of words, as climate indices have them below their rows, is no row.
+    They are in the order of the rows. A last line of words, as climate indices have them below their rows, is no row.
     """
+    if ROW not in table.collect_schema():
+        table = table.with_row_index(ROW)
     schema = table.collect_schema()
     months, year = find_months(schema.names()), options.time_name
     if months is None or year not in schema:
@@ -56,4 +58,4 @@ def unfold_months(table: pl.LazyFrame, options: TableOptions) -> pl.LazyFrame:
         )
         for name, month in sorted(months.items(), key=lambda one: one[1])
     ]
-    return pl.concat(parts)
+    return pl.concat(parts).sort(ROW, maintain_order=True)

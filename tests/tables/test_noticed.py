@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from sentinel.analysis.intake import read_files
+from sentinel.analysis.intake import read_files, sort
 from sentinel.domain.errors import DataError
 from sentinel.tables import TableOptions, open_table, parse
 from sentinel.tables.recognising import Recognised, recognise, recognise_text
@@ -268,3 +268,23 @@ def test_a_site_that_is_no_text_ended_in_a_crash_of_the_library(tmp_path, kind, 
     columns = {"time": [start + timedelta(hours=n) for n in range(20)], name: pl.Series(site).cast(kind)}
     pl.DataFrame({**columns, "ph": [7 + n / 10 for n in range(20)]}).write_parquet(tmp_path / "a.parquet")
     assert set(read_files([tmp_path / "a.parquet"], TableOptions()).observations.collect()["series"]) >= {"ph"}
+
+
+def falls(folder: Path, *texts: str) -> int:
+    """Count the remarks on times that go back in files that are read as one table."""
+    paths = [folder / f"{n}.csv" for n in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text)
+    return sum("times go back" in one for one in sort(read_files(paths, TableOptions()).observations, folder).remarks)
+
+
+def test_years_of_months_and_files_of_years_in_any_order_were_said_to_have_a_clock_set_wrong(tmp_path):
+    years = [f"{year},{','.join(str(month + year % 7) for month in range(12))}\n" for year in range(1990, 2000)]
+    names = ",".join(["year", *map(str, range(1, 13))]) + "\n"
+    assert falls(tmp_path, names + "".join(years)) == 0
+    assert falls(tmp_path, names + "".join([*years[5:], *years[:4]])) == 1
+    files = [
+        f"time,ph\n{''.join(f'{year}-06-{day:02},{day}{chr(10)}' for day in range(1, 29))}" for year in (2021, 2020)
+    ]
+    assert falls(tmp_path, *files) == 0
+    assert falls(tmp_path, files[0], f"{files[1]}2020-06-20,1\n") == 1
