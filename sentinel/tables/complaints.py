@@ -37,6 +37,8 @@ _MONTHS = (
     "dez", "fév", "avr", "aoû", "déc", "ene", "abr", "ago", "dic", "maj", "kvě",
 )  # fmt: skip
 """Beginnings of the names of months."""
+_DATE = re.compile(r"\d{1,4}\W+(\d{1,2}|[^\W\d_]{3,})\W+\d{1,4}(\W.*)?|[^\W\d_]{3,}\W+\d{1,2}\W+\d{4}(\W.*)?")
+"""A date by its looks, in a form that is not known or on a day that no calendar has."""
 _UNIT_LINES = 2
 """Lines of units and the like below the names at most, as Campbell's loggers write them."""
 _KINDS_NAMED = 6
@@ -81,6 +83,8 @@ def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis
         kinds.filter(pl.col(REJECTED) == Rejection.BAD_TIME)["count"].sum() <= min(_MOST_NOTES, rows / 4) and not units
     )
     no_rows = no_rows and not any(_is_time_like(text) or text == options.time_name for text in times)
+    # The total of a month stands below its days; a table may begin with values of months.
+    no_rows = no_rows and not (kinds[ROW][0] == 0 and re.fullmatch(MONTH, kinds[CAME][0]))
     if no_rows and any(not _find_options(Rejection.BAD_TIME, text, options) for text in times):
         every = ("missing", f"{options.time_name}=*")
         takes = (*(one for one in takes if not one[1].startswith(f"{options.time_name}=")), every)
@@ -116,6 +120,8 @@ def _is_time_like(text: str) -> bool:
     if re.fullmatch(MONTH, text):
         return False
     forms = forms_of(text)
+    if _DATE.fullmatch(text) and all(word.lower()[:3] in _MONTHS for word in re.findall(r"[^\W\d_]{3,}", text)):
+        return True
     return _is_skipped(text, TableOptions()) if forms == [ISO] else any(form != STEPS for form in forms)
 
 

@@ -66,6 +66,22 @@ def test_an_option_that_leaves_out_rows_is_not_advised_for_times_in_another_form
     assert "date=*" not in refusal(tmp_path, text + NOTES)
 
 
+@pytest.mark.parametrize(
+    "date", ["1. März 2021", "1 août 2021", "Mai 1 2021", "2021 Mar 1", "2021-02-30", "31.02.2021"]
+)
+def test_dates_of_another_form_or_of_no_calendar_are_no_notes_the_advice_lost_them(tmp_path, date):
+    text = dated("ph", map(str, range(30))).replace("2021-01-05", date)
+    assert date in (asked := refusal(tmp_path, text))
+    assert "--missing" not in asked
+    assert "--time-format" in asked
+
+
+def test_months_above_the_days_are_values_the_advice_lost_them(tmp_path):
+    text = dated("ph", map(str, range(30))).replace("\n", "\n2019-01,7\n2019-02,8\n", 1)
+    assert "'2019-01' x2" in (asked := refusal(tmp_path, text))
+    assert "--missing" not in asked
+
+
 def test_rows_without_a_time_of_two_columns_are_left_out_too(tmp_path):
     rows = "".join(f"2021-06-18;{hour:02d}:00;{hour}\n" for hour in range(24))
     table = read(tmp_path, f"Date;Time;ph\n{rows}Mean;;11.5\n", missing=("Date Time=*",))
