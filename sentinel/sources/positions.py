@@ -66,6 +66,11 @@ class Position:
     def at(cls, plain: Plain, offset: int, rows: int) -> Position:
         """Position of an open file that has been read up to `offset`."""
         status, head_bytes = plain.status, min(HEAD_BYTES, plain.size)
+        if not offset:
+            plain.file.seek(0)
+            first = plain.file.read(head_bytes)
+            # A return alone will be read as a newline once there are two.
+            head_bytes = first.find(b"\r") if b"\r" in first and b"\n" not in first else head_bytes
         head, tail = fingerprints(plain.file, head_bytes, offset)
         return cls(status.st_dev, status.st_ino, offset, rows, head_bytes, head, tail, status.st_mtime_ns)
 

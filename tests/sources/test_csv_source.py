@@ -220,3 +220,16 @@ def test_other_encodings_are_followed_too(tmp_path, encoding):
         frames, cursor = follow(source, cursor)
         told += rows(frames)
     assert told == [("ä", float(n)) for n in range(9)]
+
+
+@pytest.mark.parametrize("ending", ["\r", "\r\n"])
+def test_a_file_whose_lines_end_in_a_return_was_said_to_be_lost_while_it_had_one_line(tmp_path, ending):
+    path = tmp_path / "a.csv"
+    raw = table(range(4)).replace("\n", ending).encode()
+    source, cursor, told = csv_source(path), None, []
+    for end in range(1, len(raw) + 1):
+        path.write_bytes(raw[:end])
+        frames, cursor = follow(source, cursor)
+        told += rows(frames)
+        assert not any(frame.rejected for frame in frames)
+    assert told == [("n", float(n)) for n in range(4)]
