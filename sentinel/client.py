@@ -109,7 +109,7 @@ def _trusted(url: str, ca_file: str | Path | None) -> ssl.SSLContext | bool:
 def lead(url: str, to: str) -> str | None:
     """Give the address to which one leads from another; None where it is none, or not secret any more."""
     try:
-        found = urljoin(url, to)
+        found = urljoin(url, to.replace(" ", "%20"))
         parts = urlsplit(found)
     except ValueError:
         return None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 LONGEST = 65_536
 
@@ -13,9 +15,19 @@ class SecretMissing(Exception):  # noqa: N818 - says what is the matter
     """A file that should hold a secret cannot be read, or is empty; the message names the file."""
 
 
+def hide_query(address: str) -> str:
+    """Leave out what is behind `?` or `#` in an address: services have keys there. See `hide_queries` too."""
+    with suppress(ValueError):
+        parts = urlsplit(address)
+        if parts.scheme in ("http", "https") and (parts.query or parts.fragment):
+            return parts._replace(query="***", fragment="").geturl()
+    return hide_queries(address)
+
+
 def hide_queries(text: str) -> str:
-    """Leave out what is behind `?` or `#` in the addresses of a text: some services have their keys there."""
-    return re.sub(r"(https?://[^\s\"'?#]*)[?#][^\s\"']*", r"\1?***", text)
+    """Leave out of the addresses in a sentence what is behind `?` or `#`, and who signs in."""
+    text = re.sub(r"(?i)(https?://)[^\s/?#]*@", r"\1***@", text)
+    return re.sub(r"(?i)(https?://[^\s?#]*)[?#]\S*?(?=[,.:;)]*(?:\s|$))", r"\1?***", text)
 
 
 def read_secret(path: Path) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sentinel.config import RemoteWriteNotify
-from sentinel.config.secrets import SecretMissing, hide_queries
+from sentinel.config.secrets import SecretMissing, hide_query
 from sentinel.domain import protobuf
 from sentinel.notify.http import Answer, post
 
@@ -59,7 +59,7 @@ class RemoteWriter:
 
     def describe(self) -> str:
         """Say what is sent where."""
-        return f"readings of series {self.settings.match} by remote write to {hide_queries(self.settings.url)}"
+        return f"readings of series {self.settings.match} by remote write to {hide_query(self.settings.url)}"
 
     def send(self, series: Iterable[Points], deadline: float) -> Answer:
         """Post points at once, until the deadline; what was refused is never taken."""

@@ -11,7 +11,7 @@ import hmac
 from collections.abc import Sequence
 
 from sentinel.config import WebhookNotify
-from sentinel.config.secrets import SecretMissing, hide_queries, read_secret
+from sentinel.config.secrets import SecretMissing, hide_query, read_secret
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.notify.base import Delivery, Event, Notifier, idempotence_key
 from sentinel.notify.http import Answer, post, to_json
@@ -33,7 +33,7 @@ class WebhookNotifier(Notifier):
     def describe(self) -> str:
         """Say where events go; an address from a file stays there."""
         signed = "" if self._settings.secret_file is None else ", signed"
-        address = hide_queries(self._settings.url or f"the address in {self._settings.url_file}")
+        address = hide_query(self._settings.url or f"the address in {self._settings.url_file}")
         return f"a POST per event to {address}{signed}"
 
     def send(self, batch: Sequence[Event], deadline: float) -> Delivery:

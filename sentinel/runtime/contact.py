@@ -9,6 +9,7 @@ from threading import Event
 
 import polars as pl
 
+from sentinel.config.secrets import hide_queries
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import SentinelError
 from sentinel.domain.metrics import Metrics
@@ -97,7 +98,8 @@ class Contact:
     def fail(self, error: BaseException, what: str = "source cannot be read") -> None:
         """Note that it does not work; the same reason is logged once."""
         is_expected = isinstance(error, SentinelError | OSError | pl.exceptions.PolarsError)
-        why = str(error) if is_expected else f"{type(error).__name__}: {error}"
+        # Shown on a page: an address that a server led to may be signed, and its answer may repeat that.
+        why = hide_queries(str(error) if is_expected else f"{type(error).__name__}: {error}")
         self._status.up, self._status.last_failure_us = False, self._clock.now_us()
         self._status.failed += 1
         self._metrics.source_fetch_failures.inc(source=self._name)

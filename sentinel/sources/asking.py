@@ -55,7 +55,9 @@ class HttpServer:
         """Give the address to which one leads from another; SourceError where it is none, or not secret any more."""
         found = lead(url, to)
         if found is None:
-            raise self._note(SourceError(f"{url}: leads to {ascii(to)[:_SHOWN]}, which is not followed"))
+            raise self._note(
+                SourceError(f"{url}: leads to what is not followed: no web address, or from https to http")
+            )
         return found
 
     def _note(self, error: SourceError) -> SourceError:
