@@ -130,7 +130,7 @@ def _act(folder: Path, request: dict[str, Any]) -> str:
     state = _restore(folder).state
     with Journal.open(folder) as journal:
         now_us = Clock().now_us()
-        fact, done = find_fact(request, [kept.body for kept in journal.events()], state, now_us)
+        fact, done = find_fact(request, journal, state, now_us)
         committed = journal.record("operator", fact, now_us)
         events = events_of(committed.payload, committed.batch, committed.arrival_us)
         journal.append_events(events, (), committed.batch)

@@ -23,6 +23,7 @@ from sentinel.domain.renaming import present_names
 from sentinel.domain.spans import moment_iso
 from sentinel.journal import Journal
 from sentinel.pipeline.pipeline import PipelineState
+from sentinel.pipeline.retiring import rename
 from sentinel.runtime.declaring import find_declared, find_lifted
 
 logger = logging.getLogger(__name__)
@@ -34,12 +35,11 @@ LONGEST = 1_000
 
 
 def find_fact(
-    request: Mapping[str, Any], events: Iterable[Mapping[str, Any]], state: PipelineState, now_us: int
+    request: Mapping[str, Any], journal: Journal, state: PipelineState, now_us: int
 ) -> tuple[dict[str, Any], str]:  # fmt: skip
     """Give the fact that a request comes to, and a sentence on it.
 
-    `events` are those of alarms, as they were kept. Raises UsageError: the request is not understood; the alarm or the
-    series is not known, or is not in that state.
+    Raises UsageError: the request is not understood; the alarm or the series is not known, or is not in that state.
     """
     action = request.get("action")
     texts = [request.get(name, "") for name in ("alarm_id", "series", "to", "by", "note")]
@@ -49,7 +49,7 @@ def find_fact(
     if not all(text.isprintable() for text in (new, by, note)):  # they are shown in a line of a terminal and of the log
         raise UsageError("a new name, by and note must be one line without control characters")
     if action == ACKNOWLEDGED:
-        return _acknowledge(alarm, by, note, events)
+        return _acknowledge(alarm, by, note, (kept.body for kept in journal.events(alarm=alarm or "/")))
     own = {state.names[i] for i in state.ids.tolist() if i >= 0}
     if action == DECLARED:
         return find_declared(request, sorted(own), now_us)
@@ -70,6 +70,7 @@ def find_fact(
     fact = {"action": str(action), "series": name, "by": by, "note": note}
     if action == RENAMED:
         _require_free(new, name, state, retired)
+        _require_no_alarms(new, name, state, journal)
         fact["to"] = new
     return fact, _SAID[action].format(name=name, new=new)
 
@@ -91,7 +92,7 @@ def _require_free(new: str, old: str, state: PipelineState, retired: Collection[
         raise UsageError(f"series {old}: no new name came; one is needed")
     present = present_names(state.renamed)
     if new in state.names or new in retired:
-        hint = f"if it is the same one, `sentinel series forget` it first: {old} keeps what it knows"
+        hint = f"if it is the same one and had no alarm, `sentinel series forget` it first: {old} keeps what it knows"
         raise UsageError(f"series {new}: there is one of that name; {hint}")
     if present.get(new, old) != old:
         raise UsageError(
@@ -99,6 +100,17 @@ def _require_free(new: str, old: str, state: PipelineState, retired: Collection[
         )
     if new in state.comparisons.counterpart_names:
         raise UsageError(f"series {new}: a comparison waits for a series of that name; take another")
+
+
+def _require_no_alarms(new: str, old: str, state: PipelineState, journal: Journal) -> None:
+    """Raise UsageError where alarms of a forgotten series would pass for those of the one that gets its name."""
+    given = {*rename(state, old, new).names} - {*state.names} - present_names(state.renamed).keys()
+    for kept in journal.events(series=given) if given else ():
+        if kept.body["what"] == "raised" and "members" not in kept.body:  # a site may be called so
+            raise UsageError(
+                f"series {new}: alarms of a forgotten series {kept.body['series']} are kept, and would pass for "
+                f"alarms of {old}; take another name"
+            )
 
 
 def _acknowledge(alarm: str, by: str, note: str, events: Iterable[Mapping[str, Any]]) -> tuple[dict[str, str], str]:

@@ -162,8 +162,7 @@ class Engine:
         while self._asked:
             request, answer = self._asked[0]
             try:
-                kept = self._journal.events(alarm=str(request.get("alarm_id", "")) or "/")
-                fact, said = find_fact(request, (each.body for each in kept), self._replica.state, self._clock.now_us())
+                fact, said = find_fact(request, self._journal, self._replica.state, self._clock.now_us())
             except UsageError as error:
                 answer.set_exception(error)
             else:

@@ -236,6 +236,30 @@ def test_an_earlier_name_of_another_series_is_refused(tmp_path: Path) -> None:
         act(rig, "retired", "s1")
 
 
+@pytest.mark.parametrize(("chosen", "forgotten", "renamed"), [(CHOSEN, "s1", "s2"), (TWO, "s0", "s2")])
+def test_bug_alarms_of_a_forgotten_series_passed_for_those_of_the_one_that_got_its_name(
+    chosen: dict[str, Any], forgotten: str, renamed: str, tmp_path: Path
+) -> None:
+    rig = Rig(tmp_path, chosen)
+    rig.feed(frame(0, 150))
+    kept = [one for one in rig.journal.events() if one.body["what"] == "raised"]
+    assert {one.body["series"] for one in kept} >= {forgotten}
+    act(rig, "forgotten", forgotten)
+    with pytest.raises(UsageError, match="alarms of a forgotten series"):
+        act(rig, "renamed", renamed, forgotten)
+    act(rig, "renamed", renamed, "another")
+    act(rig, "renamed", "another", renamed)  # its own alarms have that name
+    for one in kept:
+        assert retrace(rig.journal, one).differences(one.body) == []
+
+
+def test_a_series_gets_the_name_of_a_site_that_has_had_alarms(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, CHOSEN | {"sites": [{"name": "lake", "match": "s?", "k": 1}]})
+    rig.feed(frame(0, 150))
+    act(rig, "renamed", "s1", "lake")
+    assert "lake" in rig.engine.snapshot.names()
+
+
 NAMES = st.sampled_from("abcd")
 
 

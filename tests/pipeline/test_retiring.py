@@ -138,4 +138,4 @@ def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
         ("retired", "nobody", "not known"), ("taken_back", "s0", "not retired"), ("retired", "s1", "retired already"),
     ):  # fmt: skip
         with pytest.raises(UsageError, match=said):
-            find_fact({"action": action, "series": series}, [], rig.engine._replica.state, 0)
+            find_fact({"action": action, "series": series}, rig.journal, rig.engine._replica.state, 0)

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from sentinel.commands.main import entry_point
 from sentinel.domain.errors import UsageError
 from sentinel.domain.states import Reason, State
+from sentinel.journal import Journal
 from sentinel.pipeline.pipeline import PipelineState
 from sentinel.runtime.acting import find_fact
 from sentinel.runtime.control import ControlSocket
@@ -149,9 +150,9 @@ def test_the_alarm_that_a_reset_ended_says_so_and_is_replayed_bit_for_bit(tmp_pa
         ({"gate": "reset", "every": "1d"}, "only a hold recurs"), ({"length": 7_200_000_000}, "length"),
     ],
 )  # fmt: skip
-def test_what_is_no_event_is_refused_and_said(event: object, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        find_fact({"action": "declared", "event": event}, [], PipelineState(), 0)
+def test_what_is_no_event_is_refused_and_said(event: object, said: str, tmp_path: Path) -> None:
+    with Journal.open(tmp_path) as journal, pytest.raises(UsageError, match=said):
+        find_fact({"action": "declared", "event": event}, journal, PipelineState(), 0)
 
 
 def test_what_cannot_be_lifted_is_said(tmp_path: Path) -> None:
@@ -161,4 +162,4 @@ def test_what_cannot_be_lifted_is_said(tmp_path: Path) -> None:
     declared = rig.engine._replica.state.events
     for name, now_us, said in (("none", 0, "no hold"), (declared[0].id, 20 * HOUR_US, "over already")):
         with pytest.raises(UsageError, match=said):
-            find_fact({"action": "lifted", "event_id": name}, [], rig.engine._replica.state, now_us)
+            find_fact({"action": "lifted", "event_id": name}, rig.journal, rig.engine._replica.state, now_us)
