@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.ledger import ScalesState, SlowerState
+from detectors.ledger import SlowerState
 
 Record = Any
 """One row; a compiled function may read and write its columns."""
 Records = NDArray[np.void]
+Floats = NDArray[np.float64]
 
 
 def _columns(kind: type[np.generic] | np.dtype[np.void], names: str) -> np.dtype[np.void]:
@@ -44,11 +45,23 @@ _SLOWER = {
 }
 
 
+def blank(name: str, shape: tuple[int, ...]) -> Floats:
+    """A table of "slower than it was" with nothing in it: an axis of its columns behind the others."""
+    return np.zeros((*shape, _SLOWER[name].itemsize // 8))
+
+
+def as_record(name: str, table: Floats) -> Records:
+    """The same table, in the same memory; its last axis has become the columns of a record."""
+    found: Records = _view(table, _SLOWER[name])
+    return found
+
+
 def as_records(state: SlowerState) -> SlowerState:
-    """The same state, in the same memory; the last axis of every table has become the columns of a record."""
-    return state._replace(**_views(state, _SLOWER), scales=state.scales._replace(**_views(state.scales, _SCALES)))
+    """The same state, in the same memory, with all its tables as records."""
+    scales = {name: _view(getattr(state.scales, name), columns) for name, columns in _SCALES.items()}
+    tables = {name: _view(getattr(state, name), columns) for name, columns in _SLOWER.items()}
+    return state._replace(**tables, scales=state.scales._replace(**scales))
 
 
-def _views(table: SlowerState | ScalesState, columns: dict[str, np.dtype[np.void]]) -> dict[str, Any]:
-    arrays = {name: getattr(table, name) for name in columns}
-    return {name: array.view(columns[name]).reshape(array.shape[:-1]) for name, array in arrays.items()}
+def _view(table: NDArray[Any], columns: np.dtype[np.void]) -> Any:
+    return table.view(columns).reshape(table.shape[:-1])

@@ -72,7 +72,7 @@ from detectors.ledger import (
     SlowerState,
 )
 from detectors.pairs import one_layout
-from detectors.records import as_records
+from detectors.records import as_record, as_records, blank
 from detectors.scales import SIZES
 from detectors.scores import CLAIM_COUNT, CLAIMS, SHORTEST
 from detectors.slowing import BET_COUNT, advance
@@ -111,12 +111,14 @@ class Slower:
         """Nothing seen."""
         lanes, rules, sizes = (series, self._lanes), self._lines.size, SIZES
         each = (*lanes, sizes)
+        excursion = blank("excursion", each)
+        new = as_record("excursion", excursion)
+        new["stake"], new["length"] = 1.0, SHORTEST
         return SlowerState(
-            scales=scales.fresh(*lanes), lag1=np.zeros((*each, 2)),
-            excursion=np.tile([0.0, 0.0, 1.0, SHORTEST], (*each, 1)), block=np.zeros((*each, 10)),
-            segment=np.zeros((*each, 8)), queue=np.zeros((*each, QUEUED, 8)), queued=np.zeros(each, np.int64),
-            baseline=np.zeros((*each, 8)),
-            variance=np.zeros((*each, CLAIM_COUNT, 4)), sides=np.zeros((*each, 2)), share=np.zeros(each),
+            scales=scales.fresh(*lanes), lag1=blank("lag1", each), excursion=excursion, block=blank("block", each),
+            segment=blank("segment", each), queue=blank("queue", (*each, QUEUED)), queued=np.zeros(each, np.int64),
+            baseline=blank("baseline", each), variance=blank("variance", (*each, CLAIM_COUNT)),
+            sides=blank("sides", each), share=np.zeros(each),
             wealth=np.zeros((*lanes, rules, sizes, CLAIM_COUNT, BET_COUNT)), money=np.zeros((*lanes, rules, sizes)),
             open=np.zeros((series, rules), np.bool_), leading=np.zeros((series, rules), np.int64),
             trend=np.zeros((series, rules)), label=np.zeros((series, rules), np.int64),
