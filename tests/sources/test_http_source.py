@@ -375,12 +375,8 @@ def test_bug_a_signed_address_that_a_server_leads_to_was_shown_on_the_page_of_so
 
 
 def test_pages_that_never_end_are_refused(server: Answering) -> None:
-    serve(
-        server,
-        json.dumps([{"time": iso(NOW - 90), "ph": 7}]).encode(),
-        Content_Type="application/json",
-        Link='</>; rel="next"',
-    )
+    page = json.dumps([{"time": iso(NOW - 90), "ph": 7}]).encode()
+    serve(server, page, Content_Type="application/json", Link='</>; rel="next"')
     with pytest.raises(DataError, match="the page before once more"):
         polled(server.url).fetch(None)
 
