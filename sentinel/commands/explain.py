@@ -137,7 +137,10 @@ def known_alarms(journal: Journal, as_of_us: int | None = None) -> list[Known]:
     raised, *others = found.values()
     known = [Known(event, *(one.get(alarm) for one in others)) for alarm, event in raised.items()]
     renamed = {name: names for names in journal.renamed() for name in names}
-    return [replace(one, renamed=renamed.get(one.raised.body["series"], ())) for one in known]
+    return [  # a site, which has members, may be called as a series was
+        one if "members" in one.raised.body else replace(one, renamed=renamed.get(one.raised.body["series"], ()))
+        for one in known
+    ]
 
 
 def choose(alarms: Sequence[Known], text: str, folder: Path, option: str = "--state") -> Known:

@@ -115,9 +115,9 @@ class Outbox:
         return courier.failure if courier else ""
 
     def failures(self) -> dict[str, str]:
-        """Say of each receiver with which the last try failed why. Called by any thread."""
+        """Say of each receiver with which the last try failed why, without its name. Called by any thread."""
         couriers = (*self._couriers.values(), *self.readings.couriers)
-        return {courier.sink: courier.failure for courier in couriers if courier.failure}
+        return {each.sink: each.failure.removeprefix(f"notify {each.sink}: ") for each in couriers if each.failure}
 
     def note(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Note which alarms are open, after their events were written."""

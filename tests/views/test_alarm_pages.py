@@ -11,6 +11,7 @@ from threading import Event, Thread
 
 import httpx
 
+from sentinel.commands.explain import known_alarms
 from sentinel.domain.errors import StateError
 from tests.runtime.rig import CHOSEN, Rig, Sink, frame
 
@@ -65,10 +66,33 @@ def test_alarms_lead_to_their_series_under_its_present_name_and_to_none_that_is_
     assert "raised as s0" in page
     assert "How it came" in page
     assert "<h1>north" in client.get("/series/s0").text, "links in messages that were sent hold"
+    assert client.get("/download/s0").status_code == 200
+    assert "<h1>north" in client.get(f"/alarms/{alarms['s0']}/explanation").text
     assert f"/alarms/{alarms['s0']}" in client.get("/series/north").text
     assert client.get("/api/v1/spectrogram/north").json()["events"]
     assert ">north</a>" in client.get("/alarms").text
     assert "/series/" not in client.get(f"/alarms/{alarms['s1']}").text.partition("<main")[2]
+
+
+def test_bug_a_site_that_is_called_as_a_series_was_had_its_alarms_under_the_new_name_of_that(
+    client, daemon, tmp_path: Path
+) -> None:
+    rig = Rig(tmp_path, CHOSEN | {"sites": [{"name": "s0", "match": "s*", "k": 2}]}, out=Sink())
+    rig.feed(frame(0, 130))
+    (site,) = (event["alarm_id"] for event in rig.engine.events if "members" in event)
+    rig.engine.ask({"action": "renamed", "series": "s0", "to": "pond"})
+    rig.engine.ask({"action": "acknowledged", "alarm_id": site})
+    rig.feed()
+    daemon.events, daemon.snapshot = rig.engine.events, rig.engine.snapshot
+    page = client.get(f"/alarms/{site}").text
+    assert "<h1>s0</h1>" in page
+    assert "<figure" not in page
+    assert f'href="/alarms/{site}">s0</a>' in client.get("/alarms").text
+    assert f"/alarms/{site}" not in client.get("/series/pond").text
+    marks = client.get("/api/v1/spectrogram/pond").json()["events"]
+    assert marks
+    assert site not in {mark["alarm_id"] for mark in marks}
+    assert [one.renamed for one in known_alarms(rig.journal) if one.raised.body["alarm_id"] == site] == [()]
 
 
 def test_a_restart_keeps_the_list(tmp_path: Path) -> None:

@@ -203,7 +203,7 @@ def create_app(
             Route("/api/v1/series/{name:path}", answers.series_json),
             Route("/api/v1/spectrogram/{name:path}", answers.spectrogram),
             Route("/api/v1/stream", Streams(lambda: access.snapshot().taken_us).answer),
-            *downloads.routes(access.observations, lambda name: _is_known(access.snapshot(), name)),
+            *downloads.routes(access.observations, lambda request: _view(access.snapshot(), request).name),
             Route("/favicon.ico", answers.favicon),
             *taking,
             Mount("/static", StaticFiles(directory=STATIC)),
@@ -229,14 +229,6 @@ def _view(snapshot: Snapshot, request: Request) -> SeriesView:
         return snapshot.view(snapshot.present_name(name))  # links in messages that were sent have the name of then
     except KeyError:
         raise HTTPException(404, f"There is no series {name!r}") from None
-
-
-def _is_known(snapshot: Snapshot, name: str) -> bool:
-    try:
-        snapshot.view(name)
-    except KeyError:
-        return False
-    return True
 
 
 def _whole(request: Request, key: str, default: int, most: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from math import isnan
 from threading import Lock
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from sentinel.domain.spans import moment_in_words
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text.receipts import claim_rows, moment, receipt_rows, standing
 from sentinel.views.web import pages
+from sentinel.views.web.pictures import name_now
 
 ROWS = 200
 """Alarms per page."""
@@ -69,8 +71,8 @@ class Picture(NamedTuple):
 
 def _picture(snapshot: Snapshot, alarm: ShownAlarm) -> Picture | None:
     """Give what the picture of an alarm shows; None where its series has no history or cadence."""
-    name, raised_us = snapshot.present_name(str(alarm.raised["series"])), int(alarm.raised["time_us"])
-    whole = snapshot.spectrogram(name) if name in snapshot.names() else None  # it may be a site, or retired
+    name, raised_us = name_now(snapshot, alarm.raised), int(alarm.raised["time_us"])
+    whole = snapshot.spectrogram(name) if _has_page(snapshot, alarm) else None
     view = snapshot.view(name) if whole is not None else None
     if whole is None or view is None or isnan(view.half_life_ticks):
         return None
@@ -86,14 +88,19 @@ def _picture(snapshot: Snapshot, alarm: ShownAlarm) -> Picture | None:
     )
 
 
+def _has_page(snapshot: Snapshot, alarm: ShownAlarm) -> bool:
+    """Say whether an alarm is of a series that is shown: not of a site, nor of one that is retired."""
+    return "members" not in alarm.raised and name_now(snapshot, alarm.raised) in snapshot.names()
+
+
 def routes(access: pages.Access) -> list[Route]:
     """Give the routes of the list and of one alarm."""
     room = Lock()  # each explanation reads through the journal
 
     def show_list(_: Request) -> Response:
         found = pair(access.events())
-        present = access.snapshot().present_name
-        return pages.render("alarms.html", alarms=found[:ROWS], further=max(0, len(found) - ROWS), present=present)
+        present = partial(name_now, access.snapshot())
+        return pages.render("alarms.html", alarms=found[:ROWS], further=max(0, len(found) - ROWS), name_of=present)
 
     def find(request: Request) -> ShownAlarm:
         alarm = request.path_params["alarm"]
@@ -104,22 +111,23 @@ def routes(access: pages.Access) -> list[Route]:
 
     def show_one(request: Request) -> Response:
         one, snapshot = find(request), access.snapshot()
-        name = snapshot.present_name(str(one.raised["series"]))
+        name, has_page = name_now(snapshot, one.raised), _has_page(snapshot, one)
         return pages.render(
             "alarm.html", alarm=one, name=name, picture=_picture(snapshot, one), claim=list(claim_rows(one.raised)),
             receipt=list(receipt_rows(one.raised)), state_dir=access.state_dir,
-            has_page="members" not in one.raised and name in snapshot.names(),
-            can_explain=access.explain is not None, on_hold=one.cleared is None and snapshot.is_on_hold(name),
+            has_page=has_page, can_explain=access.explain is not None,
+            on_hold=has_page and one.cleared is None and snapshot.is_on_hold(name),
         )  # fmt: skip
 
     def explain(request: Request) -> Response:
         one = find(request)
         if access.explain is None:
-            raise HTTPException(404, "Here sentinel explain explains alarms")
+            raise HTTPException(404, f"This server cannot explain; use `sentinel explain {one.raised['alarm_id']}`")
         if not room.acquire(blocking=False):
             raise HTTPException(503, "Another alarm is being explained; try again in a moment", {"retry-after": "5"})
         try:
-            return pages.render("explanation.html", alarm=one, text=access.explain(one.raised["alarm_id"]))
+            text, name = access.explain(one.raised["alarm_id"]), name_now(access.snapshot(), one.raised)
+            return pages.render("explanation.html", alarm=one, name=name, text=text)
         except SentinelError as error:
             raise HTTPException(503, f"It cannot be explained now: {error}") from error
         finally:

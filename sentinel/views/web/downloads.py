@@ -26,16 +26,14 @@ MOST_AT_ONCE = 2
 TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 
 
-def routes(observations: Observations, is_known: Callable[[str], bool]) -> list[Route]:
-    """Give the route of downloads: `/download/NAME?format=csv` or `parquet`."""
+def routes(observations: Observations, find: Callable[[Request], str]) -> list[Route]:
+    """Give the route of downloads: `/download/NAME?format=csv` or `parquet`; `find` names the series that is meant."""
     room = BoundedSemaphore(MOST_AT_ONCE)
 
     def download(request: Request) -> Response:
-        name, form = request.path_params["name"], request.query_params.get("format", "csv")
+        name, form = find(request), request.query_params.get("format", "csv")
         if form not in TYPES:
             raise HTTPException(400, f"format: {form!r}; csv or parquet is allowed")
-        if not is_known(name):
-            raise HTTPException(404, f"There is no series {name!r}")
         if not room.acquire(blocking=False):
             raise HTTPException(503, "Other downloads are under way; try again in a minute", {"retry-after": "60"})
         file = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-") or "series"

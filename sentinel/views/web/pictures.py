@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import atanh, isfinite, log10
 from typing import Any, NamedTuple
@@ -39,7 +39,7 @@ def plain(value: object) -> object:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
-def history_as_json(snapshot: Snapshot, view: SeriesView, events: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
+def history_as_json(snapshot: Snapshot, view: SeriesView, events: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """Give one series' history: whole and, under `recent`, its last ticks ever finer; None where none is kept.
 
     Readings are given in `1/scale` null standard deviations, `missing` = not ready.
@@ -67,9 +67,17 @@ def history_as_json(snapshot: Snapshot, view: SeriesView, events: Iterable[Mappi
     }
 
 
-def events_of(snapshot: Snapshot, events: Iterable[Mapping[str, Any]], name: str) -> list[Mapping[str, Any]]:
-    """Give the events of a series, those too that say a name which it had before."""
-    return [event for event in events if snapshot.present_name(str(event.get("series"))) == name]
+def events_of(snapshot: Snapshot, events: Sequence[Mapping[str, Any]], name: str) -> list[Mapping[str, Any]]:
+    """Give the events of a series, those too that say a name which it had before; a site may be called so, too."""
+    of_sites = {event.get("alarm_id") for event in events if "members" in event}
+    mine = [event for event in events if snapshot.present_name(str(event.get("series"))) == name]
+    return [event for event in mine if event.get("alarm_id") not in of_sites]
+
+
+def name_now(snapshot: Snapshot, event: Mapping[str, Any]) -> str:
+    """Give the present name of the series of an event, or the name of its site, which stays."""
+    name = str(event["series"])
+    return name if "members" in event else snapshot.present_name(name)
 
 
 def _mark(event: Mapping[str, Any]) -> dict[str, object]:
