@@ -85,8 +85,11 @@ def find_decimal(head: pl.DataFrame, options: TableOptions, where: str, *, waiti
 
 
 def note_points(head: pl.DataFrame, options: TableOptions) -> Iterator[str]:
-    """Say it where all fractions have three digits, as thousands behind a point have; commas between columns tell."""
-    if options.decimal == "." and options.thousands is None and options.separator != ",":
+    """Say it where all fractions have three digits, as thousands behind a point have, in a table with semicolons.
+
+    Those stand between columns where commas are decimal ones; of tabs and blanks that cannot be told.
+    """
+    if options.decimal == "." and options.thousands is None and options.separator == ";":
         for pointed, _ in _pointed(head.head(_LOOKED_AT), options)[:1]:
             whole = pointed.replace(".", "")
             yield (

@@ -101,6 +101,7 @@ def test_numbers_that_all_have_three_digits_behind_a_point_are_said_to_be_read_a
     assert values(read(tmp_path, series_of("flow", cells)), "flow")[:2] == [1.2, 1.237]
     assert "between thousands" not in said(tmp_path, series_of("flow", [*cells[:23], "0.950"]))
     assert "between thousands" not in said(tmp_path, series_of("flow", cells, ","))
+    assert "between thousands" not in said(tmp_path, series_of("flow", cells, "\t"))
     assert "between thousands" not in said(tmp_path, series_of("flow", cells), thousands=",")
 
 
