@@ -206,9 +206,11 @@ def _is_whole_number(cells: pl.Series) -> bool:
     return not first or re.fullmatch(r"\s*[\d.eE+]+\s*", first[0]) is not None
 
 
-def refuse_headerless(names: Sequence[str], options: TableOptions, where: str) -> None:
+def refuse_headerless(head: pl.DataFrame, names: Sequence[str], options: TableOptions, where: str) -> None:
     """Raise DataError where the names are times or numbers: the first row would be lost as a header."""
-    refuse_times_as_names(names, options, where)
+    timed = set(options.time_columns) <= set(names)
+    timed = timed and any(_looks_like_time(head[name], options) for name in options.time_columns)
+    refuse_times_as_names(names, options, where, timed=timed)
     own = [name for name in names if not name.startswith(UNNAMED)]
     told = next((name for name in options.time_columns if name in own and forms_of(name)), None)
     numbers = len(own) > 1 and 2 * sum(is_number(name) for name in own) > len(own)

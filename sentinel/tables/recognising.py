@@ -245,7 +245,7 @@ def recognise_frame(
     options, notes = turn_months(names, options)
     options, zone = take_zone(options, where)
     if not options.names:
-        refuse_headerless(names, options, where)
+        refuse_headerless(head, names, options, where)
     refuse_clock_alone(head, names, options, where)
     if not set(options.time_columns) <= set(names):
         refuse_unread_times(head, [name for name in names if is_named_time(name)], options, where)

@@ -96,11 +96,15 @@ def refuse_second_times(
         )
 
 
-def refuse_times_as_names(names: Sequence[str], options: TableOptions, where: str) -> None:
-    """Raise DataError where times stand side by side: years or dates, or the hours or days of one row."""
+def refuse_times_as_names(names: Sequence[str], options: TableOptions, where: str, *, timed: bool) -> None:
+    """Raise DataError where times stand side by side: years or dates, or the hours or days of one row.
+
+    Beside a column of times, `timed`, numbers of years are other numbers: wavelengths.
+    """
     if options.layout != "auto" or options.columns is not None or len(names) < _FEWEST:
         return
-    times = [name for name in names if re.fullmatch(r"(1[89]|20)\d\d", name) or set(forms_of(name)) - {STEPS}]
+    year = r"(1[89]|20)\d\d"
+    times = [name for name in names if (re.fullmatch(year, name) and not timed) or set(forms_of(name)) - {STEPS}]
     if 2 * len(times) > len(names) and not (forms_of(names[0]) or is_clock(names[0])):
         raise DataError(
             f"{where}: a column for each time ({times[0]} to {times[-1]}) and a row for each series; turn the table on "

@@ -122,3 +122,16 @@ def test_a_first_line_of_mostly_blank_names_with_nothing_below_it_ended_in_an_in
         read(tmp_path / "a.csv", line)
     frames, _ = follow(csv_source(tmp_path / "a.csv"))
     assert not rows(frames)
+
+
+@pytest.mark.parametrize("name", ["date", "time,temp"])
+def test_wavelengths_beside_the_times_are_names_not_years_that_stand_side_by_side(tmp_path, name):
+    waves = [str(number) for number in range(1800, 2100, 25)]
+    rows = "".join(f"2021-06-{day:02}{',7.5' * name.count(',')}{f',{day}' * len(waves)}\n" for day in range(1, 29))
+    found, _ = read(tmp_path / "a.csv", f"{name},{','.join(waves)}\n{rows}")
+    assert set(waves) <= set(found)
+    with pytest.raises(DataError, match=r"a column for each time \(1800 to 2075\)"):
+        read(
+            tmp_path / "a.csv",
+            f"{name.replace(name[:4], 'lake')},{','.join(waves)}\n{rows.replace('2021-06-', 'lake ')}",
+        )
