@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,20 @@ def are_all(rows: Ints, count: int) -> bool:
 
 def _take(table: Table, rows: Ints) -> Table:
     return _like(table, [_take(column, rows) if isinstance(column, tuple) else column[rows] for column in table])
+
+
+def write(file: IO[bytes], arrays: Arrays, header: Mapping[str, Any]) -> None:
+    """Write arrays by name, and what JSON can hold of them."""
+    np.savez(file, _header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+
+
+def read(file: IO[bytes]) -> tuple[Arrays, dict[str, Any]]:
+    """Read what `write` wrote; of damaged bytes comes some error, of whatever kind, and never another number."""
+    with np.load(file, allow_pickle=False) as kept:
+        if damaged := kept.zip.testzip():
+            raise ValueError(f"{damaged} is damaged")
+        arrays = dict(kept)
+    return arrays, json.loads(arrays.pop("_header").tobytes())
 
 
 def _fields(table: tuple[Any, ...]) -> tuple[str, ...]:

@@ -71,23 +71,31 @@ class Decimation:
             found = {name: np.concatenate((pairs[name], array[even:])) for name, array in found.items()}
         return found
 
-    def to_arrays(self) -> Arrays:
-        """Give everything by name, not copied."""
-        columns = {f"columns/{name}": array for name, array in self._columns.items()}
-        filling = {f"filling/{pool}": array for pool, array in self._filling.items()}
-        return {"used": self._used, "wide": self._wide, "filled": self._filled} | columns | filling
+    def to_arrays(self, series: Ints) -> Arrays:
+        """Copy by name what there is of these series, numbered anew; nothing of columns that were never filled."""
+        self._make_room(int(series.max(initial=-1)) + 1)
+        used, filled = self._used[series], self._filled[series]
+        own, column = self._places(used)
+        columns = {f"columns/{name}": array[series[own], column] for name, array in self._columns.items()}
+        filling = {f"filling/{pool}": array[series[filled > 0]] for pool, array in self._filling.items()}
+        return {"used": used, "wide": self._wide[series], "filled": filled} | columns | filling
 
     def use_arrays(self, arrays: Mapping[str, Array]) -> None:
-        """Go on with what `to_arrays` gave; KeyError or ValueError where it is not of such columns."""
+        """Go on with what `to_arrays` gave; some error where that was not of such columns."""
         self._used, self._wide, self._filled = arrays["used"], arrays["wide"], arrays["filled"]
         if not self._used.any() and not self._filled.any():
             return
-        self._columns = {name: arrays[f"columns/{name}"] for name in self._packing.rules}
-        if any(array.shape[:2] != (self._used.size, self._limit) for array in self._columns.values()):
-            raise ValueError("pictures of another size")
-        self._packing.arrange({name: array[0] for name, array in self._columns.items()})
+        columns = {name: arrays[f"columns/{name}"] for name in self._packing.rules}
+        self._packing.arrange(columns)
+        self._store(*self._places(self._used), columns)
         begin = "filling/"
-        self._filling = {key.removeprefix(begin): array for key, array in arrays.items() if key.startswith(begin)}
+        filling = {key.removeprefix(begin): array for key, array in arrays.items() if key.startswith(begin)}
+        self._put_back(filling, np.flatnonzero(self._filled))
+
+    def _places(self, used: Ints) -> tuple[Ints, Ints]:
+        """Give series and number of each finished column."""
+        own, column = np.nonzero(np.arange(self._limit) < used[:, None])
+        return own, column
 
     def wide(self, series: int) -> int:
         """Ticks per column of a series that has any."""
@@ -122,11 +130,14 @@ class Decimation:
         self._store(series[own[whole]], used[own[whole]] + number[whole], finished)
         self._used[series] = used + (filled + count) // wide
         self._filled[series] = (filled + count) % wide
-        begun = own[~whole]
-        for pool, array in joined.items():
+        self._put_back({pool: array[~whole] for pool, array in joined.items()}, series[own[~whole]])
+
+    def _put_back(self, filling: Mapping[str, Array], series: Ints) -> None:
+        """Keep the columns of these series that are not full yet."""
+        for pool, array in filling.items():
             if pool not in self._filling:
                 self._filling[pool] = np.empty((self._used.size, array.shape[1]), array.dtype)
-            self._filling[pool][series[begun]] = array[~whole]
+            self._filling[pool][series] = array
 
     def _free(self, full: Ints) -> None:
         """Make free columns in series without any: join neighbours, or let the oldest half go."""

@@ -7,7 +7,6 @@ An alarm that is open on both sides stays the alarm that it was, under the tick 
 from __future__ import annotations
 
 import io
-import json
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
@@ -100,15 +99,13 @@ def to_text(part: PipelineState) -> str:
     """Write what `cut` left as text, for the journal."""
     named, header = to_arrays(part)
     buffer = io.BytesIO()
-    np.savez(buffer, _header=np.frombuffer(json.dumps(header).encode(), np.uint8), **named)  # type: ignore[arg-type]
+    arrays.write(buffer, named, header)
     return b64encode(zlib.compress(buffer.getvalue(), 1)).decode("ascii")
 
 
 def from_text(pipeline: Pipeline, text: str) -> PipelineState:
     """Read what `to_text` wrote; errors as of `from_arrays`."""
-    with np.load(io.BytesIO(zlib.decompress(b64decode(text))), allow_pickle=False) as kept:
-        named = dict(kept)
-    return from_arrays(pipeline, named, json.loads(named.pop("_header").tobytes()))
+    return from_arrays(pipeline, *arrays.read(io.BytesIO(zlib.decompress(b64decode(text)))))
 
 
 def _pick(entries: Waiting, chosen: arrays.Flags) -> Waiting:

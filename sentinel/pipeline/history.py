@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,11 +117,6 @@ class _Album:
         for row in set(range(count)) - rows:
             self.forget(row)
 
-    @property
-    def rows(self) -> int:
-        """Number of rows, free ones included."""
-        return self._rows
-
     def is_empty(self) -> bool:
         """True once every row is free."""
         return len(self._free) == self._rows
@@ -164,8 +160,6 @@ class History:
         self._lock = lock or nullcontext()
         self._albums: dict[bytes, _Album] = {}
         self._places: dict[str, tuple[_Album, int]] = {}
-        self.closed = False
-        """Nothing is added any more: the program ends, and nobody will look."""
         Decimation(Packing(_LIVE), columns)  # refuses a wrong number of columns at once
 
     def append(
@@ -179,8 +173,6 @@ class History:
         into `STATES`; `readings`, in null standard deviations, have shape (ticks, series, detectors). NaN = not ready
         or missing.
         """
-        if self.closed:
-            return
         ticks: dict[str, Array] = {
             "time_us": time_us, "state": state, "value_low": value, "value_high": value,
             "readings": in_steps(readings), "lag1": estimates.lag1, "low": estimates.lag1_low,
@@ -230,36 +222,43 @@ class History:
             for album in self._albums.values():
                 album.named = ((), np.empty(0, np.int64))
 
-    def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
-        """Give all pictures by name, not copied, and what JSON can hold of them."""
+    def to_arrays(self, most: int) -> tuple[Arrays, dict[str, Any]]:
+        """Copy the pictures of the first so many series, and give what JSON can hold of them."""
         arrays: Arrays = {}
+        rows: dict[_Album, dict[str, int]] = {}
         with self._lock:
-            albums = list(self._albums.values())
-            for at, album in enumerate(albums):
+            for name, (album, row) in islice(self._places.items(), most):
+                rows.setdefault(album, {})[name] = row
+            for at, (album, places) in enumerate(rows.items()):
                 album.settle()
                 arrays[f"{at}/thresholds"] = album.thresholds
                 for which, look in enumerate((album.whole, *album.recent)):
-                    arrays |= {f"{at}/{which}/{name}": array for name, array in look.to_arrays().items()}
-            names = {name: (albums.index(album), row) for name, (album, row) in self._places.items()}
-        return arrays, {"names": names, "widths": WIDTHS, "rows": [album.rows for album in albums]}
+                    kept = look.to_arrays(np.array(list(places.values()), np.int64))
+                    arrays |= {f"{at}/{which}/{name}": array for name, array in kept.items()}
+        return arrays, {"names": [list(places) for places in rows.values()], "widths": WIDTHS}
 
     def use_arrays(self, arrays: Mapping[str, Array], header: Mapping[str, Any], names: Collection[str]) -> None:
-        """Go on with the pictures of these series that `to_arrays` gave; KeyError or ValueError: they are of no use."""
-        if header["widths"] != list(WIDTHS) or len(header["names"]) > self._max_series:
-            raise ValueError("pictures of another kind")
-        albums = []
-        for at in range(len(header["rows"])):
+        """Go on with the pictures of these series that `to_arrays` gave, as many as there is room for.
+
+        Some error where they are of another kind; nothing is changed then.
+        """
+        if header["widths"] != list(WIDTHS):
+            raise ValueError("they are of other widths")
+        albums: dict[bytes, _Album] = {}
+        places: dict[str, tuple[_Album, int]] = {}
+        for at, named in enumerate(header["names"]):
             album = _Album(arrays[f"{at}/thresholds"], self._columns)
             for which, look in enumerate((album.whole, *album.recent)):
                 begin = f"{at}/{which}/"
                 look.use_arrays({key.removeprefix(begin): one for key, one in arrays.items() if key.startswith(begin)})
-            albums.append(album)
-        places = {name: (albums[at], row) for name, (at, row) in header["names"].items() if name in names}
-        for album, count in zip(albums, header["rows"], strict=True):
-            album.keep_rows(count, {row for mine, row in places.values() if mine is album})
+            rows = {name: row for row, name in enumerate(named) if name in names}
+            mine = dict(islice(rows.items(), self._max_series - len(places)))
+            album.keep_rows(len(named), set(mine.values()))
+            if mine:
+                albums[album.thresholds.tobytes()] = album
+            places |= {name: (album, row) for name, row in mine.items()}
         with self._lock:
-            self._albums = {album.thresholds.tobytes(): album for album in albums if not album.is_empty()}
-            self._places = places
+            self._albums, self._places = albums, places
 
     def spectrogram(self, name: str) -> Spectrogram | None:
         """Give a copy of one series' picture; None where none is kept."""

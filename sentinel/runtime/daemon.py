@@ -12,8 +12,9 @@ import argparse
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from types import FrameType
@@ -96,7 +97,6 @@ class Daemon:
         self._settings, self._path, self._clock = settings, path, clock or Clock()
         self.metrics = metrics or Metrics()
         self._stop = self._hangup = False
-        self._pictures_at = monotonic() + pictures.SAVED_EVERY_SECONDS
         self._coming: tuple[Settings, list[Source]] | None = None
         """New settings with other sources, which wait until what the old ones gave is in the journal."""
         self.restart_required: tuple[str, ...] = ()
@@ -168,7 +168,7 @@ class Daemon:
 
     def stop(self, *_: object) -> None:
         """End after the present turn."""
-        self._stop = self.engine.history.closed = True
+        self._stop = True
 
     def hangup(self, _: int, __: FrameType | None) -> None:
         """Read the configuration again after the present turn."""
@@ -232,13 +232,6 @@ class Daemon:
     def _take_back_pictures(self, batch: int) -> None:
         pictures.load(self.engine.history, self._settings.daemon.state_dir, batch, self.engine.state.names)
 
-    def _save(self) -> None:
-        """Save the state, and the pictures as they are with it."""
-        self._pictures_at = monotonic() + pictures.SAVED_EVERY_SECONDS
-        self.engine.checkpoint()
-        last = max(self._journal.checkpoints.batches(), default=0)
-        pictures.save(self.engine.history, self._settings.daemon.state_dir, last)
-
     def _has_begun(self) -> bool:
         """Say whether it has begun: a source that hangs must not end the others, nor a full disk what is shown."""
         return not self._why_not_ready(begun=True)
@@ -272,9 +265,6 @@ class Daemon:
         Series whose values were corrected are computed anew, elsewhere.
         """
         self._amender.look(self.engine.corrected, self.engine.amended, self.engine.state)
-        if monotonic() >= self._pictures_at:
-            with suppress(StateError):  # the engine tries again itself, and says why
-                self._save()
         if self._guard is not None:
             self._guard.refresh()
         if self._coming is None and self._schedule is not None and not self._schedule.alive():
@@ -351,8 +341,11 @@ class Daemon:
         self._stop_sources()
         try:
             if self.engine.restored:
-                self._save()
+                self.engine.checkpoint()
                 self.engine.flush(1.0)
+                if sys.exception() is None:  # else a turn broke off, with pictures ahead of the state or behind it
+                    last = max(self._journal.checkpoints.batches())
+                    pictures.save(self.engine.history, self._settings.daemon.state_dir, last)
         except StateError as error:
             logger.error("no checkpoint at the end; the next start replays the journal", extra={"why": str(error)})
         finally:
