@@ -73,6 +73,14 @@ def refuse_second_times(
         first = stems.get(_stem(second))
         if first in (None, second) or second in options.time_columns or second in options.exclude:
             continue
+        at = names.index(second)
+        values = [name for name in names if _stem(name) not in stems and not name.startswith(UNNAMED)]
+        own = [
+            [name for name in part if name in values and not numbers_of(head, name, options).is_empty()]
+            for part in (names[:at], names[at:])
+        ]
+        if not all(own):  # the end of an interval, or the same time in another form
+            continue
         both = head.select(
             first=stamp_text(pl.col(first), head[first].dtype), second=stamp_text(pl.col(second), head[second].dtype)
         ).drop_nulls()
@@ -83,11 +91,9 @@ def refuse_second_times(
             forms_of(one) not in ([], [STEPS]) or is_clock(one) for one in told["second"].head(_SHOWN)
         ):
             continue
-        parts = [(first, names[: names.index(second)]), (second, names[names.index(second) :])]
         said = [
-            f"--time-column {shlex.quote(time)} " + " ".join(f"--columns {shlex.quote(one)}" for one in some)
-            for time, own in parts
-            if (some := [one for one in own if _stem(one) not in stems and not one.startswith(UNNAMED)][:_NAMED])
+            f"--time-column {shlex.quote(time)} " + " ".join(f"--columns {shlex.quote(one)}" for one in some[:_NAMED])
+            for time, some in zip((first, second), own, strict=True)
         ]
         raise DataError(
             f"{where}: columns {first!r} and {second!r} hold different times in one row ({told['first'][0]}, "

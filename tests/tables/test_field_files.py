@@ -134,6 +134,21 @@ def test_two_tables_side_by_side_are_asked_about_the_second_had_the_times_of_the
     assert read(tmp_path, f"Date,Temp A,Date,Temp B\n{rows.replace('00:30', '00:00')}").refusal is None
 
 
+@pytest.mark.parametrize(
+    ("names", "form"),
+    [
+        ("date,temp,date2", "2021-06-{0:02d} 00:00,{0},{0:02d}.06.2021 00:00"),
+        ("Time1,temp,Time2", "2021-06-{0:02d} 00:00,{0},2021-06-{0:02d} 01:00"),
+        ("date,time,temp,time_2", "2021-06-{0:02d},00:00,{0},00:15"),
+        ("TIMESTAMP,TIMESTAMP_2,temp", "2021-06-{0:02d} 00:00,2021-06-{0:02d} 00:01,{0}"),
+        ("date,temp,date2,note", "2021-06-{0:02d} 00:00,{0},2021-06-{0:02d} 01:00,calm"),
+    ],
+)
+def test_a_second_time_without_values_of_its_own_is_no_second_table_it_was_refused(tmp_path, names, form):
+    rows = "".join(f"{form.format(day)}\n" for day in range(1, 30))
+    assert values(read(tmp_path, f"{names}\n{rows}"), "temp") == [*range(1, 30)]
+
+
 def test_dates_too_wide_for_their_column_are_counted_they_were_comments(tmp_path):
     text = dated("ph", map(str, range(30))).replace("2021-01-05", "########") + "# a comment\n"
     asked = refusal(tmp_path, text)
