@@ -129,9 +129,10 @@ def _find_clocks(head: pl.DataFrame, names: Sequence[str], options: TableOptions
     """Name the columns of times of day, those in UTC first; UnfinishedError as `is_of_digits`."""
     clocks = [name for name in names if re.fullmatch(_CLOCK_NAMES, name.lower()) and is_of_clock(head[name], options)]
     if not clocks:
-        named = [head[name] for name in names if is_named_time(name)]
-        dated = [has_clock(cells) for cells in named if _looks_like_time(cells, options)]
-        waiting = growing and not any(dated) and bool(dated or _find_parts(names))
+        days = [name for name in names if is_named_time(name) and _looks_like_time(head[name], options)]
+        waiting = growing and not any(has_clock(head[name]) for name in days)
+        days = days or [*(_find_parts(names) or ())]
+        waiting = waiting and bool(days) and head.select(days).n_unique() <= 1  # a second day tells
         clocks = [name for name in names if is_of_digits(head, name, options, growing=waiting)]
     return _utc_first(clocks)
 

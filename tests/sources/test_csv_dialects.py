@@ -237,6 +237,21 @@ def test_a_unit_or_a_site_that_changes_below_the_first_rows_is_said(tmp_path, na
     assert sum(" was " in line and " in new rows" in line for line in said) == 1
 
 
+def test_numbers_that_are_hours_or_one_time_of_day_are_refused_on_the_second_day_a_daemon_waited_sixty_rows(tmp_path):
+    path = tmp_path / "a.csv"
+    for lines in (
+        "2021-06-18,9,7\n2021-06-19,9,8\n",
+        "".join(f"2021-06-{18 + n // 24},{n % 24},7\n" for n in range(25)),
+    ):
+        path.write_text(f"date,time,temp\n{lines}")
+        with pytest.raises(DataError):
+            follow(csv_source(path))
+
+
+def test_a_second_date_without_values_does_not_keep_a_daemon_waiting(tmp_path):
+    assert len(grown(tmp_path / "a.csv", "date,temp,date2\n2021-06-18,7,2021-06-18\n")) == 1
+
+
 def test_a_file_that_grows_by_lines_with_a_carriage_return_is_followed(tmp_path):
     path, text = tmp_path / "a.csv", "time,ph\r" + "".join(f"2021-06-{day:02d},{day % 7}\r" for day in range(1, 30))
     told, cursor = [], None
