@@ -176,19 +176,20 @@ def read_tables(tables: Sequence[tuple[str, pl.LazyFrame, Recognised]], paths: S
     parsed_all: list[Parsed] = []
     axis: Axis | None = None
     read_as: dict[str, None] = {}
-    sites: dict[str, list[str]] = {}
+    sites: dict[tuple[str, str], list[str]] = {}
     for (where, table, found), path in zip_longest(tables, paths):
-        for name, site in refuse_changes(table, found.alike, found.options, where).items():
-            sites.setdefault(name, []).append(site)
         quick = read_typed(path, found.options, axis) if path is not None else None
         parsed = quick or parse(table, found.options, where, strict=True, axis=axis)
+        for name, site in refuse_changes(table, found.labels, found.options, where).items():
+            for series in parsed.shape.values if names_sites(name) else ():
+                sites.setdefault((name, series), []).append(site)
         prefix = f"{where}: " if len(tables) > 1 else ""
         read_as |= dict.fromkeys(prefix + line for line in (*found.said, *say_marks(parsed)))
         axis = parsed.axis
         rejected.update(parsed.rejected)
         parsed_all.append(parsed)
-    for name in filter(names_sites, sites):
-        refuse_sites(name, list(dict.fromkeys(sites[name])), tables[0][0])
+    for (name, _), some in sites.items():
+        refuse_sites(name, some, tables[0][0])
     complaints = [complaint for parsed in parsed_all for complaint in parsed.complaints][:10]
     columns = dict.fromkeys(column for parsed in parsed_all for column in parsed.shape.left_out)
     left_out = {UNUSABLE.get(reason, reason): count for reason, count in rejected.most_common()}

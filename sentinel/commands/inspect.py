@@ -57,8 +57,8 @@ def describe_file(path: Path, options: TableOptions, settings: Settings) -> Iter
     """Say of one file how it is read and what is in it, line by line; from `sources:` on it is YAML."""
     found = recognise(path, options)
     table = open_table(path, found.options)
-    refuse_changes(table, found.alike, found.options, str(path))
     parsed = first = parse(table, found.options, str(path))
+    refuse_changes(table, found.labels, found.options, str(path))
     if takes := _options_that_take(parsed):
         found = replace(found, options=_add(found.options, takes), shown=_add(found.shown, takes))
         parsed = parse(table, found.options, str(path))

@@ -20,6 +20,7 @@ from sentinel.domain.errors import DataError
 from sentinel.sources.base import SourceError
 from sentinel.sources.positions import Way
 from sentinel.tables import Shape, TableOptions, find_shape
+from sentinel.tables.apart import find_labels, refuse_changes
 from sentinel.tables.cells import HEAD_ROWS, MORE, ROW
 from sentinel.tables.columns import join_time
 from sentinel.tables.json_array import objects_to_table
@@ -96,6 +97,9 @@ class AnswerReader:
         if rows is None or rows.is_empty():
             return Page(None, options, way, 0, link)
         checked, shape = self._check(rows, options, way)
+        if not way.values:
+            first = rows.head(HEAD_ROWS)
+            refuse_changes(first.lazy(), find_labels(first, options, self._given), options, self._where)
         learnt = Way(write_down(options, self._given), shape.series, shape.values, shape.left_out)
         return Page(checked, options, learnt, rows.height, link, said)
 

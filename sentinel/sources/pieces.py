@@ -6,7 +6,7 @@ first `HEAD_ROWS` rows says otherwise: number in a column of text, or text in on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from sentinel.domain.observation import Rejection
 from sentinel.sources.opening import Plain
 from sentinel.sources.positions import Position, Way
 from sentinel.tables import Shape, TableOptions, find_shape, open_table
-from sentinel.tables.apart import labels_of
+from sentinel.tables.apart import find_labels, labels_of, refuse_changes
 from sentinel.tables.cells import HEAD_ROWS
 from sentinel.tables.columns import carry_down, join_time
 from sentinel.tables.complaints import REJECTED
@@ -38,6 +38,8 @@ TIMES_KEPT = 32
 """Files with columns of text of which the times of the first rows are kept; of others they are read again."""
 HEADS_KEPT = 10_000
 """Files of which the head is kept; of others it is read again."""
+_BYTES_BEFORE = 1 << 16
+"""Bytes before new rows in which the site is looked up after a restart."""
 _LONGEST_MARK = 4
 """Bytes of a byte order mark, which tells how a shorter head is read."""
 
@@ -62,9 +64,11 @@ class Rows(NamedTuple):
 
 def first_series(path: Path, options: TableOptions) -> set[str]:
     """Names of the series of the first rows of a table; DataError if it cannot be read."""
-    options = recognise(path, options, counters=False).options
+    found = recognise(path, options, counters=False)
+    options = found.options
     table = join_time(open_table(path, options), options)
     shape = find_shape(table.head(HEAD_ROWS).collect(), options, str(path))
+    refuse_changes(table.head(HEAD_ROWS), found.labels, options, str(path))
     if not shape.keys:
         return set(shape.values)
     checked = check_cells(table.head(NAMED_ROWS), options, "time", shape).collect()
@@ -80,8 +84,8 @@ class TextReader:
         """By device and inode: times of the first rows of tables with columns of text."""
         self._heads: dict[tuple[int, int], tuple[str, bytes, Head]] = {}
         """By device and inode: how a csv file is read, the bytes before its first row, and what they tell."""
-        self._labels: dict[tuple[int, int], dict[tuple[str, ...], str]] = {}
-        """By device and inode: the last text of columns of sites and units."""
+        self._labels: dict[tuple[int, int], tuple[dict[tuple[str, ...], str], set[str]]] = {}
+        """By device and inode: the last text of columns of sites and units, and the columns whose change was said."""
         self._layouts: dict[tuple[Head, Way], Layout | None] = {}
         self._read_back: dict[str, tuple[TableOptions, Moments]] = {}
         """By what was recognised: the options that it makes, and times that were read with them."""
@@ -137,7 +141,7 @@ class TextReader:
         columns = len(position.way.values) if position.way is not None else 0
         shape = None
         if not columns:
-            shape = self._learn(path, plain, fmt, head, options)
+            shape = self._learn(path, plain, fmt, head, options, new=True)
             columns = len(shape.values)
         wanted, asked = max(1, left // columns), min(PIECE_BYTES, max(1 << 16, plain.size - offset + 1))
         while True:
@@ -218,29 +222,30 @@ class TextReader:
         way = way._replace(series=shape.series, values=shape.values, left_out=shape.left_out)
         moved = position.go_on(plain, offset + len(piece), row + rows.height)
         moved = replace(moved, way=way, repeated=before, above=above)
-        said = self._note_labels(plain, fmt, head, options, shape, rows)
+        said = self._note_labels(plain, fmt, head, options, shape, rows, offset)
         return Rows(checked, moved, more=False, options=options, said=tuple(said))
 
     def _note_labels(
-        self, plain: Plain, fmt: str, head: Head, options: TableOptions, shape: Shape, rows: pl.DataFrame
+        self, plain: Plain, fmt: str, head: Head, options: TableOptions, shape: Shape, rows: pl.DataFrame, offset: int
     ) -> Iterator[str]:
-        """Say where a site, or the unit of a series, is another one than in the rows before."""
+        """Say where a site, or the unit of a series, is another one than in the rows before: once for a column."""
         keys = shape.keys if shape.series is not None else ()
-        found = list(labels_of(rows, keys, shape.values, self._options))
+        found = [*labels_of(rows, keys, shape.values, options, self._options)]
         if not found:
             return
         file = plain.status.st_dev, plain.status.st_ino
         if file not in self._labels:
-            first = _first_rows(plain, fmt, head, options)
-            self._labels[file] = dict(reversed([*labels_of(first, keys, shape.values, self._options)]))
-        known = self._labels[file]
-        for key, text in found:
-            if (before := known.get(key, text)) != text:
-                yield (
-                    f"column {key[0]!r}{f' of {key[-1]!r}' * bool(keys)} was {before!r} and is {text!r} in new rows, "
-                    "which go on as the same series: a series of each with by, or correct the file"
-                )
-            known[key] = text
+            while len(self._labels) >= HEADS_KEPT:
+                self._labels.pop(next(iter(self._labels)))
+            self._labels[file] = {}, set()
+            before = _rows_before(plain, fmt, head, options, offset)
+            # A change among them has been said.
+            list(_find_changes(*self._labels[file], labels_of(before, keys, shape.values, options, self._options)))
+        for (name, *key), was, text in _find_changes(*self._labels[file], found):
+            yield (
+                f"column {name!r}{f' of {key[-1]!r}' if key else ''} was {was!r} and is {text!r} in new rows, which go "
+                "on as the same series: a series of each with by, or correct the file; further changes are not said"
+            )
 
     def _judge(
         self, joined: pl.LazyFrame, options: TableOptions, shape: Shape, position: Position
@@ -269,10 +274,15 @@ class TextReader:
         filled = [name for name in shape.left_out if new[name].drop_nulls().len()]
         return set(find_texts(new, filled, options)) != set(filled)
 
-    def _learn(self, path: Path, plain: Plain, fmt: str, head: Head, options: TableOptions) -> Shape:
-        """Learn the layout of a table from its first rows."""
-        rows = join_time(_first_rows(plain, fmt, head, options).lazy(), options).collect()
+    def _learn(
+        self, path: Path, plain: Plain, fmt: str, head: Head, options: TableOptions, *, new: bool = False
+    ) -> Shape:
+        """Learn the layout of a table from its first rows; several sites are refused in a `new` one only."""
+        first = _first_rows(plain, fmt, head, options)
+        rows = join_time(first.lazy(), options).collect()
         shape = find_shape(rows, options, str(path))
+        if new:
+            refuse_changes(first.lazy(), find_labels(first, options, self._options), options, str(path))
         find_axis(rows, options, shape, str(path), "time")
         if shape.left_out:
             while len(self._times) >= TIMES_KEPT:
@@ -286,6 +296,27 @@ def _first_rows(plain: Plain, fmt: str, head: Head, options: TableOptions) -> pl
     piece = plain.file.read(PIECE_BYTES)
     length = cut(piece, head.codec, quoted=fmt == "csv", rows=HEAD_ROWS)
     return rows_of(piece[: length or len(piece)], fmt, head, options, 0)
+
+
+def _rows_before(plain: Plain, fmt: str, head: Head, options: TableOptions, offset: int) -> pl.DataFrame:
+    """Read the last rows before a place in a file; none where quotes may have begun before them."""
+    start = max(head.start, offset - _BYTES_BEFORE)
+    plain.file.seek(start)
+    piece = plain.file.read(offset - start)
+    if start > head.start:
+        piece = b"" if b'"' in piece else piece[cut(piece, head.codec, quoted=False, rows=1) :]
+    return rows_of(piece, fmt, head, options, 0)
+
+
+def _find_changes(
+    known: dict[tuple[str, ...], str], told: set[str], found: Iterable[tuple[tuple[str, ...], str]]
+) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Find the first change of each column: the column with its series, the text before, and the new one."""
+    for key, text in found:
+        was, known[key] = known.get(key, text), text
+        if was.casefold() != text.casefold() and key[0] not in told:
+            told.add(key[0])
+            yield key, was, text
 
 
 class WholeReader:
@@ -317,6 +348,8 @@ class WholeReader:
         head = table.head(HEAD_ROWS).collect()
         shape = find_shape(head, options, str(path))
         find_axis(head, options, shape, str(path), "time")
+        if position.way is None:
+            refuse_changes(head.lazy(), found.labels, options, str(path))
         rows = max(1, left // len(shape.values))
         second = find_second_rows(table, options, shape.keys, {})
         checked = check_cells(table.slice(row, rows), options, "time", shape, second).collect()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import TableOptions, matches, without_unit
+from sentinel.tables.cells import MissingMarks, TableOptions, matches, number, without_unit
 from sentinel.tables.clocks import numbers_of
 from sentinel.tables.columns import join_time
 from sentinel.tables.decimals import ENOUGH_ROWS
@@ -75,8 +75,9 @@ def names_sites(name: str) -> bool:
     return re.fullmatch(_SITE_NAMES, name.lower().lstrip("# ")) is not None
 
 
-def refuse_sites(column: str, sites: Sequence[str], where: str) -> None:
+def refuse_sites(column: str, sites: Iterable[str], where: str) -> None:
     """Raise DataError where the rows of a table are of several sites, which would be one series."""
+    sites = _spelled_once(sites)
     if len(sites) > 1:
         raise DataError(
             f"{where}: column {column!r} tells the rows apart ({', '.join(sites[:3])}, ...), which are one series; "
@@ -84,27 +85,41 @@ def refuse_sites(column: str, sites: Sequence[str], where: str) -> None:
         )
 
 
+def _spelled_once(texts: Iterable[str]) -> list[str]:
+    """Leave out a text that differs from one before in small and capital letters only."""
+    return list({text.casefold(): text for text in reversed([*texts])}.values())[::-1]
+
+
+def _labels(name: str, options: TableOptions) -> pl.Expr:
+    """The texts of a column that says of which site, place or unit a row is; null where it says nothing."""
+    text = pl.col(name).cast(pl.String).str.strip_chars().str.replace(r"^(\d+)\.0+$", "$1")
+    missing = MissingMarks.of(options).holds(text, pl.String(), number(text, pl.String(), options), pl.lit(name))
+    return pl.when(~missing & (text != name)).then(text)  # a logger may write its line of names again
+
+
 def labels_of(
-    rows: pl.DataFrame, keys: Sequence[str], values: Sequence[str], given: TableOptions
+    rows: pl.DataFrame, keys: Sequence[str], values: Sequence[str], options: TableOptions, given: TableOptions
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield each text of a column of sites, or in a long table of units: the column with what names the series, text.
 
-    `keys` are the columns that name the series of a long table. None of `values`, and of what the options leave out.
+    `keys` are the columns that name the series of a long table. None of `values`, and of what was given to leave out.
     """
     pattern = _UNIT_NAMES if keys else _SITE_NAMES
     for name in rows.columns if given.columns is None else ():
         left_out = name in (*keys, *values, *given.by) or any(matches(name, one) for one in given.exclude)
         if not left_out and re.fullmatch(pattern, name.lower().lstrip("# ")):
-            for *key, text in rows.select(*keys, name).drop_nulls().unique(maintain_order=True).iter_rows():
-                yield (name, *key), text.strip()
+            found = rows.select(*keys, _labels(name, options).alias(name))
+            for *key, text in found.drop_nulls().unique(maintain_order=True).iter_rows():
+                yield (name, *key), text
 
 
-def find_alike(head: pl.DataFrame, options: TableOptions, given: TableOptions) -> tuple[str, ...]:
-    """Name the columns that tell series apart by their names, sites, places and units, but are the same in all rows."""
-    if given.columns is not None:
+def find_labels(head: pl.DataFrame, options: TableOptions, given: TableOptions) -> tuple[str, ...]:
+    """Name the columns of sites, and those of places, series and units that are the same in all rows."""
+    if given.columns is not None or given.dialect == "none":
         return ()
     taken = {*options.time_columns, options.time_name, *options.by, options.series_column, options.value_column}
     kinds = f"{_SITE_NAMES}|{_REGION_NAMES}|{_PLACE_NAMES}|{_SERIES_NAMES}|{_UNIT_NAMES}"
+    one_of_many = bool(options.by) or {options.series_column, options.value_column} <= {*head.columns}
     return tuple(
         name
         for name in head.columns
@@ -114,22 +129,28 @@ def find_alike(head: pl.DataFrame, options: TableOptions, given: TableOptions) -
         and not any(matches(name, one) for one in given.exclude)
         # A column of numbers called `lake` is a series.
         and (name in options.exclude or not names_sites(name) or numbers_of(head, name, options).is_empty())
-        and head[name].drop_nulls().n_unique() == 1
+        and (
+            (names_sites(name) and not one_of_many)
+            or head.select(_labels(name, options)).to_series().drop_nulls().n_unique() == 1
+        )
     )
 
 
-def refuse_changes(table: pl.LazyFrame, alike: Sequence[str], options: TableOptions, where: str) -> dict[str, str]:
-    """Raise DataError where a column that is the same in the first rows tells series apart below; give its texts.
+def refuse_changes(table: pl.LazyFrame, labels: Sequence[str], options: TableOptions, where: str) -> dict[str, str]:
+    """Raise DataError where one of these columns, of `find_labels`, tells series apart; give the text of each.
 
-    The names of a site need no more than a second one; a depth tells series apart where times repeat.
+    The names of a site need no more than a second one; a depth tells series apart where most times of another one
+    repeat.
     """
-    if not alike:
+    if not labels:
         return {}
     table = join_time(table, options)
     names = table.collect_schema().names()
-    texts = [pl.col(name).cast(pl.String).str.strip_chars() for name in alike]
-    found = table.select(text.drop_nulls().unique(maintain_order=True).head(_SITES).implode() for text in texts)
-    values = {name: list(cell) for name, cell in found.collect(engine="streaming").row(0, named=True).items()}
+    texts = {name: _labels(name, options) for name in labels}
+    found = table.select(
+        text.drop_nulls().unique(maintain_order=True).head(_SITES).implode().alias(name) for name, text in texts.items()
+    )
+    values = {name: _spelled_once(cell) for name, cell in found.collect(engine="streaming").row(0, named=True).items()}
     for name in (name for name, own in values.items() if len(own) > 1):
         if names_sites(name):
             refuse_sites(name, values[name], where)
@@ -138,9 +159,11 @@ def refuse_changes(table: pl.LazyFrame, alike: Sequence[str], options: TableOpti
             _refuse_mixed_units(table, [name], (*options.by, options.series_column), options.value_column, where)
             continue
         key = [options.time_name, *options.by, *([options.series_column] if long else [])]
-        counts = [table.select(pl.struct(some).n_unique()) for some in (key, [*key, name])]
-        times, rows, every = (one.collect(engine="streaming").item() for one in (*counts, table.select(pl.len())))
-        if times < rows == every:
+        counted = [pl.struct(key).n_unique(), pl.struct(*key, name).n_unique(), (texts[name] != values[name][0]).sum()]
+        counts = [table.select(one) for one in (*counted, pl.len())]
+        times, rows, others, every = (one.collect(engine="streaming").item() for one in counts)
+        # A single time may come twice in any series, as an hour of autumn does.
+        if rows == every and 2 * (rows - times) > others:
             refuse_sites(name, values[name], where)
     return {name: own[0] for name, own in values.items() if own}
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.apart import names_sites, refuse_sites
 from sentinel.tables.cells import MORE, ROW, UNNAMED, TableOptions, matches, number, without_unit
 from sentinel.tables.clocks import is_of_clock
 from sentinel.tables.columns import is_flag
@@ -80,13 +79,8 @@ def turn_months(names: Sequence[str], options: TableOptions) -> tuple[TableOptio
     return replace(options, layout="months", time_column=year), said
 
 
-def leave_out_places(
-    head: pl.DataFrame, names: Sequence[str], options: TableOptions, where: str
-) -> tuple[TableOptions, list[str]]:
-    """Exclude the columns of numbers whose names say where, when or which, not what was measured, and say so.
-
-    Raises DataError: rows are of several sites.
-    """
+def leave_out_places(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> tuple[TableOptions, list[str]]:
+    """Exclude the columns of numbers whose names say where, when or which, not what was measured, and say so."""
     own = {*options.time_columns, options.time_name, *options.by, *(options.columns or ())}
     found = [
         name
@@ -98,10 +92,6 @@ def leave_out_places(
     found = [name for name in found if not any(matches(name, one) for one in options.exclude)]
     if options.layout == "long" or not found or len(found) + len(own & set(names)) >= len(names):
         return options, []
-    repeats = head[options.time_name].drop_nulls().is_duplicated().any()  # then all that tell them apart are looked for
-    for name in found:
-        if options.columns is None and names_sites(name) and not repeats:
-            refuse_sites(name, texts_of(head[name], options).unique(maintain_order=True).to_list(), where)
     said = f"no series by their names (where, when, which): {', '.join(found)}; to judge them all the same: --columns"
     return replace(options, exclude=(*options.exclude, *found)), [said]
 

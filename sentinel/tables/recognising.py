@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.apart import find_alike, find_long
+from sentinel.tables.apart import find_labels, find_long
 from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, WHITESPACE, TableOptions, matches
 from sentinel.tables.columns import join_time
 from sentinel.tables.counters import leave_out_counters
@@ -92,8 +92,8 @@ class Recognised:
     """What was recognised and what is left out, a line each; none of a table that is read as it stands."""
     shown: TableOptions
     """The same to be written down: without usual marks of a missing value that did not occur."""
-    alike: tuple[str, ...] = ()
-    """Columns that name sites, places or units, and are the same in all of the first rows."""
+    labels: tuple[str, ...] = ()
+    """Columns that say of which site, place or unit a row is, and may be of several below the first rows."""
 
 
 def recognise(path: Path, options: TableOptions, *, counters: bool = True) -> Recognised:
@@ -268,7 +268,7 @@ def recognise_frame(
         if given.time_format is None:
             refuse_rounded_times(head, options.time_name, options, where)
         options, flags = find_flags(names, head, options, good)
-        options, places = leave_out_places(head, names, options, where)
+        options, places = leave_out_places(head, names, options)
         options, rising = leave_out_counters(head, options, where) if counters and not growing else (options, [])
         notes += [
             *note_clocks(head, names, options),
@@ -286,8 +286,8 @@ def recognise_frame(
     shown = replace(options, missing=(*given.missing, *marks, *_seen(head, MARKS, options)))
     written = command_line(replace(shown, dialect=given.dialect), given)
     lines = [f"read as {what or 'a table'}{': ' * bool(written)}{written}"] if written or what else []
-    alike = find_alike(head, options, given)
-    return Recognised("plain", options, (*lines, *notes), shown if written else given, alike)
+    labels = find_labels(head, options, given)
+    return Recognised("plain", options, (*lines, *notes), shown if written else given, labels)
 
 
 def fill(options: TableOptions, patch: Mapping[str, Any]) -> TableOptions:

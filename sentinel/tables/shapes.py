@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.apart import lacks_half_day, names_sites, refuse_sites, tell_apart
+from sentinel.tables.apart import lacks_half_day, tell_apart
 from sentinel.tables.cells import (
     MORE,
     ROW,
@@ -19,7 +19,6 @@ from sentinel.tables.cells import (
     number,
 )  # fmt: skip
 from sentinel.tables.columns import is_flag
-from sentinel.tables.decimals import texts_of
 from sentinel.tables.named import is_text, list_names, refuse_unmatched, require
 
 _FIRST_ROWS = 20
@@ -94,8 +93,6 @@ def _find_wide_shape(head: pl.DataFrame, names: list[str], options: TableOptions
     head = head.filter(pl.col(options.time_name) != options.time_name) if is_string else head
     if not options.by and head[options.time_name].drop_nulls().is_duplicated().any():
         _refuse_repeats(head, texts, [name for name in names if name not in (*taken, *texts)], values, options, where)
-    for name in filter(names_sites, () if options.by else texts):
-        refuse_sites(name, texts_of(head[name], options).unique(maintain_order=True).to_list(), where)
     return Shape(options.time_name, None, values, options.by, texts)
 
 

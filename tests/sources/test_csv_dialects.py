@@ -237,6 +237,34 @@ def test_a_unit_or_a_site_that_changes_below_the_first_rows_is_said(tmp_path, na
     assert sum(" was " in line and " in new rows" in line for line in said) == 1
 
 
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize(
+    ("names", "cell", "times"),
+    [
+        ("station", lambda n: "A" if n < 20 else "B", 1),
+        ("station", lambda n: "44" if n < 20 else "45", 1),
+        ("station", lambda n: "A" if n % 7 else "NA", 0),
+        ("platform", lambda n: "AB"[n % 2], 1),
+        ("location", lambda n: f"43.{n:02d}N 89W", 1),
+    ],
+)
+def test_a_change_of_site_is_said_once_and_stops_nothing_it_stopped_a_daemon_or_was_said_at_each_row(
+    tmp_path, restart, names, cell, times
+):
+    path, told, said, cursor = tmp_path / "a.csv", [], [], None
+    path.write_text(f"time,{names},temp\n")
+    source = csv_source(path)
+    for n in range(40):
+        with path.open("a") as file:
+            file.write(f"{EPOCH + timedelta(hours=n):%Y-%m-%d %H:%M},{cell(n)},{'bad' if n == 30 else n}\n")
+        source = csv_source(path) if restart else source
+        frames, cursor = follow(source, cursor)
+        told += rows(frames)
+        said += [line for frame in frames for line in frame.complaints if " in new rows" in line]
+    assert told == [("temp", n) for n in range(40) if n != 30]
+    assert len(said) == times
+
+
 def test_numbers_that_are_hours_or_one_time_of_day_are_refused_on_the_second_day_a_daemon_waited_sixty_rows(tmp_path):
     path = tmp_path / "a.csv"
     for lines in (

@@ -10,7 +10,6 @@ import pytest
 from sentinel.analysis.intake import read_files, sort
 from sentinel.domain.errors import DataError
 from sentinel.tables import TableOptions
-from tests.tables.test_misread import refusal
 
 
 def intake(folder: Path, text: str, *more: str, **options: object) -> set[str]:
@@ -46,11 +45,13 @@ def test_sites_that_take_turns_are_asked_about_their_times_do_not_repeat(tmp_pat
     rows = "".join(f"2021-06-{day:02d},{'AB'[day % 2]},{day}\n" for day in range(1, 30))
     for name in ("station", "site_no"):
         text = f"date,{name},ph\n" + (rows if name == "station" else rows.replace("A", "1").replace("B", "2"))
-        assert f"--by {name}" in refusal(tmp_path, text)
+        with pytest.raises(DataError, match=f"--by {name}"):
+            intake(tmp_path, text)
 
 
 def test_files_of_different_sites_are_no_one_table(tmp_path):
-    both = [of_sites("lake", site, site, later=True, rows=100) for site in ("peter", "paul")]
+    both = [of_sites("lake", site, "", later=True, rows=100).split(",,")[0][:-16] for site in ("peter", "paul")]
+    assert intake(tmp_path, both[0]) == {"temp"}
     with pytest.raises(DataError, match="--by lake"):
         intake(tmp_path, *both)
     assert intake(tmp_path, *both, by=("lake",)) == {"peter/temp", "paul/temp"}
@@ -60,6 +61,30 @@ def test_a_second_depth_below_the_first_rows_is_asked_about_where_times_repeat(t
     with pytest.raises(DataError, match="--by depth"):
         intake(tmp_path, of_sites("depth", "1", "2", later=False))
     assert intake(tmp_path, of_sites("depth", "1", "2", later=True)) == {"depth", "temp"}
+
+
+@pytest.mark.parametrize("name", ["snow_depth", "water_level", "humid"])
+def test_a_series_named_as_a_place_that_begins_late_is_one_a_single_repeated_time_had_it_refused(tmp_path, name):
+    start = datetime(2021, 9, 1, tzinfo=UTC)
+    hours = sorted([*range(1500), 1442])
+    rows = [f"{start + timedelta(hours=n):%Y-%m-%d %H:%M},{n % 7},{max(k - 1100, 0)}\n" for k, n in enumerate(hours)]
+    assert intake(tmp_path, f"time,temp,{name}\n{''.join(rows)}") == {"temp", name}
+
+
+@pytest.mark.parametrize("mark", ["NA", "n/a", "Paul", "PAUL "])
+@pytest.mark.parametrize("rows", [30, 1800])
+def test_a_missing_site_and_one_in_other_letters_are_no_second_site_they_were(tmp_path, mark, rows):
+    start = datetime(2021, 1, 1, tzinfo=UTC)
+    lines = [f"{start + timedelta(hours=n):%Y-%m-%d %H:%M},{'paul' if n % 20 else mark},{n % 7}\n" for n in range(rows)]
+    assert intake(tmp_path, f"date,station,temp\n{''.join(lines)}") == {"temp"}
+    with pytest.raises(DataError, match="--by station"):
+        intake(tmp_path, f"date,station,temp\n{''.join(lines).replace(f',{mark},', ',peter,')}")
+
+
+def test_files_of_other_series_may_be_of_other_sites_they_were_refused_as_one_series(tmp_path):
+    names = ("buoy", "shore")
+    buoy, shore = (of_sites("station", one, "", later=True, rows=50).split(",,")[0][:-16] for one in names)
+    assert intake(tmp_path, buoy, shore.replace("temp", "ph")) == {"temp", "ph"}
 
 
 def test_another_unit_below_the_first_rows_of_a_long_table_is_asked_about(tmp_path):
