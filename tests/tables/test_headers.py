@@ -135,3 +135,10 @@ def test_wavelengths_beside_the_times_are_names_not_years_that_stand_side_by_sid
             tmp_path / "a.csv",
             f"{name.replace(name[:4], 'lake')},{','.join(waves)}\n{rows.replace('2021-06-', 'lake ')}",
         )
+
+
+@pytest.mark.parametrize("place", ["43.1,-89.2,5", "1;2;3"])
+def test_a_place_between_blanks_that_holds_commas_of_its_own_does_not_separate_the_columns(tmp_path, place):
+    rows = "".join(f"2021-06-{day:02} {day} {place}\n" for day in range(1, 29))
+    found, _ = read(tmp_path / "a.txt", f"time temp pos\n{rows}")
+    assert found == {"temp": [*range(1, 29)]}

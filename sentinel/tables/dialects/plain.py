@@ -39,7 +39,11 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
         header = _find_header(fields)
         if header is None or is_number(fields[header][0]):
             continue
-        if separator == "whitespace" and 2 * sum(any(map(_holds_columns, row)) for row in fields) > len(fields):
+        if (
+            separator == "whitespace"
+            and best
+            and 2 * sum(any(map(_holds_columns, row)) for row in fields) > len(fields)
+        ):
             continue
         # Rows that go on as they begin, a header in the first line, then the most columns; at equals the earlier one.
         rank = not _goes_on(fields, header), header > 0, -len(fields[header])
