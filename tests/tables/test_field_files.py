@@ -214,9 +214,10 @@ def test_names_of_groups_above_the_names_are_not_the_names(tmp_path):
     assert values(table, "Temp (2)") == list(range(40, 64))
 
 
-def test_a_row_of_units_may_have_a_power_of_ten(tmp_path):
+@pytest.mark.parametrize("unit", ["10^6 sq km", "10^6/L", "10^6 / L"])
+def test_a_row_of_units_may_have_a_power_of_ten(tmp_path, unit):
     rows = "".join(f"2021, 06, {day:02d}, {day}\n" for day in range(1, 30))
-    table = read(tmp_path, f"Year, Month, Day, Extent\nYYYY, MM, DD, 10^6 sq km\n{rows}")
+    table = read(tmp_path, f"Year, Month, Day, Extent\nYYYY, MM, DD, {unit}\n{rows}")
     assert table.refusal is None
     assert values(table, "Extent") == list(range(1, 30))
 

@@ -17,7 +17,7 @@ _UNIT = re.compile(
     r"\W?[cmknµ]?[mgsVWlLKA][23²³]?(\s?[-/ ]?\s?\w{1,4}[-23²³]*)?"
 )
 """A unit, or what stands in its row above or below the times."""
-_POWER = re.compile(r"10(\^|\*\*)-?\d+\s*\w")
+_POWER = re.compile(r"10(\^|\*\*)-?\d+\s*/?\s*[^\W\d]")
 _GOES_ON = 0.8
 """Share of the rows behind the names that have as many fields."""
 """Lines from which a title above the names is told from a broken row below them."""
