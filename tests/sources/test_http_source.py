@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -17,13 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentinel.config import HttpSource
-from sentinel.domain.clock import Clock
 from sentinel.domain.errors import DataError
-from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame
-from sentinel.domain.states import SourceStatus
-from sentinel.runtime.contact import Contact
-from sentinel.runtime.inbox import Inbox
 from sentinel.sources import PullSource, SourceError, make_source
 from sentinel.sources.asking import TooMuchError
 from sentinel.sources.patience import RefusedError
@@ -355,23 +349,6 @@ def test_secrets_are_not_sent_to_another_host(server: Answering, tmp_path: Path,
         assert points(frames)[-1] == ("ph", NOW - 60, 7.0)
         assert server.headers[0]["Authorization"] == "Bearer s3cret"
         assert not {"Authorization", "X-Site"} & other.headers[0].keys()
-
-
-@pytest.mark.parametrize("status", [403, 404, 413, 503])
-def test_bug_a_signed_address_that_a_server_leads_to_was_shown_on_the_page_of_sources(
-    server: Answering, status: int
-) -> None:
-    with answering() as other:
-        said = b'<a href="HTTP://u:s3cret@x/y?k=\'s3cret">'
-        serve(other, said, status)
-        serve(server, b"", 302, Location=f"{other.url}/it's?X-Amz-Signature='s3cret s3cret'")
-        source, statuses = polled(server.url), dict[str, SourceStatus]()
-        contact = Contact(source, Inbox(1), statuses, Metrics(), Clock(), Event())
-        with pytest.raises((SourceError, DataError)) as caught:
-            source.fetch(None)
-        contact.fail(caught.value)
-    assert "s3cret" not in statuses["lake"].failure
-    assert f"{other.url}/it's?***: HTTP status {status}: <a href=\"HTTP://***@x/y?***" in statuses["lake"].failure
 
 
 def test_pages_that_never_end_are_refused(server: Answering) -> None:
