@@ -52,7 +52,7 @@ class Rows(NamedTuple):
     more: bool
     options: TableOptions
     said: tuple[str, ...] = ()
-    """What was recognised, when the file is read for the first time."""
+    """Lines for the log: the way the file is read, at its first time, and what changed in it since."""
     broken: tuple[str, ...] = ()
     """Pieces that their reader could not read, a line each."""
 

@@ -48,7 +48,7 @@ class _Place:
     """Position up to which an address has been read."""
 
     from_us: int
-    """Where a sweep begins."""
+    """The instant at which a sweep begins."""
     until_us: int | None = None
     """Up to where the present sweep has come; None = the next one begins."""
     newest_us: int | None = None

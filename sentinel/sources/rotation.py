@@ -41,7 +41,7 @@ class Found(NamedTuple):
     files: dict[str, Path]
     """Those that may hold unread rows, in the order in which they are to be read."""
     positions: dict[str, Position]
-    """How far they have been read; also of files that may still be written to."""
+    """The marks up to which they have been read; also of files that may still be written to."""
     bases: dict[str, str]
     """By name of a file: the name of its table before it was rotated."""
     lost: list[Lost]

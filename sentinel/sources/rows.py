@@ -22,7 +22,7 @@ FUTURE_US = 24 * 3_600 * MICROSECONDS
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none"))
 """Texts that mean: no value."""
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""What no name may have: it would break lines or steer the terminal where names are listed, or is half a character."""
+"""Characters that no name may have: they break lines or steer the terminal that lists names, or are half a one."""
 _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 _EPOCH, _US = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _UNITS = {"s": 10**6, "seconds": 10**6, "ms": 10**3, "milliseconds": 10**3, "us": 1, "microseconds": 1}

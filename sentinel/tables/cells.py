@@ -76,7 +76,7 @@ class TableOptions:
     missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "nan", "null")
     """Texts that mean no value; a number stands for every spelling of it, and `ph=99` is a mark of one column."""
     below_detection: str | None = None
-    """What `<0.5` means: `half` of the limit, the `limit`, or `missing`; None = it is not a number."""
+    """The meaning of `<0.5`: `half` of the limit, the `limit`, or `missing`; None = it is not a number."""
     trailing: tuple[str, ...] = ()
     """Marks behind a number that do not change it: `*` in `7.00*`."""
     flags: tuple[str, ...] = ()

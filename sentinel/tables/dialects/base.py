@@ -22,7 +22,7 @@ class Dialect:
 
     name: str
     what: str
-    """What it is, in a few words."""
+    """A description of the file in a few words."""
     recognise: Callable[[Sequence[str]], Patch | None]
     """Its first lines to the options that read it; None = it is of another kind. UnfinishedError: not told yet."""
     good: str = ""
