@@ -8,9 +8,9 @@ Without a pair all three stay as they are; a reset empties C and V first. `Z` is
 null: near standard normal there, positive above the threshold, negative below. It is NaN until `warm_up` valid pairs
 have come since the start or the last reset: *not ready* is not a number.
 
-The kernel walks over the ticks in order, and within a tick over runs of consecutive series that fit the first-level
-cache: arguments, tanh, recurrence and reading each as one flat loop. Nothing is re-associated, so a block may be cut
-anywhere, bitwise.
+The kernel walks over the ticks in order, and within a tick over runs of series. One loop of vector instructions takes
+the detectors of a series from the tanh to the reading: divisions and square roots then hide behind the rest. Nothing is
+re-associated, so a block may be cut anywhere, bitwise.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.activation import tanh
-from detectors.compiled import allocating
+from detectors.compiled import allocating, part
 from detectors.pairs import Pairs
 from detectors.tables import NullDetector
 
@@ -34,7 +34,7 @@ Flags = NDArray[np.bool_]
 Counts = NDArray[np.int64]
 
 _KEPT_FLOATS = 4_000_000
-_TILE = 64
+_RUN = 64
 _PER_THREAD = 65_536  # (tick, series) pairs below which a second thread costs more than it brings
 
 
@@ -161,73 +161,83 @@ def share_series(run: Callable[[int, int], None], series: int, ticks: int, threa
 
 
 @allocating
-def _advance(  # noqa: C901 - one flat loop per line of the recurrence, measured to be the fastest
+def _advance(
     past: Floats, present: Floats, valid: Flags, reset: Flags,
     cell: Floats, variance: Floats, count: Counts, readings: Floats, increments: Floats,
     w: float, kappa: float, slope: Floats, forget: Floats, warm_up: int, first: int, last: int,
 ) -> None:  # fmt: skip
-    # Flat views and long flat loops: short loops over detectors cost three times the arithmetic in them.
+    # A row is one series at one tick. A run of rows is of many series at one tick, or of many ticks of a lone series.
     ticks, series = past.shape
-    D = forget.shape[0]
-    size = _TILE * D
+    D, alone = forget.shape[0], series == 1
     past, present, valid, reset = past.reshape(-1), present.reshape(-1), valid.reshape(-1), reset.reshape(-1)
     cell, variance = cell.reshape(-1), variance.reshape(-1)
     readings, increments = readings.reshape(-1), increments.reshape(-1)
-    g = np.empty(_TILE)
-    gg, pp, cc, h, z = np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size)
-    slopes, all_valid, keep = np.empty(size), np.empty(size), np.empty(size)
-    for j in range(size):
-        slopes[j] = slope[j % D]
-        all_valid[j] = forget[j % D]
-    for t in range(ticks):
-        for start in range(first, last, _TILE):
-            # one run: consecutive series of one tick
-            length = min(_TILE, last - start)
-            origin = t * series + start
-            complete = True
-            for k in range(length):
-                ok = valid[origin + k]
-                complete = complete and ok
-                g[k] = 0.5 * w * past[origin + k] if ok else 0.0
-                if reset[origin + k]:
-                    count[start + k] = 0
-                    cell[(start + k) * D : (start + k + 1) * D] = 0.0
-                    variance[(start + k) * D : (start + k + 1) * D] = 0.0
-                if ok:
-                    count[start + k] += 1
-            for k in range(length):
-                g[k] = tanh(g[k])
-            for k in range(length):
-                ok = valid[origin + k]
-                gg[k * D : (k + 1) * D] = g[k]
-                pp[k * D : (k + 1) * D] = past[origin + k] if ok else 0.0
-                cc[k * D : (k + 1) * D] = kappa * present[origin + k] if ok else 0.0
-            f = all_valid
-            if not complete:
-                f = keep
-                for k in range(length):
-                    for j in range(D):
-                        keep[k * D + j] = forget[j] if valid[origin + k] else 1.0
-            c = cell[start * D : (start + length) * D]
-            v = variance[start * D : (start + length) * D]
-            for j in range(length * D):
-                h[j] = tanh(cc[j] - slopes[j] * pp[j])
-            for j in range(length * D):
-                s = gg[j] * h[j]
-                h[j] = s
-                new_c = f[j] * c[j] + s
-                new_v = f[j] * f[j] * v[j] + s * s
-                c[j] = new_c
-                v[j] = new_v
-                z[j] = new_c / math.sqrt(new_v)
-            for k in range(length):
-                if count[start + k] < warm_up:
-                    z[k * D : (k + 1) * D] = np.nan
-            # Loops: an assignment between slices takes two seconds to compile, for the words of its error alone.
-            reading = readings[origin * D : (origin + length) * D]
-            for j in range(length * D):
-                reading[j] = z[j]
-            if increments.shape[0] > 0:
-                increment = increments[origin * D : (origin + length) * D]
-                for j in range(length * D):
-                    increment[j] = h[j]
+    gate, before, now, ready = np.empty(_RUN), np.empty(_RUN), np.empty(_RUN), np.empty(_RUN, np.bool_)
+    unread, always = np.empty(_RUN * D), np.ones(D)
+    for t in range(1 if alone else ticks):
+        start, end = (0, ticks) if alone else (t * series + first, t * series + last)
+        while start < end:
+            n = 0
+            while n < min(_RUN, end - start):
+                row = start + n
+                k = 0 if alone else row - t * series
+                if reset[row]:
+                    if alone and n > 0:
+                        break  # the ticks before it come first
+                    count[k] = 0
+                    for j in range(k * D, (k + 1) * D):
+                        cell[j] = variance[j] = 0.0
+                ok = valid[row]
+                count[k] += ok
+                ready[n] = count[k] >= warm_up
+                gate[n] = 0.5 * w * past[row] if ok else 0.0
+                before[n] = past[row] if ok else 0.0
+                now[n] = kappa * present[row] if ok else 0.0
+                n += 1
+            for i in range(n):
+                gate[i] = tanh(gate[i])
+            own = 0 if alone else start - t * series
+            z = readings[start * D : (start + n) * D]
+            s = increments[start * D : (start + n) * D] if increments.shape[0] > 0 else unread
+            here, c, v = valid[start:], cell[own * D :], variance[own * D :]
+            if alone:
+                _along(n, here, gate, before, now, slope, forget, always, c, v, z, s)
+            else:
+                _across(n, here, gate, before, now, slope, forget, always, c, v, z, s)
+            for i in range(n):
+                if not ready[i]:
+                    for j in range(i * D, (i + 1) * D):
+                        z[j] = np.nan
+            start += n
+
+
+@part
+def _across(
+    n: int, valid: Flags, gate: Floats, before: Floats, now: Floats, slope: Floats, forget: Floats, always: Floats,
+    cell: Floats, variance: Floats, z: Floats, s: Floats,
+) -> None:  # fmt: skip
+    """Step `n` series by one tick; each has cells of its own."""
+    D = forget.shape[0]
+    for i in range(n):
+        at, f = i * D, forget if valid[i] else always
+        for j in range(D):
+            s[at + j] = gate[i] * tanh(now[i] - slope[j] * before[i])
+            cell[at + j] = f[j] * cell[at + j] + s[at + j]
+            variance[at + j] = f[j] * f[j] * variance[at + j] + s[at + j] * s[at + j]
+            z[at + j] = cell[at + j] / math.sqrt(variance[at + j])
+
+
+@part
+def _along(
+    n: int, valid: Flags, gate: Floats, before: Floats, now: Floats, slope: Floats, forget: Floats, always: Floats,
+    cell: Floats, variance: Floats, z: Floats, s: Floats,
+) -> None:  # fmt: skip
+    """Step the cells of one series by `n` ticks: the lines of `_across`, which cannot be shared and stay fast."""
+    D = forget.shape[0]
+    for i in range(n):
+        at, f = i * D, forget if valid[i] else always
+        for j in range(D):
+            s[at + j] = gate[i] * tanh(now[i] - slope[j] * before[i])
+            cell[j] = f[j] * cell[j] + s[at + j]
+            variance[j] = f[j] * f[j] * variance[j] + s[at + j] * s[at + j]
+            z[at + j] = cell[j] / math.sqrt(variance[j])

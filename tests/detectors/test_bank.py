@@ -36,7 +36,7 @@ def test_a_block_cut_anywhere_gives_the_same_bits(seed: int, cuts: list[int]) ->
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 2**32), st.permutations(range(10)), st.integers(1, 10))
 def test_other_series_beside_it_and_their_order_do_not_matter(seed: int, order: list[int], kept: int) -> None:
-    pairs, chosen = stream(60, 10, seed), np.array(order[:kept])
+    pairs, chosen = stream(150, 10, seed), np.array(order[:kept])
     _, readings, _ = BANK.advance(BANK.init(10), pairs)
     _, picked, _ = BANK.advance(BANK.init(kept), pairs.columns(chosen))
     assert picked.tobytes() == np.ascontiguousarray(readings[:, chosen]).tobytes()
