@@ -69,6 +69,8 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+_Path: TypeAlias = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$", max_length=253)]
+"""Empty, or a path that begins with / and does not end with it."""
 _HostName: TypeAlias = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$|^[0-9A-Fa-f:]+$", max_length=253)
 ]
@@ -119,6 +121,8 @@ class WebSettings(Part):
 
     listen: Annotated[str, AfterValidator(lambda text: _split_address(text) and text)] = "127.0.0.1:9814"
     """host:port; port 0 = any free one."""
+    path: _Path = ""
+    """Path before every address, as a proxy that passes one path on to the daemon needs it, such as /sentinel."""
     config_file: NamedPath | None = None
     """TLS, users and headers, in a file as exporters of Prometheus have; null = neither TLS nor users."""
     hosts: tuple[_HostName, ...] = ()

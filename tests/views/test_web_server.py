@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import socket
 import threading
 import time
@@ -179,3 +181,29 @@ def test_few_pages_listen_at_a_time_and_one_that_leaves_makes_room(monkeypatch, 
             assert answer.status_code == 200
     finally:
         server.stop()
+
+
+def test_under_a_path_every_link_leads_to_a_page_whether_a_proxy_leaves_the_path_on_or_takes_it_off(daemon) -> None:
+    web = WebSettings(listen="127.0.0.1:0", path="/eco/sentinel")
+    server = WebServer(create_app(daemon.access(), ManualClock(daemon.snapshot.taken_us), web), web)
+    server.start()
+    with httpx.Client(base_url=server.address, verify=False) as client:
+        waiting, seen = ["/eco/sentinel", *(f"/eco/sentinel/{page}" for page in ("alarms", "sources", "nope"))], set()
+        answered = 0
+        while waiting:
+            address = waiting.pop()
+            seen.add(address)
+            answer = client.get(address)
+            off = client.get(address.removeprefix("/eco/sentinel") or "/")
+            assert off.status_code == answer.status_code
+            answered += answer.status_code == 200
+            if "html" in answer.headers["content-type"]:
+                assert off.text == answer.text
+                links = re.findall(r'(?:href|src|action|data-source)="([^"#]+)"', answer.text)
+                assert all(link.startswith("/eco/sentinel/") for link in links)
+                assert 'data-root="/eco/sentinel"' in answer.text
+                found = {html.unescape(link) for link in links if "/download/" not in link}
+                waiting += found - seen - set(waiting)
+        assert answered > 20
+        assert client.get("/eco/sentinels").status_code == 404
+    server.stop()

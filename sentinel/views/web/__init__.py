@@ -74,6 +74,19 @@ class _SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
+class _UnderPath:
+    """Serves the application under a path, too; a proxy may take the path off or leave it on."""
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        self._app, self._path = app, path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        pages.ROOT.set(self._path)
+        if scope["type"] == "http" and f"{scope['path']}/".startswith(f"{self._path}/"):
+            scope = {**scope, "path": scope["path"].removeprefix(self._path) or "/"}
+        await self._app(scope, receive, send)
+
+
 class _UntilItEnds:
     """Answers everything but the probes with 503 once the daemon was told to end."""
 
@@ -210,6 +223,7 @@ def create_app(
         ],
         middleware=[
             Middleware(_SecurityHeaders, guard=guard),
+            Middleware(_UnderPath, path=settings.path),
             Middleware(_UntilItEnds, is_ending=access.is_ending),
             Middleware(AllowedHosts, settings=settings),
             *([] if guard is None else [Middleware(Guarded, guard=guard, has_token=_tokens_of(pushes))]),

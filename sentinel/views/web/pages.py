@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from hashlib import sha256
 from math import atanh, isnan
@@ -252,12 +253,16 @@ def _stamp(name: str) -> str:
     return f"/static/{name}?{sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
 
 
+ROOT: ContextVar[str] = ContextVar("root", default="")
+"""Path before every address of the pages, of the request that is being answered (`web.path`)."""
+
 _environment = Environment(
     loader=PackageLoader("sentinel.views.web"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     autoescape=select_autoescape(default=True, default_for_string=True),
 )  # fmt: skip
 _environment.globals |= {
     "version": __version__,
+    "root": ROOT.get,
     "css": _stamp("page.css"),
     "chart_css": _stamp("uplot/uPlot.min.css"),
     "script": _stamp("page.js"),

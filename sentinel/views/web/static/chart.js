@@ -34,7 +34,7 @@ export class Chart {
     const address = this.figure.dataset.source;
     const data = await fetchHistory(address);
     if (!data || this.figure.dataset.source !== address) return;
-    const other = this.small || !data.counterpart ? null : await fetchHistory(`/api/v1/spectrogram/${data.counterpart.split("/").map(encodeURIComponent).join("/")}`);
+    const other = this.small || !data.counterpart ? null : await fetchHistory(`${document.documentElement.dataset.root}/api/v1/spectrogram/${data.counterpart.split("/").map(encodeURIComponent).join("/")}`);
     if (!force && this.data === data && this.other === other && this.width === this.plot.clientWidth) return;
     Object.assign(this, { data, other });
     this.draw();

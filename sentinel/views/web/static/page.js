@@ -62,7 +62,7 @@ async function refresh() {
 let told = false; // there is something new
 let listens = false;
 function listen() {
-  const stream = new EventSource("/api/v1/stream");
+  const stream = new EventSource(`${document.documentElement.dataset.root}/api/v1/stream`);
   stream.onmessage = () => { told = listens = true; };
   stream.onerror = () => {
     listens = false;
