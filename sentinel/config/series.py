@@ -149,6 +149,14 @@ class SeriesSettings(Part):
         before, _, after = self.match.partition("*")
         return self.counterpart.replace("*", name[len(before) : len(name) - len(after)])
 
+    def may_have_counterpart(self, name: str) -> bool:
+        """True if `name` is that of the counterpart of a series which the entry may match."""
+        given, labels = read_key(self.counterpart or "")
+        if labels and not given:
+            return labels.items() <= read_key(name)[1].items()
+        before, star, after = (self.counterpart or "").partition("*")
+        return name.startswith(before) and name[len(before) :].endswith(after) if star else name == self.counterpart
+
 
 class BankSettings(Part):
     """A bank of detectors: how long it remembers, and on which thresholds it reads."""

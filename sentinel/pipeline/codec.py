@@ -67,7 +67,7 @@ def to_arrays(state: PipelineState) -> tuple[Arrays, dict[str, Any]]:
         arrays |= flatten(members, f"cohort/{i}/")
     arrays |= _waiting_arrays(state.waiting)
     arrays |= {f"comparisons/{name}": getattr(state.comparisons, name) for name in _COMPARISONS}
-    for part in ("targets", "counterparts"):
+    for part in ("targets", "counterparts", *(["early"] if state.comparisons.early.tick.size else [])):
         arrays |= flatten(getattr(state.comparisons, part), f"comparisons/{part}/")
     header = {
         "format": FORMAT, "names": list(state.names), "sources": list(state.sources),
@@ -134,7 +134,8 @@ def digest(members: CohortState, row: int) -> str:
 def _build(pipeline: Pipeline, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any]) -> PipelineState:
     entries = missing_ticks(0)
     own, target, counterpart = (arrays[f"comparisons/{name}"] for name in _COMPARISONS)
-    waits = [_read_waiting(entries, arrays, f"comparisons/{part}/") for part in ("targets", "counterparts")]
+    parts = ("targets", "counterparts", *(["early"] if "comparisons/early/tick" in arrays else []))
+    waits = [_read_waiting(entries, arrays, f"comparisons/{part}/") for part in parts]
     comparisons = Comparisons(own, target, counterpart, tuple(header["counterparts"]), *waits)
     names = tuple(header["names"])
     plans = SeriesPlans(pipeline.plans, names, comparisons.target_of(len(names)))

@@ -63,7 +63,11 @@ def cut(state: PipelineState, series: Ints) -> PipelineState:
             cohorts.append(take_series(members, rows[np.argsort(members.series[rows])]))
     mine, both = np.isin(state.comparisons.own, series), state.comparisons
     left = {i: waiting for i, waiting in state.waiting.items() if i in series}
-    comparisons = replace(both, targets=_pick(both.targets, mine), counterparts=_pick(both.counterparts, mine))
+    here = np.isin(np.arange(len(state.names)), series)
+    comparisons = replace(
+        both, targets=_pick(both.targets, mine), counterparts=_pick(both.counterparts, mine),
+        early=_pick(both.early, here),
+    )  # fmt: skip
     return replace(state, waiting=left, comparisons=comparisons).with_cohorts(keys, cohorts)
 
 
@@ -85,10 +89,12 @@ def graft(pipeline: Pipeline, state: PipelineState, part: PipelineState) -> Graf
             cohorts[at] = take_series(concat_series([cohorts[at], coming]), order)
     waiting = {i: part.waiting.get(i, kept) for i, kept in state.waiting.items()}
     both, other = state.comparisons, part.comparisons
-    mine = ((part.cohort_of >= 0) & (state.cohort_of >= 0))[both.own]
+    moved = (part.cohort_of >= 0) & (state.cohort_of >= 0)
+    mine = moved[both.own]
     comparisons = replace(
         both, targets=arrays.concat([_pick(both.targets, ~mine), _pick(other.targets, mine)]),
         counterparts=arrays.concat([_pick(both.counterparts, ~mine), _pick(other.counterparts, mine)]),
+        early=arrays.concat([_pick(both.early, ~moved), _pick(other.early, moved)]),
     )  # fmt: skip
     ended.sort(key=lambda event: (event.time_us, event.series, event.rule, event.label))
     after = replace(state, cohorts=tuple(cohorts), waiting=waiting, comparisons=comparisons)

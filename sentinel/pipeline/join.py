@@ -74,6 +74,9 @@ class Comparisons:
     counterpart_names: tuple[str, ...] = ()
     targets: Waiting = field(default_factory=lambda: missing_ticks(0))
     counterparts: Waiting = field(default_factory=lambda: missing_ticks(0))
+    early: Waiting = field(default_factory=lambda: missing_ticks(0))
+    """Ticks of series that may be the counterpart of one that has not appeared; in the place of a comparison stands
+    the id of the series."""
 
     def __len__(self) -> int:
         """Count the comparisons."""
@@ -84,10 +87,15 @@ class Comparisons:
 
         `counterpart` has the ids of the counterparts of old and new ones, -1 while one has not appeared.
         """
+        came = [
+            mine._replace(comparison=np.full(mine.tick.size, at))
+            for at, series in enumerate(counterpart[len(self) :].tolist() if self.early.tick.size else (), len(self))
+            if (mine := take(self.early, self.early.comparison == series)).tick.size
+        ]
         return replace(
             self, own=np.append(self.own, np.array(own, np.int64)),
             target=np.append(self.target, np.array(target, np.int64)), counterpart=counterpart,
-            counterpart_names=(*self.counterpart_names, *names),
+            counterpart_names=(*self.counterpart_names, *names), counterparts=concat([self.counterparts, *came]),
         )  # fmt: skip
 
     def target_of(self, series: int) -> Ints:
@@ -105,7 +113,9 @@ class Comparisons:
         )
         own, target, counterpart = (number[ids[kept]] for ids in (self.own, self.target, self.counterpart))
         names = tuple(name for name, stays in zip(self.counterpart_names, kept, strict=True) if stays)
-        return Comparisons(own, target, counterpart, names, targets, counterparts)
+        early = self.early._replace(comparison=number[self.early.comparison])
+        early = take(early, early.comparison >= 0)
+        return Comparisons(own, target, counterpart, names, targets, counterparts, early)
 
     def forget_waiting(self, series: Sequence[int]) -> Comparisons:
         """Drop the ticks that wait for these series: they start afresh."""
@@ -113,6 +123,7 @@ class Comparisons:
         return replace(
             self, targets=take(self.targets, ~moved[self.targets.comparison]),
             counterparts=take(self.counterparts, ~moved[self.counterparts.comparison]),
+            early=take(self.early, ~np.isin(self.early.comparison, series)),
         )  # fmt: skip
 
 
@@ -121,10 +132,20 @@ class Closed(NamedTuple):
 
     targets: list[Waiting]
     counterparts: list[Waiting]
+    early: list[Waiting]
 
-    def add(self, state: Comparisons, plan: Plan, members: CohortState, stepped: SteppedBlock, series: int) -> None:
-        """Add those of a block; `members` is the cohort after it, `series` the number of all series."""
+    def add(
+        self, state: Comparisons, plan: Plan, members: CohortState, stepped: SteppedBlock, series: int,
+        may_be_counterparts: Flags | None,
+    ) -> None:  # fmt: skip
+        """Add those of a block; `members` is the cohort after it, `series` the number of all series.
+
+        Those of series that `may_be_counterparts` of further ones, by id, are also kept for these.
+        """
         ids = members.series[stepped.block.rows]
+        if may_be_counterparts is not None:
+            columns = np.flatnonzero(may_be_counterparts[ids])
+            self.early.append(_make_entries(ids[columns], columns, plan, members, stepped))
         column = np.full(series + 1, -1, np.int64)  # the last one is for counterparts that have not appeared
         column[ids] = np.arange(ids.size)
         for found, whose in ((self.targets, state.target), (self.counterparts, state.counterpart)):
@@ -157,6 +178,13 @@ def step(
         cohorts[at], stepped = stages[at].step(cohorts[at], block, took)
         observe(at, cohorts[at], stepped)
     return after
+
+
+def keep_early(state: Comparisons, closed: Closed, where: Positions, *, may_come: bool) -> Comparisons:
+    """Keep the last ticks of counterparts of series that have not appeared, as long as they may come."""
+    early = concat([state.early, *closed.early]) if may_come else missing_ticks(0)
+    recent = early.tick >= (where.next_tick - where.patience)[early.comparison]
+    return replace(state, early=take(early, recent))
 
 
 def count_waiting(state: Comparisons, where: Positions) -> Ints:

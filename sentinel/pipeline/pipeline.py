@@ -18,7 +18,7 @@ import numpy as np
 from sentinel.config import Settings, identity
 from sentinel.domain.gates import GateEvent
 from sentinel.pipeline import join, sites
-from sentinel.pipeline.arrays import Floats, Ints
+from sentinel.pipeline.arrays import Flags, Floats, Ints
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.gates import Gates, Passages, declare, note_held
 from sentinel.pipeline.grid import NEVER
@@ -55,6 +55,8 @@ class Pipeline:
         self.plans = Plans(settings)
         self._events = tuple(event.to_event() for event in settings.events)
         self._gates: tuple[tuple[GateEvent, ...], Gates] | None = None
+        self._counterparts = [entry for entry in settings.series if entry.counterpart is not None]
+        self._found_counterparts: tuple[tuple[str, ...], Flags] = (), np.zeros(0, bool)
 
     def cohort(self, plan: Plan) -> Cohort:
         """Return the stages for a plan."""
@@ -82,7 +84,7 @@ class Pipeline:
         if gates:
             batch, held = gates.sort_out(state, batch)
         state, batch = self._release(state, batch, ended=ended)
-        result, closed, cohorts = ResultBuilder(state, rows), join.Closed([], []), list(state.cohorts)
+        result, closed, cohorts = ResultBuilder(state, rows), join.Closed([], [], []), list(state.cohorts)
         result.add_held(held.series)
 
         def passages(members: CohortState) -> Passages | None:
@@ -94,6 +96,7 @@ class Pipeline:
             if observer is not None:
                 observer(state, key, members, stepped)
 
+        early = self._may_be_counterparts(state)
         for at, mine, watermark_us in _divide_by_cohort(state, batch, held, ended):
             cohort = self.cohort(state.keys[at][0])
             start = perf_counter()
@@ -109,11 +112,12 @@ class Pipeline:
             for block in blocks:
                 cohorts[at], stepped = cohort.step(cohorts[at], block, self._took)
                 observe(at, cohorts[at], stepped)
-                if len(state.comparisons):
-                    closed.add(state.comparisons, cohort.plan, cohorts[at], stepped, len(state.names))
+                if len(state.comparisons) or early is not None:
+                    closed.add(state.comparisons, cohort.plan, cohorts[at], stepped, len(state.names), early)
         comparisons = state.comparisons
-        if len(comparisons):
+        if len(comparisons) or early is not None or comparisons.early.tick.size:
             where = self.positions(replace(state, cohorts=tuple(cohorts)))
+            comparisons = join.keep_early(comparisons, closed, where, may_come=early is not None)
             comparisons = join.step(
                 comparisons, self._stages(state), cohorts, closed, where, observe, self._took,
                 ended=ended, area=self._area, cut_every=self._cut_every, passages=passages,
@@ -176,12 +180,30 @@ class Pipeline:
 
     def positions(self, state: PipelineState) -> Positions:
         """Find where every series is on its grid."""
+        watermark_us = state.watermarks_us[state.source_of]
+        return find_positions(self._stages(state), state.cohorts, watermark_us, self._common_watermark_us(state))
+
+    def _common_watermark_us(self, state: PipelineState) -> int:
+        """Give the time up to which all sources have told everything; `NEVER` until each has."""
         expected = {identity(source) for source in self.settings.sources}
         all_known = bool(expected) and expected <= set(state.sources)
         # A source that was taken out of the settings tells nothing more. NEVER is the least of all.
         watermarks_us = dict(zip(state.sources, state.watermarks_us.tolist(), strict=True))
-        common_us = min(watermarks_us[name] for name in expected) if all_known else NEVER
-        return find_positions(self._stages(state), state.cohorts, state.watermarks_us[state.source_of], common_us)
+        return min(watermarks_us[name] for name in expected) if all_known else NEVER
+
+    def _may_be_counterparts(self, state: PipelineState) -> Flags | None:
+        """Tell which series, by id, may be counterparts of others that have not appeared.
+
+        None where there are no counterparts, and once each source has told what it had: what appears then is new.
+        """
+        wanted = self._counterparts
+        if not wanted or self._common_watermark_us(state) != NEVER:
+            return None
+        names, found = self._found_counterparts
+        if names is not state.names:
+            found = np.array([any(entry.may_have_counterpart(name) for entry in wanted) for name in state.names], bool)
+            self._found_counterparts = state.names, found
+        return found if found.any() else None
 
     def with_sites(self, state: PipelineState, result: Result) -> tuple[PipelineState, Result]:
         """Let the alarms of the result move the sites; a site that is no longer in the settings is forgotten."""

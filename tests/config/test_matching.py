@@ -49,6 +49,19 @@ def test_a_counterpart_may_be_named_by_the_labels_in_which_it_differs() -> None:
     assert settings.counterpart_for('ph{lake="paul"}') is None
 
 
+@given(
+    st.sampled_from([("peter/*", "paul/*"), ("p*", "q*r"), ("p*", "control"), ({"site": "n*"}, {"site": "south"})]),
+    st.sampled_from(["peter/ph", "p", "pr", 'ph{lake="a",site="north"}', 'ph{site="south"}', "x"]),
+)  # fmt: skip
+def test_a_counterpart_is_known_as_one_before_its_target_comes(both, name) -> None:
+    match, counterpart = both
+    settings = Settings(series=[{"match": match, "counterpart": counterpart}])
+    entry, other = settings.series[0], settings.counterpart_for(name)
+    if other is not None:
+        assert entry.may_have_counterpart(other)
+    assert not entry.may_have_counterpart("another")
+
+
 def test_a_comparison_has_the_labels_of_its_target() -> None:
     both = comparison_name('ph{lake="peter"}', 'ph{lake="paul"}')
     assert compared_names(both) == ('ph{lake="peter"}', 'ph{lake="paul"}')
