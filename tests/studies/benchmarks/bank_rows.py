@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from timing import Row, duration, turns
 
 from detectors.bank import Bank
@@ -54,6 +57,32 @@ def beside_tanh(shape: Shape, repeats: int) -> Row:
         f"torch.tanh on {numbers.numel():,} float64: {duration(float(np.median(measured.peer)))}",
         measured.ratio(),
         required=shape.required,
+    )
+
+
+@numba.njit(error_model="numpy")
+def _divide(first: NDArray[np.float64], second: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Two divisions and a square root for each number of `out`, again and again in the first-level cache."""
+    for start in range(0, out.size, first.size):
+        for j in range(min(first.size, out.size - start)):
+            out[start + j] = first[j] / second[j] + second[j] / math.sqrt(first[j])
+
+
+def beside_divisions(shape: Shape, repeats: int) -> Row:
+    """A block through the bank; the peer does the divisions and the square root of its readings, and nothing else.
+
+    One division is that of tanh, the others make a reading of a pair difference and its variance.
+    """
+    bank, pairs = _bank(), _pairs(shape.ticks, shape.series)
+    state = bank.init(shape.series)
+    first, second = np.random.default_rng(1).uniform(0.1, 0.9, (2, 1_024))
+    out = np.empty(shape.ticks * shape.series * DETECTORS)
+    measured = turns(lambda: bank.read(state, pairs), lambda: _divide(first, second, out), repeats)
+    return Row(
+        f"{shape.what}, beside its divisions and square roots alone",
+        f"bank: {duration(float(np.median(measured.ours)))}",
+        f"the same divisions and square roots: {duration(float(np.median(measured.peer)))}",
+        measured.ratio(),
     )
 
 
