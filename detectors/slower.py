@@ -108,8 +108,9 @@ class Slower:
         self._lanes, self._window, self._threads = lanes, window, threads
 
     def init(self, series: int) -> SlowerState:
-        """Nothing seen."""
-        lanes, rules, sizes = (series, self._lanes), self._lines.size, SIZES
+        """Nothing seen; without rules no lane is followed, and there is no room for any."""
+        rules, sizes = self._lines.size, SIZES
+        lanes = (series, self._lanes if rules else 0)
         each = (*lanes, sizes)
         excursion = blank("excursion", each)
         new = as_record("excursion", excursion)
@@ -177,10 +178,11 @@ class Slower:
     def carry_over(self, state: SlowerState, kept: Sequence[tuple[int, int]]) -> SlowerState:
         """Fill a new state with what a state of other rules knows of the rules that are in both (now, then).
 
-        Baselines are kept too; if there were no rules before, nothing was watched and all starts afresh.
+        Baselines are kept too; if there were no rules before, nothing was watched and all starts afresh; if there are
+        none now, nothing is kept.
         """
         fresh = self.init(len(state.open))
-        if not state.open.shape[1]:
+        if not (state.open.shape[1] and fresh.open.shape[1]):
             return fresh
         now, then = [pair[0] for pair in kept], [pair[1] for pair in kept]
         for name in _BY_RULE:

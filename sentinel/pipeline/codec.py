@@ -206,15 +206,19 @@ def _fit(cohort: Cohort, arrays: Mapping[str, NDArray[Any]]) -> CohortState:
         raise ValueError(f"{', '.join(sorted(removed))} came, {', '.join(sorted(added))} is needed")
     for name, pattern in found.items():
         if name in arrays:
-            array, rows = _widen(name, arrays[name], pattern), slice(1 if name.startswith("grid/pending") else 0, None)
+            array = _fit_array(name, arrays[name], pattern)
+            rows = slice(1 if name.startswith("grid/pending") else 0, None)
             if (array.dtype, array.shape[rows]) != (pattern.dtype, pattern.shape[rows]):
                 raise ValueError(f"{name} of {array.dtype} {array.shape}; {pattern.dtype} {pattern.shape} is needed")
             found[name] = array
     return unflatten(fresh, found)
 
 
-def _widen(name: str, array: NDArray[Any], pattern: NDArray[Any]) -> NDArray[Any]:
-    """Give the far values of a state that had fewer columns those that have come since."""
+def _fit_array(name: str, array: NDArray[Any], pattern: NDArray[Any]) -> NDArray[Any]:
+    """Give the far values of a state that had fewer columns those that have come since; where no rule is of kind
+    slower leave out what was kept for one."""
+    if name.startswith("slower/") and not pattern.size:
+        return pattern
     if name != "conditioner/far" or not array.shape[1] < pattern.shape[1]:
         return array
     return np.concatenate([array, pattern[:, array.shape[1] :]], axis=1)

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.slower import Slower
 from detectors.spread import FIRST
 from sentinel.config import BankSettings, Settings
 from sentinel.domain.errors import StateError
+from sentinel.pipeline.arrays import flatten
 from sentinel.pipeline.codec import FORMAT, UnreadableState, digest, from_arrays, to_arrays
 from sentinel.pipeline.cohort import CohortState, SteppedBlock
 from sentinel.pipeline.fills import LEFT_OUT, values_left_out
@@ -163,6 +165,19 @@ def test_a_state_whose_baseline_of_the_spread_was_full_as_soon_as_it_was_given_g
     assert (later.points >= found.cohorts[0].spread.points + 50).all()
     assert later.held.tolist() == [given_from] * 2
     assert later.numbers[:, FIRST].tolist() == found.cohorts[0].spread.numbers[:, FIRST].tolist()
+
+
+def test_a_state_that_kept_room_for_rules_of_kind_slower_where_there_are_none_is_read_and_loses_it() -> None:
+    state = seen(hourly(**BASE), series=2)
+    arrays, header = to_arrays(state)
+    before = flatten(Slower([0.5]).init(2), "cohort/0/slower/")
+    with_room = {name: array for name, array in before.items() if not arrays[name].size and array[0].size > 1}
+    assert sum(array[0].nbytes for array in with_room.values()) > 3_000
+    found = from_arrays(Pipeline(hourly(**BASE)), arrays | with_room, header)
+    assert {name: array.shape for name, array in to_arrays(found)[0].items()} == {
+        name: array.shape for name, array in arrays.items()
+    }
+    assert by_series(found) == by_series(state)
 
 
 def test_a_state_that_does_not_fit_is_to_be_replayed_and_is_no_crash() -> None:
