@@ -7,6 +7,7 @@ that is removed. Kernels are compiled before, and nothing that writes the files 
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
@@ -34,6 +35,7 @@ from sentinel.journal import Journal
 from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.kernels import Needs, compile_kernels
+from sentinel.runtime.memory import give_back
 from sentinel.sources.csv import Files
 from sentinel.views.prometheus import Exposition
 from sentinel.views.web.pages import Access, Query, fleet
@@ -180,6 +182,7 @@ def _copy(size: int, folder: Path) -> None:
 
 def measure(series: int, form: str, rule: str, ticks: int) -> dict[str, float]:
     """Measure one case; by key of `ROWS`."""
+    give_back()  # as the daemon does
     rules: dict[str, Any] = {"alarms": [{"threshold": 0.8, "alpha": 1e-5}]} if rule == "lag1" else {}
     compile_kernels(Needs(evidence=rule == "lag1", comparisons=False, checks=False))
     with tempfile.TemporaryDirectory(prefix="sentinel-load-") as name:
@@ -221,6 +224,8 @@ def measure(series: int, form: str, rule: str, ticks: int) -> dict[str, float]:
             files.grow(1)
             rig.take_in()
         rig.journal.close()
+        del rig.engine
+        gc.collect()  # as after a real end there is nothing of it in memory
         wall = perf_counter()
         rig.open()
         found["restart"] = perf_counter() - wall
