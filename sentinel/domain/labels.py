@@ -62,12 +62,16 @@ def pattern_of(written: str | Mapping[str, str]) -> str:
     return write_key(name, labels) if labels else name + _ANY_LABELS
 
 
-@lru_cache(maxsize=1 << 16)
 def read_key(key: str) -> Identity:
     """Read name and labels of a key; a text that does not end in labels as `write_key` writes them is a name."""
+    return _read_labelled(key) if key.endswith('"}') else Identity(key)
+
+
+@lru_cache(maxsize=1 << 16)
+def _read_labelled(key: str) -> Identity:
     # No longer end of a text can be labels too: its quotes would be those of the shorter one, opened and closed in
     # each other's place, and the last one would stay open.
-    found = _LABELS.search(key) if key.endswith('"}') else None
+    found = _LABELS.search(key)
     if found is None:
         return Identity(key)
     labels = {_unquote(label): _unquote(value) for label, value in _PAIR.findall(found[0])}

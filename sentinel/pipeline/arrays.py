@@ -42,6 +42,12 @@ def put(table: Table, rows: Ints, taken: Table, part: Table) -> Table:
     return _like(table, columns)
 
 
+def without(table: Table, *names: str) -> Table:
+    """The same table but for these columns, in whose places is None."""
+    found: Table = table._replace(**dict.fromkeys(names))  # type: ignore[attr-defined]
+    return found
+
+
 def concat(tables: Sequence[Table]) -> Table:
     """Put tables with the same columns one behind the other; one alone is itself."""
     if len(tables) == 1:

@@ -87,6 +87,21 @@ _STEPPED = CohortState._fields[2:]
 READ_ONLY = ("last", "estimates", "skewness")
 """Parts that readers see and no verdict rests on; a digest leaves them out."""
 
+_UNREAD_OF_SLOWER = (
+    "scales", "lag1", "excursion", "block", "queue", "variance", "sides", "wealth", "money", "fleet", "fleet_money",
+)  # fmt: skip
+
+
+def for_readers(members: CohortState) -> CohortState:
+    """Leave out what no reader looks at, which is most of it: who does finds None there."""
+    conditioner, without = members.conditioner, arrays.without
+    if isinstance(conditioner, ConditionerState):
+        conditioner = without(conditioner, "start", "start_tick")
+    return without(members, "fading", "lattice", "spread", "skewness")._replace(
+        conditioner=conditioner, bank=without(members.bank, "cell", "variance"),
+        slower=without(members.slower, *_UNREAD_OF_SLOWER),
+    )  # fmt: skip
+
 
 def take_series(members: CohortState, rows: Ints) -> CohortState:
     """Copy these rows, by position; all rows in order are the cohort itself."""

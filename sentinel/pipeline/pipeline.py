@@ -74,7 +74,7 @@ class Pipeline:
     ) -> tuple[PipelineState, Result]:  # fmt: skip
         """Take in a batch: register new series, run each cohort, then the comparisons, then the sites.
 
-        Once the input has `ended` everything open is closed.
+        Once the input has `ended` everything open is closed. The state is not modified, unless it is one `to_use_up`.
         """
         state = recall(self.settings, note_watermark(register(self.settings, state, batch), batch), batch)
         batch = replace(batch, series=state.ids[batch.series])
@@ -84,7 +84,8 @@ class Pipeline:
         if gates:
             batch, held = gates.sort_out(state, batch)
         state, batch = self._release(state, batch, ended=ended)
-        result, closed, cohorts = ResultBuilder(state, rows), join.Closed([], [], []), list(state.cohorts)
+        result, closed = ResultBuilder(state, rows), join.Closed([], [], [])
+        cohorts = state.cohorts if isinstance(state.cohorts, list) else list(state.cohorts)
         result.add_held(held.series)
 
         def passages(members: CohortState) -> Passages | None:

@@ -55,7 +55,7 @@ class Snapshot:
         watermarks: Mapping[str, int] | None = None, history: History | None = None,
     ) -> None:  # fmt: skip
         self.taken_us = taken_us
-        self._pipeline, self._state, self._history = pipeline, state, history
+        self._pipeline, self._state, self._history = pipeline, state.for_readers(), history
         self._watermarks = dict(watermarks or {})
 
     def __len__(self) -> int:

@@ -14,7 +14,7 @@ from sentinel.domain.labels import comparison_name
 from sentinel.domain.renaming import Renamed, present_names
 from sentinel.pipeline import sites
 from sentinel.pipeline.arrays import Floats, Ints
-from sentinel.pipeline.cohort import LARGEST, CohortState, concat_series, take_series
+from sentinel.pipeline.cohort import LARGEST, CohortState, concat_series, for_readers, take_series
 from sentinel.pipeline.grid import NEVER
 from sentinel.pipeline.join import NO_INTS, Comparisons
 from sentinel.pipeline.plan import Plan
@@ -75,7 +75,7 @@ class PipelineState:
     row_of: Ints = field(default_factory=lambda: NO_INTS)
     """Row of each series in its cohort; -1 while it has none."""
     keys: tuple[CohortKey, ...] = ()
-    cohorts: tuple[CohortState, ...] = ()
+    cohorts: Sequence[CohortState] = ()
     waiting: Mapping[int, tuple[Ints, Floats]] = field(default_factory=dict)
     """Times and values of the series whose cadence is not known yet, by id."""
     ids: Ints = field(default_factory=lambda: NO_INTS)
@@ -97,6 +97,17 @@ class PipelineState:
         for at, members in enumerate(cohorts):
             cohort_of[members.series], row_of[members.series] = at, np.arange(members.series.size)
         return replace(self, keys=tuple(keys), cohorts=tuple(cohorts), cohort_of=cohort_of, row_of=row_of)
+
+    def to_use_up(self) -> PipelineState:
+        """Give this state for one call of the pipeline, which lets go of each cohort as soon as the next one is there.
+
+        Where nobody else holds this state, no more than one cohort is in memory twice.
+        """
+        return replace(self, cohorts=list(self.cohorts))
+
+    def for_readers(self) -> PipelineState:
+        """Give this state without what no reader looks at: most of it goes while somebody still holds this."""
+        return replace(self, cohorts=tuple(map(for_readers, self.cohorts)))
 
     def newest_us(self) -> dict[str, int]:
         """Give the newest event time of each source that has brought a series, by its id."""

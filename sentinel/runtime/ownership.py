@@ -36,7 +36,8 @@ class Ownership:
         self._owner: dict[str, str] = {}
         self._at_start: frozenset[str] | None = None
         """Series that were known when the daemon started."""
-        self._state: PipelineState | None = None
+        self._followed: tuple[object, object] = None, None
+        """Names and sources of the series then; no more of the state, which is large."""
 
     def expect(self, claims: Mapping[str, Claim]) -> None:
         """Note what was seen of the sources before they were started."""
@@ -44,8 +45,9 @@ class Ownership:
 
     def follow(self, state: PipelineState) -> None:
         """Bring the owners up to date with a state."""
-        former, self._state = self._state, state
-        if former is None or former.names is not state.names or former.source_of is not state.source_of:
+        names, source_of = self._followed
+        if names is not state.names or source_of is not state.source_of:
+            self._followed = state.names, state.source_of
             self._owner = {name: state.sources[at] for name, at in zip(state.names, state.source_of, strict=True)}
             self._owner |= {name: source for _, name, source in state.retired}
             if self._at_start is None:

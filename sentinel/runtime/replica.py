@@ -19,6 +19,7 @@ import numpy as np
 from sentinel.config import Settings, from_record
 from sentinel.domain.acting import AMENDED, BEGUN_ANEW, DECLARED, FORGOTTEN, LIFTED, RENAMED, RETIRED, TAKEN_BACK
 from sentinel.domain.channels import Estimates
+from sentinel.domain.errors import StateError
 from sentinel.domain.events import WITHDRAWN, AlarmEvent, clear, read_event
 from sentinel.domain.gates import GateEvent
 from sentinel.domain.renaming import present_names
@@ -67,7 +68,18 @@ class Replica:
         self.watermarks: dict[str, int] = {}
         """Moment up to which each source has told everything, by its own clock, microseconds."""
         self.use(settings)
-        self.state: PipelineState = self.pipeline.init()
+        self._state: PipelineState | None = self.pipeline.init()
+
+    @property
+    def state(self) -> PipelineState:
+        """The state; StateError if a batch broke off while it moved it."""
+        if self._state is None:
+            raise StateError("a batch broke off while it moved the state; the journal leads to it again")
+        return self._state
+
+    @state.setter
+    def state(self, state: PipelineState) -> None:
+        self._state = state
 
     def use(self, settings: Settings) -> None:
         """Build the pipeline of these settings; the state is not touched."""
@@ -115,7 +127,8 @@ class Replica:
             committed.watermark_us, committed.source, tuple(moved for each in joined for moved in each.moved),
             tuple((each.source, each.watermark_us) for each in joined[1:]),
         )  # fmt: skip
-        self.state, result = self.pipeline.advance(self.state, batch, rows=rows, observer=self._observe)
+        state, self._state = self.state.to_use_up(), None  # one that breaks off must not go on from there
+        self.state, result = self.pipeline.advance(state, batch, rows=rows, observer=self._observe)
         return result
 
     def _act(self, fact: Mapping[str, Any]) -> Result:
@@ -209,8 +222,10 @@ def restore(
             return _replay(journal, replica, settle, stopped, 0)
         except JournalForgotten:
             _start_afresh(journal, replica, checkpoint, settle)
-    begun(checkpoint.batch)
-    return _replay(journal, replica, settle, stopped, checkpoint.batch)
+    batch = checkpoint.batch
+    del checkpoint  # its arrays are those of a state that goes as the next one comes
+    begun(batch)
+    return _replay(journal, replica, settle, stopped, batch)
 
 
 def _replay(journal: Journal, replica: Replica, settle: Settle, stopped: Callable[[], bool], batch: int) -> int | None:

@@ -13,9 +13,11 @@ import polars as pl
 import pytest
 
 from sentinel.config import Settings
+from sentinel.domain.errors import StateError
 from sentinel.domain.observation import OBSERVATIONS, Frame, Rejection
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.codec import to_arrays
+from sentinel.pipeline.cohort import Cohort
 from sentinel.runtime.replica import Replica
 from sentinel.text.claims import left_out_in_words
 from tests.fixtures import events_of
@@ -165,6 +167,35 @@ def test_checkpoint_and_tail_restore_the_state_bitwise_at_any_moment(tmp_path: P
     assert crashed.engine._replica.watermarks == straight.engine._replica.watermarks
     assert len(straight.record[0]) > 4  # type: ignore[arg-type]
     crashed.journal.close()
+    again = Rig(tmp_path / "b")
+    assert again.state == straight.state
+    assert again.record == straight.record
+
+
+def test_a_tick_that_breaks_off_leaves_no_state_to_go_on_from_and_the_journal_leads_to_what_it_would_have_been(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = lived(tmp_path / "a", [100, 200], {}, CHOSEN)
+    rig = Rig(tmp_path / "b")
+    rig.feed(frame(0, 100, watermark_us=100 * HOUR_US))
+    rig.engine.checkpoint()
+    rig.feed(frame(100, 200, watermark_us=200 * HOUR_US))
+    step, begun = Cohort.step, []
+
+    def breaks_off(*arguments: Any) -> Any:
+        if begun:
+            raise MemoryError
+        begun.append(1)
+        return step(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Cohort, "step", breaks_off)
+        with pytest.raises(MemoryError):
+            rig.feed(frame(200, 400, watermark_us=400 * HOUR_US))
+    assert len(rig.engine.snapshot.views()) == 3, "who reads goes on reading what was"
+    with pytest.raises(StateError, match="a batch broke off"):  # what the daemon does at its end
+        rig.engine.checkpoint()
+    rig.journal.close()
     again = Rig(tmp_path / "b")
     assert again.state == straight.state
     assert again.record == straight.record
