@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from sentinel.analysis.typed import read_typed
 from sentinel.domain.observation import STAMPS, Rejection
 from sentinel.tables import Axis, Parsed, TableOptions, open_table, parse
-from sentinel.tables.apart import names_sites, refuse_changes, refuse_sites
+from sentinel.tables.apart import refuse_changes, refuse_sites
 from sentinel.tables.cells import HEAD_ROWS, matches
 from sentinel.tables.columns import flatten, patterns_of
 from sentinel.tables.counters import take_steps
 from sentinel.tables.fills import FillSearch
+from sentinel.tables.naming import SITES, is_one_of
 from sentinel.tables.recognising import Recognised, recognise, recognise_frame
 from sentinel.tables.repeated import find_twice, say_twice
 from sentinel.tables.units import find_units
@@ -181,7 +182,7 @@ def read_tables(tables: Sequence[tuple[str, pl.LazyFrame, Recognised]], paths: S
         quick = read_typed(path, found.options, axis) if path is not None else None
         parsed = quick or parse(table, found.options, where, strict=True, axis=axis)
         for name, site in refuse_changes(table, found.labels, found.options, where).items():
-            for series in parsed.shape.values if names_sites(name) else ():
+            for series in parsed.shape.values if is_one_of(name, SITES) else ():
                 sites.setdefault((name, series), []).append(site)
         prefix = f"{where}: " if len(tables) > 1 else ""
         read_as |= dict.fromkeys(prefix + line for line in (*found.said, *say_marks(parsed)))

@@ -10,30 +10,17 @@ from typing import Any
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import MissingMarks, TableOptions, matches, number, without_unit
+from sentinel.tables.cells import MissingMarks, TableOptions, matches, number
 from sentinel.tables.clocks import numbers_of
 from sentinel.tables.columns import join_time
 from sentinel.tables.decimals import ENOUGH_ROWS
 from sentinel.tables.dialects import UnfinishedError
+from sentinel.tables.naming import PLACES, QUANTITIES, REGIONS, SITES, UNITS, is_one_of
 from sentinel.tables.times import instant
 
-_SERIES_NAMES = (
-    r"(variable|parameter|param|characteristic)[ _]?(name|code|cd|id)?|analyte|element|grandeur(_\w+)?|"
-    r"observed_?property(determinand(label|code))?|datastream|metric"
-)
-_SITE_NAMES = (
-    r"(monitoring[ _]?)?(site|station|location|lake|buoy|plot)[ _]?(name|code|no|num|id|identifier|abbr)?|"
-    r"code_(site|station)|platform|stn"
-)
-_REGION_NAMES = r"(county|state|country|province|region|basin)[ _]?(name|code|id)?"
 _VALUE_NAMES = (
     r"(result|data|obs|observed|measure(d|ment)?)?[ _]?(value|val)|result(at)?(_\w+)?|resultmeasurevalue|valeur|wert|"
     r"resultobservedvalue|sampl\w+[ _]measurement"
-)
-_UNIT_NAMES = r"(.*[ _/])?(measure[ _]?)?units?([ _]?(code|name|symbol|of[ _]?measure.*))?"
-_PLACE_NAMES = (
-    r".*(depth|level|layer|height|rep(licate)?|station|site|plot|sensor|channel|lake|sta|id)"
-    r"([ _]?(id|no|m|num|number|code))?"
 )
 _SITES = 4
 _MOST_PLACES = 50
@@ -50,16 +37,12 @@ def find_long(
     """
     if options.layout == "wide" or options.by or {options.series_column, options.value_column} <= set(names):
         return {}
-    series = next((name for name in names if re.fullmatch(_SERIES_NAMES, name.lower())), None)
+    series = next((name for name in names if is_one_of(name, QUANTITIES)), None)
     value = next((name for name in names if re.fullmatch(_VALUE_NAMES, name.lower())), None)
     if series is None or value is None or head[series].dtype != pl.String or options.time_name not in head.columns:
         return {}
     taken = {series, *options.time_columns, options.time_name}
-    sites = tuple(
-        name
-        for name in names
-        if name not in taken and re.fullmatch(_SITE_NAMES, name.lower()) and head[name].dtype == pl.String
-    )
+    sites = tuple(n for n in names if n not in taken and is_one_of(n, SITES) and head[n].dtype == pl.String)
     # Without a further column nothing could tell apart the values of one time: they are repeats.
     if not set(names) <= {*taken, *sites, value}:
         if head.select(options.time_name, series, *sites).is_duplicated().any():
@@ -68,11 +51,6 @@ def find_long(
             raise UnfinishedError
     _refuse_mixed_units(head.lazy(), names, (*sites, series), value, where)
     return {"series_column": series, "value_column": value, "by": sites}
-
-
-def names_sites(name: str) -> bool:
-    """True for the name of a column that says of which site a row is."""
-    return re.fullmatch(_SITE_NAMES, name.lower().lstrip("# ")) is not None
 
 
 def refuse_sites(column: str, sites: Iterable[str], where: str) -> None:
@@ -104,10 +82,9 @@ def labels_of(
 
     `keys` are the columns that name the series of a long table. None of `values`, and of what was given to leave out.
     """
-    pattern = _UNIT_NAMES if keys else _SITE_NAMES
     for name in rows.columns if given.columns is None else ():
         left_out = name in (*keys, *values, *given.by) or any(matches(name, one) for one in given.exclude)
-        if not left_out and re.fullmatch(pattern, name.lower().lstrip("# ")):
+        if not left_out and is_one_of(name, UNITS if keys else SITES):
             found = rows.select(*keys, _labels(name, options).alias(name))
             for *key, text in found.drop_nulls().unique(maintain_order=True).iter_rows():
                 yield (name, *key), text
@@ -118,19 +95,17 @@ def find_labels(head: pl.DataFrame, options: TableOptions, given: TableOptions) 
     if given.columns is not None or given.dialect == "none":
         return ()
     taken = {*options.time_columns, options.time_name, *options.by, options.series_column, options.value_column}
-    kinds = f"{_SITE_NAMES}|{_REGION_NAMES}|{_PLACE_NAMES}|{_SERIES_NAMES}|{_UNIT_NAMES}"
     one_of_many = bool(options.by) or {options.series_column, options.value_column} <= {*head.columns}
     return tuple(
         name
         for name in head.columns
         if name not in taken
-        and (head[name].dtype.is_numeric() or head[name].dtype in (pl.String, pl.Categorical, pl.Enum))
-        and re.fullmatch(kinds, without_unit(name).lower().lstrip("# "))
+        and is_one_of(name, SITES, REGIONS, PLACES, QUANTITIES, UNITS)
         and not any(matches(name, one) for one in given.exclude)
         # A column of numbers called `lake` is a series.
-        and (name in options.exclude or not names_sites(name) or numbers_of(head, name, options).is_empty())
+        and (name in options.exclude or not is_one_of(name, SITES) or numbers_of(head, name, options).is_empty())
         and (
-            (names_sites(name) and not one_of_many)
+            (is_one_of(name, SITES) and not one_of_many)
             or head.select(_labels(name, options)).to_series().drop_nulls().n_unique() == 1
         )
     )
@@ -152,10 +127,10 @@ def refuse_changes(table: pl.LazyFrame, labels: Sequence[str], options: TableOpt
     )
     values = {name: _spelled_once(cell) for name, cell in found.collect(engine="streaming").row(0, named=True).items()}
     for name in (name for name, own in values.items() if len(own) > 1):
-        if names_sites(name):
+        if is_one_of(name, SITES):
             refuse_sites(name, values[name], where)
         long = options.series_column in names and options.value_column in names
-        if long and re.fullmatch(_UNIT_NAMES, name.lower()):
+        if long and is_one_of(name, UNITS):
             _refuse_mixed_units(table, [name], (*options.by, options.series_column), options.value_column, where)
             continue
         key = [options.time_name, *options.by, *([options.series_column] if long else [])]
@@ -170,7 +145,7 @@ def refuse_changes(table: pl.LazyFrame, labels: Sequence[str], options: TableOpt
 
 def _refuse_mixed_units(head: pl.LazyFrame, names: Sequence[str], key: Sequence[str], value: str, where: str) -> None:
     """Raise DataError where the values of one series are in several units: they cannot be compared."""
-    unit = next((name for name in names if re.fullmatch(_UNIT_NAMES, name.lower())), None)
+    unit = next((name for name in names if is_one_of(name, UNITS)), None)
     if unit is None or unit in key or head.collect_schema()[unit] != pl.String:
         return
     counts = head.drop_nulls(unit).group_by(*key, unit, maintain_order=True).len().collect(engine="streaming")
@@ -189,7 +164,7 @@ def _refuse_mixed_units(head: pl.LazyFrame, names: Sequence[str], key: Sequence[
 
 def tell_apart(head: pl.DataFrame, time: str, texts: Sequence[str], numbers: Sequence[str]) -> tuple[str, ...]:
     """Find columns that, with the time, no two rows share: names first, then places; none where there are none."""
-    places = [name for name in numbers if re.fullmatch(_PLACE_NAMES, without_unit(name).lower())]
+    places = [name for name in numbers if is_one_of(name, PLACES)]
     chosen: tuple[str, ...] = ()
     left = head.select(time).n_unique()
     for name in sorted((*texts, *places), key=lambda name: head[name].null_count() > 0):

@@ -10,21 +10,16 @@ from dataclasses import replace
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import MORE, ROW, UNNAMED, TableOptions, matches, number, without_unit
+from sentinel.tables.cells import MORE, ROW, UNNAMED, TableOptions, matches, number
 from sentinel.tables.clocks import is_of_clock
 from sentinel.tables.columns import is_flag
 from sentinel.tables.decimals import texts_of
 from sentinel.tables.months import VALUE, find_months
+from sentinel.tables.naming import NO_SERIES, is_one_of
 from sentinel.tables.times import ISO_PATTERN, instant, this_year
 from sentinel.tables.zones import zone_in_name
 
 _SHOWN = 3
-_NO_SERIES = (
-    r"lat(itude)?|lon(g(itude)?)?|year4?|month|day|daynum|doy|hour|minute|date|time|"
-    r"(.*[ _])?(station|site|platform|climate|serial|logger|sensor|device|buoy|well|instrument|mooring)s?[ _]*"
-    r"(id|no|nr|number|code|num)|(.*[ _])?code|id|wmo([ _]?(id|no))?|platform|station|stn"
-)
-"""Names of columns of numbers that are no measurements: places, parts of a time, numbers that name something."""
 _ZONE_LINE = re.compile(r"time ?zone|zeitzone|fuseau|zona horaria|(UTC|GMT) ?[-+]\d", re.IGNORECASE)
 _SAYS_UTC = re.compile(r"(UTC|GMT|[Zz]ulu)\W*$")
 _YEARS = r"(year|yr|jahr|annee|año|ano)s?"
@@ -83,11 +78,7 @@ def leave_out_places(head: pl.DataFrame, names: Sequence[str], options: TableOpt
     """Exclude the columns of numbers whose names say where, when or which, not what was measured, and say so."""
     own = {*options.time_columns, options.time_name, *options.by, *(options.columns or ())}
     found = [
-        name
-        for name in names
-        if name not in own
-        and re.fullmatch(_NO_SERIES, without_unit(name).strip("# ").lower())
-        and not _has_text(head, name, options)
+        name for name in names if name not in own and is_one_of(name, NO_SERIES) and not _has_text(head, name, options)
     ]
     found = [name for name in found if not any(matches(name, one) for one in options.exclude)]
     if options.layout == "long" or not found or len(found) + len(own & set(names)) >= len(names):

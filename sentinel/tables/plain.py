@@ -20,10 +20,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sentinel.domain.observation import OBSERVATIONS
-from sentinel.tables.apart import names_sites
 from sentinel.tables.cells import WHITESPACE, MissingMarks, TableOptions
 from sentinel.tables.columns import patterns_of
 from sentinel.tables.complaints import LONGEST_NAME_BYTES
+from sentinel.tables.naming import SITES, is_one_of
 from sentinel.tables.reading import Head
 from sentinel.tables.shapes import Shape
 from sentinel.tables.times import instant
@@ -109,7 +109,7 @@ class Layout:
             and not patterns_of(options.transform, "log") and not MissingMarks.of(options).by_column
             and len(set(shape.values)) == len(shape.values) > 0
             and not any("\N{REPLACEMENT CHARACTER}" in name for name in shape.values)
-            and not any(map(names_sites, set(names) - set(shape.values)))
+            and not any(is_one_of(name, SITES) for name in set(names) - set(shape.values))
             and all(len(name.encode()) <= LONGEST_NAME_BYTES for name in shape.values)
         )  # fmt: skip
         return cls(head, options, shape, moments) if is_plain else None

@@ -1,0 +1,31 @@
+"""Names of columns that say where, when or of what a row is, and not what was measured."""
+
+from __future__ import annotations
+
+import re
+
+from sentinel.tables.cells import without_unit
+
+_NUMBER = r"[ _]*(id|no|nr|num|number|code)"
+_SITE = "site|station|location|lake|buoy|plot"
+SITES = rf"(monitoring[ _]?)?({_SITE})({_NUMBER}|[ _]?(name|identifier|abbr))?|code_(site|station)|platform|stn"
+"""A second one in the rows of a table is another series."""
+PLACES = rf".*(depth|level|layer|height|rep(licate)?|{_SITE}|sensor|channel|sta|id)({_NUMBER}|[ _]?m)?"
+"""They may tell series apart, and may be measurements, as `water_level` is."""
+REGIONS = r"(county|state|country|province|region|basin)[ _]?(name|code|id)?"
+NO_SERIES = (
+    r"lat(itude)?|lon(g(itude)?)?|year4?|month|day|daynum|doy|hour|minute|date|time|wmo|"
+    rf"(.*[ _])?({_SITE}|platform|climate|serial|logger|sensor|device|well|instrument|mooring|wmo)s?{_NUMBER}|"
+    r"(.*[ _])?code|id|platform|station|stn"
+)
+"""Of columns of numbers: places, parts of a time, numbers that name something."""
+QUANTITIES = (
+    r"(variable|parameter|param|characteristic)[ _]?(name|code|cd|id)?|analyte|element|grandeur(_\w+)?|"
+    r"observed_?property(determinand(label|code))?|datastream|metric"
+)
+UNITS = r"(.*[ _/])?(measure[ _]?)?units?([ _]?(code|name|symbol|of[ _]?measure.*))?"
+
+
+def is_one_of(name: str, *kinds: str) -> bool:
+    """True for the name of a column, whatever its case and its brackets, that is of one of these kinds."""
+    return re.fullmatch("|".join(kinds), without_unit(name).strip("# ").lower()) is not None
