@@ -97,7 +97,7 @@ class TableOptions:
 
 def number(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
     """A cell as Float64, null where it is not a number."""
-    if dtype.is_nested() or dtype in (pl.Categorical, pl.Enum, pl.Binary):
+    if dtype in (pl.Categorical, pl.Enum):
         return pl.lit(None, pl.Float64)
     if dtype != pl.String:
         return cell.cast(pl.Float64, strict=False)

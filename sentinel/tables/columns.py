@@ -50,7 +50,7 @@ def carry_down(
 
 
 def flatten(table: pl.LazyFrame) -> pl.LazyFrame:
-    """Give each field of a column of structs a column of its own, `meta.time`."""
+    """Give each field of a column of structs a column of its own, `meta.time`; lists, durations and bytes as texts."""
     schema = table.collect_schema()
     while any(isinstance(kind, pl.Struct) for kind in schema.values()):
         flat: dict[str, pl.Expr] = {}
@@ -63,7 +63,19 @@ def flatten(table: pl.LazyFrame) -> pl.LazyFrame:
                 flat[name] = pl.col(name)
         table = table.select(flat.values())
         schema = table.collect_schema()
-    return table
+    return table.with_columns(_write(pl.col(name), kind) for name, kind in schema.items() if _has_no_text(kind))
+
+
+def _has_no_text(kind: pl.DataType) -> bool:
+    """True for a type that polars does not cast to text: whoever looks at all cells as texts would fail."""
+    return kind.is_nested() or kind in (pl.Duration, pl.Binary)
+
+
+def _write(cell: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """A cell of such a type as Python writes it; no number is read from that."""
+    if kind == pl.Duration:
+        return cell.dt.to_string("iso")
+    return cell.map_elements(lambda one: str(one if kind == pl.Binary else one.to_list()), return_dtype=pl.String)
 
 
 def _text_of(name: str, dtype: pl.DataType) -> pl.Expr:

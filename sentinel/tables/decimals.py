@@ -27,9 +27,7 @@ _FORMS: tuple[tuple[re.Pattern[str], dict[str, Any]], ...] = (
 
 
 def texts_of(cells: pl.Series, options: TableOptions) -> pl.Series:
-    """The cells of a column as texts, without those missing, none of lists and durations; whole numbers as such."""
-    if cells.dtype.is_nested() or cells.dtype == pl.Duration:
-        return pl.Series(dtype=pl.String)
+    """The cells of a column as texts, without those missing; whole numbers as such."""
     if cells.dtype.is_float():
         cells = cells.drop_nulls().drop_nans()
         cells = cells.cast(pl.Int64) if bool((cells == cells.round()).all()) and (cells.abs() < 1e18).all() else cells

@@ -97,7 +97,7 @@ def parse(
     taken_off = kept.drop_nulls(CAME).group_by(CAME).len().sort("len", CAME, descending=True)
     wanted = [left_out.group_by(REJECTED, mark).len(), faults, *([taken_off] if options.trailing else [])]
     by_mark, first, *trailing = pl.collect_all(wanted, engine="streaming")
-    counts = by_mark.group_by(REJECTED).agg(pl.col("len").sum())
+    counts = by_mark.group_by(REJECTED).agg(pl.col("len").sum()).sort("len", REJECTED, descending=[True, False])
     marks = by_mark.filter(pl.col("mark") != "").sort("len", "mark", descending=True)
     complaints = complain_of_all(first, options, where, found)
     if counts.filter(pl.col(REJECTED) == Rejection.FLAGGED).height:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -268,6 +269,31 @@ def test_a_site_that_is_no_text_ended_in_a_crash_of_the_library(tmp_path, kind, 
     columns = {"time": [start + timedelta(hours=n) for n in range(20)], name: pl.Series(site).cast(kind)}
     pl.DataFrame({**columns, "ph": [7 + n / 10 for n in range(20)]}).write_parquet(tmp_path / "a.parquet")
     assert set(read_files([tmp_path / "a.parquet"], TableOptions()).observations.collect()["series"]) >= {"ph"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "shown"),
+    [
+        ([[1, None]], "[1, None]"), ([timedelta(seconds=3)], "PT3S"), ([b"12"], "b'12'"),
+        (pl.Series([[1, 2]], dtype=pl.Array(pl.Int64, 2)), "[1, 2]"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("options", [{}, {"flags": ("flag=1",)}, {"by": ("flag",)}, {"columns": ("ph", "flag")}])
+def test_flags_that_are_lists_durations_or_bytes_are_seen_as_texts_they_ended_in_a_crash(
+    tmp_path, cells, shown, options
+):
+    times = [datetime(2021, 6, 1) + timedelta(hours=n) for n in range(20)]  # noqa: DTZ001
+    table = pl.DataFrame({"time": times, "ph": [7 + n / 10 for n in range(20)]})
+    path = tmp_path / "a.parquet"
+    table.with_columns(flag=pl.Series([cells[0]] * 20, dtype=pl.Series(cells).dtype)).write_parquet(path)
+    if "columns" in options:
+        with pytest.raises(DataError, match=re.escape(f"{shown!r} is not a number")):
+            read_files([path], TableOptions(**options))
+        return
+    found = read_files([path], TableOptions(**options))
+    assert found.left_out.get("flagged as bad", 0) == (20 if "flags" in options else 0)
+    expected = set() if "flags" in options else {f"{shown}/ph"} if "by" in options else {"ph"}
+    assert set(found.observations.collect()["series"]) == expected
 
 
 def falls(folder: Path, *texts: str) -> int:
