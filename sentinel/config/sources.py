@@ -38,7 +38,7 @@ def known_separator(text: str) -> str:
 
 TIME_NUMBERS = ("seconds", "milliseconds", "microseconds", "nanoseconds", "excel", "julian")
 """Times that are written as numbers, as `time_format` names them."""
-TABLE_NUMBERS = (*TIME_NUMBERS, "mjd", "matlab", "years")
+TABLE_NUMBERS = (*TIME_NUMBERS, "excel1904", "mjd", "matlab", "years")
 """The same of tables, where they may be years with a fraction, 2003.4712."""
 DIALECTS = (
     "auto", "none", "plain", "toa5", "hobo", "rdb", "ndbc", "swmp", "fluxnet", "pangaea", "paleo", "erddap", "gleon",
@@ -113,8 +113,8 @@ class TableKeys(Part):
     exclude: tuple[Text, ...] = ()
     """Wide: columns that are no series; * stands for any text."""
     time_format: Annotated[str, AfterValidator(known_time_form)] | None = None
-    """strftime form, or seconds, milliseconds, microseconds, nanoseconds, excel, julian, mjd, matlab, years; null = ISO
-    8601."""
+    """strftime form, or seconds, milliseconds, microseconds, nanoseconds, excel, excel1904, julian, mjd, matlab, years;
+    null = ISO 8601."""
     time_zone: TimeZone = "UTC"
     """Time zone of event times that carry no offset."""
     time_direction: Literal["forward", "backward"] | None = None

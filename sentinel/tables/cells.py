@@ -148,11 +148,13 @@ def _plain_number(text: pl.Expr, options: TableOptions) -> pl.Expr:
 
 
 def number_twins(names: Sequence[str]) -> list[str]:
-    """Number the columns that share a name, in order: `ANOM`, `ANOM (2)`."""
+    """Number the columns that share a name, in order: `ANOM`, `ANOM (2)`; those without one are `UNNAMED`."""
     numbered: set[str] = set()
     twins: list[str] = []
-    for name in names:
-        twin = next(one for n in count(1) if (one := name if n == 1 else f"{name} ({n})") not in numbered or not name)
+    for at, given in enumerate(names):
+        # Columns without a name are indices that spreadsheets and data frames write; they are never series.
+        name = given or f"{UNNAMED}{at}__"
+        twin = next(one for n in count(1) if (one := name if n == 1 else f"{name} ({n})") not in numbered)
         numbered.add(twin)
         twins.append(twin)
     return twins

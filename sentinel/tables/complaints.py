@@ -12,6 +12,7 @@ import polars as pl
 from sentinel.domain.observation import Rejection
 from sentinel.tables.cells import COLUMN, MINUS, ROW, Axis, TableOptions
 from sentinel.tables.forms import ISO, STEPS, forms_of
+from sentinel.tables.months import BEGINNINGS
 from sentinel.tables.times import MONTH, instant
 from sentinel.tables.unit_cells import is_unit
 
@@ -32,11 +33,7 @@ FATAL = (Rejection.MALFORMED_ROW, Rejection.NO_SERIES, Rejection.BAD_TIME, Rejec
 EXPECTED = (Rejection.MISSING, Rejection.FLAGGED)
 """Reasons that are no faults: the options ask for them."""
 _MARKS_NAMED = 6
-_MONTHS = (
-    "jan", "feb", "mar", "mär", "mrz", "apr", "may", "mai", "jun", "jul", "aug", "sep", "oct", "okt", "nov", "dec",
-    "dez", "fév", "avr", "aoû", "déc", "ene", "abr", "ago", "dic", "maj", "kvě",
-)  # fmt: skip
-"""Beginnings of the names of months."""
+_MONTHS = (*BEGINNINGS, "maj", "kvě")
 _DATE = re.compile(r"\d{1,4}\W+(\d{1,2}|[^\W\d_]{3,})\W+\d{1,4}(\W.*)?|[^\W\d_]{3,}\W+\d{1,2}\W+\d{4}(\W.*)?")
 """A date by its looks, in a form that is not known or on a day that no calendar has."""
 _UNIT_LINES = 2
@@ -120,7 +117,7 @@ def _is_time_like(text: str) -> bool:
     if re.fullmatch(MONTH, text):
         return False
     forms = forms_of(text)
-    if _DATE.fullmatch(text) and all(word.lower()[:3] in _MONTHS for word in re.findall(r"[^\W\d_]{3,}", text)):
+    if _DATE.fullmatch(text) and all(word.lower().startswith(_MONTHS) for word in re.findall(r"[^\W\d_]{3,}", text)):
         return True
     return _is_skipped(text, TableOptions()) if forms == [ISO] else any(form != STEPS for form in forms)
 
@@ -151,7 +148,7 @@ def _find_options(reason: str, came: str, options: TableOptions) -> list[tuple[s
     if reason != Rejection.NOT_A_NUMBER:
         return []
     marked = re.fullmatch(r"([<+-]?\s*\d*[.,]?\d+[.,]?)\s*([^\d\s.,][^\d\s]{0,3})", text)
-    if marked and marked[2].strip("-.").lower()[:3] in _MONTHS:
+    if marked and marked[2].strip("-.").lower().startswith(_MONTHS):
         return []  # `3.Mai`, a number that a spreadsheet took for a date: what it was is lost
     if marked and (_is_other_unit(marked[2], options) or marked[2] in ("-", *MINUS)):
         return []  # a minus behind the number, as accounts have it, does change it

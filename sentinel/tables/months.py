@@ -10,10 +10,13 @@ import polars as pl
 from sentinel.tables.cells import MORE, ROW, TableOptions
 
 NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+BEGINNINGS = {name.lower(): n for n, name in enumerate(NAMES, 1)} | {
+    "mär": 3, "mrz": 3, "mai": 5, "okt": 10, "dez": 12, "fév": 2, "fev": 2, "avr": 4, "juin": 6, "juil": 7, "aoû": 8,
+    "déc": 12, "ene": 1, "abr": 4, "ago": 8, "dic": 12,
+}  # fmt: skip
+"""Beginnings of the names of months, English, German, French and Spanish."""
 VALUE = "value"
 """Name of the one series of such a table."""
-_OTHER = {"mai": 5, "mär": 3, "okt": 10, "dez": 12, "fév": 2, "fev": 2, "avr": 4, "aoû": 8, "déc": 12, "ene": 1,
-          "abr": 4, "ago": 8, "dic": 12}  # fmt: skip
 _LONGEST_NAME = 9
 
 
@@ -29,10 +32,8 @@ def _month_of(name: str) -> int:
     if re.fullmatch(r"m?0?\d{1,2}|x\d{1,2}", name):
         number = int(re.sub(r"\D", "", name))
         return number if 1 <= number <= 12 else 0
-    short = [one.lower() for one in NAMES]
-    if not name.isalpha() or len(name) > _LONGEST_NAME:
-        return 0
-    return short.index(name[:3]) + 1 if name[:3] in short else _OTHER.get(name[:3], 0)
+    known = name.isalpha() and len(name) <= _LONGEST_NAME
+    return BEGINNINGS.get(name[:3], BEGINNINGS.get(name[:4], 0)) if known else 0
 
 
 def unfold_months(table: pl.LazyFrame, options: TableOptions) -> pl.LazyFrame:

@@ -22,7 +22,7 @@ from polars.io.plugins import register_io_source
 from sentinel.domain.errors import DataError
 from sentinel.domain.filenames import split_rotated
 from sentinel.tables import months
-from sentinel.tables.cells import MORE, ROW, UNNAMED, WHITESPACE, TableOptions, number_twins
+from sentinel.tables.cells import MORE, ROW, WHITESPACE, TableOptions, number_twins
 from sentinel.tables.columns import flatten
 from sentinel.tables.compressed import Inflated, open_plain
 from sentinel.tables.encodings import find_codec
@@ -41,6 +41,7 @@ TEXT = ("csv", "ndjson")
 """Formats of lines, which a writer can add to; files of the others are replaced as a whole."""
 PIECE_BYTES = 4 << 20
 LONGEST_LINE_BYTES = 64 << 20
+FORMULA = re.compile(r'(?<![^,;\t|\n])(?:="([^"\n]*)"|"=""([^"\n]*)""")(?=[,;\t|\r\n]|$)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def read_head(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, wh
             if fmt == "ndjson":
                 return Head(read_keys(file, where, begin, codec), begin, codec)
             if options.names and not (options.comment and text.startswith(options.comment)):
-                return Head(options.names, begin, codec)
+                return Head(tuple(number_twins(options.names)), begin, codec)
             if not (options.comment and text.startswith(options.comment)):
                 columns = _read_columns(text, where, options)
                 own.append(_in_utf8(line, codec))
@@ -135,7 +136,7 @@ def _header_text(file: BinaryIO, line: bytes, where: str, codec: str, encoding: 
             f"{where}: byte {error.object[error.start]:#04x} in the first line is not {encoding}; "
             "set encoding (--encoding NAME: often cp1252, of Japanese cp932, of Chinese gb18030)"
         ) from error
-    return text if text.strip() else ""
+    return unwrap(text) if text.strip() else ""
 
 
 def cut(piece: bytes, codec: str, *, quoted: bool, rows: int | None = None) -> int:
@@ -166,6 +167,8 @@ def csv_rows(piece: bytes, head: Head, options: TableOptions) -> pl.DataFrame:
     names = [*head.columns, MORE]
     if head.codec != "utf-8":
         piece = piece.decode(head.codec, errors="replace").encode()
+    if b'="' in piece:
+        piece = unwrap(piece.decode(errors="replace")).encode()
     for line in head.units:
         if line in piece:  # again, below the names: a row of names is known as such where the cells are checked
             piece = re.sub(rb"(?m)^" + re.escape(line) + rb"(?=\r?$)", lambda _: head.names, piece)
@@ -188,6 +191,11 @@ def csv_rows(piece: bytes, head: Head, options: TableOptions) -> pl.DataFrame:
         return _read_slowly(piece, names, options)
     table.columns = names
     return table
+
+
+def unwrap(text: str) -> str:
+    """Write cells that keep a spreadsheet from changing them, `="0012"`, as other texts in quotes."""
+    return FORMULA.sub(r'"\1\2"', text) if '="' in text else text
 
 
 def _keep_too_wide(piece: bytes, separator: bytes, columns: int) -> bytes:
@@ -252,10 +260,7 @@ def _read_columns(line: str, where: str, options: TableOptions) -> tuple[str, ..
         raise DataError(
             f"{where}: rings of trees, ten years a line; a table is read: in R write.csv(dplR::read.rwl(FILE), OUT)"
         )
-    # Columns of one name are numbered, which is said.
-    names = number_twins(names)
-    # Columns without a name are indices that spreadsheets and data frames write; they are never series.
-    return tuple(name or f"{UNNAMED}{i}__" for i, name in enumerate(names))
+    return tuple(number_twins(names))  # which is said
 
 
 def _count_rows(piece: bytes, comment: str | None) -> int:

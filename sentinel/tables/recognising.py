@@ -50,6 +50,7 @@ from sentinel.tables.noticing import (
 )
 from sentinel.tables.options import command_line
 from sentinel.tables.reading import (
+    FORMULA,
     TEXT,
     cut,
     file_format,
@@ -57,6 +58,7 @@ from sentinel.tables.reading import (
     open_table,
     read_head,
     rows_of,
+    unwrap,
     whole_lines,
 )  # fmt: skip
 from sentinel.tables.shapes import find_shape, refuse_wildcards
@@ -64,10 +66,10 @@ from sentinel.tables.sheets import count_titles, filled_sheets, first_texts
 from sentinel.tables.unit_cells import find_unit_cells
 from sentinel.tables.unread import (
     refuse_rounded_times,
-    refuse_second_times,
     refuse_short_header,
     refuse_unread_times,
     refuse_years_as_steps,
+    take_second_times,
 )
 
 SAMPLE_BYTES = 1 << 20
@@ -166,8 +168,9 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
         filled, lines = _read_lines(file, where, options, whole=whole)
         try:
             named = bool(options.names) and options.dialect == "auto"
+            plain = list(map(unwrap, lines))
             found = (
-                (PLAIN, find_separator(lines, len(options.names))) if named else find_dialect(lines, options.dialect)
+                (PLAIN, find_separator(plain, len(options.names))) if named else find_dialect(plain, options.dialect)
             )
         except UnfinishedError:
             if not whole:
@@ -201,6 +204,9 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
     local = found[0].local if fmt == "csv" and found is not None else ""
     zone = [f"{local}: --time-zone, such as Etc/GMT+5, five hours west of Greenwich; read as UTC"] if local else []
     zone += note_zone(lines[: in_rows.options.skip_rows], in_rows.options)
+    if formula := next(filter(None, map(FORMULA.search, lines)), None):
+        note = f"cells are formulas, such as {formula[0]!r:.40}, and read as the texts in their quotes"
+        in_rows = replace(in_rows, said=(*in_rows.said, note))
     told = in_rows.options.time_zone != _DEFAULT.time_zone
     return replace(in_rows, dialect=name, said=in_rows.said if told else (*in_rows.said, *zone))
 
@@ -252,7 +258,7 @@ def recognise_frame(
     notes += [*note_twins(names), *note_central(names, options)]
     if set(options.time_columns) <= set(names) and not head.is_empty():
         notes += [*zone, *note_unnamed(head, options)]
-        refuse_second_times(head, names, options, where, growing=growing)
+        options, again = take_second_times(head, names, options, where, growing=growing)
         head = join_time(head.lazy(), options).collect()
         names = names if options.layout != "months" else [name for name in head.columns if name not in (ROW, MORE)]
         options = fill(options, find_long(head, names, options, where, growing=growing))
@@ -275,6 +281,7 @@ def recognise_frame(
             *note_times(head, options),
             *note_limits(head, options),
             *ages,
+            *again,
             *flags,
             *places,
             *rising,

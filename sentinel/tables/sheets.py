@@ -12,7 +12,7 @@ from typing import TypeAlias
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import MORE, ROW, UNNAMED, TableOptions, number_twins
+from sentinel.tables.cells import MORE, ROW, TableOptions, number_twins
 
 Cell: TypeAlias = int | float | str | bool | time | date | datetime | timedelta
 
@@ -29,8 +29,7 @@ def read_sheet(path: Path, options: TableOptions) -> pl.DataFrame:
         raise DataError(f"{path}: no sheet has a header line and rows; at least one row is needed")
     if options.names:
         first, rows = first - 1, [list(options.names), *([*row[: len(options.names)]] for row in rows)]
-    names = [_text(cell) or f"{UNNAMED}{n}__" for n, cell in enumerate(rows[0])]
-    names = number_twins(names)
+    names = number_twins([*map(_text, rows[0])])
     above = 1 + options.unit_rows
     body = {first + n: row for n, row in enumerate(rows[above:], above) if any(map(_text, row))}
     columns = [_column(name, [row[n] for row in body.values()], options) for n, name in enumerate(names)]

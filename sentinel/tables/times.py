@@ -9,6 +9,7 @@ import polars as pl
 
 from sentinel.domain.clock import Clock
 from sentinel.tables.cells import TableOptions, number
+from sentinel.tables.months import BEGINNINGS, NAMES
 
 NUMBERS: dict[str, tuple[float, float, float]] = {
     # name: units of a day, the number of 1970-01-01, and what the result is rounded to, in microseconds
@@ -18,6 +19,7 @@ NUMBERS: dict[str, tuple[float, float, float]] = {
     "microseconds": (86_400e6, 0.0, 1.0),
     "nanoseconds": (86_400e9, 0.0, 1.0),
     "excel": (1.0, 25_569.0, 1e6),
+    "excel1904": (1.0, 24_107.0, 1e6),
     "julian": (1.0, 2_440_587.5, 1e6),
     "mjd": (1.0, 40_587.0, 1e6),
     "matlab": (1.0, 719_529.0, 1e6),
@@ -120,8 +122,9 @@ def _parse_instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions, rep
         fine = text.str.contains(r"\.\d{5,}$")
         part = (pl.when(fine).then((part * 60).round()).otherwise(part.round() * 60) * 1_000_000).cast(pl.Int64)
         text = text.str.replace(rf"{whole}\.\d*$", "$1")
-    text, late = _put_clock_right(text, options.time_format)
-    text, form = _complete(text, options.time_format)
+    text, form = _translate(text, options.time_format)
+    text, late = _put_clock_right(text, form)
+    text, form = _complete(text, form)
     parsed = text.str.to_datetime(form, time_unit="us", strict=False)
     parsed = (parsed.cast(pl.Int64) + part).cast(pl.Datetime("us")) if form.endswith("%j") else parsed
     parsed = parsed if late is None else pl.when(late).then(parsed.dt.offset_by("1d")).otherwise(parsed)
@@ -141,7 +144,7 @@ def _of_number(days: pl.Expr, options: TableOptions, repeated: Repeated) -> pl.E
     step = rounded / 1e6
     since = pl.when(seconds.abs() < _LONGEST_S).then(seconds)
     since_us = ((since / step).round() * rounded if step == 1.0 else (since * 1e6).round()).cast(pl.Int64)
-    if options.time_format == "excel":
+    if options.time_format in ("excel", "excel1904"):
         return _to_utc(since_us.cast(pl.Datetime("us")), options.time_zone, repeated)
     return since_us.cast(_UTC_US)
 
@@ -163,6 +166,18 @@ def _of_years(years: pl.Expr, options: TableOptions, repeated: Repeated) -> pl.E
     slack = pl.when(coarse).then(1e-3).when(digits[1]).then(1e-4).otherwise(0.0) * (_MEAN_YEAR_US / 2)
     since = pl.when((nearest - since).abs() <= slack).then(nearest).otherwise(since)
     return _to_utc((first + since.cast(pl.Int64)).cast(pl.Datetime("us")), options.time_zone, repeated)
+
+
+def _translate(text: pl.Expr, form: str) -> tuple[pl.Expr, str]:
+    """Write months as English abbreviates them, and quarters, `Q%q`, as their first months: neither does the parser."""
+    if re.search(r"%[bBh]", form):
+        for n, name in enumerate(NAMES, 1):
+            beginnings = "|".join(one for one, month in BEGINNINGS.items() if month == n)
+            text = text.str.replace(rf"(?i)\b(?:{beginnings})\pL*(?:\.([ -]))?", f"{name}$1")
+    if "Q%q" in form:
+        for quarter, month in enumerate(("01", "04", "07", "10"), 1):
+            text = text.str.replace(f"[Qq]{quarter}", month)
+    return text, form.replace("Q%q", "%m")
 
 
 def _put_clock_right(text: pl.Expr, form: str) -> tuple[pl.Expr, pl.Expr | None]:

@@ -152,7 +152,7 @@ def test_rows_with_a_field_more_than_names_are_refused_with_the_names_that_read_
         ("date", "2021169", "--time-column date --time-format %Y%j (2021-06-18 00:00)"),
         ("date", "2021.4603", "--time-column date --time-format years (2021-06-18 00:00)"),
         ("year", "2021.4603", "--time-format years (2021-06-18 00:00), or --time-direction forward"),
-        ("Datum", "18. Juni 2021", "--time-column Datum --time-format"),
+        ("Datum", "18. kesäkuuta 2021", "--time-column Datum --time-format"),
     ],
 )
 def test_times_in_no_known_form_are_asked_about_with_what_they_may_be(tmp_path, name, first, advice):

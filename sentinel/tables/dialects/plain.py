@@ -12,6 +12,7 @@ SEPARATORS = (",", ";", "\t", "|", "whitespace")
 ENOUGH = 4
 _LOOKED_AT = 200
 _MOMENT = re.compile(r"\d{1,4}[-/]\d{1,2}[-/]\d{1,4}|\d{1,2}:\d{2}")
+_DATE_WITHIN = re.compile(r"\s\d{1,4}([-/.])\d{1,2}\1\d{1,4}\s")
 _UNIT = re.compile(
     r"UTC|TS|deg\s?[CF]?|[%‰°º].{0,3}|[hk]?Pa|m?bar|PSU|ppt|pp[mb]|[FN]TU|[mµ]?S/?\w*|"
     r"\W?[cmknµ]?[mgsVWlLKA][23²³]?(\s?[-/ ]?\s?\w{1,4}[-23²³]*)?"
@@ -137,7 +138,8 @@ def _find_header(fields: Sequence[Sequence[str]]) -> int | None:
 def _has_names(fields: Sequence[str], *, twins: bool = False) -> bool:
     filled = [field for field in fields if field]
     unlike = len(set(filled)) == len(filled) or (twins and len(set(filled)) > 1 == filled.count(fields[0]))
-    return unlike and 2 * len(filled) > len(fields) and not any(field[:1].isdigit() for field in filled)
+    is_row = any(field[:1].isdigit() or _DATE_WITHIN.search(field) for field in filled)
+    return unlike and 2 * len(filled) > len(fields) and not is_row
 
 
 def _goes_on(fields: Sequence[Sequence[str]], header: int) -> bool:
