@@ -23,7 +23,7 @@ from sentinel.tables import Shape, TableOptions, find_shape
 from sentinel.tables.apart import find_labels, refuse_changes
 from sentinel.tables.cells import HEAD_ROWS, MORE, ROW
 from sentinel.tables.columns import join_time
-from sentinel.tables.json_array import objects_to_table
+from sentinel.tables.ndjson import objects_to_table
 from sentinel.tables.options import options_of
 from sentinel.tables.parsing import check_cells, find_axis, second_rows
 from sentinel.tables.reading import read_head, rows_of

@@ -128,7 +128,7 @@ class Files(PullSource):
         """Columns of a wide CSV table that may be series; none where its first line does not tell them."""
         from sentinel.tables import file_format
         from sentinel.tables.cells import UNNAMED, matches
-        from sentinel.tables.columns import flag_patterns
+        from sentinel.tables.columns import patterns_of
         from sentinel.tables.options import options_of
         from sentinel.tables.reading import open_file, read_head
         from sentinel.tables.recognising import recognise_text
@@ -149,7 +149,7 @@ class Files(PullSource):
             return []
         left_out = (*options.time_columns, *options.by)
         names = [name for name in columns if name not in left_out and not name.startswith(UNNAMED)]
-        patterns = (*options.exclude, *flag_patterns(options.flags))
+        patterns = (*options.exclude, *patterns_of(options.flags))
         return [name for name in names if not any(matches(name, one) for one in patterns)]
 
 

@@ -1,8 +1,7 @@
 """Tables in: CSV, Parquet and NDJSON files, long or wide, as observations.
 
 `open_table` gives a file as a lazy table, and `parse` brings any layout to series, time, value and checks every cell:
-what can be used becomes an observation, what cannot is counted by reason and complained about. Nothing here decides
-from more than the first 1,000 rows of a file, and no step needs the whole file in memory.
+what can be used becomes an observation, what cannot is counted by reason. Nothing needs the whole file in memory.
 """
 
 from sentinel.tables.cells import Axis, TableOptions

@@ -30,10 +30,9 @@ _MOST_PLACES = 50
 def find_long(
     head: pl.DataFrame, names: Sequence[str], options: TableOptions, where: str, *, growing: bool = False
 ) -> dict[str, Any]:
-    """Tell which columns name the series and hold the values of a long table, where each has one value at a time.
+    """Name the columns of series and values of a long table; DataError where a series has several units.
 
-    Raises DataError: one series has several units. UnfinishedError: in the few rows of a growing file a further column
-    may still tell series apart.
+    UnfinishedError: in the few rows of a growing file a further column may still tell series apart.
     """
     if options.layout == "wide" or options.by or {options.series_column, options.value_column} <= set(names):
         return {}
@@ -114,8 +113,7 @@ def find_labels(head: pl.DataFrame, options: TableOptions, given: TableOptions) 
 def refuse_changes(table: pl.LazyFrame, labels: Sequence[str], options: TableOptions, where: str) -> dict[str, str]:
     """Raise DataError where one of these columns, of `find_labels`, tells series apart; give the text of each.
 
-    The names of a site need no more than a second one; a depth tells series apart where most times of another one
-    repeat.
+    Of a site a second name is enough; a depth tells series apart where most times of another one repeat.
     """
     if not labels:
         return {}

@@ -111,11 +111,6 @@ def number(cell: pl.Expr, dtype: pl.DataType, options: TableOptions) -> pl.Expr:
     return pl.when(text.str.starts_with("<")).then(limit * share).otherwise(limit)
 
 
-def trailing_mark(cell: pl.Expr, options: TableOptions) -> pl.Expr:
-    """The mark behind the number of a cell of text that `number` takes off; null where there is none."""
-    return cell.str.strip_chars().str.extract(marked(options), 2)
-
-
 def marked(options: TableOptions) -> str:
     """Give the pattern of a number with one of the marks behind it."""
     marks = "|".join(map(re.escape, sorted(options.trailing, key=len, reverse=True)))

@@ -62,10 +62,7 @@ def _series(stamps: NDArray[np.int64], known: NDArray[np.bool_]) -> pl.Series:
 
 
 def parse_cf_time(variable: Any, where: str) -> CfTime | None:
-    """Read the units of a time variable; None where they are no time since a reference.
-
-    Raises DataError: a calendar of models, or a unit or reference that is not known.
-    """
+    """Read the units of a time variable; None where they are no time since a reference, DataError where not known."""
     import cftime
 
     written, name = str(getattr(variable, "units", "")), variable.name

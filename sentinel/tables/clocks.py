@@ -58,6 +58,11 @@ def numbers_of(head: pl.DataFrame, name: str, options: TableOptions) -> pl.Serie
     return head.select(number(pl.col(name), head[name].dtype, options)).to_series().drop_nulls()
 
 
+def rises_by_one(numbers: pl.Series) -> bool:
+    """True for numbers of rows."""
+    return numbers.len() > 0 and bool((numbers.diff().drop_nulls() == 1).all())
+
+
 def has_clock(cells: pl.Series) -> bool:
     """True for times that have a time of day already; spreadsheets write a date as midnight."""
     if isinstance(cells.dtype, pl.Datetime):

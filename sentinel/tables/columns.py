@@ -63,12 +63,9 @@ def flatten(table: pl.LazyFrame) -> pl.LazyFrame:
                 flat[name] = pl.col(name)
         table = table.select(flat.values())
         schema = table.collect_schema()
-    return table.with_columns(_write(pl.col(name), kind) for name, kind in schema.items() if _has_no_text(kind))
-
-
-def _has_no_text(kind: pl.DataType) -> bool:
-    """True for a type that polars does not cast to text: whoever looks at all cells as texts would fail."""
-    return kind.is_nested() or kind in (pl.Duration, pl.Binary)
+    # Types that polars does not cast to text: whoever looks at all cells as texts would fail.
+    odd = [(name, kind) for name, kind in schema.items() if kind.is_nested() or kind in (pl.Duration, pl.Binary)]
+    return table.with_columns(_write(pl.col(name), kind) for name, kind in odd)
 
 
 def _write(cell: pl.Expr, kind: pl.DataType) -> pl.Expr:
@@ -88,10 +85,10 @@ def _text_of(name: str, dtype: pl.DataType) -> pl.Expr:
     )
 
 
-def patterns_of(written: Sequence[str], what: str) -> list[str]:
-    """Names of columns that `rain=difference` and the like give this right-hand side."""
+def patterns_of(written: Sequence[str], what: str | None = None) -> list[str]:
+    """Names of columns that `rain=difference` and the like give this right-hand side, or any."""
     split = (text.rpartition("=") for text in written)
-    return [name for name, _, right in split if right == what]
+    return [name for name, _, right in split if what in (None, right)]
 
 
 def is_named(names: pl.Expr, patterns: Sequence[str]) -> pl.Expr:
@@ -99,14 +96,9 @@ def is_named(names: pl.Expr, patterns: Sequence[str]) -> pl.Expr:
     return names.str.contains("^(" + "|".join(pattern_regex(one) for one in patterns) + ")$")
 
 
-def flag_patterns(flags: Sequence[str]) -> list[str]:
-    """Patterns of the flag columns of `*_qual=0,1`."""
-    return [text.rpartition("=")[0] for text in flags]
-
-
 def is_flag(name: str, flags: Sequence[str]) -> bool:
     """True for a column that one of the flags names, or for a twin of it."""
-    return any(matches(one, pattern) for pattern in flag_patterns(flags) for one in (name, without_number(name)))
+    return any(matches(one, pattern) for pattern in patterns_of(flags) for one in (name, without_number(name)))
 
 
 def judge(table: pl.LazyFrame, values: Mapping[str, str], options: TableOptions) -> pl.LazyFrame:

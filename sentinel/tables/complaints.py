@@ -14,7 +14,7 @@ from sentinel.tables.cells import COLUMN, MINUS, ROW, Axis, TableOptions
 from sentinel.tables.forms import ISO, STEPS, forms_of
 from sentinel.tables.months import BEGINNINGS
 from sentinel.tables.times import MONTH, instant
-from sentinel.tables.unit_cells import is_unit
+from sentinel.tables.units import is_unit
 
 COMPLAINTS = 10
 LONGEST_NAME_BYTES = 1_000
@@ -36,6 +36,7 @@ _MARKS_NAMED = 6
 _MONTHS = (*BEGINNINGS, "maj", "kvě")
 _DATE = re.compile(r"\d{1,4}\W+(\d{1,2}|[^\W\d_]{3,})\W+\d{1,4}(\W.*)?|[^\W\d_]{3,}\W+\d{1,2}\W+\d{4}(\W.*)?")
 """A date by its looks, in a form that is not known or on a day that no calendar has."""
+_PLACES = {Rejection.MALFORMED_ROW: "malformed rows", Rejection.NO_SERIES: "rows that name no series"}
 _UNIT_LINES = 2
 """Lines of units and the like below the names at most, as Campbell's loggers write them."""
 _KINDS_NAMED = 6
@@ -107,9 +108,6 @@ def refuse(left_out: pl.LazyFrame, options: TableOptions, where: str, axis: Axis
         parts.append(f"{', '.join(texts)}{more} in {place}")
     what_to_do = f"; {', '.join(advice)}" if advice else ""
     return Refusal(f"{first}; in the whole table: {'; '.join(parts)}{what_to_do}", takes)
-
-
-_PLACES = {Rejection.MALFORMED_ROW: "malformed rows", Rejection.NO_SERIES: "rows that name no series"}
 
 
 def _is_time_like(text: str) -> bool:

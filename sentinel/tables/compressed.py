@@ -1,7 +1,4 @@
-"""Compressed text files, and those with line ends of old Macs: told by their first bytes, read as plain ones.
-
-Errors of the libraries become a DataError that says what is wrong with the file.
-"""
+"""Compressed text files, and those with line ends of old Macs: told by their first bytes, read as plain ones."""
 
 from __future__ import annotations
 
@@ -10,37 +7,26 @@ import codecs
 import gzip
 import io
 import lzma
+import re
 import zlib
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias, cast
 
 from sentinel.domain.errors import DataError
 
-Compression: TypeAlias = Literal["", "gzip", "bzip2", "xz", "zstd"]
-MAGIC_BYTES = 10
-
-
-def compression_of(first: bytes) -> Compression:
-    """Tell the compression of a file by its first `MAGIC_BYTES`; empty if it is not compressed."""
-    if first.startswith(b"\x1f\x8b\x08"):
-        return "gzip"
-    if first.startswith(b"BZh") and first[4:10] in (b"1AY&SY", b"\x17rE8P\x90"):
-        return "bzip2"
-    if first.startswith(b"\xfd7zXZ\0"):
-        return "xz"
-    return "zstd" if first.startswith(b"\x28\xb5\x2f\xfd") else ""
+Compression: TypeAlias = Literal["gzip", "bzip2", "xz", "zstd"]
+_BEGINNINGS: dict[Compression, bytes] = {
+    "gzip": rb"\x1f\x8b\x08", "bzip2": rb"BZh.(1AY&SY|\x17rE8P\x90)", "xz": rb"\xfd7zXZ\0", "zstd": rb"\(\xb5/\xfd",
+}  # fmt: skip
 
 
 def open_plain(path: Path) -> BinaryIO:
-    """Open a file, compressed or not, to read its plain bytes; OSError where it cannot be opened.
-
-    Reading raises DataError where a compressed file ends too soon or is damaged.
-    """
+    """Open a file to read its plain bytes, which raises DataError where it is damaged; OSError: it cannot be opened."""
     file = path.open("rb")
     try:
         first = file.peek() if file.seekable() else b""
-        kind = compression_of(first[:MAGIC_BYTES])
-        if not kind:
+        kind = next((one for one, begins in _BEGINNINGS.items() if re.match(begins, first, re.DOTALL)), None)
+        if kind is None:
             is_text = b"\0" not in first or first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
             returns = is_text and b"\n" not in first and first.count(b"\r") > 1
             return cast(BinaryIO, io.BufferedReader(ReturnsAsNewlines(file))) if returns else file
@@ -50,38 +36,51 @@ def open_plain(path: Path) -> BinaryIO:
     return cast(BinaryIO, io.BufferedReader(Inflated(file, kind, path), 1 << 16))
 
 
-class ReturnsAsNewlines(io.RawIOBase):
-    """The bytes of an open file whose lines end in a carriage return alone, as if they ended in a newline."""
+class _Changed(io.RawIOBase):
+    """An open file whose bytes are given changed; it is closed with this."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.fileno, self.seek, self.tell = file.fileno, file.seek, file.tell  # type: ignore[method-assign]
 
     def readable(self) -> bool:
-        """True."""
         return True
 
     def seekable(self) -> bool:
-        """True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read some bytes."""
-        data = self._file.read(len(memoryview(buffer))).replace(b"\r", b"\n")
+        data = self._read(len(memoryview(buffer)))
         memoryview(buffer)[: len(data)] = data
         return len(data)
 
+    def _read(self, size: int) -> bytes:
+        raise NotImplementedError
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
         super().close()
 
 
-class Inflated(io.RawIOBase):
-    """The plain bytes of an open compressed file, which is closed with it."""
+class ReturnsAsNewlines(_Changed):
+    """The bytes of an open file whose lines end in a carriage return alone, as if they ended in a newline."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file)
+        self.seek, self.tell = file.seek, file.tell  # type: ignore[method-assign]
+
+    def _read(self, size: int) -> bytes:
+        return self._file.read(size).replace(b"\r", b"\n")
+
+
+class Inflated(_Changed):
+    """The plain bytes of an open compressed file; to go back inflates it from its start again."""
 
     def __init__(self, file: BinaryIO, kind: Compression, path: Path) -> None:
-        self._file, self._kind, self._path = file, kind, path
+        super().__init__(file)
+        self._kind, self._path = kind, path
         self._errors: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, lzma.LZMAError)
         self._plain: Any
         if kind == "zstd":
@@ -93,26 +92,12 @@ class Inflated(io.RawIOBase):
         else:
             self._plain = bz2.BZ2File(file) if kind == "bzip2" else lzma.LZMAFile(file)  # noqa: SIM115 - see close
 
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    def seekable(self) -> bool:
-        """True; going back inflates from the start again."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
+    def _read(self, size: int) -> bytes:
         """Read some bytes, as many as come at once; DataError if the file is damaged."""
         try:
-            data = self._plain.read1(len(memoryview(buffer)))
+            return cast(bytes, self._plain.read1(size))
         except self._errors as error:
             raise self._explain(error) from error
-        memoryview(buffer)[: len(data)] = data
-        return len(data)
-
-    def fileno(self) -> int:
-        """Descriptor of the compressed file."""
-        return self._file.fileno()
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Go to a place among the plain bytes."""
@@ -129,7 +114,6 @@ class Inflated(io.RawIOBase):
         """Close the file."""
         if not self.closed:
             self._plain.close()
-            self._file.close()
         super().close()
 
     def _explain(self, error: Exception) -> DataError:

@@ -17,6 +17,8 @@ ENOUGH_ROWS = 10
 _LOOKED_AT = 200
 _NUMBER_LIKE = re.compile(r"[-+\u2212\u2013]?\d[\d.,' \u00a0\u202f]*([eE][+-]?\d+)?")
 _SPACED = re.compile(r"[-+\u2212\u2013]?\d{1,3}(?:([ '\u00a0\u202f])\d{3})(?:\1\d{3})*([.,]\d+)?")
+_POINTED = re.compile(r"[-+\u2212\u2013]?[1-9]\d{0,2}(\.\d{3})+")
+_FEWEST_WHOLE = 3
 _FORMS: tuple[tuple[re.Pattern[str], dict[str, Any]], ...] = (
     (re.compile(r"[-+\u2212\u2013]?\d{1,3}(\.\d{3})+,\d+"), {"decimal": ",", "thousands": "."}),
     (re.compile(r"[-+\u2212\u2013]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})"), {"thousands": ","}),
@@ -33,10 +35,6 @@ def texts_of(cells: pl.Series, options: TableOptions) -> pl.Series:
         cells = cells.cast(pl.Int64) if bool((cells == cells.round()).all()) and (cells.abs() < 1e18).all() else cells
     texts = cells.cast(pl.String, strict=False).drop_nulls().str.strip_chars()
     return texts.filter(~texts.is_in(list(MissingMarks.of(options).texts)))
-
-
-_POINTED = re.compile(r"[-+\u2212\u2013]?[1-9]\d{0,2}(\.\d{3})+")
-_FEWEST_WHOLE = 3
 
 
 def find_decimal(head: pl.DataFrame, options: TableOptions, where: str, *, waiting: bool = False) -> dict[str, Any]:

@@ -30,10 +30,10 @@ _OTHERS: Mapping[str, re.Pattern[str]] = {
 """Encodings that may be meant, with the letters that a text in them consists of, besides those of ASCII."""
 _MIXED = re.compile(r"[A-Za-z][\u0370-\u045f]|[\u0370-\u045f][A-Za-z]")
 """A Latin letter beside a Greek or Cyrillic one: no word has both."""
+_CENTRAL = re.compile(r"[čČďĎěĚľĽňŇřŘťŤůŮąĄćĆęĘłŁńŃśŚźŹżŻőŐűŰđĐ]")
+"""Letters of Czech, Slovak, Polish, Hungarian and Croatian for which cp1252 has others in the same place."""
 _SHOWN = 40
 _NAMED = 3
-
-
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is its beginning
@@ -61,10 +61,7 @@ def find_codec(first: bytes, where: str, options: TableOptions) -> tuple[str, in
 
 
 def tell_encoding(data: bytes, where: str) -> str:
-    """Tell the encoding of whole lines that are not UTF-8.
-
-    Raises DataError: several are possible, in which the names read differently.
-    """
+    """Tell the encoding of lines that are not UTF-8; DataError where the names read differently in several."""
     runs = _RUN.findall(data)
     in_runs = sum(len(run) for run in runs if len(run) > _WESTERN_RUN)
     if in_runs <= _MOST_IN_RUNS * sum(map(len, runs)):
@@ -84,10 +81,6 @@ def tell_encoding(data: bytes, where: str) -> str:
         f"{where}: its text is not UTF-8 and may be {shown}; set encoding to the one that reads right "
         f"(--encoding {next(iter(readings))})"
     )
-
-
-_CENTRAL = re.compile(r"[čČďĎěĚľĽňŇřŘťŤůŮąĄćĆęĘłŁńŃśŚźŹżŻőŐűŰđĐ]")
-"""Letters of Czech, Slovak, Polish, Hungarian and Croatian for which cp1252 has others in the same place."""
 
 
 def note_central(columns: Iterable[str], options: TableOptions) -> Iterator[str]:

@@ -1,7 +1,4 @@
-"""Roles of the columns of a table, guessed: time and its form, series, flags.
-
-Nothing is put right in silence: where two readings are possible, the error has both.
-"""
+"""Roles of the columns of a table, guessed: time, its form, flags. Of two possible readings the error has both."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ import polars as pl
 
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import UNNAMED, TableOptions, matches, without_number, without_unit
-from sentinel.tables.clocks import HOURS, has_clock, is_of_clock, is_of_digits, numbers_of, with_hour
+from sentinel.tables.clocks import HOURS, has_clock, is_of_clock, is_of_digits, numbers_of, rises_by_one, with_hour
 from sentinel.tables.columns import is_flag
 from sentinel.tables.decimals import ENOUGH_ROWS, texts_of
 from sentinel.tables.dialects import UnfinishedError
@@ -357,16 +354,12 @@ def find_flags(
     numbers = [
         name for name in names
         if (name.lower() in _ROW_NUMBERS and not name.startswith(UNNAMED))
-        or (name.lower() in _PERHAPS_ROW_NUMBERS and _rises_by_one(numbers_of(head, name, options)))
+        or (name.lower() in _PERHAPS_ROW_NUMBERS and rises_by_one(numbers_of(head, name, options)))
     ]  # fmt: skip
     left = [name for name in (*chain.from_iterable(patterns.values()), *numbers) if name not in options.exclude]
     if numbers := [name for name in numbers if name in left]:
         said.append(f"row number, no series: {', '.join(numbers)}")
     return replace(options, exclude=(*options.exclude, *left)), said
-
-
-def _rises_by_one(numbers: pl.Series) -> bool:
-    return numbers.len() > 0 and bool((numbers.diff().drop_nulls() == 1).all())
 
 
 def _say_flags(pattern: str, flags: pl.DataFrame, good: str) -> str:

@@ -1,4 +1,4 @@
-"""Lines of JSON objects as a table: its columns are the keys of the first lines.
+"""JSON as a table: an object a line, whose columns are the keys of the first lines, or one array of objects.
 
 An object within an object is as many columns: `{"meta": {"time": 1}}` has the column `meta.time`.
 """
@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import HEAD_ROWS, MORE, TableOptions
+from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, TableOptions
 
 PIECE_BYTES = 4 << 20
 """Bytes in which the names of the columns are looked for."""
@@ -44,6 +44,38 @@ def _refuse_broken(keys: dict[str, None], where: str) -> tuple[str, ...]:
     if broken := [key for key in keys if _HALF.search(key)]:
         raise DataError(f"{where}: the name {broken[0]!r} is no text; names that UTF-8 can hold are needed")
     return tuple(keys)
+
+
+def read_json(file: BinaryIO, where: str, options: TableOptions) -> pl.DataFrame:
+    """Read all objects, as texts, with `ROW` and `MORE`; DataError where it is no array of them and not one a line."""
+    text = file.read().decode("utf-8-sig", errors="replace")
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        rows = [_read_object(line) for line in text.splitlines() if line.strip()]
+        if None in rows or not rows:
+            raise DataError(
+                f"{where}: not JSON ({error}); an array of objects, or an object a line, is read"
+            ) from error
+    if isinstance(rows, dict) and (inner := [key for key, value in rows.items() if _is_table(value)]):
+        raise DataError(
+            f"{where}: an object with the array of objects {inner[0]!r} in it; the array alone is read: write it to a "
+            f"file, for instance with jq '.[{json.dumps(inner[0])}]'"
+        )
+    rows = [rows] if isinstance(rows, dict) else rows
+    if not _is_table(rows):
+        raise DataError(f'{where}: no array of objects, such as [{{"time": "2020-01-31", "ph": 7}}, ...]')
+    return objects_to_table(rows, where, options)
+
+
+def objects_to_table(rows: list[dict[str, Any]], where: str, options: TableOptions) -> pl.DataFrame:
+    """Bring objects to a table of text columns, with `ROW` and `MORE`."""
+    lines = "\n".join(map(json.dumps, rows)).encode()
+    return ndjson_rows(lines, flat_keys(rows, where), "utf-8", options).with_row_index(ROW)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
 
 
 def ndjson_rows(piece: bytes, columns: Sequence[str], codec: str, options: TableOptions) -> pl.DataFrame:

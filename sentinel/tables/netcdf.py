@@ -25,10 +25,7 @@ _LOCK = RLock()
 
 
 def scan_netcdf(path: Path, options: TableOptions) -> pl.LazyFrame:
-    """Open a file as a lazy table of its time, its columns, `ROW` and `MORE`; rows are read when they are asked for.
-
-    Raises DataError: not a NetCDF file, no time in it, or a calendar without real dates.
-    """
+    """Open a file as a lazy table of its columns, `ROW` and `MORE`; DataError: no NetCDF, or without real times."""
     layout = layout_of(path, options)
     kinds = {column.name: pl.String() if column.text else pl.Float64() for column in layout.columns}
     time = pl.String() if layout.time_text else pl.Float64() if layout.scale is None else pl.Datetime("us", "UTC")
@@ -54,11 +51,6 @@ def layout_of(path: Path, options: TableOptions) -> Layout:
     """Find the time and the columns of a file."""
     with open_netcdf(path) as dataset:
         return find_layout(dataset, options, str(path))
-
-
-def units_of(path: Path, options: TableOptions) -> dict[str, str]:
-    """Give the unit of each column that has one."""
-    return {column.name: column.unit for column in layout_of(path, options).columns if column.unit}
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import numpy as np
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import TableOptions, matches
 from sentinel.tables.cf_time import CfTime, parse_cf_time
+from sentinel.tables.shapes import list_names
 
 MOST_SERIES = 1_000
 """Series of one file that are read unasked; a map has millions."""
@@ -25,6 +26,7 @@ _TIME = re.compile(r"(.*[ _])?(time|times|date|datetime|juld|year|age)([ _].*)?"
 _PLACE_UNITS = re.compile(r"degrees?_?(north|east|N|E)")
 _HEIGHTS = re.compile(r"(depth|pres|pressure|altitude|height|z|lev|level)s?", re.IGNORECASE)
 _NAMES = re.compile(r".*(station|site|platform|mooring|name|buoy|id).*", re.IGNORECASE)
+_AGES = r"(^|[^a-z])(bp|b2k|before present|ago)([^a-z]|$)"
 _GOOD = re.compile(r"(good|pass)(ed)?([ _](data|value|quality))?")
 
 
@@ -88,9 +90,10 @@ def find_layout(dataset: Any, options: TableOptions, where: str) -> Layout:
     taken = {time.name, *bounds, *(v.name for v in along)}
     aside = [name for name in dataset.variables if name not in taken]
     text = _is_text(time)
+    ages = re.search(_AGES, str(getattr(time, "units", "")).lower()) is not None
     return Layout(
         time.name, None if text else parse_cf_time(time, where), dimension, int(dataset.dimensions[dimension].size),
-        columns, text, labels, tuple(c.name for c in found), _counts_ages(time), good,
+        columns, text, labels, tuple(c.name for c in found), ages, good,
         (*_say(time, dimension, measured, aside, text), *_say_groups(dataset)),
     )  # fmt: skip
 
@@ -100,7 +103,9 @@ def _find_time(dataset: Any, options: TableOptions, where: str) -> Any:
     if options.time_column != TableOptions().time_column:
         name = options.time_name
         if name not in every:
-            raise DataError(f"{where}: no variable {name!r}; variables are {_listed(every)}; say it with --time-column")
+            raise DataError(
+                f"{where}: no variable {name!r}; variables are {list_names(every)}; say it with --time-column"
+            )
         return every[name]
     since = [v for v in every.values() if re.search(r"\w\s+since\s", str(getattr(v, "units", "")))]
     found = sorted(since, key=_rank)
@@ -112,13 +117,13 @@ def _find_time(dataset: Any, options: TableOptions, where: str) -> Any:
     groups = "".join(f"; {said}" for said in _say_groups(dataset))
     raise DataError(
         f"{where}: no variable is a time (units such as 'days since 2000-01-01'); variables are "
-        f"{_listed(every) or 'none'}; say which with --time-column{groups}"
+        f"{list_names(every) or 'none'}; say which with --time-column{groups}"
     )
 
 
 def _say_groups(dataset: Any) -> Iterator[str]:
     if dataset.groups:
-        yield f"its groups {_listed(dataset.groups)} are not read: take one out (ncks -g)"
+        yield f"its groups {list_names(dataset.groups)} are not read: take one out (ncks -g)"
 
 
 def _rank(variable: Any) -> tuple[bool, ...]:
@@ -268,24 +273,19 @@ def _good_codes(variable: Any) -> str:
     return ",".join(str(code) for code, meaning in pairs if _GOOD.fullmatch(meaning.lower()))
 
 
-def _counts_ages(variable: Any) -> bool:
-    units = str(getattr(variable, "units", "")).lower()
-    return re.search(r"(^|[^a-z])(bp|b2k|before present|ago)([^a-z]|$)", units) is not None
-
-
 def _say(time: Any, dimension: str, variables: Sequence[Any], aside: Sequence[str], text: bool) -> Iterator[str]:
     units = getattr(time, "units", "")
     months = not text and re.match(r"\s*(mon|year|yr)", str(units), re.IGNORECASE) and "since" in str(units)
     yield f"time: variable {time.name!r} ({units or 'no units'})" + ("; calendar months and years" if months else "")
     named = [f"{v.name} ({v.long_name})" for v in variables if getattr(v, "long_name", "") and not _is_flag(v)]
     if named:
-        yield f"variables: {_listed(named)}"
+        yield f"variables: {list_names(named)}"
     if aside:
-        yield f"not along {dimension}, no series: {_listed(aside)}"
+        yield f"not along {dimension}, no series: {list_names(aside)}"
     marks = [f"{v.name} {name} {_short(getattr(v, name))}" for v in variables for name in
              ("_FillValue", "missing_value", "valid_range", "valid_min", "valid_max") if hasattr(v, name)]  # fmt: skip
     if marks:
-        yield f"no value by attributes of the file: {_listed(marks)}"
+        yield f"no value by attributes of the file: {list_names(marks)}"
     for v in variables:
         if meanings := str(getattr(v, "flag_meanings", "")).split():
             codes = v.flag_values if hasattr(v, "flag_values") else getattr(v, "flag_masks", [])
@@ -295,8 +295,3 @@ def _say(time: Any, dimension: str, variables: Sequence[Any], aside: Sequence[st
 
 def _short(value: Any) -> str:
     return " to ".join(f"{one:g}" if isinstance(one, float | np.floating) else str(one) for one in np.atleast_1d(value))
-
-
-def _listed(names: Iterable[str]) -> str:
-    every = list(names)
-    return ", ".join(every[:12]) + (f" and {len(every) - 12} more" if len(every) > 12 else "")

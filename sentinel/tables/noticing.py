@@ -11,13 +11,12 @@ import polars as pl
 
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import MORE, ROW, UNNAMED, TableOptions, matches, number
-from sentinel.tables.clocks import is_of_clock
+from sentinel.tables.clocks import is_of_clock, numbers_of, rises_by_one
 from sentinel.tables.columns import is_flag
 from sentinel.tables.decimals import texts_of
 from sentinel.tables.months import VALUE, find_months
 from sentinel.tables.naming import NO_SERIES, is_one_of
-from sentinel.tables.times import ISO_PATTERN, instant, this_year
-from sentinel.tables.zones import zone_in_name
+from sentinel.tables.times import ISO_PATTERN, instant, this_year, zone_in_name
 
 _SHOWN = 3
 _ZONE_LINE = re.compile(r"time ?zone|zeitzone|fuseau|zona horaria|(UTC|GMT) ?[-+]\d", re.IGNORECASE)
@@ -121,8 +120,8 @@ def note_unnamed(head: pl.DataFrame, options: TableOptions) -> Iterator[str]:
     for at, name in enumerate(own, 1):
         if not name.startswith(UNNAMED) or name in options.time_columns:
             continue
-        values = head.select(number(pl.col(name), head[name].dtype, options)).to_series().drop_nulls()
-        if values.is_empty() or (at == 1 and values.len() > 1 and bool((values.diff().drop_nulls() == 1).all())):
+        values = numbers_of(head, name, options)
+        if values.is_empty() or (at == 1 and values.len() > 1 and rises_by_one(values)):
             continue
         shown = ", ".join(f"{value:g}" for value in values.head(_SHOWN))
         yield f"column {at} has no name and is no series ({shown}, ...): give it one in the header to have it read"

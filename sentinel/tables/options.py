@@ -21,10 +21,7 @@ def options_of(settings: TableKeys) -> TableOptions:
 
 
 def options_from(given: Mapping[str, Any], flag: str = "--{}") -> TableOptions:
-    """Check options by the rules of a csv source, and add marks of missing values to the usual ones.
-
-    `flag` is how an option is named in a message. Raises UsageError: unknown, or not allowed.
-    """
+    """Check options by the rules of a csv source; UsageError names one by `flag`. Marks are added to the usual ones."""
     known = {name: value for name, value in given.items() if value is not None and value not in ((), [])}
     for name in LISTS:
         if name in known:

@@ -1,7 +1,4 @@
-"""Every cell of a table checked: an observation, or the reason why not.
-
-First the layout: a long table has a column that names the series, a wide one a column for each.
-"""
+"""Every cell of a table checked: an observation, or the reason why not."""
 
 from __future__ import annotations
 
@@ -14,30 +11,10 @@ import polars as pl
 from sentinel.domain.errors import DataError
 from sentinel.domain.labels import write_key
 from sentinel.domain.observation import Rejection
-from sentinel.tables.cells import (
-    COLUMN,
-    HEAD_ROWS,
-    MORE,
-    ROW,
-    Axis,
-    MissingMarks,
-    TableOptions,
-    as_text,
-    number,
-    trailing_mark,
-)  # fmt: skip
+from sentinel.tables import cells, complaints
+from sentinel.tables.cells import COLUMN, HEAD_ROWS, MORE, ROW, Axis, MissingMarks, TableOptions, number
 from sentinel.tables.columns import FLAGGED, is_named, join_time, judge, patterns_of
-from sentinel.tables.complaints import (
-    CAME,
-    COMPLAINTS,
-    EXPECTED,
-    FATAL,
-    LONGEST_NAME_BYTES,
-    REJECTED,
-    Refusal,
-    complain_of_all,
-    refuse,
-)  # fmt: skip
+from sentinel.tables.complaints import CAME, REJECTED, Refusal
 from sentinel.tables.repeated import find_second_rows
 from sentinel.tables.shapes import Shape, find_shape
 from sentinel.tables.times import MONTH, have_days, instant, stamp_text
@@ -69,17 +46,10 @@ class Parsed:
 def parse(
     table: pl.LazyFrame, options: TableOptions, where: str, *, strict: bool = False, axis: Axis | None = None
 ) -> Parsed:
-    """Check a table; one streaming pass counts what is left out, the observations themselves stay lazy.
+    """Check a table, as `open_table` gives it; one streaming pass counts what is left out, observations stay lazy.
 
-    Parameters
-    ----------
-    table: as `open_table` gives it, or any table of these columns.
-    where: the table's name in messages.
-    strict: refuse the table at the first cell that is neither a number nor missing, or whose time is no time.
-    axis: what the time column must be; None = decided by its first rows.
-
-    Raises DataError: as `find_shape`; the table has no rows; `axis` is `time` and the column holds numbers; or see
-    `strict`.
+    `where` is its name in messages, `axis` what its times must be. DataError: as `find_shape`; it has no rows; it has
+    not that axis; or, with `strict`, a cell is neither a number nor missing, or no time.
     """
     table = join_time(table, options)
     head = table.head(HEAD_ROWS).collect()
@@ -91,7 +61,7 @@ def parse(
     by_day = found == "time" and have_days(head[shape.time], options)
     checked = check_cells(table, options, found, shape, second, by_day=by_day)
     left_out = checked.filter(pl.col(REJECTED).is_not_null())
-    faults = left_out.filter(~pl.col(REJECTED).is_in(EXPECTED)).head(COMPLAINTS)
+    faults = left_out.filter(~pl.col(REJECTED).is_in(complaints.EXPECTED)).head(complaints.COMPLAINTS)
     mark = pl.when(pl.col(REJECTED) == Rejection.MISSING).then(CAME).fill_null("").alias("mark")
     kept = checked.filter(pl.col(REJECTED).is_null())
     taken_off = kept.drop_nulls(CAME).group_by(CAME).len().sort("len", CAME, descending=True)
@@ -99,17 +69,17 @@ def parse(
     by_mark, first, *trailing = pl.collect_all(wanted, engine="streaming")
     counts = by_mark.group_by(REJECTED).agg(pl.col("len").sum()).sort("len", REJECTED, descending=[True, False])
     marks = by_mark.filter(pl.col("mark") != "").sort("len", "mark", descending=True)
-    complaints = complain_of_all(first, options, where, found)
+    said = complaints.complain_of_all(first, options, where, found)
     if counts.filter(pl.col(REJECTED) == Rejection.FLAGGED).height:
-        complaints = (*_find_emptied(checked, options, where), *complaints)
-    fatal = any(reason in FATAL for reason, _ in counts.iter_rows())
-    refusal = refuse(left_out, options, where, found, head.height) if fatal else None
+        said = (*_find_emptied(checked, options, where), *said)
+    fatal = any(reason in complaints.FATAL for reason, _ in counts.iter_rows())
+    refusal = complaints.refuse(left_out, options, where, found, head.height) if fatal else None
     if strict and refusal is not None:
         raise DataError(refusal.message)
     told = dict(marks.select("mark", "len").iter_rows())
     off = dict(trailing[0].iter_rows()) if trailing else {}
     kept = kept.select("series", "time", "value")
-    return Parsed(kept, found, shape, dict(counts.iter_rows()), complaints, told, off, refusal)
+    return Parsed(kept, found, shape, dict(counts.iter_rows()), said, told, off, refusal)
 
 
 def _find_emptied(checked: pl.LazyFrame, options: TableOptions, where: str) -> Iterator[str]:
@@ -125,23 +95,20 @@ def _find_emptied(checked: pl.LazyFrame, options: TableOptions, where: str) -> I
 
 
 def find_axis(head: pl.DataFrame, options: TableOptions, shape: Shape, where: str, axis: Axis | None) -> Axis:
-    """Tell from the first rows what the time column counts.
-
-    Raises DataError: instants are required and numbers came, or instants are to be counted backward.
-    """
-    cells = head[shape.time].drop_nulls()
-    numbered = options.time_format is None and not cells.is_empty() and cells.dtype.is_numeric()
-    if options.time_format is None and cells.dtype == pl.String:
+    """Tell from the first rows what the time column counts; DataError where it is not what was asked for."""
+    times = head[shape.time].drop_nulls()
+    numbered = options.time_format is None and not times.is_empty() and times.dtype.is_numeric()
+    if options.time_format is None and times.dtype == pl.String:
         numbers = head.select(number(pl.col(shape.time), pl.String(), options)).to_series()
-        numbered = numbers.len() - numbers.null_count() > cells.len() // 2
-    if options.time_direction == "backward" and not numbered and not cells.is_empty():
+        numbered = numbers.len() - numbers.null_count() > times.len() // 2
+    if options.time_direction == "backward" and not numbered and not times.is_empty():
         raise DataError(
-            f"{where}: column {shape.time!r} is read as times (first {cells[0]}); time_direction: backward, or "
+            f"{where}: column {shape.time!r} is read as times (first {times[0]}); time_direction: backward, or "
             "--time-direction backward on the command line, is for ages, which are numbers; leave it out for times"
         )
     if axis == "time" and numbered:
         raise DataError(
-            f"{where}: column {shape.time!r} holds numbers (first {cells[0]}); "
+            f"{where}: column {shape.time!r} holds numbers (first {times[0]}); "
             "time stamps are needed: ISO 8601, or time_format: '%s' for seconds since 1970"
         )
     return axis or ("number" if numbered else "time")
@@ -160,8 +127,7 @@ def check_cells(
 ) -> pl.LazyFrame:  # fmt: skip
     """Bring a table to its long form with series, time and value parsed; `REJECTED` says why to leave a row out.
 
-    `second` are the rows whose time is the second of two that it can mean. `by_day`: times have a day, so that
-    `2021-06`, of a total of the month, is none.
+    `second`: rows whose time is the second of two that it can mean. `by_day`: `2021-06`, of a total, is no time.
     """
     if second and ROW not in table.collect_schema():
         table = table.with_row_index(ROW)
@@ -207,7 +173,8 @@ def check_cells(
     mark = pl.when(no_row).then(stamp_text(pl.col("__time__"), dtype)).otherwise(pl.col("value").cast(pl.String))
     mark = mark.str.strip_chars().fill_null("")
     name = pl.col("series").str
-    unreadable = name.contains("\N{REPLACEMENT CHARACTER}", literal=True) | (name.len_bytes() > LONGEST_NAME_BYTES)
+    too_long = name.len_bytes() > complaints.LONGEST_NAME_BYTES
+    unreadable = name.contains("\N{REPLACEMENT CHARACTER}", literal=True) | too_long
     malformed = pl.col(MORE).is_not_null() | unreadable.fill_null(False)
     reasons = (
         (malformed, Rejection.MALFORMED_ROW, pl.coalesce(MORE, "series")),
@@ -222,7 +189,8 @@ def check_cells(
     rejected = pl.coalesce(*(pl.when(holds).then(pl.lit(reason)) for holds, reason, _ in reasons))
     came = pl.coalesce(*(pl.when(pl.col(REJECTED) == reason).then(text) for _, reason, text in reasons))
     if value_type == pl.String and options.trailing:
-        came = pl.coalesce(came, pl.when(pl.col(REJECTED).is_null()).then(trailing_mark(pl.col("value"), options)))
+        behind = pl.col("value").str.strip_chars().str.extract(cells.marked(options), 2)
+        came = pl.coalesce(came, pl.when(pl.col(REJECTED).is_null()).then(behind))
     return (
         long.with_columns(value.alias("__v__"))
         .with_columns(rejected.alias(REJECTED))
@@ -247,12 +215,12 @@ def split_checked(checked: pl.DataFrame, options: TableOptions, where: str) -> S
     """Divide checked rows, whose times are instants."""
     left_out = checked.filter(pl.col(REJECTED).is_not_null())
     counts: dict[str, int] = dict(left_out.group_by(REJECTED).len().iter_rows())
-    first = left_out.filter(~pl.col(REJECTED).is_in(EXPECTED)).head(COMPLAINTS)
+    first = left_out.filter(~pl.col(REJECTED).is_in(complaints.EXPECTED)).head(complaints.COMPLAINTS)
     kept = checked.filter(pl.col(REJECTED).is_null())
     marked = kept.drop_nulls(CAME).group_by(CAME).len() if options.trailing else None
     return Split(
         kept.select(COLUMN, "series", "time", "value"), counts, {} if marked is None else dict(marked.iter_rows()),
-        complain_of_all(first, options, where, "time"),
+        complaints.complain_of_all(first, options, where, "time"),
     )  # fmt: skip
 
 
@@ -283,14 +251,14 @@ def _to_long(table: pl.LazyFrame, shape: Shape, options: TableOptions) -> pl.Laz
     table = judge(table, {name: name for name in shape.values}, options)
     schema = table.collect_schema()
     types = {schema[name] for name in shape.values}
-    cells = [pl.col(name) for name in shape.values]
+    read = [pl.col(name) for name in shape.values]
     if len(types) > 1 and all(dtype.is_numeric() or dtype == pl.Boolean for dtype in types):
-        cells = [cell.cast(pl.Float64()) for cell in cells]
+        read = [cell.cast(pl.Float64()) for cell in read]
     elif len(types) > 1:
-        cells = [as_text(pl.col(name), schema[name], options) for name in shape.values]
+        read = [cells.as_text(pl.col(name), schema[name], options) for name in shape.values]
     index, on = (ROW, MORE, "__t__", "__time__", "__where__"), [_CELL + name for name in shape.values]
     return (
-        table.select(*common, where.alias("__where__"), *(cell.name.prefix(_CELL) for cell in cells))
+        table.select(*common, where.alias("__where__"), *(cell.name.prefix(_CELL) for cell in read))
         .unpivot(on=on, index=index, variable_name=COLUMN, value_name="value")
         .with_columns(pl.col(COLUMN).str.strip_prefix(_CELL))
         .with_columns(key(pl.col(COLUMN), pl.col("__where__")).alias("series"))

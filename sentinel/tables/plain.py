@@ -1,8 +1,7 @@
 """The short way from the bytes of a wide CSV table to its values, for lines that hold nothing but numbers.
 
-Polars reads a million rows as fast as any program, and a single one in a millisecond. A file that is followed brings a
-single one, again and again. Whatever is not plain here (a quote, a cell that is neither a number nor a mark of a
-missing value, a line with other fields than the header, a time that means two moments) goes the long way through
+Polars reads a single row, of a file that is followed, in a millisecond. Whatever is not plain (a quote, a cell that is
+neither a number nor missing, other fields than the header, a time that means two moments) goes the long way through
 `parsing.py`, which says what is wrong with it. Both ways give the same.
 """
 

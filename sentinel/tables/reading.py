@@ -1,7 +1,6 @@
-"""A file as a lazy table of its own columns, read in pieces.
+"""A file as a lazy table of its own columns; whether a cell of text is a number is judged later.
 
-A text file is read in pieces of whole lines, so that one larger than memory is streamed and a growing one is followed
-from a byte offset by the same code. All its columns are text: whether a cell is a number is judged later.
+A text file is read in pieces of whole lines, so that one larger than memory is streamed and a growing one followed.
 """
 
 from __future__ import annotations
@@ -26,8 +25,7 @@ from sentinel.tables.cells import MORE, ROW, WHITESPACE, TableOptions, number_tw
 from sentinel.tables.columns import flatten
 from sentinel.tables.compressed import Inflated, open_plain
 from sentinel.tables.encodings import find_codec
-from sentinel.tables.json_array import read_json
-from sentinel.tables.ndjson import ndjson_rows, read_keys
+from sentinel.tables.ndjson import ndjson_rows, read_json, read_keys
 from sentinel.tables.sheets import read_sheet
 from sentinel.tables.xle import read_xle
 
@@ -56,15 +54,13 @@ class Head:
     names: bytes = b""
     """The line of names in UTF-8."""
     units: tuple[bytes, ...] = ()
-    """The lines of units with words; where a logger starts anew it writes them again."""
+    """The lines of units; where a logger starts anew it writes them again."""
 
 
 def read_head(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, whole: bool) -> Head | None:
-    """Find the columns of a csv or ndjson file; None while its first line is not complete.
+    """Find the columns of a csv or ndjson file; None while its first line is not complete, DataError where none is.
 
-    With `whole` the file will not grow: its first line may lack a newline, and an empty file is refused.
-
-    Raises DataError: not a table, not in the given encoding, two columns of one name.
+    With `whole` it will not grow: its first line may lack a newline, and an empty file is refused.
     """
     file.seek(0)
     codec, start = find_codec(file.read(4), where, options)
@@ -87,17 +83,14 @@ def read_head(file: BinaryIO, where: str, fmt: str, options: TableOptions, *, wh
                 columns = _read_columns(text, where, options)
                 own.append(_in_utf8(line, codec))
         if columns is not None and units == options.unit_rows:
-            return Head(columns, end, codec, own[0], tuple(one for one in own[1:] if re.search(rb"[A-Za-z]", one)))
+            return Head(columns, end, codec, own[0], tuple(own[1:]))
     if whole:
         raise DataError(f"{where}: the file is empty; a header line and at least one row are needed")
     return None
 
 
 def whole_lines(file: BinaryIO, where: str, codec: str, start: int, *, whole: bool) -> Iterator[tuple[int, int, bytes]]:
-    """Yield the complete lines of a file from byte `start`, each with its place; with `whole` also an open last one.
-
-    Raises DataError: the first line has no end, or is binary data.
-    """
+    """Yield the complete lines from byte `start` with their places, with `whole` an open last; DataError: binary."""
     newline, first = "\n".encode(codec), start
     file.seek(0)
     data = file.read(64 << 10)
@@ -170,7 +163,9 @@ def csv_rows(piece: bytes, head: Head, options: TableOptions) -> pl.DataFrame:
     if b'="' in piece:
         piece = unwrap(piece.decode(errors="replace")).encode()
     for line in head.units:
-        if line in piece:  # again, below the names: a row of names is known as such where the cells are checked
+        if line in piece and re.search(
+            rb"[A-Za-z]", line
+        ):  # again, below the names: a row of names is known as such where the cells are checked
             piece = re.sub(rb"(?m)^" + re.escape(line) + rb"(?=\r?$)", lambda _: head.names, piece)
     if options.separator == WHITESPACE:
         piece, options = split_blanks(piece), replace(options, separator="\t")
@@ -235,11 +230,8 @@ def _find_newline(data: bytes, newline: bytes, start: int) -> int:
 
 def _read_columns(line: str, where: str, options: TableOptions) -> tuple[str, ...]:
     if line.strip() in ("[", "{") or line.replace(" ", "").startswith(('{"', "[{")):
-        inner = (
-            ""
-            if line.lstrip().startswith("[")
-            else "; to take a list out of an object: jq -c '.data[]' a.json > a.ndjson"
-        )
+        is_list = line.lstrip().startswith("[")
+        inner = "" if is_list else "; to take a list out of an object: jq -c '.data[]' a.json > a.ndjson"
         raise DataError(
             f"{where}: JSON, not a CSV table; an array of objects (*.json, or --format json) and NDJSON (*.ndjson, one "
             f"object per line) are read{inner}"
@@ -299,11 +291,9 @@ def file_format(path: Path, options: TableOptions) -> str:
 
 
 def open_table(path: Path, options: TableOptions | None = None) -> pl.LazyFrame:
-    """Open a file as a lazy table: its columns, `ROW` and, for text files, `MORE`.
+    """Open a file as a lazy table of its columns, `ROW` and, for text, of which all columns are text, `MORE`.
 
-    Columns of text files are text; those of Parquet have their own types. Only the head of the file is read now.
-
-    Raises DataError: the file is missing, empty, not a table, or two of its columns have one name.
+    Only its head is read now. DataError: the file is missing, empty or not a table.
     """
     options = options or TableOptions()
     fmt = file_format(path, options)

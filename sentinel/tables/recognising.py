@@ -1,9 +1,8 @@
 """The door of every table: the options that read a file, from its first lines; what they are is always said.
 
 A kind of file (`dialects/`) says how lines become columns; then the columns say which hold the time and in what form.
-Options that are given win over those that are recognised; an option at its default counts as not given. Nothing is
-decided from more than the first 1,000 rows, and form and decimal mark by the first row that decides them: a file that
-grows is read in the same way however much of it is there when it is first seen.
+Options that are given win; one at its default counts as not given. Nothing is decided from more than 1,000 rows, form
+and decimal mark by the first that decides: a growing file is read the same way however much is there at first.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from sentinel.domain.errors import DataError
+from sentinel.tables import guessing, noticing, reading, unread
 from sentinel.tables.apart import find_labels, find_long
 from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, WHITESPACE, TableOptions, matches
 from sentinel.tables.columns import join_time
@@ -27,50 +27,11 @@ from sentinel.tables.decimals import find_decimal, note_points
 from sentinel.tables.dialects import DIALECTS, PLAIN, UnfinishedError, find_dialect, find_separator
 from sentinel.tables.dialects.plain import is_units
 from sentinel.tables.encodings import find_codec, note_central, tell_encoding
-from sentinel.tables.guessing import (
-    find_flags,
-    find_form,
-    find_time,
-    is_named_time,
-    note_clocks,
-    refuse_headerless,
-    turn_ages,
-)
-from sentinel.tables.noticing import (
-    leave_out_places,
-    note_limits,
-    note_times,
-    note_twins,
-    note_unnamed,
-    note_zone,
-    refuse_clock_alone,
-    refuse_nameless_zone,
-    take_zone,
-    turn_months,
-)
 from sentinel.tables.options import command_line
-from sentinel.tables.reading import (
-    FORMULA,
-    TEXT,
-    cut,
-    file_format,
-    open_file,
-    open_table,
-    read_head,
-    rows_of,
-    unwrap,
-    whole_lines,
-)  # fmt: skip
+from sentinel.tables.reading import TEXT, cut, file_format, open_file, open_table
 from sentinel.tables.shapes import find_shape, refuse_wildcards
 from sentinel.tables.sheets import count_titles, filled_sheets, first_texts
-from sentinel.tables.unit_cells import find_unit_cells
-from sentinel.tables.unread import (
-    refuse_rounded_times,
-    refuse_short_header,
-    refuse_unread_times,
-    refuse_years_as_steps,
-    take_second_times,
-)
+from sentinel.tables.units import find_unit_cells
 
 SAMPLE_BYTES = 1 << 20
 MARKS = (
@@ -101,7 +62,7 @@ class Recognised:
 def recognise(path: Path, options: TableOptions, *, counters: bool = True) -> Recognised:
     """Find the options that read a file, which will not grow; without `counters` none is left out because it counts.
 
-    Raises DataError: it is no table, or there are two ways to read it; the message has both and the option.
+    DataError: it is no table, or there are two ways to read it; the message has both and the option.
     """
     if options.dialect == "none":
         return Recognised("none", options, (), options)
@@ -168,7 +129,7 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
         filled, lines = _read_lines(file, where, options, whole=whole)
         try:
             named = bool(options.names) and options.dialect == "auto"
-            plain = list(map(unwrap, lines))
+            plain = list(map(reading.unwrap, lines))
             found = (
                 (PLAIN, find_separator(plain, len(options.names))) if named else find_dialect(plain, options.dialect)
             )
@@ -182,14 +143,14 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
         if found is not None and found[0].name != "plain":
             name, what, good = found[0].name, found[0].what, found[0].good
         filled = fill(filled, found[1]) if found is not None else filled
-        refuse_nameless_zone(filled.time_zone, where)
-    head = read_head(file, where, fmt, filled, whole=whole)
+        noticing.refuse_nameless_zone(filled.time_zone, where)
+    head = reading.read_head(file, where, fmt, filled, whole=whole)
     if head is None:
         return None
     file.seek(head.start)
     piece = file.read(SAMPLE_BYTES)
     length = cut(piece, head.codec, quoted=fmt == "csv", rows=HEAD_ROWS)
-    rows = rows_of(piece[: length or (len(piece) if whole else 0)], fmt, head, filled, 0)
+    rows = reading.rows_of(piece[: length or (len(piece) if whole else 0)], fmt, head, filled, 0)
     if rows.is_empty() and not whole:
         return None
     try:
@@ -203,8 +164,8 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
         _refuse_fixed_widths(lines, where)
     local = found[0].local if fmt == "csv" and found is not None else ""
     zone = [f"{local}: --time-zone, such as Etc/GMT+5, five hours west of Greenwich; read as UTC"] if local else []
-    zone += note_zone(lines[: in_rows.options.skip_rows], in_rows.options)
-    if formula := next(filter(None, map(FORMULA.search, lines)), None):
+    zone += noticing.note_zone(lines[: in_rows.options.skip_rows], in_rows.options)
+    if formula := next(filter(None, map(reading.FORMULA.search, lines)), None):
         note = f"cells are formulas, such as {formula[0]!r:.40}, and read as the texts in their quotes"
         in_rows = replace(in_rows, said=(*in_rows.said, note))
     told = in_rows.options.time_zone != _DEFAULT.time_zone
@@ -222,21 +183,13 @@ def _refuse_fixed_widths(lines: Sequence[str], where: str) -> None:
 
 
 def recognise_frame(
-    head: pl.DataFrame,
-    where: str,
-    options: TableOptions,
-    *,
-    given: TableOptions | None = None,
-    what: str = "",
-    good: str = "",
-    growing: bool = False,
-    counters: bool = True,
-) -> Recognised:
-    """Find the options that read a table of which these are the first rows.
+    head: pl.DataFrame, where: str, options: TableOptions, *, given: TableOptions | None = None, what: str = "",
+    good: str = "", growing: bool = False, counters: bool = True,
+) -> Recognised:  # fmt: skip
+    """Find the options that read a table of which these are the first rows; DataError as `recognise`.
 
     `options` are those that are known by now, `given` those that were asked for, `what` is the kind of file and `good`
-    its flags with the codes that mean good. Without `counters` no column is left out because it counts.
-    Raises DataError: as `recognise`; UnfinishedError: a growing table has too few rows.
+    its flags with the codes that mean good. UnfinishedError: a growing table has too few rows.
     """
     given = given or options
     if options.dialect == "none":
@@ -246,46 +199,38 @@ def recognise_frame(
     marks = tuple(mark for mark in options.missing if mark not in given.missing)
     options = replace(options, dialect="none", missing=tuple(dict.fromkeys((*options.missing, *MARKS))))
     if options.time_column == _DEFAULT.time_column:
-        options = replace(options, time_column=find_time(head, names, options, growing=growing))
-    refuse_short_header(head, names, options, where)
-    options, notes = turn_months(names, options)
-    options, zone = take_zone(options, where)
+        options = replace(options, time_column=guessing.find_time(head, names, options, growing=growing))
+    unread.refuse_short_header(head, names, options, where)
+    options, notes = noticing.turn_months(names, options)
+    options, zone = noticing.take_zone(options, where)
     if not options.names:
-        refuse_headerless(head, names, options, where)
-    refuse_clock_alone(head, names, options, where)
+        guessing.refuse_headerless(head, names, options, where)
+    noticing.refuse_clock_alone(head, names, options, where)
     if not set(options.time_columns) <= set(names):
-        refuse_unread_times(head, [name for name in names if is_named_time(name)], options, where)
-    notes += [*note_twins(names), *note_central(names, options)]
+        unread.refuse_unread_times(head, [name for name in names if guessing.is_named_time(name)], options, where)
+    notes += [*noticing.note_twins(names), *note_central(names, options)]
     if set(options.time_columns) <= set(names) and not head.is_empty():
-        notes += [*zone, *note_unnamed(head, options)]
-        options, again = take_second_times(head, names, options, where, growing=growing)
+        notes += [*zone, *noticing.note_unnamed(head, options)]
+        options, again = unread.take_second_times(head, names, options, where, growing=growing)
         head = join_time(head.lazy(), options).collect()
         names = names if options.layout != "months" else [name for name in head.columns if name not in (ROW, MORE)]
         options = fill(options, find_long(head, names, options, where, growing=growing))
         options = find_unit_cells(head, names, options, where)
-        options = fill(options, find_form(head, options, where, growing=growing))
+        options = fill(options, guessing.find_form(head, options, where, growing=growing))
         # A semicolon or a tab that nobody gave can come with a decimal comma; tabs of a known kind of file do not.
         risky = (";",) if what else (";", "\t")
         waiting = growing and options.separator in risky and given.separator != options.separator
         options = fill(options, find_decimal(head, options, where, waiting=waiting))
         notes += note_points(head, options)
-        options, ages = turn_ages(head, options, where)
-        refuse_years_as_steps(head, options, where)
+        options, ages = guessing.turn_ages(head, options, where)
+        unread.refuse_years_as_steps(head, options, where)
         if given.time_format is None:
-            refuse_rounded_times(head, options.time_name, options, where)
-        options, flags = find_flags(names, head, options, good)
-        options, places = leave_out_places(head, names, options)
+            unread.refuse_rounded_times(head, options.time_name, options, where)
+        options, flags = guessing.find_flags(names, head, options, good)
+        options, places = noticing.leave_out_places(head, names, options)
         options, rising = leave_out_counters(head, options, where) if counters and not growing else (options, [])
-        notes += [
-            *note_clocks(head, names, options),
-            *note_times(head, options),
-            *note_limits(head, options),
-            *ages,
-            *again,
-            *flags,
-            *places,
-            *rising,
-        ]
+        notes += [*guessing.note_clocks(head, names, options), *noticing.note_times(head, options)]
+        notes += [*noticing.note_limits(head, options), *ages, *again, *flags, *places, *rising]
     if options.columns is not None:
         # A column that is asked for is not left out because of what it is.
         kept = tuple(one for one in options.exclude if not any(matches(name, one) for name in options.columns))
@@ -342,7 +287,7 @@ def _read_lines(file: BinaryIO, where: str, options: TableOptions, *, whole: boo
     codec, start = find_codec(first, where, options)
     raw: list[bytes] = []
     size = 0
-    for _, _, line in whole_lines(file, where, codec, start, whole=whole):
+    for _, _, line in reading.whole_lines(file, where, codec, start, whole=whole):
         raw.append(line)
         size += len(line)
         if len(raw) >= HEAD_ROWS or size >= SAMPLE_BYTES:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.tables.cells import ROW, TableOptions
-from sentinel.tables.times import instant
-from sentinel.tables.zones import CHANGING
+from sentinel.tables.times import CHANGING, instant
 
+_NAMED = 2
 LONGEST_US = 3 * 3_600_000_000
 """No zone repeats more than this."""
 
@@ -25,12 +25,8 @@ def find_second_rows(
 ) -> list[int]:
     """List the rows whose time is the second of two that a naive stamp can mean: one that comes again, or before.
 
-    Parameters
-    ----------
-    table: with `ROW`, and the times in one column.
-    names: the columns that tell series apart.
-    before: latest first time by series, microseconds UTC; brought up to date, so that a file can be read in pieces.
-    falling: the latest row comes first.
+    `names` tell series apart; `before`, the latest first time by series, is brought up to date from piece to piece of a
+    file; `falling`: the latest row comes first.
     """
     if is_fixed(options.time_zone):
         return []
@@ -106,6 +102,3 @@ def say_twice(found: pl.Series, zones: list[str]) -> str:
         f"{found.sort()[0]:%Y-%m-%d %H:%M} comes twice, in the hour that clocks put back repeat ({zones[0]}{more}): if "
         "the times are those on the clock on the wall, --time-zone ZONE (time_zone in the settings) keeps both"
     )
-
-
-_NAMED = 2

@@ -20,9 +20,7 @@ Cell: TypeAlias = int | float | str | bool | time | date | datetime | timedelta
 def read_sheet(path: Path, options: TableOptions) -> pl.DataFrame:
     """Read the first sheet that is not empty; columns of one kind of cell keep their type, others are text.
 
-    `ROW` is the number of the row in the sheet, from 0.
-
-    Raises DataError: no spreadsheet, no cell in it, or two columns of one name.
+    `ROW` is the number of the row in the sheet, from 0. DataError: no spreadsheet, or no cell in it.
     """
     first, rows = _from_names(path, options)
     if not rows:
@@ -58,10 +56,7 @@ def _from_names(path: Path, options: TableOptions) -> tuple[int, list[list[Cell]
 
 
 def sheet_rows(path: Path, sheet: str | None = None) -> list[list[Cell]]:
-    """Read the cells of a sheet, by default the first that is not empty; an empty cell is an empty text.
-
-    Raises DataError: no spreadsheet, or no sheet of that name.
-    """
+    """Read the cells of a sheet, by default of the first that is not empty; DataError where there is none."""
     sheets = _sheets(path)
     if sheet is not None and sheet not in sheets:
         raise DataError(

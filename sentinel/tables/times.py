@@ -1,4 +1,4 @@
-"""One cell of a table as an instant; null where it is no time."""
+"""One cell of a table as an instant, null where it is no time; and zones as names of columns write them."""
 
 from __future__ import annotations
 
@@ -34,6 +34,21 @@ ZONES = {"Z": 0, "UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5,
          "CEST": 2, "MESZ": 2, "EET": 2, "EEST": 3, "JST": 9, "KST": 9, "AWST": 8, "AEST": 10, "AEDT": 11, "NZST": 12,
          "NZDT": 13, "HKT": 8, "SGT": 8}  # fmt: skip
 """Hours east of UTC that `%Z` at the end of a form reads: names that mean one offset wherever they are used."""
+_HOURS = {**{name: float(hours) for name, hours in ZONES.items() if name != "Z"}, "ACST": 9.5, "NST": -3.5}
+"""Hours east of UTC of abbreviations that mean one offset wherever they are used; BST and IST do not."""
+_FIXED = {
+    "-09:30": "Pacific/Marquesas", "+04:30": "Asia/Kabul", "+05:30": "Asia/Kolkata", "+05:45": "Asia/Kathmandu",
+    "+06:30": "Asia/Yangon", "+09:30": "Australia/Darwin",
+}  # fmt: skip
+"""Zones whose offset is no whole hour and has not changed since there are loggers."""
+_OFFSET = re.compile(r"(?:UTC|GMT)\s*([-+\u2212\u2013])\s*(\d{1,2})(?::?(\d{2}))?\b")
+CHANGING = {
+    "EST/EDT": "America/New_York", "CST/CDT": "America/Chicago", "MST/MDT": "America/Denver",
+    "PST/PDT": "America/Los_Angeles", "AKST/AKDT": "America/Anchorage", "AST/ADT": "America/Halifax",
+    "CET/CEST": "Europe/Berlin", "MEZ/MESZ": "Europe/Berlin", "GMT/BST": "Europe/London", "WET/WEST": "Europe/Lisbon",
+    "EET/EEST": "Europe/Helsinki", "AEST/AEDT": "Australia/Sydney", "NZST/NZDT": "Pacific/Auckland",
+}  # fmt: skip
+"""Zones of times on the clock on the wall, by their two abbreviations."""
 Repeated: TypeAlias = Literal["earliest", "latest"]
 """Which of the two a naive time is that the clocks make happen twice."""
 _LONGEST_S = 2.5e11
@@ -56,10 +71,9 @@ _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
 def instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions, repeated: Repeated = "earliest") -> pl.Expr:
-    """A cell as Datetime in microseconds UTC, null where it is not a time of the years 1 to 9999.
+    """A cell as Datetime in microseconds UTC, null where it is no time of the years 1 to 9999, or the clocks skip it.
 
-    A naive time that a change of the clocks makes happen twice is the one of the two that `repeated` says; a skipped
-    one is null.
+    A naive time that a change of the clocks makes happen twice is the one of the two that `repeated` says.
     """
     return _keep_nameable(_parse_instant(_keep_nameable(cell, dtype), dtype, options, repeated), _UTC_US)
 
@@ -152,8 +166,7 @@ def _of_number(days: pl.Expr, options: TableOptions, repeated: Repeated) -> pl.E
 def _of_years(years: pl.Expr, options: TableOptions, repeated: Repeated) -> pl.Expr:
     """Numbers of years with their fraction, 2003.4712, in the zone of the options, to the second.
 
-    Four decimals tell the hour only, three the day: noon or midnight is taken where they may mean it, so that the
-    first of a month does not become the last of the one before.
+    Four decimals tell the hour only, three the day: noon or midnight is taken where they may mean it.
     """
     whole = pl.when(years.is_between(1, 9999, closed="left")).then(years.floor()).cast(pl.Int32)
     first, following = (pl.datetime(whole + more, 1, 1).cast(pl.Int64) for more in (0, 1))
@@ -244,3 +257,28 @@ def _parse_iso(cells: pl.Series, time_zone: str, repeated: Repeated) -> pl.Serie
 def _to_utc(naive: pl.Expr, time_zone: str, repeated: Repeated) -> pl.Expr:
     local = naive.dt.replace_time_zone(time_zone, ambiguous=repeated, non_existent="null")
     return local.dt.convert_time_zone("UTC")
+
+
+def zone_of(offset: str) -> str:
+    """Name the zone that always has this offset, `-05:00`; the offset itself, which is asked about, where none has."""
+    hours, minutes = int(offset[:3]), offset[4:]
+    if minutes != "00" or not -12 <= hours <= 14:
+        return _FIXED.get(offset, offset)
+    # The names of fixed zones count hours west of Greenwich.
+    return f"Etc/GMT{-hours:+d}" if hours else "UTC"
+
+
+def zone_in_name(name: str) -> tuple[str, str] | None:
+    """Find a zone in the name of a column: the text that says it, and its name; None where there is none."""
+    if found := _OFFSET.search(name):
+        sign = "+" if found[1] == "+" else "-"
+        return found[0], zone_of(f"{sign}{int(found[2]):02d}:{found[3] or '00'}")
+    words = re.findall(r"(?<![A-Za-z])[A-Z]{3,4}(?![A-Za-z])", name)
+    both = re.search(r"(?<![A-Za-z])([A-Z]{3,4})\s*/\s*([A-Z]{3,4})(?![A-Za-z])", name)
+    if both and (zone := CHANGING.get(f"{both[1]}/{both[2]}")):
+        return both[0], zone
+    told = next((word for word in words if word in _HOURS), None)
+    if told is None:
+        return None
+    minutes = round(_HOURS[told] * 60)
+    return told, zone_of(f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}")

@@ -129,10 +129,7 @@ def _are_equal(first: pl.Series, second: pl.Series, options: TableOptions) -> bo
 
 
 def refuse_times_as_names(names: Sequence[str], options: TableOptions, where: str, *, timed: bool) -> None:
-    """Raise DataError where times stand side by side: years or dates, or the hours or days of one row.
-
-    Beside a column of times, `timed`, numbers of years are other numbers: wavelengths.
-    """
+    """Raise DataError where years or dates, or the hours or days of one row, stand side by side; not wavelengths."""
     if options.layout != "auto" or options.columns is not None or len(names) < _FEWEST:
         return
     year = r"(1[89]|20)\d\d"

@@ -12,10 +12,7 @@ from sentinel.tables.cells import MORE, ROW
 
 
 def read_xle(file: BinaryIO, where: str) -> pl.DataFrame:
-    """Read `Date`, `Time` and a column for each channel as text, with `ROW` and `MORE`.
-
-    Raises DataError: no XML, torn, or without a `Log`.
-    """
+    """Read `Date`, `Time` and each channel as text, with `ROW` and `MORE`; DataError: no XML, torn, without a `Log`."""
     channels: dict[str, str] = {}
     rows: list[dict[str, str]] = []
     try:

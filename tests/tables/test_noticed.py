@@ -16,8 +16,7 @@ from sentinel.analysis.intake import read_files, sort
 from sentinel.domain.errors import DataError
 from sentinel.tables import TableOptions, open_table, parse
 from sentinel.tables.recognising import Recognised, recognise, recognise_text
-from sentinel.tables.times import instant, this_year
-from sentinel.tables.zones import zone_in_name
+from sentinel.tables.times import instant, this_year, zone_in_name
 
 
 def read(path: Path, text: str = "", **options) -> tuple[pl.DataFrame, Recognised]:

@@ -10,6 +10,7 @@ from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError, is_nu
 
 SEPARATORS = (",", ";", "\t", "|", "whitespace")
 ENOUGH = 4
+"""Lines from which a title above the names is told from a broken row below them."""
 _LOOKED_AT = 200
 _MOMENT = re.compile(r"\d{1,4}[-/]\d{1,2}[-/]\d{1,4}|\d{1,2}:\d{2}")
 _DATE_WITHIN = re.compile(r"\s\d{1,4}([-/.])\d{1,2}\1\d{1,4}\s")
@@ -21,7 +22,6 @@ _UNIT = re.compile(
 _POWER = re.compile(r"10(\^|\*\*)-?\d+\s*/?\s*[^\W\d]")
 _GOES_ON = 0.8
 """Share of the rows behind the names that have as many fields."""
-"""Lines from which a title above the names is told from a broken row below them."""
 
 
 def _recognise(lines: Sequence[str]) -> Patch | None:
