@@ -10,11 +10,16 @@ import polars as pl
 from sentinel.tables.cells import MORE, ROW, TableOptions
 
 NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-BEGINNINGS = {name.lower(): n for n, name in enumerate(NAMES, 1)} | {
-    "mär": 3, "mrz": 3, "mai": 5, "okt": 10, "dez": 12, "fév": 2, "fev": 2, "avr": 4, "juin": 6, "juil": 7, "aoû": 8,
-    "déc": 12, "ene": 1, "abr": 4, "ago": 8, "dic": 12,
-}  # fmt: skip
-"""Beginnings of the names of months, English, German, French and Spanish."""
+_WORDS = (
+    "jan|january|januar|jänner|janvier|janv|enero|ene", "feb|february|februar|febr|février|fevrier|févr|fév|febrero",
+    "mar|march|märz|mär|mrz|mars|marzo", "apr|april|avril|avr|abril|abr", "may|mai|mayo", "jun|june|juni|juin|junio",
+    "jul|july|juli|juillet|juil|julio", "aug|august|août|aout|agosto|ago", "sep|september|sept|septembre|septiembre",
+    "oct|october|oktober|okt|octobre|octubre", "nov|november|novembre|noviembre",
+    "dec|december|dezember|dez|décembre|déc|diciembre|dic",
+)  # fmt: skip
+MONTHS = {word: n for n, words in enumerate(_WORDS, 1) for word in words.split("|")}
+"""Names of the months and how they are shortened, in English, German, French and Spanish."""
+BEGINNINGS = {word[: 4 if word.startswith("jui") else 3]: n for word, n in MONTHS.items()}
 VALUE = "value"
 """Name of the one series of such a table."""
 _LONGEST_NAME = 9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from sentinel.tables.cells import without_unit
 
@@ -26,6 +27,7 @@ QUANTITIES = (
 UNITS = r"(.*[ _/])?(measure[ _]?)?units?([ _]?(code|name|symbol|of[ _]?measure.*))?"
 
 
+@lru_cache(maxsize=10_000)  # a file that is followed asks the same at each fetch
 def is_one_of(name: str, *kinds: str) -> bool:
     """True for the name of a column, whatever its case and its brackets, that is of one of these kinds."""
     return re.fullmatch("|".join(kinds), without_unit(name).strip("# ").lower()) is not None

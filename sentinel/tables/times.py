@@ -9,7 +9,7 @@ import polars as pl
 
 from sentinel.domain.clock import Clock
 from sentinel.tables.cells import TableOptions, number
-from sentinel.tables.months import BEGINNINGS, NAMES
+from sentinel.tables.months import MONTHS, NAMES
 
 NUMBERS: dict[str, tuple[float, float, float]] = {
     # name: units of a day, the number of 1970-01-01, and what the result is rounded to, in microseconds
@@ -49,6 +49,13 @@ CHANGING = {
     "EET/EEST": "Europe/Helsinki", "AEST/AEDT": "Australia/Sydney", "NZST/NZDT": "Pacific/Auckland",
 }  # fmt: skip
 """Zones of times on the clock on the wall, by their two abbreviations."""
+_MONTHS = {
+    f"{one}{end}": f"{NAMES[MONTHS[word] - 1]}{end[1:]}"
+    for end in (". ", ".-", "")
+    for word in sorted(MONTHS, key=len, reverse=True)
+    for one in (word, word.upper())
+}
+"""English abbreviations of the names of months, the longest names first."""
 Repeated: TypeAlias = Literal["earliest", "latest"]
 """Which of the two a naive time is that the clocks make happen twice."""
 _LONGEST_S = 2.5e11
@@ -184,9 +191,7 @@ def _of_years(years: pl.Expr, options: TableOptions, repeated: Repeated) -> pl.E
 def _translate(text: pl.Expr, form: str) -> tuple[pl.Expr, str]:
     """Write months as English abbreviates them, and quarters, `Q%q`, as their first months: neither does the parser."""
     if re.search(r"%[bBh]", form):
-        for n, name in enumerate(NAMES, 1):
-            beginnings = "|".join(one for one, month in BEGINNINGS.items() if month == n)
-            text = text.str.replace(rf"(?i)\b(?:{beginnings})\pL*(?:\.([ -]))?", f"{name}$1")
+        text = text.str.replace_many([*_MONTHS], [*_MONTHS.values()], ascii_case_insensitive=True, leftmost=True)
     if "Q%q" in form:
         for quarter, month in enumerate(("01", "04", "07", "10"), 1):
             text = text.str.replace(f"[Qq]{quarter}", month)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sentinel.tables import TableOptions, open_table, parse
+from sentinel.tables.forms import forms_of
 from sentinel.tables.recognising import recognise
 from tests.tables.test_misread import read, refusal, values
 
@@ -36,6 +37,11 @@ def test_months_in_the_languages_of_those_who_wrote_them_were_no_times(tmp_path,
     cells = [form.format(day, name) for name in MONTHS[language].split() for day in (3, 28)]
     expected = [date(2021, month, day) for month in range(1, 13) for day in (3, 28)]
     assert times(tmp_path, "Datum", cells) == expected
+
+
+@pytest.mark.parametrize("cell", ["Marsh 2019", "3 Junk 2021", "12-Decay-2021", "Mayfly 2001"])
+def test_words_that_begin_as_months_do_are_none(cell):
+    assert forms_of(cell) == []
 
 
 def test_months_in_german_with_a_year_alone_were_no_times(tmp_path):
