@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from sentinel.analysis.backtest import with_spans
 from sentinel.analysis.inspection import LISTED, Proposed, look_at_each, say_short
@@ -126,7 +125,9 @@ def _describe_times(found: Recognised, parsed: Parsed, series: list[Proposed], *
     form = "stamps" if typed else options.time_format or "ISO 8601"
     span = ""
     if series:
-        ends = CalendarAxis().column(_ends(series))
+        ends = CalendarAxis().column(
+            np.array([min(one.first_us for one in series), max(one.last_us for one in series)])
+        )
         span = f"; {ends[0]:%Y-%m-%d %H:%M} to {ends[1]:%Y-%m-%d %H:%M} UTC"
     yield f"time: {options.time_name}, {form}, times without an offset are {options.time_zone}{span}"
 
@@ -190,10 +191,6 @@ def _shared_seasons(series: Sequence[Proposed]) -> list[str]:
     """Name the seasons that at least half of the series have: one that is not there costs the others little."""
     counts = Counter(season.text for one in series for season in one.seasons)
     return [season for season, count in counts.items() if 2 * count >= len(series)]
-
-
-def _ends(series: Sequence[Proposed]) -> NDArray[np.int64]:
-    return np.array([min(one.first_us for one in series), max(one.last_us for one in series)])
 
 
 def _listed(names: Sequence[str]) -> str:

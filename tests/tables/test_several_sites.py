@@ -108,3 +108,11 @@ def test_a_series_called_lake_that_begins_to_change_late_is_one(tmp_path):
     start = datetime(2021, 1, 1, tzinfo=UTC)
     rows = "".join(f"{start + timedelta(hours=n):%Y-%m-%d %H:%M},{max(n - 1100, 0)},{n % 7}\n" for n in range(1200))
     assert intake(tmp_path, f"date,lake,ph\n{rows}") == {"lake", "ph"}
+
+
+@pytest.mark.parametrize("name", ["plot_id", "lake_no", "location_code"])
+def test_numbers_that_name_a_site_are_no_series_and_a_second_one_is_asked_about(tmp_path, name):
+    text = of_sites(name, "1", "2", later=False)
+    with pytest.raises(DataError, match=f"column '{name}' tells the rows apart"):
+        intake(tmp_path, text)
+    assert intake(tmp_path, of_sites(name, "1", "1", later=False)) == {"temp"}
