@@ -2,23 +2,61 @@
 
 from collections.abc import Sequence
 
-from sentinel.tables.dialects.archives import ERDDAP, FLUXNET, GLEON, ODV, ODV_FLAGS, PALEO, PANGAEA, SWMP
 from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError
-from sentinel.tables.dialects.loggers import CNV, DIVER, HOBO, IBUTTON, TOA5
-from sentinel.tables.dialects.offices import BODC, DWD, ISDLITE, METOFFICE, NDBC, PSL, RDB
+from sentinel.tables.dialects.bodc import BODC
+from sentinel.tables.dialects.cnv import CNV
+from sentinel.tables.dialects.diver import DIVER
+from sentinel.tables.dialects.dwd import DWD
+from sentinel.tables.dialects.erddap import ERDDAP
+from sentinel.tables.dialects.fluxnet import FLUXNET
+from sentinel.tables.dialects.gleon import GLEON
+from sentinel.tables.dialects.hobo import HOBO
+from sentinel.tables.dialects.ibutton import IBUTTON
+from sentinel.tables.dialects.isdlite import ISDLITE
+from sentinel.tables.dialects.metoffice import METOFFICE
+from sentinel.tables.dialects.ndbc import NDBC
+from sentinel.tables.dialects.odv import ODV, ODV_FLAGS
+from sentinel.tables.dialects.paleo import PALEO
+from sentinel.tables.dialects.pangaea import PANGAEA
 from sentinel.tables.dialects.plain import PLAIN, find_separator
+from sentinel.tables.dialects.psl import PSL
+from sentinel.tables.dialects.rdb import RDB
+from sentinel.tables.dialects.swmp import SWMP
+from sentinel.tables.dialects.toa5 import TOA5
 
 __all__ = ["DIALECTS", "PLAIN", "Dialect", "Patch", "UnfinishedError", "find_dialect", "find_separator"]
 
 DIALECTS = (
-    TOA5, HOBO, RDB, NDBC, SWMP, FLUXNET, PANGAEA, PALEO, ERDDAP, GLEON, PSL, DWD, CNV, DIVER, ODV, ODV_FLAGS, IBUTTON,
-    METOFFICE, ISDLITE, BODC, PLAIN,
-)  # fmt: skip
+    TOA5,
+    HOBO,
+    RDB,
+    NDBC,
+    SWMP,
+    FLUXNET,
+    PANGAEA,
+    PALEO,
+    ERDDAP,
+    GLEON,
+    PSL,
+    DWD,
+    CNV,
+    DIVER,
+    ODV,
+    ODV_FLAGS,
+    IBUTTON,
+    METOFFICE,
+    ISDLITE,
+    BODC,
+    PLAIN,
+)
 """In the order in which they are tried; the last one takes what is left."""
 
 
 def find_dialect(lines: Sequence[str], name: str = "auto") -> tuple[Dialect, Patch] | None:
-    """Find the kind of a file, or see if it is that of a name; UnfinishedError: by lines that are not there yet."""
+    """Find the kind of a file by its first lines; with a name only that one is tried.
+
+    Raises UnfinishedError: it is told by lines that are not there yet.
+    """
     if not lines:
         return None
     for dialect in DIALECTS if lines[0].strip() else (PLAIN,):
