@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from sentinel.analysis.alternatives import Blocks
 from sentinel.analysis.arguments import first_fault
-from sentinel.analysis.assembling import KEPT, Progress, Stage, assemble, choose_drawn
-from sentinel.analysis.budgets import Watch, list_budgets
-from sentinel.analysis.inspection import find_oddities
-from sentinel.analysis.intake import Intake, SortedObservations, sort
-from sentinel.analysis.labels import Timeline, make_timelines, read_labels
+from sentinel.analysis.assembling import (
+    KEPT,
+    Analysed,
+    Progress,
+    Stage,
+    analyse_table,
+    assemble,
+    choose_drawn,
+    no_series,
+    sort_input,
+)
+from sentinel.analysis.intake import Intake
+from sentinel.analysis.labels import read_labels
 from sentinel.analysis.pictures import draw_record, write_picture
 from sentinel.analysis.readings import Readings, alarm_table, read_ticks, site_table
 from sentinel.analysis.receipts import EVENTS_FILE, write_events
 from sentinel.analysis.record import SeriesRecord, add_units
 from sentinel.analysis.report import Report, ReportSection, write_report
-from sentinel.analysis.run import Findings, compares, refuse_absent_counterparts, refuse_nothing, refuse_repeats, run
+from sentinel.analysis.run import Findings, run
 from sentinel.analysis.skill import Rival, Skill, compare, measure
 from sentinel.analysis.sweep import describe_sweep, rest_on_half_lives, sweep
 from sentinel.analysis.variations import describe_variations, vary_rules
 from sentinel.analysis.verdicts import SKILL_FILES, describe_skill, write_skill
 from sentinel.config import Settings, from_mapping
-from sentinel.domain.errors import ConfigError, DataError, UsageError
-from sentinel.domain.labels import compared_names
+from sentinel.domain.errors import ConfigError, UsageError
 from sentinel.domain.observation import INSTANT
-from sentinel.pipeline.plan import list_names
 from sentinel.tables import TableOptions
 from sentinel.views.picture import Look
 
@@ -67,17 +72,6 @@ def with_spans(
         raise UsageError(f"{' '.join(options)}: {first_fault(error)}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Files of a backtest that are written only when asked for."""
-
-    readings_csv: bool = False
-    """The readings once more, as text."""
-    picture: str | None = None
-    """Format of a file for each series that is drawn."""
-    look: Look = field(default_factory=Look)
-
-
 def backtest(
     paths: Sequence[Path],
     intake: Intake,
@@ -88,7 +82,9 @@ def backtest(
     events: tuple[Path, TableOptions] | None,
     sweeping: bool,
     stage: Stage,
-    wanted: Wanted = Wanted(),
+    readings_csv: bool,
+    picture: str | None,
+    look: Look,
 ) -> tuple[Report, list[Path]]:
     """Analyse what was read from these files and write the results into a folder, which must be there.
 
@@ -100,8 +96,10 @@ def backtest(
         File of labelled events by which the alarms are judged, and how it is written.
     sweeping
         Whether other half-lives, thresholds, budgets and scales are tried, too.
-    wanted
-        Files beyond the usual ones.
+    readings_csv
+        Whether the readings are written once more, as text.
+    picture
+        Format of a file for each series that is drawn, in this `look`; None = no files.
 
     Returns
     -------
@@ -109,59 +107,38 @@ def backtest(
 
     Raises DataError: there is nothing to analyse, a counterpart is missing, or the labels do not fit the data.
     """
-    where = ", ".join(map(str, paths))
+    read = None if events is None else partial(read_labels, *events, numbered=intake.numbered)
     with TemporaryDirectory(prefix=".sentinel-", dir=out) as folder:
-        observations = sort_input(intake, Path(folder), settings, where, progress=stage("reading", 0))
-        names = observations.names
-        labels = None
-        if events is not None:
-            labels = read_labels(*events, list_names(settings, names), numbered=intake.numbered)
-        labelled = {label.series for label in labels or ()}
-        readings, watch = Readings(Path(folder)), Watch(set(list_names(settings, list(labelled))))
-        blocks = Blocks()
-        findings = run(
-            observations, settings, conditioning=conditioning, readings=readings, kept=KEPT, observers=[watch, blocks],
-            progress=stage("analysing", observations.rows),
+        readings = Readings(Path(folder))
+        found = analyse_table(
+            intake, settings, ", ".join(map(str, paths)), Path(folder), readings, conditioning=conditioning, kept=KEPT,
+            read_labels=read, stage=stage,
         )  # fmt: skip
-        refuse_nothing(findings, observations, where)
-        refuse_repeats(observations, where)
-        records = add_units(findings.records, intake.units)
-        timelines = None if labels is None else make_timelines(labels, records)
+        findings = found.findings
         files = ["report.html", "readings.parquet", "alarms.csv", EVENTS_FILE]
         readings.lazy().sink_parquet(out / "readings.parquet")
         table = pl.scan_parquet(out / "readings.parquet")
         alarm_table(findings.events, findings.axes).write_csv(out / "alarms.csv", datetime_format=INSTANT)
         write_events(findings, settings, out, conditioning=conditioning)
-        if wanted.readings_csv:
+        if readings_csv:
             files.append("readings.csv")
             table.sink_csv(out / "readings.csv", datetime_format=INSTANT)
-        if wanted.picture:
-            files += _write_pictures(findings, out, wanted.picture, wanted.look)
+        if picture:
+            files += _write_pictures(findings, out, picture, look)
         if settings.sites:
             files.append("sites.csv")
-            table_of_sites = site_table(findings.sites, records[0].axis)
+            table_of_sites = site_table(findings.sites, findings.records[0].axis)
             table_of_sites.write_csv(out / "sites.csv", datetime_format=INSTANT)
-
-        def judge_and_vary() -> list[ReportSection]:
-            sections = []
-            if timelines is not None:
-                files.extend(SKILL_FILES)
-                skill, rivals = judge(records, timelines, table, watch)
-                write_skill(skill, rivals, list_budgets(watch.counts.items()), out)
-                sections.append(describe_skill(skill, rivals))
-            if sweeping:
-                progress = stage("sweeping", 0)
-                sections += vary(
-                    records, settings, timelines, observations, conditioning=conditioning, progress=progress
-                )
-            return sections
-
-        report = assemble(
-            [path.name for path in paths], intake, observations, findings, table, watch, blocks, settings,
-            list(find_oddities(intake, observations, records)), conditioning=conditioning, stage=stage,
-            more=judge_and_vary,
-        )  # fmt: skip
-    report = replace(report, inputs=[str(path) for path in paths])
+        sections = []
+        if found.timelines is not None:
+            files += SKILL_FILES
+            skill, rivals = judge(found, table)
+            write_skill(skill, rivals, found.budgets, out)
+            sections.append(describe_skill(skill, rivals))
+        if sweeping:
+            sections += vary(found, stage("sweeping", 0))
+        title = ", ".join(path.name for path in paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+        report = assemble(found, title, [str(path) for path in paths], table, sections, stage)
     write_report(report, out / "report.html")
     return report, [out / name for name in files]
 
@@ -206,60 +183,26 @@ def plot(
     records = add_units(findings.records, intake.units)
     record = next((record for record in records if series in (None, record.name)), None)
     if record is None:
-        raise _no_series(series, observations.names, where)
+        raise no_series(series, observations.names, where)
     return record, draw_record(record, findings.portraits.get(record.id), look)
 
 
-def judge(
-    records: Sequence[SeriesRecord], timelines: Mapping[str, Timeline], table: pl.LazyFrame, watch: Watch
-) -> tuple[Skill, list[Rival]]:
-    """Judge the alarms by the labels, beside those of other indicators."""
+def judge(found: Analysed, readings: pl.LazyFrame) -> tuple[Skill, list[Rival]]:
+    """Judge the alarms of a table with labels by these, beside those of other indicators."""
+    assert found.timelines is not None
+    records, timelines = found.findings.records, found.timelines
     labelled = [record for record in records if record.name in timelines]
-    ticks = {record.name: own for record, own in read_ticks(table, labelled)}
-    skill = measure(records, timelines, ticks, watch.codes)
+    ticks = {record.name: own for record, own in read_ticks(readings, labelled)}
+    skill = measure(records, timelines, ticks, found.watch.codes)
     return skill, compare(skill, records, timelines, ticks)
 
 
-def vary(
-    records: Sequence[SeriesRecord],
-    settings: Settings,
-    timelines: Mapping[str, Timeline] | None,
-    observations: SortedObservations,
-    *,
-    conditioning: bool,
-    progress: Progress,
-) -> list[ReportSection]:
+def vary(found: Analysed, progress: Progress = lambda _: None) -> list[ReportSection]:
     """Try other half-lives, thresholds, budgets and scales on the same record."""
+    records, rest = found.findings.records, (found.settings, found.timelines, found.observations)
     sections = []
     if rest_on_half_lives(records):
-        cells = sweep(records, settings, timelines, observations, conditioning=conditioning, progress=progress)
+        cells = sweep(records, *rest, conditioning=found.conditioning, progress=progress)
         sections.append(describe_sweep(cells, records))
-    varied = vary_rules(records, settings, timelines, observations, conditioning=conditioning)
-    return [*sections, describe_variations(varied, records, labelled=timelines is not None)]
-
-
-def sort_input(
-    intake: Intake, folder: Path, settings: Settings, where: str,
-    only: str | None = None, progress: Progress = lambda _: None,
-) -> SortedObservations:  # fmt: skip
-    """Sort on disk, all series or `only` one with those it is compared with; DataError if that leaves nothing."""
-    needed: tuple[str, ...] = ()
-    if only is not None:
-        target, counterpart = compared_names(only)
-        needed = (only, target, counterpart) if counterpart else (only,)
-    observations = sort(
-        intake.observations, folder, needed, progress, by_time=compares(settings), differences=intake.differences
-    )
-    if not observations.names:
-        counts = ", ".join(f"{count:,} {reason}" for reason, count in intake.left_out.items()) or "no values"
-        raise DataError(f"{where}: no usable value ({counts}); a column of numbers is needed")
-    if observations.rows == 0:
-        raise _no_series(only, observations.names, where)
-    if only is None:
-        refuse_absent_counterparts(settings, observations.names, where)
-    return observations
-
-
-def _no_series(name: str | None, names: Sequence[str], where: str) -> DataError:
-    known = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-    return DataError(f"{where}: no series {name!r}; there are {known}")
+    varied = vary_rules(records, *rest, conditioning=found.conditioning)
+    return [*sections, describe_variations(varied, records, labelled=found.timelines is not None)]

@@ -11,19 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from sentinel.analysis.alternatives import Blocks, find_all_trends
-from sentinel.analysis.assembling import Progress, assemble
-from sentinel.analysis.budgets import Watch
-from sentinel.analysis.inspection import find_oddities
-from sentinel.analysis.intake import RUN_ROWS, Intake, SortedObservations
+from sentinel.analysis.alternatives import find_all_trends
+from sentinel.analysis.assembling import Analysed, assemble
+from sentinel.analysis.intake import RUN_ROWS
 from sentinel.analysis.pictures import draw_for_page, draw_record, write_picture
 from sentinel.analysis.readings import alarm_table, site_table
 from sentinel.analysis.record import SeriesRecord, describe, rank
 from sentinel.analysis.report import ReportSection, write_report
-from sentinel.analysis.run import Findings, run
+from sentinel.analysis.run import run
 from sentinel.analysis.surrogates import NULLS
 from sentinel.analysis.trend import Deviations
-from sentinel.config import Settings
 from sentinel.domain.errors import DataError
 from sentinel.text.words import known_recovery
 from sentinel.views.picture import Look
@@ -40,12 +37,9 @@ _SHOWN_BEFORE = count()
 class Analysis:
     """Findings for a notebook: `readings` and `alarms` as polars tables, a picture of each series, a report."""
 
-    def __init__(
-        self, where: str, intake: Intake, settings: Settings, observations: SortedObservations, findings: Findings,
-        readings: pl.DataFrame, watch: Watch, blocks: Blocks, *, conditioning: bool,
-    ) -> None:  # fmt: skip
-        odd = list(find_oddities(intake, observations, findings.records))
-        self.read_as = [*intake.read_as, *odd]
+    def __init__(self, where: str, found: Analysed, readings: pl.DataFrame) -> None:
+        findings = found.findings
+        self.read_as = [*found.intake.read_as, *found.odd]
         """Lines on the reading of the table: what is not taken as it stands, and what looks odd."""
         self.readings = readings
         """One row per series and tick; the columns of readings.parquet."""
@@ -54,11 +48,7 @@ class Analysis:
         self.sites = site_table(findings.sites, findings.records[0].axis)
         """One row per alarm of a site."""
         self._records = {record.name: record for record in rank(findings.records)}
-        self._findings = findings
-        self._parts = (intake, observations, findings, readings.lazy(), watch, blocks, settings, odd)
-        self._where, self._conditioning = where, conditioning
-        self._again = observations.rows <= RUN_ROWS
-        """Longer records were sorted on disk, in a folder that is gone."""
+        self._where, self._found = where, found
 
     @property
     def sentences(self) -> dict[str, str]:
@@ -119,7 +109,7 @@ class Analysis:
         """
         record = self._records[self._name(series)]
         look = Look.checked(size=size, font_size=font_size, title=title, labels=labels)
-        figure = draw_record(record, self._findings.portraits.get(record.id), look)
+        figure = draw_record(record, self._found.findings.portraits.get(record.id), look)
         if path is not None:
             write_picture(figure, Path(path), "path")
         return figure
@@ -133,11 +123,14 @@ class Analysis:
 
         Raises DataError: the record is too long.
         """
-        if not self._again:
+        found = self._found
+        if found.observations.rows > RUN_ROWS:  # those were sorted on disk, in a folder that is gone
             raise DataError(f"{self._where}: more than {RUN_ROWS:,} rows; a shorter record is needed for its trends")
-        _, observations, *_, settings, _ = self._parts
         deviations = Deviations()
-        run(observations, settings, conditioning=self._conditioning, readings=None, kept=0, observers=[deviations])
+        run(
+            found.observations, found.settings, conditioning=found.conditioning, readings=None, kept=0,
+            observers=[deviations],
+        )  # fmt: skip
         rows = [
             (name, indicator, trend.tau, *(trend.p.get(null) for null in NULLS))
             for name, own in find_all_trends(deviations.by_series).items()
@@ -150,8 +143,7 @@ class Analysis:
         """Write the report of `sentinel backtest` as one HTML file that needs no other; give its path."""
         target = Path(path)
         try:
-            made = assemble([self._where], *self._parts, conditioning=self._conditioning, stage=_silent)
-            write_report(made, target)
+            write_report(assemble(self._found, self._where, [self._where], self.readings.lazy()), target)
         except OSError as error:
             raise DataError(f"{target}: {error.strerror or error}; a place that can be written is needed") from error
         return target
@@ -177,17 +169,12 @@ class Analysis:
         )
         more = f"<p>and {len(sentences) - SHOWN:,} more series</p>" if len(sentences) > SHOWN else ""
         picture = ""
-        portraits = self._findings.portraits
+        portraits = self._found.findings.portraits
         drawn = next((record for record in self._records.values() if record.id in portraits), None)
         if drawn is not None:
             svg = draw_for_page(drawn, portraits[drawn.id], f"found-{next(_SHOWN_BEFORE)}").svg
             picture = f'<div style="max-width: 60em; background: #fff"><p>{escape(drawn.name)}</p>{svg}</div>'
         return f"<table>{rows}</table>{more}{picture}"
-
-
-def _silent(_name: str, _total: int) -> Progress:
-    """Tell nobody how far the work has come."""
-    return lambda _done: None
 
 
 def _recovery(record: SeriesRecord) -> float:

@@ -14,12 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from sentinel.analysis.backtest import sort_input
+from sentinel.analysis.assembling import sort_input
 from sentinel.analysis.budgets import RuleBudget, Watch, list_budgets
 from sentinel.analysis.inject import inject_fold
 from sentinel.analysis.intake import Intake
 from sentinel.analysis.intervals import count_interval, share_interval
-from sentinel.analysis.record import SeriesRecord
 from sentinel.analysis.run import Findings, refuse_nothing, run
 from sentinel.config import Settings
 from sentinel.domain.errors import DataError, UsageError
@@ -92,7 +91,7 @@ def try_settings(
     where = ", ".join(map(str, paths))
     with TemporaryDirectory(prefix=".sentinel-", dir=folder) as temporary:
         watch = Watch()
-        quiet, _ = _run(intake, settings, Path(temporary), where, watch, conditioning=conditioning)
+        quiet = _run(intake, settings, Path(temporary), where, watch, conditioning=conditioning)
         rules = list_budgets(watch.counts.items())
         if not injects:
             return Tried(rules, [], [])
@@ -104,7 +103,7 @@ def try_settings(
         if not begins:
             raise DataError(f"{where}: no series has {FEWEST} values in two halves; a longer record is needed")
         changed = intake._replace(observations=pl.concat(frames).lazy(), differences=())
-        loud, _ = _run(changed, settings, Path(temporary), where, Watch(), conditioning=conditioning)
+        loud = _run(changed, settings, Path(temporary), where, Watch(), conditioning=conditioning)
     known = {event.id for event in quiet.events}
     first: dict[str, int] = {}
     for event in loud.events:
@@ -119,13 +118,11 @@ def _lead(time_us: int | None, begin_us: int, end_us: int) -> float | None:
     return None if time_us is None else max(0.0, (end_us - time_us) / (end_us - begin_us))
 
 
-def _run(
-    intake: Intake, settings: Settings, folder: Path, where: str, watch: Watch, *, conditioning: bool
-) -> tuple[Findings, list[SeriesRecord]]:
+def _run(intake: Intake, settings: Settings, folder: Path, where: str, watch: Watch, *, conditioning: bool) -> Findings:
     observations = sort_input(intake, folder, settings, where)
     findings = run(observations, settings, conditioning=conditioning, readings=None, kept=0, observers=[watch])
     refuse_nothing(findings, observations, where)
-    return findings, findings.records
+    return findings
 
 
 def _inject(intake: Intake, quiet: Findings) -> tuple[list[pl.DataFrame], dict[str, tuple[int, int]], list[str]]:

@@ -7,29 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import polars as pl
 
-from sentinel.analysis.alternatives import Blocks
 from sentinel.analysis.arguments import in_python, python_words, refuse_unknown, settings_from
-from sentinel.analysis.backtest import judge, sort_input, vary, with_spans
-from sentinel.analysis.budgets import Watch, list_budgets
+from sentinel.analysis.assembling import Analysed, analyse_table, sort_input
+from sentinel.analysis.backtest import judge, vary, with_spans
 from sentinel.analysis.found import Analysis, Verdict
 from sentinel.analysis.frames import to_table
 from sentinel.analysis.inspection import Proposed, find_oddities, look_at_each
 from sentinel.analysis.intake import Intake, SortedObservations, read_files, read_frame
-from sentinel.analysis.labels import COLUMNS, make_timelines, read_labels
+from sentinel.analysis.labels import COLUMNS, Label, read_labels
 from sentinel.analysis.readings import Readings
-from sentinel.analysis.record import SeriesRecord, add_units
-from sentinel.analysis.run import refuse_nothing, refuse_repeats, run
+from sentinel.analysis.record import SeriesRecord
 from sentinel.analysis.verdicts import alarm_verdicts, describe_skill, skill_data
 from sentinel.config import Settings
 from sentinel.domain.errors import DataError, UsageError
 from sentinel.domain.observation import CalendarAxis
-from sentinel.pipeline.plan import list_names
 from sentinel.simulate import SYSTEMS, simulate
 from sentinel.tables import TableOptions
 from sentinel.tables.options import options_from
@@ -190,12 +188,10 @@ def backtest_events(frame: Any, events: Any = None, **options: Any) -> Verdict:
         found, labels = _labelled(frame, events, options)
         if labels is None:
             raise UsageError("events: none came; a table with the columns series, time and kind is needed")
-        with _run(found, labels) as (_, findings, readings, watch, _, timelines):
-            assert timelines is not None
-            skill, rivals = judge(findings.records, timelines, readings.lazy(), watch)
+        with _run(found, labels) as (analysed, readings):
+            skill, rivals = judge(analysed, readings)
             section = describe_skill(skill, rivals)
-            budgets = list_budgets(watch.counts.items())
-            return Verdict([section], alarm_verdicts(skill), skill_data(skill, rivals, budgets))
+            return Verdict([section], alarm_verdicts(skill), skill_data(skill, rivals, analysed.budgets))
 
 
 def sweep(frame: Any, events: Any = None, **options: Any) -> Verdict:
@@ -205,12 +201,8 @@ def sweep(frame: Any, events: Any = None, **options: Any) -> Verdict:
     """
     with python_words():
         found, labels = _labelled(frame, events, options)
-        with _run(found, labels) as (observations, findings, *_, timelines):
-            sections = vary(
-                findings.records, found.settings, timelines, observations,
-                conditioning=found.conditioning, progress=lambda _: None,
-            )  # fmt: skip
-            return Verdict(sections)
+        with _run(found, labels) as (analysed, _):
+            return Verdict(vary(analysed))
 
 
 class Inspection:
@@ -282,11 +274,8 @@ def _read(frame: Any, given: Mapping[str, Any]) -> _Input:
 
 
 def _analyse(found: _Input) -> Analysis:
-    with _run(found, None) as (observations, findings, readings, watch, blocks, _):
-        return Analysis(
-            found.where, found.intake, found.settings, observations, findings, readings.lazy().collect(), watch,
-            blocks, conditioning=found.conditioning,
-        )  # fmt: skip
+    with _run(found, None) as (analysed, readings):
+        return Analysis(found.where, analysed, readings.collect())
 
 
 def _labelled(frame: Any, events: Any, options: Mapping[str, Any]) -> tuple[_Input, Any]:
@@ -296,29 +285,18 @@ def _labelled(frame: Any, events: Any, options: Mapping[str, Any]) -> tuple[_Inp
 
 
 @contextmanager
-def _run(found: _Input, events: Any) -> Iterator[Any]:
-    """Run the pipeline over what was read; what it wrote is there until the end of the block."""
-    with TemporaryDirectory(prefix="sentinel-") as folder:
-        observations = sort_input(found.intake, Path(folder), found.settings, found.where)
-        labels = None
-        if events is not None:
-            names = list_names(found.settings, observations.names)
-            labels = _read_events(events, found, names, Path(folder))
-        readings = Readings(Path(folder))
-        watch = Watch(set(list_names(found.settings, list({label.series for label in labels or ()}))))
-        blocks = Blocks()
-        findings = run(
-            observations, found.settings, conditioning=found.conditioning, readings=readings, kept=None,
-            observers=[watch, blocks],
+def _run(found: _Input, events: Any) -> Iterator[tuple[Analysed, pl.LazyFrame]]:
+    """Run the pipeline over what was read; the readings are there until the end of the block."""
+    with TemporaryDirectory(prefix="sentinel-") as name:
+        folder, readings = Path(name), Readings(Path(name))
+        analysed = analyse_table(
+            found.intake, found.settings, found.where, folder, readings, conditioning=found.conditioning, kept=None,
+            read_labels=None if events is None else partial(_read_events, events, found, folder),
         )  # fmt: skip
-        refuse_nothing(findings, observations, found.where)
-        refuse_repeats(observations, found.where)
-        add_units(findings.records, found.intake.units)
-        timelines = None if labels is None else make_timelines(labels, findings.records)
-        yield observations, findings, readings, watch, blocks, timelines
+        yield analysed, readings.lazy()
 
 
-def _read_events(events: Any, found: _Input, names: Sequence[str], folder: Path) -> Any:
+def _read_events(events: Any, found: _Input, folder: Path, names: Sequence[str]) -> list[Label]:
     """Read labelled events from a file or a table, whose rows messages count from 1."""
     if isinstance(events, str | Path):
         return read_labels(Path(events), found.options, names, numbered=found.intake.numbered)

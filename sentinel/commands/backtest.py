@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sentinel.analysis.assembling import Progress, Stage
-from sentinel.analysis.backtest import Wanted, backtest, plot, with_spans
+from sentinel.analysis.assembling import Progress, Stage, silent
+from sentinel.analysis.backtest import backtest, plot, with_spans
 from sentinel.analysis.gate import judge_gate, parse_gate, try_settings
 from sentinel.analysis.intake import read_files
 from sentinel.analysis.pictures import picture_format, write_picture
@@ -26,7 +26,7 @@ def main(arguments: argparse.Namespace) -> int:
     settings, options = settings_of(arguments), table_options(arguments)
     injects = arguments.inject is not None
     conditions = parse_gate(arguments.gate, injects=injects) if arguments.gate else []
-    wanted = Wanted(arguments.readings == "csv", arguments.picture, _look(arguments))
+    look = _look(arguments)
     paths = [Path(path) for path in arguments.input]
     intake = read_files(paths, options)
     out = folder_for(Path(arguments.out))
@@ -34,7 +34,8 @@ def main(arguments: argparse.Namespace) -> int:
         report, files = backtest(
             paths, intake, settings, out, conditioning=arguments.conditioning == "full",
             events=(Path(arguments.events), options) if arguments.events else None,
-            sweeping=arguments.sweep, stage=stage, wanted=wanted,
+            sweeping=arguments.sweep, stage=stage, readings_csv=arguments.readings == "csv", picture=arguments.picture,
+            look=look,
         )  # fmt: skip
     if not arguments.quiet:
         for line in summarise(report):
@@ -89,7 +90,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 def _show_progress(*, enabled: bool) -> Iterator[Stage]:
     """Show stages of the work on standard error while the block runs, if that is a terminal."""
     if not (enabled and sys.stderr.isatty()):
-        yield lambda _name, _total: lambda _done: None
+        yield silent
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
