@@ -6,8 +6,6 @@ alarm is about, so it is exploratory: it has no budget, and finding nothing excl
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +13,7 @@ from sentinel.analysis.lookback import find_cycle, find_level_shift
 from sentinel.domain.channels import Estimates
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.spans import duration_in_words, moment_in_words
+from sentinel.text.explanations import Explanation, Lookalike, Side
 
 Floats = NDArray[np.float64]
 
@@ -28,57 +27,10 @@ QUIETER = 0.8
 """Share of its former variance below which the residual counts as quieter."""
 
 
-class Side(NamedTuple):
-    """One of the two stretches that are compared. Numbers are NaN where no value tells them."""
-
-    first_us: int
-    """End of its first tick."""
-    last_us: int
-    ticks: int
-    values: int
-    """Ticks with a value."""
-    mean: float
-    """Of the values."""
-    deviation: float
-    """Standard deviation of the values."""
-    residual_variance: float
-    estimates: Estimates[float]
-    """At its last tick."""
-
-
-class Lookalike(NamedTuple):
-    """Another explanation that was looked for."""
-
-    name: str
-    found: bool | None
-    """None = it could not be looked for."""
-    text: str
-
-
-class Findings(NamedTuple):
-    """Facts about an alarm, read off the ticks up to it."""
-
-    first_us: int
-    """End of the first tick that the state rests on: the series' first, or the one behind its last gap."""
-    last_us: int
-    ticks: int
-    values: int
-    gaps: int
-    """Long gaps before `first_us`, each of which began the series anew."""
-    gathered_us: int
-    """End of the tick at which evidence was last at or below 1/100 of the alarm line."""
-    gathered_ticks: int
-    """Ticks from there to the alarm."""
-    before: Side | None
-    """None where evidence gathered from the first verdict on, so that nothing lies before."""
-    since: Side
-    lookalikes: tuple[Lookalike, ...]
-
-
 def explain(
     end_us: NDArray[np.int64], gap: NDArray[np.bool_], value: Floats, residual: Floats, evidence: Floats,
     estimates: Estimates[Floats], half_life: float, cadence_us: int, seasons: tuple[float, ...] = (),
-) -> Findings:  # fmt: skip
+) -> Explanation:  # fmt: skip
     """Explain the alarm at the last of these ticks.
 
     Arrays of equal length, one entry a tick. `evidence` of the alarm's rule as log10 of its share of the alarm line;
@@ -104,7 +56,7 @@ def explain(
     before = side(from_, begun + 1) if calm.size and begun + 1 > from_ else None
     since = side(begun + 1 if calm.size else first, end_us.size)
     own = value[first:]
-    return Findings(
+    return Explanation(
         int(end_us[first]), int(end_us[-1]), own.size, int((~np.isnan(own)).sum()), int(gaps.size),
         int(end_us[begun]), end_us.size - 1 - begun, before, since,
         tuple(_look(value[from_:], end_us[from_:], before, since, cadence_us, seasons)),

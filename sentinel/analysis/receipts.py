@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from sentinel.analysis.explaining import Findings as Explained
 from sentinel.analysis.explaining import explain
 from sentinel.analysis.run import Findings
 from sentinel.config import Settings, fingerprint
@@ -20,17 +19,12 @@ from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.observation import NumberAxis
 from sentinel.text.claims import body_of
+from sentinel.text.explanations import Explanation
+from sentinel.text.receipts import Episode, pair
 
 EVENTS_FILE, READINGS_FILE = "events.jsonl", "readings.parquet"
 _ON_A_CALENDAR = ("cadence_seconds", "recovery_seconds", "recovery_low_seconds", "recovery_high_seconds", "time_us")
 """Keys without a meaning where times are numbers."""
-
-
-class Receipt(NamedTuple):
-    """An alarm of a backtest."""
-
-    raised: Mapping[str, Any]
-    cleared: Mapping[str, Any] | None
 
 
 def write_events(findings: Findings, settings: Settings, out: Path, *, conditioning: bool) -> None:
@@ -54,20 +48,18 @@ def _on_axis(event: AlarmEvent, axis: object) -> dict[str, object]:
     return body
 
 
-def read_receipts(folder: Path) -> list[Receipt]:
+def read_alarms(folder: Path) -> list[Episode]:
     """Read the alarms of a backtest's folder, in the order in which they were raised. DataError: it has none."""
     path = folder / EVENTS_FILE
     try:
-        events = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-        cleared = {event["alarm_id"]: event for event in events if event["what"] == "cleared"}
-        return [Receipt(e, cleared.get(e["alarm_id"])) for e in events if e["what"] == "raised"]
+        return pair(map(json.loads, path.read_text("utf-8").splitlines()))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; the folder that `sentinel backtest` wrote is needed") from None
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: no events of a backtest ({type(error).__name__}); run it again") from None
 
 
-def explain_receipt(folder: Path, raised: Mapping[str, Any]) -> tuple[Explained | None, str]:
+def explain_receipt(folder: Path, raised: Mapping[str, Any]) -> tuple[Explanation | None, str]:
     """Explain an alarm by the readings of its folder; else say what is missing.
 
     The evidence of readings is that of the rule that has most.

@@ -69,12 +69,9 @@ def run(args: argparse.Namespace) -> int:
     """Run the daemon; SIGTERM while its modules are still being imported is an orderly end, too."""
     # Nothing has begun that would have to be finished; the daemon puts a handler of its own in this one's place.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-
-    def explain(folder: Path, alarm: str) -> str:
-        text: str = import_module("sentinel.commands.explain").explanation(folder, alarm)
-        return text
-
-    code: int = import_module("sentinel.runtime.daemon").main(args, explain)
+    code: int = import_module("sentinel.runtime.daemon").main(
+        args, lambda folder, alarm: import_module("sentinel.commands.explain").explanation(folder, alarm)
+    )
     return code
 
 

@@ -115,7 +115,7 @@ def _replay_corrected(folder: Path) -> int:
 def _replay_alarm(folder: Path, text: str) -> int:
     """Compute an alarm anew from the journal; 1 if what follows from it is not what was sent."""
     with Journal.open(folder, read_only=True) as journal:
-        kept = choose(known_alarms(journal), text, folder).raised
+        kept = choose(known_alarms(journal), text, folder).kept
         trace = retrace(journal, kept)
     body, differences = kept.body, trace.differences(kept.body)
     begun = "the journal's beginning" if trace.from_batch == 0 else f"the checkpoint after batch {trace.from_batch}"

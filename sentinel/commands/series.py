@@ -83,9 +83,9 @@ def acknowledge_main(args: argparse.Namespace) -> int:
     with Journal.open(folder, read_only=True) as journal:
         alarms = known_alarms(journal)
     chosen = choose(alarms, args.alarm, folder)
-    several = [one for one in alarms if chosen.is_of(args.alarm) and one.is_of(args.alarm) and one.cleared is None]
+    several = [one for one in alarms if chosen.is_of(args.alarm) and one.is_of(args.alarm) and one.is_open]
     for one in several or [chosen]:
-        print(_act(folder, {"action": ACKNOWLEDGED, "alarm_id": one.raised.body["alarm_id"], **_who(args)}))
+        print(_act(folder, {"action": ACKNOWLEDGED, "alarm_id": one.raised["alarm_id"], **_who(args)}))
     return 0
 
 
@@ -191,4 +191,4 @@ def _describe(view: SeriesView, alarms: Sequence[Known]) -> Iterator[str]:
         severity = "" if rule.kind == SLOWER else f" ({rule.severity})"  # of slower it is the label
         yield f"rule {rule_now_in_words(rule)}{severity}: {stands}"
     for one in alarms:
-        yield f"alarm {one.raised.body['alarm_id']} of {one.raised.body['time']}: {one.standing}"
+        yield f"alarm {one.raised['alarm_id']} of {one.raised['time']}: {one.alarm.standing}"

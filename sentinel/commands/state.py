@@ -25,7 +25,7 @@ def inspect_main(args: argparse.Namespace) -> int:
     settings = fingerprint(from_record(recorded["settings"], lambda _line: None)) if recorded else None
     facts = {
         "folder": str(folder), "bytes": size, "series": len(series), "sources": sorted(cursors),
-        "settings": settings, "alarms": len(alarms), "open_alarms": sum(one.cleared is None for one in alarms),
+        "settings": settings, "alarms": len(alarms), "open_alarms": sum(one.is_open for one in alarms),
         "checkpoint_batch": None if checkpoint is None else checkpoint.batch,
         "checkpoint_time": None if checkpoint is None else moment_iso(checkpoint.created_us),
         "damaged_checkpoints": [] if checkpoint is None else list(checkpoint.warnings),
@@ -92,7 +92,7 @@ def _copy(source: Path, target: Path) -> int:
         journal.copy_to(target)
     with Journal.open(target, read_only=True) as journal:
         series, alarms = journal.series(), known_alarms(journal)
-    found = sum(one.cleared is None for one in alarms)
+    found = sum(one.is_open for one in alarms)
     print(f"{target}: {len(series):,} series, {found:,} open alarm{'s' if found != 1 else ''}, from {source}")
     return 0
 

@@ -90,13 +90,13 @@ class Engine:
         self.snapshot = self._take_snapshot()
 
     def restore(
-        self, stopped: Callable[[], bool] = lambda: False, begun: Callable[[int], None] = lambda _batch: None
+        self, stopped: Callable[[], bool] = lambda: False, before_replay: Callable[[int], None] = lambda _batch: None
     ) -> None:
         """Restore the state from checkpoint and journal, bitwise; then use the present settings, if they have changed.
 
         Left half-way, with `restored` still False, as soon as `stopped` says so.
         """
-        batch = restore(self._journal, self._replica, self._settle_restored, stopped, begun)
+        batch = restore(self._journal, self._replica, self._settle_restored, stopped, before_replay)
         if batch is None:
             return
         self._batch = batch

@@ -198,16 +198,16 @@ class Replica:
 
 def restore(
     journal: Journal, replica: Replica, settle: Settle, stopped: Callable[[], bool],
-    begun: Callable[[int], None] = lambda _batch: None,
+    before_replay: Callable[[int], None] = lambda _batch: None,
 ) -> int | None:  # fmt: skip
     """Bring the replica to where the journal is; give the last batch, or None if it was stopped on the way.
 
-    `settle` is called after each batch, with what the batch gave; `begun` with the batch of the checkpoint from which
-    it goes on, 0 = from the beginning.
+    `settle` is called after each batch, with what the batch gave; `before_replay` once, with the batch of the
+    checkpoint from which it goes on, 0 = none.
     """
     checkpoint = journal.checkpoints.load()
     if checkpoint is None:
-        begun(0)
+        before_replay(0)
         return _replay(journal, replica, settle, stopped, 0)
     for warning in checkpoint.warnings:
         logger.warning(warning)
@@ -224,7 +224,7 @@ def restore(
             _start_afresh(journal, replica, checkpoint, settle)
     batch = checkpoint.batch
     del checkpoint  # its arrays are those of a state that goes as the next one comes
-    begun(batch)
+    before_replay(batch)
     return _replay(journal, replica, settle, stopped, batch)
 
 

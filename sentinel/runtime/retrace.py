@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sentinel.config import Settings, fingerprint
 from sentinel.domain.channels import Estimates
-from sentinel.domain.errors import StateError
+from sentinel.domain.errors import SentinelError, StateError
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.spans import moment_in_words
 from sentinel.journal import Committed, Journal, JournalForgotten, KeptEvent, group_joined
@@ -32,6 +32,10 @@ from sentinel.runtime.replica import Replica
 from sentinel.text.claims import body_of
 
 Floats = NDArray[np.float64]
+
+
+class OutOfTimeError(SentinelError):
+    """The replay of an alarm takes longer than it may."""
 
 
 class JournalTooShort(JournalForgotten):
@@ -131,7 +135,7 @@ def retrace(journal: Journal, kept: KeptEvent, seconds: float = inf) -> Trace:
     """Replay the journal up to the batch that raised an alarm, given its event.
 
     Raises JournalTooShort where neither the journal nor a checkpoint reaches back, StateError where the file is
-    damaged or it would take longer than `seconds`.
+    damaged, OutOfTimeError where it would take longer than `seconds`.
     """
     body = kept.body
     names = next((names for names in journal.renamed() if body["series"] in names), (body["series"],))
@@ -176,7 +180,7 @@ def _replay(
         if joined[0].batch > kept.batch:
             break
         if monotonic() > until:
-            raise StateError("it takes too long to be done here; `sentinel explain` takes its time")
+            raise OutOfTimeError("it takes too long to be done here; `sentinel explain` takes its time")
         result = replica.apply(*(only(committed, alone) if alone else committed for committed in joined))
         last = joined[-1].batch
         events: tuple[AlarmEvent | SiteEvent, ...] = (*result.events, *result.sites)

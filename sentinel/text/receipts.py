@@ -5,8 +5,8 @@ All of it follows from the event itself, so that it can be said when nothing els
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple
 
 from detectors.ledger import MEMORY, QUEUED, SEGMENT
 from sentinel.config import RISE, SLOWER
@@ -72,22 +72,51 @@ _AMENDED = {
 }
 
 
-def standing(raised: Event, cleared: Event | None, acknowledged: Event | None, amended: Event | None = None) -> str:
-    """Say whether an alarm is open, and who has seen it; or when it ended; and what corrected values say of it."""
-    if amended is not None:
-        then = moment_in_words(amended["time_us"] // 1_000_000 * 1_000_000)
-        said = _AMENDED.get(amended["verdict"], "").format(then=then)
-        return "; ".join(filter(None, (standing(raised, cleared, acknowledged), said)))
-    if cleared is not None:
-        by = cleared.get("ended_by")
-        how = f" by a declared {by}, not by itself" if by else ""
-        how = " by corrected values, not by itself" if by in (WITHDRAWN, CORRECTED) else how
-        return f"ended {moment(raised, cleared.get('time_us'))}{how}"
-    if acknowledged is None:
-        return "open"
-    by = f" by {acknowledged['by']}" if acknowledged["by"] else ""
-    note = f": {acknowledged['note']}" if acknowledged["note"] else ""
-    return f"open, acknowledged{by} {moment_in_words(acknowledged['time_us'] // 1_000_000 * 1_000_000)}{note}"
+class Episode(NamedTuple):
+    """One alarm: the event that raised it, and those that ended, acknowledged and amended it."""
+
+    raised: Event
+    cleared: Event | None = None
+    acknowledged: Event | None = None
+    amended: Event | None = None
+
+    @property
+    def standing(self) -> str:
+        """Say whether it is open, and who has seen it; or when it ended; and what corrected values say of it."""
+        said = ""
+        if self.amended is not None:
+            then = moment_in_words(self.amended["time_us"] // MICROSECONDS * MICROSECONDS)
+            said = _AMENDED.get(self.amended["verdict"], "").format(then=then)
+        return "; ".join(filter(None, (self._open_or_ended(), said)))
+
+    def _open_or_ended(self) -> str:
+        if self.cleared is not None:
+            by = self.cleared.get("ended_by")
+            how = f" by a declared {by}, not by itself" if by else ""
+            how = " by corrected values, not by itself" if by in (WITHDRAWN, CORRECTED) else how
+            return f"ended {moment(self.raised, self.cleared.get('time_us'))}{how}"
+        if self.acknowledged is None:
+            return "open"
+        by = f" by {self.acknowledged['by']}" if self.acknowledged["by"] else ""
+        note = f": {self.acknowledged['note']}" if self.acknowledged["note"] else ""
+        then = moment_in_words(self.acknowledged["time_us"] // MICROSECONDS * MICROSECONDS)
+        return f"open, acknowledged{by} {then}{note}"
+
+    @property
+    def begun(self) -> str:
+        """Say when it was raised."""
+        return moment(self.raised, self.raised.get("time_us"))
+
+
+def pair(events: Iterable[Event]) -> list[Episode]:
+    """Pair the events of alarms, in the order in which they were raised; without those whose beginning is forgotten."""
+    by_what: dict[str, dict[str, Event]] = {"raised": {}, "cleared": {}, "acknowledged": {}, "amended": {}}
+    for event in events:
+        by_what[event["what"]][event["alarm_id"]] = event
+        if event["what"] == "raised":  # perhaps once more, by values that were corrected since
+            by_what["cleared"].pop(event["alarm_id"], None)
+    raised, *others = by_what.values()
+    return [Episode(event, *(one.get(alarm) for one in others)) for alarm, event in raised.items()]
 
 
 def claim_rows(event: Event) -> Iterator[tuple[str, str]]:

@@ -89,7 +89,7 @@ def test_verdicts_are_published_once_journalled_and_shown(rig: Rig, tmp_path: Pa
     withdrawn = next(e for e in rig.engine.events if e.get("verdict") == WITHDRAWN)
     assert entry_point(["explain", str(withdrawn["alarm_id"]), "--state", str(tmp_path)]) == 0
     assert "withdrawn" in capsys.readouterr().out.splitlines()[0]
-    shown = {str(one.raised["series"]): one.standing for one in alarms.pair(rig.engine.events)}
+    shown = {str(one.raised["series"]): one.standing for one in alarms.list_shown(rig.engine.events)}
     assert "withdrawn" in shown["s0"]
     assert "withdrawn" not in shown["s1"]
     record, events = rig.record, rig.engine.events

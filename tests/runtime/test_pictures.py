@@ -36,7 +36,7 @@ def restart(rig: Rig, folder: Path, chosen: object = TWO_ALBUMS) -> Rig:
     rig.journal.close()
     again = Rig(folder, chosen, restored=False)  # type: ignore[arg-type]
     engine = again.engine
-    engine.restore(begun=lambda batch: pictures.load(engine.history, folder, batch, engine.state.names))
+    engine.restore(before_replay=lambda batch: pictures.load(engine.history, folder, batch, engine.state.names))
     return again
 
 

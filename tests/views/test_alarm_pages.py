@@ -92,7 +92,7 @@ def test_bug_a_site_that_is_called_as_a_series_was_had_its_alarms_under_the_new_
     marks = client.get("/api/v1/spectrogram/pond").json()["events"]
     assert marks
     assert site not in {mark["alarm_id"] for mark in marks}
-    assert [one.renamed for one in known_alarms(rig.journal) if one.raised.body["alarm_id"] == site] == [()]
+    assert [one.renamed for one in known_alarms(rig.journal) if one.raised["alarm_id"] == site] == [()]
 
 
 def test_a_restart_keeps_the_list(tmp_path: Path) -> None:

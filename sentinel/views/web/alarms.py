@@ -18,7 +18,7 @@ from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.errors import SentinelError
 from sentinel.domain.spans import moment_in_words
 from sentinel.pipeline.snapshot import Snapshot
-from sentinel.text.receipts import claim_rows, moment, receipt_rows, standing
+from sentinel.text.receipts import Episode, claim_rows, pair, receipt_rows
 from sentinel.views.web import pages
 from sentinel.views.web.pictures import name_now
 
@@ -28,34 +28,9 @@ HALF_LIVES = 10
 """Of the series that are shown before its alarm."""
 
 
-class ShownAlarm(NamedTuple):
-    """One alarm: the event that raised it, and those that ended, acknowledged and amended it."""
-
-    raised: Mapping[str, Any]
-    cleared: Mapping[str, Any] | None
-    acknowledged: Mapping[str, Any] | None = None
-    amended: Mapping[str, Any] | None = None
-
-    @property
-    def standing(self) -> str:
-        """Say whether it is open, and who has seen it; or when it ended."""
-        return standing(self.raised, self.cleared, self.acknowledged, self.amended)
-
-    @property
-    def begun(self) -> str:
-        """Say when it was raised."""
-        return moment(self.raised, self.raised.get("time_us"))
-
-
-def pair(events: Sequence[Mapping[str, Any]]) -> list[ShownAlarm]:
-    """Pair the events of alarms: open ones first, then the newest; one whose beginning is forgotten is left out."""
-    by_what: dict[str, dict[str, Mapping[str, Any]]] = {"raised": {}, "cleared": {}, "acknowledged": {}, "amended": {}}
-    for event in events:
-        by_what[str(event["what"])][str(event["alarm_id"])] = event
-        if event["what"] == "raised":  # perhaps once more, by values that were corrected since
-            by_what["cleared"].pop(str(event["alarm_id"]), None)
-    raised, *others = by_what.values()
-    found = [ShownAlarm(event, *(one.get(alarm) for one in others)) for alarm, event in raised.items()]
+def list_shown(events: Sequence[Mapping[str, Any]]) -> list[Episode]:
+    """List alarms: open ones first, then the newest."""
+    found = pair(events)
     found.reverse()
     return sorted(found, key=lambda alarm: alarm.cleared is not None)
 
@@ -69,7 +44,7 @@ class Picture(NamedTuple):
     to_us: int
 
 
-def _picture(snapshot: Snapshot, alarm: ShownAlarm) -> Picture | None:
+def _picture(snapshot: Snapshot, alarm: Episode) -> Picture | None:
     """Give what the picture of an alarm shows; None where its series has no history or cadence."""
     name, raised_us = name_now(snapshot, alarm.raised), int(alarm.raised["time_us"])
     whole = snapshot.spectrogram(name) if _has_page(snapshot, alarm) else None
@@ -88,7 +63,7 @@ def _picture(snapshot: Snapshot, alarm: ShownAlarm) -> Picture | None:
     )
 
 
-def _has_page(snapshot: Snapshot, alarm: ShownAlarm) -> bool:
+def _has_page(snapshot: Snapshot, alarm: Episode) -> bool:
     """Say whether an alarm is of a series that is shown: not of a site, nor of one that is retired."""
     return "members" not in alarm.raised and name_now(snapshot, alarm.raised) in snapshot.names()
 
@@ -98,11 +73,11 @@ def routes(access: pages.Access) -> list[Route]:
     room = Lock()  # each explanation reads through the journal
 
     def show_list(_: Request) -> Response:
-        found = pair(access.events())
+        found = list_shown(access.events())
         present = partial(name_now, access.snapshot())
         return pages.render("alarms.html", alarms=found[:ROWS], further=max(0, len(found) - ROWS), name_of=present)
 
-    def find(request: Request) -> ShownAlarm:
+    def find(request: Request) -> Episode:
         alarm = request.path_params["alarm"]
         for one in pair(access.events()):
             if one.raised["alarm_id"] == alarm:
