@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import count
 from pathlib import Path
@@ -212,16 +212,7 @@ class Verdict:
         return [line for section in self._sections for line in (*section.words, *section.limits)]
 
     def __repr__(self) -> str:
-        return "\n".join(self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        for section in self._sections:
-            yield from (section.title, *(f"  {line}" for line in section.words))
-            for table in section.tables:
-                widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
-                for row in table:
-                    yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            yield from (f"  Limit: {line}" for line in section.limits)
+        return "\n".join(line for section in self._sections for line in section.lines())
 
     def _repr_html_(self) -> str:
         parts = []

@@ -13,12 +13,14 @@ import numpy as np
 from sentinel.analysis.record import SeriesRecord, cadence_in_words, describe
 from sentinel.domain.channels import Estimates
 from sentinel.domain.errors import DataError, SentinelError, UsageError
+from sentinel.domain.observation import Axis
 from sentinel.domain.spans import print_rounded
 from sentinel.domain.states import STATES
 from sentinel.pipeline.history import Columns, Portrait
+from sentinel.pipeline.plan import PlanRule
 from sentinel.tables.units import column_of, with_unit
 from sentinel.text.words import lag1_in_words
-from sentinel.views.picture import FORMATS, Look
+from sentinel.views.picture import FORMATS, Alarm, Look
 from sentinel.views.picture.inline import draw_inline
 from sentinel.views.picture.scripted import list_panels, pack
 
@@ -51,13 +53,8 @@ def draw_record(record: SeriesRecord, portrait: Portrait | None, look: Look | No
     """
     from sentinel.views.picture.figure import draw
 
-    columns = _columns(record, portrait)
-    assert record.plan is not None
-    return draw(
-        columns, record.axis, record.thresholds, record.plan.cadence_us, record.plan.rules, record.alarms,
-        title=record.name, subtitle=_subtitle(record), value_label=_label(record),
-        look=look,
-    )  # fmt: skip
+    title, subtitle = record.name, _subtitle(record)
+    return draw(*_drawn(record, portrait), title=title, subtitle=subtitle, value_label=_label(record), look=look)
 
 
 def draw_for_page(record: SeriesRecord, portrait: Portrait | None, key: str = "picture") -> PagePicture:
@@ -67,24 +64,17 @@ def draw_for_page(record: SeriesRecord, portrait: Portrait | None, key: str = "p
 
     Raises DataError: it has not a single tick.
     """
-    columns = _columns(record, portrait)
-    assert record.plan is not None
-    svg = draw_inline(
-        columns, record.axis, record.thresholds, record.plan.cadence_us, record.plan.rules, record.alarms,
-        key=f"{key}-{record.id}", subtitle=_subtitle(record), value_label=_label(record),
-        words=f"Stability spectrogram of {record.name}: {describe(record)}.",
-    )  # fmt: skip
-    return PagePicture(svg, list(_list_moments(record, columns)))
+    drawn = _drawn(record, portrait)
+    words = f"Stability spectrogram of {record.name}: {describe(record)}."
+    subtitle, label = _subtitle(record), _label(record)
+    svg = draw_inline(*drawn, key=f"{key}-{record.id}", subtitle=subtitle, value_label=label, words=words)
+    return PagePicture(svg, list(_list_moments(record, drawn[0])))
 
 
 def pack_for_page(record: SeriesRecord, portrait: Portrait, most: int) -> PagePicture:
     """Give the numbers of one series, in at most so many columns, to a page that draws it once it is looked at."""
-    columns = _columns(record, portrait, most)
-    assert record.plan is not None
-    numbers = pack(
-        columns, record.axis, record.thresholds, record.plan.cadence_us, record.plan.rules, record.alarms,
-        name=record.name, unit=record.unit,
-    )  # fmt: skip
+    drawn = _drawn(record, portrait, most)
+    numbers, columns = pack(*drawn, name=record.name, unit=record.unit), drawn[0]
     return PagePicture("", list(_list_moments(record, columns)), numbers, " ".join(list_panels(columns)))
 
 
@@ -110,11 +100,14 @@ def write_picture(figure: Figure, path: Path, option: str) -> None:
         raise SentinelError(f"{path}: {error.strerror or error}; it must be writable, with enough room") from error
 
 
-def _columns(record: SeriesRecord, portrait: Portrait | None, most: int | None = None) -> Columns:
-    columns = None if portrait is None else portrait.columns(most)
-    if columns is None or record.plan is None:
+def _drawn(
+    record: SeriesRecord, portrait: Portrait | None, most: int | None = None
+) -> tuple[Columns, Axis, Sequence[float], int, Sequence[PlanRule], Sequence[Alarm]]:
+    """Give what every picture is drawn from: columns, axis, thresholds, cadence, rules, alarms."""
+    columns, plan = None if portrait is None else portrait.columns(most), record.plan
+    if columns is None or plan is None:
         raise DataError(f"series {record.name!r}: no tick; at least two time stamps are needed to know the cadence")
-    return columns
+    return columns, record.axis, record.thresholds, plan.cadence_us, plan.rules, record.alarms
 
 
 def _subtitle(record: SeriesRecord) -> str:

@@ -59,6 +59,15 @@ class ReportSection(NamedTuple):
     looks_back: bool = True
     """Something in it was chosen or computed from data that came later than what it is about."""
 
+    def lines(self) -> Iterator[str]:
+        """Write it for a terminal."""
+        yield from (self.title, *(f"  {line}" for line in self.words))
+        for table in self.tables:
+            widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+            for row in table:
+                yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        yield from (f"  Limit: {line}" for line in self.limits)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -172,9 +181,4 @@ def summarise(report: Report) -> Iterator[str]:
     if held := sum(bool(record.held) for record in order):
         yield f"{held:,} of {len(order):,} series held, which is no alarm: {HELD}"
     for section in report.sections:
-        yield from ("", section.title, *(f"  {line}" for line in section.words))
-        for table in section.tables:
-            widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
-            for row in table:
-                yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        yield from (f"  Limit: {line}" for line in section.limits)
+        yield from ("", *section.lines())

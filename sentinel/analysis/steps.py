@@ -32,7 +32,8 @@ def describe_steps(time_us: Ints, cadence_us: int, axis: Axis = _CALENDAR, *, me
     ticks = steps / cadence_us
     whole = (ticks > 0.5) & (np.abs(ticks - np.rint(ticks)) <= np.maximum(_NEAR * ticks, 0.1))
     tick = axis.in_words(cadence_us) if axis.numbered else print_duration(cadence_us)
-    other = _EVEN if axis.numbered else f"give --cadence {_list(steps, cadence_us)}"
+    given = " or ".join(print_duration(span) for span in _candidates(steps) if span != cadence_us)
+    other = _EVEN if axis.numbered else f"give --cadence {given}"
     finer, single = float((ticks < 0.75).mean()), float((whole & (ticks < 1.5)).mean())
     if finer > 1 - REGULAR and mean:
         return None
@@ -74,11 +75,3 @@ def _round(span: int) -> int:
     """Round to two digits, or to whole milliseconds where it is more."""
     digits = max(0, len(str(span)) - 2)
     return max(round(span, -digits), MILLISECOND if span >= MILLISECOND else 1)
-
-
-def _list(steps: Ints, cadence_us: int) -> str:
-    return " or ".join(_say(span) for span in _candidates(steps) if span != cadence_us)
-
-
-def _say(span_us: int) -> str:
-    return print_duration(span_us)

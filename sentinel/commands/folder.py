@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Protocol
 
+from sentinel.domain.acting import FORGOTTEN, RENAMED, RETIRED, TAKEN_BACK
 from sentinel.domain.gates import DEFAULT_GATES
 from sentinel.domain.labels import pattern_of
 
@@ -37,24 +38,24 @@ def add_commands(commands: Any, command: MakeCommand) -> None:
     each.add_argument("alarm", metavar="ALARM", help=words)
     _folder(each)
     _who(each)
-    text = "take a series out of alerts, page and metrics, and end its open alarms"
-    each = command("series retire", "series:retire_main", text, "lake/ph --state state", series)
-    each.add_argument("series", metavar="SERIES", help="its name")
-    _folder(each)
-    each.add_argument("--undo", action="store_true", help="take it back: it starts afresh")
-    _who(each)
-    text = "give a series another name, with all that was learnt, its open alarms and its history"
-    example = """peter/ph 'ph{lake="peter"}' --state state"""
-    each = command("series rename", "series:rename_main", text, example, series)
-    each.add_argument("series", metavar="SERIES", help="its name")
-    each.add_argument("name", metavar="NAME", help="its new one, with labels if it has any")
-    _folder(each)
-    _who(each)
-    text = "drop what was learnt of a series; what its source sends begins a new one"
-    each = command("series forget", "series:forget_main", text, "lake/ph --state state", series)
-    each.add_argument("series", metavar="SERIES", help="its name")
-    _folder(each)
-    _who(each)
+    retire = "take a series out of alerts, page and metrics, and end its open alarms"
+    rename = "give a series another name, with all that was learnt, its open alarms and its history"
+    forget = "drop what was learnt of a series; what its source sends begins a new one"
+    for name, action, text, example in (
+        ("retire", RETIRED, retire, "lake/ph --state state"),
+        ("rename", RENAMED, rename, """peter/ph 'ph{lake="peter"}' --state state"""),
+        ("forget", FORGOTTEN, forget, "lake/ph --state state"),
+    ):
+        each = command(f"series {name}", "series:act_main", text, example, series)
+        each.set_defaults(action=action)
+        each.add_argument("series", metavar="SERIES", help="its name")
+        if action == RENAMED:
+            each.add_argument("name", metavar="NAME", help="its new one, with labels if it has any")
+        _folder(each)
+        if action == RETIRED:
+            undo = "take it back: it starts afresh"
+            each.add_argument("--undo", action="store_const", dest="action", const=TAKEN_BACK, help=undo)
+        _who(each)
     text = "close the input gate for a time: nothing is judged and nothing forgotten"
     each = _gate(command("series hold", "series:declare_main", text, "'lake/*' --for 2h --state state", series), "hold")
     each.add_argument("--for", dest="length", metavar="SPAN", help="how long, such as 2h")
@@ -70,13 +71,15 @@ def add_commands(commands: Any, command: MakeCommand) -> None:
     text = "check that journal and checkpoints can be read and lead to the same state"
     _folder(command("state verify", "state:verify_main", text, "--state state", state))
     text = "copy a state folder as it is at one moment; the daemon may run"
-    each = command("state export", "state:export_main", text, "--state state --out backup", state)
-    _folder(each)
-    each.add_argument("--out", required=True, metavar="DIR", help="folder of the copy, without a journal yet")
+    each = command("state export", "state:copy_main", text, "--state state --out backup", state)
+    each.add_argument("--state", dest="source", required=True, metavar="DIR", help=_STATE)
+    words = "folder of the copy, without a journal yet"
+    each.add_argument("--out", dest="target", required=True, metavar="DIR", help=words)
     text = "put a copy into a state folder that has no journal yet"
-    each = command("state import", "state:import_main", text, "--state state --from backup", state)
-    each.add_argument("--state", required=True, metavar="DIR", help="state folder, of no daemon that runs")
-    each.add_argument("--from", required=True, dest="source", metavar="DIR", help="folder of the copy")
+    each = command("state import", "state:copy_main", text, "--state state --from backup", state)
+    words = "state folder, of no daemon that runs"
+    each.add_argument("--state", dest="target", required=True, metavar="DIR", help=words)
+    each.add_argument("--from", dest="source", required=True, metavar="DIR", help="folder of the copy")
 
 
 def _pattern(text: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 from sentinel.commands.explain import Known, choose, known_alarms
 from sentinel.config import SLOWER, Settings
-from sentinel.domain.acting import ACKNOWLEDGED, DECLARED, FORGOTTEN, LIFTED, RENAMED, RETIRED, TAKEN_BACK, events_of
+from sentinel.domain.acting import ACKNOWLEDGED, DECLARED, LIFTED, RENAMED, events_of
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import UsageError
 from sentinel.domain.gates import HOLD, GateEvent
@@ -89,22 +89,12 @@ def acknowledge_main(args: argparse.Namespace) -> int:
     return 0
 
 
-def retire_main(args: argparse.Namespace) -> int:
-    """Retire a series, or take it back."""
-    action = TAKEN_BACK if args.undo else RETIRED
-    print(_act(Path(args.state), {"action": action, "series": args.series, **_who(args)}))
-    return 0
-
-
-def rename_main(args: argparse.Namespace) -> int:
-    """Give a series another name; it keeps all that was learnt."""
-    print(visible(_act(Path(args.state), {"action": RENAMED, "series": args.series, "to": args.name, **_who(args)})))
-    return 0
-
-
-def forget_main(args: argparse.Namespace) -> int:
-    """Drop what was learnt of a series."""
-    print(visible(_act(Path(args.state), {"action": FORGOTTEN, "series": args.series, **_who(args)})))
+def act_main(args: argparse.Namespace) -> int:
+    """Retire a series or take it back, give it another name with all that was learnt, or forget it."""
+    request = {"action": args.action, "series": args.series, **_who(args)}
+    if args.action == RENAMED:
+        request["to"] = args.name
+    print(visible(_act(Path(args.state), request)))
     return 0
 
 

@@ -76,17 +76,9 @@ def verify_main(args: argparse.Namespace) -> int:
     return 0
 
 
-def export_main(args: argparse.Namespace) -> int:
-    """Copy a state folder into another one, as it is at one moment."""
-    return _copy(Path(args.state), Path(args.out))
-
-
-def import_main(args: argparse.Namespace) -> int:
-    """Put a copy into a state folder that has no journal yet."""
-    return _copy(Path(args.source), Path(args.state))
-
-
-def _copy(source: Path, target: Path) -> int:
+def copy_main(args: argparse.Namespace) -> int:
+    """Copy a state folder, as it is at one moment, into one that has no journal yet."""
+    source, target = Path(args.source), Path(args.target)
     with Journal.open(source, read_only=True) as journal:
         journal.checkpoints.load()  # a damaged one is refused before anything is written
         journal.copy_to(target)

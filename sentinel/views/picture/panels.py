@@ -16,42 +16,21 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from sentinel.pipeline.history import Columns
-from sentinel.views.picture.scales import (
-    CYCLE,
-    FAINT,
-    FINER,
-    HIGHEST,
-    INK,
-    LOWER,
-    LOWEST,
-    MODULUS_TICKS,
-    MODULUS_TOP,
-    NEAR,
-    NOT_READY,
-    PERIOD_TICKS,
-    READING_COLOURS,
-    READING_LIMIT,
-    RECOVERY_TICKS,
-    SIGNAL,
-    THRESHOLD_TICKS,
-    interpolate,
-    ratio_ticks,
-    thin_out,
-)
+from sentinel.views.picture import scales
 
 HALO = (withStroke(linewidth=2.4, foreground="white", alpha=0.8),)
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
-    "axes.edgecolor": FAINT,
+    "axes.edgecolor": scales.FAINT,
     "axes.linewidth": 0.6,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": FAINT,
-    "ytick.color": FAINT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
+    "axes.labelcolor": scales.INK,
+    "text.color": scales.INK,
+    "xtick.color": scales.FAINT,
+    "ytick.color": scales.FAINT,
+    "xtick.labelcolor": scales.INK,
+    "ytick.labelcolor": scales.INK,
     "hatch.linewidth": 0.4,
     "svg.fonttype": "none",
     "svg.hashsalt": "sentinel",
@@ -79,12 +58,13 @@ def draw_spectrogram(
 ) -> QuadMesh:
     """Draw readings over time and threshold, with the zero line and its band."""
     heights = np.arctanh(thresholds)
-    fine = np.linspace(heights[0], heights[-1], (len(heights) - 1) * FINER + 1)
+    fine = np.linspace(heights[0], heights[-1], (len(heights) - 1) * scales.FINER + 1)
     borders = np.concatenate([[fine[0]], (fine[:-1] + fine[1:]) / 2, [fine[-1]]])
-    panel.set_facecolor(NOT_READY)
+    panel.set_facecolor(scales.NOT_READY)
     mesh = panel.pcolormesh(
-        edges, borders, np.ma.masked_invalid(interpolate(columns.readings)),
-        cmap=READING_COLOURS, norm=AsinhNorm(NEAR, -READING_LIMIT, READING_LIMIT), rasterized=True,
+        edges, borders, np.ma.masked_invalid(scales.interpolate(columns.readings)),
+        cmap=scales.READING_COLOURS, norm=AsinhNorm(scales.NEAR, -scales.READING_LIMIT, scales.READING_LIMIT),
+        rasterized=True,
     )  # fmt: skip
     bottom, top = borders[0], borders[-1]
     lines = (columns.estimates.lag1_low, columns.estimates.lag1_high, columns.estimates.lag1)
@@ -95,11 +75,11 @@ def draw_spectrogram(
         step="post", color="white", alpha=0.4, linewidth=0,
     )  # fmt: skip
     for end in (low, high):
-        draw_steps(panel, end, edges, color=INK, linewidth=0.5)
+        draw_steps(panel, end, edges, color=scales.INK, linewidth=0.5)
     draw_steps(panel, zero, edges, color="white", linewidth=2.8)
-    draw_steps(panel, zero, edges, color=INK, linewidth=1.4)
+    draw_steps(panel, zero, edges, color=scales.INK, linewidth=1.4)
     panel.set_ylim(bottom, top)
-    ticks = [tick for tick in THRESHOLD_TICKS if bottom <= np.arctanh(tick) <= top]
+    ticks = [tick for tick in scales.THRESHOLD_TICKS if bottom <= np.arctanh(tick) <= top]
     panel.set_yticks(np.arctanh(ticks), [f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks])
     panel.set_yticks(heights, minor=True)
     panel.tick_params(axis="y", which="minor", length=1.4, width=0.4)
@@ -122,7 +102,7 @@ def draw_recovery_scale(panel: Axes, length: Callable[[float], str], cadence_us:
     The band that is drawn is read off there as well: recovery time grows with lag-1.
     """
     bottom, top = panel.get_ylim()
-    places = [(float(np.arctanh(np.exp(-1.0 / ticks))), ticks) for ticks in RECOVERY_TICKS]
+    places = [(float(np.arctanh(np.exp(-1.0 / ticks))), ticks) for ticks in scales.RECOVERY_TICKS]
     places = [(height, ticks) for height, ticks in places if bottom <= height <= top]
     scale = panel.secondary_yaxis("right")
     scale.set_yticks([height for height, _ in places], [length(ticks * cadence_us) for _, ticks in places])
@@ -146,44 +126,60 @@ def draw_cycle(
     panel: Axes, edges: NDArray[np.float64], columns: Columns, length: Callable[[float], str], cadence_us: float
 ) -> None:
     """Draw modulus on the scale of the spectrogram above 0; over it, where something oscillates, the period."""
-    draw_steps(panel, np.arctanh(np.clip(columns.estimates.modulus, 0, MODULUS_TOP)), edges, color=SIGNAL, linewidth=1)
-    panel.set_ylim(0, np.arctanh(MODULUS_TOP) / LOWER)
-    panel.set_yticks(np.arctanh(MODULUS_TICKS), [f"{tick:g}" for tick in MODULUS_TICKS])
-    panel.set_ylabel("modulus", color=SIGNAL)
+    draw_steps(
+        panel,
+        np.arctanh(np.clip(columns.estimates.modulus, 0, scales.MODULUS_TOP)),
+        edges,
+        color=scales.SIGNAL,
+        linewidth=1,
+    )
+    panel.set_ylim(0, np.arctanh(scales.MODULUS_TOP) / scales.LOWER)
+    panel.set_yticks(np.arctanh(scales.MODULUS_TICKS), [f"{tick:g}" for tick in scales.MODULUS_TICKS])
+    panel.set_ylabel("modulus", color=scales.SIGNAL)
     known = columns.estimates.period[~np.isnan(columns.estimates.period)]
     if not known.size:
         if not np.isnan(columns.estimates.modulus).all():  # Where nothing was ready, nothing is known of oscillations.
-            panel.text(0.006, 0.78, "no oscillation", transform=panel.transAxes, color=CYCLE, fontsize=7, va="center")
+            panel.text(
+                0.006, 0.78, "no oscillation", transform=panel.transAxes, color=scales.CYCLE, fontsize=7, va="center"
+            )
         return
     low, high = np.log(known.min() / 1.2), np.log(known.max() * 1.2)
     right = panel.twinx()
     middles = (edges[:-1] + edges[1:]) / 2
-    right.plot(middles, np.log(columns.estimates.period), linestyle="none", marker=".", markersize=2.5, color=CYCLE)
-    right.set_ylim(high - (high - low) / (1 - LOWER), high)
-    inside = [tick for tick in np.log(PERIOD_TICKS) if low <= tick <= high] or [float(np.median(np.log(known)))]
-    shown = thin_out(inside, 0.4 * (high - low))
+    right.plot(
+        middles, np.log(columns.estimates.period), linestyle="none", marker=".", markersize=2.5, color=scales.CYCLE
+    )
+    right.set_ylim(high - (high - low) / (1 - scales.LOWER), high)
+    inside = [tick for tick in np.log(scales.PERIOD_TICKS) if low <= tick <= high] or [float(np.median(np.log(known)))]
+    shown = scales.thin_out(inside, 0.4 * (high - low))
     right.set_yticks(shown, [length(float(np.exp(tick)) * cadence_us) for tick in shown])
-    _style_right_axis(right, "period", CYCLE, 1 - (1 - LOWER) / 2)
+    _style_right_axis(right, "period", scales.CYCLE, 1 - (1 - scales.LOWER) / 2)
 
 
 def draw_spread(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> None:
     """Draw variance over its baseline, on a logarithmic scale; criticality on the right."""
     spread = columns.estimates.spread
     draw_steps(
-        panel, np.where(np.isnan(spread), 0.0, spread), edges, baseline=0.0, color=SIGNAL, alpha=0.22, linewidth=0
+        panel,
+        np.where(np.isnan(spread), 0.0, spread),
+        edges,
+        baseline=0.0,
+        color=scales.SIGNAL,
+        alpha=0.22,
+        linewidth=0,
     )
-    draw_steps(panel, spread, edges, color=SIGNAL, linewidth=0.9)
-    panel.axhline(0, color=FAINT, linewidth=0.5, zorder=0)
-    low = 1.1 * float(np.fmin.reduce(spread, initial=LOWEST))
-    high = 1.1 * float(np.fmax.reduce(spread, initial=HIGHEST))
+    draw_steps(panel, spread, edges, color=scales.SIGNAL, linewidth=0.9)
+    panel.axhline(0, color=scales.FAINT, linewidth=0.5, zorder=0)
+    low = 1.1 * float(np.fmin.reduce(spread, initial=scales.LOWEST))
+    high = 1.1 * float(np.fmax.reduce(spread, initial=scales.HIGHEST))
     panel.set_ylim(low, high)
-    panel.set_yticks(*zip(*ratio_ticks(low, high), strict=True))
-    panel.set_ylabel("variance\n(× baseline)", color=SIGNAL)
+    panel.set_yticks(*zip(*scales.ratio_ticks(low, high), strict=True))
+    panel.set_ylabel("variance\n(× baseline)", color=scales.SIGNAL)
     right = panel.twinx()
     criticality = columns.estimates.criticality
-    draw_steps(right, criticality, edges, color=INK, linewidth=0.9)
+    draw_steps(right, criticality, edges, color=scales.INK, linewidth=0.9)
     right.yaxis.set_major_locator(MaxNLocator(3) if not np.isnan(criticality).all() else NullLocator())
-    _style_right_axis(right, "criticality", INK, 0.5)
+    _style_right_axis(right, "criticality", scales.INK, 0.5)
 
 
 def _style_right_axis(right: Axes, name: str, colour: str, height: float) -> None:

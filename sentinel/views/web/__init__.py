@@ -144,15 +144,6 @@ class _Answers:
         )
         return pages.fleet(self._access, self._clock, query)
 
-    def sources(self, _: Request) -> Response:
-        return pages.sources(self._access)
-
-    def status(self, _: Request) -> Response:
-        return pages.status(self._access, self._clock)
-
-    def config(self, _: Request) -> Response:
-        return pages.config(self._access)
-
     def series_page(self, request: Request) -> Response:
         return pages.series(self._access, snapshot := self._access.snapshot(), _view(snapshot, request))
 
@@ -183,9 +174,6 @@ class _Answers:
             raise HTTPException(404, f"No history is kept of series {view.name!r} (web.history_series)")
         return _Json(picture, headers={"etag": etag})
 
-    def favicon(self, _: Request) -> Response:
-        return FileResponse(STATIC / "favicon.svg", media_type="image/svg+xml")
-
 
 def create_app(
     access: Access, clock: Clock, settings: WebSettings, pushed: Callable[[], Push | None] | None = None,
@@ -198,18 +186,18 @@ def create_app(
     """
     answers = _Answers(access, clock)
     pushes = PushRoutes(pushed) if pushed is not None else None
-    taking: list[Route] = []
-    if pushes is not None:
-        taking = [*pushes.routes(), *(declaring.routes(pushes, ask) if ask is not None else ())]
+    taking = [] if pushes is None else pushes.routes()
+    if pushes is not None and ask is not None:
+        taking += declaring.routes(pushes, ask)
     return Starlette(
         routes=[
             Route("/-/healthy", answers.healthy),
             Route("/-/ready", answers.ready),
             Route("/metrics", answers.metrics),
             Route("/", answers.fleet),
-            Route("/sources", answers.sources),
-            Route("/status", answers.status),
-            Route("/config", answers.config),
+            Route("/sources", lambda _: pages.sources(access)),
+            Route("/status", lambda _: pages.status(access, clock)),
+            Route("/config", lambda _: pages.config(access)),
             Route("/series/{name:path}", answers.series_page),
             *alarms.routes(access),
             Route("/api/v1/series", answers.series_list),
@@ -217,7 +205,7 @@ def create_app(
             Route("/api/v1/spectrogram/{name:path}", answers.spectrogram),
             Route("/api/v1/stream", Streams(lambda: access.snapshot().taken_us).answer),
             *downloads.routes(access.observations, lambda request: _view(access.snapshot(), request).name),
-            Route("/favicon.ico", answers.favicon),
+            Route("/favicon.ico", lambda _: FileResponse(STATIC / "favicon.svg", media_type="image/svg+xml")),
             *taking,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
