@@ -20,8 +20,8 @@ from sentinel.runtime.engine import Engine
 from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.pushing import Pushing
 from sentinel.sources import Push
-from sentinel.views.web import WebServer, declaring
-from sentinel.views.web.pushing import PushRoutes
+from sentinel.views.web import WebServer
+from sentinel.views.web.pushing import PushRoutes, declaring_routes
 from tests.e2e.running import rows_of, wait_for
 from tests.fixtures import value
 
@@ -40,7 +40,7 @@ class Taking:
         self._thread = Thread(target=self._turn)
         self._thread.start()
         pushing = PushRoutes(lambda: self.source)
-        routes = [*pushing.routes(), *declaring.routes(pushing, lambda request: self.engine.ask(request))]
+        routes = [*pushing.routes(), *declaring_routes(pushing, lambda request: self.engine.ask(request))]
         self._web = WebServer(Starlette(routes=routes), WebSettings(listen="127.0.0.1:0"))
         self._web.start()
         self.client = httpx.Client(base_url=self._web.address, trust_env=False, timeout=30)

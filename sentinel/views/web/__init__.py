@@ -29,13 +29,13 @@ from sentinel.domain.errors import SentinelError
 from sentinel.domain.states import STATES, SeriesView
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.sources import Push
-from sentinel.views.web import alarms, declaring, downloads, pages
+from sentinel.views.web import alarms, downloads, pages
 from sentinel.views.web.connections import MOST_WAITING_TO_BE_ACCEPTED, BoundedProtocol, most_connections, over_tls
 from sentinel.views.web.guard import Guard, Guarded
 from sentinel.views.web.hosts import AllowedHosts
 from sentinel.views.web.pages import STATIC, Access
 from sentinel.views.web.pictures import history_as_json
-from sentinel.views.web.pushing import PushRoutes
+from sentinel.views.web.pushing import Ask, PushRoutes, declaring_routes
 from sentinel.views.web.streaming import Streams
 
 __all__ = ["Access", "Guard", "WebServer", "create_app"]
@@ -177,7 +177,7 @@ class _Answers:
 
 def create_app(
     access: Access, clock: Clock, settings: WebSettings, pushed: Callable[[], Push | None] | None = None,
-    ask: declaring.Ask | None = None, guard: Guard | None = None,
+    ask: Ask | None = None, guard: Guard | None = None,
 ) -> Starlette:  # fmt: skip
     """Make the application that answers with what `access` gives, to requests for the hosts that `settings` allow.
 
@@ -188,7 +188,11 @@ def create_app(
     pushes = PushRoutes(pushed) if pushed is not None else None
     taking = [] if pushes is None else pushes.routes()
     if pushes is not None and ask is not None:
-        taking += declaring.routes(pushes, ask)
+        taking += declaring_routes(pushes, ask)
+
+    def has_token(scope: Scope) -> bool:
+        return pushes is not None and pushes.asks_for_token(scope["path"])
+
     return Starlette(
         routes=[
             Route("/-/healthy", answers.healthy),
@@ -214,15 +218,11 @@ def create_app(
             Middleware(_UnderPath, path=settings.path),
             Middleware(_UntilItEnds, is_ending=access.is_ending),
             Middleware(AllowedHosts, settings=settings),
-            *([] if guard is None else [Middleware(Guarded, guard=guard, has_token=_tokens_of(pushes))]),
+            *([] if guard is None else [Middleware(Guarded, guard=guard, has_token=has_token)]),
             Middleware(GZipMiddleware, compresslevel=5),
         ],
         exception_handlers={HTTPException: _problem},
     )
-
-
-def _tokens_of(pushes: PushRoutes | None) -> Callable[[Scope], bool]:
-    return lambda scope: pushes is not None and pushes.asks_for_token(scope["path"])
 
 
 def _view(snapshot: Snapshot, request: Request) -> SeriesView:

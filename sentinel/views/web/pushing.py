@@ -1,16 +1,20 @@
-"""The routes by which observations are sent: JSON, JSON lines, CSV, InfluxDB line protocol, Prometheus remote write.
+"""The routes by which observations are sent and events declared, such as maintenance or a changed sensor.
 
-An answer of 2xx means that what was sent is on disk. 400 names the lines that are wrong; the others are taken.
+Observations come as JSON, JSON lines, CSV, InfluxDB line protocol or Prometheus remote write. An answer of 2xx means
+that what was sent is on disk. 400 names the lines that are wrong; the others are taken. Whoever may send observations
+may declare events.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import zlib
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 from anyio import CapacityLimiter
@@ -18,7 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sentinel.domain.errors import DataError, UpstreamError
+from sentinel.domain.acting import DECLARED, LIFTED
+from sentinel.domain.errors import DataError, SentinelError, UpstreamError, UsageError
 from sentinel.domain.observation import Rejection
 from sentinel.sources.push import BusyError, Push
 
@@ -29,10 +34,13 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 16
 """Requests that are taken in at the same time; pages have threads of their own."""
-RETRY_SECONDS = "5"
+_AGAIN = {"retry-after": "5"}
+ANSWER_SECONDS, LARGEST_EVENT_BYTES = 30.0, 65_536
 PATHS = ("/api/v1/observations", "/api/v1/write", "/write", "/api/v2/write", "/api/v1/events")
 _UNITS = ("s", "ms", "us", "ns")
 Read = Callable[[bytes, "Rows", Push, Mapping[str, str]], None]
+Ask = Callable[[Mapping[str, Any]], "Future[str]"]
+"""Hands a request to the engine."""
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not an error
@@ -74,50 +82,84 @@ class PushRoutes:
             try:
                 return await self._take(request, read, busy)
             except Refused as refused:
-                status, why, headers = refused.status, str(refused), refused.headers
+                return _problem(refused.status, str(refused), refused.headers)
             except DataError as error:
-                status, why, headers = 400, str(error), {}
-            return problem(status, why, headers)
+                return _problem(400, str(error))
 
         return answer
 
     def authorise(self, request: Request) -> Push:
         """Give the source that takes what is sent; Refused says why this sender may not."""
-        again = {"retry-after": RETRY_SECONDS}
         try:
             source = self._source()
         except LookupError as error:
             raise Refused(404, str(error)) from None
         if source is None:
-            raise Refused(503, "no observations are taken yet; send it again later", **again)
+            raise Refused(503, "no observations are taken yet; send it again later", **_AGAIN)
         if request.headers.get("origin") is not None:
             raise Refused(403, "a web page sent this; only programs may")
         try:
             allowed = source.allows(_token(request.headers))
         except UpstreamError as error:
             logger.error("senders are refused", extra={"source": source.name, "why": str(error)})
-            raise Refused(503, "the daemon cannot read its token; see its log", **again) from error
+            raise Refused(503, "the daemon cannot read its token; see its log", **_AGAIN) from error
         if not allowed:
             why = "the token is wrong" if request.headers.get("authorization") else "a token is needed"
             raise Refused(401, f"{why}; send Authorization: Bearer TOKEN", **{"www-authenticate": "Bearer"})
         return source
 
     async def _take(self, request: Request, read: Read, busy: int) -> Response:
-        source, again = self.authorise(request), {"retry-after": RETRY_SECONDS}
+        source = self.authorise(request)
         if self._running >= AT_ONCE:
             # Prometheus gives up what is answered with 429 and sends again what is answered with 503.
-            raise Refused(busy, "more comes than can be taken in; send it again later", **again)
+            raise Refused(busy, "more comes than can be taken in; send it again later", **_AGAIN)
         self._limiter = self._limiter or CapacityLimiter(AT_ONCE)
         self._running += 1
         try:
-            body = await read_body(request, source.settings.max_bytes)
+            body = await _read_body(request, source.settings.max_bytes)
             return await anyio.to_thread.run_sync(_work, source, request, body, read, busy, limiter=self._limiter)
         finally:
             self._running -= 1
 
 
+def declaring_routes(pushing: PushRoutes, ask: Ask) -> list[Route]:
+    """Give the routes that declare an event and lift a hold."""
+
+    def do(request: Mapping[str, Any]) -> Response:
+        try:
+            return JSONResponse({"done": ask(request).result(ANSWER_SECONDS)})
+        except UsageError as error:
+            return _problem(400, str(error))
+        except (TimeoutError, SentinelError) as error:
+            why = str(error) or "no answer in time: the disk may be full"
+            return _problem(503, f"{why}; send it again later", _AGAIN)
+
+    async def declare(request: Request) -> Response:
+        try:
+            pushing.authorise(request)
+            event = json.loads(await _read_body(request, LARGEST_EVENT_BYTES))
+        except Refused as refused:
+            return _problem(refused.status, str(refused), refused.headers)
+        except (ValueError, RecursionError) as error:
+            return _problem(400, f'no JSON: {error}; an object such as {{"match": "buoy/*", "length": "2h"}}')
+        by = request.query_params.get("by", "")
+        return await anyio.to_thread.run_sync(do, {"action": DECLARED, "event": event, "by": by})
+
+    async def lift(request: Request) -> Response:
+        try:
+            pushing.authorise(request)
+        except Refused as refused:
+            return _problem(refused.status, str(refused), refused.headers)
+        return await anyio.to_thread.run_sync(do, {"action": LIFTED, "event_id": request.path_params["event"]})
+
+    return [
+        Route("/api/v1/events", declare, methods=["POST"]),
+        Route("/api/v1/events/{event}", lift, methods=["DELETE"]),
+    ]
+
+
 def _work(source: Push, request: Request, body: bytes, read: Read, busy: int) -> Response:
-    headers, again = request.headers, {"retry-after": RETRY_SECONDS}
+    headers = request.headers
     try:
         given = {**request.query_params, "content-type": headers.get("content-type", "")}
         body = _inflate(body, headers.get("content-encoding", "identity").lower(), source.settings.max_bytes)
@@ -125,18 +167,18 @@ def _work(source: Push, request: Request, body: bytes, read: Read, busy: int) ->
         read(body, rows, source, given)
         source.take(rows)
     except BusyError as error:
-        raise Refused(busy, str(error), **again) from None
+        raise Refused(busy, str(error), **_AGAIN) from None
     except UpstreamError as error:
-        raise Refused(503, str(error), **again) from None
+        raise Refused(503, str(error), **_AGAIN) from None
     wrong = sum(count for reason, count in rows.rejected.items() if reason != Rejection.MISSING)
     if rows.complaints and read is not _remote_write:  # Prometheus would give up the whole of what it sent
-        return problem(400, f"{len(rows):,} taken, {wrong:,} left out: " + " | ".join(rows.complaints), {})
+        return _problem(400, f"{len(rows):,} taken, {wrong:,} left out: " + " | ".join(rows.complaints))
     if read is _observations:
         return JSONResponse({"taken": len(rows), "left_out": dict(rows.rejected)})
     return Response(status_code=204)
 
 
-async def read_body(request: Request, most: int) -> bytes:
+async def _read_body(request: Request, most: int) -> bytes:
     """Read a body of at most so many bytes; Refused if it is larger."""
     parts, size = [], 0
     async for part in request.stream():
@@ -215,7 +257,7 @@ def _remote_write(body: bytes, rows: Rows, source: Push, given: Mapping[str, str
     read_write_request(inflate(body, source.settings.max_bytes), rows, source.names)
 
 
-def problem(status: int, why: str, headers: Mapping[str, str]) -> Response:
+def _problem(status: int, why: str, headers: Mapping[str, str] | None = None) -> Response:
     """Say what is wrong."""
     # `error` is the key of InfluxDB 1, `message` that of InfluxDB 2.
-    return JSONResponse({"error": why, "message": why}, status, headers=dict(headers))
+    return JSONResponse({"error": why, "message": why}, status, headers=headers)
