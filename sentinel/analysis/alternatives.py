@@ -149,35 +149,30 @@ def list_rules(plan: Plan, *, numbered: bool) -> tuple[PlanRule, ...]:
 
 def describe_alternatives(tried: Alternatives, records: Sequence[SeriesRecord]) -> ReportSection:
     """Describe what each rule would have said, for page and terminal."""
+    trends = [list(_trend_table(tried.trends))] if tried.trends else []
+    on_trends = _trends_in_words(tried.trends)
+    if not any(rule.watching + rule.in_alarm for rule in tried.rules):
+        words = "Neither the default warning nor another rule has a verdict at any tick of this record."
+        return ReportSection(TITLE, [words, *on_trends], trends)
     numbered, learnt = records[0].axis.numbered, {r.plan.baseline_pairs for r in records if r.plan is not None}
     past = f" (its first {min(learnt):,} pairs)" if len(learnt) == 1 else ""
     of_name = {record.name: record for record in records}
     per = f"alarms per {PER_TICKS:,} ticks" if numbered else "alarms a year and series"
     table = [["rule", "series in alarm", per, "first alarm", "time in alarm", "values judged"]]
-    table += [
-        [
-            _name(rule, past),
-            *_rule_row(rule, tried.alarms.get((rule.rule, rule.label), []), tried.values, of_name, numbered=numbered),
-        ]
-        for rule in tried.rules
-    ]
-    words = [
+    for rule in tried.rules:
+        name = rule_in_words(rule.rule, rule.label) + (past if rule.label == RELATIVE else "")
+        alarms = tried.alarms.get((rule.rule, rule.label), [])
+        table.append([name, *_rule_row(rule, alarms, tried.values, of_name, numbered=numbered)])
+    words = (
         "The default warning and other rules on the same record, each with the budget of the default warning; what was "
         "configured is not changed. Rates are counted where a rule could alarm. A threshold that is a number alarms "
-        "here from the first verdict on (at_start: alarm); without that setting the rule would be held there.",
-    ]
-    words += _trends_in_words(tried.trends)
-    if not any(rule.watching + rule.in_alarm for rule in tried.rules):
-        words[0] = "Neither the default warning nor another rule has a verdict at any tick of this record."
-        return ReportSection(TITLE, words, [list(_trend_table(tried.trends))] if tried.trends else [])
+        "here from the first verdict on (at_start: alarm); without that setting the rule would be held there."
+    )
     limit = (
         "Who takes the rule that fits this record best has chosen it with hindsight: its figures here are no promise "
         "for other records."
     )
-    return ReportSection(
-        TITLE, words, [table, *([list(_trend_table(tried.trends))] if tried.trends else [])],
-        limits=(limit,),
-    )  # fmt: skip
+    return ReportSection(TITLE, [words, *on_trends], [table, *trends], limits=(limit,))
 
 
 def _trends_in_words(trends: Mapping[str, Mapping[str, Trend]]) -> Iterator[str]:
@@ -202,10 +197,6 @@ def find_all_trends(
         if trend := find_trends(own, FIRST_NULL if len(found) >= against_all else tuple(NULLS)):
             found[name] = trend
     return found
-
-
-def _name(rule: RuleBudget, past: str) -> str:
-    return rule_in_words(rule.rule, rule.label) + (past if rule.label == RELATIVE else "")
 
 
 def _rule_row(

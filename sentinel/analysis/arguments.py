@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,11 @@ ALPHA = 1e-4
 _OPTIONS = (*NAMES, "cadence", "season", "aggregate", "resolution", "conditioning", "config", "events")
 _PROSE = "on|in|is|or|and|to|of|with|for|where|gives|names"
 _VALUE = r"'[^']*'|\"[^\"]*\"|[^\s;,:)]+"
-_WRITTEN = re.compile(
-    r"--(" + "|".join(name.replace("_", "-") for name in sorted(_OPTIONS, key=len, reverse=True))
-    + rf")(?![a-z-])(?:[ =](?!--|(?:{_PROSE})\b)({_VALUE}))?"
-)  # fmt: skip
+_OPTION = rf"--({'|'.join(name.replace('_', '-') for name in sorted(_OPTIONS, key=len, reverse=True))})(?![a-z-])"
+_GIVEN = rf"(?:[ =](?!--|(?:{_PROSE})\b)({_VALUE}))?"
+_WRITTEN = re.compile(_OPTION + _GIVEN)
+_RUN = re.compile(rf"{_OPTION}{_GIVEN}(?: --\1(?![a-z-]){_GIVEN})*")
+"""Options of one name that follow each other."""
 _ELSEWHERE = re.compile(r" \((?:" + "|".join(_OPTIONS) + r"): [^)]*\)|, or --[a-z-]+ on the command line")
 """Hints of a message at a YAML key or at another option, which a caller in Python cannot use."""
 
@@ -40,24 +40,13 @@ def python_words() -> Iterator[None]:
 
 def in_python(message: str) -> str:
     """Write the options that a message names as keyword arguments; several of one name become a list."""
-    message = _ELSEWHERE.sub("", message)
-    found = list(_WRITTEN.finditer(message))
-    parts, end = [], 0
-    for _, run in groupby(enumerate(found), key=lambda item: _run_key(item[0], found, message)):
-        options = [match for _, match in run]
-        parts.append(message[end : options[0].start()])
-        values = [match[2].strip("'\"") for match in options if match[2] is not None]
-        name = options[0][1].replace("-", "_")
-        parts.append(name if not values else f"{name}={values[0]!r}" if len(values) == 1 else f"{name}={values!r}")
-        end = options[-1].end()
-    return "".join(parts) + message[end:]
+    return _RUN.sub(_as_argument, _ELSEWHERE.sub("", message))
 
 
-def _run_key(at: int, found: Sequence[re.Match[str]], message: str) -> int:
-    """Give the place of the first of the options of one name that follow each other."""
-    while at and found[at - 1][1] == found[at][1] and message[found[at - 1].end() : found[at].start()] == " ":
-        at -= 1
-    return at
+def _as_argument(run: re.Match[str]) -> str:
+    values = [option[2].strip("'\"") for option in _WRITTEN.finditer(run[0]) if option[2] is not None]
+    name = run[1].replace("-", "_")
+    return name if not values else f"{name}={values[0]!r}" if len(values) == 1 else f"{name}={values!r}"
 
 
 def settings_from(

@@ -22,6 +22,7 @@ from sentinel.analysis.run import Findings, compares, refuse_absent_counterparts
 from sentinel.config import Settings
 from sentinel.domain.errors import DataError
 from sentinel.domain.labels import compared_names
+from sentinel.domain.printing import some_of
 from sentinel.pipeline.plan import list_names
 from sentinel.pipeline.sites import without_enough
 
@@ -138,8 +139,7 @@ def sort_input(
 
 def no_series(name: str | None, names: Sequence[str], where: str) -> DataError:
     """Make the error that there is no series of this name."""
-    known = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-    return DataError(f"{where}: no series {name!r}; there are {known}")
+    return DataError(f"{where}: no series {name!r}; there are {some_of(names, 10)}")
 
 
 def choose_drawn(records: Sequence[SeriesRecord], findings: Findings) -> Iterator[SeriesRecord]:

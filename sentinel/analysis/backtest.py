@@ -23,11 +23,11 @@ from sentinel.analysis.assembling import (
     no_series,
     sort_input,
 )
+from sentinel.analysis.explaining import EVENTS_FILE, write_events
 from sentinel.analysis.intake import Intake
 from sentinel.analysis.labels import read_labels
 from sentinel.analysis.pictures import draw_record, write_picture
 from sentinel.analysis.readings import Readings, alarm_table, read_ticks, site_table
-from sentinel.analysis.receipts import EVENTS_FILE, write_events
 from sentinel.analysis.record import SeriesRecord, add_units
 from sentinel.analysis.report import Report, ReportSection, write_report
 from sentinel.analysis.run import Findings, run

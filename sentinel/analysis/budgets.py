@@ -19,13 +19,8 @@ from sentinel.pipeline.cohort import CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.pipeline import CohortKey, PipelineState
 from sentinel.pipeline.plan import Plan
-from sentinel.pipeline.watching import IN_ALARM, UNJUDGED, WATCHING, code_ticks
+from sentinel.pipeline.watching import IN_ALARM, WATCHING, code_ticks
 from sentinel.text.words import rule_and_severity
-
-__all__ = [
-    "IN_ALARM", "PER_TICKS", "UNJUDGED", "WATCHING", "RuleBudget", "RuleTicks", "Watch", "budget_data", "budget_table",
-    "describe_budgets", "list_budgets",
-]  # fmt: skip
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int8]

@@ -59,13 +59,11 @@ def _from_xarray(data: Any, time: str) -> Table:
     dimensions = [str(name) for name in data.sizes]
     data = data.reset_coords(drop=True)  # Coordinates that are no dimension would count as series.
     dated = [name for name in dimensions if name in data.coords and data[name].dtype.kind == "M"]
-    if time not in dimensions:
-        if len(dated) != 1:
-            came = ", ".join(dimensions) or "none"
-            raise ValueError(f"no dimension {time!r} (there are {came}); name the one that is the time")
-        time, old = dated[0], time
-        return Table(_from_pandas(data.to_dataframe(), time).frame.rename({time: old}), _others(dimensions, time))
-    return Table(_from_pandas(data.to_dataframe(), time).frame, _others(dimensions, time))
+    if time not in dimensions and len(dated) != 1:
+        came = ", ".join(dimensions) or "none"
+        raise ValueError(f"no dimension {time!r} (there are {came}); name the one that is the time")
+    own = time if time in dimensions else dated[0]
+    return Table(_from_pandas(data.to_dataframe(), own).frame.rename({own: time}), _others(dimensions, own))
 
 
 def _others(names: Sequence[str], time: str) -> tuple[str, ...]:

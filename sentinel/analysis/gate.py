@@ -22,6 +22,7 @@ from sentinel.analysis.intervals import count_interval, share_interval
 from sentinel.analysis.run import Findings, refuse_nothing, run
 from sentinel.config import Settings
 from sentinel.domain.errors import DataError, UsageError
+from sentinel.domain.printing import some_of
 from sentinel.text.words import rule_and_severity
 
 FEWEST = 20
@@ -110,12 +111,11 @@ def try_settings(
         begun_us = begins.get(event.series, (event.time_us, 0))[0]
         if event.what == "raised" and event.id not in known and event.time_us > begun_us:
             first.setdefault(event.series, event.time_us)
-    trials = [Trial(name, _lead(first.get(name), *span)) for name, span in begins.items()]
+    trials = []
+    for name, (begin_us, end_us) in begins.items():
+        lead = max(0.0, (end_us - first[name]) / (end_us - begin_us)) if name in first else None
+        trials.append(Trial(name, lead))
     return Tried(rules, trials, left_out)
-
-
-def _lead(time_us: int | None, begin_us: int, end_us: int) -> float | None:
-    return None if time_us is None else max(0.0, (end_us - time_us) / (end_us - begin_us))
 
 
 def _run(intake: Intake, settings: Settings, folder: Path, where: str, watch: Watch, *, conditioning: bool) -> Findings:
@@ -166,7 +166,7 @@ def judge_gate(tried: Tried, conditions: Sequence[Condition]) -> tuple[bool, lis
             "the way left at the median"
         )
         missed = [trial.series for trial in tried.trials if trial.lead is None]
-        lines += [f"not seen: {', '.join(missed[:10])}{', ...' if len(missed) > 10 else ''}"] if missed else []
+        lines += [f"not seen: {some_of(missed, 10)}"] if missed else []
     if tried.left_out:
         lines.append(f"too short for a transition: {', '.join(tried.left_out[:10])}")
     for condition in conditions:
@@ -182,8 +182,7 @@ def _judge(tried: Tried, condition: Condition) -> tuple[bool, str]:
         over = [rule for rule in tried.rules if count_interval(rule.alarms)[0] > rule.allowed]
         which = "; ".join(rule_and_severity(rule.rule, rule.label, rule.severity) for rule in over)
         return not over, f"false_alarms <= budget{f': above it: {which}' if over else ''}"
-    if limit is None:
-        raise ValueError(f"{name}: a number is needed")
+    assert limit is not None  # only false_alarms may have none
     if name == "false_alarms":
         alarms = sum(rule.alarms for rule in tried.rules)
         return count_interval(alarms)[0] <= limit, f"false_alarms <= {limit:g}: {alarms:,}"

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from sentinel.analysis.typed import read_typed
 from sentinel.domain.observation import STAMPS, Rejection
+from sentinel.domain.printing import some_of
 from sentinel.tables import Axis, Parsed, TableOptions, open_table, parse
 from sentinel.tables.apart import refuse_changes, refuse_sites
 from sentinel.tables.cells import HEAD_ROWS, matches
@@ -208,7 +209,7 @@ def say_marks(parsed: Parsed) -> Iterator[str]:
     """Say what was taken as a missing value besides empty cells and the usual texts, and off the end of numbers."""
     told = [f"{mark} x{count:,}" for mark, count in parsed.marks.items() if mark not in TableOptions().missing]
     if told:
-        yield f"taken as missing: {', '.join(told[:MARKS_NAMED])}{', ...' if len(told) > MARKS_NAMED else ''}"
+        yield f"taken as missing: {some_of(told, MARKS_NAMED)}"
     if parsed.trailing:
         yield f"taken off behind numbers: {', '.join(f'{mark} x{count:,}' for mark, count in parsed.trailing.items())}"
 

@@ -42,6 +42,7 @@ from sentinel.analysis.record import SeriesRecord
 from sentinel.config import or_else
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import NumberAxis
+from sentinel.domain.printing import some_of
 from sentinel.tables import TableOptions, open_table
 from sentinel.tables.cells import MORE, ROW, number
 from sentinel.tables.times import instant, stamp_text
@@ -207,9 +208,8 @@ def make_timelines(labels: Sequence[Label], records: Sequence[SeriesRecord]) -> 
             if is_watched(record):
                 found[record.name] = timeline
     if not found:
-        named = ", ".join(list(by_series)[:3]) + (", ..." if len(by_series) > 3 else "")
         wanted = "label a series that a rule in alarms matches"
-        raise DataError(f"{labels[0].where}: no alarm rule watches {named}; {wanted}")
+        raise DataError(f"{labels[0].where}: no alarm rule watches {some_of(by_series, 3)}; {wanted}")
     return found
 
 

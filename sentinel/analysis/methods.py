@@ -12,6 +12,7 @@ from sentinel.analysis.record import Choice, SeriesRecord, cadence_in_words, sea
 from sentinel.analysis.surrogates import SEED
 from sentinel.analysis.trend import SURROGATES
 from sentinel.config import RISE, SLOWER
+from sentinel.domain.printing import some_of
 from sentinel.pipeline.plan import Plan
 from sentinel.text.words import budget_in_words, first_verdict_after, gap_in_words, rule_and_severity
 
@@ -54,13 +55,11 @@ def list_methods(records: Sequence[SeriesRecord], choices: Sequence[Choice]) -> 
     for choice in choices:
         record = of_name[choice.series[0]]
         assert record.plan is not None
-        whom = "Series were" if len(choices) == 1 else f"{len(choice.series):,} series ({_named(choice.series)}) were"
+        whom = (
+            "Series were" if len(choices) == 1 else f"{len(choice.series):,} series ({some_of(choice.series, 3)}) were"
+        )
         paragraphs.append(" ".join(_say(record, record.plan, whom)))
     return paragraphs
-
-
-def _named(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _say(record: SeriesRecord, plan: Plan, whom: str) -> Iterator[str]:

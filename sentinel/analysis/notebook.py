@@ -117,7 +117,9 @@ def analyse(
     """
     given = {name: found for name, found in locals().items() if name in ARGUMENTS}
     with python_words():
-        return _analyse(_read(frame, given | options))
+        found = _read(frame, given | options)
+        with _run(found, None) as (analysed, readings):
+            return Analysis(found.where, analysed, readings.collect())
 
 
 def inspect(frame: Any, *, by: Sequence[str] | str = (), time: str = "time", **options: Any) -> Inspection:
@@ -271,11 +273,6 @@ def _read(frame: Any, given: Mapping[str, Any]) -> _Input:
     if table.by and not options.by and options.series_column not in table.frame.columns:
         options = options_from(given | {"by": table.by}, "{}")
     return _Input(FRAME, read_frame(table.frame.lazy(), options), settings, options, conditioning)
-
-
-def _analyse(found: _Input) -> Analysis:
-    with _run(found, None) as (analysed, readings):
-        return Analysis(found.where, analysed, readings.collect())
 
 
 def _labelled(frame: Any, events: Any, options: Mapping[str, Any]) -> tuple[_Input, Any]:

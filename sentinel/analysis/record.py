@@ -21,15 +21,14 @@ from sentinel.tables.units import unit_of
 from sentinel.text.claims import seen_in_words
 from sentinel.text.words import (
     REASONS,
-    SHIFTED,
     budget_in_words,
     calibration_in_words,
     first_verdict_after,
     gap_in_words,
-    known_recovery,
     lag1_in_words,
     modulus_in_words,
     raised_in_words,
+    recovery_clause,
     rule_and_severity,
     spread_in_words,
 )
@@ -115,8 +114,8 @@ class SeriesRecord:
     """Ticks at which a rule was held."""
     alarms: list[tuple[AlarmEvent, int | None]] = field(default_factory=list)
     """Each alarm, and when it was cleared; None while open."""
-    begun: list[float] = field(default_factory=list)
-    """Values of the first ticks, NaN = missing: all there are of a short record."""
+    first_values: list[float] = field(default_factory=list)
+    """Those of the first ticks, NaN = missing: all there are of a short record."""
     whole: WholeRecord | None = None
     """Lag-1 of a record that ended before the bank read anything; it is no reading and leads to no verdict."""
     undeclared: tuple[Proposal, ...] = ()
@@ -257,11 +256,8 @@ def seasons_in_words(record: SeriesRecord, plan: Plan, seasons: Iterable[float])
 
 def _recovery_in_words(record: SeriesRecord) -> str:
     """Write the recovery time; empty where lag-1 is not above 0 or does not tell it; unknown after a jump."""
-    known, lag1 = known_recovery(record.estimates)
-    is_one_sided = any("one_sided" in alarm.remarks and cleared is None for alarm, cleared in record.alarms)
-    if known == "at least" and (is_one_sided or record.estimates.spread > JUMPED):
-        return f", recovery time {SHIFTED}"
-    return f", recovery time {known} {record.length(-1 / math.log(lag1))}" if known else ""
+    one_sided = any("one_sided" in alarm.remarks and cleared is None for alarm, cleared in record.alarms)
+    return recovery_clause(record.estimates, record.length, shifted=one_sided or record.estimates.spread > JUMPED)
 
 
 def _cycle_in_words(record: SeriesRecord) -> str:

@@ -240,8 +240,8 @@ def _extend(record: SeriesRecord, rows: Rows, part: slice) -> None:
         record.first_us = int(rows.time_us[part][0])
     record.gaps += int(gaps.sum())
     record.ticks += int(state.size - gaps.sum())
-    if len(record.begun) <= LONGEST:
-        record.begun.extend(rows.value[part][~gaps][: LONGEST + 1].tolist())
+    if len(record.first_values) <= LONGEST:
+        record.first_values.extend(rows.value[part][~gaps][: LONGEST + 1].tolist())
     record.missing += int((np.isnan(rows.value[part]) & ~gaps).sum())
     record.last_tick = int(rows.tick[part][-1])
     record.last_us, record.end_us = int(rows.time_us[part][-1]), int(rows.end_us[part][-1])
@@ -275,7 +275,7 @@ def _complete(findings: Findings, pipeline: Pipeline, state: PipelineState, coun
             record.unit = view.unit if record.target is None else ""
             record.held = held_in_words(view)
             if record.state is State.LEARNING and not record.gaps and record.target is None:
-                record.whole = estimate_whole(np.array(record.begun), record.plan.seasons)
+                record.whole = estimate_whole(np.array(record.first_values), record.plan.seasons)
             record.fill_values = view.fill_values
             words = left_out_in_words(view.left_out, view.values_left_out), checks_in_words(view.checks)
             record.left_out = "; ".join(filter(None, words))

@@ -33,13 +33,14 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from sentinel.analysis.budgets import IN_ALARM, WATCHING, Codes, RuleBudget, RuleTicks, list_budgets
+from sentinel.analysis.budgets import Codes, RuleBudget, RuleTicks, list_budgets
 from sentinel.analysis.labels import Phase, Stretch, Timeline, is_watched
 from sentinel.analysis.readings import SeriesTicks
 from sentinel.analysis.record import SeriesRecord
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.states import State
 from sentinel.pipeline.plan import Plan
+from sentinel.pipeline.watching import IN_ALARM, WATCHING
 
 Floats = NDArray[np.float64]
 
@@ -139,18 +140,17 @@ class Skill:
 
 
 def judge_alarms(records: Sequence[SeriesRecord], timelines: Mapping[str, Timeline]) -> list[JudgedAlarm]:
-    """Judge each alarm of the labelled series by the moment at which it was raised."""
-    labelled = [record for record in records if record.name in timelines]
-    return [JudgedAlarm(r, alarm, timelines[r.name].at(alarm.time_us)) for r in labelled for alarm, _ in r.alarms]
+    """Judge each alarm of these labelled series by the moment at which it was raised."""
+    return [JudgedAlarm(r, alarm, timelines[r.name].at(alarm.time_us)) for r in records for alarm, _ in r.alarms]
 
 
 def judge_events(
     records: Sequence[SeriesRecord], timelines: Mapping[str, Timeline], ticks: Mapping[str, SeriesTicks]
 ) -> list[JudgedEvent]:
-    """Find what came before each labelled transition; without `ticks` of a series, its ticks count as 0."""
+    """Find what came before each transition of these series; without `ticks` of a series, its ticks count as 0."""
     found = []
-    labelled = [(r, stretch) for r in records if r.name in timelines for stretch in timelines[r.name].stretches]
-    for record, stretch in [one for one in labelled if one[1].phase is Phase.EXPECTED]:
+    stretches = [(record, stretch) for record in records for stretch in timelines[record.name].stretches]
+    for record, stretch in [one for one in stretches if one[1].phase is Phase.EXPECTED]:
         before = [alarm for alarm in record.alarms if stretch.begin_us <= alarm[0].time_us < stretch.end_us]
         first = min((alarm for alarm, _ in before), key=lambda alarm: alarm.time_us, default=None)
         still_open = any(cleared is None or cleared > stretch.end_us for _, cleared in before)

@@ -11,6 +11,7 @@ from sentinel.analysis.labels import Phase, Timeline
 from sentinel.analysis.record import SeriesRecord
 from sentinel.analysis.skill import judge_alarms, judge_events
 from sentinel.domain.events import AlarmEvent
+from sentinel.domain.printing import some_of
 
 _WIDTH, _HEIGHT, _LEFT, _TOP = 160, 44, 190, 26
 
@@ -34,9 +35,9 @@ class Verdict(NamedTuple):
         """Say in parts what is different from the verdict that was used."""
         more, less = sorted(self.alarmed - used.alarmed), sorted(used.alarmed - self.alarmed)
         if more:
-            yield f"also {', '.join(more[:3])}{', ...' if len(more) > 3 else ''}"
+            yield f"also {some_of(more, 3)}"
         if less:
-            yield f"not {', '.join(less[:3])}{', ...' if len(less) > 3 else ''}"
+            yield f"not {some_of(less, 3)}"
         if self.false != used.false:
             yield f"{self.false} false alarm{'' if self.false == 1 else 's'} instead of {used.false}"
 

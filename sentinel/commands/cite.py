@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from sentinel.analysis.backtest import with_spans
 from sentinel.analysis.methods import REFERENCES, cite, cite_bibtex, list_methods
 from sentinel.analysis.record import SeriesRecord, list_choices
-from sentinel.config import Settings, load
+from sentinel.commands.backtest import settings_of
+from sentinel.config import Settings
 from sentinel.domain.errors import UsageError
 from sentinel.domain.observation import CalendarAxis
 from sentinel.domain.spans import Cadence
@@ -19,10 +19,8 @@ def main(arguments: argparse.Namespace) -> int:
     if not arguments.methods:
         print(cite_bibtex() if arguments.bibtex else cite())
         return 0
-    settings = load(arguments.config) if arguments.config else Settings()
-    settings = with_spans(settings, arguments.cadence, arguments.season, arguments.aggregate, arguments.resolution)
     full = arguments.conditioning == "full"
-    for line in describe_methods(settings, arguments.series, conditioning=full):
+    for line in describe_methods(settings_of(arguments), arguments.series, conditioning=full):
         print(line)
     print(f"\n{cite_bibtex() if arguments.bibtex else cite()}")
     for reference in REFERENCES:

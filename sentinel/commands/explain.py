@@ -15,8 +15,7 @@ from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 
-from sentinel.analysis.explaining import explain
-from sentinel.analysis.receipts import READINGS_FILE, explain_receipt, read_alarms
+from sentinel.analysis.explaining import READINGS_FILE, explain, explain_receipt, read_alarms
 from sentinel.config import fingerprint, from_record
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.errors import StateError, UsageError

@@ -21,7 +21,7 @@ from sentinel.config import SLOWER, Settings
 from sentinel.domain.acting import ACKNOWLEDGED, DECLARED, LIFTED, RENAMED, events_of
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import UsageError
-from sentinel.domain.gates import HOLD, GateEvent
+from sentinel.domain.gates import HOLD
 from sentinel.domain.labels import fits
 from sentinel.domain.printing import visible
 from sentinel.domain.states import SeriesView
@@ -72,7 +72,8 @@ def show_main(args: argparse.Namespace) -> int:
     with Journal.open(folder, read_only=True) as journal:
         alarms = [one for one in known_alarms(journal) if one.is_of(view.name)]
     former = [f"called {', '.join(names)} before" for names in [snapshot.former_names(view.name)] if names]
-    declared = map(_declared_line, snapshot.declared(view.name)[:EVENTS_SHOWN])
+    events = snapshot.declared(view.name)[:EVENTS_SHOWN]
+    declared = (f"event {event.id}: {declared_in_words(event)}" for event in events)
     print("\n".join(map(visible, [*_describe(view, alarms), *former, *declared])))
     return 0
 
@@ -148,10 +149,6 @@ def read_snapshot(folder: Path) -> Snapshot:
     """Restore the state of a folder, without writing to it, and look at it."""
     replica = _restore(folder)
     return Snapshot(replica.pipeline, replica.state, taken_us=Clock().now_us(), watermarks=replica.watermarks)
-
-
-def _declared_line(event: GateEvent) -> str:
-    return f"event {event.id}: {declared_in_words(event)}"
 
 
 def _user() -> str:

@@ -25,11 +25,10 @@ from sentinel.text.words import (
     HELD,
     REASONS,
     REMARKS,
-    SHIFTED,
     alpha_in_words,
     budget_in_words,
-    known_recovery,
     lag1_in_words,
+    recovery_clause,
     rule_in_words,
 )
 
@@ -289,15 +288,18 @@ def sentence_of(event: AlarmEvent | SiteEvent) -> str:
     if event.what == "cleared":
         return f"{event.series}: the alarm has ended; {claim.ended.format(now=now, threshold=event.threshold)}."
     numbers = event.estimates
-    seconds = numbers.period * event.cadence_us / MICROSECONDS
+    cadence = event.cadence_us / MICROSECONDS
+    seconds = numbers.period * cadence
     reading = claim.reading.format(
         band=lag1_in_words(numbers),
-        recovery=_recovery(event),
+        recovery=recovery_clause(
+            numbers, lambda n: duration_in_words(n * cadence), shifted="one_sided" in event.remarks
+        ),
         swings=", overshooting from tick to tick" if event.side == "below" else "",
         modulus=numbers.modulus,
         period="" if isnan(seconds) else f", period about {duration_in_words(seconds)}",
         ratio=exp(min(numbers.spread, 700.0)),
-        means="" if event.scale == 1 else f", in its means over {_scale_in_words(event)}",
+        means="" if event.scale == 1 else f", in its means over {duration_in_words(event.scale * cadence)}",
     )
     remarks = "".join(f" {REMARKS[name]}" for name in event.remarks)
     told = f"Budget {event.alpha:.3g} false alarms per tick"
@@ -310,19 +312,6 @@ def amended_in_words(event: AlarmEvent | SiteEvent, text: str) -> str:
     """Say with an alarm that values corrected later raise that it was not raised by those before."""
     since = " It follows from values that were corrected since; those before did not raise it."
     return text + since if event.what == "raised" and isinstance(event, AlarmEvent) else text
-
-
-def _scale_in_words(event: AlarmEvent) -> str:
-    """Say over how long means were taken."""
-    return duration_in_words(event.scale * event.cadence_us / MICROSECONDS)
-
-
-def _recovery(event: AlarmEvent) -> str:
-    """Say the recovery time; of an open band what it is at least, and nothing where the level may have jumped."""
-    known, lag1 = known_recovery(event.estimates)
-    if known and event.estimates.lag1_high >= 1.0 and "one_sided" in event.remarks:
-        return f", recovery time {SHIFTED}"
-    return f", recovery time {known} {duration_in_words(-event.cadence_us / MICROSECONDS / log(lag1))}" if known else ""
 
 
 def seen_in_words(event: AlarmEvent) -> str:

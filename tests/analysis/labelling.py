@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from sentinel.analysis.budgets import IN_ALARM, UNJUDGED, WATCHING
 from sentinel.analysis.labels import Label, LabelKind
 from sentinel.analysis.readings import SeriesTicks
 from sentinel.analysis.record import SeriesRecord
@@ -15,6 +14,7 @@ from sentinel.domain.events import AlarmEvent
 from sentinel.domain.observation import CalendarAxis
 from sentinel.domain.spans import DAY, Cadence
 from sentinel.pipeline.plan import plan_for
+from sentinel.pipeline.watching import IN_ALARM, UNJUDGED, WATCHING
 
 LENGTH = 100
 """Days in a record made here, the first of them 1970-01-01."""

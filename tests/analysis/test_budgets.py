@@ -9,9 +9,6 @@ import polars as pl
 import pytest
 
 from sentinel.analysis.budgets import (
-    IN_ALARM,
-    UNJUDGED,
-    WATCHING,
     RuleBudget,
     RuleTicks,
     Watch,
@@ -25,6 +22,7 @@ from sentinel.analysis.run import run
 from sentinel.config import Settings
 from sentinel.domain.spans import YEAR, Cadence
 from sentinel.pipeline.plan import plan_for
+from sentinel.pipeline.watching import IN_ALARM, UNJUDGED, WATCHING
 from sentinel.tables import TableOptions
 from tests.analysis.lakes import lakes
 
