@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -53,10 +53,8 @@ def with_spans(
 
     Raises UsageError: they do not fit each other or the settings.
     """
-    given: dict[str, Any] = {"cadence": cadence} if cadence else {}
-    given |= {"season": list(season)} if season else {}
-    given |= {"aggregate": aggregate} if aggregate else {}
-    given |= {"resolution": resolution} if resolution is not None else {}
+    asked = {"cadence": cadence, "season": list(season), "aggregate": aggregate, "resolution": resolution}
+    given = {name: value for name, value in asked.items() if value not in (None, "", [])}
     if not given:
         return settings
     written = settings.model_dump(mode="json")
@@ -66,9 +64,12 @@ def with_spans(
     try:
         return from_mapping(written | {"series": entries})
     except ConfigError as error:
-        options = [*([f"--cadence {cadence}"] if cadence else []), *(f"--season {one}" for one in season)]
-        options += [f"--aggregate {aggregate}"] if aggregate else []
-        options += [f"--resolution {resolution:g}"] if resolution is not None else []
+        several = {name: value if isinstance(value, list) else [value] for name, value in given.items()}
+        options = (
+            f"--{name} {one:g}" if name == "resolution" else f"--{name} {one}"
+            for name in several
+            for one in several[name]
+        )
         raise UsageError(f"{' '.join(options)}: {first_fault(error)}") from error
 
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel.analysis.gate import parse_gate
-from sentinel.analysis.inject import inject_fold
+from sentinel.analysis.gate import inject_fold, parse_gate
 from sentinel.commands.main import entry_point
 from sentinel.domain.errors import UsageError
 from tests.pipeline.streams import ar1

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel.domain.observation import CalendarAxis
-from sentinel.views.picture.extremes import find_shown
 from sentinel.views.picture.figure import draw
+from sentinel.views.picture.scales import find_shown
 from tests.views.drawing import DAY, THRESHOLDS, columns_of, rows_of
 
 

@@ -29,7 +29,6 @@ from sentinel.pipeline.plan import PlanRule
 from sentinel.text.claims import FLOOR
 from sentinel.views.picture import Alarm, scales
 from sentinel.views.picture import panels as parts
-from sentinel.views.picture.extremes import Shown, find_shown
 from sentinel.views.picture.look import LABELS, Look
 from sentinel.views.picture.timeline import BLIND, TimeLine, trace
 
@@ -69,7 +68,7 @@ def draw(
         low, high, unit = scales.rescale(columns.value_low, columns.value_high)
         _draw_range(data, edges, low, high, columns)
         data.set_ylabel(value_label + unit)
-        _leave_out_extremes(data, find_shown(low, high, columns))
+        _leave_out_extremes(data, scales.find_shown(low, high, columns))
         low, high, unit = scales.rescale(columns.residual_low, columns.residual_high)
         _draw_range(residual, edges, low, high, columns)
         largest = float(np.nanmax(np.abs([low, high]), initial=3.0, where=~np.isnan([low, high])))
@@ -156,7 +155,7 @@ def _more_room(panel: Axes) -> float:
     return 0.075 * max(0, longest - _USUAL_LABEL)
 
 
-def _leave_out_extremes(panel: Axes, shown: Shown) -> None:
+def _leave_out_extremes(panel: Axes, shown: scales.Shown) -> None:
     if shown.note:
         room = 0.08 * (shown.most - shown.least)
         panel.set_ylim(shown.least - room, shown.most + 3 * room)  # the note is above the data

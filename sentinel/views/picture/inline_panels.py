@@ -14,7 +14,6 @@ from sentinel.pipeline.history import Columns
 from sentinel.pipeline.plan import PlanRule
 from sentinel.text.claims import FLOOR
 from sentinel.views.picture import scales
-from sentinel.views.picture.extremes import find_shown
 from sentinel.views.picture.svg import Floats, Ints, band, image, line, steps, text, upright
 from sentinel.views.picture.timeline import TimeLine, trace
 
@@ -93,7 +92,7 @@ def _range_path(edges: Ints, low: Floats, high: Floats, columns: Columns, panel:
 def draw_value(place: tuple[float, float], edges: Ints, columns: Columns, label: str) -> list[str]:
     """Draw the data, broken where values are missing."""
     low, high, unit = scales.rescale(columns.value_low, columns.value_high)
-    least, most, note = find_shown(low, high, columns)
+    least, most, note = scales.find_shown(low, high, columns)
     room = 0.08 * (most - least) or 0.5 * abs(most) or 0.5
     panel = Panel(*place, least - room, most + (3 * room if note else room))
     ticks = _round_ticks(panel.low, panel.high, 4)

@@ -54,13 +54,10 @@ def _picture(snapshot: Snapshot, alarm: Episode) -> Picture | None:
     before_us = round(HALF_LIVES * view.half_life_ticks * view.cadence_seconds * MICROSECONDS)
     last_us = int(whole.time_us[-1])
     ended_us = int(alarm.cleared["time_us"]) if alarm.cleared else last_us
-    sentence = f"From {moment_in_words(raised_us - before_us)}, ten half-lives before the alarm."
-    return Picture(
-        name,
-        sentence,
-        raised_us - before_us,
-        min(max(ended_us, raised_us) + before_us // HALF_LIVES, max(last_us, raised_us)),
-    )
+    from_us = raised_us - before_us
+    to_us = min(max(ended_us, raised_us) + before_us // HALF_LIVES, max(last_us, raised_us))
+    sentence = f"From {moment_in_words(from_us)}, ten half-lives before the alarm."
+    return Picture(name, sentence, from_us, to_us)
 
 
 def _has_page(snapshot: Snapshot, alarm: Episode) -> bool:

@@ -1,7 +1,10 @@
-"""Guards the server as its web config file says: TLS, users with passwords, headers. The one door to bcrypt.
+"""Who may ask the server: TLS, users and headers by its web config file, and the names of the host. The door to bcrypt.
 
 The files are looked at again and again: another certificate, user or header holds without a restart. What a handshake
 has been set up with (versions, ciphers, the authorities of clients) and whether there is TLS at all holds until then.
+
+A page on the internet can make its own name lead to this machine (DNS rebinding), and the browser of somebody who looks
+at it would then read the status page for it. Such a request carries that name as its `Host`.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from hashlib import sha256
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeAlias
 
@@ -22,7 +26,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sentinel.config import TlsServerConfig, load_web_file
+from sentinel.config import TlsServerConfig, WebSettings, load_web_file
 from sentinel.domain.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -172,6 +176,48 @@ class Guarded:
         self._limiter = self._limiter or CapacityLimiter(AT_ONCE)
         header = Headers(scope=scope).get("authorization", "")
         return await run_sync(self._guard.allows, header, limiter=self._limiter)
+
+
+class AllowedHosts:
+    """Answers requests for loopback, for the address that is listened on, and for the names in `web.hosts`.
+
+    On a wildcard address (0.0.0.0, ::) every numeric address counts as listened on: rebinding needs a name.
+    """
+
+    def __init__(self, app: ASGIApp, settings: WebSettings) -> None:
+        self._app = app
+        listen = settings.address[0].lower()
+        self._names = {"localhost", listen, *(name.lower() for name in settings.hosts)}
+        self._any_address = _is(listen, "is_unspecified")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application answer, or refuse with what is allowed."""
+        header = Headers(scope=scope).get("host")  # only HTTP/1.0 may leave it out, and no browser speaks that
+        if header is None or self._allows(host_of(header)):
+            await self._app(scope, receive, send)
+            return
+        text = f"Host: {header!r} is not a name of this server; the key hosts in the section web allows further ones\n"
+        await PlainTextResponse(text, status_code=400)(scope, receive, send)
+
+    def _allows(self, host: str) -> bool:
+        is_address = _is(host, "version")
+        return host in self._names or _is(host, "is_loopback") or (is_address and self._any_address)
+
+
+def host_of(header: str) -> str:
+    """Give the host of a Host header, without port and brackets, in small letters."""
+    host = header.strip().lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rpartition(":")[0] if ":" in host else host
+
+
+def _is(host: str, what: str) -> bool:
+    """Tell if a host is an address that is `what`; a name is not."""
+    try:
+        return bool(getattr(ip_address(host), what))
+    except ValueError:
+        return False
 
 
 def _credentials(header: str) -> tuple[str, bytes]:
