@@ -17,12 +17,12 @@ import polars as pl
 from sentinel.analysis.arguments import in_python, python_words, refuse_unknown, settings_from, to_table
 from sentinel.analysis.assembling import Analysed, analyse_table, sort_input
 from sentinel.analysis.backtest import judge, vary, with_spans
-from sentinel.analysis.found import Analysis, Verdict
 from sentinel.analysis.inspection import Proposed, find_oddities, look_at_each
 from sentinel.analysis.intake import Intake, SortedObservations, read_files, read_frame
 from sentinel.analysis.labels import COLUMNS, Label, read_labels
 from sentinel.analysis.readings import Readings
 from sentinel.analysis.record import SeriesRecord
+from sentinel.analysis.results import Analysis, Verdict
 from sentinel.analysis.verdicts import alarm_verdicts, describe_skill, skill_data
 from sentinel.config import Settings
 from sentinel.domain.errors import DataError, UsageError

@@ -43,7 +43,7 @@ def entry_point(arguments: Sequence[str] | None = None) -> int:
     module, function = parsed.handler.split(":")
     try:
         if module.rpartition(".")[2] in _COMPILING:
-            import_module("sentinel.commands.keeping").find_folder()
+            import_module("sentinel.commands.kernel_cache").find_folder()
         handler: Callable[[argparse.Namespace], int] = getattr(import_module(module), function)
         code = handler(parsed)
         sys.stdout.flush()

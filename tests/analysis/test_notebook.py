@@ -205,7 +205,7 @@ def test_the_summary_has_a_row_for_each_series():
 
 
 def test_a_record_that_was_sorted_on_disk_has_a_report_and_no_trends(tmp_path, monkeypatch):
-    monkeypatch.setattr("sentinel.analysis.found.RUN_ROWS", 500)
+    monkeypatch.setattr("sentinel.analysis.results.RUN_ROWS", 500)
     found = sentinel.analyse(lakes(400))
     assert found.report(tmp_path / "x.html").exists()
     with pytest.raises(DataError, match="more than 500 rows"):

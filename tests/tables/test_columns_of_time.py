@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import sentinel
-from sentinel.analysis.found import Analysis
+from sentinel.analysis.results import Analysis
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import TableOptions
 from sentinel.tables.dialects.base import UnfinishedError
