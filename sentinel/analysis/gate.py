@@ -52,32 +52,25 @@ class Condition(NamedTuple):
     """None: the budget."""
 
 
-class Trial(NamedTuple):
-    """The fate of the transition in one series."""
-
-    series: str
-    lead: float | None
-    """Share of the way that was left at the first alarm; None if there was none."""
-
-
 class Tried(NamedTuple):
     """The results of the quiet run and of the one with transitions."""
 
     rules: list[RuleBudget]
     """Of the record as it is."""
-    trials: list[Trial]
+    leads: dict[str, float | None]
+    """By series with a transition: share of the way that was left at the first alarm; None if there was none."""
     left_out: list[str]
     """Series that are too short for a transition."""
 
     @property
     def detected(self) -> int:
         """Number of transitions that an alarm came before."""
-        return sum(trial.lead is not None for trial in self.trials)
+        return sum(lead is not None for lead in self.leads.values())
 
     @property
     def lead(self) -> float:
         """Median share of the way that was left, over all transitions; 0 for one that was missed."""
-        return float(np.median([trial.lead or 0.0 for trial in self.trials])) if self.trials else 0.0
+        return float(np.median([lead or 0.0 for lead in self.leads.values()])) if self.leads else 0.0
 
 
 def parse_gate(text: str, *, injects: bool) -> list[Condition]:
@@ -108,7 +101,7 @@ def try_settings(
         quiet = _run(intake, settings, Path(temporary), where, watch, conditioning=conditioning)
         rules = list_budgets(watch.counts.items())
         if not injects:
-            return Tried(rules, [], [])
+            return Tried(rules, {}, [])
         if intake.numbered:
             raise DataError(f"{where}: times are numbers; --inject needs times of a calendar")
         if intake.differences:
@@ -124,11 +117,11 @@ def try_settings(
         begun_us = begins.get(event.series, (event.time_us, 0))[0]
         if event.what == "raised" and event.id not in known and event.time_us > begun_us:
             first.setdefault(event.series, event.time_us)
-    trials = []
-    for name, (begin_us, end_us) in begins.items():
-        lead = max(0.0, (end_us - first[name]) / (end_us - begin_us)) if name in first else None
-        trials.append(Trial(name, lead))
-    return Tried(rules, trials, left_out)
+    leads = {
+        name: max(0.0, (end_us - first[name]) / (end_us - begin_us)) if name in first else None
+        for name, (begin_us, end_us) in begins.items()
+    }
+    return Tried(rules, leads, left_out)
 
 
 def _run(intake: Intake, settings: Settings, folder: Path, where: str, watch: Watch, *, conditioning: bool) -> Findings:
@@ -171,14 +164,14 @@ def judge_gate(tried: Tried, conditions: Sequence[Condition]) -> tuple[bool, lis
             f"{rule_and_severity(rule.rule, rule.label, rule.severity)}: {rule.alarms:,} alarms on the record as it is "
             f"({low:.2g} to {high:.2g}), budget {rule.allowed:.3g} for {rule.watching:,} ticks"
         )
-    if tried.trials:
-        total = len(tried.trials)
+    if tried.leads:
+        total = len(tried.leads)
         low, high = share_interval(tried.detected, total)
         lines.append(
             f"transitions seen: {tried.detected} of {total} ({low:.2f} to {high:.2f}), with {tried.lead:.0%} of "
             "the way left at the median"
         )
-        missed = [trial.series for trial in tried.trials if trial.lead is None]
+        missed = [name for name, lead in tried.leads.items() if lead is None]
         lines += [f"not seen: {some_of(missed, 10)}"] if missed else []
     if tried.left_out:
         lines.append(f"too short for a transition: {', '.join(tried.left_out[:10])}")
@@ -199,7 +192,7 @@ def _judge(tried: Tried, condition: Condition) -> tuple[bool, str]:
     if name == "false_alarms":
         alarms = sum(rule.alarms for rule in tried.rules)
         return count_interval(alarms)[0] <= limit, f"false_alarms <= {limit:g}: {alarms:,}"
-    found = tried.detected / len(tried.trials) if name == "detected" else tried.lead
+    found = tried.detected / len(tried.leads) if name == "detected" else tried.lead
     return found >= limit, f"{name} >= {limit:g}: {found:.3g}"
 
 

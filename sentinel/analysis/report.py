@@ -18,15 +18,7 @@ from sentinel import __version__
 from sentinel.analysis.intake import Intake, SortedObservations
 from sentinel.analysis.methods import REFERENCES, cite, cite_bibtex, list_methods
 from sentinel.analysis.pictures import HEADINGS, PagePicture
-from sentinel.analysis.record import (
-    URGENCY,
-    SeriesRecord,
-    describe,
-    list_choices,
-    match_cleared,
-    rank,
-    season_hint,
-)  # fmt: skip
+from sentinel.analysis.record import URGENCY, SeriesRecord, describe, list_choices, match_cleared, rank, season_hint
 from sentinel.domain.events import SiteEvent
 from sentinel.domain.metrics import LEVEL
 from sentinel.domain.spans import number_in_words

@@ -107,7 +107,10 @@ class Analysis:
         Raises DataError: there is no series of that name, or it has not a single tick. UsageError: a label or the
         ending of the file is not known.
         """
-        record = self._records[self._name(series)]
+        name = next(iter(self._records)) if series is None else series
+        if name not in self._records:
+            raise DataError(f"no series {name!r}; there are {', '.join(list(self._records)[:10])}")
+        record = self._records[name]
         look = Look.checked(size=size, font_size=font_size, title=title, labels=labels)
         figure = draw_record(record, self._found.findings.portraits.get(record.id), look)
         if path is not None:
@@ -147,12 +150,6 @@ class Analysis:
         except OSError as error:
             raise DataError(f"{target}: {error.strerror or error}; a place that can be written is needed") from error
         return target
-
-    def _name(self, series: str | None) -> str:
-        name = next(iter(self._records)) if series is None else series
-        if name not in self._records:
-            raise DataError(f"no series {name!r}; there are {', '.join(list(self._records)[:10])}")
-        return name
 
     def __repr__(self) -> str:
         more = len(self._records) - SHOWN

@@ -28,15 +28,7 @@ from sentinel.domain.labels import chooses_by_label, comparison_name, fits, read
 from sentinel.domain.spans import DAY, Cadence, print_duration, print_season, print_size
 from sentinel.notify import make_receiver
 from sentinel.notify.needs import say_what_lacks
-from sentinel.pipeline.plan import (
-    STAMPS_FOR_CADENCE,
-    Plan,
-    Plans,
-    defaults_for,
-    list_names,
-    plan_for,
-    plan_of,
-)
+from sentinel.pipeline.plan import STAMPS_FOR_CADENCE, Plan, Plans, defaults_for, list_names, plan_for, plan_of
 from sentinel.pipeline.sites import without_enough
 from sentinel.sources import Source, make_sources
 from sentinel.sources.claims import look_at, shared_series

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 HOLD, RESET, REBASE = "hold", "reset", "rebase"
-GATES = (HOLD, RESET, REBASE)
 DEFAULT_GATES: Mapping[str, str] = {
     "maintenance": HOLD, "calibration": REBASE, "sensor_change": REBASE, "intervention": RESET,
 }  # fmt: skip

@@ -200,7 +200,7 @@ def create_app(
             Route("/", answers.fleet),
             Route("/sources", lambda _: pages.sources(access)),
             Route("/status", lambda _: pages.status(access, clock)),
-            Route("/config", lambda _: pages.config(access)),
+            Route("/config", lambda _: pages.render("config.html", settings_text=access.settings_text())),
             Route("/series/{name:path}", answers.series_page),
             *alarms.routes(access),
             Route("/api/v1/series", answers.series_list),

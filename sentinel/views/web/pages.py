@@ -174,11 +174,6 @@ def status(access: Access, clock: Clock) -> HTMLResponse:
     )  # fmt: skip
 
 
-def config(access: Access) -> HTMLResponse:
-    """Show the settings in force."""
-    return render("config.html", settings_text=access.settings_text())
-
-
 def _count_unjudged(snapshot: Snapshot) -> list[tuple[str, str, int]]:
     """Count the series with an open alarm that are blind or learn again, by the severity of their gravest one."""
     found: Counter[tuple[str, str]] = Counter()
