@@ -18,7 +18,7 @@ from sentinel.domain.spans import DAY, NEVER_US, moment_in_words, print_rounded,
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.plan import Plan
 from sentinel.tables.units import unit_of
-from sentinel.text.claims import seen_in_words
+from sentinel.text.claims import recovery_clause, seen_in_words
 from sentinel.text.words import (
     REASONS,
     budget_in_words,
@@ -28,7 +28,6 @@ from sentinel.text.words import (
     lag1_in_words,
     modulus_in_words,
     raised_in_words,
-    recovery_clause,
     rule_and_severity,
     spread_in_words,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from math import ceil, exp, floor, isfinite, isnan, log, log10, nan
 
@@ -25,10 +25,11 @@ from sentinel.text.words import (
     HELD,
     REASONS,
     REMARKS,
+    SHIFTED,
     alpha_in_words,
     budget_in_words,
+    known_recovery,
     lag1_in_words,
-    recovery_clause,
     rule_in_words,
 )
 
@@ -312,6 +313,17 @@ def amended_in_words(event: AlarmEvent | SiteEvent, text: str) -> str:
     """Say with an alarm that values corrected later raise that it was not raised by those before."""
     since = " It follows from values that were corrected since; those before did not raise it."
     return text + since if event.what == "raised" and isinstance(event, AlarmEvent) else text
+
+
+def recovery_clause(estimates: Estimates[float], length: Callable[[float], str], *, shifted: bool) -> str:
+    """Continue a sentence with the recovery time: of an open band what it is at least, unless the level has `shifted`.
+
+    Empty where lag-1 is not above 0 or does not tell it. `length` writes so many ticks as a duration.
+    """
+    known, lag1 = known_recovery(estimates)
+    if known == "at least" and shifted:
+        return f", recovery time {SHIFTED}"
+    return f", recovery time {known} {length(-1.0 / log(lag1))}" if known else ""
 
 
 def seen_in_words(event: AlarmEvent) -> str:

@@ -7,7 +7,7 @@ threshold 0.8 one to 0.9. They say something about the instrument, nothing about
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from math import exp, isinf, isnan, log
 
@@ -93,17 +93,6 @@ def known_recovery(estimates: Estimates[float]) -> tuple[str, float]:
     """Give the lag-1 that tells a recovery time, behind `about` or `at least`; behind an empty word if none does."""
     word, lag1 = ("at least", estimates.lag1_low) if estimates.lag1_high >= 1.0 else ("about", estimates.lag1)
     return (word if 0.0 < lag1 < 1.0 else "", lag1)
-
-
-def recovery_clause(estimates: Estimates[float], length: Callable[[float], str], *, shifted: bool) -> str:
-    """Continue a sentence with the recovery time: of an open band what it is at least, unless the level has `shifted`.
-
-    Empty where lag-1 is not above 0 or does not tell it. `length` writes so many ticks as a duration.
-    """
-    known, lag1 = known_recovery(estimates)
-    if known == "at least" and shifted:
-        return f", recovery time {SHIFTED}"
-    return f", recovery time {known} {length(-1.0 / log(lag1))}" if known else ""
 
 
 def recovery_in_words(view: SeriesView) -> str:
