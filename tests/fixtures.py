@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from math import atanh, inf, log, nan, tanh
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sentinel.commands import main
 from sentinel.domain.channels import UNKNOWN
 from sentinel.domain.clock import Clock
 from sentinel.domain.flags import CheckCount
@@ -225,6 +227,14 @@ def slowing(history: History, name: str, start: float, end: float, rule: float =
         [name], np.array(THRESHOLDS), np.array([ticks]), time_us[column], value[column], state[column], z[column],
         estimates.each(lambda line: line[column]), evidence[column],
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_parser() -> Iterator[None]:
+    """The parser of the command line, made once: each of hundreds of commands would make all of it again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(main, "parser", cache(main.parser))
+        yield
 
 
 @pytest.fixture
