@@ -82,7 +82,9 @@ def test_there_are_ten_moments_early_and_ten_late():
     assert EARLY.sum() == LATE.sum() == 10
 
 
-@pytest.mark.parametrize("name", ["pitchfork", "noise_induced", "rate_induced", "near_miss"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("pitchfork", marks=pytest.mark.slow), "noise_induced", "rate_induced", "near_miss"]
+)
 def test_development_runs_end_before_the_tip_and_their_nulls_with_them(name):
     drawn = runs(name, 8)
     assert drawn.tips.min() >= SHORTEST
@@ -91,6 +93,7 @@ def test_development_runs_end_before_the_tip_and_their_nulls_with_them(name):
         assert (np.isfinite(values).sum(axis=0) == drawn.tips).all()
 
 
+@pytest.mark.slow
 def test_a_null_that_drifts_moves_as_far_as_the_system_does():
     drawn = runs("fold", 8)
     for run, tip in enumerate(drawn.tips):
