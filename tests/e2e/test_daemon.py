@@ -90,6 +90,10 @@ def test_it_serves_and_ends_in_order_on_sigterm_and_goes_on_where_it_was(tmp_pat
     wait_for(lambda: again.metric('sentinel_ticks_total{source="lake"}') == 900, PATIENCE, "900 more ticks")
     assert again.get("/api/v1/series/s0").json()["ticks"] == 599
     assert again.metric('sentinel_observations_duplicate_total{source="lake"}') == 0
+    for changes, said in (({"nonsense": 1}, "configuration not reloaded"), ({}, 'msg="configuration reloaded"')):
+        write_config(tmp_path, alarms=ALARMS, **changes)
+        again.signal(signal.SIGHUP)
+        again.said(said)
     again.stop()
     names = tuple((i, f"s{i}", "lake") for i in range(3))
     stamps = START_US + np.repeat(np.arange(600), 3) * HOUR_US
@@ -105,6 +109,7 @@ def test_it_serves_and_ends_in_order_on_sigterm_and_goes_on_where_it_was(tmp_pat
     assert [json.loads(line)["key"] for line in told] == [event["id"] for event in events]
 
 
+@pytest.mark.slow
 def test_sighup_takes_new_settings_keeps_the_old_where_the_file_is_bad_and_shows_what_needs_a_restart(
     tmp_path: Path, start: Start
 ) -> None:
@@ -146,6 +151,7 @@ def test_sighup_takes_new_settings_keeps_the_old_where_the_file_is_bad_and_shows
     daemon.stop()
 
 
+@pytest.mark.slow
 def test_a_bad_configuration_ends_with_78_and_a_taken_port_with_1(tmp_path: Path, start: Start) -> None:
     write_config(tmp_path, webb={})
     bad = start()
@@ -177,6 +183,7 @@ def test_a_file_that_is_not_there_yet_is_said_and_a_second_process_meanwhile_end
     daemon.stop_in_time()
 
 
+@pytest.mark.slow
 def test_a_state_folder_that_is_taken_away_stops_ingestion_with_one_clear_line_until_it_is_back(
     tmp_path: Path, start: Start
 ) -> None:
@@ -252,6 +259,7 @@ def test_sigterm_at_500_series_under_load_ends_it_in_time(tmp_path: Path, start:
     assert observations(tmp_path) < values.size, "it had taken in everything before it was stopped"
 
 
+@pytest.mark.slow
 def test_sigterm_while_its_modules_are_imported_ends_it_with_0(tmp_path: Path, start: Start) -> None:
     write_config(tmp_path)
     daemon = start(PYTHONVERBOSE="1")

@@ -81,6 +81,7 @@ def test_the_verdict_is_good_only_if_the_lake_was_warned_in_time_and_no_control_
     assert verdict.text().endswith(f"Warnings, of which one a year is budgeted: {CONTROL}.")
 
 
+@pytest.mark.slow
 def test_headless_runs_the_real_daemon_prints_the_summary_and_saves_the_picture(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sentinel", "demo", "--headless", "--keep", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)

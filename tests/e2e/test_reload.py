@@ -41,6 +41,7 @@ def source(name: str, path: str) -> dict[str, str]:
     return {"kind": "csv", "name": name, "path": path, "prefix": f"{name}/", "every": "50ms"}
 
 
+@pytest.mark.slow
 def test_sighup_exchanges_sources_and_receivers_and_loses_and_doubles_nothing(tmp_path: Path, start: Start) -> None:
     # They changed at a restart only, and nothing but one line of the log said so.
     lake, river, buoy = (source(name, f"{name}.csv") for name in ("lake", "river", "buoy"))
@@ -106,6 +107,7 @@ def test_a_reload_may_bring_rules_whose_kernels_are_not_compiled_yet(tmp_path: P
     daemon.stop()
 
 
+@pytest.mark.slow
 def test_systemd_hears_what_the_daemon_does_and_ready_only_once_it_is(tmp_path: Path, start: Start) -> None:
     (tmp_path / "data.csv").write_text(long_csv(VALUES[:10]))
     heard: list[str] = []
