@@ -47,7 +47,7 @@ def groups(deploy: Path) -> list[dict[str, Any]]:
     [
         ("check", "rules", "--lint=all", "--lint-fatal", "rules.yaml"),
         ("check", "config", "scrape.yaml"),
-        ("test", "rules", "rules_test.yaml"),
+        pytest.param(("test", "rules", "rules_test.yaml"), marks=pytest.mark.slow),
     ],
     ids=" ".join,
 )
