@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,15 @@ FORBIDDEN = {
 INDEX_OPTION = r"--(extra-)?index-[u]rl|--find-[l]inks"
 
 
+@cache
+def text_of(path: Path) -> str:
+    """What a file says; nothing where it is an input in another encoding, on purpose."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return ""
+
+
 def texts() -> Iterator[Path]:
     """Every text file that belongs to the repository."""
     for folder in FOLDERS:
@@ -35,16 +45,12 @@ def texts() -> Iterator[Path]:
 
 def matches(pattern: str) -> list[str]:
     """Where a pattern occurs, as path:line."""
-    found = []
-    for path in texts():
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except UnicodeDecodeError:
-            continue  # an input in another encoding, on purpose
-        found += [
-            f"{path.relative_to(ROOT)}:{number}" for number, line in enumerate(lines, 1) if re.search(pattern, line)
-        ]
-    return found
+    sought = re.compile(pattern, re.MULTILINE)
+    return [
+        f"{path.relative_to(ROOT)}:{1 + text_of(path).count(chr(10), 0, found.start())}"
+        for path in texts()
+        for found in sought.finditer(text_of(path))
+    ]
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)

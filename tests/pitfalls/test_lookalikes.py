@@ -79,6 +79,7 @@ def test_pitfall_5_9_a_trend_is_no_slowing(phi: float, threshold: float) -> None
     assert naive[1] > naive[0] + 0.05, "the usual estimate takes the trend for slowing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("growth", [0.0, 1e-4])
 def test_pitfall_5_10_a_declared_cycle_is_no_slowing_whatever_its_amplitude(growth: float) -> None:
     ticks = np.arange(3_000)
@@ -109,6 +110,7 @@ def test_pitfall_5_10_real_annual_cycles_are_quiet(name: str, cadence: str) -> N
     assert alarms(found) == 0
 
 
+@pytest.mark.slow
 def test_pitfall_5_14_the_recovery_time_is_the_same_however_often_the_series_is_read() -> None:
     values = ar1(514, 0.9, 7_500, SERIES)
     hours, naive = {}, {}

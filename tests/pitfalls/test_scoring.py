@@ -76,6 +76,7 @@ def test_pitfall_5_18_a_verdict_without_a_control_says_what_it_cannot_say(labell
     assert "prosecutor" in (alone.out / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_pitfall_5_18_series_chosen_because_they_crossed_a_line_by_chance_keep_the_budget() -> None:
     # A stationary series now and then wanders far by chance; who looks back from there sees a rise that means nothing.
     values = ar1(518, 0.8, 700, 600)

@@ -31,6 +31,7 @@ def thinned(values: np.ndarray, share: float, longest: int, seed: int) -> np.nda
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("longest", [1, 15])
 def test_pitfall_5_4_gaps_and_gap_filling_do_not_move_the_estimate(longest: int) -> None:
     values = ar1(504, 0.5, 1_500, SERIES)
