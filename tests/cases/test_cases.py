@@ -49,7 +49,11 @@ def without(path: Path, folder: Path, mark: str) -> Path:
 
 @pytest.mark.parametrize(
     ("case", "mark", "least"),
-    [("first-value-9999", "-9999.0", 1), ("leading-9999", "-9999.0", 500), ("sentinel-999", "-999.0", 20)],
+    [
+        pytest.param("first-value-9999", "-9999.0", 1, marks=pytest.mark.slow),
+        pytest.param("leading-9999", "-9999.0", 500, marks=pytest.mark.slow),
+        ("sentinel-999", "-999.0", 20),
+    ],
 )
 def test_fill_values(case, mark, least, tmp_path, capsys):
     """Named with the setting that declares them; declared, they are as if the cells were empty."""
@@ -139,7 +143,9 @@ def test_hourly_then_15min(capsys):
     assert "give --aggregate mean, or --cadence 15m" in said
 
 
-@pytest.mark.parametrize(("case", "cadence"), [("bursts", "1s"), ("burst-then-hourly", "1h")])
+@pytest.mark.parametrize(
+    ("case", "cadence"), [("bursts", "1s"), pytest.param("burst-then-hourly", "1h", marks=pytest.mark.slow)]
+)
 def test_bursts(case, cadence, capsys):
     said = inspected(capsys, CASES / case / "in.csv")
     assert f"give --cadence {cadence}" in said

@@ -73,13 +73,13 @@ def test_the_page_of_the_daemon_says_what_the_command_says_or_that_it_takes_too_
 def test_as_of_tells_what_was_known_then_and_no_more(capsys, state: Path) -> None:
     every = alarms(capsys, state)
     ended = next(one for one in every if not one["open"])
-    counts = [len(alarms(capsys, state, "--as-of", f"1970-02-{11 + at // 24:02}T{at % 24:02}:30")) for at in range(40)]
+    moments = [f"1970-02-{11 + at // 24:02}T{at % 24:02}:30" for at in range(40)]
+    known = [alarms(capsys, state, "--as-of", moment) for moment in moments]
+    counts = [len(then) for then in known]
     assert counts == sorted(counts)
     assert counts[0] == 0
     assert counts[-1] == len(every)
-    then = [f"1970-02-{11 + at // 24:02}T{at % 24:02}:30" for at in range(40)]
-    seen = [one["open"] for moment in then for one in alarms(capsys, state, "--as-of", moment)
-            if one["alarm"] == ended["alarm"]]  # fmt: skip
+    seen = [one["open"] for then in known for one in then if one["alarm"] == ended["alarm"]]
     assert seen == sorted(seen, reverse=True)
     assert seen[0]
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -72,7 +74,6 @@ def test_commands_that_compile_nothing_say_nothing(run: Run) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
-@pytest.mark.slow
 def test_kernels_are_compiled_and_run_all_the_same(run: Run) -> None:
     result = run("doctor")
     assert result.returncode == 0, result.stdout
