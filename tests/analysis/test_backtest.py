@@ -195,7 +195,7 @@ OBSERVATIONS = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
 @given(rows=OBSERVATIONS, run_rows=st.integers(1, 30), batch_rows=st.integers(1, 20), numbered=st.booleans())
 # A piece that had been drawn from came behind the later ones: of equal times the second was kept.
 @example(rows=[*[("a", 0, 0.0)] * 7, ("a", 1, 0.0), ("a", 1, 1.0)], run_rows=2, batch_rows=1, numbered=False)
@@ -246,7 +246,7 @@ def test_the_readings_do_not_depend_on_how_the_input_was_cut_nor_on_where_they_a
     assert_frame_equal(readings.lazy().collect(), expected, check_exact=True)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     cut=st.integers(60, 399),
     seed=st.integers(0, 99),
@@ -302,7 +302,7 @@ def test_many_series_are_all_analysed_and_those_with_most_evidence_are_drawn(tmp
     assert set(re.findall(r'id="series-\d+">\s*<header><h3>(\w+)', report)) == set(top)
 
 
-@pytest.mark.parametrize("ending", ["png", "svg"])
+@pytest.mark.parametrize("ending", [pytest.param("png", marks=pytest.mark.slow), "svg"])
 def test_plot_writes_the_picture_of_the_named_series(tmp_path, capsys, ending):
     lakes(300).write_csv(tmp_path / "t.csv")
     target = tmp_path / "pictures" / f"control.{ending}"

@@ -52,6 +52,7 @@ def test_settings_that_see_the_transitions_within_their_budget_pass(tmp_path: Pa
     assert out.count("holds: ") == 3
 
 
+@pytest.mark.slow
 def test_settings_that_see_nothing_fail_by_detection_alone(tmp_path: Path, capsys) -> None:
     assert gate(tmp_path, BLIND, "detected >= 0.9, false_alarms <= budget") == 1
     out = capsys.readouterr().out
@@ -60,6 +61,7 @@ def test_settings_that_see_nothing_fail_by_detection_alone(tmp_path: Path, capsy
     assert "not seen: s0" in out
 
 
+@pytest.mark.slow
 def test_alarms_on_the_quiet_record_beyond_chance_fail_the_budget_without_a_transition_too(
     tmp_path: Path, capsys
 ) -> None:

@@ -84,7 +84,9 @@ def test_cite_prints_the_line_the_entry_and_the_paragraph(capsys):
     assert "--cadence is needed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("ending", ["pdf", "svg", "png"])
+@pytest.mark.parametrize(
+    "ending", [pytest.param("pdf", marks=pytest.mark.slow), "svg", pytest.param("png", marks=pytest.mark.slow)]
+)
 def test_backtest_writes_pictures_and_readings_as_text_on_request(tmp_path, ending):
     table = lakes(220).rename({"loaded": "peter/ph", "control": "peter ph"})
     table.write_csv(tmp_path / "t.csv")

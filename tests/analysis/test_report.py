@@ -291,6 +291,7 @@ def test_the_tiers_of_one_claim_are_said_once():
     assert told.startswith(f"returned more slowly than in its own past {since}; ")
 
 
+@pytest.mark.slow
 def test_of_a_hundred_series_five_are_drawn_and_the_page_has_what_it_draws_the_others_from(tmp_path):
     """The report of 100 series of 700 ticks cost 6.6 times their analysis; the study of benchmarks measures it."""
     values = np.random.default_rng(1).normal(size=(120, 100))

@@ -15,6 +15,8 @@ from sentinel.commands.main import entry_point
 from tests.analysis.lakes import lakes
 from tests.browsers import a_browser
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -52,7 +54,6 @@ def test_pictures_show_on_any_screen_and_nothing_is_fetched(browser, report, wid
     page.close()
 
 
-@pytest.mark.slow
 def test_series_behind_the_first_five_are_drawn_once_they_come_into_sight_and_all_on_paper(browser, tmp_path):
     values = np.random.default_rng(1).normal(size=(150, 8)).round(3)
     table = pl.DataFrame({"time": np.arange(150), **{f"s{n}": values[:, n] for n in range(8)}})
@@ -94,7 +95,6 @@ LABELLED = """canvas => {
 """Counts the labels below the last picture: pieces of ink with nothing for 12 pixels to their left."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("first", "step"), [(1, 1), (1, 10), (401, 8), (1801, 1)])
 def test_years_stand_below_the_pictures_of_any_centuries(browser, tmp_path, first, step):
     """Nothing stood below a record that begins with the year 1, which was taken for 1901, or lasts 1,500 years."""

@@ -78,7 +78,7 @@ def test_noise_drift_and_quasi_cycles_are_not_called_a_season(kind: str) -> None
 
 
 @pytest.mark.parametrize(("spread", "days"), [(1.0, 20), (2.0, 14)])
-@pytest.mark.parametrize("phi", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("phi", [0.0, pytest.param(0.5, marks=pytest.mark.slow), 0.9])
 def test_a_daily_cycle_as_large_as_the_noise_is_found_in_weeks_of_hours(spread: float, days: int, phi: float) -> None:
     random = np.random.default_rng(21)
     tick = np.arange(24 * days)
@@ -159,8 +159,7 @@ def test_a_record_on_its_grid_has_the_last_value_of_a_tick_and_nan_where_there_w
     assert on_grid(times, np.arange(5.0), 60).tolist() == pytest.approx([0, 2, np.nan, np.nan, 3, 4], nan_ok=True)
 
 
-@pytest.mark.parametrize("period", [11.3, 24.84, 37.3, 200.7])
-@pytest.mark.parametrize("digits", [1, 2])
+@pytest.mark.parametrize(("period", "digits"), [(11.3, 1), (24.84, 2), (37.3, 1), (200.7, 2)])
 def test_of_a_clean_cycle_written_with_few_digits_the_cycle_alone_is_proposed(period: float, digits: int) -> None:
     """The errors of rounding make dozens of lines: of one cycle 42 seasons were proposed."""
     ticks = np.arange(3_000)

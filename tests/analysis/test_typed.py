@@ -71,7 +71,7 @@ def assert_same(path: Path, options: TableOptions) -> bool:
     return True
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=tables())
 def test_whatever_a_table_holds_the_outcome_is_that_of_the_thorough_reading(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "table.csv"

@@ -19,7 +19,7 @@ def follow(variation: Variation, series: int, ticks: np.ndarray, values: np.ndar
     return variation.extend(ids, ticks, values, lambda _: half_life, ready)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.data())
 def test_cuts_change_nothing_and_a_missing_value_holds(data):
     size = data.draw(st.integers(2, 120))
