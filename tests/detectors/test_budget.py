@@ -15,7 +15,12 @@ from detectors.pairs import Pairs
 Floats = NDArray[np.float64]
 
 ALPHAS = np.array([1e-2, 1e-3])
-CELLS = [(rho, name) for rho in (0.0, 0.5, 0.9) for name in ("Gaussian", "Laplace", "Student-3")]
+QUICKLY = [(0.0, "Gaussian"), (0.5, "Student-3"), (0.9, "Laplace")]
+CELLS = [
+    pytest.param(rho, name, marks=() if (rho, name) in QUICKLY else pytest.mark.slow)
+    for rho in (0.0, 0.5, 0.9)
+    for name in ("Gaussian", "Laplace", "Student-3")
+]
 
 
 def share_of_budget(pairs: Pairs, threshold: float, *, recentre: bool) -> tuple[Floats, Floats]:
@@ -53,7 +58,7 @@ def test_alarms_stay_within_the_budget_when_the_shocks_grow_and_shrink(pairs_at_
     hold(pairs_at_known_level(values), 0.5, "changing scale")
 
 
-@pytest.mark.parametrize("missing", [0.1, 0.5])
+@pytest.mark.parametrize("missing", [pytest.param(0.1, marks=pytest.mark.slow), 0.5])
 def test_alarms_stay_within_the_budget_with_missing_ticks(simulate, pairs_at_known_level, missing: float) -> None:
     pairs = pairs_at_known_level(simulate(0.5, "Gaussian", 20_001, 100, seed=74))
     seen = np.random.default_rng(75).random((pairs.ticks + 1, pairs.series)) >= missing
@@ -71,7 +76,7 @@ def test_below_the_threshold_alarms_are_rarer_still(simulate, pairs_at_known_lev
     assert above[1] / at[1] < above[0] / at[0], "and the more so, the smaller alpha is"
 
 
-@pytest.mark.parametrize("innovation", ["Gaussian", "Student-3"])
+@pytest.mark.parametrize("innovation", ["Gaussian", pytest.param("Student-3", marks=pytest.mark.slow)])
 def test_before_any_alarm_the_expected_wealth_is_the_money_put_in(simulate, pairs_at_known_level, innovation) -> None:
     pairs = pairs_at_known_level(simulate(0.5, innovation, 31, 20_000, seed=77))
     evidence = Evidence([above(0.5, 1e-9)], mean_half_life=0)
@@ -93,7 +98,7 @@ def test_wealth_and_alarms_less_the_money_put_in_do_not_grow(simulate, pairs_at_
     assert np.all(balance.mean(axis=0) <= 3.0 * error)
 
 
-@pytest.mark.parametrize("rho", [0.0, 0.3, 0.5, 0.7])
+@pytest.mark.parametrize("rho", [pytest.param(rho, marks=pytest.mark.slow) for rho in (0.0, 0.3, 0.7)] + [0.5])
 def test_recentring_halves_the_false_alarms_of_skewed_shocks(simulate, pairs_at_known_level, rho: float) -> None:
     pairs = pairs_at_known_level(simulate(rho, "exponential", 10_001, 200, seed=71))
     plain, half = share_of_budget(pairs, rho, recentre=False)

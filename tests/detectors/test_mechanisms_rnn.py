@@ -40,6 +40,7 @@ def test_at_weight_one_a_held_value_falls_as_the_law_of_the_tanh_says() -> None:
     assert path == pytest.approx(0.3 / np.sqrt(1.0 + 2.0 * n * 0.3**2 / 3.0), rel=0.02)
 
 
+@pytest.mark.slow
 def test_what_one_recurrent_unit_can_show_both_in_data_and_after_a_gap_is_far_from_all() -> None:
     shares = np.array([share_kept(weight, gain) for weight in WEIGHTS for gain in GAINS])
     assert shares[:, 0].max() > 0.99  # with data alone the right weight does it ...

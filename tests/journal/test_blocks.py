@@ -60,7 +60,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(STEPS, st.integers(1, 3))
 def test_the_first_value_stands_over_restarts_and_checkpoints_and_every_observation_is_counted(
     steps: list[str | list[tuple[str, int, float]]], spans: int

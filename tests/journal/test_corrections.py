@@ -29,7 +29,7 @@ frames = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(frames, st.sets(st.integers(0, 7)))
 def test_the_first_value_stands_and_the_last_one_known_is_the_last_one_told(
     tmp_path_factory: pytest.TempPathFactory, told: list[Told], restarts: set[int]
@@ -65,7 +65,7 @@ def test_the_first_value_stands_and_the_last_one_known_is_the_last_one_told(
     assert latest == last
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(frames, st.sets(st.integers(0, 7)))
 def test_corrections_that_retention_forgot_are_forgotten_as_by_a_restart(
     tmp_path_factory: pytest.TempPathFactory, told: list[Told], checkpoints: set[int]

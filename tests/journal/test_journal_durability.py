@@ -88,7 +88,7 @@ def content(committed: Committed) -> tuple[object, ...]:
 def test_killed_at_any_moment_it_loses_no_commit_and_doubles_nothing(tmp_path: Path) -> None:
     moments = random.Random(20)
     promised = 0
-    for _ in range(6):
+    for _ in range(4):
         child = subprocess.Popen([sys.executable, "-c", COMMITTER, tmp_path], stdout=subprocess.PIPE, text=True)
         with child:
             assert child.stdout is not None
@@ -155,6 +155,7 @@ def test_before_every_single_statement_of_a_commit_a_crash_leaves_all_of_it_or_n
     assert (found[0], found[-1]) == (before, after)
 
 
+@pytest.mark.slow
 def test_before_every_single_statement_of_a_checkpoint_a_crash_leaves_a_whole_one(tmp_path: Path) -> None:
     with Journal.open(tmp_path / "journal") as journal:
         for batch in (1, 2):

@@ -51,7 +51,10 @@ def test_the_slowest_eigenvalue_goes_from_what_is_said_to_the_unit_circle(name):
     assert eigenvalue(name, near) == pytest.approx(at_tip, abs=0.03)
 
 
-@pytest.mark.parametrize("name", TIPPING)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in ("hopf", "transcritical") else ()) for name in TIPPING],
+)
 def test_a_record_tips_where_its_parameter_says_and_its_control_does_not(name):
     record, control = simulate(name, 1), simulate(f"{name}_control", 1)
     assert control.tip_us is None
@@ -105,15 +108,15 @@ def test_the_near_miss_comes_near_halfway_and_goes_back():
 
 
 @pytest.mark.parametrize("name", ["pitchfork", "period_doubling", "near_miss_control"])
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(seed=st.integers(0, 1_000), taken=st.integers(1, 600))
 def test_a_seed_gives_the_same_values_whatever_number_is_taken(name, seed, taken):
     assert np.array_equal(simulate(name, seed, ticks=taken).values, simulate(name, seed).values[:taken])
 
 
 def test_a_run_and_its_null_differ_only_by_the_parameter():
-    for name in ("fold", "transcritical", "period_doubling"):
-        record, control = simulate(name, 2).values, simulate(f"{name}_control", 2).values
+    for name in ("fold", "period_doubling"):
+        record, control = (simulate(each, 2, ticks=50).values for each in (name, f"{name}_control"))
         assert record[0] == control[0]
         assert np.abs(record[1:4] / control[1:4] - 1).max() < 0.05
         assert not np.array_equal(record, control)
