@@ -32,7 +32,9 @@ def test_the_last_row_of_a_compressed_file_may_lack_its_newline(tmp_path):
     assert values(follow(csv_source(tmp_path))[0]) == [float(n) for n in range(9)]
 
 
-@pytest.mark.parametrize("ending", COMPRESS)
+@pytest.mark.parametrize(
+    "ending", [pytest.param(each, marks=pytest.mark.slow if each != ".gz" else ()) for each in COMPRESS]
+)
 def test_a_compressed_file_that_is_cut_off_costs_its_end_is_counted_once_and_holds_up_no_other(tmp_path, ending):
     whole = COMPRESS[ending](table(range(40_000)).encode())
     (tmp_path / f"a.csv{ending}").write_bytes(whole[: len(whole) * 3 // 4])

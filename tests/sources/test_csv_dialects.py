@@ -237,14 +237,14 @@ def test_a_unit_or_a_site_that_changes_below_the_first_rows_is_said(tmp_path, na
     assert sum(" was " in line and " in new rows" in line for line in said) == 1
 
 
-@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("restart", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize(
     ("names", "cell", "times"),
     [
         ("station", lambda n: "A" if n < 20 else "B", 1),
-        ("station", lambda n: "44" if n < 20 else "45", 1),
+        pytest.param("station", lambda n: "44" if n < 20 else "45", 1, marks=pytest.mark.slow),
         ("station", lambda n: "A" if n % 7 else "NA", 0),
-        ("platform", lambda n: "AB"[n % 2], 1),
+        pytest.param("platform", lambda n: "AB"[n % 2], 1, marks=pytest.mark.slow),
         ("location", lambda n: f"43.{n:02d}N 89W", 1),
     ],
 )

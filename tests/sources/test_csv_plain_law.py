@@ -57,7 +57,7 @@ def same(frame: Frame) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=30, deadline=None)
 @example("time,a,b,c", ["2020-02-27T00:00:00Z,0.0,0.0,0.0"] * 2, "\n", None, {})
 @given(HEADS, st.lists(LINES, max_size=8), st.sampled_from(["\n", "\n", "\r\n"]), st.data(), OPTIONS)
 def test_the_short_way_and_the_long_way_give_the_same_whatever_is_written_and_however_it_is_cut(

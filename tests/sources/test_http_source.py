@@ -137,7 +137,7 @@ def test_a_series_that_lags_behind_and_a_corrected_value_come_and_nothing_comes_
     assert points([source.fetch(frame.cursor)]) == []
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(
     rows=st.lists(st.tuples(st.integers(0, 40), st.sampled_from("abc")), min_size=1, unique=True),
     data=st.data(), most=st.integers(1, 9), pages=st.integers(1, 5),

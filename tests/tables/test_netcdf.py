@@ -80,7 +80,7 @@ def test_times_are_those_that_units_and_calendar_say(tmp_path, fmt, units, calen
             times_of(path)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 4_000_000_000), min_size=2, max_size=20, unique=True), st.sampled_from([1, 60, 3600]))
 def test_seconds_minutes_and_hours_give_the_same_times(tmp_path, seconds, length):
     unit = {1: "seconds", 60: "minutes", 3600: "hours"}[length]
@@ -245,6 +245,7 @@ def test_analyse_takes_a_netcdf_file_and_the_same_numbers_as_a_csv_file(tmp_path
     assert found.equals(other)
 
 
+@pytest.mark.slow
 def test_where_the_library_is_missing_the_extra_is_named_and_nothing_else_needs_it(tmp_path):
     sst(tmp_path / "a.nc", [0.0, 1.0], "days since 2000-01-01")
     (tmp_path / "a.csv").write_text("time,ph\n2020-01-01,7\n2020-01-02,8\n")
