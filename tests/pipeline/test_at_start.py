@@ -24,7 +24,10 @@ def watched(values: NDArray[np.float64], **more: str) -> tuple[Run, list[bool], 
     return found, held, {event.series for event in found.events if event.what == "raised"}
 
 
-@pytest.mark.parametrize(("rho", "least"), [(0.99, 0.95), (0.95, 0.95), (0.9, 0.75)])
+@pytest.mark.parametrize(
+    ("rho", "least"),
+    [pytest.param(0.99, 0.95, marks=pytest.mark.slow), (0.95, 0.95), pytest.param(0.9, 0.75, marks=pytest.mark.slow)],
+)
 def test_what_is_sampled_too_fast_for_the_threshold_is_held_and_does_not_alarm(rho: float, least: float) -> None:
     values = ar1(31, rho, 3_000, SERIES)
     found, held, alarmed = watched(values)
@@ -37,7 +40,9 @@ def test_what_is_sampled_too_fast_for_the_threshold_is_held_and_does_not_alarm(r
     assert not any(none)
 
 
-@pytest.mark.parametrize("rest", [0.5, 0.6, 0.7])
+@pytest.mark.parametrize(
+    "rest", [pytest.param(0.5, marks=pytest.mark.slow), 0.6, pytest.param(0.7, marks=pytest.mark.slow)]
+)
 def test_what_becomes_slow_on_the_way_alarms_as_early_as_without_the_setting(rest: float) -> None:
     values = ar1(32, np.linspace(rest, 0.97, 850), 850, SERIES)
     (found, held, alarmed), (plain, _, always) = watched(values), watched(values, at_start="alarm")

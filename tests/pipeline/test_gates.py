@@ -68,7 +68,7 @@ def declared(held: list[tuple[int, int, str]], anew: list[tuple[float, str]]) ->
     return holds + [event(gate, at, match="s[02]") for at, gate in anew]
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(spans, moments, st.lists(st.integers(0, 3 * TICKS), max_size=12), st.integers(0, 99), st.booleans())
 def test_cut_into_any_batches_and_restored_in_between_a_stream_gives_bitwise_the_same(
     held: list[tuple[int, int, str]], anew: list[tuple[float, str]], cuts: list[int], seed: int, compared: bool

@@ -114,7 +114,7 @@ class Oracle:
         return closed
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(GRIDS, STREAM, CUTS)
 def test_every_observation_is_used_superseded_late_or_open_in_any_order_of_arrival(
     grid: Grid, stream: list[Observation], cuts: list[int]

@@ -75,6 +75,7 @@ def test_a_counterpart_that_changes_itself_raises_nothing(change: Callable[[Arra
     assert len(found) <= 1
 
 
+@pytest.mark.slow
 def test_an_alarm_of_a_comparison_that_the_difference_leads_says_what_else_it_may_be() -> None:
     columns = {}
     for i in range(30):
@@ -105,6 +106,7 @@ def test_a_target_that_slows_or_becomes_noisier_is_found_against_its_counterpart
     assert spread.count("spread") >= 13
 
 
+@pytest.mark.slow
 def test_weather_that_becomes_wilder_over_both_is_far_less_evidence_than_without_a_counterpart() -> None:
     def wild(peter: Arrays, paul: Arrays) -> None:
         noisier(peter)

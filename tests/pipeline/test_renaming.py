@@ -75,7 +75,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("chosen", [CHOSEN, pytest.param(TWO, marks=pytest.mark.slow)], ids=["alone", "compared"])
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_a_restart_anywhere_changes_nothing(
     chosen: dict[str, Any], steps: list[str], tmp_path_factory: pytest.TempPathFactory

@@ -107,6 +107,7 @@ def test_a_day_and_a_week_at_once_leave_nothing_of_either():
     assert one.bias > 0.1, "and looks like slowing"
 
 
+@pytest.mark.slow
 def test_recovery_time_in_seconds_is_the_same_at_every_cadence():
     step_s, recovery_s = 600.0, 6 * 3_600.0
     values = autoregressive(float(np.exp(-step_s / recovery_s)), 8_000, 1)

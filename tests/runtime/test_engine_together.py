@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from sentinel.domain.observation import OBSERVATIONS, Frame
 from tests.pipeline.streams import HOUR_US
@@ -21,6 +22,7 @@ def frames_of(t: int, sources: int = 3) -> list[Frame]:
     ]
 
 
+@pytest.mark.slow
 def test_frames_of_several_sources_that_wait_are_one_commit_and_give_what_each_by_itself_gives(tmp_path: Path) -> None:
     chosen = CHOSEN | {"series": [{"match": "n0", "counterpart": "n1", "cadence": "1h"}, {"match": "*"}]}
     together, alone = Rig(tmp_path / "together", chosen), Rig(tmp_path / "alone", chosen)

@@ -99,7 +99,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_whatever_fails_and_restarts_every_receiver_ends_with_exactly_the_alarms_that_are_open(steps) -> None:
     former = sentinel.runtime.courier.FIRST_RETRY_SECONDS
     sentinel.runtime.courier.FIRST_RETRY_SECONDS = 0.0

@@ -158,6 +158,7 @@ def test_a_file_that_cannot_be_read_lets_pictures_begin_anew(
     assert drawn(again, "s1")[0].time_us.size == 20
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_ends_a_start_or_changes_a_picture(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Bug: of the errors that numpy and zipfile raise then, several ended every start."""
     rig = Rig(tmp_path)
