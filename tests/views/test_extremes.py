@@ -42,7 +42,16 @@ def test_values_that_stay_or_were_judged_are_in_the_picture(at, value, stay):
         assert shown(columns) == (np.nanmin(columns.value_low), np.nanmax(columns.value_high), "")
 
 
-@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (2e4, -2.5e5), (2e-3, 1013.2), (1e3, 9e6), (1e-5, 0.0)])
+@pytest.mark.parametrize(
+    ("scale", "shift"),
+    [
+        pytest.param(1.0, 0.0, marks=pytest.mark.slow),
+        (2e4, -2.5e5),
+        pytest.param(2e-3, 1013.2, marks=pytest.mark.slow),
+        (1e3, 9e6),
+        pytest.param(1e-5, 0.0, marks=pytest.mark.slow),
+    ],
+)
 def test_names_of_panels_left_the_page_where_values_have_many_digits(scale, shift):
     rows = rows_of(300)
     rows.value[:] = rows.value * scale + shift

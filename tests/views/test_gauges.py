@@ -52,7 +52,7 @@ class Families:
 
 
 @pytest.mark.parametrize("accept", FORMATS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(points=POINTS)
 def test_the_bytes_are_those_of_the_library(accept: str, points: list[Point]) -> None:
     encode, _ = choose_encoder(accept)

@@ -101,6 +101,7 @@ def shown(page: Page) -> str:
     return page.locator(".zoom [aria-pressed=true]").inner_text()
 
 
+@pytest.mark.slow
 def test_the_history_of_a_series_is_zoomed_by_keyboard_and_by_pointer(page: Page, said: list[str]) -> None:
     page.goto("/series/lake/loaded")
     wait_for_charts(page, 6)
@@ -126,6 +127,7 @@ def test_the_history_of_a_series_is_zoomed_by_keyboard_and_by_pointer(page: Page
     assert said == []
 
 
+@pytest.mark.slow
 def test_an_alarm_is_shown_from_ten_half_lives_before_it(page: Page, alarm: str, daemon) -> None:
     page.goto(f"/alarms/{alarm}")
     wait_for_charts(page, 6)
@@ -161,6 +163,7 @@ def test_on_a_phone_no_page_is_wider_than_the_screen(page: Page, alarm: str) -> 
     assert box["x"] + box["width"] <= 390
 
 
+@pytest.mark.slow
 def test_the_first_key_leads_to_the_content_and_the_next_ones_through_the_pages(page: Page) -> None:
     page.goto("/")
     page.keyboard.press("Tab")
@@ -172,6 +175,7 @@ def test_the_first_key_leads_to_the_content_and_the_next_ones_through_the_pages(
     assert names == ["sentinel", "Series", "Alarms", "Sources", "Settings", "Status"]
 
 
+@pytest.mark.slow
 def test_on_paper_it_is_light_though_the_screen_is_dark(page: Page) -> None:
     # Bug: white letters on white paper, and charts on black.
     page.emulate_media(color_scheme="dark")
@@ -186,6 +190,7 @@ def test_on_paper_it_is_light_though_the_screen_is_dark(page: Page) -> None:
     assert not page.locator("nav.main").is_visible()
 
 
+@pytest.mark.slow
 def test_without_a_script_the_tables_say_the_same(browser: Browser, server) -> None:
     context = browser.new_context(java_script_enabled=False, base_url=server.address)
     page = context.new_page()

@@ -128,7 +128,9 @@ def test_the_year_is_named_again_after_a_break():
     ],
     ids=["one tick", "two ticks", "never ready", "usual", "gaps", "mostly a gap", "gaps only"],
 )  # fmt: skip
-@pytest.mark.parametrize("axis", [CalendarAxis(), NumberAxis(-40.0, 0.25)], ids=["calendar", "numbers"])
+@pytest.mark.parametrize(
+    "axis", [CalendarAxis(), pytest.param(NumberAxis(-40.0, 0.25), marks=pytest.mark.slow)], ids=["calendar", "numbers"]
+)
 def test_anything_that_has_a_row_can_be_drawn(rows, axis):
     figure = drawn(columns_of(rows), axis, alarms=[alarm_of(int(rows.end_us[0]))])
     assert as_png(figure).startswith(b"\x89PNG")
@@ -261,7 +263,7 @@ def test_not_ready_is_grey_and_ready_is_coloured():
     assert np.ptp(ready) > 0.2
 
 
-@pytest.mark.parametrize("file_format", ["png", "svg"])
+@pytest.mark.parametrize("file_format", [pytest.param("png", marks=pytest.mark.slow), "svg"])
 def test_the_same_picture_is_the_same_bytes(file_format):
     def once() -> bytes:
         buffer = io.BytesIO()
