@@ -109,6 +109,7 @@ def bias_page(table: dict[tuple[str, float, float], tuple[float, float]]) -> str
     )
 
 
+@pytest.mark.slow
 def test_the_mean_reading_at_the_null_is_small_and_as_the_page_says(simulate, pairs_at_known_level, request) -> None:
     table = bias_table(simulate, pairs_at_known_level)
     page = bias_page(table)

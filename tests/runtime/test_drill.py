@@ -150,6 +150,7 @@ def failing(view: DrillView) -> dict[str, str]:
     return {link.name: link.why for link in view.failed}
 
 
+@pytest.mark.slow
 def test_the_link_that_failed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sink = Sink()
     rig = rig_on(tmp_path, out=sink)

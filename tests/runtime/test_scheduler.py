@@ -193,6 +193,7 @@ def test_runs_skipped_while_a_backlog_is_read_miss_nothing(scheduled):
     assert value(metrics, "sentinel_task_missed_total", task="lake", reason="max_instances") <= 1
 
 
+@pytest.mark.slow
 def test_a_run_that_starts_too_late_is_counted(scheduled, monkeypatch):
     # One thread for two sources, and the first holds it for longer than the grace of the second (1 s).
     monkeypatch.setattr("sentinel.runtime.scheduler.MOST_THREADS", 1)
@@ -255,6 +256,7 @@ def test_a_source_that_hangs_at_the_start_is_down_in_flight_and_logged_once(sche
     assert value(metrics, "sentinel_source_in_flight_since_timestamp_seconds", source="lake") == 0
 
 
+@pytest.mark.slow
 def test_the_heartbeat_beats_and_a_dead_thread_is_noticed(scheduled, monkeypatch):
     schedule, _, metrics = scheduled(Counting())
     first = schedule.last_beat

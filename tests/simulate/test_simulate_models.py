@@ -53,7 +53,10 @@ def test_the_slowest_eigenvalue_goes_from_what_is_said_to_the_unit_circle(name):
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.slow if name in ("hopf", "transcritical") else ()) for name in TIPPING],
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in ("fold", "hopf", "transcritical") else ())
+        for name in TIPPING
+    ],
 )
 def test_a_record_tips_where_its_parameter_says_and_its_control_does_not(name):
     record, control = simulate(name, 1), simulate(f"{name}_control", 1)

@@ -19,7 +19,7 @@ CALENDAR = {name: one for name, one in SPECIMENS.items() if "T" in one.first}
 
 
 @pytest.mark.parametrize("name", CALENDAR)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_file_gives_the_same_observations_whole_and_in_pieces_with_restarts(tmp_path, name, seed):
     path, text = tmp_path / "logger.dat", CALENDAR[name].text.encode(CALENDAR[name].encoding)
     path.write_bytes(text)

@@ -35,6 +35,7 @@ def told(frames: list[Frame]) -> list[tuple[str, float, float]]:
     return [(name, at.timestamp(), value) for frame in frames for name, at, value in frame.observations.iter_rows()]
 
 
+@pytest.mark.slow
 def test_from_any_cursor_it_goes_on_and_what_was_not_committed_comes_again(cluster: Cluster) -> None:
     for n in range(40):
         cluster.send({"at": NOW - 100 + n, "ph": n}, partition=n % 4)

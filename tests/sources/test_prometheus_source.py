@@ -145,7 +145,7 @@ def test_one_that_is_refused_is_not_asked_again_until_the_secret_changes(
     assert len(source.fetch(None).observations) == 2
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [429, *(pytest.param(status, marks=pytest.mark.slow) for status in (500, 503))])
 def test_one_that_is_busy_is_asked_again_when_it_says(server: Answering, status: int) -> None:
     answer, server.answer = server.answer, lambda handler, _: send(handler, status, b"busy", Retry_After="1")
     source = ranges(server.url, every="10ms")

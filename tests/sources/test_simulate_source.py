@@ -8,7 +8,7 @@ import pytest
 from sentinel.config import SimulateSource
 from sentinel.domain.errors import ConfigError
 from sentinel.domain.spans import Cadence
-from sentinel.simulate import DAY_US, EPOCH_2020_US, SYSTEMS, simulate
+from sentinel.simulate import DAY_US, EPOCH_2020_US, MODELS, SYSTEMS, simulate
 from sentinel.sources.simulate import Playback
 from tests.fixtures import ManualClock
 from tests.sources.following import NOW_US, SECOND_US, follow, through_json, values
@@ -104,7 +104,10 @@ def test_an_unknown_system_is_refused_with_the_names_of_the_known_ones():
         playback(system="pond")
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name.removesuffix("_control") in MODELS else ()) for name in SYSTEMS],
+)
 def test_every_system_is_played_by_its_name(name):
     source = playback(system=name, start="2020-01-01", ticks=20)
     frames, _ = follow(source)

@@ -33,6 +33,7 @@ def rows(frames: list[Frame]) -> list[tuple[str, float, float]]:
     return [(series, at.timestamp(), value) for frame in frames for series, at, value in frame.observations.iter_rows()]
 
 
+@pytest.mark.slow
 @settings(max_examples=25)  # each writes and reads a file many times
 @given(
     st.lists(st.tuples(st.integers(NOW - 60, NOW + 5), st.integers(0, 15)), max_size=30),

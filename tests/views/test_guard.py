@@ -134,6 +134,7 @@ def test_a_new_certificate_user_and_header_hold_without_a_restart_and_a_broken_f
         server.stop()
 
 
+@pytest.mark.slow
 def test_idle_connections_that_never_shake_hands_keep_nobody_out_and_end(
     daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

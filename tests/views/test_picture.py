@@ -123,8 +123,9 @@ def test_the_year_is_named_again_after_a_break():
 @pytest.mark.parametrize(
     "rows",
     [
-        rows_of(1), rows_of(2), rows_of(19), rows_of(400), rows_of(400, {100: 50, 101: 60}),
-        rows_of(5, {2: 900}), rows_of(3, {0: 5, 1: 5, 2: 5}),
+        rows_of(1), pytest.param(rows_of(2), marks=pytest.mark.slow), rows_of(19),
+        pytest.param(rows_of(400), marks=pytest.mark.slow), rows_of(400, {100: 50, 101: 60}),
+        pytest.param(rows_of(5, {2: 900}), marks=pytest.mark.slow), rows_of(3, {0: 5, 1: 5, 2: 5}),
     ],
     ids=["one tick", "two ticks", "never ready", "usual", "gaps", "mostly a gap", "gaps only"],
 )  # fmt: skip

@@ -129,6 +129,7 @@ def test_one_byte_at_a_time_does_not_buy_more_time(hurried, server) -> None:
                 slow.sendall(b"G")
 
 
+@pytest.mark.slow
 def test_who_holds_connections_open_displaces_himself_and_others_are_answered(server, client) -> None:
     most = server.most_connections
     held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(most + 50)]

@@ -28,7 +28,7 @@ GROUPS = [
 ]
 """The smallest budget is measured on ten times as many ticks, even where few are asked for."""
 TOGETHER = ("AR(1), known shocks", NULL_GROUP)
-ENOUGH, FEW = 30, 2
+ENOUGH, FEW = 30, 1
 """Scenarios of a group that is judged together, and of another.
 
 28 nulls of 60,000 ticks have 170 alarms at 1e-4 in their budget: that it is exceeded by a fifth is seen."""
