@@ -39,7 +39,7 @@ def test_analyse_names_an_option_that_is_wrong_as_python_writes_it(tmp_path):
         sentinel.analyse(tmp_path / "a.csv", decimal="x")
 
 
-@pytest.mark.parametrize("rows", [900, 7])
+@pytest.mark.parametrize("rows", [900, pytest.param(7, marks=pytest.mark.slow)])
 def test_the_steps_of_a_counter_are_judged_and_none_over_a_reset(tmp_path, rows, monkeypatch):
     monkeypatch.setattr("sentinel.analysis.intake.SMALLEST_BLOCK", 5)
     steps = np.random.default_rng(1).integers(1, 9, 900).astype(float)

@@ -216,7 +216,9 @@ def test_excursions_of_rounded_values_age_faster_as_a_tie_shows_no_return() -> N
     assert raised.sum() <= 0.65 * 1e-4 * values.size
 
 
-@pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize(
+    "rho", [pytest.param(0.0, marks=pytest.mark.slow), 0.5, pytest.param(0.9, marks=pytest.mark.slow)]
+)
 def test_another_sensor_is_a_step_of_the_level_and_no_slowing(rho: float) -> None:
     """One step of 8 sd raised an alarm in 24 of 24 series: every value after it lay on one side of the level."""
     values = ar1(13, 3_000, 400, rho) * np.sqrt(1.0 - rho * rho)

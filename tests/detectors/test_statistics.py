@@ -24,7 +24,12 @@ Floats = NDArray[np.float64]
 
 THRESHOLDS = (-0.9, -0.5, 0.0, 0.5, 0.8, 0.95)
 INNOVATIONS = ("Gaussian", "Laplace", "Student-3")
-CELLS = [(r, name, 100 * i + j) for i, r in enumerate(THRESHOLDS) for j, name in enumerate(INNOVATIONS)]
+CELLS = [
+    pytest.param(r, name, 100 * i + j, marks=() if (i - j) % 3 == 0 else pytest.mark.slow)
+    for i, r in enumerate(THRESHOLDS)
+    for j, name in enumerate(INNOVATIONS)
+]
+"""Each threshold with one kind of innovation in the fast suite."""
 HALF_LIVES = (20.0, 70.0, 250.0)
 BIAS_PAGE = Path(__file__).resolve().parents[2] / "docs" / "bias.md"
 PREFACE = """\
@@ -39,7 +44,7 @@ The table gives that mean as a z-score, ± the 95 % interval by series: AR(1) se
 known, 200 series of 5,000 ticks after a run-in of 1,000. All cells of one kind of innovation share their random
 numbers.
 
-Written by `pytest tests/detectors/test_statistics.py --update-golden`.
+Written by `pytest -m slow tests/detectors/test_statistics.py --update-golden`.
 """
 
 
@@ -125,7 +130,7 @@ def test_the_mean_reading_at_the_null_is_small_and_as_the_page_says(simulate, pa
     assert np.abs(found - fresh).max() < 0.011
 
 
-@pytest.mark.parametrize("innovation", ["Gaussian", "Student-3"])
+@pytest.mark.parametrize("innovation", ["Gaussian", pytest.param("Student-3", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("rho", [0.0, 0.3, 0.5, 0.7, 0.9])
 def test_the_95_percent_band_covers_the_truth_in_92_to_98_percent(
     simulate, pairs_at_known_level, rho: float, innovation: str
@@ -142,7 +147,9 @@ def test_the_95_percent_band_covers_the_truth_in_92_to_98_percent(
     assert abs(estimate.mean() - rho) < 0.015
 
 
-@pytest.mark.parametrize("rho", [-0.5, 0.0, 0.3, 0.5, 0.7, 0.9])
+@pytest.mark.parametrize(
+    "rho", [0.0, 0.5, 0.9, *(pytest.param(rho, marks=pytest.mark.slow) for rho in (-0.5, 0.3, 0.7))]
+)
 def test_the_estimate_agrees_with_autoreg_on_matched_windows(simulate, pairs_at_known_level, rho: float) -> None:
     # AutoReg weighs all of its window alike; its window is as long as the exponential weights are worth,
     # (1 + f) / (1 - f) pairs. The two see different pairs, so single estimates differ by their own noise: what has to

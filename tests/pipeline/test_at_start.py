@@ -24,10 +24,8 @@ def watched(values: NDArray[np.float64], **more: str) -> tuple[Run, list[bool], 
     return found, held, {event.series for event in found.events if event.what == "raised"}
 
 
-@pytest.mark.parametrize(
-    ("rho", "least"),
-    [pytest.param(0.99, 0.95, marks=pytest.mark.slow), (0.95, 0.95), pytest.param(0.9, 0.75, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("rho", "least"), [(0.99, 0.95), (0.95, 0.95), (0.9, 0.75)])
 def test_what_is_sampled_too_fast_for_the_threshold_is_held_and_does_not_alarm(rho: float, least: float) -> None:
     values = ar1(31, rho, 3_000, SERIES)
     found, held, alarmed = watched(values)

@@ -38,7 +38,7 @@ def restarted(pipeline: Pipeline, state: PipelineState) -> PipelineState:
     return from_arrays(pipeline, copies, json.loads(json.dumps(header)))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 100), st.integers(0, 600))
 def test_a_restart_in_the_middle_changes_nothing_bitwise(seed: int, middle: int) -> None:
     values = ar1(seed, 0.8, 150, 4)
