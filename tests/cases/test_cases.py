@@ -198,7 +198,7 @@ def test_dst_the_hour_that_comes_twice(name):
     assert found["time"].diff().drop_nulls().dt.total_minutes().unique().to_list() == [15]
 
 
-@pytest.mark.parametrize("name", ["fall_order", "fall_interleaved"])
+@pytest.mark.parametrize("name", ["fall_order", pytest.param("fall_interleaved", marks=pytest.mark.slow)])
 def test_dst_an_hour_that_would_be_lost_is_told_with_the_option_that_keeps_it(name, capsys, tmp_path):
     path = CASES / "dst" / f"{name}.csv"
     for verb in (["inspect"], ["backtest", "--out", str(tmp_path)]):

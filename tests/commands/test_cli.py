@@ -263,6 +263,7 @@ def test_a_name_that_the_terminal_cannot_show_is_escaped(tmp_path: Path) -> None
     assert process.stdout.startswith(os.fsencode(tmp_path) + b"/\\udcff.yaml: valid\n")
 
 
+@pytest.mark.slow
 def test_an_interrupt_exits_130_without_a_traceback(tmp_path: Path) -> None:
     # A command that waits: the configuration is a pipe into which nobody writes.
     pipe = tmp_path / "waits.yaml"

@@ -15,9 +15,9 @@ from tests.pipeline.streams import HOUR_US, Floats, ar1, hourly, run
 
 BEFORE, SERIES = 400, 150
 CASES = [
-    (0.0, 0.3, 0.8, 1e-4),
+    pytest.param(0.0, 0.3, 0.8, 1e-4, marks=pytest.mark.slow),
     (0.5, 0.8, 0.9, 1e-4),
-    (0.5, 0.9, 0.95, 1e-4),
+    pytest.param(0.5, 0.9, 0.95, 1e-4, marks=pytest.mark.slow),
     pytest.param(0.2, 0.5, 0.75, 1e-4, marks=pytest.mark.slow),
     pytest.param(0.5, 0.6, 0.9, 1e-4, marks=pytest.mark.slow),
     pytest.param(0.5, 0.7, 0.85, 1e-5, marks=pytest.mark.slow),

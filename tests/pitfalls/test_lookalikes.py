@@ -65,7 +65,7 @@ def test_pitfall_5_11_a_level_step_is_remarked_as_one_sided() -> None:
     assert "a level shift looks like this too" in told
 
 
-@pytest.mark.parametrize(("phi", "threshold"), [(0.0, 0.1), (0.5, 0.6)])
+@pytest.mark.parametrize(("phi", "threshold"), [pytest.param(0.0, 0.1, marks=pytest.mark.slow), (0.5, 0.6)])
 def test_pitfall_5_9_a_trend_is_no_slowing(phi: float, threshold: float) -> None:
     ticks = np.arange(2_000)
     values = ar1(509, phi, ticks.size, SERIES)

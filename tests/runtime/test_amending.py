@@ -101,6 +101,7 @@ def test_verdicts_are_published_once_journalled_and_shown(rig: Rig, tmp_path: Pa
     assert judge(again, tmp_path) == [], "a restart computes nothing again"
 
 
+@pytest.mark.slow
 def test_values_that_are_corrected_back_confirm_the_alarm_that_was_withdrawn(rig: Rig, tmp_path: Path) -> None:
     judge(rig, tmp_path)
     back = approved()

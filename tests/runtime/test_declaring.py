@@ -39,7 +39,7 @@ def declare(rig: Rig, gate: str, start: int, hours: int = 0, match: str = "s1") 
 
 
 @pytest.mark.parametrize("chosen", [CHOSEN, TWO], ids=["alone", "compared"])
-@pytest.mark.parametrize("at", [20, 90, pytest.param(190, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("at", [20, *(pytest.param(at, marks=pytest.mark.slow) for at in (90, 190))])
 def test_restarts_with_and_without_a_checkpoint_give_the_same_state_bitwise_and_no_other_series_notices(
     chosen: dict[str, Any], at: int, tmp_path: Path
 ) -> None:

@@ -109,7 +109,7 @@ def test_of_two_sources_with_a_series_the_earlier_in_the_settings_has_it_whichev
         assert taken["c"] == ({"ph": "b"}, [], [])
 
 
-@pytest.mark.parametrize("order", [("first", "buoys"), ("buoys", "first")])
+@pytest.mark.parametrize("order", [("first", "buoys"), pytest.param(("buoys", "first"), marks=pytest.mark.slow)])
 def test_a_name_that_appears_later_in_two_sources_is_that_of_the_earlier_in_the_settings_whoever_brings_it(
     tmp_path: Path, caplog, order: tuple[str, str]
 ) -> None:

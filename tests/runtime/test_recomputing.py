@@ -115,6 +115,7 @@ def test_it_is_as_if_the_corrected_values_had_come_first(
         plain.journal.close()
 
 
+@pytest.mark.slow
 def test_ticks_that_wait_for_their_counterpart_are_corrected_too(tmp_path: Path) -> None:
     known = VALUES[:TICKS].copy()
     rig, plain = Rig(tmp_path / "one", COMPARED), Rig(tmp_path / "other", COMPARED)
@@ -229,6 +230,7 @@ def test_a_read_of_the_journal_that_fails_behind_a_step_loses_none_of_its_events
     assert kept
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_cannot_be_read_holds_up_no_correction_an_earlier_one_is_taken(tmp_path: Path) -> None:
     right = VALUES.copy()
     right[250, 0] = VALUES[250, 0] + 5.0
@@ -278,6 +280,7 @@ def test_what_is_killed_before_it_is_taken_over_leaves_the_old_state_and_is_done
     assert again.engine.amended == again.engine.corrected
 
 
+@pytest.mark.slow
 def test_series_computed_anew_in_a_format_that_is_not_read_any_more_are_computed_anew_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -45,6 +45,7 @@ def test_many_corrected_series_are_taken_over_in_parts_and_a_crash_between_them_
     assert len(withdrawn) == len(set(withdrawn.values())) == 3, "each once, though one may be sent again after a crash"
 
 
+@pytest.mark.slow
 def test_a_frame_between_parts_feeds_a_comparison_nothing_that_is_still_to_be_corrected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

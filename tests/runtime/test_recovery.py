@@ -65,6 +65,7 @@ def test_a_state_of_0_1_0_goes_on_as_if_it_had_always_been_of_this_version(
     assert {event["series"] for event in events_of(straight.journal)} >= {"peter", "peter - paul", "shore"}
 
 
+@pytest.mark.slow
 def test_an_upgrade_keeps_the_alarms_of_series_that_run_and_what_begins_after_it_is_held(tmp_path: Path) -> None:
     for name in "ab":
         shutil.copytree(STATE_0_1_0, tmp_path / name)

@@ -22,7 +22,7 @@ def raised(journal: Journal) -> list[KeptEvent]:
     return [kept for kept in journal.events() if kept.body["what"] == "raised"]
 
 
-@pytest.mark.parametrize("chosen", [CHOSEN, TWO], ids=["alone", "compared"])
+@pytest.mark.parametrize("chosen", [CHOSEN, pytest.param(TWO, marks=pytest.mark.slow)], ids=["alone", "compared"])
 def test_every_alarm_of_series_comparisons_and_sites_is_reproduced_bit_for_bit(chosen, tmp_path: Path) -> None:
     rig = Rig(tmp_path, chosen)
     rig.feed(*(frame(at, at + 16) for at in range(0, 400, 16)))
@@ -34,6 +34,7 @@ def test_every_alarm_of_series_comparisons_and_sites_is_reproduced_bit_for_bit(c
         assert retrace(rig.journal, kept).differences(kept.body) == []
 
 
+@pytest.mark.slow
 def test_the_digest_is_that_of_the_state_after_the_tick_of_the_alarm(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     states: dict[tuple[str, int], str] = {}

@@ -69,6 +69,7 @@ def test_a_record_tips_where_its_parameter_says_and_its_control_does_not(name):
         assert abs(tip - TICKS_TO_TIP) < 60
 
 
+@pytest.mark.slow
 def test_a_record_that_ends_before_the_tip_has_none():
     assert simulate("fold", 1, ticks=1_000).tip_us is None
     assert simulate("pitchfork", 1, ticks=TICKS_TO_TIP).tip_us is None
@@ -110,13 +111,16 @@ def test_the_near_miss_comes_near_halfway_and_goes_back():
     assert simulate("near_miss", 3).tip_us is None
 
 
-@pytest.mark.parametrize("name", ["pitchfork", "period_doubling", "near_miss_control"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("pitchfork", marks=pytest.mark.slow), "period_doubling", "near_miss_control"]
+)
 @settings(max_examples=2, deadline=None)
 @given(seed=st.integers(0, 1_000), taken=st.integers(1, 600))
 def test_a_seed_gives_the_same_values_whatever_number_is_taken(name, seed, taken):
     assert np.array_equal(simulate(name, seed, ticks=taken).values, simulate(name, seed).values[:taken])
 
 
+@pytest.mark.slow
 def test_a_run_and_its_null_differ_only_by_the_parameter():
     for name in ("fold", "period_doubling"):
         record, control = (simulate(each, 2, ticks=50).values for each in (name, f"{name}_control"))

@@ -196,6 +196,7 @@ def grown(path, text: str) -> list[tuple[str, float]]:
     return told
 
 
+@pytest.mark.slow
 def test_digits_of_a_clock_in_the_first_hour_wait_for_the_next_all_but_one_a_day_were_duplicates(tmp_path):
     lines = [f"2021,{169 + n // 48},{n % 48 // 2 * 100 + n % 2 * 30},{n % 7}\n" for n in range(100)]
     told = grown(tmp_path / "a.csv", f"Year,DOY,HHMM,temp\n{''.join(lines)}")

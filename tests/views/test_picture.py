@@ -43,6 +43,7 @@ def as_png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_the_blocks_in_which_rows_arrive_change_nothing(data):
@@ -123,7 +124,7 @@ def test_the_year_is_named_again_after_a_break():
 @pytest.mark.parametrize(
     "rows",
     [
-        rows_of(1), pytest.param(rows_of(2), marks=pytest.mark.slow), rows_of(19),
+        pytest.param(rows_of(1), marks=pytest.mark.slow), pytest.param(rows_of(2), marks=pytest.mark.slow), rows_of(19),
         pytest.param(rows_of(400), marks=pytest.mark.slow), rows_of(400, {100: 50, 101: 60}),
         pytest.param(rows_of(5, {2: 900}), marks=pytest.mark.slow), rows_of(3, {0: 5, 1: 5, 2: 5}),
     ],

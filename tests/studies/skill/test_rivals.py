@@ -83,7 +83,13 @@ def test_there_are_ten_moments_early_and_ten_late():
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param("pitchfork", marks=pytest.mark.slow), "noise_induced", "rate_induced", "near_miss"]
+    "name",
+    [
+        pytest.param("pitchfork", marks=pytest.mark.slow),
+        "noise_induced",
+        pytest.param("rate_induced", marks=pytest.mark.slow),
+        "near_miss",
+    ],
 )
 def test_development_runs_end_before_the_tip_and_their_nulls_with_them(name):
     drawn = runs(name, 8)

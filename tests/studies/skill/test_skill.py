@@ -19,7 +19,7 @@ from tests.studies.skill.watched import watched
 NUMBER = re.compile(r"-?\d+\.\d+")
 
 
-@pytest.mark.parametrize("name", ["rate_induced", "noise_induced"])
+@pytest.mark.parametrize("name", ["rate_induced", pytest.param("noise_induced", marks=pytest.mark.slow)])
 def test_what_tips_without_slowing_down_is_missed(name: str) -> None:
     drawn = runs(name, 12)
     alarmed = watched(drawn.forced).alarmed
