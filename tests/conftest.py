@@ -14,10 +14,11 @@ from hypothesis import settings
 from detectors.betting import advance
 from detectors.compiled import is_kept
 from sentinel.runtime.kernels import compile_kernels
+from tests.laws import examples
 
 # How long an example takes is the machine's affair. In CI the examples are the same each time: what breaks there was
-# broken by the change; at a desk they are new ones in every run.
-settings.register_profile("laws", max_examples=40, deadline=None, derandomize="CI" in os.environ)
+# broken by the change; at a desk they are new ones in every run. There are fewer of them in the fast suite.
+settings.register_profile("laws", max_examples=examples(40, 100), deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("laws")
 
 pytest_plugins = ["tests.fixtures"]

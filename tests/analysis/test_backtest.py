@@ -24,6 +24,7 @@ from sentinel.config import Settings
 from sentinel.domain.errors import UsageError
 from sentinel.domain.observation import NumberAxis
 from tests.analysis.lakes import COLUMNS, lakes, slowing
+from tests.laws import examples
 
 DATA = Path(os.environ.get("SENTINEL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
@@ -195,7 +196,7 @@ OBSERVATIONS = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(25, 50), deadline=None)
 @given(rows=OBSERVATIONS, run_rows=st.integers(1, 30), batch_rows=st.integers(1, 20), numbered=st.booleans())
 # A piece that had been drawn from came behind the later ones: of equal times the second was kept.
 @example(rows=[*[("a", 0, 0.0)] * 7, ("a", 1, 0.0), ("a", 1, 1.0)], run_rows=2, batch_rows=1, numbered=False)
@@ -246,7 +247,7 @@ def test_the_readings_do_not_depend_on_how_the_input_was_cut_nor_on_where_they_a
     assert_frame_equal(readings.lazy().collect(), expected, check_exact=True)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=examples(6, 12), deadline=None)
 @given(
     cut=st.integers(60, 399),
     seed=st.integers(0, 99),

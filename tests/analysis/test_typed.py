@@ -15,6 +15,7 @@ from sentinel.analysis.typed import read_typed
 from sentinel.domain.errors import DataError
 from sentinel.tables import Parsed, TableOptions, open_table, parse
 from sentinel.tables.recognising import recognise
+from tests.laws import examples
 
 NUMBER = st.floats(-1e9, 1e9).map(lambda x: f"{x:.6g}") | st.integers(-999, 999).map(str)
 ODD = st.sampled_from(
@@ -71,7 +72,7 @@ def assert_same(path: Path, options: TableOptions) -> bool:
     return True
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(50, 250), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=tables())
 def test_whatever_a_table_holds_the_outcome_is_that_of_the_thorough_reading(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "table.csv"

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentinel.analysis.variation import Variation
+from tests.laws import examples
 
 
 def whole(values: np.ndarray, half_life: float = 20.0) -> np.ndarray:
@@ -19,7 +20,7 @@ def follow(variation: Variation, series: int, ticks: np.ndarray, values: np.ndar
     return variation.extend(ids, ticks, values, lambda _: half_life, ready)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15, 40), deadline=None)
 @given(st.data())
 def test_cuts_change_nothing_and_a_missing_value_holds(data):
     size = data.draw(st.integers(2, 120))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sentinel.config import SeriesSettings, Settings, from_record, to_record
 from sentinel.config.series import hidden_series
 from sentinel.domain.labels import compared_names, comparison_name, fits, pattern_of, write_key
+from tests.laws import examples
 
 KEYS = st.builds(
     write_key, st.sampled_from(["ph", "temp"]),
@@ -71,7 +72,7 @@ def test_a_comparison_has_the_labels_of_its_target() -> None:
 
 
 @given(PLAIN, PLAIN, st.text("ab/c", max_size=6))
-@settings(max_examples=300)
+@settings(max_examples=examples(300, 1000))
 @example("*/oxygen", "east/oxygen", "east/oxygen")
 def test_an_entry_that_is_said_to_be_hidden_by_another_is_never_used(one: str, other: str, name: str) -> None:
     """Bug: behind `*/oxygen` an entry for `east/oxygen` was taken, and its counterpart never compared."""

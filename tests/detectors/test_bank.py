@@ -13,6 +13,7 @@ from detectors.checks import stream
 from detectors.pairs import Pairs
 from detectors.spectrum import thresholds
 from detectors.tables import lag1
+from tests.laws import examples
 
 BANK = Bank([lag1(float(r), 20.0) for r in thresholds(7)], warm_up=5)
 SERIES = 3
@@ -45,7 +46,7 @@ def test_other_series_beside_it_and_their_order_do_not_matter(seed: int, order: 
 VALUES = st.floats(-1e3, 1e3) | st.floats(-1.0, 1.0)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80, 200))
 @given(st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=60))
 def test_no_detector_reads_positive_before_every_lower_one_does(path: list[tuple[float, float]]) -> None:
     past, present = (np.array(column)[:, None] for column in zip(*path, strict=True))

@@ -18,6 +18,7 @@ from sentinel.domain.observation import OBSERVATIONS, Frame
 from sentinel.journal import Journal, conversion, known
 from sentinel.journal.blocks import pack, unpack
 from tests.data import write_state_0_1_0 as first_version
+from tests.laws import examples
 
 STATE_0_1_0 = Path(first_version.__file__).parent / "state-0.1.0"
 
@@ -60,7 +61,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25, 60), deadline=None)
 @given(STEPS, st.integers(1, 3))
 def test_the_first_value_stands_over_restarts_and_checkpoints_and_every_observation_is_counted(
     steps: list[str | list[tuple[str, int, float]]], spans: int

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sentinel.commands.main import entry_point
 from sentinel.domain.observation import OBSERVATIONS, Frame
 from sentinel.journal import Journal
+from tests.laws import examples
 
 HOUR_US = 3_600_000_000
 Told = list[tuple[int, int, float]]
@@ -29,7 +30,7 @@ frames = st.lists(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25, 60))
 @given(frames, st.sets(st.integers(0, 7)))
 def test_the_first_value_stands_and_the_last_one_known_is_the_last_one_told(
     tmp_path_factory: pytest.TempPathFactory, told: list[Told], restarts: set[int]
@@ -65,7 +66,7 @@ def test_the_first_value_stands_and_the_last_one_known_is_the_last_one_told(
     assert latest == last
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12, 40), deadline=None)
 @given(frames, st.sets(st.integers(0, 7)))
 def test_corrections_that_retention_forgot_are_forgotten_as_by_a_restart(
     tmp_path_factory: pytest.TempPathFactory, told: list[Told], checkpoints: set[int]

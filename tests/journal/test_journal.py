@@ -18,6 +18,7 @@ from sentinel.domain.errors import DataError, StateError
 from sentinel.domain.observation import OBSERVATIONS, Frame
 from sentinel.journal import Committed, Journal, JournalCorrupt, JournalForgotten, batches, checkpoints
 from tests.fixtures import digests_of, events_of
+from tests.laws import examples
 
 Row = tuple[str, int, float]
 
@@ -62,7 +63,7 @@ def content(committed: Committed) -> tuple[object, ...]:
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20, 40), deadline=None)
 @given(st.lists(FRAMES | FACTS, max_size=8), st.integers(1, 9))
 def test_the_tail_is_bitwise_what_was_committed_from_any_batch_on(
     steps: list[Frame | tuple[str, dict[str, object]]], group: int
@@ -77,7 +78,7 @@ def test_the_tail_is_bitwise_what_was_committed_from_any_batch_on(
                 assert [content(committed) for committed in journal.tail(after)] == told[after:]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20, 40), deadline=None)
 @given(st.lists(FRAMES, max_size=8))
 def test_every_observation_is_kept_once_with_its_first_value_and_all_are_counted(frames: list[Frame]) -> None:
     first: dict[tuple[str, int], float] = {}
@@ -232,7 +233,7 @@ def test_retention_forgets_old_batches_but_nothing_that_replay_needs(
     st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40)), max_size=4), min_size=4, max_size=12),
     st.lists(st.integers(0, 45), min_size=3, max_size=3), st.integers(1, 6), st.integers(0, 12),
 )  # fmt: skip
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=examples(20, 60))
 def test_by_age_nothing_goes_that_a_series_keeps_and_of_the_rest_all_up_to_it(
     batches: list[list[tuple[str, int]]], since: list[int], chunk: int, before: int
 ) -> None:

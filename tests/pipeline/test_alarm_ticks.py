@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sentinel.domain.states import STATES, State
 from sentinel.pipeline.pipeline import Batch, Pipeline, Result
 from sentinel.pipeline.results import Rows
+from tests.laws import examples
 from tests.pipeline.streams import ar1, batch_of, cut, hourly
 
 QUICK = {"default": {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}}
@@ -45,7 +46,7 @@ def facts(rows: Rows) -> tuple[NDArray[Any], ...]:
     return rows.series, rows.end_us, rows.held, np.isin(rows.state, JUDGED) & ~np.isnan(rows.value)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30, 100))
 @given(st.lists(st.integers(0, 2_800), max_size=6).map(sorted))
 def test_every_judged_tick_is_watched_in_alarm_or_held_whatever_the_batches(cuts: list[int]) -> None:
     pipeline = Pipeline(hourly(alarms=[RULE], banks=QUICK))

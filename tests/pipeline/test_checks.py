@@ -22,6 +22,7 @@ from sentinel.pipeline.migrate import migrate
 from sentinel.pipeline.pipeline import Pipeline
 from sentinel.pipeline.plan import plan_for
 from sentinel.pipeline.snapshot import Snapshot
+from tests.laws import examples
 from tests.pipeline.streams import (
     Floats,
     ar1,
@@ -94,7 +95,7 @@ def checked_settings(**more: Any) -> Settings:
 
 
 @given(st.integers(0, 50), st.lists(st.integers(0, 700), max_size=6), st.sampled_from(["fail", "suspect", "none"]))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10, 20), deadline=None)
 def test_how_a_stream_is_cut_or_interrupted_changes_no_flag_and_no_number(
     seed: int, edges: list[int], gate: str
 ) -> None:
@@ -233,7 +234,7 @@ def flat_since(values: Floats, tolerance: float) -> list[int]:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 40), st.sampled_from([0.0, 0.1, 0.4, 1.5]), st.floats(0.0, 0.5))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20, 40), deadline=None)
 def test_a_flat_line_is_as_long_as_looking_at_all_values_before_says(
     seed: int, ticks: int, tolerance: float, missing: float
 ) -> None:

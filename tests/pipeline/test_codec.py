@@ -21,6 +21,7 @@ from sentinel.pipeline.fills import LEFT_OUT, values_left_out
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.pipeline import CohortKey, Pipeline, PipelineState
 from sentinel.pipeline.results import Rows
+from tests.laws import examples
 from tests.pipeline.streams import ar1, batch_of, by_series, content, cut, hourly, numbered, through
 from tests.pipeline.test_migrate import ALARMS, BASE, QUICK, seen
 
@@ -38,7 +39,7 @@ def restarted(pipeline: Pipeline, state: PipelineState) -> PipelineState:
     return from_arrays(pipeline, copies, json.loads(json.dumps(header)))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8, 15), deadline=None)
 @given(st.integers(0, 100), st.integers(0, 600))
 def test_a_restart_in_the_middle_changes_nothing_bitwise(seed: int, middle: int) -> None:
     values = ar1(seed, 0.8, 150, 4)

@@ -18,6 +18,7 @@ from sentinel.pipeline.gates import Gates, lift
 from sentinel.pipeline.grid import Grid
 from sentinel.pipeline.pipeline import Batch, Pipeline
 from sentinel.pipeline.snapshot import Snapshot
+from tests.laws import examples
 from tests.pipeline.streams import HOUR_US, ar1, batch_of, by_series, content, cut, numbered, through
 
 TICKS = 360
@@ -68,7 +69,7 @@ def declared(held: list[tuple[int, int, str]], anew: list[tuple[float, str]]) ->
     return holds + [event(gate, at, match="s[02]") for at, gate in anew]
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8, 15))
 @given(spans, moments, st.lists(st.integers(0, 3 * TICKS), max_size=12), st.integers(0, 99), st.booleans())
 def test_cut_into_any_batches_and_restored_in_between_a_stream_gives_bitwise_the_same(
     held: list[tuple[int, int, str]], anew: list[tuple[float, str]], cuts: list[int], seed: int, compared: bool

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentinel.pipeline.grid import ABSENT, GAP, NEVER, TICK, Block, Grid, GridState, concat_series, take_series
+from tests.laws import examples
 
 Observation = tuple[int, int, float]
 Entry = tuple[int, int, int, float]
@@ -114,7 +115,7 @@ class Oracle:
         return closed
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60, 150), deadline=None)
 @given(GRIDS, STREAM, CUTS)
 def test_every_observation_is_used_superseded_late_or_open_in_any_order_of_arrival(
     grid: Grid, stream: list[Observation], cuts: list[int]

@@ -15,6 +15,7 @@ from sentinel.domain.states import Spectrogram
 from sentinel.pipeline.decimation import Decimation
 from sentinel.pipeline.history import RECENT, WIDTHS, History
 from sentinel.pipeline.pooling import MISSING, Packing, Pooling, Ticks
+from tests.laws import examples
 
 NAMES = ("time_us", "readings", "lag1", "low", "high", "evidence", "value", "state")
 THRESHOLDS = np.array([-0.5, 0.0, 0.8])
@@ -49,7 +50,7 @@ def parts(picture: Spectrogram) -> list[bytes]:
     return [column.tobytes() for column in columns]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8, 60), deadline=None)
 @given(
     columns=st.sampled_from([2, 4, 16]),
     count=st.integers(1, 300),
@@ -67,7 +68,7 @@ def test_any_chunking_of_the_ticks_gives_bitwise_the_same_picture(columns, count
     assert list(map(parts, whole.pictures("a"))) == list(map(parts, chunked.pictures("a")))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10, 12), deadline=None)
 @given(cuts=st.lists(st.integers(0, 30_000), max_size=6))
 def test_the_last_ticks_are_kept_ever_finer_beside_the_whole_however_they_come(cuts) -> None:
     stream = ticks(30_000)
@@ -196,7 +197,7 @@ def test_columns_joined_for_a_smaller_picture_are_those_of_a_smaller_history(cou
         np.testing.assert_array_equal(joined[name], expected[name])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10, 20), deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), columns=st.sampled_from([4, 16]), looks=st.integers(0, 3))
 def test_series_that_come_in_any_company_and_number_have_the_picture_of_each_by_itself(seed, columns, looks) -> None:
     random, names = np.random.default_rng(seed), "abcde"

@@ -19,6 +19,7 @@ from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState
 from sentinel.pipeline.results import Rows
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text.claims import reason_in_words
+from tests.laws import examples
 from tests.pipeline.comparisons import EVERY, PAIR, PATIENCE, WAIT, Arrays, against, holed, lakes, rows_of, stream
 from tests.pipeline.streams import HOUR_US, Run, by_series, cut, through
 
@@ -61,7 +62,7 @@ def restarted(pipeline: Pipeline, state: PipelineState) -> PipelineState:
 ends = st.lists(st.integers(25, TICKS - 1), max_size=6).map(lambda edges: [*edges, TICKS + 1])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10, 25), deadline=None)
 @given(
     seed=st.integers(0, 1_000), peter=ends, paul=ends, order=st.lists(st.sampled_from(["peter", "paul"]), max_size=14),
     clocks=st.booleans(), cuts=st.lists(st.integers(1, 300), max_size=3), stop=st.integers(0, 20),
@@ -255,7 +256,7 @@ def test_what_a_counterpart_had_before_its_target_came_waits_until_each_source_h
     assert state.comparisons.early.tick.size <= WAIT
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=examples(4, 6), deadline=None)
 @given(
     seed=st.integers(0, 1_000), down=st.integers(5, 90), order=st.lists(st.sampled_from(["peter", "paul"]), max_size=8),
     cuts=st.lists(st.integers(1, 60), max_size=3), polled=st.booleans(), stop=st.integers(0, 12),

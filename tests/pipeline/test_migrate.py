@@ -18,6 +18,7 @@ from sentinel.pipeline.cohort import take_series
 from sentinel.pipeline.migrate import migrate
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
 from sentinel.text.claims import body_of, sentence_of
+from tests.laws import examples
 from tests.pipeline.streams import HOUR_US, ar1, batch_of, by_series, hourly, numbered, through
 
 QUICK = {"default": {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}}
@@ -189,7 +190,7 @@ def alone(state: PipelineState, name: str) -> PipelineState:
     return single.with_cohorts([state.keys[at]], [part])
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=examples(6, 12), deadline=None)
 @given(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=3), st.sampled_from([2, 3, 100]))
 def test_migrating_cohorts_gives_each_series_what_it_would_get_alone(
     changes: list[dict[str, Any]], largest: int

@@ -18,6 +18,7 @@ from sentinel.config import Settings
 from sentinel.domain.states import Reason, State
 from sentinel.pipeline.pipeline import Batch, Pipeline
 from sentinel.text.claims import sentence_of
+from tests.laws import examples
 from tests.pipeline.streams import (
     HOUR_US,
     Run,
@@ -35,6 +36,7 @@ from tests.pipeline.streams import (
 
 STATES, REASONS = tuple(State), tuple(Reason)
 LOOSE = {"threshold": 0.3, "alpha": 0.1, "at_start": "alarm"}
+QUICK = {"default": {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}}
 MIXED = Settings.model_validate(
     {
         "series": [
@@ -42,11 +44,10 @@ MIXED = Settings.model_validate(
             {"match": "s1", "cadence": "2h", "aggregate": "mean", "season": ["24h"]},
             {"match": "*", "max_gap": "8h", "stuck_after_ticks": 5},
         ],
-        "banks": {"default": {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}},
+        "banks": QUICK,
         "alarms": [LOOSE, {"match": "s[12]", "threshold": 0.5, "alpha": 0.05}],
     }
 )
-QUICK = {"default": {"half_life": "20 ticks", "level_half_life": "10 ticks", "warm_up_ticks": 60}}
 CUTS = st.lists(st.integers(0, 1_000), max_size=6)
 
 
@@ -55,9 +56,7 @@ def mixed(seed: int, ticks: int = 150) -> Batch:
     random = np.random.default_rng(seed)
     values = ar1(seed, 0.7, ticks, 4) + np.array([0.0, 50.0, -3.0, 1e6])
     values[random.random(values.shape) < 0.1] = np.nan
-    values[60:75, 0] = np.nan
-    values[:30, 2] = np.nan
-    values[:40, 3] = np.nan
+    values[60:75, 0] = values[:30, 2] = values[:40, 3] = np.nan
     values[100:110, 3] = 7.0
     values[120:122] = np.nan
     return numbered(batch_of(values))
@@ -67,7 +66,7 @@ def everything(outcome: Run) -> tuple[object, ...]:
     return content(outcome.rows), outcome.events, outcome.late, by_series(outcome.state)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8, 12), deadline=None)
 @given(st.integers(0, 1_000), CUTS)
 def test_cut_into_any_batches_a_stream_gives_bitwise_the_same(seed: int, cuts: list[int]) -> None:
     batch = mixed(seed)
@@ -100,7 +99,7 @@ def test_rows_and_alarms_so_far_do_not_change_when_more_data_come(seed: int, kno
     assert set(result.events) <= set(whole.events)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8, 12), deadline=None)
 @given(st.integers(0, 1_000), st.permutations(range(4)), st.sampled_from([1, 64, 1 << 15]))
 def test_neither_the_order_of_the_series_nor_the_size_of_blocks_matters(
     seed: int, order: Sequence[int], area: int

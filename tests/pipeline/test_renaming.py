@@ -18,6 +18,7 @@ from sentinel.domain.states import State
 from sentinel.journal import group_joined
 from sentinel.runtime.replica import Replica
 from sentinel.runtime.retrace import retrace
+from tests.laws import examples
 from tests.pipeline.test_retiring import digests
 from tests.runtime.rig import CHOSEN, Rig, Sink, frame
 from tests.runtime.test_recovery import rewrite
@@ -75,7 +76,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("chosen", [CHOSEN, pytest.param(TWO, marks=pytest.mark.slow)], ids=["alone", "compared"])
-@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(3, 5), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_a_restart_anywhere_changes_nothing(
     chosen: dict[str, Any], steps: list[str], tmp_path_factory: pytest.TempPathFactory

@@ -15,6 +15,7 @@ from sentinel.journal import Journal
 from sentinel.notify import Delivery, Event, Notifier
 from sentinel.runtime.outbox import Outbox
 from tests.fixtures import ManualClock
+from tests.laws import examples
 
 ALARMS = 3
 
@@ -99,7 +100,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25, 60), deadline=None)
 def test_whatever_fails_and_restarts_every_receiver_ends_with_exactly_the_alarms_that_are_open(steps) -> None:
     former = sentinel.runtime.courier.FIRST_RETRY_SECONDS
     sentinel.runtime.courier.FIRST_RETRY_SECONDS = 0.0

@@ -14,6 +14,7 @@ from scipy.optimize import fsolve
 
 from sentinel.simulate import DAY_US, EPOCH_2020_US, MODEL_TICKS, MODELS, SYSTEMS, TICKS_TO_TIP, run, simulate
 from sentinel.simulate.models import CYCLE_AT, DOUBLING_AT, EXTINCT_AT, FOLD_AT, FORK_AT, NEAREST
+from tests.laws import examples
 
 SLOWING = {
     "fold": (FOLD_AT, 0.519, 1.0),
@@ -114,7 +115,7 @@ def test_the_near_miss_comes_near_halfway_and_goes_back():
 @pytest.mark.parametrize(
     "name", [pytest.param("pitchfork", marks=pytest.mark.slow), "period_doubling", "near_miss_control"]
 )
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=examples(2, 5), deadline=None)
 @given(seed=st.integers(0, 1_000), taken=st.integers(1, 600))
 def test_a_seed_gives_the_same_values_whatever_number_is_taken(name, seed, taken):
     assert np.array_equal(simulate(name, seed, ticks=taken).values, simulate(name, seed).values[:taken])

@@ -18,6 +18,7 @@ from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Cursor
 from sentinel.sources import pieces
 from sentinel.tables import TableOptions
+from tests.laws import examples
 from tests.sources.following import csv_source, follow, line, rows, table, through_json
 
 
@@ -50,7 +51,7 @@ CELLS = st.sampled_from(["1", "2.5", "", "NA", "calm", "off"])
 
 
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=16), st.data())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12, 60), deadline=None)
 def test_a_layout_that_is_learnt_once_is_the_one_that_all_first_rows_tell(tmp_path_factory, cells, data):
     path = tmp_path_factory.mktemp("a") / "a.csv"
     lines = [f"{line(n).strip()},{a},{b}\n" for n, (a, b) in enumerate(cells)]
@@ -223,7 +224,7 @@ NAMES = "time,total,rain,lake,ph\n"
 
 
 @given(st.lists(st.integers(1, 260), min_size=1, max_size=5), st.booleans())
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8, 25), deadline=None)
 def test_what_counts_is_decided_once_however_the_file_comes_and_whatever_becomes_of_it(
     tmp_path_factory, cuts, restarts
 ):
@@ -249,7 +250,7 @@ def test_what_counts_is_decided_once_however_the_file_comes_and_whatever_becomes
 
 
 @given(st.integers(110, 900), st.lists(st.integers(1, 1_050), max_size=6), st.booleans())
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8, 15), deadline=None)
 def test_of_a_sensor_that_rises_for_long_nothing_is_lost_and_a_counter_is_left_out_for_good(
     tmp_path_factory, top, cuts, restarts
 ):

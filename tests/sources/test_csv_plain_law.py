@@ -14,6 +14,7 @@ from sentinel.domain.errors import SentinelError
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.sources import PullSource
 from sentinel.tables import plain
+from tests.laws import examples
 from tests.sources.following import NOW_US, csv_source, follow, through_json
 
 TIMES = st.integers(0, 500).map(lambda n: f"2020-02-27T{n // 60:02d}:{n % 60:02d}:00Z") | st.sampled_from(
@@ -57,7 +58,7 @@ def same(frame: Frame) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30, 150), deadline=None)
 @example("time,a,b,c", ["2020-02-27T00:00:00Z,0.0,0.0,0.0"] * 2, "\n", None, {})
 @given(HEADS, st.lists(LINES, max_size=8), st.sampled_from(["\n", "\n", "\r\n"]), st.data(), OPTIONS)
 def test_the_short_way_and_the_long_way_give_the_same_whatever_is_written_and_however_it_is_cut(

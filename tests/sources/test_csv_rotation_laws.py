@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 from hypothesis import example, given, settings
 
 from sentinel.domain.observation import Cursor, Rejection
+from tests.laws import examples
 from tests.sources.following import csv_source, through_json, values
 from tests.sources.rotating import COMPRESS, Writer
 
@@ -73,7 +74,7 @@ def play(writer: Writer, reader: Reader, steps: list[tuple[str, int]]) -> None:
 
 
 @given(STEPS, WRITERS, st.sampled_from([5, 1_000]), st.booleans(), st.booleans())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25, 100), deadline=None)
 @example([("append", 3), ("fetch", 0), ("append", 2), ("rotate", 0), ("append", 4), ("rotate", 0), ("append", 1)],
          {"dated": False, "copies": False, "ending": ".gz"}, 1_000, False, True)  # fmt: skip
 @example([("append", 5), ("rotate", 0), ("append", 1), ("rotate", 0), ("compress", 0), ("fetch", 0), ("compress", 0)],
@@ -100,7 +101,7 @@ def test_every_row_comes_once_and_in_order_however_a_file_is_rotated(steps, kind
 
 
 @given(STEPS, st.booleans(), st.integers(1, 3), st.sampled_from([5, 1_000]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25, 100), deadline=None)
 def test_where_rows_were_deleted_unread_a_gap_is_said_and_the_rest_comes_once_and_in_order(
     steps, dated, deleted, most
 ) -> None:

@@ -22,6 +22,7 @@ from sentinel.sources import PullSource, SourceError, make_source
 from sentinel.sources.asking import TooMuchError
 from sentinel.sources.patience import RefusedError
 from tests.fixtures import ManualClock
+from tests.laws import examples
 from tests.sources import services
 from tests.sources.answering import Answering, answering, send
 from tests.sources.following import follow
@@ -137,7 +138,7 @@ def test_a_series_that_lags_behind_and_a_corrected_value_come_and_nothing_comes_
     assert points([source.fetch(frame.cursor)]) == []
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=examples(4, 12), deadline=None)
 @given(
     rows=st.lists(st.tuples(st.integers(0, 40), st.sampled_from("abc")), min_size=1, unique=True),
     data=st.data(), most=st.integers(1, 9), pages=st.integers(1, 5),

@@ -19,6 +19,7 @@ from sentinel.tables import TableOptions, open_table, parse
 from sentinel.tables.dialects import DIALECTS
 from sentinel.tables.options import command_line
 from sentinel.tables.recognising import recognise, recognise_text
+from tests.laws import examples
 from tests.tables.specimens import SPECIMENS, Specimen
 
 
@@ -116,7 +117,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(50, 150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(sorted(SPECIMENS)), CHANGES)
 def test_a_file_with_broken_places_is_read_or_refused(tmp_path, name, changes):
     raw = bytearray(SPECIMENS[name].text.encode(SPECIMENS[name].encoding))

@@ -20,6 +20,7 @@ from sentinel.domain.errors import DataError
 from sentinel.tables import TableOptions, open_table, parse
 from sentinel.tables.recognising import recognise
 from sentinel.tables.units import find_units
+from tests.laws import examples
 from tests.sources.following import csv_source, follow, rows
 
 nc = pytest.importorskip("netCDF4")
@@ -80,7 +81,7 @@ def test_times_are_those_that_units_and_calendar_say(tmp_path, fmt, units, calen
             times_of(path)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20, 50), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 4_000_000_000), min_size=2, max_size=20, unique=True), st.sampled_from([1, 60, 3600]))
 def test_seconds_minutes_and_hours_give_the_same_times(tmp_path, seconds, length):
     unit = {1: "seconds", 60: "minutes", 3600: "hours"}[length]

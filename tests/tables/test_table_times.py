@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sentinel.domain.errors import DataError
 from sentinel.tables import TableOptions, open_table, parse
+from tests.laws import examples
 
 
 def write(folder: Path, text: str | bytes, name: str = "lake.csv") -> Path:
@@ -72,7 +73,7 @@ def test_python_and_we_read_the_same_iso_times(stamp, offset):
     assert one_time(written) == expected.isoformat()
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25, 60))
 @given(st.datetimes(datetime.fromisoformat("1990-01-01"), datetime.fromisoformat("2030-01-01")))
 def test_naive_times_are_of_the_given_zone(stamp):
     local = stamp.replace(tzinfo=ZoneInfo("America/New_York"))  # fold=0: the first of two

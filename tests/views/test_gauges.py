@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from sentinel.domain.metrics import OF_SERIES
 from sentinel.views.gauges import END, Point, printable, write_gauges
+from tests.laws import examples
 
 FORMATS = (
     "",
@@ -52,7 +53,7 @@ class Families:
 
 
 @pytest.mark.parametrize("accept", FORMATS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15, 40), deadline=None)
 @given(points=POINTS)
 def test_the_bytes_are_those_of_the_library(accept: str, points: list[Point]) -> None:
     encode, _ = choose_encoder(accept)

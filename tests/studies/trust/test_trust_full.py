@@ -1,6 +1,6 @@
-"""Scenarios of the full trust suite give their rows of docs/trust.json again, which fast tests hold to bars and page.
+"""The full trust suite gives the rows of docs/trust.json again; fast tests hold those to their bars and to the page.
 
-A few scenarios to a test, so that both cores share them. A change that moves any rows moves some of every group.
+A few scenarios to a test, so that both cores share them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ pytestmark = pytest.mark.slow
 
 AT_ONCE = 12
 """Scenarios in a test: half a minute of work."""
-ENOUGH = 30
-"""Scenarios of a group: of a larger one every second to fourth, others than in the short suite; --write takes all."""
 
 
 def _parts() -> list[tuple[str, list[str]]]:
@@ -28,8 +26,6 @@ def _parts() -> list[tuple[str, list[str]]]:
     parts = []
     for group, members in groupby(SUITE, key=lambda part: part.group):
         names = list(dict.fromkeys(part.name for part in members))
-        every = 1 + (len(names) - 1) // ENOUGH
-        names = names[every // 2 :: every]
         parts += [(group, names[first : first + AT_ONCE]) for first in range(0, len(names), AT_ONCE)]
     return [part for part in parts if part[0] != SMALL_GROUP]
 
