@@ -69,10 +69,12 @@ def flatten(table: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _write(cell: pl.Expr, kind: pl.DataType) -> pl.Expr:
-    """A cell of such a type as Python writes it; no number is read from that."""
+    """Write cells of such a type as texts: bytes as what they say in UTF-8, others as Python shows them."""
     if kind == pl.Duration:
         return cell.dt.to_string("iso")
-    return cell.map_elements(lambda one: str(one if kind == pl.Binary else one.to_list()), return_dtype=pl.String)
+    if kind == pl.Binary:
+        return cell.map_elements(lambda one: one.decode(errors="backslashreplace"), return_dtype=pl.String)
+    return cell.map_elements(lambda one: str(one.to_list()), return_dtype=pl.String)
 
 
 def _text_of(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from sentinel.tables.cells import TableOptions
+from sentinel.tables.months import NAMES
 from sentinel.tables.times import HALF, ISO_PATTERN, instant
 
 ISO = "ISO 8601"
@@ -17,24 +18,23 @@ _LARGEST = 1e19
 _EPOCHS = {10: "seconds", 13: "milliseconds", 16: "microseconds", 19: "nanoseconds"}
 _SHORT, _LONG = r"[^\W\d_]{3}", r"(?:[^\W\d_]{4,10}|[^\W\d_]{3,5}\.(?=[ -]))"
 """Names of months: of three letters, longer ones, and those that end in a point."""
+_YEAR = r"(?:1[5-9]|2[01])\d\d"
+_ENGLISH = f"(?i:{'|'.join(NAMES)})"
 _DATES = (
     (r"\d{4}([-/.])\d{1,2}\1\d{1,2}", ("%Y{0}%m{0}%d",)),
     (r"\d{1,2}(\.)\d{1,2}\1\d{4}", ("%d.%m.%Y",)),
     (r"\d{1,2}([-/])\d{1,2}\1\d{4}", ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y")),
     (r"\d{1,2}(\.)\d{1,2}\1\d{2}", ("%d.%m.%y",)),
     (r"\d{1,2}([-/])\d{1,2}\1\d{2}", ("%d{0}%m{0}%y", "%m{0}%d{0}%y", "%y{0}%m{0}%d")),
-    (rf"\d{{1,2}}([-. ]){_SHORT}\1\d{{4}}", ("%d{0}%b{0}%Y",)),
+    (rf"\d{{1,2}}([-. ]){_SHORT}\1{_YEAR}", ("%d{0}%b{0}%Y",)),
     (rf"\d{{1,2}}([-. ]){_SHORT}\1\d{{2}}", ("%d{0}%b{0}%y",)),
-    (rf"\d{{1,2}}([-. ]){_LONG}\1\d{{4}}", ("%d{0}%B{0}%Y",)),
-    (rf"\d{{1,2}}(\. ?)(?:{_SHORT}|{_LONG}) \d{{4}}", ("%d{0}%B %Y",)),
-    (rf"{_SHORT} \d{{1,2}}(,?) \d{{4}}", ("%b %d{0} %Y",)),
-    (rf"{_LONG} \d{{1,2}}(,?) \d{{4}}", ("%B %d{0} %Y",)),
+    (rf"\d{{1,2}}([-. ]){_LONG}\1{_YEAR}", ("%d{0}%B{0}%Y",)),
+    (rf"\d{{1,2}}(\. ?)(?:{_SHORT}|{_LONG}) {_YEAR}", ("%d{0}%B %Y",)),
+    (rf"{_SHORT} \d{{1,2}}(,?) {_YEAR}", ("%b %d{0} %Y",)),
+    (rf"{_LONG} \d{{1,2}}(,?) {_YEAR}", ("%B %d{0} %Y",)),
     (r"\d{4}(-)\d{3}", ("%Y-%j",)),
     (r"\d{1,2}([-/.])\d{4}", ("%m{0}%Y",)),
-    (rf"{_SHORT}([- ])\d{{4}}", ("%b{0}%Y",)),
-    (rf"{_LONG}([- ])\d{{4}}", ("%B{0}%Y",)),
-    (r"\d{4}([- ]?)[Qq][1-4]", ("%Y{0}Q%q",)),
-    (r"[Qq][1-4]([- ]?)\d{4}", ("Q%q{0}%Y",)),
+    (rf"{_ENGLISH}([- ]){_YEAR}", ("%b{0}%Y",)),
     (r"\d{4}(-)W\d{2}-\d", ("%G-W%V-%u",)),
     (r"\d{4}(-)W\d{2}", ("%G-W%V",)),
     (r"\d{4}()\d{4}", ("%Y%m%d",)),

@@ -39,7 +39,6 @@ TEXT = ("csv", "ndjson")
 """Formats of lines, which a writer can add to; files of the others are replaced as a whole."""
 PIECE_BYTES = 4 << 20
 LONGEST_LINE_BYTES = 64 << 20
-FORMULA = re.compile(r'(?<![^,;\t|\n])(?:="([^"\n]*)"|"=""([^"\n]*)""")(?=[,;\t|\r\n]|$)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ def _header_text(file: BinaryIO, line: bytes, where: str, codec: str, encoding: 
             f"{where}: byte {error.object[error.start]:#04x} in the first line is not {encoding}; "
             "set encoding (--encoding NAME: often cp1252, of Japanese cp932, of Chinese gb18030)"
         ) from error
-    return unwrap(text) if text.strip() else ""
+    return text if text.strip() else ""
 
 
 def cut(piece: bytes, codec: str, *, quoted: bool, rows: int | None = None) -> int:
@@ -160,12 +159,9 @@ def csv_rows(piece: bytes, head: Head, options: TableOptions) -> pl.DataFrame:
     names = [*head.columns, MORE]
     if head.codec != "utf-8":
         piece = piece.decode(head.codec, errors="replace").encode()
-    if b'="' in piece:
-        piece = unwrap(piece.decode(errors="replace")).encode()
     for line in head.units:
-        if line in piece and re.search(
-            rb"[A-Za-z]", line
-        ):  # again, below the names: a row of names is known as such where the cells are checked
+        # Again, below the names: a row of names is known as such where the cells are checked.
+        if line in piece and re.search(rb"[A-Za-z]", line):
             piece = re.sub(rb"(?m)^" + re.escape(line) + rb"(?=\r?$)", lambda _: head.names, piece)
     if options.separator == WHITESPACE:
         piece, options = split_blanks(piece), replace(options, separator="\t")
@@ -186,11 +182,6 @@ def csv_rows(piece: bytes, head: Head, options: TableOptions) -> pl.DataFrame:
         return _read_slowly(piece, names, options)
     table.columns = names
     return table
-
-
-def unwrap(text: str) -> str:
-    """Write cells that keep a spreadsheet from changing them, `="0012"`, as other texts in quotes."""
-    return FORMULA.sub(r'"\1\2"', text) if '="' in text else text
 
 
 def _keep_too_wide(piece: bytes, separator: bytes, columns: int) -> bytes:

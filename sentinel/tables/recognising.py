@@ -129,9 +129,8 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
         filled, lines = _read_lines(file, where, options, whole=whole)
         try:
             named = bool(options.names) and options.dialect == "auto"
-            plain = list(map(reading.unwrap, lines))
             found = (
-                (PLAIN, find_separator(plain, len(options.names))) if named else find_dialect(plain, options.dialect)
+                (PLAIN, find_separator(lines, len(options.names))) if named else find_dialect(lines, options.dialect)
             )
         except UnfinishedError:
             if not whole:
@@ -165,9 +164,6 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
     local = found[0].local if fmt == "csv" and found is not None else ""
     zone = [f"{local}: --time-zone, such as Etc/GMT+5, five hours west of Greenwich; read as UTC"] if local else []
     zone += noticing.note_zone(lines[: in_rows.options.skip_rows], in_rows.options)
-    if formula := next(filter(None, map(reading.FORMULA.search, lines)), None):
-        note = f"cells are formulas, such as {formula[0]!r:.40}, and read as the texts in their quotes"
-        in_rows = replace(in_rows, said=(*in_rows.said, note))
     told = in_rows.options.time_zone != _DEFAULT.time_zone
     return replace(in_rows, dialect=name, said=in_rows.said if told else (*in_rows.said, *zone))
 
@@ -211,7 +207,7 @@ def recognise_frame(
     notes += [*noticing.note_twins(names), *note_central(names, options)]
     if set(options.time_columns) <= set(names) and not head.is_empty():
         notes += [*zone, *noticing.note_unnamed(head, options)]
-        options, again = unread.take_second_times(head, names, options, where, growing=growing)
+        unread.refuse_second_times(head, names, options, where, growing=growing)
         head = join_time(head.lazy(), options).collect()
         names = names if options.layout != "months" else [name for name in head.columns if name not in (ROW, MORE)]
         options = fill(options, find_long(head, names, options, where, growing=growing))
@@ -230,7 +226,7 @@ def recognise_frame(
         options, places = noticing.leave_out_places(head, names, options)
         options, rising = leave_out_counters(head, options, where) if counters and not growing else (options, [])
         notes += [*guessing.note_clocks(head, names, options), *noticing.note_times(head, options)]
-        notes += [*noticing.note_limits(head, options), *ages, *again, *flags, *places, *rising]
+        notes += [*noticing.note_limits(head, options), *ages, *flags, *places, *rising]
     if options.columns is not None:
         # A column that is asked for is not left out because of what it is.
         kept = tuple(one for one in options.exclude if not any(matches(name, one) for name in options.columns))

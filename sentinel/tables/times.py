@@ -143,15 +143,16 @@ def _parse_instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions, rep
         fine = text.str.contains(r"\.\d{5,}$")
         part = (pl.when(fine).then((part * 60).round()).otherwise(part.round() * 60) * 1_000_000).cast(pl.Int64)
         text = text.str.replace(rf"{whole}\.\d*$", "$1")
-    text, form = _translate(text, options.time_format)
-    text, late = _put_clock_right(text, form)
-    text, form = _complete(text, form)
-    parsed = text.str.to_datetime(form, time_unit="us", strict=False)
+    text, form = _write_quarters(text, options.time_format)
+    parsed = _parse_text(text, form)
+    if re.search(r"%[bBh]", form):
+        foreign = pl.when(parsed.is_null()).then(text)
+        english = foreign.str.replace_many([*_MONTHS], [*_MONTHS.values()], ascii_case_insensitive=True, leftmost=True)
+        parsed = pl.coalesce(parsed, _parse_text(english, form))
     parsed = (parsed.cast(pl.Int64) + part).cast(pl.Datetime("us")) if form.endswith("%j") else parsed
-    parsed = parsed if late is None else pl.when(late).then(parsed.dt.offset_by("1d")).otherwise(parsed)
     if "%y" in form:
         parsed = pl.when(parsed.dt.year() > this_year()).then(parsed.dt.offset_by("-100y")).otherwise(parsed)
-    if any(mark in form for mark in ("%z", "%:z", "%#z")):
+    if any(mark in form for mark in ("%Z", "%z", "%:z", "%#z")):
         return parsed.dt.convert_time_zone("UTC")
     return _to_utc(parsed, options.time_zone, repeated)
 
@@ -188,14 +189,20 @@ def _of_years(years: pl.Expr, options: TableOptions, repeated: Repeated) -> pl.E
     return _to_utc((first + since.cast(pl.Int64)).cast(pl.Datetime("us")), options.time_zone, repeated)
 
 
-def _translate(text: pl.Expr, form: str) -> tuple[pl.Expr, str]:
-    """Write months as English abbreviates them, and quarters, `Q%q`, as their first months: neither does the parser."""
-    if re.search(r"%[bBh]", form):
-        text = text.str.replace_many([*_MONTHS], [*_MONTHS.values()], ascii_case_insensitive=True, leftmost=True)
+def _write_quarters(text: pl.Expr, form: str) -> tuple[pl.Expr, str]:
+    """Write quarters, `Q%q`, as their first months, since the parser knows none."""
     if "Q%q" in form:
         for quarter, month in enumerate(("01", "04", "07", "10"), 1):
             text = text.str.replace(f"[Qq]{quarter}", month)
     return text, form.replace("Q%q", "%m")
+
+
+def _parse_text(text: pl.Expr, form: str) -> pl.Expr:
+    """Read texts of this form as moments on the clock, or with the offset that they say."""
+    text, late = _put_clock_right(text, form)
+    text, form = _complete(text, form)
+    parsed = text.str.to_datetime(form, time_unit="us", strict=False)
+    return parsed if late is None else pl.when(late).then(parsed.dt.offset_by("1d")).otherwise(parsed)
 
 
 def _put_clock_right(text: pl.Expr, form: str) -> tuple[pl.Expr, pl.Expr | None]:

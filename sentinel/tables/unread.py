@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from itertools import product
 
 import polars as pl
 
@@ -15,7 +13,7 @@ from sentinel.tables.cells import MORE, UNNAMED, TableOptions
 from sentinel.tables.clocks import numbers_of
 from sentinel.tables.decimals import ENOUGH_ROWS, texts_of
 from sentinel.tables.dialects import UnfinishedError
-from sentinel.tables.forms import ISO, STEPS, common_forms, forms_of, is_clock
+from sentinel.tables.forms import STEPS, forms_of, is_clock
 from sentinel.tables.times import instant, stamp_text
 
 DECIMAL_YEAR = r"(decimal|dec|frac\w*|dezimal)[ _.]?(year|yr|date|jahr)s?|(year|yr|date)[ _.]?(decimal|dec|frac\w*)"
@@ -64,17 +62,15 @@ def refuse_unread_times(head: pl.DataFrame, named: Sequence[str], options: Table
         raise DataError(f"{where}: column {name!r} holds {texts[0]!r}, a time in no known form; say which: {say}")
 
 
-def take_second_times(
+def refuse_second_times(
     head: pl.DataFrame, names: Sequence[str], options: TableOptions, where: str, *, growing: bool = False
-) -> tuple[TableOptions, list[str]]:
-    """Leave out a column that holds the times of the rows once more, in another form, and say so.
+) -> None:
+    """Raise DataError where two tables stand side by side, `Date,A,Date,B`: each value has the time before it.
 
-    Raises DataError: two tables stand side by side, `Date,A,Date,B`, where each value has the time before it.
     UnfinishedError: in the few rows of a growing file both have the same times.
     """
-    again: list[str] = []
     if options.columns is not None:
-        return options, []
+        return
     stems = {_stem(name): name for name in options.time_columns}
     for second in names:
         first = stems.get(_stem(second))
@@ -86,14 +82,12 @@ def take_second_times(
             [name for name in part if name in values and not numbers_of(head, name, options).is_empty()]
             for part in (names[:at], names[at:])
         ]
-        if not all(own):  # the end of an interval
+        if not all(own):  # the end of an interval, or the same time in another form
             continue
         both = head.select(
             first=stamp_text(pl.col(first), head[first].dtype), second=stamp_text(pl.col(second), head[second].dtype)
         ).drop_nulls()
         told = both.filter(pl.col("first") != pl.col("second"))
-        if not told.is_empty() and _are_equal(both["first"], both["second"], options):
-            again, told = [*again, second], told.clear()
         if growing and told.is_empty() and head.height < ENOUGH_ROWS:
             raise UnfinishedError
         if told.is_empty() or not all(
@@ -109,23 +103,6 @@ def take_second_times(
             f"{told['second'][0]}), as where two tables stand side by side; take each alone: {', then '.join(said)}; "
             f"if {second!r} is no time of a value: --exclude {shlex.quote(second)}"
         )
-    said = [f"the times of the rows once more, in another form, no series: {', '.join(again)}"] if again else []
-    return replace(options, exclude=(*options.exclude, *again)), said
-
-
-def _are_equal(first: pl.Series, second: pl.Series, options: TableOptions) -> bool:
-    """True where texts in two forms are the same times."""
-    one, other = (
-        [
-            pl.select(
-                instant(pl.lit(texts), pl.String(), replace(options, time_format=None if form == ISO else form))
-            ).to_series()
-            for form in common_forms(texts)
-            if form != STEPS
-        ]
-        for texts in (first, second)
-    )
-    return any(a.equals(b) for a, b in product(one, other))
 
 
 def refuse_times_as_names(names: Sequence[str], options: TableOptions, where: str, *, timed: bool) -> None:

@@ -39,7 +39,7 @@ def test_links_to_sections_lead_somewhere(readme: str, runbooks: str) -> None:
 
 def test_the_table_of_files_is_complete(readme: str, deploy: Path) -> None:
     for path in deploy.rglob("*"):
-        if path.is_file() and path.name != "README.md":
+        if path.is_file() and path.name != "README.md" and path.suffix != ".pyc":
             name = path.name
             assert name in readme or f"{name.split('-')[0]}-*" in readme, path
 

@@ -37,9 +37,9 @@ def part(first: int) -> Frame:
 
 
 def without_what_began(rig: Rig) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """The state but for what 0.1.0 did not have: an estimate, the range of what was measured, and the mean jump."""
+    """The state but for what 0.1.0 did not have: an estimate, a range, the mean jump, early ticks."""
     arrays, header = rig.state
-    began = ("skewness", "conditioner/far", "conditioner/jump")
+    began = ("skewness", "conditioner/far", "conditioner/jump", "comparisons/early/")
     return {name: array for name, array in arrays.items() if not any(part in name for part in began)}, header
 
 

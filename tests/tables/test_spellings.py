@@ -44,16 +44,41 @@ def test_words_that_begin_as_months_do_are_none(cell):
     assert forms_of(cell) == []
 
 
-def test_months_in_german_with_a_year_alone_were_no_times(tmp_path):
+def test_months_in_german_with_a_year_alone_are_read_by_their_form(tmp_path):
     cells = [f"{name} 2021" for name in MONTHS["German"].split()]
-    assert times(tmp_path, "Datum", cells) == [date(2021, month, 1) for month in range(1, 13)]
+    options = {"time_column": "Datum", "time_format": "%B %Y"}
+    assert times(tmp_path, "Datum", cells, **options) == [date(2021, month, 1) for month in range(1, 13)]
 
 
 @pytest.mark.parametrize("form", ["{0}Q{1}", "{0}-Q{1}", "{0} Q{1}", "Q{1} {0}", "Q{1}-{0}"])
-def test_quarters_were_no_times(tmp_path, form):
+def test_quarters_are_read_by_their_form(tmp_path, form):
     cells = [form.format(year, quarter) for year in range(1999, 2021) for quarter in range(1, 5)]
     expected = [date(year, month, 1) for year in range(1999, 2021) for month in (1, 4, 7, 10)]
-    assert times(tmp_path, "quarter date", cells) == expected
+    options = {"time_column": "when", "time_format": form.format("%Y", "%q")}
+    assert times(tmp_path, "when", cells, **options) == expected
+
+
+@pytest.mark.parametrize(
+    "sample", ["Q2-20{:02d}", "20{:02d}Q1", "Mai 20{:02d}", "Mars 20{:02d}", "AGO-20{:02d}", "1.DEC.10{:02d}"]
+)
+def test_a_sample_called_as_a_quarter_or_a_month_took_the_place_of_the_time_behind_it(tmp_path, sample):
+    rows = "".join(f"{sample.format(day)},2021-06-{day:02d},{day}\n" for day in range(1, 29))
+    table = read(tmp_path, f"Sample,Measured,pH\n{rows}")
+    assert table.observations.collect()["time"][0].date() == date(2021, 6, 1)
+
+
+@pytest.mark.parametrize("form", ["%b. %d, %Y", "%d-%b.-%Y", "%d. %b. %Y", "Mars %d %b %Y"])
+def test_a_form_that_is_given_fits_as_it_is_written(tmp_path, form):
+    days = [date(2021, 3, day) for day in range(1, 29)]
+    text = "when;ph\n" + "".join(f"{day:{form}};{n}\n" for n, day in enumerate(days))
+    table = read(tmp_path, text, time_column="when", time_format=form)
+    assert [time.date() for time in table.observations.collect()["time"]] == days
+
+
+@pytest.mark.parametrize("name", ["soil 5-10-15 cm depth", "Messung ab 1.6.2021 bis heute", "serial 12-34-5678 temp"])
+def test_a_name_with_a_date_or_a_range_in_it_is_one_below_a_title(tmp_path, name):
+    rows = "".join(f"2021-06-{day:02d},{day},1\n" for day in range(1, 29))
+    assert values(read(tmp_path, f"Station X\nLogger 5\ntime,{name},ph\n{rows}"), name) == [*range(1, 29)]
 
 
 def test_serials_of_1904_are_never_guessed_both_readings_are_shown_and_one_option_takes_either(tmp_path):
@@ -62,33 +87,6 @@ def test_serials_of_1904_are_never_guessed_both_readings_are_shown_and_one_optio
     assert "--time-format excel1904 (2021-06-18 12:00)" in asked
     for form, day in (("excel", date(2017, 6, 17)), ("excel1904", date(2021, 6, 18))):
         assert times(tmp_path, "Date", ["42903.5"], time_column="Date", time_format=form) == [day]
-
-
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
-@pytest.mark.parametrize("cell", ['="{}"', '"=""{}"""'])
-def test_cells_that_are_formulas_of_a_text_are_read_as_it_their_quotes_made_them_no_numbers(tmp_path, cell, separator):
-    rows = [("time", "pH", "ok"), *((f"2021-06-{day:02d}", f"{day}.5", "a") for day in range(1, 29))]
-    text = "".join(separator.join(cell.format(one) for one in row) + "\r\n" for row in rows)
-    assert values(read(tmp_path, text), "pH") == [day + 0.5 for day in range(1, 29)]
-    assert "cells are formulas" in said(tmp_path)
-
-
-def test_a_formula_within_a_text_is_left_as_it_is(tmp_path):
-    assert values(read(tmp_path, 'time,ph,note\n2021-06-01,7,a ="1" b\n2021-06-02,8,x="2"\n'), "ph") == [7, 8]
-    assert "formulas" not in said(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [("%Y-%m-%d", "%d.%m.%Y"), ("%m/%d/%Y", "%Y-%m-%d"), ("%Y-%m-%d", "%Y%m%d"), ("%Y-%m-%d", "%d %B %Y")],
-)
-def test_the_same_times_in_two_forms_are_one_they_were_refused_as_two_tables_side_by_side(tmp_path, first, second):
-    days = [date(2021, 6, day) for day in range(1, 29)]
-    rows = "".join(f"{day:{first}},{day.day},{day:{second}},{40 + day.day}\n" for day in days)
-    table = read(tmp_path, f"date,a,date2,b\n{rows}")
-    assert (values(table, "a"), values(table, "b")) == ([*range(1, 29)], [*range(41, 69)])
-    assert set(table.shape.values) == {"a", "b"}
-    assert "once more, in another form, no series: date2" in said(tmp_path)
 
 
 @pytest.mark.parametrize("note", ["a;b", "x;y;z", "ok;", "1;2;3"])

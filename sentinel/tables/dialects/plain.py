@@ -13,7 +13,7 @@ ENOUGH = 4
 """Lines from which a title above the names is told from a broken row below them."""
 _LOOKED_AT = 200
 _MOMENT = re.compile(r"\d{1,4}[-/]\d{1,2}[-/]\d{1,4}|\d{1,2}:\d{2}")
-_DATE_WITHIN = re.compile(r"\s\d{1,4}([-/.])\d{1,2}\1\d{1,4}\s")
+_DATE_WITHIN = re.compile(r"\s\d{1,4}([-/.])\d{1,2}\1\d{1,4}\s+[-+.]?\d")
 _UNIT = re.compile(
     r"UTC|TS|deg\s?[CF]?|[%‰°º].{0,3}|[hk]?Pa|m?bar|PSU|ppt|pp[mb]|[FN]TU|[mµ]?S/?\w*|"
     r"\W?[cmknµ]?[mgsVWlLKA][23²³]?(\s?[-/ ]?\s?\w{1,4}[-23²³]*)?"
