@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, WithJsonSchema, model_serializer
 
 from sentinel.config.alarms import DEFAULT_ALARMS, FLEET, LARGEST_ALPHA, SLOWER, AlarmSettings, alarm_conflicts
 from sentinel.config.events import EventSettings, EventsFile
@@ -61,6 +61,22 @@ def _split_address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+_OWN_PAGES = (
+    "-", "api", "alarms", "config", "download", "favicon.ico", "metrics", "series", "sources", "static", "status",
+    "write",
+)  # fmt: skip
+
+
+def _check_path(text: str) -> str:
+    _, *parts = text.split("/")
+    plain = re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", text) and not {".", ".."} & set(parts)
+    if not plain or (parts and parts[0] in _OWN_PAGES):
+        raise ValueError(
+            "a path such as /sentinel, without / at its end; it begins with none of the server's own pages"
+        )
+    return text
+
+
 def is_loopback(host: str) -> bool:
     """Say whether only this machine reaches what listens there."""
     try:
@@ -69,8 +85,6 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-_Path: TypeAlias = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$", max_length=253)]
-"""Empty, or a path that begins with / and does not end with it."""
 _HostName: TypeAlias = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$|^[0-9A-Fa-f:]+$", max_length=253)
 ]
@@ -121,7 +135,7 @@ class WebSettings(Part):
 
     listen: Annotated[str, AfterValidator(lambda text: _split_address(text) and text)] = "127.0.0.1:9814"
     """host:port; port 0 = any free one."""
-    path: _Path = ""
+    path: Annotated[str, AfterValidator(_check_path)] = ""
     """Path before every address, as a proxy that passes one path on to the daemon needs it, such as /sentinel."""
     config_file: NamedPath | None = None
     """TLS, users and headers, in a file as exporters of Prometheus have; null = neither TLS nor users."""
@@ -137,6 +151,12 @@ class WebSettings(Part):
     """Labels of series that /metrics and alerts show beside the whole key, as label_NAME."""
     history_series: Annotated[int, Field(ge=0)] = 1_000
     """Series of which a history is kept for pictures."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_path(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Settings without a path are recorded, and have the fingerprint, as before there was one."""
+        written: dict[str, Any] = write(self)
+        return {key: value for key, value in written.items() if key != "path" or value}
 
     def _conflicts(self) -> Iterator[Fault]:
         shown = [exposed_name(label) for label in self.labels]

@@ -76,7 +76,7 @@ class Comparisons:
     counterparts: Waiting = field(default_factory=lambda: missing_ticks(0))
     early: Waiting = field(default_factory=lambda: missing_ticks(0))
     """Ticks of series that may be the counterpart of one that has not appeared; in the place of a comparison stands
-    the id of the series."""
+    the id of the series. They are due when the watermark of their own source says so."""
 
     def __len__(self) -> int:
         """Count the comparisons."""
@@ -88,7 +88,7 @@ class Comparisons:
         `counterpart` has the ids of the counterparts of old and new ones, -1 while one has not appeared.
         """
         came = [
-            mine._replace(comparison=np.full(mine.tick.size, at))
+            mine._replace(comparison=np.full(mine.tick.size, at), due_us=np.full(mine.tick.size, _UNTOLD))
             for at, series in enumerate(counterpart[len(self) :].tolist() if self.early.tick.size else (), len(self))
             if (mine := take(self.early, self.early.comparison == series)).tick.size
         ]
@@ -181,10 +181,16 @@ def step(
 
 
 def keep_early(state: Comparisons, closed: Closed, where: Positions, *, may_come: bool) -> Comparisons:
-    """Keep the last ticks of counterparts of series that have not appeared, as long as they may come."""
+    """Keep the last ticks of series that may be counterparts for those that may still come.
+
+    Once the source of one has told what it had, its ticks wait no longer than a backlog waits for another.
+    """
     early = concat([state.early, *closed.early]) if may_come else missing_ticks(0)
-    recent = early.tick >= (where.next_tick - where.patience)[early.comparison]
-    return replace(state, early=take(early, recent))
+    R = early.comparison
+    told = where.watermark_us[R]
+    due_us = np.where((early.due_us == _UNTOLD) & (told != NEVER), told + where.silence_us[R], early.due_us)
+    kept = (early.tick >= (where.next_tick - where.patience)[R]) & ((told == NEVER) | (told < due_us))
+    return replace(state, early=take(early._replace(due_us=due_us), kept))
 
 
 def count_waiting(state: Comparisons, where: Positions) -> Ints:
@@ -279,7 +285,8 @@ def _find_reach(state: Comparisons, where: Positions, held: Ints | None = None) 
         speaks, np.where(absent, where.common_watermark_tick[T], where.watermark_tick[R] - shift), -_OFFSET
     )
     heard = heard if held is None else np.minimum(heard, held)
-    patience = where.patience[np.where(there, R, T)]
+    # A target whose cadence is not known yet has no patience of its own.
+    patience = where.patience[np.where(there | ((R >= 0) & (where.cohort[T] < 0)), R, T)]
     given_up = where.next_tick[T] - closed > patience
     seen = where.next_tick[T] - where.late[T] - np.where(there, where.late[R], 0)
     decided = np.maximum(np.maximum(closed, heard), np.maximum(where.next_tick[state.own], 0))

@@ -17,6 +17,7 @@ import numpy as np
 
 from sentinel.config import Settings, identity
 from sentinel.domain.gates import GateEvent
+from sentinel.domain.renaming import first_names
 from sentinel.pipeline import join, sites
 from sentinel.pipeline.arrays import Flags, Floats, Ints
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
@@ -202,7 +203,14 @@ class Pipeline:
             return None
         names, found = self._found_counterparts
         if names is not state.names:
-            found = np.array([any(entry.may_have_counterpart(name) for entry in wanted) for name in state.names], bool)
+            first = first_names(state.renamed)
+            found = np.array(
+                [
+                    any(entry.may_have_counterpart(each) for entry in wanted for each in {name, first.get(name, name)})
+                    for name in state.names
+                ],
+                bool,
+            )
             self._found_counterparts = state.names, found
         return found if found.any() else None
 

@@ -341,17 +341,21 @@ class Daemon:
         self._stop_sources()
         try:
             if self.engine.restored:
-                self.engine.checkpoint()
+                self._save()
                 self.engine.flush(1.0)
-                if sys.exception() is None:  # else a turn broke off, with pictures ahead of the state or behind it
-                    last = max(self._journal.checkpoints.batches())
-                    pictures.save(self.engine.history, self._settings.daemon.state_dir, last)
-        except StateError as error:
-            logger.error("no checkpoint at the end; the next start replays the journal", extra={"why": str(error)})
         finally:
             self.web.stop()
             self._journal.close()
             logger.info("stopped")
+
+    def _save(self) -> None:
+        try:
+            self.engine.checkpoint()
+            if sys.exception() is None:  # else a turn broke off, with pictures ahead of the state or behind it
+                last = max(self._journal.checkpoints.batches())
+                pictures.save(self.engine.history, self._settings.daemon.state_dir, last)
+        except StateError as error:
+            logger.error("no checkpoint at the end; the next start replays the journal", extra={"why": str(error)})
 
 
 def _guard(web: WebSettings) -> Guard | None:

@@ -17,10 +17,23 @@ from sentinel.domain.states import Reason, SeriesView, State
 from sentinel.pipeline.codec import from_arrays, to_arrays
 from sentinel.pipeline.pipeline import Batch, Pipeline, PipelineState
 from sentinel.pipeline.results import Rows
+from sentinel.pipeline.retiring import rename
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.text.claims import reason_in_words
 from tests.laws import examples
-from tests.pipeline.comparisons import EVERY, PAIR, PATIENCE, WAIT, Arrays, against, holed, lakes, rows_of, stream
+from tests.pipeline.comparisons import (
+    EVERY,
+    PAIR,
+    PATIENCE,
+    QUICK,
+    WAIT,
+    Arrays,
+    against,
+    holed,
+    lakes,
+    rows_of,
+    stream,
+)
 from tests.pipeline.streams import HOUR_US, Run, by_series, cut, through
 
 TICKS = 220
@@ -73,7 +86,9 @@ def test_in_whatever_turns_bursts_and_pieces_two_sources_tell_it_and_with_a_rest
     batch, chosen = holed(seed, TICKS), against(alarms=EVERY)
     assert {name for _, name, _ in batch.new_series} == {"peter", "paul"}
     pieces = []
-    for burst in turns(batch, {"peter": peter, "paul": paul}, order, clocks):
+    # What a counterpart had before there was a target waits no longer than its source may be silent, by its clock.
+    first = ["peter"] if clocks else []
+    for burst in turns(batch, {"peter": peter, "paul": paul}, [*first, *order], clocks):
         *first, last = [burst] if not burst.series.size else cut(burst, cuts)
         pieces += [*first, replace(last, watermark_us=burst.watermark_us)]
     pipeline = Pipeline(chosen)
@@ -238,11 +253,14 @@ def test_a_source_that_was_taken_out_of_the_settings_is_not_waited_for() -> None
     assert (alone.reason, alone.ticks) == (Reason.COUNTERPART_MISSING, 200 - STALE)
 
 
+def two_listened_to() -> Settings:
+    sources = [{"kind": "simulate", "name": name, "system": "ar1"} for name in ("peter", "paul")]
+    return Settings.model_validate(against().model_dump(exclude_unset=True) | {"sources": sources})
+
+
 def test_what_a_counterpart_had_before_its_target_came_waits_until_each_source_has_told_all() -> None:
     # Two records that were there at the first start: whichever source is read first, they were one pair.
-    found, chosen = lakes(9, 2_000), against()
-    sources = [{"kind": "simulate", "name": name, "system": "ar1"} for name in ("peter", "paul")]
-    pipeline = Pipeline(Settings.model_validate(chosen.model_dump(exclude_unset=True) | {"sources": sources}))
+    found, pipeline = lakes(9, 2_000), Pipeline(two_listened_to())
     first = stream({name: values[:150] for name, values in found.items()})
     paul, peter = turns(first, {"peter": [150], "paul": [150]}, ["paul", "peter"])
     state, _ = pipeline.advance(pipeline.init(), paul)
@@ -254,6 +272,42 @@ def test_what_a_counterpart_had_before_its_target_came_waits_until_each_source_h
     paul, _ = turns(stream(found), {"paul": [2_000], "peter": [2_000]}, ["paul", "peter"])
     state, _ = pipeline.advance(pipeline.init(), paul)
     assert state.comparisons.early.tick.size <= WAIT
+
+
+def test_a_source_that_never_comes_keeps_no_more_than_the_ticks_in_which_another_may_be_silent() -> None:
+    """Bug: while one source had never brought a series, 1,000 ticks of each counterpart stayed for ever."""
+    found, pipeline = lakes(9, 300), Pipeline(two_listened_to())
+    state = pipeline.init()
+    for batch in turns(stream({"paul": found["paul"]}), {"paul": range(20, 301, 20)}, ["paul"] * 15):
+        state, _ = pipeline.advance(state, batch)
+    assert state.comparisons.early.tick.size <= 20 + STALE
+
+
+def test_a_target_whose_cadence_is_learnt_from_several_batches_is_compared_from_its_beginning() -> None:
+    """Bug: what its counterpart had waited in vain, since a target without a cadence has no patience."""
+    found = lakes(9, 900)
+    chosen = Settings.model_validate(
+        {"series": [{"match": "peter", "counterpart": "paul"}, {"match": "paul"}], "banks": {"default": QUICK}}
+    )
+    outcomes = []
+    for order in (["paul", "peter", "peter"], ["peter", "paul", "peter"], ["peter", "peter", "paul"]):
+        pipeline = Pipeline(chosen)
+        state = pipeline.init()
+        for batch in turns(stream(found), {"peter": [30, 901], "paul": [901]}, order, clocks=False):
+            state, _ = pipeline.advance(state, batch)
+        state, _ = pipeline.finish(state)
+        outcomes.append(by_series(state)[PAIR])
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+
+
+def test_a_counterpart_that_is_renamed_before_its_target_comes_is_still_its_counterpart() -> None:
+    found, pipeline = lakes(9, 300), Pipeline(against())
+    bursts = {"peter": [301], "paul": [150, 301]}
+    first, more, peter = turns(stream(found), bursts, ["paul", "paul", "peter"], clocks=False)
+    state, _ = pipeline.advance(pipeline.init(), first)
+    for batch in (more, peter):
+        state, _ = pipeline.advance(rename(state, "paul", "paula"), batch)
+    assert seen(pipeline, state, "peter - paula").reason is Reason.NONE
 
 
 @settings(max_examples=examples(4, 6), deadline=None)

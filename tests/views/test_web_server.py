@@ -14,7 +14,7 @@ from time import monotonic
 import httpx
 import pytest
 
-from sentinel.config import WebSettings
+from sentinel.config import Settings, WebSettings, from_record, to_record
 from sentinel.domain.errors import SentinelError
 from sentinel.views.web import WebServer, create_app
 from tests.fixtures import ManualClock
@@ -207,4 +207,22 @@ def test_under_a_path_every_link_leads_to_a_page_whether_a_proxy_leaves_the_path
                 waiting += found - seen - set(waiting)
         assert answered > 20
         assert client.get("/eco/sentinels").status_code == 404
+        # Redirects to the page without the slash led out of the path.
+        assert client.get("/eco/sentinel/sources/").status_code == 404
     server.stop()
+
+
+def test_a_path_that_is_one_of_the_servers_own_pages_is_refused_a_scrape_would_get_the_page(daemon) -> None:
+    app = create_app(daemon.access(), ManualClock(), WebSettings(), pushed=lambda: None, ask=lambda *_: None)
+    own = {route.path.split("/")[1] for route in app.routes} - {""}
+    assert {"-", "metrics", "write", "api"} <= own
+    for path in [*(f"/{name}" for name in own), "/..", "sentinel", "/sentinel/", "//"]:
+        with pytest.raises(ValueError, match="a path such as /sentinel"):
+            WebSettings(path=path)
+
+
+def test_settings_without_a_path_are_recorded_as_before_there_was_one() -> None:
+    """Receipts of earlier alarms differed, and an earlier version could not read the record."""
+    assert "path" not in to_record(Settings())["web"]
+    under = Settings(web={"path": "/sentinel"})
+    assert from_record(to_record(under)) == under

@@ -192,7 +192,7 @@ def create_app(
     def has_token(scope: Scope) -> bool:
         return pushes is not None and pushes.asks_for_token(scope["path"])
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/-/healthy", answers.healthy),
             Route("/-/ready", answers.ready),
@@ -222,6 +222,8 @@ def create_app(
         ],
         exception_handlers={HTTPException: _problem},
     )
+    app.router.redirect_slashes = not settings.path  # it would lead out of the path
+    return app
 
 
 def _view(snapshot: Snapshot, request: Request) -> SeriesView:
