@@ -17,7 +17,7 @@ KNOWN = (-9999.0, -999.0, -99.9, -99.0, 99.0, 99.9, 999.0, 999.9, 9999.0, 99999.
 FAR = 10.0
 """Robust scales from the middle of the other values, from which on a number lies apart."""
 RETURNS = 3
-"""How often a number that nobody knows as a fill value comes back exactly, to be one."""
+"""Times that a number which nobody knows as a fill value comes back exactly until it is taken for one."""
 _MOST = 0.2
 """Share of the values from which on such a number is a state, not a mark: 0 in a column of flags, an empty queue."""
 _SHOWN = 12

@@ -36,9 +36,9 @@ class Parsed:
     rejected: Mapping[str, int]
     complaints: tuple[str, ...]
     marks: Mapping[str, int]
-    """How often each text or number was taken as a missing value; empty cells are not among them."""
+    """Count of each text or number that was taken as a missing value; empty cells are not among them."""
     trailing: Mapping[str, int]
-    """How often each mark behind a number was taken off."""
+    """Count of each mark behind a number that was taken off."""
     refusal: Refusal | None
     """Why the table would be refused if it were read strictly; None = it would not."""
 

@@ -52,7 +52,7 @@ class Recognised:
     options: TableOptions
     """All that was recognised, with `dialect: none`."""
     said: tuple[str, ...]
-    """What was recognised and what is left out, a line each; none of a table that is read as it stands."""
+    """Lines on what was recognised and what is left out; none of a table that is read as it stands."""
     shown: TableOptions
     """The same to be written down: without usual marks of a missing value that did not occur."""
     labels: tuple[str, ...] = ()

@@ -59,7 +59,7 @@ _FEWEST = 20
 _FAR = 5.0
 """The range of all values is so many times that of those which are not alone before any is left out."""
 _KNOWN_SD = 8.0
-"""Where the residual goes beyond this, the value was judged as a measurement, and is shown."""
+"""Values whose residual is beyond this were judged as measurements, and are shown."""
 
 
 def interpolate(readings: NDArray[np.float32]) -> NDArray[np.float64]:
