@@ -34,7 +34,7 @@ def assert_finite_and_positive(found: list[dict[str, Any]], count: int) -> None:
 
 @pytest.mark.slow
 def test_each_measurement_gives_finite_positive_numbers() -> None:
-    assert_finite_and_positive(rows(["bank", "lstm", "many", "scrape", "page", "large", "reload", "live"]), 16)
+    assert_finite_and_positive(rows(["bank", "lstm", "many", "scrape", "page", "large", "reload", "live"]), 17)
 
 
 @pytest.mark.slow
