@@ -162,8 +162,9 @@ def test_what_was_found_can_be_written_drawn_and_reported(tmp_path):
     page = (tmp_path / "x.html").read_text(encoding="utf-8")
     assert page.count('role="img"') == 2
     assert "What each rule would have said" in page
-    found.plot("control", path=tmp_path / "x.pdf")
-    assert (tmp_path / "x.pdf").read_bytes().startswith(b"%PDF")
+    for ending, start in (("pdf", b"%PDF"), ("svg", b"<?xml"), ("png", b"\x89PNG")):
+        found.plot("control", path=tmp_path / f"x.{ending}")
+        assert (tmp_path / f"x.{ending}").read_bytes().startswith(start)
     with pytest.raises(UsageError, match=r"the ending must be \.pdf, \.png, \.svg"):
         found.plot(path=tmp_path / "x.gif")
     with pytest.raises(DataError, match="nowhere"):

@@ -31,7 +31,8 @@ def yearly(path: Path, values: np.ndarray) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("ticks", "lag1"), [(25, 0.0), (25, 0.9), (40, 0.5), (90, 0.0), (90, 0.9)])
+@pytest.mark.parametrize("lag1", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("ticks", [25, 40, 90])
 def test_the_band_of_a_whole_record_holds_the_truth_in_95_of_100_records_and_half_of_them_lie_below_it(ticks, lag1):
     found = [estimate_whole(values) for values in ar1(lag1, 1_000, ticks)]
     held = np.mean([one.low <= lag1 <= one.high for one in found])
@@ -63,7 +64,9 @@ def test_of_a_record_without_enough_different_values_nothing_is_said(values):
     assert estimate_whole(values) is None
 
 
-@pytest.mark.parametrize("years", [12, 25, 90, 104])
+@pytest.mark.parametrize(
+    "years", [12, 25, 90, 104, *(pytest.param(years, marks=pytest.mark.slow) for years in (31, 40, 60, 150))]
+)
 def test_a_short_record_gets_its_lag1_with_a_band_what_a_verdict_needs_and_no_alarm(tmp_path, years, capsys):
     path = yearly(tmp_path / "a.csv", ar1(0.5, 1, years)[0])
     found = sentinel.analyse(path)

@@ -88,7 +88,7 @@ def content(committed: Committed) -> tuple[object, ...]:
 def test_killed_at_any_moment_it_loses_no_commit_and_doubles_nothing(tmp_path: Path) -> None:
     moments = random.Random(20)
     promised = 0
-    for _ in range(3):
+    for _ in range(6):
         child = subprocess.Popen([sys.executable, "-c", COMMITTER, tmp_path], stdout=subprocess.PIPE, text=True)
         with child:
             assert child.stdout is not None

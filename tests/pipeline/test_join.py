@@ -62,7 +62,10 @@ def test_cut_anywhere_a_stream_in_order_of_time_gives_bitwise_the_same(
     assert rows_of(whole, PAIR).sum() == rows_of(whole, "peter").sum()
 
 
-@pytest.mark.parametrize(("seed", "conditioning"), [(0, True), pytest.param(1, False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("seed", "conditioning"),
+    [(0, True), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((0, False), (1, True), (1, False)))],
+)
 def test_one_observation_at_a_time_gives_bitwise_the_same(seed: int, conditioning: bool) -> None:
     batch, chosen = holed(seed), against(alarms=EVERY, **(LEARNT if seed % 2 else {}))
     single = through(Pipeline(chosen, conditioning=conditioning), pieces(batch, range(batch.series.size)))

@@ -182,9 +182,9 @@ def test_a_comparison_that_waits_no_longer_than_its_series_may_be_silent_says_so
 
 
 def test_a_counterpart_whose_own_source_says_that_there_is_nothing_is_missing_as_soon_as_it_is_stale() -> None:
-    found, pipeline = lakes(3, 300), Pipeline(against())
+    found, pipeline = lakes(3, 700), Pipeline(against())
     state = two_sources({name: values[:200] for name, values in found.items()}, 100, 200, pipeline)
-    for now in range(201, 300):  # beyond the longest gap, of 40 hours, as well
+    for now in range(201, 700):  # beyond the longest gap as well
         state, _ = pipeline.advance(state, part_of("peter", found, now - 1, now, now * HOUR_US - 1))
         state, _ = pipeline.advance(state, part_of("paul", found, 0, 0, now * HOUR_US - 1))
         view = seen(pipeline, state)

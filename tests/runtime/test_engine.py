@@ -155,7 +155,7 @@ def lived(folder: Path, cuts: Sequence[int], crashes: Mapping[int, bool], chosen
     return rig
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6))])
 def test_checkpoint_and_tail_restore_the_state_bitwise_at_any_moment(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     cuts = sorted(chance.sample(range(1, 400), 12))

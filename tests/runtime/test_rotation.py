@@ -14,7 +14,7 @@ from tests.sources.rotating import COMPRESS, Writer
 SETTINGS = CHOSEN | {"sources": [{"kind": "csv", "name": "lake", "path": "lake.csv"}]}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 6))])
 def test_what_was_written_is_what_the_journal_holds_however_often_the_daemon_was_down(
     tmp_path: Path, seed: int
 ) -> None:

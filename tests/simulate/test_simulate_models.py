@@ -123,8 +123,8 @@ def test_a_seed_gives_the_same_values_whatever_number_is_taken(name, seed, taken
 
 @pytest.mark.slow
 def test_a_run_and_its_null_differ_only_by_the_parameter():
-    for name in ("fold", "period_doubling"):
-        record, control = (simulate(each, 2, ticks=50).values for each in (name, f"{name}_control"))
+    for name in ("fold", "transcritical", "period_doubling"):
+        record, control = (simulate(each, 2).values for each in (name, f"{name}_control"))
         assert record[0] == control[0]
         assert np.abs(record[1:4] / control[1:4] - 1).max() < 0.05
         assert not np.array_equal(record, control)

@@ -150,9 +150,7 @@ def test_what_the_files_of_a_folder_share_is_kept_once(tmp_path):
 
 def test_an_hour_that_came_twice_is_forgotten_once_it_is_over(tmp_path):
     path = tmp_path / "a.csv"
-    stamps = pl.datetime_range(
-        pl.datetime(2024, 10, 26, 18), pl.datetime(2024, 10, 28), "30m", eager=True, time_zone="UTC"
-    )
+    stamps = pl.datetime_range(pl.datetime(2024, 10, 26), pl.datetime(2024, 10, 28), "30m", eager=True, time_zone="UTC")
     local = stamps.dt.convert_time_zone("Europe/Berlin").dt.to_string("%Y-%m-%d %H:%M")
     told, cursor = by_row(
         path, "time,n\n", [f"{stamp},{n}\n" for n, stamp in enumerate(local)], time_zone="Europe/Berlin"
@@ -181,7 +179,7 @@ def steps_of_a_backtest(paths: list[Path], folder: Path, options: TableOptions) 
     return [(ordered.names[number], value) for number, value in found.select("id", "value").iter_rows()]
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6))])
 def test_steps_of_a_counter_over_the_files_of_a_folder_are_those_of_a_backtest(tmp_path, seed):
     dice = random.Random(seed)
     total, n, lines = 0, 0, []
