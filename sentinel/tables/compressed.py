@@ -9,6 +9,7 @@ import io
 import lzma
 import re
 import zlib
+from abc import abstractmethod
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeAlias, cast
 
@@ -53,8 +54,9 @@ class _Changed(io.RawIOBase):
         memoryview(buffer)[: len(data)] = data
         return len(data)
 
+    @abstractmethod
     def _read(self, size: int) -> bytes:
-        raise NotImplementedError
+        """Read at most so many of the changed bytes; none at the end."""
 
     def fileno(self) -> int:
         return self._file.fileno()
