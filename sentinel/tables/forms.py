@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import polars as pl
 
@@ -89,6 +90,7 @@ def _form_of_number(text: str) -> str:
     return _EPOCHS[digits] if digits in _EPOCHS and str(int(size))[0] in "12" else STEPS
 
 
+@lru_cache(1024)
 def _parses(text: str, form: str) -> bool:
     read = pl.select(instant(pl.lit(text), pl.String(), TableOptions(time_format=form))).item()
     return read is not None
