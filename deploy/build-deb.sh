@@ -48,6 +48,13 @@ set -e
 [ "$1" = configure ] || exit 0
 [ -x /opt/sentinel/bin/python ] || python3 -m venv /opt/sentinel
 /opt/sentinel/bin/python -m pip install --quiet --disable-pip-version-check --upgrade /usr/share/sentinel/sentinel_ews-*.whl
+# Compiled where the service keeps its compiled code, so that its first start takes seconds. One that runs goes on.
+cache=/var/cache/private/sentinel
+install -d -m 0700 /var/cache/private
+mkdir -p "$cache"
+NUMBA_CACHE_DIR=$cache MPLCONFIGDIR=$cache /opt/sentinel/bin/sentinel check --compile /etc/sentinel/sentinel.yaml \
+    >/dev/null || echo "sentinel-ews: /etc/sentinel/sentinel.yaml is to be mended before the service can start" >&2
+chown -R --reference="$cache" "$cache"
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
     systemctl try-restart sentinel
@@ -63,7 +70,7 @@ cat >"$tree/DEBIAN/postrm" <<'END'
 #!/bin/sh
 # The state in /var/lib/sentinel is never removed: it is what the daemon has learnt.
 set -e
-[ "$1" = upgrade ] || [ "$1" = failed-upgrade ] || rm -rf /opt/sentinel
+[ "$1" = upgrade ] || [ "$1" = failed-upgrade ] || rm -rf /opt/sentinel /var/cache/private/sentinel /var/cache/sentinel
 [ ! -d /run/systemd/system ] || systemctl daemon-reload
 END
 chmod 0755 "$tree"/DEBIAN/{postinst,prerm,postrm} "$tree"

@@ -26,6 +26,7 @@ esac
 
 unit=/etc/systemd/system/sentinel.service
 config=/etc/sentinel/sentinel.yaml
+cache=/var/cache/private/sentinel
 man=/usr/local/share/man/man1/sentinel.1
 bash=/usr/local/share/bash-completion/completions/sentinel
 zsh=/usr/local/share/zsh/site-functions/_sentinel
@@ -33,7 +34,7 @@ zsh=/usr/local/share/zsh/site-functions/_sentinel
 if [ -n "$uninstall" ]; then
     systemctl disable --now --quiet sentinel 2>/dev/null || true
     rm -f "$unit" "$man" "$bash" "$zsh" /usr/local/bin/sentinel
-    [ ! -e "$prefix/bin/sentinel" ] || rm -rf "$prefix"
+    [ ! -e "$prefix/bin/sentinel" ] || rm -rf "$prefix" "$cache" /var/cache/sentinel
     systemctl daemon-reload
     echo "removed; $config and /var/lib/sentinel are left"
     exit 0
@@ -55,8 +56,12 @@ sed "s|/opt/sentinel/|$prefix/|" "$here/deploy/systemd/sentinel.service" >"$unit
 chmod 0644 "$unit"
 systemctl daemon-reload
 
-# A configuration that the new version refuses leaves the old service running, and says why.
-"$prefix/bin/sentinel" check "$config" >/dev/null
+# A configuration that the new version refuses leaves the old service running, and says why. That one also goes on
+# while the new version is compiled, for half a minute, where the service keeps its compiled code.
+install -d -m 0700 /var/cache/private
+mkdir -p "$cache"
+NUMBA_CACHE_DIR=$cache MPLCONFIGDIR=$cache "$prefix/bin/sentinel" check --compile "$config" >/dev/null
+chown -R --reference="$cache" "$cache"
 if [ "$was_active" = active ]; then
     systemctl stop sentinel
     # The new version may convert the state; what it was is kept beside it, once per upgrade.

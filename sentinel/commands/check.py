@@ -64,6 +64,12 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"notice: {line}")
     for line in remarks(settings, sources):
         print(f"remark: {line}")
+    if arguments.compile:
+        # Imported here, since it takes longer than everything else that is checked.
+        from sentinel.runtime.kernels import compile_kernels, needs_of
+
+        compile_kernels(needs_of(settings))
+        print("compiled: the first start with this configuration need not")
     return 0
 
 

@@ -182,6 +182,8 @@ def parser() -> argparse.ArgumentParser:
     text = "read the sources, or the table CONFIG, once and propose cadence and seasons"
     handler = "sentinel.commands.probe:main"
     check.add_argument("--probe", action="store_const", dest="handler", const=handler, help=text)
+    text = "compile what the configuration needs, so that the first start need not"
+    check.add_argument("--compile", action="store_true", help=text)
     _table(check, "how the table is written (with --probe)")
 
     text = "say what an alarm claimed, against what, what else looks like it, and its receipt"

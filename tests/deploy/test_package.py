@@ -114,8 +114,12 @@ def test_the_script_brings_a_running_service_up_to_date_and_keeps_a_copy_of_its_
     found = f"Environment=PYTHONPATH={OTHERS} LD_LIBRARY_PATH=/opt/python/lib"
     shell(box, f"mkdir -p {drop_in}; printf '[Service]\\n{found}\\n' > {drop_in}/found.conf; systemctl daemon-reload")
     box.configure(RUNNING)
+    shell(box, "touch /tmp/installed")
     box.run("systemctl", "start", "sentinel")
     wait_for(lambda: box.ticks().get("lake", 0) > 10, PATIENCE, "it judges")
+    kernels = "find /var/cache/private/sentinel -name '*.nbi'"
+    assert shell(box, kernels), "they are where the service looks for them"
+    assert shell(box, f"{kernels} -newer /tmp/installed") == "", "the installation has compiled them"
     first, before = box.show("MainPID"), box.ticks()["lake"]
 
     box.configure("nonsense: 1\n")
