@@ -2,7 +2,7 @@
 
 python -m tests.studies.trust.run                   print the page
 python -m tests.studies.trust.run --write           write docs/trust.md and docs/trust.json
-python -m tests.studies.trust.run --only sine       the parts whose name holds a word
+python -m tests.studies.trust.run --only sine       the parts whose name holds a word; with --write only those are new
 python -m tests.studies.trust.run --short           few and short series: does it run at all
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -17,7 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from tests.studies.trust.effort import FULL, SHORT, Effort
-from tests.studies.trust.page import data_of, page
+from tests.studies.trust.page import data_of, groups_of, page
 from tests.studies.trust.row import Row
 from tests.studies.trust.suite import SUITE
 
@@ -53,16 +54,42 @@ def main() -> None:
     parser.add_argument("--only", default="", metavar="WORD", help="parts whose name holds it")
     parser.add_argument("--short", action="store_true", help="few and short series")
     asked = parser.parse_args()
-    if asked.write and (asked.only or asked.short):
-        parser.error("--write takes the whole suite at its full length; leave out --only and --short")
+    if asked.write and asked.short:
+        parser.error("--write takes series of their full length; leave out --short")
     places = [place for place, part in enumerate(SUITE) if asked.only in part.name]
     groups = measured(SHORT if asked.short else FULL, places)
-    text = page(groups)
     if asked.write:
-        PAGE.write_text(text, encoding="utf-8")
-        PAGE.with_suffix(".json").write_text(data_of(groups), encoding="utf-8")
+        data = PAGE.with_suffix(".json")
+        groups = groups if not asked.only else among(groups_of(data.read_text(encoding="utf-8")), groups)
+        data.write_text(data_of(groups), encoding="utf-8")
+        PAGE.write_text(page(groups), encoding="utf-8")
     else:
-        print(text)
+        print(page(groups))
+
+
+def among(kept: dict[str, list[Row]], new: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    """Rows of before, those measured anew in their place, in the order of the suite; what is in it no more goes.
+
+    A part draws random numbers of its own, by its name: what is measured beside it changes nothing.
+    """
+    groups: dict[str, list[Row]] = {part.group: [] for part in SUITE}
+    names = {(part.group, part.name) for part in SUITE}
+    left = [
+        {group: deque(row for row in rows.get(group, ()) if (group, row.scenario) in names) for group in groups}
+        for rows in (kept, new)
+    ]
+    for part in SUITE:
+        before, now = (_take(rows[part.group], part.name) for rows in left)
+        groups[part.group] += now or before
+    return groups
+
+
+def _take(rows: deque[Row], name: str) -> list[Row]:
+    """Take the first rows, as long as they are of that name."""
+    taken = []
+    while rows and rows[0].scenario == name:
+        taken.append(rows.popleft())
+    return taken
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 import tests.studies.skill.development as development
-from tests.studies.trust import seasons
+from tests.studies.trust import odd, seasons
 from tests.studies.trust.effort import FULL, Effort, generator
 from tests.studies.trust.interval import PER, rate, share
 from tests.studies.trust.nuisances import on
@@ -146,6 +146,7 @@ def _nulls(kind: type[SlowerScenario], group: str) -> Iterator[SlowerScenario]:
         "AR(1) .97, quantised to .5 sd": coarse(0.97, 0.5), "AR(1) .97, quantised to 1 sd": coarse(0.97, 1.0),
         "AR(1) .97, quantised to 2 sd": coarse(0.97, 2.0), "AR(1) .99, quantised to 1 sd": coarse(0.99, 1.0),
         "counts, three in four are 0": rare_counts, "zeros, one in ten a rain": rare_events,
+        **odd.NULLS,
     }  # fmt: skip
     for name, maker in more.items():
         yield kind(name, group, maker)
@@ -165,6 +166,7 @@ FAILING: dict[str, tuple[Maker, float]] = {
     "lag 1 from -.6 to .3 in the middle": (from_below, 5.0),
     "a sensor that becomes quieter": (quieter_sensor, 10.0),
     "lag 1 that swings between 0 and .5": (up_and_down(0.0, 0.5, 2_000), 10.0),
+    **odd.EXCESS,
 }
 """Failure modes, and the most, in parts of a budget, that they may spend."""
 

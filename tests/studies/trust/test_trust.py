@@ -17,7 +17,7 @@ from tests.studies.trust.interval import rate
 from tests.studies.trust.nulls import stationary
 from tests.studies.trust.page import data_of, groups_of, page
 from tests.studies.trust.row import Row
-from tests.studies.trust.run import PAGE
+from tests.studies.trust.run import PAGE, among
 from tests.studies.trust.scenarios import AT, NULL, Scenario
 from tests.studies.trust.slower import NULL_GROUP, SMALL_GROUP
 from tests.studies.trust.suite import MISSES, SUITE
@@ -108,3 +108,15 @@ def test_the_default_alarm_spends_little_more_than_half_of_its_budget_on_average
 def test_the_rows_that_miss_their_bar_are_those_that_are_documented(written) -> None:
     missed = {(row.scenario, row.what) for rows in written.values() for row in rows if not row.met}
     assert missed == set(MISSES)
+
+
+def test_rows_that_are_measured_anew_take_the_place_of_those_of_before() -> None:
+    kept = groups_of(PAGE.with_suffix(".json").read_text(encoding="utf-8"))
+    assert data_of(among(kept, {})) == data_of(kept)
+    first = SUITE[0]
+    new = [replace(row, judged=0.5) for row in kept[first.group] if row.scenario == first.name]
+    merged = among(kept, {first.group: new})
+    assert merged[first.group][: len(new)] == new
+    assert [len(rows) for rows in merged.values()] == [len(rows) for rows in kept.values()]
+    gone = replace(new[0], scenario="measured no more")
+    assert data_of(among({**kept, first.group: [gone, *kept[first.group]]}, {})) == data_of(kept)
