@@ -12,12 +12,11 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from sentinel.config import AlertmanagerNotify
-from sentinel.config.secrets import SecretMissing
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.drills import DRILL, is_drill
 from sentinel.domain.labels import exposed
-from sentinel.notify.base import Delivery, Event, Notifier, page_of
-from sentinel.notify.http import Answer, post, to_json
+from sentinel.notify.base import Answer, Delivery, Event, Notifier, page_of, send_each
+from sentinel.notify.http import post, to_json
 
 NAMES = {"modulus": "SentinelOscillation", "spread": "SentinelSpreadRisen", "rise": "SentinelSpreadRisen"}
 """Alerts of the shipped rules by kind of the rule, where it is no loss of resilience."""
@@ -54,21 +53,11 @@ class AlertmanagerNotifier(Notifier):
 
         Of several events of one alarm the last counts, which is the same as sending them in order.
         """
-        try:
-            answer = self._post(list({self._identity(event): event for event in batch}.values()), deadline)
-            if answer.outcome == "delivered" or (answer.outcome == "retry" or len(batch) == 1):
-                sent = len(batch) if answer.outcome == "delivered" else 0
-                return Delivery(answer.outcome, sent, answer.reason)
-            for count, event in enumerate(batch):
-                answer = self._post([event], deadline)
-                if answer.outcome != "delivered":
-                    return Delivery(answer.outcome, count, answer.reason)
-        except SecretMissing as error:
-            return Delivery("retry", 0, f"notify {self.name}: {error}")
-        return Delivery("delivered", len(batch))
-
-    def _identity(self, event: Event) -> tuple[tuple[str, str], ...]:
-        return tuple(sorted(self.labels_of(event).items()))
+        last = {frozenset(self.labels_of(event).items()): event for event in batch}
+        answer = self._post(list(last.values()), deadline)
+        if answer.outcome == "refused" and len(batch) > 1:
+            return send_each(batch, lambda event: self._post([event], deadline))
+        return Delivery(answer.outcome, len(batch) if answer.outcome == "delivered" else 0, answer.reason)
 
     def _post(self, events: Sequence[Event], deadline: float) -> Answer:
         body = to_json([self.alert_of(event) for event in events])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from sentinel.domain.drills import is_drill
@@ -14,14 +14,24 @@ lag1_high, text, settings` and more, of a drill alone also `drill`, which is tru
 most have for the alarm of a site."""
 
 
+Outcome: TypeAlias = Literal["delivered", "retry", "refused"]
+
+
+class Answer(NamedTuple):
+    """The fate of one event, or of whatever is sent at once."""
+
+    outcome: Outcome
+    reason: str = ""
+    """Of retry and refused: where, what came, what is needed."""
+
+
 class Delivery(NamedTuple):
     """The fate of a batch: its first `sent` events are with the receiver, and `outcome` is about the others."""
 
-    outcome: Literal["delivered", "retry", "refused"]
+    outcome: Outcome
     """delivered = there are no others; retry = try the others again later; refused = never send the next one again."""
     sent: int
     reason: str = ""
-    """Of retry and refused: where, what came, what is needed."""
 
 
 class Notifier(ABC):
@@ -54,6 +64,15 @@ class Notifier(ABC):
 
     def close(self) -> None:  # noqa: B027 - most notifiers hold nothing
         """Let go of connections. May be called more than once; nothing else is called after it."""
+
+
+def send_each(batch: Sequence[Event], send: Callable[[Event], Answer]) -> Delivery:
+    """Send one event after the other, up to the first that is not delivered."""
+    for count, event in enumerate(batch):
+        answer = send(event)
+        if answer.outcome != "delivered":
+            return Delivery(answer.outcome, count, answer.reason)
+    return Delivery("delivered", len(batch))
 
 
 def idempotence_key(event: Event) -> str:

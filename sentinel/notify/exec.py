@@ -10,7 +10,7 @@ from time import monotonic
 
 from sentinel.config import ExecNotify
 from sentinel.domain.clock import MICROSECONDS
-from sentinel.notify.base import Delivery, Event, Notifier, idempotence_key
+from sentinel.notify.base import Answer, Delivery, Event, Notifier, idempotence_key, send_each
 from sentinel.notify.http import to_json
 
 UNWANTED = 65
@@ -32,21 +32,15 @@ class ExecNotifier(Notifier):
 
     def send(self, batch: Sequence[Event], deadline: float) -> Delivery:
         """Run the program for one event after the other; see `Notifier.send`."""
-        for count, event in enumerate(batch):
-            outcome, reason = self._run(event, deadline)
-            if outcome is None:
-                continue
-            return Delivery("refused" if outcome == UNWANTED else "retry", count, f"notify {self.name}: {reason}")
-        return Delivery("delivered", len(batch))
+        return send_each(batch, lambda event: self._run(event, deadline))
 
-    def _run(self, event: Event, deadline: float) -> tuple[int | None, str]:
-        """Run the program; None if it took the event, else its exit code (-1 = none) and why."""
+    def _run(self, event: Event, deadline: float) -> Answer:
         seconds = min(self._settings.timeout / MICROSECONDS, deadline - monotonic())
         if seconds <= 0.0:
-            return -1, "no time is left; it is tried again"
+            return Answer("retry", f"notify {self.name}: no time is left; it is tried again")
         environment = {name: os.environ[name] for name in KEPT if name in os.environ}
         environment["SENTINEL_KEY"] = idempotence_key(event)
-        name = self._settings.command[0]
+        where = f"notify {self.name}: {self._settings.command[0]}"
         try:
             # A session of its own, so that what the program has started ends with it.
             process = subprocess.Popen(
@@ -54,14 +48,17 @@ class ExecNotifier(Notifier):
                 env=environment, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            return -1, f"{name}: {error.strerror}; a program that can be run is needed; it is tried again"
+            why = f"{error.strerror}; a program that can be run is needed; it is tried again"
+            return Answer("retry", f"{where}: {why}")
         with process:
             try:
                 _, said = process.communicate(to_json(event), timeout=seconds)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
-                return -1, f"{name}: not done after {seconds:.3g} s; killed, and tried again"
-        if process.returncode == 0:
-            return None, ""
+                return Answer("retry", f"{where}: not done after {seconds:.3g} s; killed, and tried again")
+        code = process.returncode
+        if code == 0:
+            return Answer("delivered")
         last = said.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
-        return process.returncode, f"{name}: exit code {process.returncode}{f' ({last})' if last else ''}"
+        why = f"{where}: exit code {code}{f' ({last})' if last else ''}"
+        return Answer("refused" if code == UNWANTED else "retry", why)

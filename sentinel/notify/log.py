@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 from collections.abc import Sequence
@@ -11,7 +10,8 @@ from pathlib import Path
 from time import monotonic
 
 from sentinel.config import LogNotify
-from sentinel.notify.base import Delivery, Event, Notifier, idempotence_key
+from sentinel.domain.printing import for_json
+from sentinel.notify.base import Answer, Delivery, Event, Notifier, idempotence_key, send_each
 
 
 class LogNotifier(Notifier):
@@ -27,31 +27,23 @@ class LogNotifier(Notifier):
 
     def send(self, batch: Sequence[Event], deadline: float) -> Delivery:
         """Write one line after the other; see `Notifier.send`."""
+        return send_each(batch, lambda event: self._write(event, deadline))
+
+    def _write(self, event: Event, deadline: float) -> Answer:
         where = self._path or "standard error"
-        for count, event in enumerate(batch):
-            if monotonic() > deadline:
-                return Delivery("retry", count, f"notify log: {where}: too slow; it is tried again")
-            try:
-                self._write(_to_line(event))
-            except OSError as error:
-                return Delivery("retry", count, f"notify log: {where}: {error.strerror}; it is tried again")
-        return Delivery("delivered", len(batch))
-
-    def _write(self, line: bytes) -> None:
-        if self._path is None:
-            sys.stderr.buffer.write(line)
-            sys.stderr.buffer.flush()
-        else:
-            _append(self._path, line)
-
-
-def _to_line(event: Event) -> bytes:
-    """Write an event as JSON, with null for NaN and infinities: JSON has no word for them."""
-    finite = {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in event.items()
-    }
-    line = json.dumps({"key": idempotence_key(event), **finite}, ensure_ascii=False, allow_nan=False)
-    return (line + "\n").encode("utf-8", "backslashreplace")
+        if monotonic() > deadline:
+            return Answer("retry", f"notify log: {where}: too slow; it is tried again")
+        text = json.dumps({"key": idempotence_key(event), **for_json(event)}, ensure_ascii=False, allow_nan=False)
+        line = (text + "\n").encode("utf-8", "backslashreplace")
+        try:
+            if self._path is None:
+                sys.stderr.buffer.write(line)
+                sys.stderr.buffer.flush()
+            else:
+                _append(self._path, line)
+        except OSError as error:
+            return Answer("retry", f"notify log: {where}: {error.strerror}; it is tried again")
+        return Answer("delivered")
 
 
 def _append(path: Path, line: bytes) -> None:

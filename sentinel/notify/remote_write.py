@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sentinel.config import RemoteWriteNotify
-from sentinel.config.secrets import SecretMissing, hide_query
+from sentinel.config.secrets import hide_query
 from sentinel.domain import protobuf
-from sentinel.notify.http import Answer, post
+from sentinel.notify.base import Answer
+from sentinel.notify.http import post
 
 HEADERS = {
     "content-type": "application/x-protobuf", "content-encoding": "snappy",
@@ -70,7 +71,4 @@ class RemoteWriter:
             lacks = "remote write needs the package cramjam: pip install 'sentinel-ews[push]'"
             return Answer("retry", f"{where}: {lacks}")
         body = bytes(snappy.compress_raw(encode(series)))
-        try:
-            return post(where, self.settings.url, body, HEADERS, self.settings, deadline)
-        except SecretMissing as error:
-            return Answer("retry", f"{where}: {error}")
+        return post(where, self.settings.url, body, HEADERS, self.settings, deadline)

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from sentinel.config import WebhookNotify
 from sentinel.config.secrets import SecretMissing, hide_query, read_secret
 from sentinel.domain.clock import MICROSECONDS, Clock
-from sentinel.notify.base import Delivery, Event, Notifier, idempotence_key
-from sentinel.notify.http import Answer, post, to_json
+from sentinel.notify.base import Answer, Delivery, Event, Notifier, idempotence_key, send_each
+from sentinel.notify.http import post, to_json
 
 
 def sign(secret: str, timestamp: str, body: bytes) -> str:
@@ -38,21 +38,17 @@ class WebhookNotifier(Notifier):
 
     def send(self, batch: Sequence[Event], deadline: float) -> Delivery:
         """Post one event after the other; see `Notifier.send`."""
-        for count, event in enumerate(batch):
-            try:
-                answer = self._post(event, deadline)
-            except SecretMissing as error:
-                answer = Answer("retry", f"notify {self.name}: {error}")
-            if answer.outcome != "delivered":
-                return Delivery(answer.outcome, count, answer.reason)
-        return Delivery("delivered", len(batch))
+        return send_each(batch, lambda event: self._post(event, deadline))
 
     def _post(self, event: Event, deadline: float) -> Answer:
         settings, body, key = self._settings, to_json(event), idempotence_key(event)
         timestamp = str(self._clock.now_us() // MICROSECONDS)
         headers = {"idempotency-key": key, "sentinel-timestamp": timestamp}
-        if settings.secret_file is not None:
-            headers["sentinel-signature"] = sign(read_secret(settings.secret_file), timestamp, body)
-        url = settings.url if settings.url_file is None else read_secret(settings.url_file)
+        try:
+            if settings.secret_file is not None:
+                headers["sentinel-signature"] = sign(read_secret(settings.secret_file), timestamp, body)
+            url = settings.url if settings.url_file is None else read_secret(settings.url_file)
+        except SecretMissing as error:
+            return Answer("retry", f"notify {self.name}: {error}")
         assert url is not None  # the settings see to it
         return post(f"notify {self.name}", url, body, headers, settings, deadline)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from math import ceil, exp, floor, isfinite, isnan, log, log10, nan
+from math import ceil, exp, floor, isnan, log, log10, nan
 
 from sentinel.config import RISE, SLOWER
 from sentinel.domain.channels import CLAIMS, Estimates
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.events import CORRECTED, WITHDRAWN, AlarmEvent, SiteEvent
 from sentinel.domain.labels import read_key
+from sentinel.domain.printing import for_json
 from sentinel.domain.spans import (
     DAY,
     NEVER_US,
@@ -249,7 +250,7 @@ def body_of(event: AlarmEvent | SiteEvent) -> dict[str, object]:
         fields = {key: getattr(event, key) for key in _ALARM_KEYS}
         numbers = {"threshold": event.threshold, "evidence": event.evidence, **event.estimates._asdict()}
         numbers |= {"e_value": event.e_value if event.what == "raised" else nan, **_recovery_numbers(event)}
-        fields |= {name: number if isfinite(number) else None for name, number in numbers.items()}
+        fields |= for_json(numbers)
         fields |= {"time": moment_iso(event.time_us), "time_us": event.time_us}
         fields["cadence_seconds"] = event.cadence_us / MICROSECONDS or None
         fields["labels"] = dict(read_key(event.series).labels)

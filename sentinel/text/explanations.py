@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from math import isfinite, isnan, log
+from math import isnan, log
 from textwrap import wrap
 from typing import NamedTuple
 
 from sentinel.domain.channels import Estimates
+from sentinel.domain.printing import for_json
 from sentinel.domain.spans import duration_in_words, moment_in_words, moment_iso
 from sentinel.text.receipts import (
     Episode,
@@ -187,5 +188,4 @@ def _side_as_json(side: Side) -> dict[str, object]:
     numbers = side._asdict() | side.estimates._asdict()
     first, last = moment_iso(numbers.pop("first_us")), moment_iso(numbers.pop("last_us"))
     del numbers["estimates"]
-    plain = {name: None if isinstance(n, float) and not isfinite(n) else n for name, n in numbers.items()}
-    return {"first": first, "last": last, **plain}
+    return {"first": first, "last": last, **for_json(numbers)}

@@ -21,6 +21,7 @@ from sentinel.domain.channels import CHANNELS
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.drills import DrillView
 from sentinel.domain.metrics import LEVEL
+from sentinel.domain.printing import for_json
 from sentinel.domain.spans import duration_in_words, moment_in_words, moment_iso, number_in_words, threshold_label
 from sentinel.domain.states import RuleView, SeriesView, SourceStatus, Spectrogram, State
 from sentinel.pipeline.snapshot import Snapshot, rank_by_e_value
@@ -30,7 +31,7 @@ from sentinel.text.declared import declared_in_words
 from sentinel.text.drills import drill_in_words
 from sentinel.text.receipts import moment
 from sentinel.views.web.downloads import Observations
-from sentinel.views.web.pictures import draw_sparks, events_of, plain
+from sentinel.views.web.pictures import draw_sparks, events_of
 
 STATIC = Path(__file__).parent / "static"
 ROWS, SITES, PICTURES, EVENTS = 100, 50, 24, 50
@@ -308,11 +309,11 @@ def series_as_json(view: SeriesView) -> dict[str, object]:
         "checks": [count._asdict() for count in view.checks],
         "rules": [_rule_as_json(rule) for rule in view.rules],
     }
-    return {name: plain(value) for name, value in fields.items()}
+    return {name: for_json(value) for name, value in fields.items()}
 
 
 def _rule_as_json(rule: RuleView) -> dict[str, object]:
-    return {name: plain(getattr(rule, name)) for name in _SAME_OF_RULES} | {
+    return {name: for_json(getattr(rule, name)) for name in _SAME_OF_RULES} | {
         "text": words.rule_in_words(rule.kind, rule.label),
         "alarm": rule.alarm_id or None,
         "since": moment_iso(rule.since_us),

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sentinel.domain.printing import for_json
 from sentinel.domain.states import STATES, SeriesView, Spectrogram
 from sentinel.pipeline.history import SCALE, Sketch
 from sentinel.pipeline.pooling import MISSING
@@ -32,13 +33,6 @@ class Spark(NamedTuple):
     lag1: str
 
 
-def plain(value: object) -> object:
-    """Replace numbers that JSON has not, NaN and infinity, by null."""
-    if isinstance(value, tuple | list):
-        return [plain(each) for each in value]
-    return None if isinstance(value, float) and not isfinite(value) else value
-
-
 def history_as_json(snapshot: Snapshot, view: SeriesView, events: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """Give one series' history: whole and, under `recent`, its last ticks ever finer; None where none is kept.
 
@@ -53,7 +47,7 @@ def history_as_json(snapshot: Snapshot, view: SeriesView, events: Sequence[Mappi
     return {
         "name": view.name,
         "unit": view.unit,
-        "cadence_seconds": plain(view.cadence_seconds),
+        "cadence_seconds": for_json(view.cadence_seconds),
         "scale": SCALE,
         "missing": MISSING,
         "states": [state.value for state in STATES],
@@ -98,7 +92,7 @@ def _line(line: NDArray[np.floating[Any]]) -> object:
     """Give a line with eight digits (values) or four decimals (what is estimated), null for NaN."""
     if line.dtype == np.float64:
         return [None if value != value else float(f"{value:.8g}") for value in line.tolist()]
-    return plain(np.round(line.astype(np.float64), 4).tolist())
+    return for_json(np.round(line.astype(np.float64), 4).tolist())
 
 
 def draw_sparks(snapshot: Snapshot, names: Sequence[str]) -> dict[str, Spark]:
