@@ -11,18 +11,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from sentinel.analysis import assembling
 from sentinel.analysis.arguments import first_fault
-from sentinel.analysis.assembling import (
-    KEPT,
-    Analysed,
-    Progress,
-    Stage,
-    analyse_table,
-    assemble,
-    choose_drawn,
-    no_series,
-    sort_input,
-)
 from sentinel.analysis.explaining import EVENTS_FILE, write_events
 from sentinel.analysis.intake import Intake
 from sentinel.analysis.labels import read_labels
@@ -82,7 +72,7 @@ def backtest(
     conditioning: bool,
     events: tuple[Path, TableOptions] | None,
     sweeping: bool,
-    stage: Stage,
+    stage: assembling.Stage,
     readings_csv: bool,
     picture: str | None,
     look: Look,
@@ -111,9 +101,9 @@ def backtest(
     read = None if events is None else partial(read_labels, *events, numbered=intake.numbered)
     with TemporaryDirectory(prefix=".sentinel-", dir=out) as folder:
         readings = Readings(Path(folder))
-        found = analyse_table(
-            intake, settings, ", ".join(map(str, paths)), Path(folder), readings, conditioning=conditioning, kept=KEPT,
-            read_labels=read, stage=stage,
+        found = assembling.analyse_table(
+            intake, settings, ", ".join(map(str, paths)), Path(folder), readings, conditioning=conditioning,
+            kept=assembling.KEPT, read_labels=read, stage=stage,
         )  # fmt: skip
         findings = found.findings
         files = ["report.html", "readings.parquet", "alarms.csv", EVENTS_FILE]
@@ -139,7 +129,7 @@ def backtest(
         if sweeping:
             sections += vary(found, stage("sweeping", 0))
         title = ", ".join(path.name for path in paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
-        report = assemble(found, title, [str(path) for path in paths], table, sections, stage)
+        report = assembling.assemble(found, title, [str(path) for path in paths], table, sections, stage)
     write_report(report, out / "report.html")
     return report, [out / name for name in files]
 
@@ -148,7 +138,7 @@ def _write_pictures(findings: Findings, out: Path, ending: str, look: Look) -> l
     """Write a file for each series that is drawn; give their names in the folder."""
     (out / "pictures").mkdir(exist_ok=True)
     written: list[str] = []
-    for record in choose_drawn(findings.records, findings):
+    for record in assembling.choose_drawn(findings.records, findings):
         plain = re.sub(r"[^\w.-]+", "_", record.name)
         name = f"pictures/{plain}.{ending}"
         if name in written:
@@ -179,16 +169,16 @@ def plot(
         if series is None:
             first = intake.observations.head(1).collect()["series"]
             series = str(first[0]) if first.len() else None
-        observations = sort_input(intake, Path(folder), settings, where, series)
+        observations = assembling.sort_input(intake, Path(folder), settings, where, series)
         findings = run(observations, settings, conditioning=conditioning, readings=None, kept=None)
     records = add_units(findings.records, intake.units)
     record = next((record for record in records if series in (None, record.name)), None)
     if record is None:
-        raise no_series(series, observations.names, where)
+        raise assembling.no_series(series, observations.names, where)
     return record, draw_record(record, findings.portraits.get(record.id), look)
 
 
-def judge(found: Analysed, readings: pl.LazyFrame) -> tuple[Skill, list[Rival]]:
+def judge(found: assembling.Analysed, readings: pl.LazyFrame) -> tuple[Skill, list[Rival]]:
     """Judge the alarms of a table with labels by these, beside those of other indicators."""
     assert found.timelines is not None
     records, timelines = found.findings.records, found.timelines
@@ -198,7 +188,7 @@ def judge(found: Analysed, readings: pl.LazyFrame) -> tuple[Skill, list[Rival]]:
     return skill, compare(skill, records, timelines, ticks)
 
 
-def vary(found: Analysed, progress: Progress = lambda _: None) -> list[ReportSection]:
+def vary(found: assembling.Analysed, progress: assembling.Progress = lambda _: None) -> list[ReportSection]:
     """Try other half-lives, thresholds, budgets and scales on the same record."""
     records, rest = found.findings.records, (found.settings, found.timelines, found.observations)
     sections = []

@@ -32,17 +32,9 @@ from sentinel.pipeline.plan import STAMPS_FOR_CADENCE, Plan, Plans, defaults_for
 from sentinel.pipeline.sites import without_enough
 from sentinel.sources import Source, make_sources
 from sentinel.sources.claims import look_at, shared_series
+from sentinel.text import words
 from sentinel.text.checks import limits_in_words
 from sentinel.text.declared import declared_in_words
-from sentinel.text.words import (
-    describe_bank,
-    describe_rule,
-    first_verdict_after,
-    gap_in_words,
-    raised_in_words,
-    rule_in_words,
-    span,
-)
 
 _FLEET = 1_000
 """Series that are counted with where the sources do not know theirs."""
@@ -210,10 +202,10 @@ def _in_brief(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
     """Say what an operator asks first of a cadence that is not known yet."""
     plan = plan_for(settings, name, cadence)
     yield (
-        f"first verdict after {span(first_verdict_after(plan), cadence)} with a value, blind after "
-        f"{span(plan.blind_after_missing, cadence)} without, stale after "
-        f"{span(plan.stale_after_us / plan.cadence_us, cadence)}; "
-        f"a gap of more than {span(plan.max_gap, cadence)} {gap_in_words(plan)}"
+        f"first verdict after {words.span(words.first_verdict_after(plan), cadence)} with a value, blind after "
+        f"{words.span(plan.blind_after_missing, cadence)} without, stale after "
+        f"{words.span(plan.stale_after_us / plan.cadence_us, cadence)}; "
+        f"a gap of more than {words.span(plan.max_gap, cadence)} {words.gap_in_words(plan)}"
     )
     for budget, *seen, _ in _rules(settings, name, plan, cadence):
         soon = (line.strip().partition("; once")[0] for line in seen if " is seen after " in line)
@@ -223,16 +215,16 @@ def _in_brief(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
 def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
     """Say what only the cadence decides, in ticks and in time."""
     plan = plan_for(settings, name, cadence)
-    verdict = first_verdict_after(plan)
+    verdict = words.first_verdict_after(plan)
     yield (
-        f"first verdict after {span(verdict, cadence)} = {verdict} ticks with a value{raised_in_words(plan)}; "
-        f"a gap of more than {span(plan.max_gap, cadence)} = {plan.max_gap} ticks {gap_in_words(plan)}; "
-        f"stale after {span(plan.stale_after_us / plan.cadence_us, cadence)}"
+        f"first verdict after {words.span(verdict, cadence)} = {verdict} ticks with a value"
+        f"{words.raised_in_words(plan)}; a gap of more than {words.span(plan.max_gap, cadence)} = {plan.max_gap} ticks "
+        f"{words.gap_in_words(plan)}; stale after {words.span(plan.stale_after_us / plan.cadence_us, cadence)}"
     )
     yield (
-        f"blind after {span(plan.blind_after_missing, cadence)} = {plan.blind_after_missing} missing ticks in a row, "
-        f"{plan.stuck_after} equal values, 3 values farther than {plan.implausible:g} scales from the level, or where "
-        f"values that differ lie more than {plan.coarse_steps:.3g} scales apart on average"
+        f"blind after {words.span(plan.blind_after_missing, cadence)} = {plan.blind_after_missing} missing ticks in a "
+        f"row, {plan.stuck_after} equal values, 3 values farther than {plan.implausible:g} scales from the level, or "
+        f"where values that differ lie more than {plan.coarse_steps:.3g} scales apart on average"
     )
     if plan.checks:
         yield limits_in_words(plan.checks, cadence)
@@ -248,13 +240,13 @@ def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]
     if not rules:
         yield "no rule is for these series; they never alarm"
     yield from _compared(settings, name, cadence, [lines[0] for lines in rules])
-    yield from describe_bank(plan, settings.bank_for(name), cadence)
+    yield from words.describe_bank(plan, settings.bank_for(name), cadence)
 
 
 def _rules(settings: Settings, name: str, plan: Plan, cadence: Cadence) -> list[list[str]]:
     """List the lines of each rule: the budget, what it sees how soon, how it ends."""
     both = zip(plan.rules, settings.rules_for(name), strict=True)
-    return [list(describe_rule(plan, rule, written, cadence)) for rule, written in both]
+    return [list(words.describe_rule(plan, rule, written, cadence)) for rule, written in both]
 
 
 def _bank(bank: BankSettings) -> str:
@@ -266,12 +258,12 @@ def _bank(bank: BankSettings) -> str:
 
 def _rule(rule: AlarmSettings) -> str:
     if rule.kind == RISE:
-        return f"{rule.severity} on {rule_in_words(rule.kind, rule.label)}, without a budget: calibrated only"
+        return f"{rule.severity} on {words.rule_in_words(rule.kind, rule.label)}, without a budget: calibrated only"
     budget = f"alpha {rule.alpha:g} per tick" if rule.alpha is not None else f"budget {rule.false_alarms}"
     share = f", of which it takes {rule.share:g}" if rule.share != 1.0 else ""
     many = "all series of the fleet" if rule.shared_by == FLEET else f"{rule.shared_by:,} series"
     series = "each series" if rule.shared_by == 1 else f"{many} together"
-    return f"{rule.severity} on {rule_in_words(rule.kind, rule.label)}, {budget} of {series}{share}"
+    return f"{rule.severity} on {words.rule_in_words(rule.kind, rule.label)}, {budget} of {series}{share}"
 
 
 def _overdrawn(rules: tuple[AlarmSettings, ...]) -> Iterator[str]:
@@ -303,13 +295,14 @@ def _compared(settings: Settings, name: str, cadence: Cadence, alone: list[str])
         f"{same}{len(plan.rules)}); without the counterpart for more than {plan.blind_after_missing} values it is "
         "judged alone"
     )
-    verdict = first_verdict_after(plan)
-    yield f"'{own}' has its first verdict after {span(verdict, cadence)} = {verdict} ticks with both, at the earliest"
+    first = words.first_verdict_after(plan)
+    yield f"'{own}' has its first verdict after {words.span(first, cadence)} = {first} ticks with both, at the earliest"
     longest = plan_for(settings, counterpart, cadence).patience
     silent = max(plan.blind_after_missing, floor(plan.stale_after_us / plan.cadence_us))
     yield (
-        f"where the source of {counterpart} is slower, '{own}' waits for at most {span(longest, cadence)} = {longest} "
-        f"ticks, and is blind (reference_behind) while more than {span(silent, cadence)} = {silent} ticks wait"
+        f"where the source of {counterpart} is slower, '{own}' waits for at most {words.span(longest, cadence)} = "
+        f"{longest} ticks, and is blind (reference_behind) while more than {words.span(silent, cadence)} = {silent} "
+        "ticks wait"
     )
     if not same:
         yield from (f"'{own}' {line}" for line in rules)

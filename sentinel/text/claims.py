@@ -22,17 +22,7 @@ from sentinel.domain.spans import (
     threshold_label,
 )
 from sentinel.domain.states import Reason, RuleView, SeriesView, SiteView, State
-from sentinel.text.words import (
-    HELD,
-    REASONS,
-    REMARKS,
-    SHIFTED,
-    alpha_in_words,
-    budget_in_words,
-    known_recovery,
-    lag1_in_words,
-    rule_in_words,
-)
+from sentinel.text import words
 
 FLOOR = -6.0
 """Lowest evidence that is shown, as log10."""
@@ -49,7 +39,7 @@ _ALARM_KEYS = [key for key in AlarmEvent._fields if key not in ("time_us", "cade
 def rule_now_in_words(rule: RuleView) -> str:
     """Name a rule with the number that a relative one has found: `lag-1 above its own past (now 0.62)`."""
     now = f" (now {threshold_label(round(rule.threshold, 2))})" if rule.relative and not isnan(rule.threshold) else ""
-    return rule_in_words(rule.kind, rule.label) + now
+    return words.rule_in_words(rule.kind, rule.label) + now
 
 
 def rule_briefly(rule: RuleView) -> str:
@@ -71,7 +61,7 @@ def value_in_words(view: SeriesView) -> str:
 
 def remarks_in_words(rule: RuleView) -> str:
     """Say why an open alarm may not be slowing; empty for a plain one."""
-    return " ".join(REMARKS[name] for name in rule.remarks)
+    return " ".join(words.REMARKS[name] for name in rule.remarks)
 
 
 def evidence_share(rule: RuleView) -> float:
@@ -105,7 +95,7 @@ def rule_budget_in_words(kind: str, alpha: float, *, short: bool = False) -> str
         return "calibrated, no budget"
     if kind == SLOWER:
         return f"1 false alarm in {number_in_words(1 / alpha)} ticks" if alpha > 0 else "no false alarm"
-    return f"alpha {alpha_in_words(alpha)}" if short else budget_in_words(alpha)
+    return f"alpha {words.alpha_in_words(alpha)}" if short else words.budget_in_words(alpha)
 
 
 def evidence_against_budget(evidence: float, alpha: float) -> str:
@@ -127,12 +117,12 @@ def reason_in_words(view: SeriesView) -> str:
     """Say why a series is blind or learning, or which rules alarm or are held; empty while it is quiet."""
     if view.state is State.LEARNING:
         return _learning_in_words(view)
-    reason = "; ".join(filter(None, (REASONS[view.reason], held_in_words(view))))
+    reason = "; ".join(filter(None, (words.REASONS[view.reason], held_in_words(view))))
     open_rules = [rule for rule in view.rules if rule.alarm_id]
     first_us = min((rule.since_us for rule in open_rules), default=NEVER_US)
     since = moment_in_words(first_us, view.cadence_seconds * MICROSECONDS)
     if view.state in (State.WARNING, State.CRITICAL) and open_rules:
-        claims = _join_claims(rule_in_words(rule.kind, rule.label) for rule in open_rules)
+        claims = _join_claims(words.rule_in_words(rule.kind, rule.label) for rule in open_rules)
         return f"{claims} since {since}{f'; {reason}' if reason else ''}"
     return f"{reason}; the alarm since {since} is open" if view.state is State.BLIND and open_rules else reason
 
@@ -156,8 +146,8 @@ def left_out_in_words(count: int, known: Sequence[tuple[float, int]]) -> str:
 
 def held_in_words(view: SeriesView) -> str:
     """Say which rules are held, and why: `held, lag-1 above 0.8: slow for its cadence: ...`; empty if none is."""
-    claims = _join_claims(rule_in_words(rule.kind, rule.label) for rule in view.rules if rule.held)
-    return f"held, {claims}: {HELD}" if claims else ""
+    claims = _join_claims(words.rule_in_words(rule.kind, rule.label) for rule in view.rules if rule.held)
+    return f"held, {claims}: {words.HELD}" if claims else ""
 
 
 def _join_claims(claims: Iterable[str]) -> str:
@@ -173,7 +163,7 @@ def _join_claims(claims: Iterable[str]) -> str:
 
 def _learning_in_words(view: SeriesView) -> str:
     """Say how much a series still needs: ticks of warm-up, or pairs of the baseline period of its rules."""
-    reason = REASONS[view.reason]
+    reason = words.REASONS[view.reason]
     if view.reason is Reason.BASELINE:
         # The rule that is ready first ends the learning.
         return next((baseline_in_words(rule) for rule in view.rules if rule.baseline_left > 0), reason)
@@ -293,7 +283,7 @@ def sentence_of(event: AlarmEvent | SiteEvent) -> str:
     cadence = event.cadence_us / MICROSECONDS
     seconds = numbers.period * cadence
     reading = claim.reading.format(
-        band=lag1_in_words(numbers),
+        band=words.lag1_in_words(numbers),
         recovery=recovery_clause(
             numbers, lambda n: duration_in_words(n * cadence), shifted="one_sided" in event.remarks
         ),
@@ -303,7 +293,7 @@ def sentence_of(event: AlarmEvent | SiteEvent) -> str:
         ratio=exp(min(numbers.spread, 700.0)),
         means="" if event.scale == 1 else f", in its means over {duration_in_words(event.scale * cadence)}",
     )
-    remarks = "".join(f" {REMARKS[name]}" for name in event.remarks)
+    remarks = "".join(f" {words.REMARKS[name]}" for name in event.remarks)
     told = f"Budget {event.alpha:.3g} false alarms per tick"
     told = f"Budget: {rule_budget_in_words(event.rule, event.alpha)}" if event.rule == SLOWER else told
     budget = "" if event.rule == RISE else f" {told}."
@@ -321,9 +311,9 @@ def recovery_clause(estimates: Estimates[float], length: Callable[[float], str],
 
     Empty where lag-1 is not above 0 or does not tell it. `length` writes so many ticks as a duration.
     """
-    known, lag1 = known_recovery(estimates)
+    known, lag1 = words.known_recovery(estimates)
     if known == "at least" and shifted:
-        return f", recovery time {SHIFTED}"
+        return f", recovery time {words.SHIFTED}"
     return f", recovery time {known} {length(-1.0 / log(lag1))}" if known else ""
 
 

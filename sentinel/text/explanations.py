@@ -10,16 +10,7 @@ from typing import NamedTuple
 from sentinel.domain.channels import Estimates
 from sentinel.domain.printing import for_json
 from sentinel.domain.spans import duration_in_words, moment_in_words, moment_iso
-from sentinel.text.receipts import (
-    Episode,
-    Event,
-    claim_rows,
-    e_value_of,
-    guarantee,
-    moment,
-    null_hypothesis,
-    receipt_rows,
-)
+from sentinel.text import receipts
 from sentinel.text.words import lag1_in_words
 
 WIDTH, TITLE = 110, 20
@@ -74,7 +65,7 @@ class Explanation(NamedTuple):
 
 
 def explanation_in_words(
-    alarm: Episode, found: Explanation | None, again: Iterable[tuple[str, str]],
+    alarm: receipts.Episode, found: Explanation | None, again: Iterable[tuple[str, str]],
     *, conditioned: bool, name_now: str = "", settings_now: str = "",
 ) -> Iterator[str]:  # fmt: skip
     """Yield the lines of an explanation.
@@ -86,7 +77,7 @@ def explanation_in_words(
     now = f", now {name_now}" if name_now not in ("", body["series"]) else ""
     yield f"alarm {body['alarm_id']} of {body['series']}{now}: {alarm.standing}"
     yield from wrap(body["text"], WIDTH)
-    yield from _section("what was claimed", claim_rows(body))
+    yield from _section("what was claimed", receipts.claim_rows(body))
     if found is not None:
         yield from _section("how it came", _course(body, found))
         yield from _sides(found, body.get("cadence_seconds") or 0.0)
@@ -94,23 +85,23 @@ def explanation_in_words(
             (each.name, {True: "yes: ", False: "no: ", None: ""}[each.found] + each.text) for each in found.lookalikes
         ]
         yield from _section("what else could look like this (a look back, without a budget)", others)
-    rows = dict(receipt_rows(body, conditioned=conditioned))
+    rows = dict(receipts.receipt_rows(body, conditioned=conditioned))
     if settings_now and body.get("settings"):
         same = body["settings"] == settings_now
         rows["settings"] += " (in force now too)" if same else f" (since changed: {settings_now} now)"
     yield from _section("receipt", [*rows.items(), *again])
 
 
-def _course(body: Event, found: Explanation) -> Iterator[tuple[str, str]]:
+def _course(body: receipts.Event, found: Explanation) -> Iterator[tuple[str, str]]:
     yield (
         "gathered since",
-        f"{moment(body, found.gathered_us)}, when evidence was last at or below 1/100 of the alarm line: "
+        f"{receipts.moment(body, found.gathered_us)}, when evidence was last at or below 1/100 of the alarm line: "
         f"{found.gathered_ticks:,} ticks",
     )
     gaps = f"; started anew after {found.gaps} gap{'s' if found.gaps > 1 else ''}" if found.gaps else ""
     yield (
         "inputs",
-        f"{moment(body, found.first_us)} to {moment(body, found.last_us)}: {found.ticks:,} ticks, "
+        f"{receipts.moment(body, found.first_us)} to {receipts.moment(body, found.last_us)}: {found.ticks:,} ticks, "
         f"{found.values:,} with a value{gaps}",
     )
 
@@ -152,7 +143,7 @@ def _section(title: str, rows: Iterable[tuple[str, str]]) -> Iterator[str]:
         yield from (f"  {'':<{TITLE}}{line}" for line in lines[1:])
 
 
-def alarm_as_json(alarm: Episode) -> dict[str, object]:
+def alarm_as_json(alarm: receipts.Episode) -> dict[str, object]:
     """Give an alarm for programs."""
     return {
         "alarm": alarm.raised["alarm_id"],
@@ -163,14 +154,14 @@ def alarm_as_json(alarm: Episode) -> dict[str, object]:
 
 
 def explanation_as_json(
-    alarm: Episode, found: Explanation | None, digest: str, *, conditioned: bool
+    alarm: receipts.Episode, found: Explanation | None, digest: str, *, conditioned: bool
 ) -> dict[str, object]:
     """Give an alarm, its receipt and its course for programs; null is not known."""
     body = alarm.raised
-    kind, why = guarantee(body, conditioned=conditioned)
+    kind, why = receipts.guarantee(body, conditioned=conditioned)
     receipt: dict[str, object] = {
-        "null_hypothesis": null_hypothesis(body), "guarantee": kind, "why": why, "alpha": body["alpha"],
-        "e_value": e_value_of(body), "settings": body.get("settings"), "digest": digest or None,
+        "null_hypothesis": receipts.null_hypothesis(body), "guarantee": kind, "why": why, "alpha": body["alpha"],
+        "e_value": receipts.e_value_of(body), "settings": body.get("settings"), "digest": digest or None,
         "inputs": None if found is None else {
             "first": moment_iso(found.first_us), "last": moment_iso(found.last_us),
             "ticks": found.ticks, "values": found.values, "gaps": found.gaps,

@@ -19,19 +19,10 @@ from prometheus_client.registry import Collector
 
 from sentinel import __version__
 from sentinel.config import WebSettings
+from sentinel.domain import metrics as table
 from sentinel.domain.channels import CHANNELS
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.labels import exposed, exposed_name
-from sentinel.domain.metrics import (
-    BUCKETS_SECONDS,
-    BUILD_INFO,
-    OF_SERIES,
-    SERIES_METRICS,
-    Durations,
-    Labels,
-    Metrics,
-    Row,
-)
 from sentinel.domain.spans import NEVER_US, threshold_label
 from sentinel.domain.states import Reason, RuleView, SeriesView, State
 from sentinel.pipeline.snapshot import Snapshot, e_bh
@@ -45,20 +36,20 @@ BLIND_REASONS = (
 """Reasons that are shown with 0 while no series is blind for them."""
 MEASURES = [measure for channel in CHANNELS for measure in channel.measures]
 READING = "sentinel_series_reading"
-EVERY_METRIC = frozenset(f"sentinel_series_{name}" for name in SERIES_METRICS)
+EVERY_METRIC = frozenset(f"sentinel_series_{name}" for name in table.SERIES_METRICS)
 FAMILIES = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily, "histogram": HistogramMetricFamily}
 
 
 class Exposition(Collector):
     """Renders all metrics, made anew from the snapshot and the instruments each time."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot], metrics: Metrics, settings: WebSettings) -> None:
+    def __init__(self, snapshot: Callable[[], Snapshot], metrics: table.Metrics, settings: WebSettings) -> None:
         self._snapshot = snapshot
         self._metrics = metrics
         self._settings = settings
         shown = tuple(exposed_name(label) for label in settings.labels)
-        self._rows = [row._replace(labels=(*row.labels, *shown)) if _is_of_one(row) else row for row in OF_SERIES]
-        self._one = {row.name for row in OF_SERIES if _is_of_one(row)} if shown else set()
+        self._rows = [row._replace(labels=(*row.labels, *shown)) if _is_of_one(row) else row for row in table.OF_SERIES]
+        self._one = {row.name for row in table.OF_SERIES if _is_of_one(row)} if shown else set()
         self._of_process = CollectorRegistry()
         ProcessCollector(registry=self._of_process)
         PlatformCollector(registry=self._of_process)
@@ -77,9 +68,9 @@ class Exposition(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Make the families of the instruments that have something to show, in the order of the table."""
-        families = [_family(BUILD_INFO, BUILD_INFO.labels, {(__version__, platform.python_version()): 1.0})]
+        families = [_family(table.BUILD_INFO, table.BUILD_INFO.labels, {(__version__, platform.python_version()): 1.0})]
         for one in self._metrics.instruments():
-            values: dict[Labels, float | Durations] = {}
+            values: dict[table.Labels, float | table.Durations] = {}
             for labels in sorted(moved := one.values()):
                 values[tuple(map(printable, labels))] = moved[labels]
             families.append(_family(one.row, sorted(one.row.labels), values))
@@ -113,16 +104,16 @@ class Exposition(Collector):
             yield from _alarms(alarmed[name])
 
 
-def _is_of_one(row: Row) -> bool:
+def _is_of_one(row: table.Row) -> bool:
     return row.labels[:2] == ("source", "series")
 
 
-def _family(row: Row, names: Sequence[str], values: Mapping[Labels, float | Durations]) -> Metric:
+def _family(row: table.Row, names: Sequence[str], values: Mapping[table.Labels, float | table.Durations]) -> Metric:
     """Make the family of one metric, its values by those of the labels `names`; NaN is left out."""
     family: Any = FAMILIES[row.type](row.name, row.help, labels=names, unit=row.unit)
     for labels, value in values.items():
-        if isinstance(value, Durations):
-            buckets = zip([*map(str, BUCKETS_SECONDS), "+Inf"], accumulate(value.counts), strict=True)
+        if isinstance(value, table.Durations):
+            buckets = zip([*map(str, table.BUCKETS_SECONDS), "+Inf"], accumulate(value.counts), strict=True)
             family.add_metric(labels, list(buckets), value.seconds)
         elif not isnan(value):
             family.add_metric(labels, value)
@@ -205,7 +196,7 @@ def _label_thresholds(thresholds: tuple[float, ...]) -> Sequence[str]:
 
 def _alarms(view: SeriesView) -> Iterator[Point]:
     """Show which rules of a series have an open alarm; of two rules of one name and severity, if either has."""
-    is_open: dict[Labels, bool] = {}
+    is_open: dict[table.Labels, bool] = {}
     for rule in view.rules:
         labels = (view.source, view.name, rule.kind, rule.label, rule.severity)
         is_open[labels] = is_open.get(labels, False) or bool(rule.alarm_id)

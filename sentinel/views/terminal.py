@@ -18,14 +18,7 @@ from sentinel.domain.spans import moment_in_words
 from sentinel.domain.states import SeriesView, State
 from sentinel.pipeline.history import Sketch
 from sentinel.pipeline.snapshot import Snapshot
-from sentinel.text.claims import (
-    evidence_in_words,
-    evidence_share,
-    leading_rule,
-    reason_in_words,
-    rule_briefly,
-    site_in_words,
-)
+from sentinel.text import claims
 from sentinel.text.words import alpha_in_words, cycle_in_words, lag1_in_words, ratio_in_words, recovery_in_words
 
 FRAMES_PER_SECOND = 8
@@ -97,7 +90,7 @@ def render(snapshot: Snapshot, address: str, rate: float, note: str, width: int 
     for site in snapshot.sites()[:SITES]:
         sign, style = STATES[site.state]
         line = Text(f"{sign} {site.state.value}".ljust(12), style).append(f"site {visible(site.name)}: ", "default")
-        parts.append(line.append(site_in_words(site), "bright_black"))
+        parts.append(line.append(claims.site_in_words(site), "bright_black"))
     if note:
         parts += [Text(), Text(note)]
     return Group(*parts)
@@ -124,7 +117,7 @@ def _state(view: SeriesView) -> Text:
     sign, style = STATES[view.state]
     text = Text(f"{sign} {view.state.value}", style)
     if isnan(view.estimates.lag1) or view.state is State.BLIND:
-        return text.append(f"\n{reason_in_words(view)}", "not bold bright_black")
+        return text.append(f"\n{claims.reason_in_words(view)}", "not bold bright_black")
     text.append(f"\n{lag1_in_words(view.estimates)}", "not bold default")
     if isnan(view.estimates.spread):
         return text
@@ -176,17 +169,17 @@ def _colour(reading: float) -> str:
 
 
 def _evidence(view: SeriesView, width: int) -> Text:
-    rule = leading_rule(view)
+    rule = claims.leading_rule(view)
     if rule is None:
         return Text("no alarm rule\n", "bright_black")
-    share = evidence_share(rule)
+    share = claims.evidence_share(rule)
     filled = 0 if isnan(share) else round(width * share)
     past = rule.alarm_id or (rule.evidence >= 0 and not rule.held)
     bar = Text("━" * filled, "red" if past else "cyan").append("─" * (width - filled), "grey37")
     waits = isnan(rule.evidence) and rule.baseline_left > 0
-    words = f"needs {rule.baseline_left:,} more pairs" if waits else evidence_in_words(rule)
+    words = f"needs {rule.baseline_left:,} more pairs" if waits else claims.evidence_in_words(rule)
     alpha = alpha_in_words(rule.alpha).replace(" million", "M").replace(" billion", "G")
-    return bar.append("▏", "red").append(f"\n{words}\n{rule_briefly(rule)} · α {alpha}", "bright_black")
+    return bar.append("▏", "red").append(f"\n{words}\n{claims.rule_briefly(rule)} · α {alpha}", "bright_black")
 
 
 class Live:

@@ -18,8 +18,8 @@ from matplotlib.image import imread
 from sentinel.domain.observation import Axis, CalendarAxis, NumberAxis
 from sentinel.pipeline.history import Columns
 from sentinel.views.picture import Alarm, inline, scales
-from sentinel.views.picture.inline import LEFT, RIGHT, TOP, WIDTH, draw_inline
-from sentinel.views.picture.inline_panels import WIDEST, Panel
+from sentinel.views.picture.inline import TOP, WIDTH, draw_inline
+from sentinel.views.picture.inline_panels import LEFT, RIGHT, WIDEST, Panel
 from sentinel.views.picture.svg import band, line, steps
 from tests.views.drawing import DAY, RULES, THRESHOLDS, alarm_of, columns_of, rows_of
 

@@ -16,22 +16,7 @@ from sentinel.domain.states import REASONS, STATES, State
 from sentinel.pipeline.history import Columns
 from sentinel.pipeline.plan import PlanRule
 from sentinel.views.picture import Alarm, scales
-from sentinel.views.picture.inline_panels import (
-    DASHED,
-    LEFT,
-    OUTLINE,
-    RIGHT,
-    Panel,
-    draw_cycle,
-    draw_evidence,
-    draw_readings,
-    draw_residual,
-    draw_spectrogram,
-    draw_spread,
-    draw_value,
-    fill,
-    stroke,
-)
+from sentinel.views.picture import inline_panels as panels
 from sentinel.views.picture.svg import Ints, text, upright
 from sentinel.views.picture.timeline import BLIND, TimeLine
 
@@ -59,22 +44,22 @@ def draw_inline(
     """
     time = TimeLine(columns, axis)
     share = (time.edges - time.edges[0]) / (time.edges[-1] - time.edges[0])
-    edges = np.rint(LEFT + share * (RIGHT - LEFT)).astype(np.int64)
+    edges = np.rint(panels.LEFT + share * (panels.RIGHT - panels.LEFT)).astype(np.int64)
     at = _arrange(columns)
     data, strip, lowest = at["data"], at["strip"], [one for name, one in at.items() if name != "strip"][-1]
-    under, parts = [], [*draw_value(data, edges, columns, value_label)]
+    under, parts = [], [*panels.draw_value(data, edges, columns, value_label)]
     if "residual" in at:
-        parts += draw_residual(at["residual"], edges, columns)
+        parts += panels.draw_residual(at["residual"], edges, columns)
     if "spectrum" in at:
         heights = np.arctanh(np.asarray(thresholds, np.float64))
-        spectral = Panel(*at["spectrum"], heights[0], heights[-1])
-        cyclic = Panel(*at["cycle"], 0.0, np.arctanh(scales.MODULUS_TOP) / scales.LOWER)
-        under.append(draw_readings(spectral, time, columns))
+        spectral = panels.Panel(*at["spectrum"], heights[0], heights[-1])
+        cyclic = panels.Panel(*at["cycle"], 0.0, np.arctanh(scales.MODULUS_TOP) / scales.LOWER)
+        under.append(panels.draw_readings(spectral, time, columns))
         parts += [
-            *draw_spectrogram(spectral, edges, time, columns, heights, cadence_us),
-            *draw_cycle(cyclic, edges, columns, time, cadence_us),
-            *draw_spread(at["spread"], edges, columns),
-            *draw_evidence(at["evidence"], edges, columns, rules),
+            *panels.draw_spectrogram(spectral, edges, time, columns, heights, cadence_us),
+            *panels.draw_cycle(cyclic, edges, columns, time, cadence_us),
+            *panels.draw_spread(at["spread"], edges, columns),
+            *panels.draw_evidence(at["evidence"], edges, columns, rules),
             *_rule_lines(rules, spectral, cyclic),
         ]
     parts += _states(strip, edges, columns)
@@ -83,7 +68,7 @@ def draw_inline(
             x, wide = edges[first], max(1, edges[last] - edges[first])
             under.append(f'<path d="M{x} {TOP}h{wide}V{lowest[1]:.0f}h-{wide}Z" fill="url(#{key}-blind)"/>')
     for middle, length in time.breaks():
-        place = LEFT + (middle - time.edges[0]) / (time.edges[-1] - time.edges[0]) * (RIGHT - LEFT)
+        place = panels.LEFT + (middle - time.edges[0]) / (time.edges[-1] - time.edges[0]) * (panels.RIGHT - panels.LEFT)
         parts.append(upright(f"{length}, not to scale", place + 6, (data[0] + data[1]) / 2, scales.FAINT, size=17))
     parts += _time_axis(time, strip)
     parts += _alarm_marks(alarms, time, at, thresholds)
@@ -95,7 +80,7 @@ def draw_inline(
         f'<svg viewBox="0 0 {WIDTH} {strip[1] + FOOT:.0f}" role="img" aria-labelledby="{key}-words" '
         f'font-family="{_NAMES}" font-size="20" fill="{scales.INK}">'
         f'<title id="{key}-words">{escape(words)}</title><defs>{blind}</defs>'
-        f"{text(subtitle, LEFT, 24, more=fill(scales.FAINT))}{''.join(under)}{''.join(parts)}</svg>"
+        f"{text(subtitle, panels.LEFT, 24, more=panels.fill(scales.FAINT))}{''.join(under)}{''.join(parts)}</svg>"
     )
 
 
@@ -128,13 +113,13 @@ def _states(place: tuple[float, float], edges: Ints, columns: Columns) -> list[s
         words = (f"{state.value}: {reason}", state.value) if reason else (state.value,)
         fitting = next((word for word in words if wide > 18 * LETTER * len(word) + 8), None)
         if fitting:
-            halo = OUTLINE if state is State.BLIND else ""
+            halo = panels.OUTLINE if state is State.BLIND else ""
             more = f' font-size="18"{halo}'
             parts.append(text(fitting, x + wide / 2, top + high / 2 + 6, anchor="middle", more=more))
     return parts
 
 
-def _rule_lines(rules: Sequence[PlanRule], spectral: Panel, cyclic: Panel) -> list[str]:
+def _rule_lines(rules: Sequence[PlanRule], spectral: panels.Panel, cyclic: panels.Panel) -> list[str]:
     """Draw a dashed line where an alarm rule has a threshold."""
     parts = []
     for part in [part for rule in rules for part in rule.channels]:
@@ -142,9 +127,12 @@ def _rule_lines(rules: Sequence[PlanRule], spectral: Panel, cyclic: Panel) -> li
             panel = cyclic if part.kind == "modulus" else spectral
             colour = scales.MARKS[part.kind, "below" if part.below else "above"].colour
             y = float(panel.y(float(np.arctanh(part.threshold))))
-            way = f"M{LEFT} {y:.0f}H{RIGHT}"
-            parts += [stroke(way, "#fff", 5, ' stroke-opacity=".8"'), stroke(way, colour, 1.8, DASHED)]
-            parts.append(f'<path d="M{RIGHT} {y:.0f}l12 -7v14Z" fill="{colour}"/>')
+            way = f"M{panels.LEFT} {y:.0f}H{panels.RIGHT}"
+            parts += [
+                panels.stroke(way, "#fff", 5, ' stroke-opacity=".8"'),
+                panels.stroke(way, colour, 1.8, panels.DASHED),
+            ]
+            parts.append(f'<path d="M{panels.RIGHT} {y:.0f}l12 -7v14Z" fill="{colour}"/>')
     return parts
 
 
@@ -152,8 +140,8 @@ def _time_axis(time: TimeLine, strip: tuple[float, float]) -> list[str]:
     first, last = time.edges[0], time.edges[-1]
     parts = []
     for place, label in zip(*time.ticks(), strict=True):
-        x = LEFT + (place - first) / (last - first) * (RIGHT - LEFT)
-        parts.append(stroke(f"M{x:.0f} {strip[1]}v6", scales.FAINT, 1.2))
+        x = panels.LEFT + (place - first) / (last - first) * (panels.RIGHT - panels.LEFT)
+        parts.append(panels.stroke(f"M{x:.0f} {strip[1]}v6", scales.FAINT, 1.2))
         parts += [
             text(words, x, strip[1] + 28 + 24 * row, anchor="middle") for row, words in enumerate(label.split("\n"))
         ]
@@ -167,26 +155,28 @@ def _alarm_marks(
     first, last = time.edges[0], time.edges[-1]
     nowhere = (0.0, 0.0)
     evidence, strip = at.get("evidence", nowhere), at["strip"]
-    spectral = Panel(*at.get("spectrum", nowhere), *np.arctanh(np.asarray(thresholds)[[0, -1]]).tolist())
+    spectral = panels.Panel(*at.get("spectrum", nowhere), *np.arctanh(np.asarray(thresholds)[[0, -1]]).tolist())
 
     def place(time_us: int) -> float:
-        return float(LEFT + (time.place(time_us) - first) / (last - first) * (RIGHT - LEFT))
+        return float(panels.LEFT + (time.place(time_us) - first) / (last - first) * (panels.RIGHT - panels.LEFT))
 
     parts = []
     for alarm, cleared_us in alarms:
         mark = scales.MARKS[alarm.kind, alarm.side]
-        raised, cleared = place(alarm.time_us), RIGHT if cleared_us is None else place(cleared_us)
+        raised, cleared = place(alarm.time_us), panels.RIGHT if cleared_us is None else place(cleared_us)
         parts += [
-            stroke(f"M{raised:.0f} {spectral.top}V{spectral.bottom}", "#fff", 5, ' stroke-opacity=".8"'),
-            stroke(f"M{raised:.0f} {TOP}V{strip[1]}", mark.colour, 1.6),
+            panels.stroke(f"M{raised:.0f} {spectral.top}V{spectral.bottom}", "#fff", 5, ' stroke-opacity=".8"'),
+            panels.stroke(f"M{raised:.0f} {TOP}V{strip[1]}", mark.colour, 1.6),
             f'<path d="M{raised:.0f} {evidence[0]}H{cleared:.0f}V{evidence[1]}H{raised:.0f}Z" fill="{mark.colour}" '
             'fill-opacity=".1"/>',
             f'<path transform="translate({raised:.0f} {TOP})" d="{_SHAPES[mark.marker]}" fill="{mark.colour}"/>',
         ]
         if alarm.relative and alarm.kind == "lag1" and not np.isnan(alarm.threshold):
             y = float(spectral.y(float(np.arctanh(alarm.threshold))))
-            parts.append(stroke(f"M{raised:.0f} {y:.0f}H{cleared:.0f}", scales.ALARM, 1.8, ' stroke-dasharray="4 4"'))
-    x = float(RIGHT)
+            parts.append(
+                panels.stroke(f"M{raised:.0f} {y:.0f}H{cleared:.0f}", scales.ALARM, 1.8, ' stroke-dasharray="4 4"')
+            )
+    x = float(panels.RIGHT)
     for kind in sorted({(alarm.kind, alarm.side) for alarm, _ in alarms}, reverse=True):
         mark = scales.MARKS[kind]
         name = f"alarm on {mark.name}"
