@@ -34,7 +34,7 @@ from sentinel.sources import Source, make_sources
 from sentinel.sources.claims import look_at, shared_series
 from sentinel.text import words
 from sentinel.text.checks import limits_in_words
-from sentinel.text.declared import declared_in_words
+from sentinel.text.events import declared_in_words
 
 _FLEET = 1_000
 """Series that are counted with where the sources do not know theirs."""

@@ -31,7 +31,7 @@ from sentinel.runtime.acting import find_fact
 from sentinel.runtime.control import send
 from sentinel.runtime.replica import Replica, restore
 from sentinel.text.claims import rule_now_in_words
-from sentinel.text.declared import declared_in_words
+from sentinel.text.events import declared_in_words
 from sentinel.text.words import lag1_in_words, recovery_in_words
 from sentinel.views.web.pages import series_as_json
 

@@ -12,9 +12,8 @@ from sentinel.config.alarms import (
     AlarmSettings,
     ChannelSettings,
 )
-from sentinel.config.asked import WebKeys
+from sentinel.config.asked import HttpSource, WebKeys
 from sentinel.config.events import EventSettings, EventsFile, parse_moment, read_event
-from sentinel.config.http import HttpSource
 from sentinel.config.loading import (
     fingerprint,
     from_mapping,

@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from sentinel.config.asked import ServerKeys, WebKeys, address, web_address
-from sentinel.config.http import HttpSource
+from sentinel.config.asked import HttpSource, ServerKeys, WebKeys, address, web_address
 from sentinel.config.sources import TIME_NUMBERS, CsvSource, Every, NamedSource, Prefix, SimulateSource, TimeZone
 from sentinel.config.values import Fault, KeyPath, Name, PositiveDuration, SourceLabels, Text, require
 from sentinel.domain.spans import DAY, MINUTE, SECOND

@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, WithJsonSchema, model_serializer
 
 from sentinel.config.alarms import DEFAULT_ALARMS, FLEET, LARGEST_ALPHA, SLOWER, AlarmSettings, alarm_conflicts
+from sentinel.config.asked import HttpSource
 from sentinel.config.events import EventSettings, EventsFile
-from sentinel.config.http import HttpSource
 from sentinel.config.notify import LogNotify, NamedPath, Notify, RemoteWriteNotify
 from sentinel.config.remote import PushSource, Source, several_push
 from sentinel.config.series import (

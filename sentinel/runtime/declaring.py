@@ -11,7 +11,7 @@ from sentinel.domain.errors import DataError, UsageError
 from sentinel.domain.gates import FOREVER_US, GateEvent
 from sentinel.domain.labels import fits
 from sentinel.domain.spans import moment_iso
-from sentinel.text.declared import declared_in_words
+from sentinel.text.events import declared_in_words
 
 KEYS = ("kind", "gate", "match", "source", "start", "end", "length", "every", "until", "note")
 """Keys of a declared event; without a start it begins now."""

@@ -36,7 +36,7 @@ from sentinel.runtime.inbox import Inbox
 from sentinel.runtime.outbox import Outbox
 from sentinel.sources.simulate import Playback
 from sentinel.text.claims import body_of
-from sentinel.text.drills import ENDED, drill_in_words, raised_in_words
+from sentinel.text.events import ENDED, drill_in_words, raised_in_words
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from sentinel.config import WebKeys
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
 from sentinel.sources.base import SourceError
+from sentinel.sources.needs import read_secret
 from sentinel.sources.patience import Patience, RefusedError
-from sentinel.sources.secrets import read_secret
 
 MOST_REDIRECTS = 5
 NOTHING = b"no matching results"

@@ -17,8 +17,8 @@ from sentinel.config import SqlSource
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.errors import DataError
 from sentinel.sources.base import SourceError
+from sentinel.sources.needs import read_secret
 from sentinel.sources.patience import Patience, RefusedError
-from sentinel.sources.secrets import read_secret
 
 _STEPS = 10_000
 """Instructions of SQLite between two looks at the clock."""

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from sentinel.config import KafkaSource
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.sources.base import SourceError
+from sentinel.sources.needs import read_secret
 from sentinel.sources.patience import Patience, RefusedError
-from sentinel.sources.secrets import read_secret
 
 TOPICS_SECONDS = 60.0
 """Time between two looks for new partitions."""

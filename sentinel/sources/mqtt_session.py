@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from sentinel.config import MqttSource
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.sources.base import SourceError
+from sentinel.sources.needs import read_secret
 from sentinel.sources.patience import Patience, RefusedError
-from sentinel.sources.secrets import read_secret
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client

@@ -1,12 +1,13 @@
-"""Needs of a source beside its settings: packages of an extra, files with secrets. `check` says what is missing."""
+"""Needs of a source beside its settings: packages of an extra, and files with secrets, read when they are needed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 
+from sentinel.config import secrets
 from sentinel.sources.base import SourceError
-from sentinel.sources.secrets import read_secret
 
 
 def say_what_lacks(package: str | None, extra: str, **files: str | None) -> Iterator[str]:
@@ -18,3 +19,13 @@ def say_what_lacks(package: str | None, extra: str, **files: str | None) -> Iter
             read_secret(path, key)
         except SourceError as error:
             yield f"{error}; it is read as soon as it can be"
+
+
+def read_secret(path: str | None, key: str) -> str | None:
+    """Give what a file holds, None where none is named; SourceError, with the key of the settings, if it holds none."""
+    if path is None:
+        return None
+    try:
+        return secrets.read_secret(Path(path))
+    except secrets.SecretMissing as error:
+        raise SourceError(f"{key}: {error}") from None

@@ -15,8 +15,7 @@ from sentinel.config import PushSource as PushSettings
 from sentinel.domain.clock import Clock
 from sentinel.sources.base import HandOver, PushSource, SourceError
 from sentinel.sources.labels import Labelled
-from sentinel.sources.needs import say_what_lacks
-from sentinel.sources.secrets import read_secret
+from sentinel.sources.needs import read_secret, say_what_lacks
 
 if TYPE_CHECKING:
     from sentinel.domain.observation import Cursor

@@ -13,8 +13,8 @@ from sentinel.config import Settings
 from sentinel.domain.labels import read_key
 from sentinel.domain.observation import Frame
 from sentinel.sources import PullSource, Source
+from sentinel.sources.bodies import read_lines
 from sentinel.sources.labels import Names
-from sentinel.sources.line_protocol import read_lines
 from sentinel.sources.rows import Rows
 from tests.sources.following import csv_source, follow
 from tests.sources.test_contract import prometheus, sqlite

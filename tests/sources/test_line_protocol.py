@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sentinel.sources.bodies import read_lines
 from sentinel.sources.labels import Names
-from sentinel.sources.line_protocol import read_lines
 from sentinel.sources.rows import Rows
 from tests.deploy.programs import eventually, free_address, running
 

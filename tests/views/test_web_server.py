@@ -156,8 +156,8 @@ def test_a_page_that_listens_is_told_when_there_is_something_new(server, client,
 
 
 def test_few_pages_listen_at_a_time_and_one_that_leaves_makes_room(monkeypatch, daemon) -> None:
-    monkeypatch.setattr("sentinel.views.web.streaming.LOOK_EVERY_SECONDS", 0.05)
-    monkeypatch.setattr("sentinel.views.web.streaming.most_connections", lambda: 8)
+    monkeypatch.setattr("sentinel.views.web.connections.LOOK_EVERY_SECONDS", 0.05)
+    monkeypatch.setattr("sentinel.views.web.connections.most_connections", lambda: 8)
     web = WebSettings(listen="127.0.0.1:0")
     server = WebServer(create_app(daemon.access(), ManualClock(), web), web)
     server.start()

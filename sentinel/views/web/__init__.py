@@ -30,12 +30,17 @@ from sentinel.domain.states import STATES, SeriesView
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.sources import Push
 from sentinel.views.web import alarms, downloads, pages
-from sentinel.views.web.connections import MOST_WAITING_TO_BE_ACCEPTED, BoundedProtocol, most_connections, over_tls
+from sentinel.views.web.connections import (
+    MOST_WAITING_TO_BE_ACCEPTED,
+    BoundedProtocol,
+    Streams,
+    most_connections,
+    over_tls,
+)
 from sentinel.views.web.guard import AllowedHosts, Guard, Guarded
 from sentinel.views.web.pages import STATIC, Access
 from sentinel.views.web.pictures import history_as_json
 from sentinel.views.web.pushing import Ask, PushRoutes, declaring_routes
-from sentinel.views.web.streaming import Streams
 
 __all__ = ["Access", "Guard", "WebServer", "create_app"]
 

@@ -27,8 +27,7 @@ from sentinel.domain.states import RuleView, SeriesView, SourceStatus, Spectrogr
 from sentinel.pipeline.snapshot import Snapshot, rank_by_e_value
 from sentinel.text import claims, words
 from sentinel.text.checks import checks_in_words
-from sentinel.text.declared import declared_in_words
-from sentinel.text.drills import drill_in_words
+from sentinel.text.events import declared_in_words, drill_in_words
 from sentinel.text.receipts import moment
 from sentinel.views.web.downloads import Observations
 from sentinel.views.web.pictures import draw_sparks, events_of

@@ -241,7 +241,7 @@ def _observations(body: bytes, rows: Rows, _: Push, given: Mapping[str, str]) ->
 
 
 def _line_protocol(body: bytes, rows: Rows, source: Push, given: Mapping[str, str]) -> None:
-    from sentinel.sources.line_protocol import PRECISIONS, read_lines
+    from sentinel.sources.bodies import PRECISIONS, read_lines
 
     precision = given.get("precision", "ns")
     if precision not in PRECISIONS:

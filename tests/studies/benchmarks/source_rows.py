@@ -131,9 +131,8 @@ def _read(**keys: Any) -> Frames:
 def _pushed(times: Any, values: Any, names: list[str], text: pl.DataFrame) -> Iterator[tuple[str, Frames]]:
     from cramjam import snappy
 
-    from sentinel.sources.bodies import read_csv, read_json
+    from sentinel.sources.bodies import read_csv, read_json, read_lines
     from sentinel.sources.labels import Names
-    from sentinel.sources.line_protocol import read_lines
     from sentinel.sources.remote_write import inflate, read_write_request
     from sentinel.sources.rows import Rows
 

@@ -21,9 +21,8 @@ from sentinel.commands.inspect import describe_file
 from sentinel.config import HttpSource, Settings
 from sentinel.domain.errors import DataError, SentinelError
 from sentinel.sources.answers import AnswerReader
-from sentinel.sources.bodies import read_csv, read_json, read_ndjson
+from sentinel.sources.bodies import read_csv, read_json, read_lines, read_ndjson
 from sentinel.sources.labels import Names
-from sentinel.sources.line_protocol import read_lines
 from sentinel.sources.positions import Way
 from sentinel.sources.remote_write import inflate, read_write_request
 from sentinel.sources.rows import Rows
