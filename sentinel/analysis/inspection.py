@@ -54,13 +54,6 @@ def find_oddities(intake: Intake, observations: SortedObservations, records: Seq
         yield f"{some_of(names, LISTED)}: {why}"
 
 
-def say_short(one: Proposed) -> str:
-    """Say that a series is too short for a verdict; empty where it is not."""
-    if min(one.values, one.ticks) >= one.needed:
-        return ""
-    return f"; too short for a verdict, which needs {one.needed:,} values in a row"
-
-
 class Proposed(NamedTuple):
     """Properties of one series, and the seasons proposed for it."""
 
@@ -83,6 +76,19 @@ class Proposed(NamedTuple):
     """Values in a row before the first verdict."""
     learnt: bool
     """True if the cadence comes from the times, not from the settings."""
+
+    @property
+    def season_in_words(self) -> str:
+        """Say which undeclared seasons it has."""
+        seasons = " and ".join(season.in_words(self.axis, self.cadence.microseconds) for season in self.seasons)
+        return f"an undeclared season of {seasons}" if seasons else "no undeclared season"
+
+    @property
+    def caveats(self) -> str:
+        """Say what is wrong with its times, and that it is too short for a verdict; empty where all is well."""
+        uneven = f"; {self.uneven}" if self.uneven else ""
+        is_short = min(self.values, self.ticks) < self.needed
+        return uneven + f"; too short for a verdict, which needs {self.needed:,} values in a row" * is_short
 
     def cadence_in_words(self) -> str:
         """Write the cadence; of times that are numbers in their own unit."""

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from sentinel.analysis.backtest import with_spans
-from sentinel.analysis.inspection import LISTED, Proposed, look_at_each, say_short
+from sentinel.analysis.inspection import LISTED, Proposed, look_at_each
 from sentinel.analysis.intake import UNUSABLE, SortedObservations, say_marks, sort
 from sentinel.commands.main import table_options
 from sentinel.commands.probe import write_series
@@ -77,8 +77,7 @@ def describe_file(path: Path, options: TableOptions, settings: Settings) -> Iter
     units = find_units(path, found.options, columns)
     yield "  it would watch:" if series else "  it would watch nothing: no series has two times"
     for one in series[:LISTED]:
-        uneven = f"; {one.uneven}" if one.uneven else ""
-        facts = f"{one.values:,} values, cadence {one.cadence_in_words()}, {_season(one)}{uneven}{say_short(one)}"
+        facts = f"{one.values:,} values, cadence {one.cadence_in_words()}, {one.season_in_words}{one.caveats}"
         yield f"    {with_unit(one.name, unit_of(units, one.name))}: {facts}"
     if len(series) > LISTED:
         yield f"    and {len(series) - LISTED:,} more"
@@ -180,11 +179,6 @@ def _describe_values(
         yield f"always the same value: {_listed(constant)}"
     yield from ordered.remarks
     yield from ordered.say_repeated_hour(options.time_zone)
-
-
-def _season(one: Proposed) -> str:
-    seasons = " and ".join(season.in_words(one.axis, one.cadence.microseconds) for season in one.seasons)
-    return f"an undeclared season of {seasons}" if seasons else "no undeclared season"
 
 
 def _shared_seasons(series: Sequence[Proposed]) -> list[str]:

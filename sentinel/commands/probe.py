@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sentinel.analysis.inspection import LISTED, Proposed, look_at_each, say_short
+from sentinel.analysis.inspection import LISTED, Proposed, look_at_each
 from sentinel.analysis.intake import read_files, sort
 from sentinel.analysis.lookback import FEWEST_CYCLES, WEAKEST
 from sentinel.commands.main import table_options
@@ -63,12 +63,10 @@ def _is_folder(path: Path) -> bool:
 def print_lines(found: Sequence[Proposed], units: Mapping[str, str] | None = None) -> Iterator[str]:
     """Say what was found, line by line; from `series:` on it is YAML."""
     for one in found[:LISTED]:
-        seasons = " and ".join(season.in_words(one.axis, one.cadence.microseconds) for season in one.seasons)
-        what = f"an undeclared season of {seasons}" if seasons else "no undeclared season"
         cycles = (season.period(one.axis, one.cadence.microseconds) for season in one.followed)
         slow = "".join(f"; a cycle of {cycle} is so slow that the level follows it" for cycle in cycles)
-        uneven = f"; {one.uneven}" if one.uneven else ""
-        yield f"{one.name}: cadence {one.cadence_in_words()}, {one.ticks:,} ticks, {what}{slow}{uneven}{say_short(one)}"
+        facts = f"cadence {one.cadence_in_words()}, {one.ticks:,} ticks, {one.season_in_words}"
+        yield f"{one.name}: {facts}{slow}{one.caveats}"
     if len(found) > LISTED:
         yield f"and {len(found) - LISTED:,} more series"
     yield f"# Looks at the whole record; a season is found from {FEWEST_CYCLES} periods and strength {WEAKEST:g} on."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -24,14 +23,13 @@ _STEPS = 10_000
 """Instructions of SQLite between two looks at the clock."""
 
 
-class Database(ABC):
-    """An open database."""
+class Database:
+    """An open database; `mark` is its placeholder of a value."""
 
-    mark: str
-    """Placeholder of a value."""
-
-    def __init__(self, query: str) -> None:
-        self._query = query
+    def __init__(self, connection: Any, query: str, mark: str) -> None:
+        # Nothing in the query is a placeholder, and a comment may end it.
+        query = query.replace("%", "%%") if "%" in mark else query
+        self._connection, self._mark, self._asked = connection, mark, f"SELECT * FROM ({query}\n) AS asked"
 
     def read(
         self, keys: tuple[str, str], place: tuple[object, ...], limit: int
@@ -40,19 +38,13 @@ class Database(ABC):
         time_key, id_key = keys
         after = {
             0: f"{time_key} IS NOT NULL AND {id_key} IS NOT NULL",
-            1: f"{time_key} >= {self.mark} AND {id_key} IS NOT NULL",
-            2: f"({time_key}, {id_key}) > ({self.mark}, {self.mark})",
+            1: f"{time_key} >= {self._mark} AND {id_key} IS NOT NULL",
+            2: f"({time_key}, {id_key}) > ({self._mark}, {self._mark})",
         }[len(place)]
-        asked = f"SELECT * FROM ({self.escape(self._query)}\n) AS asked"  # a comment may end the query
-        return self.run(f"{asked} WHERE {after} ORDER BY {time_key}, {id_key} LIMIT {limit}", place)
-
-    @abstractmethod
-    def run(self, text: str, values: tuple[object, ...]) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
-        """Run a query."""
-
-    def escape(self, query: str) -> str:
-        """Write a query so that nothing in it is a placeholder."""
-        return query
+        text = f"{self._asked} WHERE {after} ORDER BY {time_key}, {id_key} LIMIT {limit}"
+        done = self._connection.execute(text, place)
+        rows = done.fetchall()
+        return [column[0] for column in done.description], rows
 
     def quote(self, name: str) -> str:
         """Write the name of a column."""
@@ -67,34 +59,6 @@ class Database(ABC):
         if isinstance(value, bytes):
             raise DataError(f"id_column: bytes {value[:20]!r}; numbers or texts are needed to read on from there")
         return value if isinstance(value, int | float | str) else str(value)
-
-
-class _Sqlite(Database):
-    mark = "?"
-
-    def __init__(self, connection: sqlite3.Connection, query: str) -> None:
-        super().__init__(query)
-        self._connection = connection
-
-    def run(self, text: str, values: tuple[object, ...]) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
-        done = self._connection.execute(text, values)
-        rows = done.fetchall()
-        return [column[0] for column in done.description], rows
-
-
-class _Postgres(Database):
-    mark = "%s"
-
-    def __init__(self, connection: Any, query: str) -> None:
-        super().__init__(query)
-        self._connection = connection
-
-    def run(self, text: str, values: tuple[object, ...]) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
-        done = self._connection.execute(text, values)
-        return [column.name for column in done.description], done.fetchall()
-
-    def escape(self, query: str) -> str:
-        return query.replace("%", "%%")
 
 
 @contextmanager
@@ -121,7 +85,7 @@ def _open_sqlite(settings: SqlSource) -> Iterator[Database]:
         raise SourceError(f"{path}: {error}; a readable SQLite file is needed") from None
     try:
         connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
-        yield _Sqlite(connection, settings.query)
+        yield Database(connection, settings.query, "?")
     except sqlite3.OperationalError as error:
         if "syntax" in str(error) or "no such" in str(error):
             raise DataError(f"{path}: query: {error}") from None
@@ -150,7 +114,7 @@ def _open_postgres(settings: SqlSource, patience: Patience) -> Iterator[Database
             application_name="sentinel", tcp_user_timeout=int(seconds * 1000),
         )  # fmt: skip
         try:
-            yield _Postgres(connection, settings.query)
+            yield Database(connection, settings.query, "%s")
         finally:
             connection.close()
     except psycopg.Error as error:

@@ -31,7 +31,7 @@ from sentinel.sources.labels import Labelled
 from sentinel.sources.opening import Opener
 from sentinel.sources.pieces import Rows, TextReader, WholeReader
 from sentinel.sources.positions import Marks, Position
-from sentinel.sources.rotation import Found, Lost, find_files
+from sentinel.sources.rotation import Found, Lost, Search
 from sentinel.sources.rows import rename
 from sentinel.tables import file_format
 from sentinel.tables.cells import COLUMN, TableOptions
@@ -148,10 +148,10 @@ class Follower:
         except OSError as error:
             raise SourceError(f"{self._path}: {error.strerror}; a readable file or folder is needed") from error
         try:
-            return find_files(
-                marks.positions, tables, self._path, self._opener, self._is_whole, now_us,
+            return Search(
+                marks.positions, tables, self._path, self._opener, self._is_whole,
                 first=first, with_older=self._settings.older_files,
-            )  # fmt: skip
+            ).run(now_us)  # fmt: skip
         except OSError as error:  # without the folder's list no one knows whether a rotated file has unread rows
             raise _name_failure(self._path.parent if self._path in tables.values() else self._path, error) from error
 

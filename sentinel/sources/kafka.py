@@ -14,13 +14,13 @@ from sentinel.config import TEMPLATE, KafkaSource
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.spans import print_duration
 from sentinel.sources.base import PullSource
+from sentinel.sources.labels import Names
 from sentinel.sources.needs import say_what_lacks
 from sentinel.sources.patience import Patience
 
 if TYPE_CHECKING:
     from sentinel.domain.observation import Cursor, Frame
     from sentinel.sources.kafka_consumer import Consumer
-    from sentinel.sources.labels import Names
     from sentinel.sources.payloads import Payloads
 
 
@@ -32,10 +32,9 @@ class Topics(PullSource):
         self._settings, self._clock = settings, clock
         self._patience = Patience(settings.every / MICROSECONDS)
         self._consumer: Consumer | None = None
-        self._template = settings.series_name or "{topic}"
-        templates = (self._template, *settings.labels.values())
-        self._parts = {part for template in templates for part in TEMPLATE.findall(template)}
-        self._names: Names | None = None
+        template = settings.series_name or "{topic}"
+        self._parts = {part for text in (template, *settings.labels.values()) for part in TEMPLATE.findall(text)}
+        self._names = Names(template, labels=settings.labels)
         self._payloads: Payloads | None = None
 
     def describe(self) -> str:
@@ -53,13 +52,11 @@ class Topics(PullSource):
         """Read the messages since `cursor`; see `PullSource.fetch`."""
         from sentinel.domain.observation import Rejection
         from sentinel.sources.kafka_consumer import Consumer
-        from sentinel.sources.labels import Names
         from sentinel.sources.payloads import Payloads
         from sentinel.sources.rows import Rows
 
         settings, now_us = self._settings, self._clock.now_us()
         self._consumer = self._consumer or Consumer(settings, self._patience)
-        self._names = self._names or Names(self._template, labels=settings.labels)
         self._payloads = self._payloads or Payloads(settings)
         offsets = None
         from_us = None if settings.since is None else now_us - settings.since
@@ -90,7 +87,6 @@ class Topics(PullSource):
         """Take the observations of one message."""
         from sentinel.domain.observation import Rejection
 
-        assert self._names is not None
         assert self._payloads is not None
         where = f"{ascii(message.topic())[:40]} partition {message.partition()} offset {message.offset()}"
         if message.value() is None:

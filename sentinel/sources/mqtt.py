@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 from sentinel.config import MqttSource
 from sentinel.domain.clock import Clock
 from sentinel.sources.base import HandOver, PushSource
+from sentinel.sources.labels import METRIC, Names
 from sentinel.sources.mqtt_session import Message, Session
 from sentinel.sources.needs import say_what_lacks
 from sentinel.sources.patience import Patience
 
 if TYPE_CHECKING:
     from sentinel.domain.observation import Cursor, Frame
-    from sentinel.sources.labels import Names
     from sentinel.sources.payloads import Payloads
     from sentinel.sources.rows import Rows
     from sentinel.sources.sparkplug import Nodes
@@ -48,7 +48,7 @@ class Messages(PushSource):
         self._session: Session | None = None
         self._waiting: queue.Queue[tuple[Message, int]] = queue.Queue(MOST_MESSAGES)
         self._closed = False
-        self._names: Names | None = None
+        self._names = Names(settings.series_name or f"{{{METRIC}}}", labels=settings.labels)
         self._payloads: Payloads | None = None
         self._nodes: Nodes | None = None
         self._has_time = settings.time is not None or settings.payload == "sparkplug"
@@ -220,13 +220,11 @@ class Messages(PushSource):
     def _read(self, message: Message, arrived_us: int, rows: Rows) -> None:
         """Take the observations of one message."""
         from sentinel.domain.observation import Rejection
-        from sentinel.sources.labels import METRIC, Names
         from sentinel.sources.payloads import Payloads
 
         if self._nodes is not None:
             self._nodes.read(message.topic, message.payload, rows, again=message.dup)
             return
-        self._names = self._names or Names(self._settings.series_name or f"{{{METRIC}}}", labels=self._settings.labels)
         place, levels = len(rows), message.topic.split("/")
         key = self._names.name({str(number): level for number, level in enumerate(levels, 1)}, message.topic)
         if key is None:

@@ -64,7 +64,7 @@ class _Place:
         """Read a cursor; what was learnt with other options is learnt again."""
         same = cursor["options"] == fingerprint(read_with)
         written = cursor.get("way") if same else None
-        way = Way(written[0], written[1], tuple(written[2]), tuple(written[3])) if written else Way()
+        way = Way.of(*written) if written else Way()
         return cls(
             cursor["from_us"], cursor.get("until_us"), cursor.get("newest_us"),
             pl.DataFrame(dict(zip(_SEEN, cursor.get("seen", ((), ())), strict=True)), schema=_SEEN), way,
@@ -79,8 +79,7 @@ class _Place:
         written |= {} if self.until_us is None else {"until_us": self.until_us}
         written |= {} if self.newest_us is None else {"newest_us": self.newest_us}
         written |= {"seen": [self.seen["us"].to_list(), self.seen["sum"].to_list()]} if self.seen.height else {}
-        way = self.way
-        written |= {"way": [way.read_as, way.series, list(way.values), list(way.left_out)]} if way.read_as else {}
+        written |= {"way": self.way.to_json()} if self.way.read_as else {}
         written |= {"counters": counters} if (counters := self.counters.to_json()) else {}
         written |= {"counted": {name: list(mark) for name, mark in self.counted.items()}} if self.counted else {}
         return written | ({"tag": list(self.tag)} if self.tag[0] else {})

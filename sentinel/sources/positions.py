@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, BinaryIO, NamedTuple
 
@@ -32,6 +32,15 @@ class Way(NamedTuple):
     """The columns of values; empty = not learnt yet."""
     left_out: tuple[str, ...] = ()
     """Wide layout: columns of text."""
+
+    def to_json(self) -> list[object]:
+        """Write it for a cursor, which holds no tuples."""
+        return [self.read_as, self.series, list(self.values), list(self.left_out)]
+
+    @classmethod
+    def of(cls, read_as: str, series: str | None, values: Sequence[str], left_out: Sequence[str]) -> Way:
+        """Read what `to_json` wrote."""
+        return cls(read_as, series, tuple(values), tuple(left_out))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +135,7 @@ class Marks:
             files[name] = written
         cursor: dict[str, object] = {"files": files, "options": fingerprint(options)}
         if ways:
-            cursor["ways"] = [[way.read_as, way.series, list(way.values), list(way.left_out)] for way in ways]
+            cursor["ways"] = [way.to_json() for way in ways]
         if self.counted:
             cursor["counted"] = {name: list(mark) for name, mark in self.counted.items()}
         if counters := self.counters.to_json():
@@ -141,10 +150,7 @@ class Marks:
         """
         cursor = cursor or {}
         same = cursor.get("options") == fingerprint(options)
-        ways = [
-            Way(read_as, series, tuple(values), tuple(left_out)) if same else Way(read_as)
-            for read_as, series, values, left_out in cursor.get("ways", ())
-        ]
+        ways = [Way.of(*written) if same else Way(written[0]) for written in cursor.get("ways", ())]
         positions, counted = {}, {name: (int(us), float(v)) for name, (us, v) in cursor.get("counted", {}).items()}
         known = {one.name for one in fields(Position)}
         for name, written in cursor.get("files", {}).items():

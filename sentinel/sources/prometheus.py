@@ -13,13 +13,12 @@ from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.spans import print_duration
 from sentinel.sources.base import PullSource, SourceError
-from sentinel.sources.labels import Labelled
+from sentinel.sources.labels import METRIC, Labelled, Names, escape
 from sentinel.sources.needs import say_what_lacks
 
 if TYPE_CHECKING:
     from sentinel.domain.observation import Cursor, Frame
     from sentinel.sources.asking import HttpServer
-    from sentinel.sources.labels import Names
     from sentinel.sources.rows import Rows
 
 MOST_POINTS = 10_000
@@ -36,7 +35,7 @@ class Ranges(PullSource):
         self._settings, self._clock = settings, clock
         self._points = FIRST_POINTS
         self._server: HttpServer | None = None
-        self._names: Names | None = None
+        self._names = Names(settings.series_name, keep=settings.keep_labels)
         self._labelled = Labelled(settings.labels)
         self._owners: dict[str, int] = {}
 
@@ -56,12 +55,10 @@ class Ranges(PullSource):
     def fetch(self, cursor: Cursor | None) -> Frame:
         """Ask for the points since `cursor`; see `PullSource.fetch`."""
         from sentinel.sources.asking import HttpServer, TooMuchError  # here: `sentinel check` does not wait for these
-        from sentinel.sources.labels import Names
         from sentinel.sources.rows import Rows
 
         settings, now_us = self._settings, self._clock.now_us()
         self._server = self._server or HttpServer(settings, settings.every, self._clock)
-        self._names = self._names or Names(settings.series_name, keep=settings.keep_labels)
         step, told_us = settings.step, now_us - settings.delay
         end_us = told_us // step * step
         until, newest = self._place(cursor, end_us)
@@ -104,9 +101,7 @@ class Ranges(PullSource):
 
     def _read(self, body: bytes, number: int, rows: Rows, remarks: list[str]) -> None:
         """Take the points of one answer."""
-        assert self._names is not None
         from sentinel.domain.observation import Rejection
-        from sentinel.sources.labels import METRIC, escape
         from sentinel.sources.rows import microseconds_of
 
         query = self._settings.queries[number]

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 from sentinel.config import PushSource as PushSettings
 from sentinel.domain.clock import Clock
 from sentinel.sources.base import HandOver, PushSource, SourceError
-from sentinel.sources.labels import Labelled
+from sentinel.sources.labels import Labelled, Names
 from sentinel.sources.needs import read_secret, say_what_lacks
 
 if TYPE_CHECKING:
     from sentinel.domain.observation import Cursor
-    from sentinel.sources.labels import Names
     from sentinel.sources.rows import Rows
 
 BUSY_SECONDS = 1.0
@@ -38,7 +37,8 @@ class Push(PushSource):
     def __init__(self, settings: PushSettings, clock: Clock) -> None:
         super().__init__(settings.name, settings.id)
         self.settings, self.clock = settings, clock
-        self._names: Names | None = None
+        self.names = Names(settings.series_name, keep=settings.keep_labels)
+        """Names of the series that come with labels."""
         self._labelled = Labelled(settings.labels)
         self._turn = Lock()
         self._committed = Condition()
@@ -82,19 +82,10 @@ class Push(PushSource):
     def _is_open(self) -> bool:
         return self._hand_over is not None
 
-    def allows(self, token: str | None) -> bool:
+    def allows(self, token: str) -> bool:
         """Say whether a sender with this token may send; SourceError where the file with the token cannot be read."""
         secret = read_secret(self.settings.token_file, "token_file")
-        return secret is None or hmac.compare_digest(secret.encode(), (token or "").encode())
-
-    @property
-    def names(self) -> Names:
-        """Names of the series that come with labels."""
-        if self._names is None:
-            from sentinel.sources.labels import Names
-
-            self._names = Names(self.settings.series_name, keep=self.settings.keep_labels)
-        return self._names
+        return secret is None or hmac.compare_digest(secret.encode(), token.encode())
 
     def new_rows(self) -> Rows:
         """Make room for what one request says."""

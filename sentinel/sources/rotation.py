@@ -51,21 +51,12 @@ class Found(NamedTuple):
     """At the first look: the files that tables had been rotated to before."""
 
 
-def find_files(
-    former: Mapping[str, Position], tables: Mapping[str, Path], path: Path, opener: Opener,
-    is_whole: Callable[[str], bool], now_us: int, *, first: bool = False, with_older: bool = True,
-) -> Found:  # fmt: skip
-    """Find the files of the last fetch among those that are there now, and those that came in between.
+class Search:
+    """One look for the files of the last fetch among those that are there now, and those that came in between.
 
     `former` are the positions by name, `tables` what `find_tables` gave for `path`; `is_whole` tells by the name which
-    files are replaced as a whole. At the `first` look, `with_older`, what tables had been rotated to before is read
-    too. OSError if a folder that may hold rotated files cannot be listed.
+    files are replaced as a whole. At the `first` look, `with_older`, what tables were rotated to before is read too.
     """
-    return _Search(former, tables, path, opener, is_whole, first=first, with_older=with_older).run(now_us)
-
-
-class _Search:
-    """One look at the files."""
 
     def __init__(
         self, former: Mapping[str, Position], tables: Mapping[str, Path], path: Path, opener: Opener,
@@ -83,6 +74,7 @@ class _Search:
         self._ended: set[str] = set()
 
     def run(self, now_us: int) -> Found:
+        """Look; OSError if a folder that may hold rotated files cannot be listed."""
         for name, path in self._tables.items():
             self._match(name, path)
         bases = {name: self._base(name) for name in (*self._left, *self._tables)}

@@ -87,7 +87,7 @@ class Guard:
 
     def allows(self, header: str) -> bool:
         """Say whether an Authorization header names a user with the right password; takes long the first time."""
-        user, password = _credentials(header)
+        user, password = credentials(header)
         secret = self._file.basic_auth_users.get(user, _OF_NOBODY)
         token = sha256(b"\0".join((user.encode(), secret.encode(), password))).digest()
         if token in self._right:
@@ -220,7 +220,7 @@ def _is(host: str, what: str) -> bool:
         return False
 
 
-def _credentials(header: str) -> tuple[str, bytes]:
+def credentials(header: str) -> tuple[str, bytes]:
     """Read user and password from a header; of none the user is empty."""
     scheme, _, text = header.partition(" ")
     if scheme.lower() != "basic":

@@ -10,9 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import zlib
-from base64 import b64decode
-from binascii import Error as Base64Error
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +24,7 @@ from sentinel.domain.acting import DECLARED, LIFTED
 from sentinel.domain.errors import DataError, SentinelError, UpstreamError, UsageError
 from sentinel.domain.observation import Rejection
 from sentinel.sources.push import BusyError, Push
+from sentinel.views.web.guard import credentials
 
 if TYPE_CHECKING:
     from sentinel.sources.rows import Rows
@@ -78,15 +77,7 @@ class PushRoutes:
         return (declares or path in PATHS) and source is not None and source.settings.token_file is not None
 
     def _route(self, read: Read, busy: int = 429) -> Callable[[Request], object]:
-        async def answer(request: Request) -> Response:
-            try:
-                return await self._take(request, read, busy)
-            except Refused as refused:
-                return _problem(refused.status, str(refused), refused.headers)
-            except DataError as error:
-                return _problem(400, str(error))
-
-        return answer
+        return _refusing(lambda request: self._take(request, read, busy))
 
     def authorise(self, request: Request) -> Push:
         """Give the source that takes what is sent; Refused says why this sender may not."""
@@ -135,27 +126,36 @@ def declaring_routes(pushing: PushRoutes, ask: Ask) -> list[Route]:
             return _problem(503, f"{why}; send it again later", _AGAIN)
 
     async def declare(request: Request) -> Response:
+        pushing.authorise(request)
         try:
-            pushing.authorise(request)
             event = json.loads(await _read_body(request, LARGEST_EVENT_BYTES))
-        except Refused as refused:
-            return _problem(refused.status, str(refused), refused.headers)
         except (ValueError, RecursionError) as error:
-            return _problem(400, f'no JSON: {error}; an object such as {{"match": "buoy/*", "length": "2h"}}')
+            raise DataError(f'no JSON: {error}; an object such as {{"match": "buoy/*", "length": "2h"}}') from None
         by = request.query_params.get("by", "")
         return await anyio.to_thread.run_sync(do, {"action": DECLARED, "event": event, "by": by})
 
     async def lift(request: Request) -> Response:
-        try:
-            pushing.authorise(request)
-        except Refused as refused:
-            return _problem(refused.status, str(refused), refused.headers)
+        pushing.authorise(request)
         return await anyio.to_thread.run_sync(do, {"action": LIFTED, "event_id": request.path_params["event"]})
 
     return [
-        Route("/api/v1/events", declare, methods=["POST"]),
-        Route("/api/v1/events/{event}", lift, methods=["DELETE"]),
+        Route("/api/v1/events", _refusing(declare), methods=["POST"]),
+        Route("/api/v1/events/{event}", _refusing(lift), methods=["DELETE"]),
     ]
+
+
+def _refusing(handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """Answer a request as `handle` does, or say why it is not taken."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handle(request)
+        except Refused as refused:
+            return _problem(refused.status, str(refused), refused.headers)
+        except DataError as error:
+            return _problem(400, str(error))
+
+    return answer
 
 
 def _work(source: Push, request: Request, body: bytes, read: Read, busy: int) -> Response:
@@ -206,17 +206,12 @@ def _inflate(body: bytes, encoding: str, most: int) -> bytes:
     raise Refused(415, f"Content-Encoding {encoding!r}; gzip is allowed, and snappy for remote write")
 
 
-def _token(headers: Mapping[str, str]) -> str | None:
+def _token(headers: Mapping[str, str]) -> str:
     """Take the token as Bearer (everybody), Token (InfluxDB 2) or password (InfluxDB 1)."""
     scheme, _, rest = headers.get("authorization", "").partition(" ")
     if scheme.lower() in ("bearer", "token"):
         return rest.strip()
-    if scheme.lower() == "basic":
-        try:
-            return b64decode(rest, validate=True).decode().partition(":")[2]
-        except (Base64Error, UnicodeDecodeError):
-            return None
-    return None
+    return credentials(headers.get("authorization", ""))[1].decode("utf-8", "replace")
 
 
 def _text(body: bytes) -> str:
