@@ -22,16 +22,14 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.activation import tanh
+from detectors.arrays import Flags, Floats, Ints
 from detectors.compiled import allocating, inlined, part
 from detectors.pairs import Pairs
 from detectors.tables import NullDetector
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-Counts = NDArray[np.int64]
+Counts = Ints
 
 _KEPT_FLOATS = 4_000_000
 _RUN = 64
@@ -41,11 +39,11 @@ _PER_THREAD = 65_536  # (tick, series) pairs below which a second thread costs m
 class BankState(NamedTuple):
     """Everything needed to continue, float64 and int64."""
 
-    cell: NDArray[np.float64]
+    cell: Floats
     """Pair differences `C`, shape (series, detector)."""
-    variance: NDArray[np.float64]
+    variance: Floats
     """`V`, shape (series, detector)."""
-    pairs: NDArray[np.int64]
+    pairs: Ints
     """Valid pairs since the start or the last reset, shape (series,)."""
 
 

@@ -24,9 +24,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.activation import tanh
+from detectors.arrays import Floats
 from detectors.compiled import allocating, part
 
 HIGHEST = 0.98
@@ -35,8 +35,6 @@ STEPS = 98
 SURE = 20.0
 DELTA, DELTA_HIGH, HIGH = 0.1, 0.05, 0.7
 NORMAL_QUARTILE = 0.6744897501960817
-
-Floats = NDArray[np.float64]
 
 
 @part

@@ -23,9 +23,9 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.activation import tanh
+from detectors.arrays import Floats
 from detectors.baseline import halves_disagree, psi, relative_threshold, spread_baseline
 from detectors.compiled import allocating, part
 from detectors.ledger import EARLY_SHARE, ENOUGH, FIRST_PAIRS, LABEL_NOISE, LABEL_ONE_SIDED, SEEN_PAIRS
@@ -53,9 +53,6 @@ SLOPE_MEMORY = 0.9965402628278678
 PAIRS, SPREAD = 0, 1
 """The two kinds of increments of a channel."""
 _RUN = 32
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 
 @part

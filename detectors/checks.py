@@ -20,13 +20,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.arrays import Floats
 from detectors.bank import Bank, BankState
 from detectors.evidence import Evidence, above, stream_of
 from detectors.pairs import Pairs, pairs_of
 from detectors.tables import NullDetector
 
 Factory = Callable[[float, float], NullDetector]
-Floats = NDArray[np.float64]
 
 THRESHOLDS = (-0.95, -0.5, 0.0, 0.5, 0.9, 0.99)
 HALF_LIVES = (3.0, 20.0, 70.0, 70.0, 1e3, 1e5)

@@ -37,13 +37,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors import detrending, half_life
+from detectors.arrays import Floats
 from detectors.ledger import BETS
 from detectors.tables.lag1 import INPUT_WEIGHT, KAPPA
-
-Floats = NDArray[np.float64]
 
 _SPAN, _COARSEST = 5.0, 81
 STEEPEST = 0.9995

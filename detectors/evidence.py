@@ -43,9 +43,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors import half_life
+from detectors.arrays import Flags
 from detectors.bank import share_series
 from detectors.betting import CEILING, PAIRS, SPREAD, advance, set_thresholds
 from detectors.ledger import (
@@ -78,9 +78,6 @@ __all__ = [
 ]  # fmt: skip
 
 MEAN_HALF_LIFE = 100.0
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

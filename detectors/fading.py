@@ -31,23 +31,21 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors import half_life as memory
+from detectors.arrays import Flags, Floats, Ints
 from detectors.compiled import compiled
 from detectors.pairs import Pairs, one_layout
 
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
-Flags = NDArray[np.bool_]
+Counts = Ints
 
 
 class Fading(NamedTuple):
     """Age of the memory of the cells, one number per series."""
 
-    run: NDArray[np.int64]
+    run: Ints
     """Ticks since the last pair; -1 while the cells hold nothing."""
-    excess: NDArray[np.float64]
+    excess: Floats
     """`e`: what the band's variance gains, as a part of it."""
 
 

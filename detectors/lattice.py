@@ -26,8 +26,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from detectors.arrays import Floats, Ints
 from detectors.bank import Bank, BankState
 from detectors.pairs import Pairs
 from detectors.spectrum import crossings, thresholds
@@ -39,15 +39,13 @@ SIGNIFICANT = 3.0
 SMALLEST = 0.02
 WARM_UP = 20
 
-Floats = NDArray[np.float64]
-
 
 class LatticeState(NamedTuple):
     """Everything needed to continue; one row per series."""
 
     cell: Floats
     variance: Floats
-    pairs: NDArray[np.int64]
+    pairs: Ints
     k1: Floats
     """Lag-1 autocorrelation at the tick before; NaN while not ready."""
 

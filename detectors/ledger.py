@@ -8,9 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-Ints = NDArray[np.int64]
+from detectors.arrays import Flags, Floats, Ints
 
 BETS = (0.1, 0.3, 0.8)
 """Shares of his wealth that the gambler stakes, unless others are given."""

@@ -8,6 +8,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from detectors.arrays import Flags, Floats, Ints
+
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -20,10 +22,10 @@ class Pairs:
     another memory order, or read-only ones, are copied: the kernels are compiled for one layout.
     """
 
-    past: NDArray[np.float64]
-    present: NDArray[np.float64]
-    valid: NDArray[np.bool_]
-    reset: NDArray[np.bool_]
+    past: Floats
+    present: Floats
+    valid: Flags
+    reset: Flags
 
     def __post_init__(self) -> None:
         shape = self.past.shape
@@ -53,7 +55,7 @@ class Pairs:
         """A run of ticks, all series."""
         return Pairs(self.past[ticks], self.present[ticks], self.valid[ticks], self.reset[ticks])
 
-    def columns(self, series: NDArray[np.int64]) -> Pairs:
+    def columns(self, series: Ints) -> Pairs:
         """All ticks of the series with these positions, in this order."""
         return Pairs(self.past[:, series], self.present[:, series], self.valid[:, series], self.reset[:, series])
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.arrays import Floats
 from detectors.ledger import SlowerState
 
 Record = Any
 """One row; a compiled function may read and write its columns."""
 Records = NDArray[np.void]
-Floats = NDArray[np.float64]
 
 
 def _columns(kind: type[np.generic] | np.dtype[np.void], names: str) -> np.dtype[np.void]:

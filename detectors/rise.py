@@ -9,12 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from detectors.arrays import Flags, Floats
 from detectors.ledger import FLOOR, EvidenceBlock
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 
 def hold_against(

@@ -27,9 +27,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors import half_life
+from detectors.arrays import Floats, Ints
 from detectors.compiled import part
 from detectors.following import follow
 from detectors.ledger import POINTS_NEEDED, SCALES, ScalesState
@@ -46,9 +46,6 @@ COARSE = 2.0
 """Scales that values lie apart, on average, from which on they are too coarse to be read one by one."""
 STEP, STEP_AFTER = 5.0, 4
 """Scales from the level, and means in a row that far from it at least, that are a step of the level."""
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 def fresh(series: int, lanes: int) -> ScalesState:

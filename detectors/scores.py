@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-
 from detectors import half_life
+from detectors.arrays import Flags, Floats, Ints
 from detectors.compiled import inlined, part
 from detectors.ledger import MEMORY, NEEDED, QUEUED, SEGMENT
 from detectors.records import Record, Records
@@ -30,10 +28,6 @@ LAG1_GAIN = half_life.gain(70.0)
 _SMALLEST_VARIANCE = 0.02
 HIGHEST = 0.98
 _VARIANCE_PAIRS, _VARIANCE_PRIOR, _VARIANCE_CUT = 80.0, 2.0, 25.0
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 
 @part

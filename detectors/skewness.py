@@ -20,15 +20,13 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors import half_life as memory
+from detectors.arrays import Flags, Floats, Ints
 from detectors.bank import share_series
 from detectors.compiled import compiled
 from detectors.pairs import Pairs
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 FEWEST = 3
 
 
@@ -37,7 +35,7 @@ class SkewnessState(NamedTuple):
 
     sums: Floats
     """Fading sums of 1, x, x^2 and x^3, shape (series, 4)."""
-    points: NDArray[np.int64]
+    points: Ints
     """Residuals so far, (series,)."""
 
 
@@ -77,7 +75,7 @@ class Skewness:
 
 @compiled
 def _advance(
-    present: Floats, valid: Flags, reset: Flags, sums: Floats, points: NDArray[np.int64], skewness: Floats, keep: float,
+    present: Floats, valid: Flags, reset: Flags, sums: Floats, points: Ints, skewness: Floats, keep: float,
     first: int, last: int,
 ) -> None:  # fmt: skip
     for t in range(present.shape[0]):

@@ -55,9 +55,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors import scales
+from detectors.arrays import Flags, Floats, Ints
 from detectors.bank import share_series
 from detectors.ledger import (
     FIRST_SEGMENTS,
@@ -80,10 +80,6 @@ from detectors.slowing import BET_COUNT, advance
 __all__ = ["CLAIMS", "SCALES", "Slower", "SlowerBlock", "SlowerState", "scale_and_claim"]
 
 _BY_RULE, _BY_LANE_AND_RULE = ("open", "leading", "trend", "label", "threshold", "evidence"), ("wealth", "money")
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 
 class Slower:

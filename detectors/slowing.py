@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from detectors.arrays import Flags, Floats, Ints
 from detectors.compiled import compiled, inlined, part
 from detectors.ledger import ENOUGH, LABEL_ONE_SIDED, SEGMENT, SlowerBlock, SlowerState
 from detectors.records import Record, Records
@@ -46,10 +46,6 @@ _CLEAR_PAIRS, _CLEAR = 24.0, 0.35
 _MOST_MONEY = 0.02
 """Part of the alarm line that may come in at once, after a long time without a block."""
 _LARGEST = 1e12
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 
 @compiled

@@ -13,15 +13,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.activation import tanh
+from detectors.arrays import Floats
 from detectors.compiled import compiled
 
 LEVEL = 1.959963984540054
 """Two-sided 95 % point of the normal distribution."""
-
-Floats = NDArray[np.float64]
 
 
 def thresholds(count: int = 16, lowest: float = -0.95, highest: float = 0.99) -> Floats:

@@ -21,9 +21,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors import half_life as memory
+from detectors.arrays import Flags, Floats, Ints
 from detectors.bank import share_series
 from detectors.compiled import compiled, part
 from detectors.pairs import one_layout
@@ -39,21 +39,18 @@ SOON = 10
 QUIET = 1.0
 """Change of spread above which a point is not remembered: a bloom is no baseline."""
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-
 
 class SpreadState(NamedTuple):
     """Everything needed to continue."""
 
     numbers: Floats
     """`FADING` sum, its `WEIGHT`, and the sum of the `FIRST` points; (series, 3)."""
-    points: NDArray[np.int64]
+    points: Ints
     """Points so far, (series,)."""
     seasons: Floats
     """Sum of the `PAST` points of earlier seasons and their number, the same of the quiet points of this season that
     came `LATER` than its baseline; (series, 4)."""
-    held: NDArray[np.int64]
+    held: Ints
     """Points in the sum of the first ones, (series,); an earlier version kept fewer."""
 
 
@@ -113,8 +110,8 @@ class Spread:
 
 @compiled
 def _advance(
-    square: Floats, reset: Flags, gap: Flags, numbers: Floats, points: NDArray[np.int64], seasons: Floats,
-    held: NDArray[np.int64], spread: Floats, keep: float, baseline: int, given_from: int, remembers: bool, first: int,
+    square: Floats, reset: Flags, gap: Flags, numbers: Floats, points: Ints, seasons: Floats,
+    held: Ints, spread: Floats, keep: float, baseline: int, given_from: int, remembers: bool, first: int,
     last: int,
 ) -> None:  # fmt: skip
     for t in range(square.shape[0]):

@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sentinel.analysis.budgets import PER_TICKS, RuleBudget, Watch, list_budgets
 from sentinel.analysis.record import SeriesRecord
@@ -24,6 +23,7 @@ from sentinel.analysis.trend import FEWEST, INDICATORS, SURROGATES, Deviations, 
 from sentinel.config import RELATIVE, AlarmSettings, Settings
 from sentinel.domain.spans import print_rounded
 from sentinel.pipeline import arrays
+from sentinel.pipeline.arrays import Floats
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT, Grid
 from sentinel.pipeline.pipeline import CohortKey, PipelineState
@@ -188,9 +188,7 @@ def _trends_in_words(trends: Mapping[str, Mapping[str, Trend]]) -> Iterator[str]
     )
 
 
-def find_all_trends(
-    deviations: Mapping[str, NDArray[np.float64]], against_all: float = math.inf
-) -> dict[str, dict[str, Trend]]:
+def find_all_trends(deviations: Mapping[str, Floats], against_all: float = math.inf) -> dict[str, dict[str, Trend]]:
     """Find the trends of every series that is long enough; beyond so many series against the first null hypothesis."""
     found: dict[str, dict[str, Trend]] = {}
     for name, own in deviations.items():

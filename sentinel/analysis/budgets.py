@@ -10,21 +10,17 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sentinel.analysis.intervals import count_interval
 from sentinel.analysis.report import ReportSection
 from sentinel.domain.spans import YEAR, print_rounded
+from sentinel.pipeline.arrays import Codes, Ints
 from sentinel.pipeline.cohort import CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.pipeline import CohortKey, PipelineState
 from sentinel.pipeline.plan import Plan
 from sentinel.pipeline.watching import IN_ALARM, WATCHING, code_ticks
 from sentinel.text.words import rule_and_severity
-
-Ints = NDArray[np.int64]
-Codes = NDArray[np.int8]
-Flags = NDArray[np.bool_]
 
 PER_TICKS = 10_000
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from sentinel.analysis.lookback import find_cycle, find_level_shift
 from sentinel.analysis.run import Findings
@@ -25,11 +24,10 @@ from sentinel.domain.errors import DataError
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.observation import NumberAxis
 from sentinel.domain.spans import duration_in_words, moment_in_words
+from sentinel.pipeline.arrays import Flags, Floats, Ints
 from sentinel.text.claims import body_of
 from sentinel.text.explanations import Explanation, Lookalike, Side
 from sentinel.text.receipts import Episode, pair
-
-Floats = NDArray[np.float64]
 
 BEGUN = -2.0
 """log10 of the share of the alarm line below which evidence has not begun to gather: 1/100."""
@@ -46,7 +44,7 @@ _ON_A_CALENDAR = ("cadence_seconds", "recovery_seconds", "recovery_low_seconds",
 
 
 def explain(
-    end_us: NDArray[np.int64], gap: NDArray[np.bool_], value: Floats, residual: Floats, evidence: Floats,
+    end_us: Ints, gap: Flags, value: Floats, residual: Floats, evidence: Floats,
     estimates: Estimates[Floats], half_life: float, cadence_us: int, seasons: tuple[float, ...] = (),
 ) -> Explanation:  # fmt: skip
     """Explain the alarm at the last of these ticks.
@@ -82,7 +80,7 @@ def explain(
 
 
 def _look(
-    value: Floats, end_us: NDArray[np.int64], before: Side | None, since: Side, cadence_us: int,
+    value: Floats, end_us: Ints, before: Side | None, since: Side, cadence_us: int,
     seasons: tuple[float, ...],
 ) -> list[Lookalike]:  # fmt: skip
     """Look for what else raises lag 1, over both sides together."""

@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from sentinel.analysis.assembling import sort_input
 from sentinel.analysis.budgets import RuleBudget, Watch, list_budgets
@@ -27,10 +26,8 @@ from sentinel.analysis.run import Findings, refuse_nothing, run
 from sentinel.config import Settings
 from sentinel.domain.errors import DataError, UsageError
 from sentinel.domain.printing import some_of
+from sentinel.pipeline.arrays import Floats, Ints
 from sentinel.text.words import rule_and_severity
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 BEGIN = 0.5
 """Share of the record behind which the way to the transition begins; it ends with the record."""

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from sentinel.analysis.intake import Intake, SortedObservations
 from sentinel.analysis.lookback import LONGEST_RECORD, on_grid, propose
@@ -17,10 +16,10 @@ from sentinel.config import Settings
 from sentinel.domain.observation import STAMPS, Axis, CalendarAxis, NumberAxis
 from sentinel.domain.printing import some_of
 from sentinel.domain.spans import MILLISECOND, Cadence, print_duration
+from sentinel.pipeline.arrays import Floats, Ints
 from sentinel.pipeline.plan import learn_cadence, plan_for
 from sentinel.text.words import first_verdict_after
 
-Ints = NDArray[np.int64]
 LISTED = 20
 """Series named one by one."""
 REGULAR = 0.95
@@ -99,7 +98,7 @@ def look_at_each(observations: SortedObservations, settings: Settings) -> Iterat
     """Look at each series in turn; one at a time is in memory."""
     axes = {number: NumberAxis.of(head) for number, head in observations.heads().items()}
     times: list[Ints] = []
-    values: list[NDArray[np.float64]] = []
+    values: list[Floats] = []
     current = 0
 
     def propose_for_current() -> Iterator[Proposed]:

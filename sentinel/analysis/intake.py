@@ -13,13 +13,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from sentinel.analysis.typed import read_typed
 from sentinel.domain.observation import STAMPS, Rejection
 from sentinel.domain.printing import some_of
+from sentinel.pipeline.arrays import Floats, Ints
 from sentinel.tables import Axis, Parsed, TableOptions, open_table, parse
 from sentinel.tables.apart import refuse_changes, refuse_sites
 from sentinel.tables.cells import HEAD_ROWS, matches
@@ -97,13 +96,13 @@ class SortedObservations:
     """Numbers among the values that look like marks of a missing value."""
     resets: int = 0
     """Falls of counters, whose step is unknown; known once `batches` is exhausted."""
-    first_times: dict[int, NDArray[np.int64]] = field(default_factory=dict)
+    first_times: dict[int, Ints] = field(default_factory=dict)
     """Times of the first series by id, as many as were sorted at once."""
     _counters: list[int] = field(default_factory=list)
     _pieces: list[pl.LazyFrame] = field(default_factory=list)
     _heads: pl.DataFrame | None = None
 
-    def heads(self) -> dict[int, NDArray[np.float64]]:
+    def heads(self) -> dict[int, Floats]:
         """Give the first distinct stamps of each series by id; empty where times are instants."""
         if self._heads is None:
             return {}

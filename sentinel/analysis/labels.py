@@ -36,13 +36,13 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from sentinel.analysis.record import SeriesRecord
 from sentinel.config import or_else
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import NumberAxis
 from sentinel.domain.printing import some_of
+from sentinel.pipeline.arrays import Flags, Ints
 from sentinel.tables import TableOptions, open_table
 from sentinel.tables.cells import MORE, ROW, number
 from sentinel.tables.times import instant, stamp_text
@@ -94,7 +94,7 @@ class Stretch:
     started: bool = False
     """True if it begins with a `start`, or only where nothing else is known."""
 
-    def holds(self, moments: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def holds(self, moments: Ints) -> Flags:
         """Tell which moments belong to it."""
         return np.asarray((moments >= self.begin_us) & (moments < self.end_us))
 
@@ -111,7 +111,7 @@ class Timeline:
         """Find the stretch to which a moment belongs."""
         return self.stretches[max(0, bisect_right([s.begin_us for s in self.stretches], time_us) - 1)]
 
-    def quiet(self, moments: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def quiet(self, moments: Ints) -> Flags:
         """Tell at which moments nothing is going on."""
         quiet = [stretch.holds(moments) for stretch in self.stretches if stretch.phase is Phase.QUIET]
         return np.any(quiet, axis=0) if quiet else np.zeros(moments.size, np.bool_)

@@ -36,15 +36,13 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from sentinel.analysis.readings import SeriesTicks, microseconds
 from sentinel.analysis.record import Proposal, SeriesRecord
 from sentinel.analysis.rounding import above_resolution, resolution
 from sentinel.config import SHORTEST_SEASON_TICKS
 from sentinel.domain.spans import DAY, HOUR, MINUTE, SECOND, parse_season
-
-Floats = NDArray[np.float64]
+from sentinel.pipeline.arrays import Flags, Floats, Ints
 
 NATURAL = {text: parse_season(text) for text in ("1d", "7d", "1y")}  # periods that are asked first
 FEWEST_CYCLES = 4
@@ -114,7 +112,7 @@ def propose(values: Floats, cadence_us: int, declared: Sequence[int] = ()) -> tu
     return tuple(sorted((p for p in made if p.strength >= WEAKEST), key=lambda p: -p.ticks))
 
 
-def find_undeclared_seasons(record: SeriesRecord, time_us: NDArray[np.int64], values: Floats) -> tuple[Proposal, ...]:
+def find_undeclared_seasons(record: SeriesRecord, time_us: Ints, values: Floats) -> tuple[Proposal, ...]:
     """Find the seasons in a series, tick by tick, that its plan does not take out and its level does not follow."""
     plan = record.plan
     if plan is None or not plan.conditioning or plan.is_comparison:  # a target says it for both
@@ -128,7 +126,7 @@ def find_undeclared_seasons(record: SeriesRecord, time_us: NDArray[np.int64], va
     return tuple(season for season in found if not season.is_followed(plan.level_half_life))
 
 
-def read_tail(record: SeriesRecord, readings: pl.LazyFrame) -> tuple[NDArray[np.int64], Floats]:
+def read_tail(record: SeriesRecord, readings: pl.LazyFrame) -> tuple[Ints, Floats]:
     """Read the last times and values of a long series back, as many as are looked at."""
     own = readings.filter(pl.col("series") == record.name).select("time", "value").tail(LONGEST_RECORD)
     table = own.collect(engine="streaming")
@@ -140,7 +138,7 @@ def magnitude(values: Floats) -> int:
     return math.frexp(float(np.abs(values[np.isfinite(values)]).max(initial=0.0)))[1]
 
 
-def on_grid(time_us: NDArray[np.int64], values: Floats, cadence_us: int) -> Floats:
+def on_grid(time_us: Ints, values: Floats, cadence_us: int) -> Floats:
     """Put the last observations of a record on a grid: one value per tick, the last of several, NaN = missing.
 
     There is at least one observation, and they are in order of time.
@@ -153,7 +151,7 @@ def on_grid(time_us: NDArray[np.int64], values: Floats, cadence_us: int) -> Floa
     return record
 
 
-def _whiten(values: Floats, known: NDArray[np.bool_]) -> Floats:
+def _whiten(values: Floats, known: Flags) -> Floats:
     """Compute the innovations of an AR(1) fitted to the record, its jumps cut; 0 where a value was missing."""
     centred = values - values.mean()
     power = float(centred @ centred)
@@ -228,7 +226,7 @@ _hanning = lru_cache(maxsize=4)(np.hanning)  # the series of a table are equally
 
 
 @lru_cache(maxsize=4)
-def _find_neighbours(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _find_neighbours(size: int) -> tuple[Ints, Ints]:
     """Give the places of each frequency's neighbours, `size` where there is none, and how many there are."""
     away = np.arange(_CLEAR + 1, _CLEAR + _NEIGHBOURS + 1)
     place = np.arange(size)[:, None] + np.concatenate([-away, away])
@@ -365,7 +363,7 @@ class _Column(NamedTuple):
     at_place: Floats | float
 
 
-def _residuals(shared: Floats, places: NDArray[np.int64], columns: Sequence[_Column]) -> list[Floats]:
+def _residuals(shared: Floats, places: Ints, columns: Sequence[_Column]) -> list[Floats]:
     """Sum the squares that regressions of the last shared column on the others leave, for each place.
 
     The first is on no more than these, the next ones on one of `columns` besides. The value at the place is left out,

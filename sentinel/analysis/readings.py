@@ -18,6 +18,7 @@ from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.flags import CHECKS
 from sentinel.domain.observation import Axis, NumberAxis
 from sentinel.domain.states import State
+from sentinel.pipeline.arrays import Floats, Ints
 from sentinel.pipeline.results import Rows
 
 RECOVERY = ("recovery", "recovery_low", "recovery_high")
@@ -138,7 +139,7 @@ def _scan(part: pl.DataFrame | Path) -> pl.LazyFrame:
     return pl.scan_parquet(part) if isinstance(part, Path) else part.lazy()
 
 
-def slice_by_series(series: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
+def slice_by_series(series: Ints) -> Iterator[tuple[int, slice]]:
     """Yield each id of a sorted column of ids with its slice."""
     edges = [0, *(np.flatnonzero(np.diff(series)) + 1).tolist(), series.size]
     for first, last in pairwise(edges):
@@ -156,7 +157,7 @@ def stamp_type(*, numbered: bool) -> pl.DataType:
     return pl.Float64() if numbered else pl.Datetime("us", "UTC")
 
 
-def microseconds(axis: Axis, times: pl.Series) -> NDArray[np.int64]:
+def microseconds(axis: Axis, times: pl.Series) -> Ints:
     """Convert times of a table back to microseconds on the axis."""
     return axis.microseconds(times.to_numpy()) if isinstance(axis, NumberAxis) else times.cast(pl.Int64).to_numpy()
 
@@ -190,8 +191,8 @@ def site_table(events: Sequence[SiteEvent], axis: Axis) -> pl.DataFrame:
 class SeriesTicks(NamedTuple):
     """The ticks of one series, in order; a gap that began the series anew is one of them."""
 
-    end_us: NDArray[np.int64]
-    value: NDArray[np.float64]
+    end_us: Ints
+    value: Floats
     """NaN = missing."""
     states: pl.Series
     cadence_us: int
@@ -202,7 +203,7 @@ class SeriesTicks(NamedTuple):
         return self.states.to_numpy()
 
     @property
-    def time_us(self) -> NDArray[np.int64]:
+    def time_us(self) -> Ints:
         """The middle of each tick, as readings.parquet has it."""
         return self.end_us - self.cadence_us // 2
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from sentinel.analysis.intake import SortedObservations
 from sentinel.analysis.readings import Readings, slice_by_series
@@ -23,6 +22,7 @@ from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.observation import Axis, CalendarAxis, NumberAxis
 from sentinel.domain.spans import DAY, Cadence
 from sentinel.domain.states import REASONS, STATES, Reason, State
+from sentinel.pipeline.arrays import Ints
 from sentinel.pipeline.history import Portrait
 from sentinel.pipeline.pipeline import Batch, Observer, Pipeline, PipelineState, Result
 from sentinel.pipeline.plan import Plan, PlanRule, Plans, list_names
@@ -253,7 +253,7 @@ def _extend(record: SeriesRecord, rows: Rows, part: slice) -> None:
         record.max_evidence = float(np.fmax(record.max_evidence, known.max()))
 
 
-def _complete(findings: Findings, pipeline: Pipeline, state: PipelineState, counts: NDArray[np.int64]) -> None:
+def _complete(findings: Findings, pipeline: Pipeline, state: PipelineState, counts: Ints) -> None:
     """Add to each record what only the end tells; leave out series without observations."""
     targets = dict(zip(state.comparisons.own.tolist(), state.comparisons.target.tolist(), strict=True))
     alarms: dict[str, list[tuple[AlarmEvent, int | None]]] = {}

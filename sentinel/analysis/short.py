@@ -15,7 +15,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from sentinel.pipeline.arrays import Flags, Floats
 
 FEWEST = 20
 """Values of the shortest record of which anything is said."""
@@ -35,7 +36,7 @@ class WholeRecord(NamedTuple):
     high: float
 
 
-def estimate_whole(values: NDArray[np.float64], seasons: Sequence[float] = ()) -> WholeRecord | None:
+def estimate_whole(values: Floats, seasons: Sequence[float] = ()) -> WholeRecord | None:
     """Estimate the lag-1 of a short record, NaN = missing; None where it is too short, too long or does not vary.
 
     `seasons` are the periods of its declared seasons in ticks; each is fitted as a sine wave and its first harmonic.
@@ -56,11 +57,11 @@ def estimate_whole(values: NDArray[np.float64], seasons: Sequence[float] = ()) -
     return WholeRecord(float(np.interp(found, middle, _GRID)), *map(float, ends))
 
 
-def _pairs(known: NDArray[np.bool_]) -> int:
+def _pairs(known: Flags) -> int:
     return int((known[1:] & known[:-1]).sum())
 
 
-def _basis(known: bytes, seasons: tuple[float, ...]) -> NDArray[np.float64]:
+def _basis(known: bytes, seasons: tuple[float, ...]) -> Floats:
     """Give an orthonormal basis of what is taken out, over the ticks that have a value; shape (ticks, columns)."""
     there = np.frombuffer(known, bool)
     t = np.arange(there.size, dtype=float)
@@ -70,7 +71,7 @@ def _basis(known: bytes, seasons: tuple[float, ...]) -> NDArray[np.float64]:
     return basis
 
 
-def _lag1(rows: NDArray[np.float64], known: NDArray[np.bool_], basis: NDArray[np.float64]) -> NDArray[np.float64]:
+def _lag1(rows: Floats, known: Flags, basis: Floats) -> Floats:
     """Correlate each row, shape (rows, ticks), with itself a tick later, once the basis is taken out."""
     rest = (rows - (rows @ basis) @ basis.T) * known
     both = known[1:] & known[:-1]
@@ -81,7 +82,7 @@ def _lag1(rows: NDArray[np.float64], known: NDArray[np.bool_], basis: NDArray[np
 
 
 @lru_cache(maxsize=256)
-def _quantiles(known: bytes, seasons: tuple[float, ...]) -> NDArray[np.float64]:
+def _quantiles(known: bytes, seasons: tuple[float, ...]) -> Floats:
     """Simulate records for each lag-1 of the grid; quantiles .025, .5 and .975 of the estimate, shape (3, grid)."""
     there, basis = np.frombuffer(known, bool), _basis(known, seasons)
     # The same shocks for every lag-1, so that the quantiles are smooth in it.

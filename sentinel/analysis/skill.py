@@ -33,16 +33,15 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from sentinel.analysis.budgets import Codes, RuleBudget, RuleTicks, list_budgets
+from sentinel.analysis.budgets import RuleBudget, RuleTicks, list_budgets
 from sentinel.analysis.labels import Phase, Stretch, Timeline, is_watched
 from sentinel.analysis.readings import SeriesTicks
 from sentinel.analysis.record import SeriesRecord
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.states import State
+from sentinel.pipeline.arrays import Codes, Floats, Ints
 from sentinel.pipeline.plan import Plan
 from sentinel.pipeline.watching import IN_ALARM, WATCHING
-
-Floats = NDArray[np.float64]
 
 JUDGING = (State.WATCHING.value, State.WARNING.value, State.CRITICAL.value)
 """States in which a series has a verdict."""
@@ -228,7 +227,7 @@ def compare(
     quiet = np.concatenate([timelines[name].quiet(own) for name, own in ends.items()])
     begin = dict(zip(ends, np.cumsum([0, *(own.size for own in ends.values())]).tolist(), strict=False))
 
-    def leads(alarms: NDArray[np.int64]) -> tuple[float, ...]:
+    def leads(alarms: Ints) -> tuple[float, ...]:
         """Give the lead of each event that alarms at these ticks detect."""
         found = []
         for event in skill.events:
@@ -262,7 +261,7 @@ def compare(
     return [*rows, Rival("never", 0, (), 0 if total else None, 0.0 if total else None)]
 
 
-def _alarms(level: Floats, place: Floats, line: float) -> NDArray[np.int64]:
+def _alarms(level: Floats, place: Floats, line: float) -> Ints:
     """Find the ticks at which an indicator would have raised alarms."""
     above = np.flatnonzero(level > line)
     return above[np.diff(place[above], prepend=-np.inf) > 1]

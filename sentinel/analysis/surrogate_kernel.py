@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.compiled import allocating, part
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from sentinel.pipeline.arrays import Flags, Floats, Ints
 
 
 @allocating
@@ -31,7 +28,7 @@ def run_arma(shocks: Floats, past: Floats, later: Floats) -> Floats:
 
 
 @allocating
-def find_taus(records: Floats, there: NDArray[np.bool_], firsts: Ints, ends: Ints) -> Floats:
+def find_taus(records: Floats, there: Flags, firsts: Ints, ends: Ints) -> Floats:
     """Give Kendall's tau of lag 1 and of variance (2, record) over windows from `firsts` to before `ends`, in order.
 
     `records` are (tick, record); `there` says at which ticks all of them have a value.
@@ -58,7 +55,7 @@ def find_taus(records: Floats, there: NDArray[np.bool_], firsts: Ints, ends: Int
 
 
 @part
-def _sum_windows(records: Floats, there: NDArray[np.bool_], firsts: Ints, ends: Ints) -> tuple[Floats, Floats]:
+def _sum_windows(records: Floats, there: Flags, firsts: Ints, ends: Ints) -> tuple[Floats, Floats]:
     """Sum over each window the squares and, of pairs of neighbours, past, present and product; and count its values."""
     ticks, number = records.shape
     windows = ends.size

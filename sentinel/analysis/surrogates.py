@@ -12,11 +12,9 @@ from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sentinel.analysis.surrogate_kernel import run_arma
-
-Floats = NDArray[np.float64]
+from sentinel.pipeline.arrays import Floats
 
 NULLS: Mapping[str, str] = {
     "AR": "a linear process of its autocovariances, AR(p) with p of 1 to 5 by Akaike's criterion",

@@ -17,15 +17,13 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sentinel.analysis.surrogate_kernel import find_taus
 from sentinel.analysis.surrogates import NULLS, list_nulls
+from sentinel.pipeline.arrays import Floats
 from sentinel.pipeline.cohort import CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.pipeline import CohortKey, PipelineState
-
-Floats = NDArray[np.float64]
 
 INDICATORS = ("lag 1", "variance")
 FEWEST = 100

@@ -12,10 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from sentinel.pipeline.arrays import Flags, Floats, Ints
 
 
 class _Sums(NamedTuple):
@@ -38,7 +36,7 @@ class Variation:
         """The last number of each series; NaN = not ready."""
 
     def extend(
-        self, series: Ints, ticks: Ints, values: Floats, half_life: Callable[[int], float], ready: NDArray[np.bool_]
+        self, series: Ints, ticks: Ints, values: Floats, half_life: Callable[[int], float], ready: Flags
     ) -> Floats:
         """Give the coefficient at each tick, NaN where it is not ready; missing values, NaN, hold it.
 

@@ -19,11 +19,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.observation import Axis
 from sentinel.domain.states import REASONS, STATES, State
+from sentinel.pipeline.arrays import Floats
 from sentinel.pipeline.history import Columns
 from sentinel.pipeline.plan import PlanRule
 from sentinel.text.claims import FLOOR
@@ -40,7 +40,7 @@ _USUAL_LABEL = 5
 
 
 def draw(
-    columns: Columns, axis: Axis, thresholds: Sequence[float] | NDArray[np.float64], cadence_us: int,
+    columns: Columns, axis: Axis, thresholds: Sequence[float] | Floats, cadence_us: int,
     rules: Sequence[PlanRule] = (), alarms: Sequence[Alarm] = (),
     *, title: str = "", subtitle: str = "", value_label: str = "value", look: Look | None = None,
 ) -> Figure:  # fmt: skip
@@ -135,9 +135,7 @@ def write(figure: Figure, target: Path | io.BytesIO, file_format: str, dots_per_
         figure.savefig(target, format=file_format, dpi=dots_per_inch, metadata=metadata, facecolor="white")
 
 
-def _draw_range(
-    panel: Axes, edges: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], columns: Columns
-) -> None:
+def _draw_range(panel: Axes, edges: Floats, low: Floats, high: Floats, columns: Columns) -> None:
     """Draw a line through the smallest and the largest value of each column; broken where values are missing."""
     x, y = trace(edges, low, high, columns)
     panel.plot(x, y, color=scales.SIGNAL, linewidth=0.8, solid_joinstyle="round")
@@ -165,7 +163,7 @@ def _leave_out_extremes(panel: Axes, shown: scales.Shown) -> None:
         )  # fmt: skip
 
 
-def _draw_evidence(panel: Axes, edges: NDArray[np.float64], columns: Columns, rules: Sequence[PlanRule]) -> None:
+def _draw_evidence(panel: Axes, edges: Floats, columns: Columns, rules: Sequence[PlanRule]) -> None:
     """Draw evidence as log10, the alarm line at 0, and the budgets that it is measured by."""
     panel.text(
         0.006, 0.06, scales.name_budgets(rules), transform=panel.transAxes,
@@ -182,7 +180,7 @@ def _draw_evidence(panel: Axes, edges: NDArray[np.float64], columns: Columns, ru
     panel.set_ylabel("evidence\n(log10)")
 
 
-def _draw_states(panel: Axes, edges: NDArray[np.float64], columns: Columns, letter: float) -> None:
+def _draw_states(panel: Axes, edges: Floats, columns: Columns, letter: float) -> None:
     """Draw the states in colour and, where there is room, in words: a letter takes this share of the width."""
     panel.set_ylim(0, 1)
     panel.set_yticks([])

@@ -13,11 +13,12 @@ import numpy as np
 
 from sentinel.domain.observation import Axis
 from sentinel.domain.states import REASONS, STATES, State
+from sentinel.pipeline.arrays import Ints
 from sentinel.pipeline.history import Columns
 from sentinel.pipeline.plan import PlanRule
 from sentinel.views.picture import Alarm, scales
 from sentinel.views.picture import inline_panels as panels
-from sentinel.views.picture.svg import Ints, text, upright
+from sentinel.views.picture.svg import text, upright
 from sentinel.views.picture.timeline import BLIND, TimeLine
 
 WIDTH = 1920

@@ -10,11 +10,12 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from sentinel.pipeline.arrays import Floats, Ints
 from sentinel.pipeline.history import Columns
 from sentinel.pipeline.plan import PlanRule
 from sentinel.text.claims import FLOOR
 from sentinel.views.picture import scales
-from sentinel.views.picture.svg import Floats, Ints, band, image, line, steps, text, upright
+from sentinel.views.picture.svg import band, image, line, steps, text, upright
 from sentinel.views.picture.timeline import TimeLine, trace
 
 LEFT, RIGHT = 170, 1640

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, NullLocator
-from numpy.typing import NDArray
 
+from sentinel.pipeline.arrays import Floats
 from sentinel.pipeline.history import Columns
 from sentinel.views.picture import scales
 
@@ -37,9 +37,7 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def draw_steps(
-    panel: Axes, values: NDArray[np.float64], edges: NDArray[np.float64], baseline: float | None = None, **look: Any
-) -> None:
+def draw_steps(panel: Axes, values: Floats, edges: Floats, baseline: float | None = None, **look: Any) -> None:
     """Draw the values between their edges, NaN = none; filled down to the baseline if there is one.
 
     As `Axes.stairs`, whose search for the extent of the curve takes half of the time of building a picture.
@@ -53,9 +51,7 @@ def draw_steps(
     panel.autoscale_view()
 
 
-def draw_spectrogram(
-    panel: Axes, edges: NDArray[np.float64], columns: Columns, thresholds: NDArray[np.float64]
-) -> QuadMesh:
+def draw_spectrogram(panel: Axes, edges: Floats, columns: Columns, thresholds: Floats) -> QuadMesh:
     """Draw readings over time and threshold, with the zero line and its band."""
     heights = np.arctanh(thresholds)
     fine = np.linspace(heights[0], heights[-1], (len(heights) - 1) * scales.FINER + 1)
@@ -122,9 +118,7 @@ def draw_colour_bar(figure: Figure, place: Axes, mesh: QuadMesh) -> None:
     bar.set_label("reading (null sd)\n← faster than the threshold · slower →", fontsize=7.5)
 
 
-def draw_cycle(
-    panel: Axes, edges: NDArray[np.float64], columns: Columns, length: Callable[[float], str], cadence_us: float
-) -> None:
+def draw_cycle(panel: Axes, edges: Floats, columns: Columns, length: Callable[[float], str], cadence_us: float) -> None:
     """Draw modulus on the scale of the spectrogram above 0; over it, where something oscillates, the period."""
     draw_steps(
         panel,
@@ -156,7 +150,7 @@ def draw_cycle(
     _style_right_axis(right, "period", scales.CYCLE, 1 - (1 - scales.LOWER) / 2)
 
 
-def draw_spread(panel: Axes, edges: NDArray[np.float64], columns: Columns) -> None:
+def draw_spread(panel: Axes, edges: Floats, columns: Columns) -> None:
     """Draw variance over its baseline, on a logarithmic scale; criticality on the right."""
     spread = columns.estimates.spread
     draw_steps(

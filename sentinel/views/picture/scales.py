@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sentinel.domain.channels import CHANNELS
 from sentinel.domain.states import State
+from sentinel.pipeline.arrays import Floats
 from sentinel.pipeline.history import Columns
 from sentinel.pipeline.plan import PlanRule
 from sentinel.text.words import rule_in_words
@@ -62,7 +63,7 @@ _KNOWN_SD = 8.0
 """Values whose residual is beyond this were judged as measurements, and are shown."""
 
 
-def interpolate(readings: NDArray[np.float32]) -> NDArray[np.float64]:
+def interpolate(readings: NDArray[np.float32]) -> Floats:
     """Give readings on `FINER` times as many thresholds, linear in atanh like the zero crossing; (fine, columns)."""
     below, above = readings.T[:-1].astype(np.float64), readings.T[1:].astype(np.float64)
     share = np.linspace(0, 1, FINER, endpoint=False)[None, :, None]
@@ -92,9 +93,7 @@ def thin_out(ticks: Sequence[float], gap: float) -> list[float]:
     return [float(tick) for tick in kept]
 
 
-def rescale(
-    low: NDArray[np.float64], high: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
+def rescale(low: Floats, high: Floats) -> tuple[Floats, Floats, str]:
     """Put values that matplotlib could not make an axis of in a power of ten; give them and how it is written."""
     largest = float(np.fmax.reduce(np.abs([low, high]), axis=None, initial=0.0))
     exponent = max(math.floor(math.log10(largest)), -300) if largest > 0 else 0
@@ -127,7 +126,7 @@ class Shown(NamedTuple):
     note: str = ""
 
 
-def find_shown(low: NDArray[np.float64], high: NDArray[np.float64], columns: Columns) -> Shown:
+def find_shown(low: Floats, high: Floats, columns: Columns) -> Shown:
     """Find the range to show of the smallest and largest values of columns, shape (columns,), NaN = missing.
 
     Values are left out that stand alone, lie far beyond all others, and were no measurements to the pipeline.
@@ -151,7 +150,7 @@ def find_shown(low: NDArray[np.float64], high: NDArray[np.float64], columns: Col
     return Shown(least, most, f"not shown: values far from all others, {whole.least:.4g} to {whole.most:.4g} in all")
 
 
-def _running_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _running_median(values: Floats) -> Floats:
     """Give the median of each value and its neighbours; the newest value is repeated, so that it counts."""
     padded = np.pad(np.pad(values, (0, _ALONE), mode="edge"), (_ALONE, 0), mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _ALONE + 1)

@@ -15,8 +15,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from sentinel.pipeline.arrays import Floats, Ints
 
 
 def line(x: Ints, y: Floats) -> str:
@@ -100,5 +99,5 @@ def _known(values: Floats) -> Iterator[tuple[int, int]]:
     yield from zip(borders[::2].tolist(), borders[1::2].tolist(), strict=True)
 
 
-def _numbers(points: NDArray[np.int64]) -> str:
+def _numbers(points: Ints) -> str:
     return " ".join(map(str, points.ravel().tolist()))

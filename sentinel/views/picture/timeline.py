@@ -19,6 +19,7 @@ from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.observation import Axis
 from sentinel.domain.spans import duration_in_words, moment_in_words, print_rounded
 from sentinel.domain.states import REASONS, STATES, Reason, State
+from sentinel.pipeline.arrays import Floats
 from sentinel.pipeline.history import Columns
 
 BLIND, GAP = STATES.index(State.BLIND), REASONS.index(Reason.GAP)
@@ -33,9 +34,7 @@ CLOSEST_TIMES = 0.07
 """Ticks nearer to each other than this share of the axis are left out."""
 
 
-def trace(
-    edges: NDArray[Any], low: NDArray[np.float64], high: NDArray[np.float64], columns: Columns
-) -> tuple[NDArray[Any], NDArray[np.float64]]:
+def trace(edges: NDArray[Any], low: Floats, high: Floats, columns: Columns) -> tuple[NDArray[Any], Floats]:
     """Give places and heights of the line through the smallest and the largest value of each column.
 
     NaN breaks it: where values are missing, and behind a gap. A column that is mostly gap may have values, too; they
@@ -106,7 +105,7 @@ class TimeLine:
         firsts, lasts = np.append(0, cuts + 1), np.append(cuts, self._narrowed.size)
         return tuple((float(self._real[a]), float(self._real[b])) for a, b in zip(firsts, lasts, strict=True) if b > a)
 
-    def _context(self, real: NDArray[np.float64], at: int) -> str:
+    def _context(self, real: Floats, at: int) -> str:
         """Give what a label leaves out: the year of a month, the date of an hour; empty where it says all."""
         spacing = float(np.min(np.diff(real), initial=365.0))
         if not self._dated or spacing >= 300:
@@ -116,9 +115,7 @@ class TimeLine:
 
 
 @lru_cache(maxsize=64)  # The series of a report share their axis, mostly.
-def _dates(
-    shown: tuple[float, float], stretches: tuple[tuple[float, float], ...]
-) -> tuple[NDArray[np.float64], list[str]]:
+def _dates(shown: tuple[float, float], stretches: tuple[tuple[float, float], ...]) -> tuple[Floats, list[str]]:
     """Choose dates at distances that suit an axis of the length `shown`, within the stretches."""
     automatic = AutoDateLocator(minticks=4, maxticks=TIME_TICKS)  # type: ignore[no-untyped-call]
     locator = automatic.get_locator(*num2date(shown))  # type: ignore[no-untyped-call]
@@ -129,9 +126,7 @@ def _dates(
     return real, ConciseDateFormatter(automatic).format_ticks(real) if real.size else []  # type: ignore[no-untyped-call]
 
 
-def _numbers(
-    shown: tuple[float, float], stretches: tuple[tuple[float, float], ...]
-) -> tuple[NDArray[np.float64], list[str]]:
+def _numbers(shown: tuple[float, float], stretches: tuple[tuple[float, float], ...]) -> tuple[Floats, list[str]]:
     """Choose round numbers at distances that suit an axis of the length `shown`, within the stretches."""
     step = float(np.diff(MaxNLocator(TIME_TICKS).tick_values(*shown))[0])
     real = np.concatenate(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sentinel.domain.printing import for_json
 from sentinel.domain.states import STATES, SeriesView, Spectrogram
+from sentinel.pipeline.arrays import Floats
 from sentinel.pipeline.history import SCALE, Sketch
 from sentinel.pipeline.pooling import MISSING
 from sentinel.pipeline.snapshot import Snapshot
@@ -115,7 +116,7 @@ def _places(count: int) -> list[int]:
     return [round(place) for place in np.linspace(1, WIDTH - 1, count).tolist()]
 
 
-def _path(low: NDArray[np.float64], high: NDArray[np.float64]) -> str:
+def _path(low: Floats, high: Floats) -> str:
     """Draw a line through the middle of two lines in [0, 1], with a bar wherever they are apart; NaN breaks it."""
     known = np.isfinite(low) & np.isfinite(high)
     places = _places(len(low))
