@@ -192,9 +192,7 @@ def _quiet(record: SeriesRecord, timeline: Timeline, ticks: SeriesTicks) -> Quie
     return QuietData(total, values, record.units(total * record.plan.cadence_us), warning + critical)
 
 
-def _quiet_rules(
-    record: SeriesRecord, plan: Plan, timeline: Timeline, ticks: SeriesTicks, codes: Codes
-) -> RuleTicks:  # fmt: skip
+def _quiet_rules(record: SeriesRecord, plan: Plan, timeline: Timeline, ticks: SeriesTicks, codes: Codes) -> RuleTicks:
     """Count what the quiet ticks of a series were to each of its rules, and the alarms that were raised there."""
     quiet = codes[timeline.quiet(ticks.end_us)]
     false = [alarm for alarm, _ in record.alarms if timeline.at(alarm.time_us).phase is Phase.QUIET]

@@ -150,9 +150,7 @@ def _level(channels: tuple[PlanChannel, ...]) -> str:
     return f"threshold {part.threshold:g}"
 
 
-def describe_variations(
-    found: Variations, records: Sequence[SeriesRecord], *, labelled: bool
-) -> ReportSection:  # fmt: skip
+def describe_variations(found: Variations, records: Sequence[SeriesRecord], *, labelled: bool) -> ReportSection:
     """Describe the verdicts in words, as tables and as pictures."""
     what = "events detected, false alarms" if labelled else "series that alarmed"
     title = f"Does the verdict depend on thresholds, budgets and scales? ({what})"

@@ -165,9 +165,7 @@ class Follower:
             self._formats[name] = file_format(Path(name), self._options)
         return self._formats[name]
 
-    def _read_file(
-        self, path: Path, base: str, found: Found, left: int, read: _Read, now_us: int
-    ) -> Rows | None:  # fmt: skip
+    def _read_file(self, path: Path, base: str, found: Found, left: int, read: _Read, now_us: int) -> Rows | None:
         """Read one file on from its position; None where nothing has been added or nothing of it can be read."""
         try:
             with self._opener.open(path) as opened:

@@ -54,9 +54,7 @@ class Names:
     `keep` keeps labels as such; `labels` are templates of further ones.
     """
 
-    def __init__(
-        self, template: str | None, *, keep: bool = False, labels: Mapping[str, str] | None = None
-    ) -> None:  # fmt: skip
+    def __init__(self, template: str | None, *, keep: bool = False, labels: Mapping[str, str] | None = None) -> None:
         self._template, self._keep, self._labels = template, keep, dict(labels or {})
         self._owners: dict[str, str] = {}
         self._recalled: dict[Hashable, str | None] = {}

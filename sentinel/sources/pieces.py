@@ -90,9 +90,7 @@ class TextReader:
         self._read_back: dict[str, tuple[TableOptions, Moments]] = {}
         """By what was recognised: the options that it makes, and times that were read with them."""
 
-    def read(
-        self, path: Path, plain: Plain, fmt: str, position: Position, left: int, latest_us: int
-    ) -> Rows | None:  # fmt: skip
+    def read(self, path: Path, plain: Plain, fmt: str, position: Position, left: int, latest_us: int) -> Rows | None:
         """Read at most `left` observations; None where nothing has been added. Times past `latest_us` need a look."""
         said: tuple[str, ...] = ()
         if position.offset >= plain.size:

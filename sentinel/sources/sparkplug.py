@@ -142,9 +142,7 @@ class Nodes:
         for metric in message.metrics:
             self._take(metric, message, node, key, device, rows)
 
-    def _take(
-        self, metric: dict[int, Any], message: _Message, node: _Node, key: str, device: str, rows: Rows
-    ) -> None:  # fmt: skip
+    def _take(self, metric: dict[int, Any], message: _Message, node: _Node, key: str, device: str, rows: Rows) -> None:
         """Take one metric."""
         place, name, kind = len(rows), metric.get(NAME), metric.get(TYPE)
         if name is None and node.sequence is not None:

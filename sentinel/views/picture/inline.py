@@ -29,9 +29,7 @@ TOP, APART, FOOT = 64, 26, 70
 LETTER = 0.52
 """Width of a letter in parts of its height."""
 _NAMES = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
-_SHAPES = {
-    "v": "M-9 -7H9L0 9Z", "^": "M-9 7H9L0 -9Z", "D": "M0 -9L9 0L0 9L-9 0Z", "s": "M-8 -8H8V8H-8Z",
-}  # fmt: skip
+_SHAPES = {"v": "M-9 -7H9L0 9Z", "^": "M-9 7H9L0 -9Z", "D": "M0 -9L9 0L0 9L-9 0Z", "s": "M-8 -8H8V8H-8Z"}
 """Marks of alarms by their name in matplotlib."""
 
 
