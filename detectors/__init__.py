@@ -28,28 +28,10 @@ if TYPE_CHECKING:
     from detectors.tables.lag1 import NullDetector, lag1
 
 __all__ = [
-    "DETECTORS",
-    "Bank",
-    "BankState",
-    "CellTable",
-    "Evidence",
-    "EvidenceBlock",
-    "EvidenceChannel",
-    "EvidenceState",
-    "Gate",
-    "Lattice",
-    "NullDetector",
-    "Pairs",
-    "Rule",
-    "Spread",
-    "above",
-    "criticality",
-    "crossings",
-    "lag1",
-    "pairs_of",
-    "recovery_time",
-    "thresholds",
-]
+    "DETECTORS", "Bank", "BankState", "CellTable", "Evidence", "EvidenceBlock", "EvidenceChannel", "EvidenceState",
+    "Gate", "Lattice", "NullDetector", "Pairs", "Rule", "Spread", "above", "criticality", "crossings", "lag1",
+    "pairs_of", "recovery_time", "thresholds",
+]  # fmt: skip
 
 if not TYPE_CHECKING:  # a type checker that saw this function would let every misspelt name pass
     _HOMES = {

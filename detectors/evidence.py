@@ -63,19 +63,9 @@ from detectors.pairs import Pairs, one_layout
 from detectors.tables.lag1 import INPUT_WEIGHT, KAPPA
 
 __all__ = [
-    "CEILING",
-    "FLOOR",
-    "LABEL_NOISE",
-    "LABEL_ONE_SIDED",
-    "Evidence",
-    "EvidenceBlock",
-    "EvidenceChannel",
-    "EvidenceState",
-    "Rule",
-    "Stream",
-    "above",
-    "stream_of",
-]  # fmt: skip
+    "CEILING", "FLOOR", "LABEL_NOISE", "LABEL_ONE_SIDED", "Evidence", "EvidenceBlock", "EvidenceChannel",
+    "EvidenceState", "Rule", "Stream", "above", "stream_of",
+]  # fmt: skip  # fmt: skip
 
 MEAN_HALF_LIFE = 100.0
 

@@ -23,18 +23,8 @@ from sentinel.pipeline.results import Rows
 
 RECOVERY = ("recovery", "recovery_low", "recovery_high")
 COLUMNS = (
-    "series",
-    "time",
-    "value",
-    "residual",
-    "state",
-    *Estimates._fields,
-    "evidence",
-    *RECOVERY,
-    "cv",
-    "flag",
-    "check",
-)
+    "series", "time", "value", "residual", "state", *Estimates._fields, "evidence", *RECOVERY, "cv", "flag", "check",
+)  # fmt: skip
 ORDER = ["id", "tick"]
 TOGETHER = 64
 """Series that are read back in one pass."""
