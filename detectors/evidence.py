@@ -65,7 +65,7 @@ from detectors.tables.lag1 import INPUT_WEIGHT, KAPPA
 __all__ = [
     "CEILING", "FLOOR", "LABEL_NOISE", "LABEL_ONE_SIDED", "Evidence", "EvidenceBlock", "EvidenceChannel",
     "EvidenceState", "Rule", "Stream", "above", "stream_of",
-]  # fmt: skip  # fmt: skip
+]  # fmt: skip
 
 MEAN_HALF_LIFE = 100.0
 

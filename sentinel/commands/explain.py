@@ -11,13 +11,11 @@ import argparse
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 
 from sentinel.analysis.explaining import READINGS_FILE, explain, explain_receipt, read_alarms
-from sentinel.config import fingerprint, from_record
-from sentinel.domain.clock import MICROSECONDS
+from sentinel.config import fingerprint, from_record, parse_moment
 from sentinel.domain.errors import StateError, UsageError
 from sentinel.domain.printing import visible
 from sentinel.domain.spans import moment_in_words
@@ -58,7 +56,7 @@ def main(args: argparse.Namespace) -> int:
     """Explain one alarm, or list all that are known."""
     if args.backtest is not None:
         return _explain_backtest(args, Path(args.backtest))
-    folder, as_of_us = Path(args.state), None if args.as_of is None else parse_moment(args.as_of)
+    folder, as_of_us = Path(args.state), None if args.as_of is None else _read_as_of(args.as_of)
     with Journal.open(folder, read_only=True) as journal:
         alarms = known_alarms(journal, as_of_us)
         if args.alarm is None:
@@ -153,14 +151,11 @@ def _explain_backtest(args: argparse.Namespace, folder: Path) -> int:
     return 0
 
 
-def parse_moment(text: str) -> int:
-    """Read an ISO 8601 moment, UTC where no offset is given, as microseconds. UsageError says what is allowed."""
+def _read_as_of(text: str) -> int:
     try:
-        moment = datetime.fromisoformat(text)
+        return parse_moment(text)
     except ValueError:
         raise UsageError(f"--as-of {text}: an ISO 8601 moment is allowed, such as 2026-07-25T12:00") from None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * MICROSECONDS)
 
 
 def known_alarms(journal: Journal, as_of_us: int | None = None) -> list[Known]:

@@ -10,10 +10,9 @@ from sentinel.config.alarms import (
     RISE_RATIO,
     SLOWER,
     AlarmSettings,
-    ChannelSettings,
 )
 from sentinel.config.asked import HttpSource, WebKeys
-from sentinel.config.events import EventSettings, EventsFile, parse_moment, read_event
+from sentinel.config.events import EventsFile, parse_moment, read_event
 from sentinel.config.loading import (
     fingerprint,
     from_mapping,
@@ -55,8 +54,6 @@ from sentinel.config.series import (
 )
 from sentinel.config.settings import (
     DaemonSettings,
-    DrillSettings,
-    EntryKey,
     LogSettings,
     Settings,
     WebSettings,
@@ -64,16 +61,16 @@ from sentinel.config.settings import (
 )
 from sentinel.config.sources import CsvSource, SimulateSource, TableKeys, identity, known_separator, known_time_zone
 from sentinel.config.values import or_else
-from sentinel.config.web_file import TlsServerConfig, WebFile
+from sentinel.config.web_file import TlsServerConfig
 
 __all__ = [
     "DEFAULT_BANK", "FLEET", "LONGEST_HALF_LIFE_TICKS", "RATIO", "RELATIVE", "RISE", "RISE_RATIO",
     "SHORTEST_HALF_LIFE_TICKS", "SHORTEST_SEASON_TICKS", "SLOWER", "TEMPLATE", "AlarmSettings", "AlertmanagerNotify",
-    "BankSettings", "ChannelSettings", "CsvSource", "DaemonSettings", "DrillSettings", "EmailNotify", "EntryKey",
-    "EventSettings", "EventsFile", "ExecNotify", "HttpSource", "KafkaSource", "LogNotify", "LogSettings",
-    "MqttSource", "Notify", "PayloadKeys", "PrometheusSource", "PushSource", "RemoteWriteNotify", "SeriesSettings",
-    "Settings", "SimulateSource", "SiteSettings", "Source", "SqlSource", "TableKeys", "TlsServerConfig", "WebFile",
-    "WebKeys", "WebSettings", "WebhookNotify", "fingerprint", "from_mapping", "from_record", "identity",
-    "is_loopback", "known_separator", "known_time_zone", "load", "load_web_file", "or_else", "parse_moment",
-    "read_event", "schema_text", "settings_text", "to_record", "with_events",
-]  # fmt: skip  # fmt: skip
+    "BankSettings", "CsvSource", "DaemonSettings", "EmailNotify", "EventsFile", "ExecNotify", "HttpSource",
+    "KafkaSource", "LogNotify", "LogSettings", "MqttSource", "Notify", "PayloadKeys", "PrometheusSource",
+    "PushSource", "RemoteWriteNotify", "SeriesSettings", "Settings", "SimulateSource", "SiteSettings", "Source",
+    "SqlSource", "TableKeys", "TlsServerConfig", "WebKeys", "WebSettings", "WebhookNotify", "fingerprint",
+    "from_mapping", "from_record", "identity", "is_loopback", "known_separator", "known_time_zone", "load",
+    "load_web_file", "or_else", "parse_moment", "read_event", "schema_text", "settings_text", "to_record",
+    "with_events",
+]  # fmt: skip

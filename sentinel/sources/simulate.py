@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sentinel.config import SimulateSource, or_else
+from sentinel.config import SimulateSource, or_else, parse_moment
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import ConfigError
 from sentinel.domain.labels import add_labels
@@ -91,9 +90,7 @@ class Playback(PullSource):
     def _start_us(self, now_us: int) -> int:
         """Event time of the first tick where no cursor says it."""
         if self._settings.start is not None:
-            start = datetime.fromisoformat(self._settings.start)
-            start = start if start.tzinfo is not None else start.replace(tzinfo=UTC)
-            return round(start.timestamp()) * MICROSECONDS
+            return round(parse_moment(self._settings.start) / MICROSECONDS) * MICROSECONDS
         return now_us if self._system.stamps is None else int(self._system.stamps()[0])
 
     def _due(self, first: int, start_us: int, now_us: int) -> int:
