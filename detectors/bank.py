@@ -48,16 +48,10 @@ class BankState(NamedTuple):
 
 
 class Bank:
-    """Detectors that share the input weight and kappa; thresholds ascending, half-lives free.
+    """Detectors that share the input weight and kappa, in ascending order of threshold; half-lives are free.
 
-    Parameters
-    ----------
-    detectors
-        In ascending order of threshold.
-    warm_up
-        Valid pairs before the first reading.
-    threads
-        Threads that share the series between them; the result does not depend on it.
+    `warm_up` valid pairs come before the first reading. `threads` share the series between them; the result does not
+    depend on it.
     """
 
     def __init__(self, detectors: Sequence[NullDetector], *, warm_up: int = 50, threads: int = 1) -> None:
@@ -91,24 +85,12 @@ class Bank:
         return BankState(np.zeros(shape), np.zeros(shape), np.zeros(series, dtype=np.int64))
 
     def advance(self, state: BankState, pairs: Pairs) -> tuple[BankState, Floats, Floats]:
-        """Take in a block of pairs.
+        """Take in T ticks of S series; `state`, after the tick before, is not modified.
 
-        Parameters
-        ----------
-        state
-            State after the tick before; not modified.
-        pairs
-            T ticks of S series.
-
-        Returns
-        -------
-        The state after the last tick; readings `Z`, shape (tick, series, detector), in standard deviations of the
+        Gives the state after the last tick; readings `Z`, shape (tick, series, detector), in standard deviations of the
         null, NaN where not ready; increments `s` of the same shape, in [-1, 1], 0 where there is no pair.
 
-        Raises
-        ------
-        ValueError
-            If the number of series differs from the state's.
+        Raises ValueError: the number of series differs from the state's.
         """
         increments = np.empty((pairs.ticks, pairs.series, len(self)))
         return *self._advanced(state, pairs, increments), increments

@@ -62,12 +62,8 @@ class Subject:
 def checks(factory: Factory, bank: Callable[..., Bank] = Bank) -> Iterator[Check]:
     """Every clause, for one kind of detector.
 
-    Parameters
-    ----------
-    factory
-        Makes a detector from a threshold in (-1, 1) and a half-life in steps.
-    bank
-        What steps the detectors: called as `bank(detectors, warm_up=..., threads=...)`.
+    `factory` makes a detector from a threshold in (-1, 1) and a half-life in steps. What steps the detectors is called
+    as `bank(detectors, warm_up=..., threads=...)`.
     """
     subject = Subject(factory, bank)
     for clause in CLAUSES:

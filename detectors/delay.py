@@ -62,22 +62,10 @@ def lag1_delay(
 ) -> float:  # fmt: skip
     """Ticks until a rule at `threshold` alarms, about, once the lag-1 autocorrelation has jumped to `rho`.
 
-    Parameters
-    ----------
-    threshold, rho
-        Between -1 and 1.
-    alpha
-        False alarms per tick.
-    below
-        The bets are on a lag-1 autocorrelation below the threshold, which is where they are placed (`detrending.py`).
-    mean_half_life
-        Half-life of the recentring, pairs.
-    level_half_life
-        Half-life of the level that is taken out, ticks; None where the level is known.
-
-    Returns
-    -------
-    Infinite where the evidence shrinks; NaN where taking out the level leaves a slope beyond `STEEPEST`.
+    Both are between -1 and 1; `alpha` is in false alarms per tick. The bets may be on a lag-1 autocorrelation `below`
+    the threshold, which is where they are placed (`detrending.py`). `mean_half_life` is that of the recentring, in
+    pairs; `level_half_life` that of the level that is taken out, in ticks, None where the level is known. Infinite
+    where the evidence shrinks; NaN where taking out the level leaves a slope beyond `STEEPEST`.
     """
     if level_half_life is not None:
         rho = detrended(rho, level_half_life)

@@ -153,16 +153,9 @@ def _by_rule(ready: Flags, rules: int) -> Flags:
 class Evidence:
     """The e-detectors of several rules over many series.
 
-    Parameters
-    ----------
-    baseline
-        Valid pairs of the baseline period, for rules that need one.
-    mean_half_life
-        Of `hbar`, in pairs; 0 = increments as they are.
-    window
-        Ticks of a window of the fleet.
-    threads
-        Threads that share the series between them; the result does not depend on it.
+    Rules that need a baseline period have `baseline` valid pairs of it. `mean_half_life` is that of `hbar`, in pairs; 0
+    = increments as they are. `window` is the length of a window of the fleet in ticks. `threads` share the series
+    between them; the result does not depend on it.
     """
 
     rules: Sequence[Rule]

@@ -55,29 +55,14 @@ def fresh(series: int) -> Fading:
 
 
 def fade(state: Fading, pairs: Pairs, half_life: float, present: Flags | None = None) -> tuple[Fading, Floats]:
-    """Take in a block of ticks.
+    """Take in T ticks of S series, as the bank got them; `state`, after the tick before, is not modified.
 
-    Parameters
-    ----------
-    state
-        State after the tick before; not modified.
-    pairs
-        T ticks of S series, as the bank got them.
-    half_life
-        Of the bank, in steps.
-    present
-        Which ticks a series has at all, shape (tick, series), where a block is padded; all of them if not given. A
-        missing tick is one that it has.
+    `half_life` is that of the bank, in steps. `present` says which ticks a series has at all, shape (tick, series),
+    where a block is padded; all of them if not given. A missing tick is one that it has. Gives the state after the last
+    tick; the factor `sqrt(1 + e)` by which the band is wider at each tick, (tick, series), 1 at a pair that no outage
+    precedes.
 
-    Returns
-    -------
-    The state after the last tick; the factor `sqrt(1 + e)` by which the band is wider at each tick, shape (tick,
-    series), 1 at a pair that no outage precedes.
-
-    Raises
-    ------
-    ValueError
-        If the half-life is out of range, or the number of series differs from the state's.
+    Raises ValueError: the half-life is out of range, or the number of series differs from the state's.
     """
     if present is None:
         present = np.ones(pairs.valid.shape, dtype=bool)

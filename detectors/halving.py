@@ -49,12 +49,8 @@ _RECORDS = np.array([
 def delay(recovery: float, alpha: float) -> float:
     """Ticks, about, until every other series that now recovers half as fast is alarmed.
 
-    Parameters
-    ----------
-    recovery
-        Recovery time before, in ticks: from 0.5 to 256.
-    alpha
-        False alarms per tick; below 1e-6 what holds at 1e-6 is given, above 1e-3 what holds there.
+    `recovery` is the recovery time before, in ticks: from 0.5 to 256. Of `alpha`, in false alarms per tick, below 1e-6
+    what holds at 1e-6 is given, above 1e-3 what holds there.
     """
     return recovery * _read(_DELAYS, recovery, alpha)
 

@@ -60,13 +60,7 @@ class Roots(NamedTuple):
 
 
 class Lattice:
-    """The second stage over many series.
-
-    Parameters
-    ----------
-    count
-        Detectors, evenly spaced in atanh from -0.99 to 0.99; odd, so that one of them is at 0.
-    """
+    """The second stage over many series; an odd `count` of detectors is evenly spaced in atanh from -0.99 to 0.99."""
 
     def __init__(
         self, half_life: float, count: int = COUNT, *, input_weight: float = INPUT_WEIGHT, kappa: float = KAPPA,
@@ -86,20 +80,11 @@ class Lattice:
     def advance(
         self, state: LatticeState, pairs: Pairs, before: Floats, k1: Floats
     ) -> tuple[LatticeState, Pairs, Roots]:
-        """Take in a block; `state` is not modified.
+        """Take in a block of pairs of the first stage; `state` is not modified.
 
-        Parameters
-        ----------
-        pairs
-            Of the first stage.
-        before
-            `z''`, the value before the past one in the pair's units; NaN where there is none.
-        k1
-            Lag-1 autocorrelation after each tick; NaN while not ready.
-
-        Returns
-        -------
-        The state after the last tick; the pairs of this stage; modulus and period.
+        `before` is `z''`, the value before the past one in the pair's units, NaN where there is none; `k1` the lag-1
+        autocorrelation after each tick, NaN while not ready. Gives the state after the last tick; the pairs of this
+        stage; modulus and period.
         """
         known = np.concatenate([state.k1[None], k1])
         given = np.where(pairs.reset, np.nan, known[:-1])

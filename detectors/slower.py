@@ -85,16 +85,9 @@ _BY_RULE, _BY_LANE_AND_RULE = ("open", "leading", "trend", "label", "threshold",
 class Slower:
     """The e-detectors "slower than it was" over many series.
 
-    Parameters
-    ----------
-    alphas
-        Budgeted false alarms per series and tick, one number a rule.
-    lanes
-        Readings of one series that must all show it: the smallest of their evidence counts.
-    window
-        Ticks of a window of the fleet.
-    threads
-        Threads that share the series between them; the result does not depend on it.
+    `alphas` are budgeted false alarms per series and tick, one number a rule. `lanes` are readings of one series that
+    must all show it: the smallest of their evidence counts. `window` is the length of a window of the fleet in ticks.
+    `threads` share the series between them; the result does not depend on it.
     """
 
     def __init__(self, alphas: Sequence[float], *, lanes: int = 1, window: int = WINDOW, threads: int = 1) -> None:
@@ -129,22 +122,11 @@ class Slower:
     ) -> tuple[SlowerState, SlowerBlock]:
         """Take in a block; `state`, after the tick before, is not modified.
 
-        Parameters
-        ----------
-        values
-            One reading of the series per lane, with its level but without its season; NaN = missing. Shape (lane, tick,
-            series).
-        tick
-            Number of each tick, (tick, series). Ticks that are left out are missing.
-        here
-            Which ticks a series has at all, (tick, series).
-        afresh
-            Before this tick the series forgets everything, (tick, series).
+        `values` are one reading of the series per lane, with its level but without its season, NaN = missing, shape
+        (lane, tick, series); the others are of shape (tick, series). `tick` is the number of each tick: ticks that are
+        left out are missing. `here` says which ticks a series has at all, `afresh` before which it forgets everything.
 
-        Raises
-        ------
-        ValueError
-            If shapes differ from the state's.
+        Raises ValueError: shapes differ from the state's.
         """
         shape = (*tick.shape, self._lines.size)
         if values.shape != (self._lanes, *tick.shape) or state.open.shape != shape[1:]:

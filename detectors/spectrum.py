@@ -36,24 +36,12 @@ def thresholds(count: int = 16, lowest: float = -0.95, highest: float = 0.99) ->
 def crossings(readings: Floats, grid: Floats, stretch: Floats | None = None) -> tuple[Floats, Floats, Floats]:
     """Lag-1 autocorrelation and the lower and upper end of its 95 % band.
 
-    Parameters
-    ----------
-    readings
-        Shape (tick, series, detector), NaN where not ready.
-    grid
-        Thresholds of the detectors, ascending, shape (detector,).
-    stretch
-        How much wider the band is, shape (tick, series); 1 everywhere if not given.
-
-    Returns
-    -------
-    Three arrays of shape (tick, series), NaN where not ready. The estimate lies within the grid (its ends mean "at or
+    Of `readings`, shape (tick, series, detector), NaN where not ready, of detectors with the thresholds `grid`,
+    ascending. `stretch` is how much wider the band is, shape (tick, series); 1 everywhere if not given. Gives three
+    arrays of shape (tick, series), NaN where not ready. The estimate lies within the grid (its ends mean "at or
     beyond"); the band's ends are -1 and 1 where open.
 
-    Raises
-    ------
-    ValueError
-        If the readings are not of that shape.
+    Raises ValueError: the readings are not of that shape.
     """
     if readings.ndim != 3 or readings.shape[2] != grid.shape[0]:
         raise ValueError(f"crossings: readings of shape {readings.shape}; (tick, series, {grid.shape[0]}) is needed")

@@ -84,18 +84,9 @@ def analyse_table(
 ) -> Analysed:
     """Analyse a table and judge nothing yet.
 
-    Parameters
-    ----------
-    where
-        Name of the table in messages.
-    folder
-        For observations that are sorted on disk; they are needed as long as the result is.
-    readings
-        Takes every reading.
-    kept
-        Histories for pictures that are kept, as `run` takes it.
-    read_labels
-        Reads labelled events, given the names of the series.
+    `where` is its name in messages; `folder` is for observations that are sorted on disk, which are needed as long as
+    the result is; `readings` takes every reading; `kept` is as `run` takes it; `read_labels` reads labelled events,
+    given the names of the series.
 
     Raises DataError: there is nothing to analyse, a counterpart is missing, or the labels do not fit the data.
     """

@@ -79,22 +79,10 @@ def backtest(
 ) -> tuple[Report, list[Path]]:
     """Analyse what was read from these files and write the results into a folder, which must be there.
 
-    Parameters
-    ----------
-    conditioning
-        False takes the values as residuals already.
-    events
-        File of labelled events by which the alarms are judged, and how it is written.
-    sweeping
-        Whether other half-lives, thresholds, budgets and scales are tried, too.
-    readings_csv
-        Whether the readings are written once more, as text.
-    picture
-        Format of a file for each series that is drawn, in this `look`; None = no files.
-
-    Returns
-    -------
-    The report, and the files that were written.
+    Without `conditioning` the values are residuals already. `events` is a file of labelled events by which the alarms
+    are judged, and how it is written; `sweeping` tries other half-lives, thresholds, budgets and scales, too;
+    `readings_csv` writes the readings once more, as text; `picture` is the format of a file for each series that is
+    drawn, in this `look`, None = no files. Gives the report, and the files that were written.
 
     Raises DataError: there is nothing to analyse, a counterpart is missing, or the labels do not fit the data.
     """

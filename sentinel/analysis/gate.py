@@ -206,12 +206,8 @@ class Injected(NamedTuple):
 def inject_fold(tick: Ints, value: Floats, level_half_life: float, seasons: tuple[float, ...] = ()) -> Injected:
     """Put a fold into the second half of a record, which ends just before it.
 
-    Parameters
-    ----------
-    tick: number of the tick of each value, rising.
-    value: same shape, finite.
-    level_half_life: in ticks.
-    seasons: declared ones, in ticks.
+    `tick` is the number of the tick of each value, rising; `value` has the same shape and is finite. The half-life of
+    the level and the declared `seasons` are in ticks.
     """
     deviation = _deviate(tick, value, level_half_life, seasons)
     begin = int(np.searchsorted(tick, tick[0] + BEGIN * (tick[-1] - tick[0])))

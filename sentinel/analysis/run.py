@@ -83,21 +83,12 @@ def run(
     rules: Callable[[Plan], tuple[PlanRule, ...]] | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Findings:
-    """Analyse sorted observations.
+    """Analyse sorted observations; without `conditioning` the values are residuals already.
 
-    Parameters
-    ----------
-    conditioning
-        False takes the values as residuals already.
-    readings
-        Where every row is written; None = nowhere.
-    kept
-        Keep at least this many histories for pictures, those with most evidence; None = all. With 0 and without
-        `readings` nothing is kept of ticks: records have their plan and alarms, and no counts.
-    observers
-        Called one after the other after every block of ticks.
-    rules
-        Gives the rules of each plan instead of those in the settings.
+    Every row goes to `readings`, if there are any. At least `kept` histories for pictures are kept, those with most
+    evidence; None = all. With 0 and without `readings` nothing is kept of ticks: records have their plan and alarms,
+    and no counts. `observers` are called one after the other after every block of ticks. `rules` gives the rules of
+    each plan in place of those in the settings.
     """
     settings = settings.divide(list_names(settings, observations.names))
     own_axes = _axes(observations, settings)

@@ -51,15 +51,11 @@ class Notifier(ABC):
 
     @abstractmethod
     def send(self, batch: Sequence[Event], deadline: float) -> Delivery:
-        """Send events in this order. Those counted in the answer are safe with the receiver.
+        """Send events, one or more, in this order. Those counted in the answer are safe with the receiver.
 
         They are sent at least once: after a failure or a crash an event may come again, with the same
-        `idempotence_key`. What hangs here delays nothing but this receiver.
-
-        Parameters
-        ----------
-        batch: one event or more.
-        deadline: when to give up and answer `retry`, by `time.monotonic`.
+        `idempotence_key`. What hangs here delays nothing but this receiver. `deadline` is when to give up and answer
+        `retry`, by `time.monotonic`.
         """
 
     def close(self) -> None:  # noqa: B027 - most notifiers hold nothing

@@ -158,10 +158,8 @@ class System:
 def simulate(name: str, seed: int = 0, ticks: int | None = None, start_us: int = EPOCH_2020_US) -> Simulated:
     """Run one of the `SYSTEMS`.
 
-    Parameters
-    ----------
-    ticks: number of ticks, cut to the length of a system that has one; None = that length, 2,000 if it is endless.
-    start_us: time of the first tick; recorded series keep their own time stamps.
+    `ticks` is cut to the length of a system that has one; None = that length, 2,000 if it is endless. `start_us` is the
+    time of the first tick; recorded series keep their own time stamps.
     """
     system = SYSTEMS[name]
     limits = [limit for limit in (ticks, system.length) if limit is not None]

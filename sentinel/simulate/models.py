@@ -57,18 +57,11 @@ def run(
     noise: Floats | None = None,
     null: bool = False,
 ) -> tuple[Floats, Flags]:
-    """Run a model several times at once.
+    """Run a model several times at once, for `total` ticks.
 
-    Parameters
-    ----------
-    total: number of ticks to run.
-    ticks: ticks from the beginning to the tip (to the return, for the near miss); shape (runs,).
-    first, noise: in place of the model's own; shape (runs,).
-    null: hold the parameter.
-
-    Returns
-    -------
-    The observed values, and where the state is lost; both of shape (total, runs).
+    `ticks` are those from the beginning to the tip (to the return, for the near miss), shape (runs,); `first` and
+    `noise`, of the same shape, stand in place of the model's own; `null` holds the parameter. Gives the observed
+    values, and where the state is lost; both of shape (total, runs).
     """  # fmt: skip
     first = np.full(ticks.shape, model.first) if first is None else first
     noise = np.full(ticks.shape, model.noise) if noise is None else noise

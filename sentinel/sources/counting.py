@@ -68,11 +68,8 @@ class CounterWatch:
     def take(self, kept: pl.DataFrame, columns: Iterable[str], counters: Counters) -> tuple[pl.DataFrame, list[str]]:
         """Give the rows of columns that do not count; also which were found to count, a line each.
 
-        Parameters
-        ----------
-        kept: the rows of one piece, with `COLUMN`, in the order of the file.
-        columns: the columns of values of the table.
-        counters: what is known of them; brought up to date.
+        `kept` are the rows of one piece, with `COLUMN`, in the order of the file, `columns` the columns of values of
+        the table. What is known of them, `counters`, is brought up to date.
         """
         said: list[str] = []
         given = [kept]
