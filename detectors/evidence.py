@@ -262,11 +262,8 @@ class Evidence:
 
         A tick without a valid pair of a channel's lane leaves that channel as it is; a reset empties the series.
 
-        Raises
-        ------
-        ValueError
-            If the stream has other series than the state, other rules, too few lanes, or lanes without an entry in
-            `beside`.
+        Raises ValueError: the stream has other series than the state, other rules, too few lanes, or lanes without an
+        entry in `beside`.
         """
         shape = (len(stream.reset), len(state.open), len(self.rules))
         lanes = 1 + max((channel.lane for channel in self.channels), default=0)

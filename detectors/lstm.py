@@ -58,10 +58,7 @@ def lstm(detectors: Sequence[NullDetector]) -> nn.LSTM:
 def lstm_cell_of(tables: Sequence[CellTable]) -> nn.LSTMCell:
     """One step of any cells, pairs or not: input `(series, 4)`, states `(series, cell)`.
 
-    Raises
-    ------
-    ValueError
-        If there are no cells.
+    Raises ValueError: there are no cells.
     """
     if not tables:
         raise ValueError("lstm: no cells; at least one is needed")
@@ -71,10 +68,7 @@ def lstm_cell_of(tables: Sequence[CellTable]) -> nn.LSTMCell:
 def features(pairs: Pairs) -> Tensor:
     """Input of the cells, `(tick, series, 4)` in the order of `INPUTS`; where there is no pair, past = present = 0.
 
-    Raises
-    ------
-    TypeError
-        If it is not a `Pairs`.
+    Raises TypeError: it is not a `Pairs`.
     """
     if not isinstance(pairs, Pairs):
         raise TypeError(f"features: {type(pairs).__name__}; a Pairs is needed (pairs_of makes one from values)")
@@ -85,10 +79,7 @@ def features(pairs: Pairs) -> Tensor:
 def pair_states(c: Tensor) -> Tensor:
     """Plus minus minus cell of each detector: `(..., 2 * detector)` to `(..., detector)`. Differentiable.
 
-    Raises
-    ------
-    ValueError
-        If the last axis is not made of pairs.
+    Raises ValueError: the last axis is not made of pairs.
     """
     if c.ndim < 1 or c.shape[-1] == 0 or c.shape[-1] % 2:
         raise ValueError(f"pair_states: shape {tuple(c.shape)}; the last axis must hold two cells per detector")

@@ -75,10 +75,7 @@ def pairs_of(values: ArrayLike, previous: ArrayLike | None = None) -> Pairs:
     truth does, cannot be told from a coarse one.
     `previous` is the row before the first, shape `(series,)`; without it the first tick has no pair.
 
-    Raises
-    ------
-    ValueError
-        If the values are not numbers, or not of that shape.
+    Raises ValueError: the values are not numbers, or not of that shape.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2:

@@ -53,10 +53,7 @@ class Skewness:
     def advance(self, state: SkewnessState, pairs: Pairs) -> tuple[SkewnessState, Floats]:
         """Take in the present values of valid pairs; give `g` after every tick, shape (tick, series).
 
-        Raises
-        ------
-        ValueError
-            If the number of series differs from the state's.
+        Raises ValueError: the number of series differs from the state's.
         """
         if pairs.present.shape[1:] != state.points.shape:
             raise ValueError(

@@ -83,10 +83,7 @@ class Spread:
 
         A reset empties a series; one at a `gap` leaves what was seen before as a past that the spread is held against.
 
-        Raises
-        ------
-        ValueError
-            If the number of series differs from the state's.
+        Raises ValueError: the number of series differs from the state's.
         """
         if square.shape[1:] != state.points.shape or reset.shape != square.shape:
             raise ValueError(

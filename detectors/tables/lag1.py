@@ -114,10 +114,7 @@ def lag1(
 ) -> NullDetector:
     """The lag-1 null detector for a threshold in (-1, 1) and a half-life in steps.
 
-    Raises
-    ------
-    ValueError
-        If threshold or half-life is out of range.
+    Raises ValueError: threshold or half-life is out of range.
     """
     if not -1.0 < threshold < 1.0:
         raise ValueError(f"lag1: threshold {threshold!r}; a number between -1 and 1 is needed")

@@ -51,10 +51,7 @@ INPUT_GAIN = 1e-4
 def level(half_life: float, *, input_gain: float = INPUT_GAIN) -> CellTable:
     """The average of `present` with a half-life in steps; the cell holds it times `input_gain`.
 
-    Raises
-    ------
-    ValueError
-        If the half-life is out of range or the gain is not a positive number.
+    Raises ValueError: the half-life is out of range or the gain is not a positive number.
     """
     if not 0.0 < input_gain < math.inf:
         raise ValueError(f"level: input gain {input_gain!r}; a positive number is needed")

@@ -50,10 +50,7 @@ INPUT_GAIN = 1e-4
 def scale(half_life: float, *, input_gain: float = INPUT_GAIN) -> NullDetector:
     """The pair whose difference, times `(1 - f) / input_gain^2`, is the mean square of what is fed as past and present.
 
-    Raises
-    ------
-    ValueError
-        If the half-life is out of range or the gain is not a positive number.
+    Raises ValueError: the half-life is out of range or the gain is not a positive number.
     """
     logit_f = memory.forget_bias(half_life)
 

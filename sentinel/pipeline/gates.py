@@ -102,10 +102,7 @@ def _times_of(event: GateEvent, first_us: int, beyond_us: int) -> Iterator[Span]
 
 
 class Gates:
-    """All events that are declared, and the series that they are for.
-
-    `labels` gives the name of a source by its id.
-    """
+    """All events that are declared, and the series that they are for. `labels` gives the name of a source by its id."""
 
     def __init__(self, events: Sequence[GateEvent], labels: Mapping[str, str]) -> None:
         self.events, self._labels = tuple(events), labels

@@ -49,10 +49,7 @@ class Labelled:
 
 
 class Names:
-    """Keys of label sets, remembered.
-
-    `keep` keeps labels as such; `labels` are templates of further ones.
-    """
+    """Keys of label sets, remembered. `keep` keeps labels as such; `labels` are templates of further ones."""
 
     def __init__(self, template: str | None, *, keep: bool = False, labels: Mapping[str, str] | None = None) -> None:
         self._template, self._keep, self._labels = template, keep, dict(labels or {})
