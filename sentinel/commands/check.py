@@ -26,8 +26,7 @@ from sentinel.domain.clock import Clock
 from sentinel.domain.errors import ConfigError, DataError
 from sentinel.domain.labels import chooses_by_label, comparison_name, fits, read_key, write_key
 from sentinel.domain.spans import DAY, Cadence, print_duration, print_season, print_size
-from sentinel.notify import make_receiver
-from sentinel.notify.needs import say_what_lacks
+from sentinel.notify import make_receiver, say_what_lacks
 from sentinel.pipeline.plan import STAMPS_FOR_CADENCE, Plan, Plans, defaults_for, list_names, plan_for, plan_of
 from sentinel.pipeline.sites import without_enough
 from sentinel.sources import Source, make_sources

@@ -54,7 +54,7 @@ class LogNotify(Part):
     """File the lines are appended to; null = standard error."""
 
 
-class _Remote(Part):
+class RemoteKeys(Part):
     """Settings that all receivers over HTTP share."""
 
     timeout: PositiveDuration = 5 * SECOND
@@ -75,7 +75,7 @@ class _Remote(Part):
             yield Fault(("bearer_token_file",), "a token and a user are given; one of them is allowed")
 
 
-class AlertmanagerNotify(_Remote):
+class AlertmanagerNotify(RemoteKeys):
     """Alerts for an Alertmanager, as Prometheus with the shipped rules would send them."""
 
     kind: Literal["alertmanager"]
@@ -105,7 +105,7 @@ class AlertmanagerNotify(_Remote):
             yield Fault(("keep",), message)
 
 
-class RemoteWriteNotify(_Remote):
+class RemoteWriteNotify(RemoteKeys):
     """Readings of series as they are at the end of each tick, for a time series database; no alarms."""
 
     kind: Literal["remote_write"]
@@ -126,7 +126,7 @@ class RemoteWriteNotify(_Remote):
         yield from _without_login("url", self.url)
 
 
-class WebhookNotify(_Remote):
+class WebhookNotify(RemoteKeys):
     """One POST per event, its JSON as the body."""
 
     kind: Literal["webhook"]

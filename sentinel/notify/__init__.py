@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any, TypeAlias
 
-from sentinel.config import Notify, RemoteWriteNotify
+from sentinel.config import ExecNotify, Notify, RemoteWriteNotify
+from sentinel.config.secrets import SecretMissing, read_secret
 from sentinel.notify.alertmanager import AlertmanagerNotifier
 from sentinel.notify.base import Delivery, Event, Notifier, idempotence_key
 from sentinel.notify.email import EmailNotifier
@@ -40,7 +43,28 @@ def make_receiver(settings: Notify, shown_labels: Sequence[str] = ()) -> Receive
     return make_notifier(settings, shown_labels)
 
 
+SECRETS = ("password_file", "bearer_token_file", "secret_file", "url_file")
+
+
+def say_what_lacks(settings: Notify) -> Iterator[str]:
+    """Say what is not there now, one line each. No fault: it may come, and every event is tried again until then."""
+    for key in SECRETS:
+        path = getattr(settings, key, None)
+        try:
+            if path is not None:
+                read_secret(path)
+        except SecretMissing as error:
+            yield f"{key}: {error}"
+    certificates = getattr(settings, "ca_file", None)
+    if certificates is not None and not certificates.exists():
+        yield f"ca_file: {certificates}: No such file; one with the certificates of authorities is needed"
+    if isinstance(settings, RemoteWriteNotify) and find_spec("cramjam") is None:
+        yield "the package cramjam is not there: pip install 'sentinel-ews[push]'"
+    if isinstance(settings, ExecNotify) and shutil.which(settings.command[0]) is None:
+        yield f"command: {settings.command[0]}: not found; a program that can be run is needed"
+
+
 __all__ = [
     "NOTIFIERS", "Delivery", "Event", "Notifier", "Points", "Receiver", "RemoteWriter", "idempotence_key",
-    "make_notifier", "make_receiver",
+    "make_notifier", "make_receiver", "say_what_lacks",
 ]  # fmt: skip

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from time import monotonic
-from typing import Protocol
 
 from sentinel.client import ExchangeError, exchange
+from sentinel.config.notify import RemoteKeys
 from sentinel.config.secrets import SecretMissing, read_secret
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.printing import for_json
@@ -19,27 +18,12 @@ UNWANTED = (400, 413, 415, 422)
 MOST_OF_AN_ANSWER = 200
 
 
-class Remote(Protocol):
-    """The settings that receivers over HTTP share; see `config/notify.py`."""
-
-    @property
-    def timeout(self) -> int: ...  # noqa: D102
-    @property
-    def ca_file(self) -> Path | None: ...  # noqa: D102
-    @property
-    def username(self) -> str | None: ...  # noqa: D102
-    @property
-    def password_file(self) -> Path | None: ...  # noqa: D102
-    @property
-    def bearer_token_file(self) -> Path | None: ...  # noqa: D102
-
-
 def to_json(value: object) -> bytes:
     """Write JSON in ASCII, with null for NaN and infinities: JSON has no word for them."""
     return json.dumps(for_json(value), separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
-def post(where: str, url: str, body: bytes, headers: Mapping[str, str], remote: Remote, deadline: float) -> Answer:
+def post(where: str, url: str, body: bytes, headers: Mapping[str, str], remote: RemoteKeys, deadline: float) -> Answer:
     """POST once, within the time-out and the deadline. `where` names the receiver in reasons, which hold no secret."""
     seconds = min(remote.timeout / MICROSECONDS, deadline - monotonic())
     if seconds <= 0.0:
