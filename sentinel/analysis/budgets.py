@@ -146,7 +146,7 @@ def _row(rule: RuleBudget, *, numbered: bool) -> Iterator[str]:
 
 
 def budget_data(rules: Sequence[RuleBudget], *, numbered: bool) -> list[dict[str, object]]:
-    """Give the same as JSON-ready data; numbers that do not exist are None."""
+    """Give the alarms and the budget of each rule as JSON-ready data; what does not exist is None."""
     return [
         {
             "kind": rule.rule, "label": rule.label, "severity": rule.severity, "watching_ticks": rule.watching,

@@ -132,12 +132,12 @@ class SortedObservations:
             yield kept
 
     def say_duplicates(self) -> str:
-        """Say how many there were, and how many of them contradict what is kept."""
+        """Say how many duplicates there were, and how many of them contradict what is kept."""
         other = f" ({self.conflicts:,} with another value than the one before, which counts)" if self.conflicts else ""
         return f"{self.duplicates:,} duplicate{'s' if self.duplicates > 1 else ''}{other}"
 
     def say_repeated_hour(self, time_zone: str) -> Iterator[str]:
-        """Say it where the duplicates are those of the hour that clocks put back repeat."""
+        """Say it where the duplicates are those of the hour that repeats when clocks are put back."""
         found, zones = find_twice(self.conflict_times, time_zone)
         if 2 * found.len() >= self.conflict_times.len() > 0:
             yield say_twice(found, zones)
@@ -291,7 +291,6 @@ def _say_falls(piece: pl.DataFrame) -> list[str]:
 
 
 def _blocks(piece: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
-    """Read a sorted piece block by block."""
     first = 0
     while (block := piece.slice(first, rows).collect()).height:
         yield block

@@ -196,7 +196,6 @@ def _since_in_words(record: SeriesRecord, events: Sequence[AlarmEvent]) -> str:
 
 
 def _describe_now(record: SeriesRecord) -> str:
-    """Describe the state after the last tick."""
     plan = record.plan
     if plan is None:
         return "not ready: at least two time stamps are needed to know the cadence"

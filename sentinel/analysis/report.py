@@ -104,7 +104,6 @@ def describe_sites(events: Sequence[SiteEvent], names: Sequence[str], records: S
 
 @cache
 def _template() -> Template:
-    """Read the template once."""
     environment = Environment(
         loader=PackageLoader("sentinel.analysis", "templates"), autoescape=select_autoescape(),
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,

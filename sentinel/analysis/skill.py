@@ -165,7 +165,7 @@ def measure(
     ticks: Mapping[str, SeriesTicks],
     codes: Mapping[str, Codes],
 ) -> Skill:
-    """Judge the alarms of all series; timelines, ticks and their codes are those of each labelled series, by name."""
+    """Judge the alarms of all series; `timelines`, `ticks` and their `codes` are by name of the labelled series."""
     labelled = [record for record in records if record.name in timelines]
     parts = [_quiet(record, timelines[record.name], ticks[record.name]) for record in labelled]
     rules = [

@@ -116,7 +116,6 @@ def _variants(rule: PlanRule) -> Iterator[PlanRule]:
 
 
 def _read(kind: str, label: str) -> Variant:
-    """Read the label of a variant."""
     name, level, factor = label.split(_MARK)
     return Variant(kind, name, level, float(factor))
 

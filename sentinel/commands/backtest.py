@@ -70,7 +70,6 @@ def plot_main(arguments: argparse.Namespace) -> int:
 
 
 def _look(arguments: argparse.Namespace) -> Look:
-    """Give how pictures look as files."""
     words = {"labels": "label", "font_size": "font-size"}
     return Look.checked(
         size=arguments.size, font_size=arguments.font_size, title=arguments.title, labels=dict(arguments.label),

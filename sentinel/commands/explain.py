@@ -131,7 +131,6 @@ def _compute_again(journal: Journal, chosen: Known, seconds: float = inf) -> _Ag
 
 
 def _explain_backtest(args: argparse.Namespace, folder: Path) -> int:
-    """Explain one alarm of a backtest, or list all."""
     if args.as_of is not None:
         raise UsageError("--as-of: of a backtest all is known from the beginning; leave it out, or name a state folder")
     alarms = [Known(alarm, KeptEvent(at, None, dict(alarm.raised))) for at, alarm in enumerate(read_alarms(folder))]
@@ -215,7 +214,6 @@ def _replayed(
 
 
 def _list(alarms: Sequence[Known], folder: Path, *, as_json: bool) -> int:
-    """List the alarms; always 0."""
     if as_json:
         _print_json([alarm_as_json(one.alarm) for one in alarms])
         return 0

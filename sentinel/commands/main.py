@@ -231,7 +231,6 @@ def _input(parser: argparse.ArgumentParser) -> None:
 
 
 def _look(parser: argparse.ArgumentParser) -> None:
-    """Add how pictures look as files."""
     look = parser.add_argument_group("how pictures look as files")
     look.add_argument("--size", type=_size, metavar="WxH", help="width and height in inches, 7x5 [9.6x8.8]")
     look.add_argument("--font-size", type=float, metavar="POINTS", help="size of most words [8.5]")
@@ -241,7 +240,6 @@ def _look(parser: argparse.ArgumentParser) -> None:
 
 
 def _settings(parser: argparse.ArgumentParser) -> None:
-    """Add the settings of an analysis."""
     parser.add_argument("--config", metavar="FILE", help="YAML file with series, banks, alarms [defaults]")
     _spans(parser)
     text = "known period to take out, such as 1d or 1y; may be repeated [none]"
@@ -260,7 +258,6 @@ def _spans(parser: argparse.ArgumentParser) -> None:
 
 
 def _table(parser: argparse.ArgumentParser, title: str) -> None:
-    """Add how a table is written."""
     table = parser.add_argument_group(title)
     each = {"action": "append", "default": []}
     names: tuple[tuple[str, str, str, dict[str, Any]], ...] = (

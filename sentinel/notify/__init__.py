@@ -47,7 +47,7 @@ SECRETS = ("password_file", "bearer_token_file", "secret_file", "url_file")
 
 
 def say_what_lacks(settings: Notify) -> Iterator[str]:
-    """Say what is not there now, one line each. No fault: it may come, and every event is tried again until then."""
+    """Say which secret, certificate, package or program a receiver lacks. No fault: events wait until it comes."""
     for key in SECRETS:
         path = getattr(settings, key, None)
         try:

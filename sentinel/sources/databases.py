@@ -123,7 +123,7 @@ def _open_postgres(settings: SqlSource, patience: Patience) -> Iterator[Database
 
 
 def _failure(settings: SqlSource, error: Any, password: str | None, patience: Patience) -> Exception:
-    """Make of psycopg's error one of ours, and note it."""
+    """Turn psycopg's error into a SourceError, or a DataError if the query is wrong, and note it."""
     said = " ".join(str(error).split())
     why = f"{settings.database}: {said.replace(password, '<secret>') if password else said}"
     state = error.sqlstate or ""

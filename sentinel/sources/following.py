@@ -237,7 +237,7 @@ class Follower:
         return decided and not (is_fixed(options.time_zone) and may_change(plain.time_us, options.time_zone))
 
     def _take_plain(self, rows: Rows, plain: PlainRows, path: Path, base: str, read: _Read) -> Position:
-        """Likewise of rows that were read the short way."""
+        """Take over rows that were read the short way; the position, with the latest time."""
         read.rejected.update(_count_missing(plain))
         _note_remarks(path, rows.said, rows, read)
         left_out = {name for name in read.counters.counting if not self._counters.is_asked_for(name)}

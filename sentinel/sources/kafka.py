@@ -84,7 +84,6 @@ class Topics(PullSource):
         return replace(frame, observations=frame.observations.filter(recent))
 
     def _read(self, message: Any, rows: Any) -> None:
-        """Take the observations of one message."""
         from sentinel.domain.observation import Rejection
 
         assert self._payloads is not None

@@ -155,7 +155,7 @@ class Consumer:
         return f"{self._settings.brokers}: {what}"
 
     def _failure(self, kafka: Any, error: Any) -> SourceError:
-        """Make of an error one of ours."""
+        """Turn an error of librdkafka into a SourceError."""
         codes = kafka.KafkaError
         refused = (
             codes._AUTHENTICATION, codes.SASL_AUTHENTICATION_FAILED, codes.TOPIC_AUTHORIZATION_FAILED,

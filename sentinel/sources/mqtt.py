@@ -218,7 +218,6 @@ class Messages(PushSource):
         return Rows(self._clock.now_us(), "message", self._settings.prefix)
 
     def _read(self, message: Message, arrived_us: int, rows: Rows) -> None:
-        """Take the observations of one message."""
         from sentinel.domain.observation import Rejection
         from sentinel.sources.payloads import Payloads
 

@@ -11,7 +11,7 @@ from sentinel.sources.base import SourceError
 
 
 def say_what_lacks(package: str | None, extra: str, **files: str | None) -> Iterator[str]:
-    """Say it of a package (None = none is needed) and of files by the keys that name them, one line each."""
+    """Say which package (None = none is needed) and which files with secrets, by key, are missing."""
     if package is not None and find_spec(package) is None:
         yield f"the package {package} is not installed; it comes with pip install 'sentinel-ews[{extra}]'"
     for key, path in files.items():

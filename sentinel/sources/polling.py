@@ -233,8 +233,6 @@ class Poller:
 
 
 class _Taken:
-    """Rows that are new."""
-
     def __init__(self) -> None:
         self.observations = pl.DataFrame(schema=OBSERVATIONS)
         self.rejected: Counter[str] = Counter()

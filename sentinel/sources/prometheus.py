@@ -100,7 +100,6 @@ class Ranges(PullSource):
         return until, newest
 
     def _read(self, body: bytes, number: int, rows: Rows, remarks: list[str]) -> None:
-        """Take the points of one answer."""
         from sentinel.domain.observation import Rejection
         from sentinel.sources.rows import microseconds_of
 

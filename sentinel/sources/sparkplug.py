@@ -35,8 +35,6 @@ NAME, ALIAS, TIME, TYPE, IS_NULL, INT, LONG, FLOAT, DOUBLE, BOOLEAN = 1, 2, 3, 4
 
 @dataclass(slots=True)
 class _Node:
-    """State of an edge node."""
-
     sequence: int | None = None
     """Number of its last message; None = what its aliases mean is not sure."""
     metrics: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -143,7 +141,6 @@ class Nodes:
             self._take(metric, message, node, key, device, rows)
 
     def _take(self, metric: dict[int, Any], message: _Message, node: _Node, key: str, device: str, rows: Rows) -> None:
-        """Take one metric."""
         place, name, kind = len(rows), metric.get(NAME), metric.get(TYPE)
         if name is None and node.sequence is not None:
             name = node.aliases.get(device, {}).get(metric.get(ALIAS, -1))
@@ -183,8 +180,6 @@ def _follows(node: _Node, sequence: int | None, *, again: bool) -> bool:
 
 
 class _Message:
-    """The payload of a message."""
-
     def __init__(self, payload: bytes) -> None:
         self.metrics: list[dict[int, Any]] = []
         self.time: int | None = None

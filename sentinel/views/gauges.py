@@ -65,8 +65,6 @@ class _Printed(dict[str, str]):
 
 @dataclass(frozen=True, slots=True)
 class _Single(Collector):
-    """A registry of one family."""
-
     family: Metric
 
     def collect(self) -> Iterator[Metric]:

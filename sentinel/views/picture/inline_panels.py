@@ -177,7 +177,6 @@ def _bar_image() -> str:
 
 
 def _colour_bar(panel: Panel) -> str:
-    """Draw the scale of colours."""
     limit = np.arcsinh(scales.READING_LIMIT / scales.NEAR)
     scale = Panel(panel.top, panel.bottom, -limit, limit)
     names = "".join(

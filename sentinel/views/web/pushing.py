@@ -253,6 +253,5 @@ def _remote_write(body: bytes, rows: Rows, source: Push, given: Mapping[str, str
 
 
 def _problem(status: int, why: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Say what is wrong."""
     # `error` is the key of InfluxDB 1, `message` that of InfluxDB 2.
     return JSONResponse({"error": why, "message": why}, status, headers=headers)
