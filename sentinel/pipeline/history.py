@@ -153,9 +153,7 @@ class History:
     lock: held while ticks are added or pictures copied, some milliseconds; None where one thread does both.
     """
 
-    def __init__(
-        self, max_series: int, columns: int = 512, lock: AbstractContextManager[Any] | None = None
-    ) -> None:  # fmt: skip
+    def __init__(self, max_series: int, columns: int = 512, lock: AbstractContextManager[Any] | None = None) -> None:
         self._max_series, self._columns = max_series, columns
         self._lock = lock or nullcontext()
         self._albums: dict[bytes, _Album] = {}

@@ -36,10 +36,7 @@ class Owed(NamedTuple):
 class Courier:
     """Sends to one receiver. Belongs to the engine's thread.
 
-    Parameters
-    ----------
-    send: sends items until a deadline, as `Notifier.send` does.
-    count_failure: called for each try that failed.
+    `send` sends items until a deadline, as `Notifier.send` does; `count_failure` is called for each try that failed.
     """
 
     def __init__(

@@ -14,7 +14,6 @@ from time import monotonic
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sentinel.config import Settings, fingerprint
 from sentinel.domain.channels import Estimates
@@ -22,6 +21,7 @@ from sentinel.domain.errors import SentinelError, StateError
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.spans import moment_in_words
 from sentinel.journal import Committed, Journal, JournalForgotten, KeptEvent, group_joined
+from sentinel.pipeline.arrays import Flags, Floats, Ints
 from sentinel.pipeline.codec import digest
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.grid import ABSENT, GAP
@@ -30,8 +30,6 @@ from sentinel.pipeline.plan import Plan
 from sentinel.runtime.amending import find_latest, with_corrections
 from sentinel.runtime.replica import Replica
 from sentinel.text.claims import body_of
-
-Floats = NDArray[np.float64]
 
 
 class OutOfTimeError(SentinelError):
@@ -46,8 +44,8 @@ class JournalTooShort(JournalForgotten):
 class TracedTicks:
     """The ticks of the alarm's series up to the alarm, in order; all arrays of equal length."""
 
-    end_us: NDArray[np.int64]
-    gap: NDArray[np.bool_]
+    end_us: Ints
+    gap: Flags
     """The series started anew here."""
     value: Floats
     """NaN = missing."""
@@ -193,7 +191,7 @@ def _replay(
     return Trace(raised, last - begin, begin, watch.plan, watch.digest if tick else "", watch.ticks())
 
 
-def only(committed: Committed, series: Sequence[int] | NDArray[np.int64]) -> Committed:
+def only(committed: Committed, series: Sequence[int] | Ints) -> Committed:
     """Leave out the observations of other series; their names stay, as numbers follow from them."""
     mine = np.isin(committed.series, series)
     if mine.all():

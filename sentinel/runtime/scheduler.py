@@ -94,10 +94,8 @@ def _steady_seconds() -> float:
 class Schedule:
     """Polls sources into an inbox.
 
-    Parameters
-    ----------
-    cursors: by id of the source, from the journal; a source without one is read from its start.
-    statuses: by id; what is found out about each is written there.
+    `cursors` are by id of the source, from the journal; a source without one is read from its start. What is found out
+    about each is written to `statuses`, by id.
     """
 
     def __init__(
