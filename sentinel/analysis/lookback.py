@@ -354,7 +354,7 @@ def find_cycle(values: Floats) -> float | None:
 
 
 class _Column(NamedTuple):
-    """A column of a regression, one for each place, by what is needed of it."""
+    """A column of a regression that differs from place to place, as the products that the sums of squares need."""
 
     products: Floats
     """With each of the shared columns, (column, place)."""

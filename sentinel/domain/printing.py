@@ -1,4 +1,4 @@
-"""Texts of others on a terminal and in a line, and numbers that JSON has not."""
+"""Texts from outside, made safe for a terminal and for one line; NaN and infinities made null for JSON."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class Consumer:
         return self._ended >= {(topic, number) for topic, found in self._at.items() for number in found}
 
     def _is_message(self, kafka: Any, one: Any) -> bool:
-        """Note the place of a message; false of the word that a partition has ended."""
+        """Note the offset of a message; False if it only says that a partition has ended."""
         error, key = one.error(), (one.topic(), one.partition())
         if error is None:
             self._at[key[0]][key[1]] = one.offset() + 1
@@ -100,7 +100,7 @@ class Consumer:
         return error is None
 
     def _place(self, kafka: Any, offsets: Offsets | None, password: str | None) -> list[tuple[str, int]]:
-        """Begin at these offsets, unless it stands there."""
+        """Begin at these offsets, unless it stands there; say which were lost, and how many messages."""
         if self._client is None:
             self._trouble, self._looked = None, 0.0
             self._client = kafka.Consumer(self._keys(password), logger=logging.getLogger(__name__))

@@ -288,7 +288,7 @@ def test_the_command_line_is_causal_too(undrawn, tmp_path):
 
 def test_many_series_are_all_analysed_and_those_with_most_evidence_are_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr("sentinel.analysis.assembling.PICTURES", 2)
-    monkeypatch.setattr("sentinel.analysis.backtest.KEPT", 4)
+    monkeypatch.setattr("sentinel.analysis.assembling.KEPT", 4)
     values = {f"s{n:02}": slowing(300, n) * (1 if n % 5 else 0.001) for n in range(25)}
     pl.DataFrame({"time": np.arange(300), **values}).write_csv(tmp_path / "many.csv")
     assert entry_point(["backtest", str(tmp_path / "many.csv"), "--out", str(tmp_path / "out")]) == 0

@@ -80,12 +80,12 @@ class Look:
 
     @property
     def across(self) -> float:
-        """Factor from the share of the usual width that letters take to their share of this one."""
+        """Part of the width that letters take, over the part they take in a picture of the usual size."""
         return self.factor * SIZE[0] / self.size[0]
 
     @property
     def along(self) -> float:
-        """Factor from the share of the usual height that letters take to their share of this one."""
+        """Part of the height that letters take, over the part they take in a picture of the usual size."""
         return self.factor * SIZE[1] / self.size[1]
 
     def apply(self, figure: Figure, left: Mapping[str, Axes]) -> None:

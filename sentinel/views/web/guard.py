@@ -158,7 +158,7 @@ class Guard:
 
 
 class Guarded:
-    """Lets only users through, where the web config file has any; what has a `token` of its own passes by it."""
+    """Lets only users through, where the web config file has any; requests that need a token need no user."""
 
     def __init__(self, app: ASGIApp, guard: Guard, has_token: Callable[[Scope], bool]) -> None:
         self._app, self._guard, self._has_token = app, guard, has_token
@@ -213,7 +213,7 @@ def host_of(header: str) -> str:
 
 
 def _is(host: str, what: str) -> bool:
-    """Tell if a host is an address that is `what`; a name is not."""
+    """Tell if a host is an address with this property of `ip_address`, such as `is_loopback`; a name has none."""
     try:
         return bool(getattr(ip_address(host), what))
     except ValueError:

@@ -41,7 +41,7 @@ from sentinel.runtime.replica import Replica
 from sentinel.sources.csv import Files
 from sentinel.sources.following import Follower
 from sentinel.sources.pieces import TextReader
-from sentinel.sources.rotation import _Search
+from sentinel.sources.rotation import Search
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "benchmarks.md"
 HEADING = "## The live path, stage by stage"
@@ -57,7 +57,7 @@ for every frame.
 TICK_US = 60_000_000
 START_US = 1_700_000_000_000_000
 STAGES: tuple[tuple[str, type, str], ...] = (
-    ("find files", _Search, "run"),
+    ("find files", Search, "run"),
     ("read rows", TextReader, "read"),
     ("one frame", Follower, "fetch"),
     ("owner of each series", Accounts, "receive"),
