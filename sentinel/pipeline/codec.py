@@ -23,11 +23,12 @@ from sentinel.pipeline import sites
 from sentinel.pipeline.arrays import Arrays, Floats, Ints, flatten, unflatten
 from sentinel.pipeline.cohort import READ_ONLY, Cohort, CohortState, take_series
 from sentinel.pipeline.grid import NEVER
-from sentinel.pipeline.join import NO_INTS, Comparisons, Waiting, missing_ticks
+from sentinel.pipeline.join import NO_INTS, Comparisons
 from sentinel.pipeline.limits import Limits
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
 from sentinel.pipeline.plan import Plan, PlanChannel, PlanRule, SeriesPlans
 from sentinel.pipeline.state import NO_FLOATS
+from sentinel.pipeline.waiting import Waiting, missing_ticks
 
 FORMAT = 5
 READABLE = (FORMAT - 1, FORMAT)

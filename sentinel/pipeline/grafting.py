@@ -20,9 +20,9 @@ from sentinel.pipeline import arrays
 from sentinel.pipeline.arrays import Ints
 from sentinel.pipeline.codec import from_arrays, to_arrays
 from sentinel.pipeline.cohort import CohortState, concat_series, take_series
-from sentinel.pipeline.join import Waiting
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
 from sentinel.pipeline.results import alarm_event
+from sentinel.pipeline.waiting import Waiting
 
 
 class Grafted(NamedTuple):

@@ -9,8 +9,10 @@ more than `stale_after`, is of a backlog, and that of the counterpart may not be
 watermark of its source is `stale_after` past the one at which the target's tick came.
 
 A counterpart that is more than `patience` ticks behind its target is given up: all that waits is handed on without it,
-and so is what follows, a few ticks later (what came in order of time has been seen by then), until it has caught up. So
-no more than `patience` ticks ever wait. All this is counted in ticks and watermarks, never by the time it happens.
+and so is what follows, a few ticks later (what came in order of time has been seen by then), until it has caught up.
+Ticks of a backlog do not count there, nor those after them, until the watermark of their own source is `stale_after`
+past the one at which they came: two backlogs of any length find each other in either order. Of all comparisons no more
+than `MOST_SHELTERED` ticks wait so. All this is counted in ticks and watermarks, never by the time it happens.
 """
 
 from __future__ import annotations
@@ -21,13 +23,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints, concat, take
+from sentinel.pipeline.arrays import Flags, Ints, concat, take
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.conditioning import ComparisonBlock, Side
 from sentinel.pipeline.grid import ABSENT, NEVER, lay_out
 from sentinel.pipeline.plan import Plan
 from sentinel.pipeline.positions import Positions
 from sentinel.pipeline.scoring import Stopwatch
+from sentinel.pipeline.waiting import (
+    UNTOLD,
+    Waiting,
+    find_first,
+    find_sheltered,
+    has_room,
+    missing_ticks,
+    note_told,
+)
 
 if TYPE_CHECKING:
     from sentinel.pipeline.gates import Passages
@@ -35,31 +46,6 @@ if TYPE_CHECKING:
 _TICK_BITS = 42
 _OFFSET = 1 << (_TICK_BITS - 1)
 NO_INTS: Ints = np.empty(0, np.int64)
-_UNTOLD = int(np.iinfo(np.int64).max)
-
-
-class Waiting(NamedTuple):
-    """Closed ticks, one per entry, shape (n,)."""
-
-    comparison: Ints
-    """Position of the comparison they wait in."""
-    tick: Ints
-    """Number of the tick in its own series."""
-    kind: Codes
-    value: Floats
-    side: Side
-    due_us: Ints
-    """Of a target's: watermark of the counterpart's source from which on a tick without it is missing: `NEVER` of one
-    that came in time, `_UNTOLD` until the target's source has told a watermark."""
-
-
-def missing_ticks(entries: int) -> Waiting:
-    """Make entries for ticks that do not exist."""
-    whole, unknown, no, code = (np.zeros(entries, kind) for kind in (np.int64, np.float64, bool, np.int8))
-    unknown += np.nan
-    flags, codes = ("valid", "judged", "second_valid", "reset", "learning"), ("blind",)
-    side = Side(**{name: no if name in flags else code if name in codes else unknown for name in Side._fields})
-    return Waiting(whole, whole, code, unknown, side, whole + NEVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +74,7 @@ class Comparisons:
         `counterpart` has the ids of the counterparts of old and new ones, -1 while one has not appeared.
         """
         came = [
-            mine._replace(comparison=np.full(mine.tick.size, at), due_us=np.full(mine.tick.size, _UNTOLD))
+            mine._replace(comparison=np.full(mine.tick.size, at), due_us=np.full(mine.tick.size, UNTOLD))
             for at, series in enumerate(counterpart[len(self) :].tolist() if self.early.tick.size else (), len(self))
             if (mine := take(self.early, self.early.comparison == series)).tick.size
         ]
@@ -181,22 +167,26 @@ def step(
 
 
 def keep_early(state: Comparisons, closed: Closed, where: Positions, *, may_come: bool) -> Comparisons:
-    """Keep the last ticks of series that may be counterparts for those that may still come.
+    """Keep the ticks of series that may be counterparts for those that may still come.
 
     Once the source of one has told what it had, its ticks wait no longer than a backlog waits for another.
     """
     early = concat([state.early, *closed.early]) if may_come else missing_ticks(0)
     R = early.comparison
     told = where.watermark_us[R]
-    due_us = np.where((early.due_us == _UNTOLD) & (told != NEVER), told + where.silence_us[R], early.due_us)
-    kept = (early.tick >= (where.next_tick - where.patience)[R]) & ((told == NEVER) | (told < due_us))
-    return replace(state, early=take(early._replace(due_us=due_us), kept))
+    due_us = np.where((early.due_us == UNTOLD) & (told != NEVER), told + where.silence_us[R], early.due_us)
+    early = early._replace(due_us=due_us)
+    kept = (told == NEVER) | (told < due_us)
+    if not has_room(early, state.targets, state.counterparts):
+        kept &= early.tick >= (where.next_tick - where.patience)[R]
+    return replace(state, early=take(early, kept))
 
 
 def count_waiting(state: Comparisons, where: Positions) -> Ints:
     """Count the closed ticks of each target that wait for the counterpart; 0 once it is given up."""
     ticks = where.next_tick[state.target] - np.maximum(where.next_tick[state.own], 0)
-    return np.where(_find_reach(state, where).given_up, 0, ticks)
+    sheltered = find_sheltered(state.targets, state.target, where)
+    return np.where(_find_reach(state, where, sheltered).given_up, 0, ticks)
 
 
 _Due = tuple[Waiting, Waiting]
@@ -208,9 +198,14 @@ def _advance(
     ended: bool,
 ) -> tuple[Comparisons, _Due, Ints]:  # fmt: skip
     """Decide which ticks are due; also give for each comparison the first tick of its target that still waits."""
-    targets = _note_told(state, concat([state.targets, *fresh.targets]), where)
-    counterparts = concat([state.counterparts, *fresh.counterparts])
-    reach = _find_reach(state, where, _find_held(state, targets, where))
+    targets = note_told(concat([state.targets, *fresh.targets]), state.target, where)
+    counterparts = note_told(concat([state.counterparts, *fresh.counterparts]), state.counterpart, where)
+    sheltered, other = (
+        find_sheltered(entries, series, where)
+        if has_room(targets, counterparts, state.early) else np.full(len(state), UNTOLD)
+        for entries, series in ((targets, state.target), (counterparts, state.counterpart))
+    )  # fmt: skip
+    reach = _find_reach(state, where, sheltered, _find_held(state, targets, where))
     there, shift = reach.there, reach.shift
     decided = where.next_tick[state.target] if ended else reach.decided
     first = np.maximum(reach.closed, np.maximum(where.next_tick[state.own], 0))
@@ -224,7 +219,7 @@ def _advance(
     due = _match(take(targets, is_due), take(counterparts, there[counterparts.comparison]), shift)
     of = counterparts.comparison
     waits = counterparts.tick - shift[of] >= np.where(there, decided, -_OFFSET)[of]
-    recent = counterparts.tick >= (where.next_tick[state.counterpart] - reach.patience)[of]
+    recent = counterparts.tick >= np.minimum(where.next_tick[state.counterpart] - reach.patience, other)[of]
     waits &= recent | _is_awaited(state, counterparts, where, shift)
     return replace(state, targets=take(targets, ~is_due), counterparts=take(counterparts, waits)), due, decided
 
@@ -246,28 +241,16 @@ class _Reach(NamedTuple):
     """First tick that waits."""
 
 
-def _note_told(state: Comparisons, targets: Waiting, where: Positions) -> Waiting:
-    """Note of the ticks whose source has told a watermark since they came whether they came in time."""
-    T = state.target[targets.comparison]
-    new = (targets.due_us == _UNTOLD) & (where.watermark_us[T] != NEVER)
-    late = targets.tick < where.watermark_tick[T]
-    due_us = np.where(late, np.where(new, where.watermark_us[T], 0) + where.silence_us[T], NEVER)
-    return targets._replace(due_us=np.where(new, due_us, targets.due_us))
-
-
 def _find_held(state: Comparisons, targets: Waiting, where: Positions) -> Ints:
     """Find for each comparison its first tick of which the watermark of the counterpart's source says nothing yet."""
     R = state.counterpart[targets.comparison]
-    held = (R >= 0) & (targets.due_us > where.watermark_us[R])
-    first = np.full(len(state), _UNTOLD)
-    np.minimum.at(first, targets.comparison[held], targets.tick[held])
-    return first
+    return find_first(len(state), targets, (R >= 0) & (targets.due_us > where.watermark_us[R]))
 
 
-def _find_reach(state: Comparisons, where: Positions, held: Ints | None = None) -> _Reach:
+def _find_reach(state: Comparisons, where: Positions, sheltered: Ints, held: Ints | None = None) -> _Reach:
     """Find how far each has come, by the ticks that are closed and the watermarks of the sources.
 
-    From the tick `held` on the watermarks say nothing.
+    From the tick `sheltered` on the target may be as far ahead as it is; from `held` on the watermarks say nothing.
     """
     T, R = state.target, state.counterpart
     begun = (R >= 0) & (where.next_tick[T] >= 0) & (where.next_tick[R] >= 0)
@@ -287,7 +270,7 @@ def _find_reach(state: Comparisons, where: Positions, held: Ints | None = None) 
     heard = heard if held is None else np.minimum(heard, held)
     # A target whose cadence is not known yet has no patience of its own.
     patience = where.patience[np.where(there | ((R >= 0) & (where.cohort[T] < 0)), R, T)]
-    given_up = where.next_tick[T] - closed > patience
+    given_up = np.minimum(where.next_tick[T], sheltered) - closed > patience
     seen = where.next_tick[T] - where.late[T] - np.where(there, where.late[R], 0)
     decided = np.maximum(np.maximum(closed, heard), np.maximum(where.next_tick[state.own], 0))
     decided = np.minimum(np.where(given_up, np.maximum(decided, seen), decided), where.next_tick[T])
@@ -348,7 +331,7 @@ def _make_entries(comparisons: Ints, columns: Ints, plan: Plan, members: CohortS
             conditioned.scale[at], stepped.scored.estimates.spread[at], second.past[at], second.present[at],
             second.valid[at], pair.reset[at], learning, blind,
         ),
-        np.full(p.size, _UNTOLD),
+        np.full(p.size, UNTOLD),
     )  # fmt: skip
 
 

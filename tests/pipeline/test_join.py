@@ -22,6 +22,7 @@ from sentinel.commands.main import entry_point
 from sentinel.config import Settings
 from sentinel.domain.observation import Frame
 from sentinel.domain.states import State
+from sentinel.pipeline import waiting
 from sentinel.pipeline.codec import from_arrays, to_arrays
 from sentinel.pipeline.migrate import migrate
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
@@ -222,8 +223,9 @@ def test_one_counterpart_serves_many_and_appears_last() -> None:
     assert outcome.state.comparisons.counterpart.tolist() == [4, 4]
 
 
-def test_what_waits_is_bounded_however_long_one_of_them_is_silent() -> None:
+def test_what_waits_is_bounded_however_long_one_of_them_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     found = lakes(8, 3_000)
+    monkeypatch.setattr(waiting, "MOST_SHELTERED", WAIT)  # their source tells no watermark
     for silent in ("peter", "paul"):
         columns = {name: values.copy() for name, values in found.items()}
         columns[silent][200:] = np.nan
