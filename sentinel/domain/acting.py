@@ -12,8 +12,9 @@ RENAMED, FORGOTTEN = "renamed", "forgotten"
 """Actions: a series goes on under another name; all that was learnt of it is dropped."""
 DECLARED, LIFTED = "declared", "lifted"
 """Actions: an event that drives gates was declared; a hold ends earlier than it was declared to."""
-AMENDED = "amended"
-"""Alarms were judged anew, by values that have been corrected since."""
+AMENDED, UNREAD = "amended", "unread"
+"""Alarms were judged anew, by values that have been corrected since; facts of that cannot be read, and are not in the
+state."""
 
 
 class Acknowledgement(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from sentinel.domain.acting import AMENDED, RENAMED
+from sentinel.domain.acting import AMENDED, RENAMED, UNREAD
 from sentinel.domain.errors import StateError
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.domain.renaming import Renamed, add_name, present_names
@@ -199,28 +199,28 @@ class Journal:
         """Read all corrections that are kept."""
         return self._corrections.read(self._known)
 
-    def amendments(self, formats: Collection[int]) -> list[tuple[int, int, int]]:
-        """Give the facts that let corrected values take effect, in order: those with states in one of these formats.
+    def amendments(self) -> list[tuple[int, int, int]]:
+        """Give the facts that let corrected values take effect, in order.
 
-        Of each its batch, the batch up to which corrections are in it, and that up to which values were too old. A
-        replay leaves states as they were where it cannot read new ones, so those facts are not among them: the values
-        are to take effect yet. Nor are those of 0.2.0, which judged alarms and had no states, nor those that others
-        complete.
+        Of each its batch, the batch up to which corrections are in it, and that up to which values were too old. Those
+        that a replay could not read are not among them: the values are to take effect yet. Nor are those of 0.2.0,
+        which judged alarms and had no states, nor those that others complete.
         """
-        # The states in them are large, and are not wanted. Format 5 did not stand beside the first ones.
+        # The states in them are large, and are not wanted.
         query = (
             "SELECT id, json_extract(payload, '$.until'), coalesce(json_extract(payload, '$.reach'), 0) FROM batch"
             " WHERE kind = 'operator' AND json_extract(payload, '$.action') = ?"
             " AND json_type(payload, '$.more') IS NULL"
-            " AND (json_extract(payload, '$.state') = '' OR json_type(payload, '$.state') IS NOT NULL"
-            " AND coalesce(json_extract(payload, '$.format'), 5) IN (SELECT value FROM json_each(?))) ORDER BY id"
+            " AND json_type(payload, '$.state') IS NOT NULL AND id NOT IN (SELECT value FROM batch,"
+            " json_each(payload, '$.batches') WHERE kind = 'operator' AND json_extract(payload, '$.action') = ?)"
+            " ORDER BY id"
         )
-        found = self._database.read(query, (AMENDED, json.dumps(list(formats))))
+        found = self._database.read(query, (AMENDED, UNREAD))
         return [(int(batch), int(until), int(reach)) for batch, until, reach in found]
 
-    def amended(self, formats: Collection[int]) -> int:
-        """Give the batch up to which corrected values have taken effect; 0 if none has. For formats see there."""
-        return max((until for _, until, _ in self.amendments(formats)), default=0)
+    def amended(self) -> int:
+        """Give the batch up to which corrected values have taken effect; 0 if none has."""
+        return max((until for _, until, _ in self.amendments()), default=0)
 
     def settings(self) -> dict[str, Any] | None:
         """The last settings recorded; None if there are none."""

@@ -25,7 +25,7 @@ from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.journal import Committed, Journal, JournalFull, JournalUnwritable
 from sentinel.notify import Receiver
-from sentinel.pipeline.codec import READABLE, to_arrays
+from sentinel.pipeline.codec import to_arrays
 from sentinel.pipeline.history import History
 from sentinel.pipeline.pipeline import PipelineState, Result
 from sentinel.pipeline.plan import list_names
@@ -35,7 +35,7 @@ from sentinel.runtime.drill import Drill
 from sentinel.runtime.inbox import Accounts, Inbox
 from sentinel.runtime.naming import bodies_of, first_named, log_fill_values, present_named
 from sentinel.runtime.outbox import Outbox
-from sentinel.runtime.recomputing import Recomputed
+from sentinel.runtime.recomputing import Recomputed, note_unread
 from sentinel.runtime.replica import Replica, restore
 from sentinel.sources.claims import Claim
 
@@ -100,9 +100,11 @@ class Engine:
         if batch is None:
             return
         self._batch = batch
+        if unread := note_unread(self._journal, self._replica, self._clock.now_us()):
+            self._apply(unread)
         if self._replica.settings != self._divide(self.settings) or self._journal.settings() is None:
             self._change(self.settings)
-        self.corrected, self.amended = self._journal.corrected(), self._journal.amended(READABLE)
+        self.corrected, self.amended = self._journal.corrected(), self._journal.amended()
         self._accounts.resume(self.state)
         self.outbox.begin()
         self.drill.resume()
@@ -193,9 +195,8 @@ class Engine:
                 if monotonic() >= self._checkpoint_at:
                     self._forgetting = self._try_checkpoint()
                 if self._forgetting:  # a bounded part of it each turn
-                    daemon = self.settings.daemon
-                    before_us = self._clock.now_us() - daemon.retention
-                    since_us = self.state.kept_since_us(daemon.retention_ticks, self._clock.now_us())
+                    daemon, now = self.settings.daemon, self._clock.now_us()
+                    before_us, since_us = now - daemon.retention, self.state.kept_since_us(daemon.retention_ticks, now)
                     self._forgetting = self._journal.retention.step(before_us, daemon.retention_bytes, since_us)
                 self._metrics.journal_bytes.set(self._journal.retention.size_bytes())
                 self._resume_ingestion()

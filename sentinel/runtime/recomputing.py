@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 
 from sentinel.config import Settings, fingerprint
-from sentinel.domain.acting import AMENDED
+from sentinel.domain.acting import AMENDED, UNREAD
 from sentinel.domain.errors import StateError
 from sentinel.domain.events import WITHDRAWN
 from sentinel.journal import Committed, Corrected, Journal, JournalForgotten, group_joined
 from sentinel.pipeline.arrays import Flags, Ints
-from sentinel.pipeline.codec import FORMAT, READABLE
 from sentinel.pipeline.grafting import cut, find_affected, to_text
 from sentinel.pipeline.pipeline import PipelineState
 from sentinel.runtime.amending import CONFIRMED, RAISED, Body, Latest, find_latest, judge, pair_up, with_corrections
@@ -100,7 +99,7 @@ class Recomputed:
             logger.warning("corrected values have not taken effect yet", extra={"why": str(error)})
             return None, nothing
         fact: dict[str, Any] = {"action": AMENDED, "until": self.until, "too_old": self.too_old, "reach": self.reach}
-        fact |= {"verdicts": [], "raised": [], "state": "", "format": FORMAT}
+        fact |= {"verdicts": [], "raised": [], "state": ""}
         if not self.corrected.size:
             return fact, nothing
         affected = find_affected(state, self.corrected.tolist())
@@ -167,12 +166,19 @@ def begin(journal: Journal, state: PipelineState, until: int, *, whole: bool = F
         except StateError as error:
             logger.warning("a checkpoint cannot be read; an earlier one is taken", extra={"why": str(error)})
         unreadable.add(begun)
-    pending = corrections.batch > journal.amended(READABLE)
+    pending = corrections.batch > journal.amended()
     left = corrections.at(pending & ~reached)
     too_old = Counter(left.sources[batch] for batch in left.batch.tolist())
     corrected = np.unique(corrections.series[reached])
     follow = None if whole else _ids(state, find_affected(state, corrected.tolist()).needed)
     return Recomputed(until, corrected, dict(too_old), reach, find_latest(corrections), follow, begun, replica, begun)
+
+
+def note_unread(journal: Journal, replica: Replica, now_us: int) -> Committed | None:
+    """Journal which facts a replay could not read, with those that complete them: their values take effect yet."""
+    known = [batch for batch, _, _ in journal.amendments()]
+    batches = {min((each for each in known if each >= batch), default=0) for batch in replica.unread} - {0}
+    return journal.record("operator", {"action": UNREAD, "batches": sorted(batches)}, now_us) if batches else None
 
 
 def _find_start(journal: Journal, corrections: Corrected, unreadable: Set[int]) -> tuple[Flags, int, int]:
@@ -181,7 +187,7 @@ def _find_start(journal: Journal, corrections: Corrected, unreadable: Set[int]) 
     That is none of the `unreadable` ones. Also give the first batch behind which it could begin.
     """
     amendments, never, last = [], np.zeros(corrections.batch.size, np.bool_), 0
-    for batch, until, too_old_to in journal.amendments(READABLE):
+    for batch, until, too_old_to in journal.amendments():
         came = corrections.first_batch
         mine = (corrections.batch > last) & (corrections.batch <= until)
         never |= mine & (came > 0) & (came <= too_old_to)  # too old then, and in no state

@@ -17,7 +17,17 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from sentinel.config import Settings, from_record
-from sentinel.domain.acting import AMENDED, BEGUN_ANEW, DECLARED, FORGOTTEN, LIFTED, RENAMED, RETIRED, TAKEN_BACK
+from sentinel.domain.acting import (
+    AMENDED,
+    BEGUN_ANEW,
+    DECLARED,
+    FORGOTTEN,
+    LIFTED,
+    RENAMED,
+    RETIRED,
+    TAKEN_BACK,
+    UNREAD,
+)
 from sentinel.domain.channels import Estimates
 from sentinel.domain.errors import StateError
 from sentinel.domain.events import WITHDRAWN, AlarmEvent, clear, read_event
@@ -65,6 +75,8 @@ class Replica:
         self.digests: list[tuple[int, int, str]] = []
         """(series id, tick, digest) since the list was last emptied."""
         self._warnings: set[str] = set()
+        self.unread: list[int] = []
+        """Batches of facts with series that were computed anew and cannot be read, which no other fact has noted."""
         self.watermarks: dict[str, int] = {}
         """Moment up to which each source has told everything, by its own clock, microseconds."""
         self.use(settings)
@@ -117,7 +129,7 @@ class Replica:
             self.state, result = self.pipeline.with_sites(self.state, Result(ended))
             return result
         if committed.kind == "operator":
-            return self._act(committed.payload)
+            return self._act(committed.payload, committed.batch)
         for each in joined:
             if each.watermark_us is not None:
                 self.watermarks[each.source] = each.watermark_us  # a clock that was wrong may be put right
@@ -131,7 +143,7 @@ class Replica:
         self.state, result = self.pipeline.advance(state, batch, rows=rows, observer=self._observe)
         return result
 
-    def _act(self, fact: Mapping[str, Any]) -> Result:
+    def _act(self, fact: Mapping[str, Any], batch: int) -> Result:
         """Let what an operator did move the state; what does not, or is not known to this version, changes nothing."""
         ended: tuple[AlarmEvent, ...] = ()
         if fact.get("action") in (RETIRED, BEGUN_ANEW):
@@ -150,16 +162,19 @@ class Replica:
         elif fact.get("action") == LIFTED:
             self.state = lift(self.state, fact["event_id"], fact["time_us"])
         elif fact.get("action") == AMENDED and fact.get("state"):
-            ended = self._amend(fact)
+            ended = self._amend(fact, batch)
+        elif fact.get("action") == UNREAD:
+            self.unread = [each for each in self.unread if each > max(fact["batches"])]
         self.state, result = self.pipeline.with_sites(self.state, Result(ended))
         return result
 
-    def _amend(self, fact: Mapping[str, Any]) -> tuple[AlarmEvent, ...]:
+    def _amend(self, fact: Mapping[str, Any], batch: int) -> tuple[AlarmEvent, ...]:
         """Put series that were computed anew into their places; give the ends of alarms, and alarms that are new."""
         try:
             part = from_text(self.pipeline, fact["state"])
         except UnreadableState as error:
             logger.warning("series computed anew by another version cannot be continued", extra={"why": str(error)})
+            self.unread.append(batch)
             return ()
         self.state, ended, opened = graft(self.pipeline, self.state, part)
         withdrawn = {one["alarm_id"] for one in fact["verdicts"] if one["verdict"] == WITHDRAWN}
