@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from time import monotonic
 
 from sentinel.analysis.explaining import READINGS_FILE, explain, explain_receipt, read_alarms
 from sentinel.config import fingerprint, from_record, parse_moment
@@ -71,10 +72,11 @@ def main(args: argparse.Namespace) -> int:
 
 
 def explanation(folder: Path, alarm: str, seconds: float = 20.0) -> str:
-    """Explain an alarm for a page of the daemon, which has so much time for it. UsageError: it is not known."""
+    """Explain an alarm for a page of the daemon, which has so much time for it in all. UsageError: it is not known."""
+    until = monotonic() + seconds
     with Journal.open(folder, read_only=True) as journal:
-        chosen = choose(known_alarms(journal), alarm, folder)
-        return "\n".join(_compute_again(journal, chosen, seconds).in_words(chosen, folder))
+        chosen = choose(known_alarms(journal, of=alarm), alarm, folder)
+        return "\n".join(_compute_again(journal, chosen, until - monotonic()).in_words(chosen, folder))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +159,11 @@ def _read_as_of(text: str) -> int:
         raise UsageError(f"--as-of {text}: an ISO 8601 moment is allowed, such as 2026-07-25T12:00") from None
 
 
-def known_alarms(journal: Journal, as_of_us: int | None = None) -> list[Known]:
-    """Give every alarm in the order in which they were raised, as it was known at a moment of the daemon's clock."""
+def known_alarms(journal: Journal, as_of_us: int | None = None, of: str = "") -> list[Known]:
+    """Give every alarm, or the one of an id, in the order in which they were raised, as known at a moment of the
+    daemon's clock."""
     known = []
-    for event in journal.events():
+    for event in journal.events(alarm=of):
         arrived = event.arrival_us if event.arrival_us is not None else event.body.get("time_us") or 0
         if as_of_us is None or arrived <= as_of_us:
             known.append(event)

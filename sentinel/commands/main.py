@@ -48,7 +48,7 @@ def entry_point(arguments: Sequence[str] | None = None) -> int:
         code = handler(parsed)
         sys.stdout.flush()
     except SentinelError as error:
-        for line in str(error).split("\n"):
+        for line in import_module("sentinel.config.secrets").hide_queries(str(error)).split("\n"):
             print(f"sentinel: {line}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:

@@ -16,6 +16,7 @@ from sentinel.analysis.intake import read_files, sort
 from sentinel.analysis.lookback import FEWEST_CYCLES, WEAKEST
 from sentinel.commands.main import table_options
 from sentinel.config import Settings, load
+from sentinel.config.secrets import hide_queries
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import DataError, SentinelError, UpstreamError
 from sentinel.domain.observation import Frame
@@ -100,7 +101,7 @@ def _fetch(settings: Settings) -> pl.LazyFrame:
             frames = list(_frames(source))
         except (UpstreamError, DataError) as error:
             failed.append(error)
-            print(f"source {source.name}: cannot be read: {error}")
+            print(f"source {source.name}: cannot be read: {hide_queries(str(error))}")
             continue
         finally:
             source.close()

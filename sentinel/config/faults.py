@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from sentinel.config.secrets import hide_queries
 from sentinel.config.values import ConflictError, Fault, KeyPath, Part, or_else, path_text
 from sentinel.domain.errors import ConfigError
 from sentinel.domain.printing import visible
@@ -36,7 +37,7 @@ _ALLOWED = {
 }
 
 _PASSWORD = re.compile(r"(://[^/\s:@]*:)\S+(?=@)|(?<=[?&]password=)[^\s'&]+")
-"""A password in an address. Faults are printed and logged, so none repeats it."""
+"""A password in an address. Faults are printed and logged, so none repeats a secret."""
 
 
 class Faults:
@@ -60,7 +61,7 @@ def fault_line(file: str, line: int, path: KeyPath, message: str) -> str:
     """Write one line about a key. Keys and values come from the file: nothing in them may break the line."""
     text = f"{file}:{line}: {path_text(path)}: {message}" if path else f"{file}:{line}: {message}"
     text = _PASSWORD.sub(lambda found: f"{found[1] or ''}***", text)
-    return visible(text)
+    return visible(hide_queries(text))
 
 
 def faults_of(error: ValidationError, model: type[Part], came: Callable[[KeyPath], str]) -> Iterator[Fault]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 LONGEST = 65_536
+_PARAMETER = re.compile(r"(;[^=;/]*=)[^;/]+?(?=[',.:)]*(?:[;/]|$))")
 
 
 class SecretMissing(Exception):  # noqa: N818 - says what is the matter
@@ -20,14 +21,15 @@ def hide_query(address: str) -> str:
     with suppress(ValueError):
         parts = urlsplit(address)
         if parts.scheme in ("http", "https") and (parts.query or parts.fragment):
-            return parts._replace(query="***", fragment="").geturl()
+            address = parts._replace(query="***", fragment="").geturl()
     return hide_queries(address)
 
 
 def hide_queries(text: str) -> str:
-    """Leave out of the addresses in a sentence what is behind `?` or `#`, and who signs in."""
+    """Leave out of the addresses in a sentence what is behind `?` or `#` and `;NAME=` in paths, and who signs in."""
     text = re.sub(r"(?i)(https?://)[^\s/?#]*@", r"\1***@", text)
-    return re.sub(r"(?i)(https?://[^\s?#]*)[?#]\S*?(?=[,.:;)]*(?:\s|$))", r"\1?***", text)
+    text = re.sub(r"(?i)https?://[^\s?#;]*;[^\s?#]*", lambda found: _PARAMETER.sub(r"\1***", found[0]), text)
+    return re.sub(r"(?i)(https?://[^\s?#]*)[?#]\S*?(?=[',.:;)]*(?:\s|$))", r"\1?***", text)
 
 
 def read_secret(path: Path) -> str:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from sentinel.config import AlertmanagerNotify
+from sentinel.config.secrets import hide_query
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.drills import DRILL, is_drill
 from sentinel.domain.labels import exposed
@@ -46,7 +47,7 @@ class AlertmanagerNotifier(Notifier):
 
     def describe(self) -> str:
         """Say where alerts go."""
-        return f"alerts to Alertmanager at {self._settings.url}"
+        return f"alerts to Alertmanager at {hide_query(self._settings.url)}"
 
     def send(self, batch: Sequence[Event], deadline: float) -> Delivery:
         """Send all at once; where Alertmanager refuses one of them, one by one. See `Notifier.send`.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sentinel.config import HttpSource
+from sentinel.config.secrets import hide_query
 from sentinel.domain.clock import Clock
 from sentinel.domain.spans import print_duration
 from sentinel.sources.base import PullSource
@@ -34,7 +35,7 @@ class Endpoint(PullSource):
         asked = f"?{settings.query}" if settings.query else ""
         since = f", history of {print_duration(settings.since)}" if settings.since else ""
         form = f"{settings.preset}, " if settings.preset != "none" else ""
-        return f"{settings.url}{asked}, {form}asked every {print_duration(settings.every)}{since}"
+        return f"{hide_query(settings.url)}{asked}, {form}asked every {print_duration(settings.every)}{since}"
 
     def remarks(self) -> tuple[str, ...]:
         """Say which secret is not there."""

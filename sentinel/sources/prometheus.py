@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sentinel.config import PrometheusSource
+from sentinel.config.secrets import hide_query
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.spans import print_duration
@@ -45,7 +46,9 @@ class Ranges(PullSource):
         queries = settings.queries[0] if len(settings.queries) == 1 else f"{len(settings.queries)} queries"
         since = f", history of {print_duration(settings.since)}" if settings.since else ""
         every, step = print_duration(settings.every), print_duration(settings.step)
-        return f"{settings.url}, {' '.join(queries.split())}, a point every {step}, asked every {every}{since}"
+        return (
+            f"{hide_query(settings.url)}, {' '.join(queries.split())}, a point every {step}, asked every {every}{since}"
+        )
 
     def remarks(self) -> tuple[str, ...]:
         """Say which package or secret is not there."""

@@ -39,6 +39,25 @@ def test_a_file_that_is_not_there_is_a_remark_not_a_fault(tmp_path: Path, capsys
     assert last == f"remark: source lake: {tmp_path}/none.csv is not there now; it is read as soon as it is"
 
 
+@pytest.mark.parametrize("probe", [[], ["--probe"]])
+@pytest.mark.parametrize("behind", ["", "?k=s3cret"])
+def test_no_address_is_printed_with_the_keys_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], probe: list[str], behind: str
+) -> None:
+    """Bug: `check` printed addresses as they were written, a fault in one and `--probe` did as well."""
+    file, at = tmp_path / "lake.yaml", "http://s3cret@127.0.0.1:1/x;key=s3cret"
+    file.write_text(
+        f"sources:\n- {{kind: http, name: a, url: '{at}{behind}'}}\n"
+        f"- {{kind: prometheus, name: b, url: '{at}', queries: [up]}}\n"
+        f"notify:\n- {{kind: alertmanager, url: 'http://127.0.0.1:1/x;key=s3cret?k=s3cret'}}\n"
+    )
+    code = entry_point(["check", *probe, str(file)])
+    said = capsys.readouterr()
+    assert code == (78 if behind else 75 if probe else 0)
+    assert "127.0.0.1:1/x;key=***" in said.out + said.err
+    assert "s3cret" not in said.out + said.err
+
+
 def test_a_file_that_cannot_be_looked_at_is_a_remark_too(tmp_path: Path) -> None:
     # As one in a folder that this user may not enter; it was a traceback.
     path = tmp_path / ("a" * 300)

@@ -70,6 +70,14 @@ def test_the_page_of_the_daemon_says_what_the_command_says_or_that_it_takes_too_
     assert "both sides, the state's digest: it takes too long" in hurried
 
 
+def test_the_time_that_a_page_has_covers_reading_the_events_as_well(
+    capsys, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alarm = str(alarms(capsys, state)[0]["alarm"])
+    monkeypatch.setattr("sentinel.commands.explain.monotonic", iter((0.0, 30.0)).__next__)
+    assert "it takes too long" in " ".join(explanation(state, alarm).split())
+
+
 def test_as_of_tells_what_was_known_then_and_no_more(capsys, state: Path) -> None:
     every = alarms(capsys, state)
     ended = next(one for one in every if not one["open"])

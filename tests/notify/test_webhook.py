@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from sentinel.config import Settings, WebhookNotify, settings_text
+from sentinel.config.secrets import hide_queries, hide_query
 from sentinel.notify import Delivery, make_notifier
 from tests.notify.conftest import Web
 from tests.notify.test_notify import CLEARED, EVENT, soon
@@ -39,6 +40,22 @@ def test_bug_settings_that_are_shown_had_what_followed_a_quote_or_a_space_in_a_q
     shown = settings_text(Settings(notify=[settings]))
     assert "s3cret" not in shown
     assert yaml.safe_load(shown)["notify"][0]["url"] == "https://chat.example.org/it's/7?***"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("https://u:p@h.org/x?y=1", "https://***@h.org/x?***"),
+        ("https://h.org/a;b;key=s3cret;c=s3cret/d", "https://h.org/a;b;key=***;c=***/d"),
+        ("see 'https://h.org/x;key=s.3=='; k=1; and https://h.org/y?k=s: HTTP status 4",
+         "see 'https://h.org/x;key=***'; k=1; and https://h.org/y?***: HTTP status 4"),
+        ("a;b=c?d is no address", "a;b=c?d is no address"),
+    ],
+)  # fmt: skip
+def test_bug_addresses_that_are_shown_had_the_keys_in_their_paths_and_beside_a_query_who_signs_in(
+    said: str, shown: str
+) -> None:
+    assert hide_queries(said) == hide_query(said) == shown
 
 
 def test_each_event_is_a_post_of_its_own_with_its_key_in_order(web: Web) -> None:

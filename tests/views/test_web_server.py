@@ -207,6 +207,7 @@ def test_under_a_path_every_link_leads_to_a_page_whether_a_proxy_leaves_the_path
                 waiting += found - seen - set(waiting)
         assert answered > 20
         assert client.get("/eco/sentinels").status_code == 404
+        assert "There is no page /eco/sentinel/nope" in client.get("/nope").text, "as the reader's browser calls it"
         # Redirects to the page without the slash led out of the path.
         assert client.get("/eco/sentinel/sources/").status_code == 404
     server.stop()

@@ -252,7 +252,7 @@ async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if request.url.path.startswith("/api/"):
         return _Json({"error": error.detail}, error.status_code, headers=error.headers)
-    detail = error.detail if error.detail != "Not Found" else f"There is no page {request.url.path}"
+    detail = error.detail if error.detail != "Not Found" else f"There is no page {pages.ROOT.get()}{request.url.path}"
     return pages.problem(error.status_code, detail, error.headers)
 
 
