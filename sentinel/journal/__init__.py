@@ -339,6 +339,21 @@ class Journal:
                 [(event, sink) for event in ids for sink in sinks],
             )
 
+    def owe_ends(self, sinks: Sequence[str]) -> None:
+        """Put ends of alarms into the outbox of sinks that were away then, and were given the beginnings."""
+        given = (
+            "SELECT sink, event AS last, substr(event, 1, instr(event, '/') - 1) AS alarm, max(event.rowid) AS at"
+            " FROM outbox JOIN event ON event.id = outbox.event"
+            " WHERE sink IN (SELECT value FROM json_each(?)) GROUP BY sink, alarm"
+        )
+        end = (
+            "SELECT id FROM event WHERE id >= alarm || '/cleared' AND id < alarm || '/cleared0' AND rowid > at"
+            " ORDER BY rowid DESC LIMIT 1"
+        )
+        found = f"SELECT ({end}) AS ended, sink FROM ({given}) WHERE last LIKE '%/raised%' AND ended IS NOT NULL"
+        with self._database.transaction() as connection:
+            connection.execute(f"INSERT INTO outbox (event, sink) {found}", (json.dumps(list(sinks)),))
+
     def told(self, sink: str, ids: Sequence[str]) -> set[str]:
         """Tell which of these events this sink was told of, and did not refuse."""
         rows = self._database.read(

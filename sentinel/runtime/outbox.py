@@ -4,7 +4,8 @@ The journal has one writer, the engine's thread, and it stays so. In each turn t
 sent and gives those that are free their next batch; it never waits for one.
 
 An open alarm is never lost, and a resolved one never invented: a receiver that is new is owed the alarms that are open,
-and one that forgets is told of them again and again, but only while it is owed nothing, so never after their end.
+one that was away the ends of those that it was told of, and one that forgets is told of open ones again and again, but
+only while it is owed nothing, so never after their end.
 """
 
 from __future__ import annotations
@@ -103,9 +104,13 @@ class Outbox:
         return Owed([key for key, _ in owed], events, again)
 
     def begin(self) -> None:
-        """Let receivers that are new be told of the alarms that are open; once, when the state is restored."""
+        """Let receivers that are new be told of the alarms that are open, and those that were away of ends.
+
+        Once, when the state is restored.
+        """
         self._open.clear()
         self.note(self._journal.open_events())
+        self._journal.owe_ends(self.sinks)
         self._journal.owe([str(event["id"]) for event in self._open.values() if not is_drill(event)], self.sinks)
         self.readings.begin()
 
