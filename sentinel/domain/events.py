@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from sentinel.domain.channels import UNKNOWN, Estimates
 from sentinel.domain.clock import MICROSECONDS
 
-WITHDRAWN, CORRECTED = "withdrawn", "corrected"
-"""Reasons why an alarm ended: values corrected since do not raise it, or raise it and had ended it by then."""
+WITHDRAWN, CORRECTED, SETTINGS = "withdrawn", "corrected", "settings"
+"""Reasons why an alarm ended: values corrected since do not raise it, or raise it and had ended it by then; its site is
+not in the settings any more, as it was."""
 REMARK_NAMES = ("one_sided", "noise")
 """Why an alarm on lag 1 may not be slowing; the order is that of their bits. The sentences are in `text.words`."""
 
@@ -112,3 +113,5 @@ class SiteEvent:
     """Kind of the alarms that count."""
     time_us: int
     severity: str = "warning"
+    ended_by: str = ""
+    """`SETTINGS`, where the site was taken out of them or is another now; empty otherwise."""

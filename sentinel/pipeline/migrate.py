@@ -20,12 +20,13 @@ from sentinel.config import Settings
 from sentinel.domain.events import AlarmEvent
 from sentinel.domain.labels import comparison_name
 from sentinel.domain.renaming import present_names
+from sentinel.pipeline import sites
 from sentinel.pipeline.alarm import CRITICAL, WARNING, WATCHING
-from sentinel.pipeline.arrays import Ints
+from sentinel.pipeline.arrays import Flags, Ints
 from sentinel.pipeline.cohort import CohortState, take_series
 from sentinel.pipeline.pipeline import CohortKey, Pipeline, PipelineState
 from sentinel.pipeline.plan import Plan, PlanRule, SeriesPlans
-from sentinel.pipeline.results import alarm_event
+from sentinel.pipeline.results import Result, alarm_event
 from sentinel.pipeline.state import assign, number_names
 
 _OF_PLANS = ("series", "banks", "alarms")
@@ -187,10 +188,36 @@ def end_alarms(
 ) -> Iterator[AlarmEvent]:
     """Clear the open alarms of these series whose rules are gone, at the last tick of each."""
     gone = np.array([_find(rule, kept) is None for rule in old.rules], bool)
-    rows, rules = np.nonzero((part.alarm.raised >= 0) & gone)
-    for row, k in zip(rows.tolist(), rules.tolist(), strict=True):
-        facts = pipeline.cohort(old).scoring.find_facts(part.evidence, part.slower, np.array([row]), k)[0]
+    return _tell_open(pipeline, state, old, part, gone, "cleared")
+
+
+def _tell_open(
+    pipeline: Pipeline, state: PipelineState, plan: Plan, part: CohortState, rules: Flags, what: str
+) -> Iterator[AlarmEvent]:
+    """Give the events that raise the open alarms of some rules, or clear them."""
+    cohort, raised = pipeline.cohort(plan), part.alarm.raised
+    for row, k in np.argwhere((raised >= 0) & rules).tolist():
+        facts = cohort.scoring.find_facts(part.evidence, part.slower, np.array([row]), k)[0]
+        tick = raised[row, k] if what == "raised" else part.last.tick[row]
         yield alarm_event(
-            state, pipeline.cohort(old), part, row, k, "cleared", part.alarm.raised[row, k], part.last.tick[row],
-            facts.leading, facts.label, facts.held_against,
-        )  # fmt: skip
+            state, cohort, part, row, k, what, raised[row, k], tick, facts.leading, facts.label, facts.held_against
+        )
+
+
+def follow_sites(
+    pipeline: Pipeline, state: PipelineState, former: Settings, ended: tuple[AlarmEvent, ...]
+) -> tuple[PipelineState, Result]:
+    """Bring sites to the pipeline's settings: one that has gone, or is another now, ends its alarm, and one that is new
+    counts the alarms that are open."""
+    sites_now, alarms = pipeline.settings.sites, list[AlarmEvent]()
+    if sites_now == former.sites:
+        return pipeline.with_sites(state, Result(ended))
+    now_us = max(state.newest_us().values(), default=0)
+    left, closed = sites.end_alarms([site for site in former.sites if site not in sites_now], state.sites, now_us)
+    state, result = pipeline.with_sites(replace(state, sites=left), Result(ended))
+    for (plan, _), members in zip(state.keys, state.cohorts, strict=True):
+        alarms += _tell_open(pipeline, state, plan, members, np.ones(len(plan.rules), bool), "raised")
+    alarms.sort(key=lambda event: (event.time_us, event.series, event.rule, event.label))
+    new = [site for site in sites_now if site not in former.sites]
+    after, raised = sites.advance(new, state.sites, alarms, state.variables())
+    return replace(state, sites=after), replace(result, sites=(*closed, *result.sites, *raised))

@@ -216,12 +216,11 @@ class Pipeline:
 
     def with_sites(self, state: PipelineState, result: Result) -> tuple[PipelineState, Result]:
         """Let the alarms of the result move the sites; a site that is no longer in the settings is forgotten."""
-        chosen, both = self.settings.sites, state.comparisons
+        chosen = self.settings.sites
         if not (chosen or state.sites):
             return state, result
-        variables = {state.names[own]: state.names[of] for own, of in zip(both.own, both.target, strict=True)}
         before = {site.name: state.sites[site.name] for site in chosen if site.name in state.sites}
-        after, moved = sites.advance(chosen, before, result.events, variables)
+        after, moved = sites.advance(chosen, before, result.events, state.variables())
         return replace(state, sites=after), replace(result, sites=moved)
 
 

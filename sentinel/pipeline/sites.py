@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from sentinel.config import SiteSettings
-from sentinel.domain.events import AlarmEvent, SiteEvent
+from sentinel.domain.events import SETTINGS, AlarmEvent, SiteEvent
 from sentinel.domain.labels import fits
 from sentinel.domain.states import STATES, SiteView, State
 from sentinel.pipeline.arrays import Flags, Ints
@@ -69,6 +69,16 @@ def advance(
                 new[site.name], moved = _take(site, before, event, variable_of)
                 found.extend(moved)
     return new, tuple(found)
+
+
+def end_alarms(sites: Iterable[SiteSettings], states: SiteStates, now_us: int) -> tuple[SiteStates, list[SiteEvent]]:
+    """Forget sites that are not in the settings any more, as they were; their alarms end."""
+    ended = [
+        replace(_event(site, states[site.name].alarms, "cleared", raised_us, now_us), ended_by=SETTINGS)
+        for site in sites if site.name in states and (raised_us := states[site.name].raised_us) >= 0
+    ]  # fmt: skip
+    gone = {site.name for site in sites}
+    return {name: state for name, state in states.items() if name not in gone}, ended
 
 
 def _take(

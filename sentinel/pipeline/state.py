@@ -98,6 +98,11 @@ class PipelineState:
             cohort_of[members.series], row_of[members.series] = at, np.arange(members.series.size)
         return replace(self, keys=tuple(keys), cohorts=tuple(cohorts), cohort_of=cohort_of, row_of=row_of)
 
+    def variables(self) -> dict[str, str]:
+        """Name the target of each comparison."""
+        both = self.comparisons
+        return {self.names[own]: self.names[of] for own, of in zip(both.own, both.target, strict=True)}
+
     def to_use_up(self) -> PipelineState:
         """Give this state for one call of the pipeline, which lets go of each cohort as soon as the next one is there.
 

@@ -41,7 +41,7 @@ from sentinel.pipeline.gates import lift
 from sentinel.pipeline.grafting import from_text, graft
 from sentinel.pipeline.grid import ABSENT
 from sentinel.pipeline.history import History
-from sentinel.pipeline.migrate import migrate
+from sentinel.pipeline.migrate import follow_sites, migrate
 from sentinel.pipeline.pipeline import Batch, CohortKey, Observer, Pipeline, PipelineState, Result
 from sentinel.pipeline.results import strongest
 from sentinel.pipeline.retiring import forget, rename, retire, take_back, take_out
@@ -126,7 +126,7 @@ class Replica:
                 logger.warning("settings changed: the series starts afresh", extra={"series": name})
             if more := anew[NAMED:]:
                 logger.warning("settings changed: more series start afresh", extra={"count": len(more)})
-            self.state, result = self.pipeline.with_sites(self.state, Result(ended))
+            self.state, result = follow_sites(self.pipeline, self.state, former, ended)
             return result
         if committed.kind == "operator":
             return self._act(committed.payload, committed.batch)

@@ -234,6 +234,7 @@ def body_of(event: AlarmEvent | SiteEvent) -> dict[str, object]:
             "remarks": (),
             "time": moment_iso(event.time_us),
             "labels": {},
+            "ended_by": event.ended_by or None,
         }
         fields = dict.fromkeys((*_ALARM_KEYS, *Estimates._fields, *_DERIVED)) | asdict(event) | own
     else:
@@ -258,6 +259,8 @@ def _recovery_numbers(event: AlarmEvent) -> dict[str, float]:
 def sentence_of(event: AlarmEvent | SiteEvent) -> str:
     """Say what was seen, in one sentence or more; never what will come."""
     if isinstance(event, SiteEvent):
+        if event.ended_by:
+            return f"site {event.series}: the alarm has ended with a change of settings, not by itself."
         if event.what == "cleared":
             return f"site {event.series}: the alarm has ended; fewer than {event.k} of its series have an open alarm."
         return (

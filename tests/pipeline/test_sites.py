@@ -187,6 +187,44 @@ def test_the_daemon_notifies_counts_and_forgets_a_site_that_is_gone(tmp_path: Pa
     assert rig.count("site_alarm", series="lake") == 0
 
 
+def test_a_site_that_goes_ends_its_alarm_and_one_that_comes_or_changes_counts_the_alarms_that_are_open(
+    tmp_path: Path,
+) -> None:
+    """Bugs: the alarm of a site that was taken out, or got another k, stayed open for ever at receivers and on pages; a
+    site that was new did not alarm while k of its series did."""
+    sink = Sink()
+
+    def told() -> list[tuple[str, str, object]]:
+        rig.feed()
+        return [(str(one["what"]), str(one["series"]), one.get("ended_by")) for one in sink.events if "k" in one]
+
+    def chosen(**site: object) -> Settings:
+        return Settings.model_validate(CHOSEN | {"sites": [site] if site else []})
+
+    rig = Rig(tmp_path, CHOSEN | {"sites": [{"name": "lake", "k": 2}]}, sink=sink)
+    rig.feed(frame(0, 100))
+    wanted = [("raised", "lake", None)]
+    ended = ("cleared", "lake", "settings")
+    assert told() == wanted
+    pond = ("cleared", "pond", "settings")
+    for settings, more in (
+        (chosen(), [ended]), (chosen(name="lake", k=2), wanted), (chosen(name="lake", k=3), [ended, *wanted]),
+        (chosen(name="pond", k=3), [ended, ("raised", "pond", None)]), (chosen(name="pond", k=3, match="s1"), [pond]),
+    ):  # fmt: skip
+        before = len(told())
+        rig.engine.reload(settings)
+        rig.feed()
+        assert told()[before:] == more
+        open_now = [one["series"] for one in rig.journal.open_events() if "k" in one]
+        assert open_now == [name for name, site in rig.engine.state.sites.items() if site.raised_us >= 0]
+    raised = {one["alarm_id"] for one in sink.events if one["what"] == "raised" and "k" in one}
+    assert {one["alarm_id"] for one in sink.events if one["what"] == "cleared" and "k" in one} == raised
+    before_it = rig.state
+    rig.journal.close()
+    rig = Rig(tmp_path, CHOSEN | {"sites": [{"name": "pond", "k": 3, "match": "s1"}]}, sink=sink)
+    assert rig.state == before_it
+
+
 def test_a_reader_sees_who_alarms_and_who_could(tmp_path: Path) -> None:
     stuck, quiet = np.full(500, 3.25), ar1(8, 0.1, 500)[:, 0]
     slow = ar1(9, np.where(np.arange(500) > 250, 0.95, 0.1), 500, 2)
