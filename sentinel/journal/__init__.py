@@ -339,6 +339,12 @@ class Journal:
                 [(event, sink) for event in ids for sink in sinks],
             )
 
+    def owe_again(self, ids: Sequence[str], sink: str) -> None:
+        """Let a sink that is in another place now be told once more of these events."""
+        query = "UPDATE outbox SET delivered_us = NULL WHERE sink = ? AND event IN (SELECT value FROM json_each(?))"
+        with self._database.transaction() as connection:
+            connection.execute(query, (sink, json.dumps(list(ids))))
+
     def owe_ends(self, sinks: Sequence[str]) -> None:
         """Put ends of alarms into the outbox of sinks that were away then, and were given the beginnings."""
         given = (

@@ -12,15 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any
 
+from sentinel.config import from_record
 from sentinel.domain.clock import Clock
 from sentinel.domain.drills import is_drill
+from sentinel.domain.errors import SentinelError
 from sentinel.domain.metrics import Metrics
 from sentinel.journal import Journal
-from sentinel.notify import Delivery, Event, Notifier, Receiver, RemoteWriter
+from sentinel.notify import Delivery, Event, Notifier, Receiver, RemoteWriter, make_receiver
 from sentinel.runtime.courier import Courier, Owed
 from sentinel.runtime.readings import Readings
 
@@ -42,6 +45,8 @@ class Outbox:
         self._journal, self._metrics, self._clock = journal, metrics, clock
         self.readings = Readings(journal.readings, metrics)
         """Readings on their way to databases."""
+        self._places = _find_places(journal)
+        """What each receiver says of itself; first of all by the settings that were in force before."""
         self._open: dict[str, Event] = {}
         """The events that raised alarms which are open, by the ids of these, in their order."""
         self._use(receivers, names or {})
@@ -104,14 +109,19 @@ class Outbox:
         return Owed([key for key, _ in owed], events, again)
 
     def begin(self) -> None:
-        """Let receivers that are new be told of the alarms that are open, and those that were away of ends.
+        """Let receivers that are new, or in another place, be told of open alarms, and those that were away of ends.
 
         Once, when the state is restored.
         """
         self._open.clear()
         self.note(self._journal.open_events())
         self._journal.owe_ends(self.sinks)
-        self._journal.owe([str(event["id"]) for event in self._open.values() if not is_drill(event)], self.sinks)
+        still_open = [str(event["id"]) for event in self._open.values() if not is_drill(event)]
+        self._journal.owe(still_open, self.sinks)
+        for sink, each in self._notifiers.items():
+            if self._places.setdefault(sink, each.describe()) != each.describe():
+                self._journal.owe_again(still_open, sink)
+                self._places[sink] = each.describe()
         self.readings.begin()
 
     def failure(self, sink: str) -> str:
@@ -170,3 +180,12 @@ class Outbox:
         if outcome == "refused":
             self._journal.mark_refused(sink, [owed.keys[sent]], now_us)
         self._metrics.notifications.inc(sent + (outcome != "delivered"), sink=sink)
+
+
+def _find_places(journal: Journal) -> dict[str, str]:
+    """Find what the receivers of the last settings said of themselves; nothing where these are not known any more."""
+    recorded = journal.settings()
+    with suppress(SentinelError):
+        former = from_record(recorded["settings"]).notify if recorded else ()
+        return {each.name: make_receiver(each).describe() for each in former}
+    return {}

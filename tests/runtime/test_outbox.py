@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Event as Flag
 from time import monotonic, sleep
+from typing import Any
 
 import pytest
 
 import sentinel.runtime.courier
 import sentinel.runtime.outbox
-from sentinel.notify import Delivery, Event, Notifier
+from sentinel.config import Settings
+from sentinel.notify import Delivery, Event, Notifier, make_notifier
 from tests.e2e.running import wait_for
 from tests.fixtures import events_of
-from tests.runtime.rig import Rig, Sink, frame
+from tests.runtime.rig import CHOSEN, Rig, Sink, frame
 
 
 class Remote(Notifier):
@@ -158,6 +161,38 @@ def test_a_fault_in_the_code_of_a_notifier_is_a_failure_and_is_tried_again(tmp_p
     rig.feed()
     rig.feed()
     assert sink.keys == ids(rig)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_receiver_that_is_in_another_place_is_told_of_the_alarms_that_are_open(
+    tmp_path: Path, restarts: bool
+) -> None:
+    """Bug: a pager with another address heard nothing of what was open, for one of its name had been told."""
+
+    def at(name: str) -> tuple[dict[str, Any], Notifier]:
+        chosen = CHOSEN | {"notify": [{"kind": "log", "name": "out", "path": str(tmp_path / name)}]}
+        return chosen, make_notifier(Settings.model_validate(chosen).notify[0])
+
+    chosen, receiver = at("one")
+    rig = Rig(tmp_path, chosen, out=receiver)
+    rig.feed(frame(0, 250))
+    wanted = {event["alarm_id"] for event in rig.journal.open_events()}
+    assert wanted
+    for name in ("one", "other", "other"):
+        chosen, receiver = at(name)
+        if restarts:
+            rig.journal.close()
+            rig = Rig(tmp_path, chosen, out=receiver)
+        else:
+            rig.engine.reload(Settings.model_validate(chosen), {"out": receiver})
+        rig.feed()
+    told = {
+        name: [json.loads(line) for line in (tmp_path / name).read_text().splitlines()] for name in ("one", "other")
+    }
+    assert [(each["what"], each["id"]) for each in told["other"]] == [
+        ("raised", event["alarm_id"]) for event in rig.journal.open_events()
+    ]
+    assert len({each["key"] for each in told["one"]}) == len(told["one"])
 
 
 def test_a_receiver_that_stays_down_is_tried_ever_more_rarely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
