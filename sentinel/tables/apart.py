@@ -15,7 +15,7 @@ from sentinel.tables.clocks import numbers_of
 from sentinel.tables.columns import join_time
 from sentinel.tables.decimals import ENOUGH_ROWS
 from sentinel.tables.dialects import UnfinishedError
-from sentinel.tables.naming import PLACES, QUANTITIES, REGIONS, SITES, UNITS, is_one_of
+from sentinel.tables.naming import PLACES, POSITIONS, QUANTITIES, REGIONS, SITES, STATIONS, UNITS, is_one_of
 from sentinel.tables.times import instant
 
 _VALUE_NAMES = (
@@ -41,7 +41,12 @@ def find_long(
     if series is None or value is None or head[series].dtype != pl.String or options.time_name not in head.columns:
         return {}
     taken = {series, *options.time_columns, options.time_name}
-    sites = tuple(n for n in names if n not in taken and is_one_of(n, SITES) and head[n].dtype == pl.String)
+    sites = tuple(n for n in names if n not in taken and is_one_of(n, STATIONS) and head[n].dtype == pl.String)
+    others = [
+        n for n in names if n not in {*taken, *sites, value} and is_one_of(n, SITES) and head[n].dtype == pl.String
+    ]
+    within = head.group_by(*sites, series).agg(pl.col(others).drop_nulls().n_unique())
+    sites += tuple(n for n in others if bool((within[n] > 1).any()))
     # Without a further column nothing could tell apart the values of one time: they are repeats.
     if not set(names) <= {*taken, *sites, value}:
         if head.select(options.time_name, series, *sites).is_duplicated().any():
@@ -162,9 +167,10 @@ def _refuse_mixed_units(head: pl.LazyFrame, names: Sequence[str], key: Sequence[
 
 def tell_apart(head: pl.DataFrame, time: str, texts: Sequence[str], numbers: Sequence[str]) -> tuple[str, ...]:
     """Find columns that, with the time, no two rows share: names first, then places; none where there are none."""
-    places = [name for name in numbers if is_one_of(name, PLACES)]
     chosen: tuple[str, ...] = ()
     left = head.select(time).n_unique()
+    kinds = (PLACES, POSITIONS) if 2 * left <= head.height else (PLACES,)
+    places = [name for name in numbers if is_one_of(name, *kinds)]
     for name in sorted((*texts, *places), key=lambda name: head[name].null_count() > 0):
         rows = head.select(time, *chosen, name).n_unique()
         if rows > left and may_name(head, name):

@@ -13,8 +13,8 @@ from sentinel.tables.decimals import ENOUGH_ROWS, texts_of
 from sentinel.tables.dialects import UnfinishedError
 from sentinel.tables.forms import common_forms, is_clock
 
-HOURS = ("hour", "hh")
-"""Names of hours that a date beside them lacks; `hr` may be a rate or a humidity."""
+_HOURS = r"hour|hh|(hour|hr)[ _]?end(ing)?|(delivery|settlement|opr)[ _]?(hour|hr)|stunde|heure"
+"""Names of hours that a date beside them lacks; `hr` alone may be a rate or a humidity."""
 _MINUTES = ("minute", "min", "mn")
 """Names of minutes beside an hour; `mm`, which may be rain or a month, only beside `hh`."""
 _HOUR_ROWS = 60
@@ -32,7 +32,7 @@ def with_hour(
     head: pl.DataFrame, name: str, names: Sequence[str], options: TableOptions, *, growing: bool
 ) -> str | tuple[str, ...]:
     """Add the columns of hours and minutes to one of dates, of which each comes more than once."""
-    hour = next((one for one in names if one.lower() in HOURS), None)
+    hour = next(filter(is_hour, names), None)
     if hour is None or has_clock(head[name]) or not _is_whole(head, hour, 24, options):
         return name
     texts = texts_of(head[name], options)
@@ -46,6 +46,11 @@ def with_hour(
     known = (*_MINUTES, "mm") if hour.lower() == "hh" else _MINUTES
     minute = next((one for one in names if one.lower() in known and _is_whole(head, one, 59, options)), None)
     return (name, hour) if minute is None else (name, hour, minute)
+
+
+def is_hour(name: str) -> bool:
+    """True for a name that columns of hours have."""
+    return re.fullmatch(_HOURS, name.lower()) is not None
 
 
 def _is_whole(head: pl.DataFrame, name: str, most: int, options: TableOptions) -> bool:

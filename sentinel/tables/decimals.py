@@ -18,6 +18,8 @@ _LOOKED_AT = 200
 _NUMBER_LIKE = re.compile(r"[-+\u2212\u2013]?\d[\d.,' \u00a0\u202f]*([eE][+-]?\d+)?")
 _SPACED = re.compile(r"[-+\u2212\u2013]?\d{1,3}(?:([ '\u00a0\u202f])\d{3})(?:\1\d{3})*([.,]\d+)?")
 _POINTED = re.compile(r"[-+\u2212\u2013]?[1-9]\d{0,2}(\.\d{3})+")
+_PAIR, _PADDED = re.compile(r"[-+]?\d+,\d"), re.compile(r"[-+]?0\d+,")
+_FRACTION = re.compile(r"[-+]?\d+\.\d+")
 _FEWEST_WHOLE = 3
 _FORMS: tuple[tuple[re.Pattern[str], dict[str, Any]], ...] = (
     (re.compile(r"[-+\u2212\u2013]?\d{1,3}(\.\d{3})+,\d+"), {"decimal": ",", "thousands": "."}),
@@ -71,6 +73,12 @@ def find_decimal(head: pl.DataFrame, options: TableOptions, where: str, *, waiti
             f"{where}: numbers such as {doubtful!r} can be read in two ways, and no row decides; say which with "
             f"--decimal , ({plain}), or --thousands , ({whole})"
         )
+    if told == {"decimal": ","} and options.separator == "," and (pair := _find_pair(first, options)):
+        raise DataError(
+            f"{where}: {pair[0]!r} stands beside {pair[1]}: its comma may be no decimal one but stand between two "
+            "values, as between a temperature in tenths and its quality in hourly files of NCEI; split such cells "
+            "first, or say --decimal ,"
+        )
     if not told and (pointed := _find_points(first, options)):
         raise DataError(
             f"{where}: numbers such as {pointed!r} stand beside whole ones below a thousand, as with a point between "
@@ -78,6 +86,19 @@ def find_decimal(head: pl.DataFrame, options: TableOptions, where: str, *, waiti
             f"({pointed})"
         )
     return told
+
+
+def _find_pair(head: pl.DataFrame, options: TableOptions) -> tuple[str, str] | None:
+    """Find a cell whose comma may stand between two values, and what speaks for it: `+0178,5`, or points elsewhere."""
+    own = {name: _numbers_of(name, head, options) for name in head.columns}
+    commas = [[text for text in texts if "," in text] for texts in own.values()]
+    paired = [texts[0] for texts in commas if texts and all(map(_PAIR.fullmatch, texts))]
+    if not paired:
+        return None
+    if padded := next((texts[0] for texts in commas if any(map(_PADDED.match, texts)) and texts[0] in paired), None):
+        return padded, "others of as many digits, filled up with zeros"
+    pointed = next((name for name, texts in own.items() if texts and all(map(_FRACTION.fullmatch, texts))), None)
+    return (paired[0], f"numbers with a decimal point, {own[pointed][0]} in column {pointed!r}") if pointed else None
 
 
 def note_points(head: pl.DataFrame, options: TableOptions) -> Iterator[str]:

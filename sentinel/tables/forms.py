@@ -44,7 +44,11 @@ _TIMES = (
     (r"\d{1,2}:\d{2}:\d{2}\.\d+", "%H:%M:%S%.f"), (r"\d{1,2}:\d{2}:\d{2}", "%H:%M:%S"), (r"\d{1,2}:\d{2}", "%H:%M"),
     (r"\d{6}", "%H%M%S"), (r"\d{4}", "%H%M"), (r"\d{2}", "%H"),
 )  # fmt: skip
-_REST = rf"(?:(?P<gap>[T ]|, ?)(?P<clock>[\d:.]+))?(?P<half>{HALF})?(?P<zone> ?(?:[A-Z]{{1,4}}|[+-]\d{{2}}:?\d{{2}}))?"
+_HALF = f"(?:{HALF}|[AaPp](?![A-Za-z.]))"
+"""AM or PM, and the `a` and `p` of weather stations: 9:00a."""
+_REST = (
+    rf"(?:(?P<gap>[T ]|, ?)(?P<clock>[\d:.]+))?(?P<half>{_HALF})?(?P<zone> ?(?:[A-Z]{{1,4}}|z|[+-]\d{{2}}:?\d{{2}}))?"
+)
 _ISO_RE = re.compile(ISO_PATTERN.replace("(?<", "(?P<"))
 
 
@@ -111,10 +115,10 @@ def common_forms(cells: Iterable[str]) -> list[str]:
 
 def form_of_clock(cell: str) -> str | None:
     """Give the strftime form of a time of day; None where it is none."""
-    found = re.fullmatch(rf"([\d:.]+)({HALF})?", cell.strip())
+    found = re.fullmatch(rf"([\d:.]+)({_HALF})?", cell.strip())
     return None if found is None else _form_of_clock(found[1], found[2])
 
 
 def is_clock(cell: str) -> bool:
     """True for a time of day alone, such as 14:30."""
-    return re.fullmatch(rf"\d{{1,2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?({HALF})?", cell.strip()) is not None
+    return re.fullmatch(rf"\d{{1,2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?({_HALF})?", cell.strip()) is not None

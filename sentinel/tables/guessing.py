@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain, product
 from typing import Any
@@ -13,7 +13,7 @@ import polars as pl
 
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import UNNAMED, TableOptions, matches, without_number, without_unit
-from sentinel.tables.clocks import HOURS, has_clock, is_of_clock, is_of_digits, numbers_of, rises_by_one, with_hour
+from sentinel.tables.clocks import has_clock, is_hour, is_of_clock, is_of_digits, numbers_of, rises_by_one, with_hour
 from sentinel.tables.columns import is_flag
 from sentinel.tables.decimals import ENOUGH_ROWS, texts_of
 from sentinel.tables.dialects import UnfinishedError
@@ -21,11 +21,11 @@ from sentinel.tables.dialects.base import is_number
 from sentinel.tables.forms import ISO, STEPS, common_forms, form_of_clock, forms_of
 from sentinel.tables.months import find_months
 from sentinel.tables.times import ZONES, instant
-from sentinel.tables.unread import DAYS, DECIMAL_YEAR, are_years, refuse_times_as_names
+from sentinel.tables.unread import DECIMAL_YEAR, are_years, refuse_times_as_names
 
 _TIME_NAMES = (
     r"(iso[ _]?(8601)?[ _]?)?date[ _]?time.*", r"time[ _]?stamp.*",
-    r"(sampl\w+|observation|measurement)?[ _]?time([ _(\[].*)?", r"date([ _(\[].*)?",
+    r"(sampl\w+|observation|measurement)?[ _]?time([ _(\[:].*)?", r"date([ _(\[].*)?",
     r"datum|fecha|zeit(stempel)?|tijd|day|utc|ts|epoch.*|unix.*", r".*(date|datum|timestamp|tmstamp|fecha).*",
     r"(.*[ _])?m?jd([ _(\[].*)?|(.*[ _])?julian([ _](day|date)s?)?|(matlab[ _]?)?(date|serial)[ _]?num(ber)?",
     r"(yyyy|aaaa|jjjj)[-_/.]?mm([-_/.]?(dd|jj|tt)([-_ t]?hh(:?m[mi])?(:?ss)?)?)?",
@@ -33,29 +33,35 @@ _TIME_NAMES = (
 """Names of time columns, those that say most first."""
 _OF_THE_FILE = (
     r".*(modif|updat|upload|retriev|import|export|creat|debut|fin_|start|begin|end|stop|releas|process|edit|enter|"
-    r"receiv|arriv|downloa|first|last).*"
+    r"receiv|arriv|downloa|first|last|publi|analy[sz]|prepar|extract|calibrat|install|deploy|expir|birth).*"
 )
 """Names of times of a record or a file: of several columns of times these are the observations' last of all."""
-_CLOCK_NAMES = r"(?!.*(sun|moon|tide|dawn|dusk)).*(time|hour|clock|zeit|hora|heure|tijd|utc|gmt|hh).*"
+_CLOCK_NAMES = (
+    r"(?!.*(sun|moon|tide|dawn|dusk)).*(time|hour|clock|zeit|hora|heure|tijd|utc|gmt|hh).*|"
+    r"(ora|tid|klo|kl\.?|czas|godzina|aika)([ _(\[].*)?"
+)
 """Names of a time of day that belongs to a date beside it; that of a sunrise does not."""
-_NUMBER_NAMES = r"(age|year|yr|yrs|time|t|step|tick)([ _(\[.].*|bp|ce|ad)?"
-_AGE = re.compile(r"(^|[^a-z])(age|bp|ka|kyr|yrbp|calyrbp|b2k)([^a-z]|$)|yrbp", re.IGNORECASE)
-_YEAR = re.compile(r"(^|[^a-z])(year|yr|ce|ad)([^a-z]|$)", re.IGNORECASE)
-_ERA = re.compile(r"(^|[^a-z])(ce|ad)([^a-z]|$)", re.IGNORECASE)
-_BEFORE = re.compile(r"(^|[^a-z])(bp|ka|kyr|b2k)([^a-z]|$)", re.IGNORECASE)
-"""Names of ages, and of years counted towards the present: `age_CE` of NOAA's templates is one of these."""
+_DAY_NAMES = r"date|day|datum|fecha|^(data|dato|dag|dia|jour|tag|giorno|pvm|p\u00e4iv\u00e4\w*)\b"
+"""Names of dates that have no time of day of their own."""
+_NUMBER_NAMES = r"(age|year|yr|yrs|time|t|step|tick)([ _(\[.:].*|bp|ce|ad)?"
 _PARTS = (
-    (("#yy", "yy", "yyyy", "#yyyy", "year", "yr"), "%Y"), (("month", "mon", "mo", "mm"), "%m"),
-    (("day", "dd", "dy", "dom"), "%d"), (("hour", "hr", "hh"), "%H"), (("minute", "min", "mn"), "%M"),
+    (("#yy", "yy", "yyyy", "#yyyy", "year", "yr", "jahr", "ann\u00e9e", "annee", "a\u00f1o", "ano", "vuosi"), "%Y"),
+    (("month", "mon", "mo", "mm", "monat", "mois", "mes", "m\u00eas", "kuukausi", "m"), "%m"),
+    (("day", "dd", "dy", "dom", "tag", "jour", "dia", "d\u00eda", "p\u00e4iv\u00e4", "d"), "%d"),
+    (("hour", "hr", "hh"), "%H"), (("minute", "min", "mn"), "%M"),
     (("second", "sec", "ss"), "%S"),
 )  # fmt: skip
+_NOT_ALONE = (("m", {"d"}), ("d", {"m"}), ("tag", {"monat"}), ("dia", {"mes", "m\u00eas"}))
+"""Parts that may be something else, such as a mass or a diameter, where none of the others is there."""
 _DAY_OF_YEAR = ("doy", "jday", "julian_day", "day_of_year", "yday", "jd", "julian", "dayofyear", "yearday")
 _FLAG_ENDINGS = (
     "_qual", "_qc", "_flag", "_flags", "_cd", "_qa", "_quality", "_qc_agg", "_qc_tests", "_qartod", "_f", " qc",
-    " flag", " flags", " quality", " quality code", "_attributes", "_qualifier", " qualifier",
+    "_quality_control", "_qc_executed", "_qc_results",
+    " flag", " flags", " quality", " quality code", "_attributes", "_qualifier", " qualifier", " qc flag",
 )  # fmt: skip
 _FLAGS_OF_ALL = (
-    "quality code", "quality_code", "qcode", "qc", "qf", "flag", "flags", "quality flag", "quality_flag", "qa/qc",
+    "quality code", "quality_code", "qcode", "qc", "qf", "finalqf", "flag", "flags", "quality flag", "quality_flag",
+    "qa/qc",
 )  # fmt: skip
 """Names of a flag of all values of a row."""
 _FLAG_STARTS = ("f_", "q_", "qc_", "flag_", "qv:")
@@ -65,7 +71,7 @@ _PERHAPS_ROW_NUMBERS = ("nr", "nr.", "lfd. nr.")
 _ZONE_NAMES = r"(.*[ _/])?(tz|tz_cd|time_?zone(_?code)?|zone)"
 _DATE_PARTS = 3
 """Year, month and day."""
-_SMALLEST_SHARE = 0.9
+SMALLEST_SHARE = 0.9
 _COLUMNS_NAMED = 12
 _CODES_NAMED = 6
 
@@ -100,7 +106,7 @@ def _find_time(
             return _utc_first(whole)[0]
         if (parts := _find_parts(names)) and (len(parts) == _DATE_PARTS or parts[-1].lower() in _DAY_OF_YEAR):
             return (*parts, clocks[0])
-        days = [name for name in names if re.search(r"date|day|datum|fecha", name.lower()) and looks(name)]
+        days = [name for name in names if re.search(_DAY_NAMES, name.lower()) and looks(name)]
         days = [name for name in days if not has_clock(head[name])]
         days = _utc_first(days) if _says_utc(clocks[0]) else days
         if days:
@@ -138,11 +144,11 @@ def _runs_on(head: pl.DataFrame, name: str, options: TableOptions) -> bool:
     """False for numbers called `T` that go up and down: they may be temperatures."""
     if not name.startswith("T") or name.lower().startswith("time"):
         return True
-    falling = _falling_share(numbers_of(head, name, options))
-    return falling is not None and not 1.0 - _SMALLEST_SHARE < falling < _SMALLEST_SHARE
+    falling = falling_share(numbers_of(head, name, options))
+    return falling is not None and not 1.0 - SMALLEST_SHARE < falling < SMALLEST_SHARE
 
 
-def _falling_share(numbers: pl.Series) -> float | None:
+def falling_share(numbers: pl.Series) -> float | None:
     """Give the share of the steps that fall; None where there are fewer than two."""
     steps = numbers.diff().drop_nulls()
     steps = steps.filter(steps != 0)
@@ -163,7 +169,7 @@ def _looks_like_time(cells: pl.Series, options: TableOptions) -> bool:
         return True
     forms = [forms_of(cell) for cell in texts_of(cells, options).head(20)]
     told = sum(bool(form) and form != [STEPS] for form in forms)
-    return bool(forms) and told >= _SMALLEST_SHARE * len(forms)  # among them may be a note
+    return bool(forms) and told >= SMALLEST_SHARE * len(forms)  # among them may be a note
 
 
 def note_clocks(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> list[str]:
@@ -187,6 +193,9 @@ def is_named_time(name: str) -> bool:
 def _find_parts(names: Sequence[str]) -> tuple[str, ...] | None:
     """Name the columns of year, month, day, hour, minute and second, or of year and day of the year."""
     lower = {name.lower(): name for name in reversed(names)}
+    for name, mates in _NOT_ALONE:
+        if not lower.keys() & mates:
+            lower.pop(name, None)
     parts = [next((lower[one] for one in known if one in lower), None) for known, _ in _PARTS]
     whole = tuple(part for n, part in enumerate(parts) if part and all(parts[:n]))
     if len(whole) >= len(("year", "month")):
@@ -274,13 +283,13 @@ def _is_named_form(form: str, name: str) -> bool:
 
 def _form_of_parts(head: pl.DataFrame, options: TableOptions) -> str | None:
     forms: list[str] = []
-    with_hour = any(name.lower() in HOURS or is_of_digits(head, name, options) for name in options.time_columns)
+    with_hour = any(is_hour(name) or is_of_digits(head, name, options) for name in options.time_columns)
     for name in options.time_columns:
         form = next((form for known, form in _PARTS if name.lower() in known), None)
         if is_of_clock(head[name], options):
             form = form_of_clock(texts_of(head[name], options)[0])
-        elif form is None and is_of_digits(head, name, options):
-            form = "%H%M"
+        elif form is None and (is_hour(name) or is_of_digits(head, name, options)):
+            form = "%H" if is_hour(name) else "%H%M"
         form = "%j" if name.lower() in _DAY_OF_YEAR else "%M" if name.lower() == "mm" and "%H" in forms else form
         if form is None and with_hour and len(dates := common_forms(texts_of(head[name], options))) == 1:
             form = "%Y-%m-%d" if dates[0] == ISO else dates[0]
@@ -288,46 +297,6 @@ def _form_of_parts(head: pl.DataFrame, options: TableOptions) -> str | None:
             return None
         forms.append(form)
     return " ".join(forms)
-
-
-def turn_ages(head: pl.DataFrame, options: TableOptions, where: str) -> tuple[TableOptions, list[str]]:
-    """Count ages backwards where the name of the time says so; DataError where numbers fall and nothing says why."""
-    temporal = head[options.time_name].dtype.is_temporal()
-    if options.time_format is not None or options.time_direction is not None or temporal:
-        return options, []
-    numbers = numbers_of(head, options.time_name, options)
-    if numbers.len() <= head.height // 2 or numbers.is_empty():
-        return options, []
-    name = options.time_name
-    is_year = _ERA.search(name) is not None and _BEFORE.search(name) is None
-    if _AGE.search(name) and not is_year:
-        places = tuple(n for n in head.columns if re.match(r"depth", n.lower()))
-        excluded = tuple(dict.fromkeys((*options.exclude, *places)))
-        turned = replace(options, time_direction="backward", exclude=excluded)
-        return turned, [f"time {name!r}: ages; the largest is the oldest, and stands as {-float(numbers.max()):g}"]  # type: ignore[arg-type]
-    falling = _falling_share(numbers)
-    first = ", ".join(f"{one:g}" for one in numbers.head(3))
-    if falling is not None and falling >= _SMALLEST_SHARE:
-        if _YEAR.search(name):
-            return options, [f"time {name!r} falls ({first}): taken as years, the largest is the latest"]
-        raise DataError(
-            f"{where}: the numbers in column {name!r} fall ({first}); say which way time goes with "
-            f"--time-direction backward (ages: {numbers[0]:g} is the oldest of them), or "
-            f"--time-direction forward ({numbers[0]:g} is the latest)"
-        )
-    if falling is not None and falling > 1.0 - _SMALLEST_SHARE:
-        note = f"time {name!r} goes up and down ({first}): rows are put in its order; if it is no time: --time-column"
-        return options, [note]
-    years = [f"time {name!r}: years of the common era, the largest is the latest"] if _AGE.search(name) else []
-    return options, [*years, *_note_days(float(numbers[0]), name)]
-
-
-def _note_days(first: float, name: str) -> Iterator[str]:
-    """Say it where steps look like days that a program counts."""
-    for form, low, high in DAYS:
-        if low <= first < high and re.match(r"date|time", name.lower()):
-            read = pl.select(instant(pl.lit(first), pl.Float64(), TableOptions(time_format=form))).item()
-            yield f"time {name!r}: taken as numbers; if {first:.15g} is {read:%Y-%m-%d %H:%M}: --time-format {form}"
 
 
 def find_flags(

@@ -9,14 +9,19 @@ from sentinel.tables.cells import without_unit
 
 _NUMBER = r"[ _]*(id|no|nr|num|number|code)"
 _SITE = "site|station|location|lake|buoy|plot"
-SITES = rf"(monitoring[ _]?)?({_SITE})({_NUMBER}|[ _]?(name|identifier|abbr))?|code_(site|station)|platform|stn"
+_THING = "device|sensor|logger|node|host|entity|patient|subject|participant|animal"
+STATIONS = rf"(monitoring[ _]?)?({_SITE})({_NUMBER}|[ _]?(name|identifier|abbr))?|code_(site|station)|platform|stn"
+SITES = (
+    rf"{STATIONS}|({_THING})({_NUMBER}|[ _]?(name|identifier))?|hostname|topic|dev_?eui|mac_?address|"
+    r"species([ _]name)?|taxon([ _]name)?|scientific[ _]?name|common[ _]name|genus[ _]species"
+)
 """A second one in the rows of a table is another series."""
 PLACES = rf".*(depth|level|layer|height|rep(licate)?|{_SITE}|sensor|channel|sta|id)({_NUMBER}|[ _]?m)?"
 """They may tell series apart, and may be measurements, as `water_level` is."""
 REGIONS = r"(county|state|country|province|region|basin)[ _]?(name|code|id)?"
 NO_SERIES = (
     r"lat(itude)?|lon(g(itude)?)?|year4?|month|day|daynum|doy|hour|minute|date|time|wmo|"
-    rf"(.*[ _])?({_SITE}|platform|climate|serial|logger|sensor|device|well|instrument|mooring|wmo)s?{_NUMBER}|"
+    rf"(.*[ _])?({_SITE}|{_THING}|platform|climate|serial|well|instrument|mooring|wmo)s?{_NUMBER}|"
     r"(.*[ _])?code|id|platform|station|stn"
 )
 """Of columns of numbers: places, parts of a time, numbers that name something."""
@@ -24,6 +29,8 @@ QUANTITIES = (
     r"(variable|parameter|param|characteristic)[ _]?(name|code|cd|id)?|analyte|element|grandeur(_\w+)?|"
     r"observed_?property(determinand(label|code))?|datastream|metric"
 )
+POSITIONS = r"lat(itude)?|lon(g(itude)?)?|pres|pressure|[xyz]|altitude|elevation|(horizontal|vertical)[ _]?position"
+"""They tell series apart where each time comes several times, as in a grid or a profile."""
 UNITS = r"(.*[ _/])?(measure[ _]?)?units?([ _]?(code|name|symbol|of[ _]?measure.*))?"
 
 

@@ -24,9 +24,14 @@ _SAYS_UTC = re.compile(r"(UTC|GMT|[Zz]ulu)\W*$")
 _YEARS = r"(year|yr|jahr|annee|año|ano)s?"
 
 
-def take_zone(options: TableOptions, where: str) -> tuple[TableOptions, list[str]]:
-    """Take the zone of the times from the name of their column; DataError where no zone has that offset all year."""
-    found = zone_in_name(options.time_name) if options.time_zone == TableOptions().time_zone else None
+def take_zone(options: TableOptions, where: str, unit: str) -> tuple[TableOptions, list[str]]:
+    """Take the zone of the times from the name of their column, or from the unit that stands below it.
+
+    DataError: no zone has that offset all year.
+    """
+    found = None
+    if options.time_zone == TableOptions().time_zone:
+        found = zone_in_name(options.time_name) or zone_in_name(unit)
     if found is None:
         local = re.search(r"(?<![A-Za-z])(LST|[Ll]ocal|LOCAL)(?![A-Za-z])", options.time_name)
         if local is None or options.time_zone != TableOptions().time_zone:
@@ -37,7 +42,9 @@ def take_zone(options: TableOptions, where: str) -> tuple[TableOptions, list[str
     if zone == options.time_zone:
         return options, []
     how = "so they change with the clocks" if "/" in told else "so they are that far from UTC, in summer and in winter"
-    return replace(options, time_zone=zone), [f"zone: {told!r} stands in the name of the times, {how}: {zone}"]
+    return replace(options, time_zone=zone), [
+        f"zone: {told!r} stands in the name of the times{' or below it' * bool(unit)}, {how}: {zone}"
+    ]
 
 
 def note_zone(titles: Sequence[str], options: TableOptions) -> list[str]:
@@ -145,7 +152,7 @@ def note_times(head: pl.DataFrame, options: TableOptions) -> Iterator[str]:
         return
     texts = texts_of(cells, options)
     if options.time_format is None:
-        offsets = texts.filter(texts.str.contains(ISO_PATTERN)).str.extract(r"([Zz]|\d[+-]\d{2}:?(\d{2})?)\s*$")
+        offsets = texts.filter(texts.str.contains(ISO_PATTERN)).str.extract_groups(ISO_PATTERN).struct.field("offset")
         without = offsets.null_count()
         if 0 < without < offsets.len():
             yield (

@@ -18,13 +18,14 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables import guessing, noticing, reading, unread
+from sentinel.tables import ages, guessing, noticing, reading, unread
 from sentinel.tables.apart import find_labels, find_long
 from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, WHITESPACE, TableOptions, matches
 from sentinel.tables.columns import join_time
 from sentinel.tables.counters import leave_out_counters
 from sentinel.tables.decimals import find_decimal, note_points
 from sentinel.tables.dialects import DIALECTS, PLAIN, UnfinishedError, find_dialect, find_separator
+from sentinel.tables.dialects.base import split
 from sentinel.tables.dialects.plain import is_units
 from sentinel.tables.encodings import find_codec, note_central, tell_encoding
 from sentinel.tables.options import command_line
@@ -37,6 +38,7 @@ SAMPLE_BYTES = 1 << 20
 MARKS = (
     "NULL", "None", "none", "NAN", "na", "n/a", "#N/A", "#NA", "#VALUE!", "ND", "nd", "n.d.",
     "-", "--", "---", "\u2013", "\u2014", "***", ".", "?",
+    "unavailable", "unknown",
 )  # fmt: skip
 """Texts that mean no value in the files of many programs; they count as missing, and are named where they occur."""
 _DEFAULT = TableOptions()
@@ -153,7 +155,11 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
     if rows.is_empty() and not whole:
         return None
     try:
-        in_rows = recognise_frame(rows, where, filled, given=options, what=what, good=good, growing=not whole)
+        below = lines[filled.skip_rows + 1 : filled.skip_rows + 1 + filled.unit_rows][:1]
+        units = dict(zip(head.columns, split(below[0], filled.separator), strict=False)) if below else {}
+        in_rows = recognise_frame(
+            rows, where, filled, given=options, what=what, good=good, growing=not whole, units=units
+        )
     except UnfinishedError:
         return None
     # Blanks separate columns; but where a name is a number, the first line is a row.
@@ -180,12 +186,13 @@ def _refuse_fixed_widths(lines: Sequence[str], where: str) -> None:
 
 def recognise_frame(
     head: pl.DataFrame, where: str, options: TableOptions, *, given: TableOptions | None = None, what: str = "",
-    good: str = "", growing: bool = False, counters: bool = True,
+    good: str = "", growing: bool = False, counters: bool = True, units: Mapping[str, str] | None = None,
 ) -> Recognised:  # fmt: skip
     """Find the options that read a table of which these are the first rows; DataError as `recognise`.
 
     `options` are those that are known by now, `given` those that were asked for, `what` is the kind of file and `good`
-    its flags with the codes that mean good. UnfinishedError: a growing table has too few rows.
+    its flags with the codes that mean good, `units` what stands below the names.
+    UnfinishedError: a growing table has too few rows.
     """
     given = given or options
     if options.dialect == "none":
@@ -198,7 +205,8 @@ def recognise_frame(
         options = replace(options, time_column=guessing.find_time(head, names, options, growing=growing))
     unread.refuse_short_header(head, names, options, where)
     options, notes = noticing.turn_months(names, options)
-    options, zone = noticing.take_zone(options, where)
+    unit = " ".join((units or {}).get(name, "") for name in options.time_columns).strip()
+    options, zone = noticing.take_zone(options, where, unit)
     if not options.names:
         guessing.refuse_headerless(head, names, options, where)
     noticing.refuse_clock_alone(head, names, options, where)
@@ -207,6 +215,7 @@ def recognise_frame(
     notes += [*noticing.note_twins(names), *note_central(names, options)]
     if set(options.time_columns) <= set(names) and not head.is_empty():
         notes += [*zone, *noticing.note_unnamed(head, options)]
+        unread.refuse_weeks(head, names, options, where, growing=growing)
         unread.refuse_second_times(head, names, options, where, growing=growing)
         head = join_time(head.lazy(), options).collect()
         names = names if options.layout != "months" else [name for name in head.columns if name not in (ROW, MORE)]
@@ -218,7 +227,7 @@ def recognise_frame(
         waiting = growing and options.separator in risky and given.separator != options.separator
         options = fill(options, find_decimal(head, options, where, waiting=waiting))
         notes += note_points(head, options)
-        options, ages = guessing.turn_ages(head, options, where)
+        options, direction = ages.turn_ages(head, options, where, unit)
         unread.refuse_years_as_steps(head, options, where)
         if given.time_format is None:
             unread.refuse_rounded_times(head, options.time_name, options, where)
@@ -226,7 +235,7 @@ def recognise_frame(
         options, places = noticing.leave_out_places(head, names, options)
         options, rising = leave_out_counters(head, options, where) if counters and not growing else (options, [])
         notes += [*guessing.note_clocks(head, names, options), *noticing.note_times(head, options)]
-        notes += [*noticing.note_limits(head, options), *ages, *flags, *places, *rising]
+        notes += [*noticing.note_limits(head, options), *direction, *flags, *places, *rising]
     if options.columns is not None:
         # A column that is asked for is not left out because of what it is.
         kept = tuple(one for one in options.exclude if not any(matches(name, one) for name in options.columns))

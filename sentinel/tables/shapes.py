@@ -5,6 +5,7 @@ An option that names no column of the table is refused: it would change nothing.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from sentinel.tables.cells import MORE, ROW, UNNAMED, MissingMarks, TableOptions
 from sentinel.tables.columns import is_flag
 
 _FIRST_ROWS = 20
+_CLOCK = re.compile(r"\d{1,2}[:.hH]\d{2}([:.]\d{2})?(\.\d+)?( ?[AaPp]\.? ?([Mm]\.?)?)?")
+"""A time of day, in other forms than those that are recognised too: 9:00a, 09.15, 9h15."""
 _DEFAULT = TableOptions()
 
 
@@ -113,16 +116,31 @@ def _refuse_repeats(
                 f"{shlex.quote(options.time_name)} --time-column ..., with --time-format"
             )
         return
-    told = by or texts[:1]
+    several = [name for name in texts if head[name].drop_nulls().n_unique() > 1]
+    told = by or tuple(several or texts)[:1]
+    clock = next(
+        (name for name in told if name in texts and _CLOCK.fullmatch(str(head[name].drop_nulls()[0]).strip())), None
+    )
+    if clock is not None:
+        flags = _flags("time-column", (*options.time_columns, clock))
+        raise DataError(
+            f"{where}: times of column {options.time_name!r} repeat, and {clock!r} holds times of day "
+            f"({head[clock].drop_nulls()[0]}); say so with {flags}, and --time-format with the letters of strftime if "
+            "they are in no known form"
+        )
     what = f"{' and '.join(map(repr, told))} {'tell' if len(told) > 1 else 'tells'} the rows apart"
     what = what if by else f"column {texts[0]!r} holds text"
-    flags = " ".join(f"--by {shlex.quote(name)}" for name in told)
+    flags = _flags("by", told)
     others = [name for name in values if name not in told]
     raise DataError(
         f"{where}: times repeat and {what}; if {'they name' if len(told) > 1 else 'it names'} series, say so "
         f"with by: [{', '.join(told)}], or {flags} on the command line, else choose the series with "
         f"columns: [{', '.join(others[:3])}]"
     )
+
+
+def _flags(option: str, names: Iterable[str]) -> str:
+    return " ".join(f"--{option} {shlex.quote(name)}" for name in names)
 
 
 def find_texts(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> list[str]:

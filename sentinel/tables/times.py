@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Literal, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
@@ -136,6 +138,7 @@ def _parse_instant(cell: pl.Expr, dtype: pl.DataType, options: TableOptions, rep
     text = cell.str.strip_chars()
     if gap := re.search(r"(\s*)%p", options.time_format):
         text = text.str.replace(HALF.replace("[AaPp]", "([AaPp])"), f"{gap[1]}${{1}}m")
+        text = text.str.replace(r"(\d[AaPp])$", "${1}m") if not gap[1] else text
     part = pl.lit(0)
     if options.time_format.endswith("%j"):  # 169.5 is noon; of four decimals the minute can be told
         whole = rf"^((?:[^.]*\.){{{options.time_format.count('.')}}}[^.]*)"  # of 2021.169 only a second point is one
@@ -285,6 +288,10 @@ def zone_in_name(name: str) -> tuple[str, str] | None:
     if found := _OFFSET.search(name):
         sign = "+" if found[1] == "+" else "-"
         return found[0], zone_of(f"{sign}{int(found[2]):02d}:{found[3] or '00'}")
+    whole = re.search(r"[A-Z][A-Za-z]+(?:/[A-Z][A-Za-z_-]+)+", name)
+    if whole:
+        with suppress(ZoneInfoNotFoundError):
+            return whole[0], ZoneInfo(whole[0]).key
     words = re.findall(r"(?<![A-Za-z])[A-Z]{3,4}(?![A-Za-z])", name)
     both = re.search(r"(?<![A-Za-z])([A-Z]{3,4})\s*/\s*([A-Z]{3,4})(?![A-Za-z])", name)
     if both and (zone := CHANGING.get(f"{both[1]}/{both[2]}")):

@@ -24,6 +24,7 @@ DAYS = (
     ("matlab", 690_000, 790_000),
 )  # fmt: skip
 """Days as programs count them, with the first and last number that is a time of measurements."""
+_WEEK = r"((iso|epi|mmwr|calendar|cal)[ _]?)?(weeks?|wk|woche|semaine|semana|kw)([ _]?(no|nr|num|number))?|.*year_?week"
 _SHOWN, _NAMED = 20, 3
 _FEWEST = 10
 """Columns of times side by side at least."""
@@ -54,7 +55,7 @@ def refuse_unread_times(head: pl.DataFrame, named: Sequence[str], options: Table
         refuse_rounded_times(head, name, options, where)
         column = f"--time-column {shlex.quote(name)} --time-format"
         readings = [
-            f"{column} {form} ({read:%Y-%m-%d %H:%M})"
+            f"{column} {shlex.quote(form)} ({read:%Y-%m-%d %H:%M})"
             for form in _forms_of(texts[0], name)
             if (read := pl.select(instant(pl.lit(texts[0]), pl.String(), TableOptions(time_format=form))).item())
         ]
@@ -135,6 +136,9 @@ def _forms_of(text: str, name: str) -> Iterator[str]:
     """List the forms of time that a number can have; and a month with its year."""
     if re.fullmatch(r"[A-Za-z]{3}[- ]\d\d", text):
         yield f"%b{text[3]}%y"
+    if formula := re.fullmatch(r'="(.*)"', text):  # as a spreadsheet is told to leave a text alone
+        forms = ["%Y-%m-%d" if form == "ISO 8601" else form for form in forms_of(formula[1]) if form != STEPS]
+        yield from (f'="{form}"' for form in forms if form.startswith("%"))
     if not re.fullmatch(r"\d+([.,]\d+)?", text):
         return
     number = float(text.replace(",", "."))
@@ -145,6 +149,36 @@ def _forms_of(text: str, name: str) -> Iterator[str]:
     if _FIRST <= number < _LAST and not text.isdigit():
         yield "years"
     yield from _DIGITS.get(len(text), ())
+
+
+def refuse_weeks(
+    head: pl.DataFrame, names: Sequence[str], options: TableOptions, where: str, *, growing: bool = False
+) -> None:
+    """Raise DataError where `2020-12` may be a week, and where the week stands beside its year: which ones is not said.
+
+    Those of ISO 8601 begin on Mondays, those of the CDC of the U.S. on Sundays. UnfinishedError: in the few rows of a
+    growing file no year comes twice.
+    """
+    if options.time_format is not None or len(options.time_columns) > 1 or options.columns is not None:
+        return
+    texts = texts_of(head[options.time_name], options)
+    own = f"--time-column {shlex.quote(options.time_name)}"
+    if re.search(_WEEK, options.time_name.lower()) and texts.str.contains(r"^\d{4}-?\d\d$").all() and texts.len():
+        dash = "-" * ("-" in texts[0])
+        raise DataError(
+            f"{where}: column {options.time_name!r} holds {texts[0]!r}; if that is a week of ISO 8601: {own} "
+            f"--time-format %G{dash}%V; if it is a month: {own} --time-format %Y{dash}%m"
+        )
+    week = next((one for one in names if re.fullmatch(_WEEK, one.lower()) and one not in options.by), None)
+    if week is None or not are_years(head, options.time_name, options):
+        return
+    if growing and texts.n_unique() == texts.len() < ENOUGH_ROWS:
+        raise UnfinishedError
+    if texts.n_unique() < texts.len():
+        raise DataError(
+            f"{where}: column {week!r} holds the weeks of the years in {options.time_name!r}; if they are those of "
+            f"ISO 8601: {own} --time-column {shlex.quote(week)} --time-format '%G %V'"
+        )
 
 
 def are_years(head: pl.DataFrame, name: str, options: TableOptions) -> bool:

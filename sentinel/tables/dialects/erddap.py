@@ -14,6 +14,7 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
         return None
     # `UTC` is no time, so this row holds no data, even where a unit is a number: salinity is in `1e-3` or `1`.
     times = [name for name in present(names, "time*") if units[names.index(name)] == "UTC"]
+    times = [name for name in times if "zone" not in name.lower()]  # of which a row of data says it too
     if not times:
         return None
     places = present(names, "latitude*", "longitude*", "altitude*", "depth")

@@ -9,6 +9,7 @@ from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError, prese
 NINES = {
     "WDIR": "999", "WD": "999", "WSPD": "99", "GST": "99", "WVHT": "99", "DPD": "99", "APD": "99", "MWD": "999",
     "PRES": "9999", "BAR": "9999", "ATMP": "999", "WTMP": "999", "DEWP": "999", "VIS": "99", "TIDE": "99",
+    "GDR": "999", "GTIME": "9999",
 }  # fmt: skip
 """The number that means no value, by column."""
 _YEARS = ("#YY", "YY", "YYYY", "#YYYY")

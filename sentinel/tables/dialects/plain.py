@@ -20,6 +20,7 @@ _UNIT = re.compile(
 )
 """A unit, or what stands in its row above or below the times."""
 _POWER = re.compile(r"10(\^|\*\*)-?\d+\s*/?\s*[^\W\d]")
+_END_OF_HEADER = re.compile(r"#*[\s#=*-]*((end[ _-]*(of[ _-]*)?header)[\s#=*-]*)?", re.IGNORECASE)
 _GOES_ON = 0.8
 """Share of the rows behind the names that have as many fields."""
 
@@ -101,15 +102,19 @@ def is_units(fields: Sequence[str]) -> bool:
 
 def _find_commented(lines: Sequence[str], first: int) -> Patch | None:
     """Find names in the comment above the first row, `#time,ph`, where that row holds data and fits them."""
-    at = next((n for n in range(first - 1, -1, -1) if lines[n].strip("# \t")), 0)  # behind the names may be a blank one
+    # Behind the names may be a blank one, or one that ends the header.
+    at = next((n for n in range(first - 1, -1, -1) if not _END_OF_HEADER.fullmatch(lines[n])), 0)
     if not first or not lines[at].startswith("#"):
         return None
+    ended = any(re.search(r"\w", line) for line in lines[at + 1 : first])
     for separator in SEPARATORS[:-1]:
         names, cells = split(lines[at], separator), split(lines[first], separator)
         is_data = lines[first][:1].isdigit() or 2 * sum(map(is_number, cells)) > len(cells)
         # Above a blank comment may stand prose: `# Buoy data, version 2`.
-        is_prose = at < first - 1 and any(re.search(r"\w\s+\w", name.lstrip("# ")) for name in names)
+        is_prose = at < first - 1 and not ended and any(re.search(r"\w\s+\w", name.lstrip("# ")) for name in names)
         if len(names) == len(cells) > 1 and all(names) and is_data and not is_prose and not any(map(is_number, names)):
+            if ended and '"' in lines[at]:
+                return {"separator": separator, "skip_rows": first, "names": tuple(name.strip('#" ') for name in names)}
             return {"separator": separator, "comment": None, "skip_rows": at, "unit_rows": first - 1 - at}
     return None
 

@@ -1,0 +1,220 @@
+"""Files in the manner of public data products and loggers that were read wrongly, or refused with a wrong advice."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+from sentinel.analysis.intake import read_files
+from sentinel.domain.errors import DataError
+from sentinel.tables import TableOptions
+from sentinel.tables.recognising import recognise
+from tests.tables.test_misread import HOURS, read, refusal, values
+
+DAYS = [(date(2021, 1, 1) + timedelta(days=n)).isoformat() for n in range(30)]
+
+
+def first_times(found, count: int = 2) -> list[str]:
+    times = found.observations.collect().sort("time")["time"].unique(maintain_order=True).head(count)
+    return [f"{time:%Y-%m-%d %H:%M}" for time in times]
+
+
+@pytest.mark.parametrize(("place", "cell"), [("LATITUDE,", "40.77,"), ("", "")])
+def test_a_value_and_its_quality_in_one_cell_are_no_decimal_comma_tenths_became_whole_degrees(tmp_path, place, cell):
+    digits = "{:+05d}" if not place else "{:d}"
+    rows = "".join(f'{hour},{cell}"{digits.format(101 + 3 * n)},5"\n' for n, hour in enumerate(HOURS))
+    said = refusal(tmp_path, f"DATE,{place}TMP\n{rows}")
+    assert "between two values" in said
+    assert values(read(tmp_path, f"DATE,{place}TMP\n{rows}", decimal=","), "TMP")[0] == 101.5, "what is given wins"
+
+
+@pytest.mark.parametrize("rows", [['"12,5"', '"7,25"'], ['"0,5"', '"10,2"'], ['"17,74"', '"18,36"']])
+def test_a_decimal_comma_between_commas_is_still_one(tmp_path, rows):
+    text = "time,flow\n" + "".join(f"{HOURS[n]},{cell}\n" for n, cell in enumerate(rows))
+    assert values(read(tmp_path, text), "flow") == [float(cell.strip('"').replace(",", ".")) for cell in rows]
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [("entity_id", "sensor.air", "sensor.lake"), ("host", "a", "b"), ("species", "Pica pica", "Parus major"),
+     ("Device ID", "17", "18"), ("taxon_name", "x", "y")],
+)  # fmt: skip
+def test_devices_and_species_that_take_turns_are_asked_about_they_were_one_series(tmp_path, name, first, second):
+    rows = [f"{hour},{(first, second)[n % 2]},{20 + 80 * (n % 2)}\n" for n, hour in enumerate(HOURS)]
+    text = f"time,{name},value\n" + "".join(rows)
+    (tmp_path / "lake.csv").write_text(text)
+    with pytest.raises(DataError, match=f"--by '?{name}"):
+        read_files([tmp_path / "lake.csv"], TableOptions())
+    assert values(read(tmp_path, text, by=(name,)), f"{first}/value") == [20] * 12
+
+
+def test_numbers_of_a_column_called_species_are_a_series(tmp_path):
+    text = "time,species\n" + "".join(f"{hour},{3 + n % 4}\n" for n, hour in enumerate(HOURS))
+    assert values(read(tmp_path, text), "species")[:3] == [3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("names", "by"), [("pres", "pres"), ("lat,lon", "lat"), ("verticalPosition", "vert"), ("z", "z")]
+)
+def test_positions_tell_rows_apart_where_each_time_repeats_all_but_the_first_were_lost(tmp_path, names, by):
+    more = ",3" * names.count(",")
+    rows = "".join(
+        f"{hour},{depth}{more},{20 - depth + n / 7:.3f}\n" for n, hour in enumerate(HOURS) for depth in (5, 10)
+    )
+    assert f"--by {by}" in refusal(tmp_path, f"time,{names},temp\n{rows}")
+
+
+def test_a_pressure_that_differs_in_a_single_repeated_hour_tells_no_series_apart(tmp_path):
+    rows = [f"{hour},{1000 + n % 9},{n}.5\n" for n, hour in enumerate([*HOURS[:5], HOURS[4], *HOURS[5:]])]
+    assert len(values(read(tmp_path, "time,pressure,temp\n" + "".join(rows)), "temp")) == 25
+
+
+@pytest.mark.parametrize("name", ["Year BC", "Year BCE", "Time (Ma)", "time_Myr"])
+def test_years_before_christ_and_millions_of_years_run_backward_they_ran_forward(tmp_path, name):
+    rows = "".join(f"{100 + 10 * n},{n}\n" for n in range(30))
+    assert values(read(tmp_path, f"{name},d18O\n{rows}"), "d18O")[0] == 29, "the oldest is the first"
+
+
+@pytest.mark.parametrize(("name", "first"), [("Year BCE", -1000), ("Year (BC/AD)", -1000), ("Year BC/AD", 100)])
+def test_years_of_the_common_era_run_forward_also_with_a_minus_sign(tmp_path, name, first):
+    rows = "".join(f"{first + 10 * n},{n}\n" for n in range(30))
+    assert values(read(tmp_path, f"{name},d18O\n{rows}"), "d18O")[0] == 0
+
+
+def test_thousands_of_years_in_the_row_of_units_run_backward_they_ran_forward(tmp_path):
+    rows = "".join(f"  {n}  {n}.5\n" for n in range(30))
+    assert values(read(tmp_path, f"  Time  d18O\n  (ka)  (per_mil)\n{rows}"), "d18O")[0] == 29.5
+
+
+@pytest.mark.parametrize(("unit", "hour"), [("(America/New_York)", "05:00"), ("EST", "05:00"), ("UTC-7", "07:00")])
+def test_the_zone_in_the_row_of_units_is_taken_times_were_read_in_utc(tmp_path, unit, hour):
+    rows = "".join(f"{day} 00:00,{n}\n" for n, day in enumerate(DAYS))
+    assert first_times(read(tmp_path, f"Timestamp,T\n{unit},C\n{rows}"), 1) == [f"2021-01-01 {hour}"]
+
+
+@pytest.mark.parametrize(
+    ("own", "others"),
+    [
+        ("sample_date", "date_analyzed"),
+        ("collected_date", "Date Analysed"),
+        ("Collection Date", "Analysis Date"),
+        ("startDateTime", "publicationDate"),
+    ],
+)
+def test_the_date_of_an_analysis_is_not_when_a_sample_was_taken(tmp_path, own, others):
+    rows = list(zip(DAYS[:20], DAYS[10:], range(20), strict=True))
+    text = f"{own},{others},TP\n" + "".join(f"{day},{later},{n}\n" for day, later, n in rows)
+    assert first_times(read(tmp_path, text), 1) == ["2021-01-01 00:00"]
+    if others != "publicationDate":
+        text = f"{others},{own},TP\n" + "".join(f"{later},{day},{n}\n" for day, later, n in rows)
+        assert first_times(read(tmp_path, text), 1) == ["2021-01-01 00:00"]
+
+
+def test_weeks_that_look_like_months_are_asked_about_those_up_to_12_were_months(tmp_path):
+    text = "year_week,n\n" + "".join(f"2020-{n + 1:02d},{n}\n" for n in range(12))
+    assert "--time-format %G-%V" in refusal(tmp_path, text)
+    assert first_times(read(tmp_path, text, time_format="%G-%V", time_column="year_week")) == [
+        "2019-12-30 00:00", "2020-01-06 00:00",
+    ]  # fmt: skip
+
+
+def test_a_week_beside_its_year_is_asked_about_the_advice_kept_one_week_of_each_year(tmp_path):
+    text = "REGION,YEAR,WEEK,ILI\n" + "".join(f"all,{2018 + n // 52},{n % 52 + 1},{n % 7}\n" for n in range(120))
+    assert "--time-column YEAR --time-column WEEK --time-format '%G %V'" in refusal(tmp_path, text)
+    found = read(tmp_path, text, time_column=("YEAR", "WEEK"), time_format="%G %V")
+    assert first_times(found) == ["2018-01-01 00:00", "2018-01-08 00:00"]
+    assert len(values(found, "ILI")) == 120
+
+
+@pytest.mark.parametrize("hour", ["Hour Ending", "HourEnding", "OPR_HR", "hr_end"])
+def test_the_hour_that_ends_belongs_to_its_date_23_of_24_values_were_duplicates(tmp_path, hour):
+    rows = "".join(f"{day},{n},{n}.5\n" for day in ("03/14/2023", "03/15/2023") for n in range(1, 25))
+    found = read(tmp_path, f"Date,{hour},MW\n{rows}")
+    assert first_times(found) == ["2023-03-14 01:00", "2023-03-14 02:00"]
+    assert len(values(found, "MW")) == 48
+
+
+@pytest.mark.parametrize(
+    ("names", "row"),
+    [
+        ("Year,m,d,Time,Time zone", "2023,3,14,{}:00,UTC"), ("Data,Hora", "14/03/2023,{}:00"),
+        ("Datum,Tid", "2023-03-14,{}:00"), ("Data,Czas", "14.03.2023,{}:00"), ("Data,Ora", "14/03/2023,{}:00:00"),
+        ("Vuosi,Kuukausi,P\u00e4iv\u00e4,Aika [UTC]", "2023,3,14,{}:00"),
+    ],
+)  # fmt: skip
+def test_dates_and_times_of_day_in_other_languages_are_joined_the_advice_was_a_series_for_each(tmp_path, names, row):
+    rows = "".join(f"{row.format(f'{n:02d}')},{n}.5\n" for n in range(24))
+    assert first_times(read(tmp_path, f"{names},Temp\n{rows}")) == ["2023-03-14 00:00", "2023-03-14 01:00"]
+
+
+@pytest.mark.parametrize("names", ["Jahr,Monat,Tag", "ann\u00e9e,mois,jour", "ano,mes,dia"])
+def test_parts_of_a_date_in_other_languages_are_the_time(tmp_path, names):
+    rows = "".join(f"2023,3,{n + 1},{n}.5\n" for n in range(24))
+    assert first_times(read(tmp_path, f"{names},Temp\n{rows}")) == ["2023-03-01 00:00", "2023-03-02 00:00"]
+
+
+def test_a_letter_beside_a_year_is_no_month_unless_the_day_is_there_too(tmp_path):
+    text = "year,m,x\n" + "".join(f"{1990 + n},{n % 9 + 1},{n}\n" for n in range(30))
+    assert values(read(tmp_path, text), "m")[:3] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("clock", "first"), [("{}:05a", "00:05"), ("{}:05p", "12:05"), ("{}:05P", "12:05")])
+def test_the_a_and_p_of_weather_stations_are_halves_of_a_day(tmp_path, clock, first):
+    rows = "".join(f"3/14/23\t{clock.format(n or 12)}\t{n}.5\n" for n in range(12))
+    assert first_times(read(tmp_path, f"Date\tTime\tOut\n{rows}"), 1) == [f"2023-03-14 {first}"]
+
+
+def test_other_times_of_day_are_asked_about_as_such_the_advice_was_a_series_for_each(tmp_path):
+    text = "Data;Ora;T\n" + "".join(f"14/03/2023;{n:02d}.05;{n},5\n" for n in range(24))
+    said = refusal(tmp_path, text)
+    assert "--time-column Data --time-column Ora" in said
+    assert "--by" not in said
+    found = read(tmp_path, text, time_column=("Data", "Ora"), time_format="%d/%m/%Y %H.%M")
+    assert first_times(found, 1) == ["2023-03-14 00:05"]
+
+
+def test_a_text_formula_of_a_spreadsheet_is_asked_about_with_the_form_that_reads_it(tmp_path):
+    text = "date,x\n" + "".join(f'"=""{day}""",{n}\n' for n, day in enumerate(DAYS))
+    assert """--time-format '="%Y-%m-%d"'""" in refusal(tmp_path, text)
+    assert first_times(read(tmp_path, text, time_column="date", time_format='="%Y-%m-%d"'))[0] == "2021-01-01 00:00"
+
+
+def test_a_date_without_a_time_of_day_has_no_offset_its_day_was_taken_for_one(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("time,x\n2021-03-14 23:00:00,1\n2021-03-15,2\n2021-03-15 01:00:00,3\n")
+    assert not recognise(path, TableOptions()).said
+
+
+def test_names_above_the_end_of_a_header_are_found(tmp_path):
+    head = '#Search: x\n#"Time UTC (yyyy-mm-dd)", "Temperature (C)", "Temperature QC Flag  "\n## END HEADER\n'
+    found = read(tmp_path, head + "".join(f"{day}T00:00:00.000Z, {n}, 1\n" for n, day in enumerate(DAYS)))
+    assert found.shape.values == ("Temperature (C)",)
+
+
+def test_a_column_of_zones_is_no_row_of_units_the_first_row_was_lost(tmp_path):
+    rows = "".join(f"{hour},UTC,{n}\n" for n, hour in enumerate(HOURS))
+    assert len(values(read(tmp_path, f"time,time_zone,x\n{rows}"), "x")) == 24
+
+
+def test_flags_of_quality_control_are_no_series(tmp_path):
+    rows = "".join(f"{hour},{n}.5,1,1\n" for n, hour in enumerate(HOURS))
+    assert read(tmp_path, f"TIME,TEMP,TEMP_quality_control,finalQF\n{rows}").shape.values == ("TEMP",)
+
+
+def test_unavailable_is_no_value(tmp_path):
+    cells = ["unavailable" if n % 5 == 1 else str(n) for n in range(24)]
+    text = "last_changed,state\n" + "".join(f"{hour},{cell}\n" for hour, cell in zip(HOURS, cells, strict=True))
+    assert len(values(read(tmp_path, text), "state")) == 19
+
+
+def test_a_depth_with_two_decimals_is_no_time_of_day(tmp_path):
+    rows = "".join(f"{day},{depth},{n}\n" for n, day in enumerate(DAYS) for depth in ("10.25", "20.50"))
+    assert "--by depth" in refusal(tmp_path, f"date,depth,T\n{rows}")
+
+
+def test_two_sensors_of_one_quantity_in_a_long_table_were_one_series(tmp_path):
+    rows = "".join(f"{hour}:{k},{sensor},T,{k}\n" for hour in HOURS for k, sensor in ((10, "a"), (20, "b")))
+    assert values(read(tmp_path, f"time,sensor,parameter,value\n{rows}"), "a/T") == [10] * 24
+    rows = "".join(f"{hour},{sensor},{name},1\n" for hour in HOURS for sensor, name in (("a", "T"), ("b", "pH")))
+    assert len(values(read(tmp_path, f"time,sensor,parameter,value\n{rows}"), "pH")) == 24
