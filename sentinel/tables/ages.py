@@ -15,10 +15,10 @@ from sentinel.tables.guessing import SMALLEST_SHARE, falling_share
 from sentinel.tables.times import instant
 from sentinel.tables.unread import DAYS
 
-_AGE = re.compile(r"(^|[^a-z])(age|bp|ka|kyr|ma|myr|mya|yrbp|calyrbp|b2k)([^a-z]|$)|yrbp", re.IGNORECASE)
+_AGE = re.compile(r"(^|[^a-z])(age|bp|ka|kyr|ma|myr|mya|yrbp|calyrbp|y?b2k|ago|before)([^a-z]|$)|yrbp", re.IGNORECASE)
 _YEAR = re.compile(r"(^|[^a-z])(year|yr|ce|ad)([^a-z]|$)", re.IGNORECASE)
 _ERA = re.compile(r"(^|[^a-z])(ce|ad)([^a-z]|$)", re.IGNORECASE)
-_BEFORE = re.compile(r"(^|[^a-z])(bp|ka|kyr|ma|myr|mya|b2k)([^a-z]|$)", re.IGNORECASE)
+_BEFORE = re.compile(r"(^|[^a-z])(bp|ka|kyr|ma|myr|mya|y?b2k|ago|before)([^a-z]|$)", re.IGNORECASE)
 _BEFORE_CHRIST = re.compile(r"(^|[^a-z])bce?([^a-z]|$)", re.IGNORECASE)
 """Names of ages, and of years counted towards the present: `age_CE` of NOAA's templates is one of these."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import MINUS, MissingMarks, TableOptions, marked
+from sentinel.tables.cells import MINUS, MissingMarks, TableOptions, marked, matches
 from sentinel.tables.dialects import UnfinishedError
 
 ENOUGH_ROWS = 10
@@ -143,6 +143,10 @@ def _pointed(head: pl.DataFrame, options: TableOptions) -> list[tuple[str, set[s
 def _numbers_of(name: str, head: pl.DataFrame, options: TableOptions) -> list[str]:
     """The first cells of a column, where at least half of them look like numbers; none of other columns."""
     if head[name].dtype != pl.String or name in (*options.time_columns, options.time_name, *options.by):
+        return []
+    if any(matches(name, one) for one in options.exclude):
+        return []
+    if options.columns is not None and not any(matches(name, one) for one in options.columns):
         return []
     texts = texts_of(head[name], options).to_list()
     if options.trailing:

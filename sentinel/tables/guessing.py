@@ -43,7 +43,7 @@ _CLOCK_NAMES = (
 """Names of a time of day that belongs to a date beside it; that of a sunrise does not."""
 _DAY_NAMES = r"date|day|datum|fecha|^(data|dato|dag|dia|jour|tag|giorno|pvm|p\u00e4iv\u00e4\w*)\b"
 """Names of dates that have no time of day of their own."""
-_NUMBER_NAMES = r"(age|year|yr|yrs|time|t|step|tick)([ _(\[.:].*|bp|ce|ad)?"
+_NUMBER_NAMES = r"y?b2k|(age|years?|yr|yrs|time|t|step|tick)([ _(\[.:].*|bp|ce|ad)?"
 _PARTS = (
     (("#yy", "yy", "yyyy", "#yyyy", "year", "yr", "jahr", "ann\u00e9e", "annee", "a\u00f1o", "ano", "vuosi"), "%Y"),
     (("month", "mon", "mo", "mm", "monat", "mois", "mes", "m\u00eas", "kuukausi", "m"), "%m"),

@@ -27,6 +27,9 @@ def test_a_value_and_its_quality_in_one_cell_are_no_decimal_comma_tenths_became_
     said = refusal(tmp_path, f"DATE,{place}TMP\n{rows}")
     assert "between two values" in said
     assert values(read(tmp_path, f"DATE,{place}TMP\n{rows}", decimal=","), "TMP")[0] == 101.5, "what is given wins"
+    other = f"DATE,{place}TMP,wind\n" + rows.replace("\n", ",2.5\n")
+    assert values(read(tmp_path, other, columns=("wind",)), "wind") == [2.5] * 24
+    assert values(read(tmp_path, other, exclude=("TMP",)), "wind") == [2.5] * 24
 
 
 @pytest.mark.parametrize("rows", [['"12,5"', '"7,25"'], ['"0,5"', '"10,2"'], ['"17,74"', '"18,36"']])
@@ -70,7 +73,9 @@ def test_a_pressure_that_differs_in_a_single_repeated_hour_tells_no_series_apart
     assert len(values(read(tmp_path, "time,pressure,temp\n" + "".join(rows)), "temp")) == 25
 
 
-@pytest.mark.parametrize("name", ["Year BC", "Year BCE", "Time (Ma)", "time_Myr"])
+@pytest.mark.parametrize(
+    "name", ["Year BC", "Year BCE", "Time (Ma)", "time_Myr", "Years ago", "Years before present", "yb2k"]
+)
 def test_years_before_christ_and_millions_of_years_run_backward_they_ran_forward(tmp_path, name):
     rows = "".join(f"{100 + 10 * n},{n}\n" for n in range(30))
     assert values(read(tmp_path, f"{name},d18O\n{rows}"), "d18O")[0] == 29, "the oldest is the first"
