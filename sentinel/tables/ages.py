@@ -21,6 +21,9 @@ _ERA = re.compile(r"(^|[^a-z])(ce|ad)([^a-z]|$)", re.IGNORECASE)
 _BEFORE = re.compile(r"(^|[^a-z])(bp|ka|kyr|ma|myr|mya|y?b2k|ago|before)([^a-z]|$)", re.IGNORECASE)
 _BEFORE_CHRIST = re.compile(r"(^|[^a-z])bce?([^a-z]|$)", re.IGNORECASE)
 """Names of ages, and of years counted towards the present: `age_CE` of NOAA's templates is one of these."""
+_YEARS = {"ka": 1e3, "kyr": 1e3, "ma": 1e6, "myr": 1e6, "mya": 1e6}
+_MOST_AFTER_PRESENT = 100.0
+"""Years after 1950, the present of ages, that may have been measured."""
 
 
 def turn_ages(head: pl.DataFrame, options: TableOptions, where: str, unit: str) -> tuple[TableOptions, list[str]]:
@@ -39,6 +42,8 @@ def turn_ages(head: pl.DataFrame, options: TableOptions, where: str, unit: str) 
     is_year = _ERA.search(told) is not None and _BEFORE.search(told) is None
     # `BC/AD` and `BCE` with a minus sign are numbers of the common era.
     before_christ = _BEFORE_CHRIST.search(told) is not None and not is_year and numbers.min() >= 0  # type: ignore[operator]
+    if _AGE.search(told) and not is_year and (found := _say_minus(numbers, name, told, where)):
+        return options, [found]
     if (_AGE.search(told) and not is_year) or before_christ:
         places = tuple(n for n in head.columns if re.match(r"depth", n.lower()))
         excluded = tuple(dict.fromkeys((*options.exclude, *places)))
@@ -59,6 +64,23 @@ def turn_ages(head: pl.DataFrame, options: TableOptions, where: str, unit: str) 
         return options, [note]
     years = [f"time {name!r}: years of the common era, the largest is the latest"] if _AGE.search(name) else []
     return options, [*years, *_note_days(float(numbers[0]), name)]
+
+
+def _say_minus(numbers: pl.Series, name: str, told: str, where: str) -> str:
+    """Say it where ages have a minus sign, as models write them; empty where they have none.
+
+    Those of the years from 1950 on have one too and fall towards the present: -70 is 2020. DataError: neither.
+    """
+    unit = next((years for word, years in _YEARS.items() if re.search(rf"(^|[^a-z]){word}", told.lower())), 1.0)
+    low, high = float(numbers.min()) * unit, float(numbers.max()) * unit  # type: ignore[arg-type]
+    if low >= -_MOST_AFTER_PRESENT:
+        return ""
+    if high > _MOST_AFTER_PRESENT:
+        raise DataError(
+            f"{where}: ages from {low / unit:g} to {high / unit:g} in column {name!r} run both ways; say which "
+            "with --time-direction backward (the largest is the oldest), or --time-direction forward"
+        )
+    return f"time {name!r}: ages with a minus sign, the largest is the latest"
 
 
 def _note_days(first: float, name: str) -> Iterator[str]:

@@ -80,7 +80,7 @@ def has_clock(cells: pl.Series) -> bool:
 def is_of_clock(cells: pl.Series, options: TableOptions) -> bool:
     """True for a column of times of day without a date."""
     if cells.dtype != pl.String:
-        return False
+        return cells.dtype == pl.Time
     # Cell by cell: the first one tells for nearly every column, and an expression for each costs more than all of them.
     marks = MissingMarks.of(options).texts
     texts = (cell.strip() for cell in cells.head(100).to_list() if cell is not None)

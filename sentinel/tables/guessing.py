@@ -33,7 +33,7 @@ _TIME_NAMES = (
 """Names of time columns, those that say most first."""
 _OF_THE_FILE = (
     r".*(modif|updat|upload|retriev|import|export|creat|debut|fin_|start|begin|end|stop|releas|process|edit|enter|"
-    r"receiv|arriv|downloa|first|last|publi|analy[sz]|prepar|extract|calibrat|install|deploy|expir|birth).*"
+    r"receiv|arriv|downloa|first|last|publi|inser|ingest|sync|analy[sz]|prepar|extract|calibrat|install|deploy|expir|birth).*"
 )
 """Names of times of a record or a file: of several columns of times these are the observations' last of all."""
 _CLOCK_NAMES = (
@@ -121,7 +121,7 @@ def _find_time(
     for some, pattern in product((observed, names), _TIME_NAMES):
         if found := [name for name in some if re.fullmatch(pattern, name.lower().lstrip("# ")) and looks(name)]:
             return with_hour(head, _utc_first(found)[0], names, options, growing=growing)
-    if found := [name for name in names if looks(name) and not _is_whole_number(head[name])]:
+    if found := [name for name in (*observed, *names) if looks(name) and not _is_whole_number(head[name])]:
         return with_hour(head, found[0], names, options, growing=growing)
     numbers = [name for name in names if re.fullmatch(DECIMAL_YEAR, name.lower())]
     numbers += [name for name in names if re.fullmatch(_NUMBER_NAMES, name.lower())]
@@ -166,7 +166,7 @@ def _says_utc(name: str) -> bool:
 
 def _looks_like_time(cells: pl.Series, options: TableOptions) -> bool:
     if cells.dtype.is_temporal():
-        return True
+        return cells.dtype != pl.Time  # of which a date is missing
     forms = [forms_of(cell) for cell in texts_of(cells, options).head(20)]
     told = sum(bool(form) and form != [STEPS] for form in forms)
     return bool(forms) and told >= SMALLEST_SHARE * len(forms)  # among them may be a note

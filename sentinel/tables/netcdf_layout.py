@@ -57,8 +57,8 @@ class Layout:
     """Name of the column that says of which station each row is, and its text for each row."""
     exclude: tuple[str, ...]
     """Columns that say where, or how good, not what."""
-    backward: bool
-    """The times are ages."""
+    ages: str
+    """Unit of times that are ages; empty where they are none."""
     good: str
     """Flag columns and their codes that mean good, as the file says."""
     said: tuple[str, ...]
@@ -90,7 +90,8 @@ def find_layout(dataset: Any, options: TableOptions, where: str) -> Layout:
     taken = {time.name, *bounds, *(v.name for v in along)}
     aside = [name for name in dataset.variables if name not in taken]
     text = _is_text(time)
-    ages = re.search(_AGES, str(getattr(time, "units", "")).lower()) is not None
+    units = str(getattr(time, "units", ""))
+    ages = f"{units} BP" if re.search(_AGES, units.lower()) else ""
     return Layout(
         time.name, None if text else parse_cf_time(time, where), dimension, int(dataset.dimensions[dimension].size),
         columns, text, labels, tuple(c.name for c in found), ages, good,

@@ -112,12 +112,12 @@ def _recognise_netcdf(path: Path, options: TableOptions, *, counters: bool) -> R
         layout = layout_of(path, options)
     patch: dict[str, Any] = {"time_column": layout.time, "exclude": layout.exclude}
     patch |= {"by": (layout.labels[0],)} if layout.labels else {}
-    patch |= {"time_direction": "backward"} if layout.backward else {}
     filled = fill(options, patch)
     head = open_table(path, filled).head(HEAD_ROWS).collect()
     found = recognise_frame(
-        head, str(path), filled, given=options, what="a NetCDF file", good=layout.good, counters=counters
-    )
+        head, str(path), filled, given=options, what="a NetCDF file", good=layout.good, counters=counters,
+        units={layout.time: layout.ages},
+    )  # fmt: skip
     return replace(found, dialect="netcdf", said=(*found.said[:1], *layout.said, *found.said[1:]))
 
 
@@ -228,7 +228,7 @@ def recognise_frame(
         options = fill(options, find_decimal(head, options, where, waiting=waiting))
         notes += note_points(head, options)
         options, direction = ages.turn_ages(head, options, where, unit)
-        unread.refuse_years_as_steps(head, options, where)
+        unread.refuse_dates_as_steps(head, options, where)
         if given.time_format is None:
             unread.refuse_rounded_times(head, options.time_name, options, where)
         options, flags = guessing.find_flags(names, head, options, good)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import polars as pl
 
@@ -26,11 +27,14 @@ DAYS = (
 """Days as programs count them, with the first and last number that is a time of measurements."""
 _WEEK = r"((iso|epi|mmwr|calendar|cal)[ _]?)?(weeks?|wk|woche|semaine|semana|kw)([ _]?(no|nr|num|number))?|.*year_?week"
 _SHOWN, _NAMED = 20, 3
+_FEWEST_DATES = 3
+ENOUGH_CELLS = 400
+"""Cells that a form of time has to read: a year of days."""
 _FEWEST = 10
 """Columns of times side by side at least."""
 _HOUR, _DAY = r"(?=h|.*:)(?:h|hr|hour)?[ _.-]?(\d{1,2})(?::00)?", r"(?:d|day)?[ _.-]?(\d{1,2})"
 """Names of the value of an hour, and of a day of the month; `1` to `24` alone may be depths."""
-_DIGITS = {6: ("%Y%m",), 7: ("%Y%j",), 8: ("%d%m%Y", "%m%d%Y")}
+_DIGITS = {6: ("%Y%m", "%y%m%d", "%d%m%y", "%m%d%y"), 7: ("%Y%j",), 8: ("%d%m%Y", "%m%d%Y")}
 """Forms of dates written as so many digits, which are not recognised by themselves."""
 
 
@@ -54,11 +58,7 @@ def refuse_unread_times(head: pl.DataFrame, named: Sequence[str], options: Table
             continue
         refuse_rounded_times(head, name, options, where)
         column = f"--time-column {shlex.quote(name)} --time-format"
-        readings = [
-            f"{column} {shlex.quote(form)} ({read:%Y-%m-%d %H:%M})"
-            for form in _forms_of(texts[0], name)
-            if (read := pl.select(instant(pl.lit(texts[0]), pl.String(), TableOptions(time_format=form))).item())
-        ]
+        readings = [f"{column} {shlex.quote(form)} ({read:%Y-%m-%d %H:%M})" for form, read in _readings(texts, name)]
         say = ", or ".join(readings) or f"{column} '...', with the letters of strftime"
         raise DataError(f"{where}: column {name!r} holds {texts[0]!r}, a time in no known form; say which: {say}")
 
@@ -148,7 +148,17 @@ def _forms_of(text: str, name: str) -> Iterator[str]:
         yield from (form for form, low, high in DAYS if low <= number < high)
     if _FIRST <= number < _LAST and not text.isdigit():
         yield "years"
-    yield from _DIGITS.get(len(text), ())
+    if text.isdigit():
+        yield from _DIGITS.get(len(text), ())
+
+
+def _readings(texts: pl.Series, name: str) -> Iterator[tuple[str, datetime]]:
+    """Give each form that all first cells may have, with what it makes of the first one."""
+    cells = texts.head(ENOUGH_CELLS)
+    for form in _forms_of(cells[0], name):
+        read = pl.select(instant(pl.lit(cells), pl.String(), TableOptions(time_format=form))).to_series()
+        if not read.null_count():
+            yield form, read[0]
 
 
 def refuse_weeks(
@@ -202,10 +212,13 @@ def refuse_rounded_times(head: pl.DataFrame, name: str, options: TableOptions, w
         )
 
 
-def refuse_years_as_steps(head: pl.DataFrame, options: TableOptions, where: str) -> None:
-    """Raise DataError where numbers that are taken as steps look like years with a fraction."""
+def refuse_dates_as_steps(head: pl.DataFrame, options: TableOptions, where: str) -> None:
+    """Raise DataError where numbers that are taken as steps look like years with a fraction, or dates in digits."""
     if options.time_format is not None or options.time_direction is not None:
         return
+    texts = texts_of(head[options.time_name], options)
+    if texts.len() >= _FEWEST_DATES and texts.n_unique() > 1:
+        _refuse_digits(texts, options.time_name, where)
     numbers = numbers_of(head, options.time_name, options)
     if numbers.len() < max(2, head.height // 2) or not numbers.is_between(_FIRST, _LAST).all():
         return
@@ -217,3 +230,25 @@ def refuse_years_as_steps(head: pl.DataFrame, options: TableOptions, where: str)
         f"{where}: numbers such as {fractions[0]:.15g} in column {options.time_name!r} can be read in two ways; say "
         f"which with --time-format years ({read:%Y-%m-%d %H:%M}), or --time-direction forward (steps of any length)"
     )
+
+
+def _refuse_digits(texts: pl.Series, name: str, where: str) -> None:
+    """Raise DataError where all of these are dates such as 199012 (a month), 2021365 or 20210131.5."""
+    if texts.str.contains(r"^(1[5-9]|2[01])\d{6}[.,]\d+$").all():
+        days = texts.str.slice(0, 8)
+        if (
+            not pl.select(instant(pl.lit(days), pl.String(), TableOptions(time_format="%Y%m%d")))
+            .to_series()
+            .null_count()
+        ):
+            raise DataError(
+                f"{where}: numbers such as {texts[0]} in column {name!r} look like days, %Y%m%d, with their fraction, "
+                "which is no form of time that is read: write dates (cdo setreftime does in NetCDF); if they are "
+                "steps of any length: --time-direction forward"
+            )
+    if texts.str.contains(r"^\d{6,8}$").all() and (readings := list(_readings(texts, name))):
+        shown = ", or ".join(f"--time-format {form} ({read:%Y-%m-%d})" for form, read in readings)
+        raise DataError(
+            f"{where}: numbers such as {texts[0]} in column {name!r} may be dates; say which with {shown}, or "
+            "--time-direction forward (steps of any length)"
+        )

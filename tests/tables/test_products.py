@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
+import polars as pl
 import pytest
 
 from sentinel.analysis.intake import read_files
@@ -223,3 +224,61 @@ def test_two_sensors_of_one_quantity_in_a_long_table_were_one_series(tmp_path):
     assert values(read(tmp_path, f"time,sensor,parameter,value\n{rows}"), "a/T") == [10] * 24
     rows = "".join(f"{hour},{sensor},{name},1\n" for hour in HOURS for sensor, name in (("a", "T"), ("b", "pH")))
     assert len(values(read(tmp_path, f"time,sensor,parameter,value\n{rows}"), "pH")) == 24
+
+
+@pytest.mark.parametrize(
+    ("form", "step", "readings"),
+    [("%Y%m", 31, ["%Y%m"]), ("%Y%j", 1, ["%Y%j"]), ("%y%m%d", 1, ["%y%m%d"]), ("%d%m%Y", 1, ["%d%m%Y"])],
+)
+def test_digits_of_dates_under_the_name_time_are_asked_about_they_were_steps_with_gaps(tmp_path, form, step, readings):
+    days = [date(2021, 1, 15) + timedelta(days=step * n) for n in range(60)]
+    text = "time,x\n" + "".join(f"{day:{form}},{n}\n" for n, day in enumerate(days))
+    said = refusal(tmp_path, text)
+    assert all(f"--time-format {one}" in said for one in readings)
+    assert first_times(read(tmp_path, text, time_format=form), 1)[0][:7] == "2021-01"
+    assert len(values(read(tmp_path, text, time_direction="forward"), "x")) >= 58
+
+
+def test_days_with_a_fraction_in_digits_are_asked_about_they_were_steps_with_gaps(tmp_path):
+    text = "time,x\n" + "".join(f"{day.replace('-', '')}.{half},{half}\n" for day in DAYS for half in (0, 5))
+    assert "%Y%m%d" in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize("first", [199001, 2021001, 100000])
+def test_numbers_that_run_over_every_calendar_are_steps(tmp_path, first):
+    text = "step,x\n" + "".join(f"{first + n},{n % 7}\n" for n in range(500))
+    assert values(read(tmp_path, text), "x")[:3] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("name", "first", "step"), [("age_kaBP", -22, 0.1), ("time (years BP)", -2000, 10)])
+def test_ages_with_a_minus_sign_run_forward_they_were_turned_around(tmp_path, name, first, step):
+    text = f"{name},x\n" + "".join(f"{first + step * n:.2f},{n}\n" for n in range(50))
+    assert values(read(tmp_path, text), "x")[0] == 0, "the oldest is the first"
+
+
+def test_ages_of_a_core_of_the_last_years_still_fall_towards_the_present(tmp_path):
+    for last in (60, 200):
+        text = "Age (cal BP),x\n" + "".join(f"{n - 70},{n * n % 7}\n" for n in range(last))
+        assert values(read(tmp_path, text), "x") == [n * n % 7 for n in reversed(range(last))], "-70 is 2020"
+
+
+def test_ages_of_both_signs_are_asked_about(tmp_path):
+    text = "age,x\n" + "".join(f"{50 * n - 1000},{n}\n" for n in range(50))
+    assert "--time-direction backward" in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize("late", ["ingestion_time", "inserted_at"])
+@pytest.mark.parametrize("own", ["event_time", "observed_at"])
+def test_the_time_at_which_a_record_was_stored_is_not_when_it_was_measured(tmp_path, late, own):
+    times = [datetime(2021, 1, 1, tzinfo=UTC) + timedelta(hours=n) for n in range(30)]
+    stored = [time + timedelta(minutes=17 * (n % 3) + 5) for n, time in enumerate(times)]
+    pl.DataFrame({late: stored, own: times, "x": range(30)}).write_parquet(tmp_path / "a.parquet")
+    assert recognise(tmp_path / "a.parquet", TableOptions()).options.time_name == own
+
+
+def test_a_time_of_day_of_its_own_type_is_joined_to_its_date(tmp_path):
+    times = [datetime(2021, 1, 1, tzinfo=UTC) + timedelta(hours=n) for n in range(30)]
+    table = {"date": [time.date() for time in times], "time": [time.time() for time in times], "x": range(30)}
+    pl.DataFrame(table).write_parquet(tmp_path / "a.parquet")
+    found = read_files([tmp_path / "a.parquet"], TableOptions()).observations.collect()
+    assert found["time"].to_list() == times
