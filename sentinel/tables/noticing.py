@@ -152,7 +152,8 @@ def note_times(head: pl.DataFrame, options: TableOptions) -> Iterator[str]:
         return
     texts = texts_of(cells, options)
     if options.time_format is None:
-        offsets = texts.filter(texts.str.contains(ISO_PATTERN)).str.extract_groups(ISO_PATTERN).struct.field("offset")
+        on_clock = texts.filter(texts.str.contains(ISO_PATTERN) & texts.str.contains(":", literal=True))
+        offsets = on_clock.str.extract_groups(ISO_PATTERN).struct.field("offset")
         without = offsets.null_count()
         if 0 < without < offsets.len():
             yield (

@@ -171,6 +171,8 @@ def refuse_weeks(
     """
     if options.time_format is not None or len(options.time_columns) > 1 or options.columns is not None:
         return
+    if head[options.time_name].dtype.is_temporal():
+        return
     texts = texts_of(head[options.time_name], options)
     own = f"--time-column {shlex.quote(options.time_name)}"
     if re.search(_WEEK, options.time_name.lower()) and texts.str.contains(r"^\d{4}-?\d\d$").all() and texts.len():
@@ -214,7 +216,8 @@ def refuse_rounded_times(head: pl.DataFrame, name: str, options: TableOptions, w
 
 def refuse_dates_as_steps(head: pl.DataFrame, options: TableOptions, where: str) -> None:
     """Raise DataError where numbers that are taken as steps look like years with a fraction, or dates in digits."""
-    if options.time_format is not None or options.time_direction is not None:
+    temporal = head[options.time_name].dtype.is_temporal()
+    if options.time_format is not None or options.time_direction is not None or temporal:
         return
     texts = texts_of(head[options.time_name], options)
     if texts.len() >= _FEWEST_DATES and texts.n_unique() > 1:
