@@ -235,7 +235,38 @@ Parameter code:    ASLVBG02 = Surface elevation
      2) 2021/06/18 00:15:00     3.250M    -0.012
      3) 2021/06/18 00:30:00   -99.0000N  -99.0000N
 """
+METEOFRANCE = """NUM_POSTE;NOM_USUEL;LAT;LON;ALTI;AAAAMMJJHH;RR1;QRR1;T;QT;FXY;QFXY;HXY;QHXY;TN;QTN;HTN;QHTN
+01089001;AMBERIEU;45.97;5.32;250;2021061800;0.0;1;18.5;1;4.1;9;15;9;17.5;1;2345;9
+01089001;AMBERIEU;45.97;5.32;250;2021061801;0.2;1;18.25;2;;;;;17.25;1;0015;9
+"""
+NRFA = """file,timestamp,2021-10-01T10:00:00
+database,id,nrfa-public-31
+station,id,39001
+station,name,Brook at Mill
+dataType,id,gdf
+dataType,name,Gauged Daily Flow
+dataType,parameter,Flow
+dataType,units,m3/s
+data,first,2021-06-18
+data,last,2021-06-20
+2021-06-18,4.5,
+2021-06-19,4.25,E
+2021-06-20,,M
+"""
+DAVIS = """\t\tTemp\tHi\tOut\tWind
+Date\tTime\tOut\tTemp\tHum\tDir
+6/18/21\t12:00a\t18.5\t19.0\t80\tNW
+6/18/21\t12:30a\t18.25\t---\t81\tNW
+"""
 SPECIMENS = {
+    "meteofrance": Specimen(
+        METEOFRANCE,
+        ("01089001/FXY", "01089001/RR1", "01089001/T", "01089001/TN"),
+        FIRST,
+        (4.1,),
+    ),
+    "nrfa": Specimen(NRFA, ("Flow (m3/s)",), FIRST, (4.5, 4.25)),
+    "davis": Specimen(DAVIS, ("Hi Temp", "Out Hum", "Temp Out"), FIRST, (19.0,)),
     "toa5": Specimen(TOA5, ("AirT_C(42)", "BattV"), "2021-06-18T01:00:00", (18.27, 18.29)),
     "hobo": Specimen(HOBO, ("Temp, °C (LGR S/N: 1)",), FIRST, (20.1, 20.2)),
     "rdb": Specimen(RDB, ("04085427/170_00060",), FIRST, (320.0, 322.0)),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sentinel.tables.dialects.base import Dialect, Patch, UnfinishedError
 from sentinel.tables.dialects.bodc import BODC
 from sentinel.tables.dialects.cnv import CNV
+from sentinel.tables.dialects.davis import DAVIS
 from sentinel.tables.dialects.diver import DIVER
 from sentinel.tables.dialects.dwd import DWD
 from sentinel.tables.dialects.erddap import ERDDAP
@@ -13,8 +14,10 @@ from sentinel.tables.dialects.gleon import GLEON
 from sentinel.tables.dialects.hobo import HOBO
 from sentinel.tables.dialects.ibutton import IBUTTON
 from sentinel.tables.dialects.isdlite import ISDLITE
+from sentinel.tables.dialects.meteofrance import METEOFRANCE
 from sentinel.tables.dialects.metoffice import METOFFICE
 from sentinel.tables.dialects.ndbc import NDBC
+from sentinel.tables.dialects.nrfa import NRFA
 from sentinel.tables.dialects.odv import ODV, ODV_FLAGS
 from sentinel.tables.dialects.paleo import PALEO
 from sentinel.tables.dialects.pangaea import PANGAEA
@@ -47,6 +50,9 @@ DIALECTS = (
     METOFFICE,
     ISDLITE,
     BODC,
+    METEOFRANCE,
+    NRFA,
+    DAVIS,
     PLAIN,
 )
 """In the order in which they are tried; the last one takes what is left."""
