@@ -101,4 +101,6 @@ def is_of_digits(head: pl.DataFrame, name: str, options: TableOptions, *, growin
         return False
     if growing and head.height <= _HOUR_ROWS and numbers.max() < 100:  # type: ignore[operator]
         raise UnfinishedError
+    if growing and numbers.n_unique() == 1 and head.height < ENOUGH_ROWS:
+        raise UnfinishedError  # a second number tells a clock
     return numbers.n_unique() > 1 and bool((numbers >= 100).any())

@@ -203,7 +203,7 @@ def recognise_frame(
     options = replace(options, dialect="none", missing=tuple(dict.fromkeys((*options.missing, *MARKS))))
     if options.time_column == _DEFAULT.time_column:
         options = replace(options, time_column=guessing.find_time(head, names, options, growing=growing))
-    unread.refuse_short_header(head, names, options, where)
+    unread.refuse_short_header(head, names, options, where, growing=growing)
     options, notes = noticing.turn_months(names, options)
     unit = " ".join((units or {}).get(name, "") for name in options.time_columns).strip()
     options, zone = noticing.take_zone(options, where, unit)

@@ -27,6 +27,7 @@ DAYS = (
 """Days as programs count them, with the first and last number that is a time of measurements."""
 _WEEK = r"((iso|epi|mmwr|calendar|cal)[ _]?)?(weeks?|wk|woche|semaine|semana|kw)([ _]?(no|nr|num|number))?|.*year_?week"
 _SHOWN, _NAMED = 20, 3
+_FEWEST_ROWS = 2
 _FEWEST_DATES = 3
 ENOUGH_CELLS = 400
 """Cells that a form of time has to read: a year of days."""
@@ -38,9 +39,18 @@ _DIGITS = {6: ("%Y%m", "%y%m%d", "%d%m%y", "%m%d%y"), 7: ("%Y%j",), 8: ("%d%m%Y"
 """Forms of dates written as so many digits, which are not recognised by themselves."""
 
 
-def refuse_short_header(head: pl.DataFrame, names: Sequence[str], options: TableOptions, where: str) -> None:
-    """Raise DataError where every row has more fields than the line of names has names."""
-    if MORE not in head.columns or options.names or head.height < 2 or head[MORE].null_count():
+def refuse_short_header(
+    head: pl.DataFrame, names: Sequence[str], options: TableOptions, where: str, *, growing: bool = False
+) -> None:
+    """Raise DataError where every row has more fields than the line of names has names.
+
+    UnfinishedError: a growing table has but one, whose names may stand in the line above it.
+    """
+    if MORE not in head.columns or options.names or head[MORE].null_count() or head.is_empty():
+        return
+    if head.height < _FEWEST_ROWS:
+        if growing:
+            raise UnfinishedError
         return
     named = " ".join(f"--names {shlex.quote(name)}" for name in ("row", *names))
     raise DataError(

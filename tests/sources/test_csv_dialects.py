@@ -289,3 +289,27 @@ def test_a_file_that_grows_by_lines_with_a_carriage_return_is_followed(tmp_path)
         frames, cursor = follow(csv_source(path), cursor)
         told += rows(frames)
     assert told == [("ph", day % 7) for day in range(1, 30)]
+
+
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [
+        ("station,date_utc,time_utc,temp\n", "BATS,20210618,{:04d},{:.1f}\n"),  # the clock was no part of the time
+        ("sampledate,sample_time,do\n", "2021-06-18,{:04d},{:.1f}\n"),
+        ("TOACI1,CR10X,Table1\nTMSTAMP,RECNBR,Batt,Temp\n", '"2021-06-18 {:02d}:00:00",1,{:.1f},3\n'),
+        ("Project: Lake,Site: Buoy\nTime,T,DO\n", "2021-06-18 {:02d}:00:00,{:.1f},3\n"),  # all rows were malformed
+    ],
+)
+def test_a_first_row_alone_does_not_decide_what_a_second_one_contradicts(tmp_path, head, row):
+    path, told, cursor = tmp_path / "a.csv", [], None
+    step = 100 if "04d" in row else 1
+    lines = [row.format(900 + step * n if step > 1 else n, n % 3 + 0.5) for n in range(12)]
+    path.write_text(head)
+    for line in lines:
+        with path.open("a") as file:
+            file.write(line)
+        frames, cursor = follow(csv_source(path), cursor)
+        told += [one for frame in frames for one in frame.observations.rows()]
+    whole = [one for frame in follow(csv_source(path))[0] for one in frame.observations.rows()]
+    assert sorted(told) == sorted(whole)
+    assert len({time for _, time, _ in whole}) == 12
