@@ -13,12 +13,13 @@ from sentinel.analysis.budgets import RuleBudget, Watch, describe_budgets, list_
 from sentinel.analysis.inspection import find_oddities
 from sentinel.analysis.intake import Intake, SortedObservations, sort
 from sentinel.analysis.labels import Label, Timeline, make_timelines
-from sentinel.analysis.lookback import LONGEST_RECORD, find_remarks, find_undeclared_seasons, read_tail
 from sentinel.analysis.pictures import PagePicture, draw_for_page, pack_for_page
 from sentinel.analysis.readings import Readings, read_ticks
 from sentinel.analysis.record import SeriesRecord, add_units, rank
+from sentinel.analysis.remarks import find_remarks
 from sentinel.analysis.report import Report, ReportSection, describe_sites
 from sentinel.analysis.run import Findings, compares, refuse_absent_counterparts, refuse_nothing, refuse_repeats, run
+from sentinel.analysis.seasons import LONGEST_RECORD, find_undeclared_seasons, read_tail
 from sentinel.config import Settings
 from sentinel.domain.errors import DataError
 from sentinel.domain.labels import compared_names

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sentinel.analysis.lookback import find_cycle, find_level_shift
+from sentinel.analysis.remarks import find_cycle, find_level_shift
 from sentinel.analysis.run import Findings
 from sentinel.config import Settings, fingerprint
 from sentinel.domain.channels import Estimates

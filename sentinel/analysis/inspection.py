@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from sentinel.analysis.intake import Intake, SortedObservations
-from sentinel.analysis.lookback import LONGEST_RECORD, on_grid, propose
 from sentinel.analysis.readings import microseconds, slice_by_series
 from sentinel.analysis.record import Proposal, SeriesRecord
+from sentinel.analysis.seasons import LONGEST_RECORD, on_grid, propose
 from sentinel.config import Settings
 from sentinel.domain.observation import STAMPS, Axis, CalendarAxis, NumberAxis
 from sentinel.domain.printing import some_of

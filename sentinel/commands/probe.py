@@ -13,7 +13,7 @@ import polars as pl
 
 from sentinel.analysis.inspection import LISTED, Proposed, look_at_each
 from sentinel.analysis.intake import read_files, sort
-from sentinel.analysis.lookback import FEWEST_CYCLES, WEAKEST
+from sentinel.analysis.seasons import FEWEST_CYCLES, WEAKEST
 from sentinel.commands.main import table_options
 from sentinel.config import Settings, load
 from sentinel.config.secrets import hide_queries

@@ -11,7 +11,8 @@ from statsmodels.tsa.stattools import zivot_andrews
 
 import sentinel
 from sentinel.analysis.intervals import count_interval
-from sentinel.analysis.lookback import find_cycle, find_level_shift, propose
+from sentinel.analysis.remarks import find_cycle, find_level_shift
+from sentinel.analysis.seasons import propose
 from sentinel.commands.main import entry_point
 from sentinel.simulate import simulate
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,8 +16,8 @@ from numpy.typing import NDArray
 from statsmodels.datasets import co2, elnino, nile, sunspots
 from statsmodels.tsa.arima_process import arma_generate_sample
 
-from sentinel.analysis.lookback import on_grid, propose
 from sentinel.analysis.record import Proposal, season_hint
+from sentinel.analysis.seasons import on_grid, propose
 from sentinel.config import Settings
 from sentinel.domain.observation import CalendarAxis, NumberAxis
 from sentinel.domain.spans import Cadence, parse_season
@@ -23,6 +26,7 @@ from tests.analysis.labelling import record
 
 HOUR_US = Cadence.parse("1h").microseconds
 Floats = NDArray[np.float64]
+RIVERS = Path(os.environ.get("SENTINEL_TEST_DATA", "no-such-folder")) / "rivers"
 Make = Callable[[np.random.Generator, int], Floats]
 
 
@@ -115,6 +119,15 @@ def test_the_year_is_found_in_the_carbon_dioxide_and_the_sea_and_no_season_in_th
     assert texts(sea, "1mo") == ["1y"]
     assert texts(nile.load_pandas().data["volume"].to_numpy(), "1y") == []
     assert texts(sunspots.load_pandas().data["SUNACTIVITY"].to_numpy(), "1y") == []
+
+
+@pytest.mark.skipif(not RIVERS.is_dir(), reason="the rivers are not here: set SENTINEL_TEST_DATA")
+def test_the_day_of_a_river_was_proposed_as_24_01_hours() -> None:
+    table = pl.read_csv(RIVERS / "water_lab.csv", try_parse_dates=True, infer_schema_length=None)
+    table = table.drop_nulls("conductance")
+    time_us = table["time"].dt.epoch("us").to_numpy()
+    found = propose(on_grid(time_us, table["conductance"].to_numpy(), HOUR_US // 4), HOUR_US // 4)
+    assert [(season.text, season.ticks) for season in found] == [("1d", 96.0)]
 
 
 def test_a_season_that_is_declared_and_its_harmonics_are_not_proposed() -> None:
