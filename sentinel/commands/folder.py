@@ -21,7 +21,7 @@ class MakeCommand(Protocol):
 
 def add_commands(commands: Any, command: MakeCommand) -> None:
     """Add both groups of commands."""
-    text = "lead a series of no system to an alarm through the daemon that runs, and say whether each link held"
+    text = "lead an artificial series to an alarm through the daemon that runs, and say whether each link held"
     _folder(command("drill", "drill:main", text, "--state state"), json=True)
     series = _group(commands, "series", "look at series, acknowledge their alarms, retire, rename or forget them")
     each = command("series list", "series:list_main", "list all series, in alarm first", "--state state", series)

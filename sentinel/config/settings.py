@@ -172,7 +172,7 @@ class WebSettings(Part):
 
 
 class DrillSettings(Part):
-    """Drills: a series of no system is led to an alarm, through source, detector, rule and receivers, to test them."""
+    """Drills: an artificial series is led to an alarm, through source, detector, rule and receivers, to test them."""
 
     every: PositiveDuration | None = None
     """Interval between drills; null = only when `sentinel drill` asks for one."""

@@ -1,4 +1,4 @@
-"""Drills: a series of no system is led through the whole chain, to see that an alarm would reach people. Data only."""
+"""Drills: an artificial series is led through the whole chain, to see that an alarm would reach people. Data only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drills: now and then a series of no system is led to an alarm, to see that one would reach people.
+"""Drills: now and then an artificial series is led to an alarm, to see that one would reach people.
 
 Its source is played by a thread of the scheduler and comes through the inbox, as all sources do. The engine's thread
 steps it through a pipeline of its own, so that no other series is touched, and hands its events to the journal's outbox
