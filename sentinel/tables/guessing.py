@@ -66,7 +66,7 @@ _FLAGS_OF_ALL = (
 """Names of a flag of all values of a row."""
 _FLAG_STARTS = ("f_", "q_", "qc_", "flag_", "qv:")
 _ROW_NUMBERS = ("record", "#", "rownames", "rn", "recnbr", "recno", "entry_id")
-_PERHAPS_ROW_NUMBERS = ("nr", "nr.", "lfd. nr.")
+_PERHAPS_ROW_NUMBERS = ("nr", "nr.", "lfd. nr.", "no.", "n\u00b0", "record number")
 """Names of row numbers where they rise by one; else of counts."""
 _ZONE_NAMES = r"(.*[ _/])?(tz|tz_cd|time_?zone(_?code)?|zone)"
 _DATE_PARTS = 3

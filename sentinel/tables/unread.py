@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import product
 
 import polars as pl
 
@@ -14,8 +15,8 @@ from sentinel.tables.cells import MORE, UNNAMED, TableOptions
 from sentinel.tables.clocks import numbers_of
 from sentinel.tables.decimals import ENOUGH_ROWS, texts_of
 from sentinel.tables.dialects import UnfinishedError
-from sentinel.tables.forms import STEPS, forms_of, is_clock
-from sentinel.tables.times import instant, stamp_text
+from sentinel.tables.forms import ISO, STEPS, common_forms, forms_of, is_clock
+from sentinel.tables.times import NUMBERS, instant, stamp_text
 
 DECIMAL_YEAR = r"(decimal|dec|frac\w*|dezimal)[ _.]?(year|yr|date|jahr)s?|(year|yr|date)[ _.]?(decimal|dec|frac\w*)"
 """Names of numbers of years with their fraction."""
@@ -99,11 +100,10 @@ def refuse_second_times(
             first=stamp_text(pl.col(first), head[first].dtype), second=stamp_text(pl.col(second), head[second].dtype)
         ).drop_nulls()
         told = both.filter(pl.col("first") != pl.col("second"))
-        if growing and told.is_empty() and head.height < ENOUGH_ROWS:
+        same = told.is_empty() or _are_one_time(both)
+        if growing and same and head.height < ENOUGH_ROWS:
             raise UnfinishedError
-        if told.is_empty() or not all(
-            forms_of(one) not in ([], [STEPS]) or is_clock(one) for one in told["second"].head(_SHOWN)
-        ):
+        if same or not all(forms_of(one) not in ([], [STEPS]) or is_clock(one) for one in told["second"].head(_SHOWN)):
             continue
         said = [
             f"--time-column {shlex.quote(time)} " + " ".join(f"--columns {shlex.quote(one)}" for one in some[:_NAMED])
@@ -147,7 +147,7 @@ def _forms_of(text: str, name: str) -> Iterator[str]:
     if re.fullmatch(r"[A-Za-z]{3}[- ]\d\d", text):
         yield f"%b{text[3]}%y"
     if formula := re.fullmatch(r'="(.*)"', text):  # as a spreadsheet is told to leave a text alone
-        forms = ["%Y-%m-%d" if form == "ISO 8601" else form for form in forms_of(formula[1]) if form != STEPS]
+        forms = ["%Y-%m-%d" if form == ISO else form for form in forms_of(formula[1]) if form != STEPS]
         yield from (f'="{form}"' for form in forms if form.startswith("%"))
     if not re.fullmatch(r"\d+([.,]\d+)?", text):
         return
@@ -166,9 +166,28 @@ def _readings(texts: pl.Series, name: str) -> Iterator[tuple[str, datetime]]:
     """Give each form that all first cells may have, with what it makes of the first one."""
     cells = texts.head(ENOUGH_CELLS)
     for form in _forms_of(cells[0], name):
-        read = pl.select(instant(pl.lit(cells), pl.String(), TableOptions(time_format=form))).to_series()
+        read = _read(cells, form)
         if not read.null_count():
             yield form, read[0]
+
+
+def _are_one_time(both: pl.DataFrame) -> bool:
+    """True for two columns of texts that are the same moments in all rows, each in a form of its own."""
+    first, second = (
+        [
+            _read(both[name], form)
+            for form in common_forms(both[name].to_list())
+            if form not in NUMBERS and form != STEPS
+        ]
+        for name in both.columns
+    )
+    return any(not one.null_count() and one.equals(other) for one, other in product(first, second))
+
+
+def _read(texts: pl.Series, form: str) -> pl.Series:
+    """Read texts as times of a form."""
+    options = TableOptions(time_format=None if form == ISO else form)
+    return pl.select(time=instant(pl.lit(texts), pl.String(), options)).to_series()
 
 
 def refuse_weeks(
@@ -249,11 +268,7 @@ def _refuse_digits(texts: pl.Series, name: str, where: str) -> None:
     """Raise DataError where all of these are dates such as 199012 (a month), 2021365 or 20210131.5."""
     if texts.str.contains(r"^(1[5-9]|2[01])\d{6}[.,]\d+$").all():
         days = texts.str.slice(0, 8)
-        if (
-            not pl.select(instant(pl.lit(days), pl.String(), TableOptions(time_format="%Y%m%d")))
-            .to_series()
-            .null_count()
-        ):
+        if not _read(days, "%Y%m%d").null_count():
             raise DataError(
                 f"{where}: numbers such as {texts[0]} in column {name!r} look like days, %Y%m%d, with their fraction, "
                 "which is no form of time that is read: write dates (cdo setreftime does in NetCDF); if they are "

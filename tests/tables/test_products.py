@@ -282,3 +282,19 @@ def test_a_time_of_day_of_its_own_type_is_joined_to_its_date(tmp_path):
     pl.DataFrame(table).write_parquet(tmp_path / "a.parquet")
     found = read_files([tmp_path / "a.parquet"], TableOptions()).observations.collect()
     assert found["time"].to_list() == times
+
+
+@pytest.mark.parametrize("form", ["%d.%m.%Y", "%m/%d/%Y", "%d-%b-%Y"])
+@pytest.mark.parametrize("days_off", [0, 1])
+def test_the_same_times_in_two_forms_are_one_time_they_were_two_tables(tmp_path, form, days_off):
+    second = [f"{date.fromisoformat(day) + timedelta(days=days_off * (n > 20)):{form}}" for n, day in enumerate(DAYS)]
+    text = "date,x,date2,y\n" + "".join(f"{DAYS[n]},{n % 7},{second[n]},{n % 5}\n" for n in range(30))
+    if days_off:
+        assert "two tables stand side by side" in refusal(tmp_path, text)
+    else:
+        assert values(read(tmp_path, text), "y")[:6] == [0, 1, 2, 3, 4, 0]
+
+
+def test_nitric_oxide_is_no_number_of_rows(tmp_path):
+    text = "time,No.,NO\n" + "".join(f"{hour},{n + 1},{n % 5}\n" for n, hour in enumerate(HOURS))
+    assert read(tmp_path, text).shape.values == ("NO",)
