@@ -129,6 +129,11 @@ def recognise_text(file: BinaryIO, where: str, fmt: str, options: TableOptions, 
     lines: list[str] = []
     if fmt == "csv":
         filled, lines = _read_lines(file, where, options, whole=whole)
+        if lines and re.match(r'"TOB\d",', lines[0]):
+            raise DataError(
+                f"{where}: a binary table of a Campbell logger ({lines[0][1:5]}); a TOA5 table is read, which "
+                "CardConvert of LoggerNet writes of it"
+            )
         try:
             named = bool(options.names) and options.dialect == "auto"
             found = (

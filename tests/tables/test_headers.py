@@ -90,6 +90,10 @@ def test_two_columns_of_one_name_are_numbered_and_that_is_said(tmp_path):
     [
         ("Time(H:M:S)\tCO2\n00:00:00\t410.5\n00:01:00\t411.5\n", "'Time.H:M:S.' holds times of day without a date"),
         ("USW00014837201901TMAX  193  W  207  W\nUSW00014837201901TMIN  103  W  107  W\n", "a .dly file of GHCN-Daily"),
+        (
+            '"TOB1","St","CR1000"\n"SECONDS","T"\n"SECONDS","C"\n"","Avg"\n"ULONG","IEEE4"\n\x01\x02\n',
+            "TOA5 table is read",
+        ),
         ('[{"date": "2021-06-01", "q": 1}]\n', "array of objects .*--format json.* are read$"),
         ('{"data": [{"date": "2021-06-01", "q": 1}]}\n', "jq -c '.data.*' a.json > a.ndjson"),
     ],
