@@ -191,6 +191,12 @@ def end_alarms(
     return _tell_open(pipeline, state, old, part, gone, "cleared")
 
 
+def open_alarms(pipeline: Pipeline, state: PipelineState) -> Iterator[AlarmEvent]:
+    """Give the events that raised the alarms which are open."""
+    for (plan, _), members in zip(state.keys, state.cohorts, strict=True):
+        yield from _tell_open(pipeline, state, plan, members, np.ones(len(plan.rules), bool), "raised")
+
+
 def _tell_open(
     pipeline: Pipeline, state: PipelineState, plan: Plan, part: CohortState, rules: Flags, what: str
 ) -> Iterator[AlarmEvent]:
@@ -209,15 +215,13 @@ def follow_sites(
 ) -> tuple[PipelineState, Result]:
     """Bring sites to the pipeline's settings: one that has gone, or is another now, ends its alarm, and one that is new
     counts the alarms that are open."""
-    sites_now, alarms = pipeline.settings.sites, list[AlarmEvent]()
+    sites_now = pipeline.settings.sites
     if sites_now == former.sites:
         return pipeline.with_sites(state, Result(ended))
     now_us = max(state.newest_us().values(), default=0)
     left, closed = sites.end_alarms([site for site in former.sites if site not in sites_now], state.sites, now_us)
     state, result = pipeline.with_sites(replace(state, sites=left), Result(ended))
-    for (plan, _), members in zip(state.keys, state.cohorts, strict=True):
-        alarms += _tell_open(pipeline, state, plan, members, np.ones(len(plan.rules), bool), "raised")
-    alarms.sort(key=lambda event: (event.time_us, event.series, event.rule, event.label))
+    alarms = sorted(open_alarms(pipeline, state), key=lambda one: (one.time_us, one.series, one.rule, one.label))
     new = [site for site in sites_now if site not in former.sites]
     after, raised = sites.advance(new, state.sites, alarms, state.variables())
     return replace(state, sites=after), replace(result, sites=(*closed, *result.sites, *raised))
