@@ -223,7 +223,6 @@ class Scoring:
         values = given.adjusted[None] if given.target is None else np.stack((given.target.adjusted, given.adjusted))
         # A gap is passed over, tick by tick; where a level is a new one, or the counterpart another, all starts afresh.
         afresh = reset & (given.blind != _GAP)
-        # Before evidence, whose kernel a second process may still be compiling.
         slower, slow = self.slower.advance(state.slower, values, tick, kind != ABSENT, afresh)
         slow = self._mark(slow, change)
         evidence, block = state.evidence, slow.found

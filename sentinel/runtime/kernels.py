@@ -2,9 +2,9 @@
 
 Only what the configuration may meet: by default neither evidence nor comparisons nor checks of values.
 
-The kernels of evidence and of "slower than it was" take longest, and the compiler runs one thread at a time. Where the
-disk has no machine code yet, a second process therefore compiles evidence, and this one everything else, at the same
-time.
+The kernels of the rules, evidence and "slower than it was", take as long as all others, and the compiler runs one
+thread at a time. Where the disk has no machine code yet, a second process therefore compiles those, and this one
+everything else, at the same time.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 import sentinel
-from detectors.betting import advance
+from detectors import betting, slowing
 from detectors.compiled import is_kept
 from detectors.evidence import Evidence, above, stream_of
 from detectors.pairs import pairs_of
+from detectors.slower import Slower
 
 if TYPE_CHECKING:
     from sentinel.config import Settings
@@ -33,6 +34,7 @@ PATIENCE_SECONDS = 600.0
 """Bound on the wait for the second process; a busy machine has needed 80 s, and to compile anew takes as long again."""
 LOOK_SECONDS = 0.1
 """Longest time until a compilation is left behind."""
+_EVIDENCE = "evidence"
 
 
 class Needs(NamedTuple):
@@ -81,7 +83,7 @@ def compile_kernels(needs: Needs = EVERYTHING) -> None:
     from sentinel.pipeline.pipeline import Batch, Pipeline
 
     def on_stage(stage: str, _: float) -> None:
-        # Evidence comes next. If the second process failed, it is compiled here.
+        # The rules come next. If the second process failed, they are compiled here.
         if stage == "bank" and second is not None:
             _wait_for(second)
 
@@ -101,24 +103,28 @@ def compile_kernels(needs: Needs = EVERYTHING) -> None:
         np.repeat(np.arange(2), 3), np.tile(times, 2), np.tile([0.0, 1.0, 0.5], 2),
         tuple((number, name, "warm-up") for number, name in enumerate(names)),
     )  # fmt: skip
-    second = _second_process() if needs.evidence and not is_kept(advance) else None
+    kept = is_kept(slowing.advance) and (not needs.evidence or is_kept(betting.advance))
+    second = None if kept else _second_process(needs)
     pipeline.finish(pipeline.advance(pipeline.init(), batch)[0])
 
 
-def compile_evidence() -> None:
-    """Compile the kernel of evidence."""
-    evidence = Evidence([above(0.7, 1e-4)])
-    evidence.advance(evidence.init(1), stream_of(pairs_of(np.array([[0.0], [1.0], [0.5]]))))
+def compile_rules(*, evidence: bool) -> None:
+    """Compile the kernel of "slower than it was", and that of evidence if it is needed."""
+    slower, there = Slower([1e-4]), np.ones((3, 1), np.bool_)
+    slower.advance(slower.init(1), np.zeros((1, 3, 1)), np.arange(3)[:, None], there, ~there)
+    if evidence:
+        bets = Evidence([above(0.7, 1e-4)])
+        bets.advance(bets.init(1), stream_of(pairs_of(np.array([[0.0], [1.0], [0.5]]))))
 
 
-def _second_process() -> subprocess.Popen[bytes] | None:
+def _second_process(needs: Needs) -> subprocess.Popen[bytes] | None:
     """Start this module on its own, from the same folder; None where no process may be started."""
     folders = filter(None, (str(Path(sentinel.__file__).parents[1]), os.environ.get("PYTHONPATH")))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(folders)}
     with suppress(OSError):
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", __name__], env=environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [sys.executable, "-P", "-m", __name__, *([_EVIDENCE] if needs.evidence else [])], env=environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
     return None
 
@@ -132,4 +138,4 @@ def _wait_for(process: subprocess.Popen[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    compile_evidence()
+    compile_rules(evidence=_EVIDENCE in sys.argv[1:])
