@@ -16,6 +16,7 @@ from sentinel.tables.columns import is_flag
 from sentinel.tables.decimals import texts_of
 from sentinel.tables.months import VALUE, find_months
 from sentinel.tables.naming import NO_SERIES, is_one_of
+from sentinel.tables.repeated import is_fixed
 from sentinel.tables.times import ISO_PATTERN, instant, this_year, zone_in_name
 
 _SHOWN = 3
@@ -41,7 +42,8 @@ def take_zone(options: TableOptions, where: str, unit: str) -> tuple[TableOption
     refuse_nameless_zone(zone, where)
     if zone == options.time_zone:
         return options, []
-    how = "so they change with the clocks" if "/" in told else "so they are that far from UTC, in summer and in winter"
+    is_place = "/" in told and not is_fixed(zone)
+    how = "so they are what clocks there show" if is_place else "so they are that far from UTC, in summer and in winter"
     return replace(options, time_zone=zone), [
         f"zone: {told!r} stands in the name of the times{' or below it' * bool(unit)}, {how}: {zone}"
     ]

@@ -285,13 +285,13 @@ def zone_of(offset: str) -> str:
 
 def zone_in_name(name: str) -> tuple[str, str] | None:
     """Find a zone in the name of a column: the text that says it, and its name; None where there is none."""
+    # First, as `Etc/GMT+5` lies west of Greenwich and `GMT+5` east.
+    if whole := re.search(r"[A-Z][A-Za-z]+(?:/[A-Z][A-Za-z_]+(?:[-+]\w+)?)+", name):
+        with suppress(ZoneInfoNotFoundError, OSError):  # `America/Argentina` is a folder of zones
+            return whole[0], ZoneInfo(whole[0]).key
     if found := _OFFSET.search(name):
         sign = "+" if found[1] == "+" else "-"
         return found[0], zone_of(f"{sign}{int(found[2]):02d}:{found[3] or '00'}")
-    whole = re.search(r"[A-Z][A-Za-z]+(?:/[A-Z][A-Za-z_-]+)+", name)
-    if whole:
-        with suppress(ZoneInfoNotFoundError):
-            return whole[0], ZoneInfo(whole[0]).key
     words = re.findall(r"(?<![A-Za-z])[A-Z]{3,4}(?![A-Za-z])", name)
     both = re.search(r"(?<![A-Za-z])([A-Z]{3,4})\s*/\s*([A-Z]{3,4})(?![A-Za-z])", name)
     if both and (zone := CHANGING.get(f"{both[1]}/{both[2]}")):

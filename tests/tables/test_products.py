@@ -298,3 +298,22 @@ def test_the_same_times_in_two_forms_are_one_time_they_were_two_tables(tmp_path,
 def test_nitric_oxide_is_no_number_of_rows(tmp_path):
     text = "time,No.,NO\n" + "".join(f"{hour},{n + 1},{n % 5}\n" for n, hour in enumerate(HOURS))
     assert read(tmp_path, text).shape.values == ("NO",)
+
+
+@pytest.mark.parametrize(("zone", "hour"), [("Etc/GMT+5", "05:00"), ("America/Argentina/Salta", "03:00")])
+def test_the_name_of_a_zone_is_read_whole_west_was_east(tmp_path, zone, hour):
+    rows = "".join(f"{day} 00:00,{n}\n" for n, day in enumerate(DAYS))
+    assert first_times(read(tmp_path, f"Time ({zone}),T\n{rows}"), 1) == [f"2021-01-01 {hour}"]
+
+
+@pytest.mark.parametrize("name", ["Time (America/Argentina)", "DATE/TIME"])
+def test_a_folder_of_zones_is_no_zone_the_program_stopped(tmp_path, name):
+    rows = "".join(f"{day} 00:00,{n}\n" for n, day in enumerate(DAYS))
+    assert first_times(read(tmp_path, f"{name},T\n{rows}"), 1) == ["2021-01-01 00:00"]
+
+
+@pytest.mark.parametrize("zone", ["Etc/UTC", "Africa/Nairobi"])
+def test_clocks_that_never_change_are_not_said_to_change(tmp_path, zone):
+    path = tmp_path / "a.csv"
+    path.write_text(f"Time ({zone}),T\n" + "".join(f"{day} 00:00,{n}\n" for n, day in enumerate(DAYS)))
+    assert not any("change" in line for line in recognise(path, TableOptions()).said)
