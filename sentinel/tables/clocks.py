@@ -33,7 +33,7 @@ def with_hour(
 ) -> str | tuple[str, ...]:
     """Add the columns of hours and minutes to one of dates, of which each comes more than once."""
     hour = next(filter(is_hour, names), None)
-    if hour is None or has_clock(head[name]) or not _is_whole(head, hour, 24, options):
+    if hour is None or has_clock(head[name]) or not is_whole(head, hour, 24, options):
         return name
     texts = texts_of(head[name], options)
     if any(re.search(r"%[HI]|^[a-z]", form) for form in common_forms(texts)) or texts.str.contains(r"[T ]\d\d").any():
@@ -44,7 +44,7 @@ def with_hour(
         if texts.len() > 1:
             return name  # one row a day: the hour is a value, such as that of the highest temperature
     known = (*_MINUTES, "mm") if hour.lower() == "hh" else _MINUTES
-    minute = next((one for one in names if one.lower() in known and _is_whole(head, one, 59, options)), None)
+    minute = next((one for one in names if one.lower() in known and is_whole(head, one, 59, options)), None)
     return (name, hour) if minute is None else (name, hour, minute)
 
 
@@ -53,7 +53,8 @@ def is_hour(name: str) -> bool:
     return re.fullmatch(_HOURS, name.lower()) is not None
 
 
-def _is_whole(head: pl.DataFrame, name: str, most: int, options: TableOptions) -> bool:
+def is_whole(head: pl.DataFrame, name: str, most: int, options: TableOptions) -> bool:
+    """True for a column of whole numbers from 0 to `most`."""
     numbers = numbers_of(head, name, options)
     return not numbers.is_empty() and bool((numbers.is_between(0, most) & (numbers.round() == numbers)).all())
 

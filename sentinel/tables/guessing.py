@@ -13,7 +13,16 @@ import polars as pl
 
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import UNNAMED, TableOptions, matches, without_number, without_unit
-from sentinel.tables.clocks import has_clock, is_hour, is_of_clock, is_of_digits, numbers_of, rises_by_one, with_hour
+from sentinel.tables.clocks import (
+    has_clock,
+    is_hour,
+    is_of_clock,
+    is_of_digits,
+    is_whole,
+    numbers_of,
+    rises_by_one,
+    with_hour,
+)
 from sentinel.tables.columns import is_flag
 from sentinel.tables.decimals import ENOUGH_ROWS, texts_of
 from sentinel.tables.dialects import UnfinishedError
@@ -51,8 +60,10 @@ _PARTS = (
     (("hour", "hr", "hh"), "%H"), (("minute", "min", "mn"), "%M"),
     (("second", "sec", "ss"), "%S"),
 )  # fmt: skip
-_NOT_ALONE = (("m", {"d"}), ("d", {"m"}), ("tag", {"monat"}), ("dia", {"mes", "m\u00eas"}))
+_NOT_ALONE = (("d", {"m"}), ("m", {"d"}), ("tag", {"monat", "jahr"}), ("dia", {"mes", "m\u00eas"}))
 """Parts that may be something else, such as a mass or a diameter, where none of the others is there."""
+_MOST = {"d": 31, "m": 12}
+"""The largest number of those parts that are letters; beside a year, a mass and a diameter may be there both."""
 _DAY_OF_YEAR = ("doy", "jday", "julian_day", "day_of_year", "yday", "jd", "julian", "dayofyear", "yearday")
 _FLAG_ENDINGS = (
     "_qual", "_qc", "_flag", "_flags", "_cd", "_qa", "_quality", "_qc_agg", "_qc_tests", "_qartod", "_f", " qc",
@@ -86,7 +97,8 @@ def find_time(
     found = _find_time(head, names, options, growing=growing)
     zones = [name for name in names if re.fullmatch(_ZONE_NAMES, name.lower()) and _is_of_zones(head[name], options)]
     columns = (found,) if isinstance(found, str) else found
-    return (*columns, zones[0]) if zones and set(columns) <= set(names) and not _find_parts(columns) else found
+    parts = _find_parts(head, [name for name in columns if name in names], options)
+    return (*columns, zones[0]) if zones and set(columns) <= set(names) and not parts else found
 
 
 def _is_of_zones(cells: pl.Series, options: TableOptions) -> bool:
@@ -104,7 +116,9 @@ def _find_time(
     if clocks and not (options.time_name in names and looks(options.time_name)):
         if whole := [name for name in names if is_named_time(name) and looks(name) and has_clock(head[name])]:
             return _utc_first(whole)[0]
-        if (parts := _find_parts(names)) and (len(parts) == _DATE_PARTS or parts[-1].lower() in _DAY_OF_YEAR):
+        if (parts := _find_parts(head, names, options)) and (
+            len(parts) == _DATE_PARTS or parts[-1].lower() in _DAY_OF_YEAR
+        ):
             return (*parts, clocks[0])
         days = [name for name in names if re.search(_DAY_NAMES, name.lower()) and looks(name)]
         days = [name for name in days if not has_clock(head[name])]
@@ -115,7 +129,7 @@ def _find_time(
             return options.time_column
     if options.time_name in names:
         return options.time_column
-    if parts := _find_parts(names):
+    if parts := _find_parts(head, names, options):
         return parts
     observed = [name for name in names if not re.fullmatch(_OF_THE_FILE, name.lower())]
     for some, pattern in product((observed, names), _TIME_NAMES):
@@ -134,7 +148,7 @@ def _find_clocks(head: pl.DataFrame, names: Sequence[str], options: TableOptions
     if not clocks:
         days = [name for name in names if is_named_time(name) and _looks_like_time(head[name], options)]
         waiting = growing and not any(has_clock(head[name]) for name in days)
-        days = days or [*(_find_parts(names) or ())]
+        days = days or [*(_find_parts(head, names, options) or ())]
         waiting = waiting and bool(days) and head.select(days).n_unique() <= 1  # a second day tells
         clocks = [name for name in names if is_of_digits(head, name, options, growing=waiting)]
     return _utc_first(clocks)
@@ -190,11 +204,12 @@ def is_named_time(name: str) -> bool:
     return any(re.fullmatch(pattern, name.lower().lstrip("# ")) for pattern in _TIME_NAMES)
 
 
-def _find_parts(names: Sequence[str]) -> tuple[str, ...] | None:
+def _find_parts(head: pl.DataFrame, names: Sequence[str], options: TableOptions) -> tuple[str, ...] | None:
     """Name the columns of year, month, day, hour, minute and second, or of year and day of the year."""
     lower = {name.lower(): name for name in reversed(names)}
     for name, mates in _NOT_ALONE:
-        if not lower.keys() & mates:
+        is_part = name not in _MOST or (name in lower and is_whole(head, lower[name], _MOST[name], options))
+        if not (lower.keys() & mates and is_part):
             lower.pop(name, None)
     parts = [next((lower[one] for one in known if one in lower), None) for known, _ in _PARTS]
     whole = tuple(part for n, part in enumerate(parts) if part and all(parts[:n]))
@@ -286,10 +301,11 @@ def _form_of_parts(head: pl.DataFrame, options: TableOptions) -> str | None:
     with_hour = any(is_hour(name) or is_of_digits(head, name, options) for name in options.time_columns)
     for name in options.time_columns:
         form = next((form for known, form in _PARTS if name.lower() in known), None)
+        form = None if form == "%d" and _looks_like_time(head[name], options) else form  # `Tag` of a whole date
         if is_of_clock(head[name], options):
             form = form_of_clock(texts_of(head[name], options)[0])
         elif form is None and (is_hour(name) or is_of_digits(head, name, options)):
-            form = "%H" if is_hour(name) else "%H%M"
+            form = "%H%M" if is_of_digits(head, name, options) else "%H"
         form = "%j" if name.lower() in _DAY_OF_YEAR else "%M" if name.lower() == "mm" and "%H" in forms else form
         if form is None and with_hour and len(dates := common_forms(texts_of(head[name], options))) == 1:
             form = "%Y-%m-%d" if dates[0] == ISO else dates[0]

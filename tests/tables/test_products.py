@@ -317,3 +317,29 @@ def test_clocks_that_never_change_are_not_said_to_change(tmp_path, zone):
     path = tmp_path / "a.csv"
     path.write_text(f"Time ({zone}),T\n" + "".join(f"{day} 00:00,{n}\n" for n, day in enumerate(DAYS)))
     assert not any("change" in line for line in recognise(path, TableOptions()).said)
+
+
+@pytest.mark.parametrize(("names", "cells"), [("year,m,d", "7.5,11.5"), ("year,m,d", "3,7.5"), ("Year,M,D", "13,40")])
+def test_a_mass_and_a_diameter_beside_a_year_are_no_month_and_day_the_file_was_refused(tmp_path, names, cells):
+    text = f"{names},x\n" + "".join(f"{1990 + n},{cells},{n}\n" for n in range(30))
+    found = read(tmp_path, text)
+    assert found.axis == "number"
+    assert found.shape.values == (*names.split(",")[1:], "x")
+
+
+@pytest.mark.parametrize("names", ["Jahr,Mon,Tag", "Jahr,Monat,Tag"])
+def test_a_day_beside_an_abbreviated_month_is_a_day_all_of_a_month_were_one_time(tmp_path, names):
+    rows = "".join(f"2023,3,{n + 1},{n}.5\n" for n in range(24))
+    assert first_times(read(tmp_path, f"{names},Temp\n{rows}")) == ["2023-03-01 00:00", "2023-03-02 00:00"]
+
+
+@pytest.mark.parametrize("names", ["Tag,Uhrzeit", "Jour,Heure", "Dia,Hora", "day,ora"])
+@pytest.mark.parametrize("day", ["2023-03-14", "14.03.2023", "14/03/2023"])
+def test_a_whole_date_called_day_beside_a_time_of_day_is_no_day_of_a_month_it_was_refused(tmp_path, names, day):
+    rows = "".join(f"{day},{n:02d}:00,{n}.5\n" for n in range(24))
+    assert first_times(read(tmp_path, f"{names},Temp\n{rows}")) == ["2023-03-14 00:00", "2023-03-14 01:00"]
+
+
+def test_hours_and_minutes_as_digits_under_the_name_heure_are_no_hours_the_file_was_refused(tmp_path):
+    rows = "".join(f"2023-03-14,{100 * n + 30},{n}.5\n" for n in range(24))
+    assert first_times(read(tmp_path, f"Date,Heure,Temp\n{rows}")) == ["2023-03-14 00:30", "2023-03-14 01:30"]
