@@ -12,7 +12,7 @@ import polars as pl
 
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import MORE, UNNAMED, TableOptions
-from sentinel.tables.clocks import numbers_of
+from sentinel.tables.clocks import is_whole, numbers_of
 from sentinel.tables.decimals import ENOUGH_ROWS, texts_of
 from sentinel.tables.dialects import UnfinishedError
 from sentinel.tables.forms import ISO, STEPS, common_forms, forms_of, is_clock
@@ -26,7 +26,11 @@ DAYS = (
     ("matlab", 690_000, 790_000),
 )  # fmt: skip
 """Days as programs count them, with the first and last number that is a time of measurements."""
-_WEEK = r"((iso|epi|mmwr|calendar|cal)[ _]?)?(weeks?|wk|woche|semaine|semana|kw)([ _]?(no|nr|num|number))?|.*year_?week"
+_WEEK = (
+    r"((iso|epi|mmwr|calendar|cal)[ _]?)?(weeks?|wk|woche|semaine|semana|kw)([ _]?(no|nr|num|number|[(\[].*))?|"
+    r".*year[ _]?week"
+)
+_MOST_WEEKS = 53
 _SHOWN, _NAMED = 20, 3
 _FEWEST_ROWS = 2
 _FEWEST_DATES = 3
@@ -167,7 +171,7 @@ def _readings(texts: pl.Series, name: str) -> Iterator[tuple[str, datetime]]:
     cells = texts.head(ENOUGH_CELLS)
     for form in _forms_of(cells[0], name):
         read = _read(cells, form)
-        if not read.null_count():
+        if not read.null_count() and read.dt.year().is_between(_FIRST, _LAST).all():
             yield form, read[0]
 
 
@@ -204,21 +208,27 @@ def refuse_weeks(
         return
     texts = texts_of(head[options.time_name], options)
     own = f"--time-column {shlex.quote(options.time_name)}"
-    if re.search(_WEEK, options.time_name.lower()) and texts.str.contains(r"^\d{4}-?\d\d$").all() and texts.len():
+    if re.fullmatch(_WEEK, options.time_name.lower()) and texts.str.contains(r"^\d{4}-?\d\d$").all() and texts.len():
         dash = "-" * ("-" in texts[0])
         raise DataError(
             f"{where}: column {options.time_name!r} holds {texts[0]!r}; if that is a week of ISO 8601: {own} "
             f"--time-format %G{dash}%V; if it is a month: {own} --time-format %Y{dash}%m"
         )
     week = next((one for one in names if re.fullmatch(_WEEK, one.lower()) and one not in options.by), None)
-    if week is None or not are_years(head, options.time_name, options):
+    if (
+        week is None
+        or not is_whole(head, week, _MOST_WEEKS, options)
+        or not are_years(head, options.time_name, options)
+    ):
         return
-    if growing and texts.n_unique() == texts.len() < ENOUGH_ROWS:
+    repeated = head.select(options.time_name, *options.by).drop_nulls().is_duplicated().any()
+    if growing and not repeated and texts.len() < ENOUGH_ROWS:
         raise UnfinishedError
-    if texts.n_unique() < texts.len():
+    if repeated:
         raise DataError(
             f"{where}: column {week!r} holds the weeks of the years in {options.time_name!r}; if they are those of "
-            f"ISO 8601: {own} --time-column {shlex.quote(week)} --time-format '%G %V'"
+            f"ISO 8601: {own} --time-column {shlex.quote(week)} --time-format '%G %V'; if they were measured, name "
+            "what tells the rows of a year apart with --by, or the series with --columns"
         )
 
 
@@ -243,14 +253,20 @@ def refuse_rounded_times(head: pl.DataFrame, name: str, options: TableOptions, w
         )
 
 
-def refuse_dates_as_steps(head: pl.DataFrame, options: TableOptions, where: str) -> None:
-    """Raise DataError where numbers that are taken as steps look like years with a fraction, or dates in digits."""
+def refuse_dates_as_steps(head: pl.DataFrame, options: TableOptions, where: str, *, growing: bool = False) -> None:
+    """Raise DataError where numbers that are taken as steps look like years with a fraction, or dates in digits.
+
+    UnfinishedError: the few rows of a growing file may be such dates.
+    """
     temporal = head[options.time_name].dtype.is_temporal()
     if options.time_format is not None or options.time_direction is not None or temporal:
         return
     texts = texts_of(head[options.time_name], options)
-    if texts.len() >= _FEWEST_DATES and texts.n_unique() > 1:
-        _refuse_digits(texts, options.time_name, where)
+    said = "" if texts.is_empty() else _say_digits(texts, options.time_name)
+    if said and growing and texts.len() < ENOUGH_ROWS:
+        raise UnfinishedError
+    if said and texts.len() >= _FEWEST_DATES and texts.n_unique() > 1:
+        raise DataError(f"{where}: numbers such as {texts[0]} in column {options.time_name!r} {said}")
     numbers = numbers_of(head, options.time_name, options)
     if numbers.len() < max(2, head.height // 2) or not numbers.is_between(_FIRST, _LAST).all():
         return
@@ -264,19 +280,16 @@ def refuse_dates_as_steps(head: pl.DataFrame, options: TableOptions, where: str)
     )
 
 
-def _refuse_digits(texts: pl.Series, name: str, where: str) -> None:
-    """Raise DataError where all of these are dates such as 199012 (a month), 2021365 or 20210131.5."""
-    if texts.str.contains(r"^(1[5-9]|2[01])\d{6}[.,]\d+$").all():
-        days = texts.str.slice(0, 8)
-        if not _read(days, "%Y%m%d").null_count():
-            raise DataError(
-                f"{where}: numbers such as {texts[0]} in column {name!r} look like days, %Y%m%d, with their fraction, "
-                "which is no form of time that is read: write dates (cdo setreftime does in NetCDF); if they are "
-                "steps of any length: --time-direction forward"
-            )
-    if texts.str.contains(r"^\d{6,8}$").all() and (readings := list(_readings(texts, name))):
-        shown = ", or ".join(f"--time-format {form} ({read:%Y-%m-%d})" for form, read in readings)
-        raise DataError(
-            f"{where}: numbers such as {texts[0]} in column {name!r} may be dates; say which with {shown}, or "
-            "--time-direction forward (steps of any length)"
+def _say_digits(texts: pl.Series, name: str) -> str:
+    """Say it where all of these may be dates such as 199012 (a month), 2021365 or 20210131.5; empty where not."""
+    if (
+        texts.str.contains(r"^(1[5-9]|2[01])\d{6}[.,]\d+$").all()
+        and not _read(texts.str.slice(0, 8), "%Y%m%d").null_count()
+    ):
+        return (
+            "look like days, %Y%m%d, with their fraction, which is no form of time that is read: write dates (cdo "
+            "setreftime does in NetCDF); if they are steps of any length: --time-direction forward"
         )
+    readings = list(_readings(texts, name)) if texts.str.contains(r"^\d{6,8}$").all() else []
+    shown = ", or ".join(f"--time-format {form} ({read:%Y-%m-%d})" for form, read in readings)
+    return f"may be dates; say which with {shown}, or --time-direction forward (steps of any length)" * bool(shown)

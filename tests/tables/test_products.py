@@ -343,3 +343,29 @@ def test_a_whole_date_called_day_beside_a_time_of_day_is_no_day_of_a_month_it_wa
 def test_hours_and_minutes_as_digits_under_the_name_heure_are_no_hours_the_file_was_refused(tmp_path):
     rows = "".join(f"2023-03-14,{100 * n + 30},{n}.5\n" for n in range(24))
     assert first_times(read(tmp_path, f"Date,Heure,Temp\n{rows}")) == ["2023-03-14 00:30", "2023-03-14 01:30"]
+
+
+def test_kilowatts_beside_a_year_are_no_weeks(tmp_path):
+    text = "Year,kW,x\n" + "".join(f"{1990 + n // 2},{n}.25,{n}\n" for n in range(30))
+    assert read(tmp_path, text).shape.values == ("kW", "x")
+
+
+def test_a_week_that_was_measured_at_several_sites_is_read_with_by_it_was_refused_all_the_same(tmp_path):
+    rows = [f"{1990 + n},{site},{10 + n % 9},{n}\n" for n in range(30) for site in "ab"]
+    text = "year,site,week,x\n" + "".join(rows)
+    assert "--by" in refusal(tmp_path, text)
+    assert values(read(tmp_path, text, by=("site",)), "a/week")[:3] == [10, 11, 12]
+
+
+def test_a_month_under_a_name_with_week_in_it_is_a_month(tmp_path):
+    text = "weekly_month,x\n" + "".join(f"{2018 + n // 12}-{n % 12 + 1:02d},{n}\n" for n in range(48))
+    assert first_times(read(tmp_path, text)) == ["2018-01-01 00:00", "2018-02-01 00:00"]
+
+
+@pytest.mark.parametrize("first", [1_000_001, 101_001])
+def test_numbers_that_would_be_dates_of_no_measurement_are_steps(tmp_path, first):
+    text = "time,x\n" + "".join(f"{first + n},{n}\n" for n in range(12))
+    if first == 1_000_001:
+        assert values(read(tmp_path, text), "x") == list(range(12))
+    else:
+        assert "1010-" not in refusal(tmp_path, text)
