@@ -15,10 +15,11 @@ from sentinel.tables.guessing import SMALLEST_SHARE, falling_share
 from sentinel.tables.times import instant
 from sentinel.tables.unread import DAYS
 
-_AGE = re.compile(r"(^|[^a-z])(age|bp|ka|kyr|ma|myr|mya|yrbp|calyrbp|y?b2k|ago|before)([^a-z]|$)|yrbp", re.IGNORECASE)
+_PAST = r"ago|before[ _](present|(1950|2000)([ _](ad|ce))?)"
+_AGE = re.compile(rf"(^|[^a-z])(age|bp|ka|kyr|ma|myr|mya|yrbp|calyrbp|y?b2k|{_PAST})([^a-z]|$)|yrbp", re.IGNORECASE)
 _YEAR = re.compile(r"(^|[^a-z])(year|yr|ce|ad)([^a-z]|$)", re.IGNORECASE)
 _ERA = re.compile(r"(^|[^a-z])(ce|ad)([^a-z]|$)", re.IGNORECASE)
-_BEFORE = re.compile(r"(^|[^a-z])(bp|ka|kyr|ma|myr|mya|y?b2k|ago|before)([^a-z]|$)", re.IGNORECASE)
+_BEFORE = re.compile(rf"(^|[^a-z])(bp|ka|kyr|ma|myr|mya|y?b2k|{_PAST})([^a-z]|$)", re.IGNORECASE)
 _BEFORE_CHRIST = re.compile(r"(^|[^a-z])bce?([^a-z]|$)", re.IGNORECASE)
 """Names of ages, and of years counted towards the present: `age_CE` of NOAA's templates is one of these."""
 _YEARS = {"ka": 1e3, "kyr": 1e3, "ma": 1e6, "myr": 1e6, "mya": 1e6}
@@ -73,9 +74,10 @@ def _say_minus(numbers: pl.Series, name: str, told: str, where: str) -> str:
     """
     unit = next((years for word, years in _YEARS.items() if re.search(rf"(^|[^a-z]){word}", told.lower())), 1.0)
     low, high = float(numbers.min()) * unit, float(numbers.max()) * unit  # type: ignore[arg-type]
-    if low >= -_MOST_AFTER_PRESENT:
+    most = 0.0 if re.search(r"(^|[^a-z])ago([^a-z]|$)", told.lower()) else _MOST_AFTER_PRESENT
+    if low >= -most:
         return ""
-    if high > _MOST_AFTER_PRESENT:
+    if high > most:
         raise DataError(
             f"{where}: ages from {low / unit:g} to {high / unit:g} in column {name!r} run both ways; say which "
             "with --time-direction backward (the largest is the oldest), or --time-direction forward"

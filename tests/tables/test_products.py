@@ -369,3 +369,9 @@ def test_numbers_that_would_be_dates_of_no_measurement_are_steps(tmp_path, first
         assert values(read(tmp_path, text), "x") == list(range(12))
     else:
         assert "1010-" not in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize("name", ["Time (hours before event)", "time before failure", "Years ago"])
+def test_times_before_an_event_with_a_minus_sign_run_forward_they_were_turned_around(tmp_path, name):
+    text = f"{name},x\n" + "".join(f"{n - 50},{n}\n" for n in range(50))
+    assert values(read(tmp_path, text), "x") == list(range(50))
