@@ -14,7 +14,7 @@ from itertools import islice
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.apart import lacks_half_day, tell_apart
+from sentinel.tables.apart import lacks_half_day, may_name, tell_apart
 from sentinel.tables.cells import MORE, ROW, UNNAMED, MissingMarks, TableOptions, matches, number, without_unit
 from sentinel.tables.columns import is_flag
 
@@ -118,15 +118,14 @@ def _refuse_repeats(
         return
     several = [name for name in texts if head[name].drop_nulls().n_unique() > 1]
     told = by or tuple(several or texts)[:1]
-    clock = next(
-        (name for name in told if name in texts and _CLOCK.fullmatch(str(head[name].drop_nulls()[0]).strip())), None
-    )
+    clock = next((name for name in told if name in texts and _are_clocks(head[name])), None)
     if clock is not None:
         flags = _flags("time-column", (*options.time_columns, clock))
+        named = f"; if it names series: {_flags('by', told)}" * may_name(head, clock)
         raise DataError(
             f"{where}: times of column {options.time_name!r} repeat, and {clock!r} holds times of day "
             f"({head[clock].drop_nulls()[0]}); say so with {flags}, and --time-format with the letters of strftime if "
-            "they are in no known form"
+            f"they are in no known form{named}"
         )
     what = f"{' and '.join(map(repr, told))} {'tell' if len(told) > 1 else 'tells'} the rows apart"
     what = what if by else f"column {texts[0]!r} holds text"
@@ -137,6 +136,10 @@ def _refuse_repeats(
         f"with by: [{', '.join(told)}], or {flags} on the command line, else choose the series with "
         f"columns: [{', '.join(others[:3])}]"
     )
+
+
+def _are_clocks(cells: pl.Series) -> bool:
+    return all(_CLOCK.fullmatch(str(cell).strip()) for cell in cells.drop_nulls().unique())
 
 
 def _flags(option: str, names: Iterable[str]) -> str:

@@ -375,3 +375,10 @@ def test_numbers_that_would_be_dates_of_no_measurement_are_steps(tmp_path, first
 def test_times_before_an_event_with_a_minus_sign_run_forward_they_were_turned_around(tmp_path, name):
     text = f"{name},x\n" + "".join(f"{n - 50},{n}\n" for n in range(50))
     assert values(read(tmp_path, text), "x") == list(range(50))
+
+
+def test_a_text_of_which_the_first_cell_alone_looks_like_a_time_of_day_is_none(tmp_path):
+    rows = "".join(f"{day},{lab},{n}\n" for n, day in enumerate(DAYS) for lab in ("12h30", "site"))
+    assert "times of day" not in refusal(tmp_path, f"date,lab,T\n{rows}")
+    rows = "".join(f"{day},{dilution},{n}\n" for n, day in enumerate(DAYS) for dilution in ("1:10", "1:20"))
+    assert "if it names series: --by dilution" in refusal(tmp_path, f"date,dilution,T\n{rows}")
