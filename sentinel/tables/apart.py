@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables.cells import MissingMarks, TableOptions, matches, number
+from sentinel.tables.cells import STATES, MissingMarks, TableOptions, matches, number
 from sentinel.tables.clocks import numbers_of
 from sentinel.tables.columns import join_time
 from sentinel.tables.decimals import ENOUGH_ROWS
@@ -75,7 +76,9 @@ def _spelled_once(texts: Iterable[str]) -> list[str]:
 def _labels(name: str, options: TableOptions) -> pl.Expr:
     """The texts of a column that says of which site, place or unit a row is; null where it says nothing."""
     text = pl.col(name).cast(pl.String).str.strip_chars().str.replace(r"^(\d+)\.0+$", "$1")
-    missing = MissingMarks.of(options).holds(text, pl.String(), number(text, pl.String(), options), pl.lit(name))
+    # A bird of an unknown species is none of the others.
+    known = replace(options, missing=tuple(mark for mark in options.missing if mark not in STATES))
+    missing = MissingMarks.of(known).holds(text, pl.String(), number(text, pl.String(), options), pl.lit(name))
     return pl.when(~missing & (text != name)).then(text)  # a logger may write its line of names again
 
 
@@ -129,10 +132,15 @@ def refuse_changes(table: pl.LazyFrame, labels: Sequence[str], options: TableOpt
         text.drop_nulls().unique(maintain_order=True).head(_SITES).implode().alias(name) for name, text in texts.items()
     )
     values = {name: _spelled_once(cell) for name, cell in found.collect(engine="streaming").row(0, named=True).items()}
+    long = options.series_column in names and options.value_column in names
     for name in (name for name, own in values.items() if len(own) > 1):
-        if is_one_of(name, SITES):
+        if is_one_of(name, STATIONS) or (is_one_of(name, SITES) and not long):
             refuse_sites(name, values[name], where)
-        long = options.series_column in names and options.value_column in names
+        if is_one_of(name, SITES):  # of a long table: a sensor for each quantity is no second series
+            told = table.group_by(*options.by, options.series_column).agg(texts[name].drop_nulls().n_unique().alias(""))
+            if told.select(pl.col("").max()).collect(engine="streaming").item() > 1:
+                refuse_sites(name, values[name], where)
+            continue
         if long and is_one_of(name, UNITS):
             _refuse_mixed_units(table, [name], (*options.by, options.series_column), options.value_column, where)
             continue
@@ -169,8 +177,12 @@ def tell_apart(head: pl.DataFrame, time: str, texts: Sequence[str], numbers: Seq
     """Find columns that, with the time, no two rows share: names first, then places; none where there are none."""
     chosen: tuple[str, ...] = ()
     left = head.select(time).n_unique()
-    kinds = (PLACES, POSITIONS) if 2 * left <= head.height else (PLACES,)
-    places = [name for name in numbers if is_one_of(name, *kinds)]
+    # A grid or a profile has the same few positions at each time; a pressure of the air, or an acceleration, changes.
+    most = 2 * head.height // left if 2 * left <= head.height else 0
+    places = [
+        name for name in numbers
+        if is_one_of(name, PLACES) or (is_one_of(name, POSITIONS) and head[name].n_unique() <= most)
+    ]  # fmt: skip
     for name in sorted((*texts, *places), key=lambda name: head[name].null_count() > 0):
         rows = head.select(time, *chosen, name).n_unique()
         if rows > left and may_name(head, name):

@@ -20,7 +20,7 @@ import polars as pl
 from sentinel.domain.errors import DataError
 from sentinel.tables import ages, guessing, noticing, reading, unread
 from sentinel.tables.apart import find_labels, find_long
-from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, WHITESPACE, TableOptions, matches
+from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, STATES, WHITESPACE, TableOptions, matches
 from sentinel.tables.columns import join_time
 from sentinel.tables.counters import leave_out_counters
 from sentinel.tables.decimals import find_decimal, note_points
@@ -38,7 +38,7 @@ SAMPLE_BYTES = 1 << 20
 MARKS = (
     "NULL", "None", "none", "NAN", "na", "n/a", "#N/A", "#NA", "#VALUE!", "ND", "nd", "n.d.",
     "-", "--", "---", "\u2013", "\u2014", "***", ".", "?",
-    "unavailable", "unknown",
+    *STATES,
 )  # fmt: skip
 """Texts that mean no value in the files of many programs; they count as missing, and are named where they occur."""
 _DEFAULT = TableOptions()

@@ -382,3 +382,33 @@ def test_a_text_of_which_the_first_cell_alone_looks_like_a_time_of_day_is_none(t
     assert "times of day" not in refusal(tmp_path, f"date,lab,T\n{rows}")
     rows = "".join(f"{day},{dilution},{n}\n" for n, day in enumerate(DAYS) for dilution in ("1:10", "1:20"))
     assert "if it names series: --by dilution" in refusal(tmp_path, f"date,dilution,T\n{rows}")
+
+
+@pytest.mark.parametrize("names", ["x,y,z", "pressure,T,S"])
+def test_accelerations_and_a_pressure_of_the_air_are_no_positions_the_file_was_refused(tmp_path, names):
+    rows = [
+        f"{hour},{n * 7 % 23}.5,{n * 5 % 23}.5,{(n + k) * 3 % 23}.5\n" for n, hour in enumerate(HOURS) for k in (0, 1)
+    ]
+    found = read(tmp_path, f"time,{names}\n" + "".join(rows))
+    assert found.refusal is None
+    assert found.shape.values == tuple(names.split(","))
+
+
+def test_a_sensor_for_each_quantity_of_a_long_table_in_blocks_is_no_second_series_it_was_refused(tmp_path):
+    times = [f"{datetime(2021, 1, 1, tzinfo=UTC) + timedelta(hours=n):%Y-%m-%d %H:%M}" for n in range(1200)]
+    path, head = tmp_path / "a.csv", "time,parameter,sensor,value\n"
+    path.write_text(head + "".join(f"{time},{name},{own},1\n" for name, own in ("Ta", "Pb") for time in times))
+    assert read_files([path], TableOptions()).observations.collect()["series"].unique().sort().to_list() == ["P", "T"]
+    path.write_text(head + "".join(f"{time},T,{own},1\n" for own in "ab" for time in times))
+    with pytest.raises(DataError, match="--by sensor"):
+        read_files([path], TableOptions())
+
+
+@pytest.mark.parametrize("name", ["station", "species"])
+def test_what_is_unknown_is_none_of_the_others_they_were_one_series(tmp_path, name):
+    path = tmp_path / "a.csv"
+    path.write_text(
+        f"time,{name},T\n" + "".join(f"{hour},{('a', 'unknown')[n % 2]},{n}\n" for n, hour in enumerate(HOURS))
+    )
+    with pytest.raises(DataError, match=f"--by {name}"):
+        read_files([path], TableOptions())
