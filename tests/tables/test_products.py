@@ -412,3 +412,11 @@ def test_what_is_unknown_is_none_of_the_others_they_were_one_series(tmp_path, na
     )
     with pytest.raises(DataError, match=f"--by {name}"):
         read_files([path], TableOptions())
+
+
+@pytest.mark.parametrize("name", ["AAAAMMJJHHMN", "AAAAMMJJHHMM"])
+def test_rain_of_six_minutes_of_meteo_france_is_read_it_was_refused(tmp_path, name):
+    rows = "".join(f"01;X;45.9;5.3;250;20210618{n:02d}06;{n}.5;1\n" for n in range(24))
+    found = read(tmp_path, f"NUM_POSTE;NOM_USUEL;LAT;LON;ALTI;{name};RR;QRR\n{rows}")
+    assert first_times(found) == ["2021-06-18 00:06", "2021-06-18 01:06"]
+    assert len(values(found, "01/RR")) == 24

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from sentinel.tables.dialects.base import Dialect, Patch, present, split
@@ -9,7 +10,7 @@ from sentinel.tables.dialects.base import Dialect, Patch, present, split
 
 def _recognise(lines: Sequence[str]) -> Patch | None:
     names = split(lines[0], ";")
-    times = [name for name in names if name.startswith("AAAAMM")]
+    times = [name for name in names if re.fullmatch("AAAAMM(JJ(HH(M[MN])?)?)?", name)]
     if names[0] != "NUM_POSTE" or len(times) != 1:
         return None
     # `HTN` is the time of day of `TN`, as digits, and `HXY` that of `FXY`.
@@ -17,7 +18,7 @@ def _recognise(lines: Sequence[str]) -> Patch | None:
     aside += [name for name in names if name[:1] == "H" and f"F{name[1:]}" in names]
     return {
         "separator": ";", "time_column": times[0], "by": ("NUM_POSTE",),
-        "time_format": "%Y%m%d%H"[: len(times[0]) - 2], "exclude": (*present(names, "LAT", "LON", "ALTI"), *aside),
+        "time_format": "%Y%m%d%H%M"[: len(times[0]) - 2], "exclude": (*present(names, "LAT", "LON", "ALTI"), *aside),
     }  # fmt: skip
 
 
