@@ -233,7 +233,7 @@ def recognise_frame(
         options = fill(options, find_decimal(head, options, where, waiting=waiting))
         notes += note_points(head, options)
         options, direction = ages.turn_ages(head, options, where, unit)
-        unread.refuse_dates_as_steps(head, options, where, growing=growing)
+        unread.refuse_dates_as_steps(head, options, where)
         if given.time_format is None:
             unread.refuse_rounded_times(head, options.time_name, options, where)
         options, flags = guessing.find_flags(names, head, options, good)

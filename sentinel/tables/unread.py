@@ -208,7 +208,8 @@ def refuse_weeks(
         return
     texts = texts_of(head[options.time_name], options)
     own = f"--time-column {shlex.quote(options.time_name)}"
-    if re.fullmatch(_WEEK, options.time_name.lower()) and texts.str.contains(r"^\d{4}-?\d\d$").all() and texts.len():
+    named = re.fullmatch(rf"(.*[ _])?({_WEEK})", options.time_name.lower()) is not None
+    if named and texts.str.contains(r"^\d{4}-?\d\d$").all() and texts.len():
         dash = "-" * ("-" in texts[0])
         raise DataError(
             f"{where}: column {options.time_name!r} holds {texts[0]!r}; if that is a week of ISO 8601: {own} "
@@ -253,20 +254,14 @@ def refuse_rounded_times(head: pl.DataFrame, name: str, options: TableOptions, w
         )
 
 
-def refuse_dates_as_steps(head: pl.DataFrame, options: TableOptions, where: str, *, growing: bool = False) -> None:
-    """Raise DataError where numbers that are taken as steps look like years with a fraction, or dates in digits.
-
-    UnfinishedError: the few rows of a growing file may be such dates.
-    """
+def refuse_dates_as_steps(head: pl.DataFrame, options: TableOptions, where: str) -> None:
+    """Raise DataError where numbers that are taken as steps look like years with a fraction, or dates in digits."""
     temporal = head[options.time_name].dtype.is_temporal()
     if options.time_format is not None or options.time_direction is not None or temporal:
         return
     texts = texts_of(head[options.time_name], options)
-    said = "" if texts.is_empty() else _say_digits(texts, options.time_name)
-    if said and growing and texts.len() < ENOUGH_ROWS:
-        raise UnfinishedError
-    if said and texts.len() >= _FEWEST_DATES and texts.n_unique() > 1:
-        raise DataError(f"{where}: numbers such as {texts[0]} in column {options.time_name!r} {said}")
+    if texts.len() >= _FEWEST_DATES and texts.n_unique() > 1:
+        _refuse_digits(texts, options.time_name, where)
     numbers = numbers_of(head, options.time_name, options)
     if numbers.len() < max(2, head.height // 2) or not numbers.is_between(_FIRST, _LAST).all():
         return
@@ -280,16 +275,19 @@ def refuse_dates_as_steps(head: pl.DataFrame, options: TableOptions, where: str,
     )
 
 
-def _say_digits(texts: pl.Series, name: str) -> str:
-    """Say it where all of these may be dates such as 199012 (a month), 2021365 or 20210131.5; empty where not."""
-    if (
-        texts.str.contains(r"^(1[5-9]|2[01])\d{6}[.,]\d+$").all()
-        and not _read(texts.str.slice(0, 8), "%Y%m%d").null_count()
-    ):
-        return (
-            "look like days, %Y%m%d, with their fraction, which is no form of time that is read: write dates (cdo "
-            "setreftime does in NetCDF); if they are steps of any length: --time-direction forward"
+def _refuse_digits(texts: pl.Series, name: str, where: str) -> None:
+    """Raise DataError where all of these are dates such as 199012 (a month), 2021365 or 20210131.5."""
+    if texts.str.contains(r"^(1[5-9]|2[01])\d{6}[.,]\d+$").all():
+        days = texts.str.slice(0, 8)
+        if not _read(days, "%Y%m%d").null_count():
+            raise DataError(
+                f"{where}: numbers such as {texts[0]} in column {name!r} look like days, %Y%m%d, with their fraction, "
+                "which is no form of time that is read: write dates (cdo setreftime does in NetCDF); if they are "
+                "steps of any length: --time-direction forward"
+            )
+    if texts.str.contains(r"^\d{6,8}$").all() and (readings := list(_readings(texts, name))):
+        shown = ", or ".join(f"--time-format {form} ({read:%Y-%m-%d})" for form, read in readings)
+        raise DataError(
+            f"{where}: numbers such as {texts[0]} in column {name!r} may be dates; say which with {shown}, or "
+            "--time-direction forward (steps of any length)"
         )
-    readings = list(_readings(texts, name)) if texts.str.contains(r"^\d{6,8}$").all() else []
-    shown = ", or ".join(f"--time-format {form} ({read:%Y-%m-%d})" for form, read in readings)
-    return f"may be dates; say which with {shown}, or --time-direction forward (steps of any length)" * bool(shown)

@@ -313,18 +313,3 @@ def test_a_first_row_alone_does_not_decide_what_a_second_one_contradicts(tmp_pat
     whole = [one for frame in follow(csv_source(path))[0] for one in frame.observations.rows()]
     assert sorted(told) == sorted(whole)
     assert len({time for _, time, _ in whole}) == 12
-
-
-def test_months_in_digits_are_not_taken_for_steps_because_they_come_one_by_one(tmp_path):
-    path = tmp_path / "a.csv"
-    path.write_text("time,x\n")
-    cursor = None
-    for n in range(9):
-        with path.open("a") as file:
-            file.write(f"{199001 + n},{n}\n")
-        frames, cursor = follow(csv_source(path), cursor)
-        assert not rows(frames)
-    with path.open("a") as file:
-        file.write("199010,9\n")
-    with pytest.raises(DataError, match="--time-format %Y%m"):
-        follow(csv_source(path), cursor)
