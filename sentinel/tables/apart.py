@@ -13,7 +13,7 @@ import polars as pl
 from sentinel.domain.errors import DataError
 from sentinel.tables.cells import STATES, MissingMarks, TableOptions, matches, number
 from sentinel.tables.clocks import numbers_of
-from sentinel.tables.columns import join_time
+from sentinel.tables.columns import is_flag, join_time
 from sentinel.tables.decimals import ENOUGH_ROWS
 from sentinel.tables.dialects import UnfinishedError
 from sentinel.tables.naming import PLACES, POSITIONS, QUANTITIES, REGIONS, SITES, STATIONS, UNITS, is_one_of
@@ -90,7 +90,8 @@ def labels_of(
     `keys` are the columns that name the series of a long table. None of `values`, and of what was given to leave out.
     """
     for name in rows.columns if given.columns is None else ():
-        left_out = name in (*keys, *values, *given.by) or any(matches(name, one) for one in given.exclude)
+        left_out = name in (*keys, *values, *given.by) or is_flag(name, given.flags)
+        left_out = left_out or any(matches(name, one) for one in given.exclude)
         if not left_out and is_one_of(name, UNITS if keys else SITES):
             found = rows.select(*keys, _labels(name, options).alias(name))
             for *key, text in found.drop_nulls().unique(maintain_order=True).iter_rows():
@@ -108,6 +109,7 @@ def find_labels(head: pl.DataFrame, options: TableOptions, given: TableOptions) 
         for name in head.columns
         if name not in taken
         and is_one_of(name, SITES, REGIONS, PLACES, QUANTITIES, UNITS)
+        and not is_flag(name, options.flags)
         and not any(matches(name, one) for one in given.exclude)
         # A column of numbers called `lake` is a series.
         and (name in options.exclude or not is_one_of(name, SITES) or numbers_of(head, name, options).is_empty())

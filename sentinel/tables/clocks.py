@@ -38,11 +38,13 @@ def with_hour(
     texts = texts_of(head[name], options)
     if any(re.search(r"%[HI]|^[a-z]", form) for form in common_forms(texts)) or texts.str.contains(r"[T ]\d\d").any():
         return name  # it has its hour, or is a number of seconds
-    if texts.n_unique() == texts.len():
+    by = [one for one in options.by if one in names]
+    once = texts.n_unique() == texts.len()
+    if once or (by and not head.select(name, *by).drop_nulls().is_duplicated().any()):
         if growing and head.height < ENOUGH_ROWS:
             raise UnfinishedError
         if texts.len() > 1:
-            return name  # one row a day: the hour is a value, such as that of the highest temperature
+            return name  # one row a day of each series: the hour is a value, such as that of the highest temperature
     known = (*_MINUTES, "mm") if hour.lower() == "hh" else _MINUTES
     minute = next((one for one in names if one.lower() in known and is_whole(head, one, 59, options)), None)
     return (name, hour) if minute is None else (name, hour, minute)

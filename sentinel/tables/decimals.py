@@ -144,9 +144,9 @@ def _numbers_of(name: str, head: pl.DataFrame, options: TableOptions) -> list[st
     """The first cells of a column, where at least half of them look like numbers; none of other columns."""
     if head[name].dtype != pl.String or name in (*options.time_columns, options.time_name, *options.by):
         return []
-    if any(matches(name, one) for one in options.exclude):
-        return []
-    if options.columns is not None and not any(matches(name, one) for one in options.columns):
+    wanted = options.columns is None or any(matches(name, one) for one in options.columns)
+    wanted = wanted and not any(matches(name, one) for one in options.exclude)
+    if not wanted and name != options.value_column:  # of a long table no column is left out
         return []
     texts = texts_of(head[name], options).to_list()
     if options.trailing:

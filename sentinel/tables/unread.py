@@ -222,7 +222,8 @@ def refuse_weeks(
         or not are_years(head, options.time_name, options)
     ):
         return
-    repeated = head.select(options.time_name, *options.by).drop_nulls().is_duplicated().any()
+    by = [one for one in options.by if one in names]
+    repeated = head.select(options.time_name, *by).drop_nulls().is_duplicated().any()
     if growing and not repeated and texts.len() < ENOUGH_ROWS:
         raise UnfinishedError
     if repeated:

@@ -420,3 +420,31 @@ def test_rain_of_six_minutes_of_meteo_france_is_read_it_was_refused(tmp_path, na
     found = read(tmp_path, f"NUM_POSTE;NOM_USUEL;LAT;LON;ALTI;{name};RR;QRR\n{rows}")
     assert first_times(found) == ["2021-06-18 00:06", "2021-06-18 01:06"]
     assert len(values(found, "01/RR")) == 24
+
+
+def test_columns_of_a_long_table_leave_its_decimal_commas_to_be_found(tmp_path):
+    text = "time;series;value\n" + "".join(f"{hour};{name};{n},5\n" for n, hour in enumerate(HOURS) for name in "TP")
+    assert values(read(tmp_path, text, columns=("T",)), "T")[:2] == [0.5, 1.5]
+
+
+@pytest.mark.parametrize("name", ["heure", "hour"])
+def test_the_hour_of_the_highest_value_of_each_day_and_station_is_a_value_with_by_it_was_a_time(tmp_path, name):
+    text = f"date,station,{name},y\n" + "".join(
+        f"{day},{one},{n % 5 + 12},1\n" for n, day in enumerate(DAYS) for one in "ab"
+    )
+    assert first_times(read(tmp_path, text, by=("station",))) == ["2021-01-01 00:00", "2021-01-02 00:00"]
+    text = f"date,station,{name},y\n" + "".join(f"{DAYS[0]},{one},{n},1\n" for n in range(24) for one in "ab")
+    assert first_times(read(tmp_path, text, by=("station",)))[1] == "2021-01-01 01:00"
+
+
+def test_a_sensor_that_is_given_as_a_flag_is_no_site_the_file_was_refused(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time,sensor,T\n" + "".join(f"{hour},{('ok', 'bad')[n % 2]},{n}\n" for n, hour in enumerate(HOURS)))
+    assert read_files([path], TableOptions(flags=("sensor=ok",))).observations.collect()["value"].len() == 12
+
+
+@pytest.mark.parametrize(("names", "first"), [("year,week,x", "2021"), ("date,hour,x", "2021-01-01")])
+def test_a_misspelt_name_of_sites_is_named_where_hours_and_weeks_are_looked_for(tmp_path, names, first):
+    (tmp_path / "a.csv").write_text(f"{names}\n" + "".join(f"{first},{n},1\n" for n in range(20)))
+    with pytest.raises(DataError, match="sites"):
+        read_files([tmp_path / "a.csv"], TableOptions(by=("sites",)))
