@@ -85,14 +85,14 @@ def _labels(name: str, options: TableOptions) -> pl.Expr:
 def labels_of(
     rows: pl.DataFrame, keys: Sequence[str], values: Sequence[str], options: TableOptions, given: TableOptions
 ) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield each text of a column of sites, or in a long table of units: the column with what names the series, text.
+    """Yield each text of a column of sites, in a long table of units too: the column with what names the series, text.
 
     `keys` are the columns that name the series of a long table. None of `values`, and of what was given to leave out.
     """
     for name in rows.columns if given.columns is None else ():
         left_out = name in (*keys, *values, *given.by) or is_flag(name, given.flags)
         left_out = left_out or any(matches(name, one) for one in given.exclude)
-        if not left_out and is_one_of(name, UNITS if keys else SITES):
+        if not left_out and is_one_of(name, *((UNITS, SITES) if keys else (SITES,))):
             found = rows.select(*keys, _labels(name, options).alias(name))
             for *key, text in found.drop_nulls().unique(maintain_order=True).iter_rows():
                 yield (name, *key), text

@@ -9,10 +9,13 @@ from sentinel.tables.cells import without_unit
 
 _NUMBER = r"[ _]*(id|no|nr|num|number|code)"
 _SITE = "site|station|location|lake|buoy|plot"
-_THING = "device|sensor|logger|node|host|entity|patient|subject|participant|animal"
+_THING, _OWNER = "device|sensor|logger", "node|host|entity|patient|subject|participant|animal"
+_ID = r"[ _]*(id|code)"
+"""A number of patients, of animals or of hosts may be a count."""
 STATIONS = rf"(monitoring[ _]?)?({_SITE})({_NUMBER}|[ _]?(name|identifier|abbr))?|code_(site|station)|platform|stn"
 SITES = (
-    rf"{STATIONS}|({_THING})({_NUMBER}|[ _]?(name|identifier))?|hostname|topic|dev_?eui|mac_?address|"
+    rf"{STATIONS}|(({_THING}){_NUMBER}|({_OWNER}){_ID}|({_THING}|{_OWNER})([ _]?(name|identifier))?)|hostname|topic|"
+    r"dev_?eui|mac_?address|"
     r"species([ _]name)?|taxon([ _]name)?|scientific[ _]?name|common[ _]name|genus[ _]species"
 )
 """A second one in the rows of a table is another series."""
@@ -21,7 +24,7 @@ PLACES = rf".*(depth|level|layer|height|rep(licate)?|{_SITE}|sensor|channel|sta|
 REGIONS = r"(county|state|country|province|region|basin)[ _]?(name|code|id)?"
 NO_SERIES = (
     r"lat(itude)?|lon(g(itude)?)?|year4?|month|day|daynum|doy|hour|minute|date|time|wmo|"
-    rf"(.*[ _])?({_SITE}|{_THING}|platform|climate|serial|well|instrument|mooring|wmo)s?{_NUMBER}|"
+    rf"(.*[ _])?({_SITE}|{_THING}|platform|climate|serial|well|instrument|mooring|wmo)s?{_NUMBER}|({_OWNER}){_ID}|"
     r"(.*[ _])?code|id|platform|station|stn"
 )
 """Of columns of numbers: places, parts of a time, numbers that name something."""

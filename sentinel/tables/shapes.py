@@ -128,7 +128,7 @@ def _refuse_repeats(
             f"they are in no known form{named}"
         )
     what = f"{' and '.join(map(repr, told))} {'tell' if len(told) > 1 else 'tells'} the rows apart"
-    what = what if by else f"column {texts[0]!r} holds text"
+    what = what if by else f"column {told[0]!r} holds text"
     flags = _flags("by", told)
     others = [name for name in values if name not in told]
     raise DataError(

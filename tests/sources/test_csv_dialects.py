@@ -313,3 +313,14 @@ def test_a_first_row_alone_does_not_decide_what_a_second_one_contradicts(tmp_pat
     whole = [one for frame in follow(csv_source(path))[0] for one in frame.observations.rows()]
     assert sorted(told) == sorted(whole)
     assert len({time for _, time, _ in whole}) == 12
+
+
+def test_another_sensor_of_a_quantity_of_a_long_table_is_said_though_its_first_rows_had_but_one(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time,sensor,parameter,value\n" + "".join(f"2021-06-18 {n:02d}:00,a,T,{n}\n" for n in range(12)))
+    _, cursor = follow(csv_source(path))
+    with path.open("a") as file:
+        file.write("2021-06-18 12:00,b,T,7\n")
+    frames, _ = follow(csv_source(path), cursor)
+    assert rows(frames) == [("T", 7.0)]
+    assert any("'sensor' of 'T' was 'a' and is 'b'" in one for frame in frames for one in frame.complaints)

@@ -448,3 +448,19 @@ def test_a_misspelt_name_of_sites_is_named_where_hours_and_weeks_are_looked_for(
     (tmp_path / "a.csv").write_text(f"{names}\n" + "".join(f"{first},{n},1\n" for n in range(20)))
     with pytest.raises(DataError, match="sites"):
         read_files([tmp_path / "a.csv"], TableOptions(by=("sites",)))
+
+
+@pytest.mark.parametrize("name", ["patient_number", "animal no", "host number", "node num"])
+def test_a_number_of_patients_or_of_animals_is_a_count_the_file_was_refused(tmp_path, name):
+    (tmp_path / "a.csv").write_text(
+        f"time,{name},T\n" + "".join(f"{hour},{n % 7},{n}\n" for n, hour in enumerate(HOURS))
+    )
+    found = read_files([tmp_path / "a.csv"], TableOptions()).observations.collect()
+    assert set(found["series"]) == {name, "T"}
+
+
+def test_the_column_that_is_proposed_is_the_one_that_is_named(tmp_path):
+    rows = "".join(f"{day},all,{'abc'[n % 3]},{n}\n" for n in range(3) for day in DAYS[:5] for _ in (0, 1))
+    said = refusal(tmp_path, f"date,region_note,lab,T\n{rows}")
+    assert "column 'lab' holds text" in said
+    assert "--by lab" in said
