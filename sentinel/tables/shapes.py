@@ -17,6 +17,7 @@ from sentinel.domain.errors import DataError
 from sentinel.tables.apart import lacks_half_day, may_name, tell_apart
 from sentinel.tables.cells import MORE, ROW, UNNAMED, MissingMarks, TableOptions, matches, number, without_unit
 from sentinel.tables.columns import is_flag
+from sentinel.tables.decimals import texts_of
 
 _FIRST_ROWS = 20
 _CLOCK = re.compile(r"\d{1,2}[:.hH]\d{2}([:.]\d{2})?(\.\d+)?( ?[AaPp]\.? ?([Mm]\.?)?)?")
@@ -118,7 +119,7 @@ def _refuse_repeats(
         return
     several = [name for name in texts if head[name].drop_nulls().n_unique() > 1]
     told = by or tuple(several or texts)[:1]
-    clock = next((name for name in told if name in texts and _are_clocks(head[name])), None)
+    clock = next((name for name in told if name in texts and _are_clocks(head[name], options)), None)
     if clock is not None:
         flags = _flags("time-column", (*options.time_columns, clock))
         named = f"; if it names series: {_flags('by', told)}" * may_name(head, clock)
@@ -138,8 +139,9 @@ def _refuse_repeats(
     )
 
 
-def _are_clocks(cells: pl.Series) -> bool:
-    return all(_CLOCK.fullmatch(str(cell).strip()) for cell in cells.drop_nulls().unique())
+def _are_clocks(cells: pl.Series, options: TableOptions) -> bool:
+    texts = texts_of(cells, options).unique()
+    return not texts.is_empty() and all(map(_CLOCK.fullmatch, texts))
 
 
 def _flags(option: str, names: Iterable[str]) -> str:

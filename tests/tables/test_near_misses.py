@@ -96,6 +96,8 @@ def test_a_text_of_which_the_first_cell_alone_looks_like_a_time_of_day_is_none(t
     assert "times of day" not in refusal(tmp_path, f"date,lab,T\n{rows}")
     rows = "".join(f"{day},{dilution},{n}\n" for n, day in enumerate(DAYS) for dilution in ("1:10", "1:20"))
     assert "if it names series: --by dilution" in refusal(tmp_path, f"date,dilution,T\n{rows}")
+    rows = "".join(f"{day},{clock},{n}\n" for n, day in enumerate(DAYS) for clock in ("9h05", "NA", "10h05"))
+    assert "times of day (9h05)" in refusal(tmp_path, f"date,Ora,T\n{rows}"), "one is missing"
 
 
 @pytest.mark.parametrize("names", ["x,y,z", "pressure,T,S"])
