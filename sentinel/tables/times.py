@@ -286,7 +286,7 @@ def zone_of(offset: str) -> str:
 def zone_in_name(name: str) -> tuple[str, str] | None:
     """Find a zone in the name of a column: the text that says it, and its name; None where there is none."""
     # First, as `Etc/GMT+5` lies west of Greenwich and `GMT+5` east.
-    if whole := re.search(r"[A-Z][A-Za-z]+(?:/[A-Z][A-Za-z_]+(?:[-+]\w+)?)+", name):
+    for whole in re.finditer(r"[A-Z][A-Za-z]+(?:/[A-Z][\w+-]+)+", name):
         with suppress(ZoneInfoNotFoundError, OSError):  # `America/Argentina` is a folder of zones
             return whole[0], ZoneInfo(whole[0]).key
     if found := _OFFSET.search(name):

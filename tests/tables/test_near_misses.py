@@ -14,10 +14,14 @@ from tests.tables.test_misread import HOURS, read, refusal, values
 from tests.tables.test_products import DAYS, first_times
 
 
-@pytest.mark.parametrize(("zone", "hour"), [("Etc/GMT+5", "05:00"), ("America/Argentina/Salta", "03:00")])
+@pytest.mark.parametrize(
+    ("zone", "hour"),
+    [("Etc/GMT+5", "05:00"), ("America/Argentina/Salta", "03:00"), ("America/Port-au-Prince", "05:00")],
+)
 def test_the_name_of_a_zone_is_read_whole_west_was_east(tmp_path, zone, hour):
     rows = "".join(f"{day} 00:00,{n}\n" for n, day in enumerate(DAYS))
-    assert first_times(read(tmp_path, f"Time ({zone}),T\n{rows}"), 1) == [f"2021-01-01 {hour}"]
+    for name in ("Time", "Date/Time"):
+        assert first_times(read(tmp_path, f"{name} ({zone}),T\n{rows}"), 1) == [f"2021-01-01 {hour}"]
 
 
 @pytest.mark.parametrize("name", ["Time (America/Argentina)", "DATE/TIME"])
