@@ -175,10 +175,13 @@ def begin(journal: Journal, state: PipelineState, until: int, *, whole: bool = F
 
 
 def note_unread(journal: Journal, replica: Replica, now_us: int) -> Committed | None:
-    """Journal which facts a replay could not read, with those that complete them: their values take effect yet."""
-    known = [batch for batch, _, _ in journal.amendments()]
-    batches = {min((each for each in known if each >= batch), default=0) for batch in replica.unread} - {0}
-    return journal.record("operator", {"action": UNREAD, "batches": sorted(batches)}, now_us) if batches else None
+    """Journal which facts a replay could not read, with all that came after: their values take effect yet.
+
+    Those after it count as having in them all that was corrected before. They may also complete it.
+    """
+    first = min(replica.unread, default=None)
+    batches = [] if first is None else [batch for batch, _, _ in journal.amendments() if batch >= first]
+    return journal.record("operator", {"action": UNREAD, "batches": batches}, now_us) if batches else None
 
 
 def _find_start(journal: Journal, corrections: Corrected, unreadable: Set[int]) -> tuple[Flags, int, int]:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from sentinel.domain.acting import AMENDED
 from sentinel.domain.events import WITHDRAWN
 from sentinel.journal import Journal
 from sentinel.notify import idempotence_key
@@ -98,13 +97,15 @@ def test_a_series_that_gets_the_name_of_one_that_has_taken_effect_takes_effect_a
     assert_same(rig, plain)
 
 
-def without_names(journal: Journal) -> str:
-    """The states of the last fact as another version may have written them."""
-    text = next(one.payload["state"] for one in reversed(list(journal.tail(0))) if "state" in one.payload)
-    named, header = arrays.read(io.BytesIO(zlib.decompress(b64decode(text))))
+def spoil(journal: Journal, nth: int) -> None:
+    """Let the states of the fact of this number be as another version may have written them."""
+    facts = [one for one in journal.tail(0) if "state" in one.payload]
+    named, header = arrays.read(io.BytesIO(zlib.decompress(b64decode(facts[nth].payload["state"]))))
     buffer = io.BytesIO()
     arrays.write(buffer, named, {key: part for key, part in header.items() if key != "names"})
-    return b64encode(zlib.compress(buffer.getvalue())).decode()
+    query = "UPDATE batch SET payload = json_set(payload, '$.state', ?) WHERE id = ?"
+    text = b64encode(zlib.compress(buffer.getvalue())).decode()
+    journal._database.connection.execute(query, (text, facts[nth].batch))
 
 
 @pytest.mark.parametrize("checkpoint", [False, True])
@@ -121,8 +122,7 @@ def test_series_computed_anew_that_cannot_be_read_back_are_computed_anew_again_u
     wanted = rig.state
     if checkpoint:
         rig.engine.checkpoint()
-    query = "UPDATE batch SET payload = json_set(payload, '$.state', ?) WHERE json_extract(payload, '$.action') = ?"
-    rig.journal._database.connection.execute(query, (without_names(rig.journal), AMENDED))
+    spoil(rig.journal, -1)
     rig.journal.close()
     for _ in range(2):  # it is known at the next start, too
         rig = Rig(tmp_path)
@@ -136,3 +136,26 @@ def test_series_computed_anew_that_cannot_be_read_back_are_computed_anew_again_u
     amend(rig, tmp_path)
     assert rig.state[0] == wanted[0]
     assert rig.engine.amended == rig.engine.corrected
+
+
+@pytest.mark.parametrize("unread", [0, 1])
+def test_of_two_that_were_computed_anew_one_that_cannot_be_read_back_is_computed_anew_again(
+    tmp_path: Path, unread: int
+) -> None:
+    """Bug: where the first could not be read and the second could, the values of the first never took effect."""
+    rig, known = Rig(tmp_path), VALUES.copy()
+    rig.feed(frame(0, 200))
+    for series in (0, 1):
+        known[50:200, series] = QUIET[50:200]
+        rig.feed(frame(0, 200, known))
+        amend(rig, tmp_path)
+    wanted = rig.state[0]
+    spoil(rig.journal, unread)
+    rig.journal.close()
+    rig = Rig(tmp_path)
+    assert rig.engine.amended < rig.engine.corrected
+    amend(rig, tmp_path)
+    assert rig.engine.amended == rig.engine.corrected
+    assert rig.state[0] == wanted
+    rig.journal.close()
+    assert Rig(tmp_path).state[0] == wanted
