@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from sentinel.config import ExecNotify, Notify, RemoteWriteNotify
 from sentinel.config.secrets import SecretMissing, read_secret
 from sentinel.notify.alertmanager import AlertmanagerNotifier
-from sentinel.notify.base import Delivery, Event, Notifier, idempotence_key
+from sentinel.notify.base import Delivery, Event, Notifier, Place, idempotence_key
 from sentinel.notify.email import EmailNotifier
 from sentinel.notify.exec import ExecNotifier
 from sentinel.notify.log import LogNotifier
@@ -27,13 +27,19 @@ NOTIFIERS: Mapping[str, Callable[[Any], Notifier]] = {
     "exec": ExecNotifier,
 }
 """By kind: the class that is made from the settings of that kind. Readings are no events: see `RemoteWriter`."""
+_ADDRESSES = ("path", "url", "url_file", "command", "host", "port", "to")
 
 
 def make_notifier(settings: Notify, shown_labels: Sequence[str] = ()) -> Notifier:
     """Make the notifier that these settings describe; `shown_labels` are those of series that metrics show."""
     notifier = NOTIFIERS[settings.kind](settings)
-    notifier.shown_labels = shown_labels
+    notifier.shown_labels, notifier.place = shown_labels, place_of(settings)
     return notifier
+
+
+def place_of(settings: Notify) -> Place:
+    """Give the settings that say who is told, in full: two rooms of a chat may differ behind `?` alone."""
+    return tuple(getattr(settings, key, None) for key in ("kind", *_ADDRESSES))
 
 
 def make_receiver(settings: Notify, shown_labels: Sequence[str] = ()) -> Receiver:
@@ -65,6 +71,6 @@ def say_what_lacks(settings: Notify) -> Iterator[str]:
 
 
 __all__ = [
-    "NOTIFIERS", "Delivery", "Event", "Notifier", "Points", "Receiver", "RemoteWriter", "idempotence_key",
-    "make_notifier", "make_receiver", "say_what_lacks",
+    "NOTIFIERS", "Delivery", "Event", "Notifier", "Place", "Points", "Receiver", "RemoteWriter", "idempotence_key",
+    "make_notifier", "make_receiver", "place_of", "say_what_lacks",
 ]  # fmt: skip

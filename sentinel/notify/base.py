@@ -14,6 +14,7 @@ lag1_high, text, settings` and more, of a drill alone also `drill`, which is tru
 most have for the alarm of a site."""
 
 
+Place: TypeAlias = tuple[object, ...]
 Outcome: TypeAlias = Literal["delivered", "retry", "refused"]
 
 
@@ -44,6 +45,8 @@ class Notifier(ABC):
         """Seconds after which events of alarms that are still open are sent again, as `raised`; None = never."""
         self.shown_labels: Sequence[str] = ()
         """Labels of series that metrics show too, for receivers that know an alert by its labels."""
+        self.place: Place = ()
+        """Its address: a receiver that has another one is told again of the alarms that are open. Never shown."""
 
     @abstractmethod
     def describe(self) -> str:

@@ -23,7 +23,7 @@ from sentinel.domain.drills import is_drill
 from sentinel.domain.errors import SentinelError
 from sentinel.domain.metrics import Metrics
 from sentinel.journal import Journal
-from sentinel.notify import Delivery, Event, Notifier, Receiver, RemoteWriter, make_receiver
+from sentinel.notify import Delivery, Event, Notifier, Place, Receiver, RemoteWriter, place_of
 from sentinel.runtime.courier import Courier, Owed
 from sentinel.runtime.readings import Readings
 
@@ -46,7 +46,7 @@ class Outbox:
         self.readings = Readings(journal.readings, metrics)
         """Readings on their way to databases."""
         self._places = _find_places(journal)
-        """What each receiver says of itself; first of all by the settings that were in force before."""
+        """The address of each receiver; first of all by the settings that were in force before."""
         self._open: dict[str, Event] = {}
         """The events that raised alarms which are open, by the ids of these, in their order."""
         self._use(receivers, names or {})
@@ -119,9 +119,9 @@ class Outbox:
         still_open = [str(event["id"]) for event in self._open.values() if not is_drill(event)]
         self._journal.owe(still_open, self.sinks)
         for sink, each in self._notifiers.items():
-            if self._places.setdefault(sink, each.describe()) != each.describe():
+            if self._places.get(sink, each.place) != each.place:
                 self._journal.owe_again(still_open, sink)
-                self._places[sink] = each.describe()
+            self._places[sink] = each.place
         self.readings.begin()
 
     def failure(self, sink: str) -> str:
@@ -182,10 +182,9 @@ class Outbox:
         self._metrics.notifications.inc(sent + (outcome != "delivered"), sink=sink)
 
 
-def _find_places(journal: Journal) -> dict[str, str]:
-    """Find what the receivers of the last settings said of themselves; nothing where these are not known any more."""
+def _find_places(journal: Journal) -> dict[str, Place]:
+    """Find the addresses of the receivers of the last settings; none where these are not known any more."""
     recorded = journal.settings()
     with suppress(SentinelError):
-        former = from_record(recorded["settings"]).notify if recorded else ()
-        return {each.name: make_receiver(each).describe() for each in former}
+        return {each.name: place_of(each) for each in from_record(recorded["settings"]).notify} if recorded else {}
     return {}

@@ -195,6 +195,44 @@ def test_a_receiver_that_is_in_another_place_is_told_of_the_alarms_that_are_open
     assert len({each["key"] for each in told["one"]}) == len(told["one"])
 
 
+def test_a_receiver_is_in_another_place_by_what_is_not_shown_of_it_too_and_not_by_its_other_settings(
+    tmp_path: Path,
+) -> None:
+    """Bugs: with another argument, or another address behind `?`, nobody there heard of what was open; with a
+    signature, or other encryption, everybody was told of it twice."""
+
+    def change(rig: Rig | None, name: str, **more: object) -> Rig:
+        command = ["/bin/sh", "-c", 'cat >> "$0"; echo >> "$0"', str(tmp_path / name)]
+        chosen = CHOSEN | {"notify": [{"kind": "exec", "name": "out", "command": command, **more}]}
+        receiver = make_notifier(Settings.model_validate(chosen).notify[0])
+        if rig is None:
+            return Rig(tmp_path, chosen, out=receiver)
+        rig.engine.reload(Settings.model_validate(chosen), {"out": receiver})
+        rig.feed()
+        return rig
+
+    rig = change(None, "one")
+    rig.feed(frame(0, 250))
+    is_open = [event["alarm_id"] for event in rig.journal.open_events()]
+    assert is_open
+    before = (tmp_path / "one").read_text()
+    change(rig, "one", timeout="9s")
+    assert (tmp_path / "one").read_text() == before
+    change(rig, "other", timeout="9s")
+    assert [json.loads(line)["id"] for line in (tmp_path / "other").read_text().splitlines()] == is_open
+    server = {"kind": "email", "host": "h", "sender": "a@b.c", "to": ["x@y.z"]}
+    address = {"kind": "webhook", "url": "https://h/x?room=1"}
+    for settings, changed, is_other in (
+        (address, {"url": "https://h/x?room=2"}, True), (address, {"secret_file": "s"}, False),
+        (server, {"tls": "tls"}, False), (server, {"to": ["x@y.z", "z@y.z"]}, True),
+    ):  # fmt: skip
+        first, second = (
+            make_notifier(Settings.model_validate({"notify": [each]}).notify[0])
+            for each in (settings, settings | changed)
+        )
+        assert (first.place != second.place) == is_other
+
+
 def test_a_receiver_that_stays_down_is_tried_ever_more_rarely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(sentinel.runtime.courier, "monotonic", lambda: now[0])
