@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def among(kept: dict[str, list[Row]], new: dict[str, list[Row]]) -> dict[str, list[Row]]:
-    """Rows of before, those measured anew in their place, in the order of the suite; what is in it no more goes.
+    """Put rows measured anew into the place of those of before, in the order of the suite; drop those no more in it.
 
     A part draws random numbers of its own, by its name: what is measured beside it changes nothing.
     """
@@ -81,6 +81,8 @@ def among(kept: dict[str, list[Row]], new: dict[str, list[Row]]) -> dict[str, li
     for part in SUITE:
         before, now = (_take(rows[part.group], part.name) for rows in left)
         groups[part.group] += now or before
+    if any(rows for each in left for rows in each.values()):
+        raise SystemExit("the suite is in another order than when it was written; write all of it, without --only")
     return groups
 
 

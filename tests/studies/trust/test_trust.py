@@ -120,3 +120,5 @@ def test_rows_that_are_measured_anew_take_the_place_of_those_of_before() -> None
     assert [len(rows) for rows in merged.values()] == [len(rows) for rows in kept.values()]
     gone = replace(new[0], scenario="measured no more")
     assert data_of(among({**kept, first.group: [gone, *kept[first.group]]}, {})) == data_of(kept)
+    with pytest.raises(SystemExit, match="another order"):  # rows were lost without a word
+        among({**kept, first.group: kept[first.group][::-1]}, {})
