@@ -60,8 +60,10 @@ systemctl daemon-reload
 # while the new version is compiled, for half a minute, where the service keeps its compiled code.
 install -d -m 0700 /var/cache/private
 mkdir -p "$cache"
-NUMBA_CACHE_DIR=$cache MPLCONFIGDIR=$cache "$prefix/bin/sentinel" check --compile "$config" >/dev/null
-chown -R --reference="$cache" "$cache"
+failed=0
+NUMBA_CACHE_DIR=$cache MPLCONFIGDIR=$cache "$prefix/bin/sentinel" check --compile "$config" >/dev/null || failed=$?
+chown -R --reference="$cache" "$cache" # the service cannot start with folders in there that are not its own
+[ "$failed" = 0 ] || exit "$failed"
 if [ "$was_active" = active ]; then
     systemctl stop sentinel
     # The new version may convert the state; what it was is kept beside it, once per upgrade.

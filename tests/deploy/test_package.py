@@ -127,7 +127,15 @@ def test_the_script_brings_a_running_service_up_to_date_and_keeps_a_copy_of_its_
     assert (box.show("ActiveState"), box.show("MainPID")) == ("active", first), "the old one goes on"
     assert shell(box, "ls /var/backups | grep -c sentinel- || true") == "0\n"
 
+    # Bug: what was compiled before that failed, as on a full disk, stayed root's; then the service could not start.
     box.configure(RUNNING)
+    cache = "/var/cache/private/sentinel"
+    shell(box, f"mkdir /tmp/cache; mv {cache}/* /tmp/cache")
+    assert "File too large" in shell(box, f"! (ulimit -f 100; {install}) 2>&1"), "larger kernels are not written"
+    assert shell(box, f"find {cache} -name '*.nbi'")
+    assert shell(box, f"find {cache} -user root") == ""
+    shell(box, f"rm -r {cache}/*; mv /tmp/cache/* {cache}")
+
     said = shell(box, install)
     assert "brought up to date and started again" in said
     kept = said.rpartition(": ")[2].strip()
