@@ -250,7 +250,8 @@ def _find_held(state: Comparisons, targets: Waiting, where: Positions) -> Ints:
 def _find_reach(state: Comparisons, where: Positions, sheltered: Ints, held: Ints | None = None) -> _Reach:
     """Find how far each has come, by the ticks that are closed and the watermarks of the sources.
 
-    From the tick `sheltered` on the target may be as far ahead as it is; from `held` on the watermarks say nothing.
+    Ticks of the target from `sheltered` on do not count against its patience; from `held` on the watermarks say
+    nothing.
     """
     T, R = state.target, state.counterpart
     begun = (R >= 0) & (where.next_tick[T] >= 0) & (where.next_tick[R] >= 0)

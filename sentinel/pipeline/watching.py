@@ -1,4 +1,4 @@
-"""What each tick was to a rule: it could alarm there, it was in alarm, or neither. Budgets count the first kind.
+"""Tells what each tick was to a rule: it could alarm, was in alarm, or neither. Budgets count the first kind.
 
 A tick is *judged* by a rule if its value was read while the rule had a verdict, and the rule is not held. A judged tick
 is *watching* if an alarm could be raised there, that at which one is raised included, and else *in alarm*, that at
