@@ -22,7 +22,7 @@ COLUMN = "__column__"
 UNNAMED = "__unnamed_"
 """Beginning of the name that a column without one is given."""
 STATES = ("unavailable", "unknown")
-"""What home automation writes in place of a number; of a column of names they are names."""
+"""Texts that home automation writes in place of a number; in a column of names they are names."""
 HEAD_ROWS = 1_000
 """Rows from which layout and kind of time axis are decided."""
 WHITESPACE = "whitespace"
