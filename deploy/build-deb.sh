@@ -53,7 +53,7 @@ cache=/var/cache/private/sentinel
 install -d -m 0700 /var/cache/private
 mkdir -p "$cache"
 NUMBA_CACHE_DIR=$cache MPLCONFIGDIR=$cache /opt/sentinel/bin/sentinel check --compile /etc/sentinel/sentinel.yaml \
-    >/dev/null || echo "sentinel-ews: /etc/sentinel/sentinel.yaml is to be mended before the service can start" >&2
+    >/dev/null || echo "sentinel-ews: nothing was compiled, for the reason above; the next start compiles, or says it too" >&2
 chown -R --reference="$cache" "$cache"
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
