@@ -1,9 +1,9 @@
 """Checkpoints, and retention: the state after a batch is kept, and old observations before it are forgotten.
 
 A checkpoint is arrays and a header, written in pieces. A generation counts only once its row says `complete`, and that
-is written last. So a crash midway leaves the former one as it was, and no transaction is larger than one piece. Two
-generations are kept, and of older ones ever fewer the older they are, within a bounded size: what computes series anew,
-by values that were corrected, begins with one of them.
+is written last. So a crash midway leaves the former one as it was, and no transaction is larger than one piece: between
+two of them observations can be committed. Two generations are kept, and of older ones ever fewer the older they are,
+within a bounded size: what computes series anew, by values that were corrected, begins with one of them.
 
 Retention works a bounded amount per call. It never forgets batches after the last two checkpoints (replay needs them),
 the last settings, and the newest batch (the next one's number comes from it). By age it stops at the first batch that
@@ -18,10 +18,10 @@ import io
 import json
 import logging
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,13 @@ from sentinel.journal.known import Ints, Known
 
 logger = logging.getLogger(__name__)
 
-PIECE_BYTES = 16 * 1024 * 1024
+T = TypeVar("T")
+
+PIECE_BYTES = 4 << 20
+"""So much is written or deleted at once, which takes tens of milliseconds."""
 GENERATIONS = 2
-OLDER_SHARE = 8
-"""Older checkpoints together have at most 1/8 of what the file holds, or one piece where that is more."""
+OLDER_SHARE, OLDER_BYTES = 8, 16 << 20
+"""Older checkpoints together have at most 1/8 of what the file holds, or 16 MiB where that is more."""
 CHUNK_ROWS = 50_000
 SIZE_SHARE = 16
 """When the file is too large, one sweep forgets this part of the observations: 1/16."""
@@ -70,19 +73,44 @@ class Checkpoints:
 
         After a StateError the old ones stand.
         """
-        self.remove_leftovers()
+        for _ in self.save_stepwise(arrays, header, batch, created_us):
+            pass
+
+    def save_stepwise(
+        self, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any], batch: int, created_us: int
+    ) -> Iterator[None]:
+        """Do what `save` does, a transaction in each step; in between the journal may take what comes.
+
+        The arrays must not be written to meanwhile. What was written counts with the last step; who does not take that
+        leaves the old ones as they are.
+        """
+        yield from self._remove_leftovers()
         try:
-            self._write(arrays, header, batch, created_us)
+            yield from self._write(arrays, header, batch, created_us)
+            yield from self._remove_leftovers()
         except StateError:
             with suppress(StateError):  # on a full disk even this may fail; the next save or open does it
                 self.remove_leftovers()
             raise
 
     def remove_leftovers(self) -> None:
-        """Drop what an interrupted `save` wrote."""
+        """Drop what an interrupted `save` wrote or was about to drop."""
+        for _ in self._remove_leftovers():
+            pass
+
+    def _remove_leftovers(self) -> Iterator[None]:
+        pieces = self._database.read(
+            "SELECT checkpoint_piece.rowid, length(data) FROM checkpoint_piece JOIN checkpoint ON id = checkpoint"
+            " WHERE complete = 0"
+        )
+        for group in _group(pieces, lambda piece: int(piece[1])):
+            with self._database.transaction() as connection:
+                connection.executemany("DELETE FROM checkpoint_piece WHERE rowid = ?", [(at,) for at, _ in group])
+            yield
         if self._database.read("SELECT 1 FROM checkpoint WHERE complete = 0 LIMIT 1"):
             with self._database.transaction() as connection:
-                _delete(connection, "complete = 0")
+                connection.execute("DELETE FROM checkpoint WHERE complete = 0")
+            yield
 
     def batches(self) -> list[int]:
         """Give the batches of the generations that are kept."""
@@ -117,7 +145,7 @@ class Checkpoints:
 
     def _write(
         self, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any], batch: int, created_us: int
-    ) -> None:
+    ) -> Iterator[None]:
         with self._database.transaction() as connection:
             (generation,) = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM checkpoint").fetchone()
             connection.execute(
@@ -125,12 +153,14 @@ class Checkpoints:
                 (generation, batch, created_us),
             )
         contents: dict[str, dict[str, object]] = {}
-        for group in _group_pieces(_cut_pieces(arrays, contents)):
+        # Small pieces together: a hundred small arrays cost one write to disk.
+        for group in _group(_cut_pieces(arrays, contents), lambda piece: len(piece[2])):
             with self._database.transaction() as connection:
                 connection.executemany(
                     "INSERT INTO checkpoint_piece (checkpoint, name, part, data) VALUES (?, ?, ?, ?)",
                     [(generation, *piece) for piece in group],
                 )
+            yield
         text = to_json({"arrays": contents, "header": header})
         with self._database.transaction() as connection:
             connection.execute(
@@ -143,9 +173,10 @@ class Checkpoints:
                 "SELECT id, created_us, (SELECT total(length(data)) FROM checkpoint_piece WHERE checkpoint = id)"
                 " FROM checkpoint WHERE complete = 1 ORDER BY id"
             ).fetchall()
-            room = max(PIECE_BYTES, size_bytes(self._database) // OLDER_SHARE)
+            room = max(OLDER_BYTES, size_bytes(self._database) // OLDER_SHARE)
             kept = choose_kept([one for one in found if one[0] not in self._corrupt], room)
-            _delete(connection, f"id NOT IN ({','.join(map(str, kept))})")
+            connection.execute(f"UPDATE checkpoint SET complete = 0 WHERE id NOT IN ({','.join(map(str, kept))})")
+        yield
 
     def _read(self, generation: int, batch: int) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         ((text, seal),) = self._database.read("SELECT header, sha256 FROM checkpoint WHERE id = ?", (generation,))
@@ -178,12 +209,12 @@ def _cut_pieces(
             yield name, part, data[begin : begin + PIECE_BYTES]
 
 
-def _group_pieces(pieces: Iterator[tuple[str, int, memoryview]]) -> Iterator[list[tuple[str, int, memoryview]]]:
-    """Small pieces together, up to the size of a full one: a hundred small arrays cost one write to disk."""
-    group: list[tuple[str, int, memoryview]] = []
+def _group(pieces: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]:
+    """Put pieces together, up to the size of a full one."""
+    group: list[T] = []
     size = 0
     for piece in pieces:
-        length = len(piece[2])
+        length = size_of(piece)
         if group and size + length > PIECE_BYTES:
             yield group
             group, size = [], 0

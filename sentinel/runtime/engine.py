@@ -23,14 +23,14 @@ from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError, UsageError
 from sentinel.domain.metrics import Metrics
 from sentinel.domain.observation import Cursor, Frame
-from sentinel.journal import Committed, Journal, JournalFull, JournalUnwritable
+from sentinel.journal import Committed, Journal
 from sentinel.notify import Receiver
-from sentinel.pipeline.codec import to_arrays
 from sentinel.pipeline.history import History
 from sentinel.pipeline.pipeline import PipelineState, Result
 from sentinel.pipeline.plan import list_names
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.runtime.acting import choose_shown, find_fact, find_shown, log_events
+from sentinel.runtime.checkpointing import UNWRITABLE, Checkpointing
 from sentinel.runtime.drill import Drill
 from sentinel.runtime.inbox import Accounts, Inbox
 from sentinel.runtime.naming import bodies_of, first_named, log_fill_values, present_named
@@ -45,8 +45,7 @@ TURN_SECONDS = 1.0
 """A turn takes in frames for about this long, then tells the world."""
 MOST_TOGETHER, OBSERVATIONS_TOGETHER = 1_000, 50_000
 """Frames that wait, and their observations, that are committed together at most."""
-RETRY_SECONDS, CHECKPOINT_RETRY_SECONDS = 1.0, 30.0
-_UNWRITABLE = (JournalFull, JournalUnwritable)
+RETRY_SECONDS = 1.0
 
 
 class Engine:
@@ -79,8 +78,9 @@ class Engine:
         self._reload: tuple[Settings, Mapping[str, Receiver] | None] | None = None
         self._with_fill_values: set[str] = set()
         """Series whose fill values have been named in the log."""
-        self._checkpoint_at = monotonic() + settings.daemon.checkpoint_every / MICROSECONDS
-        self._batch, self._checkpointed, self._forgetting = 0, -1, False
+        every_us = settings.daemon.checkpoint_every
+        self._checkpoints = Checkpointing(journal, self._replica, metrics, clock, every_us)
+        self._batch, self._forgetting = 0, False
         self.events: tuple[Mapping[str, Any], ...] = ()
         """The newest events as they were kept, in their order, and all of alarms that are open."""
         self.restored, self.last_beat_us = False, -1
@@ -192,15 +192,14 @@ class Engine:
                     self._take(self._gather())
                     worked = True
                 self.outbox.deliver()
-                if monotonic() >= self._checkpoint_at:
-                    self._forgetting = self._try_checkpoint()
+                self._forgetting |= self._checkpoints.step(self._batch, self.settings.daemon.checkpoint_every)
                 if self._forgetting:  # a bounded part of it each turn
                     daemon, now = self.settings.daemon, self._clock.now_us()
                     before_us, since_us = now - daemon.retention, self.state.kept_since_us(daemon.retention_ticks, now)
                     self._forgetting = self._journal.retention.step(before_us, daemon.retention_bytes, since_us)
                 self._metrics.journal_bytes.set(self._journal.retention.size_bytes())
                 self._resume_ingestion()
-            except _UNWRITABLE as error:
+            except UNWRITABLE as error:
                 self._stop_ingestion(error)
         else:
             sleep(max(0.0, min(timeout, self._retry_at - monotonic())))
@@ -215,34 +214,10 @@ class Engine:
         self.outbox.flush(seconds)
         self.outbox.close()
 
-    def _try_checkpoint(self) -> bool:
-        """Save the state when it is due; one that fails is tried again soon, and the journal goes on."""
-        try:
-            self.checkpoint()
-        except _UNWRITABLE as error:
-            self._checkpoint_at = monotonic() + CHECKPOINT_RETRY_SECONDS
-            logger.error("checkpoint not written", extra={"why": str(error)})
-            return False
-        return True
-
     def checkpoint(self) -> None:
-        """Save the state, if it has moved since the last time."""
-        self._checkpoint_at = monotonic() + self.settings.daemon.checkpoint_every / MICROSECONDS
+        """Save the state at once, if it has moved since the last time."""
         self._settle()
-        if self._batch == self._checkpointed:
-            return
-        began = perf_counter()
-        arrays, header = to_arrays(self._replica.state)
-        header |= {"settings": to_record(self._replica.settings), "watermarks": dict(self._replica.watermarks)}
-        try:
-            self._journal.checkpoints.save(arrays, header, self._batch, self._clock.now_us())
-        except _UNWRITABLE:
-            self._metrics.checkpoint_failures.inc()
-            raise
-        self._checkpointed = self._batch
-        self._metrics.checkpoints.inc()
-        self._metrics.checkpoint_duration.observe(perf_counter() - began)
-        self._metrics.checkpoint_last_success.set(self._clock.now_us() / MICROSECONDS)
+        self._checkpoints.save(self._batch, self.settings.daemon.checkpoint_every)
 
     def _gather(self) -> list[Frame]:
         """Give the first of the held frames, and those after it that can move the state with it.

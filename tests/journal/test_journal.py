@@ -346,7 +346,7 @@ def test_pieces_of_a_checkpoint_are_grouped_with_one_look_at_each(monkeypatch: p
 
     monkeypatch.setattr(checkpoints, "PIECE_BYTES", 2_000)
     pieces = [(f"array/{number}", 0, Piece()) for number in range(5_000)]
-    groups = list(checkpoints._group_pieces(iter(pieces)))  # type: ignore[arg-type]
+    groups = list(checkpoints._group(iter(pieces), lambda piece: len(piece[2])))
     assert [len(group) for group in groups] == [2_000, 2_000, 1_000]
     assert [piece for group in groups for piece in group] == pieces
     assert looks == len(pieces)

@@ -254,7 +254,7 @@ def test_a_checkpoint_comes_back_bitwise_and_two_generations_are_kept(tmp_path: 
             "SELECT max(length(data)), max(part) + 1 FROM checkpoint_piece WHERE name = 'large'"
         )
     assert kept == [(2,), (3,)]
-    assert (largest, parts) == (16 * 2**20, 3)
+    assert (largest, parts) == (4 * 2**20, 9)
     with Journal.open(tmp_path, read_only=True) as journal:
         loaded = journal.checkpoints.load()
     assert loaded is not None

@@ -282,7 +282,7 @@ def test_old_observations_are_forgotten_over_as_many_turns_as_it_takes(
     rig.feed(frame(300, 350))
     rig.engine.checkpoint()
     rig.feed(frame(350, 400))
-    rig.engine._checkpoint_at = 0.0
+    rig.engine._checkpoints._due = 0.0
     for _ in range(40):
         rig.engine.turn(0.0)
     ((left,),) = rig.journal._database.read("SELECT sum(observations) FROM batch")

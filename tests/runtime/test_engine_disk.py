@@ -47,7 +47,7 @@ def test_on_a_full_disk_a_checkpoint_and_a_reload_wait_too(tmp_path: Path) -> No
     rig.feed(frame(0, 200))
     other = Settings.model_validate(CHOSEN | {"alarms": [{"threshold": 0.4, "alpha": 0.01, "at_start": "alarm"}]})
     with room_for(rig.journal, 0):
-        rig.engine._checkpoint_at = 0.0
+        rig.engine._checkpoints._due = 0.0
         rig.engine.turn(0.0)
         assert rig.count("ingestion_stopped") == 0, "nothing waits to be taken in"
         assert rig.count("checkpoint_failures_total") == 1

@@ -1,0 +1,103 @@
+"""Checkpoints that are written a part each turn, while observations come in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentinel.journal import checkpoints
+from sentinel.runtime import checkpointing
+from tests.runtime.rig import CHOSEN, Rig, frame
+
+TICKS = 12
+"""So many are fed, after the first 70."""
+
+
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write pieces of two thousand bytes, one a turn."""
+    monkeypatch.setattr(checkpoints, "PIECE_BYTES", 2_000)
+    monkeypatch.setattr(checkpointing, "STEP_SECONDS", 0.0)
+
+
+def begin(rig: Rig) -> None:
+    """Let the next turn begin a checkpoint."""
+    rig.engine._checkpoints._due = 0.0
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The state after all ticks, without a checkpoint or a restart."""
+    rig = Rig(tmp_path_factory.mktemp("undisturbed"))
+    rig.feed(frame(0, 70))
+    for tick in range(70, 70 + TICKS):
+        rig.feed(frame(tick, tick + 1))
+    return rig.state
+
+
+@given(
+    begun=st.sets(st.integers(0, TICKS - 1), min_size=1),
+    turns=st.lists(st.integers(0, 60), min_size=TICKS, max_size=TICKS),
+    killed=st.sets(st.integers(0, TICKS - 1)),
+)
+def test_begun_at_any_tick_and_killed_at_any_step_the_state_comes_back_bitwise(undisturbed, begun, turns, killed):
+    with pytest.MonkeyPatch.context() as monkeypatch, TemporaryDirectory() as folder:
+        small_steps(monkeypatch)
+        rig = Rig(Path(folder))
+        rig.feed(frame(0, 70))
+        for tick in range(TICKS):
+            if tick in begun:
+                begin(rig)
+            rig.feed(frame(70 + tick, 71 + tick))
+            for _ in range(turns[tick]):
+                rig.engine.turn(0.0)
+            if tick in killed:
+                before = rig.state
+                rig.journal.close()
+                rig = Rig(Path(folder))
+                assert rig.state == before
+        assert rig.state == undisturbed
+        rig.journal.close()
+
+
+def test_observations_are_taken_in_between_two_steps_and_the_checkpoint_is_of_its_begin(tmp_path, monkeypatch):
+    # Bug: at 10,000 series a checkpoint held up the ticks for more than a second, every five minutes.
+    small_steps(monkeypatch)
+    rig = Rig(tmp_path)
+    rig.feed(frame(0, 70))
+    rig.engine.checkpoint()
+    at_begin, ticks = rig.engine._batch + 1, 0
+    rig.inbox.put(frame(70, 71))
+    begin(rig)
+    while rig.count("checkpoints_total") < 2:
+        rig.engine.turn(0.0)
+        ticks += 1
+        rig.inbox.put(frame(70 + ticks, 71 + ticks))
+        assert rig.engine._batch == at_begin + ticks - 1, "each turn took in what waited"
+    assert ticks > 5
+    assert max(rig.journal.checkpoints.batches()) == at_begin
+    rig.feed()
+    before = rig.state
+    rig.journal.close()
+    assert Rig(tmp_path).state == before
+
+
+def test_one_that_is_being_written_gives_way_to_one_at_once_and_nothing_of_it_stays(tmp_path, monkeypatch):
+    small_steps(monkeypatch)
+    rig = Rig(tmp_path)
+    rig.feed(frame(0, 70))
+    begin(rig)
+    rig.feed(frame(70, 71))
+    assert rig.journal._database.read("SELECT 1 FROM checkpoint WHERE complete = 0"), "it is under way"
+    rig.feed(frame(71, 72))
+    rig.engine.checkpoint()
+    assert rig.journal.checkpoints.batches() == [rig.engine._batch]
+    pieces = rig.journal._database.read("SELECT DISTINCT checkpoint FROM checkpoint_piece")
+    assert pieces == rig.journal._database.read("SELECT id FROM checkpoint WHERE complete = 1")
+    before = rig.state
+    rig.journal.close()
+    assert Rig(tmp_path, CHOSEN).state == before
