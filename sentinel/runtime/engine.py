@@ -102,11 +102,11 @@ class Engine:
         self._batch = batch
         if unread := note_unread(self._journal, self._replica, self._clock.now_us()):
             self._apply(unread)
+        self.outbox.begin()  # before the settings are recorded: where receivers were is known from those of before
         if self._replica.settings != self._divide(self.settings) or self._journal.settings() is None:
             self._change(self.settings)
         self.corrected, self.amended = self._journal.corrected(), self._journal.amended()
         self._accounts.resume(self.state)
-        self.outbox.begin()
         self.drill.resume()
         self.events = find_shown(self._journal)
         self._publish()

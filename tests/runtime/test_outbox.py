@@ -195,6 +195,37 @@ def test_a_receiver_that_is_in_another_place_is_told_of_the_alarms_that_are_open
     assert len({each["key"] for each in told["one"]}) == len(told["one"])
 
 
+def test_killed_as_it_takes_over_other_settings_it_tells_the_receiver_in_another_place_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bug: once the settings were recorded its place counted as the one before, and nobody there was told."""
+
+    def start(name: str, *, restored: bool = True) -> Rig:
+        chosen = CHOSEN | {"notify": [{"kind": "log", "name": "out", "path": str(tmp_path / name)}]}
+        receiver = make_notifier(Settings.model_validate(chosen).notify[0])
+        return Rig(tmp_path, chosen, restored=restored, out=receiver)
+
+    rig = start("one")
+    rig.feed(frame(0, 250))
+    is_open = [event["alarm_id"] for event in rig.journal.open_events()]
+    assert is_open
+    rig.journal.close()
+    rig = start("other", restored=False)
+    record = rig.journal.record
+
+    def record_and_die(*asked: Any) -> None:
+        record(*asked)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rig.journal, "record", record_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        rig.engine.restore()
+    rig.journal.close()
+    rig = start("other")
+    rig.feed()
+    assert [json.loads(line)["id"] for line in (tmp_path / "other").read_text().splitlines()] == is_open
+
+
 def test_a_receiver_is_in_another_place_by_what_is_not_shown_of_it_too_and_not_by_its_other_settings(
     tmp_path: Path,
 ) -> None:
