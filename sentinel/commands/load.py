@@ -81,7 +81,7 @@ ROWS = {
 }
 
 
-class _Folder:
+class Folder:
     """The files of a folder, which grow by one observation of each series a minute."""
 
     def __init__(self, folder: Path, series: int, form: str) -> None:
@@ -114,15 +114,15 @@ class _Folder:
         return written
 
 
-class _Rig:
+class Rig:
     """A source, an engine and its journal in a folder."""
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
+    def __init__(self, settings: Settings, folder: Path, clock: Clock | None = None) -> None:
         source = settings.sources[0]
         assert isinstance(source, CsvSource)
-        self.settings, self._folder = settings, folder
+        self.settings, self._folder, self._clock = settings, folder, clock or Clock()
         self.every = source.every / MICROSECONDS
-        self._files = Files(source, Clock())
+        self._files = Files(source, self._clock)
         self._cursor: Cursor | None = None
         self.open()
 
@@ -131,7 +131,7 @@ class _Rig:
         self.journal = Journal.open(self._folder)
         self._inbox, self.metrics = Inbox(self.settings.daemon.inbox_observations), Metrics()
         self.engine = Engine(
-            self.settings, self.journal, self._inbox, self.metrics, Clock(), {}, threads=os.cpu_count() or 1
+            self.settings, self.journal, self._inbox, self.metrics, self._clock, {}, threads=os.cpu_count() or 1
         )
         self.engine.restore()
 
@@ -161,7 +161,8 @@ def _cpu(act: Callable[[], object], times: int = REPEATS) -> float:
     return median(found)
 
 
-def _resident() -> int:
+def resident() -> int:
+    """Give the memory of this process, bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
@@ -187,13 +188,13 @@ def measure(series: int, form: str, rule: str, ticks: int) -> dict[str, float]:
     compile_kernels(Needs(evidence=rule == "lag1", comparisons=False, checks=False))
     with tempfile.TemporaryDirectory(prefix="sentinel-load-") as name:
         root = Path(name)
-        files = _Folder(root / "data", series, form)
+        files = Folder(root / "data", series, form)
         source = {"kind": "csv", "name": "load", "path": str(files.path)}
         # No checkpoint of its own while ticks are measured: a slow machine takes longer than the minutes it plays.
         quiet = {"daemon": {"checkpoint_every": "1d"}, "series": [{"cadence": "1m"}]}
         settings = Settings.model_validate({"sources": [source], **quiet, **rules})
-        began = _resident()
-        rig = _Rig(settings, root / "state")
+        began = resident()
+        rig = Rig(settings, root / "state")
         files.grow(1)
         found = {"register": _cpu(rig.take_in, 1)}
         files.grow(HISTORY)
@@ -207,7 +208,7 @@ def measure(series: int, form: str, rule: str, ticks: int) -> dict[str, float]:
             waits.append(perf_counter() - wall)
             cpus.append(process_time() - cpu)
             written += _written() - before
-            held.append(_resident())
+            held.append(resident())
         found |= {"tick": median(cpus), "published": max(waits), "memory": held[-1] / _MIB, "peak": high / held[-1]}
         found |= {"each": (held[-1] - began) / series / _KIB, "grown": (held[-1] - held[len(held) // 2]) / _MIB}
         found |= {"written": written / series / ticks, "floor": _cpu(lambda: _copy(bytes_in, root))}
