@@ -19,6 +19,7 @@ import yaml
 
 from sentinel.domain.clock import MICROSECONDS, Clock
 from tests.deploy.programs import ask, eventually, free_address, running
+from tests.e2e.running import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +76,7 @@ def prometheus(
                 return False
 
         # Prometheus hands new targets to its scrapers only every 5 s.
-        eventually(up, 30, output.read_text)
+        eventually(up, PATIENCE, output.read_text)
         yield client
 
 

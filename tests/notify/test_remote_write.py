@@ -22,7 +22,7 @@ from sentinel.sources.labels import Names
 from sentinel.sources.remote_write import inflate, read_write_request
 from sentinel.sources.rows import Rows
 from tests.deploy.programs import eventually, free_address, running
-from tests.e2e.running import wait_for
+from tests.e2e.running import PATIENCE, wait_for
 from tests.notify.conftest import Web
 from tests.pipeline.streams import HOUR_US
 from tests.runtime.rig import CHOSEN, Rig, frame, room_for
@@ -227,7 +227,7 @@ def test_a_history_stands_in_victoriametrics_where_it_was_measured(tmp_path: Pat
             except httpx.TransportError:
                 return False
 
-        eventually(answers, 30, (tmp_path / "output").read_text)
+        eventually(answers, PATIENCE, (tmp_path / "output").read_text)
         rig = sending(tmp_path / "state", f"http://{listen}/api/v1/write")
         rig.feed(frame(0, 200))  # hours of 1970, read in one go
         wait_until_sent(rig)

@@ -16,7 +16,7 @@ import sentinel.runtime.courier
 import sentinel.runtime.outbox
 from sentinel.config import Settings
 from sentinel.notify import Delivery, Event, Notifier, make_notifier
-from tests.e2e.running import wait_for
+from tests.e2e.running import PATIENCE, wait_for
 from tests.fixtures import events_of
 from tests.runtime.rig import CHOSEN, Rig, Sink, frame
 
@@ -119,7 +119,7 @@ def test_one_that_hangs_is_counted_once_and_goes_on_when_it_comes_back(
         rig.engine.turn(0.0)
         return sink.keys == ids(rig)
 
-    wait_for(all_told, 10.0, "everything, once it is back")
+    wait_for(all_told, PATIENCE, "everything, once it is back")
 
 
 def test_what_is_refused_is_said_counted_and_never_sent_again_and_the_others_come_in_order(
@@ -283,7 +283,7 @@ def test_a_receiver_that_stays_down_is_tried_ever_more_rarely(tmp_path: Path, mo
     assert rig.engine.outbox.failures() == {"out": "no answer"}
     sink.broken = False
     now[0] += 1_000.0
-    wait_for(lambda: (rig.engine.turn(0.0), not rig.engine.outbox.failures())[1], 10.0, "the answer")
+    wait_for(lambda: (rig.engine.turn(0.0), not rig.engine.outbox.failures())[1], PATIENCE, "the answer")
 
 
 class Slow(Sink):

@@ -14,7 +14,7 @@ from sentinel.domain.observation import Cursor, Frame
 from sentinel.journal import Journal
 from sentinel.runtime.pushing import Pushing
 from sentinel.sources import HandOver, PushSource, SourceError
-from tests.e2e.running import wait_for
+from tests.e2e.running import PATIENCE, wait_for
 from tests.runtime.rig import SOURCE, Rig, frame, room_for
 
 
@@ -62,7 +62,7 @@ class Pushed(PushSource):
         self.closed = True
 
     def push(self, given: Frame) -> bool:
-        wait_for(lambda: self.hand_over, 5.0, "the start")
+        wait_for(lambda: self.hand_over, PATIENCE, "the start")
         assert self.hand_over is not None
         return self.hand_over(given)
 
@@ -78,7 +78,7 @@ class PushRig(Rig):
         self.pushing.start([source], self.journal.cursors())
 
     def hears(self, count: int) -> None:
-        wait_for(lambda: len(self.source.told) == count, 5.0, f"{count} acknowledgements")
+        wait_for(lambda: len(self.source.told) == count, PATIENCE, f"{count} acknowledgements")
 
 
 def test_each_frame_is_acknowledged_once_it_is_on_disk_and_counted(tmp_path: Path) -> None:
@@ -190,11 +190,11 @@ def test_one_whose_connection_is_lost_is_down_until_it_is_back_and_that_is_count
 ) -> None:
     monkeypatch.setattr(sentinel.runtime.pushing, "LOOK_SECONDS", 0.01)
     rig = PushRig(tmp_path, Pushed(tmp_path))
-    wait_for(lambda: rig.count("source_up", **SOURCE) == 1, 5.0, "the start")
+    wait_for(lambda: rig.count("source_up", **SOURCE) == 1, PATIENCE, "the start")
     rig.source.trouble = SourceError("the line is down")
-    wait_for(lambda: rig.count("source_up", **SOURCE) == 0, 5.0, "the trouble")
+    wait_for(lambda: rig.count("source_up", **SOURCE) == 0, PATIENCE, "the trouble")
     rig.source.trouble = None
-    wait_for(lambda: rig.count("source_up", **SOURCE) == 1, 5.0, "its end")
+    wait_for(lambda: rig.count("source_up", **SOURCE) == 1, PATIENCE, "its end")
     assert rig.count("source_fetch_failures_total", **SOURCE) == 1
     assert rig.pushing.stop(5.0)
 
@@ -229,10 +229,10 @@ def test_a_start_that_failed_after_frames_had_come_goes_on_from_what_is_committe
             super().start(cursor, hand_over)
 
     rig = PushRig(tmp_path, Torn(tmp_path))
-    wait_for(lambda: len(rig.inbox) > 0, 5.0, "the frame")
+    wait_for(lambda: len(rig.inbox) > 0, PATIENCE, "the frame")
     rig.feed()
     committed.set()
-    wait_for(lambda: rig.source.hand_over, 5.0, "the second start")
+    wait_for(lambda: rig.source.hand_over, PATIENCE, "the second start")
     assert starts == [None, {"at": 10}]
 
 

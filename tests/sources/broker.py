@@ -12,7 +12,7 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.deploy.programs import free_address
-from tests.e2e.running import wait_for
+from tests.e2e.running import PATIENCE, wait_for
 
 
 class Broker:
@@ -57,7 +57,7 @@ class Broker:
                 return False
             return True
 
-        wait_for(answers, 10.0, "the broker")
+        wait_for(answers, PATIENCE, "the broker")
 
     def stop(self) -> None:
         if self._process is not None:

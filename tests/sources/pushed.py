@@ -22,7 +22,7 @@ from sentinel.runtime.pushing import Pushing
 from sentinel.sources import Push
 from sentinel.views.web import WebServer
 from sentinel.views.web.pushing import PushRoutes, declaring_routes
-from tests.e2e.running import rows_of, wait_for
+from tests.e2e.running import PATIENCE, rows_of, wait_for
 from tests.fixtures import value
 
 
@@ -44,7 +44,7 @@ class Taking:
         self._web = WebServer(Starlette(routes=routes), WebSettings(listen="127.0.0.1:0"))
         self._web.start()
         self.client = httpx.Client(base_url=self._web.address, trust_env=False, timeout=30)
-        wait_for(self.source._is_open, 10.0, "the start")
+        wait_for(self.source._is_open, PATIENCE, "the start")
 
     def _turn(self) -> None:
         with Journal.open(self._folder) as journal:

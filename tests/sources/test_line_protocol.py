@@ -15,6 +15,7 @@ from sentinel.sources.bodies import read_lines
 from sentinel.sources.labels import Names
 from sentinel.sources.rows import Rows
 from tests.deploy.programs import eventually, free_address, running
+from tests.e2e.running import PATIENCE
 
 T0 = 1_700_000_000_000_000_000
 LINES = [
@@ -132,7 +133,7 @@ def influx(tool: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory)
                 except httpx.TransportError:
                     return False
 
-            eventually(up, 30, (folder / "output").read_text)
+            eventually(up, PATIENCE, (folder / "output").read_text)
             yield client
     finally:
         os.environ.clear()

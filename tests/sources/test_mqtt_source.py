@@ -20,7 +20,7 @@ from sentinel.domain.observation import Cursor, Frame
 from sentinel.sources import SourceError, make_source
 from sentinel.sources.mqtt import Messages
 from sentinel.sources.patience import RefusedError
-from tests.e2e.running import wait_for
+from tests.e2e.running import PATIENCE, wait_for
 from tests.fixtures import ManualClock
 from tests.sources.broker import Broker
 from tests.sources.certificates import make_certificate
@@ -123,7 +123,7 @@ class Listening:
         return True
 
     def hears(self, count: int) -> list[float]:
-        wait_for(lambda: len(told(*self.frames)) >= count, 10.0, f"{count} observations")
+        wait_for(lambda: len(told(*self.frames)) >= count, PATIENCE, f"{count} observations")
         return [value for _, _, value in told(*self.frames)]
 
 
@@ -175,7 +175,7 @@ def test_it_connects_again_by_itself_and_says_meanwhile_that_nothing_comes(broke
             return True
         return False
 
-    wait_for(is_in_trouble, 10.0, "the trouble")
+    wait_for(is_in_trouble, PATIENCE, "the trouble")
     broker.start()
     wait_for(lambda: not is_in_trouble(), 20.0, "the connection")
     broker.publish([("lakes/a", 1)])

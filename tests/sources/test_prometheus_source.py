@@ -18,6 +18,7 @@ from sentinel.domain.observation import Frame
 from sentinel.sources import PullSource, SourceError, make_source
 from sentinel.sources.patience import Patience, RefusedError
 from tests.deploy.programs import eventually, free_address, running
+from tests.e2e.running import PATIENCE
 from tests.fixtures import ManualClock
 from tests.sources.answering import Answering, answer_range, answering, matrix, send, value_at
 from tests.sources.certificates import make_certificate
@@ -253,7 +254,7 @@ def test_victoriametrics_gives_the_history_that_it_has(tmp_path: Path, tool: Cal
                 return False
             return answer.status_code == 204
 
-        eventually(taken, 30, (tmp_path / "output").read_text)
+        eventually(taken, PATIENCE, (tmp_path / "output").read_text)
         frames, _ = follow(ranges(f"http://{listen}", ManualClock(now * 1_000_000), since="2d", max_observations=500))
         found = {(series, at): value for series, at, value in points(frames)}
         assert {key: found.get(key) for key in ((f"ph/lake=l{n}", at) for n in range(2) for at in times)} == {
@@ -290,7 +291,7 @@ def test_a_real_prometheus_gives_the_history_that_it_has(tmp_path: Path, tool: C
             except httpx.TransportError:
                 return False
 
-        eventually(ready, 30, made.read_text)
+        eventually(ready, PATIENCE, made.read_text)
         # Each point is five minutes old at most: what is older is missing, as after the gap's beginning.
         source = ranges(f"http://{listen}", ManualClock(now * 1_000_000), since="3d", max_observations=500)
         frames, _ = follow(source)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sentinel.domain.observation import Frame
 from sentinel.sources.rows import Rows
 from sentinel.sources.sparkplug import Nodes
-from tests.e2e.running import wait_for
+from tests.e2e.running import PATIENCE, wait_for
 from tests.sources.broker import Broker
 from tests.sources.edge_node import BOOLEAN, DOUBLE, FLOAT, INT32, INT64, STRING, EdgeNode, metric, payload
 from tests.sources.following import through_json
@@ -144,16 +144,16 @@ def test_a_node_at_a_real_broker_is_asked_to_be_born_again(tool: Callable[[str],
         node.birth()  # nobody is there yet
         heard = Listening(**keys)
         node.data(1.0)
-        wait_for(lambda: node.births == 2, 10.0, "the rebirth that the first alias asks for")
-        wait_for(lambda: ("plant/pump/probe/t", -3.0) in _names(heard), 10.0, "the birth")
+        wait_for(lambda: node.births == 2, PATIENCE, "the rebirth that the first alias asks for")
+        wait_for(lambda: ("plant/pump/probe/t", -3.0) in _names(heard), PATIENCE, "the birth")
         node.data(2.0)
-        wait_for(lambda: ("plant/pump/probe/ph", 2.0) in _names(heard), 10.0, "data by alias")
+        wait_for(lambda: ("plant/pump/probe/ph", 2.0) in _names(heard), PATIENCE, "data by alias")
         assert ("plant/pump/probe/ph", 1.0) not in _names(heard)
         heard.source.acknowledge(heard.frames[-1].cursor)
         heard.source.close()
         node.data(3.0)  # the broker keeps it, since it was published with QoS 1
         again = Listening(heard.frames[-1].cursor, **keys)
-        wait_for(lambda: ("plant/pump/probe/ph", 3.0) in _names(again), 10.0, "what came while nobody was there")
+        wait_for(lambda: ("plant/pump/probe/ph", 3.0) in _names(again), PATIENCE, "what came while nobody was there")
         again.source.close()
         assert node.births == 2
         assert messages(**keys).listen(0.2).observations.is_empty()
