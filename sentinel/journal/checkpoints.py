@@ -73,11 +73,11 @@ class Checkpoints:
 
         After a StateError the old ones stand.
         """
-        for _ in self.save_stepwise(arrays, header, batch, created_us):
+        for _ in self.save_stepwise(arrays.items(), header, batch, created_us):
             pass
 
     def save_stepwise(
-        self, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any], batch: int, created_us: int
+        self, arrays: Iterable[tuple[str, NDArray[Any]]], header: Mapping[str, Any], batch: int, created_us: int
     ) -> Iterator[None]:
         """Do what `save` does, a transaction in each step; in between the journal may take what comes.
 
@@ -144,7 +144,7 @@ class Checkpoints:
         return None
 
     def _write(
-        self, arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any], batch: int, created_us: int
+        self, arrays: Iterable[tuple[str, NDArray[Any]]], header: Mapping[str, Any], batch: int, created_us: int
     ) -> Iterator[None]:
         with self._database.transaction() as connection:
             (generation,) = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM checkpoint").fetchone()
@@ -196,10 +196,10 @@ class Checkpoints:
 
 
 def _cut_pieces(
-    arrays: Mapping[str, NDArray[Any]], contents: dict[str, dict[str, object]]
+    arrays: Iterable[tuple[str, NDArray[Any]]], contents: dict[str, dict[str, object]]
 ) -> Iterator[tuple[str, int, memoryview]]:
     """Name, part and bytes of each piece; describes each array in `contents` on the way."""
-    for name, array in arrays.items():
+    for name, array in arrays:
         buffer = io.BytesIO()
         np.save(buffer, array, allow_pickle=False)
         data = memoryview(buffer.getvalue())  # bytes of their own: a write that fails leaves no buffer locked

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from time import monotonic, perf_counter
 
 from sentinel.config import to_record
@@ -15,7 +15,8 @@ from sentinel.runtime.replica import Replica
 
 logger = logging.getLogger(__name__)
 
-STEP_SECONDS, RETRY_SECONDS = 0.1, 30.0
+STEP_SECONDS, IDLE_SECONDS, RETRY_SECONDS = 0.1, 1.0, 30.0
+"""So long a turn writes where something waits for its end, and where nothing does; and the time to the next try."""
 UNWRITABLE = (JournalFull, JournalUnwritable)
 
 
@@ -30,8 +31,8 @@ class Checkpointing:
         self._steps: Generator[None] | None = None
         """What is left of the one that is being written."""
 
-    def step(self, batch: int, every_us: int) -> bool:
-        """Begin or go on, for a tenth of a second or a little longer; True if the state as it was when due is kept now.
+    def step(self, batch: int, every_us: int, is_idle: Callable[[], bool] = lambda: False) -> bool:
+        """Begin or go on, for a tenth of a second, or up to one where nothing else is to be done; True at its end.
 
         `batch` is the last one that moved the state, `every_us` the time from one checkpoint to the next. One that
         fails is tried again soon, and the journal goes on.
@@ -41,10 +42,11 @@ class Checkpointing:
                 return False
             self._due = monotonic() + every_us / MICROSECONDS
             self._steps = self._save(batch)
-        until = monotonic() + STEP_SECONDS
+        began = monotonic()
         try:
             for _ in self._steps:
-                if monotonic() >= until:
+                took = monotonic() - began
+                if took >= (IDLE_SECONDS if is_idle() else STEP_SECONDS):
                     return False
         except UNWRITABLE as error:
             self._steps, self._due = None, monotonic() + RETRY_SECONDS
@@ -66,8 +68,10 @@ class Checkpointing:
         took, began = 0.0, perf_counter()
         arrays, header = to_arrays(self._replica.state)  # of arrays that are replaced later, never written to
         header |= {"settings": to_record(self._replica.settings), "watermarks": dict(self._replica.watermarks)}
+        # What is written is let go of: the state may have moved on, and would be in memory twice.
+        written = ((name, arrays.pop(name)) for name in list(arrays))
         try:
-            for _ in self._journal.checkpoints.save_stepwise(arrays, header, batch, self._clock.now_us()):
+            for _ in self._journal.checkpoints.save_stepwise(written, header, batch, self._clock.now_us()):
                 took += perf_counter() - began
                 yield
                 began = perf_counter()

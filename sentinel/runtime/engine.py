@@ -192,7 +192,9 @@ class Engine:
                     self._take(self._gather())
                     worked = True
                 self.outbox.deliver()
-                self._forgetting |= self._checkpoints.step(self._batch, self.settings.daemon.checkpoint_every)
+                self._forgetting |= self._checkpoints.step(
+                    self._batch, self.settings.daemon.checkpoint_every, lambda: self.is_idle() and not self._asked
+                )
                 if self._forgetting:  # a bounded part of it each turn
                     daemon, now = self.settings.daemon, self._clock.now_us()
                     before_us, since_us = now - daemon.retention, self.state.kept_since_us(daemon.retention_ticks, now)

@@ -22,6 +22,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write pieces of two thousand bytes, one a turn."""
     monkeypatch.setattr(checkpoints, "PIECE_BYTES", 2_000)
     monkeypatch.setattr(checkpointing, "STEP_SECONDS", 0.0)
+    monkeypatch.setattr(checkpointing, "IDLE_SECONDS", 0.0)
 
 
 def begin(rig: Rig) -> None:
@@ -84,6 +85,28 @@ def test_observations_are_taken_in_between_two_steps_and_the_checkpoint_is_of_it
     before = rig.state
     rig.journal.close()
     assert Rig(tmp_path).state == before
+
+
+def test_where_nothing_waits_a_turn_writes_on_and_where_something_waits_it_takes_that_first(tmp_path, monkeypatch):
+    small_steps(monkeypatch)
+    monkeypatch.setattr(checkpointing, "IDLE_SECONDS", 60.0)
+    rig = Rig(tmp_path)
+    rig.feed(frame(0, 70))
+    begin(rig)
+    rig.engine.turn(0.0)
+    assert rig.journal.checkpoints.batches() == [rig.engine._batch]
+    rig.feed(frame(70, 71))
+    begin(rig)
+    step = rig.engine._checkpoints._save
+
+    def crowded(batch: int):
+        for _ in step(batch):
+            rig.inbox.put(frame(71, 72))
+            yield
+
+    monkeypatch.setattr(rig.engine._checkpoints, "_save", crowded)
+    rig.engine.turn(0.0)
+    assert rig.journal._database.read("SELECT 1 FROM checkpoint WHERE complete = 0"), "it has stopped half-way"
 
 
 def test_one_that_is_being_written_gives_way_to_one_at_once_and_nothing_of_it_stays(tmp_path, monkeypatch):

@@ -28,7 +28,7 @@ MIB = 1 << 20
 HEADING = "A day of many series"
 TEXT = """\
 Written by `python -m tests.studies.endurance.day --write`: source, engine and journal of `sentinel doctor --load`, with
-the default rule, take in a row a minute of so many series in CSV files, as fast as they can. Twice a minute of real
+the default rule, take in a row a minute of so many series in CSV files, as fast as they can. Every two minutes of real
 time a checkpoint is saved, and values older than six hours are forgotten. Memory is that of the whole process, which
 writes the files, too; its slope with its 95 % interval is from hour 18 on, when pictures are full.
 """
@@ -51,7 +51,7 @@ def run(series: int, hours: int) -> tuple[list[float], float]:
     began, clock, memory = time.monotonic(), SimulatedClock(), []
     with tempfile.TemporaryDirectory() as name:
         files = Folder(Path(name) / "data", series, "csv")
-        daemon = {"checkpoint_every": "30s", "retention": "6h", "retention_ticks": 0}
+        daemon = {"checkpoint_every": "2m", "retention": "6h", "retention_ticks": 0}
         source = {"kind": "csv", "name": "load", "path": str(files.path)}
         settings = Settings.model_validate({"sources": [source], "daemon": daemon, "series": [{"cadence": "1m"}]})
         rig = Rig(settings, Path(name) / "state", clock)
