@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from sentinel.tables.cells import TableOptions, as_text, matches, pattern_regex, without_number, without_unit
+from sentinel.tables.cells import MORE, ROW, TableOptions, as_text, matches, pattern_regex, without_number, without_unit
 from sentinel.tables.months import unfold_months
 
 FLAGGED = "__flagged__"
@@ -16,11 +16,18 @@ PRESETS = {"qartod": ("1", "2")}
 
 
 def join_time(table: pl.LazyFrame, options: TableOptions) -> pl.LazyFrame:
-    """Add the column of times where several columns of a table make it, their texts with a blank between."""
+    """Add the column of times where several columns of a table make it, their texts with a blank between.
+
+    A table that is no file gets `ROW` and `MORE` too.
+    """
+    names = table.collect_schema().names()
+    if ROW not in names:
+        table = table.with_row_index(ROW)
+    if MORE not in names:
+        table = table.with_columns(pl.lit(None, pl.String).alias(MORE))
     if options.layout == "months":
         return unfold_months(table, options)
     parts = options.time_columns
-    names = table.collect_schema().names()
     if filled := [name for name in options.fill_down if name in names]:
         table = _fill_down(table, filled)
     if len(parts) == 1 or not set(parts) <= set(names):

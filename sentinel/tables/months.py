@@ -46,13 +46,11 @@ def unfold_months(table: pl.LazyFrame, options: TableOptions) -> pl.LazyFrame:
 
     They are in the order of the rows. A last line of words, as climate indices have them below their rows, is no row.
     """
-    if ROW not in table.collect_schema():
-        table = table.with_row_index(ROW)
     schema = table.collect_schema()
     months, year = find_months(schema.names()), options.time_name
     if months is None or year not in schema:
         return table
-    kept = [name for name in (ROW, MORE, *options.by) if name in schema]
+    kept = [ROW, MORE, *(name for name in options.by if name in schema)]
     text = pl.col(year).cast(pl.String).str.strip_chars().str.replace(r"\.0+$", "")
     last = max(months, key=lambda name: months[name])
     is_row = text.str.contains(r"^\d{4}$") | pl.col(last).is_not_null()

@@ -129,8 +129,6 @@ def check_cells(
 
     `second`: rows whose time is the second of two that it can mean. `by_day`: `2021-06`, of a total, is no time.
     """
-    if second and ROW not in table.collect_schema():
-        table = table.with_row_index(ROW)
     cell, dtype = pl.col(shape.time), table.collect_schema()[shape.time]
     parsed = number(cell, dtype, options) if axis == "number" else instant(cell, dtype, options)
     if second:
@@ -229,10 +227,6 @@ def _to_long(table: pl.LazyFrame, shape: Shape, options: TableOptions) -> pl.Laz
 
     The rows of a wide table come column by column within each piece that was read, not in the order of time.
     """
-    schema = table.collect_schema()
-    if ROW not in schema:
-        table = table.with_row_index(ROW)
-    more = pl.col(MORE) if MORE in schema else pl.lit(None, pl.String).alias(MORE)
     where, as_labels = pl.lit(""), bool(options.keep_labels and shape.by)
     for name in () if as_labels else shape.by:
         where = where + _clean_name(name) + "/"
@@ -243,7 +237,7 @@ def _to_long(table: pl.LazyFrame, shape: Shape, options: TableOptions) -> pl.Laz
         return name + where if as_labels else where + name
 
     # The parts get names that no column of a table has, so that none is taken for another while unfolding.
-    common = (ROW, more, "__t__", pl.col(shape.time).alias("__time__"))
+    common = (ROW, MORE, "__t__", pl.col(shape.time).alias("__time__"))
     if shape.series is not None:
         value, own = shape.values[0], key(_clean_name(shape.series), where)
         judged = judge(table, {value: value}, options)

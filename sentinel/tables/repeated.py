@@ -30,10 +30,7 @@ def find_second_rows(
     """
     if is_fixed(options.time_zone):
         return []
-    schema = table.collect_schema()
-    if ROW not in schema:
-        table = table.with_row_index(ROW)
-    cell, dtype = pl.col(options.time_name), schema[options.time_name]
+    cell, dtype = pl.col(options.time_name), table.collect_schema()[options.time_name]
     first, second = (instant(cell, dtype, options, which).cast(pl.Int64) for which in ("earliest", "latest"))
     key = pl.concat_str([pl.lit(""), *(pl.col(name).cast(pl.String).fill_null("") for name in names)], separator="/")
     twice = table.select(pl.col(ROW), key.alias("key"), first.alias("first"), second.alias("second"))
