@@ -26,18 +26,8 @@ from sentinel.tables.shapes import Shape, find_shape
 LARGEST_BYTES = 64 << 20
 """Size of the files that are read so: they are held in memory at once. Larger ones are streamed."""
 _TIME = "__time__"
-_FORMS = tuple(
-    (rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{clock}$", f"%Y-%m-%d{form}")
-    for clock, form in (
-        ("", ""),
-        (r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]", "T%H:%M:%S"),
-        (r" ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]", " %H:%M:%S"),
-        (r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z", "T%H:%M:%SZ"),
-        (r"T([01][0-9]|2[0-3]):[0-5][0-9]", "T%H:%M"),
-        (r" ([01][0-9]|2[0-3]):[0-5][0-9]", " %H:%M"),
-    )
-)
-"""Forms of times, of which a table uses one: a pattern, and the form for the parser, which alone would allow more."""
+_FORMS = [f"%Y-%m-%d{clock}" for clock in ("", "T%H:%M:%S", " %H:%M:%S", "T%H:%M:%SZ", "T%H:%M", " %H:%M")]
+"""Forms of times, of which a table uses one."""
 
 
 def read_typed(path: Path, options: TableOptions, axis: Axis | None = None) -> Parsed | None:
@@ -123,12 +113,13 @@ def _read_types(piece: bytes, head: Head, options: TableOptions, shape: Shape, a
 
 def _read_times(cells: pl.Series) -> pl.Series | None:
     """Read times of UTC that are all written in the form of the first; None where there is none for all."""
-    for pattern, form in _FORMS:
-        if pl.Series(cells[:1]).str.contains(pattern).all():
-            if not cells.str.contains(pattern).all():
-                return None
-            times = cells.str.to_datetime(form, time_unit="us").dt.replace_time_zone("UTC")
-            return times if bool((times.dt.year() >= 1).all()) else None
+    for form in _FORMS:
+        if cells[:1].str.to_datetime(form, time_unit="us", strict=False).null_count():
+            continue
+        times = cells.str.to_datetime(form, time_unit="us", strict=False)
+        # The parser alone would allow more, such as months of one digit.
+        same = bool((times.dt.to_string(form) == cells).all()) and not times.null_count()
+        return times.dt.replace_time_zone("UTC") if same and bool((times.dt.year() >= 1).all()) else None
     return None
 
 
