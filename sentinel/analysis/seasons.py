@@ -27,7 +27,6 @@ import polars as pl
 
 from sentinel.analysis.readings import microseconds
 from sentinel.analysis.record import Proposal, SeriesRecord
-from sentinel.analysis.rounding import above_resolution, resolution
 from sentinel.config import SHORTEST_SEASON_TICKS
 from sentinel.domain.spans import DAY, HOUR, MINUTE, SECOND, parse_season
 from sentinel.pipeline.arrays import Flags, Floats, Ints
@@ -82,7 +81,7 @@ def propose(values: Floats, cadence_us: int, declared: Sequence[int] = ()) -> tu
             text, ticks = _named(ticks, cadence_us, record.size)
             taken.append(ticks)
             found[text] = ticks
-    above = above_resolution(filled, list(found.values()), taken[: len(declared)], resolution(record[known]))
+    above = _above_resolution(filled, list(found.values()), taken[: len(declared)], _resolution(record[known]))
     made = [Proposal(text, ticks, _strength(filled, ticks)) for text, ticks in found.items() if ticks in above]
     return tuple(sorted((p for p in made if p.strength >= WEAKEST), key=lambda p: -p.ticks))
 
@@ -244,3 +243,31 @@ def _strength(values: Floats, ticks: float) -> float:
     parts = STL(means, period=bins).fit()
     both = float(np.var(parts.seasonal + parts.resid))
     return max(0.0, 1.0 - float(np.var(parts.resid)) / both) if both > 0.0 else 0.0
+
+
+def _resolution(values: Floats) -> float:
+    """Give the smallest distance of two different values; 0 where there are none."""
+    steps = np.diff(np.unique(values))
+    apart = steps[steps > 1e-12 * float(np.abs(values).max())]
+    return float(apart.min()) if apart.size else 0.0
+
+
+def _above_resolution(values: Floats, periods: Sequence[float], declared: Sequence[float], step: float) -> set[float]:
+    """Give the periods whose line is no work of rounding, which makes many of a clean cycle.
+
+    An error of rounding is at most half a `step` and even, so that no line of it has an amplitude above step / sqrt(6).
+    """
+    rest, taper = values - values.mean(), np.hanning(values.size)
+    phase = -2j * np.pi * np.arange(values.size)
+
+    def amplitude(period: float) -> complex:
+        return complex(2.0 * ((rest * taper) @ np.exp(phase / period)) / taper.sum())
+
+    above = set()
+    # The strongest first: what it leaks to its neighbours is taken out with it.
+    for period in (*declared, *sorted(periods, key=lambda one: -abs(amplitude(one)))):
+        found = amplitude(period)
+        if abs(found) > step / math.sqrt(6.0):
+            above.add(period)
+            rest = rest - (found * np.exp(-phase / period)).real
+    return above
