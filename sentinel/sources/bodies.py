@@ -140,11 +140,12 @@ def _read_line(text: str, at: int, rows: Rows, names: Names, now_us: int, unit: 
     end = _END.match(text, stamp.end() if stamp else at)
     if not fields or end is None or text[at - 1] == ",":
         return None
-    values = [(_unescape(key), _value_of(raw)) for key, raw in fields]
-    if any(isinstance(value, _Malformed) for _, value in values):
+    try:
+        values = {_unescape(key): _value_of(raw) for key, raw in fields}  # of a field that is there twice the last
+    except ValueError:
         return None
     time_us = microseconds_of(int(stamp[1]) * unit, "ns") if stamp else now_us
-    for field_name, value in dict(values).items():  # of a field that is there twice the last
+    for field_name, value in values.items():
         name = names.recall((head[0], field_name), partial(_name_of, head, field_name, names))
         if name is None:
             rows.leave_out(Rejection.FOREIGN, number, f"field {field_name!a}")
@@ -168,20 +169,18 @@ def _name_of(head: re.Match[str], field_name: str, names: Names) -> str | None:
     return names.name(tags, f"{measurement}/{escape(field_name)}")
 
 
-class _Malformed:
-    pass
-
-
-def _value_of(raw: str) -> float | str | _Malformed | None:
-    """Give the number of a field; None for texts and truth values."""
+def _value_of(raw: str) -> str | None:
+    """Give the number of a field; None for texts and truth values, ValueError for anything else."""
     found = _NUMBER.fullmatch(raw)
     if found and found[2] and not -(2**63) <= int(found[2]) < 2**63:
-        return _Malformed()
+        raise ValueError(raw)
     if found:
         return found[1] or found[2] or found[3]
     if raw.lower() in ("nan", "inf", "+inf", "-inf"):  # some senders write them, though InfluxDB takes none
         return raw
-    return None if _OTHER.fullmatch(raw) else _Malformed()
+    if not _OTHER.fullmatch(raw):
+        raise ValueError(raw)
+    return None
 
 
 def _unescape(text: str) -> str:
