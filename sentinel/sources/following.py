@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +28,7 @@ from sentinel.domain.spans import moment_in_words
 from sentinel.sources.base import SourceError
 from sentinel.sources.counting import Counters, CounterWatch, count_steps
 from sentinel.sources.csv import FILE, file_labels, find_tables
-from sentinel.sources.labels import Labelled
+from sentinel.sources.labels import labeller
 from sentinel.sources.opening import Opener
 from sentinel.sources.pieces import Rows, TextReader, WholeReader
 from sentinel.sources.positions import Marks, Position
@@ -68,11 +69,12 @@ class Follower:
     def __init__(self, settings: CsvSource, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
         self._path, self._options = Path(settings.path), options_of(settings)
-        self._labelled = Labelled({key: text for key, text in settings.labels.items() if FILE not in text})
+        self._labelled = labeller({key: text for key, text in settings.labels.items() if FILE not in text})
         self._labels_files = any(FILE in text for text in settings.labels.values())
         self._read_with = f"{__version__} {self._options}"
         self._opener, self._counters, self._names = Opener(), CounterWatch(self._options), Unfolding()
-        self._formats: dict[str, str] = {}
+        self._format = cache(lambda name: file_format(Path(name), self._options))
+        """Tells the format of a file by its name, which is asked several times in each fetch."""
         self._hours_said = set[object]()
         self._text, self._whole = TextReader(self._options), WholeReader(self._options)
 
@@ -158,12 +160,6 @@ class Follower:
     def _is_whole(self, name: str) -> bool:
         """True of a file that is replaced as a whole, not added to."""
         return self._format(name) not in TEXT
-
-    def _format(self, name: str) -> str:
-        """Tell the format of a file by its name, which is asked several times in each fetch."""
-        if name not in self._formats:
-            self._formats[name] = file_format(Path(name), self._options)
-        return self._formats[name]
 
     def _read_file(self, path: Path, base: str, found: Found, left: int, read: _Read, now_us: int) -> Rows | None:
         """Read one file on from its position; None where nothing has been added or nothing of it can be read."""

@@ -9,6 +9,7 @@ names, and may give two label sets one key: then the second is refused, and said
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from functools import lru_cache, partial
 
 from sentinel.config import TEMPLATE
 from sentinel.domain.labels import add_labels, write_key
@@ -29,23 +30,9 @@ def plain_name(labels: Mapping[str, str], metric: str | None = None) -> str:
     return "/".join([metric, *parts] if metric else parts)
 
 
-class Labelled:
-    """Keys of series with the labels that their source adds, remembered."""
-
-    def __init__(self, labels: Mapping[str, str]) -> None:
-        self._labels = dict(labels)
-        self._keys: dict[str, str] = {}
-
-    def __call__(self, key: str) -> str:
-        """Give the key with the labels."""
-        if not self._labels:
-            return key
-        found = self._keys.get(key)
-        if found is None:
-            if len(self._keys) >= MOST_KNOWN:
-                self._keys.clear()
-            found = self._keys[key] = add_labels(key, self._labels)
-        return found
+def labeller(labels: Mapping[str, str]) -> Callable[[str], str]:
+    """Give what adds these labels of a source to the key of a series, and remembers it."""
+    return lru_cache(MOST_KNOWN)(partial(add_labels, labels=dict(labels))) if labels else lambda key: key
 
 
 class Names:

@@ -25,7 +25,7 @@ from sentinel.sources.answers import AnswerReader, Page
 from sentinel.sources.asking import HttpServer, TooMuchError
 from sentinel.sources.base import SourceError
 from sentinel.sources.counting import Counters, CounterWatch, count_steps
-from sentinel.sources.labels import Labelled
+from sentinel.sources.labels import labeller
 from sentinel.sources.positions import Way, fingerprint
 from sentinel.sources.rows import FUTURE_US, rename
 from sentinel.tables import TableOptions
@@ -94,7 +94,7 @@ class Poller:
         self._read_with = f"{__version__} {self._reader.options} {settings.records}"
         self._server = HttpServer(settings, settings.every, clock)
         self._counters = CounterWatch(self._reader.options)
-        self._labelled = Labelled(settings.labels)
+        self._labelled = labeller(settings.labels)
         self._longest_us = settings.longest
         self._least_us = 2 * settings.overlap  # so that what is asked for again is one stretch
         self._span_us = min(max(FIRST_US, self._least_us), self._longest_us)

@@ -14,7 +14,7 @@ from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.spans import print_duration
 from sentinel.sources.base import PullSource, SourceError
-from sentinel.sources.labels import METRIC, Labelled, Names, escape
+from sentinel.sources.labels import METRIC, Names, escape, labeller
 from sentinel.sources.needs import say_what_lacks
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Ranges(PullSource):
         self._points = FIRST_POINTS
         self._server: HttpServer | None = None
         self._names = Names(settings.series_name, keep=settings.keep_labels)
-        self._labelled = Labelled(settings.labels)
+        self._labelled = labeller(settings.labels)
         self._owners: dict[str, int] = {}
 
     def describe(self) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sentinel.config import PushSource as PushSettings
 from sentinel.domain.clock import Clock
 from sentinel.sources.base import HandOver, PushSource, SourceError
-from sentinel.sources.labels import Labelled, Names
+from sentinel.sources.labels import Names, labeller
 from sentinel.sources.needs import read_secret, say_what_lacks
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Push(PushSource):
         self.settings, self.clock = settings, clock
         self.names = Names(settings.series_name, keep=settings.keep_labels)
         """Names of the series that come with labels."""
-        self._labelled = Labelled(settings.labels)
+        self._labelled = labeller(settings.labels)
         self._turn = Lock()
         self._committed = Condition()
         self._hand_over: HandOver | None = None

@@ -19,13 +19,12 @@ from sentinel.domain.errors import ConfigError, DataError
 from sentinel.domain.labels import add_labels
 from sentinel.domain.spans import print_duration
 from sentinel.sources.base import PullSource
-from sentinel.sources.labels import Labelled
+from sentinel.sources.labels import labeller
 from sentinel.sources.needs import say_what_lacks
 from sentinel.sources.patience import Patience
 
 if TYPE_CHECKING:
     from sentinel.domain.observation import Cursor, Frame
-    from sentinel.sources.databases import Database
     from sentinel.sources.rows import Rows
 
 NUMBERS = (int, float, Decimal)
@@ -41,7 +40,7 @@ class Records(PullSource):
         self._settings, self._clock = settings, clock
         self._zone = UTC if settings.time_zone == "UTC" else ZoneInfo(settings.time_zone)
         self._patience = Patience(settings.every / MICROSECONDS)
-        self._labelled = Labelled(settings.labels)
+        self._labelled = labeller(settings.labels)
 
     def describe(self) -> str:
         """Say what is read from where, and how often."""
@@ -61,7 +60,8 @@ class Records(PullSource):
 
         settings, now_us = self._settings, self._clock.now_us()
         with open_database(settings, self._patience) as database:
-            names, found = database.read(self._keys(database), self._place(cursor, now_us), settings.max_rows)
+            keys = database.quote(settings.time_column), database.quote(settings.id_column)
+            names, found = database.read(keys, self._place(cursor, now_us), settings.max_rows)
             layout = _Layout(settings, names)
             rows, told_us = Rows(now_us, "row", settings.prefix, self._labelled), now_us - settings.lag
             at: Any = cursor and dict(cursor)
@@ -86,9 +86,6 @@ class Records(PullSource):
             )
         del rows.complaints[10:]
         return rows.frame(self.id, at or {}, None if taken == settings.max_rows else told_us)
-
-    def _keys(self, database: Database) -> tuple[str, str]:
-        return database.quote(self._settings.time_column), database.quote(self._settings.id_column)
 
     def _place(self, cursor: Cursor | None, now_us: int) -> tuple[object, ...]:
         """Give the place after which it is read: time and id, or a time alone, or none."""
