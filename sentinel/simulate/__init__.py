@@ -85,17 +85,8 @@ def loads() -> NDArray[np.float64]:
     return fold()[0] * (LOADS[1] - (LOADS[1] - LOADS[0]) * left)
 
 
-def lake_values(seed: int) -> Iterator[float]:
-    """Observe the lake once per tick while it is loaded."""
-    return _lake_under(iter(loads().tolist()), seed)
-
-
-def control_values(seed: int) -> Iterator[float]:
-    """Observe the same lake, with the same noise, whose load stays what it was."""
-    return _lake_under(repeat(float(loads()[0])), seed)
-
-
 def _lake_under(load: Iterator[float], seed: int) -> Iterator[float]:
+    """Observe a lake once per tick, as long as there is a load."""
     noise = np.random.default_rng(seed)
     step = TICK / INNER_STEPS
     phosphorus = None
@@ -223,8 +214,8 @@ def _recorded(name: str, cadence: str, length: int) -> System:
 
 
 SYSTEMS: Mapping[str, System] = {
-    "lake": System(lake_values, "1d", LOADED_TICKS, tip=tip_tick),
-    "lake_control": System(control_values, "1d", tip=tip_tick),
+    "lake": System(lambda seed: _lake_under(iter(loads().tolist()), seed), "1d", LOADED_TICKS, tip=tip_tick),
+    "lake_control": System(lambda seed: _lake_under(repeat(float(loads()[0])), seed), "1d", tip=tip_tick),
     "ar1": System(_ar1, "1d"),
     **{f"{name}{end}": _modelled(name, null=bool(end)) for name in MODELS for end in ("", "_control")},
     "co2": _recorded("co2", "7d", 2_284),

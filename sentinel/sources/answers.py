@@ -52,13 +52,9 @@ class AnswerReader:
     """Reads answers of one source."""
 
     def __init__(self, settings: HttpSource) -> None:
-        self._settings, self._given = settings, options_of(settings)
-        self._where = settings.url
-
-    @property
-    def options(self) -> TableOptions:
+        self._settings, self._where = settings, settings.url
+        self.options = options_of(settings)
         """The options that were given."""
-        return self._given
 
     def read(self, answer: Answer, way: Way) -> Page:
         """Read an answer in the way that is known; an empty `way` is learnt.
@@ -67,27 +63,27 @@ class AnswerReader:
         """
         body, kind = answer.body, answer.headers.get("content-type", "")
         if not body.strip():
-            return Page(None, self._given, way, 0, answer.next_link)
+            return Page(None, self.options, way, 0, answer.next_link)
         if body.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
             raise SourceError(f"{answer.url}: a web page or XML ({kind!a}) came in place of a table")
         is_json = self._settings.format == "json" or (self._settings.format == "auto" and "json" in kind)
         if is_json:
             records, link = self._find_records(answer)
-            rows = objects_to_table(records, self._where, self._given) if records else None
+            rows = objects_to_table(records, self._where, self.options) if records else None
         else:
             if not body.endswith(b"\n") and not {"content-length", "transfer-encoding"} & answer.headers.keys():
                 raise SourceError(f"{answer.url}: cut off in the middle of a line")
             rows, link = None, None
         link = link or answer.next_link
-        options = self._given
+        options = self.options
         said: tuple[str, ...] = ()
         if way.read_as:
-            options = read_back(way.read_as, self._given)
+            options = read_back(way.read_as, self.options)
         elif rows is not None:
-            found = recognise_frame(rows.head(HEAD_ROWS), self._where, self._given, counters=False)
+            found = recognise_frame(rows.head(HEAD_ROWS), self._where, self.options, counters=False)
             options, said = found.options, found.said
         elif not is_json:
-            read = recognise_text(io.BytesIO(body), self._where, "csv", self._given, whole=True)
+            read = recognise_text(io.BytesIO(body), self._where, "csv", self.options, whole=True)
             assert read is not None  # a whole table is never too short to tell
             options, said = read.options, read.said
         if rows is None and not is_json:
@@ -99,8 +95,8 @@ class AnswerReader:
         checked, shape = self._check(rows, options, way)
         if not way.values:
             first = rows.head(HEAD_ROWS)
-            refuse_changes(first.lazy(), find_labels(first, options, self._given), options, self._where)
-        learnt = Way(write_down(options, self._given), shape.series, shape.values, shape.left_out)
+            refuse_changes(first.lazy(), find_labels(first, options, self.options), options, self._where)
+        learnt = Way(write_down(options, self.options), shape.series, shape.values, shape.left_out)
         return Page(checked, options, learnt, rows.height, link, said)
 
     def _check(self, rows: pl.DataFrame, options: TableOptions, way: Way) -> tuple[pl.DataFrame, Shape]:
