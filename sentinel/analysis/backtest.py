@@ -178,10 +178,6 @@ def judge(found: assembling.Analysed, readings: pl.LazyFrame) -> tuple[Skill, li
 
 def vary(found: assembling.Analysed, progress: assembling.Progress = lambda _: None) -> list[ReportSection]:
     """Try other half-lives, thresholds, budgets and scales on the same record."""
-    records, rest = found.findings.records, (found.settings, found.timelines, found.observations)
-    sections = []
-    if rest_on_half_lives(records):
-        cells = sweep(records, *rest, conditioning=found.conditioning, progress=progress)
-        sections.append(describe_sweep(cells, records))
-    varied = vary_rules(records, *rest, conditioning=found.conditioning)
-    return [*sections, describe_variations(varied, records, labelled=found.timelines is not None)]
+    records = found.findings.records
+    halves = [describe_sweep(sweep(found, progress), records)] if rest_on_half_lives(records) else []
+    return [*halves, describe_variations(vary_rules(found), records, labelled=found.timelines is not None)]

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import glob
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import NamedTuple
 
-from sentinel.analysis.intake import SortedObservations
-from sentinel.analysis.labels import Timeline
+from sentinel.analysis.assembling import Analysed, Progress
 from sentinel.analysis.record import SeriesRecord
 from sentinel.analysis.report import ReportSection
 from sentinel.analysis.run import run
@@ -39,27 +38,19 @@ class SweepCell(NamedTuple):
     verdict: Verdict
 
 
-def sweep(
-    records: Sequence[SeriesRecord],
-    settings: Settings,
-    timelines: Mapping[str, Timeline] | None,
-    observations: SortedObservations,
-    *,
-    conditioning: bool,
-    progress: Callable[[int], None],
-) -> list[SweepCell]:
-    """Find the verdict under every choice of half-lives, the one used among them, to which `records` belong.
+def sweep(used: Analysed, progress: Progress) -> list[SweepCell]:
+    """Find the verdict under every choice of half-lives, the one used among them.
 
     Without conditioning there is no level, and only the half-life of the bank is varied.
     """
     cells: list[SweepCell] = []
-    for half_life, level in product(FACTORS, FACTORS if conditioning else (1.0,)):
-        found = records
+    for half_life, level in product(FACTORS, FACTORS if used.conditioning else (1.0,)):
+        records = used.findings.records
         if not half_life == level == 1.0:
-            other = scale_half_lives(settings, records, half_life, level)
-            found = run(observations, other, conditioning=conditioning, readings=None, kept=0).records
-        alarms = [alarm for record in found for alarm, _ in record.alarms]
-        cells.append(SweepCell(half_life, level, find_verdict(found, timelines, alarms)))
+            other = scale_half_lives(used.settings, records, half_life, level)
+            records = run(used.observations, other, conditioning=used.conditioning, readings=None, kept=0).records
+        alarms = [alarm for record in records for alarm, _ in record.alarms]
+        cells.append(SweepCell(half_life, level, find_verdict(records, used.timelines, alarms)))
         progress(len(cells))
     return cells
 

@@ -13,19 +13,18 @@ ladder: what the coarser scales were given of the evidence's money stays with th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html import escape
 from typing import NamedTuple
 
-from sentinel.analysis.intake import SortedObservations
-from sentinel.analysis.labels import Timeline
+from sentinel.analysis.assembling import Analysed
 from sentinel.analysis.record import SeriesRecord
 from sentinel.analysis.report import ReportSection
 from sentinel.analysis.run import run
 from sentinel.analysis.sweep import rest_on_half_lives
 from sentinel.analysis.verdict_grid import Verdict, VerdictGrid, find_verdict
-from sentinel.config import RISE, SLOWER, Settings
+from sentinel.config import RISE, SLOWER
 from sentinel.domain.events import AlarmEvent
 from sentinel.pipeline.plan import Plan, PlanChannel, PlanRule
 from sentinel.text.words import rule_and_severity, rule_in_words
@@ -69,15 +68,9 @@ class Variations(NamedTuple):
     """Rules that were not varied."""
 
 
-def vary_rules(
-    records: Sequence[SeriesRecord],
-    settings: Settings,
-    timelines: Mapping[str, Timeline] | None,
-    observations: SortedObservations,
-    *,
-    conditioning: bool,
-) -> Variations:
-    """Find the verdict of every variant of the rules of the records, in one pass over the observations."""
+def vary_rules(used: Analysed) -> Variations:
+    """Find the verdict of every variant of the rules of an analysis, in one pass over its observations."""
+    records, timelines = used.findings.records, used.timelines
     rules = {(rule.kind, rule.label): rule for r in records if r.plan is not None for rule in r.plan.rules}
     # A rule of kind rise has no budget to vary.
     varied = dict([entry for entry in rules.items() if entry[1].kind != RISE][:MOST_RULES])
@@ -85,20 +78,20 @@ def vary_rules(
     def vary(plan: Plan) -> tuple[PlanRule, ...]:
         return tuple(one for rule in plan.rules if (rule.kind, rule.label) in varied for one in _variants(rule))
 
-    found = run(observations, settings, conditioning=conditioning, readings=None, kept=0, rules=vary)
+    found = run(used.observations, used.settings, conditioning=used.conditioning, readings=None, kept=0, rules=vary)
     alarms: dict[Variant, list[AlarmEvent]] = {
         _read(rule.kind, one.label): [] for rule in varied.values() for one in _variants(rule)
     }
     for event in found.events:
         if event.what == "raised":
             alarms[_read(event.rule, event.label)].append(event)
-    used = {key: _level(rule.channels) for key, rule in varied.items()}
-    slow = {key: alarms[Variant(*key, used[key], 1.0)] for key in varied if key[0] == SLOWER}
+    levels = {key: _level(rule.channels) for key, rule in varied.items()}
+    slow = {key: alarms[Variant(*key, levels[key], 1.0)] for key in varied if key[0] == SLOWER}
     ladder = sorted({alarm.scale for own in slow.values() for alarm in own})
     return Variations(
         {key: rule.severity for key, rule in varied.items()},
         {variant: find_verdict(records, timelines, raised) for variant, raised in alarms.items()},
-        used, ladder,
+        levels, ladder,
         {
             key: [find_verdict(records, timelines, [a for a in own if a.scale <= scale]) for scale in ladder]
             for key, own in slow.items()

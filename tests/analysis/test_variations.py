@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sentinel.analysis.intake import read_frame, sort
+from sentinel.analysis.assembling import analyse_table
+from sentinel.analysis.intake import read_frame
 from sentinel.analysis.labels import make_timelines
 from sentinel.analysis.readings import Readings
-from sentinel.analysis.run import run
 from sentinel.analysis.variations import BUDGETS, MOST_RULES, Variant, describe_variations, vary_rules
 from sentinel.analysis.verdict_grid import Verdict, find_verdict
 from sentinel.config import Settings
@@ -29,9 +29,9 @@ RULES = [
 
 def varied(folder: Path, rules):
     settings = Settings.model_validate({"alarms": rules, "banks": {"default": {"baseline_ticks": 200}}})
-    observations = sort(read_frame(lakes().lazy(), TableOptions()).observations, folder)
-    found = run(observations, settings, conditioning=True, readings=Readings(folder), kept=None)
-    return found, vary_rules(found.records, settings, None, observations, conditioning=True)
+    intake = read_frame(lakes().lazy(), TableOptions())
+    found = analyse_table(intake, settings, "lakes", folder, Readings(folder), conditioning=True, kept=None)
+    return found.findings, vary_rules(found)
 
 
 @pytest.fixture(scope="module")
