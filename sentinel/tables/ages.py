@@ -12,8 +12,8 @@ from sentinel.domain.errors import DataError
 from sentinel.tables.cells import TableOptions
 from sentinel.tables.clocks import numbers_of
 from sentinel.tables.guessing import SMALLEST_SHARE, falling_share
+from sentinel.tables.refusals import DAYS
 from sentinel.tables.times import instant
-from sentinel.tables.unread import DAYS
 
 _PAST = r"ago|before[ _](present|(1950|2000)([ _](ad|ce))?)"
 _AGE = re.compile(rf"(^|[^a-z])(age|bp|ka|kyr|ma|myr|mya|yrbp|calyrbp|y?b2k|{_PAST})([^a-z]|$)|yrbp", re.IGNORECASE)

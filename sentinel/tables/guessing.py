@@ -29,8 +29,8 @@ from sentinel.tables.dialects import UnfinishedError
 from sentinel.tables.dialects.base import is_number
 from sentinel.tables.forms import ISO, STEPS, common_forms, form_of_clock, forms_of
 from sentinel.tables.months import find_months
+from sentinel.tables.refusals import DECIMAL_YEAR, are_years, refuse_times_as_names
 from sentinel.tables.times import ZONES, instant
-from sentinel.tables.unread import DECIMAL_YEAR, are_years, refuse_times_as_names
 
 _TIME_NAMES = (
     r"(iso[ _]?(8601)?[ _]?)?date[ _]?time.*", r"time[ _]?stamp.*",

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from sentinel.domain.errors import DataError
-from sentinel.tables import ages, guessing, noticing, reading, unread
+from sentinel.tables import ages, guessing, noticing, reading, refusals
 from sentinel.tables.apart import find_labels, find_long
 from sentinel.tables.cells import HEAD_ROWS, MORE, ROW, STATES, WHITESPACE, TableOptions, matches
 from sentinel.tables.columns import join_time
@@ -208,7 +208,7 @@ def recognise_frame(
     options = replace(options, dialect="none", missing=tuple(dict.fromkeys((*options.missing, *MARKS))))
     if options.time_column == _DEFAULT.time_column:
         options = replace(options, time_column=guessing.find_time(head, names, options, growing=growing))
-    unread.refuse_short_header(head, names, options, where, growing=growing)
+    refusals.refuse_short_header(head, names, options, where, growing=growing)
     options, notes = noticing.turn_months(names, options)
     unit = " ".join((units or {}).get(name, "") for name in options.time_columns).strip()
     options, zone = noticing.take_zone(options, where, unit)
@@ -216,12 +216,12 @@ def recognise_frame(
         guessing.refuse_headerless(head, names, options, where)
     noticing.refuse_clock_alone(head, names, options, where)
     if not set(options.time_columns) <= set(names):
-        unread.refuse_unread_times(head, [name for name in names if guessing.is_named_time(name)], options, where)
+        refusals.refuse_unread_times(head, [name for name in names if guessing.is_named_time(name)], options, where)
     notes += [*noticing.note_twins(names), *note_central(names, options)]
     if set(options.time_columns) <= set(names) and not head.is_empty():
         notes += [*zone, *noticing.note_unnamed(head, options)]
-        unread.refuse_weeks(head, names, options, where, growing=growing)
-        unread.refuse_second_times(head, names, options, where, growing=growing)
+        refusals.refuse_weeks(head, names, options, where, growing=growing)
+        refusals.refuse_second_times(head, names, options, where, growing=growing)
         head = join_time(head.lazy(), options).collect()
         names = names if options.layout != "months" else [name for name in head.columns if name not in (ROW, MORE)]
         options = fill(options, find_long(head, names, options, where, growing=growing))
@@ -233,9 +233,9 @@ def recognise_frame(
         options = fill(options, find_decimal(head, options, where, waiting=waiting))
         notes += note_points(head, options)
         options, direction = ages.turn_ages(head, options, where, unit)
-        unread.refuse_dates_as_steps(head, options, where)
+        refusals.refuse_dates_as_steps(head, options, where)
         if given.time_format is None:
-            unread.refuse_rounded_times(head, options.time_name, options, where)
+            refusals.refuse_rounded_times(head, options.time_name, options, where)
         options, flags = guessing.find_flags(names, head, options, good)
         options, places = noticing.leave_out_places(head, names, options)
         options, rising = leave_out_counters(head, options, where) if counters and not growing else (options, [])
