@@ -1,4 +1,4 @@
-"""Asks an HTTP server: with credentials, within a time and a size, with patience."""
+"""Asks an HTTP server: with credentials, within a time and a size, with waits after failures."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sentinel.client import Answer, ExchangeError, TooLongError, exchange, has_h
 from sentinel.config import WebKeys
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError
+from sentinel.sources.backoff import Backoff, RefusedError
 from sentinel.sources.base import SourceError
 from sentinel.sources.needs import read_secret
-from sentinel.sources.patience import Patience, RefusedError
 
 MOST_REDIRECTS = 5
 NOTHING = b"no matching results"
@@ -29,7 +29,7 @@ class HttpServer:
 
     def __init__(self, settings: WebKeys, every_us: int, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
-        self._patience = Patience(every_us / MICROSECONDS)
+        self._backoff = Backoff(every_us / MICROSECONDS)
 
     def post(self, url: str, form: Mapping[str, str]) -> Answer:
         """Send a form.
@@ -61,7 +61,7 @@ class HttpServer:
         return found
 
     def _note(self, error: SourceError) -> SourceError:
-        self._patience.note_failure(error)
+        self._backoff.note_failure(error)
         return error
 
     def _ask(
@@ -71,7 +71,7 @@ class HttpServer:
         password = read_secret(settings.password_file, "password_file")
         token = read_secret(settings.token_file, "token_file")
         secrets = (password, token)
-        self._patience.require(secrets)
+        self._backoff.require(secrets)
         is_trusted = has_host_of(url, trusted)
         headers = {**conditions, **(settings.headers if is_trusted else {})}
         is_bearer = settings.token_header.lower() == "authorization"
@@ -93,9 +93,9 @@ class HttpServer:
             retry_after = self._seconds(answer.headers.get("retry-after"))
             answer = self._require_success(method, answer)
         except SourceError as error:
-            self._patience.note_failure(error, secrets, retry_after)
+            self._backoff.note_failure(error, secrets, retry_after)
             raise
-        self._patience.note_success()
+        self._backoff.note_success()
         return answer
 
     def _require_success(self, method: str, answer: Answer) -> Answer:
@@ -114,7 +114,7 @@ class HttpServer:
             raise TooMuchError(why)
         if status == 429 or status >= 500 or status == 408:
             raise SourceError(why)
-        self._patience.note_failure(SourceError(why))
+        self._backoff.note_failure(SourceError(why))
         raise DataError(why)
 
     def _seconds(self, text: str | None) -> float | None:

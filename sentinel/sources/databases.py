@@ -15,9 +15,9 @@ from urllib.parse import quote
 from sentinel.config import SqlSource
 from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.errors import DataError
+from sentinel.sources.backoff import Backoff, RefusedError
 from sentinel.sources.base import SourceError
 from sentinel.sources.needs import read_secret
-from sentinel.sources.patience import Patience, RefusedError
 
 _STEPS = 10_000
 """Instructions of SQLite between two looks at the clock."""
@@ -62,7 +62,7 @@ class Database:
 
 
 @contextmanager
-def open_database(settings: SqlSource, patience: Patience) -> Iterator[Database]:
+def open_database(settings: SqlSource, backoff: Backoff) -> Iterator[Database]:
     """Open the database for one read.
 
     SourceError: it cannot be reached now, or is not asked yet; RefusedError: it does not let us in; DataError: it does
@@ -71,7 +71,7 @@ def open_database(settings: SqlSource, patience: Patience) -> Iterator[Database]
     if settings.database.startswith("sqlite:"):
         yield from _open_sqlite(settings)
     else:
-        yield from _open_postgres(settings, patience)
+        yield from _open_postgres(settings, backoff)
 
 
 def _open_sqlite(settings: SqlSource) -> Iterator[Database]:
@@ -97,13 +97,13 @@ def _open_sqlite(settings: SqlSource) -> Iterator[Database]:
         connection.close()
 
 
-def _open_postgres(settings: SqlSource, patience: Patience) -> Iterator[Database]:
+def _open_postgres(settings: SqlSource, backoff: Backoff) -> Iterator[Database]:
     try:
         import psycopg
     except ImportError:
         raise SourceError("PostgreSQL needs the package psycopg: pip install 'sentinel-ews[sql]'") from None
     password = read_secret(settings.password_file, "password_file")
-    patience.require(password)
+    backoff.require(password)
     seconds = settings.timeout / MICROSECONDS
     options = (
         f"-c default_transaction_read_only=on -c statement_timeout={max(1, settings.timeout // 1000)} -c timezone=UTC"
@@ -118,11 +118,11 @@ def _open_postgres(settings: SqlSource, patience: Patience) -> Iterator[Database
         finally:
             connection.close()
     except psycopg.Error as error:
-        raise _failure(settings, error, password, patience) from None
-    patience.note_success()
+        raise _failure(settings, error, password, backoff) from None
+    backoff.note_success()
 
 
-def _failure(settings: SqlSource, error: Any, password: str | None, patience: Patience) -> Exception:
+def _failure(settings: SqlSource, error: Any, password: str | None, backoff: Backoff) -> Exception:
     """Turn psycopg's error into a SourceError, or a DataError if the query is wrong, and note it."""
     said = " ".join(str(error).split())
     why = f"{settings.database}: {said.replace(password, '<secret>') if password else said}"
@@ -130,6 +130,6 @@ def _failure(settings: SqlSource, error: Any, password: str | None, patience: Pa
     found: SourceError = SourceError(why)
     if state.startswith("28") or "authentication failed" in said or "no password supplied" in said:
         found = RefusedError(f"{why}; not asked again until the password changes, or for an hour")
-    patience.note_failure(found, password)
+    backoff.note_failure(found, password)
     # Syntax, names, rights and types: the query, not the server, has to change.
     return DataError(why) if state[:2] in ("42", "22", "25") else found

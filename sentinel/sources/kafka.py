@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from sentinel.config import TEMPLATE, KafkaSource
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.spans import print_duration
+from sentinel.sources.backoff import Backoff
 from sentinel.sources.base import PullSource
 from sentinel.sources.labels import Names
 from sentinel.sources.needs import say_what_lacks
-from sentinel.sources.patience import Patience
 
 if TYPE_CHECKING:
     from sentinel.domain.observation import Cursor, Frame
@@ -30,7 +30,7 @@ class Topics(PullSource):
     def __init__(self, settings: KafkaSource, clock: Clock) -> None:
         super().__init__(settings.name, settings.every, settings.id)
         self._settings, self._clock = settings, clock
-        self._patience = Patience(settings.every / MICROSECONDS)
+        self._backoff = Backoff(settings.every / MICROSECONDS)
         self._consumer: Consumer | None = None
         template = settings.series_name or "{topic}"
         self._parts = {part for text in (template, *settings.labels.values()) for part in TEMPLATE.findall(text)}
@@ -56,7 +56,7 @@ class Topics(PullSource):
         from sentinel.sources.rows import Rows
 
         settings, now_us = self._settings, self._clock.now_us()
-        self._consumer = self._consumer or Consumer(settings, self._patience)
+        self._consumer = self._consumer or Consumer(settings, self._backoff)
         self._payloads = self._payloads or Payloads(settings)
         offsets = None
         from_us = None if settings.since is None else now_us - settings.since

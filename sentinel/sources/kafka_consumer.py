@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from sentinel.config import KafkaSource
 from sentinel.domain.clock import MICROSECONDS
+from sentinel.sources.backoff import Backoff, RefusedError
 from sentinel.sources.base import SourceError
 from sentinel.sources.needs import read_secret
-from sentinel.sources.patience import Patience, RefusedError
 
 TOPICS_SECONDS = 60.0
 """Time between two looks for new partitions."""
@@ -34,8 +34,8 @@ class Batch(NamedTuple):
 class Consumer:
     """Reads topics of one cluster."""
 
-    def __init__(self, settings: KafkaSource, patience: Patience) -> None:
-        self._settings, self._patience = settings, patience
+    def __init__(self, settings: KafkaSource, backoff: Backoff) -> None:
+        self._settings, self._backoff = settings, backoff
         self._seconds = settings.timeout / MICROSECONDS
         self._client: Any = None
         self._at: Offsets = {}
@@ -46,14 +46,14 @@ class Consumer:
     def read(self, offsets: Offsets | None, most: int) -> Batch:
         """Read on from `offsets`; None = from the beginning. SourceError: it cannot be read now."""
         password = read_secret(self._settings.password_file, "password_file")
-        self._patience.require(password)
+        self._backoff.require(password)
         try:
             batch = self._read(offsets, most, password)
         except SourceError as error:
-            self._patience.note_failure(error, password)
+            self._backoff.note_failure(error, password)
             self.close()
             raise
-        self._patience.note_success()
+        self._backoff.note_success()
         return batch
 
     def close(self) -> None:

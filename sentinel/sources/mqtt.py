@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from sentinel.config import MqttSource
 from sentinel.domain.clock import Clock
+from sentinel.sources.backoff import Backoff
 from sentinel.sources.base import HandOver, PushSource
 from sentinel.sources.labels import METRIC, Names
 from sentinel.sources.mqtt_session import Message, Session
 from sentinel.sources.needs import say_what_lacks
-from sentinel.sources.patience import Patience
 
 if TYPE_CHECKING:
     from sentinel.domain.observation import Cursor, Frame
@@ -44,7 +44,7 @@ class Messages(PushSource):
     def __init__(self, settings: MqttSource, clock: Clock) -> None:
         super().__init__(settings.name, settings.id)
         self._settings, self._clock = settings, clock
-        self._patience = Patience(1.0)
+        self._backoff = Backoff(1.0)
         self._session: Session | None = None
         self._waiting: queue.Queue[tuple[Message, int]] = queue.Queue(MOST_MESSAGES)
         self._closed = False
@@ -79,7 +79,7 @@ class Messages(PushSource):
         self._remembered = {int(mid): checksum for mid, checksum in known.get("remembered", ())}
         self._nodes = self._new_nodes(known.get("nodes", {}))
         client_id = self._settings.client_id or f"sentinel-{self.id}"
-        session = Session(self._settings, client_id, self._patience, self._put, self._forget, known.get("topics", ()))
+        session = Session(self._settings, client_id, self._backoff, self._put, self._forget, known.get("topics", ()))
         self._session = session
         Thread(target=self._run, args=(session, hand_over), name=f"{self.name} messages", daemon=True).start()
         try:
@@ -118,7 +118,7 @@ class Messages(PushSource):
     def listen(self, seconds: float) -> Frame:
         """Read what comes within so many seconds, with a session of its own, and acknowledge nothing."""
         client_id = f"sentinel-probe-{secrets.token_hex(4)}"
-        session = Session(self._settings, client_id, self._patience, self._put, self._forget, keeps=False)
+        session = Session(self._settings, client_id, self._backoff, self._put, self._forget, keeps=False)
         session.start()
         try:
             sleep(seconds)

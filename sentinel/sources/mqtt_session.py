@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from sentinel.config import MqttSource
 from sentinel.domain.clock import MICROSECONDS
+from sentinel.sources.backoff import Backoff, RefusedError
 from sentinel.sources.base import SourceError
 from sentinel.sources.needs import read_secret
-from sentinel.sources.patience import Patience, RefusedError
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
@@ -42,11 +42,11 @@ class Session:
     """
 
     def __init__(
-        self, settings: MqttSource, client_id: str, patience: Patience, take: Callable[[Message], None],
+        self, settings: MqttSource, client_id: str, backoff: Backoff, take: Callable[[Message], None],
         is_new: Callable[[], None],
         former: Iterable[str] = (), *, keeps: bool = True,
     ) -> None:  # fmt: skip
-        self._settings, self._client_id, self._patience, self._take = settings, client_id, patience, take
+        self._settings, self._client_id, self._backoff, self._take = settings, client_id, backoff, take
         self._is_new = is_new
         self._former = sorted(set(former) - set(settings.topics))
         self._keeps = keeps
@@ -58,14 +58,14 @@ class Session:
     def start(self) -> None:
         """Connect; SourceError if the broker cannot be reached now, RefusedError if it does not let us in."""
         password = read_secret(self._settings.password_file, "password_file")
-        self._patience.require(password)
+        self._backoff.require(password)
         try:
             self._connect(password)
         except SourceError as error:
-            self._patience.note_failure(error, password)
+            self._backoff.note_failure(error, password)
             self.close()
             raise
-        self._patience.note_success()
+        self._backoff.note_success()
 
     def _connect(self, password: str | None) -> None:
         try:

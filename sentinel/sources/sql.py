@@ -18,10 +18,10 @@ from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import ConfigError, DataError
 from sentinel.domain.labels import add_labels
 from sentinel.domain.spans import print_duration
+from sentinel.sources.backoff import Backoff
 from sentinel.sources.base import PullSource
 from sentinel.sources.labels import labeller
 from sentinel.sources.needs import say_what_lacks
-from sentinel.sources.patience import Patience
 
 if TYPE_CHECKING:
     from sentinel.domain.observation import Cursor, Frame
@@ -39,7 +39,7 @@ class Records(PullSource):
             raise ConfigError("query: it ends with ';'; leave that out: it becomes part of a longer one")
         self._settings, self._clock = settings, clock
         self._zone = UTC if settings.time_zone == "UTC" else ZoneInfo(settings.time_zone)
-        self._patience = Patience(settings.every / MICROSECONDS)
+        self._backoff = Backoff(settings.every / MICROSECONDS)
         self._labelled = labeller(settings.labels)
 
     def describe(self) -> str:
@@ -59,7 +59,7 @@ class Records(PullSource):
         from sentinel.sources.rows import Rows
 
         settings, now_us = self._settings, self._clock.now_us()
-        with open_database(settings, self._patience) as database:
+        with open_database(settings, self._backoff) as database:
             keys = database.quote(settings.time_column), database.quote(settings.id_column)
             names, found = database.read(keys, self._place(cursor, now_us), settings.max_rows)
             layout = _Layout(settings, names)

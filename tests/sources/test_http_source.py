@@ -20,7 +20,7 @@ from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.sources import PullSource, SourceError, make_source
 from sentinel.sources.asking import TooMuchError
-from sentinel.sources.patience import RefusedError
+from sentinel.sources.backoff import RefusedError
 from tests.fixtures import ManualClock
 from tests.laws import examples
 from tests.sources import services

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from sentinel.config import MqttSource
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.sources import SourceError, make_source
+from sentinel.sources.backoff import RefusedError
 from sentinel.sources.mqtt import Messages
-from sentinel.sources.patience import RefusedError
 from tests.e2e.running import PATIENCE, wait_for
 from tests.fixtures import ManualClock
 from tests.sources.broker import Broker

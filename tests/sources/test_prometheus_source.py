@@ -16,7 +16,7 @@ from sentinel.domain.clock import Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Frame
 from sentinel.sources import PullSource, SourceError, make_source
-from sentinel.sources.patience import Patience, RefusedError
+from sentinel.sources.backoff import Backoff, RefusedError
 from tests.deploy.programs import eventually, free_address, running
 from tests.e2e.running import PATIENCE
 from tests.fixtures import ManualClock
@@ -217,17 +217,17 @@ def test_a_certificate_is_checked_against_the_file_that_is_named(tmp_path: Path)
 
 def test_waits_grow_and_are_bounded_and_spread() -> None:
     now = [0.0]
-    patience = Patience(10.0, lambda: now[0], lambda: 1.0)
+    backoff = Backoff(10.0, lambda: now[0], lambda: 1.0)
     waits = []
     for _ in range(12):
-        patience.note_failure(SourceError("down"))
+        backoff.note_failure(SourceError("down"))
         with pytest.raises(SourceError):
-            patience.require()
+            backoff.require()
         began = now[0]
         while True:
             now[0] += 5.0
             try:
-                patience.require()
+                backoff.require()
             except SourceError:
                 continue
             break

@@ -11,7 +11,7 @@ from sentinel.config import SqlSource
 from sentinel.domain.errors import DataError
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.sources import PullSource, SourceError, make_source
-from sentinel.sources.patience import RefusedError
+from sentinel.sources.backoff import RefusedError
 from tests.fixtures import ManualClock
 from tests.sources.following import through_json
 from tests.sources.postgres import Cluster

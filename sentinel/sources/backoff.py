@@ -18,8 +18,8 @@ class RefusedError(SourceError):
     """The server does not accept who asks: no second try helps until somebody changes something."""
 
 
-class Patience:
-    """Remembers failures of one server. `interval` is how often it is asked while all is well, in seconds."""
+class Backoff:
+    """Remembers the failures of one server. `interval` is how often it is asked while all is well, in seconds."""
 
     def __init__(
         self, interval: float, watch: Callable[[], float] = time.monotonic, chance: Callable[[], float] = random.random
