@@ -20,7 +20,7 @@ import polars as pl
 
 from sentinel import __version__
 from sentinel.config import CsvSource, identity
-from sentinel.domain.clock import MICROSECONDS, Clock
+from sentinel.domain.clock import Clock
 from sentinel.domain.errors import DataError
 from sentinel.domain.labels import add_labels
 from sentinel.domain.observation import OBSERVATIONS, Cursor, Frame, Rejection
@@ -33,7 +33,7 @@ from sentinel.sources.opening import Opener
 from sentinel.sources.pieces import Rows, TextReader, WholeReader
 from sentinel.sources.positions import Marks, Position
 from sentinel.sources.rotation import Found, Lost, Search
-from sentinel.sources.rows import rename
+from sentinel.sources.rows import FUTURE_US, leave_out_future, rename
 from sentinel.tables import file_format
 from sentinel.tables.cells import COLUMN, TableOptions
 from sentinel.tables.columns import patterns_of
@@ -43,9 +43,6 @@ from sentinel.tables.parsing import split_checked
 from sentinel.tables.plain import PlainRows, Unfolding
 from sentinel.tables.reading import TEXT
 from sentinel.tables.repeated import find_twice, is_fixed, may_change, near_change, say_twice
-
-FUTURE_US = 24 * 3_600 * MICROSECONDS
-"""Event times further ahead of the clock than this are refused: a typing error must not close years of ticks."""
 
 
 class _Read(NamedTuple):
@@ -200,11 +197,8 @@ class Follower:
         else:
             kept = self._names.unfold([rows.checked]).with_columns(pl.col("series").alias(COLUMN))
             counts = _count_missing(rows.checked)
-        is_ahead = pl.col("time").dt.epoch("us") > now_us + FUTURE_US
-        kept, ahead = kept.filter(~is_ahead), kept.filter(is_ahead)
-        if ahead.height:
-            counts[Rejection.FUTURE] = ahead.height
-            lines += (_complain_of_future(path, ahead, now_us, rows.options.time_zone),)
+        told = list(lines)
+        kept = leave_out_future(kept, now_us, str(path), rows.options.time_zone, counts, told)
         way, said = rows.position.way, list(rows.said)
         if way is not None and way.series is None:
             kept, counting = self._counters.take(kept, way.values, read.counters)
@@ -216,7 +210,7 @@ class Follower:
         read.tables.append(kept)
         read.rejected.update(counts)
         _note_remarks(path, said, rows, read)
-        read.complaints.extend(lines)
+        read.complaints.extend(told)
         if not kept.height:
             return rows.position
         times = kept["time"].dt.epoch("us")
@@ -304,14 +298,6 @@ def _note_times(position: Position, base: str, first_us: int, last_us: int, read
     read.first_us[base] = min(first_us, read.first_us.get(base, first_us))
     newest_us = position.newest_us
     return replace(position, newest_us=last_us if newest_us is None else max(newest_us, last_us))
-
-
-def _complain_of_future(path: Path, ahead: pl.DataFrame, now_us: int, time_zone: str) -> str:
-    now = pl.Series([now_us]).cast(pl.Datetime("us"))[0]
-    return (
-        f"{path}, series {ahead['series'][0]}: time {ahead['time'][0].isoformat()} is in the future (it is {now} UTC); "
-        f"at most 24h ahead is allowed; is time_zone {time_zone} right?"
-    )
 
 
 def _name_failure(path: Path, error: BaseException) -> DataError | SourceError:

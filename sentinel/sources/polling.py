@@ -27,7 +27,7 @@ from sentinel.sources.base import SourceError
 from sentinel.sources.counting import Counters, CounterWatch, count_steps
 from sentinel.sources.labels import labeller
 from sentinel.sources.positions import Way, fingerprint
-from sentinel.sources.rows import FUTURE_US, rename
+from sentinel.sources.rows import leave_out_future, rename
 from sentinel.tables import TableOptions
 from sentinel.tables.cells import COLUMN
 from sentinel.tables.columns import patterns_of
@@ -206,8 +206,7 @@ class Poller:
                 if cut_us is not None and earlier["time"].count():
                     checked, place.until_us = earlier, cut_us
             told = checked.select(us=us.fill_null(now_us), sum="sum")
-            ahead = us > now_us + FUTURE_US
-            taken.read(checked.drop("sum"), options, settings, ahead)
+            taken.read(checked.drop("sum"), options, settings, now_us)
             newest = [place.newest_us, taken.observations["time"].dt.epoch("us").max()]
             place.newest_us = max((one for one in newest if isinstance(one, int)), default=None)
             place.seen = self._window(pl.concat([place.seen, told]), place, now_us)
@@ -239,19 +238,13 @@ class _Taken:
         self.marked: Counter[str] = Counter()
         self.complaints: list[str] = []
 
-    def read(self, checked: pl.DataFrame, options: TableOptions, settings: HttpSource, ahead: pl.Expr) -> None:
+    def read(self, checked: pl.DataFrame, options: TableOptions, settings: HttpSource, now_us: int) -> None:
         """Take checked rows, with `COLUMN`."""
         kept, counts, marked, lines = split_checked(checked, options, settings.url)
         self.rejected.update(counts)
         self.marked.update(marked)
         self.complaints += lines
-        future, kept = kept.filter(ahead), kept.filter(~ahead)
-        if future.height:
-            self.rejected[Rejection.FUTURE] += future.height
-            self.complaints.append(
-                f"{settings.url}: series {future['series'][0]}: time {future['time'][0].isoformat()} is more than a "
-                f"day ahead; is time_zone {options.time_zone} right?"
-            )
+        kept = leave_out_future(kept, now_us, settings.url, options.time_zone, self.rejected, self.complaints)
         once = kept.filter(pl.struct("series", "time").is_first_distinct())
         if once.height < kept.height:
             twice = kept.filter(~pl.struct("series", "time").is_first_distinct())

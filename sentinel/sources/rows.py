@@ -175,6 +175,23 @@ def flat_numbers(value: object, path: str = "") -> Mapping[str, object]:
     return found
 
 
+def leave_out_future(
+    rows: pl.DataFrame, now_us: int, where: str, time_zone: str, rejected: dict[str, int], complaints: list[str]
+) -> pl.DataFrame:
+    """Leave out observations that are further ahead than is allowed, count them and say it of the first."""
+    is_ahead = pl.col("time").dt.epoch("us") > now_us + FUTURE_US
+    ahead = rows.filter(is_ahead)
+    if ahead.is_empty():
+        return rows
+    rejected[Rejection.FUTURE] = ahead.height
+    series, time, now = ahead["series"][0], ahead["time"][0].isoformat(), _EPOCH + now_us * _US
+    complaints.append(
+        f"{where}, series {series}: time {time} is in the future (it is {now:%Y-%m-%d %H:%M:%S} UTC); "
+        f"at most 24h ahead is allowed; is time_zone {time_zone} right?"
+    )
+    return rows.filter(~is_ahead)
+
+
 def rename(table: pl.DataFrame, key: Callable[[str], str]) -> pl.DataFrame:
     """Give the series of a table their keys."""
     keys = {name: key(name) for name in table["series"].unique().to_list()}
