@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from sentinel.sources.base import SourceError
 
@@ -54,3 +55,15 @@ class Backoff:
     def note_success(self) -> None:
         """Forget the failures."""
         self._failures, self._why = 0, None
+
+    @contextmanager
+    def attempt(self, secrets: object, close: Callable[[], None]) -> Iterator[None]:
+        """Note how the block goes, and `close` where it fails; SourceError, without trying, while it is too early."""
+        self.require(secrets)
+        try:
+            yield
+        except SourceError as error:
+            self.note_failure(error, secrets)
+            close()
+            raise
+        self.note_success()

@@ -46,15 +46,8 @@ class Consumer:
     def read(self, offsets: Offsets | None, most: int) -> Batch:
         """Read on from `offsets`; None = from the beginning. SourceError: it cannot be read now."""
         password = read_secret(self._settings.password_file, "password_file")
-        self._backoff.require(password)
-        try:
-            batch = self._read(offsets, most, password)
-        except SourceError as error:
-            self._backoff.note_failure(error, password)
-            self.close()
-            raise
-        self._backoff.note_success()
-        return batch
+        with self._backoff.attempt(password, self.close):
+            return self._read(offsets, most, password)
 
     def close(self) -> None:
         """Let go of the connection."""

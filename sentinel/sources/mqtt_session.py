@@ -58,14 +58,8 @@ class Session:
     def start(self) -> None:
         """Connect; SourceError if the broker cannot be reached now, RefusedError if it does not let us in."""
         password = read_secret(self._settings.password_file, "password_file")
-        self._backoff.require(password)
-        try:
+        with self._backoff.attempt(password, self.close):
             self._connect(password)
-        except SourceError as error:
-            self._backoff.note_failure(error, password)
-            self.close()
-            raise
-        self._backoff.note_success()
 
     def _connect(self, password: str | None) -> None:
         try:
