@@ -313,3 +313,20 @@ def test_years_of_months_and_files_of_years_in_any_order_were_said_to_have_a_clo
     ]
     assert falls(tmp_path, *files) == 0
     assert falls(tmp_path, files[0], f"{files[1]}2020-06-20,1\n") == 1
+
+
+def test_a_line_of_names_that_is_written_again_twice_does_not_repeat_a_time(tmp_path):
+    text = "time,ph,note\n" + "".join(f"2021-06-{day},{day},a\ntime,ph,note\n" for day in range(10, 14))
+    found, _ = read(tmp_path / "a.csv", text)
+    assert found["value"].to_list() == [10, 11, 12, 13]
+
+
+def test_utc_in_the_name_of_the_times_is_no_news(tmp_path):
+    _, recognised = read(tmp_path / "a.csv", days("%Y-%m-%d", column="time (UTC)"))
+    assert "zone" not in said(recognised)
+
+
+def test_once_both_marks_are_told_no_later_number_changes_them(tmp_path):
+    (tmp_path / "a.csv").write_text("time;a\n2021-06-10;1.234,5\n2021-06-11;1,234.5\n")
+    options = recognise(tmp_path / "a.csv", TableOptions()).options
+    assert (options.decimal, options.thousands) == (",", ".")
