@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Protocol
 
-from sentinel.domain.acting import FORGOTTEN, RENAMED, RETIRED, TAKEN_BACK
+from sentinel.domain.acting import Action
 from sentinel.domain.gates import DEFAULT_GATES
 from sentinel.domain.labels import pattern_of
 
@@ -42,19 +42,19 @@ def add_commands(commands: Any, command: MakeCommand) -> None:
     rename = "give a series another name, with all that was learnt, its open alarms and its history"
     forget = "drop what was learnt of a series; what its source sends begins a new one"
     for name, action, text, example in (
-        ("retire", RETIRED, retire, "lake/ph --state state"),
-        ("rename", RENAMED, rename, """peter/ph 'ph{lake="peter"}' --state state"""),
-        ("forget", FORGOTTEN, forget, "lake/ph --state state"),
+        ("retire", Action.RETIRED, retire, "lake/ph --state state"),
+        ("rename", Action.RENAMED, rename, """peter/ph 'ph{lake="peter"}' --state state"""),
+        ("forget", Action.FORGOTTEN, forget, "lake/ph --state state"),
     ):
         each = command(f"series {name}", "series:act_main", text, example, series)
         each.set_defaults(action=action)
         each.add_argument("series", metavar="SERIES", help="its name")
-        if action == RENAMED:
+        if action == Action.RENAMED:
             each.add_argument("name", metavar="NAME", help="its new one, with labels if it has any")
         _folder(each)
-        if action == RETIRED:
+        if action == Action.RETIRED:
             undo = "take it back: it starts afresh"
-            each.add_argument("--undo", action="store_const", dest="action", const=TAKEN_BACK, help=undo)
+            each.add_argument("--undo", action="store_const", dest="action", const=Action.TAKEN_BACK, help=undo)
         _who(each)
     text = "close the input gate for a time: nothing is judged and nothing forgotten"
     each = _gate(command("series hold", "series:declare_main", text, "'lake/*' --for 2h --state state", series), "hold")

@@ -18,7 +18,7 @@ from typing import Any
 
 from sentinel.commands.explain import Known, choose, known_alarms
 from sentinel.config import SLOWER, Settings
-from sentinel.domain.acting import ACKNOWLEDGED, DECLARED, LIFTED, RENAMED, events_of
+from sentinel.domain.acting import Action, events_of
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import UsageError
 from sentinel.domain.gates import HOLD
@@ -86,14 +86,14 @@ def acknowledge_main(args: argparse.Namespace) -> int:
     chosen = choose(alarms, args.alarm, folder)
     several = [one for one in alarms if chosen.is_of(args.alarm) and one.is_of(args.alarm) and one.is_open]
     for one in several or [chosen]:
-        print(_act(folder, {"action": ACKNOWLEDGED, "alarm_id": one.raised["alarm_id"], **_who(args)}))
+        print(_act(folder, {"action": Action.ACKNOWLEDGED, "alarm_id": one.raised["alarm_id"], **_who(args)}))
     return 0
 
 
 def act_main(args: argparse.Namespace) -> int:
     """Retire a series or take it back, give it another name with all that was learnt, or forget it."""
     request = {"action": args.action, "series": args.series, **_who(args)}
-    if args.action == RENAMED:
+    if args.action == Action.RENAMED:
         request["to"] = args.name
     print(visible(_act(Path(args.state), request)))
     return 0
@@ -102,14 +102,14 @@ def act_main(args: argparse.Namespace) -> int:
 def declare_main(args: argparse.Namespace) -> int:
     """Hold series, re-base or reset them, or lift a hold."""
     if args.gate == HOLD and args.lift:
-        print(visible(_act(Path(args.state), {"action": LIFTED, "event_id": args.series, **_who(args)})))
+        print(visible(_act(Path(args.state), {"action": Action.LIFTED, "event_id": args.series, **_who(args)})))
         return 0
     event = {"match": args.series, "gate": args.gate, "kind": args.kind, "start": args.start, "note": args.note}
     if args.gate == HOLD:
         if args.length is None:
             raise UsageError("hold: nothing says how long; --for 2h is needed, or --lift for one that is declared")
         event["length"] = args.length
-    print(visible(_act(Path(args.state), {"action": DECLARED, "event": event, **_who(args)})))
+    print(visible(_act(Path(args.state), {"action": Action.DECLARED, "event": event, **_who(args)})))
     return 0
 
 

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, NamedTuple
 
-ACKNOWLEDGED, RETIRED, TAKEN_BACK, BEGUN_ANEW = "acknowledged", "retired", "taken_back", "begun_anew"
-"""Actions: an alarm was seen; a series is retired; a retired one is known again; a series starts afresh, which nobody
-asks for: it goes to another source."""
-RENAMED, FORGOTTEN = "renamed", "forgotten"
-"""Actions: a series goes on under another name; all that was learnt of it is dropped."""
-DECLARED, LIFTED = "declared", "lifted"
-"""Actions: an event that drives gates was declared; a hold ends earlier than it was declared to."""
-AMENDED, UNREAD = "amended", "unread"
-"""Alarms were judged anew, by values that have been corrected since; facts of that cannot be read, and are not in the
-state."""
+
+class Action(StrEnum):
+    """A fact that is journalled besides observations and settings; an operator asks for most of them."""
+
+    ACKNOWLEDGED = "acknowledged"
+    """An alarm was seen."""
+    RETIRED = "retired"
+    TAKEN_BACK = "taken_back"
+    """A retired series is known again."""
+    BEGUN_ANEW = "begun_anew"
+    """A series starts afresh, which nobody asks for: it goes to another source."""
+    RENAMED = "renamed"
+    FORGOTTEN = "forgotten"
+    """All that was learnt of a series is dropped."""
+    DECLARED = "declared"
+    """An event that drives gates was declared."""
+    LIFTED = "lifted"
+    """A hold ends earlier than it was declared to."""
+    AMENDED = "amended"
+    """Alarms were judged anew, by values that have been corrected since."""
+    UNREAD = "unread"
+    """Facts of that cannot be read, and are not in the state."""
 
 
 class Acknowledgement(NamedTuple):
@@ -27,7 +40,7 @@ class Acknowledgement(NamedTuple):
 
     def to_fact(self) -> dict[str, str]:
         """Give the fact for the journal."""
-        return {"action": ACKNOWLEDGED, **self._asdict()}
+        return {"action": Action.ACKNOWLEDGED, **self._asdict()}
 
 
 def events_of(fact: Mapping[str, Any], batch: int, arrival_us: int) -> list[dict[str, object]]:
@@ -35,14 +48,9 @@ def events_of(fact: Mapping[str, Any], batch: int, arrival_us: int) -> list[dict
 
     They are kept with the events of alarms and go to no receiver. The batch makes ids the same in every replay.
     """
-    if fact.get("action") == AMENDED:
-        return [
-            {"id": f"{one['alarm_id']}/{AMENDED}/{batch}", "what": AMENDED, "time_us": arrival_us, **one}
-            for one in fact["verdicts"]
-        ]
-    if fact.get("action") != ACKNOWLEDGED:
-        return []
-    return [{
-        "id": f"{fact['alarm_id']}/{ACKNOWLEDGED}/{batch}", "alarm_id": fact["alarm_id"], "what": ACKNOWLEDGED,
-        "series": fact["series"], "time_us": arrival_us, "by": fact["by"], "note": fact["note"],
-    }]  # fmt: skip
+    action, told = fact.get("action"), []
+    if action == Action.AMENDED:
+        told = fact["verdicts"]
+    elif action == Action.ACKNOWLEDGED:
+        told = [{name: fact[name] for name in Acknowledgement._fields}]
+    return [{"id": f"{one['alarm_id']}/{action}/{batch}", "what": action, "time_us": arrival_us, **one} for one in told]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from sentinel.domain.acting import AMENDED, RENAMED, UNREAD
+from sentinel.domain.acting import Action
 from sentinel.domain.errors import StateError
 from sentinel.domain.observation import Cursor, Frame
 from sentinel.domain.renaming import Renamed, add_name, present_names
@@ -172,7 +172,7 @@ class Journal:
         query = "SELECT payload FROM batch WHERE kind = 'operator' AND id > ? ORDER BY id"
         for (payload,) in self._database.read(query, (batch,)):
             fact = json.loads(payload)
-            if fact.get("action") == RENAMED:
+            if fact.get("action") == Action.RENAMED:
                 renamed = add_name(renamed, fact["series"], fact["to"])
         return renamed
 
@@ -215,7 +215,7 @@ class Journal:
             " json_each(payload, '$.batches') WHERE kind = 'operator' AND json_extract(payload, '$.action') = ?)"
             " ORDER BY id"
         )
-        found = self._database.read(query, (AMENDED, UNREAD))
+        found = self._database.read(query, (Action.AMENDED, Action.UNREAD))
         return [(int(batch), int(until), int(reach)) for batch, until, reach in found]
 
     def amended(self) -> int:

@@ -6,17 +6,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sentinel.domain.acting import (
-    ACKNOWLEDGED,
-    AMENDED,
-    DECLARED,
-    FORGOTTEN,
-    LIFTED,
-    RENAMED,
-    RETIRED,
-    TAKEN_BACK,
-    Acknowledgement,
-)
+from sentinel.domain.acting import Acknowledgement, Action
 from sentinel.domain.drills import is_drill
 from sentinel.domain.errors import UsageError
 from sentinel.domain.renaming import present_names
@@ -48,27 +38,28 @@ def find_fact(
     alarm, name, new, by, note = texts
     if not all(text.isprintable() for text in (new, by, note)):  # they are shown in a line of a terminal and of the log
         raise UsageError("a new name, by and note must be one line without control characters")
-    if action == ACKNOWLEDGED:
+    if action == Action.ACKNOWLEDGED:
         return _acknowledge(alarm, by, note, (kept.body for kept in journal.events(alarm=alarm or "/")))
     own = {state.names[i] for i in state.ids.tolist() if i >= 0}
-    if action == DECLARED:
+    if action == Action.DECLARED:
         return find_declared(request, sorted(own), now_us)
-    if action == LIFTED:
+    if action == Action.LIFTED:
         return find_lifted(request, state.events, now_us)
     if action not in _SAID:
-        known = ", ".join((ACKNOWLEDGED, *_SAID, DECLARED, LIFTED))
+        known = ", ".join((Action.ACKNOWLEDGED, *_SAID, Action.DECLARED, Action.LIFTED))
         raise UsageError(f"action {action!r}; one of {known} is allowed")
     retired = {each for _, each, _ in state.retired}
     if name not in own | retired:
         now = present_names(state.renamed).get(name)
         hint = f"it was renamed to {now}" if now else "`sentinel series list` lists them"
         raise UsageError(f"series {name}: not known, or no series of a source; {hint}")
-    if action in (RETIRED, RENAMED) and name in retired:
-        raise UsageError(f"series {name} is retired{' already' if action == RETIRED else '; take it back first'}")
-    if action == TAKEN_BACK and name not in retired:
+    if action in (Action.RETIRED, Action.RENAMED) and name in retired:
+        rest = " already" if action == Action.RETIRED else "; take it back first"
+        raise UsageError(f"series {name} is retired{rest}")
+    if action == Action.TAKEN_BACK and name not in retired:
         raise UsageError(f"series {name} is not retired")
     fact = {"action": str(action), "series": name, "by": by, "note": note}
-    if action == RENAMED:
+    if action == Action.RENAMED:
         _require_free(new, name, state, retired)
         _require_no_alarms(new, name, state, journal)
         fact["to"] = new
@@ -76,13 +67,13 @@ def find_fact(
 
 
 _SAID = {
-    RETIRED: "series {name} is retired: it leaves alerts, page and metrics, and its open alarms end",
-    TAKEN_BACK: "series {name} is taken back: it starts afresh with its next observations",
-    FORGOTTEN: "series {name} is forgotten: what was learnt of it is gone, and its open alarms end; its observations "
-    "stay in the journal until retention takes them; what its source sends begins a new series",
-    RENAMED: "series {name} is {new} from now on, with all that was learnt, its open alarms and its history; what its "
-    "source sends under the old name is its own; its settings stay until the configuration changes, and then `match` "
-    "has to fit the new name",
+    Action.RETIRED: "series {name} is retired: it leaves alerts, page and metrics, and its open alarms end",
+    Action.TAKEN_BACK: "series {name} is taken back: it starts afresh with its next observations",
+    Action.FORGOTTEN: "series {name} is forgotten: what was learnt of it is gone, and its open alarms end; its "
+    "observations stay in the journal until retention takes them; what its source sends begins a new series",
+    Action.RENAMED: "series {name} is {new} from now on, with all that was learnt, its open alarms and its history; "
+    "what its source sends under the old name is its own; its settings stay until the configuration changes, and then "
+    "`match` has to fit the new name",
 }
 
 
@@ -131,7 +122,7 @@ def log_events(bodies: Iterable[Mapping[str, Any]]) -> None:
     """Log alarms that were raised or ended, and what corrected values make of one."""
     for body in bodies:
         named = {"series": body["series"], "alarm": body["alarm_id"]}
-        if body["what"] == AMENDED:
+        if body["what"] == Action.AMENDED:
             said = "an alarm was judged anew by values corrected since"
             logger.warning(said, extra=named | {"verdict": body["verdict"]})
         elif "text" in body:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from sentinel.config import Settings
-from sentinel.domain.acting import AMENDED
+from sentinel.domain.acting import Action
 from sentinel.domain.events import WITHDRAWN
 from sentinel.journal import Committed, Corrected, Journal, group_joined
 from sentinel.runtime.replica import Replica
@@ -81,7 +81,7 @@ def judge(sent: Sequence[Episode], now: Sequence[Episode]) -> list[Amended]:
 def with_corrections(journal: Journal, latest: Latest, begin: int = 0) -> Iterator[Committed]:
     """Read the journal with the latest values in the place of the first ones; by them no state changes twice."""
     for committed in journal.tail(begin):
-        if committed.kind == "operator" and committed.payload.get("action") == AMENDED:
+        if committed.kind == "operator" and committed.payload.get("action") == Action.AMENDED:
             committed = replace(committed, payload={})
         mine = latest.get(committed.batch)
         if mine is not None:

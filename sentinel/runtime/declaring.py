@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sentinel.config import read_event
-from sentinel.domain.acting import DECLARED, LIFTED
+from sentinel.domain.acting import Action
 from sentinel.domain.errors import DataError, UsageError
 from sentinel.domain.gates import FOREVER_US, GateEvent
 from sentinel.domain.labels import fits
@@ -35,7 +35,7 @@ def find_declared(request: Mapping[str, Any], series: Iterable[str], now_us: int
     found = found._replace(by=str(request.get("by", "")))
     count = sum(fits(name, found.match) for name in series)
     done = f"{found.id}: {declared_in_words(found)}; {count:,} series {'match' if count != 1 else 'matches'}"
-    return {"action": DECLARED, "event": found._asdict(), "by": found.by}, done
+    return {"action": Action.DECLARED, "event": found._asdict(), "by": found.by}, done
 
 
 def find_lifted(request: Mapping[str, Any], declared: Sequence[GateEvent], now_us: int) -> tuple[dict[str, Any], str]:
@@ -49,7 +49,7 @@ def find_lifted(request: Mapping[str, Any], declared: Sequence[GateEvent], now_u
         raise UsageError(f"event {name}: it is over already")
     by = str(request.get("by", ""))
     return {
-        "action": LIFTED,
+        "action": Action.LIFTED,
         "event_id": name,
         "time_us": now_us,
         "by": by,

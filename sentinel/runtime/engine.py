@@ -18,7 +18,7 @@ from time import monotonic, perf_counter, sleep
 from typing import Any
 
 from sentinel.config import Settings, to_record
-from sentinel.domain.acting import BEGUN_ANEW, events_of
+from sentinel.domain.acting import Action, events_of
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import DataError, UsageError
 from sentinel.domain.metrics import Metrics
@@ -247,7 +247,9 @@ class Engine:
         renamed = self._replica.state.renamed
         received = [self._accounts.receive(present_named(frame, renamed), self._replica.state) for frame in frames]
         for name in (name for one in received for name in one.anew):
-            self._apply(self._journal.record("operator", {"action": BEGUN_ANEW, "series": name}, self._clock.now_us()))
+            self._apply(
+                self._journal.record("operator", {"action": Action.BEGUN_ANEW, "series": name}, self._clock.now_us())
+            )
         if self.settings.shares_with_fleet and (coming := self._accounts.unknown_series(received[0].frame)):
             self._make_room(coming)
         self._metrics.commits.inc()

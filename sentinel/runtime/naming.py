@@ -7,7 +7,7 @@ from collections.abc import Sequence, Set
 from typing import Any
 
 from sentinel.config import fingerprint
-from sentinel.domain.acting import AMENDED
+from sentinel.domain.acting import Action
 from sentinel.domain.events import AlarmEvent, SiteEvent
 from sentinel.domain.observation import Frame
 from sentinel.domain.renaming import Renamed, first_names, present_names
@@ -36,7 +36,7 @@ def bodies_of(result: Result, committed: Committed, replica: Replica, journal: J
     """Give the events that followed from a batch as receivers know them."""
     events: tuple[AlarmEvent | SiteEvent, ...] = (*result.events, *result.sites)
     fact = committed.payload
-    corrected = {body["id"]: body for body in fact.get("raised", ())} if fact.get("action") == AMENDED else None
+    corrected = {body["id"]: body for body in fact.get("raised", ())} if fact.get("action") == Action.AMENDED else None
     bodies = []
     for event in events:
         body = as_receivers_know(body_of(event), replica.state.renamed, journal)

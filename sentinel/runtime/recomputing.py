@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from sentinel.config import Settings, fingerprint
-from sentinel.domain.acting import AMENDED, UNREAD
+from sentinel.domain.acting import Action
 from sentinel.domain.errors import StateError
 from sentinel.domain.events import WITHDRAWN
 from sentinel.journal import Committed, Corrected, Journal, JournalForgotten, group_joined
@@ -98,7 +98,12 @@ class Recomputed:
         except StateError as error:
             logger.warning("corrected values have not taken effect yet", extra={"why": str(error)})
             return None, nothing
-        fact: dict[str, Any] = {"action": AMENDED, "until": self.until, "too_old": self.too_old, "reach": self.reach}
+        fact: dict[str, Any] = {
+            "action": Action.AMENDED,
+            "until": self.until,
+            "too_old": self.too_old,
+            "reach": self.reach,
+        }
         fact |= {"verdicts": [], "raised": [], "state": ""}
         if not self.corrected.size:
             return fact, nothing
@@ -130,7 +135,7 @@ class Recomputed:
         was_open = [one.body for one in before.values() if one.ended is None]
         now = pair_up([*was_open, *(body for body in self.bodies if body["series"] in names)])
         found = judge(sent, now)
-        known = {one.body["alarm_id"]: one.body["verdict"] for one in kept if one.body["what"] == AMENDED}
+        known = {one.body["alarm_id"]: one.body["verdict"] for one in kept if one.body["what"] == Action.AMENDED}
         new = {one.body["alarm_id"] for one in found if one.verdict == RAISED}
         return {
             "verdicts": [
@@ -181,7 +186,7 @@ def note_unread(journal: Journal, replica: Replica, now_us: int) -> Committed | 
     """
     first = min(replica.unread, default=None)
     batches = [] if first is None else [batch for batch, _, _ in journal.amendments() if batch >= first]
-    return journal.record("operator", {"action": UNREAD, "batches": batches}, now_us) if batches else None
+    return journal.record("operator", {"action": Action.UNREAD, "batches": batches}, now_us) if batches else None
 
 
 def _find_start(journal: Journal, corrections: Corrected, unreadable: Set[int]) -> tuple[Flags, int, int]:

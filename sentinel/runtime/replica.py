@@ -17,17 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from sentinel.config import Settings, from_record
-from sentinel.domain.acting import (
-    AMENDED,
-    BEGUN_ANEW,
-    DECLARED,
-    FORGOTTEN,
-    LIFTED,
-    RENAMED,
-    RETIRED,
-    TAKEN_BACK,
-    UNREAD,
-)
+from sentinel.domain.acting import Action
 from sentinel.domain.channels import Estimates
 from sentinel.domain.errors import StateError
 from sentinel.domain.events import WITHDRAWN, AlarmEvent, clear, read_event
@@ -146,25 +136,29 @@ class Replica:
     def _act(self, fact: Mapping[str, Any], batch: int) -> Result:
         """Let what an operator did move the state; what does not, or is not known to this version, changes nothing."""
         ended: tuple[AlarmEvent, ...] = ()
-        if fact.get("action") in (RETIRED, BEGUN_ANEW):
-            self.state, ended = retire(self.pipeline, self.state, fact["series"])
-        if fact.get("action") in (TAKEN_BACK, BEGUN_ANEW):
-            self.state = take_back(self.settings, self.state, fact["series"])
-        elif fact.get("action") == FORGOTTEN:
-            self.state, ended = forget(self.pipeline, self.state, fact["series"])
-        elif fact.get("action") == RENAMED:
-            before, self.state = self.state, rename(self.state, fact["series"], fact["to"])
-            if self._history is not None:
-                pairs = zip(before.names, self.state.names, strict=True)
-                self._history.rename({old: new for old, new in pairs if old != new})
-        elif fact.get("action") == DECLARED:
-            self.state = self.pipeline.declare(self.state, GateEvent.from_record(fact["event"]))
-        elif fact.get("action") == LIFTED:
-            self.state = lift(self.state, fact["event_id"], fact["time_us"])
-        elif fact.get("action") == AMENDED and fact.get("state"):
-            ended = self._amend(fact, batch)
-        elif fact.get("action") == UNREAD:
-            self.unread = [each for each in self.unread if each > max(fact["batches"])]
+        match fact.get("action"):
+            case Action.RETIRED:
+                self.state, ended = retire(self.pipeline, self.state, fact["series"])
+            case Action.TAKEN_BACK:
+                self.state = take_back(self.settings, self.state, fact["series"])
+            case Action.BEGUN_ANEW:
+                self.state, ended = retire(self.pipeline, self.state, fact["series"])
+                self.state = take_back(self.settings, self.state, fact["series"])
+            case Action.FORGOTTEN:
+                self.state, ended = forget(self.pipeline, self.state, fact["series"])
+            case Action.RENAMED:
+                before, self.state = self.state, rename(self.state, fact["series"], fact["to"])
+                if self._history is not None:
+                    pairs = zip(before.names, self.state.names, strict=True)
+                    self._history.rename({old: new for old, new in pairs if old != new})
+            case Action.DECLARED:
+                self.state = self.pipeline.declare(self.state, GateEvent.from_record(fact["event"]))
+            case Action.LIFTED:
+                self.state = lift(self.state, fact["event_id"], fact["time_us"])
+            case Action.AMENDED if fact.get("state"):
+                ended = self._amend(fact, batch)
+            case Action.UNREAD:
+                self.unread = [each for each in self.unread if each > max(fact["batches"])]
         self.state, result = self.pipeline.with_sites(self.state, Result(ended))
         return result
 

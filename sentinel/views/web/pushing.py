@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sentinel.domain.acting import DECLARED, LIFTED
+from sentinel.domain.acting import Action
 from sentinel.domain.errors import DataError, SentinelError, UpstreamError, UsageError
 from sentinel.domain.observation import Rejection
 from sentinel.sources.push import BusyError, Push
@@ -132,11 +132,11 @@ def declaring_routes(pushing: PushRoutes, ask: Ask) -> list[Route]:
         except (ValueError, RecursionError) as error:
             raise DataError(f'no JSON: {error}; an object such as {{"match": "buoy/*", "length": "2h"}}') from None
         by = request.query_params.get("by", "")
-        return await anyio.to_thread.run_sync(do, {"action": DECLARED, "event": event, "by": by})
+        return await anyio.to_thread.run_sync(do, {"action": Action.DECLARED, "event": event, "by": by})
 
     async def lift(request: Request) -> Response:
         pushing.authorise(request)
-        return await anyio.to_thread.run_sync(do, {"action": LIFTED, "event_id": request.path_params["event"]})
+        return await anyio.to_thread.run_sync(do, {"action": Action.LIFTED, "event_id": request.path_params["event"]})
 
     return [
         Route("/api/v1/events", _refusing(declare), methods=["POST"]),
