@@ -237,33 +237,10 @@ def tie_share(members: CohortState, rows: Ints) -> Floats:
     return np.full(rows.size, np.nan)
 
 
-def left_out(members: CohortState, rows: Ints) -> Ints:
-    """Count the values of these series that were taken as missing, being no measurements; 0 of comparisons."""
+def far_values(members: CohortState) -> Floats:
+    """Give what is known of the far values of each series, in the columns of `fills.py`: of comparisons, nothing."""
     conditioner = members.conditioner
-    if isinstance(conditioner, ConditionerState):
-        count: Ints = conditioner.far[rows, fills.LEFT_OUT].astype(np.int64)
-        return count
-    return np.zeros(rows.size, np.int64)
-
-
-def has_fill_values(members: CohortState, rows: Ints) -> Flags:
-    """Tell which of these series have a fill value that is known."""
-    conditioner = members.conditioner
-    if isinstance(conditioner, ConditionerState):
-        return fills.has_fill_values(conditioner.far, rows)
-    return np.zeros(rows.size, np.bool_)
-
-
-def find_fill_values(members: CohortState, row: int) -> tuple[float, ...]:
-    """Give the fill values of a series that are known."""
-    conditioner = members.conditioner
-    return fills.fill_values(conditioner.far[row]) if isinstance(conditioner, ConditionerState) else ()
-
-
-def values_left_out(members: CohortState, row: int) -> tuple[tuple[float, int], ...]:
-    """Give the values of a series that were taken as missing and how often, as far as they are remembered."""
-    conditioner = members.conditioner
-    return fills.values_left_out(conditioner.far[row]) if isinstance(conditioner, ConditionerState) else ()
+    return conditioner.far if isinstance(conditioner, ConditionerState) else fills.fresh(members.series.size)
 
 
 def _find_last(before: Last, block: Block, conditioned: Conditioned, scored: Scored) -> tuple[Last, Estimates[Floats]]:

@@ -25,7 +25,7 @@ import math
 import numpy as np
 
 from detectors.compiled import part
-from sentinel.pipeline.arrays import Flags, Floats, Ints
+from sentinel.pipeline.arrays import Flags, Floats
 
 START = 21
 """Values after which a start is looked at."""
@@ -52,13 +52,11 @@ def fresh(series: int) -> Floats:
     return found
 
 
-def has_fill_values(far: Floats, rows: Ints) -> Flags:
-    """Tell which of these series have a fill value; `far` of shape (series, 15)."""
-    most, found = _MOST * far[rows, VALUES], np.zeros(rows.size, np.bool_)
-    for column in (SEEN_ONE, SEEN_OTHER):
-        seen = far[rows, column]
-        found |= (seen >= _FROM) & (seen <= most)
-    return found
+def has_fill_values(far: Floats) -> Flags:
+    """Tell which series have a fill value; `far` of shape (series, 15)."""
+    seen = far[:, [SEEN_ONE, SEEN_OTHER]]
+    known: Flags = (seen >= _FROM) & (seen <= _MOST * far[:, [VALUES]])
+    return known[:, 0] | known[:, 1]
 
 
 def fill_values(far: Floats) -> tuple[float, ...]:

@@ -24,9 +24,10 @@ from sentinel.domain.metrics import LEVEL
 from sentinel.domain.renaming import first_names, present_names
 from sentinel.domain.spans import DAY
 from sentinel.domain.states import REASONS, STATES, Reason, SeriesView, SiteView, Spectrogram, State
+from sentinel.pipeline import fills
 from sentinel.pipeline.alarm import BLIND, CRITICAL, LEARNING, WARNING, WATCHING
 from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
-from sentinel.pipeline.cohort import CohortState, find_fill_values, has_fill_values, reasons
+from sentinel.pipeline.cohort import CohortState, far_values, reasons
 from sentinel.pipeline.fleet import Fleet
 from sentinel.pipeline.grid import NEVER
 from sentinel.pipeline.history import History, Sketch
@@ -149,10 +150,11 @@ class Snapshot:
     def with_fill_values(self, but: Collection[str] = ()) -> Iterator[tuple[str, tuple[float, ...]]]:
         """Give the series that have fill values, and these; without the series `but`."""
         for members in self._state.cohorts:
-            for row in np.flatnonzero(has_fill_values(members, np.arange(members.series.size))).tolist():
+            far = far_values(members)
+            for row in np.flatnonzero(fills.has_fill_values(far)).tolist():
                 name = self._state.names[members.series[row]]
                 if name not in but:
-                    yield name, find_fill_values(members, row)
+                    yield name, fills.fill_values(far[row])
 
     def held_counts(self) -> Mapping[str, int]:
         """Number of series of which a rule is held, by source; they are counted by their states too."""

@@ -15,18 +15,11 @@ from sentinel.domain.clock import MICROSECONDS
 from sentinel.domain.events import alarm_id, remark_names
 from sentinel.domain.flags import CHECKS
 from sentinel.domain.states import Reason, RuleView, SeriesView, State
+from sentinel.pipeline import fills
 from sentinel.pipeline.alarm import LEARNING
 from sentinel.pipeline.arrays import Floats, Ints
 from sentinel.pipeline.checks import counts_by_check, totals
-from sentinel.pipeline.cohort import (
-    Cohort,
-    CohortState,
-    find_fill_values,
-    has_fill_values,
-    left_out,
-    tie_share,
-    values_left_out,
-)
+from sentinel.pipeline.cohort import Cohort, CohortState, far_values, tie_share
 from sentinel.pipeline.plan import Plan
 from sentinel.pipeline.results import strongest
 
@@ -47,42 +40,36 @@ class Known(NamedTuple):
 def view_rows(cohort: Cohort, members: CohortState, rows: Ints, known: Sequence[Known]) -> Iterator[SeriesView]:
     """Make the views of the series in these rows of a cohort; `known` has one entry for each."""
     plan, last = cohort.plan, members.last
-    seconds = plan.cadence_us / MICROSECONDS
     tick = last.tick[rows]
     end_us = tick_ends_us(cohort, members, rows, tick)
     estimates = [array[rows] for array in members.estimates]
     recovery = [band.tolist() for band in recovery_seconds(estimates[:3], plan.cadence_us)]
     warm_up_left = cohort.points_left(members, rows) + np.maximum(0, plan.warm_up_pairs - members.bank.pairs[rows])
-    filled = np.flatnonzero(has_fill_values(members, rows)).tolist()
-    fill_values = {i: find_fill_values(members, int(rows[i])) for i in filled}
-    values_out = {i: values_left_out(members, int(rows[i])) for i in np.flatnonzero(left_out(members, rows)).tolist()}
+    far = far_values(members)[rows]
+    fill_values = {i: fills.fill_values(far[i]) for i in np.flatnonzero(fills.has_fill_values(far)).tolist()}
+    values_out = {i: fills.values_left_out(far[i]) for i in np.flatnonzero(far[:, fills.LEFT_OUT]).tolist()}
+    e_value, windows, window_us = _windows(cohort, members, rows, tick)
+    columns: dict[str, Sequence[Any]] = {
+        "since_us": _since_us(cohort, members, rows, known, end_us).tolist(),
+        "ticks": last.ticks[rows].tolist(), "missing_ticks": last.missing[rows].tolist(),
+        "warm_up_left": warm_up_left.tolist(), "time_us": end_us.tolist(),
+        "value": last.value[rows].tolist(), "residual": last.residual[rows].tolist(),
+        "estimates": list(map(Estimates, *(array.tolist() for array in estimates))),
+        "recovery_seconds": recovery[0], "recovery_low_seconds": recovery[1], "recovery_high_seconds": recovery[2],
+        "evidence": strongest(last.evidence[rows]).tolist(),
+        "e_value": e_value, "windows": windows, "window_us": window_us,
+        "tie_share": tie_share(members, rows).tolist(), "left_out": far[:, fills.LEFT_OUT].astype(np.int64).tolist(),
+        "readings": list(map(tuple, last.readings[rows].tolist())),
+        "rules": _view_rules(cohort, members, rows, [one.first_name for one in known]),
+    }  # fmt: skip
     thresholds = tuple(cohort.scoring.thresholds.tolist())
-    rules = _view_rules(cohort, members, rows, [one.first_name for one in known])
-    columns: list[Sequence[Any]] = [
-        last.ticks[rows].tolist(), last.missing[rows].tolist(), warm_up_left.tolist(), end_us.tolist(),
-        last.value[rows].tolist(), last.residual[rows].tolist(),
-        list(map(Estimates, *(array.tolist() for array in estimates))), *recovery,
-        strongest(last.evidence[rows]).tolist(), *_windows(cohort, members, rows, tick),
-        tie_share(members, rows).tolist(), left_out(members, rows).tolist(), last.readings[rows].tolist(),
-    ]  # fmt: skip
-    since = _since_us(cohort, members, rows, known, end_us).tolist()
-    for i, (one, since_us, of_rules, numbers) in enumerate(
-        zip(known, since, rules, zip(*columns, strict=True), strict=True)
-    ):
-        (
-            ticks, missing, left, time_us, value, residual, estimated, center, low, high, evidence, e_value, windows,
-            window_us, ties, out, readings,
-        ) = numbers  # fmt: skip
+    for i, one in enumerate(known):
         yield SeriesView(
-            one.name, one.source, one.state, one.reason, since_us=since_us, unit=one.settings.unit,
-            cadence_seconds=seconds, half_life_ticks=plan.half_life, ticks=ticks, missing_ticks=missing,
-            warm_up_left=left, time_us=time_us,
-            value=value, residual=residual, estimates=estimated, recovery_seconds=center,
-            recovery_low_seconds=low, recovery_high_seconds=high, evidence=evidence, e_value=e_value,
-            window_ticks=plan.window, windows=windows, window_us=window_us, tie_share=ties, left_out=out,
+            one.name, one.source, one.state, one.reason, unit=one.settings.unit,
+            cadence_seconds=plan.cadence_us / MICROSECONDS, half_life_ticks=plan.half_life, window_ticks=plan.window,
             fill_values=fill_values.get(i, ()), values_left_out=values_out.get(i, ()),
             checks=counts_by_check(members.checks, int(rows[i])), checks_unable=_find_unable(one.settings, plan),
-            thresholds=thresholds, readings=tuple(readings), rules=of_rules,
+            thresholds=thresholds, **{name: column[i] for name, column in columns.items()},
         )  # fmt: skip
 
 
@@ -96,7 +83,7 @@ def count_left_out(cohorts: Sequence[CohortState], source_of: Ints, sources: Seq
     """Count the values taken as missing since they are no measurements, by source."""
     found = np.zeros(len(sources), np.int64)
     for members in cohorts:
-        np.add.at(found, source_of[members.series], left_out(members, np.arange(members.series.size)))
+        np.add.at(found, source_of[members.series], far_values(members)[:, fills.LEFT_OUT].astype(np.int64))
     return dict(zip(sources, found.tolist(), strict=True))
 
 
