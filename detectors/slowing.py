@@ -1,20 +1,20 @@
 r"""The recurrences of "slower than it was", compiled; `slower.py` says what they mean.
 
-Every line is plain arithmetic in tick order: blocks may be cut anywhere, bitwise. Functions get arrays of one series,
-views that are made once, and records of one of its scales (`records.py`); handing on whole named tuples costs more than
-the arithmetic.
+Every line is plain arithmetic in tick order: blocks may be cut anywhere, bitwise. Functions get the arrays of one
+series, or records of one of its scales (`records.py`); those of all series would cost more than the arithmetic.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from detectors.arrays import Flags, Floats, Ints
 from detectors.compiled import compiled, inlined, part
 from detectors.ledger import ENOUGH, LABEL_ONE_SIDED, SEGMENT, SlowerBlock, SlowerState
-from detectors.records import Record, Records
+from detectors.records import Record
 from detectors.scales import SIZES, TICKS, empty, pass_over, take, without_spike
 from detectors.scores import (
     CLAIM_COUNT,
@@ -47,6 +47,9 @@ _MOST_MONEY = 0.02
 """Part of the alarm line that may come in at once, after a long time without a block."""
 _LARGEST = 1e12
 
+Own = Any
+"""The arrays of one series, as a `SlowerState` of records whose first axis is the lane or the rule."""
+
 
 @compiled
 def advance(  # noqa: C901 - one pass over a tick; its parts are functions already
@@ -63,16 +66,17 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
     lanes, rules = values.shape[0], lines.shape[0]
     for s in range(first, last):
         # Views of one series, made once: the loops over its ticks then touch plain numbers only.
-        lag1, excursion, block, segment = state.lag1[s], state.excursion[s], state.block[s], state.segment[s]
-        queue, queued, baseline, variance = state.queue[s], state.queued[s], state.baseline[s], state.variance[s]
-        sides, share, wealth, money = state.sides[s], state.share[s], state.wealth[s], state.money[s]
-        is_open, leading, trend, label = state.open[s], state.leading[s], state.trend[s], state.label[s]
-        threshold, evidence = state.threshold[s], state.evidence[s]
-        fleet, fleet_money = state.fleet[s], state.fleet_money[s]
-        e_value, live, own_window = state.e_value[s], state.live[s : s + 1], state.window[s : s + 1]
         last_tick, kept, spikes = state.scales.tick[s : s + 1], state.scales.kept[s], state.scales.spikes[s]
         total, means = state.scales.total[s], state.scales.numbers[s]
         counts, far = state.scales.counts[s], state.scales.far[s]
+        own: Own = SlowerState(
+            state.scales, state.lag1[s], state.excursion[s], state.block[s], state.segment[s], state.queue[s],
+            state.queued[s], state.baseline[s], state.variance[s], state.sides[s], state.share[s], state.wealth[s],
+            state.money[s], state.open[s], state.leading[s], state.trend[s], state.label[s], state.threshold[s],
+            state.live[s : s + 1], state.evidence[s], state.fleet[s], state.fleet_money[s],
+            state.window[s : s + 1], state.e_value[s],
+        )  # fmt: skip
+        is_open, baseline, share, e_value, own_window = own.open, own.baseline, own.share, own.e_value, own.window
         for t in range(tick.shape[0]):
             if not here[t, s]:
                 continue
@@ -80,95 +84,84 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
             if afresh[t, s]:
                 changed = _end_all(is_open, cleared, by_gap, t, s)
                 empty(last_tick, kept, spikes, total, means, counts, far)
-                _forget(
-                    lag1, block, excursion, segment, queued, baseline, variance, sides, share, wealth, money, fleet,
-                    fleet_money, evidence, e_value, live,
-                )  # fmt: skip
+                _forget(own)
             between = tick[t, s] - last_tick[0] - 1 if last_tick[0] >= 0 else 0
             last_tick[0] = tick[t, s]
             if tick[t, s] // window > own_window[0]:
                 # Of the windows before, only the one just before is a neighbour.
                 e_value[0] = e_value[1] if tick[t, s] // window == own_window[0] + 1 else 0.0
                 e_value[1] = 0.0
-                _empty_fleet(fleet, fleet_money)
+                _empty_fleet(own.fleet, own.fleet_money)
                 own_window[0] = tick[t, s] // window
             still = e_value[1] < ENOUGH
             for lane in range(lanes):
                 for k in range(SIZES):
-                    fleet_money[lane, k] += share[lane, k]
+                    own.fleet_money[lane, k] += share[lane, k]
                 for rule in range(rules):
                     if not is_open[rule]:
                         for k in range(SIZES):
-                            money[lane, rule, k] += share[lane, k]
+                            own.money[lane, rule, k] += share[lane, k]
                 value = without_spike(values[lane, t, s], kept[lane], spikes[lane])
                 if between > 0:
                     for k in range(SIZES):
                         pass_over(tick[t, s], between, total, means[lane, k], counts[lane, k], lane, k)
                         if is_unseen(counts[lane, k], baseline[lane, k]):
-                            changed |= _end_unseen(
-                                is_open, leading, cleared, by_gap, excursion, segment, queued, baseline, variance,
-                                sides, share, wealth, money, evidence, live, t, s, lane, k,
-                            )  # fmt: skip
+                            changed |= _end_unseen(own, cleared, by_gap, t, s, lane, k)
                 if not math.isnan(value):
                     total[lane, 0] += value
                     counts[lane, 0].filled += 1
                 for k in range(SIZES):
                     if (tick[t, s] + 1) % TICKS[k] != 0:
                         break  # nor does a block of a coarser scale end
-                    own, base, excess, now = block[lane, k], baseline[lane, k], excursion[lane, k], segment[lane, k]
+                    block, base, excess = own.block[lane, k], baseline[lane, k], own.excursion[lane, k]
+                    now, sides = own.segment[lane, k], own.sides[lane, k]
                     past, present, before = take(
                         total, means[lane, k], counts, far, kept[lane].jump, excess.length, lane, k
                     )
                     if is_unseen(counts[lane, k], base):
-                        changed |= _end_unseen(
-                            is_open, leading, cleared, by_gap, excursion, segment, queued, baseline, variance, sides,
-                            share, wealth, money, evidence, live, t, s, lane, k,
-                        )  # fmt: skip
+                        changed |= _end_unseen(own, cleared, by_gap, t, s, lane, k)
                     if math.isnan(past):
                         continue
-                    add_pair(past, present, before, means[lane, k], lag1[lane, k], excess, own, now, sides[lane, k])
-                    if own.first.n >= excess.length:
+                    add_pair(past, present, before, means[lane, k], own.lag1[lane, k], excess, block, now, sides)
+                    if block.first.n >= excess.length:
                         if is_known(base):
-                            _score(
-                                own, base, excess.stake, variance, sides[lane, k], share[lane, k], is_open, wealth,
-                                money, fleet, fleet_money, lines, scores, still, lane, k,
-                            )  # fmt: skip
+                            _score(own, block, base, sides, lines, scores, still, lane, k)
                             scored = True
                             for rule in range(rules):
                                 if is_open[rule]:
                                     changed |= _follow(
-                                        is_open, leading, trend, cleared, own.first.n, scores, t, s, rule, lane, k
-                                    )
-                        _empty_block(own)
+                                        is_open, own.leading, own.trend, cleared, block.first.n, scores, t, s, rule,
+                                        lane, k,
+                                    )  # fmt: skip
+                        _empty_block(block)
                         excess.length = block_length(base)
                     if now.first.n >= SEGMENT:
-                        end_segment(now, queue, queued, baseline, share, live, lane, k)
+                        end_segment(now, own.queue, own.queued, baseline, share, own.live, lane, k)
             if scored:
-                _read_evidence(wealth, evidence)
+                _read_evidence(own.wealth, own.evidence)
                 if still:
-                    e_value[1] = _smallest(fleet) / window
+                    e_value[1] = _smallest(own.fleet) / window
             for rule in range(rules):
-                reached = evidence[rule] / lines[rule]
+                reached = own.evidence[rule] / lines[rule]
                 if scored and not is_open[rule] and reached >= 1.0:
-                    _raise(is_open, leading, trend, threshold, label, baseline, sides, wealth, money, evidence, rule)
+                    _raise(own, rule)
                     raised[t, s, rule] = changed = True
                 if changed and (raised[t, s, rule] or cleared[t, s, rule]):
-                    led[t, s, rule], labelled[t, s, rule] = leading[rule], label[rule]
-                    held_against[t, s, rule] = threshold[rule]
+                    led[t, s, rule], labelled[t, s, rule] = own.leading[rule], own.label[rule]
+                    held_against[t, s, rule] = own.threshold[rule]
                 opened[t, s, rule] = is_open[rule]
                 if is_open[rule]:
                     shown[t, s, rule] = max(reached, 1.0)
-                elif live[0]:
+                elif own.live[0]:
                     shown[t, s, rule] = reached
-            if not live[0]:
+            if not own.live[0]:
                 out.too_slow[t, s] = has_baseline(baseline)
 
 
 @inlined
 def _score(
-    block: Record, base: Record, up_stake: float, variance: Records, sides: Record, share: float, is_open: Flags,
-    wealth: Floats, money: Floats, fleet: Floats, fleet_money: Floats, lines: Floats, scores: Floats, still: bool,
-    lane: int, k: int,
+    own: Own, block: Record, base: Record, sides: Record, lines: Floats, scores: Floats, still: bool, lane: int,
+    k: int,
 ) -> None:  # fmt: skip
     """Score the block that has ended against the baseline, for each claim, and bet; a score is NaN without pairs."""
     r = clip(lag1_of(base), HIGHEST)
@@ -185,28 +178,28 @@ def _score(
                 above = (block.above.a - threshold * block.above.p) / unit
                 below = clip(u - above, _SIDE)
                 above = clip(above, _SIDE)
-                u, stake = above + below, up_stake
+                u, stake = above + below, own.excursion[lane, k].stake
                 sides.above = _SIDE_MEMORY * sides.above + above
                 sides.below = _SIDE_MEMORY * sides.below + below
             else:
                 u = -u
             scores[claim] = u
-            spread = follow_variance(variance[lane, k, claim], u, block.first.n)
-            if share > 0.0:
+            spread = follow_variance(own.variance[lane, k, claim], u, block.first.n)
+            if own.share[lane, k] > 0.0:
                 x = clip(stake * u / math.sqrt(spread), _SCORE) / _SCORE
         for rule in range(lines.shape[0]):
-            if not is_open[rule]:
-                came = weights[claim] * min(money[lane, rule, k], _MOST_MONEY * lines[rule]) / BET_COUNT
+            if not own.open[rule]:
+                came = weights[claim] * min(own.money[lane, rule, k], _MOST_MONEY * lines[rule]) / BET_COUNT
                 for j in range(BET_COUNT):
-                    grown = (wealth[lane, rule, k, claim, j] + came) * (1.0 + BETS[j] * x)
-                    wealth[lane, rule, k, claim, j] = min(_LARGEST, grown)
+                    grown = (own.wealth[lane, rule, k, claim, j] + came) * (1.0 + BETS[j] * x)
+                    own.wealth[lane, rule, k, claim, j] = min(_LARGEST, grown)
         if still:
             for j in range(BET_COUNT):
-                came = weights[claim] * fleet_money[lane, k] / BET_COUNT
-                fleet[lane, k, claim, j] = (fleet[lane, k, claim, j] + came) * (1.0 + BETS[j] * x)
-    fleet_money[lane, k] = 0.0
+                came = weights[claim] * own.fleet_money[lane, k] / BET_COUNT
+                own.fleet[lane, k, claim, j] = (own.fleet[lane, k, claim, j] + came) * (1.0 + BETS[j] * x)
+    own.fleet_money[lane, k] = 0.0
     for rule in range(lines.shape[0]):
-        money[lane, rule, k] = 0.0
+        own.money[lane, rule, k] = 0.0
 
 
 @part
@@ -227,57 +220,57 @@ def _follow(
 
 
 @part
-def _empty_fleet(fleet: Floats, fleet_money: Floats) -> None:
+def _empty_fleet(fleet: Floats, money: Floats) -> None:
     """Begin a window of the fleet."""
     for lane in range(fleet.shape[0]):
         for k in range(SIZES):
-            fleet_money[lane, k] = 0.0
-            for claim in range(CLAIM_COUNT):
-                for j in range(BET_COUNT):
-                    fleet[lane, k, claim, j] = 0.0
+            money[lane, k] = 0.0
+            _empty_wealth(fleet[lane, k])
+
+
+@part
+def _empty_wealth(wealth: Floats) -> None:
+    """Empty the wealth of one scale, by claim and bet."""
+    for claim in range(CLAIM_COUNT):
+        for j in range(BET_COUNT):
+            wealth[claim, j] = 0.0
+
+
+@part
+def _sum(wealth: Floats) -> float:
+    """Add up wealth over all scales, claims and bets."""
+    total = 0.0
+    for k in range(SIZES):
+        for claim in range(CLAIM_COUNT):
+            for j in range(BET_COUNT):
+                total += wealth[k, claim, j]
+    return total
 
 
 @part
 def _smallest(fleet: Floats) -> float:
-    """Wealth over all scales, claims and bets, of the lane where it is smallest."""
+    """Wealth of the fleet's gambler, of the lane where it is smallest."""
     smallest = math.inf
     for lane in range(fleet.shape[0]):
-        total = 0.0
-        for k in range(SIZES):
-            for claim in range(CLAIM_COUNT):
-                for j in range(BET_COUNT):
-                    total += fleet[lane, k, claim, j]
-        smallest = min(smallest, total)
+        smallest = min(smallest, _sum(fleet[lane]))
     return smallest
 
 
 @part
 def _read_evidence(wealth: Floats, evidence: Floats) -> None:
-    """Add up the evidence of each rule, over scales and claims, of the lane where it is smallest."""
+    """Read the evidence of each rule, of the lane where it is smallest."""
     for rule in range(evidence.shape[0]):
         evidence[rule] = math.inf
         for lane in range(wealth.shape[0]):
-            total = 0.0
-            for k in range(SIZES):
-                for claim in range(CLAIM_COUNT):
-                    for j in range(BET_COUNT):
-                        total += wealth[lane, rule, k, claim, j]
-            evidence[rule] = min(evidence[rule], total)
+            evidence[rule] = min(evidence[rule], _sum(wealth[lane, rule]))
 
 
 @part
-def _raise(
-    is_open: Flags, leading: Ints, trend: Floats, threshold: Floats, label: Ints, baseline: Records, sides: Records,
-    wealth: Floats, money: Floats, evidence: Floats, rule: int,
-) -> None:  # fmt: skip
+def _raise(own: Own, rule: int) -> None:
     """Open an alarm with the claim that gave most evidence, where evidence is smallest; its wealth is spent."""
     smallest, lane = math.inf, 0
-    for at in range(wealth.shape[0]):
-        total = 0.0
-        for k in range(SIZES):
-            for claim in range(CLAIM_COUNT):
-                for j in range(BET_COUNT):
-                    total += wealth[at, rule, k, claim, j]
+    for at in range(own.wealth.shape[0]):
+        total = _sum(own.wealth[at, rule])
         if total < smallest:
             smallest, lane = total, at
     most, led = -1.0, 0
@@ -285,47 +278,41 @@ def _raise(
         for claim in range(CLAIM_COUNT):
             total = 0.0
             for j in range(BET_COUNT):
-                total += wealth[lane, rule, k, claim, j]
+                total += own.wealth[lane, rule, k, claim, j]
             if total > most:
                 most, led = total, (lane * SIZES + k) * CLAIM_COUNT + claim
     k, claim = led // CLAIM_COUNT % SIZES, led % CLAIM_COUNT
-    base = baseline[lane, k]
+    base = own.baseline[lane, k]
     r2 = base.second.a / base.second.p
-    is_open[rule], leading[rule], trend[rule] = True, led, 1.0
-    threshold[rule] = threshold_of(claim, clip(lag1_of(base), HIGHEST), clip(r2, HIGHEST))
-    above, below = sides[lane, k].above, sides[lane, k].below
+    own.open[rule], own.leading[rule], own.trend[rule] = True, led, 1.0
+    own.threshold[rule] = threshold_of(claim, clip(lag1_of(base), HIGHEST), clip(r2, HIGHEST))
+    above, below = own.sides[lane, k].above, own.sides[lane, k].below
     one_sided = claim == UP and min(above, below) < _BARELY * (abs(above) + abs(below))
-    label[rule] = LABEL_ONE_SIDED if one_sided else 0
-    for at in range(wealth.shape[0]):
+    own.label[rule] = LABEL_ONE_SIDED if one_sided else 0
+    for at in range(own.wealth.shape[0]):
         for k in range(SIZES):
-            _spend(wealth, money, at, rule, k)
-    evidence[rule] = 0.0
+            _spend(own.wealth, own.money, at, rule, k)
+    own.evidence[rule] = 0.0
 
 
 @part
 def _spend(wealth: Floats, money: Floats, lane: int, rule: int, k: int) -> None:
     """Empty the wealth of a rule at one scale."""
     money[lane, rule, k] = 0.0
-    for claim in range(CLAIM_COUNT):
-        for j in range(BET_COUNT):
-            wealth[lane, rule, k, claim, j] = 0.0
+    _empty_wealth(wealth[lane, rule, k])
 
 
 @part
-def _end_unseen(
-    is_open: Flags, leading: Ints, cleared: Flags, by_gap: Flags, excursion: Records, segment: Records, queued: Ints,
-    baseline: Records, variance: Records, sides: Records, share: Floats, wealth: Floats, money: Floats,
-    evidence: Floats, live: Flags, t: int, s: int, lane: int, k: int,
-) -> bool:  # fmt: skip
+def _end_unseen(own: Own, cleared: Flags, by_gap: Flags, t: int, s: int, lane: int, k: int) -> bool:
     """A scale that has not been seen for too long forgets its baseline; True if alarms that it led end with it."""
     ended = False
-    for rule in range(is_open.shape[0]):
-        if is_open[rule] and leading[rule] // CLAIM_COUNT == lane * SIZES + k:
-            is_open[rule] = False
+    for rule in range(own.open.shape[0]):
+        if own.open[rule] and own.leading[rule] // CLAIM_COUNT == lane * SIZES + k:
+            own.open[rule] = False
             cleared[t, s, rule] = by_gap[t, s, rule] = ended = True
-    _forget_scale(excursion, segment, queued, baseline, variance, sides, wealth, money, lane, k)
-    share_money(baseline, share, live, lane)
-    _read_evidence(wealth, evidence)
+    _forget_scale(own, lane, k)
+    share_money(own.baseline, own.share, own.live, lane)
+    _read_evidence(own.wealth, own.evidence)
     return ended
 
 
@@ -341,23 +328,20 @@ def _end_all(is_open: Flags, cleared: Flags, by_gap: Flags, t: int, s: int) -> b
 
 
 @part
-def _forget(
-    lag1: Records, block: Records, excursion: Records, segment: Records, queued: Ints, baseline: Records,
-    variance: Records, sides: Records, share: Floats, wealth: Floats, money: Floats, fleet: Floats,
-    fleet_money: Floats, evidence: Floats, e_value: Floats, live: Flags,
-) -> None:  # fmt: skip
+def _forget(own: Own) -> None:
     """Forget a series, but for the means of its scales."""
-    live[0] = False
-    e_value[0] = e_value[1] = 0.0
-    for rule in range(evidence.shape[0]):
-        evidence[rule] = 0.0
-    _empty_fleet(fleet, fleet_money)
-    for lane in range(share.shape[0]):
+    own.live[0] = False
+    own.e_value[0] = own.e_value[1] = 0.0
+    for rule in range(own.evidence.shape[0]):
+        own.evidence[rule] = 0.0
+    _empty_fleet(own.fleet, own.fleet_money)
+    for lane in range(own.share.shape[0]):
         for k in range(SIZES):
-            share[lane, k] = lag1[lane, k].a = lag1[lane, k].p = 0.0
-            _empty_block(block[lane, k])
-            excursion[lane, k].age = excursion[lane, k].side = excursion[lane, k].stake = 0.0
-            _forget_scale(excursion, segment, queued, baseline, variance, sides, wealth, money, lane, k)
+            own.share[lane, k] = own.lag1[lane, k].a = own.lag1[lane, k].p = 0.0
+            _empty_block(own.block[lane, k])
+            excursion = own.excursion[lane, k]
+            excursion.age = excursion.side = excursion.stake = 0.0
+            _forget_scale(own, lane, k)
 
 
 @part
@@ -368,20 +352,16 @@ def _empty_block(block: Record) -> None:
 
 
 @part
-def _forget_scale(
-    excursion: Records, segment: Records, queued: Ints, baseline: Records, variance: Records, sides: Records,
-    wealth: Floats, money: Floats, lane: int, k: int,
-) -> None:  # fmt: skip
+def _forget_scale(own: Own, lane: int, k: int) -> None:
     """Forget the baseline of a scale and the evidence against it."""
-    queued[lane, k] = 0
-    excursion[lane, k].length = SHORTEST
-    empty_sums(baseline[lane, k].first)
-    empty_sums(baseline[lane, k].second)
-    empty_sums(segment[lane, k].first)
-    empty_sums(segment[lane, k].second)
-    sides[lane, k].above = sides[lane, k].below = 0.0
+    own.queued[lane, k] = 0
+    own.excursion[lane, k].length = SHORTEST
+    for sums in (own.baseline[lane, k], own.segment[lane, k]):
+        empty_sums(sums.first)
+        empty_sums(sums.second)
+    own.sides[lane, k].above = own.sides[lane, k].below = 0.0
     for claim in range(CLAIM_COUNT):
-        scored = variance[lane, k, claim]
+        scored = own.variance[lane, k, claim]
         scored.sum = scored.pairs = scored.squares = scored.number = 0.0
-    for rule in range(wealth.shape[1]):
-        _spend(wealth, money, lane, rule, k)
+    for rule in range(own.wealth.shape[1]):
+        _spend(own.wealth, own.money, lane, rule, k)
