@@ -16,7 +16,7 @@ import numpy as np
 
 from detectors.activation import tanh
 from detectors.arrays import Floats
-from detectors.compiled import compiled
+from detectors.compiled import compiled, part
 
 LEVEL = 1.959963984540054
 """Two-sided 95 % point of the normal distribution."""
@@ -67,31 +67,24 @@ def _crossings(
             continue
         level = levels[i]
         # From the top: the upper end is met first, then the estimate, then the lower end.
-        j = D - 1
-        while j >= 0 and z[j] <= -level:
-            j -= 1
-        if j == D - 1:
-            high[i] = 1.0
-        elif j < 0:
-            high[i] = grid[0]
-        else:
-            high[i] = tanh(u[j] + (u[j + 1] - u[j]) * (z[j] + level) / (z[j] - z[j + 1]))
-        while j >= 0 and z[j] <= 0.0:
-            j -= 1
-        if j == D - 1:
-            centre[i] = grid[D - 1]
-        elif j < 0:
-            centre[i] = grid[0]
-        else:
-            centre[i] = tanh(u[j] + (u[j + 1] - u[j]) * z[j] / (z[j] - z[j + 1]))
-        while j >= 0 and z[j] <= level:
-            j -= 1
-        if j == D - 1:
-            low[i] = grid[D - 1]
-        elif j < 0:
-            low[i] = -1.0
-        else:
-            low[i] = tanh(u[j] + (u[j + 1] - u[j]) * (z[j] - level) / (z[j] - z[j + 1]))
+        j, high[i] = _cross(z, u, -level, D - 1, 1.0, grid[0])
+        j, centre[i] = _cross(z, u, 0.0, j, grid[D - 1], grid[0])
+        j, low[i] = _cross(z, u, level, j, grid[D - 1], -1.0)
+
+
+@part
+def _cross(z: Floats, u: Floats, level: float, j: int, above: float, below: float) -> tuple[int, float]:
+    """Go down from detector `j` to the first reading above a level; give its place and the threshold of the crossing.
+
+    Where all readings are above the level, or none is, that is `above` or `below`.
+    """
+    while j >= 0 and z[j] <= level:
+        j -= 1
+    if j == z.shape[0] - 1:
+        return j, above
+    if j < 0:
+        return j, below
+    return j, tanh(u[j] + (u[j + 1] - u[j]) * (z[j] - level) / (z[j] - z[j + 1]))
 
 
 def recovery_time(lag1: Floats) -> Floats:
