@@ -112,32 +112,61 @@ class Conditioned(NamedTuple):
     """Of a comparison only."""
 
 
+class ConditionerTable(NamedTuple):
+    """The settings of the recurrences."""
+
+    level_gain: float
+    slope_gain: float
+    scale_gain: float
+    cut: float
+    """Scales at which a deviation is cut."""
+    periods: Floats
+    """Of the seasons, in ticks; likewise the number of their bins."""
+    n_bins: Ints
+    season_gains: Floats
+    """Of the slow level and of the bins; (period, 2)."""
+    lowest: float
+    highest: float
+    farthest: float
+    """Scales from the level."""
+    coarse_steps: float
+    warm_up: int
+    stuck_after: int
+    blind_after: int
+    first_square: int
+    none: bool
+    """Values are residuals already."""
+    keeps: bool
+    """What is known outlasts a gap."""
+
+
 class Conditioner:
     """Level, trend, season and scale of many series, one pass, from the past only."""
 
     def __init__(self, plan: Plan, *, threads: int = 1) -> None:
         self._threads, self._resolution = threads, plan.resolution
         gain = half_life.gain(plan.level_half_life)
-        self._gains = np.array([gain, gain * gain / 4.0, half_life.gain(plan.scale_half_life), WINSOR])
-        self._periods = np.array(plan.seasons, dtype=np.float64)
-        self._bins = np.array([season_bins(p) for p in plan.seasons], dtype=np.int64)
-        self._season_gains = np.array(
-            [[half_life.gain(period), half_life.gain(memory)]
-             for period, memory in zip(plan.seasons, plan.season_half_lives, strict=True)], np.float64,
-        ).reshape(-1, 2)  # fmt: skip
-        lowest, highest = max(plan.lowest, -_LARGEST), min(plan.highest, _LARGEST)
-        self._limits = np.array([lowest, highest, plan.implausible, plan.coarse_steps])
-        warm_up = plan.level_warm_up if plan.conditioning else 0
-        self._whole = np.array(
-            [warm_up, plan.stuck_after, plan.blind_after_missing, not plan.conditioning, plan.keeps,
-             plan.first_square], np.int64,
+        gains = [
+            (half_life.gain(period), half_life.gain(memory))
+            for period, memory in zip(plan.seasons, plan.season_half_lives, strict=True)
+        ]
+        self._table = ConditionerTable(
+            level_gain=gain, slope_gain=gain * gain / 4.0, scale_gain=half_life.gain(plan.scale_half_life), cut=WINSOR,
+            periods=np.array(plan.seasons, np.float64),
+            n_bins=np.array([season_bins(period) for period in plan.seasons], np.int64),
+            season_gains=np.array(gains, np.float64).reshape(-1, 2),
+            lowest=max(float(plan.lowest), -_LARGEST), highest=min(float(plan.highest), _LARGEST),
+            farthest=float(plan.implausible), coarse_steps=float(plan.coarse_steps),
+            warm_up=plan.level_warm_up if plan.conditioning else 0, stuck_after=plan.stuck_after,
+            blind_after=plan.blind_after_missing, first_square=plan.first_square, none=not plan.conditioning,
+            keeps=plan.keeps,
         )  # fmt: skip
 
     def init(self, series: int) -> ConditionerState:
         """Make the state of series of which nothing was seen."""
         numbers = np.full((series, 8), np.nan)
         numbers[:, [columns.LEVEL, columns.SLOPE, columns.VARIANCE, columns.TIE_SHARE]] = 0.0
-        bins, periods = int(self._bins.sum()), self._periods.size
+        bins, periods = int(self._table.n_bins.sum()), self._table.periods.size
         return ConditionerState(
             numbers, np.zeros((series, 7), np.int64), np.zeros((series, periods, 3)),
             np.zeros((series, periods), np.int64), np.zeros((series, bins)), np.zeros((series, bins), np.int64),
@@ -151,23 +180,19 @@ class Conditioner:
         if self._resolution > 0.0:  # a product of whole numbers: equal values stay equal
             value = np.rint(value / self._resolution) * self._resolution
         pairs = Pairs(np.zeros(shape), np.zeros(shape), np.zeros(shape, bool), np.zeros(shape, bool))
-        outcome = Conditioned(
+        found = Conditioned(
             pairs, np.full(shape, np.nan), np.ones(shape), np.full(shape, np.nan), np.full(shape, np.nan),
             np.full(shape, np.nan), np.zeros(shape, bool), np.zeros(shape, np.int8),
         )  # fmt: skip
+        out = found._asdict() | {"pairs": (pairs.past, pairs.present, pairs.valid, pairs.reset)}
 
         def run(first: int, last: int) -> None:
-            kernel.condition(
-                value, block.kind, block.tick, *new, pairs.past, pairs.present, pairs.valid, pairs.reset,
-                outcome.before, outcome.scale, outcome.square, outcome.residual, outcome.adjusted, outcome.learning,
-                outcome.blind,
-                self._gains, self._periods, self._bins, self._season_gains, self._limits, self._whole, first, last,
-            )  # fmt: skip
+            kernel.condition(value, block.kind, block.tick, new, Conditioned(**out), self._table, first, last)
 
         share_series(run, shape[1], shape[0], self._threads)
         # What is too coarse at the tick may be read in means of several.
-        outcome.adjusted[(outcome.blind != 0) & (outcome.blind != _TOO_COARSE)] = np.nan
-        return new, outcome
+        found.adjusted[(found.blind != 0) & (found.blind != _TOO_COARSE)] = np.nan
+        return new, found
 
 
 class Side(NamedTuple):

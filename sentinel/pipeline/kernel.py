@@ -27,6 +27,7 @@ before a value: all of it, or as a gap does of a series that keeps.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,43 +35,32 @@ from detectors.compiled import compiled, inlined, part
 from detectors.following import follow
 from sentinel.domain.states import REASONS, Reason
 from sentinel.pipeline import fills, ties
-from sentinel.pipeline.arrays import Codes, Flags, Floats, Ints
+from sentinel.pipeline.arrays import Codes, Floats, Ints
 from sentinel.pipeline.columns import (
-    BLIND_AFTER,
-    COARSE_STEPS,
-    CUT,
     EARLIER,
-    FARTHEST,
-    FIRST_SQUARE,
     FIRST_TICK,
-    HIGHEST,
     IMPLAUSIBLE,
     ISOLATED,
-    KEEPS,
     LAST,
     LAST_VALUE,
     LEVEL,
-    LEVEL_GAIN,
-    LOWEST,
     MISSING,
-    NONE,
     OUTSIDE,
     POINTS,
-    SCALE_GAIN,
     SLOPE,
-    SLOPE_GAIN,
     SLOW_LEVEL,
     SLOW_SLOPE,
-    STUCK_AFTER,
     TIE_SHARE,
     TIE_TESTS,
     TIED,
     VARIANCE,
-    WARM_UP,
 )
 from sentinel.pipeline.grid import ABSENT, GAP, REBASES
 from sentinel.pipeline.plan import UNCLIPPED
 from sentinel.pipeline.season import season_at, without_season
+
+if TYPE_CHECKING:
+    from sentinel.pipeline.conditioning import ConditionerState, ConditionerTable
 
 _GAP, _STUCK, _COARSE, _RANGE, _IMPLAUSIBLE, _SPACING = (
     REASONS.index(Reason(name)) for name in ("gap", "stuck", "too_coarse", "out_of_range", "implausible", "spacing")
@@ -84,92 +74,83 @@ RESTART = 5
 """Values by which a level is found again after a gap, where scale and season were kept."""
 _ALONE = 30  # values in a row without one a tick before: the series is slower than its grid
 
+Room = Any
+"""What the recurrences write: a `Conditioned` whose pairs are their four arrays, as numba knows no dataclass."""
+
 
 @compiled
 def condition(
-    value: Floats, kind: Codes, tick: Ints,
-    numbers: Floats, counts: Ints, season: Floats, season_updates: Ints, bins: Floats, visits: Ints, far: Floats,
-    start: Floats, start_tick: Ints, kept: Ints, jump: Floats,
-    past: Floats, present: Floats, valid: Flags, reset: Flags, before: Floats, scales: Floats, squares: Floats,
-    residual: Floats, adjusted: Floats, learning: Flags, blind: Codes,
-    gains: Floats, periods: Floats, n_bins: Ints, season_gains: Floats, limits: Floats, whole: Ints,
-    first: int, last: int,
+    value: Floats, kind: Codes, tick: Ints, state: ConditionerState, out: Room, table: ConditionerTable, first: int,
+    last: int,
 ) -> None:  # fmt: skip
     """Advance the series `first` to `last` in place; see `conditioning.py` for the arrays."""
-    warm_up, stuck_after, blind_after, none = whole[WARM_UP], whole[STUCK_AFTER], whole[BLIND_AFTER], whole[NONE] == 1
-    keeps, first_square = whole[KEEPS] == 1, whole[FIRST_SQUARE]
-    seasonal = periods.shape[0] > 0
+    _, _, valid, reset = out.pairs
+    seasonal = table.periods.shape[0] > 0
     for t in range(value.shape[0]):
         for s in range(first, last):
             if kind[t, s] == ABSENT:
                 continue
             x = value[t, s]
-            number, count = numbers[s], counts[s]
+            number, count, far, season = state.numbers[s], state.counts[s], state.far[s], state.season[s]
             if kind[t, s] == GAP:
-                points = count[POINTS] + kept[s] if keeps else 0
-                _pass_gap(number, count, season[s], season_updates[s], bins[s], visits[s], keeps)
-                kept[s] = points
-                far[s, fills.BEFORE] = np.nan
+                _pass_gap(state, s, table.keeps)
+                far[fills.BEFORE] = np.nan
                 reset[t, s] = True
-                learning[t, s] = True
-                blind[t, s] = _GAP
+                out.learning[t, s] = True
+                out.blind[t, s] = _GAP
                 continue
             # Handing on ten arrays costs as much as all the rest: only where an event was declared.
-            reset[t, s] = kind[t, s] >= REBASES and _begin_anew(
-                kind[t, s], number, count, season[s], season_updates[s], bins[s], visits[s], far[s], kept, s
-            )
+            reset[t, s] = kind[t, s] >= REBASES and _begin_anew(kind[t, s], state, s)
             if math.isnan(number[FIRST_TICK]):
                 number[FIRST_TICK] = tick[t, s]
-            wave = season_at(tick[t, s], periods, n_bins, bins[s])
-            x = _plausible(x, wave, number, count, kept[s], far[s], limits, none)
+            wave = season_at(tick[t, s], table.periods, table.n_bins, state.bins[s])
+            x = _plausible(x, wave, number, count, far, state.kept[s], table)
             if count[IMPLAUSIBLE] >= _NEW_LEVEL:
-                _empty(number, count, season[s], season_updates[s], bins[s], visits[s])
-                fills.forget_values(far[s])
-                kept[s] = 0
+                _empty(state, s)
+                fills.forget_values(far)
+                state.kept[s] = 0
                 number[FIRST_TICK] = tick[t, s]
                 reset[t, s] = True
                 x = value[t, s]
-            points = count[POINTS]
-            known = kept[s] if points >= RESTART else 0
-            learnt = points + known >= warm_up and _has_seen_seasons(tick[t, s] - number[FIRST_TICK], periods)
+            points, kept = count[POINTS], state.kept[s]
+            known = kept if points >= RESTART else 0
+            learnt = points + known >= table.warm_up and _has_seen_seasons(
+                tick[t, s] - number[FIRST_TICK], table.periods
+            )
             settled = not seasonal or (learnt and points + known >= _SETTLED)
             if math.isnan(x):
                 number[LEVEL] += number[SLOPE]
-                for k in range(periods.shape[0]):
-                    season[s, k, SLOW_LEVEL] += season[s, k, SLOW_SLOPE]
+                for k in range(table.periods.shape[0]):
+                    season[k, SLOW_LEVEL] += season[k, SLOW_SLOPE]
                 number[LAST] = number[LAST_VALUE] = number[EARLIER] = np.nan
                 count[MISSING] += 1
                 count[TIED] = 0
             else:
-                y, stuck = x, ties.note(x, x - wave, number, count, jump, s)
+                y, stuck = x, ties.note(x, x - wave, number, count, state.jump, s)
                 if seasonal:
                     y = without_season(
-                        x, tick[t, s], periods, n_bins, season_gains, gains, season[s], season_updates[s], bins[s],
-                        visits[s], stuck,
-                    )  # fmt: skip
-                _level(
-                    x, y, number, count, kept[s], first_square, gains, none, learnt, settled, stuck, t, s, past,
-                    present, valid, before, scales, squares, residual,
-                )  # fmt: skip
+                        x, tick[t, s], table, season, state.season_updates[s], state.bins[s], state.visits[s], stuck
+                    )
+                _level(x, y, number, count, kept, table, learnt, settled, stuck, t, s, out)
                 count[MISSING] = 0
-                adjusted[t, s] = y if (learnt or not seasonal) and not stuck else np.nan
-                if points < fills.START and kept[s] == 0 and not none and _start_again(
-                    x, tick[t, s], points, start[s], start_tick[s], number, count, far[s], gains, periods, n_bins,
-                    season_gains, season[s], season_updates[s], bins[s], visits[s],
-                ):  # fmt: skip
+                out.adjusted[t, s] = y if (learnt or not seasonal) and not stuck else np.nan
+                may_be_spoilt = points < fills.START and kept == 0 and not table.none
+                if may_be_spoilt and _start_again(x, tick[t, s], points, state, s, table):
                     # What has read the spoilt start begins anew too, unless it has an older past to stand on.
-                    reset[t, s] = far[s, fills.LEARNT] == 0.0 or first_square < fills.START
-                    valid[t, s], squares[t, s], residual[t, s] = False, np.nan, np.nan
+                    reset[t, s] = far[fills.LEARNT] == 0.0 or table.first_square < fills.START
+                    valid[t, s], out.square[t, s], out.residual[t, s] = False, np.nan, np.nan
                     if math.isnan(number[LAST_VALUE]):
-                        adjusted[t, s] = np.nan
-            learning[t, s] = not learnt
-            far[s, fills.LEARNT] = max(far[s, fills.LEARNT], 1.0 if learnt else 0.0)
-            blind[t, s] = _judge(number, count, jump[s], stuck_after, blind_after, limits[COARSE_STEPS], none)
+                        out.adjusted[t, s] = np.nan
+            out.learning[t, s] = not learnt
+            far[fills.LEARNT] = max(far[fills.LEARNT], 1.0 if learnt else 0.0)
+            out.blind[t, s] = _judge(number, count, state.jump[s], table)
 
 
 @part
-def _empty(number: Floats, count: Ints, season: Floats, updates: Ints, bins: Floats, visits: Ints) -> None:
+def _empty(state: ConditionerState, s: int) -> None:
     # Loops: an assignment to a slice is ten times the code to compile.
+    number, count, season = state.numbers[s], state.counts[s], state.season[s]
+    updates, bins, visits = state.season_updates[s], state.bins[s], state.visits[s]
     for i in range(number.size):
         number[i] = np.nan
     number[LEVEL] = number[SLOPE] = number[VARIANCE] = number[TIE_SHARE] = 0.0
@@ -184,30 +165,25 @@ def _empty(number: Floats, count: Ints, season: Floats, updates: Ints, bins: Flo
 
 
 @part
-def _pass_gap(
-    number: Floats, count: Ints, season: Floats, updates: Ints, bins: Floats, visits: Ints, keeps: bool
-) -> None:
+def _pass_gap(state: ConditionerState, s: int, keeps: bool) -> None:
     """Forget all; or, where a series keeps what it knows, the level and what ran in a row."""
     if not keeps:
-        _empty(number, count, season, updates, bins, visits)
+        _empty(state, s)
+        state.kept[s] = 0
         return
+    number, count = state.numbers[s], state.counts[s]
+    state.kept[s] += count[POINTS]
     number[LEVEL] = number[SLOPE] = 0.0
     number[LAST] = number[LAST_VALUE] = number[EARLIER] = np.nan
     count[POINTS] = count[MISSING] = count[TIED] = count[OUTSIDE] = count[IMPLAUSIBLE] = count[ISOLATED] = 0
 
 
 @part
-def _begin_anew(
-    kind: int, number: Floats, count: Ints, season: Floats, updates: Ints, bins: Floats, visits: Ints, far: Floats,
-    kept: Ints, s: int,
-) -> bool:  # fmt: skip
+def _begin_anew(kind: int, state: ConditionerState, s: int) -> bool:
     """Let a series begin anew as a declared event says; True."""
-    stays = kind == REBASES
-    points = count[POINTS] + kept[s] if stays else 0
-    _pass_gap(number, count, season, updates, bins, visits, stays)
-    if not stays:
-        fills.forget_values(far)
-    kept[s] = points
+    _pass_gap(state, s, kind == REBASES)
+    if kind != REBASES:
+        fills.forget_values(state.far[s])
     return True
 
 
@@ -222,14 +198,13 @@ def _has_seen_seasons(ticks: float, periods: Floats) -> bool:
 
 @part
 def _start_again(
-    latest: float, tick: int, points: int, start: Floats, ticks: Ints, number: Floats, count: Ints, far: Floats,
-    gains: Floats, periods: Floats, n_bins: Ints, season_gains: Floats, season: Floats, updates: Ints, bins: Floats,
-    visits: Ints,
-) -> bool:  # fmt: skip
+    latest: float, tick: int, points: int, state: ConditionerState, s: int, table: ConditionerTable
+) -> bool:
     """Keep the latest value of a start; with the last one, learn again without those that are far from the others.
 
     False if there are none, or if more values are to come. `points` is how many there were before this one.
     """
+    start, ticks, number, count = state.start[s], state.start_tick[s], state.numbers[s], state.counts[s]
     if count[POINTS] == points:
         return False
     start[points], ticks[points] = latest, tick
@@ -242,24 +217,26 @@ def _start_again(
             start[kept], ticks[kept] = start[i], ticks[i]
             kept += 1
         else:
-            fills.note_start(start[i], far)
+            fills.note_start(start[i], state.far[s])
     last_is_kept = kept == fills.START or ticks[kept - 1] == ticks[fills.START - 1]
     if kept == fills.START:
         _empty_start(start, ticks, 0)
         return False
-    _empty(number, count, season, updates, bins, visits)
+    _empty(state, s)
     number[FIRST_TICK], stuck = ticks[0], kept < 0  # never; the constant would be a type, compiled for itself
     for i in range(kept):
         x = y = start[i]
-        if periods.shape[0] > 0:
-            y = without_season(x, ticks[i], periods, n_bins, season_gains, gains, season, updates, bins, visits, stuck)
+        if table.periods.shape[0] > 0:
+            y = without_season(
+                x, ticks[i], table, state.season[s], state.season_updates[s], state.bins[s], state.visits[s], stuck
+            )
         n = count[POINTS]
         if n == 0:
             number[LEVEL] = y
         else:
             number[LEVEL], number[SLOPE], number[VARIANCE], _ = follow(
                 number[LEVEL], number[SLOPE], number[VARIANCE], y - (number[LEVEL] + number[SLOPE]), n,
-                gains[LEVEL_GAIN], gains[SLOPE_GAIN], gains[SCALE_GAIN], gains[CUT], UNCLIPPED,
+                table.level_gain, table.slope_gain, table.scale_gain, table.cut, UNCLIPPED,
             )  # fmt: skip
         count[POINTS] = n + 1
         number[LAST], number[LAST_VALUE] = y, x
@@ -277,22 +254,23 @@ def _empty_start(start: Floats, ticks: Ints, first: int) -> None:
 
 @inlined
 def _plausible(
-    x: float, season: float, number: Floats, count: Ints, kept: int, far: Floats, limits: Floats, none: bool
+    x: float, season: float, number: Floats, count: Ints, far: Floats, kept: int, table: ConditionerTable
 ) -> float:
     """The value, or NaN where the sensor cannot mean it; counts the runs of such values."""
     if math.isnan(x):
         return x
-    if x < limits[LOWEST] or x > limits[HIGHEST]:
+    if x < table.lowest or x > table.highest:
         count[OUTSIDE] += 1
         return math.nan
     count[OUTSIDE] = 0
     points = count[POINTS] + kept if count[POINTS] >= RESTART else count[POINTS]
-    scale, known = math.sqrt(number[VARIANCE]), not none and points > UNCLIPPED
+    scale, known = math.sqrt(number[VARIANCE]), not table.none and points > UNCLIPPED
     known = known and scale > 0.0
     away = abs(x - season - number[LEVEL])
-    if not none and fills.is_fill(x, number[LAST_VALUE], known, known and fills.is_far(x, away / scale, far), far):
+    distant = known and fills.is_far(x, away / scale, far)
+    if not table.none and fills.is_fill(x, number[LAST_VALUE], known, distant, far):
         return math.nan
-    if known and away > limits[FARTHEST] * scale:
+    if known and away > table.farthest * scale:
         count[IMPLAUSIBLE] += 1
         return math.nan
     count[IMPLAUSIBLE] = 0
@@ -301,21 +279,21 @@ def _plausible(
 
 @inlined
 def _level(
-    x: float, y: float, number: Floats, count: Ints, kept: int, first_square: int, gains: Floats, none: bool,
-    learnt: bool, settled: bool, stuck: bool, t: int, s: int,
-    past: Floats, present: Floats, valid: Flags, before: Floats, scales: Floats, squares: Floats, residual: Floats,
+    x: float, y: float, number: Floats, count: Ints, kept: int, table: ConditionerTable, learnt: bool, settled: bool,
+    stuck: bool, t: int, s: int, out: Room,
 ) -> None:  # fmt: skip
+    past, present, valid, _ = out.pairs
     previous_y, previous_x, earlier_y = number[LAST], number[LAST_VALUE], number[EARLIER]
     count[ISOLATED] = count[ISOLATED] + 1 if math.isnan(previous_x) else 0
     # What the lattice sees needs three values in a row, none of them of a stuck sensor.
     number[LAST], number[LAST_VALUE], number[EARLIER] = y, x, np.nan if stuck else previous_y
-    if none:
-        residual[t, s] = x
+    if table.none:
+        out.residual[t, s] = x
         if not stuck:
-            squares[t, s] = x * x
+            out.square[t, s] = x * x
         if not stuck and not math.isnan(previous_x):
             past[t, s], present[t, s], valid[t, s] = previous_x, x, True
-            before[t, s] = earlier_y
+            out.before[t, s] = earlier_y
         return
     m, v, variance = number[LEVEL], number[SLOPE], number[VARIANCE]
     n = count[POINTS]
@@ -326,39 +304,38 @@ def _level(
     d = y - (m + v)
     scale = math.sqrt(variance)
     if learnt and scale > 0.0:
-        residual[t, s] = d / scale
+        out.residual[t, s] = d / scale
     if stuck:
         number[LEVEL] = m + v
         return
     if learnt and scale > 0.0 and not math.isnan(previous_y):
         past[t, s], present[t, s], valid[t, s] = (previous_y - m) / scale, d / scale, True
-        before[t, s], scales[t, s] = (earlier_y - m + v) / scale, scale
+        out.before[t, s], out.scale[t, s] = (earlier_y - m + v) / scale, scale
     # After a gap a kept scale is not learnt again, and does not learn while the level is sought.
     known = n + kept if n >= RESTART else n
     number[LEVEL], number[SLOPE], number[VARIANCE], square = follow(
-        m, v, variance, d, known, gains[LEVEL_GAIN], gains[SLOPE_GAIN], gains[SCALE_GAIN], gains[CUT], UNCLIPPED
+        m, v, variance, d, known, table.level_gain, table.slope_gain, table.scale_gain, table.cut, UNCLIPPED
     )
     if kept > 0 and n < RESTART:
         number[VARIANCE] = variance
-    if n >= first_square or (known > n and known >= first_square):
-        squares[t, s] = square if settled else np.nan
+    if n >= table.first_square or (known > n and known >= table.first_square):
+        out.square[t, s] = square if settled else np.nan
     count[POINTS] = n + 1
 
 
 @inlined
-def _judge(
-    number: Floats, count: Ints, jump: float, stuck_after: int, blind_after: int, coarse_steps: float, none: bool
-) -> int:  # fmt: skip
-    if count[TIED] + 1 >= stuck_after and not ties.is_explained(number, count):  # n equal values are n - 1 ties
+def _judge(number: Floats, count: Ints, jump: float, table: ConditionerTable) -> int:
+    # n equal values are n - 1 ties
+    if count[TIED] + 1 >= table.stuck_after and not ties.is_explained(number, count):
         return _STUCK
     if count[OUTSIDE] >= _BAD_RUN:
         return _RANGE
     if count[IMPLAUSIBLE] >= _BAD_RUN:
         return _IMPLAUSIBLE
-    if count[MISSING] >= blind_after:
+    if count[MISSING] >= table.blind_after:
         return _GAP
     if count[ISOLATED] >= _ALONE:
         return _SPACING
-    if not none and count[TIE_TESTS] >= ties.NEEDED and jump > coarse_steps * math.sqrt(number[VARIANCE]):
+    if not table.none and count[TIE_TESTS] >= ties.NEEDED and jump > table.coarse_steps * math.sqrt(number[VARIANCE]):
         return _COARSE
     return 0

@@ -17,11 +17,15 @@ Bins move from the sixth update on, U from the second.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from detectors.compiled import part
 from sentinel.pipeline.arrays import Floats, Ints
-from sentinel.pipeline.columns import CUT, SCALE_GAIN, SLOW_LEVEL, SLOW_SLOPE, SLOW_SPREAD
+from sentinel.pipeline.columns import SLOW_LEVEL, SLOW_SLOPE, SLOW_SPREAD
 from sentinel.pipeline.plan import UNCLIPPED
+
+if TYPE_CHECKING:
+    from sentinel.pipeline.conditioning import ConditionerTable
 
 _FROM = 6  # updates of the slow level after which the bins begin to learn
 
@@ -57,11 +61,10 @@ def season_at(tick: int, periods: Floats, n_bins: Ints, bins: Floats) -> float:
 
 @part
 def without_season(
-    x: float, tick: int, periods: Floats, n_bins: Ints, season_gains: Floats, gains: Floats,
-    season: Floats, updates: Ints, bins: Floats, visits: Ints, stuck: bool,
-) -> float:  # fmt: skip
+    x: float, tick: int, table: ConditionerTable, season: Floats, updates: Ints, bins: Floats, visits: Ints, stuck: bool
+) -> float:
     """Take the seasons out of a value and learn them from it; a value of a stuck sensor teaches nothing."""
-    offset = 0
+    periods, n_bins, season_gains, offset = table.periods, table.n_bins, table.season_gains, 0
     for k in range(periods.shape[0]):
         q = offset + _bin(tick, periods[k], n_bins[k])
         wave = _wave(tick, periods[k], n_bins[k], bins, offset)
@@ -77,7 +80,7 @@ def without_season(
                 season[k, SLOW_LEVEL] = x
             else:
                 e = x - season[k, SLOW_LEVEL] - wave
-                bound = gains[CUT] * math.sqrt(season[k, SLOW_SPREAD])
+                bound = table.cut * math.sqrt(season[k, SLOW_SPREAD])
                 if n > UNCLIPPED:
                     e = min(max(e, -bound), bound)
                 line = 6.0 / ((n + 1.0) * (n + 2.0))
@@ -93,7 +96,7 @@ def without_season(
                     for j in range(offset - n_bins[k], offset):
                         bins[j] -= common
                 if n >= 2:
-                    season[k, SLOW_SPREAD] += max(gains[SCALE_GAIN], 1.0 / (n - 1)) * (e * e - season[k, SLOW_SPREAD])
+                    season[k, SLOW_SPREAD] += max(table.scale_gain, 1.0 / (n - 1)) * (e * e - season[k, SLOW_SPREAD])
             updates[k] = n + 1
         x = y
     return x
