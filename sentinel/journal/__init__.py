@@ -49,6 +49,7 @@ __all__ = [
 DATABASE_FILE = "sentinel.db"
 _OF_ALARM = re.compile(r"(.+)/(raised|cleared)(?:/\d+)?")
 """Ids of the events of an alarm; one that is raised or ends again has the batch that it followed from behind it."""
+_OWE = "INSERT INTO outbox (event, sink, delivered_us) VALUES (?, ?, NULL) ON CONFLICT (event, sink) DO NOTHING"
 
 
 class KeptEvent(NamedTuple):
@@ -240,11 +241,7 @@ class Journal:
                 " ON CONFLICT (id) DO NOTHING",
                 [(event["id"], batch, event["series"], event["time_us"], to_json(event)) for event in events],
             )
-            connection.executemany(
-                "INSERT INTO outbox (event, sink, delivered_us) VALUES (?, ?, NULL)"
-                " ON CONFLICT (event, sink) DO NOTHING",
-                [(event["id"], sink) for event in events for sink in sinks],
-            )
+            connection.executemany(_OWE, [(event["id"], sink) for event in events for sink in sinks])
 
     def open_alarms(self, batch: int) -> list[dict[str, Any]]:
         """The events of alarms of series that were raised up to this batch and not cleared before it."""
@@ -269,11 +266,8 @@ class Journal:
 
     def mark_delivered(self, sink: str, ids: Iterable[str], at_us: int) -> None:
         """Record that this sink was told of these; the first time stands."""
-        with self._database.transaction() as connection:
-            connection.executemany(
-                "UPDATE outbox SET delivered_us = ? WHERE event = ? AND sink = ? AND delivered_us IS NULL",
-                [(at_us, event, sink) for event in ids],
-            )
+        query = "UPDATE outbox SET delivered_us = ? WHERE event = ? AND sink = ? AND delivered_us IS NULL"
+        self._database.write(query, [(at_us, event, sink) for event in ids])
 
     def mark_refused(self, sink: str, ids: Iterable[str], at_us: int) -> None:
         """Record that this sink refused these for good: not offered again, and kept with their time below zero."""
@@ -282,15 +276,13 @@ class Journal:
     def outbox_length(self, sink: str) -> int:
         """Count the events that this sink has not been told."""
         query = "SELECT count(*) FROM outbox WHERE sink = ? AND delivered_us IS NULL"
-        ((length,),) = self._database.read(query, (sink,))
-        return int(length)
+        return self._database.read_number(query, (sink,))
 
     def append_digests(self, rows: Sequence[tuple[int, int, str]]) -> None:
         """Keep (series id, tick, digest of its state); a replay's digest replaces the former one."""
         if not rows:
             return
-        with self._database.transaction() as connection:
-            connection.executemany("INSERT OR REPLACE INTO digest (series, tick, digest) VALUES (?, ?, ?)", rows)
+        self._database.write("INSERT OR REPLACE INTO digest (series, tick, digest) VALUES (?, ?, ?)", rows)
 
     def events(
         self, limit: int | None = None, alarm: str = "", series: Collection[str] | None = None
@@ -332,18 +324,12 @@ class Journal:
         """Put events into the outbox of sinks that they were never put into, as of a new one."""
         if not (ids and sinks):
             return
-        with self._database.transaction() as connection:
-            connection.executemany(
-                "INSERT INTO outbox (event, sink, delivered_us) VALUES (?, ?, NULL)"
-                " ON CONFLICT (event, sink) DO NOTHING",
-                [(event, sink) for event in ids for sink in sinks],
-            )
+        self._database.write(_OWE, [(event, sink) for event in ids for sink in sinks])
 
     def owe_again(self, ids: Sequence[str], sink: str) -> None:
         """Let a sink that is in another place now be told once more of these events."""
         query = "UPDATE outbox SET delivered_us = NULL WHERE sink = ? AND event IN (SELECT value FROM json_each(?))"
-        with self._database.transaction() as connection:
-            connection.execute(query, (sink, json.dumps(list(ids))))
+        self._database.write(query, [(sink, json.dumps(list(ids)))])
 
     def owe_ends(self, sinks: Sequence[str]) -> None:
         """Put ends of alarms into the outbox of sinks that were away then, and were given the beginnings."""
@@ -357,8 +343,7 @@ class Journal:
             " ORDER BY rowid DESC LIMIT 1"
         )
         found = f"SELECT ({end}) AS ended, sink FROM ({given}) WHERE last LIKE '%/raised%' AND ended IS NOT NULL"
-        with self._database.transaction() as connection:
-            connection.execute(f"INSERT INTO outbox (event, sink) {found}", (json.dumps(list(sinks)),))
+        self._database.write(f"INSERT INTO outbox (event, sink) {found}", [(json.dumps(list(sinks)),)])
 
     def told(self, sink: str, ids: Sequence[str]) -> set[str]:
         """Tell which of these events this sink was told of, and did not refuse."""

@@ -246,11 +246,10 @@ def choose_kept(found: Sequence[tuple[int, int, int]], room: int) -> list[int]:
 
 def size_bytes(database: Database) -> int:
     """Bytes in use; the file may be larger by free pages, which are used again."""
-    ((size,),) = database.read(
+    return database.read_number(
         "SELECT (page_count - freelist_count) * page_size"
         " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
     )
-    return int(size)
 
 
 def _delete(connection: sqlite3.Connection, which: str) -> None:
@@ -297,32 +296,27 @@ class Retention:
         """Bytes in use; the file may be larger by free pages, which are used again."""
         return size_bytes(self._database)
 
-    def _read_number(self, query: str, *parameters: int) -> int:
-        ((number,),) = self._database.read(query, parameters)
-        return int(number)
-
     def _plan(self, before_us: int, max_bytes: int) -> tuple[int, int] | None:
         """Find the batch up to which all go, and that up to which they go by size; None if there is none."""
         # Up to the first young batch: one with a clock that was wrong must not drag young ones along.
-        last = "SELECT coalesce(max(id), 0) FROM batch"
-        newest = self._read_number(
-            f"SELECT coalesce(min(id), ({last}) + 1) - 1 FROM batch WHERE arrival_us >= ?", before_us
+        last, read_number = "SELECT coalesce(max(id), 0) FROM batch", self._database.read_number
+        newest = read_number(
+            f"SELECT coalesce(min(id), ({last}) + 1) - 1 FROM batch WHERE arrival_us >= ?", (before_us,)
         )
         share, self._said = 0, False
         if self.size_bytes() > max_bytes:
-            share = self._read_number(
-                "SELECT coalesce(min(id), 0)"
+            share = read_number(
+                "SELECT min(id)"
                 " FROM (SELECT id, sum(observations) OVER (ORDER BY id) AS so_far FROM batch)"
                 " WHERE so_far >= (SELECT sum(observations) / ? FROM batch)",
-                SIZE_SHARE,
+                (SIZE_SHARE,),
             )
         # Without a checkpoint every batch is needed.
-        checkpoint = self._read_number(
-            "SELECT coalesce(min(batch), 0)"
-            " FROM (SELECT batch FROM checkpoint WHERE complete = 1 ORDER BY id DESC LIMIT ?)",
-            GENERATIONS,
+        checkpoint = read_number(
+            "SELECT min(batch) FROM (SELECT batch FROM checkpoint WHERE complete = 1 ORDER BY id DESC LIMIT ?)",
+            (GENERATIONS,),
         )
-        newest = min(max(newest, share), checkpoint, self._read_number(last) - 1)
+        newest = min(max(newest, share), checkpoint, read_number(last) - 1)
         there = self._database.read(f"SELECT 1 FROM batch WHERE {REMOVABLE} LIMIT 1", (newest,))
         return (newest, share) if there else None
 

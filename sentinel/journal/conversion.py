@@ -56,7 +56,7 @@ def convert(database: Database) -> None:
                 "DELETE FROM observation WHERE time BETWEEN ? AND ? AND batch BETWEEN ? AND ?",
                 [(*span, batches[0][0], last) for span in spans],
             )
-    ((checkpoint,),) = database.read("SELECT coalesce(min(batch), 0) FROM checkpoint WHERE complete = 1")
+    checkpoint = database.read_number("SELECT min(batch) FROM checkpoint WHERE complete = 1")
     # Retention forgot observations in the order of time, and then their batches: what it had begun is ended.
     forgotten = max(batch for batch in incomplete if batch <= checkpoint)
     with database.transaction() as connection:

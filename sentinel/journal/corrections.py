@@ -21,6 +21,7 @@ from sentinel.journal.known import Ints, Known
 
 KEY = "corrections"
 """Of the payload of a batch."""
+_HAS_SOME = f"kind = 'observations' AND payload LIKE '%\"{KEY}\"%'"
 
 _Latest: TypeAlias = dict[tuple[int, int], tuple[float, int]]
 """By time and series: value, and the batch that it came with; in the order of these."""
@@ -90,9 +91,7 @@ class Corrections:
 
     def last_batch(self) -> int:
         """Give the last batch that has some; 0 if none has."""
-        query = f"SELECT max(id) FROM batch WHERE kind = 'observations' AND payload LIKE '%\"{KEY}\"%'"
-        ((last,),) = self._database.read(query)
-        return int(last or 0)
+        return self._database.read_number(f"SELECT max(id) FROM batch WHERE {_HAS_SOME}")
 
     def _load(self) -> _Latest:
         if self._latest is None:
@@ -103,8 +102,7 @@ class Corrections:
 
     def _batches(self) -> list[tuple[int, str, str]]:
         """Number, source and payload of the batches that have some."""
-        where = f"kind = 'observations' AND payload LIKE '%\"{KEY}\"%'"
-        return self._database.read(f"SELECT id, source, payload FROM batch WHERE {where} ORDER BY id")
+        return self._database.read(f"SELECT id, source, payload FROM batch WHERE {_HAS_SOME} ORDER BY id")
 
 
 def _note(latest: _Latest, batch: int, rows: Rows) -> None:

@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -208,6 +208,16 @@ class Database:
         """Fetch all rows of a query."""
         with self._named_errors():
             return self.connection.execute(query, parameters).fetchall()
+
+    def read_number(self, query: str, parameters: Sequence[object] = ()) -> int:
+        """Fetch the whole number that a query gives; 0 where that is none."""
+        ((number,),) = self.read(query, parameters)
+        return int(number or 0)
+
+    def write(self, query: str, rows: Iterable[Sequence[object]]) -> None:
+        """Change something for each of these rows, in one transaction; errors as of `transaction`."""
+        with self.transaction() as connection:
+            connection.executemany(query, rows)
 
     def close(self) -> None:
         """Close the connection; the last one to close also empties the write-ahead log."""

@@ -39,12 +39,11 @@ class OwedReadings:
 
     def join(self, sinks: Iterable[str]) -> None:
         """Let new receivers be owed what follows after the last batch."""
-        with self._database.transaction() as connection:
-            connection.executemany(
-                "INSERT INTO reading_sink (sink, batch) VALUES (?, (SELECT coalesce(max(id), 0) FROM batch))"
-                " ON CONFLICT (sink) DO NOTHING",
-                [(sink,) for sink in sinks],
-            )
+        query = (
+            "INSERT INTO reading_sink (sink, batch) VALUES (?, (SELECT coalesce(max(id), 0) FROM batch))"
+            " ON CONFLICT (sink) DO NOTHING"
+        )
+        self._database.write(query, [(sink,) for sink in sinks])
 
     def kept(self) -> dict[str, int]:
         """Give the batch up to which readings were kept, for each receiver that there ever was."""
@@ -73,10 +72,8 @@ class OwedReadings:
 
     def remove(self, numbers: Sequence[int]) -> None:
         """Forget blocks that a receiver has taken, or will not get."""
-        with self._database.transaction() as connection:
-            connection.executemany("DELETE FROM reading WHERE id = ?", [(number,) for number in numbers])
+        self._database.write("DELETE FROM reading WHERE id = ?", [(number,) for number in numbers])
 
     def waiting(self, sink: str) -> int:
         """Count the points that are owed to a receiver."""
-        ((points,),) = self._database.read("SELECT coalesce(sum(points), 0) FROM reading WHERE sink = ?", (sink,))
-        return int(points)
+        return self._database.read_number("SELECT sum(points) FROM reading WHERE sink = ?", (sink,))
