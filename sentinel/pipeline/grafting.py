@@ -19,9 +19,9 @@ from sentinel.domain.events import CORRECTED, AlarmEvent
 from sentinel.pipeline import arrays
 from sentinel.pipeline.arrays import Ints
 from sentinel.pipeline.codec import from_arrays, to_arrays
-from sentinel.pipeline.cohort import CohortState, concat_series, take_series
+from sentinel.pipeline.cohort import concat_series, take_series
+from sentinel.pipeline.migrate import tell_open
 from sentinel.pipeline.pipeline import Pipeline, PipelineState
-from sentinel.pipeline.results import alarm_event
 from sentinel.pipeline.waiting import Waiting
 
 
@@ -82,8 +82,15 @@ def graft(pipeline: Pipeline, state: PipelineState, part: PipelineState) -> Graf
                 continue
             here = np.flatnonzero(state.cohort_of[new.series] == at)
             rows, coming = state.row_of[new.series[here]], take_series(new, here)
-            ended += _end(pipeline, state, at, rows, coming)
-            coming = _keep_open(pipeline, state, at, rows, coming, opened)
+            here_open = state.cohorts[at].alarm.raised
+            was, now, over = here_open[rows], coming.alarm.raised, np.zeros(here_open.shape, np.bool_)
+            over[rows] = now < 0
+            closing = tell_open(pipeline, state, plan, state.cohorts[at], over, "cleared")
+            ended += [event._replace(ended_by=CORRECTED) for event in closing]
+            opened |= {event.alarm_id for event in tell_open(pipeline, state, plan, coming, was < 0, "raised")}
+            # An alarm that is open on both sides is that of this side.
+            raised = np.where((was >= 0) & (now >= 0), was, now)
+            coming = coming._replace(alarm=coming.alarm._replace(raised=raised))
             order = np.arange(cohorts[at].series.size)
             order[rows] = order.size + np.arange(rows.size)
             cohorts[at] = take_series(concat_series([cohorts[at], coming]), order)
@@ -118,30 +125,3 @@ def _pick(entries: Waiting, chosen: arrays.Flags) -> Waiting:
     """Select what waits in these comparisons, in the order of the comparisons."""
     rows = np.flatnonzero(chosen[entries.comparison])
     return arrays.take(entries, rows[np.argsort(entries.comparison[rows], kind="stable")])
-
-
-def _end(
-    pipeline: Pipeline, state: PipelineState, at: int, rows: Ints, coming: CohortState
-) -> Iterable[AlarmEvent]:  # fmt: skip
-    """Clear the alarms of a cohort that are open here and not in the states that are coming."""
-    cohort, members = pipeline.cohort(state.keys[at][0]), state.cohorts[at]
-    for i, k in np.argwhere((members.alarm.raised[rows] >= 0) & (coming.alarm.raised < 0)).tolist():
-        row = int(rows[i])
-        facts = cohort.scoring.find_facts(members.evidence, members.slower, np.array([row]), k)[0]
-        yield alarm_event(
-            state, cohort, members, row, k, "cleared", members.alarm.raised[row, k], members.last.tick[row],
-            facts.leading, facts.label, facts.held_against,
-        )._replace(ended_by=CORRECTED)  # fmt: skip
-
-
-def _keep_open(
-    pipeline: Pipeline, state: PipelineState, at: int, rows: Ints, coming: CohortState, opened: set[str]
-) -> CohortState:
-    """Let alarms that are open on both sides be those of this side; note the others that are open there."""
-    cohort, was = pipeline.cohort(state.keys[at][0]), state.cohorts[at].alarm.raised[rows]
-    now = coming.alarm.raised
-    for i, k in np.argwhere((was < 0) & (now >= 0)).tolist():
-        opened.add(
-            alarm_event(state, cohort, coming, i, k, "raised", now[i, k], coming.last.tick[i], 0, 0, 0.0).alarm_id
-        )
-    return coming._replace(alarm=coming.alarm._replace(raised=np.where((was >= 0) & (now >= 0), was, now)))

@@ -188,19 +188,19 @@ def end_alarms(
 ) -> Iterator[AlarmEvent]:
     """Clear the open alarms of these series whose rules are gone, at the last tick of each."""
     gone = np.array([_find(rule, kept) is None for rule in old.rules], bool)
-    return _tell_open(pipeline, state, old, part, gone, "cleared")
+    return tell_open(pipeline, state, old, part, gone, "cleared")
 
 
 def open_alarms(pipeline: Pipeline, state: PipelineState) -> Iterator[AlarmEvent]:
     """Give the events that raised the alarms which are open."""
     for (plan, _), members in zip(state.keys, state.cohorts, strict=True):
-        yield from _tell_open(pipeline, state, plan, members, np.ones(len(plan.rules), bool), "raised")
+        yield from tell_open(pipeline, state, plan, members, np.ones(len(plan.rules), bool), "raised")
 
 
-def _tell_open(
+def tell_open(
     pipeline: Pipeline, state: PipelineState, plan: Plan, part: CohortState, rules: Flags, what: str
 ) -> Iterator[AlarmEvent]:
-    """Give the events that raise the open alarms of some rules, or clear them."""
+    """Give the events that raise the open alarms of some rules, (rule,) or (series, rule), or clear them."""
     cohort, raised = pipeline.cohort(plan), part.alarm.raised
     for row, k in np.argwhere((raised >= 0) & rules).tolist():
         facts = cohort.scoring.find_facts(part.evidence, part.slower, np.array([row]), k)[0]
