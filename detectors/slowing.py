@@ -11,32 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from detectors import scores
 from detectors.arrays import Flags, Floats, Ints
 from detectors.compiled import compiled, inlined, part
 from detectors.ledger import ENOUGH, LABEL_ONE_SIDED, SEGMENT, SlowerBlock, SlowerState
 from detectors.records import Record
 from detectors.scales import SIZES, TICKS, empty, pass_over, take, without_spike
-from detectors.scores import (
-    CLAIM_COUNT,
-    HIGHEST,
-    MODULUS,
-    SHORTEST,
-    UP,
-    add_pair,
-    block_length,
-    clip,
-    empty_sums,
-    end_segment,
-    follow_variance,
-    has_baseline,
-    is_known,
-    is_unseen,
-    lag1_of,
-    share_money,
-    threshold_of,
-    unit_of,
-    weights_of,
-)  # fmt: skip
+from detectors.scores import CLAIM_COUNT, HIGHEST, MODULUS, SHORTEST, UP, clip, lag1_of
 
 BETS = np.array([0.4, 0.9])
 BET_COUNT = len(BETS)
@@ -54,9 +35,9 @@ Own = Any
 @compiled
 def advance(  # noqa: C901 - one pass over a tick; its parts are functions already
     values: Floats, tick: Ints, here: Flags, afresh: Flags, state: SlowerState, out: SlowerBlock, lines: Floats,
-    scores: Floats, window: int, first: int, last: int,
+    score: Floats, window: int, first: int, last: int,
 ) -> None:  # fmt: skip
-    """Advance the series `first` to `last` in place; `scores` is room for one score of each claim.
+    """Advance the series `first` to `last` in place; `score` is room for that of each claim.
 
     `state` is given as records.
     """
@@ -105,7 +86,7 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
                 if between > 0:
                     for k in range(SIZES):
                         pass_over(tick[t, s], between, total, means[lane, k], counts[lane, k], lane, k)
-                        if is_unseen(counts[lane, k], baseline[lane, k]):
+                        if scores.is_unseen(counts[lane, k], baseline[lane, k]):
                             changed |= _end_unseen(own, cleared, by_gap, t, s, lane, k)
                 if not math.isnan(value):
                     total[lane, 0] += value
@@ -118,25 +99,25 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
                     past, present, before = take(
                         total, means[lane, k], counts, far, kept[lane].jump, excess.length, lane, k
                     )
-                    if is_unseen(counts[lane, k], base):
+                    if scores.is_unseen(counts[lane, k], base):
                         changed |= _end_unseen(own, cleared, by_gap, t, s, lane, k)
                     if math.isnan(past):
                         continue
-                    add_pair(past, present, before, means[lane, k], own.lag1[lane, k], excess, block, now, sides)
+                    scores.add_pair(past, present, before, means[lane, k], own.lag1[lane, k], excess, block, now, sides)
                     if block.first.n >= excess.length:
-                        if is_known(base):
-                            _score(own, block, base, sides, lines, scores, still, lane, k)
+                        if scores.is_known(base):
+                            _score(own, block, base, sides, lines, score, still, lane, k)
                             scored = True
                             for rule in range(rules):
                                 if is_open[rule]:
                                     changed |= _follow(
-                                        is_open, own.leading, own.trend, cleared, block.first.n, scores, t, s, rule,
+                                        is_open, own.leading, own.trend, cleared, block.first.n, score, t, s, rule,
                                         lane, k,
                                     )  # fmt: skip
                         _empty_block(block)
-                        excess.length = block_length(base)
+                        excess.length = scores.block_length(base)
                     if now.first.n >= SEGMENT:
-                        end_segment(now, own.queue, own.queued, baseline, share, own.live, lane, k)
+                        scores.end_segment(now, own.queue, own.queued, baseline, share, own.live, lane, k)
             if scored:
                 _read_evidence(own.wealth, own.evidence)
                 if still:
@@ -155,24 +136,24 @@ def advance(  # noqa: C901 - one pass over a tick; its parts are functions alrea
                 elif own.live[0]:
                     shown[t, s, rule] = reached
             if not own.live[0]:
-                out.too_slow[t, s] = has_baseline(baseline)
+                out.too_slow[t, s] = scores.has_baseline(baseline)
 
 
 @inlined
 def _score(
-    own: Own, block: Record, base: Record, sides: Record, lines: Floats, scores: Floats, still: bool, lane: int,
+    own: Own, block: Record, base: Record, sides: Record, lines: Floats, score: Floats, still: bool, lane: int,
     k: int,
 ) -> None:  # fmt: skip
     """Score the block that has ended against the baseline, for each claim, and bet; a score is NaN without pairs."""
     r = clip(lag1_of(base), HIGHEST)
     r2 = clip(base.second.a / base.second.p, HIGHEST)
-    weights = weights_of(r, r2, 2.0 / math.sqrt(base.first.n))
+    weights = scores.weights_of(r, r2, 2.0 / math.sqrt(base.first.n))
     for claim in range(CLAIM_COUNT):
         gathered, expected = (block.second, base.second) if claim == MODULUS else (block.first, base.first)
-        scores[claim], x = np.nan, 0.0
+        score[claim], x = np.nan, 0.0
         if gathered.n >= 1.0:
-            threshold = threshold_of(claim, r, r2)
-            unit = unit_of(gathered, expected, threshold)
+            threshold = scores.threshold_of(claim, r, r2)
+            unit = scores.unit_of(gathered, expected, threshold)
             u, stake = (gathered.a - threshold * gathered.p) / unit, 1.0
             if claim == UP:
                 above = (block.above.a - threshold * block.above.p) / unit
@@ -183,8 +164,8 @@ def _score(
                 sides.below = _SIDE_MEMORY * sides.below + below
             else:
                 u = -u
-            scores[claim] = u
-            spread = follow_variance(own.variance[lane, k, claim], u, block.first.n)
+            score[claim] = u
+            spread = scores.follow_variance(own.variance[lane, k, claim], u, block.first.n)
             if own.share[lane, k] > 0.0:
                 x = clip(stake * u / math.sqrt(spread), _SCORE) / _SCORE
         for rule in range(lines.shape[0]):
@@ -204,14 +185,14 @@ def _score(
 
 @part
 def _follow(
-    is_open: Flags, leading: Ints, trend: Floats, cleared: Flags, pairs: float, scores: Floats, t: int, s: int,
+    is_open: Flags, leading: Ints, trend: Floats, cleared: Flags, pairs: float, score: Floats, t: int, s: int,
     rule: int, lane: int, k: int,
 ) -> bool:  # fmt: skip
     """Follow the claim of an open alarm; True if it ends, as its scores are again about as they were."""
     claim = leading[rule] - (lane * SIZES + k) * CLAIM_COUNT
-    if 0 <= claim < CLAIM_COUNT and not math.isnan(scores[claim]):
+    if 0 <= claim < CLAIM_COUNT and not math.isnan(score[claim]):
         gain = 1.0 - 0.5 ** (pairs / _CLEAR_PAIRS)
-        trend[rule] += gain * (scores[claim] - trend[rule])
+        trend[rule] += gain * (score[claim] - trend[rule])
         if trend[rule] < _CLEAR:
             is_open[rule] = False
             cleared[t, s, rule] = True
@@ -285,7 +266,7 @@ def _raise(own: Own, rule: int) -> None:
     base = own.baseline[lane, k]
     r2 = base.second.a / base.second.p
     own.open[rule], own.leading[rule], own.trend[rule] = True, led, 1.0
-    own.threshold[rule] = threshold_of(claim, clip(lag1_of(base), HIGHEST), clip(r2, HIGHEST))
+    own.threshold[rule] = scores.threshold_of(claim, clip(lag1_of(base), HIGHEST), clip(r2, HIGHEST))
     above, below = own.sides[lane, k].above, own.sides[lane, k].below
     one_sided = claim == UP and min(above, below) < _BARELY * (abs(above) + abs(below))
     own.label[rule] = LABEL_ONE_SIDED if one_sided else 0
@@ -311,7 +292,7 @@ def _end_unseen(own: Own, cleared: Flags, by_gap: Flags, t: int, s: int, lane: i
             own.open[rule] = False
             cleared[t, s, rule] = by_gap[t, s, rule] = ended = True
     _forget_scale(own, lane, k)
-    share_money(own.baseline, own.share, own.live, lane)
+    scores.share_money(own.baseline, own.share, own.live, lane)
     _read_evidence(own.wealth, own.evidence)
     return ended
 
@@ -346,8 +327,8 @@ def _forget(own: Own) -> None:
 
 @part
 def _empty_block(block: Record) -> None:
-    empty_sums(block.first)
-    empty_sums(block.second)
+    scores.empty_sums(block.first)
+    scores.empty_sums(block.second)
     block.above.a = block.above.p = 0.0
 
 
@@ -357,8 +338,8 @@ def _forget_scale(own: Own, lane: int, k: int) -> None:
     own.queued[lane, k] = 0
     own.excursion[lane, k].length = SHORTEST
     for sums in (own.baseline[lane, k], own.segment[lane, k]):
-        empty_sums(sums.first)
-        empty_sums(sums.second)
+        scores.empty_sums(sums.first)
+        scores.empty_sums(sums.second)
     own.sides[lane, k].above = own.sides[lane, k].below = 0.0
     for claim in range(CLAIM_COUNT):
         scored = own.variance[lane, k, claim]

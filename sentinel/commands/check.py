@@ -9,19 +9,7 @@ from collections.abc import Iterator, Sequence
 from glob import has_magic
 from math import floor
 
-from sentinel.config import (
-    FLEET,
-    RISE,
-    AlarmSettings,
-    BankSettings,
-    SeriesSettings,
-    Settings,
-    SiteSettings,
-    WebSettings,
-    is_loopback,
-    load,
-    schema_text,
-)
+from sentinel import config
 from sentinel.domain.clock import Clock
 from sentinel.domain.errors import ConfigError, DataError
 from sentinel.domain.labels import chooses_by_label, comparison_name, fits, read_key, write_key
@@ -43,7 +31,7 @@ _LISTED_CADENCES = (Cadence.parse("1h"), Cadence.parse("1d"))
 def main(arguments: argparse.Namespace) -> int:
     """Load the configuration, print what it means; ConfigError with all its faults if it cannot be used."""
     notices: list[str] = []
-    settings = load(arguments.config, notices.append)
+    settings = config.load(arguments.config, notices.append)
     try:
         sources = make_sources(settings.sources, Clock())
     except ConfigError as error:
@@ -66,11 +54,11 @@ def main(arguments: argparse.Namespace) -> int:
 
 def print_schema(_: argparse.Namespace) -> int:
     """Print the JSON Schema of configuration files."""
-    print(schema_text(), end="")
+    print(config.schema_text(), end="")
     return 0
 
 
-def summary(settings: Settings, sources: Sequence[Source] = ()) -> Iterator[str]:
+def summary(settings: config.Settings, sources: Sequence[Source] = ()) -> Iterator[str]:
     """Say what the configuration means, line by line."""
     daemon, web = settings.daemon, settings.web
     yield (
@@ -83,7 +71,7 @@ def summary(settings: Settings, sources: Sequence[Source] = ()) -> Iterator[str]
         yield "sources: none; nothing will come in under `sentinel run`, `sentinel backtest` needs none"
     for source in sources:
         yield f"source {source.name}: {source.describe()}"
-    for entry in settings.series or (SeriesSettings(),):
+    for entry in settings.series or (config.SeriesSettings(),):
         example = f" (say {_example(entry.match)})" if entry.counterpart and "*" in entry.match else ""
         yield f"series {entry.match}{example}:"
         yield from (f"  {line}" for line in _series(settings, entry))
@@ -108,7 +96,7 @@ def summary(settings: Settings, sources: Sequence[Source] = ()) -> Iterator[str]
         yield "notify: nowhere; alarms are seen in /metrics and on the page only"
 
 
-def remarks(settings: Settings, sources: Sequence[Source]) -> Iterator[str]:
+def remarks(settings: config.Settings, sources: Sequence[Source]) -> Iterator[str]:
     """Say what cannot work with what the sources have now; no fault, for files may come later.
 
     Of series and rules nothing is said where the names of one source's series are in its rows.
@@ -140,7 +128,7 @@ def remarks(settings: Settings, sources: Sequence[Source]) -> Iterator[str]:
     yield from without_enough(settings.sites, judged)
 
 
-def _web_remarks(web: WebSettings) -> Iterator[str]:
+def _web_remarks(web: config.WebSettings) -> Iterator[str]:
     if web.config_file is not None:
         from sentinel.views.web import Guard
 
@@ -148,7 +136,7 @@ def _web_remarks(web: WebSettings) -> Iterator[str]:
             Guard(web.config_file)
         except ConfigError as error:
             yield from (f"web: {line}" for line in str(error).splitlines())
-    elif not is_loopback(web.address[0]):
+    elif not config.is_loopback(web.address[0]):
         yield f"web: who reaches {web.listen} can read the page; a config_file asks for users and TLS"
 
 
@@ -158,7 +146,7 @@ def _known(sources: Sequence[Source]) -> list[str]:
     return [] if None in known else sorted(frozenset().union(*(each for each in known if each is not None)))
 
 
-def _false_alarms_a_day(settings: Settings, names: Sequence[str]) -> Iterator[str]:
+def _false_alarms_a_day(settings: config.Settings, names: Sequence[str]) -> Iterator[str]:
     """Say how many false alarms a day the budgets allow for all series together, at most."""
     now = f"the {len(names):,} series that the sources have now"
     whose = now if names else f"{_FLEET:,} series without entries of their own"
@@ -181,7 +169,7 @@ def _false_alarms_a_day(settings: Settings, names: Sequence[str]) -> Iterator[st
             return
 
 
-def _series(settings: Settings, entry: SeriesSettings) -> Iterator[str]:
+def _series(settings: config.Settings, entry: config.SeriesSettings) -> Iterator[str]:
     seasons = ", ".join(print_season(season) for season in entry.season)
     yield f"season {seasons}" if seasons else "no season is taken out; a cycle in the data would look like slowing"
     name = _example(entry.match)
@@ -197,7 +185,7 @@ def _series(settings: Settings, entry: SeriesSettings) -> Iterator[str]:
             yield f"  check {' '.join(map(str, fault.path))} cannot act as it is meant: {fault.message}"
 
 
-def _in_brief(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
+def _in_brief(settings: config.Settings, name: str, cadence: Cadence) -> Iterator[str]:
     """Say what an operator asks first of a cadence that is not known yet."""
     plan = plan_for(settings, name, cadence)
     yield (
@@ -211,7 +199,7 @@ def _in_brief(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
         yield "; ".join((budget, *soon))
 
 
-def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]:
+def _effective(settings: config.Settings, name: str, cadence: Cadence) -> Iterator[str]:
     """Say what only the cadence decides, in ticks and in time."""
     plan = plan_for(settings, name, cadence)
     verdict = words.first_verdict_after(plan)
@@ -242,32 +230,32 @@ def _effective(settings: Settings, name: str, cadence: Cadence) -> Iterator[str]
     yield from words.describe_bank(plan, settings.bank_for(name), cadence)
 
 
-def _rules(settings: Settings, name: str, plan: Plan, cadence: Cadence) -> list[list[str]]:
+def _rules(settings: config.Settings, name: str, plan: Plan, cadence: Cadence) -> list[list[str]]:
     """List the lines of each rule: the budget, what it sees how soon, how it ends."""
     both = zip(plan.rules, settings.rules_for(name), strict=True)
     return [list(words.describe_rule(plan, rule, written, cadence)) for rule, written in both]
 
 
-def _bank(bank: BankSettings) -> str:
+def _bank(bank: config.BankSettings) -> str:
     short, long = (defaults_for(cadence.microseconds) for cadence in _LISTED_CADENCES)
     preset = f"by preset {bank.preset}" if bank.preset else ""
     memory = bank.half_life or preset or f"{short.half_life:g} ticks ({long.half_life:g} from a cadence of 1d on)"
     return f"{bank.thresholds} detectors from {bank.lowest:g} to {bank.highest:g}, half-life {memory}"
 
 
-def _rule(rule: AlarmSettings) -> str:
-    if rule.kind == RISE:
+def _rule(rule: config.AlarmSettings) -> str:
+    if rule.kind == config.RISE:
         return f"{rule.severity} on {words.rule_in_words(rule.kind, rule.label)}, without a budget: calibrated only"
     budget = f"alpha {rule.alpha:g} per tick" if rule.alpha is not None else f"budget {rule.false_alarms}"
     share = f", of which it takes {rule.share:g}" if rule.share != 1.0 else ""
-    many = "all series of the fleet" if rule.shared_by == FLEET else f"{rule.shared_by:,} series"
+    many = "all series of the fleet" if rule.shared_by == config.FLEET else f"{rule.shared_by:,} series"
     series = "each series" if rule.shared_by == 1 else f"{many} together"
     return f"{rule.severity} on {words.rule_in_words(rule.kind, rule.label)}, {budget} of {series}{share}"
 
 
-def _overdrawn(rules: tuple[AlarmSettings, ...]) -> Iterator[str]:
+def _overdrawn(rules: tuple[config.AlarmSettings, ...]) -> Iterator[str]:
     """Name budgets of which several rules take more, together, than there is."""
-    taken: dict[tuple[object, ...], list[AlarmSettings]] = {}
+    taken: dict[tuple[object, ...], list[config.AlarmSettings]] = {}
     for rule in rules:
         taken.setdefault((rule.match, rule.kind, rule.alpha, rule.false_alarms, rule.shared_by), []).append(rule)
     for sharing in taken.values():
@@ -280,7 +268,7 @@ def _overdrawn(rules: tuple[AlarmSettings, ...]) -> Iterator[str]:
             )
 
 
-def _compared(settings: Settings, name: str, cadence: Cadence, alone: list[str]) -> Iterator[str]:
+def _compared(settings: config.Settings, name: str, cadence: Cadence, alone: list[str]) -> Iterator[str]:
     """Say what a counterpart adds: a series more, with budgets of its own; `alone` are those of the series itself."""
     counterpart = settings.counterpart_for(name)
     if counterpart is None:
@@ -307,7 +295,7 @@ def _compared(settings: Settings, name: str, cadence: Cadence, alone: list[str])
         yield from (f"'{own}' {line}" for line in rules)
 
 
-def _site(site: SiteSettings) -> str:
+def _site(site: config.SiteSettings) -> str:
     kind = "of any kind" if site.kind == "any" else f"on {site.kind}"
     within = f", raised within {print_duration(site.within)}" if site.within is not None else ""
     return (

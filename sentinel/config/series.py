@@ -8,21 +8,8 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, WithJsonSchema
 
+from sentinel.config import values
 from sentinel.config.checks import CheckSettings
-from sentinel.config.values import (
-    Duration,
-    Fault,
-    Name,
-    Part,
-    Pattern,
-    PositiveDuration,
-    PositiveSeason,
-    Text,
-    WrittenCadence,
-    WrittenHalfLife,
-    or_else,
-    require,
-)
 from sentinel.domain.labels import NAME, chooses_by_label, fits, read_key, write_key
 from sentinel.domain.spans import HalfLife, print_duration, print_season
 
@@ -38,7 +25,7 @@ def _has_usual_length(half_life: HalfLife) -> bool:
 
 
 BankHalfLife: TypeAlias = Annotated[
-    WrittenHalfLife, AfterValidator(require(_has_usual_length, "a half-life is 3 to 100000 ticks"))
+    values.WrittenHalfLife, AfterValidator(values.require(_has_usual_length, "a half-life is 3 to 100000 ticks"))
 ]
 
 
@@ -51,7 +38,7 @@ def _write_counterpart(value: object) -> object:
 
 
 Counterpart: TypeAlias = Annotated[
-    Text,
+    values.Text,
     BeforeValidator(_write_counterpart),
     WithJsonSchema({"anyOf": [
         {"type": "string", "minLength": 1},
@@ -61,30 +48,30 @@ Counterpart: TypeAlias = Annotated[
 Lag1: TypeAlias = Annotated[float, Field(gt=-1, lt=1)]
 
 
-class SeriesSettings(Part):
+class SeriesSettings(values.Part):
     """Grid and conditioning of series; the first entry whose match fits a name wins."""
 
     renamed: ClassVar[Mapping[str, str]] = {"reference": "counterpart"}
     retired: ClassVar[Mapping[str, float | None]] = {"coarse_share": None}
 
-    match: Pattern = "*"
+    match: values.Pattern = "*"
     """Series names, with * ? [abc] as in file names; * also spans '/'. Or labels with their patterns, such as {site:
     north, variable: "*"}, __name__ for the name; a series needs each of them, and may have more."""
-    cadence: WrittenCadence | None = None
+    cadence: values.WrittenCadence | None = None
     """Spacing of the grid; null = learnt from the first 50 event times."""
-    lateness: Annotated[Duration, Field(ge=0)] = 0
+    lateness: Annotated[values.Duration, Field(ge=0)] = 0
     """Time that a tick waits for late observations before it closes."""
     aggregate: Literal["last", "mean"] = "last"
     """The one value that several observations in one tick become."""
     resolution: Annotated[float, Field(gt=0, le=1e9)] | None = None
     """Values are rounded to multiples of this before they are judged, where they were written with more digits than the
     instrument has; null = as they came. Coarse values need no declaration."""
-    max_gap: PositiveDuration | None = None
+    max_gap: values.PositiveDuration | None = None
     """A longer gap starts the series anew in `learning`; null = 2 half-lives of its bank."""
     across_gaps: Literal["restart", "keep"] = "restart"
     """Memory over a gap longer than max_gap: restart = nothing; keep = the scale, the season and the baseline of the
     spread, for a sensor that rests in winter: level, lag 1 and evidence start anew."""
-    season: tuple[PositiveSeason, ...] = ()
+    season: tuple[values.PositiveSeason, ...] = ()
     """Known periods that are taken out, such as [1d, 1y]."""
     unit: Annotated[str, Field(max_length=40)] = ""
     """Unit of the values, such as `mg/L`, shown wherever a value is; empty = not known. It changes no number."""
@@ -100,41 +87,47 @@ class SeriesSettings(Part):
     """A value farther from the level than this many scales counts as missing; three in a row make the series blind."""
     coarse_steps: Annotated[float, Field(ge=0.5, le=1e9)] = 2.0
     """Scales: a series is blind if two values in a row that differ lie farther apart on average."""
-    stale_after: PositiveDuration | None = None
+    stale_after: values.PositiveDuration | None = None
     """Without an observation for this long the series is blind; null = 3 cadences + lateness."""
-    bank: Name | None = None
+    bank: values.Name | None = None
     """Name of its bank; null = the bank named default if there is one, else half-lives by cadence."""
     counterpart: Annotated[Counterpart | None, Field(validation_alias=AliasChoices("counterpart", "reference"))] = None
     """Name of another series that it is compared with as well; a * stands for what the * in match stood for. Or labels
     in which that one differs, such as {lake: paul}."""
 
-    def _conflicts(self) -> Iterator[Fault]:
+    def _conflicts(self) -> Iterator[values.Fault]:
         name = self.counterpart or ""
         if any(sign in name for sign in "?[]") or name.count("*") > 1:
             message = f"'{name}' is a pattern; the name of a series is allowed, with one '*' at most"
-            yield Fault(("counterpart",), message)
+            yield values.Fault(("counterpart",), message)
         elif "*" in name and chooses_by_label(self.match):
             message = f"'{name}' has a '*', and match has labels; name those in which the counterpart differs"
-            yield Fault(("counterpart",), message)
+            yield values.Fault(("counterpart",), message)
         elif "*" in name and (self.match.count("*") != 1 or any(sign in self.match for sign in "?[]")):
             message = f"'{name}' has a '*', so match needs exactly one '*' and no '?' or '['; '{self.match}' came"
-            yield Fault(("counterpart",), message)
+            yield values.Fault(("counterpart",), message)
         low, high = self.range or (None, None)
         if low is not None and high is not None and low >= high:
-            yield Fault(("range",), f"[{low:g}, {high:g}]; the lowest value comes first and is below the highest")
+            yield values.Fault(
+                ("range",), f"[{low:g}, {high:g}]; the lowest value comes first and is below the highest"
+            )
         for position, season in enumerate(self.season):
             if season in self.season[:position]:
-                yield Fault(("season", position), f"{print_season(season)} is there twice; name each season once")
+                yield values.Fault(
+                    ("season", position), f"{print_season(season)} is there twice; name each season once"
+                )
             ticks = season / self.cadence.microseconds if self.cadence is not None else math.inf
             if ticks < SHORTEST_SEASON_TICKS:
                 message = f"{print_season(season)} spans {ticks:.3g} ticks of cadence {self.cadence}"
-                yield Fault(("season", position), f"{message}; at least {SHORTEST_SEASON_TICKS} are needed")
+                yield values.Fault(("season", position), f"{message}; at least {SHORTEST_SEASON_TICKS} are needed")
         for key, duration in (("max_gap", self.max_gap), ("stale_after", self.stale_after)):
             if duration is not None and self.cadence is not None and duration < self.cadence.microseconds:
                 message = f"{print_duration(duration)} is shorter than a tick; at least {self.cadence} is needed"
-                yield Fault((key,), message)
+                yield values.Fault((key,), message)
         if self.checks is not None and self.cadence is not None:
-            yield from (Fault(("checks", *fault.path), fault.message) for fault in self.checks.faults_at(self.cadence))
+            yield from (
+                values.Fault(("checks", *fault.path), fault.message) for fault in self.checks.faults_at(self.cadence)
+            )
 
     def counterpart_of(self, name: str) -> str | None:
         """Name the counterpart of the series `name`, which the entry matches; None if it has none."""
@@ -158,7 +151,7 @@ class SeriesSettings(Part):
         return name.startswith(before) and name[len(before) :].endswith(after) if star else name == self.counterpart
 
 
-class BankSettings(Part):
+class BankSettings(values.Part):
     """A bank of detectors: how long it remembers, and on which thresholds it reads."""
 
     renamed: ClassVar[Mapping[str, str]] = {"reference_ticks": "baseline_ticks"}
@@ -198,39 +191,39 @@ class BankSettings(Part):
     window_ticks: Annotated[int, Field(ge=50, le=1_000_000)] = 1000
     """Ticks of a window of the fleet ranking."""
 
-    def _conflicts(self) -> Iterator[Fault]:
+    def _conflicts(self) -> Iterator[values.Fault]:
         if self.lowest >= self.highest:
             message = f"{self.lowest:g} is not below highest, {self.highest:g}; lower it or raise highest"
-            yield Fault(("lowest",), message)
+            yield values.Fault(("lowest",), message)
 
 
-class SiteSettings(Part):
+class SiteSettings(values.Part):
     """Several variables of one site: it alarms when at least k of its series have an open alarm."""
 
-    name: Name
+    name: values.Name
     """Name of the site in metrics, files and messages."""
-    match: Pattern = "*"
+    match: values.Pattern = "*"
     """Series of the site, by name with * ? [abc] or by labels; a series and its comparison with a counterpart count
     once."""
     k: Annotated[int, Field(ge=1)] = 2
     """Number of series that must have an open alarm."""
     kind: Literal["slower", "lag1", "modulus", "spread", "rise", "any"] = "any"
     """Which alarms count."""
-    within: PositiveDuration | None = None
+    within: values.PositiveDuration | None = None
     """Longest time from the first to the last of those alarms; null = any time while they are open."""
 
 
-def hidden_series(series: Iterable[SeriesSettings]) -> Iterator[Fault]:
+def hidden_series(series: Iterable[SeriesSettings]) -> Iterator[values.Fault]:
     """Find entries that are never used, since an earlier one matches everything that they match."""
     earlier: list[str] = []
     for position, entry in enumerate(series):
         before = next((one for one in earlier if _covers(one, entry.match)), None)
         if entry.match in earlier:
             message = f"'{entry.match}' has an entry already; the first match wins; once is allowed"
-            yield Fault((position, "match"), message)
+            yield values.Fault((position, "match"), message)
         elif before is not None:
             message = f"'{entry.match}' is never reached behind '{before}'; the first match wins; put it before"
-            yield Fault((position, "match"), message)
+            yield values.Fault((position, "match"), message)
         earlier.append(entry.match)
 
 
@@ -249,7 +242,7 @@ def _stand_in(match: str) -> str:
     return write_key(name.replace("*", "x") or "x", {label: value.replace("*", "x") for label, value in labels.items()})
 
 
-def unusable_counterparts(series: tuple[SeriesSettings, ...]) -> Iterator[Fault]:
+def unusable_counterparts(series: tuple[SeriesSettings, ...]) -> Iterator[values.Fault]:
     """Find counterparts that are the series itself, or that have a counterpart of their own."""
     for position, entry in enumerate(series):
         stand_in, shown = _stand_in(entry.match), entry.counterpart
@@ -271,18 +264,18 @@ def unusable_counterparts(series: tuple[SeriesSettings, ...]) -> Iterator[Fault]
             message = f"'{shown}' has cadence {series[at].cadence}, not {entry.cadence}; the same cadence is needed"
         else:
             continue
-        yield Fault((position, "counterpart"), message)
+        yield values.Fault((position, "counterpart"), message)
 
 
-def missing_banks(series: Iterable[SeriesSettings], banks: Mapping[str, BankSettings]) -> Iterator[Fault]:
+def missing_banks(series: Iterable[SeriesSettings], banks: Mapping[str, BankSettings]) -> Iterator[values.Fault]:
     """Find banks that a series names but that are not defined."""
     for position, entry in enumerate(series):
         if entry.bank is not None and entry.bank not in banks:
-            message = f"there is no bank '{entry.bank}'; {or_else(entry.bank, banks, 'banks')}"
-            yield Fault(("series", position, "bank"), message)
+            message = f"there is no bank '{entry.bank}'; {values.or_else(entry.bank, banks, 'banks')}"
+            yield values.Fault(("series", position, "bank"), message)
 
 
-def short_half_lives(series: Iterable[SeriesSettings], banks: Mapping[str, BankSettings]) -> Iterator[Fault]:
+def short_half_lives(series: Iterable[SeriesSettings], banks: Mapping[str, BankSettings]) -> Iterator[values.Fault]:
     """Find half-lives of fewer than 3 ticks, wherever the cadence is known."""
     found: set[tuple[str, str]] = set()
     for entry in series:
@@ -296,4 +289,4 @@ def short_half_lives(series: Iterable[SeriesSettings], banks: Mapping[str, BankS
                 found.add((name, key))
                 message = f"{half_life} spans {ticks:.3g} ticks of cadence {cadence} of series '{entry.match}'"
                 message += "; at least 3 are needed; raise it, or give them another bank"
-                yield Fault(("banks", name, key), message)
+                yield values.Fault(("banks", name, key), message)

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, WithJsonSchema, model_serializer
 
+from sentinel.config import values
 from sentinel.config.alarms import DEFAULT_ALARMS, FLEET, LARGEST_ALPHA, SLOWER, AlarmSettings, alarm_conflicts
 from sentinel.config.asked import HttpSource
 from sentinel.config.events import EventSettings, EventsFile
@@ -32,18 +33,6 @@ from sentinel.config.series import (
     unusable_counterparts,
 )
 from sentinel.config.sources import CsvSource, repeated_identities, repeated_simulated_series
-from sentinel.config.values import (
-    GIB,
-    Fault,
-    Name,
-    Part,
-    PositiveDuration,
-    Size,
-    Text,
-    or_else,
-    repeated_names,
-    without,
-)
 from sentinel.domain.labels import chooses_by_label, exposed_name, fits
 from sentinel.domain.metrics import ESSENTIAL, SERIES_METRICS
 from sentinel.domain.spans import DAY, MINUTE, print_duration
@@ -91,18 +80,18 @@ _HostName: TypeAlias = Annotated[
 """Name or address of a machine, an IPv6 address without brackets."""
 
 
-class DaemonSettings(Part):
+class DaemonSettings(values.Part):
     """The process: where its state is, how long it is kept, how much may wait."""
 
     state_dir: NamedPath = Path("/var/lib/sentinel")
     """Folder of the journal and the checkpoints; one process per folder."""
-    checkpoint_every: PositiveDuration = 5 * MINUTE
+    checkpoint_every: values.PositiveDuration = 5 * MINUTE
     """Interval at which the state is saved; a restart replays at most this much of the journal."""
-    retention: PositiveDuration = 7 * DAY
+    retention: values.PositiveDuration = 7 * DAY
     """Age at which observations leave the journal."""
     retention_ticks: Annotated[int, Field(ge=0, le=100_000)] = 2_000
     """Ticks of each series that stay however old they are, but for `retention_bytes`; 0 = off."""
-    retention_bytes: Annotated[Size, Field(ge=1024 * 1024)] = 2 * GIB
+    retention_bytes: Annotated[values.Size, Field(ge=1024 * 1024)] = 2 * values.GIB
     """Size of the journal above which older observations are dropped."""
     inbox_observations: Annotated[int, Field(ge=1)] = 200_000
     """Observations that may wait for the engine; sources are held back when it is full."""
@@ -110,7 +99,7 @@ class DaemonSettings(Part):
     """The journal keeps a digest of each series' state at every n-th tick; 0 = off."""
 
 
-class LogSettings(Part):
+class LogSettings(values.Part):
     """The log on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -130,7 +119,7 @@ _SeriesMetric: TypeAlias = Annotated[
 ]
 
 
-class WebSettings(Part):
+class WebSettings(values.Part):
     """The HTTP server of /metrics, the status page and the health checks."""
 
     listen: Annotated[str, AfterValidator(lambda text: _split_address(text) and text)] = "127.0.0.1:9814"
@@ -147,7 +136,7 @@ class WebSettings(Part):
     """Readings of a series in /metrics beside its alarms: names without `sentinel_series_`."""
     detailed_series: Annotated[int, Field(ge=0)] = 50
     """Series of which all is shown in /metrics: those with an open alarm first, then by name."""
-    labels: tuple[Text, ...] = ()
+    labels: tuple[values.Text, ...] = ()
     """Labels of series that /metrics and alerts show beside the whole key, as label_NAME."""
     history_series: Annotated[int, Field(ge=0)] = 1_000
     """Series of which a history is kept for pictures."""
@@ -158,12 +147,12 @@ class WebSettings(Part):
         written: dict[str, Any] = write(self)
         return {key: value for key, value in written.items() if key != "path" or value}
 
-    def _conflicts(self) -> Iterator[Fault]:
+    def _conflicts(self) -> Iterator[values.Fault]:
         shown = [exposed_name(label) for label in self.labels]
         for position, name in enumerate(shown):
             if name in shown[:position]:
                 message = f"'{self.labels[position]}' is shown as {name}, as an earlier one is; name one of them"
-                yield Fault(("labels", position), message)
+                yield values.Fault(("labels", position), message)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -171,29 +160,29 @@ class WebSettings(Part):
         return _split_address(self.listen)
 
 
-class DrillSettings(Part):
+class DrillSettings(values.Part):
     """Drills: an artificial series is led to an alarm, through source, detector, rule and receivers, to test them."""
 
-    every: PositiveDuration | None = None
+    every: values.PositiveDuration | None = None
     """Interval between drills; null = only when `sentinel drill` asks for one."""
-    receivers: tuple[Name, ...] | None = None
+    receivers: tuple[values.Name, ...] | None = None
     """Receivers that are told, by their names in `notify`; null = all of them."""
-    timeout: PositiveDuration = MINUTE
+    timeout: values.PositiveDuration = MINUTE
     """Longest time that a link of the chain may take; then it has failed."""
-    keep: PositiveDuration = MINUTE
+    keep: values.PositiveDuration = MINUTE
     """Time for which the alarm of a drill stays open, so that Prometheus scrapes it and its rules see it."""
 
-    def _conflicts(self) -> Iterator[Fault]:
+    def _conflicts(self) -> Iterator[values.Fault]:
         shortest = self.keep + 3 * self.timeout
         if self.every is not None and self.every < shortest:
             message = f"is less than keep and 3 times timeout; at least {print_duration(shortest)} are needed"
-            yield Fault(("every",), message)
+            yield values.Fault(("every",), message)
 
 
 _DEFAULT_SERIES, _DEFAULT_DETECTORS = SeriesSettings(), BankSettings()
 
 
-class Settings(Part):
+class Settings(values.Part):
     """All settings."""
 
     daemon: DaemonSettings = DaemonSettings()
@@ -203,28 +192,29 @@ class Settings(Part):
     web: WebSettings = WebSettings()
     """The HTTP server."""
     sources: Annotated[
-        tuple[Source, ...], without(repeated_names, repeated_identities, repeated_simulated_series, several_push)
+        tuple[Source, ...],
+        values.without(values.repeated_names, repeated_identities, repeated_simulated_series, several_push),
     ] = ()
     """Sources of observations."""
-    series: Annotated[tuple[SeriesSettings, ...], without(hidden_series, unusable_counterparts)] = ()
+    series: Annotated[tuple[SeriesSettings, ...], values.without(hidden_series, unusable_counterparts)] = ()
     """Treatment of series; the first entry whose match fits a series' name wins."""
-    banks: dict[Name, BankSettings] = Field(default_factory=dict)
+    banks: dict[values.Name, BankSettings] = Field(default_factory=dict)
     """Banks of detectors by name; the one named default is for all series that name none."""
-    alarms: Annotated[tuple[AlarmSettings, ...], without(alarm_conflicts)] = DEFAULT_ALARMS
+    alarms: Annotated[tuple[AlarmSettings, ...], values.without(alarm_conflicts)] = DEFAULT_ALARMS
     """The rules; of two with the same claim that match a series the first applies. Without any given: slower than it
     was, as a warning with one false alarm a year and series, and critical with one in ten years."""
     events: tuple[EventSettings, ...] = ()
     """Maintenance, calibrations, changed sensors and interventions: what holds series, or lets them begin anew."""
     event_files: tuple[EventsFile, ...] = ()
     """Tables of such events, read with the settings."""
-    sites: Annotated[tuple[SiteSettings, ...], without(repeated_names)] = ()
+    sites: Annotated[tuple[SiteSettings, ...], values.without(values.repeated_names)] = ()
     """Several variables of one site, alarming together."""
-    notify: Annotated[tuple[Notify, ...], without(repeated_names)] = (LogNotify(),)
+    notify: Annotated[tuple[Notify, ...], values.without(values.repeated_names)] = (LogNotify(),)
     """Receivers of notifications."""
     drill: DrillSettings = DrillSettings()
     """Drills of the whole chain."""
 
-    def _conflicts(self) -> Iterator[Fault]:
+    def _conflicts(self) -> Iterator[values.Fault]:
         yield from missing_banks(self.series, self.banks)
         yield from short_half_lives(self.series, self.banks)
         yield from self._large_budgets()
@@ -232,24 +222,24 @@ class Settings(Part):
         sinks = [sink.name for sink in self.notify if not isinstance(sink, RemoteWriteNotify)]
         for position, name in enumerate(self.drill.receivers or ()):
             if name not in sinks:
-                yield Fault(
-                    ("drill", "receivers", position), f"'{name}'; {or_else(name, sinks, 'receivers of alarms')}"
+                yield values.Fault(
+                    ("drill", "receivers", position), f"'{name}'; {values.or_else(name, sinks, 'receivers of alarms')}"
                 )
         most = self.daemon.inbox_observations
         for position, source in enumerate(self.sources):
             if isinstance(source, CsvSource | HttpSource) and (number := source.max_observations) > most:
                 message = f"{number} is more than daemon.inbox_observations; at most {most} are allowed"
-                yield Fault(("sources", position, "max_observations"), message)
+                yield values.Fault(("sources", position, "max_observations"), message)
 
-    def _open_doors(self) -> Iterator[Fault]:
+    def _open_doors(self) -> Iterator[values.Fault]:
         """Find a source that takes what anybody on the network sends."""
         host = self.web.address[0]
         for position, source in enumerate(self.sources):
             if isinstance(source, PushSource) and source.token_file is None and not is_loopback(host):
                 message = f"nothing came, and anybody who reaches web.listen {self.web.listen} could send; name a file"
-                yield Fault(("sources", position, "token_file"), message)
+                yield values.Fault(("sources", position, "token_file"), message)
 
-    def _large_budgets(self) -> Iterator[Fault]:
+    def _large_budgets(self) -> Iterator[values.Fault]:
         """Find budgets of more than one false alarm in 10 ticks, wherever the cadence is known."""
         for position, rule in enumerate(self.alarms):
             for entry in self.series:
@@ -262,7 +252,7 @@ class Settings(Part):
                         f"{rule.false_alarms} is alpha {alpha:.3g} per tick of cadence {entry.cadence} of series "
                         f"'{entry.match}'; at most {LARGEST_ALPHA:g} is allowed"
                     )
-                    yield Fault(("alarms", position, "false_alarms"), message)
+                    yield values.Fault(("alarms", position, "false_alarms"), message)
                     break
 
     @cached_property

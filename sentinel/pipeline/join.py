@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from sentinel.pipeline import waiting
 from sentinel.pipeline.arrays import Flags, Ints, concat, take
 from sentinel.pipeline.cohort import Cohort, CohortState, SteppedBlock
 from sentinel.pipeline.conditioning import ComparisonBlock, Side
@@ -30,15 +31,7 @@ from sentinel.pipeline.grid import ABSENT, NEVER, lay_out
 from sentinel.pipeline.plan import Plan
 from sentinel.pipeline.positions import Positions
 from sentinel.pipeline.scoring import Stopwatch
-from sentinel.pipeline.waiting import (
-    UNTOLD,
-    Waiting,
-    find_first,
-    find_sheltered,
-    has_room,
-    missing_ticks,
-    note_told,
-)
+from sentinel.pipeline.waiting import UNTOLD, Waiting, missing_ticks
 
 if TYPE_CHECKING:
     from sentinel.pipeline.gates import Passages
@@ -177,7 +170,7 @@ def keep_early(state: Comparisons, closed: Closed, where: Positions, *, may_come
     due_us = np.where((early.due_us == UNTOLD) & (told != NEVER), told + where.silence_us[R], early.due_us)
     early = early._replace(due_us=due_us)
     kept = (told == NEVER) | (told < due_us)
-    if not has_room(early, state.targets, state.counterparts):
+    if not waiting.has_room(early, state.targets, state.counterparts):
         kept &= early.tick >= (where.next_tick - where.patience)[R]
     return replace(state, early=take(early, kept))
 
@@ -185,7 +178,7 @@ def keep_early(state: Comparisons, closed: Closed, where: Positions, *, may_come
 def count_waiting(state: Comparisons, where: Positions) -> Ints:
     """Count the closed ticks of each target that wait for the counterpart; 0 once it is given up."""
     ticks = where.next_tick[state.target] - np.maximum(where.next_tick[state.own], 0)
-    sheltered = find_sheltered(state.targets, state.target, where)
+    sheltered = waiting.find_sheltered(state.targets, state.target, where)
     return np.where(_find_reach(state, where, sheltered).given_up, 0, ticks)
 
 
@@ -198,11 +191,11 @@ def _advance(
     ended: bool,
 ) -> tuple[Comparisons, _Due, Ints]:  # fmt: skip
     """Decide which ticks are due; also give for each comparison the first tick of its target that still waits."""
-    targets = note_told(concat([state.targets, *fresh.targets]), state.target, where)
-    counterparts = note_told(concat([state.counterparts, *fresh.counterparts]), state.counterpart, where)
+    targets = waiting.note_told(concat([state.targets, *fresh.targets]), state.target, where)
+    counterparts = waiting.note_told(concat([state.counterparts, *fresh.counterparts]), state.counterpart, where)
     sheltered, other = (
-        find_sheltered(entries, series, where)
-        if has_room(targets, counterparts, state.early) else np.full(len(state), UNTOLD)
+        waiting.find_sheltered(entries, series, where)
+        if waiting.has_room(targets, counterparts, state.early) else np.full(len(state), UNTOLD)
         for entries, series in ((targets, state.target), (counterparts, state.counterpart))
     )  # fmt: skip
     reach = _find_reach(state, where, sheltered, _find_held(state, targets, where))
@@ -244,7 +237,7 @@ class _Reach(NamedTuple):
 def _find_held(state: Comparisons, targets: Waiting, where: Positions) -> Ints:
     """Find for each comparison its first tick of which the watermark of the counterpart's source says nothing yet."""
     R = state.counterpart[targets.comparison]
-    return find_first(len(state), targets, (R >= 0) & (targets.due_us > where.watermark_us[R]))
+    return waiting.find_first(len(state), targets, (R >= 0) & (targets.due_us > where.watermark_us[R]))
 
 
 def _find_reach(state: Comparisons, where: Positions, sheltered: Ints, held: Ints | None = None) -> _Reach:

@@ -14,18 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sentinel.config import (
-    LONGEST_HALF_LIFE_TICKS,
-    RATIO,
-    RELATIVE,
-    RISE,
-    RISE_RATIO,
-    SHORTEST_HALF_LIFE_TICKS,
-    SHORTEST_SEASON_TICKS,
-    SLOWER,
-    AlarmSettings,
-    Settings,
-)
+from sentinel import config
 from sentinel.domain.labels import comparison_name
 from sentinel.domain.spans import DAY, HOUR, MINUTE, MONTH, SECOND, Cadence, HalfLife
 from sentinel.pipeline.arrays import Ints
@@ -85,7 +74,7 @@ class PlanChannel:
     @property
     def line(self) -> float | None:
         """The threshold of its reading, as written in the settings; None = by the baseline period."""
-        return self.ratio if self.kind in ("spread", RISE) else self.threshold
+        return self.ratio if self.kind in ("spread", config.RISE) else self.threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +94,20 @@ class PlanRule:
     """A claim that has held from the first verdict on is a state, not an alarm. Series that run go on as they began."""
 
     @classmethod
-    def of(cls, rule: AlarmSettings, cadence: Cadence) -> PlanRule:
+    def of(cls, rule: config.AlarmSettings, cadence: Cadence) -> PlanRule:
         """Read the settings of a rule on that cadence."""
         alpha = rule.alpha_per_tick(cadence)
-        if rule.kind == SLOWER:
-            return cls(rule.kind, rule.label, (PlanChannel(SLOWER, None),), alpha, rule.severity, rule.clear, rule.bets)
-        if rule.kind == RISE:
-            channel = PlanChannel(RISE, None, ratio=rule.ratio or RISE_RATIO)
+        if rule.kind == config.SLOWER:
+            return cls(
+                rule.kind, rule.label, (PlanChannel(config.SLOWER, None),), alpha, rule.severity, rule.clear, rule.bets
+            )
+        if rule.kind == config.RISE:
+            channel = PlanChannel(config.RISE, None, ratio=rule.ratio or config.RISE_RATIO)
             return cls(rule.kind, rule.label, (channel,), alpha, rule.severity, rule.clear, rule.bets)
         channels = tuple(PlanChannel(
             part.kind, part.threshold if isinstance(part.threshold, float) else None, part.side == "below",
-            part.threshold == RELATIVE, part.delta, (part.ratio or RATIO) if part.kind == "spread" else None,
-            part.weight,
+            part.threshold == config.RELATIVE, part.delta,
+            (part.ratio or config.RATIO) if part.kind == "spread" else None, part.weight,
         ) for part in rule.parts())  # fmt: skip
         return cls(rule.kind, rule.label, channels, alpha, rule.severity, rule.clear, rule.bets, rule.waits)
 
@@ -243,7 +234,7 @@ class Plan:
         return max(FEWEST_PAIRS, self.warm_up - self.level_warm_up)
 
 
-def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: bool = True) -> Plan:
+def plan_for(settings: config.Settings, name: str, cadence: Cadence, *, conditioning: bool = True) -> Plan:
     """Plan the series `name` on that cadence; seasons too short to be seen on it are left out."""
     series, bank = settings.series_for(name), settings.bank_for(name)
     preset = PRESETS[bank.preset] if bank.preset else None
@@ -253,20 +244,20 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
         # Settings refuse what they can: a half-life of 12h may meet a series whose cadence turns out to be a day.
         if written is None:
             return otherwise
-        return min(max(written.ticks(cadence), SHORTEST_HALF_LIFE_TICKS), LONGEST_HALF_LIFE_TICKS)
+        return min(max(written.ticks(cadence), config.SHORTEST_HALF_LIFE_TICKS), config.LONGEST_HALF_LIFE_TICKS)
 
     half_life = ticks_of(bank.half_life, chosen.half_life)
     level = ticks_of(bank.level_half_life, chosen.level_half_life)
     # The shortest first: the bins of a longer one are wide, and would make noise of what is left of a shorter one.
-    seasons = sorted(season / cadence.microseconds for season in series.season)
-    kept = tuple(ticks for ticks in seasons if ticks >= SHORTEST_SEASON_TICKS) if conditioning else ()
+    seasons = sorted(season / cadence.microseconds for season in series.season if conditioning)
+    kept = tuple(ticks for ticks in seasons if ticks >= config.SHORTEST_SEASON_TICKS)
     longest = series.max_gap / cadence.microseconds if series.max_gap else 2.0 * half_life
     max_gap = min(max(1, math.floor(longest)), LONGEST_GAP)
     (low, high), memory = series.range or (None, None), bank.season_memory
     return Plan(
         cadence_us=cadence.microseconds, months=cadence.months, lateness_us=series.lateness,
         mean=series.aggregate == "mean", max_gap=max_gap, seasons=kept,
-        seasons_left_out=tuple(ticks for ticks in seasons if ticks < SHORTEST_SEASON_TICKS) if conditioning else (),
+        seasons_left_out=tuple(ticks for ticks in seasons if ticks < config.SHORTEST_SEASON_TICKS),
         lowest=-math.inf if low is None else low, highest=math.inf if high is None else high,
         stuck_after=series.stuck_after_ticks, resolution=series.resolution or 0.0,
         blind_after_missing=series.blind_after_missing_ticks or max(3, math.ceil(max_gap / 10)),
@@ -287,24 +278,24 @@ def plan_for(settings: Settings, name: str, cadence: Cadence, *, conditioning: b
     )  # fmt: skip
 
 
-def _rules(settings: Settings, name: str, cadence: Cadence, preset: str | None) -> tuple[PlanRule, ...]:
+def _rules(settings: config.Settings, name: str, cadence: Cadence, preset: str | None) -> tuple[PlanRule, ...]:
     rules = (PlanRule.of(rule, cadence) for rule in settings.rules_for(name))
     return tuple(replace(rule, alpha=RISE_MEASURED) if _is_measured(rule, preset) else rule for rule in rules)
 
 
 def _is_measured(rule: PlanRule, preset: str | None) -> bool:
     """Tell if it was measured how often a rule of kind rise is wrong; a higher line is crossed less often."""
-    return rule.kind == RISE and preset is not None and (rule.channels[0].ratio or 0.0) >= RISE_RATIO
+    return rule.kind == config.RISE and preset is not None and (rule.channels[0].ratio or 0.0) >= config.RISE_RATIO
 
 
-def list_names(settings: Settings, names: Iterable[str]) -> list[str]:
+def list_names(settings: config.Settings, names: Iterable[str]) -> list[str]:
     """Name these series and their comparisons with counterparts."""
     own = list(names)
     pairs = ((name, settings.counterpart_for(name)) for name in own)
     return [*own, *(comparison_name(name, counterpart) for name, counterpart in pairs if counterpart is not None)]
 
 
-def plan_of(settings: Settings, target: str, name: str, cadence: Cadence, *, conditioning: bool = True) -> Plan:
+def plan_of(settings: config.Settings, target: str, name: str, cadence: Cadence, *, conditioning: bool = True) -> Plan:
     """Plan the series `name`; a comparison, whose target has another name, like its target but with the rules that its
     own name matches."""
     plan = plan_for(settings, target, cadence, conditioning=conditioning)
@@ -318,7 +309,7 @@ def plan_of(settings: Settings, target: str, name: str, cadence: Cadence, *, con
 class Plans:
     """The plans under some settings: one for all series that match the same entries."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: config.Settings) -> None:
         self.settings = settings
         self._plans: dict[Hashable, Plan] = {}
 

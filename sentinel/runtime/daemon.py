@@ -21,17 +21,7 @@ from types import FrameType
 
 import polars as pl
 
-from sentinel.config import PushSource as PushSettings
-from sentinel.config import (
-    Settings,
-    WebSettings,
-    fingerprint,
-    identity,
-    is_loopback,
-    load,
-    settings_text,
-    with_events,
-)
+from sentinel import config
 from sentinel.domain.clock import MICROSECONDS, Clock
 from sentinel.domain.errors import ConfigError, StateError
 from sentinel.domain.metrics import Metrics
@@ -91,13 +81,13 @@ class Daemon:
     """One running daemon."""
 
     def __init__(
-        self, settings: Settings, *, clock: Clock | None = None, path: Path | None = None,
+        self, settings: config.Settings, *, clock: Clock | None = None, path: Path | None = None,
         metrics: Metrics | None = None, explain: Callable[[Path, str], str] | None = None,
     ) -> None:  # fmt: skip
         self._settings, self._path, self._clock = settings, path, clock or Clock()
         self.metrics = metrics or Metrics()
         self._stop = self._hangup = False
-        self._coming: tuple[Settings, list[Source]] | None = None
+        self._coming: tuple[config.Settings, list[Source]] | None = None
         """New settings with other sources, which wait until what the old ones gave is in the journal."""
         self.restart_required: tuple[str, ...] = ()
         """Sections that were changed in the configuration and are not in force."""
@@ -117,7 +107,7 @@ class Daemon:
         access = Access(
             snapshot=lambda: self.engine.snapshot, sources=lambda: tuple(self.engine.sources.values()),
             not_ready=self._why_not_ready, metrics=self._expose,
-            settings_text=lambda: settings_text(self.engine.settings),
+            settings_text=lambda: config.settings_text(self.engine.settings),
             events=lambda: self.engine.events, observations=self._observations,
             state_dir=str(settings.daemon.state_dir), history_series=settings.web.history_series,
             restart_required=lambda: self.restart_required,
@@ -141,7 +131,8 @@ class Daemon:
         now, beat = self._clock.now_us(), -1
         if self._schedule is not None:
             beat = now - int((monotonic() - self._schedule.last_beat) * MICROSECONDS)
-        statuses = list(filter(None, (self.engine.sources.get(identity(source)) for source in self._settings.sources)))
+        ids = map(config.identity, self._settings.sources)
+        statuses = list(filter(None, map(self.engine.sources.get, ids)))
         return why_not_ready(
             now, restored=self.engine.restored, stopping=self._stop, scheduler_beat_us=beat,
             engine_beat_us=self.engine.last_beat_us, stopped_by="" if begun else self.engine.stopped_by,
@@ -150,7 +141,7 @@ class Daemon:
 
     def _pushed(self) -> Push | None:
         """Give the source that takes what is sent, None before it is started; LookupError where there is none."""
-        if self._push is None and not any(isinstance(source, PushSettings) for source in self._settings.sources):
+        if self._push is None and not any(isinstance(source, config.PushSource) for source in self._settings.sources):
             raise LookupError("no source of kind push is configured")
         return self._push
 
@@ -277,7 +268,7 @@ class Daemon:
         self._manager.say("reading the configuration again", "RELOADING=1")
         self.metrics.config_reloads.inc()
         try:
-            read = with_events(load(self._path, _log_notice)) if self._path else self._settings
+            read = config.with_events(config.load(self._path, _log_notice)) if self._path else self._settings
             settings = read.model_copy(update={key: getattr(self._settings, key) for key in AT_RESTART})
             sources = make_sources(settings.sources, self._clock)
         except ConfigError as error:
@@ -298,7 +289,7 @@ class Daemon:
         else:
             self._take_over(settings)
 
-    def _take_over(self, settings: Settings, sources: Sequence[Source] | None = None) -> None:
+    def _take_over(self, settings: config.Settings, sources: Sequence[Source] | None = None) -> None:
         """Put these settings in force, with new sources where there are other ones."""
         self._coming = None
         needs = needs_of(settings)
@@ -311,7 +302,7 @@ class Daemon:
         if sources is not None:
             self._start_sources(sources)
         self._note_loaded()
-        logger.info("configuration reloaded", extra={"settings": fingerprint(settings)})
+        logger.info("configuration reloaded", extra={"settings": config.fingerprint(settings)})
         self._manager.ready(describe(self.engine.snapshot, (), self.engine.waiting()))
 
     def _require_restart(self, sections: Iterable[str]) -> None:
@@ -358,15 +349,15 @@ class Daemon:
             logger.error("no checkpoint at the end; the next start replays the journal", extra={"why": str(error)})
 
 
-def _guard(web: WebSettings) -> Guard | None:
+def _guard(web: config.WebSettings) -> Guard | None:
     if web.config_file is not None:
         return Guard(web.config_file)
-    if not is_loopback(web.address[0]):
+    if not config.is_loopback(web.address[0]):
         logger.warning("everybody on the network can read the page: no web.config_file", extra={"listen": web.listen})
     return None
 
 
-def _receivers(settings: Settings) -> dict[str, Receiver]:
+def _receivers(settings: config.Settings) -> dict[str, Receiver]:
     return {sink.name: make_receiver(sink, settings.web.labels) for sink in settings.notify}
 
 
@@ -378,7 +369,7 @@ def main(args: argparse.Namespace, explain: Callable[[Path, str], str] | None = 
     """Run the daemon until it is told to stop: `sentinel run CONFIG`."""
     path = Path(args.config)
     notices: list[str] = []
-    settings = with_events(load(path, notices.append))
+    settings = config.with_events(config.load(path, notices.append))
     metrics = Metrics()
     logs.set_up(settings.log.level, settings.log.format, metrics)
     daemon = Daemon(settings, path=path, metrics=metrics, explain=explain)

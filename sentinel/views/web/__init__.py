@@ -29,14 +29,7 @@ from sentinel.domain.errors import SentinelError
 from sentinel.domain.states import STATES, SeriesView
 from sentinel.pipeline.snapshot import Snapshot
 from sentinel.sources import Push
-from sentinel.views.web import alarms, downloads, pages
-from sentinel.views.web.connections import (
-    MOST_WAITING_TO_BE_ACCEPTED,
-    BoundedProtocol,
-    Streams,
-    most_connections,
-    over_tls,
-)
+from sentinel.views.web import alarms, connections, downloads, pages
 from sentinel.views.web.guard import AllowedHosts, Guard, Guarded
 from sentinel.views.web.pages import STATIC, Access
 from sentinel.views.web.pictures import history_as_json
@@ -211,7 +204,7 @@ def create_app(
             Route("/api/v1/series", answers.series_list),
             Route("/api/v1/series/{name:path}", answers.series_json),
             Route("/api/v1/spectrogram/{name:path}", answers.spectrogram),
-            Route("/api/v1/stream", Streams(lambda: access.snapshot().taken_us).answer),
+            Route("/api/v1/stream", connections.Streams(lambda: access.snapshot().taken_us).answer),
             *downloads.routes(access.observations, lambda request: _view(access.snapshot(), request).name),
             Route("/favicon.ico", lambda _: FileResponse(STATIC / "favicon.svg", media_type="image/svg+xml")),
             *taking,
@@ -269,12 +262,12 @@ class WebServer:
         self.address = f"{scheme}://[{host}]:{self.port}" if ":" in host else f"{scheme}://{host}:{self.port}"
         """Its address for a browser, as `http://127.0.0.1:9814`."""
         # uvicorn takes a class; the bound is of this server alone.
-        self.most_connections = most_connections()
-        protocol = type("Protocol", (BoundedProtocol,), {"most": self.most_connections})
-        spoken: Any = protocol if context is None else over_tls(protocol, context)
+        self.most_connections = connections.most_connections()
+        protocol = type("Protocol", (connections.BoundedProtocol,), {"most": self.most_connections})
+        spoken: Any = protocol if context is None else connections.over_tls(protocol, context)
         config = uvicorn.Config(
             app, http=spoken, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
-            timeout_keep_alive=30, backlog=MOST_WAITING_TO_BE_ACCEPTED,
+            timeout_keep_alive=30, backlog=connections.MOST_WAITING_TO_BE_ACCEPTED,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = Thread(target=self._server.run, args=([self._socket],), name="web", daemon=True)
@@ -301,7 +294,7 @@ def _bind(settings: WebSettings) -> socket.socket:
     host, port = settings.address
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=MOST_WAITING_TO_BE_ACCEPTED)
+        return socket.create_server((host, port), family=family, backlog=connections.MOST_WAITING_TO_BE_ACCEPTED)
     except OSError as error:
         # create_server repeats the address in brackets.
         reason = str(error.strerror).partition(" (")[0]
