@@ -7,13 +7,16 @@ may be something else: a calendar month, a number of ticks, a rate. What is writ
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from math import isinf, isnan
+from typing import TypeAlias
 
+Span: TypeAlias = tuple[int, int]
+"""Start and end."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NEVER_US = -1
 
@@ -140,6 +143,17 @@ def print_size(size: int) -> str:
         if size % scale == 0 and size >= scale:
             return f"{size // scale}{unit}"
     return f"{size}B"
+
+
+def join_spans(spans: Iterable[Span]) -> list[Span]:
+    """Put spans that touch together; in order, and none touches the next."""
+    found: list[Span] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], end)
+        else:
+            found.append((start, end))
+    return found
 
 
 def _parse(text: str, units: dict[str, int], form: str) -> int:

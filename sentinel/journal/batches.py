@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import polars as pl
@@ -25,6 +25,7 @@ from sentinel.journal.known import Known, place_of
 
 FactKind: TypeAlias = Literal["settings", "operator"]
 Kind: TypeAlias = Literal["observations"] | FactKind
+Item = TypeVar("Item")
 
 GROUP_OBSERVATIONS = 200_000
 """Observations held at once when batches are read; a single larger batch is read whole."""
@@ -261,8 +262,7 @@ def _read_group(database: Database, last: int) -> list[Committed]:
             " FROM batch WHERE id > ? ORDER BY id LIMIT ?",
             (last, GROUP_BATCHES),
         )
-        total = np.cumsum([row[5] for row in batches])
-        batches = batches[: max(1, int(np.searchsorted(total, GROUP_OBSERVATIONS, side="right")))]
+        batches = take_first(batches, [row[5] for row in batches], GROUP_OBSERVATIONS)
         group = []
         for batch, kind, source, arrival_us, watermark_us, observations, text in batches:
             rows = _read_block(database, batch) if observations else NO_ROWS
@@ -282,6 +282,11 @@ def _read_group(database: Database, last: int) -> list[Committed]:
             else:
                 group.append(Committed(*committed, payload=payload))
         return group
+
+
+def take_first(batches: list[Item], observations: Sequence[int], most: int) -> list[Item]:
+    """Take the first batches that have no more than so many observations together; one of them in any case."""
+    return batches[: max(1, int(np.searchsorted(np.cumsum(observations), most, side="right")))]
 
 
 def _read_block(database: Database, batch: int) -> Rows:

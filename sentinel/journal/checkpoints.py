@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentinel.domain.errors import StateError
-from sentinel.journal.batches import to_json
+from sentinel.journal.batches import take_first, to_json
 from sentinel.journal.blocks import NO_ROWS, unpack
 from sentinel.journal.conversion import REMOVABLE
 from sentinel.journal.corrections import Corrections
@@ -324,8 +324,7 @@ class Retention:
         """Choose the next batches that go; also tell whether there may be more."""
         query = f"SELECT id, observations FROM batch WHERE {REMOVABLE} ORDER BY id LIMIT ?"
         batches = self._database.read(query, (newest, CHUNK_ROWS))
-        total = np.cumsum([observations for _, observations in batches])
-        going = [batch for batch, _ in batches[: max(1, int(np.searchsorted(total, CHUNK_ROWS, side="right")))]]
+        going = [batch for batch, _ in take_first(batches, [size for _, size in batches], CHUNK_ROWS)]
         needed = self._find_needed(going, since_us)
         if needed is not None:
             if needed <= share and not self._said:

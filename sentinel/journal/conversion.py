@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from sentinel.domain.spans import Span, join_spans
+from sentinel.journal.batches import GROUP_BATCHES, GROUP_OBSERVATIONS, take_first
 from sentinel.journal.blocks import NO_ROWS, Rows, pack
 from sentinel.journal.database import BLOCK_TABLES, VERSION, Database
 from sentinel.journal.known import place_of
 
 logger = logging.getLogger(__name__)
 
-GROUP_BATCHES = 1_000
-GROUP_OBSERVATIONS = 200_000
 REMOVABLE = "id <= ? AND id IS NOT (SELECT max(id) FROM batch WHERE kind = 'settings')"
 """Batches up to one that may be forgotten: the last settings never are."""
 
@@ -41,9 +41,9 @@ def convert(database: Database) -> None:
         " AND id NOT IN (SELECT batch FROM block) ORDER BY id LIMIT ?",
         (last, GROUP_BATCHES),
     ):
-        total = np.cumsum([row[3] for row in batches])
-        batches = batches[: max(1, int(np.searchsorted(total, GROUP_OBSERVATIONS, side="right")))]
-        spans, parts = _spans(batches), _read_observations(database, batches)
+        batches = take_first(batches, [row[3] for row in batches], GROUP_OBSERVATIONS)
+        spans = join_spans((first_us, last_us) for _, first_us, last_us, _ in batches)
+        parts = _read_observations(database, batches, spans)
         whole = [(row[0], rows) for row, rows in zip(batches, parts, strict=True) if len(rows[0]) == row[3]]
         incomplete += [row[0] for row, rows in zip(batches, parts, strict=True) if len(rows[0]) != row[3]]
         last = batches[-1][0]
@@ -65,21 +65,10 @@ def convert(database: Database) -> None:
         connection.execute("DROP TABLE observation")
 
 
-def _spans(batches: Sequence[Any]) -> list[tuple[int, int]]:
-    """Spans of time that cover those of the batches and do not overlap."""
-    spans: list[tuple[int, int]] = []
-    for first, last in sorted((row[1], row[2]) for row in batches):
-        if spans and first <= spans[-1][1]:
-            spans[-1] = spans[-1][0], max(last, spans[-1][1])
-        else:
-            spans.append((first, last))
-    return spans
-
-
-def _read_observations(database: Database, batches: Sequence[Any]) -> list[Rows]:
-    """The rows of each of some neighbouring batches."""
+def _read_observations(database: Database, batches: Sequence[Any], spans: Sequence[Span]) -> list[Rows]:
+    """The rows of each of some neighbouring batches, which lie in these spans of time."""
     found: list[tuple[int, int, int, float]] = []
-    for span in _spans(batches):
+    for span in spans:
         found += database.read(
             "SELECT batch, time, series, value FROM observation"
             " WHERE time BETWEEN ? AND ? AND batch BETWEEN ? AND ? ORDER BY time, series",

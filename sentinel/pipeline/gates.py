@@ -10,19 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 
 from sentinel.domain.gates import HOLD, RESET, GateEvent
 from sentinel.domain.labels import fits
+from sentinel.domain.spans import Span, join_spans
 from sentinel.pipeline.arrays import Codes, Flags, Ints
 from sentinel.pipeline.grid import HELD, NEVER, REBASES, RESETS, TICK, Grid, GridState
 from sentinel.pipeline.state import Batch, PipelineState
 
 MOST_EVENTS = 1_000
 """Events that are declared one by one and kept; of more those go that ended first."""
-Span: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class SeriesGates:
 
         A span reaches beyond them where the hold does.
         """
-        return _join(span for event in self.holds for span in _times_of(event, first_us, beyond_us))
+        return join_spans(span for event in self.holds for span in _times_of(event, first_us, beyond_us))
 
     def holds_at(self, time_us: Ints) -> Flags:
         """Tell at which times the input gate is closed."""
@@ -64,7 +63,7 @@ class SeriesGates:
             a, b = max(a, first), min(b, beyond)
             if a < b:
                 held.append((a, b))
-        held = _join(held)
+        held = join_spans(held)
         if not held or beyond - first - sum(b - a for a, b in held) > longest:
             return None
         numbers, kinds, next_ = [], [], first
@@ -76,17 +75,6 @@ class SeriesGates:
                 kinds.append(np.array([HELD], np.int8))
             next_ = b
         return np.concatenate(numbers), np.concatenate(kinds)
-
-
-def _join(spans: Iterator[Span] | Sequence[Span]) -> list[Span]:
-    """Put spans that touch together."""
-    found: list[Span] = []
-    for start, end in sorted(spans):
-        if found and start <= found[-1][1]:
-            found[-1] = found[-1][0], max(found[-1][1], end)
-        else:
-            found.append((start, end))
-    return found
 
 
 def _times_of(event: GateEvent, first_us: int, beyond_us: int) -> Iterator[Span]:
