@@ -29,8 +29,6 @@ from detectors.compiled import allocating, inlined, part
 from detectors.pairs import Pairs
 from detectors.tables import NullDetector
 
-Counts = Ints
-
 _KEPT_FLOATS = 4_000_000
 _RUN = 64
 _PER_THREAD = 65_536  # (tick, series) pairs below which a second thread costs more than it brings
@@ -143,7 +141,7 @@ def share_series(run: Callable[[int, int], None], series: int, ticks: int, threa
 @allocating
 def _advance(
     past: Floats, present: Floats, valid: Flags, reset: Flags,
-    cell: Floats, variance: Floats, count: Counts, readings: Floats, increments: Floats,
+    cell: Floats, variance: Floats, count: Ints, readings: Floats, increments: Floats,
     w: float, kappa: float, slope: Floats, forget: Floats, warm_up: int, first: int, last: int,
 ) -> None:  # fmt: skip
     # A row is one series at one tick. A run of rows is of many series at one tick, or of many ticks of a lone series.

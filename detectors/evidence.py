@@ -140,13 +140,10 @@ def stream_of(pairs: Pairs, ready: Flags | None = None, rules: int = 1) -> Strea
     ready = np.ones(shape, dtype=bool) if ready is None else ready
     unknown = np.full(shape, np.nan)
     return Stream(
-        pairs.past[None], pairs.present[None], pairs.valid[None], pairs.reset, _by_rule(ready, rules),
-        unknown[None], np.zeros(1, np.int64), np.ones(shape), unknown, np.zeros(shape, dtype=np.int64),
+        pairs.past[None], pairs.present[None], pairs.valid[None], pairs.reset,
+        np.repeat(ready[:, :, None], rules, axis=2), unknown[None], np.zeros(1, np.int64), np.ones(shape), unknown,
+        np.zeros(shape, dtype=np.int64),
     )  # fmt: skip
-
-
-def _by_rule(ready: Flags, rules: int) -> Flags:
-    return np.repeat(ready[:, :, None], rules, axis=2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,6 @@ from detectors.arrays import Flags, Floats, Ints
 from detectors.compiled import compiled
 from detectors.pairs import Pairs, one_layout
 
-Counts = Ints
-
 
 class Fading(NamedTuple):
     """Age of the memory of the cells, one number per series."""
@@ -80,7 +78,7 @@ def fade(state: Fading, pairs: Pairs, half_life: float, present: Flags | None = 
 
 @compiled
 def _fade(
-    valid: Flags, reset: Flags, present: Flags, run: Counts, excess: Floats, keep: float, drift: float, stretch: Floats
+    valid: Flags, reset: Flags, present: Flags, run: Ints, excess: Floats, keep: float, drift: float, stretch: Floats
 ) -> None:
     ticks, series = valid.shape
     for t in range(ticks):

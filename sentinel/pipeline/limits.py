@@ -5,16 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from sentinel.config.checks import (
-    LONGEST_FLAT_LINE_TICKS,
-    CheckSettings,
-    FlatLineCheck,
-    GapCheck,
-    RangeCheck,
-    RateCheck,
-    SpikeCheck,
-    ends_of,
-)
+from sentinel.config import checks as settings
 from sentinel.domain.flags import FAIL, SUSPECT
 from sentinel.domain.spans import Cadence
 
@@ -49,14 +40,14 @@ class Limits(NamedTuple):
         return tuple(int(ticks) for ticks in (self.suspect_flat, self.fail_flat) if ticks < math.inf)
 
 
-def limits_of(checks: CheckSettings | None, cadence: Cadence) -> Limits | tuple[()]:
+def limits_of(checks: settings.CheckSettings | None, cadence: Cadence) -> Limits | tuple[()]:
     """Convert the settings of checks; empty = nothing is checked."""
     if checks is None:
         return ()
     tick, rate, flat_line = cadence.microseconds, checks.rate, checks.flat_line
-    span = checks.range or RangeCheck(fail=(None, None))
+    span = checks.range or settings.RangeCheck(fail=(None, None))
     per_tick = tick / rate.per if rate else 1.0
-    (suspect_low, suspect_high), (fail_low, fail_high) = ends_of(span.suspect), ends_of(span.fail)
+    (suspect_low, suspect_high), (fail_low, fail_high) = settings.ends_of(span.suspect), settings.ends_of(span.fail)
     suspect_gap, fail_gap = (max(1.0, level / tick) for level in _levels(checks.gap))  # neighbours have none between
     suspect_flat, fail_flat = (_whole_ticks(level / tick) for level in _levels(flat_line))
     suspect_rate, fail_rate = (level * per_tick for level in _levels(rate))
@@ -66,7 +57,9 @@ def limits_of(checks: CheckSettings | None, cadence: Cadence) -> Limits | tuple[
     )  # fmt: skip
 
 
-def _levels(check: GapCheck | FlatLineCheck | RateCheck | SpikeCheck | None) -> tuple[float, float]:
+def _levels(
+    check: settings.GapCheck | settings.FlatLineCheck | settings.RateCheck | settings.SpikeCheck | None,
+) -> tuple[float, float]:
     """Give the two levels of a check, infinite where there is none."""
     if check is None:
         return math.inf, math.inf
@@ -78,4 +71,4 @@ def _levels(check: GapCheck | FlatLineCheck | RateCheck | SpikeCheck | None) -> 
 
 def _whole_ticks(ticks: float) -> float:
     """Cut the length of a flat line to whole ticks; one too long to be told on this cadence is never reached."""
-    return float(max(1, math.floor(ticks))) if ticks < LONGEST_FLAT_LINE_TICKS + 1 else math.inf
+    return float(max(1, math.floor(ticks))) if ticks < settings.LONGEST_FLAT_LINE_TICKS + 1 else math.inf

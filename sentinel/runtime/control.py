@@ -10,9 +10,9 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -128,15 +128,11 @@ def _read_line(connection: socket.socket) -> bytes:
     return found
 
 
-class _reaching:  # noqa: N801 - used as a function
+@contextmanager
+def _reaching(folder: Path) -> Iterator[Path]:
     """Give a short path of the socket: a long one does not fit into the address of a socket."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> Path:
-        self._number = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        return Path(f"/proc/self/fd/{self._number}") / SOCKET_FILE
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._number)
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield Path(f"/proc/self/fd/{number}") / SOCKET_FILE
+    finally:
+        os.close(number)
