@@ -22,11 +22,17 @@ from tests.studies.trust.scenarios import AT, NULL, Scenario
 from tests.studies.trust.slower import NULL_GROUP, SMALL_GROUP
 from tests.studies.trust.suite import MISSES, SUITE
 
+LONG = (
+    SMALL_GROUP,
+    "power: the fold of a harvested population, at 0.6 and 1e-4",
+    "slower than it was: systems that do not tip",
+    "slower than its own past (threshold: relative)",
+)
+"""Groups that take seconds even where few rows are asked for: the smallest budget needs ten times as many ticks."""
 GROUPS = [
-    pytest.param(group, marks=pytest.mark.slow if group == SMALL_GROUP else ())
+    pytest.param(group, marks=pytest.mark.slow if group in LONG else ())
     for group in dict.fromkeys(part.group for part in SUITE)
 ]
-"""The smallest budget is measured on ten times as many ticks, even where few are asked for."""
 TOGETHER = ("AR(1), known shocks", NULL_GROUP)
 ENOUGH, FEW = 30, 1
 """Scenarios of a group that is judged together, and of another.
