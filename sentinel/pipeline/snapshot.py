@@ -85,8 +85,7 @@ class Snapshot:
 
     def views_of(self, names: Sequence[str]) -> Sequence[SeriesView]:
         """Give these series, in this order; KeyError if there is none of a name."""
-        ids = self._ids
-        return self._views([ids[name] for name in names])
+        return self._views(list(map(self._ids.__getitem__, names)))
 
     def views(self, limit: int | None = None, first: int = 0) -> Sequence[SeriesView]:
         """Give series, the most alarming first (critical, warning, blind, watching, learning; then evidence).

@@ -175,8 +175,7 @@ class Engine:
 
     def turn(self, timeout: float) -> bool:
         """Take in what waits, for which it waits up to `timeout` seconds; True if there was anything to do."""
-        began = perf_counter()
-        worked = False
+        began, worked = perf_counter(), False
         if monotonic() >= self._retry_at:
             try:
                 self._journal.require_file()
@@ -247,9 +246,8 @@ class Engine:
         renamed = self._replica.state.renamed
         received = [self._accounts.receive(present_named(frame, renamed), self._replica.state) for frame in frames]
         for name in (name for one in received for name in one.anew):
-            self._apply(
-                self._journal.record("operator", {"action": Action.BEGUN_ANEW, "series": name}, self._clock.now_us())
-            )
+            fact = {"action": Action.BEGUN_ANEW, "series": name}
+            self._apply(self._journal.record("operator", fact, self._clock.now_us()))
         if self.settings.shares_with_fleet and (coming := self._accounts.unknown_series(received[0].frame)):
             self._make_room(coming)
         self._metrics.commits.inc()
