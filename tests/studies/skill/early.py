@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import sentinel.simulate.models as models
 from tests.studies.skill import development
 from tests.studies.skill.development import SHORTEST, SKIPPED, SLOWING, runs
+from tests.studies.trust.interval import PER, Figure, rate
 from tests.studies.trust.nulls import changing, stationary
 from tests.studies.trust.watch import hourly, watch
 
@@ -45,8 +46,8 @@ class Early(NamedTuple):
 
     by: dict[tuple[str, float], Warned]
     """By design and alpha."""
-    null: dict[float, float]
-    """Alarms in parts of the budget on nulls of the whole way, by alpha."""
+    null: dict[float, Figure]
+    """Alarms in parts of the budget on nulls of the whole way, by alpha, and their interval."""
     drifting: dict[str, float]
     """Part of the nulls that drift with an alarm at the smallest alpha, by design."""
     faster: dict[int, Warned]
@@ -60,7 +61,7 @@ def measure_early(count: int) -> dict[str, Early]:
 
 def _measure(system: str, count: int) -> Early:
     by: dict[tuple[str, float], Warned] = {}
-    null: dict[float, float] = {}
+    null: dict[float, Figure] = {}
     drifting: dict[str, float] = {}
     rules = [{"kind": "slower", "alpha": alpha, "severity": tier} for tier, alpha in TIERS.items()]
     for design in SKIPPED:
@@ -70,7 +71,7 @@ def _measure(system: str, count: int) -> Early:
             first = [ticks[0] - 1 if ticks.size else np.inf for ticks in forced.ticks("raised", severity=tier)]
             by[design, alpha] = warned(np.array(first), drawn.tips)
             if not SKIPPED[design]:
-                null[alpha] = float(held.counts("raised", severity=tier).sum() / (alpha * drawn.tips.sum()))
+                null[alpha] = rate(held.counts("raised", severity=tier), PER * alpha * float(drawn.tips.sum()))
         drifting[design] = float(np.mean(moved.counts("raised", severity=tier) > 0))
     faster = {factor: _sampled(system, factor) for factor in FASTER} if system in SAMPLED else {}
     return Early(by, null, drifting, faster)
