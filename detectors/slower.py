@@ -17,7 +17,9 @@ series forgets. A block's score is what the cell at the baseline's threshold gat
 Three claims are scored. *Up*: lag 1 has risen above |r|. *Down*: it has fallen below -|r|. *Modulus*: an oscillation
 dies out more slowly, which is the same on the pairs of the second stage (`lattice.py`), with the sign turned and the
 threshold `min(r2, -r^2)`. `u` is divided by the standard deviation of earlier scores (at least 1), cut at 1.5, and is
-then the increment `x` in [-1, 1] of a bet.
+then the increment `x` in [-1, 1] of a bet. Scores of an oscillation at rest are skewed, with a long tail on the side
+that speaks against slowing. A cut takes more from that side, so that what is left has a mean above 0. For *modulus* the
+cut is therefore at 1, and .04 is taken off each increment.
 
 Excursions. A step of the level keeps a series on one side of it for a long time, and every pair of that time seems to
 return slowly. So what a claim *up* gains above and below the level is cut at 1.3 each, and the stake falls with the
@@ -30,6 +32,8 @@ positive, in fading sums over 50 blocks. A series that returns more slowly does 
 Bets. The claims of all scales share one unit of money a tick, by weights `w` that are known before the block:
 
     M_kcj <- (M_kcj + money) (1 + beta_j x_kc),     beta in {.4, .9};      alarm when  sum M >= 1/alpha.
+
+For *modulus* beta is in {.6, .9}.
 
 What is a theorem: if every `x`, given the past, has a mean of at most 0, then `sum M - t` is a supermartingale and
 E[alarms in T ticks] <= alpha T; predictable weights, stakes and money held back keep that (Shin, Ramdas & Rinaldo 2023;
